@@ -1,0 +1,57 @@
+/** The closed vocabulary of failure; each edge (HTTP, exit status) has one table from it. */
+export type FaultCode =
+  | "invalid"
+  | "not_found"
+  | "exists"
+  | "conflict"
+  | "not_modified"
+  | "denied"
+  | "unauthenticated"
+  | "exhausted"
+  | "unavailable"
+  | "unsupported"
+  | "data_loss"
+  | "timeout"
+  | "canceled"
+  | "internal";
+
+export interface FaultDetail {
+  /** What the failure is about: a path, a reference, an id. */
+  readonly about?: string;
+  readonly cause?: unknown;
+  /** Set when the kernel said no: the symbolic errno, as "ENOENT". */
+  readonly errno?: string;
+  /** Set when a launch failed: the stage of the helper that failed, as "exec". */
+  readonly stage?: string;
+}
+
+/** The one error type that crosses a module's border. The message says what was tried, on what, why it failed and what to do. */
+export class Fault extends Error {
+  override readonly name = "Fault";
+  readonly code: FaultCode;
+  readonly about: string | undefined;
+  readonly errno: string | undefined;
+  readonly stage: string | undefined;
+
+  constructor(code: FaultCode, message: string, detail: FaultDetail = {}) {
+    super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.code = code;
+    this.about = detail.about;
+    this.errno = detail.errno;
+    this.stage = detail.stage;
+  }
+}
+
+export function isFault(error: unknown, code?: FaultCode): error is Fault {
+  return error instanceof Fault && (code === undefined || error.code === code);
+}
+
+/** Any thrown value as a Fault; what is not one already is a defect and becomes `internal`. */
+export function faultOf(error: unknown): Fault {
+  if (error instanceof Fault) return error;
+  if (error instanceof Error && error.name === "AbortError") {
+    return new Fault("canceled", "canceled", { cause: error });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new Fault("internal", message, { cause: error });
+}

@@ -1,0 +1,22 @@
+import { randomBytes } from "node:crypto";
+
+/** 64 lower-case hexadecimal digits, as Docker names containers. */
+export type ContainerId = string & { readonly __brand: "ContainerId" };
+export type ExecId = string & { readonly __brand: "ExecId" };
+
+/** A new random id of 64 hexadecimal digits; never all decimal in its first 12, so that a short id is no number. */
+export function newId<T extends ContainerId | ExecId>(): T {
+  for (;;) {
+    const id = randomBytes(32).toString("hex");
+    if (!/^[0-9]{12}/.test(id)) return id as T;
+  }
+}
+
+export function isContainerId(text: string): text is ContainerId {
+  return /^[0-9a-f]{64}$/.test(text);
+}
+
+/** The first 12 digits, as Docker prints ids. */
+export function shortId(id: string): string {
+  return id.replace(/^sha256:/, "").slice(0, 12);
+}

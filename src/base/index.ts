@@ -1,0 +1,16 @@
+/**
+ * base: what every module may use and nothing else owns.
+ *
+ * Faults (the one error vocabulary), ids, the clock, the log, stream limits and
+ * disposables. No I/O beyond writing log lines to standard error, no other module.
+ */
+
+export { formatBytes, parseBytes } from "./bytes.ts";
+export { type Clock, formatTime, systemClock } from "./clock.ts";
+export { Fault, type FaultCode, type FaultDetail, faultOf, isFault } from "./fault.ts";
+export { type ContainerId, type ExecId, isContainerId, newId, shortId } from "./id.ts";
+export { KeyedLock } from "./keyed-lock.ts";
+export { createLog, type Log, type LogLevel, silentLog } from "./log.ts";
+export { Scope } from "./scope.ts";
+export { collect, limitBytes, lines } from "./stream.ts";
+export { suggest } from "./suggest.ts";

@@ -1,0 +1,40 @@
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+export interface Log {
+  debug(message: string, fields?: Record<string, unknown>): void;
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}
+
+const order: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+
+function render(value: unknown): string {
+  const text =
+    value instanceof Error ? value.message : typeof value === "string" ? value : String(value);
+  return /[\s"=]/.test(text) || text === "" ? JSON.stringify(text) : text;
+}
+
+/** A logfmt log (time, level, msg, then fields), one line a record; `write` gets the line with its newline. */
+export function createLog(
+  level: LogLevel,
+  write: (line: string) => void = (line) => process.stderr.write(line),
+): Log {
+  const record =
+    (at: LogLevel) =>
+    (message: string, fields: Record<string, unknown> = {}) => {
+      if (order.indexOf(at) < order.indexOf(level)) return;
+      const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${render(value)}`);
+      write(
+        `time=${new Date().toISOString()} level=${at} msg=${render(message)}${rest.join("")}\n`,
+      );
+    };
+  return {
+    debug: record("debug"),
+    info: record("info"),
+    warn: record("warn"),
+    error: record("error"),
+  };
+}
+
+export const silentLog: Log = createLog("error", () => undefined);

@@ -1,0 +1,52 @@
+import { Fault } from "./fault.ts";
+
+/** Everything a stream yields as one buffer; more than `limit` bytes is an `exhausted` fault. */
+export async function collect(
+  source: AsyncIterable<Uint8Array>,
+  limit: number,
+  about: string,
+): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of limitBytes(source, limit, about)) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** The same stream, ending in an `exhausted` fault once more than `limit` bytes have passed. */
+export async function* limitBytes(
+  source: AsyncIterable<Uint8Array>,
+  limit: number,
+  about: string,
+): AsyncGenerator<Uint8Array> {
+  let total = 0;
+  for await (const chunk of source) {
+    total += chunk.byteLength;
+    if (total > limit)
+      throw new Fault("exhausted", `${about} is larger than the limit of ${limit} bytes`, {
+        about,
+      });
+    yield chunk;
+  }
+}
+
+/** The lines of a UTF-8 stream without their newlines; the last one may lack its newline. */
+export async function* lines(
+  source: AsyncIterable<Uint8Array>,
+  maxLine = 1 << 20,
+): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of source) {
+    rest += decoder.decode(chunk, { stream: true });
+    let end = rest.indexOf("\n");
+    let start = 0;
+    for (; end >= 0; end = rest.indexOf("\n", start)) {
+      yield rest.slice(start, end);
+      start = end + 1;
+    }
+    rest = rest.slice(start);
+    if (rest.length > maxLine)
+      throw new Fault("exhausted", `a line is longer than ${maxLine} characters`);
+  }
+  rest += decoder.decode();
+  if (rest !== "") yield rest;
+}
