@@ -1,0 +1,392 @@
+import type { Readable, Writable } from "node:stream";
+import type { ContainerId, ExecId } from "#base";
+import type { Digest, ImageConfig } from "#image";
+
+/**
+ * What an engine does, in its own words. `api` translates HTTP to it and knows
+ * nothing else of the engine. Everything that fails throws a Fault: not_found,
+ * conflict, exists, invalid, not_modified, unsupported ...
+ */
+export interface Engine {
+  readonly containers: Containers;
+  readonly execs: Execs;
+  readonly images: Images;
+  readonly events: Events;
+  info(): Promise<EngineInfo>;
+  /** Reads the state back after a start and settles what happened meanwhile. */
+  reconcile(): Promise<void>;
+  /** Stops serving; containers go on. */
+  close(): Promise<void>;
+}
+
+/** Who asked, from SO_PEERCRED of the connection. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface BindMount {
+  /** Absolute path on the host; must exist. */
+  readonly source: string;
+  readonly target: string;
+  readonly readonly: boolean;
+  readonly recursive: boolean;
+  readonly propagation?: "private" | "rprivate" | "shared" | "rshared" | "slave" | "rslave";
+  /** Make a missing source as a directory, as `-v` does and `--mount` does not. */
+  readonly createSource: boolean;
+}
+
+export interface TmpfsMount {
+  readonly target: string;
+  /** Options as in `--tmpfs`: "rw,size=64m,mode=1777". */
+  readonly options: string;
+}
+
+export interface Ulimit {
+  readonly name: string;
+  readonly soft: number;
+  readonly hard: number;
+}
+
+export interface DeviceMapping {
+  readonly source: string;
+  readonly target: string;
+  /** Of the letters "rwm". */
+  readonly permissions: string;
+}
+
+export interface Healthcheck {
+  readonly test: readonly string[];
+  readonly interval?: number;
+  readonly timeout?: number;
+  readonly retries?: number;
+  readonly startPeriod?: number;
+}
+
+/** The part of a container that an image may give defaults for (Docker's Config). */
+export interface ContainerConfig {
+  /** As the user wrote it. */
+  readonly image: string;
+  readonly hostname: string;
+  readonly domainname: string;
+  /** "", "name", "uid", "name:group" and so on, as in Dockerfile USER. */
+  readonly user: string;
+  readonly tty: boolean;
+  readonly openStdin: boolean;
+  readonly stdinOnce: boolean;
+  readonly attachStdin: boolean;
+  readonly attachStdout: boolean;
+  readonly attachStderr: boolean;
+  readonly env: readonly string[];
+  readonly cmd?: readonly string[];
+  /** Absent: the image's. `[]` or `[""]`: none. */
+  readonly entrypoint?: readonly string[];
+  readonly workingDir: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly stopSignal?: string;
+  /** Seconds. */
+  readonly stopTimeout?: number;
+  readonly healthcheck?: Healthcheck;
+  readonly exposedPorts: readonly string[];
+  readonly volumes: readonly string[];
+}
+
+/** The part that is the host's business (Docker's HostConfig). Sizes in bytes; 0 means not limited. */
+export interface HostConfig {
+  readonly binds: readonly BindMount[];
+  readonly tmpfs: readonly TmpfsMount[];
+  readonly autoRemove: boolean;
+  readonly privileged: boolean;
+  readonly init: boolean;
+  readonly readonlyRootfs: boolean;
+  readonly capAdd: readonly string[];
+  readonly capDrop: readonly string[];
+  /** "default" | "bridge" | "none" | "host" | "container:ID". */
+  readonly networkMode: string;
+  /** "private" | "host" | "container:ID" | "none"; "" is the default. */
+  readonly ipcMode: string;
+  readonly pidMode: string;
+  readonly utsMode: string;
+  readonly cgroupnsMode: "" | "private" | "host";
+  readonly cgroupParent: string;
+  readonly memory: number;
+  readonly memorySwap: number;
+  readonly memoryReservation: number;
+  readonly memorySwappiness?: number;
+  readonly oomKillDisable: boolean;
+  readonly oomScoreAdj: number;
+  /** Billionths of a CPU. */
+  readonly nanoCpus: number;
+  readonly cpuShares: number;
+  readonly cpuPeriod: number;
+  readonly cpuQuota: number;
+  readonly cpusetCpus: string;
+  readonly cpusetMems: string;
+  /** 0 or below: unlimited. */
+  readonly pidsLimit: number;
+  readonly ulimits: readonly Ulimit[];
+  readonly devices: readonly DeviceMapping[];
+  readonly groupAdd: readonly string[];
+  readonly securityOpt: readonly string[];
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly shmSize: number;
+  readonly dns: readonly string[];
+  readonly dnsSearch: readonly string[];
+  readonly dnsOptions: readonly string[];
+  /** "name:address". */
+  readonly extraHosts: readonly string[];
+  /** Only "json-file" and "none" yet; options max-size and max-file. */
+  readonly logDriver: string;
+  readonly logOptions: Readonly<Record<string, string>>;
+  /** Absent: Docker's defaults. */
+  readonly maskedPaths?: readonly string[];
+  readonly readonlyPaths?: readonly string[];
+}
+
+export interface CreateRequest {
+  /** Without the leading slash; made up when absent. */
+  readonly name?: string;
+  /** "linux/amd64"; absent: the host's. */
+  readonly platform?: string;
+  readonly config: ContainerConfig;
+  readonly host: HostConfig;
+  readonly owner: Owner;
+}
+
+export type ContainerStatus = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
+
+export interface ContainerState {
+  readonly status: ContainerStatus;
+  /** 0 when not running. */
+  readonly pid: number;
+  readonly exitCode: number;
+  /** Why a start failed; "" otherwise. */
+  readonly error: string;
+  readonly oomKilled: boolean;
+  /** Nanoseconds since the epoch; 0n when never. */
+  readonly startedAt: bigint;
+  readonly finishedAt: bigint;
+}
+
+export interface NetworkAttachment {
+  /** "bridge", "none", "host" or "container:ID". */
+  readonly network: string;
+  readonly networkId: string;
+  readonly endpointId: string;
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly gateway: string;
+  readonly mac: string;
+}
+
+export interface Container {
+  readonly id: ContainerId;
+  /** Without the leading slash. */
+  readonly name: string;
+  readonly imageId: Digest;
+  readonly createdAt: bigint;
+  readonly owner: Owner;
+  /** The request with the image's defaults filled in. */
+  readonly config: ContainerConfig;
+  readonly host: HostConfig;
+  /** argv as resolved from entrypoint and command. */
+  readonly argv: readonly string[];
+  readonly state: ContainerState;
+  readonly restartCount: number;
+  readonly network?: NetworkAttachment;
+  readonly paths: {
+    readonly hostname: string;
+    readonly hosts: string;
+    readonly resolvConf: string;
+    readonly log: string;
+    readonly lowerDirectories: readonly string[];
+    readonly upperDirectory: string;
+    readonly workDirectory: string;
+  };
+  readonly execIds: readonly ExecId[];
+}
+
+/** Docker's filters: every key must match, by any of its values. */
+export type Filters = Readonly<Record<string, readonly string[]>>;
+
+export interface AttachRequest {
+  readonly stdin: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  /** Replay the log before the live output. */
+  readonly logs: boolean;
+  /** Go on with live output. */
+  readonly stream: boolean;
+}
+
+/**
+ * Both directions of an attached process. `output` carries Docker's 8-byte framing
+ * unless the process has a terminal; it ends when the process has ended and all is
+ * delivered. Ending `input` half-closes; destroying both detaches.
+ */
+export interface AttachedStream extends AsyncDisposable {
+  readonly input: Writable;
+  readonly output: Readable;
+  readonly tty: boolean;
+}
+
+export interface LogRequest {
+  readonly follow: boolean;
+  readonly stdout: boolean;
+  readonly stderr: boolean;
+  readonly timestamps: boolean;
+  /** Nanoseconds since the epoch. */
+  readonly since?: bigint;
+  readonly until?: bigint;
+  /** The last n lines; absent: all. */
+  readonly tail?: number;
+  readonly signal?: AbortSignal;
+}
+
+export type WaitCondition = "not-running" | "next-exit" | "removed";
+
+export interface Containers {
+  create(request: CreateRequest): Promise<{ readonly id: ContainerId; readonly warnings: readonly string[] }>;
+  /** The launch plan that `start` would send, encoded, without creating anything. */
+  plan(request: CreateRequest): Promise<Uint8Array>;
+  start(ref: string): Promise<void>;
+  /** Sends the stop signal, then SIGKILL after `timeout` seconds (-1: never). A container that is not running: not_modified. */
+  stop(ref: string, options: { readonly timeout?: number; readonly signal?: string }): Promise<void>;
+  restart(ref: string, options: { readonly timeout?: number; readonly signal?: string }): Promise<void>;
+  kill(ref: string, signal: string): Promise<void>;
+  remove(ref: string, options: { readonly force: boolean; readonly volumes: boolean }): Promise<void>;
+  rename(ref: string, name: string): Promise<void>;
+  /** Registers before it returns; the outer promise settles once waiting, the inner one when the condition holds. */
+  wait(ref: string, condition: WaitCondition): Promise<{ readonly result: Promise<{ readonly exitCode: number; readonly error?: string }> }>;
+  /** By id, unique id prefix, or name. */
+  get(ref: string): Container;
+  list(options: { readonly all: boolean; readonly limit?: number; readonly filters: Filters }): readonly Container[];
+  /** As `docker logs` streams it: framed unless the container has a terminal. */
+  logs(ref: string, request: LogRequest): AsyncIterable<Uint8Array>;
+  /** Before the start too: output then begins with the first byte the program writes. */
+  attach(ref: string, request: AttachRequest): Promise<AttachedStream>;
+  resize(ref: string, size: { readonly rows: number; readonly columns: number }): Promise<void>;
+  /** Bytes in the writable layer, and of all layers together. */
+  size(ref: string): Promise<{ readonly writable: number; readonly total: number }>;
+  /** Processes as host pids with the columns of ps(1). */
+  top(ref: string, psArguments: readonly string[]): Promise<{ readonly titles: readonly string[]; readonly processes: readonly (readonly string[])[] }>;
+  /** The root file system as an uncompressed tar. */
+  export(ref: string): AsyncIterable<Uint8Array>;
+  prune(filters: Filters): Promise<{ readonly removed: readonly ContainerId[]; readonly bytes: number }>;
+}
+
+export interface ExecRequest {
+  readonly argv: readonly string[];
+  readonly env: readonly string[];
+  readonly workingDir: string;
+  readonly user: string;
+  readonly privileged: boolean;
+  readonly tty: boolean;
+  readonly attachStdin: boolean;
+  readonly attachStdout: boolean;
+  readonly attachStderr: boolean;
+  readonly rows?: number;
+  readonly columns?: number;
+}
+
+export interface Exec {
+  readonly id: ExecId;
+  readonly containerId: ContainerId;
+  readonly request: ExecRequest;
+  readonly running: boolean;
+  /** Absent while it runs or has not been started. */
+  readonly exitCode?: number;
+  readonly pid: number;
+}
+
+export interface Execs {
+  create(ref: string, request: ExecRequest): Promise<ExecId>;
+  /** Starts it; the stream is absent with `detach`. */
+  start(id: string, options: { readonly detach: boolean; readonly rows?: number; readonly columns?: number }): Promise<AttachedStream | undefined>;
+  resize(id: string, size: { readonly rows: number; readonly columns: number }): Promise<void>;
+  get(id: string): Exec;
+}
+
+export interface ImageSummary {
+  readonly id: Digest;
+  /** "name:tag", familiar form as Docker prints it ("debian:latest"). */
+  readonly tags: readonly string[];
+  /** "name@sha256:...". */
+  readonly digests: readonly string[];
+  /** Seconds since the epoch. */
+  readonly created: number;
+  /** Bytes on disk, unpacked. */
+  readonly size: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Number of containers that use it. */
+  readonly containers: number;
+}
+
+export interface ImageDetail extends ImageSummary {
+  readonly config: ImageConfig;
+  readonly lastTagged?: bigint;
+}
+
+export type ImageDeletion = { readonly untagged: string } | { readonly deleted: Digest };
+
+/** One record of a progress stream, as Docker's JSON messages carry them. */
+export interface Progress {
+  readonly id?: string;
+  readonly status: string;
+  readonly current?: number;
+  readonly total?: number;
+}
+
+export interface Images {
+  list(options: { readonly all: boolean; readonly filters: Filters }): Promise<readonly ImageSummary[]>;
+  /** By id, unique id prefix, or reference. */
+  get(ref: string): Promise<ImageDetail>;
+  history(ref: string): Promise<readonly { readonly id: Digest | "<missing>"; readonly created: number; readonly createdBy: string; readonly tags: readonly string[]; readonly size: number; readonly comment: string }[]>;
+  tag(source: string, target: string): Promise<void>;
+  remove(ref: string, options: { readonly force: boolean; readonly prune: boolean }): Promise<readonly ImageDeletion[]>;
+  prune(filters: Filters): Promise<{ readonly deleted: readonly ImageDeletion[]; readonly bytes: number }>;
+  /** Reads a docker-save archive or an OCI layout as tar, compressed or not; yields a line for each image loaded. */
+  load(archive: AsyncIterable<Uint8Array>, report: (progress: Progress) => void): Promise<readonly { readonly id: Digest; readonly tag?: string }[]>;
+  save(refs: readonly string[]): AsyncIterable<Uint8Array>;
+  /** One root file system tar, compressed or not, becomes an image of one layer. */
+  import(archive: AsyncIterable<Uint8Array>, options: { readonly reference?: string; readonly message?: string; readonly changes: readonly string[]; readonly platform?: string }, report: (progress: Progress) => void): Promise<Digest>;
+  /** Makes an image by a method of `rootfs`. */
+  make(request: MakeImageRequest, report: (progress: Progress) => void, signal: AbortSignal): Promise<Digest>;
+}
+
+export type MakeImageRequest =
+  | { readonly method: "scratch"; readonly reference: string; /** A tar of the files as they shall stand in the image. */ readonly files: AsyncIterable<Uint8Array>; readonly cmd?: readonly string[] }
+  | { readonly method: "debootstrap"; readonly reference: string; readonly suite: string; readonly variant: "minbase" | "buildd" | "-"; readonly include: readonly string[]; readonly mirror?: string; readonly keyring?: string };
+
+export interface EngineEvent {
+  readonly type: "container" | "image" | "network" | "volume" | "daemon";
+  readonly action: string;
+  readonly id: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  /** Nanoseconds since the epoch. */
+  readonly time: bigint;
+}
+
+export interface Events {
+  /** Past events from `since`, then live ones until `until` or the signal. */
+  subscribe(options: { readonly since?: bigint; readonly until?: bigint; readonly filters: Filters; readonly signal: AbortSignal }): AsyncIterable<EngineEvent>;
+}
+
+export interface EngineInfo {
+  /** Stable for a data root. */
+  readonly id: string;
+  readonly name: string;
+  readonly dataRoot: string;
+  readonly containers: { readonly running: number; readonly paused: number; readonly stopped: number };
+  readonly images: number;
+  readonly kernelVersion: string;
+  readonly operatingSystem: string;
+  readonly osVersion: string;
+  readonly architecture: string;
+  readonly cpus: number;
+  readonly memory: number;
+  readonly cgroupVersion: 1 | 2;
+  readonly storageDriver: string;
+  readonly securityOptions: readonly string[];
+  readonly warnings: readonly string[];
+}
