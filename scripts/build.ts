@@ -1,0 +1,35 @@
+/**
+ * Makes the release: one file, dist/thimble, with the engine, the workers, the helper
+ * and the addon inside. It needs no npm, node or compiler where it runs.
+ *
+ * Loading .env and bunfig.toml from the current directory is switched off: both would
+ * let a directory run code in the name of who stands in it.
+ */
+import { chmod, mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { formatBytes } from "#base";
+
+const root = join(import.meta.dir, "..");
+const outfile = join(root, "dist/thimble");
+const workers = await Array.fromAsync(new Bun.Glob("src/*/*worker.ts").scan(root));
+
+await mkdir(join(root, "dist"), { recursive: true });
+const result = await Bun.build({
+  entrypoints: [join(root, "src/main/tool.ts"), ...workers.sort().map((file) => join(root, file))],
+  root,
+  target: "bun",
+  format: "esm",
+  bytecode: true,
+  minify: { syntax: true, whitespace: true, identifiers: false },
+  compile: {
+    outfile,
+    autoloadDotenv: false,
+    autoloadBunfig: false,
+    autoloadTsconfig: false,
+    autoloadPackageJson: false,
+  },
+});
+for (const message of result.logs) console.error(String(message));
+if (!result.success) process.exit(1);
+await chmod(outfile, 0o755);
+console.log(`dist/thimble ${formatBytes((await stat(outfile)).size)}`);

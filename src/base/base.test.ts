@@ -1,0 +1,156 @@
+import { describe, expect, test } from "bun:test";
+import {
+  collect,
+  createLog,
+  Fault,
+  faultOf,
+  formatBytes,
+  formatTime,
+  isContainerId,
+  KeyedLock,
+  lines,
+  newId,
+  parseBytes,
+  Scope,
+  shortId,
+  suggest,
+  systemClock,
+} from "#base";
+
+async function* chunks(...texts: string[]): AsyncGenerator<Uint8Array> {
+  for (const text of texts) yield Buffer.from(text);
+}
+
+describe("faults", () => {
+  test("what is not a fault becomes internal and keeps its cause", () => {
+    const cause = new TypeError("boom");
+    expect(faultOf(cause)).toMatchObject({ code: "internal", message: "boom", cause });
+    const fault = new Fault("exists", "taken", { about: "x" });
+    expect(faultOf(fault)).toBe(fault);
+  });
+  test("an abort is a cancellation", () => {
+    expect(faultOf(AbortSignal.abort().reason).code).toBe("canceled");
+  });
+});
+
+describe("ids", () => {
+  test("are 64 hexadecimal digits whose short form is no number", () => {
+    for (let i = 0; i < 2000; i++) {
+      const id = newId();
+      expect(isContainerId(id)).toBe(true);
+      expect(shortId(id)).not.toMatch(/^\d+$/);
+    }
+  });
+  test("a digest shortens without its algorithm", () => {
+    expect(shortId(`sha256:${"ab".repeat(32)}`)).toBe("abababababab");
+  });
+});
+
+describe("clock", () => {
+  test("prints nine digits in UTC", () => {
+    expect(formatTime(1_767_323_045_000_000_006n)).toBe("2026-01-02T03:04:05.000000006Z");
+  });
+  test("stays within a second of the system's time", () => {
+    const off = systemClock.now() - BigInt(Date.now()) * 1_000_000n;
+    expect(off > -1_000_000_000n && off < 1_000_000_000n).toBe(true);
+  });
+});
+
+describe("streams", () => {
+  test("lines cross chunks, and the last may lack its newline", async () => {
+    expect(await Array.fromAsync(lines(chunks("a\nb", "c\n", "\nd")))).toEqual([
+      "a",
+      "bc",
+      "",
+      "d",
+    ]);
+  });
+  test("a character cut in two survives", async () => {
+    const bytes = Buffer.from("é\n");
+    async function* halves() {
+      yield bytes.subarray(0, 1);
+      yield bytes.subarray(1);
+    }
+    expect(await Array.fromAsync(lines(halves()))).toEqual(["é"]);
+  });
+  test("a line and a body beyond their limits are refused", async () => {
+    await expect(Array.fromAsync(lines(chunks("x".repeat(11)), 10))).rejects.toThrow(
+      "longer than 10",
+    );
+    await expect(collect(chunks("abc", "def"), 5, "the body")).rejects.toMatchObject({
+      code: "exhausted",
+      about: "the body",
+    });
+  });
+});
+
+describe("KeyedLock", () => {
+  test("one key is served in order, and a failure does not block the next", async () => {
+    const lock = new KeyedLock();
+    const seen: string[] = [];
+    const gate = Promise.withResolvers<void>();
+    const first = lock.run("k", async () => {
+      await gate.promise;
+      seen.push("first");
+      throw new Error("no");
+    });
+    const second = lock.run("k", async () => seen.push("second"));
+    await lock.run("other", async () => seen.push("other"));
+    gate.resolve();
+    await expect(first).rejects.toThrow("no");
+    await second;
+    expect(seen).toEqual(["other", "first", "second"]);
+  });
+});
+
+describe("Scope", () => {
+  test("undoes in reverse, unless released", async () => {
+    const undone: number[] = [];
+    {
+      await using scope = new Scope();
+      scope.defer(() => void undone.push(1));
+      scope.defer(() => void undone.push(2));
+    }
+    expect(undone).toEqual([2, 1]);
+    {
+      await using scope = new Scope();
+      scope.defer(() => void undone.push(3));
+      scope.release();
+    }
+    expect(undone).toEqual([2, 1]);
+  });
+});
+
+describe("words and sizes", () => {
+  test.each([
+    ["imagse", "images"],
+    ["rn", "run"],
+    ["zzz", undefined],
+  ])("%s suggests %p", (word, want) => {
+    expect(suggest(word, ["run", "images", "inspect"])).toBe(want);
+  });
+  test.each([
+    ["6m", 6 << 20],
+    ["1.5GiB", 1.5 * 2 ** 30],
+    ["512", 512],
+    ["4KB", 4096],
+    ["m", undefined],
+    ["-1", undefined],
+    ["9999999p", undefined],
+  ])("%s is %p bytes", (text, want) => {
+    expect(parseBytes(text)).toBe(want);
+  });
+  test("sizes print as Docker prints them", () => {
+    expect([0, 999, 1240, 77_800_000].map(formatBytes)).toEqual(["0B", "999B", "1.24kB", "77.8MB"]);
+  });
+});
+
+describe("log", () => {
+  test("quotes what needs it and drops what is below the level", () => {
+    const out: string[] = [];
+    const log = createLog("info", (line) => out.push(line.replace(/^time=\S+ /, "")));
+    log.debug("hidden");
+    log.warn("two words", { path: "/a b", count: 3 });
+    expect(out).toEqual(['level=warn msg="two words" path="/a b" count=3\n']);
+  });
+});

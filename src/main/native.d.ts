@@ -1,0 +1,8 @@
+declare module "*/thimble-init" {
+  const path: string;
+  export default path;
+}
+declare module "*.node" {
+  const path: string;
+  export default path;
+}
