@@ -1,0 +1,131 @@
+import { systemClock } from "#base";
+import { LineSplitter } from "./line-splitter.ts";
+import { LogChange } from "./log-change.ts";
+import {
+  blockSize,
+  closeLogFiles,
+  findTail,
+  type LogFile,
+  type LogPosition,
+  openLogFiles,
+  openNewerLogFiles,
+} from "./log-files.ts";
+import { type LogRecord, parseLogRecord } from "./record.ts";
+
+export interface ReadLogOptions {
+  /** The current file; rotated ones are `path.1` and so on. */
+  readonly path: string;
+  /** How many files the log may have, the current one included. */
+  readonly maxFiles: number;
+  /** The last n records; absent: all. */
+  readonly tail?: number;
+  /** Nanoseconds since the epoch, inclusive. */
+  readonly since?: bigint;
+  readonly until?: bigint;
+  /**
+   * Go on with what is written, until this promise settles (no more will be written)
+   * and all is read. Absent: stop at what there is now.
+   */
+  readonly ended?: Promise<unknown>;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The records of a log in the order written, in batches (one for each block read).
+ * A log that does not exist is empty. Memory: one block and one record, however long
+ * the log; the reader's pace is the caller's. Leaving the loop closes everything.
+ */
+export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly LogRecord[]> {
+  // Before the files are looked at, so that no change falls in between.
+  using change = options.ended
+    ? new LogChange(options.path, options.ended, options.signal)
+    : undefined;
+  let files = await openLogFiles(options.path, options.maxFiles);
+  try {
+    const start = await startPosition(files, options.tail);
+    const stop = { done: false };
+    let offset = start.offset;
+    files = await dropUpTo(files, start.index);
+    const splitter = new LineSplitter();
+    for (;;) {
+      for (;;) {
+        const file = files[0];
+        if (!file) break;
+        const limit = change ? undefined : (await file.handle.stat()).size;
+        for await (const block of blocks(file, offset, limit)) {
+          offset += block.byteLength;
+          const batch = select(splitter.push(block), options, stop);
+          if (batch.length > 0) yield batch;
+          if (stop.done || options.signal?.aborted) return;
+        }
+        if (files.length === 1) break;
+        files = await dropUpTo(files, 1);
+        splitter.reset();
+        offset = 0;
+      }
+      if (!change || options.signal?.aborted || isPast(options.until)) return;
+      const ended = change.ended;
+      const newer = await openNewerLogFiles(options.path, options.maxFiles, files[0]);
+      files.push(...newer);
+      if (newer.length > 0) continue;
+      if (ended) return;
+      await change.wait(millisecondsTo(options.until));
+    }
+  } finally {
+    await closeLogFiles(files);
+  }
+}
+
+async function startPosition(files: readonly LogFile[], tail?: number): Promise<LogPosition> {
+  if (tail === undefined || files.length === 0) return { index: 0, offset: 0 };
+  return await findTail(files, tail);
+}
+
+async function dropUpTo(files: readonly LogFile[], index: number): Promise<LogFile[]> {
+  await closeLogFiles(files.slice(0, index));
+  return files.slice(index);
+}
+
+/** The bytes of a file from `offset` to its end, or to `limit`; each block is valid until the next. */
+async function* blocks(
+  file: LogFile,
+  offset: number,
+  limit = Number.POSITIVE_INFINITY,
+): AsyncGenerator<Uint8Array> {
+  const block = Buffer.allocUnsafe(blockSize);
+  while (offset < limit) {
+    const { bytesRead } = await file.handle.read(block, 0, blockSize, offset);
+    if (bytesRead === 0) return;
+    const wanted = Math.min(bytesRead, limit - offset);
+    offset += wanted;
+    yield block.subarray(0, wanted);
+  }
+}
+
+function select(
+  lines: readonly Uint8Array[],
+  options: ReadLogOptions,
+  stop: { done: boolean },
+): LogRecord[] {
+  const batch: LogRecord[] = [];
+  for (const line of lines) {
+    const record = parseLogRecord(line);
+    if (!record) continue;
+    if (options.since !== undefined && record.time < options.since) continue;
+    if (options.until !== undefined && record.time > options.until) {
+      stop.done = true;
+      break;
+    }
+    batch.push(record);
+  }
+  return batch;
+}
+
+function isPast(until: bigint | undefined): boolean {
+  return until !== undefined && systemClock.now() > until;
+}
+
+function millisecondsTo(until: bigint | undefined): number | undefined {
+  if (until === undefined) return undefined;
+  return Math.max(0, Number((until - systemClock.now()) / 1_000_000n) + 1);
+}

@@ -1,0 +1,40 @@
+export type LogStream = "stdout" | "stderr";
+
+export interface LogRecord {
+  readonly stream: LogStream;
+  /** Nanoseconds since the epoch. */
+  readonly time: bigint;
+  /** With its newline; a part of a long line has none. */
+  readonly line: Uint8Array;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** One line of a json-file log; undefined when it is none, as what a crash or a full disk cut short. */
+export function parseLogRecord(line: Uint8Array): LogRecord | undefined {
+  let fields: { log?: unknown; stream?: unknown; time?: unknown };
+  try {
+    fields = JSON.parse(decoder.decode(line));
+  } catch {
+    return undefined;
+  }
+  if (typeof fields !== "object" || fields === null) return undefined;
+  if (typeof fields.log !== "string" || typeof fields.time !== "string") return undefined;
+  const time = parseLogTime(fields.time);
+  if (time === undefined) return undefined;
+  return {
+    stream: fields.stream === "stderr" ? "stderr" : "stdout",
+    time,
+    line: encoder.encode(fields.log),
+  };
+}
+
+/** RFC 3339 with up to nine digits of fraction, in nanoseconds since the epoch; undefined when it is none. */
+export function parseLogTime(text: string): bigint | undefined {
+  const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text);
+  if (!match) return undefined;
+  const milliseconds = Date.parse(`${match[1]}${match[3]}`);
+  if (Number.isNaN(milliseconds)) return undefined;
+  return BigInt(milliseconds) * 1_000_000n + BigInt((match[2] ?? "0").padEnd(9, "0"));
+}
