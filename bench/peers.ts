@@ -64,13 +64,14 @@ export async function startPeers(): Promise<Peers | { readonly missing: string }
     }
     await Bun.sleep(100);
   }
+  const dockerPid = Number(readFileSync(join(tree, "run/peers/docker.pid"), "utf8"));
   return {
     dockerHost,
     tree,
-    dockerPid: Number(readFileSync(join(tree, "run/peers/docker.pid"), "utf8")),
+    dockerPid,
     inTree: (argv) => ["nsenter", "-m", "-t", String(holderPid), ...argv],
     async [Symbol.asyncDispose]() {
-      process.kill(this.dockerPid, "SIGTERM");
+      process.kill(dockerPid, "SIGTERM");
       process.kill(holderPid, "SIGTERM");
       await Promise.all([dockerd.exited, holder.exited]);
     },
