@@ -1,0 +1,53 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { command } from "./peers.ts";
+
+const binary = join(import.meta.dir, "../dist/thimble");
+
+/** The release binary with an engine of its own, in roots of its own. */
+export interface Subject extends AsyncDisposable {
+  readonly binary: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly dataRoot: string;
+  readonly runRoot: string;
+  /** The command line of a verb against this engine. */
+  argv(...rest: string[]): string[];
+}
+
+export async function startSubject(): Promise<Subject> {
+  const root = await mkdtemp("/var/tmp/thimble-bench-");
+  const runRoot = await mkdtemp("/run/thimble-bench-");
+  const dataRoot = join(root, "data");
+  const host = `unix://${runRoot}/thimble.sock`;
+  const daemon = Bun.spawn(
+    [binary, "daemon", "--data-root", dataRoot, "--run-root", runRoot, "-H", host],
+    {
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: Bun.file(join(root, "engine.log")),
+    },
+  );
+  const argv = (...rest: string[]) => [binary, "-H", host, ...rest];
+  for (let attempt = 0; ; attempt++) {
+    const answer = await command(argv("info")).catch((error: unknown) =>
+      attempt > 100 ? Promise.reject(error) : undefined,
+    );
+    if (answer !== undefined) break;
+    await Bun.sleep(50);
+  }
+  return {
+    binary,
+    host,
+    pid: daemon.pid,
+    dataRoot,
+    runRoot,
+    argv,
+    async [Symbol.asyncDispose]() {
+      daemon.kill("SIGTERM");
+      await daemon.exited;
+      await rm(root, { recursive: true, force: true });
+      await rm(runRoot, { recursive: true, force: true });
+    },
+  };
+}
