@@ -1,0 +1,70 @@
+import { chmod, copyFile, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { command, type Peers } from "./peers.ts";
+import type { Subject } from "./subject.ts";
+
+/** What every case finds prepared: the engines, each with the same image. */
+export interface Stage extends AsyncDisposable {
+  readonly subject: Subject;
+  readonly peers: Peers | undefined;
+  readonly rounds: number;
+  /** The root file system of the image, as a directory. */
+  readonly rootfs: string;
+  /** The image's name in every engine. */
+  readonly image: string;
+  versions(): Promise<string[]>;
+}
+
+export interface StageOptions {
+  readonly subject: Subject;
+  readonly peers: Peers | undefined;
+  readonly rounds: number;
+}
+
+/** Makes the image from the host's static busybox and gives it to every engine. */
+export async function prepareStage({ subject, peers, rounds }: StageOptions): Promise<Stage> {
+  const work = await mkdtemp("/var/tmp/thimble-stage-");
+  const rootfs = join(work, "rootfs");
+  for (const folder of ["bin", "dev", "etc", "proc", "root", "sys", "tmp"]) {
+    await mkdir(join(rootfs, folder), { recursive: true });
+  }
+  await copyFile("/bin/busybox", join(rootfs, "bin/busybox"));
+  await chmod(join(rootfs, "bin/busybox"), 0o755);
+  for (const applet of ["true", "sh", "sleep"])
+    await symlink("busybox", join(rootfs, "bin", applet));
+  const archive = join(work, "rootfs.tar");
+  await command(["tar", "-C", rootfs, "-cf", archive, "."]);
+  const image = "thimble-bench";
+  await command(subject.argv("import", archive, image));
+  if (peers) {
+    await command(["docker", "-H", peers.dockerHost, "import", archive, image]);
+    await copyFile(archive, join(peers.tree, "root/thimble-bench.tar"));
+    await command(peers.inTree(["podman", "import", "-q", "/root/thimble-bench.tar", image]));
+  }
+  return {
+    subject,
+    peers,
+    rounds,
+    rootfs,
+    image,
+    versions: () => versions(subject, peers),
+    async [Symbol.asyncDispose]() {
+      await rm(work, { recursive: true, force: true });
+    },
+  };
+}
+
+async function versions(subject: Subject, peers: Peers | undefined): Promise<string[]> {
+  const own = await command(subject.argv("version", "--format", "{{.Server.Version}}"));
+  if (!peers) return [`thimble ${own}`, "no peers: bench/peers setup makes them"];
+  const first = async (...argv: string[]) =>
+    (await command(peers.inTree(argv))).split("\n")[0] ?? "";
+  return [
+    `thimble ${own}`,
+    `Docker ${await command(["docker", "-H", peers.dockerHost, "version", "--format", "{{.Server.Version}}"])}`,
+    await first("podman", "--version"),
+    await first("crun", "--version"),
+    await first("runc", "--version"),
+    await first("mmdebstrap", "--version"),
+  ];
+}

@@ -1,0 +1,19 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { runInGuest } from "./guest.ts";
+
+const missing = !existsSync("/usr/bin/qemu-system-x86_64") || !existsSync("/bin/busybox");
+
+describe.skipIf(missing)("a guest with cgroup v2 alone and Linux 6.1 [needs qemu]", () => {
+  test("passes the launch, cgroup and engine suites", async () => {
+    const suites = ["launch", "cgroups", "engine"]
+      .map((name) => `./test/integration/${name}`)
+      .join(" ");
+    const run = await runInGuest(`mount | grep cgroup; bun test --timeout 120000 ${suites}`, 500);
+    if (run.status !== 0) console.error(run.output);
+    expect(run.output).toContain("type cgroup2");
+    expect(run.output).not.toContain("type cgroup ");
+    expect(run.status).toBe(0);
+    expect(Number(/^ *(\d+) pass$/m.exec(run.output)?.[1])).toBeGreaterThan(20);
+  });
+});
