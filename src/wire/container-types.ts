@@ -1,0 +1,191 @@
+/** What the engine answers about containers, named and spelled as Docker's API does. */
+
+export interface ContainerCreateResponse {
+  readonly Id: string;
+  readonly Warnings: readonly string[];
+}
+
+export interface ContainerState {
+  readonly Status: string;
+  readonly Running: boolean;
+  readonly Paused: boolean;
+  readonly Restarting: boolean;
+  readonly OOMKilled: boolean;
+  readonly Dead: boolean;
+  readonly Pid: number;
+  readonly ExitCode: number;
+  readonly Error: string;
+  /** RFC 3339; "0001-01-01T00:00:00Z" when never. */
+  readonly StartedAt: string;
+  readonly FinishedAt: string;
+}
+
+export interface MountPoint {
+  readonly Type: "bind" | "tmpfs" | "volume";
+  readonly Name?: string;
+  readonly Source: string;
+  readonly Destination: string;
+  readonly Driver?: string;
+  readonly Mode: string;
+  readonly RW: boolean;
+  readonly Propagation: string;
+}
+
+export interface EndpointSettings {
+  readonly IPAMConfig: null;
+  readonly Links: null;
+  readonly Aliases: null;
+  readonly MacAddress: string;
+  readonly DriverOpts: null;
+  readonly GwPriority: number;
+  readonly NetworkID: string;
+  readonly EndpointID: string;
+  readonly Gateway: string;
+  readonly IPAddress: string;
+  readonly IPPrefixLen: number;
+  readonly IPv6Gateway: string;
+  readonly GlobalIPv6Address: string;
+  readonly GlobalIPv6PrefixLen: number;
+  readonly DNSNames: null;
+}
+
+export interface ContainerConfig {
+  readonly Hostname: string;
+  readonly Domainname: string;
+  readonly User: string;
+  readonly AttachStdin: boolean;
+  readonly AttachStdout: boolean;
+  readonly AttachStderr: boolean;
+  readonly ExposedPorts?: Readonly<Record<string, object>>;
+  readonly Tty: boolean;
+  readonly OpenStdin: boolean;
+  readonly StdinOnce: boolean;
+  readonly Env: readonly string[];
+  readonly Cmd: readonly string[] | null;
+  readonly Image: string;
+  readonly Volumes: Readonly<Record<string, object>> | null;
+  readonly WorkingDir: string;
+  readonly Entrypoint: readonly string[] | null;
+  readonly OnBuild: null;
+  readonly Labels: Readonly<Record<string, string>>;
+  readonly StopSignal?: string;
+  readonly StopTimeout?: number;
+}
+
+export interface ContainerInspect {
+  readonly Id: string;
+  readonly Created: string;
+  readonly Path: string;
+  readonly Args: readonly string[];
+  readonly State: ContainerState;
+  readonly Image: string;
+  readonly ResolvConfPath: string;
+  readonly HostnamePath: string;
+  readonly HostsPath: string;
+  readonly LogPath: string;
+  /** With the leading slash. */
+  readonly Name: string;
+  readonly RestartCount: number;
+  readonly Driver: string;
+  readonly Platform: string;
+  readonly MountLabel: string;
+  readonly ProcessLabel: string;
+  readonly AppArmorProfile: string;
+  readonly ExecIDs: readonly string[] | null;
+  readonly HostConfig: HostConfigInspect;
+  readonly GraphDriver: {
+    readonly Data: Readonly<Record<string, string>>;
+    readonly Name: string;
+  };
+  /** With `size=1` only. */
+  readonly SizeRw?: number;
+  readonly SizeRootFs?: number;
+  readonly Mounts: readonly MountPoint[];
+  readonly Config: ContainerConfig;
+  readonly NetworkSettings: NetworkSettings;
+}
+
+/** HostConfig with every key that Docker shows; those of features to come hold their zero values. */
+export type HostConfigInspect = Readonly<Record<string, unknown>> & {
+  readonly Binds: readonly string[] | null;
+  readonly AutoRemove: boolean;
+  readonly NetworkMode: string;
+  readonly Privileged: boolean;
+  readonly Memory: number;
+  readonly NanoCpus: number;
+};
+
+export interface NetworkSettings {
+  readonly Bridge: string;
+  readonly SandboxID: string;
+  readonly SandboxKey: string;
+  readonly Ports: Readonly<Record<string, unknown>>;
+  readonly EndpointID: string;
+  readonly Gateway: string;
+  readonly IPAddress: string;
+  readonly IPPrefixLen: number;
+  readonly MacAddress: string;
+  readonly Networks: Readonly<Record<string, EndpointSettings>>;
+  readonly [key: string]: unknown;
+}
+
+export interface ContainerSummary {
+  readonly Id: string;
+  readonly Names: readonly string[];
+  readonly Image: string;
+  readonly ImageID: string;
+  readonly Command: string;
+  /** Seconds since the epoch. */
+  readonly Created: number;
+  readonly Ports: readonly unknown[];
+  /** With `size=1` only. */
+  readonly SizeRw?: number;
+  readonly SizeRootFs?: number;
+  readonly Labels: Readonly<Record<string, string>>;
+  readonly State: string;
+  /** "Up 3 minutes", "Exited (0) 2 days ago". */
+  readonly Status: string;
+  readonly HostConfig: { readonly NetworkMode: string };
+  readonly NetworkSettings: { readonly Networks: Readonly<Record<string, EndpointSettings>> };
+  readonly Mounts: readonly MountPoint[];
+}
+
+export interface ContainerWaitResponse {
+  readonly StatusCode: number;
+  readonly Error?: { readonly Message: string };
+}
+
+export interface ContainerTopResponse {
+  readonly Titles: readonly string[];
+  readonly Processes: readonly (readonly string[])[];
+}
+
+export interface ContainersPruneResponse {
+  readonly ContainersDeleted: readonly string[] | null;
+  readonly SpaceReclaimed: number;
+}
+
+export interface ExecCreateResponse {
+  readonly Id: string;
+}
+
+export interface ExecInspect {
+  readonly ID: string;
+  readonly Running: boolean;
+  /** Null while it runs or has not been started. */
+  readonly ExitCode: number | null;
+  readonly ProcessConfig: {
+    readonly tty: boolean;
+    readonly entrypoint: string;
+    readonly arguments: readonly string[];
+    readonly privileged: boolean;
+    readonly user?: string;
+  };
+  readonly OpenStdin: boolean;
+  readonly OpenStderr: boolean;
+  readonly OpenStdout: boolean;
+  readonly CanRemove: boolean;
+  readonly ContainerID: string;
+  readonly DetachKeys: string;
+  readonly Pid: number;
+}

@@ -1,0 +1,39 @@
+import { Fault } from "#base";
+
+/** Docker's filters: key to the values of which any must match. */
+export type WireFilters = Readonly<Record<string, readonly string[]>>;
+
+const maxBytes = 64 << 10;
+
+/** The `filters` query value: both `{"label":["a"]}` and the older `{"label":{"a":true}}`. A fault `invalid` with Docker's text otherwise. */
+export function parseFilters(text: string | undefined): WireFilters {
+  if (text === undefined || text === "") return {};
+  if (text.length > maxBytes) throw new Fault("invalid", "invalid filter: too long");
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new Fault("invalid", "invalid filter", { cause });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new Fault("invalid", "invalid filter");
+  const filters: Record<string, readonly string[]> = Object.create(null);
+  for (const [key, values] of Object.entries(value)) filters[key] = valuesOf(values);
+  return filters;
+}
+
+function valuesOf(values: unknown): readonly string[] {
+  if (Array.isArray(values) && values.every((item) => typeof item === "string")) return values;
+  if (typeof values === "object" && values !== null && !Array.isArray(values))
+    return Object.entries(values)
+      .filter(([, on]) => on === true)
+      .map(([name]) => name);
+  throw new Fault("invalid", "invalid filter");
+}
+
+/** The query value of filters; undefined when there are none. */
+export function renderFilters(filters: WireFilters): string | undefined {
+  const keys = Object.keys(filters).filter((key) => (filters[key]?.length ?? 0) > 0);
+  if (keys.length === 0) return undefined;
+  return JSON.stringify(Object.fromEntries(keys.map((key) => [key, filters[key]])));
+}

@@ -1,0 +1,41 @@
+/**
+ * wire: what travels between a client and an engine, as types and pure functions.
+ *
+ * The Docker Engine API, versions 1.44 to 1.51, and thimble's own API beside it
+ * (/thimble/v1/). Answers are interfaces; requests are zod schemas, and their types are
+ * inferred from them. No I/O, no policy: what a field means is said by `api`.
+ *
+ * Importing this module costs a CLI nothing: only types and small functions are here,
+ * and the schemas (zod takes some milliseconds to load) come through `loadSchemas`.
+ */
+
+export { API_VERSION, compareApiVersions, MIN_API_VERSION } from "./api-version.ts";
+export type {
+  ContainerCreateBody,
+  EndpointBody,
+  HostConfigBody,
+  MountBody,
+} from "./container-create.ts";
+export type * from "./container-types.ts";
+export { DetachFilter, defaultDetachKeys, parseDetachKeys } from "./detach-keys.ts";
+export type { ExecCreateBody, ExecStartBody } from "./exec-create.ts";
+export { parseFilters, renderFilters, type WireFilters } from "./filters.ts";
+export type { ImageMakeQuery } from "./image-make.ts";
+export type * from "./image-types.ts";
+export { wireLimits } from "./limits.ts";
+export {
+  JSON_TYPE,
+  MULTIPLEXED_STREAM,
+  PLAN_TYPE,
+  RAW_STREAM,
+  TAR_TYPE,
+} from "./media-types.ts";
+export { encodeFrame, type Frame, FrameDecoder, type StreamName } from "./stdcopy.ts";
+export type * from "./system-types.ts";
+
+export type Schemas = typeof import("./schemas.ts");
+
+/** The schemas of request bodies. */
+export function loadSchemas(): Promise<Schemas> {
+  return import("./schemas.ts");
+}

@@ -1,0 +1,8 @@
+/** Output in 8-byte frames: a container without a terminal. */
+export const MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream";
+/** Output as it comes: a container with a terminal, or a client that did not ask for an upgrade. */
+export const RAW_STREAM = "application/vnd.docker.raw-stream";
+/** An encoded launch plan. */
+export const PLAN_TYPE = "application/vnd.thimble.plan";
+export const JSON_TYPE = "application/json";
+export const TAR_TYPE = "application/x-tar";

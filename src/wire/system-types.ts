@@ -1,0 +1,77 @@
+/** What the engine answers about itself, named and spelled as Docker's API does. */
+
+export interface ErrorResponse {
+  readonly message: string;
+}
+
+/** One line of a progress stream (load, import, make). The last one of a failed stream has `error`. */
+export interface JsonMessage {
+  readonly id?: string;
+  readonly status?: string;
+  /** Text to be printed as it is, with its newline. */
+  readonly stream?: string;
+  readonly progressDetail?: { readonly current?: number; readonly total?: number };
+  /** The id of an image that was made: `{"ID": "sha256:..."}`. */
+  readonly aux?: { readonly ID: string };
+  readonly errorDetail?: { readonly message: string; readonly code?: number };
+  readonly error?: string;
+}
+
+export interface EventMessage {
+  /** Containers and images only, as older clients read it. */
+  readonly status?: string;
+  readonly id?: string;
+  readonly from?: string;
+  readonly Type: string;
+  readonly Action: string;
+  readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
+  readonly scope: "local";
+  readonly time: number;
+  /**
+   * Nanoseconds since the epoch: more digits than a JavaScript number holds. `JSON.parse`
+   * gives the nearest number; what must be exact is read from the text.
+   */
+  readonly timeNano: number;
+}
+
+export interface SystemVersion {
+  readonly Platform: { readonly Name: string };
+  readonly Components: readonly {
+    readonly Name: string;
+    readonly Version: string;
+    readonly Details: Readonly<Record<string, string>>;
+  }[];
+  readonly Version: string;
+  readonly ApiVersion: string;
+  readonly MinAPIVersion: string;
+  readonly GitCommit: string;
+  readonly GoVersion: string;
+  readonly Os: string;
+  readonly Arch: string;
+  readonly KernelVersion: string;
+  readonly BuildTime: string;
+}
+
+export interface SystemInfo {
+  readonly ID: string;
+  readonly Containers: number;
+  readonly ContainersRunning: number;
+  readonly ContainersPaused: number;
+  readonly ContainersStopped: number;
+  readonly Images: number;
+  readonly Driver: string;
+  readonly ServerVersion: string;
+  readonly CgroupVersion: string;
+  readonly KernelVersion: string;
+  readonly OperatingSystem: string;
+  readonly OSVersion: string;
+  readonly OSType: string;
+  readonly Architecture: string;
+  readonly NCPU: number;
+  readonly MemTotal: number;
+  readonly DockerRootDir: string;
+  readonly Name: string;
+  readonly SecurityOptions: readonly string[];
+  readonly Warnings: readonly string[] | null;
+  readonly [key: string]: unknown;
+}
