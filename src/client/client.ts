@@ -1,0 +1,36 @@
+import { ContainersClient } from "./containers.ts";
+import { type Dial, dial } from "./dial.ts";
+import { ExecsClient } from "./execs.ts";
+import { type Host, parseHost } from "./host.ts";
+import { ImagesClient } from "./images.ts";
+import { SystemClient } from "./system.ts";
+import { Transport } from "./transport.ts";
+
+export interface Client {
+  readonly host: Host;
+  /** The API version that requests carry; settled once an answer has come. */
+  readonly apiVersion: string;
+  readonly containers: ContainersClient;
+  readonly execs: ExecsClient;
+  readonly images: ImagesClient;
+  readonly system: SystemClient;
+}
+
+/** A client of the engine at `host`. Nothing is opened before the first call, and nothing stays open after one. */
+export function openClient(options: {
+  readonly host: Host | string;
+  readonly dial?: Dial;
+}): Client {
+  const host = typeof options.host === "string" ? parseHost(options.host) : options.host;
+  const transport = new Transport(host, options.dial ?? dial);
+  return {
+    host,
+    get apiVersion() {
+      return transport.version;
+    },
+    containers: new ContainersClient(transport),
+    execs: new ExecsClient(transport),
+    images: new ImagesClient(transport),
+    system: new SystemClient(transport),
+  };
+}

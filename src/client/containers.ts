@@ -1,0 +1,204 @@
+import type {
+  ContainerCreateBody,
+  ContainerCreateResponse,
+  ContainerInspect,
+  ContainerSummary,
+  ContainersPruneResponse,
+  ContainerTopResponse,
+  ContainerWaitResponse,
+  WireFilters,
+} from "#wire";
+import { renderFilters } from "#wire";
+import type { AttachedStream } from "./attached-stream.ts";
+import { demux, type OutputPart } from "./demux.ts";
+import type { Transport } from "./transport.ts";
+
+export interface CreateOptions {
+  readonly name?: string | undefined;
+  readonly platform?: string | undefined;
+}
+
+export interface LogOptions {
+  readonly follow?: boolean;
+  readonly stdout?: boolean;
+  readonly stderr?: boolean;
+  readonly timestamps?: boolean;
+  readonly details?: boolean;
+  /** Unix seconds, with a fraction if need be. */
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+  /** A number of lines, or "all". */
+  readonly tail?: string | undefined;
+  readonly signal?: AbortSignal;
+}
+
+export interface StopOptions {
+  readonly timeout?: number | undefined;
+  readonly signal?: string | undefined;
+}
+
+/** /containers of the Docker Engine API. Every `ref` is an id, a unique prefix of one, or a name. */
+export class ContainersClient {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  create(body: ContainerCreateBody, options: CreateOptions = {}): Promise<ContainerCreateResponse> {
+    const query = { name: options.name, platform: options.platform };
+    return this.#transport.json({ method: "POST", path: "/containers/create", query, json: body });
+  }
+
+  /** What a start would do, without creating anything: as text for people, or the plan as JSON text. */
+  plan(
+    body: ContainerCreateBody,
+    options: CreateOptions & { format: "text" | "json" },
+  ): Promise<string> {
+    const { format, platform, name } = options;
+    const query = { format, platform, name };
+    return this.#transport.text({
+      method: "POST",
+      path: "/thimble/v1/containers/plan",
+      query,
+      json: body,
+    });
+  }
+
+  /** False when it was running already. */
+  start(ref: string): Promise<boolean> {
+    return this.#transport.done({ method: "POST", path: `${at(ref)}/start` });
+  }
+
+  /** False when it was not running. */
+  stop(ref: string, options: StopOptions = {}): Promise<boolean> {
+    const query = { t: options.timeout, signal: options.signal };
+    return this.#transport.done({ method: "POST", path: `${at(ref)}/stop`, query });
+  }
+
+  async restart(ref: string, options: StopOptions = {}): Promise<void> {
+    const query = { t: options.timeout, signal: options.signal };
+    await this.#transport.done({ method: "POST", path: `${at(ref)}/restart`, query });
+  }
+
+  async kill(ref: string, signal: string): Promise<void> {
+    await this.#transport.done({ method: "POST", path: `${at(ref)}/kill`, query: { signal } });
+  }
+
+  async remove(
+    ref: string,
+    options: { readonly force?: boolean; readonly volumes?: boolean; readonly link?: boolean } = {},
+  ): Promise<void> {
+    const { force, volumes: v, link } = options;
+    await this.#transport.done({ method: "DELETE", path: at(ref), query: { force, v, link } });
+  }
+
+  async rename(ref: string, name: string): Promise<void> {
+    await this.#transport.done({ method: "POST", path: `${at(ref)}/rename`, query: { name } });
+  }
+
+  /** Settles once the engine waits; the inner promise is the end. */
+  async wait(
+    ref: string,
+    condition: "not-running" | "next-exit" | "removed",
+    signal?: AbortSignal,
+  ): Promise<{ readonly result: Promise<ContainerWaitResponse> }> {
+    const call = { method: "POST", path: `${at(ref)}/wait`, query: { condition }, signal } as const;
+    const response = await this.#transport.call(call);
+    const result = (async () => {
+      let text = "";
+      for await (const bytes of response.body) text += Buffer.from(bytes).toString();
+      return JSON.parse(text) as ContainerWaitResponse;
+    })();
+    // A caller that gives up on the start leaves the result unread.
+    result.catch(() => undefined);
+    return { result };
+  }
+
+  inspect(ref: string, options: { readonly size?: boolean } = {}): Promise<ContainerInspect> {
+    return this.#transport.json({
+      method: "GET",
+      path: `${at(ref)}/json`,
+      query: { size: options.size },
+    });
+  }
+
+  list(
+    options: {
+      readonly all?: boolean;
+      readonly size?: boolean;
+      readonly limit?: number | undefined;
+      readonly filters?: WireFilters;
+    } = {},
+  ): Promise<readonly ContainerSummary[]> {
+    const { all, size, limit } = options;
+    const query = { all, size, limit, filters: renderFilters(options.filters ?? {}) };
+    return this.#transport.json({ method: "GET", path: "/containers/json", query });
+  }
+
+  /** The log; `tty` says whether the container has a terminal, whose log has no frames. */
+  async *logs(ref: string, tty: boolean, options: LogOptions): AsyncGenerator<OutputPart> {
+    const { signal, ...query } = options;
+    const response = await this.#transport.call({
+      method: "GET",
+      path: `${at(ref)}/logs`,
+      query,
+      signal,
+    });
+    if (!tty) return yield* demux(response.body);
+    for await (const bytes of response.body) yield { stream: "stdout", bytes };
+  }
+
+  /** In effect when the promise settles, before the start too: nothing written after that is missed. */
+  attach(
+    ref: string,
+    options: {
+      readonly stdin?: boolean;
+      readonly stdout?: boolean;
+      readonly stderr?: boolean;
+      readonly logs?: boolean;
+      readonly detachKeys?: string | undefined;
+      readonly signal?: AbortSignal;
+    },
+  ): Promise<AttachedStream> {
+    const { signal, ...query } = options;
+    return this.#transport.attach({
+      method: "POST",
+      path: `${at(ref)}/attach`,
+      query: { stream: true, ...query },
+      signal,
+    });
+  }
+
+  async resize(
+    ref: string,
+    size: { readonly rows: number; readonly columns: number },
+  ): Promise<void> {
+    const query = { h: size.rows, w: size.columns };
+    await this.#transport.done({ method: "POST", path: `${at(ref)}/resize`, query });
+  }
+
+  top(ref: string, psArguments: readonly string[]): Promise<ContainerTopResponse> {
+    const query = { ps_args: psArguments.length === 0 ? undefined : psArguments.join(" ") };
+    return this.#transport.json({ method: "GET", path: `${at(ref)}/top`, query });
+  }
+
+  /** The root file system as a tar. */
+  async *export(ref: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    const response = await this.#transport.call({
+      method: "GET",
+      path: `${at(ref)}/export`,
+      signal,
+    });
+    yield* response.body;
+  }
+
+  prune(filters: WireFilters): Promise<ContainersPruneResponse> {
+    const query = { filters: renderFilters(filters) };
+    return this.#transport.json({ method: "POST", path: "/containers/prune", query });
+  }
+}
+
+function at(ref: string): string {
+  return `/containers/${encodeURIComponent(ref)}`;
+}

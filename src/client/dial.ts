@@ -1,0 +1,14 @@
+import type { Connection } from "./connection.ts";
+import type { Host } from "./host.ts";
+
+export type Dial = (host: Host) => Promise<Connection>;
+
+/** Connects by the cheapest means of this runtime; a Fault (`unavailable`, `denied`) says why it could not. */
+export const dial: Dial = async (host) => {
+  if (typeof Bun === "undefined") {
+    const { dialNode } = await import("./dial-node.ts");
+    return dialNode(host);
+  }
+  const { dialBun } = await import("./dial-bun.ts");
+  return dialBun(host);
+};

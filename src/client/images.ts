@@ -1,0 +1,150 @@
+import type {
+  ImageDeleteEntry,
+  ImageHistoryEntry,
+  ImageInspect,
+  ImageSummary,
+  ImagesPruneResponse,
+  JsonMessage,
+  WireFilters,
+} from "#wire";
+import { renderFilters } from "#wire";
+import type { Transport } from "./transport.ts";
+
+export type MakeImage =
+  | {
+      readonly method: "scratch";
+      readonly reference: string;
+      readonly cmd?: readonly string[];
+      /** A tar of the files as they shall stand in the image. */
+      readonly files: AsyncIterable<Uint8Array>;
+    }
+  | {
+      readonly method: "debootstrap";
+      readonly reference: string;
+      readonly suite: string;
+      readonly variant?: string | undefined;
+      readonly include?: readonly string[];
+      readonly mirror?: string | undefined;
+      /** A path on the engine's machine. */
+      readonly keyring?: string | undefined;
+    };
+
+/** /images of the Docker Engine API, and how thimble makes them. Every `ref` is an id, a unique prefix of one, or a reference. */
+export class ImagesClient {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  list(
+    options: {
+      readonly all?: boolean;
+      readonly digests?: boolean;
+      readonly filters?: WireFilters;
+    } = {},
+  ): Promise<readonly ImageSummary[]> {
+    const { all, digests } = options;
+    const query = { all, digests, filters: renderFilters(options.filters ?? {}) };
+    return this.#transport.json({ method: "GET", path: "/images/json", query });
+  }
+
+  inspect(ref: string): Promise<ImageInspect> {
+    return this.#transport.json({ method: "GET", path: `${at(ref)}/json` });
+  }
+
+  history(ref: string): Promise<readonly ImageHistoryEntry[]> {
+    return this.#transport.json({ method: "GET", path: `${at(ref)}/history` });
+  }
+
+  /** `target` is "name[:tag]". */
+  async tag(source: string, target: string): Promise<void> {
+    const { name, tag } = splitTag(target);
+    const query = { repo: name, tag: tag ?? "latest" };
+    await this.#transport.done({ method: "POST", path: `${at(source)}/tag`, query });
+  }
+
+  remove(
+    ref: string,
+    options: { readonly force?: boolean; readonly noPrune?: boolean } = {},
+  ): Promise<readonly ImageDeleteEntry[]> {
+    const query = { force: options.force, noprune: options.noPrune };
+    return this.#transport.json({ method: "DELETE", path: at(ref), query });
+  }
+
+  prune(filters: WireFilters): Promise<ImagesPruneResponse> {
+    const query = { filters: renderFilters(filters) };
+    return this.#transport.json({ method: "POST", path: "/images/prune", query });
+  }
+
+  /** One archive of all these images. */
+  async *save(refs: readonly string[], signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    const query = { names: refs };
+    const response = await this.#transport.call({
+      method: "GET",
+      path: "/images/get",
+      query,
+      signal,
+    });
+    yield* response.body;
+  }
+
+  load(
+    archive: AsyncIterable<Uint8Array>,
+    options: { readonly quiet: boolean },
+  ): AsyncGenerator<JsonMessage> {
+    const query = { quiet: options.quiet ? 1 : 0 };
+    return this.#progress("/images/load", query, archive);
+  }
+
+  import(
+    archive: AsyncIterable<Uint8Array>,
+    options: {
+      readonly reference?: string | undefined;
+      readonly message?: string | undefined;
+      readonly changes?: readonly string[];
+      readonly platform?: string | undefined;
+    },
+  ): AsyncGenerator<JsonMessage> {
+    const target = options.reference === undefined ? undefined : splitTag(options.reference);
+    const query = {
+      fromSrc: "-",
+      repo: target?.name,
+      tag: target?.tag,
+      message: options.message,
+      changes: options.changes,
+      platform: options.platform,
+    };
+    return this.#progress("/images/create", query, archive);
+  }
+
+  make(request: MakeImage, signal?: AbortSignal): AsyncGenerator<JsonMessage> {
+    if (request.method === "scratch") {
+      const { files, ...query } = request;
+      return this.#progress("/thimble/v1/images/make", query, files, signal);
+    }
+    return this.#progress("/thimble/v1/images/make", request, undefined, signal);
+  }
+
+  async *#progress(
+    path: string,
+    query: Readonly<Record<string, string | number | readonly string[] | undefined>>,
+    body?: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): AsyncGenerator<JsonMessage> {
+    const call = { method: "POST", path, query, signal, ...(body ? { body } : {}) } as const;
+    for await (const { value } of this.#transport.messages<JsonMessage>(call)) yield value;
+  }
+}
+
+function at(ref: string): string {
+  // The slashes of a reference stand in the path as they are.
+  return `/images/${ref.split("/").map(encodeURIComponent).join("/")}`;
+}
+
+/** "name:tag" in its two parts; the colon of a registry's port is none of a tag. */
+export function splitTag(reference: string): { readonly name: string; readonly tag?: string } {
+  const match = /^(.+):([^:/@]+)$/.exec(reference);
+  if (!match || reference.includes("@")) return { name: reference };
+  return { name: match[1] ?? "", tag: match[2] ?? "" };
+}

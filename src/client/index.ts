@@ -1,0 +1,29 @@
+/**
+ * client: a typed client of the Docker Engine API and of thimble's own beside it.
+ *
+ * `openClient({ host })` gives containers, execs, images and system, over a unix socket
+ * or plain TCP, for Bun and for Node 20 and later. Answers of failure are faults with
+ * the engine's own message (ResponseFault); not reaching it is `unavailable` or
+ * `denied`. Streams are pulled: memory stays bounded whatever the engine sends.
+ *
+ * One connection a call; it closes with the answer.
+ */
+
+export type { AttachedStream } from "./attached-stream.ts";
+export { type Client, openClient } from "./client.ts";
+export type { Connection } from "./connection.ts";
+export type { ContainersClient, CreateOptions, LogOptions, StopOptions } from "./containers.ts";
+export type { OutputPart, OutputStream } from "./demux.ts";
+export { type Dial, dial } from "./dial.ts";
+export type { ExecsClient } from "./execs.ts";
+export {
+  defaultSocket,
+  formatHost,
+  type Host,
+  type HostChoice,
+  parseHost,
+  resolveHost,
+} from "./host.ts";
+export { type ImagesClient, type MakeImage, splitTag } from "./images.ts";
+export type { SystemClient } from "./system.ts";
+export { ResponseFault } from "./transport.ts";
