@@ -1,0 +1,213 @@
+/* Descriptors: making, reading and writing them. Every one is O_CLOEXEC. */
+#define _GNU_SOURCE
+#include "addon.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
+/* close(fd) */
+static long descriptor_close(struct call *call)
+{
+	int fd = take_fd(call, 0);
+	return call->failed ? 0 : result_of(close(fd));
+}
+
+/* duplicate(fd) -> descriptor */
+static long descriptor_duplicate(struct call *call)
+{
+	int fd = take_fd(call, 0);
+	return call->failed ? 0 : result_of(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+}
+
+static void store(int32_t *out, const int *fds)
+{
+	out[0] = fds[0];
+	out[1] = fds[1];
+}
+
+static int32_t *take_pair(struct call *call, size_t index)
+{
+	size_t length = 0;
+	int32_t *out = take_i32_array(call, index, &length);
+	if (!call->failed && length < 2) {
+		call->failed = true;
+		napi_throw_type_error(call->env, NULL, "an Int32Array of two is needed");
+	}
+	return out;
+}
+
+/* socketPair(out two): connected stream sockets */
+static long descriptor_socket_pair(struct call *call)
+{
+	int fds[2];
+	int32_t *out = take_pair(call, 0);
+	if (call->failed)
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	store(out, fds);
+	return 0;
+}
+
+/* pipe(out two): read end, write end */
+static long descriptor_pipe(struct call *call)
+{
+	int fds[2];
+	int32_t *out = take_pair(call, 0);
+	if (call->failed)
+		return 0;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	store(out, fds);
+	return 0;
+}
+
+/* eventFd() -> descriptor */
+static long descriptor_event(struct call *call)
+{
+	(void)call;
+	return result_of(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+/* setBlocking(fd, yes) */
+static long descriptor_set_blocking(struct call *call)
+{
+	int fd = take_fd(call, 0);
+	bool blocking = take_integer(call, 1, 0, 1) != 0;
+	if (call->failed)
+		return 0;
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0)
+		return -errno;
+	return result_of(
+		fcntl(fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK));
+}
+
+/* read(fd, out, position or -1) -> bytes, 0 at the end */
+static long descriptor_read(struct call *call)
+{
+	int fd = take_fd(call, 0);
+	struct span out = take_bytes(call, 1);
+	off_t position = (off_t)take_integer(call, 2, -1, 1LL << 53);
+	if (call->failed)
+		return 0;
+	ssize_t got;
+	do {
+		got = position < 0 ? read(fd, out.data, out.size) :
+				     pread(fd, out.data, out.size, position);
+	} while (got < 0 && errno == EINTR);
+	return result_of(got);
+}
+
+/* write(fd, bytes) -> bytes written before the call would block */
+static long descriptor_write(struct call *call)
+{
+	int fd = take_fd(call, 0);
+	struct span bytes = take_bytes(call, 1);
+	if (call->failed)
+		return 0;
+	size_t done = 0;
+	while (done < bytes.size) {
+		ssize_t put = send(fd, bytes.data + done, bytes.size - done, MSG_NOSIGNAL);
+		if (put < 0 && errno == ENOTSOCK)
+			put = write(fd, bytes.data + done, bytes.size - done);
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0 && done == 0)
+			return -errno;
+		if (put <= 0)
+			break;
+		done += (size_t)put;
+	}
+	return (long)done;
+}
+
+/* shutdownWrite(fd) */
+static long descriptor_shutdown(struct call *call)
+{
+	int fd = take_fd(call, 0);
+	return call->failed ? 0 : result_of(shutdown(fd, SHUT_WR));
+}
+
+/* peerCredentials(fd, out three): pid, uid, gid */
+static long descriptor_peer(struct call *call)
+{
+	size_t length = 0;
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	int fd = take_fd(call, 0);
+	int32_t *out = take_i32_array(call, 1, &length);
+	if (call->failed)
+		return 0;
+	if (length < 3)
+		return -EINVAL;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return -errno;
+	out[0] = peer.pid;
+	out[1] = (int32_t)peer.uid;
+	out[2] = (int32_t)peer.gid;
+	return 0;
+}
+
+/* flock(fd): the exclusive lock, or -EWOULDBLOCK */
+static long descriptor_flock(struct call *call)
+{
+	int fd = take_fd(call, 0);
+	return call->failed ? 0 : result_of(flock(fd, LOCK_EX | LOCK_NB));
+}
+
+/* memfd(name) -> descriptor, writable and executable, to be sealed */
+static long descriptor_memfd(struct call *call)
+{
+	char name[128];
+	take_text(call, 0, name, sizeof(name));
+	if (call->failed)
+		return 0;
+	/* MFD_EXEC came with Linux 6.3; where it is unknown, all are executable. */
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd >= 0 && fchmod(fd, 0500) < 0) {
+		int error = errno;
+		close(fd);
+		return -error;
+	}
+	return result_of(fd);
+}
+
+/* seal(fd): content and size never change again */
+static long descriptor_seal(struct call *call)
+{
+	int fd = take_fd(call, 0);
+	if (call->failed)
+		return 0;
+	return result_of(fcntl(fd, F_ADD_SEALS,
+			       F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE));
+}
+
+const struct function descriptor_functions[] = {
+	{ "close", descriptor_close, 1 },
+	{ "duplicate", descriptor_duplicate, 1 },
+	{ "socketPair", descriptor_socket_pair, 1 },
+	{ "pipe", descriptor_pipe, 1 },
+	{ "eventFd", descriptor_event, 0 },
+	{ "setBlocking", descriptor_set_blocking, 2 },
+	{ "read", descriptor_read, 3 },
+	{ "write", descriptor_write, 2 },
+	{ "shutdownWrite", descriptor_shutdown, 1 },
+	{ "peerCredentials", descriptor_peer, 2 },
+	{ "flock", descriptor_flock, 1 },
+	{ "memfd", descriptor_memfd, 1 },
+	{ "seal", descriptor_seal, 1 },
+	{ 0 },
+};

@@ -1,0 +1,111 @@
+/**
+ * The functions of build/addon.node. Each gives a number: the result (zero or
+ * more), or the negated errno. Wrong arguments throw a TypeError. Descriptors are
+ * O_CLOEXEC. Only src/kernel calls them; it gives them names, types and Faults.
+ */
+
+/** A path or name: text, or bytes where it may not be UTF-8. No NULs, below 4096 bytes. */
+export type Text = string | Uint8Array;
+/** NUL-terminated strings after one another. */
+export type Block = Uint8Array;
+/** Of a report: a positive safe integer that the caller chose. */
+export type ReportId = number;
+
+export interface Addon {
+  openat2(dirfd: number, path: Text, flags: number, mode: number, resolve: number): number;
+  mkdirat(dirfd: number, path: Text, mode: number): number;
+  mknodat(dirfd: number, path: Text, mode: number, major: number, minor: number): number;
+  symlinkat(target: Text, dirfd: number, path: Text): number;
+  linkat(fromDir: number, from: Text, toDir: number, to: Text, flags: number): number;
+  unlinkat(dirfd: number, path: Text, flags: number): number;
+  renameat2(fromDir: number, from: Text, toDir: number, to: Text, flags: number): number;
+  readlinkat(dirfd: number, path: Text, out: Uint8Array): number;
+  /** Fills mode, uid, gid, size, mtime (ns), nlink, ino, dev, rdev, blocks, ctime (ns). */
+  fstatat(dirfd: number, path: Text, flags: number, out: BigInt64Array): number;
+  fchownat(dirfd: number, path: Text, uid: number, gid: number, flags: number): number;
+  fchmodat(dirfd: number, path: Text, mode: number, flags: number): number;
+  utimensat(dirfd: number, path: Text, atime: bigint, mtime: bigint, flags: number): number;
+  ftruncate(fd: number, size: number): number;
+  fsync(fd: number): number;
+  syncfs(fd: number): number;
+  copyRange(from: number, to: number, length: number): number;
+  syncAsync(id: ReportId, fd: number, wholeFileSystem: 0 | 1): number;
+
+  /** `name` is one name in the directory `fd`, not followed, or "" for what `fd` is itself. */
+  getXattr(fd: number, name: Text, attribute: string, out: Uint8Array): number;
+  setXattr(fd: number, name: Text, attribute: string, value: Uint8Array): number;
+  listXattr(fd: number, name: Text, out: Uint8Array): number;
+  removeXattr(fd: number, name: Text, attribute: string): number;
+
+  /** `options`: key and "=value" (or "" for a flag), alternating. The report's bytes are the file system's message. */
+  mountFilesystem(
+    id: ReportId,
+    type: string,
+    source: Text,
+    target: Text,
+    options: Block,
+    attributes: number,
+  ): number;
+  mountBind(
+    id: ReportId,
+    source: Text,
+    target: Text,
+    recursive: 0 | 1,
+    set: number,
+    clear: number,
+  ): number;
+  mountLegacy(
+    id: ReportId,
+    source: Text,
+    target: Text,
+    type: string,
+    flags: number,
+    data: Block,
+  ): number;
+  unmount(id: ReportId, target: Text, detach: 0 | 1): number;
+  probeFsconfig(type: string, key: string, value: string): number;
+
+  pidfdOpen(pid: number): number;
+  pidfdSendSignal(pidfd: number, signal: number): number;
+  /** 1 when the child was reaped: `out` is exit code or -1, signal or 0. 0 while it lives. */
+  reap(pidfd: number, out: Int32Array): number;
+  /** `fds`: pairs (here, there) by ascending number there. Gives the pid; `out[0]` is the pidfd. */
+  spawn(
+    executable: number,
+    path: Text,
+    argv: Block,
+    env: Block,
+    cwd: Text,
+    fds: Int32Array,
+    newSession: 0 | 1,
+    out: Int32Array,
+  ): number;
+
+  close(fd: number): number;
+  duplicate(fd: number): number;
+  socketPair(out: Int32Array): number;
+  pipe(out: Int32Array): number;
+  eventFd(): number;
+  setBlocking(fd: number, blocking: 0 | 1): number;
+  /** At `position`, or where the descriptor stands for -1. */
+  read(fd: number, out: Uint8Array, position: number): number;
+  /** As much as goes without blocking (a blocking descriptor takes all). */
+  write(fd: number, bytes: Uint8Array): number;
+  shutdownWrite(fd: number): number;
+  peerCredentials(fd: number, out: Int32Array): number;
+  flock(fd: number): number;
+  memfd(name: string): number;
+  seal(fd: number): number;
+
+  /** Where reports go; once, before the first job or watch. Does not keep the event loop alive by itself. */
+  onReport(report: (id: ReportId, value: number, bytes: Uint8Array | undefined) => void): number;
+  keepAlive(yes: 0 | 1): number;
+  /** One report of the EPOLL* events that came, then silence until watched again. */
+  watch(fd: number, id: ReportId, events: number): number;
+  unwatch(fd: number): number;
+
+  /** Sends messages in the namespace (-1: ours) and reports every answer. */
+  netlinkExchange(id: ReportId, netns: number, protocol: number, messages: Uint8Array): number;
+  /** `settings`: path below /proc/sys/net and value, alternating. Reports a descriptor of the namespace. */
+  newNetworkNamespace(id: ReportId, settings: Block): number;
+}

@@ -1,0 +1,179 @@
+/*
+ * Netlink exchanges and network namespaces. A namespace other than our own is
+ * entered on a thread of the pool only, and left again at once.
+ */
+#define _GNU_SOURCE
+#include "addon.h"
+
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef NETLINK_GET_STRICT_CHK
+#define NETLINK_GET_STRICT_CHK 12
+#endif
+
+#define RECEIVE_BUFFER (4 << 20)
+#define PIECE (64u << 10)
+#define MAX_REPLY (16u << 20)
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+#define AUTO_FD __attribute__((cleanup(close_fd))) int
+
+static int open_own_namespace(void)
+{
+	return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+}
+
+/* A socket in the namespace `netns`, or in ours for -1. */
+static int open_socket(struct job *job, int netns, int protocol)
+{
+	if (netns < 0)
+		return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+	AUTO_FD home = open_own_namespace();
+	if (home < 0 || setns(netns, CLONE_NEWNET) < 0)
+		return -1;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+	int error = errno;
+	job->spoils_thread = setns(home, CLONE_NEWNET) < 0;
+	errno = error;
+	return fd;
+}
+
+static void set_options(int fd)
+{
+	const int yes = 1;
+	const int size = RECEIVE_BUFFER;
+	/* All of these make answers better, none is needed. */
+	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &yes, sizeof(yes));
+	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &yes, sizeof(yes));
+	setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &yes, sizeof(yes));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+}
+
+/*
+ * Everything the kernel has answered. It handles a request inside send(2), and
+ * goes on with a dump inside recv(2), so an empty queue is the end.
+ */
+static long receive_all(struct job *job, int fd)
+{
+	size_t room = 0;
+	for (;;) {
+		if (room - job->size < PIECE) {
+			room = room * 2 + PIECE;
+			void *larger = room > MAX_REPLY ? NULL : realloc(job->data, room);
+			if (!larger)
+				return -ENOBUFS;
+			job->data = larger;
+		}
+		ssize_t got = recv(fd, (char *)job->data + job->size, room - job->size,
+				   MSG_DONTWAIT | MSG_TRUNC);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		if ((size_t)got > room - job->size)
+			return -ENOBUFS;
+		job->size += (size_t)got;
+	}
+}
+
+static long job_exchange(struct job *job)
+{
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	AUTO_FD fd = open_socket(job, job->fds[0], (int)job->flags[0]);
+	if (fd < 0)
+		return -errno;
+	set_options(fd);
+	if (sendto(fd, job->block, job->block_size, 0, (struct sockaddr *)&kernel,
+		   sizeof(kernel)) < 0)
+		return -errno;
+	return receive_all(job, fd);
+}
+
+/* netlinkExchange(id, namespace fd or -1, protocol, messages) -> report with all answers */
+static long netlink_exchange(struct call *call)
+{
+	struct job *job = job_create(call, job_exchange);
+	if (job) {
+		job->fds[0] = (int)take_integer(call, 1, -1, 1 << 30);
+		job->flags[0] = (unsigned long)take_integer(call, 2, 0, 31);
+		struct span messages = take_bytes(call, 3);
+		if (!call->failed && messages.size > 0 && messages.size <= RECEIVE_BUFFER)
+			job->block = malloc(messages.size);
+		if (job->block) {
+			memcpy(job->block, messages.data, messages.size);
+			job->block_size = messages.size;
+		} else if (!call->failed) {
+			call->failed = true;
+			napi_throw_range_error(call->env, NULL, "netlinkExchange: bad size");
+		}
+	}
+	return job_start(call, job);
+}
+
+static int write_setting(const char *path, const char *value)
+{
+	AUTO_FD fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	return write(fd, value, strlen(value)) < 0 ? -1 : 0;
+}
+
+/* Pairs of path below /proc/sys/net and value; a setting this kernel lacks is skipped. */
+static int write_settings(struct job *job)
+{
+	const char *end = job->block + job->block_size;
+	for (const char *path = job->block; path < end;) {
+		const char *value = path + strlen(path) + 1;
+		if (value >= end)
+			return errno = EINVAL, -1;
+		if (strncmp(path, "/proc/sys/net/", 14) != 0 || strstr(path, ".."))
+			return errno = EINVAL, -1;
+		if (write_setting(path, value) < 0 && errno != ENOENT) {
+			job->data = strdup(path);
+			job->size = job->data ? strlen(path) : 0;
+			return -1;
+		}
+		path = value + strlen(value) + 1;
+	}
+	return 0;
+}
+
+static long job_new_namespace(struct job *job)
+{
+	AUTO_FD home = open_own_namespace();
+	if (home < 0 || unshare(CLONE_NEWNET) < 0)
+		return -errno;
+	int fd = write_settings(job) < 0 ? -1 : open_own_namespace();
+	int error = errno;
+	job->spoils_thread = setns(home, CLONE_NEWNET) < 0;
+	errno = error;
+	return result_of(fd);
+}
+
+/* newNetworkNamespace(id, settings) -> report with a descriptor */
+static long netlink_new_namespace(struct call *call)
+{
+	struct job *job = job_create(call, job_new_namespace);
+	if (job) {
+		job->returns_fd = true;
+		job->block = take_block(call, 1, &job->block_size);
+	}
+	return job_start(call, job);
+}
+
+const struct function netlink_functions[] = {
+	{ "netlinkExchange", netlink_exchange, 4 },
+	{ "newNetworkNamespace", netlink_new_namespace, 2 },
+	{ 0 },
+};

@@ -1,0 +1,48 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { Fault } from "#base";
+import type { Addon } from "../../native/addon/index.d.ts";
+
+let path: string | undefined;
+let loaded: Addon | undefined;
+
+/**
+ * Names the addon's file, before first use and once in every Worker too: a release
+ * binary unpacks it under its run root. Without this the development build is taken.
+ */
+export function useAddon(file: string): void {
+  if (loaded !== undefined && path !== file)
+    throw new Fault("conflict", `the addon is already loaded from ${path}, not ${file}`);
+  path = file;
+}
+
+/** The file the addon is (or will be) loaded from; what a Worker is told for its own `useAddon`. */
+export function addonPath(): string {
+  path ??= fileURLToPath(new URL("../../native/build/addon.node", import.meta.url));
+  return path;
+}
+
+export function addon(): Addon {
+  loaded ??= load(addonPath());
+  return loaded;
+}
+
+function load(file: string): Addon {
+  if (!existsSync(file))
+    throw new Fault(
+      "not_found",
+      `the native addon is missing at ${file}: build it with "make -C native"`,
+      {
+        about: file,
+      },
+    );
+  try {
+    return createRequire(import.meta.url)(file) as Addon;
+  } catch (cause) {
+    throw new Fault("internal", `cannot load the native addon ${file}: ${String(cause)}`, {
+      about: file,
+      cause,
+    });
+  }
+}

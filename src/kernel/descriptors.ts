@@ -1,0 +1,116 @@
+import { closeSync, openSync, statfsSync } from "node:fs";
+import { constants } from "node:os";
+import { Fault, isFault } from "#base";
+import { addon } from "./addon.ts";
+import { check, errnoFault } from "./errno.ts";
+import { Fd } from "./fd.ts";
+import { O_CREAT, O_NOFOLLOW, O_RDONLY, O_RDWR, openat2, type Path, writeAll } from "./files.ts";
+
+/** Two connected stream sockets, blocking until one becomes a channel. */
+export function socketPair(): [Fd, Fd] {
+  const out = new Int32Array(2);
+  check(addon().socketPair(out), { call: "socketpair", verb: "make a socket pair" });
+  return [new Fd(out[0] ?? -1), new Fd(out[1] ?? -1)];
+}
+
+/** Read end and write end. */
+export function pipe(): [Fd, Fd] {
+  const out = new Int32Array(2);
+  check(addon().pipe(out), { call: "pipe2", verb: "make a pipe" });
+  return [new Fd(out[0] ?? -1), new Fd(out[1] ?? -1)];
+}
+
+/** A non-blocking eventfd(2) of count 0. */
+export function eventFd(): Fd {
+  return new Fd(check(addon().eventFd(), { call: "eventfd", verb: "make an event descriptor" }));
+}
+
+/**
+ * An executable file in memory whose content can never change again, opened for
+ * reading. `name` shows in /proc only.
+ */
+export function memfdSealed(name: string, bytes: Uint8Array): Fd {
+  using writable = new Fd(
+    check(addon().memfd(name), {
+      call: "memfd_create",
+      verb: "make a file in memory",
+      about: name,
+    }),
+  );
+  writeAll(writable, bytes);
+  check(addon().seal(writable.number), { call: "fcntl", verb: "seal", about: name });
+  // execve(2) refuses with ETXTBSY what someone has open for writing.
+  return openat2(undefined, `/proc/self/fd/${writable.number}`, { flags: O_RDONLY });
+}
+
+export interface PeerCredentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Who connected to a unix socket (SO_PEERCRED, unix(7)). */
+export function peerCredentials(socket: Fd | number): PeerCredentials {
+  const out = new Int32Array(3);
+  check(addon().peerCredentials(typeof socket === "number" ? socket : socket.number, out), {
+    call: "getsockopt",
+    verb: "ask who is connected",
+  });
+  return { pid: out[0] ?? 0, uid: (out[1] ?? 0) >>> 0, gid: (out[2] ?? 0) >>> 0 };
+}
+
+/** Holds the file's lock until the descriptor is closed or the process ends; `conflict` when another one has it. */
+export function lockFile(path: Path): Fd {
+  const fd = openat2(undefined, path, { flags: O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600 });
+  const locked = addon().flock(fd.number);
+  if (locked >= 0) return fd;
+  fd.close();
+  const about = Buffer.from(path).toString("utf8");
+  if (-locked === constants.errno.EAGAIN)
+    throw new Fault("conflict", `${about} is locked by another process`, { about });
+  throw errnoFault(-locked, { call: "flock", verb: "lock", about });
+}
+
+export interface FileSystemUsage {
+  /** The magic number of statfs(2), e.g. 0x794c7630 for overlay. */
+  readonly type: number;
+  /** Bytes. */
+  readonly total: number;
+  readonly free: number;
+  /** What is free for others than root. */
+  readonly available: number;
+  readonly inodes: number;
+  readonly freeInodes: number;
+}
+
+export function statfs(path: string): FileSystemUsage {
+  const s = guard(path, "statfs", () => statfsSync(path));
+  return {
+    type: s.type,
+    total: s.blocks * s.bsize,
+    free: s.bfree * s.bsize,
+    available: s.bavail * s.bsize,
+    inodes: s.files,
+    freeInodes: s.ffree,
+  };
+}
+
+/** Whether a device node or file can be opened for reading and writing; for what doctor asks. */
+export function canOpen(path: string): boolean {
+  try {
+    closeSync(openSync(path, "r+"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function guard<T>(about: string, call: string, work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (isFault(cause)) throw cause;
+    const errno = (cause as { errno?: number }).errno;
+    throw errnoFault(Math.abs(errno ?? constants.errno.EIO), { call, verb: "look at", about });
+  }
+}

@@ -1,0 +1,311 @@
+import { Fault } from "#base";
+import { addon } from "./addon.ts";
+import { check } from "./errno.ts";
+import { type Directory, directoryNumber, Fd } from "./fd.ts";
+import { runJob } from "./reports.ts";
+
+/** A path: text, or bytes where it may not be UTF-8. */
+export type Path = string | Uint8Array;
+
+/** open(2) flags as on x86-64 and arm64 alike, unless noted. */
+export const O_RDONLY = 0;
+export const O_WRONLY = 1;
+export const O_RDWR = 2;
+export const O_CREAT = 0o100;
+export const O_EXCL = 0o200;
+export const O_TRUNC = 0o1000;
+export const O_APPEND = 0o2000;
+export const O_NONBLOCK = 0o4000;
+/** The next two are swapped on arm64 (asm/fcntl.h). */
+export const O_DIRECTORY = process.arch === "arm64" ? 0o40000 : 0o200000;
+export const O_NOFOLLOW = process.arch === "arm64" ? 0o100000 : 0o400000;
+export const O_PATH = 0o10000000;
+export const O_TMPFILE = 0o20000000 | O_DIRECTORY;
+
+/** openat2(2): linux/openat2.h. */
+export const RESOLVE_NO_XDEV = 0x01;
+export const RESOLVE_NO_MAGICLINKS = 0x02;
+export const RESOLVE_NO_SYMLINKS = 0x04;
+export const RESOLVE_BENEATH = 0x08;
+export const RESOLVE_IN_ROOT = 0x10;
+
+export const AT_SYMLINK_NOFOLLOW = 0x100;
+export const AT_REMOVEDIR = 0x200;
+export const AT_SYMLINK_FOLLOW = 0x400;
+export const AT_EMPTY_PATH = 0x1000;
+
+export const RENAME_NOREPLACE = 1;
+export const RENAME_EXCHANGE = 2;
+export const RENAME_WHITEOUT = 4;
+
+export const S_IFMT = 0o170000;
+export const S_IFSOCK = 0o140000;
+export const S_IFLNK = 0o120000;
+export const S_IFREG = 0o100000;
+export const S_IFBLK = 0o060000;
+export const S_IFDIR = 0o040000;
+export const S_IFCHR = 0o020000;
+export const S_IFIFO = 0o010000;
+
+export interface OpenHow {
+  readonly flags: number;
+  /** For O_CREAT; 0 otherwise. The umask applies. */
+  readonly mode?: number;
+  readonly resolve?: number;
+}
+
+/** openat2(2). EAGAIN of a scoped lookup that raced is retried. */
+export function openat2(directory: Directory, path: Path, how: OpenHow): Fd {
+  const { flags, mode = 0, resolve = 0 } = how;
+  return new Fd(
+    check(addon().openat2(directoryNumber(directory), path, flags, mode, resolve), {
+      call: "openat2",
+      verb: "open",
+      about: path,
+    }),
+  );
+}
+
+export function mkdirat(directory: Directory, path: Path, mode: number): void {
+  check(addon().mkdirat(directoryNumber(directory), path, mode), {
+    call: "mkdirat",
+    verb: "make the directory",
+    about: path,
+  });
+}
+
+/** `mode` with its type bits (S_IFCHR, S_IFBLK, S_IFIFO, S_IFREG, S_IFSOCK). */
+export function mknodat(
+  directory: Directory,
+  path: Path,
+  node: { readonly mode: number; readonly major?: number; readonly minor?: number },
+): void {
+  const { mode, major = 0, minor = 0 } = node;
+  check(addon().mknodat(directoryNumber(directory), path, mode, major, minor), {
+    call: "mknodat",
+    verb: "make the node",
+    about: path,
+  });
+}
+
+export function symlinkat(target: Path, directory: Directory, path: Path): void {
+  check(addon().symlinkat(target, directoryNumber(directory), path), {
+    call: "symlinkat",
+    verb: "make the symbolic link",
+    about: path,
+  });
+}
+
+export interface Place {
+  readonly directory: Directory;
+  readonly path: Path;
+}
+
+/** Hard link; a final symbolic link is linked itself unless AT_SYMLINK_FOLLOW is among the flags. */
+export function linkat(from: Place, to: Place, flags = 0): void {
+  check(
+    addon().linkat(
+      directoryNumber(from.directory),
+      from.path,
+      directoryNumber(to.directory),
+      to.path,
+      flags,
+    ),
+    { call: "linkat", verb: "make the hard link", about: to.path },
+  );
+}
+
+/** Removes a file, or with AT_REMOVEDIR an empty directory. */
+export function unlinkat(directory: Directory, path: Path, flags = 0): void {
+  check(addon().unlinkat(directoryNumber(directory), path, flags), {
+    call: "unlinkat",
+    verb: "remove",
+    about: path,
+  });
+}
+
+export function renameat2(from: Place, to: Place, flags = 0): void {
+  check(
+    addon().renameat2(
+      directoryNumber(from.directory),
+      from.path,
+      directoryNumber(to.directory),
+      to.path,
+      flags,
+    ),
+    { call: "renameat2", verb: "rename", about: from.path },
+  );
+}
+
+/** The bytes of a symbolic link; "" as path reads the link that an O_PATH directory descriptor is. */
+export function readlinkatBytes(directory: Directory, path: Path): Buffer {
+  const out = Buffer.allocUnsafe(4096);
+  const size = check(addon().readlinkat(directoryNumber(directory), path, out), {
+    call: "readlinkat",
+    verb: "read the symbolic link",
+    about: path,
+  });
+  return out.subarray(0, size);
+}
+
+export function readlinkat(directory: Directory, path: Path): string {
+  return readlinkatBytes(directory, path).toString("utf8");
+}
+
+export interface Stat {
+  /** With the type bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly size: number;
+  /** Nanoseconds since the epoch; so is `ctime`. */
+  readonly mtime: bigint;
+  readonly ctime: bigint;
+  readonly nlink: number;
+  readonly ino: bigint;
+  readonly dev: bigint;
+  readonly rdev: { readonly major: number; readonly minor: number };
+  /** Of 512 bytes each. */
+  readonly blocks: number;
+}
+
+const fields = new BigInt64Array(11);
+
+/** stat(2) relative to a directory; "" as path means the descriptor itself. */
+export function fstatat(directory: Directory, path: Path, followFinal: boolean): Stat {
+  const flags = (followFinal ? 0 : AT_SYMLINK_NOFOLLOW) | (path.length === 0 ? AT_EMPTY_PATH : 0);
+  check(addon().fstatat(directoryNumber(directory), path, flags, fields), {
+    call: "fstatat",
+    verb: "look at",
+    about: path,
+  });
+  return {
+    mode: Number(fields[0]),
+    uid: Number(fields[1]),
+    gid: Number(fields[2]),
+    size: Number(fields[3]),
+    mtime: fields[4] ?? 0n,
+    nlink: Number(fields[5]),
+    ino: BigInt.asUintN(64, fields[6] ?? 0n),
+    dev: BigInt.asUintN(64, fields[7] ?? 0n),
+    rdev: deviceNumbers(BigInt.asUintN(64, fields[8] ?? 0n)),
+    blocks: Number(fields[9]),
+    ctime: fields[10] ?? 0n,
+  };
+}
+
+/** gnu_dev_major and gnu_dev_minor of sys/sysmacros.h. */
+function deviceNumbers(rdev: bigint): { major: number; minor: number } {
+  return {
+    major: Number(((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & 0xfffff000n)),
+    minor: Number((rdev & 0xffn) | ((rdev >> 12n) & 0xffffff00n)),
+  };
+}
+
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Never follows a final symbolic link unless `flags` is given as 0. */
+export function fchownat(
+  directory: Directory,
+  path: Path,
+  owner: Owner,
+  flags = AT_SYMLINK_NOFOLLOW,
+): void {
+  const at = flags | (path.length === 0 ? AT_EMPTY_PATH : 0);
+  check(addon().fchownat(directoryNumber(directory), path, owner.uid, owner.gid, at), {
+    call: "fchownat",
+    verb: "change the owner of",
+    about: path,
+  });
+}
+
+/** Follows a final symbolic link unless AT_SYMLINK_NOFOLLOW is given; links themselves have no mode. */
+export function fchmodat(directory: Directory, path: Path, mode: number, flags = 0): void {
+  const at = flags | (path.length === 0 ? AT_EMPTY_PATH : 0);
+  check(addon().fchmodat(directoryNumber(directory), path, mode, at), {
+    call: "fchmodat",
+    verb: "change the mode of",
+    about: path,
+  });
+}
+
+export interface FileTimes {
+  /** Nanoseconds since the epoch. */
+  readonly atime: bigint;
+  readonly mtime: bigint;
+}
+
+/** Never follows a final symbolic link unless `flags` is given as 0. */
+export function utimensat(
+  directory: Directory,
+  path: Path,
+  times: FileTimes,
+  flags = AT_SYMLINK_NOFOLLOW,
+): void {
+  const at = flags | (path.length === 0 ? AT_EMPTY_PATH : 0);
+  check(addon().utimensat(directoryNumber(directory), path, times.atime, times.mtime, at), {
+    call: "utimensat",
+    verb: "set the times of",
+    about: path,
+  });
+}
+
+/** Writes everything at the descriptor's position; for files and blocking descriptors. */
+export function writeAll(fd: Fd, bytes: Uint8Array): void {
+  for (let rest = bytes; rest.byteLength > 0; ) {
+    const put = check(addon().write(fd.number, rest), { call: "write", verb: "write" });
+    if (put === 0) throw new Fault("internal", "write(2) took nothing");
+    rest = rest.subarray(put);
+  }
+}
+
+/** Reads at most the buffer's length, at `position` of the file or where it stands; 0 is the end. */
+export function readInto(fd: Fd, buffer: Uint8Array, position = -1): number {
+  return check(addon().read(fd.number, buffer, position), { call: "read", verb: "read" });
+}
+
+export function ftruncate(fd: Fd, size: number): void {
+  check(addon().ftruncate(fd.number, size), { call: "ftruncate", verb: "resize a file" });
+}
+
+export function fsync(fd: Fd): void {
+  check(addon().fsync(fd.number), { call: "fsync", verb: "write a file to the disk" });
+}
+
+export function syncfs(fd: Fd): void {
+  check(addon().syncfs(fd.number), { call: "syncfs", verb: "write a file system to the disk" });
+}
+
+/** The descriptor stays open until the promise settles, whatever its owner does meanwhile. */
+export async function fsyncAsync(fd: Fd): Promise<void> {
+  using held = fd.duplicate();
+  await runJob((id) => addon().syncAsync(id, held.number, 0), {
+    call: "fsync",
+    verb: "write a file to the disk",
+  });
+}
+
+export async function syncfsAsync(fd: Fd): Promise<void> {
+  using held = fd.duplicate();
+  await runJob((id) => addon().syncAsync(id, held.number, 1), {
+    call: "syncfs",
+    verb: "write a file system to the disk",
+  });
+}
+
+/** copy_file_range(2) from position to position until `length` bytes or the end; gives the bytes copied. */
+export function copyRange(from: Fd, to: Fd, length: number): number {
+  let done = 0;
+  while (done < length) {
+    const some = check(addon().copyRange(from.number, to.number, length - done), {
+      call: "copy_file_range",
+      verb: "copy file contents",
+    });
+    if (some === 0) break;
+    done += some;
+  }
+  return done;
+}

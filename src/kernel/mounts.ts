@@ -1,0 +1,202 @@
+import { Fault, Scope } from "#base";
+import { addon } from "./addon.ts";
+import { errnoName } from "./errno.ts";
+import type { Mount } from "./mount.ts";
+import { packStrings } from "./pack.ts";
+import { runJob } from "./reports.ts";
+
+/** mount_setattr(2). */
+export const MOUNT_ATTR_RDONLY = 0x01;
+export const MOUNT_ATTR_NOSUID = 0x02;
+export const MOUNT_ATTR_NODEV = 0x04;
+export const MOUNT_ATTR_NOEXEC = 0x08;
+export const MOUNT_ATTR__ATIME = 0x70;
+export const MOUNT_ATTR_RELATIME = 0x00;
+export const MOUNT_ATTR_NOATIME = 0x10;
+export const MOUNT_ATTR_STRICTATIME = 0x20;
+export const MOUNT_ATTR_NODIRATIME = 0x80;
+export const MOUNT_ATTR_NOSYMFOLLOW = 0x200000;
+
+/** mount(2). */
+export const MS_RDONLY = 1;
+export const MS_NOSUID = 2;
+export const MS_NODEV = 4;
+export const MS_NOEXEC = 8;
+export const MS_REMOUNT = 32;
+export const MS_NOATIME = 1024;
+export const MS_NODIRATIME = 2048;
+export const MS_BIND = 4096;
+export const MS_REC = 16384;
+export const MS_PRIVATE = 1 << 18;
+export const MS_SLAVE = 1 << 19;
+export const MS_SHARED = 1 << 20;
+export const MS_RELATIME = 1 << 21;
+export const MS_STRICTATIME = 1 << 24;
+
+/** fsconfig(2) takes values of at most 255 bytes, mount(2) one page of options. */
+const MAX_VALUE = 255;
+const MAX_DATA = 4095;
+
+interface Attribute {
+  readonly set: number;
+  readonly clear?: number;
+  readonly legacy?: number;
+}
+
+/** Options of fstab(5) that belong to the mount, not to the file system. */
+const attributes: Readonly<Record<string, Attribute>> = {
+  ro: { set: MOUNT_ATTR_RDONLY, legacy: MS_RDONLY },
+  rw: { set: 0, clear: MOUNT_ATTR_RDONLY },
+  nosuid: { set: MOUNT_ATTR_NOSUID, legacy: MS_NOSUID },
+  suid: { set: 0, clear: MOUNT_ATTR_NOSUID },
+  nodev: { set: MOUNT_ATTR_NODEV, legacy: MS_NODEV },
+  dev: { set: 0, clear: MOUNT_ATTR_NODEV },
+  noexec: { set: MOUNT_ATTR_NOEXEC, legacy: MS_NOEXEC },
+  exec: { set: 0, clear: MOUNT_ATTR_NOEXEC },
+  noatime: { set: MOUNT_ATTR_NOATIME, clear: MOUNT_ATTR__ATIME, legacy: MS_NOATIME },
+  relatime: { set: MOUNT_ATTR_RELATIME, clear: MOUNT_ATTR__ATIME, legacy: MS_RELATIME },
+  strictatime: { set: MOUNT_ATTR_STRICTATIME, clear: MOUNT_ATTR__ATIME, legacy: MS_STRICTATIME },
+  nodiratime: { set: MOUNT_ATTR_NODIRATIME, legacy: MS_NODIRATIME },
+};
+
+interface SplitOptions {
+  readonly set: number;
+  readonly clear: number;
+  /** The same as MS_* bits. */
+  readonly legacy: number;
+  readonly recursive: boolean;
+  /** What remains for the file system: "key" or "key=value". */
+  readonly rest: readonly string[];
+}
+
+export function splitMountOptions(options: readonly string[]): SplitOptions {
+  let [set, clear, legacy] = [0, 0, 0];
+  let recursive = false;
+  const rest: string[] = [];
+  for (const option of options) {
+    const attribute = attributes[option];
+    if (attribute !== undefined) {
+      set = (set & ~(attribute.clear ?? 0)) | attribute.set;
+      clear = (clear & ~attribute.set) | (attribute.clear ?? 0);
+      legacy |= attribute.legacy ?? 0;
+    } else if (option === "rbind") recursive = true;
+    else if (option !== "bind") rest.push(option);
+  }
+  return { set, clear, legacy, recursive, rest };
+}
+
+/** In `lowerdir=`, a colon parts layers and a backslash keeps its meaning; a comma parts options. */
+function escapeLower(path: string): string {
+  return path.replace(/[\\:,]/g, (character) => `\\${character}`);
+}
+
+/** Options as mount(2) takes them: in one string, the layers of `lowerdir+=` joined. */
+export function legacyData(options: readonly string[]): string {
+  const lower = options.filter((option) => option.startsWith("lowerdir+="));
+  const others = options.filter((option) => !option.startsWith("lowerdir+="));
+  const joined = lower.map((option) => escapeLower(option.slice("lowerdir+=".length))).join(":");
+  return [...(lower.length > 0 ? [`lowerdir=${joined}`] : []), ...others].join(",");
+}
+
+let lowerdirPlus: boolean | undefined;
+
+/** Whether overlay takes `lowerdir+=` (Linux 6.8), one layer at a time; false without CAP_SYS_ADMIN. */
+export function overlayTakesLowerdirPlus(): boolean {
+  lowerdirPlus ??= addon().probeFsconfig("overlay", "lowerdir+", "/") >= 0;
+  return lowerdirPlus;
+}
+
+async function mountOne(mount: Mount, target: string): Promise<void> {
+  const { set, clear, legacy, recursive, rest } = splitMountOptions(mount.options);
+  const attempt = { verb: `mount ${mount.type} ${mount.source} on`, about: target };
+  if (mount.type === "bind") {
+    await runJob(
+      (id) => addon().mountBind(id, mount.source, target, recursive ? 1 : 0, set, clear),
+      { ...attempt, call: "open_tree" },
+    );
+    return;
+  }
+  const layered = rest.some((option) => option.startsWith("lowerdir+="));
+  const long = rest.some((option) => Buffer.byteLength(option.replace(/^[^=]*=/, "")) > MAX_VALUE);
+  if (long || (layered && !overlayTakesLowerdirPlus())) {
+    const data = legacyData(rest);
+    if (Buffer.byteLength(data) > MAX_DATA)
+      throw new Fault(
+        "unsupported",
+        `cannot ${attempt.verb} ${target}: its options take ${data.length} bytes and mount(2) has room for ${MAX_DATA}; use fewer layers or shorter paths`,
+        { about: target },
+      );
+    await runJob(
+      (id) =>
+        addon().mountLegacy(
+          id,
+          mount.source,
+          target,
+          mount.type,
+          legacy,
+          packStrings([data], "mount options"),
+        ),
+      { ...attempt, call: "mount" },
+    );
+    return;
+  }
+  const pairs = rest.flatMap((option) => {
+    const at = option.indexOf("=");
+    return at < 0 ? [option, ""] : [option.slice(0, at), option.slice(at)];
+  });
+  await runJob(
+    (id) =>
+      addon().mountFilesystem(
+        id,
+        mount.type,
+        mount.source,
+        target,
+        packStrings(pairs, "mount options"),
+        set,
+      ),
+    { ...attempt, call: "fsmount" },
+    explanation,
+  );
+}
+
+/** The kernel's messages begin with their level: "e overlay: No changes allowed in reconfigure". */
+function explanation(bytes: Uint8Array): string | undefined {
+  const text = new TextDecoder().decode(bytes).trim();
+  return text === "" ? undefined : text.replace(/^[eiw] /, "");
+}
+
+/**
+ * Mounts all on the same target, in order. Either all are there when the promise
+ * resolves, or none is. Disposing unmounts in reverse order and lets go of what is busy.
+ */
+export async function mountAll(mounts: readonly Mount[], target: string): Promise<AsyncDisposable> {
+  await using scope = new Scope();
+  for (const mount of mounts) {
+    await mountOne(mount, target);
+    scope.defer(() => unmount(target, { detach: true }));
+  }
+  return scope.release();
+}
+
+/**
+ * umount2(2), never through a symbolic link; `invalid` when nothing is mounted there.
+ * With `detach` a busy mount goes out of sight at once and ends with its last user.
+ * May take long: destroying an overlay writes its upper layer to the disk.
+ */
+export async function unmount(
+  target: string,
+  options: { readonly detach?: boolean } = {},
+): Promise<void> {
+  await runJob((id) => addon().unmount(id, target, options.detach ? 1 : 0), {
+    call: "umount2",
+    verb: "unmount",
+    about: target,
+    hint: "`thimble doctor` lists what is mounted",
+  });
+}
+
+/** Whether the kernel knows a file system type; fsopen(2) also loads its module. */
+export function knowsFileSystem(type: string): boolean {
+  const result = addon().probeFsconfig(type, "source", "none");
+  return result >= 0 || errnoName(-result) !== "ENODEV";
+}

@@ -1,0 +1,42 @@
+import { readFileSync } from "node:fs";
+import { addon } from "./addon.ts";
+import { check } from "./errno.ts";
+import { Fd } from "./fd.ts";
+
+/** A handle on a process that a recycled pid cannot confuse. `not_found` when it is gone. */
+export function pidfdOpen(pid: number): Fd {
+  return new Fd(
+    check(addon().pidfdOpen(pid), {
+      call: "pidfd_open",
+      verb: "open the process",
+      about: String(pid),
+    }),
+  );
+}
+
+/** Signal 0 only asks whether the process is there. `not_found` when it has ended. */
+export function pidfdSendSignal(pidfd: Fd, signal: number): void {
+  check(addon().pidfdSendSignal(pidfd.number, signal), {
+    call: "pidfd_send_signal",
+    verb: `send signal ${signal} to a process`,
+  });
+}
+
+/**
+ * When a process started, in clock ticks since boot: field 22 of /proc/PID/stat
+ * (proc_pid_stat(5)). With the pid it names a process for good. Undefined when there is none.
+ */
+export function startTime(pid: number): bigint | undefined {
+  try {
+    return parseStartTime(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The command in parentheses may contain anything, also spaces and parentheses. */
+export function parseStartTime(stat: string): bigint | undefined {
+  const rest = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const field = rest[22 - 3];
+  return field !== undefined && /^[0-9]+$/.test(field) ? BigInt(field) : undefined;
+}

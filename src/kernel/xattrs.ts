@@ -1,0 +1,52 @@
+import { constants } from "node:os";
+import { addon } from "./addon.ts";
+import { check, errnoName } from "./errno.ts";
+import type { Fd } from "./fd.ts";
+
+/**
+ * One name in a directory (never followed, no slashes), or "" for what the
+ * descriptor itself is; O_PATH will do, also of a symbolic link.
+ */
+export type Entry = string | Uint8Array;
+
+/** The limit of xattr(7) for a value, and of listxattr(2) for all names. */
+const XATTR_MAX = 64 << 10;
+
+/** The value, or undefined when the attribute is not set or the file system has none. */
+export function getXattr(fd: Fd, entry: Entry, attribute: string): Buffer | undefined {
+  for (const room of [256, XATTR_MAX]) {
+    const out = Buffer.allocUnsafe(room);
+    const size = addon().getXattr(fd.number, entry, attribute, out);
+    if (size === -constants.errno.ERANGE && room < XATTR_MAX) continue;
+    const name = errnoName(-size);
+    if (name === "ENODATA" || name === "EOPNOTSUPP") return undefined;
+    check(size, { call: "getxattr", verb: `read the attribute ${attribute} of`, about: entry });
+    return out.subarray(0, size);
+  }
+  return undefined;
+}
+
+export function setXattr(fd: Fd, entry: Entry, attribute: string, value: Uint8Array): void {
+  check(addon().setXattr(fd.number, entry, attribute, value), {
+    call: "setxattr",
+    verb: `set the attribute ${attribute} of`,
+    about: entry,
+  });
+}
+
+/** Names in the kernel's order; none when the file system has no attributes. */
+export function listXattr(fd: Fd, entry: Entry): string[] {
+  const out = Buffer.allocUnsafe(XATTR_MAX);
+  const size = addon().listXattr(fd.number, entry, out);
+  if (errnoName(-size) === "EOPNOTSUPP") return [];
+  check(size, { call: "listxattr", verb: "list the attributes of", about: entry });
+  return size === 0 ? [] : out.toString("utf8", 0, size - 1).split("\0");
+}
+
+export function removeXattr(fd: Fd, entry: Entry, attribute: string): void {
+  check(addon().removeXattr(fd.number, entry, attribute), {
+    call: "removexattr",
+    verb: `remove the attribute ${attribute} of`,
+    about: entry,
+  });
+}
