@@ -16,6 +16,8 @@ const workers = await Array.fromAsync(new Bun.Glob("src/*/*worker.ts").scan(root
 await mkdir(join(root, "dist"), { recursive: true });
 const result = await Bun.build({
   entrypoints: [join(root, "src/main/tool.ts"), ...workers.sort().map((file) => join(root, file))],
+  // Flat: a worker's URL is resolved against the bundle, which lies at the top.
+  naming: { entry: "[name].[ext]" },
   root,
   target: "bun",
   format: "esm",
