@@ -1,0 +1,174 @@
+import { posix } from "node:path";
+import { Fault } from "#base";
+import type { MountOperation } from "#helper";
+import type { Mount } from "#kernel";
+import type { Machine } from "./machine.ts";
+import { type MountOptions, parseMountOptions } from "./mount-option.ts";
+import type { OciMount } from "./oci-spec.ts";
+
+/** A controller of cgroup v1 as it shall show below /sys/fs/cgroup. */
+export interface CgroupMount {
+  /** "cpu,cpuacct": the directory's name. */
+  readonly name: string;
+  /** The container's own cgroup on the host. */
+  readonly path: string;
+}
+
+export interface MountContext {
+  readonly machine: Machine;
+  /** v1: the container's own cgroups; without them /sys/fs/cgroup is an empty directory. */
+  readonly cgroupMounts: readonly CgroupMount[];
+  /** What a bind's source is; only used to create a missing target. */
+  readonly kindOf: (hostPath: string) => "directory" | "file";
+}
+
+/** fsconfig(2) takes strings of at most 256 bytes, the closing NUL included; mount(2) takes one page. */
+const fsconfigLimit = 255;
+const pageLimit = 4095;
+const pathLimit = 4095;
+
+/** The root file system as the first operation, on "/". */
+export function compileRootMount(mount: Mount, machine: Machine): MountOperation {
+  const options = parseMountOptions(mount.options, "root mount");
+  const base = operation("/", options, "none");
+  if (mount.type === "bind" || options.bind !== "none") {
+    checkPath(mount.source, "root mount: source");
+    const recursive = options.bind !== "bind";
+    return { ...base, source: { kind: "bind", path: mount.source, recursive } };
+  }
+  if (mount.type !== "overlay" || machine.lowerdirPlus) {
+    checkData(options.data, "root mount");
+    return { ...base, source: { kind: "filesystem", type: mount.type, options: options.data } };
+  }
+  const data = joinLowerDirectories(options.data);
+  if (Buffer.byteLength(data) > pageLimit)
+    throw new Fault(
+      "exhausted",
+      `root mount: the paths of ${mount.options.filter((option) => option.startsWith("lowerdir+=")).length} layers do not fit in one page of mount options, which is the limit before Linux 6.8; use an image of fewer layers or a shorter data root`,
+    );
+  return { ...base, source: { kind: "legacy", type: "overlay", data } };
+}
+
+/** Option string of mount(2): overlayfs reads a backslash before ":" and "," as part of the name. */
+function joinLowerDirectories(data: MountOptions["data"]): string {
+  const lower = data.flatMap(([key, value]) => (key === "lowerdir+" && value ? [value] : []));
+  const rest = data.filter(([key]) => key !== "lowerdir+");
+  const joined = lower.map((path) => path.replace(/[\\:,]/g, "\\$&")).join(":");
+  const options = rest.map(([key, value]) =>
+    value === null ? key : `${key}=${value.replace(/[\\,]/g, "\\$&")}`,
+  );
+  return [...(joined ? [`lowerdir=${joined}`] : []), ...options].join(",");
+}
+
+/** One mount of the configuration as one or, for cgroup v1, several operations. */
+export function compileMount(
+  mount: OciMount,
+  index: number,
+  context: MountContext,
+): readonly MountOperation[] {
+  const field = `mounts[${index}]`;
+  const target = cleanTarget(mount.destination, `${field}.destination`);
+  const options = parseMountOptions(mount.options ?? [], `${field}.options`);
+  if (mount.type === "bind" || options.bind !== "none") {
+    const path = mount.source ?? "";
+    checkPath(path, `${field}.source`);
+    // config.md: "bind" without "rbind" binds the one mount only.
+    const recursive = options.bind !== "bind";
+    return [
+      {
+        ...operation(target, options, context.kindOf(path)),
+        source: { kind: "bind", path, recursive },
+      },
+    ];
+  }
+  if (!mount.type)
+    throw new Fault("invalid", `${field}.type: a mount on ${target} needs a type or "bind"`);
+  if (mount.type === "cgroup") return compileCgroup(target, options, context);
+  checkData(options.data, field);
+  return [
+    {
+      ...operation(target, options, "directory"),
+      source: { kind: "filesystem", type: mount.type, options: options.data },
+    },
+  ];
+}
+
+/** v2: the hierarchy itself, whose root is the container's cgroup inside a cgroup namespace. v1: a tmpfs with the container's own cgroups bound into it. */
+function compileCgroup(
+  target: string,
+  options: MountOptions,
+  context: MountContext,
+): readonly MountOperation[] {
+  if (context.machine.cgroupVersion === 2) {
+    const source = { kind: "filesystem", type: "cgroup2", options: [] } as const;
+    return [{ ...operation(target, options, "directory"), source }];
+  }
+  const { set, clear } = options.attributes;
+  const tmpfs: MountOperation = {
+    // The directories below are made inside it, so it becomes read-only afterwards (readonlyPaths).
+    ...operation(target, { ...options, attributes: { set: set & ~1, clear } }, "directory"),
+    source: {
+      kind: "filesystem",
+      type: "tmpfs",
+      options: [
+        ["mode", "755"],
+        ["size", "64k"],
+      ],
+    },
+  };
+  const binds = context.cgroupMounts.map(({ name, path }): MountOperation => {
+    checkPath(path, `cgroup ${name}`);
+    return {
+      ...operation(`${target}/${name}`, options, "directory"),
+      source: { kind: "bind", path, recursive: false },
+    };
+  });
+  return [tmpfs, ...binds];
+}
+
+function operation(
+  target: string,
+  options: MountOptions,
+  create: MountOperation["create"],
+): Omit<MountOperation, "source"> {
+  return {
+    target,
+    attributes: options.attributes,
+    recursiveAttributes: options.recursiveAttributes,
+    ...(options.propagation && { propagation: options.propagation }),
+    create,
+  };
+}
+
+function checkData(data: MountOptions["data"], field: string): void {
+  for (const [key, value] of data) {
+    if (value !== null && Buffer.byteLength(value) > fsconfigLimit)
+      throw new Fault(
+        "invalid",
+        `${field}.options: "${key}" has a value of ${Buffer.byteLength(value)} bytes; the kernel takes ${fsconfigLimit}`,
+      );
+  }
+}
+
+/** An absolute path inside the container without "." and "..". */
+export function cleanTarget(path: string, field: string): string {
+  checkPath(path, field);
+  const clean = posix.normalize(path).replace(/(.)\/+$/, "$1");
+  if (clean === "/")
+    throw new Fault(
+      "invalid",
+      `${field}: "/" is the root file system and cannot be a mount target`,
+    );
+  return clean;
+}
+
+/** Faults unless it is an absolute path the kernel can take. */
+export function checkPath(path: string, field: string): void {
+  if (!path.startsWith("/"))
+    throw new Fault("invalid", `${field}: "${path}" is not an absolute path`, { about: path });
+  if (path.includes("\0") || Buffer.byteLength(path) > pathLimit)
+    throw new Fault(
+      "invalid",
+      `${field}: a path has at most ${pathLimit} bytes and no NUL character`,
+    );
+}

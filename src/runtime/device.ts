@@ -1,0 +1,105 @@
+import { readdirSync, statSync } from "node:fs";
+import type { DeviceNode } from "#helper";
+import type { OciDevice } from "./oci-spec.ts";
+import type { DeviceRule } from "./resources.ts";
+
+function character(path: string, major: number, minor: number): OciDevice {
+  return { path, type: "c", major, minor, fileMode: 0o666, uid: 0, gid: 0 };
+}
+
+/** Devices that every container has (OCI config-linux.md, "Default Devices"); ptmx is a link and console comes with a terminal. */
+export const defaultDevices: readonly OciDevice[] = [
+  character("/dev/null", 1, 3),
+  character("/dev/zero", 1, 5),
+  character("/dev/full", 1, 7),
+  character("/dev/random", 1, 8),
+  character("/dev/urandom", 1, 9),
+  character("/dev/tty", 5, 0),
+];
+
+/** Links of /dev, as every engine makes them. */
+export const defaultSymlinks: readonly { readonly target: string; readonly path: string }[] = [
+  { target: "/proc/self/fd", path: "/dev/fd" },
+  { target: "/proc/self/fd/0", path: "/dev/stdin" },
+  { target: "/proc/self/fd/1", path: "/dev/stdout" },
+  { target: "/proc/self/fd/2", path: "/dev/stderr" },
+  { target: "pts/ptmx", path: "/dev/ptmx" },
+  { target: "/proc/kcore", path: "/dev/core" },
+];
+
+const anyDevice: DeviceRule = { allow: true, type: "a", major: -1, minor: -1, access: "rwm" };
+
+function allow(major: number, minor: number, access = "rwm"): DeviceRule {
+  return { allow: true, type: "c", major, minor, access };
+}
+
+/**
+ * The allow list of a container that is not privileged: mknod of anything (a node
+ * alone opens nothing), the default devices, ptmx and the pseudo-terminals. What
+ * runc allows, which Docker relies on.
+ */
+export const defaultDeviceRules: readonly DeviceRule[] = [
+  { ...anyDevice, allow: false },
+  { allow: true, type: "c", major: -1, minor: -1, access: "m" },
+  { allow: true, type: "b", major: -1, minor: -1, access: "m" },
+  ...[3, 5, 7, 8, 9].map((minor) => allow(1, minor)),
+  allow(5, 0),
+  allow(5, 1),
+  allow(5, 2),
+  allow(136, -1),
+];
+
+/** The one rule of a privileged container. */
+export const privilegedDeviceRules: readonly DeviceRule[] = [anyDevice];
+
+/** Device nodes as the plan has them; the default ones first, and those of the configuration replace them by path. */
+export function compileDevices(devices: readonly OciDevice[]): readonly DeviceNode[] {
+  const byPath = new Map([...defaultDevices, ...devices].map((device) => [device.path, device]));
+  return [...byPath.values()].map((device) => ({
+    path: device.path,
+    type: device.type === "u" ? "c" : device.type,
+    major: device.major ?? 0,
+    minor: device.minor ?? 0,
+    mode: device.fileMode ?? 0o666,
+    uid: device.uid ?? 0,
+    gid: device.gid ?? 0,
+  }));
+}
+
+/** Directories of /dev that are mounts of their own or other containers', and console, which is the container's. */
+const skipped = new Set(["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev", "console"]);
+
+/** Every device of the host below /dev, for a privileged container or `--device` of a directory. Nodes that vanish meanwhile are left out. */
+export function readHostDevices(directory = "/dev"): readonly OciDevice[] {
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    if (skipped.has(entry.name)) return [];
+    const path = `${directory}/${entry.name}`;
+    if (entry.isDirectory()) return readHostDevices(path);
+    if (!entry.isCharacterDevice() && !entry.isBlockDevice()) return [];
+    const device = readHostDevice(path);
+    return device ? [device] : [];
+  });
+}
+
+/** The device node behind a host path, links followed; undefined when there is none or it is no device. */
+export function readHostDevice(path: string): OciDevice | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat || !(stat.isCharacterDevice() || stat.isBlockDevice())) return undefined;
+  return {
+    path,
+    type: stat.isCharacterDevice() ? "c" : "b",
+    ...splitDeviceNumber(stat.rdev),
+    fileMode: stat.mode & 0o7777,
+    uid: stat.uid,
+    gid: stat.gid,
+  };
+}
+
+/** glibc's makedev layout, which stat(2) reports on Linux. */
+function splitDeviceNumber(rdev: number): { readonly major: number; readonly minor: number } {
+  const wide = BigInt(rdev);
+  return {
+    major: Number(((wide >> 8n) & 0xfffn) | ((wide >> 32n) & 0xfffff000n)),
+    minor: Number((wide & 0xffn) | ((wide >> 12n) & 0xffffff00n)),
+  };
+}

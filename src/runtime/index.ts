@@ -1,0 +1,42 @@
+/**
+ * runtime: from an OCI configuration to what the kernel is told.
+ *
+ * `defaultSpec` writes Docker's configuration for a container, `compilePlan` turns
+ * a configuration into the helper's launch plan (pure data; all policy is spent
+ * here), `describePlan` prints one. `openCgroups` owns the cgroups of one engine,
+ * v1 or v2. Nothing here starts a process; that is `helper`'s.
+ */
+
+export {
+  capabilityMask,
+  capabilityNames,
+  chooseCapabilities,
+  defaultCapabilities,
+} from "./capability.ts";
+export type { CgroupMount } from "./compile-mount.ts";
+export { type CompiledPlan, compilePlan, hostKind, type PlanInput } from "./compile-plan.ts";
+export {
+  defaultMaskedPaths,
+  defaultReadonlyPaths,
+  defaultSpec,
+  type NamespaceMode,
+  type SpecOptions,
+} from "./default-spec.ts";
+export {
+  defaultDeviceRules,
+  defaultDevices,
+  privilegedDeviceRules,
+  readHostDevice,
+  readHostDevices,
+} from "./device.ts";
+export { type Machine, readMachine } from "./machine.ts";
+export type * from "./oci-spec.ts";
+export type { DeviceRule, Resources } from "./resources.ts";
+export { parseResourceLimit } from "./rlimit.ts";
+export { compileSeccomp } from "./seccomp/compile.ts";
+export { defaultSeccompProfile } from "./seccomp/default-profile.ts";
+export {
+  parseSeccompProfile,
+  resolveSeccomp,
+  type SeccompProfile,
+} from "./seccomp/profile.ts";

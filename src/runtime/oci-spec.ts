@@ -1,0 +1,149 @@
+import type { Resources } from "./resources.ts";
+
+/**
+ * The part of an OCI runtime configuration that thimble reads
+ * (github.com/opencontainers/runtime-spec, config.md and config-linux.md).
+ */
+export interface OciSpec {
+  readonly ociVersion: string;
+  readonly hostname?: string;
+  readonly domainname?: string;
+  readonly root?: { readonly path: string; readonly readonly?: boolean };
+  readonly mounts?: readonly OciMount[];
+  readonly process?: OciProcess;
+  readonly linux?: OciLinux;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface OciProcess {
+  readonly terminal?: boolean;
+  readonly consoleSize?: { readonly height: number; readonly width: number };
+  readonly user: {
+    readonly uid: number;
+    readonly gid: number;
+    readonly umask?: number;
+    readonly additionalGids?: readonly number[];
+  };
+  readonly args: readonly string[];
+  readonly env?: readonly string[];
+  readonly cwd: string;
+  readonly capabilities?: OciCapabilities;
+  readonly rlimits?: readonly OciRlimit[];
+  readonly noNewPrivileges?: boolean;
+  readonly oomScoreAdj?: number;
+}
+
+/** Names as "CAP_CHOWN"; a set that is absent is empty. */
+export interface OciCapabilities {
+  readonly bounding?: readonly string[];
+  readonly effective?: readonly string[];
+  readonly permitted?: readonly string[];
+  readonly inheritable?: readonly string[];
+  readonly ambient?: readonly string[];
+}
+
+export interface OciRlimit {
+  /** "RLIMIT_NOFILE" and so on. */
+  readonly type: string;
+  /** -1, or anything from 2^63 on, is unlimited. */
+  readonly soft: number;
+  readonly hard: number;
+}
+
+export interface OciMount {
+  readonly destination: string;
+  readonly type?: string;
+  readonly source?: string;
+  readonly options?: readonly string[];
+}
+
+export type OciNamespaceType =
+  | "mount"
+  | "network"
+  | "pid"
+  | "ipc"
+  | "uts"
+  | "cgroup"
+  | "user"
+  | "time";
+
+export interface OciNamespace {
+  readonly type: OciNamespaceType;
+  /** Present: the namespace behind this path is joined; otherwise a new one is made. */
+  readonly path?: string;
+}
+
+export interface OciDevice {
+  readonly path: string;
+  readonly type: "c" | "b" | "u" | "p";
+  readonly major?: number;
+  readonly minor?: number;
+  readonly fileMode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+export interface OciIdMapping {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
+}
+
+export interface OciLinux {
+  readonly namespaces?: readonly OciNamespace[];
+  readonly uidMappings?: readonly OciIdMapping[];
+  readonly gidMappings?: readonly OciIdMapping[];
+  readonly devices?: readonly OciDevice[];
+  /** Not the OCI shape but thimble's own, which `Cgroups.create` takes. */
+  readonly resources?: Resources;
+  readonly rootfsPropagation?: string;
+  readonly seccomp?: OciSeccomp;
+  readonly sysctl?: Readonly<Record<string, string>>;
+  readonly maskedPaths?: readonly string[];
+  readonly readonlyPaths?: readonly string[];
+}
+
+export type SeccompAction =
+  | "SCMP_ACT_KILL"
+  | "SCMP_ACT_KILL_THREAD"
+  | "SCMP_ACT_KILL_PROCESS"
+  | "SCMP_ACT_TRAP"
+  | "SCMP_ACT_ERRNO"
+  | "SCMP_ACT_TRACE"
+  | "SCMP_ACT_ALLOW"
+  | "SCMP_ACT_LOG"
+  | "SCMP_ACT_NOTIFY";
+
+export type SeccompOperator =
+  | "SCMP_CMP_NE"
+  | "SCMP_CMP_LT"
+  | "SCMP_CMP_LE"
+  | "SCMP_CMP_EQ"
+  | "SCMP_CMP_GE"
+  | "SCMP_CMP_GT"
+  | "SCMP_CMP_MASKED_EQ";
+
+/** A comparison of one syscall argument. For SCMP_CMP_MASKED_EQ `value` is the mask and `valueTwo` what is left after it. */
+export interface SeccompArgument {
+  readonly index: number;
+  readonly value: number;
+  readonly valueTwo?: number;
+  readonly op: SeccompOperator;
+}
+
+export interface SeccompRule {
+  readonly names: readonly string[];
+  readonly action: SeccompAction;
+  readonly errnoRet?: number;
+  readonly args?: readonly SeccompArgument[];
+}
+
+export interface OciSeccomp {
+  readonly defaultAction: SeccompAction;
+  readonly defaultErrnoRet?: number;
+  /** "SCMP_ARCH_X86_64" and so on; absent or empty: the machine's own. */
+  readonly architectures?: readonly string[];
+  /** "SECCOMP_FILTER_FLAG_LOG" and so on. */
+  readonly flags?: readonly string[];
+  readonly syscalls?: readonly SeccompRule[];
+}
