@@ -1,0 +1,65 @@
+/**
+ * image: what an image is, as values: digests, references, manifests, indexes,
+ * configurations, platforms, and the changes a user may make to a configuration.
+ *
+ * Pure: no I/O, no clock. It reads the documents of strangers, so every parser has
+ * limits and names the place it complains about. What it does not know it keeps.
+ * Words: a digest names bytes, a diff id a layer's uncompressed tar, a chain id a
+ * stack of layers; an image's id is the digest of its configuration.
+ */
+
+export { applyChanges } from "./change.ts";
+export {
+  type HealthConfig,
+  type HistoryEntry,
+  type ImageConfig,
+  type ImageDefaults,
+  parseImageConfig,
+} from "./config.ts";
+export {
+  type ChainId,
+  chainIds,
+  type DiffId,
+  type Digest,
+  digestHex,
+  isDigest,
+  parseDiffId,
+  parseDigest,
+  requireDigest,
+  sha256,
+} from "./digest.ts";
+export { type JsonCursor, maxDocumentBytes, parseJson } from "./json.ts";
+export {
+  type Descriptor,
+  encodeDocument,
+  type Index,
+  type Manifest,
+  maxLayers,
+  parseIndex,
+  parseManifest,
+  selectManifest,
+} from "./manifest.ts";
+export {
+  isConfigType,
+  isIndexType,
+  isLayerType,
+  isManifestType,
+  mediaTypes,
+} from "./media-type.ts";
+export {
+  formatPlatform,
+  hostPlatform,
+  type Platform,
+  parsePlatform,
+  platformDistance,
+} from "./platform.ts";
+export {
+  canonicalName,
+  canonicalString,
+  familiarName,
+  familiarString,
+  parseReference,
+  type Reference,
+  withDefaultTag,
+} from "./reference.ts";
+export { parseExecForm, splitWords } from "./word.ts";

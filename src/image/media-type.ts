@@ -1,0 +1,39 @@
+/** Media types of image-spec media-types.md and of Docker's image manifest version 2, schema 2. */
+export const mediaTypes = {
+  manifest: "application/vnd.oci.image.manifest.v1+json",
+  index: "application/vnd.oci.image.index.v1+json",
+  config: "application/vnd.oci.image.config.v1+json",
+  layer: "application/vnd.oci.image.layer.v1.tar",
+  layerGzip: "application/vnd.oci.image.layer.v1.tar+gzip",
+  layerZstd: "application/vnd.oci.image.layer.v1.tar+zstd",
+  dockerManifest: "application/vnd.docker.distribution.manifest.v2+json",
+  dockerIndex: "application/vnd.docker.distribution.manifest.list.v2+json",
+  dockerConfig: "application/vnd.docker.container.image.v1+json",
+  dockerLayer: "application/vnd.docker.image.rootfs.diff.tar",
+  dockerLayerGzip: "application/vnd.docker.image.rootfs.diff.tar.gzip",
+  dockerLayerZstd: "application/vnd.docker.image.rootfs.diff.tar.zstd",
+} as const;
+
+export function isManifestType(mediaType: string): boolean {
+  return mediaType === mediaTypes.manifest || mediaType === mediaTypes.dockerManifest;
+}
+
+export function isIndexType(mediaType: string): boolean {
+  return mediaType === mediaTypes.index || mediaType === mediaTypes.dockerIndex;
+}
+
+export function isConfigType(mediaType: string): boolean {
+  return mediaType === mediaTypes.config || mediaType === mediaTypes.dockerConfig;
+}
+
+/** Layers of file system changes, the non-distributable ("foreign") kinds included. */
+export function isLayerType(mediaType: string): boolean {
+  return (
+    /^application\/vnd\.oci\.image\.layer\.(nondistributable\.)?v1\.tar(\+(gzip|zstd))?$/.test(
+      mediaType,
+    ) ||
+    /^application\/vnd\.docker\.image\.rootfs\.(foreign\.)?diff\.tar(\.(gzip|zstd))?$/.test(
+      mediaType,
+    )
+  );
+}
