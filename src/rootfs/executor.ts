@@ -17,7 +17,11 @@ export interface ExecutorTask {
   /** The root file system, writable. */
   readonly root: Mount;
   /** Further mounts, in order, targets absolute inside the root. */
-  readonly mounts: readonly { readonly source: string; readonly target: string; readonly readonly: boolean }[];
+  readonly mounts: readonly {
+    readonly source: string;
+    readonly target: string;
+    readonly readonly: boolean;
+  }[];
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;

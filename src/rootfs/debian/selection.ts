@@ -1,0 +1,41 @@
+import { Fault } from "#base";
+import { inRuns, inUnpackOrder } from "./order.ts";
+import type { DebianPackage, PackageIndex } from "./package-index.ts";
+import { findPackages, resolve } from "./resolver.ts";
+
+/**
+ * Which packages a root file system starts with, under debootstrap's names:
+ * `minbase` is Essential, Priority required and apt; `-` adds Priority important;
+ * `buildd` is minbase and build-essential.
+ */
+export type Variant = "minbase" | "buildd" | "-";
+
+/** What dpkg gets, in the order it gets it. */
+export interface Plan {
+  /** The Essential packages and all they depend on: enough to run dpkg. */
+  readonly essential: readonly DebianPackage[];
+  /** All others, in runs to unpack and configure one after the other. */
+  readonly rest: readonly (readonly DebianPackage[])[];
+}
+
+/** Chooses in two steps, as the installation goes: first the essential set by itself, then the rest beside it. */
+export function planInstallation(
+  index: PackageIndex,
+  { variant, include }: { readonly variant: Variant; readonly include: readonly string[] },
+): Plan {
+  const roots = index.essential();
+  if (roots.length === 0)
+    throw new Fault(
+      "invalid",
+      `the suite has no Essential package for architecture ${index.architecture}: this is no repository to build a root file system from`,
+    );
+  const essential = resolve(index, roots);
+  const names = ["apt", ...(variant === "buildd" ? ["build-essential"] : []), ...include];
+  const wanted = [
+    ...findPackages(index, names),
+    ...index.ofPriority("required"),
+    ...(variant === "-" ? index.ofPriority("important") : []),
+  ];
+  const rest = resolve(index, wanted, essential);
+  return { essential: inUnpackOrder(essential), rest: inRuns(inUnpackOrder(rest)) };
+}
