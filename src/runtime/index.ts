@@ -13,6 +13,9 @@ export {
   chooseCapabilities,
   defaultCapabilities,
 } from "./capability.ts";
+export { Cgroups, type CgroupsOptions, openCgroups } from "./cgroup/cgroups.ts";
+export type { CgroupEntry, ContainerCgroup } from "./cgroup/container-cgroup.ts";
+export type { CgroupStats } from "./cgroup/stats.ts";
 export type { CgroupMount } from "./compile-mount.ts";
 export { type CompiledPlan, compilePlan, hostKind, type PlanInput } from "./compile-plan.ts";
 export {
