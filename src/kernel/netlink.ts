@@ -1,0 +1,277 @@
+import { Fault } from "#base";
+import { addon } from "./addon.ts";
+import { type Attempt, errnoFault } from "./errno.ts";
+import type { Fd } from "./fd.ts";
+import { runJob } from "./reports.ts";
+
+export const NETLINK_ROUTE = 0;
+export const NETLINK_NETFILTER = 12;
+
+export const NLM_F_REQUEST = 0x001;
+export const NLM_F_ACK = 0x004;
+export const NLM_F_DUMP = 0x300;
+export const NLM_F_EXCL = 0x200;
+export const NLM_F_CREATE = 0x400;
+export const NLM_F_APPEND = 0x800;
+const NLM_F_DUMP_INTR = 0x010;
+const NLM_F_CAPPED = 0x100;
+const NLM_F_ACK_TLVS = 0x200;
+
+const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
+const NLMSGERR_ATTR_MSG = 1;
+const NLA_F_NESTED = 0x8000;
+const NLA_TYPE_MASK = 0x3fff;
+const HEADER = 16;
+
+const little = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/** Writes a message's body: fixed fields, then attributes (netlink(7)); everything is aligned to 4 bytes. */
+export class NetlinkWriter {
+  #bytes = Buffer.alloc(256);
+  #size = 0;
+
+  #reserve(size: number): number {
+    const at = this.#size;
+    if (at + size > this.#bytes.length) {
+      const larger = Buffer.alloc(Math.max(this.#bytes.length * 2, at + size));
+      this.#bytes.copy(larger);
+      this.#bytes = larger;
+    }
+    this.#size = at + size;
+    return at;
+  }
+
+  u8(value: number): this {
+    const at = this.#reserve(1);
+    this.#bytes.writeUInt8(value, at);
+    return this;
+  }
+
+  /** In the machine's byte order, as rtnetlink has it; so is `u32`. */
+  u16(value: number): this {
+    const at = this.#reserve(2);
+    if (little) this.#bytes.writeUInt16LE(value, at);
+    else this.#bytes.writeUInt16BE(value, at);
+    return this;
+  }
+
+  u32(value: number): this {
+    const at = this.#reserve(4);
+    if (little) this.#bytes.writeUInt32LE(value >>> 0, at);
+    else this.#bytes.writeUInt32BE(value >>> 0, at);
+    return this;
+  }
+
+  /** In network byte order, as netfilter has it. */
+  be16(value: number): this {
+    const at = this.#reserve(2);
+    this.#bytes.writeUInt16BE(value, at);
+    return this;
+  }
+
+  be32(value: number): this {
+    const at = this.#reserve(4);
+    this.#bytes.writeUInt32BE(value >>> 0, at);
+    return this;
+  }
+
+  be64(value: bigint): this {
+    const at = this.#reserve(8);
+    this.#bytes.writeBigUInt64BE(value, at);
+    return this;
+  }
+
+  bytes(value: Uint8Array): this {
+    const at = this.#reserve(value.byteLength);
+    this.#bytes.set(value, at);
+    return this;
+  }
+
+  /** An attribute whose payload `fill` writes. */
+  attribute(type: number, fill: (writer: this) => void): this {
+    const start = this.#size;
+    this.u16(0).u16(type);
+    fill(this);
+    const length = this.#size - start;
+    if (length > 0xffff) throw new Fault("exhausted", "a netlink attribute is too long");
+    if (little) this.#bytes.writeUInt16LE(length, start);
+    else this.#bytes.writeUInt16BE(length, start);
+    const padding = -length & 3;
+    if (padding > 0) this.bytes(new Uint8Array(padding));
+    return this;
+  }
+
+  nested(type: number, fill: (writer: this) => void): this {
+    return this.attribute(type | NLA_F_NESTED, fill);
+  }
+
+  text(type: number, value: string): this {
+    return this.attribute(type, (w) => w.bytes(Buffer.from(`${value}\0`)));
+  }
+
+  number(type: number, value: number): this {
+    return this.attribute(type, (w) => w.u32(value));
+  }
+
+  be32Attribute(type: number, value: number): this {
+    return this.attribute(type, (w) => w.be32(value));
+  }
+
+  done(): Buffer {
+    return this.#bytes.subarray(0, this.#size);
+  }
+}
+
+/** The attributes in a span by type; the last of a type wins. What does not fit is left out. */
+export function readAttributes(bytes: Buffer): Map<number, Buffer> {
+  const found = new Map<number, Buffer>();
+  for (const [type, value] of listAttributes(bytes)) found.set(type, value);
+  return found;
+}
+
+/** The attributes in order, as lists have several of one type. */
+export function* listAttributes(bytes: Buffer): Generator<[type: number, value: Buffer]> {
+  for (let at = 0; at + 4 <= bytes.length; ) {
+    const length = readU16(bytes, at);
+    if (length < 4 || at + length > bytes.length) return;
+    yield [readU16(bytes, at + 2) & NLA_TYPE_MASK, bytes.subarray(at + 4, at + length)];
+    at += (length + 3) & ~3;
+  }
+}
+
+export function readU16(bytes: Buffer, at = 0): number {
+  return little ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at);
+}
+
+export function readU32(bytes: Buffer, at = 0): number {
+  return little ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at);
+}
+
+/** A C string in an attribute. */
+export function readText(bytes: Buffer | undefined): string {
+  if (bytes === undefined) return "";
+  const end = bytes.indexOf(0);
+  return bytes.toString("utf8", 0, end < 0 ? bytes.length : end);
+}
+
+export interface NetlinkRequest {
+  readonly type: number;
+  /** Besides NLM_F_REQUEST. A request without NLM_F_DUMP should ask for NLM_F_ACK. */
+  readonly flags: number;
+  readonly body: Uint8Array;
+  /** For the Fault: "add the route", "10.0.0.0/8". */
+  readonly verb: string;
+  readonly about?: string;
+}
+
+export interface NetlinkReply {
+  readonly type: number;
+  readonly body: Buffer;
+}
+
+export function encodeRequests(requests: readonly NetlinkRequest[]): Buffer {
+  const writer = new NetlinkWriter();
+  for (const [index, { type, flags, body }] of requests.entries()) {
+    writer
+      .u32(HEADER + body.byteLength)
+      .u16(type)
+      .u16(flags | NLM_F_REQUEST);
+    writer
+      .u32(index + 1)
+      .u32(0)
+      .bytes(body);
+    writer.bytes(new Uint8Array(-body.byteLength & 3));
+  }
+  return writer.done();
+}
+
+/** A dump that changed while it was read; to be asked for again. */
+export class InterruptedDump extends Error {}
+
+/**
+ * The answers of each request, in the order of the requests. The first refusal is a
+ * Fault with the kernel's own words (extended ack) where it has any.
+ */
+export function decodeReplies(
+  bytes: Buffer,
+  requests: readonly NetlinkRequest[],
+): NetlinkReply[][] {
+  const answers: NetlinkReply[][] = requests.map(() => []);
+  for (let at = 0; at + HEADER <= bytes.length; ) {
+    const length = readU32(bytes, at);
+    if (length < HEADER || at + length > bytes.length)
+      throw new Fault("internal", "the kernel's netlink answer is cut off");
+    const type = readU16(bytes, at + 4);
+    const flags = readU16(bytes, at + 6);
+    const index = readU32(bytes, at + 8) - 1;
+    const body = bytes.subarray(at + HEADER, at + length);
+    at += (length + 3) & ~3;
+    if ((flags & NLM_F_DUMP_INTR) !== 0) throw new InterruptedDump();
+    const request = requests[index];
+    if (type === NLMSG_ERROR || type === NLMSG_DONE) refuse(type, flags, body, request);
+    else answers[index]?.push({ type, body });
+  }
+  return answers;
+}
+
+function refuse(type: number, flags: number, body: Buffer, request: NetlinkRequest | undefined) {
+  const error = body.length >= 4 ? readU32(body) | 0 : 0;
+  if (error === 0) return;
+  let extra: Buffer = body.subarray(4);
+  if (type === NLMSG_ERROR) {
+    // The request comes back before the attributes: its header alone when capped.
+    const echoed = (flags & NLM_F_CAPPED) !== 0 ? HEADER : (readU32(body, 4) + 3) & ~3;
+    extra = body.subarray(4 + echoed);
+  }
+  const told =
+    (flags & NLM_F_ACK_TLVS) !== 0 ? readText(readAttributes(extra).get(NLMSGERR_ATTR_MSG)) : "";
+  const attempt: Attempt = {
+    call: "netlink",
+    verb: request?.verb ?? "talk to the kernel",
+    ...(request?.about === undefined ? {} : { about: request.about }),
+    ...(told === "" ? {} : { detail: told }),
+  };
+  throw errnoFault(-error, attempt);
+}
+
+export interface NetlinkOptions {
+  /** The network namespace to talk to; our own by default. */
+  readonly netns?: Fd;
+}
+
+/** Exchanges with one protocol of netlink in one namespace; holds nothing open between them. */
+export interface Netlink {
+  /**
+   * Sends the requests in one datagram and gives the answers of each. The kernel goes
+   * on after a refusal (nftables batches excepted), so the first Fault may come with
+   * later requests done.
+   */
+  exchange(requests: readonly NetlinkRequest[]): Promise<NetlinkReply[][]>;
+}
+
+const DUMP_ATTEMPTS = 8;
+
+/** `protocol`: NETLINK_ROUTE or NETLINK_NETFILTER. The caller keeps `netns` open while it uses this. */
+export function openNetlink(protocol: number, options: NetlinkOptions = {}): Netlink {
+  return {
+    async exchange(requests) {
+      const bytes = encodeRequests(requests);
+      const attempt = { call: "sendto", verb: requests[0]?.verb ?? "talk to the kernel" };
+      for (let left = DUMP_ATTEMPTS; ; left--) {
+        const result = await runJob(
+          (id) => addon().netlinkExchange(id, options.netns?.number ?? -1, protocol, bytes),
+          attempt,
+          () => undefined,
+        );
+        try {
+          return decodeReplies(Buffer.from(result.bytes ?? []), requests);
+        } catch (error) {
+          if (!(error instanceof InterruptedDump)) throw error;
+          if (left === 0)
+            throw new Fault("unavailable", "the kernel's tables keep changing while they are read");
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,179 @@
+import { Fault } from "#base";
+import type { NetlinkWriter } from "./netlink.ts";
+import { ipv4Bytes } from "./rtnetlink.ts";
+
+/** linux/netfilter/nf_tables.h */
+const NFTA_LIST_ELEM = 1;
+const NFTA_EXPR_NAME = 1;
+const NFTA_EXPR_DATA = 2;
+const NFTA_DATA_VALUE = 1;
+const NFTA_DATA_VERDICT = 2;
+const NFTA_VERDICT_CODE = 1;
+const NFTA_VERDICT_CHAIN = 2;
+const NFT_REG_VERDICT = 0;
+const NFT_REG_1 = 1;
+const NFT_PAYLOAD_NETWORK = 1;
+const NFT_PAYLOAD_TRANSPORT = 2;
+const NFT_CT_STATE = 0;
+const NFT_CT_STATUS = 2;
+const IFNAMSIZ = 16;
+
+const metaKeys = { iifname: 6, oifname: 7, l4proto: 16 } as const;
+const verdicts = { drop: 0, accept: 1, jump: -3 } as const;
+/** linux/netfilter/nf_conntrack_common.h: bits of a connection's state and status. */
+const ctStates = { invalid: 1, established: 2, related: 4, new: 8 } as const;
+const IPS_DST_NAT = 1 << 5;
+const NF_NAT_RANGE_PROTO_SPECIFIED = 2;
+
+/** One expression of a rule: writes itself as an element of the expression list. */
+export type Expression = (list: NetlinkWriter) => void;
+
+function expression(name: string, fill: (data: NetlinkWriter) => void): Expression {
+  return (list) => {
+    list.nested(NFTA_LIST_ELEM, (element) => {
+      element.text(NFTA_EXPR_NAME, name).nested(NFTA_EXPR_DATA, fill);
+    });
+  };
+}
+
+function loadMeta(key: keyof typeof metaKeys): Expression {
+  return expression("meta", (w) => w.be32Attribute(2, metaKeys[key]).be32Attribute(1, NFT_REG_1));
+}
+
+function loadPayload(base: number, offset: number, length: number): Expression {
+  return expression("payload", (w) =>
+    w
+      .be32Attribute(1, NFT_REG_1)
+      .be32Attribute(2, base)
+      .be32Attribute(3, offset)
+      .be32Attribute(4, length),
+  );
+}
+
+function compare(equal: boolean, value: Uint8Array): Expression {
+  return expression("cmp", (w) =>
+    w
+      .be32Attribute(1, NFT_REG_1)
+      .be32Attribute(2, equal ? 0 : 1)
+      .nested(3, (data) => data.attribute(NFTA_DATA_VALUE, (d) => d.bytes(value))),
+  );
+}
+
+function maskWith(mask: Uint8Array): Expression {
+  return expression("bitwise", (w) =>
+    w
+      .be32Attribute(1, NFT_REG_1)
+      .be32Attribute(2, NFT_REG_1)
+      .be32Attribute(3, mask.byteLength)
+      .nested(4, (data) => data.attribute(NFTA_DATA_VALUE, (d) => d.bytes(mask)))
+      .nested(5, (data) =>
+        data.attribute(NFTA_DATA_VALUE, (d) => d.bytes(new Uint8Array(mask.byteLength))),
+      ),
+  );
+}
+
+/** A 32-bit value in the machine's order, as conntrack's registers have it. */
+function native32(value: number): Uint8Array {
+  return new Uint8Array(new Uint32Array([value]).buffer);
+}
+
+function interfaceBytes(name: string): Uint8Array {
+  const bytes = Buffer.alloc(IFNAMSIZ);
+  if (bytes.write(name) >= IFNAMSIZ || name === "")
+    throw new Fault("invalid", `${JSON.stringify(name)} is no name for a network interface`);
+  return bytes;
+}
+
+function match(key: "iifname" | "oifname", name: string, equal: boolean): Expression[] {
+  return [loadMeta(key), compare(equal, interfaceBytes(name))];
+}
+
+export interface Ipv4Network {
+  readonly address: string;
+  readonly prefixLength: number;
+}
+
+function matchNetwork(offset: number, { address, prefixLength }: Ipv4Network): Expression[] {
+  const mask = Buffer.alloc(4);
+  if (prefixLength > 0) mask.writeUInt32BE((0xffffffff << (32 - prefixLength)) >>> 0);
+  const value = ipv4Bytes(address).map((byte, i) => byte & (mask[i] ?? 0));
+  return [loadPayload(NFT_PAYLOAD_NETWORK, offset, 4), maskWith(mask), compare(true, value)];
+}
+
+/** Any of the bits set. */
+function matchCt(key: number, bits: number): Expression[] {
+  return [
+    expression("ct", (w) => w.be32Attribute(2, key).be32Attribute(1, NFT_REG_1)),
+    maskWith(native32(bits)),
+    compare(false, native32(0)),
+  ];
+}
+
+function verdict(code: number, chain?: string): Expression {
+  return expression("immediate", (w) =>
+    w.be32Attribute(1, NFT_REG_VERDICT).nested(2, (data) =>
+      data.nested(NFTA_DATA_VERDICT, (v) => {
+        v.be32Attribute(NFTA_VERDICT_CODE, code);
+        if (chain !== undefined) v.text(NFTA_VERDICT_CHAIN, chain);
+      }),
+    ),
+  );
+}
+
+/**
+ * The words of rules, named as nft(8) has them. Each is a list of expressions;
+ * a rule is their concatenation, matches before the verdict.
+ */
+export const nft = {
+  iifname: (name: string) => match("iifname", name, true),
+  iifnameNot: (name: string) => match("iifname", name, false),
+  oifname: (name: string) => match("oifname", name, true),
+  oifnameNot: (name: string) => match("oifname", name, false),
+  ipSource: (network: Ipv4Network) => matchNetwork(12, network),
+  ipDestination: (network: Ipv4Network) => matchNetwork(16, network),
+  protocol: (protocol: "tcp" | "udp") => [
+    loadMeta("l4proto"),
+    compare(true, Uint8Array.of(protocol === "tcp" ? 6 : 17)),
+  ],
+  /** The port of TCP or UDP; to be preceded by `protocol`. */
+  destinationPort: (port: number) => [
+    loadPayload(NFT_PAYLOAD_TRANSPORT, 2, 2),
+    compare(true, Uint8Array.of(port >> 8, port & 255)),
+  ],
+  ctState: (...states: readonly (keyof typeof ctStates)[]) =>
+    matchCt(
+      NFT_CT_STATE,
+      states.reduce((bits, state) => bits | ctStates[state], 0),
+    ),
+  /** Connections whose destination was translated: those to a published port. */
+  ctDestinationTranslated: () => matchCt(NFT_CT_STATUS, IPS_DST_NAT),
+  masquerade: () => [expression("masq", () => undefined)],
+  /**
+   * Translates the destination by a map from port to address and port
+   * (`inet_service : ipv4_addr . inet_service`); no element, no translation.
+   */
+  dnatByPort: (map: string) => [
+    loadPayload(NFT_PAYLOAD_TRANSPORT, 2, 2),
+    expression("lookup", (w) =>
+      w.text(1, map).be32Attribute(2, NFT_REG_1).be32Attribute(3, NFT_REG_1),
+    ),
+    expression("nat", (w) =>
+      w
+        .be32Attribute(1, 1)
+        .be32Attribute(2, 2)
+        .be32Attribute(3, NFT_REG_1)
+        // The second value of a concatenation is in the next 32-bit register: NFT_REG32_01.
+        .be32Attribute(5, 9)
+        .be32Attribute(7, NF_NAT_RANGE_PROTO_SPECIFIED | 1),
+    ),
+  ],
+  /** Matches what is in a set of IPv4 addresses. */
+  ipSourceIn: (set: string) => [
+    loadPayload(NFT_PAYLOAD_NETWORK, 12, 4),
+    expression("lookup", (w) => w.text(1, set).be32Attribute(2, NFT_REG_1)),
+  ],
+  counter: () => [expression("counter", () => undefined)],
+  accept: () => [verdict(verdicts.accept)],
+  drop: () => [verdict(verdicts.drop)],
+  jump: (chain: string) => [verdict(verdicts.jump, chain)],
+} as const satisfies Record<string, (...parameters: never[]) => readonly Expression[]>;

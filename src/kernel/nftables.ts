@@ -1,0 +1,371 @@
+import { Fault, isFault } from "#base";
+import {
+  listAttributes,
+  NETLINK_NETFILTER,
+  type Netlink,
+  type NetlinkOptions,
+  type NetlinkRequest,
+  NetlinkWriter,
+  NLM_F_ACK,
+  NLM_F_APPEND,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  openNetlink,
+  readAttributes,
+  readText,
+} from "./netlink.ts";
+import type { Expression } from "./nft-expressions.ts";
+import { ipv4Bytes } from "./rtnetlink.ts";
+
+/** linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h */
+const NFNL_SUBSYS_NFTABLES = 10;
+const NFNL_MSG_BATCH_BEGIN = 16;
+const NFNL_MSG_BATCH_END = 17;
+const NFPROTO_IPV4 = 2;
+const messages = {
+  newTable: 0,
+  getTable: 1,
+  delTable: 2,
+  newChain: 3,
+  getChain: 4,
+  newRule: 6,
+  getRule: 7,
+  delRule: 8,
+  newSet: 9,
+  newSetElem: 12,
+  getSetElem: 13,
+  delSetElem: 14,
+} as const;
+const hooks = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
+const NFT_SET_MAP = 8;
+/** Of nft(8), which shows elements by them: ipv4_addr, inet_service. */
+const TYPE_IPADDR = 7;
+const TYPE_INET_SERVICE = 13;
+/** Concatenated types are put together six bits each. */
+const TYPE_ADDRESS_AND_PORT = (TYPE_IPADDR << 6) | TYPE_INET_SERVICE;
+
+function type(message: keyof typeof messages): number {
+  return (NFNL_SUBSYS_NFTABLES << 8) | messages[message];
+}
+
+/** struct nfgenmsg for tables of family `ip`. */
+function body(): NetlinkWriter {
+  return new NetlinkWriter().u8(NFPROTO_IPV4).u8(0).be16(0);
+}
+
+function boundary(message: number): NetlinkRequest {
+  const header = new NetlinkWriter().u8(0).u8(0).be16(NFNL_SUBSYS_NFTABLES).done();
+  return { type: message, flags: 0, body: header, verb: "change the packet filter" };
+}
+
+export interface BaseChain {
+  readonly table: string;
+  readonly name: string;
+  readonly type: "filter" | "nat";
+  readonly hook: keyof typeof hooks;
+  /** As in nft(8): -100 dstnat, 0 filter, 100 srcnat. */
+  readonly priority: number;
+}
+
+export interface RuleOptions {
+  readonly table: string;
+  readonly chain: string;
+  readonly expressions: readonly (readonly Expression[])[];
+  /** At the chain's beginning instead of its end. */
+  readonly first?: boolean;
+  /** Kept with the rule, shown by nft(8); at most 128 bytes. */
+  readonly comment?: string;
+}
+
+export interface Rule {
+  readonly handle: bigint;
+  readonly comment: string;
+}
+
+export interface Chain {
+  readonly table: string;
+  readonly name: string;
+  /** Base chains alone have a policy. */
+  readonly policy?: "accept" | "drop";
+}
+
+export interface PortTarget {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** libnftnl's user data: type 0 is the comment, with its length and a NUL. */
+function commentBytes(comment: string): Uint8Array {
+  const text = Buffer.from(`${comment}\0`);
+  if (text.length > 129) throw new Fault("invalid", "a rule's comment takes at most 128 bytes");
+  return Buffer.concat([Uint8Array.of(0, text.length), text]);
+}
+
+function commentOf(data: Buffer | undefined): string {
+  if (data === undefined || data.length < 2 || data[0] !== 0) return "";
+  return readText(data.subarray(2, 2 + (data[1] ?? 0)));
+}
+
+/** Changes that happen all at once or not at all. */
+export class NftBatch {
+  readonly #requests: NetlinkRequest[] = [];
+
+  #add(request: Omit<NetlinkRequest, "body"> & { readonly body: NetlinkWriter }): this {
+    this.#requests.push({ ...request, body: request.body.done() });
+    return this;
+  }
+
+  get requests(): readonly NetlinkRequest[] {
+    return [boundary(NFNL_MSG_BATCH_BEGIN), ...this.#requests, boundary(NFNL_MSG_BATCH_END)];
+  }
+
+  /** Harmless when it is there. */
+  addTable(name: string): this {
+    return this.#add({
+      type: type("newTable"),
+      flags: NLM_F_ACK | NLM_F_CREATE,
+      body: body().text(1, name),
+      verb: "create the nftables table",
+      about: name,
+    });
+  }
+
+  /** With all that is in it; `not_found` when there is none. */
+  deleteTable(name: string): this {
+    return this.#add({
+      type: type("delTable"),
+      flags: NLM_F_ACK,
+      body: body().text(1, name),
+      verb: "delete the nftables table",
+      about: name,
+    });
+  }
+
+  /** An empty table, whatever it was before. */
+  replaceTable(name: string): this {
+    return this.addTable(name).deleteTable(name).addTable(name);
+  }
+
+  addBaseChain(chain: BaseChain): this {
+    return this.#add({
+      type: type("newChain"),
+      flags: NLM_F_ACK | NLM_F_CREATE,
+      body: body()
+        .text(1, chain.table)
+        .text(3, chain.name)
+        .nested(4, (hook) => {
+          hook.be32Attribute(1, hooks[chain.hook]).be32Attribute(2, chain.priority);
+        })
+        .text(7, chain.type),
+      verb: "create the nftables chain",
+      about: `${chain.table} ${chain.name}`,
+    });
+  }
+
+  addRule(rule: RuleOptions): this {
+    const { table, chain, expressions, first = false, comment } = rule;
+    const writer = body()
+      .text(1, table)
+      .text(2, chain)
+      .nested(4, (list) => {
+        for (const write of expressions.flat()) write(list);
+      });
+    if (comment !== undefined) writer.attribute(7, (w) => w.bytes(commentBytes(comment)));
+    return this.#add({
+      type: type("newRule"),
+      flags: NLM_F_ACK | NLM_F_CREATE | (first ? 0 : NLM_F_APPEND),
+      body: writer,
+      verb: "add a rule to the nftables chain",
+      about: `${table} ${chain}`,
+    });
+  }
+
+  deleteRule(table: string, chain: string, handle: bigint): this {
+    return this.#add({
+      type: type("delRule"),
+      flags: NLM_F_ACK,
+      body: body()
+        .text(1, table)
+        .text(2, chain)
+        .attribute(3, (w) => w.be64(handle)),
+      verb: "delete a rule of the nftables chain",
+      about: `${table} ${chain}`,
+    });
+  }
+
+  /** A set of IPv4 addresses. */
+  addAddressSet(table: string, name: string): this {
+    return this.#addSet(table, name, (w) => {
+      w.be32Attribute(3, 0).be32Attribute(4, TYPE_IPADDR).be32Attribute(5, 4);
+    });
+  }
+
+  /** A map from a port to an address and port, for `nft.dnatByPort`. */
+  addPortMap(table: string, name: string): this {
+    return this.#addSet(table, name, (w) => {
+      w.be32Attribute(3, NFT_SET_MAP).be32Attribute(4, TYPE_INET_SERVICE).be32Attribute(5, 2);
+      w.be32Attribute(6, TYPE_ADDRESS_AND_PORT).be32Attribute(7, 8);
+    });
+  }
+
+  #addSet(table: string, name: string, fill: (writer: NetlinkWriter) => void): this {
+    const writer = body().text(1, table).text(2, name);
+    fill(writer);
+    // The id is for rules of the same batch that come before the set has a handle.
+    writer.be32Attribute(10, this.#requests.length + 1);
+    return this.#add({
+      type: type("newSet"),
+      flags: NLM_F_ACK | NLM_F_CREATE,
+      body: writer,
+      verb: "create the nftables set",
+      about: `${table} ${name}`,
+    });
+  }
+
+  addAddress(table: string, set: string, address: string): this {
+    return this.#element("newSetElem", { table, set, key: ipv4Bytes(address) });
+  }
+
+  deleteAddress(table: string, set: string, address: string): this {
+    return this.#element("delSetElem", { table, set, key: ipv4Bytes(address) });
+  }
+
+  addPort(table: string, map: string, port: number, target: PortTarget): this {
+    const value = Buffer.concat([
+      ipv4Bytes(target.address),
+      portBytes(target.port),
+      new Uint8Array(2),
+    ]);
+    return this.#element("newSetElem", { table, set: map, key: portBytes(port), value });
+  }
+
+  deletePort(table: string, map: string, port: number): this {
+    return this.#element("delSetElem", { table, set: map, key: portBytes(port) });
+  }
+
+  #element(
+    message: "newSetElem" | "delSetElem",
+    element: {
+      readonly table: string;
+      readonly set: string;
+      readonly key: Uint8Array;
+      readonly value?: Uint8Array;
+    },
+  ): this {
+    const { table, set, key, value } = element;
+    return this.#add({
+      type: type(message),
+      flags: NLM_F_ACK | (message === "newSetElem" ? NLM_F_CREATE : 0),
+      body: body()
+        .text(1, table)
+        .text(2, set)
+        .nested(3, (list) => {
+          list.nested(1, (item) => {
+            item.nested(1, (data) => data.attribute(1, (w) => w.bytes(key)));
+            if (value !== undefined)
+              item.nested(2, (data) => data.attribute(1, (w) => w.bytes(value)));
+          });
+        }),
+      verb: message === "newSetElem" ? "add to the nftables set" : "remove from the nftables set",
+      about: `${table} ${set}`,
+    });
+  }
+}
+
+function portBytes(port: number): Uint8Array {
+  if (!Number.isInteger(port) || port < 1 || port > 65535)
+    throw new Fault("invalid", `${port} is no port: 1 to 65535`);
+  return Uint8Array.of(port >> 8, port & 255);
+}
+
+/** The packet filter (family `ip`) of one network namespace, over nfnetlink; nft(8) is not needed. */
+export class Nftables {
+  readonly #netlink: Netlink;
+
+  constructor(options: NetlinkOptions = {}) {
+    this.#netlink = openNetlink(NETLINK_NETFILTER, options);
+  }
+
+  async commit(batch: NftBatch): Promise<void> {
+    await this.#netlink.exchange(batch.requests);
+  }
+
+  async tables(): Promise<string[]> {
+    const replies = await this.#dump("getTable", body(), "list the nftables tables");
+    return replies.map((reply) => readText(readAttributes(reply).get(1)));
+  }
+
+  async chains(): Promise<Chain[]> {
+    const replies = await this.#dump("getChain", body(), "list the nftables chains");
+    return replies.map((reply) => {
+      const attributes = readAttributes(reply);
+      const policy = attributes.get(5);
+      return {
+        table: readText(attributes.get(1)),
+        name: readText(attributes.get(3)),
+        ...(policy === undefined
+          ? {}
+          : { policy: policy.readUInt32BE() === 0 ? ("drop" as const) : ("accept" as const) }),
+      };
+    });
+  }
+
+  /** In order; none when the table or chain is not there. */
+  async rules(table: string, chain: string): Promise<Rule[]> {
+    const about = `${table} ${chain}`;
+    const writer = body().text(1, table).text(2, chain);
+    const replies = await this.#dump("getRule", writer, "list the nftables rules of", about).catch(
+      nothingWhenMissing,
+    );
+    return replies.map((reply) => {
+      const attributes = readAttributes(reply);
+      return {
+        handle: attributes.get(3)?.readBigUInt64BE() ?? 0n,
+        comment: commentOf(attributes.get(7)),
+      };
+    });
+  }
+
+  /** Keys of a set's or map's elements, as the kernel has them: network byte order. */
+  async elements(table: string, set: string): Promise<Buffer[]> {
+    const writer = body().text(1, table).text(2, set);
+    const replies = await this.#dump(
+      "getSetElem",
+      writer,
+      "list the nftables set",
+      `${table} ${set}`,
+    );
+    const keys: Buffer[] = [];
+    for (const reply of replies) {
+      const list = readAttributes(reply).get(3) ?? Buffer.alloc(0);
+      for (const [, element] of listAttributes(list)) {
+        const key = readAttributes(readAttributes(element).get(1) ?? Buffer.alloc(0)).get(1);
+        if (key !== undefined) keys.push(key);
+      }
+    }
+    return keys;
+  }
+
+  async #dump(
+    message: "getTable" | "getChain" | "getRule" | "getSetElem",
+    writer: NetlinkWriter,
+    verb: string,
+    about?: string,
+  ): Promise<Buffer[]> {
+    const [replies = []] = await this.#netlink.exchange([
+      {
+        type: type(message),
+        flags: NLM_F_DUMP,
+        body: writer.done(),
+        verb,
+        ...(about === undefined ? {} : { about }),
+      },
+    ]);
+    return replies.map((reply) => reply.body.subarray(4));
+  }
+}
+
+function nothingWhenMissing(error: unknown): Buffer[] {
+  if (isFault(error, "not_found")) return [];
+  throw error;
+}

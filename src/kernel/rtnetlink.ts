@@ -1,0 +1,330 @@
+import { Fault } from "#base";
+import type { Fd } from "./fd.ts";
+import {
+  NETLINK_ROUTE,
+  type Netlink,
+  type NetlinkOptions,
+  type NetlinkRequest,
+  NetlinkWriter,
+  NLM_F_ACK,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_EXCL,
+  openNetlink,
+  readAttributes,
+  readText,
+  readU32,
+} from "./netlink.ts";
+
+/** linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h */
+const RTM_NEWLINK = 16;
+const RTM_DELLINK = 17;
+const RTM_GETLINK = 18;
+const RTM_NEWADDR = 20;
+const RTM_GETADDR = 22;
+const RTM_NEWROUTE = 24;
+const RTM_GETROUTE = 26;
+const IFLA_ADDRESS = 1;
+const IFLA_IFNAME = 3;
+const IFLA_MTU = 4;
+const IFLA_MASTER = 10;
+const IFLA_LINKINFO = 18;
+const IFLA_INFO_KIND = 1;
+const IFLA_INFO_DATA = 2;
+const IFLA_IFALIAS = 20;
+const IFLA_NET_NS_FD = 28;
+const VETH_INFO_PEER = 1;
+const IFA_ADDRESS = 1;
+const IFA_LOCAL = 2;
+const IFA_BROADCAST = 4;
+const RTA_DST = 1;
+const RTA_OIF = 4;
+const RTA_GATEWAY = 5;
+const IFF_UP = 1;
+const AF_INET = 2;
+const RT_TABLE_MAIN = 254;
+const RTPROT_STATIC = 4;
+const RTN_UNICAST = 1;
+
+export interface Link {
+  readonly index: number;
+  readonly name: string;
+  readonly up: boolean;
+  /** "02:42:ac:14:00:02"; empty where a link has none. */
+  readonly mac: string;
+  readonly mtu: number;
+  /** Index of the bridge it is a port of; 0 for none. */
+  readonly master: number;
+  /** "bridge", "veth"; empty for hardware and loopback. */
+  readonly kind: string;
+  readonly alias: string;
+}
+
+export interface InterfaceAddress {
+  readonly index: number;
+  /** Dotted; IPv4 only. */
+  readonly address: string;
+  readonly prefixLength: number;
+}
+
+export interface Route {
+  /** Dotted network; "0.0.0.0" with length 0 is the default route. */
+  readonly destination: string;
+  readonly prefixLength: number;
+  readonly gateway?: string;
+  readonly index: number;
+}
+
+/** The bytes of a dotted IPv4 address. */
+export function ipv4Bytes(address: string): Uint8Array {
+  const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address)?.slice(1).map(Number);
+  if (parts === undefined || parts.some((part) => part > 255))
+    throw new Fault("invalid", `${address} is not an IPv4 address`, { about: address });
+  return Uint8Array.from(parts);
+}
+
+function macBytes(mac: string): Uint8Array {
+  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac))
+    throw new Fault("invalid", `${mac} is not a MAC address`, { about: mac });
+  return Buffer.from(mac.replaceAll(":", ""), "hex");
+}
+
+function linkName(name: string): string {
+  // dev_valid_name() of the kernel.
+  if (!/^[^\s/:]{1,15}$/.test(name) || name === "." || name === "..")
+    throw new Fault("invalid", `${JSON.stringify(name)} is no name for a network interface`);
+  return name;
+}
+
+interface LinkHeader {
+  readonly index?: number;
+  readonly up?: boolean;
+}
+
+function writeLinkHeader(writer: NetlinkWriter, header: LinkHeader): NetlinkWriter {
+  const up = header.up === undefined ? 0 : IFF_UP;
+  writer
+    .u8(0)
+    .u8(0)
+    .u16(0)
+    .u32(header.index ?? 0);
+  return writer.u32(header.up ? IFF_UP : 0).u32(up);
+}
+
+export interface BridgeOptions {
+  readonly name: string;
+  readonly mac: string;
+  readonly mtu?: number;
+}
+
+/** A bridge that is up. `exists` when the name is taken. */
+export function createBridge(options: BridgeOptions): NetlinkRequest {
+  const { name, mac, mtu } = options;
+  const body = writeLinkHeader(new NetlinkWriter(), { up: true })
+    .text(IFLA_IFNAME, linkName(name))
+    .attribute(IFLA_ADDRESS, (w) => w.bytes(macBytes(mac)))
+    .nested(IFLA_LINKINFO, (w) => w.text(IFLA_INFO_KIND, "bridge"));
+  if (mtu !== undefined) body.number(IFLA_MTU, mtu);
+  return {
+    type: RTM_NEWLINK,
+    flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
+    body: body.done(),
+    verb: "create the bridge",
+    about: name,
+  };
+}
+
+/** A note on an interface, shown by `ip link`; at most 255 bytes. */
+export function setLinkAlias(name: string, alias: string): NetlinkRequest {
+  const body = writeLinkHeader(new NetlinkWriter(), {})
+    .text(IFLA_IFNAME, linkName(name))
+    .text(IFLA_IFALIAS, alias)
+    .done();
+  return { type: RTM_NEWLINK, flags: NLM_F_ACK, body, verb: "mark", about: name };
+}
+
+export interface VethOptions {
+  /** The end in the namespace of the request. */
+  readonly name: string;
+  /** The bridge it becomes a port of. */
+  readonly master: number;
+  readonly mtu?: number;
+  readonly peer: { readonly name: string; readonly mac: string; readonly netns: Fd };
+}
+
+/**
+ * A pair made by one request, so that there is nothing to clean up in between: this
+ * end up and a port of the bridge, the peer in its namespace right away, still down
+ * (veth.c opens no end whose other end is not linked yet).
+ */
+export function createVeth(options: VethOptions): NetlinkRequest {
+  const { name, master, mtu, peer } = options;
+  const writer = writeLinkHeader(new NetlinkWriter(), { up: true });
+  writer.text(IFLA_IFNAME, linkName(name)).number(IFLA_MASTER, master);
+  if (mtu !== undefined) writer.number(IFLA_MTU, mtu);
+  writer.nested(IFLA_LINKINFO, (info) => {
+    info.text(IFLA_INFO_KIND, "veth");
+    info.nested(IFLA_INFO_DATA, (data) => {
+      data.nested(VETH_INFO_PEER, (p) => {
+        writeLinkHeader(p, {})
+          .text(IFLA_IFNAME, linkName(peer.name))
+          .attribute(IFLA_ADDRESS, (w) => w.bytes(macBytes(peer.mac)))
+          .number(IFLA_NET_NS_FD, peer.netns.number);
+        if (mtu !== undefined) p.number(IFLA_MTU, mtu);
+      });
+    });
+  });
+  const flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+  return { type: RTM_NEWLINK, flags, body: writer.done(), verb: "create the link", about: name };
+}
+
+export function setLinkUp(index: number): NetlinkRequest {
+  const body = writeLinkHeader(new NetlinkWriter(), { index, up: true }).done();
+  return {
+    type: RTM_NEWLINK,
+    flags: NLM_F_ACK,
+    body,
+    verb: "bring up the interface with index",
+    about: String(index),
+  };
+}
+
+/** Slow for a veth (the kernel waits for others): drop its namespace instead. */
+export function deleteLink(index: number): NetlinkRequest {
+  const body = writeLinkHeader(new NetlinkWriter(), { index }).done();
+  return {
+    type: RTM_DELLINK,
+    flags: NLM_F_ACK,
+    body,
+    verb: "delete the interface with index",
+    about: String(index),
+  };
+}
+
+/** Adds an IPv4 address with the broadcast address of its network; `exists` when it is there. */
+export function addAddress(options: InterfaceAddress): NetlinkRequest {
+  const { index, address, prefixLength } = options;
+  const bytes = ipv4Bytes(address);
+  const hosts = prefixLength >= 32 ? 0 : 2 ** (32 - prefixLength) - 1;
+  const broadcast = Buffer.alloc(4);
+  broadcast.writeUInt32BE((Buffer.from(bytes).readUInt32BE() | hosts) >>> 0);
+  const writer = new NetlinkWriter().u8(AF_INET).u8(prefixLength).u8(0).u8(0).u32(index);
+  writer.attribute(IFA_LOCAL, (w) => w.bytes(bytes)).attribute(IFA_ADDRESS, (w) => w.bytes(bytes));
+  if (prefixLength < 31) writer.attribute(IFA_BROADCAST, (w) => w.bytes(broadcast));
+  return {
+    type: RTM_NEWADDR,
+    flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
+    body: writer.done(),
+    verb: "add the address",
+    about: `${address}/${prefixLength}`,
+  };
+}
+
+/** A route by way of a gateway; "0.0.0.0" with length 0 for the default route. */
+export function addRoute(route: Required<Route>): NetlinkRequest {
+  const writer = new NetlinkWriter().u8(AF_INET).u8(route.prefixLength).u8(0).u8(0);
+  writer.u8(RT_TABLE_MAIN).u8(RTPROT_STATIC).u8(0).u8(RTN_UNICAST).u32(0);
+  if (route.prefixLength > 0)
+    writer.attribute(RTA_DST, (w) => w.bytes(ipv4Bytes(route.destination)));
+  writer
+    .attribute(RTA_GATEWAY, (w) => w.bytes(ipv4Bytes(route.gateway)))
+    .number(RTA_OIF, route.index);
+  return {
+    type: RTM_NEWROUTE,
+    flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
+    body: writer.done(),
+    verb: "add the route to",
+    about: `${route.destination}/${route.prefixLength} via ${route.gateway}`,
+  };
+}
+
+export function parseLink(body: Buffer): Link {
+  const attributes = readAttributes(body.subarray(16));
+  const info = readAttributes(attributes.get(IFLA_LINKINFO) ?? Buffer.alloc(0));
+  const number = (type: number) => {
+    const value = attributes.get(type);
+    return value === undefined || value.length < 4 ? 0 : readU32(value);
+  };
+  return {
+    index: readU32(body, 4),
+    name: readText(attributes.get(IFLA_IFNAME)),
+    up: (readU32(body, 8) & IFF_UP) !== 0,
+    mac: attributes.get(IFLA_ADDRESS)?.toString("hex").match(/../g)?.join(":") ?? "",
+    mtu: number(IFLA_MTU),
+    master: number(IFLA_MASTER),
+    kind: readText(info.get(IFLA_INFO_KIND)),
+    alias: readText(attributes.get(IFLA_IFALIAS)),
+  };
+}
+
+function dotted(bytes: Buffer | undefined): string | undefined {
+  return bytes?.length === 4 ? bytes.join(".") : undefined;
+}
+
+export function parseRoute(body: Buffer): Route {
+  const attributes = readAttributes(body.subarray(12));
+  const gateway = dotted(attributes.get(RTA_GATEWAY));
+  const oif = attributes.get(RTA_OIF);
+  return {
+    destination: dotted(attributes.get(RTA_DST)) ?? "0.0.0.0",
+    prefixLength: body.readUInt8(1),
+    ...(gateway === undefined ? {} : { gateway }),
+    index: oif === undefined ? 0 : readU32(oif),
+  };
+}
+
+/** Links, addresses and routes of one network namespace. */
+export class RouteTable {
+  readonly #netlink: Netlink;
+
+  constructor(options: NetlinkOptions = {}) {
+    this.#netlink = openNetlink(NETLINK_ROUTE, options);
+  }
+
+  /** In order; the first refusal is thrown, though the kernel also tries the others. */
+  async apply(...requests: readonly NetlinkRequest[]): Promise<void> {
+    await this.#netlink.exchange(requests);
+  }
+
+  async links(): Promise<Link[]> {
+    const body = writeLinkHeader(new NetlinkWriter(), {}).done();
+    return (await this.#dump(RTM_GETLINK, body, "list the interfaces")).map(parseLink);
+  }
+
+  /** Undefined when there is none of this name. */
+  async link(name: string): Promise<Link | undefined> {
+    const body = writeLinkHeader(new NetlinkWriter(), {}).text(IFLA_IFNAME, linkName(name)).done();
+    try {
+      const request = { type: RTM_GETLINK, flags: 0, body, verb: "look up", about: name };
+      const [replies = []] = await this.#netlink.exchange([request]);
+      return replies.map((reply) => parseLink(reply.body))[0];
+    } catch (error) {
+      if (error instanceof Fault && error.errno === "ENODEV") return undefined;
+      throw error;
+    }
+  }
+
+  async addresses(): Promise<InterfaceAddress[]> {
+    const body = new NetlinkWriter().u8(AF_INET).u8(0).u8(0).u8(0).u32(0).done();
+    const replies = await this.#dump(RTM_GETADDR, body, "list the addresses");
+    return replies.map((reply) => {
+      const attributes = readAttributes(reply.subarray(8));
+      return {
+        index: readU32(reply, 4),
+        address: dotted(attributes.get(IFA_LOCAL) ?? attributes.get(IFA_ADDRESS)) ?? "0.0.0.0",
+        prefixLength: reply.readUInt8(1),
+      };
+    });
+  }
+
+  /** IPv4 routes of every table, also those of the local addresses. */
+  async routes(): Promise<Route[]> {
+    const body = new NetlinkWriter().u8(AF_INET).bytes(new Uint8Array(11)).done();
+    return (await this.#dump(RTM_GETROUTE, body, "list the routes")).map(parseRoute);
+  }
+
+  async #dump(type: number, body: Uint8Array, verb: string): Promise<Buffer[]> {
+    const [replies = []] = await this.#netlink.exchange([{ type, flags: NLM_F_DUMP, body, verb }]);
+    return replies.map((reply) => reply.body);
+  }
+}
