@@ -1,0 +1,89 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, openSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { dirname, join } from "node:path";
+import { Fault } from "#base";
+import { isRelease } from "./assets.ts";
+import { roots } from "./roots.ts";
+
+const patience = 15_000;
+
+/** How this program calls itself again: the release file, or Bun with the clone's entry point. */
+export function selfCommand(): readonly [string, ...string[]] {
+  if (isRelease) return [process.execPath];
+  return [
+    process.execPath,
+    "--no-env-file",
+    "--config=/dev/null",
+    join(import.meta.dir, "tool.ts"),
+  ];
+}
+
+/**
+ * The environment for the engine and for all that it starts. BUN_OPTIONS and BUN_BE_BUN
+ * would run foreign code in it. UV_THREADPOOL_SIZE counts only when set before exec.
+ */
+export function cleanEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { BUN_OPTIONS: _options, BUN_BE_BUN: _bun, ...rest } = env;
+  return { UV_THREADPOOL_SIZE: "8", ...rest };
+}
+
+/** Starts the engine in the background and settles once `socket` answers. */
+export async function startDaemon({ socket }: { readonly socket: string }): Promise<void> {
+  const { runRoot } = roots(process.env);
+  const directory = socket.startsWith(`${runRoot}/`) ? runRoot : dirname(socket);
+  mkdirSync(directory, { recursive: true, mode: 0o711 });
+  const logPath = join(directory, "engine.log");
+  const log = openSync(logPath, "a", 0o600);
+  const [program, ...before] = selfCommand();
+  const child = spawn(program, [...before, "daemon", "-H", `unix://${socket}`], {
+    cwd: "/",
+    detached: true,
+    env: cleanEnvironment(process.env),
+    stdio: ["ignore", log, log],
+  });
+  const ended = new Promise<number>((resolve, reject) => {
+    child.once("exit", (code) => resolve(code ?? 1));
+    child.once("error", reject);
+  });
+  child.unref();
+  let gone = false;
+  ended.then(
+    () => (gone = true),
+    () => (gone = true),
+  );
+  const deadline = Date.now() + patience;
+  while (!(await answers(socket))) {
+    // Another command may have started one at the same moment: its socket counts as well.
+    if (Date.now() > deadline || (gone && !(await answersSoon(socket)))) {
+      throw new Fault("unavailable", `the engine did not start: ${lastLine(logPath)}`, {
+        about: logPath,
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+async function answersSoon(socket: string): Promise<boolean> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if (await answers(socket)) return true;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return false;
+}
+
+function answers(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = connect(socket);
+    connection.once("connect", () => {
+      connection.destroy();
+      resolve(true);
+    });
+    connection.once("error", () => resolve(false));
+  });
+}
+
+function lastLine(path: string): string {
+  const line = readFileSync(path, "utf8").trimEnd().split("\n").at(-1);
+  return line ? `${line} (all of it: ${path})` : `it says nothing in ${path}`;
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bun
+import { runCli } from "#cli";
+import { startDaemon } from "./start-daemon.ts";
+import { version } from "./version.ts";
+
+/** The command line. What only some verbs need is imported when they run. */
+process.exitCode = await runCli(process.argv.slice(2), {
+  version,
+  env: process.env,
+  local: {
+    daemon: async (options) => (await import("./daemon.ts")).runDaemon(options),
+    doctor: async (context) => {
+      await (await import("./native-parts.ts")).useEmbeddedAddon(context.runRoot);
+      return (await import("#local")).doctor(context);
+    },
+  },
+  startDaemon,
+});
