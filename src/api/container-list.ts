@@ -1,0 +1,111 @@
+import { Fault } from "#base";
+import type { Container } from "#engine";
+import type { ContainerSummary } from "#wire";
+import { mountPoints, networksOf } from "./container-inspect.ts";
+import type { ApiContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import { spanText } from "./time-text.ts";
+
+const filterKeys = [
+  "ancestor",
+  "before",
+  "exited",
+  "expose",
+  "health",
+  "id",
+  "is-task",
+  "isolation",
+  "label",
+  "name",
+  "network",
+  "publish",
+  "since",
+  "status",
+  "volume",
+] as const;
+
+const states = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
+
+/** GET /containers/json. */
+export async function listContainers({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { query } = exchange;
+  const filters = query.filters(filterKeys);
+  for (const state of filters.status ?? [])
+    if (!states.includes(state))
+      throw new Fault(
+        "invalid",
+        `invalid filter 'status=${state}': invalid value for state (${state}): must be one of ${states.join(", ")}`,
+      );
+  const limit = query.whole("limit") ?? 0;
+  const containers = engine.containers.list({
+    // A filter on the state lists those that do not run as well.
+    all: query.flag("all") || limit > 0 || "status" in filters || "exited" in filters,
+    ...(limit > 0 && { limit }),
+    filters,
+  });
+  const withSize = query.flag("size");
+  const summaries = await Promise.all(
+    containers.map(async (each) => ({
+      ...summaryOf(each),
+      ...(withSize && (await sizesOf({ engine }, each))),
+    })),
+  );
+  exchange.sendJson(200, summaries);
+}
+
+/** `SizeRw` and `SizeRootFs` as list and inspect show them on request. */
+export async function sizesOf(
+  { engine }: Pick<ApiContext, "engine">,
+  container: Container,
+): Promise<{ readonly SizeRw: number; readonly SizeRootFs: number }> {
+  const { writable, total } = await engine.containers.size(container.id);
+  return { SizeRw: writable, SizeRootFs: total };
+}
+
+function summaryOf(container: Container): ContainerSummary {
+  return {
+    Id: container.id,
+    Names: [`/${container.name}`],
+    Image: container.config.image,
+    ImageID: container.imageId,
+    Command: commandText(container.argv),
+    Created: Number(container.createdAt / 1_000_000_000n),
+    Ports: [],
+    Labels: container.config.labels,
+    State: container.state.status,
+    Status: statusText(container, BigInt(Date.now()) * 1_000_000n),
+    HostConfig: {
+      NetworkMode: container.host.networkMode === "default" ? "bridge" : container.host.networkMode,
+    },
+    NetworkSettings: { Networks: networksOf(container) },
+    Mounts: mountPoints(container.host),
+  };
+}
+
+/** The program and its arguments; those with a space in quotes. */
+function commandText([program = "", ...rest]: readonly string[]): string {
+  return [program, ...rest.map((each) => (each.includes(" ") ? `'${each}'` : each))].join(" ");
+}
+
+/** The STATUS column of `docker ps`. */
+export function statusText({ state }: Container, now: bigint): string {
+  const span = (since: bigint) => spanText(now > since ? now - since : 0n);
+  switch (state.status) {
+    case "running":
+      return `Up ${span(state.startedAt)}`;
+    case "paused":
+      return `Up ${span(state.startedAt)} (Paused)`;
+    case "restarting":
+      return `Restarting (${state.exitCode}) ${span(state.finishedAt)} ago`;
+    case "removing":
+      return "Removal In Progress";
+    case "dead":
+      return "Dead";
+    case "created":
+      return "Created";
+    case "exited":
+      return state.finishedAt === 0n
+        ? "Created"
+        : `Exited (${state.exitCode}) ${span(state.finishedAt)} ago`;
+  }
+}

@@ -1,0 +1,116 @@
+import { Fault, faultOf } from "#base";
+import {
+  DetachFilter,
+  defaultDetachKeys,
+  encodeFrame,
+  MULTIPLEXED_STREAM,
+  parseDetachKeys,
+  RAW_STREAM,
+  TAR_TYPE,
+} from "#wire";
+import type { ApiContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import { join } from "./hijack.ts";
+import type { Route } from "./router.ts";
+import { containerOf } from "./wording.ts";
+
+/** Logs, attach and export. */
+export function containerStreamRoutes(context: ApiContext): readonly Route[] {
+  return [
+    {
+      method: "GET",
+      pattern: "/containers/:id/logs",
+      handle: (exchange) => logs(context, exchange),
+    },
+    {
+      method: "POST",
+      pattern: "/containers/:id/attach",
+      handle: (exchange) => attach(context, exchange),
+      hijacks: true,
+    },
+    {
+      method: "GET",
+      pattern: "/containers/:id/export",
+      handle: (exchange) => exportTree(context, exchange),
+    },
+  ];
+}
+
+export function streamType(tty: boolean): string {
+  return tty ? RAW_STREAM : MULTIPLEXED_STREAM;
+}
+
+async function logs({ engine, log }: ApiContext, exchange: Exchange): Promise<void> {
+  const { query } = exchange;
+  const container = containerOf(engine, exchange.param("id"));
+  const stdout = query.flag("stdout");
+  const stderr = query.flag("stderr");
+  if (!stdout && !stderr)
+    throw new Fault("invalid", "Bad parameters: you must choose at least one stream");
+  if (container.host.logDriver === "none")
+    throw new Fault("unsupported", "configured logging driver does not support reading");
+  const since = query.timestamp("since");
+  const until = query.timestamp("until");
+  const tail = tailOf(exchange);
+  const source = engine.containers.logs(container.id, {
+    follow: query.flag("follow"),
+    stdout,
+    stderr,
+    timestamps: query.flag("timestamps"),
+    ...(since !== undefined && since > 0n && { since }),
+    ...(until !== undefined && until > 0n && { until }),
+    ...(tail !== undefined && { tail }),
+    signal: exchange.signal,
+  });
+  const { tty } = container.config;
+  try {
+    await exchange.stream(streamType(tty), source, { atOnce: true });
+  } catch (error) {
+    if (exchange.signal.aborted) return;
+    const { message } = faultOf(error);
+    log.warn("reading a log failed", { container: container.id, error: message });
+    const text = Buffer.from(`Error grabbing logs: ${message}\n`);
+    exchange.response.end(tty ? text : encodeFrame("system", text));
+  }
+}
+
+/** "all" and anything that is no number mean every line, as in Docker. */
+function tailOf({ query }: Exchange): number | undefined {
+  const text = query.text("tail") ?? "all";
+  return /^\d{1,12}$/.test(text) ? Number(text) : undefined;
+}
+
+/** The filter of a terminal's input; undefined where keys have no meaning. */
+export function detachFilter(tty: boolean, keys: string | undefined): DetachFilter | undefined {
+  const bytes = parseDetachKeys(keys ?? defaultDetachKeys);
+  return tty ? new DetachFilter(bytes) : undefined;
+}
+
+async function attach({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { query } = exchange;
+  const { id, config, state } = containerOf(engine, exchange.param("id"));
+  const detach = detachFilter(config.tty, query.text("detachKeys"));
+  if (state.status === "paused")
+    throw new Fault("conflict", `container ${id} is paused, unpause the container before attach`);
+  const stdin = query.flag("stdin") && config.openStdin;
+  const attached = await engine.containers.attach(id, {
+    stdin,
+    stdout: query.flag("stdout"),
+    stderr: query.flag("stderr"),
+    logs: query.flag("logs"),
+    stream: query.flag("stream"),
+  });
+  let connection: Awaited<ReturnType<Exchange["hijack"]>>;
+  try {
+    connection = await exchange.hijack(exchange.upgrades ? streamType(config.tty) : RAW_STREAM);
+  } catch (error) {
+    await attached[Symbol.asyncDispose]();
+    throw error;
+  }
+  await join(connection, attached, { stdin, ...(detach && { detach }) });
+}
+
+async function exportTree({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { id } = containerOf(engine, exchange.param("id"));
+  await exchange.stream(TAR_TYPE, engine.containers.export(id));
+}

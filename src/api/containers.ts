@@ -1,0 +1,232 @@
+import { Fault, faultOf, isFault } from "#base";
+import type { Container, WaitCondition } from "#engine";
+import { inspectContainer } from "./container-inspect.ts";
+import { listContainers, sizesOf } from "./container-list.ts";
+import type { ApiContext } from "./context.ts";
+import { createRequestOf } from "./create-request.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Route } from "./router.ts";
+import { containerOf, launchFault, nameFault, noSuchImage, runningContainerOf } from "./wording.ts";
+
+const conditions: readonly string[] = ["not-running", "next-exit", "removed"];
+
+/** The endpoints of /containers that answer once; the streams are in container-streams. */
+export function containerRoutes(context: ApiContext): readonly Route[] {
+  const on =
+    (handle: (context: ApiContext, exchange: Exchange) => Promise<void> | void) =>
+    (exchange: Exchange) =>
+      handle(context, exchange);
+  return [
+    { method: "GET", pattern: "/containers/json", handle: on(listContainers) },
+    { method: "POST", pattern: "/containers/create", handle: on(create) },
+    { method: "POST", pattern: "/containers/prune", handle: on(prune) },
+    { method: "GET", pattern: "/containers/:id/json", handle: on(inspect) },
+    { method: "GET", pattern: "/containers/:id/top", handle: on(top) },
+    { method: "POST", pattern: "/containers/:id/start", handle: on(start) },
+    { method: "POST", pattern: "/containers/:id/stop", handle: on(stop) },
+    { method: "POST", pattern: "/containers/:id/restart", handle: on(restart) },
+    { method: "POST", pattern: "/containers/:id/kill", handle: on(kill) },
+    { method: "POST", pattern: "/containers/:id/rename", handle: on(rename) },
+    { method: "POST", pattern: "/containers/:id/wait", handle: on(wait) },
+    { method: "POST", pattern: "/containers/:id/resize", handle: on(resize) },
+    { method: "DELETE", pattern: "/containers/:id", handle: on(remove) },
+  ];
+}
+
+async function create({ engine, schemas }: ApiContext, exchange: Exchange): Promise<void> {
+  const body = await exchange.json(schemas.containerCreateSchema);
+  const name = exchange.query.text("name");
+  const platform = exchange.query.text("platform");
+  const request = createRequestOf({ body, owner: exchange.owner, name, platform });
+  try {
+    const { id, warnings } = await engine.containers.create(request);
+    exchange.sendJson(201, { Id: id, Warnings: warnings });
+  } catch (error) {
+    const fault = faultOf(error);
+    if (fault.code === "not_found")
+      throw await missingImage({ engine }, request.config.image, fault);
+    throw name === undefined ? fault : nameFault(engine, name, fault);
+  }
+}
+
+/** What was not found at a create: the image, or something else that the fault tells of. */
+async function missingImage(
+  { engine }: Pick<ApiContext, "engine">,
+  image: string,
+  fault: Fault,
+): Promise<Fault> {
+  try {
+    await engine.images.get(image);
+    return fault;
+  } catch (cause) {
+    return isFault(cause, "not_found") ? noSuchImage(image, cause) : fault;
+  }
+}
+
+async function inspect(context: ApiContext, exchange: Exchange): Promise<void> {
+  const container = containerOf(context.engine, exchange.param("id"));
+  const answer = inspectContainer(container);
+  const sizes = exchange.query.flag("size") ? await sizesOf(context, container) : {};
+  exchange.sendJson(200, { ...answer, ...sizes });
+}
+
+async function top({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { id } = runningContainerOf(engine, exchange.param("id"));
+  const words = (exchange.query.text("ps_args") ?? "-ef")
+    .split(/\s+/)
+    .filter((word) => word !== "");
+  const { titles, processes } = await engine.containers.top(id, words);
+  exchange.sendJson(200, { Titles: titles, Processes: processes });
+}
+
+async function start({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const container = containerOf(engine, exchange.param("id"));
+  if (container.state.status === "running") throw new Fault("not_modified", "already running");
+  if (container.state.status === "paused")
+    throw new Fault("conflict", "cannot start a paused container, try unpause instead");
+  try {
+    await engine.containers.start(container.id);
+  } catch (error) {
+    throw startFault(container, faultOf(error));
+  }
+  exchange.sendEmpty(204);
+}
+
+function startFault({ argv }: Container, fault: Fault): Fault {
+  return launchFault(
+    fault,
+    argv[0] ?? "",
+    "failed to create task for container: unable to start container process",
+  );
+}
+
+/** `t` in seconds and `signal` of stop and restart. */
+function stopOptions(exchange: Exchange): { timeout?: number; signal?: string } {
+  const timeout = exchange.query.whole("t");
+  const signal = exchange.query.text("signal");
+  return { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) };
+}
+
+async function stop({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { id } = containerOf(engine, exchange.param("id"));
+  await engine.containers.stop(id, stopOptions(exchange));
+  exchange.sendEmpty(204);
+}
+
+async function restart({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const container = containerOf(engine, exchange.param("id"));
+  try {
+    await engine.containers.restart(container.id, stopOptions(exchange));
+  } catch (error) {
+    throw startFault(container, faultOf(error));
+  }
+  exchange.sendEmpty(204);
+}
+
+async function kill({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const ref = exchange.param("id");
+  const container = containerOf(engine, ref);
+  const signal = exchange.query.text("signal") ?? "SIGKILL";
+  const refuse = (code: "conflict" | "invalid", why: string, cause?: unknown) =>
+    new Fault(code, `cannot kill container: ${ref}: ${why}`, { about: ref, cause });
+  if (!["running", "paused", "restarting"].includes(container.state.status))
+    throw refuse("conflict", `container ${container.id} is not running`);
+  try {
+    await engine.containers.kill(container.id, signal);
+  } catch (error) {
+    if (isFault(error, "invalid")) throw refuse("invalid", `invalid signal: ${signal}`, error);
+    if (isFault(error, "conflict"))
+      throw refuse("conflict", `container ${container.id} is not running`, error);
+    throw error;
+  }
+  exchange.sendEmpty(204);
+}
+
+async function rename({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const container = containerOf(engine, exchange.param("id"));
+  const name = exchange.query.text("name");
+  if (name === undefined) throw new Fault("invalid", "Neither old nor new names may be empty");
+  if (name.replace(/^\//, "") === container.name)
+    throw new Fault("invalid", "Renaming a container with the same name as its current name");
+  try {
+    await engine.containers.rename(container.id, name);
+  } catch (error) {
+    throw nameFault(engine, name, faultOf(error));
+  }
+  exchange.sendEmpty(204);
+}
+
+/** The headers go out as soon as the wait is registered: clients start the container on seeing them. */
+async function wait({ engine, log }: ApiContext, exchange: Exchange): Promise<void> {
+  const { id } = containerOf(engine, exchange.param("id"));
+  const condition = exchange.query.text("condition") ?? "not-running";
+  if (!isCondition(condition)) throw new Fault("invalid", `invalid condition: "${condition}"`);
+  const { result } = await engine.containers.wait(id, condition);
+  exchange.begin("application/json");
+  let answer: object;
+  try {
+    const { exitCode, error } = await result;
+    answer = { StatusCode: exitCode, ...(error ? { Error: { Message: error } } : {}) };
+  } catch (error) {
+    const { message } = faultOf(error);
+    log.warn("a wait failed", { container: id, error: message });
+    answer = { StatusCode: -1, Error: { Message: message } };
+  }
+  exchange.response.end(`${JSON.stringify(answer)}\n`);
+}
+
+function isCondition(text: string): text is WaitCondition {
+  return conditions.includes(text);
+}
+
+async function resize({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const ref = exchange.param("id");
+  const size = sizeOf(exchange);
+  const { id } = runningContainerOf(engine, ref);
+  await engine.containers.resize(id, size);
+  exchange.sendEmpty(200);
+}
+
+/** `h` and `w` of both resize endpoints. */
+export function sizeOf({ query }: Exchange): { readonly rows: number; readonly columns: number } {
+  const side = (name: "h" | "w", word: string) => {
+    const text = query.text(name) ?? "";
+    if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+      throw new Fault("invalid", `invalid resize ${word} ${JSON.stringify(text)}: invalid syntax`);
+    return Number(text);
+  };
+  return { rows: side("h", "height"), columns: side("w", "width") };
+}
+
+async function remove({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const ref = exchange.param("id");
+  const { id, state } = containerOf(engine, ref);
+  const { query } = exchange;
+  if (query.flag("link"))
+    throw new Fault(
+      "unsupported",
+      "removing a link is not supported yet: links between containers",
+    );
+  const force = query.flag("force");
+  if (!force && ["running", "paused", "restarting"].includes(state.status))
+    throw new Fault(
+      "conflict",
+      `cannot remove container "${ref}": container is ${state.status}: ${
+        state.status === "paused"
+          ? "unpause and then stop the container before removing or force remove"
+          : "stop the container before removing or force remove"
+      }`,
+      { about: ref },
+    );
+  await engine.containers.remove(id, { force, volumes: query.flag("v") });
+  exchange.sendEmpty(204);
+}
+
+async function prune({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const filters = exchange.query.filters(["until", "label", "label!"]);
+  const { removed, bytes } = await engine.containers.prune(filters);
+  exchange.sendJson(200, {
+    ContainersDeleted: removed.length > 0 ? removed : null,
+    SpaceReclaimed: bytes,
+  });
+}

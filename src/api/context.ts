@@ -1,0 +1,13 @@
+import type { Log } from "#base";
+import type { Engine } from "#engine";
+import type { Schemas } from "#wire";
+
+/** What every handler may use. */
+export interface ApiContext {
+  readonly engine: Engine;
+  readonly log: Log;
+  /** Of thimble. */
+  readonly version: string;
+  readonly schemas: Schemas;
+  readonly describePlan?: (plan: Uint8Array, format: "json" | "text") => string;
+}

@@ -1,0 +1,68 @@
+import type { EngineEvent } from "#engine";
+import type { ApiContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Route } from "./router.ts";
+
+const filterKeys = [
+  "config",
+  "container",
+  "daemon",
+  "event",
+  "image",
+  "label",
+  "network",
+  "node",
+  "plugin",
+  "scope",
+  "secret",
+  "service",
+  "type",
+  "volume",
+] as const;
+
+export function eventRoutes({ engine }: ApiContext): readonly Route[] {
+  return [
+    {
+      method: "GET",
+      pattern: "/events",
+      handle: async (exchange: Exchange) => {
+        const { query, signal } = exchange;
+        const since = query.timestamp("since");
+        const until = query.timestamp("until");
+        const events = engine.events.subscribe({
+          ...(since !== undefined && { since }),
+          ...(until !== undefined && { until }),
+          filters: query.filters(filterKeys),
+          signal,
+        });
+        await exchange.stream("application/json", lines(events), { atOnce: true });
+      },
+    },
+  ];
+}
+
+async function* lines(events: AsyncIterable<EngineEvent>): AsyncGenerator<string> {
+  for await (const event of events) yield `${eventText(event)}\n`;
+}
+
+/** One event as Docker writes it. `timeNano` has more digits than a number holds, so it is put in as text. */
+export function eventText(event: EngineEvent): string {
+  const { type, action, id, attributes, time } = event;
+  const legacy =
+    type === "container" || type === "image"
+      ? {
+          status: action,
+          id,
+          ...(type === "container" && attributes.image !== undefined && { from: attributes.image }),
+        }
+      : {};
+  const message = {
+    ...legacy,
+    Type: type,
+    Action: action,
+    Actor: { ID: id, Attributes: attributes },
+    scope: "local",
+    time: Number(time / 1_000_000_000n),
+  };
+  return `${JSON.stringify(message).slice(0, -1)},"timeNano":${time}}`;
+}

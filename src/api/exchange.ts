@@ -1,0 +1,162 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { collect, Fault } from "#base";
+import type { Owner } from "#engine";
+import { type JsonMessage, wireLimits } from "#wire";
+import { type RawConnection, takeOver, takeUpgradeBody } from "./hijack.ts";
+import { type BodySchema, parseJsonBody } from "./json-body.ts";
+import type { Query } from "./query.ts";
+
+export interface ExchangeParts {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly version: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Query;
+  readonly owner: Owner;
+  /** Present when the client asked for an upgrade: bytes that followed the headers. */
+  readonly head?: Uint8Array;
+}
+
+/** One request and the ways to answer it. A handler answers exactly once, or throws. */
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Of the API, as the client speaks it. */
+  readonly version: string;
+  readonly query: Query;
+  readonly owner: Owner;
+  readonly #params: Readonly<Record<string, string>>;
+  readonly #gone = new AbortController();
+  #head: Uint8Array | undefined;
+  #bodyTaken = false;
+
+  constructor(parts: ExchangeParts) {
+    this.request = parts.request;
+    this.response = parts.response;
+    this.version = parts.version;
+    this.query = parts.query;
+    this.owner = parts.owner;
+    this.#params = parts.params;
+    this.#head = parts.head;
+    this.response.once("close", () => {
+      if (!this.response.writableFinished) this.#gone.abort();
+    });
+  }
+
+  /** Aborted when the client goes away before its answer is complete. */
+  get signal(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  /** Whether the client asked for an upgrade; older ones take the connection without asking. */
+  get upgrades(): boolean {
+    return this.#head !== undefined;
+  }
+
+  param(name: string): string {
+    return this.#params[name] ?? "";
+  }
+
+  /** The body as a JSON object of this schema. Docker insists on the content type. */
+  async json<T>(schema: BodySchema<T>): Promise<T> {
+    const type = (this.request.headers["content-type"] ?? "").split(";")[0]?.trim() ?? "";
+    const bytes = await this.#bodyBytes();
+    if (type !== "application/json" && (type !== "" || bytes.byteLength > 0))
+      throw new Fault(
+        "invalid",
+        `unsupported Content-Type header (${type}): must be 'application/json'`,
+      );
+    return parseJsonBody(bytes, schema);
+  }
+
+  async #bodyBytes(): Promise<Uint8Array> {
+    this.#bodyTaken = true;
+    const announced = Number(this.request.headers["content-length"] ?? 0);
+    if (announced > wireLimits.jsonBytes)
+      throw new Fault(
+        "invalid",
+        `the request body has ${announced} bytes; at most ${wireLimits.jsonBytes} are accepted`,
+      );
+    if (this.#head === undefined)
+      return collect(this.request, wireLimits.jsonBytes, "the request body");
+    const { body, rest } = await takeUpgradeBody(this.request, this.#head, announced);
+    this.#head = rest;
+    return body;
+  }
+
+  sendJson(status: number, value: unknown): void {
+    this.#send(status, "application/json", Buffer.from(`${JSON.stringify(value)}\n`));
+  }
+
+  sendBytes(contentType: string, bytes: Uint8Array): void {
+    this.#send(200, contentType, bytes);
+  }
+
+  sendEmpty(status: number): void {
+    this.response.writeHead(
+      status,
+      status === 204 || status === 304 ? {} : { "Content-Length": 0 },
+    );
+    this.response.end();
+  }
+
+  #send(status: number, contentType: string, bytes: Uint8Array): void {
+    this.response.writeHead(status, {
+      "Content-Type": contentType,
+      "Content-Length": bytes.byteLength,
+    });
+    this.response.end(this.request.method === "HEAD" ? undefined : bytes);
+  }
+
+  /** Sends the headers at once; the answer follows with `write`. */
+  begin(contentType: string): void {
+    this.response.writeHead(200, { "Content-Type": contentType });
+    this.response.flushHeaders();
+  }
+
+  /** Resolves when more may be written; false when the client is gone. */
+  async write(bytes: Uint8Array | string): Promise<boolean> {
+    const { response } = this;
+    if (this.signal.aborted) return false;
+    if (response.write(bytes)) return true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    response.once("drain", resolve);
+    response.once("close", resolve);
+    await promise;
+    response.off("drain", resolve);
+    response.off("close", resolve);
+    return !this.signal.aborted;
+  }
+
+  /**
+   * Streams a body. The first chunk is awaited before the headers unless `atOnce`, so
+   * that what fails at the beginning still gets its status.
+   */
+  async stream(
+    contentType: string,
+    source: AsyncIterable<Uint8Array | string>,
+    { atOnce = false }: { readonly atOnce?: boolean } = {},
+  ): Promise<void> {
+    if (atOnce) this.begin(contentType);
+    for await (const chunk of source) {
+      if (!this.response.headersSent) this.begin(contentType);
+      if (!(await this.write(chunk))) return;
+    }
+    if (!this.response.headersSent) this.begin(contentType);
+    this.response.end();
+  }
+
+  /** One line of a progress stream; the first one sends the headers. Nobody waits for a slow reader of progress. */
+  progress(message: JsonMessage): void {
+    if (this.signal.aborted) return;
+    if (!this.response.headersSent) this.begin("application/json");
+    this.response.write(`${JSON.stringify(message)}\r\n`);
+  }
+
+  /** Takes the connection over for a raw stream. */
+  async hijack(contentType: string): Promise<RawConnection> {
+    // A body that nobody asked for (dockerode sends its options) is not standard input.
+    if (this.#head !== undefined && !this.#bodyTaken) await this.#bodyBytes();
+    return takeOver(this.response, contentType, this.#head);
+  }
+}

@@ -1,0 +1,169 @@
+import { Fault, faultOf, isFault } from "#base";
+import type { AttachedStream, Engine, Exec } from "#engine";
+import { type ExecInspect, encodeFrame, RAW_STREAM } from "#wire";
+import { detachFilter, streamType } from "./container-streams.ts";
+import { sizeOf } from "./containers.ts";
+import type { ApiContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import { join, leave } from "./hijack.ts";
+import type { Route } from "./router.ts";
+import { launchFault, runningContainerOf } from "./wording.ts";
+
+const startFailed = "OCI runtime exec failed: exec failed: unable to start container process";
+
+export function execRoutes(context: ApiContext): readonly Route[] {
+  const detachKeys = new DetachKeys();
+  return [
+    {
+      method: "POST",
+      pattern: "/containers/:id/exec",
+      handle: (exchange) => create(context, exchange, detachKeys),
+    },
+    {
+      method: "POST",
+      pattern: "/exec/:id/start",
+      handle: (exchange) => start(context, exchange, detachKeys),
+      hijacks: true,
+    },
+    {
+      method: "POST",
+      pattern: "/exec/:id/resize",
+      handle: (exchange) => resize(context, exchange),
+    },
+    {
+      method: "GET",
+      pattern: "/exec/:id/json",
+      handle: (exchange) => inspect(context, exchange, detachKeys),
+    },
+  ];
+}
+
+/** Of execs created with keys of their own; the engine has no use for them. Old ones give way. */
+class DetachKeys {
+  readonly #keys = new Map<string, string>();
+
+  set(id: string, keys: string): void {
+    this.#keys.set(id, keys);
+    const oldest = this.#keys.keys().next();
+    if (this.#keys.size > 1_000 && !oldest.done) this.#keys.delete(oldest.value);
+  }
+
+  get(id: string): string | undefined {
+    return this.#keys.get(id);
+  }
+}
+
+function execOf(engine: Engine, id: string): Exec {
+  try {
+    return engine.execs.get(id);
+  } catch (cause) {
+    if (!isFault(cause, "not_found")) throw cause;
+    throw new Fault("not_found", `No such exec instance: ${id}`, { about: id, cause });
+  }
+}
+
+async function create(
+  { engine, schemas }: ApiContext,
+  exchange: Exchange,
+  detachKeys: DetachKeys,
+): Promise<void> {
+  const body = await exchange.json(schemas.execCreateSchema);
+  const argv = typeof body.Cmd === "string" ? [body.Cmd] : (body.Cmd ?? []);
+  if (argv.length === 0) throw new Fault("invalid", "No exec command specified");
+  const { id: containerId } = runningContainerOf(engine, exchange.param("id"));
+  const tty = body.Tty ?? false;
+  if (body.DetachKeys) detachFilter(tty, body.DetachKeys);
+  const [rows, columns] = body.ConsoleSize ?? [];
+  const id = await engine.execs.create(containerId, {
+    argv,
+    env: body.Env ?? [],
+    workingDir: body.WorkingDir ?? "",
+    user: body.User ?? "",
+    privileged: body.Privileged ?? false,
+    tty,
+    attachStdin: body.AttachStdin ?? false,
+    attachStdout: body.AttachStdout ?? false,
+    attachStderr: body.AttachStderr ?? false,
+    ...(rows && columns ? { rows, columns } : {}),
+  });
+  if (body.DetachKeys) detachKeys.set(id, body.DetachKeys);
+  exchange.sendJson(201, { Id: id });
+}
+
+async function start(
+  { engine, schemas }: ApiContext,
+  exchange: Exchange,
+  detachKeys: DetachKeys,
+): Promise<void> {
+  const { id, containerId, request } = execOf(engine, exchange.param("id"));
+  const body = await exchange.json(schemas.execStartSchema);
+  const [rows, columns] = body.ConsoleSize ?? [];
+  const detach = body.Detach ?? false;
+  if (engine.containers.get(containerId).state.status !== "running")
+    throw new Fault("conflict", `container ${containerId} is not running`);
+  const detaching = detachFilter(request.tty, detachKeys.get(id));
+  let attached: AttachedStream | undefined;
+  try {
+    attached = await engine.execs.start(id, {
+      detach,
+      ...(rows && columns ? { rows, columns } : {}),
+    });
+  } catch (error) {
+    const cause = faultOf(error);
+    const fault = launchFault(cause, request.argv[0] ?? "", startFailed);
+    if (detach || cause.stage === undefined) throw fault;
+    return await complain(exchange, request.tty, fault.message);
+  }
+  if (!attached) return exchange.sendEmpty(200);
+  let connection: Awaited<ReturnType<Exchange["hijack"]>>;
+  try {
+    connection = await exchange.hijack(exchange.upgrades ? streamType(request.tty) : RAW_STREAM);
+  } catch (error) {
+    await attached[Symbol.asyncDispose]();
+    throw error;
+  }
+  await join(connection, attached, {
+    stdin: request.attachStdin,
+    ...(detaching && { detach: detaching }),
+  });
+}
+
+/** Docker has taken the connection by the time a program turns out not to start, so the reason comes as its output; the status is in the exec's exit code. */
+async function complain(exchange: Exchange, tty: boolean, message: string): Promise<void> {
+  const { socket } = await exchange.hijack(exchange.upgrades ? streamType(tty) : RAW_STREAM);
+  const text = Buffer.from(`${message}\r\n`);
+  socket.write(tty ? text : encodeFrame("stderr", text));
+  leave(socket);
+}
+
+async function resize({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { id } = execOf(engine, exchange.param("id"));
+  await engine.execs.resize(id, sizeOf(exchange));
+  exchange.sendEmpty(200);
+}
+
+function inspect({ engine }: ApiContext, exchange: Exchange, detachKeys: DetachKeys): void {
+  const exec = execOf(engine, exchange.param("id"));
+  const { request } = exec;
+  const [entrypoint = "", ...rest] = request.argv;
+  const answer: ExecInspect = {
+    ID: exec.id,
+    Running: exec.running,
+    ExitCode: exec.exitCode ?? null,
+    ProcessConfig: {
+      tty: request.tty,
+      entrypoint,
+      arguments: rest,
+      privileged: request.privileged,
+      ...(request.user && { user: request.user }),
+    },
+    OpenStdin: request.attachStdin,
+    OpenStderr: request.attachStderr,
+    OpenStdout: request.attachStdout,
+    CanRemove: false,
+    ContainerID: exec.containerId,
+    DetachKeys: detachKeys.get(exec.id) ?? "",
+    Pid: exec.pid,
+  };
+  exchange.sendJson(200, answer);
+}

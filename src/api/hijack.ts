@@ -1,0 +1,172 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { Fault } from "#base";
+import type { AttachedStream } from "#engine";
+import type { DetachFilter } from "#wire";
+
+/** A connection that is no longer HTTP; `early` is what the client has sent already. */
+export interface RawConnection {
+  readonly socket: Socket;
+  readonly early: Uint8Array;
+}
+
+/** How long a client may take to send a body with an upgrade, and to close after our end. */
+const patienceMs = 30_000;
+const lingerMs = 5_000;
+
+/**
+ * Reads the body of a request that asked for an upgrade. The runtime hands it out in
+ * one of two ways: on the request, or (a connection that we accepted ourselves) among
+ * the raw bytes: first `head`, then the socket.
+ */
+export async function takeUpgradeBody(
+  request: IncomingMessage,
+  head: Uint8Array,
+  length: number,
+): Promise<{ readonly body: Uint8Array; readonly rest: Uint8Array }> {
+  if (length === 0) return { body: new Uint8Array(0), rest: head };
+  const { socket } = request;
+  const parsed: Uint8Array[] = [];
+  const raw: Uint8Array[] = [head];
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const check = () => {
+    if (sizeOf(parsed) >= length || sizeOf(raw) >= length) resolve();
+  };
+  const fail = () =>
+    reject(new Fault("invalid", `the request body ended before its ${length} bytes`));
+  const onParsed = (bytes: Uint8Array) => {
+    parsed.push(bytes);
+    check();
+  };
+  const onRaw = (bytes: Uint8Array) => {
+    raw.push(bytes);
+    check();
+  };
+  const timer = setTimeout(fail, patienceMs);
+  request.on("data", onParsed);
+  socket.on("data", onRaw).on("end", fail).on("close", fail);
+  check();
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    socket.pause();
+    request.off("data", onParsed);
+    socket.off("data", onRaw).off("end", fail).off("close", fail);
+  }
+  const bytes = Buffer.concat(raw);
+  if (sizeOf(parsed) >= length) return { body: Buffer.concat(parsed), rest: bytes };
+  return { body: bytes.subarray(0, length), rest: bytes.subarray(length) };
+}
+
+function sizeOf(chunks: readonly Uint8Array[]): number {
+  return chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+}
+
+/**
+ * Takes a connection from the HTTP server and answers for it. `early` is undefined when
+ * the client did not ask for an upgrade: then it gets a 200 and the stream unframed by
+ * HTTP all the same, as dockerd does.
+ */
+export function takeOver(
+  response: ServerResponse,
+  contentType: string,
+  early: Uint8Array | undefined,
+): RawConnection {
+  const { socket } = response;
+  if (!socket || socket.destroyed)
+    throw new Fault("canceled", "the client closed the connection before its stream began");
+  response.detachSocket(socket);
+  for (const event of ["data", "end", "close", "drain", "finish", "error", "timeout"])
+    socket.removeAllListeners(event);
+  socket.on("error", () => socket.destroy());
+  const lines =
+    early === undefined
+      ? ["HTTP/1.1 200 OK", `Content-Type: ${contentType}`]
+      : [
+          "HTTP/1.1 101 UPGRADED",
+          `Content-Type: ${contentType}`,
+          "Connection: Upgrade",
+          "Upgrade: tcp",
+        ];
+  socket.write(`${lines.join("\r\n")}\r\n\r\n`);
+  return { socket, early: early ?? new Uint8Array(0) };
+}
+
+export interface JoinOptions {
+  /** Whether the client's bytes go to the program. */
+  readonly stdin: boolean;
+  readonly detach?: DetachFilter;
+}
+
+/**
+ * Joins a client and a process until the output ends, the client leaves, or the detach
+ * keys come. The client's half-close ends the input only. Lets go of both.
+ */
+export async function join(
+  { socket, early }: RawConnection,
+  attached: AttachedStream,
+  options: JoinOptions,
+): Promise<void> {
+  const over = Promise.withResolvers<void>();
+  try {
+    attached.output.once("end", over.resolve);
+    attached.output.once("close", over.resolve);
+    attached.output.once("error", over.resolve);
+    socket.once("close", over.resolve);
+    if (socket.destroyed) over.resolve();
+    feed({ socket, early }, attached, options, over.resolve);
+    attached.output.pipe(socket, { end: false });
+    await over.promise;
+  } finally {
+    attached.output.unpipe(socket);
+    await attached[Symbol.asyncDispose]();
+    leave(socket);
+  }
+}
+
+function feed(
+  { socket, early }: RawConnection,
+  { input }: AttachedStream,
+  { stdin, detach }: JoinOptions,
+  stop: () => void,
+): void {
+  let open = stdin;
+  // A program that closed its input is no reason to end the stream: the rest is dropped.
+  input.on("error", () => {
+    open = false;
+    socket.resume();
+  });
+  const take = (bytes: Uint8Array) => {
+    if (!open || bytes.byteLength === 0) return;
+    const result = detach?.push(bytes) ?? { pass: bytes, detach: false };
+    if (result.pass.byteLength > 0 && !input.write(result.pass)) {
+      socket.pause();
+      input.once("drain", () => socket.resume());
+    }
+    if (result.detach) {
+      open = false;
+      stop();
+    }
+  };
+  take(early);
+  socket.on("data", take);
+  socket.once("end", () => {
+    if (open) input.end();
+    open = false;
+  });
+  socket.resume();
+}
+
+/** Ends our side and waits for the client's; what it still sends is dropped, so that it reads all of ours. */
+export function leave(socket: Socket): void {
+  if (socket.destroyed) return;
+  const timer = setTimeout(() => socket.destroy(), lingerMs);
+  timer.unref();
+  socket.once("close", () => clearTimeout(timer));
+  socket.once("end", () => socket.destroySoon());
+  socket.removeAllListeners("data");
+  socket.end();
+  socket.resume();
+  if (socket.readableEnded) socket.destroySoon();
+}

@@ -1,0 +1,142 @@
+import { Fault, faultOf, isFault } from "#base";
+import type { Progress } from "#engine";
+import { type JsonMessage, TAR_TYPE, wireLimits } from "#wire";
+import type { ApiContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Route } from "./router.ts";
+
+/** Images as tar streams: save, load, import. */
+export function imageArchiveRoutes(context: ApiContext): readonly Route[] {
+  return [
+    {
+      method: "GET",
+      pattern: "/images/get",
+      handle: (exchange) =>
+        save(
+          context,
+          exchange,
+          exchange.query.all("names").flatMap((each) => each.split(",")),
+        ),
+    },
+    {
+      method: "GET",
+      pattern: "/images/*name/get",
+      handle: (exchange) => save(context, exchange, [exchange.param("name")]),
+    },
+    { method: "POST", pattern: "/images/load", handle: (exchange) => load(context, exchange) },
+    { method: "POST", pattern: "/images/create", handle: (exchange) => create(context, exchange) },
+  ];
+}
+
+async function save(
+  { engine }: ApiContext,
+  exchange: Exchange,
+  names: readonly string[],
+): Promise<void> {
+  const refs = names.filter((name) => name !== "");
+  if (refs.length === 0) throw new Fault("invalid", "no image is named: give names=IMAGE");
+  if (refs.length > wireLimits.list)
+    throw new Fault("invalid", `at most ${wireLimits.list} images can be saved at once`);
+  for (const ref of refs)
+    try {
+      await engine.images.get(ref);
+    } catch (cause) {
+      if (!isFault(cause, "not_found")) throw cause;
+      throw new Fault("not_found", `No such image: ${ref}`, { about: ref, cause });
+    }
+  await exchange.stream(TAR_TYPE, engine.images.save(refs));
+}
+
+export function progressMessage({ id, status, current, total }: Progress): JsonMessage {
+  return {
+    status,
+    progressDetail: {
+      ...(current !== undefined && { current }),
+      ...(total !== undefined && { total }),
+    },
+    ...(id !== undefined && { id }),
+  };
+}
+
+/**
+ * Runs work that reports its progress as a JSON stream. A failure before the first
+ * line gets its status; later, the last line of the stream tells it.
+ */
+export async function withProgress(exchange: Exchange, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!exchange.response.headersSent) throw error;
+    const { message } = faultOf(error);
+    exchange.progress({ errorDetail: { message }, error: message });
+  }
+  if (!exchange.response.headersSent) exchange.begin("application/json");
+  exchange.response.end();
+}
+
+async function load({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const quiet = exchange.query.flag("quiet");
+  if (exchange.query.has("platform") && exchange.query.text("platform"))
+    throw new Fault(
+      "unsupported",
+      "loading one platform of several is not supported yet: the platform of a load",
+    );
+  await withProgress(exchange, async () => {
+    const loaded = await engine.images.load(exchange.request, (progress) => {
+      if (!quiet) exchange.progress(progressMessage(progress));
+    });
+    for (const { id, tag } of loaded)
+      exchange.progress({
+        stream: tag === undefined ? `Loaded image ID: ${id}\n` : `Loaded image: ${tag}\n`,
+      });
+  });
+}
+
+async function create(context: ApiContext, exchange: Exchange): Promise<void> {
+  const { query } = exchange;
+  const from = query.text("fromImage");
+  if (from !== undefined) {
+    const tag = query.text("tag");
+    const name = tag === undefined ? from : `${from}${tag.includes(":") ? "@" : ":"}${tag}`;
+    throw new Fault(
+      "unsupported",
+      `cannot pull ${name}: pulling from a registry is not supported yet: make the image with "thimble mkimage", or bring it with "load" or "import"`,
+    );
+  }
+  const source = query.text("fromSrc");
+  if (source === undefined)
+    throw new Fault("invalid", "nothing to create an image from: give fromSrc=-");
+  if (source !== "-")
+    throw new Fault(
+      "unsupported",
+      `importing from a URL is not supported yet: ${source}: send the archive and fromSrc=-`,
+    );
+  await importTree(context, exchange);
+}
+
+async function importTree({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { query } = exchange;
+  const repository = query.text("repo");
+  const tag = query.text("tag");
+  const message = query.text("message");
+  const platform = query.text("platform");
+  const changes = query
+    .all("changes")
+    .flatMap((each) => each.split("\n"))
+    .filter((each) => each.trim() !== "");
+  await withProgress(exchange, async () => {
+    const id = await engine.images.import(
+      exchange.request,
+      {
+        ...(repository !== undefined && {
+          reference: tag === undefined ? repository : `${repository}:${tag}`,
+        }),
+        message: message ?? "Imported from -",
+        ...(platform !== undefined && { platform }),
+        changes,
+      },
+      () => undefined,
+    );
+    exchange.progress({ status: id });
+  });
+}

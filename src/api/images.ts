@@ -1,0 +1,138 @@
+import { Fault, faultOf } from "#base";
+import type { ImageSummary as EngineSummary, ImageDeletion, ImageDetail } from "#engine";
+import type { ImageDeleteEntry, ImageInspect, ImageSummary } from "#wire";
+import type { ApiContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Route } from "./router.ts";
+import { timeText } from "./time-text.ts";
+import { imageInUse, imageOf } from "./wording.ts";
+
+/** The endpoints of /images that answer once; archives are in image-archives. */
+export function imageRoutes(context: ApiContext): readonly Route[] {
+  const on =
+    (handle: (context: ApiContext, exchange: Exchange) => Promise<void>) => (exchange: Exchange) =>
+      handle(context, exchange);
+  return [
+    { method: "GET", pattern: "/images/json", handle: on(list) },
+    { method: "POST", pattern: "/images/prune", handle: on(prune) },
+    { method: "GET", pattern: "/images/*name/json", handle: on(inspect) },
+    { method: "GET", pattern: "/images/*name/history", handle: on(history) },
+    { method: "POST", pattern: "/images/*name/tag", handle: on(tag) },
+    { method: "DELETE", pattern: "/images/*name", handle: on(remove) },
+  ];
+}
+
+const filterKeys = ["before", "dangling", "label", "reference", "since", "until"] as const;
+
+async function list({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const filters = exchange.query.filters(filterKeys);
+  const images = await engine.images.list({ all: exchange.query.flag("all"), filters });
+  exchange.sendJson(200, images.map(summaryOf));
+}
+
+function orNull(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> | null {
+  return Object.keys(labels).length > 0 ? labels : null;
+}
+
+function summaryOf(image: EngineSummary): ImageSummary {
+  return {
+    Containers: image.containers,
+    Created: image.created,
+    Id: image.id,
+    Labels: orNull(image.labels),
+    ParentId: "",
+    RepoDigests: image.digests,
+    RepoTags: image.tags,
+    SharedSize: -1,
+    Size: image.size,
+  };
+}
+
+async function inspect({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  exchange.sendJson(200, detailOf(await imageOf(engine, exchange.param("name"))));
+}
+
+function detailOf(image: ImageDetail): ImageInspect {
+  const { config } = image;
+  const defaults = config.config ?? {};
+  return {
+    Id: image.id,
+    RepoTags: image.tags,
+    RepoDigests: image.digests,
+    Parent: "",
+    Comment: config.history?.at(-1)?.comment ?? "",
+    Created: config.created ?? "",
+    DockerVersion: "",
+    Author: config.author ?? "",
+    Config: {
+      Cmd: null,
+      Entrypoint: null,
+      Env: null,
+      Labels: null,
+      OnBuild: null,
+      User: "",
+      Volumes: null,
+      WorkingDir: "",
+      ...defaults,
+    },
+    Architecture: config.architecture,
+    ...(config.variant && { Variant: config.variant }),
+    Os: config.os,
+    Size: image.size,
+    GraphDriver: { Data: null, Name: "overlay2" },
+    RootFS: { Type: "layers", Layers: config.rootfs.diff_ids },
+    Metadata: { LastTagTime: timeText(image.lastTagged ?? 0n) },
+  };
+}
+
+async function history({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { id } = await imageOf(engine, exchange.param("name"));
+  const entries = await engine.images.history(id);
+  exchange.sendJson(
+    200,
+    entries.map((entry) => ({
+      Comment: entry.comment,
+      Created: entry.created,
+      CreatedBy: entry.createdBy,
+      Id: entry.id,
+      Size: entry.size,
+      Tags: entry.tags.length > 0 ? entry.tags : null,
+    })),
+  );
+}
+
+async function tag({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const repository = exchange.query.text("repo") ?? "";
+  const label = exchange.query.text("tag");
+  const image = await imageOf(engine, exchange.param("name"));
+  await engine.images.tag(image.id, label === undefined ? repository : `${repository}:${label}`);
+  exchange.sendEmpty(201);
+}
+
+async function remove({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const ref = exchange.param("name");
+  const image = await imageOf(engine, ref);
+  const options = { force: exchange.query.flag("force"), prune: !exchange.query.flag("noprune") };
+  let deletions: readonly ImageDeletion[];
+  try {
+    deletions = await engine.images.remove(ref, options);
+  } catch (error) {
+    throw imageInUse(engine, image, ref, faultOf(error));
+  }
+  exchange.sendJson(200, deletions.map(deletionOf));
+}
+
+function deletionOf(deletion: ImageDeletion): ImageDeleteEntry {
+  return "untagged" in deletion ? { Untagged: deletion.untagged } : { Deleted: deletion.deleted };
+}
+
+async function prune({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const filters = exchange.query.filters(["dangling", "until", "label", "label!"]);
+  const bad = filters.dangling?.find((value) => !/^(true|false|0|1)$/.test(value));
+  if (bad !== undefined) throw new Fault("invalid", `invalid filter 'dangling=[${bad}]'`);
+  const { deleted, bytes } = await engine.images.prune(filters);
+  exchange.sendJson(200, {
+    ImagesDeleted: deleted.length > 0 ? deleted.map(deletionOf) : null,
+    SpaceReclaimed: bytes,
+  });
+}

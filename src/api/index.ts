@@ -1,0 +1,11 @@
+/**
+ * api: the engine over HTTP, on a unix socket: the Docker Engine API 1.44 to 1.51 and
+ * thimble's own beside it.
+ *
+ * It translates and nothing more: requests to the engine's words, its answers and
+ * faults to Docker's. Docker's wording, statuses and stream formats live here alone.
+ * Words: an exchange is one request and its answer; to hijack is to take its
+ * connection over for a raw stream (attach, exec).
+ */
+
+export { type ApiServer, type ApiServerOptions, createApiServer } from "./server.ts";

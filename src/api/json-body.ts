@@ -1,0 +1,74 @@
+import { Fault } from "#base";
+import { wireLimits } from "#wire";
+
+/** The part of a zod schema that is used here. */
+export interface BodySchema<T> {
+  readonly shape: Readonly<Record<string, unknown>>;
+  safeParse(value: unknown):
+    | { readonly success: true; readonly data: T }
+    | {
+        readonly success: false;
+        readonly error: {
+          readonly issues: readonly {
+            readonly path: readonly PropertyKey[];
+            readonly message: string;
+          }[];
+        };
+      };
+}
+
+/** A JSON body by its schema; `invalid` faults say which field is wrong and how. */
+export function parseJsonBody<T>(bytes: Uint8Array, schema: BodySchema<T>): T {
+  const value = matchCase(parseJson(bytes), schema.shape);
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const field = issue?.path.map(String).join(".") || "the body";
+  throw new Fault("invalid", `invalid JSON: ${field}: ${issue?.message ?? "not as expected"}`);
+}
+
+function parseJson(bytes: Uint8Array): Record<string, unknown> {
+  if (bytes.byteLength === 0)
+    throw new Fault("invalid", "invalid JSON: got EOF while reading request body");
+  let value: unknown;
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    checkDepth(text);
+    value = JSON.parse(text);
+  } catch (cause) {
+    if (cause instanceof Fault) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Fault("invalid", `invalid JSON: ${reason}`, { cause });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new Fault("invalid", "invalid JSON: the body must be an object");
+  return value as Record<string, unknown>;
+}
+
+function checkDepth(text: string): void {
+  let depth = 0;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[{\]}]/g)) {
+    if (token === "{" || token === "[") depth++;
+    else if (token === "}" || token === "]") depth--;
+    if (depth > wireLimits.jsonDepth)
+      throw new Fault(
+        "invalid",
+        `invalid JSON: nested deeper than the limit of ${wireLimits.jsonDepth} levels`,
+      );
+  }
+}
+
+/** Go matches field names whatever their case, and there are clients that count on it. */
+function matchCase(
+  value: Record<string, unknown>,
+  shape: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  if (Object.keys(value).every((key) => key in shape)) return value;
+  const spelled = new Map(Object.keys(shape).map((key) => [key.toLowerCase(), key]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [
+      key in shape ? key : (spelled.get(key.toLowerCase()) ?? key),
+      item,
+    ]),
+  );
+}

@@ -1,0 +1,26 @@
+import { containerStreamRoutes } from "./container-streams.ts";
+import { containerRoutes } from "./containers.ts";
+import type { ApiContext } from "./context.ts";
+import { eventRoutes } from "./events.ts";
+import { execRoutes } from "./exec.ts";
+import { imageArchiveRoutes } from "./image-archives.ts";
+import { imageRoutes } from "./images.ts";
+import { notYetRoutes } from "./not-yet.ts";
+import type { Route } from "./router.ts";
+import { systemRoutes } from "./system.ts";
+import { thimbleRoutes } from "./thimble.ts";
+
+/** Every endpoint. Archives come before images: "/images/get" is no image. */
+export function routes(context: ApiContext): readonly Route[] {
+  return [
+    ...systemRoutes(context),
+    ...containerRoutes(context),
+    ...containerStreamRoutes(context),
+    ...execRoutes(context),
+    ...imageArchiveRoutes(context),
+    ...imageRoutes(context),
+    ...eventRoutes(context),
+    ...thimbleRoutes(context),
+    ...notYetRoutes(context),
+  ];
+}

@@ -1,0 +1,256 @@
+import { chmodSync, lstatSync, rmSync } from "node:fs";
+import { createServer, type IncomingMessage, ServerResponse } from "node:http";
+import { createServer as createListener, type Server as Listener, type Socket } from "node:net";
+import { Fault, faultOf, type Log } from "#base";
+import type { Engine, Owner } from "#engine";
+import { API_VERSION, compareApiVersions, loadSchemas, MIN_API_VERSION, wireLimits } from "#wire";
+import { answers } from "./connect.ts";
+import { Exchange } from "./exchange.ts";
+import { faultResponse } from "./fault-response.ts";
+import { Query } from "./query.ts";
+import { type Match, Router, splitVersion } from "./router.ts";
+import { routes } from "./routes.ts";
+
+export interface ApiServerOptions {
+  readonly engine: Engine;
+  readonly log: Log;
+  /** Of thimble. */
+  readonly version: string;
+  /** Who is at the other end of a connection (SO_PEERCRED); root when absent. */
+  readonly ownerOf?: (socket: Socket) => Owner;
+  /** Renders an encoded launch plan; without it, plans are served as bytes only. */
+  readonly describePlan?: (plan: Uint8Array, format: "json" | "text") => string;
+}
+
+export interface ApiServer {
+  /** Listens on a unix socket of this mode. A path where another engine answers is a `conflict` fault; a dead socket is replaced. */
+  listen(path: string, options: { readonly mode: number }): Promise<void>;
+  /** Takes no more connections and ends those that are open; containers go on. */
+  close(): Promise<void>;
+}
+
+/** A connection that sends no complete request header within this time is closed. */
+const firstRequestMs = 30_000;
+
+export function createApiServer(options: ApiServerOptions): ApiServer {
+  const connections = new Set<Socket>();
+  let dispatch: ReturnType<typeof dispatcher> | undefined;
+  let listener: Listener | undefined;
+  return {
+    async listen(path, { mode }) {
+      const schemas = await loadSchemas();
+      dispatch = dispatcher(options, new Router(routes({ ...options, schemas })));
+      await clearPath(path);
+      listener = await bind(path, mode, accept(httpServer(dispatch), connections));
+    },
+    async close() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      if (listener) listener.close(() => resolve());
+      else resolve();
+      for (const socket of connections) socket.destroy();
+      await promise;
+    },
+  };
+}
+
+type Dispatch = (request: IncomingMessage, response: ServerResponse, head?: Uint8Array) => void;
+
+function httpServer(dispatch: ReturnType<typeof dispatcher>) {
+  const server = createServer(
+    {
+      maxHeaderSize: wireLimits.headerBytes,
+      // Archives may take long, and clients keep idle connections as long as they like.
+      requestTimeout: 0,
+      keepAliveTimeout: 0,
+      shouldUpgradeCallback: (request) =>
+        request.headers.upgrade?.toLowerCase() === "tcp" && dispatch.hijacks(request),
+    },
+    dispatch.handle,
+  );
+  server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket);
+    response.once("finish", () => socket.end());
+    dispatch.handle(request, response, head);
+  });
+  server.on("clientError", (_error, socket) => {
+    if (!socket.writable) return;
+    socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  });
+  return server;
+}
+
+/**
+ * Connections are accepted by a plain listener and handed to the HTTP server: so each is
+ * a socket with a descriptor (for the credentials of the peer), and half-closed ones live.
+ */
+function accept(server: ReturnType<typeof httpServer>, connections: Set<Socket>) {
+  return (socket: Socket) => {
+    connections.add(socket);
+    const timer = setTimeout(() => socket.destroy(), firstRequestMs);
+    firstRequest.set(socket, timer);
+    socket.once("close", () => {
+      clearTimeout(timer);
+      connections.delete(socket);
+    });
+    server.emit("connection", socket);
+  };
+}
+
+const firstRequest = new WeakMap<Socket, ReturnType<typeof setTimeout>>();
+
+function dispatcher(options: ApiServerOptions, router: Router) {
+  const find = (
+    request: IncomingMessage,
+  ): { path: string; version: string; match?: Match; query: Query } => {
+    const [encoded = "/", query = ""] = splitOnce(request.url ?? "/", "?");
+    const { path, version } = splitVersion(decodePath(encoded));
+    const match = router.match(request.method ?? "GET", path);
+    return {
+      path,
+      version: version ?? API_VERSION,
+      query: new Query(query),
+      ...(match && { match }),
+    };
+  };
+  const handle: Dispatch = (request, response, head) => {
+    clearTimeout(firstRequest.get(request.socket));
+    setCommonHeaders(response, options.version);
+    response.on("error", () => response.destroy());
+    let version = API_VERSION;
+    const run = async () => {
+      const found = find(request);
+      version = found.version;
+      checkVersion(version);
+      if (!found.match) throw new Fault("not_found", "page not found");
+      const exchange = new Exchange({
+        request,
+        response,
+        version,
+        params: found.match.params,
+        query: found.query,
+        owner: options.ownerOf?.(request.socket) ?? { uid: 0, gid: 0 },
+        ...(head && { head }),
+      });
+      await found.match.route.handle(exchange);
+    };
+    run().catch((error: unknown) => refuse(options.log, request, response, version, error));
+  };
+  const hijacks = (request: IncomingMessage): boolean => {
+    try {
+      return find(request).match?.route.hijacks === true;
+    } catch {
+      return false;
+    }
+  };
+  return { handle, hijacks };
+}
+
+function refuse(
+  log: Log,
+  request: IncomingMessage,
+  response: ServerResponse,
+  version: string,
+  error: unknown,
+): void {
+  const fault = faultOf(error);
+  if (fault.code === "internal" && !fault.about)
+    log.error("a request failed", {
+      method: request.method,
+      url: request.url,
+      error: fault.stack ?? fault.message,
+    });
+  if (response.headersSent || response.writableEnded || !response.socket) {
+    request.socket.destroy();
+    return;
+  }
+  const { status, contentType, body } = faultResponse(fault, version);
+  const headers: Record<string, string | number> = {};
+  if (contentType) headers["Content-Type"] = contentType;
+  if (status !== 304) headers["Content-Length"] = Buffer.byteLength(body);
+  // What is left of an unread body would be taken for the next request.
+  if (!request.complete) headers.Connection = "close";
+  response.writeHead(status, headers);
+  response.end(request.method === "HEAD" ? undefined : body);
+}
+
+function checkVersion(version: string): void {
+  if (compareApiVersions(version, API_VERSION) > 0)
+    throw new Fault(
+      "invalid",
+      `client version ${version} is too new. Maximum supported API version is ${API_VERSION}`,
+    );
+  if (compareApiVersions(version, MIN_API_VERSION) < 0)
+    throw new Fault(
+      "invalid",
+      `client version ${version} is too old. Minimum supported API version is ${MIN_API_VERSION}, please upgrade your client to a newer version`,
+    );
+}
+
+function setCommonHeaders(response: ServerResponse, version: string): void {
+  response.setHeader("Api-Version", API_VERSION);
+  response.setHeader("Docker-Experimental", "false");
+  response.setHeader("Ostype", "linux");
+  response.setHeader("Server", `Thimble/${version} (linux)`);
+}
+
+function decodePath(encoded: string): string {
+  try {
+    return decodeURIComponent(encoded);
+  } catch (cause) {
+    throw new Fault("invalid", `the path ${encoded} is not properly percent-encoded`, { cause });
+  }
+}
+
+function splitOnce(text: string, separator: string): readonly [string, string?] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+async function clearPath(path: string): Promise<void> {
+  if (Buffer.byteLength(path) > 107)
+    throw new Fault(
+      "invalid",
+      `the socket path ${path} is longer than the 107 bytes that Linux allows`,
+      { about: path },
+    );
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return;
+  if (!found.isSocket())
+    throw new Fault("conflict", `cannot listen on ${path}: a file that is no socket is there`, {
+      about: path,
+    });
+  if (await answers(path))
+    throw new Fault("conflict", `cannot listen on ${path}: another engine answers there`, {
+      about: path,
+    });
+  rmSync(path, { force: true });
+}
+
+async function bind(
+  path: string,
+  mode: number,
+  accepted: (socket: Socket) => void,
+): Promise<Listener> {
+  const listener = createListener({ allowHalfOpen: true }, accepted);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  listener.once("error", reject).once("listening", resolve);
+  // Nobody may connect between bind and chmod.
+  const before = process.umask(0o177);
+  try {
+    listener.listen(path);
+  } finally {
+    process.umask(before);
+  }
+  try {
+    await promise;
+  } catch (cause) {
+    throw new Fault("unavailable", `cannot listen on ${path}: ${String(cause)}`, {
+      about: path,
+      cause,
+    });
+  }
+  chmodSync(path, mode);
+  return listener;
+}

@@ -1,0 +1,141 @@
+import { API_VERSION, MIN_API_VERSION, type SystemInfo, type SystemVersion } from "#wire";
+import type { ApiContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Route } from "./router.ts";
+import { timeText } from "./time-text.ts";
+
+export function systemRoutes(context: ApiContext): readonly Route[] {
+  return [
+    { method: "GET", pattern: "/_ping", handle: ping },
+    { method: "HEAD", pattern: "/_ping", handle: ping },
+    { method: "GET", pattern: "/version", handle: (exchange) => version(context, exchange) },
+    { method: "GET", pattern: "/info", handle: (exchange) => info(context, exchange) },
+  ];
+}
+
+/** No Builder-Version: there is no builder yet that a client could choose. */
+function ping({ request, response }: Exchange): void {
+  response.writeHead(200, {
+    "Cache-Control": "no-cache, no-store, must-revalidate",
+    Pragma: "no-cache",
+    Swarm: "inactive",
+    "Content-Type": "text/plain; charset=utf-8",
+    "Content-Length": request.method === "HEAD" ? 0 : 2,
+  });
+  response.end(request.method === "HEAD" ? undefined : "OK");
+}
+
+/** Go's names for architectures, which Docker uses. */
+function goArchitecture(): string {
+  return { x64: "amd64", ia32: "386" }[process.arch as string] ?? process.arch;
+}
+
+async function version({ engine, version }: ApiContext, exchange: Exchange): Promise<void> {
+  const { kernelVersion } = await engine.info();
+  const arch = goArchitecture();
+  const answer: SystemVersion = {
+    Platform: { Name: "thimble" },
+    Components: [
+      {
+        Name: "Engine",
+        Version: version,
+        Details: {
+          ApiVersion: API_VERSION,
+          Arch: arch,
+          BuildTime: "",
+          Experimental: "false",
+          GitCommit: "",
+          GoVersion: "",
+          KernelVersion: kernelVersion,
+          MinAPIVersion: MIN_API_VERSION,
+          Os: "linux",
+        },
+      },
+    ],
+    Version: version,
+    ApiVersion: API_VERSION,
+    MinAPIVersion: MIN_API_VERSION,
+    GitCommit: "",
+    GoVersion: "",
+    Os: "linux",
+    Arch: arch,
+    KernelVersion: kernelVersion,
+    BuildTime: "",
+  };
+  exchange.sendJson(200, answer);
+}
+
+async function info({ engine, version }: ApiContext, exchange: Exchange): Promise<void> {
+  const known = await engine.info();
+  const { running, paused, stopped } = known.containers;
+  const answer: SystemInfo = {
+    ID: known.id,
+    Containers: running + paused + stopped,
+    ContainersRunning: running,
+    ContainersPaused: paused,
+    ContainersStopped: stopped,
+    Images: known.images,
+    Driver: known.storageDriver,
+    DriverStatus: [],
+    Plugins: {
+      Volume: [],
+      Network: ["bridge", "host", "null"],
+      Authorization: null,
+      Log: ["json-file"],
+    },
+    MemoryLimit: true,
+    SwapLimit: true,
+    CpuCfsPeriod: true,
+    CpuCfsQuota: true,
+    CPUShares: true,
+    CPUSet: true,
+    PidsLimit: true,
+    IPv4Forwarding: true,
+    Debug: false,
+    NFd: 0,
+    OomKillDisable: known.cgroupVersion === 1,
+    NGoroutines: 0,
+    SystemTime: timeText(BigInt(Date.now()) * 1_000_000n),
+    LoggingDriver: "json-file",
+    CgroupDriver: "cgroupfs",
+    CgroupVersion: String(known.cgroupVersion),
+    NEventsListener: 0,
+    KernelVersion: known.kernelVersion,
+    OperatingSystem: known.operatingSystem,
+    OSVersion: known.osVersion,
+    OSType: "linux",
+    Architecture: known.architecture,
+    IndexServerAddress: "",
+    RegistryConfig: { IndexConfigs: {}, InsecureRegistryCIDRs: [], Mirrors: null },
+    NCPU: known.cpus,
+    MemTotal: known.memory,
+    GenericResources: null,
+    DockerRootDir: known.dataRoot,
+    HttpProxy: "",
+    HttpsProxy: "",
+    NoProxy: "",
+    Name: known.name,
+    Labels: [],
+    ExperimentalBuild: false,
+    ServerVersion: version,
+    Runtimes: { thimble: { path: "thimble" } },
+    DefaultRuntime: "thimble",
+    Swarm: {
+      NodeID: "",
+      NodeAddr: "",
+      LocalNodeState: "inactive",
+      ControlAvailable: false,
+      Error: "",
+      RemoteManagers: null,
+    },
+    LiveRestoreEnabled: true,
+    Isolation: "",
+    InitBinary: "thimble-init",
+    ContainerdCommit: { ID: "" },
+    RuncCommit: { ID: "" },
+    InitCommit: { ID: "" },
+    SecurityOptions: known.securityOptions,
+    Warnings: known.warnings.length > 0 ? known.warnings : null,
+  };
+  exchange.sendJson(200, answer);
+}

@@ -1,0 +1,101 @@
+import { Fault } from "#base";
+import type { MakeImageRequest } from "#engine";
+import { PLAN_TYPE } from "#wire";
+import type { ApiContext } from "./context.ts";
+import { createRequestOf } from "./create-request.ts";
+import type { Exchange } from "./exchange.ts";
+import { progressMessage, withProgress } from "./image-archives.ts";
+import type { Route } from "./router.ts";
+
+/** thimble's own API, for what Docker has no endpoint: /thimble/v1/. */
+export function thimbleRoutes(context: ApiContext): readonly Route[] {
+  return [
+    {
+      method: "POST",
+      pattern: "/thimble/v1/images/make",
+      handle: (exchange) => make(context, exchange),
+    },
+    {
+      method: "POST",
+      pattern: "/thimble/v1/containers/plan",
+      handle: (exchange) => plan(context, exchange),
+    },
+  ];
+}
+
+async function make({ engine, schemas }: ApiContext, exchange: Exchange): Promise<void> {
+  const { query } = exchange;
+  const result = schemas.imageMakeSchema.safeParse({
+    method: query.text("method"),
+    reference: query.text("reference"),
+    suite: query.text("suite"),
+    variant: query.text("variant"),
+    mirror: query.text("mirror"),
+    keyring: query.text("keyring"),
+    include: query
+      .all("include")
+      .flatMap((each) => each.split(","))
+      .filter((each) => each !== ""),
+    ...(query.has("cmd") && { cmd: query.all("cmd") }),
+  });
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    throw new Fault(
+      "invalid",
+      `invalid query parameter ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`,
+    );
+  }
+  const { data } = result;
+  const request: MakeImageRequest =
+    data.method === "scratch"
+      ? {
+          method: "scratch",
+          reference: data.reference,
+          files: exchange.request,
+          ...(data.cmd && { cmd: data.cmd }),
+        }
+      : {
+          method: "debootstrap",
+          reference: data.reference,
+          suite: data.suite,
+          variant: data.variant,
+          include: data.include,
+          ...(data.mirror !== undefined && { mirror: data.mirror }),
+          ...(data.keyring !== undefined && { keyring: data.keyring }),
+        };
+  await withProgress(exchange, async () => {
+    const report = (progress: Parameters<typeof progressMessage>[0]) =>
+      exchange.progress(progressMessage(progress));
+    const id = await engine.images.make(request, report, exchange.signal);
+    exchange.progress({ aux: { ID: id } });
+  });
+}
+
+/** The very bytes that a start would send, or their description (`format=json` or `text`). */
+async function plan(
+  { engine, schemas, describePlan }: ApiContext,
+  exchange: Exchange,
+): Promise<void> {
+  const format = exchange.query.text("format") ?? "bytes";
+  if (format !== "bytes" && format !== "json" && format !== "text")
+    throw new Fault(
+      "invalid",
+      `invalid query parameter format=${format}: bytes, json or text is expected`,
+    );
+  const body = await exchange.json(schemas.containerCreateSchema);
+  const name = exchange.query.text("name");
+  const platform = exchange.query.text("platform");
+  const bytes = await engine.containers.plan(
+    createRequestOf({ body, owner: exchange.owner, name, platform }),
+  );
+  if (format === "bytes") return exchange.sendBytes(PLAN_TYPE, bytes);
+  if (!describePlan)
+    throw new Fault(
+      "unsupported",
+      `plans as ${format} are not supported here: ask for format=bytes`,
+    );
+  exchange.sendBytes(
+    format === "json" ? "application/json" : "text/plain; charset=utf-8",
+    Buffer.from(describePlan(bytes, format)),
+  );
+}
