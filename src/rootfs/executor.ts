@@ -27,6 +27,11 @@ export interface ExecutorTask {
   readonly cwd?: string;
   /** `none` by default. */
   readonly network?: "none" | "host" | "bridge";
+  /**
+   * Let fsync(2) and its kin succeed without doing anything, by seccomp. For a tree
+   * that is thrown away should the machine go down; an executor may ignore it.
+   */
+  readonly suppressSync?: boolean;
   readonly onOutput?: (stream: "stdout" | "stderr", line: string) => void;
   readonly signal?: AbortSignal;
 }

@@ -14,7 +14,6 @@ export interface HostMirror {
   readonly mirror: string;
   /** The archive of security updates, when the host uses one. */
   readonly security?: string;
-  readonly components: readonly string[];
   /** Path of the keyring, or armoured keys; absent: Debian's own keyring on the host. */
   readonly signedBy?: string;
   /** What apt's Acquire::Check-Valid-Until and the source's option say. */
@@ -49,10 +48,16 @@ export async function hostMirror(options: { readonly root?: string } = {}): Prom
   return {
     mirror: best.uri,
     ...(security === undefined ? {} : { security: security.uri }),
-    components: best.components,
-    ...(best.signedBy === undefined ? {} : { signedBy: best.signedBy }),
+    ...keysOf(best.signedBy),
     checkValidUntil: best.checkValidUntil && (await checksValidUntil(directory)),
   };
+}
+
+/** Signed-By may also be a fingerprint, which picks from apt's own keys; then Debian's keyring has to do. */
+function keysOf(signedBy: string | undefined): { readonly signedBy?: string } {
+  if (signedBy?.includes("-----BEGIN PGP")) return { signedBy };
+  const path = signedBy?.split(" ").find((word) => word.startsWith("/"));
+  return path === undefined ? {} : { signedBy: path };
 }
 
 const usable = (source: AptSource) => /^https?:\/\//.test(source.uri);
@@ -84,7 +89,8 @@ async function readSources(directory: string): Promise<AptSource[]> {
   return sources;
 }
 
-async function checksValidUntil(directory: string): Promise<boolean> {
+/** apt's Acquire::Check-Valid-Until, by the configuration below `directory` (etc/apt). */
+export async function checksValidUntil(directory: string): Promise<boolean> {
   const parts = (await listDirectory(join(directory, "apt.conf.d"))).map((name) =>
     join(directory, "apt.conf.d", name),
   );

@@ -1,0 +1,15 @@
+/**
+ * rootfs: root file systems from scratch. Two methods so far: `scratch`, from
+ * files that need nothing else to run, and `debootstrap`, from signed Debian
+ * packages with nothing of Debian's on the host but its keys.
+ *
+ * Each makes a tree in a work directory of the caller's; making an image of it is
+ * the caller's business. What has to run inside a tree (dpkg) runs through the
+ * `Executor` port, which the engine provides.
+ */
+export { type DebianTree, type DebootstrapOptions, debootstrap } from "./debian/debootstrap.ts";
+export { type HostMirror, hostMirror } from "./debian/host-mirror.ts";
+export type { Variant } from "./debian/selection.ts";
+export type { Executor, ExecutorTask } from "./executor.ts";
+export type { Progress, Report } from "./progress.ts";
+export type { RootTree } from "./root-tree.ts";
