@@ -66,8 +66,18 @@ export function compileDevices(devices: readonly OciDevice[]): readonly DeviceNo
   }));
 }
 
-/** Directories of /dev that are mounts of their own or other containers', and console, which is the container's. */
-const skipped = new Set(["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev", "console"]);
+/** What of /dev is a mount of its own, another container's, or made for each container: console and ptmx. */
+const skipped = new Set([
+  "pts",
+  "shm",
+  "fd",
+  "mqueue",
+  ".lxc",
+  ".lxd-mounts",
+  ".udev",
+  "console",
+  "ptmx",
+]);
 
 /** Every device of the host below /dev, for a privileged container or `--device` of a directory. Nodes that vanish meanwhile are left out. */
 export function readHostDevices(directory = "/dev"): readonly OciDevice[] {

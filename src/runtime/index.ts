@@ -25,6 +25,7 @@ export {
   type NamespaceMode,
   type SpecOptions,
 } from "./default-spec.ts";
+export { describePlan } from "./describe-plan.ts";
 export {
   defaultDeviceRules,
   defaultDevices,
