@@ -21,6 +21,7 @@ const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 const RTM_NEWADDR = 20;
+const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
@@ -216,6 +217,19 @@ export function addAddress(options: InterfaceAddress): NetlinkRequest {
     flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
     body: writer.done(),
     verb: "add the address",
+    about: `${address}/${prefixLength}`,
+  };
+}
+
+export function deleteAddress(options: InterfaceAddress): NetlinkRequest {
+  const { index, address, prefixLength } = options;
+  const body = new NetlinkWriter().u8(AF_INET).u8(prefixLength).u8(0).u8(0).u32(index);
+  body.attribute(IFA_LOCAL, (w) => w.bytes(ipv4Bytes(address)));
+  return {
+    type: RTM_DELADDR,
+    flags: NLM_F_ACK,
+    body: body.done(),
+    verb: "remove the address",
     about: `${address}/${prefixLength}`,
   };
 }

@@ -1,0 +1,49 @@
+import { isIP } from "node:net";
+import { Fault } from "#base";
+
+export interface HostsOptions {
+  /** The container's own address; absent without a network. */
+  readonly address?: string;
+  /** Its names, the canonical one first: ["web.example.org", "web"]. One alone with dots gets its first part too. */
+  readonly names: readonly string[];
+  /** "NAME:ADDRESS" as Docker keeps them; the address may be IPv6, with or without brackets. */
+  readonly extraHosts?: readonly string[];
+}
+
+const fixed = [
+  "127.0.0.1\tlocalhost",
+  "::1\tlocalhost ip6-localhost ip6-loopback",
+  "fe00::\tip6-localnet",
+  "ff00::\tip6-mcastprefix",
+  "ff02::1\tip6-allnodes",
+  "ff02::2\tip6-allrouters",
+];
+
+/** hosts(5) of a container, line for line as Docker writes it. */
+export function renderHosts(options: HostsOptions): string {
+  const lines = [...fixed];
+  for (const entry of options.extraHosts ?? []) {
+    const { name, address } = parseExtraHost(entry);
+    lines.push(`${address}\t${name}`);
+  }
+  const [first = ""] = options.names;
+  const names =
+    options.names.length === 1 && first.includes(".")
+      ? [first, first.slice(0, first.indexOf("."))]
+      : options.names;
+  if (options.address !== undefined && first !== "")
+    lines.push(`${options.address}\t${names.join(" ")}`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** "db:10.0.0.1", "db:[::1]" or "db:::1"; anything that would break the file's lines is `invalid`. */
+export function parseExtraHost(entry: string): { name: string; address: string } {
+  const at = entry.indexOf(":");
+  const name = entry.slice(0, at);
+  const address = entry.slice(at + 1).replace(/^\[(.*)\]$/, "$1");
+  if (at < 1 || /[\s#]/.test(name) || isIP(address) === 0)
+    throw new Fault("invalid", `bad extra host ${JSON.stringify(entry)}: use NAME:ADDRESS`, {
+      about: entry,
+    });
+  return { name, address };
+}

@@ -1,0 +1,75 @@
+import { Fault, faultOf, type Log } from "#base";
+
+export interface ReadyPoolOptions<T> {
+  /** How many to keep ready. */
+  readonly size: number;
+  /** Makes one; the pool asks for one at a time when it refills. */
+  readonly make: () => Promise<T>;
+  readonly discard: (item: T) => void;
+  readonly log: Log;
+  /** What the items are, for messages. */
+  readonly what: string;
+}
+
+/** Things made ahead, each given out once. */
+export class ReadyPool<T> {
+  readonly #options: ReadyPoolOptions<T>;
+  readonly #ready: T[] = [];
+  #refilling: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: ReadyPoolOptions<T>) {
+    this.#options = options;
+  }
+
+  get ready(): number {
+    return this.#ready.length;
+  }
+
+  /** One that is ready, else a new one; then the pool fills itself up again. */
+  async take(): Promise<T> {
+    if (this.#closed) throw new Fault("unavailable", `no more ${this.#options.what}: closing down`);
+    const item = this.#ready.shift() ?? (await this.#options.make());
+    void this.fill();
+    return item;
+  }
+
+  /** Resolves when the pool is full, or has failed and said so; the next `take` tries again. */
+  fill(): Promise<void> {
+    this.#refilling ??= this.#refill().finally(() => {
+      this.#refilling = undefined;
+    });
+    return this.#refilling;
+  }
+
+  async #refill(): Promise<void> {
+    const { size, make, discard, log, what } = this.#options;
+    // Whoever took one goes on first.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (!this.#closed && this.#ready.length < size) {
+      try {
+        const item = await make();
+        if (this.#closed) discard(item);
+        else this.#ready.push(item);
+      } catch (error) {
+        log.warn(`cannot prepare ${what}`, { error: faultOf(error).message });
+        return;
+      }
+    }
+  }
+
+  /** Gives up those among the ready ones. */
+  evict(unfit: (item: T) => boolean): void {
+    for (const item of this.#ready.splice(0)) {
+      if (unfit(item)) this.#options.discard(item);
+      else this.#ready.push(item);
+    }
+  }
+
+  /** Gives up what is ready. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#refilling;
+    for (const item of this.#ready.splice(0)) this.#options.discard(item);
+  }
+}
