@@ -153,7 +153,14 @@ export interface CreateRequest {
   readonly owner: Owner;
 }
 
-export type ContainerStatus = "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
+export type ContainerStatus =
+  | "created"
+  | "running"
+  | "paused"
+  | "restarting"
+  | "removing"
+  | "exited"
+  | "dead";
 
 export interface ContainerState {
   readonly status: ContainerStatus;
@@ -246,21 +253,39 @@ export interface LogRequest {
 export type WaitCondition = "not-running" | "next-exit" | "removed";
 
 export interface Containers {
-  create(request: CreateRequest): Promise<{ readonly id: ContainerId; readonly warnings: readonly string[] }>;
+  create(
+    request: CreateRequest,
+  ): Promise<{ readonly id: ContainerId; readonly warnings: readonly string[] }>;
   /** The launch plan that `start` would send, encoded, without creating anything. */
   plan(request: CreateRequest): Promise<Uint8Array>;
   start(ref: string): Promise<void>;
   /** Sends the stop signal, then SIGKILL after `timeout` seconds (-1: never). A container that is not running: not_modified. */
-  stop(ref: string, options: { readonly timeout?: number; readonly signal?: string }): Promise<void>;
-  restart(ref: string, options: { readonly timeout?: number; readonly signal?: string }): Promise<void>;
+  stop(
+    ref: string,
+    options: { readonly timeout?: number; readonly signal?: string },
+  ): Promise<void>;
+  restart(
+    ref: string,
+    options: { readonly timeout?: number; readonly signal?: string },
+  ): Promise<void>;
   kill(ref: string, signal: string): Promise<void>;
-  remove(ref: string, options: { readonly force: boolean; readonly volumes: boolean }): Promise<void>;
+  remove(
+    ref: string,
+    options: { readonly force: boolean; readonly volumes: boolean },
+  ): Promise<void>;
   rename(ref: string, name: string): Promise<void>;
   /** Registers before it returns; the outer promise settles once waiting, the inner one when the condition holds. */
-  wait(ref: string, condition: WaitCondition): Promise<{ readonly result: Promise<{ readonly exitCode: number; readonly error?: string }> }>;
+  wait(
+    ref: string,
+    condition: WaitCondition,
+  ): Promise<{ readonly result: Promise<{ readonly exitCode: number; readonly error?: string }> }>;
   /** By id, unique id prefix, or name. */
   get(ref: string): Container;
-  list(options: { readonly all: boolean; readonly limit?: number; readonly filters: Filters }): readonly Container[];
+  list(options: {
+    readonly all: boolean;
+    readonly limit?: number;
+    readonly filters: Filters;
+  }): readonly Container[];
   /** As `docker logs` streams it: framed unless the container has a terminal. */
   logs(ref: string, request: LogRequest): AsyncIterable<Uint8Array>;
   /** Before the start too: output then begins with the first byte the program writes. */
@@ -269,10 +294,18 @@ export interface Containers {
   /** Bytes in the writable layer, and of all layers together. */
   size(ref: string): Promise<{ readonly writable: number; readonly total: number }>;
   /** Processes as host pids with the columns of ps(1). */
-  top(ref: string, psArguments: readonly string[]): Promise<{ readonly titles: readonly string[]; readonly processes: readonly (readonly string[])[] }>;
+  top(
+    ref: string,
+    psArguments: readonly string[],
+  ): Promise<{
+    readonly titles: readonly string[];
+    readonly processes: readonly (readonly string[])[];
+  }>;
   /** The root file system as an uncompressed tar. */
   export(ref: string): AsyncIterable<Uint8Array>;
-  prune(filters: Filters): Promise<{ readonly removed: readonly ContainerId[]; readonly bytes: number }>;
+  prune(
+    filters: Filters,
+  ): Promise<{ readonly removed: readonly ContainerId[]; readonly bytes: number }>;
 }
 
 export interface ExecRequest {
@@ -302,7 +335,10 @@ export interface Exec {
 export interface Execs {
   create(ref: string, request: ExecRequest): Promise<ExecId>;
   /** Starts it; the stream is absent with `detach`. */
-  start(id: string, options: { readonly detach: boolean; readonly rows?: number; readonly columns?: number }): Promise<AttachedStream | undefined>;
+  start(
+    id: string,
+    options: { readonly detach: boolean; readonly rows?: number; readonly columns?: number },
+  ): Promise<AttachedStream | undefined>;
   resize(id: string, size: { readonly rows: number; readonly columns: number }): Promise<void>;
   get(id: string): Exec;
 }
@@ -338,25 +374,71 @@ export interface Progress {
 }
 
 export interface Images {
-  list(options: { readonly all: boolean; readonly filters: Filters }): Promise<readonly ImageSummary[]>;
+  list(options: {
+    readonly all: boolean;
+    readonly filters: Filters;
+  }): Promise<readonly ImageSummary[]>;
   /** By id, unique id prefix, or reference. */
   get(ref: string): Promise<ImageDetail>;
-  history(ref: string): Promise<readonly { readonly id: Digest | "<missing>"; readonly created: number; readonly createdBy: string; readonly tags: readonly string[]; readonly size: number; readonly comment: string }[]>;
+  history(ref: string): Promise<
+    readonly {
+      readonly id: Digest | "<missing>";
+      readonly created: number;
+      readonly createdBy: string;
+      readonly tags: readonly string[];
+      readonly size: number;
+      readonly comment: string;
+    }[]
+  >;
   tag(source: string, target: string): Promise<void>;
-  remove(ref: string, options: { readonly force: boolean; readonly prune: boolean }): Promise<readonly ImageDeletion[]>;
-  prune(filters: Filters): Promise<{ readonly deleted: readonly ImageDeletion[]; readonly bytes: number }>;
+  remove(
+    ref: string,
+    options: { readonly force: boolean; readonly prune: boolean },
+  ): Promise<readonly ImageDeletion[]>;
+  prune(
+    filters: Filters,
+  ): Promise<{ readonly deleted: readonly ImageDeletion[]; readonly bytes: number }>;
   /** Reads a docker-save archive or an OCI layout as tar, compressed or not; yields a line for each image loaded. */
-  load(archive: AsyncIterable<Uint8Array>, report: (progress: Progress) => void): Promise<readonly { readonly id: Digest; readonly tag?: string }[]>;
+  load(
+    archive: AsyncIterable<Uint8Array>,
+    report: (progress: Progress) => void,
+  ): Promise<readonly { readonly id: Digest; readonly tag?: string }[]>;
   save(refs: readonly string[]): AsyncIterable<Uint8Array>;
   /** One root file system tar, compressed or not, becomes an image of one layer. */
-  import(archive: AsyncIterable<Uint8Array>, options: { readonly reference?: string; readonly message?: string; readonly changes: readonly string[]; readonly platform?: string }, report: (progress: Progress) => void): Promise<Digest>;
+  import(
+    archive: AsyncIterable<Uint8Array>,
+    options: {
+      readonly reference?: string;
+      readonly message?: string;
+      readonly changes: readonly string[];
+      readonly platform?: string;
+    },
+    report: (progress: Progress) => void,
+  ): Promise<Digest>;
   /** Makes an image by a method of `rootfs`. */
-  make(request: MakeImageRequest, report: (progress: Progress) => void, signal: AbortSignal): Promise<Digest>;
+  make(
+    request: MakeImageRequest,
+    report: (progress: Progress) => void,
+    signal: AbortSignal,
+  ): Promise<Digest>;
 }
 
 export type MakeImageRequest =
-  | { readonly method: "scratch"; readonly reference: string; /** A tar of the files as they shall stand in the image. */ readonly files: AsyncIterable<Uint8Array>; readonly cmd?: readonly string[] }
-  | { readonly method: "debootstrap"; readonly reference: string; readonly suite: string; readonly variant: "minbase" | "buildd" | "-"; readonly include: readonly string[]; readonly mirror?: string; readonly keyring?: string };
+  | {
+      readonly method: "scratch";
+      readonly reference: string /** A tar of the files as they shall stand in the image. */;
+      readonly files: AsyncIterable<Uint8Array>;
+      readonly cmd?: readonly string[];
+    }
+  | {
+      readonly method: "debootstrap";
+      readonly reference: string;
+      readonly suite: string;
+      readonly variant: "minbase" | "buildd" | "-";
+      readonly include: readonly string[];
+      readonly mirror?: string;
+      readonly keyring?: string;
+    };
 
 export interface EngineEvent {
   readonly type: "container" | "image" | "network" | "volume" | "daemon";
@@ -369,7 +451,12 @@ export interface EngineEvent {
 
 export interface Events {
   /** Past events from `since`, then live ones until `until` or the signal. */
-  subscribe(options: { readonly since?: bigint; readonly until?: bigint; readonly filters: Filters; readonly signal: AbortSignal }): AsyncIterable<EngineEvent>;
+  subscribe(options: {
+    readonly since?: bigint;
+    readonly until?: bigint;
+    readonly filters: Filters;
+    readonly signal: AbortSignal;
+  }): AsyncIterable<EngineEvent>;
 }
 
 export interface EngineInfo {
@@ -377,7 +464,11 @@ export interface EngineInfo {
   readonly id: string;
   readonly name: string;
   readonly dataRoot: string;
-  readonly containers: { readonly running: number; readonly paused: number; readonly stopped: number };
+  readonly containers: {
+    readonly running: number;
+    readonly paused: number;
+    readonly stopped: number;
+  };
   readonly images: number;
   readonly kernelVersion: string;
   readonly operatingSystem: string;

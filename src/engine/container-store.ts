@@ -1,0 +1,180 @@
+import { type ContainerId, Fault, isFault } from "#base";
+import type { State } from "#state";
+import {
+  type ContainerRecord,
+  type ContainerRow,
+  decodeRow,
+  encodeCourse,
+  encodeDefinition,
+} from "./container-record.ts";
+
+const steps = [
+  `CREATE TABLE container (
+     id TEXT PRIMARY KEY,
+     name TEXT NOT NULL UNIQUE,
+     created_at TEXT NOT NULL,
+     definition TEXT NOT NULL,
+     course TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID`,
+];
+
+/** Containers of one engine: more is a mistake or an attack, and memory holds them all. */
+const maxContainers = 20_000;
+
+/**
+ * All containers, in the database and, decoded, in memory. Every change goes to the
+ * database first. Names are reserved before the row exists, so that two creates of
+ * one name cannot both go on.
+ */
+export class ContainerStore {
+  readonly #state: State;
+  readonly #records = new Map<ContainerId, ContainerRecord>();
+  readonly #names = new Map<string, ContainerId>();
+
+  constructor(state: State) {
+    this.#state = state;
+    state.migrate("engine", steps);
+    for (const row of state.query<ContainerRow>("SELECT * FROM container")) {
+      this.#keep(decodeRow(row));
+    }
+  }
+
+  get size(): number {
+    return this.#records.size;
+  }
+
+  /** In no particular order. */
+  all(): Iterable<ContainerRecord> {
+    return this.#records.values();
+  }
+
+  get(id: ContainerId): ContainerRecord | undefined {
+    return this.#records.get(id);
+  }
+
+  isTaken(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  /** By id, name (with or without its slash) or unique prefix of an id; otherwise a `not_found` or `invalid` fault. */
+  find(ref: string): ContainerRecord {
+    const record =
+      this.#records.get(ref as ContainerId) ??
+      this.#byName(ref.startsWith("/") ? ref.slice(1) : ref) ??
+      this.#byPrefix(ref);
+    if (!record) throw new Fault("not_found", `No such container: ${ref}`, { about: ref });
+    return record;
+  }
+
+  /** Takes a name for a container that is being created or renamed; dispose gives it back unless it was used. */
+  reserve(name: string, id: ContainerId): Disposable {
+    const holder = this.#names.get(name);
+    if (holder !== undefined && holder !== id) throw nameTaken(name, holder);
+    if (this.#names.size >= maxContainers) {
+      throw new Fault(
+        "exhausted",
+        `there are ${maxContainers} containers already; remove some, as with container prune`,
+      );
+    }
+    this.#names.set(name, id);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#records.get(id)?.name !== name) this.#names.delete(name);
+      },
+    };
+  }
+
+  /** Records a new container. Durable unless it removes itself anyway once the machine was off. */
+  insert(record: ContainerRecord): void {
+    const write = () =>
+      this.#state.run(
+        "INSERT INTO container (id, name, created_at, definition, course) VALUES (?, ?, ?, ?, ?)",
+        record.id,
+        record.name,
+        record.createdAt.toString(),
+        encodeDefinition(record),
+        encodeCourse(record),
+      );
+    try {
+      if (record.host.autoRemove) this.#state.transaction(write);
+      else this.#state.durably(write);
+    } catch (error) {
+      if (isFault(error, "exists")) throw nameTaken(record.name, record.id);
+      throw error;
+    }
+    this.#keep(record);
+  }
+
+  /** Changes what a container's life changes; the new record. */
+  update(id: ContainerId, change: Partial<Omit<ContainerRecord, "id" | "name">>): ContainerRecord {
+    const record = { ...this.#require(id), ...change };
+    this.#state.run("UPDATE container SET course = ? WHERE id = ?", encodeCourse(record), id);
+    this.#records.set(id, record);
+    return record;
+  }
+
+  /** Takes the network away as well, which `update` cannot say. */
+  withoutNetwork(id: ContainerId): void {
+    const { network: _, ...record } = this.#require(id);
+    this.#state.run("UPDATE container SET course = ? WHERE id = ?", encodeCourse(record), id);
+    this.#records.set(id, record);
+  }
+
+  /** The name must be reserved. */
+  rename(id: ContainerId, name: string): void {
+    const record = this.#require(id);
+    this.#state.durably(() =>
+      this.#state.run("UPDATE container SET name = ? WHERE id = ?", name, id),
+    );
+    this.#names.delete(record.name);
+    this.#keep({ ...record, name });
+  }
+
+  delete(id: ContainerId): void {
+    const record = this.#require(id);
+    this.#state.run("DELETE FROM container WHERE id = ?", id);
+    this.#records.delete(id);
+    this.#names.delete(record.name);
+  }
+
+  #keep(record: ContainerRecord): void {
+    this.#records.set(record.id, record);
+    this.#names.set(record.name, record.id);
+  }
+
+  #require(id: ContainerId): ContainerRecord {
+    const record = this.#records.get(id);
+    if (!record) throw new Fault("not_found", `No such container: ${id}`, { about: id });
+    return record;
+  }
+
+  #byName(name: string): ContainerRecord | undefined {
+    const id = this.#names.get(name);
+    return id === undefined ? undefined : this.#records.get(id);
+  }
+
+  #byPrefix(prefix: string): ContainerRecord | undefined {
+    if (!/^[0-9a-f]{1,63}$/.test(prefix)) return undefined;
+    let found: ContainerRecord | undefined;
+    for (const record of this.#records.values()) {
+      if (!record.id.startsWith(prefix)) continue;
+      if (found) {
+        throw new Fault(
+          "invalid",
+          `Multiple IDs found with provided prefix: ${prefix}; give more digits`,
+          { about: prefix },
+        );
+      }
+      found = record;
+    }
+    return found;
+  }
+}
+
+function nameTaken(name: string, holder: ContainerId): Fault {
+  return new Fault(
+    "conflict",
+    `Conflict. The container name "/${name}" is already in use by container "${holder}". You have to remove (or rename) that container to be able to reuse that name.`,
+    { about: name },
+  );
+}

@@ -1,0 +1,28 @@
+/**
+ * The steps at which a crash must be survivable, in the order they are met. The
+ * crash tests kill the engine at each and fail when one of these has no test.
+ */
+export const crashPoints = [
+  "create:snapshot-prepared",
+  "create:directory-made",
+  "create:recorded",
+  "start:network-attached",
+  "start:launched",
+  "start:recorded",
+  "start:go-sent",
+  "start:started",
+  "exit:seen",
+  "exit:recorded",
+  "remove:row-deleted",
+  "remove:snapshot-removed",
+  "exec:started",
+] as const;
+
+export type CrashPoint = (typeof crashPoints)[number];
+
+const variable = "THIMBLE_CRASH_AT";
+
+/** Kills this very process with SIGKILL when the environment names the step; otherwise nothing. */
+export function crashPoint(name: CrashPoint): void {
+  if (process.env[variable] === name) process.kill(process.pid, "SIGKILL");
+}

@@ -1,0 +1,74 @@
+import { mkdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { type Clock, KeyedLock, type Log, systemClock } from "#base";
+import type { Content } from "#content";
+import type { Helper } from "#helper";
+import type { Network } from "#network";
+import type { Executor } from "#rootfs";
+import { type Cgroups, readMachine } from "#runtime";
+import type { Snapshotter } from "#snapshot";
+import type { State } from "#state";
+import { PendingAttaches } from "./attach.ts";
+import { Background } from "./background.ts";
+import { ContainerStore } from "./container-store.ts";
+import { createContainers } from "./containers.ts";
+import type { Engine } from "./contract.ts";
+import { engineInfo } from "./engine-info.ts";
+import { EventBus } from "./events.ts";
+import { ContainerExecs } from "./exec.ts";
+import { createExecutor } from "./executor.ts";
+import { createImages } from "./images.ts";
+import type { EngineParts } from "./parts.ts";
+import { EnginePaths } from "./paths.ts";
+import { reconcile } from "./reconcile.ts";
+import { WaitRegistry } from "./wait-registry.ts";
+
+/** Lower modules, opened by who starts the engine and closed by them after it. */
+export interface EngineDependencies {
+  readonly dataRoot: string;
+  readonly runRoot: string;
+  readonly state: State;
+  readonly helper: Helper;
+  readonly network: Network;
+  readonly cgroups: Cgroups;
+  readonly snapshots: Snapshotter;
+  readonly content: Content;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+/** An engine with its executor, over which `rootfs` runs programs. Call `reconcile` before serving. */
+export async function createEngine(dependencies: EngineDependencies): Promise<Engine> {
+  const { dataRoot, runRoot, clock = systemClock, ...modules } = dependencies;
+  const paths = new EnginePaths(dataRoot, runRoot);
+  for (const path of [paths.containers, paths.runContainers, paths.runExecs, paths.rootAnchor]) {
+    mkdirSync(path, { recursive: true, mode: 0o711 });
+  }
+  const parts: EngineParts = {
+    ...modules,
+    paths,
+    clock,
+    machine: readMachine(modules.cgroups.version),
+    cpus: availableParallelism(),
+    store: new ContainerStore(modules.state),
+    events: new EventBus(clock),
+    waits: new WaitRegistry(),
+    locks: new KeyedLock(),
+    live: new Map(),
+    execs: new Map(),
+    pendingAttaches: new PendingAttaches(),
+    removing: new Set(),
+    restarting: new Set(),
+    background: new Background(modules.log),
+  };
+  const executor: Executor = createExecutor(parts);
+  return {
+    containers: createContainers(parts),
+    execs: new ContainerExecs(parts),
+    images: createImages(parts, executor),
+    events: parts.events,
+    info: () => engineInfo(parts),
+    reconcile: () => reconcile(parts),
+    close: async () => undefined,
+  };
+}

@@ -1,0 +1,47 @@
+import { readFileSync } from "node:fs";
+import { arch, hostname, release, totalmem } from "node:os";
+import type { EngineInfo } from "./contract.ts";
+import type { EngineParts } from "./parts.ts";
+
+/** What `docker info` tells of an engine. */
+export async function engineInfo(parts: EngineParts): Promise<EngineInfo> {
+  const statuses = [...parts.store.all()].map((record) => record.state.status);
+  const count = (...wanted: string[]) => statuses.filter((each) => wanted.includes(each)).length;
+  const system = readOsRelease();
+  return {
+    id: parts.state.instanceId,
+    name: hostname(),
+    dataRoot: parts.paths.dataRoot,
+    containers: {
+      running: count("running"),
+      paused: count("paused"),
+      stopped: count("created", "exited", "dead"),
+    },
+    images: parts.content.images.list().length,
+    kernelVersion: release(),
+    operatingSystem: system.PRETTY_NAME ?? "Linux",
+    osVersion: system.VERSION_ID ?? "",
+    architecture: arch() === "arm64" ? "aarch64" : "x86_64",
+    cpus: parts.cpus,
+    memory: totalmem(),
+    cgroupVersion: parts.cgroups.version,
+    storageDriver: "overlay",
+    securityOptions: ["name=seccomp,profile=builtin"],
+    warnings: [],
+  };
+}
+
+/** os-release(5); an empty record where there is none. */
+function readOsRelease(): Readonly<Record<string, string>> {
+  let text = "";
+  try {
+    text = readFileSync("/etc/os-release", "utf8");
+  } catch {
+    return {};
+  }
+  const entries = text.split("\n").flatMap((line) => {
+    const match = /^([A-Z_]+)=(?:"(.*)"|(.*))$/.exec(line);
+    return match ? [[match[1] ?? "", match[2] ?? match[3] ?? ""] as const] : [];
+  });
+  return Object.fromEntries(entries);
+}

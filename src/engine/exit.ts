@@ -1,0 +1,149 @@
+import { rmSync } from "node:fs";
+import { type ContainerId, faultOf } from "#base";
+import type { ExitRecord } from "#helper";
+import type { Fd } from "#kernel";
+import type { ContainerCgroup } from "#runtime";
+import { publishContainer } from "./container-event.ts";
+import type { ContainerRecord } from "./container-record.ts";
+import { crashPoint } from "./crash-point.ts";
+import type { LiveContainer } from "./live-container.ts";
+import type { EngineParts } from "./parts.ts";
+import { removeContainer } from "./remove.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+/** What tells of a container's end: a launch of this process, or a monitor of an earlier one. */
+export interface ProcessReports {
+  readonly exited: Promise<ExitRecord>;
+  /** The monitor has let go of the mounts. */
+  readonly monitorExited: Promise<unknown>;
+  onOom(notice: () => void): void;
+}
+
+export interface TrackedProcess {
+  readonly id: ContainerId;
+  readonly pid: number;
+  readonly startTime: bigint;
+  readonly pidfd: Fd;
+  readonly cgroup: ContainerCgroup;
+  readonly sandbox: Sandbox;
+  readonly launch: ProcessReports;
+}
+
+/**
+ * Follows a container from before its program runs to its end. `running` is called
+ * once the start has been told to everyone, so that no end is told before it;
+ * `forget` when the start failed, which leaves cleaning up to the caller.
+ */
+export function trackContainer(
+  parts: EngineParts,
+  process: TrackedProcess,
+): { running(): void; forget(): void } {
+  const { id, launch } = process;
+  const begun = Promise.withResolvers<boolean>();
+  const exited = launch.exited.catch((error) => lostExit(id, error));
+  const recorded = Promise.withResolvers<void>();
+  const settled = Promise.withResolvers<void>();
+  const live: LiveContainer = {
+    ...process,
+    exited,
+    recorded: recorded.promise,
+    settled: settled.promise,
+  };
+  parts.live.set(id, live);
+  launch.onOom(() => {
+    const record = parts.store.get(id);
+    if (record) publishContainer(parts, record, "oom");
+  });
+  void parts.background.run(`following container ${id}`, async () => {
+    const isRunning = await begun.promise;
+    if (isRunning) {
+      const exit = await exited;
+      crashPoint("exit:seen");
+      recordExit(parts, id, exit);
+      crashPoint("exit:recorded");
+    }
+    // From here on the container counts as stopped, also for `start`.
+    recorded.resolve();
+    if (isRunning) await settle(parts, live, launch);
+    parts.live.delete(id);
+    settled.resolve();
+    return undefined;
+  });
+  return { running: () => begun.resolve(true), forget: () => begun.resolve(false) };
+}
+
+/** A monitor that ended without a word: the container was killed with it. */
+function lostExit(id: ContainerId, error: unknown): ExitRecord {
+  return {
+    id,
+    exitCode: 137,
+    signal: 9,
+    oomKilled: false,
+    startedAt: 0n,
+    finishedAt: 0n,
+    error: { stage: "monitor", errno: 0, message: faultOf(error).message },
+  };
+}
+
+/** Writes down how a container ended and tells everyone; all in one tick, so that no one sees half of it. */
+export function recordExit(parts: EngineParts, id: ContainerId, exit: ExitRecord): void {
+  const record = parts.store.get(id);
+  if (!record) return;
+  const finishedAt = exit.finishedAt || parts.clock.now();
+  const ended = parts.store.update(id, exitChange(record, exit, finishedAt));
+  const seconds = (finishedAt - record.state.startedAt) / 1_000_000_000n;
+  publishContainer(parts, ended, "die", {
+    exitCode: String(exit.exitCode),
+    execDuration: String(seconds),
+  });
+  parts.waits.exited(id, { exitCode: exit.exitCode });
+}
+
+function exitChange(
+  record: ContainerRecord,
+  exit: ExitRecord,
+  finishedAt: bigint,
+): Pick<ContainerRecord, "starting" | "startTime" | "state"> {
+  return {
+    starting: false,
+    startTime: 0n,
+    state: {
+      ...record.state,
+      status: "exited",
+      pid: 0,
+      exitCode: exit.exitCode,
+      error: exit.error?.message ?? "",
+      oomKilled: exit.oomKilled,
+      finishedAt,
+    },
+  };
+}
+
+/** Gives back all that the run held; `--rm` goes first, since someone waits for that. */
+async function settle(
+  parts: EngineParts,
+  live: LiveContainer,
+  launch: ProcessReports,
+): Promise<void> {
+  const { id } = live;
+  live.pidfd.close();
+  const mayRemove = !parts.restarting.has(id) && !parts.removing.has(id);
+  const removal =
+    mayRemove && parts.store.get(id)?.host.autoRemove
+      ? removeContainer(parts, id, { force: false })
+      : undefined;
+  const cleaned = await Promise.allSettled([
+    live.cgroup.killAll().then(() => live.cgroup.remove()),
+    Promise.resolve(live.sandbox.release()),
+    launch.monitorExited,
+    removal,
+  ]);
+  clearRunDirectory(parts, id);
+  if (parts.store.get(id)?.network) parts.store.withoutNetwork(id);
+  for (const each of cleaned) if (each.status === "rejected") throw each.reason;
+}
+
+/** Removes the socket and the exit record of an earlier run. */
+export function clearRunDirectory(parts: EngineParts, id: ContainerId): void {
+  rmSync(parts.paths.runContainer(id), { recursive: true, force: true });
+}

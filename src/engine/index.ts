@@ -1,0 +1,14 @@
+/**
+ * engine: containers, execs, images and events; what a Docker daemon does, without
+ * its HTTP. `contract.ts` is the promise, `createEngine` the one way in.
+ *
+ * A container is a row in the database, a snapshot, a directory, and while it runs a
+ * monitor process that outlives this one. The row makes it exist: create writes it
+ * last, remove deletes it first, and `reconcile` sweeps what belongs to no row.
+ * Files are named after verbs (create, start, kill, remove, exit, attach, exec);
+ * `parts.ts` lists what they share. Not here: HTTP, Docker's JSON, command lines.
+ */
+
+export type * from "./contract.ts";
+export { crashPoints } from "./crash-point.ts";
+export { createEngine, type EngineDependencies } from "./create-engine.ts";

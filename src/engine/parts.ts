@@ -1,0 +1,43 @@
+import type { Clock, ContainerId, ExecId, KeyedLock, Log } from "#base";
+import type { Content } from "#content";
+import type { Helper } from "#helper";
+import type { Network } from "#network";
+import type { Cgroups, Machine } from "#runtime";
+import type { Snapshotter } from "#snapshot";
+import type { State } from "#state";
+import type { PendingAttaches } from "./attach.ts";
+import type { Background } from "./background.ts";
+import type { ContainerStore } from "./container-store.ts";
+import type { EventBus } from "./events.ts";
+import type { LiveExec } from "./exec.ts";
+import type { LiveContainer } from "./live-container.ts";
+import type { EnginePaths } from "./paths.ts";
+import type { WaitRegistry } from "./wait-registry.ts";
+
+/** What the engine's verbs work on; made once by `createEngine` and handed to each. */
+export interface EngineParts {
+  readonly paths: EnginePaths;
+  readonly state: State;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly machine: Machine;
+  readonly cpus: number;
+  readonly helper: Helper;
+  readonly network: Network;
+  readonly cgroups: Cgroups;
+  readonly snapshots: Snapshotter;
+  readonly content: Content;
+  readonly store: ContainerStore;
+  readonly events: EventBus;
+  readonly waits: WaitRegistry;
+  /** Held per container while it changes between states. */
+  readonly locks: KeyedLock;
+  readonly live: Map<ContainerId, LiveContainer>;
+  readonly execs: Map<ExecId, LiveExec>;
+  readonly pendingAttaches: PendingAttaches;
+  /** Containers that are on their way out: no one may start them or remove them again. */
+  readonly removing: Set<ContainerId>;
+  /** Containers that stop only to start again: they are not removed in between. */
+  readonly restarting: Set<ContainerId>;
+  readonly background: Background;
+}

@@ -1,0 +1,43 @@
+import { Fault } from "#base";
+import { parseSeccompProfile, type SpecOptions } from "#runtime";
+
+export interface SecurityOptions {
+  readonly noNewPrivileges: boolean;
+  /** Absent: the default profile, and none for a privileged container. */
+  readonly seccomp?: SpecOptions["seccomp"];
+  /** `systempaths=unconfined`: nothing in /proc and /sys is hidden. */
+  readonly showsSystemPaths: boolean;
+}
+
+/** Docker's `--security-opt`; the client has read a profile's file and sends its JSON. What is unknown is an `invalid` fault. */
+export function parseSecurityOptions(options: readonly string[]): SecurityOptions {
+  let noNewPrivileges = false;
+  let showsSystemPaths = false;
+  let seccomp: SpecOptions["seccomp"];
+  for (const option of options) {
+    const [, key = option, value = ""] = /^([a-z-]+)[=:](.*)$/s.exec(option) ?? [];
+    if (key === "no-new-privileges") noNewPrivileges = parseTruth(option, value);
+    else if (key === "seccomp" && value === "unconfined") seccomp = "unconfined";
+    else if (key === "seccomp" && value !== "builtin") seccomp = parseSeccompProfile(value);
+    else if (key === "systempaths" && value === "unconfined") showsSystemPaths = true;
+    else if (!isWithoutEffect(key, value)) {
+      throw new Fault("invalid", `invalid --security-opt: "${option}"`, { about: option });
+    }
+  }
+  return { noNewPrivileges, showsSystemPaths, ...(seccomp && { seccomp }) };
+}
+
+function parseTruth(option: string, value: string): boolean {
+  if (value === "" || value === "true") return true;
+  if (value === "false") return false;
+  throw new Fault("invalid", `invalid --security-opt: "${option}"`, { about: option });
+}
+
+/** What asks for the absence of things that are absent: there is no AppArmor and no SELinux here. */
+function isWithoutEffect(key: string, value: string): boolean {
+  return (
+    (key === "apparmor" && value === "unconfined") ||
+    (key === "label" && value === "disable") ||
+    (key === "seccomp" && value === "builtin")
+  );
+}

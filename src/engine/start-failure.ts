@@ -1,0 +1,53 @@
+import { Fault } from "#base";
+
+export interface StartFailure {
+  readonly fault: Fault;
+  /** Docker's: 127 not found, 126 cannot be executed, 128 anything else. */
+  readonly exitCode: number;
+}
+
+/**
+ * Why a program did not start, in runc's words, by which Docker's clients choose
+ * their own exit status. A failure before the program's turn stays as it is.
+ */
+export function describeStartFailure(fault: Fault, program: string): StartFailure {
+  if (fault.stage === "chdir" || fault.stage === "cwd") {
+    return {
+      exitCode: 128,
+      fault: refused(`OCI runtime create failed: ${fault.message}`, fault),
+    };
+  }
+  if (fault.stage !== "exec") return { exitCode: 128, fault };
+  const prefix = `exec: "${program}":`;
+  switch (fault.errno) {
+    case "ENOENT":
+      return {
+        exitCode: 127,
+        fault: refused(
+          program.includes("/")
+            ? `${prefix} stat ${program}: no such file or directory`
+            : `${prefix} executable file not found in $PATH`,
+          fault,
+        ),
+      };
+    case "EACCES":
+    case "EPERM":
+      return { exitCode: 126, fault: refused(`${prefix} permission denied`, fault) };
+    case "EISDIR":
+      return { exitCode: 126, fault: refused(`${prefix} is a directory`, fault) };
+    case "ENOTDIR":
+      return { exitCode: 126, fault: refused(`${prefix} not a directory`, fault) };
+    case "ENOEXEC":
+      return { exitCode: 126, fault: refused(`${prefix} exec format error`, fault) };
+    default:
+      return { exitCode: 128, fault: refused(`${prefix} ${fault.message}`, fault) };
+  }
+}
+
+function refused(message: string, fault: Fault): Fault {
+  return new Fault("invalid", message, {
+    cause: fault,
+    ...(fault.errno !== undefined && { errno: fault.errno }),
+    ...(fault.stage !== undefined && { stage: fault.stage }),
+  });
+}

@@ -1,0 +1,228 @@
+import { mkdirSync } from "node:fs";
+import { type ContainerId, Fault, faultOf, Scope } from "#base";
+import { type Fd, pidfdOpen } from "#kernel";
+import type { ContainerCgroup, OciSpec } from "#runtime";
+import { logLimits } from "./check-request.ts";
+import { publishContainer } from "./container-event.ts";
+import { containerFiles, hostnameOf, writeContainerFiles } from "./container-files.ts";
+import type { ContainerRecord } from "./container-record.ts";
+import { containerSpec } from "./container-spec.ts";
+import type { ContainerConfig } from "./contract.ts";
+import { crashPoint } from "./crash-point.ts";
+import { clearRunDirectory, trackContainer } from "./exit.ts";
+import { type CompiledLaunch, compileLaunch, type LaunchInput } from "./launch.ts";
+import type { EngineParts } from "./parts.ts";
+import { removeContainer } from "./remove.ts";
+import { joinedContainer, openNamespaceOf, openSandbox, type Sandbox } from "./sandbox.ts";
+import { describeStartFailure } from "./start-failure.ts";
+import { Trace } from "./trace.ts";
+import { lookupUser } from "./user-lookup.ts";
+
+/** Starts a container that does not run; one that runs is `not_modified`. */
+export async function startContainer(parts: EngineParts, ref: string): Promise<void> {
+  const { id } = parts.store.find(ref);
+  let failed: Fault | undefined;
+  await parts.locks.run(id, async () => {
+    checkStartable(parts, id);
+    await parts.live.get(id)?.settled;
+    try {
+      await launchContainer(parts, parts.store.find(id));
+    } catch (error) {
+      failed = recordFailure(parts, id, error);
+    }
+  });
+  if (!failed) return;
+  if (parts.store.get(id)?.host.autoRemove) {
+    await removeContainer(parts, id, { force: true });
+  }
+  throw failed;
+}
+
+function checkStartable(parts: EngineParts, id: ContainerId): void {
+  const { state, name } = parts.store.find(id);
+  if (parts.removing.has(id)) {
+    throw new Fault("conflict", "container is marked for removal and cannot be started", {
+      about: name,
+    });
+  }
+  if (state.status === "running") {
+    throw new Fault("not_modified", `container ${name} is already started`, { about: name });
+  }
+}
+
+/** Remembers why the program does not run, with Docker's exit code for it. */
+function recordFailure(parts: EngineParts, id: ContainerId, error: unknown): Fault {
+  const record = parts.store.find(id);
+  const failure = describeStartFailure(faultOf(error), record.argv[0] ?? "");
+  parts.store.update(id, {
+    starting: false,
+    startTime: 0n,
+    state: {
+      ...record.state,
+      status: record.state.startedAt === 0n ? "created" : "exited",
+      pid: 0,
+      exitCode: failure.exitCode,
+      error: failure.fault.message,
+    },
+  });
+  parts.store.withoutNetwork(id);
+  parts.pendingAttaches.end(id);
+  return failure.fault;
+}
+
+/**
+ * From a record to a running program. All that is acquired is in the scope until
+ * the program runs; then `trackContainer` owns it until the container's end.
+ */
+async function launchContainer(parts: EngineParts, record: ContainerRecord): Promise<void> {
+  const { id } = record;
+  const trace = new Trace();
+  await using scope = new Scope();
+  const files = containerFiles(parts, record);
+  const spec = await specOf(parts, { ...record, files });
+  trace.mark("spec");
+  const { sandbox, cgroup } = await acquire(parts, record, { spec, scope });
+  trace.mark("acquired");
+  crashPoint("start:network-attached");
+  writeContainerFiles(parts, record, sandbox);
+  clearRunDirectory(parts, id);
+  mkdirSync(parts.paths.runContainer(id), { recursive: true, mode: 0o700 });
+  trace.mark("files");
+  const joined = {
+    ...joinedNamespaces(parts, record, scope),
+    ...(sandbox.netns && { net: sandbox.netns }),
+  };
+  using compiled = compileContainer(parts, record, { spec, joined, cgroup });
+  trace.mark("compiled");
+  const launch = scope.use(parts.helper.launch(compiled));
+  trace.mark("spawned");
+  const { pid, startTime } = await launch.created;
+  trace.mark("created");
+  crashPoint("start:launched");
+  const pidfd = scope.use(pidfdOpen(pid));
+  const tracked = trackContainer(parts, { id, pid, startTime, pidfd, cgroup, sandbox, launch });
+  recordStarting(parts, record, { files, sandbox, pid, startTime });
+  crashPoint("start:recorded");
+  try {
+    await parts.pendingAttaches.connect(id, parts.paths.controlSocket(id));
+    trace.mark("attached");
+    launch.go();
+    crashPoint("start:go-sent");
+    await launch.started;
+  } catch (error) {
+    tracked.forget();
+    throw error;
+  }
+  scope.release();
+  crashPoint("start:started");
+  const running = parts.store.update(id, { starting: false });
+  publishContainer(parts, running, "start");
+  tracked.running();
+  trace.mark("started");
+  trace.write(parts.log, `start ${id.slice(0, 12)}`);
+}
+
+/** Before GO, in one write: what a restarted engine needs to take over or to clean up. */
+function recordStarting(
+  parts: EngineParts,
+  record: ContainerRecord,
+  run: Pick<ContainerRecord, "files" | "startTime"> & { sandbox: Sandbox; pid: number },
+): void {
+  parts.store.update(record.id, {
+    starting: true,
+    startTime: run.startTime,
+    files: run.files,
+    ...(run.sandbox.attachment && { network: run.sandbox.attachment }),
+    state: {
+      status: "running",
+      pid: run.pid,
+      exitCode: 0,
+      error: "",
+      oomKilled: false,
+      startedAt: parts.clock.now(),
+      finishedAt: record.state.finishedAt,
+    },
+  });
+}
+
+/** Network and cgroup at the same time; when one fails the other is given back. */
+async function acquire(
+  parts: EngineParts,
+  record: ContainerRecord,
+  { spec, scope }: { readonly spec: OciSpec; readonly scope: Scope },
+): Promise<{ readonly sandbox: Sandbox; readonly cgroup: ContainerCgroup }> {
+  const [sandbox, cgroup] = await Promise.allSettled([
+    openSandbox(parts, record),
+    parts.cgroups.create(record.id, spec.linux?.resources ?? {}),
+  ]);
+  if (cgroup.status === "fulfilled") scope.use(cgroup.value);
+  if (sandbox.status === "fulfilled") scope.defer(() => sandbox.value.release());
+  if (sandbox.status === "rejected") throw sandbox.reason;
+  if (cgroup.status === "rejected") throw cgroup.reason;
+  return { sandbox: sandbox.value, cgroup: cgroup.value };
+}
+
+async function specOf(parts: EngineParts, record: ContainerRecord): Promise<OciSpec> {
+  const { config, host } = record;
+  const wanted = { user: config.user, groupAdd: host.groupAdd };
+  const { spec } = containerSpec({
+    config,
+    host,
+    argv: record.argv,
+    user: await lookupUser(parts.snapshots, record.id, wanted),
+    hostname: hostnameOf(record),
+    files: record.files,
+    ...shmSource(parts, record),
+    machine: parts.machine,
+  });
+  return spec;
+}
+
+function compileContainer(
+  parts: EngineParts,
+  { id, config, host, root }: ContainerRecord,
+  run: Pick<LaunchInput, "spec" | "joined"> & { readonly cgroup: ContainerCgroup },
+): CompiledLaunch {
+  return compileLaunch({
+    id,
+    ...run,
+    root,
+    rootAnchor: parts.paths.rootAnchor,
+    stdio: stdioOf(config),
+    ...(host.logDriver !== "none" && {
+      log: { path: parts.paths.log(id), ...logLimits(host) },
+    }),
+    controlSocket: parts.paths.controlSocket(id),
+    exitRecord: parts.paths.exitRecord(id),
+    init: host.init,
+    machine: parts.machine,
+  });
+}
+
+export function stdioOf(config: ContainerConfig): LaunchInput["stdio"] {
+  return {
+    mode: config.tty ? "pty" : "pipes",
+    stdin: config.openStdin,
+    stdinOnce: config.openStdin && config.stdinOnce,
+  };
+}
+
+/** The pid and ipc namespaces of other containers that this one shares. */
+function joinedNamespaces(
+  parts: EngineParts,
+  { host }: ContainerRecord,
+  scope: Scope,
+): Partial<Record<"pid" | "ipc", Fd>> {
+  const open = (mode: string, kind: "pid" | "ipc") =>
+    mode.startsWith("container:")
+      ? { [kind]: scope.use(openNamespaceOf(parts, mode, kind, kind.toUpperCase())) }
+      : {};
+  return { ...open(host.pidMode, "pid"), ...open(host.ipcMode, "ipc") };
+}
+
+function shmSource(parts: EngineParts, { host }: ContainerRecord): { readonly shmSource?: string } {
+  if (host.ipcMode === "host") return { shmSource: "/dev/shm" };
+  if (!host.ipcMode.startsWith("container:")) return {};
+  const pid = parts.live.get(joinedContainer(parts, host.ipcMode).id)?.pid;
+  return pid === undefined ? {} : { shmSource: `/proc/${pid}/root/dev/shm` };
+}
