@@ -42,6 +42,11 @@ export class Meter {
 
   add(bytes: number): void {
     this.#current += bytes;
-    this.#report({ id: this.#id, status: this.#status, current: this.#current, total: this.#total });
+    this.#report({
+      id: this.#id,
+      status: this.#status,
+      current: this.#current,
+      total: this.#total,
+    });
   }
 }

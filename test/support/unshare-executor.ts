@@ -1,5 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { lstatSync, mkdirSync, mkdtempSync, rmdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Fault, lines } from "#base";
@@ -55,34 +66,28 @@ async function run(task: ExecutorTask, root: string): Promise<{ exitCode: number
       .join(" ")} /usr/sbin/chroot ${quote(root)} ${task.argv.map(quote).join(" ")}`,
   ].join("\n");
   const network = (task.network ?? "none") === "none" ? ["--net"] : [];
+  // Bun's pipes do not block: a shell that fills one gets EAGAIN and fails. A file takes it all.
+  const log = `${root}.log`;
+  const output = openSync(log, "w");
   const child = spawn(
     "unshare",
     [
-      "--mount",
-      "--uts",
-      "--ipc",
-      "--pid",
-      "--fork",
-      "--kill-child",
-      ...network,
-      "/bin/sh",
-      "-c",
-      script,
+      ...["--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", ...network],
+      ...["/bin/sh", "-c", script],
     ],
-    { stdio: ["ignore", "pipe", "pipe"] },
+    { stdio: ["ignore", output, output] },
   );
   const stop = () => child.kill("SIGKILL");
   task.signal?.addEventListener("abort", stop);
   if (task.signal?.aborted) stop();
   try {
-    const [exitCode] = await Promise.all([
-      ended(child),
-      forward(child, "stdout", task),
-      forward(child, "stderr", task),
-    ]);
+    const exitCode = await ended(child);
+    for await (const line of lines(createReadStream(log))) task.onOutput?.("stdout", line);
     return { exitCode };
   } finally {
     task.signal?.removeEventListener("abort", stop);
+    closeSync(output);
+    rmSync(log);
   }
 }
 
@@ -91,14 +96,6 @@ async function ended(child: ChildProcess): Promise<number> {
     child.once("error", reject);
     child.once("close", (code) => resolve(code ?? 137));
   });
-}
-
-async function forward(
-  child: ChildProcess,
-  stream: "stdout" | "stderr",
-  task: ExecutorTask,
-): Promise<void> {
-  for await (const line of lines(child[stream] ?? [])) task.onOutput?.(stream, line);
 }
 
 const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;

@@ -34,11 +34,15 @@ export async function findData(path: string): Promise<DataMember> {
     const start = offset + 60;
     if (name === undefined || start + size > total)
       throw malformed(path, `member ${count + 1} is cut short or has no sound header`);
-    if (count === 0 && (name !== "debian-binary" || !(await readText(file, start, 2)).startsWith("2.")))
+    if (
+      count === 0 &&
+      (name !== "debian-binary" || !(await readText(file, start, 2)).startsWith("2."))
+    )
       throw malformed(path, "it does not begin with debian-binary 2.x");
     if (name.startsWith("data.tar")) {
       const compression = compressions[name.slice("data.tar".length)];
-      if (compression === undefined) throw malformed(path, `${name} is compressed in a way not known here`);
+      if (compression === undefined)
+        throw malformed(path, `${name} is compressed in a way not known here`);
       return { offset: start, size, compression };
     }
     offset = start + size + (size % 2);

@@ -58,7 +58,9 @@ export class Build {
     const [main] = repositories;
     if (main === undefined) throw new Fault("internal", "no repository was opened");
     const plan = await this.#plan(repositories);
-    const created = main.release.date;
+    const created = new Date(
+      Math.max(...repositories.map(({ release }) => release.date.getTime())),
+    );
     await this.#makeDirectories(created);
     await this.#unpackEssential(plan, repositories);
     await this.#install(plan, created);
@@ -78,7 +80,11 @@ export class Build {
     };
   }
 
-  async #openRepositories({ repositories, keyring, checkValidUntil }: Origin): Promise<OpenRepository[]> {
+  async #openRepositories({
+    repositories,
+    keyring,
+    checkValidUntil,
+  }: Origin): Promise<OpenRepository[]> {
     const { report, suite } = this.#options;
     report({ id: "index", status: `Checking the signature of ${suite}` });
     const access = {
@@ -123,14 +129,25 @@ export class Build {
   /** Everything is downloaded; what is essential is extracted as it comes in, base-files before all others for its links and modes. */
   async #unpackEssential(plan: Plan, repositories: readonly OpenRepository[]): Promise<void> {
     const packages = [...plan.essential, ...plan.rest.flat()];
-    const meter = new Meter("download", `Downloading ${packages.length} packages`, this.#options.report);
+    const meter = new Meter(
+      "download",
+      `Downloading ${packages.length} packages`,
+      this.#options.report,
+    );
     for (const { size } of packages) meter.expect(size);
     const extract = async (one: DebianPackage) => {
       const name = fileName(one);
-      await this.#pool.run("extract", { deb: join(this.#paths.debs, name), name, root: this.#paths.root });
+      await this.#pool.run("extract", {
+        deb: join(this.#paths.debs, name),
+        name,
+        root: this.#paths.root,
+      });
     };
     const first = plan.essential.find(({ name }) => name === "base-files");
-    const base = first === undefined ? undefined : this.#fetch(first, repositories, meter).then(() => extract(first));
+    const base =
+      first === undefined
+        ? undefined
+        : this.#fetch(first, repositories, meter).then(() => extract(first));
     await this.#all([
       ...(base === undefined ? [] : [base]),
       ...plan.essential.map(async (one) => {
@@ -142,7 +159,11 @@ export class Build {
     ]);
   }
 
-  async #fetch(one: DebianPackage, repositories: readonly OpenRepository[], meter: Meter): Promise<void> {
+  async #fetch(
+    one: DebianPackage,
+    repositories: readonly OpenRepository[],
+    meter: Meter,
+  ): Promise<void> {
     const uri = repositories[one.repository]?.uri ?? "";
     const cached = await this.#downloader.file({
       urls: [`${uri}/${encodeURI(one.filename)}`],
@@ -179,7 +200,11 @@ export class Build {
     await dpkg.shell(cleanupScript);
   }
 
-  async #finish(repositories: readonly OpenRepository[], origin: Origin, created: Date): Promise<void> {
+  async #finish(
+    repositories: readonly OpenRepository[],
+    origin: Origin,
+    created: Date,
+  ): Promise<void> {
     const { root } = this.#paths;
     this.#options.report({ id: "install", status: "Finishing" });
     removeMountPoints(root);
@@ -201,7 +226,12 @@ export class Build {
       root,
       [
         ...keyring.files,
-        { name: "etc/apt/sources.list.d/debian.sources", type: "file", mode: 0o644, content: sources },
+        {
+          name: "etc/apt/sources.list.d/debian.sources",
+          type: "file",
+          mode: 0o644,
+          content: sources,
+        },
       ],
       created,
     );

@@ -34,7 +34,11 @@ export interface DebootstrapOptions {
 /** A Debian root file system, and what it was made of. */
 export interface DebianTree extends RootTree {
   readonly codename: string;
-  readonly packages: readonly { readonly name: string; readonly version: string; readonly architecture: string }[];
+  readonly packages: readonly {
+    readonly name: string;
+    readonly version: string;
+    readonly architecture: string;
+  }[];
 }
 
 /**
@@ -59,10 +63,16 @@ export async function debootstrap(options: DebootstrapOptions): Promise<DebianTr
   checkNames(options);
   try {
     await using pool = new WorkerPool(2);
-    return await new Build({ ...options, report, signal, abort: () => stop.abort() }, paths, pool).run();
+    return await new Build(
+      { ...options, report, signal, abort: () => stop.abort() },
+      paths,
+      pool,
+    ).run();
   } catch (error) {
     await rm(paths.root, { recursive: true, force: true });
-    throw options.signal?.aborted ? new Fault("canceled", "canceled", { cause: error }) : faultOf(error);
+    throw options.signal?.aborted
+      ? new Fault("canceled", "canceled", { cause: error })
+      : faultOf(error);
   } finally {
     stop.abort();
     await rm(paths.debs, { recursive: true, force: true });
@@ -72,12 +82,20 @@ export async function debootstrap(options: DebootstrapOptions): Promise<DebianTr
 
 function checkNames({ suite, include }: DebootstrapOptions): void {
   if (!/^[a-z0-9][a-z0-9.+_-]*(\/[a-z0-9.+_-]+)?$/i.test(suite) || suite.includes(".."))
-    throw new Fault("invalid", `${JSON.stringify(suite)} is no name of a suite; they look like bookworm or stable`, {
-      about: suite,
-    });
+    throw new Fault(
+      "invalid",
+      `${JSON.stringify(suite)} is no name of a suite; they look like bookworm or stable`,
+      {
+        about: suite,
+      },
+    );
   for (const name of include)
     if (!/^[a-z0-9][a-z0-9+.-]+$/.test(name))
-      throw new Fault("invalid", `${JSON.stringify(name)} is no name of a package (lower-case letters, digits, + - .)`, {
-        about: name,
-      });
+      throw new Fault(
+        "invalid",
+        `${JSON.stringify(name)} is no name of a package (lower-case letters, digits, + - .)`,
+        {
+          about: name,
+        },
+      );
 }

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
-import { Fault } from "#base";
 import { XzReadableStream } from "xz-decompress";
+import { Fault } from "#base";
 import type { Compression } from "./archive.ts";
 
 /**
@@ -29,10 +29,14 @@ export async function* decompress(
     }
   } catch (error) {
     if (error instanceof Fault) throw error;
-    throw new Fault("data_loss", `${about} cannot be decompressed (${compression}): ${String(error)}`, {
-      about,
-      cause: error,
-    });
+    throw new Fault(
+      "data_loss",
+      `${about} cannot be decompressed (${compression}): ${String(error)}`,
+      {
+        about,
+        cause: error,
+      },
+    );
   } finally {
     source.destroy();
   }

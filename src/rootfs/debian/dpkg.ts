@@ -42,11 +42,12 @@ export class Dpkg {
   ): Promise<void> {
     await this.#run(
       [
-        "dpkg",
+        // dpkg closes its status descriptor to maintainer scripts: that may not be their stdout.
+        ...["/bin/sh", "-c", 'exec dpkg "$@" 3>&1', "dpkg"],
         "--force-depends",
         "--force-unsafe-io",
         "--force-confnew",
-        "--status-fd=1",
+        "--status-fd=3",
         "--install",
         ...files.map((name) => `${debsTarget}/${name}`),
       ],

@@ -18,7 +18,11 @@ export interface Jobs {
   plan: {
     readonly in: {
       readonly architecture: string;
-      readonly indexes: readonly { readonly path: string; readonly name: string; readonly repository: number }[];
+      readonly indexes: readonly {
+        readonly path: string;
+        readonly name: string;
+        readonly repository: number;
+      }[];
       readonly variant: Variant;
       readonly include: readonly string[];
     };

@@ -57,7 +57,13 @@ export async function findOrigin(options: {
 
 async function debianKeyring(): Promise<string> {
   for (const path of debianKeyrings)
-    if (await access(path).then(() => true, () => false)) return path;
+    if (
+      await access(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path;
   return debianKeyrings[0] ?? "";
 }
 

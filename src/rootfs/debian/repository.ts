@@ -82,7 +82,10 @@ export async function fetchIndexes(
   downloader: Downloader,
   meter: Meter,
 ): Promise<Index[]> {
-  const places = [`main/binary-${architecture}`, ...(release.separateAll ? ["main/binary-all"] : [])];
+  const places = [
+    `main/binary-${architecture}`,
+    ...(release.separateAll ? ["main/binary-all"] : []),
+  ];
   const found = places.map((place) => ({ place, file: bestIndex(release, place) }));
   if (found[0]?.file === undefined)
     throw new Fault(

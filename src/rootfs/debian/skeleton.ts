@@ -15,7 +15,12 @@ export async function writeFiles(
 }
 
 export type SmallFile =
-  | { readonly name: string; readonly type: "file"; readonly mode: number; readonly content: string | Uint8Array }
+  | {
+      readonly name: string;
+      readonly type: "file";
+      readonly mode: number;
+      readonly content: string | Uint8Array;
+    }
   | { readonly name: string; readonly type: "directory"; readonly mode: number }
   | { readonly name: string; readonly type: "symlink"; readonly linkName: string };
 

@@ -1,15 +1,15 @@
 import {
+  chmodSync,
   closeSync,
+  constants,
   fchmodSync,
   fchownSync,
   futimesSync,
-  chmodSync,
   lchownSync,
   linkSync,
   lstatSync,
   lutimesSync,
   mkdirSync,
-  constants,
   openSync,
   readlinkSync,
   type Stats,
@@ -143,9 +143,13 @@ export class TreeWriter {
   }
 
   #malformed(entry: TarHeader, why: string): Fault {
-    return new Fault("invalid", `${this.#about}: ${showName(entry.name)} cannot be unpacked: ${why}`, {
-      about: this.#about,
-    });
+    return new Fault(
+      "invalid",
+      `${this.#about}: ${showName(entry.name)} cannot be unpacked: ${why}`,
+      {
+        about: this.#about,
+      },
+    );
   }
 }
 

@@ -89,6 +89,10 @@ function settle(pending: Pending | undefined, { out, fault }: Answer): void {
   if (fault === undefined) pending?.resolve(out);
   else
     pending?.reject(
-      new Fault(fault.code as FaultCode, fault.message, fault.about === undefined ? {} : { about: fault.about }),
+      new Fault(
+        fault.code as FaultCode,
+        fault.message,
+        fault.about === undefined ? {} : { about: fault.about },
+      ),
     );
 }
