@@ -195,9 +195,10 @@ function setCommonHeaders(response: ServerResponse, version: string): void {
   response.setHeader("Server", `Thimble/${version} (linux)`);
 }
 
+/** "/containers//name/json" is what comes of a name with its slash; Docker redirects it to the path without. */
 function decodePath(encoded: string): string {
   try {
-    return decodeURIComponent(encoded);
+    return decodeURIComponent(encoded).replace(/\/{2,}/g, "/");
   } catch (cause) {
     throw new Fault("invalid", `the path ${encoded} is not properly percent-encoded`, { cause });
   }

@@ -9,7 +9,7 @@ import { familiarString, parseReference, withDefaultTag } from "#image";
  */
 export function containerOf(engine: Engine, ref: string): Container {
   try {
-    return engine.containers.get(ref.replace(/^\//, ""));
+    return engine.containers.get(ref);
   } catch (cause) {
     if (!isFault(cause, "not_found")) throw cause;
     throw new Fault("not_found", `No such container: ${ref}`, { about: ref, cause });

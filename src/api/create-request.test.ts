@@ -1,0 +1,135 @@
+import { expect, test } from "bun:test";
+import type { ContainerCreateBody } from "#wire";
+import { createRequestOf } from "./create-request.ts";
+
+const owner = { uid: 0, gid: 0 };
+
+function requestOf(body: ContainerCreateBody) {
+  return createRequestOf({ body: { Image: "debian", ...body }, owner });
+}
+
+function hostOf(host: ContainerCreateBody["HostConfig"]) {
+  return requestOf({ HostConfig: host }).host;
+}
+
+/** What docker 28 sends for `docker run debian`, of which every part is a default. */
+const plain = JSON.parse(
+  '{"Hostname":"","Domainname":"","User":"","AttachStdin":false,"AttachStdout":true,"AttachStderr":true,"Tty":false,"OpenStdin":false,"StdinOnce":false,"Env":null,"Cmd":["true"],"Image":"debian","Volumes":{},"WorkingDir":"","Entrypoint":null,"OnBuild":null,"Labels":{},"HostConfig":{"Binds":null,"ContainerIDFile":"","LogConfig":{"Type":"","Config":{}},"NetworkMode":"default","PortBindings":{},"RestartPolicy":{"Name":"no","MaximumRetryCount":0},"AutoRemove":true,"VolumeDriver":"","VolumesFrom":null,"ConsoleSize":[24,80],"CapAdd":null,"CapDrop":null,"CgroupnsMode":"","Dns":[],"DnsOptions":[],"DnsSearch":[],"ExtraHosts":null,"GroupAdd":null,"IpcMode":"","Cgroup":"","Links":null,"OomScoreAdj":0,"PidMode":"","Privileged":false,"PublishAllPorts":false,"ReadonlyRootfs":false,"SecurityOpt":null,"UTSMode":"","UsernsMode":"","ShmSize":0,"Isolation":"","CpuShares":0,"Memory":0,"NanoCpus":0,"CgroupParent":"","BlkioWeight":0,"BlkioWeightDevice":[],"BlkioDeviceReadBps":[],"BlkioDeviceWriteBps":[],"BlkioDeviceReadIOps":[],"BlkioDeviceWriteIOps":[],"CpuPeriod":0,"CpuQuota":0,"CpuRealtimePeriod":0,"CpuRealtimeRuntime":0,"CpusetCpus":"","CpusetMems":"","Devices":[],"DeviceCgroupRules":null,"DeviceRequests":null,"MemoryReservation":0,"MemorySwap":0,"MemorySwappiness":-1,"OomKillDisable":false,"PidsLimit":0,"Ulimits":[],"CpuCount":0,"CpuPercent":0,"IOMaximumIOps":0,"IOMaximumBandwidth":0,"MaskedPaths":null,"ReadonlyPaths":null},"NetworkingConfig":{"EndpointsConfig":{"default":{"IPAMConfig":null,"Links":null,"Aliases":null,"MacAddress":"","DriverOpts":null,"GwPriority":0,"NetworkID":"","EndpointID":"","Gateway":"","IPAddress":"","IPPrefixLen":0,"IPv6Gateway":"","GlobalIPv6Address":"","GlobalIPv6PrefixLen":0,"DNSNames":null}}}}',
+) as ContainerCreateBody;
+
+test("a plain docker run asks for nothing that is missing", () => {
+  const { config, host } = createRequestOf({ body: plain, owner });
+  expect(config).toMatchObject({ image: "debian", cmd: ["true"], attachStdout: true });
+  expect(config).not.toHaveProperty("entrypoint");
+  expect(host).toMatchObject({
+    autoRemove: true,
+    networkMode: "default",
+    shmSize: 64 << 20,
+    logDriver: "json-file",
+    binds: [],
+  });
+  expect(host).not.toHaveProperty("memorySwappiness");
+});
+
+test("an empty entrypoint is not an absent one, and argv may be one string", () => {
+  expect(requestOf({ Entrypoint: [] }).config.entrypoint).toEqual([]);
+  expect(requestOf({ Entrypoint: "sh", Cmd: "x" }).config).toMatchObject({
+    entrypoint: ["sh"],
+    cmd: ["x"],
+  });
+});
+
+test("a memory limit allows as much swap again unless said otherwise", () => {
+  expect(hostOf({ Memory: 100 }).memorySwap).toBe(200);
+  expect(hostOf({ Memory: 100, MemorySwap: -1 }).memorySwap).toBe(-1);
+  expect(hostOf({}).memorySwap).toBe(0);
+});
+
+test("capabilities are spelled one way", () => {
+  expect(hostOf({ CapAdd: ["net_admin", "CAP_SYS_TIME", "all"] }).capAdd).toEqual([
+    "CAP_NET_ADMIN",
+    "CAP_SYS_TIME",
+    "ALL",
+  ]);
+});
+
+test("binds are read with their modes", () => {
+  const base = { recursive: true, createSource: true };
+  expect(hostOf({ Binds: ["/a:/b", "/a:/c:ro,rslave,z"] }).binds).toEqual([
+    { ...base, source: "/a", target: "/b", readonly: false },
+    { ...base, source: "/a", target: "/c", readonly: true, propagation: "rslave" },
+  ]);
+  for (const bad of ["/a:/b:zz", "/a:/b:ro,rw", "/a:/b:ro,ro"])
+    expect(() => hostOf({ Binds: [bad] })).toThrow(`invalid mode: ${bad.slice(6)}`);
+  for (const bad of ["/a:", "/a:/b:ro:rw"])
+    expect(() => hostOf({ Binds: [bad] })).toThrow("invalid volume specification");
+});
+
+test("mounts become binds that must exist, and tmpfs with options", () => {
+  const host = hostOf({
+    Mounts: [
+      {
+        Type: "bind",
+        Source: "/a",
+        Target: "/b",
+        ReadOnly: true,
+        BindOptions: { NonRecursive: true },
+      },
+      { Type: "tmpfs", Target: "/t", TmpfsOptions: { SizeBytes: 1024, Mode: 0o1777 } },
+    ],
+    Tmpfs: { "/u": "rw,size=1m" },
+  });
+  expect(host.binds).toEqual([
+    { source: "/a", target: "/b", readonly: true, recursive: false, createSource: false },
+  ]);
+  expect(host.tmpfs).toEqual([
+    { target: "/u", options: "rw,size=1m" },
+    { target: "/t", options: "size=1024,mode=1777" },
+  ]);
+  expect(() => hostOf({ Mounts: [{ Type: "bind", Target: "/b" }] })).toThrow(
+    'invalid mount config for type "bind": field Source must not be empty',
+  );
+});
+
+test.each([
+  [{ HostConfig: { PortBindings: { "80/tcp": [{ HostPort: "80" }] } } }, "PortBindings"],
+  [{ HostConfig: { PublishAllPorts: true } }, "PublishAllPorts"],
+  [{ HostConfig: { Binds: ["data:/x"] } }, "named volumes (data:/x)"],
+  [{ HostConfig: { Binds: ["/x"] } }, "anonymous volumes (/x)"],
+  [{ Volumes: { "/x": {} } }, "anonymous volumes (/x)"],
+  [{ HostConfig: { Mounts: [{ Type: "volume", Target: "/x" }] } }, 'mounts of type "volume"'],
+  [{ HostConfig: { VolumesFrom: ["a"] } }, "VolumesFrom"],
+  [{ HostConfig: { Links: ["a:b"] } }, "Links"],
+  [{ HostConfig: { RestartPolicy: { Name: "always" } } }, 'restart policy "always"'],
+  [{ HostConfig: { Runtime: "runc" } }, 'runtime "runc"'],
+  [{ HostConfig: { Isolation: "vm" } }, 'isolation "vm"'],
+  [{ HostConfig: { UsernsMode: "keep" } }, 'user namespace mode "keep"'],
+  [{ HostConfig: { DeviceRequests: [{ Count: -1 }] } }, "DeviceRequests"],
+  [{ HostConfig: { BlkioWeight: 10 } }, "BlkioWeight"],
+  [{ HostConfig: { StorageOpt: { size: "1g" } } }, "StorageOpt"],
+  [{ HostConfig: { NetworkMode: "mine" } }, 'the network "mine"'],
+  [{ NetworkingConfig: { EndpointsConfig: { mine: {} } } }, 'the network "mine"'],
+  [{ NetworkingConfig: { EndpointsConfig: { bridge: { Aliases: ["a"] } } } }, "aliases on bridge"],
+  [
+    {
+      NetworkingConfig: {
+        EndpointsConfig: { bridge: { IPAMConfig: { IPv4Address: "10.0.0.2" } } },
+      },
+    },
+    "fixed address",
+  ],
+  [{ Healthcheck: { Test: ["CMD", "x"] } }, "health checks"],
+  [{ NetworkDisabled: true }, "NetworkDisabled"],
+] as [ContainerCreateBody, string][])(
+  "what is not there is refused and named: %#",
+  (body, named) => {
+    expect(() => requestOf(body)).toThrow(named);
+    expect(() => requestOf(body)).toThrow(/^th(is|ese) options? (is|are) not supported yet: /);
+  },
+);
+
+test("all that is missing is named at once", () => {
+  expect(() => hostOf({ Links: ["a"], PublishAllPorts: true })).toThrow(
+    /PublishAllPorts.*; .*Links/,
+  );
+});

@@ -1,0 +1,178 @@
+import { expect, test } from "bun:test";
+import { fakeImage } from "../../test/support/fake-engine.ts";
+import { type TestServer, testServer } from "./testing.ts";
+
+async function send(
+  server: TestServer,
+  path: string,
+  body: string,
+): Promise<{ status: number; lines: unknown[] }> {
+  const response = await fetch(`http://d${path}`, { unix: server.socket, method: "POST", body });
+  const lines = (await response.text()).split("\r\n").filter((line) => line !== "");
+  return { status: response.status, lines: lines.map((line) => JSON.parse(line)) };
+}
+
+test("images are listed and inspected as Docker does", async () => {
+  await using server = await testServer();
+  expect((await server.call("GET", "/images/json")).json).toEqual([
+    {
+      Containers: 0,
+      Created: 1_700_000_000,
+      Id: fakeImage.id,
+      Labels: null,
+      ParentId: "",
+      RepoDigests: [],
+      RepoTags: ["busybox:test"],
+      SharedSize: -1,
+      Size: 4096,
+    },
+  ]);
+  expect((await server.call("GET", "/images/busybox:test/json")).json).toMatchObject({
+    Id: fakeImage.id,
+    Architecture: "amd64",
+    Os: "linux",
+    RootFS: { Type: "layers", Layers: fakeImage.config.rootfs.diff_ids },
+    Config: { Cmd: ["sh"], Env: ["PATH=/bin"], Entrypoint: null },
+  });
+});
+
+test("a missing image is named with its tag, except where Docker does not", async () => {
+  await using server = await testServer();
+  const missing = (name: string) => ({ status: 404, json: { message: `No such image: ${name}` } });
+  expect(await server.call("GET", "/images/nope/json")).toMatchObject(missing("nope:latest"));
+  expect(await server.call("GET", "/images/docker.io/library/nope:1/history")).toMatchObject(
+    missing("nope:1"),
+  );
+  expect(await server.call("DELETE", "/images/example.org/a/b")).toMatchObject(
+    missing("example.org/a/b:latest"),
+  );
+  expect(await server.call("GET", "/images/nope/get")).toMatchObject(missing("nope"));
+  expect(await server.call("GET", "/images/get?names=busybox:test&names=nope")).toMatchObject(
+    missing("nope"),
+  );
+});
+
+test("several images are saved at once", async () => {
+  await using server = await testServer();
+  const saved = await server.call("GET", "/images/get?names=busybox%3Atest&names=busybox:test");
+  expect(saved.text).toBe("archive of busybox:test busybox:test");
+  expect(saved.headers.get("content-type")).toBe("application/x-tar");
+});
+
+test("a load reports its progress, unless quiet, and what fails at the start has its status", async () => {
+  await using server = await testServer();
+  const loaded = { stream: "Loaded image: busybox:test\n" };
+  expect(await send(server, "/images/load?quiet=1", "a long archive")).toEqual({
+    status: 200,
+    lines: [loaded],
+  });
+  expect((await send(server, "/images/load", "a long archive")).lines).toEqual([
+    { status: "Loading layer", progressDetail: { current: 14, total: 14 }, id: "abc" },
+    loaded,
+  ]);
+  expect(await send(server, "/images/load", "short")).toMatchObject({ status: 400 });
+});
+
+test("an import passes its options on", async () => {
+  await using server = await testServer();
+  const query =
+    "fromSrc=-&repo=a%2Fb&tag=1&message=m&changes=CMD+x&changes=ENV+a%3Db&platform=linux%2Famd64";
+  expect(await send(server, `/images/create?${query}`, "tar")).toEqual({
+    status: 200,
+    lines: [{ status: fakeImage.id }],
+  });
+  expect(server.engine.calls).toContain(
+    'import 3 {"reference":"a/b:1","message":"m","platform":"linux/amd64","changes":["CMD x","ENV a=b"]}',
+  );
+});
+
+test("a pull says that it is not there yet, as a run of a missing image asks for one", async () => {
+  await using server = await testServer();
+  const answer = await server.call(
+    "POST",
+    "/images/create?fromImage=docker.io%2Flibrary%2Fnope&tag=latest",
+  );
+  expect(answer.status).toBe(501);
+  expect(answer.text).toContain(
+    "cannot pull docker.io/library/nope:latest: pulling from a registry is not supported yet",
+  );
+});
+
+test("a tag keeps the name that the user gave", async () => {
+  await using server = await testServer();
+  expect(
+    (await server.call("POST", "/images/busybox:test/tag?repo=docker.io%2Flibrary%2Ffoo&tag=1"))
+      .status,
+  ).toBe(201);
+  expect(server.engine.calls).toContain(`tag ${fakeImage.id} docker.io/library/foo:1`);
+});
+
+test("making an image streams progress, its id at the end, and a failure as the last line", async () => {
+  await using server = await testServer();
+  const path = "/thimble/v1/images/make?method=scratch&reference=a&cmd=/x";
+  expect((await send(server, path, "tar")).lines).toEqual([
+    { status: "halfway", progressDetail: {} },
+    { aux: { ID: fakeImage.id } },
+  ]);
+  const failed = await send(
+    server,
+    "/thimble/v1/images/make?method=debootstrap&reference=a&suite=bookworm&include=b,c",
+    "",
+  );
+  expect(failed.lines.at(-1)).toEqual({
+    errorDetail: { message: "the mirror is away" },
+    error: "the mirror is away",
+  });
+  expect(
+    await server.call("POST", "/thimble/v1/images/make?method=magic&reference=a"),
+  ).toMatchObject({ status: 400 });
+  expect(
+    await server.call(
+      "POST",
+      "/thimble/v1/images/make?method=debootstrap&reference=a&suite=..%2Fx",
+    ),
+  ).toMatchObject({
+    status: 400,
+    json: { message: expect.stringContaining("invalid query parameter suite") },
+  });
+});
+
+test("a plan comes as bytes, or described where main can do that", async () => {
+  const describePlan = (bytes: Uint8Array, format: string) => `${format}: ${Buffer.from(bytes)}`;
+  await using server = await testServer({ describePlan });
+  const body = { Image: "busybox:test" };
+  const bytes = await server.call("POST", "/thimble/v1/containers/plan", body);
+  expect(bytes.headers.get("content-type")).toBe("application/vnd.thimble.plan");
+  expect(bytes.text).toBe("plan of busybox:test");
+  const text = await server.call("POST", "/thimble/v1/containers/plan?format=text", body);
+  expect(text.text).toBe("text: plan of busybox:test");
+});
+
+test("what is not there yet is named; what one object of it is asked for is not found", async () => {
+  await using server = await testServer();
+  expect(await server.call("GET", "/networks")).toMatchObject({
+    status: 501,
+    json: { message: "listing networks is not supported yet: GET /networks" },
+  });
+  for (const [method, path] of [
+    ["POST", "/volumes/create"],
+    ["POST", "/build"],
+    ["POST", "/images/a/b/push"],
+    ["GET", "/system/df"],
+    ["POST", "/auth"],
+  ] as const)
+    expect((await server.call(method, path)).status).toBe(501);
+  expect(await server.call("GET", "/networks/x")).toMatchObject({
+    status: 404,
+    json: { message: "network x not found" },
+  });
+  expect(await server.call("GET", "/volumes/x")).toMatchObject({
+    status: 404,
+    json: { message: "get x: no such volume" },
+  });
+  expect(await server.call("GET", "/plugins/a/b/json")).toMatchObject({
+    status: 404,
+    json: { message: 'plugin "a/b" not found' },
+  });
+  expect((await server.call("GET", "/services/x")).status).toBe(503);
+});

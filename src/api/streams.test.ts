@@ -1,0 +1,217 @@
+import { expect, test } from "bun:test";
+import { type TestServer, testServer } from "./testing.ts";
+
+const upgrade = "Connection: Upgrade\r\nUpgrade: tcp\r\n";
+
+async function create(server: TestServer, cmd: readonly string[], rest = {}): Promise<void> {
+  await server.call("POST", "/containers/create?name=a", {
+    Image: "busybox:test",
+    Cmd: cmd,
+    ...rest,
+  });
+}
+
+async function exec(server: TestServer, cmd: readonly string[], rest = {}): Promise<string> {
+  await create(server, ["sleep"]);
+  await server.call("POST", "/containers/a/start");
+  const body = { Cmd: cmd, AttachStdin: true, AttachStdout: true, ...rest };
+  return ((await server.call("POST", "/containers/a/exec", body)).json as { Id: string }).Id;
+}
+
+function post(path: string, body = "", headers = upgrade): string {
+  return `POST ${path} HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`;
+}
+
+test("attach answers 101, carries frames, and a half-close ends the input only", async () => {
+  await using server = await testServer();
+  await create(server, ["cat"], { OpenStdin: true });
+  const client = await server.raw();
+  client.send(post("/containers/a/attach?stream=1&stdin=1&stdout=1"));
+  const headers = await client.until("\r\n\r\n");
+  expect(headers).toBe(
+    "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n",
+  );
+  await server.call("POST", "/containers/a/start");
+  client.send("hello\n");
+  client.halfClose();
+  expect((await client.rest()).slice(headers.length)).toBe("\x01\0\0\0\0\0\0\x06hello\n");
+});
+
+test("a client that does not ask for an upgrade gets the stream all the same", async () => {
+  await using server = await testServer();
+  await create(server, ["cat"], { OpenStdin: true });
+  const client = await server.raw();
+  client.send("POST /containers/a/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\nHost: d\r\n\r\n");
+  const headers = await client.until("\r\n\r\n");
+  expect(headers).toBe(
+    "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n",
+  );
+  await server.call("POST", "/containers/a/start");
+  client.send("hello\n");
+  client.halfClose();
+  expect((await client.rest()).slice(headers.length)).toBe("\x01\0\0\0\0\0\0\x06hello\n");
+});
+
+test("a body that comes with an attach is no standard input", async () => {
+  await using server = await testServer();
+  await create(server, ["cat"], { OpenStdin: true });
+  const client = await server.raw();
+  client.send(post("/containers/a/attach?stream=1&stdin=1&stdout=1", '{"stream":true}'));
+  await client.until("\r\n\r\n");
+  await server.call("POST", "/containers/a/start");
+  client.send("x");
+  client.halfClose();
+  expect(await client.rest()).toEndWith("\r\n\r\n\x01\0\0\0\0\0\0\x01x");
+});
+
+test("a terminal is raw, and the detach keys leave the program running", async () => {
+  await using server = await testServer();
+  await create(server, ["cat"], { OpenStdin: true, Tty: true });
+  const client = await server.raw();
+  client.send(post("/containers/a/attach?stream=1&stdin=1&stdout=1"));
+  expect(await client.until("\r\n\r\n")).toContain("vnd.docker.raw-stream");
+  await server.call("POST", "/containers/a/start");
+  client.send("hi\x10");
+  await client.until("hi");
+  client.send("\x11more");
+  expect(await client.rest()).toEndWith("\r\n\r\nhi");
+  expect(server.engine.containers.get("a").state.status).toBe("running");
+});
+
+test("bad detach keys are refused before anything is attached", async () => {
+  await using server = await testServer();
+  await create(server, ["cat"], { Tty: true });
+  const answer = await server.call("POST", "/containers/a/attach?detachKeys=ctrl-1");
+  expect(answer.status).toBe(400);
+  expect(server.engine.calls.filter((call) => call.startsWith("attach"))).toEqual([]);
+});
+
+test("the body of an exec start is read wherever it arrives, and input follows it", async () => {
+  await using server = await testServer();
+  const body = '{"Detach":false,"Tty":false}';
+  for (const cut of [0, 10, body.length]) {
+    const id = await exec(server, ["cat"]);
+    const client = await server.raw();
+    const whole = post(`/exec/${id}/start`, body);
+    const at = whole.length - body.length + cut;
+    client.send(whole.slice(0, at));
+    await server.call("GET", "/_ping");
+    client.send(`${whole.slice(at)}early`);
+    await client.until("early");
+    client.halfClose();
+    expect(await client.rest()).toEndWith("\x01\0\0\0\0\0\0\x05early");
+    await server.engine.containers.remove("a", { force: true, volumes: false });
+  }
+});
+
+test("an exec without an upgrade streams too, one detached answers at once", async () => {
+  await using server = await testServer();
+  const id = await exec(server, ["echo", "hi"]);
+  const client = await server.raw();
+  client.send(post(`/exec/${id}/start`, "{}", ""));
+  expect(await client.rest()).toBe(
+    "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n\x01\0\0\0\0\0\0\x03hi\n",
+  );
+  const second = await exec(server, ["sleep"]);
+  expect((await server.call("POST", `/exec/${second}/start`, { Detach: true })).status).toBe(200);
+  expect((await server.call("GET", `/exec/${second}/json`)).json).toMatchObject({
+    ID: second,
+    Running: true,
+    ExitCode: null,
+    ProcessConfig: { entrypoint: "sleep", arguments: [], tty: false, privileged: false },
+    OpenStdin: true,
+    Pid: 4243,
+  });
+});
+
+test("a program that does not start is told in the stream, or as the answer when detached", async () => {
+  await using server = await testServer();
+  const why =
+    'OCI runtime exec failed: exec failed: unable to start container process: exec: "nope": executable file not found in $PATH';
+  const id = await exec(server, ["nope"]);
+  const client = await server.raw();
+  client.send(post(`/exec/${id}/start`, "{}"));
+  const text = await client.rest();
+  expect(text).toStartWith("HTTP/1.1 101 UPGRADED");
+  expect(text).toEndWith(`\x02\0\0\0\0\0\0${String.fromCharCode(why.length + 2)}${why}\r\n`);
+  const detached = await exec(server, ["nope"]);
+  expect(await server.call("POST", `/exec/${detached}/start`, { Detach: true })).toMatchObject({
+    status: 400,
+    json: { message: why },
+  });
+});
+
+test("execs are refused where Docker refuses them", async () => {
+  await using server = await testServer();
+  await create(server, ["sleep"]);
+  const { id } = server.engine.containers.get("a");
+  const post = (body: object) => server.call("POST", "/containers/a/exec", body);
+  expect(await post({})).toMatchObject({
+    status: 400,
+    json: { message: "No exec command specified" },
+  });
+  expect(await post({ Cmd: ["x"] })).toMatchObject({
+    status: 409,
+    json: { message: `container ${id} is not running` },
+  });
+  expect(await server.call("POST", "/exec/nope/start", {})).toMatchObject({
+    status: 404,
+    json: { message: "No such exec instance: nope" },
+  });
+});
+
+test("a client that leaves ends what follows for it", async () => {
+  await using server = await testServer();
+  await create(server, ["sleep"]);
+  await server.call("POST", "/containers/a/start");
+  const logs = await server.raw();
+  logs.send("GET /containers/a/logs?stdout=1&follow=1 HTTP/1.1\r\nHost: d\r\n\r\n");
+  await logs.until("\r\n\r\n");
+  logs.destroy();
+  const events = await server.raw();
+  events.send("GET /events HTTP/1.1\r\nHost: d\r\n\r\n");
+  await events.until("\r\n\r\n");
+  events.destroy();
+  const all = () =>
+    ["logs ended", "unsubscribe"].every((call) => server.engine.calls.includes(call));
+  while (!all()) await server.call("GET", "/_ping");
+});
+
+test("logs have their type and want a stream", async () => {
+  await using server = await testServer();
+  await create(server, ["echo", "x"]);
+  await server.call("POST", "/containers/a/start");
+  const logs = await server.call("GET", "/containers/a/logs?stdout=1");
+  expect(logs.headers.get("content-type")).toBe("application/vnd.docker.multiplexed-stream");
+  expect(logs.text).toBe("\x01\0\0\0\0\0\0\x02x\n");
+  expect(await server.call("GET", "/containers/a/logs")).toMatchObject({
+    status: 400,
+    json: { message: "Bad parameters: you must choose at least one stream" },
+  });
+  expect((await server.call("GET", "/containers/a/logs?stdout=1&since=yesterday")).status).toBe(
+    400,
+  );
+});
+
+test("events are lines of JSON, exact to the nanosecond", async () => {
+  await using server = await testServer();
+  const client = await server.raw();
+  client.send(
+    "GET /events?since=5.5&filters=%7B%22type%22%3A%5B%22container%22%5D%7D HTTP/1.1\r\nHost: d\r\n\r\n",
+  );
+  await client.until("\r\n\r\n");
+  server.engine.emit({
+    type: "container",
+    action: "start",
+    id: "x",
+    attributes: { image: "busybox:test", name: "a" },
+    time: 1_700_000_000_123_456_789n,
+  });
+  expect(await client.until("}\n")).toContain(
+    '{"status":"start","id":"x","from":"busybox:test","Type":"container","Action":"start","Actor":{"ID":"x","Attributes":{"image":"busybox:test","name":"a"}},"scope":"local","time":1700000000,"timeNano":1700000000123456789}\n',
+  );
+  expect(server.engine.calls).toContain(
+    'subscribe {"since":"5500000000","filters":{"type":["container"]}}',
+  );
+  client.destroy();
+});

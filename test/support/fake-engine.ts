@@ -1,0 +1,421 @@
+import { PassThrough, Readable, Writable } from "node:stream";
+import { type ContainerId, type ExecId, Fault, newId } from "../../src/base/index.ts";
+import type {
+  AttachedStream,
+  Container,
+  ContainerState,
+  CreateRequest,
+  Engine,
+  EngineEvent,
+  Exec,
+  ExecRequest,
+  ImageDetail,
+} from "../../src/engine/contract.ts";
+import type { DiffId, Digest } from "../../src/image/index.ts";
+import { encodeFrame } from "../../src/wire/index.ts";
+
+/**
+ * An engine in memory, for tests of what stands before it. Its programs: `cat` copies
+ * its input, `echo` prints its arguments, `sleep` waits for a signal, `fail` exits
+ * with 3, and whatever starts with "no" cannot be executed.
+ */
+export interface FakeEngine extends Engine {
+  /** What reached the engine, in order. */
+  readonly calls: string[];
+  emit(event: EngineEvent): void;
+}
+
+interface Process {
+  readonly argv: readonly string[];
+  readonly tty: boolean;
+  readonly output: PassThrough;
+  readonly input: Writable;
+  readonly ended: PromiseWithResolvers<number>;
+  readonly log: Uint8Array[];
+}
+
+const imageId = `sha256:${"ab".repeat(32)}` as Digest;
+
+export const fakeImage: ImageDetail = {
+  id: imageId,
+  tags: ["busybox:test"],
+  digests: [],
+  created: 1_700_000_000,
+  size: 4096,
+  labels: {},
+  containers: 0,
+  config: {
+    architecture: "amd64",
+    os: "linux",
+    created: "2023-11-14T22:13:20Z",
+    config: { Cmd: ["sh"], Env: ["PATH=/bin"] },
+    rootfs: { type: "layers", diff_ids: [`sha256:${"cd".repeat(32)}` as DiffId] },
+  },
+};
+
+const created: ContainerState = {
+  status: "created",
+  pid: 0,
+  exitCode: 0,
+  error: "",
+  oomKilled: false,
+  startedAt: 0n,
+  finishedAt: 0n,
+};
+
+export function createFakeEngine(): FakeEngine {
+  const calls: string[] = [];
+  const containers = new FakeContainers(calls);
+  const listeners = new Set<(event: EngineEvent) => void>();
+  return {
+    calls,
+    emit: (event) => {
+      for (const listener of listeners) listener(event);
+    },
+    containers,
+    execs: fakeExecs(containers, calls),
+    images: fakeImages(calls),
+    events: { subscribe: ({ signal, ...rest }) => subscribe(listeners, signal, calls, rest) },
+    info: async () => ({
+      id: "fake",
+      name: "host",
+      dataRoot: "/var/lib/thimble",
+      containers: { running: 0, paused: 0, stopped: 0 },
+      images: 1,
+      kernelVersion: "6.1.0",
+      operatingSystem: "Debian",
+      osVersion: "12",
+      architecture: "x86_64",
+      cpus: 2,
+      memory: 1 << 30,
+      cgroupVersion: 2,
+      storageDriver: "overlay2",
+      securityOptions: ["name=seccomp,profile=builtin"],
+      warnings: [],
+    }),
+    reconcile: async () => undefined,
+    close: async () => undefined,
+  };
+}
+
+async function* subscribe(
+  listeners: Set<(event: EngineEvent) => void>,
+  signal: AbortSignal,
+  calls: string[],
+  options: object,
+): AsyncGenerator<EngineEvent> {
+  calls.push(
+    `subscribe ${JSON.stringify(options, (_, value) => (typeof value === "bigint" ? String(value) : value))}`,
+  );
+  const queue: EngineEvent[] = [];
+  let wake = Promise.withResolvers<void>();
+  const listener = (event: EngineEvent) => {
+    queue.push(event);
+    wake.resolve();
+  };
+  signal.addEventListener("abort", () => wake.resolve());
+  listeners.add(listener);
+  try {
+    while (!signal.aborted) {
+      for (const event of queue.splice(0)) yield event;
+      await wake.promise;
+      wake = Promise.withResolvers();
+    }
+  } finally {
+    listeners.delete(listener);
+    calls.push("unsubscribe");
+  }
+}
+
+function run(argv: readonly string[], tty: boolean): Process {
+  const [program = "", ...rest] = argv;
+  if (program.startsWith("no"))
+    throw new Fault("not_found", `no ${program} in PATH`, { stage: "exec", errno: "ENOENT" });
+  if (program === "/etc")
+    throw new Fault("denied", "is a directory", { stage: "exec", errno: "EISDIR" });
+  const output = new PassThrough();
+  const ended = Promise.withResolvers<number>();
+  const log: Uint8Array[] = [];
+  const print = (bytes: Uint8Array) => {
+    const chunk = tty ? Uint8Array.from(bytes) : encodeFrame("stdout", bytes);
+    log.push(chunk);
+    output.write(chunk);
+  };
+  const input = new Writable({
+    write(chunk: Uint8Array, _encoding, done) {
+      if (program === "cat") print(chunk);
+      done();
+    },
+    final(done) {
+      if (program === "cat") ended.resolve(0);
+      done();
+    },
+  });
+  if (program === "echo") {
+    print(Buffer.from(`${rest.join(" ")}\n`));
+    ended.resolve(0);
+  }
+  if (program === "fail") ended.resolve(3);
+  void ended.promise.then(() => output.end());
+  return { argv, tty, output, input, ended, log };
+}
+
+function streamOf(process: Promise<Process>, tty: boolean): AttachedStream {
+  const output = new PassThrough();
+  const input = new Writable({
+    write: (chunk: Uint8Array, _encoding, done) =>
+      void process.then((each) => each.input.write(chunk, done)),
+    final: (done) => void process.then((each) => each.input.end(done)),
+  });
+  void process.then((each) => each.output.pipe(output));
+  return {
+    input,
+    output,
+    tty,
+    async [Symbol.asyncDispose]() {
+      output.destroy();
+    },
+  };
+}
+
+interface Entry {
+  container: Container;
+  readonly started: PromiseWithResolvers<Process>;
+  readonly exited: PromiseWithResolvers<{ exitCode: number }>;
+}
+
+class FakeContainers implements Pick<Engine["containers"], keyof Engine["containers"]> {
+  readonly #entries = new Map<string, Entry>();
+  readonly #calls: string[];
+
+  constructor(calls: string[]) {
+    this.#calls = calls;
+  }
+
+  #entry(ref: string): Entry {
+    for (const entry of this.#entries.values())
+      if (entry.container.name === ref || entry.container.id.startsWith(ref)) return entry;
+    throw new Fault("not_found", `there is no ${ref}`, { about: ref });
+  }
+
+  async create(request: CreateRequest) {
+    this.#calls.push(`create ${request.config.image}`);
+    if (!fakeImage.tags.includes(request.config.image)) throw new Fault("not_found", "no image");
+    const name = request.name ?? `fake${this.#entries.size}`;
+    if ([...this.#entries.values()].some((each) => each.container.name === name))
+      throw new Fault("exists", `${name} is taken`);
+    const id = newId<ContainerId>();
+    this.#entries.set(id, {
+      container: containerFor(id, name, request),
+      started: Promise.withResolvers(),
+      exited: Promise.withResolvers(),
+    });
+    return { id, warnings: [] };
+  }
+
+  async plan(request: CreateRequest) {
+    return Buffer.from(`plan of ${request.config.image}`);
+  }
+
+  async start(ref: string) {
+    const entry = this.#entry(ref);
+    const process = run(entry.container.argv, entry.container.config.tty);
+    this.#state(entry, { status: "running", pid: 4242, startedAt: 1_700_000_001_500_000_000n });
+    entry.started.resolve(process);
+    void process.ended.promise.then((exitCode) => {
+      this.#state(entry, {
+        status: "exited",
+        pid: 0,
+        exitCode,
+        finishedAt: 1_700_000_002_000_000_000n,
+      });
+      entry.exited.resolve({ exitCode });
+    });
+  }
+
+  #state(entry: Entry, state: Partial<ContainerState>): void {
+    entry.container = { ...entry.container, state: { ...entry.container.state, ...state } };
+  }
+
+  async stop(ref: string, options: object) {
+    this.#calls.push(`stop ${JSON.stringify(options)}`);
+    const { container, started } = this.#entry(ref);
+    if (container.state.status !== "running") throw new Fault("not_modified", "not running");
+    (await started.promise).ended.resolve(143);
+  }
+
+  async restart(ref: string) {
+    await this.start(ref);
+  }
+
+  async kill(ref: string, signal: string) {
+    if (!/^(SIG)?(KILL|TERM|HUP|INT)$/.test(signal))
+      throw new Fault("invalid", `what is ${signal}?`);
+    (await this.#entry(ref).started.promise).ended.resolve(137);
+  }
+
+  async remove(ref: string) {
+    this.#entries.delete(this.#entry(ref).container.id);
+  }
+
+  async rename(ref: string, name: string) {
+    const entry = this.#entry(ref);
+    if ([...this.#entries.values()].some((each) => each.container.name === name))
+      throw new Fault("exists", `${name} is taken`);
+    entry.container = { ...entry.container, name };
+  }
+
+  async wait(ref: string) {
+    const { exited } = this.#entry(ref);
+    this.#calls.push("wait");
+    return { result: exited.promise };
+  }
+
+  get(ref: string) {
+    return this.#entry(ref).container;
+  }
+
+  list({ all, limit }: { all: boolean; limit?: number }) {
+    const found = [...this.#entries.values()].map((each) => each.container);
+    return found.filter((each) => all || each.state.status === "running").slice(0, limit);
+  }
+
+  async *logs(ref: string, { signal, follow }: { signal?: AbortSignal; follow: boolean }) {
+    const { container, started, exited } = this.#entry(ref);
+    if (container.state.status === "created" && !follow) return;
+    for (const chunk of (await started.promise).log) yield chunk;
+    if (!follow) return;
+    const gone = Promise.withResolvers<void>();
+    signal?.addEventListener("abort", () => gone.resolve());
+    await Promise.race([exited.promise, gone.promise]);
+    this.#calls.push("logs ended");
+  }
+
+  async attach(ref: string, request: object) {
+    this.#calls.push(`attach ${JSON.stringify(request)}`);
+    const { container, started } = this.#entry(ref);
+    return streamOf(started.promise, container.config.tty);
+  }
+
+  async resize(_ref: string, { rows, columns }: { rows: number; columns: number }) {
+    this.#calls.push(`resize ${rows}x${columns}`);
+  }
+
+  async size() {
+    return { writable: 10, total: 4106 };
+  }
+
+  async top() {
+    return { titles: ["PID"], processes: [["4242"]] };
+  }
+
+  async *export() {
+    yield Buffer.from("a tar");
+  }
+
+  async prune() {
+    return { removed: [], bytes: 0 };
+  }
+}
+
+function containerFor(
+  id: ContainerId,
+  name: string,
+  { config, host, owner }: CreateRequest,
+): Container {
+  return {
+    id,
+    name,
+    imageId,
+    createdAt: 1_700_000_000_120_000_000n,
+    owner,
+    config,
+    host,
+    argv: [...(config.entrypoint ?? []), ...(config.cmd ?? ["sh"])],
+    state: created,
+    restartCount: 0,
+    paths: {
+      hostname: "/c/hostname",
+      hosts: "/c/hosts",
+      resolvConf: "/c/resolv.conf",
+      log: "/c/log",
+      lowerDirectories: ["/l"],
+      upperDirectory: "/u",
+      workDirectory: "/w",
+    },
+    execIds: [],
+  };
+}
+
+function fakeExecs(containers: FakeContainers, calls: string[]): Engine["execs"] {
+  const execs = new Map<string, Exec>();
+  const get = (id: string): Exec => {
+    const exec = execs.get(id);
+    if (!exec) throw new Fault("not_found", `there is no exec ${id}`);
+    return exec;
+  };
+  return {
+    get,
+    async create(ref: string, request: ExecRequest) {
+      const id = newId<ExecId>();
+      execs.set(id, { id, containerId: containers.get(ref).id, request, running: false, pid: 0 });
+      return id;
+    },
+    async start(id, { detach }) {
+      const exec = get(id);
+      calls.push(`exec ${exec.request.argv.join(" ")}`);
+      let process: Process;
+      try {
+        process = run(exec.request.argv, exec.request.tty);
+      } catch (error) {
+        execs.set(id, { ...exec, exitCode: 127 });
+        throw error;
+      }
+      execs.set(id, { ...exec, running: true, pid: 4243 });
+      void process.ended.promise.then((exitCode) => execs.set(id, { ...exec, exitCode }));
+      return detach ? undefined : streamOf(Promise.resolve(process), exec.request.tty);
+    },
+    async resize(_id, { rows, columns }) {
+      calls.push(`resize ${rows}x${columns}`);
+    },
+  };
+}
+
+function fakeImages(calls: string[]): Engine["images"] {
+  const known = (ref: string) => {
+    if (ref !== imageId && !fakeImage.tags.includes(ref))
+      throw new Fault("not_found", `what is ${ref}?`);
+    return fakeImage;
+  };
+  const swallow = async (archive: AsyncIterable<Uint8Array>) => {
+    let bytes = 0;
+    for await (const chunk of archive) bytes += chunk.byteLength;
+    return bytes;
+  };
+  return {
+    list: async () => [fakeImage],
+    get: async (ref) => known(ref),
+    history: async () => [],
+    tag: async (source, target) => void calls.push(`tag ${source} ${target}`),
+    remove: async (ref) => [{ untagged: ref }],
+    prune: async () => ({ deleted: [], bytes: 0 }),
+    async load(archive, report) {
+      const bytes = await swallow(archive);
+      if (bytes < 10) throw new Fault("invalid", "this is no archive");
+      report({ id: "abc", status: "Loading layer", current: bytes, total: bytes });
+      return [{ id: imageId, tag: "busybox:test" }];
+    },
+    save: (refs) => Readable.from([Buffer.from(`archive of ${refs.join(" ")}`)]),
+    async import(archive, options) {
+      calls.push(`import ${await swallow(archive)} ${JSON.stringify(options)}`);
+      return imageId;
+    },
+    async make(request, report) {
+      calls.push(`make ${request.method} ${request.reference}`);
+      report({ status: "halfway" });
+      if (request.method === "debootstrap") throw new Fault("unavailable", "the mirror is away");
+      await swallow(request.files);
+      return imageId;
+    },
+  };
+}
