@@ -42,7 +42,8 @@ export function describePlan(plan: LaunchPlan): string {
     .join("\n");
 }
 
-type Field = readonly [name: string, value: string | undefined];
+/** A value of several lines goes on below its first one; without a value there is no line. */
+type Field = readonly [name: string, value: string | readonly string[] | undefined];
 
 function overview(plan: LaunchPlan): readonly Field[] {
   const modes = {
@@ -157,7 +158,7 @@ function limits(plan: LaunchPlan): readonly (readonly string[])[] {
 function capabilities(plan: LaunchPlan): readonly Field[] {
   const masks = plan.capabilities;
   const list = (mask: bigint) =>
-    wrap(capabilityNames(mask).map((name) => name.replace("CAP_", ""))) || "none";
+    wrap(capabilityNames(mask).map((name) => name.replace("CAP_", "")));
   const privileges = plan.noNewPrivileges ? "never (no_new_privs)" : "setuid and file capabilities";
   if (!masks) return [["more privileges", privileges]];
   const { bounding, effective, permitted, inheritable, ambient } = masks;
@@ -220,21 +221,17 @@ function streams(plan: LaunchPlan): readonly Field[] {
   ];
 }
 
-/** A value of several lines goes on below its first one. */
 function fields(list: readonly Field[]): readonly string[] {
-  const rows = list.flatMap(([name, value]) =>
-    value === undefined
-      ? []
-      : value.split(lineBreak).map((line, index) => [index === 0 ? name : "", line]),
-  );
+  const rows = list.flatMap(([name, value]) => {
+    const lines = value === undefined ? [] : typeof value === "string" ? [value] : value;
+    return lines.map((line, index) => [index === 0 ? name : "", line]);
+  });
   return table(rows);
 }
 
-/** Stands for the end of a line that is ours: a newline of the container's is escaped instead. */
-const lineBreak = "\u2028";
 const wrapAt = 72;
 
-function wrap(words: readonly string[]): string {
+function wrap(words: readonly string[]): readonly string[] {
   const lines: string[] = [];
   for (const word of words) {
     const last = lines.at(-1);
@@ -242,7 +239,7 @@ function wrap(words: readonly string[]): string {
       lines[lines.length - 1] = `${last} ${word}`;
     else lines.push(word);
   }
-  return lines.join(lineBreak);
+  return lines.length > 0 ? lines : ["none"];
 }
 
 /** Columns as wide as their widest cell; the last one is as long as it likes. */
@@ -267,10 +264,13 @@ function quote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** Container strings must not move the reader's cursor. */
+/** Controls, line separators and what turns the direction of text: container strings must not rewrite what the reader sees. */
+const unprintable = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
 function plain(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
+  return text.replace(unprintable, (character) => {
     const known = { "\n": "\\n", "\t": "\\t", "\r": "\\r" }[character];
-    return known ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+    const code = character.charCodeAt(0).toString(16);
+    return known ?? (code.length > 2 ? `\\u${code}` : `\\x${code.padStart(2, "0")}`);
   });
 }

@@ -83,7 +83,7 @@ function compileProgram(seccomp: OciSeccomp): Uint8Array {
   // The first architecture is the machine's own; written last, its check runs first.
   for (const [audit, members] of [...byAudit].toReversed()) {
     const ranges = members.flatMap((member) => rangesOf(seccomp, member));
-    const gaps = fillGaps(ranges);
+    const gaps = fillGaps(members, ranges);
     const tree = compileTree(assembler, gaps);
     next = assembler.branch(JUMP_EQ, audit, assembler.load(NUMBER, tree), next);
   }
@@ -208,11 +208,12 @@ function returnValue(action: SeccompAction, errno: number | undefined): number {
 }
 
 /** Numbers of x32 where a filter has x86-64 alone, and the other way round, are another architecture's. */
-function fillGaps(ranges: readonly Range[]): readonly Range[] {
-  const sorted = ranges.toSorted((a, b) => a.start - b.start);
-  const first = sorted[0];
-  const complete = first && first.start > 0 ? [{ start: 0, verdict: verdict(KILL_THREAD) }] : [];
-  return mergeEqual([...complete, ...sorted]);
+function fillGaps(members: readonly Architecture[], ranges: readonly Range[]): readonly Range[] {
+  const edges = [0, ...members.map((member) => member.end)].filter(
+    (edge) => edge < 2 ** 32 && !members.some((member) => member.start === edge),
+  );
+  const foreign = edges.map((start) => ({ start, verdict: verdict(KILL_THREAD) }));
+  return mergeEqual([...foreign, ...ranges].sort((a, b) => a.start - b.start));
 }
 
 function mergeEqual(ranges: readonly Range[]): readonly Range[] {
