@@ -14,6 +14,7 @@ import {
   type ImageSource,
   policyRcD,
   removeMountPoints,
+  renderExtendedStates,
   renderSources,
   type SmallFile,
   skeleton,
@@ -64,7 +65,7 @@ export class Build {
     await this.#makeDirectories(created);
     await this.#unpackEssential(plan, repositories);
     await this.#install(plan, created);
-    await this.#finish(repositories, origin, created);
+    await this.#finish(plan, repositories, origin, created);
     const packages = [...plan.essential, ...plan.rest.flat()]
       .map(({ name, version, architecture }) => ({ name, version, architecture }))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -201,6 +202,7 @@ export class Build {
   }
 
   async #finish(
+    plan: Plan,
     repositories: readonly OpenRepository[],
     origin: Origin,
     created: Date,
@@ -231,6 +233,12 @@ export class Build {
           type: "file",
           mode: 0o644,
           content: sources,
+        },
+        {
+          name: "var/lib/apt/extended_states",
+          type: "file",
+          mode: 0o644,
+          content: renderExtendedStates(plan.automatic, this.#architecture),
         },
       ],
       created,

@@ -16,6 +16,8 @@ export interface Plan {
   readonly essential: readonly DebianPackage[];
   /** All others, in runs to unpack and configure one after the other. */
   readonly rest: readonly (readonly DebianPackage[])[];
+  /** Names of those in `rest` that nobody asked for but another package: `apt autoremove` may take them away. */
+  readonly automatic: readonly string[];
 }
 
 /** Chooses in two steps, as the installation goes: first the essential set by itself, then the rest beside it. */
@@ -37,5 +39,10 @@ export function planInstallation(
     ...(variant === "-" ? index.ofPriority("important") : []),
   ];
   const rest = resolve(index, wanted, essential);
-  return { essential: inUnpackOrder(essential), rest: inRuns(inUnpackOrder(rest)) };
+  const asked = new Set(wanted.map(({ name }) => name));
+  return {
+    essential: inUnpackOrder(essential),
+    rest: inRuns(inUnpackOrder(rest)),
+    automatic: rest.map(({ name }) => name).filter((name) => !asked.has(name)),
+  };
 }

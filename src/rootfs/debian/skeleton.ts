@@ -79,7 +79,7 @@ export const policyRcD: SmallFile = {
  */
 export const cleanupScript = `
 rm -rf ${debsTarget} /usr/sbin/policy-rc.d
-rm -rf /tmp/* /tmp/.[!.]* /var/tmp/* /var/lib/apt/lists/*
+rm -rf /tmp/* /tmp/.[!.]* /var/tmp/*
 rm -f /var/cache/apt/*.bin /var/cache/apt/archives/*.deb /var/cache/ldconfig/aux-cache
 rm -f /var/log/dpkg.log /var/log/alternatives.log /var/log/bootstrap.log /var/log/apt/*
 rm -f /var/cache/debconf/*-old /var/lib/dpkg/*-old
@@ -127,4 +127,11 @@ export function renderSources(sources: readonly ImageSource[]): string {
       ].join("\n"),
     )
     .join("\n");
+}
+
+/** apt's record of what came along as a dependency (/var/lib/apt/extended_states). */
+export function renderExtendedStates(names: readonly string[], architecture: string): string {
+  return names
+    .map((name) => `Package: ${name}\nArchitecture: ${architecture}\nAuto-Installed: 1\n\n`)
+    .join("");
 }
