@@ -138,10 +138,15 @@ function matchesEvent(event: EngineEvent, filters: Filters): boolean {
     any("daemon", about("daemon")) &&
     any(
       "image",
-      (value) => about("image")(value) || withoutTag(attributes.image ?? "") === withoutTag(value),
+      (value) => about("image")(value) || withoutTag(imageOf(event)) === withoutTag(value),
     ) &&
     matchesLabels(attributes, filters.label ?? [])
   );
+}
+
+/** The image that an event is about, or that its container was made of. */
+function imageOf({ type, attributes }: EngineEvent): string {
+  return (type === "image" ? attributes.name : attributes.image) ?? "";
 }
 
 function withoutTag(reference: string): string {
