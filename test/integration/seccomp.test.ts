@@ -120,6 +120,9 @@ const ranges = [
   { name: "i386", arch: I386, first: 0, last: 700 },
 ] as const;
 
+/** uretprobe and map_shadow_stack: the kernel has them on x86-64 only, and versions of libseccomp disagree about x32. */
+const disputed = new Set([x32Bit + 335, x32Bit + 453]);
+
 /** The highest number that a profile names; runc, not libseccomp, answers ENOSYS above it. */
 function highest(rules: readonly SeccompRule[], table: keyof typeof syscallTables): number {
   const names = rules.flatMap((rule) => rule.names);
@@ -143,6 +146,7 @@ function expectSameVerdicts(seccomp: OciSeccomp, { program, unknown }: Reference
   for (const { name, arch, first, last } of ranges) {
     const end = highest(known.syscalls, name);
     for (let number = first; number <= last; number++) {
+      if (disputed.has(number)) continue;
       for (const sample of values) {
         const call = { arch, number, args: [sample, sample, 0n, 0n, 0n, 0n] };
         const [ours, theirs] = [runFilter(own, call), runFilter(program, call)];
