@@ -168,16 +168,21 @@ class BridgeNetwork implements Network {
   }
 
   async #make(): Promise<Endpoint> {
-    const { bridge, addresses } = await this.#ready();
+    for (;;) {
+      const { bridge, addresses } = await this.#ready();
+      const endpoint = await this.#build(bridge, addresses);
+      if (!this.#adopted.has(parseIpv4(endpoint.address) ?? 0)) return endpoint;
+      // The address was adopted in the meantime.
+      endpoint.netns.close();
+    }
+  }
+
+  async #build(bridge: Bridge, addresses: AddressPool): Promise<Endpoint> {
     const address = addresses.take();
     try {
-      const endpoint = await makeEndpoint({ bridge, address, gateway: addresses.gateway });
-      if (!this.#adopted.has(address)) return endpoint;
-      // It was adopted in the meantime.
-      endpoint.netns.close();
-      return await this.#make();
+      return await makeEndpoint({ bridge, address, gateway: addresses.gateway });
     } catch (error) {
-      addresses.release(address);
+      if (!this.#adopted.has(address)) addresses.release(address);
       // Someone deleted the bridge under us: make it again next time.
       if (isFault(error, "not_found") || isFault(error, "invalid")) this.#ground = undefined;
       throw error;
