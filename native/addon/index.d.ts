@@ -108,4 +108,7 @@ export interface Addon {
   netlinkExchange(id: ReportId, netns: number, protocol: number, messages: Uint8Array): number;
   /** `settings`: path below /proc/sys/net and value, alternating. Reports a descriptor of the namespace. */
   newNetworkNamespace(id: ReportId, settings: Block): number;
+
+  /** Loads `program` (struct bpf_insn...) and attaches it to a cgroup v2 directory beside others. */
+  attachDeviceProgram(cgroup: number, program: Uint8Array): number;
 }

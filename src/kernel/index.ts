@@ -13,6 +13,7 @@
 export { addonPath, useAddon } from "./addon.ts";
 export { Channel, type ChannelOptions, openChannel } from "./channel.ts";
 export * from "./descriptors.ts";
+export { attachDeviceProgram } from "./device-program.ts";
 export { errnoName } from "./errno.ts";
 export { type Directory, Fd } from "./fd.ts";
 export * from "./files.ts";

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Fault, isFault } from "#base";
 import type { FdIndex, LaunchPlan } from "#helper";
 import {
+  attachDeviceProgram,
   eventFd,
   type Fd,
   O_DIRECTORY,
@@ -12,7 +13,8 @@ import {
   pidfdSendSignal,
 } from "#kernel";
 import type { CgroupMount } from "../compile-mount.ts";
-import type { Resources } from "../resources.ts";
+import type { DeviceRule, Resources } from "../resources.ts";
+import { compileDeviceProgram } from "./device-program.ts";
 import { type Hierarchy, hierarchyName, type Layout } from "./hierarchy.ts";
 import { type Setting, settingsV1, settingsV2 } from "./setting.ts";
 import { type CgroupStats, parseKeyed, statsV1, statsV2 } from "./stats.ts";
@@ -104,14 +106,32 @@ export class ContainerCgroup implements AsyncDisposable {
     return { oomCounter, oomEvent };
   }
 
-  /** Applies limits; what is absent stays as it is. Devices are only set on creation. */
+  /** Applies limits; what is absent stays as it is. */
   apply(resources: Resources): void {
     const { settings, warnings } =
       this.#layout.version === 2 ? settingsV2(resources) : settingsV1(resources);
     this.#warnings.push(...warnings);
     for (const setting of this.#inSafeOrder(settings)) this.#write(setting);
+    if (this.#layout.version === 2 && resources.devices) this.#restrictDevices(resources.devices);
   }
 
+  /** v2: a program of the cgroup's own. Who may not load one gets a warning, everything else wrong is a fault. */
+  #restrictDevices(rules: readonly DeviceRule[]): void {
+    const program = compileDeviceProgram(rules);
+    if (!program) return;
+    const [path = ""] = this.paths;
+    using directory = openat2(undefined, path, { flags: O_RDONLY | O_DIRECTORY });
+    try {
+      attachDeviceProgram(directory, program);
+    } catch (error) {
+      if (!isFault(error, "denied")) throw error;
+      this.#warnings.push(
+        "devices are not restricted: this process may not load a program for its cgroups (CAP_BPF)",
+      );
+    }
+  }
+
+  /** Changes limits of a container that runs. */
   update(resources: Omit<Resources, "devices">): void {
     try {
       this.apply(resources);
