@@ -13,3 +13,4 @@ export type { Variant } from "./debian/selection.ts";
 export type { Executor, ExecutorTask } from "./executor.ts";
 export type { Progress, Report } from "./progress.ts";
 export type { RootTree } from "./root-tree.ts";
+export { makeScratch, type ScratchOptions } from "./scratch.ts";

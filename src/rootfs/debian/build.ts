@@ -121,7 +121,6 @@ export class Build {
 
   async #makeDirectories(created: Date): Promise<void> {
     const { root, debs, inert } = this.#paths;
-    await mkdir(root, { mode: 0o755 });
     await mkdir(debs, { mode: 0o755 });
     await writeFile(inert, "#!/bin/sh\nexit 0\n", { mode: 0o755 });
     await writeFiles(root, skeleton(this.#architecture), created);
@@ -195,6 +194,7 @@ export class Build {
       report,
       signal,
     });
+    report({ id: "install", status: `Installing ${total} packages`, current: 0, total });
     await dpkg.install(plan.essential.map(fileName), { total, inert: false });
     for (const run of plan.rest) await dpkg.install(run.map(fileName), { total, inert: true });
     await dpkg.finish();

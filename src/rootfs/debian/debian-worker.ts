@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { Fault, faultOf } from "#base";
 import { readTar } from "#tar";
+import { TreeWriter } from "../tree-writer.ts";
 import { type Compression, findData } from "./archive.ts";
 import { clampTimes } from "./clamp-times.ts";
 import { decompress } from "./decompress.ts";
@@ -8,7 +9,6 @@ import type { Answer, Jobs, Request } from "./job.ts";
 import { PackageIndex } from "./package-index.ts";
 import { planInstallation } from "./selection.ts";
 import { verifyClearSigned } from "./signature.ts";
-import { TreeWriter } from "./tree-writer.ts";
 
 /** The thread behind `WorkerPool`: one job at a time, until it is told to end. */
 declare const self: {

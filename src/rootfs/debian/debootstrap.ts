@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault, faultOf } from "#base";
 import type { Executor } from "../executor.ts";
@@ -61,6 +61,7 @@ export async function debootstrap(options: DebootstrapOptions): Promise<DebianTr
     inert: join(options.workDir, "inert"),
   };
   checkNames(options);
+  await mkdir(paths.root, { mode: 0o755 });
   try {
     await using pool = new WorkerPool(2);
     return await new Build(

@@ -186,9 +186,11 @@ function select(
 }
 
 function conflictBetween(one: DebianPackage, other: DebianPackage): string | undefined {
-  for (const [relation] of one.conflicts)
-    if (relation !== undefined && one.name !== other.name && meets(other, relation))
-      return `${one.name} ${one.version} does not go with ${formatRelation(relation)}, which ${other.name} ${other.version} is`;
+  for (const [relation] of one.conflicts) {
+    if (relation === undefined || one.name === other.name || !meets(other, relation)) continue;
+    const via = relation.name === other.name ? "" : ` (which provides ${relation.name})`;
+    return `${one.name} ${one.version} conflicts with ${other.name} ${other.version}${via}`;
+  }
   return undefined;
 }
 

@@ -1,8 +1,8 @@
 import { lstatSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { TarHeader } from "#tar";
+import { TreeWriter } from "../tree-writer.ts";
 import { debsTarget } from "./dpkg.ts";
-import { TreeWriter } from "./tree-writer.ts";
 
 /** Writes small files into a tree as its own links lead, never out of it. */
 export async function writeFiles(
