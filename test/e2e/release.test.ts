@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+const clone = join(import.meta.dir, "../..");
+
+/** The release file alone, in a directory that tries to run code in its name. */
+describe("the release file", () => {
+  let place = "";
+  let runRoot = "";
+  let daemon: Bun.Subprocess | undefined;
+  let host = "";
+
+  const environment = () => ({
+    PATH: "/nowhere",
+    HOME: place,
+    TMPDIR: join(place, "tmp"),
+    BUN_OPTIONS: "",
+  });
+
+  async function thimble(...argv: string[]) {
+    const child = Bun.spawn([join(place, "thimble"), "-H", host, ...argv], {
+      cwd: place,
+      env: environment(),
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const [out, err, status] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ]);
+    return { out, err, status };
+  }
+
+  beforeAll(async () => {
+    const build = Bun.spawn([process.execPath, "scripts/build.ts"], {
+      cwd: clone,
+      stdout: "pipe",
+      stderr: "inherit",
+    });
+    expect(await build.exited).toBe(0);
+    place = await mkdtemp("/var/tmp/thimble-release-");
+    runRoot = await mkdtemp("/run/thimble-release-");
+    host = `unix://${runRoot}/thimble.sock`;
+    await mkdir(join(place, "tmp"));
+    await copyFile(join(clone, "dist/thimble"), join(place, "thimble"));
+    await writeFile(
+      join(place, "hostile.ts"),
+      `require("node:fs").writeFileSync(${JSON.stringify(join(place, "ran"))}, "");`,
+    );
+    await writeFile(join(place, "bunfig.toml"), 'preload = ["./hostile.ts"]\n');
+    await writeFile(
+      join(place, ".env"),
+      "THIMBLE_HOST=unix:///hostile.sock\nBUN_OPTIONS=--preload=./hostile.ts\n",
+    );
+    await writeFile(join(place, "package.json"), '{"imports":{"#cli":"./hostile.ts"}}\n');
+    await writeFile(
+      join(place, "tsconfig.json"),
+      '{"compilerOptions":{"paths":{"*":["./hostile.ts"]}}}\n',
+    );
+    daemon = Bun.spawn(
+      [
+        join(place, "thimble"),
+        "daemon",
+        "--data-root",
+        join(place, "data"),
+        "--run-root",
+        runRoot,
+        "-H",
+        host,
+      ],
+      { cwd: place, env: environment(), stdin: "ignore", stdout: "ignore", stderr: "inherit" },
+    );
+    for (let attempt = 0; (await thimble("info")).status !== 0; attempt++) {
+      if (attempt > 100) throw new Error("the engine of the release file does not answer");
+      await Bun.sleep(50);
+    }
+  }, 120_000);
+
+  afterAll(async () => {
+    daemon?.kill("SIGTERM");
+    await daemon?.exited;
+    await rm(place, { recursive: true, force: true });
+    await rm(runRoot, { recursive: true, force: true });
+  });
+
+  test("makes an image and runs it without node, npm, compiler or PATH", async () => {
+    expect(await thimble("mkimage", "-t", "tiny", "scratch", "/bin/busybox")).toMatchObject({
+      status: 0,
+    });
+    expect(await thimble("run", "--rm", "tiny", "/bin/busybox", "echo", "hello")).toEqual({
+      out: "hello\n",
+      err: "",
+      status: 0,
+    });
+    expect(
+      (await thimble("run", "--rm", "tiny", "/bin/busybox", "sh", "-c", "exit 7")).status,
+    ).toBe(7);
+  });
+
+  test("runs nothing of the directory it stands in, and leaves nothing in TMPDIR", async () => {
+    await thimble("version");
+    expect(await readdir(place)).not.toContain("ran");
+    expect(await readdir(join(place, "tmp"))).toEqual([]);
+  });
+});
