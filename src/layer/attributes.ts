@@ -1,0 +1,87 @@
+import { isFault } from "#base";
+import {
+  type Fd,
+  fchmodat,
+  fchownat,
+  fstatat,
+  getXattr,
+  listXattr,
+  O_DIRECTORY,
+  O_PATH,
+  openat2,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_SYMLINKS,
+  setXattr,
+} from "#kernel";
+import { isOverlayAttribute, pathOf } from "./names.ts";
+
+export interface Attributes {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly xattrs?: ReadonlyMap<string, Uint8Array>;
+}
+
+export interface Place {
+  readonly directory: Fd;
+  /** One name in the directory, or "" for itself. */
+  readonly name: string | Uint8Array;
+}
+
+/**
+ * Owner, then mode, then extended attributes: chown(2) takes away setuid bits and
+ * security.capability. Attributes that the file system does not know are passed over.
+ */
+export function setAttributes(place: Place, attributes: Attributes, isSymlink = false): void {
+  const { directory, name } = place;
+  fchownat(directory, name, attributes);
+  if (!isSymlink) fchmodat(directory, name, attributes.mode);
+  if (!attributes.xattrs) return;
+  for (const [attribute, value] of attributes.xattrs) {
+    if (isOverlayAttribute(attribute)) continue;
+    try {
+      setXattr(directory, name, attribute, value);
+    } catch (error) {
+      const isForeign = isFault(error, "unsupported") || (isSymlink && isFault(error, "denied"));
+      if (!isForeign) throw error;
+    }
+  }
+}
+
+/** All extended attributes but the overlay's own; undefined when there are none. */
+export function readXattrs(place: Place): Map<string, Uint8Array> | undefined {
+  const names = listXattr(place.directory, place.name);
+  let found: Map<string, Uint8Array> | undefined;
+  for (const name of names) {
+    if (isOverlayAttribute(name)) continue;
+    const value = getXattr(place.directory, place.name, name);
+    if (!value) continue;
+    found ??= new Map();
+    found.set(name, value);
+  }
+  return found;
+}
+
+/**
+ * What a directory that an archive only implies looks like in the layers below,
+ * uppermost first: making it anew would change it for the whole stack.
+ */
+export function lowerDirectory(
+  lowers: readonly Fd[],
+  path: string,
+): (Attributes & { readonly mtime: bigint }) | undefined {
+  for (const lower of lowers) {
+    try {
+      using directory = openat2(lower, pathOf(path), {
+        flags: O_PATH | O_DIRECTORY,
+        resolve: RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS,
+      });
+      const stat = fstatat(directory, "", false);
+      const xattrs = readXattrs({ directory, name: "" });
+      return { ...stat, mode: stat.mode & 0o7777, ...(xattrs && { xattrs }) };
+    } catch (error) {
+      if (!isFault(error)) throw error;
+    }
+  }
+  return undefined;
+}

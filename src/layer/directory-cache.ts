@@ -1,0 +1,81 @@
+import { Fault, isFault } from "#base";
+import {
+  type Fd,
+  O_DIRECTORY,
+  O_PATH,
+  openat2,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+} from "#kernel";
+import { showName } from "#tar";
+import { pathOf } from "./names.ts";
+
+const maxOpen = 64;
+
+/**
+ * Directories below a root as O_PATH descriptors, the latest 64 kept open. Symbolic
+ * links on the way are followed inside the root and never out of it (openat2(2),
+ * RESOLVE_IN_ROOT). Whoever replaces a directory or a link must `forget`.
+ */
+export class DirectoryCache implements Disposable {
+  readonly #root: Fd;
+  readonly #open = new Map<string, Fd>();
+  #retired: Fd[] = [];
+
+  constructor(root: Fd) {
+    this.#root = root;
+  }
+
+  /** The directory at a path of components joined by "/", or undefined when there is none. Valid until 64 others were asked for. */
+  get(path: string): Fd | undefined {
+    if (path === "") return this.#root;
+    const known = this.#open.get(path);
+    if (known) {
+      this.#open.delete(path);
+      this.#open.set(path, known);
+      return known;
+    }
+    let fd: Fd;
+    try {
+      fd = openat2(this.#root, pathOf(path), {
+        flags: O_PATH | O_DIRECTORY,
+        resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+      });
+    } catch (error) {
+      if (isFault(error) && error.errno === "ENOENT") return undefined;
+      if (isFault(error) && error.errno === "ENOTDIR") {
+        throw new Fault(
+          "invalid",
+          `${showName(path)} is not a directory, but something shall be in it`,
+          {
+            cause: error,
+          },
+        );
+      }
+      throw error;
+    }
+    this.#open.set(path, fd);
+    if (this.#open.size > maxOpen) {
+      const [oldest] = this.#open.keys();
+      if (oldest !== undefined) this.#close(oldest);
+    }
+    return fd;
+  }
+
+  /** Names may lead elsewhere now. What is in use stays valid until this is called again. */
+  forget(): void {
+    for (const fd of this.#retired) fd.close();
+    this.#retired = [...this.#open.values()];
+    this.#open.clear();
+  }
+
+  #close(path: string): void {
+    this.#open.get(path)?.close();
+    this.#open.delete(path);
+  }
+
+  [Symbol.dispose](): void {
+    this.forget();
+    this.forget();
+  }
+}

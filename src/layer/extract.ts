@@ -1,0 +1,325 @@
+import { rmSync, writeSync } from "node:fs";
+import { Fault, isFault } from "#base";
+import {
+  type Fd,
+  fstatat,
+  ftruncate,
+  linkat,
+  mkdirat,
+  mknodat,
+  O_CREAT,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_WRONLY,
+  openat2,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  type Stat,
+  setXattr,
+  symlinkat,
+  unlinkat,
+  utimensat,
+  writeAll,
+} from "#kernel";
+import { nameComponents, showName, type TarHeader, type TarSink } from "#tar";
+import { lowerDirectory, setAttributes } from "./attributes.ts";
+import { DirectoryCache } from "./directory-cache.ts";
+import { markPrefix, opaqueAttribute, opaqueName, pathOf, whiteoutPrefix } from "./names.ts";
+
+export interface ExtractOptions {
+  /** The directory to fill; nothing outside of it is ever touched. */
+  readonly root: Fd;
+  /** "overlay": OCI whiteouts become overlayfs's; "literal": they are files like others. */
+  readonly whiteouts: "overlay" | "literal";
+  /** Layers below, uppermost first: where directories that the archive does not name get their attributes. */
+  readonly lowers: readonly Fd[];
+}
+
+interface OpenFile {
+  readonly fd: Fd;
+  readonly place: NamedPlace;
+  readonly header: TarHeader;
+  position: number;
+}
+
+interface NamedPlace {
+  readonly directory: Fd;
+  readonly name: string | Uint8Array;
+  /** Components joined by "/". */
+  readonly path: string;
+}
+
+const opaque = Buffer.from("y");
+
+/**
+ * Makes the members of an archive in a directory, as they come: ownership, modes,
+ * times in nanoseconds, extended attributes, links and devices. A later member of a
+ * name replaces the earlier one, a directory takes in what is there. Nobody else may
+ * write below the root meanwhile. A Fault names the member; what was made so far stays.
+ */
+export class TreeExtractor implements TarSink, Disposable {
+  readonly #options: ExtractOptions;
+  readonly #directories: DirectoryCache;
+  /** Set at the end, since making things in a directory changes its time. */
+  readonly #times = new Map<string, bigint>();
+  #file: OpenFile | undefined;
+
+  constructor(options: ExtractOptions) {
+    this.#options = options;
+    this.#directories = new DirectoryCache(options.root);
+  }
+
+  entry(header: TarHeader): void {
+    this.#naming(header, () => this.#make(header));
+  }
+
+  data(bytes: Buffer, offset: number): void {
+    const file = this.#file;
+    if (!file) return;
+    this.#naming(file.header, () => {
+      if (offset === file.position) writeAll(file.fd, bytes);
+      else writeAt(file.fd, bytes, offset);
+      // A write at a position does not move the descriptor; go on by position then.
+      file.position = offset === file.position ? offset + bytes.length : -1;
+    });
+  }
+
+  end(): void {
+    const file = this.#file;
+    this.#file = undefined;
+    if (!file) return;
+    using fd = file.fd;
+    const { header, place } = file;
+    this.#naming(header, () => {
+      if (file.position !== header.size) ftruncate(fd, header.size);
+      setAttributes(place, header);
+      this.#setTime(place, header.mtime);
+    });
+  }
+
+  /** Call after the last member. */
+  finish(): void {
+    for (const [path, mtime] of this.#times) {
+      const directory = this.#directories.get(path);
+      if (directory) utimensat(directory, "", { atime: mtime, mtime });
+    }
+    this.#times.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.#file?.fd.close();
+    this.#directories[Symbol.dispose]();
+  }
+
+  #make(header: TarHeader): void {
+    const components = nameComponents(header.name);
+    const base = components.pop();
+    if (base === undefined) this.#makeRoot(header);
+    else if (this.#isWhiteoutName(components, base)) this.#whiteout(components, base);
+    else this.#makeMember(header, components, base);
+  }
+
+  #isWhiteoutName(components: readonly string[], base: string): boolean {
+    if (this.#options.whiteouts === "literal") return false;
+    const hidden = components.find((each) => each.startsWith(whiteoutPrefix));
+    if (hidden !== undefined) {
+      throw new Fault("invalid", `${showName(hidden)} is a whiteout and cannot be a directory`);
+    }
+    return base.startsWith(whiteoutPrefix);
+  }
+
+  #makeMember(header: TarHeader, components: readonly string[], base: string): void {
+    const directory = this.#directory(components);
+    const path = [...components, base].join("/");
+    const place = { directory, name: pathOf(base), path };
+    if (header.type === "directory") {
+      this.#makeDirectory(place, header);
+      return;
+    }
+    this.#times.delete(path);
+    if (header.type === "hardlink") this.#makeHardlink(place, header);
+    else this.#replacing(place, () => this.#makeNode(place, header));
+  }
+
+  #makeRoot(header: TarHeader): void {
+    if (header.type !== "directory") {
+      throw new Fault("invalid", `the root is a ${header.type}, not a directory`);
+    }
+    setAttributes({ directory: this.#options.root, name: "" }, header);
+    this.#times.set("", header.mtime);
+  }
+
+  #makeNode(place: NamedPlace, header: TarHeader): void {
+    const { directory, name } = place;
+    if (header.type === "file") {
+      const fd = openat2(directory, name, {
+        flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+        mode: 0o600,
+      });
+      this.#file = { fd, place, header, position: 0 };
+      return;
+    }
+    const isSymlink = header.type === "symlink";
+    if (isSymlink) {
+      if (header.linkName === "") throw new Fault("invalid", "a symbolic link leads nowhere");
+      symlinkat(pathOf(header.linkName), directory, name);
+    } else {
+      const type = header.type === "fifo" ? S_IFIFO : header.type === "block" ? S_IFBLK : S_IFCHR;
+      mknodat(directory, name, { mode: type | 0o600, ...header.device });
+    }
+    setAttributes(place, header, isSymlink);
+    this.#setTime(place, header.mtime);
+  }
+
+  #makeDirectory(place: NamedPlace, header: TarHeader): void {
+    const there = statOf(place);
+    if (!there || !isDirectory(there)) {
+      if (there) this.#remove(place, there);
+      mkdirat(place.directory, place.name, 0o700);
+      // The whiteout said that nothing of the layers below shines through.
+      if (there && this.#isWhiteout(there)) this.#makeOpaque(place);
+    }
+    setAttributes(place, header);
+    this.#times.set(place.path, header.mtime);
+  }
+
+  #makeHardlink(place: NamedPlace, header: TarHeader): void {
+    const components = nameComponents(header.linkName);
+    const base = components.pop();
+    const parent = base === undefined ? undefined : this.#directories.get(components.join("/"));
+    const target =
+      parent && base !== undefined ? { directory: parent, name: pathOf(base) } : undefined;
+    const stat = target && statOf(target);
+    if (!target || !stat || isDirectory(stat)) {
+      throw new Fault(
+        "invalid",
+        `it is a hard link to ${showName(header.linkName)}, which the archive has not made${stat ? " a file" : ""}`,
+      );
+    }
+    const there = statOf(place);
+    if (there?.ino === stat.ino && there.dev === stat.dev) return;
+    this.#replacing(place, () =>
+      linkat(
+        { directory: target.directory, path: target.name },
+        { directory: place.directory, path: place.name },
+      ),
+    );
+  }
+
+  /** A whiteout hides what the layers below have; what this layer has itself stays. */
+  #whiteout(components: readonly string[], base: string): void {
+    const directory = this.#directory(components);
+    if (base === opaqueName) {
+      setXattr(directory, "", opaqueAttribute, opaque);
+      return;
+    }
+    if (base.startsWith(markPrefix)) return;
+    const hidden = base.slice(whiteoutPrefix.length);
+    if (hidden === "" || hidden === "." || hidden === "..") {
+      throw new Fault("invalid", "it is a whiteout of nothing");
+    }
+    const place = { directory, name: pathOf(hidden), path: "" };
+    const there = statOf(place);
+    if (there && isDirectory(there)) this.#makeOpaque(place);
+    if (!there) mknodat(directory, place.name, { mode: S_IFCHR });
+  }
+
+  #makeOpaque(place: NamedPlace): void {
+    setXattr(place.directory, place.name, opaqueAttribute, opaque);
+  }
+
+  /** The directory, made with all above it when the archive has not named it. */
+  #directory(components: readonly string[]): Fd {
+    const path = components.join("/");
+    const known = this.#directories.get(path);
+    if (known) return known;
+    const above = this.#directory(components.slice(0, -1));
+    const place = { directory: above, name: pathOf(components.at(-1) ?? ""), path };
+    const there = statOf(place);
+    if (there && !this.#isWhiteout(there)) {
+      throw new Fault(
+        "invalid",
+        `${showName(path)} is not a directory, but something shall be in it`,
+      );
+    }
+    if (there) this.#remove(place, there);
+    mkdirat(above, place.name, 0o755);
+    if (there) this.#makeOpaque(place);
+    const lower = there ? undefined : lowerDirectory(this.#options.lowers, path);
+    setAttributes(place, lower ?? { mode: 0o755, uid: 0, gid: 0 });
+    if (lower) this.#times.set(path, lower.mtime);
+    const made = this.#directories.get(path);
+    if (!made) throw new Fault("internal", `the directory ${showName(path)} vanished`);
+    return made;
+  }
+
+  /** Does `make`; what has the name already is removed first. */
+  #replacing(place: NamedPlace, make: () => void): void {
+    try {
+      make();
+    } catch (error) {
+      const there = isFault(error) && error.errno === "EEXIST" ? statOf(place) : undefined;
+      if (!there) throw error;
+      this.#remove(place, there);
+      make();
+    }
+  }
+
+  #remove(place: NamedPlace, there: Stat): void {
+    const type = there.mode & S_IFMT;
+    if (type === S_IFDIR || type === S_IFLNK) this.#directories.forget();
+    if (type === S_IFDIR) {
+      const name = typeof place.name === "string" ? Buffer.from(place.name) : place.name;
+      const prefix = Buffer.from(`/proc/self/fd/${place.directory.number}/`);
+      rmSync(Buffer.concat([prefix, name]), { recursive: true });
+    } else unlinkat(place.directory, place.name);
+  }
+
+  #isWhiteout(stat: Stat): boolean {
+    const isNull = stat.rdev.major === 0 && stat.rdev.minor === 0;
+    return this.#options.whiteouts === "overlay" && (stat.mode & S_IFMT) === S_IFCHR && isNull;
+  }
+
+  #setTime(place: NamedPlace, mtime: bigint): void {
+    utimensat(place.directory, place.name, { atime: mtime, mtime });
+  }
+
+  #naming(header: TarHeader, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      throw new Fault(error.code, `extracting ${showName(header.name)}: ${error.message}`, {
+        cause: error,
+        ...(error.about !== undefined && { about: error.about }),
+        ...(error.errno !== undefined && { errno: error.errno }),
+      });
+    }
+  }
+}
+
+function statOf(place: {
+  readonly directory: Fd;
+  readonly name: string | Uint8Array;
+}): Stat | undefined {
+  try {
+    return fstatat(place.directory, place.name, false);
+  } catch (error) {
+    if (isFault(error, "not_found")) return undefined;
+    throw error;
+  }
+}
+
+function isDirectory(stat: Stat): boolean {
+  return (stat.mode & S_IFMT) === S_IFDIR;
+}
+
+function writeAt(fd: Fd, bytes: Buffer, offset: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(fd.number, bytes, done, bytes.length - done, offset + done);
+  }
+}

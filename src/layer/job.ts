@@ -1,0 +1,98 @@
+import type { DiffId, Digest } from "#image";
+import type { TarLimits, TarType } from "#tar";
+import type { Compression, ExpansionLimits } from "./compression.ts";
+import type { PackOptions } from "./pack.ts";
+
+/** Where the bytes of a job come from: a file, or the stream sent along. */
+export type Source = { readonly path: string } | "stream";
+
+export interface ApplyRequest {
+  readonly source: Source;
+  /** An existing directory. */
+  readonly target: string;
+  readonly whiteouts: "overlay" | "literal";
+  /** Directories of the layers below, uppermost first. */
+  readonly lowers: readonly string[];
+  readonly limits: Partial<TarLimits>;
+  readonly expansion: Partial<ExpansionLimits>;
+}
+
+export interface ApplyResult {
+  readonly diffId: DiffId;
+  /** Bytes of the files. */
+  readonly size: number;
+  readonly entries: number;
+  /** Bytes of the plain tar. */
+  readonly tarSize: number;
+}
+
+export interface PackRequest extends PackOptions {
+  readonly directory: string;
+  /** Where the blob goes (made new); absent: it is streamed, uncompressed. */
+  readonly blob?: { readonly path: string; readonly compression: Compression };
+}
+
+export interface PackResult {
+  readonly diffId: DiffId;
+  readonly digest: Digest;
+  /** Bytes of the blob. */
+  readonly blobSize: number;
+  /** Bytes of the files. */
+  readonly size: number;
+  readonly entries: number;
+}
+
+export interface StoreRequest {
+  readonly source: Source;
+  /** Made new, synced to the disk. */
+  readonly path: string;
+  readonly limit: number;
+}
+
+export interface StoreResult {
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+export interface ExplodeRequest {
+  readonly source: Source;
+  /** Each file of the archive becomes a file here, named by its number. */
+  readonly directory: string;
+  readonly limits: Partial<TarLimits>;
+  readonly expansion: Partial<ExpansionLimits>;
+}
+
+export interface ExplodedMember {
+  /** Cleaned components joined by "/". */
+  readonly name: string;
+  readonly type: TarType;
+  /** As archived, for links. */
+  readonly linkName: string;
+  /** For files. */
+  readonly file?: { readonly path: string; readonly digest: Digest; readonly size: number };
+}
+
+/** What a worker can do, by name. */
+export interface Jobs {
+  readonly apply: { readonly request: ApplyRequest; readonly result: ApplyResult };
+  readonly pack: { readonly request: PackRequest; readonly result: PackResult };
+  readonly store: { readonly request: StoreRequest; readonly result: StoreResult };
+  readonly explode: {
+    readonly request: ExplodeRequest;
+    readonly result: readonly ExplodedMember[];
+  };
+}
+
+export type JobName = keyof Jobs;
+
+/** What a job in the worker has of its caller. */
+export interface JobContext {
+  /** Ends with the stream that was sent along. */
+  readonly input: AsyncIterable<Uint8Array>;
+  /** Throws once the job is cancelled; lets messages in from time to time. Call it between chunks. */
+  breathe(bytes: number): Promise<void>;
+  /** Sends a chunk out, waiting while the receiver is behind. The chunk is gone afterwards. */
+  output(chunk: Uint8Array): Promise<void>;
+  /** Bytes of the source done so far. */
+  progress(bytes: number): void;
+}

@@ -1,0 +1,118 @@
+/** The entry point of the pool's workers: does one job after another. */
+import { setImmediate } from "node:timers/promises";
+import { Fault } from "#base";
+import { useAddon } from "#kernel";
+import type { JobContext, JobName, Jobs } from "./job.ts";
+import { jobs } from "./jobs.ts";
+import { type FromWorker, flatten, type ToWorker, unflatten } from "./message.ts";
+
+declare const self: {
+  onmessage: ((event: { readonly data: ToWorker }) => void) | null;
+  postMessage(message: FromWorker, transfer?: readonly ArrayBuffer[]): void;
+};
+
+const breathEvery = 16 << 20;
+const progressEvery = 8 << 20;
+const inputWindow = 4;
+const outputWindow = 4;
+
+/** The job under way: queues for its input and credit for its output. */
+class Current implements JobContext {
+  readonly id: number;
+  readonly #chunks: ToWorker[] = [];
+  #wake: () => void = () => undefined;
+  #cancelled = false;
+  #sinceBreath = 0;
+  #reported = 0;
+  #credit = outputWindow;
+
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  receive(message: ToWorker): void {
+    if (message.type === "cancel") this.#cancelled = true;
+    if (message.type === "taken") this.#credit++;
+    if (message.type === "chunk") this.#chunks.push(message);
+    this.#wake();
+  }
+
+  readonly input: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => this.#read() };
+
+  async breathe(bytes: number): Promise<void> {
+    this.#sinceBreath += bytes;
+    if (this.#sinceBreath >= breathEvery) {
+      this.#sinceBreath = 0;
+      await setImmediate();
+    }
+    this.#requireLive();
+  }
+
+  async output(chunk: Uint8Array): Promise<void> {
+    await this.#until(() => this.#credit > 0);
+    this.#credit--;
+    const own = chunk.slice();
+    self.postMessage({ type: "output", bytes: own }, [own.buffer]);
+  }
+
+  progress(bytes: number): void {
+    if (bytes - this.#reported < progressEvery) return;
+    this.#reported = bytes;
+    self.postMessage({ type: "progress", bytes });
+  }
+
+  async *#read(): AsyncGenerator<Uint8Array, void> {
+    for (let i = 0; i < inputWindow; i++) self.postMessage({ type: "demand" });
+    for (;;) {
+      await this.#until(() => this.#chunks.length > 0);
+      const message = this.#chunks.shift();
+      if (message?.type !== "chunk") continue;
+      if (message.fault) throw unflatten(message.fault);
+      if (!message.bytes) return;
+      yield message.bytes;
+      self.postMessage({ type: "demand" });
+    }
+  }
+
+  async #until(condition: () => boolean): Promise<void> {
+    this.#requireLive();
+    while (!condition()) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#requireLive();
+    }
+  }
+
+  #requireLive(): void {
+    if (this.#cancelled) throw new Fault("canceled", "canceled");
+  }
+}
+
+let current: Current | undefined;
+
+async function run<N extends JobName>(
+  context: Current,
+  job: N,
+  request: Jobs[N]["request"],
+): Promise<void> {
+  current = context;
+  let outcome: FromWorker;
+  try {
+    outcome = { type: "done", result: await jobs[job](request, context) };
+  } catch (error) {
+    outcome = { type: "failed", fault: flatten(error) };
+  }
+  current = undefined;
+  self.postMessage(outcome);
+}
+
+self.onmessage = ({ data }) => {
+  if (data.type !== "start") {
+    // What a job is sent after its end must not reach the next one.
+    if (current?.id === data.id) current.receive(data);
+    return;
+  }
+  useAddon(data.addon);
+  void run(new Current(data.id), data.job, data.request as never);
+};

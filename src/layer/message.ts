@@ -1,0 +1,73 @@
+import { Fault, type FaultCode, faultOf } from "#base";
+import type { JobName, Jobs } from "./job.ts";
+
+/** From the pool to a worker. One job at a time, by its id; `chunk` without bytes is the end of its stream. */
+export type ToWorker = { readonly id: number } & ToJob;
+
+export type ToJob =
+  | {
+      readonly type: "start";
+      readonly job: JobName;
+      readonly request: Jobs[JobName]["request"];
+      /** The file of the native addon. */
+      readonly addon: string;
+    }
+  | { readonly type: "chunk"; readonly bytes?: Uint8Array; readonly fault?: PlainFault }
+  /** The receiver has taken a chunk of output. */
+  | { readonly type: "taken" }
+  | { readonly type: "cancel" };
+
+/** From a worker to the pool. `demand` asks for one more chunk of input. */
+export type FromWorker =
+  | { readonly type: "demand" }
+  | { readonly type: "output"; readonly bytes: Uint8Array }
+  | { readonly type: "progress"; readonly bytes: number }
+  | { readonly type: "done"; readonly result: unknown }
+  | { readonly type: "failed"; readonly fault: PlainFault };
+
+/** A Fault as a message carries it. */
+export interface PlainFault {
+  readonly code: FaultCode;
+  readonly message: string;
+  readonly about?: string;
+  readonly errno?: string;
+  readonly stack?: string;
+}
+
+export function flatten(error: unknown): PlainFault {
+  const fault = faultOf(systemFault(error));
+  const stack = fault.code === "internal" && error instanceof Error ? error.stack : undefined;
+  return {
+    code: fault.code,
+    message: fault.message,
+    ...(fault.about !== undefined && { about: fault.about }),
+    ...(fault.errno !== undefined && { errno: fault.errno }),
+    ...(stack !== undefined && { stack }),
+  };
+}
+
+/** What node:fs throws. */
+function systemFault(error: unknown): unknown {
+  const { code, path, message } = error as { code?: unknown; path?: unknown; message?: unknown };
+  if (error instanceof Fault || typeof code !== "string" || !/^E[A-Z]+$/.test(code)) return error;
+  const codes: Readonly<Record<string, FaultCode>> = {
+    ENOENT: "not_found",
+    EEXIST: "exists",
+    EACCES: "denied",
+    EPERM: "denied",
+    ENOSPC: "exhausted",
+    EDQUOT: "exhausted",
+    EMFILE: "exhausted",
+    EIO: "data_loss",
+  };
+  return new Fault(codes[code] ?? "internal", String(message), {
+    cause: error,
+    errno: code,
+    ...(typeof path === "string" && { about: path }),
+  });
+}
+
+export function unflatten({ code, message, stack, ...detail }: PlainFault): Fault {
+  const cause = stack === undefined ? {} : { cause: stack };
+  return new Fault(code, message, { ...detail, ...cause });
+}

@@ -1,0 +1,22 @@
+/** OCI image-spec layer.md, "Whiteouts", and what overlayfs has for them (kernel docs, filesystems/overlayfs). */
+export const whiteoutPrefix = ".wh.";
+/** Names beginning so are marks of AUFS, not whiteouts of files. */
+export const markPrefix = ".wh..wh.";
+export const opaqueName = ".wh..wh..opq";
+export const opaqueAttribute = "trusted.overlay.opaque";
+
+/**
+ * Attributes that steer an overlay. One that came out of an archive could point a
+ * layer at places of the layers below, so they are neither taken in nor given out.
+ */
+export function isOverlayAttribute(name: string): boolean {
+  return name.startsWith("trusted.overlay.") || name.startsWith("user.overlay.");
+}
+
+/** What system calls take for a name of bytes-as-characters: the string itself while it is ASCII. */
+export function pathOf(name: string): string | Uint8Array {
+  for (let i = 0; i < name.length; i++) {
+    if (name.charCodeAt(i) >= 0x80) return Buffer.from(name, "latin1");
+  }
+  return name;
+}
