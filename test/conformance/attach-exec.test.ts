@@ -1,0 +1,132 @@
+/**
+ * exec and attach with pipes and terminals, by the real docker CLI. Shown to pass on
+ * dockerd 28.5.2 with docker CLI 28.2.2.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+  type DockerTarget,
+  dockerPath,
+  image,
+  isRoot,
+  openDockerTarget,
+} from "../support/docker-cli.ts";
+
+const here = describe.skipIf(!dockerPath || !isRoot);
+
+here("exec and attach [needs docker CLI]", () => {
+  let target: DockerTarget;
+  let name: string;
+  beforeAll(async () => {
+    target = await openDockerTarget();
+    name = target.name();
+    await target.ok(["run", "-d", "--name", name, "-e", "FROM=run", image, "sleep", "1000"]);
+  });
+  afterAll(async () => {
+    await target?.[Symbol.asyncDispose]();
+  });
+  const exec = (...args: string[]) => target.docker(["exec", ...args]);
+
+  test("exec passes output, errors, input and status", async () => {
+    expect(await exec(name, "sh", "-c", "echo o; echo e >&2; exit 9")).toEqual({
+      status: 9,
+      stdout: "o\n",
+      stderr: "e\n",
+    });
+    const input = "y".repeat(300_000);
+    expect((await target.docker(["exec", "-i", name, "cat"], { input })).stdout).toBe(input);
+    expect((await exec(name, "sh", "-c", "kill -9 $$")).status).toBe(137);
+  });
+
+  test("exec has the container's environment and its own", async () => {
+    const { stdout } = await exec(
+      "-e",
+      "OWN=1",
+      "-w",
+      "/tmp",
+      "-u",
+      "user",
+      name,
+      "sh",
+      "-c",
+      "echo $FROM $OWN $PWD; id -un",
+    );
+    expect(stdout).toBe("run 1 /tmp\nuser\n");
+  });
+
+  test("exec -it has a terminal", async () => {
+    const session = target.terminal(["exec", "-it", name, "sh"]);
+    await session.until("# ");
+    session.send("tty\nexit 4\n");
+    const { status, stdout } = await session.ended;
+    expect(stdout).toContain("/dev/pts/");
+    expect(status).toBe(4);
+  });
+
+  test("exec -d returns at once", async () => {
+    expect((await exec("-d", name, "sh", "-c", "sleep 0.1; touch /done")).stdout).toBe("");
+    while ((await exec(name, "test", "-e", "/done")).status !== 0) await Bun.sleep(20);
+  });
+
+  test("exec of what cannot run", async () => {
+    const missing = await exec(name, "nope");
+    expect(missing.status).toBe(127);
+    expect(missing.stdout + missing.stderr).toContain(
+      'exec: "nope": executable file not found in $PATH',
+    );
+    const denied = await exec(name, "/etc/plain");
+    expect(denied.status).toBe(126);
+    expect(denied.stdout + denied.stderr).toContain('exec: "/etc/plain": permission denied');
+  });
+
+  test("exec in a container that does not run", async () => {
+    const stopped = target.name();
+    const id = await target.ok(["create", "--name", stopped, image]);
+    expect(await exec(stopped, "true")).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`container ${id} is not running`),
+    });
+  });
+
+  test("attach sees live output and passes input", async () => {
+    const other = target.name();
+    await target.ok([
+      "run",
+      "-di",
+      "--name",
+      other,
+      image,
+      "sh",
+      "-c",
+      "read a; echo got $a; exit 8",
+    ]);
+    const session = target.session(["attach", other]);
+    session.send("word\n");
+    expect(await session.ended).toMatchObject({ status: 8, stdout: "got word\n" });
+    const ended = await target.docker(["attach", other]);
+    expect(ended.stderr).toContain("cannot attach to a stopped container");
+  });
+
+  test("the detach keys leave a terminal running", async () => {
+    const other = target.name();
+    const session = target.terminal(["run", "-it", "--name", other, image, "sh"]);
+    await session.until("# ");
+    session.send("\x10\x11");
+    expect((await session.ended).status).toBe(0);
+    expect(await target.ok(["inspect", "-f", "{{.State.Running}}", other])).toBe("true");
+    const again = target.terminal(["attach", "--detach-keys", "ctrl-a,d", other]);
+    again.send("echo back\n");
+    await again.until("\nback");
+    again.send("\x01d");
+    await again.ended;
+    expect(await target.ok(["inspect", "-f", "{{.State.Running}}", other])).toBe("true");
+  });
+
+  test("many lines come complete and in order", async () => {
+    const lines = 50_000;
+    const { stdout } = await exec(name, "seq", String(lines));
+    expect(stdout.split("\n")).toHaveLength(lines + 1);
+    expect(stdout).toEndWith(`\n${lines}\n`);
+    const ran = await target.docker(["run", "--rm", image, "seq", String(lines)]);
+    expect(ran.stdout).toBe(stdout);
+  });
+});

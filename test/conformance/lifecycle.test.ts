@@ -1,0 +1,202 @@
+/**
+ * ps, logs, stop, kill, wait, rename, rm, inspect and events, by the real docker CLI.
+ * Shown to pass on dockerd 28.5.2 with docker CLI 28.2.2.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+  type DockerTarget,
+  dockerPath,
+  image,
+  isRoot,
+  openDockerTarget,
+} from "../support/docker-cli.ts";
+
+const here = describe.skipIf(!dockerPath || !isRoot);
+
+here("the life of a container [needs docker CLI]", () => {
+  let target: DockerTarget;
+  beforeAll(async () => {
+    target = await openDockerTarget();
+  });
+  afterAll(async () => {
+    await target?.[Symbol.asyncDispose]();
+  });
+  const detached = async (script: string, ...flags: string[]) => {
+    const name = target.name();
+    await target.ok(["run", "-d", "--name", name, ...flags, image, "sh", "-c", script]);
+    return name;
+  };
+  const inspect = (name: string, template: string) => target.ok(["inspect", "-f", template, name]);
+
+  test("ps shows what runs, -a everything, filters choose", async () => {
+    const name = await detached("sleep 100", "-l", "kind=ps");
+    const created = target.name();
+    await target.ok(["create", "--name", created, "-l", "kind=ps", image, "echo", "a b"]);
+    const ps = async (...args: string[]) =>
+      (
+        await target.ok([
+          "ps",
+          "--no-trunc",
+          "-f",
+          "label=kind=ps",
+          "--format",
+          "{{.Names}} {{.Command}} {{.State}}",
+          ...args,
+        ])
+      ).split("\n");
+    expect(await ps()).toEqual([`${name} "sh -c 'sleep 100'" running`]);
+    expect(await ps("-a")).toEqual([
+      `${created} "echo 'a b'" created`,
+      `${name} "sh -c 'sleep 100'" running`,
+    ]);
+    expect(await ps("-n", "1")).toEqual([`${created} "echo 'a b'" created`]);
+    expect(await ps("-a", "-f", "status=created")).toEqual([`${created} "echo 'a b'" created`]);
+    expect(await ps("-a", "-f", `name=${name}`)).toHaveLength(1);
+    expect(await ps("-a", "-f", `ancestor=${image}`)).toHaveLength(2);
+    expect(
+      await target.ok(["ps", "-a", "-f", `name=${name}`, "--format", "{{.Status}}"]),
+    ).toStartWith("Up ");
+    expect(await target.ok(["ps", "-as", "-f", `name=${name}`, "--format", "{{.Size}}"])).toContain(
+      "virtual",
+    );
+    expect((await target.docker(["ps", "-f", "foo=bar"])).stderr).toContain("invalid filter 'foo'");
+  });
+
+  test("logs, with tail, timestamps and both streams apart", async () => {
+    const name = await detached("echo one; echo two >&2; printf three");
+    await target.ok(["wait", name]);
+    expect(await target.docker(["logs", name])).toEqual({
+      status: 0,
+      stdout: "one\nthree",
+      stderr: "two\n",
+    });
+    const tail = await target.docker(["logs", "--tail", "1", name]);
+    expect(tail.stdout + tail.stderr).toBe("three");
+    const stamped = await target.docker(["logs", "-t", "--tail", "all", name]);
+    expect(stamped.stdout).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z one\n/);
+    expect((await target.docker(["logs", "--since", "2099-01-01T00:00:00Z", name])).stdout).toBe(
+      "",
+    );
+  });
+
+  test("logs -f goes on to the end of the program", async () => {
+    const name = await detached("echo one; while [ ! -e /go ]; do sleep 0.05; done; echo two");
+    const session = target.session(["logs", "-f", name]);
+    await session.until("one\n");
+    await target.ok(["exec", name, "touch", "/go"]);
+    expect(await session.ended).toMatchObject({ status: 0, stdout: "one\ntwo\n" });
+  });
+
+  test("stop ends by signal, then by force; start and restart bring it back", async () => {
+    const name = await detached("trap 'exit 3' TERM; while :; do sleep 0.05; done");
+    await target.ok(["stop", name]);
+    expect(await inspect(name, "{{.State.Status}} {{.State.ExitCode}} {{.State.Pid}}")).toBe(
+      "exited 3 0",
+    );
+    await target.ok(["stop", name]);
+    await target.ok(["start", name]);
+    await target.ok(["restart", "-t", "0", name]);
+    expect(await inspect(name, "{{.State.Running}}")).toBe("true");
+    await target.ok(["stop", "-t", "0", name]);
+    expect(await inspect(name, "{{.State.ExitCode}}")).toBe("137");
+  });
+
+  test("kill sends signals by name and number", async () => {
+    const name = await detached("trap 'exit 4' USR2; echo ready; while :; do sleep 0.05; done");
+    await target.session(["logs", "-f", name]).until("ready");
+    expect((await target.docker(["kill", "-s", "FOO", name])).stderr).toContain(
+      "invalid signal: FOO",
+    );
+    await target.ok(["kill", "-s", "12", name]);
+    expect(await target.ok(["wait", name])).toBe("4");
+    const again = await target.docker(["kill", name]);
+    expect(again.stderr).toContain(`cannot kill container: ${name}: container`);
+    expect(again.stderr).toContain("is not running");
+  });
+
+  test("rename, and what it refuses", async () => {
+    const name = await detached("sleep 100");
+    const other = target.name();
+    const renamed = target.name();
+    await target.ok(["create", "--name", other, image]);
+    expect((await target.docker(["rename", name, other])).stderr).toContain(
+      "is already in use by container",
+    );
+    await target.ok(["rename", name, renamed]);
+    expect(await inspect(renamed, "{{.Name}}")).toBe(`/${renamed}`);
+  });
+
+  test("rm refuses what runs, -f does not", async () => {
+    const name = await detached("sleep 100");
+    const { status, stderr } = await target.docker(["rm", name]);
+    expect(status).toBe(1);
+    expect(stderr).toContain(
+      `cannot remove container "${name}": container is running: stop the container before removing or force remove`,
+    );
+    await target.ok(["rm", "-f", name]);
+    expect((await target.docker(["rm", name])).stderr).toContain(`No such container: ${name}`);
+  });
+
+  test("start -a attaches and passes the status on", async () => {
+    const name = target.name();
+    await target.ok(["create", "--name", name, "-i", image, "sh", "-c", "cat; exit 6"]);
+    expect(await target.docker(["start", "-ai", name], { input: "in\n" })).toMatchObject({
+      status: 6,
+      stdout: "in\n",
+    });
+  });
+
+  test("top lists the processes", async () => {
+    const name = await detached("sleep 100; true");
+    const { stdout, stderr, status } = await target.docker(["top", name]);
+    if (stderr.includes("executable file not found")) return;
+    expect(status).toBe(0);
+    expect(stdout.split("\n")[0]).toMatch(/^UID\s+PID\s+PPID/);
+    expect(stdout).toContain("sleep 100");
+  });
+
+  test("a container is found by the beginning of its id", async () => {
+    const name = await detached("sleep 100");
+    const id = await inspect(name, "{{.Id}}");
+    expect(await inspect(id.slice(0, 12), "{{.Name}}")).toBe(`/${name}`);
+  });
+
+  test("events tell of a container's life", async () => {
+    const name = target.name();
+    const format = "{{.Action}} {{.Actor.Attributes.name}}";
+    await target.docker(["run", "--name", name, image, "sh", "-c", "exit 3"]);
+    await target.ok(["rm", name]);
+    const past = (...args: string[]) =>
+      target.session(["events", "--since", "1m", "-f", `container=${name}`, ...args]);
+    const all = past("--format", format);
+    const text = await all.until(`destroy ${name}`);
+    all.signal("SIGKILL");
+    const actions = text
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" ")[0]);
+    expect(actions).toEqual(["create", "attach", "start", "die", "destroy"]);
+    const died = past("-f", "event=die", "--format", "{{.Type}} {{.Actor.Attributes.exitCode}}");
+    await died.until("container 3\n");
+    died.signal("SIGKILL");
+  });
+
+  test("the exit status of a program that ran out of memory", async () => {
+    const name = target.name();
+    const eat = "head -c 200m /dev/zero | tail -c 200m > /dev/null; sleep 0.2; exit 5";
+    await target.docker([
+      "run",
+      "--name",
+      name,
+      "-m",
+      "20m",
+      "--memory-swap",
+      "20m",
+      image,
+      "sh",
+      "-c",
+      eat,
+    ]);
+    expect(await inspect(name, "{{.State.OOMKilled}}")).toBe("true");
+  });
+});
