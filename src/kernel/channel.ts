@@ -188,13 +188,17 @@ export class Channel implements Disposable {
   }
 
   #ready(events: number): void {
-    if ((events & EPOLLOUT) !== 0) this.#flush();
-    const hangup = (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) !== 0;
-    if (!this.#ended && this.isOpen && (hangup || (events & EPOLLIN) !== 0)) {
-      if (this.#data !== undefined && !this.#paused) this.#read();
-      else if (hangup && this.#data === undefined) this.#finish();
+    try {
+      if ((events & EPOLLOUT) !== 0) this.#flush();
+      const hangup = (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) !== 0;
+      if (!this.#ended && this.isOpen && (hangup || (events & EPOLLIN) !== 0)) {
+        if (this.#data !== undefined && !this.#paused) this.#read();
+        else if (hangup && this.#data === undefined) this.#finish();
+      }
+    } finally {
+      // Also when a receiver threw: the next bytes are for it too.
+      this.#watch();
     }
-    this.#watch();
   }
 
   #flush(): void {

@@ -28,7 +28,7 @@ test("the last of two contraries wins", () => {
 });
 
 test("layers are joined for mount(2), what has a meaning there escaped", () => {
-  const options = ["lowerdir+=/l/a:b", "upperdir=/u", "lowerdir+=/l/c,d\\e", "workdir=/w"];
-  expect(legacyData(options)).toBe("lowerdir=/l/a\\:b:/l/c\\,d\\\\e,upperdir=/u,workdir=/w");
+  const options = ["lowerdir+=/l/a:b", "upperdir=/u,v", "lowerdir+=/l/c,d\\e", "workdir=/w"];
+  expect(legacyData(options)).toBe("lowerdir=/l/a\\:b:/l/c\\,d\\\\e,upperdir=/u\\,v,workdir=/w");
   expect(legacyData(["size=1m"])).toBe("size=1m");
 });

@@ -85,17 +85,21 @@ export function splitMountOptions(options: readonly string[]): SplitOptions {
   return { set, clear, legacy, recursive, rest };
 }
 
-/** In `lowerdir=`, a colon parts layers and a backslash keeps its meaning; a comma parts options. */
-function escapeLower(path: string): string {
+/** A colon parts layers, a comma parts options, and a backslash takes their meaning away. */
+function escapeOverlayPath(path: string): string {
   return path.replace(/[\\:,]/g, (character) => `\\${character}`);
 }
 
 /** Options as mount(2) takes them: in one string, the layers of `lowerdir+=` joined. */
 export function legacyData(options: readonly string[]): string {
-  const lower = options.filter((option) => option.startsWith("lowerdir+="));
-  const others = options.filter((option) => !option.startsWith("lowerdir+="));
-  const joined = lower.map((option) => escapeLower(option.slice("lowerdir+=".length))).join(":");
-  return [...(lower.length > 0 ? [`lowerdir=${joined}`] : []), ...others].join(",");
+  const lower: string[] = [];
+  const others: string[] = [];
+  for (const option of options) {
+    const [, key = option, path = ""] = /^(lowerdir\+|upperdir|workdir)=(.*)$/s.exec(option) ?? [];
+    if (key === "lowerdir+") lower.push(escapeOverlayPath(path));
+    else others.push(key === option ? option : `${key}=${escapeOverlayPath(path)}`);
+  }
+  return [...(lower.length > 0 ? [`lowerdir=${lower.join(":")}`] : []), ...others].join(",");
 }
 
 let lowerdirPlus: boolean | undefined;

@@ -1,0 +1,61 @@
+import { expect, test } from "bun:test";
+import { silentLog } from "#base";
+import { ReadyPool } from "./ready-pool.ts";
+
+function counting(size: number, fail: (n: number) => boolean = () => false) {
+  const state = { made: 0, discarded: [] as number[] };
+  const pool = new ReadyPool<number>({
+    size,
+    make: async () => {
+      const n = ++state.made;
+      if (fail(n)) throw new Error(`no ${n}`);
+      return n;
+    },
+    discard: (n) => state.discarded.push(n),
+    log: silentLog,
+    what: "numbers",
+  });
+  return { pool, state };
+}
+
+test("each is given once, and the pool fills up again", async () => {
+  const { pool, state } = counting(3);
+  await pool.fill();
+  expect([pool.ready, state.made]).toEqual([3, 3]);
+  expect([await pool.take(), await pool.take()]).toEqual([1, 2]);
+  await pool.fill();
+  expect([pool.ready, state.made]).toEqual([3, 5]);
+});
+
+test("more than are ready are made on the spot", async () => {
+  const { pool } = counting(2);
+  await pool.fill();
+  const taken = await Promise.all(Array.from({ length: 10 }, () => pool.take()));
+  expect(new Set(taken).size).toBe(10);
+});
+
+test("a failure reaches who waits, and the next one tries again", async () => {
+  const { pool } = counting(2, (n) => n === 1 || n === 2);
+  await pool.fill();
+  expect(pool.ready).toBe(0);
+  await expect(pool.take()).rejects.toThrow("no 2");
+  expect(await pool.take()).toBe(3);
+});
+
+test("closing discards what is ready, also what was being made, and refuses more", async () => {
+  const { pool, state } = counting(4);
+  await pool.fill();
+  await pool.take();
+  await pool.close();
+  expect(state.discarded).toEqual(expect.arrayContaining([2, 3, 4]));
+  expect(state.discarded.length).toBe(state.made - 1);
+  await expect(pool.take()).rejects.toThrow("closing down");
+});
+
+test("the unfit alone are evicted", async () => {
+  const { pool, state } = counting(3);
+  await pool.fill();
+  pool.evict((n) => n === 2);
+  expect(state.discarded).toEqual([2]);
+  expect([await pool.take(), await pool.take()]).toEqual([1, 3]);
+});
