@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { crashPoints, type Engine } from "#engine";
+import { createRequest } from "../support/create-request.ts";
+import { importBusybox, openEngineAt, type TestRoots, temporaryRoots } from "../support/engine.ts";
+import { leakCheck } from "../support/leak-check.ts";
+import { collectOutput, runContainer } from "../support/run-container.ts";
+
+type Step = (typeof crashPoints)[number];
+type Expectation = (engine: Engine) => void | Promise<void>;
+
+let leaks: ReturnType<typeof leakCheck>;
+let roots: TestRoots & Disposable;
+
+beforeAll(async () => {
+  leaks = leakCheck();
+  roots = temporaryRoots();
+  await using opened = await openEngineAt(roots);
+  await importBusybox(opened.engine);
+});
+
+afterAll(async () => {
+  await using opened = await openEngineAt(roots, { leaveNothing: true });
+  expect(opened.engine.containers.list({ all: true, filters: {} })).toEqual([]);
+});
+
+afterAll(async () => {
+  roots[Symbol.dispose]();
+  await leaks.settled();
+});
+
+/** Each may be found in the old state or in the new one, never in between. */
+const gone: Expectation = (engine) => {
+  expect(engine.containers.list({ all: true, filters: {} })).toEqual([]);
+  expect(readdirSync(join(roots.dataRoot, "containers"))).toEqual([]);
+};
+
+const startable: Expectation = async (engine) => {
+  const { id, state } = engine.containers.get("victim");
+  expect(state).toMatchObject({ status: "created", pid: 0 });
+  await engine.containers.start(id);
+  expect(engine.containers.get(id).state.status).toBe("running");
+};
+
+const running: Expectation = async (engine) => {
+  const { id, state } = engine.containers.get("victim");
+  expect(state.status).toBe("running");
+  expect(existsSync(`/proc/${state.pid}`)).toBe(true);
+  await engine.containers.stop(id, { timeout: 0 });
+  expect(engine.containers.get(id).state).toMatchObject({ status: "exited", exitCode: 137 });
+};
+
+const exited: Expectation = (engine) => {
+  const { state } = engine.containers.get("victim");
+  expect(state).toMatchObject({ status: "exited", exitCode: 3, pid: 0 });
+  expect(state.finishedAt > state.startedAt).toBe(true);
+};
+
+const expectations: Record<Step, { readonly scenario: string; readonly after: Expectation }> = {
+  "create:snapshot-prepared": { scenario: "create", after: gone },
+  "create:directory-made": { scenario: "create", after: gone },
+  "create:recorded": { scenario: "create", after: startable },
+  "start:network-attached": { scenario: "start", after: startable },
+  "start:launched": { scenario: "start", after: startable },
+  "start:recorded": { scenario: "start", after: startable },
+  "start:go-sent": { scenario: "start", after: running },
+  "start:started": { scenario: "start", after: running },
+  "exit:seen": { scenario: "exit", after: exited },
+  "exit:recorded": { scenario: "exit", after: exited },
+  "remove:row-deleted": { scenario: "remove", after: gone },
+  "remove:snapshot-removed": { scenario: "remove", after: gone },
+  "exec:started": { scenario: "exec", after: running },
+};
+
+test("every crash step has its test", () => {
+  expect(Object.keys(expectations)).toEqual([...crashPoints]);
+});
+
+test.each(crashPoints.map((step) => [step] as const))(
+  "killed at %s",
+  async (step) => {
+    const { scenario, after } = expectations[step];
+    await crash(scenario, step);
+    await using opened = await openEngineAt(roots);
+    const { engine } = opened;
+    await after(engine);
+    await engine.reconcile();
+    for (const { id } of engine.containers.list({ all: true, filters: {} })) {
+      await engine.containers.remove(id, { force: true, volumes: false });
+    }
+    // What is left must not be in the way of the next one.
+    expect(
+      await runContainer(engine, ["echo", "on"], { host: { autoRemove: true } }),
+    ).toMatchObject({
+      exitCode: 0,
+      stdout: "on\n",
+    });
+  },
+  20_000,
+);
+
+async function crash(scenario: string, step: string): Promise<void> {
+  const child = Bun.spawn(
+    [
+      process.execPath,
+      join(import.meta.dirname, "victim.ts"),
+      roots.dataRoot,
+      roots.runRoot,
+      scenario,
+      step,
+    ],
+    { stdout: "inherit", stderr: "inherit" },
+  );
+  await child.exited;
+  expect(child.signalCode).toBe("SIGKILL");
+}
+
+test("logs and exit code of a container that ended while no engine ran", async () => {
+  const id = await createThenKillEngine("echo before; sleep 1; echo after; exit 5", false);
+  await Bun.sleep(1500);
+  await using opened = await openEngineAt(roots);
+  const { state } = opened.engine.containers.get(id);
+  expect(state).toMatchObject({ status: "exited", exitCode: 5 });
+  const log = opened.engine.containers.logs(id, {
+    follow: false,
+    stdout: true,
+    stderr: true,
+    timestamps: false,
+  });
+  expect((await collectOutput(log)).stdout).toBe("before\nafter\n");
+  await opened.engine.containers.remove(id, { force: false, volumes: false });
+});
+
+test("--rm is honoured when no engine saw the end", async () => {
+  const id = await createThenKillEngine("sleep 0.2", true);
+  await Bun.sleep(600);
+  await using opened = await openEngineAt(roots);
+  expect(() => opened.engine.containers.get(id)).toThrow("No such container");
+});
+
+/** Another process starts it and is killed; the container's id. */
+async function createThenKillEngine(script: string, autoRemove: boolean): Promise<string> {
+  const request = createRequest("busybox", ["sh", "-c", script], { host: { autoRemove } });
+  const child = Bun.spawn(
+    [
+      process.execPath,
+      join(import.meta.dirname, "starter.ts"),
+      roots.dataRoot,
+      roots.runRoot,
+      JSON.stringify(request),
+    ],
+    { stdout: "pipe", stderr: "inherit" },
+  );
+  const id = (await new Response(child.stdout).text()).trim();
+  await child.exited;
+  expect(child.signalCode).toBe("SIGKILL");
+  return id;
+}

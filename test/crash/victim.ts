@@ -1,0 +1,52 @@
+/**
+ * An engine process that is to die: opens the engine at the roots given, then does
+ * one thing with THIMBLE_CRASH_AT naming the step at which it kills itself.
+ * Usage: victim.ts DATA_ROOT RUN_ROOT (create | start | exit | remove | exec) STEP
+ */
+import { createRequest } from "../support/create-request.ts";
+import { openEngineAt } from "../support/engine.ts";
+
+const [dataRoot = "", runRoot = "", scenario = "", step = ""] = process.argv.slice(2);
+const { engine } = await openEngineAt({ dataRoot, runRoot });
+const isShort = scenario === "exit";
+const request = createRequest("busybox", isShort ? ["sh", "-c", "exit 3"] : ["sleep", "1000"], {
+  name: "victim",
+});
+
+async function prepare(): Promise<() => Promise<unknown>> {
+  if (scenario === "create") return () => engine.containers.create(request);
+  const { id } = await engine.containers.create(request);
+  if (scenario === "start") return () => engine.containers.start(id);
+  if (scenario === "remove") {
+    return () => engine.containers.remove(id, { force: false, volumes: false });
+  }
+  if (scenario === "exit") {
+    return async () => {
+      const { result } = await engine.containers.wait(id, "next-exit");
+      await engine.containers.start(id);
+      await result;
+      await Bun.sleep(1000);
+    };
+  }
+  await engine.containers.start(id);
+  return async () => {
+    const exec = await engine.execs.create(id, {
+      argv: ["sleep", "1000"],
+      env: [],
+      workingDir: "",
+      user: "",
+      privileged: false,
+      tty: false,
+      attachStdin: false,
+      attachStdout: true,
+      attachStderr: true,
+    });
+    await engine.execs.start(exec, { detach: true });
+  };
+}
+
+const work = await prepare();
+process.env.THIMBLE_CRASH_AT = step;
+await work();
+// Only reached when the step was never met.
+process.exit(99);

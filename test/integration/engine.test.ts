@@ -1,0 +1,402 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Fault } from "#base";
+import type { Engine, EngineEvent } from "#engine";
+import { createRequest } from "../support/create-request.ts";
+import {
+  importBusybox,
+  type OpenedEngine,
+  openEngineAt,
+  type TestRoots,
+  temporaryRoots,
+} from "../support/engine.ts";
+import { leakCheck } from "../support/leak-check.ts";
+import {
+  attachAll,
+  collectOutput,
+  collectStreams,
+  eventually,
+  execIn,
+  runContainer,
+  startSleeper,
+} from "../support/run-container.ts";
+
+let leaks: ReturnType<typeof leakCheck>;
+let roots: TestRoots & Disposable;
+let opened: OpenedEngine;
+let engine: Engine;
+
+beforeAll(async () => {
+  leaks = leakCheck();
+  roots = temporaryRoots();
+  opened = await openEngineAt(roots, { leaveNothing: true });
+  engine = opened.engine;
+  await importBusybox(engine);
+});
+
+afterAll(async () => {
+  for (const { id } of engine.containers.list({ all: true, filters: {} })) {
+    await engine.containers.remove(id, { force: true, volumes: false });
+  }
+  await opened[Symbol.asyncDispose]();
+  roots[Symbol.dispose]();
+  await leaks.settled();
+});
+
+async function faultOf(work: Promise<unknown>): Promise<Fault> {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof Fault) return error;
+    throw error;
+  }
+  throw new Error("no fault");
+}
+
+test("a program runs with its output, exit code and nothing else", async () => {
+  const run = await runContainer(engine, ["sh", "-c", "echo out; echo err >&2; exit 7"]);
+  expect(run).toMatchObject({ exitCode: 7, stdout: "out\n", stderr: "err\n" });
+  const { state } = engine.containers.get(run.id);
+  expect(state).toMatchObject({ status: "exited", exitCode: 7, pid: 0, error: "" });
+  expect(state.finishedAt > state.startedAt).toBe(true);
+});
+
+test("--rm leaves nothing of the container", async () => {
+  const run = await runContainer(engine, ["true"], { host: { autoRemove: true } });
+  expect(run.exitCode).toBe(0);
+  expect((await faultOf(Promise.reject(errorOf(() => engine.containers.get(run.id))))).code).toBe(
+    "not_found",
+  );
+  expect(existsSync(join(roots.dataRoot, "containers", run.id))).toBe(false);
+});
+
+function errorOf(work: () => unknown): unknown {
+  try {
+    work();
+  } catch (error) {
+    return error;
+  }
+  return new Error("nothing was thrown");
+}
+
+test("input reaches the program and ends with the client's", async () => {
+  const run = await runContainer(engine, ["tr", "a-z", "A-Z"], { input: "hello\n" });
+  expect(run).toMatchObject({ exitCode: 0, stdout: "HELLO\n" });
+});
+
+test("identity, environment and files are Docker's", async () => {
+  const script = "id -u; id -g; id -G; pwd; hostname; env | sort; cat /etc/hosts /etc/hostname";
+  const { stdout } = await runContainer(engine, ["sh", "-c", script], {
+    config: { user: "app", workingDir: "/made/for/it", hostname: "box", env: ["A=1", "TERM=x"] },
+  });
+  const lines = stdout.split("\n");
+  expect(lines.slice(0, 5)).toEqual(["1000", "1000", "1000 2000", "/made/for/it", "box"]);
+  expect(lines).toContain("HOME=/home/app");
+  expect(lines).toContain("HOSTNAME=box");
+  expect(lines).toContain("A=1");
+  expect(stdout).toContain("127.0.0.1\tlocalhost");
+  expect(stdout).toMatch(/172\.\d+\.\d+\.\d+\tbox\n/);
+  expect(stdout).toEndWith("box\n");
+});
+
+test.each([
+  [["/nope"], "not_found", 127, "no such file or directory"],
+  [["nope"], "not_found", 127, "executable file not found in $PATH"],
+  [["/etc/not-executable"], "denied", 126, "permission denied"],
+  [["/etc"], "denied", 126, ""],
+] as const)("%j does not start", async (cmd, _code, exitCode, words) => {
+  const { id } = await engine.containers.create(createRequest("busybox", cmd));
+  const fault = await faultOf(engine.containers.start(id));
+  expect(fault.code).toBe("invalid");
+  expect(fault.stage).toBe("exec");
+  expect(fault.message).toContain(words);
+  const { state } = engine.containers.get(id);
+  expect(state).toMatchObject({ status: "created", exitCode, pid: 0 });
+  expect(state.error).toContain(words);
+});
+
+test("a failed start with --rm leaves nothing", async () => {
+  const { id } = await engine.containers.create(
+    createRequest("busybox", ["nope"], { host: { autoRemove: true } }),
+  );
+  await faultOf(engine.containers.start(id));
+  expect(() => engine.containers.get(id)).toThrow("No such container");
+});
+
+test("a signal's exit code is 128 and its number", async () => {
+  const id = await startSleeper(engine, {
+    config: { stopSignal: "SIGUSR1" },
+    host: { init: true },
+  });
+  await engine.containers.stop(id, { timeout: 5 });
+  expect(engine.containers.get(id).state).toMatchObject({ status: "exited", exitCode: 138 });
+});
+
+test("stop kills what ignores its signal", async () => {
+  const id = await startSleeper(engine);
+  // Process 1 without a handler ignores SIGTERM.
+  await engine.containers.stop(id, { timeout: 0 });
+  expect(engine.containers.get(id).state.exitCode).toBe(137);
+  expect((await faultOf(engine.containers.stop(id, {}))).code).toBe("not_modified");
+  expect((await faultOf(engine.containers.kill(id, "KILL"))).code).toBe("conflict");
+});
+
+test("start, restart and the states in between", async () => {
+  const id = await startSleeper(engine);
+  expect((await faultOf(engine.containers.start(id))).code).toBe("not_modified");
+  const first = engine.containers.get(id).state;
+  await engine.containers.restart(id, { timeout: 0 });
+  const second = engine.containers.get(id).state;
+  expect(second.status).toBe("running");
+  expect(second.pid).not.toBe(first.pid);
+  expect((await faultOf(engine.containers.remove(id, { force: false, volumes: false }))).code).toBe(
+    "conflict",
+  );
+  await engine.containers.remove(id, { force: true, volumes: false });
+  expect(() => engine.containers.get(id)).toThrow("No such container");
+});
+
+test("what is written stays between two runs", async () => {
+  const { id } = await engine.containers.create(
+    createRequest("busybox", ["sh", "-c", "cat /kept 2>/dev/null; date > /kept"]),
+  );
+  for (const _ of [1, 2]) {
+    const { result } = await engine.containers.wait(id, "next-exit");
+    await engine.containers.start(id);
+    await result;
+  }
+  const { stdout } = await collectOutput(
+    engine.containers.logs(id, { follow: false, stdout: true, stderr: true, timestamps: false }),
+  );
+  expect(stdout).toMatch(/\d\d:\d\d/);
+});
+
+test("logs: tail, streams, timestamps and following to the end", async () => {
+  const { id } = await engine.containers.create(
+    createRequest("busybox", ["sh", "-c", "echo 1; echo 2 >&2; sleep 0.3; echo 3"]),
+  );
+  await engine.containers.start(id);
+  const base = { stdout: true, stderr: true, timestamps: false } as const;
+  const followed = await collectOutput(engine.containers.logs(id, { ...base, follow: true }));
+  expect(followed).toEqual({ stdout: "1\n3\n", stderr: "2\n" });
+  const last = await collectOutput(engine.containers.logs(id, { ...base, follow: false, tail: 1 }));
+  expect(last).toEqual({ stdout: "3\n", stderr: "" });
+  const stamped = await collectOutput(
+    engine.containers.logs(id, { ...base, stderr: false, timestamps: true, follow: false }),
+  );
+  expect(stamped.stdout).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z 1\n/);
+});
+
+test("attaching to a running container, and leaving it running", async () => {
+  const { id } = await engine.containers.create(
+    createRequest("busybox", ["cat"], { config: { openStdin: true } }),
+  );
+  await engine.containers.start(id);
+  for (const word of ["one\n", "two\n"]) {
+    await using attached = await engine.containers.attach(id, attachAll(true));
+    attached.input.write(word);
+    for await (const chunk of attached.output) {
+      expect(Buffer.from(chunk).subarray(8).toString()).toBe(word);
+      break;
+    }
+  }
+  expect(engine.containers.get(id).state.status).toBe("running");
+  await using replay = await engine.containers.attach(id, {
+    ...attachAll(false),
+    logs: true,
+    stream: false,
+  });
+  expect((await collectStreams(replay)).stdout).toBe("one\ntwo\n");
+});
+
+test("a terminal: raw output, size and echo", async () => {
+  const { id } = await engine.containers.create(
+    createRequest("busybox", ["sh", "-c", "tty; read x; stty size"], {
+      config: { tty: true, openStdin: true },
+    }),
+  );
+  await using attached = await engine.containers.attach(id, attachAll(true));
+  const output = collectStreams(attached);
+  await engine.containers.start(id);
+  await engine.containers.resize(id, { rows: 33, columns: 101 });
+  attached.input.write("\n");
+  expect((await output).stdout).toBe("/dev/pts/0\r\n\r\n33 101\r\n");
+});
+
+test("exec: streams, identity, exit codes", async () => {
+  const id = await startSleeper(engine, { config: { env: ["FROM=container"] } });
+  expect(await execIn(engine, id, ["sh", "-c", "echo $FROM; echo x >&2; exit 3"])).toEqual({
+    exitCode: 3,
+    stdout: "container\n",
+    stderr: "x\n",
+  });
+  const who = await execIn(engine, id, ["sh", "-c", "id -u; pwd; ps | grep -c sleep"], {
+    user: "app",
+    workingDir: "/tmp",
+  });
+  expect(who.stdout.split("\n").slice(0, 2)).toEqual(["1000", "/tmp"]);
+  for (const [program, exitCode] of [
+    ["nope", 127],
+    ["/etc/not-executable", 126],
+  ] as const) {
+    const exec = await engine.execs.create(id, { ...execDefaults, argv: [program] });
+    const fault = await faultOf(engine.execs.start(exec, { detach: false }));
+    expect(fault.stage).toBe("exec");
+    expect(engine.execs.get(exec)).toMatchObject({ running: false, exitCode });
+  }
+  await engine.containers.kill(id, "KILL");
+  expect((await faultOf(engine.execs.create(id, execDefaults))).code).toBe("conflict");
+});
+
+const execDefaults = {
+  argv: ["true"],
+  env: [],
+  workingDir: "",
+  user: "",
+  privileged: false,
+  tty: false,
+  attachStdin: false,
+  attachStdout: true,
+  attachStderr: true,
+};
+
+test("an exec ends with its container", async () => {
+  const id = await startSleeper(engine);
+  const exec = await engine.execs.create(id, { ...execDefaults, argv: ["sleep", "1000"] });
+  const attached = await engine.execs.start(exec, { detach: false });
+  const output = attached && collectStreams(attached);
+  await engine.containers.kill(id, "KILL");
+  await output;
+  const { exitCode } = await eventually(
+    () => (engine.execs.get(exec).exitCode === undefined ? undefined : engine.execs.get(exec)),
+    "the exec's end",
+  );
+  expect(exitCode).toBe(137);
+});
+
+test("the memory limit kills, and says so", async () => {
+  const stop = new AbortController();
+  const seen: EngineEvent[] = [];
+  const listening = (async () => {
+    const events = engine.events.subscribe({
+      filters: { event: ["oom", "die"] },
+      signal: stop.signal,
+    });
+    for await (const event of events) seen.push(event);
+  })();
+  const run = await runContainer(engine, ["tail", "/dev/zero"], {
+    host: { memory: 8 << 20, memorySwap: 8 << 20 },
+  });
+  expect(run.exitCode).toBe(137);
+  expect(engine.containers.get(run.id).state.oomKilled).toBe(true);
+  stop.abort();
+  await listening;
+  expect(seen.filter(({ id }) => id === run.id).map(({ action }) => action)).toContain("oom");
+});
+
+test("the pids limit holds", async () => {
+  const run = await runContainer(
+    engine,
+    ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait"],
+    { host: { pidsLimit: 4 } },
+  );
+  expect(run.stderr).toContain("fork");
+});
+
+test("binds, tmpfs and a root that cannot be written", async () => {
+  const source = join(roots.dataRoot, "shared");
+  mkdirSync(source);
+  writeFileSync(join(source, "from-host"), "host\n");
+  const bind = { source, target: "/shared", readonly: false, recursive: true, createSource: false };
+  const run = await runContainer(
+    engine,
+    [
+      "sh",
+      "-c",
+      "cat /shared/from-host; echo box > /shared/from-box; touch /x; touch /scratch/y && echo ok",
+    ],
+    { host: { binds: [bind], tmpfs: [{ target: "/scratch", options: "" }], readonlyRootfs: true } },
+  );
+  expect(run.stdout).toBe("host\nok\n");
+  expect(run.stderr).toContain("Read-only file system");
+  expect(readFileSync(join(source, "from-box"), "utf8")).toBe("box\n");
+});
+
+test("networks: none, host, another container's", async () => {
+  const list = ["ls", "/sys/class/net"];
+  expect((await runContainer(engine, list, { host: { networkMode: "none" } })).stdout).toBe("lo\n");
+  const host = await runContainer(engine, list, { host: { networkMode: "host" } });
+  expect(host.stdout).toContain("lo");
+  expect(host.stdout).not.toBe("lo\n");
+  const id = await startSleeper(engine, { config: { hostname: "owner" } });
+  const shared = await runContainer(
+    engine,
+    ["sh", "-c", "hostname; cat /etc/hostname; ip -o -4 addr"],
+    {
+      host: { networkMode: `container:${id}` },
+    },
+  );
+  const address = engine.containers.get(id).network?.address ?? "none";
+  expect(shared.stdout).toContain(address);
+  expect(shared.stdout).toContain("owner\n");
+  await engine.containers.kill(id, "KILL");
+  const late = await engine.containers.create(
+    createRequest("busybox", ["true"], { host: { networkMode: `container:${id}` } }),
+  );
+  expect((await faultOf(engine.containers.start(late.id))).code).toBe("conflict");
+});
+
+test("two containers reach each other over the bridge", async () => {
+  const id = await startSleeper(engine);
+  const address = engine.containers.get(id).network?.address ?? "none";
+  const run = await runContainer(engine, ["ping", "-c", "1", "-W", "2", address]);
+  expect(run.exitCode).toBe(0);
+});
+
+test("nothing of a refused create stays", async () => {
+  const before = engine.containers.list({ all: true, filters: {} }).length;
+  const refused = [
+    createRequest("nope", ["true"]),
+    createRequest("busybox", ["true"], { name: "-x" }),
+    createRequest("busybox", ["true"], { host: { memory: 1 } }),
+    createRequest("busybox", ["true"], { host: { capAdd: ["NOPE"] } }),
+    createRequest("busybox", ["true"], { host: { ulimits: [{ name: "x", soft: 1, hard: 1 }] } }),
+  ];
+  const codes: string[] = [];
+  for (const request of refused)
+    codes.push((await faultOf(engine.containers.create(request))).code);
+  expect(codes).toEqual(["not_found", "invalid", "invalid", "invalid", "invalid"]);
+  expect(engine.containers.list({ all: true, filters: {} }).length).toBe(before);
+});
+
+test("a taken name is a conflict, a rename frees it", async () => {
+  const name = "taken";
+  const { id } = await engine.containers.create(createRequest("busybox", ["true"], { name }));
+  const again = () => engine.containers.create(createRequest("busybox", ["true"], { name }));
+  expect((await faultOf(again())).code).toBe("conflict");
+  await engine.containers.rename(id, "other");
+  expect((await again()).id).not.toBe(id);
+});
+
+test("events of a run are Docker's, in Docker's order", async () => {
+  const stop = new AbortController();
+  const seen: string[] = [];
+  const events = engine.events.subscribe({ filters: { container: ["seen"] }, signal: stop.signal });
+  const listening = (async () => {
+    for await (const { action } of events) seen.push(action);
+  })();
+  await runContainer(engine, ["true"], { name: "seen", host: { autoRemove: true } });
+  stop.abort();
+  await listening;
+  expect(seen).toEqual(["create", "attach", "start", "die", "destroy"]);
+});
+
+test("twenty at once", async () => {
+  const runs = await Promise.all(
+    Array.from({ length: 20 }, (_, i) =>
+      runContainer(engine, ["echo", `${i}`], { host: { autoRemove: true } }),
+    ),
+  );
+  expect(runs.map(({ stdout }) => stdout)).toEqual(Array.from({ length: 20 }, (_, i) => `${i}\n`));
+});
