@@ -32,7 +32,7 @@ export function parseHost(text: string): Host {
   return { kind: "tcp", hostname: (tcp[1] ?? "").replace(/^\[|\]$/g, ""), port };
 }
 
-/** The host to speak to: the flag, then THIMBLE_HOST, then DOCKER_HOST, then the default socket. Empty values count as absent. */
+/** The host to speak to: the flag, then THIMBLE_HOST, then DOCKER_HOST, then the socket in the run root (THIMBLE_RUN_ROOT moves it). Empty values count as absent. */
 export function resolveHost(options: {
   readonly flag?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -43,7 +43,9 @@ export function resolveHost(options: {
     const text = env[source];
     if (text) return { host: parseHost(text), source };
   }
-  return { host: { kind: "unix", path: defaultSocket }, source: "default" };
+  const runRoot = env.THIMBLE_RUN_ROOT;
+  const socket = runRoot ? `${runRoot.replace(/\/+$/, "")}/thimble.sock` : defaultSocket;
+  return { host: parseHost(socket), source: "default" };
 }
 
 export function formatHost(host: Host): string {

@@ -1,0 +1,89 @@
+import type { Context } from "./context.ts";
+import type { Completion, Flags, Values } from "./flag.ts";
+import type { ParsedFlags } from "./parse-flags.ts";
+
+/** What a verb is called with. */
+export interface Invocation<F extends Flags> {
+  readonly flags: Values<F>;
+  /** The flags that were written out. */
+  readonly given: ReadonlySet<keyof F & string>;
+  readonly args: readonly string[];
+}
+
+/** Does the work of a command; gives the exit status. */
+export type Verb<F extends Flags> = (
+  context: Context,
+  invocation: Invocation<F>,
+) => Promise<number>;
+
+export interface Example {
+  /** Without the program's name: "run --rm -it debian". */
+  readonly command: string;
+  readonly what: string;
+}
+
+/** A command as the table has it; parsing, help and completion are made from this alone. */
+export interface Command {
+  readonly kind: "command";
+  readonly summary: string;
+  /** What follows the name: "[OPTIONS] CONTAINER [CONTAINER...]". */
+  readonly usage: string;
+  readonly flags: Flags;
+  readonly args: { readonly min: number; readonly max: number };
+  /** False: the first argument ends the flags. */
+  readonly interspersed: boolean;
+  readonly examples: readonly Example[];
+  /** What arguments are completed with. */
+  readonly complete?: Completion;
+  readonly hidden: boolean;
+  /** The exit status of a failure; docker has 125 for run, 1 elsewhere. */
+  readonly failure: number;
+  run(context: Context, parsed: ParsedFlags<Flags>): Promise<number>;
+}
+
+export interface Group {
+  readonly kind: "group";
+  readonly summary: string;
+  readonly commands: Readonly<Record<string, Command | Group>>;
+}
+
+interface Spec<F extends Flags> {
+  readonly summary: string;
+  readonly usage: string;
+  readonly flags?: F;
+  readonly args?: readonly [min: number, max: number];
+  readonly interspersed?: boolean;
+  readonly examples?: readonly (readonly [command: string, what: string])[];
+  readonly complete?: Completion;
+  readonly hidden?: boolean;
+  readonly failure?: number;
+  /** Imports the verb when it is used, so that a start pays for one command only. */
+  readonly load: () => Promise<Verb<F>>;
+}
+
+export function command<F extends Flags>(spec: Spec<F>): Command {
+  const [min, max] = spec.args ?? [0, 0];
+  return {
+    kind: "command",
+    summary: spec.summary,
+    usage: spec.usage,
+    flags: spec.flags ?? {},
+    args: { min, max },
+    interspersed: spec.interspersed ?? true,
+    examples: (spec.examples ?? []).map(([line, what]) => ({ command: line, what })),
+    ...(spec.complete ? { complete: spec.complete } : {}),
+    hidden: spec.hidden ?? false,
+    failure: spec.failure ?? 1,
+    run: async (context, parsed) => {
+      const verb = await spec.load();
+      return verb(context, parsed as unknown as Invocation<F>);
+    },
+  };
+}
+
+export function group(summary: string, commands: Group["commands"]): Group {
+  return { kind: "group", summary, commands };
+}
+
+/** For commands that take any number of arguments. */
+export const many = Number.POSITIVE_INFINITY;

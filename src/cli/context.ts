@@ -1,0 +1,80 @@
+import type { Client, HostChoice } from "#client";
+import type { Style } from "./style.ts";
+
+/** Where text and bytes go. Writes arrive in order when each is awaited. */
+export interface Sink {
+  /** Settles when all of it is written; a Fault (`canceled`) when nobody reads any more. */
+  write(data: string | Uint8Array): Promise<void>;
+  readonly isTerminal: boolean;
+  /** Characters a line; 80 when it is no terminal. */
+  readonly columns: number;
+}
+
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Standard input. */
+export interface Source {
+  readonly isTerminal: boolean;
+  /** What arrives, until its end. To be read once. */
+  read(): AsyncIterable<Uint8Array>;
+  /** Keys one by one, unechoed, until the returned function is called; undefined when it is no terminal. */
+  raw(): (() => void) | undefined;
+  /** The size of the terminal, if there is one. */
+  size(): TerminalSize | undefined;
+}
+
+/** A command that runs without an engine; gives the exit status. */
+export type LocalCommand = (context: LocalContext) => Promise<number>;
+
+export interface LocalContext {
+  readonly json: boolean;
+  readonly out: Sink;
+  readonly style: Style;
+  readonly dataRoot: string;
+  readonly runRoot: string;
+}
+
+export interface DaemonOptions {
+  readonly dataRoot?: string | undefined;
+  readonly runRoot?: string | undefined;
+  /** "unix:///path"; absent: thimble.sock in the run root. */
+  readonly host?: string | undefined;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+}
+
+/** What the CLI is given by the program that it is the front of. */
+export interface CliOptions {
+  readonly version: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Commands of this machine, loaded on use. */
+  readonly local: {
+    daemon(options: DaemonOptions): Promise<number>;
+    doctor: LocalCommand;
+  };
+  /**
+   * Starts an engine that listens on `socket`, in the background, and settles once it
+   * answers. Called when nothing does, and only for a socket of this machine.
+   */
+  startDaemon(options: { readonly socket: string }): Promise<void>;
+  readonly stdin?: Source;
+  readonly stdout?: Sink;
+  readonly stderr?: Sink;
+}
+
+/** What a verb works with. */
+export interface Context {
+  /** Opened on first use. */
+  readonly client: Client;
+  readonly host: HostChoice;
+  /** What -H before the command said. */
+  readonly hostFlag: string | undefined;
+  readonly stdin: Source;
+  readonly out: Sink;
+  readonly err: Sink;
+  readonly style: Style;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly options: CliOptions;
+}

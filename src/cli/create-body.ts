@@ -1,0 +1,98 @@
+import { Fault } from "#base";
+import type { ContainerCreateBody } from "#wire";
+import type { Context } from "./context.ts";
+import { hostConfig, networkingConfig } from "./create-host.ts";
+import { parseVolumes } from "./create-mounts.ts";
+import { parsePorts } from "./create-ports.ts";
+import type { Values } from "./flag.ts";
+import { readEnvironment, readLabels } from "./key-values.ts";
+import type { CreateFlags } from "./table/create-flags.ts";
+
+export interface CreateInput {
+  readonly flags: Values<CreateFlags>;
+  readonly given: ReadonlySet<string>;
+  /** IMAGE and the command behind it. */
+  readonly args: readonly string[];
+}
+
+/** The body of a create, as docker makes it from the same flags. An `invalid` fault names the flag that is wrong. */
+export function createBody(
+  context: Pick<Context, "env" | "stdin">,
+  input: CreateInput,
+): ContainerCreateBody {
+  const { flags, args } = input;
+  const [image = "", ...cmd] = args;
+  const attached = attachedStreams(flags);
+  const volumes = parseVolumes(flags.volume);
+  const ports = parsePorts(flags.publish, flags.expose);
+  const size = flags.tty ? context.stdin.size() : undefined;
+  return {
+    Hostname: flags.hostname ?? "",
+    Domainname: flags.domainname ?? "",
+    User: flags.user ?? "",
+    AttachStdin: attached.has("stdin"),
+    AttachStdout: attached.has("stdout"),
+    AttachStderr: attached.has("stderr"),
+    Tty: flags.tty,
+    OpenStdin: flags.interactive,
+    StdinOnce: flags.interactive && attached.has("stdin"),
+    Env: [...readEnvironment(flags["env-file"], flags.env, context.env)],
+    ...(cmd.length > 0 ? { Cmd: cmd } : {}),
+    ...(flags.entrypoint === undefined ? {} : { Entrypoint: [flags.entrypoint] }),
+    ...healthcheck(flags),
+    Image: image,
+    Volumes: Object.fromEntries(volumes.anonymous.map((target) => [target, {}])),
+    ExposedPorts: ports.exposed,
+    WorkingDir: flags.workdir ?? "",
+    Labels: { ...readLabels(flags["label-file"], flags.label) },
+    ...(flags["stop-signal"] === undefined ? {} : { StopSignal: flags["stop-signal"] }),
+    ...(flags["stop-timeout"] === undefined ? {} : { StopTimeout: flags["stop-timeout"] }),
+    HostConfig: {
+      ...hostConfig(input),
+      Binds: [...volumes.binds],
+      PortBindings: mutable(ports.bindings),
+      ...(size ? { ConsoleSize: [size.rows, size.columns] } : {}),
+    },
+    NetworkingConfig: networkingConfig(input),
+  };
+}
+
+/** `-a` names the streams; without it output is attached, and input when it is kept open. */
+function attachedStreams(flags: CreateInput["flags"]): ReadonlySet<string> {
+  if (flags.attach.length === 0) {
+    return new Set(flags.interactive ? ["stdin", "stdout", "stderr"] : ["stdout", "stderr"]);
+  }
+  return new Set(
+    flags.attach.map((word) => {
+      const stream = word.toLowerCase();
+      if (stream === "stdin" || stream === "stdout" || stream === "stderr") return stream;
+      throw new Fault(
+        "invalid",
+        `invalid argument "${word}" for "-a, --attach" flag: valid streams are STDIN, STDOUT and STDERR`,
+      );
+    }),
+  );
+}
+
+function healthcheck(flags: CreateInput["flags"]): Pick<ContainerCreateBody, "Healthcheck"> {
+  const check = {
+    Test: flags["health-cmd"] ? ["CMD-SHELL", flags["health-cmd"]] : undefined,
+    Interval: flags["health-interval"],
+    Timeout: flags["health-timeout"],
+    Retries: flags["health-retries"],
+    StartPeriod: flags["health-start-period"],
+    StartInterval: flags["health-start-interval"],
+  };
+  const given = Object.entries(check).filter(([, value]) => value !== undefined);
+  if (!flags["no-healthcheck"]) {
+    return given.length > 0 ? { Healthcheck: Object.fromEntries(given) } : {};
+  }
+  if (given.length > 0) {
+    throw new Fault("invalid", "--no-healthcheck conflicts with --health-* options");
+  }
+  return { Healthcheck: { Test: ["NONE"] } };
+}
+
+function mutable<T>(record: Readonly<Record<string, readonly T[]>>): Record<string, T[]> {
+  return Object.fromEntries(Object.entries(record).map(([key, list]) => [key, [...list]]));
+}

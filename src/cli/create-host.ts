@@ -1,0 +1,243 @@
+import { Fault } from "#base";
+import type { ContainerCreateBody, HostConfigBody } from "#wire";
+import type { CreateInput } from "./create-body.ts";
+import { parseMount, parseTmpfs } from "./create-mounts.ts";
+import { keyValues } from "./key-values.ts";
+import { readText } from "./local-file.ts";
+
+/** HostConfig without the binds and ports, which share their flags with Config. */
+export function hostConfig(input: CreateInput): HostConfigBody {
+  const { flags } = input;
+  const security = securityOptions(flags["security-opt"]);
+  return {
+    ...limits(input),
+    ...given({
+      CgroupnsMode: flags.cgroupns,
+      CgroupParent: flags["cgroup-parent"],
+      ContainerIDFile: flags.cidfile,
+      Init: input.given.has("init") ? flags.init : undefined,
+      IpcMode: flags.ipc,
+      Isolation: flags.isolation,
+      PidMode: flags.pid,
+      Runtime: flags.runtime,
+      ShmSize: flags["shm-size"],
+      UsernsMode: flags.userns,
+      UTSMode: flags.uts,
+      VolumeDriver: flags["volume-driver"],
+    }),
+    Annotations: { ...flags.annotation },
+    AutoRemove: flags.rm,
+    CapAdd: [...flags["cap-add"]],
+    CapDrop: [...flags["cap-drop"]],
+    DeviceCgroupRules: [...flags["device-cgroup-rule"]],
+    ...(flags.gpus === undefined ? {} : { DeviceRequests: [{ Driver: "", Count: -1 }] }),
+    Devices: flags.device.map(parseDevice),
+    Dns: [...flags.dns],
+    DnsOptions: [...flags["dns-option"]],
+    DnsSearch: [...flags["dns-search"]],
+    ExtraHosts: flags["add-host"].map(extraHost),
+    GroupAdd: [...flags["group-add"]],
+    Links: [...flags.link],
+    LogConfig: logConfig(flags["log-driver"], flags["log-opt"]),
+    Mounts: flags.mount.map(parseMount),
+    NetworkMode: networkOf(flags.network[0]).name,
+    Privileged: flags.privileged,
+    PublishAllPorts: flags["publish-all"],
+    ReadonlyRootfs: flags["read-only"],
+    RestartPolicy: restartPolicy(flags.restart, flags.rm),
+    SecurityOpt: security.options,
+    ...(security.bareSystemPaths ? { MaskedPaths: [], ReadonlyPaths: [] } : {}),
+    StorageOpt: { ...keyValues(flags["storage-opt"]) },
+    Sysctls: { ...flags.sysctl },
+    Tmpfs: { ...parseTmpfs(flags.tmpfs) },
+    VolumesFrom: [...flags["volumes-from"]],
+  };
+}
+
+function limits({ flags, given: written }: CreateInput): HostConfigBody {
+  return {
+    ...given({
+      BlkioWeight: flags["blkio-weight"],
+      CpuPeriod: flags["cpu-period"],
+      CpuQuota: flags["cpu-quota"],
+      CpuRealtimePeriod: flags["cpu-rt-period"],
+      CpuRealtimeRuntime: flags["cpu-rt-runtime"],
+      CpuShares: flags["cpu-shares"],
+      CpusetCpus: flags["cpuset-cpus"],
+      CpusetMems: flags["cpuset-mems"],
+      Memory: flags.memory,
+      MemoryReservation: flags["memory-reservation"],
+      MemorySwap: flags["memory-swap"],
+      MemorySwappiness: flags["memory-swappiness"],
+      NanoCpus: flags.cpus,
+      OomKillDisable: written.has("oom-kill-disable") ? flags["oom-kill-disable"] : undefined,
+      OomScoreAdj: flags["oom-score-adj"],
+      PidsLimit: flags["pids-limit"],
+    }),
+    Ulimits: flags.ulimit.map(parseUlimit),
+  };
+}
+
+/** NetworkingConfig: what the flags say of the endpoint on each network. */
+export function networkingConfig({ flags }: CreateInput): ContainerCreateBody["NetworkingConfig"] {
+  const endpoints = Object.fromEntries(
+    flags.network.map((word) => {
+      const { name, aliases, address } = networkOf(word);
+      return [name, endpoint({ aliases, address })];
+    }),
+  );
+  const first = networkOf(flags.network[0]).name;
+  const settings = endpoint({
+    aliases: flags["network-alias"],
+    address: flags.ip,
+    address6: flags.ip6,
+    mac: flags["mac-address"],
+  });
+  return { EndpointsConfig: { ...endpoints, [first]: { ...endpoints[first], ...settings } } };
+}
+
+interface EndpointInput {
+  readonly aliases: readonly string[];
+  readonly address?: string | undefined;
+  readonly address6?: string | undefined;
+  readonly mac?: string | undefined;
+}
+
+function endpoint({ aliases, address, address6, mac }: EndpointInput) {
+  const ipam = given({ IPv4Address: address, IPv6Address: address6 });
+  return {
+    ...(aliases.length > 0 ? { Aliases: [...aliases] } : {}),
+    ...(Object.keys(ipam).length > 0 ? { IPAMConfig: ipam } : {}),
+    ...given({ MacAddress: mac }),
+  };
+}
+
+/** `--network NAME`, or `name=NAME,alias=A,ip=ADDRESS`. */
+function networkOf(word: string | undefined): {
+  name: string;
+  aliases: string[];
+  address?: string;
+} {
+  if (word === undefined) return { name: "default", aliases: [] };
+  if (!/^\w[\w-]*=/.test(word)) return { name: word, aliases: [] };
+  const result: { name: string; aliases: string[]; address?: string } = { name: "", aliases: [] };
+  for (const field of word.split(",")) {
+    const [key = "", value = ""] = field.split("=", 2);
+    if (key === "name") result.name = value;
+    else if (key === "alias") result.aliases.push(value);
+    else if (key === "ip") result.address = value;
+    else
+      throw new Fault(
+        "invalid",
+        `invalid argument "${word}" for "--network" flag: invalid field ${key}`,
+      );
+  }
+  if (result.name === "") {
+    throw new Fault(
+      "invalid",
+      `invalid argument "${word}" for "--network" flag: network name/id is not specified`,
+    );
+  }
+  return result;
+}
+
+/** "SOURCE[:TARGET][:rwm]". */
+export function parseDevice(word: string) {
+  const [source = "", second = "", third = ""] = word.split(":");
+  const isMode = (text: string) => /^[rwm]{1,3}$/.test(text);
+  if (word.split(":").length > 3 || source === "" || (third !== "" && !isMode(third))) {
+    throw new Fault(
+      "invalid",
+      `invalid argument "${word}" for "--device" flag: invalid device specification: ${word}`,
+    );
+  }
+  const mode = isMode(second) && third === "" ? second : third;
+  const target = second === "" || mode === second ? source : second;
+  return { PathOnHost: source, PathInContainer: target, CgroupPermissions: mode || "rwm" };
+}
+
+/** "NAME=SOFT[:HARD]". */
+export function parseUlimit(word: string) {
+  const match = /^(\w+)=(-?\d+)(?::(-?\d+))?$/.exec(word);
+  const fail = (why: string) =>
+    new Fault("invalid", `invalid argument "${word}" for "--ulimit" flag: ${why}`);
+  if (!match) throw fail("write NAME=SOFT[:HARD]");
+  const soft = Number(match[2]);
+  const hard = Number(match[3] ?? match[2]);
+  if (hard !== -1 && (soft === -1 || soft > hard)) {
+    throw fail(`ulimit soft limit must be less than or equal to hard limit: ${soft} > ${hard}`);
+  }
+  return { Name: match[1] ?? "", Soft: soft, Hard: hard };
+}
+
+/** "NAME:ADDRESS"; "=" may stand for the colon, as it must before an IPv6 address in brackets. */
+function extraHost(word: string): string {
+  const match = /^([^:=]+)[:=](.+)$/.exec(word);
+  if (!match) {
+    throw new Fault(
+      "invalid",
+      `invalid argument "${word}" for "--add-host" flag: bad format for add-host: "${word}"`,
+    );
+  }
+  return `${match[1]}:${(match[2] ?? "").replace(/^\[(.*)\]$/, "$1")}`;
+}
+
+function logConfig(driver: string | undefined, options: readonly string[]) {
+  if (driver === "none" && options.length > 0) {
+    throw new Fault("invalid", `invalid logging opts for driver ${driver}`);
+  }
+  return { Type: driver ?? "", Config: { ...keyValues(options) } };
+}
+
+export function restartPolicy(word: string | undefined, autoRemove: boolean) {
+  const [name = "no", count, ...more] = (word || "no").split(":");
+  if (more.length > 0) throw new Fault("invalid", "invalid restart policy format");
+  if (count !== undefined && !/^\d+$/.test(count)) {
+    throw new Fault(
+      "invalid",
+      "invalid restart policy format: maximum retry count must be an integer",
+    );
+  }
+  if (autoRemove && name !== "no" && name !== "") {
+    throw new Fault("invalid", "conflicting options: cannot specify both --restart and --rm");
+  }
+  return { Name: name, MaximumRetryCount: Number(count ?? 0) };
+}
+
+/** Profiles are read here, by the one who can see the file; the engine gets their text. */
+function securityOptions(words: readonly string[]) {
+  const options: string[] = [];
+  let bareSystemPaths = false;
+  for (const word of words) {
+    const match = /^([^=:]+)[=:](.*)$/.exec(word);
+    if (!match && word !== "no-new-privileges") {
+      throw new Fault("invalid", `invalid --security-opt: "${word}"`);
+    }
+    const [, key, value = ""] = match ?? [];
+    if (key === "systempaths" && value === "unconfined") bareSystemPaths = true;
+    else if (key === "seccomp" && value !== "unconfined" && value !== "builtin") {
+      options.push(`seccomp=${readProfile(value)}`);
+    } else options.push(match ? `${key}=${value}` : word);
+  }
+  return { options, bareSystemPaths };
+}
+
+function readProfile(path: string): string {
+  const text = readText(path, "opening seccomp profile");
+  try {
+    return JSON.stringify(JSON.parse(text));
+  } catch (cause) {
+    const why = (cause as Error).message;
+    throw new Fault("invalid", `compacting json for seccomp profile (${path}) failed: ${why}`, {
+      cause,
+    });
+  }
+}
+
+/** What is defined of a record. */
+function given<T extends Record<string, unknown>>(
+  record: T,
+): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(record).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}

@@ -1,0 +1,97 @@
+import type { Context } from "./context.ts";
+import { Exit } from "./failure.ts";
+import { compileTemplate, type Template, TemplateError } from "./template.ts";
+
+/** One line of a list: fields by docker's names; functions are computed on use, and may take an argument. */
+export type Row = Readonly<Record<string, unknown>>;
+
+export interface Listing {
+  /** "table {{.ID}}\t{{.Names}}", as docker writes its default. */
+  readonly table: string;
+  /** Field to the head of its column. */
+  readonly heads: Readonly<Record<string, string>>;
+  readonly rows: readonly Row[];
+}
+
+export interface FormatFlags {
+  readonly format: string | undefined;
+  readonly json: boolean;
+}
+
+/** Prints a list as `--format` says: a table, JSON lines, or a template for each row. */
+export async function printListing(
+  context: Context,
+  listing: Listing,
+  flags: FormatFlags,
+): Promise<void> {
+  const format = flags.json ? "json" : flags.format || "table";
+  await context.out.write(
+    guarded(() => {
+      if (format === "json") return listing.rows.map((row) => `${rowJson(row)}\n`).join("");
+      if (format !== "table" && !format.startsWith("table ")) {
+        const template = compileTemplate(unescaped(format));
+        return listing.rows.map((row) => `${template(withJson(row))}\n`).join("");
+      }
+      const source = format === "table" ? listing.table : format;
+      return table(unescaped(source.slice("table ".length)), listing, context);
+    }),
+  );
+}
+
+/** A template of the user's, whose errors are the user's. */
+export function userTemplate(source: string): Template {
+  const template = guarded(() => compileTemplate(unescaped(source)));
+  return (data) => guarded(() => template(data));
+}
+
+function guarded<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof TemplateError) throw new Exit(1, `template: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Docker accepts tabs and newlines as they are typed between quotes of a shell. */
+function unescaped(source: string): string {
+  return source.replaceAll("\\t", "\t").replaceAll("\\n", "\n");
+}
+
+function table(source: string, listing: Listing, context: Context): string {
+  const template = compileTemplate(source);
+  const head = template({ ...listing.heads, Label: (key: unknown) => String(key) });
+  const lines = [head, ...listing.rows.map((row) => template(withJson(row)))];
+  const [first = "", ...rest] = alignColumns(lines.map((line) => line.split("\t")));
+  return [context.style.bold(first), ...rest].map((line) => `${line}\n`).join("");
+}
+
+/** As text/tabwriter does for docker: columns three spaces apart and at least `least` wide, the last one as it is. */
+export function alignColumns(rows: readonly (readonly string[])[], least = 10): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [index, cell] of row.slice(0, -1).entries()) {
+      widths[index] = Math.max(widths[index] ?? least, cell.length + 3);
+    }
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0)))
+      .join(""),
+  );
+}
+
+function rowJson(row: Row): string {
+  return JSON.stringify(plain(row));
+}
+
+/** The row without its functions, in the order of the alphabet. */
+function plain(row: Row): Row {
+  const entries = Object.entries(row).filter(([, value]) => typeof value !== "function");
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** `{{json .}}` of a row is what `--format json` prints. */
+function withJson(row: Row): Row {
+  return Object.defineProperty({ ...row }, "toJSON", { value: () => plain(row) });
+}

@@ -1,0 +1,100 @@
+import { type Command, type Group, group } from "./command.ts";
+import * as container from "./table/containers.ts";
+import * as image from "./table/images.ts";
+import * as system from "./table/system.ts";
+
+/** Every command there is. Parsing, help, suggestions and completion are made from this table. */
+export const commands: Readonly<Record<string, Command | Group>> = {
+  run: container.runCommand,
+  exec: container.execCommand,
+  ps: container.psCommand,
+  mkimage: image.mkimageCommand,
+  images: image.imagesCommand,
+  logs: container.logsCommand,
+  quickstart: system.quickstartCommand,
+  doctor: system.doctorCommand,
+
+  container: group("Manage containers", {
+    attach: container.attachCommand,
+    create: container.createCommand,
+    exec: container.execCommand,
+    export: container.exportCommand,
+    inspect: container.containerInspectCommand,
+    kill: container.killCommand,
+    logs: container.logsCommand,
+    ls: container.psCommand,
+    list: hidden(container.psCommand),
+    ps: hidden(container.psCommand),
+    prune: container.containerPruneCommand,
+    rename: container.renameCommand,
+    restart: container.restartCommand,
+    rm: container.rmCommand,
+    remove: hidden(container.rmCommand),
+    run: container.runCommand,
+    start: container.startCommand,
+    stop: container.stopCommand,
+    top: container.topCommand,
+    wait: container.waitCommand,
+  }),
+  image: group("Manage images", {
+    history: image.historyCommand,
+    import: image.importCommand,
+    inspect: image.imageInspectCommand,
+    load: image.loadCommand,
+    ls: image.imagesCommand,
+    list: hidden(image.imagesCommand),
+    make: image.mkimageCommand,
+    prune: image.imagePruneCommand,
+    rm: image.rmiCommand,
+    remove: hidden(image.rmiCommand),
+    save: image.saveCommand,
+    tag: image.tagCommand,
+  }),
+  system: group("Manage the engine", {
+    events: system.eventsCommand,
+    info: system.infoCommand,
+  }),
+
+  attach: container.attachCommand,
+  completion: system.completionCommand,
+  create: container.createCommand,
+  daemon: system.daemonCommand,
+  events: system.eventsCommand,
+  export: container.exportCommand,
+  help: system.helpCommand,
+  history: image.historyCommand,
+  import: image.importCommand,
+  info: system.infoCommand,
+  inspect: container.inspectCommand,
+  kill: container.killCommand,
+  load: image.loadCommand,
+  rename: container.renameCommand,
+  restart: container.restartCommand,
+  rm: container.rmCommand,
+  rmi: image.rmiCommand,
+  save: image.saveCommand,
+  start: container.startCommand,
+  stop: container.stopCommand,
+  tag: image.tagCommand,
+  top: container.topCommand,
+  version: system.versionCommand,
+  wait: container.waitCommand,
+  __complete: system.completeCommand,
+};
+
+/** The commands that the overview shows first. */
+export const commonCommands: readonly string[] = [
+  "run",
+  "exec",
+  "ps",
+  "mkimage",
+  "images",
+  "logs",
+  "quickstart",
+  "doctor",
+];
+
+/** A second name, which help and completion leave out. */
+function hidden(command: Command): Command {
+  return { ...command, hidden: true };
+}

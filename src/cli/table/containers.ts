@@ -1,0 +1,258 @@
+import { command, many } from "../command.ts";
+import { bool, filter, int, text } from "../flag.ts";
+import { createFlags, detachKeys, execFlags, runFlags } from "./create-flags.ts";
+
+export const format = text('Format output: "json", "table", "table TEMPLATE" or TEMPLATE');
+export const json = bool("Print JSON, the same as --format json");
+
+export const psFlags = {
+  all: bool("Show all containers (default shows just running)", { short: "a" }),
+  filter: filter(),
+  format,
+  json,
+  last: int("Show n last created containers (includes all states)", { short: "n" }),
+  latest: bool("Show the latest created container (includes all states)", { short: "l" }),
+  "no-trunc": bool("Don't truncate output"),
+  quiet: bool("Only display container IDs", { short: "q" }),
+  size: bool("Display total file sizes", { short: "s" }),
+};
+
+export const logsFlags = {
+  details: bool("Show extra details provided to logs"),
+  follow: bool("Follow log output", { short: "f" }),
+  since: text('Show logs since timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m")'),
+  tail: text("Number of lines to show from the end of the logs", {
+    short: "n",
+    shownDefault: "all",
+  }),
+  timestamps: bool("Show timestamps", { short: "t" }),
+  until: text(
+    'Show logs before a timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m")',
+  ),
+};
+
+export const stopFlags = {
+  signal: text("Signal to send to the container", { short: "s" }),
+  timeout: int("Seconds to wait before killing the container", {
+    short: "t",
+    aliases: ["time"],
+  }),
+};
+
+export const startFlags = {
+  attach: bool("Attach STDOUT/STDERR and forward signals", { short: "a" }),
+  "detach-keys": detachKeys,
+  interactive: bool("Attach container's STDIN", { short: "i" }),
+};
+
+export const attachFlags = {
+  "detach-keys": detachKeys,
+  "no-stdin": bool("Do not attach STDIN"),
+  "sig-proxy": bool("Proxy all received signals to the process", { initial: true }),
+};
+
+export const rmFlags = {
+  force: bool("Force the removal of a running container (uses SIGKILL)", { short: "f" }),
+  link: bool("Remove the specified link", { short: "l" }),
+  volumes: bool("Remove anonymous volumes associated with the container", { short: "v" }),
+};
+
+export const killFlags = {
+  signal: text("Signal to send to the container", { short: "s" }),
+};
+
+export const inspectFlags = {
+  format: text('Format output using a Go template, or "json"', { short: "f" }),
+  json,
+  size: bool("Display total file sizes if the type is container", { short: "s" }),
+  type: text("Only inspect objects of the given type", { complete: ["container", "image"] }),
+};
+
+export const pruneFlags = {
+  force: bool("Do not prompt for confirmation", { short: "f" }),
+  filter: { ...filter('Provide filter values (e.g. "until=<timestamp>")'), short: "" },
+};
+
+export const outputFlags = {
+  output: text("Write to a file, instead of STDOUT", { short: "o", complete: "file" }),
+};
+
+export const runCommand = command({
+  summary: "Create and run a new container from an image",
+  usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+  flags: runFlags,
+  args: [1, many],
+  interspersed: false,
+  failure: 125,
+  complete: "image",
+  examples: [
+    ["run --rm -it debian bash", "a shell in a container that goes away with it"],
+    [
+      "run -d --name web -v $PWD/site:/srv:ro debian sleep inf",
+      "in the background, with a bind mount",
+    ],
+    ["run --rm --memory 64m --cpus 0.5 debian true", "with limits"],
+    ["run --dry-run debian true", "print what would be done, step by step"],
+  ],
+  load: async () => (await import("../verb/run.ts")).run,
+});
+
+export const createCommand = command({
+  summary: "Create a new container",
+  usage: "[OPTIONS] IMAGE [COMMAND] [ARG...]",
+  flags: createFlags,
+  args: [1, many],
+  interspersed: false,
+  complete: "image",
+  examples: [
+    ["create --name job debian echo hi", "prints the id; start it with: thimble start -a job"],
+  ],
+  load: async () => (await import("../verb/create.ts")).create,
+});
+
+export const execCommand = command({
+  summary: "Execute a command in a running container",
+  usage: "[OPTIONS] CONTAINER COMMAND [ARG...]",
+  flags: execFlags,
+  args: [2, many],
+  interspersed: false,
+  complete: "running",
+  examples: [["exec -it web sh", "a shell inside"]],
+  load: async () => (await import("../verb/exec.ts")).exec,
+});
+
+export const psCommand = command({
+  summary: "List containers",
+  usage: "[OPTIONS]",
+  flags: psFlags,
+  examples: [
+    ["ps -a", "stopped ones too"],
+    ['ps --format "{{.Names}}\\t{{.Status}}"', "only what you want to see"],
+  ],
+  load: async () => (await import("../verb/ps.ts")).ps,
+});
+
+export const logsCommand = command({
+  summary: "Fetch the logs of a container",
+  usage: "[OPTIONS] CONTAINER",
+  flags: logsFlags,
+  args: [1, 1],
+  complete: "container",
+  examples: [["logs -f --tail 20 web", "the last 20 lines, then what comes"]],
+  load: async () => (await import("../verb/logs.ts")).logs,
+});
+
+export const startCommand = command({
+  summary: "Start one or more stopped containers",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  flags: startFlags,
+  args: [1, many],
+  complete: "container",
+  load: async () => (await import("../verb/start.ts")).start,
+});
+
+export const attachCommand = command({
+  summary: "Attach local standard input, output, and error streams to a running container",
+  usage: "[OPTIONS] CONTAINER",
+  flags: attachFlags,
+  args: [1, 1],
+  complete: "running",
+  load: async () => (await import("../verb/attach.ts")).attach,
+});
+
+export const stopCommand = command({
+  summary: "Stop one or more running containers",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  flags: stopFlags,
+  args: [1, many],
+  complete: "running",
+  load: async () => (await import("../verb/lifecycle.ts")).stop,
+});
+
+export const restartCommand = command({
+  summary: "Restart one or more containers",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  flags: stopFlags,
+  args: [1, many],
+  complete: "container",
+  load: async () => (await import("../verb/lifecycle.ts")).restart,
+});
+
+export const killCommand = command({
+  summary: "Kill one or more running containers",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  flags: killFlags,
+  args: [1, many],
+  complete: "running",
+  load: async () => (await import("../verb/lifecycle.ts")).kill,
+});
+
+export const rmCommand = command({
+  summary: "Remove one or more containers",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  flags: rmFlags,
+  args: [1, many],
+  complete: "container",
+  examples: [["rm -f $(thimble ps -aq)", "all of them, running or not"]],
+  load: async () => (await import("../verb/lifecycle.ts")).rm,
+});
+
+export const renameCommand = command({
+  summary: "Rename a container",
+  usage: "CONTAINER NEW_NAME",
+  args: [2, 2],
+  complete: "container",
+  load: async () => (await import("../verb/lifecycle.ts")).rename,
+});
+
+export const waitCommand = command({
+  summary: "Block until one or more containers stop, then print their exit codes",
+  usage: "CONTAINER [CONTAINER...]",
+  args: [1, many],
+  complete: "running",
+  load: async () => (await import("../verb/lifecycle.ts")).wait,
+});
+
+export const topCommand = command({
+  summary: "Display the running processes of a container",
+  usage: "CONTAINER [ps OPTIONS]",
+  args: [1, many],
+  interspersed: false,
+  complete: "running",
+  load: async () => (await import("../verb/top.ts")).top,
+});
+
+export const inspectCommand = command({
+  summary: "Return low-level information on containers and images",
+  usage: "[OPTIONS] NAME|ID [NAME|ID...]",
+  flags: inspectFlags,
+  args: [1, many],
+  complete: "container",
+  examples: [["inspect -f '{{.NetworkSettings.IPAddress}}' web", "one field"]],
+  load: async () => (await import("../verb/inspect.ts")).inspect,
+});
+
+export const containerInspectCommand = command({
+  summary: "Display detailed information on one or more containers",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  flags: inspectFlags,
+  args: [1, many],
+  complete: "container",
+  load: async () => (await import("../verb/inspect.ts")).inspectContainers,
+});
+
+export const exportCommand = command({
+  summary: "Export a container's filesystem as a tar archive",
+  usage: "[OPTIONS] CONTAINER",
+  flags: outputFlags,
+  args: [1, 1],
+  complete: "container",
+  load: async () => (await import("../verb/archive.ts")).exportContainer,
+});
+
+export const containerPruneCommand = command({
+  summary: "Remove all stopped containers",
+  usage: "[OPTIONS]",
+  flags: pruneFlags,
+  load: async () => (await import("../verb/prune.ts")).pruneContainers,
+});

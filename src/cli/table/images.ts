@@ -1,0 +1,149 @@
+import { command, many } from "../command.ts";
+import { bool, filter, list, text } from "../flag.ts";
+import { format, inspectFlags, json, outputFlags, pruneFlags } from "./containers.ts";
+
+const platform = text("Set platform if server is multi-platform capable");
+
+export const imagesFlags = {
+  all: bool("Show all images (default hides intermediate images)", { short: "a" }),
+  digests: bool("Show digests"),
+  filter: filter(),
+  format,
+  json,
+  "no-trunc": bool("Don't truncate output"),
+  quiet: bool("Only show image IDs", { short: "q" }),
+};
+
+export const rmiFlags = {
+  force: bool("Force removal of the image", { short: "f" }),
+  "no-prune": bool("Do not delete untagged parents"),
+};
+
+export const saveFlags = { ...outputFlags, platform };
+
+export const loadFlags = {
+  input: text("Read from tar archive file, instead of STDIN", { short: "i", complete: "file" }),
+  platform,
+  quiet: bool("Suppress the load output", { short: "q" }),
+};
+
+export const importFlags = {
+  change: list("Apply Dockerfile instruction to the created image", { short: "c" }),
+  message: text("Set commit message for imported image", { short: "m" }),
+  platform,
+};
+
+export const historyFlags = {
+  format,
+  human: bool("Print sizes and dates in human readable format", { short: "H", initial: true }),
+  json,
+  "no-trunc": bool("Don't truncate output"),
+  quiet: bool("Only show image IDs", { short: "q" }),
+};
+
+export const imagePruneFlags = {
+  ...pruneFlags,
+  all: bool("Remove all unused images, not just dangling ones", { short: "a" }),
+};
+
+export const mkimageFlags = {
+  tag: text("Name of the image", { short: "t" }),
+  quiet: bool("Print the id of the image only", { short: "q" }),
+  json: bool("Print progress as JSON lines"),
+};
+
+export const imagesCommand = command({
+  summary: "List images",
+  usage: "[OPTIONS] [REPOSITORY[:TAG]]",
+  flags: imagesFlags,
+  args: [0, 1],
+  complete: "image",
+  examples: [["images --format '{{.Repository}}:{{.Tag}} {{.Size}}'", "only what you want to see"]],
+  load: async () => (await import("../verb/images.ts")).images,
+});
+
+export const rmiCommand = command({
+  summary: "Remove one or more images",
+  usage: "[OPTIONS] IMAGE [IMAGE...]",
+  flags: rmiFlags,
+  args: [1, many],
+  complete: "image",
+  load: async () => (await import("../verb/image-edit.ts")).rmi,
+});
+
+export const tagCommand = command({
+  summary: "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
+  usage: "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
+  args: [2, 2],
+  complete: "image",
+  load: async () => (await import("../verb/image-edit.ts")).tag,
+});
+
+export const saveCommand = command({
+  summary: "Save one or more images to a tar archive (streamed to STDOUT by default)",
+  usage: "[OPTIONS] IMAGE [IMAGE...]",
+  flags: saveFlags,
+  args: [1, many],
+  complete: "image",
+  examples: [["save -o debian.tar debian", "docker load reads it"]],
+  load: async () => (await import("../verb/archive.ts")).save,
+});
+
+export const loadCommand = command({
+  summary: "Load an image from a tar archive or STDIN",
+  usage: "[OPTIONS]",
+  flags: loadFlags,
+  examples: [["load -i debian.tar", "an archive of docker save, or an OCI layout"]],
+  load: async () => (await import("../verb/archive.ts")).load,
+});
+
+export const importCommand = command({
+  summary: "Import the contents from a tarball to create a filesystem image",
+  usage: "[OPTIONS] file|- [REPOSITORY[:TAG]]",
+  flags: importFlags,
+  args: [1, 2],
+  complete: "file",
+  examples: [["import -c 'CMD [\"sh\"]' rootfs.tar tiny", "a root file system becomes an image"]],
+  load: async () => (await import("../verb/archive.ts")).importImage,
+});
+
+export const historyCommand = command({
+  summary: "Show the history of an image",
+  usage: "[OPTIONS] IMAGE",
+  flags: historyFlags,
+  args: [1, 1],
+  complete: "image",
+  load: async () => (await import("../verb/history.ts")).history,
+});
+
+export const imageInspectCommand = command({
+  summary: "Display detailed information on one or more images",
+  usage: "[OPTIONS] IMAGE [IMAGE...]",
+  flags: inspectFlags,
+  args: [1, many],
+  complete: "image",
+  load: async () => (await import("../verb/inspect.ts")).inspectImages,
+});
+
+export const imagePruneCommand = command({
+  summary: "Remove unused images",
+  usage: "[OPTIONS]",
+  flags: imagePruneFlags,
+  load: async () => (await import("../verb/prune.ts")).pruneImages,
+});
+
+export const mkimageCommand = command({
+  summary: "Make an image from scratch: from your binaries, or from Debian packages",
+  usage: "-t NAME scratch [--cmd COMMAND] FILE... | debootstrap [OPTIONS] SUITE",
+  flags: mkimageFlags,
+  args: [1, many],
+  interspersed: false,
+  complete: ["scratch", "debootstrap"],
+  examples: [
+    ["mkimage -t tiny scratch ./server", "only a static binary; it is the command of the image"],
+    ["mkimage -t debian debootstrap bookworm", "Debian from its packages"],
+    ["mkimage -t web debootstrap --include=nginx-light bookworm", "with a package more"],
+    ["mkimage debootstrap --help", "the options of a method"],
+  ],
+  load: async () => (await import("../verb/mkimage.ts")).mkimage,
+});

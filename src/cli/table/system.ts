@@ -1,0 +1,116 @@
+import { command } from "../command.ts";
+import { bool, filter, text } from "../flag.ts";
+import { json } from "./containers.ts";
+
+export const eventsFlags = {
+  filter: filter(),
+  format: text('Format output: "json" or TEMPLATE'),
+  json,
+  since: text("Show all events created since timestamp"),
+  until: text("Stream events until this timestamp"),
+};
+
+export const showFlags = {
+  format: text('Format output: "json" or TEMPLATE', { short: "f" }),
+  json,
+};
+
+export const daemonFlags = {
+  "data-root": text("Where images and containers are kept", {
+    shownDefault: "/var/lib/thimble",
+    complete: "file",
+  }),
+  "run-root": text("Where sockets and other things of this boot are kept", {
+    shownDefault: "/run/thimble",
+    complete: "file",
+  }),
+  host: text("Where to listen", {
+    short: "H",
+    shownDefault: "unix:///run/thimble/thimble.sock",
+  }),
+  "log-level": text("What to log: debug, info, warn or error", {
+    short: "l",
+    shownDefault: "info",
+    complete: ["debug", "info", "warn", "error"],
+  }),
+};
+
+export const doctorFlags = {
+  json: bool("Print JSON"),
+  "data-root": text("The engine's data root", { shownDefault: "/var/lib/thimble" }),
+  "run-root": text("The engine's run root", { shownDefault: "/run/thimble" }),
+};
+
+export const quickstartFlags = {
+  suite: text("Release of Debian to make an image of", { shownDefault: "bookworm" }),
+  mirror: text("Where packages come from (default: the host's apt sources)"),
+};
+
+export const eventsCommand = command({
+  summary: "Get real time events from the server",
+  usage: "[OPTIONS]",
+  flags: eventsFlags,
+  examples: [["events --filter type=container --since 1h", "what happened to containers"]],
+  load: async () => (await import("../verb/events.ts")).events,
+});
+
+export const infoCommand = command({
+  summary: "Display system-wide information",
+  usage: "[OPTIONS]",
+  flags: showFlags,
+  load: async () => (await import("../verb/info.ts")).info,
+});
+
+export const versionCommand = command({
+  summary: "Show the version information of client and engine",
+  usage: "[OPTIONS]",
+  flags: showFlags,
+  load: async () => (await import("../verb/version.ts")).version,
+});
+
+export const daemonCommand = command({
+  summary: "Run the engine in the foreground (it is started on first use otherwise)",
+  usage: "[OPTIONS]",
+  flags: daemonFlags,
+  examples: [["daemon --data-root /tmp/d --run-root /tmp/r", "a second engine beside the first"]],
+  load: async () => (await import("../verb/daemon.ts")).daemon,
+});
+
+export const doctorCommand = command({
+  summary: "Say what this machine offers, what is missing for which feature, and the fix",
+  usage: "[OPTIONS]",
+  flags: doctorFlags,
+  load: async () => (await import("../verb/doctor.ts")).doctor,
+});
+
+export const quickstartCommand = command({
+  summary: "Make two images, run them, and show what to try next",
+  usage: "[OPTIONS]",
+  flags: quickstartFlags,
+  load: async () => (await import("../verb/quickstart.ts")).quickstart,
+});
+
+export const completionCommand = command({
+  summary: "Print the completion script of a shell",
+  usage: "bash|zsh|fish",
+  args: [1, 1],
+  complete: ["bash", "zsh", "fish"],
+  examples: [["completion bash > /etc/bash_completion.d/thimble", "for all bash users"]],
+  load: async () => (await import("../verb/completion.ts")).completion,
+});
+
+export const completeCommand = command({
+  summary: "Complete a command line; the scripts of `completion` call it",
+  usage: "[WORD...]",
+  args: [0, Number.POSITIVE_INFINITY],
+  interspersed: false,
+  hidden: true,
+  load: async () => (await import("../verb/completion.ts")).complete,
+});
+
+export const helpCommand = command({
+  summary: "Show the help of a command",
+  usage: "[COMMAND...]",
+  args: [0, Number.POSITIVE_INFINITY],
+  load: async () => (await import("../verb/help.ts")).help,
+});

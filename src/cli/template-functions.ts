@@ -1,0 +1,120 @@
+import { TemplateError } from "./template-parse.ts";
+
+/** An argument, evaluated when it is wanted: `and` and `or` stop at the first that decides. */
+type Lazy = () => unknown;
+
+const functions: Readonly<Record<string, (...args: readonly unknown[]) => unknown>> = {
+  json: (value) => JSON.stringify(value) ?? "null",
+  join: (items, separator) => asList(items).map(printed).join(String(separator)),
+  split: (text, separator) => String(text).split(String(separator)),
+  lower: (text) => String(text).toLowerCase(),
+  upper: (text) => String(text).toUpperCase(),
+  title: (text) => String(text).replace(/\b[a-z]/g, (letter) => letter.toUpperCase()),
+  pad: (text, before, after) =>
+    text === "" ? "" : " ".repeat(Number(before)) + text + " ".repeat(Number(after)),
+  truncate: (text, length) => [...String(text)].slice(0, Number(length)).join(""),
+  print: (...values) => values.map(printed).join(" "),
+  println: (...values) => `${values.map(printed).join(" ")}\n`,
+  printf: (format, ...values) => printf(String(format), values),
+  len: (value) => lengthOf(value),
+  index: (value, ...keys) => keys.reduce(itemOf, value),
+  slice: (value, from, to) => {
+    const sliceable = typeof value === "string" ? value : asList(value);
+    return sliceable.slice(Number(from ?? 0), to === undefined ? undefined : Number(to));
+  },
+  not: (value) => !truth(value),
+  eq: (value, ...others) => others.some((other) => value === other),
+  ne: (a, b) => a !== b,
+  lt: (a, b) => compare(a, b) < 0,
+  le: (a, b) => compare(a, b) <= 0,
+  gt: (a, b) => compare(a, b) > 0,
+  ge: (a, b) => compare(a, b) >= 0,
+};
+
+export function isFunction(name: string): boolean {
+  return name === "and" || name === "or" || Object.hasOwn(functions, name);
+}
+
+export function applyFunction(name: string, args: readonly Lazy[]): unknown {
+  if (name === "and" || name === "or") {
+    let value: unknown;
+    for (const arg of args) {
+      value = arg();
+      if (truth(value) === (name === "or")) break;
+    }
+    return value;
+  }
+  return functions[name]?.(...args.map((arg) => arg()));
+}
+
+/** What `if` thinks of a value: false, 0, nothing, and what is empty are false. */
+export function truth(value: unknown): boolean {
+  if (value === null || value === undefined) return false;
+  if (Array.isArray(value)) return value.length > 0;
+  if (typeof value === "object") return Object.keys(value).length > 0;
+  return Boolean(value);
+}
+
+/** A value as Go's `fmt` prints it with %v. */
+export function printed(value: unknown): string {
+  if (value === undefined) return "<no value>";
+  if (value === null) return "<nil>";
+  if (Array.isArray(value)) return `[${value.map(printed).join(" ")}]`;
+  if (typeof value !== "object") return String(value);
+  const entries = Object.entries(value).filter(([, item]) => typeof item !== "function");
+  const sorted = entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return `map[${sorted.map(([key, item]) => `${key}:${printed(item)}`).join(" ")}]`;
+}
+
+function asList(value: unknown): readonly unknown[] {
+  if (value === null || value === undefined) return [];
+  if (Array.isArray(value)) return value;
+  throw new TemplateError(`${JSON.stringify(value)} is no list`);
+}
+
+function lengthOf(value: unknown): number {
+  if (typeof value === "string") return Buffer.byteLength(value);
+  if (Array.isArray(value)) return value.length;
+  if (value !== null && typeof value === "object") return Object.keys(value).length;
+  throw new TemplateError(`len of ${printed(value)}`);
+}
+
+function itemOf(value: unknown, key: unknown): unknown {
+  if (Array.isArray(value)) {
+    const at = Number(key);
+    if (!(at >= 0 && at < value.length))
+      throw new TemplateError(`index out of range: ${printed(key)}`);
+    return value[at];
+  }
+  if (value !== null && typeof value === "object") {
+    const name = String(key);
+    return Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
+  }
+  throw new TemplateError(`can't index ${printed(value)}`);
+}
+
+function compare(a: unknown, b: unknown): number {
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  if (typeof a === "string" && typeof b === "string") return a < b ? -1 : a > b ? 1 : 0;
+  throw new TemplateError(`cannot compare ${printed(a)} with ${printed(b)}`);
+}
+
+/** %s %v %d %q %x %t %% with a width, which is what formats use. */
+function printf(format: string, values: readonly unknown[]): string {
+  let next = 0;
+  return format.replace(
+    /%([-0]?)(\d*)(?:\.(\d+))?([svdqxtf%])/g,
+    (_, flag, width, precision, verb) => {
+      if (verb === "%") return "%";
+      const value = values[next++];
+      let text = printed(value);
+      if (verb === "q") text = JSON.stringify(String(value));
+      if (verb === "x") text = Number(value).toString(16);
+      if (verb === "f") text = Number(value).toFixed(Number(precision ?? 6));
+      if (verb === "s" && precision !== undefined) text = text.slice(0, Number(precision));
+      const length = Math.min(Number(width || 0), 1000);
+      if (flag === "-") return text.padEnd(length);
+      return text.padStart(length, flag === "0" ? "0" : " ");
+    },
+  );
+}

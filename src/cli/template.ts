@@ -1,0 +1,163 @@
+import { suggest } from "#base";
+import { applyFunction, isFunction, printed, truth } from "./template-functions.ts";
+import {
+  type Block,
+  type Operand,
+  type Pipe,
+  parseTemplate,
+  TemplateError,
+} from "./template-parse.ts";
+
+export { TemplateError } from "./template-parse.ts";
+
+/** A template, ready for any number of values. */
+export type Template = (data: unknown) => string;
+
+/** Compiles a template; a TemplateError, now or when it is used, says what is wrong. */
+export function compileTemplate(text: string): Template {
+  const block = parseTemplate(text);
+  return (data) => {
+    const out: string[] = [];
+    new Evaluator(out).block(block, { dot: data, variables: [["", data]] });
+    return out.join("");
+  };
+}
+
+interface Scope {
+  readonly dot: unknown;
+  /** Innermost last; "" is `$`. */
+  readonly variables: [name: string, value: unknown][];
+}
+
+/** Templates that loop over each other's output could fill the memory. */
+const maxOutput = 64 << 20;
+
+class Evaluator {
+  readonly #out: string[];
+  #size = 0;
+
+  constructor(out: string[]) {
+    this.#out = out;
+  }
+
+  block(block: Block, outer: Scope): void {
+    const scope = { dot: outer.dot, variables: [...outer.variables] };
+    for (const node of block) {
+      if (node.kind === "text") this.#print(node.text);
+      else if (node.kind === "print") {
+        const value = this.#pipe(node.pipe, scope);
+        if (node.pipe.variables.length === 0) this.#print(printed(value));
+      } else if (node.kind === "range") this.#range(node, scope);
+      else {
+        const inner = { dot: scope.dot, variables: [...scope.variables] };
+        const value = this.#pipe(node.pipe, inner);
+        if (!truth(value)) this.block(node.otherwise, inner);
+        else this.block(node.body, node.kind === "with" ? { ...inner, dot: value } : inner);
+      }
+    }
+  }
+
+  #range(node: { pipe: Pipe; body: Block; otherwise: Block }, scope: Scope): void {
+    const { variables, ...pipe } = node.pipe;
+    const value = this.#pipe({ ...pipe, variables: [] }, scope);
+    const entries = entriesOf(value, node.pipe.source);
+    if (entries.length === 0) this.block(node.otherwise, scope);
+    const [first, second] = variables;
+    for (const [key, item] of entries) {
+      const inner: Scope = { dot: item, variables: [...scope.variables] };
+      if (first && second) inner.variables.push([first, key], [second, item]);
+      else if (first) inner.variables.push([first, item]);
+      this.block(node.body, inner);
+    }
+  }
+
+  #pipe(pipe: Pipe, scope: Scope): unknown {
+    let value: unknown;
+    for (const [index, command] of pipe.commands.entries()) {
+      const before = index === 0 ? [] : [value];
+      value = this.#command(command, before, scope, pipe.source);
+    }
+    const [name] = pipe.variables;
+    if (name !== undefined) {
+      const known = pipe.assign && scope.variables.findLast(([other]) => other === name);
+      if (known) known[1] = value;
+      else scope.variables.push([name, value]);
+    }
+    return value;
+  }
+
+  #command(
+    operands: readonly Operand[],
+    piped: readonly unknown[],
+    scope: Scope,
+    source: string,
+  ): unknown {
+    const [head, ...rest] = operands as [Operand, ...Operand[]];
+    if (head.kind === "function") {
+      if (!isFunction(head.name)) throw new TemplateError(`function "${head.name}" not defined`);
+      const lazy = rest.map((operand) => () => this.#operand(operand, scope, source, []));
+      return applyFunction(head.name, [...lazy, ...piped.map((value) => () => value)]);
+    }
+    const args = [...rest.map((operand) => this.#operand(operand, scope, source, [])), ...piped];
+    return this.#operand(head, scope, source, args);
+  }
+
+  #operand(operand: Operand, scope: Scope, source: string, args: readonly unknown[]): unknown {
+    if (operand.kind === "function") return this.#command([operand], [], scope, source);
+    if (operand.kind === "literal") {
+      if (args.length > 0)
+        throw new TemplateError(`can't give argument to non-function in {{${source}}}`);
+      return operand.value;
+    }
+    const { root, fields } = operand;
+    let value: unknown;
+    if (root.kind === "dot") value = scope.dot;
+    else if (root.kind === "pipe") value = this.#pipe(root.pipe, scope);
+    else {
+      const known = scope.variables.findLast(([name]) => name === root.name);
+      if (!known) throw new TemplateError(`undefined variable "$${root.name}"`);
+      value = known[1];
+    }
+    for (const [index, field] of fields.entries()) {
+      value = fieldOf(value, field, index === fields.length - 1 ? args : []);
+    }
+    return value;
+  }
+
+  #print(text: string): void {
+    this.#size += text.length;
+    if (this.#size > maxOutput) throw new TemplateError("the template prints too much");
+    this.#out.push(text);
+  }
+}
+
+function fieldOf(value: unknown, field: string, args: readonly unknown[]): unknown {
+  if (value === null || value === undefined) {
+    throw new TemplateError(`nil pointer evaluating <.${field}>: there is no value before it`);
+  }
+  if (typeof value !== "object" || Array.isArray(value)) {
+    throw new TemplateError(
+      `can't evaluate field ${field}: ${JSON.stringify(value)} has no fields`,
+    );
+  }
+  if (!Object.hasOwn(value, field)) {
+    const meant = suggest(field, Object.keys(value));
+    throw new TemplateError(
+      `can't evaluate field ${field}: there is no such field${meant ? ` (did you mean .${meant}?)` : ""}`,
+    );
+  }
+  const found = (value as Record<string, unknown>)[field];
+  if (typeof found === "function")
+    return (found as (...args: readonly unknown[]) => unknown)(...args);
+  if (args.length > 0) throw new TemplateError(`${field} is not a method but has arguments`);
+  return found;
+}
+
+function entriesOf(value: unknown, source: string): [unknown, unknown][] {
+  if (value === null || value === undefined) return [];
+  if (Array.isArray(value)) return value.map((item, index) => [index, item]);
+  if (typeof value === "object") {
+    return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  }
+  throw new TemplateError(`range can't iterate over ${JSON.stringify(value)} in {{${source}}}`);
+}

@@ -1,0 +1,86 @@
+import type { Verb } from "../command.ts";
+import type { Context } from "../context.ts";
+import { reasonOf } from "../local-file.ts";
+import { showProgress } from "../progress.ts";
+import type { outputFlags } from "../table/containers.ts";
+import type { importFlags, loadFlags, saveFlags } from "../table/images.ts";
+
+export const save: Verb<typeof saveFlags> = async (context, { flags, args }) => {
+  await writeArchive(context, flags.output, "save", () => context.client.images.save(args));
+  return 0;
+};
+
+export const exportContainer: Verb<typeof outputFlags> = async (context, { flags, args }) => {
+  const [ref = ""] = args;
+  await writeArchive(context, flags.output, "export", () => context.client.containers.export(ref));
+  return 0;
+};
+
+export const load: Verb<typeof loadFlags> = async (context, { flags }) => {
+  if (flags.input === undefined && context.stdin.isTerminal) {
+    throw new Error("requested load from stdin, but stdin is empty");
+  }
+  const archive = flags.input === undefined ? context.stdin.read() : readArchive(flags.input);
+  await showProgress(context, context.client.images.load(archive, { quiet: flags.quiet }));
+  return 0;
+};
+
+export const importImage: Verb<typeof importFlags> = async (context, { flags, args }) => {
+  const [source = "", reference] = args;
+  if (/^https?:\/\//.test(source)) {
+    throw new Error(
+      `cannot import from ${source}: download it, or pipe it in (curl ... | thimble import - NAME)`,
+    );
+  }
+  const archive = source === "-" ? context.stdin.read() : readArchive(source);
+  const messages = context.client.images.import(archive, {
+    reference,
+    message: flags.message,
+    changes: flags.change,
+    platform: flags.platform,
+  });
+  await showProgress(context, messages);
+  return 0;
+};
+
+/** A file of this machine as a stream; that it is missing is said before anything is sent. */
+function readArchive(path: string): AsyncIterable<Uint8Array> {
+  const fs = process.getBuiltinModule("node:fs");
+  let descriptor: number;
+  try {
+    descriptor = fs.openSync(path, "r");
+  } catch (cause) {
+    throw new Error(`open ${path}: ${reasonOf(cause)}`, { cause });
+  }
+  return fs.createReadStream(path, { fd: descriptor, highWaterMark: 256 * 1024 });
+}
+
+/** An archive to a file, which appears when it is complete, or to standard output. */
+async function writeArchive(
+  context: Context,
+  path: string | undefined,
+  verb: string,
+  archive: () => AsyncIterable<Uint8Array>,
+): Promise<void> {
+  if (path === undefined) {
+    if (context.out.isTerminal) {
+      throw new Error(`cowardly refusing to ${verb} to a terminal. Use the -o flag or redirect`);
+    }
+    for await (const bytes of archive()) await context.out.write(bytes);
+    return;
+  }
+  const fs = process.getBuiltinModule("node:fs/promises");
+  const temporary = `${path}.${process.pid}.tmp`;
+  const file = await fs.open(temporary, "wx", 0o600).catch((cause: unknown) => {
+    throw new Error(`cannot write ${path}: ${reasonOf(cause)}`, { cause });
+  });
+  try {
+    for await (const bytes of archive()) await file.writeFile(bytes);
+    await file.close();
+    await fs.rename(temporary, path);
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    await fs.rm(temporary, { force: true });
+    throw error;
+  }
+}

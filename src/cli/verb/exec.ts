@@ -1,0 +1,45 @@
+import { defaultDetachKeys, parseDetachKeys } from "#wire";
+import type { Verb } from "../command.ts";
+import { readEnvironment } from "../key-values.ts";
+import { followSize, requireTerminal, runSession } from "../session.ts";
+import type { execFlags } from "../table/create-flags.ts";
+
+export const exec: Verb<typeof execFlags> = async (context, { flags, args }) => {
+  const [ref = "", ...command] = args;
+  const { tty, detach, interactive } = flags;
+  const stdin = interactive && !detach;
+  if (flags["detach-keys"]) parseDetachKeys(flags["detach-keys"]);
+  requireTerminal(context, { tty, stdin });
+  const { execs } = context.client;
+  const terminal = tty ? context.stdin.size() : undefined;
+  const size = terminal ? ([terminal.rows, terminal.columns] as const) : undefined;
+  const { Id } = await execs.create(ref, {
+    User: flags.user ?? "",
+    Privileged: flags.privileged,
+    Tty: tty,
+    ...(size ? { ConsoleSize: [...size] } : {}),
+    AttachStdin: stdin,
+    AttachStdout: !detach,
+    AttachStderr: !detach,
+    DetachKeys: flags["detach-keys"] ?? defaultDetachKeys,
+    Env: [...readEnvironment(flags["env-file"], flags.env, context.env)],
+    WorkingDir: flags.workdir ?? "",
+    Cmd: command,
+  });
+  if (detach) {
+    await execs.startDetached(Id, { tty });
+    return 0;
+  }
+  const stream = await execs.start(Id, { tty, size });
+  const unfollow = tty ? followSize(context, (now) => execs.resize(Id, now)) : undefined;
+  const end = await runSession(context, {
+    stream,
+    stdin,
+    tty,
+    detachKeys: flags["detach-keys"],
+  });
+  unfollow?.();
+  if (end === "detached") return 0;
+  const { ExitCode } = await execs.inspect(Id);
+  return ExitCode ?? 0;
+};

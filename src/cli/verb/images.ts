@@ -1,0 +1,78 @@
+import { formatBytes, shortId } from "#base";
+import { splitTag } from "#client";
+import type { ImageSummary } from "#wire";
+import type { Verb } from "../command.ts";
+import { humanSince, localTime } from "../human.ts";
+import { printListing, type Row } from "../listing.ts";
+import type { imagesFlags } from "../table/images.ts";
+
+const heads = {
+  ID: "IMAGE ID",
+  Repository: "REPOSITORY",
+  Tag: "TAG",
+  Digest: "DIGEST",
+  CreatedSince: "CREATED",
+  CreatedAt: "CREATED AT",
+  Size: "SIZE",
+  Containers: "CONTAINERS",
+  VirtualSize: "SIZE",
+  SharedSize: "SHARED SIZE",
+  UniqueSize: "UNIQUE SIZE",
+};
+
+export const images: Verb<typeof imagesFlags> = async (context, { flags, args }) => {
+  const [reference] = args;
+  const filters = reference ? { ...flags.filter, reference: [reference] } : flags.filter;
+  const list = await context.client.images.list({ all: flags.all, filters });
+  const digests = flags.digests || /\{\{.*\.Digest\b.*\}\}/.test(flags.format ?? "");
+  const rows = list
+    .toSorted((a, b) => b.Created - a.Created)
+    .flatMap((image) => imageRows(image, { trunc: !flags["no-trunc"], digests }));
+  if (flags.quiet && !flags.format && !flags.json) {
+    await context.out.write(rows.map((row) => `${row.ID}\n`).join(""));
+    return 0;
+  }
+  const digest = flags.digests ? "{{.Digest}}\t" : "";
+  const table = `table {{.Repository}}\t{{.Tag}}\t${digest}{{.ID}}\t{{.CreatedSince}}\t{{.Size}}`;
+  await printListing(context, { table, heads, rows }, flags);
+  return 0;
+};
+
+const none = "<none>";
+
+/** A row for each name of the image; one without a name when it has none. */
+export function imageRows(
+  image: ImageSummary,
+  options: { readonly trunc: boolean; readonly digests: boolean },
+): Row[] {
+  const digestOf = new Map(
+    (image.RepoDigests ?? []).map((text) => {
+      const [name = "", digest = ""] = text.split("@");
+      return [name, digest];
+    }),
+  );
+  const names = (image.RepoTags ?? [])
+    .filter((name) => name !== "<none>:<none>")
+    .map((name) => splitTag(name))
+    .map(({ name, tag }) => ({ repository: name, tag: tag ?? none }));
+  for (const name of options.digests || names.length === 0 ? digestOf.keys() : []) {
+    if (!names.some(({ repository }) => repository === name) && name !== none) {
+      names.push({ repository: name, tag: none });
+    }
+  }
+  if (names.length === 0) names.push({ repository: none, tag: none });
+  const created = image.Created * 1000;
+  return names.map(({ repository, tag }) => ({
+    ID: options.trunc ? shortId(image.Id) : image.Id,
+    Repository: repository,
+    Tag: tag,
+    Digest: digestOf.get(repository) ?? none,
+    CreatedSince: humanSince(created),
+    CreatedAt: localTime(created),
+    Size: formatBytes(image.Size),
+    VirtualSize: formatBytes(image.Size),
+    Containers: image.Containers < 0 ? "N/A" : String(image.Containers),
+    SharedSize: image.SharedSize < 0 ? "N/A" : formatBytes(image.SharedSize),
+    UniqueSize: image.SharedSize < 0 ? "N/A" : formatBytes(image.Size - image.SharedSize),
+  }));
+}

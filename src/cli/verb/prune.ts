@@ -1,0 +1,32 @@
+import { formatBytes } from "#base";
+import type { Verb } from "../command.ts";
+import { confirm } from "../confirm.ts";
+import type { pruneFlags } from "../table/containers.ts";
+import type { imagePruneFlags } from "../table/images.ts";
+
+export const pruneContainers: Verb<typeof pruneFlags> = async (context, { flags }) => {
+  const warning = "This will remove all stopped containers.";
+  if (!flags.force && !(await confirm(context, warning))) return 1;
+  const result = await context.client.containers.prune(flags.filter);
+  const removed = result.ContainersDeleted ?? [];
+  if (removed.length > 0) {
+    await context.out.write(`Deleted Containers:\n${removed.map((id) => `${id}\n`).join("")}\n`);
+  }
+  await context.out.write(`Total reclaimed space: ${formatBytes(result.SpaceReclaimed)}\n`);
+  return 0;
+};
+
+export const pruneImages: Verb<typeof imagePruneFlags> = async (context, { flags }) => {
+  const warning = flags.all
+    ? "This will remove all images without at least one container associated to them."
+    : "This will remove all dangling images.";
+  if (!flags.force && !(await confirm(context, warning))) return 1;
+  const filters = { ...flags.filter, dangling: [String(!flags.all)] };
+  const result = await context.client.images.prune(filters);
+  const lines = (result.ImagesDeleted ?? []).map((entry) =>
+    "Untagged" in entry ? `untagged: ${entry.Untagged}\n` : `deleted: ${entry.Deleted}\n`,
+  );
+  if (lines.length > 0) await context.out.write(`Deleted Images:\n${lines.join("")}\n`);
+  await context.out.write(`Total reclaimed space: ${formatBytes(result.SpaceReclaimed)}\n`);
+  return 0;
+};

@@ -1,0 +1,117 @@
+import { formatBytes, shortId } from "#base";
+import type { ContainerSummary } from "#wire";
+import type { Verb } from "../command.ts";
+import { ellipsis, humanSince, localTime } from "../human.ts";
+import { printListing, type Row } from "../listing.ts";
+import type { psFlags } from "../table/containers.ts";
+
+const base =
+  "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
+
+const heads = {
+  ID: "CONTAINER ID",
+  Names: "NAMES",
+  Image: "IMAGE",
+  Command: "COMMAND",
+  CreatedAt: "CREATED AT",
+  RunningFor: "CREATED",
+  Ports: "PORTS",
+  State: "STATE",
+  Status: "STATUS",
+  Size: "SIZE",
+  Labels: "LABELS",
+  Mounts: "MOUNTS",
+  LocalVolumes: "LOCAL VOLUMES",
+  Networks: "NETWORKS",
+  Platform: "PLATFORM",
+};
+
+export const ps: Verb<typeof psFlags> = async (context, { flags }) => {
+  const limit = flags.latest && flags.last === undefined ? 1 : flags.last;
+  const template = flags.format ?? "";
+  const size = flags.size || /\{\{.*\.Size\b.*\}\}/.test(template);
+  const containers = await context.client.containers.list({
+    all: flags.all,
+    size,
+    limit: limit !== undefined && limit > 0 ? limit : undefined,
+    filters: flags.filter,
+  });
+  const trunc = !flags["no-trunc"];
+  const rows = containers.map((container) => containerRow(container, trunc));
+  if (flags.quiet && !flags.format && !flags.json) {
+    await context.out.write(rows.map((row) => `${row.ID}\n`).join(""));
+    return 0;
+  }
+  const table = flags.size ? `${base}\t{{.Size}}` : base;
+  await printListing(context, { table, heads, rows }, flags);
+  return 0;
+};
+
+/** The fields that `ps --format` knows. */
+export function containerRow(container: ContainerSummary, trunc: boolean): Row {
+  const labels = container.Labels ?? {};
+  const mounts = (container.Mounts ?? []).map(({ Name, Source }) => {
+    const name = Name || Source;
+    return trunc ? ellipsis(name, 15) : name;
+  });
+  const created = container.Created * 1000;
+  return {
+    ID: trunc ? shortId(container.Id) : container.Id,
+    Names: namesOf(container.Names ?? []),
+    Image: imageOf(container, trunc),
+    Command: JSON.stringify(trunc ? ellipsis(container.Command, 20) : container.Command),
+    CreatedAt: localTime(created),
+    RunningFor: humanSince(created),
+    Ports: portsOf(container.Ports ?? []),
+    State: container.State,
+    Status: container.Status,
+    Size: sizeOf(container),
+    Labels: Object.entries(labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(","),
+    Label: (key: unknown) => labels[String(key)] ?? "",
+    Mounts: mounts.join(","),
+    LocalVolumes: String(
+      (container.Mounts ?? []).filter(({ Driver }) => Driver === "local").length,
+    ),
+    Networks: Object.keys(container.NetworkSettings?.Networks ?? {}).join(","),
+    Platform: null,
+  };
+}
+
+/** The name itself, without those that links of other containers give it. */
+function namesOf(names: readonly string[]): string {
+  return names
+    .map((name) => name.replace(/^\//, ""))
+    .filter((name) => !name.includes("/"))
+    .join(",");
+}
+
+function imageOf({ Image, ImageID }: ContainerSummary, trunc: boolean): string {
+  if (Image === "") return "<no image>";
+  if (!trunc) return Image;
+  const bare = Image.replace(/^sha256:/, "");
+  if (ImageID.replace(/^sha256:/, "").startsWith(bare) && /^[0-9a-f]{12,}$/.test(bare))
+    return shortId(bare);
+  return Image.replace(/@sha256:[0-9a-f]{64}$/, "");
+}
+
+function sizeOf({ SizeRw = 0, SizeRootFs = 0 }: ContainerSummary): string {
+  const own = formatBytes(SizeRw);
+  return SizeRootFs > 0 ? `${own} (virtual ${formatBytes(SizeRootFs)})` : own;
+}
+
+interface Port {
+  readonly IP?: string;
+  readonly PrivatePort: number;
+  readonly PublicPort?: number;
+  readonly Type: string;
+}
+
+function portsOf(ports: readonly unknown[]): string {
+  return (ports as readonly Port[])
+    .map(({ IP, PrivatePort, PublicPort, Type }) =>
+      PublicPort ? `${IP}:${PublicPort}->${PrivatePort}/${Type}` : `${PrivatePort}/${Type}`,
+    )
+    .join(", ");
+}

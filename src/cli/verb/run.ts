@@ -1,0 +1,106 @@
+import type { AttachedStream } from "#client";
+import { defaultDetachKeys, parseDetachKeys } from "#wire";
+import type { Invocation, Verb } from "../command.ts";
+import type { Context } from "../context.ts";
+import { createBody } from "../create-body.ts";
+import { Exit, failureText } from "../failure.ts";
+import { followSize, requireTerminal, runSession } from "../session.ts";
+import { openSignalProxy, type SignalProxy } from "../signal-proxy.ts";
+import type { RunFlags } from "../table/create-flags.ts";
+import { createContainer } from "./create.ts";
+
+export const run: Verb<RunFlags> = async (context, invocation) => {
+  const { flags } = invocation;
+  const body = createBody(context, invocation);
+  if (flags["dry-run"]) {
+    const format = flags.json ? "json" : "text";
+    const { name, platform } = flags;
+    const plan = await context.client.containers.plan(body, { format, name, platform });
+    await context.out.write(plan.endsWith("\n") ? plan : `${plan}\n`);
+    return 0;
+  }
+  if (flags.detach) return await runDetached(context, invocation, body);
+  if (flags["detach-keys"]) parseDetachKeys(flags["detach-keys"]);
+  requireTerminal(context, { tty: flags.tty, stdin: body.AttachStdin ?? false });
+  const id = await createContainer(context, body, flags);
+  const proxy = flags["sig-proxy"] && !flags.tty ? openSignalProxy(context) : undefined;
+  try {
+    return await runAttached(context, invocation, { id, body, proxy });
+  } finally {
+    proxy?.stop();
+  }
+};
+
+type Body = ReturnType<typeof createBody>;
+
+async function runDetached(
+  context: Context,
+  { flags }: Invocation<RunFlags>,
+  body: Body,
+): Promise<number> {
+  if (flags.attach.length > 0) {
+    throw new Error("conflicting options: cannot specify both --attach and --detach");
+  }
+  const detached = {
+    ...body,
+    AttachStdin: false,
+    AttachStdout: false,
+    AttachStderr: false,
+    StdinOnce: false,
+  };
+  const id = await createContainer(context, detached, flags);
+  await context.client.containers.start(id).catch(failedStart);
+  await context.out.write(`${id}\n`);
+  return 0;
+}
+
+async function runAttached(
+  context: Context,
+  { flags }: Invocation<RunFlags>,
+  { id, body, proxy }: { id: string; body: Body; proxy: SignalProxy | undefined },
+): Promise<number> {
+  const { containers } = context.client;
+  const attach = {
+    stdin: body.AttachStdin ?? false,
+    stdout: body.AttachStdout ?? false,
+    stderr: body.AttachStderr ?? false,
+    detachKeys: flags["detach-keys"] ?? defaultDetachKeys,
+  };
+  // Both must be in effect before the start: the output from its first byte on, and the
+  // exit code of a container that is gone a moment later.
+  const [stream, waiting] = await Promise.all([
+    containers.attach(id, attach),
+    containers.wait(id, flags.rm ? "removed" : "next-exit"),
+  ]);
+  await startOrClose(context, id, stream);
+  proxy?.target(id);
+  const unfollow = flags.tty
+    ? followSize(context, (size) => containers.resize(id, size))
+    : undefined;
+  const { tty, "detach-keys": detachKeys } = flags;
+  const end = await runSession(context, { stream, stdin: attach.stdin, tty, detachKeys });
+  unfollow?.();
+  if (end === "detached") return 0;
+  const { StatusCode, Error: failure } = await waiting.result;
+  if (failure?.Message) throw new Exit(125, `thimble: ${failure.Message}`);
+  return StatusCode;
+}
+
+async function startOrClose(context: Context, id: string, stream: AttachedStream): Promise<void> {
+  try {
+    await context.client.containers.start(id);
+  } catch (error) {
+    stream.close();
+    failedStart(error);
+  }
+}
+
+/** Docker's exit status of a container that could not be started: 127 not found, 126 not executable, else 125. */
+function failedStart(error: unknown): never {
+  const text = failureText(error);
+  const notFound =
+    /executable file not found|no such file or directory|system cannot find the file specified/;
+  const notExecutable = /permission denied|is a directory|not a directory|exec format error/;
+  const status = notFound.test(text) ? 127 : notExecutable.test(text) ? 126 : 125;
+  throw new Exit(status, `thimble: ${text}\n\nRun 'thimble run --help' for more information`);
+}

@@ -1,0 +1,10 @@
+import type { Verb } from "../command.ts";
+import { alignColumns } from "../listing.ts";
+
+export const top: Verb<Record<never, never>> = async (context, { args }) => {
+  const [ref = "", ...psArguments] = args;
+  const { Titles, Processes } = await context.client.containers.top(ref, psArguments);
+  const lines = alignColumns([Titles, ...(Processes ?? [])], 20);
+  await context.out.write(lines.map((line) => `${line}\n`).join(""));
+  return 0;
+};
