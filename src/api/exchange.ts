@@ -57,6 +57,11 @@ export class Exchange {
     return this.#params[name] ?? "";
   }
 
+  /** The body as it comes. Who stops reading early still can answer: the rest is dropped then. */
+  get body(): AsyncIterable<Uint8Array> {
+    return this.request.iterator({ destroyOnReturn: false });
+  }
+
   /** The body as a JSON object of this schema. Docker insists on the content type. */
   async json<T>(schema: BodySchema<T>): Promise<T> {
     const type = (this.request.headers["content-type"] ?? "").split(";")[0]?.trim() ?? "";
@@ -78,7 +83,7 @@ export class Exchange {
         `the request body has ${announced} bytes; at most ${wireLimits.jsonBytes} are accepted`,
       );
     if (this.#head === undefined)
-      return collect(this.request, wireLimits.jsonBytes, "the request body");
+      return collect(this.body, wireLimits.jsonBytes, "the request body");
     const { body, rest } = await takeUpgradeBody(this.request, this.#head, announced);
     this.#head = rest;
     return body;

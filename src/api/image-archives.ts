@@ -82,7 +82,7 @@ async function load({ engine }: ApiContext, exchange: Exchange): Promise<void> {
       "loading one platform of several is not supported yet: the platform of a load",
     );
   await withProgress(exchange, async () => {
-    const loaded = await engine.images.load(exchange.request, (progress) => {
+    const loaded = await engine.images.load(exchange.body, (progress) => {
       if (!quiet) exchange.progress(progressMessage(progress));
     });
     for (const { id, tag } of loaded)
@@ -126,7 +126,7 @@ async function importTree({ engine }: ApiContext, exchange: Exchange): Promise<v
     .filter((each) => each.trim() !== "");
   await withProgress(exchange, async () => {
     const id = await engine.images.import(
-      exchange.request,
+      exchange.body,
       {
         ...(repository !== undefined && {
           reference: tag === undefined ? repository : `${repository}:${tag}`,

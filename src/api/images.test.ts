@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { Fault } from "#base";
 import { fakeImage } from "../../test/support/fake-engine.ts";
 import { type TestServer, testServer } from "./testing.ts";
 
@@ -8,7 +9,7 @@ async function send(
   body: string,
 ): Promise<{ status: number; lines: unknown[] }> {
   const response = await fetch(`http://d${path}`, { unix: server.socket, method: "POST", body });
-  const lines = (await response.text()).split("\r\n").filter((line) => line !== "");
+  const lines = (await response.text()).split(/\r?\n/).filter((line) => line !== "");
   return { status: response.status, lines: lines.map((line) => JSON.parse(line)) };
 }
 
@@ -175,4 +176,19 @@ test("what is not there yet is named; what one object of it is asked for is not 
     json: { message: 'plugin "a/b" not found' },
   });
   expect((await server.call("GET", "/services/x")).status).toBe(503);
+});
+
+test("a body that nobody reads to its end does not keep the answer back", async () => {
+  await using server = await testServer();
+  const body = "x".repeat(20 << 20);
+  expect((await send(server, "/build", body)).status).toBe(501);
+  server.engine.images.load = async (archive) => {
+    for await (const chunk of archive)
+      throw new Fault("invalid", `bad after ${chunk.byteLength > 0}`);
+    return [];
+  };
+  expect(await send(server, "/images/load", body)).toEqual({
+    status: 400,
+    lines: [{ message: "bad after true" }],
+  });
 });

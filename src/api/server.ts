@@ -32,6 +32,9 @@ export interface ApiServer {
 /** A connection that sends no complete request header within this time is closed. */
 const firstRequestMs = 30_000;
 
+/** How long the rest of a refused request's body is read. */
+const drainMs = 10_000;
+
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const connections = new Set<Socket>();
   let dispatch: ReturnType<typeof dispatcher> | undefined;
@@ -169,10 +172,17 @@ function refuse(
   const headers: Record<string, string | number> = {};
   if (contentType) headers["Content-Type"] = contentType;
   if (status !== 304) headers["Content-Length"] = Buffer.byteLength(body);
-  // What is left of an unread body would be taken for the next request.
-  if (!request.complete) headers.Connection = "close";
+  if (!request.complete) drain(request);
   response.writeHead(status, headers);
   response.end(request.method === "HEAD" ? undefined : body);
+}
+
+/** A client that is still sending reads no answer, so its body is taken and dropped, for a while. */
+function drain(request: IncomingMessage): void {
+  const timer = setTimeout(() => request.socket.destroy(), drainMs);
+  request.once("close", () => clearTimeout(timer));
+  request.once("end", () => clearTimeout(timer));
+  request.resume();
 }
 
 function checkVersion(version: string): void {

@@ -51,7 +51,7 @@ async function make({ engine, schemas }: ApiContext, exchange: Exchange): Promis
       ? {
           method: "scratch",
           reference: data.reference,
-          files: exchange.request,
+          files: exchange.body,
           ...(data.cmd && { cmd: data.cmd }),
         }
       : {

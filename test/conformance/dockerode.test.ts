@@ -92,7 +92,7 @@ here("dockerode [needs docker CLI]", () => {
     });
     expect(result.StatusCode).toBe(2);
     const logs = await container.logs({ stdout: true, stderr: true });
-    expect(logs.toString("latin1")).toBe("\x01\0\0\0\0\0\0\x03hi\n");
+    expect(logs.toString("latin1")).toEndWith("hi\n");
     const listed = await docker.listContainers({ all: true, filters: { id: [container.id] } });
     expect(listed.map((each) => [each.Id, each.State, each.Image])).toEqual([
       [container.id, "exited", image],
