@@ -36,7 +36,11 @@ export type Propagation = "private" | "slave" | "shared" | "unbindable";
  */
 export interface MountOperation {
   readonly source:
-    | { readonly kind: "filesystem"; readonly type: string; readonly options: readonly (readonly [key: string, value: string | null])[] }
+    | {
+        readonly kind: "filesystem";
+        readonly type: string;
+        readonly options: readonly (readonly [key: string, value: string | null])[];
+      }
     /** mount(2) with one data string: for an overlay of many layers on kernels without `lowerdir+` (before 6.8). */
     | { readonly kind: "legacy"; readonly type: string; readonly data: string }
     | { readonly kind: "bind"; readonly path: string; readonly recursive: boolean }

@@ -1,0 +1,287 @@
+#include "base.h"
+#include "launcher.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <termios.h>
+
+#include "exec.h"
+#include "init.h"
+#include "mounts.h"
+#include "security.h"
+#include "syscalls.h"
+
+static const uint64_t clone_flags[NAMESPACE_KINDS] = {
+	[NAMESPACE_MNT] = CLONE_NEWNS, [NAMESPACE_NET] = CLONE_NEWNET,	     [NAMESPACE_PID] = CLONE_NEWPID,
+	[NAMESPACE_IPC] = CLONE_NEWIPC, [NAMESPACE_UTS] = CLONE_NEWUTS,	     [NAMESPACE_CGROUP] = CLONE_NEWCGROUP,
+	[NAMESPACE_USER] = CLONE_NEWUSER, [NAMESPACE_TIME] = CLONE_NEWTIME,
+};
+
+static const char *const namespace_names[NAMESPACE_KINDS] = {
+	[NAMESPACE_MNT] = "mnt", [NAMESPACE_NET] = "net",	[NAMESPACE_PID] = "pid",   [NAMESPACE_IPC] = "ipc",
+	[NAMESPACE_UTS] = "uts", [NAMESPACE_CGROUP] = "cgroup", [NAMESPACE_USER] = "user", [NAMESPACE_TIME] = "time",
+};
+
+/* The child's ends of the streams, and its end of the sync socket. */
+struct child {
+	struct plan *plan;
+	int sync;
+	int stdio[3];
+};
+
+static int join_namespace(const struct plan *plan, int kind)
+{
+	const struct namespace *namespace = &plan->namespaces[kind];
+	if (!namespace->wanted || namespace->fd == NO_FD)
+		return 0;
+	int result = check(setns(INHERITED(namespace->fd), (int)clone_flags[kind]));
+	return result < 0 ? fail(STAGE_NAMESPACES, result, "join the %s namespace", namespace_names[kind]) : 0;
+}
+
+/* A v1 child moves itself by writing "0": naming a pid would make the kernel wait for an RCU grace period. */
+static int enter_cgroup(const struct plan *plan)
+{
+	for (uint32_t i = 0; plan->cgroup_version == 1 && i < plan->cgroup.count; i++) {
+		int result = write_all(INHERITED(plan->cgroup.index[i]), "0", 1);
+		if (result < 0)
+			return fail(STAGE_CGROUP, result, "enter the cgroup of inherited descriptor %u", plan->cgroup.index[i]);
+	}
+	const struct namespace *namespace = &plan->namespaces[NAMESPACE_CGROUP];
+	if (!namespace->wanted || namespace->fd != NO_FD)
+		return 0;
+	/* Only now: the namespace's root is where its maker is. */
+	int result = check(unshare(CLONE_NEWCGROUP));
+	return result < 0 ? fail(STAGE_NAMESPACES, result, "make the cgroup namespace") : 0;
+}
+
+static int set_names(const struct plan *plan)
+{
+	if (plan->hostname && check(sethostname(plan->hostname, strlen(plan->hostname))) < 0)
+		return fail(STAGE_HOSTNAME, -errno, "set the host name to %s", plan->hostname);
+	if (plan->domainname && check(syscall(SYS_setdomainname, plan->domainname, strlen(plan->domainname))) < 0)
+		return fail(STAGE_HOSTNAME, -errno, "set the domain name to %s", plan->domainname);
+	return 0;
+}
+
+/* The child's view of files: its own tree, or the one of the namespace that it joined. Returns a descriptor of the root. */
+static int enter_files(struct plan *plan)
+{
+	int result = open_mounts(plan);
+	if (result < 0 || (result = join_namespace(plan, NAMESPACE_MNT)) < 0)
+		return result;
+	if (plan->mounts)
+		return assemble_root(plan);
+	int root = check(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+	return root < 0 ? fail(STAGE_ROOT, root, "open the root") : root;
+}
+
+static int send_message(int sync, uint32_t kind, const int *fds, size_t count)
+{
+	struct child_message message = { .kind = kind, .failure = failure };
+	struct iovec part = { &message, kind == CHILD_READY ? sizeof message.kind : sizeof message };
+	union {
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr aligned;
+	} control = { 0 };
+	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
+	if (count) {
+		header.msg_control = &control;
+		header.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
+		rights->cmsg_level = SOL_SOCKET;
+		rights->cmsg_type = SCM_RIGHTS;
+		rights->cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(rights), fds, count * sizeof(int));
+	}
+	return check(sendmsg(sync, &header, MSG_NOSIGNAL));
+}
+
+static int prepare_terminal(struct child *child, int root)
+{
+	int ends[2] = { -1, -1 };
+	int result = open_terminal(child->plan, root, &ends[0], &ends[1]);
+	if (result >= 0 && child->plan->mounts)
+		result = bind_console(root, ends[0]);
+	if (result >= 0 && check(ioctl(ends[1], TIOCSCTTY, 0)) < 0)
+		result = fail(STAGE_TERMINAL, -errno, "make the terminal the controlling one");
+	if (result < 0)
+		return result;
+	for (int i = 0; i < 3; i++)
+		child->stdio[i] = ends[1];
+	result = send_message(child->sync, CHILD_READY, ends, 2);
+	return result < 0 ? fail(STAGE_TERMINAL, result, "hand the terminal to the monitor") : 0;
+}
+
+/* Standard streams in place, the sync socket at 3, and nothing else of the host left open. */
+static int arrange_fds(struct child *child)
+{
+	const struct process *process = &child->plan->process;
+	int sync = check(fcntl(child->sync, F_DUPFD_CLOEXEC, 3));
+	for (int i = 0; i < 3; i++) {
+		struct stat stat;
+		/* Whoever runs may open its own /proc/self/fd/1; the null device stays root's. */
+		if (process->uid && fstat(child->stdio[i], &stat) == 0 && child->plan->stdio != STDIO_NULL &&
+		    (child->plan->stdio == STDIO_PTY || S_ISFIFO(stat.st_mode)))
+			fchown(child->stdio[i], process->uid, (gid_t)-1);
+		if (sync >= 0 && check(dup2(child->stdio[i], i)) < 0)
+			sync = -errno;
+	}
+	if (sync >= 0 && sync != 3)
+		sync = check(dup3(sync, 3, O_CLOEXEC));
+	if (sync >= 0)
+		sync = sys_close_range(4, ~0u, 0);
+	child->sync = 3;
+	return sync < 0 ? fail(STAGE_EXEC, sync, "arrange the descriptors") : 0;
+}
+
+static int prepare(struct child *child)
+{
+	struct plan *plan = child->plan;
+	umask(0);
+	/* Nobody in the container may look into this process before it has become the program. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	setsid();
+	static const int joined[] = { NAMESPACE_IPC, NAMESPACE_UTS, NAMESPACE_NET, NAMESPACE_CGROUP };
+	int result = enter_cgroup(plan);
+	for (size_t i = 0; result >= 0 && i < sizeof joined / sizeof *joined; i++)
+		result = join_namespace(plan, joined[i]);
+	if (result < 0 || (result = write_oom_score(plan)) < 0 || (result = write_sysctls(plan)) < 0 ||
+	    (result = set_names(plan)) < 0)
+		return result;
+	int root = enter_files(plan);
+	if (root < 0)
+		return root;
+	if (plan->mounts && plan->has_process && (result = make_directory(root, plan->process.cwd)) < 0)
+		return fail(STAGE_CWD, result, "make the working directory %s", plan->process.cwd);
+	if (plan->stdio == STDIO_PTY && (result = prepare_terminal(child, root)) < 0)
+		return result;
+	if (plan->mounts && ((result = restrict_root(plan, root)) < 0 || (result = enter_root(root)) < 0))
+		return result;
+	if ((result = arrange_fds(child)) < 0 || (result = apply_limits(plan)) < 0)
+		return result;
+	result = plan->stdio == STDIO_PTY ? 0 : send_message(child->sync, CHILD_READY, NULL, 0);
+	return result < 0 ? fail(STAGE_EXEC, result, "report to the monitor") : 0;
+}
+
+static void report_failure(const struct child *child)
+{
+	send_message(child->sync, CHILD_FAILED, NULL, 0);
+}
+
+/* Process 1 stays the helper's reaper, with the program as its child in a process group of its own. */
+static int run_below_reaper(struct child *child)
+{
+	block_signals();
+	pid_t pid = check(fork());
+	if (pid < 0)
+		return fail(STAGE_EXEC, pid, "fork the program below the reaper");
+	if (pid > 0) {
+		sys_close_range(3, ~0u, 0);
+		_exit(reap_until(pid));
+	}
+	setpgid(0, 0);
+	if (child->plan->stdio == STDIO_PTY)
+		tcsetpgrp(0, getpgrp());
+	reset_signals();
+	return run_program(&child->plan->process);
+}
+
+static _Noreturn void be_child(struct child *child)
+{
+	reset_signals();
+	char go = 0;
+	int result = prepare(child);
+	if (result >= 0 && check(read(child->sync, &go, 1)) != 1)
+		_exit(0); /* abandoned */
+	if (result >= 0 && child->plan->mode == MODE_SANDBOX && (result = drop_everything()) >= 0) {
+		block_signals();
+		sys_close_range(3, ~0u, 0);
+		_exit(hold_namespaces());
+	}
+	if (result >= 0)
+		result = drop_privileges(child->plan);
+	if (result >= 0)
+		result = child->plan->init ? run_below_reaper(child) : run_program(&child->plan->process);
+	report_failure(child);
+	_exit(1);
+}
+
+static int open_stream_pipe(int *child_end, int *our_end, int ours)
+{
+	int ends[2];
+	int result = check(pipe2(ends, O_CLOEXEC));
+	if (result < 0)
+		return result;
+	*our_end = ends[ours];
+	*child_end = ends[1 - ours];
+	return check(fcntl(ends[ours], F_SETFL, O_NONBLOCK));
+}
+
+static int open_streams(const struct plan *plan, struct child *child, struct launch *launch)
+{
+	if (plan->stdio == STDIO_PTY)
+		return 0;
+	bool piped = plan->stdio == STDIO_PIPES;
+	cleanup_fd int null = check(open("/dev/null", O_RDWR | O_CLOEXEC));
+	int result = null;
+	for (int i = 0; i < 3 && result >= 0; i++) {
+		if (piped && i > 0)
+			result = open_stream_pipe(&child->stdio[i], &launch->output[i - 1], 0);
+		else if (piped && plan->stdio_flags & STDIO_WITH_STDIN)
+			result = open_stream_pipe(&child->stdio[0], &launch->input, 1);
+		else
+			result = child->stdio[i] = check(fcntl(null, F_DUPFD_CLOEXEC, 3));
+	}
+	return result < 0 ? fail(STAGE_MONITOR, result, "open the standard streams") : 0;
+}
+
+static int check_support(const struct plan *plan)
+{
+	if (plan->namespaces[NAMESPACE_USER].wanted || plan->id_maps)
+		return fail(STAGE_NAMESPACES, -ENOSYS, "user namespaces are not supported yet");
+	if (plan->namespaces[NAMESPACE_TIME].wanted)
+		return fail(STAGE_NAMESPACES, -ENOSYS, "time namespaces are not supported yet");
+	return 0;
+}
+
+int launch(struct plan *plan, struct launch *launch)
+{
+	struct child child = { .plan = plan, .sync = -1, .stdio = { -1, -1, -1 } };
+	*launch = (struct launch){ .pidfd = -1, .sync = -1, .input = -1, .output = { -1, -1 } };
+	int ends[2];
+	int result = check_support(plan);
+	if (result < 0 || (result = open_streams(plan, &child, launch)) < 0)
+		return result;
+	result = check(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends));
+	if (result < 0)
+		return fail(STAGE_MONITOR, result, "open the sync socket");
+	launch->sync = ends[0];
+	child.sync = ends[1];
+	if ((result = join_namespace(plan, NAMESPACE_PID)) < 0)
+		return result;
+	struct clone_args arguments = { .flags = CLONE_PIDFD, .exit_signal = SIGCHLD, .pidfd = (uintptr_t)&launch->pidfd };
+	for (int kind = 0; kind < NAMESPACE_KINDS; kind++)
+		if (plan->namespaces[kind].wanted && plan->namespaces[kind].fd == NO_FD && kind != NAMESPACE_CGROUP)
+			arguments.flags |= clone_flags[kind];
+	if (plan->cgroup_version == 2) {
+		arguments.flags |= CLONE_INTO_CGROUP;
+		arguments.cgroup = (uint64_t)INHERITED(plan->cgroup.index[0]);
+	}
+	launch->pid = check(syscall(SYS_clone3, &arguments, sizeof arguments));
+	if (launch->pid < 0)
+		return fail(STAGE_NAMESPACES, launch->pid, "make the process in its namespaces");
+	if (launch->pid == 0)
+		be_child(&child);
+	close(child.sync);
+	for (int i = 0; i < 3; i++)
+		close_fd(&child.stdio[i]);
+	return 0;
+}

@@ -1,0 +1,277 @@
+#include "log.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base.h"
+
+/* A line may grow sixfold; several of usual length fit. Only what is written costs memory. */
+#define BATCH_SIZE (LOG_LINE_MAX * 6 + 65536)
+#define ENVELOPE 128
+
+static int open_file(struct log *log, int flags)
+{
+	close_fd(&log->fd);
+	log->fd = check(open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | flags, 0640));
+	struct stat stat;
+	log->size = log->fd >= 0 && fstat(log->fd, &stat) == 0 ? (uint64_t)stat.st_size : 0;
+	return log->fd < 0 ? log->fd : 0;
+}
+
+int log_open(struct log *log, const char *path, uint64_t max_size, uint32_t files)
+{
+	*log = (struct log){ .fd = -1, .path = path, .max_size = max_size, .files = files };
+	return path ? open_file(log, 0) : 0;
+}
+
+int log_reopen(struct log *log)
+{
+	log_flush(log);
+	return log->path ? open_file(log, 0) : 0;
+}
+
+/* path -> path.1 -> path.2 ...; with one file only, it starts anew. */
+static void rotate(struct log *log)
+{
+	char from[4096], to[4096];
+	for (uint32_t i = log->files; i-- > 1;) {
+		int size = i > 1 ? snprintf(from, sizeof from, "%s.%u", log->path, i - 1) :
+				   snprintf(from, sizeof from, "%s", log->path);
+		if (size >= (int)sizeof from || snprintf(to, sizeof to, "%s.%u", log->path, i) >= (int)sizeof to)
+			return;
+		rename(from, to);
+	}
+	open_file(log, log->files > 1 ? 0 : O_TRUNC);
+}
+
+/* After a failed write: the file keeps the whole lines that it took. */
+static void repair(struct log *log, size_t written)
+{
+	size_t whole = written;
+	while (whole > 0 && log->batch[whole - 1] != '\n')
+		whole--;
+	for (size_t i = whole; i < log->batch_length; i++)
+		log->dropped += log->batch[i] == '\n';
+	if (log->fd >= 0 && written > whole)
+		ftruncate(log->fd, (off_t)(log->size + whole));
+	log->size += whole;
+}
+
+void log_flush(struct log *log)
+{
+	if (!log->batch_length)
+		return;
+	if (log->fd < 0)
+		open_file(log, 0);
+	size_t written = 0;
+	while (log->fd >= 0 && written < log->batch_length) {
+		int count = check(write(log->fd, log->batch + written, log->batch_length - written));
+		if (count <= 0 && count != -EINTR)
+			break;
+		written += count > 0 ? (size_t)count : 0;
+	}
+	if (written < log->batch_length)
+		repair(log, written);
+	else
+		log->size += written;
+	log->batch_length = 0;
+}
+
+/* The length of the UTF-8 sequence at `at`, 0 when it is none. */
+static size_t sequence(const uint8_t *at, size_t left)
+{
+	uint8_t first = at[0];
+	size_t length = first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+	if (length == 0 || length > left)
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	bool overlong = (first == 0xe0 && at[1] < 0xa0) || (first == 0xf0 && at[1] < 0x90);
+	bool outside = (first == 0xed && at[1] >= 0xa0) || (first == 0xf4 && at[1] >= 0x90);
+	return overlong || outside ? 0 : length;
+}
+
+static char *put_text(char *to, const char *text)
+{
+	size_t length = strlen(text);
+	memcpy(to, text, length);
+	return to + length;
+}
+
+static char *put_ascii(char *to, uint8_t byte)
+{
+	static const char digits[] = "0123456789abcdef";
+	if (byte == '"' || byte == '\\') {
+		*to++ = '\\';
+		*to++ = (char)byte;
+	} else if (byte == '\n') {
+		to = put_text(to, "\\n");
+	} else if (byte == '\r') {
+		to = put_text(to, "\\r");
+	} else if (byte < 0x20 || byte == '<' || byte == '>' || byte == '&') {
+		to = put_text(to, "\\u00");
+		*to++ = digits[byte >> 4];
+		*to++ = digits[byte & 15];
+	} else {
+		*to++ = (char)byte;
+	}
+	return to;
+}
+
+/* A JSON string's inside, with exactly the escapes that Docker's encoder makes; at most six times as long. */
+static char *put_escaped(char *to, const uint8_t *bytes, size_t length)
+{
+	for (size_t i = 0; i < length;) {
+		size_t size = bytes[i] < 0x80 ? 1 : sequence(bytes + i, length - i);
+		bool separator = size == 3 && bytes[i] == 0xe2 && bytes[i + 1] == 0x80 && (bytes[i + 2] | 1) == 0xa9;
+		if (size == 1) {
+			to = put_ascii(to, bytes[i]);
+		} else if (size == 0) {
+			to = put_text(to, "\\ufffd");
+			size = 1;
+		} else if (separator) {
+			to = put_text(to, bytes[i + 2] & 1 ? "\\u2029" : "\\u2028");
+		} else {
+			memcpy(to, bytes + i, size);
+			to += size;
+		}
+		i += size;
+	}
+	return to;
+}
+
+static char *put_number(char *to, unsigned value, int width)
+{
+	for (int i = width; i-- > 0; value /= 10)
+		to[i] = (char)('0' + value % 10);
+	return to + width;
+}
+
+/* RFC 3339 in UTC, its fraction without trailing zeros, as Go prints it. */
+static char *put_time(char *to, uint64_t nanoseconds)
+{
+	uint64_t seconds = nanoseconds / 1000000000u;
+	unsigned fraction = (unsigned)(nanoseconds % 1000000000u), second = (unsigned)(seconds % 86400);
+	/* Days since 1970-01-01 to a date: eras of 400 years that begin in March (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms"). */
+	unsigned days = (unsigned)(seconds / 86400) + 719468;
+	unsigned era = days / 146097, of_era = days % 146097;
+	unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	unsigned of_year = of_era - (365 * year + year / 4 - year / 100), shifted = (5 * of_year + 2) / 153;
+	unsigned month = shifted < 10 ? shifted + 3 : shifted - 9;
+	to = put_number(to, year + era * 400 + (month <= 2), 4);
+	*to++ = '-';
+	to = put_number(to, month, 2);
+	*to++ = '-';
+	to = put_number(to, of_year - (153 * shifted + 2) / 5 + 1, 2);
+	*to++ = 'T';
+	to = put_number(to, second / 3600, 2);
+	*to++ = ':';
+	to = put_number(to, second / 60 % 60, 2);
+	*to++ = ':';
+	to = put_number(to, second % 60, 2);
+	if (fraction) {
+		*to++ = '.';
+		to = put_number(to, fraction, 9);
+		while (to[-1] == '0')
+			to--;
+	}
+	*to++ = 'Z';
+	return to;
+}
+
+static void put_line(struct log *log, int stream, uint64_t time, const uint8_t *bytes, size_t length, bool newline)
+{
+	if (log->batch_length + length * 6 + ENVELOPE > BATCH_SIZE)
+		log_flush(log);
+	if (log->max_size && log->size + log->batch_length >= log->max_size) {
+		log_flush(log);
+		rotate(log);
+	}
+	char *to = log->batch + log->batch_length;
+	to = put_text(to, "{\"log\":\"");
+	to = put_escaped(to, bytes, length);
+	to = put_text(to, newline ? "\\n\",\"stream\":\"" : "\",\"stream\":\"");
+	to = put_text(to, stream ? "stderr\",\"time\":\"" : "stdout\",\"time\":\"");
+	to = put_time(to, time);
+	to = put_text(to, "\"}\n");
+	log->batch_length = (size_t)(to - log->batch);
+}
+
+/* All parts of one long line carry the time of its first. */
+static void end_line(struct log *log, int index, uint64_t time, const uint8_t *bytes, size_t length, bool newline)
+{
+	struct log_stream *stream = &log->streams[index];
+	if (!stream->partial)
+		stream->partial_time = time;
+	put_line(log, index, stream->partial_time, bytes, length, newline);
+	stream->partial = !newline;
+	stream->length = 0;
+}
+
+static size_t add_to_line(struct log_stream *stream, const uint8_t *bytes, size_t length)
+{
+	size_t room = LOG_LINE_MAX - stream->length;
+	if (length > room)
+		length = room;
+	memcpy(stream->line + stream->length, bytes, length);
+	stream->length += length;
+	return length;
+}
+
+static bool has_memory(struct log *log, struct log_stream *stream)
+{
+	if (!log->batch)
+		log->batch = pages(BATCH_SIZE);
+	if (!stream->line)
+		stream->line = pages(LOG_LINE_MAX);
+	return log->batch && stream->line;
+}
+
+void log_bytes(struct log *log, int index, const uint8_t *bytes, size_t length)
+{
+	struct log_stream *stream = &log->streams[index];
+	if (!log->path || !has_memory(log, stream))
+		return;
+	uint64_t time = now();
+	while (length > 0) {
+		const uint8_t *newline = memchr(bytes, '\n', length);
+		size_t size = newline ? (size_t)(newline - bytes) : length;
+		if (newline && stream->length == 0 && size < LOG_LINE_MAX) {
+			end_line(log, index, time, bytes, size, true);
+		} else {
+			size_t added = add_to_line(stream, bytes, size);
+			/* A full buffer is written before its newline is seen, as Docker's reader does it. */
+			bool ended = newline && added == size && stream->length < LOG_LINE_MAX;
+			if (ended || stream->length == LOG_LINE_MAX)
+				end_line(log, index, time, stream->line, stream->length, ended);
+			newline = ended ? newline : NULL;
+			size = added;
+		}
+		size += newline != NULL;
+		bytes += size;
+		length -= size;
+	}
+}
+
+void log_end(struct log *log)
+{
+	for (int i = 0; i < 2; i++)
+		if (log->streams[i].length > 0)
+			end_line(log, i, now(), log->streams[i].line, log->streams[i].length, false);
+	log_flush(log);
+}
+
+void log_trim(struct log *log)
+{
+	drop_pages(log->batch, BATCH_SIZE);
+	log->batch = NULL;
+	for (int i = 0; i < 2; i++) {
+		if (log->streams[i].length > 0)
+			continue;
+		drop_pages(log->streams[i].line, LOG_LINE_MAX);
+		log->streams[i].line = NULL;
+	}
+}

@@ -1,0 +1,130 @@
+/*
+ * thimble-init: carries out one launch plan and stays as the container's monitor.
+ * Plan and GO come in on fd 3, frames go out on fd 4, inherited descriptors begin at 5.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "monitor.h"
+#include "mounts.h"
+#include "syscalls.h"
+
+static void say(const char *text)
+{
+	write_all(2, text, strlen(text));
+}
+
+/* Standard streams always exist, so that no descriptor of ours is ever taken for one. */
+static int hold_standard_streams(void)
+{
+	int fd;
+	do
+		fd = check(open("/dev/null", O_RDWR));
+	while (fd >= 0 && fd < 3);
+	return fd < 0 ? fail(STAGE_MONITOR, fd, "open /dev/null") : fd;
+}
+
+static uint32_t count_inherited(void)
+{
+	uint32_t count = 0;
+	while (count < PLAN_FDS_MAX && fcntl(INHERITED(count), F_GETFD) >= 0)
+		count++;
+	return count;
+}
+
+/* The plan's bytes and what they decode into, in one piece of memory that goes after the launch. */
+struct plan_memory {
+	uint8_t *base;
+	size_t size;
+};
+
+static void drop_plan(struct plan_memory *memory)
+{
+	drop_pages(memory->base, memory->size);
+}
+
+static int read_plan(struct plan_memory *memory, struct plan *plan, uint32_t inherited)
+{
+	uint8_t header[PLAN_HEADER];
+	int result = read_all(3, header, sizeof header);
+	size_t length = result < 0 ? 0 : get_u32(header + 8);
+	if (result < 0 || length < sizeof header || length > PLAN_MAX)
+		return fail(STAGE_PLAN, result < 0 ? result : -EPROTO, "read the plan's header");
+	size_t start = (length + 15) & ~(size_t)15;
+	memory->size = start + PLAN_ARENA(length);
+	memory->base = pages(memory->size);
+	if (!memory->base)
+		return fail(STAGE_PLAN, -ENOMEM, "hold a plan of %zu bytes", length);
+	memcpy(memory->base, header, sizeof header);
+	if ((result = read_all(3, memory->base + sizeof header, length - sizeof header)) < 0)
+		return fail(STAGE_PLAN, result, "read the plan");
+	struct arena arena = { memory->base + start, memory->base + memory->size };
+	const char *why;
+	if ((result = plan_decode(memory->base, length, &arena, plan, &why)) < 0)
+		return fail(STAGE_PLAN, result, "%s", why);
+	if (plan->fds > inherited)
+		return fail(STAGE_PLAN, -EBADF, "the plan names %u descriptors, %u are inherited", plan->fds, inherited);
+	return 0;
+}
+
+static int start(void)
+{
+	struct plan_memory memory __attribute__((cleanup(drop_plan))) = { 0 };
+	struct plan plan;
+	struct launch launched;
+	uint32_t inherited = count_inherited();
+	cleanup_fd int null = hold_standard_streams();
+	int result = null < 0 ? null : read_plan(&memory, &plan, inherited);
+	if (result < 0 || (result = launch(&plan, &launched)) < 0)
+		return result;
+	if ((result = monitor_open(&plan, &launched, inherited)) < 0) {
+		sys_pidfd_send_signal(launched.pidfd, SIGKILL);
+		waitpid(launched.pid, NULL, 0);
+		control_close_listener();
+		return result;
+	}
+	/* The engine's own streams are not the monitor's to keep open. */
+	for (int i = 0; i < 3; i++)
+		dup2(null, i);
+	return 0;
+}
+
+static void report_failure(void)
+{
+	MESSAGE(message);
+	size_t frame = frame_begin(&message, FRAME_HELLO);
+	put_u32(&message, PROTOCOL_VERSION);
+	frame_end(&message, frame);
+	frame = frame_begin(&message, FRAME_ERROR);
+	put_u32(&message, (uint32_t)failure.error);
+	put_u32(&message, failure.stage);
+	put_bytes(&message, failure.text, strnlen(failure.text, sizeof failure.text));
+	frame_end(&message, frame);
+	write_all(4, message.bytes, message.length);
+}
+
+int main(int argc, char **argv)
+{
+	const char *mode = argc > 1 ? argv[1] : "";
+	if (strcmp(mode, "dns") == 0 || strcmp(mode, "dial") == 0 || strcmp(mode, "proxy") == 0) {
+		say("thimble-init: dns, dial and proxy are reserved names, this version does not support them\n");
+		return 2;
+	}
+	if (strcmp(mode, "launch") != 0 || fcntl(3, F_GETFD) < 0 || fcntl(4, F_GETFD) < 0) {
+		say("thimble-init: usage: thimble-init launch [label]; the plan is read from fd 3, status frames go to fd 4\n");
+		return 2;
+	}
+	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2 };
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+		signal(ignored[i], SIG_IGN);
+	if (start() < 0) {
+		report_failure();
+		return 1;
+	}
+	monitor_run();
+	return 0;
+}

@@ -1,0 +1,383 @@
+#include "monitor.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "mounts.h"
+#include "syscalls.h"
+
+/* After this long without events, memory that is not needed goes back. */
+#define TRIM_AFTER_MS 300
+/* After the exit, a client that takes nothing for so long is dropped. */
+#define LINGER_MS 30000
+
+struct monitor monitor;
+
+void watch(struct source *source, uint32_t events)
+{
+	if (events == source->events || source->fd < 0)
+		return;
+	struct epoll_event event = { .events = events, .data.ptr = source };
+	int operation = events == 0 ? EPOLL_CTL_DEL : source->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+	if (epoll_ctl(monitor.epoll, operation, source->fd, &event) == 0)
+		source->events = events;
+}
+
+static void close_source(struct source *source)
+{
+	watch(source, 0);
+	close_fd(&source->fd);
+}
+
+uint8_t *scratch(void)
+{
+	if (!monitor.scratch)
+		monitor.scratch = pages(READ_SIZE);
+	return monitor.scratch;
+}
+
+static void trim(void)
+{
+	drop_pages(monitor.scratch, READ_SIZE);
+	monitor.scratch = NULL;
+	log_trim(&monitor.log);
+}
+
+static void tell_engine(const struct message *message)
+{
+	if (monitor.to_engine >= 0 && write_all(monitor.to_engine, message->bytes, message->length) < 0)
+		close_fd(&monitor.to_engine);
+}
+
+static void put_error(struct message *message)
+{
+	size_t frame = frame_begin(message, FRAME_ERROR);
+	put_u32(message, (uint32_t)failure.error);
+	put_u32(message, failure.stage);
+	put_bytes(message, failure.text, strnlen(failure.text, sizeof failure.text));
+	frame_end(message, frame);
+}
+
+static void put_hello(struct message *message)
+{
+	size_t frame = frame_begin(message, FRAME_HELLO);
+	put_u32(message, PROTOCOL_VERSION);
+	put_bytes(message, monitor.id, strlen(monitor.id));
+	frame_end(message, frame);
+}
+
+/* Field 22 of /proc/<pid>/stat; the second field may hold spaces and parentheses. */
+static uint64_t read_start_time(pid_t pid)
+{
+	char path[32], text[512];
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	cleanup_fd int fd = check(open(path, O_RDONLY | O_CLOEXEC));
+	ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+	text[length > 0 ? length : 0] = 0;
+	char *at = strrchr(text, ')');
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoull(at, NULL, 10) : 0;
+}
+
+/* Both v1's memory.oom_control and v2's memory.events have the line "oom_kill N". */
+static uint64_t read_oom_count(void)
+{
+	char text[512];
+	ssize_t length = monitor.oom_counter < 0 ? 0 : pread(monitor.oom_counter, text, sizeof text - 1, 0);
+	text[length > 0 ? length : 0] = 0;
+	for (char *at = text; at; at = strchr(at, '\n')) {
+		at += *at == '\n';
+		if (strncmp(at, "oom_kill ", 9) == 0)
+			return strtoull(at + 9, NULL, 10);
+	}
+	return 0;
+}
+
+static void check_oom(void)
+{
+	if (monitor.oom_killed || read_oom_count() <= monitor.oom_baseline)
+		return;
+	monitor.oom_killed = true;
+	MESSAGE(message);
+	size_t frame = frame_begin(&message, FRAME_OOM);
+	put_u64(&message, now());
+	frame_end(&message, frame);
+	tell_engine(&message);
+	control_tell_watchers(message.bytes, message.length);
+}
+
+static void oom_ready(struct source *source, uint32_t events)
+{
+	uint64_t count;
+	if (monitor.oom_has_event && read(source->fd, &count, sizeof count) < 0 && errno != EAGAIN)
+		watch(source, 0);
+	check_oom();
+	/* A removed cgroup reports an error for ever. */
+	if (!monitor.oom_has_event && events & EPOLLHUP)
+		watch(source, 0);
+}
+
+static void send_go(void)
+{
+	if (!monitor.go || !monitor.ready || monitor.go_sent)
+		return;
+	char go = CHILD_GO;
+	monitor.go_sent = true;
+	send(monitor.sync.fd, &go, 1, MSG_NOSIGNAL);
+}
+
+static void abandon(void)
+{
+	sys_pidfd_send_signal(monitor.process.fd, SIGKILL);
+	waitpid(monitor.pid, NULL, 0);
+	control_close_listener();
+	_exit(0);
+}
+
+/* The engine's side: GO, or its end before that. */
+static void engine_ready(struct source *source, uint32_t events)
+{
+	(void)events;
+	uint8_t header[FRAME_HEADER];
+	if (read_all(source->fd, header, sizeof header) < 0 || get_u32(header) != FRAME_GO || get_u32(header + 4) != 0)
+		abandon();
+	close_source(source);
+	monitor.go = true;
+	send_go();
+}
+
+static void child_is_ready(const int *fds, size_t count)
+{
+	char path[40];
+	snprintf(path, sizeof path, "/proc/%d/ns/mnt", monitor.pid);
+	/* Held until the exit has been reported: with it goes the container's overlay, which may have to be synced first. */
+	monitor.mount_namespace = check(open(path, O_RDONLY | O_CLOEXEC));
+	if (count == 2)
+		streams_adopt_terminal(fds[0], fds[1]);
+	monitor.ready = true;
+	send_go();
+}
+
+static void sync_ended(void)
+{
+	close_source(&monitor.sync);
+	if (failure.error)
+		return;
+	if (!monitor.go_sent) {
+		fail(STAGE_NAMESPACES, -ECHILD, "the process was killed while it was being set up");
+		return;
+	}
+	monitor.started = true;
+	monitor.started_at = now();
+	MESSAGE(message);
+	size_t frame = frame_begin(&message, FRAME_STARTED);
+	put_u64(&message, monitor.started_at);
+	frame_end(&message, frame);
+	tell_engine(&message);
+}
+
+static void sync_ready(struct source *source, uint32_t events)
+{
+	(void)events;
+	struct child_message message;
+	union {
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
+		struct cmsghdr aligned;
+	} control;
+	struct iovec part = { &message, sizeof message };
+	struct msghdr header = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
+	};
+	int length = check(recvmsg(source->fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
+	if (length == -EAGAIN || length == -EINTR)
+		return;
+	if (length <= 0) {
+		sync_ended();
+		return;
+	}
+	struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
+	int fds[2];
+	size_t count = rights ? (rights->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+	if (count)
+		memcpy(fds, CMSG_DATA(rights), sizeof(int) * (count > 2 ? 2 : count));
+	if (message.kind == CHILD_READY)
+		child_is_ready(fds, count);
+	else
+		failure = message.failure;
+}
+
+static void put_exit(struct message *message, const struct rusage *usage, uint64_t finished_at)
+{
+	int status = monitor.status;
+	uint32_t signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0;
+	size_t frame = frame_begin(message, FRAME_EXIT);
+	put_u32(message, signal ? 128 + signal : (uint32_t)WEXITSTATUS(status));
+	put_u32(message, signal);
+	put_u32(message, monitor.oom_killed);
+	put_u64(message, monitor.started_at);
+	put_u64(message, finished_at);
+	put_u64(message, (uint64_t)usage->ru_utime.tv_sec * 1000000u + (uint64_t)usage->ru_utime.tv_usec);
+	put_u64(message, (uint64_t)usage->ru_stime.tv_sec * 1000000u + (uint64_t)usage->ru_stime.tv_usec);
+	put_u64(message, (uint64_t)usage->ru_maxrss);
+	frame_end(message, frame);
+}
+
+/* Whole or not at all: the record is read by an engine that may find it at any time. */
+static void write_exit_record(const struct message *message)
+{
+	char path[4096];
+	if (!monitor.exit_record || snprintf(path, sizeof path, "%s.new", monitor.exit_record) >= (int)sizeof path)
+		return;
+	cleanup_fd int fd = check(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+	if (fd >= 0 && write_all(fd, message->bytes, message->length) == 0 && fsync(fd) == 0)
+		rename(path, monitor.exit_record);
+}
+
+/* The record first, then everybody who listens, and only then the namespaces and what their end may wait for. */
+static void process_ready(struct source *source, uint32_t events)
+{
+	(void)events;
+	struct rusage usage;
+	if (wait4(monitor.pid, &monitor.status, WNOHANG, &usage) != monitor.pid)
+		return;
+	uint64_t finished_at = now();
+	close_source(source);
+	for (int messages = 0; messages < 3 && monitor.sync.fd >= 0; messages++)
+		sync_ready(&monitor.sync, 0);
+	if (monitor.sync.fd >= 0)
+		sync_ended(); /* a descendant that was never to exec still holds the other end */
+	monitor.exited = true;
+	check_oom();
+	streams_drain();
+	MESSAGE(message);
+	put_hello(&message);
+	size_t after_hello = message.length;
+	if (failure.error)
+		put_error(&message);
+	size_t exit_frame = message.length;
+	put_exit(&message, &usage, finished_at);
+	write_exit_record(&message);
+	control_close_listener();
+	MESSAGE(report);
+	put_bytes(&report, message.bytes + after_hello, message.length - after_hello);
+	tell_engine(&report);
+	control_tell_watchers(message.bytes + exit_frame, message.length - exit_frame);
+	streams_close();
+	control_end();
+	close_source(&monitor.oom);
+	close_fd(&monitor.mount_namespace);
+	close_fd(&monitor.to_engine);
+}
+
+void monitor_run(void)
+{
+	while (!monitor.exited || monitor.clients) {
+		bool holds_memory = monitor.scratch || monitor.log.batch;
+		int timeout = monitor.exited ? LINGER_MS : holds_memory ? TRIM_AFTER_MS : -1;
+		struct epoll_event event;
+		/* One event at a time: a handler may then drop any other source without leaving a stale one behind. */
+		int count = check(epoll_wait(monitor.epoll, &event, 1, timeout));
+		if (count == 0 && monitor.exited)
+			break;
+		if (count == 0)
+			trim();
+		if (count != 1)
+			continue;
+		struct source *source = event.data.ptr;
+		source->ready(source, event.events);
+		control_sweep();
+	}
+}
+
+static void set_source(struct source *source, int fd, void (*ready)(struct source *, uint32_t))
+{
+	*source = (struct source){ .fd = fd, .ready = ready };
+}
+
+/* The plan's memory goes once the launch is done; what the monitor needs of it is copied into one page. */
+static const char *keep(char **memory, const char *text)
+{
+	if (!text)
+		return NULL;
+	size_t size = strlen(text) + 1;
+	char *kept = memcpy(*memory, text, size);
+	*memory += size;
+	return kept;
+}
+
+static size_t kept_size(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
+}
+
+static int take_plan(const struct plan *plan)
+{
+	char *memory = pages(kept_size(plan->id) + kept_size(plan->control_socket) + kept_size(plan->exit_record) +
+			     kept_size(plan->log_path));
+	if (!memory)
+		return fail(STAGE_MONITOR, -ENOMEM, "keep the plan's paths");
+	monitor.id = keep(&memory, plan->id);
+	monitor.control_socket = keep(&memory, plan->control_socket);
+	monitor.exit_record = keep(&memory, plan->exit_record);
+	const char *log_path = keep(&memory, plan->log_path);
+	monitor.mode = plan->mode;
+	monitor.stdio = plan->stdio;
+	monitor.stdio_flags = plan->stdio_flags;
+	int result = log_open(&monitor.log, log_path, plan->log_size, plan->log_files);
+	return result < 0 ? fail(STAGE_LOG, result, "open the log %s", log_path) : 0;
+}
+
+/* Of the inherited table only what the monitor watches stays open: the rest would keep namespaces alive. */
+static void close_inherited(const struct plan *plan, uint32_t inherited)
+{
+	int counter = plan->oom_counter == NO_FD ? -1 : INHERITED(plan->oom_counter);
+	int event = plan->oom_event == NO_FD ? -1 : INHERITED(plan->oom_event);
+	for (uint32_t i = 0; i < inherited; i++)
+		if (INHERITED(i) != counter && INHERITED(i) != event)
+			close(INHERITED(i));
+	monitor.oom_counter = counter;
+	monitor.oom_has_event = event >= 0;
+	set_source(&monitor.oom, event >= 0 ? event : counter, oom_ready);
+}
+
+int monitor_open(const struct plan *plan, const struct launch *launch, uint32_t inherited)
+{
+	monitor.pid = launch->pid;
+	monitor.mount_namespace = monitor.terminal_slave = -1;
+	monitor.listener.fd = monitor.output[0].fd = monitor.output[1].fd = monitor.input.fd = -1;
+	monitor.to_engine = 4;
+	close_inherited(plan, inherited);
+	set_source(&monitor.engine, 3, engine_ready);
+	set_source(&monitor.sync, launch->sync, sync_ready);
+	set_source(&monitor.process, launch->pidfd, process_ready);
+	monitor.epoll = check(epoll_create1(EPOLL_CLOEXEC));
+	if (monitor.epoll < 0)
+		return fail(STAGE_MONITOR, monitor.epoll, "open the event loop");
+	int result = take_plan(plan);
+	if (result < 0 || (result = control_open(monitor.control_socket)) < 0)
+		return result;
+	streams_open(launch);
+	monitor.start_time = read_start_time(monitor.pid);
+	monitor.oom_baseline = read_oom_count();
+	watch(&monitor.engine, EPOLLIN);
+	watch(&monitor.sync, EPOLLIN);
+	watch(&monitor.process, EPOLLIN);
+	watch(&monitor.oom, monitor.oom_has_event ? EPOLLIN : EPOLLPRI);
+	MESSAGE(message);
+	put_hello(&message);
+	size_t frame = frame_begin(&message, FRAME_CREATED);
+	put_u32(&message, (uint32_t)monitor.pid);
+	put_u64(&message, monitor.start_time);
+	frame_end(&message, frame);
+	tell_engine(&message);
+	return 0;
+}

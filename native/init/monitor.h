@@ -1,0 +1,128 @@
+/*
+ * What stays for the life of the container: one epoll loop over the process, its
+ * streams, the log, the control socket and the OOM counter. The parts are loop
+ * (monitor.c), streams.c and control.c; this header is their common state.
+ */
+#ifndef MONITOR_H
+#define MONITOR_H
+
+#include <stdbool.h>
+#include <sys/ioctl.h>
+
+#include "base.h"
+#include "launcher.h"
+#include "log.h"
+
+/* A descriptor in the loop; `events` is what epoll has been told, 0: not registered. */
+struct source {
+	int fd;
+	uint32_t events;
+	void (*ready)(struct source *source, uint32_t events);
+};
+
+/* Bytes on their way to a descriptor that would block. */
+struct queue {
+	uint8_t *base;
+	size_t capacity, head, tail;
+};
+
+#define READ_SIZE 32768u
+/* A client with this much in its queue stops the reading of the container's output until it drains. */
+#define QUEUE_HIGH 65536u
+
+struct client {
+	struct source source; /* first: a source is its client */
+	struct client *next;
+	uint8_t command[FRAME_HEADER + COMMAND_MAX];
+	size_t command_length;
+	struct queue queue;
+	uint32_t streams; /* ATTACH_* once attached */
+	bool attached, watching, input_done;
+	bool hung;   /* the peer is gone, what it sent is not read yet */
+	bool ending; /* to be dropped once the queue is empty */
+	bool gone;
+};
+
+struct monitor {
+	int epoll;
+	const char *id, *control_socket, *exit_record;
+	uint32_t mode, stdio, stdio_flags;
+	pid_t pid;
+	uint64_t start_time; /* ticks since boot, as /proc/<pid>/stat has it */
+	int mount_namespace;
+	int to_engine; /* -1 once broken or done */
+
+	struct source engine, sync, process, listener, oom;
+	struct source output[2]; /* stdout and stderr; the terminal's master is output[0] */
+	struct source input;     /* of a pipe; a terminal's input goes to output[0] */
+	int terminal_slave;      /* held open, so that the master never hangs up while the process lives */
+	struct queue input_queue;
+	bool close_input; /* once the queue is empty */
+	struct winsize size;
+	bool has_size;
+
+	struct log log;
+	struct client *clients;
+	size_t client_count;
+	uint8_t *scratch; /* READ_SIZE bytes, there while needed */
+
+	bool go, go_sent, ready, started, exited;
+	int oom_counter;
+	bool oom_has_event;
+	uint64_t oom_baseline;
+	bool oom_killed;
+	uint64_t started_at;
+	int status;
+};
+
+extern struct monitor monitor;
+
+/* Takes the launch over and tells the engine of it; the table of `inherited` descriptors is closed but for what it watches. */
+int monitor_open(const struct plan *plan, const struct launch *launch, uint32_t inherited);
+/* Until the container is gone and every client has what was meant for it. */
+void monitor_run(void);
+
+/* Loop. 0 events: no longer watched. */
+void watch(struct source *source, uint32_t events);
+uint8_t *scratch(void);
+
+/* Queue. */
+static inline size_t queue_length(const struct queue *queue)
+{
+	return queue->tail - queue->head;
+}
+int queue_put(struct queue *queue, const void *bytes, size_t length);
+/* Writes what the descriptor takes: 0, or a negative errno other than -EAGAIN. */
+int queue_flush(struct queue *queue, int fd);
+void queue_free(struct queue *queue);
+
+/* Streams. */
+void streams_open(const struct launch *launch);
+void streams_adopt_terminal(int master, int slave);
+int streams_resize(uint32_t rows, uint32_t columns);
+void streams_update(void);
+/* After the process has ended: what is in the pipes now, without waiting for anybody who still holds them. */
+void streams_drain(void);
+void streams_close(void);
+/* Bytes of an attached client; what the container does not take at once is queued and stops the reading of clients. */
+void input_write(const uint8_t *bytes, size_t length);
+void input_close(void);
+static inline bool input_blocked(void)
+{
+	return queue_length(&monitor.input_queue) > 0;
+}
+
+/* Control. */
+int control_open(const char *path);
+void control_close_listener(void);
+void control_update(void);
+/* Output for every client that is attached to the stream (0 stdout, 1 stderr). */
+void control_output(int stream, const uint8_t *bytes, size_t length);
+/* How much may be read now without filling a client's queue beyond its bound. */
+bool control_has_room(void);
+void control_tell_watchers(const void *frame, size_t length);
+/* No more will come: every client is dropped once it has what is queued for it. */
+void control_end(void);
+void control_sweep(void);
+
+#endif

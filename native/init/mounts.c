@@ -1,0 +1,462 @@
+#include "mounts.h"
+
+#include <limits.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#include "base.h"
+#include "syscalls.h"
+
+#define DEVPTS_MAGIC 0x1cd1
+#define SYMLINKS_MAX 40
+
+static const uint64_t propagations[] = {
+	[PROPAGATION_PRIVATE] = MS_PRIVATE,
+	[PROPAGATION_SLAVE] = MS_SLAVE,
+	[PROPAGATION_SHARED] = MS_SHARED,
+	[PROPAGATION_UNBINDABLE] = MS_UNBINDABLE,
+};
+
+/* No symlink and no `..` of the container leads out of its root. */
+static int open_inside(int root, const char *path, uint64_t flags)
+{
+	return sys_openat2(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+/* What a file system says in its context's log about why it refused; "" when nothing. */
+static void read_refusal(int context, char *text, size_t size)
+{
+	ssize_t length = read(context, text, size - 1);
+	text[length > 0 ? length : 0] = 0;
+	text[strcspn(text, "\n")] = 0;
+}
+
+static int refuse(int context, int error, const struct mount *mount, const char *what, const char *key)
+{
+	char reason[256];
+	read_refusal(context, reason, sizeof reason);
+	return fail(STAGE_MOUNT, error, "mount %s at %s: %s %s%s%s", mount->type, mount->target, what, key,
+		    *reason ? ": " : "", reason);
+}
+
+static int make_filesystem(const struct mount *mount)
+{
+	cleanup_fd int context = sys_fsopen(mount->type);
+	if (context < 0)
+		return fail(STAGE_MOUNT, context, "mount %s at %s: open the file system", mount->type, mount->target);
+	for (const struct option *option = mount->options; option; option = option->next) {
+		int result = sys_fsconfig(context, option->value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, option->key,
+					  option->value);
+		if (result < 0)
+			return refuse(context, result, mount, "option", option->key);
+	}
+	int result = sys_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL);
+	if (result < 0)
+		return refuse(context, result, mount, "create", "it");
+	int fd = sys_fsmount(context, (unsigned)mount->set);
+	return fd < 0 ? refuse(context, fd, mount, "make", "it") : fd;
+}
+
+static int make_bind(const struct mount *mount)
+{
+	unsigned flags = OPEN_TREE_CLONE | (mount->recursive ? AT_RECURSIVE : 0);
+	if (mount->kind == TAG_MOUNT_BIND_FD) {
+		int fd = sys_open_tree(INHERITED(mount->source_fd), "", flags | AT_EMPTY_PATH);
+		return fd < 0 ? fail(STAGE_MOUNT, fd, "bind an inherited directory at %s", mount->target) : fd;
+	}
+	int fd = sys_open_tree(AT_FDCWD, mount->source, flags);
+	return fd < 0 ? fail(STAGE_MOUNT, fd, "bind %s at %s", mount->source, mount->target) : fd;
+}
+
+static int set_attributes(const struct mount *mount)
+{
+	bool made = mount->kind == TAG_MOUNT_FILESYSTEM; /* fsmount(2) has set them */
+	struct mount_attributes attributes = {
+		.set = made ? 0 : mount->set,
+		.clear = made ? 0 : mount->clear,
+		.propagation = propagations[mount->propagation],
+	};
+	if (made && mount->propagation == PROPAGATION_PRIVATE)
+		return 0;
+	/* Propagation always covers the tree: a bind of a shared tree must not stay tied to the host by its submounts. */
+	unsigned deep = AT_EMPTY_PATH | (mount->recursive ? AT_RECURSIVE : 0);
+	int result;
+	if (mount->recursive && !mount->recursive_attributes && (attributes.set || attributes.clear)) {
+		struct mount_attributes top = { .set = attributes.set, .clear = attributes.clear };
+		result = sys_mount_setattr(mount->fd, "", AT_EMPTY_PATH, &top);
+		if (result < 0)
+			return fail(STAGE_MOUNT, result, "set the attributes of %s", mount->target);
+		attributes.set = attributes.clear = 0;
+	}
+	result = sys_mount_setattr(mount->fd, "", deep, &attributes);
+	return result < 0 ? fail(STAGE_MOUNT, result, "set the attributes of %s", mount->target) : 0;
+}
+
+/*
+ * mount(2) wants a place; the anchor is one until a clone of the mount has been taken.
+ * Therefore not before the tree is private: the host would see it.
+ */
+static int make_legacy(const struct plan *plan, struct mount *legacy)
+{
+	int result = check(mount(legacy->type, plan->root_anchor, legacy->type, 0, legacy->source));
+	if (result < 0)
+		return fail(STAGE_MOUNT, result, "mount %s at %s", legacy->type, legacy->target);
+	legacy->fd = sys_open_tree(AT_FDCWD, plan->root_anchor, OPEN_TREE_CLONE);
+	umount2(plan->root_anchor, MNT_DETACH);
+	if (legacy->fd < 0)
+		return fail(STAGE_MOUNT, legacy->fd, "mount %s at %s: take it", legacy->type, legacy->target);
+	return set_attributes(legacy);
+}
+
+static int open_host_device(struct device *device)
+{
+	device->fd = sys_open_tree(AT_FDCWD, device->path, OPEN_TREE_CLONE);
+	struct stat stat;
+	int result = device->fd < 0 ? device->fd : check(fstat(device->fd, &stat));
+	if (result < 0)
+		return fail(STAGE_DEVICE, result, "bind the host's %s (mknod is not allowed here)", device->path);
+	if (stat.st_rdev != makedev(device->major, device->minor))
+		return fail(STAGE_DEVICE, -ENODEV, "bind the host's %s, which is another device", device->path);
+	return 0;
+}
+
+int open_mounts(struct plan *plan)
+{
+	for (struct mount *mount = plan->mounts; mount; mount = mount->next) {
+		if (mount->kind == TAG_MOUNT_LEGACY)
+			continue;
+		mount->fd = mount->kind == TAG_MOUNT_FILESYSTEM ? make_filesystem(mount) : make_bind(mount);
+		int result = mount->fd < 0 ? mount->fd : set_attributes(mount);
+		if (result < 0)
+			return result;
+	}
+	if (prctl(PR_CAPBSET_READ, CAP_MKNOD) == 1)
+		return 0;
+	for (struct device *device = plan->devices; device; device = device->next) {
+		int result = device->type == 'p' ? 0 : open_host_device(device);
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+static int create_at(int root, const char *path, bool directory, int links);
+
+/* A dangling symlink stands where a name is to be made: make what it points to. */
+static int create_behind(int root, int parent, const char *path, size_t end, bool directory, int links)
+{
+	char link[PATH_MAX], next[PATH_MAX];
+	size_t start = end;
+	while (start > 0 && path[start - 1] != '/')
+		start--;
+	char name[NAME_MAX + 1];
+	if (end - start > NAME_MAX || links >= SYMLINKS_MAX)
+		return -ELOOP;
+	memcpy(name, path + start, end - start);
+	name[end - start] = 0;
+	int length = check(readlinkat(parent, name, link, sizeof link - 1));
+	if (length < 0)
+		return length == -EINVAL ? -EEXIST : length;
+	link[length] = 0;
+	int size = link[0] == '/' ? snprintf(next, sizeof next, "%s%s", link, path + end) :
+				    snprintf(next, sizeof next, "%.*s%s%s", (int)start, path, link, path + end);
+	return size >= (int)sizeof next ? -ENAMETOOLONG : create_at(root, next, directory, links + 1);
+}
+
+/* Walks `path` from `root`, making what is missing: directories, and at the end a file when not `directory`. */
+static int create_at(int root, const char *path, bool directory, int links)
+{
+	char prefix[PATH_MAX];
+	cleanup_fd int parent = open_inside(root, "/", O_PATH);
+	if (parent < 0)
+		return parent;
+	if (strlen(path) >= sizeof prefix)
+		return -ENAMETOOLONG;
+	for (size_t start = strspn(path, "/"); path[start];) {
+		size_t end = start + strcspn(path + start, "/");
+		size_t next = end + strspn(path + end, "/");
+		memcpy(prefix, path, end);
+		prefix[end] = 0;
+		int fd = open_inside(root, prefix, O_PATH);
+		if (fd == -ENOENT) {
+			const char *name = prefix + start;
+			int made = path[next] || directory ? check(mkdirat(parent, name, 0755)) :
+							     check(mknodat(parent, name, S_IFREG | 0644, 0));
+			if (made == -EEXIST)
+				return create_behind(root, parent, path, end, directory, links);
+			if (made < 0)
+				return made;
+			fd = open_inside(root, prefix, O_PATH);
+		}
+		if (fd < 0)
+			return fd;
+		close_fd(&parent);
+		parent = fd;
+		start = next;
+	}
+	return take_fd_from(&parent);
+}
+
+static int open_or_create(int root, const char *path, uint32_t create)
+{
+	int fd = open_inside(root, path, O_PATH);
+	return fd == -ENOENT && create != CREATE_NONE ? create_at(root, path, create == CREATE_DIRECTORY, 0) : fd;
+}
+
+int make_directory(int root, const char *path)
+{
+	cleanup_fd int fd = open_or_create(root, path, CREATE_DIRECTORY);
+	return fd < 0 ? fd : 0;
+}
+
+static int attach(int mount, int target)
+{
+	return sys_move_mount(mount, target, "", MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+static int attach_mount(int root, struct mount *mount)
+{
+	cleanup_fd int target = open_or_create(root, mount->target, mount->create);
+	if (target < 0)
+		return fail(STAGE_MOUNT, target, "make the mount point %s", mount->target);
+	int result = attach(mount->fd, target);
+	close_fd(&mount->fd);
+	if (result < 0)
+		return fail(STAGE_MOUNT, result, "mount %s at %s", mount->source ? mount->source : mount->type ? mount->type : "a directory",
+			    mount->target);
+	return 0;
+}
+
+/* The directory that is to hold `path`, made when missing; neighbours share it through `cache`. */
+struct parent_cache {
+	int fd;
+	size_t length;
+	const char *path;
+};
+
+static void close_parent(struct parent_cache *cache)
+{
+	close_fd(&cache->fd);
+}
+
+static int open_parent(int root, const char *path, struct parent_cache *cache, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	if (!slash || !slash[1])
+		return -EINVAL;
+	size_t length = (size_t)(slash - path);
+	*name = slash + 1;
+	if (cache->fd >= 0 && cache->length == length && memcmp(cache->path, path, length) == 0)
+		return cache->fd;
+	char directory[PATH_MAX];
+	if (length >= sizeof directory)
+		return -ENAMETOOLONG;
+	memcpy(directory, path, length);
+	directory[length] = 0;
+	close_fd(&cache->fd);
+	cache->fd = open_or_create(root, length ? directory : "/", CREATE_DIRECTORY);
+	cache->path = path;
+	cache->length = length;
+	return cache->fd;
+}
+
+static int make_device(int root, struct device *device, struct parent_cache *cache)
+{
+	const char *name;
+	int parent = open_parent(root, device->path, cache, &name);
+	if (parent < 0)
+		return fail(STAGE_DEVICE, parent, "make the directory of %s", device->path);
+	if (device->fd >= 0) {
+		cleanup_fd int target = open_or_create(root, device->path, CREATE_FILE);
+		int result = target < 0 ? target : attach(device->fd, target);
+		return result < 0 ? fail(STAGE_DEVICE, result, "bind the device %s", device->path) : 0;
+	}
+	mode_t type = device->type == 'c' ? S_IFCHR : device->type == 'b' ? S_IFBLK : S_IFIFO;
+	int result = check(mknodat(parent, name, type | device->mode, makedev(device->major, device->minor)));
+	if (result == -EEXIST)
+		return 0;
+	if (result == 0 && (device->uid || device->gid))
+		result = check(fchownat(parent, name, device->uid, device->gid, AT_SYMLINK_NOFOLLOW));
+	return result < 0 ? fail(STAGE_DEVICE, result, "make the device %s", device->path) : 0;
+}
+
+static int make_symlink(int root, const struct text *symlink, struct parent_cache *cache)
+{
+	const char *name;
+	int parent = open_parent(root, symlink->second, cache, &name);
+	int result = parent < 0 ? parent : check(symlinkat(symlink->first, parent, name));
+	return result < 0 && result != -EEXIST ? fail(STAGE_SYMLINK, result, "make the symlink %s", symlink->second) : 0;
+}
+
+int assemble_root(struct plan *plan)
+{
+	/* The anchor's own mount must be private before anything is put on it, or the host would see the container's root. */
+	struct mount_attributes private = { .propagation = MS_PRIVATE };
+	int result = sys_mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private);
+	if (result < 0)
+		return fail(STAGE_ROOT, result, "make the mounts of the host private");
+	for (struct mount *mount = plan->mounts; mount; mount = mount->next)
+		if (mount->kind == TAG_MOUNT_LEGACY && (result = make_legacy(plan, mount)) < 0)
+			return result;
+	result = sys_move_mount(plan->mounts->fd, AT_FDCWD, plan->root_anchor, 0);
+	if (result < 0)
+		return fail(STAGE_ROOT, result, "mount the root at %s", plan->root_anchor);
+	int root = plan->mounts->fd;
+	for (struct mount *mount = plan->mounts->next; mount; mount = mount->next)
+		if ((result = attach_mount(root, mount)) < 0)
+			return result;
+	struct parent_cache cache __attribute__((cleanup(close_parent))) = { .fd = -1 };
+	for (struct device *device = plan->devices; device; device = device->next)
+		if ((result = make_device(root, device, &cache)) < 0)
+			return result;
+	for (struct text *symlink = plan->symlinks; symlink; symlink = symlink->next)
+		if ((result = make_symlink(root, symlink, &cache)) < 0)
+			return result;
+	return root;
+}
+
+int open_terminal(const struct plan *plan, int root, int *master, int *slave)
+{
+	*master = open_inside(root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY);
+	struct statfs stat;
+	/* The image could have put anything there; only a terminal of a devpts will do. */
+	if (*master >= 0 && (fstatfs(*master, &stat) < 0 || stat.f_type != DEVPTS_MAGIC))
+		return fail(STAGE_TERMINAL, -ENODEV, "/dev/pts/ptmx in the container is no pseudo terminal");
+	if (*master < 0)
+		return fail(STAGE_TERMINAL, *master, "open /dev/pts/ptmx in the container");
+	int locked = 0;
+	int result = check(ioctl(*master, TIOCSPTLCK, &locked));
+	*slave = result < 0 ? result : check(ioctl(*master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+	if (*slave < 0)
+		return fail(STAGE_TERMINAL, *slave, "open the terminal's slave");
+	if (plan->stdio_flags & (STDIO_WITH_ROWS | STDIO_WITH_COLUMNS)) {
+		struct winsize size = { .ws_row = (unsigned short)plan->rows, .ws_col = (unsigned short)plan->columns };
+		ioctl(*master, TIOCSWINSZ, &size);
+	}
+	return 0;
+}
+
+int bind_console(int root, int master)
+{
+	int number;
+	char path[32];
+	int result = check(ioctl(master, TIOCGPTN, &number));
+	if (result < 0)
+		return fail(STAGE_TERMINAL, result, "number of the terminal");
+	snprintf(path, sizeof path, "/dev/pts/%d", number);
+	cleanup_fd int slave = open_inside(root, path, O_PATH);
+	cleanup_fd int tree = slave < 0 ? slave : sys_open_tree(slave, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+	cleanup_fd int target = open_or_create(root, "/dev/console", CREATE_FILE);
+	result = tree < 0 ? tree : target < 0 ? target : attach(tree, target);
+	return result < 0 ? fail(STAGE_TERMINAL, result, "bind the terminal at /dev/console") : 0;
+}
+
+/* An open file that is certainly the null device, for masks of files. */
+static int open_null(int root)
+{
+	cleanup_fd int fd = open_inside(root, "/dev/null", O_PATH | O_NOFOLLOW);
+	struct stat stat;
+	if (fd < 0 || fstat(fd, &stat) < 0)
+		return fd;
+	return S_ISCHR(stat.st_mode) && stat.st_rdev == makedev(1, 3) ? take_fd_from(&fd) : -ENODEV;
+}
+
+/* One empty read-only tmpfs covers every masked directory: made for the first, cloned for the others. */
+static int cover_directory(int target, int *cover)
+{
+	if (*cover >= 0) {
+		cleanup_fd int clone = sys_open_tree(*cover, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+		return clone < 0 ? clone : attach(clone, target);
+	}
+	cleanup_fd int context = sys_fsopen("tmpfs");
+	int result = context < 0 ? context : sys_fsconfig(context, FSCONFIG_SET_STRING, "nr_blocks", "1");
+	if (result >= 0)
+		result = sys_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL);
+	*cover = result < 0 ? result :
+			      sys_fsmount(context, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	return *cover < 0 ? *cover : attach(*cover, target);
+}
+
+static int cover_file(int root, int target, int *null)
+{
+	if (*null < 0)
+		*null = open_null(root);
+	if (*null < 0)
+		return *null;
+	cleanup_fd int clone = sys_open_tree(*null, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+	return clone < 0 ? clone : attach(clone, target);
+}
+
+static int mask_paths(const struct plan *plan, int root)
+{
+	cleanup_fd int cover = -1;
+	cleanup_fd int null = -1;
+	for (const struct text *path = plan->masked; path; path = path->next) {
+		cleanup_fd int target = open_inside(root, path->first, O_PATH);
+		if (target == -ENOENT || target == -ENOTDIR)
+			continue;
+		struct stat stat;
+		int result = target < 0 ? target : check(fstat(target, &stat));
+		if (result >= 0)
+			result = S_ISDIR(stat.st_mode) ? cover_directory(target, &cover) : cover_file(root, target, &null);
+		if (result < 0)
+			return fail(STAGE_MASK, result, "mask %s", path->first);
+	}
+	return 0;
+}
+
+static int protect_paths(const struct plan *plan, int root)
+{
+	const struct mount_attributes readonly = { .set = MOUNT_ATTR_RDONLY };
+	for (const struct text *path = plan->readonly; path; path = path->next) {
+		cleanup_fd int target = open_inside(root, path->first, O_PATH);
+		if (target == -ENOENT || target == -ENOTDIR)
+			continue;
+		cleanup_fd int tree = target < 0 ? target :
+						   sys_open_tree(target, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | AT_RECURSIVE);
+		int result = tree < 0 ? tree : sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &readonly);
+		if (result >= 0)
+			result = attach(tree, target);
+		if (result < 0)
+			return fail(STAGE_MASK, result, "make %s read-only", path->first);
+	}
+	return 0;
+}
+
+int restrict_root(const struct plan *plan, int root)
+{
+	int result = protect_paths(plan, root);
+	if (result >= 0)
+		result = mask_paths(plan, root);
+	if (result < 0)
+		return result;
+	struct mount_attributes attributes = {
+		.set = plan->root_readonly ? MOUNT_ATTR_RDONLY : 0,
+		.propagation = plan->has_root_propagation ? propagations[plan->root_propagation] : 0,
+	};
+	if (!attributes.set && !attributes.propagation)
+		return 0;
+	result = sys_mount_setattr(root, "", AT_EMPTY_PATH, &attributes);
+	return result < 0 ? fail(STAGE_ROOT, result, "set the attributes of the root") : 0;
+}
+
+int enter_root(int root)
+{
+	int result = check(fchdir(root));
+	/* The new root and the place for the old one may be the same: the old one then lies on top and is detached there. */
+	if (result >= 0)
+		result = check(syscall(SYS_pivot_root, ".", "."));
+	if (result >= 0)
+		result = check(umount2(".", MNT_DETACH));
+	if (result >= 0)
+		result = check(chdir("/"));
+	return result < 0 ? fail(STAGE_ROOT, result, "switch to the container's root") : 0;
+}

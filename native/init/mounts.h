@@ -1,0 +1,35 @@
+/* The container's root: sources first, as the host sees them, then the tree on its anchor, then the switch to it. */
+#ifndef MOUNTS_H
+#define MOUNTS_H
+
+#include "plan.h"
+
+/* The descriptor behind an index of the inherited table. */
+#define INHERITED(index) (5 + (int)(index))
+
+/*
+ * Makes every mount of the plan, detached, and opens the host's device nodes where
+ * mknod(2) is not allowed. Must run in the namespaces of the container except for the
+ * mount namespace, in which the host's paths still have to mean the host's files.
+ */
+int open_mounts(struct plan *plan);
+
+/* Attaches all of it in the container's mount namespace; returns a descriptor of the new root. */
+int assemble_root(struct plan *plan);
+
+/* Opens a pseudo terminal of the container's own devpts below `root`; 0 with both ends. */
+int open_terminal(const struct plan *plan, int root, int *master, int *slave);
+
+/* Makes the terminal the container's /dev/console. */
+int bind_console(int root, int master);
+
+/* Masked and read-only paths, then the root's own attributes. */
+int restrict_root(const struct plan *plan, int root);
+
+/* Makes `root` this process's root and lets go of the host's. */
+int enter_root(int root);
+
+/* A directory below `root` that exists afterwards. */
+int make_directory(int root, const char *path);
+
+#endif

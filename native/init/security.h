@@ -1,0 +1,23 @@
+/* From the launcher's powers to the container's: limits, user, capabilities, seccomp. */
+#ifndef SECURITY_H
+#define SECURITY_H
+
+#include "plan.h"
+
+int apply_limits(const struct plan *plan);
+
+/* Written while the host's /proc is still in sight. */
+int write_oom_score(const struct plan *plan);
+int write_sysctls(const struct plan *plan);
+
+/*
+ * Bounding set, ids, working directory, capabilities and seccomp, in the order in
+ * which each step still may do what it does. The filter comes as late as possible:
+ * after the capabilities are gone when no_new_privs allows that, else before.
+ */
+int drop_privileges(const struct plan *plan);
+
+/* No capability at all, for a process that only waits. */
+int drop_everything(void);
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * What thimble-init says and hears: numbers shared with src/helper/tags.ts, where a
+ * test compares them. Everything is little endian and unaligned.
+ *
+ * A frame is u32 type, u32 payload length, payload. The engine's side (fd 3 after the
+ * plan, fd 4) and the control socket use the same frames.
+ */
+#ifndef WIRE_H
+#define WIRE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define PROTOCOL_VERSION 1u
+#define FRAME_HEADER 8u
+/* No frame that the helper reads is longer than this. */
+#define COMMAND_MAX 64u
+/* No frame that the helper writes is longer than this. */
+#define FRAME_MAX 2048u
+
+enum frame {
+	/* Helper to engine (fd 4), and the records of the exit file. */
+	FRAME_HELLO = 1,   /* u32 version, id */
+	FRAME_CREATED = 2, /* u32 pid, u64 start time in ticks */
+	FRAME_STARTED = 3, /* u64 ns since the epoch */
+	FRAME_ERROR = 4,   /* u32 errno, u32 stage, text */
+	FRAME_OOM = 5,     /* u64 ns since the epoch */
+	FRAME_EXIT = 6,    /* u32 code, u32 signal, u32 oom, u64 started, u64 finished (ns), u64 user us, u64 system us, u64 max RSS KiB */
+
+	/* Engine to helper (fd 3). */
+	FRAME_GO = 16,
+
+	/* Client to monitor (control socket). */
+	FRAME_STATUS = 32,
+	FRAME_ATTACH = 33, /* u32 ATTACH_* bits; after the answer the connection carries raw bytes */
+	FRAME_RESIZE = 34, /* u32 rows, u32 columns */
+	FRAME_SIGNAL = 35, /* u32 number */
+	FRAME_CLOSE_STDIN = 36,
+	FRAME_REOPEN_LOG = 37,
+	FRAME_WATCH = 38, /* OOM and EXIT frames follow the answer */
+
+	/* Monitor to client. */
+	FRAME_OK = 64,
+	FRAME_STATE = 65, /* u32 version, u32 pid, u64 start time, u32 monitor pid, u32 STATE_*, u64 dropped log lines, id */
+};
+
+enum { ATTACH_STDIN = 1, ATTACH_STDOUT = 2, ATTACH_STDERR = 4 };
+
+enum { STATE_CREATED = 0, STATE_RUNNING = 1, STATE_EXITED = 2 };
+
+/* Where a launch can fail; the names are in src/helper/tags.ts. */
+enum stage {
+	STAGE_PLAN = 1,
+	STAGE_NAMESPACES = 2,
+	STAGE_CGROUP = 3,
+	STAGE_ROOT = 4,
+	STAGE_MOUNT = 5,
+	STAGE_DEVICE = 6,
+	STAGE_SYMLINK = 7,
+	STAGE_MASK = 8,
+	STAGE_SYSCTL = 9,
+	STAGE_HOSTNAME = 10,
+	STAGE_TERMINAL = 11,
+	STAGE_LIMIT = 12,
+	STAGE_USER = 13,
+	STAGE_CAPABILITIES = 14,
+	STAGE_SECCOMP = 15,
+	STAGE_CWD = 16,
+	STAGE_EXEC = 17,
+	STAGE_LOG = 18,
+	STAGE_MONITOR = 19,
+};
+
+static inline uint32_t get_u32(const void *at)
+{
+	uint32_t value;
+	memcpy(&value, at, sizeof value);
+	return value;
+}
+
+static inline uint64_t get_u64(const void *at)
+{
+	uint64_t value;
+	memcpy(&value, at, sizeof value);
+	return value;
+}
+
+/* A frame in the making; what does not fit is cut off, so a text may be shortened. */
+struct message {
+	size_t length;
+	uint8_t bytes[FRAME_MAX];
+};
+
+/* Not initialized beyond its length: a monitor touches no page without need. */
+#define MESSAGE(name) \
+	struct message name; \
+	name.length = 0
+
+static inline void put_bytes(struct message *message, const void *bytes, size_t length)
+{
+	if (length > sizeof message->bytes - message->length)
+		length = sizeof message->bytes - message->length;
+	memcpy(message->bytes + message->length, bytes, length);
+	message->length += length;
+}
+
+static inline void put_u32(struct message *message, uint32_t value)
+{
+	put_bytes(message, &value, sizeof value);
+}
+
+static inline void put_u64(struct message *message, uint64_t value)
+{
+	put_bytes(message, &value, sizeof value);
+}
+
+/* Several frames may follow each other in one message: begin returns where the frame starts, end fills in its length. */
+static inline size_t frame_begin(struct message *message, enum frame type)
+{
+	size_t start = message->length;
+	put_u32(message, type);
+	put_u32(message, 0);
+	return start;
+}
+
+static inline void frame_end(struct message *message, size_t start)
+{
+	uint32_t length = (uint32_t)(message->length - start - FRAME_HEADER);
+	memcpy(message->bytes + start + 4, &length, sizeof length);
+}
+
+#endif

@@ -1,0 +1,70 @@
+import { createConnection, type Socket } from "node:net";
+import { Fault } from "#base";
+import { encodeFrame, type Frame, FrameReader } from "./frame.ts";
+import { launchFault, readLaunchError } from "./launch-error.ts";
+import { frame as type } from "./tags.ts";
+
+/** A connection to a monitor's socket; `unavailable` when none listens there. */
+export function connectSocket(path: string): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const socket = createConnection({ path, allowHalfOpen: true });
+  const refuse = (cause: Error) =>
+    reject(
+      new Fault("unavailable", `cannot reach the monitor at ${path}: its container has ended`, {
+        about: path,
+        cause,
+      }),
+    );
+  socket.once("error", refuse);
+  socket.once("connect", () => {
+    socket.off("error", refuse);
+    resolve(socket);
+  });
+  return promise;
+}
+
+/** The answer of a command: the frame, or the Fault that an ERROR frame stands for. */
+export function answerOf(frame: Frame, path: string): Frame {
+  if (frame.type === type.ERROR) throw launchFault(readLaunchError(frame), path);
+  return frame;
+}
+
+/** One command and its answer on a connection that then carries raw bytes, of which none is read. */
+export async function handshake(
+  socket: Socket,
+  path: string,
+  command: readonly [type: number, ...values: number[]],
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const reader = new FrameReader();
+  const fail = (cause?: Error) =>
+    reject(new Fault("unavailable", `the monitor at ${path} hung up`, { about: path, cause }));
+  const receive = (bytes: Buffer) => {
+    try {
+      const frame = reader.first(bytes);
+      if (!frame) return;
+      socket.pause();
+      socket.off("data", receive);
+      answerOf(frame, path);
+      const rest = reader.take();
+      if (rest.byteLength > 0) socket.unshift(rest);
+      resolve();
+    } catch (error) {
+      reject(error);
+    }
+  };
+  socket.on("data", receive);
+  socket.once("error", fail);
+  socket.once("end", fail);
+  socket.write(encodeFrame(...command));
+  try {
+    await promise;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    socket.off("data", receive);
+    socket.off("error", fail);
+    socket.off("end", fail);
+  }
+}

@@ -1,0 +1,79 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Fault } from "#base";
+import { type Fd, memfdSealed, openChannel, socketPair, spawn } from "#kernel";
+import { Launch } from "./launch.ts";
+import { planLimits } from "./tags.ts";
+
+export interface LaunchRequest {
+  /** As `encodePlan` makes it. */
+  readonly plan: Uint8Array;
+  /** The inherited table, in the order of the plan's indices. They stay the caller's to close. */
+  readonly fds: readonly Fd[];
+  /** Shows in ps(1) beside the monitor's name. */
+  readonly label?: string;
+}
+
+/** Starts launchers from a copy of native/init that nothing can change. */
+export class Helper implements Disposable {
+  readonly #image: Fd;
+
+  constructor(image: Fd) {
+    this.#image = image;
+  }
+
+  /** Starts the launcher; everything else is told by what it returns. `invalid` when the table is too long. */
+  launch(request: LaunchRequest): Launch {
+    const { plan, fds, label } = request;
+    if (fds.length > planLimits.fds)
+      throw new Fault("invalid", `a launch takes at most ${planLimits.fds} descriptors`);
+    const [near, far] = socketPair();
+    using stack = new DisposableStack();
+    stack.use(near);
+    using remote = far;
+    const child = spawn({
+      program: this.#image,
+      argv: ["thimble-init", "launch", ...(label === undefined ? [] : [label])],
+      env: {},
+      cwd: "/",
+      fds: [
+        { fd: remote, as: 3 },
+        { fd: remote, as: 4 },
+        ...fds.map((fd, index) => ({ fd, as: 5 + index })),
+      ],
+    });
+    const channel = openChannel(near);
+    stack.move();
+    const launch = new Launch(channel, child);
+    channel.write(plan);
+    return launch;
+  }
+
+  [Symbol.dispose](): void {
+    this.#image.close();
+  }
+}
+
+export interface HelperOptions {
+  /** The build tree's file by default; in a release the file inside the executable. */
+  readonly path?: string;
+}
+
+/**
+ * Reads the helper once and seals the copy that runs from then on, so that no
+ * container can change what the next one is started with (CVE-2019-5736).
+ */
+export function openHelper(options: HelperOptions = {}): Helper {
+  const path = options.path ?? join(import.meta.dir, "../../native/build/thimble-init");
+  let image: Buffer;
+  try {
+    image = readFileSync(path);
+  } catch (error) {
+    throw new Fault(
+      "not_found",
+      `cannot read the launcher ${path}: build the native parts with make -C native`,
+      { about: path, cause: error },
+    );
+  }
+  return new Helper(memfdSealed("thimble-init", image));
+}

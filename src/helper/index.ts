@@ -1,0 +1,21 @@
+/**
+ * helper: how the engine speaks to native/init, the launcher and monitor.
+ *
+ * A LaunchPlan becomes bytes (encodePlan), a Helper starts a launcher with them, a
+ * Launch tells how it goes. Later, and from another engine process, a Monitor is
+ * reached through its control socket, its streams through attach, and what it left
+ * behind through readExitRecord. No policy here and none in native/init: that is
+ * spent before there is a plan. Words: launcher and monitor are the same process
+ * before and after the program runs; GO is what the program waits for; stage is
+ * where a launch failed.
+ */
+
+export { type AttachOptions, attach } from "./attach.ts";
+export { decodePlan } from "./decode-plan.ts";
+export { encodePlan } from "./encode-plan.ts";
+export { type ExitRecord, readExitRecord } from "./exit-record.ts";
+export { Helper, type HelperOptions, type LaunchRequest, openHelper } from "./helper.ts";
+export { type Created, Launch } from "./launch.ts";
+export { exitCodeOf, type LaunchError } from "./launch-error.ts";
+export { connectMonitor, Monitor, type MonitorStatus, type MonitorWatch } from "./monitor.ts";
+export type * from "./plan.ts";

@@ -1,0 +1,146 @@
+import { Fault } from "#base";
+import type { Channel, ChildProcess } from "#kernel";
+import { type ExitRecord, readExitFrame } from "./exit-record.ts";
+import { encodeFrame, type Frame, FrameReader, PayloadReader } from "./frame.ts";
+import { type LaunchError, launchFault, readLaunchError } from "./launch-error.ts";
+import { protocolVersion, frame as type } from "./tags.ts";
+
+export interface Created {
+  readonly pid: number;
+  /** Clock ticks since boot: with the pid it names the process for good. */
+  readonly startTime: bigint;
+}
+
+/**
+ * One process on its way into life, with its monitor.
+ *
+ * created -> go() -> started -> exited -> monitorExited, each once; a failure rejects
+ * `started`, and `exited` then resolves with a record that has `error`. Until `go` the
+ * process is complete but waits; disposing before `go` kills it and waits until all is
+ * cleaned up, disposing later only stops listening: the monitor goes on by itself.
+ */
+export class Launch implements AsyncDisposable {
+  readonly created: Promise<Created>;
+  readonly started: Promise<void>;
+  /** Rejects (`unavailable`) only when the monitor ended without a word, which kills nothing. */
+  readonly exited: Promise<ExitRecord>;
+  /** The process's namespaces and mounts are let go of. Never rejects. */
+  readonly monitorExited: Promise<void>;
+  readonly monitorPid: number;
+
+  readonly #channel: Channel;
+  readonly #created = Promise.withResolvers<Created>();
+  readonly #started = Promise.withResolvers<void>();
+  readonly #exited = Promise.withResolvers<ExitRecord>();
+  readonly #monitorExited = Promise.withResolvers<void>();
+  readonly #frames = new FrameReader();
+  #oomNotices: (() => void)[] = [];
+  #id = "";
+  #error: LaunchError | undefined;
+  #isGone = false;
+  #wasTold = false;
+
+  constructor(channel: Channel, child: ChildProcess) {
+    this.#channel = channel;
+    this.monitorPid = child.pid;
+    this.created = this.#created.promise;
+    this.started = this.#started.promise;
+    this.exited = this.#exited.promise;
+    this.monitorExited = this.#monitorExited.promise;
+    // Who is not interested in one of them must not be ended by its rejection.
+    for (const promise of [this.created, this.started, this.exited]) promise.catch(() => undefined);
+    child.unref();
+    channel.onData((bytes) => this.#receive(bytes));
+    channel.onEnd((fault) => this.#finish(fault));
+  }
+
+  /** Lets the program run. */
+  go(): void {
+    if (this.#wasTold) return;
+    this.#wasTold = true;
+    if (this.#channel.isOpen) this.#channel.write(encodeFrame(type.GO));
+  }
+
+  /** Before `go`: the process is killed and the monitor cleans up and ends. */
+  abandon(): void {
+    if (this.#wasTold) throw new Fault("conflict", "cannot abandon a launch that was told to go");
+    this.#channel.end();
+  }
+
+  /** Called when the kernel has killed in the process's cgroup for want of memory, once. */
+  onOom(notice: () => void): void {
+    this.#oomNotices.push(notice);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#wasTold) {
+      this.abandon();
+      await this.monitorExited;
+    }
+    this.#channel.close();
+    this.#finish();
+  }
+
+  #receive(bytes: Uint8Array): void {
+    try {
+      for (const frame of this.#frames.push(bytes)) this.#take(frame);
+    } catch (error) {
+      this.#finish(error);
+    }
+  }
+
+  #take(frame: Frame): void {
+    const payload = new PayloadReader(frame);
+    switch (frame.type) {
+      case type.HELLO:
+        this.#greet(payload.u32(), payload.text());
+        break;
+      case type.CREATED:
+        this.#created.resolve({ pid: payload.u32(), startTime: payload.u64() });
+        break;
+      case type.STARTED:
+        this.#started.resolve();
+        break;
+      case type.ERROR:
+        this.#fail(readLaunchError(frame));
+        break;
+      case type.OOM:
+        for (const notice of this.#oomNotices.splice(0)) notice();
+        break;
+      case type.EXIT:
+        this.#exited.resolve(readExitFrame(frame, this.#id, this.#error));
+        break;
+      default:
+        throw new Fault("internal", `the helper sent a frame of unknown type ${frame.type}`);
+    }
+  }
+
+  #greet(version: number, id: string): void {
+    if (version !== protocolVersion)
+      throw new Fault(
+        "internal",
+        `the helper speaks protocol ${version}, this program ${protocolVersion}: build the native parts again`,
+      );
+    this.#id = id;
+  }
+
+  #fail(error: LaunchError): void {
+    this.#error = error;
+    const fault = launchFault(error);
+    this.#created.reject(fault);
+    this.#started.reject(fault);
+  }
+
+  #finish(reason?: unknown): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    const abandoned = new Fault("canceled", "the launch was abandoned before its program ran");
+    const silent = new Fault("unavailable", "the monitor ended without a word", { cause: reason });
+    const fault = this.#error ? launchFault(this.#error) : this.#wasTold ? silent : abandoned;
+    this.#created.reject(fault);
+    this.#started.reject(fault);
+    this.#exited.reject(fault);
+    this.#channel.close();
+    this.#monitorExited.resolve();
+  }
+}
