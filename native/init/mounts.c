@@ -52,6 +52,8 @@ static int make_filesystem(const struct mount *mount)
 	cleanup_fd int context = sys_fsopen(mount->type);
 	if (context < 0)
 		return fail(STAGE_MOUNT, context, "mount %s at %s: open the file system", mount->type, mount->target);
+	/* What mountinfo shows as the source, which otherwise is "none"; an option of that name overrides it. */
+	sys_fsconfig(context, FSCONFIG_SET_STRING, "source", mount->type);
 	for (const struct option *option = mount->options; option; option = option->next) {
 		int result = sys_fsconfig(context, option->value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, option->key,
 					  option->value);

@@ -39,21 +39,21 @@ export async function handshake(
   const reader = new FrameReader();
   const fail = (cause?: Error) =>
     reject(new Fault("unavailable", `the monitor at ${path} hung up`, { about: path, cause }));
-  const receive = (bytes: Buffer) => {
+  // Never more than the answer is taken, and the stream is left as new: neither flowing nor paused.
+  const receive = () => {
     try {
-      const frame = reader.first(bytes);
-      if (!frame) return;
-      socket.pause();
-      socket.off("data", receive);
-      answerOf(frame, path);
-      const rest = reader.take();
-      if (rest.byteLength > 0) socket.unshift(rest);
-      resolve();
+      for (let bytes = socket.read(reader.missing); bytes; bytes = socket.read(reader.missing)) {
+        const [frame] = reader.push(bytes);
+        if (!frame) continue;
+        answerOf(frame, path);
+        resolve();
+        return;
+      }
     } catch (error) {
       reject(error);
     }
   };
-  socket.on("data", receive);
+  socket.on("readable", receive);
   socket.once("error", fail);
   socket.once("end", fail);
   socket.write(encodeFrame(...command));
@@ -63,7 +63,7 @@ export async function handshake(
     socket.destroy();
     throw error;
   } finally {
-    socket.off("data", receive);
+    socket.off("readable", receive);
     socket.off("error", fail);
     socket.off("end", fail);
   }

@@ -40,17 +40,11 @@ export class FrameReader {
     return frames;
   }
 
-  /** At most one frame; what follows it stays for `take`. */
-  first(bytes: Uint8Array): Frame | undefined {
-    this.#rest = Buffer.concat([this.#rest, bytes]);
-    return this.#next();
-  }
-
-  /** Hands out the bytes that no frame has taken. */
-  take(): Buffer {
-    const rest = this.#rest;
-    this.#rest = Buffer.alloc(0);
-    return rest;
+  /** How many bytes complete what comes next, a header or a frame. */
+  get missing(): number {
+    const { byteLength } = this.#rest;
+    const wanted = byteLength < headerLength ? 0 : this.#rest.readUInt32LE(4);
+    return headerLength + wanted - byteLength;
   }
 
   #next(): Frame | undefined {
