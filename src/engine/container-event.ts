@@ -15,3 +15,15 @@ export function publishContainer(
     ...extra,
   });
 }
+
+/** Tells that a container joined or left the bridge. */
+export function publishNetwork(
+  parts: EngineParts,
+  record: Pick<ContainerRecord, "id" | "network">,
+  action: "connect" | "disconnect",
+): void {
+  if (!record.network?.networkId) return;
+  const { network, networkId } = record.network;
+  const attributes = { container: record.id, name: network, type: network };
+  parts.events.publish("network", action, networkId, attributes);
+}

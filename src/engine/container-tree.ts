@@ -36,7 +36,9 @@ export async function* exportContainer(
  */
 function readOnlyRoot({ root }: ContainerRecord): Mount {
   const value = (key: string) =>
-    root.options.filter((each) => each.startsWith(`${key}=`)).map((each) => each.slice(key.length + 1));
+    root.options
+      .filter((each) => each.startsWith(`${key}=`))
+      .map((each) => each.slice(key.length + 1));
   const lower = [...value("upperdir"), ...value("lowerdir+")];
   if (lower.length === 1) {
     return { type: "bind", source: lower[0] ?? "", options: ["bind", "ro"] };

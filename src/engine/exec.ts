@@ -51,7 +51,7 @@ export class ContainerExecs implements Execs {
       running: false,
       pid: 0,
     });
-    publishExec(parts, record, `exec_create: ${request.argv.join(" ")}`, id);
+    publishExec(parts, record, `exec_create: ${commandLine(request)}`, id);
     return id;
   }
 
@@ -70,6 +70,7 @@ export class ContainerExecs implements Execs {
     const record = parts.store.find(exec.containerId);
     const live = requireRunning(parts, record);
     change(parts, exec.id, { status: "starting" });
+    publishExec(parts, record, `exec_start: ${commandLine(exec.request)}`, exec.id);
     try {
       return await launchExec(parts, { exec, record, live, options });
     } catch (error) {
@@ -125,6 +126,11 @@ function change(parts: EngineParts, id: ExecId, to: Partial<LiveExec>): void {
   if (exec) parts.execs.set(id, { ...exec, ...to });
 }
 
+/** As Docker joins them: the space behind the program is there without arguments, too. */
+function commandLine({ argv: [program = "", ...rest] }: ExecRequest): string {
+  return `${program} ${rest.join(" ")}`;
+}
+
 function publishExec(
   parts: EngineParts,
   record: ContainerRecord,
@@ -146,7 +152,7 @@ async function launchExec(
   parts: EngineParts,
   start: ExecStart,
 ): Promise<AttachedStream | undefined> {
-  const { exec, record, options } = start;
+  const { exec, options } = start;
   await using scope = new Scope();
   const socket = parts.paths.execSocket(exec.id);
   mkdirSync(parts.paths.runExecs, { recursive: true, mode: 0o700 });
@@ -163,7 +169,6 @@ async function launchExec(
   scope.release();
   crashPoint("exec:started");
   change(parts, exec.id, { status: "running", running: true, pid });
-  publishExec(parts, record, `exec_start: ${exec.request.argv.join(" ")}`, exec.id);
   void parts.background.run(`following exec ${exec.id}`, () => followExec(parts, exec, launch));
   return streams && attachedStream(streams, streams, exec.request.tty);
 }

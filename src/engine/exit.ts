@@ -3,7 +3,7 @@ import { type ContainerId, faultOf } from "#base";
 import type { ExitRecord } from "#helper";
 import type { Fd } from "#kernel";
 import type { ContainerCgroup } from "#runtime";
-import { publishContainer } from "./container-event.ts";
+import { publishContainer, publishNetwork } from "./container-event.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { crashPoint } from "./crash-point.ts";
 import type { LiveContainer } from "./live-container.ts";
@@ -127,6 +127,7 @@ async function settle(
 ): Promise<void> {
   const { id } = live;
   live.pidfd.close();
+  leaveNetwork(parts, id);
   const mayRemove = !parts.restarting.has(id) && !parts.removing.has(id);
   const removal =
     mayRemove && parts.store.get(id)?.host.autoRemove
@@ -139,8 +140,15 @@ async function settle(
     removal,
   ]);
   clearRunDirectory(parts, id);
-  if (parts.store.get(id)?.network) parts.store.withoutNetwork(id);
   for (const each of cleaned) if (each.status === "rejected") throw each.reason;
+}
+
+/** Forgets the network of a run that is over. */
+export function leaveNetwork(parts: EngineParts, id: ContainerId): void {
+  const record = parts.store.get(id);
+  if (!record?.network) return;
+  parts.store.withoutNetwork(id);
+  publishNetwork(parts, record, "disconnect");
 }
 
 /** Removes the socket and the exit record of an earlier run. */

@@ -5,7 +5,13 @@ import { type ContainerId, Fault, faultOf, isContainerId, isFault } from "#base"
 import { connectMonitor, type ExitRecord, type Monitor, readExitRecord } from "#helper";
 import { pidfdOpen, startTime } from "#kernel";
 import type { ContainerRecord } from "./container-record.ts";
-import { clearRunDirectory, type ProcessReports, recordExit, trackContainer } from "./exit.ts";
+import {
+  clearRunDirectory,
+  leaveNetwork,
+  type ProcessReports,
+  recordExit,
+  trackContainer,
+} from "./exit.ts";
 import type { EngineParts } from "./parts.ts";
 import { removeContainer } from "./remove.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -50,10 +56,11 @@ async function settleRunning(parts: EngineParts, record: ContainerRecord): Promi
     return;
   }
   const exit = await readExitRecord(parts.paths.exitRecord(record.id));
-  if (exit) recordExit(parts, record.id, exit);
-  else if (record.starting) undoStart(parts, record);
+  const neverRan = exit?.error ?? (exit ? undefined : neverTold);
+  if (record.starting && neverRan) undoStart(parts, record, neverRan.message);
+  else if (exit) recordExit(parts, record.id, exit);
   else recordExit(parts, record.id, lost(parts, record));
-  if (parts.store.get(record.id)?.network) parts.store.withoutNetwork(record.id);
+  leaveNetwork(parts, record.id);
 }
 
 /** The container's monitor, if it is the one that was recorded; what is not is left to be swept. */
@@ -135,18 +142,21 @@ function monitorReports(parts: EngineParts, id: ContainerId, monitor: Monitor): 
   };
 }
 
-/** The engine ended between the launch and its success: the program never ran, or was killed. */
-function undoStart(parts: EngineParts, record: ContainerRecord): void {
+const neverTold = { message: "the engine ended while it started this container; start it again" };
+
+/** The engine ended between the launch and its success, and the program never ran. */
+function undoStart(parts: EngineParts, record: ContainerRecord, error: string): void {
+  const isFirst = record.state.finishedAt === 0n;
   parts.store.update(record.id, {
     starting: false,
     startTime: 0n,
     state: {
       ...record.state,
-      status: record.state.finishedAt === 0n ? "created" : "exited",
+      status: isFirst ? "created" : "exited",
       pid: 0,
-      startedAt: record.state.finishedAt === 0n ? 0n : record.state.startedAt,
+      startedAt: isFirst ? 0n : record.state.startedAt,
       exitCode: 128,
-      error: "the engine ended while it started this container; start it again",
+      error,
     },
   });
 }

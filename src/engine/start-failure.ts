@@ -34,7 +34,10 @@ export function describeStartFailure(fault: Fault, program: string): StartFailur
     case "EPERM":
       return { exitCode: 126, fault: refused(`${prefix} permission denied`, fault) };
     case "EISDIR":
-      return { exitCode: 126, fault: refused(`${prefix} is a directory`, fault) };
+      return {
+        exitCode: 126,
+        fault: refused(`${prefix} is a directory: permission denied`, fault),
+      };
     case "ENOTDIR":
       return { exitCode: 126, fault: refused(`${prefix} not a directory`, fault) };
     case "ENOEXEC":

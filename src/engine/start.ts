@@ -1,15 +1,16 @@
 import { mkdirSync } from "node:fs";
 import { type ContainerId, Fault, faultOf, Scope } from "#base";
+import type { Launch } from "#helper";
 import { type Fd, pidfdOpen } from "#kernel";
 import type { ContainerCgroup, OciSpec } from "#runtime";
 import { logLimits } from "./check-request.ts";
-import { publishContainer } from "./container-event.ts";
+import { publishContainer, publishNetwork } from "./container-event.ts";
 import { containerFiles, hostnameOf, writeContainerFiles } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { containerSpec } from "./container-spec.ts";
 import type { ContainerConfig } from "./contract.ts";
 import { crashPoint } from "./crash-point.ts";
-import { clearRunDirectory, trackContainer } from "./exit.ts";
+import { clearRunDirectory, leaveNetwork, trackContainer } from "./exit.ts";
 import { type CompiledLaunch, compileLaunch, type LaunchInput } from "./launch.ts";
 import type { EngineParts } from "./parts.ts";
 import { removeContainer } from "./remove.ts";
@@ -65,7 +66,7 @@ function recordFailure(parts: EngineParts, id: ContainerId, error: unknown): Fau
       error: failure.fault.message,
     },
   });
-  parts.store.withoutNetwork(id);
+  leaveNetwork(parts, id);
   parts.pendingAttaches.end(id);
   return failure.fault;
 }
@@ -108,7 +109,7 @@ async function launchContainer(parts: EngineParts, record: ContainerRecord): Pro
     trace.mark("attached");
     launch.go();
     crashPoint("start:go-sent");
-    await launch.started;
+    await started(launch);
   } catch (error) {
     tracked.forget();
     throw error;
@@ -116,10 +117,21 @@ async function launchContainer(parts: EngineParts, record: ContainerRecord): Pro
   scope.release();
   crashPoint("start:started");
   const running = parts.store.update(id, { starting: false });
+  publishNetwork(parts, running, "connect");
   publishContainer(parts, running, "start");
   tracked.running();
   trace.mark("started");
   trace.write(parts.log, `start ${id.slice(0, 12)}`);
+}
+
+/** Once told to go, a launch that fails ends by itself; its mounts must be gone before the next try. */
+async function started(launch: Launch): Promise<void> {
+  try {
+    await launch.started;
+  } catch (error) {
+    await launch.monitorExited;
+    throw error;
+  }
 }
 
 /** Before GO, in one write: what a restarted engine needs to take over or to clean up. */
