@@ -13,7 +13,7 @@ import {
   RESOLVE_NO_SYMLINKS,
   setXattr,
 } from "#kernel";
-import { isOverlayAttribute, pathOf } from "./names.ts";
+import { isOverlayAttribute, pathOf } from "./whiteout.ts";
 
 export interface Attributes {
   readonly mode: number;

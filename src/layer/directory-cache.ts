@@ -8,7 +8,7 @@ import {
   RESOLVE_NO_MAGICLINKS,
 } from "#kernel";
 import { showName } from "#tar";
-import { pathOf } from "./names.ts";
+import { pathOf } from "./whiteout.ts";
 
 const maxOpen = 64;
 

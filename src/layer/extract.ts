@@ -28,13 +28,18 @@ import {
 import { nameComponents, showName, type TarHeader, type TarSink } from "#tar";
 import { lowerDirectory, setAttributes } from "./attributes.ts";
 import { DirectoryCache } from "./directory-cache.ts";
-import { markPrefix, opaqueAttribute, opaqueName, pathOf, whiteoutPrefix } from "./names.ts";
+import {
+  isWhiteout,
+  markPrefix,
+  opaqueAttribute,
+  opaqueName,
+  pathOf,
+  whiteoutPrefix,
+} from "./whiteout.ts";
 
 export interface ExtractOptions {
   /** The directory to fill; nothing outside of it is ever touched. */
   readonly root: Fd;
-  /** "overlay": OCI whiteouts become overlayfs's; "literal": they are files like others. */
-  readonly whiteouts: "overlay" | "literal";
   /** Layers below, uppermost first: where directories that the archive does not name get their attributes. */
   readonly lowers: readonly Fd[];
 }
@@ -119,17 +124,8 @@ export class TreeExtractor implements TarSink, Disposable {
     const components = nameComponents(header.name);
     const base = components.pop();
     if (base === undefined) this.#makeRoot(header);
-    else if (this.#isWhiteoutName(components, base)) this.#whiteout(components, base);
+    else if (isWhiteoutName(components, base)) this.#whiteout(components, base);
     else this.#makeMember(header, components, base);
-  }
-
-  #isWhiteoutName(components: readonly string[], base: string): boolean {
-    if (this.#options.whiteouts === "literal") return false;
-    const hidden = components.find((each) => each.startsWith(whiteoutPrefix));
-    if (hidden !== undefined) {
-      throw new Fault("invalid", `${showName(hidden)} is a whiteout and cannot be a directory`);
-    }
-    return base.startsWith(whiteoutPrefix);
   }
 
   #makeMember(header: TarHeader, components: readonly string[], base: string): void {
@@ -181,7 +177,7 @@ export class TreeExtractor implements TarSink, Disposable {
       if (there) this.#remove(place, there);
       mkdirat(place.directory, place.name, 0o700);
       // The whiteout said that nothing of the layers below shines through.
-      if (there && this.#isWhiteout(there)) this.#makeOpaque(place);
+      if (there && isWhiteout(there)) this.#makeOpaque(place);
     }
     setAttributes(place, header);
     this.#times.set(place.path, header.mtime);
@@ -240,7 +236,7 @@ export class TreeExtractor implements TarSink, Disposable {
     const above = this.#directory(components.slice(0, -1));
     const place = { directory: above, name: pathOf(components.at(-1) ?? ""), path };
     const there = statOf(place);
-    if (there && !this.#isWhiteout(there)) {
+    if (there && !isWhiteout(there)) {
       throw new Fault(
         "invalid",
         `${showName(path)} is not a directory, but something shall be in it`,
@@ -277,11 +273,6 @@ export class TreeExtractor implements TarSink, Disposable {
       const prefix = Buffer.from(`/proc/self/fd/${place.directory.number}/`);
       rmSync(Buffer.concat([prefix, name]), { recursive: true });
     } else unlinkat(place.directory, place.name);
-  }
-
-  #isWhiteout(stat: Stat): boolean {
-    const isNull = stat.rdev.major === 0 && stat.rdev.minor === 0;
-    return this.#options.whiteouts === "overlay" && (stat.mode & S_IFMT) === S_IFCHR && isNull;
   }
 
   #setTime(place: NamedPlace, mtime: bigint): void {
@@ -322,4 +313,12 @@ function writeAt(fd: Fd, bytes: Buffer, offset: number): void {
   for (let done = 0; done < bytes.length; ) {
     done += writeSync(fd.number, bytes, done, bytes.length - done, offset + done);
   }
+}
+
+function isWhiteoutName(components: readonly string[], base: string): boolean {
+  const hidden = components.find((each) => each.startsWith(whiteoutPrefix));
+  if (hidden !== undefined) {
+    throw new Fault("invalid", `${showName(hidden)} is a whiteout and cannot be a directory`);
+  }
+  return base.startsWith(whiteoutPrefix);
 }

@@ -5,7 +5,7 @@
  * directories of overlays, compresses, hashes. The work is synchronous system calls
  * in two workers (layer-worker.ts); this side moves paths and chunks. It knows no
  * images, keeps no state and never follows a name out of the directory it was given.
- * Life cycle: one `Layers` per process, made once, never closed.
+ * The workers start with the first job and stay; idle ones do not hold the process.
  */
 
 export {
@@ -16,5 +16,15 @@ export {
   type ExpansionLimits,
 } from "./compression.ts";
 export type { ApplyResult, ExplodedMember, PackRequest, PackResult, StoreResult } from "./job.ts";
-export { type ApplyOptions, type LayerOptions, type LayerSource, Layers } from "./layers.ts";
+export {
+  type ApplyOptions,
+  applyLayer,
+  diffLayer,
+  explodeArchive,
+  type LayerOptions,
+  packBlob,
+  packTree,
+  type StreamOptions,
+  storeStream,
+} from "./layers.ts";
 export type { PackOptions } from "./pack.ts";

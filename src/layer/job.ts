@@ -10,7 +10,6 @@ export interface ApplyRequest {
   readonly source: Source;
   /** An existing directory. */
   readonly target: string;
-  readonly whiteouts: "overlay" | "literal";
   /** Directories of the layers below, uppermost first. */
   readonly lowers: readonly string[];
   readonly limits: Partial<TarLimits>;

@@ -102,9 +102,7 @@ async function apply(request: ApplyRequest, context: JobContext): Promise<ApplyR
   using resources = new DisposableStack();
   const root = resources.use(openDirectory(request.target));
   const lowers = request.lowers.map((path) => resources.use(openDirectory(path)));
-  const extractor = resources.use(
-    new TreeExtractor({ root, lowers, whiteouts: request.whiteouts }),
-  );
+  const extractor = resources.use(new TreeExtractor({ root, lowers }));
   const reader = new TarReader(extractor, request.limits);
   const hash = createHash("sha256");
   let tarSize = 0;

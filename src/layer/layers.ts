@@ -10,24 +10,22 @@ import type {
   StoreResult,
 } from "./job.ts";
 import type { PackOptions } from "./pack.ts";
-import { type RunOptions, WorkerPool } from "./pool.ts";
+import { WorkerPool } from "./pool.ts";
 
-export type LayerSource =
-  | { readonly path: string }
-  | { readonly stream: AsyncIterable<Uint8Array> };
+/** Of the whole process: more workers than these would only take cores from containers. */
+const pool = new WorkerPool(2);
 
 export interface LayerOptions {
+  /** Bytes of the source done so far. */
   readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal;
 }
 
 export interface ApplyOptions extends LayerOptions {
-  /** Plain, gzip or zstd, told by the first bytes. */
-  readonly source: LayerSource;
+  /** A file or a stream: plain, gzip or zstd, told by the first bytes. */
+  readonly source: { readonly path: string } | { readonly stream: AsyncIterable<Uint8Array> };
   /** An existing directory, usually empty. */
   readonly target: string;
-  /** "overlay" (default): OCI whiteouts take overlayfs's form; "literal": they are files like others. */
-  readonly whiteouts?: "overlay" | "literal";
   /** Directories of the layers below, uppermost first. */
   readonly lowers?: readonly string[];
   readonly limits?: Partial<TarLimits>;
@@ -35,140 +33,111 @@ export interface ApplyOptions extends LayerOptions {
 }
 
 /**
- * Layers and their directories: everything long runs in two workers, so that the
- * main thread moves only paths and, for streams, chunks. Failures are Faults;
- * what a failed `applyLayer` has made stays in the target for its owner to remove,
- * all else leaves nothing behind.
+ * Unpacks one layer into a directory, OCI whiteouts in overlayfs's form. Nothing
+ * outside of the directory is touched, whatever the archive says. After a Fault
+ * what was made so far stays in the directory for its owner to remove.
  */
-export class Layers {
-  readonly #pool: WorkerPool;
-
-  constructor(workers = 2) {
-    this.#pool = new WorkerPool(workers);
-  }
-
-  /** Unpacks one layer into a directory. Nothing outside of it is touched, whatever the archive says. */
-  async applyLayer(options: ApplyOptions): Promise<ApplyResult> {
-    const {
-      source,
-      target,
-      whiteouts = "overlay",
-      lowers = [],
-      limits = {},
-      expansion = {},
-    } = options;
-    const request = { target, whiteouts, lowers, limits, expansion };
-    if ("path" in source) return await this.#pool.run("apply", { ...request, source }, options);
-    const run: RunOptions = { ...options, input: source.stream };
-    return await this.#pool.run("apply", { ...request, source: "stream" }, run);
-  }
-
-  /** A directory tree as an uncompressed archive, deterministic; leaving the loop early stops it. */
-  packTree(
-    directory: string,
-    options: Partial<PackOptions> & LayerOptions = {},
-  ): AsyncGenerator<Uint8Array, void> {
-    return this.#stream(
-      { mode: "tree", includeRoot: false, ...plain(options), directory },
-      options,
-    );
-  }
-
-  /** What the upper directory of an overlay changes, as an OCI layer, uncompressed. */
-  diffLayer(
-    upper: string,
-    options: Partial<PackOptions> & LayerOptions = {},
-  ): AsyncGenerator<Uint8Array, void> {
-    return this.#stream(
-      { mode: "upper", includeRoot: false, ...plain(options), directory: upper },
-      options,
-    );
-  }
-
-  /** Packs a directory into a blob file, hashing it plain and compressed in the same pass. */
-  async packBlob(
-    request: PackRequest & { readonly blob: object },
-    options: LayerOptions = {},
-  ): Promise<PackResult> {
-    return await this.#pool.run("pack", request, options);
-  }
-
-  /** Writes a stream to a new file at `path`, synced; at most `limit` bytes. */
-  async store(
-    stream: AsyncIterable<Uint8Array>,
-    request: { readonly path: string; readonly limit: number },
-    options: LayerOptions = {},
-  ): Promise<StoreResult> {
-    return await this.#pool.run(
-      "store",
-      { ...request, source: "stream" },
-      { ...options, input: stream },
-    );
-  }
-
-  /** Puts each file of an archive (plain, gzip, zstd) into a file of its own in `directory`, hashed and synced. */
-  async explode(
-    stream: AsyncIterable<Uint8Array>,
-    request: Omit<ExplodeRequest, "source">,
-    options: LayerOptions = {},
-  ): Promise<readonly ExplodedMember[]> {
-    return await this.#pool.run(
-      "explode",
-      { ...request, source: "stream" },
-      { ...options, input: stream },
-    );
-  }
-
-  async *#stream(request: PackRequest, options: LayerOptions): AsyncGenerator<Uint8Array, void> {
-    const stop = new AbortController();
-    const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
-    const queue: { chunk: Uint8Array; taken: () => void }[] = [];
-    let wake = Promise.withResolvers<void>();
-    let outcome: { readonly error?: unknown } | undefined;
-    const output = async (chunk: Uint8Array) => {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      queue.push({ chunk, taken: resolve });
-      wake.resolve();
-      await promise;
-    };
-    const running = this.#pool.run("pack", request, { ...options, output, signal }).then(
-      () => {
-        outcome = {};
-        wake.resolve();
-      },
-      (error: unknown) => {
-        outcome = { error };
-        wake.resolve();
-      },
-    );
-    try {
-      for (;;) {
-        const next = queue.shift();
-        if (next) {
-          next.taken();
-          yield next.chunk;
-        } else if (outcome) break;
-        else {
-          await wake.promise;
-          wake = Promise.withResolvers();
-        }
-      }
-    } finally {
-      stop.abort();
-      for (const { taken } of queue) taken();
-      await running;
-    }
-    if (
-      outcome.error !== undefined &&
-      !(stop.signal.aborted && isFault(outcome.error, "canceled"))
-    ) {
-      throw outcome.error;
-    }
-  }
+export async function applyLayer(options: ApplyOptions): Promise<ApplyResult> {
+  const { source, target, lowers = [], limits = {}, expansion = {} } = options;
+  const request = { target, lowers, limits, expansion };
+  if ("path" in source) return await pool.run("apply", { ...request, source }, options);
+  const run = { ...options, input: source.stream };
+  return await pool.run("apply", { ...request, source: "stream" }, run);
 }
 
-/** Without what cannot be sent to a worker. */
-function plain(options: Partial<PackOptions> & LayerOptions): Partial<PackOptions> {
-  const { onProgress: _progress, signal: _signal, ...rest } = options;
-  return rest;
+export type StreamOptions = Partial<Omit<PackOptions, "mode">> & LayerOptions;
+
+/** A directory tree as an uncompressed archive, the same for the same tree. Leaving the loop early stops it. */
+export function packTree(
+  directory: string,
+  options: StreamOptions = {},
+): AsyncGenerator<Uint8Array, void> {
+  return streamed({ ...packOptions(options), mode: "tree", directory }, options);
+}
+
+/** What the upper directory of an overlay changes, as an uncompressed OCI layer. */
+export function diffLayer(
+  upper: string,
+  options: StreamOptions = {},
+): AsyncGenerator<Uint8Array, void> {
+  return streamed({ ...packOptions(options), mode: "upper", directory: upper }, options);
+}
+
+/** Packs a directory into a new blob file, hashing it plain and compressed in the same pass. */
+export async function packBlob(
+  request: PackRequest & Required<Pick<PackRequest, "blob">>,
+  options: LayerOptions = {},
+): Promise<PackResult> {
+  return await pool.run("pack", request, options);
+}
+
+/** Writes a stream to a new file at `path`, synced to the disk; at most `limit` bytes. */
+export async function storeStream(
+  stream: AsyncIterable<Uint8Array>,
+  request: { readonly path: string; readonly limit: number },
+  options: LayerOptions = {},
+): Promise<StoreResult> {
+  return await pool.run("store", { ...request, source: "stream" }, { ...options, input: stream });
+}
+
+/** Puts each file of an archive (plain, gzip, zstd) into a file of its own in `directory`, hashed and synced. */
+export async function explodeArchive(
+  stream: AsyncIterable<Uint8Array>,
+  request: Omit<ExplodeRequest, "source">,
+  options: LayerOptions = {},
+): Promise<readonly ExplodedMember[]> {
+  return await pool.run("explode", { ...request, source: "stream" }, { ...options, input: stream });
+}
+
+/** What of the options goes to the worker. */
+function packOptions(options: StreamOptions): Omit<PackOptions, "mode"> {
+  const { onProgress: _progress, signal: _signal, includeRoot = false, ...rest } = options;
+  return { ...rest, includeRoot };
+}
+
+async function* streamed(
+  request: PackRequest,
+  options: LayerOptions,
+): AsyncGenerator<Uint8Array, void> {
+  const stop = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  const queue: { chunk: Uint8Array; taken: () => void }[] = [];
+  let wake = Promise.withResolvers<void>();
+  let outcome: { readonly error?: unknown } | undefined;
+  const output = async (chunk: Uint8Array) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    queue.push({ chunk, taken: resolve });
+    wake.resolve();
+    await promise;
+  };
+  const running = pool.run("pack", request, { ...options, output, signal }).then(
+    () => {
+      outcome = {};
+      wake.resolve();
+    },
+    (error: unknown) => {
+      outcome = { error };
+      wake.resolve();
+    },
+  );
+  try {
+    for (;;) {
+      const next = queue.shift();
+      if (next) {
+        next.taken();
+        yield next.chunk;
+      } else if (outcome) break;
+      else {
+        await wake.promise;
+        wake = Promise.withResolvers();
+      }
+    }
+  } finally {
+    stop.abort();
+    for (const { taken } of queue) taken();
+    await running;
+  }
+  if (outcome.error !== undefined && !(stop.signal.aborted && isFault(outcome.error, "canceled"))) {
+    throw outcome.error;
+  }
 }

@@ -26,7 +26,7 @@ import {
 import { showName, type TarHeader, type TarType, TarWriter } from "#tar";
 import { readXattrs } from "./attributes.ts";
 import { chunkSize } from "./compression.ts";
-import { opaqueAttribute, opaqueName, pathOf, whiteoutPrefix } from "./names.ts";
+import { isWhiteout, opaqueAttribute, opaqueName, pathOf, whiteoutPrefix } from "./whiteout.ts";
 
 export interface PackOptions {
   /** "tree": all as it is. "upper": the upper directory of an overlay, its whiteouts in OCI's form. */
@@ -284,10 +284,6 @@ const emptyFile = {
   mtime: 0n,
   linkName: "",
 } as const;
-
-function isWhiteout(stat: Stat): boolean {
-  return (stat.mode & S_IFMT) === S_IFCHR && stat.rdev.major === 0 && stat.rdev.minor === 0;
-}
 
 /** `name` in the directory that `path` is in. */
 function inDirectory(path: string, name: string): string {

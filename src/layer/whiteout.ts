@@ -1,3 +1,5 @@
+import { S_IFCHR, S_IFMT, type Stat } from "#kernel";
+
 /** OCI image-spec layer.md, "Whiteouts", and what overlayfs has for them (kernel docs, filesystems/overlayfs). */
 export const whiteoutPrefix = ".wh.";
 /** Names beginning so are marks of AUFS, not whiteouts of files. */
@@ -19,4 +21,9 @@ export function pathOf(name: string): string | Uint8Array {
     if (name.charCodeAt(i) >= 0x80) return Buffer.from(name, "latin1");
   }
   return name;
+}
+
+/** Whether it is overlayfs's form of a whiteout: a character device 0:0. */
+export function isWhiteout({ mode, rdev }: Stat): boolean {
+  return (mode & S_IFMT) === S_IFCHR && rdev.major === 0 && rdev.minor === 0;
 }
