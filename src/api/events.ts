@@ -46,7 +46,7 @@ async function* lines(events: AsyncIterable<EngineEvent>): AsyncGenerator<string
 }
 
 /** One event as Docker writes it. `timeNano` has more digits than a number holds, so it is put in as text. */
-export function eventText(event: EngineEvent): string {
+function eventText(event: EngineEvent): string {
   const { type, action, id, attributes, time } = event;
   const legacy =
     type === "container" || type === "image"

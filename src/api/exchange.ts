@@ -12,7 +12,7 @@ export interface ExchangeParts {
   readonly version: string;
   readonly params: Readonly<Record<string, string>>;
   readonly query: Query;
-  readonly owner: Owner;
+  readonly ownerOf: () => Owner;
   /** Present when the client asked for an upgrade: bytes that followed the headers. */
   readonly head?: Uint8Array;
 }
@@ -24,7 +24,7 @@ export class Exchange {
   /** Of the API, as the client speaks it. */
   readonly version: string;
   readonly query: Query;
-  readonly owner: Owner;
+  readonly #ownerOf: () => Owner;
   readonly #params: Readonly<Record<string, string>>;
   readonly #gone = new AbortController();
   #head: Uint8Array | undefined;
@@ -35,7 +35,7 @@ export class Exchange {
     this.response = parts.response;
     this.version = parts.version;
     this.query = parts.query;
-    this.owner = parts.owner;
+    this.#ownerOf = parts.ownerOf;
     this.#params = parts.params;
     this.#head = parts.head;
     this.response.once("close", () => {
@@ -46,6 +46,11 @@ export class Exchange {
   /** Aborted when the client goes away before its answer is complete. */
   get signal(): AbortSignal {
     return this.#gone.signal;
+  }
+
+  /** Who is at the other end. */
+  get owner(): Owner {
+    return this.#ownerOf();
   }
 
   /** Whether the client asked for an upgrade; older ones take the connection without asking. */

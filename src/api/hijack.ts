@@ -77,7 +77,7 @@ export function takeOver(
   if (!socket || socket.destroyed)
     throw new Fault("canceled", "the client closed the connection before its stream began");
   response.detachSocket(socket);
-  for (const event of ["data", "end", "close", "drain", "finish", "error", "timeout"])
+  for (const event of ["data", "end", "drain", "finish", "error", "timeout"])
     socket.removeAllListeners(event);
   socket.on("error", () => socket.destroy());
   const lines =

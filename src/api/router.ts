@@ -1,7 +1,7 @@
 import type { Exchange } from "./exchange.ts";
 
 export type Method = "GET" | "POST" | "PUT" | "DELETE" | "HEAD";
-export type Handler = (exchange: Exchange) => Promise<void> | void;
+type Handler = (exchange: Exchange) => Promise<void> | void;
 
 /**
  * One endpoint. In a pattern, `:name` stands for one segment of the path and `*name`

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { statSync, writeFileSync } from "node:fs";
+import { existsSync, statSync, writeFileSync } from "node:fs";
 import { silentLog } from "#base";
 import { createFakeEngine } from "../../test/support/fake-engine.ts";
 import { createApiServer } from "./server.ts";
@@ -101,6 +101,20 @@ test("the socket has its mode, a dead one is replaced, a live one and a file are
   await expect(second().listen(file, { mode: 0o600 })).rejects.toThrow("a file that is no socket");
   const long = `/tmp/${"x".repeat(120)}`;
   await expect(second().listen(long, { mode: 0o600 })).rejects.toThrow("107 bytes");
+});
+
+test("closing ends every connection, also those taken over, and removes the socket", async () => {
+  await using server = await testServer();
+  await server.call("POST", "/containers/create?name=a", { Image: "busybox:test", Cmd: ["sleep"] });
+  const attached = await server.raw();
+  attached.send("POST /containers/a/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: d\r\n\r\n");
+  await attached.until("raw-stream");
+  const waiting = await server.raw();
+  waiting.send("POST /containers/a/wait HTTP/1.1\r\nHost: d\r\n\r\n");
+  await waiting.until("200 OK");
+  await server[Symbol.asyncDispose]();
+  await Promise.all([attached.rest(), waiting.rest()]);
+  expect(existsSync(server.socket)).toBe(false);
 });
 
 test("the owner of what is created comes from the connection", async () => {

@@ -37,14 +37,16 @@ const drainMs = 10_000;
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const connections = new Set<Socket>();
-  let dispatch: ReturnType<typeof dispatcher> | undefined;
+  const loading = loadSchemas();
   let listener: Listener | undefined;
+  let socketPath: string | undefined;
   return {
     async listen(path, { mode }) {
-      const schemas = await loadSchemas();
-      dispatch = dispatcher(options, new Router(routes({ ...options, schemas })));
+      const context = { ...options, schemas: await loading };
+      const dispatch = dispatcher(options, new Router(routes(context)));
       await clearPath(path);
       listener = await bind(path, mode, accept(httpServer(dispatch), connections));
+      socketPath = path;
     },
     async close() {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -52,6 +54,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       else resolve();
       for (const socket of connections) socket.destroy();
       await promise;
+      if (socketPath !== undefined) rmSync(socketPath, { force: true });
     },
   };
 }
@@ -133,7 +136,7 @@ function dispatcher(options: ApiServerOptions, router: Router) {
         version,
         params: found.match.params,
         query: found.query,
-        owner: options.ownerOf?.(request.socket) ?? { uid: 0, gid: 0 },
+        ownerOf: () => options.ownerOf?.(request.socket) ?? { uid: 0, gid: 0 },
         ...(head && { head }),
       });
       await found.match.route.handle(exchange);

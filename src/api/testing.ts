@@ -17,7 +17,7 @@ export interface TestServer extends AsyncDisposable {
   raw(): Promise<RawClient>;
 }
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
