@@ -65,6 +65,8 @@ export interface BaseChain {
   readonly hook: keyof typeof hooks;
   /** As in nft(8): -100 dstnat, 0 filter, 100 srcnat. */
   readonly priority: number;
+  /** What happens to packets that no rule decides on; accept by default. */
+  readonly policy?: "accept" | "drop";
 }
 
 export interface RuleOptions {
@@ -156,9 +158,21 @@ export class NftBatch {
         .nested(4, (hook) => {
           hook.be32Attribute(1, hooks[chain.hook]).be32Attribute(2, chain.priority);
         })
+        .be32Attribute(5, chain.policy === "drop" ? 0 : 1)
         .text(7, chain.type),
       verb: "create the nftables chain",
       about: `${chain.table} ${chain.name}`,
+    });
+  }
+
+  /** A chain that rules jump to. */
+  addChain(table: string, name: string): this {
+    return this.#add({
+      type: type("newChain"),
+      flags: NLM_F_ACK | NLM_F_CREATE,
+      body: body().text(1, table).text(3, name),
+      verb: "create the nftables chain",
+      about: `${table} ${name}`,
     });
   }
 

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, randomBytes, randomInt } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { Fault, isFault } from "#base";
 import {
@@ -19,6 +19,7 @@ import { nameServers, readHostResolvConf } from "./resolv-conf.ts";
 const DEFAULT_RUN_ROOT = "/run/thimble";
 /** What most links carry; the bridge takes less where the host's way out does. */
 const MAX_MTU = 1500;
+const MAX_STEP_BACK_MS = 30;
 
 export interface BridgeNames {
   readonly bridge: string;
@@ -134,21 +135,18 @@ async function addSubnet(
     const { prefixLength } = subnet;
     const address = formatIpv4(subnet.base + 1);
     await host.apply(addAddress({ index: link.index, address, prefixLength }));
-    if (!(await lostRace(host, link, subnet))) return subnet;
+    if (!(await isShared(host, link, subnet))) return subnet;
+    // Another instance chose the same at the same moment, and sees it too: both step back, for different times.
     await host.apply(deleteAddress({ index: link.index, address, prefixLength }));
+    await new Promise((resolve) => setTimeout(resolve, randomInt(MAX_STEP_BACK_MS)));
   }
 }
 
-/** Two instances that start at once may choose the same network: the bridge with the lower index keeps it. */
-async function lostRace(host: RouteTable, link: Link, subnet: Subnet): Promise<boolean> {
-  const routes = await host.routes();
-  return routes.some(
-    (route) =>
-      route.prefixLength > 0 &&
-      route.index !== 0 &&
-      route.index < link.index &&
-      overlaps(subnetOfRoute(route), subnet),
+async function isShared(host: RouteTable, link: Link, subnet: Subnet): Promise<boolean> {
+  const others = (await host.routes()).filter(
+    (route) => route.prefixLength > 0 && route.index !== link.index,
   );
+  return others.some((route) => overlaps(subnetOfRoute(route), subnet));
 }
 
 /** A sysctl by path; what this kernel lacks (IPv6) needs no switching off. */
