@@ -31,18 +31,14 @@ static int open_inside(int root, const char *path, uint64_t flags)
 	return sys_openat2(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
-/* What a file system says in its context's log about why it refused; "" when nothing. */
-static void read_refusal(int context, char *text, size_t size)
-{
-	ssize_t length = read(context, text, size - 1);
-	text[length > 0 ? length : 0] = 0;
-	text[strcspn(text, "\n")] = 0;
-}
-
+/* With what the file system says in its context's log, one line of "e <text>", about why it refused. */
 static int refuse(int context, int error, const struct mount *mount, const char *what, const char *key)
 {
-	char reason[256];
-	read_refusal(context, reason, sizeof reason);
+	char line[256];
+	ssize_t length = read(context, line, sizeof line - 1);
+	line[length > 0 ? length : 0] = 0;
+	line[strcspn(line, "\n")] = 0;
+	const char *reason = length > 2 ? line + 2 : "";
 	return fail(STAGE_MOUNT, error, "mount %s at %s: %s %s%s%s", mount->type, mount->target, what, key,
 		    *reason ? ": " : "", reason);
 }
@@ -52,15 +48,18 @@ static int make_filesystem(const struct mount *mount)
 	cleanup_fd int context = sys_fsopen(mount->type);
 	if (context < 0)
 		return fail(STAGE_MOUNT, context, "mount %s at %s: open the file system", mount->type, mount->target);
-	/* What mountinfo shows as the source, which otherwise is "none"; an option of that name overrides it. */
-	sys_fsconfig(context, FSCONFIG_SET_STRING, "source", mount->type);
+	bool named = false;
 	for (const struct option *option = mount->options; option; option = option->next) {
+		named = named || strcmp(option->key, "source") == 0;
 		int result = sys_fsconfig(context, option->value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, option->key,
 					  option->value);
 		if (result < 0)
 			return refuse(context, result, mount, "option", option->key);
 	}
-	int result = sys_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL);
+	/* mountinfo would call it "none" otherwise. */
+	int result = named ? 0 : sys_fsconfig(context, FSCONFIG_SET_STRING, "source", mount->type);
+	if (result >= 0)
+		result = sys_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL);
 	if (result < 0)
 		return refuse(context, result, mount, "create", "it");
 	int fd = sys_fsmount(context, (unsigned)mount->set);
