@@ -48,6 +48,8 @@ test("create refuses bodies that are none, as Docker does", async () => {
     400,
     { message: "invalid JSON: nested deeper than the limit of 32 levels" },
   ]);
+  const inText = `{"Image":"nope","A":"\\\\\\"${"[".repeat(40)}"}`;
+  expect((await post(inText))[0]).toBe(404);
   const big = `{"Image":"${"x".repeat(5 << 20)}"}`;
   expect((await post(big))[0]).toBe(400);
 });
