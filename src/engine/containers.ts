@@ -1,4 +1,4 @@
-import { type ContainerId, Fault, isFault } from "#base";
+import { type ContainerId, isFault } from "#base";
 import { connectMonitor } from "#helper";
 import { attachContainer } from "./attach.ts";
 import { publishContainer } from "./container-event.ts";
@@ -17,6 +17,7 @@ import type {
 import { createContainer, planContainer } from "./create.ts";
 import { checkFilterKeys, matchesLabels, untilFilter } from "./filters.ts";
 import { killContainer, type StopOptions, stopContainer } from "./kill.ts";
+import { requireRunning } from "./live-container.ts";
 import { parseName } from "./name.ts";
 import type { EngineParts } from "./parts.ts";
 import { removeContainer } from "./remove.ts";
@@ -80,9 +81,7 @@ async function resizeContainer(
   size: { readonly rows: number; readonly columns: number },
 ): Promise<void> {
   const record = parts.store.find(ref);
-  if (!parts.live.has(record.id)) {
-    throw new Fault("conflict", `container ${record.id} is not running`, { about: record.name });
-  }
+  requireRunning(parts, record);
   using monitor = await connectMonitor(parts.paths.controlSocket(record.id));
   await monitor.resize(size.rows, size.columns);
   publishContainer(parts, record, "resize", {

@@ -10,7 +10,7 @@ import { containerSpec } from "./container-spec.ts";
 import type { AttachedStream, Exec, ExecRequest, Execs } from "./contract.ts";
 import { crashPoint } from "./crash-point.ts";
 import { compileExecPlan } from "./exec-plan.ts";
-import type { LiveContainer } from "./live-container.ts";
+import { type LiveContainer, requireRunning } from "./live-container.ts";
 import type { EngineParts } from "./parts.ts";
 import { openNamespace } from "./sandbox.ts";
 import { describeStartFailure } from "./start-failure.ts";
@@ -101,14 +101,6 @@ export class ContainerExecs implements Execs {
     if (!exec) throw new Fault("not_found", `No such exec instance: ${id}`, { about: id });
     return exec;
   }
-}
-
-function requireRunning(parts: EngineParts, record: ContainerRecord): LiveContainer {
-  const live = parts.live.get(record.id);
-  if (!live || record.state.status !== "running") {
-    throw new Fault("conflict", `container ${record.id} is not running`, { about: record.name });
-  }
-  return live;
 }
 
 function makeRoom(parts: EngineParts): void {

@@ -69,7 +69,7 @@ export function openNamespaceOf(
 ): Fd {
   const other = joinedContainer(parts, mode);
   const live = parts.live.get(other.id);
-  if (!live) {
+  if (!live || other.state.status !== "running") {
     throw new Fault(
       "conflict",
       `cannot join ${what} namespace of a non running container: ${other.id}`,

@@ -26,10 +26,11 @@ export async function startContainer(parts: EngineParts, ref: string): Promise<v
   await parts.locks.run(id, async () => {
     checkStartable(parts, id);
     await parts.live.get(id)?.settled;
+    const before = parts.store.find(id);
     try {
-      await launchContainer(parts, parts.store.find(id));
+      await launchContainer(parts, before);
     } catch (error) {
-      failed = recordFailure(parts, id, error);
+      failed = recordFailure(parts, before, error);
     }
   });
   if (!failed) return;
@@ -51,24 +52,19 @@ function checkStartable(parts: EngineParts, id: ContainerId): void {
   }
 }
 
-/** Remembers why the program does not run, with Docker's exit code for it. */
-function recordFailure(parts: EngineParts, id: ContainerId, error: unknown): Fault {
-  const record = parts.store.find(id);
-  const failure = describeStartFailure(faultOf(error), record.argv[0] ?? "");
+/** Remembers why the program does not run, with Docker's exit code for it; else all is as before. */
+function recordFailure(parts: EngineParts, before: ContainerRecord, error: unknown): Fault {
+  const { id, state, argv } = before;
+  const failure = describeStartFailure(faultOf(error), argv[0] ?? "");
+  const { exitCode, fault } = failure;
   parts.store.update(id, {
     starting: false,
     startTime: 0n,
-    state: {
-      ...record.state,
-      status: record.state.startedAt === 0n ? "created" : "exited",
-      pid: 0,
-      exitCode: failure.exitCode,
-      error: failure.fault.message,
-    },
+    state: { ...state, exitCode, error: fault.message },
   });
   leaveNetwork(parts, id);
   parts.pendingAttaches.end(id);
-  return failure.fault;
+  return fault;
 }
 
 /**

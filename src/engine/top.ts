@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { Fault } from "#base";
 import type { Containers } from "./contract.ts";
+import { requireRunning } from "./live-container.ts";
 import type { EngineParts } from "./parts.ts";
 
 const run = promisify(execFile);
@@ -14,10 +15,7 @@ export async function topContainer(
   psArguments: readonly string[],
 ): ReturnType<Containers["top"]> {
   const record = parts.store.find(ref);
-  const live = parts.live.get(record.id);
-  if (!live || record.state.status !== "running") {
-    throw new Fault("conflict", `container ${record.id} is not running`, { about: record.name });
-  }
+  const live = requireRunning(parts, record);
   const given = psArguments.length > 0 ? psArguments : ["-ef"];
   const { stdout } = await runPs(given);
   return parsePs(stdout, new Set(live.cgroup.processes()));
