@@ -84,11 +84,15 @@ export function compileMount(
   if (!mount.type)
     throw new Fault("invalid", `${field}.type: a mount on ${target} needs a type or "bind"`);
   if (mount.type === "cgroup") return compileCgroup(target, options, context);
-  checkData(options.data, field);
+  // The helper names a file system after its type; df(1) shows the name, as Docker's "shm".
+  const { source = mount.type } = mount;
+  const name = source === mount.type ? [] : [["source", source] as const];
+  const data = [...name, ...options.data];
+  checkData(data, field);
   return [
     {
       ...operation(target, options, "directory"),
-      source: { kind: "filesystem", type: mount.type, options: options.data },
+      source: { kind: "filesystem", type: mount.type, options: data },
     },
   ];
 }
@@ -105,7 +109,7 @@ function compileCgroup(
   }
   const { set, clear } = options.attributes;
   const tmpfs: MountOperation = {
-    // The directories below are made inside it, so it becomes read-only afterwards (readonlyPaths).
+    // Directories are made inside it. It stays writable and small, as in Docker, which leaves it so as well.
     ...operation(target, { ...options, attributes: { set: set & ~1, clear } }, "directory"),
     source: {
       kind: "filesystem",

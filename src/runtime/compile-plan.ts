@@ -95,10 +95,7 @@ export function compilePlan(input: PlanInput): CompiledPlan {
     devices: compileDevices(linux.devices ?? []),
     symlinks: defaultSymlinks,
     maskedPaths: checkPaths(linux.maskedPaths, "linux.maskedPaths"),
-    readonlyPaths: [
-      ...cgroupTree(input),
-      ...checkPaths(linux.readonlyPaths, "linux.readonlyPaths"),
-    ],
+    readonlyPaths: checkPaths(linux.readonlyPaths, "linux.readonlyPaths"),
     sysctls: Object.entries(linux.sysctl ?? {}).map(([name, value]) => ({ name, value })),
     ...(spec.hostname !== undefined && { hostname: spec.hostname }),
     ...(spec.domainname !== undefined && { domainname: spec.domainname }),
@@ -170,14 +167,6 @@ function compileMounts(input: PlanInput) {
     kindOf: input.kindOf ?? hostKind,
   };
   return (input.spec.mounts ?? []).flatMap((mount, index) => compileMount(mount, index, context));
-}
-
-/** The tmpfs of cgroup v1 is filled before it can become read-only. */
-function cgroupTree(input: PlanInput): readonly string[] {
-  if (input.machine.cgroupVersion === 2) return [];
-  return (input.spec.mounts ?? [])
-    .filter((mount) => mount.type === "cgroup" && mount.options?.includes("ro"))
-    .map((mount) => mount.destination);
 }
 
 function compileMaps(mappings: NonNullable<OciSpec["linux"]>["uidMappings"]) {
