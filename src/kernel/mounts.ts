@@ -144,10 +144,7 @@ async function mountOne(mount: Mount, target: string): Promise<void> {
     );
     return;
   }
-  const pairs = rest.flatMap((option) => {
-    const at = option.indexOf("=");
-    return at < 0 ? [option, ""] : [option.slice(0, at), option.slice(at)];
-  });
+  const pairs = rest.flatMap(configPair);
   await runJob(
     (id) =>
       addon().mountFilesystem(
@@ -161,6 +158,16 @@ async function mountOne(mount: Mount, target: string): Promise<void> {
     { ...attempt, call: "fsmount" },
     explanation,
   );
+}
+
+/** Key and "=value" or "", as the addon takes them. */
+function configPair(option: string): [string, string] {
+  const at = option.indexOf("=");
+  if (at < 0) return [option, ""];
+  const [key, value] = [option.slice(0, at), option.slice(at)];
+  // ovl_mount_dir() takes backslashes out of these two, though not out of `lowerdir+`.
+  const unescaped = key === "upperdir" || key === "workdir";
+  return [key, unescaped ? value.replaceAll("\\", "\\\\") : value];
 }
 
 /** The kernel's messages begin with their level: "e overlay: No changes allowed in reconfigure". */
@@ -195,7 +202,6 @@ export async function unmount(
     call: "umount2",
     verb: "unmount",
     about: target,
-    hint: "`thimble doctor` lists what is mounted",
   });
 }
 

@@ -67,6 +67,12 @@ export async function passForeignFilter(
   );
 }
 
+/** Puts back what someone flushed (a firewall that reloads), and passes a Docker that came later. */
+export async function keepRules(filter: Nftables, table: string, bridge: Bridge): Promise<void> {
+  if (!(await filter.tables()).includes(table)) await filter.commit(bridgeRules(table, bridge));
+  await passForeignFilter(filter, table, bridge.name);
+}
+
 /** Removes the table, and our rules in the tables of others; harmless when there are none. */
 export async function removeRules(filter: Nftables, table: string): Promise<void> {
   for (const chain of [DOCKER_CHAIN, FORWARD_CHAIN]) {

@@ -4,12 +4,14 @@ import { type Fd, Nftables } from "#kernel";
 import { AddressPool } from "./address-pool.ts";
 import { type Bridge, bridgeNames, deleteBridge, ensureBridge } from "./bridge.ts";
 import { type Endpoint, makeEndpoint, makeIsolated } from "./endpoint.ts";
-import { bridgeRules, passForeignFilter, removeRules } from "./firewall.ts";
+import { bridgeRules, keepRules, passForeignFilter, removeRules } from "./firewall.ts";
 import { formatSubnet, parseIpv4, parseSubnet } from "./ipv4.ts";
 import { ReadyPool } from "./ready-pool.ts";
 
 const ENDPOINTS_READY = 4;
 const ISOLATED_READY = 2;
+/** How often the packet filter is looked at while endpoints are made. */
+const CHECK_MS = 10_000;
 
 export interface NetworkOptions {
   /** Gives the network its id. */
@@ -70,6 +72,7 @@ class BridgeNetwork implements Network {
   readonly #isolated: ReadyPool<Fd>;
   #ground: Promise<Ground> | undefined;
   #addresses: AddressPool | undefined;
+  #checked = 0;
 
   constructor(options: NetworkOptions) {
     this.#options = options;
@@ -154,6 +157,7 @@ class BridgeNetwork implements Network {
     );
     await this.#filter.commit(bridgeRules(names.table, bridge));
     await passForeignFilter(this.#filter, names.table, names.bridge);
+    this.#checked = Date.now();
     const addresses = new AddressPool(bridge.subnet);
     for (const address of this.#adopted) addresses.adopt(address);
     this.#addresses = addresses;
@@ -178,6 +182,10 @@ class BridgeNetwork implements Network {
   }
 
   async #build(bridge: Bridge, addresses: AddressPool): Promise<Endpoint> {
+    if (Date.now() - this.#checked > CHECK_MS) {
+      this.#checked = Date.now();
+      await keepRules(this.#filter, bridgeNames(this.#options.runRoot).table, bridge);
+    }
     const address = addresses.take();
     try {
       return await makeEndpoint({ bridge, address, gateway: addresses.gateway });

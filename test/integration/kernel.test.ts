@@ -63,6 +63,12 @@ describe("mounts", () => {
     expect(existsSync(join(root, "l/upper/new"))).toBe(true);
   });
 
+  test("special characters in the paths of layers", async () => {
+    const target = directory("target");
+    await using _mounted = await kernel.mountAll([layers("a\\b,c:d e\\\\")], target);
+    expect(readFileSync(join(target, "same"), "utf8")).toBe("a");
+  });
+
   test("paths too long for fsconfig(2) go by mount(2), special characters and all", async () => {
     const target = directory("target");
     const mount = layers(`${"long:,\\".repeat(30)}/${"x".repeat(100)}`);

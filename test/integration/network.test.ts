@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { type Fd, Nftables, NftBatch, newNetworkNamespace, nft, RouteTable } from "#kernel";
 import { type Network, openNetwork } from "#network";
 import { bridgeNames, deleteBridge, ensureBridge } from "../../src/network/bridge.ts";
-import { passForeignFilter, removeRules } from "../../src/network/firewall.ts";
+import { keepRules, passForeignFilter, removeRules } from "../../src/network/firewall.ts";
 
 const runRoots = [1, 2].map((n) => `/tmp/network-test-${process.pid}-${n}`);
 const host = new RouteTable();
@@ -284,7 +284,13 @@ describe("the packet filter", () => {
     await passForeignFilter(inner, "thimble-x", "thimblex");
     const comments = async () => (await inner.rules(table, "DOCKER-USER")).map((r) => r.comment);
     expect(await comments()).toEqual(["thimble-x", "thimble-x"]);
+    const subnet = { base: 0x0a000000, prefixLength: 8 };
+    const bridge = { name: "thimblex", index: 2, mtu: 1500, subnet };
+    await keepRules(inner, "thimble-x", bridge);
+    await keepRules(inner, "thimble-x", bridge);
+    expect(await inner.rules("thimble-x", "forward")).toHaveLength(4);
     await removeRules(inner, "thimble-x");
+    expect(await inner.tables()).toEqual([table]);
     expect(await comments()).toEqual([]);
     expect(await inner.rules(table, "FORWARD")).toHaveLength(1);
   });
