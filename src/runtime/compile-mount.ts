@@ -155,7 +155,7 @@ function checkData(data: MountOptions["data"], field: string): void {
 }
 
 /** An absolute path inside the container without "." and "..". */
-export function cleanTarget(path: string, field: string): string {
+function cleanTarget(path: string, field: string): string {
   checkPath(path, field);
   const clean = posix.normalize(path).replace(/(.)\/+$/, "$1");
   if (clean === "/")

@@ -21,7 +21,7 @@ const leastMemory = 6 * 1024 * 1024;
 const noSwapAccounting = "this kernel does not account swap: memory is limited, swap is not";
 
 /** Faults for what no cgroup would take; the message names the field. */
-export function checkResources(resources: Resources): void {
+function checkResources(resources: Resources): void {
   const { memory = 0, memorySwap = 0, cpuQuota = 0, cpuPeriod = 0, cpuShares = 0 } = resources;
   if (memory !== 0 && memory < leastMemory)
     throw bad("memory", `${memory} bytes is below the minimum of 6 MiB`);

@@ -70,7 +70,7 @@ export function readSetting(path: string): string | undefined {
 }
 
 /** The directory and all below it, innermost first; a vanished directory gives none. */
-export function subtree(directory: string, depth = 0): readonly string[] {
+function subtree(directory: string, depth = 0): readonly string[] {
   if (depth > maxDepth) return [];
   let names: readonly string[];
   try {

@@ -1,13 +1,13 @@
 import { Fault } from "#base";
 
 /** Classic BPF opcodes as seccomp takes them (linux/bpf_common.h). */
-export const LOAD_WORD = 0x20;
-export const AND = 0x54;
-export const JUMP = 0x05;
+const LOAD_WORD = 0x20;
+const AND = 0x54;
+const JUMP = 0x05;
 export const JUMP_EQ = 0x15;
 export const JUMP_GT = 0x25;
 export const JUMP_GE = 0x35;
-export const RETURN = 0x06;
+const RETURN = 0x06;
 
 /** BPF_MAXINSNS. */
 const maxInstructions = 4096;

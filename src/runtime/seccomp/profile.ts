@@ -8,7 +8,7 @@ import type {
 } from "../oci-spec.ts";
 
 /** Which containers a rule of a profile is for; absent: every one. */
-export interface ProfileCondition {
+interface ProfileCondition {
   readonly caps?: readonly string[];
   /** Go's names: "amd64", "arm64", "x32", "x86". */
   readonly arches?: readonly string[];
