@@ -11,7 +11,7 @@ const may = {
   state: ["base"],
   helper: ["base", "kernel"],
   layer: ["base", "kernel", "helper", "image", "tar"],
-  snapshot: ["base", "kernel", "helper", "image", "tar"],
+  snapshot: ["base", "kernel", "helper", "image", "tar", "state"],
   runtime: ["base", "kernel", "helper", "state"],
   network: ["base", "kernel", "helper", "state"],
   logs: ["base", "kernel"],

@@ -1,0 +1,314 @@
+import { existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { Fault, faultOf, type Log, silentLog } from "#base";
+import type { ChainId } from "#image";
+import {
+  fchmodat,
+  fchownat,
+  fstatat,
+  type Mount,
+  O_DIRECTORY,
+  openat2,
+  renameat2,
+  syncfsAsync,
+} from "#kernel";
+import type { State } from "#state";
+import { diskUsage } from "./disk-usage.ts";
+import { type SnapshotRow, SnapshotTable } from "./snapshot-table.ts";
+import type { FoundFile, SnapshotInfo, SnapshotKind, Snapshotter } from "./snapshotter.ts";
+import { readEntry, StackView } from "./stack-view.ts";
+import { Trash } from "./trash.ts";
+
+const maxLookup = 1 << 20;
+/** Linux, fs/overlayfs/params.h: OVL_MAX_STACK. */
+const maxLayers = 500;
+
+export interface OverlaySnapshotterOptions {
+  /** A directory of its own; made when missing. Short: overlay options name many paths below it. */
+  readonly root: string;
+  readonly state: State;
+  readonly log?: Log;
+}
+
+/**
+ * Opens the overlay snapshots below `root` and settles what a crash left: directories
+ * without a row go into the trash, rows without a directory are dropped, and so are,
+ * after the machine itself went down, layers that had not reached the disk.
+ */
+export async function openOverlaySnapshotter(
+  options: OverlaySnapshotterOptions,
+): Promise<OverlaySnapshotter> {
+  return new OverlaySnapshotter(options);
+}
+
+/**
+ * Snapshots as overlayfs layers: ROOT/<number>/fs is a layer or an upper directory,
+ * ROOT/<number>/work overlayfs's own, ROOT/empty the lower layer of what has none,
+ * ROOT/trash what is being deleted.
+ */
+export class OverlaySnapshotter implements Snapshotter {
+  readonly #root: string;
+  readonly #table: SnapshotTable;
+  readonly #trash: Trash;
+  readonly #log: Log;
+  readonly #rootAttributes = new Map<number, { mode: number; uid: number; gid: number }>();
+  #next: number;
+  #syncing: Promise<void> = Promise.resolve();
+
+  constructor({ root, state, log = silentLog }: OverlaySnapshotterOptions) {
+    this.#root = root;
+    this.#log = log;
+    // Setuid programs of images must be out of reach of the host's users.
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    mkdirSync(join(root, "empty"), { recursive: true, mode: 0o755 });
+    this.#table = new SnapshotTable(state);
+    this.#trash = new Trash(join(root, "trash"), log);
+    this.#next = this.#settle(state.rebooted);
+  }
+
+  async prepare(
+    key: string,
+    parent: ChainId | undefined,
+    options: { readonly volatile?: boolean } = {},
+  ): Promise<void> {
+    this.#create(key, "active", { parent, volatile: options.volatile ?? false });
+  }
+
+  async view(key: string, parent: ChainId | undefined): Promise<void> {
+    this.#create(key, "view", { parent, volatile: false });
+  }
+
+  async mounts(key: string): Promise<readonly Mount[]> {
+    const row = this.#table.get(key);
+    if (row.kind === "committed") {
+      throw new Fault("conflict", `snapshot ${key} is committed; prepare or view one over it`);
+    }
+    const lower = this.#lowerDirectories(row);
+    // An overlay wants one lower layer with an upper directory, and two without.
+    const needed = row.kind === "active" ? 1 : 2;
+    if (lower.length < needed) lower.push(join(this.#root, "empty"));
+    if (lower.length < needed) lower.push(this.#fs(row.id));
+    const options = lower.map((path) => `lowerdir+=${path}`);
+    if (row.kind === "active") {
+      options.push(`upperdir=${this.#fs(row.id)}`, `workdir=${join(this.#path(row.id), "work")}`);
+    } else options.unshift("ro");
+    // Attributes of an image's files must never redirect a lookup to another place of a layer,
+    // and an upper layer must be complete in itself, to be committed.
+    options.push("redirect_dir=nofollow", "metacopy=off", "index=off");
+    if (row.volatile === 1) options.push("volatile");
+    return [{ type: "overlay", source: "overlay", options }];
+  }
+
+  async commit(name: ChainId, key: string, content: { readonly size: number }): Promise<void> {
+    const row = this.#table.get(key);
+    if (row.kind !== "active") {
+      throw new Fault(
+        "conflict",
+        `snapshot ${key} is ${row.kind}; only an active one can be committed`,
+      );
+    }
+    this.#table.commit(row.id, name, content.size);
+    rmSync(join(this.#path(row.id), "work"), { recursive: true, force: true });
+    this.#sync(row.id);
+  }
+
+  async adopt(
+    name: ChainId,
+    parent: ChainId | undefined,
+    content: { readonly directory: string; readonly size: number },
+  ): Promise<void> {
+    const parentId = this.#parentId(parent);
+    if (this.#table.find(name)) throw new Fault("exists", `the snapshot ${name} exists already`);
+    const id = this.#next++;
+    mkdirSync(this.#path(id), { mode: 0o700 });
+    try {
+      const from = { directory: undefined, path: content.directory };
+      renameat2(from, { directory: undefined, path: this.#fs(id) });
+    } catch (error) {
+      rmSync(this.#path(id), { recursive: true });
+      throw error;
+    }
+    const row = { id, name, kind: "committed", parent: parentId, volatile: 0, synced: 0 } as const;
+    try {
+      this.#table.insert({ ...row, size: content.size });
+    } catch (error) {
+      renameSync(this.#fs(id), content.directory);
+      rmSync(this.#path(id), { recursive: true });
+      throw error;
+    }
+    this.#sync(id);
+  }
+
+  async remove(name: string): Promise<void> {
+    const row = this.#table.get(name);
+    this.#table.delete(row);
+    this.#rootAttributes.delete(row.id);
+    // Between the two a crash leaves a directory without a row, which the next start finds.
+    this.#trash.take(this.#path(row.id));
+  }
+
+  async usage(name: string): Promise<{ readonly bytes: number; readonly inodes: number }> {
+    return await diskUsage(this.directory(name));
+  }
+
+  stat(name: string): SnapshotInfo | undefined {
+    const row = this.#table.find(name);
+    return row && this.#info(row);
+  }
+
+  list(): readonly SnapshotInfo[] {
+    return this.#table.all().map((row) => this.#info(row));
+  }
+
+  async activeKeys(): Promise<readonly string[]> {
+    return this.#table
+      .all()
+      .filter(({ kind }) => kind !== "committed")
+      .map(({ name }) => name);
+  }
+
+  directory(name: string): string {
+    return this.#fs(this.#table.get(name).id);
+  }
+
+  layers(name: string): readonly string[] {
+    const row = this.#table.get(name);
+    return [this.#fs(row.id), ...this.#lowerDirectories(row)];
+  }
+
+  async lookup(name: string, path: string): Promise<Buffer | undefined> {
+    using view = new StackView(this.layers(name));
+    const entry = view.find(path);
+    return entry && readEntry(entry, maxLookup);
+  }
+
+  async find(name: string, path: string): Promise<FoundFile | undefined> {
+    using view = new StackView(this.layers(name));
+    const entry = view.find(path);
+    if (!entry) return undefined;
+    return {
+      hostPath: join(readlinkSync(`/proc/self/fd/${entry.directory.number}`), entry.name),
+      stat: entry.stat,
+    };
+  }
+
+  async drain(): Promise<void> {
+    await this.#syncing;
+    await this.#trash.drain();
+  }
+
+  #path(id: number): string {
+    return join(this.#root, String(id));
+  }
+
+  #fs(id: number): string {
+    return join(this.#root, String(id), "fs");
+  }
+
+  #info(row: SnapshotRow): SnapshotInfo {
+    const parent = row.parent === null ? undefined : this.#table.byId(row.parent)?.name;
+    const { name, kind, size } = row;
+    return { name, kind, size, ...(parent !== undefined && { parent: parent as ChainId }) };
+  }
+
+  #parentId(parent: ChainId | undefined): number | null {
+    if (parent === undefined) return null;
+    const row = this.#table.get(parent);
+    if (row.kind === "committed") return row.id;
+    throw new Fault("conflict", `snapshot ${parent} is not committed and cannot be built upon`);
+  }
+
+  /** The directories first, then the row, which makes it exist. */
+  #create(
+    name: string,
+    kind: SnapshotKind,
+    { parent, volatile }: { readonly parent: ChainId | undefined; readonly volatile: boolean },
+  ): void {
+    const parentId = this.#parentId(parent);
+    if (this.#table.find(name)) throw new Fault("exists", `the snapshot ${name} exists already`);
+    const id = this.#next++;
+    mkdirSync(this.#path(id), { mode: 0o711 });
+    try {
+      mkdirSync(this.#fs(id), { mode: 0o755 });
+      if (parentId !== null) this.#copyRoot(parentId, id);
+      if (kind === "active") mkdirSync(join(this.#path(id), "work"), { mode: 0o700 });
+      this.#table.insert({
+        ...{ id, name, kind, parent: parentId, size: 0, synced: 1 },
+        volatile: volatile ? 1 : 0,
+      });
+    } catch (error) {
+      rmSync(this.#path(id), { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** The root of an overlay looks as its upper directory does. */
+  #copyRoot(from: number, to: number): void {
+    let attributes = this.#rootAttributes.get(from);
+    if (!attributes) {
+      const { mode, uid, gid } = fstatat(undefined, this.#fs(from), false);
+      attributes = { mode: mode & 0o7777, uid, gid };
+      this.#rootAttributes.set(from, attributes);
+    }
+    const { mode, uid, gid } = attributes;
+    if (uid !== 0 || gid !== 0) fchownat(undefined, this.#fs(to), { uid, gid });
+    fchmodat(undefined, this.#fs(to), mode);
+  }
+
+  /** Of its ancestors, nearest first. */
+  #lowerDirectories(row: SnapshotRow): string[] {
+    const directories: string[] = [];
+    for (let id = row.parent; id !== null; ) {
+      const parent = this.#table.byId(id);
+      if (!parent) throw new Fault("data_loss", `snapshot ${row.name} has lost a layer below it`);
+      directories.push(this.#fs(id));
+      if (directories.length > maxLayers) {
+        throw new Fault("exhausted", `snapshot ${row.name} has more than ${maxLayers} layers`);
+      }
+      id = parent.parent;
+    }
+    return directories;
+  }
+
+  /**
+   * Nobody waits for the disk: that can take seconds, and until then a power cut costs
+   * only what can be unpacked again.
+   */
+  #sync(id: number): void {
+    this.#syncing = this.#syncing.then(async () => {
+      try {
+        using directory = openat2(undefined, this.#fs(id), { flags: O_DIRECTORY });
+        await syncfsAsync(directory);
+        this.#table.markSynced(id);
+      } catch (error) {
+        this.#log.warn("a layer could not be written to the disk", {
+          error: faultOf(error).message,
+        });
+      }
+    });
+  }
+
+  /** Makes disk and rows agree; gives the first number that is free. */
+  #settle(rebooted: boolean): number {
+    for (let changed = true; changed; ) {
+      changed = false;
+      const rows = this.#table.all();
+      const parents = new Set(rows.map(({ parent }) => parent));
+      for (const row of rows) {
+        const isLost = !existsSync(this.#fs(row.id)) || (rebooted && row.synced === 0);
+        if (!isLost || parents.has(row.id)) continue;
+        this.#log.info("dropping a snapshot that did not reach the disk", { name: row.name });
+        this.#table.delete(row);
+        changed = true;
+      }
+    }
+    const known = new Set(this.#table.all().map(({ id }) => String(id)));
+    let last = 0;
+    for (const name of readdirSync(this.#root)) {
+      if (!/^\d+$/.test(name)) continue;
+      last = Math.max(last, Number(name));
+      if (!known.has(name)) this.#trash.take(join(this.#root, name));
+    }
+    return last + 1;
+  }
+}

@@ -1,0 +1,81 @@
+import type { ChainId } from "#image";
+import type { Mount, Stat } from "#kernel";
+
+export type SnapshotKind = "committed" | "active" | "view";
+
+export interface SnapshotInfo {
+  /** A committed snapshot's chain id, else its key. */
+  readonly name: string;
+  readonly kind: SnapshotKind;
+  readonly parent?: ChainId;
+  /** Bytes of its files, told at commit; 0 for others. */
+  readonly size: number;
+}
+
+/**
+ * File system trees in stacks. After containerd's contract (core/snapshots):
+ *
+ * - A *committed* snapshot is one image layer over its parent; it never changes and
+ *   is named by its chain id. Two layers of one name are the same.
+ * - An *active* snapshot is a writable layer over a committed one (or over nothing),
+ *   named by a key: a container's id, or one made up while a layer is unpacked.
+ * - A *view* is a stack mounted without a writable layer.
+ *
+ * Legal steps: `prepare` -> write -> `commit` (the key is gone, the name is there), or
+ * `prepare`/`view` -> use -> `remove`. A layer is unpacked by
+ *
+ *     await snapshots.prepare(key, parent);
+ *     await applyLayer({ source, target: snapshots.directory(key), lowers: ... });
+ *     await snapshots.commit(chainId, key, { size });
+ *
+ * Keys and names share one space; a taken one is `exists`, a missing one
+ * `not_found`, a committed snapshot with children cannot be removed (`conflict`).
+ * A crash at any point leaves the state before or after the step; what it leaves on
+ * the disk beside that is removed when the snapshotter is opened next.
+ */
+export interface Snapshotter {
+  /** `volatile`: the file system need not survive a power cut (nor be mounted again after one). */
+  prepare(
+    key: string,
+    parent: ChainId | undefined,
+    options?: { readonly volatile?: boolean },
+  ): Promise<void>;
+  view(key: string, parent: ChainId | undefined): Promise<void>;
+  /** What to mount, the same each time; nothing is mounted by this. */
+  mounts(key: string): Promise<readonly Mount[]>;
+  /** Turns an active snapshot, no longer mounted or written to, into a committed one. */
+  commit(name: ChainId, key: string, content: { readonly size: number }): Promise<void>;
+  /** Makes a directory on the same file system a committed snapshot by renaming it; `invalid` (EXDEV) elsewhere. */
+  adopt(
+    name: ChainId,
+    parent: ChainId | undefined,
+    content: { readonly directory: string; readonly size: number },
+  ): Promise<void>;
+  /** By key or name. Returns once it is out of the way; the disk is freed in the background. */
+  remove(name: string): Promise<void>;
+  /** What it takes on the disk itself, without its parents. */
+  usage(name: string): Promise<{ readonly bytes: number; readonly inodes: number }>;
+  stat(name: string): SnapshotInfo | undefined;
+  list(): readonly SnapshotInfo[];
+  activeKeys(): Promise<readonly string[]>;
+  /** The directory that holds the snapshot's own files (an overlay's upper one). */
+  directory(name: string): string;
+  /** The directories of a stack, uppermost first, its own included. */
+  layers(name: string): readonly string[];
+  /**
+   * The content of one regular file as the mounted stack would show it, without
+   * mounting: symbolic links are followed inside the root. Undefined when there is
+   * none; above 1 MiB `exhausted`.
+   */
+  lookup(name: string, path: string): Promise<Buffer | undefined>;
+  /** Where a path of the stack is on the host, links followed; undefined when nothing is there. */
+  find(name: string, path: string): Promise<FoundFile | undefined>;
+  /** Waits until what was removed so far is off the disk. */
+  drain(): Promise<void>;
+}
+
+export interface FoundFile {
+  /** For looking at; a container that runs may swap what is there. */
+  readonly hostPath: string;
+  readonly stat: Stat;
+}
