@@ -27,12 +27,12 @@ export function hostConfig(input: CreateInput): HostConfigBody {
     }),
     Annotations: { ...flags.annotation },
     AutoRemove: flags.rm,
-    CapAdd: [...flags["cap-add"]],
-    CapDrop: [...flags["cap-drop"]],
+    CapAdd: flags["cap-add"].map(capability),
+    CapDrop: flags["cap-drop"].map(capability),
     DeviceCgroupRules: [...flags["device-cgroup-rule"]],
     ...(flags.gpus === undefined ? {} : { DeviceRequests: [{ Driver: "", Count: -1 }] }),
     Devices: flags.device.map(parseDevice),
-    Dns: [...flags.dns],
+    Dns: flags.dns.map(address),
     DnsOptions: [...flags["dns-option"]],
     DnsSearch: [...flags["dns-search"]],
     ExtraHosts: flags["add-host"].map(extraHost),
@@ -74,7 +74,7 @@ function limits({ flags, given: written }: CreateInput): HostConfigBody {
       OomScoreAdj: flags["oom-score-adj"],
       PidsLimit: flags["pids-limit"],
     }),
-    Ulimits: flags.ulimit.map(parseUlimit),
+    Ulimits: flags.ulimit.map(parseUlimit).sort((a, b) => (a.Name < b.Name ? -1 : 1)),
   };
 }
 
@@ -139,6 +139,21 @@ function networkOf(word: string | undefined): {
     );
   }
   return result;
+}
+
+/** "net_admin" and "CAP_NET_ADMIN" are the same; "ALL" stays. */
+function capability(word: string): string {
+  const name = word.toUpperCase();
+  return name === "ALL" || name.startsWith("CAP_") ? name : `CAP_${name}`;
+}
+
+function address(word: string): string {
+  if (/^\d{1,3}(\.\d{1,3}){3}$/.test(word) || /^[0-9a-f:.]*:[0-9a-f:.%\w]*$/i.test(word))
+    return word;
+  throw new Fault(
+    "invalid",
+    `invalid argument "${word}" for "--dns" flag: IP address is not correctly formatted: ${word}`,
+  );
 }
 
 /** "SOURCE[:TARGET][:rwm]". */
@@ -217,7 +232,7 @@ function securityOptions(words: readonly string[]) {
     if (key === "systempaths" && value === "unconfined") bareSystemPaths = true;
     else if (key === "seccomp" && value !== "unconfined" && value !== "builtin") {
       options.push(`seccomp=${readProfile(value)}`);
-    } else options.push(match ? `${key}=${value}` : word);
+    } else options.push(word);
   }
   return { options, bareSystemPaths };
 }

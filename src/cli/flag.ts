@@ -196,7 +196,7 @@ export function filter(
     initial: {},
     parse(word, before) {
       const equals = word.indexOf("=");
-      if (equals <= 0) throw new Error("invalid filter: write KEY=VALUE");
+      if (equals <= 0) throw new Error("bad format of filter (expected name=value)");
       const key = word.slice(0, equals).trim().toLowerCase();
       return { ...before, [key]: [...(before[key] ?? []), word.slice(equals + 1).trim()] };
     },

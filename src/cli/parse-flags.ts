@@ -100,7 +100,10 @@ class FlagReader {
           this.help = true;
           return false;
         }
-        throw new FlagError(`unknown shorthand flag: '${letter}' in ${word}`, this.#meant(word));
+        throw new FlagError(
+          `unknown shorthand flag: '${letter}' in -${word.slice(at)}`,
+          this.#meant(word),
+        );
       }
       const rest = word.slice(at + 1);
       if (rest.startsWith("=")) return this.#set(found, rest.slice(1));
@@ -110,7 +113,7 @@ class FlagReader {
       }
       if (rest !== "") return this.#set(found, rest);
       if (next === undefined) {
-        throw new FlagError(`flag needs an argument: '${letter}' in ${word}`);
+        throw new FlagError(`flag needs an argument: '${letter}' in -${word.slice(at)}`);
       }
       this.#set(found, next);
       return true;

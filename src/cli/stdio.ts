@@ -56,6 +56,11 @@ export function openStdin(): Source {
     raw() {
       if (!isTty(0)) return undefined;
       process.stdin.setRawMode(true);
+      // setRawMode leaves output processing on: a bare newline of a full-screen program
+      // would become a carriage return and a newline. What was before comes back with `false`.
+      process
+        .getBuiltinModule("node:child_process")
+        .spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
       return () => void process.stdin.setRawMode(false);
     },
     size(): TerminalSize | undefined {

@@ -1,5 +1,6 @@
 import { defaultDetachKeys } from "#wire";
 import type { Verb } from "../command.ts";
+import { Exit } from "../failure.ts";
 import { followSize, requireTerminal, runSession } from "../session.ts";
 import { openSignalProxy } from "../signal-proxy.ts";
 import type { attachFlags } from "../table/containers.ts";
@@ -8,9 +9,9 @@ export const attach: Verb<typeof attachFlags> = async (context, { flags, args })
   const { containers } = context.client;
   const { Id, Config, State } = await containers.inspect(args[0] ?? "");
   if (!State.Running) {
-    throw new Error("cannot attach to a stopped container, start it first");
+    throw new Error("You cannot attach to a stopped container, start it first");
   }
-  if (State.Paused) throw new Error("cannot attach to a paused container, unpause it first");
+  if (State.Paused) throw new Error("You cannot attach to a paused container, unpause it first");
   const tty = Config.Tty;
   const stdin = Config.OpenStdin && !flags["no-stdin"];
   const detachKeys = flags["detach-keys"];
@@ -34,5 +35,6 @@ export const attach: Verb<typeof attachFlags> = async (context, { flags, args })
   const end = await runSession(context, { stream, stdin, tty, detachKeys });
   unfollow?.();
   proxy?.stop();
-  return end === "detached" ? 0 : (await waiting.result).StatusCode;
+  if (end === "detached") throw new Exit(1, "read escape sequence");
+  return (await waiting.result).StatusCode;
 };

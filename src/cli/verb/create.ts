@@ -24,7 +24,7 @@ export async function createContainer(
   checkPull(flags.pull);
   const writeId = flags.cidfile ? openCidFile(flags.cidfile) : undefined;
   const { Id, Warnings } = await context.client.containers
-    .create(body, { name: flags.name, platform: flags.platform })
+    .create(body, { name: flags.name || undefined, platform: flags.platform })
     .catch((error) => explainMissingImage(body.Image ?? "", error));
   for (const warning of Warnings ?? []) await context.err.write(`WARNING: ${warning}\n`);
   writeId?.(Id);

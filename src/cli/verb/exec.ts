@@ -1,5 +1,6 @@
 import { defaultDetachKeys, parseDetachKeys } from "#wire";
 import type { Verb } from "../command.ts";
+import { Exit } from "../failure.ts";
 import { readEnvironment } from "../key-values.ts";
 import { followSize, requireTerminal, runSession } from "../session.ts";
 import type { execFlags } from "../table/create-flags.ts";
@@ -39,7 +40,7 @@ export const exec: Verb<typeof execFlags> = async (context, { flags, args }) => 
     detachKeys: flags["detach-keys"],
   });
   unfollow?.();
-  if (end === "detached") return 0;
+  if (end === "detached") throw new Exit(1, "read escape sequence");
   const { ExitCode } = await execs.inspect(Id);
   return ExitCode ?? 0;
 };

@@ -34,6 +34,10 @@ export const history: Verb<typeof historyFlags> = async (context, { flags, args 
     return 0;
   }
   const table = "table {{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}";
-  await printListing(context, { table, heads, rows }, flags);
+  await printListing(
+    context,
+    { table, heads: human ? heads : { ...heads, CreatedSince: heads.CreatedAt }, rows },
+    flags,
+  );
   return 0;
 };

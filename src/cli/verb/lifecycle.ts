@@ -1,6 +1,6 @@
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
-import { failureText } from "../failure.ts";
+import { Exit, failureText } from "../failure.ts";
 import type { killFlags, rmFlags, stopFlags } from "../table/containers.ts";
 
 type NoFlags = Record<never, never>;
@@ -47,7 +47,11 @@ export const rm: Verb<typeof rmFlags> = (context, { flags, args }) =>
 export const rename: Verb<NoFlags> = async (context, { args }) => {
   const [from = "", to = ""] = args.map((arg) => arg.trim());
   if (from === "" || to === "") throw new Error("Error: Neither old nor new names may be empty");
-  await context.client.containers.rename(from, to);
+  try {
+    await context.client.containers.rename(from, to);
+  } catch (error) {
+    throw new Exit(1, `${failureText(error)}\nError: failed to rename container named ${from}`);
+  }
   return 0;
 };
 

@@ -29,7 +29,7 @@ const heads = {
 export const ps: Verb<typeof psFlags> = async (context, { flags }) => {
   const limit = flags.latest && flags.last === undefined ? 1 : flags.last;
   const template = flags.format ?? "";
-  const size = flags.size || /\{\{.*\.Size\b.*\}\}/.test(template);
+  const size = flags.size || /\{\{.*(\.Size\b|json \.\s*\}).*\}/.test(template);
   const containers = await context.client.containers.list({
     all: flags.all,
     size,

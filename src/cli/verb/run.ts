@@ -39,7 +39,7 @@ async function runDetached(
   body: Body,
 ): Promise<number> {
   if (flags.attach.length > 0) {
-    throw new Error("conflicting options: cannot specify both --attach and --detach");
+    throw new Exit(1, "conflicting options: cannot specify both --attach and --detach");
   }
   const detached = {
     ...body,
