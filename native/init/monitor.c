@@ -273,6 +273,7 @@ static void process_ready(struct source *source, uint32_t events)
 	control_tell_watchers(message.bytes + exit_frame, message.length - exit_frame);
 	streams_close();
 	control_end();
+	control_sweep(); /* clients that have all wait for nothing that the mounts' end may take */
 	close_source(&monitor.oom);
 	close_fd(&monitor.mount_namespace);
 	close_fd(&monitor.to_engine);
