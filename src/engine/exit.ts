@@ -1,4 +1,5 @@
 import { rmSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { type ContainerId, faultOf } from "#base";
 import type { ExitRecord } from "#helper";
 import type { Fd } from "#kernel";
@@ -10,6 +11,9 @@ import type { LiveContainer } from "./live-container.ts";
 import type { EngineParts } from "./parts.ts";
 import { removeContainer } from "./remove.ts";
 import type { Sandbox } from "./sandbox.ts";
+
+/** Milliseconds left to answers before the cleaning of cgroups, which blocks. */
+const courtesy = 5;
 
 /** What tells of a container's end: a launch of this process, or a monitor of an earlier one. */
 export interface ProcessReports {
@@ -133,14 +137,18 @@ async function settle(
     mayRemove && parts.store.get(id)?.host.autoRemove
       ? removeContainer(parts, id, { force: false })
       : undefined;
-  const cleaned = await Promise.allSettled([
-    live.cgroup.killAll().then(() => live.cgroup.remove()),
-    Promise.resolve(live.sandbox.release()),
-    launch.monitorExited,
-    removal,
-  ]);
+  const freed = Promise.all([live.sandbox.release(), launch.monitorExited]);
+  const cleaned: PromiseSettledResult<unknown>[] = await Promise.allSettled([removal, freed]);
+  // Milliseconds of system calls that no one waits for: first the answers of those who do.
+  await delay(courtesy);
+  cleaned.push(...(await Promise.allSettled([endCgroup(live.cgroup)])));
   clearRunDirectory(parts, id);
   for (const each of cleaned) if (each.status === "rejected") throw each.reason;
+}
+
+async function endCgroup(cgroup: ContainerCgroup): Promise<void> {
+  await cgroup.killAll();
+  await cgroup.remove();
 }
 
 /** Forgets the network of a run that is over. */
