@@ -34,7 +34,7 @@ let count = 0;
 
 async function launch(): Promise<void> {
   const id = `launch-${count++}`;
-  await using cgroup = await cgroups.create(id, {});
+  await using cgroup = await cgroups.create(id, spec.linux?.resources ?? {});
   const entry = cgroup.entry(0);
   const { plan } = compilePlan({
     id,
@@ -56,11 +56,14 @@ async function launch(): Promise<void> {
   if (exitCode !== 0) throw new Error(`the program ended with ${exitCode}`);
 }
 
-/** The same configuration as a bundle; what is left out there has no name in the specification. */
+/** The same configuration as a bundle; there "any number" of a device rule is one that is absent. */
 function bundle(): string {
   const directory = join(work, "bundle");
   mkdirSync(directory);
-  writeFileSync(join(directory, "config.json"), JSON.stringify(spec));
+  writeFileSync(
+    join(directory, "config.json"),
+    JSON.stringify(spec, (_key, value) => (value === -1 ? undefined : value)),
+  );
   return directory;
 }
 

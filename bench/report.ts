@@ -3,7 +3,7 @@ import { quantile, type Sample } from "./statistics.ts";
 /** One row group of the report: how the contenders did at one thing, and whether a bar holds. */
 export type Finding = TimedFinding | FigureFinding;
 
-export interface TimedFinding {
+interface TimedFinding {
   readonly kind: "timed";
   readonly title: string;
   /** The first is thimble's. */
@@ -13,7 +13,7 @@ export interface TimedFinding {
   readonly note?: string;
 }
 
-export interface FigureFinding {
+interface FigureFinding {
   readonly kind: "figure";
   readonly title: string;
   readonly figure: string;

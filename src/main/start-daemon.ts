@@ -9,7 +9,7 @@ import { roots } from "./roots.ts";
 const patience = 15_000;
 
 /** How this program calls itself again: the release file, or Bun with the clone's entry point. */
-export function selfCommand(): readonly [string, ...string[]] {
+function selfCommand(): readonly [string, ...string[]] {
   if (isRelease) return [process.execPath];
   return [
     process.execPath,
@@ -23,7 +23,7 @@ export function selfCommand(): readonly [string, ...string[]] {
  * The environment for the engine and for all that it starts. BUN_OPTIONS and BUN_BE_BUN
  * would run foreign code in it. UV_THREADPOOL_SIZE counts only when set before exec.
  */
-export function cleanEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+function cleanEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { BUN_OPTIONS: _options, BUN_BE_BUN: _bun, ...rest } = env;
   return { UV_THREADPOOL_SIZE: "8", ...rest };
 }

@@ -7,7 +7,7 @@ const missing = !existsSync("/usr/bin/qemu-system-x86_64") || !existsSync("/bin/
 describe.skipIf(missing)("a guest with cgroup v2 alone and Linux 6.1 [needs qemu]", () => {
   test("passes the launch, cgroup and engine suites", async () => {
     const suites = ["launch", "cgroups", "engine"]
-      .map((name) => `./test/integration/${name}`)
+      .map((name) => `test/integration/${name}`)
       .join(" ");
     const run = await runInGuest(`mount | grep cgroup; bun test --timeout 120000 ${suites}`, 500);
     if (run.status !== 0) console.error(run.output);
