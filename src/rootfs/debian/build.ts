@@ -1,6 +1,7 @@
 import { copyFile, link, lstat, mkdir, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Fault } from "#base";
+import type { DebianPool } from "../debian-pool.ts";
 import { Meter, type Report } from "../progress.ts";
 import type { DebianTree, DebootstrapOptions } from "./debootstrap.ts";
 import { Downloader, pruneCache } from "./downloader.ts";
@@ -20,7 +21,6 @@ import {
   skeleton,
   writeFiles,
 } from "./skeleton.ts";
-import type { WorkerPool } from "./worker-pool.ts";
 
 export interface BuildPaths {
   readonly root: string;
@@ -41,11 +41,11 @@ type BuildOptions = DebootstrapOptions & {
 export class Build {
   readonly #options: BuildOptions;
   readonly #paths: BuildPaths;
-  readonly #pool: WorkerPool;
+  readonly #pool: DebianPool;
   readonly #downloader: Downloader;
   readonly #architecture: string;
 
-  constructor(options: BuildOptions, paths: BuildPaths, pool: WorkerPool) {
+  constructor(options: BuildOptions, paths: BuildPaths, pool: DebianPool) {
     this.#options = options;
     this.#paths = paths;
     this.#pool = pool;

@@ -1,12 +1,12 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault, faultOf } from "#base";
+import { DebianPool } from "../debian-pool.ts";
 import type { Executor } from "../executor.ts";
 import { type Report, throttled } from "../progress.ts";
 import type { RootTree } from "../root-tree.ts";
 import { Build } from "./build.ts";
 import type { Variant } from "./selection.ts";
-import { WorkerPool } from "./worker-pool.ts";
 
 export interface DebootstrapOptions {
   /** "bookworm", "trixie", "sid", "stable" ... */
@@ -63,7 +63,7 @@ export async function debootstrap(options: DebootstrapOptions): Promise<DebianTr
   checkNames(options);
   await mkdir(paths.root, { mode: 0o755 });
   try {
-    await using pool = new WorkerPool(2);
+    await using pool = new DebianPool(2);
     return await new Build(
       { ...options, report, signal, abort: () => stop.abort() },
       paths,

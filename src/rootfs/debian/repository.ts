@@ -1,10 +1,10 @@
 import { Fault, suggest } from "#base";
+import type { DebianPool } from "../debian-pool.ts";
 import type { Meter } from "../progress.ts";
 import type { Downloader } from "./downloader.ts";
 import { debianSuites } from "./host-mirror.ts";
 import type { Keyring } from "./origin.ts";
 import { checkRelease, parseRelease, type Release } from "./release.ts";
-import type { WorkerPool } from "./worker-pool.ts";
 
 /** One suite of one archive, to install from. */
 export interface Repository {
@@ -18,7 +18,7 @@ export interface Repository {
 /** What is needed to talk to repositories. */
 export interface Access {
   readonly downloader: Downloader;
-  readonly pool: WorkerPool;
+  readonly pool: DebianPool;
   readonly keyring: Keyring;
   readonly checkValidUntil: boolean;
   readonly now: Date;

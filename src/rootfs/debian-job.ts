@@ -1,4 +1,4 @@
-import type { Plan, Variant } from "./selection.ts";
+import type { Plan, Variant } from "./debian/selection.ts";
 
 /** What the main thread has the worker do: everything that computes for more than a few milliseconds. */
 export interface Jobs {

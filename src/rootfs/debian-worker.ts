@@ -1,16 +1,16 @@
 import { createReadStream } from "node:fs";
 import { Fault, faultOf } from "#base";
 import { readTar } from "#tar";
-import { TreeWriter } from "../tree-writer.ts";
-import { type Compression, findData } from "./archive.ts";
-import { clampTimes } from "./clamp-times.ts";
-import { decompress } from "./decompress.ts";
-import type { Answer, Jobs, Request } from "./job.ts";
-import { PackageIndex } from "./package-index.ts";
-import { planInstallation } from "./selection.ts";
-import { verifyClearSigned } from "./signature.ts";
+import { type Compression, findData } from "./debian/archive.ts";
+import { clampTimes } from "./debian/clamp-times.ts";
+import { decompress } from "./debian/decompress.ts";
+import { PackageIndex } from "./debian/package-index.ts";
+import { planInstallation } from "./debian/selection.ts";
+import { verifyClearSigned } from "./debian/signature.ts";
+import type { Answer, Jobs, Request } from "./debian-job.ts";
+import { TreeWriter } from "./tree-writer.ts";
 
-/** The thread behind `WorkerPool`: one job at a time, until it is told to end. */
+/** The thread behind `DebianPool`: one job at a time, until it is told to end. */
 declare const self: {
   onmessage: (event: { readonly data: Request | "end" }) => void;
   postMessage(answer: Answer): void;

@@ -1,5 +1,5 @@
 import { Fault, type FaultCode } from "#base";
-import type { Answer, JobName, Jobs, Request } from "./job.ts";
+import type { Answer, JobName, Jobs, Request } from "./debian-job.ts";
 
 interface Pending {
   readonly request: Request;
@@ -12,7 +12,7 @@ interface Pending {
  * does one job at a time, and ends itself at disposal, which waits for that: nothing
  * is written any more once it is over.
  */
-export class WorkerPool implements AsyncDisposable {
+export class DebianPool implements AsyncDisposable {
   readonly #size: number;
   readonly #queue: Pending[] = [];
   readonly #idle: Worker[] = [];
@@ -59,7 +59,11 @@ export class WorkerPool implements AsyncDisposable {
       settle(pending, event.data);
       this.#dispatch();
     });
-    worker.addEventListener("error", (event) => this.#lose(worker, event.message));
+    worker.addEventListener("error", (event) => {
+      this.#lose(worker, event.message);
+      // A thread that could not even load is gone without a "close".
+      end.resolve();
+    });
     worker.addEventListener("close", () => {
       this.#lose(worker, "it ended by itself");
       end.resolve();
