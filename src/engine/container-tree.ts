@@ -1,4 +1,4 @@
-import { mkdtemp, rmdir } from "node:fs/promises";
+import { mkdtemp, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Scope } from "#base";
 import { type Mount, mountAll } from "#kernel";
@@ -26,7 +26,7 @@ export async function* exportContainer(
   await using scope = new Scope();
   const target = await mkdtemp(join(parts.paths.runRoot, "export-"));
   scope.defer(() => rmdir(target));
-  scope.use(await mountAll([readOnlyRoot(record)], target));
+  scope.use(await mountAll([readOnlyRoot(parts.snapshots.layers(record.id))], target));
   yield* packTree(target);
 }
 
@@ -34,18 +34,26 @@ export async function* exportContainer(
  * The container's layers as a file system that cannot be written: an overlay whose
  * lower layers are all of them, since the upper one may be in use by the container.
  */
-function readOnlyRoot({ root }: ContainerRecord): Mount {
-  const value = (key: string) =>
-    root.options
-      .filter((each) => each.startsWith(`${key}=`))
-      .map((each) => each.slice(key.length + 1));
-  const lower = [...value("upperdir"), ...value("lowerdir+")];
-  if (lower.length === 1) {
-    return { type: "bind", source: lower[0] ?? "", options: ["bind", "ro"] };
-  }
+function readOnlyRoot(layers: readonly string[]): Mount {
+  const [only = ""] = layers;
+  if (layers.length === 1) return { type: "bind", source: only, options: ["bind", "ro"] };
   return {
     type: "overlay",
     source: "overlay",
-    options: ["ro", ...lower.map((path) => `lowerdir+=${path}`)],
+    options: ["ro", ...layers.map((path) => `lowerdir+=${path}`), "redirect_dir=nofollow"],
   };
+}
+
+/**
+ * Lets a volatile root be mounted once more. Overlayfs refuses that by leaving a
+ * directory, in case the machine went down since; it has not, or the container
+ * would have been removed (Documentation/filesystems/overlayfs.rst, "Volatile mount").
+ */
+export async function allowRemount({ root, state }: ContainerRecord): Promise<void> {
+  if (state.startedAt === 0n && state.error === "") return;
+  if (!root.options.includes("volatile")) return;
+  const work = root.options.find((option) => option.startsWith("workdir="));
+  if (!work) return;
+  const mark = join(work.slice("workdir=".length), "work/incompat/volatile");
+  await rm(mark, { recursive: true, force: true });
 }

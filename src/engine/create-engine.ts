@@ -44,6 +44,7 @@ export async function createEngine(dependencies: EngineDependencies): Promise<En
   for (const path of [paths.containers, paths.runContainers, paths.runExecs, paths.rootAnchor]) {
     mkdirSync(path, { recursive: true, mode: 0o711 });
   }
+  const closing = Promise.withResolvers<undefined>();
   const parts: EngineParts = {
     ...modules,
     paths,
@@ -60,6 +61,7 @@ export async function createEngine(dependencies: EngineDependencies): Promise<En
     removing: new Set(),
     restarting: new Set(),
     background: new Background(modules.log),
+    closing: closing.promise,
   };
   const executor: Executor = createExecutor(parts);
   return {
@@ -69,6 +71,9 @@ export async function createEngine(dependencies: EngineDependencies): Promise<En
     events: parts.events,
     info: () => engineInfo(parts),
     reconcile: () => reconcile(parts),
-    close: async () => undefined,
+    close: async () => {
+      closing.resolve(undefined);
+      await parts.background.settled();
+    },
   };
 }

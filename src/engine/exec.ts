@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import type { Duplex } from "node:stream";
 import { type ContainerId, type ExecId, Fault, faultOf, newId, Scope } from "#base";
-import { attach, connectMonitor, type ExitRecord, type Launch, type NamespaceKind } from "#helper";
+import { attach, connectMonitor, type Launch, type NamespaceKind } from "#helper";
 import { attachedStream } from "./attach.ts";
 import { publishContainer } from "./container-event.ts";
 import { hostnameOf } from "./container-files.ts";
@@ -219,7 +219,11 @@ async function execSpec(parts: EngineParts, record: ContainerRecord, request: Ex
 }
 
 async function followExec(parts: EngineParts, exec: Exec, launch: Launch): Promise<void> {
-  const exit: Pick<ExitRecord, "exitCode"> = await launch.exited.catch(() => ({ exitCode: 137 }));
+  const exit = await Promise.race([launch.exited.catch(() => ({ exitCode: 137 })), parts.closing]);
+  if (!exit) {
+    await launch[Symbol.asyncDispose]();
+    return;
+  }
   change(parts, exec.id, { status: "ended", running: false, pid: 0, exitCode: exit.exitCode });
   const record = parts.store.get(exec.containerId);
   if (record) publishExec(parts, record, "exec_die", exec.id, { exitCode: String(exit.exitCode) });

@@ -21,6 +21,8 @@ export interface ProcessReports {
   /** The monitor has let go of the mounts. */
   readonly monitorExited: Promise<unknown>;
   onOom(notice: () => void): void;
+  /** Stops listening; the container goes on. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 export interface TrackedProcess {
@@ -60,20 +62,27 @@ export function trackContainer(
   });
   void parts.background.run(`following container ${id}`, async () => {
     const isRunning = await begun.promise;
-    if (isRunning) {
-      const exit = await exited;
+    const exit = isRunning ? await Promise.race([exited, parts.closing]) : undefined;
+    if (exit) {
       crashPoint("exit:seen");
       recordExit(parts, id, exit);
       crashPoint("exit:recorded");
     }
     // From here on the container counts as stopped, also for `start`.
     recorded.resolve();
-    if (isRunning) await settle(parts, live, launch);
+    if (exit) await settle(parts, live, launch);
+    else if (isRunning) await letGo(live, launch);
     parts.live.delete(id);
     settled.resolve();
-    return undefined;
   });
   return { running: () => begun.resolve(true), forget: () => begun.resolve(false) };
+}
+
+/** The engine closes: gives up what only this process holds of a container that goes on. */
+async function letGo(live: LiveContainer, launch: ProcessReports): Promise<void> {
+  live.pidfd.close();
+  live.sandbox.netns?.close();
+  await launch[Symbol.asyncDispose]();
 }
 
 /** A monitor that ended without a word: the container was killed with it. */

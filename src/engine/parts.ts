@@ -40,4 +40,6 @@ export interface EngineParts {
   /** Containers that stop only to start again: they are not removed in between. */
   readonly restarting: Set<ContainerId>;
   readonly background: Background;
+  /** Settles when the engine closes: whoever follows a container lets go of it. */
+  readonly closing: Promise<undefined>;
 }

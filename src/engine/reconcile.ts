@@ -139,6 +139,7 @@ function monitorReports(parts: EngineParts, id: ContainerId, monitor: Monitor): 
     onOom: (notice) => {
       onOom = notice;
     },
+    [Symbol.asyncDispose]: async () => monitor.close(),
   };
 }
 

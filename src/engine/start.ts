@@ -8,6 +8,7 @@ import { publishContainer, publishNetwork } from "./container-event.ts";
 import { containerFiles, hostnameOf, writeContainerFiles } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { containerSpec } from "./container-spec.ts";
+import { allowRemount } from "./container-tree.ts";
 import type { ContainerConfig } from "./contract.ts";
 import { crashPoint } from "./crash-point.ts";
 import { clearRunDirectory, leaveNetwork, trackContainer } from "./exit.ts";
@@ -76,6 +77,7 @@ async function launchContainer(parts: EngineParts, record: ContainerRecord): Pro
   const trace = new Trace();
   await using scope = new Scope();
   const files = containerFiles(parts, record);
+  await allowRemount(record);
   const spec = await specOf(parts, { ...record, files });
   trace.mark("spec");
   const { sandbox, cgroup } = await acquire(parts, record, { spec, scope });
@@ -111,6 +113,8 @@ async function launchContainer(parts: EngineParts, record: ContainerRecord): Pro
     throw error;
   }
   scope.release();
+  // The container holds its network now; it shall go with it and not with us.
+  sandbox.netns?.close();
   crashPoint("start:started");
   const running = parts.store.update(id, { starting: false });
   publishNetwork(parts, running, "connect");

@@ -400,3 +400,13 @@ test("twenty at once", async () => {
   );
   expect(runs.map(({ stdout }) => stdout)).toEqual(Array.from({ length: 20 }, (_, i) => `${i}\n`));
 });
+
+test("a --rm container can be restarted, and is removed at its end", async () => {
+  const id = await startSleeper(engine, { host: { autoRemove: true } });
+  await engine.containers.restart(id, { timeout: 0 });
+  expect(engine.containers.get(id).state.status).toBe("running");
+  const { result } = await engine.containers.wait(id, "removed");
+  await engine.containers.kill(id, "KILL");
+  expect((await result).exitCode).toBe(137);
+  expect(() => engine.containers.get(id)).toThrow("No such container");
+});
