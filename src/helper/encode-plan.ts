@@ -74,6 +74,7 @@ class Writer {
     return this.#buffer.subarray(0, this.#length);
   }
 
+  /** Where `size` bytes fit; take `#buffer` after this, which may have replaced it. */
   #room(size: number): number {
     const at = this.#length;
     this.#length += size;
@@ -88,17 +89,20 @@ class Writer {
   #u32(value: number): void {
     if (!Number.isInteger(value) || value < 0 || value > 0xffff_ffff)
       throw new Fault("invalid", `${value} does not fit in 32 bits of a launch plan`);
-    this.#buffer.writeUInt32LE(value, this.#room(4));
+    const at = this.#room(4);
+    this.#buffer.writeUInt32LE(value, at);
   }
 
   #u64(value: bigint): void {
     if (value < 0n || value > 0xffff_ffff_ffff_ffffn)
       throw new Fault("invalid", `${value} does not fit in 64 bits of a launch plan`);
-    this.#buffer.writeBigUInt64LE(value, this.#room(8));
+    const at = this.#room(8);
+    this.#buffer.writeBigUInt64LE(value, at);
   }
 
   #bytes(value: Uint8Array): void {
-    this.#buffer.set(value, this.#room(value.byteLength));
+    const at = this.#room(value.byteLength);
+    this.#buffer.set(value, at);
   }
 }
 
