@@ -1,0 +1,34 @@
+import { expect, test } from "bun:test";
+import { booleanFilter, checkFilterKeys, matchesLabels, untilFilter } from "./filters.ts";
+
+test("labels match by key, or by key and value, all of them", () => {
+  const labels = { a: "1", b: "" };
+  expect(matchesLabels(labels, ["a", "b="])).toBe(true);
+  expect(matchesLabels(labels, ["a=2"])).toBe(false);
+  expect(matchesLabels(labels, ["toString"])).toBe(false);
+});
+
+test("an unknown filter is refused", () => {
+  expect(() => checkFilterKeys({ labl: ["x"] }, ["label", "until"])).toThrow("'label'");
+});
+
+test("truth values", () => {
+  expect(booleanFilter({ dangling: ["1"] }, "dangling")).toBe(true);
+  expect(booleanFilter({ dangling: ["false"] }, "dangling")).toBe(false);
+  expect(booleanFilter({}, "dangling")).toBeUndefined();
+  expect(() => booleanFilter({ dangling: ["maybe"] }, "dangling")).toThrow("true or false");
+});
+
+test.each([
+  ["1700000000", 1_700_000_000_000_000_000n],
+  ["10m", 2_000_000_000_000_000_000n - 600_000_000_000n],
+  ["1h30m", 2_000_000_000_000_000_000n - 5_400_000_000_000n],
+  ["2023-11-14T22:13:20Z", 1_700_000_000_000_000_000n],
+])("until=%s", (value, expected) => {
+  expect(untilFilter({ until: [value] }, 2_000_000_000_000_000_000n)).toBe(expected);
+});
+
+test("an until that is no time is refused", () => {
+  expect(() => untilFilter({ until: ["soon"] }, 0n)).toThrow("until=soon");
+  expect(() => untilFilter({ until: ["1m", "2m"] }, 0n)).toThrow("once only");
+});

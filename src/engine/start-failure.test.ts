@@ -1,0 +1,25 @@
+import { expect, test } from "bun:test";
+import { Fault } from "#base";
+import { describeStartFailure } from "./start-failure.ts";
+
+test.each([
+  ["sh2", "ENOENT", 127, 'exec: "sh2": executable file not found in $PATH'],
+  ["/sh2", "ENOENT", 127, 'exec: "/sh2": stat /sh2: no such file or directory'],
+  ["/etc/passwd", "EACCES", 126, 'exec: "/etc/passwd": permission denied'],
+  ["/etc", "EISDIR", 126, 'exec: "/etc": is a directory: permission denied'],
+  ["/x", "ENOEXEC", 126, 'exec: "/x": exec format error'],
+])("exec of %s with %s", (program, errno, exitCode, message) => {
+  const failure = describeStartFailure(
+    new Fault("internal", "x", { stage: "exec", errno }),
+    program,
+  );
+  expect(failure).toMatchObject({
+    exitCode,
+    fault: { code: "invalid", message, stage: "exec", errno },
+  });
+});
+
+test("what failed before the program's turn stays as it is", () => {
+  const fault = new Fault("exhausted", "no space", { stage: "mount", errno: "ENOSPC" });
+  expect(describeStartFailure(fault, "x")).toEqual({ exitCode: 128, fault });
+});
