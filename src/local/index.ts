@@ -1,0 +1,11 @@
+/**
+ * local: commands that need no engine. So far `doctor`: what this machine offers, what
+ * is missing for which feature, and what to do about it.
+ *
+ * Nothing here changes the machine: probes happen in namespaces that are gone
+ * afterwards. A finding is one thing looked at; only what is `missing` makes the exit
+ * status 1, what is `lacking` limits a feature.
+ */
+
+export { type DoctorContext, doctor } from "./doctor.ts";
+export type { Finding } from "./finding.ts";
