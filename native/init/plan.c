@@ -458,7 +458,7 @@ static int take_record(struct reader *reader, const struct record *record, struc
 /* What must hold between fields. */
 static int check_whole(struct reader *reader, const struct plan *plan)
 {
-	if (!plan->id || strlen(plan->id) > 128)
+	if (!plan->id || strlen(plan->id) > PLAN_ID_MAX)
 		return bad(reader, "the id is missing or longer than 128 bytes");
 	if ((plan->mode == MODE_SANDBOX) == plan->has_process)
 		return bad(reader, "a sandbox has a process, or another mode has none");

@@ -17,6 +17,7 @@
 #define PLAN_MAX (8u << 20)
 #define PLAN_FDS_MAX 512
 #define PLAN_LIST_MAX 4096
+#define PLAN_ID_MAX 128
 
 enum tag {
 	TAG_MODE = 1,            /* u32 MODE_* */

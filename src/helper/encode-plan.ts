@@ -22,7 +22,7 @@ export function encodePlan(plan: LaunchPlan): Uint8Array {
   const writer = new Writer();
   writer.raw([planMagic, planVersion, 0, 0]);
   writer.record(tag.MODE, [modes.indexOf(plan.mode)]);
-  writer.record(tag.ID, [text(plan.id)]);
+  writer.record(tag.ID, [limited(plan.id, planLimits.id, "the id")]);
   writePlace(writer, plan);
   writeRoot(writer, plan);
   writeSecurity(writer, plan);
@@ -45,6 +45,15 @@ function text(value: string): Uint8Array {
   if (value.includes("\0"))
     throw new Fault("invalid", `"${value.replaceAll("\0", "\\0")}" holds a NUL character`);
   return Buffer.from(`${value}\0`, "utf8");
+}
+
+function limited(value: string, limit: number, what: string): Uint8Array {
+  const bytes = text(value);
+  if (bytes.byteLength > limit + 1)
+    throw new Fault("invalid", `${what} "${value}" is longer than ${limit} bytes`, {
+      about: value,
+    });
+  return bytes;
 }
 
 class Writer {
@@ -204,7 +213,15 @@ function writeSecurity(writer: Writer, plan: LaunchPlan): void {
     writer.record(tag.CAPABILITIES, [bounding, effective, permitted, inheritable, ambient]);
   }
   if (plan.noNewPrivileges) writer.record(tag.NO_NEW_PRIVILEGES);
-  if (plan.seccomp) writer.record(tag.SECCOMP, [plan.seccomp]);
+  if (plan.seccomp) {
+    const instructions = plan.seccomp.byteLength / 8;
+    if (!Number.isInteger(instructions) || instructions < 1 || instructions > planLimits.filter)
+      throw new Fault(
+        "invalid",
+        `a seccomp filter has 1 to ${planLimits.filter} instructions of 8 bytes, this one ${instructions}`,
+      );
+    writer.record(tag.SECCOMP, [plan.seccomp]);
+  }
   if (plan.seccompFlags !== undefined) writer.record(tag.SECCOMP_FLAGS, [plan.seccompFlags]);
 }
 
@@ -236,6 +253,8 @@ function writeMonitor(writer: Writer, plan: LaunchPlan): void {
   writer.record(tag.STDIO, [stdioModes.indexOf(mode), flags, rows ?? 0, columns ?? 0]);
   if (plan.log) writer.record(tag.LOG, [plan.log.maxSize, plan.log.maxFiles, text(plan.log.path)]);
   if (plan.controlSocket !== undefined)
-    writer.record(tag.CONTROL_SOCKET, [text(plan.controlSocket)]);
+    writer.record(tag.CONTROL_SOCKET, [
+      limited(plan.controlSocket, planLimits.socket, "the control socket's path"),
+    ]);
   if (plan.exitRecord !== undefined) writer.record(tag.EXIT_RECORD, [text(plan.exitRecord)]);
 }

@@ -6,8 +6,15 @@
 export const planMagic = 0x4e4c5054;
 export const planVersion = 1;
 export const planHeader = 16;
-/** PLAN_MAX, PLAN_FDS_MAX and PLAN_LIST_MAX. */
-export const planLimits = { bytes: 8 << 20, fds: 512, list: 4096 } as const;
+/** PLAN_*_MAX; `socket` is what a unix address holds (unix(7)), `filter` BPF_MAXINSNS. */
+export const planLimits = {
+  bytes: 8 << 20,
+  fds: 512,
+  list: 4096,
+  id: 128,
+  socket: 107,
+  filter: 4096,
+} as const;
 /** Stands for a new namespace where a descriptor's index could be. */
 export const NO_FD = 0xffff_ffff;
 
