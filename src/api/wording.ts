@@ -105,8 +105,9 @@ function programFault(fault: Fault, program: string): string | undefined {
   if (fault.stage !== "exec") return undefined;
   const exec = `exec: "${program}"`;
   switch (fault.errno) {
-    case "ENOENT":
     case "ENOTDIR":
+      return `${exec}: stat ${program}: not a directory`;
+    case "ENOENT":
       return program.includes("/")
         ? `${exec}: stat ${program}: no such file or directory`
         : `${exec}: executable file not found in $PATH`;
