@@ -37,8 +37,6 @@ export interface PackOptions {
   readonly latest?: bigint;
   /** Sets the clamped times on the disk as well, so that tree and archive agree. */
   readonly touch?: boolean;
-  /** Names at the root that stay out ("proc"). */
-  readonly skip?: readonly string[];
 }
 
 /** What was packed. */
@@ -113,7 +111,6 @@ export class TreePacker implements Disposable {
   }
 
   *#member(level: Level, name: string): Generator<Buffer, void> {
-    if (level.path === "" && this.#options.skip?.includes(name)) return;
     const directory = this.#descriptor(level);
     const path = level.path === "" ? name : `${level.path}/${name}`;
     if (path.length > maxPath) {

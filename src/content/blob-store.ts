@@ -1,0 +1,156 @@
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Fault } from "#base";
+import { type Digest, digestHex, isDigest, maxDocumentBytes, requireDigest, sha256 } from "#image";
+import { storeStream } from "#layer";
+
+const readChunk = 1 << 20;
+const maxBlob = 2 ** 40;
+
+/**
+ * Blobs by their sha256, each a file ROOT/blobs/sha256/<hex> that never changes. A
+ * blob comes into being by a rename after its digest was checked and its bytes were
+ * synced: what has the name has the content.
+ */
+export class BlobStore {
+  readonly #blobs: string;
+  readonly #ingest: string;
+
+  constructor(root: string) {
+    this.#blobs = join(root, "blobs", "sha256");
+    this.#ingest = join(root, "ingest");
+    mkdirSync(this.#blobs, { recursive: true, mode: 0o700 });
+    // Nothing in it is anybody's at the start: a crash has left it.
+    rmSync(this.#ingest, { recursive: true, force: true });
+    mkdirSync(this.#ingest, { mode: 0o700 });
+  }
+
+  path(digest: Digest): string {
+    return join(this.#blobs, digestHex(digest));
+  }
+
+  has(digest: Digest): boolean {
+    return statSync(this.path(digest), { throwIfNoEntry: false }) !== undefined;
+  }
+
+  size(digest: Digest): number {
+    return this.#found(digest, () => statSync(this.path(digest)).size);
+  }
+
+  /** A directory on the same file system to make blobs in; `await using` removes it with what was not adopted. */
+  async workspace(): Promise<AsyncDisposable & { readonly path: string }> {
+    const path = await mkdtemp(join(this.#ingest, "w-"));
+    return {
+      path,
+      [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+    };
+  }
+
+  /** Takes a stream in. It must have the digest and size that are given, or it is `data_loss` and gone. */
+  async ingest(
+    stream: AsyncIterable<Uint8Array>,
+    expected: { readonly digest?: Digest | undefined; readonly size?: number | undefined } = {},
+  ): Promise<{ readonly digest: Digest; readonly size: number }> {
+    await using workspace = await this.workspace();
+    const path = join(workspace.path, "blob");
+    const stored = await storeStream(stream, { path, limit: expected.size ?? maxBlob });
+    if (expected.digest) requireDigest("the blob", expected.digest, stored.digest);
+    if (expected.size !== undefined && expected.size !== stored.size) {
+      throw new Fault(
+        "data_loss",
+        `the blob has ${stored.size} bytes where ${expected.size} were promised; fetch it again`,
+      );
+    }
+    this.adopt(path, stored.digest);
+    return stored;
+  }
+
+  /** Moves a synced file whose digest is known into its place. */
+  adopt(path: string, digest: Digest): void {
+    renameSync(path, this.path(digest));
+    this.#syncDirectory();
+  }
+
+  /** A small blob at once. */
+  put(bytes: Uint8Array): Digest {
+    const digest = sha256(bytes);
+    if (this.has(digest)) return digest;
+    const path = join(this.#ingest, `put-${digestHex(digest)}`);
+    writeFileSync(path, bytes, { flush: true });
+    this.adopt(path, digest);
+    return digest;
+  }
+
+  /** A document (manifest, configuration) whole; at most 4 MiB, checked against its digest. */
+  readDocument(digest: Digest): Buffer {
+    const size = this.size(digest);
+    if (size > maxDocumentBytes) {
+      throw new Fault("exhausted", `blob ${digest} has ${size} bytes and is no document`);
+    }
+    const bytes = this.#found(digest, () => readFileSync(this.path(digest)));
+    requireDigest(`blob ${this.path(digest)}`, digest, sha256(bytes));
+    return bytes;
+  }
+
+  async open(digest: Digest): Promise<FileHandle> {
+    try {
+      return await open(this.path(digest), constants.O_RDONLY);
+    } catch (error) {
+      throw missing(digest, error);
+    }
+  }
+
+  async *read(digest: Digest): AsyncGenerator<Uint8Array, void> {
+    await using file = await this.open(digest);
+    for (;;) {
+      const buffer = Buffer.allocUnsafe(readChunk);
+      const { bytesRead } = await file.read(buffer, 0, readChunk);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  }
+
+  delete(digest: Digest): void {
+    rmSync(this.path(digest), { force: true });
+  }
+
+  list(): Digest[] {
+    return readdirSync(this.#blobs)
+      .map((name) => `sha256:${name}`)
+      .filter(isDigest);
+  }
+
+  #found<T>(digest: Digest, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw missing(digest, error);
+    }
+  }
+
+  #syncDirectory(): void {
+    const fd = openSync(this.#blobs, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+}
+
+function missing(digest: Digest, cause: unknown): Fault {
+  return new Fault("not_found", `there is no blob ${digest}`, { about: digest, cause });
+}

@@ -1,0 +1,239 @@
+import { join } from "node:path";
+import { type Clock, Fault, formatTime, isFault } from "#base";
+import {
+  applyChanges,
+  type ChainId,
+  chainIds,
+  type DiffId,
+  encodeDocument,
+  type HistoryEntry,
+  hostPlatform,
+  type ImageConfig,
+  type ImageDefaults,
+  type Manifest,
+  mediaTypes,
+  type Platform,
+  type Reference,
+} from "#image";
+import { type Compression, packBlob, storeStream } from "#layer";
+import type { Snapshotter } from "#snapshot";
+import { ArchiveFiles, layerMediaType } from "./archive-files.ts";
+import type { StoredImage } from "./image-store.ts";
+import type { Lease } from "./lease.ts";
+import { type ContentParts, storeImage } from "./load.ts";
+
+export interface CreationParts extends ContentParts {
+  readonly snapshots: Snapshotter;
+  readonly clock: Clock;
+}
+
+export interface ImportOptions {
+  readonly reference?: Reference | undefined;
+  /** For the history; "Imported from -" when absent. */
+  readonly message?: string | undefined;
+  /** Instructions for the configuration, as `applyChanges` takes them. */
+  readonly changes?: readonly string[];
+  readonly platform?: Platform | undefined;
+  /** Bytes of the archive unpacked so far. */
+  readonly onProgress?: (bytes: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const maxArchive = 2 ** 40;
+
+/** Makes an image of one layer from the tar of a root file system (plain, gzip or zstd). */
+export async function importTree(
+  parts: CreationParts,
+  archive: AsyncIterable<Uint8Array>,
+  options: ImportOptions,
+): Promise<StoredImage> {
+  const defaults = applyChanges({}, options.changes ?? []);
+  await using lease = parts.collector.lease();
+  await using workspace = await parts.blobs.workspace();
+  const path = join(workspace.path, "layer");
+  const { onProgress, signal } = options;
+  const blob = await storeStream(archive, { path, limit: maxArchive }, signal ? { signal } : {});
+  const run = { lease, signal, ...(onProgress && { onProgress }) };
+  const { diffId } = await parts.unpacker.unpackFirst(path, run);
+  const { mediaType } = new ArchiveFiles([
+    { name: "layer", type: "file", linkName: "", file: { path, ...blob } },
+  ]).get("layer");
+  lease.holdBlob(blob.digest);
+  if (!parts.blobs.has(blob.digest)) parts.blobs.adopt(path, blob.digest);
+  const comment = options.message ?? "Imported from -";
+  return await storeNew(parts, lease, {
+    layers: [{ mediaType, digest: blob.digest, size: blob.size }],
+    diffIds: [diffId],
+    defaults,
+    history: [{ comment }],
+    reference: options.reference,
+    platform: options.platform,
+  });
+}
+
+export interface TreeOptions {
+  /**
+   * The root file system. It becomes the image's layer by a rename and is gone from
+   * here, whether that succeeds or the same layer was there already; after a Fault
+   * it may still be there.
+   */
+  readonly directory: string;
+  readonly config: ImageDefaults;
+  readonly reference?: Reference | undefined;
+  readonly history?: Pick<HistoryEntry, "created_by" | "comment">;
+  /**
+   * Nanoseconds since the epoch: the time of creation, and the latest that a file may
+   * have (SOURCE_DATE_EPOCH). With it the same tree gives the same image. Absent: now.
+   */
+  readonly created?: bigint | undefined;
+  /** Bytes packed so far. */
+  readonly onProgress?: (bytes: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * zstd at level 1. Measured for 105 MB of libraries and 82 MB of small files, packed,
+ * hashed and synced: 0.40 and 0.50 s, against 0.48 and 0.98 s uncompressed (there is
+ * more to write) and 3 to 5 s with gzip, at 38 % of the size. Docker reads it since
+ * version 23, Podman since 3, containerd since 1.5.
+ */
+const blobCompression: Compression = "zstd";
+
+/** Makes an image of one layer from a directory without unpacking anything again. */
+export async function createImageFromTree(
+  parts: CreationParts,
+  options: TreeOptions,
+): Promise<StoredImage> {
+  const { directory, created, onProgress, signal } = options;
+  await using lease = parts.collector.lease();
+  await using workspace = await parts.blobs.workspace();
+  const path = join(workspace.path, "layer");
+  const clamp = created === undefined ? {} : { latest: created, touch: true };
+  const packed = await packBlob(
+    {
+      ...clamp,
+      directory,
+      mode: "tree",
+      includeRoot: true,
+      blob: { path, compression: blobCompression },
+    },
+    { ...(onProgress && { onProgress }), ...(signal && { signal }) },
+  );
+  lease.holdBlob(packed.digest);
+  const chain = packed.diffId as unknown as ChainId;
+  lease.holdLayer(chain);
+  if (!parts.blobs.has(packed.digest)) parts.blobs.adopt(path, packed.digest);
+  await adoptTree(parts, chain, { directory, size: packed.size });
+  return await storeNew(parts, lease, {
+    layers: [
+      { mediaType: layerMediaType(blobCompression), digest: packed.digest, size: packed.blobSize },
+    ],
+    diffIds: [packed.diffId],
+    defaults: options.config,
+    history: [options.history ?? {}],
+    reference: options.reference,
+    created,
+  });
+}
+
+/** A tree elsewhere, or of a layer that is here already, is left to be unpacked from the blob. */
+async function adoptTree(
+  { snapshots }: CreationParts,
+  chain: ChainId,
+  content: { readonly directory: string; readonly size: number },
+): Promise<void> {
+  try {
+    await snapshots.adopt(chain, undefined, content);
+  } catch (error) {
+    const isElsewhere = isFault(error) && error.errno === "EXDEV";
+    if (!isElsewhere && !isFault(error, "exists")) throw error;
+  }
+}
+
+export interface UpperOptions extends Omit<TreeOptions, "directory"> {
+  /** The upper directory of a container's snapshot; it stays as it is. */
+  readonly upper: string;
+  readonly base: StoredImage | undefined;
+}
+
+/** Makes an image of a base and what a container changed (`docker commit`). */
+export async function createImageFromUpper(
+  parts: CreationParts,
+  { upper, base, created, ...options }: UpperOptions,
+): Promise<StoredImage> {
+  await using lease = parts.collector.lease();
+  for (const { blob, chainId } of base?.layers ?? []) {
+    lease.holdBlob(blob.digest);
+    lease.holdLayer(chainId);
+  }
+  await using workspace = await parts.blobs.workspace();
+  const path = join(workspace.path, "layer");
+  const packed = await packBlob(
+    {
+      directory: upper,
+      mode: "upper",
+      includeRoot: false,
+      ...(created !== undefined && { latest: created }),
+      blob: { path, compression: blobCompression },
+    },
+    options.signal ? { signal: options.signal } : {},
+  );
+  lease.holdBlob(packed.digest);
+  if (!parts.blobs.has(packed.digest)) parts.blobs.adopt(path, packed.digest);
+  const layer = {
+    mediaType: layerMediaType(blobCompression),
+    digest: packed.digest,
+    size: packed.blobSize,
+  };
+  return await storeNew(parts, lease, {
+    layers: [...(base?.manifest.layers ?? []), layer],
+    diffIds: [...(base?.config.rootfs.diff_ids ?? []), packed.diffId],
+    defaults: options.config,
+    history: [...(base?.config.history ?? []), options.history ?? {}],
+    reference: options.reference,
+    created,
+  });
+}
+
+interface NewImage {
+  readonly layers: Manifest["layers"];
+  readonly diffIds: readonly DiffId[];
+  readonly defaults: ImageDefaults;
+  /** The last entry is the new layer's and gets the time. */
+  readonly history: readonly HistoryEntry[];
+  readonly reference: Reference | undefined;
+  readonly platform?: Platform | undefined;
+  readonly created?: bigint | undefined;
+}
+
+async function storeNew(parts: CreationParts, lease: Lease, image: NewImage): Promise<StoredImage> {
+  const { diffIds, defaults, layers, reference } = image;
+  if (chainIds(diffIds).length > 500)
+    throw new Fault("exhausted", "the image would have more than 500 layers");
+  const created = formatTime(image.created ?? parts.clock.now());
+  const { os, architecture, variant } = image.platform ?? hostPlatform();
+  const last = { created, ...image.history.at(-1) };
+  const config: ImageConfig = {
+    architecture,
+    ...(variant !== undefined && { variant }),
+    os,
+    created,
+    config: defaults,
+    rootfs: { type: "layers", diff_ids: diffIds },
+    history: [...image.history.slice(0, -1), last],
+  };
+  const configBytes = encodeDocument(config);
+  const digest = parts.blobs.put(configBytes);
+  lease.holdBlob(digest);
+  const manifest: Manifest = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    config: { mediaType: mediaTypes.config, digest, size: configBytes.length },
+    layers,
+  };
+  return await storeImage(
+    parts,
+    { manifestBytes: encodeDocument(manifest), references: reference ? [reference] : [] },
+    { lease },
+  );
+}

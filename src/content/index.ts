@@ -1,0 +1,23 @@
+/**
+ * content: blobs, images, and how both come and go.
+ *
+ * Blobs are files named by their sha256, verified before they get the name. An image
+ * is a manifest, a configuration (its digest is the image's id) and layers, which are
+ * unpacked once into snapshots by chain id and shared. Archives (docker save, OCI
+ * layout) are loaded and saved; trees become images. Leases keep what is being made
+ * from being collected. It mounts nothing and knows no containers: who removes an
+ * image says who uses it. Life cycle: `openContent`, which settles what a crash left.
+ */
+
+export { Content, type ContentOptions, openContent } from "./content.ts";
+export type { ImportOptions, TreeOptions, UpperOptions } from "./create-image.ts";
+export type {
+  ImageRemoval,
+  ImageStore,
+  ImageUser,
+  RemoveOptions,
+  StoredImage,
+  StoredLayer,
+} from "./image-store.ts";
+export type { Lease } from "./lease.ts";
+export type { LoadedImage, LoadOptions } from "./load.ts";

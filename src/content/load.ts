@@ -1,0 +1,85 @@
+import { Fault } from "#base";
+import { type Descriptor, type Digest, familiarString, type Platform, parseManifest } from "#image";
+import { explodeArchive } from "#layer";
+import { ArchiveFiles } from "./archive-files.ts";
+import { type ArchivedImage, readArchiveIndex } from "./archive-index.ts";
+import type { BlobStore } from "./blob-store.ts";
+import type { ImageStore, StoredImage } from "./image-store.ts";
+import type { Collector, Lease } from "./lease.ts";
+import type { Unpacker } from "./unpack.ts";
+
+/** What load and make share. */
+export interface ContentParts {
+  readonly blobs: BlobStore;
+  readonly images: ImageStore;
+  readonly collector: Collector;
+  readonly unpacker: Unpacker;
+}
+
+export interface LoadOptions {
+  /** Of images for several, the one for this; absent: the host's. */
+  readonly platform?: Platform | undefined;
+  /** Bytes of one layer (of `total`, compressed) unpacked so far. */
+  readonly onProgress?: (layer: Digest, current: number, total: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface LoadedImage {
+  readonly image: StoredImage;
+  /** The names it was given, familiar; none when the archive has none. */
+  readonly tags: readonly string[];
+}
+
+const limits = { entries: 200_000 };
+
+/**
+ * Stores all images of an archive (docker save, OCI layout; plain, gzip or zstd).
+ * Each image is complete before it is named; when one fails, those before it stay
+ * and nothing of it does.
+ */
+export async function loadArchive(
+  parts: ContentParts,
+  archive: AsyncIterable<Uint8Array>,
+  options: LoadOptions = {},
+): Promise<readonly LoadedImage[]> {
+  await using workspace = await parts.blobs.workspace();
+  const { signal } = options;
+  const request = { directory: workspace.path, limits, expansion: {} };
+  const members = await explodeArchive(archive, request, signal ? { signal } : {});
+  const found = readArchiveIndex(new ArchiveFiles(members), options.platform);
+  if (found.length === 0) throw new Fault("invalid", "the archive holds no images");
+  const loaded: LoadedImage[] = [];
+  for (const each of found) loaded.push(await loadImage(parts, each, options));
+  return loaded;
+}
+
+async function loadImage(
+  parts: ContentParts,
+  archived: ArchivedImage,
+  options: LoadOptions,
+): Promise<LoadedImage> {
+  await using lease = parts.collector.lease();
+  for (const { path, digest } of archived.files) {
+    lease.holdBlob(digest);
+    // The same file may stand for several layers, or have come with an image before.
+    if (!parts.blobs.has(digest)) parts.blobs.adopt(path, digest);
+  }
+  const image = await storeImage(parts, archived, { ...options, lease });
+  return { image, tags: archived.references.map(familiarString) };
+}
+
+/** Unpacks an image whose configuration and layers are held blobs already, and stores it. */
+export async function storeImage(
+  parts: ContentParts,
+  image: Pick<ArchivedImage, "manifestBytes" | "references">,
+  { lease, onProgress, signal }: LoadOptions & { readonly lease: Lease },
+): Promise<StoredImage> {
+  const manifest = parseManifest(image.manifestBytes);
+  const digest = parts.blobs.put(image.manifestBytes);
+  lease.holdBlob(digest);
+  const config = parts.images.readConfig(manifest.config.digest);
+  const report = (layer: Descriptor, bytes: number) =>
+    onProgress?.(layer.digest, bytes, layer.size);
+  const size = await parts.unpacker.unpack({ manifest, config, lease, signal, onProgress: report });
+  return parts.images.put({ digest, manifest, size }, image.references);
+}

@@ -1,0 +1,125 @@
+import {
+  canonicalString,
+  type Descriptor,
+  type Digest,
+  digestHex,
+  encodeDocument,
+  mediaTypes,
+  parseReference,
+} from "#image";
+import { type TarHeader, TarWriter } from "#tar";
+import type { BlobStore } from "./blob-store.ts";
+import type { StoredImage } from "./image-store.ts";
+
+/** An image with the names it shall have in the archive. */
+export interface SavedImage {
+  readonly image: StoredImage;
+  /** Familiar. */
+  readonly tags: readonly string[];
+}
+
+const file: Omit<TarHeader, "name" | "size"> = {
+  type: "file",
+  mode: 0o644,
+  uid: 0,
+  gid: 0,
+  mtime: 0n,
+  linkName: "",
+};
+
+/**
+ * An archive as Docker writes it since version 25: an OCI layout, and manifest.json
+ * beside it for `docker load`. The same images always give the same bytes. Layers
+ * stay as they are stored (Docker unpacks gzip and zstd by itself).
+ */
+export async function* saveArchive(
+  blobs: BlobStore,
+  images: readonly SavedImage[],
+): AsyncGenerator<Uint8Array, void> {
+  let ready: Uint8Array[] = [];
+  const writer = new TarWriter((bytes) => ready.push(bytes.slice()));
+  const take = () => {
+    const taken = ready;
+    ready = [];
+    return taken;
+  };
+  for (const name of ["blobs/", "blobs/sha256/"]) {
+    writer.entry({ ...file, name, type: "directory", mode: 0o755, size: 0 });
+  }
+  const digests = new Set(images.flatMap(({ image }) => blobsOf(image)));
+  for (const digest of [...digests].sort()) {
+    writer.entry({ ...file, name: blobName(digest), size: blobs.size(digest) });
+    for await (const chunk of blobs.read(digest)) {
+      writer.data(chunk);
+      yield* take();
+    }
+  }
+  const document = (name: string, value: object) => {
+    const bytes = encodeDocument(value);
+    writer.entry({ ...file, name, size: bytes.length }, bytes);
+  };
+  document("index.json", layoutIndex(images));
+  document("manifest.json", images.map(dockerEntry));
+  document("oci-layout", { imageLayoutVersion: "1.0.0" });
+  document("repositories", repositories(images));
+  writer.finish();
+  yield* take();
+}
+
+function blobsOf({ digest, manifest }: StoredImage): Digest[] {
+  return [digest, manifest.config.digest, ...manifest.layers.map((layer) => layer.digest)];
+}
+
+function blobName(digest: Digest): string {
+  return `blobs/sha256/${digestHex(digest)}`;
+}
+
+function layoutIndex(images: readonly SavedImage[]): object {
+  const manifests = images.flatMap(({ image, tags }): Descriptor[] => {
+    const descriptor = {
+      mediaType: image.manifest.mediaType,
+      digest: image.digest,
+      size: image.manifestSize,
+    };
+    if (tags.length === 0) return [descriptor];
+    return tags.map((tag) => {
+      const reference = parseReference(tag);
+      const annotations = {
+        "io.containerd.image.name": canonicalString(reference),
+        "org.opencontainers.image.ref.name": reference.tag ?? "latest",
+      };
+      return { ...descriptor, annotations };
+    });
+  });
+  return { schemaVersion: 2, mediaType: mediaTypes.index, manifests };
+}
+
+function dockerEntry({ image, tags }: SavedImage): object {
+  return {
+    Config: blobName(image.manifest.config.digest),
+    RepoTags: tags.length > 0 ? tags : null,
+    Layers: image.manifest.layers.map(({ digest }) => blobName(digest)),
+    LayerSources: Object.fromEntries(
+      image.layers.map(({ diffId, blob }) => [
+        diffId,
+        { mediaType: blob.mediaType, size: blob.size, digest: blob.digest },
+      ]),
+    ),
+  };
+}
+
+/** For readers older than manifest.json: repository, tag, uppermost layer. */
+function repositories(images: readonly SavedImage[]): object {
+  const found = new Map<string, Map<string, string>>();
+  for (const { image, tags } of images) {
+    const top = image.layers.at(-1);
+    for (const text of top ? tags : []) {
+      const colon = text.lastIndexOf(":");
+      const name = text.slice(0, colon);
+      const repository = found.get(name) ?? new Map<string, string>();
+      if (top) repository.set(text.slice(colon + 1), digestHex(top.diffId));
+      found.set(name, repository);
+    }
+  }
+  return Object.fromEntries([...found].map(([name, tags]) => [name, Object.fromEntries(tags)]));
+}
