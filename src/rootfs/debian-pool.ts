@@ -15,9 +15,9 @@ interface Pending {
 export class DebianPool implements AsyncDisposable {
   readonly #size: number;
   readonly #queue: Pending[] = [];
-  readonly #idle: Worker[] = [];
+  #idle: Worker[] = [];
   readonly #ends: Promise<void>[] = [];
-  readonly #workers: Worker[] = [];
+  readonly #workers = new Set<Worker>();
   readonly #current = new Map<Worker, Pending>();
   #nextId = 0;
   #closed = false;
@@ -47,10 +47,10 @@ export class DebianPool implements AsyncDisposable {
   }
 
   #start(): Worker | undefined {
-    if (this.#workers.length >= this.#size) return undefined;
+    if (this.#workers.size >= this.#size) return undefined;
     const worker = new Worker(new URL("./debian-worker.ts", import.meta.url));
     const end = Promise.withResolvers<void>();
-    this.#workers.push(worker);
+    this.#workers.add(worker);
     this.#ends.push(end.promise);
     worker.addEventListener("message", (event: MessageEvent<Answer>) => {
       const pending = this.#current.get(worker);
@@ -71,14 +71,18 @@ export class DebianPool implements AsyncDisposable {
     return worker;
   }
 
+  /** A thread is gone: its job fails, and those that wait get another thread. */
   #lose(worker: Worker, why: string): void {
     const pending = this.#current.get(worker);
     this.#current.delete(worker);
+    this.#workers.delete(worker);
+    this.#idle = this.#idle.filter((other) => other !== worker);
     pending?.reject(
       this.#closed
         ? new Fault("canceled", "canceled")
         : new Fault("internal", `the thread that did ${pending.request.name} failed: ${why}`),
     );
+    if (!this.#closed) this.#dispatch();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -20,6 +20,8 @@ export interface DebootstrapOptions {
   readonly keyring?: string;
   /** Debian's name of an architecture; absent: this machine's. */
   readonly architecture?: string;
+  /** Refuse an index past its Valid-Until; absent: as the host's apt does. */
+  readonly checkValidUntil?: boolean;
   /** Keeps downloads between runs. */
   readonly cacheDir: string;
   /** An existing directory of the caller's; the tree is made in it. */

@@ -33,6 +33,7 @@ export async function findOrigin(options: {
   readonly suite: string;
   readonly mirror?: string;
   readonly keyring?: string;
+  readonly checkValidUntil?: boolean;
 }): Promise<Origin> {
   const { suite } = options;
   const host = options.mirror === undefined ? await hostMirror() : undefined;
@@ -51,7 +52,8 @@ export async function findOrigin(options: {
   return {
     repositories,
     keyring: await loadKeyring(options.keyring ?? host?.signedBy ?? (await debianKeyring())),
-    checkValidUntil: host?.checkValidUntil ?? (await checksValidUntil("/etc/apt")),
+    checkValidUntil:
+      options.checkValidUntil ?? host?.checkValidUntil ?? (await checksValidUntil("/etc/apt")),
   };
 }
 
