@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { createApiServer } from "#api";
@@ -36,6 +36,9 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     const server = createApiServer({ engine, log, version, ownerOf, describePlan: renderPlan });
     await server.listen(socket, { mode: 0o660 });
     scope.defer(() => server.close());
+    const pidFile = join(places.runRoot, "engine.pid");
+    writeFileSync(pidFile, `${process.pid}\n`);
+    scope.defer(() => rmSync(pidFile, { force: true }));
     log.info("serving", { socket, version, pid: process.pid });
     const signal = await untilSignal();
     log.info("stopping; containers go on", { signal });
