@@ -18,16 +18,16 @@ docker:x:999:me
 };
 
 test.each([
-  ["", { uid: 0, gid: 0, additionalGids: [10], home: "/root" }],
-  ["0", { uid: 0, gid: 0, additionalGids: [10], home: "/root" }],
-  ["me", { uid: 1000, gid: 1001, additionalGids: [5, 999], home: "/home/me" }],
-  ["1000", { uid: 1000, gid: 1001, additionalGids: [5, 999], home: "/home/me" }],
-  ["me:tty", { uid: 1000, gid: 5, additionalGids: [], home: "/home/me" }],
-  ["me:77", { uid: 1000, gid: 77, additionalGids: [], home: "/home/me" }],
-  ["5000", { uid: 5000, gid: 0, additionalGids: [], home: "/" }],
-  ["5000:6000", { uid: 5000, gid: 6000, additionalGids: [], home: "/" }],
+  ["", { uid: 0, gid: 0, additionalGids: [0, 10], home: "/root" }],
+  ["0", { uid: 0, gid: 0, additionalGids: [0, 10], home: "/root" }],
+  ["me", { uid: 1000, gid: 1001, additionalGids: [1001, 5, 999], home: "/home/me" }],
+  ["1000", { uid: 1000, gid: 1001, additionalGids: [1001, 5, 999], home: "/home/me" }],
+  ["me:tty", { uid: 1000, gid: 5, additionalGids: [5], home: "/home/me" }],
+  ["me:77", { uid: 1000, gid: 77, additionalGids: [77], home: "/home/me" }],
+  ["5000", { uid: 5000, gid: 0, additionalGids: [0], home: "/" }],
+  ["5000:6000", { uid: 5000, gid: 6000, additionalGids: [6000], home: "/" }],
   // A name of digits comes before the number, as in runc.
-  ["4242", { uid: 7, gid: 8, additionalGids: [], home: "/odd" }],
+  ["4242", { uid: 7, gid: 8, additionalGids: [8], home: "/odd" }],
 ])("%p", (user, expected) => {
   expect(resolveUser(user, files)).toEqual(expected);
 });
@@ -44,10 +44,12 @@ test.each([
 
 test("an image without the files knows numbers only", () => {
   const none = { passwd: "", group: "" };
-  expect(resolveUser("12:13", none)).toEqual({ uid: 12, gid: 13, additionalGids: [], home: "/" });
+  expect(resolveUser("12:13", none)).toEqual({ uid: 12, gid: 13, additionalGids: [13], home: "/" });
   expect(() => resolveUser("root", none)).toThrow("unable to find user root");
 });
 
 test("groups given by name and number are added", () => {
-  expect(resolveUser("me", files, ["wheel", "4000"]).additionalGids).toEqual([5, 999, 10, 4000]);
+  expect(resolveUser("me", files, ["wheel", "4000"]).additionalGids).toEqual([
+    1001, 5, 999, 10, 4000,
+  ]);
 });

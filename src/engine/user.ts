@@ -69,7 +69,8 @@ export function resolveUser(
   const groups = parseGroup(files.group);
   const entry = findUser(wantedUser, parsePasswd(files.passwd));
   const gid = wantedGroup === "" ? entry.gid : findGroup(wantedGroup, groups);
-  const additional = new Set<number>();
+  // As Docker: the first group is among them, so that what denies it to the group stays denied.
+  const additional = new Set<number>([gid]);
   // As Docker: a group given by hand replaces those the user is a member of.
   if (wantedGroup === "" && entry.name !== "") {
     for (const group of groups) if (group.members.includes(entry.name)) additional.add(group.gid);
