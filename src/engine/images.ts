@@ -1,7 +1,122 @@
+import type { StoredImage } from "#content";
+import { type Digest, familiarString, parsePlatform, parseReference, withDefaultTag } from "#image";
 import type { Executor } from "#rootfs";
-import type { Images } from "./contract.ts";
+import type { ImageDetail, ImageSummary, Images, Progress } from "./contract.ts";
+import { imageHistory } from "./image-history.ts";
+import { listImages, pruneImages } from "./image-list.ts";
+import { makeImage } from "./make-image.ts";
 import type { EngineParts } from "./parts.ts";
 
-export function createImages(_parts: EngineParts, _executor: Executor): Images {
-  return {} as Images;
+/** The verbs of images: content with events, and with the containers that use it. */
+export function createImages(parts: EngineParts, executor: Executor): Images {
+  return {
+    list: async (options) => {
+      const counts = countUsers(parts);
+      return listImages(parts, options.filters).map((image) => summarize(image, counts));
+    },
+    get: async (ref) => detail(parts, parts.content.resolve(ref)),
+    history: async (ref) => imageHistory(parts.content.resolve(ref)),
+    tag: async (source, target) => {
+      const image = parts.content.images.tag(source, target);
+      publishImage(parts, "tag", image.id, familiarString(withDefaultTag(parseReference(target))));
+    },
+    remove: (ref, options) => removeImage(parts, ref, options),
+    prune: (filters) => pruneImages(parts, filters, (id) => removeImage(parts, id, unforced)),
+    load: (archive, report) => loadImages(parts, archive, report),
+    save: (refs) => {
+      const stream = parts.content.saveArchive(refs);
+      for (const ref of refs) publishImage(parts, "save", parts.content.resolve(ref).id, ref);
+      return stream;
+    },
+    import: (archive, options, report) => importImage(parts, archive, options, report),
+    make: async (request, report, signal) => {
+      const image = await makeImage(parts, { request, executor, report, signal });
+      publishImage(parts, "import", image.id, request.reference);
+      return image.id;
+    },
+  };
+}
+
+const unforced = { force: false, prune: true };
+
+/** Tells what happened to an image, with the attributes Docker's events have. */
+function publishImage(parts: EngineParts, action: string, id: Digest, name: string): void {
+  const labels = parts.content.findById(id)?.config.config?.Labels ?? {};
+  parts.events.publish("image", action, id, { ...labels, name });
+}
+
+function countUsers(parts: EngineParts): ReadonlyMap<Digest, number> {
+  const counts = new Map<Digest, number>();
+  for (const { imageId } of parts.store.all()) {
+    counts.set(imageId, (counts.get(imageId) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function summarize(image: StoredImage, counts: ReadonlyMap<Digest, number>): ImageSummary {
+  const { id, tags, digests, created, size, config } = image;
+  const labels = config.config?.Labels ?? {};
+  return { id, tags, digests, created, size, labels, containers: counts.get(id) ?? 0 };
+}
+
+function detail(parts: EngineParts, image: StoredImage): ImageDetail {
+  return {
+    ...summarize(image, countUsers(parts)),
+    config: image.config,
+    ...(image.lastTagged !== undefined && { lastTagged: image.lastTagged }),
+  };
+}
+
+const removeImage = async (
+  parts: EngineParts,
+  ref: string,
+  { force }: { readonly force: boolean },
+): ReturnType<Images["remove"]> => {
+  const { id } = parts.content.resolve(ref);
+  const removals = await parts.content.images.remove(ref, {
+    force,
+    usersOf: (image) =>
+      [...parts.store.all()]
+        .filter(({ imageId }) => imageId === image)
+        .map((record) => ({ id: record.id, running: record.state.status === "running" })),
+  });
+  for (const removal of removals) {
+    if ("untagged" in removal) publishImage(parts, "untag", id, id);
+    else if (removal.deleted === id) publishImage(parts, "delete", id, id);
+  }
+  return removals;
+};
+
+async function loadImages(
+  parts: EngineParts,
+  archive: AsyncIterable<Uint8Array>,
+  report: (progress: Progress) => void,
+): ReturnType<Images["load"]> {
+  const loaded = await parts.content.loadArchive(archive, {
+    onProgress: (layer, current, total) =>
+      report({ id: layer.slice(7, 19), status: "Loading layer", current, total }),
+  });
+  for (const { image } of loaded) publishImage(parts, "load", image.id, image.id);
+  return loaded.flatMap(({ image: { id }, tags }) =>
+    tags.length > 0 ? tags.map((tag) => ({ id, tag })) : [{ id }],
+  );
+}
+
+async function importImage(
+  parts: EngineParts,
+  archive: AsyncIterable<Uint8Array>,
+  options: Parameters<Images["import"]>[1],
+  report: (progress: Progress) => void,
+): Promise<Digest> {
+  const { id } = await parts.content.importTree(archive, {
+    changes: options.changes,
+    ...(options.reference !== undefined && {
+      reference: withDefaultTag(parseReference(options.reference)),
+    }),
+    ...(options.message !== undefined && { message: options.message }),
+    ...(options.platform !== undefined && { platform: parsePlatform(options.platform) }),
+    onProgress: (current) => report({ status: "Importing", current }),
+  });
+  publishImage(parts, "import", id, id);
+  return id;
 }

@@ -34,6 +34,16 @@ export class EnginePaths {
     return join(this.container(id), `${id}-json.log`);
   }
 
+  /** Trees in the making; whatever is there at a start is left over. */
+  get work(): string {
+    return join(this.dataRoot, "work");
+  }
+
+  /** Downloads worth keeping. */
+  get cache(): string {
+    return join(this.dataRoot, "cache");
+  }
+
   /** All that a reboot may take. */
   get runContainers(): string {
     return join(this.runRoot, "containers");

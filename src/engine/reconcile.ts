@@ -202,6 +202,9 @@ async function sweep(parts: EngineParts): Promise<void> {
     const path = join(parts.paths.containers, name);
     await attempt(parts, `removing ${path}`, () => rm(path, { recursive: true, force: true }));
   }
+  await attempt(parts, "removing unfinished trees", () =>
+    rm(parts.paths.work, { recursive: true, force: true }),
+  );
   const running = new Set([...parts.live.keys()].map((id) => parts.paths.runContainer(id)));
   for (const name of list(parts.paths.runContainers)) {
     const path = join(parts.paths.runContainers, name);

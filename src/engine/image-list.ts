@@ -1,0 +1,86 @@
+import { isFault } from "#base";
+import type { StoredImage } from "#content";
+import type { Digest } from "#image";
+import type { Filters, ImageDeletion, Images } from "./contract.ts";
+import { booleanFilter, checkFilterKeys, matchesLabels, untilFilter } from "./filters.ts";
+import type { EngineParts } from "./parts.ts";
+
+const known = ["dangling", "label", "before", "since", "until", "reference"];
+
+/** Images as `docker images` chooses them, the newest first. */
+export function listImages(parts: EngineParts, filters: Filters): readonly StoredImage[] {
+  checkFilterKeys(filters, known);
+  const dangling = booleanFilter(filters, "dangling");
+  const until = untilFilter(filters, parts.clock.now());
+  const created = (key: string) =>
+    (filters[key] ?? []).map((ref) => parts.content.resolve(ref).created);
+  const before = Math.min(...created("before"));
+  const since = Math.max(...created("since"));
+  const patterns = (filters.reference ?? []).map(referencePattern);
+  return parts.content.images
+    .list()
+    .filter(
+      (image) =>
+        (dangling === undefined || dangling === isDangling(image)) &&
+        matchesLabels(image.config.config?.Labels ?? {}, filters.label ?? []) &&
+        image.created < before &&
+        image.created > since &&
+        (until === undefined || BigInt(image.created) * 1_000_000_000n < until),
+    )
+    .flatMap((image) => {
+      if (patterns.length === 0) return [image];
+      // As Docker: of an image with several names, those that match are shown.
+      const tags = image.tags.filter((tag) => patterns.some((matches) => matches(tag)));
+      return tags.length > 0 ? [{ ...image, tags }] : [];
+    })
+    .toSorted((a, b) => b.created - a.created);
+}
+
+function isDangling(image: StoredImage): boolean {
+  return image.tags.length === 0;
+}
+
+/** Docker's `reference` filter: a shell pattern for the familiar name, with or without its tag. */
+function referencePattern(pattern: string): (tag: string) => boolean {
+  const source = pattern
+    .slice(0, 512)
+    .replace(/[.+^${}()|\\]/g, "\\$&")
+    .replace(/\*/g, "[^/]*")
+    .replace(/\?/g, "[^/]");
+  const expression = new RegExp(`^(?:${source})$`);
+  return (tag) => expression.test(tag) || expression.test(tag.replace(/:[^:/]*$/, ""));
+}
+
+/** Removes dangling images, or with `dangling=false` all that no container uses. */
+export async function pruneImages(
+  parts: EngineParts,
+  filters: Filters,
+  remove: (id: Digest) => Promise<readonly ImageDeletion[]>,
+): ReturnType<Images["prune"]> {
+  checkFilterKeys(filters, ["dangling", "label", "label!", "until"]);
+  const all = booleanFilter(filters, "dangling") === false;
+  const until = untilFilter(filters, parts.clock.now());
+  const used = new Set([...parts.store.all()].map(({ imageId }) => imageId));
+  const deleted: ImageDeletion[] = [];
+  let bytes = 0;
+  for (const image of parts.content.images.list()) {
+    const labels = image.config.config?.Labels ?? {};
+    const isMeant =
+      !used.has(image.id) &&
+      (all || isDangling(image)) &&
+      (until === undefined || BigInt(image.created) * 1_000_000_000n < until) &&
+      matchesLabels(labels, filters.label ?? []) &&
+      !(filters["label!"] ?? []).some((label) => matchesLabels(labels, [label]));
+    if (!isMeant) continue;
+    try {
+      for (const tag of image.tags.slice(1)) parts.content.images.untag(tag);
+      deleted.push(...(await remove(image.id)));
+      bytes += image.size;
+    } catch (error) {
+      // A container was made of it meanwhile.
+      if (!isFault(error, "conflict") && !isFault(error, "not_found")) throw error;
+    }
+  }
+  parts.events.publish("image", "prune", "", { reclaimed: String(bytes) });
+  return { deleted, bytes };
+}
