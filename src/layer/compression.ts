@@ -8,6 +8,7 @@ import {
   createZstdDecompress,
 } from "node:zlib";
 import { Fault } from "#base";
+import { ZstdFrames } from "./zstd-frames.ts";
 
 export type Compression = "none" | "gzip" | "zstd";
 
@@ -104,10 +105,14 @@ export async function* decompress(
   let inward = 0;
   let outward = 0;
   const counted = async function* (): AsyncGenerator<Uint8Array, void> {
+    // The runtime's zstd takes the end of its input for the end of the data.
+    const frames = compression === "zstd" ? new ZstdFrames() : undefined;
     for await (const chunk of whole) {
       inward += chunk.byteLength;
+      frames?.push(chunk);
       yield chunk;
     }
+    frames?.finish();
   };
   for await (const chunk of through(counted(), decompressor(compression), compression)) {
     outward += chunk.byteLength;
@@ -163,7 +168,26 @@ export function compress(
   source: AsyncIterable<Uint8Array>,
   compression: Compression,
 ): AsyncGenerator<Uint8Array, void> {
-  return through(source, compressor(compression), compression);
+  return through(evenly(source), compressor(compression), compression);
+}
+
+/** What a compressor puts out may depend on how its input is cut. */
+async function* evenly(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  let chunk = Buffer.allocUnsafe(chunkSize);
+  let filled = 0;
+  for await (const bytes of source) {
+    for (let at = 0; at < bytes.byteLength; ) {
+      const some = bytes.subarray(at, at + chunkSize - filled);
+      chunk.set(some, filled);
+      filled += some.byteLength;
+      at += some.byteLength;
+      if (filled < chunkSize) continue;
+      yield chunk;
+      chunk = Buffer.allocUnsafe(chunkSize);
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield chunk.subarray(0, filled);
 }
 
 function compressor(compression: Compression): Transform | undefined {

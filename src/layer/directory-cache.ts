@@ -1,4 +1,4 @@
-import { Fault, isFault } from "#base";
+import { isFault } from "#base";
 import {
   type Fd,
   O_DIRECTORY,
@@ -7,7 +7,6 @@ import {
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
 } from "#kernel";
-import { showName } from "#tar";
 import { pathOf } from "./whiteout.ts";
 
 const maxOpen = 64;
@@ -42,16 +41,8 @@ export class DirectoryCache implements Disposable {
         resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
       });
     } catch (error) {
-      if (isFault(error) && error.errno === "ENOENT") return undefined;
-      if (isFault(error) && error.errno === "ENOTDIR") {
-        throw new Fault(
-          "invalid",
-          `${showName(path)} is not a directory, but something shall be in it`,
-          {
-            cause: error,
-          },
-        );
-      }
+      if (isFault(error) && (error.errno === "ENOENT" || error.errno === "ENOTDIR"))
+        return undefined;
       throw error;
     }
     this.#open.set(path, fd);

@@ -1,0 +1,497 @@
+import { afterAll, beforeEach, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import { collect, Fault } from "#base";
+import { fstatat, getXattr, O_DIRECTORY, openat2 } from "#kernel";
+import { applyLayer, diffLayer, packBlob, packTree } from "#layer";
+import {
+  describeTree,
+  streamOf,
+  type TarMember,
+  tarOf,
+  temporaryDirectory,
+} from "../support/tree.ts";
+
+const scratch = temporaryDirectory("layer");
+const target = join(scratch.path, "target");
+const outside = join(scratch.path, "outside");
+afterAll(() => scratch[Symbol.dispose]());
+beforeEach(() => {
+  for (const path of [target, outside]) {
+    rmSync(path, { recursive: true, force: true });
+    mkdirSync(path);
+  }
+  writeFileSync(join(outside, "precious"), "untouched");
+});
+
+const apply = (members: readonly TarMember[] | Buffer, more: object = {}) =>
+  applyLayer({
+    source: { stream: streamOf(Buffer.isBuffer(members) ? members : tarOf(members), 5000) },
+    target,
+    ...more,
+  });
+
+async function fault(work: Promise<unknown>): Promise<Fault> {
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof Fault) return error;
+  throw new Error(`no fault but ${String(error)}`);
+}
+
+const everything: readonly TarMember[] = [
+  { name: "./", type: "directory", mode: 0o751, mtime: 1_111_111_111_000_000_001n },
+  {
+    name: "bin/",
+    type: "directory",
+    mode: 0o1777,
+    uid: 7,
+    gid: 8,
+    mtime: 1_234_567_890_123_456_789n,
+  },
+  {
+    name: "bin/su",
+    content: "suid",
+    mode: 0o4755,
+    uid: 1,
+    gid: 2,
+    mtime: 1_600_000_000_000_000_123n,
+  },
+  {
+    name: "bin/cap",
+    content: "cap",
+    mode: 0o755,
+    uid: 3,
+    xattrs: new Map([
+      ["security.capability", Buffer.from("0100000200040000000000000000000000000000", "hex")],
+      ["user.note", Buffer.from("x")],
+    ]),
+  },
+  { name: "bin/again", type: "hardlink", linkName: "./bin/su" },
+  {
+    name: "bin/link",
+    type: "symlink",
+    linkName: "/etc/passwd",
+    uid: 9,
+    gid: 9,
+    mtime: 5_000_000_001n,
+  },
+  { name: "dev/null", type: "character", device: { major: 1, minor: 3 }, mode: 0o666 },
+  { name: "dev/loop", type: "block", device: { major: 7, minor: 300 }, mode: 0o660, gid: 6 },
+  { name: "run/fifo", type: "fifo", mode: 0o600 },
+  { name: "n\xff\xe9", content: "no text", mtime: -1_500_000_000n },
+  { name: `${"d".repeat(200)}/${"e".repeat(200)}`, content: "long" },
+  { name: "empty", content: "" },
+];
+
+test("a layer is unpacked with all it says, from any compression, and its diff id is told", async () => {
+  const plain = tarOf(everything);
+  const digest = `sha256:${createHash("sha256").update(plain).digest("hex")}`;
+  const seen: string[][] = [];
+  for (const bytes of [plain, gzipSync(plain), zstdCompressSync(plain)]) {
+    rmSync(target, { recursive: true });
+    mkdirSync(target);
+    const result = await apply(bytes);
+    expect(result as object).toEqual({
+      diffId: digest,
+      size: 18,
+      entries: 12,
+      tarSize: plain.length,
+    });
+    const tree = describeTree(target).map((line) => line.replace(/^(\/(dev|run|d{200})) .*/, "$1"));
+    seen.push(tree);
+  }
+  expect(seen[1]).toEqual(seen[0] as string[]);
+  expect(seen[2]).toEqual(seen[0] as string[]);
+  expect(seen[0]?.slice(0, 5)).toEqual([
+    "/ 40751 0:0 1111111111000000001 ",
+    "/bin 41777 7:8 1234567890123456789 ",
+    '/bin/again 104755 1:2 1600000000000000123 "suid"4',
+    '/bin/cap 100755 3:0 1000000000 "cap"3 security.capability=0100000200040000000000000000000000000000 user.note=78',
+    "/bin/link 120777 9:9 5000000001 -> /etc/passwd",
+  ]);
+  expect(seen[0]?.join("\n")).toContain("/dev/loop 60660 0:6 1000000000 7:300");
+  expect(seen[0]?.join("\n")).toContain("/run/fifo 10600 0:0 1000000000");
+  expect(readdirSync(target, { encoding: "latin1" })).toContain("n\xff\xe9");
+  expect(lstatSync(join(target, "bin/su")).ino).toBe(lstatSync(join(target, "bin/again")).ino);
+});
+
+test("packing what was unpacked gives the same tree again, the same bytes each time", async () => {
+  await apply(everything);
+  const first = await collect(packTree(target, { includeRoot: true }), 1 << 24, "tar");
+  const second = await collect(packTree(target, { includeRoot: true }), 1 << 24, "tar");
+  expect(first.equals(second)).toBe(true);
+  const copy = join(scratch.path, "copy");
+  mkdirSync(copy);
+  await applyLayer({ source: { stream: streamOf(first) }, target: copy });
+  expect(describeTree(copy)).toEqual(describeTree(target));
+  rmSync(copy, { recursive: true });
+});
+
+test("GNU tar agrees about a real tree", async () => {
+  mkdirSync(join(target, "t"));
+  execFileSync("cp", ["-a", "/etc", join(target, "t")]);
+  const blob = join(scratch.path, "gnu.tar");
+  execFileSync("tar", ["--xattrs", "-C", target, "-cf", blob, "t"]);
+  rmSync(join(target, "t"), { recursive: true });
+  await applyLayer({ source: { path: blob }, target });
+  execFileSync("tar", ["-C", target, "-df", blob]);
+  const ours = join(scratch.path, "ours.tar");
+  await packBlob({
+    directory: target,
+    mode: "tree",
+    includeRoot: false,
+    blob: { path: ours, compression: "gzip" },
+  });
+  execFileSync("tar", ["-C", target, "-dzf", ours]);
+});
+
+/** What each must not reach: the directory beside the target. */
+test.each<[string, readonly TarMember[], string]>([
+  ["a name with ..", [{ name: "../outside/precious", content: "x" }], "leads out"],
+  ["a name with .. further in", [{ name: "a/../../outside/precious", content: "x" }], "leads out"],
+  [
+    "a hard link to outside",
+    [{ name: "l", type: "hardlink", linkName: "../outside/precious" }],
+    "leads out",
+  ],
+  [
+    "a hard link to the host",
+    [{ name: "l", type: "hardlink", linkName: "/etc/passwd" }],
+    "which the archive has not made",
+  ],
+  [
+    "a hard link to a directory",
+    [
+      { name: "d/", type: "directory" },
+      { name: "l", type: "hardlink", linkName: "d" },
+    ],
+    "hard link",
+  ],
+  [
+    "a hard link through a link",
+    [
+      { name: "s", type: "symlink", linkName: "../outside" },
+      { name: "l", type: "hardlink", linkName: "s/precious" },
+    ],
+    "hard link",
+  ],
+  ["a file that is the root", [{ name: ".", content: "x" }], "the root is a file"],
+  [
+    "a file in a file",
+    [
+      { name: "f", content: "x" },
+      { name: "f/g", content: "x" },
+    ],
+    "is not a directory",
+  ],
+  ["a whiteout of ..", [{ name: ".wh..." }], "whiteout of nothing"],
+  ["a whiteout of nothing", [{ name: "d/.wh." }], "whiteout of nothing"],
+  ["a file in a whiteout", [{ name: ".wh.x/y", content: "x" }], "cannot be a directory"],
+  ["a symbolic link to nothing", [{ name: "l", type: "symlink", linkName: "" }], "leads nowhere"],
+])("%s is refused", async (_, members, message) => {
+  const error = await fault(apply(members));
+  expect(error.code).toBe("invalid");
+  expect(error.message).toContain(message);
+  expect(error.message).toContain("extracting");
+  expect(readFileSync(join(outside, "precious"), "utf8")).toBe("untouched");
+});
+
+test("links are followed inside the root only", async () => {
+  await apply([
+    { name: "etc/", type: "directory" },
+    { name: "abs", type: "symlink", linkName: "/etc" },
+    { name: "abs/written", content: "inside" },
+    { name: "up", type: "symlink", linkName: "../../../../etc" },
+    { name: "up/too", content: "inside" },
+    { name: "host", type: "symlink", linkName: outside },
+    { name: "file", type: "symlink", linkName: join(outside, "precious") },
+    { name: "file", content: "replaced" },
+    { name: "up", type: "directory" },
+    { name: "up/new", content: "no link any more" },
+  ]);
+  expect(readdirSync(join(target, "etc")).sort()).toEqual(["too", "written"]);
+  expect(readFileSync(join(target, "file"), "utf8")).toBe("replaced");
+  expect(readdirSync(join(target, "up"))).toEqual(["new"]);
+  const through = await fault(
+    apply([
+      { name: "host", type: "symlink", linkName: outside },
+      { name: "host/precious", content: "x" },
+    ]),
+  );
+  expect(through.code).toBe("invalid");
+  expect(readFileSync(join(outside, "precious"), "utf8")).toBe("untouched");
+  expect(existsSync("/etc/written")).toBe(false);
+});
+
+test("times of directories are set inside the root, whatever stands on the way", async () => {
+  const before = lstatSync(outside).mtimeMs;
+  await apply([
+    { name: "sub/", type: "directory" },
+    { name: "sub/deep/", type: "directory", mtime: 77_000_000_000n },
+    { name: "sub", type: "symlink", linkName: outside },
+    { name: "outside/", type: "directory", mtime: 99_000_000_000n },
+  ]);
+  expect(lstatSync(outside).mtimeMs).toBe(before);
+  expect(lstatSync(join(target, "outside")).mtimeMs).toBe(99_000);
+});
+
+test("later members replace earlier ones of any kind", async () => {
+  const kinds: readonly TarMember[] = [
+    { name: "x", content: "file" },
+    { name: "x", type: "symlink", linkName: "y" },
+    { name: "x/", type: "directory" },
+    { name: "x/child", content: "c" },
+    { name: "x", type: "fifo" },
+    { name: "x", type: "character", device: { major: 1, minor: 5 } },
+    { name: "x/", type: "directory", mode: 0o700 },
+    { name: "x/", type: "directory", mode: 0o711 },
+    { name: "x", content: "last" },
+    { name: "y", type: "hardlink", linkName: "x" },
+    { name: "y", type: "hardlink", linkName: "x" },
+    { name: "x", type: "hardlink", linkName: "x" },
+  ];
+  await apply(kinds);
+  expect(readFileSync(join(target, "x"), "utf8")).toBe("last");
+  expect(readdirSync(target).sort()).toEqual(["x", "y"]);
+});
+
+function isWhiteoutAt(path: string): boolean {
+  const stat = fstatat(undefined, path, false);
+  return (stat.mode & 0o170000) === 0o020000 && stat.rdev.major === 0 && stat.rdev.minor === 0;
+}
+
+function isOpaque(path: string): boolean {
+  using directory = openat2(undefined, path, { flags: O_DIRECTORY });
+  return getXattr(directory, "", "trusted.overlay.opaque")?.toString() === "y";
+}
+
+test("whiteouts take overlayfs's form, and hide only what is below", async () => {
+  await apply([
+    { name: "gone/.wh.file" },
+    { name: "opq/.wh..wh..opq" },
+    { name: "opq/new", content: "n" },
+    { name: "both", content: "mine" },
+    { name: ".wh.both" },
+    { name: ".wh.later" },
+    { name: "later/", type: "directory" },
+    { name: "later/in", content: "x" },
+    { name: ".wh.implied" },
+    { name: "implied/in", content: "x" },
+    { name: "kept/in", content: "x" },
+    { name: ".wh.kept" },
+    { name: ".wh.twice" },
+    { name: ".wh.twice" },
+    { name: ".wh.then" },
+    { name: "then", content: "file" },
+    { name: ".wh..wh.plnk/", type: "directory" },
+    { name: ".wh..wh.aufs", content: "" },
+    { name: "\xff/.wh.\xfe" },
+  ]);
+  expect(isWhiteoutAt(join(target, "gone/file"))).toBe(true);
+  expect(isOpaque(join(target, "opq"))).toBe(true);
+  expect(readFileSync(join(target, "both"), "utf8")).toBe("mine");
+  expect(readFileSync(join(target, "then"), "utf8")).toBe("file");
+  expect(["later", "implied", "kept"].map((name) => isOpaque(join(target, name)))).toEqual([
+    true,
+    true,
+    true,
+  ]);
+  expect(isWhiteoutAt(join(target, "twice"))).toBe(true);
+  expect(readdirSync(target).filter((name) => name.startsWith(".wh."))).toEqual([]);
+
+  const layer = await collect(diffLayer(target), 1 << 24, "tar");
+  const names = execFileSync("tar", ["-tf", "-"], { input: layer }).toString().split("\n");
+  for (const name of [
+    "gone/.wh.file",
+    "opq/.wh..wh..opq",
+    "later/.wh..wh..opq",
+    ".wh.twice",
+    "both",
+  ]) {
+    expect(names).toContain(name);
+  }
+  const again = join(scratch.path, "again");
+  mkdirSync(again);
+  await applyLayer({ source: { stream: streamOf(layer) }, target: again });
+  const withoutTimes = (path: string) =>
+    describeTree(path).map((line) => line.replace(/ \d{19} /, " "));
+  expect(withoutTimes(again).slice(1)).toEqual(withoutTimes(target).slice(1));
+  rmSync(again, { recursive: true });
+});
+
+test("attributes that steer an overlay are neither taken in nor given out", async () => {
+  await apply([
+    {
+      name: "d/",
+      type: "directory",
+      xattrs: new Map([
+        ["trusted.overlay.redirect", Buffer.from("/etc")],
+        ["user.ok", Buffer.from("1")],
+      ]),
+    },
+    {
+      name: "f",
+      content: "",
+      xattrs: new Map([
+        ["trusted.overlay.metacopy", Buffer.from("y")],
+        ["no.such", Buffer.from("1")],
+      ]),
+    },
+  ]);
+  expect(describeTree(target).join("\n")).not.toContain("overlay");
+  expect(describeTree(target).join("\n")).toContain("user.ok=31");
+});
+
+test("directories that the archive only implies look as they do below", async () => {
+  const lower = join(scratch.path, "lower");
+  mkdirSync(lower);
+  await applyLayer({
+    source: {
+      stream: streamOf(
+        tarOf([
+          { name: "var/", type: "directory", mode: 0o2770, uid: 5, gid: 6, mtime: 123n },
+          { name: "var/lib/", type: "directory", mode: 0o700, mtime: 456n },
+        ]),
+      ),
+    },
+    target: lower,
+  });
+  await apply([{ name: "var/lib/x/y", content: "1" }], { lowers: [lower] });
+  const lines = describeTree(target);
+  expect(lines).toContain("/var 42770 5:6 123 ");
+  expect(lines).toContain("/var/lib 40700 0:0 456 ");
+  expect(lines.find((line) => line.startsWith("/var/lib/x "))).toContain(" 40755 0:0 ");
+  rmSync(lower, { recursive: true });
+});
+
+test("sparse files stay sparse", async () => {
+  const file = join(scratch.path, "sparse");
+  execFileSync("sh", [
+    "-c",
+    `truncate -s 64M ${file} && printf x | dd of=${file} bs=1 seek=30000000 conv=notrunc status=none`,
+  ]);
+  const archive = execFileSync("tar", [
+    "-S",
+    "--format=posix",
+    "-C",
+    scratch.path,
+    "-cf",
+    "-",
+    "sparse",
+  ]);
+  await apply(archive);
+  expect(readFileSync(join(target, "sparse")).equals(readFileSync(file))).toBe(true);
+  expect(lstatSync(join(target, "sparse")).blocks * 512).toBeLessThan(1 << 20);
+  rmSync(file);
+});
+
+test("limits, damage, a full disk and a failing sender end in a Fault, and the workers go on", async () => {
+  expect((await fault(apply(everything, { limits: { entries: 3 } }))).code).toBe("exhausted");
+  expect((await fault(apply(everything, { limits: { totalBytes: 3 } }))).code).toBe("exhausted");
+  expect((await fault(apply(tarOf(everything).subarray(0, 2000)))).code).toBe("invalid");
+  expect((await fault(apply(gzipSync(tarOf(everything)).subarray(0, 200)))).code).toBe("invalid");
+  expect(
+    (await fault(applyLayer({ source: { path: join(scratch.path, "none") }, target }))).code,
+  ).toBe("not_found");
+  const failing = async function* () {
+    yield tarOf(everything).subarray(0, 1000);
+    throw new Fault("unavailable", "the line is dead");
+  };
+  expect((await fault(applyLayer({ source: { stream: failing() }, target }))).message).toContain(
+    "the line is dead",
+  );
+
+  const small = join(scratch.path, "small");
+  mkdirSync(small);
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", small]);
+  try {
+    const full = await fault(
+      applyLayer({
+        source: { stream: streamOf(tarOf([{ name: "big", content: "x".repeat(3 << 20) }])) },
+        target: small,
+      }),
+    );
+    expect([full.code, full.errno, full.message]).toEqual([
+      "exhausted",
+      "ENOSPC",
+      expect.stringContaining('"big"'),
+    ]);
+  } finally {
+    execFileSync("umount", [small]);
+  }
+  const blob = join(small, "blob");
+  const missing = await fault(
+    packBlob({
+      directory: join(scratch.path, "none"),
+      mode: "tree",
+      includeRoot: true,
+      blob: { path: blob, compression: "none" },
+    }),
+  );
+  expect(missing.code).toBe("not_found");
+  expect(existsSync(blob)).toBe(false);
+  rmSync(target, { recursive: true });
+  mkdirSync(target);
+  expect((await apply(everything)).entries).toBe(12);
+});
+
+test("cancelling stops a job, in and out", async () => {
+  const endless = async function* () {
+    yield tarOf([{ name: "a", content: "x" }]).subarray(0, 1024);
+    const { promise } = Promise.withResolvers<never>();
+    await promise;
+    yield Buffer.alloc(0);
+  };
+  const stop = new AbortController();
+  const running = fault(applyLayer({ source: { stream: endless() }, target, signal: stop.signal }));
+  stop.abort();
+  expect((await running).code).toBe("canceled");
+  rmSync(target, { recursive: true });
+  mkdirSync(target);
+  for (let i = 0; i < 30; i++) writeFileSync(join(target, String(i)), Buffer.alloc(1 << 20, i));
+  let chunks = 0;
+  for await (const _ of packTree(target)) if (++chunks === 3) break;
+  expect(chunks).toBe(3);
+  const whole = await collect(packTree(target), 1 << 26, "tar");
+  expect(
+    execFileSync("tar", ["-tf", "-"], { input: whole, maxBuffer: 1 << 27 })
+      .toString()
+      .split("\n").length,
+  ).toBe(31);
+});
+
+test("trees deeper than descriptors allow are packed, and the clamp holds", async () => {
+  let path = target;
+  for (let i = 0; i < 300; i++) {
+    path = join(path, "d");
+    mkdirSync(path);
+  }
+  writeFileSync(join(path, "leaf"), "x");
+  const before = readdirSync("/proc/self/fd").length;
+  const latest = 1_500_000_000_000_000_000n;
+  const blob = join(scratch.path, "deep.tar");
+  const result = await packBlob({
+    directory: target,
+    mode: "tree",
+    includeRoot: true,
+    latest,
+    touch: true,
+    blob: { path: blob, compression: "zstd" },
+  });
+  expect(result.entries).toBe(302);
+  expect(describeTree(target).every((line) => line.includes(` ${latest} `))).toBe(true);
+  expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
+});
