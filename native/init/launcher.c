@@ -171,6 +171,13 @@ static int prepare(struct child *child)
 	return result < 0 ? fail(STAGE_EXEC, result, "report to the monitor") : 0;
 }
 
+/* A filter may forbid even this: then a fault ends the process, which libc would have spin for ever. */
+static _Noreturn void leave(int status)
+{
+	syscall(SYS_exit_group, status);
+	__builtin_trap();
+}
+
 static void report_failure(const struct child *child)
 {
 	send_message(child->sync, CHILD_FAILED, NULL, 0);
@@ -185,7 +192,7 @@ static int run_below_reaper(struct child *child)
 		return fail(STAGE_EXEC, pid, "fork the program below the reaper");
 	if (pid > 0) {
 		sys_close_range(3, ~0u, 0);
-		_exit(reap_until(pid));
+		leave(reap_until(pid));
 	}
 	setpgid(0, 0);
 	if (child->plan->stdio == STDIO_PTY)
@@ -200,18 +207,18 @@ static _Noreturn void be_child(struct child *child)
 	char go = 0;
 	int result = prepare(child);
 	if (result >= 0 && check(read(child->sync, &go, 1)) != 1)
-		_exit(0); /* abandoned */
+		leave(0); /* abandoned */
 	if (result >= 0 && child->plan->mode == MODE_SANDBOX && (result = drop_everything()) >= 0) {
 		block_signals();
 		sys_close_range(3, ~0u, 0);
-		_exit(hold_namespaces());
+		leave(hold_namespaces());
 	}
 	if (result >= 0)
 		result = drop_privileges(child->plan);
 	if (result >= 0)
 		result = child->plan->init ? run_below_reaper(child) : run_program(&child->plan->process);
 	report_failure(child);
-	_exit(1);
+	leave(1);
 }
 
 static int open_stream_pipe(int *child_end, int *our_end, int ours)

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -118,6 +119,8 @@ int main(int argc, char **argv)
 		say("thimble-init: usage: thimble-init launch [label]; the plan is read from fd 3, status frames go to fd 4\n");
 		return 2;
 	}
+	/* Executed from a memfd, it would be called after that. */
+	prctl(PR_SET_NAME, "thimble-init");
 	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2 };
 	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
 		signal(ignored[i], SIG_IGN);

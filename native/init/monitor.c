@@ -16,6 +16,9 @@
 
 /* After this long without events, memory that is not needed goes back. */
 #define TRIM_AFTER_MS 300
+/* v1 tells of want of memory before anybody is killed: the counter is looked at again so often, so long apart. */
+#define OOM_CHECKS 40
+#define OOM_CHECK_MS 25
 /* After the exit, a client that takes nothing for so long is dropped. */
 #define LINGER_MS 30000
 
@@ -107,6 +110,7 @@ static void check_oom(void)
 	if (monitor.oom_killed || read_oom_count() <= monitor.oom_baseline)
 		return;
 	monitor.oom_killed = true;
+	monitor.oom_checks = 0;
 	MESSAGE(message);
 	size_t frame = frame_begin(&message, FRAME_OOM);
 	put_u64(&message, now());
@@ -120,6 +124,7 @@ static void oom_ready(struct source *source, uint32_t events)
 	uint64_t count;
 	if (monitor.oom_has_event && read(source->fd, &count, sizeof count) < 0 && errno != EAGAIN)
 		watch(source, 0);
+	monitor.oom_checks = OOM_CHECKS;
 	check_oom();
 	/* A removed cgroup reports an error for ever. */
 	if (!monitor.oom_has_event && events & EPOLLHUP)
@@ -283,14 +288,21 @@ void monitor_run(void)
 {
 	while (!monitor.exited || monitor.clients) {
 		bool holds_memory = monitor.scratch || monitor.log.batch;
-		int timeout = monitor.exited ? LINGER_MS : holds_memory ? TRIM_AFTER_MS : -1;
+		int timeout = monitor.exited	   ? LINGER_MS :
+			      monitor.oom_checks	   ? OOM_CHECK_MS :
+			      holds_memory	   ? TRIM_AFTER_MS :
+						     -1;
 		struct epoll_event event;
 		/* One event at a time: a handler may then drop any other source without leaving a stale one behind. */
 		int count = check(epoll_wait(monitor.epoll, &event, 1, timeout));
 		if (count == 0 && monitor.exited)
 			break;
-		if (count == 0)
+		if (count == 0 && monitor.oom_checks) {
+			monitor.oom_checks--;
+			check_oom();
+		} else if (count == 0) {
 			trim();
+		}
 		if (count != 1)
 			continue;
 		struct source *source = event.data.ptr;

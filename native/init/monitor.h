@@ -71,6 +71,7 @@ struct monitor {
 	bool oom_has_event;
 	uint64_t oom_baseline;
 	bool oom_killed;
+	int oom_checks; /* left, after a notice that no kill has followed yet */
 	uint64_t started_at;
 	int status;
 };

@@ -40,12 +40,16 @@ const codes: Readonly<Record<string, FaultCode>> = {
   EOPNOTSUPP: "unsupported",
 };
 
+/** libuv calls this an "illegal operation on a directory". */
+const reasons: Readonly<Record<string, string>> = { EISDIR: "is a directory" };
+
 /** Payload of an ERROR frame. */
 export function readLaunchError(frame: Frame): LaunchError {
   const payload = new PayloadReader(frame);
   const errno = payload.u32();
   const stage = stages[payload.u32()] ?? "unknown";
-  const [, reason = `error ${errno}`] = getSystemErrorMap().get(-errno) ?? [];
+  const [name = "", text = `error ${errno}`] = getSystemErrorMap().get(-errno) ?? [];
+  const reason = reasons[name] ?? text;
   return { stage, errno, message: `${payload.text()}: ${reason}` };
 }
 

@@ -1,0 +1,14 @@
+/**
+ * Launches the plan that is in the file given first and then waits to be killed: what
+ * becomes of a monitor whose engine dies. Says "started" once the program runs.
+ */
+import { readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { openHelper } from "#helper";
+
+const [path = ""] = process.argv.slice(2);
+const launch = openHelper().launch({ plan: readFileSync(path), fds: [] });
+launch.go();
+await launch.started;
+process.stdout.write("started\n");
+await delay(60_000);
