@@ -1,5 +1,5 @@
 import { mkdirSync, rmSync } from "node:fs";
-import type { Duplex } from "node:stream";
+import { type Duplex, PassThrough, type Readable } from "node:stream";
 import { type ContainerId, type ExecId, Fault, faultOf, newId, Scope } from "#base";
 import { attach, connectMonitor, type Launch, type NamespaceKind } from "#helper";
 import { attachedStream } from "./attach.ts";
@@ -161,8 +161,21 @@ async function launchExec(
   scope.release();
   crashPoint("exec:started");
   change(parts, exec.id, { status: "running", running: true, pid });
-  void parts.background.run(`following exec ${exec.id}`, () => followExec(parts, exec, launch));
-  return streams && attachedStream(streams, streams, exec.request.tty);
+  const known = Promise.withResolvers<void>();
+  void parts.background.run(`following exec ${exec.id}`, () =>
+    followExec(parts, { exec, launch, known: known.resolve }).finally(known.resolve),
+  );
+  if (!streams) return undefined;
+  return attachedStream(streams, endingAfter(streams, known.promise), exec.request.tty);
+}
+
+/** Clients ask for the exit status once the output has ended, so it ends when the status is known. */
+function endingAfter(source: Duplex, known: Promise<void>): Readable {
+  const output = new PassThrough();
+  const end = () => void known.then(() => output.end());
+  source.once("end", end).once("error", end).once("close", end);
+  output.once("close", () => void source.destroy());
+  return source.pipe(output, { end: false });
 }
 
 async function spawnExec(
@@ -218,13 +231,24 @@ async function execSpec(parts: EngineParts, record: ContainerRecord, request: Ex
   return spec;
 }
 
-async function followExec(parts: EngineParts, exec: Exec, launch: Launch): Promise<void> {
+interface FollowedExec {
+  readonly exec: Exec;
+  readonly launch: Launch;
+  /** Called once the exit status can be asked for. */
+  readonly known: () => void;
+}
+
+async function followExec(
+  parts: EngineParts,
+  { exec, launch, known }: FollowedExec,
+): Promise<void> {
   const exit = await Promise.race([launch.exited.catch(() => ({ exitCode: 137 })), parts.closing]);
   if (!exit) {
     await launch[Symbol.asyncDispose]();
     return;
   }
   change(parts, exec.id, { status: "ended", running: false, pid: 0, exitCode: exit.exitCode });
+  known();
   const record = parts.store.get(exec.containerId);
   if (record) publishExec(parts, record, "exec_die", exec.id, { exitCode: String(exit.exitCode) });
   await launch.monitorExited;
