@@ -65,15 +65,28 @@ function readLayout(
   const index = parseIndex(files.document("index.json"), "index.json");
   const names = dockerNames(files);
   try {
-    const images = index.manifests
-      .slice(0, maxImages)
-      .flatMap((entry) => readEntry(files, entry, { wanted, names, depth: 0 }));
+    const images = onceEach(
+      index.manifests
+        .slice(0, maxImages)
+        .flatMap((entry) => readEntry(files, entry, { wanted, names, depth: 0 })),
+    );
     return images.length > 0 || !files.has("manifest.json") ? images : undefined;
   } catch (error) {
     if (error instanceof Fault && error.code === "not_found" && files.has("manifest.json"))
       return undefined;
     throw error;
   }
+}
+
+/** Docker lists an image of several names once for each name; here it is one image with all of them. */
+function onceEach(images: readonly ArchivedImage[]): ArchivedImage[] {
+  const found = new Map<string, ArchivedImage>();
+  for (const image of images) {
+    const key = image.manifestBytes.toString("latin1");
+    const references = [...(found.get(key)?.references ?? []), ...image.references];
+    found.set(key, { ...image, references: distinct(references) });
+  }
+  return [...found.values()];
 }
 
 interface EntryContext {
