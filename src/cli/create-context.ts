@@ -1,4 +1,4 @@
-import { isFault } from "#base";
+import { Fault, isFault } from "#base";
 import { type Client, type Dial, dial, openClient, resolveHost } from "#client";
 import type { CliOptions, Context } from "./context.ts";
 import { openSink, openStdin } from "./stdio.ts";
@@ -45,10 +45,20 @@ function startingDial(options: CliOptions, source: string): Dial {
         isFault(error, "unavailable") &&
         (error.errno === "ENOENT" || error.errno === "ECONNREFUSED");
       const ours = host.kind === "unix" && (source === "default" || source === "flag");
+      if (absent && !ours && source !== "flag") throw namingSource(error, source);
       if (!absent || !ours) throw error;
       started ??= options.startDaemon({ socket: host.path });
       await started;
       return await dial(host);
     }
   };
+}
+
+/** Which variable sent us there is the first thing to know when nothing is. */
+function namingSource(error: Fault, source: string): Fault {
+  const where = error.about ?? "";
+  return new Fault("unavailable", error.message.replace(where, `${where} (from ${source})`), {
+    cause: error,
+    about: where,
+  });
 }

@@ -13,7 +13,7 @@ const functions: Readonly<Record<string, (...args: readonly unknown[]) => unknow
   pad: (text, before, after) =>
     text === "" ? "" : " ".repeat(Number(before)) + text + " ".repeat(Number(after)),
   truncate: (text, length) => [...String(text)].slice(0, Number(length)).join(""),
-  print: (...values) => values.map(printed).join(" "),
+  print,
   println: (...values) => `${values.map(printed).join(" ")}\n`,
   printf: (format, ...values) => printf(String(format), values),
   len: (value) => lengthOf(value),
@@ -88,7 +88,8 @@ function itemOf(value: unknown, key: unknown): unknown {
   }
   if (value !== null && typeof value === "object") {
     const name = String(key);
-    return Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
+    // The zero value of a map: all that docker shows as maps hold texts.
+    return Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : "";
   }
   throw new TemplateError(`can't index ${printed(value)}`);
 }
@@ -97,6 +98,16 @@ function compare(a: unknown, b: unknown): number {
   if (typeof a === "number" && typeof b === "number") return a - b;
   if (typeof a === "string" && typeof b === "string") return a < b ? -1 : a > b ? 1 : 0;
   throw new TemplateError(`cannot compare ${printed(a)} with ${printed(b)}`);
+}
+
+/** Go's Print: a space between two values of which neither is a text. */
+function print(...values: readonly unknown[]): string {
+  let out = "";
+  for (const [index, value] of values.entries()) {
+    const apart = index > 0 && typeof value !== "string" && typeof values[index - 1] !== "string";
+    out += (apart ? " " : "") + printed(value);
+  }
+  return out;
 }
 
 /** %s %v %d %q %x %t %% with a width, which is what formats use. */

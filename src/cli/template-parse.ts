@@ -251,7 +251,8 @@ class PipeParser {
 
 function unquote(literal: string): string {
   try {
-    return JSON.parse(literal) as string;
+    // `\t` in a format may have become a tab before it came here.
+    return JSON.parse(literal.replaceAll("\t", "\\t").replaceAll("\n", "\\n")) as string;
   } catch {
     throw new TemplateError(`bad string ${literal}`);
   }

@@ -1,0 +1,33 @@
+import { expect, test } from "bun:test";
+import { candidates } from "./completion.ts";
+
+const names = {
+  containers: async (all: boolean) => (all ? ["web", "old"] : ["web"]),
+  images: async () => ["debian:latest", "web:1"],
+};
+
+const cases: [line: string, want: string[]][] = [
+  ["ru", ["run"]],
+  ["container r", ["rename", "restart", "rm", "run"]],
+  ["run --na", ["--name"]],
+  ["run --pull ", ["always", "missing", "never"]],
+  ["run deb", ["debian:latest"]],
+  ["run -it --name x ", ["debian:latest", "web:1"]],
+  ["run --env-file ", [":file"]],
+  ["exec -it ", ["web"]],
+  ["rm ", ["old", "web"]],
+  ["-H unix:///x.sock rm o", ["old"]],
+  ["completion ", ["bash", "fish", "zsh"]],
+  ["--ho", ["--host"]],
+  ["nonsense x", []],
+];
+
+test.each(cases)("%s", async (line, want) => {
+  expect(await candidates(line.split(" "), names)).toEqual(want);
+});
+
+test("commands that are not for people are not offered", async () => {
+  const all = await candidates([""], names);
+  expect(all).toContain("ps");
+  expect(all).not.toContain("__complete");
+});

@@ -1,0 +1,72 @@
+import { describe, expect, test } from "bun:test";
+import type { Context } from "./context.ts";
+import { alignColumns, type FormatFlags, printListing, userTemplate } from "./listing.ts";
+import { createStyle } from "./style.ts";
+import { MemorySink } from "./testing.ts";
+
+const listing = {
+  table: "table {{.ID}}\t{{.Names}}",
+  heads: { ID: "CONTAINER ID", Names: "NAMES" },
+  rows: [
+    { ID: "aaaaaaaaaaaa", Names: "web", Label: (key: unknown) => `label ${key}` },
+    { ID: "bb", Names: "db" },
+  ],
+};
+
+async function print(flags: Partial<FormatFlags>, colours = false): Promise<string> {
+  const out = new MemorySink();
+  const context = { out, style: createStyle(colours) } as unknown as Context;
+  await printListing(context, listing, { format: undefined, json: false, ...flags });
+  return out.text;
+}
+
+const table = "CONTAINER ID   NAMES\naaaaaaaaaaaa   web\nbb             db\n";
+
+describe("printListing", () => {
+  test("a table by default, and when asked for", async () => {
+    expect(await print({})).toBe(table);
+    expect(await print({ format: "" })).toBe(table);
+    expect(await print({ format: "table" })).toBe(table);
+  });
+
+  test("a table of one's own, with tabs as a shell passes them on", async () => {
+    expect(await print({ format: "table {{.Names}}\\t{{upper .ID}}" })).toBe(
+      "NAMES     CONTAINER ID\nweb       AAAAAAAAAAAA\ndb        BB\n",
+    );
+  });
+
+  test("one JSON object a line, without methods, keys in order", async () => {
+    const lines = '{"ID":"aaaaaaaaaaaa","Names":"web"}\n{"ID":"bb","Names":"db"}\n';
+    expect(await print({ json: true })).toBe(lines);
+    expect(await print({ format: "json" })).toBe(lines);
+    expect(await print({ format: "{{json .}}" })).toBe(lines);
+  });
+
+  test("a template for each row", async () => {
+    expect(await print({ format: "{{.Names}}\\n-" })).toBe("web\n-\ndb\n-\n");
+  });
+
+  test("a wrong template is the user's mistake, before anything is printed", async () => {
+    await expect(print({ format: "{{.Name}}" })).rejects.toThrow("did you mean .Names?");
+    await expect(print({ format: "{{.Names" })).rejects.toMatchObject({ status: 1 });
+  });
+
+  test("the head is bold where there are colours", async () => {
+    expect(await print({}, true)).toStartWith("\x1b[1mCONTAINER ID   NAMES\x1b[22m\n");
+  });
+});
+
+test("columns are ten wide at least and three apart, the last one as it is", () => {
+  expect(
+    alignColumns([
+      ["a", "b", "c  "],
+      ["12345678", "", "x"],
+    ]),
+  ).toEqual(["a          b         c  ", "12345678             x"]);
+  expect(alignColumns([])).toEqual([]);
+});
+
+test("a template of inspect is checked when it is compiled and when it is used", () => {
+  expect(() => userTemplate("{{")).toThrow("template: unclosed action");
+  expect(() => userTemplate("{{.X}}")({})).toThrow("template: can't evaluate field X");
+});

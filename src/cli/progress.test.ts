@@ -1,0 +1,56 @@
+import { describe, expect, test } from "bun:test";
+import type { JsonMessage } from "#wire";
+import type { Context } from "./context.ts";
+import { type ProgressMode, showProgress } from "./progress.ts";
+import { createStyle } from "./style.ts";
+import { MemorySink } from "./testing.ts";
+
+async function show(
+  messages: readonly JsonMessage[],
+  options: { readonly tty?: boolean; readonly mode?: ProgressMode } = {},
+) {
+  const out = new MemorySink({ isTerminal: options.tty ?? false, columns: 80 });
+  const context = { out, style: createStyle(false) } as unknown as Context;
+  const source = async function* () {
+    yield* messages;
+  };
+  const id = await showProgress(context, source(), options.mode);
+  return { id, text: out.text };
+}
+
+const messages: JsonMessage[] = [
+  { status: "reading the index" },
+  { id: "base-files", status: "downloading", progressDetail: { current: 1000, total: 2000 } },
+  { id: "base-files", status: "downloading", progressDetail: { current: 2000, total: 2000 } },
+  { id: "base-files", status: "unpacked" },
+  { stream: "Loaded image: x\n" },
+  { aux: { ID: "sha256:abc" } },
+];
+
+describe("showProgress", () => {
+  test("in a pipe: a line for each step, none for each byte", async () => {
+    expect(await show(messages)).toEqual({
+      id: "sha256:abc",
+      text: "reading the index\nbase-files: downloading\nbase-files: unpacked\nLoaded image: x\n",
+    });
+  });
+
+  test("on a terminal: bars, drawn anew in their place", async () => {
+    const { text } = await show(messages, { tty: true });
+    expect(text).toContain("base-files: downloading [==========          ] 1kB/2kB\x1b[K\n");
+    expect(text).toContain("\x1b[1A\x1b[J");
+    expect(text).toEndWith("base-files: unpacked\x1b[K\n");
+  });
+
+  test("quiet, and as JSON", async () => {
+    expect((await show(messages, { mode: "quiet" })).text).toBe("");
+    const { text } = await show(messages, { mode: "json" });
+    const lines = text.trim().split("\n");
+    expect(lines.map((line) => JSON.parse(line))).toEqual(messages);
+  });
+
+  test("an error in the stream is the command's", async () => {
+    const broken = [...messages, { error: "disk full", errorDetail: { message: "disk full" } }];
+    await expect(show(broken)).rejects.toThrow("disk full");
+  });
+});

@@ -1,0 +1,155 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import type { Command, Group } from "./command.ts";
+import type { CliOptions, DaemonOptions } from "./context.ts";
+import { runCli } from "./run-cli.ts";
+import { commands } from "./table.ts";
+import { testOptions } from "./testing.ts";
+
+const directory = mkdtempSync("/tmp/thimble-cli-");
+afterAll(() => rmSync(directory, { recursive: true }));
+
+async function run(line: string, change: Partial<CliOptions> = {}) {
+  const { options, stdout, stderr } = testOptions(change);
+  const status = await runCli(line === "" ? [] : line.split(" "), options);
+  return { status, out: stdout.text, err: stderr.text };
+}
+
+describe("usage, with docker's exit statuses and words", () => {
+  test.each([
+    ["", 0, "Usage:  thimble [OPTIONS] COMMAND\n", ""],
+    ["--version", 0, "thimble version 1.2.3\n", ""],
+    ["help run", 0, "Usage:  thimble run [OPTIONS] IMAGE [COMMAND] [ARG...]\n", ""],
+    ["run --help", 0, "Usage:  thimble run [OPTIONS] IMAGE [COMMAND] [ARG...]\n", ""],
+    ["container", 0, "Usage:  thimble container COMMAND\n", ""],
+    ["container --help", 0, "Usage:  thimble container COMMAND\n", ""],
+    ["container ls --help", 0, "Usage:  thimble container ls [OPTIONS]\n", ""],
+    ["mkimage debootstrap --help", 0, "Usage:  thimble mkimage debootstrap -t NAME", ""],
+    ["foo", 1, "", "thimble: unknown command: thimble foo\n\nRun 'thimble --help' for more"],
+    ["runn", 1, "", 'Did you mean "thimble run"?'],
+    ["container sl", 1, "", "thimble: unknown command: thimble container sl"],
+    ["--foo", 125, "", "unknown flag: --foo\n"],
+    ["--foo ps", 125, "", "unknown flag: --foo\n"],
+    ["ps --foo", 125, "", "unknown flag: --foo\n\nUsage:  thimble ps [OPTIONS]\n\nRun 'thimble ps"],
+    ["ps --al", 125, "", "Did you mean --all?"],
+    ["ps x", 1, "", "thimble: 'thimble ps' accepts no arguments\n"],
+    ["run", 1, "", "thimble: 'thimble run' requires at least 1 argument\n"],
+    ["rename a", 1, "", "thimble: 'thimble rename' requires 2 arguments\n"],
+    ["images a b", 1, "", "thimble: 'thimble images' requires at most 1 argument\n"],
+    ["help foo", 1, "", "unknown help topic: foo"],
+    ["-H foo://x ps", 1, "", '"foo://x" is no host to connect to'],
+    ["run -it img", 1, "", "the input device is not a TTY\n"],
+    ["run -v :x: img", 125, "", "thimble: invalid spec: :x:"],
+    ["run --pull always img", 125, "", "--pull=always needs a registry"],
+    ["mkimage foo", 1, "", "unknown method: foo"],
+    ["mkimage scratch x", 1, "", "the image needs a name: -t NAME"],
+    ["mkimage -t x debootstrap", 1, "", "takes other arguments"],
+    ["daemon -l loud", 125, "", 'invalid argument "loud" for "-l, --log-level" flag'],
+    ["completion tcsh", 1, "", "use bash, zsh or fish"],
+  ])("%s", async (line, status, out, err) => {
+    const result = await run(line);
+    expect(result.status).toBe(status);
+    if (out === "") expect(result.out).toBe("");
+    else expect(result.out).toStartWith(out);
+    if (err === "") expect(result.err).toBe("");
+    else expect(result.err).toContain(err);
+  });
+});
+
+describe("every command of the table", () => {
+  const all: [path: string, node: Command | Group][] = [];
+  const walk = (nodes: Readonly<Record<string, Command | Group>>, before: string) => {
+    for (const [name, node] of Object.entries(nodes)) {
+      all.push([`${before}${name}`, node]);
+      if (node.kind === "group") walk(node.commands, `${before}${name} `);
+    }
+  };
+  walk(commands, "");
+
+  test.each(all)("%s has help that fits 80 columns", async (path) => {
+    const { status, out } = await run(`${path} --help`);
+    expect(status).toBe(0);
+    expect(out).toStartWith("Usage:  thimble");
+    const options = out.split("Options:\n")[1]?.split("\n\n")[0] ?? "";
+    for (const line of options.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
+  test("no command has two flags of one letter", () => {
+    for (const [path, node] of all) {
+      if (node.kind === "group") continue;
+      const letters = Object.values(node.flags).flatMap(({ short }) => (short ? [short] : []));
+      expect(`${path} ${letters}`).toBe(`${path} ${[...new Set(letters)]}`);
+    }
+  });
+});
+
+describe("reaching an engine", () => {
+  async function serve(path: string) {
+    const server = createServer((_, response) => {
+      response.setHeader("Content-Type", "application/json");
+      response.end("[]");
+    });
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    return server;
+  }
+
+  test.each([
+    ["the default", "ps -q", "thimble.sock"],
+    ["one that -H names", `-H unix://${directory}/named.sock ps -q`, "named.sock"],
+  ])("one is started when nothing listens on the socket: %s", async (_, line, name) => {
+    const servers: Awaited<ReturnType<typeof serve>>[] = [];
+    const asked: string[] = [];
+    const result = await run(line, {
+      env: { THIMBLE_RUN_ROOT: directory },
+      startDaemon: async ({ socket }) => {
+        asked.push(socket);
+        servers.push(await serve(socket));
+      },
+    });
+    for (const server of servers) server.close();
+    expect(result).toEqual({ status: 0, out: "", err: "" });
+    expect(asked).toEqual([join(directory, name)]);
+  });
+
+  test("why it could not be started is said", async () => {
+    const startDaemon = () => Promise.reject(new Error("the lock is taken"));
+    const result = await run("ps", { env: { THIMBLE_RUN_ROOT: directory }, startDaemon });
+    expect(result).toEqual({ status: 1, out: "", err: "the lock is taken\n" });
+  });
+
+  test("none is started for a socket that the environment names", async () => {
+    const env = { DOCKER_HOST: `unix://${directory}/dead.sock` };
+    const result = await run("ps", { env });
+    expect(result).toEqual({
+      status: 1,
+      out: "",
+      err: `cannot reach an engine at unix://${directory}/dead.sock (from DOCKER_HOST): there is no such socket\n`,
+    });
+  });
+
+  test("version and completion start none", async () => {
+    const env = { THIMBLE_RUN_ROOT: directory };
+    const version = await run("version", { env });
+    expect(version.status).toBe(0);
+    expect(version.out).toContain("Server: not running; it starts on first use\n");
+    expect((await run("__complete rm w", { env })).status).toBe(0);
+  });
+});
+
+test("the daemon is told its flags, -H before or after its name", async () => {
+  const told: DaemonOptions[] = [];
+  const daemon = async (options: DaemonOptions) => {
+    told.push(options);
+    return 3;
+  };
+  const local = { daemon, doctor: async () => 0 };
+  const line = "daemon --data-root /d --run-root /r -H unix:///x.sock -l debug";
+  expect((await run(line, { local })).status).toBe(3);
+  await run("-H unix:///y.sock daemon", { local });
+  expect(told).toEqual([
+    { dataRoot: "/d", runRoot: "/r", host: "unix:///x.sock", logLevel: "debug" },
+    { dataRoot: undefined, runRoot: undefined, host: "unix:///y.sock", logLevel: "info" },
+  ]);
+});

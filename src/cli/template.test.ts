@@ -1,0 +1,91 @@
+import { describe, expect, test } from "bun:test";
+import { compileTemplate } from "./template.ts";
+
+const data = {
+  Name: "/web",
+  Id: "abc",
+  State: { Running: true, ExitCode: 0, Health: null },
+  Env: ["A=1", "B=2"],
+  Labels: { b: "2", a: "1" },
+  Empty: [],
+  Size: 1234.5,
+  Label: (key: unknown) => ({ a: "1" })[String(key)] ?? "",
+};
+
+const render = (text: string, value: unknown = data) => compileTemplate(text)(value);
+
+describe("what people write", () => {
+  // Checked against `docker inspect --format` and `docker ps --format` of Docker 28.
+  test.each([
+    ["plain", "plain"],
+    ["{{.Name}}", "/web"],
+    ["{{ .Name }}{{/* a comment */}}!", "/web!"],
+    ["{{.State.Running}} {{.State.ExitCode}}", "true 0"],
+    ["{{.Env}} {{.Labels}} {{.Empty}} {{.State.Health}}", "[A=1 B=2] map[a:1 b:2] [] <nil>"],
+    ["{{json .Env}}", '["A=1","B=2"]'],
+    ["{{.Env | json}}", '["A=1","B=2"]'],
+    ['{{join .Env ", "}}', "A=1, B=2"],
+    ['{{join (split .Name "w") "W"}}', "/Web"],
+    ["{{upper .Id}} {{.Id | upper | lower | title}}", "ABC Abc"],
+    ['{{len .Env}} {{len .Id}} {{index .Env 1}} {{index .Labels "a"}}', "2 3 B=2 1"],
+    ["{{range .Env}}[{{.}}]{{end}}", "[A=1][B=2]"],
+    ["{{range $i, $e := .Env}}{{$i}}={{$e}};{{end}}", "0=A=1;1=B=2;"],
+    ["{{range $k, $v := .Labels}}{{$k}}{{$v}} {{end}}", "a1 b2 "],
+    ["{{range .Empty}}x{{else}}none{{end}}", "none"],
+    ["{{if .State.Running}}up{{else}}down{{end}}", "up"],
+    ['{{if eq .Id "x"}}1{{else if eq .Id "y" "abc"}}2{{else}}3{{end}}', "2"],
+    ["{{if and .Name (not .Empty)}}yes{{end}}", "yes"],
+    ['{{or .State.Health "none"}}', "none"],
+    ["{{if or (gt (len .Env) 5) (le .State.ExitCode 0)}}ok{{end}}", "ok"],
+    ["{{with .State}}{{.ExitCode}}{{$.Id}}{{end}}", "0abc"],
+    ["{{with .Empty}}x{{else}}e{{end}}", "e"],
+    ['{{$x := .Id}}{{$x = "new"}}{{$x}}', "new"],
+    ["{{range .Env}}{{$.Name}} {{end}}", "/web /web "],
+    ["a {{- .Id -}} b", "aabcb"],
+    ['{{.Label "a"}}{{.Label "zz"}}', "1"],
+    ['{{printf "%-5s|%3d|%q|%v|%%" .Id 7 .Id .Env}}', 'abc  |  7|"abc"|[A=1 B=2]|%'],
+    ['{{println .Id 1}}{{print .Id}}{{print 1 2 "a" "b" 3}}', "abc 1\nabc1 2ab3"],
+    ['{{index .Labels "zz"}}|', "|"],
+    ['{{"a\tb"}}', "a\tb"],
+    ["{{truncate .Id 2}}{{pad .Id 1 2}}|", "ab abc  |"],
+    ['{{`raw {{ "`}}', 'raw {{ "'],
+    ["{{(index .Env 0) | lower}}", "a=1"],
+    ["{{slice .Id 1 3}}", "bc"],
+    ['{{"a\\tb"}}', "a\tb"],
+  ])("%s", (text, want) => {
+    expect(render(text)).toBe(want);
+  });
+});
+
+describe("what is wrong is said", () => {
+  test.each([
+    ["{{.Nope}}", "can't evaluate field Nope: there is no such field"],
+    ["{{.Nam}}", "did you mean .Name?"],
+    ["{{.State.Health.Log}}", "nil pointer evaluating <.Log>"],
+    ["{{.Id.X}}", "has no fields"],
+    ["{{.constructor}}", "no such field"],
+    ["{{.Id", "unclosed action"],
+    ["{{}}", "missing value for command"],
+    ["{{nofn .}}", 'function "nofn" not defined'],
+    ["{{constructor .}}", 'function "constructor" not defined'],
+    ["{{range .Env}}x", "has no {{end}}"],
+    ["x{{end}}", "unexpected {{end}}"],
+    ["{{if .Id}}{{else}}{{else}}{{end}}", "has no {{end}}"],
+    ["{{$x}}", 'undefined variable "$x"'],
+    ["{{(.Id}}", "unclosed left paren"],
+    ["{{.Id )}}", 'unexpected ")"'],
+    ["{{.Id ~}}", 'unexpected "~"'],
+    ["{{index .Env 9}}", "index out of range"],
+    ["{{range .Id}}{{end}}", "range can't iterate"],
+    ["{{lt .Env 1}}", "cannot compare"],
+    ['{{.Id "x"}}', "not a method"],
+  ])("%s", (text, message) => {
+    expect(() => render(text)).toThrow(message);
+  });
+
+  test("a template that prints without end is stopped", () => {
+    const items = Array.from({ length: 3000 }, () => "x".repeat(100));
+    const text = "{{range .}}{{range $}}{{.}}{{end}}{{end}}";
+    expect(() => render(text, items)).toThrow("prints too much");
+  });
+});
