@@ -1,12 +1,14 @@
-import type { BindMount, Container, HostConfig, NetworkAttachment } from "#engine";
+import { hostname } from "node:os";
+import { type ContainerId, shortId } from "#base";
+import type { Container, HostConfig, NetworkAttachment } from "#engine";
 import type {
   ContainerConfig,
   ContainerInspect,
   EndpointSettings,
-  HostConfigInspect,
   MountPoint,
   NetworkSettings,
 } from "#wire";
+import { hostConfigOf, modeOf, networkName } from "./container-host-config.ts";
 import { timeText } from "./time-text.ts";
 
 /** A container as `docker inspect` shows it. */
@@ -81,19 +83,19 @@ export function mountPoints(host: HostConfig): readonly MountPoint[] {
   }));
 }
 
-function modeOf(bind: BindMount): string {
-  return [bind.readonly ? "ro" : "", bind.propagation ?? ""]
-    .filter((part) => part !== "")
-    .join(",");
-}
-
 function keys(names: readonly string[]): Readonly<Record<string, object>> {
   return Object.fromEntries(names.map((name) => [name, {}]));
 }
 
-function configOf({ config }: Container): ContainerConfig {
+/** Without a name of its own a container is called by its short id, unless it has the host's name or another's. */
+function ownHostname(id: ContainerId, { networkMode, utsMode }: HostConfig): string {
+  if (utsMode === "host" || networkMode === "host") return hostname();
+  return networkMode.startsWith("container:") ? "" : shortId(id);
+}
+
+function configOf({ id, config, host }: Container): ContainerConfig {
   return {
-    Hostname: config.hostname,
+    Hostname: config.hostname || ownHostname(id, host),
     Domainname: config.domainname,
     User: config.user,
     AttachStdin: config.attachStdin,
@@ -114,11 +116,6 @@ function configOf({ config }: Container): ContainerConfig {
     ...(config.stopSignal !== undefined && { StopSignal: config.stopSignal }),
     ...(config.stopTimeout !== undefined && { StopTimeout: config.stopTimeout }),
   };
-}
-
-/** The network under the name by which Docker lists it. */
-function networkName(host: HostConfig): string {
-  return host.networkMode === "default" || host.networkMode === "" ? "bridge" : host.networkMode;
 }
 
 function endpointOf(network: NetworkAttachment | undefined): EndpointSettings {
@@ -172,140 +169,3 @@ function networkSettingsOf(container: Container): NetworkSettings {
     Networks: networksOf(container),
   };
 }
-
-const orNull = <T>(list: readonly T[]): readonly T[] | null => (list.length > 0 ? list : null);
-
-function bindText(bind: BindMount): string {
-  const mode = modeOf(bind);
-  return `${bind.source}:${bind.target}${mode ? `:${mode}` : ""}`;
-}
-
-function mountOf(bind: BindMount): object {
-  return {
-    Type: "bind",
-    Source: bind.source,
-    Target: bind.target,
-    ...(bind.readonly && { ReadOnly: true }),
-    ...((bind.propagation || !bind.recursive) && {
-      BindOptions: {
-        ...(bind.propagation && { Propagation: bind.propagation }),
-        ...(!bind.recursive && { NonRecursive: true }),
-      },
-    }),
-  };
-}
-
-function hostConfigOf(host: HostConfig): HostConfigInspect {
-  const mounts = host.binds.filter((bind) => !bind.createSource);
-  return {
-    ...notYet,
-    Binds: orNull(host.binds.filter((bind) => bind.createSource).map(bindText)),
-    ContainerIDFile: "",
-    LogConfig: { Type: host.logDriver, Config: host.logOptions },
-    NetworkMode: networkName(host),
-    AutoRemove: host.autoRemove,
-    CapAdd: orNull(host.capAdd),
-    CapDrop: orNull(host.capDrop),
-    CgroupnsMode: host.cgroupnsMode || "private",
-    Dns: host.dns,
-    DnsOptions: host.dnsOptions,
-    DnsSearch: host.dnsSearch,
-    ExtraHosts: orNull(host.extraHosts),
-    GroupAdd: orNull(host.groupAdd),
-    IpcMode: host.ipcMode || "private",
-    OomScoreAdj: host.oomScoreAdj,
-    PidMode: host.pidMode,
-    Privileged: host.privileged,
-    ReadonlyRootfs: host.readonlyRootfs,
-    SecurityOpt: orNull(host.securityOpt),
-    ...(host.tmpfs.length > 0 && {
-      Tmpfs: Object.fromEntries(host.tmpfs.map(({ target, options }) => [target, options])),
-    }),
-    UTSMode: host.utsMode,
-    ShmSize: host.shmSize,
-    ...(Object.keys(host.sysctls).length > 0 && { Sysctls: host.sysctls }),
-    Runtime: "thimble",
-    ...resourcesOf(host),
-    ...(host.init && { Init: true }),
-    ...(mounts.length > 0 && { Mounts: mounts.map(mountOf) }),
-    MaskedPaths: host.maskedPaths ?? (host.privileged ? null : defaultMaskedPaths),
-    ReadonlyPaths: host.readonlyPaths ?? (host.privileged ? null : defaultReadonlyPaths),
-  };
-}
-
-function resourcesOf(
-  host: HostConfig,
-): Readonly<Record<string, unknown>> & Pick<HostConfigInspect, "Memory" | "NanoCpus"> {
-  return {
-    CpuShares: host.cpuShares,
-    Memory: host.memory,
-    NanoCpus: host.nanoCpus,
-    CgroupParent: host.cgroupParent,
-    CpuPeriod: host.cpuPeriod,
-    CpuQuota: host.cpuQuota,
-    CpusetCpus: host.cpusetCpus,
-    CpusetMems: host.cpusetMems,
-    Devices: host.devices.map(({ source, target, permissions }) => ({
-      PathOnHost: source,
-      PathInContainer: target,
-      CgroupPermissions: permissions,
-    })),
-    MemoryReservation: host.memoryReservation,
-    MemorySwap: host.memorySwap,
-    MemorySwappiness: host.memorySwappiness ?? null,
-    OomKillDisable: host.oomKillDisable,
-    PidsLimit: host.pidsLimit > 0 ? host.pidsLimit : null,
-    Ulimits: host.ulimits.map(({ name, soft, hard }) => ({ Name: name, Hard: hard, Soft: soft })),
-  };
-}
-
-/** Keys that Docker always shows, of options that cannot be set yet. */
-const notYet = {
-  PortBindings: {},
-  RestartPolicy: { Name: "no", MaximumRetryCount: 0 },
-  VolumeDriver: "",
-  VolumesFrom: null,
-  ConsoleSize: [0, 0],
-  Cgroup: "",
-  Links: null,
-  PublishAllPorts: false,
-  UsernsMode: "",
-  Isolation: "",
-  BlkioWeight: 0,
-  BlkioWeightDevice: [],
-  BlkioDeviceReadBps: [],
-  BlkioDeviceWriteBps: [],
-  BlkioDeviceReadIOps: [],
-  BlkioDeviceWriteIOps: [],
-  CpuRealtimePeriod: 0,
-  CpuRealtimeRuntime: 0,
-  DeviceCgroupRules: null,
-  DeviceRequests: null,
-  CpuCount: 0,
-  CpuPercent: 0,
-  IOMaximumIOps: 0,
-  IOMaximumBandwidth: 0,
-} as const;
-
-const defaultMaskedPaths = [
-  "/proc/asound",
-  "/proc/acpi",
-  "/proc/interrupts",
-  "/proc/kcore",
-  "/proc/keys",
-  "/proc/latency_stats",
-  "/proc/timer_list",
-  "/proc/timer_stats",
-  "/proc/sched_debug",
-  "/proc/scsi",
-  "/sys/firmware",
-  "/sys/devices/virtual/powercap",
-];
-
-const defaultReadonlyPaths = [
-  "/proc/bus",
-  "/proc/fs",
-  "/proc/irq",
-  "/proc/sys",
-  "/proc/sysrq-trigger",
-];

@@ -1,6 +1,7 @@
 import { Fault } from "#base";
 import type { Container } from "#engine";
 import type { ContainerSummary } from "#wire";
+import { networkName } from "./container-host-config.ts";
 import { mountPoints, networksOf } from "./container-inspect.ts";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
@@ -75,7 +76,7 @@ function summaryOf(container: Container): ContainerSummary {
     State: container.state.status,
     Status: statusText(container, BigInt(Date.now()) * 1_000_000n),
     HostConfig: {
-      NetworkMode: container.host.networkMode === "default" ? "bridge" : container.host.networkMode,
+      NetworkMode: networkName(container.host),
     },
     NetworkSettings: { Networks: networksOf(container) },
     Mounts: mountPoints(container.host),

@@ -65,6 +65,11 @@ async function version({ engine, version }: ApiContext, exchange: Exchange): Pro
   exchange.sendJson(200, answer);
 }
 
+/** Docker's first overlay driver is gone; the name of its second one is what clients know. */
+function dockerDriver(name: string): string {
+  return name === "overlay" ? "overlay2" : name;
+}
+
 async function info({ engine, version }: ApiContext, exchange: Exchange): Promise<void> {
   const known = await engine.info();
   const { running, paused, stopped } = known.containers;
@@ -75,7 +80,7 @@ async function info({ engine, version }: ApiContext, exchange: Exchange): Promis
     ContainersPaused: paused,
     ContainersStopped: stopped,
     Images: known.images,
-    Driver: known.storageDriver,
+    Driver: dockerDriver(known.storageDriver),
     DriverStatus: [],
     Plugins: {
       Volume: [],
