@@ -10,6 +10,7 @@ import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
 import { PendingAttaches } from "./attach.ts";
 import { Background } from "./background.ts";
+import { Closing } from "./closing.ts";
 import { ContainerStore } from "./container-store.ts";
 import { createContainers } from "./containers.ts";
 import type { Engine } from "./contract.ts";
@@ -44,7 +45,6 @@ export async function createEngine(dependencies: EngineDependencies): Promise<En
   for (const path of [paths.containers, paths.runContainers, paths.runExecs, paths.rootAnchor]) {
     mkdirSync(path, { recursive: true, mode: 0o711 });
   }
-  const closing = Promise.withResolvers<undefined>();
   const parts: EngineParts = {
     ...modules,
     paths,
@@ -61,7 +61,7 @@ export async function createEngine(dependencies: EngineDependencies): Promise<En
     removing: new Set(),
     restarting: new Set(),
     background: new Background(modules.log),
-    closing: closing.promise,
+    closing: new Closing(),
   };
   const executor: Executor = createExecutor(parts);
   return {
@@ -72,7 +72,7 @@ export async function createEngine(dependencies: EngineDependencies): Promise<En
     info: () => engineInfo(parts),
     reconcile: () => reconcile(parts),
     close: async () => {
-      closing.resolve(undefined);
+      parts.closing.close();
       await parts.background.settled();
     },
   };

@@ -242,7 +242,8 @@ async function followExec(
   parts: EngineParts,
   { exec, launch, known }: FollowedExec,
 ): Promise<void> {
-  const exit = await Promise.race([launch.exited.catch(() => ({ exitCode: 137 })), parts.closing]);
+  const ended = launch.exited.catch(() => ({ exitCode: 137 }));
+  const exit = await parts.closing.until<{ readonly exitCode: number }>(ended);
   if (!exit) {
     await launch[Symbol.asyncDispose]();
     return;

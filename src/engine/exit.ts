@@ -62,7 +62,7 @@ export function trackContainer(
   });
   void parts.background.run(`following container ${id}`, async () => {
     const isRunning = await begun.promise;
-    const exit = isRunning ? await Promise.race([exited, parts.closing]) : undefined;
+    const exit = isRunning ? await parts.closing.until(exited) : undefined;
     if (exit) {
       crashPoint("exit:seen");
       recordExit(parts, id, exit);

@@ -7,6 +7,7 @@ import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
 import type { PendingAttaches } from "./attach.ts";
 import type { Background } from "./background.ts";
+import type { Closing } from "./closing.ts";
 import type { ContainerStore } from "./container-store.ts";
 import type { EventBus } from "./events.ts";
 import type { LiveExec } from "./exec.ts";
@@ -40,6 +41,5 @@ export interface EngineParts {
   /** Containers that stop only to start again: they are not removed in between. */
   readonly restarting: Set<ContainerId>;
   readonly background: Background;
-  /** Settles when the engine closes: whoever follows a container lets go of it. */
-  readonly closing: Promise<undefined>;
+  readonly closing: Closing;
 }

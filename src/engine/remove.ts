@@ -56,6 +56,6 @@ async function removeStopped(parts: EngineParts, id: ContainerId): Promise<void>
     if (exec.containerId === id) parts.execs.delete(execId);
   }
   publishContainer(parts, record, "destroy");
-  const { exitCode, error } = record.state;
-  parts.waits.removed(id, { exitCode, ...(error !== "" && { error }) });
+  // Without the error of a failed start: its caller has it already, and clients would show it twice.
+  parts.waits.removed(id, { exitCode: record.state.exitCode });
 }

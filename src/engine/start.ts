@@ -85,6 +85,7 @@ async function launchContainer(parts: EngineParts, record: ContainerRecord): Pro
   crashPoint("start:network-attached");
   writeContainerFiles(parts, record, sandbox);
   clearRunDirectory(parts, id);
+  scope.defer(() => clearRunDirectory(parts, id));
   mkdirSync(parts.paths.runContainer(id), { recursive: true, mode: 0o700 });
   trace.mark("files");
   const joined = {

@@ -1,0 +1,12 @@
+import { expect, test } from "bun:test";
+import { Closing } from "./closing.ts";
+
+test("what settles first counts", async () => {
+  const closing = new Closing();
+  expect(await closing.until(Promise.resolve(1))).toBe(1);
+  expect(closing.until(Promise.reject(new Error("no")))).rejects.toThrow("no");
+  const waiting = closing.until(Promise.withResolvers<number>().promise);
+  closing.close();
+  expect(await waiting).toBeUndefined();
+  expect(await closing.until(Promise.resolve(1))).toBeUndefined();
+});
