@@ -127,6 +127,7 @@ export class Content {
   /** Makes good what a crash left: collects, and unpacks again what had not reached the disk. */
   async settle(): Promise<void> {
     const { unpacker, collector, snapshots } = this.#parts;
+    await unpacker.settle();
     await this.collect();
     for (const image of this.images.list()) {
       if (image.chainId === undefined || snapshots.stat(image.chainId)) continue;

@@ -22,6 +22,8 @@ export interface UnpackOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const draftPrefix = "unpack-";
+
 /** Turns layers into snapshots, each stack of layers once for all images that share it. */
 export class Unpacker {
   readonly #blobs: BlobStore;
@@ -37,6 +39,13 @@ export class Unpacker {
     this.#blobs = parts.blobs;
     this.#snapshots = parts.snapshots;
     this.#log = parts.log;
+  }
+
+  /** Removes what a crash left half unpacked; at the start only. */
+  async settle(): Promise<void> {
+    for (const key of await this.#snapshots.activeKeys()) {
+      if (key.startsWith(draftPrefix)) await this.#snapshots.remove(key);
+    }
   }
 
   /** Unpacks what is not there yet, lowest first; gives the bytes of the files of all layers. */
@@ -120,7 +129,7 @@ export class Unpacker {
 
   /** A snapshot to unpack into, gone unless it was committed. */
   async #draft(parent: ChainId | undefined): Promise<AsyncDisposable & { readonly key: string }> {
-    const key = `unpack-${randomUUID()}`;
+    const key = draftPrefix + randomUUID();
     await this.#snapshots.prepare(key, parent);
     return {
       key,
