@@ -193,8 +193,11 @@ class FakeContainers implements Pick<Engine["containers"], keyof Engine["contain
   }
 
   #entry(ref: string): Entry {
-    for (const entry of this.#entries.values())
-      if (entry.container.name === ref || entry.container.id.startsWith(ref)) return entry;
+    const entries = [...this.#entries.values()];
+    const found =
+      entries.find(({ container }) => container.name === ref) ??
+      entries.find(({ container }) => container.id.startsWith(ref));
+    if (found) return found;
     throw new Fault("not_found", `there is no ${ref}`, { about: ref });
   }
 
