@@ -60,13 +60,17 @@ function shebang({ buffer, bytesRead }: { buffer: Buffer; bytesRead: number }): 
   return /^#![ \t]*([^\s\0]+)/.exec(buffer.toString("utf8", 0, bytesRead))?.[1];
 }
 
-/** Absolute paths inside the tree of all that is no directory. */
+/**
+ * Absolute paths inside the tree of all that is no directory. By hand, because Bun's
+ * recursive readdir goes through links, out of the tree if they lead there.
+ */
 async function listFiles(root: string): Promise<string[]> {
-  const entries = await readdir(root, { withFileTypes: true, recursive: true });
-  return entries
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => join(entry.parentPath, entry.name).slice(root.length))
-    .sort();
+  const files: string[] = [];
+  const directories = [""];
+  for (let at = directories.pop(); at !== undefined; at = directories.pop())
+    for (const entry of await readdir(join(root, at), { withFileTypes: true }))
+      (entry.isDirectory() ? directories : files).push(`${at}/${entry.name}`);
+  return files.sort();
 }
 
 /** Whether a path leads to something, links followed inside the tree. */

@@ -6,7 +6,8 @@ import type { Compression } from "./archive.ts";
 
 /**
  * The bytes of a compressed stream. A damaged or truncated one is a `data_loss`
- * Fault. xz is decoded by a WebAssembly build of xz-embedded (decision 0002); it
+ * Fault, but for a truncated zstd stream, which just ends (Bun's decoder does not
+ * tell): the tar reader behind it does. xz is decoded by a WebAssembly build of xz-embedded (decision 0002); it
  * keeps one context per thread, a second stream waits for the first to be read to
  * its end.
  */

@@ -48,14 +48,18 @@ test("a key that has expired since it signed", async () => {
 
 test("text around the message", async () => {
   const message = await clearSign("text\n", [key]);
-  await expect(verify(`Origin: Evil\n${message}`, key.publicBytes)).rejects.toThrow("not a clear-signed");
+  await expect(verify(`Origin: Evil\n${message}`, key.publicBytes)).rejects.toThrow(
+    "not a clear-signed",
+  );
   await expect(verify(`${message}\nOrigin: Evil\n`, key.publicBytes)).rejects.toThrow(
     "not a clear-signed",
   );
 });
 
 test("a keyring that is none", async () => {
-  await expect(verify(await clearSign("text\n", [key]), Buffer.from("nonsense"))).rejects.toMatchObject({
+  await expect(
+    verify(await clearSign("text\n", [key]), Buffer.from("nonsense")),
+  ).rejects.toMatchObject({
     code: "invalid",
   });
 });
