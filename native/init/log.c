@@ -101,7 +101,13 @@ static char *put_text(char *to, const char *text)
 	return to + length;
 }
 
-static char *put_ascii(char *to, uint8_t byte)
+/* Bytes that stand for themselves in JSON, and that Docker's encoder leaves alone. */
+static bool is_plain(uint8_t byte)
+{
+	return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\' && byte != '<' && byte != '>' && byte != '&';
+}
+
+static char *put_control(char *to, uint8_t byte)
 {
 	static const char digits[] = "0123456789abcdef";
 	if (byte == '"' || byte == '\\') {
@@ -111,12 +117,10 @@ static char *put_ascii(char *to, uint8_t byte)
 		to = put_text(to, "\\n");
 	} else if (byte == '\r') {
 		to = put_text(to, "\\r");
-	} else if (byte < 0x20 || byte == '<' || byte == '>' || byte == '&') {
+	} else {
 		to = put_text(to, "\\u00");
 		*to++ = digits[byte >> 4];
 		*to++ = digits[byte & 15];
-	} else {
-		*to++ = (char)byte;
 	}
 	return to;
 }
@@ -125,10 +129,19 @@ static char *put_ascii(char *to, uint8_t byte)
 static char *put_escaped(char *to, const uint8_t *bytes, size_t length)
 {
 	for (size_t i = 0; i < length;) {
+		size_t plain = i;
+		while (plain < length && is_plain(bytes[plain]))
+			plain++;
+		if (plain > i) {
+			memcpy(to, bytes + i, plain - i);
+			to += plain - i;
+			i = plain;
+			continue;
+		}
 		size_t size = bytes[i] < 0x80 ? 1 : sequence(bytes + i, length - i);
 		bool separator = size == 3 && bytes[i] == 0xe2 && bytes[i + 1] == 0x80 && (bytes[i + 2] | 1) == 0xa9;
 		if (size == 1) {
-			to = put_ascii(to, bytes[i]);
+			to = put_control(to, bytes[i]);
 		} else if (size == 0) {
 			to = put_text(to, "\\ufffd");
 			size = 1;

@@ -67,13 +67,12 @@ int apply_limits(const struct plan *plan)
 static int drop_bounding(const struct plan *plan)
 {
 	for (int capability = 0; capability < 64; capability++) {
-		int held = check(prctl(PR_CAPBSET_READ, capability));
-		if (held < 0)
-			return 0; /* past the kernel's last */
-		if (held == 0 || plan->bounding >> capability & 1)
+		if (plan->bounding >> capability & 1)
 			continue;
 		int result = check(prctl(PR_CAPBSET_DROP, capability));
-		if (result < 0)
+		if (result == -EINVAL)
+			return 0; /* past the kernel's last */
+		if (result < 0 && check(prctl(PR_CAPBSET_READ, capability)) != 0)
 			return fail(STAGE_CAPABILITIES, result, "drop capability %d from the bounding set", capability);
 	}
 	return 0;

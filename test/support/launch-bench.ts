@@ -1,6 +1,18 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Duplex } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   type ExitRecord,
   encodePlan,
@@ -9,7 +21,7 @@ import {
   type LaunchPlan,
   type MountOperation,
 } from "#helper";
-import type { Fd } from "#kernel";
+import { type Fd, mountTable } from "#kernel";
 
 const none = { set: 0, clear: 0 };
 /** nosuid, nodev, noexec of mount_setattr(2). */
@@ -44,11 +56,33 @@ export function bind(
   };
 }
 
+const patience = 3000;
+
+/** What a launch takes while it lasts: this process's mounts, children that are launchers, descriptors by what they are. */
+function holdings(): string[] {
+  const children = readFileSync("/proc/thread-self/children", "utf8").trim().split(" ");
+  const sockets = readdirSync("/proc/self/fd").filter((fd) => isSocket(fd));
+  return [
+    ...mountTable().map((entry) => `mount ${entry.id} ${entry.target}`),
+    ...children.map((pid) => `process ${pid}`),
+    ...sockets.map((_, index) => `socket number ${index + 1}`),
+  ];
+}
+
+function isSocket(fd: string): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`).startsWith("socket:");
+  } catch {
+    return false;
+  }
+}
+
 /** Directories of one test: a root with busybox, an anchor, a place for what monitors make. */
-export class LaunchBench implements Disposable {
+export class LaunchBench implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), "thimble-launch-"));
   readonly root = this.path("root");
   #count = 0;
+  readonly #before = holdings();
 
   constructor() {
     for (const name of ["bin", "dev", "etc", "proc", "sys", "tmp"])
@@ -141,8 +175,31 @@ export class LaunchBench implements Disposable {
     ];
   }
 
-  [Symbol.dispose](): void {
+  /** Runs a shell script to its end and gives what the log has of its output. */
+  async shell(
+    helper: Helper,
+    script: string,
+    change: Partial<LaunchPlan> = {},
+  ): Promise<{ readonly out: string; readonly err: string; readonly exit: ExitRecord }> {
+    const plan = this.plan(["sh", "-c", script], change);
+    const exit = await runToEnd(helper, plan);
+    const path = plan.log?.path ?? "";
+    const lines = existsSync(path) ? logLines(path) : [];
+    const of = (stream: string) =>
+      lines
+        .filter((line) => line.stream === stream)
+        .map((line) => line.log)
+        .join("");
+    return { out: of("stdout"), err: of("stderr"), exit };
+  }
+
+  /** Removes the files, and fails when a mount, a monitor or a descriptor of this process is left. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    let left = [""];
+    for (const end = Date.now() + patience; left.length > 0 && Date.now() < end; await delay(20))
+      left = holdings().filter((each) => !this.#before.includes(each));
     rmSync(this.directory, { recursive: true, force: true });
+    if (left.length > 0) throw new Error(`left behind: ${left.join(", ")}`);
   }
 }
 
@@ -169,4 +226,48 @@ export async function start(
   launch.go();
   await launch.started;
   return launch;
+}
+
+export interface LogLine {
+  readonly log: string;
+  readonly stream: string;
+  readonly time: string;
+}
+
+/** The records of a json-file log. */
+export function logLines(path: string): LogLine[] {
+  return readFileSync(path, "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
+}
+
+/** The payloads of Docker's framed stream, of both streams in order. */
+export function unframe(bytes: Buffer): string {
+  const parts: Buffer[] = [];
+  for (let at = 0; at < bytes.byteLength; ) {
+    const length = bytes.readUInt32BE(at + 4);
+    parts.push(bytes.subarray(at + 8, at + 8 + length));
+    at += 8 + length;
+  }
+  return Buffer.concat(parts).toString("utf8");
+}
+
+/** Everything until the end. */
+export async function all(stream: Duplex): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** Reads until the text has come. */
+export async function until(stream: Duplex, wanted: string): Promise<string> {
+  let got = "";
+  while (!got.includes(wanted)) {
+    const chunk: Buffer | null = stream.read();
+    if (chunk) got += chunk.toString("utf8");
+    else if (stream.readableEnded) throw new Error(`the stream ended before "${wanted}": ${got}`);
+    else await delay(5);
+  }
+  return got;
 }

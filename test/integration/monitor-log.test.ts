@@ -1,0 +1,108 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { attach, connectMonitor, openHelper } from "#helper";
+import { LaunchBench, logLines, start } from "../support/launch-bench.ts";
+
+const helper = openHelper();
+const everything = { stdin: true, stdout: true, stderr: true };
+
+let bench = new LaunchBench();
+
+beforeEach(() => {
+  expect(process.getuid?.()).toBe(0);
+  bench = new LaunchBench();
+});
+
+afterEach(async () => {
+  await bench[Symbol.asyncDispose]();
+});
+
+describe("the log", () => {
+  test("long lines come in parts of 16 KiB, invalid bytes as U+FFFD, controls escaped", async () => {
+    const { exit } = await bench.shell(
+      helper,
+      "head -c 40000 /dev/zero | busybox tr '\\0' a; echo; printf 'ä\\377<\\t\\033\"\\\\\\n'; printf end",
+      { id: "long" },
+    );
+    expect(exit.exitCode).toBe(0);
+    const lines = logLines(bench.path("long.log"));
+    expect(lines.map(({ log }) => log.length)).toEqual([16384, 16384, 40000 - 32768 + 1, 8, 3]);
+    expect(lines[3]?.log).toBe('ä\ufffd<\t\u001b"\\\n');
+    expect(lines[4]?.log).toBe("end");
+    expect(lines[1]?.time).toBe(lines[0]?.time ?? "");
+    const raw = readFileSync(bench.path("long.log"), "utf8");
+    expect(raw).toContain('ä\\ufffd\\u003c\\u0009\\u001b\\"\\\\\\n","stream"');
+  });
+
+  test("is rotated at its size and keeps so many files", async () => {
+    await bench.shell(helper, "seq 1000", {
+      id: "turn",
+      log: { path: bench.path("turn.log"), maxSize: 4096n, maxFiles: 3 },
+    });
+    const files = readdirSync(bench.directory)
+      .filter((name) => name.startsWith("turn.log"))
+      .sort();
+    expect(files).toEqual(["turn.log", "turn.log.1", "turn.log.2"]);
+    const logged = [2, 1, 0].flatMap((n) =>
+      logLines(bench.path(n === 0 ? "turn.log" : `turn.log.${n}`)),
+    );
+    const numbers = logged.map(({ log }) => Number(log));
+    expect(numbers.at(-1)).toBe(1000);
+    expect(numbers).toEqual(numbers.map((_, i) => 1000 - numbers.length + 1 + i));
+    for (const name of files)
+      expect(readFileSync(bench.path(name)).byteLength).toBeLessThan(4096 + 128);
+  });
+
+  test("is opened anew for who has moved it away", async () => {
+    const plan = bench.plan(["sh", "-c", "echo one; read x; echo two"], {
+      stdio: { mode: "pipes", stdin: true, stdinOnce: true },
+    });
+    await using launch = await start(helper, plan);
+    const path = bench.path(`${plan.id}.log`);
+    while (logLines(path).length === 0) await delay(5);
+    renameSync(path, `${path}.moved`);
+    using monitor = await connectMonitor(bench.path(`${plan.id}.sock`));
+    await monitor.reopenLog();
+    const streams = await attach(bench.path(`${plan.id}.sock`), everything);
+    streams.end("\n");
+    await launch.exited;
+    streams.destroy();
+    await launch.monitorExited;
+    expect(logLines(path).map(({ log }) => log)).toEqual(["two\n"]);
+    expect(logLines(`${path}.moved`).map(({ log }) => log)).toEqual(["one\n"]);
+  });
+
+  test("a full disk drops lines, counts them and stops nothing", async () => {
+    mkdirSync(bench.path("small"));
+    const mounted = Bun.spawnSync([
+      "mount",
+      "-t",
+      "tmpfs",
+      "-o",
+      "size=64k",
+      "tmpfs",
+      bench.path("small"),
+    ]);
+    expect(mounted.exitCode).toBe(0);
+    try {
+      const plan = bench.plan(["sh", "-c", "seq 20000; sleep 100"], {
+        log: { path: bench.path("small/log"), maxSize: 0n, maxFiles: 1 },
+      });
+      await using launch = await start(helper, plan);
+      using monitor = await connectMonitor(bench.path(`${plan.id}.sock`));
+      let dropped = 0n;
+      for (let last = -1n; dropped === 0n || dropped !== last; await delay(50)) {
+        last = dropped;
+        dropped = (await monitor.status()).droppedLines;
+      }
+      const kept = logLines(bench.path("small/log"));
+      expect(BigInt(kept.length) + dropped).toBe(20_000n);
+      expect(kept.map(({ log }) => Number(log))).toEqual(kept.map((_, i) => i + 1));
+      await monitor.signal(9);
+      await launch.monitorExited;
+    } finally {
+      Bun.spawnSync(["umount", "-l", bench.path("small")]);
+    }
+  });
+});
