@@ -28,12 +28,13 @@ export interface FaultResponse {
 /** How a fault is answered; clients older than 1.24 read plain text. */
 export function faultResponse(fault: Fault, version: string): FaultResponse {
   const status = statusOf[fault.code];
+  const message = fault.message || "the engine failed and did not say why; its log may";
   if (status === 304) return { status, contentType: "", body: "" };
   if (compareApiVersions(version, "1.24") < 0)
-    return { status, contentType: "text/plain; charset=utf-8", body: `${fault.message}\n` };
+    return { status, contentType: "text/plain; charset=utf-8", body: `${message}\n` };
   return {
     status,
     contentType: "application/json",
-    body: `${JSON.stringify({ message: fault.message })}\n`,
+    body: `${JSON.stringify({ message })}\n`,
   };
 }

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   cpSync,
   existsSync,
@@ -10,6 +11,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openNetwork } from "#network";
+import { openCgroups } from "#runtime";
 
 /**
  * The real docker CLI before an engine: before the one that DOCKER_HOST names (as the
@@ -109,7 +112,12 @@ export async function openDockerTarget(): Promise<DockerTarget> {
       for (const path of [directory, shared]) rmSync(path, { recursive: true, force: true });
     },
   };
-  await importImage(target);
+  try {
+    await importImage(target);
+  } catch (error) {
+    await target[Symbol.asyncDispose]();
+    throw error;
+  }
   return target;
 }
 
@@ -179,8 +187,17 @@ async function startDaemon(directory: string): Promise<{ stop(): Promise<void> }
     async stop() {
       child.kill("SIGTERM");
       await ended;
+      await sweep(join(directory, "run"));
     },
   };
+}
+
+/** An engine that stops keeps what its containers need; here all of them are gone. */
+async function sweep(runRoot: string): Promise<void> {
+  const instanceId = createHash("sha256").update(runRoot).digest("hex").slice(0, 8);
+  const network = await openNetwork({ instanceId, runRoot });
+  await network.close({ removeBridge: true });
+  openCgroups({ instanceId }).close();
 }
 
 const account = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/tmp:/bin/sh\n";
