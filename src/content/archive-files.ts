@@ -6,7 +6,7 @@ import { type Compression, detectCompression, type ExplodedMember } from "#layer
 import { showName } from "#tar";
 
 export interface ArchiveFile {
-  /** Where it was put; synced. */
+  /** Where it was put. */
   readonly path: string;
   readonly digest: Digest;
   readonly size: number;

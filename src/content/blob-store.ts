@@ -1,9 +1,6 @@
 import {
-  closeSync,
   constants,
-  fsyncSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -15,6 +12,7 @@ import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "#base";
 import { type Digest, digestHex, isDigest, maxDocumentBytes, requireDigest, sha256 } from "#image";
+import { fsyncAsync, O_DIRECTORY, O_RDONLY, openat2 } from "#kernel";
 import { storeStream } from "#layer";
 
 const readChunk = 1 << 20;
@@ -74,23 +72,33 @@ export class BlobStore {
         `the blob has ${stored.size} bytes where ${expected.size} were promised; fetch it again`,
       );
     }
-    this.adopt(path, stored.digest);
+    await this.adopt(path, stored.digest);
+    await this.sync();
     return stored;
   }
 
-  /** Moves a synced file whose digest is known into its place. */
-  adopt(path: string, digest: Digest): void {
+  /** Moves a whole file whose digest is known into its place, its bytes on the disk before its name. Then `sync`. */
+  async adopt(path: string, digest: Digest): Promise<void> {
+    if (this.has(digest)) return;
+    using file = openat2(undefined, path, { flags: O_RDONLY });
+    await fsyncAsync(file);
     renameSync(path, this.path(digest));
-    this.#syncDirectory();
   }
 
-  /** A small blob at once. */
-  put(bytes: Uint8Array): Digest {
+  /** Waits until the names of what was adopted are on the disk too. */
+  async sync(): Promise<void> {
+    using directory = openat2(undefined, this.#blobs, { flags: O_RDONLY | O_DIRECTORY });
+    await fsyncAsync(directory);
+  }
+
+  /** A small blob at once. Then `sync`. */
+  async put(bytes: Uint8Array): Promise<Digest> {
     const digest = sha256(bytes);
     if (this.has(digest)) return digest;
-    const path = join(this.#ingest, `put-${digestHex(digest)}`);
-    writeFileSync(path, bytes, { flush: true });
-    this.adopt(path, digest);
+    await using workspace = await this.workspace();
+    const path = join(workspace.path, "blob");
+    writeFileSync(path, bytes);
+    await this.adopt(path, digest);
     return digest;
   }
 
@@ -138,15 +146,6 @@ export class BlobStore {
       return work();
     } catch (error) {
       throw missing(digest, error);
-    }
-  }
-
-  #syncDirectory(): void {
-    const fd = openSync(this.#blobs, constants.O_RDONLY | constants.O_DIRECTORY);
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
     }
   }
 }

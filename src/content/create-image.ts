@@ -14,6 +14,7 @@ import {
   mediaTypes,
   type Platform,
   type Reference,
+  sha256,
 } from "#image";
 import { type Compression, packBlob, storeStream } from "#layer";
 import type { Snapshotter } from "#snapshot";
@@ -59,7 +60,7 @@ export async function importTree(
     { name: "layer", type: "file", linkName: "", file: { path, ...blob } },
   ]).get("layer");
   lease.holdBlob(blob.digest);
-  if (!parts.blobs.has(blob.digest)) parts.blobs.adopt(path, blob.digest);
+  await parts.blobs.adopt(path, blob.digest);
   const comment = options.message ?? "Imported from -";
   return await storeNew(parts, lease, {
     layers: [{ mediaType, digest: blob.digest, size: blob.size }],
@@ -122,7 +123,7 @@ export async function createImageFromTree(
   lease.holdBlob(packed.digest);
   const chain = packed.diffId as unknown as ChainId;
   lease.holdLayer(chain);
-  if (!parts.blobs.has(packed.digest)) parts.blobs.adopt(path, packed.digest);
+  await parts.blobs.adopt(path, packed.digest);
   await adoptTree(parts, chain, { directory, size: packed.size });
   return await storeNew(parts, lease, {
     layers: [
@@ -179,7 +180,7 @@ export async function createImageFromUpper(
     options.signal ? { signal: options.signal } : {},
   );
   lease.holdBlob(packed.digest);
-  if (!parts.blobs.has(packed.digest)) parts.blobs.adopt(path, packed.digest);
+  await parts.blobs.adopt(path, packed.digest);
   const layer = {
     mediaType: layerMediaType(blobCompression),
     digest: packed.digest,
@@ -223,8 +224,8 @@ async function storeNew(parts: CreationParts, lease: Lease, image: NewImage): Pr
     history: [...image.history.slice(0, -1), last],
   };
   const configBytes = encodeDocument(config);
-  const digest = parts.blobs.put(configBytes);
-  lease.holdBlob(digest);
+  lease.holdBlob(sha256(configBytes));
+  const digest = await parts.blobs.put(configBytes);
   const manifest: Manifest = {
     schemaVersion: 2,
     mediaType: mediaTypes.manifest,

@@ -1,5 +1,12 @@
 import { Fault } from "#base";
-import { type Descriptor, type Digest, familiarString, type Platform, parseManifest } from "#image";
+import {
+  type Descriptor,
+  type Digest,
+  familiarString,
+  type Platform,
+  parseManifest,
+  sha256,
+} from "#image";
 import { explodeArchive } from "#layer";
 import { ArchiveFiles } from "./archive-files.ts";
 import { type ArchivedImage, readArchiveIndex } from "./archive-index.ts";
@@ -61,8 +68,7 @@ async function loadImage(
   await using lease = parts.collector.lease();
   for (const { path, digest } of archived.files) {
     lease.holdBlob(digest);
-    // The same file may stand for several layers, or have come with an image before.
-    if (!parts.blobs.has(digest)) parts.blobs.adopt(path, digest);
+    await parts.blobs.adopt(path, digest);
   }
   const image = await storeImage(parts, archived, { ...options, lease });
   return { image, tags: archived.references.map(familiarString) };
@@ -75,11 +81,12 @@ export async function storeImage(
   { lease, onProgress, signal }: LoadOptions & { readonly lease: Lease },
 ): Promise<StoredImage> {
   const manifest = parseManifest(image.manifestBytes);
-  const digest = parts.blobs.put(image.manifestBytes);
-  lease.holdBlob(digest);
+  lease.holdBlob(sha256(image.manifestBytes));
+  const digest = await parts.blobs.put(image.manifestBytes);
   const config = parts.images.readConfig(manifest.config.digest);
   const report = (layer: Descriptor, bytes: number) =>
     onProgress?.(layer.digest, bytes, layer.size);
   const size = await parts.unpacker.unpack({ manifest, config, lease, signal, onProgress: report });
+  await parts.blobs.sync();
   return parts.images.put({ digest, manifest, size }, image.references);
 }

@@ -46,7 +46,7 @@ export interface ExpansionLimits {
 }
 
 /** gzip cannot pass 1,032 to 1, and an image of files seldom passes 20. */
-export const defaultExpansionLimits: ExpansionLimits = {
+const defaultExpansionLimits: ExpansionLimits = {
   bytes: 2 ** 40,
   ratio: 400,
   ratioFrom: 2 ** 30,

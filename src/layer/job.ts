@@ -43,7 +43,7 @@ export interface PackResult {
 
 export interface StoreRequest {
   readonly source: Source;
-  /** Made new, synced to the disk. */
+  /** Made new. */
   readonly path: string;
   readonly limit: number;
 }

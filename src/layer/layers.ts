@@ -71,7 +71,7 @@ export async function packBlob(
   return await pool.run("pack", request, options);
 }
 
-/** Writes a stream to a new file at `path`, synced to the disk; at most `limit` bytes. */
+/** Writes a stream to a new file at `path`, at most `limit` bytes. It is whole, but not synced to the disk. */
 export async function storeStream(
   stream: AsyncIterable<Uint8Array>,
   request: { readonly path: string; readonly limit: number },
@@ -80,7 +80,7 @@ export async function storeStream(
   return await pool.run("store", { ...request, source: "stream" }, { ...options, input: stream });
 }
 
-/** Puts each file of an archive (plain, gzip, zstd) into a file of its own in `directory`, hashed and synced. */
+/** Puts each file of an archive (plain, gzip, zstd) into a file of its own in `directory`, hashed; not synced. */
 export async function explodeArchive(
   stream: AsyncIterable<Uint8Array>,
   request: Omit<ExplodeRequest, "source">,

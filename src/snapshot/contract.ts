@@ -18,7 +18,7 @@ import type { Snapshotter } from "./snapshotter.ts";
 
 export const chain = (name: string) => sha256(name) as ChainId;
 
-export async function faultCode(work: Promise<unknown>): Promise<FaultCode | "none"> {
+async function faultCode(work: Promise<unknown>): Promise<FaultCode | "none"> {
   try {
     await work;
   } catch (error) {

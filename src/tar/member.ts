@@ -9,12 +9,6 @@ export interface Extension {
   longLink: string | undefined;
 }
 
-/** A header block with its extensions applied; `size` is that of the content stored in the archive. */
-export interface Member {
-  readonly header: TarHeader;
-  readonly typeFlag: string;
-}
-
 /** Why a block is no header, for a message. */
 export class MalformedHeader extends Error {}
 
@@ -63,7 +57,7 @@ export function storedSize(block: Buffer, extension: Extension): number {
 }
 
 /** The value of the last record of a key; an empty value takes the record back. */
-export function paxValue(extension: Extension, key: string): string | undefined {
+function paxValue(extension: Extension, key: string): string | undefined {
   const { records } = extension;
   for (let i = records.length - 1; i >= 0; i--) {
     if (records[i]?.[0] === key) return records[i]?.[1] || undefined;
