@@ -113,6 +113,13 @@ export class ContainerStore {
     return record;
   }
 
+  /** What is known for sure although the database would not take it: true until this process ends. */
+  assume(id: ContainerId, change: Partial<Omit<ContainerRecord, "id" | "name">>): ContainerRecord {
+    const record = { ...this.#require(id), ...change };
+    this.#records.set(id, record);
+    return record;
+  }
+
   /** Takes the network away as well, which `update` cannot say. */
   withoutNetwork(id: ContainerId): void {
     const { network: _, ...record } = this.#require(id);

@@ -39,7 +39,9 @@ export interface EngineDependencies {
 }
 
 /** An engine with its executor, over which `rootfs` runs programs. Call `reconcile` before serving. */
-export async function createEngine(dependencies: EngineDependencies): Promise<Engine> {
+export async function createEngine(
+  dependencies: EngineDependencies,
+): Promise<Engine & { readonly executor: Executor }> {
   const { dataRoot, runRoot, clock = systemClock, ...modules } = dependencies;
   const paths = new EnginePaths(dataRoot, runRoot);
   for (const path of [paths.containers, paths.runContainers, paths.runExecs, paths.rootAnchor]) {
@@ -63,8 +65,9 @@ export async function createEngine(dependencies: EngineDependencies): Promise<En
     background: new Background(modules.log),
     closing: new Closing(),
   };
-  const executor: Executor = createExecutor(parts);
+  const executor = createExecutor(parts);
   return {
+    executor,
     containers: createContainers(parts),
     execs: new ContainerExecs(parts),
     images: createImages(parts, executor),

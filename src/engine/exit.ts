@@ -63,14 +63,15 @@ export function trackContainer(
   void parts.background.run(`following container ${id}`, async () => {
     const isRunning = await begun.promise;
     const exit = isRunning ? await parts.closing.until(exited) : undefined;
+    let isWritten = true;
     if (exit) {
       crashPoint("exit:seen");
-      recordExit(parts, id, exit);
+      isWritten = recordExit(parts, id, exit);
       crashPoint("exit:recorded");
     }
     // From here on the container counts as stopped, also for `start`.
     recorded.resolve();
-    if (exit) await settle(parts, live, launch);
+    if (exit) await settle(parts, live, { launch, isWritten });
     else if (isRunning) await letGo(live, launch);
     parts.live.delete(id);
     settled.resolve();
@@ -98,18 +99,34 @@ function lostExit(id: ContainerId, error: unknown): ExitRecord {
   };
 }
 
-/** Writes down how a container ended and tells everyone; all in one tick, so that no one sees half of it. */
-export function recordExit(parts: EngineParts, id: ContainerId, exit: ExitRecord): void {
+/**
+ * Writes down how a container ended and tells everyone; all in one tick, so that no
+ * one sees half of it. Whether it could be written: if not, as on a full disk, it
+ * holds all the same, and the next start reads it from the monitor's exit record.
+ */
+export function recordExit(parts: EngineParts, id: ContainerId, exit: ExitRecord): boolean {
   const record = parts.store.get(id);
-  if (!record) return;
+  if (!record) return true;
   const finishedAt = exit.finishedAt || parts.clock.now();
-  const ended = parts.store.update(id, exitChange(record, exit, finishedAt));
+  const change = exitChange(record, exit, finishedAt);
+  let isWritten = true;
+  try {
+    parts.store.update(id, change);
+  } catch (error) {
+    isWritten = false;
+    parts.store.assume(id, change);
+    parts.log.error("the end of a container could not be recorded", {
+      id,
+      error: faultOf(error).message,
+    });
+  }
   const seconds = (finishedAt - record.state.startedAt) / 1_000_000_000n;
-  publishContainer(parts, ended, "die", {
+  publishContainer(parts, record, "die", {
     exitCode: String(exit.exitCode),
     execDuration: String(seconds),
   });
   parts.waits.exited(id, { exitCode: exit.exitCode });
+  return isWritten;
 }
 
 function exitChange(
@@ -136,11 +153,11 @@ function exitChange(
 async function settle(
   parts: EngineParts,
   live: LiveContainer,
-  launch: ProcessReports,
+  { launch, isWritten }: { readonly launch: ProcessReports; readonly isWritten: boolean },
 ): Promise<void> {
   const { id } = live;
   live.pidfd.close();
-  leaveNetwork(parts, id);
+  if (isWritten) leaveNetwork(parts, id);
   const mayRemove = !parts.restarting.has(id) && !parts.removing.has(id);
   const removal =
     mayRemove && parts.store.get(id)?.host.autoRemove
@@ -151,7 +168,7 @@ async function settle(
   // Milliseconds of system calls that no one waits for: first the answers of those who do.
   await delay(courtesy);
   cleaned.push(...(await Promise.allSettled([endCgroup(live.cgroup)])));
-  clearRunDirectory(parts, id);
+  if (isWritten) clearRunDirectory(parts, id);
   for (const each of cleaned) if (each.status === "rejected") throw each.reason;
 }
 

@@ -495,3 +495,62 @@ test("trees deeper than descriptors allow are packed, and the clamp holds", asyn
   expect(describeTree(target).every((line) => line.includes(` ${latest} `))).toBe(true);
   expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
 });
+
+/** Mulberry32: the same numbers for the same seed. */
+function random(seed: number): (below: number) => number {
+  return (below) => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}
+
+test("whatever an archive does in whatever order, nothing outside changes", async () => {
+  const sentinel = () => describeTree(outside).join("\n");
+  const before = sentinel();
+  const parts = ["a", "a", "a", "b", "b", "precious", "..", ".", ".wh.a", ".wh..wh..opq"];
+  const up = "../".repeat(20);
+  const targets = [outside, `${up}${outside}`, "../outside", "/", "b", "/proc/self/root"];
+  const types = [
+    "file",
+    "file",
+    "directory",
+    "directory",
+    "symlink",
+    "symlink",
+    "hardlink",
+    "fifo",
+    "character",
+  ] as const;
+  const outcomes = { done: 0, refused: 0 };
+  for (let seed = 1; seed <= 400; seed++) {
+    const next = random(seed);
+    const pick = <T>(list: readonly T[]): T => list[next(list.length)] as T;
+    const name = () => Array.from({ length: 1 + next(2) }, () => pick(parts)).join("/") || "a";
+    const members = Array.from({ length: 2 + next(20) }, (): TarMember => {
+      const type = pick(types);
+      const isLink = type === "symlink" || type === "hardlink";
+      return {
+        name: name(),
+        type,
+        mode: 0o777,
+        uid: next(5),
+        ...(type === "file" && { content: "hostile" }),
+        ...(isLink && { linkName: next(2) ? pick(targets) : name() }),
+        ...(type === "character" && { device: { major: next(2), minor: 0 } }),
+      };
+    });
+    rmSync(target, { recursive: true, force: true });
+    mkdirSync(target);
+    try {
+      await apply(members);
+      outcomes.done++;
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code === "internal") throw error;
+      outcomes.refused++;
+    }
+    expect([seed, sentinel()]).toEqual([seed, before]);
+  }
+  expect(Math.min(outcomes.done, outcomes.refused)).toBeGreaterThan(20);
+});

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
@@ -226,6 +226,29 @@ describe("the monitor", () => {
     await monitor.signal(9);
     await launch.monitorExited;
   });
+});
+
+test("ten monitors need at most 60 KiB each, also after much output", async () => {
+  const launches = [];
+  for (let count = 0; count < 10; count++) {
+    const change =
+      count % 2 === 0 ? {} : { stdio: { mode: "pty", stdin: true, stdinOnce: true } as const };
+    launches.push(await start(helper, bench.plan(["sh", "-c", "seq 20000; sleep 100"], change)));
+  }
+  const memory = () =>
+    launches.map(({ monitorPid }) => {
+      const rollup = readFileSync(`/proc/${monitorPid}/smaps_rollup`, "utf8");
+      return Number(/^Pss: +([0-9]+) kB$/m.exec(rollup)?.[1]);
+    });
+  const average = () => memory().reduce((sum, each) => sum + each, 0) / launches.length;
+  for (const end = Date.now() + 4000; !(average() <= 60) && Date.now() < end; ) await delay(50);
+  expect(average()).toBeLessThanOrEqual(60);
+  for (const [index, launch] of launches.entries()) {
+    using monitor = await connectMonitor(bench.path(`c${index}.sock`));
+    await monitor.signal(9);
+    await launch.monitorExited;
+    await launch[Symbol.asyncDispose]();
+  }
 });
 
 test("want of memory is told at once and in the exit record", async () => {

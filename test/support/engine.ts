@@ -28,7 +28,7 @@ export interface TestRoots {
 }
 
 export interface OpenedEngine extends AsyncDisposable {
-  readonly engine: Engine;
+  readonly engine: Awaited<ReturnType<typeof createEngine>>;
 }
 
 /** Opens an engine as the daemon does, but for its sockets; disposing closes it and lets containers run on. */

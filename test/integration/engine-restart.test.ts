@@ -1,0 +1,93 @@
+import { Database } from "bun:sqlite";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { createRequest } from "../support/create-request.ts";
+import { importBusybox, openEngineAt, type TestRoots, temporaryRoots } from "../support/engine.ts";
+import { leakCheck } from "../support/leak-check.ts";
+import {
+  attachAll,
+  collectOutput,
+  collectStreams,
+  execIn,
+  startSleeper,
+} from "../support/run-container.ts";
+
+let leaks: ReturnType<typeof leakCheck>;
+let roots: TestRoots & Disposable;
+
+beforeAll(async () => {
+  leaks = leakCheck();
+  roots = temporaryRoots();
+  await using opened = await openEngineAt(roots);
+  await importBusybox(opened.engine);
+});
+
+afterAll(async () => {
+  {
+    await using opened = await openEngineAt(roots, { leaveNothing: true });
+    for (const { id } of opened.engine.containers.list({ all: true, filters: {} })) {
+      await opened.engine.containers.remove(id, { force: true, volumes: false });
+    }
+  }
+  roots[Symbol.dispose]();
+  await leaks.settled();
+});
+
+test("a container runs on while the engine is restarted, and is all there afterwards", async () => {
+  const ids: string[] = [];
+  {
+    await using opened = await openEngineAt(roots);
+    const { id } = await opened.engine.containers.create(
+      createRequest("busybox", ["cat"], { name: "kept", config: { openStdin: true } }),
+    );
+    await opened.engine.containers.start(id);
+    ids.push(id, await startSleeper(opened.engine, { name: "other" }));
+  }
+  await using opened = await openEngineAt(roots);
+  const { engine } = opened;
+  const [kept = "", other = ""] = ids;
+  const { state, network } = engine.containers.get(kept);
+  expect(state.status).toBe("running");
+  expect(existsSync(`/proc/${state.pid}`)).toBe(true);
+
+  const attached = await engine.containers.attach(kept, attachAll(true));
+  const output = collectStreams(attached);
+  attached.input.write("still here\n");
+  expect((await execIn(engine, kept, ["hostname"])).stdout).toBe(`${kept.slice(0, 12)}\n`);
+  // A new container gets an address that none of the old ones has.
+  const fresh = await startSleeper(engine);
+  const addresses = [kept, other, fresh].map((id) => engine.containers.get(id).network?.address);
+  expect(new Set(addresses).size).toBe(3);
+  expect(network?.address).toMatch(/^\d+\./);
+
+  await engine.containers.stop(kept, { timeout: 0 });
+  expect((await output).stdout).toBe("still here\n");
+  expect(engine.containers.get(kept).state).toMatchObject({ status: "exited", exitCode: 137 });
+  const log = engine.containers.logs(kept, {
+    follow: false,
+    stdout: true,
+    stderr: true,
+    timestamps: false,
+  });
+  expect((await collectOutput(log)).stdout).toBe("still here\n");
+  await engine.containers.start(kept);
+  expect(engine.containers.get(kept).state.status).toBe("running");
+});
+
+test("after a start of the machine nothing runs, and --rm is honoured", async () => {
+  const ids: string[] = [];
+  {
+    await using opened = await openEngineAt(roots);
+    ids.push(await startSleeper(opened.engine, { name: "plain" }));
+    ids.push(await startSleeper(opened.engine, { host: { autoRemove: true } }));
+  }
+  const database = new Database(join(roots.dataRoot, "state.db"));
+  database.run("UPDATE state_value SET value = 'another boot' WHERE name = 'boot-id'");
+  database.close();
+  await using opened = await openEngineAt(roots);
+  const { state } = opened.engine.containers.get("plain");
+  expect(state).toMatchObject({ status: "exited", exitCode: 137, pid: 0 });
+  expect(state.error).toContain("started anew");
+  expect(() => opened.engine.containers.get(ids[1] ?? "")).toThrow("No such container");
+});
