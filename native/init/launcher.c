@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -146,8 +145,6 @@ static int prepare(struct child *child)
 {
 	struct plan *plan = child->plan;
 	umask(0);
-	/* Nobody in the container may look into this process before it has become the program. */
-	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	setsid();
 	static const int joined[] = { NAMESPACE_IPC, NAMESPACE_UTS, NAMESPACE_NET, NAMESPACE_CGROUP };
 	int result = enter_cgroup(plan);

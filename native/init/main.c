@@ -121,6 +121,8 @@ int main(int argc, char **argv)
 	}
 	/* Executed from a memfd, it would be called after that. */
 	prctl(PR_SET_NAME, "thimble-init");
+	/* Nobody in a container may look into a process that has joined it before it has become the program. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2 };
 	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
 		signal(ignored[i], SIG_IGN);

@@ -7,6 +7,7 @@ import {
   connectMonitor,
   type ExitRecord,
   encodePlan,
+  type Launch,
   openHelper,
   readExitRecord,
 } from "#helper";
@@ -229,7 +230,7 @@ describe("the monitor", () => {
 });
 
 test("ten monitors need at most 60 KiB each, also after much output", async () => {
-  const launches = [];
+  const launches: Launch[] = [];
   for (let count = 0; count < 10; count++) {
     const change =
       count % 2 === 0 ? {} : { stdio: { mode: "pty", stdin: true, stdinOnce: true } as const };

@@ -1,0 +1,128 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { attach } from "./attach.ts";
+import { type ExitRecord, readExitFrame } from "./exit-record.ts";
+import { encodeFrame, type Frame, FrameReader, PayloadReader } from "./frame.ts";
+import { connectMonitor } from "./monitor.ts";
+import { attachTo, stages, frame as type } from "./tags.ts";
+
+/** A monitor of the test's: `answer` gets every frame that comes in, until it takes the socket over. */
+let answer: (socket: Socket, frame: Frame) => void = () => undefined;
+let directory = "";
+let path = "";
+let server: Server;
+let clients: Socket[] = [];
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), "monitor-"));
+  path = join(directory, "socket");
+  server = createServer({ allowHalfOpen: true }, (socket) => {
+    clients.push(socket);
+    const reader = new FrameReader();
+    socket.on("data", (bytes: Buffer) => {
+      if (clients.includes(socket)) for (const frame of reader.push(bytes)) answer(socket, frame);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+});
+
+afterEach(() => {
+  for (const client of clients) client.destroy();
+  clients = [];
+  server.close();
+  rmSync(directory, { recursive: true });
+});
+
+function refusal(errno: number): Uint8Array {
+  const text = Buffer.from("resize the terminal");
+  const bytes = Buffer.concat([encodeFrame(type.ERROR, errno, stages.indexOf("monitor")), text]);
+  bytes.writeUInt32LE(bytes.byteLength - 8, 4);
+  return bytes;
+}
+
+function state(id: string): Uint8Array {
+  const bytes = Buffer.concat([encodeFrame(type.STATE, 1, 42, 77n, 43, 1, 5n), Buffer.from(id)]);
+  bytes.writeUInt32LE(bytes.byteLength - 8, 4);
+  return bytes;
+}
+
+test("commands are answered in order, errors as faults", async () => {
+  const seen: number[][] = [];
+  answer = (socket, frame) => {
+    const payload = new PayloadReader(frame);
+    if (frame.type === type.STATUS) socket.write(state("one"));
+    else if (frame.type === type.RESIZE) {
+      seen.push([payload.u32(), payload.u32()]);
+      socket.write(refusal(25));
+    } else socket.write(encodeFrame(type.OK));
+  };
+  using monitor = await connectMonitor(path);
+  const [status, resized, signalled] = await Promise.allSettled([
+    monitor.status(),
+    monitor.resize(24, 80),
+    monitor.signal(15),
+  ]);
+  expect(status).toMatchObject({
+    value: { version: 1, id: "one", pid: 42, startTime: 77n, state: "running", droppedLines: 5n },
+  });
+  expect(resized).toMatchObject({ reason: { code: "invalid", errno: "ENOTTY" } });
+  expect(signalled.status).toBe("fulfilled");
+  expect(seen).toEqual([[24, 80]]);
+});
+
+test("a watch tells of OOM and exit", async () => {
+  answer = (socket, frame) => {
+    if (frame.type === type.STATUS) socket.write(state("one"));
+    if (frame.type !== type.WATCH) return;
+    socket.write(encodeFrame(type.OK));
+    socket.write(encodeFrame(type.OOM, 1n));
+    socket.end(encodeFrame(type.EXIT, 137, 9, 1, 2n, 3n, 4n, 5n, 6n));
+  };
+  using monitor = await connectMonitor(path);
+  const { promise, resolve } = Promise.withResolvers<ExitRecord>();
+  let notices = 0;
+  monitor.watch({ onOom: () => notices++, onExit: resolve });
+  expect(await promise).toMatchObject({ id: "one", exitCode: 137, signal: 9, oomKilled: true });
+  expect(notices).toBe(1);
+  await monitor.closed;
+  await expect(monitor.status()).rejects.toMatchObject({ code: "unavailable" });
+});
+
+test("a monitor that hangs up fails what waits for it", async () => {
+  answer = (socket) => socket.destroy();
+  using monitor = await connectMonitor(path);
+  await expect(monitor.closeStdin()).rejects.toMatchObject({ code: "unavailable" });
+  const everything = { stdin: true, stdout: true, stderr: true };
+  await expect(attach(path, everything)).rejects.toMatchObject({ code: "unavailable" });
+  await expect(attach(join(directory, "none"), everything)).rejects.toMatchObject({
+    code: "unavailable",
+  });
+});
+
+test("output that comes with the answer of an attach is not lost, input goes out raw", async () => {
+  const { promise: streams, resolve } = Promise.withResolvers<number>();
+  const { promise: input, resolve: got } = Promise.withResolvers<string>();
+  answer = (socket, frame) => {
+    resolve(new PayloadReader(frame).u32());
+    // From here on the bytes are the container's.
+    clients = clients.filter((client) => client !== socket);
+    void buffer(socket).then((bytes) => got(bytes.toString()));
+    socket.end(Buffer.concat([encodeFrame(type.OK), Buffer.from("early output")]));
+  };
+  const duplex = await attach(path, { stdin: true, stdout: false, stderr: true });
+  expect(await streams).toBe(attachTo.STDIN | attachTo.STDERR);
+  duplex.end("in");
+  expect((await buffer(duplex)).toString()).toBe("early output");
+  expect(await input).toBe("in");
+});
+
+test("the exit of a launch that failed has Docker's code for it", () => {
+  const [frame] = new FrameReader().push(encodeFrame(type.EXIT, 1, 0, 0, 0n, 3n, 0n, 0n, 0n));
+  if (!frame) throw new Error("no frame");
+  const error = { stage: "exec", errno: 2, message: "exec: no such file" };
+  expect(readExitFrame(frame, "one", error)).toMatchObject({ exitCode: 127, error });
+});
