@@ -84,12 +84,12 @@ module.exports = {
       name: "no-cycles",
       severity: "error",
       from: {},
-      to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only", "dynamic-import"] } },
     },
     {
       name: "only-kernel-loads-the-addon",
       severity: "error",
-      from: { path: "^src/", pathNot: "^src/kernel/" },
+      from: { path: "^src/", pathNot: "^src/(kernel|main)/" },
       to: { path: "^native/" },
     },
     {
@@ -100,7 +100,6 @@ module.exports = {
     },
   ],
   options: {
-    parser: "swc",
     tsPreCompilationDeps: true,
     doNotFollow: { path: "node_modules" },
     enhancedResolveOptions: {

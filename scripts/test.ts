@@ -109,7 +109,9 @@ function fail(name: string): void {
 function tally(name: string, status: number, output: string): void {
   const count = (word: string) =>
     Number(new RegExp(`^ *(\\d+) ${word}$`, "m").exec(output)?.[1] ?? 0);
-  const failed = [...output.matchAll(/^\(fail\) (.+?)(?: \[[\d.]+m?s\])?$/gm)].map(
+  // The titles of failures are printed again in the summary at the end.
+  const [body = ""] = output.split(/^\d+ tests? failed:$/m);
+  const failed = [...body.matchAll(/^\(fail\) (.+?)(?: \[[\d.]+m?s\])?$/gm)].map(
     (match) => match[1],
   );
   const skipped = [...output.matchAll(/^\(skip\) (.+)$/gm)].map((match) => match[1] ?? "");
