@@ -40,18 +40,18 @@ export interface DockerTarget extends AsyncDisposable {
   name(): string;
 }
 
-export interface RunOptions {
+interface RunOptions {
   readonly input?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export interface Ended {
+interface Ended {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-export interface Session {
+interface Session {
   /** Resolves once the output (both streams) has this; rejects when it ends before. */
   until(wanted: string): Promise<string>;
   send(text: string): void;
