@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { type ContainerId, Fault, newId, Scope } from "#base";
 import { chainIds, hostPlatform, parsePlatform, platformDistance } from "#image";
 import { type Mount, O_RDONLY, openat2 } from "#kernel";
-import { checkRequest } from "./check-request.ts";
+import { checkRequest, logLimits } from "./check-request.ts";
 import { publishContainer } from "./container-event.ts";
 import { hostnameOf } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
@@ -17,6 +17,8 @@ import type { EngineParts } from "./parts.ts";
 import { joinedContainer } from "./sandbox.ts";
 import { stdioOf } from "./start.ts";
 import { Trace } from "./trace.ts";
+import type { ResolvedUser } from "./user.ts";
+import { lookupUser } from "./user-lookup.ts";
 
 /**
  * Creates a container: everything is checked before anything is made, then come the
@@ -36,14 +38,14 @@ export async function createContainer(
   for (const bind of draft.host.binds) {
     if (bind.createSource) mkdirSync(bind.source, { recursive: true });
   }
-  const root = await prepareRoot(parts, draft, scope);
+  const mount = await prepareRoot(parts, draft, scope);
   trace.mark("snapshot");
   crashPoint("create:snapshot-prepared");
   const directory = parts.paths.container(id);
   scope.defer(() => rm(directory, { recursive: true, force: true }));
   mkdirSync(directory, { recursive: true, mode: 0o710 });
   crashPoint("create:directory-made");
-  const record = { ...draft, root };
+  const record = { ...draft, root: mount };
   parts.store.insert(record);
   scope.release();
   crashPoint("create:recorded");
@@ -58,9 +60,16 @@ export async function planContainer(
   parts: EngineParts,
   request: CreateRequest,
 ): Promise<Uint8Array> {
-  using compiled = compileDraft(parts, draftRecord(parts, request));
+  const draft = draftRecord(parts, request);
+  const { chainId, config, host } = draft;
+  const wanted = { user: config.user, groupAdd: host.groupAdd };
+  const user = chainId === undefined ? root : await lookupUser(parts.snapshots, chainId, wanted);
+  using compiled = compileDraft(parts, draft, user);
   return compiled.plan;
 }
+
+/** Stands in where who a name means is known only once the container has files. */
+const root: ResolvedUser = { uid: 0, gid: 0, additionalGids: [], home: "/root" };
 
 const neverStarted: ContainerRecord["state"] = {
   status: "created",
@@ -138,11 +147,15 @@ function resolveModes(parts: EngineParts, host: CreateRequest["host"]): CreateRe
 
 /** Compiles the very plan of a start, so that all that is wrong with it shows at create. */
 function checkDraft(parts: EngineParts, draft: ContainerRecord): readonly string[] {
-  using compiled = compileDraft(parts, draft);
+  using compiled = compileDraft(parts, draft, root);
   return compiled.warnings;
 }
 
-function compileDraft(parts: EngineParts, draft: ContainerRecord): CompiledLaunch {
+function compileDraft(
+  parts: EngineParts,
+  draft: ContainerRecord,
+  user: ResolvedUser,
+): CompiledLaunch {
   const { id, config, host } = draft;
   const directory = parts.paths.container(id);
   const files = {
@@ -154,8 +167,7 @@ function compileDraft(parts: EngineParts, draft: ContainerRecord): CompiledLaunc
     config,
     host,
     argv: draft.argv,
-    // Who a name means is known when the container has files of its own.
-    user: { uid: 0, gid: 0, additionalGids: [], home: "/root" },
+    user,
     hostname: hostnameOf(draft),
     files,
     machine: parts.machine,
@@ -166,14 +178,17 @@ function compileDraft(parts: EngineParts, draft: ContainerRecord): CompiledLaunc
   const compiled = compileLaunch({
     id,
     spec,
-    root: draft.root.type === "" ? { type: "bind", source: "/", options: [] } : draft.root,
+    root: plannedRoot(parts, draft),
     rootAnchor: parts.paths.rootAnchor,
     joined: {
       ...(isJoined(host.pidMode) && { pid: placeholder }),
       ...(isJoined(host.ipcMode) && { ipc: placeholder }),
       ...(host.networkMode !== "host" && { net: placeholder }),
     },
+    cgroup: parts.cgroups.planned(id),
+    isPlanned: true,
     stdio: stdioOf(config),
+    ...(host.logDriver !== "none" && { log: { path: parts.paths.log(id), ...logLimits(host) } }),
     controlSocket: parts.paths.controlSocket(id),
     exitRecord: parts.paths.exitRecord(id),
     init: host.init,
@@ -181,6 +196,14 @@ function compileDraft(parts: EngineParts, draft: ContainerRecord): CompiledLaunc
     kindOf: (path) => (path.startsWith(`${directory}/`) ? "file" : kindOf(path)),
   });
   return { ...compiled, warnings: [...new Set([...warnings, ...compiled.warnings])] };
+}
+
+/** The image's layers under a directory that create will make. */
+function plannedRoot(parts: EngineParts, { chainId }: ContainerRecord): Mount {
+  const layers = chainId === undefined ? [] : parts.snapshots.layers(chainId);
+  const own = ["upperdir=(made at create)", "workdir=(made at create)"];
+  const options = [...layers.map((path) => `lowerdir+=${path}`), ...own];
+  return { type: "overlay", source: "overlay", options };
 }
 
 /** A source that is missing will be made as a directory. */
@@ -198,9 +221,9 @@ async function prepareRoot(
   const { id, chainId, host } = draft;
   await parts.snapshots.prepare(id, chainId, { volatile: host.autoRemove });
   scope.defer(() => parts.snapshots.remove(id));
-  const [root, ...more] = await parts.snapshots.mounts(id);
-  if (!root || more.length > 0) {
+  const [mount, ...more] = await parts.snapshots.mounts(id);
+  if (!mount || more.length > 0) {
     throw new Fault("internal", `the snapshot of container ${id} is not one mount`);
   }
-  return root;
+  return mount;
 }

@@ -19,7 +19,7 @@ export interface ExecPlanInput {
 export function compileExecPlan(
   input: ExecPlanInput,
 ): Disposable & { readonly plan: Uint8Array; readonly fds: readonly Fd[] } {
-  const entry = input.cgroup.entry(input.joined.length);
+  const entry = input.cgroup.entry(input.joined.length, { watchOom: false });
   const close = () => {
     for (const fd of entry.fds) fd.close();
   };

@@ -9,8 +9,9 @@ export interface LaunchInput {
   readonly rootAnchor: string;
   /** Descriptors of the namespaces that are entered in place of new ones. */
   readonly joined: Partial<Record<NamespaceKind, Fd>>;
-  /** Absent for a plan that is only shown. */
-  readonly cgroup?: ContainerCgroup;
+  readonly cgroup: ContainerCgroup;
+  /** The plan is only shown: the cgroup need not exist. */
+  readonly isPlanned?: boolean;
   readonly stdio: LaunchPlan["stdio"];
   readonly log?: LaunchPlan["log"];
   readonly controlSocket?: string;
@@ -38,9 +39,11 @@ export function compileLaunch(input: LaunchInput): CompiledLaunch {
   for (const [kind, fd] of Object.entries(input.joined) as [NamespaceKind, Fd][]) {
     joined[kind] = (fds.push(fd) - 1) as FdIndex;
   }
-  const entry = input.cgroup?.entry(fds.length);
+  const entry = input.isPlanned
+    ? { ...input.cgroup.plannedEntry(fds.length), fds: [] }
+    : input.cgroup.entry(fds.length);
   const close = () => {
-    for (const fd of entry?.fds ?? []) fd.close();
+    for (const fd of entry.fds) fd.close();
   };
   try {
     const { plan, warnings } = compilePlan({
@@ -49,10 +52,10 @@ export function compileLaunch(input: LaunchInput): CompiledLaunch {
       rootMount: input.root,
       rootAnchor: input.rootAnchor,
       joined,
-      ...(entry && { cgroup: entry.cgroup }),
-      ...(entry?.oomCounter !== undefined && { oomCounter: entry.oomCounter }),
-      ...(entry?.oomEvent !== undefined && { oomEvent: entry.oomEvent }),
-      ...(input.cgroup && { cgroupMounts: input.cgroup.mounts }),
+      cgroup: entry.cgroup,
+      ...(entry.oomCounter !== undefined && { oomCounter: entry.oomCounter }),
+      ...(entry.oomEvent !== undefined && { oomEvent: entry.oomEvent }),
+      cgroupMounts: input.cgroup.mounts,
       stdio: input.stdio,
       ...(input.log && { log: input.log }),
       ...(input.controlSocket !== undefined && { controlSocket: input.controlSocket }),
@@ -63,7 +66,7 @@ export function compileLaunch(input: LaunchInput): CompiledLaunch {
     });
     return {
       plan: encodePlan(plan),
-      fds: [...fds, ...(entry?.fds ?? [])],
+      fds: [...fds, ...entry.fds],
       warnings,
       [Symbol.dispose]: close,
     };

@@ -99,12 +99,14 @@ async function launchContainer(parts: EngineParts, record: ContainerRecord): Pro
   const { pid, startTime } = await launch.created;
   trace.mark("created");
   crashPoint("start:launched");
-  const pidfd = scope.use(pidfdOpen(pid));
+  const pidfd = scope.use(await unlessFailed(launch, () => pidfdOpen(pid)));
   const tracked = trackContainer(parts, { id, pid, startTime, pidfd, cgroup, sandbox, launch });
   recordStarting(parts, record, { files, sandbox, pid, startTime });
   crashPoint("start:recorded");
   try {
-    await parts.pendingAttaches.connect(id, parts.paths.controlSocket(id));
+    await unlessFailed(launch, () =>
+      parts.pendingAttaches.connect(id, parts.paths.controlSocket(id)),
+    );
     trace.mark("attached");
     launch.go();
     crashPoint("start:go-sent");
@@ -123,6 +125,17 @@ async function launchContainer(parts: EngineParts, record: ContainerRecord): Pro
   tracked.running();
   trace.mark("started");
   trace.write(parts.log, `start ${id.slice(0, 12)}`);
+}
+
+/** Before GO: what goes wrong because the launch has failed is told as that failure. */
+async function unlessFailed<T>(launch: Launch, attempt: () => T | Promise<T>): Promise<T> {
+  try {
+    return await attempt();
+  } catch (error) {
+    launch.abandon();
+    const reason = await launch.started.then(() => undefined, faultOf);
+    throw reason?.stage === undefined ? error : reason;
+  }
 }
 
 /** Once told to go, a launch that fails ends by itself; its mounts must be gone before the next try. */

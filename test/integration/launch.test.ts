@@ -8,9 +8,17 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { encodePlan, openHelper, readExitRecord } from "#helper";
+import { setTimeout as delay } from "node:timers/promises";
+import { encodePlan, type FdIndex, openHelper, readExitRecord } from "#helper";
 import { O_RDONLY, openat2 } from "#kernel";
-import { bind, filesystem, LaunchBench, logLines, runToEnd } from "../support/launch-bench.ts";
+import {
+  bind,
+  filesystem,
+  LaunchBench,
+  logLines,
+  runToEnd,
+  start,
+} from "../support/launch-bench.ts";
 
 const helper = openHelper();
 const capabilityNone = { bounding: 0n, effective: 0n, permitted: 0n, inheritable: 0n, ambient: 0n };
@@ -25,6 +33,10 @@ beforeEach(() => {
 afterEach(async () => {
   await bench[Symbol.asyncDispose]();
 });
+
+function mount(args: readonly string[]): void {
+  expect(Bun.spawnSync(["mount", ...args]).exitCode).toBe(0);
+}
 
 describe("run", () => {
   test("a program sees its own namespaces and leaves output, exit code and record", async () => {
@@ -72,6 +84,74 @@ describe("run", () => {
     expect(out).toMatch(/ \/etc\/deep\/file \S+ ro,/);
     expect(out).toContain("bound/inside/made");
     expect(out).not.toContain(bench.path("anchor"));
+  });
+
+  test("a root by mount(2), a directory by descriptor, a tree that is read-only to its leaves", async () => {
+    for (const name of ["upper", "work", "tree/leaf", "given"])
+      mkdirSync(bench.path(name), { recursive: true });
+    writeFileSync(bench.path("given/file"), "given");
+    mount(["-t", "tmpfs", "leaf", bench.path("tree/leaf")]);
+    try {
+      using given = openat2(undefined, bench.path("given"), { flags: O_RDONLY });
+      const data = `lowerdir=${bench.root},upperdir=${bench.path("upper")},workdir=${bench.path("work")}`;
+      const [root, ...others] = bench.mounts(
+        {
+          ...bind("", "/given"),
+          source: { kind: "bind-fd", fd: 0 as FdIndex, recursive: false },
+        },
+        bind(bench.path("tree"), "/tree", {
+          attributes: { set: 1, clear: 0 },
+          recursiveAttributes: true,
+        }),
+        bind(bench.path("tree"), "/top", { attributes: { set: 1, clear: 0 } }),
+      );
+      const plan = bench.plan(
+        [
+          "sh",
+          "-c",
+          "cat /given/file; touch /new; touch /tree/leaf/x || echo tree; touch /top/x || echo top; touch /top/leaf/x",
+        ],
+        {
+          mounts: root
+            ? [{ ...root, source: { kind: "legacy", type: "overlay", data } }, ...others]
+            : [],
+        },
+      );
+      expect(await runToEnd(helper, plan, [given])).toMatchObject({ exitCode: 0 });
+      const logged = logLines(bench.path(`${plan.id}.log`)).filter(
+        (each) => each.stream === "stdout",
+      );
+      expect(logged.map(({ log }) => log).join("")).toBe("giventree\ntop\n");
+      expect(existsSync(bench.path("upper/new"))).toBe(true);
+      expect(existsSync(join(bench.root, "new"))).toBe(false);
+      expect(readdirSync(bench.path("tree/leaf"))).toEqual(["x"]);
+    } finally {
+      Bun.spawnSync(["umount", bench.path("tree/leaf")]);
+    }
+  });
+
+  test("the host sees nothing of a container's mounts, even below a shared mount", async () => {
+    mkdirSync(bench.path("shared"));
+    mount(["-t", "tmpfs", "shared", bench.path("shared")]);
+    mount(["--make-shared", bench.path("shared")]);
+    try {
+      mkdirSync(bench.path("shared/anchor"));
+      const before = readFileSync("/proc/self/mountinfo", "utf8");
+      const plan = bench.plan(["sh", "-c", "mount -t tmpfs inner /mnt; sleep 100"], {
+        rootAnchor: bench.path("shared/anchor"),
+        mounts: bench.mounts(bind(bench.path("shared"), "/mnt")),
+      });
+      await using launch = await start(helper, plan);
+      const { pid } = await launch.created;
+      const inside = () => readFileSync(`/proc/${pid}/mountinfo`, "utf8");
+      while (!inside().includes(" - tmpfs inner ")) await delay(5);
+      expect(readFileSync("/proc/self/mountinfo", "utf8")).toBe(before);
+      expect(inside()).not.toContain("shared:");
+      process.kill(pid, "SIGKILL");
+      await launch.monitorExited;
+    } finally {
+      Bun.spawnSync(["umount", "-l", bench.path("shared")]);
+    }
   });
 
   test("a symlink of the image never leads a mount out of the root", async () => {

@@ -74,6 +74,11 @@ export class Cgroups {
     return members.length > 0 ? new ContainerCgroup(this.#layout, members) : undefined;
   }
 
+  /** The cgroups a container would have; none is made. */
+  planned(id: string): ContainerCgroup {
+    return new ContainerCgroup(this.#layout, this.#membersOf(id));
+  }
+
   /** Ids of all containers that have a cgroup left. */
   list(): readonly string[] {
     const names = this.#parents.flatMap(({ path }) =>

@@ -94,6 +94,17 @@ export class ContainerCgroup implements AsyncDisposable {
     }
   }
 
+  /** What `entry` would give, opening nothing and needing no directory: for a plan that is only shown. */
+  plannedEntry(firstIndex: number): Omit<CgroupEntry, "fds"> {
+    let next = firstIndex;
+    const take = () => next++ as FdIndex;
+    if (this.#layout.version === 2)
+      return { cgroup: { version: 2, directory: take() }, oomCounter: take() };
+    const tasks = this.paths.map(take);
+    const watched = this.#pathOf("memory") && { oomCounter: take(), oomEvent: take() };
+    return { cgroup: { version: 1, tasks }, ...watched };
+  }
+
   /** memory.oom_control counts kills and, through cgroup.event_control, signals an eventfd when one is near. */
   #watchOom(add: (fd: Fd) => FdIndex): { oomCounter?: FdIndex; oomEvent?: FdIndex } {
     const memory = this.#pathOf("memory");
