@@ -269,7 +269,7 @@ int launch(struct plan *plan, struct launch *launch)
 		return fail(STAGE_MONITOR, result, "open the sync socket");
 	launch->sync = ends[0];
 	child.sync = ends[1];
-	if ((result = join_namespace(plan, NAMESPACE_PID)) < 0)
+	if ((result = open_inherited_mounts(plan)) < 0 || (result = join_namespace(plan, NAMESPACE_PID)) < 0)
 		return result;
 	struct clone_args arguments = { .flags = CLONE_PIDFD, .exit_signal = SIGCHLD, .pidfd = (uintptr_t)&launch->pidfd };
 	for (int kind = 0; kind < NAMESPACE_KINDS; kind++)
@@ -285,6 +285,7 @@ int launch(struct plan *plan, struct launch *launch)
 	if (launch->pid == 0)
 		be_child(&child);
 	close(child.sync);
+	close_mounts(plan);
 	for (int i = 0; i < 3; i++)
 		close_fd(&child.stdio[i]);
 	return 0;

@@ -66,15 +66,33 @@ static int make_filesystem(const struct mount *mount)
 	return fd < 0 ? refuse(context, fd, mount, "make", "it") : fd;
 }
 
+static unsigned bind_flags(const struct mount *mount)
+{
+	return OPEN_TREE_CLONE | (mount->recursive ? AT_RECURSIVE : 0);
+}
+
 static int make_bind(const struct mount *mount)
 {
-	unsigned flags = OPEN_TREE_CLONE | (mount->recursive ? AT_RECURSIVE : 0);
-	if (mount->kind == TAG_MOUNT_BIND_FD) {
-		int fd = sys_open_tree(INHERITED(mount->source_fd), "", flags | AT_EMPTY_PATH);
-		return fd < 0 ? fail(STAGE_MOUNT, fd, "bind an inherited directory at %s", mount->target) : fd;
-	}
-	int fd = sys_open_tree(AT_FDCWD, mount->source, flags);
+	int fd = sys_open_tree(AT_FDCWD, mount->source, bind_flags(mount));
 	return fd < 0 ? fail(STAGE_MOUNT, fd, "bind %s at %s", mount->source, mount->target) : fd;
+}
+
+int open_inherited_mounts(struct plan *plan)
+{
+	for (struct mount *mount = plan->mounts; mount; mount = mount->next) {
+		if (mount->kind != TAG_MOUNT_BIND_FD)
+			continue;
+		mount->fd = sys_open_tree(INHERITED(mount->source_fd), "", bind_flags(mount) | AT_EMPTY_PATH);
+		if (mount->fd < 0)
+			return fail(STAGE_MOUNT, mount->fd, "bind an inherited directory at %s", mount->target);
+	}
+	return 0;
+}
+
+void close_mounts(struct plan *plan)
+{
+	for (struct mount *mount = plan->mounts; mount; mount = mount->next)
+		close_fd(&mount->fd);
 }
 
 static int set_attributes(const struct mount *mount)
@@ -134,7 +152,8 @@ int open_mounts(struct plan *plan)
 	for (struct mount *mount = plan->mounts; mount; mount = mount->next) {
 		if (mount->kind == TAG_MOUNT_LEGACY)
 			continue;
-		mount->fd = mount->kind == TAG_MOUNT_FILESYSTEM ? make_filesystem(mount) : make_bind(mount);
+		if (mount->kind != TAG_MOUNT_BIND_FD)
+			mount->fd = mount->kind == TAG_MOUNT_FILESYSTEM ? make_filesystem(mount) : make_bind(mount);
 		int result = mount->fd < 0 ? mount->fd : set_attributes(mount);
 		if (result < 0)
 			return result;

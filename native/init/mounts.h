@@ -8,7 +8,15 @@
 #define INHERITED(index) (5 + (int)(index))
 
 /*
- * Makes every mount of the plan, detached, and opens the host's device nodes where
+ * Clones the trees of inherited descriptors: only in the mount namespace in which they
+ * were opened does the kernel allow that, so before there is a child. The child has
+ * copies, the launcher closes its own.
+ */
+int open_inherited_mounts(struct plan *plan);
+void close_mounts(struct plan *plan);
+
+/*
+ * Makes every other mount of the plan, detached, and opens the host's device nodes where
  * mknod(2) is not allowed. Must run in the namespaces of the container except for the
  * mount namespace, in which the host's paths still have to mean the host's files.
  */

@@ -49,6 +49,7 @@ export interface MountOperation {
   readonly attributes: MountAttributes;
   /** Apply the attributes to the whole tree of a recursive bind. */
   readonly recursiveAttributes: boolean;
+  /** Of the whole tree of a recursive bind; private when absent. */
   readonly propagation?: Propagation;
   readonly create: "directory" | "file" | "none";
 }
@@ -102,6 +103,7 @@ export interface LaunchPlan {
   readonly rootAnchor?: string;
   readonly mounts: readonly MountOperation[];
   readonly rootReadonly: boolean;
+  /** Of the root mount inside the container; private when absent. */
   readonly rootPropagation?: Propagation;
   readonly devices: readonly DeviceNode[];
   readonly symlinks: readonly { readonly target: string; readonly path: string }[];
