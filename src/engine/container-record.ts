@@ -39,7 +39,7 @@ export interface ContainerRecord {
 }
 
 /** What of a record never changes after create, as one column. */
-export type Definition = Pick<
+type Definition = Pick<
   ContainerRecord,
   "imageId" | "chainId" | "owner" | "config" | "host" | "argv" | "root"
 >;

@@ -5,7 +5,7 @@ import { publishContainer } from "./container-event.ts";
 import type { LiveContainer } from "./live-container.ts";
 import type { EngineParts } from "./parts.ts";
 
-export const SIGKILL = 9;
+const SIGKILL = 9;
 const SIGTERM = 15;
 /** A process in an uninterruptible wait may take long to die; after this the caller is told so. */
 const killPatience = 10_000;
@@ -31,7 +31,7 @@ export async function killContainer(
 }
 
 /** Sends a signal and says so; a process that has just ended is no fault. */
-export function sendSignal(parts: EngineParts, live: LiveContainer, signal: number): void {
+function sendSignal(parts: EngineParts, live: LiveContainer, signal: number): void {
   const record = parts.store.get(live.id);
   try {
     if (live.pidfd.isOpen) pidfdSendSignal(live.pidfd, signal);
@@ -55,7 +55,7 @@ export async function killAndWait(parts: EngineParts, live: LiveContainer): Prom
 }
 
 /** Whether the container's end is recorded within that time; a negative time waits for ever. */
-export async function endsWithin(live: LiveContainer, milliseconds: number): Promise<boolean> {
+async function endsWithin(live: LiveContainer, milliseconds: number): Promise<boolean> {
   if (milliseconds < 0) {
     await live.recorded;
     return true;

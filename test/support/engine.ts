@@ -12,7 +12,7 @@ import { openOverlaySnapshotter } from "#snapshot";
 import { openState } from "#state";
 import { TarWriter } from "#tar";
 
-export const helperPath = join(import.meta.dirname, "../../native/build/thimble-init");
+const helperPath = join(import.meta.dirname, "../../native/build/thimble-init");
 
 /** Debian's package busybox-static. */
 const busyboxPath = "/bin/busybox";
