@@ -129,7 +129,7 @@ export async function makeRepository(options: RepositoryOptions): Promise<Map<st
   return files;
 }
 
-export const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
 export interface TestMirror extends AsyncDisposable {
   readonly url: string;
