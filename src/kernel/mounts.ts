@@ -106,7 +106,9 @@ let lowerdirPlus: boolean | undefined;
 
 /** Whether overlay takes `lowerdir+=` (Linux 6.8), one layer at a time; false without CAP_SYS_ADMIN. */
 export function overlayTakesLowerdirPlus(): boolean {
-  lowerdirPlus ??= addon().probeFsconfig("overlay", "lowerdir+", "/") >= 0;
+  const takes = (key: string) => addon().probeFsconfig("overlay", key, "/") >= 0;
+  // Before Linux 6.5 overlay only looks at its options when it is mounted, and takes any.
+  lowerdirPlus ??= takes("lowerdir+") && !takes("no-such-option");
   return lowerdirPlus;
 }
 
