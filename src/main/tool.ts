@@ -1,10 +1,9 @@
 #!/usr/bin/env bun
 import { runCli } from "#cli";
-import { startDaemon } from "./start-daemon.ts";
 import { version } from "./version.ts";
 
 /** The command line. What only some verbs need is imported when they run. */
-process.exitCode = await runCli(process.argv.slice(2), {
+const status = await runCli(process.argv.slice(2), {
   version,
   env: process.env,
   local: {
@@ -14,5 +13,8 @@ process.exitCode = await runCli(process.argv.slice(2), {
       return (await import("#local")).doctor(context);
     },
   },
-  startDaemon,
+  startDaemon: async (options) => (await import("./start-daemon.ts")).startDaemon(options),
 });
+
+// Not by exitCode: an open standard input or a wait for a container would hold the process.
+process.exit(status);

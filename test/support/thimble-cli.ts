@@ -1,0 +1,150 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { openNetwork } from "#network";
+import { busyboxTree } from "./engine.ts";
+
+export interface Ended {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command line that is still running. */
+export interface Running {
+  readonly ended: Promise<Ended>;
+  /** Settles once the output (both streams) has this text; rejects when it ends before. */
+  until(text: string): Promise<void>;
+  send(text: string): void;
+  signal(name: NodeJS.Signals): void;
+}
+
+export interface RunOptions {
+  readonly input?: string | Uint8Array | AsyncIterable<Uint8Array>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const tool = join(import.meta.dir, "../../src/main/tool.ts");
+
+/** `/bin/busybox` of Debian's busybox-static. */
+export const busybox = "/bin/busybox";
+
+/**
+ * The command line of this clone with roots of its own: its engine starts on first use,
+ * as a user's does, and ends with the disposal.
+ */
+export class ThimbleCli implements AsyncDisposable {
+  readonly directory = mkdtempSync("/tmp/te-");
+  readonly #runRoot = join(this.directory, "run");
+
+  get socket(): string {
+    return join(this.#runRoot, "thimble.sock");
+  }
+
+  /** Runs to the end; a status other than 0 is no failure of the test yet. */
+  async run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+    const child = this.#spawn([process.execPath, tool, ...args], options);
+    child.stdin.on("error", () => undefined);
+    const { input = "" } = options;
+    if (typeof input === "string" || input instanceof Uint8Array) child.stdin.end(input);
+    else {
+      for await (const bytes of input) child.stdin.write(bytes);
+      child.stdin.end();
+    }
+    return await watch(child).ended;
+  }
+
+  /** Trimmed standard output; fails unless the status is 0. */
+  async ok(args: readonly string[], options: RunOptions = {}): Promise<string> {
+    const { status, stdout, stderr } = await this.run(args, options);
+    if (status !== 0) throw new Error(`thimble ${args.join(" ")}: status ${status}: ${stderr}`);
+    return stdout.trim();
+  }
+
+  /** Goes on running, with pipes. */
+  start(args: readonly string[]): Running {
+    return watch(this.#spawn([process.execPath, tool, ...args], {}));
+  }
+
+  /** Goes on running in a terminal of its own of 24 by 80 characters. */
+  terminal(args: readonly string[]): Running {
+    const words = [process.execPath, tool, ...args].map((word) => `'${word}'`).join(" ");
+    const line = `stty rows 24 cols 80; exec ${words}`;
+    return watch(this.#spawn(["script", "-qefc", line, "/dev/null"], {}));
+  }
+
+  /** A root file system of busybox as an image. */
+  async importBusybox(name: string): Promise<void> {
+    await this.ok(["import", "-c", 'CMD ["sh"]', "-", name], { input: busyboxTree() });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const pidFile = join(this.#runRoot, "engine.pid");
+    if (existsSync(pidFile)) {
+      await this.run(["ps", "-aq"]).then(async ({ stdout }) => {
+        const left = stdout.split("\n").filter((id) => id !== "");
+        if (left.length > 0) await this.run(["rm", "-f", ...left]);
+      });
+      const pid = Number(readFileSync(pidFile, "utf8"));
+      process.kill(pid, "SIGTERM");
+      while (existsSync(`/proc/${pid}`)) await Bun.sleep(10);
+      const network = await openNetwork({ instanceId: "e2e", runRoot: this.#runRoot });
+      await network.close({ removeBridge: true });
+    }
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #spawn(command: readonly string[], options: RunOptions) {
+    const [program = "", ...args] = command;
+    return spawn(program, args, {
+      cwd: this.directory,
+      stdio: "pipe",
+      env: {
+        PATH: process.env.PATH,
+        TERM: "dumb",
+        THIMBLE_DATA_ROOT: join(this.directory, "data"),
+        THIMBLE_RUN_ROOT: this.#runRoot,
+        ...options.env,
+      },
+    });
+  }
+}
+
+function watch(child: ChildProcessWithoutNullStreams): Running {
+  let stdout = "";
+  let stderr = "";
+  let over = false;
+  let changed = Promise.withResolvers<void>();
+  const change = () => {
+    changed.resolve();
+    changed = Promise.withResolvers();
+  };
+  child.stdout.on("data", (bytes: Buffer) => {
+    stdout += bytes.toString("latin1");
+    change();
+  });
+  child.stderr.on("data", (bytes: Buffer) => {
+    stderr += bytes.toString("latin1");
+    change();
+  });
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (status, signal) => {
+      over = true;
+      change();
+      resolve({ status, signal, stdout, stderr });
+    });
+  });
+  return {
+    ended,
+    async until(text) {
+      while (!`${stdout}${stderr}`.includes(text)) {
+        if (over) throw new Error(`ended before ${JSON.stringify(text)}: ${stdout}${stderr}`);
+        await changed.promise;
+      }
+    },
+    send: (text) => void child.stdin.write(text),
+    signal: (name) => void child.kill(name),
+  };
+}
