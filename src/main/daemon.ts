@@ -59,11 +59,11 @@ async function openEngine({ dataRoot, runRoot }: Roots, log: Log, scope: Scope):
   const instanceId = createHash("sha256").update(runRoot).digest("hex").slice(0, 8);
 
   const cgroups = openCgroups({ instanceId });
+  scope.defer(() => cgroups.close());
   cgroups.enterOwn();
   const helper = scope.use(openHelper({ path: helperPath }));
   const state = scope.use(openState(join(dataRoot, "state.db")));
   const network = await openNetwork({ instanceId, runRoot, log });
-  scope.defer(() => network.close({ removeBridge: false }));
   const snapshots = await openOverlaySnapshotter({ root: join(dataRoot, "snapshots"), state });
   const content = await openContent({ root: join(dataRoot, "content"), state, snapshots });
   const engine = await createEngine({
@@ -77,8 +77,13 @@ async function openEngine({ dataRoot, runRoot }: Roots, log: Log, scope: Scope):
     content,
     log,
   });
+  // With nothing running, nothing of this engine stays in the kernel.
+  scope.defer(async () => {
+    const idle = engine.containers.list({ all: false, filters: {} }).length === 0;
+    await engine.close();
+    await network.close({ removeBridge: idle });
+  });
   await engine.reconcile();
-  scope.defer(() => engine.close());
   return engine;
 }
 
