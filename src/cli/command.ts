@@ -16,7 +16,7 @@ export type Verb<F extends Flags> = (
   invocation: Invocation<F>,
 ) => Promise<number>;
 
-export interface Example {
+interface Example {
   /** Without the program's name: "run --rm -it debian". */
   readonly command: string;
   readonly what: string;

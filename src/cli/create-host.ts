@@ -157,7 +157,7 @@ function address(word: string): string {
 }
 
 /** "SOURCE[:TARGET][:rwm]". */
-export function parseDevice(word: string) {
+function parseDevice(word: string) {
   const [source = "", second = "", third = ""] = word.split(":");
   const isMode = (text: string) => /^[rwm]{1,3}$/.test(text);
   if (word.split(":").length > 3 || source === "" || (third !== "" && !isMode(third))) {
@@ -172,7 +172,7 @@ export function parseDevice(word: string) {
 }
 
 /** "NAME=SOFT[:HARD]". */
-export function parseUlimit(word: string) {
+function parseUlimit(word: string) {
   const match = /^(\w+)=(-?\d+)(?::(-?\d+))?$/.exec(word);
   const fail = (why: string) =>
     new Fault("invalid", `invalid argument "${word}" for "--ulimit" flag: ${why}`);
@@ -204,7 +204,7 @@ function logConfig(driver: string | undefined, options: readonly string[]) {
   return { Type: driver ?? "", Config: { ...keyValues(options) } };
 }
 
-export function restartPolicy(word: string | undefined, autoRemove: boolean) {
+function restartPolicy(word: string | undefined, autoRemove: boolean) {
   const [name = "no", count, ...more] = (word || "no").split(":");
   if (more.length > 0) throw new Fault("invalid", "invalid restart policy format");
   if (count !== undefined && !/^\d+$/.test(count)) {

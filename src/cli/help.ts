@@ -49,7 +49,7 @@ export function commandHelp(
 }
 
 /** The one-dash and two-dash forms, what they take, and what they mean, wrapped to the terminal. */
-export function optionLines(flags: Flags, layout: HelpLayout): string {
+function optionLines(flags: Flags, layout: HelpLayout): string {
   const rows = Object.entries(flags)
     .filter(([, flag]) => !flag.hidden)
     .sort(([a], [b]) => (a < b ? -1 : 1))

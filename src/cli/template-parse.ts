@@ -2,7 +2,7 @@
  * The language of `--format`: the part of Go's text/template (pkg.go.dev/text/template)
  * that people use with docker. Text becomes a tree here; template.ts evaluates it.
  */
-export type Node =
+type Node =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "print"; readonly pipe: Pipe }
   | {
@@ -35,7 +35,7 @@ export type Operand =
   | { readonly kind: "path"; readonly root: Root; readonly fields: readonly string[] };
 
 /** Where a chain of fields begins: the dot, a variable (`$` is the outermost dot), or a pipe in parentheses. */
-export type Root =
+type Root =
   | { readonly kind: "dot" }
   | { readonly kind: "variable"; readonly name: string }
   | { readonly kind: "pipe"; readonly pipe: Pipe };

@@ -8,7 +8,7 @@ export type Host =
 export const defaultSocket = "/run/thimble/thimble.sock";
 
 /** What the host was chosen by; only the default and a flag may lead to starting an engine. */
-export type HostSource = "flag" | "THIMBLE_HOST" | "DOCKER_HOST" | "default";
+type HostSource = "flag" | "THIMBLE_HOST" | "DOCKER_HOST" | "default";
 
 export interface HostChoice {
   readonly host: Host;

@@ -28,7 +28,7 @@ const codes: Readonly<Record<number, FaultCode>> = {
   503: "unavailable",
 };
 
-export type QueryValue = string | number | boolean | readonly string[] | undefined;
+type QueryValue = string | number | boolean | readonly string[] | undefined;
 
 export interface Call {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";

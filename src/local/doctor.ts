@@ -34,7 +34,7 @@ export async function doctor(context: DoctorContext): Promise<number> {
 }
 
 /** Everything that doctor looks at, in the order it is shown. */
-export async function examine(dataRoot: string, runRoot: string): Promise<readonly Finding[]> {
+async function examine(dataRoot: string, runRoot: string): Promise<readonly Finding[]> {
   return [
     ...kernelFindings(),
     ...privilegeFindings(),
@@ -47,7 +47,7 @@ export async function examine(dataRoot: string, runRoot: string): Promise<readon
 }
 
 /** The findings as text for people: by area, with what to do below each that is not there. */
-export function report(findings: readonly Finding[], style: DoctorContext["style"]): string {
+function report(findings: readonly Finding[], style: DoctorContext["style"]): string {
   const width = Math.max(...findings.map(({ name }) => name.length)) + 2;
   const marks = {
     ok: style.green("ok     "),
