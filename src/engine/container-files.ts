@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { hostname as hostHostname } from "node:os";
 import { join } from "node:path";
 import { shortId } from "#base";
-import { readHostResolvConf, renderHosts, renderResolvConf } from "#network";
+import { parseExtraHost, readHostResolvConf, renderHosts, renderResolvConf } from "#network";
 import type { ContainerRecord } from "./container-record.ts";
 import type { EngineParts } from "./parts.ts";
 import { joinedContainer, type Sandbox } from "./sandbox.ts";
@@ -30,17 +30,17 @@ export function containerFiles(
 }
 
 /** Writes hosts, hostname and resolv.conf of a container for one run; in place, since a bind mount follows the file and not its name. */
-export function writeContainerFiles(
+export async function writeContainerFiles(
   parts: EngineParts,
   record: ContainerRecord,
   sandbox: Sandbox,
-): void {
+): Promise<void> {
   const { host } = record;
   if (host.networkMode.startsWith("container:")) return;
   const files = containerFiles(parts, record);
-  const hostname = hostnameOf(record);
-  writeFileSync(files.hostname, `${hostname}\n`);
-  writeFileSync(files.hosts, hostsText(record, hostname, sandbox));
+  const extraHosts = await resolveExtraHosts(parts, host.extraHosts);
+  writeFileSync(files.hostname, `${hostnameOf(record)}\n`);
+  writeFileSync(files.hosts, hostsText(record, extraHosts, sandbox.attachment?.address));
   writeFileSync(
     files.resolvConf,
     renderResolvConf({
@@ -53,13 +53,31 @@ export function writeContainerFiles(
   );
 }
 
-function hostsText({ host, config }: ContainerRecord, hostname: string, sandbox: Sandbox): string {
-  if (host.networkMode === "host") return readText("/etc/hosts");
-  const { address, gateway = "" } = sandbox.attachment ?? {};
+/** "NAME:host-gateway" is the host as the bridge's containers see it, whatever the network mode. */
+async function resolveExtraHosts(
+  parts: EngineParts,
+  extraHosts: readonly string[],
+): Promise<readonly string[]> {
+  if (!extraHosts.some((each) => each.endsWith(":host-gateway"))) return extraHosts;
+  const { gateway } = await parts.network.describe();
+  return extraHosts.map((each) => each.replace(/:host-gateway$/, `:${gateway}`));
+}
+
+function hostsText(
+  record: ContainerRecord,
+  extraHosts: readonly string[],
+  address: string | undefined,
+): string {
+  if (record.host.networkMode === "host") {
+    const extra = extraHosts.map(parseExtraHost).map((each) => `${each.address}\t${each.name}\n`);
+    return [readText("/etc/hosts"), ...extra].join("");
+  }
+  const { domainname } = record.config;
+  const hostname = hostnameOf(record);
   return renderHosts({
     ...(address && { address }),
-    names: config.domainname === "" ? [hostname] : [`${hostname}.${config.domainname}`, hostname],
-    extraHosts: host.extraHosts.map((each) => each.replace(/:host-gateway$/, `:${gateway}`)),
+    names: domainname === "" ? [hostname] : [`${hostname}.${domainname}`, hostname],
+    extraHosts,
   });
 }
 

@@ -83,7 +83,7 @@ async function launchContainer(parts: EngineParts, record: ContainerRecord): Pro
   const { sandbox, cgroup } = await acquire(parts, record, { spec, scope });
   trace.mark("acquired");
   crashPoint("start:network-attached");
-  writeContainerFiles(parts, record, sandbox);
+  await writeContainerFiles(parts, record, sandbox);
   clearRunDirectory(parts, id);
   scope.defer(() => clearRunDirectory(parts, id));
   mkdirSync(parts.paths.runContainer(id), { recursive: true, mode: 0o700 });

@@ -350,6 +350,17 @@ test("networks: none, host, another container's", async () => {
   expect((await faultOf(engine.containers.start(late.id))).code).toBe("conflict");
 });
 
+test("extra hosts, the host itself among them, in every network mode", async () => {
+  const extraHosts = ["db:10.1.2.3", "outside:host-gateway"];
+  for (const networkMode of ["default", "none", "host"]) {
+    const { stdout } = await runContainer(engine, ["cat", "/etc/hosts"], {
+      host: { networkMode, extraHosts },
+    });
+    expect(stdout).toContain("10.1.2.3\tdb\n");
+    expect(stdout).toMatch(/\n\d+\.\d+\.\d+\.1\toutside\n/);
+  }
+});
+
 test("two containers reach each other over the bridge", async () => {
   const id = await startSleeper(engine);
   const address = engine.containers.get(id).network?.address ?? "none";
