@@ -1,5 +1,5 @@
 import { Fault, isFault } from "#base";
-import { type Client, type Dial, dial, openClient, resolveHost } from "#client";
+import { type Client, type Dial, dial, type HostChoice, openClient, resolveHost } from "#client";
 import type { CliOptions, Context } from "./context.ts";
 import { openSink, openStdin } from "./stdio.ts";
 import { createStyle, type Style } from "./style.ts";
@@ -20,7 +20,7 @@ export function createContext(options: CliOptions, hostFlag: string | undefined)
     err: options.stderr ?? openSink(2, env),
     stdin: options.stdin ?? openStdin(),
     get client() {
-      client ??= openClient({ host: host.host, dial: startingDial(options, host.source) });
+      client ??= openClient({ host: host.host, dial: startingDial(options, host) });
       return client;
     },
     get style() {
@@ -31,11 +31,11 @@ export function createContext(options: CliOptions, hostFlag: string | undefined)
 }
 
 /**
- * Connects, and starts an engine once when nothing listens: only behind the default
- * socket, or a unix socket that the user named with -H for this very command. An
- * environment variable may be meant for another engine, which is not ours to start.
+ * Connects, and starts an engine once when nothing listens: behind the default socket,
+ * or another one in the same run root that -H names. Any other socket is of an engine
+ * with other roots, or meant for another program: that is not ours to start.
  */
-function startingDial(options: CliOptions, source: string): Dial {
+function startingDial(options: CliOptions, choice: HostChoice): Dial {
   let started: Promise<void> | undefined;
   return async (host) => {
     try {
@@ -44,21 +44,35 @@ function startingDial(options: CliOptions, source: string): Dial {
       const absent =
         isFault(error, "unavailable") &&
         (error.errno === "ENOENT" || error.errno === "ECONNREFUSED");
-      const ours = host.kind === "unix" && (source === "default" || source === "flag");
-      if (absent && !ours && source !== "flag") throw namingSource(error, source);
-      if (!absent || !ours) throw error;
-      started ??= options.startDaemon({ socket: host.path });
+      if (!absent) throw error;
+      if (!isOurs(choice, options.env)) throw withAdvice(error, choice);
+      started ??= options.startDaemon({ socket: choice.host.path });
       await started;
       return await dial(host);
     }
   };
 }
 
-/** Which variable sent us there is the first thing to know when nothing is. */
-function namingSource(error: Fault, source: string): Fault {
+type UnixChoice = HostChoice & { readonly host: { readonly kind: "unix" } };
+
+function isOurs(choice: HostChoice, env: CliOptions["env"]): choice is UnixChoice {
+  if (choice.host.kind !== "unix") return false;
+  if (choice.source === "default") return true;
+  const own = resolveHost({ env: { THIMBLE_RUN_ROOT: env.THIMBLE_RUN_ROOT } }).host;
+  const directory = (path: string) => path.slice(0, path.lastIndexOf("/"));
+  return (
+    choice.source === "flag" &&
+    own.kind === "unix" &&
+    directory(choice.host.path) === directory(own.path)
+  );
+}
+
+/** Which variable sent us there, or how an engine comes to listen there. */
+function withAdvice(error: Fault, { host, source }: HostChoice): Fault {
   const where = error.about ?? "";
-  return new Fault("unavailable", error.message.replace(where, `${where} (from ${source})`), {
-    cause: error,
-    about: where,
-  });
+  const message =
+    source === "flag" && host.kind === "unix"
+      ? `${error.message}; to start one there: thimble daemon -H ${where} --data-root DIR --run-root DIR`
+      : error.message.replace(where, source === "flag" ? where : `${where} (from ${source})`);
+  return new Fault("unavailable", message, { cause: error, about: where });
 }

@@ -129,6 +129,14 @@ describe("reaching an engine", () => {
     });
   });
 
+  test("none is started for a socket outside the run root; how to is said", async () => {
+    const host = `unix://${directory}/other/x.sock`;
+    const result = await run(`-H ${host} ps`, { env: { THIMBLE_RUN_ROOT: directory } });
+    expect(result.err).toBe(
+      `cannot reach an engine at ${host}: there is no such socket; to start one there: thimble daemon -H ${host} --data-root DIR --run-root DIR\n`,
+    );
+  });
+
   test("version and completion start none", async () => {
     const env = { THIMBLE_RUN_ROOT: directory };
     const version = await run("version", { env });

@@ -47,7 +47,7 @@ async function examine(dataRoot: string, runRoot: string): Promise<readonly Find
 }
 
 /** The findings as text for people: by area, with what to do below each that is not there. */
-function report(findings: readonly Finding[], style: DoctorContext["style"]): string {
+export function report(findings: readonly Finding[], style: DoctorContext["style"]): string {
   const width = Math.max(...findings.map(({ name }) => name.length)) + 2;
   const marks = {
     ok: style.green("ok     "),
