@@ -20,8 +20,16 @@ async function show(
 
 const messages: JsonMessage[] = [
   { status: "reading the index" },
-  { id: "base-files", status: "downloading", progressDetail: { current: 1000, total: 2000 } },
-  { id: "base-files", status: "downloading", progressDetail: { current: 2000, total: 2000 } },
+  {
+    id: "base-files",
+    status: "downloading",
+    progressDetail: { current: 1_000_000, total: 2_000_000 },
+  },
+  {
+    id: "base-files",
+    status: "downloading",
+    progressDetail: { current: 2_000_000, total: 2_000_000 },
+  },
   { id: "base-files", status: "unpacked" },
   { stream: "Loaded image: x\n" },
   { aux: { ID: "sha256:abc" } },
@@ -37,9 +45,14 @@ describe("showProgress", () => {
 
   test("on a terminal: bars, drawn anew in their place", async () => {
     const { text } = await show(messages, { tty: true });
-    expect(text).toContain("base-files: downloading [==========          ] 1kB/2kB\x1b[K\n");
+    expect(text).toContain("base-files: downloading [==========          ] 1MB/2MB\x1b[K\n");
     expect(text).toContain("\x1b[1A\x1b[J");
     expect(text).toEndWith("base-files: unpacked\x1b[K\n");
+  });
+
+  test("what is counted in small numbers are things", async () => {
+    const step = { id: "install", status: "unpacked", progressDetail: { current: 3, total: 96 } };
+    expect((await show([step], { tty: true })).text).toContain("] 3/96\x1b[K");
   });
 
   test("quiet, and as JSON", async () => {

@@ -109,5 +109,7 @@ class ProgressView {
 function bar({ current, total }: Line): string {
   const done = Math.min(1, current / total);
   const filled = Math.round(done * 20);
-  return `[${"=".repeat(filled)}${" ".repeat(20 - filled)}] ${formatBytes(current)}/${formatBytes(total)}`;
+  // The stream does not say what it counts; a few thousand are things, not bytes.
+  const amount = (value: number) => (total < 10_000 ? String(value) : formatBytes(value));
+  return `[${"=".repeat(filled)}${" ".repeat(20 - filled)}] ${amount(current)}/${amount(total)}`;
 }
