@@ -40,11 +40,7 @@ export class PendingAttaches {
     await Promise.all(
       waiting.map(async ({ request, input, output }) => {
         const { stdin, stdout, stderr } = request;
-        bridge(
-          await attachToMonitor(socketPath, { stdin, stdout, stderr, noReplay: true }),
-          input,
-          output,
-        );
+        bridge(await attachToMonitor(socketPath, { stdin, stdout, stderr }), input, output);
       }),
     );
   }
@@ -114,7 +110,6 @@ async function openStreams(
     stdin,
     stdout,
     stderr,
-    noReplay: true,
   });
   return { input: duplex, output: duplex };
 }

@@ -137,7 +137,8 @@ function bindMount(bind: BindMount): OciMount {
     source: bind.source,
     options: [
       bind.recursive ? "rbind" : "bind",
-      bind.readonly ? (bind.recursive ? "rro" : "ro") : "rw",
+      // Not "rw": that would open what the host has mounted read-only.
+      ...(bind.readonly ? [bind.recursive ? "rro" : "ro"] : []),
       bind.propagation ?? "rprivate",
     ],
   };

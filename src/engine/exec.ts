@@ -154,7 +154,7 @@ async function launchExec(
   const { attachStdin: stdin, attachStdout: stdout, attachStderr: stderr } = exec.request;
   const streams: Duplex | undefined = options.detach
     ? undefined
-    : await attach(socket, { stdin, stdout, stderr, noReplay: true });
+    : await attach(socket, { stdin, stdout, stderr });
   if (streams) scope.defer(() => void streams.destroy());
   launch.go();
   await launch.started;

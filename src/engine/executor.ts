@@ -61,7 +61,6 @@ async function execute(parts: EngineParts, task: ExecutorTask): Promise<{ exitCo
     stdin: false,
     stdout: true,
     stderr: true,
-    noReplay: true,
   });
   const delivered = demultiplex(output, task.onOutput);
   const cancel = () => void parts.background.run("cancelling a task", () => cgroup.killAll());

@@ -6,8 +6,6 @@ export interface AttachOptions {
   readonly stdin: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
-  /** Said for the reader's sake: a monitor keeps no output, so nothing is ever replayed. */
-  readonly noReplay?: true;
 }
 
 /**

@@ -102,6 +102,26 @@ test("an image that a container uses stays", async () => {
   await engine.containers.remove(id, { force: true, volumes: false });
 });
 
+test("layers of an image that was removed by force go with its last container", async () => {
+  const snapshots = () => readdirSync(join(roots.dataRoot, "snapshots")).length;
+  const before = snapshots();
+  async function* tree() {
+    const chunks: Uint8Array[] = [];
+    const tar = new TarWriter((bytes) => chunks.push(bytes));
+    const owner = { uid: 0, gid: 0, mtime: 0n, linkName: "" };
+    tar.entry({ ...owner, type: "file", name: "only-here", mode: 0o644, size: 0 }, Buffer.alloc(0));
+    tar.finish();
+    yield* chunks;
+  }
+  const image = await engine.images.import(tree(), { changes: [] }, silent);
+  const { id } = await engine.containers.create(createRequest(image, ["/only-here"]));
+  expect(snapshots()).toBe(before + 2);
+  await engine.images.remove(image, { force: true, prune: true });
+  expect(snapshots()).toBe(before + 2);
+  await engine.containers.remove(id, { force: true, volumes: false });
+  await eventually(() => (snapshots() === before ? true : undefined), "the layer to go");
+});
+
 test("saved, removed and loaded again, it runs", async () => {
   const { id } = await engine.images.get("busybox");
   const archive: Uint8Array[] = [];
