@@ -63,6 +63,7 @@ export function hostConfigOf(host: HostConfig): HostConfigInspect {
     }),
     UTSMode: host.utsMode,
     ShmSize: host.shmSize,
+    ConsoleSize: [host.consoleSize?.rows ?? 0, host.consoleSize?.columns ?? 0],
     ...(Object.keys(host.sysctls).length > 0 && { Sysctls: host.sysctls }),
     Runtime: "thimble",
     ...resourcesOf(host),

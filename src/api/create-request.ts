@@ -113,9 +113,16 @@ function hostOf(host: HostConfigBody): HostConfig {
     extraHosts: host.ExtraHosts ?? [],
     logDriver: host.LogConfig?.Type || "json-file",
     logOptions: host.LogConfig?.Config ?? {},
+    ...consoleSizeOf(host),
     ...(host.MaskedPaths && { maskedPaths: host.MaskedPaths }),
     ...(host.ReadonlyPaths && { readonlyPaths: host.ReadonlyPaths }),
   };
+}
+
+/** [rows, columns]; zeros where the client has no terminal. */
+function consoleSizeOf({ ConsoleSize }: HostConfigBody): Pick<HostConfig, "consoleSize"> {
+  const [rows = 0, columns = 0] = ConsoleSize ?? [];
+  return rows > 0 && columns > 0 ? { consoleSize: { rows, columns } } : {};
 }
 
 /** A memory limit without one for swap allows as much swap again, as Docker has it. */

@@ -125,6 +125,7 @@ describe("words and sizes", () => {
   test.each([
     ["imagse", "images"],
     ["rn", "run"],
+    ["rnu", "run"],
     ["zzz", undefined],
   ])("%s suggests %p", (word, want) => {
     expect(suggest(word, ["run", "images", "inspect"])).toBe(want);

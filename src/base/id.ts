@@ -1,5 +1,3 @@
-import { randomBytes } from "node:crypto";
-
 /** 64 lower-case hexadecimal digits, as Docker names containers. */
 export type ContainerId = string & { readonly __brand: "ContainerId" };
 export type ExecId = string & { readonly __brand: "ExecId" };
@@ -7,7 +5,7 @@ export type ExecId = string & { readonly __brand: "ExecId" };
 /** A new random id of 64 hexadecimal digits; never all decimal in its first 12, so that a short id is no number. */
 export function newId<T extends ContainerId | ExecId>(): T {
   for (;;) {
-    const id = randomBytes(32).toString("hex");
+    const id = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
     if (!/^[0-9]{12}/.test(id)) return id as T;
   }
 }

@@ -135,6 +135,8 @@ export interface HostConfig {
   readonly dnsOptions: readonly string[];
   /** "name:address". */
   readonly extraHosts: readonly string[];
+  /** What a terminal begins with. */
+  readonly consoleSize?: { readonly rows: number; readonly columns: number };
   /** Only "json-file" and "none" yet; options max-size and max-file. */
   readonly logDriver: string;
   readonly logOptions: Readonly<Record<string, string>>;

@@ -187,7 +187,7 @@ function compileDraft(
     },
     cgroup: parts.cgroups.planned(id),
     isPlanned: true,
-    stdio: stdioOf(config),
+    stdio: stdioOf(config, host),
     ...(host.logDriver !== "none" && { log: { path: parts.paths.log(id), ...logLimits(host) } }),
     controlSocket: parts.paths.controlSocket(id),
     exitRecord: parts.paths.exitRecord(id),

@@ -9,7 +9,7 @@ import { containerFiles, hostnameOf, writeContainerFiles } from "./container-fil
 import type { ContainerRecord } from "./container-record.ts";
 import { containerSpec } from "./container-spec.ts";
 import { allowRemount } from "./container-tree.ts";
-import type { ContainerConfig } from "./contract.ts";
+import type { ContainerConfig, HostConfig } from "./contract.ts";
 import { crashPoint } from "./crash-point.ts";
 import { clearRunDirectory, leaveNetwork, trackContainer } from "./exit.ts";
 import { type CompiledLaunch, compileLaunch, type LaunchInput } from "./launch.ts";
@@ -214,7 +214,7 @@ function compileContainer(
     ...run,
     root,
     rootAnchor: parts.paths.rootAnchor,
-    stdio: stdioOf(config),
+    stdio: stdioOf(config, host),
     ...(host.logDriver !== "none" && {
       log: { path: parts.paths.log(id), ...logLimits(host) },
     }),
@@ -225,9 +225,13 @@ function compileContainer(
   });
 }
 
-export function stdioOf(config: ContainerConfig): LaunchInput["stdio"] {
+export function stdioOf(
+  config: ContainerConfig,
+  { consoleSize }: Pick<HostConfig, "consoleSize">,
+): LaunchInput["stdio"] {
   return {
     mode: config.tty ? "pty" : "pipes",
+    ...(config.tty && consoleSize),
     stdin: config.openStdin,
     stdinOnce: config.openStdin && config.stdinOnce,
   };

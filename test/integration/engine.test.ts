@@ -227,6 +227,14 @@ test("a terminal: raw output, size and echo", async () => {
   expect(stdout).toHaveLength("/dev/pts/0\r\n\r\n33 101\r\n".length);
 });
 
+test("a terminal has its size before the program can ask", async () => {
+  const run = await runContainer(engine, ["stty", "size"], {
+    config: { tty: true },
+    host: { autoRemove: true, consoleSize: { rows: 24, columns: 90 } },
+  });
+  expect(run.stderr + run.stdout).toBe("24 90\r\n");
+});
+
 test("exec: streams, identity, exit codes", async () => {
   const id = await startSleeper(engine, { config: { env: ["FROM=container"] } });
   expect(await execIn(engine, id, ["sh", "-c", "echo $FROM; echo x >&2; exit 3"])).toEqual({
