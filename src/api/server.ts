@@ -20,6 +20,8 @@ export interface ApiServerOptions {
   readonly ownerOf?: (socket: Socket) => Owner;
   /** Renders an encoded launch plan; without it, plans are served as bytes only. */
   readonly describePlan?: (plan: Uint8Array, format: "json" | "text") => string;
+  /** Called when a request comes. */
+  readonly onRequest?: () => void;
 }
 
 export interface ApiServer {
@@ -122,6 +124,7 @@ function dispatcher(options: ApiServerOptions, router: Router) {
   };
   const handle: Dispatch = (request, response, head) => {
     clearTimeout(firstRequest.get(request.socket));
+    options.onRequest?.();
     setCommonHeaders(response, options.version);
     response.on("error", () => response.destroy());
     let version = API_VERSION;

@@ -57,6 +57,8 @@ interface Spec<F extends Flags> {
   readonly complete?: Completion;
   readonly hidden?: boolean;
   readonly failure?: number;
+  /** How many connections the verb is going to open at once; they are made while it loads. */
+  readonly calls?: number;
   /** Imports the verb when it is used, so that a start pays for one command only. */
   readonly load: () => Promise<Verb<F>>;
 }
@@ -75,6 +77,7 @@ export function command<F extends Flags>(spec: Spec<F>): Command {
     hidden: spec.hidden ?? false,
     failure: spec.failure ?? 1,
     run: async (context, parsed) => {
+      if (spec.calls) context.expectCalls(spec.calls);
       const verb = await spec.load();
       return verb(context, parsed as unknown as Invocation<F>);
     },

@@ -68,6 +68,8 @@ export interface CliOptions {
 export interface Context {
   /** Opened on first use. */
   readonly client: Client;
+  /** Makes connections ahead, while the program is still busy with itself; where no engine listens it does nothing. */
+  expectCalls(count: number): void;
   readonly host: HostChoice;
   /** What -H before the command said. */
   readonly hostFlag: string | undefined;

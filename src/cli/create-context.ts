@@ -1,5 +1,13 @@
 import { Fault, isFault } from "#base";
-import { type Client, type Dial, dial, type HostChoice, openClient, resolveHost } from "#client";
+import {
+  type Client,
+  type Connection,
+  type Dial,
+  dial,
+  type HostChoice,
+  openClient,
+  resolveHost,
+} from "#client";
 import type { CliOptions, Context } from "./context.ts";
 import { openSink, openStdin } from "./stdio.ts";
 import { createStyle, type Style } from "./style.ts";
@@ -9,6 +17,7 @@ export function createContext(options: CliOptions, hostFlag: string | undefined)
   const { env } = options;
   const host = resolveHost({ flag: hostFlag, env });
   const out = options.stdout ?? openSink(1, env);
+  const spares: Promise<Connection | undefined>[] = [];
   let client: Client | undefined;
   let style: Style | undefined;
   return {
@@ -20,14 +29,25 @@ export function createContext(options: CliOptions, hostFlag: string | undefined)
     err: options.stderr ?? openSink(2, env),
     stdin: options.stdin ?? openStdin(),
     get client() {
-      client ??= openClient({ host: host.host, dial: startingDial(options, host) });
+      client ??= openClient({
+        host: host.host,
+        dial: withSpares(spares, startingDial(options, host)),
+      });
       return client;
+    },
+    expectCalls(count) {
+      for (let i = 0; i < count; i++) spares.push(dial(host.host).catch(() => undefined));
     },
     get style() {
       style ??= createStyle(!env.NO_COLOR && env.TERM !== "dumb" && out.isTerminal);
       return style;
     },
   };
+}
+
+/** Takes the connections that were made ahead first. */
+function withSpares(spares: Promise<Connection | undefined>[], make: Dial): Dial {
+  return async (host) => (await spares.shift()) ?? (await make(host));
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Connection } from "./connection.ts";
+import { dialBun } from "./dial-bun.ts";
 import type { Host } from "./host.ts";
 
 export type Dial = (host: Host) => Promise<Connection>;
@@ -9,6 +10,5 @@ export const dial: Dial = async (host) => {
     const { dialNode } = await import("./dial-node.ts");
     return dialNode(host);
   }
-  const { dialBun } = await import("./dial-bun.ts");
   return dialBun(host);
 };

@@ -51,7 +51,6 @@ async function removeStopped(parts: EngineParts, id: ContainerId): Promise<void>
   parts.pendingAttaches.end(id);
   await parts.snapshots.remove(id);
   crashPoint("remove:snapshot-removed");
-  await rm(parts.paths.container(id), { recursive: true, force: true });
   for (const [execId, exec] of parts.execs) {
     if (exec.containerId === id) parts.execs.delete(execId);
   }
@@ -63,4 +62,5 @@ async function removeStopped(parts: EngineParts, id: ContainerId): Promise<void>
   }
   // Without the error of a failed start: its caller has it already, and clients would show it twice.
   parts.waits.removed(id, { exitCode: record.state.exitCode });
+  await rm(parts.paths.container(id), { recursive: true, force: true });
 }

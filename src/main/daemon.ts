@@ -14,6 +14,7 @@ import { openOverlaySnapshotter } from "#snapshot";
 import { openState } from "#state";
 import { helperPath } from "./assets.ts";
 import { useEmbeddedAddon } from "./native-parts.ts";
+import { releaseMemoryWhenQuiet } from "./quiet-memory.ts";
 import { type Roots, roots } from "./roots.ts";
 import { version } from "./version.ts";
 
@@ -33,7 +34,14 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   try {
     await using scope = new Scope();
     const engine = await openEngine(places, log, scope);
-    const server = createApiServer({ engine, log, version, ownerOf, describePlan: renderPlan });
+    const server = createApiServer({
+      engine,
+      log,
+      version,
+      ownerOf,
+      describePlan: renderPlan,
+      onRequest: releaseMemoryWhenQuiet(),
+    });
     await server.listen(socket, { mode: 0o660 });
     scope.defer(() => server.close());
     const pidFile = join(places.runRoot, "engine.pid");

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { Fault, faultOf, type Log } from "#base";
 
 export interface ReadyPoolOptions<T> {
@@ -10,6 +11,9 @@ export interface ReadyPoolOptions<T> {
   /** What the items are, for messages. */
   readonly what: string;
 }
+
+/** A start takes some milliseconds; a pool that is more than half full can wait so long. */
+const courtesyMs = 15;
 
 /** Things made ahead, each given out once. */
 export class ReadyPool<T> {
@@ -44,8 +48,10 @@ export class ReadyPool<T> {
 
   async #refill(): Promise<void> {
     const { size, make, discard, log, what } = this.#options;
-    // Whoever took one goes on first.
-    await new Promise((resolve) => setImmediate(resolve));
+    // Whoever took one goes on first, with the processor and the kernel's locks to itself.
+    await (this.#ready.length * 2 > size
+      ? delay(courtesyMs)
+      : new Promise((resolve) => setImmediate(resolve)));
     while (!this.#closed && this.#ready.length < size) {
       try {
         const item = await make();
