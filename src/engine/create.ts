@@ -36,7 +36,9 @@ export async function createContainer(
   const { id } = draft;
   await using scope = new Scope();
   for (const bind of draft.host.binds) {
-    if (bind.createSource) mkdirSync(bind.source, { recursive: true });
+    if (bind.createSource && !existsSync(bind.source)) {
+      mkdirSync(bind.source, { recursive: true });
+    }
   }
   const mount = await prepareRoot(parts, draft, scope);
   trace.mark("snapshot");

@@ -334,6 +334,28 @@ test("binds, tmpfs and a root that cannot be written", async () => {
   expect(readFileSync(join(source, "from-box"), "utf8")).toBe("box\n");
 });
 
+test("a file is bound as one, and a missing directory is made where -v asks for it", async () => {
+  const file = join(roots.dataRoot, "bound-file");
+  const missing = join(roots.dataRoot, "made/for/it");
+  writeFileSync(file, "content\n");
+  const common = { readonly: true, recursive: true, createSource: true };
+  const run = await runContainer(
+    engine,
+    ["sh", "-c", "cat /etc/bound; ls -d /made; echo x > /etc/bound"],
+    {
+      host: {
+        binds: [
+          { ...common, source: file, target: "/etc/bound" },
+          { ...common, source: missing, target: "/made" },
+        ],
+      },
+    },
+  );
+  expect(run.stdout).toBe("content\n/made\n");
+  expect(run.stderr).toContain("Read-only file system");
+  expect(existsSync(missing)).toBe(true);
+});
+
 test("networks: none, host, another container's", async () => {
   const list = ["ls", "/sys/class/net"];
   expect((await runContainer(engine, list, { host: { networkMode: "none" } })).stdout).toBe("lo\n");
