@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const script = join(import.meta.dir, "peers");
@@ -28,7 +27,6 @@ export async function command(
 export interface Peers extends AsyncDisposable {
   /** DOCKER_HOST of the reference engine. */
   readonly dockerHost: string;
-  readonly dockerPid: number;
   /** Puts a command into the tree; about a millisecond of nsenter(1). */
   inTree(argv: readonly string[]): string[];
   /** A path of the tree as the host sees it. */
@@ -49,31 +47,43 @@ export async function startPeers(): Promise<Peers | { readonly missing: string }
   });
   const { value } = await holder.stdout.getReader().read();
   const holderPid = Number(new TextDecoder().decode(value).trim());
+  const dockerHost = `unix://${socket}`;
+  const stopDocker = await startDocker(dockerHost, tree);
+  if (!stopDocker) {
+    holder.kill();
+    return { missing: "Docker's engine does not start in the tree" };
+  }
+  return {
+    dockerHost,
+    tree,
+    inTree: (argv) => ["nsenter", "-m", "-t", String(holderPid), ...argv],
+    async [Symbol.asyncDispose]() {
+      process.kill(holderPid, "SIGTERM");
+      await Promise.all([stopDocker(), holder.exited]);
+    },
+  };
+}
+
+/** Uses the engine that answers in the tree, and leaves it running, or starts one; gives what ends ours. */
+async function startDocker(host: string, tree: string): Promise<(() => Promise<void>) | undefined> {
+  const answers = () =>
+    command(["docker", "-H", host, "version"]).then(
+      () => true,
+      () => false,
+    );
+  if (await answers()) return async () => undefined;
   const dockerd = Bun.spawn([script, "dockerd"], {
     stdin: "ignore",
     stdout: "ignore",
     stderr: "ignore",
   });
-  const dockerHost = `unix://${socket}`;
-  for (let attempt = 0; ; attempt++) {
-    const answer = await command(["docker", "-H", dockerHost, "version"]).catch(() => undefined);
-    if (answer !== undefined) break;
-    if (attempt > 100 || dockerd.exitCode !== null) {
-      holder.kill();
-      return { missing: "Docker's engine does not start in the tree" };
-    }
+  for (let attempt = 0; !(await answers()); attempt++) {
+    if (attempt > 100 || dockerd.exitCode !== null) return undefined;
     await Bun.sleep(100);
   }
-  const dockerPid = Number(readFileSync(join(tree, "run/peers/docker.pid"), "utf8"));
-  return {
-    dockerHost,
-    tree,
-    dockerPid,
-    inTree: (argv) => ["nsenter", "-m", "-t", String(holderPid), ...argv],
-    async [Symbol.asyncDispose]() {
-      process.kill(dockerPid, "SIGTERM");
-      process.kill(holderPid, "SIGTERM");
-      await Promise.all([dockerd.exited, holder.exited]);
-    },
+  const pid = Number(await Bun.file(join(tree, "run/peers/docker.pid")).text());
+  return async () => {
+    process.kill(pid, "SIGTERM");
+    await dockerd.exited;
   };
 }

@@ -65,7 +65,9 @@ function belongings(pid: number): Belongings {
     try {
       return work();
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      // Gone meanwhile, or the init of a sandbox that keeps its own to itself.
+      const { code = "" } = error as NodeJS.ErrnoException;
+      if (["ENOENT", "ESRCH", "EACCES"].includes(code)) return undefined;
       throw error;
     }
   };
