@@ -111,11 +111,15 @@ export class Exchange {
   }
 
   #send(status: number, contentType: string, bytes: Uint8Array): void {
+    // Head and body in one write, which wakes the client once.
+    const { socket } = this.response;
+    socket?.cork();
     this.response.writeHead(status, {
       "Content-Type": contentType,
       "Content-Length": bytes.byteLength,
     });
     this.response.end(this.request.method === "HEAD" ? undefined : bytes);
+    socket?.uncork();
   }
 
   /** Sends the headers at once; the answer follows with `write`. */

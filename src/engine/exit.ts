@@ -1,4 +1,5 @@
 import { rmSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ContainerId, faultOf } from "#base";
 import type { ExitRecord } from "#helper";
@@ -168,7 +169,8 @@ async function settle(
   // Milliseconds of system calls that no one waits for: first the answers of those who do.
   await delay(courtesy);
   cleaned.push(...(await Promise.allSettled([endCgroup(live.cgroup)])));
-  if (isWritten) clearRunDirectory(parts, id);
+  // On a disk each unlink may take a millisecond, which others would wait for.
+  if (isWritten) await rm(parts.paths.runContainer(id), { recursive: true, force: true });
   for (const each of cleaned) if (each.status === "rejected") throw each.reason;
 }
 
