@@ -55,12 +55,12 @@ async function removeStopped(parts: EngineParts, id: ContainerId): Promise<void>
     if (exec.containerId === id) parts.execs.delete(execId);
   }
   publishContainer(parts, record, "destroy");
+  // Without the error of a failed start: its caller has it already, and clients would show it twice.
+  parts.waits.removed(id, { exitCode: record.state.exitCode });
   if (!parts.content.images.find(record.imageId)) {
     void parts.background.run("collecting the layers of an image that is gone", () =>
       parts.content.collect(),
     );
   }
-  // Without the error of a failed start: its caller has it already, and clients would show it twice.
-  parts.waits.removed(id, { exitCode: record.state.exitCode });
   await rm(parts.paths.container(id), { recursive: true, force: true });
 }
