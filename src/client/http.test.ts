@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { collect } from "#base";
+import type { Connection } from "./connection.ts";
 import type { Host } from "./host.ts";
 import { exchange, type HttpRequest } from "./http.ts";
 import { ScriptedConnection } from "./testing.ts";
@@ -94,6 +95,23 @@ describe("requests", () => {
     expect(connection.text.split("\r\n\r\n").slice(1).join("\r\n\r\n")).toBe(
       "5\r\nhello\r\n3\r\nyou\r\n0\r\n\r\n",
     );
+  });
+
+  test("a stream that breaks off ends the exchange with its reason, answered or not", async () => {
+    async function* body() {
+      yield Buffer.from("hello");
+      throw new Error("read error");
+    }
+    const closed = Promise.withResolvers<undefined>();
+    const scripted = new ScriptedConnection([]);
+    const connection: Connection = {
+      write: (bytes) => scripted.write(bytes),
+      read: () => closed.promise,
+      end: () => scripted.end(),
+      close: () => closed.resolve(undefined),
+    };
+    const request = { ...get, method: "POST", body: body() };
+    await expect(exchange(connection, host, request)).rejects.toThrow("read error");
   });
 
   test("after an upgrade the bytes behind the head come first", async () => {

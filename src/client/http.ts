@@ -40,7 +40,7 @@ export async function exchange(
 ): Promise<HttpResponse> {
   const reader = new ResponseReader(connection, host);
   try {
-    const sending = send(connection, host, request);
+    const sending = send(connection, host, request, (reason) => reader.fail(reason));
     // A server may answer before it has read the whole body, and close: then the answer counts.
     sending.catch(() => undefined);
     for (;;) {
@@ -58,7 +58,12 @@ export async function exchange(
   }
 }
 
-async function send(connection: Connection, host: Host, request: HttpRequest): Promise<void> {
+async function send(
+  connection: Connection,
+  host: Host,
+  request: HttpRequest,
+  onUnreadable: (reason: unknown) => void,
+): Promise<void> {
   const { body } = request;
   const name = host.kind === "unix" ? "localhost" : formatHost(host).slice("tcp://".length);
   const fields: Record<string, string> = {
@@ -79,12 +84,25 @@ async function send(connection: Connection, host: Host, request: HttpRequest): P
     return;
   }
   await connection.write(head);
-  for await (const chunk of body) {
+  for await (const chunk of reporting(body, onUnreadable)) {
     if (chunk.byteLength === 0) continue;
     const size = encoder.encode(`${chunk.byteLength.toString(16)}\r\n`);
     await connection.write(Buffer.concat([size, chunk, crlf]));
   }
   await connection.write(encoder.encode("0\r\n\r\n"));
+}
+
+/** The same stream; `onFailure` learns why it broke off, which a failure of its reader is not. */
+async function* reporting(
+  source: AsyncIterable<Uint8Array>,
+  onFailure: (reason: unknown) => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* source;
+  } catch (error) {
+    onFailure(error);
+    throw error;
+  }
 }
 
 const crlf = encoder.encode("\r\n");
@@ -98,10 +116,17 @@ class ResponseReader {
   readonly #connection: Connection;
   readonly #host: Host;
   #rest: Buffer = Buffer.alloc(0);
+  #failure: { readonly reason: unknown } | undefined;
 
   constructor(connection: Connection, host: Host) {
     this.#connection = connection;
     this.#host = host;
+  }
+
+  /** There will be no whole request, so no answer to wait for: reading ends with `reason`. */
+  fail(reason: unknown): void {
+    this.#failure = { reason };
+    this.#connection.close();
   }
 
   async head(): Promise<Head> {
@@ -203,6 +228,7 @@ class ResponseReader {
 
   async #more(when: string): Promise<void> {
     const chunk = await this.#connection.read();
+    if (!chunk && this.#failure) throw this.#failure.reason;
     if (!chunk) throw brokenFault(this.#host, `the engine closed it ${when}`);
     this.#rest =
       this.#rest.byteLength === 0

@@ -52,6 +52,9 @@ function readArchive(path: string): AsyncIterable<Uint8Array> {
   } catch (cause) {
     throw new Error(`open ${path}: ${reasonOf(cause)}`, { cause });
   }
+  if (fs.fstatSync(descriptor).isDirectory()) {
+    throw new Error(`read ${path}: is a directory, and no archive`);
+  }
   return fs.createReadStream(path, { fd: descriptor, highWaterMark: 256 * 1024 });
 }
 
