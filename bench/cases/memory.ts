@@ -1,8 +1,10 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
 import { connectApi } from "../engine-api.ts";
 import { parentOf, proportionalSetSize, residentSetSize } from "../machine.ts";
 import type { Finding } from "../report.ts";
 import type { Stage } from "../stage.ts";
+import type { Subject } from "../subject.ts";
 
 const monitorLimit = 60;
 const engineLimit = 90 * 1024;
@@ -51,49 +53,74 @@ async function shim(host: string, image: string): Promise<Finding> {
   };
 }
 
+/** What one engine has in the kernel; counted by its own cgroup and roots, since others may be at work beside it. */
 interface Belongings {
   readonly descriptors: number;
   readonly mounts: number;
   readonly networkNamespaces: number;
   readonly cgroups: number;
-  readonly children: number;
+  readonly processes: number;
 }
 
-function belongings(pid: number): Belongings {
-  const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  const read = <T>(work: () => T): T | undefined => {
-    try {
-      return work();
-    } catch (error) {
-      // Gone meanwhile, or the init of a sandbox that keeps its own to itself.
-      const { code = "" } = error as NodeJS.ErrnoException;
-      if (["ENOENT", "ESRCH", "EACCES"].includes(code)) return undefined;
-      throw error;
-    }
-  };
-  const namespaces = processes.map((name) => read(() => readlinkSync(`/proc/${name}/ns/net`)));
-  const parents = processes.map((name) => read(() => parentOf(Number(name))));
+function belongings({ pid, dataRoot, runRoot }: Subject): Belongings {
+  const folders = ownCgroups(pid);
+  const processes = new Set(
+    folders.flatMap((folder) => read(() => lines(join(folder, "cgroup.procs"))) ?? []),
+  );
+  const descriptors = readdirSync(`/proc/${pid}/fd`).map((name) =>
+    read(() => readlinkSync(`/proc/${pid}/fd/${name}`)),
+  );
+  const held = descriptors.filter((target) => target?.startsWith("net:["));
+  const lived = [...processes].map((each) => read(() => readlinkSync(`/proc/${each}/ns/net`)));
   return {
-    descriptors: readdirSync(`/proc/${pid}/fd`).length,
-    mounts: readFileSync("/proc/self/mountinfo", "utf8").trim().split("\n").length,
-    networkNamespaces: new Set(namespaces.filter(Boolean)).size,
-    cgroups: readFileSync("/proc/cgroups", "utf8")
-      .trim()
-      .split("\n")
-      .slice(1)
-      .reduce((sum, line) => sum + Number(line.split("\t")[2]), 0),
-    children: parents.filter((parent) => parent === pid).length,
+    descriptors: descriptors.length,
+    mounts: lines("/proc/self/mountinfo").filter(
+      (line) => line.includes(dataRoot) || line.includes(runRoot),
+    ).length,
+    networkNamespaces: new Set([...held, ...lived].filter(Boolean)).size,
+    cgroups: folders.length,
+    processes: processes.size,
   };
+}
+
+/** The engine's directories in every hierarchy: its own lies beside those of its containers. */
+function ownCgroups(pid: number): string[] {
+  const parents = lines(`/proc/${pid}/cgroup`).flatMap((line) => {
+    const [, controllers = "", path = ""] = line.split(":");
+    const places = [controllers.replace("name=", ""), ...controllers.split(","), "unified", ""];
+    const name = places.find((place) => existsSync(join("/sys/fs/cgroup", place, path)));
+    return name === undefined || path === "/" ? [] : [join("/sys/fs/cgroup", name, path, "..")];
+  });
+  return parents.flatMap((parent) =>
+    readdirSync(parent, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => join(parent, entry.name)),
+  );
+}
+
+function lines(path: string): string[] {
+  return readFileSync(path, "utf8").split("\n").filter(Boolean);
+}
+
+/** Undefined for what is gone meanwhile. */
+function read<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (["ENOENT", "ESRCH", "ENODEV"].includes(code)) return undefined;
+    throw error;
+  }
 }
 
 async function thousandRuns({ subject, image }: Stage): Promise<Finding[]> {
   const api = connectApi(subject.host);
   for (let i = 0; i < 20; i++) await api.runOnce(image, "default");
   await Bun.sleep(3000);
-  const before = belongings(subject.pid);
+  const before = belongings(subject);
   for (let i = 0; i < 1000; i++) await api.runOnce(image, "default");
   await Bun.sleep(10_000);
-  const after = belongings(subject.pid);
+  const after = belongings(subject);
   const resident = residentSetSize(subject.pid);
   const grown = (Object.keys(before) as (keyof Belongings)[]).filter(
     (key) => after[key] > before[key],
@@ -109,7 +136,11 @@ async function thousandRuns({ subject, image }: Stage): Promise<Finding[]> {
     {
       kind: "figure",
       title: "left behind by 1,000 runs",
-      figure: grown.map((key) => `${key} ${before[key]} → ${after[key]}`).join(", ") || "nothing",
+      figure:
+        grown.map((key) => `${key} ${before[key]} → ${after[key]}`).join(", ") ||
+        `nothing (${Object.entries(after)
+          .map(([key, count]) => `${key} ${count}`)
+          .join(", ")})`,
       bar: "no descriptor, mount, network namespace, cgroup or process",
       holds: grown.length === 0,
     },

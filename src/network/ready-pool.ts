@@ -12,7 +12,7 @@ export interface ReadyPoolOptions<T> {
   readonly what: string;
 }
 
-/** A start takes some milliseconds; a pool that is more than half full can wait so long. */
+/** A start takes some milliseconds; a pool that is not empty can wait so long. */
 const courtesyMs = 15;
 
 /** Things made ahead, each given out once. */
@@ -49,7 +49,7 @@ export class ReadyPool<T> {
   async #refill(): Promise<void> {
     const { size, make, discard, log, what } = this.#options;
     // Whoever took one goes on first, with the processor and the kernel's locks to itself.
-    await (this.#ready.length * 2 > size
+    await (this.#ready.length > 0
       ? delay(courtesyMs)
       : new Promise((resolve) => setImmediate(resolve)));
     while (!this.#closed && this.#ready.length < size) {
