@@ -242,16 +242,25 @@ static int attach(int mount, int target)
 	return sys_move_mount(mount, target, "", MOVE_MOUNT_T_EMPTY_PATH);
 }
 
+/* The kernel calls a directory on a file, or the reverse, merely invalid. */
+static bool same_kind(int mount, int target)
+{
+	struct stat above, below;
+	return fstat(mount, &above) < 0 || fstat(target, &below) < 0 || S_ISDIR(above.st_mode) == S_ISDIR(below.st_mode);
+}
+
 static int attach_mount(int root, struct mount *mount)
 {
 	cleanup_fd int target = open_or_create(root, mount->target, mount->create);
 	if (target < 0)
 		return fail(STAGE_MOUNT, target, "make the mount point %s", mount->target);
 	int result = attach(mount->fd, target);
+	bool mismatch = result < 0 && !same_kind(mount->fd, target);
 	close_fd(&mount->fd);
 	if (result < 0)
-		return fail(STAGE_MOUNT, result, "mount %s at %s", mount->source ? mount->source : mount->type ? mount->type : "a directory",
-			    mount->target);
+		return fail(STAGE_MOUNT, mismatch ? -ENOTDIR : result, "mount %s at %s%s",
+			    mount->source ? mount->source : mount->type ? mount->type : "a directory", mount->target,
+			    mismatch ? " (a directory goes on a directory only, and a file on a file)" : "");
 	return 0;
 }
 

@@ -19,6 +19,9 @@ function isPropagation(text: string): text is Propagation {
 
 /** The binds of `-v` and `--mount type=bind`, in this order as in Docker. */
 export function bindsOf(host: HostConfigBody): readonly BindMount[] {
+  for (const { Type: type } of host.Mounts ?? []) {
+    if (type !== "bind" && type !== "tmpfs") throw invalidMount(type ?? "", "mount type unknown");
+  }
   return [
     ...(host.Binds ?? []).map(parseBind),
     ...(host.Mounts ?? []).filter((mount) => mount.Type === "bind").map(bindOfMount),

@@ -89,6 +89,9 @@ test("mounts become binds that must exist, and tmpfs with options", () => {
   expect(() => hostOf({ Mounts: [{ Type: "bind", Target: "/b" }] })).toThrow(
     'invalid mount config for type "bind": field Source must not be empty',
   );
+  expect(() => hostOf({ Mounts: [{ Type: "bog", Target: "/b" }] })).toThrow(
+    'invalid mount config for type "bog": mount type unknown',
+  );
 });
 
 test.each([

@@ -21,7 +21,7 @@ export function createRequestOf({
   const { HostConfig: host, NetworkingConfig: _networks, ...config } = body;
   if (!Object.values(config).some((value) => value !== null && value !== undefined))
     throw new Fault("invalid", "config cannot be empty in order to create a container");
-  if (!body.Image) throw new Fault("invalid", "no image is named: set Image");
+  if (!body.Image) throw new Fault("invalid", "invalid reference format: no image is named");
   refuseUnsupported(body);
   return {
     ...(name !== undefined && { name }),

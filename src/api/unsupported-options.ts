@@ -78,12 +78,15 @@ function* unsupportedHost(host: HostConfigBody): Generator<string> {
   if (users !== "" && users !== "host")
     yield `the user namespace mode ${JSON.stringify(users)} (UsernsMode)`;
   for (const { Type, Target } of host.Mounts ?? [])
-    if (Type !== "bind" && Type !== "tmpfs")
+    if (Type && laterMounts.includes(Type))
       yield `mounts of type ${JSON.stringify(Type ?? "")} (${Target ?? ""})`;
   for (const bind of host.Binds ?? [])
     if (bind !== "" && !bind.startsWith("/") && bind.includes(":")) yield `named volumes (${bind})`;
     else if (!bind.includes(":")) yield `anonymous volumes (${bind})`;
 }
+
+/** Docker's types of mounts beside bind and tmpfs; any other is a mistake. */
+const laterMounts: readonly string[] = ["volume", "image", "cluster", "npipe"];
 
 const ownNetworks = /^(|default|bridge|none|host|container:.+)$/;
 

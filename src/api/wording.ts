@@ -1,4 +1,4 @@
-import { Fault, isFault, shortId } from "#base";
+import { abbreviate, Fault, isFault, shortId } from "#base";
 import type { Container, Engine, ImageDetail } from "#engine";
 import { familiarString, parseReference, withDefaultTag } from "#image";
 
@@ -92,7 +92,7 @@ export function imageInUse(engine: Engine, image: ImageDetail, ref: string, faul
  * 126 for "permission denied" and "is a directory", 125 for the rest.
  */
 export function launchFault(fault: Fault, program: string, prefix: string): Fault {
-  const why = programFault(fault, program);
+  const why = programFault(fault, abbreviate(program));
   if (why === undefined && fault.stage === undefined) return fault;
   const message = `${prefix}: ${why ?? fault.message}`;
   return new Fault(why === undefined ? fault.code : "invalid", message, {

@@ -5,6 +5,7 @@
  * disposables. No I/O beyond writing log lines to standard error, no other module.
  */
 
+export { abbreviate } from "./abbreviate.ts";
 export { formatBytes, parseBytes } from "./bytes.ts";
 export { type Clock, formatTime, systemClock } from "./clock.ts";
 export { Fault, type FaultCode, type FaultDetail, faultOf, isFault } from "./fault.ts";

@@ -19,6 +19,22 @@ test.each([
   });
 });
 
+test("a program's name is no reason for an endless message", () => {
+  const fault = new Fault("internal", "x", { stage: "exec", errno: "ENOENT" });
+  expect(describeStartFailure(fault, "/x".repeat(65536)).fault.message.length).toBeLessThan(700);
+});
+
+test.each([
+  ["ENOENT", 127],
+  ["ENOTDIR", 128],
+])("a working directory with %s", (errno, exitCode) => {
+  const fault = new Fault("invalid", "change to the working directory /x", { stage: "cwd", errno });
+  expect(describeStartFailure(fault, "x")).toMatchObject({
+    exitCode,
+    fault: { message: fault.message },
+  });
+});
+
 test("what failed before the program's turn stays as it is", () => {
   const fault = new Fault("exhausted", "no space", { stage: "mount", errno: "ENOSPC" });
   expect(describeStartFailure(fault, "x")).toEqual({ exitCode: 128, fault });

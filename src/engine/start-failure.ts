@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { abbreviate, Fault } from "#base";
 
 export interface StartFailure {
   readonly fault: Fault;
@@ -11,21 +11,18 @@ export interface StartFailure {
  * their own exit status. A failure before the program's turn stays as it is.
  */
 export function describeStartFailure(fault: Fault, program: string): StartFailure {
-  if (fault.stage === "chdir" || fault.stage === "cwd") {
-    return {
-      exitCode: 128,
-      fault: refused(`OCI runtime create failed: ${fault.message}`, fault),
-    };
+  if (fault.stage === "cwd") {
+    return { exitCode: fault.errno === "ENOENT" ? 127 : 128, fault: refused(fault.message, fault) };
   }
   if (fault.stage !== "exec") return { exitCode: 128, fault };
-  const prefix = `exec: "${program}":`;
+  const prefix = `exec: "${abbreviate(program)}":`;
   switch (fault.errno) {
     case "ENOENT":
       return {
         exitCode: 127,
         fault: refused(
           program.includes("/")
-            ? `${prefix} stat ${program}: no such file or directory`
+            ? `${prefix} stat ${abbreviate(program)}: no such file or directory`
             : `${prefix} executable file not found in $PATH`,
           fault,
         ),

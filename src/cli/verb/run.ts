@@ -100,7 +100,8 @@ function failedStart(error: unknown): never {
   const text = failureText(error);
   const notFound =
     /executable file not found|no such file or directory|system cannot find the file specified/;
-  const notExecutable = /permission denied|is a directory|not a directory|exec format error/;
+  const notExecutable =
+    /permission denied|is a directory|exec: .*not a directory|exec format error/;
   const status = notFound.test(text) ? 127 : notExecutable.test(text) ? 126 : 125;
   throw new Exit(status, `thimble: ${text}\n\nRun 'thimble run --help' for more information`);
 }
