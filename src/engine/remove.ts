@@ -1,3 +1,4 @@
+import { existsSync, renameSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { type ContainerId, Fault } from "#base";
 import { publishContainer } from "./container-event.ts";
@@ -50,6 +51,7 @@ async function removeStopped(parts: EngineParts, id: ContainerId): Promise<void>
   crashPoint("remove:row-deleted");
   parts.pendingAttaches.end(id);
   await parts.snapshots.remove(id);
+  const removed = setAside(parts.paths.container(id));
   crashPoint("remove:snapshot-removed");
   for (const [execId, exec] of parts.execs) {
     if (exec.containerId === id) parts.execs.delete(execId);
@@ -62,5 +64,12 @@ async function removeStopped(parts: EngineParts, id: ContainerId): Promise<void>
       parts.content.collect(),
     );
   }
-  await rm(parts.paths.container(id), { recursive: true, force: true });
+  await rm(removed, { recursive: true, force: true });
+}
+
+/** Gone under its name at once; the deletion of a long log takes a while, and the next start sweeps what a crash leaves of it. */
+function setAside(directory: string): string {
+  const removed = `${directory}.removed`;
+  if (existsSync(directory)) renameSync(directory, removed);
+  return removed;
 }
