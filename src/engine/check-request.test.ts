@@ -18,7 +18,15 @@ const bind = {
 };
 
 test("what the docker CLI sends by default is accepted", () => {
-  expect(() => check({ memory: 6 << 20, nanoCpus: 1.5e9, cpusetCpus: "0-3" })).not.toThrow();
+  expect(() =>
+    check({
+      memory: 6 << 20,
+      nanoCpus: 1.5e9,
+      cpusetCpus: "0-3",
+      capAdd: ["ALL"],
+      capDrop: ["CAP_CHOWN"],
+    }),
+  ).not.toThrow();
 });
 
 test.each([
@@ -26,8 +34,11 @@ test.each([
   [{ memory: 16 << 20, memorySwap: 8 << 20 }, "Minimum memoryswap limit"],
   [{ memorySwap: 8 << 20 }, "always set the Memory limit"],
   [{ memory: 8 << 20, memoryReservation: 16 << 20 }, "less than memory reservation"],
-  [{ nanoCpus: 5e9 }, "Range of CPUs is from 0.01 to 4.00"],
+  [{ nanoCpus: 5e9 }, "range of CPUs is from 0.01 to 4.00"],
   [{ nanoCpus: 1e9, cpuQuota: 5000 }, "Nano CPUs and CPU Quota cannot both be set"],
+  [{ cpuShares: -3 }, "invalid CPU shares (-3): value must be a positive integer"],
+  [{ capAdd: ["CAP_NOPE"] }, 'invalid CapAdd: unknown capability: "CAP_NOPE"'],
+  [{ capDrop: ["CAP_NOPE"] }, 'invalid CapDrop: unknown capability: "CAP_NOPE"'],
   [{ cpusetCpus: "0-x" }, "Invalid value 0-x for cpuset cpus"],
   [{ cpusetCpus: "4" }, "Requested CPUs are not available - requested 4, available: 0-3"],
   [{ oomScoreAdj: 2000 }, "range for oom score adj is [-1000, 1000]"],
@@ -51,7 +62,7 @@ test.each([
 
 test.each([
   [{ workingDir: "here" }, "the working directory 'here' is invalid"],
-  [{ stopSignal: "SIGNOPE" }, "Invalid signal: SIGNOPE"],
+  [{ stopSignal: "SIGNOPE" }, "invalid signal: SIGNOPE"],
   [{ env: ["=x"] }, "invalid environment variable"],
   [{ env: ["A=\0"] }, "NUL"],
   [{ volumes: ["/data"] }, "volumes"],

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { posix } from "node:path";
 import { Fault, parseBytes } from "#base";
 import { signalNumber } from "#kernel";
+import { capabilityMask } from "#runtime";
 import { checkResources } from "./check-resources.ts";
 import type { CreateRequest, HostConfig } from "./contract.ts";
 
@@ -24,6 +25,8 @@ export function checkRequest(request: CreateRequest, machine: { readonly cpus: n
     refuse(`the container's configuration is larger than the limit of ${maxRequest} bytes`);
   }
   checkText(request);
+  checkCapabilities("CapAdd", host.capAdd);
+  checkCapabilities("CapDrop", host.capDrop);
   checkResources(host, machine);
   checkMounts(host);
   checkModes(request);
@@ -49,8 +52,21 @@ function unsupported(what: string): never {
 /** The number of a signal given by name or number; Docker's words when there is none. */
 export function checkSignal(signal: string): number {
   const number = signalNumber(signal);
-  if (number === undefined || number === 0) refuse(`Invalid signal: ${signal}`, signal);
+  if (number === undefined || number === 0) refuse(`invalid signal: ${signal}`, signal);
   return number;
+}
+
+/** Docker's words; `member` is the one of HostConfig that holds the names. */
+function checkCapabilities(member: string, names: readonly string[]): void {
+  for (const name of names) {
+    if (name === "ALL") continue;
+    try {
+      capabilityMask([name]);
+    } catch (cause) {
+      const message = `invalid ${member}: unknown capability: "${name}"`;
+      throw new Fault("invalid", message, { about: name, cause });
+    }
+  }
 }
 
 function checkText({ config, host }: CreateRequest): void {

@@ -49,7 +49,7 @@ function checkCpu(host: HostConfig, cpus: number): void {
     refuse("Conflicting options: Nano CPUs and CPU Quota cannot both be set");
   }
   if (nanoCpus < 0 || nanoCpus > cpus * 1e9 || (nanoCpus > 0 && nanoCpus < 1e7)) {
-    refuse(`Range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`);
+    refuse(`range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`);
   }
   if (cpuPeriod !== 0 && (cpuPeriod < 1000 || cpuPeriod > 1_000_000)) {
     refuse("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
@@ -57,7 +57,9 @@ function checkCpu(host: HostConfig, cpus: number): void {
   if (cpuQuota > 0 && cpuQuota < 1000) {
     refuse("CPU cfs quota can not be less than 1ms (i.e. 1000)");
   }
-  if (host.cpuShares < 0) refuse("CPU shares can not be negative");
+  if (host.cpuShares < 0) {
+    refuse(`invalid CPU shares (${host.cpuShares}): value must be a positive integer`);
+  }
   checkList(host.cpusetCpus, "cpuset cpus", cpus);
   checkList(host.cpusetMems, "cpuset mems");
 }
