@@ -55,6 +55,8 @@ test("namespaces follow the modes", () => {
   expect(kinds({ networkMode: "host", pidMode: "host", ipcMode: "host", utsMode: "host" })).toEqual(
     ["mount", "cgroup"],
   );
+  expect(kinds({ cgroupnsMode: "host" })).not.toContain("cgroup");
+  expect(kinds({ cgroupnsMode: "private", privileged: true })).toContain("cgroup");
 });
 
 test("limits: a memory limit brings as much swap, cpus become a quota", () => {

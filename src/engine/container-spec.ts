@@ -99,7 +99,7 @@ function namespaceModes(host: HostConfig): NonNullable<SpecOptions["namespaces"]
     ipc: mode(host.ipcMode),
     uts: mode(host.utsMode),
     ...(host.cgroupnsMode !== "" && {
-      cgroup: host.cgroupnsMode === "host" || host.privileged ? "host" : "new",
+      cgroup: host.cgroupnsMode === "host" ? "host" : "new",
     }),
   };
 }

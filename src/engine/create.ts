@@ -144,6 +144,8 @@ function resolveModes(parts: EngineParts, host: CreateRequest["host"]): CreateRe
     networkMode: resolve(host.networkMode),
     ipcMode: resolve(host.ipcMode),
     pidMode: resolve(host.pidMode),
+    // As in Docker: private by default on version 2 alone.
+    cgroupnsMode: host.cgroupnsMode || (parts.cgroups.version === 1 ? "host" : "private"),
   };
 }
 
