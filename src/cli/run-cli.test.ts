@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import type { Command, Group } from "./command.ts";
@@ -144,6 +144,18 @@ describe("reaching an engine", () => {
     expect(version.out).toContain("Server: not running; it starts on first use\n");
     expect((await run("__complete rm w", { env })).status).toBe(0);
   });
+});
+
+test("bash completes the command that the line names, outside of PATH too", async () => {
+  const command = join(directory, "thimble");
+  writeFileSync(command, '#!/bin/sh\nprintf "%s\\n" "asked:$*"\n', { mode: 0o755 });
+  const { out: script } = await run("completion bash");
+  for (const word of [command, "~/thimble"]) {
+    const press = `COMP_WORDS=('${word}' run --na); COMP_CWORD=2; _thimble; echo "$COMPREPLY"`;
+    const env = { ...process.env, HOME: directory };
+    const shell = Bun.spawnSync(["bash", "--norc", "-c", `${script}\n${press}`], { env });
+    expect(shell.stdout.toString()).toBe("asked:__complete run --na\n");
+  }
 });
 
 test("the daemon is told its flags, -H before or after its name", async () => {

@@ -5,7 +5,10 @@ import { Exit } from "../failure.ts";
 
 type NoFlags = Record<never, never>;
 
-/** Each script hands the words so far to `thimble __complete`, which knows the table. */
+/**
+ * Each script hands the words so far to `thimble __complete`, which knows the table; that of bash
+ * asks the very command of the line, which may be `./thimble` and in no $PATH.
+ */
 const scripts: Readonly<Record<string, string>> = {
   bash: `# bash completion of thimble; put it into /etc/bash_completion.d or source it.
 _thimble() {
@@ -16,7 +19,7 @@ _thimble() {
       :file) compopt -o default; COMPREPLY=() ; return ;;
       *) COMPREPLY+=("$line") ;;
     esac
-  done < <(thimble __complete "\${words[@]}" 2>/dev/null)
+  done < <("\${COMP_WORDS[0]/#\\~/$HOME}" __complete "\${words[@]}" 2>/dev/null)
 }
 complete -F _thimble thimble
 `,
