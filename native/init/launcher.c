@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <termios.h>
 
 #include "exec.h"
@@ -29,6 +30,9 @@ static const char *const namespace_names[NAMESPACE_KINDS] = {
 	[NAMESPACE_UTS] = "uts", [NAMESPACE_CGROUP] = "cgroup", [NAMESPACE_USER] = "user", [NAMESPACE_TIME] = "time",
 };
 
+/* Of the process that enters a container and of what it becomes; only what is used costs memory. */
+#define ENTERING_STACK (1u << 20)
+
 /* The child's ends of the streams, and its end of the sync socket. */
 struct child {
 	struct plan *plan;
@@ -43,6 +47,13 @@ static int join_namespace(const struct plan *plan, int kind)
 		return 0;
 	int result = check(setns(INHERITED(namespace->fd), (int)clone_flags[kind]));
 	return result < 0 ? fail(STAGE_NAMESPACES, result, "join the %s namespace", namespace_names[kind]) : 0;
+}
+
+/* It enters the files of another container, instead of making its own or keeping the host's. */
+static bool enters_files(const struct plan *plan)
+{
+	const struct namespace *namespace = &plan->namespaces[NAMESPACE_MNT];
+	return !plan->mounts && namespace->wanted && namespace->fd != NO_FD;
 }
 
 /* A v1 child moves itself by writing "0": naming a pid would make the kernel wait for an RCU grace period. */
@@ -70,14 +81,13 @@ static int set_names(const struct plan *plan)
 	return 0;
 }
 
-/* The child's view of files: its own tree, or the one of the namespace that it joined. Returns a descriptor of the root. */
+/* The child's view of files: its own tree, or the one of the namespace in which it was made. Returns a descriptor of the root. */
 static int enter_files(struct plan *plan)
 {
-	int result = open_mounts(plan);
-	if (result < 0 || (result = join_namespace(plan, NAMESPACE_MNT)) < 0)
-		return result;
-	if (plan->mounts)
-		return assemble_root(plan);
+	if (plan->mounts) {
+		int result = open_mounts(plan);
+		return result < 0 || (result = join_namespace(plan, NAMESPACE_MNT)) < 0 ? result : assemble_root(plan);
+	}
 	int root = check(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
 	return root < 0 ? fail(STAGE_ROOT, root, "open the root") : root;
 }
@@ -108,7 +118,7 @@ static int prepare_terminal(struct child *child, int root)
 	int ends[2] = { -1, -1 };
 	int result = open_terminal(child->plan, root, &ends[0], &ends[1]);
 	if (result >= 0 && child->plan->mounts)
-		result = bind_console(root, ends[0]);
+		result = bind_console(root, ends[1]);
 	if (result >= 0 && check(ioctl(ends[1], TIOCSCTTY, 0)) < 0)
 		result = fail(STAGE_TERMINAL, -errno, "make the terminal the controlling one");
 	if (result < 0)
@@ -150,8 +160,9 @@ static int prepare(struct child *child)
 	int result = enter_cgroup(plan);
 	for (size_t i = 0; result >= 0 && i < sizeof joined / sizeof *joined; i++)
 		result = join_namespace(plan, joined[i]);
-	if (result < 0 || (result = write_oom_score(plan)) < 0 || (result = write_sysctls(plan)) < 0 ||
-	    (result = set_names(plan)) < 0)
+	if (result < 0 || (!enters_files(plan) && (result = write_oom_score(plan, 0)) < 0) ||
+	    (result = write_sysctls(plan)) < 0 || (result = set_names(plan)) < 0 ||
+	    (result = renew_session_keyring()) < 0)
 		return result;
 	int root = enter_files(plan);
 	if (root < 0)
@@ -256,6 +267,77 @@ static int check_support(const struct plan *plan)
 	return 0;
 }
 
+/* With CLONE_PARENT the signal of the child's end is the one of its maker's. */
+static int clone_child(struct child *child, struct launch *launch, uint64_t flags)
+{
+	const struct plan *plan = child->plan;
+	struct clone_args arguments = {
+		.flags = CLONE_PIDFD | flags,
+		.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD,
+		.pidfd = (uintptr_t)&launch->pidfd,
+	};
+	for (int kind = 0; kind < NAMESPACE_KINDS; kind++)
+		if (plan->namespaces[kind].wanted && plan->namespaces[kind].fd == NO_FD && kind != NAMESPACE_CGROUP)
+			arguments.flags |= clone_flags[kind];
+	if (plan->cgroup_version == 2) {
+		arguments.flags |= CLONE_INTO_CGROUP;
+		arguments.cgroup = (uint64_t)INHERITED(plan->cgroup.index[0]);
+	}
+	pid_t pid = check(syscall(SYS_clone3, &arguments, sizeof arguments));
+	if (pid == 0)
+		be_child(child);
+	launch->pid = pid;
+	return pid < 0 ? fail(STAGE_NAMESPACES, pid, "make the process in its namespaces") : 0;
+}
+
+struct entering {
+	struct child *child;
+	struct launch *launch;
+	int result;
+};
+
+/* The step between launcher and child. It shares the launcher's memory and descriptors, but not what it enters. */
+static int enter_and_clone(void *argument)
+{
+	struct entering *entering = argument;
+	const struct plan *plan = entering->child->plan;
+	entering->result = join_namespace(plan, NAMESPACE_PID);
+	if (entering->result >= 0)
+		entering->result = join_namespace(plan, NAMESPACE_MNT);
+	if (entering->result >= 0)
+		entering->result = clone_child(entering->child, entering->launch, CLONE_PARENT);
+	leave(0);
+}
+
+/*
+ * The child must not have the host's root for one moment: in the container's pid
+ * namespace it is in sight, and CAP_SYS_PTRACE opens its /proc/<pid>/root however
+ * little dumpable it is (CVE-2016-9962). So it is made by a process that is out of
+ * sight and has the container's files already.
+ */
+static int clone_inside(struct child *child, struct launch *launch)
+{
+	struct entering entering = { .child = child, .launch = launch, .result = -ECHILD };
+	char *stack = pages(ENTERING_STACK);
+	if (!stack)
+		return fail(STAGE_NAMESPACES, -ENOMEM, "make the process that enters the container");
+	int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD;
+	pid_t between = check(clone(enter_and_clone, stack + ENTERING_STACK, flags, &entering));
+	while (between > 0 && check(waitpid(between, NULL, 0)) == -EINTR)
+		;
+	drop_pages(stack, ENTERING_STACK);
+	if (between < 0)
+		return fail(STAGE_NAMESPACES, between, "make the process that enters the container");
+	if (entering.result < 0)
+		return fail(STAGE_NAMESPACES, entering.result, "make the process that enters the container");
+	int result = write_oom_score(child->plan, launch->pid);
+	if (result < 0) {
+		sys_pidfd_send_signal(launch->pidfd, SIGKILL);
+		waitpid(launch->pid, NULL, 0);
+	}
+	return result;
+}
+
 int launch(struct plan *plan, struct launch *launch)
 {
 	struct child child = { .plan = plan, .sync = -1, .stdio = { -1, -1, -1 } };
@@ -269,21 +351,12 @@ int launch(struct plan *plan, struct launch *launch)
 		return fail(STAGE_MONITOR, result, "open the sync socket");
 	launch->sync = ends[0];
 	child.sync = ends[1];
-	if ((result = open_inherited_mounts(plan)) < 0 || (result = join_namespace(plan, NAMESPACE_PID)) < 0)
+	if (enters_files(plan))
+		result = clone_inside(&child, launch);
+	else if ((result = open_inherited_mounts(plan)) >= 0 && (result = join_namespace(plan, NAMESPACE_PID)) >= 0)
+		result = clone_child(&child, launch, 0);
+	if (result < 0)
 		return result;
-	struct clone_args arguments = { .flags = CLONE_PIDFD, .exit_signal = SIGCHLD, .pidfd = (uintptr_t)&launch->pidfd };
-	for (int kind = 0; kind < NAMESPACE_KINDS; kind++)
-		if (plan->namespaces[kind].wanted && plan->namespaces[kind].fd == NO_FD && kind != NAMESPACE_CGROUP)
-			arguments.flags |= clone_flags[kind];
-	if (plan->cgroup_version == 2) {
-		arguments.flags |= CLONE_INTO_CGROUP;
-		arguments.cgroup = (uint64_t)INHERITED(plan->cgroup.index[0]);
-	}
-	launch->pid = check(syscall(SYS_clone3, &arguments, sizeof arguments));
-	if (launch->pid < 0)
-		return fail(STAGE_NAMESPACES, launch->pid, "make the process in its namespaces");
-	if (launch->pid == 0)
-		be_child(&child);
 	close(child.sync);
 	close_mounts(plan);
 	for (int i = 0; i < 3; i++)

@@ -249,9 +249,33 @@ static bool same_kind(int mount, int target)
 	return fstat(mount, &above) < 0 || fstat(target, &below) < 0 || S_ISDIR(above.st_mode) == S_ISDIR(below.st_mode);
 }
 
+/* What hides parts of these file systems goes by their usual paths: it must meet them there. */
+static bool is_guarded(const struct mount *mount)
+{
+	return mount->kind == TAG_MOUNT_FILESYSTEM &&
+	       (strcmp(mount->type, "proc") == 0 || strcmp(mount->type, "sysfs") == 0);
+}
+
+/*
+ * The place of a mount. An image whose /proc is a link could lead the mount to one
+ * place and, once its volumes are there, masks and read-only paths to another.
+ */
+static int open_target(int root, const struct mount *mount)
+{
+	if (is_guarded(mount)) {
+		cleanup_fd int plain = sys_openat2(root, mount->target, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
+		if (plain == -ELOOP)
+			return fail(STAGE_MOUNT, plain, "mount %s at %s: %s is a symbolic link in the image", mount->type,
+				    mount->target, mount->target);
+		if (plain != -ENOENT)
+			return take_fd_from(&plain);
+	}
+	return open_or_create(root, mount->target, mount->create);
+}
+
 static int attach_mount(int root, struct mount *mount)
 {
-	cleanup_fd int target = open_or_create(root, mount->target, mount->create);
+	cleanup_fd int target = open_target(root, mount);
 	if (target < 0)
 		return fail(STAGE_MOUNT, target, "make the mount point %s", mount->target);
 	int result = attach(mount->fd, target);
@@ -373,18 +397,11 @@ int open_terminal(const struct plan *plan, int root, int *master, int *slave)
 	return 0;
 }
 
-int bind_console(int root, int master)
+int bind_console(int root, int slave)
 {
-	int number;
-	char path[32];
-	int result = check(ioctl(master, TIOCGPTN, &number));
-	if (result < 0)
-		return fail(STAGE_TERMINAL, result, "number of the terminal");
-	snprintf(path, sizeof path, "/dev/pts/%d", number);
-	cleanup_fd int slave = open_inside(root, path, O_PATH);
-	cleanup_fd int tree = slave < 0 ? slave : sys_open_tree(slave, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+	cleanup_fd int tree = sys_open_tree(slave, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
 	cleanup_fd int target = open_or_create(root, "/dev/console", CREATE_FILE);
-	result = tree < 0 ? tree : target < 0 ? target : attach(tree, target);
+	int result = tree < 0 ? tree : target < 0 ? target : attach(tree, target);
 	return result < 0 ? fail(STAGE_TERMINAL, result, "bind the terminal at /dev/console") : 0;
 }
 

@@ -28,8 +28,8 @@ int assemble_root(struct plan *plan);
 /* Opens a pseudo terminal of the container's own devpts below `root`; 0 with both ends. */
 int open_terminal(const struct plan *plan, int root, int *master, int *slave);
 
-/* Makes the terminal the container's /dev/console. */
-int bind_console(int root, int master);
+/* Makes the terminal with this slave the container's /dev/console: by descriptor, since names in /dev/pts may be others' (CVE-2025-52565). */
+int bind_console(int root, int slave);
 
 /* Masked and read-only paths, then the root's own attributes. */
 int restrict_root(const struct plan *plan, int root);

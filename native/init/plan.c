@@ -468,6 +468,9 @@ static int check_whole(struct reader *reader, const struct plan *plan)
 		return bad(reader, "mounts need a mount namespace");
 	if (plan->mode == MODE_EXEC && plan->mounts)
 		return bad(reader, "an exec cannot mount");
+	/* Whose /proc/sys it would write to is the container's choice. */
+	if (plan->mode == MODE_EXEC && plan->sysctls)
+		return bad(reader, "an exec cannot set sysctls");
 	if (!plan->mounts && (plan->devices || plan->symlinks || plan->masked || plan->readonly || plan->root_readonly))
 		return bad(reader, "devices, symlinks, masked and read-only paths need a root");
 	return 0;

@@ -2,12 +2,17 @@
 #ifndef SECURITY_H
 #define SECURITY_H
 
+#include <sys/types.h>
+
 #include "plan.h"
 
 int apply_limits(const struct plan *plan);
 
-/* Written while the host's /proc is still in sight. */
-int write_oom_score(const struct plan *plan);
+/* The keys of whoever started the engine are not the container's. */
+int renew_session_keyring(void);
+
+/* Written while the host's /proc is in sight; `pid` 0 is the caller. */
+int write_oom_score(const struct plan *plan, pid_t pid);
 int write_sysctls(const struct plan *plan);
 
 /*

@@ -1,0 +1,121 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdirSync, readFileSync, rmdirSync, symlinkSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { connectMonitor, encodePlan, type Launch, openHelper } from "#helper";
+import { type Fd, O_RDONLY, openat2 } from "#kernel";
+import { bind, LaunchBench, logLines, runToEnd, start } from "../support/launch-bench.ts";
+
+const helper = openHelper();
+const kinds = ["ipc", "uts", "net", "pid", "mnt"] as const;
+
+let bench = new LaunchBench();
+
+beforeEach(() => {
+  expect(process.getuid?.()).toBe(0);
+  bench = new LaunchBench();
+});
+
+afterEach(async () => {
+  await bench[Symbol.asyncDispose]();
+});
+
+function execPlan(argv: readonly string[], change: Parameters<LaunchBench["plan"]>[1] = {}) {
+  const {
+    rootAnchor: _anchor,
+    hostname: _name,
+    ...plan
+  } = bench.plan(argv, {
+    mode: "exec",
+    mounts: [],
+    devices: [],
+    symlinks: [],
+    namespaces: kinds.map((kind, index) => ({ kind, join: index as never })),
+    ...change,
+  });
+  return plan;
+}
+
+function openNamespaces(pid: number, stack: DisposableStack): Fd[] {
+  return kinds.map((kind) =>
+    stack.use(openat2(undefined, `/proc/${pid}/ns/${kind}`, { flags: O_RDONLY })),
+  );
+}
+
+async function kill(id: string, launch: Launch): Promise<void> {
+  using monitor = await connectMonitor(bench.path(`${id}.sock`));
+  await monitor.signal(9);
+  await launch.monitorExited;
+}
+
+/** Keys that whoever reads the text may see, by serial number. */
+function keyrings(text: string): { readonly serial: string; readonly name: string }[] {
+  return text.split("\n").flatMap((line) => {
+    const [serial, , , , , , , type, name] = line.trim().split(/\s+/);
+    return serial && name && type === "keyring" ? [{ serial, name }] : [];
+  });
+}
+
+describe("an image", () => {
+  test.each(["proc", "sys"])(
+    "whose /%s is a link cannot move what masks and read-only paths are for",
+    async (name) => {
+      rmdirSync(`${bench.root}/${name}`);
+      mkdirSync(`${bench.root}/vol`);
+      mkdirSync(`${bench.root}/hidden/${name}`, { recursive: true });
+      symlinkSync("/hidden", `${bench.root}/vol/link`);
+      symlinkSync(`/vol/link/${name}`, `${bench.root}/${name}`);
+      mkdirSync(bench.path("volume"));
+      const plan = bench.plan(["sh", "-c", "ls /hidden/*"], {
+        mounts: [...bench.mounts(), bind(bench.path("volume"), "/vol")],
+        maskedPaths: ["/proc/kcore"],
+        readonlyPaths: ["/proc/sys"],
+      });
+      const exit = await runToEnd(helper, plan);
+      expect(exit.error).toMatchObject({ stage: "mount" });
+      expect(exit.error?.message).toContain(`/${name} is a symbolic link`);
+    },
+  );
+});
+
+describe("a container with CAP_SYS_PTRACE", () => {
+  test("never sees the host's files through a process that enters it", async () => {
+    const spy =
+      `while :; do for each in /proc/[0-9]*; do ` +
+      `test -e "$each/root${bench.directory}" && echo "host seen"; done; done`;
+    const spying = bench.plan(["sh", "-c", `echo up; ${spy}`], { id: "spy" });
+    await using launch = await start(helper, spying);
+    const log = bench.path("spy.log");
+    while (!readFileSync(log, "utf8").includes("up")) await delay(5);
+    using stack = new DisposableStack();
+    const fds = openNamespaces((await launch.created).pid, stack);
+    for (let i = 0; i < 60; i++) {
+      await using entering = helper.launch({ plan: encodePlan(execPlan(["true"])), fds });
+      await entering.created;
+    }
+    expect(new Set(logLines(log).map((line) => line.log))).toEqual(new Set(["up\n"]));
+    await kill("spy", launch);
+  });
+});
+
+describe("exec", () => {
+  test("sets its oom score with the host's eyes, whatever lies on the container's /proc", async () => {
+    const script = "mount -t tmpfs none /proc; echo up; exec sleep 100";
+    await using launch = await start(helper, bench.plan(["sh", "-c", script], { id: "first" }));
+    while (!readFileSync(bench.path("first.log"), "utf8").includes("up")) await delay(5);
+    using stack = new DisposableStack();
+    const fds = openNamespaces((await launch.created).pid, stack);
+    const plan = execPlan(["sleep", "100"], { oomScoreAdj: 321 });
+    await using entered = await start(helper, plan, fds);
+    const { pid } = await entered.created;
+    expect(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8")).toBe("321\n");
+    await kill(plan.id, entered);
+    await kill("first", launch);
+  });
+});
+
+test("a container has a session keyring of its own", async () => {
+  const before = new Set(keyrings(readFileSync("/proc/keys", "utf8")).map((each) => each.serial));
+  const { out } = await bench.shell(helper, "cat /proc/keys");
+  const sessions = keyrings(out).filter(({ name }) => name.startsWith("_ses"));
+  expect(sessions.filter(({ serial }) => !before.has(serial))).not.toBeEmpty();
+});
