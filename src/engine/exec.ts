@@ -6,7 +6,7 @@ import { attachedStream } from "./attach.ts";
 import { publishContainer } from "./container-event.ts";
 import { hostnameOf } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
-import { containerSpec } from "./container-spec.ts";
+import { type ContainerSpecInput, containerSpec } from "./container-spec.ts";
 import type { AttachedStream, Exec, ExecRequest, Execs } from "./contract.ts";
 import { crashPoint } from "./crash-point.ts";
 import { compileExecPlan } from "./exec-plan.ts";
@@ -214,21 +214,25 @@ async function execSpec(parts: EngineParts, record: ContainerRecord, request: Ex
     user: request.user || config.user,
     groupAdd: host.groupAdd,
   });
-  const { spec } = containerSpec({
+  const input: ContainerSpecInput = {
     config: {
       ...config,
       tty: request.tty,
       env: [...config.env, ...request.env],
       workingDir: request.workingDir || config.workingDir,
     },
-    host: { ...host, privileged: host.privileged || request.privileged },
+    host,
     argv: request.argv,
     user,
     hostname: hostnameOf(record),
     files: record.files,
     machine: parts.machine,
-  });
-  return spec;
+  };
+  const { spec } = containerSpec(input);
+  if (!request.privileged) return spec;
+  // As Docker: all capabilities, but the container's own filter stays.
+  const { spec: privileged } = containerSpec({ ...input, host: { ...host, privileged: true } });
+  return { ...spec, ...(privileged.process && { process: privileged.process }) };
 }
 
 interface FollowedExec {

@@ -272,6 +272,16 @@ const execDefaults = {
   attachStderr: true,
 };
 
+test("a privileged exec has all capabilities below the container's own filter, as in Docker", async () => {
+  const id = await startSleeper(engine);
+  const script = "grep -E '^(CapEff|Seccomp):' /proc/self/status";
+  const { stdout } = await execIn(engine, id, ["sh", "-c", script], { privileged: true });
+  const own = readFileSync("/proc/self/status", "utf8");
+  expect(stdout).toContain(/^CapEff:.*$/m.exec(own)?.[0] ?? "none");
+  expect(stdout).toContain("Seccomp:\t2");
+  await engine.containers.kill(id, "KILL");
+});
+
 test("an exec ends with its container", async () => {
   const id = await startSleeper(engine);
   const exec = await engine.execs.create(id, { ...execDefaults, argv: ["sleep", "1000"] });
