@@ -153,6 +153,10 @@ function checkModes({ config, host }: CreateRequest): void {
   if (!/^(|private|shareable|none|host|container:.+)$/.test(host.ipcMode)) {
     refuse(`invalid IPC mode: ${host.ipcMode}`, host.ipcMode);
   }
+  // Its /dev/shm would have to be found by a path in files that the other container may change.
+  if (host.ipcMode.startsWith("container:")) {
+    unsupported("the ipc namespace of another container; use private, none, shareable or host");
+  }
 }
 
 function checkNameService(host: HostConfig): void {

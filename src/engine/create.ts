@@ -142,7 +142,6 @@ function resolveModes(parts: EngineParts, host: CreateRequest["host"]): CreateRe
   return {
     ...host,
     networkMode: resolve(host.networkMode),
-    ipcMode: resolve(host.ipcMode),
     pidMode: resolve(host.pidMode),
     // As in Docker: private by default on version 2 alone.
     cgroupnsMode: host.cgroupnsMode || (parts.cgroups.version === 1 ? "host" : "private"),
@@ -186,7 +185,6 @@ function compileDraft(
     rootAnchor: parts.paths.rootAnchor,
     joined: {
       ...(isJoined(host.pidMode) && { pid: placeholder }),
-      ...(isJoined(host.ipcMode) && { ipc: placeholder }),
       ...(host.networkMode !== "host" && { net: placeholder }),
     },
     cgroup: parts.cgroups.planned(id),

@@ -15,7 +15,7 @@ import { clearRunDirectory, leaveNetwork, trackContainer } from "./exit.ts";
 import { type CompiledLaunch, compileLaunch, type LaunchInput } from "./launch.ts";
 import type { EngineParts } from "./parts.ts";
 import { removeContainer } from "./remove.ts";
-import { joinedContainer, openNamespaceOf, openSandbox, type Sandbox } from "./sandbox.ts";
+import { openNamespaceOf, openSandbox, type Sandbox } from "./sandbox.ts";
 import { describeStartFailure } from "./start-failure.ts";
 import { Trace } from "./trace.ts";
 import { lookupUser } from "./user-lookup.ts";
@@ -198,7 +198,7 @@ async function specOf(parts: EngineParts, record: ContainerRecord): Promise<OciS
     user: await lookupUser(parts.snapshots, record.id, wanted),
     hostname: hostnameOf(record),
     files: record.files,
-    ...shmSource(parts, record),
+    ...shmSource(record),
     machine: parts.machine,
   });
   return spec;
@@ -237,22 +237,16 @@ export function stdioOf(
   };
 }
 
-/** The pid and ipc namespaces of other containers that this one shares. */
+/** The pid namespace of another container that this one shares. */
 function joinedNamespaces(
   parts: EngineParts,
   { host }: ContainerRecord,
   scope: Scope,
-): Partial<Record<"pid" | "ipc", Fd>> {
-  const open = (mode: string, kind: "pid" | "ipc") =>
-    mode.startsWith("container:")
-      ? { [kind]: scope.use(openNamespaceOf(parts, mode, kind, kind.toUpperCase())) }
-      : {};
-  return { ...open(host.pidMode, "pid"), ...open(host.ipcMode, "ipc") };
+): { readonly pid?: Fd } {
+  if (!host.pidMode.startsWith("container:")) return {};
+  return { pid: scope.use(openNamespaceOf(parts, host.pidMode, "pid", "PID")) };
 }
 
-function shmSource(parts: EngineParts, { host }: ContainerRecord): { readonly shmSource?: string } {
-  if (host.ipcMode === "host") return { shmSource: "/dev/shm" };
-  if (!host.ipcMode.startsWith("container:")) return {};
-  const pid = parts.live.get(joinedContainer(parts, host.ipcMode).id)?.pid;
-  return pid === undefined ? {} : { shmSource: `/proc/${pid}/root/dev/shm` };
+function shmSource({ host }: ContainerRecord): { readonly shmSource?: string } {
+  return host.ipcMode === "host" ? { shmSource: "/dev/shm" } : {};
 }

@@ -282,6 +282,15 @@ test("a privileged exec has all capabilities below the container's own filter, a
   await engine.containers.kill(id, "KILL");
 });
 
+test("another container's ipc namespace is refused: its /dev/shm would be a path that it chooses", async () => {
+  const { id } = await engine.containers.create(createRequest("busybox", ["true"], {}));
+  const host = { ipcMode: `container:${id}` };
+  const fault = await faultOf(
+    engine.containers.create(createRequest("busybox", ["true"], { host })),
+  );
+  expect(fault.code).toBe("unsupported");
+});
+
 test("an exec ends with its container", async () => {
   const id = await startSleeper(engine);
   const exec = await engine.execs.create(id, { ...execDefaults, argv: ["sleep", "1000"] });
