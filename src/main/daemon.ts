@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { createApiServer } from "#api";
@@ -7,12 +7,13 @@ import { createLog, faultOf, type Log, type LogLevel, Scope } from "#base";
 import { openContent } from "#content";
 import { createEngine, type Engine, type Owner } from "#engine";
 import { decodePlan, openHelper } from "#helper";
-import { lockFile, peerCredentials } from "#kernel";
+import { peerCredentials } from "#kernel";
 import { openNetwork } from "#network";
 import { describePlan, openCgroups } from "#runtime";
 import { openOverlaySnapshotter } from "#snapshot";
 import { openState } from "#state";
 import { helperPath } from "./assets.ts";
+import { checkStart, lockRoot, makeRoot, socketPath } from "./check-start.ts";
 import { useEmbeddedAddon } from "./native-parts.ts";
 import { releaseMemoryWhenQuiet } from "./quiet-memory.ts";
 import { type Roots, roots } from "./roots.ts";
@@ -29,10 +30,13 @@ export interface DaemonOptions {
 /** Runs the engine until SIGTERM or SIGINT; containers go on after it. Gives the exit status. */
 export async function runDaemon(options: DaemonOptions): Promise<number> {
   const log = createLog(options.logLevel);
-  const places = roots(process.env, options);
-  const socket = socketPath(options.host ?? `unix://${join(places.runRoot, "thimble.sock")}`);
+  let serves = false;
   try {
+    const places = roots(process.env, options);
+    const socket = socketPath(options.host ?? `unix://${join(places.runRoot, "thimble.sock")}`);
+    await checkStart(socket);
     await using scope = new Scope();
+    await claimRoots(places, socket, scope);
     const engine = await openEngine(places, log, scope);
     const server = createApiServer({
       engine,
@@ -47,23 +51,31 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     const pidFile = join(places.runRoot, "engine.pid");
     writeFileSync(pidFile, `${process.pid}\n`);
     scope.defer(() => rmSync(pidFile, { force: true }));
+    serves = true;
     log.info("serving", { socket, version, pid: process.pid });
     const signal = await untilSignal();
     log.info("stopping; containers go on", { signal });
     return 0;
   } catch (error) {
-    log.error(faultOf(error).message);
+    const { message } = faultOf(error);
+    if (serves) log.error(message);
+    else process.stderr.write(`cannot start the engine: ${message}\n`);
     return 1;
   }
 }
 
+async function claimRoots({ dataRoot, runRoot }: Roots, socket: string, scope: Scope) {
+  const data = { path: dataRoot, kind: "data", socket } as const;
+  const run = { path: runRoot, kind: "run", socket } as const;
+  await makeRoot(data);
+  await makeRoot(run);
+  await useEmbeddedAddon(runRoot);
+  scope.use(await lockRoot(data));
+  scope.use(await lockRoot(run));
+}
+
 /** Opens every module, lowest first, and the engine over them; the scope closes them in reverse. */
 async function openEngine({ dataRoot, runRoot }: Roots, log: Log, scope: Scope): Promise<Engine> {
-  mkdirSync(dataRoot, { recursive: true, mode: 0o711 });
-  mkdirSync(runRoot, { recursive: true, mode: 0o711 });
-  await useEmbeddedAddon(runRoot);
-  scope.use(lockFile(join(dataRoot, "lock")));
-  scope.use(lockFile(join(runRoot, "lock")));
   const instanceId = createHash("sha256").update(runRoot).digest("hex").slice(0, 8);
 
   const cgroups = openCgroups({ instanceId });
@@ -93,10 +105,6 @@ async function openEngine({ dataRoot, runRoot }: Roots, log: Log, scope: Scope):
   });
   await engine.reconcile();
   return engine;
-}
-
-function socketPath(host: string): string {
-  return host.replace(/^unix:\/\//, "");
 }
 
 function ownerOf(socket: Socket): Owner {

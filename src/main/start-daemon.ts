@@ -32,9 +32,8 @@ function cleanEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 export async function startDaemon({ socket }: { readonly socket: string }): Promise<void> {
   const { runRoot } = roots(process.env);
   const directory = socket.startsWith(`${runRoot}/`) ? runRoot : dirname(socket);
-  mkdirSync(directory, { recursive: true, mode: 0o711 });
   const logPath = join(directory, "engine.log");
-  const log = openSync(logPath, "a", 0o600);
+  const log = openLog(directory, logPath);
   const [program, ...before] = selfCommand();
   const child = spawn(program, [...before, "daemon", "-H", `unix://${socket}`], {
     cwd: "/",
@@ -56,7 +55,7 @@ export async function startDaemon({ socket }: { readonly socket: string }): Prom
   while (!(await answers(socket))) {
     // Another command may have started one at the same moment: its socket counts as well.
     if (Date.now() > deadline || (gone && !(await answersSoon(socket)))) {
-      throw new Fault("unavailable", `the engine did not start: ${lastLine(logPath)}`, {
+      throw new Fault("unavailable", lastLine(logPath), {
         about: logPath,
       });
     }
@@ -72,7 +71,26 @@ async function answersSoon(socket: string): Promise<boolean> {
   return false;
 }
 
-function answers(socket: string): Promise<boolean> {
+/** A user who may not write there may not start an engine there, either. */
+function openLog(directory: string, path: string): number {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o711 });
+    return openSync(path, "a", 0o600);
+  } catch (cause) {
+    const { code = "", message } = cause as NodeJS.ErrnoException;
+    const forbidden = code === "EACCES" || code === "EPERM";
+    throw new Fault(
+      forbidden ? "denied" : "unavailable",
+      forbidden
+        ? `no engine runs for ${directory}, and this user may not start one there: run this as root (sudo thimble ...), or set THIMBLE_HOST to the socket of an engine that you may use`
+        : `cannot start an engine for ${directory}: ${message}`,
+      { about: directory, cause },
+    );
+  }
+}
+
+/** Whether somebody accepts connections on this unix socket. */
+export function answers(socket: string): Promise<boolean> {
   return new Promise((resolve) => {
     const connection = connect(socket);
     connection.once("connect", () => {
@@ -85,5 +103,7 @@ function answers(socket: string): Promise<boolean> {
 
 function lastLine(path: string): string {
   const line = readFileSync(path, "utf8").trimEnd().split("\n").at(-1);
-  return line ? `${line} (all of it: ${path})` : `it says nothing in ${path}`;
+  return line
+    ? `${line} (the engine's log: ${path})`
+    : `the engine did not start, and ${path} does not say why`;
 }

@@ -12,10 +12,11 @@ export const version: Verb<typeof showFlags> = async (context, { flags }) => {
   const engine = openClient({ host: context.host.host });
   let server: SystemVersion | undefined;
   let failure = "";
+  let idle = false;
   try {
     server = await engine.system.version();
   } catch (error) {
-    const idle = context.host.source === "default" && isFault(error, "unavailable");
+    idle = context.host.source === "default" && isFault(error, "unavailable");
     failure = idle ? "" : failureText(error);
   }
   const client = {
@@ -30,7 +31,7 @@ export const version: Verb<typeof showFlags> = async (context, { flags }) => {
   const value = { Client: client, Server: server ?? null };
   if (format === "json") await context.out.write(`${JSON.stringify(value)}\n`);
   else if (format) await context.out.write(`${userTemplate(format)(value)}\n`);
-  else await context.out.write(describe(client, server));
+  else await context.out.write(describe(client, server, idle));
   if (failure === "") return 0;
   await context.err.write(`${failure}\n`);
   return 1;
@@ -39,6 +40,7 @@ export const version: Verb<typeof showFlags> = async (context, { flags }) => {
 function describe(
   client: Readonly<Record<string, string>>,
   server: SystemVersion | undefined,
+  idle: boolean,
 ): string {
   const lines = [
     "Client:",
@@ -47,7 +49,10 @@ function describe(
     line(1, "Runtime:", client.Runtime),
     line(1, "OS/Arch:", `${client.Os}/${client.Arch}`),
   ];
-  if (!server) return `${lines.join("\n")}\n\nServer: not running; it starts on first use\n`;
+  if (!server) {
+    const state = idle ? "not running; it starts on first use" : "out of reach";
+    return `${lines.join("\n")}\n\nServer: ${state}\n`;
+  }
   const name = server.Platform?.Name;
   lines.push("", name ? `Server: ${name}` : "Server:");
   const range = `${server.ApiVersion} (minimum version ${server.MinAPIVersion})`;

@@ -1,0 +1,86 @@
+import { readFileSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Fault, isFault } from "#base";
+import { type Fd, hasCapability, lockFile } from "#kernel";
+import { answers } from "./start-daemon.ts";
+
+/** The path of the unix socket that `host` names; any other host is an `invalid` fault. */
+export function socketPath(host: string): string {
+  const path = host.replace(/^unix:\/\//, "");
+  if (path.startsWith("/")) return path;
+  throw new Fault(
+    "invalid",
+    `cannot listen on ${host}: the engine listens on unix sockets only, as -H unix:///run/thimble/thimble.sock`,
+    { about: host },
+  );
+}
+
+/**
+ * Whether an engine can start here at all, before it makes anything. Faults: `denied`
+ * without the privilege to mount, `conflict` when the socket is another one's.
+ */
+export async function checkStart(socket: string): Promise<void> {
+  if (!hasCapability("SYS_ADMIN")) {
+    throw new Fault(
+      "denied",
+      `the engine needs root's privileges, and this process (user ${process.getuid?.()}) lacks CAP_SYS_ADMIN: start it as root (sudo thimble daemon), and see thimble doctor for what else it needs`,
+    );
+  }
+  if (!(await answers(socket))) return;
+  throw new Fault(
+    "conflict",
+    `cannot listen on ${socket}: another engine answers there; stop it first, or choose another socket with -H`,
+    { about: socket },
+  );
+}
+
+interface RootClaim {
+  readonly path: string;
+  /** "data root" and its flag "--data-root". */
+  readonly kind: "data" | "run";
+  /** Told to whoever finds the root taken. */
+  readonly socket: string;
+}
+
+/** Makes the directory `path` of an engine. */
+export async function makeRoot({ path, kind }: RootClaim): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o711 }).catch((cause: NodeJS.ErrnoException) => {
+    const why = reasons[cause.code ?? ""] ?? cause.message;
+    throw new Fault(
+      "invalid",
+      `cannot make the ${kind} root ${path}: ${why}; choose another with --${kind}-root`,
+      { about: path, cause },
+    );
+  });
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EEXIST: "it is no directory",
+  ENOTDIR: "what is above it is no directory",
+  EACCES: "permission denied",
+  EROFS: "the file system is read-only",
+  ENOSPC: "no space left on the device",
+  ENOENT: "the file system there makes no directories",
+};
+
+/** One engine at a time has a root: held until the descriptor is closed. `conflict` names the one that has it. */
+export async function lockRoot(claim: RootClaim): Promise<Fd> {
+  const { path, kind, socket } = claim;
+  const file = join(path, "lock");
+  let lock: Fd;
+  try {
+    lock = lockFile(file);
+  } catch (cause) {
+    if (!isFault(cause, "conflict")) throw cause;
+    const holder = readFileSync(file, "utf8").trim();
+    throw new Fault(
+      "conflict",
+      `the ${kind} root ${path} is in use by another engine${holder && ` (${holder})`}: stop that one first, or choose another with --${kind}-root`,
+      { about: path, cause },
+    );
+  }
+  // On a full disk the lock holds all the same.
+  await writeFile(file, `pid ${process.pid}, unix://${socket}\n`).catch(() => undefined);
+  return lock;
+}
