@@ -36,11 +36,13 @@ export async function* exportContainer(
  */
 function readOnlyRoot(layers: readonly string[]): Mount {
   const [only = ""] = layers;
-  if (layers.length === 1) return { type: "bind", source: only, options: ["bind", "ro"] };
+  // The container may put a device in a file's place while that is read.
+  const guarded = ["ro", "nosuid", "nodev", "noexec"];
+  if (layers.length === 1) return { type: "bind", source: only, options: ["bind", ...guarded] };
   return {
     type: "overlay",
     source: "overlay",
-    options: ["ro", ...layers.map((path) => `lowerdir+=${path}`), "redirect_dir=nofollow"],
+    options: [...guarded, ...layers.map((path) => `lowerdir+=${path}`), "redirect_dir=nofollow"],
   };
 }
 

@@ -196,10 +196,12 @@ export class TreePacker implements Disposable {
       // A path that has become a FIFO since must not block.
       openat2(directory, pathOf(name), { flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK }),
     );
+    // Nor may a device that has come in its place be read.
+    const isFile = file && (fstatat(file, "", false).mode & S_IFMT) === S_IFREG;
     let left = size;
     while (left > 0) {
       const wanted = this.#buffer.subarray(0, Math.min(left, this.#buffer.length));
-      let got = file ? readInto(file, wanted) : 0;
+      let got = isFile ? readInto(file, wanted) : 0;
       if (got === 0) {
         wanted.fill(0);
         got = wanted.length;

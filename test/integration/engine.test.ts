@@ -282,6 +282,18 @@ test("a privileged exec has all capabilities below the container's own filter, a
   await engine.containers.kill(id, "KILL");
 });
 
+test("an export opens no device and runs no program that the container may put in a file's place", async () => {
+  const { id } = await engine.containers.create(createRequest("busybox", ["true"], {}));
+  const chunks = engine.containers.export(id)[Symbol.asyncIterator]();
+  await chunks.next();
+  const mounted = readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .find((line) => line.includes(`${roots.runRoot}/export-`));
+  await chunks.return?.();
+  const options = mounted?.split(" ")[5]?.split(",");
+  expect(options).toEqual(expect.arrayContaining(["ro", "nosuid", "nodev", "noexec"]));
+});
+
 test("another container's ipc namespace is refused: its /dev/shm would be a path that it chooses", async () => {
   const { id } = await engine.containers.create(createRequest("busybox", ["true"], {}));
   const host = { ipcMode: `container:${id}` };
