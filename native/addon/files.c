@@ -171,10 +171,15 @@ static long file_fchmodat(struct call *call)
 	int flags = (int)take_integer(call, 3, 0, 0xffff);
 	if (call->failed)
 		return 0;
-	/* Linux 6.6; before it, glibc goes through /proc. */
+	/* Linux 6.6; before it, glibc goes through /proc, but knows no empty path. */
 	if (syscall(SYS_fchmodat2, dir, path, mode, flags) == 0)
 		return 0;
-	return errno == ENOSYS ? result_of(fchmodat(dir, path, mode, flags)) : -errno;
+	if (errno != ENOSYS)
+		return -errno;
+	if (path[0] || !(flags & AT_EMPTY_PATH))
+		return result_of(fchmodat(dir, path, mode, flags));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
+	return result_of(chmod(path, mode));
 }
 
 static struct timespec timespec_of(int64_t nanos)

@@ -142,6 +142,7 @@ async function makeDisk(work: string, kernel: Kernel, command: string): Promise<
     "etc",
     "usr/bin",
     "var/lib",
+    "var/tmp",
     "thimble",
   ]) {
     await mkdir(join(tree, folder), { recursive: true });
@@ -174,7 +175,7 @@ async function makeDisk(work: string, kernel: Kernel, command: string): Promise<
   await cp(process.execPath, join(tree, "usr/bin/bun"));
   const init = [
     "#!/bin/sh",
-    "export PATH=/usr/bin:/bin:/sbin HOME=/root THIMBLE_GUEST=1",
+    "export PATH=/usr/bin:/bin:/sbin HOME=/root NO_COLOR=1",
     "mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev",
     "mkdir -p /dev/pts /dev/shm; mount -t devpts pts /dev/pts; mount -t tmpfs shm /dev/shm",
     "mount -t tmpfs run /run; mount -t tmpfs tmp /tmp",

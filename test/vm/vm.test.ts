@@ -5,11 +5,14 @@ import { runInGuest } from "./guest.ts";
 const missing = !existsSync("/usr/bin/qemu-system-x86_64") || !existsSync("/bin/busybox");
 
 describe.skipIf(missing)("a guest with cgroup v2 alone and Linux 6.1 [needs qemu]", () => {
-  test("passes the launch, cgroup and engine suites", async () => {
-    const suites = ["launch", "cgroups", "engine"]
+  test("passes the launch, monitor, cgroup, engine and image suites", async () => {
+    const suites = ["launch", "monitor", "cgroups", "engine", "images"]
       .map((name) => `test/integration/${name}`)
       .join(" ");
-    const run = await runInGuest(`mount | grep cgroup; bun test --timeout 120000 ${suites}`, 500);
+    const run = await runInGuest(
+      `mount | grep cgroup; export TMPDIR=/var/tmp; bun test --timeout 120000 ${suites}`,
+      500,
+    );
     if (run.status !== 0) console.error(run.output);
     expect(run.output).toContain("type cgroup2");
     expect(run.output).not.toContain("type cgroup ");
