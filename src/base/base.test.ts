@@ -26,6 +26,9 @@ describe("faults", () => {
     const cause = new TypeError("boom");
     expect(faultOf(cause)).toMatchObject({ code: "internal", message: "boom", cause });
     const fault = new Fault("exists", "taken", { about: "x" });
+    const full = Object.assign(new Error("ENOSPC"), { code: "ENOSPC", path: "/x" });
+    expect(faultOf(full)).toMatchObject({ code: "exhausted", errno: "ENOSPC" });
+    expect(faultOf(full).message).toStartWith("no space left on the device for /x; make room");
     expect(faultOf(fault)).toBe(fault);
   });
   test("an abort is a cancellation", () => {

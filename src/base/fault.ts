@@ -46,12 +46,21 @@ export function isFault(error: unknown, code?: FaultCode): error is Fault {
   return error instanceof Fault && (code === undefined || error.code === code);
 }
 
-/** Any thrown value as a Fault; what is not one already is a defect and becomes `internal`. */
+/** Any thrown value as a Fault; what is not one already is a full disk (`exhausted`) or a defect and becomes `internal`. */
 export function faultOf(error: unknown): Fault {
   if (error instanceof Fault) return error;
   if (error instanceof Error && error.name === "AbortError") {
     return new Fault("canceled", "canceled", { cause: error });
   }
   const message = error instanceof Error ? error.message : String(error);
+  const { code, path } = (error ?? {}) as { readonly code?: unknown; readonly path?: unknown };
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    const where = typeof path === "string" ? ` for ${path}` : "";
+    return new Fault(
+      "exhausted",
+      `no space left on the device${where}; make room where the engine keeps its data, as by removing containers and images`,
+      { cause: error, errno: code },
+    );
+  }
   return new Fault("internal", message, { cause: error });
 }

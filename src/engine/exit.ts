@@ -158,20 +158,29 @@ async function settle(
 ): Promise<void> {
   const { id } = live;
   live.pidfd.close();
-  if (isWritten) leaveNetwork(parts, id);
+  const left = Promise.try(() => isWritten && leaveNetwork(parts, id));
   const mayRemove = !parts.restarting.has(id) && !parts.removing.has(id);
   const removal =
-    mayRemove && parts.store.get(id)?.host.autoRemove
-      ? removeContainer(parts, id, { force: false })
-      : undefined;
+    mayRemove && parts.store.get(id)?.host.autoRemove ? removeAfterRun(parts, id) : undefined;
   const freed = Promise.all([live.sandbox.release(), launch.monitorExited]);
-  const cleaned: PromiseSettledResult<unknown>[] = await Promise.allSettled([removal, freed]);
+  const cleaned: PromiseSettledResult<unknown>[] = await Promise.allSettled([left, removal, freed]);
   // Milliseconds of system calls that no one waits for: first the answers of those who do.
   await delay(courtesy);
   cleaned.push(...(await Promise.allSettled([endCgroup(live.cgroup)])));
   // On a disk each unlink may take a millisecond, which others would wait for.
   if (isWritten) await rm(parts.paths.runContainer(id), { recursive: true, force: true });
   for (const each of cleaned) if (each.status === "rejected") throw each.reason;
+}
+
+/** Who waits for the end of a `--rm` container is told as well when it cannot be removed. */
+async function removeAfterRun(parts: EngineParts, id: ContainerId): Promise<void> {
+  try {
+    await removeContainer(parts, id, { force: false });
+  } catch (error) {
+    const why = `container ${id} has ended, but could not be removed: ${faultOf(error).message}`;
+    parts.waits.removed(id, { exitCode: parts.store.get(id)?.state.exitCode ?? 0, error: why });
+    throw error;
+  }
 }
 
 async function endCgroup(cgroup: ContainerCgroup): Promise<void> {

@@ -46,17 +46,16 @@ export function flatten(error: unknown): PlainFault {
   };
 }
 
-/** What node:fs throws. */
+/** What node:fs throws; a full disk has words of its own in faultOf. */
 function systemFault(error: unknown): unknown {
   const { code, path, message } = error as { code?: unknown; path?: unknown; message?: unknown };
   if (error instanceof Fault || typeof code !== "string" || !/^E[A-Z]+$/.test(code)) return error;
+  if (code === "ENOSPC" || code === "EDQUOT") return error;
   const codes: Readonly<Record<string, FaultCode>> = {
     ENOENT: "not_found",
     EEXIST: "exists",
     EACCES: "denied",
     EPERM: "denied",
-    ENOSPC: "exhausted",
-    EDQUOT: "exhausted",
     EMFILE: "exhausted",
     EIO: "data_loss",
   };

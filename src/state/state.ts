@@ -1,7 +1,8 @@
 import { Database, type Statement } from "bun:sqlite";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { Fault } from "#base";
+import { Fault, isFault } from "#base";
+import { keepReserve, reuseLog } from "./reserve.ts";
 
 /** What a column takes. Integers come back as numbers: what may exceed 2^53, as nanoseconds do, is stored as text. */
 export type Value = string | number | bigint | boolean | null | Uint8Array;
@@ -57,10 +58,22 @@ export function openState(path: string, options: { readonly bootId?: string } = 
     throw translate(error, `opening the state database ${path}`);
   }
   try {
-    return new SqliteState(database, path, options.bootId ?? readBootId());
+    const state = new SqliteState(database, path, options.bootId ?? readBootId());
+    keepReserveIfPossible(database, path);
+    return state;
   } catch (error) {
     database.close();
     throw error;
+  }
+}
+
+/** Where the disk is full already, what was set aside before has to do. */
+function keepReserveIfPossible(database: Database, path: string): void {
+  try {
+    keepReserve(database, path);
+  } catch (error) {
+    const fault = translate(error, `setting space aside in the state database ${path}`);
+    if (fault.code !== "exhausted") throw fault;
   }
 }
 
@@ -126,11 +139,27 @@ class SqliteState implements State {
   }
 
   run(sql: string, ...values: readonly Value[]): number {
-    return this.#attempt("writing", () => this.#prepare(sql).run(...values).changes);
+    const write = () => this.#attempt("writing", () => this.#prepare(sql).run(...values).changes);
+    return this.#depth > 0 ? write() : this.#withReserve(write);
   }
 
   transaction<T>(work: () => T): T {
     if (this.#depth > 0) return refusePromise(work());
+    return this.#withReserve(() => this.#transaction(work));
+  }
+
+  /** On a full disk, once more in the space that was set aside. */
+  #withReserve<T>(write: () => T): T {
+    try {
+      return write();
+    } catch (error) {
+      if (!isFault(error, "exhausted")) throw error;
+      this.#attempt("making room in", () => reuseLog(this.#database));
+      return write();
+    }
+  }
+
+  #transaction<T>(work: () => T): T {
     this.#attempt("beginning a transaction", () => this.#database.run("BEGIN IMMEDIATE"));
     this.#depth++;
     try {
@@ -213,7 +242,10 @@ function translate(error: unknown, doing: string): Fault {
   if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) {
     return new Fault("data_loss", `${message}; restore it from a backup or move it away`, detail);
   }
-  if (/^SQLITE_(FULL|NOMEM)/.test(code)) return new Fault("exhausted", message, detail);
+  if (code.startsWith("SQLITE_FULL")) {
+    return new Fault("exhausted", `${message}; make room, as by removing images`, detail);
+  }
+  if (code.startsWith("SQLITE_NOMEM")) return new Fault("exhausted", message, detail);
   if (/^SQLITE_(BUSY|LOCKED)/.test(code)) return new Fault("unavailable", message, detail);
   if (/^SQLITE_(CANTOPEN|READONLY|PERM|AUTH)/.test(code))
     return new Fault("denied", message, detail);
