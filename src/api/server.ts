@@ -82,11 +82,20 @@ function httpServer(dispatch: ReturnType<typeof dispatcher>) {
     response.once("finish", () => socket.end());
     dispatch.handle(request, response, head);
   });
-  server.on("clientError", (_error, socket) => {
-    if (!socket.writable) return;
-    socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    if (socket.writable) socket.end(protocolError(error.code === "HPE_HEADER_OVERFLOW"));
   });
   return server;
+}
+
+/** The answer to what is no request, or one whose header is too large. */
+function protocolError(isTooLarge: boolean): string {
+  const status = isTooLarge ? "431 Request Header Fields Too Large" : "400 Bad Request";
+  const why = isTooLarge
+    ? `the header of the request is larger than ${wireLimits.headerBytes} bytes`
+    : "this is no HTTP/1.1 request, or only a part of one";
+  const body = `${JSON.stringify({ message: why })}\n`;
+  return `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 }
 
 /**
