@@ -49,7 +49,7 @@ async function launch(): Promise<void> {
     machine,
   });
   await using started = helper.launch({ plan: encodePlan(plan), fds: entry.fds });
-  await started.created;
+  // Nothing waits for the process to exist, as nothing does in `crun run`.
   started.go();
   const { exitCode } = await started.exited;
   await started.monitorExited;

@@ -16,6 +16,9 @@ export interface Contender {
   readonly run: () => Promise<void>;
 }
 
+/** Milliseconds in which the kernel clears away what one turn left (namespaces, cgroups), before the next begins. */
+const pause = 25;
+
 /**
  * Measures the contenders in turns, so that a slow minute of the machine falls on all
  * of them alike; each round begins with another one.
@@ -29,6 +32,7 @@ export async function interleave(
   for (let round = -warmUp; round < rounds; round++) {
     for (let turn = 0; turn < contenders.length; turn++) {
       const index = (turn + round + warmUp) % contenders.length;
+      await Bun.sleep(pause);
       const begun = performance.now();
       await contenders[index]?.run();
       const took = performance.now() - begun;
