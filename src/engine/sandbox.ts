@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { Fault, isFault } from "#base";
 import type { NamespaceKind } from "#helper";
 import { type Fd, O_RDONLY, openat2, startTime } from "#kernel";
 import type { ContainerRecord } from "./container-record.ts";
@@ -55,9 +55,18 @@ function plainAttachment(network: "host" | "none"): NetworkAttachment {
   };
 }
 
-/** The container that "container:REF" names. */
+/** The container that "container:REF" names. That there is none is `invalid`: clients take `not_found` for the image's. */
 export function joinedContainer(parts: EngineParts, mode: string): ContainerRecord {
-  return parts.store.find(mode.slice("container:".length));
+  const ref = mode.slice("container:".length);
+  try {
+    return parts.store.find(ref);
+  } catch (cause) {
+    if (!isFault(cause, "not_found")) throw cause;
+    throw new Fault("invalid", `joining namespaces of a container: No such container: ${ref}`, {
+      about: ref,
+      cause,
+    });
+  }
 }
 
 /** A namespace of the running container that "container:REF" names. */
