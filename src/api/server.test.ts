@@ -74,10 +74,15 @@ test("a connection serves one request after the other, also after a refused one"
 
 test("what is not HTTP is refused, and headers have a limit", async () => {
   await using server = await testServer();
-  for (const bytes of ["garbage\r\n\r\n", `GET / HTTP/1.1\r\nX: ${"a".repeat(70_000)}\r\n\r\n`]) {
+  for (const [bytes, status, why] of [
+    ["garbage\r\n\r\n", 400, "this is no HTTP/1.1 request"],
+    [`GET / HTTP/1.1\r\nX: ${"a".repeat(70_000)}\r\n\r\n`, 431, "larger than 65536 bytes"],
+  ] as const) {
     const client = await server.raw();
     client.send(bytes);
-    expect(await client.rest()).toStartWith("HTTP/1.1 400");
+    const answer = await client.rest();
+    expect(answer).toStartWith(`HTTP/1.1 ${status}`);
+    expect(answer).toContain(why);
   }
 });
 
