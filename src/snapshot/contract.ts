@@ -66,7 +66,7 @@ export function snapshotterContract(
     const snapshots = await open(join(root, "s"), state);
     cleanups.push(() => {
       state.close();
-      rmSync(root, { recursive: true });
+      rmSync(root, { recursive: true, force: true });
     });
     return { root, state, snapshots };
   }

@@ -42,7 +42,7 @@ const rootsOf = ({ directory }: ThimbleCli) => ({
   runRoot: join(directory, "run"),
 });
 
-describe.skipIf(!isRoot)("bad input", () => {
+describe.skipIf(!isRoot)("bad input [needs root]", () => {
   const cli = new ThimbleCli();
   const files = join(cli.directory, "files");
   let holdings: ReturnType<typeof engineHoldings>;
@@ -394,7 +394,7 @@ describe.skipIf(!isRoot)("bad input", () => {
   // A clone in root's home is out of reach for others.
   const others = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
   const isReadable = runProgram([...others, "test", "-r", tool], {}).status === 0;
-  describe.skipIf(!isReadable)("not root", () => {
+  describe.skipIf(!isReadable)("not root [needs a clone that others can read]", () => {
     const asNobody = (args: readonly string[], runRoot: string) =>
       runProgram([...others, process.execPath, tool, ...args], {
         THIMBLE_DATA_ROOT: rootsOf(cli).dataRoot,
@@ -475,7 +475,7 @@ describe.skipIf(!isRoot)("bad input", () => {
   });
 });
 
-describe.skipIf(!isRoot)("a full disk", () => {
+describe.skipIf(!isRoot)("a full disk [needs root]", () => {
   const cli = new ThimbleCli();
   const dataRoot = mkdtempSync("/var/tmp/thimble-full-");
   const env = { THIMBLE_DATA_ROOT: dataRoot };

@@ -7,7 +7,7 @@ import { busybox, type Ended, ThimbleCli } from "../support/thimble-cli.ts";
 const isRoot = process.getuid?.() === 0;
 const image = "busybox:e2e";
 
-describe.skipIf(!isRoot)("thimble", () => {
+describe.skipIf(!isRoot)("thimble [needs root]", () => {
   const cli = new ThimbleCli();
   beforeAll(async () => {
     await cli.importBusybox(image);

@@ -11,7 +11,7 @@ async function blocks(): Promise<string[]> {
   return [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map((match) => match[1] ?? "");
 }
 
-describe("the README's commands [needs Debian mirror]", () => {
+describe("the README's commands", () => {
   let dataRoot = "";
   let runRoot = "";
 
