@@ -243,11 +243,13 @@ export function logLines(path: string): LogLine[] {
 }
 
 /** The payloads of Docker's framed stream, of both streams in order. */
-export function unframe(bytes: Buffer): string {
+export function unframe(bytes: Buffer, stream?: 1 | 2): string {
   const parts: Buffer[] = [];
   for (let at = 0; at < bytes.byteLength; ) {
     const length = bytes.readUInt32BE(at + 4);
-    parts.push(bytes.subarray(at + 8, at + 8 + length));
+    if (stream === undefined || bytes[at] === stream) {
+      parts.push(bytes.subarray(at + 8, at + 8 + length));
+    }
     at += 8 + length;
   }
   return Buffer.concat(parts).toString("utf8");
