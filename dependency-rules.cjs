@@ -16,6 +16,8 @@ const may = {
   network: ["base", "kernel", "helper", "state"],
   logs: ["base", "kernel"],
   content: ["base", "kernel", "helper", "image", "tar", "state", "layer", "snapshot"],
+  registry: ["base", "kernel", "helper", "image", "tar", "state", "layer", "snapshot", "content"],
+  explain: ["base", "kernel", "helper", "image", "tar", "state", "layer", "snapshot", "content"],
   rootfs: [
     "base",
     "kernel",
@@ -41,6 +43,8 @@ const may = {
     "network",
     "logs",
     "content",
+    "registry",
+    "explain",
     "rootfs",
   ],
   api: ["base", "image", "engine", "wire"],
@@ -58,6 +62,8 @@ const may = {
     "runtime",
     "network",
     "content",
+    "registry",
+    "explain",
     "rootfs",
   ],
 };
