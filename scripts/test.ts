@@ -1,6 +1,7 @@
 /**
  * Everything that must hold, in the order in which it fails fastest: the check, then
- * the suites that need root. Ends with one line, `N passed, N failed, N skipped`.
+ * the suites that need root. Ends with what failed and why, once more, and one line,
+ * `N passed, N failed, N skipped`.
  *
  *   npm test                     all of it
  *   npm test -- integration e2e  only these suites
@@ -10,13 +11,22 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { type Failure, failedTests, lastLines } from "./failures.ts";
 
 const root = join(import.meta.dir, "..");
 const bun = process.execPath;
 const bin = (name: string) => join(root, "node_modules/.bin", name);
 
 /** What a machine may lack without failing the run. */
-const excusable = ["docker CLI", "qemu", "root", "x86-64", "a clone that others can read"];
+const excusable = [
+  "docker CLI",
+  "qemu",
+  "root",
+  "skopeo",
+  "umoci",
+  "x86-64",
+  "a clone that others can read",
+];
 
 interface Step {
   readonly name: string;
@@ -56,7 +66,7 @@ for (const name of chosen) {
 }
 
 const total = { passed: 0, failed: 0, skipped: 0 };
-const failures: string[] = [];
+const failures: Failure[] = [];
 for (const step of steps) {
   if (chosen.length > 0 && !chosen.includes(step.name)) continue;
   const folder = step.command.at(-1) ?? "";
@@ -66,54 +76,51 @@ for (const step of steps) {
   const { status, output } = await run(step.command);
   if (step.counts) tally(step.name, status, output);
   else if (status === 0) total.passed++;
-  else fail(step.name);
+  else fail(step.name, lastLines(output));
   console.log(`-- ${step.name}: ${((performance.now() - begun) / 1000).toFixed(1)} s`);
 }
-for (const failure of failures) console.log(`FAILED ${failure}`);
+for (const { title } of failures) console.log(`FAILED ${title}`);
+for (const { title, output } of failures) {
+  if (output !== "") console.log(`\n-- ${title}\n${output}`);
+}
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed === 0 ? 0 : 1;
 
+/** Both streams through one pipe, so that a failure keeps the order of its lines. */
 async function run(command: readonly string[]): Promise<{ status: number; output: string }> {
-  const child = Bun.spawn([...command], {
+  const child = Bun.spawn(["sh", "-c", 'exec "$@" 2>&1', "sh", ...command], {
     cwd: root,
     stdin: "ignore",
     stdout: "pipe",
-    stderr: "pipe",
+    stderr: "inherit",
   });
   let output = "";
-  const pass = async (from: ReadableStream<Uint8Array>, to: NodeJS.WriteStream) => {
-    const decoder = new TextDecoder();
-    for await (const chunk of from) {
-      output += decoder.decode(chunk, { stream: true });
-      to.write(chunk);
-    }
-  };
-  await Promise.all([pass(child.stdout, process.stdout), pass(child.stderr, process.stderr)]);
+  const decoder = new TextDecoder();
+  for await (const chunk of child.stdout) {
+    output += decoder.decode(chunk, { stream: true });
+    process.stdout.write(chunk);
+  }
   return { status: await child.exited, output };
 }
 
-function fail(name: string): void {
+function fail(title: string, output = ""): void {
   total.failed++;
-  failures.push(name);
+  failures.push({ title, output });
 }
 
 function tally(name: string, status: number, output: string): void {
   const count = (word: string) =>
     Number(new RegExp(`^ *(\\d+) ${word}$`, "m").exec(output)?.[1] ?? 0);
-  // The titles of failures are printed again in the summary at the end.
-  const [body = ""] = output.split(/^\d+ tests? failed:$/m);
-  const failed = [...body.matchAll(/^\(fail\) (.+?)(?: \[[\d.]+m?s\])?$/gm)].map(
-    (match) => match[1],
-  );
+  const failed = failedTests(output);
   const skipped = [...output.matchAll(/^\(skip\) (.+)$/gm)].map((match) => match[1] ?? "");
   const unexcused = skipped.filter(
     (title) => !excusable.some((need) => title.includes(`[needs ${need}]`)),
   );
   total.passed += count("pass");
   total.skipped += skipped.length - unexcused.length;
-  for (const title of failed) fail(`${name}: ${title}`);
+  for (const { title, output: why } of failed) fail(`${name}: ${title}`, why);
   for (const title of unexcused) fail(`${name}: skipped without an accepted reason: ${title}`);
   const silent = status !== 0 && failed.length === 0;
-  if (silent) fail(`${name}: the runner itself failed (status ${status})`);
+  if (silent) fail(`${name}: the runner itself failed (status ${status})`, lastLines(output));
   if (status === 0 && count("pass") === 0 && skipped.length === 0) fail(`${name}: ran no test`);
 }

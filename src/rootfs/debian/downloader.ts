@@ -18,14 +18,16 @@ export interface DownloaderOptions {
   /** Keeps files by their SHA-256; created when missing, shared between runs and processes. */
   readonly cacheDir: string;
   readonly signal?: AbortSignal;
-  /** Milliseconds before the first retry; each further one waits four times as long. */
+  /** Milliseconds before the first retry; each further one waits four times as long, up to 8 seconds. */
   readonly backoff?: number;
   /** Milliseconds without a byte after which an attempt has failed. */
   readonly stall?: number;
 }
 
 const parallel = 6;
-const attempts = 4;
+const attempts = 6;
+/** Milliseconds; with the pauses before it a mirror has some 20 seconds to come back. */
+const longestPause = 8000;
 const keepDays = 30;
 
 /** What another attempt may mend: a broken connection, a server that is busy. */
@@ -206,9 +208,8 @@ export class Downloader {
         if (!(error instanceof Transient)) throw error;
         if (tries === attempts) throw error.final;
         // A stop during the pause is seen at the top of the loop.
-        await delay(backoff * 4 ** (tries - 1), undefined, signal ? { signal } : {}).catch(
-          () => undefined,
-        );
+        const pause = Math.min(backoff * 4 ** (tries - 1), longestPause);
+        await delay(pause, undefined, signal ? { signal } : {}).catch(() => undefined);
       }
     }
   }
