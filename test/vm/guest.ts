@@ -75,7 +75,7 @@ async function unpackKernel(): Promise<Kernel> {
   if (await Bun.file(join(kernel.modules, "modules.dep")).exists()) return kernel;
   await rm(tree, { recursive: true, force: true });
   await mkdir(tree, { recursive: true });
-  await sh(["apt-get", "download", name], { cwd: tree });
+  await sh(["apt-get", "-o", "Acquire::Retries=5", "download", name], { cwd: tree });
   const archive = (await readdir(tree)).find((file) => file.endsWith(".deb"));
   await sh(["dpkg-deb", "-x", archive ?? "", tree], { cwd: tree });
   await sh(["/bin/busybox", "depmod", "-b", tree, version]);
