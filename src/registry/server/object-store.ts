@@ -1,0 +1,101 @@
+/**
+ * Where a registry keeps its objects: a flat space of keys that looks like a tree, as
+ * docker distribution's storage drivers have it, so that an existing directory or
+ * bucket of docker-registry is taken over as it is.
+ *
+ * A key is segments joined with "/", without one at either end; a segment is 1 to 255
+ * of [A-Za-z0-9._-] and is neither "." nor ".."; a key has at most 1,024 characters.
+ * Any other key is an `invalid` fault and touches nothing. Directories exist only as
+ * prefixes of keys: they need no making and go with the last object below them.
+ *
+ * Objects that are written whole (`write`, `ObjectWriter.commit`, `move`) appear at
+ * once: a reader sees the old bytes or the new ones, and a crash leaves either. When
+ * the promise is fulfilled they survive a loss of power. Operations on different keys
+ * are independent; who calls keeps two writers of one key apart.
+ *
+ * A full store is `exhausted`, one that cannot be reached `unavailable`; any other
+ * trouble is whatever fault tells it best, never "it is not there".
+ * `objectStoreContract` (contract.ts) is the suite that every implementation passes.
+ */
+export interface ObjectStore {
+  /** The fewest bytes an `ObjectWriter` takes well at a time, but for the last ones; clients are told (OCI-Chunk-Min-Length). */
+  readonly chunkMinLength?: number;
+
+  /** The object's facts; undefined when there is none. A prefix of other keys is none. */
+  stat(key: string): Promise<ObjectStat | undefined>;
+
+  /** A small object whole; undefined when there is none, `exhausted` when it has more than `limit` bytes. */
+  get(key: string, limit: number): Promise<Buffer | undefined>;
+
+  /**
+   * The bytes from `start` (default 0) up to but without `end` (default, and at most, its size), in chunks of at
+   * most 1 MiB; what is not pulled is not read. `not_found` when there is no such object. An object that is
+   * replaced or deleted meanwhile is read to the end as it was, or ends in a fault: never short or mixed.
+   */
+  read(key: string, range?: ByteRange): AsyncIterable<Uint8Array>;
+
+  /** Makes or replaces a small object (at most 4 MiB). */
+  write(key: string, bytes: Uint8Array): Promise<void>;
+
+  /**
+   * Goes on with, or begins, an object that is made piece by piece and has no bytes to be read before `commit`.
+   * What a closed or crashed writer had taken is there again, but for its last moments: `size` tells.
+   * A second writer of one key while the first is open is the caller's mistake.
+   */
+  writer(key: string): Promise<ObjectWriter>;
+
+  /** Gives a committed object another name, replacing what had it. `not_found` when there is no object `from`. */
+  move(from: string, to: string): Promise<void>;
+
+  /** Removes an object, or what an unfinished writer left of one. Nothing there is no fault. */
+  delete(key: string): Promise<void>;
+
+  /**
+   * What lies directly below a directory ("" is the root), ascending by the bytes of the name, from the first name
+   * greater than `after` on. Nothing there is an empty list. What comes or goes meanwhile may be seen or not;
+   * everything else is seen exactly once. Unfinished objects are not listed.
+   */
+  list(directory: string, options?: { readonly after?: string }): AsyncIterable<ListEntry>;
+
+  /** Every object below a directory, in no order, with the promises of `list`. */
+  walk(directory: string): AsyncIterable<WalkEntry>;
+
+  /** The file that holds a committed object, for a store that has files; it is opened once and sent by the kernel. */
+  filePath?(key: string): string;
+}
+
+export interface ObjectStat {
+  readonly size: number;
+  /** Milliseconds since the epoch: when its present bytes got this name, or earlier. */
+  readonly modified: number;
+}
+
+export interface ByteRange {
+  readonly start?: number;
+  /** Exclusive. */
+  readonly end?: number;
+}
+
+export interface ListEntry {
+  readonly name: string;
+  /** A name that is both an object and a prefix is listed once, as a directory. */
+  readonly kind: "object" | "directory";
+}
+
+export interface WalkEntry extends ObjectStat {
+  readonly key: string;
+}
+
+/** Appends to one object. Exactly one of `close`, `commit` and `cancel` ends it; calls do not overlap. */
+export interface ObjectWriter {
+  /** Bytes taken so far, those of earlier writers included. */
+  readonly size: number;
+  /** Takes all the bytes, and is fulfilled when it is ready for more; the buffer may be reused then. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Ends it unfinished; `writer` goes on with it. */
+  close(): Promise<void>;
+  /** Everything is taken: the object is there, whole and durable. */
+  commit(): Promise<void>;
+  /** Ends it and drops everything. */
+  cancel(): Promise<void>;
+}

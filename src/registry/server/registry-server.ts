@@ -1,0 +1,210 @@
+import type { Clock, Log } from "#base";
+import type { Digest } from "#image";
+import type { ObjectStore } from "./object-store.ts";
+
+export interface RegistryServerOptions {
+  /** Port 0 takes a free one; `RegistryServer.url` tells. */
+  readonly address: { readonly host: string; readonly port: number };
+  /** Owned by one server at a time: leases and locks are in its memory. */
+  readonly store: ObjectStore;
+  /** Without one everybody may do everything. */
+  readonly authorizer?: Authorizer;
+  /** PEM. Without it plain http is spoken. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Makes the registry a pull-through cache: what is not here is fetched and kept; pushing is refused. */
+  readonly upstream?: Upstream;
+  /** Asked in order about every path outside /v2/, and about none inside. */
+  readonly handlers?: readonly ExtraHandler[];
+  /** Told of every answered request; it must not throw and must be quick. */
+  readonly observe?: (request: RequestObservation) => void;
+  readonly log?: Log;
+  readonly clock?: Clock;
+  readonly gc?: CollectOptions & {
+    /** Seconds between two collections; 0: only when asked. Default 0. */
+    readonly intervalSeconds?: number;
+  };
+  readonly limits?: Partial<ServerLimits>;
+}
+
+export interface ServerLimits {
+  /** Bytes of one blob. Default 1 TiB. */
+  readonly blobBytes: number;
+  /** Seconds without a byte from or to a client until its connection is cut; at most 255. Default 60. */
+  readonly idleSeconds: number;
+  /** Uploads that receive bytes at the same time; more are answered 429. Default 256. */
+  readonly activeUploads: number;
+}
+
+export interface CollectOptions {
+  /**
+   * For how long what nobody refers to is kept: since it was written, and since a client last was told that it
+   * exists. It must exceed the time from a push's first blob to its manifest. Default 3,600.
+   */
+  readonly graceSeconds?: number;
+  /** Also removes manifests that no tag, no index and no subject leads to. Default false, as docker-registry. */
+  readonly deleteUntagged?: boolean;
+  /** Age at which an upload without progress is abandoned. Default 86,400. */
+  readonly uploadSeconds?: number;
+}
+
+export interface GcReport {
+  readonly blobs: number;
+  /** Of the blobs that were removed. */
+  readonly bytes: number;
+  /** Links of repositories to blobs that none of their manifests needs. */
+  readonly links: number;
+  /** Only with `deleteUntagged`. */
+  readonly manifests: number;
+  readonly uploads: number;
+  /** Everything that is referred to. */
+  readonly kept: { readonly blobs: number; readonly manifests: number };
+  readonly seconds: number;
+}
+
+export interface RegistryServer extends AsyncDisposable {
+  /** "http://127.0.0.1:5000", without a slash at the end. */
+  readonly url: string;
+  readonly catalogue: Catalogue;
+  /** Collects now; while one runs, its report is awaited and shared. Nothing is refused meanwhile. */
+  collect(options?: CollectOptions): Promise<GcReport>;
+  /** Stops listening, gives requests `seconds` (default 5) to end, cuts the rest. Unfinished uploads can be resumed later. */
+  close(options?: { readonly seconds?: number }): Promise<void>;
+}
+
+/** pull: GET and HEAD of what is in a repository; push: uploads and manifests; delete; catalog: the list of repositories. */
+export type RegistryAction = "pull" | "push" | "delete" | "catalog";
+
+export interface AuthorizationRequest {
+  readonly method: string;
+  /** Undefined for the ping (no actions: any valid identity) and for the catalogue (action "catalog"). */
+  readonly repository: string | undefined;
+  /** All of them are needed. */
+  readonly actions: readonly RegistryAction[];
+  /** The header as it came. */
+  readonly authorization: string | undefined;
+  /** The client's address without its port. */
+  readonly remote: string;
+  /** Scheme and host as the client named them, for realms of challenges: "https://registry.example:5000". */
+  readonly origin: string;
+}
+
+export type Authorization =
+  | { readonly ok: true; readonly subject?: string }
+  | {
+      readonly ok: false;
+      /** 401: who are you (answered UNAUTHORIZED with the challenge); 403: not you (DENIED); 429: too many tries (TOOMANYREQUESTS). */
+      readonly status: 401 | 403 | 429;
+      /** The value of WWW-Authenticate; required with 401 (RFC 9110, 11.6.1). */
+      readonly challenge?: string;
+      /** Seconds, for Retry-After. */
+      readonly retryAfter?: number;
+    };
+
+export interface Authorizer {
+  /**
+   * Asked once per request, and once more with "pull" for the repository that a blob is mounted from.
+   * A throw is answered 500 and lets nobody in.
+   */
+  authorize(request: AuthorizationRequest): Promise<Authorization>;
+}
+
+/** The registry that a pull-through cache stands before. */
+export interface Upstream {
+  /** By tag or digest. `not_found` when it has none; every other fault lets the cache answer from what it keeps. The bytes have the digest (checked again here). */
+  manifest(
+    repository: string,
+    reference: string,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<UpstreamManifest>;
+  /** The stream may be of the wrong length or content: it is checked here before it is kept. */
+  blob(
+    repository: string,
+    digest: Digest,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<UpstreamBlob>;
+  /** Seconds for which a tag that was just resolved is not asked about again. Default 0: always ask. */
+  readonly tagSeconds?: number;
+}
+
+export interface UpstreamManifest {
+  readonly bytes: Uint8Array;
+  readonly mediaType: string;
+  readonly digest: Digest;
+}
+
+export interface UpstreamBlob {
+  readonly size: number;
+  readonly stream: AsyncIterable<Uint8Array>;
+}
+
+/** What is served beside /v2/: a web page, metrics, tokens. */
+export interface ExtraHandler {
+  /** Undefined: not mine. A throw is answered 500. Bodies are limited to 64 KiB before it is called. */
+  handle(
+    request: Request,
+    context: HandlerContext,
+  ): Promise<Response | undefined> | Response | undefined;
+}
+
+export interface HandlerContext {
+  readonly remote: string;
+  readonly origin: string;
+  readonly url: URL;
+  readonly catalogue: Catalogue;
+  /** Whom the server's authorizer lets through, for handlers that show what is in it; without an authorizer everybody. */
+  authorize(
+    repository: string | undefined,
+    actions: readonly RegistryAction[],
+  ): Promise<Authorization>;
+}
+
+/** What is in the registry, for pages and metrics. Names that are none are `invalid`, what is not here is `not_found`. */
+export interface Catalogue {
+  /** At most `limit` (default 100, at most 1,000) names after `after`, parents before what is below them. */
+  repositories(options?: PageOptions): Promise<readonly string[]>;
+  /** Ascending by bytes; limits as of `repositories`. */
+  tags(repository: string, options?: PageOptions): Promise<readonly string[]>;
+  manifest(
+    repository: string,
+    reference: string,
+  ): Promise<{ readonly bytes: Buffer; readonly mediaType: string; readonly digest: Digest }>;
+  /** Descriptors of what refers to a manifest, as in the referrers API. */
+  referrers(repository: string, subject: Digest): Promise<readonly ReferrerDescriptor[]>;
+}
+
+export interface PageOptions {
+  readonly after?: string;
+  readonly limit?: number;
+}
+
+/** image-spec descriptor.md. */
+export interface ReferrerDescriptor {
+  readonly mediaType: string;
+  readonly digest: Digest;
+  readonly size: number;
+  readonly artifactType?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface RequestObservation {
+  readonly method: string;
+  /** Which kind of request: of bounded number, fit for a metric's label. "other" is what no route knows. */
+  readonly route: RouteName;
+  readonly status: number;
+  /** Until the answer's headers were ready (an upload's body is read by then, a download's is not sent). */
+  readonly seconds: number;
+  /** Of the request's body that was taken in, and of the answer's that was promised. */
+  readonly received: number;
+  readonly sent: number;
+}
+
+export type RouteName =
+  | "base"
+  | "catalog"
+  | "tags"
+  | "manifest"
+  | "referrers"
+  | "blob"
+  | "upload"
+  | "extra"
+  | "other";
