@@ -1,19 +1,6 @@
 import { isFault } from "#base";
-import {
-  type Fd,
-  fchmodat,
-  fchownat,
-  fstatat,
-  getXattr,
-  listXattr,
-  O_DIRECTORY,
-  O_PATH,
-  openat2,
-  RESOLVE_IN_ROOT,
-  RESOLVE_NO_SYMLINKS,
-  setXattr,
-} from "#kernel";
-import { isOverlayAttribute, pathOf } from "./whiteout.ts";
+import { type Fd, fchmodat, fchownat, getXattr, listXattr, setXattr } from "#kernel";
+import { isOverlayAttribute } from "./whiteout.ts";
 
 export interface Attributes {
   readonly mode: number;
@@ -60,28 +47,4 @@ export function readXattrs(place: Place): Map<string, Uint8Array> | undefined {
     found.set(name, value);
   }
   return found;
-}
-
-/**
- * What a directory that an archive only implies looks like in the layers below,
- * uppermost first: making it anew would change it for the whole stack.
- */
-export function lowerDirectory(
-  lowers: readonly Fd[],
-  path: string,
-): (Attributes & { readonly mtime: bigint }) | undefined {
-  for (const lower of lowers) {
-    try {
-      using directory = openat2(lower, pathOf(path), {
-        flags: O_PATH | O_DIRECTORY,
-        resolve: RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS,
-      });
-      const stat = fstatat(directory, "", false);
-      const xattrs = readXattrs({ directory, name: "" });
-      return { ...stat, mode: stat.mode & 0o7777, ...(xattrs && { xattrs }) };
-    } catch (error) {
-      if (!isFault(error)) throw error;
-    }
-  }
-  return undefined;
 }

@@ -26,7 +26,7 @@ import {
   writeAll,
 } from "#kernel";
 import { nameComponents, showName, type TarHeader, type TarSink } from "#tar";
-import { lowerDirectory, setAttributes } from "./attributes.ts";
+import { setAttributes } from "./attributes.ts";
 import { DirectoryCache } from "./directory-cache.ts";
 import {
   isWhiteout,
@@ -40,8 +40,6 @@ import {
 export interface ExtractOptions {
   /** The directory to fill; nothing outside of it is ever touched. */
   readonly root: Fd;
-  /** Layers below, uppermost first: where directories that the archive does not name get their attributes. */
-  readonly lowers: readonly Fd[];
 }
 
 interface OpenFile {
@@ -59,6 +57,8 @@ interface NamedPlace {
 }
 
 const opaque = Buffer.from("y");
+/** Bytes of directory names that are kept to the end; a million directories have less. */
+const maxDirectoryBytes = 32 << 20;
 
 /**
  * Makes the members of an archive in a directory, as they come: ownership, modes,
@@ -71,6 +71,8 @@ export class TreeExtractor implements TarSink, Disposable {
   readonly #directories: DirectoryCache;
   /** Set at the end, since making things in a directory changes its time. */
   readonly #times = new Map<string, bigint>();
+  readonly #implied = new Set<string>([""]);
+  #directoryBytes = 0;
   #file: OpenFile | undefined;
 
   constructor(options: ExtractOptions) {
@@ -104,6 +106,14 @@ export class TreeExtractor implements TarSink, Disposable {
       setAttributes(place, header);
       this.#setTime(place, header.mtime);
     });
+  }
+
+  /**
+   * Directories that were made, the root among them, though no member names them:
+   * mode 0755, root's. Components joined by "/".
+   */
+  get implied(): readonly string[] {
+    return [...this.#implied];
   }
 
   /** Call after the last member. */
@@ -146,6 +156,7 @@ export class TreeExtractor implements TarSink, Disposable {
       throw new Fault("invalid", `the root is a ${header.type}, not a directory`);
     }
     setAttributes({ directory: this.#options.root, name: "" }, header);
+    this.#implied.delete("");
     this.#times.set("", header.mtime);
   }
 
@@ -180,7 +191,9 @@ export class TreeExtractor implements TarSink, Disposable {
       if (there && isWhiteout(there)) this.#makeOpaque(place);
     }
     setAttributes(place, header);
+    this.#implied.delete(place.path);
     this.#times.set(place.path, header.mtime);
+    this.#remember(place.path);
   }
 
   #makeHardlink(place: NamedPlace, header: TarHeader): void {
@@ -245,9 +258,9 @@ export class TreeExtractor implements TarSink, Disposable {
     if (there) this.#remove(place, there);
     mkdirat(above, place.name, 0o755);
     if (there) this.#makeOpaque(place);
-    const lower = there ? undefined : lowerDirectory(this.#options.lowers, path);
-    setAttributes(place, lower ?? { mode: 0o755, uid: 0, gid: 0 });
-    if (lower) this.#times.set(path, lower.mtime);
+    else this.#implied.add(path);
+    setAttributes(place, { mode: 0o755, uid: 0, gid: 0 });
+    this.#remember(path);
     const made = this.#directories.get(path);
     if (!made) throw new Fault("internal", `the directory ${showName(path)} vanished`);
     return made;
@@ -273,6 +286,15 @@ export class TreeExtractor implements TarSink, Disposable {
       const prefix = Buffer.from(`/proc/self/fd/${place.directory.number}/`);
       rmSync(Buffer.concat([prefix, name]), { recursive: true });
     } else unlinkat(place.directory, place.name);
+  }
+
+  #remember(path: string): void {
+    this.#directoryBytes += path.length;
+    if (this.#directoryBytes <= maxDirectoryBytes) return;
+    throw new Fault(
+      "exhausted",
+      `the names of the directories have more than ${maxDirectoryBytes} bytes together`,
+    );
   }
 
   #setTime(place: NamedPlace, mtime: bigint): void {

@@ -15,16 +15,18 @@ export {
   detectCompression,
   type ExpansionLimits,
 } from "./compression.ts";
-export type { ApplyResult, ExplodedMember, PackRequest, PackResult, StoreResult } from "./job.ts";
+export type { ExplodedMember, PackRequest, PackResult, ReceiveResult, StoreResult } from "./job.ts";
 export {
-  type ApplyOptions,
   applyLayer,
   diffLayer,
   explodeArchive,
   type LayerOptions,
   packBlob,
   packTree,
+  type ReceiveOptions,
+  receiveLayer,
   type StreamOptions,
+  settleImplied,
   storeStream,
 } from "./layers.ts";
 export type { PackOptions } from "./pack.ts";

@@ -6,23 +6,34 @@ import type { PackOptions } from "./pack.ts";
 /** Where the bytes of a job come from: a file, or the stream sent along. */
 export type Source = { readonly path: string } | "stream";
 
-export interface ApplyRequest {
+export interface ReceiveRequest {
   readonly source: Source;
+  /** Where the bytes of the source are kept as they are: a new file, which must turn out so. */
+  readonly blob?: { readonly path: string; readonly digest: Digest; readonly size: number };
   /** An existing directory. */
   readonly target: string;
-  /** Directories of the layers below, uppermost first. */
+  /** Directories of the layers below, uppermost first, if they are there already. */
   readonly lowers: readonly string[];
   readonly limits: Partial<TarLimits>;
   readonly expansion: Partial<ExpansionLimits>;
 }
 
-export interface ApplyResult {
+export interface ReceiveResult {
   readonly diffId: DiffId;
   /** Bytes of the files. */
   readonly size: number;
   readonly entries: number;
   /** Bytes of the plain tar. */
   readonly tarSize: number;
+  /** Directories that no member names ("" is the root), one character a byte: for `settleImplied`. */
+  readonly implied: readonly string[];
+}
+
+export interface SettleRequest {
+  readonly target: string;
+  readonly implied: readonly string[];
+  /** Directories of the layers below, uppermost first. */
+  readonly lowers: readonly string[];
 }
 
 export interface PackRequest extends PackOptions {
@@ -73,7 +84,8 @@ export interface ExplodedMember {
 
 /** What a worker can do, by name. */
 export interface Jobs {
-  readonly apply: { readonly request: ApplyRequest; readonly result: ApplyResult };
+  readonly receive: { readonly request: ReceiveRequest; readonly result: ReceiveResult };
+  readonly settle: { readonly request: SettleRequest; readonly result: undefined };
   readonly pack: { readonly request: PackRequest; readonly result: PackResult };
   readonly store: { readonly request: StoreRequest; readonly result: StoreResult };
   readonly explode: {

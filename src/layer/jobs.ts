@@ -1,15 +1,14 @@
-import { createHash, type Hash } from "node:crypto";
-import { closeSync, constants, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { closeSync, constants, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#base";
-import type { DiffId, Digest } from "#image";
+import type { DiffId } from "#image";
 import { type Fd, O_DIRECTORY, O_PATH, openat2 } from "#kernel";
 import { nameComponents, TarReader } from "#tar";
+import { BlobFile, digestOf } from "./blob-file.ts";
 import { chunkSize, compress, decompress, detectCompression } from "./compression.ts";
 import { TreeExtractor } from "./extract.ts";
 import type {
-  ApplyRequest,
-  ApplyResult,
   ExplodedMember,
   ExplodeRequest,
   JobContext,
@@ -17,52 +16,15 @@ import type {
   Jobs,
   PackRequest,
   PackResult,
+  ReceiveRequest,
+  ReceiveResult,
+  SettleRequest,
   Source,
   StoreRequest,
   StoreResult,
 } from "./job.ts";
 import { TreePacker } from "./pack.ts";
-
-/** A file that takes bytes in order and knows their digest; without `finish` it is removed again. */
-class BlobFile implements Disposable {
-  readonly path: string;
-  readonly #fd: number;
-  readonly #hash = createHash("sha256");
-  #size = 0;
-  #finished = false;
-
-  constructor(path: string) {
-    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
-    this.path = path;
-    this.#fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
-  }
-
-  get size(): number {
-    return this.#size;
-  }
-
-  write(bytes: Uint8Array): void {
-    this.#hash.update(bytes);
-    for (let done = 0; done < bytes.byteLength; ) {
-      done += writeSync(this.#fd, bytes, done, bytes.byteLength - done);
-    }
-    this.#size += bytes.byteLength;
-  }
-
-  finish(): StoreResult {
-    this.#finished = true;
-    return { digest: digestOf(this.#hash), size: this.#size };
-  }
-
-  [Symbol.dispose](): void {
-    closeSync(this.#fd);
-    if (!this.#finished) rmSync(this.path, { force: true });
-  }
-}
-
-function digestOf(hash: Hash): Digest {
-  return `sha256:${hash.digest("hex")}` as Digest;
-}
+import { settle } from "./settle.ts";
 
 async function* readSource(source: Source, context: JobContext): AsyncGenerator<Uint8Array, void> {
   let done = 0;
@@ -96,27 +58,57 @@ function openDirectory(path: string): Fd {
   return openat2(undefined, path, { flags: O_PATH | O_DIRECTORY });
 }
 
-async function apply(request: ApplyRequest, context: JobContext): Promise<ApplyResult> {
+async function receive(request: ReceiveRequest, context: JobContext): Promise<ReceiveResult> {
   using resources = new DisposableStack();
   const root = resources.use(openDirectory(request.target));
-  const lowers = request.lowers.map((path) => resources.use(openDirectory(path)));
-  const extractor = resources.use(new TreeExtractor({ root, lowers }));
+  const extractor = resources.use(new TreeExtractor({ root }));
+  const blob = request.blob && resources.use(new BlobFile(request.blob.path));
+  const source = readSource(request.source, context);
   const reader = new TarReader(extractor, request.limits);
   const hash = createHash("sha256");
   let tarSize = 0;
-  for await (const chunk of decompress(readSource(request.source, context), request.expansion)) {
+  const bytes = blob ? kept(source, blob, request.blob.size) : source;
+  for await (const chunk of decompress(bytes, request.expansion)) {
     hash.update(chunk);
     reader.push(chunk);
     tarSize += chunk.byteLength;
   }
   reader.finish();
   extractor.finish();
-  return {
-    diffId: digestOf(hash) as DiffId,
-    size: reader.totalBytes,
-    entries: reader.entries,
-    tarSize,
-  };
+  blob?.finish(request.blob);
+  const { implied } = extractor;
+  settle(root, implied, openAll(resources, request.lowers));
+  const diffId = digestOf(hash) as DiffId;
+  return { diffId, size: reader.totalBytes, entries: reader.entries, tarSize, implied };
+}
+
+/** Passes on what it writes to the blob; more than `limit` bytes are refused at once. */
+async function* kept(
+  source: AsyncIterable<Uint8Array>,
+  blob: BlobFile,
+  limit: number,
+): AsyncGenerator<Uint8Array, void> {
+  for await (const chunk of source) {
+    writeWithin(blob, chunk, limit);
+    yield chunk;
+  }
+}
+
+function writeWithin(blob: BlobFile, chunk: Uint8Array, limit: number): void {
+  if (blob.size + chunk.byteLength > limit) {
+    throw new Fault("exhausted", `the blob is larger than the ${limit} bytes expected`);
+  }
+  blob.write(chunk);
+}
+
+function openAll(resources: DisposableStack, paths: readonly string[]): Fd[] {
+  return paths.map((path) => resources.use(openDirectory(path)));
+}
+
+async function settleJob(request: SettleRequest): Promise<undefined> {
+  using resources = new DisposableStack();
+  const target = resources.use(openDirectory(request.target));
+  settle(target, request.implied, openAll(resources, request.lowers));
 }
 
 async function pack(request: PackRequest, context: JobContext): Promise<PackResult> {
@@ -147,10 +139,7 @@ async function pack(request: PackRequest, context: JobContext): Promise<PackResu
 async function store(request: StoreRequest, context: JobContext): Promise<StoreResult> {
   using blob = new BlobFile(request.path);
   for await (const chunk of readSource(request.source, context)) {
-    if (blob.size + chunk.byteLength > request.limit) {
-      throw new Fault("exhausted", `the blob is larger than the ${request.limit} bytes expected`);
-    }
-    blob.write(chunk);
+    writeWithin(blob, chunk, request.limit);
   }
   return blob.finish();
 }
@@ -198,4 +187,10 @@ type Work<N extends JobName> = (
   context: JobContext,
 ) => Promise<Jobs[N]["result"]>;
 
-export const jobs: { readonly [N in JobName]: Work<N> } = { apply, pack, store, explode };
+export const jobs: { readonly [N in JobName]: Work<N> } = {
+  receive,
+  settle: settleJob,
+  pack,
+  store,
+  explode,
+};

@@ -2,11 +2,13 @@ import { isFault } from "#base";
 import type { TarLimits } from "#tar";
 import type { ExpansionLimits } from "./compression.ts";
 import type {
-  ApplyResult,
   ExplodedMember,
   ExplodeRequest,
   PackRequest,
   PackResult,
+  ReceiveRequest,
+  ReceiveResult,
+  SettleRequest,
   StoreResult,
 } from "./job.ts";
 import type { PackOptions } from "./pack.ts";
@@ -21,28 +23,46 @@ export interface LayerOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface ApplyOptions extends LayerOptions {
+export interface ReceiveOptions extends LayerOptions {
   /** A file or a stream: plain, gzip or zstd, told by the first bytes. */
   readonly source: { readonly path: string } | { readonly stream: AsyncIterable<Uint8Array> };
+  /** Keeps the bytes of the source in a new file; another digest or size than these is `data_loss` (more bytes: `exhausted`), and the file is gone. */
+  readonly blob?: ReceiveRequest["blob"];
   /** An existing directory, usually empty. */
   readonly target: string;
-  /** Directories of the layers below, uppermost first. */
+  /** Directories of the layers below, uppermost first, when they are there: `implied` is then settled already. */
   readonly lowers?: readonly string[];
   readonly limits?: Partial<TarLimits>;
   readonly expansion?: Partial<ExpansionLimits>;
 }
 
 /**
- * Unpacks one layer into a directory, OCI whiteouts in overlayfs's form. Nothing
- * outside of the directory is touched, whatever the archive says. After a Fault
- * what was made so far stays in the directory for its owner to remove.
+ * Unpacks one layer into a directory, OCI whiteouts in overlayfs's form, and keeps its
+ * blob in the same pass. Nothing outside of the directory is touched, whatever the
+ * archive says. It needs no layer below: once those are unpacked, `settleImplied` gives
+ * the directories that the layer only implies what they have there. After a Fault what
+ * was made so far stays in the directory for its owner to remove. The blob is whole,
+ * but not synced to the disk.
  */
-export async function applyLayer(options: ApplyOptions): Promise<ApplyResult> {
-  const { source, target, lowers = [], limits = {}, expansion = {} } = options;
-  const request = { target, lowers, limits, expansion };
-  if ("path" in source) return await pool.run("apply", { ...request, source }, options);
+export async function receiveLayer(options: ReceiveOptions): Promise<ReceiveResult> {
+  const { source, blob, target, lowers = [], limits = {}, expansion = {} } = options;
+  const request = { target, lowers, limits, expansion, ...(blob && { blob }) };
+  if ("path" in source) return await pool.run("receive", { ...request, source }, options);
   const run = { ...options, input: source.stream };
-  return await pool.run("apply", { ...request, source: "stream" }, run);
+  return await pool.run("receive", { ...request, source: "stream" }, run);
+}
+
+/** `receiveLayer` of a layer whose blob is kept already. */
+export const applyLayer: (options: Omit<ReceiveOptions, "blob">) => Promise<ReceiveResult> =
+  receiveLayer;
+
+/** The second half of `receiveLayer`: `implied` as it gave it, `lowers` uppermost first. */
+export async function settleImplied(
+  request: SettleRequest,
+  options: LayerOptions = {},
+): Promise<void> {
+  if (request.implied.length === 0 || request.lowers.length === 0) return;
+  await pool.run("settle", request, options);
 }
 
 export type StreamOptions = Partial<Omit<PackOptions, "mode">> & LayerOptions;

@@ -11,10 +11,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { gzipSync, zstdCompressSync } from "node:zlib";
+import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { collect, Fault } from "#base";
+import { sha256 } from "#image";
 import { fstatat, getXattr, O_DIRECTORY, openat2 } from "#kernel";
-import { applyLayer, diffLayer, packBlob, packTree } from "#layer";
+import { applyLayer, diffLayer, packBlob, packTree, receiveLayer, settleImplied } from "#layer";
 import {
   describeTree,
   streamOf,
@@ -104,7 +105,7 @@ test("a layer is unpacked with all it says, from any compression, and its diff i
     rmSync(target, { recursive: true });
     mkdirSync(target);
     const result = await apply(bytes);
-    expect(result as object).toEqual({
+    expect(result as object).toMatchObject({
       diffId: digest,
       size: 18,
       entries: 12,
@@ -375,6 +376,81 @@ test("directories that the archive only implies look as they do below", async ()
   expect(lines).toContain("/var/lib 40700 0:0 456 ");
   expect(lines.find((line) => line.startsWith("/var/lib/x "))).toContain(" 40755 0:0 ");
   rmSync(lower, { recursive: true });
+});
+
+test("a layer is kept as it came and unpacked in one pass, its parents later", async () => {
+  const blob = gzipSync(
+    tarOf([
+      { name: "var/lib/x/y", content: "1" },
+      { name: "new/z", content: "2" },
+      { name: "cut/inside/w", content: "3" },
+      { name: "seen/", type: "directory", mode: 0o711 },
+    ]),
+  );
+  const path = join(scratch.path, "blob");
+  const digest = sha256(blob);
+  const identity = { path, digest, size: blob.length };
+  const result = await receiveLayer({
+    source: { stream: streamOf(blob, 7) },
+    blob: identity,
+    target,
+  });
+  expect(readFileSync(path).equals(blob)).toBe(true);
+  expect(result.diffId as string).toBe(sha256(gunzipSync(blob)));
+  expect(result.implied).toEqual(["", "var", "var/lib", "var/lib/x", "new", "cut", "cut/inside"]);
+  expect(describeTree(target).find((line) => line.startsWith("/var "))).toContain(" 40755 0:0 ");
+
+  const lowers = [join(scratch.path, "upper"), join(scratch.path, "lower")];
+  const [upper = "", lower = ""] = lowers;
+  for (const each of lowers) mkdirSync(each);
+  await receiveLayer({
+    source: {
+      stream: streamOf(
+        tarOf([
+          { name: "./", type: "directory", mode: 0o750, mtime: 9n },
+          { name: "var/", type: "directory", mode: 0o2770, uid: 5, gid: 6, mtime: 123n },
+          { name: "var/lib/", type: "directory", mode: 0o700, mtime: 456n },
+          { name: "seen/", type: "directory", mode: 0o700 },
+          { name: "new/", type: "directory", mode: 0o700 },
+          { name: "cut/inside/", type: "directory", mode: 0o700 },
+        ]),
+      ),
+    },
+    target: lower,
+  });
+  const hiding = [
+    { name: "./", type: "directory", mode: 0o751, mtime: 8n },
+    { name: ".wh.new" },
+    { name: "cut/.wh..wh..opq" },
+  ] as const;
+  await receiveLayer({ source: { stream: streamOf(tarOf(hiding)) }, target: upper });
+  await settleImplied({ target, implied: result.implied, lowers });
+  const lines = describeTree(target);
+  expect(lines).toContain("/ 40751 0:0 8 ");
+  expect(lines).toContain("/var 42770 5:6 123 ");
+  expect(lines).toContain("/var/lib 40700 0:0 456 ");
+  const modeOf = (name: string) => lines.find((line) => line.startsWith(`/${name} `));
+  expect(modeOf("var/lib/x")).toContain(" 40755 0:0");
+  expect(modeOf("new")).toContain(" 40755 0:0");
+  expect(modeOf("cut/inside")).toContain(" 40755 0:0");
+  expect(modeOf("seen")).toContain(" 40711 0:0");
+  for (const each of [path, upper, lower]) rmSync(each, { recursive: true });
+});
+
+test.each<[string, object, string, string]>([
+  ["another digest", { digest: sha256("other") }, "data_loss", "does not match its digest"],
+  ["fewer bytes", { size: 1_000_000 }, "data_loss", "were promised"],
+  ["more bytes", { size: 100 }, "exhausted", "larger than the 100 bytes"],
+])("a blob of %s than promised is refused and gone", async (_, flaw, code, says) => {
+  const bytes = tarOf(everything);
+  const path = join(scratch.path, "blob");
+  const blob = { path, digest: sha256(bytes), size: bytes.length, ...flaw };
+  const error = await fault(
+    receiveLayer({ source: { stream: streamOf(bytes, 5000) }, blob, target }),
+  );
+  expect(error.code).toBe(code as Fault["code"]);
+  expect(error.message).toContain(says);
+  expect(existsSync(path)).toBe(false);
 });
 
 test("sparse files stay sparse", async () => {

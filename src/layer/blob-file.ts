@@ -1,0 +1,60 @@
+import { createHash, type Hash } from "node:crypto";
+import { closeSync, constants, openSync, rmSync, writeSync } from "node:fs";
+import { Fault } from "#base";
+import { type Digest, requireDigest } from "#image";
+
+export interface BlobIdentity {
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+/** A new file that takes bytes in order and knows their digest; without `finish` it is removed again. */
+export class BlobFile implements Disposable {
+  readonly path: string;
+  readonly #fd: number;
+  readonly #hash = createHash("sha256");
+  #size = 0;
+  #finished = false;
+
+  constructor(path: string) {
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    this.path = path;
+    this.#fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+    for (let done = 0; done < bytes.byteLength; ) {
+      done += writeSync(this.#fd, bytes, done, bytes.byteLength - done);
+    }
+    this.#size += bytes.byteLength;
+  }
+
+  /** The file stays. With `expected`, only if it is that: else `data_loss`. */
+  finish(expected?: BlobIdentity): BlobIdentity {
+    const found = { digest: digestOf(this.#hash), size: this.#size };
+    if (expected && expected.size !== found.size) {
+      throw new Fault(
+        "data_loss",
+        `the blob has ${found.size} bytes where ${expected.size} were promised; fetch it again`,
+        { about: expected.digest },
+      );
+    }
+    if (expected) requireDigest("the blob", expected.digest, found.digest);
+    this.#finished = true;
+    return found;
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
+    if (!this.#finished) rmSync(this.path, { force: true });
+  }
+}
+
+export function digestOf(hash: Hash): Digest {
+  return `sha256:${hash.digest("hex")}` as Digest;
+}
