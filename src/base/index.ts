@@ -8,6 +8,7 @@
 export { abbreviate } from "./abbreviate.ts";
 export { formatBytes, parseBytes } from "./bytes.ts";
 export { type Clock, formatTime, systemClock } from "./clock.ts";
+export { crashHere } from "./crash-point.ts";
 export { Fault, type FaultCode, type FaultDetail, faultOf, isFault } from "./fault.ts";
 export { type ContainerId, type ExecId, isContainerId, newId, shortId } from "./id.ts";
 export { KeyedLock } from "./keyed-lock.ts";
