@@ -1,0 +1,160 @@
+import { createHmac, randomBytes } from "node:crypto";
+import { Fault, type Log } from "#base";
+import { openWatchedFile } from "./watched-file.ts";
+
+/** Users and their passwords, of a file in the format of Apache's htpasswd with bcrypt. */
+export interface PasswordFile {
+  /** Whether the password is right. Unknown users take as long as wrong passwords. `exhausted` when too many are waiting. */
+  verify(user: string, password: string): Promise<boolean>;
+  /** A text that changes when the user's password does; undefined for a user that is not there. */
+  version(user: string): Promise<string | undefined>;
+}
+
+interface Entries {
+  readonly hashes: ReadonlyMap<string, string>;
+  /** What unknown users are compared with: the costliest cost of the file, so that it tells nothing. */
+  readonly decoy: string;
+}
+
+const bcryptHash = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
+/** bcrypt reads no more; other implementations cut here, too. */
+const maxPasswordBytes = 72;
+const maxFileBytes = 4 << 20;
+const maxRemembered = 1000;
+/** Comparisons take a core each for tens of milliseconds. */
+const maxAtOnce = 2;
+const maxWaiting = 64;
+
+export async function openPasswordFile(options: {
+  readonly path: string;
+  readonly log: Log;
+}): Promise<PasswordFile> {
+  const { path, log } = options;
+  const file = await openWatchedFile({
+    path,
+    what: "password file",
+    parse: (text) => parseEntries(text, path, log),
+    maxBytes: maxFileBytes,
+    log,
+  });
+  const compare = createComparison();
+  return {
+    async verify(user, password) {
+      const { hashes, decoy } = await file.current();
+      const hash = hashes.get(user);
+      const same = await compare(password, hash ?? decoy);
+      return hash !== undefined && same;
+    },
+    async version(user) {
+      const hash = (await file.current()).hashes.get(user);
+      return hash === undefined
+        ? undefined
+        : createHmac("sha256", "version").update(hash).digest("base64url").slice(0, 22);
+    },
+  };
+}
+
+function parseEntries(text: string, path: string, log: Log): Entries {
+  const hashes = new Map<string, string>();
+  let cost = 0;
+  for (const [index, line] of text.split("\n").entries()) {
+    const plain = line.trim();
+    if (plain === "" || plain.startsWith("#")) continue;
+    const colon = plain.indexOf(":");
+    const user = plain.slice(0, Math.max(colon, 0));
+    const hash = plain.slice(colon + 1);
+    const match = bcryptHash.exec(hash);
+    if (user === "") {
+      throw new Fault("invalid", `${path}, line ${index + 1}: there is no "USER:HASH"`, {
+        about: path,
+      });
+    }
+    if (!match || Number(match[1]) > 16) {
+      log.warn("this user cannot log in: only bcrypt with a cost of at most 16 is understood", {
+        user,
+        path,
+        line: index + 1,
+        fix: `thimble registry htpasswd ${path} ${user}`,
+      });
+      continue;
+    }
+    cost = Math.max(cost, Number(match[1]));
+    hashes.set(user, hash);
+  }
+  return { hashes, decoy: `$2b$${String(cost || 10).padStart(2, "0")}$${".".repeat(53)}` };
+}
+
+type Comparison = (password: string, hash: string) => Promise<boolean>;
+
+/** bcrypt's comparison, which remembers what was right: a client sends its password with each request. */
+function createComparison(): Comparison {
+  const secret = randomBytes(32);
+  const right = new Set<string>();
+  const underWay = new Map<string, Promise<boolean>>();
+  const gate = createGate();
+  return async (password, hash) => {
+    const bytes = Buffer.from(password).subarray(0, maxPasswordBytes);
+    // An HMAC of a key that never leaves this process: what is remembered is no password.
+    const key = createHmac("sha256", secret).update(hash).update(bytes).digest("base64");
+    if (right.delete(key)) {
+      right.add(key);
+      return true;
+    }
+    let running = underWay.get(key);
+    if (!running) {
+      running = gate(() => Bun.password.verify(bytes, hash, "bcrypt")).finally(() =>
+        underWay.delete(key),
+      );
+      underWay.set(key, running);
+    }
+    const same = await running;
+    if (same) right.add(key);
+    for (const oldest of right) {
+      if (right.size <= maxRemembered) break;
+      right.delete(oldest);
+    }
+    return same;
+  };
+}
+
+/** Lets a few through at once, some wait, and refuses the rest: guessing must not take the machine. */
+function createGate(): <T>(work: () => Promise<T>) => Promise<T> {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (running >= maxAtOnce) {
+      if (waiting.length >= maxWaiting) {
+        throw new Fault("exhausted", "too many passwords are being checked; try again later");
+      }
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    } else running++;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else running--;
+    }
+  };
+}
+
+/** The line of a password file for a user, with a new hash. `invalid` when bcrypt or the format cannot hold it. */
+export async function passwordEntry(user: string, password: string): Promise<string> {
+  if (!/^[^\s:,@*#][^\s:,]{0,254}$/.test(user)) {
+    throw new Fault(
+      "invalid",
+      `"${user.slice(0, 100)}" is no name for a user: no blanks, colons or commas, none of @*# at its beginning`,
+      { about: user },
+    );
+  }
+  if (password === "") throw new Fault("invalid", "the password is empty");
+  if (Buffer.byteLength(password) > maxPasswordBytes) {
+    throw new Fault(
+      "invalid",
+      `the password is longer than the ${maxPasswordBytes} bytes that bcrypt reads`,
+    );
+  }
+  const hash = await Bun.password.hash(password, { algorithm: "bcrypt", cost: 10 });
+  // As htpasswd(1) writes it; the algorithm is the same.
+  return `${user}:${hash.replace("$2b$", "$2y$")}`;
+}

@@ -1,0 +1,112 @@
+import { type KeyObject, randomUUID } from "node:crypto";
+import { Fault } from "#base";
+import { keyId, signToken, type VerifiedToken } from "./json-web-token.ts";
+import type { ResourceAccess } from "./scope.ts";
+
+/** What a token that is in force says. */
+export interface AccessToken {
+  /** Empty: no login. */
+  readonly subject: string;
+  readonly access: readonly ResourceAccess[];
+  /** Seconds since the epoch. */
+  readonly expires: number;
+}
+
+interface Expectation {
+  readonly issuer: string;
+  /** The name of the registry. */
+  readonly service: string;
+  /** Seconds since the epoch. */
+  readonly now: number;
+}
+
+/** Clocks differ; docker-registry allows as much. */
+const leewaySeconds = 60;
+const maxResources = 1000;
+
+/** The claims of distribution's spec/auth/jwt.md, judged: issuer, audience, times, access. `unauthenticated` with the reason. */
+export function readAccessToken(
+  { header, claims }: VerifiedToken,
+  { issuer, service, now }: Expectation,
+): AccessToken {
+  const refuse: (why: string) => never = (why) => {
+    throw new Fault("unauthenticated", `the token is not accepted: ${why}`);
+  };
+  if (header.typ === refreshType) refuse("it is a refresh token");
+  if (claims.iss !== issuer) refuse(`it is not issued by ${issuer}`);
+  const audience = Array.isArray(claims.aud) ? claims.aud : [claims.aud];
+  if (!audience.includes(service)) refuse(`it is not meant for ${service}`);
+  const { exp, nbf } = claims;
+  if (typeof exp !== "number" || exp + leewaySeconds < now) refuse("it has expired");
+  if (nbf !== undefined && !(typeof nbf === "number" && nbf - leewaySeconds <= now))
+    refuse("it is not valid yet");
+  const access = claims.access ?? [];
+  if (!Array.isArray(access) || access.length > maxResources) refuse("its access is malformed");
+  return {
+    subject: typeof claims.sub === "string" ? claims.sub : "",
+    access: access.map((each) => readResource(each) ?? refuse("its access is malformed")),
+    expires: exp,
+  };
+}
+
+function readResource(value: unknown): ResourceAccess | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { type, name, actions } = value as Record<string, unknown>;
+  const list = actions ?? [];
+  if (typeof type !== "string" || typeof name !== "string" || !Array.isArray(list))
+    return undefined;
+  return { type, name, actions: list.filter((action) => typeof action === "string") };
+}
+
+const refreshType = "thimble-refresh+jwt";
+
+interface Minting {
+  readonly key: KeyObject;
+  readonly issuer: string;
+  readonly service: string;
+  readonly subject: string;
+  /** Seconds since the epoch. */
+  readonly now: number;
+}
+
+/** An access token as docker-registry reads it too, for `lifetime` seconds. */
+export function mintAccessToken(
+  options: Minting & { readonly access: readonly ResourceAccess[]; readonly lifetime: number },
+): string {
+  const { key, issuer, service, subject, now, access, lifetime } = options;
+  return signToken({
+    key,
+    header: { typ: "JWT", kid: keyId(key) },
+    claims: {
+      iss: issuer,
+      sub: subject,
+      aud: service,
+      exp: now + lifetime,
+      nbf: now,
+      iat: now,
+      jti: randomUUID(),
+      access,
+    },
+  });
+}
+
+/** A refresh token: good for as long as the user's password has this version. */
+export function mintRefreshToken(options: Minting & { readonly version: string }): string {
+  const { key, issuer, service, subject, now, version } = options;
+  return signToken({
+    key,
+    header: { typ: refreshType, kid: keyId(key) },
+    claims: { iss: issuer, sub: subject, aud: service, iat: now, version },
+  });
+}
+
+/** The user of a refresh token and the version of its password then; undefined when it is none of ours. */
+export function readRefreshToken(
+  { header, claims }: VerifiedToken,
+  { issuer, service }: Pick<Expectation, "issuer" | "service">,
+): { readonly subject: string; readonly version: string } | undefined {
+  const { iss, aud, sub, version } = claims;
+  if (header.typ !== refreshType || iss !== issuer || aud !== service) return undefined;
+  if (typeof sub !== "string" || typeof version !== "string") return undefined;
+  return { subject: sub, version };
+}
