@@ -1,0 +1,204 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { Fault } from "#base";
+import {
+  canonicalName,
+  type Descriptor,
+  type Digest,
+  encodeDocument,
+  mediaTypes,
+  parseManifest,
+  parseReference,
+  type Reference,
+  requireDigest,
+  sha256,
+  withDefaultTag,
+} from "#image";
+import type { Repository } from "#registry";
+import type { RegistryContext } from "./registry-context.ts";
+
+const emptyType = "application/vnd.oci.empty.v1+json";
+const titleAnnotation = "org.opencontainers.image.title";
+
+export interface AttachOptions {
+  readonly image: string;
+  /** "FILE" or "FILE:MEDIATYPE". */
+  readonly files: readonly string[];
+  readonly artifactType: string;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** Attaches files to an image in its registry, as an artifact that refers to it (image-spec, "Guidelines for Artifact Usage"). */
+export async function attachArtifact(
+  context: RegistryContext,
+  options: AttachOptions,
+): Promise<number> {
+  const { reference, repository, image } = await find(context, options.image);
+  const layers: Descriptor[] = [];
+  for (const text of options.files) layers.push(await putFile(repository, text));
+  const config = { mediaType: emptyType, digest: sha256("{}"), size: 2 };
+  await repository.putBlob(config, async function* (offset) {
+    yield Buffer.from("{}").subarray(offset);
+  });
+  const { mediaType, digest, size } = image;
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    artifactType: options.artifactType,
+    config,
+    layers,
+    subject: { mediaType, digest, size },
+    annotations: options.annotations,
+  };
+  const attached = await repository.attachReferrer(encodeDocument(manifest), mediaTypes.manifest);
+  await context.out.write(`${canonicalName(reference)}@${attached}\n`);
+  return 0;
+}
+
+export interface ListOptions {
+  readonly image: string;
+  readonly artifactType?: string | undefined;
+  readonly json: boolean;
+}
+
+/** Lists what refers to an image: digest, type, size. */
+export async function listArtifacts(
+  context: RegistryContext,
+  options: ListOptions,
+): Promise<number> {
+  const { repository, image } = await find(context, options.image);
+  const { artifactType } = options;
+  const found = await repository.referrers(
+    image.digest,
+    artifactType === undefined ? {} : { artifactType },
+  );
+  if (options.json) {
+    await context.out.write(`${JSON.stringify(found, null, 2)}\n`);
+    return 0;
+  }
+  const rows = found.map((each) => [
+    each.digest,
+    each.artifactType ?? each.mediaType,
+    String(each.size),
+  ]);
+  const lines = [["DIGEST", "ARTIFACT TYPE", "SIZE"], ...rows];
+  const width = (column: number) => Math.max(...lines.map((line) => line[column]?.length ?? 0)) + 3;
+  const widths = [width(0), width(1), 0];
+  const text = lines.map((line) => line.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(""));
+  await context.out.write(`${text.join("\n")}\n`);
+  return 0;
+}
+
+export interface FetchOptions {
+  /** An artifact by tag or digest; of an image, what refers to it. */
+  readonly artifact: string;
+  readonly artifactType?: string | undefined;
+  /** Made when missing. */
+  readonly directory: string;
+}
+
+/** Writes the files of an artifact, or of the artifacts of an image, into a directory; files that are there stay. */
+export async function fetchArtifact(
+  context: RegistryContext,
+  options: FetchOptions,
+): Promise<number> {
+  const { repository, image } = await find(context, options.artifact);
+  const { artifactType } = options;
+  const digests = (await isArtifact(repository, image.digest))
+    ? [image.digest]
+    : (
+        await repository.referrers(image.digest, artifactType === undefined ? {} : { artifactType })
+      ).map(({ digest }) => digest);
+  if (digests.length === 0) {
+    throw new Fault("not_found", `${options.artifact} has no artifacts to fetch`, {
+      about: options.artifact,
+    });
+  }
+  await mkdir(options.directory, { recursive: true });
+  for (const digest of digests) {
+    const { bytes } = await repository.manifest(digest);
+    for (const layer of parseManifest(bytes, `artifact ${digest}`).layers) {
+      const path = join(options.directory, fileName(layer));
+      await writeVerified(repository, layer, path);
+      await context.out.write(`${path}\n`);
+    }
+  }
+  return 0;
+}
+
+async function find(
+  context: RegistryContext,
+  text: string,
+): Promise<{
+  readonly reference: Reference;
+  readonly repository: Repository;
+  readonly image: Descriptor;
+}> {
+  const reference = withDefaultTag(parseReference(text));
+  const repository = context.registry.repository(reference);
+  const image = await repository.resolve(reference.digest ?? reference.tag ?? "latest");
+  return { reference, repository, image };
+}
+
+async function isArtifact(repository: Repository, digest: Digest): Promise<boolean> {
+  const { bytes, descriptor } = await repository.manifest(digest);
+  if (descriptor.mediaType !== mediaTypes.manifest) return false;
+  const { config } = parseManifest(bytes, `manifest ${digest}`);
+  return config.mediaType !== mediaTypes.config;
+}
+
+async function putFile(repository: Repository, text: string): Promise<Descriptor> {
+  const cut = /^(.+):([\w.+-]+\/[\w.+-]+)$/.exec(text);
+  const [path = text, mediaType = "application/octet-stream"] = cut?.slice(1) ?? [];
+  let size: number;
+  const hash = createHash("sha256");
+  try {
+    ({ size } = await stat(path));
+    for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+  } catch (cause) {
+    throw new Fault("not_found", `cannot read ${path}: ${String(cause)}`, { about: path, cause });
+  }
+  const digest = `sha256:${hash.digest("hex")}` as Digest;
+  await repository.putBlob({ digest, size }, (offset) => createReadStream(path, { start: offset }));
+  return { mediaType, digest, size, annotations: { [titleAnnotation]: basename(path) } };
+}
+
+/** The name that the artifact gives, when it is one name and no path. */
+function fileName({ annotations, digest }: Descriptor): string {
+  const title = annotations?.[titleAnnotation] ?? digest.replace(":", "-");
+  if (/^[^/\0]{1,255}$/.test(title) && title !== "." && title !== "..") return title;
+  throw new Fault(
+    "invalid",
+    `the artifact's file ${JSON.stringify(title)} would not be written into the directory: it is a path, not a name`,
+  );
+}
+
+/** Its bytes get the name once they are known to be the right ones. */
+async function writeVerified(
+  repository: Repository,
+  descriptor: Descriptor,
+  path: string,
+): Promise<void> {
+  const part = `${path}.${process.pid}.part`;
+  const hash = createHash("sha256");
+  try {
+    {
+      await using file = await open(part, "wx", 0o644);
+      for await (const chunk of repository.blob(descriptor)) {
+        hash.update(chunk);
+        await file.write(chunk);
+      }
+    }
+    requireDigest(path, descriptor.digest, `sha256:${hash.digest("hex")}` as Digest);
+    if (await stat(path).catch(() => undefined)) {
+      throw new Fault("exists", `${path} is there already; fetch into another directory`, {
+        about: path,
+      });
+    }
+    await rename(part, path);
+  } finally {
+    await rm(part, { force: true });
+  }
+}

@@ -1,0 +1,36 @@
+import { join } from "node:path";
+import {
+  type CredentialSource,
+  createRegistryClient,
+  openHostDirectory,
+  type RegistryClient,
+} from "#registry";
+
+/** What commands that speak to registries work with. */
+export interface RegistryContext {
+  readonly registry: RegistryClient;
+  readonly out: { write(text: string): Promise<void> };
+  /** Asks the user without showing what is typed; without a terminal it is a Fault. */
+  askPassword(prompt: string): Promise<string>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Where a host's certificates, mirrors and rules are looked for, the first first. */
+export function hostDirectories(configRoot: string): readonly string[] {
+  return [join(configRoot, "certs.d"), "/etc/containerd/certs.d", "/etc/docker/certs.d"];
+}
+
+/** A client as the engine has it, with the user's own credentials. */
+export function openRegistry(options: {
+  readonly configRoot: string;
+  readonly insecure: readonly string[];
+  readonly credentials: CredentialSource;
+  readonly env: RegistryContext["env"];
+}): RegistryClient {
+  const { configRoot, insecure, credentials, env } = options;
+  return createRegistryClient({
+    hosts: openHostDirectory({ directories: hostDirectories(configRoot), insecure }),
+    credentials,
+    environment: env,
+  });
+}
