@@ -28,7 +28,7 @@ export {
   requireDigest,
   sha256,
 } from "./digest.ts";
-export { type JsonCursor, maxDocumentBytes, parseJson } from "./json.ts";
+export { JsonCursor, maxDocumentBytes, parseJson } from "./json.ts";
 export {
   type Descriptor,
   encodeDocument,

@@ -16,6 +16,8 @@ export interface Descriptor {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly platform?: Platform;
   readonly artifactType?: string;
+  /** Where else the bytes may be had: of a foreign layer that registries do not keep. */
+  readonly urls?: readonly string[];
 }
 
 export interface Manifest {
@@ -38,6 +40,7 @@ export interface Index {
 export const maxLayers = 500;
 const maxManifests = 1000;
 const maxAnnotations = 1000;
+const maxUrls = 20;
 
 /** Object members that are null are dropped, the checked ones replaced, all others kept. */
 export function merged<T>(cursor: JsonCursor, checked: Record<string, unknown>): T {
@@ -67,6 +70,7 @@ function descriptor(cursor: JsonCursor): Descriptor {
     annotations: annotations(cursor),
     platform: cursor.at("platform").optional(platform),
     artifactType: cursor.at("artifactType").optional((c) => c.string(255)),
+    urls: cursor.at("urls").optional((c) => c.list(maxUrls, (each) => each.string(8192))),
   });
 }
 
