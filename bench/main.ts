@@ -1,5 +1,5 @@
 /**
- * thimble beside Docker, Podman and crun: the same root file system, the same command,
+ * thimble beside Docker, containerd, Podman and crun: the same images, the same commands,
  * in turns, in one run. Prints the table and writes it to bench/results/.
  *
  *   npm run bench                    all of it (root; build first; see bench/README.md)
@@ -12,9 +12,15 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { images } from "./cases/images.ts";
 import { launch } from "./cases/launch.ts";
+import { manyImages } from "./cases/many-images.ts";
 import { memory } from "./cases/memory.ts";
+import { pull } from "./cases/pull.ts";
+import { push } from "./cases/push.ts";
+import { registry } from "./cases/registry.ts";
 import { requests } from "./cases/requests.ts";
 import { run } from "./cases/run.ts";
+import { saveAndLoad } from "./cases/save-load.ts";
+import { squash } from "./cases/squash.ts";
 import { startUp } from "./cases/start-up.ts";
 import { describeMachine } from "./machine.ts";
 import { command, startPeers } from "./peers.ts";
@@ -29,6 +35,12 @@ const cases: Readonly<Record<string, (stage: Stage) => Promise<readonly Finding[
   "start-up": startUp,
   memory,
   images,
+  pull,
+  push,
+  "save-load": saveAndLoad,
+  registry,
+  "many-images": manyImages,
+  squash,
 };
 
 const { values, positionals } = parseArgs({

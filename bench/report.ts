@@ -9,7 +9,9 @@ interface TimedFinding {
   /** The first is thimble's. */
   readonly samples: readonly Sample[];
   /** thimble's median is to be this many times smaller than that of the contender named. */
-  readonly bar?: { readonly against: string; readonly factor: number };
+  readonly bars?: readonly { readonly against: string; readonly factor: number }[];
+  /** Milliseconds that thimble's median may take. */
+  readonly atMost?: number;
   readonly note?: string;
 }
 
@@ -29,8 +31,13 @@ function timedRows(finding: TimedFinding): string[] {
   return finding.samples.map(({ name, milliseconds }, index) => {
     const median = quantile(milliseconds, 0.5);
     const ratio = index === 0 ? "" : `${(median / own).toFixed(2)}×`;
-    const bar = finding.bar?.against === name ? finding.bar : undefined;
-    const judged = bar ? `at least ${bar.factor}×: ${verdict(median / own >= bar.factor)}` : "";
+    const bar = finding.bars?.find(({ against }) => against === name);
+    const judged =
+      index === 0 && finding.atMost !== undefined
+        ? `at most ${finding.atMost} ms: ${verdict(own <= finding.atMost)}`
+        : bar
+          ? `at least ${bar.factor}×: ${verdict(median / own >= bar.factor)}`
+          : "";
     const title = index === 0 ? finding.title : "";
     return `| ${title} | ${name} | ${median.toFixed(2)} | ${quantile(milliseconds, 0.95).toFixed(2)} | ${ratio} | ${judged} |`;
   });

@@ -1,5 +1,6 @@
 import { chmod, copyFile, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
+import { type Library, openLibrary } from "./library.ts";
 import { command, type Peers } from "./peers.ts";
 import type { Subject } from "./subject.ts";
 
@@ -12,6 +13,8 @@ export interface Stage extends AsyncDisposable {
   readonly rootfs: string;
   /** The image's name in every engine. */
   readonly image: string;
+  /** The images and registries; they cost a while, so that they are made when first asked for. */
+  library(): Promise<Library>;
   versions(): Promise<string[]>;
 }
 
@@ -41,14 +44,20 @@ export async function prepareStage({ subject, peers, rounds }: StageOptions): Pr
     await copyFile(archive, join(peers.tree, "root/thimble-bench.tar"));
     await command(peers.inTree(["podman", "import", "-q", "/root/thimble-bench.tar", image]));
   }
+  let library: Promise<Library> | undefined;
   return {
     subject,
     peers,
     rounds,
     rootfs,
     image,
+    library: () => {
+      library ??= openLibrary(work, peers);
+      return library;
+    },
     versions: () => versions(subject, peers),
     async [Symbol.asyncDispose]() {
+      await (await library)?.[Symbol.asyncDispose]();
       await rm(work, { recursive: true, force: true });
     },
   };
@@ -65,6 +74,8 @@ async function versions(subject: Subject, peers: Peers | undefined): Promise<str
     await first("podman", "--version"),
     await first("crun", "--version"),
     await first("runc", "--version"),
+    await first("containerd", "--version"),
+    await first("skopeo", "--version"),
     await first("mmdebstrap", "--version"),
   ];
 }

@@ -12,6 +12,8 @@ export function quantile(values: readonly number[], q: number): number {
 
 export interface Contender {
   readonly name: string;
+  /** Brings about what `run` begins with; not measured. */
+  readonly before?: () => Promise<void>;
   /** Runs the thing once, to its end. */
   readonly run: () => Promise<void>;
 }
@@ -32,9 +34,11 @@ export async function interleave(
   for (let round = -warmUp; round < rounds; round++) {
     for (let turn = 0; turn < contenders.length; turn++) {
       const index = (turn + round + warmUp) % contenders.length;
+      const contender = contenders[index];
+      await contender?.before?.();
       await Bun.sleep(pause);
       const begun = performance.now();
-      await contenders[index]?.run();
+      await contender?.run();
       const took = performance.now() - begun;
       if (round >= 0) samples[index]?.milliseconds.push(took);
     }

@@ -33,7 +33,7 @@ export async function launch({ peers, rootfs, rounds }: Stage): Promise<Finding[
       kind: "timed",
       title: "launch of one bundle to its exit",
       samples,
-      ...(peers ? { bar: { against: "crun run", factor: 1 } } : {}),
+      ...(peers ? { bars: [{ against: "crun run", factor: 1 }] } : {}),
     },
   ];
 }

@@ -14,7 +14,7 @@ export async function run(stage: Stage): Promise<Finding[]> {
       kind: "timed",
       title,
       samples: await interleave(contenders(stage, network, 1), stage.rounds),
-      ...(stage.peers ? { bar: { against: "docker", factor: 6 } } : {}),
+      ...(stage.peers ? { bars: [{ against: "docker", factor: 6 }] } : {}),
       note: "podman's times hold a millisecond of nsenter(1)",
     });
   }

@@ -1,0 +1,46 @@
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { command, type Peers } from "./peers.ts";
+
+/** containerd out of the peers' tree, apart from the one that Docker's engine runs. */
+export interface ContainerdPeer extends AsyncDisposable {
+  ctr(...argv: string[]): string[];
+}
+
+/** Starts one with directories of its own and ctr's defaults: overlayfs, three downloads at once. */
+export async function startContainerd(peers: Peers): Promise<ContainerdPeer> {
+  const root = "/var/lib/thimble-bench-containerd";
+  const state = "/run/thimble-bench-containerd";
+  const address = `${state}/socket`;
+  const places = [root, state].map((path) => join(peers.tree, path));
+  for (const place of places) {
+    await rm(place, { recursive: true, force: true });
+    await mkdir(place, { recursive: true });
+  }
+  const config = `${state}/config.toml`;
+  await writeFile(join(peers.tree, config), 'version = 3\ndisabled_plugins = ["cri"]\n');
+  const flags = ["--root", root, "--state", state, "--address", address, "--log-level", "error"];
+  const child = Bun.spawn(peers.inTree(["containerd", "--config", config, ...flags]), {
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: Bun.file(join(peers.tree, state, "log")),
+  });
+  const ctr = (...argv: string[]) => peers.inTree(["ctr", "--address", address, ...argv]);
+  for (let attempt = 0; ; attempt++) {
+    const answers = await command(ctr("version")).then(
+      () => true,
+      () => false,
+    );
+    if (answers) break;
+    if (attempt > 100 || child.exitCode !== null) throw new Error("containerd does not start");
+    await Bun.sleep(100);
+  }
+  return {
+    ctr,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGTERM");
+      await child.exited;
+      for (const place of places) await rm(place, { recursive: true, force: true });
+    },
+  };
+}

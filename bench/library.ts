@@ -1,0 +1,51 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type ContainerdPeer, startContainerd } from "./containerd-peer.ts";
+import { type LayoutImage, readLayoutImage } from "./layout-image.ts";
+import { command, type Peers } from "./peers.ts";
+import { debianRegistry, type RegistryPeer, startRegistry } from "./registry-peer.ts";
+
+/** What the cases about images and registries share; made when the first of them asks. */
+export interface Library extends AsyncDisposable {
+  readonly debian: LayoutImage;
+  readonly small: LayoutImage;
+  /** Debian's docker-registry as a program. */
+  readonly registryBinary: string;
+  /** Debian's registry with both images, as `debian` and `small`: what everybody pulls from. */
+  readonly source: RegistryPeer;
+  readonly containerd: ContainerdPeer | undefined;
+  /** A directory of its own on the disk that the engines use too. */
+  directory(name: string): Promise<string>;
+}
+
+export async function openLibrary(work: string, peers: Peers | undefined): Promise<Library> {
+  const cache = await command([join(import.meta.dir, "fixtures")]);
+  const directory = async (name: string) => {
+    const path = join(work, name);
+    await mkdir(path, { recursive: true });
+    return path;
+  };
+  await using scope = new AsyncDisposableStack();
+  const [debian, small] = await Promise.all(
+    ["debian", "small"].map((name) => readLayoutImage(join(cache, name))),
+  );
+  if (!debian || !small) throw new Error(`the images of ${cache} are not there`);
+  const registryBinary = join(cache, "docker-registry");
+  const place = await directory("source");
+  const source = scope.use(
+    await startRegistry(debianRegistry(registryBinary, place, { cache: true })),
+  );
+  await source.fill("debian", debian);
+  await source.fill("small", small);
+  const containerd = peers ? scope.use(await startContainerd(peers)) : undefined;
+  const opened = scope.move();
+  return {
+    debian,
+    small,
+    registryBinary,
+    source,
+    containerd,
+    directory,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
