@@ -38,7 +38,8 @@ export interface ObjectStore {
   write(key: string, bytes: Uint8Array): Promise<void>;
 
   /**
-   * Goes on with, or begins, an object that is made piece by piece and has no bytes to be read before `commit`.
+   * Goes on with, or begins, an object that is made piece by piece. What stat, read, list and walk say of it before
+   * `commit` is open.
    * What a closed or crashed writer had taken is there again, but for its last moments: `size` tells.
    * A second writer of one key while the first is open is the caller's mistake.
    */
@@ -53,7 +54,7 @@ export interface ObjectStore {
   /**
    * What lies directly below a directory ("" is the root), ascending by the bytes of the name, from the first name
    * greater than `after` on. Nothing there is an empty list. What comes or goes meanwhile may be seen or not;
-   * everything else is seen exactly once. Unfinished objects are not listed.
+   * everything else is seen exactly once.
    */
   list(directory: string, options?: { readonly after?: string }): AsyncIterable<ListEntry>;
 
