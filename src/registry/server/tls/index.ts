@@ -1,0 +1,7 @@
+/**
+ * registry/server/tls: certificates of a registry: the user's own, or by an authority that
+ * is made once below the registry's root and that clients are told to trust.
+ */
+
+export { namesFor, type OwnCertificate, openOwnCertificate } from "./own-certificate.ts";
+export { readCertificate } from "./read-certificate.ts";
