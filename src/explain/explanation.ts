@@ -1,0 +1,134 @@
+import type { PackageManager, UnreadDatabase } from "./packages/package.ts";
+
+/** Where the bytes of an image are. Paths begin with "/"; a directory's ends with one. Layers are counted from 1, the lowest. */
+export interface Explanation {
+  readonly total: {
+    /** Bytes of the files of all layers. */
+    readonly bytes: number;
+    /** Of those that a container sees. */
+    readonly visible: number;
+    readonly files: number;
+    /** Of those that a later layer replaced or deleted. */
+    readonly wasted: number;
+    readonly replaced: number;
+    readonly deleted: number;
+    /** Of the replaced ones: the later file has the same bytes, as after a chmod or chown. */
+    readonly unchanged: number;
+    /** Visible share of all bytes, 0 to 1. */
+    readonly efficiency: number;
+  };
+  readonly layers: readonly LayerExplanation[];
+  /** What a container sees, or with `layer` what that layer has of it. */
+  readonly tree: TreeExplanation;
+  readonly files: readonly FileExplanation[];
+  readonly packages: {
+    /** Databases that were found; none: nothing is known of packages. */
+    readonly managers: readonly PackageManager[];
+    readonly unread: readonly UnreadDatabase[];
+    readonly count: number;
+    /** Of all packages together. */
+    readonly bytes: number;
+    /** The largest. */
+    readonly list: readonly PackageExplanation[];
+  };
+  /** Files that no package says are its own; a directory stands for all in it. */
+  readonly unowned: {
+    readonly bytes: number;
+    readonly files: number;
+    readonly list: readonly SizedPath[];
+  };
+  readonly wasted: {
+    readonly count: number;
+    /** The largest. */
+    readonly list: readonly WastedPath[];
+  };
+  readonly duplicates: {
+    /** What the copies beyond the first take. */
+    readonly bytes: number;
+    readonly count: number;
+    /** Smaller files were not looked at. */
+    readonly atLeast: number;
+    /** The largest. */
+    readonly list: readonly DuplicateFiles[];
+  };
+  readonly hints: readonly HintExplanation[];
+}
+
+export interface LayerExplanation {
+  readonly layer: number;
+  /** Bytes of its files. */
+  readonly bytes: number;
+  readonly files: number;
+  /** Of those that a container sees. */
+  readonly visible: number;
+  readonly added: number;
+  readonly changed: number;
+  readonly deleted: number;
+  /** Of the layers below, hidden by this one. */
+  readonly hides: number;
+}
+
+export interface SizedPath {
+  readonly path: string;
+  readonly bytes: number;
+  /** Names other than directories: links too. */
+  readonly files: number;
+}
+
+export interface TreeExplanation extends SizedPath {
+  /** The largest; absent at the depth limit. */
+  readonly children?: readonly TreeExplanation[];
+  /** What is not among the children: files, and directories beyond the largest. */
+  readonly rest?: { readonly bytes: number; readonly files: number };
+}
+
+export interface FileExplanation {
+  readonly path: string;
+  readonly bytes: number;
+  readonly layer: number;
+  readonly package?: string;
+  /** Further names of the same file in the image. */
+  readonly links: number;
+}
+
+export interface PackageExplanation {
+  readonly manager: PackageManager;
+  readonly name: string;
+  readonly version: string;
+  readonly architecture?: string;
+  /** Of its files in the image; each file is counted for one package. */
+  readonly bytes: number;
+  readonly files: number;
+  /** As its database says. */
+  readonly installedSize?: number;
+  /** Files that its database lists and the image has not. */
+  readonly missing: number;
+  readonly layers: readonly number[];
+}
+
+export interface WastedPath extends SizedPath {
+  readonly kind: "replaced" | "deleted";
+  /** The layers that the bytes are in. */
+  readonly layers: readonly number[];
+  /** The layers that hid them. */
+  readonly by: readonly number[];
+}
+
+export interface DuplicateFiles {
+  /** Of one of them. */
+  readonly bytes: number;
+  readonly copies: number;
+  /** What the copies beyond the first take. */
+  readonly extra: number;
+  /** At most 10. */
+  readonly files: readonly { readonly path: string; readonly layer: number }[];
+}
+
+export interface HintExplanation {
+  readonly kind: string;
+  readonly what: string;
+  readonly advice: string;
+  readonly bytes: number;
+  readonly files: number;
+  readonly example: string;
+}

@@ -1,0 +1,195 @@
+import { createHash } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { isFault } from "#base";
+import {
+  type Fd,
+  fstatat,
+  getXattr,
+  listXattr,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_PATH,
+  O_RDONLY,
+  openat2,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_SYMLINKS,
+  readInto,
+  readlinkatBytes,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  type Stat,
+} from "#kernel";
+import type { Breathe, LayerEntry, LayerSource } from "./layer-source.ts";
+
+const types: ReadonlyMap<number, Exclude<LayerEntry["type"], "hardlink">> = new Map<
+  number,
+  Exclude<LayerEntry["type"], "hardlink">
+>([
+  [S_IFREG, "file"],
+  [S_IFDIR, "directory"],
+  [S_IFLNK, "symlink"],
+  [S_IFCHR, "character"],
+  [S_IFBLK, "block"],
+  [S_IFIFO, "fifo"],
+]);
+
+const chunk = Buffer.allocUnsafe(256 << 10);
+
+/** A committed snapshot's directory, with whiteouts and opaque directories as overlayfs has them. Nothing outside of it is ever opened. */
+export class LayerDirectory implements LayerSource, Disposable {
+  readonly #root: Fd;
+  readonly #breathe: Breathe;
+
+  constructor(path: string, breathe: Breathe) {
+    this.#root = openat2(undefined, path, { flags: O_PATH | O_DIRECTORY });
+    this.#breathe = breathe;
+  }
+
+  [Symbol.dispose](): void {
+    this.#root.close();
+  }
+
+  *entries(): Generator<LayerEntry, void> {
+    const links = new Map<string, string>();
+    yield describe("", this.#root, "");
+    const rest = [""];
+    for (let path = rest.pop(); path !== undefined; path = rest.pop()) {
+      using directory = this.#open(path === "" ? "." : path, O_RDONLY | O_DIRECTORY);
+      const names = readdirSync(`/proc/self/fd/${directory.number}`, {
+        encoding: "latin1" as BufferEncoding,
+      });
+      for (const name of names.sort()) {
+        const entry = describe(path === "" ? name : `${path}/${name}`, directory, name, links);
+        if (!entry) continue;
+        if (entry.type === "directory") rest.push(entry.path);
+        yield entry;
+      }
+    }
+  }
+
+  entry(path: string): LayerEntry | undefined {
+    const slash = path.lastIndexOf("/");
+    return this.#unlessMissing(() => {
+      using parent = this.#open(slash < 0 ? "." : path.slice(0, slash), O_PATH | O_DIRECTORY);
+      return describe(path, parent, path.slice(slash + 1));
+    });
+  }
+
+  read(path: string, limit: number): Buffer | undefined {
+    const parts: Buffer[] = [];
+    let size = 0;
+    for (const bytes of this.#content(path)) {
+      size += bytes.length;
+      if (size > limit) return undefined;
+      parts.push(Buffer.from(bytes));
+    }
+    return this.#found ? Buffer.concat(parts) : undefined;
+  }
+
+  digest(path: string): string | undefined {
+    const hash = createHash("sha256");
+    for (const bytes of this.#content(path)) hash.update(bytes);
+    return this.#found ? hash.digest("hex") : undefined;
+  }
+
+  attributes(path: string): string {
+    const slash = path.lastIndexOf("/");
+    const found = this.#unlessMissing(() => {
+      using parent = this.#open(slash < 0 ? "." : path.slice(0, slash), O_PATH | O_DIRECTORY);
+      const name = bytesOf(path.slice(slash + 1));
+      return listXattr(parent, name)
+        .filter((key) => !/^(trusted|user)\.overlay\./.test(key))
+        .sort()
+        .map((key) => `${key}=${getXattr(parent, name, key)?.toString("hex")}`);
+    });
+    return found?.join("\n") ?? "";
+  }
+
+  #found = false;
+
+  /** In chunks that are reused. Afterwards `#found` says whether it was a regular file. */
+  *#content(path: string): Generator<Buffer, void> {
+    this.#found = false;
+    using file = this.#unlessMissing(() => this.#open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+    if (!file || (fstatat(file, "", false).mode & S_IFMT) !== S_IFREG) return;
+    this.#found = true;
+    for (let got = readInto(file, chunk); got > 0; got = readInto(file, chunk)) {
+      this.#breathe();
+      yield chunk.subarray(0, got);
+    }
+  }
+
+  #open(path: string, flags: number): Fd {
+    const resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+    return openat2(this.#root, bytesOf(path), { flags, resolve });
+  }
+
+  /** A directory that is a file in this layer, or a link, is missing too. */
+  #unlessMissing<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      const missing = ["ENOENT", "ENOTDIR", "ELOOP", "ENXIO", "ENAMETOOLONG"];
+      if (isFault(error) && missing.includes(error.errno ?? "")) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** One name of an open directory, or with "" the directory itself. Undefined for sockets, which no image has. */
+function describe(path: string, directory: Fd, name: ""): LayerEntry;
+function describe(
+  path: string,
+  directory: Fd,
+  name: string,
+  links?: Map<string, string>,
+): LayerEntry | undefined;
+function describe(
+  path: string,
+  directory: Fd,
+  name: string,
+  links?: Map<string, string>,
+): LayerEntry | undefined {
+  const bytes = bytesOf(name);
+  const stat = fstatat(directory, bytes, false);
+  const type = types.get(stat.mode & S_IFMT);
+  if (!type) return undefined;
+  const common = { path, mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid };
+  if (type === "character" && stat.rdev.major === 0 && stat.rdev.minor === 0)
+    return { ...common, type: "whiteout", size: 0 };
+  if (type === "directory") {
+    const opaque = getXattr(directory, bytes, "trusted.overlay.opaque")?.toString() === "y";
+    return { ...common, type, size: 0, ...(opaque && { opaque }) };
+  }
+  if (type === "symlink") {
+    const linkName = readlinkatBytes(directory, bytes).toString("latin1");
+    return { ...common, type, size: 0, linkName };
+  }
+  if (type !== "file") return { ...common, type, size: 0 };
+  const first = links && firstName(links, stat, path);
+  if (first !== undefined) return { ...common, type: "hardlink", size: 0, linkName: first };
+  return { ...common, type, size: stat.size };
+}
+
+/** The name that a file with several was met by first; undefined when this is it. */
+function firstName(links: Map<string, string>, stat: Stat, path: string): string | undefined {
+  if (stat.nlink < 2) return undefined;
+  const key = `${stat.dev}:${stat.ino}`;
+  const first = links.get(key);
+  if (first === undefined) links.set(key, path);
+  return first;
+}
+
+/** What system calls take: the text itself while it is ASCII. */
+function bytesOf(name: string): string | Uint8Array {
+  for (let at = 0; at < name.length; at++) {
+    if (name.charCodeAt(at) >= 0x80) return Buffer.from(name, "latin1");
+  }
+  return name;
+}
