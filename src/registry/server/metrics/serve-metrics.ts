@@ -1,0 +1,66 @@
+import { Fault } from "#base";
+import type { Authorization, ExtraHandler } from "../registry-server.ts";
+import type { RegistryMetrics } from "./registry-metrics.ts";
+
+const headers = { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" };
+
+/** /metrics of the registry itself, for whoever may see the catalogue. */
+export function createMetricsHandler(metrics: RegistryMetrics): ExtraHandler {
+  return {
+    async handle(request, { url, authorize }) {
+      if (url.pathname !== "/metrics") return undefined;
+      if (request.method !== "GET" && request.method !== "HEAD") return notAllowed();
+      const asked = await authorize(undefined, ["catalog"]);
+      return asked.ok ? new Response(metrics.render(), { headers }) : refusal(asked);
+    },
+  };
+}
+
+function notAllowed(): Response {
+  return new Response("use GET\n", { status: 405, headers: { Allow: "GET, HEAD" } });
+}
+
+/** Prometheus sends basic credentials, whatever the clients of the registry do. */
+function refusal({ status, retryAfter }: Extract<Authorization, { ok: false }>): Response {
+  return new Response("metrics are for those who may list all repositories\n", {
+    status,
+    headers: {
+      ...(status === 401 ? { "WWW-Authenticate": 'Basic realm="thimble registry"' } : {}),
+      ...(retryAfter === undefined ? {} : { "Retry-After": String(retryAfter) }),
+    },
+  });
+}
+
+interface MetricsServer extends AsyncDisposable {
+  readonly url: string;
+}
+
+/** /metrics on an address of its own, for everybody who reaches that. `unavailable` when it is taken. */
+export function serveMetrics(
+  metrics: RegistryMetrics,
+  address: { readonly host: string; readonly port: number },
+): MetricsServer {
+  const { host, port } = address;
+  try {
+    const server = Bun.serve({
+      hostname: host,
+      port,
+      fetch(request) {
+        if (new URL(request.url).pathname !== "/metrics")
+          return new Response("see /metrics\n", { status: 404 });
+        if (request.method !== "GET" && request.method !== "HEAD") return notAllowed();
+        return new Response(metrics.render(), { headers });
+      },
+    });
+    return {
+      url: `http://${host.includes(":") ? `[${host}]` : host}:${server.port}/metrics`,
+      [Symbol.asyncDispose]: () => server.stop(true),
+    };
+  } catch (cause) {
+    throw new Fault(
+      "unavailable",
+      `cannot serve metrics on ${host}:${port}: ${cause instanceof Error ? cause.message : cause}; choose another address`,
+      { about: `${host}:${port}`, cause },
+    );
+  }
+}
