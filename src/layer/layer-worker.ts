@@ -1,10 +1,10 @@
-/** The entry point of the pool's workers: does one job after another. */
+/** The entry point of the pool's workers: a job that waits for its stream lets the others go on. */
 import { setImmediate } from "node:timers/promises";
 import { Fault } from "#base";
 import { useAddon } from "#kernel";
 import type { JobContext, JobName, Jobs } from "./job.ts";
 import { jobs } from "./jobs.ts";
-import { type FromWorker, flatten, type ToWorker, unflatten } from "./message.ts";
+import { type FromJob, type FromWorker, flatten, type ToWorker, unflatten } from "./message.ts";
 
 declare const self: {
   onmessage: ((event: { readonly data: ToWorker }) => void) | null;
@@ -16,8 +16,8 @@ const progressEvery = 8 << 20;
 const inputWindow = 4;
 const outputWindow = 4;
 
-/** The job under way: queues for its input and credit for its output. */
-class Current implements JobContext {
+/** A job under way: a queue for its input and credit for its output. */
+class Running implements JobContext {
   readonly id: number;
   readonly #chunks: ToWorker[] = [];
   #wake: () => void = () => undefined;
@@ -52,17 +52,17 @@ class Current implements JobContext {
     await this.#until(() => this.#credit > 0);
     this.#credit--;
     const own = chunk.slice();
-    self.postMessage({ type: "output", bytes: own }, [own.buffer]);
+    this.#send({ type: "output", bytes: own }, [own.buffer]);
   }
 
   progress(bytes: number): void {
     if (bytes - this.#reported < progressEvery) return;
     this.#reported = bytes;
-    self.postMessage({ type: "progress", bytes });
+    this.#send({ type: "progress", bytes });
   }
 
   async *#read(): AsyncGenerator<Uint8Array, void> {
-    for (let i = 0; i < inputWindow; i++) self.postMessage({ type: "demand" });
+    for (let i = 0; i < inputWindow; i++) this.#send({ type: "demand" });
     for (;;) {
       await this.#until(() => this.#chunks.length > 0);
       const message = this.#chunks.shift();
@@ -70,7 +70,7 @@ class Current implements JobContext {
       if (message.fault) throw unflatten(message.fault);
       if (!message.bytes) return;
       yield message.bytes;
-      self.postMessage({ type: "demand" });
+      this.#send({ type: "demand" });
     }
   }
 
@@ -84,35 +84,40 @@ class Current implements JobContext {
     }
   }
 
+  #send(message: FromJob, transfer: readonly ArrayBuffer[] = []): void {
+    self.postMessage({ ...message, id: this.id }, transfer);
+  }
+
   #requireLive(): void {
     if (this.#cancelled) throw new Fault("canceled", "canceled");
   }
 }
 
-let current: Current | undefined;
+const running = new Map<number, Running>();
 
 async function run<N extends JobName>(
-  context: Current,
+  context: Running,
   job: N,
   request: Jobs[N]["request"],
 ): Promise<void> {
-  current = context;
+  const { id } = context;
+  running.set(id, context);
   let outcome: FromWorker;
   try {
-    outcome = { type: "done", result: await jobs[job](request, context) };
+    outcome = { id, type: "done", result: await jobs[job](request, context) };
   } catch (error) {
-    outcome = { type: "failed", fault: flatten(error) };
+    outcome = { id, type: "failed", fault: flatten(error) };
   }
-  current = undefined;
+  running.delete(id);
   self.postMessage(outcome);
 }
 
 self.onmessage = ({ data }) => {
   if (data.type !== "start") {
-    // What a job is sent after its end must not reach the next one.
-    if (current?.id === data.id) current.receive(data);
+    // A job may be sent something after its end.
+    running.get(data.id)?.receive(data);
     return;
   }
   useAddon(data.addon);
-  void run(new Current(data.id), data.job, data.request as never);
+  void run(new Running(data.id), data.job, data.request as never);
 };

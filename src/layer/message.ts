@@ -1,9 +1,10 @@
 import { Fault, type FaultCode, faultOf } from "#base";
 import type { JobName, Jobs } from "./job.ts";
 
-/** From the pool to a worker. One job at a time, by its id; `chunk` without bytes is the end of its stream. */
+/** From the pool to a worker, of the job with the id. */
 export type ToWorker = { readonly id: number } & ToJob;
 
+/** `chunk` without bytes is the end of the job's stream. */
 export type ToJob =
   | {
       readonly type: "start";
@@ -17,8 +18,11 @@ export type ToJob =
   | { readonly type: "taken" }
   | { readonly type: "cancel" };
 
-/** From a worker to the pool. `demand` asks for one more chunk of input. */
-export type FromWorker =
+/** From a worker to the pool, of the job with the id. */
+export type FromWorker = { readonly id: number } & FromJob;
+
+/** `demand` asks for one more chunk of input. */
+export type FromJob =
   | { readonly type: "demand" }
   | { readonly type: "output"; readonly bytes: Uint8Array }
   | { readonly type: "progress"; readonly bytes: number }

@@ -1,7 +1,14 @@
 import { Fault, faultOf } from "#base";
 import { addonPath } from "#kernel";
 import type { JobName, Jobs } from "./job.ts";
-import { type FromWorker, flatten, type ToJob, type ToWorker, unflatten } from "./message.ts";
+import {
+  type FromJob,
+  type FromWorker,
+  flatten,
+  type ToJob,
+  type ToWorker,
+  unflatten,
+} from "./message.ts";
 
 export interface RunOptions {
   /** Sent along; closed when the job ends early. */
@@ -13,80 +20,154 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Jobs that others feed or empty and so may stall: each holds a few chunks of memory meanwhile. */
+const maxStreaming = 32;
+
 /**
  * A fixed number of workers for jobs that are long and synchronous. They start with
  * the first job and stay, since ending a worker is not safe in this runtime; an idle
- * one costs about 2.5 MB and does not keep the process alive.
+ * one costs about 2.5 MB and does not keep the process alive. A worker does one job
+ * that works on files alone at a time, and besides it others that have a stream: one
+ * whose stream stalls holds up nobody.
  */
 export class WorkerPool {
   readonly #size: number;
-  readonly #idle: Worker[] = [];
-  readonly #waiting: ((worker: Worker) => void)[] = [];
-  #started = 0;
+  #workers: PooledWorker[] = [];
+  readonly #filing: Slots;
+  readonly #streaming = new Slots(maxStreaming);
   #jobs = 0;
 
   constructor(size: number) {
     this.#size = size;
+    this.#filing = new Slots(size);
   }
 
-  /** Runs a job on the next free worker; jobs begin in the order they were asked for. */
+  /** Runs a job on the worker that has least to do; jobs of a kind begin in the order they were asked for. */
   async run<N extends JobName>(
     job: N,
     request: Jobs[N]["request"],
     options: RunOptions = {},
   ): Promise<Jobs[N]["result"]> {
-    const worker = await this.#acquire();
-    let isSound = true;
+    const slots = options.input || options.output ? this.#streaming : this.#filing;
+    await slots.acquire(options.signal);
     try {
-      const task = new Task(++this.#jobs, worker, options, () => {
-        isSound = false;
-      });
+      const task = new Task(++this.#jobs, this.#worker(), options);
       return (await task.run(job, request)) as Jobs[N]["result"];
     } finally {
-      this.#release(isSound ? worker : this.#start());
+      slots.release();
     }
   }
 
-  #start(): Worker {
-    const worker = new Worker(new URL("./layer-worker.ts", import.meta.url));
-    worker.unref();
+  #worker(): PooledWorker {
+    this.#workers = this.#workers.filter((worker) => worker.isSound);
+    const least = this.#workers.toSorted((a, b) => a.jobs - b.jobs)[0];
+    if (least && (least.jobs === 0 || this.#workers.length >= this.#size)) return least;
+    const worker = new PooledWorker();
+    this.#workers.push(worker);
     return worker;
   }
+}
 
-  async #acquire(): Promise<Worker> {
-    const idle = this.#idle.pop();
-    if (idle) return idle;
-    if (this.#started < this.#size) {
-      this.#started++;
-      return this.#start();
-    }
-    return await new Promise((resolve) => this.#waiting.push(resolve));
+/** So many at a time, the others in turn. */
+class Slots {
+  #free: number;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(count: number) {
+    this.#free = count;
   }
 
-  #release(worker: Worker): void {
-    const next = this.#waiting.shift();
-    if (next) next(worker);
-    else this.#idle.push(worker);
+  async acquire(signal: AbortSignal | undefined): Promise<void> {
+    if (signal?.aborted) throw canceled(signal.reason);
+    if (this.#free > 0) {
+      this.#free--;
+      return;
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const giveUp = () => {
+      if (this.#waiting.delete(resolve)) reject(canceled(signal?.reason));
+    };
+    this.#waiting.add(resolve);
+    signal?.addEventListener("abort", giveUp);
+    try {
+      await promise;
+    } finally {
+      signal?.removeEventListener("abort", giveUp);
+    }
+  }
+
+  release(): void {
+    const [next] = this.#waiting;
+    if (!next) this.#free++;
+    else {
+      this.#waiting.delete(next);
+      next();
+    }
+  }
+}
+
+function canceled(cause: unknown): Fault {
+  return new Fault("canceled", "canceled", { cause });
+}
+
+/** What a worker's messages are for. */
+interface Receiver {
+  receive(message: FromJob): void;
+  /** The worker is gone. */
+  fail(fault: Fault): void;
+}
+
+class PooledWorker {
+  readonly #worker = new Worker(new URL("./layer-worker.ts", import.meta.url));
+  readonly #receivers = new Map<number, Receiver>();
+  isSound = true;
+
+  constructor() {
+    this.#worker.unref();
+    this.#worker.onmessage = ({ data }: { readonly data: FromWorker }) =>
+      this.#receivers.get(data.id)?.receive(data);
+    this.#worker.onerror = (event) => {
+      this.isSound = false;
+      const fault = new Fault("internal", `a layer worker failed: ${event.message}`);
+      for (const receiver of [...this.#receivers.values()]) receiver.fail(fault);
+    };
+  }
+
+  get jobs(): number {
+    return this.#receivers.size;
+  }
+
+  begin(id: number, receiver: Receiver): void {
+    if (this.#receivers.size === 0) this.#worker.ref();
+    this.#receivers.set(id, receiver);
+  }
+
+  end(id: number): void {
+    this.#receivers.delete(id);
+    if (this.#receivers.size === 0) this.#worker.unref();
+  }
+
+  send(message: ToWorker, transfer: ArrayBuffer[]): void {
+    this.#worker.postMessage(message, transfer);
   }
 }
 
 /** One job on one worker. */
-class Task {
+class Task implements Receiver {
   readonly #id: number;
-  readonly #worker: Worker;
+  readonly #worker: PooledWorker;
   readonly #options: RunOptions;
-  readonly #broken: () => void;
   readonly #iterator: AsyncIterator<Uint8Array> | undefined;
+  readonly #outcome = Promise.withResolvers<unknown>();
   #feeding = Promise.resolve();
   #taking = Promise.resolve();
   #inputEnded = false;
   #outputFault: unknown;
 
-  constructor(id: number, worker: Worker, options: RunOptions, broken: () => void) {
+  constructor(id: number, worker: PooledWorker, options: RunOptions) {
     this.#id = id;
     this.#worker = worker;
     this.#options = options;
-    this.#broken = broken;
     this.#iterator = options.input?.[Symbol.asyncIterator]();
     this.#inputEnded = this.#iterator === undefined;
   }
@@ -94,42 +175,35 @@ class Task {
   async run(job: JobName, request: Jobs[JobName]["request"]): Promise<unknown> {
     const { signal } = this.#options;
     const cancel = () => this.#send({ type: "cancel" });
-    this.#worker.ref();
+    this.#worker.begin(this.#id, this);
     try {
-      signal?.throwIfAborted();
-      const outcome = this.#outcome();
+      if (signal?.aborted) throw canceled(signal.reason);
       this.#send({ type: "start", job, request, addon: addonPath() });
       signal?.addEventListener("abort", cancel);
-      const result = await outcome;
+      const result = await this.#outcome.promise;
       await this.#taking;
       if (this.#outputFault !== undefined) throw this.#outputFault;
       return result;
     } catch (error) {
       if (this.#outputFault !== undefined) throw this.#outputFault;
-      throw signal?.aborted ? new Fault("canceled", "canceled", { cause: error }) : faultOf(error);
+      throw signal?.aborted ? canceled(error) : faultOf(error);
     } finally {
       signal?.removeEventListener("abort", cancel);
-      this.#worker.onmessage = null;
-      this.#worker.onerror = null;
-      this.#worker.unref();
+      this.#worker.end(this.#id);
       this.#closeInput();
     }
   }
 
-  #outcome(): Promise<unknown> {
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#worker.onerror = (event) => {
-      this.#broken();
-      reject(new Fault("internal", `a layer worker failed: ${event.message}`));
-    };
-    this.#worker.onmessage = ({ data }: { readonly data: FromWorker }) => {
-      if (data.type === "done") resolve(data.result);
-      else if (data.type === "failed") reject(unflatten(data.fault));
-      else if (data.type === "progress") this.#options.onProgress?.(data.bytes);
-      else if (data.type === "demand") this.#feeding = this.#feeding.then(() => this.#feed());
-      else this.#taking = this.#taking.then(() => this.#take(data.bytes));
-    };
-    return promise;
+  fail(fault: Fault): void {
+    this.#outcome.reject(fault);
+  }
+
+  receive(message: FromJob): void {
+    if (message.type === "done") this.#outcome.resolve(message.result);
+    else if (message.type === "failed") this.#outcome.reject(unflatten(message.fault));
+    else if (message.type === "progress") this.#options.onProgress?.(message.bytes);
+    else if (message.type === "demand") this.#feeding = this.#feeding.then(() => this.#feed());
+    else this.#taking = this.#taking.then(() => this.#take(message.bytes));
   }
 
   async #feed(): Promise<void> {
@@ -169,7 +243,6 @@ class Task {
   }
 
   #send(message: ToJob, transfer: ArrayBuffer[] = []): void {
-    const whole: ToWorker = { ...message, id: this.#id };
-    this.#worker.postMessage(whole, transfer);
+    this.#worker.send({ ...message, id: this.#id }, transfer);
   }
 }

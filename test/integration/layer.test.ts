@@ -1,6 +1,6 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import {
   existsSync,
   lstatSync,
@@ -547,6 +547,37 @@ test("cancelling stops a job, in and out", async () => {
       .toString()
       .split("\n").length,
   ).toBe(31);
+});
+
+test("streams that stall hold up nobody", async () => {
+  const stop = new AbortController();
+  const stalled = Array.from({ length: 6 }, () => {
+    const silence = Promise.withResolvers<never>();
+    stop.signal.addEventListener("abort", () => silence.reject(new Error("stopped")));
+    const begun = Promise.withResolvers<void>();
+    const stalling = async function* () {
+      yield tarOf([{ name: "a", content: "x" }]).subarray(0, 1024);
+      begun.resolve();
+      yield await silence.promise;
+    };
+    const directory = join(scratch.path, randomUUID());
+    mkdirSync(directory);
+    const source = { stream: stalling() };
+    const ended = fault(receiveLayer({ source, target: directory, signal: stop.signal }));
+    return { begun: begun.promise, ended };
+  });
+  await Promise.all(stalled.map(({ begun }) => begun));
+  expect((await apply(everything)).entries).toBe(12);
+  const blob = join(scratch.path, "beside.tar");
+  await packBlob({
+    directory: target,
+    mode: "tree",
+    includeRoot: true,
+    blob: { path: blob, compression: "none" },
+  });
+  expect((await receiveLayer({ source: { path: blob }, target })).entries).toBeGreaterThan(12);
+  stop.abort();
+  for (const { ended } of stalled) expect((await ended).code).toBe("canceled");
 });
 
 test("trees deeper than descriptors allow are packed, and the clamp holds", async () => {
