@@ -1,6 +1,7 @@
 import {
   constants,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -8,8 +9,8 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { type FileHandle, mkdtemp, open, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { type FileHandle, open, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { Fault } from "#base";
 import { type Digest, digestHex, isDigest, maxDocumentBytes, requireDigest, sha256 } from "#image";
 import { fsyncAsync, O_DIRECTORY, O_RDONLY, openat2 } from "#kernel";
@@ -26,6 +27,7 @@ const maxBlob = 2 ** 40;
 export class BlobStore {
   readonly #blobs: string;
   readonly #ingest: string;
+  readonly #live = new Set<string>();
 
   constructor(root: string) {
     this.#blobs = join(root, "blobs", "sha256");
@@ -34,6 +36,15 @@ export class BlobStore {
     // Nothing in it is anybody's at the start: a crash has left it.
     rmSync(this.#ingest, { recursive: true, force: true });
     mkdirSync(this.#ingest, { mode: 0o700 });
+  }
+
+  /** Names in the place where blobs are made: one for each `workspace` in use, and what a crash left since. */
+  workspaces(): { readonly name: string; readonly isLive: boolean }[] {
+    return readdirSync(this.#ingest).map((name) => ({ name, isLive: this.#live.has(name) }));
+  }
+
+  removeWorkspace(name: string): void {
+    rmSync(join(this.#ingest, name), { recursive: true, force: true });
   }
 
   path(digest: Digest): string {
@@ -50,10 +61,15 @@ export class BlobStore {
 
   /** A directory on the same file system to make blobs in; `await using` removes it with what was not adopted. */
   async workspace(): Promise<AsyncDisposable & { readonly path: string }> {
-    const path = await mkdtemp(join(this.#ingest, "w-"));
+    const path = mkdtempSync(join(this.#ingest, "w-"));
+    const name = basename(path);
+    this.#live.add(name);
     return {
       path,
-      [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+      [Symbol.asyncDispose]: async () => {
+        await rm(path, { recursive: true, force: true });
+        this.#live.delete(name);
+      },
     };
   }
 
@@ -121,12 +137,13 @@ export class BlobStore {
     }
   }
 
-  async *read(digest: Digest): AsyncGenerator<Uint8Array, void> {
+  async *read(digest: Digest, offset = 0): AsyncGenerator<Uint8Array, void> {
     await using file = await this.open(digest);
-    for (;;) {
+    for (let at = offset; ; ) {
       const buffer = Buffer.allocUnsafe(readChunk);
-      const { bytesRead } = await file.read(buffer, 0, readChunk);
+      const { bytesRead } = await file.read(buffer, 0, readChunk, at);
       if (bytesRead === 0) return;
+      at += bytesRead;
       yield buffer.subarray(0, bytesRead);
     }
   }

@@ -1,5 +1,5 @@
 import { type FileHandle, rm } from "node:fs/promises";
-import { type Clock, faultOf, type Log, silentLog, systemClock } from "#base";
+import { type Clock, type Log, silentLog, systemClock } from "#base";
 import { type Digest, familiarString, parseReference, withDefaultTag } from "#image";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
@@ -13,12 +13,18 @@ import {
   type TreeOptions,
   type UpperOptions,
 } from "./create-image.ts";
-import { ImageStore, type StoredImage } from "./image-store.ts";
+import { Drafts } from "./draft.ts";
+import { ImageStore } from "./image-store.ts";
 import { ImageTable } from "./image-table.ts";
+import { LayerReceiver } from "./layer-receiver.ts";
+import { LayerStore } from "./layer-store.ts";
 import { Collector, type Lease } from "./lease.ts";
 import { type LoadedImage, type LoadOptions, loadArchive } from "./load.ts";
+import { type PullOptions, pullImage } from "./pull.ts";
 import { type SavedImage, saveArchive } from "./save.ts";
-import { Unpacker } from "./unpack.ts";
+import { settleContent } from "./settle.ts";
+import { SourceTable } from "./source-table.ts";
+import type { StoredImage } from "./stored-image.ts";
 
 export interface ContentOptions {
   /** A directory of its own. */
@@ -29,20 +35,31 @@ export interface ContentOptions {
   readonly clock?: Clock;
 }
 
+/** What the parts of content work on; made once. */
+export interface ContentStores extends CreationParts {
+  readonly table: ImageTable;
+  readonly drafts: Drafts;
+  readonly log: Log;
+}
+
 /** Blobs, images and their unpacked layers of one data root. */
 export class Content {
   readonly images: ImageStore;
-  readonly #parts: CreationParts;
-  readonly #log: Log;
+  readonly #stores: ContentStores;
 
   constructor({ root, state, snapshots, log = silentLog, clock = systemClock }: ContentOptions) {
     const blobs = new BlobStore(root);
     const table = new ImageTable(state);
-    const collector = new Collector({ blobs, images: table, snapshots, log });
+    const sources = new SourceTable(state);
+    const collector = new Collector({ blobs, images: table, snapshots, sources, log });
     this.images = new ImageStore({ blobs, images: table, snapshots, collector, clock });
-    const unpacker = new Unpacker({ blobs, snapshots, log });
-    this.#parts = { blobs, images: this.images, collector, unpacker, snapshots, clock };
-    this.#log = log;
+    const drafts = new Drafts(snapshots, log);
+    const receiver = new LayerReceiver({ blobs, drafts, collector });
+    const layers = new LayerStore({ blobs, snapshots, receiver });
+    this.#stores = {
+      ...{ blobs, table, sources, collector, drafts, layers, snapshots },
+      ...{ images: this.images, clock, log },
+    };
   }
 
   /** By name, id or beginning of an id; `not_found`. */
@@ -60,30 +77,64 @@ export class Content {
     stream: AsyncIterable<Uint8Array>,
     expected: { readonly digest?: Digest; readonly size?: number } = {},
   ): Promise<{ readonly digest: Digest; readonly size: number }> {
-    return await this.#parts.blobs.ingest(stream, expected);
+    return await this.#stores.blobs.ingest(stream, expected);
   }
 
-  read(digest: Digest): AsyncGenerator<Uint8Array, void> {
-    return this.#parts.blobs.read(digest);
+  /** The bytes of a blob, from `offset` on; `not_found`. */
+  read(
+    digest: Digest,
+    { offset = 0 }: { readonly offset?: number } = {},
+  ): AsyncGenerator<Uint8Array, void> {
+    return this.#stores.blobs.read(digest, offset);
+  }
+
+  /** A manifest or index as it was stored, checked against its digest; `not_found`. */
+  readManifest(digest: Digest): Buffer {
+    return this.#stores.blobs.readDocument(digest);
+  }
+
+  /** Bytes of a blob; `not_found`. */
+  blobSize(digest: Digest): number {
+    return this.#stores.blobs.size(digest);
   }
 
   async open(digest: Digest): Promise<FileHandle> {
-    return await this.#parts.blobs.open(digest);
+    return await this.#stores.blobs.open(digest);
   }
 
   has(digest: Digest): boolean {
-    return this.#parts.blobs.has(digest);
+    return this.#stores.blobs.has(digest);
+  }
+
+  /** Tells that a repository (canonical name) holds a blob, for cross-repository mounts. */
+  noteSource(digest: Digest, repository: string): void {
+    this.#stores.sources.note([digest], repository);
+  }
+
+  /** Canonical names of repositories that are known to hold a blob, the latest first. */
+  sourcesOf(digest: Digest): string[] {
+    return this.#stores.sources.of(digest);
+  }
+
+  /**
+   * Takes in an image whose manifest was fetched already. `isNew` is false when it was
+   * here and had all the names.
+   */
+  async pull(
+    options: PullOptions,
+  ): Promise<{ readonly image: StoredImage; readonly isNew: boolean }> {
+    return await pullImage(this.#stores, options);
   }
 
   lease(): Lease {
-    return this.#parts.collector.lease();
+    return this.#stores.collector.lease();
   }
 
   async loadArchive(
     archive: AsyncIterable<Uint8Array>,
     options: LoadOptions = {},
   ): Promise<readonly LoadedImage[]> {
-    return await loadArchive(this.#parts, archive, options);
+    return await loadArchive(this.#stores, archive, options);
   }
 
   /** A name saves that name of its image, an id the image without names. What is unknown throws before the first byte. */
@@ -98,49 +149,35 @@ export class Content {
         tags: tag.length > 0 ? [...new Set([...before, ...tag])] : before,
       });
     }
-    return saveArchive(this.#parts.blobs, [...saved.values()]);
+    return saveArchive(this.#stores.blobs, [...saved.values()]);
   }
 
   async importTree(
     archive: AsyncIterable<Uint8Array>,
     options: ImportOptions = {},
   ): Promise<StoredImage> {
-    return await importTree(this.#parts, archive, options);
+    return await importTree(this.#stores, archive, options);
   }
 
   async createImageFromTree(options: TreeOptions): Promise<StoredImage> {
-    const image = await createImageFromTree(this.#parts, options);
+    const image = await createImageFromTree(this.#stores, options);
     // Left over when the layer was there already, or the tree was on another file system.
     await rm(options.directory, { recursive: true, force: true });
     return image;
   }
 
   async createImageFromUpper(options: UpperOptions): Promise<StoredImage> {
-    return await createImageFromUpper(this.#parts, options);
+    return await createImageFromUpper(this.#stores, options);
   }
 
   /** Removes blobs and layers that nothing needs; after the removal of a container whose image is gone. */
   async collect(): Promise<void> {
-    await this.#parts.collector.collectAll();
+    await this.#stores.collector.collectAll();
   }
 
-  /** Makes good what a crash left: collects, and unpacks again what had not reached the disk. */
+  /** Makes good what a crash left: collects, and unpacks again what had not reached the disk. At the start only. */
   async settle(): Promise<void> {
-    const { unpacker, collector, snapshots } = this.#parts;
-    await unpacker.settle();
-    await this.collect();
-    for (const image of this.images.list()) {
-      if (image.chainId === undefined || snapshots.stat(image.chainId)) continue;
-      try {
-        await using lease = collector.lease();
-        await unpacker.unpack({ manifest: image.manifest, config: image.config, lease });
-      } catch (error) {
-        this.#log.error("an image's layers are lost; load it again", {
-          image: image.tags[0] ?? image.id,
-          error: faultOf(error).message,
-        });
-      }
-    }
+    await settleContent(this.#stores);
   }
 
   #tagOf(image: StoredImage, text: string): readonly string[] {

@@ -19,9 +19,10 @@ import {
 import { type Compression, packBlob, storeStream } from "#layer";
 import type { Snapshotter } from "#snapshot";
 import { ArchiveFiles, layerMediaType } from "./archive-files.ts";
-import type { StoredImage } from "./image-store.ts";
+import { crashPoint } from "./crash-point.ts";
 import type { Lease } from "./lease.ts";
 import { type ContentParts, storeImage } from "./load.ts";
+import type { StoredImage } from "./stored-image.ts";
 
 export interface CreationParts extends ContentParts {
   readonly snapshots: Snapshotter;
@@ -55,7 +56,7 @@ export async function importTree(
   const { onProgress, signal } = options;
   const blob = await storeStream(archive, { path, limit: maxArchive }, signal ? { signal } : {});
   const run = { lease, signal, ...(onProgress && { onProgress }) };
-  const { diffId } = await parts.unpacker.unpackFirst(path, run);
+  const { diffId } = await parts.layers.unpackFirst({ path, size: blob.size }, run);
   const { mediaType } = new ArchiveFiles([
     { name: "layer", type: "file", linkName: "", file: { path, ...blob } },
   ]).get("layer");
@@ -180,7 +181,9 @@ export async function createImageFromUpper(
     options.signal ? { signal: options.signal } : {},
   );
   lease.holdBlob(packed.digest);
+  crashPoint("commit:packed");
   await parts.blobs.adopt(path, packed.digest);
+  crashPoint("commit:blob-adopted");
   const layer = {
     mediaType: layerMediaType(blobCompression),
     digest: packed.digest,

@@ -1,10 +1,7 @@
-import { type Clock, Fault, shortId } from "#base";
+import { type Clock, Fault } from "#base";
 import {
-  type ChainId,
   canonicalString,
   chainIds,
-  type Descriptor,
-  type DiffId,
   type Digest,
   familiarName,
   familiarString,
@@ -18,62 +15,22 @@ import {
 } from "#image";
 import type { Snapshotter } from "#snapshot";
 import type { BlobStore } from "./blob-store.ts";
-import type { ImageRow, ImageTable } from "./image-table.ts";
+import { crashPoint } from "./crash-point.ts";
+import { type ImageRemoval, type RemoveOptions, removeId, removeName } from "./image-removal.ts";
+import type { ImageRow, ImageTable, NameRow } from "./image-table.ts";
 import type { Collector } from "./lease.ts";
+import {
+  createdOf,
+  type Documents,
+  type ListedImage,
+  labelsOf,
+  listedImage,
+  type StoredImage,
+  storedImage,
+} from "./stored-image.ts";
 
-export interface StoredLayer {
-  readonly diffId: DiffId;
-  readonly chainId: ChainId;
-  readonly blob: Descriptor;
-  /** Bytes of its files. */
-  readonly size: number;
-}
-
-export interface StoredImage {
-  /** The digest of the configuration. */
-  readonly id: Digest;
-  /** The digest of the manifest. */
-  readonly digest: Digest;
-  readonly manifest: Manifest;
-  /** Bytes of the manifest's document. */
-  readonly manifestSize: number;
-  readonly config: ImageConfig;
-  /** Familiar: "debian:12". None for a dangling image. */
-  readonly tags: readonly string[];
-  /** "debian@sha256:..." of those names that carry a digest. */
-  readonly digests: readonly string[];
-  /** Of the uppermost layer: what a container's snapshot is prepared over. Absent without layers. */
-  readonly chainId?: ChainId;
-  /** Lowest first. */
-  readonly layers: readonly StoredLayer[];
-  /** Bytes of the files of all layers. */
-  readonly size: number;
-  /** Seconds since the epoch, of the configuration; 0 when it does not say. */
-  readonly created: number;
-  /** Nanoseconds since the epoch. */
-  readonly storedAt: bigint;
-  readonly lastTagged?: bigint;
-}
-
-export type ImageRemoval = { readonly untagged: string } | { readonly deleted: Digest };
-
-/** A container that stands on an image. */
-export interface ImageUser {
-  readonly id: string;
-  readonly running: boolean;
-}
-
-export interface RemoveOptions {
-  readonly force: boolean;
-  /** The containers made of an image, stopped ones too. */
-  readonly usersOf: (id: Digest) => readonly ImageUser[];
-}
-
-interface Documents {
-  readonly manifest: Manifest;
-  readonly manifestSize: number;
-  readonly config: ImageConfig;
-}
+/** Parsed documents that are kept; a list of images needs none. */
+const maxDocuments = 64;
 
 /** Images by id and name, with Docker's rules for naming and removing them. */
 export class ImageStore {
@@ -82,7 +39,7 @@ export class ImageStore {
   readonly #snapshots: Snapshotter;
   readonly #collector: Collector;
   readonly #clock: Clock;
-  /** Parsed once: an id's documents never change. */
+  /** By manifest, the latest last. They never change. */
   readonly #documents = new Map<Digest, Documents>();
 
   constructor(parts: {
@@ -99,29 +56,47 @@ export class ImageStore {
     this.#clock = parts.clock;
   }
 
-  /** Stores an image whose blobs are in place and whose layers are unpacked, and names it, in one durable step. */
+  /**
+   * Stores an image whose blobs are in place and whose layers are unpacked, and names
+   * it, in one durable step. Hold its blobs and layers until this has returned.
+   * `isNew`: the manifest was not here, or a name did not stand for it.
+   */
   put(
     image: {
       readonly digest: Digest;
       readonly manifest: Manifest;
       readonly size: number;
+      /** Further blobs to keep with it, as the index it was chosen from. */
+      readonly companions?: readonly Digest[];
     },
     references: readonly Reference[],
-  ): StoredImage {
-    const { manifest, digest, size } = image;
+  ): { readonly image: StoredImage; readonly isNew: boolean } {
+    const { manifest, digest, size, companions = [] } = image;
     const id = manifest.config.digest;
     const config = this.readConfig(id);
-    this.#table.durably(() => {
+    const now = this.#clock.now();
+    const names = references.map((reference) => nameOf(reference));
+    let isNew = false;
+    const dropped = this.#table.durably(() => {
+      isNew =
+        this.#table.byManifest(digest) === undefined ||
+        names.some((name) => this.#table.named(name)?.manifest !== digest);
       this.#table.put(
-        { id, manifest: digest, size, stored: this.#clock.now() },
         {
-          blobs: [digest, id, ...manifest.layers.map((layer) => layer.digest)],
+          ...{ id, manifest: digest, size, stored: now },
+          ...{ created: createdOf(config), labels: JSON.stringify(labelsOf(config)) },
+        },
+        {
+          blobs: [digest, id, ...manifest.layers.map((layer) => layer.digest), ...companions],
           layers: chainIds(config.rootfs.diff_ids),
         },
       );
-      for (const reference of references) this.#name(reference, id);
+      return names
+        .flatMap((name) => this.#name(name, id, digest))
+        .concat(this.#table.trimManifests(id));
     });
-    return this.get(id);
+    this.#collector.collectBlobs(dropped);
+    return { image: this.get(id, digest), isNew };
   }
 
   /** A configuration among the blobs. */
@@ -135,52 +110,78 @@ export class ImageStore {
     return row && this.#stored(row);
   }
 
-  get(id: Digest): StoredImage {
-    const image = this.find(id);
-    if (!image) throw new Fault("not_found", `there is no image ${id}`, { about: id });
-    return image;
+  /** By full id; of several manifests that one, if it is still there. */
+  get(id: Digest, manifest?: Digest): StoredImage {
+    const row = this.#table.get(id);
+    if (!row) throw new Fault("not_found", `there is no image ${id}`, { about: id });
+    const isThere = manifest !== undefined && this.#table.byManifest(manifest)?.id === id;
+    return this.#stored(row, isThere ? manifest : row.manifest);
   }
 
-  /** Newest first. */
-  list(): readonly StoredImage[] {
-    return this.#table.all().map((row) => this.#stored(row));
+  /** Newest first. Reads no document: two queries, however many there are. */
+  list(): readonly ListedImage[] {
+    const names = new Map<Digest, NameRow[]>();
+    for (const name of this.#table.names()) {
+      const known = names.get(name.image);
+      if (known) known.push(name);
+      else names.set(name.image, [name]);
+    }
+    return this.#table.all().map((row) => listedImage(row, names.get(row.id) ?? []));
+  }
+
+  count(): number {
+    return this.#table.count();
+  }
+
+  /** Whether there is an image of this id, without reading it. */
+  has(id: Digest): boolean {
+    return this.#table.get(id) !== undefined;
   }
 
   /**
    * By id, by name ("debian" is "debian:latest"), by digest ("debian@sha256:..."), or
-   * by the beginning of an id that only one has. A name goes before a beginning.
+   * by the beginning of an id that only one has. A name goes before a beginning, and
+   * gives the manifest that it stands for.
    */
   resolve(text: string): StoredImage {
-    const row = this.#rowOf(text);
-    if (row) return this.#stored(row);
-    throw new Fault(
-      "not_found",
-      `there is no image "${text}" here; load, import or make it first`,
-      {
-        about: text,
-      },
-    );
+    const { row, manifest } = this.#found(text);
+    return this.#stored(row, manifest);
   }
 
   /** Adds a name to an image; who had it loses it. */
   tag(source: string, target: string): StoredImage {
-    const { id } = this.resolve(source);
+    const { row, manifest } = this.#found(source);
     const reference = withDefaultTag(parseReference(target));
     if (reference.digest !== undefined) {
       throw new Fault("invalid", `"${target}" names a digest; a tag is given as name:tag`, {
         about: target,
       });
     }
-    this.#table.durably(() => this.#name(reference, id));
-    return this.get(id);
+    const dropped = this.#table.durably(() =>
+      this.#name(canonicalString(reference), row.id, manifest),
+    );
+    this.#collector.collectBlobs(dropped);
+    return this.get(row.id, manifest);
+  }
+
+  /** Names a manifest that is here by its digest in a repository, as after it was pushed there. */
+  nameByDigest(reference: Reference & { readonly digest: Digest }): void {
+    const { digest } = reference;
+    const row = this.#table.byManifest(digest);
+    if (!row) throw new Fault("not_found", `there is no manifest ${digest}`, { about: digest });
+    this.#table.durably(() => this.#name(nameOf(reference), row.id, digest));
   }
 
   /** Takes a name away; the image stays. */
   untag(name: string): StoredImage {
-    const reference = canonicalString(withDefaultTag(parseReference(name)));
+    const reference = nameOf(parseReference(name));
     const row = this.#table.named(reference);
     if (!row) throw new Fault("not_found", `there is no image "${name}"`, { about: name });
-    this.#table.durably(() => this.#table.unname(reference));
+    const dropped = this.#table.durably(() => {
+      this.#table.unname(reference);
+      return this.#table.trimManifests(row.image);
+    });
+    this.#collector.collectBlobs(dropped);
     return this.get(row.image);
   }
 
@@ -188,95 +189,86 @@ export class ImageStore {
    * Docker's `rmi`. By name: the name goes, and with the last one the image; a
    * container that uses it stops that unless forced. By id: all names go, which must
    * be of one repository unless forced. A running container stops it in any case.
+   * Works without the image's documents, so that what is damaged can be removed.
    */
   async remove(text: string, options: RemoveOptions): Promise<readonly ImageRemoval[]> {
-    const image = this.resolve(text);
-    const byName = !this.#isId(text, image.id);
-    return byName
-      ? await this.#removeName(image, text, options)
-      : await this.#removeId(image, options);
+    const { row } = this.#found(text);
+    const users = options.usersOf(row.id);
+    const names = this.#table.namesOf(row.id).map(({ reference }) => parseReference(reference));
+    const request = { id: row.id, text, names, users, force: options.force };
+    const { untag, deletes } = this.#isId(text, row.id) ? removeId(request) : removeName(request);
+
+    const removals: ImageRemoval[] = untag.map((each) => ({ untagged: familiarString(each) }));
+    if (deletes) return [...removals, ...(await this.#delete(row.id))];
+    const dropped = this.#table.durably(() => {
+      for (const each of untag) this.#table.unname(canonicalString(each));
+      return this.#table.trimManifests(row.id);
+    });
+    crashPoint("untag:recorded");
+    this.#collector.collectBlobs(dropped);
+    return removals;
   }
 
-  async #removeName(
-    image: StoredImage,
-    text: string,
-    { force, usersOf }: RemoveOptions,
-  ): Promise<readonly ImageRemoval[]> {
-    const reference = withDefaultTag(parseReference(text));
-    const users = usersOf(image.id);
-    const names = this.#table.namesOf(image.id);
-    const [user] = users;
-    if (user && !force && names.length <= 1) {
-      throw conflict(
-        `unable to remove repository reference "${text}" (must force) - container ${shortId(user.id)} is using its referenced image ${shortId(image.id)}`,
-        text,
-      );
-    }
-    this.#table.durably(() => this.#table.unname(canonicalString(reference)));
-    const removals: ImageRemoval[] = [{ untagged: familiarString(reference) }];
-    const isLast = this.#table.namesOf(image.id).length === 0;
-    if (!isLast || users.some(({ running }) => running)) return removals;
-    return [...removals, ...(await this.#delete(image))];
+  /** Reads what the list shows of images that were stored by an older version. */
+  describeAll(): void {
+    const unread = this.#table.all().filter(({ created }) => created === null);
+    if (unread.length === 0) return;
+    const read = unread.flatMap(({ id }) => {
+      try {
+        return [{ id, config: this.readConfig(id) }];
+      } catch {
+        // What cannot be read is for `fsck` to tell; it must not keep the engine from starting.
+        return [];
+      }
+    });
+    this.#table.durably(() => {
+      for (const { id, config } of read) {
+        this.#table.describe(id, createdOf(config), JSON.stringify(labelsOf(config)));
+      }
+    });
   }
 
-  async #removeId(
-    image: StoredImage,
-    { force, usersOf }: RemoveOptions,
-  ): Promise<readonly ImageRemoval[]> {
-    const users = usersOf(image.id);
-    const shown = shortId(image.id);
-    const running = users.find((user) => user.running);
-    if (running) {
-      throw conflict(
-        `unable to delete ${shown} (cannot be forced) - image is being used by running container ${shortId(running.id)}`,
-        image.id,
-      );
-    }
-    const repositories = new Set(image.tags.map((tag) => familiarName(parseReference(tag))));
-    if (!force && image.tags.length > 1) {
-      const where =
-        repositories.size > 1 ? "multiple repositories" : "one repository by several tags";
-      throw conflict(
-        `unable to delete ${shown} (must be forced) - image is referenced in ${where}`,
-        image.id,
-      );
-    }
-    const [user] = users;
-    if (user && !force) {
-      throw conflict(
-        `unable to delete ${shown} (must be forced) - image is being used by stopped container ${shortId(user.id)}`,
-        image.id,
-      );
-    }
-    const untagged = image.tags.map((tag) => ({ untagged: tag }));
-    return [...untagged, ...(await this.#delete(image))];
-  }
-
-  /** The rows first: what a crash leaves on the disk then is collected at the next start. */
-  async #delete(image: StoredImage): Promise<readonly ImageRemoval[]> {
-    const blobs = this.#table.blobsOf(image.id);
-    this.#table.durably(() => this.#table.delete(image.id));
-    this.#documents.delete(image.id);
+  /** With all its names. The rows first: what a crash leaves on the disk then is collected at the next start. */
+  async #delete(id: Digest): Promise<readonly ImageRemoval[]> {
+    const { blobs, layers } = this.#table.durably(() => {
+      const needs = { blobs: this.#table.blobsOf(id), layers: this.#table.layersOf(id) };
+      for (const manifest of this.#table.manifestsOf(id)) this.#documents.delete(manifest);
+      this.#table.delete(id);
+      return needs;
+    });
+    crashPoint("delete:rows-deleted");
     this.#collector.collectBlobs(blobs);
-    const chains = image.layers.map(({ chainId }) => chainId).toReversed();
-    const removed = await this.#collector.collectLayers(chains);
-    return [{ deleted: image.id }, ...removed.map((deleted) => ({ deleted }))];
+    crashPoint("delete:blobs-deleted");
+    const removed = await this.#collector.collectLayers(layers);
+    return [{ deleted: id }, ...removed.map((deleted) => ({ deleted }))];
   }
 
-  #name(reference: Reference, id: Digest): void {
-    this.#table.name(canonicalString(withDefaultTag(reference)), id, this.#clock.now());
+  /** In a transaction; gives the blobs that nobody names any more. */
+  #name(reference: string, image: Digest, manifest: Digest): Digest[] {
+    const before = this.#table.name({ reference, image, manifest, tagged: this.#clock.now() });
+    return before ? this.#table.trimManifests(before.image) : [];
   }
 
-  #rowOf(text: string): ImageRow | undefined {
+  #found(text: string): { readonly row: ImageRow; readonly manifest: Digest } {
     const hex = /^(?:sha256:)?([0-9a-f]{1,64})$/.exec(text)?.[1];
-    if (hex?.length === 64) {
+    const named = hex?.length === 64 || text.startsWith("sha256:") ? undefined : this.#named(text);
+    if (named) return named;
+    const row = hex === undefined ? undefined : this.#rowByHex(hex, text);
+    if (row) {
+      const isManifest = hex?.length === 64 && row.id !== `sha256:${hex}`;
+      return { row, manifest: isManifest ? (`sha256:${hex}` as Digest) : row.manifest };
+    }
+    throw new Fault(
+      "not_found",
+      `there is no image "${text}" here; pull, load, import or make it first`,
+      { about: text },
+    );
+  }
+
+  #rowByHex(hex: string, text: string): ImageRow | undefined {
+    if (hex.length === 64) {
       return this.#table.get(`sha256:${hex}`) ?? this.#table.byManifest(`sha256:${hex}`);
     }
-    if (!text.startsWith("sha256:")) {
-      const row = this.#rowNamed(withDefaultTag(parseReference(text)));
-      if (row) return row;
-    }
-    if (hex === undefined) return undefined;
     const [row, second] = this.#table.byPrefix(hex);
     if (row && second) {
       throw new Fault(
@@ -288,76 +280,53 @@ export class ImageStore {
     return row;
   }
 
-  #rowNamed(reference: Reference): ImageRow | undefined {
-    const named = this.#table.named(canonicalString(reference));
-    if (named) return this.#table.get(named.image);
-    if (reference.digest === undefined) return undefined;
-    const row = this.#table.byManifest(reference.digest);
+  #named(text: string): { readonly row: ImageRow; readonly manifest: Digest } | undefined {
+    const reference = withDefaultTag(parseReference(text));
+    const named = this.#table.named(nameOf(reference));
+    if (named) {
+      const row = this.#table.get(named.image);
+      return row && { row, manifest: named.manifest };
+    }
+    const { digest } = reference;
+    const row = digest && this.#table.byManifest(digest);
+    if (!row) return undefined;
     const repository = familiarName(reference);
-    const isOfIt =
-      row && this.#stored(row).tags.some((tag) => familiarName(parseReference(tag)) === repository);
-    return isOfIt ? row : undefined;
+    const isOfIt = this.#table
+      .namesOf(row.id)
+      .some((name) => familiarName(parseReference(name.reference)) === repository);
+    return isOfIt ? { row, manifest: digest } : undefined;
   }
 
   #isId(text: string, id: Digest): boolean {
     const hex = text.replace(/^sha256:/, "");
-    if (!/^[0-9a-f]+$/.test(hex) || !id.startsWith(`sha256:${hex}`)) return false;
-    return (
-      text.startsWith("sha256:") ||
-      hex.length === 64 ||
-      !this.#rowNamed(withDefaultTag(parseReference(text)))
-    );
+    if (!/^[0-9a-f]+$/.test(hex)) return false;
+    if (text.startsWith("sha256:") || hex.length === 64) return true;
+    return id.startsWith(`sha256:${hex}`) && !this.#named(text);
   }
 
-  #stored(row: ImageRow): StoredImage {
-    const { manifest, manifestSize, config } = this.#read(row);
-    const names = this.#table.namesOf(row.id);
-    const references = names.map((name) => parseReference(name.reference));
-    const chains = chainIds(config.rootfs.diff_ids);
-    const chainId = chains.at(-1);
-    const lastTagged = names.reduce(
-      (last, { tagged }) => (BigInt(tagged) > last ? BigInt(tagged) : last),
-      0n,
-    );
-    return {
-      id: row.id,
-      digest: row.manifest,
-      manifest,
-      manifestSize,
-      config,
-      tags: references.filter(({ tag }) => tag !== undefined).map(familiarString),
-      digests: references.filter(({ digest }) => digest !== undefined).map(familiarString),
-      ...(chainId !== undefined && { chainId }),
-      layers: chains.map((chain, index) => ({
-        diffId: config.rootfs.diff_ids[index] as DiffId,
-        chainId: chain,
-        blob: manifest.layers[index] as Descriptor,
-        size: this.#snapshots.stat(chain)?.size ?? 0,
-      })),
-      size: row.size,
-      created: createdOf(config),
-      storedAt: BigInt(row.stored),
-      ...(lastTagged > 0n && { lastTagged }),
-    };
+  #stored(row: ImageRow, manifest = row.manifest): StoredImage {
+    const listed = { ...listedImage(row, this.#table.namesOf(row.id)), digest: manifest };
+    return storedImage(listed, this.#read(row.id, manifest), this.#snapshots);
   }
 
-  #read(row: ImageRow): Documents {
-    let documents = this.#documents.get(row.id);
+  #read(id: Digest, digest: Digest): Documents {
+    let documents = this.#documents.get(digest);
     if (!documents) {
-      const bytes = this.#blobs.readDocument(row.manifest);
-      const manifest = parseManifest(bytes, `manifest ${row.manifest}`);
-      documents = { manifest, manifestSize: bytes.length, config: this.readConfig(row.id) };
-      this.#documents.set(row.id, documents);
+      const bytes = this.#blobs.readDocument(digest);
+      const manifest = parseManifest(bytes, `manifest ${digest}`);
+      documents = { manifest, manifestSize: bytes.length, config: this.readConfig(id) };
     }
+    this.#documents.delete(digest);
+    this.#documents.set(digest, documents);
+    const [oldest] = this.#documents.keys();
+    if (oldest && this.#documents.size > maxDocuments) this.#documents.delete(oldest);
     return documents;
   }
 }
 
-function createdOf({ created }: ImageConfig): number {
-  const time = created === undefined ? Number.NaN : Date.parse(created);
-  return Number.isNaN(time) || time < 0 ? 0 : Math.floor(time / 1000);
-}
-
-function conflict(message: string, about: string): Fault {
-  return new Fault("conflict", message, { about });
+/** As the table has it. A tag beside a digest says nothing. */
+function nameOf(reference: Reference): string {
+  const { domain, path, digest } = reference;
+  if (digest !== undefined) return canonicalString({ domain, path, digest });
+  return canonicalString(withDefaultTag(reference));
 }

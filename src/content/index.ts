@@ -10,14 +10,12 @@
  */
 
 export { Content, type ContentOptions, openContent } from "./content.ts";
+export { contentCrashPoints } from "./crash-point.ts";
 export type { ImportOptions, TreeOptions, UpperOptions } from "./create-image.ts";
-export type {
-  ImageRemoval,
-  ImageStore,
-  ImageUser,
-  RemoveOptions,
-  StoredImage,
-  StoredLayer,
-} from "./image-store.ts";
+export type { ImageRemoval, ImageUser, RemoveOptions } from "./image-removal.ts";
+export type { ImageStore } from "./image-store.ts";
+export type { BlobSource, LayerPhase, LayerProgress } from "./layer-receiver.ts";
 export type { Lease } from "./lease.ts";
 export type { LoadedImage, LoadOptions } from "./load.ts";
+export type { PullOptions } from "./pull.ts";
+export type { ListedImage, StoredImage, StoredLayer } from "./stored-image.ts";

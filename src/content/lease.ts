@@ -2,7 +2,9 @@ import { faultOf, type Log } from "#base";
 import type { ChainId, Digest } from "#image";
 import type { Snapshotter } from "#snapshot";
 import type { BlobStore } from "./blob-store.ts";
+import { crashPoint } from "./crash-point.ts";
 import type { ImageTable } from "./image-table.ts";
+import type { SourceTable } from "./source-table.ts";
 
 /**
  * Holds blobs and layers that no image needs yet, while one is being made. Take it
@@ -19,6 +21,7 @@ export class Collector {
   readonly #blobs: BlobStore;
   readonly #images: ImageTable;
   readonly #snapshots: Snapshotter;
+  readonly #sources: SourceTable;
   readonly #log: Log;
   readonly #held = new Map<string, number>();
 
@@ -26,17 +29,19 @@ export class Collector {
     readonly blobs: BlobStore;
     readonly images: ImageTable;
     readonly snapshots: Snapshotter;
+    readonly sources: SourceTable;
     readonly log: Log;
   }) {
     this.#blobs = parts.blobs;
     this.#images = parts.images;
     this.#snapshots = parts.snapshots;
+    this.#sources = parts.sources;
     this.#log = parts.log;
   }
 
   lease(): Lease {
     const blobs = new Set<Digest>();
-    const layers: ChainId[] = [];
+    const layers = new Set<ChainId>();
     return {
       holdBlob: (digest) => {
         if (blobs.has(digest)) return;
@@ -44,38 +49,69 @@ export class Collector {
         this.#hold(blobKey(digest), 1);
       },
       holdLayer: (chain) => {
-        layers.push(chain);
+        if (layers.has(chain)) return;
+        layers.add(chain);
         this.#hold(layerKey(chain), 1);
       },
       [Symbol.asyncDispose]: async () => {
         for (const digest of blobs) this.#hold(blobKey(digest), -1);
         for (const chain of layers) this.#hold(layerKey(chain), -1);
-        this.collectBlobs([...blobs]);
-        await this.collectLayers(layers.toReversed());
+        const [ownBlobs, ownLayers] = [[...blobs], [...layers]];
         blobs.clear();
-        layers.length = 0;
+        layers.clear();
+        this.collectBlobs(ownBlobs);
+        await this.collectLayers(ownLayers);
       },
     };
+  }
+
+  isHeld(what: { readonly blob: Digest } | { readonly layer: ChainId }): boolean {
+    return this.#held.has("blob" in what ? blobKey(what.blob) : layerKey(what.layer));
   }
 
   /** Removes those of the blobs that nothing needs; gives the bytes set free. */
   collectBlobs(digests: readonly Digest[]): number {
     let bytes = 0;
+    const removed: Digest[] = [];
     for (const digest of digests) {
+      // Between this look and the removal nobody else runs.
       if (this.#held.has(blobKey(digest)) || this.#images.needsBlob(digest)) continue;
       if (!this.#blobs.has(digest)) continue;
       bytes += this.#blobs.size(digest);
       this.#blobs.delete(digest);
+      removed.push(digest);
+      crashPoint("gc:blob-deleted");
     }
+    this.#sources.forget(removed);
     return bytes;
   }
 
-  /** Removes those of the layers, uppermost first, that nothing needs and nothing is built upon; gives them. */
+  /** Removes those of the layers that nothing needs and nothing is built upon; gives them. */
   async collectLayers(chains: readonly ChainId[]): Promise<ChainId[]> {
-    const removed: ChainId[] = [];
+    const parents = new Map<ChainId, ChainId | undefined>();
     for (const chain of chains) {
+      const info = this.#snapshots.stat(chain);
+      if (info?.kind === "committed") parents.set(chain, info.parent);
+    }
+    return await this.#collectLayers(parents);
+  }
+
+  async collectAll(): Promise<void> {
+    const needed = new Set(this.#images.blobNeeds().map(({ digest }) => digest));
+    this.collectBlobs(this.#blobs.list().filter((digest) => !needed.has(digest)));
+    const layers = new Set(this.#images.layerNeeds().map(({ chain }) => chain));
+    const orphans = new Map<ChainId, ChainId | undefined>();
+    for (const { name, kind, parent } of this.#snapshots.list()) {
+      const chain = name as ChainId;
+      if (kind === "committed" && !layers.has(chain)) orphans.set(chain, parent);
+    }
+    await this.#collectLayers(orphans);
+  }
+
+  async #collectLayers(parents: ReadonlyMap<ChainId, ChainId | undefined>): Promise<ChainId[]> {
+    const removed: ChainId[] = [];
+    for (const chain of childrenFirst(parents)) {
       if (this.#held.has(layerKey(chain)) || this.#images.needsLayer(chain)) continue;
-      if (this.#snapshots.stat(chain)?.kind !== "committed") continue;
       try {
         await this.#snapshots.remove(chain);
         removed.push(chain);
@@ -83,15 +119,9 @@ export class Collector {
         // A container stands on it; its removal lets `collectAll` take the layer.
         this.#log.debug("a layer stays", { chain, error: faultOf(error).message });
       }
+      crashPoint("gc:layer-deleted");
     }
     return removed;
-  }
-
-  async collectAll(): Promise<void> {
-    this.collectBlobs(this.#blobs.list());
-    const committed = this.#snapshots.list().filter(({ kind }) => kind === "committed");
-    // A child is always newer than what it is built upon.
-    await this.collectLayers(committed.map(({ name }) => name as ChainId).toReversed());
   }
 
   #hold(key: string, by: number): void {
@@ -103,3 +133,18 @@ export class Collector {
 
 const blobKey = (digest: Digest) => `blob ${digest}`;
 const layerKey = (chain: ChainId) => `layer ${chain}`;
+
+/** Each before what it is built upon. */
+function childrenFirst(parents: ReadonlyMap<ChainId, ChainId | undefined>): ChainId[] {
+  const depths = new Map<ChainId, number>();
+  const depth = (chain: ChainId): number => {
+    const path: ChainId[] = [];
+    let at: ChainId | undefined = chain;
+    for (; at !== undefined && parents.has(at) && !depths.has(at); at = parents.get(at))
+      path.push(at);
+    let height = at === undefined ? 0 : (depths.get(at) ?? 0);
+    for (const each of path.reverse()) depths.set(each, ++height);
+    return depths.get(chain) ?? 0;
+  };
+  return [...parents.keys()].sort((a, b) => depth(b) - depth(a));
+}

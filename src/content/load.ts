@@ -3,6 +3,7 @@ import {
   type Descriptor,
   type Digest,
   familiarString,
+  type ImageConfig,
   type Platform,
   parseManifest,
   sha256,
@@ -11,16 +12,20 @@ import { explodeArchive } from "#layer";
 import { ArchiveFiles } from "./archive-files.ts";
 import { type ArchivedImage, readArchiveIndex } from "./archive-index.ts";
 import type { BlobStore } from "./blob-store.ts";
-import type { ImageStore, StoredImage } from "./image-store.ts";
+import type { ImageStore } from "./image-store.ts";
+import type { LayerProgress } from "./layer-receiver.ts";
+import type { LayerStore } from "./layer-store.ts";
 import type { Collector, Lease } from "./lease.ts";
-import type { Unpacker } from "./unpack.ts";
+import type { SourceTable } from "./source-table.ts";
+import type { StoredImage } from "./stored-image.ts";
 
-/** What load and make share. */
+/** What pull, load and make share. */
 export interface ContentParts {
   readonly blobs: BlobStore;
   readonly images: ImageStore;
+  readonly sources: SourceTable;
   readonly collector: Collector;
-  readonly unpacker: Unpacker;
+  readonly layers: LayerStore;
 }
 
 export interface LoadOptions {
@@ -83,10 +88,17 @@ export async function storeImage(
   const manifest = parseManifest(image.manifestBytes);
   lease.holdBlob(sha256(image.manifestBytes));
   const digest = await parts.blobs.put(image.manifestBytes);
-  const config = parts.images.readConfig(manifest.config.digest);
-  const report = (layer: Descriptor, bytes: number) =>
-    onProgress?.(layer.digest, bytes, layer.size);
-  const size = await parts.unpacker.unpack({ manifest, config, lease, signal, onProgress: report });
+  const config = requireLinux(parts.images.readConfig(manifest.config.digest));
+  const onLayer = (layer: Descriptor, { phase, current = 0 }: LayerProgress) => {
+    if (phase === "extracting") onProgress?.(layer.digest, current, layer.size);
+  };
+  const size = await parts.layers.ensure({ manifest, config, lease, signal, onLayer });
   await parts.blobs.sync();
-  return parts.images.put({ digest, manifest, size }, image.references);
+  return parts.images.put({ digest, manifest, size }, image.references).image;
+}
+
+/** The layers of an image for another system could not even be looked into. */
+export function requireLinux(config: ImageConfig): ImageConfig {
+  if (config.os === "linux") return config;
+  throw new Fault("unsupported", `the image is for ${config.os}; only linux images can be used`);
 }

@@ -9,7 +9,7 @@ import {
 } from "#image";
 import { type TarHeader, TarWriter } from "#tar";
 import type { BlobStore } from "./blob-store.ts";
-import type { StoredImage } from "./image-store.ts";
+import type { StoredImage } from "./stored-image.ts";
 
 /** An image with the names it shall have in the archive. */
 export interface SavedImage {

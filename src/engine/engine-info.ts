@@ -17,7 +17,7 @@ export async function engineInfo(parts: EngineParts): Promise<EngineInfo> {
       paused: count("paused"),
       stopped: count("created", "exited", "dead"),
     },
-    images: parts.content.images.list().length,
+    images: parts.content.images.count(),
     kernelVersion: release(),
     operatingSystem: system.PRETTY_NAME ?? "Linux",
     osVersion: system.VERSION_ID ?? "",

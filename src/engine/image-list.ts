@@ -1,5 +1,5 @@
 import { isFault } from "#base";
-import type { StoredImage } from "#content";
+import type { ListedImage } from "#content";
 import type { Digest } from "#image";
 import type { Filters, ImageDeletion, Images } from "./contract.ts";
 import { booleanFilter, checkFilterKeys, matchesLabels, untilFilter } from "./filters.ts";
@@ -8,7 +8,7 @@ import type { EngineParts } from "./parts.ts";
 const known = ["dangling", "label", "before", "since", "until", "reference"];
 
 /** Images as `docker images` chooses them, the newest first. */
-export function listImages(parts: EngineParts, filters: Filters): readonly StoredImage[] {
+export function listImages(parts: EngineParts, filters: Filters): readonly ListedImage[] {
   checkFilterKeys(filters, known);
   const dangling = booleanFilter(filters, "dangling");
   const until = untilFilter(filters, parts.clock.now());
@@ -22,7 +22,7 @@ export function listImages(parts: EngineParts, filters: Filters): readonly Store
     .filter(
       (image) =>
         (dangling === undefined || dangling === isDangling(image)) &&
-        matchesLabels(image.config.config?.Labels ?? {}, filters.label ?? []) &&
+        matchesLabels(image.labels, filters.label ?? []) &&
         image.created < before &&
         image.created > since &&
         (until === undefined || BigInt(image.created) * 1_000_000_000n < until),
@@ -36,7 +36,7 @@ export function listImages(parts: EngineParts, filters: Filters): readonly Store
     .toSorted((a, b) => b.created - a.created);
 }
 
-function isDangling(image: StoredImage): boolean {
+function isDangling(image: ListedImage): boolean {
   return image.tags.length === 0;
 }
 
@@ -64,7 +64,7 @@ export async function pruneImages(
   const deleted: ImageDeletion[] = [];
   let bytes = 0;
   for (const image of parts.content.images.list()) {
-    const labels = image.config.config?.Labels ?? {};
+    const { labels } = image;
     const isMeant =
       !used.has(image.id) &&
       (all || isDangling(image)) &&

@@ -59,7 +59,7 @@ async function removeStopped(parts: EngineParts, id: ContainerId): Promise<void>
   publishContainer(parts, record, "destroy");
   // Without the error of a failed start: its caller has it already, and clients would show it twice.
   parts.waits.removed(id, { exitCode: record.state.exitCode });
-  if (!parts.content.images.find(record.imageId)) {
+  if (!parts.content.images.has(record.imageId)) {
     void parts.background.run("collecting the layers of an image that is gone", () =>
       parts.content.collect(),
     );

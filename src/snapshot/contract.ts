@@ -109,6 +109,36 @@ export function snapshotterContract(
       expect(await faultCode(snapshots.mounts(top))).toBe("conflict");
     });
 
+    test("what was prepared over nothing finds its place when it is committed", async () => {
+      const { snapshots } = await opened();
+      await snapshots.prepare("top", undefined);
+      await snapshots.prepare("base", undefined);
+      writeFileSync(join(snapshots.directory("base"), "file"), "1");
+      const place = { size: 2, parent: chain("base") };
+      expect(await faultCode(snapshots.commit(chain("top"), "top", place))).toBe("not_found");
+      await snapshots.commit(chain("base"), "base", { size: 1 });
+      await snapshots.commit(chain("top"), "top", place);
+      expect(snapshots.stat(chain("top"))?.parent).toBe(chain("base"));
+      expect((await snapshots.lookup(chain("top"), "file"))?.toString()).toBe("1");
+      expect(await faultCode(snapshots.remove(chain("base")))).toBe("conflict");
+    });
+
+    test("a layer that was lost gets new files, under what is built on it", async () => {
+      const { snapshots } = await opened();
+      const base = await commitLayer(snapshots, "base", undefined, { file: "1" });
+      const top = await commitLayer(snapshots, "top", "base", {});
+      for (const isThere of [true, false]) {
+        if (!isThere) rmSync(snapshots.directory(base), { recursive: true });
+        await snapshots.prepare("again", undefined);
+        writeFileSync(join(snapshots.directory("again"), "file"), `new ${isThere}`);
+        await snapshots.replace(base, "again");
+        expect((await snapshots.lookup(top, "file"))?.toString()).toBe(`new ${isThere}`);
+        expect(await snapshots.activeKeys()).toEqual([]);
+      }
+      expect(await faultCode(snapshots.replace(base, "none"))).toBe("not_found");
+      expect(await faultCode(snapshots.replace(base, top))).toBe("conflict");
+    });
+
     test("a name that is taken leaves the key to its owner", async () => {
       const { snapshots } = await opened();
       const base = await commitLayer(snapshots, "base", undefined, {});

@@ -99,16 +99,31 @@ export class OverlaySnapshotter implements Snapshotter {
     return [{ type: "overlay", source: "overlay", options }];
   }
 
-  async commit(name: ChainId, key: string, content: { readonly size: number }): Promise<void> {
-    const row = this.#table.get(key);
-    if (row.kind !== "active") {
-      throw new Fault(
-        "conflict",
-        `snapshot ${key} is ${row.kind}; only an active one can be committed`,
-      );
+  async commit(
+    name: ChainId,
+    key: string,
+    { size, parent }: { readonly size: number; readonly parent?: ChainId | undefined },
+  ): Promise<void> {
+    const { id, parent: before } = this.#active(key);
+    const stands = parent === undefined ? before : this.#parentId(parent);
+    this.#table.commit({ id, name, parent: stands, size });
+    rmSync(join(this.#path(id), "work"), { recursive: true, force: true });
+    this.#sync(id);
+  }
+
+  async replace(name: ChainId, key: string): Promise<void> {
+    const row = this.#table.get(name);
+    const from = this.#active(key);
+    if (row.kind !== "committed") {
+      throw new Fault("conflict", `snapshot ${name} is ${row.kind}; only a layer can be replaced`);
     }
-    this.#table.commit(row.id, name, content.size);
+    // Until it has reached the disk again, a power cut drops it, to be unpacked once more.
+    this.#table.markSynced(row.id, 0);
+    if (existsSync(this.#path(row.id))) this.#trash.take(this.#path(row.id));
+    renameSync(this.#path(from.id), this.#path(row.id));
+    this.#table.delete(from);
     rmSync(join(this.#path(row.id), "work"), { recursive: true, force: true });
+    this.#rootAttributes.delete(row.id);
     this.#sync(row.id);
   }
 
@@ -195,6 +210,15 @@ export class OverlaySnapshotter implements Snapshotter {
   async drain(): Promise<void> {
     await this.#syncing;
     await this.#trash.drain();
+  }
+
+  #active(key: string): SnapshotRow {
+    const row = this.#table.get(key);
+    if (row.kind === "active") return row;
+    throw new Fault(
+      "conflict",
+      `snapshot ${key} is ${row.kind}; only an active one can be committed`,
+    );
   }
 
   #path(id: number): string {

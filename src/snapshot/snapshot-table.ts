@@ -67,19 +67,20 @@ export class SnapshotTable {
   }
 
   /** Active to committed, in one statement. */
-  commit(id: number, name: string, size: number): void {
+  commit(row: Pick<SnapshotRow, "id" | "name" | "parent" | "size">): void {
+    const { id, name, parent, size } = row;
     try {
       this.#state.run(
-        "UPDATE snapshot SET name = ?, kind = 'committed', size = ?, synced = 0 WHERE id = ?",
-        ...[name, size, id],
+        "UPDATE snapshot SET name = ?, kind = 'committed', parent = ?, size = ?, synced = 0 WHERE id = ?",
+        ...[name, parent, size, id],
       );
     } catch (error) {
       throw isFault(error, "exists") ? taken(name, error) : error;
     }
   }
 
-  markSynced(id: number): void {
-    this.#state.run("UPDATE snapshot SET synced = 1 WHERE id = ?", id);
+  markSynced(id: number, synced = 1): void {
+    this.#state.run("UPDATE snapshot SET synced = ? WHERE id = ?", synced, id);
   }
 
   /** Fails with `conflict` while there are children. */

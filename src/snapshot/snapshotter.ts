@@ -24,9 +24,10 @@ export interface SnapshotInfo {
  * Legal steps: `prepare` -> write -> `commit` (the key is gone, the name is there), or
  * `prepare`/`view` -> use -> `remove`. A layer is unpacked by
  *
- *     await snapshots.prepare(key, parent);
- *     await applyLayer({ source, target: snapshots.directory(key), lowers: ... });
- *     await snapshots.commit(chainId, key, { size });
+ *     await snapshots.prepare(key, undefined);
+ *     const { implied, size } = await receiveLayer({ source, target: snapshots.directory(key) });
+ *     await settleImplied({ target: snapshots.directory(key), implied, lowers: snapshots.layers(parent) });
+ *     await snapshots.commit(chainId, key, { size, parent });
  *
  * Keys and names share one space; a taken one is `exists`, a missing one
  * `not_found`, a committed snapshot with children cannot be removed (`conflict`).
@@ -43,8 +44,21 @@ export interface Snapshotter {
   view(key: string, parent: ChainId | undefined): Promise<void>;
   /** What to mount, the same each time; nothing is mounted by this. */
   mounts(key: string): Promise<readonly Mount[]>;
-  /** Turns an active snapshot, no longer mounted or written to, into a committed one. */
-  commit(name: ChainId, key: string, content: { readonly size: number }): Promise<void>;
+  /**
+   * Turns an active snapshot, no longer mounted or written to, into a committed one. With
+   * `parent` it stands over that one from now on: what was prepared over nothing, so that
+   * the layers of an image could be unpacked side by side, finds its place.
+   */
+  commit(
+    name: ChainId,
+    key: string,
+    content: { readonly size: number; readonly parent?: ChainId | undefined },
+  ): Promise<void>;
+  /**
+   * Gives a committed snapshot the files of an active one, which is gone then: for one
+   * whose own were lost or damaged. What is built on it stays, mounts keep what they had.
+   */
+  replace(name: ChainId, key: string): Promise<void>;
   /** Makes a directory on the same file system a committed snapshot by renaming it; `invalid` (EXDEV) elsewhere. */
   adopt(
     name: ChainId,

@@ -1,0 +1,198 @@
+import { Fault, isFault, KeyedLock } from "#base";
+import {
+  type ChainId,
+  chainIds,
+  type Descriptor,
+  type DiffId,
+  type ImageConfig,
+  type Manifest,
+  requireDigest,
+} from "#image";
+import { settleImplied } from "#layer";
+import type { Snapshotter } from "#snapshot";
+import type { BlobStore } from "./blob-store.ts";
+import { crashPoint } from "./crash-point.ts";
+import { Joined } from "./joined.ts";
+import type { BlobSource, Draft, LayerProgress, LayerReceiver } from "./layer-receiver.ts";
+import type { Lease } from "./lease.ts";
+
+export interface LayersOptions {
+  readonly manifest: Manifest;
+  readonly config: ImageConfig;
+  readonly lease: Lease;
+  /** For layers whose blobs are not here. */
+  readonly source?: BlobSource | undefined;
+  readonly onLayer?: ((layer: Descriptor, progress: LayerProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One layer of an image, with its place. */
+interface Step {
+  readonly chain: ChainId;
+  readonly parent: ChainId | undefined;
+  readonly layer: Descriptor;
+  readonly diffId: DiffId;
+}
+
+interface Run {
+  readonly source: BlobSource | undefined;
+  readonly report: (progress: LayerProgress) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Layers as snapshots, each stack of layers once for all images that share it. */
+export class LayerStore {
+  readonly #blobs: BlobStore;
+  readonly #snapshots: Snapshotter;
+  readonly #receiver: LayerReceiver;
+  readonly #drafts = new Joined<ChainId, Draft, LayerProgress>();
+  readonly #locks = new KeyedLock();
+
+  constructor(parts: {
+    readonly blobs: BlobStore;
+    readonly snapshots: Snapshotter;
+    readonly receiver: LayerReceiver;
+  }) {
+    this.#blobs = parts.blobs;
+    this.#snapshots = parts.snapshots;
+    this.#receiver = parts.receiver;
+  }
+
+  /**
+   * Sees to it that all layers of an image are here, as blobs and unpacked. They come
+   * and are unpacked side by side, and take their places from the lowest up. When one
+   * fails the others stop. Gives the bytes of the files of all.
+   */
+  async ensure(options: LayersOptions): Promise<number> {
+    const { lease, source, onLayer } = options;
+    const steps = stepsOf(options.manifest, options.config);
+    for (const { chain, layer } of steps) {
+      lease.holdLayer(chain);
+      lease.holdBlob(layer.digest);
+    }
+    const stop = new AbortController();
+    const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+    let below = Promise.resolve();
+    const work = steps.map((step) => {
+      const report = (progress: LayerProgress) => onLayer?.(step.layer, progress);
+      below = this.#ensureLayer(step, below, { source, report, signal });
+      return below;
+    });
+    try {
+      await Promise.all(work);
+    } catch (error) {
+      stop.abort();
+      await Promise.allSettled(work);
+      throw error;
+    }
+    return steps.reduce((sum, { chain }) => sum + (this.#snapshots.stat(chain)?.size ?? 0), 0);
+  }
+
+  /** Unpacks a file whose diff id is not known yet as a stack of one. */
+  async unpackFirst(
+    file: { readonly path: string; readonly size: number },
+    options: Pick<LayersOptions, "lease" | "signal"> & {
+      readonly onProgress?: (bytes: number) => void;
+    },
+  ): Promise<{ readonly diffId: DiffId; readonly size: number }> {
+    const { lease, onProgress, signal = new AbortController().signal } = options;
+    const report = ({ current }: LayerProgress) => onProgress?.(current ?? 0);
+    await using draft = await this.#receiver.unpackFile(file.path, file.size, { report, signal });
+    const chain = draft.diffId as unknown as ChainId;
+    lease.holdLayer(chain);
+    await this.#locks.run(chain, () => this.#commit({ chain, parent: undefined }, draft));
+    return { diffId: draft.diffId, size: draft.size };
+  }
+
+  /** Unpacks a layer whose files were lost or damaged once more, in its old place. */
+  async restore(step: Step, signal: AbortSignal): Promise<void> {
+    const run = { report: () => undefined, signal };
+    await using draft = await this.#receiver.receive(step.layer, run);
+    requireDigest(`the content of layer ${step.layer.digest}`, step.diffId, draft.diffId);
+    await this.#locks.run(step.chain, async () => {
+      if (!this.#snapshots.stat(step.chain)) return await this.#commit(step, draft);
+      await this.#settle(step, draft);
+      await this.#snapshots.replace(step.chain, draft.key);
+    });
+  }
+
+  async #ensureLayer(step: Step, below: Promise<void>, run: Run): Promise<void> {
+    const { chain, layer } = step;
+    if (this.#snapshots.stat(chain)) {
+      if (this.#blobs.has(layer.digest)) run.report({ phase: "exists" });
+      else await this.#fetchBlob(layer, run);
+      return await below;
+    }
+    run.report({ phase: "waiting" });
+    const { source, report, signal } = run;
+    await this.#drafts.share(
+      chain,
+      {
+        start: (stop, tell) => this.#receive(step, { source, report: tell, signal: stop }),
+        onReport: report,
+        signal,
+      },
+      async (draft) => {
+        await below;
+        report({ phase: "extracting", current: layer.size, total: layer.size });
+        await this.#locks.run(chain, () => this.#commit(step, draft));
+      },
+    );
+    // Another image may have brought the layer in, from another blob.
+    if (!this.#blobs.has(layer.digest)) await this.#receiver.fetch(layer, run);
+    report({ phase: "complete" });
+  }
+
+  async #fetchBlob(layer: Descriptor, run: Run): Promise<void> {
+    run.report({ phase: "waiting" });
+    await this.#receiver.fetch(layer, run);
+    run.report({ phase: "complete" });
+  }
+
+  async #receive({ layer, diffId }: Step, run: Run): Promise<Draft> {
+    const draft = await this.#receiver.receive(layer, run);
+    try {
+      requireDigest(`the content of layer ${layer.digest}`, diffId, draft.diffId);
+    } catch (error) {
+      await draft[Symbol.asyncDispose]();
+      throw error;
+    }
+    return draft;
+  }
+
+  async #commit(step: Pick<Step, "chain" | "parent">, draft: Draft): Promise<void> {
+    const { chain, parent } = step;
+    if (this.#snapshots.stat(chain)) return;
+    await this.#settle(step, draft);
+    crashPoint("unpack:settled");
+    try {
+      await this.#snapshots.commit(chain, draft.key, { size: draft.size, parent });
+    } catch (error) {
+      if (!isFault(error, "exists")) throw error;
+    }
+    crashPoint("unpack:committed");
+  }
+
+  async #settle({ parent }: Pick<Step, "parent">, draft: Draft): Promise<void> {
+    const lowers = parent === undefined ? [] : this.#snapshots.layers(parent);
+    await settleImplied({ target: draft.directory, implied: draft.implied, lowers });
+  }
+}
+
+/** Lowest first. `invalid` when manifest and configuration do not tell of the same layers. */
+export function stepsOf(manifest: Manifest, config: ImageConfig): Step[] {
+  const diffIds = config.rootfs.diff_ids;
+  if (manifest.layers.length !== diffIds.length) {
+    throw new Fault(
+      "invalid",
+      `the image's manifest has ${manifest.layers.length} layers, its configuration ${diffIds.length}`,
+    );
+  }
+  const chains = chainIds(diffIds);
+  return chains.map((chain, index) => ({
+    chain,
+    parent: chains[index - 1],
+    layer: manifest.layers[index] as Descriptor,
+    diffId: diffIds[index] as DiffId,
+  }));
+}

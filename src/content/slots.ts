@@ -1,0 +1,41 @@
+import { Fault } from "#base";
+
+/** A number of places that are given out first come, first served. */
+export class Slots {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /** Waits for a place; `using` gives it back. `canceled` when the signal fires before there is one. */
+  async take(signal: AbortSignal): Promise<Disposable> {
+    if (signal.aborted) throw new Fault("canceled", "canceled");
+    if (this.#free > 0) this.#free--;
+    else await this.#turn(signal);
+    return { [Symbol.dispose]: () => this.#giveBack() };
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onAbort = () => {
+      this.#waiting.splice(this.#waiting.indexOf(give), 1);
+      reject(new Fault("canceled", "canceled"));
+    };
+    // With the place the listener goes at once: what is given can no longer be given up here.
+    const give = () => {
+      signal.removeEventListener("abort", onAbort);
+      resolve();
+    };
+    this.#waiting.push(give);
+    signal.addEventListener("abort", onAbort, { once: true });
+    await promise;
+  }
+
+  #giveBack(): void {
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#free++;
+  }
+}

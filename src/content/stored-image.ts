@@ -1,0 +1,101 @@
+import type { ChainId, Descriptor, DiffId, Digest, ImageConfig, Manifest } from "#image";
+import { chainIds, familiarString, parseReference } from "#image";
+import type { Snapshotter } from "#snapshot";
+import type { ImageRow, NameRow } from "./image-table.ts";
+
+/** What a list of images shows, without any document being read. */
+export interface ListedImage {
+  /** The digest of the configuration. */
+  readonly id: Digest;
+  /** The digest of the manifest: of the one that was asked for, of several the latest. */
+  readonly digest: Digest;
+  /** Familiar: "debian:12". None for a dangling image. */
+  readonly tags: readonly string[];
+  /** "debian@sha256:..." of those names that carry a digest. */
+  readonly digests: readonly string[];
+  /** Bytes of the files of all layers. */
+  readonly size: number;
+  /** Seconds since the epoch, of the configuration; 0 when it does not say. */
+  readonly created: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Nanoseconds since the epoch. */
+  readonly storedAt: bigint;
+  readonly lastTagged?: bigint;
+}
+
+export interface StoredLayer {
+  readonly diffId: DiffId;
+  readonly chainId: ChainId;
+  readonly blob: Descriptor;
+  /** Bytes of its files. */
+  readonly size: number;
+}
+
+export interface StoredImage extends ListedImage {
+  readonly manifest: Manifest;
+  /** Bytes of the manifest's document. */
+  readonly manifestSize: number;
+  readonly config: ImageConfig;
+  /** Of the uppermost layer: what a container's snapshot is prepared over. Absent without layers. */
+  readonly chainId?: ChainId;
+  /** Lowest first. */
+  readonly layers: readonly StoredLayer[];
+}
+
+/** The documents of an image, read and parsed. */
+export interface Documents {
+  readonly manifest: Manifest;
+  readonly manifestSize: number;
+  readonly config: ImageConfig;
+}
+
+export function listedImage(row: ImageRow, names: readonly NameRow[]): ListedImage {
+  const references = names.map((name) => parseReference(name.reference));
+  const lastTagged = names.reduce(
+    (last, { tagged }) => (BigInt(tagged) > last ? BigInt(tagged) : last),
+    0n,
+  );
+  return {
+    id: row.id,
+    digest: row.manifest,
+    tags: references.filter(({ digest }) => digest === undefined).map(familiarString),
+    digests: references.filter(({ digest }) => digest !== undefined).map(familiarString),
+    size: row.size,
+    created: row.created ?? 0,
+    labels: row.labels === null || row.labels === "{}" ? {} : JSON.parse(row.labels),
+    storedAt: BigInt(row.stored),
+    ...(lastTagged > 0n && { lastTagged }),
+  };
+}
+
+export function storedImage(
+  listed: ListedImage,
+  { manifest, manifestSize, config }: Documents,
+  snapshots: Snapshotter,
+): StoredImage {
+  const chains = chainIds(config.rootfs.diff_ids);
+  const chainId = chains.at(-1);
+  return {
+    ...listed,
+    manifest,
+    manifestSize,
+    config,
+    ...(chainId !== undefined && { chainId }),
+    layers: chains.map((chain, index) => ({
+      diffId: config.rootfs.diff_ids[index] as DiffId,
+      chainId: chain,
+      blob: manifest.layers[index] as Descriptor,
+      size: snapshots.stat(chain)?.size ?? 0,
+    })),
+  };
+}
+
+/** Seconds since the epoch; 0 when the configuration does not say, or says nonsense. */
+export function createdOf({ created }: ImageConfig): number {
+  const time = created === undefined ? Number.NaN : Date.parse(created);
+  return Number.isNaN(time) || time < 0 ? 0 : Math.floor(time / 1000);
+}
+
+export function labelsOf({ config }: ImageConfig): Readonly<Record<string, string>> {
+  return config?.Labels ?? {};
+}
