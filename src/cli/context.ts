@@ -1,5 +1,17 @@
 import type { Client, HostChoice } from "#client";
+import type { RegistryCommandContext, RegistryVerbs } from "./registry-verbs.ts";
 import type { Style } from "./style.ts";
+
+/** What the user has for a registry; undefined: nothing. */
+export type CredentialLookup = (host: string) => Promise<
+  | {
+      readonly username?: string;
+      readonly password?: string;
+      readonly identityToken?: string;
+      readonly registryToken?: string;
+    }
+  | undefined
+>;
 
 /** Where text and bytes go. Writes arrive in order when each is awaited. */
 export interface Sink {
@@ -42,6 +54,9 @@ export interface DaemonOptions {
   readonly runRoot?: string | undefined;
   /** "unix:///path"; absent: thimble.sock in the run root. */
   readonly host?: string | undefined;
+  /** Where certs.d and policy.json are; absent: /etc/thimble. */
+  readonly configRoot?: string | undefined;
+  readonly insecureRegistries?: readonly string[] | undefined;
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
@@ -53,6 +68,7 @@ export interface CliOptions {
   readonly local: {
     daemon(options: DaemonOptions): Promise<number>;
     doctor: LocalCommand;
+    registryVerbs(context: RegistryCommandContext): Promise<RegistryVerbs>;
   };
   /**
    * Starts an engine that listens on `socket`, in the background, and settles once it

@@ -2,6 +2,7 @@ import { type Command, type Group, group } from "./command.ts";
 import * as container from "./table/containers.ts";
 import * as image from "./table/images.ts";
 import * as system from "./table/system.ts";
+import * as trust from "./table/trust.ts";
 
 /** Every command there is. Parsing, help, suggestions and completion are made from this table. */
 export const commands: Readonly<Record<string, Command | Group>> = {
@@ -55,6 +56,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
     info: system.infoCommand,
   }),
 
+  artifact: trust.artifactGroup,
   attach: container.attachCommand,
   completion: system.completionCommand,
   create: container.createCommand,
@@ -68,15 +70,19 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   inspect: container.inspectCommand,
   kill: container.killCommand,
   load: image.loadCommand,
+  manifest: trust.manifestGroup,
   rename: container.renameCommand,
   restart: container.restartCommand,
   rm: container.rmCommand,
   rmi: image.rmiCommand,
   save: image.saveCommand,
+  sign: trust.signCommand,
   start: container.startCommand,
   stop: container.stopCommand,
   tag: image.tagCommand,
   top: container.topCommand,
+  trust: trust.trustGroup,
+  verify: trust.verifyCommand,
   version: system.versionCommand,
   wait: container.waitCommand,
   __complete: system.completeCommand,

@@ -6,7 +6,7 @@ import type { RegistryContext } from "./registry-context.ts";
 /** Writes PREFIX.key and PREFIX.pub, as `cosign generate-key-pair` does; never over files that are there. */
 export async function createKey(
   { env, askPassword, out }: Pick<RegistryContext, "env" | "askPassword" | "out">,
-  prefix: string,
+  { prefix }: { readonly prefix: string },
 ): Promise<number> {
   const password = env.COSIGN_PASSWORD ?? (await askTwice(askPassword));
   const { privateKey, publicKey } = await createKeyPair(password);

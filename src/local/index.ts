@@ -1,6 +1,7 @@
 /**
- * local: commands that need no engine. So far `doctor`: what this machine offers, what
- * is missing for which feature, and what to do about it.
+ * local: commands that need no engine: `doctor` (what this machine offers, what is
+ * missing for which feature, and what to do about it), and what speaks to registries
+ * by itself: signing, verifying, manifest lists, artifacts.
  *
  * Nothing here changes the machine: probes happen in namespaces that are gone
  * afterwards. A finding is one thing looked at; only what is `missing` makes the exit
@@ -9,3 +10,5 @@
 
 export { type DoctorContext, doctor } from "./doctor.ts";
 export type { Finding } from "./finding.ts";
+export { hostDirectories } from "./registry-context.ts";
+export { registryVerbs } from "./registry-verbs.ts";

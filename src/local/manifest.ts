@@ -136,7 +136,7 @@ export async function pushManifestList(
 /** Forgets lists that were made here. */
 export async function removeManifestLists(
   context: ManifestContext,
-  names: readonly string[],
+  { names }: { readonly names: readonly string[] },
 ): Promise<number> {
   const lists = new ManifestLists(context.configDirectory);
   for (const name of names) await lists.remove(nameOf(name));

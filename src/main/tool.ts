@@ -12,6 +12,10 @@ const status = await runCli(process.argv.slice(2), {
       await (await import("./native-parts.ts")).useEmbeddedAddon(context.runRoot);
       return (await import("#local")).doctor(context);
     },
+    registryVerbs: async (context) => {
+      const configRoot = process.env.THIMBLE_CONFIG_ROOT || "/etc/thimble";
+      return (await import("#local")).registryVerbs({ ...context, configRoot, insecure: [] });
+    },
   },
   startDaemon: async (options) => (await import("./start-daemon.ts")).startDaemon(options),
 });
