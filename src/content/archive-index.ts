@@ -115,10 +115,10 @@ function readEntry(files: ArchiveFiles, entry: Descriptor, context: EntryContext
   if (!isConfigType(manifest.config.mediaType)) return [];
   const configBytes = blobDocument(files, manifest.config);
   requirePlatform(configBytes, context.wanted);
-  const references = [
-    ...annotatedNames(entry),
-    ...(context.names.get(manifest.config.digest) ?? []),
-  ];
+  const annotated = annotatedNames(entry);
+  // Beside a whole name those of manifest.json may belong to another manifest of the same image.
+  const references =
+    annotated.length > 0 ? annotated : (context.names.get(manifest.config.digest) ?? []);
   return [
     {
       manifest,

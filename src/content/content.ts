@@ -143,8 +143,8 @@ export class Content {
     for (const text of references) {
       const image = this.images.resolve(text);
       const tag = this.#tagOf(image, text);
-      const before = saved.get(image.id)?.tags ?? [];
-      saved.set(image.id, {
+      const before = saved.get(image.digest)?.tags ?? [];
+      saved.set(image.digest, {
         image,
         tags: tag.length > 0 ? [...new Set([...before, ...tag])] : before,
       });

@@ -54,17 +54,16 @@ export class Joined<K, T extends AsyncDisposable, P> {
 
   #begin(key: K, { start }: JoinedWork<T, P>): Running<T, P> {
     const stop = new AbortController();
+    const { promise: result, resolve } = Promise.withResolvers<T>();
+    const running: Running<T, P> = {
+      ...{ result, stop, users: 0, last: undefined },
+      listeners: new Set(),
+    };
     const report = (progress: P) => {
       running.last = progress;
       for (const listener of running.listeners) listener(progress);
     };
-    const running: Running<T, P> = {
-      result: start(stop.signal, report),
-      stop,
-      listeners: new Set(),
-      users: 0,
-      last: undefined,
-    };
+    resolve(start(stop.signal, report));
     this.#running.set(key, running);
     // Whoever comes after a failure begins anew.
     running.result.catch(() => this.#forget(key, running));

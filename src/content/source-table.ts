@@ -54,7 +54,7 @@ export class SourceTable {
       ...[digest, repository],
     );
     this.#state.run(
-      "DELETE FROM blob_source WHERE digest = ?1 AND noted <= (SELECT max(noted) FROM blob_source WHERE digest = ?1) - ?2",
+      "DELETE FROM blob_source WHERE digest = ?1 AND repository NOT IN (SELECT repository FROM blob_source WHERE digest = ?1 ORDER BY noted DESC LIMIT ?2)",
       ...[digest, maxSources],
     );
   }
