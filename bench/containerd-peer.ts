@@ -18,12 +18,16 @@ export async function startContainerd(peers: Peers): Promise<ContainerdPeer> {
     await mkdir(place, { recursive: true });
   }
   const config = `${state}/config.toml`;
-  await writeFile(join(peers.tree, config), 'version = 3\ndisabled_plugins = ["cri"]\n');
+  await writeFile(
+    join(peers.tree, config),
+    'version = 3\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n',
+  );
   const flags = ["--root", root, "--state", state, "--address", address, "--log-level", "error"];
+  const log = join(peers.tree, state, "log");
   const child = Bun.spawn(peers.inTree(["containerd", "--config", config, ...flags]), {
     stdin: "ignore",
     stdout: "ignore",
-    stderr: Bun.file(join(peers.tree, state, "log")),
+    stderr: Bun.file(log),
   });
   const ctr = (...argv: string[]) => peers.inTree(["ctr", "--address", address, ...argv]);
   for (let attempt = 0; ; attempt++) {
@@ -32,7 +36,10 @@ export async function startContainerd(peers: Peers): Promise<ContainerdPeer> {
       () => false,
     );
     if (answers) break;
-    if (attempt > 100 || child.exitCode !== null) throw new Error("containerd does not start");
+    if (attempt > 100 || child.exitCode !== null) {
+      child.kill();
+      throw new Error(`containerd does not start: ${await Bun.file(log).text()}`);
+    }
     await Bun.sleep(100);
   }
   return {
