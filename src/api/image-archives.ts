@@ -1,8 +1,9 @@
-import { Fault, faultOf, isFault } from "#base";
-import type { Progress } from "#engine";
-import { type JsonMessage, TAR_TYPE, wireLimits } from "#wire";
+import { Fault, isFault } from "#base";
+import { TAR_TYPE, wireLimits } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
+import { progressMessage, withProgress } from "./progress-stream.ts";
+import { pull } from "./registries.ts";
 import type { Route } from "./router.ts";
 
 /** Images as tar streams: save, load, import. */
@@ -47,33 +48,6 @@ async function save(
   await exchange.stream(TAR_TYPE, engine.images.save(refs));
 }
 
-export function progressMessage({ id, status, current, total }: Progress): JsonMessage {
-  return {
-    status,
-    progressDetail: {
-      ...(current !== undefined && { current }),
-      ...(total !== undefined && { total }),
-    },
-    ...(id !== undefined && { id }),
-  };
-}
-
-/**
- * Runs work that reports its progress as a JSON stream. A failure before the first
- * line gets its status; later, the last line of the stream tells it.
- */
-export async function withProgress(exchange: Exchange, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!exchange.response.headersSent) throw error;
-    const { message } = faultOf(error);
-    exchange.progress({ errorDetail: { message }, error: message });
-  }
-  if (!exchange.response.headersSent) exchange.begin("application/json");
-  exchange.response.end();
-}
-
 async function load({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const quiet = exchange.query.flag("quiet");
   if (exchange.query.has("platform") && exchange.query.text("platform"))
@@ -94,15 +68,7 @@ async function load({ engine }: ApiContext, exchange: Exchange): Promise<void> {
 
 async function create(context: ApiContext, exchange: Exchange): Promise<void> {
   const { query } = exchange;
-  const from = query.text("fromImage");
-  if (from !== undefined) {
-    const tag = query.text("tag");
-    const name = tag === undefined ? from : `${from}${tag.includes(":") ? "@" : ":"}${tag}`;
-    throw new Fault(
-      "unsupported",
-      `cannot pull ${name}: pulling from a registry is not supported yet: make the image with "thimble mkimage", or bring it with "load" or "import"`,
-    );
-  }
+  if (query.text("fromImage") !== undefined) return await pull(context, exchange);
   const source = query.text("fromSrc");
   if (source === undefined)
     throw new Fault("invalid", "nothing to create an image from: give fromSrc=-");

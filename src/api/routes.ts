@@ -6,6 +6,7 @@ import { execRoutes } from "./exec.ts";
 import { imageArchiveRoutes } from "./image-archives.ts";
 import { imageRoutes } from "./images.ts";
 import { notYetRoutes } from "./not-yet.ts";
+import { registryRoutes } from "./registries.ts";
 import type { Route } from "./router.ts";
 import { systemRoutes } from "./system.ts";
 import { thimbleRoutes } from "./thimble.ts";
@@ -17,6 +18,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...containerRoutes(context),
     ...containerStreamRoutes(context),
     ...execRoutes(context),
+    ...registryRoutes(context),
     ...imageArchiveRoutes(context),
     ...imageRoutes(context),
     ...eventRoutes(context),

@@ -4,7 +4,7 @@ import { PLAN_TYPE } from "#wire";
 import type { ApiContext } from "./context.ts";
 import { createRequestOf } from "./create-request.ts";
 import type { Exchange } from "./exchange.ts";
-import { progressMessage, withProgress } from "./image-archives.ts";
+import { progressMessage, withProgress } from "./progress-stream.ts";
 import type { Route } from "./router.ts";
 
 /** thimble's own API, for what Docker has no endpoint: /thimble/v1/. */

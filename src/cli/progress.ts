@@ -20,7 +20,7 @@ export async function showProgress(
       await view.end();
       throw new Exit(undefined, message.errorDetail?.message ?? message.error ?? "failed");
     }
-    if (message.aux?.ID) id = message.aux.ID;
+    if (message.aux && "ID" in message.aux) id = message.aux.ID;
     if (mode === "auto") await view.show(message);
   }
   await view.end();

@@ -42,7 +42,7 @@ describe("usage, with docker's exit statuses and words", () => {
     ["-H foo://x ps", 1, "", '"foo://x" is no host to connect to'],
     ["run -it img", 1, "", "the input device is not a TTY\n"],
     ["run -v :x: img", 125, "", "thimble: invalid spec: :x:"],
-    ["run --pull always img", 125, "", "--pull=always needs a registry"],
+    ["run --pull sometimes img", 125, "", "invalid pull option: 'sometimes'"],
     ["mkimage foo", 1, "", "unknown method: foo"],
     ["mkimage scratch x", 1, "", "the image needs a name: -t NAME"],
     ["mkimage -t x debootstrap", 1, "", "takes other arguments"],
@@ -164,12 +164,27 @@ test("the daemon is told its flags, -H before or after its name", async () => {
     told.push(options);
     return 3;
   };
-  const local = { daemon, doctor: async () => 0 };
-  const line = "daemon --data-root /d --run-root /r -H unix:///x.sock -l debug";
+  const local = { ...testOptions().options.local, daemon };
+  const line =
+    "daemon --data-root /d --run-root /r -H unix:///x.sock -l debug --config-root /c --insecure-registry r.example:5000";
   expect((await run(line, { local })).status).toBe(3);
   await run("-H unix:///y.sock daemon", { local });
   expect(told).toEqual([
-    { dataRoot: "/d", runRoot: "/r", host: "unix:///x.sock", logLevel: "debug" },
-    { dataRoot: undefined, runRoot: undefined, host: "unix:///y.sock", logLevel: "info" },
+    {
+      dataRoot: "/d",
+      runRoot: "/r",
+      host: "unix:///x.sock",
+      configRoot: "/c",
+      insecureRegistries: ["r.example:5000"],
+      logLevel: "debug",
+    },
+    {
+      dataRoot: undefined,
+      runRoot: undefined,
+      host: "unix:///y.sock",
+      configRoot: undefined,
+      insecureRegistries: [],
+      logLevel: "info",
+    },
   ]);
 });

@@ -2,6 +2,7 @@ import { type Command, type Group, group } from "./command.ts";
 import * as container from "./table/containers.ts";
 import * as image from "./table/images.ts";
 import * as system from "./table/system.ts";
+import * as transfer from "./table/transfer.ts";
 import * as trust from "./table/trust.ts";
 
 /** Every command there is. Parsing, help, suggestions and completion are made from this table. */
@@ -9,8 +10,11 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   run: container.runCommand,
   exec: container.execCommand,
   ps: container.psCommand,
-  mkimage: image.mkimageCommand,
+  pull: transfer.pullCommand,
+  push: transfer.pushCommand,
   images: image.imagesCommand,
+  mkimage: image.mkimageCommand,
+  login: transfer.loginCommand,
   logs: container.logsCommand,
   quickstart: system.quickstartCommand,
   doctor: system.doctorCommand,
@@ -46,6 +50,8 @@ export const commands: Readonly<Record<string, Command | Group>> = {
     list: hidden(image.imagesCommand),
     make: image.mkimageCommand,
     prune: image.imagePruneCommand,
+    pull: transfer.pullCommand,
+    push: transfer.pushCommand,
     rm: image.rmiCommand,
     remove: hidden(image.rmiCommand),
     save: image.saveCommand,
@@ -70,12 +76,14 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   inspect: container.inspectCommand,
   kill: container.killCommand,
   load: image.loadCommand,
+  logout: transfer.logoutCommand,
   manifest: trust.manifestGroup,
   rename: container.renameCommand,
   restart: container.restartCommand,
   rm: container.rmCommand,
   rmi: image.rmiCommand,
   save: image.saveCommand,
+  search: transfer.searchCommand,
   sign: trust.signCommand,
   start: container.startCommand,
   stop: container.stopCommand,
@@ -93,8 +101,11 @@ export const commonCommands: readonly string[] = [
   "run",
   "exec",
   "ps",
-  "mkimage",
+  "pull",
+  "push",
   "images",
+  "mkimage",
+  "login",
   "logs",
   "quickstart",
   "doctor",

@@ -36,7 +36,11 @@ export function testOptions(change: Partial<CliOptions> = {}) {
   const options: CliOptions = {
     version: "1.2.3",
     env: {},
-    local: { daemon: async () => 0, doctor: async () => 0 },
+    local: {
+      daemon: async () => 0,
+      doctor: async () => 0,
+      registryVerbs: () => Promise.reject(new Error("no registry is to be asked")),
+    },
     startDaemon: () => Promise.reject(new Error("nothing is to be started")),
     stdin: textSource(),
     stdout,

@@ -7,7 +7,7 @@ import type {
   JsonMessage,
   WireFilters,
 } from "#wire";
-import { renderFilters } from "#wire";
+import { type AuthConfig, encodeRegistryAuth, renderFilters } from "#wire";
 import type { Transport } from "./transport.ts";
 
 export type MakeImage =
@@ -28,6 +28,13 @@ export type MakeImage =
       /** A path on the engine's machine. */
       readonly keyring?: string | undefined;
     };
+
+export interface TransferOptions {
+  readonly platform?: string | undefined;
+  /** Of the registry that the name says. */
+  readonly auth?: AuthConfig | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** /images of the Docker Engine API, and how thimble makes them. Every `ref` is an id, a unique prefix of one, or a reference. */
 export class ImagesClient {
@@ -62,6 +69,31 @@ export class ImagesClient {
     const { name, tag } = splitTag(target);
     const query = { repo: name, tag: tag ?? "latest" };
     await this.#transport.done({ method: "POST", path: `${at(source)}/tag`, query });
+  }
+
+  /** `name` without tag and digest; `tag` may be a digest, and is absent for all of them. */
+  pull(
+    name: string,
+    tag: string | undefined,
+    options: TransferOptions = {},
+  ): AsyncGenerator<JsonMessage> {
+    const query = { fromImage: name, tag, platform: options.platform };
+    return this.#progress("/images/create", query, undefined, options);
+  }
+
+  /** Without a tag: all that are here. */
+  push(
+    name: string,
+    tag: string | undefined,
+    options: TransferOptions = {},
+  ): AsyncGenerator<JsonMessage> {
+    // Docker's engine takes the platform of a push as JSON only.
+    const [os, architecture, variant] = options.platform?.split("/") ?? [];
+    const platform = os === undefined ? undefined : JSON.stringify({ os, architecture, variant });
+    return this.#progress(`${at(name)}/push`, { tag, platform }, undefined, {
+      ...options,
+      auth: options.auth ?? {},
+    });
   }
 
   remove(
@@ -121,18 +153,26 @@ export class ImagesClient {
   make(request: MakeImage, signal?: AbortSignal): AsyncGenerator<JsonMessage> {
     if (request.method === "scratch") {
       const { files, ...query } = request;
-      return this.#progress("/thimble/v1/images/make", query, files, signal);
+      return this.#progress("/thimble/v1/images/make", query, files, { signal });
     }
-    return this.#progress("/thimble/v1/images/make", request, undefined, signal);
+    return this.#progress("/thimble/v1/images/make", request, undefined, { signal });
   }
 
   async *#progress(
     path: string,
     query: Readonly<Record<string, string | number | readonly string[] | undefined>>,
     body?: AsyncIterable<Uint8Array>,
-    signal?: AbortSignal,
+    { signal, auth }: Pick<TransferOptions, "signal" | "auth"> = {},
   ): AsyncGenerator<JsonMessage> {
-    const call = { method: "POST", path, query, signal, ...(body ? { body } : {}) } as const;
+    const headers = auth && { "X-Registry-Auth": encodeRegistryAuth(auth) };
+    const call = {
+      method: "POST",
+      path,
+      query,
+      signal,
+      ...(body ? { body } : {}),
+      ...(headers ? { headers } : {}),
+    } as const;
     for await (const { value } of this.#transport.messages<JsonMessage>(call)) yield value;
   }
 }

@@ -24,6 +24,12 @@ export {
   parseHost,
   resolveHost,
 } from "./host.ts";
-export { type ImagesClient, type MakeImage, splitTag } from "./images.ts";
+export { type ImagesClient, type MakeImage, splitTag, type TransferOptions } from "./images.ts";
+export {
+  configDirectory,
+  credentialsOf,
+  type DockerConfig,
+  openDockerConfig,
+} from "./open-docker-config.ts";
 export type { SystemClient } from "./system.ts";
 export { ResponseFault } from "./transport.ts";

@@ -1,5 +1,13 @@
-import type { EventMessage, SystemInfo, SystemVersion, WireFilters } from "#wire";
-import { renderFilters } from "#wire";
+import type {
+  AuthConfig,
+  AuthResponse,
+  EventMessage,
+  SearchResult,
+  SystemInfo,
+  SystemVersion,
+  WireFilters,
+} from "#wire";
+import { encodeRegistryAuth, renderFilters } from "#wire";
 import type { Transport } from "./transport.ts";
 
 /** What an engine says of itself. */
@@ -16,6 +24,28 @@ export class SystemClient {
 
   info(): Promise<SystemInfo> {
     return this.#transport.json({ method: "GET", path: "/info" });
+  }
+
+  /** Asks a registry, through the engine, whether it takes these credentials. */
+  login(auth: AuthConfig): Promise<AuthResponse> {
+    return this.#transport.json({ method: "POST", path: "/auth", json: auth });
+  }
+
+  search(
+    term: string,
+    options: {
+      readonly limit?: number | undefined;
+      readonly filters?: WireFilters;
+      readonly auth?: AuthConfig | undefined;
+    } = {},
+  ): Promise<readonly SearchResult[]> {
+    const { limit, filters = {}, auth } = options;
+    return this.#transport.json({
+      method: "GET",
+      path: "/images/search",
+      query: { term, limit, filters: renderFilters(filters) },
+      ...(auth && { headers: { "X-Registry-Auth": encodeRegistryAuth(auth) } }),
+    });
   }
 
   /** Whether an engine answers. */

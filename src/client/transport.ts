@@ -36,6 +36,7 @@ export interface Call {
   readonly path: string;
   /** Absent and false values are left out; true is "1". */
   readonly query?: Readonly<Record<string, QueryValue>>;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly json?: unknown;
   readonly body?: AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal | undefined;
@@ -137,7 +138,8 @@ export class Transport {
     const request: HttpRequest = {
       method: call.method,
       path,
-      ...(body ? { body, headers: { "Content-Type": type } } : {}),
+      headers: { ...call.headers, ...(body ? { "Content-Type": type } : {}) },
+      ...(body ? { body } : {}),
     };
     const response = await this.#send(request, upgrade, call.signal);
     const { status } = response;

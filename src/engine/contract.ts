@@ -1,6 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 import type { ContainerId, ExecId } from "#base";
 import type { Digest, ImageConfig } from "#image";
+import type { PullRequest, PushRequest, Registries, TransferReport } from "./registry-contract.ts";
 
 /**
  * What an engine does, in its own words. `api` translates HTTP to it and knows
@@ -11,6 +12,7 @@ export interface Engine {
   readonly containers: Containers;
   readonly execs: Execs;
   readonly images: Images;
+  readonly registries: Registries;
   readonly events: Events;
   info(): Promise<EngineInfo>;
   /** Reads the state back after a start and settles what happened meanwhile. */
@@ -393,6 +395,10 @@ export interface Images {
     }[]
   >;
   tag(source: string, target: string): Promise<void>;
+  /** Fetches an image, or all of a repository; what is here already is not fetched again. */
+  pull(request: PullRequest, report: TransferReport, signal: AbortSignal): Promise<void>;
+  /** Sends an image, or all of a repository, to where its name says. */
+  push(request: PushRequest, report: TransferReport, signal: AbortSignal): Promise<void>;
   remove(
     ref: string,
     options: { readonly force: boolean; readonly prune: boolean },

@@ -4,6 +4,7 @@ import { type Clock, KeyedLock, type Log, systemClock } from "#base";
 import type { Content } from "#content";
 import type { Helper } from "#helper";
 import type { Network } from "#network";
+import type { CredentialSource, RegistryClient, Trust } from "#registry";
 import type { Executor } from "#rootfs";
 import { type Cgroups, readMachine } from "#runtime";
 import type { Snapshotter } from "#snapshot";
@@ -22,6 +23,7 @@ import { createImages } from "./images.ts";
 import type { EngineParts } from "./parts.ts";
 import { EnginePaths } from "./paths.ts";
 import { reconcile } from "./reconcile.ts";
+import { createRegistries } from "./registries.ts";
 import { WaitRegistry } from "./wait-registry.ts";
 
 /** Lower modules, opened by who starts the engine and closed by them after it. */
@@ -34,6 +36,10 @@ export interface EngineDependencies {
   readonly cgroups: Cgroups;
   readonly snapshots: Snapshotter;
   readonly content: Content;
+  /** A client of registries; asked for at each use, so that an engine that needs none loads none. */
+  readonly registry: (credentials: CredentialSource) => Promise<RegistryClient>;
+  /** What may be pulled and run; absent: anything. */
+  readonly trust?: Trust;
   readonly log: Log;
   readonly clock?: Clock;
 }
@@ -71,6 +77,7 @@ export async function createEngine(
     containers: createContainers(parts),
     execs: new ContainerExecs(parts),
     images: createImages(parts, executor),
+    registries: createRegistries(parts),
     events: parts.events,
     info: () => engineInfo(parts),
     reconcile: () => reconcile(parts),

@@ -1,4 +1,4 @@
-import type { StoredImage } from "#content";
+import type { ListedImage, StoredImage } from "#content";
 import { type Digest, familiarString, parsePlatform, parseReference, withDefaultTag } from "#image";
 import type { Executor } from "#rootfs";
 import type { ImageDetail, ImageSummary, Images, Progress } from "./contract.ts";
@@ -19,6 +19,14 @@ export function createImages(parts: EngineParts, executor: Executor): Images {
     tag: async (source, target) => {
       const image = parts.content.images.tag(source, target);
       publishImage(parts, "tag", image.id, familiarString(withDefaultTag(parseReference(target))));
+    },
+    pull: async (request, report, signal) => {
+      const { pullImage } = await import("./pull.ts");
+      await pullImage(parts, request, report, signal);
+    },
+    push: async (request, report, signal) => {
+      const { pushImage } = await import("./push.ts");
+      await pushImage(parts, request, report, signal);
     },
     remove: (ref, options) => removeImage(parts, ref, options),
     prune: (filters) => pruneImages(parts, filters, (id) => removeImage(parts, id, unforced)),
@@ -53,9 +61,8 @@ function countUsers(parts: EngineParts): ReadonlyMap<Digest, number> {
   return counts;
 }
 
-function summarize(image: StoredImage, counts: ReadonlyMap<Digest, number>): ImageSummary {
-  const { id, tags, digests, created, size, config } = image;
-  const labels = config.config?.Labels ?? {};
+function summarize(image: ListedImage, counts: ReadonlyMap<Digest, number>): ImageSummary {
+  const { id, tags, digests, created, size, labels } = image;
   return { id, tags, digests, created, size, labels, containers: counts.get(id) ?? 0 };
 }
 

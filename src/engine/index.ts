@@ -12,3 +12,4 @@
 export type * from "./contract.ts";
 export { crashPoints } from "./crash-point.ts";
 export { createEngine, type EngineDependencies } from "./create-engine.ts";
+export type * from "./registry-contract.ts";

@@ -2,6 +2,7 @@ import type { Clock, ContainerId, ExecId, KeyedLock, Log } from "#base";
 import type { Content } from "#content";
 import type { Helper } from "#helper";
 import type { Network } from "#network";
+import type { CredentialSource, RegistryClient, Trust } from "#registry";
 import type { Cgroups, Machine } from "#runtime";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
@@ -28,6 +29,10 @@ export interface EngineParts {
   readonly cgroups: Cgroups;
   readonly snapshots: Snapshotter;
   readonly content: Content;
+  /** A client of registries, made when one is needed. */
+  readonly registry: (credentials: CredentialSource) => Promise<RegistryClient>;
+  /** What may be pulled and run; absent: anything. */
+  readonly trust?: Trust;
   readonly store: ContainerStore;
   readonly events: EventBus;
   readonly waits: WaitRegistry;

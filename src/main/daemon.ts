@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { createApiServer } from "#api";
 import { createLog, faultOf, type Log, type LogLevel, Scope } from "#base";
 import { openContent } from "#content";
-import { createEngine, type Engine, type Owner } from "#engine";
+import { createEngine, type Engine, type EngineDependencies, type Owner } from "#engine";
 import { decodePlan, openHelper } from "#helper";
 import { peerCredentials } from "#kernel";
 import { openNetwork } from "#network";
+import { openTrust } from "#registry";
 import { describePlan, openCgroups } from "#runtime";
 import { openOverlaySnapshotter } from "#snapshot";
 import { openState } from "#state";
@@ -16,6 +17,7 @@ import { helperPath } from "./assets.ts";
 import { checkStart, lockRoot, makeRoot, socketPath } from "./check-start.ts";
 import { useEmbeddedAddon } from "./native-parts.ts";
 import { releaseMemoryWhenQuiet } from "./quiet-memory.ts";
+import { registryOpener } from "./registry.ts";
 import { type Roots, roots } from "./roots.ts";
 import { version } from "./version.ts";
 
@@ -24,6 +26,10 @@ export interface DaemonOptions {
   readonly runRoot?: string | undefined;
   /** "unix:///path"; absent: thimble.sock in the run root. */
   readonly host?: string | undefined;
+  /** Where the configuration is: certs.d, policy.json; absent: as THIMBLE_CONFIG_ROOT says, else /etc/thimble. */
+  readonly configRoot?: string | undefined;
+  /** Registries that may be spoken to in plain http, or whose certificate is not checked. */
+  readonly insecureRegistries?: readonly string[] | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -37,7 +43,13 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     await checkStart(socket);
     await using scope = new Scope();
     await claimRoots(places, socket, scope);
-    const engine = await openEngine(places, log, scope);
+    const registry = registryOpener({
+      configRoot: places.configRoot,
+      insecure: options.insecureRegistries ?? [],
+      environment: process.env,
+      log,
+    });
+    const engine = await openEngine(places, { log, registry }, scope);
     const server = createApiServer({
       engine,
       log,
@@ -75,7 +87,11 @@ async function claimRoots({ dataRoot, runRoot }: Roots, socket: string, scope: S
 }
 
 /** Opens every module, lowest first, and the engine over them; the scope closes them in reverse. */
-async function openEngine({ dataRoot, runRoot }: Roots, log: Log, scope: Scope): Promise<Engine> {
+async function openEngine(
+  { dataRoot, runRoot, configRoot }: Roots,
+  { log, registry }: { readonly log: Log; readonly registry: EngineDependencies["registry"] },
+  scope: Scope,
+): Promise<Engine> {
   const instanceId = createHash("sha256").update(runRoot).digest("hex").slice(0, 8);
 
   const cgroups = openCgroups({ instanceId });
@@ -95,6 +111,8 @@ async function openEngine({ dataRoot, runRoot }: Roots, log: Log, scope: Scope):
     cgroups,
     snapshots,
     content,
+    registry,
+    trust: openTrust({ policyFiles: [join(configRoot, "policy.json")], state, log }),
     log,
   });
   // With nothing running, nothing of this engine stays in the kernel.

@@ -5,15 +5,17 @@ export interface Roots {
   readonly dataRoot: string;
   /** What a reboot may take. */
   readonly runRoot: string;
+  /** What the administrator wrote; it need not exist. */
+  readonly configRoot: string;
 }
 
-/** Where an engine keeps its things: as told, else as THIMBLE_DATA_ROOT and THIMBLE_RUN_ROOT say, else as distributions expect. Absolute; an empty text counts as none. */
-export function roots(
-  env: Readonly<Record<string, string | undefined>>,
-  told: { readonly dataRoot?: string | undefined; readonly runRoot?: string | undefined } = {},
-): Roots {
+type Told = { readonly [K in keyof Roots]?: string | undefined };
+
+/** Where an engine keeps its things: as told, else as THIMBLE_DATA_ROOT, THIMBLE_RUN_ROOT and THIMBLE_CONFIG_ROOT say, else as distributions expect. Absolute; an empty text counts as none. */
+export function roots(env: Readonly<Record<string, string | undefined>>, told: Told = {}): Roots {
   return {
     dataRoot: resolve(told.dataRoot || env.THIMBLE_DATA_ROOT || "/var/lib/thimble"),
     runRoot: resolve(told.runRoot || env.THIMBLE_RUN_ROOT || "/run/thimble"),
+    configRoot: resolve(told.configRoot || env.THIMBLE_CONFIG_ROOT || "/etc/thimble"),
   };
 }

@@ -30,6 +30,13 @@ export {
   RAW_STREAM,
   TAR_TYPE,
 } from "./media-types.ts";
+export { progressBar } from "./progress-bar.ts";
+export {
+  decodeRegistryAuth,
+  decodeRegistryConfig,
+  encodeRegistryAuth,
+} from "./registry-auth.ts";
+export type * from "./registry-types.ts";
 export { encodeFrame, type Frame, FrameDecoder, type StreamName } from "./stdcopy.ts";
 export type * from "./system-types.ts";
 

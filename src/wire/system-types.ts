@@ -4,15 +4,19 @@ export interface ErrorResponse {
   readonly message: string;
 }
 
-/** One line of a progress stream (load, import, make). The last one of a failed stream has `error`. */
+/** One line of a progress stream (pull, push, load, import, make). The last one of a failed stream has `error`. */
 export interface JsonMessage {
   readonly id?: string;
   readonly status?: string;
   /** Text to be printed as it is, with its newline. */
   readonly stream?: string;
   readonly progressDetail?: { readonly current?: number; readonly total?: number };
-  /** The id of an image that was made: `{"ID": "sha256:..."}`. */
-  readonly aux?: { readonly ID: string };
+  /** `progressDetail` as a bar of text, for clients that draw none. */
+  readonly progress?: string;
+  /** The id of an image that was made, or what a push has come to. */
+  readonly aux?:
+    | { readonly ID: string }
+    | { readonly Tag: string; readonly Digest: string; readonly Size: number };
   readonly errorDetail?: { readonly message: string; readonly code?: number };
   readonly error?: string;
 }

@@ -59,6 +59,10 @@ export async function openEngineAt(
     cgroups,
     snapshots,
     content,
+    registry: async (credentials) => {
+      const { createRegistryClient, openHostDirectory } = await import("#registry");
+      return createRegistryClient({ hosts: openHostDirectory({ directories: [] }), credentials });
+    },
     log,
   });
   scope.defer(() => engine.close());

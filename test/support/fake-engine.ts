@@ -75,6 +75,7 @@ export function createFakeEngine(): FakeEngine {
     containers,
     execs: fakeExecs(containers, calls),
     images: fakeImages(calls),
+    registries: fakeRegistries(calls),
     events: { subscribe: ({ signal, ...rest }) => subscribe(listeners, signal, calls, rest) },
     info: async () => ({
       id: "fake",
@@ -384,6 +385,32 @@ function fakeExecs(containers: FakeContainers, calls: string[]): Engine["execs"]
   };
 }
 
+function fakeRegistries(calls: string[]): Engine["registries"] {
+  return {
+    async login(host, credentials) {
+      calls.push(`login ${host} ${JSON.stringify(credentials)}`);
+      if (credentials.password === "wrong") throw new Fault("unauthenticated", "401");
+      return credentials.username === "token" ? { identityToken: "refresh" } : {};
+    },
+    async distribution(reference) {
+      if (reference.includes("missing")) throw new Fault("not_found", "404");
+      return {
+        mediaType: "application/vnd.oci.image.index.v1+json",
+        digest: imageId,
+        size: 946,
+        platforms: [{ os: "linux", architecture: "arm", variant: "v7" }],
+      };
+    },
+    async search(term, { limit }) {
+      calls.push(`search ${term} ${limit ?? ""}`.trim());
+      return [
+        { name: "busybox", description: "tools", stars: 7, official: true },
+        { name: "me/busybox", description: "", stars: 1, official: false },
+      ];
+    },
+  };
+}
+
 function fakeImages(calls: string[]): Engine["images"] {
   const known = (ref: string) => {
     if (ref !== imageId && !fakeImage.tags.includes(ref))
@@ -399,6 +426,37 @@ function fakeImages(calls: string[]): Engine["images"] {
     list: async () => [fakeImage],
     get: async (ref) => known(ref),
     history: async () => [],
+    async pull({ reference, all, platform, credentials }, report, signal) {
+      calls.push(`pull ${reference}${all ? " all" : ""} ${platform ?? ""}`.trim());
+      const user = credentials("registry.example")?.username;
+      if (user) calls.push(`as ${user}`);
+      if (reference.includes("missing")) throw new Fault("not_found", "404", { about: reference });
+      if (reference.includes("secret")) throw new Fault("unauthenticated", "401");
+      if (reference.includes("away")) throw new Fault("unavailable", "nobody answers");
+      report({ kind: "pulling", path: "library/busybox", label: "test" });
+      report({ kind: "layer", id: "0123456789ab", step: "found" });
+      report({ kind: "layer", id: "0123456789ab", step: "downloading", current: 5, total: 10 });
+      if (reference.includes("broken")) throw new Fault("data_loss", "not what was promised");
+      if (reference.includes("endless"))
+        await new Promise((_, reject) => {
+          signal.addEventListener("abort", () => {
+            calls.push("pull canceled");
+            reject(new Fault("canceled", "canceled"));
+          });
+        });
+      report({ kind: "layer", id: "0123456789ab", step: "pulled" });
+      report({ kind: "pulled", digest: imageId });
+      report({ kind: "complete", name: reference, isNew: true });
+    },
+    async push({ reference, all, platform }, report) {
+      calls.push(`push ${reference}${all ? " all" : ""} ${platform ?? ""}`.trim());
+      report({ kind: "pushing", repository: "docker.io/library/busybox" });
+      if (reference.includes("missing"))
+        throw new Fault("not_found", `tag does not exist: ${reference}`, { about: reference });
+      report({ kind: "layer", id: "0123456789ab", step: "preparing" });
+      report({ kind: "layer", id: "0123456789ab", step: "mounted", from: "library/other" });
+      report({ kind: "pushed", tag: "test", digest: imageId, size: 946 });
+    },
     tag: async (source, target) => void calls.push(`tag ${source} ${target}`),
     remove: async (ref) => [{ untagged: ref }],
     prune: async () => ({ deleted: [], bytes: 0 }),

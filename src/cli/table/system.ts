@@ -1,5 +1,5 @@
 import { command } from "../command.ts";
-import { bool, filter, text } from "../flag.ts";
+import { bool, filter, list, text } from "../flag.ts";
 import { json } from "./containers.ts";
 
 export const eventsFlags = {
@@ -16,6 +16,10 @@ export const showFlags = {
 };
 
 export const daemonFlags = {
+  "config-root": text("Where certs.d (registries' certificates, mirrors) and policy.json are", {
+    shownDefault: "/etc/thimble",
+    complete: "file",
+  }),
   "data-root": text("Where images and containers are kept", {
     shownDefault: "/var/lib/thimble",
     complete: "file",
@@ -28,6 +32,9 @@ export const daemonFlags = {
     short: "H",
     shownDefault: "unix:///run/thimble/thimble.sock",
   }),
+  "insecure-registry": list(
+    "Registry (HOST[:PORT]) that may be spoken to in plain http or with any certificate",
+  ),
   "log-level": text("What to log: debug, info, warn or error", {
     short: "l",
     shownDefault: "info",

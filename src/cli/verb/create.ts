@@ -1,5 +1,6 @@
 import { isFault } from "#base";
 import { ResponseFault } from "#client";
+import { familiarString, parseReference, withDefaultTag } from "#image";
 import type { ContainerCreateBody } from "#wire";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -15,29 +16,60 @@ export const create: Verb<CreateFlags> = async (context, invocation) => {
   return 0;
 };
 
-/** Creates the container, prints warnings, and writes the file of `--cidfile`; gives the id. */
+type PullFlags = Pick<Values<CreateFlags>, "platform" | "pull" | "quiet">;
+
+/** Creates the container, its image pulled if need be, prints warnings, and writes the file of `--cidfile`; gives the id. */
 export async function createContainer(
   context: Context,
   body: ContainerCreateBody,
-  flags: Pick<Values<CreateFlags>, "name" | "platform" | "pull" | "cidfile">,
+  flags: PullFlags & Pick<Values<CreateFlags>, "name" | "cidfile">,
 ): Promise<string> {
-  checkPull(flags.pull);
+  const policy = pullPolicy(flags.pull);
   const writeId = flags.cidfile ? openCidFile(flags.cidfile) : undefined;
-  const { Id, Warnings } = await context.client.containers
-    .create(body, { name: flags.name || undefined, platform: flags.platform })
-    .catch((error) => explainMissingImage(body.Image ?? "", error));
+  if (policy === "always") await pullImage(context, body, flags);
+  const create = () =>
+    context.client.containers.create(body, {
+      name: flags.name || undefined,
+      platform: flags.platform,
+    });
+  const { Id, Warnings } = await create().catch(async (error: unknown) => {
+    if (policy !== "missing" || !isMissingImage(error)) throw error;
+    const image = body.Image ?? "";
+    if (!flags.quiet) {
+      const name = familiarString(withDefaultTag(parseReference(image)));
+      await context.err.write(`Unable to find image '${name}' locally\n`);
+    }
+    await pullImage(context, body, flags);
+    return await create();
+  });
   for (const warning of Warnings ?? []) await context.err.write(`WARNING: ${warning}\n`);
   writeId?.(Id);
   return Id;
 }
 
-function checkPull(pull: string | undefined): void {
-  if (pull === undefined || pull === "missing" || pull === "never") return;
+async function pullImage(
+  context: Context,
+  { Image = "" }: ContainerCreateBody,
+  { platform, quiet }: PullFlags,
+): Promise<void> {
+  const { pullForRun } = await import("./transfer.ts");
+  await pullForRun(context, Image ?? "", { platform, quiet });
+}
+
+function pullPolicy(pull: string | undefined): "always" | "missing" | "never" {
+  if (pull === undefined || pull === "") return "missing";
+  if (pull === "always" || pull === "missing" || pull === "never") return pull;
   throw new Exit(
     undefined,
-    pull === "always"
-      ? "thimble: --pull=always needs a registry, which thimble does not speak to yet: use missing or never"
-      : `thimble: invalid pull option: '${pull}': must be one of "always", "missing" or "never"`,
+    `thimble: invalid pull option: '${pull}': must be one of "always", "missing" or "never"`,
+  );
+}
+
+function isMissingImage(error: unknown): boolean {
+  return (
+    error instanceof ResponseFault &&
+    isFault(error, "not_found") &&
+    /no such image/i.test(error.message)
   );
 }
 
@@ -50,22 +82,4 @@ function openCidFile(path: string): (id: string) => void {
     );
   }
   return (id) => fs.writeFileSync(path, id);
-}
-
-function explainMissingImage(image: string, error: unknown): never {
-  const missing =
-    error instanceof ResponseFault &&
-    isFault(error, "not_found") &&
-    /no such image/i.test(error.message);
-  if (!missing) throw error;
-  throw new Exit(
-    undefined,
-    `Unable to find image '${withTag(image)}' locally
-thimble: there is no image "${image}", and pulling one from a registry is yet to come.
-Make one (thimble mkimage --help), or bring one in (thimble load, thimble import).`,
-  );
-}
-
-function withTag(image: string): string {
-  return /[:@][^/]*$/.test(image) ? image : `${image}:latest`;
 }

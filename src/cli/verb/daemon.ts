@@ -17,6 +17,8 @@ export const daemon: Verb<typeof daemonFlags> = (context, { flags }) => {
     dataRoot: flags["data-root"],
     runRoot: flags["run-root"],
     host: flags.host ?? context.hostFlag,
+    configRoot: flags["config-root"],
+    insecureRegistries: flags["insecure-registry"],
     logLevel,
   });
 };

@@ -1,0 +1,212 @@
+import { Fault, faultOf, isFault } from "#base";
+import type { TransferEvent } from "#engine";
+import { parsePlatform, parseReference } from "#image";
+import type { AuthResponse, DistributionInspect, SearchResult } from "#wire";
+import type { ApiContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import { withProgress } from "./progress-stream.ts";
+import { credentialsOf, registryHost, requestCredentials } from "./registry-auth.ts";
+import { registryFault } from "./registry-wording.ts";
+import type { Route } from "./router.ts";
+import { transferMessages } from "./transfer-message.ts";
+
+/** What goes to registries and comes from them. Pull shares its path with import: see image-archives. */
+export function registryRoutes(context: ApiContext): readonly Route[] {
+  const on =
+    (handle: (context: ApiContext, exchange: Exchange) => Promise<void>) => (exchange: Exchange) =>
+      handle(context, exchange);
+  return [
+    { method: "GET", pattern: "/images/search", handle: on(search) },
+    { method: "POST", pattern: "/images/*name/push", handle: on(push) },
+    { method: "POST", pattern: "/auth", handle: on(login) },
+    { method: "GET", pattern: "/distribution/*name/json", handle: on(distribution) },
+  ];
+}
+
+/** POST /images/create?fromImage=: the tag may be a digest, and may stand in the name as well. */
+export async function pull({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { query } = exchange;
+  const name = query.text("fromImage") ?? "";
+  const tag = query.text("tag");
+  const platform = platformOf(exchange);
+  const separator = tag?.includes(":") ? "@" : ":";
+  const written = tag === undefined ? name : `${name}${separator}${tag}`;
+  const reference = parsedReference(written);
+  const all = reference.tag === undefined && reference.digest === undefined;
+  const credentials = requestCredentials(exchange, reference.domain);
+  await withProgress(exchange, async () => {
+    try {
+      await engine.images.pull(
+        { reference: written, all, credentials, ...(platform !== undefined && { platform }) },
+        reporter(exchange, "pull"),
+        exchange.signal,
+      );
+    } catch (error) {
+      throw registryFault(faultOf(error), {
+        pulled: reference,
+        hasCredentials: credentials(reference.domain) !== undefined,
+      });
+    }
+  });
+}
+
+async function push({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { query } = exchange;
+  const name = exchange.param("name");
+  const tag = query.text("tag");
+  const platform = platformOf(exchange);
+  const reference = parsedReference(tag === undefined ? name : `${name}:${tag}`);
+  const written = tag === undefined ? name : `${name}:${tag}`;
+  const credentials = requestCredentials(exchange, reference.domain);
+  // Docker's engine answers 200 before it looks, so that every failure is the last line.
+  exchange.begin("application/json");
+  await withProgress(exchange, async () => {
+    try {
+      await engine.images.push(
+        {
+          reference: written,
+          all: reference.tag === undefined,
+          credentials,
+          ...(platform !== undefined && { platform }),
+        },
+        reporter(exchange, "push"),
+        exchange.signal,
+      );
+    } catch (error) {
+      throw registryFault(faultOf(error), {
+        pushed: reference,
+        hasCredentials: credentials(reference.domain) !== undefined,
+      });
+    }
+  });
+}
+
+function reporter(exchange: Exchange, verb: "pull" | "push"): (event: TransferEvent) => void {
+  return (event) => {
+    for (const message of transferMessages(event, verb)) exchange.progress(message);
+  };
+}
+
+function parsedReference(text: string): ReturnType<typeof parseReference> {
+  try {
+    return parseReference(text);
+  } catch (cause) {
+    if (!isFault(cause, "invalid")) throw cause;
+    throw new Fault("invalid", cause.message, { about: text, cause });
+  }
+}
+
+/** As the query has it: "linux/arm64", or from API 1.48 on JSON ({"os": "linux", ...}). */
+function platformOf({ query }: Exchange): string | undefined {
+  const text = query.text("platform");
+  if (text === undefined) return undefined;
+  const written = text.startsWith("{") ? platformOfJson(text) : text;
+  try {
+    parsePlatform(written);
+  } catch (cause) {
+    throw new Fault(
+      "invalid",
+      `"${text}": cannot parse platform specifier: ${faultOf(cause).message}`,
+      { about: text, cause },
+    );
+  }
+  return written;
+}
+
+function platformOfJson(text: string): string {
+  try {
+    const value: unknown = JSON.parse(text);
+    const { os, architecture, variant } = value as Record<string, unknown>;
+    return [os, architecture, variant]
+      .filter((part) => typeof part === "string" && part !== "")
+      .join("/");
+  } catch (cause) {
+    throw new Fault("invalid", `invalid platform: ${text}`, { about: text, cause });
+  }
+}
+
+async function login({ engine, schemas }: ApiContext, exchange: Exchange): Promise<void> {
+  const body = await exchange.json(schemas.authSchema);
+  const host = registryHost(body.serveraddress ?? "");
+  const credentials = credentialsOf(definedOf(body)) ?? {};
+  try {
+    const { identityToken } = await engine.registries.login(host, credentials);
+    const answer: AuthResponse = { IdentityToken: identityToken ?? "", Status: "Login Succeeded" };
+    exchange.sendJson(200, answer);
+  } catch (error) {
+    throw registryFault(faultOf(error), { host, hasCredentials: true });
+  }
+}
+
+/** Go's zero values: null and absent are the same. */
+function definedOf(body: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(body).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+  );
+}
+
+async function distribution({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const name = exchange.param("name");
+  const reference = parsedReference(name);
+  const credentials = requestCredentials(exchange, reference.domain);
+  try {
+    const found = await engine.registries.distribution(name, credentials, exchange.signal);
+    const { mediaType, digest, size, platforms } = found;
+    const answer: DistributionInspect = {
+      Descriptor: { mediaType, digest, size },
+      Platforms: platforms.map(({ architecture, os, variant }) => ({
+        architecture,
+        os,
+        ...(variant !== undefined && { variant }),
+      })),
+    };
+    exchange.sendJson(200, answer);
+  } catch (error) {
+    throw registryFault(faultOf(error), {
+      hasCredentials: credentials(reference.domain) !== undefined,
+    });
+  }
+}
+
+const maxFound = 100;
+
+async function search({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { query } = exchange;
+  const limit = query.whole("limit");
+  if (limit !== undefined && limit !== 0 && (limit < 1 || limit > maxFound))
+    throw new Fault("invalid", `limit ${limit} is outside the range of [1, ${maxFound}]`);
+  const filters = query.filters(["is-automated", "is-official", "stars"]);
+  const stars = Math.max(0, ...(filters.stars ?? []).map(starsOf));
+  const term = query.text("term") ?? "";
+  const slash = term.indexOf("/");
+  const domain =
+    slash > 0 && /[.:]|^localhost$/.test(term.slice(0, slash)) ? term.slice(0, slash) : "docker.io";
+  const credentials = requestCredentials(exchange, domain);
+  try {
+    const found = await engine.registries.search(term, { ...(limit && { limit }), credentials });
+    const wanted = (key: string, is: boolean) =>
+      filters[key]?.every((value) => /^(1|true)$/.test(value) === is) ?? true;
+    const answer: SearchResult[] = found
+      .filter(
+        (each) =>
+          each.stars >= stars &&
+          wanted("is-official", each.official) &&
+          wanted("is-automated", false),
+      )
+      .map(({ name, description, stars: star_count, official }) => ({
+        star_count,
+        is_official: official,
+        name,
+        is_automated: false,
+        description,
+      }));
+    exchange.sendJson(200, answer);
+  } catch (error) {
+    throw registryFault(faultOf(error), { hasCredentials: credentials(domain) !== undefined });
+  }
+}
+
+function starsOf(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new Fault("invalid", `invalid filter 'stars=${text}'`);
+  return Number(text);
+}

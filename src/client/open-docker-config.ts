@@ -1,0 +1,43 @@
+import type { DockerConfig } from "./docker-config.ts";
+
+export type { DockerConfig } from "./docker-config.ts";
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Where Docker's config.json is: DOCKER_CONFIG, else ~/.docker. */
+export function configDirectory(env: Env): string {
+  return env.DOCKER_CONFIG || `${env.HOME || "/root"}/.docker`;
+}
+
+/** Docker's config.json; loaded on use, since most commands need none. */
+export async function openDockerConfig(env: Env): Promise<DockerConfig> {
+  const { DockerConfig } = await import("./docker-config.ts");
+  return new DockerConfig(configDirectory(env), env);
+}
+
+/** What a user has for a registry's host, out of config.json and credential helpers. */
+export function credentialsOf(
+  directory: string,
+  env: Env,
+): (host: string) => Promise<
+  | {
+      readonly username?: string;
+      readonly password?: string;
+      readonly identityToken?: string;
+      readonly registryToken?: string;
+    }
+  | undefined
+> {
+  return async (host) => {
+    const { DockerConfig } = await import("./docker-config.ts");
+    const auth = await new DockerConfig(directory, env).credentials(host);
+    if (!auth) return undefined;
+    const { username, password, identitytoken, registrytoken } = auth;
+    return {
+      ...(username && { username }),
+      ...(password && { password }),
+      ...(identitytoken && { identityToken: identitytoken }),
+      ...(registrytoken && { registryToken: registrytoken }),
+    };
+  };
+}

@@ -1,0 +1,113 @@
+import type { Digest, Platform } from "#image";
+
+/** What a registry wants to know of a user; one of the forms, or nothing at all. */
+export interface RegistryCredentials {
+  readonly username?: string;
+  readonly password?: string;
+  /** A refresh token that the registry gave in a password's place. */
+  readonly identityToken?: string;
+  /** A bearer token that is sent as it is. */
+  readonly registryToken?: string;
+}
+
+/** The credentials for a registry's host ("docker.io", "registry.example:5000"), if there are any. */
+export type CredentialLookup = (host: string) => RegistryCredentials | undefined;
+
+export interface PullRequest {
+  /** A name with a tag or a digest; with neither it is ":latest". */
+  readonly reference: string;
+  /** Every tag of the repository; the reference has none then. */
+  readonly all?: boolean;
+  /** "linux/arm64/v8"; absent: the host's, or the nearest that runs here. */
+  readonly platform?: string;
+  readonly credentials: CredentialLookup;
+}
+
+export interface PushRequest {
+  /** A name with a tag, or with neither tag nor digest and `all`. */
+  readonly reference: string;
+  /** Every tag of the repository that is here. */
+  readonly all?: boolean;
+  /** Only if the image is for this platform. */
+  readonly platform?: string;
+  readonly credentials: CredentialLookup;
+}
+
+/** Where a layer is on its way here or there. */
+export type LayerStep =
+  | "found"
+  | "waiting"
+  | "downloading"
+  | "verifying"
+  | "downloaded"
+  | "extracting"
+  | "pulled"
+  | "exists"
+  | "preparing"
+  | "pushing"
+  | "pushed"
+  | "mounted"
+  | "foreign";
+
+/** What happens in a pull or push, in order. Bytes are those that travel. */
+export type TransferEvent =
+  | { readonly kind: "pulling"; readonly path: string; readonly label: string }
+  | {
+      readonly kind: "layer";
+      /** The beginning of a digest: of the blob in a pull, of the files (diff id) in a push. */
+      readonly id: string;
+      readonly step: LayerStep;
+      readonly current?: number;
+      readonly total?: number;
+      /** The repository that a layer was mounted from. */
+      readonly from?: string;
+    }
+  | { readonly kind: "pulled"; readonly digest: Digest }
+  | { readonly kind: "complete"; readonly name: string; readonly isNew: boolean }
+  | {
+      readonly kind: "other-platform";
+      readonly name: string;
+      readonly offered: string;
+      readonly wanted: string;
+    }
+  | { readonly kind: "pushing"; readonly repository: string }
+  | {
+      readonly kind: "pushed";
+      readonly tag: string;
+      readonly digest: Digest;
+      /** Bytes of the manifest. */
+      readonly size: number;
+    };
+
+export type TransferReport = (event: TransferEvent) => void;
+
+export interface FoundRepository {
+  readonly name: string;
+  readonly description: string;
+  readonly stars: number;
+  readonly official: boolean;
+}
+
+export interface Registries {
+  /** Checks credentials; `unauthenticated` when the registry does not take them. */
+  login(
+    host: string,
+    credentials: RegistryCredentials,
+  ): Promise<{ readonly identityToken?: string }>;
+  /** What a name stands for at its registry, without fetching it. */
+  distribution(
+    reference: string,
+    credentials: CredentialLookup,
+    signal: AbortSignal,
+  ): Promise<{
+    readonly mediaType: string;
+    readonly digest: Digest;
+    readonly size: number;
+    readonly platforms: readonly Platform[];
+  }>;
+  /** Repositories by a word of their names; "HOST/word" asks another registry than Docker Hub. */
+  search(
+    term: string,
+    options: { readonly limit?: number; readonly credentials: CredentialLookup },
+  ): Promise<readonly FoundRepository[]>;
+}

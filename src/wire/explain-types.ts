@@ -1,0 +1,207 @@
+/** Answers of thimble's own API about what images are made of: see explain.ts for the questions. Sizes are bytes, layers are counted from 1, the lowest. Paths begin with "/"; a directory's ends with one. */
+
+export interface ImageIdentity {
+  readonly id: string;
+  readonly digest: string;
+  readonly tags: readonly string[];
+}
+
+/** Where the bytes of an image are. */
+export interface ImageExplanation {
+  readonly image: ImageIdentity;
+  /** Of all blobs, as they are pulled. */
+  readonly compressed: number;
+  readonly total: {
+    readonly bytes: number;
+    readonly visible: number;
+    readonly files: number;
+    readonly wasted: number;
+    readonly replaced: number;
+    readonly deleted: number;
+    readonly unchanged: number;
+    readonly efficiency: number;
+  };
+  readonly layers: readonly ExplainedLayer[];
+  readonly tree: ExplainedTree;
+  readonly files: readonly ExplainedFile[];
+  readonly packages: {
+    readonly managers: readonly string[];
+    readonly unread: readonly {
+      readonly manager: string;
+      readonly path: string;
+      readonly why: string;
+    }[];
+    readonly count: number;
+    readonly bytes: number;
+    readonly list: readonly ExplainedPackage[];
+  };
+  readonly unowned: {
+    readonly bytes: number;
+    readonly files: number;
+    readonly list: readonly SizedPath[];
+  };
+  readonly wasted: { readonly count: number; readonly list: readonly WastedPath[] };
+  readonly duplicates: {
+    readonly bytes: number;
+    readonly count: number;
+    readonly atLeast: number;
+    readonly list: readonly DuplicateFiles[];
+  };
+  readonly hints: readonly {
+    readonly kind: string;
+    readonly what: string;
+    readonly advice: string;
+    readonly bytes: number;
+    readonly files: number;
+    readonly example: string;
+  }[];
+}
+
+export interface ExplainedLayer {
+  readonly layer: number;
+  readonly diffId: string;
+  readonly digest: string;
+  readonly compressed: number;
+  readonly createdBy: string;
+  readonly bytes: number;
+  readonly files: number;
+  readonly visible: number;
+  readonly added: number;
+  readonly changed: number;
+  readonly deleted: number;
+  readonly hides: number;
+}
+
+export interface SizedPath {
+  readonly path: string;
+  readonly bytes: number;
+  readonly files: number;
+}
+
+export interface ExplainedTree extends SizedPath {
+  readonly children?: readonly ExplainedTree[];
+  readonly rest?: { readonly bytes: number; readonly files: number };
+}
+
+export interface ExplainedFile {
+  readonly path: string;
+  readonly bytes: number;
+  readonly layer: number;
+  readonly package?: string;
+  readonly links: number;
+}
+
+export interface ExplainedPackage {
+  readonly manager: string;
+  readonly name: string;
+  readonly version: string;
+  readonly architecture?: string;
+  readonly bytes: number;
+  readonly files: number;
+  readonly installedSize?: number;
+  readonly missing: number;
+  readonly layers: readonly number[];
+}
+
+export interface WastedPath extends SizedPath {
+  readonly kind: "replaced" | "deleted";
+  readonly layers: readonly number[];
+  readonly by: readonly number[];
+}
+
+export interface DuplicateFiles {
+  readonly bytes: number;
+  readonly copies: number;
+  readonly extra: number;
+  readonly files: readonly { readonly path: string; readonly layer: number }[];
+}
+
+/** Where one path of an image comes from. */
+export interface ImagePathExplanation {
+  readonly image: ImageIdentity;
+  readonly path: string;
+  readonly resolved: string;
+  readonly exists: boolean;
+  readonly type?: string;
+  readonly bytes?: number;
+  readonly mode?: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly target?: string;
+  readonly layer?: number;
+  readonly package?: { readonly manager: string; readonly name: string; readonly version: string };
+  readonly steps: readonly {
+    readonly layer: number;
+    readonly diffId: string;
+    readonly createdBy: string;
+    readonly action: "added" | "replaced" | "deleted";
+    readonly bytes?: number;
+    readonly mode?: number;
+    readonly uid?: number;
+    readonly gid?: number;
+    readonly with?: string;
+  }[];
+}
+
+export interface ImageWeight {
+  readonly layers: number;
+  readonly bytes: number;
+  readonly compressed: number;
+}
+
+/** How one image differs from another. */
+export interface ImageComparison {
+  readonly from: ImageIdentity & ImageWeight;
+  readonly to: ImageIdentity & ImageWeight;
+  readonly sharedLayers: number;
+  readonly config: readonly {
+    readonly field: string;
+    readonly from?: string;
+    readonly to?: string;
+  }[];
+  readonly added: { readonly files: number; readonly bytes: number };
+  readonly removed: { readonly files: number; readonly bytes: number };
+  readonly changed: { readonly files: number; readonly bytes: number };
+  readonly changes: readonly ComparedFile[];
+  /** Changes beyond the limit. */
+  readonly more: number;
+  readonly packages: {
+    readonly added: readonly ComparedPackage[];
+    readonly removed: readonly ComparedPackage[];
+    readonly changed: readonly (ComparedPackage & { readonly from: string })[];
+  };
+}
+
+export interface ComparedFile {
+  readonly kind: "added" | "removed" | "changed";
+  readonly path: string;
+  readonly bytes: number;
+  readonly files: number;
+  readonly aspects?: readonly string[];
+  readonly from?: ComparedState;
+  readonly to?: ComparedState;
+}
+
+export interface ComparedState {
+  readonly type: string;
+  readonly bytes: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly target?: string;
+}
+
+export interface ComparedPackage {
+  readonly manager: string;
+  readonly name: string;
+  readonly architecture?: string;
+  readonly version: string;
+}
+
+/** What a squash has made; the last message of its stream carries it as `aux`. */
+export interface SquashReport extends ImageIdentity {
+  readonly kept: number;
+  readonly merged: number;
+  readonly before: ImageWeight;
+  readonly after: ImageWeight;
+}

@@ -1,0 +1,56 @@
+import type { AuthConfig } from "./registry-types.ts";
+
+/** The header's value: base64url of the JSON. */
+export function encodeRegistryAuth(auth: AuthConfig): string {
+  return Buffer.from(JSON.stringify(auth)).toString("base64url");
+}
+
+const maxHeader = 64 << 10;
+const fields = ["username", "password", "serveraddress", "identitytoken", "registrytoken"] as const;
+
+/** X-Registry-Auth read back; undefined for what is none, as Docker's engine goes on without then. */
+export function decodeRegistryAuth(text: string | undefined): AuthConfig | undefined {
+  const value = decodeObject(text);
+  return value && authOf(value);
+}
+
+/** X-Registry-Config read back: credentials by registry. */
+export function decodeRegistryConfig(
+  text: string | undefined,
+): ReadonlyMap<string, AuthConfig> | undefined {
+  const value = decodeObject(text);
+  if (!value) return undefined;
+  const entries = Object.entries(value).flatMap(([host, each]) =>
+    typeof each === "object" && each !== null
+      ? [[host, authOf(each as Record<string, unknown>)] as const]
+      : [],
+  );
+  return new Map(entries);
+}
+
+function decodeObject(text: string | undefined): Record<string, unknown> | undefined {
+  if (!text || text.length > maxHeader) return undefined;
+  try {
+    // Both alphabets of base64 are understood.
+    const value: unknown = JSON.parse(Buffer.from(text, "base64").toString());
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function authOf(value: Record<string, unknown>): AuthConfig {
+  const known = fields.flatMap((name) => {
+    const field = value[name];
+    return typeof field === "string" && field !== "" ? [[name, field] as const] : [];
+  });
+  const { auth } = value;
+  const pair = typeof auth === "string" ? Buffer.from(auth, "base64").toString() : "";
+  const colon = pair.indexOf(":");
+  return {
+    ...(colon > 0 && { username: pair.slice(0, colon), password: pair.slice(colon + 1) }),
+    ...Object.fromEntries(known),
+  };
+}

@@ -1,0 +1,39 @@
+/** What the engine answers about registries, named and spelled as Docker's API does. */
+
+/** The body of POST /auth, and what X-Registry-Auth carries as base64url of its JSON. */
+export interface AuthConfig {
+  readonly username?: string;
+  readonly password?: string;
+  readonly serveraddress?: string;
+  readonly identitytoken?: string;
+  readonly registrytoken?: string;
+}
+
+export interface AuthResponse {
+  readonly IdentityToken: string;
+  readonly Status: string;
+}
+
+export interface WirePlatform {
+  readonly architecture: string;
+  readonly os: string;
+  readonly variant?: string;
+}
+
+export interface DistributionInspect {
+  readonly Descriptor: {
+    readonly mediaType: string;
+    readonly digest: string;
+    readonly size: number;
+  };
+  readonly Platforms: readonly WirePlatform[];
+}
+
+export interface SearchResult {
+  readonly star_count: number;
+  readonly is_official: boolean;
+  readonly name: string;
+  /** Always false: no registry tells it any more. */
+  readonly is_automated: boolean;
+  readonly description: string;
+}
