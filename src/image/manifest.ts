@@ -26,6 +26,10 @@ export interface Manifest {
   readonly config: Descriptor;
   /** Lowest first. */
   readonly layers: readonly Descriptor[];
+  /** What an artifact is, where its configuration does not say. */
+  readonly artifactType?: string;
+  /** The manifest that this one refers to: what a signature signs. */
+  readonly subject?: Descriptor;
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
@@ -33,6 +37,8 @@ export interface Index {
   readonly schemaVersion: 2;
   readonly mediaType: string;
   readonly manifests: readonly Descriptor[];
+  readonly artifactType?: string;
+  readonly subject?: Descriptor;
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
@@ -74,6 +80,13 @@ function descriptor(cursor: JsonCursor): Descriptor {
   });
 }
 
+function reference(root: JsonCursor) {
+  return {
+    artifactType: root.at("artifactType").optional((c) => c.string(255)),
+    subject: root.at("subject").optional(descriptor),
+  };
+}
+
 function version(cursor: JsonCursor): 2 {
   const schema = cursor.at("schemaVersion");
   if (schema.integer() === 1) {
@@ -103,6 +116,7 @@ export function parseManifest(bytes: Uint8Array, about = "image manifest"): Mani
     mediaType,
     config: descriptor(root.at("config")),
     layers: root.at("layers").list(maxLayers, descriptor),
+    ...reference(root),
     annotations: annotations(root),
   });
 }
@@ -119,6 +133,7 @@ export function parseIndex(bytes: Uint8Array, about = "image index"): Index {
     schemaVersion,
     mediaType,
     manifests: root.at("manifests").list(maxManifests, descriptor),
+    ...reference(root),
     annotations: annotations(root),
   });
 }

@@ -40,6 +40,8 @@ export interface HttpResponse {
   readonly status: number;
   readonly reason: string;
   readonly headers: HeaderFields;
+  /** Where the peer is. */
+  readonly kind: AddressKind;
   /** Of the body as it was announced; undefined when it was not. */
   readonly length: number | undefined;
   /** To be read once. Ends in `unavailable` when the connection drops early, in `timeout` when it stalls; leaving it early closes the connection. */
@@ -253,6 +255,7 @@ export class HttpConnection {
       status: head.status,
       reason: head.reason,
       headers: head.headers,
+      kind: this.kind,
       length: framing.kind === "length" ? framing.length : undefined,
       body,
       discard: async () => {
@@ -341,7 +344,9 @@ export class HttpConnection {
   }
 }
 
-async function* empty(): AsyncGenerator<Uint8Array> {}
+async function* empty(): AsyncGenerator<Uint8Array> {
+  // An answer without a body.
+}
 
 function dropped(about: string, when: string): Fault {
   return new Fault("unavailable", `${about} closed the connection ${when}`, { about });

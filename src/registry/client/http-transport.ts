@@ -96,7 +96,10 @@ export class HttpTransport {
   #keep(connection: HttpConnection, key: string): void {
     const idle = this.#idle.get(key) ?? [];
     this.#idle.set(key, idle);
-    if (idle.length >= maxIdlePerHost) return connection.close();
+    if (idle.length >= maxIdlePerHost) {
+      connection.close();
+      return;
+    }
     connection.hold(false);
     idle.push(connection);
     const { uses } = connection;

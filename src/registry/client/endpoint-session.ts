@@ -1,0 +1,293 @@
+import { Fault, isFault, type Log, silentLog } from "#base";
+import type { AddressKind } from "./address.ts";
+import { Authenticator } from "./authenticator.ts";
+import { type Endpoint, rewritePath } from "./endpoint.ts";
+import type { HostDirectory } from "./hosts.ts";
+import type { HttpResponse, RequestBody } from "./http-connection.ts";
+import type { HttpTransport, Trust } from "./http-transport.ts";
+import { type Environment, proxyFor } from "./proxy.ts";
+import { checkTarget, guardFor } from "./redirect.ts";
+import type { Credentials } from "./registry-client.ts";
+import { type Attempt, isPassingStatus, responseFault } from "./response-fault.ts";
+import { type Backoff, isPassing, pause, retryAfter, wait } from "./retry.ts";
+
+export interface SessionContext {
+  readonly hosts: HostDirectory;
+  readonly transport: HttpTransport;
+  readonly credentials: (host: string) => Promise<Credentials | undefined>;
+  readonly environment: Environment;
+  readonly backoff: Backoff;
+  readonly log?: Log | undefined;
+}
+
+/** One request of the specification. */
+export interface Call {
+  /** For messages, after "cannot": "pull the manifest of registry.example/app:1". */
+  readonly action: string;
+  readonly method: string;
+  /** Below the API's root ("/app/tags/list?n=5"), below the host's, or where an earlier answer pointed to. */
+  readonly target: string | { readonly fromHost: string } | URL;
+  /** What a token must allow: "repository:app:pull". */
+  readonly scopes?: readonly string[];
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  readonly body?: Uint8Array | RequestBody;
+  /** The statuses to be given back; all others become a Fault. */
+  readonly expect: readonly number[];
+  /** Whether to try again by itself; yes when left out. */
+  readonly retry?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Answer extends HttpResponse {
+  /** Who answered, after redirects. */
+  readonly url: URL;
+}
+
+const maxRedirects = 5;
+
+/** Requests to one endpoint: with its configuration, authorized, redirected, and tried again. */
+export class EndpointSession {
+  readonly endpoint: Endpoint;
+  readonly #context: SessionContext;
+  readonly #authenticator: Authenticator;
+  readonly #trusts = new Map<string, Promise<Trust>>();
+  #base: URL;
+  #settled: boolean;
+  #settling: Promise<unknown> | undefined;
+  #home: AddressKind = "public";
+
+  constructor(endpoint: Endpoint, context: SessionContext) {
+    this.endpoint = endpoint;
+    this.#context = context;
+    this.#base = new URL(endpoint.base);
+    this.#settled = !endpoint.mayBePlain || this.#base.protocol === "http:";
+    this.#authenticator = new Authenticator({
+      host: endpoint.host,
+      credentials: () => context.credentials(endpoint.host),
+      send: (origin, home, signal) => async (request) => {
+        const attempt = { action: `get a token for ${endpoint.host}`, host: request.url.host };
+        const guard = guardFor(attempt, origin, home, request.url);
+        return this.#again(signal, (last) =>
+          this.#raw({ ...request, attempt, guard, signal, isHome: false }, last),
+        );
+      },
+    });
+  }
+
+  /** The path of a repository as this endpoint knows it. */
+  path(repository: string): string {
+    return rewritePath(this.endpoint, repository);
+  }
+
+  async call(call: Call): Promise<Answer> {
+    const attempt = { action: call.action, host: this.#base.host };
+    const answer = await this.#again(
+      call.signal,
+      (last) => this.#authorized(attempt, call, last),
+      call.retry === false,
+    );
+    if (call.expect.includes(answer.status)) return answer;
+    throw await responseFault(attempt, answer);
+  }
+
+  /** Checks the credentials; the identity token that the registry may give for them. */
+  async login(signal?: AbortSignal): Promise<string | undefined> {
+    const action = `log in to ${this.endpoint.host}`;
+    const attempt = { action, host: this.#base.host };
+    const probe: Call = { action, method: "GET", target: "/", expect: [200], signal };
+    const first = await this.#again(signal, (last) =>
+      this.#redirected(attempt, probe, undefined, last),
+    );
+    await first.discard();
+    let identityToken: string | undefined;
+    if (first.status === 401) {
+      await this.#authenticator.learn(attempt, [], refusal(first, undefined));
+      identityToken = (await this.#authenticator.login(attempt, signal))?.identityToken;
+    }
+    await (await this.call(probe)).discard();
+    return identityToken;
+  }
+
+  /** `work` again after a pause while it fails in passing, or answers that it cannot just now. */
+  async #again(
+    signal: AbortSignal | undefined,
+    work: (last: boolean) => Promise<Answer>,
+    once = false,
+  ): Promise<Answer> {
+    const { backoff, log = silentLog } = this.#context;
+    for (let tries = 1; ; tries++) {
+      const isLast = once || tries >= backoff.attempts;
+      try {
+        const answer = await work(isLast);
+        // Who is told "too many" has not been served, so that asking again repeats nothing.
+        const isOver = answer.status === 429 ? tries >= backoff.attempts : isLast;
+        if (isOver || !isPassingStatus(answer.status)) return answer;
+        const asked = retryAfter(answer.headers.get("retry-after"));
+        if (asked !== undefined && asked > backoff.longest) return answer;
+        log.debug("trying again", { host: answer.url.host, status: answer.status });
+        await answer.discard();
+        await (asked === undefined ? pause(backoff, tries, signal) : wait(asked, signal));
+      } catch (error) {
+        if (isLast || !isPassing(error)) throw error;
+        log.debug("trying again", { host: this.#base.host, error });
+        await pause(backoff, tries, signal);
+      }
+    }
+  }
+
+  async #authorized(attempt: Attempt, call: Call, last: boolean): Promise<Answer> {
+    const { scopes = [], signal } = call;
+    for (let round = 0; ; round++) {
+      const sent = await this.#authenticator.authorization(attempt, scopes, signal);
+      const answer = await this.#redirected(attempt, call, sent, last);
+      const isOurs = answer.status === 401 && answer.url.origin === this.#base.origin;
+      if (!isOurs || round >= 2) return answer;
+      if (!(await this.#authenticator.learn(attempt, scopes, refusal(answer, sent)))) return answer;
+      await answer.discard();
+    }
+  }
+
+  async #redirected(
+    attempt: Attempt,
+    call: Call,
+    authorization: string | undefined,
+    last: boolean,
+  ): Promise<Answer> {
+    let target = this.#locate(attempt, call.target);
+    for (let hops = 0; ; hops++) {
+      const isHome = target.origin === this.#base.origin;
+      const own = isHome ? this.endpoint.headers : [];
+      const headers = [...(call.headers ?? []), ...own];
+      if (isHome && authorization !== undefined) headers.push(["Authorization", authorization]);
+      const guard = guardFor(attempt, this.#base, this.#home, target);
+      const request = { ...call, attempt, url: target, headers, guard, isHome };
+      const answer = await this.#raw(request, last);
+      if (isHome && hops === 0) this.#home = answer.kind;
+      const next = redirection(call, answer);
+      if (next === undefined) return answer;
+      await answer.discard();
+      if (hops >= maxRedirects) {
+        throw new Fault(
+          "invalid",
+          `cannot ${attempt.action}: ${attempt.host} redirects more than ${maxRedirects} times`,
+          { about: attempt.host },
+        );
+      }
+      target = checkTarget(attempt, answer.url, next);
+    }
+  }
+
+  #locate(attempt: Attempt, target: Call["target"]): URL {
+    if (target instanceof URL) return checkTarget(attempt, this.#base, target.href);
+    if (typeof target === "object") return new URL(target.fromHost, this.#base.origin);
+    const url = new URL(`${this.#base.href.replace(/\/$/, "")}${target}`);
+    const { namespace } = this.endpoint;
+    if (namespace !== undefined) url.searchParams.set("ns", namespace);
+    return url;
+  }
+
+  async #raw(request: RawRequest, last: boolean): Promise<Answer> {
+    if (!request.isHome) return this.#transmit(request);
+    // Until it is known which of both the host speaks, one request goes ahead.
+    while (!this.#settled && this.#settling) await this.#settling.catch(() => undefined);
+    if (this.#settled) {
+      const url = new URL(request.url);
+      url.protocol = this.#base.protocol;
+      return this.#transmit({ ...request, url });
+    }
+    const settling = this.#settle(request, last);
+    this.#settling = settling;
+    try {
+      return await settling;
+    } finally {
+      this.#settling = undefined;
+    }
+  }
+
+  async #settle(request: RawRequest, last: boolean): Promise<Answer> {
+    try {
+      const answer = await this.#transmit(request);
+      this.#settled = true;
+      return answer;
+    } catch (error) {
+      if (!isFault(error, "unavailable")) throw error;
+      const url = new URL(request.url);
+      url.protocol = "http:";
+      const answer = await this.#transmit({ ...request, url }).catch((second: unknown) => {
+        // Of two failures the first tells more, unless the peer does not speak TLS.
+        throw last && !isNoTls(error) ? error : second;
+      });
+      this.#base = new URL(this.#base.href.replace(/^https:/, "http:"));
+      this.#settled = true;
+      return answer;
+    }
+  }
+
+  async #transmit(request: RawRequest): Promise<Answer> {
+    const { method, url, headers, body, guard, signal, isHome } = request;
+    const { proxy: own, connectTimeout } = this.endpoint;
+    const response = await this.#context.transport.send({
+      method,
+      url,
+      headers: headers ?? [],
+      body,
+      trust: isHome ? this.endpoint.trust : await this.#trustOf(url),
+      proxy: isHome && own !== undefined ? new URL(own) : proxyFor(url, this.#context.environment),
+      guard,
+      connectTimeout,
+      signal,
+    });
+    return { ...response, url };
+  }
+
+  /** Of another host: what is configured for it; the authorities of this one, often a company's, count too. */
+  #trustOf(url: URL): Promise<Trust> {
+    const { authorities } = this.endpoint.trust;
+    const make = async (): Promise<Trust> => {
+      const trust = (await this.#context.hosts.endpoints(url.host)).at(-1)?.trust;
+      return {
+        ...trust,
+        authorities: [...authorities, ...(trust?.authorities ?? [])],
+        verify: trust?.verify ?? true,
+      };
+    };
+    const kept = this.#trusts.get(url.host) ?? make();
+    this.#trusts.set(url.host, kept);
+    return kept;
+  }
+}
+
+interface RawRequest {
+  readonly attempt: Attempt;
+  readonly method: string;
+  readonly url: URL;
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+  readonly body?: Uint8Array | RequestBody | undefined;
+  readonly guard: (kind: AddressKind) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** Whether it goes to the endpoint itself. */
+  readonly isHome: boolean;
+}
+
+function refusal(answer: Answer, sent: string | undefined) {
+  return {
+    fields: answer.headers.all("www-authenticate"),
+    url: answer.url,
+    home: answer.kind,
+    sent,
+  };
+}
+
+/** Where an answer redirects a request to; undefined when it does not. 307 and 308 keep the method. */
+function redirection(call: Call, { status, headers }: Answer): string | undefined {
+  const isRead = call.method === "GET" || call.method === "HEAD";
+  const isRedirect = isRead
+    ? [301, 302, 303, 307, 308].includes(status)
+    : [307, 308].includes(status);
+  return isRedirect ? headers.get("location") : undefined;
+}
+
+function isNoTls(error: Fault): boolean {
+  const code = (error.cause as { readonly code?: unknown } | undefined)?.code;
+  return typeof code === "string" && code.startsWith("ERR_SSL");
+}
