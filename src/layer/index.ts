@@ -26,7 +26,9 @@ export {
   type ReceiveOptions,
   receiveLayer,
   type StreamOptions,
+  scanTree,
   settleImplied,
   storeStream,
 } from "./layers.ts";
 export type { PackOptions } from "./pack.ts";
+export type { ScannedEntry } from "./scan.ts";

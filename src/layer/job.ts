@@ -2,6 +2,7 @@ import type { DiffId, Digest } from "#image";
 import type { TarLimits, TarType } from "#tar";
 import type { Compression, ExpansionLimits } from "./compression.ts";
 import type { PackOptions } from "./pack.ts";
+import type { ScanOptions } from "./scan.ts";
 
 /** Where the bytes of a job come from: a file, or the stream sent along. */
 export type Source = { readonly path: string } | "stream";
@@ -52,6 +53,10 @@ export interface PackResult {
   readonly entries: number;
 }
 
+export interface ScanRequest extends ScanOptions {
+  readonly directory: string;
+}
+
 export interface StoreRequest {
   readonly source: Source;
   /** Made new. */
@@ -87,6 +92,8 @@ export interface Jobs {
   readonly receive: { readonly request: ReceiveRequest; readonly result: ReceiveResult };
   readonly settle: { readonly request: SettleRequest; readonly result: undefined };
   readonly pack: { readonly request: PackRequest; readonly result: PackResult };
+  /** Puts out batches of entries, encoded. */
+  readonly scan: { readonly request: ScanRequest; readonly result: undefined };
   readonly store: { readonly request: StoreRequest; readonly result: StoreResult };
   readonly explode: {
     readonly request: ExplodeRequest;

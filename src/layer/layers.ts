@@ -1,4 +1,3 @@
-import { isFault } from "#base";
 import type { TarLimits } from "#tar";
 import type { ExpansionLimits } from "./compression.ts";
 import type {
@@ -8,11 +7,14 @@ import type {
   PackResult,
   ReceiveRequest,
   ReceiveResult,
+  ScanRequest,
   SettleRequest,
   StoreResult,
 } from "./job.ts";
 import type { PackOptions } from "./pack.ts";
 import { WorkerPool } from "./pool.ts";
+import { decodeEntries, type ScannedEntry } from "./scan.ts";
+import { streamOutput } from "./stream-output.ts";
 
 /** Of the whole process: more workers than these would only take cores from containers. */
 const pool = new WorkerPool(2);
@@ -72,7 +74,8 @@ export function packTree(
   directory: string,
   options: StreamOptions = {},
 ): AsyncGenerator<Uint8Array, void> {
-  return streamed({ ...packOptions(options), mode: "tree", directory }, options);
+  const request = { ...packOptions(options), mode: "tree", directory } as const;
+  return streamOutput(pool, { job: "pack", request }, options);
 }
 
 /** What the upper directory of an overlay changes, as an uncompressed OCI layer. */
@@ -80,7 +83,22 @@ export function diffLayer(
   upper: string,
   options: StreamOptions = {},
 ): AsyncGenerator<Uint8Array, void> {
-  return streamed({ ...packOptions(options), mode: "upper", directory: upper }, options);
+  const request = { ...packOptions(options), mode: "upper", directory: upper } as const;
+  return streamOutput(pool, { job: "pack", request }, options);
+}
+
+/**
+ * Each entry of a tree, in batches: the root first, depth first, names in the order of
+ * their bytes. Leaving the loop early stops it. It may stand still between batches
+ * without holding up other work.
+ */
+export async function* scanTree(
+  request: ScanRequest,
+  options: LayerOptions = {},
+): AsyncGenerator<ScannedEntry[], void> {
+  for await (const batch of streamOutput(pool, { job: "scan", request }, options)) {
+    yield decodeEntries(batch);
+  }
 }
 
 /** Packs a directory into a new blob file, hashing it plain and compressed in the same pass. */
@@ -113,51 +131,4 @@ export async function explodeArchive(
 function packOptions(options: StreamOptions): Omit<PackOptions, "mode"> {
   const { onProgress: _progress, signal: _signal, includeRoot = false, ...rest } = options;
   return { ...rest, includeRoot };
-}
-
-async function* streamed(
-  request: PackRequest,
-  options: LayerOptions,
-): AsyncGenerator<Uint8Array, void> {
-  const stop = new AbortController();
-  const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
-  const queue: { chunk: Uint8Array; taken: () => void }[] = [];
-  let wake = Promise.withResolvers<void>();
-  let outcome: { readonly error?: unknown } | undefined;
-  const output = async (chunk: Uint8Array) => {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    queue.push({ chunk, taken: resolve });
-    wake.resolve();
-    await promise;
-  };
-  const running = pool.run("pack", request, { ...options, output, signal }).then(
-    () => {
-      outcome = {};
-      wake.resolve();
-    },
-    (error: unknown) => {
-      outcome = { error };
-      wake.resolve();
-    },
-  );
-  try {
-    for (;;) {
-      const next = queue.shift();
-      if (next) {
-        next.taken();
-        yield next.chunk;
-      } else if (outcome) break;
-      else {
-        await wake.promise;
-        wake = Promise.withResolvers();
-      }
-    }
-  } finally {
-    stop.abort();
-    for (const { taken } of queue) taken();
-    await running;
-  }
-  if (outcome.error !== undefined && !(stop.signal.aborted && isFault(outcome.error, "canceled"))) {
-    throw outcome.error;
-  }
 }

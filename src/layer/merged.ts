@@ -25,8 +25,9 @@ export function openMerged(above: readonly Fd[], name: string | Uint8Array): Fd[
   return found;
 }
 
-export function isOpaque(directory: Fd): boolean {
-  return getXattr(directory, "", opaqueAttribute)?.toString() === "y";
+/** Of one name in a directory, or "" for itself. */
+export function isOpaque(directory: Fd, entry: string | Uint8Array = ""): boolean {
+  return getXattr(directory, entry, opaqueAttribute)?.toString() === "y";
 }
 
 export function closeAll(directories: readonly Fd[]): void {

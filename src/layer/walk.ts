@@ -1,0 +1,153 @@
+import { readdirSync } from "node:fs";
+import { Fault, isFault } from "#base";
+import {
+  type Fd,
+  fstatat,
+  O_DIRECTORY,
+  O_RDONLY,
+  openat2,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_SYMLINKS,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  type Stat,
+} from "#kernel";
+import { showName, type TarType } from "#tar";
+import { pathOf } from "./whiteout.ts";
+
+/** Linux takes no longer paths. */
+const maxPath = 4095;
+/** Deeper down the descriptors of upper directories are closed, and opened anew on the way back. */
+const maxOpen = 64;
+
+const types: ReadonlyMap<number, TarType> = new Map<number, TarType>([
+  [S_IFREG, "file"],
+  [S_IFDIR, "directory"],
+  [S_IFLNK, "symlink"],
+  [S_IFCHR, "character"],
+  [S_IFBLK, "block"],
+  [S_IFIFO, "fifo"],
+]);
+
+/** Undefined for sockets, which no archive can hold. */
+export function typeOf(stat: Stat): TarType | undefined {
+  return types.get(stat.mode & S_IFMT);
+}
+
+/** One name in a directory. Its descriptor is valid until the next one is asked for. */
+export interface WalkedEntry {
+  readonly directory: Fd;
+  /** For system calls; "" for the root itself. */
+  readonly entry: string | Uint8Array;
+  /** Components joined by "/", one character a byte; "" is the root. */
+  readonly path: string;
+  readonly type: TarType;
+  readonly stat: Stat;
+}
+
+interface Level {
+  readonly path: string;
+  readonly names: readonly string[];
+  next: number;
+  fd: Fd | undefined;
+}
+
+/**
+ * A directory tree, the root first, depth first, names in the order of their bytes.
+ * Sockets are left out, what lies on other file systems is not entered, and what
+ * vanishes meanwhile is passed over. Symbolic links are never followed.
+ */
+export class TreeWalk implements Disposable {
+  readonly #root: Fd;
+  readonly #device: bigint;
+  readonly #levels: Level[] = [];
+
+  constructor(root: Fd) {
+    this.#root = root;
+    this.#device = fstatat(root, "", false).dev;
+  }
+
+  /** A directory's own entry comes before it is entered, so that its reader may still change it. */
+  *entries(): Generator<WalkedEntry, void> {
+    const stat = fstatat(this.#root, "", false);
+    yield { directory: this.#root, entry: "", path: "", type: "directory", stat };
+    this.#enter("");
+    for (let level = this.#levels.at(-1); level; level = this.#levels.at(-1)) {
+      const name = level.names[level.next++];
+      if (name === undefined) {
+        this.#levels.pop()?.fd?.close();
+        continue;
+      }
+      const found = this.#look(level, name);
+      if (!found) continue;
+      yield found;
+      // Directories alone tell file systems apart: an overlay gives files the numbers of its layers.
+      const isOurs = found.type === "directory" && found.stat.dev === this.#device;
+      if (isOurs) unlessGone(() => this.#enter(found.path));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const level of this.#levels) level.fd?.close();
+    this.#levels.length = 0;
+  }
+
+  #look(level: Level, name: string): WalkedEntry | undefined {
+    level.fd ??= openDirectoryBelow(this.#root, level.path);
+    const directory = level.fd;
+    const path = joinPath(level.path, name);
+    if (path.length > maxPath) {
+      throw new Fault(
+        "invalid",
+        `${showName(path)} is longer than ${maxPath} bytes and cannot be reached`,
+      );
+    }
+    const entry = pathOf(name);
+    const stat = unlessGone(() => fstatat(directory, entry, false));
+    const type = stat && typeOf(stat);
+    return type && { directory, entry, path, type, stat };
+  }
+
+  #enter(path: string): void {
+    const fd = openDirectoryBelow(this.#root, path);
+    this.#levels.push({ path, names: namesIn(fd), next: 0, fd });
+    const distant = this.#levels.at(-maxOpen);
+    distant?.fd?.close();
+    if (distant) distant.fd = undefined;
+  }
+}
+
+export function joinPath(path: string, name: string): string {
+  return path === "" ? name : `${path}/${name}`;
+}
+
+/** The names in a directory, one character a byte, in the order of their bytes. */
+export function namesIn(directory: Fd): string[] {
+  const names = readdirSync(`/proc/self/fd/${directory.number}`, {
+    encoding: "latin1" as BufferEncoding,
+  });
+  return names.sort((a, b) => (a < b ? -1 : 1));
+}
+
+/** A directory at a path of components joined by "/"; no component may be a symbolic link. */
+export function openDirectoryBelow(root: Fd, path: string): Fd {
+  return openat2(root, path === "" ? "." : pathOf(path), {
+    flags: O_RDONLY | O_DIRECTORY,
+    resolve: RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS,
+  });
+}
+
+/** Undefined when what it is about is not there any more. */
+export function unlessGone<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (isFault(error, "not_found")) return undefined;
+    throw error;
+  }
+}
