@@ -14,6 +14,7 @@ export async function* streamOutput<N extends JobName>(
   let wake = Promise.withResolvers<void>();
   let outcome: { readonly error?: unknown } | undefined;
   const output = async (chunk: Uint8Array) => {
+    if (stop.signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     queue.push({ chunk, taken: resolve });
     wake.resolve();

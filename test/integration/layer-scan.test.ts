@@ -47,8 +47,8 @@ test("a layer's entries are told as they are, in the order of their bytes", asyn
     ...{ type: "file", mode: 0o4711, uid: 3, gid: 4, size: 5, mtime: -1_500_000_001n, links: 2 },
     ...{ inode: at("a/file")?.inode as string, digest: sha256("hello") },
   } as const;
-  expect(at("a/file")).toEqual({ path: "a/file", ...file });
-  expect(at("b/second")).toEqual({ path: "b/second", ...file });
+  expect(at("a/file") as object).toEqual({ path: "a/file", ...file });
+  expect(at("b/second") as object).toEqual({ path: "b/second", ...file });
   expect(at("a/gone")).toMatchObject({ type: "character", whiteout: true });
   expect(at("b")).toMatchObject({ type: "directory", opaque: true });
   expect(at("a")?.opaque).toBeUndefined();
