@@ -41,7 +41,7 @@ export interface ObjectStore {
    * Goes on with, or begins, an object that is made piece by piece. What stat, read, list and walk say of it before
    * `commit` is open.
    * What a closed or crashed writer had taken is there again, but for its last moments: `size` tells.
-   * A second writer of one key while the first is open is the caller's mistake.
+   * A second writer of one key while the first is open, or of an object that was committed, is the caller's mistake.
    */
   writer(key: string): Promise<ObjectWriter>;
 

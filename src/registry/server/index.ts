@@ -1,0 +1,30 @@
+/**
+ * registry/server: an OCI registry (distribution-spec 1.1) over an `ObjectStore`.
+ *
+ * `serveRegistry` speaks HTTP; authorization, TLS, an upstream to cache, and what else
+ * is served come in as ports (registry-server.ts), storage as an object-store.ts with
+ * its suite contract.ts. On disk it is docker distribution's layout v2, so that either
+ * can take over the other's directory. Words: blob (bytes by digest), link (a
+ * repository has it), revision (a manifest by digest), tag, upload, lease (a client
+ * was told that it exists), collect (remove what nothing refers to, while serving).
+ * Life cycle: openDiskStore -> serveRegistry -> collect ... -> close. The code is
+ * loaded when it is first called.
+ */
+
+import type { ObjectStore } from "./object-store.ts";
+import type { RegistryServer, RegistryServerOptions } from "./registry-server.ts";
+
+export type * from "./object-store.ts";
+export type * from "./registry-server.ts";
+
+/** Listens, and answers from then on. `invalid` for a bad address or certificate, `unavailable` when the port is taken. */
+export async function serveRegistry(options: RegistryServerOptions): Promise<RegistryServer> {
+  const { startServer } = await import("./start-server.ts");
+  return await startServer(options);
+}
+
+/** A directory as store, made when it is missing; docker-registry's `rootdirectory`. What a crash left half-written is removed. */
+export async function openDiskStore(root: string): Promise<ObjectStore> {
+  const { DiskStore } = await import("./disk-store.ts");
+  return await DiskStore.open(root);
+}

@@ -1,0 +1,98 @@
+/**
+ * What must not be removed though nothing refers to it yet, by keys of the store.
+ *
+ * A request pins the keys it works on; while a key is pinned, and for the grace time
+ * after it was let go, `remove` leaves it alone. Who pins a key that is just being
+ * removed waits until it is gone, and then sees that it is. Since a collection learns
+ * what is referred to over a long time, whatever was pinned since it began is left
+ * alone by it, however short the grace is.
+ *
+ * All of it is memory: after a restart the times at which objects were written protect
+ * them, and a client that was told of something older is refused its manifest.
+ */
+export class Leases {
+  readonly #until = new Map<string, number>();
+  readonly #pins = new Map<string, number>();
+  readonly #removing = new Map<string, Promise<void>>();
+  readonly #now: () => number;
+  #purgeAt = 10_000;
+  #graceMs: number;
+  #touched: Set<string> | undefined;
+
+  /** `now` is in milliseconds. */
+  constructor(now: () => number, graceMs: number) {
+    this.#now = now;
+    this.#graceMs = graceMs;
+  }
+
+  /** Nothing removes the keys until this is disposed of, and for the grace time after unless it is `lapse`d. */
+  async pin(keys: readonly string[]): Promise<Pin> {
+    for (const key of keys) {
+      this.#pins.set(key, (this.#pins.get(key) ?? 0) + 1);
+      this.#touched?.add(key);
+    }
+    for (const key of keys) await this.#removing.get(key);
+    let keeps = true;
+    return {
+      lapse: () => {
+        keeps = false;
+      },
+      [Symbol.dispose]: () => this.#unpin(keys, keeps),
+    };
+  }
+
+  /** From here to `endCollection` everything that is pinned is safe from `remove`. */
+  beginCollection(graceMs: number): void {
+    this.#touched = new Set(this.#pins.keys());
+    this.#graceMs = graceMs;
+    this.#purge();
+  }
+
+  endCollection(): void {
+    this.#touched = undefined;
+  }
+
+  /** Whether somebody works, or may count, on the key. */
+  holds(key: string): boolean {
+    if (this.#pins.has(key) || this.#touched?.has(key)) return true;
+    const until = this.#until.get(key);
+    return until !== undefined && until > this.#now();
+  }
+
+  /** Does `work`, which removes the key's object, unless the key is held; whether it was done. */
+  async remove(key: string, work: () => Promise<void>): Promise<boolean> {
+    if (this.holds(key) || this.#removing.has(key)) return false;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#removing.set(key, promise);
+    try {
+      await work();
+    } finally {
+      this.#removing.delete(key);
+      resolve();
+    }
+    return true;
+  }
+
+  #unpin(keys: readonly string[], keeps: boolean): void {
+    for (const key of keys) {
+      const pins = (this.#pins.get(key) ?? 1) - 1;
+      if (pins > 0) this.#pins.set(key, pins);
+      else this.#pins.delete(key);
+      if (!keeps) continue;
+      this.#until.set(key, this.#now() + this.#graceMs);
+      this.#touched?.add(key);
+    }
+    if (this.#until.size > this.#purgeAt) this.#purge();
+  }
+
+  #purge(): void {
+    const now = this.#now();
+    for (const [key, until] of this.#until) if (until <= now) this.#until.delete(key);
+    this.#purgeAt = Math.max(10_000, 2 * this.#until.size);
+  }
+}
+
+export interface Pin extends Disposable {
+  /** What was pinned turned out not to be there: no lease remains. */
+  lapse(): void;
+}

@@ -1,0 +1,244 @@
+import { type Clock, Fault, isFault, type Log } from "#base";
+import { type Digest, isDigest, maxDocumentBytes, sha256 } from "#image";
+import { streamOf } from "./blob-handlers.ts";
+import { isTag, type RepositoryName, type Tag } from "./layout.ts";
+import { readStoredDocument } from "./manifest-document.ts";
+import { RegistryError } from "./registry-error.ts";
+import type { Upstream, UpstreamBlob, UpstreamManifest } from "./registry-server.ts";
+import type { Repositories, StoredManifest } from "./repositories.ts";
+import type { Uploads } from "./uploads.ts";
+
+const maxFreshTags = 10_000;
+
+/**
+ * A cache before another registry: what is not here is fetched once however many ask,
+ * checked, kept, and answered from here from then on. Tags are asked about anew each
+ * time (or each `tagSeconds`); when the upstream does not answer, what is kept serves.
+ */
+export class PullThrough {
+  readonly #upstream: Upstream;
+  readonly #repositories: Repositories;
+  readonly #uploads: Uploads;
+  readonly #now: () => number;
+  readonly #log: Log;
+  readonly #manifests = new Map<string, Promise<StoredManifest | undefined>>();
+  readonly #blobs = new Map<string, Promise<unknown>>();
+  readonly #freshUntil = new Map<string, number>();
+
+  constructor(parts: {
+    readonly upstream: Upstream;
+    readonly repositories: Repositories;
+    readonly uploads: Uploads;
+    readonly clock: Clock;
+    readonly log: Log;
+  }) {
+    this.#upstream = parts.upstream;
+    this.#repositories = parts.repositories;
+    this.#uploads = parts.uploads;
+    this.#now = () => Number(parts.clock.now() / 1_000_000n);
+    this.#log = parts.log;
+  }
+
+  async manifest(
+    name: RepositoryName,
+    reference: Tag | Digest,
+  ): Promise<StoredManifest | undefined> {
+    const key = `${name}@${reference}`;
+    if (isDigest(reference) || (this.#freshUntil.get(key) ?? 0) > this.#now()) {
+      const kept = await this.#kept(name, reference);
+      if (kept) return kept;
+    }
+    const running = this.#manifests.get(key);
+    if (running) return await running;
+    const fetching = this.#fetchManifest(name, reference);
+    this.#manifests.set(key, fetching);
+    try {
+      return await fetching;
+    } finally {
+      this.#manifests.delete(key);
+    }
+  }
+
+  /** A blob that is not here: its size, and for GET its bytes, which are kept on their way. */
+  async blob(
+    name: RepositoryName,
+    digest: Digest,
+    isHead: boolean,
+  ): Promise<{ readonly size: number; readonly stream?: ReadableStream<Uint8Array> } | undefined> {
+    const running = this.#blobs.get(digest);
+    if (running && !isHead) {
+      await running.catch(() => undefined);
+      // It may have come by another name of the same registry.
+      if (await this.#repositories.linkBlob(name, digest)) {
+        throw new RegistryError("UNAVAILABLE", "the blob has just arrived; ask again", {
+          headers: { "Retry-After": "0" },
+        });
+      }
+    }
+    const fetched = await this.#answer(() => this.#upstream.blob(name, digest));
+    if (!fetched) return undefined;
+    if (isHead) {
+      await fetched.stream[Symbol.asyncIterator]().return?.();
+      return { size: fetched.size };
+    }
+    const client = new ClientQueue();
+    const keeping = this.#keep(name, digest, fetched, client);
+    this.#blobs.set(digest, keeping);
+    void keeping
+      .then(
+        () => client.end(undefined),
+        (error: unknown) => {
+          this.#log.warn("a blob from the upstream was not kept", {
+            repository: name,
+            digest,
+            error,
+          });
+          client.end(error);
+        },
+      )
+      .finally(() => this.#blobs.delete(digest));
+    return { size: fetched.size, stream: streamOf(client) };
+  }
+
+  async #keep(
+    name: RepositoryName,
+    digest: Digest,
+    fetched: UpstreamBlob,
+    client: ClientQueue,
+  ): Promise<void> {
+    const id = await this.#uploads.begin(name);
+    async function* passed(): AsyncGenerator<Uint8Array> {
+      let total = 0;
+      for await (const chunk of fetched.stream) {
+        total += chunk.byteLength;
+        if (total > fetched.size) break;
+        await client.offer(chunk);
+        yield chunk;
+      }
+      if (total !== fetched.size) {
+        throw new Fault(
+          "data_loss",
+          `the upstream promised ${fetched.size} bytes and sent ${total > fetched.size ? "more" : total}`,
+        );
+      }
+    }
+    try {
+      await this.#uploads.finish(name, id, { digest, body: { stream: passed() } });
+    } catch (error) {
+      await this.#uploads.cancel(name, id).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #fetchManifest(
+    name: RepositoryName,
+    reference: Tag | Digest,
+  ): Promise<StoredManifest | undefined> {
+    let fetched: UpstreamManifest | undefined;
+    try {
+      fetched = await this.#answer(() => this.#upstream.manifest(name, reference));
+    } catch (error) {
+      const kept = await this.#kept(name, reference);
+      if (!kept) throw error;
+      this.#log.warn("the upstream does not answer; a kept manifest serves", {
+        repository: name,
+        reference,
+      });
+      return kept;
+    }
+    if (!fetched) return undefined;
+    const bytes = Buffer.from(fetched.bytes);
+    const digest = sha256(bytes);
+    if (digest !== fetched.digest || (isDigest(reference) && digest !== reference)) {
+      throw new Fault(
+        "data_loss",
+        `the upstream sent a manifest of digest ${digest} for ${name}@${reference}`,
+      );
+    }
+    if (bytes.length > maxDocumentBytes) {
+      throw new Fault("exhausted", `the upstream's manifest ${digest} has ${bytes.length} bytes`);
+    }
+    const document = readStoredDocument(bytes);
+    const tag = isTag(reference) ? reference : undefined;
+    await this.#repositories.putManifest(name, { bytes, document, tag, isPartial: true });
+    if (tag) this.#remember(`${name}@${tag}`);
+    return { bytes, mediaType: document.mediaType, digest };
+  }
+
+  #remember(key: string): void {
+    const seconds = this.#upstream.tagSeconds ?? 0;
+    if (seconds <= 0) return;
+    if (this.#freshUntil.size >= maxFreshTags) this.#freshUntil.clear();
+    this.#freshUntil.set(key, this.#now() + seconds * 1000);
+  }
+
+  async #kept(name: RepositoryName, reference: Tag | Digest): Promise<StoredManifest | undefined> {
+    const digest = isDigest(reference)
+      ? reference
+      : await this.#repositories.resolveTag(name, reference as Tag);
+    return digest && (await this.#repositories.manifest(name, digest));
+  }
+
+  /** Undefined where the upstream has none; any other trouble of it as UNAVAILABLE. */
+  async #answer<T>(ask: () => Promise<T>): Promise<T | undefined> {
+    try {
+      return await ask();
+    } catch (error) {
+      if (isFault(error, "not_found")) return undefined;
+      this.#log.warn("the upstream failed", { error });
+      throw new RegistryError(
+        "UNAVAILABLE",
+        "the registry behind this cache does not answer; try again later",
+      );
+    }
+  }
+}
+
+const queued = 4 << 20;
+
+/** What was fetched and the client has not taken yet: at most about 4 MiB, then the fetching waits. */
+class ClientQueue implements AsyncIterable<Uint8Array> {
+  readonly #chunks: Uint8Array[] = [];
+  #size = 0;
+  #isGone = false;
+  #ended: { readonly error: unknown } | undefined;
+  #changed = Promise.withResolvers<void>();
+
+  async offer(chunk: Uint8Array): Promise<void> {
+    if (this.#isGone) return;
+    this.#chunks.push(Buffer.from(chunk));
+    this.#size += chunk.byteLength;
+    this.#change();
+    while (this.#size > queued && !this.#isGone) await this.#changed.promise;
+  }
+
+  end(error: unknown): void {
+    this.#ended = { error };
+    this.#change();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) {
+        const chunk = this.#chunks.shift();
+        if (chunk) {
+          this.#size -= chunk.byteLength;
+          this.#change();
+          yield chunk;
+        } else if (this.#ended) {
+          if (this.#ended.error !== undefined) throw this.#ended.error;
+          return;
+        } else await this.#changed.promise;
+      }
+    } finally {
+      this.#isGone = true;
+      this.#chunks.length = 0;
+      this.#change();
+    }
+  }
+
+  #change(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+}

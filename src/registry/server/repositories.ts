@@ -1,0 +1,306 @@
+import { KeyedLock } from "#base";
+import { type Digest, isDigest, maxDocumentBytes, sha256 } from "#image";
+import {
+  digestOfName,
+  isRepositoryName,
+  isTag,
+  layout,
+  type RepositoryName,
+  type Tag,
+} from "./layout.ts";
+import type { Leases, Pin } from "./leases.ts";
+import {
+  describeReferrer,
+  type ManifestDocument,
+  readStoredDocument,
+} from "./manifest-document.ts";
+import type { ObjectStore } from "./object-store.ts";
+import { RegistryError } from "./registry-error.ts";
+import type { ReferrerDescriptor } from "./registry-server.ts";
+
+const maxLink = 256;
+const parallel = 16;
+
+export interface StoredManifest {
+  readonly bytes: Buffer;
+  readonly mediaType: string;
+  readonly digest: Digest;
+}
+
+/**
+ * Repositories as links to blobs. A repository has a blob, or a manifest, when it has a
+ * link to it and the bytes are there. Links are written after what they lead to, the
+ * tag last, each at once: a crash leaves the old state and something to collect.
+ *
+ * What changes manifests and tags of one repository goes one after the other; blobs of
+ * all go side by side. Everything that tells a client "it is here" holds a lease on it.
+ */
+export class Repositories {
+  readonly #store: ObjectStore;
+  readonly #leases: Leases;
+  readonly #lock = new KeyedLock();
+
+  constructor(store: ObjectStore, leases: Leases) {
+    this.#store = store;
+    this.#leases = leases;
+  }
+
+  /** Alone with a repository's manifests and tags. */
+  exclusively<T>(name: RepositoryName, work: () => Promise<T>): Promise<T> {
+    return this.#lock.run(name, work);
+  }
+
+  /** The size of a blob that the repository has; while it is not collected, for the grace time, it stays. */
+  async blobSize(name: RepositoryName, digest: Digest): Promise<number | undefined> {
+    using pin = await this.#leases.pin([layout.blob(digest), layout.layer(name, digest)]);
+    return await this.#pinnedSize(pin, layout.layer(name, digest), digest);
+  }
+
+  /** Gives the repository a blob that is stored; false when it is not, or not any more. */
+  async linkBlob(name: RepositoryName, digest: Digest): Promise<boolean> {
+    using pin = await this.#leases.pin([layout.blob(digest), layout.layer(name, digest)]);
+    if (!(await this.#store.stat(layout.blob(digest)))) {
+      pin.lapse();
+      return false;
+    }
+    await this.#link(layout.layer(name, digest), digest);
+    return true;
+  }
+
+  /** Takes the name off the blob in this repository only; false when it had none. */
+  async unlinkBlob(name: RepositoryName, digest: Digest): Promise<boolean> {
+    const key = layout.layer(name, digest);
+    return await this.exclusively(name, async () => {
+      using pin = await this.#leases.pin([key]);
+      pin.lapse();
+      if (!(await this.#store.stat(key))) return false;
+      await this.#store.delete(key);
+      return true;
+    });
+  }
+
+  /** Moves a whole object, whose digest was checked, to its name, and gives it to the repository. */
+  async adoptBlob(name: RepositoryName, digest: Digest, from: string): Promise<void> {
+    const blob = layout.blob(digest);
+    using _pin = await this.#leases.pin([blob, layout.layer(name, digest)]);
+    if (!(await this.#store.stat(blob))) await this.#store.move(from, blob);
+    await this.#link(layout.layer(name, digest), digest);
+  }
+
+  async resolveTag(name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
+    const link = await this.#store.get(layout.currentTag(name, tag), maxLink);
+    const text = link?.toString("latin1").trim() ?? "";
+    return isDigest(text) ? text : undefined;
+  }
+
+  async manifest(name: RepositoryName, digest: Digest): Promise<StoredManifest | undefined> {
+    using pin = await this.#leases.pin([layout.blob(digest), layout.revision(name, digest)]);
+    const isLinked = (await this.#store.stat(layout.revision(name, digest))) !== undefined;
+    const bytes = isLinked
+      ? await this.#store.get(layout.blob(digest), maxDocumentBytes)
+      : undefined;
+    if (!bytes) {
+      pin.lapse();
+      return undefined;
+    }
+    return { bytes, mediaType: readStoredDocument(bytes).mediaType, digest };
+  }
+
+  /**
+   * Stores a manifest and, with `tag`, points the tag at it. Everything that it refers to must be in the
+   * repository (MANIFEST_BLOB_UNKNOWN) unless `isPartial`, as in a cache.
+   */
+  async putManifest(
+    name: RepositoryName,
+    manifest: {
+      readonly bytes: Uint8Array;
+      readonly document: ManifestDocument;
+      readonly tag?: Tag | undefined;
+      readonly isPartial?: boolean;
+    },
+  ): Promise<Digest> {
+    const { bytes, document, tag } = manifest;
+    const digest = sha256(bytes);
+    const needed = document.references.map(
+      ({ kind, digest: each }) =>
+        [
+          kind === "blob" ? layout.layer(name, each) : layout.revision(name, each),
+          layout.blob(each),
+        ] as const,
+    );
+    const own = [layout.blob(digest), layout.revision(name, digest)];
+    return await this.exclusively(name, async () => {
+      using pin = await this.#leases.pin([...own, ...needed.flat()]);
+      if (!manifest.isPartial) await this.#requireReferences(pin, document, needed);
+      const blob = layout.blob(digest);
+      if (!(await this.#store.stat(blob))) await this.#store.write(blob, bytes);
+      const links = [layout.revision(name, digest)];
+      if (document.subject) links.push(layout.referrer(name, document.subject, digest));
+      if (tag) links.push(layout.tagIndex(name, tag, digest));
+      await Promise.all(links.map((link) => this.#link(link, digest)));
+      if (tag) await this.#store.write(layout.currentTag(name, tag), Buffer.from(digest));
+      return digest;
+    });
+  }
+
+  /** Removes a manifest's name in this repository and every tag that points at it; false when there is none. */
+  async deleteManifest(name: RepositoryName, digest: Digest): Promise<boolean> {
+    return await this.exclusively(name, async () => {
+      using pin = await this.#leases.pin([layout.blob(digest), layout.revision(name, digest)]);
+      pin.lapse();
+      if (!(await this.#store.stat(layout.revision(name, digest)))) return false;
+      const tags = (await Array.fromAsync(this.#store.list(layout.tags(name)))).map((e) => e.name);
+      await inParallel(tags.filter(isTag), async (tag) => {
+        if ((await this.resolveTag(name, tag)) === digest) await this.#untag(name, tag);
+      });
+      await this.removeRevision(name, digest);
+      return true;
+    });
+  }
+
+  /** The links of a manifest that no tag points at. Only inside `exclusively`. */
+  async removeRevision(name: RepositoryName, digest: Digest): Promise<void> {
+    const bytes = await this.#store.get(layout.blob(digest), maxDocumentBytes);
+    const subject = bytes && subjectOf(bytes);
+    if (subject) await this.#store.delete(layout.referrer(name, subject, digest));
+    await this.#store.delete(layout.revision(name, digest));
+  }
+
+  async deleteTag(name: RepositoryName, tag: Tag): Promise<boolean> {
+    return await this.exclusively(name, async () => {
+      if (!(await this.#store.stat(layout.currentTag(name, tag)))) return false;
+      await this.#untag(name, tag);
+      return true;
+    });
+  }
+
+  /** Ascending by bytes, from the first after `after` on. */
+  async *tags(name: RepositoryName, after = ""): AsyncGenerator<Tag> {
+    for await (const entry of this.#store.list(layout.tags(name), { after })) {
+      // A directory without it is what a crash, or docker-registry, left of a tag.
+      if (isTag(entry.name) && (await this.#store.stat(layout.currentTag(name, entry.name)))) {
+        yield entry.name;
+      }
+    }
+  }
+
+  /** Whether there is anything of that name. */
+  async exists(name: RepositoryName): Promise<boolean> {
+    for (const each of [layout.revisions(name), layout.tags(name), layout.layers(name)]) {
+      for await (const _ of this.#store.list(each)) return true;
+    }
+    return false;
+  }
+
+  /** Every repository that ever had a manifest or a blob; parents before what is below them, names by bytes. */
+  async *repositories(after = ""): AsyncGenerator<RepositoryName> {
+    yield* this.#below("", after === "" ? [] : after.split("/"));
+  }
+
+  /** What says something about a manifest, ascending by digest, from the first after `after` on. */
+  async *referrers(
+    name: RepositoryName,
+    subject: Digest,
+    after?: Digest,
+  ): AsyncGenerator<ReferrerDescriptor> {
+    const options = after === undefined ? {} : { after: after.slice("sha256:".length) };
+    for await (const entry of this.#store.list(layout.referrers(name, subject), options)) {
+      const digest = digestOfName(entry.name);
+      const stored = digest && (await this.manifest(name, digest));
+      if (!stored) continue;
+      yield describeReferrer(readStoredDocument(stored.bytes), {
+        digest: stored.digest,
+        size: stored.bytes.length,
+      });
+    }
+  }
+
+  async *#below(parent: string, after: readonly string[]): AsyncGenerator<RepositoryName> {
+    const directory = parent === "" ? layout.repositories : `${layout.repositories}/${parent}`;
+    const [first, ...rest] = after;
+    const children: string[] = [];
+    let has = false;
+    for await (const { name, kind } of this.#store.list(directory)) {
+      if (kind !== "directory") continue;
+      if (name === "_manifests" || name === "_layers") has = true;
+      else if (!name.startsWith("_") && (first === undefined || name >= first)) children.push(name);
+    }
+    if (has && after.length === 0 && isRepositoryName(parent)) yield parent;
+    for (const child of children) {
+      const path = parent === "" ? child : `${parent}/${child}`;
+      // Below the first name the rest of `after` counts; the name itself was given already.
+      if (child === first && rest.length === 0) yield* this.#childrenOf(path);
+      else yield* this.#below(path, child === first ? rest : []);
+    }
+  }
+
+  async *#childrenOf(path: string): AsyncGenerator<RepositoryName> {
+    for await (const { name, kind } of this.#store.list(`${layout.repositories}/${path}`)) {
+      if (kind === "directory" && !name.startsWith("_")) yield* this.#below(`${path}/${name}`, []);
+    }
+  }
+
+  async #requireReferences(
+    pin: Pin,
+    document: ManifestDocument,
+    needed: readonly (readonly [link: string, blob: string])[],
+  ): Promise<void> {
+    const missing: string[] = [];
+    await inParallel([...needed.entries()], async ([index, keys]) => {
+      if (document.references[index]?.isForeign) return;
+      const found = await Promise.all(keys.map((key) => this.#store.stat(key)));
+      if (found.includes(undefined)) missing.push(document.references[index]?.digest ?? "");
+    });
+    if (missing.length === 0) return;
+    pin.lapse();
+    throw new RegistryError(
+      "MANIFEST_BLOB_UNKNOWN",
+      `the manifest refers to what this repository does not have: ${missing.slice(0, 3).join(", ")}; push that first`,
+      { detail: missing.slice(0, 100).map((digest) => ({ digest })) },
+    );
+  }
+
+  async #pinnedSize(pin: Pin, link: string, digest: Digest): Promise<number | undefined> {
+    const [linked, stat] = await Promise.all([
+      this.#store.stat(link),
+      this.#store.stat(layout.blob(digest)),
+    ]);
+    if (linked && stat) return stat.size;
+    pin.lapse();
+    return undefined;
+  }
+
+  /** The tag's pointer goes first: without it the rest is no tag. */
+  async #untag(name: RepositoryName, tag: Tag): Promise<void> {
+    await this.#store.delete(layout.currentTag(name, tag));
+    for await (const { key } of this.#store.walk(layout.tag(name, tag))) {
+      await this.#store.delete(key);
+    }
+  }
+
+  async #link(key: string, digest: Digest): Promise<void> {
+    if (!(await this.#store.stat(key))) await this.#store.write(key, Buffer.from(digest));
+  }
+}
+
+function subjectOf(bytes: Uint8Array): Digest | undefined {
+  try {
+    return readStoredDocument(bytes).subject;
+  } catch {
+    // What cannot be read was never listed as a referrer.
+    return undefined;
+  }
+}
+
+/** `work` on each, a bounded number at a time; the first failure is thrown when all have ended. */
+export async function inParallel<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const rest = items.values();
+  const lane = async () => {
+    for (const item of rest) await work(item);
+  };
+  const ended = await Promise.allSettled(Array.from({ length: parallel }, lane));
+  for (const each of ended) if (each.status === "rejected") throw each.reason;
+}
