@@ -4,7 +4,8 @@
  *
  * client: pull and push of manifests, indexes and blobs, with credentials, mirrors,
  * certificates, retries and resumption. trust: signatures as cosign makes them, and the
- * policy of what may be pulled and run. It stores nothing: `content` does.
+ * policy of what may be pulled and run. server: a registry of our own, loaded when it is
+ * first served. Client and trust store nothing: `content` does.
  * Words: a host is a registry by its name; an endpoint is where its repositories are
  * found, itself or a mirror; a referrer is a manifest about another.
  */
@@ -19,6 +20,7 @@ export type {
   Repository,
   SearchResult,
 } from "./client/registry-client.ts";
+export * from "./server/index.ts";
 export { createKeyPair, parsePublicKey, readPrivateKey } from "./trust/key.ts";
 export { type Claims, signBundle, signSimple, verifySignature } from "./trust/signature.ts";
 export { readSignatures, writeSignature } from "./trust/signed-image.ts";
