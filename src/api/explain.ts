@@ -2,7 +2,7 @@ import { Fault } from "#base";
 import type { ImageComparison, ImageExplanation, ImagePathExplanation, SquashReport } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
-import { progressMessage, withProgress } from "./image-archives.ts";
+import { progressMessage, withProgress } from "./progress-stream.ts";
 import type { Route } from "./router.ts";
 
 /** What images are made of, and how they differ: thimble's own API. */
@@ -71,7 +71,8 @@ async function squash({ engine, schemas }: ApiContext, exchange: Exchange): Prom
       (progress) => exchange.progress(progressMessage(progress)),
       exchange.signal,
     );
-    exchange.progress({ aux: { ID: result.id, squash: result } });
+    const aux = { ID: result.id, squash: result };
+    exchange.progress({ aux });
   });
 }
 

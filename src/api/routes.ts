@@ -3,6 +3,7 @@ import { containerRoutes } from "./containers.ts";
 import type { ApiContext } from "./context.ts";
 import { eventRoutes } from "./events.ts";
 import { execRoutes } from "./exec.ts";
+import { explainRoutes } from "./explain.ts";
 import { imageArchiveRoutes } from "./image-archives.ts";
 import { imageRoutes } from "./images.ts";
 import { notYetRoutes } from "./not-yet.ts";
@@ -23,6 +24,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...imageRoutes(context),
     ...eventRoutes(context),
     ...thimbleRoutes(context),
+    ...explainRoutes(context),
     ...notYetRoutes(context),
   ];
 }

@@ -1,5 +1,6 @@
 import { type Command, type Group, group } from "./command.ts";
 import * as container from "./table/containers.ts";
+import * as analysis from "./table/explain.ts";
 import * as image from "./table/images.ts";
 import * as system from "./table/system.ts";
 import * as transfer from "./table/transfer.ts";
@@ -42,6 +43,8 @@ export const commands: Readonly<Record<string, Command | Group>> = {
     wait: container.waitCommand,
   }),
   image: group("Manage images", {
+    diff: analysis.diffCommand,
+    explain: analysis.explainCommand,
     history: image.historyCommand,
     import: image.importCommand,
     inspect: image.imageInspectCommand,
@@ -55,6 +58,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
     rm: image.rmiCommand,
     remove: hidden(image.rmiCommand),
     save: image.saveCommand,
+    squash: analysis.squashCommand,
     tag: image.tagCommand,
   }),
   system: group("Manage the engine", {
@@ -67,7 +71,9 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   completion: system.completionCommand,
   create: container.createCommand,
   daemon: system.daemonCommand,
+  diff: analysis.diffCommand,
   events: system.eventsCommand,
+  explain: analysis.explainCommand,
   export: container.exportCommand,
   help: system.helpCommand,
   history: image.historyCommand,
@@ -85,6 +91,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   save: image.saveCommand,
   search: transfer.searchCommand,
   sign: trust.signCommand,
+  squash: analysis.squashCommand,
   start: container.startCommand,
   stop: container.stopCommand,
   tag: image.tagCommand,

@@ -1,3 +1,4 @@
+import { AnalysisClient } from "./analysis.ts";
 import { ContainersClient } from "./containers.ts";
 import { type Dial, dial } from "./dial.ts";
 import { ExecsClient } from "./execs.ts";
@@ -10,6 +11,7 @@ export interface Client {
   readonly host: Host;
   /** The API version that requests carry; settled once an answer has come. */
   readonly apiVersion: string;
+  readonly analysis: AnalysisClient;
   readonly containers: ContainersClient;
   readonly execs: ExecsClient;
   readonly images: ImagesClient;
@@ -28,6 +30,7 @@ export function openClient(options: {
     get apiVersion() {
       return transport.version;
     },
+    analysis: new AnalysisClient(transport),
     containers: new ContainersClient(transport),
     execs: new ExecsClient(transport),
     images: new ImagesClient(transport),

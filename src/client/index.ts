@@ -9,6 +9,7 @@
  * One connection a call; it closes with the answer.
  */
 
+export type { AnalysisClient } from "./analysis.ts";
 export type { AttachedStream } from "./attached-stream.ts";
 export { type Client, openClient } from "./client.ts";
 export type { Connection } from "./connection.ts";

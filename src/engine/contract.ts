@@ -1,6 +1,7 @@
 import type { Readable, Writable } from "node:stream";
 import type { ContainerId, ExecId } from "#base";
 import type { Digest, ImageConfig } from "#image";
+import type { ImageAnalysis } from "./explain-contract.ts";
 import type { PullRequest, PushRequest, Registries, TransferReport } from "./registry-contract.ts";
 
 /**
@@ -12,6 +13,7 @@ export interface Engine {
   readonly containers: Containers;
   readonly execs: Execs;
   readonly images: Images;
+  readonly analysis: ImageAnalysis;
   readonly registries: Registries;
   readonly events: Events;
   info(): Promise<EngineInfo>;

@@ -19,6 +19,7 @@ import { engineInfo } from "./engine-info.ts";
 import { EventBus } from "./events.ts";
 import { ContainerExecs } from "./exec.ts";
 import { createExecutor } from "./executor.ts";
+import { createAnalysis } from "./explain.ts";
 import { createImages } from "./images.ts";
 import type { EngineParts } from "./parts.ts";
 import { EnginePaths } from "./paths.ts";
@@ -77,6 +78,7 @@ export async function createEngine(
     containers: createContainers(parts),
     execs: new ContainerExecs(parts),
     images: createImages(parts, executor),
+    analysis: createAnalysis(parts),
     registries: createRegistries(parts),
     events: parts.events,
     info: () => engineInfo(parts),

@@ -111,7 +111,9 @@ class Comparison {
       this.#whole("added", this.#to.tree, after);
       return;
     }
-    const isShared = before.layer === after.layer && before.layer < this.#options.shared;
+    // Not so for directories, whose attributes may come from any layer.
+    const isShared =
+      !before.children && before.layer === after.layer && before.layer < this.#options.shared;
     const aspects = isShared ? [] : this.#aspects(before, after);
     if (aspects.length > 0) {
       const bytes = after.content?.size ?? 0;

@@ -66,7 +66,7 @@ export function explainPath(view: ImageView, text: string, breathe: Breathe): Pa
     uid: node.uid,
     gid: node.gid,
     ...(node.linkName !== "" && { target: nameToText(node.linkName) }),
-    layer: node.layer + 1,
+    layer: steps.at(-1)?.layer ?? node.layer + 1,
     ...(owner && {
       package: {
         manager: owner.manager,
@@ -94,6 +94,14 @@ function trace(view: ImageView, path: string): PathStep[] {
   const own = view.entries(path);
   const steps: PathStep[] = [];
   let there: LayerEntry | undefined;
+  // A layer names the directories above what it changes, mostly as they were.
+  const isSame = (entry: LayerEntry) =>
+    there?.type === "directory" &&
+    entry.type === "directory" &&
+    entry.opaque !== true &&
+    there.mode === entry.mode &&
+    there.uid === entry.uid &&
+    there.gid === entry.gid;
   for (const [index, entry] of own.entries()) {
     const layer = index + 1;
     const hider = above.find(({ entries }) => hides(entries[index]));
@@ -104,7 +112,7 @@ function trace(view: ImageView, path: string): PathStep[] {
     if (entry?.type === "whiteout") {
       if (there) steps.push({ layer, action: "deleted" });
       there = undefined;
-    } else if (entry) {
+    } else if (entry && !isSame(entry)) {
       const { mode, uid, gid, size } = entry;
       const bytes = entry.type === "file" && { bytes: size };
       steps.push({ layer, action: there ? "replaced" : "added", ...bytes, mode, uid, gid });

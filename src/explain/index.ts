@@ -14,6 +14,7 @@ import { runJob } from "./explainer.ts";
 import type { Explanation } from "./explanation.ts";
 import type { Jobs } from "./job.ts";
 
+export { type ConfigChange, compareConfigs } from "./compare-configs.ts";
 export type {
   ChangedAspect,
   FileChange,

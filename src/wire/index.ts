@@ -19,6 +19,7 @@ export type {
 export type * from "./container-types.ts";
 export { DetachFilter, defaultDetachKeys, parseDetachKeys } from "./detach-keys.ts";
 export type { ExecCreateBody, ExecStartBody } from "./exec-create.ts";
+export type * from "./explain-types.ts";
 export { parseFilters, renderFilters, type WireFilters } from "./filters.ts";
 export type { ImageMakeQuery } from "./image-make.ts";
 export type * from "./image-types.ts";

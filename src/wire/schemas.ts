@@ -2,4 +2,5 @@
 export { authSchema } from "./auth.ts";
 export { containerCreateSchema, hostConfigSchema } from "./container-create.ts";
 export { execCreateSchema, execStartSchema } from "./exec-create.ts";
+export { explainQuerySchema, imageDiffQuerySchema, squashQuerySchema } from "./explain.ts";
 export { imageMakeSchema } from "./image-make.ts";

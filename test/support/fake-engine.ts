@@ -13,6 +13,7 @@ import type {
 } from "../../src/engine/contract.ts";
 import type { DiffId, Digest } from "../../src/image/index.ts";
 import { encodeFrame } from "../../src/wire/index.ts";
+import { fakeAnalysis } from "./fake-analysis.ts";
 
 /**
  * An engine in memory, for tests of what stands before it. Its programs: `cat` copies
@@ -75,6 +76,7 @@ export function createFakeEngine(): FakeEngine {
     containers,
     execs: fakeExecs(containers, calls),
     images: fakeImages(calls),
+    analysis: fakeAnalysis(calls),
     registries: fakeRegistries(calls),
     events: { subscribe: ({ signal, ...rest }) => subscribe(listeners, signal, calls, rest) },
     info: async () => ({

@@ -1,0 +1,77 @@
+import { command } from "../command.ts";
+import { bool, int, text } from "../flag.ts";
+
+const format = text('Format output: "json" or TEMPLATE');
+const json = bool("Print JSON, the same as --format json");
+
+export const explainFlags = {
+  depth: int("Levels of directories", { min: 1, max: 64, shownDefault: "2" }),
+  format,
+  json,
+  layer: text("What one layer has: its number or the beginning of its digest"),
+  top: int("Lines of each list", { short: "n", min: 1, max: 10_000, shownDefault: "10" }),
+};
+
+export const diffFlags = {
+  format,
+  json,
+  top: int("Changes of files to list, of images", {
+    short: "n",
+    min: 1,
+    max: 65_536,
+    shownDefault: "1000",
+  }),
+};
+
+export const squashFlags = {
+  from: text("The last layer to keep: its number, its digest, or the image that it is the top of", {
+    complete: "image",
+  }),
+  json: bool("Print progress as JSON lines"),
+  quiet: bool("Print the id of the image only", { short: "q" }),
+  tag: text("Name of the result", { short: "t" }),
+};
+
+export const explainCommand = command({
+  summary:
+    "Say where an image's bytes are: layers, directories, packages, files, and what is wasted",
+  usage: "[OPTIONS] IMAGE [PATH]",
+  flags: explainFlags,
+  args: [1, 2],
+  complete: "image",
+  examples: [
+    ["explain debian", "what takes the space, and what could go"],
+    ["explain -n 50 --layer 2 web", "more of one layer"],
+    ["explain web /usr/bin/perl", "which layer and package a file comes from"],
+    ["explain --format '{{.total.wasted}}' web", "wasted bytes alone, for a script"],
+  ],
+  load: async () => (await import("../verb/explain.ts")).explain,
+});
+
+export const diffCommand = command({
+  summary: "Inspect changes to files on a container's filesystem, or between two images",
+  usage: "[OPTIONS] CONTAINER | IMAGE IMAGE",
+  flags: diffFlags,
+  args: [1, 2],
+  complete: "container",
+  examples: [
+    ["diff web", "what a container has changed"],
+    ["diff web:1 web:2", "files, packages and settings that differ between two images"],
+    ["diff --json web:1 web:2", "the same for a program"],
+  ],
+  load: async () => (await import("../verb/diff.ts")).diff,
+});
+
+export const squashCommand = command({
+  summary: "Merge layers of an image into one, without what later layers replaced or deleted",
+  usage: "[OPTIONS] IMAGE",
+  flags: squashFlags,
+  args: [1, 1],
+  complete: "image",
+  examples: [
+    ["squash -t web:small web", "one layer, and what that saves"],
+    ["squash --from debian -t web:small web", "the layers of debian stay, shared with others"],
+    ["squash --from 2 -t web:small web", "the two lowest layers stay"],
+  ],
+  load: async () => (await import("../verb/squash.ts")).squash,
+});
