@@ -38,7 +38,7 @@ export function registryFault(
       }
       return hasCredentials
         ? say("unauthenticated", `unauthorized: ${fault.message}`)
-        : say("internal", `no basic auth credentials: ${fault.message}; log in first`);
+        : say("internal", `no basic auth credentials: ${fault.message}`);
     case "denied":
       return reference
         ? say(

@@ -15,6 +15,9 @@ const steps: Readonly<Record<LayerPhase, LayerStep>> = {
 /** Milliseconds between two reports of the same step of a layer. */
 const interval = 100;
 
+/** Downloads at a time, as `content` has it. */
+const atOnce = 3;
+
 /** The short form of a digest that progress is shown with. */
 export function layerId(digest: string): string {
   return digest.slice(digest.indexOf(":") + 1).slice(0, 12);
@@ -52,14 +55,20 @@ export function layerReporter(
   const known = new Set(layers.map(({ digest }) => digest));
   const seen = new Map<string, LayerStep>();
   const limited = throttled(report);
+  let found = 0;
   return ({ digest }, { phase, current, total }) => {
     if (!known.has(digest)) return;
     const id = layerId(digestHex(digest));
     const step = steps[phase];
     const before = seen.get(id);
     if (before === "exists" || before === "pulled") return;
-    if (before === undefined && step !== "exists") limited({ kind: "layer", id, step: "found" });
+    if (before === undefined && step !== "exists") {
+      limited({ kind: "layer", id, step: "found" });
+      found++;
+    }
     seen.set(id, step);
+    // Of the first ones nobody notices that they wait.
+    if (step === "waiting" && found <= atOnce) return;
     // A step without numbers is told once.
     if (before === step && current === undefined) return;
     limited({
