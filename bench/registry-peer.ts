@@ -7,13 +7,16 @@ import type { LayoutImage } from "./layout-image.ts";
 export interface RegistryPeer extends AsyncDisposable {
   readonly name: string;
   readonly port: number;
-  readonly pid: number;
+  /** Another one after each restart. */
+  pid(): number;
   /** `127.0.0.1:PORT/NAME:bench` */
   reference(name: string): string;
   /** Pushes an image by plain HTTP. */
   fill(name: string, image: LayoutImage): Promise<void>;
   /** Forgets everything; only where the registry keeps nothing in memory. */
   empty(): Promise<void>;
+  /** A new process with what the one before kept, and nothing of what it weighed. */
+  restart(): Promise<void>;
 }
 
 export interface RegistryPeerOptions {
@@ -27,34 +30,53 @@ export async function startRegistry(options: RegistryPeerOptions): Promise<Regis
   const root = join(options.directory, "root");
   await mkdir(root, { recursive: true });
   const port = await freePort();
-  const child = Bun.spawn([...(await options.argv(port, root))], {
-    stdin: "ignore",
-    stdout: Bun.file(join(options.directory, "log")),
-    stderr: Bun.file(join(options.directory, "errors")),
-  });
   const url = `http://127.0.0.1:${port}/v2/`;
-  for (let attempt = 0; ; attempt++) {
-    const answer = await fetch(url).catch(() => undefined);
-    if (answer?.ok) break;
-    if (attempt > 200 || child.exitCode !== null)
-      throw new Error(`${options.name} does not start: ${await complaint(options.directory)}`);
-    await Bun.sleep(50);
-  }
+  let child = await serve(options, { port, root, url });
+  const stop = async () => {
+    child.kill("SIGTERM");
+    await child.exited;
+  };
   return {
     name: options.name,
     port,
-    pid: child.pid,
+    pid: () => child.pid,
     reference: (name) => `127.0.0.1:${port}/${name}:bench`,
     fill: (name, image) => fill(new URL(name, url), image),
     async empty() {
       for (const each of await readdir(root)) await rm(join(root, each), { recursive: true });
     },
+    async restart() {
+      await stop();
+      child = await serve(options, { port, root, url });
+    },
     async [Symbol.asyncDispose]() {
-      child.kill("SIGTERM");
-      await child.exited;
+      await stop();
       await rm(options.directory, { recursive: true, force: true });
     },
   };
+}
+
+interface Place {
+  readonly port: number;
+  readonly root: string;
+  readonly url: string;
+}
+
+async function serve({ name, directory, argv }: RegistryPeerOptions, { port, root, url }: Place) {
+  const child = Bun.spawn([...(await argv(port, root))], {
+    stdin: "ignore",
+    stdout: Bun.file(join(directory, "log")),
+    stderr: Bun.file(join(directory, "errors")),
+  });
+  for (let attempt = 0; ; attempt++) {
+    const answer = await fetch(url).catch(() => undefined);
+    if (answer?.ok) return child;
+    if (attempt > 200 || child.exitCode !== null) {
+      child.kill();
+      throw new Error(`${name} does not start: ${await complaint(directory)}`);
+    }
+    await Bun.sleep(50);
+  }
 }
 
 /** Debian's docker-registry; with its usual memory of what blobs there are, or without. */

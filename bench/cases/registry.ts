@@ -48,10 +48,13 @@ export async function registry(stage: Stage): Promise<Finding[]> {
     Math.min(stage.rounds, 10),
     1,
   );
-  // Apart from the timed rounds: looking at a process holds it up.
+  // Apart from the timed rounds, since looking at a process holds it up, and anew, since
+  // what the pushes took is not yet given back.
   const weights: Weight[] = [];
-  for (const server of servers)
-    weights.push(await heaviestWhile(server.pid, async () => void (await load(server))));
+  for (const server of servers) {
+    await server.restart();
+    weights.push(await heaviestWhile(server.pid(), async () => void (await load(server))));
+  }
   return [
     {
       kind: "timed",
