@@ -117,6 +117,8 @@ test("the instance keeps its id, and a new boot id is noticed once", () => {
   expect(first.rebooted).toBe(false);
   const { instanceId } = first;
   first.close();
+  using onlooker = openState(path, { bootId: "two", observe: true });
+  expect(onlooker.rebooted).toBe(true);
   const second = openState(path, { bootId: "two" });
   expect([second.instanceId, second.rebooted, second.bootId]).toEqual([instanceId, true, "two"]);
   second.close();

@@ -41,12 +41,19 @@ const baseSteps = [
   "CREATE TABLE state_value (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
 ];
 
+export interface StateOptions {
+  /** Of a test. */
+  readonly bootId?: string;
+  /** Leaves the reboot to be noticed by who opens the database next: for who only looks. */
+  readonly observe?: boolean;
+}
+
 /**
  * Opens or creates the database at `path` (":memory:" for tests). WAL with
  * synchronous=NORMAL: a crash of the process loses nothing, a power cut at most the
  * latest transactions that were not `durably`. A file that is no database is `data_loss`.
  */
-export function openState(path: string, options: { readonly bootId?: string } = {}): State {
+export function openState(path: string, options: StateOptions = {}): State {
   let database: Database;
   try {
     database = new Database(path, { create: true, readwrite: true, strict: true });
@@ -58,7 +65,7 @@ export function openState(path: string, options: { readonly bootId?: string } = 
     throw translate(error, `opening the state database ${path}`);
   }
   try {
-    const state = new SqliteState(database, path, options.bootId ?? readBootId());
+    const state = new SqliteState(database, path, options);
     keepReserveIfPossible(database, path);
     return state;
   } catch (error) {
@@ -86,7 +93,8 @@ class SqliteState implements State {
   readonly #statements = new Map<string, Statement>();
   #depth = 0;
 
-  constructor(database: Database, path: string, bootId: string) {
+  constructor(database: Database, path: string, options: StateOptions) {
+    const { bootId = readBootId(), observe = false } = options;
     this.#database = database;
     this.#path = path;
     this.bootId = bootId;
@@ -100,7 +108,7 @@ class SqliteState implements State {
     this.rebooted = before !== undefined && before !== bootId;
     this.instanceId = this.#value("instance-id") ?? randomUUID();
     this.durably(() => {
-      this.#setValue("boot-id", bootId);
+      if (!observe || before === undefined) this.#setValue("boot-id", bootId);
       this.#setValue("instance-id", this.instanceId);
     });
   }
