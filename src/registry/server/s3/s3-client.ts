@@ -1,0 +1,264 @@
+import { S3Client } from "bun";
+import { Fault } from "#base";
+import { type S3Credentials, signRequest } from "./sign-request.ts";
+
+export interface BucketOptions {
+  readonly bucket: string;
+  /** "https://s3.example.org"; absent: Amazon's of the region. */
+  readonly endpoint?: string | undefined;
+  /** Default "us-east-1". */
+  readonly region?: string | undefined;
+  readonly credentials: S3Credentials;
+}
+
+interface PartTag {
+  readonly number: number;
+  readonly etag: string;
+}
+
+const attempts = 4;
+const firstPauseMs = 100;
+const timeoutMs = 120_000;
+
+/** A bucket: what Bun's client does, and the few calls that it has not. Keys are whole, with any prefix. */
+export class Bucket {
+  readonly name: string;
+  readonly #client: S3Client;
+  readonly #options: BucketOptions;
+  readonly #endpoint: string;
+  readonly #region: string;
+
+  constructor(options: BucketOptions) {
+    this.name = options.bucket;
+    this.#options = options;
+    this.#region = options.region ?? "us-east-1";
+    this.#endpoint = (options.endpoint ?? `https://s3.${this.#region}.amazonaws.com`).replace(
+      /\/+$/,
+      "",
+    );
+    const { accessKeyId, secretAccessKey, sessionToken } = options.credentials;
+    this.#client = new S3Client({
+      bucket: options.bucket,
+      endpoint: this.#endpoint,
+      region: this.#region,
+      accessKeyId,
+      secretAccessKey,
+      ...(sessionToken ? { sessionToken } : {}),
+    });
+  }
+
+  async stat(key: string): Promise<{ size: number; modified: number; etag: string } | undefined> {
+    return await this.#attempt("look at", key, async () => {
+      const { size, lastModified, etag } = await this.#client.stat(key);
+      return { size, modified: lastModified.getTime(), etag };
+    });
+  }
+
+  async put(key: string, bytes: Uint8Array): Promise<void> {
+    await this.#attempt("write", key, () => this.#client.write(key, bytes));
+  }
+
+  /** Nothing there is no fault. */
+  async delete(key: string): Promise<void> {
+    await this.#attempt("delete", key, () => this.#client.delete(key));
+  }
+
+  async list(options: {
+    readonly prefix: string;
+    readonly delimiter?: string;
+    readonly startAfter?: string;
+    readonly continuationToken?: string;
+  }) {
+    const page = await this.#attempt("list", options.prefix, () => this.#client.list(options));
+    if (!page) throw this.#unavailable("list", options.prefix, "there is no such bucket");
+    return page;
+  }
+
+  /** The bytes `start` up to but without `end`, which exist, of the object that has this tag; undefined when it is gone or another one. */
+  async getRange(key: string, range: { start: number; end: number; etag: string }) {
+    return await this.#attempt("read", key, async () => {
+      const response = await this.#request("GET", key, {
+        plain: { Range: `bytes=${range.start}-${range.end - 1}`, "If-Match": range.etag },
+      });
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      const same = response.headers.get("etag") === range.etag;
+      if (same && bytes.length !== range.end - range.start) {
+        throw new Fault("unavailable", "the answer is of another length than was asked for");
+      }
+      return same ? bytes : undefined;
+    });
+  }
+
+  /** Undefined when there is no object `from`. */
+  async copy(from: string, to: string): Promise<true | undefined> {
+    return await this.#attempt("copy", from, async () => {
+      const source = `/${this.name}/${from}`;
+      const response = await this.#request("PUT", to, { signed: { "x-amz-copy-source": source } });
+      await this.#xml(response);
+      return true as const;
+    });
+  }
+
+  async createUpload(key: string): Promise<string> {
+    const found = await this.#attempt("write", key, async () => {
+      const xml = await this.#xml(await this.#request("POST", key, { query: { uploads: "" } }));
+      return /<UploadId>([^<]+)<\/UploadId>/.exec(xml)?.[1];
+    });
+    if (!found) throw this.#unavailable("write", key, "no multipart upload was begun");
+    return unescapeXml(found);
+  }
+
+  /** The tag of the part; undefined when the upload is unknown. */
+  async uploadPart(
+    key: string,
+    part: { uploadId: string; number: number; bytes: Uint8Array },
+  ): Promise<string | undefined> {
+    return await this.#attempt("write", key, async () => {
+      const response = await this.#request("PUT", key, {
+        query: { partNumber: String(part.number), uploadId: part.uploadId },
+        body: part.bytes,
+      });
+      await response.arrayBuffer();
+      return response.headers.get("etag") ?? "";
+    });
+  }
+
+  /** Undefined when the upload is unknown, which it also is once it is completed. */
+  async completeUpload(
+    key: string,
+    upload: { uploadId: string; parts: readonly PartTag[] },
+  ): Promise<true | undefined> {
+    const parts = upload.parts
+      .map(
+        ({ number, etag }) =>
+          `<Part><PartNumber>${number}</PartNumber><ETag>${escapeXml(etag)}</ETag></Part>`,
+      )
+      .join("");
+    return await this.#attempt("write", key, async () => {
+      const response = await this.#request("POST", key, {
+        query: { uploadId: upload.uploadId },
+        body: Buffer.from(`<CompleteMultipartUpload>${parts}</CompleteMultipartUpload>`),
+        plain: { "Content-Type": "application/xml" },
+      });
+      await this.#xml(response);
+      return true as const;
+    });
+  }
+
+  /** As well as it can be done; what is left costs room until the bucket's own rules remove it. */
+  async abortUpload(key: string, uploadId: string): Promise<void> {
+    await this.#request("DELETE", key, { query: { uploadId } }).catch(() => undefined);
+  }
+
+  async #request(
+    method: string,
+    key: string,
+    options: {
+      readonly query?: Readonly<Record<string, string>>;
+      readonly signed?: Readonly<Record<string, string>>;
+      readonly plain?: Readonly<Record<string, string>>;
+      readonly body?: Uint8Array;
+    },
+  ): Promise<Response> {
+    const url = new URL(`${this.#endpoint}/${this.name}/${key}`);
+    for (const [name, value] of Object.entries(options.query ?? {}))
+      url.searchParams.set(name, value);
+    const { credentials } = this.#options;
+    const headers = signRequest({
+      method,
+      url,
+      credentials,
+      region: this.#region,
+      now: new Date(),
+      ...(options.signed ? { headers: options.signed } : {}),
+    });
+    const response = await fetch(url.href, {
+      method,
+      headers: { ...headers, ...options.plain },
+      redirect: "error",
+      signal: AbortSignal.timeout(timeoutMs),
+      ...(options.body ? { body: options.body as Uint8Array<ArrayBuffer> } : {}),
+    });
+    if (response.ok) return response;
+    throw answerFault(response.status, await response.text());
+  }
+
+  /** S3 answers 200 before it has copied or put together, and tells in the body how that went. */
+  async #xml(response: Response): Promise<string> {
+    const text = await response.text();
+    if (/<Error>/.test(text)) throw answerFault(500, text);
+    return text;
+  }
+
+  /** Tries again what failed without a word or by the server's fault. Undefined for what is not there. */
+  async #attempt<T>(verb: string, key: string, work: () => Promise<T>): Promise<T | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work();
+      } catch (error) {
+        const { code, message } = describe(error);
+        if (absent.has(code)) return undefined;
+        if (refused.has(code)) {
+          throw new Fault(
+            "unavailable",
+            `cannot ${verb} ${key} in the bucket ${this.name}: ${message}; check the keys and what they may do`,
+            { about: this.name, cause: error },
+          );
+        }
+        if (attempt >= attempts) throw this.#unavailable(verb, key, message, error);
+        await new Promise((resolve) => setTimeout(resolve, firstPauseMs * 2 ** attempt));
+      }
+    }
+  }
+
+  #unavailable(verb: string, key: string, why: string, cause?: unknown): Fault {
+    return new Fault("unavailable", `cannot ${verb} ${key} in the bucket ${this.name}: ${why}`, {
+      about: this.name,
+      cause,
+    });
+  }
+}
+
+const absent = new Set(["NoSuchKey", "NotFound", "NoSuchUpload", "PreconditionFailed"]);
+const refused = new Set([
+  "AccessDenied",
+  "Forbidden",
+  "InvalidAccessKeyId",
+  "SignatureDoesNotMatch",
+  "NoSuchBucket",
+  "ERR_S3_MISSING_CREDENTIALS",
+  "ERR_S3_INVALID_ENDPOINT",
+]);
+
+class AnswerError extends Error {
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+function answerFault(status: number, body: string): AnswerError {
+  const code = /<Code>([^<]{1,100})<\/Code>/.exec(body)?.[1];
+  const message = /<Message>([^<]{0,500})<\/Message>/.exec(body)?.[1];
+  const usual = status === 404 ? "NotFound" : status === 403 ? "Forbidden" : `status ${status}`;
+  const told = status === 412 ? "PreconditionFailed" : (code ?? usual);
+  return new AnswerError(told, message ? `${told}: ${unescapeXml(message)}` : told);
+}
+
+function describe(error: unknown): { code: string; message: string } {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  return {
+    code: typeof code === "string" ? code : "",
+    message: typeof message === "string" ? message : String(error),
+  };
+}
+
+function unescapeXml(text: string): string {
+  const entities: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+  return text.replaceAll(/&(lt|gt|quot|apos|amp);/g, (_all, name: string) => entities[name] ?? "");
+}
+
+function escapeXml(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+}

@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { objectStoreContract } from "../contract.ts";
+import { S3Store } from "./s3-store.ts";
+import { type S3Server, startS3Server } from "./testing.ts";
+
+let server: S3Server;
+beforeAll(async () => {
+  server = await startS3Server();
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+let count = 0;
+const open = (prefix: string, options: { copyLimit?: number } = {}) =>
+  S3Store.open({ ...server, prefix, ...options });
+
+objectStoreContract("S3", async () => {
+  const prefix = `test/${count++}`;
+  return {
+    store: await open(prefix),
+    reopen: () => open(prefix),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+});
+
+/** Bytes that tell where they belong. */
+const piece = (index: number, size: number) => Buffer.alloc(size, index);
+
+test("an object of many parts goes on where another store left it", async () => {
+  const prefix = `parts/${count++}`;
+  let size = 0;
+  for (let index = 0; index < 5; index++) {
+    const writer = await (await open(prefix)).writer("u/data");
+    expect(writer.size).toBe(size);
+    const bytes = piece(index, 5_000_000);
+    await writer.write(bytes);
+    size += bytes.length;
+    await (index < 4 ? writer.close() : writer.commit());
+  }
+  const store = await open(prefix);
+  expect(await store.stat("u/data")).toMatchObject({ size });
+  let at = 0;
+  for await (const chunk of store.read("u/data")) {
+    expect([chunk[0], chunk.at(-1)]).toEqual([
+      Math.floor(at / 5_000_000),
+      Math.floor((at + chunk.length - 1) / 5_000_000),
+    ]);
+    at += chunk.length;
+  }
+  expect(at).toBe(size);
+  expect((await Array.fromAsync(store.walk(""))).map(({ key }) => key)).toEqual(["u/data"]);
+});
+
+test("what S3 would not copy at once is copied through us", async () => {
+  const store = await open(`copy/${count++}`, { copyLimit: 1000 });
+  await store.write("from", piece(3, 2000));
+  await store.move("from", "to");
+  expect(await store.get("to", 2000)).toEqual(piece(3, 2000));
+  expect(await store.stat("from")).toBeUndefined();
+});
+
+test("a bucket that is not there, and a server that is not there, are told at once", async () => {
+  await expect(S3Store.open({ ...server, bucket: "other" })).rejects.toThrow(
+    "in the bucket other: ",
+  );
+});
