@@ -42,7 +42,7 @@ export class ArchiveFiles {
         { about: name },
       );
     }
-    return { ...file, mediaType: mediaTypeOf(file.path) };
+    return { ...file, mediaType: layerTypeOf(file.path) };
   }
 
   /** A file whole; at most 4 MiB. */
@@ -71,7 +71,8 @@ export class ArchiveFiles {
   }
 }
 
-function mediaTypeOf(path: string): string {
+/** By its first bytes. */
+export function layerTypeOf(path: string): string {
   const head = Buffer.alloc(8);
   const fd = openSync(path, "r");
   try {

@@ -108,6 +108,12 @@ function readEntry(files: ArchiveFiles, entry: Descriptor, context: EntryContext
     const named = { ...chosen, annotations: { ...chosen.annotations, ...entry.annotations } };
     return readEntry(files, named, { ...context, depth: context.depth + 1 });
   }
+  if (/^application\/vnd\.docker\.distribution\.manifest\.v1\b/.test(entry.mediaType)) {
+    throw new Fault(
+      "unsupported",
+      `manifest ${entry.digest} is in Docker's first format (schema 1), which is no longer supported; save the image anew with a current tool`,
+    );
+  }
   if (!isManifestType(entry.mediaType)) return [];
   const manifestBytes = blobDocument(files, entry);
   const manifest = parseManifest(manifestBytes, `manifest ${entry.digest}`);

@@ -29,13 +29,13 @@ export class BlobStore {
   readonly #ingest: string;
   readonly #live = new Set<string>();
 
-  constructor(root: string) {
+  constructor(root: string, { untouched = false }: { readonly untouched?: boolean } = {}) {
     this.#blobs = join(root, "blobs", "sha256");
     this.#ingest = join(root, "ingest");
     mkdirSync(this.#blobs, { recursive: true, mode: 0o700 });
     // Nothing in it is anybody's at the start: a crash has left it.
-    rmSync(this.#ingest, { recursive: true, force: true });
-    mkdirSync(this.#ingest, { mode: 0o700 });
+    if (!untouched) rmSync(this.#ingest, { recursive: true, force: true });
+    mkdirSync(this.#ingest, { recursive: true, mode: 0o700 });
   }
 
   /** Names in the place where blobs are made: one for each `workspace` in use, and what a crash left since. */

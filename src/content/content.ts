@@ -5,7 +5,9 @@ import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
 import { BlobStore } from "./blob-store.ts";
 import {
+  type ComposeOptions,
   type CreationParts,
+  composeImage,
   createImageFromTree,
   createImageFromUpper,
   type ImportOptions,
@@ -13,7 +15,9 @@ import {
   type TreeOptions,
   type UpperOptions,
 } from "./create-image.ts";
+import type { ContentUsage } from "./disk-usage.ts";
 import { Drafts } from "./draft.ts";
+import type { FsckOptions, FsckReport } from "./fsck.ts";
 import { ImageStore } from "./image-store.ts";
 import { ImageTable } from "./image-table.ts";
 import { LayerReceiver } from "./layer-receiver.ts";
@@ -33,6 +37,8 @@ export interface ContentOptions {
   readonly snapshots: Snapshotter;
   readonly log?: Log;
   readonly clock?: Clock;
+  /** Leaves what a crash left as it is, for `fsck` to tell. */
+  readonly untouched?: boolean;
 }
 
 /** What the parts of content work on; made once. */
@@ -47,8 +53,9 @@ export class Content {
   readonly images: ImageStore;
   readonly #stores: ContentStores;
 
-  constructor({ root, state, snapshots, log = silentLog, clock = systemClock }: ContentOptions) {
-    const blobs = new BlobStore(root);
+  constructor(options: ContentOptions) {
+    const { root, state, snapshots, log = silentLog, clock = systemClock } = options;
+    const blobs = new BlobStore(root, options);
     const table = new ImageTable(state);
     const sources = new SourceTable(state);
     const collector = new Collector({ blobs, images: table, snapshots, sources, log });
@@ -166,6 +173,11 @@ export class Content {
     return image;
   }
 
+  /** Makes an image of layers that are files, or blobs of other images, lowest first. */
+  async composeImage(options: ComposeOptions): Promise<StoredImage> {
+    return await composeImage(this.#stores, options);
+  }
+
   async createImageFromUpper(options: UpperOptions): Promise<StoredImage> {
     return await createImageFromUpper(this.#stores, options);
   }
@@ -180,6 +192,21 @@ export class Content {
     await settleContent(this.#stores);
   }
 
+  /**
+   * What images take on the disk; layers and blobs that several share are counted once.
+   * `isUsed` says whether a container stands on an image.
+   */
+  async diskUsage(isUsed: (image: Digest) => boolean = () => false): Promise<ContentUsage> {
+    const { contentUsage } = await import("./disk-usage.ts");
+    return await contentUsage(this.#stores, isUsed);
+  }
+
+  /** Checks everything against its digests; may run beside everything else. `canceled` by its signal. */
+  async fsck(options: FsckOptions): Promise<FsckReport> {
+    const { checkContent } = await import("./fsck.ts");
+    return await checkContent(this.#stores, options);
+  }
+
   #tagOf(image: StoredImage, text: string): readonly string[] {
     if (/^(sha256:)?[0-9a-f]+$/.test(text) && image.id.includes(text.replace(/^sha256:/, ""))) {
       return image.tags.includes(`${text}:latest`) ? [`${text}:latest`] : [];
@@ -192,6 +219,6 @@ export class Content {
 /** Opens the content below `root`, over the snapshots that its layers live in, and settles what a crash left. */
 export async function openContent(options: ContentOptions): Promise<Content> {
   const content = new Content(options);
-  await content.settle();
+  if (options.untouched !== true) await content.settle();
   return content;
 }

@@ -1,9 +1,10 @@
+import { createReadStream, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, Fault, formatTime, isFault } from "#base";
 import {
   applyChanges,
   type ChainId,
-  chainIds,
+  type Descriptor,
   type DiffId,
   encodeDocument,
   type HistoryEntry,
@@ -11,18 +12,19 @@ import {
   type ImageConfig,
   type ImageDefaults,
   type Manifest,
+  maxLayers,
   mediaTypes,
   type Platform,
   type Reference,
   sha256,
 } from "#image";
-import { type Compression, packBlob, storeStream } from "#layer";
+import { type Compression, type PackResult, packBlob, type StoreResult, storeStream } from "#layer";
 import type { Snapshotter } from "#snapshot";
-import { ArchiveFiles, layerMediaType } from "./archive-files.ts";
+import { layerMediaType, layerTypeOf } from "./archive-files.ts";
 import { crashPoint } from "./crash-point.ts";
 import type { Lease } from "./lease.ts";
 import { type ContentParts, storeImage } from "./load.ts";
-import type { StoredImage } from "./stored-image.ts";
+import type { StoredImage, StoredLayer } from "./stored-image.ts";
 
 export interface CreationParts extends ContentParts {
   readonly snapshots: Snapshotter;
@@ -57,9 +59,7 @@ export async function importTree(
   const blob = await storeStream(archive, { path, limit: maxArchive }, signal ? { signal } : {});
   const run = { lease, signal, ...(onProgress && { onProgress }) };
   const { diffId } = await parts.layers.unpackFirst({ path, size: blob.size }, run);
-  const { mediaType } = new ArchiveFiles([
-    { name: "layer", type: "file", linkName: "", file: { path, ...blob } },
-  ]).get("layer");
+  const mediaType = layerTypeOf(path);
   lease.holdBlob(blob.digest);
   await parts.blobs.adopt(path, blob.digest);
   const comment = options.message ?? "Imported from -";
@@ -199,6 +199,80 @@ export async function createImageFromUpper(
   });
 }
 
+/**
+ * A layer of a new image: one of an image that is here, or a file (plain, gzip or zstd)
+ * on the data root's file system, which is taken over. What `packBlob` told of the file
+ * saves reading it twice.
+ */
+export type ComposedLayer =
+  | { readonly existing: StoredLayer }
+  | {
+      readonly blobPath: string;
+      readonly packed?: Pick<PackResult, "digest" | "blobSize" | "diffId"> | undefined;
+    };
+
+export interface ComposeOptions {
+  /** Lowest first. */
+  readonly layers: readonly ComposedLayer[];
+  /** Of the base, say; its layers, history and time are replaced. */
+  readonly config: Omit<ImageConfig, "rootfs" | "history" | "created">;
+  readonly history: readonly HistoryEntry[];
+  readonly reference?: Reference | undefined;
+  /** Nanoseconds since the epoch; absent: now. */
+  readonly created?: bigint | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Stores an image of given layers, unpacked. */
+export async function composeImage(
+  parts: CreationParts,
+  options: ComposeOptions,
+): Promise<StoredImage> {
+  const { config, history, reference, created, signal } = options;
+  await using lease = parts.collector.lease();
+  await using workspace = await parts.blobs.workspace();
+  const layers: Descriptor[] = [];
+  const diffIds: DiffId[] = [];
+  for (const [index, layer] of options.layers.entries()) {
+    const path = join(workspace.path, String(index));
+    const { blob, diffId } =
+      "existing" in layer ? layer.existing : await takeLayer(parts, layer, { path, lease, signal });
+    lease.holdBlob(blob.digest);
+    layers.push(blob);
+    diffIds.push(diffId);
+  }
+  const text = formatTime(created ?? parts.clock.now());
+  const whole: ImageConfig = {
+    ...config,
+    ...{ created: text, history, rootfs: { type: "layers", diff_ids: diffIds } },
+  };
+  return await storeConfig(parts, lease, { config: whole, layers, reference, signal });
+}
+
+async function takeLayer(
+  parts: CreationParts,
+  { blobPath, packed }: Extract<ComposedLayer, { readonly blobPath: string }>,
+  run: { readonly path: string; readonly lease: Lease; readonly signal: AbortSignal | undefined },
+): Promise<Pick<StoredLayer, "blob" | "diffId">> {
+  const { path, lease, signal } = run;
+  let file: StoreResult;
+  if (packed) {
+    renameSync(blobPath, path);
+    file = { digest: packed.digest, size: packed.blobSize };
+  } else {
+    const source = createReadStream(blobPath, { highWaterMark: 1 << 20 });
+    file = await storeStream(source, { path, limit: maxArchive }, signal ? { signal } : {});
+  }
+  const diffId =
+    packed?.diffId ??
+    (await parts.layers.unpackFirst({ path, size: file.size }, { lease, signal })).diffId;
+  lease.holdBlob(file.digest);
+  const mediaType = layerTypeOf(path);
+  await parts.blobs.adopt(path, file.digest);
+  if (!packed) rmSync(blobPath, { force: true });
+  return { blob: { mediaType, ...file }, diffId };
+}
+
 interface NewImage {
   readonly layers: Manifest["layers"];
   readonly diffIds: readonly DiffId[];
@@ -212,8 +286,6 @@ interface NewImage {
 
 async function storeNew(parts: CreationParts, lease: Lease, image: NewImage): Promise<StoredImage> {
   const { diffIds, defaults, layers, reference } = image;
-  if (chainIds(diffIds).length > 500)
-    throw new Fault("exhausted", "the image would have more than 500 layers");
   const created = formatTime(image.created ?? parts.clock.now());
   const { os, architecture, variant } = image.platform ?? hostPlatform();
   const last = { created, ...image.history.at(-1) };
@@ -226,6 +298,24 @@ async function storeNew(parts: CreationParts, lease: Lease, image: NewImage): Pr
     rootfs: { type: "layers", diff_ids: diffIds },
     history: [...image.history.slice(0, -1), last],
   };
+  return await storeConfig(parts, lease, { config, layers, reference });
+}
+
+/** Stores an image by its configuration; its layers are held blobs already. */
+async function storeConfig(
+  parts: CreationParts,
+  lease: Lease,
+  image: {
+    readonly config: ImageConfig;
+    readonly layers: Manifest["layers"];
+    readonly reference: Reference | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<StoredImage> {
+  const { config, layers, reference, signal } = image;
+  if (layers.length > maxLayers) {
+    throw new Fault("exhausted", `the image would have more than ${maxLayers} layers`);
+  }
   const configBytes = encodeDocument(config);
   lease.holdBlob(sha256(configBytes));
   const digest = await parts.blobs.put(configBytes);
@@ -238,6 +328,6 @@ async function storeNew(parts: CreationParts, lease: Lease, image: NewImage): Pr
   return await storeImage(
     parts,
     { manifestBytes: encodeDocument(manifest), references: reference ? [reference] : [] },
-    { lease },
+    { lease, signal },
   );
 }

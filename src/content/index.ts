@@ -11,7 +11,15 @@
 
 export { Content, type ContentOptions, openContent } from "./content.ts";
 export { contentCrashPoints } from "./crash-point.ts";
-export type { ImportOptions, TreeOptions, UpperOptions } from "./create-image.ts";
+export type {
+  ComposedLayer,
+  ComposeOptions,
+  ImportOptions,
+  TreeOptions,
+  UpperOptions,
+} from "./create-image.ts";
+export type { ContentUsage, ImageUsage } from "./disk-usage.ts";
+export type { FsckFinding, FsckKind, FsckOptions, FsckReport } from "./fsck.ts";
 export type { ImageRemoval, ImageUser, RemoveOptions } from "./image-removal.ts";
 export type { ImageStore } from "./image-store.ts";
 export type { BlobSource, LayerPhase, LayerProgress } from "./layer-receiver.ts";

@@ -26,8 +26,8 @@ export interface LayersOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** One layer of an image, with its place. */
-interface Step {
+/** One layer of an image, with its place in the stack. */
+export interface LayerPlace {
   readonly chain: ChainId;
   readonly parent: ChainId | undefined;
   readonly layer: Descriptor;
@@ -104,19 +104,28 @@ export class LayerStore {
     return { diffId: draft.diffId, size: draft.size };
   }
 
-  /** Unpacks a layer whose files were lost or damaged once more, in its old place. */
-  async restore(step: Step, signal: AbortSignal): Promise<void> {
-    const run = { report: () => undefined, signal };
-    await using draft = await this.#receiver.receive(step.layer, run);
-    requireDigest(`the content of layer ${step.layer.digest}`, step.diffId, draft.diffId);
-    await this.#locks.run(step.chain, async () => {
-      if (!this.#snapshots.stat(step.chain)) return await this.#commit(step, draft);
+  /** The layer unpacked from its blob once more, with the attributes that it has in its place. */
+  async draft(step: LayerPlace, signal: AbortSignal): Promise<Draft> {
+    const draft = await this.#receive(step, { source: undefined, report: () => undefined, signal });
+    try {
       await this.#settle(step, draft);
-      await this.#snapshots.replace(step.chain, draft.key);
+    } catch (error) {
+      await draft[Symbol.asyncDispose]();
+      throw error;
+    }
+    return draft;
+  }
+
+  /** Gives a layer whose files were lost or damaged those of its blob, in its old place. */
+  async restore(step: LayerPlace, signal: AbortSignal): Promise<void> {
+    await using draft = await this.draft(step, signal);
+    await this.#locks.run(step.chain, async () => {
+      if (this.#snapshots.stat(step.chain)) await this.#snapshots.replace(step.chain, draft.key);
+      else await this.#commit(step, draft);
     });
   }
 
-  async #ensureLayer(step: Step, below: Promise<void>, run: Run): Promise<void> {
+  async #ensureLayer(step: LayerPlace, below: Promise<void>, run: Run): Promise<void> {
     const { chain, layer } = step;
     if (this.#snapshots.stat(chain)) {
       if (this.#blobs.has(layer.digest)) run.report({ phase: "exists" });
@@ -149,7 +158,7 @@ export class LayerStore {
     run.report({ phase: "complete" });
   }
 
-  async #receive({ layer, diffId }: Step, run: Run): Promise<Draft> {
+  async #receive({ layer, diffId }: LayerPlace, run: Run): Promise<Draft> {
     const draft = await this.#receiver.receive(layer, run);
     try {
       requireDigest(`the content of layer ${layer.digest}`, diffId, draft.diffId);
@@ -160,7 +169,7 @@ export class LayerStore {
     return draft;
   }
 
-  async #commit(step: Pick<Step, "chain" | "parent">, draft: Draft): Promise<void> {
+  async #commit(step: Pick<LayerPlace, "chain" | "parent">, draft: Draft): Promise<void> {
     const { chain, parent } = step;
     if (this.#snapshots.stat(chain)) return;
     await this.#settle(step, draft);
@@ -173,14 +182,14 @@ export class LayerStore {
     crashPoint("unpack:committed");
   }
 
-  async #settle({ parent }: Pick<Step, "parent">, draft: Draft): Promise<void> {
+  async #settle({ parent }: Pick<LayerPlace, "parent">, draft: Draft): Promise<void> {
     const lowers = parent === undefined ? [] : this.#snapshots.layers(parent);
     await settleImplied({ target: draft.directory, implied: draft.implied, lowers });
   }
 }
 
 /** Lowest first. `invalid` when manifest and configuration do not tell of the same layers. */
-export function stepsOf(manifest: Manifest, config: ImageConfig): Step[] {
+export function stepsOf(manifest: Manifest, config: ImageConfig): LayerPlace[] {
   const diffIds = config.rootfs.diff_ids;
   if (manifest.layers.length !== diffIds.length) {
     throw new Fault(

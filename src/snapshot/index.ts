@@ -13,4 +13,10 @@ export {
   type OverlaySnapshotterOptions,
   openOverlaySnapshotter,
 } from "./overlay-snapshotter.ts";
-export type { FoundFile, SnapshotInfo, SnapshotKind, Snapshotter } from "./snapshotter.ts";
+export type {
+  FoundFile,
+  SnapshotInfo,
+  SnapshotKind,
+  SnapshotProblem,
+  Snapshotter,
+} from "./snapshotter.ts";

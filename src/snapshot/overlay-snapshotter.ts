@@ -15,7 +15,13 @@ import {
 import type { State } from "#state";
 import { diskUsage } from "./disk-usage.ts";
 import { type SnapshotRow, SnapshotTable } from "./snapshot-table.ts";
-import type { FoundFile, SnapshotInfo, SnapshotKind, Snapshotter } from "./snapshotter.ts";
+import type {
+  FoundFile,
+  SnapshotInfo,
+  SnapshotKind,
+  SnapshotProblem,
+  Snapshotter,
+} from "./snapshotter.ts";
 import { readEntry, StackView } from "./stack-view.ts";
 import { Trash } from "./trash.ts";
 
@@ -28,6 +34,8 @@ export interface OverlaySnapshotterOptions {
   readonly root: string;
   readonly state: State;
   readonly log?: Log;
+  /** Leaves what a crash left as it is, for `problems` to tell. */
+  readonly untouched?: boolean;
 }
 
 /**
@@ -51,19 +59,23 @@ export class OverlaySnapshotter implements Snapshotter {
   readonly #table: SnapshotTable;
   readonly #trash: Trash;
   readonly #log: Log;
+  readonly #rebooted: boolean;
   readonly #rootAttributes = new Map<number, { mode: number; uid: number; gid: number }>();
   #next: number;
   #syncing: Promise<void> = Promise.resolve();
 
-  constructor({ root, state, log = silentLog }: OverlaySnapshotterOptions) {
+  constructor(options: OverlaySnapshotterOptions) {
+    const { root, state, log = silentLog, untouched = false } = options;
     this.#root = root;
+    this.#rebooted = state.rebooted;
     this.#log = log;
     // Setuid programs of images must be out of reach of the host's users.
     mkdirSync(root, { recursive: true, mode: 0o700 });
     mkdirSync(join(root, "empty"), { recursive: true, mode: 0o755 });
     this.#table = new SnapshotTable(state);
     this.#trash = new Trash(join(root, "trash"), log);
-    this.#next = this.#settle(state.rebooted);
+    if (!untouched) this.#settle();
+    this.#next = Math.max(0, ...this.#numbers()) + 1;
   }
 
   async prepare(
@@ -159,7 +171,7 @@ export class OverlaySnapshotter implements Snapshotter {
     this.#table.delete(row);
     this.#rootAttributes.delete(row.id);
     // Between the two a crash leaves a directory without a row, which the next start finds.
-    this.#trash.take(this.#path(row.id));
+    if (existsSync(this.#path(row.id))) this.#trash.take(this.#path(row.id));
   }
 
   async usage(name: string): Promise<{ readonly bytes: number; readonly inodes: number }> {
@@ -205,6 +217,21 @@ export class OverlaySnapshotter implements Snapshotter {
       hostPath: join(readlinkSync(`/proc/self/fd/${entry.directory.number}`), entry.name),
       stat: entry.stat,
     };
+  }
+
+  problems(): readonly SnapshotProblem[] {
+    const rows = this.#table.all();
+    const lost = rows
+      .filter((row) => this.#isLost(row))
+      .map((row) => ({ kind: "lost", snapshot: this.#info(row) }) as const);
+    const known = new Set(rows.map(({ id }) => id));
+    const stray = this.#numbers()
+      .filter((id) => !known.has(id))
+      .map((id) => {
+        const path = this.#path(id);
+        return { kind: "stray", path, discard: () => this.#trash.take(path) } as const;
+      });
+    return [...lost, ...stray];
   }
 
   async drain(): Promise<void> {
@@ -312,27 +339,29 @@ export class OverlaySnapshotter implements Snapshotter {
     });
   }
 
-  /** Makes disk and rows agree; gives the first number that is free. */
-  #settle(rebooted: boolean): number {
+  /** Drops lost snapshots that nothing is built upon, uppermost first, and what is no snapshot's. */
+  #settle(): void {
     for (let changed = true; changed; ) {
       changed = false;
       const rows = this.#table.all();
       const parents = new Set(rows.map(({ parent }) => parent));
       for (const row of rows) {
-        const isLost = !existsSync(this.#fs(row.id)) || (rebooted && row.synced === 0);
-        if (!isLost || parents.has(row.id)) continue;
+        if (!this.#isLost(row) || parents.has(row.id)) continue;
         this.#log.info("dropping a snapshot that did not reach the disk", { name: row.name });
         this.#table.delete(row);
         changed = true;
       }
     }
-    const known = new Set(this.#table.all().map(({ id }) => String(id)));
-    let last = 0;
-    for (const name of readdirSync(this.#root)) {
-      if (!/^\d+$/.test(name)) continue;
-      last = Math.max(last, Number(name));
-      if (!known.has(name)) this.#trash.take(join(this.#root, name));
-    }
-    return last + 1;
+    for (const problem of this.problems()) if (problem.kind === "stray") problem.discard();
+  }
+
+  #isLost(row: SnapshotRow): boolean {
+    return !existsSync(this.#fs(row.id)) || (this.#rebooted && row.synced === 0);
+  }
+
+  #numbers(): number[] {
+    return readdirSync(this.#root)
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
   }
 }

@@ -84,9 +84,17 @@ export interface Snapshotter {
   lookup(name: string, path: string): Promise<Buffer | undefined>;
   /** Where a path of the stack is on the host, links followed; undefined when nothing is there. */
   find(name: string, path: string): Promise<FoundFile | undefined>;
+  /** Where disk and rows disagree, as after a crash. Opening settles all of it, unless told not to. */
+  problems(): readonly SnapshotProblem[];
   /** Waits until what was removed so far is off the disk. */
   drain(): Promise<void>;
 }
+
+export type SnapshotProblem =
+  /** The files of a snapshot are gone, or had not reached the disk when the machine went down. */
+  | { readonly kind: "lost"; readonly snapshot: SnapshotInfo }
+  /** Files that no snapshot has; `discard` removes them. */
+  | { readonly kind: "stray"; readonly path: string; readonly discard: () => void };
 
 export interface FoundFile {
   /** For looking at; a container that runs may swap what is there. */
