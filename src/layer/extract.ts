@@ -33,6 +33,7 @@ import {
   markPrefix,
   opaqueAttribute,
   opaqueName,
+  opaqueValue,
   pathOf,
   whiteoutPrefix,
 } from "./whiteout.ts";
@@ -56,7 +57,6 @@ interface NamedPlace {
   readonly path: string;
 }
 
-const opaque = Buffer.from("y");
 /** Bytes of directory names that are kept to the end; a million directories have less. */
 const maxDirectoryBytes = 32 << 20;
 
@@ -223,7 +223,7 @@ export class TreeExtractor implements TarSink, Disposable {
   #whiteout(components: readonly string[], base: string): void {
     const directory = this.#directory(components);
     if (base === opaqueName) {
-      setXattr(directory, "", opaqueAttribute, opaque);
+      setXattr(directory, "", opaqueAttribute, opaqueValue);
       return;
     }
     if (base.startsWith(markPrefix)) return;
@@ -238,7 +238,7 @@ export class TreeExtractor implements TarSink, Disposable {
   }
 
   #makeOpaque(place: NamedPlace): void {
-    setXattr(place.directory, place.name, opaqueAttribute, opaque);
+    setXattr(place.directory, place.name, opaqueAttribute, opaqueValue);
   }
 
   /** The directory, made with all above it when the archive has not named it. */

@@ -21,6 +21,7 @@ export {
   diffLayer,
   explodeArchive,
   type LayerOptions,
+  mergeLayers,
   packBlob,
   packTree,
   type ReceiveOptions,
@@ -30,5 +31,6 @@ export {
   settleImplied,
   storeStream,
 } from "./layers.ts";
+export type { MergeResult } from "./merge.ts";
 export type { PackOptions } from "./pack.ts";
-export type { ScannedEntry } from "./scan.ts";
+export { type ScannedEntry, TreeScanner } from "./scan.ts";

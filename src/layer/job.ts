@@ -1,6 +1,7 @@
 import type { DiffId, Digest } from "#image";
 import type { TarLimits, TarType } from "#tar";
 import type { Compression, ExpansionLimits } from "./compression.ts";
+import type { MergeOptions, MergeResult } from "./merge.ts";
 import type { PackOptions } from "./pack.ts";
 import type { ScanOptions } from "./scan.ts";
 
@@ -57,6 +58,13 @@ export interface ScanRequest extends ScanOptions {
   readonly directory: string;
 }
 
+export interface MergeRequest extends MergeOptions {
+  /** Directories in overlayfs's form, uppermost first. */
+  readonly layers: readonly string[];
+  /** An empty directory. */
+  readonly target: string;
+}
+
 export interface StoreRequest {
   readonly source: Source;
   /** Made new. */
@@ -94,6 +102,7 @@ export interface Jobs {
   readonly pack: { readonly request: PackRequest; readonly result: PackResult };
   /** Puts out batches of entries, encoded. */
   readonly scan: { readonly request: ScanRequest; readonly result: undefined };
+  readonly merge: { readonly request: MergeRequest; readonly result: MergeResult };
   readonly store: { readonly request: StoreRequest; readonly result: StoreResult };
   readonly explode: {
     readonly request: ExplodeRequest;

@@ -14,6 +14,7 @@ import type {
   JobContext,
   JobName,
   Jobs,
+  MergeRequest,
   PackRequest,
   PackResult,
   ReceiveRequest,
@@ -24,6 +25,7 @@ import type {
   StoreRequest,
   StoreResult,
 } from "./job.ts";
+import { LayerMerger, type MergeResult } from "./merge.ts";
 import { TreePacker } from "./pack.ts";
 import { encodeEntries, type ScannedEntry, TreeScanner } from "./scan.ts";
 import { settle } from "./settle.ts";
@@ -157,6 +159,19 @@ async function scan(request: ScanRequest, context: JobContext): Promise<undefine
   if (batch.length > 0) await context.output(encodeEntries(batch));
 }
 
+async function merge(request: MergeRequest, context: JobContext): Promise<MergeResult> {
+  using resources = new DisposableStack();
+  const layers = openAll(resources, request.layers);
+  const target = resources.use(openDirectory(request.target));
+  const merger = resources.use(new LayerMerger(layers, target, request));
+  const steps = merger.steps();
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    await context.breathe(step.value || breathPerEntry);
+  }
+}
+
 async function store(request: StoreRequest, context: JobContext): Promise<StoreResult> {
   using blob = new BlobFile(request.path);
   for await (const chunk of readSource(request.source, context)) {
@@ -213,6 +228,7 @@ export const jobs: { readonly [N in JobName]: Work<N> } = {
   settle: settleJob,
   pack,
   scan,
+  merge,
   store,
   explode,
 };

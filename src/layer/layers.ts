@@ -3,6 +3,7 @@ import type { ExpansionLimits } from "./compression.ts";
 import type {
   ExplodedMember,
   ExplodeRequest,
+  MergeRequest,
   PackRequest,
   PackResult,
   ReceiveRequest,
@@ -11,6 +12,7 @@ import type {
   SettleRequest,
   StoreResult,
 } from "./job.ts";
+import type { MergeResult } from "./merge.ts";
 import type { PackOptions } from "./pack.ts";
 import { WorkerPool } from "./pool.ts";
 import { decodeEntries, type ScannedEntry } from "./scan.ts";
@@ -99,6 +101,18 @@ export async function* scanTree(
   for await (const batch of streamOutput(pool, { job: "scan", request }, options)) {
     yield decodeEntries(batch);
   }
+}
+
+/**
+ * Makes one layer of several in an empty directory. What is no directory becomes a
+ * hard link to what the layers have, so nobody may write to it; copies only where
+ * links are not possible. After a Fault what was made so far stays.
+ */
+export async function mergeLayers(
+  request: MergeRequest,
+  options: LayerOptions = {},
+): Promise<MergeResult> {
+  return await pool.run("merge", request, options);
 }
 
 /** Packs a directory into a new blob file, hashing it plain and compressed in the same pass. */

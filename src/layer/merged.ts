@@ -2,27 +2,39 @@ import { isFault } from "#base";
 import { type Fd, getXattr, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openat2 } from "#kernel";
 import { opaqueAttribute } from "./whiteout.ts";
 
+export interface Merged {
+  /** Uppermost first; the caller closes them. */
+  readonly directories: readonly Fd[];
+  /** Which of those above each is in. */
+  readonly from: readonly number[];
+  /** A whiteout, a file or an opaque directory among them hides what is further below. */
+  readonly isClosed: boolean;
+}
+
 /**
  * The directories that an overlay merges at a name, given those it merges above,
- * uppermost layer first: all down to the first whiteout, file or opaque directory.
- * None when the stack shows no directory there. The caller closes them.
+ * uppermost layer first. None when the stack shows no directory there.
  */
-export function openMerged(above: readonly Fd[], name: string | Uint8Array): Fd[] {
-  const found: Fd[] = [];
-  for (const directory of above) {
+export function openMerged(above: readonly Fd[], name: string | Uint8Array): Merged {
+  const directories: Fd[] = [];
+  const from: number[] = [];
+  for (const [index, directory] of above.entries()) {
     let fd: Fd;
     try {
       fd = openat2(directory, name, { flags: O_RDONLY | O_DIRECTORY | O_NOFOLLOW });
     } catch (error) {
       if (isFault(error) && error.errno === "ENOENT") continue;
-      if (isFault(error) && (error.errno === "ENOTDIR" || error.errno === "ELOOP")) return found;
-      closeAll(found);
+      if (isFault(error) && (error.errno === "ENOTDIR" || error.errno === "ELOOP")) {
+        return { directories, from, isClosed: true };
+      }
+      closeAll(directories);
       throw error;
     }
-    found.push(fd);
-    if (isOpaque(fd)) return found;
+    directories.push(fd);
+    from.push(index);
+    if (isOpaque(fd)) return { directories, from, isClosed: true };
   }
-  return found;
+  return { directories, from, isClosed: false };
 }
 
 /** Of one name in a directory, or "" for itself. */

@@ -44,7 +44,7 @@ function copyAttributes(to: Fd, lowers: readonly Fd[], components: readonly stri
   let merged = lowers;
   try {
     for (const name of components) {
-      const next = openMerged(merged, pathOf(name));
+      const next = openMerged(merged, pathOf(name)).directories;
       if (merged !== lowers) closeAll(merged);
       merged = next;
     }

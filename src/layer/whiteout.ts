@@ -6,6 +6,7 @@ export const whiteoutPrefix = ".wh.";
 export const markPrefix = ".wh..wh.";
 export const opaqueName = ".wh..wh..opq";
 export const opaqueAttribute = "trusted.overlay.opaque";
+export const opaqueValue: Uint8Array = Buffer.from("y");
 
 /**
  * Attributes that steer an overlay. One that came out of an archive could point a

@@ -1,0 +1,86 @@
+import {
+  type Fd,
+  linkat,
+  mknodat,
+  O_CREAT,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_RDONLY,
+  O_WRONLY,
+  openat2,
+  type Place,
+  readInto,
+  readlinkatBytes,
+  S_IFMT,
+  type Stat,
+  symlinkat,
+  utimensat,
+  writeAll,
+} from "#kernel";
+import type { TarType } from "#tar";
+import { readXattrs, setAttributes } from "./attributes.ts";
+import { chunkSize } from "./compression.ts";
+import { pathOf } from "./whiteout.ts";
+
+/** Copies all but directories with all they have; names of one file stay names of one file. */
+export class NodeCopier {
+  readonly #root: Fd;
+  /** Of each inode with several names the path of its copy. */
+  readonly #copies = new Map<string, string>();
+  #buffer: Buffer | undefined;
+
+  /** @param root what paths of copies start from */
+  constructor(root: Fd) {
+    this.#root = root;
+  }
+
+  /**
+   * Gives the bytes of each chunk copied.
+   * @param to the directory, and the path from the root with the name in it last
+   */
+  *copy(
+    node: {
+      readonly from: Place & { readonly directory: Fd };
+      readonly stat: Stat;
+      readonly type: TarType;
+    },
+    to: { readonly directory: Fd; readonly path: string },
+  ): Generator<number, void> {
+    const { stat, type, from } = node;
+    const name = pathOf(to.path.slice(to.path.lastIndexOf("/") + 1));
+    const key = `${stat.dev}:${stat.ino}`;
+    const copy = stat.nlink > 1 ? this.#copies.get(key) : undefined;
+    if (copy !== undefined) {
+      linkat(
+        { directory: this.#root, path: pathOf(copy) },
+        { directory: to.directory, path: name },
+      );
+      return;
+    }
+    if (type === "file") yield* this.#content(from, { directory: to.directory, path: name });
+    else if (type === "symlink") {
+      symlinkat(readlinkatBytes(from.directory, from.path), to.directory, name);
+    } else mknodat(to.directory, name, { mode: (stat.mode & S_IFMT) | 0o600, ...stat.rdev });
+    const place = { directory: to.directory, name };
+    const xattrs = readXattrs({ directory: from.directory, name: from.path });
+    const attributes = { ...stat, mode: stat.mode & 0o7777, ...(xattrs && { xattrs }) };
+    setAttributes(place, attributes, type === "symlink");
+    utimensat(to.directory, name, { atime: stat.mtime, mtime: stat.mtime });
+    if (stat.nlink > 1) this.#copies.set(key, to.path);
+  }
+
+  *#content(from: Place, to: Place): Generator<number, void> {
+    this.#buffer ??= Buffer.allocUnsafe(chunkSize);
+    const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+    using source = openat2(from.directory, from.path, { flags });
+    const making = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+    using copy = openat2(to.directory, to.path, { flags: making, mode: 0o600 });
+    for (;;) {
+      const got = readInto(source, this.#buffer);
+      if (got === 0) return;
+      writeAll(copy, this.#buffer.subarray(0, got));
+      yield got;
+    }
+  }
+}
