@@ -5,10 +5,14 @@ export interface Failure {
 }
 
 const longest = 60;
+const widest = 500;
 
-/** The last lines of a text, with a word on how many are left out. */
+/** The last lines of a text, with a word on how many are left out; very long ones are cut. */
 export function lastLines(text: string): string {
-  const lines = text.replace(/\s+$/, "").split("\n");
+  const lines = text
+    .replace(/\s+$/, "")
+    .split("\n")
+    .map((line) => (line.length > widest ? `${line.slice(0, widest)}...` : line));
   if (lines.length <= longest) return lines.join("\n");
   return [`... (${lines.length - longest} lines above)`, ...lines.slice(-longest)].join("\n");
 }
