@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { readdirSync } from "node:fs";
 import { isFault } from "#base";
 import {
   type Fd,
@@ -15,7 +14,6 @@ import {
   RESOLVE_BENEATH,
   RESOLVE_NO_SYMLINKS,
   readInto,
-  readlinkatBytes,
   S_IFBLK,
   S_IFCHR,
   S_IFDIR,
@@ -23,14 +21,11 @@ import {
   S_IFLNK,
   S_IFMT,
   S_IFREG,
-  type Stat,
 } from "#kernel";
+import { type ScannedEntry, TreeScanner } from "#layer";
 import type { Breathe, LayerEntry, LayerSource } from "./layer-source.ts";
 
-const types: ReadonlyMap<number, Exclude<LayerEntry["type"], "hardlink">> = new Map<
-  number,
-  Exclude<LayerEntry["type"], "hardlink">
->([
+const types: ReadonlyMap<number, LayerEntry["type"]> = new Map<number, LayerEntry["type"]>([
   [S_IFREG, "file"],
   [S_IFDIR, "directory"],
   [S_IFLNK, "symlink"],
@@ -56,20 +51,10 @@ export class LayerDirectory implements LayerSource, Disposable {
   }
 
   *entries(): Generator<LayerEntry, void> {
+    using scanner = new TreeScanner(this.#root, { mode: "layer" });
     const links = new Map<string, string>();
-    yield describe("", this.#root, "");
-    const rest = [""];
-    for (let path = rest.pop(); path !== undefined; path = rest.pop()) {
-      using directory = this.#open(path === "" ? "." : path, O_RDONLY | O_DIRECTORY);
-      const names = readdirSync(`/proc/self/fd/${directory.number}`, {
-        encoding: "latin1" as BufferEncoding,
-      });
-      for (const name of names.sort()) {
-        const entry = describe(path === "" ? name : `${path}/${name}`, directory, name, links);
-        if (!entry) continue;
-        if (entry.type === "directory") rest.push(entry.path);
-        yield entry;
-      }
+    for (const found of scanner.entries()) {
+      if (typeof found !== "number") yield entryOf(found, links);
     }
   }
 
@@ -142,48 +127,34 @@ export class LayerDirectory implements LayerSource, Disposable {
   }
 }
 
-/** One name of an open directory, or with "" the directory itself. Undefined for sockets, which no image has. */
-function describe(path: string, directory: Fd, name: ""): LayerEntry;
-function describe(
-  path: string,
-  directory: Fd,
-  name: string,
-  links?: Map<string, string>,
-): LayerEntry | undefined;
-function describe(
-  path: string,
-  directory: Fd,
-  name: string,
-  links?: Map<string, string>,
-): LayerEntry | undefined {
-  const bytes = bytesOf(name);
-  const stat = fstatat(directory, bytes, false);
-  const type = types.get(stat.mode & S_IFMT);
-  if (!type) return undefined;
-  const common = { path, mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid };
-  if (type === "character" && stat.rdev.major === 0 && stat.rdev.minor === 0)
-    return { ...common, type: "whiteout", size: 0 };
-  if (type === "directory") {
-    const opaque = getXattr(directory, bytes, "trusted.overlay.opaque")?.toString() === "y";
-    return { ...common, type, size: 0, ...(opaque && { opaque }) };
-  }
-  if (type === "symlink") {
-    const linkName = readlinkatBytes(directory, bytes).toString("latin1");
-    return { ...common, type, size: 0, linkName };
-  }
-  if (type !== "file") return { ...common, type, size: 0 };
-  const first = links && firstName(links, stat, path);
+function entryOf(found: ScannedEntry, links: Map<string, string>): LayerEntry {
+  const { path, type, size, mode, uid, gid, linkName, opaque, whiteout, inode } = found;
+  const common = { path, mode, uid, gid };
+  if (whiteout) return { ...common, type: "whiteout", size: 0 };
+  const first = type === "file" && inode !== undefined ? links.get(inode) : undefined;
   if (first !== undefined) return { ...common, type: "hardlink", size: 0, linkName: first };
-  return { ...common, type, size: stat.size };
+  if (type === "file" && inode !== undefined) links.set(inode, path);
+  return {
+    ...{ ...common, type, size },
+    ...(linkName !== undefined && { linkName }),
+    ...(opaque && { opaque }),
+  };
 }
 
-/** The name that a file with several was met by first; undefined when this is it. */
-function firstName(links: Map<string, string>, stat: Stat, path: string): string | undefined {
-  if (stat.nlink < 2) return undefined;
-  const key = `${stat.dev}:${stat.ino}`;
-  const first = links.get(key);
-  if (first === undefined) links.set(key, path);
-  return first;
+/** One name of an open directory, or with "" the directory itself. Undefined for sockets, which no image has. */
+function describe(path: string, directory: Fd, name: string): LayerEntry | undefined {
+  const bytes = bytesOf(name);
+  const { mode, uid, gid, size, rdev } = fstatat(directory, bytes, false);
+  const type = types.get(mode & S_IFMT);
+  if (!type) return undefined;
+  const common = { path, mode: mode & 0o7777, uid, gid };
+  if (type === "character" && rdev.major === 0 && rdev.minor === 0)
+    return { ...common, type: "whiteout", size: 0 };
+  if (type === "file") return { ...common, type, size };
+  const isOpaque =
+    type === "directory" &&
+    getXattr(directory, bytes, "trusted.overlay.opaque")?.toString() === "y";
+  return { ...common, type, size: 0, ...(isOpaque && { opaque: true }) };
 }
 
 /** What system calls take: the text itself while it is ASCII. */
