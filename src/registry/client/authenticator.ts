@@ -24,6 +24,8 @@ interface Bearer {
 
 interface Kept {
   readonly token: Promise<Token>;
+  /** The token once it is there. */
+  value?: string;
   expires: number;
 }
 
@@ -34,6 +36,8 @@ export interface Refused {
   readonly home: AddressKind;
   /** The Authorization that was sent. */
   readonly sent: string | undefined;
+  /** Whether that was a token of an earlier request, which may have run out. */
+  readonly isOld: boolean;
 }
 
 /**
@@ -81,7 +85,7 @@ export class Authenticator {
   #learnBearer(
     attempt: Attempt,
     scopes: readonly string[],
-    { url, home, sent }: Refused,
+    { url, home, sent, isOld }: Refused,
     { parameters }: Challenge,
   ): boolean {
     const realm = parameters.get("realm");
@@ -99,9 +103,12 @@ export class Authenticator {
       home,
     };
     const hadToken = sent?.startsWith("Bearer ") ?? false;
-    // A token that is refused has run out, or does not cover what is asked now.
-    this.#tokens.delete(key);
-    return !hadToken || !isSame;
+    const isWorthIt = !hadToken || isOld || !isSame;
+    // Unless another request has replaced it already.
+    if (hadToken && isWorthIt && sent === `Bearer ${this.#tokens.get(key)?.value}`) {
+      this.#tokens.delete(key);
+    }
+    return isWorthIt;
   }
 
   /** A token for no scope at all, or the failure to get one: what `docker login` wants to know. */
@@ -145,6 +152,7 @@ export class Authenticator {
     this.#tokens.set(key, entry);
     try {
       const got = await token;
+      entry.value = got.token;
       entry.expires = performance.now() + got.lifetime;
       return got;
     } catch (error) {

@@ -1,6 +1,6 @@
 import { Fault, isFault, type Log, silentLog } from "#base";
 import type { AddressKind } from "./address.ts";
-import { Authenticator } from "./authenticator.ts";
+import { Authenticator, type Refused } from "./authenticator.ts";
 import { type Endpoint, rewritePath } from "./endpoint.ts";
 import type { HostDirectory } from "./hosts.ts";
 import type { HttpResponse, RequestBody } from "./http-connection.ts";
@@ -67,8 +67,8 @@ export class EndpointSession {
       send: (origin, home, signal) => async (request) => {
         const attempt = { action: `get a token for ${endpoint.host}`, host: request.url.host };
         const guard = guardFor(attempt, origin, home, request.url);
-        return this.#again(signal, (last) =>
-          this.#raw({ ...request, attempt, guard, signal, isHome: false }, last),
+        return this.#again(signal, () =>
+          this.#raw({ ...request, attempt, guard, signal, isHome: false }),
         );
       },
     });
@@ -83,7 +83,7 @@ export class EndpointSession {
     const attempt = { action: call.action, host: this.#base.host };
     const answer = await this.#again(
       call.signal,
-      (last) => this.#authorized(attempt, call, last),
+      () => this.#authorized(attempt, call),
       call.retry === false,
     );
     if (call.expect.includes(answer.status)) return answer;
@@ -95,13 +95,11 @@ export class EndpointSession {
     const action = `log in to ${this.endpoint.host}`;
     const attempt = { action, host: this.#base.host };
     const probe: Call = { action, method: "GET", target: "/", expect: [200], signal };
-    const first = await this.#again(signal, (last) =>
-      this.#redirected(attempt, probe, undefined, last),
-    );
+    const first = await this.#again(signal, () => this.#redirected(attempt, probe, undefined));
     await first.discard();
     let identityToken: string | undefined;
     if (first.status === 401) {
-      await this.#authenticator.learn(attempt, [], refusal(first, undefined));
+      await this.#authenticator.learn(attempt, [], refusal(first, undefined, false));
       identityToken = (await this.#authenticator.login(attempt, signal))?.identityToken;
     }
     await (await this.call(probe)).discard();
@@ -111,14 +109,14 @@ export class EndpointSession {
   /** `work` again after a pause while it fails in passing, or answers that it cannot just now. */
   async #again(
     signal: AbortSignal | undefined,
-    work: (last: boolean) => Promise<Answer>,
+    work: () => Promise<Answer>,
     once = false,
   ): Promise<Answer> {
     const { backoff, log = silentLog } = this.#context;
     for (let tries = 1; ; tries++) {
       const isLast = once || tries >= backoff.attempts;
       try {
-        const answer = await work(isLast);
+        const answer = await work();
         // Who is told "too many" has not been served, so that asking again repeats nothing.
         const isOver = answer.status === 429 ? tries >= backoff.attempts : isLast;
         if (isOver || !isPassingStatus(answer.status)) return answer;
@@ -135,14 +133,15 @@ export class EndpointSession {
     }
   }
 
-  async #authorized(attempt: Attempt, call: Call, last: boolean): Promise<Answer> {
+  async #authorized(attempt: Attempt, call: Call): Promise<Answer> {
     const { scopes = [], signal } = call;
     for (let round = 0; ; round++) {
       const sent = await this.#authenticator.authorization(attempt, scopes, signal);
-      const answer = await this.#redirected(attempt, call, sent, last);
+      const answer = await this.#redirected(attempt, call, sent);
       const isOurs = answer.status === 401 && answer.url.origin === this.#base.origin;
       if (!isOurs || round >= 2) return answer;
-      if (!(await this.#authenticator.learn(attempt, scopes, refusal(answer, sent)))) return answer;
+      if (!(await this.#authenticator.learn(attempt, scopes, refusal(answer, sent, round === 0))))
+        return answer;
       await answer.discard();
     }
   }
@@ -151,7 +150,6 @@ export class EndpointSession {
     attempt: Attempt,
     call: Call,
     authorization: string | undefined,
-    last: boolean,
   ): Promise<Answer> {
     let target = this.#locate(attempt, call.target);
     for (let hops = 0; ; hops++) {
@@ -161,7 +159,7 @@ export class EndpointSession {
       if (isHome && authorization !== undefined) headers.push(["Authorization", authorization]);
       const guard = guardFor(attempt, this.#base, this.#home, target);
       const request = { ...call, attempt, url: target, headers, guard, isHome };
-      const answer = await this.#raw(request, last);
+      const answer = await this.#raw(request);
       if (isHome && hops === 0) this.#home = answer.kind;
       const next = redirection(call, answer);
       if (next === undefined) return answer;
@@ -186,7 +184,7 @@ export class EndpointSession {
     return url;
   }
 
-  async #raw(request: RawRequest, last: boolean): Promise<Answer> {
+  async #raw(request: RawRequest): Promise<Answer> {
     if (!request.isHome) return this.#transmit(request);
     // Until it is known which of both the host speaks, one request goes ahead.
     while (!this.#settled && this.#settling) await this.#settling.catch(() => undefined);
@@ -195,7 +193,7 @@ export class EndpointSession {
       url.protocol = this.#base.protocol;
       return this.#transmit({ ...request, url });
     }
-    const settling = this.#settle(request, last);
+    const settling = this.#settle(request);
     this.#settling = settling;
     try {
       return await settling;
@@ -204,7 +202,7 @@ export class EndpointSession {
     }
   }
 
-  async #settle(request: RawRequest, last: boolean): Promise<Answer> {
+  async #settle(request: RawRequest): Promise<Answer> {
     try {
       const answer = await this.#transmit(request);
       this.#settled = true;
@@ -213,10 +211,7 @@ export class EndpointSession {
       if (!isFault(error, "unavailable")) throw error;
       const url = new URL(request.url);
       url.protocol = "http:";
-      const answer = await this.#transmit({ ...request, url }).catch((second: unknown) => {
-        // Of two failures the first tells more, unless the peer does not speak TLS.
-        throw last && !isNoTls(error) ? error : second;
-      });
+      const answer = await this.#transmit({ ...request, url });
       this.#base = new URL(this.#base.href.replace(/^https:/, "http:"));
       this.#settled = true;
       return answer;
@@ -269,12 +264,13 @@ interface RawRequest {
   readonly isHome: boolean;
 }
 
-function refusal(answer: Answer, sent: string | undefined) {
+function refusal(answer: Answer, sent: string | undefined, isOld: boolean): Refused {
   return {
     fields: answer.headers.all("www-authenticate"),
     url: answer.url,
     home: answer.kind,
     sent,
+    isOld,
   };
 }
 
@@ -285,9 +281,4 @@ function redirection(call: Call, { status, headers }: Answer): string | undefine
     ? [301, 302, 303, 307, 308].includes(status)
     : [307, 308].includes(status);
   return isRedirect ? headers.get("location") : undefined;
-}
-
-function isNoTls(error: Fault): boolean {
-  const code = (error.cause as { readonly code?: unknown } | undefined)?.code;
-  return typeof code === "string" && code.startsWith("ERR_SSL");
 }

@@ -361,9 +361,15 @@ export function connectionFault(about: string, error: unknown): Fault {
   if (error instanceof Fault) return error;
   const message = error instanceof Error ? error.message : String(error);
   const code = (error as { readonly code?: unknown } | null)?.code;
-  const isCertificate =
-    typeof code === "string" &&
-    /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME|UNABLE_TO_GET_ISSUER/.test(code);
+  const reason = typeof code === "string" ? code : "";
+  if (/ALERT.*CERT/.test(reason)) {
+    return new Fault(
+      "denied",
+      `${about} does not take our certificate, or wants one: ${message}; put NAME.cert and NAME.key into the host's directory of certs.d`,
+      { about, cause: error },
+    );
+  }
+  const isCertificate = /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME/.test(reason);
   if (isCertificate) {
     return new Fault(
       "denied",
