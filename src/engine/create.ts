@@ -17,6 +17,7 @@ import type { EngineParts } from "./parts.ts";
 import { joinedContainer } from "./sandbox.ts";
 import { stdioOf } from "./start.ts";
 import { Trace } from "./trace.ts";
+import { checkRun } from "./trust.ts";
 import type { ResolvedUser } from "./user.ts";
 import { lookupUser } from "./user-lookup.ts";
 
@@ -92,6 +93,7 @@ function draftRecord(parts: EngineParts, request: CreateRequest): ContainerRecor
       : parseName(request.name);
   checkRequest(request, parts);
   const image = parts.content.resolve(request.config.image);
+  checkRun(parts, request.config.image, image);
   checkPlatform(request, image.config);
   const chainId = chainIds(image.config.rootfs.diff_ids).at(-1);
   const { config, argv } = withImageDefaults(request.config, image.config.config ?? {});

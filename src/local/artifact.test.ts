@@ -1,0 +1,60 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Descriptor, encodeDocument, mediaTypes, sha256 } from "#image";
+import type { RegistryClient } from "#registry";
+import { fetchArtifact } from "./artifact.ts";
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "thimble-artifact-"));
+});
+
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** A registry with one artifact of one file, whose name and bytes are what a stranger chose. */
+function fetching(title: string, content: string, promised = content): Promise<number> {
+  const emptyType = "application/vnd.oci.empty.v1+json";
+  const layer: Descriptor = {
+    mediaType: "text/plain",
+    digest: sha256(promised),
+    size: promised.length,
+    annotations: { "org.opencontainers.image.title": title },
+  };
+  const bytes = encodeDocument({
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    config: { mediaType: emptyType, digest: sha256("{}"), size: 2 },
+    layers: [layer],
+  });
+  const descriptor = { mediaType: mediaTypes.manifest, digest: sha256(bytes), size: bytes.length };
+  const repository = {
+    resolve: async () => descriptor,
+    manifest: async () => ({ descriptor, bytes }),
+    blob: async function* () {
+      yield Buffer.from(content);
+    },
+  };
+  const registry = { repository: () => repository } as unknown as RegistryClient;
+  return fetchArtifact(
+    { registry, out: { write: async () => undefined }, askPassword: async () => "", env: {} },
+    { artifact: "registry.example/app:1", directory: join(directory, "out") },
+  );
+}
+
+test("a file of an artifact stays in the directory, whatever it calls itself", async () => {
+  for (const title of ["../escaped", "/escaped", "a/b", "..", ".", "", "x\0y"]) {
+    await expect(fetching(title, "hello")).rejects.toMatchObject({ code: "invalid" });
+  }
+  expect(readdirSync(directory)).toEqual(["out"]);
+  expect(readdirSync(join(directory, "out"))).toEqual([]);
+});
+
+test("bytes that are not the promised ones leave no file", async () => {
+  await expect(fetching("a", "hellx", "hello")).rejects.toMatchObject({ code: "data_loss" });
+  expect(readdirSync(join(directory, "out"))).toEqual([]);
+  await fetching("a", "hello");
+  expect(readdirSync(join(directory, "out"))).toEqual(["a"]);
+});
