@@ -30,6 +30,7 @@ import { setAttributes } from "./attributes.ts";
 import { DirectoryCache } from "./directory-cache.ts";
 import {
   isWhiteout,
+  makeWhiteout,
   markPrefix,
   opaqueAttribute,
   opaqueName,
@@ -234,7 +235,7 @@ export class TreeExtractor implements TarSink, Disposable {
     const place = { directory, name: pathOf(hidden), path: "" };
     const there = statOf(place);
     if (there && isDirectory(there)) this.#makeOpaque(place);
-    if (!there) mknodat(directory, place.name, { mode: S_IFCHR });
+    if (!there) makeWhiteout(directory, place.name);
   }
 
   #makeOpaque(place: NamedPlace): void {

@@ -4,9 +4,7 @@ import {
   fstatat,
   linkat,
   mkdirat,
-  mknodat,
   type Place,
-  S_IFCHR,
   type Stat,
   setXattr,
   utimensat,
@@ -15,7 +13,7 @@ import { readXattrs, setAttributes } from "./attributes.ts";
 import { NodeCopier } from "./copy-node.ts";
 import { closeAll, openMerged } from "./merged.ts";
 import { joinPath, namesIn, openDirectoryBelow, typeOf } from "./walk.ts";
-import { isWhiteout, opaqueAttribute, opaqueValue, pathOf } from "./whiteout.ts";
+import { isWhiteout, makeWhiteout, opaqueAttribute, opaqueValue, pathOf } from "./whiteout.ts";
 
 export interface MergeOptions {
   /**
@@ -108,7 +106,7 @@ export class LayerMerger implements Disposable {
     }
     this.#result.entries++;
     if (isWhiteout(stat)) {
-      mknodat(target, entry, { mode: S_IFCHR });
+      makeWhiteout(target, entry);
       return;
     }
     this.#count(stat);

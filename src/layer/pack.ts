@@ -28,6 +28,8 @@ export interface PackOptions {
   readonly latest?: bigint;
   /** Sets the clamped times on the disk as well, so that tree and archive agree. */
   readonly touch?: boolean;
+  /** Paths ("etc/hosts") that are left out; of a directory its own entry alone. */
+  readonly exclude?: readonly string[];
 }
 
 /** What was packed. */
@@ -64,6 +66,7 @@ export class TreePacker implements Disposable {
   *chunks(): Generator<Buffer, void> {
     for (const walked of this.#walk.entries()) {
       if (walked.path === "" && !this.#options.includeRoot) continue;
+      if (this.#options.exclude?.includes(walked.path)) continue;
       const header = this.#add(walked);
       if (header?.type === "file" && header.size > 0) yield* this.#content(walked, header.size);
       yield* this.#take();

@@ -1,4 +1,4 @@
-import { S_IFCHR, S_IFMT, type Stat } from "#kernel";
+import { type Fd, mknodat, S_IFCHR, S_IFMT, type Stat, setXattr } from "#kernel";
 
 /** OCI image-spec layer.md, "Whiteouts", and what overlayfs has for them (kernel docs, filesystems/overlayfs). */
 export const whiteoutPrefix = ".wh.";
@@ -6,6 +6,7 @@ export const whiteoutPrefix = ".wh.";
 export const markPrefix = ".wh..wh.";
 export const opaqueName = ".wh..wh..opq";
 export const opaqueAttribute = "trusted.overlay.opaque";
+const originAttribute = "trusted.overlay.origin";
 export const opaqueValue: Uint8Array = Buffer.from("y");
 
 /**
@@ -27,4 +28,15 @@ export function pathOf(name: string): string | Uint8Array {
 /** Whether it is overlayfs's form of a whiteout: a character device 0:0. */
 export function isWhiteout({ mode, rdev }: Stat): boolean {
   return (mode & S_IFMT) === S_IFCHR && rdev.major === 0 && rdev.minor === 0;
+}
+
+/**
+ * Makes a whiteout. Where the layers below turn out to have no such directory, overlayfs
+ * would list the whiteout as a name without a file, unless the directory says that it
+ * may hold some: it looks for an origin (fs/overlayfs/inode.c, ovl_get_inode), which
+ * may be empty.
+ */
+export function makeWhiteout(directory: Fd, name: string | Uint8Array): void {
+  mknodat(directory, name, { mode: S_IFCHR });
+  setXattr(directory, "", originAttribute, Buffer.alloc(0));
 }

@@ -93,6 +93,17 @@ test("several layers become one that shows the same, by links", async () => {
   expect(readdirSync(part)).toContain("gone");
 });
 
+test("a whiteout where the layers below have no such directory is not listed", async () => {
+  const lone = await layer("lone", [
+    { name: "own/", type: "directory" },
+    { name: "own/.wh.gone" },
+    { name: "own/there", content: "t" },
+  ]);
+  const lowest = await layer("base", base);
+  const names = shown([lone, lowest]).map((line) => line.split(" ")[0]);
+  expect(names.filter((name) => name?.startsWith("/own/"))).toEqual(["/own/there"]);
+});
+
 test("on another file system all is copied, names of one file staying so", async () => {
   const layers = [await layer("upper", upper), await layer("middle", middle)];
   const target = fresh("other");
