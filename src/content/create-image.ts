@@ -156,12 +156,15 @@ export interface UpperOptions extends Omit<TreeOptions, "directory"> {
   /** The upper directory of a container's snapshot; it stays as it is. */
   readonly upper: string;
   readonly base: StoredImage | undefined;
+  readonly author?: string | undefined;
+  /** Paths ("etc/hosts") in it that are no change of the container's. */
+  readonly exclude?: readonly string[];
 }
 
 /** Makes an image of a base and what a container changed (`docker commit`). */
 export async function createImageFromUpper(
   parts: CreationParts,
-  { upper, base, created, ...options }: UpperOptions,
+  { upper, base, created, exclude = [], ...options }: UpperOptions,
 ): Promise<StoredImage> {
   await using lease = parts.collector.lease();
   for (const { blob, chainId } of base?.layers ?? []) {
@@ -175,6 +178,7 @@ export async function createImageFromUpper(
       directory: upper,
       mode: "upper",
       includeRoot: false,
+      exclude,
       ...(created !== undefined && { latest: created }),
       blob: { path, compression: blobCompression },
     },
@@ -196,6 +200,8 @@ export async function createImageFromUpper(
     history: [...(base?.config.history ?? []), options.history ?? {}],
     reference: options.reference,
     created,
+    author: options.author,
+    platform: base?.config,
   });
 }
 
@@ -282,6 +288,7 @@ interface NewImage {
   readonly reference: Reference | undefined;
   readonly platform?: Platform | undefined;
   readonly created?: bigint | undefined;
+  readonly author?: string | undefined;
 }
 
 async function storeNew(parts: CreationParts, lease: Lease, image: NewImage): Promise<StoredImage> {
@@ -294,6 +301,7 @@ async function storeNew(parts: CreationParts, lease: Lease, image: NewImage): Pr
     ...(variant !== undefined && { variant }),
     os,
     created,
+    ...(image.author && { author: image.author }),
     config: defaults,
     rootfs: { type: "layers", diff_ids: diffIds },
     history: [...image.history.slice(0, -1), last],
