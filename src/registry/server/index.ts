@@ -12,10 +12,21 @@
  */
 
 import type { ObjectStore } from "./object-store.ts";
-import type { RegistryServer, RegistryServerOptions } from "./registry-server.ts";
+import type {
+  CollectOptions,
+  GcReport,
+  RegistryServer,
+  RegistryServerOptions,
+} from "./registry-server.ts";
+import type {
+  RegistryService,
+  RegistryServiceOptions,
+  S3StoreOptions,
+} from "./registry-service.ts";
 
 export type * from "./object-store.ts";
 export type * from "./registry-server.ts";
+export type * from "./registry-service.ts";
 
 /** Listens, and answers from then on. `invalid` for a bad address or certificate, `unavailable` when the port is taken. */
 export async function serveRegistry(options: RegistryServerOptions): Promise<RegistryServer> {
@@ -27,4 +38,30 @@ export async function serveRegistry(options: RegistryServerOptions): Promise<Reg
 export async function openDiskStore(root: string): Promise<ObjectStore> {
   const { DiskStore } = await import("./disk-store.ts");
   return await DiskStore.open(root);
+}
+
+/** Serves, with users, certificates, cache, metrics and pages as the options say, until it is closed. Faults say which option is wrong. */
+export async function openRegistryService(
+  options: RegistryServiceOptions,
+): Promise<RegistryService> {
+  const { openService } = await import("./open-service.ts");
+  return await openService(options);
+}
+
+/** Collects a registry that nobody serves (else `conflict`); `dryRun` only tells what would go. */
+export async function collectRegistry(
+  options: CollectOptions & {
+    readonly root: string;
+    readonly s3?: S3StoreOptions;
+    readonly dryRun: boolean;
+  },
+): Promise<GcReport> {
+  const { collectOffline } = await import("./open-service.ts");
+  return await collectOffline(options);
+}
+
+/** A line of a password file. `invalid` for a name or password that it cannot hold. */
+export async function createPasswordEntry(user: string, password: string): Promise<string> {
+  const { passwordEntry } = await import("./auth/index.ts");
+  return await passwordEntry(user, password);
 }

@@ -44,7 +44,7 @@ describe("metrics", () => {
   test("are lines that Prometheus reads: each family with help and type, no label of a stranger's", () => {
     const metrics = createMetrics('1"\\\n');
     metrics.observe({ ...request, method: "BREW" });
-    metrics.cached("blob", "hit");
+    metrics.fetched("blob", "found");
     metrics.evicted(10);
     for (const line of metrics.render().trimEnd().split("\n")) {
       expect(line).toMatch(
@@ -53,6 +53,16 @@ describe("metrics", () => {
     }
     expect(metrics.render()).toContain('method="other"');
     expect(metrics.render()).toContain('thimble_registry_build_info{version="1\\"\\\\\\n"} 1');
+  });
+
+  test("a hit is an answer that the upstream gave nothing for", () => {
+    const metrics = createMetrics("1");
+    expect(metrics.render()).not.toContain("cache_hits_total{");
+    metrics.fetched("blob", "found");
+    metrics.fetched("blob", "missing");
+    for (let index = 0; index < 5; index++) metrics.observe(request);
+    metrics.observe({ ...request, status: 404 });
+    expect(metrics.render()).toContain('thimble_registry_cache_hits_total{kind="blob"} 4\n');
   });
 
   test("are for whoever may list all repositories", async () => {

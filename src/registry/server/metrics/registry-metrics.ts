@@ -1,13 +1,11 @@
 import type { GcReport, RequestObservation } from "../registry-server.ts";
 
-/** What a cache did with a request: answered from what it has, fetched, or answered with what may be old. */
-export type CacheOutcome = "hit" | "miss" | "stale" | "error";
-
 /** Counts what a registry does, for Prometheus. Everything is a number in memory; nothing blocks. */
 export interface RegistryMetrics {
   /** For `RegistryServerOptions.observe`. */
   observe(request: RequestObservation): void;
-  cached(kind: "manifest" | "blob", outcome: CacheOutcome): void;
+  /** A cache asked its upstream. */
+  fetched(kind: "manifest" | "blob", outcome: "found" | "missing" | "failed"): void;
   evicted(bytes: number): void;
   collected(report: GcReport): void;
   /** Prometheus' text format, version 0.0.4. */
@@ -113,7 +111,9 @@ export function createMetrics(version: string): RegistryMetrics {
     received: counter("received_bytes_total", "Bytes of request bodies taken in."),
     sent: counter("sent_bytes_total", "Bytes of answers promised."),
     pushed: counter("pushed_total", "Blobs and manifests pushed."),
-    cache: counter("cache_requests_total", "Requests to the pull-through cache, by outcome."),
+    served: counter("served_total", "Manifests and blobs that were asked for and answered."),
+    upstream: counter("upstream_requests_total", "Questions of the cache to its upstream."),
+    hits: counter("cache_hits_total", "Answers for which the upstream had to give nothing."),
     evictions: counter("cache_evictions_total", "Blobs evicted from the pull-through cache."),
     evictedBytes: counter(
       "cache_evicted_bytes_total",
@@ -126,6 +126,9 @@ export function createMetrics(version: string): RegistryMetrics {
     blobs: gauge("blobs", "Blobs referred to, as of the last garbage collection."),
     manifests: gauge("manifests", "Manifests kept, as of the last garbage collection."),
   };
+  const served = { manifest: 0, blob: 0 };
+  const fetches = { manifest: 0, blob: 0 };
+  let isCache = false;
   all.build.set(1, { version });
   all.started.set(Date.now() / 1000);
   return {
@@ -136,12 +139,20 @@ export function createMetrics(version: string): RegistryMetrics {
       all.seconds.observe(seconds, { method, route });
       if (received > 0) all.received.add(received, { route });
       if (sent > 0) all.sent.add(sent, { route });
+      if ((route === "manifest" || route === "blob") && isRead(request)) {
+        all.served.add(1, { kind: route });
+        served[route]++;
+      }
       if (status !== 201) return;
       if (route === "manifest") all.pushed.add(1, { kind: "manifest" });
       // A POST that mounts or carries a whole blob, or the PUT that ends an upload.
       if (route === "upload") all.pushed.add(1, { kind: "blob" });
     },
-    cached: (kind, outcome) => all.cache.add(1, { kind, outcome }),
+    fetched(kind, outcome) {
+      all.upstream.add(1, { kind, outcome });
+      isCache = true;
+      fetches[kind] += outcome === "found" ? 1 : 0;
+    },
     evicted(bytes) {
       all.evictions.add(1);
       all.evictedBytes.add(bytes);
@@ -156,9 +167,15 @@ export function createMetrics(version: string): RegistryMetrics {
     },
     render() {
       all.memory.set(process.memoryUsage.rss());
+      for (const kind of isCache ? (["manifest", "blob"] as const) : [])
+        all.hits.set(Math.max(0, served[kind] - fetches[kind]), { kind });
       return Object.values(all)
         .map((family) => family.render())
         .join("");
     },
   };
+}
+
+function isRead({ method, status }: RequestObservation): boolean {
+  return (method === "GET" || method === "HEAD") && status >= 200 && status < 400;
 }

@@ -1,0 +1,54 @@
+import type { Log } from "#base";
+import type { RegistryClient } from "../client/registry-client.ts";
+import type { ExternalIssuer } from "./auth/index.ts";
+import type { CollectOptions, GcReport } from "./registry-server.ts";
+import type { S3StoreOptions } from "./s3/index.ts";
+
+export type { ExternalIssuer } from "./auth/index.ts";
+export type { S3StoreOptions } from "./s3/index.ts";
+
+/** A registry with all that belongs to it, as `thimble registry serve` has it. */
+export interface RegistryServiceOptions {
+  readonly address: { readonly host: string; readonly port: number };
+  /** Objects, unless they are in a bucket; always what is this registry's own, in ROOT/thimble: keys, certificates, the lock. */
+  readonly root: string;
+  readonly version: string;
+  readonly log: Log;
+  readonly s3?: S3StoreOptions;
+  /** Users and bcrypt hashes. Without this, an access file or an issuer everybody may do everything. */
+  readonly passwordFile?: string;
+  readonly accessFile?: string;
+  /** Gives tokens to the users, for the registry of this name. */
+  readonly tokenService?: string;
+  readonly issuer?: ExternalIssuer;
+  /** Files of the user's own, or further names for a certificate by an authority of our own. */
+  readonly tls?:
+    | { readonly certFile: string; readonly keyFile: string }
+    | { readonly ownNames: readonly string[] };
+  readonly proxy?: ProxyOptions;
+  /** An address of their own, or /metrics for whoever may list all repositories. */
+  readonly metrics?: { readonly host: string; readonly port: number } | "shared";
+  /** Pages for people at /. */
+  readonly web: boolean;
+  readonly gc?: CollectOptions & { readonly intervalSeconds?: number };
+}
+
+export interface ProxyOptions {
+  /** See `parseUpstream`. */
+  readonly upstreams: readonly string[];
+  /** Made with the hosts that are to be spoken to in plain http. */
+  client(options: { readonly insecure: readonly string[] }): RegistryClient;
+  readonly tagSeconds: number;
+  /** Bytes of blobs that are kept; absent: no bound. */
+  readonly maxBytes?: number;
+}
+
+export interface RegistryService extends AsyncDisposable {
+  readonly url: string;
+  readonly metricsUrl?: string;
+  /** Where clients find the authority that they are to trust, when it is our own. */
+  readonly authorityFile?: string;
+  collect(options?: CollectOptions): Promise<GcReport>;
+  /** Nothing is accepted any more; what runs may end first. */
+  close(): Promise<void>;
+}
