@@ -33,6 +33,7 @@ export {
   type Descriptor,
   encodeDocument,
   type Index,
+  isAttestation,
   type Manifest,
   maxLayers,
   parseIndex,

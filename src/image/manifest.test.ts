@@ -6,6 +6,7 @@ import {
   type Digest,
   encodeDocument,
   hostPlatform,
+  isAttestation,
   mediaTypes,
   parseDigest,
   parseImageConfig,
@@ -179,4 +180,43 @@ test.each([
   [{ rootfs: { type: "layers" }, config: { Cmd: [1] } }, "config.Cmd[0]"],
 ])("configuration %j is refused at %s", (value, place) => {
   expect(fault(() => parseImageConfig(encodeDocument(value))).message).toContain(place);
+});
+
+test("an artifact: its subject, its type and the empty configuration are read", () => {
+  const subject = { mediaType: mediaTypes.manifest, digest: sha256("s"), size: 7 };
+  const parsed = parseManifest(
+    encodeDocument({
+      ...manifest,
+      artifactType: "application/vnd.example",
+      config: { mediaType: mediaTypes.empty, digest: sha256("{}"), size: 2, data: "e30=" },
+      subject,
+    }),
+  );
+  expect(parsed.artifactType).toBe("application/vnd.example");
+  expect(parsed.subject).toEqual(subject);
+  expect(
+    fault(() => parseManifest(encodeDocument({ ...manifest, subject: {} }))).message,
+  ).toContain("subject.digest");
+});
+
+test("the addresses of a foreign layer are read, and must be a short list of texts", () => {
+  const foreign = (urls: unknown) =>
+    parseManifest(encodeDocument({ ...manifest, layers: [{ ...descriptor, urls }] }));
+  expect(foreign(["https://example.org/x"]).layers[0]?.urls).toEqual(["https://example.org/x"]);
+  expect(foreign(null).layers[0]?.urls).toBeUndefined();
+  expect(fault(() => foreign("https://example.org")).message).toContain("layers[0].urls");
+  expect(fault(() => foreign(Array(21).fill("x"))).message).toContain("layers[0].urls");
+});
+
+test("an architecture named as what every object has is only an unknown one", () => {
+  expect(fault(() => parsePlatform("constructor")).code).toBe("invalid");
+  expect(parsePlatform("linux/constructor").architecture).toBe("constructor");
+});
+
+test("attestations are told from images", () => {
+  const entry = { mediaType: mediaTypes.manifest, digest, size: 1 };
+  expect(isAttestation(entry)).toBe(false);
+  expect(isAttestation({ ...entry, platform: { os: "unknown", architecture: "unknown" } })).toBe(
+    true,
+  );
 });

@@ -139,7 +139,7 @@ export function parseIndex(bytes: Uint8Array, about = "image index"): Index {
 }
 
 /** Whether the entry of an index is a build attestation rather than an image. */
-function isAttestation(entry: Descriptor): boolean {
+export function isAttestation(entry: Descriptor): boolean {
   return (
     entry.annotations?.["vnd.docker.reference.type"] === "attestation-manifest" ||
     (entry.platform?.os === "unknown" && entry.platform.architecture === "unknown")

@@ -8,26 +8,27 @@ export interface Platform {
   readonly variant?: string;
 }
 
-const architectures: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
-  x86_64: ["amd64"],
-  "x86-64": ["amd64"],
-  x64: ["amd64"],
-  amd64: ["amd64"],
-  i386: ["386"],
-  ia32: ["386"],
-  aarch64: ["arm64"],
-  arm64: ["arm64"],
-  armhf: ["arm", "v7"],
-  armel: ["arm", "v6"],
-  arm: ["arm", "v7"],
-  ppc64el: ["ppc64le"],
-};
+const architectures = new Map<string, readonly [architecture: string, variant?: string]>([
+  ["x86_64", ["amd64"]],
+  ["x86-64", ["amd64"]],
+  ["x64", ["amd64"]],
+  ["amd64", ["amd64"]],
+  ["i386", ["386"]],
+  ["ia32", ["386"]],
+  ["aarch64", ["arm64"]],
+  ["arm64", ["arm64"]],
+  ["armhf", ["arm", "v7"]],
+  ["armel", ["arm", "v6"]],
+  ["arm", ["arm", "v7"]],
+  ["ppc64el", ["ppc64le"]],
+]);
 
 const known = new Set("386 amd64 arm arm64 loong64 mips64le ppc64le riscv64 s390x wasm".split(" "));
 
 /** Variants that are the plain architecture by another name. */
 function normalize(os: string, architecture: string, variant: string | undefined): Platform {
-  const [name, implied] = architectures[architecture.toLowerCase()] ?? [architecture.toLowerCase()];
+  const written = architecture.toLowerCase();
+  const [name, implied] = architectures.get(written) ?? [written];
   let exact = variant?.toLowerCase() ?? implied;
   if (name === "arm64" && (exact === "v8" || exact === "8")) exact = undefined;
   if (name === "amd64" && exact === "v1") exact = undefined;
