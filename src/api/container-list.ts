@@ -63,7 +63,8 @@ export async function sizesOf(
   return { SizeRw: writable, SizeRootFs: total };
 }
 
-function summaryOf(container: Container): ContainerSummary {
+/** A container as lists show it. */
+export function summaryOf(container: Container): ContainerSummary {
   return {
     Id: container.id,
     Names: [`/${container.name}`],

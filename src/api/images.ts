@@ -1,6 +1,12 @@
 import { Fault, faultOf } from "#base";
 import type { ImageSummary as EngineSummary, ImageDeletion, ImageDetail } from "#engine";
-import type { ImageDeleteEntry, ImageInspect, ImageSummary } from "#wire";
+import {
+  compareApiVersions,
+  type ImageDeleteEntry,
+  type ImageInspect,
+  type ImageManifest,
+  type ImageSummary,
+} from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
@@ -26,15 +32,21 @@ const filterKeys = ["before", "dangling", "label", "reference", "since", "until"
 
 async function list({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const filters = exchange.query.filters(filterKeys);
-  const images = await engine.images.list({ all: exchange.query.flag("all"), filters });
-  exchange.sendJson(200, images.map(summaryOf));
+  const { query } = exchange;
+  const images = await engine.images.list({ all: query.flag("all"), filters });
+  const shared = query.flag("shared-size") ? (await engine.diskUsage()).shared : undefined;
+  exchange.sendJson(
+    200,
+    images.map((image) => summaryOf(image, shared?.get(image.id))),
+  );
 }
 
 function orNull(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> | null {
   return Object.keys(labels).length > 0 ? labels : null;
 }
 
-function summaryOf(image: EngineSummary): ImageSummary {
+/** An image as lists show it; `shared` is told where it was asked for. */
+export function summaryOf(image: EngineSummary, shared = -1): ImageSummary {
   return {
     Containers: image.containers,
     Created: image.created,
@@ -43,13 +55,37 @@ function summaryOf(image: EngineSummary): ImageSummary {
     ParentId: "",
     RepoDigests: image.digests,
     RepoTags: image.tags,
-    SharedSize: -1,
+    SharedSize: shared,
     Size: image.size,
   };
 }
 
 async function inspect({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  exchange.sendJson(200, detailOf(await imageOf(engine, exchange.param("name"))));
+  const image = await imageOf(engine, exchange.param("name"));
+  // The versions in which Docker's engines began to tell of these.
+  const hasDescriptor = compareApiVersions(exchange.version, "1.48") >= 0;
+  exchange.sendJson(200, {
+    ...detailOf(image),
+    ...(hasDescriptor && { Descriptor: image.descriptor }),
+    ...(hasDescriptor && exchange.query.flag("manifests") && { Manifests: [manifestOf(image)] }),
+  });
+}
+
+/** The one manifest of an image that is here, as clients list those of an index. */
+function manifestOf(image: ImageDetail): ImageManifest {
+  const { architecture, os, variant } = image.config;
+  return {
+    ID: image.descriptor.digest,
+    Descriptor: image.descriptor,
+    Available: true,
+    Size: { Content: image.contentSize, Total: image.contentSize + image.size },
+    Kind: "image",
+    ImageData: {
+      Platform: { architecture, os, ...(variant !== undefined && { variant }) },
+      Containers: [],
+      Size: { Unpacked: image.size },
+    },
+  };
 }
 
 function detailOf(image: ImageDetail): ImageInspect {
@@ -79,10 +115,17 @@ function detailOf(image: ImageDetail): ImageInspect {
     ...(config.variant && { Variant: config.variant }),
     Os: config.os,
     Size: image.size,
-    GraphDriver: { Data: null, Name: "overlay2" },
+    GraphDriver: graphDriverOf(image.layerDirectories),
     RootFS: { Type: "layers", Layers: config.rootfs.diff_ids },
     Metadata: { LastTagTime: timeText(image.lastTagged ?? 0n) },
   };
+}
+
+/** Where the layers are; there is no place where all of them are mounted. */
+function graphDriverOf([top, ...below]: readonly string[]): ImageInspect["GraphDriver"] {
+  if (top === undefined) return { Data: null, Name: "overlay2" };
+  const lower = below.length > 0 && { LowerDir: below.join(":") };
+  return { Data: { ...lower, UpperDir: top }, Name: "overlay2" };
 }
 
 async function history({ engine }: ApiContext, exchange: Exchange): Promise<void> {

@@ -50,7 +50,6 @@ type Feature = readonly [method: Method, pattern: string, what: string];
 
 const containerFeatures: readonly Feature[] = [
   ["GET", "/containers/:id/attach/ws", "attaching over a websocket"],
-  ["GET", "/containers/:id/changes", "listing changed files (docker diff)"],
   ["GET", "/containers/:id/stats", "statistics of containers (docker stats)"],
   ["POST", "/containers/:id/update", "changing the limits of a container (docker update)"],
   ["POST", "/containers/:id/pause", "pausing containers"],
@@ -61,13 +60,11 @@ const containerFeatures: readonly Feature[] = [
 ];
 
 const features: readonly Feature[] = [
-  ["POST", "/commit", "making an image from a container (docker commit)"],
   ["POST", "/build", "building images"],
   ["POST", "/build/prune", "building images"],
   ["POST", "/build/cancel", "building images"],
   ["POST", "/session", "building images"],
   ["POST", "/grpc", "building images"],
-  ["GET", "/system/df", "counting disk usage (docker system df)"],
   ["GET", "/networks", "listing networks"],
   ["POST", "/networks/create", "making networks"],
   ["POST", "/networks/prune", "making networks"],

@@ -1,6 +1,8 @@
+import { commitRoutes } from "./commit.ts";
 import { containerStreamRoutes } from "./container-streams.ts";
 import { containerRoutes } from "./containers.ts";
 import type { ApiContext } from "./context.ts";
+import { diskUsageRoutes } from "./disk-usage.ts";
 import { eventRoutes } from "./events.ts";
 import { execRoutes } from "./exec.ts";
 import { explainRoutes } from "./explain.ts";
@@ -19,6 +21,8 @@ export function routes(context: ApiContext): readonly Route[] {
     ...containerRoutes(context),
     ...containerStreamRoutes(context),
     ...execRoutes(context),
+    ...commitRoutes(context),
+    ...diskUsageRoutes(context),
     ...registryRoutes(context),
     ...imageArchiveRoutes(context),
     ...imageRoutes(context),

@@ -1,11 +1,13 @@
-import { Fault } from "#base";
+import { Fault, faultOf } from "#base";
 import type { MakeImageRequest } from "#engine";
-import { PLAN_TYPE } from "#wire";
+import { type FsckMessage, type PathStat, PLAN_TYPE, TAR_TYPE } from "#wire";
 import type { ApiContext } from "./context.ts";
 import { createRequestOf } from "./create-request.ts";
 import type { Exchange } from "./exchange.ts";
 import { progressMessage, withProgress } from "./progress-stream.ts";
 import type { Route } from "./router.ts";
+import { timeText } from "./time-text.ts";
+import { imageOf } from "./wording.ts";
 
 /** thimble's own API, for what Docker has no endpoint: /thimble/v1/. */
 export function thimbleRoutes(context: ApiContext): readonly Route[] {
@@ -19,6 +21,16 @@ export function thimbleRoutes(context: ApiContext): readonly Route[] {
       method: "POST",
       pattern: "/thimble/v1/containers/plan",
       handle: (exchange) => plan(context, exchange),
+    },
+    {
+      method: "GET",
+      pattern: "/thimble/v1/images/*name/archive",
+      handle: (exchange) => imageArchive(context, exchange),
+    },
+    {
+      method: "POST",
+      pattern: "/thimble/v1/system/fsck",
+      handle: (exchange) => fsck(context, exchange),
     },
   ];
 }
@@ -98,4 +110,52 @@ async function plan(
     format === "json" ? "application/json" : "text/plain; charset=utf-8",
     Buffer.from(describePlan(bytes, format)),
   );
+}
+
+/** Files of an image as a tar; what the path is stands in the header that Docker uses for containers. */
+async function imageArchive({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { query } = exchange;
+  const path = query.text("path");
+  if (path === undefined) throw new Fault("invalid", "no path is named: give path=/etc/os-release");
+  const { id } = await imageOf(engine, exchange.param("name"));
+  await using archive = await engine.images.archive(id, {
+    path,
+    follow: query.flag("follow"),
+    signal: exchange.signal,
+  });
+  const { name, size, mode, mtime, linkTarget } = archive;
+  const stat: PathStat = { name, size, mode: goMode(mode), mtime: timeText(mtime), linkTarget };
+  exchange.response.setHeader(
+    "X-Docker-Container-Path-Stat",
+    Buffer.from(JSON.stringify(stat)).toString("base64"),
+  );
+  await exchange.stream(TAR_TYPE, archive.tar);
+}
+
+/** st_mode as Go's os.FileMode, which Docker's clients read. */
+function goMode(mode: number): number {
+  const kind =
+    { 9604: 2 ** 31, 21609: 2 ** 27, 2401: 2 ** 25, 26411: 2 ** 24 }[mode & 0o170000] ?? 0;
+  const special =
+    (mode & 0o4000 ? 2 ** 23 : 0) + (mode & 0o2000 ? 2 ** 22 : 0) + (mode & 0o1000 ? 2 ** 20 : 0);
+  return kind + special + (mode & 0o777);
+}
+
+/** Each finding is a line as soon as it is made; what was looked at is the last one. */
+async function fsck({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { query, signal } = exchange;
+  exchange.begin("application/json");
+  const tell = (message: FsckMessage) => void exchange.write(`${JSON.stringify(message)}\n`);
+  try {
+    const { blobs, bytes, layers } = await engine.fsck({
+      repair: query.flag("repair"),
+      deep: query.flag("deep"),
+      onFinding: (finding) => tell({ finding }),
+      signal,
+    });
+    tell({ checked: { blobs, bytes, layers } });
+  } catch (error) {
+    tell({ error: faultOf(error).message });
+  }
+  exchange.response.end();
 }

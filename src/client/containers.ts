@@ -1,4 +1,5 @@
 import type {
+  ContainerChange,
   ContainerCreateBody,
   ContainerCreateResponse,
   ContainerInspect,
@@ -11,6 +12,7 @@ import type {
 import { renderFilters } from "#wire";
 import type { AttachedStream } from "./attached-stream.ts";
 import { demux, type OutputPart } from "./demux.ts";
+import { splitTag } from "./images.ts";
 import type { Transport } from "./transport.ts";
 
 export interface CreateOptions {
@@ -181,6 +183,48 @@ export class ContainersClient {
   top(ref: string, psArguments: readonly string[]): Promise<ContainerTopResponse> {
     const query = { ps_args: psArguments.length === 0 ? undefined : psArguments.join(" ") };
     return this.#transport.json({ method: "GET", path: `${at(ref)}/top`, query });
+  }
+
+  /** What differs from its image. */
+  async changes(ref: string): Promise<readonly ContainerChange[]> {
+    const found = await this.#transport.json<readonly ContainerChange[] | null>({
+      method: "GET",
+      path: `${at(ref)}/changes`,
+    });
+    return found ?? [];
+  }
+
+  /** An image of its image and what it changed; gives the image's id. */
+  async commit(
+    ref: string,
+    options: {
+      /** "name[:tag]". */
+      readonly reference?: string | undefined;
+      readonly message?: string | undefined;
+      readonly author?: string | undefined;
+      readonly changes?: readonly string[];
+      readonly pause?: boolean;
+      readonly signal?: AbortSignal;
+    },
+  ): Promise<string> {
+    const { reference, message, author, changes, pause = true, signal } = options;
+    const target = reference === undefined ? undefined : splitTag(reference);
+    const { Id } = await this.#transport.json<{ readonly Id: string }>({
+      method: "POST",
+      path: "/commit",
+      query: {
+        container: ref,
+        repo: target?.name,
+        tag: target?.tag,
+        comment: message,
+        author,
+        changes,
+        pause: pause ? 1 : 0,
+      },
+      json: {},
+      signal,
+    });
+    return Id;
   }
 
   /** The root file system as a tar. */

@@ -5,6 +5,7 @@ import type {
   ImageSummary,
   ImagesPruneResponse,
   JsonMessage,
+  PathStat,
   WireFilters,
 } from "#wire";
 import { type AuthConfig, encodeRegistryAuth, renderFilters } from "#wire";
@@ -48,11 +49,12 @@ export class ImagesClient {
     options: {
       readonly all?: boolean;
       readonly digests?: boolean;
+      readonly sharedSize?: boolean;
       readonly filters?: WireFilters;
     } = {},
   ): Promise<readonly ImageSummary[]> {
-    const { all, digests } = options;
-    const query = { all, digests, filters: renderFilters(options.filters ?? {}) };
+    const { all, digests, sharedSize, filters = {} } = options;
+    const query = { all, digests, "shared-size": sharedSize, filters: renderFilters(filters) };
     return this.#transport.json({ method: "GET", path: "/images/json", query });
   }
 
@@ -119,6 +121,24 @@ export class ImagesClient {
       signal,
     });
     yield* response.body;
+  }
+
+  /** Files of an image: what the path is, and a tar. To be read, or closed. */
+  async archive(
+    ref: string,
+    path: string,
+    options: { readonly follow?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<{ readonly stat: PathStat; readonly tar: AsyncIterable<Uint8Array>; close(): void }> {
+    const { follow, signal } = options;
+    const response = await this.#transport.call({
+      method: "GET",
+      path: `/thimble/v1${at(ref)}/archive`,
+      query: { path, follow },
+      signal,
+    });
+    const header = response.headers.get("x-docker-container-path-stat") ?? "";
+    const stat = JSON.parse(Buffer.from(header, "base64").toString()) as PathStat;
+    return { stat, tar: response.body, close: () => response.close() };
   }
 
   load(

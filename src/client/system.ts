@@ -1,7 +1,9 @@
 import type {
   AuthConfig,
   AuthResponse,
+  DiskUsage,
   EventMessage,
+  FsckMessage,
   SearchResult,
   SystemInfo,
   SystemVersion,
@@ -46,6 +48,25 @@ export class SystemClient {
       query: { term, limit, filters: renderFilters(filters) },
       ...(auth && { headers: { "X-Registry-Auth": encodeRegistryAuth(auth) } }),
     });
+  }
+
+  /** Only what is asked for by type ("image", "container"); all when nothing is. */
+  diskUsage(types: readonly string[] = []): Promise<DiskUsage> {
+    return this.#transport.json({ method: "GET", path: "/system/df", query: { type: types } });
+  }
+
+  /** Checks what the engine keeps of images; findings as they are made, then what was looked at. */
+  async *fsck(
+    options: { readonly repair: boolean; readonly deep: boolean },
+    signal?: AbortSignal,
+  ): AsyncGenerator<FsckMessage> {
+    const call = {
+      method: "POST",
+      path: "/thimble/v1/system/fsck",
+      query: options,
+      signal,
+    } as const;
+    for await (const { value } of this.#transport.messages<FsckMessage>(call)) yield value;
   }
 
   /** Whether an engine answers. */

@@ -1,9 +1,8 @@
-import { mkdtemp, rm, rmdir } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Scope } from "#base";
-import { type Mount, mountAll } from "#kernel";
 import { packTree } from "#layer";
 import type { ContainerRecord } from "./container-record.ts";
+import { mountLayers } from "./image-mount.ts";
 import type { EngineParts } from "./parts.ts";
 
 /** Bytes in the container's own layer, and with those of its image. */
@@ -23,27 +22,8 @@ export async function* exportContainer(
   ref: string,
 ): AsyncGenerator<Uint8Array> {
   const record = parts.store.find(ref);
-  await using scope = new Scope();
-  const target = await mkdtemp(join(parts.paths.runRoot, "export-"));
-  scope.defer(() => rmdir(target));
-  scope.use(await mountAll([readOnlyRoot(parts.snapshots.layers(record.id))], target));
-  yield* packTree(target);
-}
-
-/**
- * The container's layers as a file system that cannot be written: an overlay whose
- * lower layers are all of them, since the upper one may be in use by the container.
- */
-function readOnlyRoot(layers: readonly string[]): Mount {
-  const [only = ""] = layers;
-  // The container may put a device in a file's place while that is read.
-  const guarded = ["ro", "nosuid", "nodev", "noexec"];
-  if (layers.length === 1) return { type: "bind", source: only, options: ["bind", ...guarded] };
-  return {
-    type: "overlay",
-    source: "overlay",
-    options: [...guarded, ...layers.map((path) => `lowerdir+=${path}`), "redirect_dir=nofollow"],
-  };
+  await using mounted = await mountLayers(parts, parts.snapshots.layers(record.id));
+  yield* packTree(mounted.path);
 }
 
 /**

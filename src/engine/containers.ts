@@ -49,6 +49,14 @@ export function createContainers(parts: EngineParts): Containers {
     size: (ref) => containerSize(parts, ref),
     top: (ref, psArguments) => topContainer(parts, ref, psArguments),
     export: (ref) => exportContainer(parts, ref),
+    changes: async (ref) => {
+      const { containerChanges } = await import("./container-changes.ts");
+      return await containerChanges(parts, ref);
+    },
+    commit: async (ref, request, signal) => {
+      const { commitContainer } = await import("./commit.ts");
+      return await commitContainer(parts, ref, request, signal);
+    },
     prune: (filters) => pruneContainers(parts, filters),
   };
 }

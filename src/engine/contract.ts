@@ -1,6 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import type { ContainerId, ExecId } from "#base";
-import type { Digest, ImageConfig } from "#image";
+import type { Descriptor, Digest, ImageConfig, ImageDefaults } from "#image";
 import type { ImageAnalysis } from "./explain-contract.ts";
 import type { PullRequest, PushRequest, Registries, TransferReport } from "./registry-contract.ts";
 
@@ -17,6 +17,9 @@ export interface Engine {
   readonly registries: Registries;
   readonly events: Events;
   info(): Promise<EngineInfo>;
+  diskUsage(): Promise<DiskUsage>;
+  /** Checks what is kept of images against its digests; may run beside everything else. */
+  fsck(request: FsckRequest): Promise<FsckReport>;
   /** Reads the state back after a start and settles what happened meanwhile. */
   reconcile(): Promise<void>;
   /** Stops serving; containers go on. */
@@ -309,9 +312,33 @@ export interface Containers {
   }>;
   /** The root file system as an uncompressed tar. */
   export(ref: string): AsyncIterable<Uint8Array>;
+  /** What differs from its image, by path. */
+  changes(ref: string): Promise<readonly FileChange[]>;
+  /** Makes an image of its image and what it changed; gives the image's id. */
+  commit(ref: string, request: CommitRequest, signal: AbortSignal): Promise<Digest>;
   prune(
     filters: Filters,
   ): Promise<{ readonly removed: readonly ContainerId[]; readonly bytes: number }>;
+}
+
+/** A path that a container made, changed or removed; a directory counts as changed for what is in it. */
+export interface FileChange {
+  /** Absolute; one character a byte. */
+  readonly path: string;
+  readonly kind: "modified" | "added" | "deleted";
+}
+
+export interface CommitRequest {
+  /** The image's name; none when absent. */
+  readonly reference?: string;
+  readonly message?: string;
+  readonly author?: string;
+  /** Hold the container while its files are read. */
+  readonly pause: boolean;
+  /** Dockerfile instructions over `config`. */
+  readonly changes: readonly string[];
+  /** What counts before the container's own configuration. */
+  readonly config: ImageDefaults;
 }
 
 export interface ExecRequest {
@@ -366,6 +393,12 @@ export interface ImageSummary {
 
 export interface ImageDetail extends ImageSummary {
   readonly config: ImageConfig;
+  /** Of its manifest. */
+  readonly descriptor: Descriptor;
+  /** Bytes of its blobs, as they travel. */
+  readonly contentSize: number;
+  /** Directories of its layers, uppermost first. */
+  readonly layerDirectories: readonly string[];
   readonly lastTagged?: bigint;
 }
 
@@ -414,6 +447,8 @@ export interface Images {
     report: (progress: Progress) => void,
   ): Promise<readonly { readonly id: Digest; readonly tag?: string }[]>;
   save(refs: readonly string[]): AsyncIterable<Uint8Array>;
+  /** Files of an image as a tar, without a container. */
+  archive(ref: string, request: ArchiveRequest): Promise<ImageArchive>;
   /** One root file system tar, compressed or not, becomes an image of one layer. */
   import(
     archive: AsyncIterable<Uint8Array>,
@@ -431,6 +466,29 @@ export interface Images {
     report: (progress: Progress) => void,
     signal: AbortSignal,
   ): Promise<Digest>;
+}
+
+export interface ArchiveRequest {
+  /** In the image; links in it lead within the image. */
+  readonly path: string;
+  /** Follow the last part, too, when it is a link. */
+  readonly follow: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Holds what is read until it is disposed. */
+export interface ImageArchive extends AsyncDisposable {
+  /** The last part of the path; "/" for the root. */
+  readonly name: string;
+  readonly size: number;
+  /** As st_mode of stat(2). */
+  readonly mode: number;
+  /** Nanoseconds since the epoch. */
+  readonly mtime: bigint;
+  /** Where a link leads; "" when it is none. */
+  readonly linkTarget: string;
+  /** A directory as "./" and what is in it, anything else under its name. */
+  readonly tar: AsyncIterable<Uint8Array>;
 }
 
 export type MakeImageRequest =
@@ -467,6 +525,44 @@ export interface Events {
     readonly filters: Filters;
     readonly signal: AbortSignal;
   }): AsyncIterable<EngineEvent>;
+}
+
+/** Bytes on the disk; what several images share counts once. */
+export interface DiskUsage {
+  /** Of the files of unpacked layers. */
+  readonly layers: number;
+  /** Of what is kept for push and save. */
+  readonly blobs: { readonly count: number; readonly size: number };
+  /** What would be free without the images that no container uses. */
+  readonly reclaimable: number;
+  /** Of an image's layers those that other images have, too. */
+  readonly shared: ReadonlyMap<Digest, number>;
+}
+
+export interface FsckFinding {
+  /** "blob-missing", "layer-damaged" and so on. */
+  readonly kind: string;
+  /** A digest, key or path. */
+  readonly about: string;
+  readonly images: readonly string[];
+  readonly message: string;
+  readonly repaired: boolean;
+}
+
+export interface FsckRequest {
+  readonly repair: boolean;
+  /** Compare the files of layers with their blobs, too. */
+  readonly deep: boolean;
+  readonly onFinding: (finding: FsckFinding) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface FsckReport {
+  readonly blobs: number;
+  /** Bytes that were read. */
+  readonly bytes: number;
+  readonly layers: number;
+  readonly findings: readonly FsckFinding[];
 }
 
 export interface EngineInfo {

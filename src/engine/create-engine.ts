@@ -82,6 +82,11 @@ export async function createEngine(
     registries: createRegistries(parts),
     events: parts.events,
     info: () => engineInfo(parts),
+    diskUsage: async () => {
+      const { diskUsage } = await import("./disk-usage.ts");
+      return await diskUsage(parts);
+    },
+    fsck: (request) => parts.content.fsck(request),
     reconcile: () => reconcile(parts),
     close: async () => {
       parts.closing.close();

@@ -36,6 +36,10 @@ export function createImages(parts: EngineParts, executor: Executor): Images {
       for (const ref of refs) publishImage(parts, "save", parts.content.resolve(ref).id, ref);
       return stream;
     },
+    archive: async (ref, request) => {
+      const { imageArchive } = await import("./image-archive.ts");
+      return await imageArchive(parts, ref, request);
+    },
     import: (archive, options, report) => importImage(parts, archive, options, report),
     make: async (request, report, signal) => {
       const image = await makeImage(parts, { request, executor, report, signal });
@@ -70,6 +74,16 @@ function detail(parts: EngineParts, image: StoredImage): ImageDetail {
   return {
     ...summarize(image, countUsers(parts)),
     config: image.config,
+    descriptor: {
+      mediaType: image.manifest.mediaType,
+      digest: image.digest,
+      size: image.manifestSize,
+    },
+    contentSize:
+      image.manifestSize +
+      image.manifest.config.size +
+      image.manifest.layers.reduce((sum, { size }) => sum + size, 0),
+    layerDirectories: image.chainId === undefined ? [] : parts.snapshots.layers(image.chainId),
     ...(image.lastTagged !== undefined && { lastTagged: image.lastTagged }),
   };
 }

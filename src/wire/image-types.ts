@@ -13,6 +13,30 @@ export interface ImageSummary {
   readonly Size: number;
 }
 
+export interface WireDescriptor {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: number;
+}
+
+/** From API 1.48 on: one manifest of an image. */
+export interface ImageManifest {
+  readonly ID: string;
+  readonly Descriptor: WireDescriptor;
+  readonly Available: boolean;
+  readonly Size: { readonly Content: number; readonly Total: number };
+  readonly Kind: "image" | "attestation" | "unknown";
+  readonly ImageData?: {
+    readonly Platform: {
+      readonly architecture: string;
+      readonly os: string;
+      readonly variant?: string;
+    };
+    readonly Containers: readonly string[];
+    readonly Size: { readonly Unpacked: number };
+  };
+}
+
 export interface ImageInspect {
   readonly Id: string;
   readonly RepoTags: readonly string[];
@@ -30,6 +54,9 @@ export interface ImageInspect {
   readonly GraphDriver: { readonly Data: unknown; readonly Name: string };
   readonly RootFS: { readonly Type: string; readonly Layers: readonly string[] };
   readonly Metadata: { readonly LastTagTime: string };
+  /** From API 1.48 on, as the next. */
+  readonly Descriptor?: WireDescriptor;
+  readonly Manifests?: readonly ImageManifest[];
 }
 
 export interface ImageHistoryEntry {

@@ -1,3 +1,6 @@
+import type { ContainerSummary } from "./container-types.ts";
+import type { ImageSummary } from "./image-types.ts";
+
 /** What the engine answers about itself, named and spelled as Docker's API does. */
 
 export interface ErrorResponse {
@@ -78,4 +81,52 @@ export interface SystemInfo {
   readonly SecurityOptions: readonly string[];
   readonly Warnings: readonly string[] | null;
   readonly [key: string]: unknown;
+}
+
+/** What is asked of nothing (`type`) is null. Sizes in bytes. */
+export interface DiskUsage {
+  /** Of the files of all layers; what images share counts once. */
+  readonly LayersSize: number;
+  readonly Images: readonly ImageSummary[] | null;
+  readonly Containers: readonly ContainerSummary[] | null;
+  readonly Volumes: readonly unknown[] | null;
+  readonly BuildCache: readonly unknown[] | null;
+  /** thimble only: layers as they are kept for push and save, with manifests and configurations. */
+  readonly Blobs?: { readonly Count: number; readonly Size: number };
+  /** thimble only: what would be free without the images that no container uses. */
+  readonly Reclaimable?: number;
+}
+
+/** Something that is wrong with what is kept of images; thimble's own API. */
+export interface FsckFinding {
+  readonly kind: string;
+  readonly about: string;
+  readonly images: readonly string[];
+  readonly message: string;
+  readonly repaired: boolean;
+}
+
+/** One line of the stream of a check: a finding, or at the end what was looked at. */
+export type FsckMessage =
+  | { readonly finding: FsckFinding }
+  | {
+      readonly checked: { readonly blobs: number; readonly bytes: number; readonly layers: number };
+    }
+  | { readonly error: string };
+
+export interface ContainerChange {
+  readonly Path: string;
+  /** 0 modified, 1 added, 2 deleted. */
+  readonly Kind: number;
+}
+
+/** What a path in an image is; the header X-Docker-Container-Path-Stat as base64 of its JSON. */
+export interface PathStat {
+  readonly name: string;
+  readonly size: number;
+  /** As Go's os.FileMode has it: permission bits, and the kind in the upper bits. */
+  readonly mode: number;
+  /** RFC 3339. */
+  readonly mtime: string;
+  readonly linkTarget: string;
 }

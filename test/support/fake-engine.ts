@@ -2,6 +2,7 @@ import { PassThrough, Readable, Writable } from "node:stream";
 import { type ContainerId, type ExecId, Fault, newId } from "../../src/base/index.ts";
 import type {
   AttachedStream,
+  CommitRequest,
   Container,
   ContainerState,
   CreateRequest,
@@ -45,6 +46,13 @@ export const fakeImage: ImageDetail = {
   size: 4096,
   labels: {},
   containers: 0,
+  descriptor: {
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    digest: `sha256:${"ef".repeat(32)}` as Digest,
+    size: 400,
+  },
+  contentSize: 2048,
+  layerDirectories: ["/s/2/fs", "/s/1/fs"],
   config: {
     architecture: "amd64",
     os: "linux",
@@ -96,6 +104,24 @@ export function createFakeEngine(): FakeEngine {
       securityOptions: ["name=seccomp,profile=builtin"],
       warnings: [],
     }),
+    diskUsage: async () => ({
+      layers: 4096,
+      blobs: { count: 3, size: 2048 },
+      reclaimable: 6144,
+      shared: new Map([[imageId, 1024]]),
+    }),
+    async fsck({ repair, deep, onFinding }) {
+      calls.push(`fsck${repair ? " repair" : ""}${deep ? " deep" : ""}`);
+      const finding = {
+        kind: "blob-corrupt",
+        about: imageId,
+        images: ["busybox:test"],
+        message: "bits have flipped",
+        repaired: repair,
+      };
+      onFinding(finding);
+      return { blobs: 3, bytes: 2048, layers: 1, findings: [finding] };
+    },
     reconcile: async () => undefined,
     close: async () => undefined,
   };
@@ -322,6 +348,20 @@ class FakeContainers implements Pick<Engine["containers"], keyof Engine["contain
   async prune() {
     return { removed: [], bytes: 0 };
   }
+
+  async changes(ref: string) {
+    if (this.#entry(ref).container.name === "unchanged") return [];
+    return [
+      { path: "/etc", kind: "modified" },
+      { path: "/etc/caf\xc3\xa9", kind: "added" },
+      { path: "/etc/plain", kind: "deleted" },
+    ] as const;
+  }
+
+  async commit(ref: string, request: CommitRequest) {
+    this.#calls.push(`commit ${this.#entry(ref).container.name} ${JSON.stringify(request)}`);
+    return imageId;
+  }
 }
 
 function containerFor(
@@ -469,6 +509,22 @@ function fakeImages(calls: string[]): Engine["images"] {
       return [{ id: imageId, tag: "busybox:test" }];
     },
     save: (refs) => Readable.from([Buffer.from(`archive of ${refs.join(" ")}`)]),
+    async archive(ref, { path, follow }) {
+      known(ref);
+      calls.push(`archive ${path}${follow ? " follow" : ""}`);
+      if (path === "/missing") throw new Fault("not_found", "no such file");
+      return {
+        name: "link",
+        size: 0,
+        mode: 0o120777,
+        mtime: 1_700_000_000_000_000_000n,
+        linkTarget: "there",
+        tar: Readable.from([Buffer.from("a tar")]),
+        async [Symbol.asyncDispose]() {
+          calls.push("archive closed");
+        },
+      };
+    },
     async import(archive, options) {
       calls.push(`import ${await swallow(archive)} ${JSON.stringify(options)}`);
       return imageId;

@@ -1,0 +1,100 @@
+import { isFault } from "#base";
+import type { FileChange } from "#engine";
+import type { ImageDefaults } from "#image";
+import type { ContainerCreateBody } from "#wire";
+import type { ApiContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Route } from "./router.ts";
+import { containerOf } from "./wording.ts";
+
+/** What a container has changed, as a list and as an image. */
+export function commitRoutes(context: ApiContext): readonly Route[] {
+  return [
+    { method: "POST", pattern: "/commit", handle: (exchange) => commit(context, exchange) },
+    {
+      method: "GET",
+      pattern: "/containers/:id/changes",
+      handle: (exchange) => changes(context, exchange),
+    },
+  ];
+}
+
+const kinds: Readonly<Record<FileChange["kind"], number>> = { modified: 0, added: 1, deleted: 2 };
+
+async function changes({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { id } = containerOf(engine, exchange.param("id"));
+  const found = await engine.containers.changes(id);
+  // The bytes of names are read as UTF-8, as clients do with all text.
+  const text = (path: string) => Buffer.from(path, "latin1").toString();
+  const answer = found.map(({ path, kind }) => ({ Path: text(path), Kind: kinds[kind] }));
+  exchange.sendJson(200, answer.length > 0 ? answer : null);
+}
+
+async function commit({ engine, schemas }: ApiContext, exchange: Exchange): Promise<void> {
+  const { query } = exchange;
+  const { id } = containerOf(engine, query.text("container") ?? "");
+  const body = await bodyOf(exchange, schemas.containerCreateSchema);
+  const repository = query.text("repo");
+  const tag = query.text("tag");
+  const message = query.text("comment");
+  const author = query.text("author");
+  const image = await engine.containers.commit(
+    id,
+    {
+      ...(repository !== undefined && {
+        reference: tag === undefined ? repository : `${repository}:${tag}`,
+      }),
+      ...(message !== undefined && { message }),
+      ...(author !== undefined && { author }),
+      // Without the parameter it is held, as in all versions that are spoken here.
+      pause: !query.has("pause") || query.flag("pause"),
+      changes: query
+        .all("changes")
+        .flatMap((each) => each.split("\n"))
+        .filter((each) => each.trim() !== ""),
+      config: defaultsOf(body),
+    },
+    exchange.signal,
+  );
+  exchange.sendJson(201, { Id: image });
+}
+
+/** A client may leave the body out. */
+async function bodyOf(
+  exchange: Exchange,
+  schema: ApiContext["schemas"]["containerCreateSchema"],
+): Promise<ContainerCreateBody> {
+  const { headers } = exchange.request;
+  const isEmpty = headers["content-length"] === undefined && !headers["transfer-encoding"];
+  if (isEmpty || headers["content-length"] === "0") return {};
+  try {
+    return await exchange.json(schema);
+  } catch (error) {
+    // "null" is what docker commit sends when it has no configuration to give.
+    if (isFault(error, "invalid") && /must be an object/.test(error.message)) return {};
+    throw error;
+  }
+}
+
+/** Of a container's configuration, what an image may say; absent and empty are the same. */
+function defaultsOf(body: ContainerCreateBody): ImageDefaults {
+  const words = (value: string | readonly string[] | null | undefined) =>
+    typeof value === "string" ? [value] : (value ?? []);
+  const cmd = words(body.Cmd);
+  const entrypoint = words(body.Entrypoint);
+  const keys = (value: Readonly<Record<string, unknown>> | null | undefined) =>
+    Object.fromEntries(Object.keys(value ?? {}).map((key) => [key, {}]));
+  const set = (key: "ExposedPorts" | "Volumes") =>
+    Object.keys(body[key] ?? {}).length > 0 ? { [key]: keys(body[key]) } : {};
+  return {
+    ...(body.User && { User: body.User }),
+    ...set("ExposedPorts"),
+    ...set("Volumes"),
+    ...((body.Env ?? []).length > 0 && { Env: body.Env ?? [] }),
+    ...(cmd.length > 0 && { Cmd: cmd }),
+    ...(entrypoint.length > 0 && { Entrypoint: entrypoint }),
+    ...(body.WorkingDir && { WorkingDir: body.WorkingDir }),
+    ...(Object.keys(body.Labels ?? {}).length > 0 && { Labels: body.Labels ?? {} }),
+    ...(body.StopSignal && { StopSignal: body.StopSignal }),
+  };
+}

@@ -1,0 +1,47 @@
+import { Fault } from "#base";
+import type { DiskUsage as WireUsage } from "#wire";
+import { summaryOf as containerSummary, sizesOf } from "./container-list.ts";
+import type { ApiContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import { summaryOf as imageSummary } from "./images.ts";
+import type { Route } from "./router.ts";
+
+const types = ["container", "image", "volume", "build-cache"] as const;
+
+/** GET /system/df. Volumes and build cache are yet to come, so there are none. */
+export function diskUsageRoutes(context: ApiContext): readonly Route[] {
+  return [
+    { method: "GET", pattern: "/system/df", handle: (exchange) => diskUsage(context, exchange) },
+  ];
+}
+
+async function diskUsage({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const asked = exchange.query.all("type").filter((type) => type !== "");
+  const unknown = asked.find((type) => !types.some((each) => each === type));
+  if (unknown !== undefined) throw new Fault("invalid", `unknown object type: ${unknown}`);
+  const wants = (type: (typeof types)[number]) => asked.length === 0 || asked.includes(type);
+  const usage = await engine.diskUsage();
+  const images = await engine.images.list({ all: true, filters: {} });
+  const containers = engine.containers.list({ all: true, filters: {} });
+  const answer: WireUsage = {
+    LayersSize: wants("image") ? usage.layers : 0,
+    Images: wants("image")
+      ? images.map((image) => imageSummary(image, usage.shared.get(image.id)))
+      : null,
+    Containers: wants("container")
+      ? await Promise.all(
+          containers.map(async (each) => ({
+            ...containerSummary(each),
+            ...(await sizesOf({ engine }, each)),
+          })),
+        )
+      : null,
+    Volumes: wants("volume") ? [] : null,
+    BuildCache: wants("build-cache") ? [] : null,
+    ...(wants("image") && {
+      Blobs: { Count: usage.blobs.count, Size: usage.blobs.size },
+      Reclaimable: usage.reclaimable,
+    }),
+  };
+  exchange.sendJson(200, answer);
+}
