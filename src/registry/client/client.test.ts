@@ -495,3 +495,64 @@ test.each([true, false])(
     );
   },
 );
+
+test("a slow reader slows the registry: what waits between them stays small", async () => {
+  const size = 1 << 30;
+  const block = Buffer.alloc(1 << 20);
+  let accepted = 0;
+  await using registry = await FakeRegistry.start({
+    hook: async ({ socket }) => {
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`);
+      while (accepted < size && !socket.destroyed) {
+        accepted += block.length;
+        if (socket.write(block)) continue;
+        await new Promise<void>((resolve) => {
+          socket.once("drain", resolve).once("close", () => resolve());
+        });
+      }
+      return "taken" as const;
+    },
+  });
+  let read = 0;
+  for await (const chunk of repositoryOf(registry).blob({ digest: sha256("big"), size })) {
+    expect(chunk.byteLength).toBeLessThanOrEqual(1 << 20);
+    read += chunk.byteLength;
+    // Many turns of the loop: enough for a sender that is not held back to send it all.
+    for (let turn = 0; turn < 300; turn++) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    expect(accepted - read).toBeLessThan(24 << 20);
+    if (read > 8 << 20) break;
+  }
+});
+
+test("what is uploaded waits for the registry: the source is not read ahead", async () => {
+  const size = 1 << 30;
+  const block = Buffer.alloc(256 << 10);
+  let pulled = 0;
+  let stop: (() => void) | undefined;
+  const paused = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
+  await using registry = await FakeRegistry.start({
+    onBody: (received, { method, socket }) => {
+      if (method !== "PUT" || received < 1 << 20) return;
+      socket.pause();
+      stop?.();
+    },
+  });
+  const source = async function* () {
+    for (; pulled < size; pulled += block.length) yield block;
+  };
+  const abort = new AbortController();
+  const put = repositoryOf(registry).putBlob({ digest: sha256("up"), size }, () => source(), {
+    signal: abort.signal,
+  });
+  await paused;
+  for (let turn = 0; turn < 2000; turn++) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+  expect(pulled).toBeLessThan(48 << 20);
+  abort.abort();
+  expect((await faultOf(put)).code).toBe("canceled");
+});

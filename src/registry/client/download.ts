@@ -1,7 +1,7 @@
-import { Fault, type Log, silentLog } from "#base";
+import { Fault, isFault, type Log, silentLog } from "#base";
 import type { Descriptor } from "#image";
 import type { Answer, Call, EndpointSession } from "./endpoint-session.ts";
-import { type Attempt, isWebPage, StatusFault, webPageFault } from "./response-fault.ts";
+import { type Attempt, isWebPage, webPageFault } from "./response-fault.ts";
 import { type Backoff, isPassing, pause } from "./retry.ts";
 
 /** One place that may have the blob. */
@@ -47,34 +47,41 @@ export async function* downloadBlob(options: DownloadOptions): AsyncGenerator<Ui
     let failures = 0;
     while (position < size) {
       const begun = position;
+      // The session has its own tries until an answer begins.
+      const part = await open(place, descriptor, position, signal).catch((error: unknown) => {
+        if (signal?.aborted) throw error;
+        failure = error;
+      });
+      if (!part) break;
       try {
-        for await (const bytes of request(place, descriptor, position, signal)) {
+        for await (const bytes of part) {
           position += bytes.byteLength;
           yield bytes;
         }
       } catch (error) {
         if (signal?.aborted) throw error;
         failure = error;
-        failures = position - begun >= progressBytes ? 1 : failures + 1;
+        // A stall has cost time already.
+        const weight = isFault(error, "timeout") ? 2 : 1;
+        failures = weight + (position - begun >= progressBytes ? 0 : failures);
         const isOver = failures >= backoff.attempts || ++total > maxFailures;
         log.debug("download failed", { digest: descriptor.digest, position, error });
-        // What the session has tried often enough itself is not tried again here.
-        if (isOver || !isPassing(error) || error instanceof StatusFault) break;
+        if (isOver || !isPassing(error)) break;
         await pause(backoff, failures, signal);
       }
     }
     if (position >= size) return;
   }
-  if (position < size)
-    throw failure ?? new Fault("not_found", `nobody has blob ${descriptor.digest}`);
+  if (position < size) throw failure ?? new Fault("not_found", `nobody has ${descriptor.digest}`);
 }
 
-async function* request(
+/** Asks for the blob from `position` on; the answer's head is checked, its body is still to come. */
+async function open(
   place: BlobPlace,
   descriptor: Pick<Descriptor, "digest" | "size">,
   position: number,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
+): Promise<AsyncIterable<Uint8Array>> {
   const { digest, size } = descriptor;
   const call: Call = {
     action: `fetch blob ${digest}`,
@@ -90,22 +97,29 @@ async function* request(
   };
   const answer = await place.session.call(call);
   const attempt = { action: call.action, host: answer.url.host };
-  let left = size - position;
-  let skip: number;
   try {
-    skip = checkAnswer(attempt, answer, position, size);
+    const skip = checkAnswer(attempt, answer, position, size);
+    return exactly(attempt, answer, { skip, length: size - position });
   } catch (error) {
     await answer.discard();
     throw error;
   }
+}
+
+async function* exactly(
+  attempt: Attempt,
+  answer: Answer,
+  expected: { skip: number; length: number },
+): AsyncGenerator<Uint8Array> {
+  let { skip, length: left } = expected;
   for await (const bytes of answer.body) {
     const skipped = Math.min(skip, bytes.byteLength);
     skip -= skipped;
     left -= bytes.byteLength - skipped;
-    if (left < 0) throw wrongSize(attempt, size, "more");
+    if (left < 0) throw wrongSize(attempt, expected.length, "more");
     if (skipped < bytes.byteLength) yield bytes.subarray(skipped);
   }
-  if (left > 0) throw wrongSize(attempt, size, `only ${size - left}`);
+  if (left > 0) throw wrongSize(attempt, expected.length, `only ${expected.length - left}`);
 }
 
 /** How many bytes of the answer are known already. Announced lengths that do not fit are refused before a byte is read. */

@@ -126,7 +126,9 @@ export class EndpointSession {
         await answer.discard();
         await (asked === undefined ? pause(backoff, tries, signal) : wait(asked, signal));
       } catch (error) {
-        if (isLast || !isPassing(error)) throw error;
+        // Who hangs once has cost us long enough to ask only once more.
+        const isHanging = isFault(error, "timeout") && tries >= 2;
+        if (isLast || isHanging || !isPassing(error)) throw error;
         log.debug("trying again", { host: this.#base.host, error });
         await pause(backoff, tries, signal);
       }

@@ -15,7 +15,7 @@ import { Inbound } from "./inbound.ts";
 export interface Timeouts {
   /** Until a connection stands, TLS included. */
   readonly connect: number;
-  /** From the end of a request to the head of its answer. */
+  /** From the end of a request to the head of its answer; five times that for what writes: a registry may have to copy what it was sent. */
   readonly response: number;
   /** Without a single byte moving, in either direction. */
   readonly stall: number;
@@ -115,7 +115,7 @@ export class HttpConnection {
     const release = this.#obey(request.signal);
     try {
       const sent = this.#send(request);
-      const head = await this.#receiveHead(sent.finished);
+      const head = await this.#receiveHead(request.method, sent.finished);
       const isWhole = sent.stop();
       const framing = bodyFraming(request.method, head, this.about);
       const reusable = isWhole && head.keepAlive && framing.kind !== "close";
@@ -198,12 +198,12 @@ export class HttpConnection {
   }
 
   /** The head of the final answer. Its time runs from the end of the request on. */
-  async #receiveHead(sent: Promise<void>): Promise<ResponseHead> {
+  async #receiveHead(method: string, sent: Promise<void>): Promise<ResponseHead> {
     let timer: NodeJS.Timeout | undefined;
     let answered = false;
     void sent.then(() => {
       if (answered) return;
-      const limit = this.#timeouts.response;
+      const limit = this.#timeouts.response * (/^(GET|HEAD)$/.test(method) ? 1 : 5);
       timer = setTimeout(() => this.close(stalled(this.about, limit, "does not answer")), limit);
     });
     try {

@@ -15,7 +15,7 @@ import { RemoteRepository } from "./remote-repository.ts";
 import { defaultBackoff } from "./retry.ts";
 import { searchIndex } from "./search.ts";
 
-const defaultTimeouts = { connect: 15_000, response: 60_000, stall: 60_000 };
+const defaultTimeouts = { connect: 15_000, response: 30_000, stall: 30_000 };
 const maxRepositories = 1_000_000;
 const usualSearchLimit = 25;
 

@@ -112,7 +112,8 @@ export interface Repository {
   /**
    * Brings a blob into the repository unless it is there: mounted from a neighbour, or
    * uploaded. `source` gives the bytes from an offset on and may be called again: after a
-   * dropped connection the upload goes on where the registry says it is.
+   * dropped connection the upload goes on where the registry says it is. A chunk must not
+   * change after it was given.
    */
   putBlob(
     descriptor: Pick<Descriptor, "digest" | "size">,
