@@ -55,17 +55,68 @@ test.each<[string, Buffer, string]>([
   expect(error.message).toContain(message);
 });
 
-test("bzip2 and xz are named", async () => {
-  expect((await fault(all(decompress(stream(Buffer.from("BZh91AY")))))).message).toContain("bzip2");
-  expect((await fault(all(decompress(stream(Buffer.from("fd377a585a0000", "hex")))))).code).toBe(
-    "unsupported",
+/** `printf 'packed by xz' | xz | base64` */
+const xz = Buffer.from(
+  "/Td6WFoAAATm1rRGAgAhARYAAAB0L+WjAQALcGFja2VkIGJ5IHh6APmK06pKgvQQAAEkDKYY2NgftvN9AQAAAAAEWVo=",
+  "base64",
+);
+
+test("xz is read, but not as a layer; bzip2 is named", async () => {
+  for (let i = 0; i < 2; i++) {
+    expect((await all(decompress(stream(xz, 7)))).toString()).toBe("packed by xz");
+    expect((await fault(all(decompress(stream(xz.subarray(0, 40)))))).code).toBe("invalid");
+    expect((await fault(all(decompress(stream(xz.subarray(0, 20), 5))))).code).toBe("invalid");
+  }
+  expect(() => detectCompression(xz)).toThrow("xz");
+  const bzip2 = await fault(all(decompress(stream(Buffer.from("BZh91AY")))));
+  expect([bzip2.code, bzip2.message]).toEqual(["unsupported", expect.stringContaining("bzip2")]);
+});
+
+test("zeros after gzip data are passed over, anything else after the data is not", async () => {
+  const member = gzipSync("all");
+  for (const size of [1, 7, 5000]) {
+    const padded = Buffer.concat([member, Buffer.alloc(3000)]);
+    let read = 0;
+    const counted = async function* () {
+      for await (const chunk of stream(padded, size)) {
+        read += chunk.length;
+        yield chunk;
+      }
+    };
+    expect((await all(decompress(counted()))).toString()).toBe("all");
+    expect(read).toBe(padded.length);
+    for (const packed of [member, zstdCompressSync("all")]) {
+      const trailing = Buffer.concat([packed, Buffer.from("and something else")]);
+      expect((await fault(all(decompress(stream(trailing, size))))).code).toBe("invalid");
+    }
+  }
+});
+
+/** Of the kind that zstd:chunked and eStargz put around their tables. */
+test("skippable zstd frames and empty gzip members are passed over", async () => {
+  const skipped = Buffer.concat([
+    Buffer.from("502a4d18", "hex"),
+    Buffer.from([5, 0, 0, 0]),
+    Buffer.from("table"),
+  ]);
+  const zstd = [skipped, zstdCompressSync("one "), skipped, zstdCompressSync("two"), skipped];
+  const footer = Buffer.from(
+    "1f8b08040000000000ff1a00534716003030303030303030303030303034633053544152475a010000ffff0000000000000000",
+    "hex",
   );
+  const gzip = [gzipSync("one "), gzipSync(""), gzipSync("two"), footer];
+  for (const parts of [zstd, gzip]) {
+    for (const size of [1, 11, 5000]) {
+      const bytes = Buffer.concat(parts);
+      expect((await all(decompress(stream(bytes, size)))).toString()).toBe("one two");
+    }
+  }
 });
 
 test("bombs end before they have gone off", async () => {
   const zeros = Buffer.alloc(8 << 20);
   for (const bomb of [gzipSync(zeros), zstdCompressSync(zeros)]) {
-    const ratio = { ratio: 100, ratioFrom: 1 << 20 };
+    const ratio = { ratio: 20, allowance: 1 << 20 };
     const tooMuch = await fault(all(decompress(stream(bomb), ratio)));
     expect([tooMuch.code, tooMuch.message]).toEqual(["exhausted", expect.stringContaining("bomb")]);
     expect((await fault(all(decompress(stream(bomb), { bytes: 1 << 20 })))).code).toBe("exhausted");

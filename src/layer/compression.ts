@@ -1,34 +1,46 @@
-import { Readable, type Transform } from "node:stream";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import {
-  constants,
-  createGunzip,
-  createGzip,
-  createZstdCompress,
-  createZstdDecompress,
-} from "node:zlib";
-import { Fault } from "#base";
+import { setImmediate } from "node:timers/promises";
+import { constants, createGunzip, createZstdDecompress } from "node:zlib";
+import { Fault, isFault } from "#base";
 import { ZstdFrames } from "./zstd-frames.ts";
 
+/** Of layers: what has a media type (image-spec, layer.md). */
 export type Compression = "none" | "gzip" | "zstd";
+
+/** Of what is read. */
+type Format = Compression | "xz";
 
 /** Below 64 KiB gunzip is half as fast; above this nothing is gained. */
 export const chunkSize = 256 << 10;
 
-const magics: readonly (readonly [Compression | "bzip2" | "xz", readonly number[]])[] = [
+const magics: readonly (readonly [Format | "bzip2", readonly number[]])[] = [
   ["gzip", [0x1f, 0x8b, 0x08]],
   ["zstd", [0x28, 0xb5, 0x2f, 0xfd]],
   ["bzip2", [0x42, 0x5a, 0x68]],
   ["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
 ];
 
-/** By the first bytes (6 or more, unless the stream is shorter). bzip2 and xz are `unsupported`. */
+/** Of a layer, by its first bytes (6 or more, unless it is shorter). bzip2 and xz are `unsupported`. */
 export function detectCompression(head: Uint8Array): Compression {
+  const format = detectFormat(head);
+  if (format === "xz") {
+    throw new Fault("unsupported", "a layer is compressed with xz; layers are plain, gzip or zstd");
+  }
+  return format;
+}
+
+/** Whether `decompress` would change anything, by the first bytes. */
+export function isCompressed(head: Uint8Array): boolean {
+  return detectFormat(head) !== "none";
+}
+
+function detectFormat(head: Uint8Array): Format {
   const found = magics.find(([, magic]) => magic.every((byte, i) => head[i] === byte))?.[0];
-  if (found === "bzip2" || found === "xz") {
+  if (found === "bzip2") {
     throw new Fault(
       "unsupported",
-      `the archive is compressed with ${found}; decompress it first, or use gzip or zstd`,
+      "the archive is compressed with bzip2; decompress it first, or use gzip, zstd or xz",
     );
   }
   // A skippable zstd frame (RFC 8878, 3.1.2) may come first.
@@ -40,24 +52,21 @@ export function detectCompression(head: Uint8Array): Compression {
 export interface ExpansionLimits {
   /** Bytes that may come out. */
   readonly bytes: number;
-  /** Times the bytes that went in, once more than `ratioFrom` have come out. */
+  /** Of these bytes at most `allowance` and `ratio` times those that went in. */
+  readonly allowance: number;
   readonly ratio: number;
-  readonly ratioFrom: number;
 }
 
-/** gzip cannot pass 1,032 to 1, and an image of files seldom passes 20. */
+/**
+ * Files seldom pass 20 to 1; disk images and databases full of zeros do (gzip makes
+ * 1,030 to 1 of zeros, zstd more), so some of that is free: an endless bomb ends
+ * before 1 GiB.
+ */
 const defaultExpansionLimits: ExpansionLimits = {
   bytes: 2 ** 40,
-  ratio: 400,
-  ratioFrom: 2 ** 30,
+  allowance: 640 << 20,
+  ratio: 200,
 };
-
-function decompressor(compression: Compression): Transform | undefined {
-  if (compression === "gzip") return createGunzip({ chunkSize });
-  // windowLog 27 (128 MiB) is what the zstd command accepts without --long.
-  const params = { [constants.ZSTD_d_windowLogMax]: 27 };
-  return compression === "zstd" ? createZstdDecompress({ chunkSize, params }) : undefined;
-}
 
 /** Reads far enough ahead to see the magic bytes, and gives the stream back whole. */
 async function peek(
@@ -99,14 +108,14 @@ export async function* decompress(
   source: AsyncIterable<Uint8Array>,
   limits: Partial<ExpansionLimits> = {},
 ): AsyncGenerator<Uint8Array, void> {
-  const { bytes, ratio, ratioFrom } = { ...defaultExpansionLimits, ...limits };
+  const { bytes, ratio, allowance } = { ...defaultExpansionLimits, ...limits };
   const { head, whole } = await peek(source);
-  const compression = detectCompression(head);
+  const format = detectFormat(head);
   let inward = 0;
   let outward = 0;
   const counted = async function* (): AsyncGenerator<Uint8Array, void> {
     // The runtime's zstd takes the end of its input for the end of the data.
-    const frames = compression === "zstd" ? new ZstdFrames() : undefined;
+    const frames = format === "zstd" ? new ZstdFrames() : undefined;
     for await (const chunk of whole) {
       inward += chunk.byteLength;
       frames?.push(chunk);
@@ -114,12 +123,12 @@ export async function* decompress(
     }
     frames?.finish();
   };
-  for await (const chunk of through(counted(), decompressor(compression), compression)) {
+  for await (const chunk of through(counted(), format)) {
     outward += chunk.byteLength;
     if (outward > bytes) {
       throw new Fault("exhausted", `the archive unpacks to more than ${bytes} bytes`);
     }
-    if (outward > ratioFrom && outward > inward * ratio) {
+    if (format !== "none" && outward > allowance + inward * ratio) {
       throw new Fault(
         "exhausted",
         `the archive looks like a decompression bomb: ${inward} bytes became more than ${outward}`,
@@ -129,69 +138,90 @@ export async function* decompress(
   }
 }
 
+/** What comes out of a decompressor; the source is read to its end even when that ends before it. */
 async function* through(
   source: AsyncIterable<Uint8Array>,
-  transform: Transform | undefined,
-  compression: Compression,
+  format: Format,
 ): AsyncGenerator<Uint8Array, void> {
-  if (!transform) {
-    yield* source;
-    return;
-  }
-  let fault: unknown;
-  const done = pipeline(Readable.from(source), transform).catch((error: unknown) => {
-    fault = error;
-  });
+  await using input = new Input(source);
+  const out = await decompressor(input.feed(), format);
   try {
-    for await (const chunk of transform) yield chunk as Uint8Array;
+    for await (const chunk of out) yield chunk;
   } catch (error) {
-    await done;
-    throw explain(fault ?? error, compression);
-  } finally {
-    transform.destroy();
-    await done;
+    throw explain(input.fault ?? error, format);
   }
-  if (fault !== undefined) throw explain(fault, compression);
+  // gzip(1) too passes over zeros that fill up a tape's block.
+  await input.drain();
 }
 
-function explain(error: unknown, compression: Compression): unknown {
-  const code = (error as { code?: unknown }).code;
-  if (typeof code !== "string" || !/^(Z_|ZSTD_|ERR_ZSTD|ERR_ZLIB)/.test(code)) return error;
-  const why = error instanceof Error ? error.message : String(error);
-  return new Fault("invalid", `the ${compression} data is damaged or cut off: ${why}`, {
-    cause: error,
-  });
-}
+/** A source that stays readable when who was fed with it stops. */
+class Input implements AsyncDisposable {
+  readonly #iterator: AsyncIterator<Uint8Array>;
+  #ended = false;
+  /** Why the source failed. */
+  fault: unknown;
 
-/** Compresses; the same bytes always give the same result (gzip without name and time). */
-export function compress(
-  source: AsyncIterable<Uint8Array>,
-  compression: Compression,
-): AsyncGenerator<Uint8Array, void> {
-  return through(evenly(source), compressor(compression), compression);
-}
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#iterator = source[Symbol.asyncIterator]();
+  }
 
-/** What a compressor puts out may depend on how its input is cut. */
-async function* evenly(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
-  let chunk = Buffer.allocUnsafe(chunkSize);
-  let filled = 0;
-  for await (const bytes of source) {
-    for (let at = 0; at < bytes.byteLength; ) {
-      const some = bytes.subarray(at, at + chunkSize - filled);
-      chunk.set(some, filled);
-      filled += some.byteLength;
-      at += some.byteLength;
-      if (filled < chunkSize) continue;
-      yield chunk;
-      chunk = Buffer.allocUnsafe(chunkSize);
-      filled = 0;
+  async *feed(): AsyncGenerator<Uint8Array, void> {
+    for (let chunk = await this.#next(); chunk; chunk = await this.#next()) yield chunk;
+  }
+
+  async drain(): Promise<void> {
+    while (await this.#next());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    // A source that is stuck in `next` ends when it gets unstuck; nobody waits for that.
+    const closing = Promise.resolve(this.#iterator.return?.()).catch(() => undefined);
+    await Promise.race([closing, setImmediate()]);
+  }
+
+  async #next(): Promise<Uint8Array | undefined> {
+    if (this.#ended) return undefined;
+    try {
+      const next = await this.#iterator.next();
+      this.#ended ||= next.done === true;
+      return next.done ? undefined : next.value;
+    } catch (error) {
+      this.#ended = true;
+      this.fault = error;
+      throw error;
     }
   }
-  if (filled > 0) yield chunk.subarray(0, filled);
 }
 
-function compressor(compression: Compression): Transform | undefined {
-  if (compression === "gzip") return createGzip({ chunkSize, level: 6 });
-  const params = { [constants.ZSTD_c_compressionLevel]: 1 };
-  return compression === "zstd" ? createZstdCompress({ chunkSize, params }) : undefined;
+async function decompressor(
+  source: AsyncIterable<Uint8Array>,
+  format: Format,
+): Promise<AsyncIterable<Uint8Array>> {
+  if (format === "none") return source;
+  if (format === "xz") {
+    const { XzReadableStream } = await import("xz-decompress");
+    const stream = Readable.toWeb(Readable.from(source)) as unknown as ReadableStream<Uint8Array>;
+    return new XzReadableStream(stream);
+  }
+  // windowLog 27 (128 MiB) is what the zstd command accepts without --long.
+  const params = { [constants.ZSTD_d_windowLogMax]: 27 };
+  const transform =
+    format === "gzip" ? createGunzip({ chunkSize }) : createZstdDecompress({ chunkSize, params });
+  // Its errors come out of the transform as well.
+  pipeline(Readable.from(source), transform).catch(() => undefined);
+  return transform;
+}
+
+function explain(error: unknown, format: Format): unknown {
+  if (isFault(error)) return error;
+  const code = (error as { readonly code?: unknown }).code;
+  const isOfData =
+    format === "xz" || (typeof code === "string" && /^(Z_|ZSTD_|ERR_ZSTD|ERR_ZLIB)/.test(code));
+  if (!isOfData) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  return new Fault("invalid", `the ${format} data is damaged or cut off: ${why}`, {
+    cause: error,
+  });
 }

@@ -8,9 +8,9 @@
  * The workers start with the first job and stay; idle ones do not hold the process.
  */
 
+export { compress } from "./compress.ts";
 export {
   type Compression,
-  compress,
   decompress,
   detectCompression,
   type ExpansionLimits,

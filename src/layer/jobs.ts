@@ -6,7 +6,8 @@ import type { DiffId } from "#image";
 import { type Fd, O_DIRECTORY, O_PATH, openat2 } from "#kernel";
 import { nameComponents, TarReader } from "#tar";
 import { BlobFile, digestOf } from "./blob-file.ts";
-import { chunkSize, compress, decompress, detectCompression } from "./compression.ts";
+import { compress } from "./compress.ts";
+import { chunkSize, decompress, isCompressed } from "./compression.ts";
 import { TreeExtractor } from "./extract.ts";
 import type {
   ExplodedMember,
@@ -48,7 +49,7 @@ function* readFile(path: string): Generator<Uint8Array, void> {
     for (;;) {
       const size = readSync(fd, chunk, 0, chunk.length, null);
       if (size === 0) return;
-      isPlain ??= detectCompression(chunk.subarray(0, size)) === "none";
+      isPlain ??= !isCompressed(chunk.subarray(0, size));
       yield chunk.subarray(0, size);
       // Plain bytes are used up by now; a decompressor still holds what it was given.
       if (!isPlain) chunk = Buffer.allocUnsafe(chunkSize);

@@ -15,6 +15,7 @@ export class ZstdFrames {
   #hasChecksum = false;
   #isLastBlock = false;
   #isSound = true;
+  #frames = 0;
 
   push(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length && this.#isSound; ) {
@@ -34,18 +35,21 @@ export class ZstdFrames {
   /** Throws `invalid` unless the data ends with a frame. What is no zstd at all is the decompressor's to refuse. */
   finish(): void {
     if (!this.#isSound || (this.#part === "magic" && this.#shift === 0)) return;
-    throw new Fault(
-      "invalid",
-      "the zstd data is damaged or cut off: it ends in the middle of a frame",
-    );
+    throw damaged("it ends in the middle of a frame");
+  }
+
+  #begin(part: Part, size: number): void {
+    this.#frames++;
+    this.#expect(part, size);
   }
 
   #next(): void {
     const value = this.#value;
     switch (this.#part) {
       case "magic":
-        if (value === magic) this.#expect("descriptor", 1);
-        else if ((value & 0xfffffff0) >>> 0 === skippableMagic) this.#expect("skippable", 4);
+        if (value === magic) this.#begin("descriptor", 1);
+        else if ((value & 0xfffffff0) >>> 0 === skippableMagic) this.#begin("skippable", 4);
+        else if (this.#frames > 0) throw damaged("something else follows its last frame");
         else this.#isSound = false;
         return;
       case "skippable":
@@ -81,6 +85,10 @@ export class ZstdFrames {
     this.#shift = 0;
     if (size === 0) this.#next();
   }
+}
+
+function damaged(why: string): Fault {
+  return new Fault("invalid", `the zstd data is damaged or cut off: ${why}`);
 }
 
 /** Of the frame header after its descriptor: window, dictionary id, content size. */

@@ -1,0 +1,54 @@
+import { Readable, type Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { constants, createGzip, createZstdCompress } from "node:zlib";
+import { type Compression, chunkSize } from "./compression.ts";
+
+/** Compresses; the same bytes always give the same result (gzip without name and time). */
+export async function* compress(
+  source: AsyncIterable<Uint8Array>,
+  compression: Compression,
+): AsyncGenerator<Uint8Array, void> {
+  const transform = compressor(compression);
+  if (!transform) {
+    yield* evenly(source);
+    return;
+  }
+  let failure: unknown;
+  const feeding = pipeline(Readable.from(evenly(source)), transform).catch((error: unknown) => {
+    failure = error;
+  });
+  try {
+    for await (const chunk of transform) yield chunk as Uint8Array;
+  } catch (error) {
+    await feeding;
+    throw failure ?? error;
+  } finally {
+    transform.destroy();
+    await feeding;
+  }
+}
+
+/** What a compressor puts out may depend on how its input is cut. */
+async function* evenly(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  let chunk = Buffer.allocUnsafe(chunkSize);
+  let filled = 0;
+  for await (const bytes of source) {
+    for (let at = 0; at < bytes.byteLength; ) {
+      const some = bytes.subarray(at, at + chunkSize - filled);
+      chunk.set(some, filled);
+      filled += some.byteLength;
+      at += some.byteLength;
+      if (filled < chunkSize) continue;
+      yield chunk;
+      chunk = Buffer.allocUnsafe(chunkSize);
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield chunk.subarray(0, filled);
+}
+
+function compressor(compression: Compression): Transform | undefined {
+  if (compression === "gzip") return createGzip({ chunkSize, level: 6 });
+  const params = { [constants.ZSTD_c_compressionLevel]: 1 };
+  return compression === "zstd" ? createZstdCompress({ chunkSize, params }) : undefined;
+}
