@@ -4,10 +4,9 @@ import { type Digest, familiarString, parseReference, withDefaultTag } from "#im
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
 import { BlobStore } from "./blob-store.ts";
+import { type ComposeOptions, composeImage } from "./compose-image.ts";
 import {
-  type ComposeOptions,
   type CreationParts,
-  composeImage,
   createImageFromTree,
   createImageFromUpper,
   type ImportOptions,

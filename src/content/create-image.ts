@@ -1,10 +1,8 @@
-import { createReadStream, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, Fault, formatTime, isFault } from "#base";
 import {
   applyChanges,
   type ChainId,
-  type Descriptor,
   type DiffId,
   encodeDocument,
   type HistoryEntry,
@@ -18,7 +16,7 @@ import {
   type Reference,
   sha256,
 } from "#image";
-import { type Compression, type PackResult, packBlob, type StoreResult, storeStream } from "#layer";
+import { type Compression, type PackRequest, packBlob, storeStream } from "#layer";
 import type { Snapshotter } from "#snapshot";
 import { layerMediaType, layerTypeOf } from "./archive-files.ts";
 import { crashPoint } from "./crash-point.ts";
@@ -43,7 +41,7 @@ export interface ImportOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const maxArchive = 2 ** 40;
+export const maxArchive = 2 ** 40;
 
 /** Makes an image of one layer from the tar of a root file system (plain, gzip or zstd). */
 export async function importTree(
@@ -166,36 +164,30 @@ export async function createImageFromUpper(
   parts: CreationParts,
   { upper, base, created, exclude = [], ...options }: UpperOptions,
 ): Promise<StoredImage> {
+  const { signal } = options;
   await using lease = parts.collector.lease();
   for (const { blob, chainId } of base?.layers ?? []) {
     lease.holdBlob(blob.digest);
     lease.holdLayer(chainId);
   }
-  await using workspace = await parts.blobs.workspace();
-  const path = join(workspace.path, "layer");
-  const packed = await packBlob(
-    {
-      directory: upper,
-      mode: "upper",
-      includeRoot: false,
-      exclude,
-      ...(created !== undefined && { latest: created }),
-      blob: { path, compression: blobCompression },
-    },
-    options.signal ? { signal: options.signal } : {},
-  );
-  lease.holdBlob(packed.digest);
-  crashPoint("commit:packed");
-  await parts.blobs.adopt(path, packed.digest);
-  crashPoint("commit:blob-adopted");
-  const layer = {
-    mediaType: layerMediaType(blobCompression),
-    digest: packed.digest,
-    size: packed.blobSize,
-  };
+  const pack = (source: Pick<PackRequest, "directory" | "exclude">) =>
+    packLayer(
+      parts,
+      { ...source, ...(created !== undefined && { latest: created }) },
+      { lease, signal },
+    );
+  const layers: Pick<StoredLayer, "blob" | "diffId">[] = [];
+  for (const layer of base?.layers ?? []) {
+    // The image may be gone since, and its blobs with it; a container keeps what it stands on.
+    const isHere = parts.blobs.has(layer.blob.digest);
+    layers.push(
+      isHere ? layer : await pack({ directory: parts.snapshots.directory(layer.chainId) }),
+    );
+  }
+  layers.push(await pack({ directory: upper, exclude }));
   return await storeNew(parts, lease, {
-    layers: [...(base?.manifest.layers ?? []), layer],
-    diffIds: [...(base?.config.rootfs.diff_ids ?? []), packed.diffId],
+    layers: layers.map(({ blob }) => blob),
+    diffIds: layers.map(({ diffId }) => diffId),
     defaults: options.config,
     history: [...(base?.config.history ?? []), options.history ?? {}],
     reference: options.reference,
@@ -205,78 +197,24 @@ export async function createImageFromUpper(
   });
 }
 
-/**
- * A layer of a new image: one of an image that is here, or a file (plain, gzip or zstd)
- * on the data root's file system, which is taken over. What `packBlob` told of the file
- * saves reading it twice.
- */
-export type ComposedLayer =
-  | { readonly existing: StoredLayer }
-  | {
-      readonly blobPath: string;
-      readonly packed?: Pick<PackResult, "digest" | "blobSize" | "diffId"> | undefined;
-    };
-
-export interface ComposeOptions {
-  /** Lowest first. */
-  readonly layers: readonly ComposedLayer[];
-  /** Of the base, say; its layers, history and time are replaced. */
-  readonly config: Omit<ImageConfig, "rootfs" | "history" | "created">;
-  readonly history: readonly HistoryEntry[];
-  readonly reference?: Reference | undefined;
-  /** Nanoseconds since the epoch; absent: now. */
-  readonly created?: bigint | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Stores an image of given layers, unpacked. */
-export async function composeImage(
-  parts: CreationParts,
-  options: ComposeOptions,
-): Promise<StoredImage> {
-  const { config, history, reference, created, signal } = options;
-  await using lease = parts.collector.lease();
-  await using workspace = await parts.blobs.workspace();
-  const layers: Descriptor[] = [];
-  const diffIds: DiffId[] = [];
-  for (const [index, layer] of options.layers.entries()) {
-    const path = join(workspace.path, String(index));
-    const { blob, diffId } =
-      "existing" in layer ? layer.existing : await takeLayer(parts, layer, { path, lease, signal });
-    lease.holdBlob(blob.digest);
-    layers.push(blob);
-    diffIds.push(diffId);
-  }
-  const text = formatTime(created ?? parts.clock.now());
-  const whole: ImageConfig = {
-    ...config,
-    ...{ created: text, history, rootfs: { type: "layers", diff_ids: diffIds } },
-  };
-  return await storeConfig(parts, lease, { config: whole, layers, reference, signal });
-}
-
-async function takeLayer(
-  parts: CreationParts,
-  { blobPath, packed }: Extract<ComposedLayer, { readonly blobPath: string }>,
-  run: { readonly path: string; readonly lease: Lease; readonly signal: AbortSignal | undefined },
+/** What the directory of a layer, or of a container's changes, is as a blob; held, and in its place. */
+async function packLayer(
+  { blobs }: CreationParts,
+  source: Pick<PackRequest, "directory" | "exclude" | "latest">,
+  { lease, signal }: { readonly lease: Lease; readonly signal: AbortSignal | undefined },
 ): Promise<Pick<StoredLayer, "blob" | "diffId">> {
-  const { path, lease, signal } = run;
-  let file: StoreResult;
-  if (packed) {
-    renameSync(blobPath, path);
-    file = { digest: packed.digest, size: packed.blobSize };
-  } else {
-    const source = createReadStream(blobPath, { highWaterMark: 1 << 20 });
-    file = await storeStream(source, { path, limit: maxArchive }, signal ? { signal } : {});
-  }
-  const diffId =
-    packed?.diffId ??
-    (await parts.layers.unpackFirst({ path, size: file.size }, { lease, signal })).diffId;
-  lease.holdBlob(file.digest);
-  const mediaType = layerTypeOf(path);
-  await parts.blobs.adopt(path, file.digest);
-  if (!packed) rmSync(blobPath, { force: true });
-  return { blob: { mediaType, ...file }, diffId };
+  await using workspace = await blobs.workspace();
+  const path = join(workspace.path, "layer");
+  const packed = await packBlob(
+    { ...source, mode: "upper", includeRoot: false, blob: { path, compression: blobCompression } },
+    signal ? { signal } : {},
+  );
+  const { digest, blobSize: size, diffId } = packed;
+  lease.holdBlob(digest);
+  crashPoint("commit:packed");
+  await blobs.adopt(path, digest);
+  crashPoint("commit:blob-adopted");
+  return { blob: { mediaType: layerMediaType(blobCompression), digest, size }, diffId };
 }
 
 interface NewImage {
@@ -310,7 +248,7 @@ async function storeNew(parts: CreationParts, lease: Lease, image: NewImage): Pr
 }
 
 /** Stores an image by its configuration; its layers are held blobs already. */
-async function storeConfig(
+export async function storeConfig(
   parts: CreationParts,
   lease: Lease,
   image: {

@@ -131,13 +131,19 @@ class Check {
     for (const digest of all) {
       this.#options.signal?.throwIfAborted();
       if (users.has(digest)) await this.#checkBlob(digest, users.get(digest) ?? []);
-      else if (!collector.isHeld({ blob: digest }) && !table.needsBlob(digest)) {
+      else if (this.#isOrphan(digest)) {
         if (this.#options.repair) collector.collectBlobs([digest]);
         const message = `blob ${digest} is needed by no image${this.#done("; removed")}`;
         this.#found({ kind: "blob-orphan", about: digest, message }, [], this.#options.repair);
       }
     }
     return all.length;
+  }
+
+  /** Now, since blobs come and go while others are checked. */
+  #isOrphan(digest: Digest): boolean {
+    const { blobs, table, collector } = this.#stores;
+    return blobs.has(digest) && !collector.isHeld({ blob: digest }) && !table.needsBlob(digest);
   }
 
   async #checkBlob(digest: Digest, users: readonly Digest[]): Promise<void> {
@@ -273,6 +279,7 @@ class Check {
       const chain = name as ChainId;
       if (kind !== "committed" || users.has(chain) || stood.has(name)) continue;
       if (collector.isHeld({ layer: chain }) || table.needsLayer(chain)) continue;
+      if (!snapshots.stat(chain)) continue;
       const message = `layer ${chain} is needed by no image${this.#done("; removed")}`;
       this.#found({ kind: "layer-orphan", about: chain, message }, [], this.#options.repair);
     }

@@ -64,7 +64,12 @@ test.each<[string, FsckFinding["kind"], (path: string) => void]>([
     // Nothing tells how long a manifest is.
     const isManifest = digest === image.digest && kind === "blob-size";
     const expected = isManifest ? "blob-corrupt" : kind;
-    expect(finding).toMatchObject({ kind: expected, about: digest, images: ["app:1"], repaired: false });
+    expect(finding).toMatchObject({
+      kind: expected,
+      about: digest,
+      images: ["app:1"],
+      repaired: false,
+    });
     expect(kinds(await check(data.content, true))).toEqual([expected]);
     // Listing and removing need no documents.
     expect(data.content.images.list()[0]?.tags).toEqual(["app:1"]);
