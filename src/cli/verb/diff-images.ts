@@ -5,11 +5,10 @@ import { columns, count, permissions, plain, section, signed } from "./explain-t
 
 /** How two images differ, for people. */
 export function describeComparison(found: ImageComparison, style: Style): string {
-  const isEqual =
-    found.changes.length === 0 && found.config.length === 0 && found.from.bytes === found.to.bytes;
+  const isEqual = found.changes.length === 0 && found.config.length === 0;
   return [
     summary(found, style),
-    isEqual ? "\nNo file and no setting differs.\n" : "",
+    isEqual ? "\nA container sees the same files and settings.\n" : "",
     settings(found, style),
     packages(found, style),
     section("Files", fileNote(found), fileTable(found, style), style),
