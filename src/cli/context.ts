@@ -1,4 +1,5 @@
 import type { Client, HostChoice } from "#client";
+import type { RegistryServing, ServingCommandContext } from "./registry-serving.ts";
 import type { RegistryCommandContext, RegistryVerbs } from "./registry-verbs.ts";
 import type { Style } from "./style.ts";
 
@@ -68,7 +69,13 @@ export interface CliOptions {
   readonly local: {
     daemon(options: DaemonOptions): Promise<number>;
     doctor: LocalCommand;
+    /** Of a data root that no engine has. */
+    fsck(
+      context: Omit<LocalContext, "runRoot">,
+      request: { readonly repair: boolean; readonly deep: boolean },
+    ): Promise<number>;
     registryVerbs(context: RegistryCommandContext): Promise<RegistryVerbs>;
+    registryServing(context: ServingCommandContext): Promise<RegistryServing>;
   };
   /**
    * Starts an engine that listens on `socket`, in the background, and settles once it

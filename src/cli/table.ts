@@ -2,6 +2,7 @@ import { type Command, type Group, group } from "./command.ts";
 import * as container from "./table/containers.ts";
 import * as analysis from "./table/explain.ts";
 import * as image from "./table/images.ts";
+import * as server from "./table/registry-server.ts";
 import * as system from "./table/system.ts";
 import * as transfer from "./table/transfer.ts";
 import * as trust from "./table/trust.ts";
@@ -22,6 +23,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
 
   container: group("Manage containers", {
     attach: container.attachCommand,
+    commit: image.commitCommand,
     create: container.createCommand,
     exec: container.execCommand,
     export: container.exportCommand,
@@ -43,6 +45,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
     wait: container.waitCommand,
   }),
   image: group("Manage images", {
+    cp: image.imageCpCommand,
     diff: analysis.diffCommand,
     explain: analysis.explainCommand,
     history: image.historyCommand,
@@ -62,12 +65,15 @@ export const commands: Readonly<Record<string, Command | Group>> = {
     tag: image.tagCommand,
   }),
   system: group("Manage the engine", {
+    df: system.dfCommand,
     events: system.eventsCommand,
+    fsck: system.fsckCommand,
     info: system.infoCommand,
   }),
 
   artifact: trust.artifactGroup,
   attach: container.attachCommand,
+  commit: image.commitCommand,
   completion: system.completionCommand,
   create: container.createCommand,
   daemon: system.daemonCommand,
@@ -84,6 +90,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   load: image.loadCommand,
   logout: transfer.logoutCommand,
   manifest: trust.manifestGroup,
+  registry: server.registryGroup,
   rename: container.renameCommand,
   restart: container.restartCommand,
   rm: container.rmCommand,

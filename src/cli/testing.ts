@@ -39,7 +39,9 @@ export function testOptions(change: Partial<CliOptions> = {}) {
     local: {
       daemon: async () => 0,
       doctor: async () => 0,
+      fsck: async () => 0,
       registryVerbs: () => Promise.reject(new Error("no registry is to be asked")),
+      registryServing: () => Promise.reject(new Error("no registry is to be served")),
     },
     startDaemon: () => Promise.reject(new Error("nothing is to be started")),
     stdin: textSource(),

@@ -1,4 +1,5 @@
 #!/usr/bin/env bun
+import { join } from "node:path";
 import { runCli } from "#cli";
 import { version } from "./version.ts";
 
@@ -12,9 +13,19 @@ const status = await runCli(process.argv.slice(2), {
       await (await import("./native-parts.ts")).useEmbeddedAddon(context.runRoot);
       return (await import("#local")).doctor(context);
     },
+    fsck: async (context, request) => {
+      await (await import("./native-parts.ts")).useEmbeddedAddon(context.dataRoot);
+      return (await import("#local")).fsck(context, request);
+    },
     registryVerbs: async (context) => {
       const configRoot = process.env.THIMBLE_CONFIG_ROOT || "/etc/thimble";
       return (await import("#local")).registryVerbs({ ...context, configRoot, insecure: [] });
+    },
+    registryServing: async (context) => {
+      const configRoot = process.env.THIMBLE_CONFIG_ROOT || "/etc/thimble";
+      const { useEmbeddedAddon } = await import("./native-parts.ts");
+      const prepare = (root: string) => useEmbeddedAddon(join(root, "thimble"));
+      return (await import("#local")).registryServing({ ...context, version, configRoot, prepare });
     },
   },
   startDaemon: async (options) => (await import("./start-daemon.ts")).startDaemon(options),

@@ -1,0 +1,286 @@
+import { join, resolve } from "node:path";
+import { createLog, Fault, formatBytes, type Log, type LogLevel } from "#base";
+import {
+  type CredentialSource,
+  collectRegistry,
+  createRegistryClient,
+  type ExternalIssuer,
+  openHostDirectory,
+  openRegistryService,
+  type RegistryService,
+  type RegistryServiceOptions,
+  type S3StoreOptions,
+} from "#registry";
+import { hostDirectories } from "./registry-context.ts";
+
+type Texts = readonly string[];
+
+/** What the user said of a bucket: "BUCKET" or "BUCKET/PREFIX"; the keys are in the environment. */
+interface BucketRequest {
+  readonly s3?: string | undefined;
+  readonly s3Endpoint?: string | undefined;
+  readonly s3Region?: string | undefined;
+}
+
+/** `registry serve` in the user's words; see its flags. */
+export interface RegistryRequest extends BucketRequest {
+  /** "HOST:PORT". */
+  readonly address: string;
+  readonly root: string;
+  readonly htpasswd?: string | undefined;
+  readonly access?: string | undefined;
+  readonly token?: boolean | undefined;
+  readonly tokenService?: string | undefined;
+  readonly tokenRealm?: string | undefined;
+  readonly tokenIssuer?: string | undefined;
+  readonly tokenCerts?: string | undefined;
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  readonly tlsOwn?: boolean | undefined;
+  readonly tlsNames?: Texts | undefined;
+  readonly proxy?: Texts | undefined;
+  /** Fetch with the user's own credentials. */
+  readonly proxyLogin?: boolean | undefined;
+  readonly proxySeconds?: number | undefined;
+  readonly proxyBytes?: number | undefined;
+  /** "HOST:PORT", or "shared". */
+  readonly metrics?: string | undefined;
+  readonly web?: boolean | undefined;
+  readonly gcSeconds?: number | undefined;
+  readonly graceSeconds?: number | undefined;
+  readonly deleteUntagged?: boolean | undefined;
+}
+
+/** The world that a registry is served in. */
+export interface ServingContext {
+  readonly version: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly configRoot: string;
+  /** The user's own, for upstreams. */
+  readonly credentials: CredentialSource;
+}
+
+interface Output {
+  readonly out: { write(text: string): Promise<void> };
+}
+
+/** Serves until SIGTERM or SIGINT; gives the exit status. */
+export async function registryServe(
+  request: RegistryRequest & { readonly logLevel: LogLevel },
+  context: ServingContext & Output,
+): Promise<number> {
+  const log = createLog(request.logLevel);
+  const stopped = untilSignal();
+  const service = await openServedRegistry(request, context, log);
+  try {
+    await context.out.write(greeting(request, service));
+    log.info("stopping", { signal: await stopped });
+  } finally {
+    await service.close();
+  }
+  return 0;
+}
+
+/** Opens a registry as the user describes it. Warns of one that everybody who reaches it may write to. */
+export async function openServedRegistry(
+  request: RegistryRequest,
+  context: ServingContext,
+  log: Log,
+): Promise<RegistryService> {
+  const options = serviceOptions(request, context, log);
+  const { host } = options.address;
+  const isOpen = !options.passwordFile && !options.accessFile && !options.issuer;
+  if (isOpen && !isLoopback(host)) {
+    log.warn("everybody who reaches this registry may push and delete: see --htpasswd", { host });
+  }
+  return await openRegistryService(options);
+}
+
+function serviceOptions(
+  request: RegistryRequest,
+  context: ServingContext,
+  log: Log,
+): RegistryServiceOptions {
+  const s3 = bucketOf(request, context.env);
+  const issuer = issuerOf(request);
+  const tls = tlsOf(request);
+  const { htpasswd, access, graceSeconds, gcSeconds, deleteUntagged } = request;
+  return {
+    address: parseAddress(request.address),
+    root: resolve(request.root),
+    version: context.version,
+    log,
+    web: request.web ?? true,
+    ...(s3 ? { s3 } : {}),
+    ...(htpasswd ? { passwordFile: htpasswd } : {}),
+    ...(access ? { accessFile: access } : {}),
+    ...(request.token ? { tokenService: request.tokenService ?? "thimble-registry" } : {}),
+    ...(issuer ? { issuer } : {}),
+    ...(tls ? { tls } : {}),
+    ...(request.proxy?.length ? { proxy: proxyOf(request, request.proxy, context, log) } : {}),
+    ...(request.metrics === undefined ? {} : { metrics: metricsOf(request.metrics) }),
+    gc: {
+      ...(gcSeconds === undefined ? {} : { intervalSeconds: gcSeconds }),
+      ...(graceSeconds === undefined ? {} : { graceSeconds }),
+      ...(deleteUntagged === undefined ? {} : { deleteUntagged }),
+    },
+  };
+}
+
+/** "HOST:PORT", ":PORT" (everywhere) or "[::1]:PORT". */
+function parseAddress(text: string): { host: string; port: number } {
+  const [, bracketed, plain, port] =
+    /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? [];
+  if (port !== undefined && Number(port) <= 65535) {
+    return { host: bracketed ?? (plain || "0.0.0.0"), port: Number(port) };
+  }
+  throw new Fault(
+    "invalid",
+    `"${text}" is no address: write HOST:PORT, as 127.0.0.1:5000 or [::1]:5000`,
+    {
+      about: text,
+    },
+  );
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\./.test(host);
+}
+
+function metricsOf(text: string) {
+  return text === "shared" ? text : parseAddress(text);
+}
+
+function tlsOf({
+  tlsCert,
+  tlsKey,
+  tlsOwn,
+  tlsNames = [],
+}: RegistryRequest): RegistryServiceOptions["tls"] {
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw new Fault("invalid", "--tls-cert and --tls-key belong together: give both");
+  }
+  if (tlsCert !== undefined && tlsKey !== undefined) {
+    if (tlsOwn || tlsNames.length > 0) {
+      throw new Fault("invalid", "give --tls-cert and --tls-key or --tls-own, not both");
+    }
+    return { certFile: tlsCert, keyFile: tlsKey };
+  }
+  if (!tlsOwn && tlsNames.length > 0) {
+    throw new Fault("invalid", "--tls-name is a name for the certificate that --tls-own makes");
+  }
+  return tlsOwn ? { ownNames: tlsNames } : undefined;
+}
+
+function issuerOf(request: RegistryRequest): ExternalIssuer | undefined {
+  const { tokenRealm: realm, tokenIssuer: issuer, tokenCerts: rootCertBundle } = request;
+  if (realm === undefined && issuer === undefined && rootCertBundle === undefined) return undefined;
+  const service = request.tokenService;
+  if (!realm || !issuer || !rootCertBundle || !service) {
+    throw new Fault(
+      "invalid",
+      "tokens of another issuer need all of --token-realm, --token-issuer, --token-certs and --token-service",
+    );
+  }
+  return { realm, issuer, rootCertBundle, service };
+}
+
+function proxyOf(
+  request: RegistryRequest,
+  upstreams: Texts,
+  { configRoot, env, credentials }: ServingContext,
+  log: Log,
+): NonNullable<RegistryServiceOptions["proxy"]> {
+  return {
+    upstreams,
+    tagSeconds: request.proxySeconds ?? 60,
+    ...(request.proxyBytes === undefined ? {} : { maxBytes: request.proxyBytes }),
+    client: ({ insecure }) =>
+      createRegistryClient({
+        hosts: openHostDirectory({ directories: hostDirectories(configRoot), insecure }),
+        environment: env,
+        log,
+        ...(request.proxyLogin ? { credentials } : {}),
+      }),
+  };
+}
+
+function bucketOf(
+  { s3, s3Endpoint, s3Region }: BucketRequest,
+  env: ServingContext["env"],
+): S3StoreOptions | undefined {
+  if (s3 === undefined) {
+    if (s3Endpoint === undefined && s3Region === undefined) return undefined;
+    throw new Fault("invalid", "--s3-endpoint and --s3-region are of the bucket that --s3 names");
+  }
+  const [bucket = "", ...prefix] = s3.replace(/^s3:\/\//, "").split("/");
+  const accessKeyId = env.AWS_ACCESS_KEY_ID;
+  const secretAccessKey = env.AWS_SECRET_ACCESS_KEY;
+  if (!accessKeyId || !secretAccessKey) {
+    throw new Fault(
+      "invalid",
+      "the keys of the bucket are missing: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    );
+  }
+  return {
+    bucket,
+    prefix: prefix.join("/"),
+    endpoint: s3Endpoint,
+    region: s3Region ?? env.AWS_REGION,
+    credentials: { accessKeyId, secretAccessKey, sessionToken: env.AWS_SESSION_TOKEN },
+  };
+}
+
+function greeting(request: RegistryRequest, service: RegistryService): string {
+  const { url, metricsUrl, authorityFile } = service;
+  const { host } = new URL(url);
+  const place = request.s3 === undefined ? resolve(request.root) : `bucket ${request.s3}`;
+  const lines = [`registry at ${url} (${place})`];
+  if (metricsUrl !== undefined) lines.push(`metrics at ${metricsUrl}`);
+  if (request.proxy?.length) lines.push(`cache of ${request.proxy.join(", ")}`);
+  if (authorityFile !== undefined) {
+    lines.push(
+      `its certificate is by an authority of its own, ${authorityFile}; to trust it, on each client:`,
+      `  Docker, thimble   cp ${authorityFile} ${join("/etc/docker/certs.d", host, "ca.crt")}`,
+      `  Podman, skopeo    cp ${authorityFile} ${join("/etc/containers/certs.d", host, "ca.crt")}`,
+    );
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** `registry gc`: collects a registry that nobody serves. */
+export async function registryCollect(
+  request: BucketRequest & {
+    readonly root: string;
+    readonly dryRun: boolean;
+    readonly deleteUntagged: boolean;
+    readonly graceSeconds: number;
+    readonly json: boolean;
+  },
+  { env, out }: Output & Pick<ServingContext, "env">,
+): Promise<number> {
+  const { dryRun, deleteUntagged, graceSeconds } = request;
+  const s3 = bucketOf(request, env);
+  const report = await collectRegistry({
+    root: resolve(request.root),
+    dryRun,
+    deleteUntagged,
+    graceSeconds,
+    ...(s3 ? { s3 } : {}),
+  });
+  if (request.json) await out.write(`${JSON.stringify(report, null, 2)}\n`);
+  else {
+    const { blobs, bytes, links, manifests, uploads, kept } = report;
+    const verb = dryRun ? "would remove" : "removed";
+    await out.write(
+      `${verb} ${blobs} blobs (${formatBytes(bytes)}), ${manifests} manifests, ${links} links, ${uploads} abandoned uploads; ${kept.blobs} blobs and ${kept.manifests} manifests stay\n`,
+    );
+  }
+  return 0;
+}
+
+function untilSignal(): Promise<string> {
+  return new Promise((done) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => done(signal));
+  });
+}
