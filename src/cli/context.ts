@@ -58,6 +58,13 @@ export interface DaemonOptions {
   /** Where certs.d and policy.json are; absent: /etc/thimble. */
   readonly configRoot?: string | undefined;
   readonly insecureRegistries?: readonly string[] | undefined;
+  /** Serve a registry beside the engine. */
+  readonly registry?: {
+    readonly address: string;
+    readonly htpasswd?: string | undefined;
+    readonly access?: string | undefined;
+    readonly tlsOwn?: boolean | undefined;
+  };
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 

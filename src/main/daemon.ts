@@ -30,6 +30,8 @@ export interface DaemonOptions {
   readonly configRoot?: string | undefined;
   /** Registries that may be spoken to in plain http, or whose certificate is not checked. */
   readonly insecureRegistries?: readonly string[] | undefined;
+  /** Also serves a registry, kept in the data root. */
+  readonly registry?: DaemonRegistry | undefined;
   readonly logLevel: LogLevel;
 }
 
@@ -63,6 +65,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     const pidFile = join(places.runRoot, "engine.pid");
     writeFileSync(pidFile, `${process.pid}\n`);
     scope.defer(() => rmSync(pidFile, { force: true }));
+    if (options.registry) await serveRegistry(options.registry, { places, log, scope });
     serves = true;
     log.info("serving", { socket, version, pid: process.pid });
     const signal = await untilSignal();
@@ -84,6 +87,34 @@ async function claimRoots({ dataRoot, runRoot }: Roots, socket: string, scope: S
   await useEmbeddedAddon(runRoot);
   scope.use(await lockRoot(data));
   scope.use(await lockRoot(run));
+}
+
+/** A registry beside the engine cleans up after itself: nobody else does. */
+const registryGcSeconds = 24 * 3600;
+
+interface DaemonRegistry {
+  /** "HOST:PORT". */
+  readonly address: string;
+  readonly htpasswd?: string | undefined;
+  readonly access?: string | undefined;
+  readonly tlsOwn?: boolean | undefined;
+}
+
+/** A registry beside the engine: its code is loaded for those who ask for one. */
+async function serveRegistry(
+  registry: DaemonRegistry,
+  { places, log, scope }: { readonly places: Roots; readonly log: Log; readonly scope: Scope },
+): Promise<void> {
+  const { openServedRegistry } = await import("#local");
+  const { dataRoot, configRoot } = places;
+  const service = await openServedRegistry(
+    { ...registry, root: join(dataRoot, "registry"), gcSeconds: registryGcSeconds },
+    { version, env: process.env, configRoot, credentials: async () => undefined },
+    log,
+  );
+  scope.defer(() => service.close());
+  const { url, authorityFile } = service;
+  log.info("serving a registry", { url, ...(authorityFile ? { authorityFile } : {}) });
 }
 
 /** Opens every module, lowest first, and the engine over them; the scope closes them in reverse. */

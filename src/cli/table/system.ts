@@ -35,11 +35,33 @@ export const daemonFlags = {
   "insecure-registry": list(
     "Registry (HOST[:PORT]) that may be spoken to in plain http or with any certificate",
   ),
+  registry: text("Also serve a registry, kept in the data root", { placeholder: "HOST:PORT" }),
+  "registry-access": text("Who may do what in it (see `registry serve --access`)", {
+    complete: "file",
+  }),
+  "registry-htpasswd": text("Users of it (see `registry htpasswd`)", { complete: "file" }),
+  "registry-tls-own": bool("Serve it with a certificate by an authority of its own"),
   "log-level": text("What to log: debug, info, warn or error", {
     short: "l",
     shownDefault: "info",
     complete: ["debug", "info", "warn", "error"],
   }),
+};
+
+export const dfFlags = {
+  format: text('Format output: "json", "table", "table TEMPLATE" or TEMPLATE'),
+  json,
+  verbose: bool("Show detailed information on space usage", { short: "v" }),
+};
+
+export const fsckFlags = {
+  "data-root": text("Check the images of this root, which no engine may have", {
+    shownDefault: "/var/lib/thimble",
+    complete: "file",
+  }),
+  deep: bool("Compare the files of unpacked layers with their blobs, too"),
+  json: bool("Print JSON"),
+  repair: bool("Remove what is spoilt or needless, unpack again what is lost"),
 };
 
 export const doctorFlags = {
@@ -59,6 +81,25 @@ export const eventsCommand = command({
   flags: eventsFlags,
   examples: [["events --filter type=container --since 1h", "what happened to containers"]],
   load: async () => (await import("../verb/events.ts")).events,
+});
+
+export const dfCommand = command({
+  summary: "Show disk usage",
+  usage: "[OPTIONS]",
+  flags: dfFlags,
+  examples: [["system df -v", "each image, what it shares and what is its own"]],
+  load: async () => (await import("../verb/df.ts")).df,
+});
+
+export const fsckCommand = command({
+  summary: "Check images on the disk: flipped bits, what is missing, what nothing needs",
+  usage: "[OPTIONS]",
+  flags: fsckFlags,
+  examples: [
+    ["system fsck", "look, and change nothing; the engine may run or not"],
+    ["system fsck --repair", "mend what can be mended, and say what must be pulled again"],
+  ],
+  load: async () => (await import("../verb/fsck.ts")).fsck,
 });
 
 export const infoCommand = command({

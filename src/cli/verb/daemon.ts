@@ -19,6 +19,16 @@ export const daemon: Verb<typeof daemonFlags> = (context, { flags }) => {
     host: flags.host ?? context.hostFlag,
     configRoot: flags["config-root"],
     insecureRegistries: flags["insecure-registry"],
+    ...(flags.registry === undefined
+      ? {}
+      : {
+          registry: {
+            address: flags.registry,
+            htpasswd: flags["registry-htpasswd"],
+            access: flags["registry-access"],
+            tlsOwn: flags["registry-tls-own"],
+          },
+        }),
     logLevel,
   });
 };
