@@ -38,6 +38,7 @@ async function commit({ engine, schemas }: ApiContext, exchange: Exchange): Prom
   const tag = query.text("tag");
   const message = query.text("comment");
   const author = query.text("author");
+  const created = query.epoch;
   const image = await engine.containers.commit(
     id,
     {
@@ -46,6 +47,7 @@ async function commit({ engine, schemas }: ApiContext, exchange: Exchange): Prom
       }),
       ...(message !== undefined && { message }),
       ...(author !== undefined && { author }),
+      ...(created !== undefined && { created }),
       // Without the parameter it is held, as in all versions that are spoken here.
       pause: !query.has("pause") || query.flag("pause"),
       changes: query

@@ -86,6 +86,7 @@ async function importTree({ engine }: ApiContext, exchange: Exchange): Promise<v
   const tag = query.text("tag");
   const message = query.text("message");
   const platform = query.text("platform");
+  const created = query.epoch;
   const changes = query
     .all("changes")
     .flatMap((each) => each.split("\n"))
@@ -99,6 +100,7 @@ async function importTree({ engine }: ApiContext, exchange: Exchange): Promise<v
         }),
         message: message ?? "Imported from -",
         ...(platform !== undefined && { platform }),
+        ...(created !== undefined && { created }),
         changes,
       },
       () => undefined,

@@ -35,6 +35,14 @@ export class Query {
     return Number(text);
   }
 
+  /** SOURCE_DATE_EPOCH as nanoseconds; ours: Docker has no such parameter. */
+  get epoch(): bigint | undefined {
+    const seconds = this.timestamp("epoch");
+    if (seconds !== undefined && seconds >= 253_402_300_800_000_000_000n)
+      throw malformed("epoch", this.text("epoch") ?? "", "a time before the year 10000");
+    return seconds;
+  }
+
   /** Seconds since the epoch, with up to nine digits of fraction, as nanoseconds. */
   timestamp(name: string): bigint | undefined {
     const text = this.text(name);

@@ -40,6 +40,7 @@ async function make({ engine, schemas }: ApiContext, exchange: Exchange): Promis
   const result = schemas.imageMakeSchema.safeParse({
     method: query.text("method"),
     reference: query.text("reference"),
+    epoch: query.text("epoch"),
     suite: query.text("suite"),
     variant: query.text("variant"),
     mirror: query.text("mirror"),
@@ -65,6 +66,7 @@ async function make({ engine, schemas }: ApiContext, exchange: Exchange): Promis
           reference: data.reference,
           files: exchange.body,
           ...(data.cmd && { cmd: data.cmd }),
+          ...(data.epoch !== undefined && { created: BigInt(data.epoch) * 1_000_000_000n }),
         }
       : {
           method: "debootstrap",
@@ -117,8 +119,9 @@ async function imageArchive({ engine }: ApiContext, exchange: Exchange): Promise
   const { query } = exchange;
   const path = query.text("path");
   if (path === undefined) throw new Fault("invalid", "no path is named: give path=/etc/os-release");
-  const { id } = await imageOf(engine, exchange.param("name"));
-  await using archive = await engine.images.archive(id, {
+  const ref = exchange.param("name");
+  await imageOf(engine, ref);
+  await using archive = await engine.images.archive(ref, {
     path,
     follow: query.flag("follow"),
     signal: exchange.signal,

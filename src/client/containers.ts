@@ -204,10 +204,12 @@ export class ContainersClient {
       readonly author?: string | undefined;
       readonly changes?: readonly string[];
       readonly pause?: boolean;
+      /** SOURCE_DATE_EPOCH: seconds since 1970; what is not thimble takes no notice of it. */
+      readonly epoch?: number | undefined;
       readonly signal?: AbortSignal;
     },
   ): Promise<string> {
-    const { reference, message, author, changes, pause = true, signal } = options;
+    const { reference, message, author, changes, pause = true, epoch, signal } = options;
     const target = reference === undefined ? undefined : splitTag(reference);
     const { Id } = await this.#transport.json<{ readonly Id: string }>({
       method: "POST",
@@ -220,6 +222,7 @@ export class ContainersClient {
         author,
         changes,
         pause: pause ? 1 : 0,
+        epoch,
       },
       json: {},
       signal,

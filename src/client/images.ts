@@ -16,6 +16,8 @@ export type MakeImage =
       readonly method: "scratch";
       readonly reference: string;
       readonly cmd?: readonly string[];
+      /** SOURCE_DATE_EPOCH: seconds since 1970. */
+      readonly epoch?: number | undefined;
       /** A tar of the files as they shall stand in the image. */
       readonly files: AsyncIterable<Uint8Array>;
     }
@@ -156,6 +158,8 @@ export class ImagesClient {
       readonly message?: string | undefined;
       readonly changes?: readonly string[];
       readonly platform?: string | undefined;
+      /** SOURCE_DATE_EPOCH: seconds since 1970; what is not thimble takes no notice of it. */
+      readonly epoch?: number | undefined;
     },
   ): AsyncGenerator<JsonMessage> {
     const target = options.reference === undefined ? undefined : splitTag(options.reference);
@@ -166,6 +170,7 @@ export class ImagesClient {
       message: options.message,
       changes: options.changes,
       platform: options.platform,
+      epoch: options.epoch,
     };
     return this.#progress("/images/create", query, archive);
   }

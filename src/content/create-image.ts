@@ -36,6 +36,8 @@ export interface ImportOptions {
   /** Instructions for the configuration, as `applyChanges` takes them. */
   readonly changes?: readonly string[];
   readonly platform?: Platform | undefined;
+  /** Nanoseconds since the epoch (SOURCE_DATE_EPOCH); absent: now. */
+  readonly created?: bigint | undefined;
   /** Bytes of the archive unpacked so far. */
   readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -68,6 +70,7 @@ export async function importTree(
     history: [{ comment }],
     reference: options.reference,
     platform: options.platform,
+    created: options.created,
   });
 }
 

@@ -48,6 +48,7 @@ export async function commitContainer(
     base,
     config,
     exclude: mountPoints,
+    created: request.created,
     ...(reference && { reference }),
     ...(request.author && { author: request.author }),
     history: {

@@ -339,6 +339,8 @@ export interface CommitRequest {
   readonly changes: readonly string[];
   /** What counts before the container's own configuration. */
   readonly config: ImageDefaults;
+  /** Nanoseconds since the epoch: the image's time and the latest of the new layer's files (SOURCE_DATE_EPOCH); absent: now. */
+  readonly created?: bigint;
 }
 
 export interface ExecRequest {
@@ -457,6 +459,8 @@ export interface Images {
       readonly message?: string;
       readonly changes: readonly string[];
       readonly platform?: string;
+      /** Nanoseconds since the epoch (SOURCE_DATE_EPOCH); absent: now. */
+      readonly created?: bigint;
     },
     report: (progress: Progress) => void,
   ): Promise<Digest>;
@@ -497,6 +501,8 @@ export type MakeImageRequest =
       readonly reference: string /** A tar of the files as they shall stand in the image. */;
       readonly files: AsyncIterable<Uint8Array>;
       readonly cmd?: readonly string[];
+      /** Nanoseconds since the epoch: the image's time and the latest of its files (SOURCE_DATE_EPOCH); absent: now. */
+      readonly created?: bigint;
     }
   | {
       readonly method: "debootstrap";

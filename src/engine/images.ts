@@ -136,6 +136,7 @@ async function importImage(
     }),
     ...(options.message !== undefined && { message: options.message }),
     ...(options.platform !== undefined && { platform: parsePlatform(options.platform) }),
+    created: options.created,
     onProgress: (current) => report({ status: "Importing", current }),
   });
   publishImage(parts, "import", id, id);

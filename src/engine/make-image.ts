@@ -32,6 +32,8 @@ export async function makeImage(
   const tree = await makeTree(parts, options, workDir);
   report({ id: "image", status: "Storing the image" });
   const { cmd, entrypoint, env } = tree.config;
+  const own = request.method === "scratch" ? request.created : undefined;
+  const made = tree.created && BigInt(tree.created.getTime()) * 1_000_000n;
   return await parts.content.createImageFromTree({
     directory: tree.directory,
     reference,
@@ -41,7 +43,7 @@ export async function makeImage(
       ...(entrypoint && { Entrypoint: entrypoint }),
     },
     history: { created_by: describe(request) },
-    ...(tree.created && { created: BigInt(tree.created.getTime()) * 1_000_000n }),
+    created: own ?? made,
     onProgress: (current) => report({ id: "image", status: "Storing the image", current }),
     signal,
   });

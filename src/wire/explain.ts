@@ -1,9 +1,9 @@
 import { z } from "zod";
+import { epochSchema } from "./image-make.ts";
 import { wireLimits } from "./limits.ts";
 
 const count = (initial: number, max: number) =>
   z.coerce.number().int().min(1).max(max).default(initial);
-const epoch = z.coerce.number().int().min(0).max(253_402_300_799).optional();
 
 /** The query of GET /thimble/v1/images/{name}/explain; with `path` the answer is about that path alone. */
 export const explainQuerySchema = z.object({
@@ -23,5 +23,5 @@ export const imageDiffQuerySchema = z.object({
 export const squashQuerySchema = z.object({
   from: z.string().min(1).optional(),
   reference: z.string().min(1).optional(),
-  epoch,
+  epoch: epochSchema,
 });

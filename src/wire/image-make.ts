@@ -1,6 +1,9 @@
 import { z } from "zod";
 import { wireLimits } from "./limits.ts";
 
+/** SOURCE_DATE_EPOCH: seconds since 1970, up to the year 9999. */
+export const epochSchema = z.coerce.number().int().min(0).max(253_402_300_799).optional();
+
 const names = z.array(z.string().min(1)).max(wireLimits.list);
 
 /**
@@ -12,6 +15,7 @@ export const imageMakeSchema = z.discriminatedUnion("method", [
     method: z.literal("scratch"),
     reference: z.string().min(1),
     cmd: names.optional(),
+    epoch: epochSchema,
   }),
   z.object({
     method: z.literal("debootstrap"),

@@ -2,6 +2,7 @@ import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { reasonOf } from "../local-file.ts";
 import { showProgress } from "../progress.ts";
+import { sourceDateEpoch } from "../source-date.ts";
 import type { outputFlags } from "../table/containers.ts";
 import type { importFlags, loadFlags, saveFlags } from "../table/images.ts";
 
@@ -38,6 +39,7 @@ export const importImage: Verb<typeof importFlags> = async (context, { flags, ar
     message: flags.message,
     changes: flags.change,
     platform: flags.platform,
+    epoch: sourceDateEpoch(context.env),
   });
   await showProgress(context, messages);
   return 0;

@@ -1,6 +1,6 @@
 import type { Verb } from "../command.ts";
-import { Exit } from "../failure.ts";
 import type { diffFlags } from "../table/explain.ts";
+import { diffContainer } from "./diff-container.ts";
 import { describeComparison } from "./diff-images.ts";
 import { rendered } from "./explain.ts";
 
@@ -9,7 +9,8 @@ export const diff: Verb<typeof diffFlags> = async (context, { flags, args }) => 
   const [from = "", to] = args;
   const format = flags.json ? "json" : flags.format;
   if (to === undefined) {
-    throw new Exit(1, `give two images; what the container ${from} has changed is not told yet`);
+    await diffContainer(context, from, format);
+    return 0;
   }
   const found = await context.client.analysis.compare(from, to, { limit: flags.top });
   const text = format ? rendered(format, found) : describeComparison(found, context.style);

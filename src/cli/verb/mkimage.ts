@@ -6,6 +6,7 @@ import { commaList, type Flags, list, text, type Values } from "../flag.ts";
 import { commandHelp } from "../help.ts";
 import { FlagError, parseFlags } from "../parse-flags.ts";
 import { showProgress } from "../progress.ts";
+import { sourceDateEpoch } from "../source-date.ts";
 import { mkimageFlags } from "../table/images.ts";
 import { tarFiles } from "../tar-files.ts";
 
@@ -119,7 +120,10 @@ async function make<F extends typeof mkimageFlags & Flags>(
   process.once("SIGINT", stop);
   process.once("SIGTERM", stop);
   try {
-    const messages = context.client.images.make(request, abort.signal);
+    const messages = context.client.images.make(
+      request.method === "scratch" ? { ...request, epoch: sourceDateEpoch(context.env) } : request,
+      abort.signal,
+    );
     const id = await showProgress(context, messages, json ? "json" : quiet ? "quiet" : "auto");
     if (!json && id) await context.out.write(quiet ? `${id}\n` : `Made ${tag} (${id})\n`);
     return 0;
