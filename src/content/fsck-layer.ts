@@ -10,7 +10,7 @@ import type { LayerPlace } from "./layer-store.ts";
 export async function sameFiles(
   { blobs, snapshots, layers }: ContentStores,
   place: LayerPlace,
-  signal = new AbortController().signal,
+  signal?: AbortSignal,
 ): Promise<boolean> {
   await using draft = await layers.draft(place, signal);
   await using workspace = await blobs.workspace();
@@ -20,7 +20,7 @@ export async function sameFiles(
       ...({ directory, mode: "upper", includeRoot: true, latest: 0n } as const),
       blob: { path, compression: "none" } as const,
     };
-    return (await packBlob(request, { signal })).diffId;
+    return (await packBlob(request, signal ? { signal } : {})).diffId;
   };
   const should = await describe(draft.directory, "blob");
   return should === (await describe(snapshots.directory(place.chain), "files"));

@@ -257,7 +257,7 @@ class Check {
       await using lease = collector.lease();
       lease.holdLayer(chain);
       lease.holdBlob(place.layer.digest);
-      await layers.restore(place, this.#options.signal ?? new AbortController().signal);
+      await layers.restore(place, this.#options.signal);
       return "";
     } catch (error) {
       if (this.#options.signal?.aborted) throw error;

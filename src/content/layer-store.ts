@@ -105,7 +105,7 @@ export class LayerStore {
   }
 
   /** The layer unpacked from its blob once more, with the attributes that it has in its place. */
-  async draft(step: LayerPlace, signal: AbortSignal): Promise<Draft> {
+  async draft(step: LayerPlace, signal = new AbortController().signal): Promise<Draft> {
     const draft = await this.#receive(step, { source: undefined, report: () => undefined, signal });
     try {
       await this.#settle(step, draft);
@@ -117,7 +117,7 @@ export class LayerStore {
   }
 
   /** Gives a layer whose files were lost or damaged those of its blob, in its old place. */
-  async restore(step: LayerPlace, signal: AbortSignal): Promise<void> {
+  async restore(step: LayerPlace, signal?: AbortSignal): Promise<void> {
     await using draft = await this.draft(step, signal);
     await this.#locks.run(step.chain, async () => {
       if (this.#snapshots.stat(step.chain)) await this.#snapshots.replace(step.chain, draft.key);

@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
 import { faultOf } from "#base";
-import type { Digest } from "#image";
+import type { ChainId, Digest } from "#image";
 import type { ContentStores } from "./content.ts";
+import { stepsOf } from "./layer-store.ts";
 
 /**
  * Makes good what a crash left, before anything else runs: half unpacked layers go, and
@@ -12,21 +14,41 @@ export async function settleContent(stores: ContentStores): Promise<void> {
   for (const key of await drafts.abandoned()) await snapshots.remove(key);
   await collector.collectAll();
   images.describeAll();
-  for (const id of withLostLayers(stores)) await unpackAgain(stores, id);
+  const lost = lostLayers(stores);
+  for (const [id, chains] of lost) await unpackAgain(stores, id, chains);
 }
 
-function withLostLayers({ table, snapshots }: ContentStores): ReadonlySet<Digest> {
+/** By image: layers that are not there, or without their files, since others are built upon them. */
+function lostLayers({ table, snapshots }: ContentStores): ReadonlyMap<Digest, Set<ChainId>> {
   const here = new Set(snapshots.list().map(({ name }) => name));
-  const lost = table.layerNeeds().filter(({ chain }) => !here.has(chain));
-  return new Set(lost.map(({ image }) => image));
+  for (const problem of snapshots.problems()) {
+    if (problem.kind === "lost") here.delete(problem.snapshot.name);
+  }
+  const lost = new Map<Digest, Set<ChainId>>();
+  for (const { image, chain } of table.layerNeeds()) {
+    if (!here.has(chain)) lost.set(image, (lost.get(image) ?? new Set()).add(chain));
+  }
+  return lost;
 }
 
-async function unpackAgain(stores: ContentStores, id: Digest): Promise<void> {
-  const { images, collector, layers, log } = stores;
+async function unpackAgain(
+  stores: ContentStores,
+  id: Digest,
+  chains: ReadonlySet<ChainId>,
+): Promise<void> {
+  const { images, collector, layers, snapshots, log } = stores;
   try {
     const { manifest, config } = images.get(id);
     await using lease = collector.lease();
-    await layers.ensure({ manifest, config, lease });
+    for (const place of stepsOf(manifest, config)) {
+      lease.holdBlob(place.layer.digest);
+      lease.holdLayer(place.chain);
+      // Of images that share it the first has brought it back.
+      const isBack = existsSync(
+        snapshots.stat(place.chain) ? snapshots.directory(place.chain) : "",
+      );
+      if (chains.has(place.chain) && !isBack) await layers.restore(place);
+    }
   } catch (error) {
     log.error("an image's layers are lost; pull or load it again", {
       image: id,

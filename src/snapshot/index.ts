@@ -8,6 +8,7 @@
  * prepare -> commit or remove. contract.ts is the suite that every one must pass.
  */
 
+export { snapshotCrashPoints } from "./crash-point.ts";
 export {
   OverlaySnapshotter,
   type OverlaySnapshotterOptions,

@@ -13,6 +13,7 @@ import {
   syncfsAsync,
 } from "#kernel";
 import type { State } from "#state";
+import { crashPoint } from "./crash-point.ts";
 import { diskUsage } from "./disk-usage.ts";
 import { type SnapshotRow, SnapshotTable } from "./snapshot-table.ts";
 import type {
@@ -74,8 +75,9 @@ export class OverlaySnapshotter implements Snapshotter {
     mkdirSync(join(root, "empty"), { recursive: true, mode: 0o755 });
     this.#table = new SnapshotTable(state);
     this.#trash = new Trash(join(root, "trash"), log);
+    const taken = [...this.#numbers(), ...this.#table.all().map(({ id }) => id)];
+    this.#next = taken.reduce((most, id) => Math.max(most, id), 0) + 1;
     if (!untouched) this.#settle();
-    this.#next = Math.max(0, ...this.#numbers()) + 1;
   }
 
   async prepare(
@@ -119,6 +121,7 @@ export class OverlaySnapshotter implements Snapshotter {
     const { id, parent: before } = this.#active(key);
     const stands = parent === undefined ? before : this.#parentId(parent);
     this.#table.commit({ id, name, parent: stands, size });
+    crashPoint("snapshot:work-kept");
     rmSync(join(this.#path(id), "work"), { recursive: true, force: true });
     this.#sync(id);
   }
@@ -132,7 +135,9 @@ export class OverlaySnapshotter implements Snapshotter {
     // Until it has reached the disk again, a power cut drops it, to be unpacked once more.
     this.#table.markSynced(row.id, 0);
     if (existsSync(this.#path(row.id))) this.#trash.take(this.#path(row.id));
+    crashPoint("snapshot:old-files-gone");
     renameSync(this.#path(from.id), this.#path(row.id));
+    crashPoint("snapshot:files-replaced");
     this.#table.delete(from);
     rmSync(join(this.#path(row.id), "work"), { recursive: true, force: true });
     this.#rootAttributes.delete(row.id);
@@ -170,6 +175,7 @@ export class OverlaySnapshotter implements Snapshotter {
     const row = this.#table.get(name);
     this.#table.delete(row);
     this.#rootAttributes.delete(row.id);
+    crashPoint("snapshot:row-deleted");
     // Between the two a crash leaves a directory without a row, which the next start finds.
     if (existsSync(this.#path(row.id))) this.#trash.take(this.#path(row.id));
   }
@@ -283,6 +289,7 @@ export class OverlaySnapshotter implements Snapshotter {
       mkdirSync(this.#fs(id), { mode: 0o755 });
       if (parentId !== null) this.#copyRoot(parentId, id);
       if (kind === "active") mkdirSync(join(this.#path(id), "work"), { mode: 0o700 });
+      crashPoint("snapshot:directory-made");
       this.#table.insert({
         ...{ id, name, kind, parent: parentId, size: 0, synced: 1 },
         volatile: volatile ? 1 : 0,

@@ -11,6 +11,7 @@ import {
   mediaTypes,
   sha256,
 } from "#image";
+import { tarOf } from "./tree.ts";
 
 /** An image as a registry has it: documents and blobs. */
 export interface MadeImage {
@@ -119,5 +120,19 @@ export function sourceOf(images: readonly MadeImage[], hooks: SourceHooks = {}):
         open -= weight;
       }
     },
+  };
+}
+
+/** Two images over one base: one that a process dies over, one that must stay. */
+export function victimImages(): { readonly kept: MadeImage; readonly victim: MadeImage } {
+  const layer = (name: string) =>
+    tarOf([
+      { name: "etc/", type: "directory", mode: 0o755 },
+      { name: `etc/${name}`, content: name.repeat(1000) },
+    ]);
+  const base = layer("base");
+  return {
+    kept: makeImage({ layers: [base, layer("kept")] }),
+    victim: makeImage({ layers: [base, layer("victim"), layer("top")] }),
   };
 }

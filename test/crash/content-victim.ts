@@ -1,0 +1,65 @@
+/**
+ * A process that is to die: opens the content of a data root, then does one thing with
+ * THIMBLE_CRASH_AT naming the step at which it kills itself.
+ * Usage: content-victim.ts DATA_ROOT (pull | load | commit | repair | untag | delete) STEP
+ */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { collect } from "#base";
+import { openContent } from "#content";
+import { parseReference } from "#image";
+import { openOverlaySnapshotter } from "#snapshot";
+import { openState } from "#state";
+import { sourceOf, victimImages } from "../support/content-images.ts";
+import { streamOf } from "../support/tree.ts";
+
+const [root = "", scenario = "", step = ""] = process.argv.slice(2);
+const state = openState(join(root, "state.db"));
+const snapshots = await openOverlaySnapshotter({ root: join(root, "snapshots"), state });
+const content = await openContent({ root: join(root, "content"), state, snapshots });
+const { victim } = victimImages();
+const references = [parseReference("victim:1")];
+const pull = (name = "victim:1") =>
+  content.pull({
+    manifestBytes: victim.manifestBytes,
+    references: [parseReference(name)],
+    source: sourceOf([victim]),
+  });
+const remove = (ref: string) => content.images.remove(ref, { force: true, usersOf: () => [] });
+
+async function prepare(): Promise<() => Promise<unknown>> {
+  switch (scenario) {
+    case "pull":
+      return pull;
+    case "load": {
+      await pull();
+      const archive = await collect(content.saveArchive(["victim:1"]), 1 << 24, "archive");
+      await remove("victim:1");
+      return () => content.loadArchive(streamOf(archive));
+    }
+    case "commit": {
+      const base = content.resolve("kept:1");
+      const upper = join(root, "upper");
+      return () =>
+        content.createImageFromUpper({ upper, base, config: {}, reference: references[0] });
+    }
+    case "repair": {
+      const [lowest] = content.resolve("kept:1").layers;
+      rmSync(snapshots.directory(lowest?.chainId ?? ""), { recursive: true });
+      return () => content.fsck({ repair: true });
+    }
+    case "untag":
+      await pull();
+      await pull("victim:2");
+      return () => remove("victim:1");
+    default:
+      await pull();
+      return () => remove("victim:1");
+  }
+}
+
+const work = await prepare();
+process.env.THIMBLE_CRASH_AT = step;
+await work();
+// Only reached when the step was never met.
+process.exit(99);
