@@ -316,7 +316,7 @@ export class FakeRegistry implements AsyncDisposable {
   }
 }
 
-export function error(status: number, code: string, message: string): FakeAnswer {
+function error(status: number, code: string, message: string): FakeAnswer {
   return {
     status,
     headers: { "Content-Type": "application/json" },
@@ -324,6 +324,6 @@ export function error(status: number, code: string, message: string): FakeAnswer
   };
 }
 
-export function digestOf(bytes: Uint8Array): string {
+function digestOf(bytes: Uint8Array): string {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }

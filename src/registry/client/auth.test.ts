@@ -1,36 +1,9 @@
 import { expect, test } from "bun:test";
-import { isFault } from "#base";
 import { mediaTypes, parseReference, sha256 } from "#image";
+import { emptyManifest, faultOf, quickClient } from "../../../test/support/registry-client.ts";
 import { FakeRegistry, type Hook } from "../../../test/support/registry-fake.ts";
 import { parseChallenges } from "./challenge.ts";
-import { openHostDirectory } from "./hosts.ts";
-import { createRegistryClient } from "./open-client.ts";
-import type { Credentials, RegistryClientOptions } from "./registry-client.ts";
-
-const manifest = {
-  schemaVersion: 2,
-  mediaType: mediaTypes.manifest,
-  config: { mediaType: mediaTypes.config, digest: sha256("{}"), size: 2 },
-  layers: [],
-};
-
-function clientOf(options: Partial<RegistryClientOptions> = {}) {
-  return createRegistryClient({
-    hosts: openHostDirectory({ directories: [] }),
-    retries: { attempts: 2, base: 1, max: 1, longest: 10 },
-    ...options,
-  });
-}
-
-async function faultOf(work: Promise<unknown>) {
-  try {
-    await work;
-  } catch (error) {
-    if (isFault(error)) return error;
-    throw error;
-  }
-  throw new Error("it did not fail");
-}
+import type { Credentials } from "./registry-client.ts";
 
 const basic = (user: string, password: string) =>
   `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
@@ -75,9 +48,9 @@ function tokenGuard(options: { lifetime?: number; onlyPost?: boolean } = {}) {
 test("a token is got once for a scope and shared; another scope has its own", async () => {
   const guard = tokenGuard();
   await using registry = await FakeRegistry.start({ hook: guard.hook });
-  registry.addManifest("app", "v1", manifest);
+  registry.addManifest("app", "v1", emptyManifest);
   let asked = 0;
-  const client = clientOf({
+  const client = quickClient({
     credentials: async () => {
       asked++;
       return { username: "u", password: "p" };
@@ -87,7 +60,7 @@ test("a token is got once for a scope and shared; another scope has its own", as
   await Promise.all([app.resolve("v1"), app.resolve("v1"), app.manifest("v1")]);
   await app.resolve("v1");
   expect(guard.grants).toEqual(["GET basic repository:app:pull"]);
-  await app.putManifest("v2", Buffer.from(JSON.stringify(manifest)), mediaTypes.manifest);
+  await app.putManifest("v2", Buffer.from(JSON.stringify(emptyManifest)), mediaTypes.manifest);
   expect(guard.grants.at(-1)).toBe("GET basic repository:app:pull,push");
   expect(guard.grants.length).toBe(2);
   expect(asked).toBe(1);
@@ -96,8 +69,8 @@ test("a token is got once for a scope and shared; another scope has its own", as
 test("an expired or withdrawn token is replaced", async () => {
   const guard = tokenGuard();
   await using registry = await FakeRegistry.start({ hook: guard.hook });
-  registry.addManifest("app", "v1", manifest);
-  const client = clientOf({ credentials: async () => ({ username: "u", password: "p" }) });
+  registry.addManifest("app", "v1", emptyManifest);
+  const client = quickClient({ credentials: async () => ({ username: "u", password: "p" }) });
   const app = client.repository(parseReference(`${registry.host}/app`));
   await app.resolve("v1");
   guard.issued.set("token-0", "");
@@ -116,8 +89,8 @@ test.each<[string, Credentials, boolean, string]>([
 ])("%s buys a token by POST", async (_, credentials, onlyPost, grant) => {
   const guard = tokenGuard({ onlyPost });
   await using registry = await FakeRegistry.start({ hook: guard.hook });
-  registry.addManifest("app", "v1", manifest);
-  const client = clientOf({ credentials: async () => credentials });
+  registry.addManifest("app", "v1", emptyManifest);
+  const client = quickClient({ credentials: async () => credentials });
   await client.repository(parseReference(`${registry.host}/app`)).resolve("v1");
   expect(guard.grants.at(-1)).toBe(`${grant} repository:app:pull`);
 });
@@ -126,15 +99,15 @@ test("a registry token is sent as it is", async () => {
   const guard = tokenGuard();
   guard.issued.set("mine", "repository:app:pull");
   await using registry = await FakeRegistry.start({ hook: guard.hook });
-  registry.addManifest("app", "v1", manifest);
-  const client = clientOf({ credentials: async () => ({ registryToken: "mine" }) });
+  registry.addManifest("app", "v1", emptyManifest);
+  const client = quickClient({ credentials: async () => ({ registryToken: "mine" }) });
   await client.repository(parseReference(`${registry.host}/app`)).resolve("v1");
   expect(guard.grants).toEqual([]);
 });
 
 test("login: the identity token for right credentials, a fault for wrong ones", async () => {
   await using registry = await FakeRegistry.start({ hook: tokenGuard().hook });
-  const client = clientOf();
+  const client = quickClient();
   const right = await client.login(registry.host, { username: "u", password: "p" });
   expect(right.identityToken).toBe("identity");
   const wrong = client.login(registry.host, { username: "u", password: "x" });
@@ -148,15 +121,15 @@ test("basic authentication, and what it is without or with wrong credentials", a
         ? undefined
         : { status: 401, headers: { "WWW-Authenticate": 'Basic realm="x"' } },
   });
-  registry.addManifest("app", "v1", manifest);
+  registry.addManifest("app", "v1", emptyManifest);
   const name = parseReference(`${registry.host}/app`);
-  const known = clientOf({ credentials: async () => ({ username: "ü", password: "p:w" }) });
+  const known = quickClient({ credentials: async () => ({ username: "ü", password: "p:w" }) });
   expect((await known.repository(name).resolve("v1")).size).toBeGreaterThan(0);
   expect(await known.login(registry.host, { username: "ü", password: "p:w" })).toEqual({});
-  const anonymous = await faultOf(clientOf().repository(name).resolve("v1"));
+  const anonymous = await faultOf(quickClient().repository(name).resolve("v1"));
   expect(anonymous.code).toBe("unauthenticated");
   const before = registry.requests.length;
-  const wrong = clientOf().login(registry.host, { username: "ü", password: "x" });
+  const wrong = quickClient().login(registry.host, { username: "ü", password: "x" });
   expect((await faultOf(wrong)).code).toBe("unauthenticated");
   expect(registry.requests.length - before).toBeLessThanOrEqual(4);
 });
@@ -170,7 +143,7 @@ test.each([
   await using registry = await FakeRegistry.start({
     hook: () => ({ status: 401, headers: { "WWW-Authenticate": challenge } }),
   });
-  const client = clientOf({
+  const client = quickClient({
     credentials: async () => ({ username: "u", password: "p" }),
     resolve: async () => {
       throw new Error("no name is looked up in a test");
@@ -195,7 +168,7 @@ test("credentials stay with the host that they are for when it redirects", async
         ? { status: 307, headers: { Location: `http://${storage.host}/data?signed=1` } }
         : { status: 401, headers: { "WWW-Authenticate": "Basic" } },
   });
-  const client = clientOf({ credentials: async () => ({ username: "u", password: "p" }) });
+  const client = quickClient({ credentials: async () => ({ username: "u", password: "p" }) });
   const repository = client.repository(parseReference(`${registry.host}/app`));
   const chunks = await Array.fromAsync(repository.blob({ digest: sha256("hello"), size: 5 }));
   expect(Buffer.concat(chunks).toString()).toBe("hello");

@@ -3,15 +3,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { isFault } from "#base";
 import { mediaTypes, parseReference, sha256 } from "#image";
 import { authority, issue } from "../../../test/support/registry-certificates.ts";
+import { emptyManifest, faultOf, quickClient } from "../../../test/support/registry-client.ts";
 import { FakeRegistry } from "../../../test/support/registry-fake.ts";
 import { addressKind } from "./address.ts";
-import { openHostDirectory } from "./hosts.ts";
-import { createRegistryClient } from "./open-client.ts";
 import { proxyFor } from "./proxy.ts";
-import type { RegistryClientOptions } from "./registry-client.ts";
 
 const root = mkdtempSync(join(tmpdir(), "thimble-hosts-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -27,51 +24,22 @@ function certsDirectory(files: Readonly<Record<string, string>>): string {
   return directory;
 }
 
-const manifest = {
-  schemaVersion: 2,
-  mediaType: mediaTypes.manifest,
-  config: { mediaType: mediaTypes.config, digest: sha256("{}"), size: 2 },
-  layers: [],
-};
-
-function clientOf(
-  directory: string | undefined,
-  options: Partial<RegistryClientOptions> & { insecure?: string[] } = {},
-) {
-  return createRegistryClient({
-    hosts: openHostDirectory({
-      directories: directory === undefined ? [] : [directory],
-      insecure: options.insecure,
-    }),
-    retries: { attempts: 2, base: 1, max: 1, longest: 10 },
-    ...options,
-  });
-}
-
-async function faultOf(work: Promise<unknown>) {
-  try {
-    await work;
-  } catch (error) {
-    if (isFault(error)) return error;
-    throw error;
-  }
-  throw new Error("it did not fail");
-}
-
 test("a certificate counts by the host's authority, and not without", async () => {
   const ca = await authority();
   const server = await issue(ca, "127.0.0.1");
   await using registry = await FakeRegistry.start({ tls: server });
-  registry.addManifest("app", "v1", manifest);
+  registry.addManifest("app", "v1", emptyManifest);
   const name = parseReference(`${registry.host}/app`);
   const right = certsDirectory({ [`${registry.host}/ca.crt`]: ca.cert });
-  expect((await clientOf(right).repository(name).resolve("v1")).size).toBeGreaterThan(0);
+  expect(
+    (await quickClient({ directory: right }).repository(name).resolve("v1")).size,
+  ).toBeGreaterThan(0);
   const wrong = certsDirectory({ [`${registry.host}/ca.crt`]: (await authority()).cert });
-  const fault = await faultOf(clientOf(wrong).repository(name).resolve("v1"));
+  const fault = await faultOf(quickClient({ directory: wrong }).repository(name).resolve("v1"));
   expect(fault.code).toBe("denied");
   expect(fault.message).toContain("certificate");
   // Without any configuration this machine needs none.
-  expect((await clientOf(undefined).repository(name).resolve("v1")).size).toBeGreaterThan(0);
+  expect((await quickClient().repository(name).resolve("v1")).size).toBeGreaterThan(0);
 });
 
 test("a client certificate is shown, from Docker's files and from hosts.toml", async () => {
@@ -80,14 +48,16 @@ test("a client certificate is shown, from Docker's files and from hosts.toml", a
   const client = await issue(ca, "client");
   const tls = { ...server, ca: ca.cert, requestCert: true, rejectUnauthorized: true };
   await using registry = await FakeRegistry.start({ tls });
-  registry.addManifest("app", "v1", manifest);
+  registry.addManifest("app", "v1", emptyManifest);
   const { host } = registry;
   const name = parseReference(`${host}/app`);
   const files = { "ca.crt": ca.cert, "me.cert": client.cert, "me.key": client.key };
   const docker = certsDirectory(
     Object.fromEntries(Object.entries(files).map(([file, text]) => [`${host}/${file}`, text])),
   );
-  expect((await clientOf(docker).repository(name).resolve("v1")).size).toBeGreaterThan(0);
+  expect(
+    (await quickClient({ directory: docker }).repository(name).resolve("v1")).size,
+  ).toBeGreaterThan(0);
   const toml = certsDirectory({
     "_default/hosts.toml": `[host."https://${host}"]\nca = "ca.pem"\nclient = [["me.pem", "me.key"]]\n`,
     "_default/ca.pem": ca.cert,
@@ -95,9 +65,11 @@ test("a client certificate is shown, from Docker's files and from hosts.toml", a
     "_default/me.key": client.key,
   });
   const mirrored = parseReference("registry.example/app");
-  expect((await clientOf(toml).repository(mirrored).resolve("v1")).size).toBeGreaterThan(0);
+  expect(
+    (await quickClient({ directory: toml }).repository(mirrored).resolve("v1")).size,
+  ).toBeGreaterThan(0);
   const none = certsDirectory({ [`${host}/ca.crt`]: ca.cert });
-  const fault = await faultOf(clientOf(none).repository(name).resolve("v1"));
+  const fault = await faultOf(quickClient({ directory: none }).repository(name).resolve("v1"));
   expect(fault.code).toBe("denied");
   expect(fault.message).toContain("NAME.key");
 });
@@ -105,7 +77,7 @@ test("a client certificate is shown, from Docker's files and from hosts.toml", a
 test("mirrors in their order, then the host itself; rewritten, with headers and ns", async () => {
   await using first = await FakeRegistry.start();
   await using second = await FakeRegistry.start();
-  const digest = second.addManifest("cache/library/app", "v1", manifest);
+  const digest = second.addManifest("cache/library/app", "v1", emptyManifest);
   const blob = second.addBlob("cache/library/app", Buffer.from("hello"));
   const directory = certsDirectory({
     "docker.io/hosts.toml": [
@@ -125,7 +97,7 @@ test("mirrors in their order, then the host itself; rewritten, with headers and 
     headers = request.headers.get("x-mirror");
     return undefined;
   };
-  const repository = clientOf(directory).repository(parseReference("app"));
+  const repository = quickClient({ directory }).repository(parseReference("app"));
   expect((await repository.resolve("v1")).digest as string).toBe(digest);
   expect(first.requests).toEqual(["HEAD /v2/library/app/manifests/v1?ns=docker.io"]);
   expect(second.requests).toEqual(["HEAD /v2/cache/library/app/manifests/v1?ns=docker.io"]);
@@ -136,6 +108,20 @@ test("mirrors in their order, then the host itself; rewritten, with headers and 
   expect(Buffer.concat(chunks).toString()).toBe("hello");
   const put = repository.putManifest("v2", Buffer.from("{}"), mediaTypes.manifest);
   expect((await faultOf(put)).message).toContain("127.0.0.1:1");
+});
+
+test("a directory may spell the port as containerd does, and comes before _default", async () => {
+  await using registry = await FakeRegistry.start();
+  registry.addManifest("app", "v1", emptyManifest);
+  const directory = certsDirectory({
+    "registry.example_5000_/hosts.toml": `server = "http://${registry.host}"`,
+    "_default/hosts.toml": 'server = "http://127.0.0.1:1"',
+  });
+  const client = quickClient({ directory });
+  const own = client.repository(parseReference("registry.example:5000/app"));
+  expect((await own.resolve("v1")).size).toBeGreaterThan(0);
+  const other = client.repository(parseReference("other.example/app"));
+  expect((await faultOf(other.resolve("v1"))).message).toContain("127.0.0.1:1");
 });
 
 test("a blob begun at a mirror that fails goes on at the next place", async () => {
@@ -151,7 +137,7 @@ test("a blob begun at a mirror that fails goes on at the next place", async () =
   const directory = certsDirectory({
     "registry.example/hosts.toml": `server = "http://${origin.host}"\n[host."http://${mirror.host}"]\n`,
   });
-  const repository = clientOf(directory).repository(parseReference("registry.example/app"));
+  const repository = quickClient({ directory }).repository(parseReference("registry.example/app"));
   const chunks = await Array.fromAsync(repository.blob({ digest: sha256(bytes), size }));
   expect(Buffer.concat(chunks)).toEqual(bytes);
   expect(digest).toBe(sha256(bytes));
@@ -167,7 +153,9 @@ test.each([
   ["no TOML", "server = ", "TOML"],
 ])("hosts.toml with %s is refused by name", async (_, text, expected) => {
   const directory = certsDirectory({ "registry.example/hosts.toml": text });
-  const work = clientOf(directory).repository(parseReference("registry.example/app")).resolve("a");
+  const work = quickClient({ directory })
+    .repository(parseReference("registry.example/app"))
+    .resolve("a");
   const fault = await faultOf(work);
   expect(fault.code).toBe("invalid");
   expect(fault.message).toContain("registry.example/hosts.toml");
@@ -176,14 +164,14 @@ test.each([
 
 test("plain http elsewhere only where it is allowed", async () => {
   await using registry = await FakeRegistry.start();
-  registry.addManifest("app", "v1", manifest);
+  registry.addManifest("app", "v1", emptyManifest);
   const resolve = async () => [{ address: "127.0.0.1", family: 4 }];
   const name = parseReference(`registry.example:${registry.port}/app`);
-  const strict = clientOf(undefined, { resolve });
+  const strict = quickClient({ resolve });
   expect((await faultOf(strict.repository(name).resolve("v1"))).code).toBe("unavailable");
   expect(registry.requests).toEqual([]);
   const insecure = [`registry.example:${registry.port}`];
-  const lax = clientOf(undefined, { resolve, insecure });
+  const lax = quickClient({ resolve, insecure });
   expect((await lax.repository(name).resolve("v1")).size).toBeGreaterThan(0);
 });
 
@@ -199,9 +187,7 @@ test.each([
     hook: () => ({ status: 307, headers: { Location: location } }),
   });
   const resolve = async () => [{ address: "169.254.169.254", family: 4 }];
-  const repository = clientOf(undefined, { resolve }).repository(
-    parseReference(`${registry.host}/app`),
-  );
+  const repository = quickClient({ resolve }).repository(parseReference(`${registry.host}/app`));
   const fault = await faultOf(Array.fromAsync(repository.blob({ digest: sha256("x"), size: 1 })));
   expect(fault.code).toBe("denied");
   expect(fault.message).toContain(expected);
@@ -220,7 +206,7 @@ test("a public registry may send us neither to this machine nor to a private net
   const directory = certsDirectory({
     "registry.example/hosts.toml": 'server = "http://registry.example"',
   });
-  const client = clientOf(directory, { environment: { http_proxy: `127.0.0.1:${port}` } });
+  const client = quickClient({ directory, environment: { http_proxy: `127.0.0.1:${port}` } });
   const repository = client.repository(parseReference("registry.example/app"));
   const fault = await faultOf(Array.fromAsync(repository.blob({ digest: sha256("x"), size: 6 })));
   proxy.close();
@@ -233,7 +219,7 @@ test("redirects without end are refused", async () => {
   await using registry = await FakeRegistry.start({
     hook: ({ path }) => ({ status: 307, headers: { Location: `${path}x` } }),
   });
-  const repository = clientOf(undefined).repository(parseReference(`${registry.host}/app`));
+  const repository = quickClient().repository(parseReference(`${registry.host}/app`));
   const fault = await faultOf(repository.resolve("v1"));
   expect(fault.message).toContain("redirects more than 5 times");
   expect(registry.requests.length).toBe(6);
@@ -243,7 +229,7 @@ test("https goes through a proxy by CONNECT, with its password", async () => {
   const ca = await authority();
   const server = await issue(ca, "registry.example");
   await using registry = await FakeRegistry.start({ tls: server });
-  registry.addManifest("app", "v1", manifest);
+  registry.addManifest("app", "v1", emptyManifest);
   const heads: string[] = [];
   const proxy = createServer((socket) => {
     socket.once("data", (head: Buffer) => {
@@ -262,7 +248,7 @@ test("https goes through a proxy by CONNECT, with its password", async () => {
   const port = typeof address === "object" ? address?.port : 0;
   const directory = certsDirectory({ "registry.example/ca.crt": ca.cert });
   const environment = { HTTPS_PROXY: `http://me:s%20ecret@127.0.0.1:${port}` };
-  const client = clientOf(directory, { environment });
+  const client = quickClient({ directory, environment });
   const repository = client.repository(parseReference("registry.example/app"));
   expect((await repository.resolve("v1")).size).toBeGreaterThan(0);
   expect(heads[0]).toStartWith("CONNECT registry.example:443 HTTP/1.1\r\n");

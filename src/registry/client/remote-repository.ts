@@ -189,7 +189,8 @@ export class RemoteRepository implements Repository {
     const session = await this.#writer();
     const path = session.path(this.name.path);
     const place = this.#place(session, digest, signal);
-    const { bytes } = await getManifest(session, place);
+    // One that cannot be read can be deleted all the same.
+    const document = await getManifest(session, place).catch(() => undefined);
     const answer = await session.call({
       action: `delete the manifest of ${place.about}`,
       method: "DELETE",
@@ -199,7 +200,7 @@ export class RemoteRepository implements Repository {
       signal,
     });
     await answer.discard();
-    const subject = subjectOf(bytes, digest);
+    const subject = document && subjectOf(document.bytes, digest);
     if (!subject) return;
     const query = { path, about: place.about, subject, scopes: place.scopes, signal };
     if (await listReferrers(session, query)) return;

@@ -9,7 +9,7 @@ export interface Attempt {
 }
 
 /** A Fault that came of an answer's status. */
-export class StatusFault extends Fault {
+class StatusFault extends Fault {
   readonly status: number;
 
   constructor(status: number, ...rest: ConstructorParameters<typeof Fault>) {
@@ -105,7 +105,7 @@ async function readReason(response: HttpResponse): Promise<string> {
 }
 
 function adviceFor({ status, headers }: HttpResponse): string {
-  if (status === 401) return "log in";
+  if (status === 401) return "log in, or check user name and password";
   if (status === 403) return "the user may not do this there";
   if (status !== 429) return "";
   const limits = ["ratelimit-limit", "ratelimit-remaining", "retry-after"]

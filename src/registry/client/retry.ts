@@ -47,19 +47,3 @@ export function retryAfter(field: string | undefined, now = Date.now()): number 
   const date = Date.parse(field);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
-
-/** `work` until it succeeds, fails for good, or has had its tries. */
-export async function retrying<T>(
-  backoff: Backoff,
-  signal: AbortSignal | undefined,
-  work: () => Promise<T>,
-): Promise<T> {
-  for (let failures = 1; ; failures++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isPassing(error) || failures >= backoff.attempts) throw error;
-      await pause(backoff, failures, signal);
-    }
-  }
-}
