@@ -58,12 +58,12 @@ test("disk usage has Docker's shape; what is not asked for is null", async () =>
   await server.call("POST", "/containers/create?name=c", { Image: "busybox:test" });
   const all = await server.call("GET", "/system/df");
   expect(all.json).toMatchObject({
-    LayersSize: 4096,
+    LayersSize: 6144,
     Images: [{ Id: fakeImage.id, Size: 4096, SharedSize: 1024 }],
     Containers: [{ Names: ["/c"], SizeRw: 10, SizeRootFs: 4106 }],
     Volumes: [],
     BuildCache: [],
-    Blobs: { Count: 3, Size: 2048 },
+    Reclaimable: 6144,
   });
   expect((await server.call("GET", "/system/df?type=container")).json).toMatchObject({
     LayersSize: 0,

@@ -24,7 +24,8 @@ async function diskUsage({ engine }: ApiContext, exchange: Exchange): Promise<vo
   const images = await engine.images.list({ all: true, filters: {} });
   const containers = engine.containers.list({ all: true, filters: {} });
   const answer: WireUsage = {
-    LayersSize: wants("image") ? usage.layers : 0,
+    // Files and blobs alike, as Docker counts them with containerd's image store.
+    LayersSize: wants("image") ? usage.layers + usage.blobs.size : 0,
     Images: wants("image")
       ? images.map((image) => imageSummary(image, usage.shared.get(image.id)))
       : null,
@@ -38,10 +39,7 @@ async function diskUsage({ engine }: ApiContext, exchange: Exchange): Promise<vo
       : null,
     Volumes: wants("volume") ? [] : null,
     BuildCache: wants("build-cache") ? [] : null,
-    ...(wants("image") && {
-      Blobs: { Count: usage.blobs.count, Size: usage.blobs.size },
-      Reclaimable: usage.reclaimable,
-    }),
+    ...(wants("image") && { Reclaimable: usage.reclaimable }),
   };
   exchange.sendJson(200, answer);
 }

@@ -135,13 +135,19 @@ async function imageArchive({ engine }: ApiContext, exchange: Exchange): Promise
   await exchange.stream(TAR_TYPE, archive.tar);
 }
 
+/** The bits of Go's os.FileMode for the kinds of st_mode: directory, link, pipe, socket. */
+const goKinds: ReadonlyMap<number, number> = new Map([
+  [0o040000, 2 ** 31],
+  [0o120000, 2 ** 27],
+  [0o010000, 2 ** 25],
+  [0o140000, 2 ** 24],
+]);
+
 /** st_mode as Go's os.FileMode, which Docker's clients read. */
 function goMode(mode: number): number {
-  const kind =
-    { 9604: 2 ** 31, 21609: 2 ** 27, 2401: 2 ** 25, 26411: 2 ** 24 }[mode & 0o170000] ?? 0;
   const special =
     (mode & 0o4000 ? 2 ** 23 : 0) + (mode & 0o2000 ? 2 ** 22 : 0) + (mode & 0o1000 ? 2 ** 20 : 0);
-  return kind + special + (mode & 0o777);
+  return (goKinds.get(mode & 0o170000) ?? 0) + special + (mode & 0o777);
 }
 
 /** Each finding is a line as soon as it is made; what was looked at is the last one. */

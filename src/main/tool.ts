@@ -14,7 +14,8 @@ const status = await runCli(process.argv.slice(2), {
       return (await import("#local")).doctor(context);
     },
     fsck: async (context, request) => {
-      await (await import("./native-parts.ts")).useEmbeddedAddon(context.dataRoot);
+      const { runRoot } = (await import("./roots.ts")).roots(process.env);
+      await (await import("./native-parts.ts")).useEmbeddedAddon(runRoot);
       return (await import("#local")).fsck(context, request);
     },
     registryVerbs: async (context) => {

@@ -85,15 +85,13 @@ export interface SystemInfo {
 
 /** What is asked of nothing (`type`) is null. Sizes in bytes. */
 export interface DiskUsage {
-  /** Of the files of all layers; what images share counts once. */
+  /** Of all that is kept of images; what they share counts once. */
   readonly LayersSize: number;
   readonly Images: readonly ImageSummary[] | null;
   readonly Containers: readonly ContainerSummary[] | null;
   readonly Volumes: readonly unknown[] | null;
   readonly BuildCache: readonly unknown[] | null;
-  /** thimble only: layers as they are kept for push and save, with manifests and configurations. */
-  readonly Blobs?: { readonly Count: number; readonly Size: number };
-  /** thimble only: what would be free without the images that no container uses. */
+  /** thimble only: of LayersSize, what would be free without the images that no container uses. */
   readonly Reclaimable?: number;
 }
 

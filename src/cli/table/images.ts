@@ -46,6 +46,18 @@ export const imagePruneFlags = {
   all: bool("Remove all unused images, not just dangling ones", { short: "a" }),
 };
 
+export const commitFlags = {
+  author: text('Author (e.g., "John Hannibal Smith <hannibal@a-team.com>")', { short: "a" }),
+  change: list("Apply Dockerfile instruction to the created image", { short: "c" }),
+  message: text("Commit message", { short: "m" }),
+  pause: bool("Pause container during commit", { short: "p", initial: true }),
+};
+
+export const imageCpFlags = {
+  "follow-link": bool("Always follow symbol link in SRC_PATH", { short: "L" }),
+  quiet: bool("Suppress the message at the end", { short: "q" }),
+};
+
 export const mkimageFlags = {
   tag: text("Name of the image", { short: "t" }),
   quiet: bool("Print the id of the image only", { short: "q" }),
@@ -130,6 +142,33 @@ export const imagePruneCommand = command({
   usage: "[OPTIONS]",
   flags: imagePruneFlags,
   load: async () => (await import("../verb/prune.ts")).pruneImages,
+});
+
+export const commitCommand = command({
+  summary: "Create a new image from a container's changes",
+  usage: "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]",
+  flags: commitFlags,
+  args: [1, 2],
+  complete: "container",
+  examples: [
+    ["commit -m 'with curl' work debian:curl", "what was installed by hand becomes an image"],
+    ["commit -c 'CMD [\"nginx\"]' -c 'EXPOSE 80' work web", "with another command"],
+  ],
+  load: async () => (await import("../verb/commit.ts")).commit,
+});
+
+export const imageCpCommand = command({
+  summary: "Copy files out of an image, without a container",
+  usage: "[OPTIONS] IMAGE:PATH DEST|-",
+  flags: imageCpFlags,
+  args: [2, 2],
+  complete: "image",
+  examples: [
+    ["image cp debian:/etc/os-release .", "a file"],
+    ["image cp web:/srv/site ./site", "a directory"],
+    ["image cp web:/srv/site - | tar -t", "as an archive"],
+  ],
+  load: async () => (await import("../verb/image-cp.ts")).imageCp,
 });
 
 export const mkimageCommand = command({

@@ -1,0 +1,130 @@
+import { type FileHandle, link, lstat, mkdir, open, rm, symlink, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { Fault } from "#base";
+import { nameComponents, nameToText, readTar, showName, type TarEntry } from "#tar";
+import { reasonOf } from "./local-file.ts";
+
+/**
+ * Puts the members of an archive below the directory `base`, as docker cp does: modes
+ * and times are kept, owners are the user's own. What the archive says is not trusted:
+ * no name leads out of `base`, no link that came with it is walked through, and what
+ * stands in a file's place is removed and never written through. Gives the bytes of the
+ * files. Devices, pipes and sockets are left out and told to `skip`.
+ */
+export async function receiveTree(
+  archive: AsyncIterable<Uint8Array>,
+  base: string,
+  options: {
+    /** The place of a member whose name has these components; [] is `base` itself. */
+    readonly rename?: (components: readonly string[]) => readonly string[];
+    readonly skip: (name: string) => Promise<void>;
+  },
+): Promise<number> {
+  const { rename = (components) => components, skip } = options;
+  const directories: { readonly path: string; readonly entry: TarEntry }[] = [];
+  let bytes = 0;
+  for await (const entry of readTar(archive)) {
+    const place = (name: string) => rename(nameComponents(name)).map((part) => nameToText(part));
+    const components = place(entry.name);
+    const path = join(base, ...components);
+    const parent = components.slice(0, -1);
+    try {
+      if (entry.type === "directory") {
+        await makeDirectories(base, components);
+        directories.push({ path, entry });
+        continue;
+      }
+      if (components.length === 0) throw new Error("it has no name");
+      await makeDirectories(base, parent);
+      if (entry.type === "file") {
+        await clear(path);
+        await writeMember(path, entry);
+        bytes += entry.size;
+      } else if (entry.type === "symlink") {
+        await clear(path);
+        await symlink(nameToText(entry.linkName), path);
+      } else if (entry.type === "hardlink") {
+        const target = place(entry.linkName);
+        await requireDirectories(base, target.slice(0, -1));
+        await clear(path);
+        await link(join(base, ...target), path);
+      } else await skip(nameToText(entry.name));
+    } catch (cause) {
+      if (cause instanceof Fault) throw cause;
+      throw new Fault("invalid", `cannot write ${path}: ${reasonOf(cause)}`, {
+        about: path,
+        cause,
+      });
+    }
+  }
+  // The innermost first: to write into a directory changes its time, and may not be allowed.
+  for (const { path, entry } of directories.toReversed()) await settle(path, entry);
+  return bytes;
+}
+
+async function writeMember(path: string, entry: TarEntry): Promise<void> {
+  // Nobody else may read it before its mode is set; "wx" follows no link.
+  const file = await open(path, "wx", 0o600);
+  try {
+    for await (const chunk of entry.body) await file.writeFile(chunk);
+    await file.chmod(entry.mode & 0o7777);
+    const time = seconds(entry);
+    await file.utimes(time, time);
+  } finally {
+    await file.close();
+  }
+}
+
+async function settle(path: string, entry: TarEntry): Promise<void> {
+  let directory: FileHandle | undefined;
+  try {
+    directory = await open(path, "r");
+    await directory.chmod(entry.mode & 0o7777);
+    await utimes(path, seconds(entry), seconds(entry));
+  } catch (cause) {
+    throw new Fault("invalid", `cannot settle ${path}: ${reasonOf(cause)}`, { about: path, cause });
+  } finally {
+    await directory?.close();
+  }
+}
+
+function seconds({ mtime }: TarEntry): number {
+  return Number(mtime / 1_000_000n) / 1000;
+}
+
+async function clear(path: string): Promise<void> {
+  const stat = await lstat(path).catch(() => undefined);
+  if (stat?.isDirectory()) throw new Error("a directory is there already");
+  if (stat) await rm(path);
+}
+
+/** Makes what is missing; anything but a directory on the way is an error. */
+async function makeDirectories(base: string, components: readonly string[]): Promise<void> {
+  let path = base;
+  for (const part of components) {
+    path = join(path, part);
+    await mkdir(path, 0o755).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+    await requireDirectory(path);
+  }
+}
+
+async function requireDirectories(base: string, components: readonly string[]): Promise<void> {
+  let path = base;
+  for (const part of components) {
+    path = join(path, part);
+    await requireDirectory(path);
+  }
+}
+
+async function requireDirectory(path: string): Promise<void> {
+  const stat = await lstat(path);
+  if (!stat.isDirectory()) {
+    throw new Fault(
+      "invalid",
+      `the archive leads through ${showName(path)}, which is no directory; nothing is written there`,
+      { about: path },
+    );
+  }
+}

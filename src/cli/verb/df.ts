@@ -1,0 +1,116 @@
+import { formatBytes, shortId } from "#base";
+import type { ContainerSummary, DiskUsage } from "#wire";
+import type { Verb } from "../command.ts";
+import type { Context } from "../context.ts";
+import { humanSince } from "../human.ts";
+import { printListing, type Row } from "../listing.ts";
+import type { dfFlags } from "../table/system.ts";
+import { imageRows } from "./images.ts";
+
+const heads = {
+  Type: "TYPE",
+  TotalCount: "TOTAL",
+  Active: "ACTIVE",
+  Size: "SIZE",
+  Reclaimable: "RECLAIMABLE",
+};
+
+export const df: Verb<typeof dfFlags> = async (context, { flags }) => {
+  const usage = await context.client.system.diskUsage();
+  if (flags.verbose && !flags.json && !flags.format) {
+    await printDetails(context, usage);
+    return 0;
+  }
+  const table = "table {{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}";
+  await printListing(context, { table, heads, rows: summaryRows(usage) }, flags);
+  return 0;
+};
+
+/** One row a kind of object, as docker counts them. */
+export function summaryRows(usage: DiskUsage): Row[] {
+  const { LayersSize } = usage;
+  const images = usage.Images ?? [];
+  const containers = usage.Containers ?? [];
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const active = images.filter((image) => image.Containers !== 0);
+  const used = sum(active.map((image) => image.Size - Math.max(0, image.SharedSize)));
+  const sizes = (of: readonly ContainerSummary[]) => sum(of.map(({ SizeRw = 0 }) => SizeRw));
+  const running = containers.filter(({ State }) => /^(running|paused|restarting)$/.test(State));
+  const row = (
+    Type: string,
+    count: { readonly total: number; readonly active: number },
+    size: { readonly total: number; readonly free: number },
+  ) => ({
+    Type,
+    TotalCount: String(count.total),
+    Active: String(count.active),
+    Size: formatBytes(size.total),
+    Reclaimable:
+      size.total > 0
+        ? `${formatBytes(size.free)} (${Math.floor((size.free * 100) / size.total)}%)`
+        : formatBytes(size.free),
+  });
+  const none = { total: 0, active: 0 };
+  return [
+    row(
+      "Images",
+      { total: images.length, active: active.length },
+      { total: LayersSize, free: usage.Reclaimable ?? LayersSize - used },
+    ),
+    row(
+      "Containers",
+      { total: containers.length, active: running.length },
+      { total: sizes(containers), free: sizes(containers) - sizes(running) },
+    ),
+    row("Local Volumes", { ...none, total: usage.Volumes?.length ?? 0 }, { total: 0, free: 0 }),
+    row("Build Cache", { ...none, total: usage.BuildCache?.length ?? 0 }, { total: 0, free: 0 }),
+  ];
+}
+
+const imageTable =
+  "table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}\t{{.SharedSize}}\t{{.UniqueSize}}\t{{.Containers}}";
+const imageHeads = {
+  Repository: "REPOSITORY",
+  Tag: "TAG",
+  ID: "IMAGE ID",
+  CreatedSince: "CREATED",
+  Size: "SIZE",
+  SharedSize: "SHARED SIZE",
+  UniqueSize: "UNIQUE SIZE",
+  Containers: "CONTAINERS",
+};
+const containerTable =
+  "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.Size}}\t{{.CreatedSince}}\t{{.Status}}\t{{.Names}}";
+const containerHeads = {
+  ID: "CONTAINER ID",
+  Image: "IMAGE",
+  Command: "COMMAND",
+  Size: "SIZE",
+  CreatedSince: "CREATED",
+  Status: "STATUS",
+  Names: "NAMES",
+};
+
+async function printDetails(context: Context, usage: DiskUsage): Promise<void> {
+  const plain = { format: undefined, json: false };
+  const images = (usage.Images ?? []).flatMap((image) =>
+    imageRows(image, { trunc: true, digests: false }),
+  );
+  await context.out.write("Images space usage:\n\n");
+  await printListing(context, { table: imageTable, heads: imageHeads, rows: images }, plain);
+  const containers = (usage.Containers ?? []).map((each) => ({
+    ID: shortId(each.Id),
+    Image: each.Image,
+    Command: JSON.stringify(each.Command),
+    Size: formatBytes(each.SizeRw ?? 0),
+    CreatedSince: humanSince(each.Created * 1000),
+    Status: each.Status,
+    Names: each.Names.map((name) => name.replace(/^\//, "")).join(","),
+  }));
+  await context.out.write("\nContainers space usage:\n\n");
+  await printListing(
+    context,
+    { table: containerTable, heads: containerHeads, rows: containers },
+    plain,
+  );
+}
