@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { ImageComparison, ImageExplanation, SquashReport } from "#wire";
 import { directory, file, layeredArchive } from "../support/layered-image.ts";
 import { busybox, ThimbleCli } from "../support/thimble-cli.ts";
+import { tarOf } from "../support/tree.ts";
 
 const isRoot = process.getuid?.() === 0;
 
@@ -79,7 +80,7 @@ describe.skipIf(!isRoot)("what images are made of [needs root]", () => {
     });
 
     const mistakes: [args: string[], message: string][] = [
-      [["nosuch"], "No such image: nosuch"],
+      [["nosuch"], 'there is no image "nosuch" here'],
       [["web:2", "/nosuch"], "no layer of the image has /nosuch"],
       [["--layer", "9", "web:2"], "web:2 has no layer 9: it has 3 layers"],
       [["--layer", "beef", "web:2"], 'has no layer "beef"'],
@@ -134,7 +135,7 @@ describe.skipIf(!isRoot)("what images are made of [needs root]", () => {
     });
 
     const mistakes: [args: string[], message: string][] = [
-      [["nosuch"], "No such image: nosuch"],
+      [["nosuch"], 'there is no image "nosuch" here'],
       [["base:1"], "nothing to merge"],
       [["--from", "7", "web:2"], "has no layer 7"],
       [["--from", "nosuch", "web:2"], "neither a layer of web:2 nor an image"],
@@ -153,13 +154,20 @@ describe.skipIf(!isRoot)("what images are made of [needs root]", () => {
   test("the same input and SOURCE_DATE_EPOCH give the same image in another data root", async () => {
     await using other = new ThimbleCli();
     const epoch = { SOURCE_DATE_EPOCH: "1700000000" };
+    const changed = { SOURCE_DATE_EPOCH: "yesterday" };
+    const refused = await other.run(["import", "-", "x:1"], { input: tarOf(base), env: changed });
+    expect(refused.stderr).toContain("SOURCE_DATE_EPOCH=yesterday is not a number of seconds");
     const ids = async (one: ThimbleCli) => {
       const input = layeredArchive({ name: "web:2", layers: [base, second, third] });
       await one.ok(["load", "-q"], { input });
       await one.ok(["squash", "-t", "r:squash", "web:2"], { env: epoch });
       const scratch = ["mkimage", "-q", "-t", "r:scratch", "scratch", `${busybox}:/bin/busybox`];
       await one.ok(scratch, { env: epoch });
-      const names = ["r:squash", "r:scratch"];
+      await one.ok(["import", "-", "r:import"], { input: tarOf(base), env: epoch });
+      const write = ["/bin/busybox", "sh", "-c", "echo new > /new; /bin/busybox mkdir /made"];
+      await one.ok(["run", "--name", "changed", "--network", "none", "r:scratch", ...write]);
+      await one.ok(["commit", "changed", "r:commit"], { env: epoch });
+      const names = ["r:squash", "r:scratch", "r:import", "r:commit"];
       return await one.ok(["inspect", "--format", "{{.Id}} {{json .RootFS}}", ...names]);
     };
     expect(await ids(other)).toBe(await ids(cli));
