@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { closeSync, constants, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, constants, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
 import { Fault } from "#base";
 import { type Digest, requireDigest } from "#image";
 
@@ -8,6 +8,8 @@ export interface BlobIdentity {
   readonly size: number;
 }
 
+const zeros = Buffer.alloc(256 << 10);
+
 /** A new file that takes bytes in order and knows their digest; without `finish` it is removed again. */
 export class BlobFile implements Disposable {
   readonly path: string;
@@ -15,6 +17,7 @@ export class BlobFile implements Disposable {
   readonly #hash = createHash("sha256");
   #size = 0;
   #finished = false;
+  #hasHole = false;
 
   constructor(path: string) {
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
@@ -29,9 +32,20 @@ export class BlobFile implements Disposable {
   write(bytes: Uint8Array): void {
     this.#hash.update(bytes);
     for (let done = 0; done < bytes.byteLength; ) {
-      done += writeSync(this.#fd, bytes, done, bytes.byteLength - done);
+      const place = this.#hasHole ? this.#size + done : null;
+      done += writeSync(this.#fd, bytes, done, bytes.byteLength - done, place);
     }
     this.#size += bytes.byteLength;
+  }
+
+  /** Goes on at a later place: what is between is zeros, and takes no room on the disk. */
+  skipTo(size: number): void {
+    while (this.#size < size) {
+      const some = zeros.subarray(0, Math.min(zeros.length, size - this.#size));
+      this.#hash.update(some);
+      this.#size += some.length;
+      this.#hasHole = true;
+    }
   }
 
   /** The file stays. With `expected`, only if it is that: else `data_loss`. */
@@ -45,6 +59,7 @@ export class BlobFile implements Disposable {
       );
     }
     if (expected) requireDigest("the blob", expected.digest, found.digest);
+    if (this.#hasHole) ftruncateSync(this.#fd, this.#size);
     this.#finished = true;
     return found;
   }

@@ -12,6 +12,7 @@ import {
   O_NOFOLLOW,
   O_WRONLY,
   openat2,
+  readlinkatBytes,
   S_IFBLK,
   S_IFCHR,
   S_IFDIR,
@@ -27,7 +28,9 @@ import {
 } from "#kernel";
 import { nameComponents, showName, type TarHeader, type TarSink } from "#tar";
 import { setAttributes } from "./attributes.ts";
+import { chunkSize } from "./compression.ts";
 import { DirectoryCache } from "./directory-cache.ts";
+import { findDirectoryBelow, joinPath } from "./walk.ts";
 import {
   isWhiteout,
   makeWhiteout,
@@ -58,6 +61,10 @@ interface NamedPlace {
   readonly path: string;
 }
 
+/** As Linux does (path_resolution(7)). */
+const maxLinks = 40;
+const leastHole = 64 << 10;
+const zeros = Buffer.alloc(chunkSize);
 /** Bytes of directory names that are kept to the end; a million directories have less. */
 const maxDirectoryBytes = 32 << 20;
 
@@ -70,6 +77,7 @@ const maxDirectoryBytes = 32 << 20;
 export class TreeExtractor implements TarSink, Disposable {
   readonly #options: ExtractOptions;
   readonly #directories: DirectoryCache;
+  readonly #rootPath: string;
   /** Set at the end, since making things in a directory changes its time. */
   readonly #times = new Map<string, bigint>();
   readonly #implied = new Set<string>([""]);
@@ -79,6 +87,8 @@ export class TreeExtractor implements TarSink, Disposable {
   constructor(options: ExtractOptions) {
     this.#options = options;
     this.#directories = new DirectoryCache(options.root);
+    const root = `/proc/self/fd/${options.root.number}`;
+    this.#rootPath = readlinkatBytes(undefined, root).toString("latin1");
   }
 
   entry(header: TarHeader): void {
@@ -89,6 +99,7 @@ export class TreeExtractor implements TarSink, Disposable {
     const file = this.#file;
     if (!file) return;
     this.#naming(file.header, () => {
+      if (isHole(bytes)) return;
       if (offset === file.position) writeAll(file.fd, bytes);
       else writeAt(file.fd, bytes, offset);
       // A write at a position does not move the descriptor; go on by position then.
@@ -120,7 +131,8 @@ export class TreeExtractor implements TarSink, Disposable {
   /** Call after the last member. */
   finish(): void {
     for (const [path, mtime] of this.#times) {
-      const directory = this.#directories.get(path);
+      // Something else may have come in its place.
+      using directory = findDirectoryBelow(this.#options.root, path);
       if (directory) utimensat(directory, "", { atime: mtime, mtime });
     }
     this.#times.clear();
@@ -144,10 +156,9 @@ export class TreeExtractor implements TarSink, Disposable {
     const path = [...components, base].join("/");
     const place = { directory, name: pathOf(base), path };
     if (header.type === "directory") {
-      this.#makeDirectory(place, header);
+      this.#makeDirectory(place, header, base);
       return;
     }
-    this.#times.delete(path);
     if (header.type === "hardlink") this.#makeHardlink(place, header);
     else this.#replacing(place, () => this.#makeNode(place, header));
   }
@@ -183,7 +194,7 @@ export class TreeExtractor implements TarSink, Disposable {
     this.#setTime(place, header.mtime);
   }
 
-  #makeDirectory(place: NamedPlace, header: TarHeader): void {
+  #makeDirectory(place: NamedPlace, header: TarHeader, base: string): void {
     const there = statOf(place);
     if (!there || !isDirectory(there)) {
       if (there) this.#remove(place, there);
@@ -192,9 +203,10 @@ export class TreeExtractor implements TarSink, Disposable {
       if (there && isWhiteout(there)) this.#makeOpaque(place);
     }
     setAttributes(place, header);
-    this.#implied.delete(place.path);
-    this.#times.set(place.path, header.mtime);
-    this.#remember(place.path);
+    const real = joinPath(this.#realPath(place.directory), base);
+    this.#implied.delete(real);
+    this.#times.set(real, header.mtime);
+    this.#remember(real);
   }
 
   #makeHardlink(place: NamedPlace, header: TarHeader): void {
@@ -242,29 +254,53 @@ export class TreeExtractor implements TarSink, Disposable {
     setXattr(place.directory, place.name, opaqueAttribute, opaqueValue);
   }
 
-  /** The directory, made with all above it when the archive has not named it. */
-  #directory(components: readonly string[]): Fd {
+  /** The directory, made with all above it when the archive has not named it. Links are followed inside the root. */
+  #directory(components: readonly string[], links = 0): Fd {
     const path = components.join("/");
     const known = this.#directories.get(path);
     if (known) return known;
-    const above = this.#directory(components.slice(0, -1));
-    const place = { directory: above, name: pathOf(components.at(-1) ?? ""), path };
+    const above = this.#directory(components.slice(0, -1), links);
+    const base = components.at(-1) ?? "";
+    const place = { directory: above, name: pathOf(base), path };
     const there = statOf(place);
-    if (there && !isWhiteout(there)) {
+    if (there && (there.mode & S_IFMT) === S_IFLNK && links < maxLinks) {
+      this.#directory(this.#linkTarget(place), links + 1);
+    } else if (there && !isWhiteout(there)) {
       throw new Fault(
         "invalid",
         `${showName(path)} is not a directory, but something shall be in it`,
       );
-    }
-    if (there) this.#remove(place, there);
-    mkdirat(above, place.name, 0o755);
-    if (there) this.#makeOpaque(place);
-    else this.#implied.add(path);
-    setAttributes(place, { mode: 0o755, uid: 0, gid: 0 });
-    this.#remember(path);
+    } else this.#imply(place, there, base);
     const made = this.#directories.get(path);
-    if (!made) throw new Fault("internal", `the directory ${showName(path)} vanished`);
+    if (!made) throw new Fault("invalid", `${showName(path)} leads to no directory`);
     return made;
+  }
+
+  #imply(place: NamedPlace, whiteout: Stat | undefined, base: string): void {
+    const real = joinPath(this.#realPath(place.directory), base);
+    if (whiteout) this.#remove(place, whiteout);
+    mkdirat(place.directory, place.name, 0o755);
+    if (whiteout) this.#makeOpaque(place);
+    else this.#implied.add(real);
+    setAttributes(place, { mode: 0o755, uid: 0, gid: 0 });
+    this.#remember(real);
+  }
+
+  /** Where a symbolic link leads, as components from the root, which ".." does not leave. */
+  #linkTarget({ directory, name }: NamedPlace): string[] {
+    const target = readlinkatBytes(directory, name).toString("latin1");
+    const components = target.startsWith("/") ? [] : this.#realPath(directory).split("/");
+    for (const part of target.split("/")) {
+      if (part === "..") components.pop();
+      else if (part !== "" && part !== ".") components.push(part);
+    }
+    return components.filter((part) => part !== "");
+  }
+
+  /** Where a directory below the root is, whatever links led to it. */
+  #realPath(directory: Fd): string {
+    const path = readlinkatBytes(undefined, `/proc/self/fd/${directory.number}`).toString("latin1");
+    return path.slice(this.#rootPath.length + 1);
   }
 
   /** Does `make`; what has the name already is removed first. */
@@ -326,6 +362,12 @@ function statOf(place: {
     if (isFault(error, "not_found")) return undefined;
     throw error;
   }
+}
+
+/** Long runs of zeros need no room on the disk; `end` gives the file its size. */
+function isHole(bytes: Buffer): boolean {
+  if (bytes.length < leastHole || bytes.length > zeros.length) return false;
+  return bytes[0] === 0 && bytes.equals(zeros.subarray(0, bytes.length));
 }
 
 function isDirectory(stat: Stat): boolean {

@@ -1,16 +1,7 @@
-import { isFault } from "#base";
-import {
-  type Fd,
-  fstatat,
-  O_DIRECTORY,
-  O_RDONLY,
-  openat2,
-  RESOLVE_IN_ROOT,
-  RESOLVE_NO_SYMLINKS,
-  utimensat,
-} from "#kernel";
+import { type Fd, fstatat, utimensat } from "#kernel";
 import { readXattrs, setAttributes } from "./attributes.ts";
 import { closeAll, openMerged } from "./merged.ts";
+import { findDirectoryBelow } from "./walk.ts";
 import { pathOf } from "./whiteout.ts";
 
 /**
@@ -22,21 +13,9 @@ import { pathOf } from "./whiteout.ts";
 export function settle(target: Fd, implied: readonly string[], lowers: readonly Fd[]): void {
   if (lowers.length === 0) return;
   for (const path of implied) {
-    using directory = openBelow(target, path);
+    // A later member may have put something else there.
+    using directory = findDirectoryBelow(target, path);
     if (directory) copyAttributes(directory, lowers, path === "" ? [] : path.split("/"));
-  }
-}
-
-function openBelow(target: Fd, path: string): Fd | undefined {
-  try {
-    return openat2(target, path === "" ? "." : pathOf(path), {
-      flags: O_RDONLY | O_DIRECTORY,
-      resolve: RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS,
-    });
-  } catch (error) {
-    // A later member has put something else there, or a link on the way.
-    if (isFault(error, "not_found") || isFault(error, "invalid")) return undefined;
-    throw error;
   }
 }
 

@@ -142,6 +142,17 @@ export function openDirectoryBelow(root: Fd, path: string): Fd {
   });
 }
 
+/** The same; undefined when there is none, or something else on the way. */
+export function findDirectoryBelow(root: Fd, path: string): Fd | undefined {
+  try {
+    return openDirectoryBelow(root, path);
+  } catch (error) {
+    const isElse = isFault(error) && ["ENOENT", "ENOTDIR", "ELOOP"].includes(error.errno ?? "");
+    if (isElse) return undefined;
+    throw error;
+  }
+}
+
 /** Undefined when what it is about is not there any more. */
 export function unlessGone<T>(work: () => T): T | undefined {
   try {

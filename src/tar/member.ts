@@ -25,6 +25,7 @@ const types: Readonly<Record<string, TarType>> = {
   "6": "fifo",
 };
 
+const starPrefixLength = 131;
 const maxId = 2n ** 32n - 2n;
 /** utimensat(2) takes 64-bit seconds; file systems keep less, and a bigint of nanoseconds must fit an int64. */
 const maxTime = 2n ** 63n - 1n;
@@ -113,11 +114,13 @@ function device(block: Buffer): { readonly major: number; readonly minor: number
   return { major: Number(major), minor: Number(minor) };
 }
 
-/** The prefix field exists only in POSIX archives; GNU's uses the place for times. */
+/** The prefix field exists only in POSIX archives; GNU's uses the place for times, star's the end of it. */
 function plainName(block: Buffer): string {
   const name = readText(block, places.name.offset, places.name.length);
-  const isPosix = block.toString("latin1", 257, 263) === "ustar\0";
-  const prefix = isPosix ? readText(block, places.prefix.offset, places.prefix.length) : "";
+  if (block.toString("latin1", 257, 263) !== "ustar\0") return name;
+  const isStar = block.toString("latin1", 508, 512) === "tar\0";
+  const length = isStar ? starPrefixLength : places.prefix.length;
+  const prefix = readText(block, places.prefix.offset, length);
   return prefix === "" ? name : `${prefix}/${name}`;
 }
 

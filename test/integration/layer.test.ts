@@ -2,12 +2,14 @@ import { afterAll, beforeEach, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
 import {
+  appendFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -15,7 +17,15 @@ import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { collect, Fault } from "#base";
 import { sha256 } from "#image";
 import { fstatat, getXattr, O_DIRECTORY, openat2 } from "#kernel";
-import { applyLayer, diffLayer, packBlob, packTree, receiveLayer, settleImplied } from "#layer";
+import {
+  applyLayer,
+  diffLayer,
+  explodeArchive,
+  packBlob,
+  packTree,
+  receiveLayer,
+  settleImplied,
+} from "#layer";
 import {
   describeTree,
   streamOf,
@@ -226,15 +236,106 @@ test("links are followed inside the root only", async () => {
   expect(readdirSync(join(target, "etc")).sort()).toEqual(["too", "written"]);
   expect(readFileSync(join(target, "file"), "utf8")).toBe("replaced");
   expect(readdirSync(join(target, "up"))).toEqual(["new"]);
-  const through = await fault(
-    apply([
-      { name: "host", type: "symlink", linkName: outside },
-      { name: "host/precious", content: "x" },
-    ]),
-  );
-  expect(through.code).toBe("invalid");
-  expect(readFileSync(join(outside, "precious"), "utf8")).toBe("untouched");
   expect(existsSync("/etc/written")).toBe(false);
+});
+
+test("directories that links lead to are made inside the root", async () => {
+  const result = await apply([
+    { name: "host", type: "symlink", linkName: outside },
+    { name: "host/precious", content: "inside" },
+    { name: "d/near", type: "symlink", linkName: "../usr/./lib" },
+    { name: "d/near/file", content: "1" },
+    { name: "d/near/dir/", type: "directory", mtime: 88_000_000_000n },
+    { name: "d/up", type: "symlink", linkName: "../../../top" },
+    { name: "d/up/file", content: "2" },
+    { name: "again", type: "hardlink", linkName: "d/near/file" },
+  ]);
+  expect(readFileSync(join(outside, "precious"), "utf8")).toBe("untouched");
+  expect(readFileSync(join(target, outside, "precious"), "utf8")).toBe("inside");
+  expect(readFileSync(join(target, "usr/lib/file"), "utf8")).toBe("1");
+  expect(readFileSync(join(target, "top/file"), "utf8")).toBe("2");
+  expect(lstatSync(join(target, "again")).nlink).toBe(2);
+  expect(lstatSync(join(target, "usr/lib/dir")).mtimeMs).toBe(88_000);
+  expect(result.implied).toContain("usr/lib");
+  expect(result.implied).not.toContain("d/near");
+});
+
+test.each<[string, readonly TarMember[], string]>([
+  ["a loop", [{ name: "l", type: "symlink", linkName: "l" }], "l/x"],
+  [
+    "a longer loop",
+    [
+      { name: "a", type: "symlink", linkName: "b/c" },
+      { name: "b", type: "symlink", linkName: "a/c" },
+    ],
+    "a/x",
+  ],
+  [
+    "a link to a file",
+    [
+      { name: "f", content: "" },
+      { name: "l", type: "symlink", linkName: "f" },
+    ],
+    "l/x",
+  ],
+])("%s is no directory", async (_, members, name) => {
+  expect((await fault(apply([...members, { name, content: "x" }]))).code).toBe("invalid");
+});
+
+test("a link that replaces a directory is seen by what follows", async () => {
+  await apply([
+    { name: "a/", type: "directory" },
+    { name: "a/b/", type: "directory", mtime: 11_000_000_000n },
+    { name: "c/", type: "directory" },
+    { name: "c/b/", type: "directory", mtime: 22_000_000_000n },
+    { name: "a/b/first", content: "1" },
+    { name: "a", type: "symlink", linkName: "c" },
+    { name: "a/b/second", content: "2" },
+    { name: "a/", type: "directory" },
+    { name: "a/b/third", content: "3" },
+  ]);
+  expect(readdirSync(join(target, "c/b"))).toEqual(["second"]);
+  expect(readdirSync(join(target, "a/b"))).toEqual(["third"]);
+  expect(lstatSync(join(target, "c/b")).mtimeMs).toBe(22_000);
+});
+
+test("sparse members of an image archive become whole files", async () => {
+  const file = join(scratch.path, "sparse");
+  writeFileSync(file, "start");
+  truncateSync(file, 3_000_000);
+  appendFileSync(file, "end");
+  truncateSync(file, 5_000_000);
+  const whole = readFileSync(file);
+  for (const format of ["gnu", "posix", "oldgnu"]) {
+    const tar = ["-S", `--format=${format}`, "-C", scratch.path, "-cf", "-", "sparse"];
+    const archive = execFileSync("tar", tar);
+    expect(archive.length).toBeLessThan(100_000);
+    const directory = join(scratch.path, randomUUID());
+    mkdirSync(directory);
+    const request = { directory, limits: {}, expansion: {} };
+    const [member] = await explodeArchive(streamOf(archive), request);
+    expect(member?.file?.digest).toBe(sha256(whole));
+    expect(readFileSync(member?.file?.path ?? "").equals(whole)).toBe(true);
+    expect(lstatSync(member?.file?.path ?? "").blocks * 512).toBeLessThan(1 << 20);
+    rmSync(directory, { recursive: true });
+  }
+  truncateSync(file, 2 ** 31);
+  const vast = execFileSync("tar", ["-S", "-C", scratch.path, "-cf", "-", "sparse"]);
+  const request = { directory: target, limits: {}, expansion: {} };
+  const error = await fault(explodeArchive(streamOf(vast), request));
+  expect([error.code, error.message]).toEqual(["exhausted", expect.stringContaining("holes")]);
+  expect(readdirSync(target)).toEqual([]);
+  rmSync(file);
+});
+
+test("zeros take no room on the disk", async () => {
+  const bytes = Buffer.alloc(5_000_000);
+  bytes.write("begin");
+  bytes.write("middle", 3_000_001);
+  const content = bytes.toString("latin1");
+  await apply(gzipSync(tarOf([{ name: "f", content }])));
+  expect(readFileSync(join(target, "f")).equals(bytes)).toBe(true);
+  expect(lstatSync(join(target, "f")).blocks * 512).toBeLessThan(1 << 20);
 });
 
 test("times of directories are set inside the root, whatever stands on the way", async () => {
