@@ -10,8 +10,8 @@ import type { Stage } from "./stage.ts";
 export interface ImageStore {
   readonly name: string;
   pull(reference: string): string[];
-  /** Takes an image away, and all that belongs to it, if it is there. */
-  remove(reference: string): Promise<void>;
+  /** Takes an image away with all its names and all that belongs to it, if it is there. */
+  remove(reference: string, image: LayoutImage): Promise<void>;
 }
 
 /** An engine that also gives images away. */
@@ -27,7 +27,7 @@ export async function settle(): Promise<void> {
   await command(["sync"]);
 }
 
-export function ownStore({ subject }: Stage, images: readonly LayoutImage[]): Engine {
+export function ownStore({ subject }: Stage): Engine {
   const blobs = join(subject.dataRoot, "content/blobs/sha256");
   return {
     name: "thimble",
@@ -36,10 +36,10 @@ export function ownStore({ subject }: Stage, images: readonly LayoutImage[]): En
     tag: (from, to) => subject.argv("tag", from, to),
     save: (reference, file) => subject.argv("save", "-o", file, reference),
     load: (file) => subject.argv("load", "-q", "-i", file),
-    async remove(reference) {
-      if (!(await removed(subject.argv("rmi", reference)))) return;
+    async remove(reference, { config, layers }) {
+      if (!(await removed(subject.argv("rmi", "-f", config.digest)))) return;
       // What is left would be a pull's head start.
-      const kept = images.flatMap(({ layers }) => layers.map(({ digest }) => digest.slice(7)));
+      const kept = layers.map(({ digest }) => digest.slice(7));
       for (let attempt = 0; kept.some((hex) => existsSync(join(blobs, hex))); attempt++) {
         if (attempt > 600) throw new Error(`${reference} is removed and its blobs are still there`);
         await Bun.sleep(50);
@@ -58,7 +58,7 @@ export function dockerStore(host: string): Engine {
     tag: (from, to) => docker("tag", from, to),
     save: (reference, file) => docker("save", "-o", file, reference),
     load: (file) => docker("load", "-q", "-i", file),
-    remove: async (reference) => void (await removed(docker("rmi", reference))),
+    remove: async (_, { config }) => void (await removed(docker("rmi", "-f", config.digest))),
   };
 }
 
@@ -78,8 +78,8 @@ export function podmanStore({ peers }: Stage): ImageStore | undefined {
   return {
     name: "podman",
     pull: (reference) => peers.inTree(["podman", "pull", "-q", "--tls-verify=false", reference]),
-    remove: async (reference) =>
-      void (await removed(peers.inTree(["podman", "rmi", "-f", reference]))),
+    remove: async (_, { config }) =>
+      void (await removed(peers.inTree(["podman", "rmi", "-f", config.digest.slice(7)]))),
   };
 }
 

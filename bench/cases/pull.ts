@@ -36,18 +36,18 @@ async function pulls(
   const library = await stage.library();
   const reference = library.source.reference(name);
   const stores = [
-    ownStore(stage, [image]),
+    ownStore(stage),
     stage.peers && dockerStore(stage.peers.dockerHost),
     containerdStore(library),
     podmanStore(stage),
     skopeoStore(stage),
   ].filter((store) => store !== undefined);
   const samples = await interleave(
-    stores.map((store) => pulling(store, reference)),
+    stores.map((store) => pulling(store, reference, image)),
     Math.min(stage.rounds, 7),
     1,
   );
-  for (const store of stores) await store.remove(reference);
+  for (const store of stores) await store.remove(reference, image);
   return [
     {
       kind: "timed",
@@ -67,11 +67,11 @@ async function pulls(
   ];
 }
 
-function pulling(store: ImageStore, reference: string): Contender {
+function pulling(store: ImageStore, reference: string, image: LayoutImage): Contender {
   return {
     name: store.name,
     before: async () => {
-      await store.remove(reference);
+      await store.remove(reference, image);
       await settle();
     },
     run: async () => void (await command(store.pull(reference))),
@@ -80,8 +80,8 @@ function pulling(store: ImageStore, reference: string): Contender {
 
 /** The engine and its workers, which are threads of it, while it pulls both images at once. */
 async function memory(stage: Stage): Promise<Finding[]> {
-  const { source, debian, small } = await stage.library();
-  const store = ownStore(stage, [debian, small]);
+  const { source } = await stage.library();
+  const store = ownStore(stage);
   const references = ["debian", "small"].map((name) => source.reference(name));
   const weight = await heaviestWhile(stage.subject.pid, async () => {
     await Promise.all(references.map((reference) => command(store.pull(reference))));

@@ -12,10 +12,7 @@ export async function push(stage: Stage): Promise<Finding[]> {
   await using target = await startRegistry(debianRegistry(registryBinary, place, { cache: false }));
   const from = source.reference("debian");
   const to = target.reference("pushed");
-  const stores = [
-    ownStore(stage, [debian]),
-    ...(stage.peers ? [dockerStore(stage.peers.dockerHost)] : []),
-  ];
+  const stores = [ownStore(stage), ...(stage.peers ? [dockerStore(stage.peers.dockerHost)] : [])];
   for (const store of stores) {
     await command(store.pull(from));
     await command(store.tag(from, to));
@@ -32,10 +29,7 @@ export async function push(stage: Stage): Promise<Finding[]> {
     Math.min(stage.rounds, 7),
     1,
   );
-  for (const store of stores) {
-    await store.remove(to);
-    await store.remove(from);
-  }
+  for (const store of stores) await store.remove(from, debian);
   return [
     {
       kind: "timed",

@@ -13,7 +13,7 @@ export async function saveAndLoad(stage: Stage): Promise<Finding[]> {
   const reference = source.reference("debian");
   const rounds = Math.min(stage.rounds, 7);
   const engines = [
-    ownStore(stage, [debian]),
+    ownStore(stage),
     ...(stage.peers ? [dockerStore(stage.peers.dockerHost)] : []),
   ].map((store) => ({ store, file: join(place, `${store.name}.tar`) }));
   for (const { store } of engines) await command(store.pull(reference));
@@ -36,7 +36,7 @@ export async function saveAndLoad(stage: Stage): Promise<Finding[]> {
     engines.map(({ store, file }) => ({
       name: store.name,
       before: async () => {
-        await store.remove(reference);
+        await store.remove(reference, debian);
         await settle();
       },
       run: async () => void (await command(store.load(file))),
@@ -45,7 +45,7 @@ export async function saveAndLoad(stage: Stage): Promise<Finding[]> {
     1,
   );
   for (const { store, file } of engines) {
-    await store.remove(reference);
+    await store.remove(reference, debian);
     await rm(file);
   }
   return [

@@ -7,7 +7,7 @@ import { interleave } from "../statistics.ts";
 /** The Debian image's six layers into one. */
 export async function squash(stage: Stage): Promise<Finding[]> {
   const { source, debian } = await stage.library();
-  const store = ownStore(stage, [debian]);
+  const store = ownStore(stage);
   const reference = source.reference("debian");
   const target = "thimble-bench-squashed";
   await command(store.pull(reference));
@@ -27,6 +27,6 @@ export async function squash(stage: Stage): Promise<Finding[]> {
     1,
   );
   await command(stage.subject.argv("rmi", target));
-  await store.remove(reference);
+  await store.remove(reference, debian);
   return [{ kind: "timed", title: "squash, Debian of 500 MB in 6 layers", samples }];
 }
