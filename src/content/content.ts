@@ -1,5 +1,5 @@
 import { type FileHandle, rm } from "node:fs/promises";
-import { type Clock, type Log, silentLog, systemClock } from "#base";
+import { type Clock, faultOf, type Log, silentLog, systemClock } from "#base";
 import { type Digest, familiarString, parseReference, withDefaultTag } from "#image";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
@@ -83,7 +83,7 @@ export class Content {
     stream: AsyncIterable<Uint8Array>,
     expected: { readonly digest?: Digest; readonly size?: number } = {},
   ): Promise<{ readonly digest: Digest; readonly size: number }> {
-    return await this.#stores.blobs.ingest(stream, expected);
+    return await asFaults(this.#stores.blobs.ingest(stream, expected));
   }
 
   /** The bytes of a blob, from `offset` on; `not_found`. */
@@ -129,7 +129,7 @@ export class Content {
   async pull(
     options: PullOptions,
   ): Promise<{ readonly image: StoredImage; readonly isNew: boolean }> {
-    return await pullImage(this.#stores, options);
+    return await asFaults(pullImage(this.#stores, options));
   }
 
   lease(): Lease {
@@ -140,7 +140,7 @@ export class Content {
     archive: AsyncIterable<Uint8Array>,
     options: LoadOptions = {},
   ): Promise<readonly LoadedImage[]> {
-    return await loadArchive(this.#stores, archive, options);
+    return await asFaults(loadArchive(this.#stores, archive, options));
   }
 
   /** A name saves that name of its image, an id the image without names. What is unknown throws before the first byte. */
@@ -162,11 +162,11 @@ export class Content {
     archive: AsyncIterable<Uint8Array>,
     options: ImportOptions = {},
   ): Promise<StoredImage> {
-    return await importTree(this.#stores, archive, options);
+    return await asFaults(importTree(this.#stores, archive, options));
   }
 
   async createImageFromTree(options: TreeOptions): Promise<StoredImage> {
-    const image = await createImageFromTree(this.#stores, options);
+    const image = await asFaults(createImageFromTree(this.#stores, options));
     // Left over when the layer was there already, or the tree was on another file system.
     await rm(options.directory, { recursive: true, force: true });
     return image;
@@ -174,11 +174,11 @@ export class Content {
 
   /** Makes an image of layers that are files, or blobs of other images, lowest first. */
   async composeImage(options: ComposeOptions): Promise<StoredImage> {
-    return await composeImage(this.#stores, options);
+    return await asFaults(composeImage(this.#stores, options));
   }
 
   async createImageFromUpper(options: UpperOptions): Promise<StoredImage> {
-    return await createImageFromUpper(this.#stores, options);
+    return await asFaults(createImageFromUpper(this.#stores, options));
   }
 
   /** Removes blobs and layers that nothing needs; after the removal of a container whose image is gone. */
@@ -212,6 +212,15 @@ export class Content {
     }
     const reference = withDefaultTag(parseReference(text));
     return reference.tag === undefined ? [] : [familiarString(reference)];
+  }
+}
+
+/** What node's file functions throw, as a full disk, in the one vocabulary. */
+async function asFaults<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw faultOf(error);
   }
 }
 

@@ -82,8 +82,17 @@ export class Collector {
       removed.push(digest);
       crashPoint("gc:blob-deleted");
     }
-    this.#sources.forget(removed);
+    this.#forgetSources(removed);
     return bytes;
+  }
+
+  /** A full disk must not keep what makes room from being removed. */
+  #forgetSources(digests: readonly Digest[]): void {
+    try {
+      this.#sources.forget(digests);
+    } catch (error) {
+      this.#log.debug("where blobs were from is not forgotten", { error: faultOf(error).message });
+    }
   }
 
   /** Removes those of the layers that nothing needs and nothing is built upon; gives them. */
@@ -99,6 +108,8 @@ export class Collector {
   async collectAll(): Promise<void> {
     const needed = new Set(this.#images.blobNeeds().map(({ digest }) => digest));
     this.collectBlobs(this.#blobs.list().filter((digest) => !needed.has(digest)));
+    const isNeeded = (digest: Digest) => needed.has(digest) || this.#held.has(blobKey(digest));
+    this.#sources.forgetNeedless(isNeeded);
     const layers = new Set(this.#images.layerNeeds().map(({ chain }) => chain));
     const orphans = new Map<ChainId, ChainId | undefined>();
     for (const { name, kind, parent } of this.#snapshots.list()) {

@@ -63,12 +63,12 @@ export async function pullImage(
   }
   crashPoint("pull:documents-stored");
   await parts.blobs.sync();
+  const layers = [manifest.config, ...manifest.layers].map((each) => each.digest);
+  for (const repository of new Set(references.map(canonicalName))) {
+    parts.sources.note(layers, repository);
+  }
   const stored = parts.images.put({ digest, manifest, size, companions }, references);
   crashPoint("pull:recorded");
-  const blobs = [manifest.config, ...manifest.layers].map((each) => each.digest);
-  for (const repository of new Set(references.map(canonicalName))) {
-    parts.sources.note(blobs, repository);
-  }
   return stored;
 }
 

@@ -48,6 +48,12 @@ export class SourceTable {
     });
   }
 
+  /** What was not forgotten when its blob was removed. */
+  forgetNeedless(isNeeded: (digest: Digest) => boolean): void {
+    const known = this.#state.query<{ digest: Digest }>("SELECT DISTINCT digest FROM blob_source");
+    this.forget(known.map(({ digest }) => digest).filter((digest) => !isNeeded(digest)));
+  }
+
   #note(digest: Digest, repository: string): void {
     this.#state.run(
       "INSERT INTO blob_source (digest, repository, noted) VALUES (?1, ?2, (SELECT coalesce(max(noted), 0) + 1 FROM blob_source WHERE digest = ?1)) ON CONFLICT (digest, repository) DO UPDATE SET noted = excluded.noted",
