@@ -27,7 +27,9 @@ export function explainDuplicates(
     const byDigest = new Map<string, Content[]>();
     for (const content of contents) {
       const digest = view.digest(content);
-      byDigest.set(digest, [...(byDigest.get(digest) ?? []), content]);
+      const same = byDigest.get(digest);
+      if (same) same.push(content);
+      else byDigest.set(digest, [content]);
       breathe();
     }
     for (const copies of byDigest.values()) {

@@ -37,7 +37,7 @@ async function inThread<N extends JobName>(
 ): Promise<unknown> {
   const stop = new Int32Array(new SharedArrayBuffer(4));
   const cancel = () => void Atomics.store(stop, 0, 1);
-  const worker = new Worker(new URL("./explain-worker.ts", import.meta.url));
+  const worker = new Worker(new URL("./explain-worker.ts", import.meta.url), { smol: true });
   const answered = Promise.withResolvers<Answer>();
   const ended = Promise.withResolvers<void>();
   worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => answered.resolve(data));

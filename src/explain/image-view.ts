@@ -20,7 +20,6 @@ const smallFile = 1 << 20;
 export class ImageView {
   readonly tree: MergedTree;
   readonly layers: readonly LayerSource[];
-  readonly #digests = new Map<Content, string>();
 
   private constructor(tree: MergedTree, layers: readonly LayerSource[]) {
     this.tree = tree;
@@ -46,15 +45,10 @@ export class ImageView {
     return new ImageView(tree, layers);
   }
 
-  /** Of a file's content, read at most once; a different text for each that cannot be read. */
+  /** Of a file's content; a different text for each that cannot be read. Not kept: nearly all are asked for once. */
   digest(content: Content): string {
-    let digest = this.#digests.get(content);
-    if (digest === undefined) {
-      const path = pathOf(content.node);
-      digest = this.layers[content.layer]?.digest(path) ?? `unread:${content.layer}:${path}`;
-      this.#digests.set(content, digest);
-    }
-    return digest;
+    const path = pathOf(content.node);
+    return this.layers[content.layer]?.digest(path) ?? `unread:${content.layer}:${path}`;
   }
 
   read(node: Node, limit: number): Buffer | undefined {

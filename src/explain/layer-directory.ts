@@ -138,6 +138,7 @@ function entryOf(found: ScannedEntry, links: Map<string, string>): LayerEntry {
     ...{ ...common, type, size },
     ...(linkName !== undefined && { linkName }),
     ...(opaque && { opaque }),
+    ...(inode !== undefined && { linked: true }),
   };
 }
 

@@ -16,6 +16,8 @@ export interface LayerEntry {
   readonly gid: number;
   /** Where a link leads. */
   readonly linkName?: string;
+  /** This layer may name the file again, as a "hardlink". */
+  readonly linked?: boolean;
   /** A directory through which nothing of the layers below shines. */
   readonly opaque?: boolean;
 }

@@ -235,24 +235,21 @@ export class MergedTree {
       content: link,
     };
     if (node.type === "file") {
-      node.content ??= this.#count(
-        { layer, size: entry.size, node, links: 0, owner: -1 },
-        entry.path,
-      );
+      node.content ??= this.#count({ layer, size: entry.size, node, links: 0, owner: -1 }, entry);
       node.content.links++;
     }
     if (there) this.#remove(there, "replaced", node.content);
     parent.children?.set(name, node);
   }
 
-  #count(content: Content, path: string): Content {
+  #count(content: Content, { path, linked }: LayerEntry): Content {
     const totals = this.layers[content.layer];
     if (totals) {
       totals.files++;
       totals.bytes += content.size;
     }
     this.contents.push(content);
-    this.#named.set(path, content);
+    if (linked) this.#named.set(path, content);
     return content;
   }
 

@@ -18,12 +18,22 @@ export class FakeLayer implements LayerSource {
   readonly digested: string[] = [];
 
   constructor(entries: readonly FakeEntry[]) {
+    const linked = new Set(entries.map(({ linkName }) => linkName));
     for (const { content = "", attributes = "", ...entry } of entries) {
       const bytes = typeof content === "number" ? Buffer.alloc(content, "x") : Buffer.from(content);
       const type = entry.type ?? "file";
       const mode = type === "directory" ? 0o755 : type === "symlink" ? 0o777 : 0o644;
       const path = textToName(entry.path);
-      const whole = { mode, uid: 0, gid: 0, type, ...entry, path, size: bytes.length };
+      const whole = {
+        linked: linked.has(entry.path),
+        mode,
+        uid: 0,
+        gid: 0,
+        type,
+        ...entry,
+        path,
+        size: bytes.length,
+      };
       this.#entries.set(path, { ...whole, content: bytes, attributes });
     }
   }
