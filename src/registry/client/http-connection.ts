@@ -88,7 +88,12 @@ export class HttpConnection {
     socket.on("data", (bytes: Uint8Array) => this.#inbound.push(bytes));
     socket.on("end", () => this.#inbound.finish());
     socket.on("close", () => this.#inbound.finish());
-    socket.on("error", (error) => this.close(connectionFault(this.about, error)));
+    socket.on("error", (error) => {
+      // What came before it is still an answer, as to a request that was too large.
+      this.#failure ??= connectionFault(this.about, error);
+      this.#inbound.finish(this.#failure);
+      socket.destroy();
+    });
   }
 
   /** Whether another exchange may begin: nothing is left over, and nobody has hung up. */
@@ -105,7 +110,7 @@ export class HttpConnection {
   /** Both directions at once; who reads or writes gets `reason`. */
   close(reason?: Error): void {
     this.#failure ??= reason;
-    this.#inbound.finish(reason);
+    this.#inbound.drop(reason);
     this.#socket.destroy();
   }
 
@@ -158,8 +163,8 @@ export class HttpConnection {
       state.whole = !state.stopped;
     };
     const finished = work().catch((error: unknown) => {
-      // After an early answer the peer may well have stopped reading.
-      if (!state.stopped) this.close(faultOf(error));
+      // After an early answer the peer may well have stopped reading, or hung up.
+      if (!state.stopped && !this.#socket.destroyed) this.close(faultOf(error));
     });
     const stop = () => {
       state.stopped = true;

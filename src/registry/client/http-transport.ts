@@ -58,7 +58,9 @@ export class HttpTransport {
    * the peer is replaced once, unless the request streams a body.
    */
   async send(request: HttpRequest): Promise<HttpResponse> {
-    request.signal?.throwIfAborted();
+    if (request.signal?.aborted) {
+      throw new Fault("canceled", "canceled", { cause: request.signal.reason });
+    }
     const key = poolKey(request);
     const kept = this.#takeIdle(key, request);
     if (kept) {
@@ -80,7 +82,12 @@ export class HttpTransport {
         next.close();
         continue;
       }
-      request.guard?.(next.kind);
+      try {
+        request.guard?.(next.kind);
+      } catch (error) {
+        idle.push(next);
+        throw error;
+      }
       next.hold(true);
       return next;
     }
@@ -150,7 +157,8 @@ export class HttpTransport {
     const about = `${url.host} (through the proxy ${proxy.host})`;
     const addresses = await resolveHost(proxy.hostname, this.#resolve);
     const direct = await connectAny(addresses, portOf(proxy), `the proxy ${proxy.host}`, signal);
-    const trust: Trust = { authorities: [], verify: true };
+    // Who has an authority of their own has it for their proxy too.
+    const trust: Trust = { authorities: request.trust.authorities, verify: true };
     const socket =
       proxy.protocol === "https:"
         ? await this.#secure(direct.socket, proxy, trust, signal)

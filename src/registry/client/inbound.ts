@@ -34,11 +34,20 @@ export class Inbound {
     this.#wake?.();
   }
 
-  /** No more input; after an error what is still queued is not read either. The first call counts. */
+  /** No more input: what is queued can still be read, then comes the error. The first call counts. */
   finish(error?: Error): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#error = error;
+    this.#wake?.();
+  }
+
+  /** Ends at once: what is queued is forgotten. */
+  drop(error?: Error): void {
+    this.#queue.length = 0;
+    this.#size = 0;
+    this.#ended = true;
+    this.#error ??= error;
     this.#wake?.();
   }
 
@@ -60,7 +69,6 @@ export class Inbound {
   /** The next bytes, never empty; undefined at the peer's end. One reader at a time. */
   async read(): Promise<Uint8Array | undefined> {
     for (;;) {
-      if (this.#error) throw this.#error;
       const next = this.#queue.shift();
       if (next) {
         this.#size -= next.byteLength;
@@ -70,6 +78,7 @@ export class Inbound {
         }
         return next;
       }
+      if (this.#error) throw this.#error;
       if (this.#ended) return undefined;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;

@@ -1,11 +1,17 @@
 import { afterAll, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { createServer as createTlsServer } from "node:tls";
 import { mediaTypes, parseReference, sha256 } from "#image";
 import { authority, issue } from "../../../test/support/registry-certificates.ts";
-import { emptyManifest, faultOf, quickClient } from "../../../test/support/registry-client.ts";
+import {
+  appOf,
+  emptyManifest,
+  faultOf,
+  quickClient,
+} from "../../../test/support/registry-client.ts";
 import { FakeRegistry } from "../../../test/support/registry-fake.ts";
 import { addressKind } from "./address.ts";
 import { proxyFor } from "./proxy.ts";
@@ -225,36 +231,55 @@ test("redirects without end are refused", async () => {
   expect(registry.requests.length).toBe(6);
 });
 
-test("https goes through a proxy by CONNECT, with its password", async () => {
+test("a redirect from https to http is refused", async () => {
   const ca = await authority();
-  const server = await issue(ca, "registry.example");
-  await using registry = await FakeRegistry.start({ tls: server });
-  registry.addManifest("app", "v1", emptyManifest);
-  const heads: string[] = [];
-  const proxy = createServer((socket) => {
-    socket.once("data", (head: Buffer) => {
-      heads.push(head.toString());
-      const upstream = connect(registry.port, "127.0.0.1", () => {
-        socket.write("HTTP/1.1 200 Connected\r\n\r\n");
-        socket.pipe(upstream).pipe(socket);
-      });
-      upstream.on("error", () => socket.destroy());
-      socket.on("close", () => upstream.destroy());
-    });
-    socket.on("error", () => socket.destroy());
+  await using registry = await FakeRegistry.start({
+    tls: await issue(ca, "127.0.0.1"),
+    hook: () => ({ status: 302, headers: { Location: "http://example.org/" } }),
   });
-  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-  const address = proxy.address();
-  const port = typeof address === "object" ? address?.port : 0;
-  const directory = certsDirectory({ "registry.example/ca.crt": ca.cert });
-  const environment = { HTTPS_PROXY: `http://me:s%20ecret@127.0.0.1:${port}` };
-  const client = quickClient({ directory, environment });
-  const repository = client.repository(parseReference("registry.example/app"));
-  expect((await repository.resolve("v1")).size).toBeGreaterThan(0);
-  expect(heads[0]).toStartWith("CONNECT registry.example:443 HTTP/1.1\r\n");
-  expect(heads[0]).toContain(`Basic ${Buffer.from("me:s ecret").toString("base64")}`);
-  proxy.close();
+  const directory = certsDirectory({ [`${registry.host}/ca.crt`]: ca.cert });
+  const fault = await faultOf(appOf(registry, { directory }).resolve("v1"));
+  expect(fault.code).toBe("denied");
+  expect(fault.message).toContain("not encrypted");
 });
+
+test.each(["http", "https"])(
+  "https goes through an %s proxy by CONNECT, with its password",
+  async (scheme) => {
+    const ca = await authority();
+    const server = await issue(ca, "registry.example");
+    await using registry = await FakeRegistry.start({ tls: server });
+    registry.addManifest("app", "v1", emptyManifest);
+    const heads: string[] = [];
+    const serve = (socket: Socket) => {
+      socket.once("data", (head: Buffer) => {
+        heads.push(head.toString());
+        const upstream = connect(registry.port, "127.0.0.1", () => {
+          socket.write("HTTP/1.1 200 Connected\r\n\r\n");
+          socket.pipe(upstream).pipe(socket);
+        });
+        upstream.on("error", () => socket.destroy());
+        socket.on("close", () => upstream.destroy());
+      });
+      socket.on("error", () => socket.destroy());
+    };
+    const proxy =
+      scheme === "http"
+        ? createServer(serve)
+        : createTlsServer(await issue(ca, "127.0.0.1"), serve);
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    const address = proxy.address();
+    const port = typeof address === "object" ? address?.port : 0;
+    const directory = certsDirectory({ "registry.example/ca.crt": ca.cert });
+    const environment = { HTTPS_PROXY: `${scheme}://me:s%20ecret@127.0.0.1:${port}` };
+    const client = quickClient({ directory, environment });
+    const repository = client.repository(parseReference("registry.example/app"));
+    expect((await repository.resolve("v1")).size).toBeGreaterThan(0);
+    expect(heads[0]).toStartWith("CONNECT registry.example:443 HTTP/1.1\r\n");
+    expect(heads[0]).toContain(`Basic ${Buffer.from("me:s ecret").toString("base64")}`);
+    proxy.close();
+  },
+);
 
 test.each([
   ["https://registry.example/", "", "http://proxy.example:8/"],
