@@ -14,4 +14,5 @@ export type { Executor, ExecutorTask } from "./executor.ts";
 export type { Progress, Report } from "./progress.ts";
 export type { RootTree } from "./root-tree.ts";
 export { makeScratch, type ScratchOptions } from "./scratch.ts";
-export { type SquashOptions, squash } from "./squash.ts";
+export { squash } from "./squash.ts";
+export { squashCrashPoints } from "./squash-crash-point.ts";

@@ -6,6 +6,7 @@ import type { HistoryEntry, ImageConfig, Reference } from "#image";
 import { mergeLayers, packBlob, scanTree } from "#layer";
 import type { Snapshotter } from "#snapshot";
 import type { Report } from "./progress.ts";
+import { crashPoint } from "./squash-crash-point.ts";
 
 export interface SquashOptions {
   /** Held by the caller, so that its layers stay. */
@@ -48,6 +49,7 @@ export async function squash(
   report?.({ id: "layer", status: `Merging ${merged.length} layers` });
   const layers = merged.map(({ chainId }) => snapshots.directory(chainId)).toReversed();
   await mergeLayers({ layers, target, keepWhiteouts: keep > 0 }, run);
+  crashPoint("squash:merged");
   const created = options.created ?? timeOf(image.config);
   const latest = options.created ?? (await latestFile(target, created, run));
   const blobPath = join(workDir, "blob");
@@ -61,6 +63,7 @@ export async function squash(
     },
     { ...run, onProgress: (current) => report?.({ id: "layer", status: "Packing", current }) },
   );
+  crashPoint("squash:packed");
   await rm(target, { recursive: true });
   report?.({ id: "image", status: "Storing the image" });
   const { rootfs: _, history: __, created: ___, ...config } = image.config;
