@@ -2,7 +2,6 @@ import type { Digest } from "#image";
 import type { Exchange, RegistryParts } from "./exchange.ts";
 import { matchesTag, parseRange } from "./http-range.ts";
 import { layout, type RepositoryName } from "./layout.ts";
-import type { ObjectStore } from "./object-store.ts";
 import { RegistryError } from "./registry-error.ts";
 
 /** GET and HEAD of a blob (distribution-spec 1.1, "Pulling blobs"), in part and on condition (RFC 9110, 13 and 14). */
@@ -13,7 +12,10 @@ export async function getBlob(
 ): Promise<Response> {
   const { name, digest } = target;
   const { headers: asked } = exchange.request;
-  const size = await parts.repositories.blobSize(name, digest);
+  let size = await parts.repositories.blobSize(name, digest);
+  if (size === undefined && !exchange.isHead && (await parts.pullThrough?.arrival(name, digest))) {
+    size = await parts.repositories.blobSize(name, digest);
+  }
   if (size === undefined) {
     const fetched = await parts.pullThrough?.blob(name, digest, exchange.isHead);
     if (!fetched) throw unknownBlob(digest);
@@ -40,13 +42,13 @@ export async function getBlob(
     exchange.sent = size;
     // Bun would answer a range of a whole file by itself, also one that is to be ignored.
     const isStream = asked.has("range");
-    return new Response(bodyOfBlob(parts.store, digest, { start: 0, end: size, size, isStream }), {
+    return new Response(bodyOfBlob(parts, digest, { start: 0, end: size, size, isStream }), {
       headers,
     });
   }
   const { start, end } = range;
   exchange.sent = end - start;
-  return new Response(bodyOfBlob(parts.store, digest, { start, end, size, isStream: false }), {
+  return new Response(bodyOfBlob(parts, digest, { start, end, size, isStream: false }), {
     status: 206,
     headers: {
       ...blobHeaders(digest, end - start),
@@ -82,7 +84,7 @@ function blobHeaders(digest: Digest, length: number): Record<string, string> {
 
 /** A file is sent by the kernel; anything else is read as fast as the client takes it. */
 function bodyOfBlob(
-  store: ObjectStore,
+  parts: RegistryParts,
   digest: Digest,
   part: {
     readonly start: number;
@@ -94,21 +96,34 @@ function bodyOfBlob(
   const { start, end, size } = part;
   if (start === end) return null;
   const key = layout.blob(digest);
+  const { store } = parts;
   if (store.filePath && !part.isStream) {
     const file = Bun.file(store.filePath(key), { type: "application/octet-stream" });
     return start === 0 && end === size ? file : file.slice(start, end);
   }
-  return streamOf(store.read(key, { start, end }));
+  return streamOf(store.read(key, { start, end }), (error) =>
+    parts.log.error("a blob could not be sent whole", { digest, error }),
+  );
 }
 
-export function streamOf(source: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+/** A body that is read as fast as the client takes it; a failure cuts the connection and is told to `onFailure`. */
+export function streamOf(
+  source: AsyncIterable<Uint8Array>,
+  onFailure: (error: unknown) => void,
+): ReadableStream<Uint8Array> {
   const chunks = source[Symbol.asyncIterator]();
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const { done, value } = await chunks.next();
-        if (done) controller.close();
-        else controller.enqueue(value);
+        try {
+          const { done, value } = await chunks.next();
+          if (done) controller.close();
+          else controller.enqueue(value);
+        } catch (error) {
+          onFailure(error);
+          // With a reason Bun would print it, past the log.
+          controller.error(undefined);
+        }
       },
       async cancel() {
         await chunks.return?.();

@@ -1,3 +1,4 @@
+import type { Log } from "#base";
 import { type Digest, isDigest } from "#image";
 import { isRepositoryName, type RepositoryName } from "./layout.ts";
 import type { ObjectStore } from "./object-store.ts";
@@ -14,6 +15,7 @@ export interface RegistryParts {
   readonly uploads: Uploads;
   /** Set in a pull-through cache. */
   readonly pullThrough: PullThrough | undefined;
+  readonly log: Log;
 }
 
 /** One request on its way through a handler. */

@@ -59,22 +59,23 @@ export class PullThrough {
     }
   }
 
+  /** Whether a blob that was being fetched for this repository has come. */
+  async arrival(name: RepositoryName, digest: Digest): Promise<boolean> {
+    const running = this.#blobs.get(`${name}@${digest}`);
+    return (
+      (await running?.then(
+        () => true,
+        () => false,
+      )) ?? false
+    );
+  }
+
   /** A blob that is not here: its size, and for GET its bytes, which are kept on their way. */
   async blob(
     name: RepositoryName,
     digest: Digest,
     isHead: boolean,
   ): Promise<{ readonly size: number; readonly stream?: ReadableStream<Uint8Array> } | undefined> {
-    const running = this.#blobs.get(digest);
-    if (running && !isHead) {
-      await running.catch(() => undefined);
-      // It may have come by another name of the same registry.
-      if (await this.#repositories.linkBlob(name, digest)) {
-        throw new RegistryError("UNAVAILABLE", "the blob has just arrived; ask again", {
-          headers: { "Retry-After": "0" },
-        });
-      }
-    }
     const fetched = await this.#answer(() => this.#upstream.blob(name, digest));
     if (!fetched) return undefined;
     if (isHead) {
@@ -83,7 +84,8 @@ export class PullThrough {
     }
     const client = new ClientQueue();
     const keeping = this.#keep(name, digest, fetched, client);
-    this.#blobs.set(digest, keeping);
+    const key = `${name}@${digest}`;
+    this.#blobs.set(key, keeping);
     void keeping
       .then(
         () => client.end(undefined),
@@ -96,8 +98,8 @@ export class PullThrough {
           client.end(error);
         },
       )
-      .finally(() => this.#blobs.delete(digest));
-    return { size: fetched.size, stream: streamOf(client) };
+      .finally(() => this.#blobs.delete(key));
+    return { size: fetched.size, stream: streamOf(client, () => undefined) };
   }
 
   async #keep(

@@ -1,4 +1,3 @@
-import { type Log, silentLog } from "#base";
 import { deleteBlob, getBlob } from "./blob-handlers.ts";
 import { type Exchange, type RegistryParts, requireDigestText, requireName } from "./exchange.ts";
 import { listReferrers, listRepositories, listTags } from "./list-handlers.ts";
@@ -23,7 +22,6 @@ export interface AppParts extends RegistryParts {
   readonly authorizer?: Authorizer | undefined;
   readonly handlers?: readonly ExtraHandler[] | undefined;
   readonly observe?: ((request: RequestObservation) => void) | undefined;
-  readonly log?: Log | undefined;
   /** "http://127.0.0.1:5000": the origin where a client names no host that could be one. */
   readonly origin: () => string;
 }
@@ -31,11 +29,9 @@ export interface AppParts extends RegistryParts {
 /** Requests to answers; knows nothing of sockets. */
 export class RegistryApp {
   readonly #parts: AppParts;
-  readonly #log: Log;
 
   constructor(parts: AppParts) {
     this.#parts = parts;
-    this.#log = parts.log ?? silentLog;
   }
 
   /** Never rejects. */
@@ -149,7 +145,7 @@ export class RegistryApp {
     // A client that went away is no trouble of ours.
     if (told.status >= 500 && !exchange.request.signal.aborted) {
       const { method } = exchange.request;
-      this.#log.error("a request failed", { method, path: exchange.url.pathname, error });
+      this.#parts.log.error("a request failed", { method, path: exchange.url.pathname, error });
     }
     return told.response();
   }

@@ -25,7 +25,7 @@ export async function startServer(options: RegistryServerOptions): Promise<Regis
   const uploads = new Uploads({ store, repositories, clock, limits });
   const { upstream } = options;
   const pullThrough = upstream && new PullThrough({ upstream, repositories, uploads, clock, log });
-  const parts: RegistryParts = { store, repositories, uploads, pullThrough };
+  const parts: RegistryParts = { store, repositories, uploads, pullThrough, log };
   const catalogue = createCatalogue(parts);
   const collector = new Collector({ store, leases, repositories, uploads, clock, log });
   let origin = "";
@@ -35,7 +35,6 @@ export async function startServer(options: RegistryServerOptions): Promise<Regis
     authorizer: options.authorizer,
     handlers: options.handlers,
     observe: options.observe,
-    log,
     origin: () => origin,
   });
   const server = listen(options, limits, app);
@@ -76,6 +75,8 @@ function listen(options: RegistryServerOptions, limits: ServerLimits, app: Regis
       port,
       ...(options.tls === undefined ? {} : { tls: options.tls }),
       development: false,
+      // Otherwise a second server shares the port without a word.
+      reusePort: false,
       idleTimeout: Math.min(255, limits.idleSeconds),
       // Blobs and documents have their own limits, which are told in a registry's words.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
