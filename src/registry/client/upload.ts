@@ -164,7 +164,9 @@ async function resume(options: UploadOptions, upload: Upload): Promise<Upload | 
   }
   const target = `/${options.path}/blobs/${options.descriptor.digest}`;
   const answer = await send(options, { method: "HEAD", target, expect: [200, 404] });
-  return answer.status === 200 ? "there" : begin(options);
+  if (answer.status === 200) return "there";
+  await cancel(options, upload);
+  return begin(options);
 }
 
 async function cancel(options: UploadOptions, upload: Upload): Promise<void> {
