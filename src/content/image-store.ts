@@ -211,7 +211,7 @@ export class ImageStore {
 
   /** Reads what the list shows of images that were stored by an older version. */
   describeAll(): void {
-    const unread = this.#table.all().filter(({ created }) => created === null);
+    const unread = this.#table.undescribed();
     if (unread.length === 0) return;
     const read = unread.flatMap(({ id }) => {
       try {

@@ -81,6 +81,11 @@ export class ImageTable {
     return this.#state.query<ImageRow>("SELECT * FROM image ORDER BY stored DESC");
   }
 
+  /** Those stored by an older version, whose configuration nobody has read yet. */
+  undescribed(): readonly ImageRow[] {
+    return this.#state.query<ImageRow>("SELECT * FROM image WHERE created IS NULL");
+  }
+
   count(): number {
     return this.#state.first<{ count: number }>("SELECT count(*) AS count FROM image")?.count ?? 0;
   }
@@ -174,6 +179,16 @@ export class ImageTable {
 
   needsLayer(chain: string): boolean {
     return this.#has("SELECT 1 FROM image_layer WHERE chain = ? LIMIT 1", chain);
+  }
+
+  neededBlobs(): ReadonlySet<Digest> {
+    const rows = this.#state.query<{ digest: Digest }>("SELECT DISTINCT digest FROM manifest_blob");
+    return new Set(rows.map(({ digest }) => digest));
+  }
+
+  neededLayers(): ReadonlySet<ChainId> {
+    const rows = this.#state.query<{ chain: ChainId }>("SELECT DISTINCT chain FROM image_layer");
+    return new Set(rows.map(({ chain }) => chain));
   }
 
   /** Which image needs which blob; one row for each. */

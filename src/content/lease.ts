@@ -106,11 +106,11 @@ export class Collector {
   }
 
   async collectAll(): Promise<void> {
-    const needed = new Set(this.#images.blobNeeds().map(({ digest }) => digest));
+    const needed = this.#images.neededBlobs();
     this.collectBlobs(this.#blobs.list().filter((digest) => !needed.has(digest)));
     const isNeeded = (digest: Digest) => needed.has(digest) || this.#held.has(blobKey(digest));
     this.#sources.forgetNeedless(isNeeded);
-    const layers = new Set(this.#images.layerNeeds().map(({ chain }) => chain));
+    const layers = this.#images.neededLayers();
     const orphans = new Map<ChainId, ChainId | undefined>();
     for (const { name, kind, parent } of this.#snapshots.list()) {
       const chain = name as ChainId;

@@ -25,6 +25,7 @@ function lostLayers({ table, snapshots }: ContentStores): ReadonlyMap<Digest, Se
     if (problem.kind === "lost") here.delete(problem.snapshot.name);
   }
   const lost = new Map<Digest, Set<ChainId>>();
+  if ([...table.neededLayers()].every((chain) => here.has(chain))) return lost;
   for (const { image, chain } of table.layerNeeds()) {
     if (!here.has(chain)) lost.set(image, (lost.get(image) ?? new Set()).add(chain));
   }

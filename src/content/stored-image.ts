@@ -1,5 +1,5 @@
 import type { ChainId, Descriptor, DiffId, Digest, ImageConfig, Manifest } from "#image";
-import { chainIds, familiarString, parseReference } from "#image";
+import { chainIds } from "#image";
 import type { Snapshotter } from "#snapshot";
 import type { ImageRow, NameRow } from "./image-table.ts";
 
@@ -50,22 +50,31 @@ export interface Documents {
 }
 
 export function listedImage(row: ImageRow, names: readonly NameRow[]): ListedImage {
-  const references = names.map((name) => parseReference(name.reference));
-  const lastTagged = names.reduce(
-    (last, { tagged }) => (BigInt(tagged) > last ? BigInt(tagged) : last),
-    0n,
-  );
+  const isDigest = ({ reference }: NameRow) => reference.includes("@");
+  let lastTagged = 0n;
+  for (const { tagged } of names) {
+    const time = BigInt(tagged);
+    if (time > lastTagged) lastTagged = time;
+  }
   return {
     id: row.id,
     digest: row.manifest,
-    tags: references.filter(({ digest }) => digest === undefined).map(familiarString),
-    digests: references.filter(({ digest }) => digest !== undefined).map(familiarString),
+    tags: names.filter((name) => !isDigest(name)).map(familiar),
+    digests: names.filter(isDigest).map(familiar),
     size: row.size,
     created: row.created ?? 0,
     labels: row.labels === null || row.labels === "{}" ? {} : JSON.parse(row.labels),
     storedAt: BigInt(row.stored),
     ...(lastTagged > 0n && { lastTagged }),
   };
+}
+
+/** As `familiarString` of the parsed reference, which a list of a thousand images has no time for. */
+function familiar({ reference }: NameRow): string {
+  if (!reference.startsWith("docker.io/")) return reference;
+  const path = reference.slice("docker.io/".length);
+  const isOfficial = path.startsWith("library/") && path.indexOf("/", "library/".length) < 0;
+  return isOfficial ? path.slice("library/".length) : path;
 }
 
 export function storedImage(
