@@ -20,7 +20,7 @@ export interface FileComparison {
   };
 }
 
-export interface Count {
+interface Count {
   readonly files: number;
   readonly bytes: number;
 }

@@ -7,7 +7,7 @@ export interface HintKind {
 }
 
 /** In the order in which they are tried: a file counts for the first one. Paths have no slash at the beginning. */
-export const hintKinds: readonly HintKind[] = [
+const hintKinds: readonly HintKind[] = [
   {
     name: "apt-lists",
     what: "package lists of apt",

@@ -9,7 +9,7 @@ export interface Ownership {
   readonly totals: readonly PackageTotals[];
 }
 
-export interface PackageTotals {
+interface PackageTotals {
   bytes: number;
   files: number;
   /** Files that the database has and the image has not. */
