@@ -102,8 +102,8 @@ function compare([own, reference]: readonly RegistryPeer[], weights: readonly We
       kind: "figure",
       title: "registry under that load: thimble",
       figure: showWeight(ours),
-      bar: `PSS below that of ${reference.name}`,
-      holds: ours.proportional < theirs.proportional,
+      bar: `RSS and PSS below those of ${reference.name}`,
+      holds: ours.resident < theirs.resident && ours.proportional < theirs.proportional,
     },
     {
       kind: "figure",
