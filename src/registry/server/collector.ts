@@ -65,7 +65,7 @@ export class Collector {
     const sweep = new Sweep(this.#parts, options, Number(begun / 1_000_000n));
     leases.beginCollection(options.graceSeconds * 1000);
     try {
-      for await (const name of repositories.repositories()) await sweep.repository(name);
+      for await (const name of repositories.traces()) await sweep.repository(name);
       await sweep.blobs();
     } finally {
       leases.endCollection();
@@ -116,6 +116,7 @@ class Sweep {
     }
     await this.#layers(name, live);
     for (const digest of live) this.#live.add(digest);
+    await this.#parts.repositories.tidy(name);
     await this.#abandoned(name);
   }
 
@@ -165,13 +166,44 @@ class Sweep {
         const stat = await store.stat(key);
         if (!stat || this.#isYoung(stat.modified) || leases.holds(key)) await keep(digest);
       }
-      for (const digest of all) {
+      // What leads to others goes before them: where it turns out to be held, they stay too.
+      for (const digest of await this.#leadersFirst(all, subjects)) {
         if (kept.has(digest)) continue;
         const key = layout.revision(name, digest);
         const removed = await leases.remove(key, () => repositories.removeRevision(name, digest));
         if (removed) this.#manifests++;
+        else await keep(digest);
       }
     });
+  }
+
+  /** Indexes before their manifests, subjects before their referrers. */
+  async #leadersFirst(
+    all: ReadonlySet<Digest>,
+    subjects: ReadonlyMap<Digest, readonly Digest[]>,
+  ): Promise<readonly Digest[]> {
+    const followers = new Map<Digest, readonly Digest[]>();
+    for (const digest of all) {
+      const references = await this.#references(digest);
+      const led = references.filter(({ kind }) => kind === "manifest").map((each) => each.digest);
+      followers.set(digest, [...led, ...(subjects.get(digest) ?? [])]);
+    }
+    const ordered: Digest[] = [];
+    const seen = new Set<Digest>();
+    for (const digest of all) {
+      // Without recursion, since the depth is a stranger's choice; true marks the way back up.
+      const rest: [Digest, boolean][] = [[digest, false]];
+      for (let next = rest.pop(); next; next = rest.pop()) {
+        const [at, isDone] = next;
+        if (isDone) ordered.push(at);
+        else if (!seen.has(at)) {
+          seen.add(at);
+          rest.push([at, true]);
+          for (const each of followers.get(at) ?? []) if (all.has(each)) rest.push([each, false]);
+        }
+      }
+    }
+    return ordered.reverse();
   }
 
   /** Notes a manifest and all that it leads to. */

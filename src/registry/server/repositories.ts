@@ -192,9 +192,31 @@ export class Repositories {
     return false;
   }
 
-  /** Every repository that ever had a manifest or a blob; parents before what is below them, names by bytes. */
+  /** Every repository that has a manifest or a blob; parents before what is below them, names by bytes. */
   async *repositories(after = ""): AsyncGenerator<RepositoryName> {
-    yield* this.#below("", after === "" ? [] : after.split("/"));
+    const listed = (part: string) => part === "_manifests" || part === "_layers";
+    yield* this.#below("", after === "" ? [] : after.split("/"), listed);
+  }
+
+  /** Those too of which there is only an upload that was begun, or what a crash left. */
+  async *traces(): AsyncGenerator<RepositoryName> {
+    yield* this.#below("", [], (part) => part.startsWith("_"));
+  }
+
+  /** Removes what a crash may leave: entries of tags and of referrers that lead to no manifest. */
+  async tidy(name: RepositoryName): Promise<void> {
+    await this.exclusively(name, async () => {
+      for await (const { name: tag } of this.#store.list(layout.tags(name))) {
+        if (!isTag(tag) || (await this.#store.stat(layout.currentTag(name, tag)))) continue;
+        await this.#untag(name, tag);
+      }
+      const directory = layout.referrerSubjects(name);
+      for await (const { key } of this.#store.walk(directory)) {
+        const digest = digestOfName(key.split("/").at(-2) ?? "");
+        const revision = digest && layout.revision(name, digest);
+        if (!revision || !(await this.#store.stat(revision))) await this.#store.delete(key);
+      }
+    });
   }
 
   /** What says something about a manifest, ascending by digest, from the first after `after` on. */
@@ -215,28 +237,36 @@ export class Repositories {
     }
   }
 
-  async *#below(parent: string, after: readonly string[]): AsyncGenerator<RepositoryName> {
+  async *#below(
+    parent: string,
+    after: readonly string[],
+    counts: (part: string) => boolean,
+  ): AsyncGenerator<RepositoryName> {
     const directory = parent === "" ? layout.repositories : `${layout.repositories}/${parent}`;
     const [first, ...rest] = after;
     const children: string[] = [];
     let has = false;
     for await (const { name, kind } of this.#store.list(directory)) {
       if (kind !== "directory") continue;
-      if (name === "_manifests" || name === "_layers") has = true;
+      if (counts(name)) has = true;
       else if (!name.startsWith("_") && (first === undefined || name >= first)) children.push(name);
     }
     if (has && after.length === 0 && isRepositoryName(parent)) yield parent;
     for (const child of children) {
       const path = parent === "" ? child : `${parent}/${child}`;
       // Below the first name the rest of `after` counts; the name itself was given already.
-      if (child === first && rest.length === 0) yield* this.#childrenOf(path);
-      else yield* this.#below(path, child === first ? rest : []);
+      if (child === first && rest.length === 0) yield* this.#childrenOf(path, counts);
+      else yield* this.#below(path, child === first ? rest : [], counts);
     }
   }
 
-  async *#childrenOf(path: string): AsyncGenerator<RepositoryName> {
+  async *#childrenOf(
+    path: string,
+    counts: (part: string) => boolean,
+  ): AsyncGenerator<RepositoryName> {
     for await (const { name, kind } of this.#store.list(`${layout.repositories}/${path}`)) {
-      if (kind === "directory" && !name.startsWith("_")) yield* this.#below(`${path}/${name}`, []);
+      if (kind === "directory" && !name.startsWith("_"))
+        yield* this.#below(`${path}/${name}`, [], counts);
     }
   }
 
