@@ -20,6 +20,7 @@ const bin = (name: string) => join(root, "node_modules/.bin", name);
 /** What a machine may lack without failing the run. */
 const excusable = [
   "docker CLI",
+  "docker-registry",
   "qemu",
   "root",
   "skopeo",

@@ -200,6 +200,8 @@ function proxyOf(
         hosts: openHostDirectory({ directories: hostDirectories(configRoot), insecure }),
         environment: env,
         log,
+        // Clients wait meanwhile; they try again themselves, and what is kept can serve.
+        retries: { attempts: 2 },
         ...(request.proxyLogin ? { credentials } : {}),
       }),
   };
