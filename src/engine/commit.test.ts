@@ -1,0 +1,41 @@
+import { expect, test } from "bun:test";
+import { mergeDefaults } from "./commit.ts";
+
+const container = {
+  Cmd: ["sh"],
+  Entrypoint: ["/entry"],
+  Env: ["PATH=/bin", "A=1"],
+  Labels: { a: "1", b: "2" },
+  ExposedPorts: { "80/tcp": {} },
+  User: "app",
+};
+
+test("what the user does not say is the container's", () => {
+  expect(mergeDefaults({}, container)).toEqual(container);
+  expect(mergeDefaults({}, {})).toEqual({});
+});
+
+test("variables, labels and ports are merged by name, single values replaced", () => {
+  expect(
+    mergeDefaults(
+      { Env: ["A=2", "B=3"], Labels: { b: "3" }, ExposedPorts: { "81/tcp": {} }, User: "root" },
+      container,
+    ),
+  ).toEqual({
+    ...container,
+    Env: ["PATH=/bin", "A=2", "B=3"],
+    Labels: { a: "1", b: "3" },
+    ExposedPorts: { "80/tcp": {}, "81/tcp": {} },
+    User: "root",
+  });
+});
+
+test("a command leaves the entry point, an entry point takes the container's command away", () => {
+  expect(mergeDefaults({ Cmd: ["ls"] }, container)).toMatchObject({
+    Cmd: ["ls"],
+    Entrypoint: ["/entry"],
+  });
+  const changed = mergeDefaults({ Entrypoint: ["cat"] }, container);
+  expect(changed.Entrypoint).toEqual(["cat"]);
+  expect(changed).not.toHaveProperty("Cmd");
+});
