@@ -18,10 +18,12 @@ const expectations: Record<(typeof squashCrashPoints)[number], "web:1"> = {
   "squash:packed": "web:1",
 };
 
-/** Ends the engine as a user would; the next command starts another. */
-async function stopEngine(cli: ThimbleCli): Promise<void> {
-  const pid = Number(readFileSync(join(cli.directory, "run/engine.pid"), "utf8"));
-  process.kill(pid, "SIGTERM");
+function enginePid(cli: ThimbleCli): number {
+  return Number(readFileSync(join(cli.directory, "run/engine.pid"), "utf8"));
+}
+
+/** A process that dies closes one connection after another; the listening one may be the last. */
+async function gone(pid: number): Promise<void> {
   while (existsSync(`/proc/${pid}`)) await Bun.sleep(5);
 }
 
@@ -35,10 +37,13 @@ describe.skipIf(!isRoot)("squash [needs root]", () => {
     await cli.ok(["load"], { input: archive });
     const blobs = join(cli.directory, "data/content/blobs/sha256");
     const before = readdirSync(blobs).sort();
-    await stopEngine(cli);
+    const first = enginePid(cli);
+    process.kill(first, "SIGTERM");
+    await gone(first);
     const squash = ["squash", "-q", "-t", "web:small", "web:1"];
     const died = await cli.run(squash, { env: { THIMBLE_CRASH_AT: step } });
     expect(died.status).not.toBe(0);
+    await gone(enginePid(cli));
     const names = ["images", "--format", "{{.Repository}}:{{.Tag}}"];
     expect(await cli.ok(names)).toBe(expectations[step]);
     expect(readdirSync(blobs).sort()).toEqual(before);
