@@ -26,7 +26,9 @@ export class ArchiveFiles {
   readonly #members: ReadonlyMap<string, ExplodedMember>;
 
   constructor(members: readonly ExplodedMember[]) {
-    this.#members = new Map(members.map((member) => [member.name, member]));
+    const top = commonDirectory(members);
+    const own = members.filter(({ name }) => name.startsWith(top));
+    this.#members = new Map(own.map((member) => [member.name.slice(top.length), member]));
   }
 
   has(name: string): boolean {
@@ -69,6 +71,18 @@ export class ArchiveFiles {
     }
     return undefined;
   }
+}
+
+/** "layout/" when all is in one directory, as in an archive of a layout's directory; else "". */
+function commonDirectory(members: readonly ExplodedMember[]): string {
+  const marks = ["oci-layout", "index.json", "manifest.json"];
+  if (members.some(({ name }) => marks.includes(name))) return "";
+  const found = members.find(({ name }) =>
+    /^[^/]+\/(oci-layout|index\.json|manifest\.json)$/.test(name),
+  );
+  const top = found ? found.name.slice(0, found.name.indexOf("/") + 1) : "";
+  const isAll = members.every(({ name }) => name === "" || `${name}/`.startsWith(top));
+  return isAll ? top : "";
 }
 
 /** By its first bytes. */

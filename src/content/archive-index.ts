@@ -4,9 +4,11 @@ import {
   type Digest,
   digestHex,
   encodeDocument,
+  hostPlatform,
   type Index,
   isConfigType,
   isIndexType,
+  isLayerType,
   isManifestType,
   type Manifest,
   mediaTypes,
@@ -66,7 +68,7 @@ function readLayout(
   const names = dockerNames(files);
   try {
     const images = onceEach(
-      index.manifests
+      forPlatform(index.manifests, wanted)
         .slice(0, maxImages)
         .flatMap((entry) => readEntry(files, entry, { wanted, names, depth: 0 })),
     );
@@ -76,6 +78,41 @@ function readLayout(
       return undefined;
     throw error;
   }
+}
+
+/**
+ * Of entries that say what platform they are for, those for the one that is wanted, the
+ * nearest of each name. When none of them fits the host, and nobody asked, all are meant.
+ */
+function forPlatform(
+  entries: readonly Descriptor[],
+  wanted: Platform | undefined,
+): readonly Descriptor[] {
+  const target = wanted ?? hostPlatform();
+  const distanceOf = ({ platform }: Descriptor) =>
+    platform && platform.architecture !== "" ? platformDistance(target, platform) : 0;
+  const fitting = entries.filter((entry) => distanceOf(entry) !== undefined);
+  if (fitting.length === 0) {
+    if (wanted === undefined) return entries;
+    // Says which platforms there are.
+    return [
+      selectManifest({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: entries }, wanted),
+    ];
+  }
+  const nameOf = ({ annotations }: Descriptor) =>
+    annotations?.["io.containerd.image.name"] ?? annotations?.["org.opencontainers.image.ref.name"];
+  const nearest = new Map<string, number>();
+  for (const entry of fitting) {
+    const name = nameOf(entry);
+    if (name === undefined || !entry.platform) continue;
+    const distance = distanceOf(entry) ?? 0;
+    nearest.set(name, Math.min(nearest.get(name) ?? distance, distance));
+  }
+  return fitting.filter((entry) => {
+    const name = nameOf(entry);
+    if (name === undefined || !entry.platform) return true;
+    return distanceOf(entry) === nearest.get(name);
+  });
 }
 
 /** Docker lists an image of several names once for each name; here it is one image with all of them. */
@@ -117,8 +154,9 @@ function readEntry(files: ArchiveFiles, entry: Descriptor, context: EntryContext
   if (!isManifestType(entry.mediaType)) return [];
   const manifestBytes = blobDocument(files, entry);
   const manifest = parseManifest(manifestBytes, `manifest ${entry.digest}`);
-  // Other artifacts (signatures, charts) may lie in a layout too.
+  // Other artifacts (signatures, charts, attestations) may lie in a layout too.
   if (!isConfigType(manifest.config.mediaType)) return [];
+  if (!manifest.layers.every(({ mediaType }) => isLayerType(mediaType))) return [];
   const configBytes = blobDocument(files, manifest.config);
   requirePlatform(configBytes, context.wanted);
   const annotated = annotatedNames(entry);

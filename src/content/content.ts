@@ -1,6 +1,6 @@
 import { type FileHandle, rm } from "node:fs/promises";
 import { type Clock, faultOf, type Log, silentLog, systemClock } from "#base";
-import { type Digest, familiarString, parseReference, withDefaultTag } from "#image";
+import type { Digest } from "#image";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
 import { BlobStore } from "./blob-store.ts";
@@ -24,7 +24,7 @@ import { LayerStore } from "./layer-store.ts";
 import { Collector, type Lease } from "./lease.ts";
 import { type LoadedImage, type LoadOptions, loadArchive } from "./load.ts";
 import { type PullOptions, pullImage } from "./pull.ts";
-import { type SavedImage, saveArchive } from "./save.ts";
+import { chooseImages, type SaveOptions, saveArchive } from "./save.ts";
 import { settleContent } from "./settle.ts";
 import { SourceTable } from "./source-table.ts";
 import type { StoredImage } from "./stored-image.ts";
@@ -143,19 +143,15 @@ export class Content {
     return await asFaults(loadArchive(this.#stores, archive, options));
   }
 
-  /** A name saves that name of its image, an id the image without names. What is unknown throws before the first byte. */
-  saveArchive(references: readonly string[]): AsyncGenerator<Uint8Array, void> {
-    const saved = new Map<Digest, SavedImage>();
-    for (const text of references) {
-      const image = this.images.resolve(text);
-      const tag = this.#tagOf(image, text);
-      const before = saved.get(image.digest)?.tags ?? [];
-      saved.set(image.digest, {
-        image,
-        tags: tag.length > 0 ? [...new Set([...before, ...tag])] : before,
-      });
-    }
-    return saveArchive(this.#stores.blobs, [...saved.values()]);
+  /**
+   * A name saves that name of its image, an id the image without names. What is unknown,
+   * or is not for the platform that is asked for, throws before the first byte.
+   */
+  saveArchive(
+    references: readonly string[],
+    options: SaveOptions = {},
+  ): AsyncGenerator<Uint8Array, void> {
+    return saveArchive(this.#stores, chooseImages(this.images, references, options));
   }
 
   async importTree(
@@ -204,14 +200,6 @@ export class Content {
   async fsck(options: FsckOptions): Promise<FsckReport> {
     const { checkContent } = await import("./fsck.ts");
     return await checkContent(this.#stores, options);
-  }
-
-  #tagOf(image: StoredImage, text: string): readonly string[] {
-    if (/^(sha256:)?[0-9a-f]+$/.test(text) && image.id.includes(text.replace(/^sha256:/, ""))) {
-      return image.tags.includes(`${text}:latest`) ? [`${text}:latest`] : [];
-    }
-    const reference = withDefaultTag(parseReference(text));
-    return reference.tag === undefined ? [] : [familiarString(reference)];
   }
 }
 

@@ -1,21 +1,67 @@
+import { Fault } from "#base";
 import {
   canonicalString,
   type Descriptor,
   type Digest,
   digestHex,
   encodeDocument,
+  familiarString,
+  formatPlatform,
   mediaTypes,
+  type Platform,
   parseReference,
+  platformDistance,
+  withDefaultTag,
 } from "#image";
 import { type TarHeader, TarWriter } from "#tar";
-import type { BlobStore } from "./blob-store.ts";
+import type { ImageStore } from "./image-store.ts";
+import type { ContentParts } from "./load.ts";
 import type { StoredImage } from "./stored-image.ts";
 
+export interface SaveOptions {
+  /** What the images must be for. */
+  readonly platform?: Platform | undefined;
+}
+
 /** An image with the names it shall have in the archive. */
-export interface SavedImage {
+interface SavedImage {
   readonly image: StoredImage;
   /** Familiar. */
   readonly tags: readonly string[];
+}
+
+/** Each manifest once, with all names that it was asked for by. */
+export function chooseImages(
+  images: ImageStore,
+  references: readonly string[],
+  { platform }: SaveOptions,
+): readonly SavedImage[] {
+  const saved = new Map<Digest, SavedImage>();
+  for (const text of references) {
+    const image = images.resolve(text);
+    if (platform) requirePlatform(image, platform, text);
+    const tags = [...(saved.get(image.digest)?.tags ?? []), ...tagsOf(image, text)];
+    saved.set(image.digest, { image, tags: [...new Set(tags)] });
+  }
+  return [...saved.values()];
+}
+
+function requirePlatform({ config }: StoredImage, wanted: Platform, text: string): void {
+  if (platformDistance(wanted, config) !== undefined) return;
+  throw new Fault(
+    "not_found",
+    `image "${text}" is for ${formatPlatform(config)} and cannot be saved for ${formatPlatform(wanted)}; pull it for that platform first`,
+    { about: text },
+  );
+}
+
+/** The name that an image was asked for by; an id, its beginning or a digest is none. */
+function tagsOf(image: StoredImage, text: string): readonly string[] {
+  if (/^(sha256:)?[0-9a-f]+$/.test(text) && image.id.includes(text.replace(/^sha256:/, ""))) {
+    return image.tags.includes(`${text}:latest`) ? [`${text}:latest`] : [];
+  }
+  const reference = withDefaultTag(parseReference(text));
+  return reference.digest === undefined ? [familiarString(reference)] : [];
 }
 
 const file: Omit<TarHeader, "name" | "size"> = {
@@ -33,9 +79,13 @@ const file: Omit<TarHeader, "name" | "size"> = {
  * stay as they are stored (Docker unpacks gzip and zstd by itself).
  */
 export async function* saveArchive(
-  blobs: BlobStore,
+  { blobs, collector }: Pick<ContentParts, "blobs" | "collector">,
   images: readonly SavedImage[],
 ): AsyncGenerator<Uint8Array, void> {
+  const digests = new Set(images.flatMap(({ image }) => blobsOf(image)));
+  // Who removes an image meanwhile must not cut its archive short.
+  await using lease = collector.lease();
+  for (const digest of digests) lease.holdBlob(digest);
   let ready: Uint8Array[] = [];
   const writer = new TarWriter((bytes) => ready.push(bytes.slice()));
   const take = () => {
@@ -46,7 +96,6 @@ export async function* saveArchive(
   for (const name of ["blobs/", "blobs/sha256/"]) {
     writer.entry({ ...file, name, type: "directory", mode: 0o755, size: 0 });
   }
-  const digests = new Set(images.flatMap(({ image }) => blobsOf(image)));
   for (const digest of [...digests].sort()) {
     writer.entry({ ...file, name: blobName(digest), size: blobs.size(digest) });
     for await (const chunk of blobs.read(digest)) {
