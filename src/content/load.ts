@@ -61,21 +61,22 @@ export async function loadArchive(
   const found = readArchiveIndex(new ArchiveFiles(members), options.platform);
   if (found.length === 0) throw new Fault("invalid", "the archive holds no images");
   const loaded: LoadedImage[] = [];
-  for (const each of found) loaded.push(await loadImage(parts, each, options));
+  // One for all of them: a file that two images share is moved into its place only once.
+  await using lease = parts.collector.lease();
+  for (const each of found) loaded.push(await loadImage(parts, each, { ...options, lease }));
   return loaded;
 }
 
 async function loadImage(
   parts: ContentParts,
   archived: ArchivedImage,
-  options: LoadOptions,
+  options: LoadOptions & { readonly lease: Lease },
 ): Promise<LoadedImage> {
-  await using lease = parts.collector.lease();
   for (const { path, digest } of archived.files) {
-    lease.holdBlob(digest);
+    options.lease.holdBlob(digest);
     await parts.blobs.adopt(path, digest);
   }
-  const image = await storeImage(parts, archived, { ...options, lease });
+  const image = await storeImage(parts, archived, options);
   return { image, tags: archived.references.map(familiarString) };
 }
 
