@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-export interface LayoutBlob {
+interface LayoutBlob {
   readonly digest: string;
   readonly size: number;
   readonly path: string;

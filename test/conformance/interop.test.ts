@@ -265,6 +265,27 @@ describe.skipIf(!isRoot)("layouts as others write them [needs root]", () => {
     await forget(name);
   });
 
+  test("one that is stored by another manifest already, and another that shares its layers", async () => {
+    const base = fileTar("base", "below\n");
+    const plain = [base, tar].map((each) => ({ tar: each, type: ociTypes.tar, bytes: each }));
+    const packedUp = plain.map((each) => ({
+      ...each,
+      type: ociTypes.gzip,
+      bytes: gzipSync(each.bytes),
+    }));
+    const first = new HandmadeLayout(path("stored-before"));
+    first.index(named(first.image(packedUp), name));
+    await cli.ok(["load", "-q", "-i", await packed(first.directory)]);
+    const second = new HandmadeLayout(path("stored-again"));
+    // Without whole names: nothing but the load itself holds what the first of them brings.
+    second.index(named(second.image(plain), "1"), named(second.image(plain.slice(0, 1)), "2"));
+    const loaded = await cli.ok(["load", "-q", "-i", await packed(second.directory)]);
+    const ids = loaded.split("\n").map((line) => line.replace("Loaded image ID: ", ""));
+    expect(ids[0]).toBe(await idOf(name));
+    expect(JSON.parse(await layersOf(ids[1] ?? ""))).toEqual([sha256Of(base)]);
+    await forget(...ids);
+  });
+
   test("schema 1 is refused by its name", async () => {
     const layout = new HandmadeLayout(path("schema-1"));
     const type = "application/vnd.docker.distribution.manifest.v1+prettyjws";
