@@ -113,6 +113,15 @@ test("skippable zstd frames and empty gzip members are passed over", async () =>
   }
 });
 
+test("zstd that needs much memory is refused", async () => {
+  // A frame header (RFC 8878, 3.1.1.1) with a window of 64 MiB, and an empty last block.
+  const frame = Buffer.from("28b52ffd0080010000", "hex");
+  const error = await fault(all(decompress(stream(frame))));
+  expect([error.code, error.message]).toEqual(["unsupported", expect.stringContaining("32 MiB")]);
+  frame[5] = 0x78;
+  expect((await all(decompress(stream(frame)))).length).toBe(0);
+});
+
 test("bombs end before they have gone off", async () => {
   const zeros = Buffer.alloc(8 << 20);
   for (const bomb of [gzipSync(zeros), zstdCompressSync(zeros)]) {

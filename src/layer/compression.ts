@@ -68,6 +68,12 @@ const defaultExpansionLimits: ExpansionLimits = {
   ratio: 100,
 };
 
+/**
+ * 32 MiB: what the tools that make images use at most, four times what RFC 8878 (3.1.1.1.2)
+ * asks for. Three layers at once must not need more memory than that.
+ */
+const zstdWindowLog = 25;
+
 /** Reads far enough ahead to see the magic bytes, and gives the stream back whole. */
 async function peek(
   source: AsyncIterable<Uint8Array>,
@@ -205,8 +211,7 @@ async function decompressor(
     const stream = Readable.toWeb(Readable.from(source)) as unknown as ReadableStream<Uint8Array>;
     return new XzReadableStream(stream);
   }
-  // windowLog 27 (128 MiB) is what the zstd command accepts without --long.
-  const params = { [constants.ZSTD_d_windowLogMax]: 27 };
+  const params = { [constants.ZSTD_d_windowLogMax]: zstdWindowLog };
   const transform =
     format === "gzip" ? createGunzip({ chunkSize }) : createZstdDecompress({ chunkSize, params });
   // Its errors come out of the transform as well.
@@ -221,6 +226,13 @@ function explain(error: unknown, format: Format): unknown {
     format === "xz" || (typeof code === "string" && /^(Z_|ZSTD_|ERR_ZSTD|ERR_ZLIB)/.test(code));
   if (!isOfData) return error;
   const why = error instanceof Error ? error.message : String(error);
+  if (code === "ZSTD_error_frameParameter_windowTooLarge") {
+    return new Fault(
+      "unsupported",
+      `the zstd data needs more than ${2 ** (zstdWindowLog - 20)} MiB of memory to decompress; compress it with level 20 at most, and without --long`,
+      { cause: error },
+    );
+  }
   return new Fault("invalid", `the ${format} data is damaged or cut off: ${why}`, {
     cause: error,
   });

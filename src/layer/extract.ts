@@ -1,8 +1,7 @@
-import { rmSync, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import { Fault, isFault } from "#base";
 import {
   type Fd,
-  fstatat,
   ftruncate,
   linkat,
   mkdirat,
@@ -12,61 +11,35 @@ import {
   O_NOFOLLOW,
   O_WRONLY,
   openat2,
-  readlinkatBytes,
   S_IFBLK,
   S_IFCHR,
-  S_IFDIR,
   S_IFIFO,
-  S_IFLNK,
-  S_IFMT,
-  type Stat,
-  setXattr,
   symlinkat,
-  unlinkat,
   utimensat,
   writeAll,
 } from "#kernel";
 import { nameComponents, showName, type TarHeader, type TarSink } from "#tar";
-import { setAttributes } from "./attributes.ts";
+import { type Place, setAttributes } from "./attributes.ts";
 import { chunkSize } from "./compression.ts";
-import { DirectoryCache } from "./directory-cache.ts";
-import { findDirectoryBelow, joinPath } from "./walk.ts";
+import { ExtractedDirectories, isDirectory, makeOpaque, statOf } from "./extracted-directories.ts";
 import {
   isWhiteout,
   makeWhiteout,
   markPrefix,
-  opaqueAttribute,
   opaqueName,
-  opaqueValue,
   pathOf,
   whiteoutPrefix,
 } from "./whiteout.ts";
 
-export interface ExtractOptions {
-  /** The directory to fill; nothing outside of it is ever touched. */
-  readonly root: Fd;
-}
-
 interface OpenFile {
   readonly fd: Fd;
-  readonly place: NamedPlace;
+  readonly place: Place;
   readonly header: TarHeader;
   position: number;
 }
 
-interface NamedPlace {
-  readonly directory: Fd;
-  readonly name: string | Uint8Array;
-  /** Components joined by "/". */
-  readonly path: string;
-}
-
-/** As Linux does (path_resolution(7)). */
-const maxLinks = 40;
 const leastHole = 64 << 10;
 const zeros = Buffer.alloc(chunkSize);
-/** Bytes of directory names that are kept to the end; a million directories have less. */
-const maxDirectoryBytes = 32 << 20;
 
 /**
  * Makes the members of an archive in a directory, as they come: ownership, modes,
@@ -75,20 +48,14 @@ const maxDirectoryBytes = 32 << 20;
  * write below the root meanwhile. A Fault names the member; what was made so far stays.
  */
 export class TreeExtractor implements TarSink, Disposable {
-  readonly #options: ExtractOptions;
-  readonly #directories: DirectoryCache;
-  readonly #rootPath: string;
-  /** Set at the end, since making things in a directory changes its time. */
-  readonly #times = new Map<string, bigint>();
-  readonly #implied = new Set<string>([""]);
-  #directoryBytes = 0;
+  readonly #root: Fd;
+  readonly #directories: ExtractedDirectories;
   #file: OpenFile | undefined;
 
-  constructor(options: ExtractOptions) {
-    this.#options = options;
-    this.#directories = new DirectoryCache(options.root);
-    const root = `/proc/self/fd/${options.root.number}`;
-    this.#rootPath = readlinkatBytes(undefined, root).toString("latin1");
+  /** @param root the directory to fill; nothing outside of it is ever touched */
+  constructor(root: Fd) {
+    this.#root = root;
+    this.#directories = new ExtractedDirectories(root);
   }
 
   entry(header: TarHeader): void {
@@ -120,22 +87,14 @@ export class TreeExtractor implements TarSink, Disposable {
     });
   }
 
-  /**
-   * Directories that were made, the root among them, though no member names them:
-   * mode 0755, root's. Components joined by "/".
-   */
+  /** Directories that no member has named yet: see ExtractedDirectories. */
   get implied(): readonly string[] {
-    return [...this.#implied];
+    return this.#directories.implied;
   }
 
   /** Call after the last member. */
   finish(): void {
-    for (const [path, mtime] of this.#times) {
-      // Something else may have come in its place.
-      using directory = findDirectoryBelow(this.#options.root, path);
-      if (directory) utimensat(directory, "", { atime: mtime, mtime });
-    }
-    this.#times.clear();
+    this.#directories.setTimes();
   }
 
   [Symbol.dispose](): void {
@@ -152,14 +111,11 @@ export class TreeExtractor implements TarSink, Disposable {
   }
 
   #makeMember(header: TarHeader, components: readonly string[], base: string): void {
-    const directory = this.#directory(components);
-    const path = [...components, base].join("/");
-    const place = { directory, name: pathOf(base), path };
+    const place = { directory: this.#directories.open(components), name: pathOf(base) };
     if (header.type === "directory") {
-      this.#makeDirectory(place, header, base);
-      return;
-    }
-    if (header.type === "hardlink") this.#makeHardlink(place, header);
+      this.#makeDirectory(place, header);
+      this.#directories.named(place.directory, base, header.mtime);
+    } else if (header.type === "hardlink") this.#makeHardlink(place, header);
     else this.#replacing(place, () => this.#makeNode(place, header));
   }
 
@@ -167,12 +123,11 @@ export class TreeExtractor implements TarSink, Disposable {
     if (header.type !== "directory") {
       throw new Fault("invalid", `the root is a ${header.type}, not a directory`);
     }
-    setAttributes({ directory: this.#options.root, name: "" }, header);
-    this.#implied.delete("");
-    this.#times.set("", header.mtime);
+    setAttributes({ directory: this.#root, name: "" }, header);
+    this.#directories.rootNamed(header.mtime);
   }
 
-  #makeNode(place: NamedPlace, header: TarHeader): void {
+  #makeNode(place: Place, header: TarHeader): void {
     const { directory, name } = place;
     if (header.type === "file") {
       const fd = openat2(directory, name, {
@@ -194,25 +149,21 @@ export class TreeExtractor implements TarSink, Disposable {
     this.#setTime(place, header.mtime);
   }
 
-  #makeDirectory(place: NamedPlace, header: TarHeader, base: string): void {
+  #makeDirectory(place: Place, header: TarHeader): void {
     const there = statOf(place);
     if (!there || !isDirectory(there)) {
-      if (there) this.#remove(place, there);
+      if (there) this.#directories.remove(place, there);
       mkdirat(place.directory, place.name, 0o700);
       // The whiteout said that nothing of the layers below shines through.
-      if (there && isWhiteout(there)) this.#makeOpaque(place);
+      if (there && isWhiteout(there)) makeOpaque(place);
     }
     setAttributes(place, header);
-    const real = joinPath(this.#realPath(place.directory), base);
-    this.#implied.delete(real);
-    this.#times.set(real, header.mtime);
-    this.#remember(real);
   }
 
-  #makeHardlink(place: NamedPlace, header: TarHeader): void {
+  #makeHardlink(place: Place, header: TarHeader): void {
     const components = nameComponents(header.linkName);
     const base = components.pop();
-    const parent = base === undefined ? undefined : this.#directories.get(components.join("/"));
+    const parent = base === undefined ? undefined : this.#directories.find(components);
     const target =
       parent && base !== undefined ? { directory: parent, name: pathOf(base) } : undefined;
     const stat = target && statOf(target);
@@ -234,9 +185,9 @@ export class TreeExtractor implements TarSink, Disposable {
 
   /** A whiteout hides what the layers below have; what this layer has itself stays. */
   #whiteout(components: readonly string[], base: string): void {
-    const directory = this.#directory(components);
+    const directory = this.#directories.open(components);
     if (base === opaqueName) {
-      setXattr(directory, "", opaqueAttribute, opaqueValue);
+      makeOpaque({ directory, name: "" });
       return;
     }
     if (base.startsWith(markPrefix)) return;
@@ -244,97 +195,25 @@ export class TreeExtractor implements TarSink, Disposable {
     if (hidden === "" || hidden === "." || hidden === "..") {
       throw new Fault("invalid", "it is a whiteout of nothing");
     }
-    const place = { directory, name: pathOf(hidden), path: "" };
+    const place = { directory, name: pathOf(hidden) };
     const there = statOf(place);
-    if (there && isDirectory(there)) this.#makeOpaque(place);
+    if (there && isDirectory(there)) makeOpaque(place);
     if (!there) makeWhiteout(directory, place.name);
   }
 
-  #makeOpaque(place: NamedPlace): void {
-    setXattr(place.directory, place.name, opaqueAttribute, opaqueValue);
-  }
-
-  /** The directory, made with all above it when the archive has not named it. Links are followed inside the root. */
-  #directory(components: readonly string[], links = 0): Fd {
-    const path = components.join("/");
-    const known = this.#directories.get(path);
-    if (known) return known;
-    const above = this.#directory(components.slice(0, -1), links);
-    const base = components.at(-1) ?? "";
-    const place = { directory: above, name: pathOf(base), path };
-    const there = statOf(place);
-    if (there && (there.mode & S_IFMT) === S_IFLNK && links < maxLinks) {
-      this.#directory(this.#linkTarget(place), links + 1);
-    } else if (there && !isWhiteout(there)) {
-      throw new Fault(
-        "invalid",
-        `${showName(path)} is not a directory, but something shall be in it`,
-      );
-    } else this.#imply(place, there, base);
-    const made = this.#directories.get(path);
-    if (!made) throw new Fault("invalid", `${showName(path)} leads to no directory`);
-    return made;
-  }
-
-  #imply(place: NamedPlace, whiteout: Stat | undefined, base: string): void {
-    const real = joinPath(this.#realPath(place.directory), base);
-    if (whiteout) this.#remove(place, whiteout);
-    mkdirat(place.directory, place.name, 0o755);
-    if (whiteout) this.#makeOpaque(place);
-    else this.#implied.add(real);
-    setAttributes(place, { mode: 0o755, uid: 0, gid: 0 });
-    this.#remember(real);
-  }
-
-  /** Where a symbolic link leads, as components from the root, which ".." does not leave. */
-  #linkTarget({ directory, name }: NamedPlace): string[] {
-    const target = readlinkatBytes(directory, name).toString("latin1");
-    const components = target.startsWith("/") ? [] : this.#realPath(directory).split("/");
-    for (const part of target.split("/")) {
-      if (part === "..") components.pop();
-      else if (part !== "" && part !== ".") components.push(part);
-    }
-    return components.filter((part) => part !== "");
-  }
-
-  /** Where a directory below the root is, whatever links led to it. */
-  #realPath(directory: Fd): string {
-    const path = readlinkatBytes(undefined, `/proc/self/fd/${directory.number}`).toString("latin1");
-    return path.slice(this.#rootPath.length + 1);
-  }
-
   /** Does `make`; what has the name already is removed first. */
-  #replacing(place: NamedPlace, make: () => void): void {
+  #replacing(place: Place, make: () => void): void {
     try {
       make();
     } catch (error) {
       const there = isFault(error) && error.errno === "EEXIST" ? statOf(place) : undefined;
       if (!there) throw error;
-      this.#remove(place, there);
+      this.#directories.remove(place, there);
       make();
     }
   }
 
-  #remove(place: NamedPlace, there: Stat): void {
-    const type = there.mode & S_IFMT;
-    if (type === S_IFDIR || type === S_IFLNK) this.#directories.forget();
-    if (type === S_IFDIR) {
-      const name = typeof place.name === "string" ? Buffer.from(place.name) : place.name;
-      const prefix = Buffer.from(`/proc/self/fd/${place.directory.number}/`);
-      rmSync(Buffer.concat([prefix, name]), { recursive: true });
-    } else unlinkat(place.directory, place.name);
-  }
-
-  #remember(path: string): void {
-    this.#directoryBytes += path.length;
-    if (this.#directoryBytes <= maxDirectoryBytes) return;
-    throw new Fault(
-      "exhausted",
-      `the names of the directories have more than ${maxDirectoryBytes} bytes together`,
-    );
-  }
-
-  #setTime(place: NamedPlace, mtime: bigint): void {
+  #setTime(place: Place, mtime: bigint): void {
     utimensat(place.directory, place.name, { atime: mtime, mtime });
   }
 
@@ -352,26 +231,10 @@ export class TreeExtractor implements TarSink, Disposable {
   }
 }
 
-function statOf(place: {
-  readonly directory: Fd;
-  readonly name: string | Uint8Array;
-}): Stat | undefined {
-  try {
-    return fstatat(place.directory, place.name, false);
-  } catch (error) {
-    if (isFault(error, "not_found")) return undefined;
-    throw error;
-  }
-}
-
 /** Long runs of zeros need no room on the disk; `end` gives the file its size. */
 function isHole(bytes: Buffer): boolean {
   if (bytes.length < leastHole || bytes.length > zeros.length) return false;
   return bytes[0] === 0 && bytes.equals(zeros.subarray(0, bytes.length));
-}
-
-function isDirectory(stat: Stat): boolean {
-  return (stat.mode & S_IFMT) === S_IFDIR;
 }
 
 function writeAt(fd: Fd, bytes: Buffer, offset: number): void {

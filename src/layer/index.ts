@@ -17,7 +17,6 @@ export {
 } from "./compression.ts";
 export type { ExplodedMember, PackRequest, PackResult, ReceiveResult, StoreResult } from "./job.ts";
 export {
-  applyLayer,
   diffLayer,
   explodeArchive,
   type LayerOptions,

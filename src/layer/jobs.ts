@@ -73,7 +73,7 @@ function openDirectory(path: string): Fd {
 async function receive(request: ReceiveRequest, context: JobContext): Promise<ReceiveResult> {
   using resources = new DisposableStack();
   const root = resources.use(openDirectory(request.target));
-  const extractor = resources.use(new TreeExtractor({ root }));
+  const extractor = resources.use(new TreeExtractor(root));
   const blob = request.blob && resources.use(new BlobFile(request.blob.path));
   const source = readSource(request.source, context);
   const reader = new TarReader(extractor, request.limits);

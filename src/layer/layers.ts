@@ -56,10 +56,6 @@ export async function receiveLayer(options: ReceiveOptions): Promise<ReceiveResu
   return await pool.run("receive", { ...request, source: "stream" }, run);
 }
 
-/** `receiveLayer` of a layer whose blob is kept already. */
-export const applyLayer: (options: Omit<ReceiveOptions, "blob">) => Promise<ReceiveResult> =
-  receiveLayer;
-
 /** The second half of `receiveLayer`: `implied` as it gave it, `lowers` uppermost first. */
 export async function settleImplied(
   request: SettleRequest,

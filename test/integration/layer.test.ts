@@ -17,15 +17,7 @@ import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { collect, Fault } from "#base";
 import { sha256 } from "#image";
 import { fstatat, getXattr, O_DIRECTORY, openat2 } from "#kernel";
-import {
-  applyLayer,
-  diffLayer,
-  explodeArchive,
-  packBlob,
-  packTree,
-  receiveLayer,
-  settleImplied,
-} from "#layer";
+import { diffLayer, explodeArchive, packBlob, packTree, receiveLayer, settleImplied } from "#layer";
 import {
   describeTree,
   streamOf,
@@ -47,7 +39,7 @@ beforeEach(() => {
 });
 
 const apply = (members: readonly TarMember[] | Buffer, more: object = {}) =>
-  applyLayer({
+  receiveLayer({
     source: { stream: streamOf(Buffer.isBuffer(members) ? members : tarOf(members), 5000) },
     target,
     ...more,
@@ -146,7 +138,7 @@ test("packing what was unpacked gives the same tree again, the same bytes each t
   expect(first.equals(second)).toBe(true);
   const copy = join(scratch.path, "copy");
   mkdirSync(copy);
-  await applyLayer({ source: { stream: streamOf(first) }, target: copy });
+  await receiveLayer({ source: { stream: streamOf(first) }, target: copy });
   expect(describeTree(copy)).toEqual(describeTree(target));
   rmSync(copy, { recursive: true });
 });
@@ -157,7 +149,7 @@ test("GNU tar agrees about a real tree", async () => {
   const blob = join(scratch.path, "gnu.tar");
   execFileSync("tar", ["--xattrs", "-C", target, "-cf", blob, "t"]);
   rmSync(join(target, "t"), { recursive: true });
-  await applyLayer({ source: { path: blob }, target });
+  await receiveLayer({ source: { path: blob }, target });
   execFileSync("tar", ["-C", target, "-df", blob]);
   const ours = join(scratch.path, "ours.tar");
   await packBlob({
@@ -299,6 +291,23 @@ test("a link that replaces a directory is seen by what follows", async () => {
   expect(lstatSync(join(target, "c/b")).mtimeMs).toBe(22_000);
 });
 
+test("long ways through links end in a Fault, wherever they lead", async () => {
+  const deep = "d/".repeat(1000);
+  const links = Array.from({ length: 6 }, (_, i): TarMember[] => [
+    { name: `l${i}`, type: "symlink", linkName: `${i === 0 ? "" : `l${i - 1}/`}${deep}` },
+  ]).flat();
+  const error = await fault(apply([...links, { name: "l5/x", content: "x" }]));
+  expect(error.code).toBe("invalid");
+  expect(error.message).toContain("too long");
+  rmSync(target, { recursive: true });
+  mkdirSync(target);
+  const one = [
+    { name: "l", type: "symlink", linkName: deep },
+    { name: "l/x", content: "x" },
+  ] as const;
+  expect((await apply(one)).implied).toHaveLength(1001);
+});
+
 test("sparse members of an image archive become whole files", async () => {
   const file = join(scratch.path, "sparse");
   writeFileSync(file, "start");
@@ -427,7 +436,7 @@ test("whiteouts take overlayfs's form, and hide only what is below", async () =>
   }
   const again = join(scratch.path, "again");
   mkdirSync(again);
-  await applyLayer({ source: { stream: streamOf(layer) }, target: again });
+  await receiveLayer({ source: { stream: streamOf(layer) }, target: again });
   const withoutTimes = (path: string) =>
     describeTree(path).map((line) => line.replace(/ \d{19} /, " "));
   expect(withoutTimes(again).slice(1)).toEqual(withoutTimes(target).slice(1));
@@ -460,7 +469,7 @@ test("attributes that steer an overlay are neither taken in nor given out", asyn
 test("directories that the archive only implies look as they do below", async () => {
   const lower = join(scratch.path, "lower");
   mkdirSync(lower);
-  await applyLayer({
+  await receiveLayer({
     source: {
       stream: streamOf(
         tarOf([
@@ -581,13 +590,13 @@ test("limits, damage, a full disk and a failing sender end in a Fault, and the w
   expect((await fault(apply(tarOf(everything).subarray(0, 2000)))).code).toBe("invalid");
   expect((await fault(apply(gzipSync(tarOf(everything)).subarray(0, 200)))).code).toBe("invalid");
   expect(
-    (await fault(applyLayer({ source: { path: join(scratch.path, "none") }, target }))).code,
+    (await fault(receiveLayer({ source: { path: join(scratch.path, "none") }, target }))).code,
   ).toBe("not_found");
   const failing = async function* () {
     yield tarOf(everything).subarray(0, 1000);
     throw new Fault("unavailable", "the line is dead");
   };
-  expect((await fault(applyLayer({ source: { stream: failing() }, target }))).message).toContain(
+  expect((await fault(receiveLayer({ source: { stream: failing() }, target }))).message).toContain(
     "the line is dead",
   );
 
@@ -596,7 +605,7 @@ test("limits, damage, a full disk and a failing sender end in a Fault, and the w
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", small]);
   try {
     const full = await fault(
-      applyLayer({
+      receiveLayer({
         source: { stream: streamOf(tarOf([{ name: "big", content: "x".repeat(3 << 20) }])) },
         target: small,
       }),
@@ -633,7 +642,9 @@ test("cancelling stops a job, in and out", async () => {
     yield Buffer.alloc(0);
   };
   const stop = new AbortController();
-  const running = fault(applyLayer({ source: { stream: endless() }, target, signal: stop.signal }));
+  const running = fault(
+    receiveLayer({ source: { stream: endless() }, target, signal: stop.signal }),
+  );
   stop.abort();
   expect((await running).code).toBe("canceled");
   rmSync(target, { recursive: true });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { collect } from "#base";
 import { type ChainId, sha256 } from "#image";
 import { mountAll } from "#kernel";
-import { applyLayer, diffLayer } from "#layer";
+import { diffLayer, receiveLayer } from "#layer";
 import type { Snapshotter } from "#snapshot";
 import { openTestContent } from "../support/content.ts";
 import { describeTree, streamOf, type TarMember, tarOf } from "../support/tree.ts";
@@ -20,7 +20,7 @@ async function commit(
   await snapshots.prepare("making", parent === undefined ? undefined : chain(parent));
   const target = snapshots.directory("making");
   const lowers = parent === undefined ? [] : snapshots.layers(chain(parent));
-  const { size } = await applyLayer({
+  const { size } = await receiveLayer({
     source: { stream: streamOf(tarOf(members)) },
     target,
     lowers,
@@ -81,12 +81,12 @@ test("a mounted stack shows what the layers say, and lookup sees the same", asyn
   const layer = await collect(diffLayer(snapshots.directory("c")), 1 << 20, "layer");
   const target2 = join(work, "diff");
   mkdirSync(target2);
-  await applyLayer({ source: { stream: streamOf(layer) }, target: target2 });
+  await receiveLayer({ source: { stream: streamOf(layer) }, target: target2 });
   // The kernel's own note of where a directory came from, and the times of whiteouts, are not the layer's.
   const told = (path: string) =>
     describeTree(path)
       .slice(1)
-      .map((line) => line.replace(/ trusted\.overlay\.origin=\w+|\d{19} 0:0$/, "").trim());
+      .map((line) => line.replace(/ trusted\.overlay\.origin=\w*|\d{19} 0:0$/, "").trim());
   expect(told(target2)).toEqual(told(snapshots.directory("c")));
   expect(describeTree(target2).map((line) => line.split(" ")[0])).toEqual([
     "/",

@@ -1,0 +1,184 @@
+import { rmSync } from "node:fs";
+import { Fault, isFault } from "#base";
+import {
+  type Fd,
+  fstatat,
+  mkdirat,
+  readlinkatBytes,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  type Stat,
+  setXattr,
+  unlinkat,
+  utimensat,
+} from "#kernel";
+import { showName } from "#tar";
+import { type Place, setAttributes } from "./attributes.ts";
+import { DirectoryCache } from "./directory-cache.ts";
+import { findDirectoryBelow, joinPath } from "./walk.ts";
+import { isWhiteout, opaqueAttribute, opaqueValue, pathOf } from "./whiteout.ts";
+
+/** As Linux does (path_resolution(7)). */
+const maxLinks = 40;
+/** Bytes of directory names that are kept to the end; a million directories have less. */
+const maxNameBytes = 32 << 20;
+
+/**
+ * The directories of a tree that is being extracted: finds and makes them, knows which
+ * no member named, and sets their times at the end, since making things in a directory
+ * changes its time. They are known by where they really are, whatever links led there.
+ */
+export class ExtractedDirectories implements Disposable {
+  readonly #root: Fd;
+  readonly #rootPath: string;
+  readonly #cache: DirectoryCache;
+  readonly #times = new Map<string, bigint>();
+  readonly #implied = new Set<string>([""]);
+  #nameBytes = 0;
+
+  constructor(root: Fd) {
+    this.#root = root;
+    this.#cache = new DirectoryCache(root);
+    this.#rootPath = pathBehind(root);
+  }
+
+  /**
+   * Directories that were made, the root among them, though no member names them:
+   * mode 0755, root's. Components joined by "/".
+   */
+  get implied(): readonly string[] {
+    return [...this.#implied];
+  }
+
+  find(components: readonly string[]): Fd | undefined {
+    return this.#cache.get(components.join("/"));
+  }
+
+  /** The directory, made with all above it that is missing. Links are followed inside the root. */
+  open(components: readonly string[], links = 0): Fd {
+    let depth = components.length;
+    let found: Fd | undefined;
+    while (!found) found = this.find(components.slice(0, depth--));
+    for (let done = depth + 2; done <= components.length; done++) {
+      const path = components.slice(0, done);
+      this.#make(found, path, links);
+      found = this.find(path);
+      if (!found) throw new Fault("invalid", `${showName(path.join("/"))} leads to no directory`);
+    }
+    return found;
+  }
+
+  /** A member names the directory `base` in `parent`, which has been made. */
+  named(parent: Fd, base: string, mtime: bigint): void {
+    const path = joinPath(this.#realPath(parent), base);
+    this.#implied.delete(path);
+    this.#times.set(path, mtime);
+    this.#remember(path);
+  }
+
+  rootNamed(mtime: bigint): void {
+    this.#implied.delete("");
+    this.#times.set("", mtime);
+  }
+
+  /** Removes what is there, with all in it. */
+  remove({ directory, name }: Place, there: Stat): void {
+    if (isDirectory(there) || isSymlink(there)) this.#cache.forget();
+    if (isDirectory(there)) {
+      const prefix = Buffer.from(`/proc/self/fd/${directory.number}/`);
+      const bytes = typeof name === "string" ? Buffer.from(name) : name;
+      rmSync(Buffer.concat([prefix, bytes]), { recursive: true });
+    } else unlinkat(directory, name);
+  }
+
+  /** After the last member. */
+  setTimes(): void {
+    for (const [path, mtime] of this.#times) {
+      // Something else may have come in its place.
+      using directory = findDirectoryBelow(this.#root, path);
+      if (directory) utimensat(directory, "", { atime: mtime, mtime });
+    }
+    this.#times.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.#cache[Symbol.dispose]();
+  }
+
+  /** Makes the last of the components in the directory above it, or what a link there leads to. */
+  #make(above: Fd, components: readonly string[], links: number): void {
+    const base = components.at(-1) ?? "";
+    const place = { directory: above, name: pathOf(base) };
+    const there = statOf(place);
+    if (there && isSymlink(there) && links < maxLinks) {
+      this.open(this.#linkTarget(place), links + 1);
+      return;
+    }
+    if (there && !isWhiteout(there)) {
+      throw new Fault(
+        "invalid",
+        `${showName(components.join("/"))} is not a directory, but something shall be in it`,
+      );
+    }
+    const path = joinPath(this.#realPath(above), base);
+    if (there) this.remove(place, there);
+    mkdirat(above, place.name, 0o755);
+    // The whiteout said that nothing of the layers below shines through.
+    if (there) makeOpaque(place);
+    else this.#implied.add(path);
+    setAttributes(place, { mode: 0o755, uid: 0, gid: 0 });
+    this.#remember(path);
+  }
+
+  /** Components from the root, which ".." does not leave. */
+  #linkTarget({ directory, name }: Place): string[] {
+    const target = readlinkatBytes(directory, name).toString("latin1");
+    const from = target.startsWith("/") ? "" : this.#realPath(directory);
+    const components: string[] = [];
+    for (const part of `${from}/${target}`.split("/")) {
+      if (part === "..") components.pop();
+      else if (part !== "" && part !== ".") components.push(part);
+    }
+    return components;
+  }
+
+  #realPath(directory: Fd): string {
+    return pathBehind(directory).slice(this.#rootPath.length + 1);
+  }
+
+  #remember(path: string): void {
+    this.#nameBytes += path.length;
+    if (this.#nameBytes <= maxNameBytes) return;
+    throw new Fault(
+      "exhausted",
+      `the names of the directories have more than ${maxNameBytes} bytes together`,
+    );
+  }
+}
+
+/** Fails for what is deeper than Linux's longest path: nothing could remove it by its path. */
+function pathBehind(directory: Fd): string {
+  return readlinkatBytes(undefined, `/proc/self/fd/${directory.number}`).toString("latin1");
+}
+
+export function makeOpaque(place: Place): void {
+  setXattr(place.directory, place.name, opaqueAttribute, opaqueValue);
+}
+
+export function statOf(place: Place): Stat | undefined {
+  try {
+    return fstatat(place.directory, place.name, false);
+  } catch (error) {
+    if (isFault(error, "not_found")) return undefined;
+    throw error;
+  }
+}
+
+export function isDirectory(stat: Stat): boolean {
+  return (stat.mode & S_IFMT) === S_IFDIR;
+}
+
+function isSymlink(stat: Stat): boolean {
+  return (stat.mode & S_IFMT) === S_IFLNK;
+}
