@@ -30,14 +30,17 @@ export function listImages(parts: EngineParts, filters: Filters): readonly Liste
     .flatMap((image) => {
       if (patterns.length === 0) return [image];
       // As Docker: of an image with several names, those that match are shown.
-      const tags = image.tags.filter((tag) => patterns.some((matches) => matches(tag)));
-      return tags.length > 0 ? [{ ...image, tags }] : [];
+      const matching = (name: string) => patterns.some((matches) => matches(name));
+      const tags = image.tags.filter(matching);
+      const digests = image.digests.filter(matching);
+      return tags.length + digests.length > 0 ? [{ ...image, tags, digests }] : [];
     })
     .toSorted((a, b) => b.created - a.created);
 }
 
-function isDangling(image: ListedImage): boolean {
-  return image.tags.length === 0;
+/** What was pulled by its digest alone has a name, too. */
+function isDangling({ tags, digests }: ListedImage): boolean {
+  return tags.length + digests.length === 0;
 }
 
 /** Docker's `reference` filter: a shell pattern for the familiar name, with or without its tag. */
@@ -48,7 +51,7 @@ function referencePattern(pattern: string): (tag: string) => boolean {
     .replace(/\*/g, "[^/]*")
     .replace(/\?/g, "[^/]");
   const expression = new RegExp(`^(?:${source})$`);
-  return (tag) => expression.test(tag) || expression.test(tag.replace(/:[^:/]*$/, ""));
+  return (name) => expression.test(name) || expression.test(name.replace(/(:[^:/@]*|@.*)$/, ""));
 }
 
 /** Removes dangling images, or with `dangling=false` all that no container uses. */
@@ -73,7 +76,6 @@ export async function pruneImages(
       !(filters["label!"] ?? []).some((label) => matchesLabels(labels, [label]));
     if (!isMeant) continue;
     try {
-      for (const tag of image.tags.slice(1)) parts.content.images.untag(tag);
       deleted.push(...(await remove(image.id)));
       bytes += image.size;
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { ListedImage, StoredImage } from "#content";
+import type { ListedImage, RemoveOptions, StoredImage } from "#content";
 import { type Digest, familiarString, parsePlatform, parseReference, withDefaultTag } from "#image";
 import type { Executor } from "#rootfs";
 import type { ImageDetail, ImageSummary, Images, Progress } from "./contract.ts";
@@ -29,7 +29,7 @@ export function createImages(parts: EngineParts, executor: Executor): Images {
       await pushImage(parts, request, report, signal);
     },
     remove: (ref, options) => removeImage(parts, ref, options),
-    prune: (filters) => pruneImages(parts, filters, (id) => removeImage(parts, id, unforced)),
+    prune: (filters) => pruneImages(parts, filters, (id) => removeUnused(parts, id)),
     load: (archive, report) => loadImages(parts, archive, report),
     save: (refs) => {
       const stream = parts.content.saveArchive(refs);
@@ -48,8 +48,6 @@ export function createImages(parts: EngineParts, executor: Executor): Images {
     },
   };
 }
-
-const unforced = { force: false, prune: true };
 
 /** Tells what happened to an image, with the attributes Docker's events have. */
 function publishImage(parts: EngineParts, action: string, id: Digest, name: string): void {
@@ -88,25 +86,40 @@ function detail(parts: EngineParts, image: StoredImage): ImageDetail {
   };
 }
 
-const removeImage = async (
+async function removeImage(
   parts: EngineParts,
   ref: string,
   { force }: { readonly force: boolean },
-): ReturnType<Images["remove"]> => {
+): ReturnType<Images["remove"]> {
+  const usersOf = (image: Digest) =>
+    [...parts.store.all()]
+      .filter(({ imageId }) => imageId === image)
+      .map((record) => ({ id: record.id, running: record.state.status === "running" }));
+  return await removeAnd(parts, ref, { force, usersOf });
+}
+
+/** With all of its names, however many; any container of it is a `conflict`. */
+async function removeUnused(parts: EngineParts, id: Digest): ReturnType<Images["remove"]> {
+  const usersOf = () =>
+    [...parts.store.all()]
+      .filter(({ imageId }) => imageId === id)
+      .map((record) => ({ id: record.id, running: true }));
+  return await removeAnd(parts, id, { force: true, usersOf });
+}
+
+async function removeAnd(
+  parts: EngineParts,
+  ref: string,
+  options: RemoveOptions,
+): ReturnType<Images["remove"]> {
   const { id } = parts.content.resolve(ref);
-  const removals = await parts.content.images.remove(ref, {
-    force,
-    usersOf: (image) =>
-      [...parts.store.all()]
-        .filter(({ imageId }) => imageId === image)
-        .map((record) => ({ id: record.id, running: record.state.status === "running" })),
-  });
+  const removals = await parts.content.images.remove(ref, options);
   for (const removal of removals) {
     if ("untagged" in removal) publishImage(parts, "untag", id, id);
     else if (removal.deleted === id) publishImage(parts, "delete", id, id);
   }
   return removals;
-};
+}
 
 async function loadImages(
   parts: EngineParts,

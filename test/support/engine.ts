@@ -7,6 +7,7 @@ import { openContent } from "#content";
 import { createEngine, type Engine } from "#engine";
 import { openHelper } from "#helper";
 import { openNetwork } from "#network";
+import type { Trust } from "#registry";
 import { openCgroups } from "#runtime";
 import { openOverlaySnapshotter } from "#snapshot";
 import { openState } from "#state";
@@ -34,7 +35,7 @@ export interface OpenedEngine extends AsyncDisposable {
 /** Opens an engine as the daemon does, but for its sockets; disposing closes it and lets containers run on. */
 export async function openEngineAt(
   { dataRoot, runRoot }: TestRoots,
-  options: { readonly log?: Log; readonly leaveNothing?: boolean } = {},
+  options: { readonly log?: Log; readonly leaveNothing?: boolean; readonly trust?: Trust } = {},
 ): Promise<OpenedEngine> {
   const log = options.log ?? (process.env.THIMBLE_TEST_LOG ? createLog("debug") : silentLog);
   await using scope = new Scope();
@@ -63,6 +64,7 @@ export async function openEngineAt(
       const { createRegistryClient, openHostDirectory } = await import("#registry");
       return createRegistryClient({ hosts: openHostDirectory({ directories: [] }), credentials });
     },
+    ...(options.trust && { trust: options.trust }),
     log,
   });
   scope.defer(() => engine.close());
