@@ -6,6 +6,9 @@ import { type Fd, lockFile } from "#kernel";
 import { openOverlaySnapshotter } from "#snapshot";
 import { openState } from "#state";
 
+/** Of those that a finding concerns; a base layer may be that of a thousand. */
+const shownImages = 5;
+
 /** What fsck prints with, and which root it looks at. */
 export interface FsckContext {
   readonly json: boolean;
@@ -83,17 +86,19 @@ function lockRoot(dataRoot: string): Fd {
 }
 
 /** A finding as a line for people, with the images it concerns below. */
-export function fsckLine(
+function fsckLine(
   { message, images, repaired }: Omit<FsckFinding, "kind" | "about">,
   style: FsckContext["style"],
 ): string {
   const mark = repaired ? style.green("repaired") : style.red("DAMAGED ");
-  const names = images.length > 0 ? `          of ${images.join(", ")}\n` : "";
+  const more = images.length > shownImages ? ` and ${images.length - shownImages} more` : "";
+  const shown = images.slice(0, shownImages).join(", ");
+  const names = images.length > 0 ? `          of ${shown}${more}\n` : "";
   return `${mark}  ${message}\n${names}`;
 }
 
 /** The last lines: what was looked at, and what is left to do. */
-export function fsckSummary(report: FsckReport, style: FsckContext["style"]): string {
+function fsckSummary(report: FsckReport, style: FsckContext["style"]): string {
   const { blobs, bytes, layers, findings } = report;
   const left = findings.filter(({ repaired }) => !repaired).length;
   const seen = `${count(blobs, "blob")} (${formatBytes(bytes)}) and ${count(layers, "layer")} checked`;

@@ -1,0 +1,36 @@
+import { expect, test } from "bun:test";
+import { Slots } from "./slots.ts";
+
+test("places go first come, first served; who gives up waiting takes none", async () => {
+  const slots = new Slots(1);
+  const never = new AbortController().signal;
+  const first = await slots.take(never);
+  const order: string[] = [];
+  const stop = new AbortController();
+  const given = slots.take(stop.signal).catch((error) => order.push(error.code));
+  const second = slots.take(never).then((slot) => {
+    order.push("second");
+    return slot;
+  });
+  const third = slots.take(never).then(() => order.push("third"));
+  stop.abort();
+  await given;
+  first[Symbol.dispose]();
+  (await second)[Symbol.dispose]();
+  await third;
+  expect(order).toEqual(["canceled", "second", "third"]);
+});
+
+test("a place that was given before the signal fired is not given twice", async () => {
+  const slots = new Slots(1);
+  const never = new AbortController().signal;
+  const stop = new AbortController();
+  const first = await slots.take(never);
+  const second = slots.take(stop.signal);
+  const third = slots.take(never);
+  first[Symbol.dispose]();
+  stop.abort();
+  (await second)[Symbol.dispose]();
+  await third;
+  await expect(slots.take(stop.signal)).rejects.toThrow("canceled");
+});
