@@ -162,16 +162,27 @@ function requireWhole(store: MemoryStore, moment: string): void {
   }
 }
 
-/** Complains when a collection takes what somebody refers to. */
+/** Complains when what goes is referred to, unless a user said that it goes. */
 class WatchedStore extends MemoryStore {
+  readonly deletedByUsers = new Set<string>();
+
   override async delete(key: string): Promise<void> {
     await super.delete(key);
     for (const name of names) {
-      const needed = reachable(this, name, linked(this, layout.revisions(name)));
-      for (const digest of needed) {
+      const revisions = linked(this, layout.revisions(name));
+      for (const digest of reachable(this, name, revisions)) {
         const isLayer = documents.every((each) => each.digest !== digest);
         if (key === layout.blob(digest)) throw new Error(`${key} was taken from ${name}`);
         if (isLayer && key === layout.layer(name, digest)) throw new Error(`${key} was taken`);
+      }
+      for (const digest of linked(this, layout.layers(name))) {
+        if (key === layout.blob(digest)) throw new Error(`${key} went before its link in ${name}`);
+      }
+      for (const { digest, children } of documents) {
+        if (!revisions.includes(digest)) continue;
+        const lost = children.find((child) => key === layout.revision(name, child.digest));
+        if (lost && !this.deletedByUsers.has(key))
+          throw new Error(`${key} was taken from an index`);
       }
     }
   }
@@ -262,9 +273,12 @@ class Client {
     const { repositories, collector } = this.#registry;
     const name = this.#pick(names);
     const what = this.#random();
-    if (what < 0.5) await this.push(this.#pick(documents), name, this.#random() < 0.6);
-    else if (what < 0.6) await repositories.deleteManifest(name, this.#pick(documents).digest);
-    else if (what < 0.7) await repositories.deleteTag(name, this.#pick(tags));
+    if (what < 0.4) await this.push(this.#pick(documents), name, this.#random() < 0.6);
+    else if (what < 0.48) {
+      const { digest } = this.#pick(documents);
+      this.#registry.store.deletedByUsers.add(layout.revision(name, digest));
+      await repositories.deleteManifest(name, digest);
+    } else if (what < 0.58) await repositories.deleteTag(name, this.#pick(tags));
     else if (what < 0.75) await repositories.manifest(name, this.#pick(documents).digest);
     else {
       await collector.collect({

@@ -78,9 +78,7 @@ export class Leases {
       const pins = (this.#pins.get(key) ?? 1) - 1;
       if (pins > 0) this.#pins.set(key, pins);
       else this.#pins.delete(key);
-      if (!keeps) continue;
-      this.#until.set(key, this.#now() + this.#graceMs);
-      this.#touched?.add(key);
+      if (keeps) this.#until.set(key, this.#now() + this.#graceMs);
     }
     if (this.#until.size > this.#purgeAt) this.#purge();
   }
