@@ -12,10 +12,7 @@ export async function getBlob(
 ): Promise<Response> {
   const { name, digest } = target;
   const { headers: asked } = exchange.request;
-  let size = await parts.repositories.blobSize(name, digest);
-  if (size === undefined && !exchange.isHead && (await parts.pullThrough?.arrival(name, digest))) {
-    size = await parts.repositories.blobSize(name, digest);
-  }
+  const size = await parts.repositories.blobSize(name, digest);
   if (size === undefined) {
     const fetched = await parts.pullThrough?.blob(name, digest, exchange.isHead);
     if (!fetched) throw unknownBlob(digest);

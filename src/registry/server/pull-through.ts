@@ -1,10 +1,12 @@
 import { type Clock, Fault, isFault, type Log } from "#base";
 import { type Digest, isDigest, maxDocumentBytes, sha256 } from "#image";
+import { BlobFetches } from "./blob-fetches.ts";
 import { streamOf } from "./blob-handlers.ts";
 import { isTag, type RepositoryName, type Tag } from "./layout.ts";
 import { readStoredDocument } from "./manifest-document.ts";
+import type { ObjectStore } from "./object-store.ts";
 import { RegistryError } from "./registry-error.ts";
-import type { Upstream, UpstreamBlob, UpstreamManifest } from "./registry-server.ts";
+import type { Upstream, UpstreamManifest } from "./registry-server.ts";
 import type { Repositories, StoredManifest } from "./repositories.ts";
 import type { Uploads } from "./uploads.ts";
 
@@ -18,14 +20,14 @@ const maxFreshTags = 10_000;
 export class PullThrough {
   readonly #upstream: Upstream;
   readonly #repositories: Repositories;
-  readonly #uploads: Uploads;
   readonly #now: () => number;
   readonly #log: Log;
   readonly #manifests = new Map<string, Promise<StoredManifest | undefined>>();
-  readonly #blobs = new Map<string, Promise<unknown>>();
+  readonly #fetches: BlobFetches;
   readonly #freshUntil = new Map<string, number>();
 
   constructor(parts: {
+    readonly store: ObjectStore;
     readonly upstream: Upstream;
     readonly repositories: Repositories;
     readonly uploads: Uploads;
@@ -34,7 +36,7 @@ export class PullThrough {
   }) {
     this.#upstream = parts.upstream;
     this.#repositories = parts.repositories;
-    this.#uploads = parts.uploads;
+    this.#fetches = new BlobFetches(parts);
     this.#now = () => Number(parts.clock.now() / 1_000_000n);
     this.#log = parts.log;
   }
@@ -59,77 +61,20 @@ export class PullThrough {
     }
   }
 
-  /** Whether a blob that was being fetched for this repository has come. */
-  async arrival(name: RepositoryName, digest: Digest): Promise<boolean> {
-    const running = this.#blobs.get(`${name}@${digest}`);
-    return (
-      (await running?.then(
-        () => true,
-        () => false,
-      )) ?? false
-    );
-  }
-
   /** A blob that is not here: its size, and for GET its bytes, which are kept on their way. */
   async blob(
     name: RepositoryName,
     digest: Digest,
     isHead: boolean,
   ): Promise<{ readonly size: number; readonly stream?: ReadableStream<Uint8Array> } | undefined> {
-    const fetched = await this.#answer(() => this.#upstream.blob(name, digest));
-    if (!fetched) return undefined;
+    const ask = () => this.#answer(() => this.#upstream.blob(name, digest));
     if (isHead) {
-      await fetched.stream[Symbol.asyncIterator]().return?.();
-      return { size: fetched.size };
+      const found = await ask();
+      await found?.stream[Symbol.asyncIterator]().return?.();
+      return found && { size: found.size };
     }
-    const client = new ClientQueue();
-    const keeping = this.#keep(name, digest, fetched, client);
-    const key = `${name}@${digest}`;
-    this.#blobs.set(key, keeping);
-    void keeping
-      .then(
-        () => client.end(undefined),
-        (error: unknown) => {
-          this.#log.warn("a blob from the upstream was not kept", {
-            repository: name,
-            digest,
-            error,
-          });
-          client.end(error);
-        },
-      )
-      .finally(() => this.#blobs.delete(key));
-    return { size: fetched.size, stream: streamOf(client, () => undefined) };
-  }
-
-  async #keep(
-    name: RepositoryName,
-    digest: Digest,
-    fetched: UpstreamBlob,
-    client: ClientQueue,
-  ): Promise<void> {
-    const id = await this.#uploads.begin(name);
-    async function* passed(): AsyncGenerator<Uint8Array> {
-      let total = 0;
-      for await (const chunk of fetched.stream) {
-        total += chunk.byteLength;
-        if (total > fetched.size) break;
-        await client.offer(chunk);
-        yield chunk;
-      }
-      if (total !== fetched.size) {
-        throw new Fault(
-          "data_loss",
-          `the upstream promised ${fetched.size} bytes and sent ${total > fetched.size ? "more" : total}`,
-        );
-      }
-    }
-    try {
-      await this.#uploads.finish(name, id, { digest, body: { stream: passed() } });
-    } catch (error) {
-      await this.#uploads.cancel(name, id).catch(() => undefined);
-      throw error;
-    }
+    const fetched = await this.#fetches.read({ name, digest }, ask);
+    return fetched && { size: fetched.size, stream: streamOf(fetched.bytes, () => undefined) };
   }
 
   async #fetchManifest(
@@ -193,54 +138,5 @@ export class PullThrough {
         "the registry behind this cache does not answer; try again later",
       );
     }
-  }
-}
-
-const queued = 4 << 20;
-
-/** What was fetched and the client has not taken yet: at most about 4 MiB, then the fetching waits. */
-class ClientQueue implements AsyncIterable<Uint8Array> {
-  readonly #chunks: Uint8Array[] = [];
-  #size = 0;
-  #isGone = false;
-  #ended: { readonly error: unknown } | undefined;
-  #changed = Promise.withResolvers<void>();
-
-  async offer(chunk: Uint8Array): Promise<void> {
-    if (this.#isGone) return;
-    this.#chunks.push(Buffer.from(chunk));
-    this.#size += chunk.byteLength;
-    this.#change();
-    while (this.#size > queued && !this.#isGone) await this.#changed.promise;
-  }
-
-  end(error: unknown): void {
-    this.#ended = { error };
-    this.#change();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
-    try {
-      for (;;) {
-        const chunk = this.#chunks.shift();
-        if (chunk) {
-          this.#size -= chunk.byteLength;
-          this.#change();
-          yield chunk;
-        } else if (this.#ended) {
-          if (this.#ended.error !== undefined) throw this.#ended.error;
-          return;
-        } else await this.#changed.promise;
-      }
-    } finally {
-      this.#isGone = true;
-      this.#chunks.length = 0;
-      this.#change();
-    }
-  }
-
-  #change(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers<void>();
   }
 }

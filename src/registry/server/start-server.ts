@@ -24,7 +24,8 @@ export async function startServer(options: RegistryServerOptions): Promise<Regis
   const repositories = new Repositories(store, leases);
   const uploads = new Uploads({ store, repositories, clock, limits });
   const { upstream } = options;
-  const pullThrough = upstream && new PullThrough({ upstream, repositories, uploads, clock, log });
+  const pullThrough =
+    upstream && new PullThrough({ store, upstream, repositories, uploads, clock, log });
   const parts: RegistryParts = { store, repositories, uploads, pullThrough, log };
   const catalogue = createCatalogue(parts);
   const collector = new Collector({ store, leases, repositories, uploads, clock, log });
