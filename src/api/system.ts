@@ -110,7 +110,7 @@ async function info({ engine, version }: ApiContext, exchange: Exchange): Promis
     OSVersion: known.osVersion,
     OSType: "linux",
     Architecture: known.architecture,
-    IndexServerAddress: "",
+    IndexServerAddress: "https://index.docker.io/v1/",
     RegistryConfig: { IndexConfigs: {}, InsecureRegistryCIDRs: [], Mirrors: null },
     NCPU: known.cpus,
     MemTotal: known.memory,

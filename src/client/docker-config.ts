@@ -8,7 +8,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 type Json = Record<string, unknown>;
 
 /** The key of Docker Hub in config.json, as it has been since its first days. */
-export const hubKey = "https://index.docker.io/v1/";
+const hubKey = "https://index.docker.io/v1/";
 
 const maxConfig = 16 << 20;
 
@@ -125,7 +125,7 @@ export class DockerConfig {
 }
 
 /** As config.json names a registry: its host, and Docker Hub by its old address. */
-export function configKey(registry: string): string {
+function configKey(registry: string): string {
   return hostOf(registry) === "docker.io" ? hubKey : hostOf(registry);
 }
 

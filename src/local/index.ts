@@ -11,7 +11,6 @@
 export { type DoctorContext, doctor } from "./doctor.ts";
 export type { Finding } from "./finding.ts";
 export { fsck } from "./fsck.ts";
-export { hostDirectories } from "./registry-context.ts";
 export { openServedRegistry } from "./registry-serve.ts";
 export { registryServing } from "./registry-serving.ts";
 export { registryVerbs } from "./registry-verbs.ts";

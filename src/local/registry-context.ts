@@ -1,7 +1,7 @@
-import { join } from "node:path";
 import {
   type CredentialSource,
   createRegistryClient,
+  hostDirectories,
   openHostDirectory,
   type RegistryClient,
 } from "#registry";
@@ -13,11 +13,6 @@ export interface RegistryContext {
   /** Asks the user without showing what is typed; without a terminal it is a Fault. */
   askPassword(prompt: string): Promise<string>;
   readonly env: Readonly<Record<string, string | undefined>>;
-}
-
-/** Where a host's certificates, mirrors and rules are looked for, the first first. */
-export function hostDirectories(configRoot: string): readonly string[] {
-  return [join(configRoot, "certs.d"), "/etc/containerd/certs.d", "/etc/docker/certs.d"];
 }
 
 /** A client as the engine has it, with the user's own credentials. */

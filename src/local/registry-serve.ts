@@ -5,13 +5,13 @@ import {
   collectRegistry,
   createRegistryClient,
   type ExternalIssuer,
+  hostDirectories,
   openHostDirectory,
   openRegistryService,
   type RegistryService,
   type RegistryServiceOptions,
   type S3StoreOptions,
 } from "#registry";
-import { hostDirectories } from "./registry-context.ts";
 
 type Texts = readonly string[];
 

@@ -10,7 +10,7 @@
  * found, itself or a mirror; a referrer is a manifest about another.
  */
 
-export { type HostDirectory, openHostDirectory } from "./client/hosts.ts";
+export { type HostDirectory, hostDirectories, openHostDirectory } from "./client/hosts.ts";
 export { createRegistryClient } from "./client/open-client.ts";
 export type {
   CredentialSource,

@@ -18,6 +18,11 @@ export interface HostDirectoryOptions {
   readonly insecure?: readonly string[] | undefined;
 }
 
+/** Where hosts are configured: thimble's own certs.d, then containerd's and Docker's, which may be there already. */
+export function hostDirectories(configRoot: string): readonly string[] {
+  return [join(configRoot, "certs.d"), "/etc/containerd/certs.d", "/etc/docker/certs.d"];
+}
+
 const everything: ReadonlySet<Capability> = new Set(["pull", "resolve", "push"]);
 /** Where Docker Hub really is. */
 const dockerHub = { name: "docker.io", server: "registry-1.docker.io" };
