@@ -63,10 +63,7 @@ export async function identify(
   }
 }
 
-export function isPing({
-  repository,
-  actions,
-}: Pick<AuthorizationRequest, "repository" | "actions">) {
+function isPing({ repository, actions }: Pick<AuthorizationRequest, "repository" | "actions">) {
   return repository === undefined && actions.length === 0;
 }
 

@@ -4,11 +4,8 @@
  * send passwords (basic) or tokens, which `/token` here or another issuer gives out.
  */
 
-export { parseAccessRules } from "./access-rules.ts";
 export { passwordEntry } from "./htpasswd.ts";
 export {
-  type AuthorizationOptions,
   type ExternalIssuer,
-  type OpenedAuthorization,
   openAuthorization,
 } from "./open-authorization.ts";

@@ -4,4 +4,4 @@
  */
 
 export { BoundedStore } from "./bounded-store.ts";
-export { createUpstream, parseUpstream, type UpstreamWatcher } from "./registry-upstream.ts";
+export { createUpstream, parseUpstream } from "./registry-upstream.ts";

@@ -11,10 +11,7 @@ export interface UpstreamRoute {
 }
 
 /** What the upstream was asked for and how that ended, for metrics. */
-export type UpstreamWatcher = (
-  kind: "manifest" | "blob",
-  outcome: "found" | "missing" | "failed",
-) => void;
+type UpstreamWatcher = (kind: "manifest" | "blob", outcome: "found" | "missing" | "failed") => void;
 
 interface UpstreamOptions {
   readonly routes: readonly UpstreamRoute[];

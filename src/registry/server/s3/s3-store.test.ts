@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { objectStoreContract } from "../contract.ts";
 import { S3Store } from "./s3-store.ts";
 import { type S3Server, startS3Server } from "./testing.ts";
+
+// Thousands of requests to a server in the same process: seconds on a busy machine.
+setDefaultTimeout(60_000);
 
 let server: S3Server;
 beforeAll(async () => {

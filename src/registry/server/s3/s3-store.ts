@@ -122,8 +122,10 @@ export class S3Store implements ObjectStore {
 
   async delete(key: string): Promise<void> {
     const at = this.#at(key);
-    await this.#bucket.delete(at);
-    await dropUnfinished(this.#bucket, at, this.#placeOf(key));
+    await Promise.all([
+      this.#bucket.delete(at),
+      dropUnfinished(this.#bucket, at, this.#placeOf(key)),
+    ]);
   }
 
   async *list(

@@ -3,5 +3,5 @@
  * is made once below the registry's root and that clients are told to trust.
  */
 
-export { namesFor, type OwnCertificate, openOwnCertificate } from "./own-certificate.ts";
+export { namesFor, openOwnCertificate } from "./own-certificate.ts";
 export { readCertificate } from "./read-certificate.ts";
