@@ -47,6 +47,11 @@ export class BlobStore {
     rmSync(join(this.#ingest, name), { recursive: true, force: true });
   }
 
+  /** Where all blobs are, each named by its hexadecimal digits. */
+  get directory(): string {
+    return this.#blobs;
+  }
+
   path(digest: Digest): string {
     return join(this.#blobs, digestHex(digest));
   }

@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { faultOf, isFault } from "#base";
 import { type ChainId, type Digest, type ImageConfig, type Manifest, parseManifest } from "#image";
 import type { ContentStores } from "./content.ts";
 import { sameFiles } from "./fsck-layer.ts";
+import { type HashedBlob, hashBlobs } from "./hash-blobs.ts";
 import { type LayerPlace, stepsOf } from "./layer-store.ts";
 
 export type FsckKind =
@@ -54,9 +54,6 @@ export interface FsckReport {
   readonly layers: number;
   readonly findings: readonly FsckFinding[];
 }
-
-/** Small, since hashing it holds up everyone else: 0.2 ms. */
-const hashChunk = 256 << 10;
 
 /**
  * Checks all blobs against their digests and sizes, and all layers of images for being
@@ -117,27 +114,29 @@ class Check {
   }
 
   async #checkBlobs(): Promise<number> {
-    const { blobs, table, collector } = this.#stores;
-    const users = new Map<Digest, Digest[]>();
-    for (const { image, digest } of table.blobNeeds()) {
-      users.set(digest, [...(users.get(digest) ?? []), image]);
-    }
+    const { blobs, table } = this.#stores;
+    const users = grouped(table.blobNeeds().map(({ image, digest }) => [digest, image]));
     for (const digest of users.keys()) {
       if (blobs.has(digest) || !table.needsBlob(digest)) continue;
       const message = `blob ${digest} is missing; pull or load the image again`;
       this.#found({ kind: "blob-missing", about: digest, message }, users.get(digest), false);
     }
-    const all = blobs.list();
-    for (const digest of all) {
-      this.#options.signal?.throwIfAborted();
-      if (users.has(digest)) await this.#checkBlob(digest, users.get(digest) ?? []);
-      else if (this.#isOrphan(digest)) {
-        if (this.#options.repair) collector.collectBlobs([digest]);
-        const message = `blob ${digest} is needed by no image${this.#done("; removed")}`;
-        this.#found({ kind: "blob-orphan", about: digest, message }, [], this.#options.repair);
-      }
+    let count = 0;
+    for await (const blob of hashBlobs(blobs, this.#options.signal)) {
+      count++;
+      this.#bytes += blob.size;
+      const needs = users.get(blob.digest);
+      if (needs) this.#checkBlob(blob, needs);
+      else if (this.#isOrphan(blob.digest)) this.#orphan(blob.digest);
     }
-    return all.length;
+    return count;
+  }
+
+  #orphan(digest: Digest): void {
+    const { repair } = this.#options;
+    if (repair) this.#stores.collector.collectBlobs([digest]);
+    const message = `blob ${digest} is needed by no image${this.#done("; removed")}`;
+    this.#found({ kind: "blob-orphan", about: digest, message }, [], repair);
   }
 
   /** Now, since blobs come and go while others are checked. */
@@ -146,54 +145,26 @@ class Check {
     return blobs.has(digest) && !collector.isHeld({ blob: digest }) && !table.needsBlob(digest);
   }
 
-  async #checkBlob(digest: Digest, users: readonly Digest[]): Promise<void> {
-    const { blobs } = this.#stores;
-    const size = blobs.has(digest) ? blobs.size(digest) : undefined;
-    // Removed since.
-    if (size === undefined) return;
+  #checkBlob({ digest, actual, size }: HashedBlob, users: readonly Digest[]): void {
+    const { blobs, table } = this.#stores;
     const expected = this.#sizes.get(digest) ?? size;
-    const actual = await this.#hash(digest);
-    if (actual === undefined || (actual === digest && size === expected)) return;
+    const isWhole = actual === digest && size === expected;
+    if (isWhole || !blobs.has(digest) || !table.needsBlob(digest)) return;
     const isSpoilt = actual !== digest;
     if (this.#options.repair && isSpoilt) blobs.delete(digest);
     const kind = size === expected ? "blob-corrupt" : "blob-size";
+    const content = actual ? `its content has the digest ${actual}` : "the disk cannot read it";
     const what =
       kind === "blob-size"
         ? `blob ${digest} has ${size} bytes where its image tells of ${expected}`
-        : `blob ${digest} is damaged: its content has the digest ${actual}`;
+        : `blob ${digest} is damaged: ${content}`;
     const message = `${what}${isSpoilt ? this.#done("; removed") : ""}; pull or load the image again`;
     this.#found({ kind, about: digest, message }, users, false);
   }
 
-  /** Undefined when it is gone meanwhile; what the disk does not give back is no digest. */
-  async #hash(digest: Digest): Promise<string | undefined> {
-    const hash = createHash("sha256");
-    const { signal } = this.#options;
-    try {
-      await using file = await this.#stores.blobs.open(digest);
-      const buffer = Buffer.allocUnsafe(hashChunk);
-      for (;;) {
-        signal?.throwIfAborted();
-        const { bytesRead } = await file.read(buffer, 0, hashChunk, null);
-        if (bytesRead === 0) break;
-        hash.update(buffer.subarray(0, bytesRead));
-        this.#bytes += bytesRead;
-      }
-    } catch (error) {
-      if (isFault(error, "not_found")) return undefined;
-      const { code } = error as { readonly code?: unknown };
-      if (code === "EIO") return "an unreadable place of the disk";
-      throw error;
-    }
-    return `sha256:${hash.digest("hex")}`;
-  }
-
   async #checkLayers(): Promise<number> {
     const { table, snapshots } = this.#stores;
-    const users = new Map<ChainId, Digest[]>();
-    for (const { image, chain } of table.layerNeeds()) {
-      users.set(chain, [...(users.get(chain) ?? []), image]);
-    }
+    const users = grouped(table.layerNeeds().map(({ image, chain }) => [chain, image]));
     const lost = new Set<string>();
     for (const problem of snapshots.problems()) {
       if (problem.kind === "stray") {
@@ -321,4 +292,14 @@ class Check {
     this.#findings.push(whole);
     this.#options.onFinding?.(whole);
   }
+}
+
+function grouped<K>(pairs: readonly (readonly [K, Digest])[]): ReadonlyMap<K, readonly Digest[]> {
+  const groups = new Map<K, Digest[]>();
+  for (const [key, image] of pairs) {
+    const known = groups.get(key);
+    if (known) known.push(image);
+    else groups.set(key, [image]);
+  }
+  return groups;
 }

@@ -1,0 +1,67 @@
+import { createHash } from "node:crypto";
+import { isFault } from "#base";
+import { type Digest, isDigest } from "#image";
+import { scanTree } from "#layer";
+import type { BlobStore } from "./blob-store.ts";
+
+export interface HashedBlob {
+  /** By its name. */
+  readonly digest: Digest;
+  /** By its content; absent when the disk does not give that back. */
+  readonly actual: Digest | undefined;
+  readonly size: number;
+}
+
+/** Small, since hashing it here holds up everyone else: 0.2 ms. */
+const hashChunk = 256 << 10;
+
+/**
+ * Reads all blobs and hashes them, in a worker. A place of the disk that cannot be read
+ * ends that; what was not read by then is read one by one, to know which blobs it hit.
+ */
+export async function* hashBlobs(
+  blobs: BlobStore,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<HashedBlob, void> {
+  const seen = new Set<Digest>();
+  try {
+    const request = { directory: blobs.directory, mode: "tree", digests: true } as const;
+    for await (const batch of scanTree(request, signal ? { signal } : {})) {
+      for (const { path, size, digest: actual } of batch) {
+        const digest = `sha256:${path}`;
+        if (!isDigest(digest) || actual === undefined) continue;
+        seen.add(digest);
+        yield { digest, actual, size };
+      }
+    }
+  } catch (error) {
+    if (!isFault(error, "data_loss")) throw error;
+  }
+  for (const digest of blobs.list()) {
+    if (seen.has(digest) || !blobs.has(digest)) continue;
+    const size = blobs.size(digest);
+    yield { digest, actual: await hashOne(blobs, digest, signal), size };
+  }
+}
+
+async function hashOne(
+  blobs: BlobStore,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+): Promise<Digest | undefined> {
+  const hash = createHash("sha256");
+  try {
+    await using file = await blobs.open(digest);
+    const buffer = Buffer.allocUnsafe(hashChunk);
+    for (;;) {
+      signal?.throwIfAborted();
+      const { bytesRead } = await file.read(buffer, 0, hashChunk, null);
+      if (bytesRead === 0) break;
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } catch (error) {
+    if ((error as { readonly code?: unknown }).code === "EIO") return undefined;
+    throw error;
+  }
+  return `sha256:${hash.digest("hex")}` as Digest;
+}
