@@ -46,11 +46,18 @@ describe.skipIf(!isRoot)("thimble [needs root]", () => {
       await nothingLeft();
     });
 
-    test("an image that is not there, with what to do", async () => {
-      const { status, stderr } = await cli.run(["run", "nosuch:1"]);
+    test("an image that is not there is pulled, unless that is forbidden", async () => {
+      // Nobody listens on port 1.
+      const missing = "127.0.0.1:1/nosuch:1";
+      const { status, stderr } = await cli.run(["run", missing]);
       expect(status).toBe(125);
-      expect(stderr).toStartWith("Unable to find image 'nosuch:1' locally\n");
-      expect(stderr).toContain("thimble mkimage");
+      expect(stderr).toStartWith(`Unable to find image '${missing}' locally\n`);
+      expect(stderr).toContain("cannot connect to 127.0.0.1:1");
+      const never = await cli.run(["run", "--pull", "never", missing]);
+      expect(never).toMatchObject({
+        status: 125,
+        stderr: expect.stringContaining("No such image"),
+      });
     });
 
     test("keeps both outputs apart and whole", async () => {
