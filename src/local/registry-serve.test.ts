@@ -1,0 +1,119 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Log, silentLog } from "#base";
+import { registryPassword } from "./registry-password.ts";
+import {
+  openServedRegistry,
+  type RegistryRequest,
+  registryCollect,
+  type ServingContext,
+} from "./registry-serve.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "thimble-serve-"));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+let count = 0;
+const fresh = () => join(directory, String(count++));
+const context: ServingContext = {
+  version: "1",
+  env: {},
+  configRoot: join(directory, "etc"),
+  credentials: async () => undefined,
+};
+const open = (change: Partial<RegistryRequest> = {}, log: Log = silentLog) =>
+  openServedRegistry({ address: "127.0.0.1:0", root: fresh(), ...change }, context, log);
+
+function memory() {
+  const written: string[] = [];
+  return { written, out: { write: async (text: string) => void written.push(text) } };
+}
+
+describe("serving a registry", () => {
+  test("its parts answer at one address until it is closed", async () => {
+    const service = await open({ metrics: "shared", tlsOwn: true, tlsNames: ["registry.example"] });
+    const ca = readFileSync(service.authorityFile ?? "", "utf8");
+    const get = (path: string) => fetch(`${service.url}${path}`, { tls: { ca } });
+    expect(service.url).toStartWith("https://127.0.0.1:");
+    expect((await get("/v2/")).status).toBe(200);
+    expect(await (await get("/")).text()).toContain("Repositories");
+    expect(await (await get("/metrics")).text()).toContain("thimble_registry_requests_total");
+    await service.close();
+    await expect(get("/v2/")).rejects.toThrow();
+  });
+
+  test("without pages and metrics there are none", async () => {
+    await using service = await open({ web: false });
+    for (const path of ["/", "/metrics"])
+      expect((await fetch(`${service.url}${path}`)).status).toBe(404);
+  });
+
+  test("one root has one server, and none is collected while it is served", async () => {
+    const root = fresh();
+    await using _first = await open({ root });
+    await expect(open({ root })).rejects.toThrow(`another registry serves ${root}`);
+    const { out } = memory();
+    const request = { root, dryRun: true, deleteUntagged: false, graceSeconds: 0, json: false };
+    await expect(registryCollect(request, { env: {}, out })).rejects.toMatchObject({
+      code: "conflict",
+    });
+  });
+
+  test("one that could not be opened leaves nothing behind", async () => {
+    const root = fresh();
+    await expect(open({ root, htpasswd: join(directory, "none") })).rejects.toThrow("no such file");
+    await using _service = await open({ root });
+  });
+
+  test("one that everybody may write to is warned of, unless it is for this machine alone", async () => {
+    const warnings: string[] = [];
+    const log: Log = { ...silentLog, warn: (message) => warnings.push(message) };
+    await using _everywhere = await open({ address: "0.0.0.0:0" }, log);
+    await using _here = await open({ address: "127.0.0.1:0" }, log);
+    expect(warnings).toEqual([
+      "everybody who reaches this registry may push and delete: see --htpasswd",
+    ]);
+  });
+
+  test.each<[string, Partial<RegistryRequest>, string]>([
+    ["no port", { address: "localhost" }, "write HOST:PORT"],
+    ["a port too large", { address: "127.0.0.1:70000" }, "write HOST:PORT"],
+    ["a certificate alone", { tlsCert: "x" }, "give both"],
+    ["both kinds of certificates", { tlsCert: "x", tlsKey: "y", tlsOwn: true }, "not both"],
+    ["a name for no certificate", { tlsNames: ["x"] }, "--tls-own"],
+    ["tokens without users", { token: true }, "--htpasswd"],
+    ["half an issuer", { tokenIssuer: "x" }, "--token-realm"],
+    ["an upstream that is none", { proxy: ["file:///etc"] }, "is no registry to cache"],
+    ["a bucket without keys", { s3: "bucket" }, "AWS_ACCESS_KEY_ID"],
+    ["an endpoint without bucket", { s3Endpoint: "http://x" }, "--s3"],
+  ])("%s is refused", async (_what, change, message) => {
+    await expect(open(change)).rejects.toThrow(message);
+  });
+});
+
+describe("a password file", () => {
+  test("users are added, changed and taken out; the others stay", async () => {
+    const file = fresh();
+    const { written, out } = memory();
+    const set = (user: string, password?: string) =>
+      registryPassword({ file, user, password }, { out });
+    await set("alice", "1");
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    writeFileSync(file, `# mine\n${readFileSync(file, "utf8")}`);
+    await set("bob", "2");
+    await set("alice", "3");
+    await set("bob");
+    const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+    expect(lines.map((line) => line.split(":")[0])).toEqual(["# mine", "alice"]);
+    expect(await Bun.password.verify("3", lines[1]?.split(":")[1] ?? "")).toBe(true);
+    expect(written.map((line) => line.split(" ")[0])).toEqual([
+      "added",
+      "added",
+      "changed",
+      "removed",
+    ]);
+    await expect(set("bob")).rejects.toThrow("there is no user bob");
+    await expect(set("a b", "1")).rejects.toThrow("no name for a user");
+  });
+});
