@@ -97,9 +97,11 @@ export async function resolveHost(host: string, resolve = systemResolve): Promis
     }));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
+    const { code } = (error ?? {}) as { readonly code?: unknown };
     throw new Fault("unavailable", `cannot find the host ${name}: ${why}; check its name and DNS`, {
       about: name,
       cause: error,
+      ...(typeof code === "string" && { errno: code.replace(/^DNS_/, "") }),
     });
   }
 }

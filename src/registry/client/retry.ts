@@ -14,9 +14,13 @@ export interface Backoff {
 
 export const defaultBackoff: Backoff = { attempts: 5, base: 300, max: 10_000, longest: 60_000 };
 
-/** What may go better the next time. */
+/** What may go better the next time. A name that does not exist will not exist in a second, either. */
 export function isPassing(error: unknown): boolean {
-  return error instanceof Fault && (error.code === "unavailable" || error.code === "timeout");
+  return (
+    error instanceof Fault &&
+    (error.code === "unavailable" || error.code === "timeout") &&
+    error.errno !== "ENOTFOUND"
+  );
 }
 
 /**
