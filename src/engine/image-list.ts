@@ -65,7 +65,7 @@ export async function pruneImages(
   const until = untilFilter(filters, parts.clock.now());
   const used = new Set([...parts.store.all()].map(({ imageId }) => imageId));
   const deleted: ImageDeletion[] = [];
-  let bytes = 0;
+  const before = await bytesKept(parts);
   for (const image of parts.content.images.list()) {
     const { labels } = image;
     const isMeant =
@@ -77,12 +77,18 @@ export async function pruneImages(
     if (!isMeant) continue;
     try {
       deleted.push(...(await remove(image.id)));
-      bytes += image.size;
     } catch (error) {
       // A container was made of it meanwhile.
       if (!isFault(error, "conflict") && !isFault(error, "not_found")) throw error;
     }
   }
+  // What others share with them is still there.
+  const bytes = deleted.length === 0 ? 0 : Math.max(0, before - (await bytesKept(parts)));
   parts.events.publish("image", "prune", "", { reclaimed: String(bytes) });
   return { deleted, bytes };
+}
+
+async function bytesKept({ content }: EngineParts): Promise<number> {
+  const { layers, blobs } = await content.diskUsage();
+  return layers.size + blobs.size;
 }

@@ -230,6 +230,17 @@ test("all tags of a repository; a second pull fetches nothing", async () => {
   expect(registry.requests.filter((each) => each.includes("/blobs/"))).toHaveLength(before);
 });
 
+test("a prune tells the bytes that are free after it, of what images share once", async () => {
+  publish("one", imageOf("one"), "1");
+  publish("two", imageOf("two"), "1");
+  await pull("one:1");
+  await pull("two:1");
+  const { layers, blobs } = await engine.diskUsage();
+  const { deleted, bytes } = await engine.images.prune({ dangling: ["false"] });
+  expect(deleted.filter((each) => "deleted" in each).length).toBeGreaterThan(1);
+  expect(bytes).toBe(layers + blobs.size);
+});
+
 test("a push gives what was pulled, byte for byte, and is told as an event", async () => {
   const image = imageOf("round");
   publish("from", image, "1");
