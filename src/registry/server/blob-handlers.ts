@@ -22,7 +22,10 @@ export async function getBlob(
   }
   const etag = `"${digest}"`;
   if (matchesTag(asked.get("if-none-match"), etag)) {
-    return new Response(null, { status: 304, headers: { ETag: etag, ...caching } });
+    return new Response(null, {
+      status: 304,
+      headers: { ETag: etag, "Docker-Content-Digest": digest, ...caching },
+    });
   }
   const condition = asked.get("if-range");
   const wanted =

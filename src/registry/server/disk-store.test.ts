@@ -41,5 +41,7 @@ test("empty directories of others are no objects", async () => {
   const store = await DiskStore.open(root);
   expect(await store.stat("a/b")).toBeUndefined();
   expect(await Array.fromAsync(store.walk(""))).toEqual([]);
+  await store.delete("a/b/c");
+  expect(await Array.fromAsync(store.list(""))).toEqual([]);
   rmSync(root, { recursive: true });
 });

@@ -140,11 +140,9 @@ export class DiskStore implements ObjectStore {
   async delete(key: string): Promise<void> {
     const path = this.filePath(key);
     await faulty(async () => {
-      const gone = quietly(() => {
-        unlinkSync(path);
-        return true;
-      });
-      if (gone) await this.#sync(this.#prune(dirname(path)));
+      quietly(() => unlinkSync(path));
+      // Also where there was nothing: a crash leaves directories that were made for a file.
+      await this.#sync(this.#prune(dirname(path)));
     });
   }
 

@@ -11,18 +11,20 @@
  * them, and a client that was told of something older is refused its manifest.
  */
 export class Leases {
-  readonly #until = new Map<string, number>();
+  readonly #letGo = new Map<string, number>();
   readonly #pins = new Map<string, number>();
   readonly #removing = new Map<string, Promise<void>>();
   readonly #now: () => number;
   #purgeAt = 10_000;
+  readonly #longestMs: number;
   #graceMs: number;
   #touched: Set<string> | undefined;
 
-  /** `now` is in milliseconds. */
-  constructor(now: () => number, graceMs: number) {
+  /** `now` is in milliseconds; `longestMs` is for how long it is remembered what was let go. */
+  constructor(now: () => number, longestMs: number) {
     this.#now = now;
-    this.#graceMs = graceMs;
+    this.#longestMs = longestMs;
+    this.#graceMs = longestMs;
   }
 
   /** Nothing removes the keys until this is disposed of, and for the grace time after unless it is `lapse`d. */
@@ -41,7 +43,7 @@ export class Leases {
     };
   }
 
-  /** From here to `endCollection` everything that is pinned is safe from `remove`. */
+  /** From here to `endCollection` everything that is pinned is safe from `remove`, and what was let go within the grace time. */
   beginCollection(graceMs: number): void {
     this.#touched = new Set(this.#pins.keys());
     this.#graceMs = graceMs;
@@ -50,13 +52,14 @@ export class Leases {
 
   endCollection(): void {
     this.#touched = undefined;
+    this.#graceMs = this.#longestMs;
   }
 
   /** Whether somebody works, or may count, on the key. */
   holds(key: string): boolean {
     if (this.#pins.has(key) || this.#touched?.has(key)) return true;
-    const until = this.#until.get(key);
-    return until !== undefined && until > this.#now();
+    const letGo = this.#letGo.get(key);
+    return letGo !== undefined && letGo + this.#graceMs > this.#now();
   }
 
   /** Does `work`, which removes the key's object, unless the key is held; whether it was done. */
@@ -78,15 +81,15 @@ export class Leases {
       const pins = (this.#pins.get(key) ?? 1) - 1;
       if (pins > 0) this.#pins.set(key, pins);
       else this.#pins.delete(key);
-      if (keeps) this.#until.set(key, this.#now() + this.#graceMs);
+      if (keeps) this.#letGo.set(key, this.#now());
     }
-    if (this.#until.size > this.#purgeAt) this.#purge();
+    if (this.#letGo.size > this.#purgeAt) this.#purge();
   }
 
   #purge(): void {
-    const now = this.#now();
-    for (const [key, until] of this.#until) if (until <= now) this.#until.delete(key);
-    this.#purgeAt = Math.max(10_000, 2 * this.#until.size);
+    const oldest = this.#now() - this.#longestMs;
+    for (const [key, letGo] of this.#letGo) if (letGo <= oldest) this.#letGo.delete(key);
+    this.#purgeAt = Math.max(10_000, 2 * this.#letGo.size);
   }
 }
 

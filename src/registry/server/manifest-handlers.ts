@@ -38,7 +38,10 @@ export async function getManifest(
     ETag: etag,
   };
   if (matchesTag(exchange.request.headers.get("if-none-match"), etag)) {
-    return new Response(null, { status: 304, headers: { ETag: etag } });
+    return new Response(null, {
+      status: 304,
+      headers: { ETag: etag, "Docker-Content-Digest": manifest.digest },
+    });
   }
   if (exchange.isHead) return new Response(null, { headers });
   exchange.sent = manifest.bytes.length;
