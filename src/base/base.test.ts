@@ -31,6 +31,11 @@ describe("faults", () => {
     expect(faultOf(full).message).toStartWith("no space left on the device for /x; make room");
     expect(faultOf(fault)).toBe(fault);
   });
+  test("what a stranger wrote into one moves no terminal", () => {
+    const { message } = new Fault("invalid", "\u001b[31mred\u0007\r\u009b1m\u202eback\nline\tü");
+    expect(message).toBe("\\u001b[31mred\\u0007\\u000d\\u009b1m\\u202eback\nline\tü");
+  });
+
   test("an abort is a cancellation", () => {
     expect(faultOf(AbortSignal.abort().reason).code).toBe("canceled");
   });

@@ -1,3 +1,5 @@
+import { visibleText } from "./visible-text.ts";
+
 /** The closed vocabulary of failure; each edge (HTTP, exit status) has one table from it. */
 export type FaultCode =
   | "invalid"
@@ -25,7 +27,7 @@ export interface FaultDetail {
   readonly stage?: string;
 }
 
-/** The one error type that crosses a module's border. The message says what was tried, on what, why it failed and what to do. */
+/** The one error type that crosses a module's border. The message says what was tried, on what, why it failed and what to do; what others wrote into it cannot move a terminal. */
 export class Fault extends Error {
   override readonly name = "Fault";
   readonly code: FaultCode;
@@ -34,7 +36,7 @@ export class Fault extends Error {
   readonly stage: string | undefined;
 
   constructor(code: FaultCode, message: string, detail: FaultDetail = {}) {
-    super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    super(visibleText(message), detail.cause === undefined ? undefined : { cause: detail.cause });
     this.code = code;
     this.about = detail.about;
     this.errno = detail.errno;

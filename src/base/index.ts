@@ -16,3 +16,4 @@ export { createLog, type Log, type LogLevel, silentLog } from "./log.ts";
 export { Scope } from "./scope.ts";
 export { collect, limitBytes, lines } from "./stream.ts";
 export { suggest } from "./suggest.ts";
+export { visibleText } from "./visible-text.ts";

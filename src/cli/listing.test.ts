@@ -1,6 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import type { Context } from "./context.ts";
-import { alignColumns, type FormatFlags, printListing, userTemplate } from "./listing.ts";
+import {
+  alignColumns,
+  type FormatFlags,
+  type Listing,
+  printListing,
+  userTemplate,
+} from "./listing.ts";
 import { createStyle } from "./style.ts";
 import { MemorySink } from "./testing.ts";
 
@@ -13,10 +19,14 @@ const listing = {
   ],
 };
 
-async function print(flags: Partial<FormatFlags>, colours = false): Promise<string> {
+async function print(
+  flags: Partial<FormatFlags>,
+  colours = false,
+  rows: Listing["rows"] = listing.rows,
+): Promise<string> {
   const out = new MemorySink();
   const context = { out, style: createStyle(colours) } as unknown as Context;
-  await printListing(context, listing, { format: undefined, json: false, ...flags });
+  await printListing(context, { ...listing, rows }, { format: undefined, json: false, ...flags });
   return out.text;
 }
 
@@ -40,6 +50,11 @@ describe("printListing", () => {
     expect(await print({ json: true })).toBe(lines);
     expect(await print({ format: "json" })).toBe(lines);
     expect(await print({ format: "{{json .}}" })).toBe(lines);
+  });
+
+  test("what stands in a cell cannot move the terminal", async () => {
+    const evil = [{ ID: "a", Names: "\u001b[2Jgone" }];
+    expect(await print({}, false, evil)).toEndWith("a              \\u001b[2Jgone\n");
   });
 
   test("a template for each row", async () => {

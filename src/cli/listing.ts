@@ -1,3 +1,4 @@
+import { visibleText } from "#base";
 import type { Context } from "./context.ts";
 import { Exit } from "./failure.ts";
 import { compileTemplate, type Template, TemplateError } from "./template.ts";
@@ -61,7 +62,7 @@ function unescaped(source: string): string {
 function table(source: string, listing: Listing, context: Context): string {
   const template = compileTemplate(source);
   const head = template({ ...listing.heads, Label: (key: unknown) => String(key) });
-  const lines = [head, ...listing.rows.map((row) => template(withJson(row)))];
+  const lines = [head, ...listing.rows.map((row) => template(withJson(visible(row))))];
   const [first = "", ...rest] = alignColumns(lines.map((line) => line.split("\t")));
   return [context.style.bold(first), ...rest].map((line) => `${line}\n`).join("");
 }
@@ -83,6 +84,15 @@ export function alignColumns(rows: readonly (readonly string[])[], least = 10): 
 
 function rowJson(row: Row): string {
   return JSON.stringify(plain(row));
+}
+
+/** What a stranger wrote, as the history of an image, does not move the terminal; what the user's template has may. */
+function visible(row: Row): Row {
+  const entries = Object.entries(row).map(([key, value]) => [
+    key,
+    typeof value === "string" ? visibleText(value) : value,
+  ]);
+  return Object.fromEntries(entries);
 }
 
 /** The row without its functions, in the order of the alphabet. */
