@@ -74,6 +74,25 @@ test("a registry that hangs is given up: before it answers, and in the middle", 
   expect(stuck.message).toContain("sends no more data");
 });
 
+test("a registry that drips is given up, as one that hangs", async () => {
+  await using registry = await FakeRegistry.start({
+    hook: ({ path, socket }) => {
+      if (!path.includes("/blobs/")) return undefined;
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      const timer = setInterval(() => socket.write("x"), 5);
+      socket.on("close", () => clearInterval(timer));
+      return "taken";
+    },
+  });
+  const blob = registry.addBlob("app", bytesOf(300_000)) as { digest: Digest; size: number };
+  const timeouts = { connect: 2000, response: 2000, stall: 100 };
+  const fault = await faultOf(readAll(appOf(registry, { timeouts }).blob(blob)));
+  expect(fault.code).toBe("timeout");
+  expect(fault.message).toBe(
+    `cannot fetch blob ${blob.digest}: ${registry.host} sends no more data (waited 0.1 s)`,
+  );
+});
+
 test("a download is cancelled while it waits", async () => {
   await using registry = await FakeRegistry.start({ hook: () => "taken" });
   const abort = new AbortController();

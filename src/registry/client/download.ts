@@ -1,7 +1,7 @@
 import { Fault, isFault, type Log, silentLog } from "#base";
 import type { Descriptor } from "#image";
 import type { Answer, Call, EndpointSession } from "./endpoint-session.ts";
-import { type Attempt, isWebPage, webPageFault } from "./response-fault.ts";
+import { type Attempt, attempted, isWebPage, webPageFault } from "./response-fault.ts";
 import { type Backoff, isPassing, pause } from "./retry.ts";
 
 /** One place that may have the blob. */
@@ -72,7 +72,13 @@ export async function* downloadBlob(options: DownloadOptions): AsyncGenerator<Ui
     }
     if (position >= size) return;
   }
-  if (position < size) throw failure ?? new Fault("not_found", `nobody has ${descriptor.digest}`);
+  if (position >= size) return;
+  const attempt = { action: actionOf(descriptor.digest), host: "" };
+  throw attempted(attempt, failure) ?? new Fault("not_found", `nobody has ${descriptor.digest}`);
+}
+
+function actionOf(digest: string): string {
+  return `fetch blob ${digest}`;
 }
 
 /** Asks for the blob from `position` on; the answer's head is checked, its body is still to come. */
@@ -84,7 +90,7 @@ async function open(
 ): Promise<AsyncIterable<Uint8Array>> {
   const { digest, size } = descriptor;
   const call: Call = {
-    action: `fetch blob ${digest}`,
+    action: actionOf(digest),
     method: "GET",
     target: place.target,
     scopes: place.scopes,

@@ -8,7 +8,7 @@ import type { HttpTransport, Trust } from "./http-transport.ts";
 import { type Environment, proxyFor } from "./proxy.ts";
 import { checkTarget, guardFor } from "./redirect.ts";
 import type { Credentials } from "./registry-client.ts";
-import { type Attempt, isPassingStatus, responseFault } from "./response-fault.ts";
+import { type Attempt, attempted, isPassingStatus, responseFault } from "./response-fault.ts";
 import { type Backoff, isPassing, pause, retryAfter, wait } from "./retry.ts";
 
 export interface SessionContext {
@@ -65,7 +65,7 @@ export class EndpointSession {
       host: endpoint.host,
       credentials: () => context.credentials(endpoint.host),
       send: (origin, home, signal) => async (request) => {
-        const attempt = { action: `get a token for ${endpoint.host}`, host: request.url.host };
+        const attempt = { action: `get a token for ${endpoint.host}`, host: endpoint.host };
         const guard = guardFor(attempt, origin, home, request.url);
         return this.#again(signal, () =>
           this.#raw({ ...request, attempt, guard, signal, isHome: false }),
@@ -85,7 +85,9 @@ export class EndpointSession {
       call.signal,
       () => this.#authorized(attempt, call),
       call.retry === false,
-    );
+    ).catch((error: unknown) => {
+      throw attempted(attempt, error);
+    });
     if (call.expect.includes(answer.status)) return answer;
     throw await responseFault(attempt, answer);
   }

@@ -17,7 +17,7 @@ export interface Timeouts {
   readonly connect: number;
   /** From the end of a request to the head of its answer; five times that for what writes: a registry may have to copy what it was sent. */
   readonly response: number;
-  /** Without a single byte moving, in either direction. */
+  /** Without bytes moving, in either direction; a few now and then are none. */
   readonly stall: number;
 }
 
@@ -52,6 +52,8 @@ export interface HttpResponse {
 
 const maxDiscard = 64 << 10;
 const maxInterim = 20;
+/** Less than this in the time of a stall, all of it spent waiting, is as good as nothing: who drips would hold us for ever. */
+const leastBytes = 4 << 10;
 
 /**
  * One connection speaking HTTP/1.1, one exchange after the other.
@@ -74,6 +76,9 @@ export class HttpConnection {
   readonly #timeouts: Timeouts;
   readonly #inbound: Inbound;
   #failure: Error | undefined;
+  /** Since the last `leastBytes` of a body. */
+  #waited = 0;
+  #received = 0;
 
   constructor(
     socket: Socket,
@@ -117,6 +122,7 @@ export class HttpConnection {
   /** `done` is called once the connection may serve again, or with false when it may not. */
   async exchange(request: WireRequest, done: (reusable: boolean) => void): Promise<HttpResponse> {
     this.uses++;
+    this.#progress(leastBytes);
     const release = this.#obey(request.signal);
     try {
       const sent = this.#send(request);
@@ -334,13 +340,34 @@ export class HttpConnection {
     }
   }
 
-  #next(): Promise<Uint8Array | undefined> {
-    if (!this.#inbound.isEmpty || this.#inbound.ended) return this.#inbound.read();
-    return this.#within(this.#timeouts.stall, "sends no more data", () => this.#inbound.read());
+  async #next(): Promise<Uint8Array | undefined> {
+    const begun = performance.now();
+    const isWaiting = this.#inbound.isEmpty && !this.#inbound.ended;
+    const next = isWaiting
+      ? await this.#within(
+          this.#timeouts.stall,
+          "sends no more data",
+          () => this.#inbound.read(),
+          this.#waited,
+        )
+      : await this.#inbound.read();
+    if (isWaiting) this.#waited += performance.now() - begun;
+    this.#progress(next?.byteLength ?? 0);
+    return next;
   }
 
-  async #within<T>(limit: number, complaint: string, work: () => Promise<T>): Promise<T> {
-    const timer = setTimeout(() => this.close(stalled(this.about, limit, complaint)), limit);
+  #progress(bytes: number): void {
+    this.#received += bytes;
+    if (this.#received < leastBytes) return;
+    this.#received = 0;
+    this.#waited = 0;
+  }
+
+  async #within<T>(limit: number, complaint: string, work: () => Promise<T>, gone = 0): Promise<T> {
+    const timer = setTimeout(
+      () => this.close(stalled(this.about, limit, complaint)),
+      Math.max(0, limit - gone),
+    );
     try {
       return await work();
     } finally {
@@ -367,10 +394,11 @@ export function connectionFault(about: string, error: unknown): Fault {
   const message = error instanceof Error ? error.message : String(error);
   const code = (error as { readonly code?: unknown } | null)?.code;
   const reason = typeof code === "string" ? code : "";
+  const host = about.replace(/^cannot connect to /, "");
   if (/ALERT.*CERT/.test(reason)) {
     return new Fault(
       "denied",
-      `${about} does not take our certificate, or wants one: ${message}; put NAME.cert and NAME.key into the host's directory of certs.d`,
+      `${host} does not take our certificate, or wants one: ${message}; put NAME.cert and NAME.key into the host's directory of certs.d`,
       { about, cause: error },
     );
   }
@@ -378,7 +406,7 @@ export function connectionFault(about: string, error: unknown): Fault {
   if (isCertificate) {
     return new Fault(
       "denied",
-      `${about} shows a certificate that is not trusted: ${message}; put the certificate of its authority into the host's directory of certs.d`,
+      `${host} shows a certificate that is not trusted: ${message}; put the certificate of its authority into the host's directory of certs.d`,
       { about, cause: error },
     );
   }

@@ -13,7 +13,7 @@ import {
 } from "#image";
 import type { Answer, EndpointSession } from "./endpoint-session.ts";
 import type { ManifestDocument } from "./registry-client.ts";
-import { isWebPage, webPageFault } from "./response-fault.ts";
+import { attempted, isWebPage, webPageFault } from "./response-fault.ts";
 
 /** A tag or digest in a repository of an endpoint. */
 export interface ManifestPlace {
@@ -78,7 +78,9 @@ export async function getManifest(
       { about: place.about },
     );
   }
-  const bytes = await collect(answer.body, maxDocumentBytes, about);
+  const bytes = await collect(answer.body, maxDocumentBytes, about).catch((error: unknown) => {
+    throw attempted(attempt, error);
+  });
   if (isWebPage(answer, bytes)) throw webPageFault(attempt);
   const digest = sha256(bytes);
   const promised = promisedDigest(place.reference, answer);

@@ -58,6 +58,16 @@ export async function responseFault(attempt: Attempt, response: HttpResponse): P
   );
 }
 
+/** A failure on the way, as that of what was tried; those that say so already stay. */
+export function attempted({ action }: Attempt, error: unknown): unknown {
+  const isClear = !(error instanceof Fault) || error.code === "canceled";
+  if (isClear || error.message.startsWith("cannot ")) return error;
+  return new Fault(error.code, `cannot ${action}: ${error.message}`, {
+    ...(error.about !== undefined && { about: error.about }),
+    cause: error,
+  });
+}
+
 /** Text of a stranger for a message: one line, without control characters that a terminal would obey. */
 export function showText(text: string, limit = 300): string {
   return abbreviate(text.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim(), limit);
