@@ -159,7 +159,9 @@ export class LayerStore {
   }
 
   async #receive({ layer, diffId }: LayerPlace, run: Run): Promise<Draft> {
-    const draft = await this.#receiver.receive(layer, run);
+    const draft = await this.#receiver.receive(layer, run).catch((error: unknown) => {
+      throw aboutLayer(layer, error);
+    });
     try {
       requireDigest(`the content of layer ${layer.digest}`, diffId, draft.diffId);
     } catch (error) {
@@ -186,6 +188,15 @@ export class LayerStore {
     const lowers = parent === undefined ? [] : this.#snapshots.layers(parent);
     await settleImplied({ target: draft.directory, implied: draft.implied, lowers });
   }
+}
+
+/** A failure to unpack says of which layer, unless it does already. */
+function aboutLayer({ digest }: Descriptor, error: unknown): unknown {
+  const isClear = !(error instanceof Fault) || error.code === "canceled";
+  if (isClear || error.message.includes(digest)) return error;
+  const { about = digest, errno } = error;
+  const detail = { about, cause: error, ...(errno !== undefined && { errno }) };
+  return new Fault(error.code, `layer ${digest}: ${error.message}`, detail);
 }
 
 /** Lowest first. `invalid` when manifest and configuration do not tell of the same layers. */
