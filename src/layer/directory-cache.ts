@@ -2,6 +2,7 @@ import { isFault } from "#base";
 import {
   type Fd,
   O_DIRECTORY,
+  O_NOFOLLOW,
   O_PATH,
   openat2,
   RESOLVE_IN_ROOT,
@@ -45,11 +46,14 @@ export class DirectoryCache implements Disposable {
         return undefined;
       throw error;
     }
-    this.#open.set(path, fd);
-    if (this.#open.size > maxOpen) {
-      const [oldest] = this.#open.keys();
-      if (oldest !== undefined) this.#close(oldest);
-    }
+    this.#keep(path, fd);
+    return fd;
+  }
+
+  /** The directory just made at a path, by its name in the one above: no need to walk the path again. */
+  enter(path: string, above: Fd, name: string | Uint8Array): Fd {
+    const fd = openat2(above, name, { flags: O_PATH | O_DIRECTORY | O_NOFOLLOW });
+    this.#keep(path, fd);
     return fd;
   }
 
@@ -58,6 +62,13 @@ export class DirectoryCache implements Disposable {
     for (const fd of this.#retired) fd.close();
     this.#retired = [...this.#open.values()];
     this.#open.clear();
+  }
+
+  #keep(path: string, fd: Fd): void {
+    this.#open.set(path, fd);
+    if (this.#open.size <= maxOpen) return;
+    const [oldest] = this.#open.keys();
+    if (oldest !== undefined) this.#close(oldest);
   }
 
   #close(path: string): void {

@@ -57,14 +57,18 @@ export class ExtractedDirectories implements Disposable {
 
   /** The directory, made with all above it that is missing. Links are followed inside the root. */
   open(components: readonly string[], links = 0): Fd {
-    let depth = components.length;
-    let found: Fd | undefined;
-    while (!found) found = this.find(components.slice(0, depth--));
-    for (let done = depth + 2; done <= components.length; done++) {
-      const path = components.slice(0, done);
-      this.#make(found, path, links);
-      found = this.find(path);
-      if (!found) throw new Fault("invalid", `${showName(path.join("/"))} leads to no directory`);
+    const whole = this.find(components);
+    if (whole) return whole;
+    // What is below something missing is missing too: so many look-ups for a name of thousands of parts.
+    let there = 0;
+    for (let missing = components.length; missing - there > 1; ) {
+      const middle = (there + missing) >> 1;
+      if (this.find(components.slice(0, middle))) there = middle;
+      else missing = middle;
+    }
+    let found = this.find(components.slice(0, there)) ?? this.#root;
+    for (let done = there + 1; done <= components.length; done++) {
+      found = this.#make(found, components.slice(0, done), links);
     }
     return found;
   }
@@ -107,18 +111,21 @@ export class ExtractedDirectories implements Disposable {
   }
 
   /** Makes the last of the components in the directory above it, or what a link there leads to. */
-  #make(above: Fd, components: readonly string[], links: number): void {
+  #make(above: Fd, components: readonly string[], links: number): Fd {
+    const shown = components.join("/");
     const base = components.at(-1) ?? "";
     const place = { directory: above, name: pathOf(base) };
     const there = statOf(place);
     if (there && isSymlink(there) && links < maxLinks) {
       this.open(this.#linkTarget(place), links + 1);
-      return;
+      const found = this.find(components);
+      if (!found) throw new Fault("invalid", `${showName(shown)} leads to no directory`);
+      return found;
     }
     if (there && !isWhiteout(there)) {
       throw new Fault(
         "invalid",
-        `${showName(components.join("/"))} is not a directory, but something shall be in it`,
+        `${showName(shown)} is not a directory, but something shall be in it`,
       );
     }
     const path = joinPath(this.#realPath(above), base);
@@ -129,6 +136,7 @@ export class ExtractedDirectories implements Disposable {
     else this.#implied.add(path);
     setAttributes(place, { mode: 0o755, uid: 0, gid: 0 });
     this.#remember(path);
+    return this.#cache.enter(shown, above, place.name);
   }
 
   /** Components from the root, which ".." does not leave. */

@@ -292,7 +292,7 @@ test("a link that replaces a directory is seen by what follows", async () => {
 });
 
 test("long ways through links end in a Fault, wherever they lead", async () => {
-  const deep = "d/".repeat(1000);
+  const deep = `${"n".repeat(99)}/`.repeat(15);
   const links = Array.from({ length: 6 }, (_, i): TarMember[] => [
     { name: `l${i}`, type: "symlink", linkName: `${i === 0 ? "" : `l${i - 1}/`}${deep}` },
   ]).flat();
@@ -305,7 +305,7 @@ test("long ways through links end in a Fault, wherever they lead", async () => {
     { name: "l", type: "symlink", linkName: deep },
     { name: "l/x", content: "x" },
   ] as const;
-  expect((await apply(one)).implied).toHaveLength(1001);
+  expect((await apply(one)).implied).toHaveLength(16);
 });
 
 test("sparse members of an image archive become whole files", async () => {
