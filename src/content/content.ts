@@ -203,12 +203,15 @@ export class Content {
   }
 }
 
-/** What node's file functions throw, as a full disk, in the one vocabulary. */
+/** What node's file functions throw, as a full disk, in the one vocabulary; of several failures the first. */
 async function asFaults<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    throw faultOf(error);
+    let first = error;
+    // What fails while cleaning up must not hide why.
+    while (first instanceof SuppressedError) first = first.suppressed;
+    throw faultOf(first);
   }
 }
 

@@ -132,10 +132,16 @@ test("a download goes on while one is left who waits, and stops with the last", 
     },
   });
   const [first, second] = [new AbortController(), new AbortController()];
-  const pulls = [first, second].map(({ signal }) =>
-    data.content.pull({ ...request(image), source, signal }),
-  );
+  const { promise: joined, resolve: release } = Promise.withResolvers<void>();
+  const pull = ({ signal }: AbortController, onLayer?: () => void) =>
+    data.content.pull({
+      ...{ ...request(image), source, signal },
+      onLayer: (_, { phase }) => phase === "downloading" && onLayer?.(),
+    });
+  const pulls = [pull(first)];
   await begun;
+  pulls.push(pull(second, release));
+  await joined;
   first.abort();
   expect((await faultOf(pulls[0] as Promise<unknown>)).code).toBe("canceled");
   expect(stopped).toBe(false);
