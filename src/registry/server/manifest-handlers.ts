@@ -49,7 +49,7 @@ export async function getManifest(
 }
 
 /** The manifest that a tag or a digest names: MANIFEST_UNKNOWN when there is none. */
-export async function findManifest(
+async function findManifest(
   parts: RegistryParts,
   name: RepositoryName,
   reference: string,
