@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { Fault } from "#base";
+import { abbreviate, Fault } from "#base";
 import type { AuthConfig } from "#wire";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -66,7 +66,7 @@ function parse(helper: string, output: string): object {
 }
 
 function failed(helper: string, verb: string, output: string): Fault {
-  const why = output.trim().split("\n").at(-1) || "it did not say why";
+  const why = abbreviate(output.trim().split("\n").at(-1) ?? "") || "it did not say why";
   return new Fault(
     "unavailable",
     `the credential helper docker-credential-${helper} failed to ${verb}: ${why}`,
@@ -91,12 +91,19 @@ function call(helper: string, verb: string, input: string, env: Env): Promise<An
     });
     const timer = setTimeout(() => {
       child.kill("SIGKILL");
+      child.stdout.destroy();
       reject(new Fault("timeout", `${program} ${verb} did not end within ${patience / 1000} s`));
     }, patience);
     let output = "";
     child.stdout.on("data", (bytes: Buffer) => {
       output += bytes.toString();
-      if (output.length > maxOutput) child.kill("SIGKILL");
+      if (output.length <= maxOutput) return;
+      clearTimeout(timer);
+      child.kill("SIGKILL");
+      child.stdout.destroy();
+      reject(
+        new Fault("exhausted", `${program} ${verb} answers with more than ${maxOutput} bytes`),
+      );
     });
     child.stdin.on("error", () => undefined);
     child.stdin.end(input);

@@ -148,14 +148,20 @@ test("a helper that is missing, fails or says nonsense is named", async () => {
       "b.example": "sad",
       "c.example": "odd",
       "d.example": "../x",
+      "e.example": "endless",
+      "f.example": "long",
     },
   });
   helper(directory, "sad", "echo no key; exit 3");
   helper(directory, "odd", "echo hello");
+  helper(directory, "endless", "exec cat /dev/zero");
+  helper(directory, "long", "head -c 9999 /dev/zero | tr '\\0' a; exit 1");
   const failing = (host: string) => config.credentials(host).catch((error: Error) => error.message);
   expect(await failing("a.example")).toContain("docker-credential-gone: it is not in the PATH");
   expect(await failing("b.example")).toContain("failed to get: no key");
   expect(await failing("c.example")).toContain("did not answer with JSON");
+  expect(await failing("e.example")).toContain("answers with more than 1048576 bytes");
+  expect(((await failing("f.example")) as string).length).toBeLessThan(400);
   expect(await failing("d.example")).toContain("no name of a credential helper");
 });
 

@@ -3,7 +3,7 @@ import { Fault, suggest } from "#base";
 import { JsonCursor } from "#image";
 import { isLoopbackHost } from "./address.ts";
 import type { Capability, Endpoint } from "./endpoint.ts";
-import type { Trust } from "./http-transport.ts";
+import { requireCertificate, type Trust } from "./http-transport.ts";
 import { parseProxy } from "./proxy.ts";
 
 export interface HostsFile {
@@ -134,7 +134,8 @@ async function readTrust(
   };
   const authorities: string[] = [...(inherited?.authorities ?? [])];
   for (const path of entry.at("ca").optional(oneOrMore) ?? []) {
-    authorities.push(await read(entry.at("ca"), path));
+    const text = await read(entry.at("ca"), path);
+    authorities.push(requireCertificate(resolve(dirname(file.path), path), text));
   }
   const skip = entry.at("skip_verify").optional((c) => c.boolean());
   const pair = entry.at("client").optional(clientPair);

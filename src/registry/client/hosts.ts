@@ -1,10 +1,10 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "#base";
 import { isLoopbackHost, unbracket } from "./address.ts";
 import type { Capability, Endpoint } from "./endpoint.ts";
 import { parseHostsToml } from "./hosts-toml.ts";
-import type { Trust } from "./http-transport.ts";
+import { requireCertificate, type Trust } from "./http-transport.ts";
 
 export interface HostDirectory {
   /** Where to find the repositories of a host, in the order to try; the host itself comes last. Read anew each time. */
@@ -84,7 +84,9 @@ async function readCertificates(directories: readonly string[]): Promise<Trust> 
     const names = await readdir(directory).catch(() => [] as string[]);
     for (const name of names.toSorted().slice(0, 100)) {
       const path = join(directory, name);
-      if (name.endsWith(".crt")) authorities.push((await readText(path)) ?? "");
+      if (name.endsWith(".crt")) {
+        authorities.push(requireCertificate(path, (await readText(path)) ?? ""));
+      }
       if (!name.endsWith(".cert") || client) continue;
       const key = await readText(path.replace(/\.cert$/, ".key"));
       if (key === undefined) {
@@ -105,11 +107,13 @@ async function readCertificates(directories: readonly string[]): Promise<Trust> 
 /** A file of the configuration; undefined when there is none. */
 async function readText(path: string): Promise<string | undefined> {
   try {
-    const text = await readFile(path, "utf8");
-    if (text.length > maxFileBytes) {
+    const found = await stat(path);
+    // A device or a pipe may never end.
+    if (!found.isFile()) throw new Fault("invalid", `${path} is not a file`, { about: path });
+    if (found.size > maxFileBytes) {
       throw new Fault("exhausted", `${path} is larger than ${maxFileBytes} bytes`, { about: path });
     }
-    return text;
+    return await readFile(path, "utf8");
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;

@@ -24,6 +24,19 @@ export interface Trust {
   readonly verify: boolean;
 }
 
+/** The text itself, when it holds certificates in PEM. */
+export function requireCertificate(path: string, text: string): string {
+  try {
+    createSecureContext({ ca: text });
+    return text;
+  } catch (cause) {
+    throw new Fault("invalid", `${path} holds no certificate in PEM that can be used`, {
+      about: path,
+      cause,
+    });
+  }
+}
+
 export interface HttpRequest {
   readonly method: string;
   readonly url: URL;

@@ -168,6 +168,18 @@ test.each([
   expect(fault.message).toContain(expected);
 });
 
+test.each([
+  ["hosts.toml", 'ca = "/dev/zero"', "/dev/zero is not a file"],
+  ["hosts.toml", 'ca = "hosts.toml"', "hosts.toml holds no certificate in PEM"],
+  ["ours.crt", "-----BEGIN CERTIFICATE-----", "ours.crt holds no certificate in PEM"],
+  ["hosts.toml", " ".repeat(2 << 20), "hosts.toml is larger than 1048576 bytes"],
+])("what %s names is read only as what it should be (%#)", async (file, text, expected) => {
+  const directory = certsDirectory({ [`registry.example/${file}`]: text });
+  const repository = quickClient({ directory }).repository(parseReference("registry.example/app"));
+  const work = repository.resolve("a");
+  expect((await faultOf(work)).message).toContain(expected);
+});
+
 test("plain http elsewhere only where it is allowed", async () => {
   await using registry = await FakeRegistry.start();
   registry.addManifest("app", "v1", emptyManifest);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseReference, withDefaultTag } from "#image";
@@ -91,6 +91,9 @@ test("the first file that exists counts, none accepts all, a broken one is told"
     expect(type()).toEqual({ type: "reject" });
     writeFileSync(first, "{");
     expect(type).toThrow("a.json");
+    rmSync(first);
+    symlinkSync("/dev/zero", first);
+    expect(type).toThrow("a.json: it is not a file");
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { Fault, isFault } from "#base";
 import { canonicalName, canonicalString, type JsonCursor, parseJson, type Reference } from "#image";
 import { type Identity, parseIdentity } from "./identity.ts";
@@ -31,10 +31,10 @@ export function readPolicy(files: readonly string[]): Policy {
   for (const file of files) {
     let bytes: Buffer;
     try {
-      bytes = readFileSync(file);
+      bytes = readPlain(file);
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === "ENOENT") continue;
-      throw new Fault("invalid", `cannot read the policy ${file}: ${String(cause)}`, {
+      throw new Fault("invalid", `cannot read the policy ${file}: ${(cause as Error).message}`, {
         about: file,
         cause,
       });
@@ -42,6 +42,14 @@ export function readPolicy(files: readonly string[]): Policy {
     return parsePolicy(bytes, file);
   }
   return { requirementsFor: () => ({ scope: "default", requirements: [{ type: "accept" }] }) };
+}
+
+/** A device or a pipe may never end. */
+function readPlain(path: string): Buffer {
+  const found = statSync(path);
+  if (!found.isFile()) throw new Error("it is not a file");
+  if (found.size > maxPolicy) throw new Error(`it has ${found.size} bytes`);
+  return readFileSync(path);
 }
 
 /** Reads a policy; what it does not understand it refuses, since to ignore it would be to allow. */
@@ -109,12 +117,12 @@ function requirement(cursor: JsonCursor): Requirement {
 function keysFromFiles(cursor: JsonCursor): readonly KeyObject[] {
   return several(cursor, "keyPath", "keyPaths").map((path) => {
     try {
-      return parsePublicKey(readFileSync(path), path);
+      return parsePublicKey(readPlain(path), path);
     } catch (error) {
       if (isFault(error)) throw error;
       throw new Fault(
         "invalid",
-        `the policy names the key ${path}, which cannot be read: ${error}`,
+        `the policy names the key ${path}, which cannot be read: ${(error as Error).message}`,
         {
           about: path,
           cause: error,
