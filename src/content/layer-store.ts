@@ -190,13 +190,15 @@ export class LayerStore {
   }
 }
 
-/** A failure to unpack says of which layer, unless it does already. */
+/** A failure to unpack says of which layer, and a full disk what to do, unless it does already. */
 function aboutLayer({ digest }: Descriptor, error: unknown): unknown {
   const isClear = !(error instanceof Fault) || error.code === "canceled";
   if (isClear || error.message.includes(digest)) return error;
   const { about = digest, errno } = error;
   const detail = { about, cause: error, ...(errno !== undefined && { errno }) };
-  return new Fault(error.code, `layer ${digest}: ${error.message}`, detail);
+  const isFull = errno === "ENOSPC" && !error.message.includes("make room");
+  const advice = isFull ? "; make room where the engine keeps its data" : "";
+  return new Fault(error.code, `layer ${digest}: ${error.message}${advice}`, detail);
 }
 
 /** Lowest first. `invalid` when manifest and configuration do not tell of the same layers. */

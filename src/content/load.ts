@@ -42,7 +42,8 @@ export interface LoadedImage {
   readonly tags: readonly string[];
 }
 
-const limits = { entries: 200_000 };
+/** Old formats have four members for a layer; each becomes a file, and is remembered. */
+const limits = { entries: 30_000 };
 
 /**
  * Stores all images of an archive (docker save, OCI layout; plain, gzip or zstd).
