@@ -22,9 +22,9 @@ export interface Engine extends ImageStore {
   load(file: string): string[];
 }
 
-/** Empties the page cache's backlog, so that nobody writes what another left behind. */
-export async function settle(): Promise<void> {
-  await command(["sync"]);
+/** Writes out what is dirty on the disks of the engines, so that nobody writes what another left behind. */
+export async function settle({ subject, peers }: Stage): Promise<void> {
+  await command(["sync", "-f", subject.dataRoot, ...(peers ? [peers.tree] : [])]);
 }
 
 export function ownStore({ subject }: Stage): Engine {

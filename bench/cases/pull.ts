@@ -43,7 +43,7 @@ async function pulls(
     skopeoStore(stage),
   ].filter((store) => store !== undefined);
   const samples = await interleave(
-    stores.map((store) => pulling(store, reference, image)),
+    stores.map((store) => pulling(stage, { store, reference, image })),
     Math.min(stage.rounds, 7),
     1,
   );
@@ -67,12 +67,18 @@ async function pulls(
   ];
 }
 
-function pulling(store: ImageStore, reference: string, image: LayoutImage): Contender {
+interface Pull {
+  readonly store: ImageStore;
+  readonly reference: string;
+  readonly image: LayoutImage;
+}
+
+function pulling(stage: Stage, { store, reference, image }: Pull): Contender {
   return {
     name: store.name,
     before: async () => {
       await store.remove(reference, image);
-      await settle();
+      await settle(stage);
     },
     run: async () => void (await command(store.pull(reference))),
   };

@@ -22,7 +22,7 @@ export async function push(stage: Stage): Promise<Finding[]> {
       name: store.name,
       before: async () => {
         await target.empty();
-        await settle();
+        await settle(stage);
       },
       run: async () => void (await command(store.push(to))),
     })),

@@ -22,7 +22,7 @@ export async function saveAndLoad(stage: Stage): Promise<Finding[]> {
       name: store.name,
       before: async () => {
         await rm(file, { force: true });
-        await settle();
+        await settle(stage);
       },
       run: async () => void (await command(store.save(reference, file))),
     })),
@@ -37,7 +37,7 @@ export async function saveAndLoad(stage: Stage): Promise<Finding[]> {
       name: store.name,
       before: async () => {
         await store.remove(reference, debian);
-        await settle();
+        await settle(stage);
       },
       run: async () => void (await command(store.load(file))),
     })),

@@ -17,7 +17,7 @@ export async function squash(stage: Stage): Promise<Finding[]> {
         name: "thimble",
         before: async () => {
           await command(stage.subject.argv("rmi", target)).catch(() => undefined);
-          await settle();
+          await settle(stage);
         },
         run: async () =>
           void (await command(stage.subject.argv("squash", "-t", target, reference))),
