@@ -238,7 +238,7 @@ class Sweep {
   }
 
   async #abandoned(name: RepositoryName): Promise<void> {
-    const since = this.#begun - this.#options.uploadSeconds * 1000;
+    const since = this.#since(this.#options.uploadSeconds);
     for await (const entry of this.#parts.store.list(layout.uploads(name))) {
       if (!isUploadId(entry.name)) continue;
       if (await this.#parts.uploads.abandon(name, entry.name, since)) this.#uploads++;
@@ -278,6 +278,11 @@ class Sweep {
   }
 
   #isYoung(modified: number): boolean {
-    return modified > this.#begun - this.#options.graceSeconds * 1000;
+    return modified > this.#since(this.#options.graceSeconds);
+  }
+
+  /** No seconds at all spare nothing, though the store's clock may be ahead of ours. */
+  #since(seconds: number): number {
+    return seconds === 0 ? Number.POSITIVE_INFINITY : this.#begun - seconds * 1000;
   }
 }
