@@ -54,8 +54,17 @@ export class Bucket {
     });
   }
 
+  /** Not Bun's `write`: it sends a type of content that it does not sign, which Ceph refuses. */
   async put(key: string, bytes: Uint8Array): Promise<void> {
-    await this.#attempt("write", key, () => this.#client.write(key, bytes));
+    const done = await this.#attempt("write", key, async () => {
+      const response = await this.#request("PUT", key, {
+        signed: { "content-type": "application/octet-stream" },
+        body: bytes,
+      });
+      await response.arrayBuffer();
+      return true;
+    });
+    if (!done) throw this.#unavailable("write", key, "the server has no place for it");
   }
 
   /** Nothing there is no fault. */
@@ -78,7 +87,7 @@ export class Bucket {
   async getRange(key: string, range: { start: number; end: number; etag: string }) {
     return await this.#attempt("read", key, async () => {
       const response = await this.#request("GET", key, {
-        plain: { Range: `bytes=${range.start}-${range.end - 1}`, "If-Match": range.etag },
+        unsigned: { Range: `bytes=${range.start}-${range.end - 1}`, "If-Match": range.etag },
       });
       const bytes = new Uint8Array(await response.arrayBuffer());
       const same = response.headers.get("etag") === range.etag;
@@ -94,14 +103,15 @@ export class Bucket {
     return await this.#attempt("copy", from, async () => {
       const source = `/${this.name}/${from}`;
       const response = await this.#request("PUT", to, { signed: { "x-amz-copy-source": source } });
-      await this.#xml(response);
+      await this.#xml(response, "CopyObjectResult");
       return true as const;
     });
   }
 
   async createUpload(key: string): Promise<string> {
     const found = await this.#attempt("write", key, async () => {
-      const xml = await this.#xml(await this.#request("POST", key, { query: { uploads: "" } }));
+      const response = await this.#request("POST", key, { query: { uploads: "" } });
+      const xml = await this.#xml(response, "InitiateMultipartUploadResult");
       return /<UploadId>([^<]+)<\/UploadId>/.exec(xml)?.[1];
     });
     if (!found) throw this.#unavailable("write", key, "no multipart upload was begun");
@@ -138,9 +148,9 @@ export class Bucket {
       const response = await this.#request("POST", key, {
         query: { uploadId: upload.uploadId },
         body: Buffer.from(`<CompleteMultipartUpload>${parts}</CompleteMultipartUpload>`),
-        plain: { "Content-Type": "application/xml" },
+        signed: { "content-type": "application/xml" },
       });
-      await this.#xml(response);
+      await this.#xml(response, "CompleteMultipartUploadResult");
       return true as const;
     });
   }
@@ -156,7 +166,7 @@ export class Bucket {
     options: {
       readonly query?: Readonly<Record<string, string>>;
       readonly signed?: Readonly<Record<string, string>>;
-      readonly plain?: Readonly<Record<string, string>>;
+      readonly unsigned?: Readonly<Record<string, string>>;
       readonly body?: Uint8Array;
     },
   ): Promise<Response> {
@@ -174,7 +184,7 @@ export class Bucket {
     });
     const response = await fetch(url.href, {
       method,
-      headers: { ...headers, ...options.plain },
+      headers: { ...headers, ...options.unsigned },
       redirect: "error",
       signal: AbortSignal.timeout(timeoutMs),
       ...(options.body ? { body: options.body as Uint8Array<ArrayBuffer> } : {}),
@@ -183,10 +193,13 @@ export class Bucket {
     throw answerFault(response.status, await response.text());
   }
 
-  /** S3 answers 200 before it has copied or put together, and tells in the body how that went. */
-  async #xml(response: Response): Promise<string> {
+  /** S3 answers 200 before it has copied or put together, and tells in the body how that went: `root` when well. */
+  async #xml(response: Response, root: string): Promise<string> {
     const text = await response.text();
     if (/<Error>/.test(text)) throw answerFault(500, text);
+    if (!text.includes(`<${root}`)) {
+      throw new Fault("unavailable", "the answer ended without a result");
+    }
     return text;
   }
 

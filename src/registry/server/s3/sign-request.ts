@@ -9,7 +9,7 @@ export interface S3Credentials {
 interface Signing {
   readonly method: string;
   readonly url: URL;
-  /** Further headers that must be signed: those that begin with "x-amz-". */
+  /** Further headers that must be signed: "content-type" and those that begin with "x-amz-", in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly credentials: S3Credentials;
   readonly region: string;
