@@ -55,6 +55,19 @@ describe("printListing", () => {
   test("what stands in a cell cannot move the terminal", async () => {
     const evil = [{ ID: "a", Names: "\u001b[2Jgone" }];
     expect(await print({}, false, evil)).toEndWith("a              \\u001b[2Jgone\n");
+    const format = "table {{.}} {{range $k, $v := .}}{{$v}}{{end}} {{lower .Names}}";
+    expect(await print({ format }, false, evil)).not.toContain("\u001b");
+  });
+
+  test("a field of a row is computed for those who print it", async () => {
+    const dear = {
+      ID: "a",
+      get Names(): string {
+        throw new Error("was computed");
+      },
+    };
+    expect(await print({ format: "table {{.ID}}" }, false, [dear])).toBe("CONTAINER ID\na\n");
+    await expect(print({}, false, [dear])).rejects.toThrow("was computed");
   });
 
   test("a template for each row", async () => {

@@ -3,7 +3,7 @@ import type { Context } from "./context.ts";
 import { Exit } from "./failure.ts";
 import { compileTemplate, type Template, TemplateError } from "./template.ts";
 
-/** One line of a list: fields by docker's names; functions are computed on use, and may take an argument. */
+/** One line of a list: fields by docker's names; functions take an argument, and what costs time is a getter. */
 export type Row = Readonly<Record<string, unknown>>;
 
 export interface Listing {
@@ -31,7 +31,9 @@ export async function printListing(
       if (format === "json") return listing.rows.map((row) => `${rowJson(row)}\n`).join("");
       if (format !== "table" && !format.startsWith("table ")) {
         const template = compileTemplate(unescaped(format));
-        return listing.rows.map((row) => `${template(withJson(row))}\n`).join("");
+        return printable(listing.rows, format)
+          .map((row) => `${template(row)}\n`)
+          .join("");
       }
       const source = format === "table" ? listing.table : format;
       return table(unescaped(source.slice("table ".length)), listing, context);
@@ -60,9 +62,10 @@ function unescaped(source: string): string {
 }
 
 function table(source: string, listing: Listing, context: Context): string {
-  const template = compileTemplate(source);
+  // What a stranger wrote, as the history of an image, does not move the terminal; what the user's template has may.
+  const template = compileTemplate(source, visibleText);
   const head = template({ ...listing.heads, Label: (key: unknown) => String(key) });
-  const lines = [head, ...listing.rows.map((row) => template(withJson(visible(row))))];
+  const lines = [head, ...printable(listing.rows, source).map(template)];
   const [first = "", ...rest] = alignColumns(lines.map((line) => line.split("\t")));
   return [context.style.bold(first), ...rest].map((line) => `${line}\n`).join("");
 }
@@ -71,28 +74,23 @@ function table(source: string, listing: Listing, context: Context): string {
 export function alignColumns(rows: readonly (readonly string[])[], least = 10): string[] {
   const widths: number[] = [];
   for (const row of rows) {
-    for (const [index, cell] of row.slice(0, -1).entries()) {
-      widths[index] = Math.max(widths[index] ?? least, cell.length + 3);
+    for (let index = 0; index < row.length - 1; index++) {
+      const width = (row[index]?.length ?? 0) + 3;
+      if (width > (widths[index] ?? least)) widths[index] = width;
     }
   }
-  return rows.map((row) =>
-    row
-      .map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0)))
-      .join(""),
-  );
+  return rows.map((row) => {
+    let line = "";
+    const last = row.length - 1;
+    for (let index = 0; index < last; index++) {
+      line += row[index]?.padEnd(widths[index] ?? least);
+    }
+    return line + (row[last] ?? "");
+  });
 }
 
 function rowJson(row: Row): string {
   return JSON.stringify(plain(row));
-}
-
-/** What a stranger wrote, as the history of an image, does not move the terminal; what the user's template has may. */
-function visible(row: Row): Row {
-  const entries = Object.entries(row).map(([key, value]) => [
-    key,
-    typeof value === "string" ? visibleText(value) : value,
-  ]);
-  return Object.fromEntries(entries);
 }
 
 /** The row without its functions, in the order of the alphabet. */
@@ -101,7 +99,10 @@ function plain(row: Row): Row {
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** `{{json .}}` of a row is what `--format json` prints. */
-function withJson(row: Row): Row {
-  return Object.defineProperty({ ...row }, "toJSON", { value: () => plain(row) });
+/** `{{json .}}` of a row is what `--format json` prints; other templates need no copies. */
+function printable(rows: readonly Row[], source: string): readonly Row[] {
+  if (!source.includes("json")) return rows;
+  return rows.map((row) =>
+    Object.defineProperty({ ...row }, "toJSON", { value: () => plain(row) }),
+  );
 }

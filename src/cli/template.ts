@@ -13,14 +13,48 @@ export { TemplateError } from "./template-parse.ts";
 /** A template, ready for any number of values. */
 export type Template = (data: unknown) => string;
 
-/** Compiles a template; a TemplateError, now or when it is used, says what is wrong. */
-export function compileTemplate(text: string): Template {
+/**
+ * Compiles a template; a TemplateError, now or when it is used, says what is wrong.
+ * What its actions print passes through `show`.
+ */
+export function compileTemplate(text: string, show: Show = (printed) => printed): Template {
   const block = parseTemplate(text);
+  const columns = columnsOf(block);
+  if (columns) return (data) => printColumns(columns, data, show);
   return (data) => {
     const out: string[] = [];
-    new Evaluator(out).block(block, { dot: data, variables: [["", data]] });
+    new Evaluator(out, show).block(block, { dot: data, variables: [["", data]] });
     return out.join("");
   };
+}
+
+type Show = (printed: string) => string;
+type Column = { readonly text: string } | { readonly field: string };
+
+/** What most tables are: texts and fields of the dot. The evaluator takes ten times as long for a line of them. */
+function columnsOf(block: Block): readonly Column[] | undefined {
+  const columns: Column[] = [];
+  for (const node of block) {
+    if (node.kind === "text") columns.push(node);
+    else if (node.kind === "print" && node.pipe.variables.length === 0) {
+      const [command, piped] = node.pipe.commands;
+      const [operand, argument] = command ?? [];
+      if (piped || argument || operand?.kind !== "path" || operand.root.kind !== "dot") return;
+      const [field, deeper] = operand.fields;
+      if (field === undefined || deeper !== undefined) return;
+      columns.push({ field });
+    } else return;
+  }
+  return columns;
+}
+
+function printColumns(columns: readonly Column[], data: unknown, show: Show): string {
+  let line = "";
+  for (const column of columns) {
+    if ("text" in column) line += column.text;
+    else line += show(printed(fieldOf(data, column.field, [])));
+  }
+  return line;
 }
 
 interface Scope {
@@ -34,10 +68,12 @@ const maxOutput = 64 << 20;
 
 class Evaluator {
   readonly #out: string[];
+  readonly #show: Show;
   #size = 0;
 
-  constructor(out: string[]) {
+  constructor(out: string[], show: Show) {
     this.#out = out;
+    this.#show = show;
   }
 
   block(block: Block, outer: Scope): void {
@@ -46,7 +82,7 @@ class Evaluator {
       if (node.kind === "text") this.#print(node.text);
       else if (node.kind === "print") {
         const value = this.#pipe(node.pipe, scope);
-        if (node.pipe.variables.length === 0) this.#print(printed(value));
+        if (node.pipe.variables.length === 0) this.#print(this.#show(printed(value)));
       } else if (node.kind === "range") this.#range(node, scope);
       else {
         const inner = { dot: scope.dot, variables: [...scope.variables] };

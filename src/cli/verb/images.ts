@@ -67,10 +67,18 @@ export function imageRows(
     Repository: repository,
     Tag: tag,
     Digest: digestOf.get(repository) ?? none,
-    CreatedSince: humanSince(created),
-    CreatedAt: localTime(created),
-    Size: formatBytes(image.Size),
-    VirtualSize: formatBytes(image.Size),
+    get CreatedSince() {
+      return humanSince(created);
+    },
+    get CreatedAt() {
+      return localTime(created);
+    },
+    get Size() {
+      return formatBytes(image.Size);
+    },
+    get VirtualSize() {
+      return formatBytes(image.Size);
+    },
     Containers: image.Containers < 0 ? "N/A" : String(image.Containers),
     SharedSize: image.SharedSize < 0 ? "N/A" : formatBytes(image.SharedSize),
     UniqueSize: image.SharedSize < 0 ? "N/A" : formatBytes(image.Size - image.SharedSize),
