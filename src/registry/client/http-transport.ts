@@ -51,7 +51,8 @@ export interface HttpRequest {
 }
 
 const maxIdlePerHost = 6;
-const idleMs = 20_000;
+/** A client lives as long as an operation, between whose requests there are no pauses; many of them in a row must not hold many connections. */
+const idleMs = 2000;
 
 /** HTTP requests over connections that are kept for the next one for a while. */
 export class HttpTransport {
