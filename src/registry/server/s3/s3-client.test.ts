@@ -59,7 +59,9 @@ test("a content type and what begins with x-amz- is signed, whatever is asked fo
 
 test("what is not there when it is written is a fault, and no silence", async () => {
   answer = () => new Response("", { status: 404 });
-  await expect(bucket.put("k", bytes)).rejects.toThrow("cannot write k in the bucket registry: ");
+  await expect(bucket.put("k", bytes)).rejects.toThrow(
+    `cannot write k in the bucket registry at http://127.0.0.1:${server.port}: `,
+  );
   expect(await bucket.copy("k", "l")).toBeUndefined();
   expect(await bucket.completeUpload("k", upload)).toBeUndefined();
 });
@@ -72,4 +74,17 @@ test("a 200 that does not end in a result is no copy and no object put together:
   answer = () => (seen.length === 3 ? cutShort() : xml("CompleteMultipartUploadResult")());
   expect(await bucket.completeUpload("k", upload)).toBe(true);
   expect(seen.length).toBe(4);
+});
+
+test("who is refused is told why and what to do, at the first try", async () => {
+  answer = () =>
+    new Response("<Error><Code>SignatureDoesNotMatch</Code><Message></Message></Error>", {
+      status: 403,
+    });
+  const advice = "SignatureDoesNotMatch; check the keys and what they may do";
+  await expect(bucket.list({ prefix: "p/" })).rejects.toThrow(`: ${advice}`);
+  await expect(bucket.put("k", bytes)).rejects.toThrow(`: ${advice}`);
+  answer = () => new Response(null, { status: 403 });
+  await expect(bucket.stat("k")).rejects.toThrow(": Forbidden; check the keys");
+  expect(seen.length).toBe(3);
 });

@@ -47,10 +47,17 @@ export class Bucket {
     });
   }
 
+  /** Not Bun's `stat`: what is refused is an "unexpected error" there, since HEAD has no body to say more. */
   async stat(key: string): Promise<{ size: number; modified: number; etag: string } | undefined> {
     return await this.#attempt("look at", key, async () => {
-      const { size, lastModified, etag } = await this.#client.stat(key);
-      return { size, modified: lastModified.getTime(), etag };
+      const { headers } = await this.#request("HEAD", key, {});
+      const size = Number(headers.get("content-length") ?? Number.NaN);
+      const modified = Date.parse(headers.get("last-modified") ?? "");
+      const etag = headers.get("etag");
+      if (!Number.isSafeInteger(size) || Number.isNaN(modified) || !etag) {
+        throw new Fault("unavailable", "the answer tells no size, time or ETag");
+      }
+      return { size, modified, etag };
     });
   }
 
@@ -211,13 +218,8 @@ export class Bucket {
       } catch (error) {
         const { code, message } = describe(error);
         if (absent.has(code)) return undefined;
-        if (refused.has(code)) {
-          throw new Fault(
-            "unavailable",
-            `cannot ${verb} ${key} in the bucket ${this.name}: ${message}; check the keys and what they may do`,
-            { about: this.name, cause: error },
-          );
-        }
+        const advice = refused.get(code);
+        if (advice) throw this.#unavailable(verb, key, `${message}; ${advice}`, error);
         if (attempt >= attempts) throw this.#unavailable(verb, key, message, error);
         await new Promise((resolve) => setTimeout(resolve, firstPauseMs * 2 ** attempt));
       }
@@ -225,22 +227,26 @@ export class Bucket {
   }
 
   #unavailable(verb: string, key: string, why: string, cause?: unknown): Fault {
-    return new Fault("unavailable", `cannot ${verb} ${key} in the bucket ${this.name}: ${why}`, {
-      about: this.name,
-      cause,
-    });
+    return new Fault(
+      "unavailable",
+      `cannot ${verb} ${key} in the bucket ${this.name} at ${this.#endpoint}: ${why}`,
+      { about: this.name, cause },
+    );
   }
 }
 
 const absent = new Set(["NoSuchKey", "NotFound", "NoSuchUpload", "PreconditionFailed"]);
-const refused = new Set([
-  "AccessDenied",
-  "Forbidden",
-  "InvalidAccessKeyId",
-  "SignatureDoesNotMatch",
-  "NoSuchBucket",
-  "ERR_S3_MISSING_CREDENTIALS",
-  "ERR_S3_INVALID_ENDPOINT",
+const checkKeys = "check the keys and what they may do";
+/** What no second try helps against, and what does. */
+const refused: ReadonlyMap<string, string> = new Map([
+  ["AccessDenied", checkKeys],
+  ["Forbidden", checkKeys],
+  ["InvalidAccessKeyId", checkKeys],
+  ["SignatureDoesNotMatch", checkKeys],
+  ["ERR_S3_MISSING_CREDENTIALS", checkKeys],
+  ["RequestTimeTooSkewed", "set the clock of this machine"],
+  ["NoSuchBucket", "check its name, or make it: a registry makes no buckets"],
+  ["ERR_S3_INVALID_ENDPOINT", "check the address of the server"],
 ]);
 
 class AnswerError extends Error {
@@ -259,12 +265,14 @@ function answerFault(status: number, body: string): AnswerError {
   return new AnswerError(told, message ? `${told}: ${unescapeXml(message)}` : told);
 }
 
+/** Bun's client gives the whole answer as message, or a sentence that says nothing. */
 function describe(error: unknown): { code: string; message: string } {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  return {
-    code: typeof code === "string" ? code : "",
-    message: typeof message === "string" ? message : String(error),
-  };
+  const told = typeof code === "string" ? code : "";
+  const text = typeof message === "string" ? message : String(error);
+  if (text.includes("<Error>")) return answerFault(500, text);
+  if (/^an unexpected error/i.test(text)) return { code: told, message: `no answer (${told})` };
+  return { code: told, message: text };
 }
 
 function unescapeXml(text: string): string {

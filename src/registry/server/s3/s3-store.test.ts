@@ -61,8 +61,8 @@ test("what S3 would not copy at once is copied through us", async () => {
   expect(await store.stat("from")).toBeUndefined();
 });
 
-test("a bucket that is not there, and a server that is not there, are told at once", async () => {
-  await expect(S3Store.open({ ...server, bucket: "other" })).rejects.toThrow(
-    "in the bucket other: ",
-  );
+test("a bucket that is not there is told at once, with what to do", async () => {
+  const opened = S3Store.open({ ...server, bucket: "other" });
+  await expect(opened).rejects.toThrow(`in the bucket other at ${server.endpoint}: `);
+  await expect(opened).rejects.toThrow("check its name, or make it");
 });
