@@ -1,10 +1,11 @@
 import { expect, test } from "bun:test";
-import { type Digest, sha256 } from "#image";
+import { type Digest, parseReference, sha256 } from "#image";
 import {
   appOf,
   bytesOf,
   faultOf,
   manyTurns,
+  quickClient,
   quickRetries,
   readAll,
 } from "../../../test/support/registry-client.ts";
@@ -166,4 +167,24 @@ test("a foreign layer comes from its address when the registry does not have it"
   const layer = { digest: sha256("hello"), size: 5, urls };
   expect((await readAll(appOf(registry).blob(layer))).toString()).toBe("hello");
   expect(registry.requests.length).toBe(1);
+});
+
+test("a foreign address at the registry itself is asked without a login", async () => {
+  const seen: [path: string, authorization: string | undefined][] = [];
+  await using registry = await FakeRegistry.start({
+    hook: ({ path, headers }) => {
+      seen.push([path, headers.get("authorization")]);
+      const isLoggedIn = headers.has("authorization");
+      const challenge = { "WWW-Authenticate": 'Basic realm="x"' };
+      return isLoggedIn && path !== "/admin"
+        ? { status: 404 }
+        : { status: 401, headers: challenge };
+    },
+  });
+  const layer = { digest: sha256("hello"), size: 5, urls: [`http://${registry.host}/admin`] };
+  const client = quickClient({ credentials: async () => ({ username: "u", password: "p" }) });
+  const repository = client.repository(parseReference(`${registry.host}/app`));
+  expect((await faultOf(readAll(repository.blob(layer)))).code).toBe("unauthenticated");
+  expect(seen.filter(([path]) => path === "/admin")).toEqual([["/admin", undefined]]);
+  expect(seen.some(([path, sent]) => path !== "/admin" && sent !== undefined)).toBe(true);
 });

@@ -9,6 +9,8 @@ export interface BlobPlace {
   readonly session: EndpointSession;
   readonly target: string | URL;
   readonly scopes: readonly string[];
+  /** The address stands in the image's manifest, which anybody may have written. */
+  readonly isForeign?: boolean;
 }
 
 export interface DownloadOptions {
@@ -94,6 +96,7 @@ async function open(
     method: "GET",
     target: place.target,
     scopes: place.scopes,
+    ...(place.isForeign && { isForeign: true }),
     headers: [
       ["Accept-Encoding", "identity"],
       ...(position > 0 ? [["Range", `bytes=${position}-${size - 1}`] as const] : []),

@@ -33,6 +33,8 @@ export interface Call {
   readonly body?: Uint8Array | RequestBody;
   /** The statuses to be given back; all others become a Fault. */
   readonly expect: readonly number[];
+  /** Of an address that a stranger has written: it gets neither login nor headers, also where it is the endpoint's own. */
+  readonly isForeign?: boolean;
   /** Whether to try again by itself; yes when left out. */
   readonly retry?: boolean;
   readonly signal?: AbortSignal | undefined;
@@ -140,9 +142,12 @@ export class EndpointSession {
   async #authorized(attempt: Attempt, call: Call): Promise<Answer> {
     const { scopes = [], signal } = call;
     for (let round = 0; ; round++) {
-      const sent = await this.#authenticator.authorization(attempt, scopes, signal);
+      const sent = call.isForeign
+        ? undefined
+        : await this.#authenticator.authorization(attempt, scopes, signal);
       const answer = await this.#redirected(attempt, call, sent);
-      const isOurs = answer.status === 401 && answer.url.origin === this.#base.origin;
+      const isHome = answer.url.origin === this.#base.origin;
+      const isOurs = answer.status === 401 && isHome && !call.isForeign;
       if (!isOurs || round >= 2) return answer;
       if (!(await this.#authenticator.learn(attempt, scopes, refusal(answer, sent, round === 0))))
         return answer;
@@ -158,7 +163,7 @@ export class EndpointSession {
     let target = this.#locate(attempt, call.target);
     for (let hops = 0; ; hops++) {
       const isHome = target.origin === this.#base.origin;
-      const own = isHome ? this.endpoint.headers : [];
+      const own = isHome && !call.isForeign ? this.endpoint.headers : [];
       const headers = [...(call.headers ?? []), ...own];
       if (isHome && authorization !== undefined) headers.push(["Authorization", authorization]);
       const guard = guardFor(attempt, this.#base, this.#home, target);

@@ -70,3 +70,11 @@ test("a challenge of any length is read in a moment", () => {
   const long = `Bearer ${'a="\\"'.repeat(50_000)}`;
   expect(parseChallenges([long, " ".repeat(100_000), ",".repeat(100_000)]).length).toBe(1);
 });
+
+test("a field of any length is read in a moment", () => {
+  const value = `x${" ".repeat(200 << 10)}y`;
+  const head = parse(`HTTP/1.1 200\r\nA:\t ${value} \t\r\nB:${" ".repeat(200 << 10)}`);
+  expect(head.headers.get("a")).toBe(value);
+  expect(head.headers.get("b")).toBe("");
+  expect(() => parse("HTTP/1.1 200\r\nA: x\ry")).toThrow("malformed");
+});

@@ -43,7 +43,7 @@ export async function* listPages(
 
 function nextPage(answer: Answer): URL | undefined {
   const links = answer.headers.get("link") ?? "";
-  for (const [, target = "", parameters = ""] of links.matchAll(/<([^>]*)>([^<]*)/g)) {
+  for (const [, target = "", parameters = ""] of links.matchAll(/<([^<>]*)>([^<]*)/g)) {
     if (!/;\s*rel\s*=\s*"?next"?\s*(;|,|$)/i.test(parameters)) continue;
     if (!URL.canParse(target, answer.url.href)) return undefined;
     const url = new URL(target, answer.url.href);

@@ -78,7 +78,7 @@ export class RemoteRepository implements Repository {
     const last = sessions.at(-1);
     for (const url of descriptor.urls ?? []) {
       if (last && URL.canParse(url))
-        places.push({ session: last, target: new URL(url), scopes: [] });
+        places.push({ session: last, target: new URL(url), scopes: [], isForeign: true });
     }
     const { backoff, log } = this.#options;
     yield* downloadBlob({ places, descriptor, offset, backoff, log, signal });

@@ -204,6 +204,14 @@ test("tags and the catalogue come page by page; circles and other hosts are refu
     body: '{"tags":["a"]}',
   });
   expect((await faultOf(Array.fromAsync(repository.tags()))).code).toBe("denied");
+  let pages = 0;
+  registry.hook = () => ({
+    status: 200,
+    headers: { Link: `${"<".repeat(50_000)}/v2/app/tags/list?n=${++pages}>; rel="next"` },
+    body: '{"tags":["a"]}',
+  });
+  for await (const _ of repository.tags()) if (pages > 20) break;
+  expect(pages).toBe(21);
 });
 
 test.each([true, false])(
