@@ -17,7 +17,7 @@ import type { Snapshotter } from "#snapshot";
 import type { BlobStore } from "./blob-store.ts";
 import { crashPoint } from "./crash-point.ts";
 import { type ImageRemoval, type RemoveOptions, removeId, removeName } from "./image-removal.ts";
-import type { ImageRow, ImageTable, NameRow } from "./image-table.ts";
+import type { ImageRow, ImageTable } from "./image-table.ts";
 import type { Collector } from "./lease.ts";
 import {
   createdOf,
@@ -120,11 +120,11 @@ export class ImageStore {
 
   /** Newest first. Reads no document: two queries, however many there are. */
   list(): readonly ListedImage[] {
-    const names = new Map<Digest, NameRow[]>();
-    for (const name of this.#table.names()) {
-      const known = names.get(name.image);
-      if (known) known.push(name);
-      else names.set(name.image, [name]);
+    const names = new Map<Digest, string[]>();
+    for (const { image, reference } of this.#table.names()) {
+      const known = names.get(image);
+      if (known) known.push(reference);
+      else names.set(image, [reference]);
     }
     return this.#table.all().map((row) => listedImage(row, names.get(row.id) ?? []));
   }
@@ -305,8 +305,9 @@ export class ImageStore {
   }
 
   #stored(row: ImageRow, manifest = row.manifest): StoredImage {
-    const listed = { ...listedImage(row, this.#table.namesOf(row.id)), digest: manifest };
-    return storedImage(listed, this.#read(row.id, manifest), this.#snapshots);
+    const names = this.#table.namesOf(row.id);
+    const documents = this.#read(row.id, manifest);
+    return storedImage({ row: { ...row, manifest }, names }, documents, this.#snapshots);
   }
 
   #read(id: Digest, digest: Digest): Documents {

@@ -16,6 +16,9 @@ export interface ImageRow {
   readonly labels: string | null;
 }
 
+/** What a list of many needs. */
+export type ListedRow = Omit<ImageRow, "stored">;
+
 export interface NameRow {
   /** Canonical, with tag or digest: "docker.io/library/debian:12". */
   readonly reference: string;
@@ -77,8 +80,10 @@ export class ImageTable {
   }
 
   /** Newest first. */
-  all(): readonly ImageRow[] {
-    return this.#state.query<ImageRow>("SELECT * FROM image ORDER BY stored DESC");
+  all(): readonly ListedRow[] {
+    return this.#state.query<ListedRow>(
+      "SELECT id, manifest, size, created, labels FROM image ORDER BY stored DESC",
+    );
   }
 
   /** Those stored by an older version, whose configuration nobody has read yet. */
@@ -234,8 +239,8 @@ export class ImageTable {
     );
   }
 
-  names(): readonly NameRow[] {
-    return this.#state.query<NameRow>("SELECT * FROM image_name ORDER BY reference");
+  names(): readonly Pick<NameRow, "image" | "reference">[] {
+    return this.#state.query("SELECT image, reference FROM image_name ORDER BY reference");
   }
 
   /** All of `work` or nothing, on the disk when it returns. */

@@ -1,7 +1,7 @@
 import type { ChainId, Descriptor, DiffId, Digest, ImageConfig, Manifest } from "#image";
 import { chainIds } from "#image";
 import type { Snapshotter } from "#snapshot";
-import type { ImageRow, NameRow } from "./image-table.ts";
+import type { ListedRow, NameRow } from "./image-table.ts";
 
 /** What a list of images shows, without any document being read. */
 export interface ListedImage {
@@ -18,9 +18,6 @@ export interface ListedImage {
   /** Seconds since the epoch, of the configuration; 0 when it does not say. */
   readonly created: number;
   readonly labels: Readonly<Record<string, string>>;
-  /** Nanoseconds since the epoch. */
-  readonly storedAt: bigint;
-  readonly lastTagged?: bigint;
 }
 
 export interface StoredLayer {
@@ -32,6 +29,8 @@ export interface StoredLayer {
 }
 
 export interface StoredImage extends ListedImage {
+  /** Nanoseconds since the epoch. */
+  readonly lastTagged?: bigint;
   readonly manifest: Manifest;
   /** Bytes of the manifest's document. */
   readonly manifestSize: number;
@@ -49,28 +48,22 @@ export interface Documents {
   readonly config: ImageConfig;
 }
 
-export function listedImage(row: ImageRow, names: readonly NameRow[]): ListedImage {
-  const isDigest = ({ reference }: NameRow) => reference.includes("@");
-  let lastTagged = 0n;
-  for (const { tagged } of names) {
-    const time = BigInt(tagged);
-    if (time > lastTagged) lastTagged = time;
-  }
+/** With these names, canonical. */
+export function listedImage(row: ListedRow, references: readonly string[]): ListedImage {
+  const isDigest = (reference: string) => reference.includes("@");
   return {
     id: row.id,
     digest: row.manifest,
-    tags: names.filter((name) => !isDigest(name)).map(familiar),
-    digests: names.filter(isDigest).map(familiar),
+    tags: references.filter((reference) => !isDigest(reference)).map(familiar),
+    digests: references.filter(isDigest).map(familiar),
     size: row.size,
     created: row.created ?? 0,
     labels: row.labels === null || row.labels === "{}" ? {} : JSON.parse(row.labels),
-    storedAt: BigInt(row.stored),
-    ...(lastTagged > 0n && { lastTagged }),
   };
 }
 
 /** As `familiarString` of the parsed reference, which a list of a thousand images has no time for. */
-function familiar({ reference }: NameRow): string {
+function familiar(reference: string): string {
   if (!reference.startsWith("docker.io/")) return reference;
   const path = reference.slice("docker.io/".length);
   const isOfficial = path.startsWith("library/") && path.indexOf("/", "library/".length) < 0;
@@ -78,14 +71,20 @@ function familiar({ reference }: NameRow): string {
 }
 
 export function storedImage(
-  listed: ListedImage,
+  { row, names }: { readonly row: ListedRow; readonly names: readonly NameRow[] },
   { manifest, manifestSize, config }: Documents,
   snapshots: Snapshotter,
 ): StoredImage {
   const chains = chainIds(config.rootfs.diff_ids);
   const chainId = chains.at(-1);
+  const times = names.map(({ tagged }) => BigInt(tagged));
+  const lastTagged = times.reduce((latest, time) => (time > latest ? time : latest), 0n);
   return {
-    ...listed,
+    ...listedImage(
+      row,
+      names.map(({ reference }) => reference),
+    ),
+    ...(lastTagged > 0n && { lastTagged }),
     manifest,
     manifestSize,
     config,
