@@ -204,14 +204,9 @@ test("tags and the catalogue come page by page; circles and other hosts are refu
     body: '{"tags":["a"]}',
   });
   expect((await faultOf(Array.fromAsync(repository.tags()))).code).toBe("denied");
-  let pages = 0;
-  registry.hook = () => ({
-    status: 200,
-    headers: { Link: `${"<".repeat(50_000)}/v2/app/tags/list?n=${++pages}>; rel="next"` },
-    body: '{"tags":["a"]}',
-  });
-  for await (const _ of repository.tags()) if (pages > 20) break;
-  expect(pages).toBe(21);
+  const endless = { status: 200, headers: { Link: "<".repeat(60_000) }, body: '{"tags":["a"]}' };
+  registry.hook = () => endless;
+  for (let n = 0; n < 10; n++) expect(await Array.fromAsync(repository.tags())).toEqual(["a"]);
 });
 
 test.each([true, false])(
