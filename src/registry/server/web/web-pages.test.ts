@@ -49,6 +49,8 @@ const catalogue: Catalogue = {
 interface Asked {
   readonly method?: string;
   readonly authorization?: string;
+  /** Told of each question to the authorizer. */
+  readonly asked?: () => void;
   /** What this reader may see. */
   readonly sees?: (repository: string) => boolean;
   readonly isKnown?: boolean;
@@ -56,7 +58,13 @@ interface Asked {
 
 async function get(
   path: string,
-  { method = "GET", authorization, sees = () => true, isKnown = true }: Asked = {},
+  {
+    method = "GET",
+    authorization,
+    asked = () => undefined,
+    sees = () => true,
+    isKnown = true,
+  }: Asked = {},
 ) {
   const url = new URL(path, "https://registry.example:5000");
   const context: HandlerContext = {
@@ -64,10 +72,12 @@ async function get(
     remote: "192.0.2.1",
     origin: url.origin,
     catalogue,
-    authorize: async (repository) =>
-      (repository === undefined ? isKnown : sees(repository))
+    authorize: async (repository) => {
+      asked();
+      return (repository === undefined ? isKnown : sees(repository))
         ? { ok: true }
-        : { ok: false, status: 401, challenge: "Bearer x" },
+        : { ok: false, status: 401, challenge: "Bearer x" };
+    },
   };
   const headers = authorization === undefined ? {} : { authorization };
   const response = await createWebPages().handle(
@@ -151,8 +161,15 @@ describe("pages", () => {
     expect(asked.response?.headers.get("www-authenticate")).toStartWith("Basic ");
     const known = await get("/login", { authorization: "Basic YTpi" });
     expect([known.response?.status, known.response?.headers.get("location")]).toEqual([303, "/"]);
-    const wrong = await get("/", { authorization: "Basic YTpi", isKnown: false });
+    let times = 0;
+    const wrong = await get("/", {
+      authorization: "Basic YTpi",
+      isKnown: false,
+      asked: () => times++,
+    });
     expect(wrong.response?.status).toBe(401);
+    // Each costs a password's check, of which few may run at once.
+    expect(times).toBe(1);
     expect(wrong.text).not.toContain("team/app000");
   });
 

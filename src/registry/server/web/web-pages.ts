@@ -25,6 +25,9 @@ export function createWebPages(): ExtraHandler {
         return new Response("use GET\n", { status: 405, headers: { Allow: "GET, HEAD" } });
       }
       if (pathname === "/login") return await login(context);
+      // First, and once: each look at a repository would check a wrong password anew.
+      const isWrong = request.headers.has("authorization") && !(await isKnown(context));
+      if (isWrong) return pageResponse(loginPage);
       const repository = searchParams.get("repository");
       const reference = searchParams.get("reference");
       const after = searchParams.get("after") ?? undefined;
@@ -36,8 +39,7 @@ export function createWebPages(): ExtraHandler {
                 ? tagsPage(context, repository, after)
                 : manifestPage(context, repository, reference),
             );
-      const isWrong = request.headers.has("authorization") && !(await isKnown(context));
-      return pageResponse(isWrong ? { ...page, ...loginPage } : page);
+      return pageResponse(page);
     },
   };
 }
