@@ -13,7 +13,7 @@ const name = ["team/app"].find(isRepositoryName) as RepositoryName;
 const tag = ["v1"].find(isTag) as Tag;
 
 /** A registry whose clock stands still but for `wait`. */
-function registry() {
+function registry({ activeUploads = 10 } = {}) {
   let nowMs = 1_000_000_000_000;
   const hooks: { onStep?: (what: string) => Promise<void> | undefined } = {};
   const store = new MemoryStore({
@@ -23,7 +23,7 @@ function registry() {
   const clock = { now: () => BigInt(nowMs) * 1_000_000n };
   const leases = new Leases(() => nowMs, 3_600_000);
   const repositories = new Repositories(store, leases);
-  const limits = { blobBytes: 1 << 20, activeUploads: 10 };
+  const limits = { blobBytes: 1 << 20, activeUploads };
   const uploads = new Uploads({ store, repositories, clock, limits });
   const collector = new Collector({ store, leases, repositories, uploads, clock, log: silentLog });
   async function upload(bytes: Buffer, to = name): Promise<Digest> {
@@ -241,3 +241,11 @@ test("what a crash left of tags and referrers is tidied up", async () => {
 async function* chunks(...texts: string[]) {
   for (const text of texts) yield Buffer.from(text);
 }
+
+test("an abandoned upload goes where no upload is let in, as in a collection offline", async () => {
+  const { uploads, collector, store, wait } = registry({ activeUploads: 0 });
+  await uploads.begin(name);
+  wait(2 * 86_400);
+  expect(await collector.collect()).toMatchObject({ uploads: 1 });
+  expect(await Array.fromAsync(store.walk(""))).toEqual([]);
+});

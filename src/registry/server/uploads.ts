@@ -139,7 +139,7 @@ export class Uploads {
     const session = this.#sessions.get(layout.upload(name, id));
     if (session?.takeOver) return false;
     const held = session ?? this.#remember(layout.upload(name, id), undefined);
-    return await this.#alone(held, async () => {
+    return await this.#inTurn(held, async () => {
       for await (const { modified } of this.#store.walk(layout.upload(name, id))) {
         if (modified > since) return false;
       }
@@ -176,17 +176,25 @@ export class Uploads {
     return session;
   }
 
-  /** Alone with an upload: who had it before is told to end, and awaited. */
+  /** A request alone with an upload, unless as many as are allowed are at work. */
   async #alone<T>(session: Session, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (this.#active >= this.#limits.activeUploads) {
       throw new RegistryError(
         "TOOMANYREQUESTS",
         "too many uploads at the same time; try again later",
-        {
-          headers: { "Retry-After": "1" },
-        },
+        { headers: { "Retry-After": "1" } },
       );
     }
+    this.#active++;
+    try {
+      return await this.#inTurn(session, work);
+    } finally {
+      this.#active--;
+    }
+  }
+
+  /** Who had the upload before is told to end, and awaited. */
+  async #inTurn<T>(session: Session, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController();
     const { promise, resolve } = Promise.withResolvers<void>();
     const before = session.idle;
@@ -194,13 +202,11 @@ export class Uploads {
     session.takeOver = () => controller.abort();
     session.idle = before.then(() => promise);
     const mine = session.takeOver;
-    this.#active++;
     try {
       await before;
       if (session.closed) throw unknownUpload(session.key.slice(session.key.lastIndexOf("/") + 1));
       return await work(controller.signal);
     } finally {
-      this.#active--;
       if (session.takeOver === mine) session.takeOver = undefined;
       resolve();
     }
