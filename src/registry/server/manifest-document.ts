@@ -76,12 +76,18 @@ export function readStoredDocument(bytes: Uint8Array): ManifestDocument {
   if (!root.at("manifests").absent) return readDocument(root, mediaTypes.index);
   if (!root.at("layers").absent) return readDocument(root, mediaTypes.manifest);
   return {
-    mediaType: root.at("fsLayers").absent ? own || "application/json" : signedSchema1Type,
+    mediaType: root.at("fsLayers").absent ? harmless(own) : signedSchema1Type,
     references: mentionedDigests(bytes),
     subject: undefined,
     artifactType: undefined,
     annotations: undefined,
   };
+}
+
+/** It is sent as the Content-Type: a document must not choose to be a page that a browser runs, or a line of the header. */
+function harmless(mediaType: string): string {
+  const isJson = /^application\/(?:vnd\.[\w.+-]{1,200}|[\w.-]{1,200}\+json)$/.test(mediaType);
+  return isJson ? mediaType : "application/json";
 }
 
 /** Everything that a stored manifest needs; when it cannot be read, whatever it mentions, so that nothing is lost. */

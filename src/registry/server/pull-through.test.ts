@@ -177,3 +177,18 @@ test("nothing is pushed into a cache", async () => {
     expect([refused.status, await client.errorCodes(refused)]).toEqual([405, ["UNSUPPORTED"]]);
   }
 });
+
+test.each([
+  ["text/html", "application/json"],
+  ["application/xhtml+xml", "application/json"],
+  ["application/vnd.x\r\nSet-Cookie: a=b", "application/json"],
+  ["application/vnd.example.thing.v1+json", "application/vnd.example.thing.v1+json"],
+])("a document of the type %p is no page of ours", async (mediaType, expected) => {
+  const { get, state } = await cache();
+  const manifest = Buffer.from(JSON.stringify({ mediaType, x: "<script>alert(1)</script>" }));
+  state.manifest = { ...image, manifest, digest: sha256(manifest), mediaType };
+  const answer = await get("manifests/v1");
+  expect([answer.status, answer.headers.get("content-type")]).toEqual([200, expected]);
+  expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
+  expect(answer.headers.get("set-cookie")).toBeNull();
+});
