@@ -1,6 +1,5 @@
 import { isFault } from "#base";
 import { ResponseFault } from "#client";
-import { familiarString, parseReference, withDefaultTag } from "#image";
 import type { ContainerCreateBody } from "#wire";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -26,7 +25,7 @@ export async function createContainer(
 ): Promise<string> {
   const policy = pullPolicy(flags.pull);
   const writeId = flags.cidfile ? openCidFile(flags.cidfile) : undefined;
-  if (policy === "always") await pullImage(context, body, flags);
+  if (policy === "always") await pullImage(context, body, { ...flags, missing: false });
   const create = () =>
     context.client.containers.create(body, {
       name: flags.name || undefined,
@@ -34,12 +33,7 @@ export async function createContainer(
     });
   const { Id, Warnings } = await create().catch(async (error: unknown) => {
     if (policy !== "missing" || !isMissingImage(error)) throw error;
-    const image = body.Image ?? "";
-    if (!flags.quiet) {
-      const name = familiarString(withDefaultTag(parseReference(image)));
-      await context.err.write(`Unable to find image '${name}' locally\n`);
-    }
-    await pullImage(context, body, flags);
+    await pullImage(context, body, { ...flags, missing: true });
     return await create();
   });
   for (const warning of Warnings ?? []) await context.err.write(`WARNING: ${warning}\n`);
@@ -47,13 +41,14 @@ export async function createContainer(
   return Id;
 }
 
+/** What it takes, names included, is loaded here: most images are there. */
 async function pullImage(
   context: Context,
-  { Image = "" }: ContainerCreateBody,
-  { platform, quiet }: PullFlags,
+  { Image }: ContainerCreateBody,
+  { platform, quiet, missing }: PullFlags & { readonly missing: boolean },
 ): Promise<void> {
   const { pullForRun } = await import("./transfer.ts");
-  await pullForRun(context, Image ?? "", { platform, quiet });
+  await pullForRun(context, Image ?? "", { platform, quiet, missing });
 }
 
 function pullPolicy(pull: string | undefined): "always" | "missing" | "never" {

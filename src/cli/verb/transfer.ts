@@ -28,9 +28,17 @@ export const pull: Verb<typeof pullFlags> = async (context, { flags, args }) => 
 export async function pullForRun(
   context: Context,
   image: string,
-  options: { readonly quiet: boolean; readonly platform: string | undefined },
+  options: {
+    readonly quiet: boolean;
+    readonly platform: string | undefined;
+    /** It was looked for, and is not here: that is said first. */
+    readonly missing: boolean;
+  },
 ): Promise<void> {
   const reference = withDefaultTag(parseReference(image));
+  if (options.missing && !options.quiet) {
+    await context.err.write(`Unable to find image '${familiarString(reference)}' locally\n`);
+  }
   await pullReference(context, reference, { ...options, out: context.err });
 }
 
