@@ -276,7 +276,10 @@ export class Uploads {
 }
 
 function requireMine(signal: AbortSignal): void {
-  if (signal.aborted) throw new Fault("canceled", "another request has taken the upload over");
+  if (!signal.aborted) return;
+  throw new RegistryError("BLOB_UPLOAD_INVALID", "another request has taken the upload over", {
+    status: 409,
+  });
 }
 
 function unknownUpload(id: string): RegistryError {
