@@ -1,7 +1,7 @@
 /**
  * registry/server/s3: a registry's objects in a bucket of S3, or of what speaks like it.
- * Bun's client does what it can do; signed requests do the rest: multipart uploads that
- * another process goes on with, and copies.
+ * Bun's client lists and deletes; requests that we sign ourselves do the rest: multipart
+ * uploads that another process goes on with, copies, and what Bun's client does badly.
  */
 
 import type { ObjectStore } from "../object-store.ts";

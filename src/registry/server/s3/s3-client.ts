@@ -20,7 +20,7 @@ const attempts = 4;
 const firstPauseMs = 100;
 const timeoutMs = 120_000;
 
-/** A bucket: what Bun's client does, and the few calls that it has not. Keys are whole, with any prefix. */
+/** A bucket: Bun's client lists and deletes, the other calls are our own. Keys are whole, with any prefix. */
 export class Bucket {
   readonly name: string;
   readonly #client: S3Client;

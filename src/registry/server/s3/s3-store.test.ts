@@ -1,20 +1,22 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { objectStoreContract } from "../contract.ts";
 import { S3Store } from "./s3-store.ts";
-import { type S3Server, startS3Server } from "./testing.ts";
+import { findS3Server, type S3Server } from "./testing.ts";
 
 // Thousands of requests to a server in the same process: seconds on a busy machine.
 setDefaultTimeout(60_000);
 
 let server: S3Server;
 beforeAll(async () => {
-  server = await startS3Server();
+  server = await findS3Server();
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
 let count = 0;
+/** A bucket that others own may hold what earlier runs left. */
+const run = crypto.randomUUID();
 const open = (prefix: string, options: { copyLimit?: number } = {}) =>
-  S3Store.open({ ...server, prefix, ...options });
+  S3Store.open({ ...server, prefix: `${run}/${prefix}`, ...options });
 
 objectStoreContract("S3", async () => {
   const prefix = `test/${count++}`;
@@ -65,4 +67,23 @@ test("a bucket that is not there is told at once, with what to do", async () => 
   const opened = S3Store.open({ ...server, bucket: "other" });
   await expect(opened).rejects.toThrow(`in the bucket other at ${server.endpoint}: `);
   await expect(opened).rejects.toThrow("check its name, or make it");
+});
+
+test("where a copy is promised and not made, the original stays", async () => {
+  const asked: string[] = [];
+  using liar = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch({ method, url }) {
+      asked.push(`${method} ${new URL(url).pathname}`);
+      if (method === "PUT") return new Response("<CopyObjectResult></CopyObjectResult>");
+      if (method === "GET") return new Response("<ListBucketResult></ListBucketResult>");
+      if (url.endsWith("/to")) return new Response(null, { status: 404 });
+      const headers = { ETag: '"e"', "Last-Modified": "Fri, 02 Jan 2026 03:04:05 GMT" };
+      return new Response("from", { headers });
+    },
+  });
+  const store = await S3Store.open({ ...server, bucket: "b", endpoint: liar.url.origin });
+  await expect(store.move("from", "to")).rejects.toThrow("says that it copied from to to");
+  expect(asked.slice(1)).toEqual(["HEAD /b/from", "PUT /b/to", "HEAD /b/to"]);
 });

@@ -117,6 +117,15 @@ export class S3Store implements ObjectStore {
     if (!found) throw missing(from);
     if (found.size > this.#copyLimit) await this.#copyThrough(from, to);
     else if (!(await this.#bucket.copy(source, target))) throw missing(from);
+    // Some servers say that they copied, and have not.
+    const copied = await this.#bucket.stat(target);
+    if (copied?.size !== found.size) {
+      throw new Fault(
+        "unavailable",
+        `the server of the bucket ${this.#bucket.name} says that it copied ${from} to ${to}, but it did not; it is no store for a registry`,
+        { about: from },
+      );
+    }
     await this.#bucket.delete(source);
   }
 

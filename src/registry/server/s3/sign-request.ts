@@ -22,8 +22,7 @@ const unsignedPayload = "UNSIGNED-PAYLOAD";
 /**
  * The headers that make a request to S3 one of these credentials: AWS Signature Version 4
  * (docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html). For what Bun's
- * own client of S3 has no call for: multipart uploads that another process goes on with,
- * and copies.
+ * own client of S3 has no call for, or does in a way that servers refuse.
  */
 export function signRequest({
   method,

@@ -24,12 +24,28 @@ interface Found {
   readonly isTruncated: boolean;
 }
 
+/** The server that `THIMBLE_TEST_S3` names ("http://KEY:SECRET@HOST:PORT/BUCKET"), else one of our own. */
+export async function findS3Server(): Promise<S3Server> {
+  const named = process.env.THIMBLE_TEST_S3;
+  if (!named) return await startS3Server();
+  const { origin, pathname, username, password } = new URL(named);
+  return {
+    endpoint: origin,
+    bucket: pathname.slice(1),
+    credentials: {
+      accessKeyId: decodeURIComponent(username),
+      secretAccessKey: decodeURIComponent(password),
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
 /**
  * s3rver, a server of others that speaks S3, in this process. Its HTTP, XML, paging and
  * multipart uploads are its own. Its store answers before an object is written and leaves
  * names out of lists, which S3 does not: those parts are put right here.
  */
-export async function startS3Server(bucket = "registry"): Promise<S3Server> {
+async function startS3Server(bucket = "registry"): Promise<S3Server> {
   const directory = mkdtempSync(join(tmpdir(), "thimble-s3-"));
   const server = new S3rver({
     address: "127.0.0.1",
