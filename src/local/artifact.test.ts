@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Descriptor, encodeDocument, mediaTypes, sha256 } from "#image";
 import type { RegistryClient } from "#registry";
-import { fetchArtifact } from "./artifact.ts";
+import { fetchArtifact, listArtifacts } from "./artifact.ts";
 
 let directory: string;
 
@@ -45,7 +45,17 @@ function fetching(title: string, content: string, promised = content): Promise<n
 }
 
 test("a file of an artifact stays in the directory, whatever it calls itself", async () => {
-  for (const title of ["../escaped", "/escaped", "a/b", "..", ".", "", "x\0y"]) {
+  for (const title of [
+    "../escaped",
+    "/escaped",
+    "a/b",
+    "..",
+    ".",
+    "",
+    "x\0y",
+    "x\u001b[2Jy",
+    "x\ny",
+  ]) {
     await expect(fetching(title, "hello")).rejects.toMatchObject({ code: "invalid" });
   }
   expect(readdirSync(directory)).toEqual(["out"]);
@@ -57,4 +67,26 @@ test("bytes that are not the promised ones leave no file", async () => {
   expect(readdirSync(join(directory, "out"))).toEqual([]);
   await fetching("a", "hello");
   expect(readdirSync(join(directory, "out"))).toEqual(["a"]);
+});
+
+test("a type that a stranger chose moves no terminal and makes no row", async () => {
+  let text = "";
+  const descriptor = { mediaType: mediaTypes.manifest, digest: sha256("a"), size: 1 };
+  const repository = {
+    resolve: async () => descriptor,
+    referrers: async () => [{ ...descriptor, artifactType: "a\u001b[2J\nsha256:b" }],
+  };
+  const registry = { repository: () => repository } as unknown as RegistryClient;
+  const out = {
+    write: async (each: string) => {
+      text += each;
+    },
+  };
+  const context = { registry, out, askPassword: async () => "", env: {} };
+  await listArtifacts(context, { image: "registry.example/app:1", json: false });
+  expect(text.split("\n")).toEqual([
+    expect.stringMatching(/^DIGEST +ARTIFACT TYPE +SIZE$/),
+    expect.stringContaining("a\\u001b[2J sha256:b"),
+    "",
+  ]);
 });

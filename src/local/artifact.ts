@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { Fault } from "#base";
+import { Fault, visibleText } from "#base";
 import {
   canonicalName,
   type Descriptor,
@@ -80,7 +80,7 @@ export async function listArtifacts(
   }
   const rows = found.map((each) => [
     each.digest,
-    each.artifactType ?? each.mediaType,
+    visibleText((each.artifactType ?? each.mediaType).replaceAll(/\s+/g, " ")),
     String(each.size),
   ]);
   const lines = [["DIGEST", "ARTIFACT TYPE", "SIZE"], ...rows];
@@ -168,7 +168,7 @@ async function putFile(repository: Repository, text: string): Promise<Descriptor
 /** The name that the artifact gives, when it is one name and no path. */
 function fileName({ annotations, digest }: Descriptor): string {
   const title = annotations?.[titleAnnotation] ?? digest.replace(":", "-");
-  if (/^[^/\0]{1,255}$/.test(title) && title !== "." && title !== "..") return title;
+  if (/^[^/\p{Cc}]{1,255}$/u.test(title) && title !== "." && title !== "..") return title;
   throw new Fault(
     "invalid",
     `the artifact's file ${JSON.stringify(title)} would not be written into the directory: it is a path, not a name`,
