@@ -6,7 +6,7 @@ import type {
   PathExplanation,
 } from "#explain";
 import type { DiffId, Digest } from "#image";
-import type { Progress } from "./contract.ts";
+import type { Progress } from "./image-contract.ts";
 
 /** What images are made of, and what may become of that. */
 export interface ImageAnalysis {

@@ -19,7 +19,7 @@ import {
 } from "#kernel";
 import { packTree } from "#layer";
 import { TarWriter, textToName } from "#tar";
-import type { ArchiveRequest, ImageArchive } from "./contract.ts";
+import type { ArchiveRequest, ImageArchive } from "./image-contract.ts";
 import { mountLayers } from "./image-mount.ts";
 import type { EngineParts } from "./parts.ts";
 

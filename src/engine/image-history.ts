@@ -1,5 +1,5 @@
 import type { StoredImage } from "#content";
-import type { Images } from "./contract.ts";
+import type { Images } from "./image-contract.ts";
 
 /** The history of an image as `docker history` lists it: the newest step first, each with the size of the layer it made. */
 export function imageHistory(image: StoredImage): Awaited<ReturnType<Images["history"]>> {

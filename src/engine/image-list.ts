@@ -1,8 +1,9 @@
 import { isFault } from "#base";
 import type { ListedImage } from "#content";
 import type { Digest } from "#image";
-import type { Filters, ImageDeletion, Images } from "./contract.ts";
+import type { Filters } from "./contract.ts";
 import { booleanFilter, checkFilterKeys, matchesLabels, untilFilter } from "./filters.ts";
+import type { ImageDeletion, Images } from "./image-contract.ts";
 import type { EngineParts } from "./parts.ts";
 
 const known = ["dangling", "label", "before", "since", "until", "reference"];

@@ -1,7 +1,7 @@
 import type { ListedImage, RemoveOptions, StoredImage } from "#content";
 import { type Digest, familiarString, parsePlatform, parseReference, withDefaultTag } from "#image";
 import type { Executor } from "#rootfs";
-import type { ImageDetail, ImageSummary, Images, Progress } from "./contract.ts";
+import type { ImageDetail, ImageSummary, Images, Progress } from "./image-contract.ts";
 import { imageHistory } from "./image-history.ts";
 import { listImages, pruneImages } from "./image-list.ts";
 import { makeImage } from "./make-image.ts";

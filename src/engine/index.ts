@@ -13,4 +13,5 @@ export type * from "./contract.ts";
 export { crashPoints } from "./crash-point.ts";
 export { createEngine, type EngineDependencies } from "./create-engine.ts";
 export type * from "./explain-contract.ts";
+export type * from "./image-contract.ts";
 export type * from "./registry-contract.ts";

@@ -4,7 +4,7 @@ import { Scope } from "#base";
 import type { StoredImage } from "#content";
 import { parseReference, withDefaultTag } from "#image";
 import { debootstrap, type Executor, makeScratch, type RootTree } from "#rootfs";
-import type { MakeImageRequest, Progress } from "./contract.ts";
+import type { MakeImageRequest, Progress } from "./image-contract.ts";
 import type { EngineParts } from "./parts.ts";
 
 export interface MakeImageOptions {

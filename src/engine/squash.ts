@@ -4,9 +4,9 @@ import { Fault, isFault, Scope } from "#base";
 import type { StoredImage } from "#content";
 import { parseReference, withDefaultTag } from "#image";
 import { squash } from "#rootfs";
-import type { Progress } from "./contract.ts";
 import type { SquashRequest, SquashResult } from "./explain-contract.ts";
 import { analysed, findLayer, holdImage, weightOf } from "./explain-subject.ts";
+import type { Progress } from "./image-contract.ts";
 import type { EngineParts } from "./parts.ts";
 
 /** Merges layers of an image into one and names the result. What a crash leaves is in the work directory, which a start empties. */
