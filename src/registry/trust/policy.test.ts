@@ -45,6 +45,47 @@ test("the most particular scope decides", () => {
   expect(found.requirementsFor(undefined)).toMatchObject({ scope: "default" });
 });
 
+test("a registry is known under each of its names", () => {
+  const found = policy({
+    default: accept,
+    transports: {
+      docker: {
+        "Registry.example": reject,
+        "docker.io": reject,
+        "*.Example.org": reject,
+        "other.example:443/app": reject,
+        "other.example:5000": reject,
+      },
+    },
+  });
+  const decides = (text: string) => found.requirementsFor(reference(text)).requirements[0]?.type;
+  const rejected = ["registry.example/x", "REGISTRY.Example/x:1", "registry.example:443/x"];
+  const hub = ["debian", "index.docker.io/library/debian", "registry-1.docker.io/library/debian"];
+  const others = ["A.example.ORG/x", "other.example/app:1", "OTHER.example:5000/x"];
+  for (const text of [...rejected, ...hub, ...others]) {
+    expect([text, decides(text)]).toEqual([text, "reject"]);
+  }
+  expect(decides("other.example/else")).toBe("accept");
+  expect(decides("other.example:5001/app")).toBe("accept");
+});
+
+test("a scope that fits no image, or stands there twice, is refused", () => {
+  for (const scope of [
+    "https://registry.example",
+    "registry.example/",
+    "registry.example/Team",
+    "debian",
+    "library/debian",
+    "*",
+    "*.",
+  ]) {
+    const value = { default: accept, transports: { docker: { [scope]: reject } } };
+    expect(() => policy(value)).toThrow(`the scope "${scope}"`);
+  }
+  const twice = { "a.example": reject, "A.example:443": accept };
+  expect(() => policy({ default: accept, transports: { docker: twice } })).toThrow("twice");
+});
+
 test("an empty scope is that of all registries", () => {
   const found = policy({ default: accept, transports: { docker: { "": reject } } });
   expect(found.requirementsFor(reference("a.example/x")).requirements).toEqual([

@@ -1,7 +1,14 @@
 import type { KeyObject } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { Fault, isFault } from "#base";
-import { canonicalName, canonicalString, type JsonCursor, parseJson, type Reference } from "#image";
+import {
+  canonicalName,
+  canonicalString,
+  type JsonCursor,
+  parseJson,
+  parseReference,
+  type Reference,
+} from "#image";
 import { type Identity, parseIdentity } from "./identity.ts";
 import { parsePublicKey } from "./key.ts";
 
@@ -67,7 +74,9 @@ export function parsePolicy(bytes: Uint8Array, file: string): Policy {
   for (const [scope, list] of Object.entries(
     docker?.optional((present) => present.map(10_000, requirements)) ?? {},
   )) {
-    scopes.set(scope, list);
+    const known = requireScope(scope, file);
+    if (scopes.has(known)) throw badScope(scope, file, `stands there twice, also as "${known}"`);
+    scopes.set(known, list);
   }
   return {
     requirementsFor: (reference) => {
@@ -78,8 +87,37 @@ export function parsePolicy(bytes: Uint8Array, file: string): Policy {
   };
 }
 
+/** A scope as `candidates` spells it. One that fits no image would be a rule that is never applied. */
+function requireScope(text: string, file: string): string {
+  if (text === "" || /^\*(\.[\w-]+)+$/.test(text)) return text.toLowerCase();
+  const slash = `${text}/`.indexOf("/");
+  const host = hostOf(text.slice(0, slash));
+  const rest = text.slice(slash);
+  try {
+    if (parseReference(`${host}${rest || "/x"}`).domain === host) return host + rest;
+  } catch (cause) {
+    throw badScope(text, file, (cause as Error).message);
+  }
+  throw badScope(text, file, "does not begin with a registry's host");
+}
+
+function badScope(scope: string, file: string, why: string): Fault {
+  return new Fault(
+    "invalid",
+    `the policy ${file}: the scope "${scope}" ${why}; a scope is as registry.example, registry.example/team, docker.io/library/debian:12, *.example or empty`,
+    { about: file },
+  );
+}
+
+/** The several names that lead to one registry as one: else another spelling of a name would pass by its rule. */
+function hostOf(domain: string): string {
+  const host = domain.toLowerCase().replace(/:443$/, "");
+  return /^(index|registry-1)\.docker\.io$/.test(host) ? "docker.io" : host;
+}
+
 /** The scopes that fit a reference, most particular first: the image, its repository, each namespace, the host, "*.domain", all. */
-function candidates(reference: Reference): readonly string[] {
+function candidates(written: Reference): readonly string[] {
+  const reference = { ...written, domain: hostOf(written.domain) };
   const name = canonicalName(reference);
   const parts = name.split("/");
   const above = parts.map((_part, index) => parts.slice(0, parts.length - index).join("/"));
