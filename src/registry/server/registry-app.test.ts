@@ -51,6 +51,23 @@ test("what is no request of the API is refused in its words", async () => {
   expect((await client.call("GET", "/other")).status).toBe(404);
 });
 
+test("a page of another site cannot make a browser write", async () => {
+  const { client, server } = await served();
+  const post = (origin: string) =>
+    client.call("POST", "/v2/r/blobs/uploads/", { headers: { Origin: origin } });
+  for (const origin of ["https://evil.example", "null", "http://127.0.0.1:1"]) {
+    const response = await post(origin);
+    expect([response.status, await client.errorCodes(response)]).toEqual([403, ["DENIED"]]);
+  }
+  expect((await post(server.url)).status).toBe(202);
+  // Whatever else writes is asked about first, and nothing here gives leave.
+  const asked = await client.call("OPTIONS", "/v2/r/manifests/v", {
+    headers: { Origin: "https://evil.example", "Access-Control-Request-Method": "PUT" },
+  });
+  expect(asked.status).toBe(405);
+  expect([...asked.headers.keys()].filter((each) => each.startsWith("access-control"))).toEqual([]);
+});
+
 test("every request is put to the authorizer, with what it needs", async () => {
   const asked: AuthorizationRequest[] = [];
   const { client, server } = await served({

@@ -77,6 +77,9 @@ export class RegistryApp {
     const hasId = route.kind === "upload" && route.id !== undefined;
     const actions = neededActions(route.kind, method, hasId);
     if (!actions) throw new RegistryError("UNSUPPORTED", `${method} is not supported here`);
+    if (isFromOtherPage(exchange.request)) {
+      throw new RegistryError("DENIED", "a page of another site may not write here");
+    }
     // Names are checked first, so that an authorizer is asked about names only.
     const name = "name" in route ? requireName(route.name) : undefined;
     await caller.require(name, actions);
@@ -213,6 +216,16 @@ class Caller {
       headers: { "WWW-Authenticate": answer.challenge ?? 'Basic realm="registry"' },
     });
   }
+}
+
+/**
+ * Whether a browser posts for a page of another site, with the login that it remembers for
+ * this one: POST alone needs no leave (the Fetch standard's CORS), and no client of a registry says an origin.
+ */
+function isFromOtherPage({ method, headers }: Request): boolean {
+  const origin = headers.get("origin");
+  if (method !== "POST" || origin === null) return false;
+  return !URL.canParse(origin) || new URL(origin).host !== headers.get("host");
 }
 
 /** As the client named this server; a proxy before it says with X-Forwarded-Proto that it speaks TLS. */
