@@ -32,8 +32,12 @@ export type MakeImage =
       readonly keyring?: string | undefined;
     };
 
-export interface TransferOptions {
+export interface PlatformChoice {
+  /** "linux/arm64"; an image for another is none. */
   readonly platform?: string | undefined;
+}
+
+export interface TransferOptions extends PlatformChoice {
   /** Of the registry that the name says. */
   readonly auth?: AuthConfig | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -60,18 +64,21 @@ export class ImagesClient {
     return this.#transport.json({ method: "GET", path: "/images/json", query });
   }
 
-  inspect(ref: string): Promise<ImageInspect> {
-    return this.#transport.json({ method: "GET", path: `${at(ref)}/json` });
+  inspect(ref: string, options: PlatformChoice = {}): Promise<ImageInspect> {
+    const query = { platform: platformJson(options) };
+    return this.#transport.json({ method: "GET", path: `${at(ref)}/json`, query });
   }
 
-  history(ref: string): Promise<readonly ImageHistoryEntry[]> {
-    return this.#transport.json({ method: "GET", path: `${at(ref)}/history` });
+  history(ref: string, options: PlatformChoice = {}): Promise<readonly ImageHistoryEntry[]> {
+    const query = { platform: platformJson(options) };
+    return this.#transport.json({ method: "GET", path: `${at(ref)}/history`, query });
   }
 
   /** `target` is "name[:tag]". */
   async tag(source: string, target: string): Promise<void> {
     const { name, tag } = splitTag(target);
-    const query = { repo: name, tag: tag ?? "latest" };
+    // A digest is no tag: the engine says so.
+    const query = { repo: name, tag: tag ?? (target.includes("@") ? undefined : "latest") };
     await this.#transport.done({ method: "POST", path: `${at(source)}/tag`, query });
   }
 
@@ -91,9 +98,7 @@ export class ImagesClient {
     tag: string | undefined,
     options: TransferOptions = {},
   ): AsyncGenerator<JsonMessage> {
-    // Docker's engine takes the platform of a push as JSON only.
-    const [os, architecture, variant] = options.platform?.split("/") ?? [];
-    const platform = os === undefined ? undefined : JSON.stringify({ os, architecture, variant });
+    const platform = platformJson(options);
     return this.#progress(`${at(name)}/push`, { tag, platform }, undefined, {
       ...options,
       auth: options.auth ?? {},
@@ -114,8 +119,12 @@ export class ImagesClient {
   }
 
   /** One archive of all these images. */
-  async *save(refs: readonly string[], signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    const query = { names: refs };
+  async *save(
+    refs: readonly string[],
+    options: PlatformChoice & { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<Uint8Array> {
+    const { signal } = options;
+    const query = { names: refs, platform: platformJson(options) };
     const response = await this.#transport.call({
       method: "GET",
       path: "/images/get",
@@ -145,9 +154,9 @@ export class ImagesClient {
 
   load(
     archive: AsyncIterable<Uint8Array>,
-    options: { readonly quiet: boolean },
+    options: PlatformChoice & { readonly quiet: boolean },
   ): AsyncGenerator<JsonMessage> {
-    const query = { quiet: options.quiet ? 1 : 0 };
+    const query = { quiet: options.quiet ? 1 : 0, platform: platformJson(options) };
     return this.#progress("/images/load", query, archive);
   }
 
@@ -202,6 +211,13 @@ export class ImagesClient {
   }
 }
 
+/** Docker's engine takes the platform of all but pull and import as JSON only. */
+function platformJson({ platform }: PlatformChoice): string | undefined {
+  if (platform === undefined || platform === "") return undefined;
+  const [os, architecture, variant] = platform.split("/");
+  return JSON.stringify({ os, architecture, variant });
+}
+
 function at(ref: string): string {
   // The slashes of a reference stand in the path as they are.
   return `/images/${ref.split("/").map(encodeURIComponent).join("/")}`;
@@ -209,7 +225,10 @@ function at(ref: string): string {
 
 /** "name:tag" in its two parts; the colon of a registry's port is none of a tag. */
 export function splitTag(reference: string): { readonly name: string; readonly tag?: string } {
-  const match = /^(.+):([^:/@]+)$/.exec(reference);
-  if (!match || reference.includes("@")) return { name: reference };
-  return { name: match[1] ?? "", tag: match[2] ?? "" };
+  const colon = reference.lastIndexOf(":");
+  const tag = reference.slice(colon + 1);
+  if (colon <= 0 || tag === "" || tag.includes("/") || reference.includes("@")) {
+    return { name: reference };
+  }
+  return { name: reference.slice(0, colon), tag };
 }

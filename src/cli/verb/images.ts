@@ -45,16 +45,17 @@ export function imageRows(
   image: ImageSummary,
   options: { readonly trunc: boolean; readonly digests: boolean },
 ): Row[] {
-  const digestOf = new Map(
-    (image.RepoDigests ?? []).map((text) => {
-      const [name = "", digest = ""] = text.split("@");
-      return [name, digest];
-    }),
-  );
-  const names = (image.RepoTags ?? [])
-    .filter((name) => name !== "<none>:<none>")
-    .map((name) => splitTag(name))
-    .map(({ name, tag }) => ({ repository: name, tag: tag ?? none }));
+  const digestOf = new Map<string, string>();
+  for (const text of image.RepoDigests ?? []) {
+    const [name = "", digest = ""] = text.split("@");
+    digestOf.set(name, digest);
+  }
+  const names: { readonly repository: string; readonly tag: string }[] = [];
+  for (const text of image.RepoTags ?? []) {
+    if (text === "<none>:<none>") continue;
+    const { name, tag = none } = splitTag(text);
+    names.push({ repository: name, tag });
+  }
   for (const name of options.digests || names.length === 0 ? digestOf.keys() : []) {
     if (!names.some(({ repository }) => repository === name) && name !== none) {
       names.push({ repository: name, tag: none });
