@@ -68,7 +68,7 @@ export class EndpointSession {
       credentials: () => context.credentials(endpoint.host),
       send: (origin, home, signal) => async (request) => {
         const attempt = { action: `get a token for ${endpoint.host}`, host: endpoint.host };
-        const guard = guardFor(attempt, origin, home, request.url);
+        const guard = guardFor(attempt, origin, home, { target: request.url });
         return this.#again(signal, () =>
           this.#raw({ ...request, attempt, guard, signal, isHome: false }),
         );
@@ -166,7 +166,8 @@ export class EndpointSession {
       const own = isHome && !call.isForeign ? this.endpoint.headers : [];
       const headers = [...(call.headers ?? []), ...own];
       if (isHome && authorization !== undefined) headers.push(["Authorization", authorization]);
-      const guard = guardFor(attempt, this.#base, this.#home, target);
+      const isProxied = this.endpoint.proxy !== undefined;
+      const guard = guardFor(attempt, this.#base, this.#home, { target, isProxied });
       const request = { ...call, attempt, url: target, headers, guard, isHome };
       const answer = await this.#raw(request);
       if (isHome && hops === 0) this.#home = answer.kind;

@@ -193,6 +193,23 @@ test("plain http elsewhere only where it is allowed", async () => {
   expect((await lax.repository(name).resolve("v1")).size).toBeGreaterThan(0);
 });
 
+test("a name of this machine that leads elsewhere gets neither request nor login", async () => {
+  for (const host of ["registry.localhost", "localhost"]) {
+    const resolve = async () => [{ address: "192.0.2.1", family: 4 }];
+    const client = quickClient({ resolve });
+    const fault = await faultOf(client.repository(parseReference(`${host}:5000/app`)).resolve("a"));
+    expect([fault.code, fault.message]).toEqual([
+      "denied",
+      expect.stringContaining("is a name of this machine, but leads to a public address"),
+    ]);
+  }
+  await using registry = await FakeRegistry.start();
+  registry.addManifest("app", "v1", emptyManifest);
+  const resolve = async () => [{ address: "127.0.0.1", family: 4 }];
+  const name = parseReference(`registry.localhost:${registry.port}/app`);
+  expect((await quickClient({ resolve }).repository(name).resolve("v1")).size).toBeGreaterThan(0);
+});
+
 test.each([
   ["a file", "file:///etc/passwd", "neither http nor https"],
   ["a cloud's metadata", "http://169.254.169.254/latest", "link-local"],

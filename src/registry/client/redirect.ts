@@ -28,8 +28,22 @@ export function checkTarget(attempt: Attempt, from: URL, target: string): URL {
 }
 
 /** To be asked with the kind of each address that a target has, before it is connected to. */
-export function guardFor(attempt: Attempt, origin: URL, home: AddressKind, target: URL) {
+export function guardFor(
+  attempt: Attempt,
+  origin: URL,
+  home: AddressKind,
+  { target, isProxied = false }: { readonly target: URL; readonly isProxied?: boolean },
+) {
+  // Such a name may do without TLS; one that a name server leads elsewhere would get logins in the clear.
+  const isOurs = isLoopbackHost(origin.hostname) && target.host === origin.host;
   return (kind: AddressKind): void => {
+    if (isOurs && kind !== "loopback" && !isProxied) {
+      throw new Fault(
+        "denied",
+        `cannot ${attempt.action}: ${origin.host} is a name of this machine, but leads to a ${kind} address`,
+        { about: attempt.host },
+      );
+    }
     if (target.host === origin.host || kind === "public" || kind === home) return;
     const isLocal = home === "loopback" || isLoopbackHost(origin.hostname);
     if (isLocal && kind !== "link-local") return;
