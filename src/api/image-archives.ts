@@ -1,7 +1,9 @@
 import { Fault, isFault } from "#base";
+import type { Progress } from "#engine";
 import { TAR_TYPE, wireLimits } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
+import { platformOf } from "./platform-query.ts";
 import { progressMessage, withProgress } from "./progress-stream.ts";
 import { pull } from "./registries.ts";
 import type { Route } from "./router.ts";
@@ -45,20 +47,17 @@ async function save(
       if (!isFault(cause, "not_found")) throw cause;
       throw new Fault("not_found", `No such image: ${ref}`, { about: ref, cause });
     }
-  await exchange.stream(TAR_TYPE, engine.images.save(refs));
+  await exchange.stream(TAR_TYPE, engine.images.save(refs, { platform: platformOf(exchange) }));
 }
 
 async function load({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const quiet = exchange.query.flag("quiet");
-  if (exchange.query.has("platform") && exchange.query.text("platform"))
-    throw new Fault(
-      "unsupported",
-      "loading one platform of several is not supported yet: the platform of a load",
-    );
+  const platform = platformOf(exchange);
   await withProgress(exchange, async () => {
-    const loaded = await engine.images.load(exchange.body, (progress) => {
+    const report = (progress: Progress) => {
       if (!quiet) exchange.progress(progressMessage(progress));
-    });
+    };
+    const loaded = await engine.images.load(exchange.body, { platform }, report);
     for (const { id, tag } of loaded)
       exchange.progress({
         stream: tag === undefined ? `Loaded image ID: ${id}\n` : `Loaded image: ${tag}\n`,
@@ -85,7 +84,7 @@ async function importTree({ engine }: ApiContext, exchange: Exchange): Promise<v
   const repository = query.text("repo");
   const tag = query.text("tag");
   const message = query.text("message");
-  const platform = query.text("platform");
+  const platform = platformOf(exchange);
   const created = query.epoch;
   const changes = query
     .all("changes")

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { Fault } from "#base";
 import { fakeImage } from "../../test/support/fake-engine.ts";
+import { shortTime } from "./images.ts";
 import { type TestServer, testServer } from "./testing.ts";
 
 async function send(
@@ -177,4 +178,47 @@ test("a body that nobody reads to its end does not keep the answer back", async 
     status: 400,
     lines: [{ message: "bad after true" }],
   });
+});
+
+test("questions for a platform: an image for another is none; save and load pass it on", async () => {
+  await using server = await testServer();
+  const platform = (architecture: string) =>
+    `platform=${encodeURIComponent(JSON.stringify({ os: "linux", architecture }))}`;
+  for (const path of ["json", "history"]) {
+    const ask = (architecture: string) =>
+      server.call("GET", `/images/busybox:test/${path}?${platform(architecture)}`);
+    expect(await ask("amd64")).toMatchObject({ status: 200 });
+    expect(await ask("arm64")).toMatchObject({
+      status: 404,
+      json: {
+        message:
+          "image with reference busybox:test was found but its platform (linux/amd64) does not match the specified platform (linux/arm64)",
+      },
+    });
+  }
+  const saved = await server.call("GET", `/images/get?names=busybox:test&${platform("arm64")}`);
+  expect(saved.text).toBe("archive of busybox:test for linux/arm64");
+  await send(server, `/images/load?quiet=1&${platform("arm64")}`, "a long archive");
+  expect(server.engine.calls).toContain("load linux/arm64");
+  expect(await send(server, "/images/load?platform=a/b/c/d", "a long archive")).toMatchObject({
+    status: 400,
+  });
+});
+
+test("what is listed before or since an image that is not here, is told as Docker does", async () => {
+  await using server = await testServer();
+  const filters = encodeURIComponent(JSON.stringify({ before: ["nope"] }));
+  expect(await server.call("GET", `/images/json?filters=${filters}`)).toMatchObject({
+    status: 404,
+    json: { message: "No such image: nope:latest" },
+  });
+});
+
+test.each([
+  ["2026-01-02T03:04:50.000000000Z", "2026-01-02T03:04:50Z"],
+  ["2026-01-02T03:04:05.120000000Z", "2026-01-02T03:04:05.12Z"],
+  ["2026-01-02T03:04:05.5+01:00", "2026-01-02T03:04:05.5+01:00"],
+  ["2026-01-02T03:04:50Z", "2026-01-02T03:04:50Z"],
+])("an image made at %s is shown as Docker does", (created, shown) => {
+  expect(shortTime(created)).toBe(shown);
 });

@@ -1,5 +1,5 @@
 import { Fault, faultOf } from "#base";
-import type { ImageSummary as EngineSummary, ImageDeletion, ImageDetail } from "#engine";
+import type { Engine, ImageSummary as EngineSummary, ImageDeletion, ImageDetail } from "#engine";
 import {
   compareApiVersions,
   type ImageDeleteEntry,
@@ -9,6 +9,7 @@ import {
 } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
+import { requirePlatform } from "./platform-query.ts";
 import type { Route } from "./router.ts";
 import { timeText } from "./time-text.ts";
 import { imageInUse, imageOf } from "./wording.ts";
@@ -33,6 +34,8 @@ const filterKeys = ["before", "dangling", "label", "reference", "since", "until"
 async function list({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const filters = exchange.query.filters(filterKeys);
   const { query } = exchange;
+  for (const ref of [...(filters.before ?? []), ...(filters.since ?? [])])
+    await imageOf(engine, ref);
   const images = await engine.images.list({ all: query.flag("all"), filters });
   const shared = query.flag("shared-size") ? (await engine.diskUsage()).shared : undefined;
   exchange.sendJson(
@@ -60,8 +63,16 @@ export function summaryOf(image: EngineSummary, shared = -1): ImageSummary {
   };
 }
 
+/** The image that the path names, which must be for the platform of the query, if there is one. */
+async function imageFor(engine: Engine, exchange: Exchange): Promise<ImageDetail> {
+  const ref = exchange.param("name");
+  const image = await imageOf(engine, ref);
+  requirePlatform(exchange, ref, image);
+  return image;
+}
+
 async function inspect({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const image = await imageOf(engine, exchange.param("name"));
+  const image = await imageFor(engine, exchange);
   // The versions in which Docker's engines began to tell of these.
   const hasDescriptor = compareApiVersions(exchange.version, "1.48") >= 0;
   exchange.sendJson(200, {
@@ -88,6 +99,13 @@ function manifestOf(image: ImageDetail): ImageManifest {
   };
 }
 
+/** Docker writes no zeros at the end of a fraction. */
+export function shortTime(text: string): string {
+  return text
+    .replace(/(\.\d*?)0+(?=Z$|[+-]\d\d:\d\d$)/, "$1")
+    .replace(/\.(?=Z$|[+-]\d\d:\d\d$)/, "");
+}
+
 function detailOf(image: ImageDetail): ImageInspect {
   const { config } = image;
   const defaults = config.config ?? {};
@@ -97,7 +115,7 @@ function detailOf(image: ImageDetail): ImageInspect {
     RepoDigests: image.digests,
     Parent: "",
     Comment: config.history?.at(-1)?.comment ?? "",
-    Created: config.created ?? "",
+    Created: shortTime(config.created ?? ""),
     DockerVersion: "",
     Author: config.author ?? "",
     Config: {
@@ -129,7 +147,7 @@ function graphDriverOf([top, ...below]: readonly string[]): ImageInspect["GraphD
 }
 
 async function history({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const { id } = await imageOf(engine, exchange.param("name"));
+  const { id } = await imageFor(engine, exchange);
   const entries = await engine.images.history(id);
   exchange.sendJson(
     200,

@@ -1,9 +1,10 @@
 import { Fault, faultOf, isFault } from "#base";
 import type { TransferEvent } from "#engine";
-import { parsePlatform, parseReference } from "#image";
+import { parseReference } from "#image";
 import type { AuthResponse, DistributionInspect, SearchResult } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
+import { platformOf } from "./platform-query.ts";
 import { withProgress } from "./progress-stream.ts";
 import { credentialsOf, registryHost, requestCredentials } from "./registry-auth.ts";
 import { registryFault } from "./registry-wording.ts";
@@ -93,35 +94,6 @@ function parsedReference(text: string): ReturnType<typeof parseReference> {
   } catch (cause) {
     if (!isFault(cause, "invalid")) throw cause;
     throw new Fault("invalid", cause.message, { about: text, cause });
-  }
-}
-
-/** As the query has it: "linux/arm64", or from API 1.48 on JSON ({"os": "linux", ...}). */
-function platformOf({ query }: Exchange): string | undefined {
-  const text = query.text("platform");
-  if (text === undefined) return undefined;
-  const written = text.startsWith("{") ? platformOfJson(text) : text;
-  try {
-    parsePlatform(written);
-  } catch (cause) {
-    throw new Fault(
-      "invalid",
-      `"${text}": cannot parse platform specifier: ${faultOf(cause).message}`,
-      { about: text, cause },
-    );
-  }
-  return written;
-}
-
-function platformOfJson(text: string): string {
-  try {
-    const value: unknown = JSON.parse(text);
-    const { os, architecture, variant } = value as Record<string, unknown>;
-    return [os, architecture, variant]
-      .filter((part) => typeof part === "string" && part !== "")
-      .join("/");
-  } catch (cause) {
-    throw new Fault("invalid", `invalid platform: ${text}`, { about: text, cause });
   }
 }
 

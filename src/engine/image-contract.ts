@@ -70,9 +70,18 @@ export interface Images {
   /** Reads a docker-save archive or an OCI layout as tar, compressed or not; yields a line for each image loaded. */
   load(
     archive: AsyncIterable<Uint8Array>,
+    options: {
+      /** Of images for several, the one for this; absent: the host's. */ readonly platform?:
+        | string
+        | undefined;
+    },
     report: (progress: Progress) => void,
   ): Promise<readonly { readonly id: Digest; readonly tag?: string }[]>;
-  save(refs: readonly string[]): AsyncIterable<Uint8Array>;
+  /** What is unknown, or not for the platform, is a Fault before the first byte. */
+  save(
+    refs: readonly string[],
+    options?: { readonly platform?: string | undefined },
+  ): AsyncIterable<Uint8Array>;
   /** Files of an image as a tar, without a container. */
   archive(ref: string, request: ArchiveRequest): Promise<ImageArchive>;
   /** One root file system tar, compressed or not, becomes an image of one layer. */

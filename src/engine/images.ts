@@ -1,5 +1,12 @@
 import type { ListedImage, RemoveOptions, StoredImage } from "#content";
-import { type Digest, familiarString, parsePlatform, parseReference, withDefaultTag } from "#image";
+import {
+  type Digest,
+  familiarString,
+  type Platform,
+  parsePlatform,
+  parseReference,
+  withDefaultTag,
+} from "#image";
 import type { Executor } from "#rootfs";
 import type { ImageDetail, ImageSummary, Images, Progress } from "./image-contract.ts";
 import { imageHistory } from "./image-history.ts";
@@ -30,9 +37,9 @@ export function createImages(parts: EngineParts, executor: Executor): Images {
     },
     remove: (ref, options) => removeImage(parts, ref, options),
     prune: (filters) => pruneImages(parts, filters, (id) => removeUnused(parts, id)),
-    load: (archive, report) => loadImages(parts, archive, report),
-    save: (refs) => {
-      const stream = parts.content.saveArchive(refs);
+    load: (archive, options, report) => loadImages(parts, archive, options, report),
+    save: (refs, { platform } = {}) => {
+      const stream = parts.content.saveArchive(refs, { platform: platformOf(platform) });
       for (const ref of refs) publishImage(parts, "save", parts.content.resolve(ref).id, ref);
       return stream;
     },
@@ -121,12 +128,18 @@ async function removeAnd(
   return removals;
 }
 
+function platformOf(text: string | undefined): Platform | undefined {
+  return text === undefined ? undefined : parsePlatform(text);
+}
+
 async function loadImages(
   parts: EngineParts,
   archive: AsyncIterable<Uint8Array>,
+  { platform }: Parameters<Images["load"]>[1],
   report: (progress: Progress) => void,
 ): ReturnType<Images["load"]> {
   const loaded = await parts.content.loadArchive(archive, {
+    platform: platformOf(platform),
     onProgress: (layer, current, total) =>
       report({ id: layer.slice(7, 19), status: "Loading layer", current, total }),
   });

@@ -132,7 +132,7 @@ test("saved, removed and loaded again, it runs", async () => {
   async function* stream() {
     yield* archive;
   }
-  expect(await engine.images.load(stream(), silent)).toEqual([{ id, tag: "busybox:latest" }]);
+  expect(await engine.images.load(stream(), {}, silent)).toEqual([{ id, tag: "busybox:latest" }]);
   const run = await runContainer(engine, ["echo", "again"], { host: { autoRemove: true } });
   expect(run.stdout).toBe("again\n");
 });
@@ -143,7 +143,7 @@ test("a damaged archive leaves no image", async () => {
   async function* damaged() {
     yield whole.subarray(0, 200_000);
   }
-  expect(await codeOf(engine.images.load(damaged(), silent))).not.toBe("none");
+  expect(await codeOf(engine.images.load(damaged(), {}, silent))).not.toBe("none");
   const imported = engine.images.import(damaged(), { reference: "bad", changes: [] }, silent);
   expect(await codeOf(imported)).not.toBe("none");
   expect(await engine.images.list({ all: true, filters: {} })).toEqual(before);

@@ -502,13 +502,17 @@ function fakeImages(calls: string[]): Engine["images"] {
     tag: async (source, target) => void calls.push(`tag ${source} ${target}`),
     remove: async (ref) => [{ untagged: ref }],
     prune: async () => ({ deleted: [], bytes: 0 }),
-    async load(archive, report) {
+    async load(archive, { platform }, report) {
+      if (platform !== undefined) calls.push(`load ${platform}`);
       const bytes = await swallow(archive);
       if (bytes < 10) throw new Fault("invalid", "this is no archive");
       report({ id: "abc", status: "Loading layer", current: bytes, total: bytes });
       return [{ id: imageId, tag: "busybox:test" }];
     },
-    save: (refs) => Readable.from([Buffer.from(`archive of ${refs.join(" ")}`)]),
+    save: (refs, { platform } = {}) =>
+      Readable.from([
+        Buffer.from(`archive of ${refs.join(" ")}${platform ? ` for ${platform}` : ""}`),
+      ]),
     async archive(ref, { path, follow }) {
       known(ref);
       calls.push(`archive ${path}${follow ? " follow" : ""}`);

@@ -249,6 +249,7 @@ export const exportCommand = command({
   flags: outputFlags,
   args: [1, 1],
   complete: "container",
+  examples: [["export web | tar -t", "what files a container has"]],
   load: async () => (await import("../verb/archive.ts")).exportContainer,
 });
 

@@ -38,8 +38,11 @@ export const historyFlags = {
   human: bool("Print sizes and dates in human readable format", { short: "H", initial: true }),
   json,
   "no-trunc": bool("Don't truncate output"),
+  platform,
   quiet: bool("Only show image IDs", { short: "q" }),
 };
+
+export const imageInspectFlags = { format: inspectFlags.format, json, platform };
 
 export const imagePruneFlags = {
   ...pruneFlags,
@@ -80,6 +83,10 @@ export const rmiCommand = command({
   flags: rmiFlags,
   args: [1, many],
   complete: "image",
+  examples: [
+    ["rmi web:1", "the name, and with the last name the image"],
+    ["rmi -f $(thimble images -q web)", "all images of a repository, with all their names"],
+  ],
   load: async () => (await import("../verb/image-edit.ts")).rmi,
 });
 
@@ -88,6 +95,7 @@ export const tagCommand = command({
   usage: "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
   args: [2, 2],
   complete: "image",
+  examples: [["tag web registry.example/team/web:1", "the name says where a push goes"]],
   load: async () => (await import("../verb/image-edit.ts")).tag,
 });
 
@@ -105,7 +113,10 @@ export const loadCommand = command({
   summary: "Load an image from a tar archive or STDIN",
   usage: "[OPTIONS]",
   flags: loadFlags,
-  examples: [["load -i debian.tar", "an archive of docker save, or an OCI layout"]],
+  examples: [
+    ["load -i debian.tar", "an archive of docker save, or an OCI layout"],
+    ["load --platform linux/arm64 -i many.tar", "of several platforms, this one"],
+  ],
   load: async () => (await import("../verb/archive.ts")).load,
 });
 
@@ -125,15 +136,17 @@ export const historyCommand = command({
   flags: historyFlags,
   args: [1, 1],
   complete: "image",
+  examples: [["history --no-trunc debian", "each layer with the whole of its command"]],
   load: async () => (await import("../verb/history.ts")).history,
 });
 
 export const imageInspectCommand = command({
   summary: "Display detailed information on one or more images",
   usage: "[OPTIONS] IMAGE [IMAGE...]",
-  flags: inspectFlags,
+  flags: imageInspectFlags,
   args: [1, many],
   complete: "image",
+  examples: [["image inspect -f '{{.RepoDigests}}' debian", "what it is called in its registry"]],
   load: async () => (await import("../verb/inspect.ts")).inspectImages,
 });
 
@@ -141,6 +154,10 @@ export const imagePruneCommand = command({
   summary: "Remove unused images",
   usage: "[OPTIONS]",
   flags: imagePruneFlags,
+  examples: [
+    ["image prune -f", "what has no name, without asking"],
+    ["image prune -a --filter until=240h", "what no container uses and is older than ten days"],
+  ],
   load: async () => (await import("../verb/prune.ts")).pruneImages,
 });
 

@@ -7,7 +7,8 @@ import type { outputFlags } from "../table/containers.ts";
 import type { importFlags, loadFlags, saveFlags } from "../table/images.ts";
 
 export const save: Verb<typeof saveFlags> = async (context, { flags, args }) => {
-  await writeArchive(context, flags.output, "save", () => context.client.images.save(args));
+  const { output, platform } = flags;
+  await writeArchive(context, output, "save", () => context.client.images.save(args, { platform }));
   return 0;
 };
 
@@ -22,7 +23,8 @@ export const load: Verb<typeof loadFlags> = async (context, { flags }) => {
     throw new Error("requested load from stdin, but stdin is empty");
   }
   const archive = flags.input === undefined ? context.stdin.read() : readArchive(flags.input);
-  await showProgress(context, context.client.images.load(archive, { quiet: flags.quiet }));
+  const { quiet, platform } = flags;
+  await showProgress(context, context.client.images.load(archive, { quiet, platform }));
   return 0;
 };
 

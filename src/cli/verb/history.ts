@@ -14,7 +14,8 @@ const heads = {
 };
 
 export const history: Verb<typeof historyFlags> = async (context, { flags, args }) => {
-  const entries = await context.client.images.history(args[0] ?? "");
+  const { platform } = flags;
+  const entries = await context.client.images.history(args[0] ?? "", { platform });
   const trunc = !flags["no-trunc"];
   const human = flags.human;
   const rows = entries.map((entry) => {

@@ -1,3 +1,4 @@
+import { isFault } from "#base";
 import type { Verb } from "../command.ts";
 import { failureText } from "../failure.ts";
 import type { rmiFlags } from "../table/images.ts";
@@ -19,7 +20,8 @@ export const rmi: Verb<typeof rmiFlags> = async (context, { flags, args }) => {
         await context.out.write(`${line}\n`);
       }
     } catch (error) {
-      status = 1;
+      // As docker: what shall be gone by force, and is not there, is no failure.
+      if (!(flags.force && isFault(error, "not_found"))) status = 1;
       await context.err.write(`${failureText(error)}\n`);
     }
   }

@@ -4,8 +4,14 @@ import type { Context } from "../context.ts";
 import { Exit, failureText } from "../failure.ts";
 import { userTemplate } from "../listing.ts";
 import type { inspectFlags } from "../table/containers.ts";
+import type { imageInspectFlags } from "../table/images.ts";
 
 type Inspect = Verb<typeof inspectFlags>;
+/** What every `inspect` has. */
+interface Shown {
+  readonly flags: { readonly json: boolean; readonly format: string | undefined };
+  readonly args: readonly string[];
+}
 type Find = (ref: string) => Promise<unknown>;
 
 export const inspect: Inspect = (context, invocation) => {
@@ -39,15 +45,13 @@ export const inspectContainers: Inspect = (context, invocation) => {
   return show(context, invocation, (ref) => context.client.containers.inspect(ref, { size }));
 };
 
-export const inspectImages: Inspect = (context, invocation) =>
-  show(context, invocation, (ref) => context.client.images.inspect(ref));
+export const inspectImages: Verb<typeof imageInspectFlags> = (context, invocation) => {
+  const { platform } = invocation.flags;
+  return show(context, invocation, (ref) => context.client.images.inspect(ref, { platform }));
+};
 
 /** Prints what was found even if something else was not, as docker does; then the failures. */
-async function show(
-  context: Context,
-  { flags, args }: Parameters<Inspect>[1],
-  find: Find,
-): Promise<number> {
+async function show(context: Context, { flags, args }: Shown, find: Find): Promise<number> {
   const format = flags.json ? "json" : flags.format;
   const template = format && format !== "json" ? userTemplate(format) : undefined;
   const found: unknown[] = [];
