@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Fd } from "./fd.ts";
@@ -54,6 +55,24 @@ test("files, directories, links and what stat says of them", () => {
   expect(f.fstatat(directory, "soft", true).ino).toBe(stat.ino);
   expect(f.fstatat(directory, "soft", false).mode & f.S_IFMT).toBe(f.S_IFLNK);
   expect(f.readlinkat(directory, "soft")).toBe("d/f");
+});
+
+test("only a regular file is opened to be read", async () => {
+  writeFileSync(join(root, "file"), "hello");
+  symlinkSync("file", join(root, "link"));
+  mkdirSync(join(root, "directory"));
+  f.mknodat(directory, "pipe", { mode: f.S_IFIFO | 0o600 });
+  // To open it would fail, as it does for a device without a driver.
+  const socket = createServer();
+  await new Promise<void>((resolve) => socket.listen(join(root, "socket"), resolve));
+  using file = f.openRegularFile(directory, "file");
+  const buffer = Buffer.alloc(9);
+  expect(file && buffer.toString("utf8", 0, f.readInto(file, buffer))).toBe("hello");
+  for (const name of ["link", "directory", "pipe", "socket"]) {
+    expect([name, f.openRegularFile(directory, name)]).toEqual([name, undefined]);
+  }
+  expect(() => f.openRegularFile(directory, "none")).toThrow("no such file");
+  socket.close();
 });
 
 test("renames and removals", () => {

@@ -66,6 +66,16 @@ export function openat2(directory: Directory, path: Path, how: OpenHow): Fd {
   );
 }
 
+/**
+ * A regular file for reading, in a tree that others may change; undefined for anything
+ * else that is there. It is looked at before it is opened: to open a device may do something.
+ */
+export function openRegularFile(directory: Directory, path: Path): Fd | undefined {
+  using pinned = openat2(directory, path, { flags: O_PATH | O_NOFOLLOW });
+  if ((fstatat(pinned, "", false).mode & S_IFMT) !== S_IFREG) return undefined;
+  return openat2(undefined, `/proc/self/fd/${pinned.number}`, { flags: O_RDONLY });
+}
+
 export function mkdirat(directory: Directory, path: Path, mode: number): void {
   check(addon().mkdirat(directoryNumber(directory), path, mode), {
     call: "mkdirat",

@@ -1,17 +1,4 @@
-import {
-  type Fd,
-  fstatat,
-  O_NOFOLLOW,
-  O_NONBLOCK,
-  O_RDONLY,
-  openat2,
-  readInto,
-  readlinkatBytes,
-  S_IFMT,
-  S_IFREG,
-  type Stat,
-  utimensat,
-} from "#kernel";
+import { type Fd, openRegularFile, readInto, readlinkatBytes, type Stat, utimensat } from "#kernel";
 import { type TarHeader, type TarType, TarWriter } from "#tar";
 import { readXattrs } from "./attributes.ts";
 import { chunkSize } from "./compression.ts";
@@ -138,16 +125,12 @@ export class TreePacker implements Disposable {
   }
 
   *#content({ directory, entry }: WalkedEntry, size: number): Generator<Buffer, void> {
-    using file = unlessGone(() =>
-      // A path that has become a FIFO since must not block.
-      openat2(directory, entry, { flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK }),
-    );
-    // Nor may a device that has come in its place be read.
-    const isFile = file && (fstatat(file, "", false).mode & S_IFMT) === S_IFREG;
+    // A FIFO or a device may have come in its place since.
+    using file = unlessGone(() => openRegularFile(directory, entry));
     let left = size;
     while (left > 0) {
       const wanted = this.#buffer.subarray(0, Math.min(left, this.#buffer.length));
-      let got = isFile ? readInto(file, wanted) : 0;
+      let got = file ? readInto(file, wanted) : 0;
       if (got === 0) {
         wanted.fill(0);
         got = wanted.length;

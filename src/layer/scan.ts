@@ -1,18 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Digest } from "#image";
-import {
-  type Fd,
-  fstatat,
-  O_NOFOLLOW,
-  O_NONBLOCK,
-  O_RDONLY,
-  openat2,
-  readInto,
-  readlinkatBytes,
-  S_IFMT,
-  S_IFREG,
-  type Stat,
-} from "#kernel";
+import { type Fd, openRegularFile, readInto, readlinkatBytes, type Stat } from "#kernel";
 import type { TarType } from "#tar";
 import { digestOf } from "./blob-file.ts";
 import { chunkSize } from "./compression.ts";
@@ -114,11 +102,9 @@ export class TreeScanner implements Disposable {
       if (--known.left === 0) this.#hashed.delete(inodeOf(stat));
       return known.digest;
     }
-    using file = unlessGone(() =>
-      // A path that has become a FIFO since must not block.
-      openat2(directory, entry, { flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK }),
-    );
-    if (!file || (fstatat(file, "", false).mode & S_IFMT) !== S_IFREG) return undefined;
+    // A FIFO or a device may have come in its place since.
+    using file = unlessGone(() => openRegularFile(directory, entry));
+    if (!file) return undefined;
     const hash = createHash("sha256");
     for (let got = readInto(file, this.#buffer); got > 0; got = readInto(file, this.#buffer)) {
       hash.update(this.#buffer.subarray(0, got));

@@ -6,10 +6,9 @@ import {
   getXattr,
   O_DIRECTORY,
   O_NOFOLLOW,
-  O_NONBLOCK,
   O_PATH,
-  O_RDONLY,
   openat2,
+  openRegularFile,
   readInto,
   readlinkat,
   S_IFCHR,
@@ -135,9 +134,10 @@ export function readEntry(
   limit: number,
 ): Buffer | undefined {
   if ((stat.mode & S_IFMT) !== S_IFREG) return undefined;
-  using fd = openat2(directory, name, { flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK });
-  const { mode, size } = fstatat(fd, "", false);
-  if ((mode & S_IFMT) !== S_IFREG) return undefined;
+  // What a container has put in its place since may be a device.
+  using fd = openRegularFile(directory, name);
+  if (!fd) return undefined;
+  const { size } = fstatat(fd, "", false);
   const buffer = Buffer.alloc(Math.min(size, limit) + 1);
   let filled = 0;
   for (;;) {
