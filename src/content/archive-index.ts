@@ -4,6 +4,7 @@ import {
   type Digest,
   digestHex,
   encodeDocument,
+  formatPlatform,
   hostPlatform,
   type Index,
   isConfigType,
@@ -47,7 +48,8 @@ const maxNesting = 3;
  */
 export function readArchiveIndex(files: ArchiveFiles, wanted?: Platform): ArchivedImage[] {
   const images = files.has("index.json") ? readLayout(files, wanted) : undefined;
-  const found = images ?? (files.has("manifest.json") ? readDockerArchive(files) : undefined);
+  const found =
+    images ?? (files.has("manifest.json") ? readDockerArchive(files, wanted) : undefined);
   if (!found) {
     throw new Fault(
       "invalid",
@@ -55,6 +57,9 @@ export function readArchiveIndex(files: ArchiveFiles, wanted?: Platform): Archiv
         ? "the archive is in the format of Docker before 1.10, which is no longer supported; save it anew"
         : 'the archive holds no images: it has neither "index.json" nor "manifest.json"; use import for the tar of a root file system',
     );
+  }
+  if (found.length === 0 && wanted) {
+    throw new Fault("not_found", `the archive has no image for ${formatPlatform(wanted)}`);
   }
   return found;
 }
@@ -158,7 +163,7 @@ function readEntry(files: ArchiveFiles, entry: Descriptor, context: EntryContext
   if (!isConfigType(manifest.config.mediaType)) return [];
   if (!manifest.layers.every(({ mediaType }) => isLayerType(mediaType))) return [];
   const configBytes = blobDocument(files, manifest.config);
-  requirePlatform(configBytes, context.wanted);
+  if (!isMeant(configBytes, context.wanted)) return [];
   const annotated = annotatedNames(entry);
   // Beside a whole name those of manifest.json may belong to another manifest of the same image.
   const references =
@@ -217,36 +222,37 @@ function dockerNames(files: ArchiveFiles): ReadonlyMap<Digest, readonly Referenc
   );
 }
 
-function readDockerArchive(files: ArchiveFiles): ArchivedImage[] {
-  return dockerEntries(files).map((entry) => {
-    const config = files.get(entry.config);
-    const named = /([0-9a-f]{64})(?:\.json)?$/.exec(entry.config)?.[1];
-    if (named !== undefined) {
-      requireDigest(
-        `the image configuration ${entry.config}`,
-        `sha256:${named}` as Digest,
-        config.digest,
-      );
-    }
-    requirePlatform(files.document(entry.config), undefined);
-    const layers = entry.layers.map((path) => files.get(path));
-    const manifest: Manifest = {
-      schemaVersion: 2,
-      mediaType: mediaTypes.manifest,
-      config: { mediaType: mediaTypes.config, digest: config.digest, size: config.size },
-      layers: layers.map((layer) => ({
-        mediaType: layer.mediaType,
-        digest: layer.digest,
-        size: layer.size,
-      })),
-    };
-    return {
-      manifest,
-      manifestBytes: encodeDocument(manifest),
-      references: distinct(entry.tags),
-      files: [config, ...layers],
-    };
-  });
+function readDockerArchive(files: ArchiveFiles, wanted: Platform | undefined): ArchivedImage[] {
+  return dockerEntries(files)
+    .filter(({ config }) => isMeant(files.document(config), wanted))
+    .map((entry) => {
+      const config = files.get(entry.config);
+      const named = /([0-9a-f]{64})(?:\.json)?$/.exec(entry.config)?.[1];
+      if (named !== undefined) {
+        requireDigest(
+          `the image configuration ${entry.config}`,
+          `sha256:${named}` as Digest,
+          config.digest,
+        );
+      }
+      const layers = entry.layers.map((path) => files.get(path));
+      const manifest: Manifest = {
+        schemaVersion: 2,
+        mediaType: mediaTypes.manifest,
+        config: { mediaType: mediaTypes.config, digest: config.digest, size: config.size },
+        layers: layers.map((layer) => ({
+          mediaType: layer.mediaType,
+          digest: layer.digest,
+          size: layer.size,
+        })),
+      };
+      return {
+        manifest,
+        manifestBytes: encodeDocument(manifest),
+        references: distinct(entry.tags),
+        files: [config, ...layers],
+      };
+    });
 }
 
 function blobName(digest: Digest): string {
@@ -272,18 +278,13 @@ function blobDocument(files: ArchiveFiles, descriptor: Descriptor): Buffer {
   return bytes;
 }
 
-/** An image for another operating system could not even be looked into. */
-function requirePlatform(configBytes: Buffer, wanted: Platform | undefined): void {
+/** Whether it is for the platform; an image for another operating system could not even be looked into. */
+function isMeant(configBytes: Buffer, wanted: Platform | undefined): boolean {
   const config = parseImageConfig(configBytes);
   if (config.os !== "linux") {
     throw new Fault("unsupported", `the image is for ${config.os}; only linux images can be used`);
   }
-  if (wanted && config.architecture !== "" && platformDistance(wanted, config) === undefined) {
-    throw new Fault(
-      "not_found",
-      `the archive has no image for the platform asked for, but for ${config.architecture}`,
-    );
-  }
+  return !wanted || config.architecture === "" || platformDistance(wanted, config) !== undefined;
 }
 
 function distinct(references: readonly Reference[]): Reference[] {

@@ -38,10 +38,12 @@ export async function squash(
   const { image, keep, reference, workDir, report, signal } = options;
   const merged = image.layers.slice(keep);
   if (merged.length < 2) {
-    throw new Fault(
-      "invalid",
-      `there is nothing to merge: ${merged.length === 0 ? "no layer" : "one layer"} of ${image.layers.length} is above number ${keep}`,
-    );
+    const what = merged.length === 0 ? "no layer" : "only one layer";
+    const where =
+      keep === 0
+        ? "the image has"
+        : `of the image's ${image.layers.length}, above number ${keep} is`;
+    throw new Fault("invalid", `there is nothing to merge: ${where} ${what}`);
   }
   const target = join(workDir, "layer");
   await mkdir(target, { mode: 0o755 });

@@ -205,6 +205,26 @@ test("saving for a platform: what the image is for, or a word on what it is for"
   );
 });
 
+test("of several images of an archive those for the platform are loaded, with their digests", async () => {
+  await using data = await openTestContent();
+  for (const [name, made] of [
+    ["amd:1", amd],
+    ["arm:1", arm],
+  ] as const) {
+    const { manifestBytes } = made;
+    const references = [parseReference(name)];
+    await data.content.pull({ manifestBytes, references, source: sourceOf([made]) });
+  }
+  const archive = await collect(data.content.saveArchive(["amd:1", "arm:1"]), 1 << 20, "archive");
+  await using other = await openTestContent();
+  const load = (platform: string) =>
+    other.content.loadArchive(streamOf(archive), { platform: parsePlatform(platform) });
+  const loaded = await load("linux/arm64");
+  expect(loaded.map(({ image, tags }) => [image.digest, tags])).toEqual([[arm.digest, ["arm:1"]]]);
+  await expect(load("linux/s390x")).rejects.toThrow("the archive has no image for linux/s390x");
+  expect(other.content.images.list()).toHaveLength(1);
+});
+
 test("an image that is removed while it is saved is saved whole", async () => {
   await using data = await openTestContent();
   const references = [parseReference("app:1")];
