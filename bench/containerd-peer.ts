@@ -1,5 +1,6 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { FreshDisk } from "./fresh-disk.ts";
 import { command, type Peers } from "./peers.ts";
 
 /** containerd out of the peers' tree, apart from the one that Docker's engine runs. */
@@ -7,29 +8,27 @@ export interface ContainerdPeer extends AsyncDisposable {
   ctr(...argv: string[]): string[];
 }
 
-/** Starts one with directories of its own and ctr's defaults: overlayfs, three downloads at once. */
-export async function startContainerd(peers: Peers): Promise<ContainerdPeer> {
-  const root = "/var/lib/thimble-bench-containerd";
+/** Starts one with ctr's defaults: overlayfs, three downloads at once. */
+export async function startContainerd(peers: Peers, disk: FreshDisk): Promise<ContainerdPeer> {
   const state = "/run/thimble-bench-containerd";
   const address = `${state}/socket`;
-  const places = [root, state].map((path) => join(peers.tree, path));
-  for (const place of places) {
-    await rm(place, { recursive: true, force: true });
-    await mkdir(place, { recursive: true });
-  }
+  const place = join(peers.tree, state);
+  await rm(place, { recursive: true, force: true });
+  await mkdir(place, { recursive: true });
   const config = `${state}/config.toml`;
   await writeFile(
     join(peers.tree, config),
     'version = 3\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n',
   );
+  const root = join(disk.place, "containerd");
   const flags = ["--root", root, "--state", state, "--address", address, "--log-level", "error"];
-  const log = join(peers.tree, state, "log");
-  const child = Bun.spawn(peers.inTree(["containerd", "--config", config, ...flags]), {
+  const log = join(place, "log");
+  const child = Bun.spawn(disk.within(["containerd", "--config", config, ...flags]), {
     stdin: "ignore",
     stdout: "ignore",
     stderr: Bun.file(log),
   });
-  const ctr = (...argv: string[]) => peers.inTree(["ctr", "--address", address, ...argv]);
+  const ctr = (...argv: string[]) => disk.within(["ctr", "--address", address, ...argv]);
   for (let attempt = 0; ; attempt++) {
     const answers = await command(ctr("version")).then(
       () => true,
@@ -47,7 +46,7 @@ export async function startContainerd(peers: Peers): Promise<ContainerdPeer> {
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");
       await child.exited;
-      for (const place of places) await rm(place, { recursive: true, force: true });
+      await rm(place, { recursive: true, force: true });
     },
   };
 }

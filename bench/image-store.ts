@@ -2,7 +2,6 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { LayoutImage } from "./layout-image.ts";
-import type { Library } from "./library.ts";
 import { command } from "./peers.ts";
 import type { Stage } from "./stage.ts";
 
@@ -27,7 +26,7 @@ export async function settle({ subject, peers }: Stage): Promise<void> {
   await command(["sync", "-f", subject.dataRoot, ...(peers ? [peers.tree] : [])]);
 }
 
-export function ownStore({ subject }: Stage): Engine {
+export function ownStore({ subject }: Pick<Stage, "subject">): Engine {
   const blobs = join(subject.dataRoot, "content/blobs/sha256");
   return {
     name: "thimble",
@@ -59,42 +58,6 @@ export function dockerStore(host: string): Engine {
     save: (reference, file) => docker("save", "-o", file, reference),
     load: (file) => docker("load", "-q", "-i", file),
     remove: async (_, { config }) => void (await removed(docker("rmi", "-f", config.digest))),
-  };
-}
-
-export function containerdStore({ containerd }: Library): ImageStore | undefined {
-  if (!containerd) return undefined;
-  const { ctr } = containerd;
-  return {
-    name: "ctr",
-    pull: (reference) =>
-      ctr("images", "pull", "--plain-http", "--snapshotter", "overlayfs", reference),
-    remove: async (reference) => void (await command(ctr("images", "rm", "--sync", reference))),
-  };
-}
-
-export function podmanStore({ peers }: Stage): ImageStore | undefined {
-  if (!peers) return undefined;
-  return {
-    name: "podman",
-    pull: (reference) => peers.inTree(["podman", "pull", "-q", "--tls-verify=false", reference]),
-    remove: async (_, { config }) =>
-      void (await removed(peers.inTree(["podman", "rmi", "-f", config.digest.slice(7)]))),
-  };
-}
-
-/** No engine: it downloads and checks into a layout and unpacks nothing. */
-export function skopeoStore({ peers }: Stage): ImageStore | undefined {
-  if (!peers) return undefined;
-  const place = "/var/tmp/thimble-bench-skopeo";
-  return {
-    name: "skopeo copy",
-    pull: (reference) =>
-      peers.inTree([
-        ...["skopeo", "copy", "-q", "--src-tls-verify=false"],
-        ...[`docker://${reference}`, `oci:${place}:bench`],
-      ]),
-    remove: async () => void (await command(["rm", "-rf", join(peers.tree, place)])),
   };
 }
 

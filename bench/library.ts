@@ -1,8 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type ContainerdPeer, startContainerd } from "./containerd-peer.ts";
+import { FreshDisks } from "./fresh-disk.ts";
 import { type LayoutImage, readLayoutImage } from "./layout-image.ts";
-import { command, type Peers } from "./peers.ts";
+import { command } from "./peers.ts";
 import { debianRegistry, type RegistryPeer, startRegistry } from "./registry-peer.ts";
 
 /** What the cases about images and registries share; made when the first of them asks. */
@@ -13,12 +13,13 @@ export interface Library extends AsyncDisposable {
   readonly registryBinary: string;
   /** Debian's registry with both images, as `debian` and `small`: what everybody pulls from. */
   readonly source: RegistryPeer;
-  readonly containerd: ContainerdPeer | undefined;
+  /** Made when first asked for. */
+  disks(): Promise<FreshDisks>;
   /** A directory of its own on the disk that the engines use too. */
   directory(name: string): Promise<string>;
 }
 
-export async function openLibrary(work: string, peers: Peers | undefined): Promise<Library> {
+export async function openLibrary(work: string): Promise<Library> {
   const cache = await command([join(import.meta.dir, "fixtures")]);
   const directory = async (name: string) => {
     const path = join(work, name);
@@ -37,14 +38,18 @@ export async function openLibrary(work: string, peers: Peers | undefined): Promi
   );
   await source.fill("debian", debian);
   await source.fill("small", small);
-  const containerd = peers ? scope.use(await startContainerd(peers)) : undefined;
+  let disks: Promise<FreshDisks> | undefined;
+  scope.defer(async () => void (await (await disks)?.[Symbol.asyncDispose]()));
   const opened = scope.move();
   return {
     debian,
     small,
     registryBinary,
     source,
-    containerd,
+    disks: () => {
+      disks ??= FreshDisks.open(work);
+      return disks;
+    },
     directory,
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };

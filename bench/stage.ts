@@ -52,7 +52,7 @@ export async function prepareStage({ subject, peers, rounds }: StageOptions): Pr
     rootfs,
     image,
     library: () => {
-      library ??= openLibrary(work, peers);
+      library ??= openLibrary(work);
       return library;
     },
     versions: () => versions(subject, peers),

@@ -16,6 +16,8 @@ export interface Contender {
   readonly before?: () => Promise<void>;
   /** Runs the thing once, to its end. */
   readonly run: () => Promise<void>;
+  /** Clears away; not measured. */
+  readonly after?: () => Promise<void>;
 }
 
 /** Milliseconds in which the kernel clears away what one turn left (namespaces, cgroups), before the next begins. */
@@ -40,6 +42,7 @@ export async function interleave(
       const begun = performance.now();
       await contender?.run();
       const took = performance.now() - begun;
+      await contender?.after?.();
       if (round >= 0) samples[index]?.milliseconds.push(took);
     }
   }

@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { FreshDisk } from "./fresh-disk.ts";
 import { command } from "./peers.ts";
 
-const binary = join(import.meta.dir, "../dist/thimble");
+export const release = join(import.meta.dir, "../dist/thimble");
 
 /** The release binary with an engine of its own, in roots of its own. */
 export interface Subject extends AsyncDisposable {
@@ -15,19 +16,18 @@ export interface Subject extends AsyncDisposable {
   argv(...rest: string[]): string[];
 }
 
-export async function startSubject(): Promise<Subject> {
+/** @param disk keeps its data instead of the host's disk */
+export async function startSubject(disk?: FreshDisk, binary = release): Promise<Subject> {
   const root = await mkdtemp("/var/tmp/thimble-bench-");
   const runRoot = await mkdtemp("/run/thimble-bench-");
-  const dataRoot = join(root, "data");
+  const dataRoot = join(disk?.place ?? root, "data");
   const host = `unix://${runRoot}/thimble.sock`;
-  const daemon = Bun.spawn(
-    [binary, "daemon", "--data-root", dataRoot, "--run-root", runRoot, "-H", host],
-    {
-      stdin: "ignore",
-      stdout: "ignore",
-      stderr: Bun.file(join(root, "engine.log")),
-    },
-  );
+  const daemonArgv = [binary, "daemon", "--data-root", dataRoot, "--run-root", runRoot, "-H", host];
+  const daemon = Bun.spawn(disk ? disk.within(daemonArgv) : daemonArgv, {
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: Bun.file(join(root, "engine.log")),
+  });
   const argv = (...rest: string[]) => [binary, "-H", host, ...rest];
   for (let attempt = 0; ; attempt++) {
     const answer = await command(argv("info")).catch((error: unknown) =>

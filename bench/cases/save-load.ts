@@ -1,5 +1,12 @@
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import {
+  type FreshEngine,
+  type FreshKind,
+  freshDocker,
+  freshly,
+  freshOwn,
+} from "../fresh-store.ts";
 import { dockerStore, ownStore, settle } from "../image-store.ts";
 import { command } from "../peers.ts";
 import type { Finding } from "../report.ts";
@@ -32,22 +39,16 @@ export async function saveAndLoad(stage: Stage): Promise<Finding[]> {
   const sizes = await Promise.all(
     engines.map(async ({ store, file }) => `${store.name} ${(await stat(file)).size >> 20} MiB`),
   );
+  for (const { store } of engines) await store.remove(reference, debian);
+  const fresh = [freshOwn(), ...(stage.peers ? [freshDocker(stage.peers)] : [])];
   const loaded = await interleave(
-    engines.map(({ store, file }) => ({
-      name: store.name,
-      before: async () => {
-        await store.remove(reference, debian);
-        await settle(stage);
-      },
-      run: async () => void (await command(store.load(file))),
-    })),
+    fresh.map((kind: FreshKind<FreshEngine>) =>
+      freshly(stage, kind, (store) => store.load(join(place, `${kind.name}.tar`))),
+    ),
     rounds,
     1,
   );
-  for (const { store, file } of engines) {
-    await store.remove(reference, debian);
-    await rm(file);
-  }
+  for (const { file } of engines) await rm(file);
   return [
     {
       kind: "timed",
@@ -56,7 +57,7 @@ export async function saveAndLoad(stage: Stage): Promise<Finding[]> {
       ...(stage.peers && { bars: [{ against: "dockerd", factor: 2 }] }),
       note:
         `each engine's own archive (${sizes.join(", ")}), to a file and from it; ` +
-        "the sum of a round's two times",
+        "the sum of a round's two times; each load in a new engine on a new file system",
     },
     { kind: "timed", title: "of it save", samples: saved },
     { kind: "timed", title: "of it load", samples: loaded },
