@@ -31,6 +31,7 @@ export interface RegistryVerbs {
     readonly list: string;
     readonly manifests: Texts;
     readonly amend: boolean;
+    readonly insecure: boolean;
   }): Promise<number>;
   annotateManifest(options: {
     readonly list: string;
@@ -47,8 +48,13 @@ export interface RegistryVerbs {
     readonly list?: string | undefined;
     readonly manifest: string;
     readonly verbose: boolean;
+    readonly insecure: boolean;
   }): Promise<number>;
-  pushManifestList(options: { readonly list: string; readonly purge: boolean }): Promise<number>;
+  pushManifestList(options: {
+    readonly list: string;
+    readonly purge: boolean;
+    readonly insecure: boolean;
+  }): Promise<number>;
   removeManifestLists(options: { readonly names: Texts }): Promise<number>;
   attachArtifact(options: {
     readonly image: string;

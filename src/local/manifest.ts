@@ -1,14 +1,16 @@
-import { Fault } from "#base";
+import { Fault, isFault } from "#base";
 import {
   canonicalName,
   canonicalString,
   type Descriptor,
   encodeDocument,
   familiarString,
+  isConfigType,
   isIndexType,
   mediaTypes,
   type Platform,
   parseImageConfig,
+  parseIndex,
   parseManifest,
   parseReference,
   type Reference,
@@ -94,7 +96,12 @@ export async function inspectManifest(
   const local = within ? undefined : await lists.find(name);
   if (local) {
     const { mediaType, manifests } = local;
-    await print(context, indexOf(manifests, mediaType));
+    await print(
+      context,
+      options.verbose
+        ? await describeEntries(context, name, manifests)
+        : indexOf(manifests, mediaType),
+    );
     return 0;
   }
   const source = canonicalString(name);
@@ -104,14 +111,12 @@ export async function inspectManifest(
       about: options.manifest,
     });
   }
-  const repository = context.registry.repository(name);
-  const { descriptor, bytes } = await repository.manifest(entry?.digest ?? tagOf(name));
-  const document: unknown = JSON.parse(bytes.toString());
-  const described = entry ? withoutSource(entry) : descriptor;
-  await print(
-    context,
-    options.verbose ? { Ref: source, Descriptor: described, Manifest: document } : document,
-  );
+  const found = await fetchManifest(context, name, entry?.digest ?? tagOf(name));
+  if (!options.verbose) await print(context, JSON.parse(found.bytes.toString()));
+  else if (isIndexType(found.descriptor.mediaType)) {
+    const { manifests } = parseIndex(found.bytes, source);
+    await print(context, await describeEntries(context, name, manifests));
+  } else await print(context, await describeManifest(context, name, found, entry));
   return 0;
 }
 
@@ -124,7 +129,11 @@ export async function pushManifestList(
   const lists = new ManifestLists(context.configDirectory);
   const { manifests } = await lists.get(name);
   const target = context.registry.repository(name);
-  for (const entry of manifests) await copy(context, entry, name, target);
+  for (const entry of manifests) {
+    await copy(context, entry, name, target);
+    const pushed = `${canonicalName(name)}@${entry.digest}`;
+    await context.out.write(`Pushed ref ${pushed} with digest: ${entry.digest}\n`);
+  }
   const index = indexOf(manifests, listType(manifests));
   const bytes = encodeDocument(index);
   const { digest } = await target.putManifest(tagOf(name), bytes, index.mediaType);
@@ -151,10 +160,77 @@ function tagOf(name: Reference): string {
   return name.digest ?? name.tag ?? "latest";
 }
 
+type Fetched = Awaited<ReturnType<Repository["manifest"]>>;
+
+/** What is not there is said as docker says it. */
+async function fetchManifest(
+  { registry }: RegistryContext,
+  name: Reference,
+  tagOrDigest: string,
+): Promise<Fetched> {
+  try {
+    return await registry.repository(name).manifest(tagOrDigest);
+  } catch (cause) {
+    if (!isFault(cause, "not_found")) throw cause;
+    const shown = familiarString(name);
+    throw new Fault("not_found", `no such manifest: ${shown}`, { about: shown, cause });
+  }
+}
+
+/** What an image is for, as its configuration tells; nothing of an artifact. */
+async function platformOf(
+  { registry }: RegistryContext,
+  name: Reference,
+  bytes: Uint8Array,
+): Promise<Platform | undefined> {
+  const { config } = parseManifest(bytes, familiarString(name));
+  if (!isConfigType(config.mediaType)) return undefined;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of registry.repository(name).blob(config)) chunks.push(chunk.slice());
+  const { os, architecture, variant } = parseImageConfig(
+    Buffer.concat(chunks),
+    `configuration of ${familiarString(name)}`,
+  );
+  return { os, architecture, ...(variant !== undefined && { variant }) };
+}
+
+/** A manifest with its descriptor, in the shape of `docker manifest inspect -v`. */
+async function describeManifest(
+  context: RegistryContext,
+  name: Reference,
+  { descriptor, bytes }: Fetched,
+  entry?: Descriptor,
+): Promise<object> {
+  const platform = entry?.platform ?? (await platformOf(context, name, bytes));
+  const { mediaType, digest, size } = descriptor;
+  const isDocker = mediaType === mediaTypes.dockerManifest;
+  return {
+    Ref: canonicalString(name),
+    Descriptor: { mediaType, digest, size, ...(platform && { platform }) },
+    Raw: bytes.toString("base64"),
+    [isDocker ? "SchemaV2Manifest" : "OCIManifest"]: JSON.parse(bytes.toString()) as unknown,
+  };
+}
+
+async function describeEntries(
+  context: RegistryContext,
+  name: Reference,
+  entries: readonly Descriptor[],
+): Promise<object[]> {
+  const described: object[] = [];
+  for (const entry of entries) {
+    const source = entry.annotations?.[sourceAnnotation];
+    const from = source === undefined ? name : parseReference(source);
+    const found = await fetchManifest(context, from, entry.digest);
+    const named = { ...name, digest: entry.digest };
+    described.push(await describeManifest(context, named, found, entry));
+  }
+  return described;
+}
+
 /** A manifest of a registry as a list's entry, with the platform that its configuration tells. */
-async function describe({ registry }: RegistryContext, name: Reference): Promise<Descriptor> {
-  const repository = registry.repository(name);
-  const { descriptor, bytes } = await repository.manifest(tagOf(name));
+async function describe(context: RegistryContext, name: Reference): Promise<Descriptor> {
+  const { descriptor, bytes } = await fetchManifest(context, name, tagOf(name));
   if (isIndexType(descriptor.mediaType)) {
     throw new Fault(
       "invalid",
@@ -164,18 +240,12 @@ async function describe({ registry }: RegistryContext, name: Reference): Promise
       },
     );
   }
-  const { config } = parseManifest(bytes, familiarString(name));
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of repository.blob(config)) chunks.push(chunk.slice());
-  const { os, architecture, variant } = parseImageConfig(
-    Buffer.concat(chunks),
-    `configuration of ${familiarString(name)}`,
-  );
+  const platform = await platformOf(context, name, bytes);
   return {
     mediaType: descriptor.mediaType,
     digest: sha256(bytes),
     size: bytes.length,
-    platform: { os, architecture, ...(variant !== undefined && { variant }) },
+    ...(platform && { platform }),
     annotations: { [sourceAnnotation]: canonicalString(name) },
   };
 }

@@ -1,3 +1,4 @@
+import { parseReference } from "#image";
 import type { CredentialSource } from "#registry";
 import { attachArtifact, fetchArtifact, listArtifacts } from "./artifact.ts";
 import { createKey } from "./create-key.ts";
@@ -26,14 +27,26 @@ export function registryVerbs(
     <O>(verb: (context: ManifestContext, options: O) => Promise<number>) =>
     (options: O) =>
       verb(context, options);
+  /** With `insecure`, the hosts of the names need no certificate, and may be spoken to in plain http. */
+  const boundTo =
+    <O>(
+      verb: (context: ManifestContext, options: O) => Promise<number>,
+      namesOf: (options: O) => readonly string[],
+    ) =>
+    (options: O & { readonly insecure: boolean }) => {
+      if (!options.insecure) return verb(context, options);
+      const hosts = namesOf(options).map((name) => parseReference(name).domain);
+      const insecure = [...user.insecure, ...hosts];
+      return verb({ ...context, registry: openRegistry({ ...user, insecure }) }, options);
+    };
   return {
     sign: bound(sign),
     verify: bound(verify),
     createKey: bound(createKey),
-    createManifestList: bound(createManifestList),
+    createManifestList: boundTo(createManifestList, ({ manifests }) => manifests),
     annotateManifest: bound(annotateManifest),
-    inspectManifest: bound(inspectManifest),
-    pushManifestList: bound(pushManifestList),
+    inspectManifest: boundTo(inspectManifest, ({ manifest }) => [manifest]),
+    pushManifestList: boundTo(pushManifestList, ({ list }) => [list]),
     removeManifestLists: bound(removeManifestLists),
     attachArtifact: bound(attachArtifact),
     listArtifacts: bound(listArtifacts),

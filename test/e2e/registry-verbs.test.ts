@@ -116,8 +116,11 @@ describe("signing, manifest lists, artifacts [needs root]", () => {
     await ok("manifest", "create", list, image);
     expect((await run("manifest", "create", list, image)).stderr).toContain("is there already");
     await ok("manifest", "annotate", "--arch", "arm64", "--variant", "v8", list, image);
-    const digest = await ok("manifest", "push", "-p", list);
-    expect(digest).toMatch(/^sha256:[0-9a-f]{64}$/);
+    const pushed = (await ok("manifest", "push", "--insecure", "-p", list)).split("\n");
+    expect(pushed).toEqual([
+      expect.stringMatching(/^Pushed ref .*both@(sha256:.*) with digest: \1$/),
+      expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+    ]);
     const index = JSON.parse(await ok("manifest", "inspect", list)) as {
       manifests: { platform: object; annotations?: object }[];
     };
@@ -127,6 +130,23 @@ describe("signing, manifest lists, artifacts [needs root]", () => {
       }),
     ]);
     expect(index.manifests[0]?.annotations).toBeUndefined();
+    // As docker: of a list each of its manifests, with the platform that the list gives it.
+    const [described] = JSON.parse(await ok("manifest", "inspect", "-v", list)) as object[];
+    expect(described).toMatchObject({
+      Ref: expect.stringContaining(`${list}@sha256:`),
+      Descriptor: { platform: { architecture: "arm64" } },
+      Raw: expect.any(String),
+      OCIManifest: { schemaVersion: 2 },
+    });
+    expect(JSON.parse(await ok("manifest", "inspect", "-v", image))).toMatchObject({
+      Ref: image,
+      Descriptor: { platform: { os: "linux" } },
+    });
+    for (const args of [["inspect"], ["create", `${list}2`]])
+      expect(await run("manifest", ...args, `${image}none`)).toMatchObject({
+        status: 1,
+        stderr: `no such manifest: ${image}none\n`,
+      });
     const pulled = await run("pull", "--platform", "linux/s390x", list);
     expect([pulled.status, pulled.stderr]).toEqual([1, expect.stringContaining("linux/s390x")]);
     await ok("pull", "-q", "--platform", "linux/arm64", list);
@@ -142,6 +162,7 @@ describe("signing, manifest lists, artifacts [needs root]", () => {
     expect(listed).toEqual([expect.objectContaining({ artifactType: type[1] })]);
     await ok("artifact", "fetch", "-o", path("out"), ...type, image);
     expect(readFileSync(path("out/sbom.json"), "utf8")).toBe("{}");
+    expect((await run("artifact", "fetch", `${image}none`)).stderr).toStartWith("cannot fetch");
     const again = await run("artifact", "fetch", "-o", path("out"), ...type, image);
     expect(again.stderr).toContain("is there already");
     expect(readdirSync(path("out"))).toEqual(["sbom.json"]);

@@ -13,8 +13,11 @@ export const verifyFlags = {
   json,
 };
 
+const insecure = bool("Allow communication with an insecure registry");
+
 export const manifestCreateFlags = {
   amend: bool("Amend an existing manifest list", { short: "a" }),
+  insecure,
 };
 
 export const manifestAnnotateFlags = {
@@ -26,10 +29,12 @@ export const manifestAnnotateFlags = {
 };
 
 export const manifestInspectFlags = {
+  insecure,
   verbose: bool("Output additional info including the descriptor", { short: "v" }),
 };
 
 export const manifestPushFlags = {
+  insecure,
   purge: bool("Remove the local manifest list after push", { short: "p" }),
 };
 

@@ -10,7 +10,12 @@ import type {
 export const create: Verb<typeof manifestCreateFlags> = async (context, { flags, args }) => {
   const [list = "", ...manifests] = args;
   const verbs = await registryVerbs(context);
-  return await verbs.createManifestList({ list, manifests, amend: flags.amend });
+  return await verbs.createManifestList({
+    list,
+    manifests,
+    amend: flags.amend,
+    insecure: flags.insecure,
+  });
 };
 
 export const annotate: Verb<typeof manifestAnnotateFlags> = async (context, { flags, args }) => {
@@ -29,13 +34,15 @@ export const annotate: Verb<typeof manifestAnnotateFlags> = async (context, { fl
 export const inspect: Verb<typeof manifestInspectFlags> = async (context, { flags, args }) => {
   const manifest = args.at(-1) ?? "";
   const list = args.length > 1 ? args[0] : undefined;
-  const { verbose } = flags;
-  return await (await registryVerbs(context)).inspectManifest({ list, manifest, verbose });
+  const { verbose, insecure } = flags;
+  const verbs = await registryVerbs(context);
+  return await verbs.inspectManifest({ list, manifest, verbose, insecure });
 };
 
 export const push: Verb<typeof manifestPushFlags> = async (context, { flags, args }) => {
   const [list = ""] = args;
-  return await (await registryVerbs(context)).pushManifestList({ list, purge: flags.purge });
+  const { purge, insecure } = flags;
+  return await (await registryVerbs(context)).pushManifestList({ list, purge, insecure });
 };
 
 export const remove: Verb<Record<never, never>> = async (context, { args: names }) =>

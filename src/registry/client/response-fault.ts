@@ -8,18 +8,18 @@ export interface Attempt {
   readonly host: string;
 }
 
-/** A Fault that came of an answer's status. */
+/** A Fault that came of an answer's status; not `status`, by which the engine's own answers are known. */
 class StatusFault extends Fault {
-  readonly status: number;
+  readonly registryStatus: number;
 
   constructor(status: number, ...rest: ConstructorParameters<typeof Fault>) {
     super(...rest);
-    this.status = status;
+    this.registryStatus = status;
   }
 }
 
 export function hasStatus(error: unknown, ...statuses: readonly number[]): boolean {
-  return error instanceof StatusFault && statuses.includes(error.status);
+  return error instanceof StatusFault && statuses.includes(error.registryStatus);
 }
 
 const maxErrorBytes = 64 << 10;
