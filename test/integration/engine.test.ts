@@ -288,7 +288,7 @@ test("an export opens no device and runs no program that the container may put i
   await chunks.next();
   const mounted = readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
-    .find((line) => line.includes(`${roots.runRoot}/export-`));
+    .find((line) => line.includes(`${roots.runRoot}/view-`));
   await chunks.return?.();
   const options = mounted?.split(" ")[5]?.split(",");
   expect(options).toEqual(expect.arrayContaining(["ro", "nosuid", "nodev", "noexec"]));
