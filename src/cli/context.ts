@@ -1,4 +1,5 @@
 import type { Client, HostChoice } from "#client";
+import type { FsckChecked, FsckFinding } from "#wire";
 import type { RegistryServing, ServingCommandContext } from "./registry-serving.ts";
 import type { RegistryCommandContext, RegistryVerbs } from "./registry-verbs.ts";
 import type { Style } from "./style.ts";
@@ -77,10 +78,12 @@ export interface CliOptions {
     daemon(options: DaemonOptions): Promise<number>;
     doctor: LocalCommand;
     /** Of a data root that no engine has. */
-    fsck(
-      context: Omit<LocalContext, "runRoot">,
-      request: { readonly repair: boolean; readonly deep: boolean },
-    ): Promise<number>;
+    fsck(request: {
+      readonly dataRoot: string;
+      readonly repair: boolean;
+      readonly deep: boolean;
+      readonly onFinding: (finding: FsckFinding) => void;
+    }): Promise<FsckChecked>;
     registryVerbs(context: RegistryCommandContext): Promise<RegistryVerbs>;
     registryServing(context: ServingCommandContext): Promise<RegistryServing>;
   };

@@ -39,7 +39,7 @@ export function testOptions(change: Partial<CliOptions> = {}) {
     local: {
       daemon: async () => 0,
       doctor: async () => 0,
-      fsck: async () => 0,
+      fsck: async () => ({ blobs: 0, bytes: 0, layers: 0 }),
       registryVerbs: () => Promise.reject(new Error("no registry is to be asked")),
       registryServing: () => Promise.reject(new Error("no registry is to be served")),
     },

@@ -13,10 +13,10 @@ const status = await runCli(process.argv.slice(2), {
       await (await import("./native-parts.ts")).useEmbeddedAddon(context.runRoot);
       return (await import("#local")).doctor(context);
     },
-    fsck: async (context, request) => {
+    fsck: async (request) => {
       const { runRoot } = (await import("./roots.ts")).roots(process.env);
       await (await import("./native-parts.ts")).useEmbeddedAddon(runRoot);
-      return (await import("#local")).fsck(context, request);
+      return (await import("#local")).fsck(request);
     },
     registryVerbs: async (context) => {
       const configRoot = process.env.THIMBLE_CONFIG_ROOT || "/etc/thimble";

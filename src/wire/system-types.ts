@@ -104,12 +104,17 @@ export interface FsckFinding {
   readonly repaired: boolean;
 }
 
+/** What a check has looked at. */
+export interface FsckChecked {
+  readonly blobs: number;
+  readonly bytes: number;
+  readonly layers: number;
+}
+
 /** One line of the stream of a check: a finding, or at the end what was looked at. */
 export type FsckMessage =
   | { readonly finding: FsckFinding }
-  | {
-      readonly checked: { readonly blobs: number; readonly bytes: number; readonly layers: number };
-    }
+  | { readonly checked: FsckChecked }
   | { readonly error: string };
 
 export interface ContainerChange {

@@ -57,7 +57,9 @@ export const registryServeFlags = {
   ),
   web: bool("Pages for people at /", { initial: true }),
   "gc-interval": duration("Collect garbage this often (default: never)"),
-  "gc-grace": duration("Age below which nothing is collected", { shownDefault: "1h" }),
+  "gc-grace": duration("Age below which nothing is collected; more than a push takes", {
+    shownDefault: "1h",
+  }),
   "delete-untagged": deleteUntagged,
   "log-level": text("What to log: debug, info, warn or error", {
     short: "l",
@@ -71,7 +73,9 @@ export const registryCollectFlags = {
   ...bucket,
   "dry-run": bool("Only say what would go"),
   "delete-untagged": deleteUntagged,
-  "gc-grace": duration("Age below which nothing is collected", { shownDefault: "1h" }),
+  "gc-grace": duration("Age below which nothing is collected; more than a push takes", {
+    shownDefault: "1h",
+  }),
   json,
 };
 

@@ -17,8 +17,9 @@ const heads = {
 
 export const df: Verb<typeof dfFlags> = async (context, { flags }) => {
   const usage = await context.client.system.diskUsage();
-  if (flags.verbose && !flags.json && !flags.format) {
-    await printDetails(context, usage);
+  const isJson = flags.json || flags.format === "json";
+  if (flags.verbose && (isJson || !flags.format)) {
+    await (isJson ? printDetailsAsJson(context, usage) : printDetails(context, usage));
     return 0;
   }
   const table = "table {{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}";
@@ -91,15 +92,9 @@ const containerHeads = {
   Names: "NAMES",
 };
 
-async function printDetails(context: Context, usage: DiskUsage): Promise<void> {
-  const plain = { format: undefined, json: false };
-  const images = (usage.Images ?? []).flatMap((image) =>
-    imageRows(image, { trunc: true, digests: false }),
-  );
-  await context.out.write("Images space usage:\n\n");
-  await printListing(context, { table: imageTable, heads: imageHeads, rows: images }, plain);
-  const containers = (usage.Containers ?? []).map((each) => ({
-    ID: shortId(each.Id),
+function containerRows(usage: DiskUsage, trunc: boolean): Row[] {
+  return (usage.Containers ?? []).map((each) => ({
+    ID: trunc ? shortId(each.Id) : each.Id,
     Image: each.Image,
     Command: JSON.stringify(each.Command),
     Size: formatBytes(each.SizeRw ?? 0),
@@ -107,6 +102,26 @@ async function printDetails(context: Context, usage: DiskUsage): Promise<void> {
     Status: each.Status,
     Names: each.Names.map((name) => name.replace(/^\//, "")).join(","),
   }));
+}
+
+/** All in one document, as docker has it. */
+async function printDetailsAsJson(context: Context, usage: DiskUsage): Promise<void> {
+  const Images = (usage.Images ?? []).flatMap((image) =>
+    imageRows(image, { trunc: false, digests: false }),
+  );
+  const Containers = containerRows(usage, false);
+  const all = { Images, Containers, Volumes: [], BuildCache: [] };
+  await context.out.write(`${JSON.stringify(all)}\n`);
+}
+
+async function printDetails(context: Context, usage: DiskUsage): Promise<void> {
+  const plain = { format: undefined, json: false };
+  const images = (usage.Images ?? []).flatMap((image) =>
+    imageRows(image, { trunc: true, digests: false }),
+  );
+  await context.out.write("Images space usage:\n\n");
+  await printListing(context, { table: imageTable, heads: imageHeads, rows: images }, plain);
+  const containers = containerRows(usage, true);
   await context.out.write("\nContainers space usage:\n\n");
   await printListing(
     context,

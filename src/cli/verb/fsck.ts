@@ -1,20 +1,52 @@
 import { formatBytes, isFault } from "#base";
 import { openClient } from "#client";
-import type { FsckFinding } from "#wire";
+import type { FsckChecked, FsckFinding } from "#wire";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Exit } from "../failure.ts";
 import type { fsckFlags } from "../table/system.ts";
 
+interface Request {
+  readonly repair: boolean;
+  readonly deep: boolean;
+  readonly onFinding: (finding: FsckFinding) => void;
+}
+
 export const fsck: Verb<typeof fsckFlags> = async (context, { flags }) => {
   const { repair, deep, json } = flags;
-  if (flags["data-root"] === undefined && (await isRunning(context))) {
-    return await askEngine(context, { repair, deep, json });
-  }
-  const { out, style, env } = context;
-  const dataRoot = flags["data-root"] ?? (env.THIMBLE_DATA_ROOT || "/var/lib/thimble");
-  return await context.options.local.fsck({ json, out, style, dataRoot }, { repair, deep });
+  const findings: FsckFinding[] = [];
+  let printed = Promise.resolve();
+  const onFinding = (finding: FsckFinding) => {
+    findings.push(finding);
+    if (!json) printed = printed.then(() => context.out.write(findingText(context, finding)));
+  };
+  const { blobs, bytes, layers } = await check(context, flags["data-root"], {
+    repair,
+    deep,
+    onFinding,
+  });
+  await printed;
+  const ok = findings.every(({ repaired }) => repaired);
+  const seen = `${count(blobs, "blob")} (${formatBytes(bytes)}) and ${count(layers, "layer")} checked`;
+  const text = json
+    ? JSON.stringify({ ok, blobs, bytes, layers, findings }, null, 2)
+    : `${seen}: ${verdict(context, findings)}`;
+  await context.out.write(`${text}\n`);
+  return ok ? 0 : 1;
 };
+
+/** Asks the engine, if one runs; what no engine has is looked at from here. */
+async function check(
+  context: Context,
+  dataRoot: string | undefined,
+  request: Request,
+): Promise<FsckChecked> {
+  if (dataRoot === undefined && (await isRunning(context))) {
+    return await askEngine(context, request);
+  }
+  const root = dataRoot ?? (context.env.THIMBLE_DATA_ROOT || "/var/lib/thimble");
+  return await context.options.local.fsck({ dataRoot: root, ...request });
+}
 
 /** A client of its own: to look for damage is no reason to start an engine. */
 async function isRunning({ host }: Context): Promise<boolean> {
@@ -29,37 +61,42 @@ async function isRunning({ host }: Context): Promise<boolean> {
 
 async function askEngine(
   context: Context,
-  { repair, deep, json }: { repair: boolean; deep: boolean; json: boolean },
-): Promise<number> {
-  const findings: FsckFinding[] = [];
+  { repair, deep, onFinding }: Request,
+): Promise<FsckChecked> {
   for await (const message of context.client.system.fsck({ repair, deep })) {
     if ("error" in message) throw new Exit(1, message.error);
-    if ("finding" in message) {
-      findings.push(message.finding);
-      if (!json) await context.out.write(findingText(context, message.finding));
-      continue;
-    }
-    const { checked } = message;
-    const ok = findings.every(({ repaired }) => repaired);
-    const text = json
-      ? JSON.stringify({ ok, ...checked, findings }, null, 2)
-      : `${checked.blobs} blobs (${formatBytes(checked.bytes)}) and ${checked.layers} layers checked: ${verdict(context, findings)}`;
-    await context.out.write(`${text}\n`);
-    return ok ? 0 : 1;
+    if ("checked" in message) return message.checked;
+    onFinding(message.finding);
   }
   throw new Exit(1, "the engine broke the check off");
 }
 
-function findingText({ style }: Context, { message, images, repaired }: FsckFinding): string {
-  const mark = repaired ? style.green("repaired") : style.red("DAMAGED ");
-  const names = images.length > 0 ? `          of ${images.join(", ")}\n` : "";
-  return `${mark}  ${message}\n${names}`;
+/** Of those that a finding concerns; a base layer may be that of a thousand. */
+const shownImages = 5;
+
+/** What nobody misses; a crash leaves such things, and the engine's next start takes them away. */
+const needless: ReadonlySet<string> = new Set(["blob-orphan", "layer-orphan", "leftover"]);
+
+/** A finding as a line for people, with the images it concerns below. */
+function findingText({ style }: Context, { kind, message, images, repaired }: FsckFinding): string {
+  const mark = repaired
+    ? style.green("repaired")
+    : needless.has(kind)
+      ? style.yellow("needless")
+      : style.red("DAMAGED ");
+  const more = images.length > shownImages ? ` and ${images.length - shownImages} more` : "";
+  const names = `          of ${images.slice(0, shownImages).join(", ")}${more}\n`;
+  return `${mark}  ${message}\n${images.length > 0 ? names : ""}`;
 }
 
 function verdict({ style }: Context, findings: readonly FsckFinding[]): string {
   if (findings.length === 0) return style.green("all is well");
   const repaired = findings.filter((each) => each.repaired).length;
-  return style.bold(
-    `${findings.length} finding${findings.length === 1 ? "" : "s"}, ${repaired} repaired`,
-  );
+  return repaired === findings.length
+    ? style.green(`${count(repaired, "finding")}, all repaired`)
+    : style.bold(`${count(findings.length, "finding")}, ${repaired} repaired`);
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
 }
