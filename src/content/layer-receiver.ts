@@ -16,6 +16,8 @@ export interface BlobSource {
     descriptor: Descriptor,
     options: { readonly signal?: AbortSignal },
   ): AsyncIterable<Uint8Array>;
+  /** The chunks belong to who reads them, and may be transferred; else they are copied. */
+  readonly givesChunks?: boolean;
 }
 
 export type LayerPhase =
@@ -160,7 +162,7 @@ export class LayerReceiver {
     const blob = { path, digest, size };
     const target = space.directory;
     const received = await receiveLayer({
-      ...{ source: { stream }, blob, target },
+      ...{ source: { stream, isGiven: run.source.givesChunks }, blob, target },
       signal: run.signal,
     });
     return draftOf(space, received);
@@ -214,7 +216,10 @@ async function storeLayer(
   run: ReceiveRun & { readonly source: BlobSource },
 ): Promise<void> {
   const request = { path, limit: layer.size };
-  const stored = await storeStream(counted(layer, run), request, { signal: run.signal });
+  const stored = await storeStream(counted(layer, run), request, {
+    signal: run.signal,
+    isGiven: run.source.givesChunks,
+  });
   requireDigest(`the blob of layer ${layer.digest}`, layer.digest, stored.digest);
 }
 
@@ -228,8 +233,9 @@ async function* counted(
   let told = 0;
   report({ phase: "downloading", current, total });
   for await (const chunk of source.blob(layer, { signal })) {
-    yield chunk;
+    // Who gets the chunk may take its bytes away.
     current += chunk.byteLength;
+    yield chunk;
     if (current - told < reportEvery && current !== total) continue;
     told = current;
     report({ phase: "downloading", current, total });

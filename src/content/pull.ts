@@ -126,6 +126,7 @@ async function fetchConfig(
  */
 function ownLayersOnly(source: BlobSource): BlobSource {
   return {
+    ...(source.givesChunks !== undefined && { givesChunks: source.givesChunks }),
     blob: (descriptor, options) => {
       const { urls, ...own } = descriptor as Descriptor & { readonly urls?: readonly string[] };
       if (!urls || urls.length === 0) return source.blob(descriptor, options);

@@ -13,7 +13,7 @@ declare const self: {
 
 const breathEvery = 16 << 20;
 const progressEvery = 8 << 20;
-const inputWindow = 4;
+const inputWindow = 2;
 const outputWindow = 4;
 
 /** A job under way: a queue for its input and credit for its output. */

@@ -27,9 +27,15 @@ export interface LayerOptions {
   readonly signal?: AbortSignal;
 }
 
+interface GivenStream {
+  readonly stream: AsyncIterable<Uint8Array>;
+  /** Whether the chunks may be taken away from who gives them; else they are copied. */
+  readonly isGiven?: boolean | undefined;
+}
+
 export interface ReceiveOptions extends LayerOptions {
   /** A file or a stream: plain, gzip or zstd, told by the first bytes. */
-  readonly source: { readonly path: string } | { readonly stream: AsyncIterable<Uint8Array> };
+  readonly source: { readonly path: string } | GivenStream;
   /** Keeps the bytes of the source in a new file; another digest or size than these is `data_loss` (more bytes: `exhausted`), and the file is gone. */
   readonly blob?: ReceiveRequest["blob"];
   /** An existing directory, usually empty. */
@@ -52,7 +58,7 @@ export async function receiveLayer(options: ReceiveOptions): Promise<ReceiveResu
   const { source, blob, target, lowers = [], limits = {}, expansion = {} } = options;
   const request = { target, lowers, limits, expansion, ...(blob && { blob }) };
   if ("path" in source) return await pool.run("receive", { ...request, source }, options);
-  const run = { ...options, input: source.stream };
+  const run = { ...options, input: source.stream, isGiven: source.isGiven };
   return await pool.run("receive", { ...request, source: "stream" }, run);
 }
 
@@ -123,7 +129,7 @@ export async function packBlob(
 export async function storeStream(
   stream: AsyncIterable<Uint8Array>,
   request: { readonly path: string; readonly limit: number },
-  options: LayerOptions = {},
+  options: LayerOptions & Pick<GivenStream, "isGiven"> = {},
 ): Promise<StoreResult> {
   return await pool.run("store", { ...request, source: "stream" }, { ...options, input: stream });
 }

@@ -13,6 +13,8 @@ import {
 export interface RunOptions {
   /** Sent along; closed when the job ends early. */
   readonly input?: AsyncIterable<Uint8Array>;
+  /** Chunks of the input that are a whole ArrayBuffer are transferred, and gone for who gave them. */
+  readonly isGiven?: boolean | undefined;
   /** Takes what the job puts out; the next chunk comes when the promise settles. */
   readonly output?: (chunk: Uint8Array) => Promise<void>;
   /** Bytes of the source done so far. */
@@ -214,8 +216,7 @@ class Task implements Receiver {
       if (next.done) this.#inputEnded = true;
       if (next.done) this.#send({ type: "chunk" });
       else {
-        // A copy: what a Buffer is a part of may not be ours to give away.
-        const bytes = new Uint8Array(next.value);
+        const bytes = transferable(next.value, this.#options.isGiven);
         this.#send({ type: "chunk", bytes }, [bytes.buffer]);
       }
     } catch (error) {
@@ -245,4 +246,11 @@ class Task implements Receiver {
   #send(message: ToJob, transfer: ArrayBuffer[] = []): void {
     this.#worker.send({ ...message, id: this.#id }, transfer);
   }
+}
+
+/** A copy, unless it is all of a buffer that is ours: what a Buffer is a part of may be another's. */
+function transferable(chunk: Uint8Array, isGiven = false): Uint8Array<ArrayBuffer> {
+  const { buffer } = chunk;
+  const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === chunk.byteLength;
+  return isGiven && isWhole ? new Uint8Array(buffer) : new Uint8Array(chunk);
 }

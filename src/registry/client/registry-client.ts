@@ -92,6 +92,8 @@ export interface PutBlobOptions extends OperationOptions {
 
 export interface Repository {
   readonly name: Reference;
+  /** The chunks of a blob belong to who reads it, to keep or to transfer; else they are only lent. */
+  readonly givesChunks?: boolean;
   /** What a tag or digest names, without fetching it (HEAD; GET where that does not tell). */
   resolve(tagOrDigest: string, options?: OperationOptions): Promise<Descriptor>;
   /** A manifest or index of at most 4 MiB; its bytes are those of the digest, its media type is told by both sides alike. */

@@ -47,6 +47,7 @@ const tagPattern = /^\w[\w.-]{0,127}$/;
 /** A repository over its endpoints: reading from the first that can, writing to the one that takes pushes. */
 export class RemoteRepository implements Repository {
   readonly name: Reference;
+  readonly givesChunks = true;
   readonly #options: RemoteRepositoryOptions;
 
   constructor(options: RemoteRepositoryOptions) {
