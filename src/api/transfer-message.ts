@@ -35,6 +35,8 @@ export function transferMessages(event: TransferEvent, verb: "pull" | "push"): J
             : `Status: Image is up to date for ${event.name}`,
         },
       ];
+    case "skipped":
+      return [{ status: `WARNING: ${event.name} is left out: ${event.reason}` }];
     case "other-platform":
       return [
         {

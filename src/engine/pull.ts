@@ -30,6 +30,8 @@ import { layerReporter } from "./transfer-layers.ts";
 const maxNesting = 3;
 /** Of `pull --all-tags`. */
 const maxTags = 10_000;
+/** Where signatures and other referrers of an image lie: the specification's tag schema, and cosign's. */
+const referrersTag = /^sha256-[0-9a-f]{64}(\.[a-z]+)?$/;
 
 /**
  * Fetches what a name stands for. The policy is asked before anything is stored; then
@@ -55,16 +57,33 @@ export async function pullImage(
     warnOfPlatform(pulled.image, { name, wanted, report });
     return;
   }
+  report({ kind: "complete", name: familiarName(written), isNew: await pullAll(run, written) });
+}
+
+/** Each tag that is an image; what else lies in the repository is told and left there. Whether one was new. */
+async function pullAll(run: PullRun, name: Reference): Promise<boolean> {
   let isNew = false;
   let count = 0;
-  for await (const tag of tagsOf(run, written)) {
+  let pulledTags = 0;
+  let refusal: unknown;
+  for await (const tag of tagsOf(run, name)) {
     if (++count > maxTags) {
-      throw new Fault("exhausted", `${familiarName(written)} has more than ${maxTags} tags`);
+      throw new Fault("exhausted", `${familiarName(name)} has more than ${maxTags} tags`);
     }
-    const pulled = await pullOne(run, { ...written, tag });
-    isNew ||= pulled.isNew;
+    if (referrersTag.test(tag)) continue;
+    const reference = { ...name, tag };
+    try {
+      const pulled = await pullOne(run, reference);
+      isNew ||= pulled.isNew;
+      pulledTags += 1;
+    } catch (error) {
+      if (!isFault(error, "unsupported")) throw error;
+      refusal = error;
+      run.report({ kind: "skipped", name: familiarString(reference), reason: error.message });
+    }
   }
-  report({ kind: "complete", name: familiarName(written), isNew });
+  if (refusal !== undefined && pulledTags === 0) throw refusal;
+  return isNew;
 }
 
 async function* tagsOf({ repository, signal }: PullRun, name: Reference): AsyncGenerator<string> {

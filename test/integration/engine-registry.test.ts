@@ -230,6 +230,30 @@ test("all tags of a repository; a second pull fetches nothing", async () => {
   expect(registry.requests.filter((each) => each.includes("/blobs/"))).toHaveLength(before);
 });
 
+test("all tags are those of images: signatures are passed over, other things told", async () => {
+  const signature = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    config: { mediaType: mediaTypes.config, ...registry.addBlob("mixed", Buffer.from("{}")) },
+    layers: [
+      {
+        mediaType: "application/vnd.dev.cosign.simplesigning.v1+json",
+        ...registry.addBlob("mixed", Buffer.from("{}")),
+      },
+    ],
+  };
+  registry.addManifest("mixed", `sha256-${"a".repeat(64)}.sig`, signature);
+  registry.addManifest("mixed", `sha256-${"b".repeat(64)}`, signature);
+  registry.addManifest("mixed", "thing", signature);
+  expect((await failure(pull("mixed", { all: true }))).code).toBe("unsupported");
+  publish("mixed", imageOf("one"), "zz");
+  const events = await pull("mixed", { all: true });
+  expect(events.filter(({ kind }) => kind === "skipped")).toEqual([
+    expect.objectContaining({ name: `${registry.host}/mixed:thing` }),
+  ]);
+  expect(events.at(-1)).toMatchObject({ kind: "complete", isNew: true });
+});
+
 test("a prune tells the bytes that are free after it, of what images share once", async () => {
   publish("one", imageOf("one"), "1");
   publish("two", imageOf("two"), "1");

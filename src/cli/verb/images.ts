@@ -45,10 +45,12 @@ export function imageRows(
   image: ImageSummary,
   options: { readonly trunc: boolean; readonly digests: boolean },
 ): Row[] {
-  const digestOf = new Map<string, string>();
+  const digestsOf = new Map<string, string[]>();
   for (const text of image.RepoDigests ?? []) {
     const [name = "", digest = ""] = text.split("@");
-    digestOf.set(name, digest);
+    const known = digestsOf.get(name);
+    if (known) known.push(digest);
+    else digestsOf.set(name, [digest]);
   }
   const names: { readonly repository: string; readonly tag: string }[] = [];
   for (const text of image.RepoTags ?? []) {
@@ -56,18 +58,24 @@ export function imageRows(
     const { name, tag = none } = splitTag(text);
     names.push({ repository: name, tag });
   }
-  for (const name of options.digests || names.length === 0 ? digestOf.keys() : []) {
+  for (const name of options.digests || names.length === 0 ? digestsOf.keys() : []) {
     if (!names.some(({ repository }) => repository === name) && name !== none) {
       names.push({ repository: name, tag: none });
     }
   }
   if (names.length === 0) names.push({ repository: none, tag: none });
   const created = image.Created * 1000;
-  return names.map(({ repository, tag }) => ({
+  // As docker: what has several digests in one repository has a line for each.
+  const lines = names.flatMap(({ repository, tag }) => {
+    const digests = digestsOf.get(repository) ?? [none];
+    const shown = options.digests ? digests : digests.slice(0, 1);
+    return shown.map((digest) => ({ repository, tag, digest }));
+  });
+  return lines.map(({ repository, tag, digest }) => ({
     ID: options.trunc ? shortId(image.Id) : image.Id,
     Repository: repository,
     Tag: tag,
-    Digest: digestOf.get(repository) ?? none,
+    Digest: digest,
     get CreatedSince() {
       return humanSince(created);
     },
