@@ -3,7 +3,10 @@ import { bool, commaList, list, map, text } from "../flag.ts";
 import { json } from "./containers.ts";
 
 export const signFlags = {
-  key: text("File of the private key, as cosign makes it", { complete: "file" }),
+  key: text(
+    "File of the private key, as cosign makes it; its password is $COSIGN_PASSWORD, or asked for",
+    { complete: "file" },
+  ),
   annotation: map("What the signature says beside (KEY=VALUE)", { short: "a" }),
 };
 
@@ -75,7 +78,8 @@ export const verifyCommand = command({
 export const trustGroup = group("Manage keys for signing", {
   key: group("Manage keys", {
     generate: command({
-      summary: "Make a key pair: NAME.key, sealed with a password, and NAME.pub",
+      summary:
+        "Make a key pair: NAME.key, sealed with a password ($COSIGN_PASSWORD, or asked for), and NAME.pub",
       usage: "NAME",
       args: [1, 1],
       examples: [["trust key generate me", "write me.key and me.pub"]],
