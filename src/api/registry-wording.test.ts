@@ -6,7 +6,7 @@ import { registryFault } from "./registry-wording.ts";
 const asked = { pulled: parseReference("registry.example/app"), hasCredentials: false };
 
 test("a registry that answers 403 denies access, as dockerd says it", () => {
-  const answered = Object.assign(new Fault("denied", "it answers 403"), { status: 403 });
+  const answered = Object.assign(new Fault("denied", "it answers 403"), { registryStatus: 403 });
   expect(registryFault(answered, asked)).toMatchObject({
     code: "not_found",
     message:

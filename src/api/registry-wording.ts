@@ -41,7 +41,7 @@ export function registryFault(
         : say("internal", `no basic auth credentials: ${fault.message}`);
     case "denied":
       // A policy, a certificate or a redirect that leads astray says itself what is wrong.
-      if (reference && !("status" in fault)) return fault;
+      if (reference && !("registryStatus" in fault)) return fault;
       return reference
         ? say(
             "not_found",

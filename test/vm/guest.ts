@@ -167,7 +167,7 @@ async function makeDisk(work: string, kernel: Kernel, command: string): Promise<
   ]) {
     await cp(join(clone, part), join(tree, "thimble", part), { recursive: true });
   }
-  for (const name of ["zod", "openpgp"]) {
+  for (const name of ["zod", "openpgp", "@noble/ciphers"]) {
     await cp(join(clone, "node_modules", name), join(tree, "thimble/node_modules", name), {
       recursive: true,
     });
