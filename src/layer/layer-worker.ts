@@ -15,6 +15,8 @@ const breathEvery = 16 << 20;
 const progressEvery = 8 << 20;
 const inputWindow = 2;
 const outputWindow = 4;
+/** Milliseconds without a job. */
+const restAfter = 3_000;
 
 /** A job under way: a queue for its input and credit for its output. */
 class Running implements JobContext {
@@ -94,6 +96,7 @@ class Running implements JobContext {
 }
 
 const running = new Map<number, Running>();
+let resting: ReturnType<typeof setTimeout> | undefined;
 
 async function run<N extends JobName>(
   context: Running,
@@ -101,6 +104,7 @@ async function run<N extends JobName>(
   request: Jobs[N]["request"],
 ): Promise<void> {
   const { id } = context;
+  clearTimeout(resting);
   running.set(id, context);
   let outcome: FromWorker;
   try {
@@ -110,6 +114,13 @@ async function run<N extends JobName>(
   }
   running.delete(id);
   self.postMessage(outcome);
+  if (running.size === 0) resting = setTimeout(release, restAfter);
+}
+
+/** Else garbage and compiled code stay until the next job: 12 MB after two large pulls. */
+function release(): void {
+  Bun.gc(true);
+  Bun.shrink();
 }
 
 self.onmessage = ({ data }) => {
