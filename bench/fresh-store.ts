@@ -91,11 +91,15 @@ export function freshPodman(peers: Peers): FreshKind<FreshStore> {
     name: "podman",
     async start(stage) {
       const disk = await makeDisk(stage, peers);
-      const root = ["--root", join(disk.place, "podman"), "--runroot", "/run/thimble-bench-podman"];
+      const run = "/run/thimble-bench-podman";
+      const root = ["--root", join(disk.place, "podman"), "--runroot", run];
       return {
         pull: (reference) =>
           disk.within(["podman", ...root, "pull", "-q", "--tls-verify=false", reference]),
-        [Symbol.asyncDispose]: () => disk[Symbol.asyncDispose](),
+        async [Symbol.asyncDispose]() {
+          await disk[Symbol.asyncDispose]();
+          await rm(join(peers.tree, run), { recursive: true, force: true });
+        },
       };
     },
   };

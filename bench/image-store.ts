@@ -6,7 +6,7 @@ import { command } from "./peers.ts";
 import type { Stage } from "./stage.ts";
 
 /** One engine or tool that keeps images: the same few verbs for each. */
-export interface ImageStore {
+interface ImageStore {
   readonly name: string;
   pull(reference: string): string[];
   /** Takes an image away with all its names and all that belongs to it, if it is there. */
