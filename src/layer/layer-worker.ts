@@ -114,6 +114,8 @@ async function run<N extends JobName>(
   }
   running.delete(id);
   self.postMessage(outcome);
+  // What fails may have been made to: a bomb's garbage must not meet the next one's.
+  if (outcome.type === "failed") Bun.gc(true);
   if (running.size === 0) resting = setTimeout(release, restAfter);
 }
 

@@ -35,7 +35,7 @@ import { runProgram } from "../support/registry-process.ts";
 import { type RunOptions, ThimbleCli } from "../support/thimble-cli.ts";
 import { type TarMember, tarOf } from "../support/tree.ts";
 
-/** MiB. Each of these alone stays below 150; here one follows the other, and an engine collects what it has used once it is quiet. */
+/** MiB. One after the other without a rest they were seen to reach 187 to 204; an engine collects what it has used once it is quiet. */
 const memoryLimit = 250;
 
 const rootsOf = ({ directory }: ThimbleCli) => ({
