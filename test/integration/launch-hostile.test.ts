@@ -8,7 +8,7 @@ import { bind, LaunchBench, logLines, runToEnd, start } from "../support/launch-
 const helper = openHelper();
 const kinds = ["ipc", "uts", "net", "pid", "mnt"] as const;
 
-let bench = new LaunchBench();
+let bench: LaunchBench;
 
 beforeEach(() => {
   expect(process.getuid?.()).toBe(0);

@@ -7,7 +7,7 @@ import { LaunchBench, logLines, runToEnd, start } from "../support/launch-bench.
 
 const helper = openHelper();
 
-let bench = new LaunchBench();
+let bench: LaunchBench;
 
 beforeEach(() => {
   expect(process.getuid?.()).toBe(0);

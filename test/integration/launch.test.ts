@@ -23,7 +23,7 @@ import {
 const helper = openHelper();
 const capabilityNone = { bounding: 0n, effective: 0n, permitted: 0n, inheritable: 0n, ambient: 0n };
 
-let bench = new LaunchBench();
+let bench: LaunchBench;
 
 beforeEach(() => {
   expect(process.getuid?.()).toBe(0);

@@ -7,7 +7,7 @@ import { LaunchBench, logLines, start } from "../support/launch-bench.ts";
 const helper = openHelper();
 const everything = { stdin: true, stdout: true, stderr: true };
 
-let bench = new LaunchBench();
+let bench: LaunchBench;
 
 beforeEach(() => {
   expect(process.getuid?.()).toBe(0);

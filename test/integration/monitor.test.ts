@@ -17,7 +17,7 @@ import { all, LaunchBench, logLines, start, unframe, until } from "../support/la
 const helper = openHelper();
 const everything = { stdin: true, stdout: true, stderr: true };
 
-let bench = new LaunchBench();
+let bench: LaunchBench;
 
 beforeEach(() => {
   expect(process.getuid?.()).toBe(0);
