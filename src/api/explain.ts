@@ -2,6 +2,7 @@ import { Fault } from "#base";
 import type { ImageComparison, ImageExplanation, ImagePathExplanation, SquashReport } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
+import type { CheckingSchema } from "./json-body.ts";
 import { progressMessage, withProgress } from "./progress-stream.ts";
 import type { Route } from "./router.ts";
 
@@ -76,22 +77,8 @@ async function squash({ engine, schemas }: ApiContext, exchange: Exchange): Prom
   });
 }
 
-interface QuerySchema<T> {
-  safeParse(value: unknown):
-    | { readonly success: true; readonly data: T }
-    | {
-        readonly success: false;
-        readonly error: {
-          readonly issues: readonly {
-            readonly path: readonly PropertyKey[];
-            readonly message: string;
-          }[];
-        };
-      };
-}
-
 /** The parameters that a request may have, as the schema takes them. */
-function parse<T>(schema: QuerySchema<T>, { query }: Exchange, names: readonly string[]): T {
+function parse<T>(schema: CheckingSchema<T>, { query }: Exchange, names: readonly string[]): T {
   const given = names.flatMap((name) => {
     const value = query.text(name);
     return value === undefined ? [] : [[name, value]];

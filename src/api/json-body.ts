@@ -1,9 +1,8 @@
 import { Fault } from "#base";
 import { wireLimits } from "#wire";
 
-/** The part of a zod schema that is used here. */
-export interface BodySchema<T> {
-  readonly shape: Readonly<Record<string, unknown>>;
+/** The part of a zod schema that checks. */
+export interface CheckingSchema<T> {
   safeParse(value: unknown):
     | { readonly success: true; readonly data: T }
     | {
@@ -15,6 +14,10 @@ export interface BodySchema<T> {
           }[];
         };
       };
+}
+
+export interface BodySchema<T> extends CheckingSchema<T> {
+  readonly shape: Readonly<Record<string, unknown>>;
 }
 
 /** A JSON body by its schema; `invalid` faults say which field is wrong and how. */
