@@ -1,9 +1,9 @@
 import type { Readable, Writable } from "node:stream";
 import type { ContainerId, ExecId } from "#base";
 import type { Digest, ImageDefaults } from "#image";
-import type { ImageAnalysis } from "./explain-contract.ts";
-import type { Images } from "./image-contract.ts";
-import type { Registries } from "./registry-contract.ts";
+import type { ImageAnalysis } from "./images/explain-contract.ts";
+import type { Images } from "./images/image-contract.ts";
+import type { Registries } from "./transfer/registry-contract.ts";
 
 /**
  * What an engine does, in its own words. `api` translates HTTP to it and knows

@@ -9,23 +9,23 @@ import type { Executor } from "#rootfs";
 import { type Cgroups, readMachine } from "#runtime";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
-import { PendingAttaches } from "./attach.ts";
 import { Background } from "./background.ts";
 import { Closing } from "./closing.ts";
-import { ContainerStore } from "./container-store.ts";
-import { createContainers } from "./containers.ts";
+import { PendingAttaches } from "./containers/attach.ts";
+import { ContainerStore } from "./containers/container-store.ts";
+import { createContainers } from "./containers/containers.ts";
+import { WaitRegistry } from "./containers/wait-registry.ts";
 import type { Engine } from "./contract.ts";
 import { engineInfo } from "./engine-info.ts";
 import { EventBus } from "./events.ts";
-import { ContainerExecs } from "./exec.ts";
+import { ContainerExecs } from "./execs/exec.ts";
 import { createExecutor } from "./executor.ts";
-import { createAnalysis } from "./explain.ts";
-import { createImages } from "./images.ts";
+import { createAnalysis } from "./images/explain.ts";
+import { createImages } from "./images/images.ts";
 import type { EngineParts } from "./parts.ts";
 import { EnginePaths } from "./paths.ts";
 import { reconcile } from "./reconcile.ts";
-import { createRegistries } from "./registries.ts";
-import { WaitRegistry } from "./wait-registry.ts";
+import { createRegistries } from "./transfer/registries.ts";
 
 /** Lower modules, opened by who starts the engine and closed by them after it. */
 export interface EngineDependencies {
@@ -83,7 +83,7 @@ export async function createEngine(
     events: parts.events,
     info: () => engineInfo(parts),
     diskUsage: async () => {
-      const { diskUsage } = await import("./disk-usage.ts");
+      const { diskUsage } = await import("./images/disk-usage.ts");
       return await diskUsage(parts);
     },
     fsck: (request) => parts.content.fsck(request),

@@ -3,9 +3,9 @@ import { type ContainerId, newId, Scope } from "#base";
 import { attach } from "#helper";
 import type { Executor, ExecutorTask } from "#rootfs";
 import { defaultSeccompProfile, defaultSpec, type SeccompProfile } from "#runtime";
-import { demultiplex } from "./demultiplex.ts";
-import { clearRunDirectory } from "./exit.ts";
-import { compileLaunch } from "./launch.ts";
+import { demultiplex } from "./containers/demultiplex.ts";
+import { clearRunDirectory } from "./containers/exit.ts";
+import { compileLaunch } from "./containers/launch.ts";
 import type { EngineParts } from "./parts.ts";
 
 const syncCalls = ["fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync"];

@@ -12,6 +12,6 @@
 export type * from "./contract.ts";
 export { crashPoints } from "./crash-point.ts";
 export { createEngine, type EngineDependencies } from "./create-engine.ts";
-export type * from "./explain-contract.ts";
-export type * from "./image-contract.ts";
-export type * from "./registry-contract.ts";
+export type * from "./images/explain-contract.ts";
+export type * from "./images/image-contract.ts";
+export type * from "./transfer/registry-contract.ts";

@@ -6,15 +6,15 @@ import type { CredentialSource, RegistryClient, Trust } from "#registry";
 import type { Cgroups, Machine } from "#runtime";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
-import type { PendingAttaches } from "./attach.ts";
 import type { Background } from "./background.ts";
 import type { Closing } from "./closing.ts";
-import type { ContainerStore } from "./container-store.ts";
+import type { PendingAttaches } from "./containers/attach.ts";
+import type { ContainerStore } from "./containers/container-store.ts";
+import type { LiveContainer } from "./containers/live-container.ts";
+import type { WaitRegistry } from "./containers/wait-registry.ts";
 import type { EventBus } from "./events.ts";
-import type { LiveExec } from "./exec.ts";
-import type { LiveContainer } from "./live-container.ts";
+import type { LiveExec } from "./execs/exec.ts";
 import type { EnginePaths } from "./paths.ts";
-import type { WaitRegistry } from "./wait-registry.ts";
 
 /** What the engine's verbs work on; made once by `createEngine` and handed to each. */
 export interface EngineParts {

@@ -4,17 +4,17 @@ import { join } from "node:path";
 import { type ContainerId, Fault, faultOf, isContainerId, isFault } from "#base";
 import { connectMonitor, type ExitRecord, type Monitor, readExitRecord } from "#helper";
 import { pidfdOpen, startTime } from "#kernel";
-import type { ContainerRecord } from "./container-record.ts";
+import type { ContainerRecord } from "./containers/container-record.ts";
 import {
   clearRunDirectory,
   leaveNetwork,
   type ProcessReports,
   recordExit,
   trackContainer,
-} from "./exit.ts";
+} from "./containers/exit.ts";
+import { removeContainer } from "./containers/remove.ts";
+import type { Sandbox } from "./containers/sandbox.ts";
 import type { EngineParts } from "./parts.ts";
-import { removeContainer } from "./remove.ts";
-import type { Sandbox } from "./sandbox.ts";
 
 /**
  * Brings what is recorded and what is there together again after a start: takes

@@ -11,7 +11,7 @@ import type {
   Exec,
   ExecRequest,
 } from "../../src/engine/contract.ts";
-import type { ImageDetail } from "../../src/engine/image-contract.ts";
+import type { ImageDetail } from "../../src/engine/images/image-contract.ts";
 import type { DiffId, Digest } from "../../src/image/index.ts";
 import { encodeFrame } from "../../src/wire/index.ts";
 import { fakeAnalysis } from "./fake-analysis.ts";

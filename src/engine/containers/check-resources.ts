@@ -1,0 +1,85 @@
+import { Fault } from "#base";
+import type { HostConfig } from "../contract.ts";
+
+/** What the process needs at least to be started inside its cgroup, as Docker has it. */
+const leastMemory = 6 * 1024 * 1024;
+
+function refuse(message: string, about?: string): never {
+  throw new Fault("invalid", message, about === undefined ? {} : { about });
+}
+
+/** Faults unless the limits make sense together and on this machine; Docker's rules and words. */
+export function checkResources(host: HostConfig, machine: { readonly cpus: number }): void {
+  checkMemory(host);
+  checkCpu(host, machine.cpus);
+  if (host.oomScoreAdj < -1000 || host.oomScoreAdj > 1000) {
+    refuse(`Invalid value ${host.oomScoreAdj}, range for oom score adj is [-1000, 1000]`);
+  }
+  if (host.shmSize < 0) refuse("SHM size can not be less than 0");
+}
+
+function checkMemory(host: HostConfig): void {
+  const { memory, memorySwap, memoryReservation, memorySwappiness } = host;
+  if (memory !== 0 && memory < leastMemory) {
+    refuse("Minimum memory limit allowed is 6MB", "memory");
+  }
+  if (memory > 0 && memorySwap > 0 && memorySwap < memory) {
+    refuse("Minimum memoryswap limit should be larger than memory limit, see usage");
+  }
+  if (memory === 0 && memorySwap > 0) {
+    refuse("You should always set the Memory limit when using Memoryswap limit, see usage");
+  }
+  if (memorySwappiness !== undefined && (memorySwappiness < -1 || memorySwappiness > 100)) {
+    refuse(`Invalid value: ${memorySwappiness}, valid memory swappiness range is 0-100`);
+  }
+  if (memoryReservation !== 0 && memoryReservation < leastMemory) {
+    refuse("Minimum memory reservation allowed is 6MB");
+  }
+  if (memory > 0 && memoryReservation > memory) {
+    refuse("Minimum memory limit can not be less than memory reservation limit, see usage");
+  }
+}
+
+function checkCpu(host: HostConfig, cpus: number): void {
+  const { nanoCpus, cpuPeriod, cpuQuota } = host;
+  if (nanoCpus > 0 && cpuPeriod > 0) {
+    refuse("Conflicting options: Nano CPUs and CPU Period cannot both be set");
+  }
+  if (nanoCpus > 0 && cpuQuota > 0) {
+    refuse("Conflicting options: Nano CPUs and CPU Quota cannot both be set");
+  }
+  if (nanoCpus < 0 || nanoCpus > cpus * 1e9 || (nanoCpus > 0 && nanoCpus < 1e7)) {
+    refuse(`range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`);
+  }
+  if (cpuPeriod !== 0 && (cpuPeriod < 1000 || cpuPeriod > 1_000_000)) {
+    refuse("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
+  }
+  if (cpuQuota > 0 && cpuQuota < 1000) {
+    refuse("CPU cfs quota can not be less than 1ms (i.e. 1000)");
+  }
+  if (host.cpuShares < 0) {
+    refuse(`invalid CPU shares (${host.cpuShares}): value must be a positive integer`);
+  }
+  checkList(host.cpusetCpus, "cpuset cpus", cpus);
+  checkList(host.cpusetMems, "cpuset mems");
+}
+
+/** Lists as of cpuset(7): "0-3,7". */
+function checkList(list: string, what: string, count?: number): void {
+  if (list === "") return;
+  if (!/^\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*$/.test(list)) {
+    refuse(`Invalid value ${list} for ${what}`, list);
+  }
+  for (const range of list.split(",")) {
+    const [first, last] = range.split("-").map(Number);
+    if (first !== undefined && last !== undefined && last < first) {
+      refuse(`Invalid value ${list} for ${what}`, list);
+    }
+    if (count !== undefined && Math.max(first ?? 0, last ?? 0) >= count) {
+      refuse(
+        `Requested CPUs are not available - requested ${list}, available: ${count === 1 ? "0" : `0-${count - 1}`}`,
+        list,
+      );
+    }
+  }
+}

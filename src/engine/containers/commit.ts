@@ -1,0 +1,136 @@
+import { Fault, isFault, Scope } from "#base";
+import type { Digest } from "#image";
+import {
+  applyChanges,
+  canonicalString,
+  type ImageDefaults,
+  parseReference,
+  withDefaultTag,
+} from "#image";
+import type { CommitRequest, ContainerConfig } from "../contract.ts";
+import type { EngineParts } from "../parts.ts";
+import { mountPoints } from "./container-changes.ts";
+import { publishContainer } from "./container-event.ts";
+
+/**
+ * Makes an image of a container: its image's layers and one of what it changed. Names,
+ * instructions and the base are checked first; the container may run on, and stands
+ * still only while its files are read.
+ */
+export async function commitContainer(
+  parts: EngineParts,
+  ref: string,
+  request: CommitRequest,
+  signal: AbortSignal,
+): Promise<Digest> {
+  const record = parts.store.find(ref);
+  const reference =
+    request.reference === undefined ? undefined : withDefaultTag(parseReference(request.reference));
+  if (reference?.digest !== undefined) {
+    throw new Fault("invalid", "an image cannot be given a name with a digest", {
+      about: request.reference ?? "",
+    });
+  }
+  const user = applyChanges(request.config, request.changes);
+  const config = mergeDefaults(user, defaultsOf(record.config));
+  const base = parts.content.findById(record.imageId);
+  if (!base && record.chainId !== undefined) {
+    throw new Fault(
+      "not_found",
+      `the image ${record.imageId} that container ${record.name} was made of is gone; pull or load it again`,
+      { about: record.imageId },
+    );
+  }
+  await using scope = new Scope();
+  if (request.pause) await hold(parts, record.id, scope);
+  const image = await parts.content.createImageFromUpper({
+    upper: parts.snapshots.directory(record.id),
+    base,
+    config,
+    exclude: mountPoints,
+    created: request.created,
+    ...(reference && { reference }),
+    ...(request.author && { author: request.author }),
+    history: {
+      created_by: record.argv.join(" "),
+      ...(request.author && { author: request.author }),
+      ...(request.message && { comment: request.message }),
+    },
+    signal,
+  });
+  const { id } = image;
+  publishContainer(parts, record, "commit", {
+    comment: request.message ?? "",
+    imageID: id,
+    imageRef: reference ? canonicalString(reference) : "",
+  });
+  parts.events.publish("image", "create", id, { ...image.labels, name: id });
+  return id;
+}
+
+/** Freezes a container that runs until the scope ends; one that ends meanwhile needs none of it. */
+async function hold(
+  parts: EngineParts,
+  id: Parameters<EngineParts["live"]["get"]>[0],
+  scope: Scope,
+): Promise<void> {
+  const live = parts.live.get(id);
+  if (!live || parts.store.get(id)?.state.status !== "running") return;
+  await live.cgroup.freeze(true);
+  scope.defer(async () => {
+    try {
+      await live.cgroup.freeze(false);
+    } catch (error) {
+      if (!isFault(error, "not_found")) throw error;
+    }
+  });
+}
+
+/** A container's configuration as the defaults of an image. */
+function defaultsOf(config: ContainerConfig): ImageDefaults {
+  const set = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, {}]));
+  return {
+    ...(config.user !== "" && { User: config.user }),
+    ...(config.exposedPorts.length > 0 && { ExposedPorts: set(config.exposedPorts) }),
+    ...(config.env.length > 0 && { Env: config.env }),
+    ...(config.entrypoint && { Entrypoint: config.entrypoint }),
+    ...(config.cmd && { Cmd: config.cmd }),
+    ...(config.volumes.length > 0 && { Volumes: set(config.volumes) }),
+    ...(config.workingDir !== "" && { WorkingDir: config.workingDir }),
+    ...(Object.keys(config.labels).length > 0 && { Labels: config.labels }),
+    ...(config.stopSignal !== undefined && { StopSignal: config.stopSignal }),
+  };
+}
+
+/**
+ * What the user gives, and the container's for the rest: single values and the command
+ * are taken whole, variables, labels, ports and volumes by name. Who gives an entry
+ * point does not get the container's command.
+ */
+export function mergeDefaults(user: ImageDefaults, container: ImageDefaults): ImageDefaults {
+  const { Cmd, Entrypoint, ...rest } = container;
+  const hasEntrypoint = (user.Entrypoint ?? []).length > 0;
+  const hasCmd = (user.Cmd ?? []).length > 0;
+  const byName = <T>(key: "Labels" | "ExposedPorts" | "Volumes", own: T | undefined) => {
+    const all = { ...container[key], ...own };
+    return Object.keys(all).length > 0 ? { [key]: all } : {};
+  };
+  const env = mergeEnv(user.Env ?? [], container.Env ?? []);
+  return {
+    ...rest,
+    ...(Cmd && !hasEntrypoint && !hasCmd && { Cmd }),
+    ...(Entrypoint && !hasEntrypoint && { Entrypoint }),
+    ...user,
+    ...byName("Labels", user.Labels),
+    ...byName("ExposedPorts", user.ExposedPorts),
+    ...byName("Volumes", user.Volumes),
+    ...(env.length > 0 && { Env: env }),
+  };
+}
+
+/** The container's variables with the user's in their places, and those that are new after them. */
+function mergeEnv(user: readonly string[], container: readonly string[]): readonly string[] {
+  const nameOf = (variable: string) => variable.split("=", 1)[0] ?? "";
+  const all = new Map([...container, ...user].map((variable) => [nameOf(variable), variable]));
+  return [...all.values()];
+}

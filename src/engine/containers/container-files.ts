@@ -1,0 +1,90 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { hostname as hostHostname } from "node:os";
+import { join } from "node:path";
+import { shortId } from "#base";
+import { parseExtraHost, readHostResolvConf, renderHosts, renderResolvConf } from "#network";
+import type { EngineParts } from "../parts.ts";
+import type { ContainerRecord } from "./container-record.ts";
+import { joinedContainer, type Sandbox } from "./sandbox.ts";
+
+/** The name the container has: its own, else its short id, or the host's where it shares the host's. */
+export function hostnameOf(record: ContainerRecord): string {
+  if (record.config.hostname !== "") return record.config.hostname;
+  const { networkMode, utsMode } = record.host;
+  return networkMode === "host" || utsMode === "host" ? hostHostname() : shortId(record.id);
+}
+
+/** Where the files are that stand in /etc; a container that shares another's network shares its files. */
+export function containerFiles(
+  parts: EngineParts,
+  record: ContainerRecord,
+): ContainerRecord["files"] {
+  const { networkMode } = record.host;
+  if (networkMode.startsWith("container:")) return joinedContainer(parts, networkMode).files;
+  const directory = parts.paths.container(record.id);
+  return {
+    hostname: join(directory, "hostname"),
+    hosts: join(directory, "hosts"),
+    resolvConf: join(directory, "resolv.conf"),
+  };
+}
+
+/** Writes hosts, hostname and resolv.conf of a container for one run; in place, since a bind mount follows the file and not its name. */
+export async function writeContainerFiles(
+  parts: EngineParts,
+  record: ContainerRecord,
+  sandbox: Sandbox,
+): Promise<void> {
+  const { host } = record;
+  if (host.networkMode.startsWith("container:")) return;
+  const files = containerFiles(parts, record);
+  const extraHosts = await resolveExtraHosts(parts, host.extraHosts);
+  writeFileSync(files.hostname, `${hostnameOf(record)}\n`);
+  writeFileSync(files.hosts, hostsText(record, extraHosts, sandbox.attachment?.address));
+  writeFileSync(
+    files.resolvConf,
+    renderResolvConf({
+      host: readHostResolvConf(),
+      dns: host.dns,
+      search: host.dnsSearch,
+      options: host.dnsOptions,
+      sharesHost: host.networkMode === "host",
+    }),
+  );
+}
+
+/** "NAME:host-gateway" is the host as the bridge's containers see it, whatever the network mode. */
+async function resolveExtraHosts(
+  parts: EngineParts,
+  extraHosts: readonly string[],
+): Promise<readonly string[]> {
+  if (!extraHosts.some((each) => each.endsWith(":host-gateway"))) return extraHosts;
+  const { gateway } = await parts.network.describe();
+  return extraHosts.map((each) => each.replace(/:host-gateway$/, `:${gateway}`));
+}
+
+function hostsText(
+  record: ContainerRecord,
+  extraHosts: readonly string[],
+  address: string | undefined,
+): string {
+  if (record.host.networkMode === "host") {
+    const extra = extraHosts.map(parseExtraHost).map((each) => `${each.address}\t${each.name}\n`);
+    return [readText("/etc/hosts"), ...extra].join("");
+  }
+  const { domainname } = record.config;
+  const hostname = hostnameOf(record);
+  return renderHosts({
+    ...(address && { address }),
+    names: domainname === "" ? [hostname] : [`${hostname}.${domainname}`, hostname],
+    extraHosts,
+  });
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,119 @@
+import { Fault, isFault } from "#base";
+import type { Digest } from "#image";
+import type { Containers, Filters } from "../contract.ts";
+import { checkFilterKeys, matchesLabels } from "../filters.ts";
+import type { EngineParts } from "../parts.ts";
+import type { ContainerRecord } from "./container-record.ts";
+
+const known = [
+  "id",
+  "name",
+  "label",
+  "status",
+  "exited",
+  "ancestor",
+  "before",
+  "since",
+  "network",
+  "volume",
+  "health",
+  "is-task",
+  "publish",
+  "expose",
+  "isolation",
+];
+
+type Test = (record: ContainerRecord) => boolean;
+
+/** Containers as `docker ps` chooses them, the newest first. */
+export function listContainers(
+  parts: EngineParts,
+  options: Parameters<Containers["list"]>[0],
+): readonly ContainerRecord[] {
+  checkFilterKeys(options.filters, known);
+  const tests = compileFilters(parts, options.filters);
+  const found = [...parts.store.all()]
+    .filter((record) => options.all || record.state.status === "running")
+    .filter((record) => tests.every((test) => test(record)))
+    .sort((a, b) => (a.createdAt > b.createdAt ? -1 : a.createdAt < b.createdAt ? 1 : 0));
+  return options.limit === undefined ? found : found.slice(0, options.limit);
+}
+
+/** One test for each filter: any of its values must match (of `label`, all). */
+function compileFilters(parts: EngineParts, filters: Filters): readonly Test[] {
+  const tests: Test[] = [];
+  const any = (key: string, compile: (value: string) => Test) => {
+    const values = filters[key];
+    if (!values || values.length === 0) return;
+    const each = values.map(compile);
+    tests.push((record) => each.some((test) => test(record)));
+  };
+  any("id", (value) => (record) => record.id.startsWith(value));
+  any("name", (value) => nameTest(value));
+  any("status", (value) => (record) => record.state.status === value);
+  any("exited", (value) => exitedTest(value));
+  any("ancestor", (value) => ancestorTest(parts, value));
+  any("before", (value) => {
+    const { createdAt } = parts.store.find(value);
+    return (record) => record.createdAt < createdAt;
+  });
+  any("since", (value) => {
+    const { createdAt } = parts.store.find(value);
+    return (record) => record.createdAt > createdAt;
+  });
+  any("network", (value) => (record) => {
+    const { networkMode } = record.host;
+    const network = networkMode === "default" ? "bridge" : networkMode;
+    return network === value || (value !== "" && record.network?.networkId === value);
+  });
+  any(
+    "volume",
+    (value) => (record) =>
+      record.host.binds.some((bind) => bind.source === value || bind.target === value),
+  );
+  any("health", (value) => () => value === "none");
+  any("is-task", (value) => () => value === "false" || value === "0");
+  any("publish", () => () => false);
+  any(
+    "expose",
+    (value) => (record) =>
+      record.config.exposedPorts.some((port) => port === value || port === `${value}/tcp`),
+  );
+  const labels = filters.label ?? [];
+  tests.push((record) => matchesLabels(record.config.labels, labels));
+  return tests;
+}
+
+/** Docker takes a regular expression that may match anywhere, with or without the leading slash. */
+function nameTest(value: string): Test {
+  let pattern: RegExp;
+  try {
+    pattern = new RegExp(value.slice(0, 256));
+  } catch (cause) {
+    throw new Fault("invalid", `invalid filter 'name=${value}': it is no regular expression`, {
+      about: value,
+      cause,
+    });
+  }
+  return ({ name }) => pattern.test(name) || pattern.test(`/${name}`);
+}
+
+function exitedTest(value: string): Test {
+  if (!/^\d{1,3}$/.test(value)) {
+    throw new Fault("invalid", `invalid filter 'exited=${value}': it takes an exit code`);
+  }
+  return ({ state }) =>
+    state.exitCode === Number(value) && state.status !== "running" && state.startedAt !== 0n;
+}
+
+function ancestorTest(parts: EngineParts, value: string): Test {
+  let id: Digest;
+  try {
+    id = parts.content.resolve(value).id;
+  } catch (error) {
+    // As Docker: an image that is not there has no containers.
+    if (isFault(error)) return () => false;
+    throw error;
+  }
+  return (record) => record.imageId === id;
+}

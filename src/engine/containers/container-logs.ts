@@ -1,0 +1,61 @@
+import { Fault, formatTime } from "#base";
+import { type LogRecord, readLog } from "#logs";
+import type { LogRequest } from "../contract.ts";
+import type { EngineParts } from "../parts.ts";
+import { logLimits } from "./check-request.ts";
+import type { ContainerRecord } from "./container-record.ts";
+
+/** As `docker logs` streams it: each record in a frame of its own unless the container has a terminal. */
+export function containerLogs(
+  parts: EngineParts,
+  ref: string,
+  request: LogRequest,
+): AsyncIterable<Uint8Array> {
+  const record = parts.store.find(ref);
+  if (record.host.logDriver === "none") {
+    throw new Fault("unsupported", "configured logging driver does not support reading", {
+      about: record.name,
+    });
+  }
+  if (!request.stdout && !request.stderr) {
+    throw new Fault("invalid", "Bad parameters: you must choose at least one stream");
+  }
+  return renderLog(parts, record, request);
+}
+
+type Rendering = Pick<LogRequest, "stdout" | "stderr" | "follow"> & Partial<LogRequest>;
+
+/** The log of a container as frames; a container without a log has an empty one. */
+export async function* renderLog(
+  parts: EngineParts,
+  record: ContainerRecord,
+  request: Rendering,
+): AsyncGenerator<Uint8Array> {
+  if (record.host.logDriver === "none") return;
+  const live = parts.live.get(record.id);
+  const batches = readLog({
+    path: parts.paths.log(record.id),
+    maxFiles: logLimits(record.host).maxFiles,
+    ...(request.tail !== undefined && { tail: request.tail }),
+    ...(request.since !== undefined && { since: request.since }),
+    ...(request.until !== undefined && { until: request.until }),
+    ...(request.follow && live && { ended: live.recorded }),
+    ...(request.signal && { signal: request.signal }),
+  });
+  for await (const batch of batches) {
+    const frames = batch
+      .filter(({ stream }) => request[stream])
+      .flatMap((each) => render(each, record.config.tty, request.timestamps === true));
+    if (frames.length > 0) yield Buffer.concat(frames);
+  }
+}
+
+/** Docker's stream framing (Engine API, "Attach to a container"): stream number, three zeroes, length as four bytes. */
+function render(record: LogRecord, tty: boolean, timestamps: boolean): Uint8Array[] {
+  const stamp = timestamps ? Buffer.from(`${formatTime(record.time)} `) : Buffer.alloc(0);
+  if (tty) return [stamp, record.line];
+  const header = Buffer.alloc(8);
+  header[0] = record.stream === "stdout" ? 1 : 2;
+  header.writeUInt32BE(stamp.byteLength + record.line.byteLength, 4);
+  return [header, stamp, record.line];
+}

@@ -1,0 +1,41 @@
+import type { Container } from "../contract.ts";
+import { execIdsOf } from "../execs/exec.ts";
+import type { EngineParts } from "../parts.ts";
+import type { ContainerRecord } from "./container-record.ts";
+
+/** A record as callers see it. */
+export function viewContainer(parts: EngineParts, record: ContainerRecord): Container {
+  const { id, name, imageId, createdAt, owner, config, host, argv, restartCount } = record;
+  const { root, files, network } = record;
+  const options = (key: string) =>
+    root.options
+      .filter((option) => option.startsWith(`${key}=`))
+      .map((option) => option.slice(key.length + 1));
+  return {
+    id,
+    name,
+    imageId,
+    createdAt,
+    owner,
+    config,
+    host,
+    argv,
+    restartCount,
+    state: parts.removing.has(id) ? { ...record.state, status: "removing" } : record.state,
+    ...(network && { network }),
+    paths: {
+      hostname: files.hostname,
+      hosts: files.hosts,
+      resolvConf: files.resolvConf,
+      log: host.logDriver === "none" ? "" : parts.paths.log(id),
+      lowerDirectories: [...options("lowerdir+"), ...options("lowerdir").flatMap(splitColons)],
+      upperDirectory: options("upperdir")[0] ?? "",
+      workDirectory: options("workdir")[0] ?? "",
+    },
+    execIds: execIdsOf(parts, id),
+  };
+}
+
+function splitColons(list: string): readonly string[] {
+  return list.split(":");
+}

@@ -1,0 +1,126 @@
+import { type ContainerId, isFault } from "#base";
+import { connectMonitor } from "#helper";
+import type {
+  AttachRequest,
+  Containers,
+  CreateRequest,
+  Filters,
+  LogRequest,
+  WaitCondition,
+} from "../contract.ts";
+import { checkFilterKeys, matchesLabels, untilFilter } from "../filters.ts";
+import type { EngineParts } from "../parts.ts";
+import { attachContainer } from "./attach.ts";
+import { publishContainer } from "./container-event.ts";
+import { listContainers } from "./container-list.ts";
+import { containerLogs } from "./container-logs.ts";
+import { containerSize, exportContainer } from "./container-tree.ts";
+import { viewContainer } from "./container-view.ts";
+import { createContainer, planContainer } from "./create.ts";
+import { killContainer, type StopOptions, stopContainer } from "./kill.ts";
+import { requireRunning } from "./live-container.ts";
+import { parseName } from "./name.ts";
+import { removeContainer } from "./remove.ts";
+import { restartContainer } from "./restart.ts";
+import { startContainer } from "./start.ts";
+import { topContainer } from "./top.ts";
+
+/** The verbs of containers over the parts of one engine. */
+export function createContainers(parts: EngineParts): Containers {
+  return {
+    create: (request: CreateRequest) => createContainer(parts, request),
+    plan: (request: CreateRequest) => planContainer(parts, request),
+    start: (ref) => startContainer(parts, ref),
+    stop: (ref, options: StopOptions) => stopContainer(parts, ref, options),
+    restart: (ref, options: StopOptions) => restartContainer(parts, ref, options),
+    kill: (ref, signal) => killContainer(parts, ref, signal),
+    remove: (ref, options) => removeContainer(parts, ref, options),
+    rename: (ref, name) => renameContainer(parts, ref, name),
+    wait: async (ref, condition) => ({ result: waitContainer(parts, ref, condition) }),
+    get: (ref) => viewContainer(parts, parts.store.find(ref)),
+    list: (options) => listContainers(parts, options).map((record) => viewContainer(parts, record)),
+    logs: (ref, request: LogRequest) => containerLogs(parts, ref, request),
+    attach: async (ref, request: AttachRequest) => {
+      const attached = await attachContainer(parts, ref, request);
+      publishContainer(parts, parts.store.find(ref), "attach");
+      return attached;
+    },
+    resize: (ref, size) => resizeContainer(parts, ref, size),
+    size: (ref) => containerSize(parts, ref),
+    top: (ref, psArguments) => topContainer(parts, ref, psArguments),
+    export: (ref) => exportContainer(parts, ref),
+    changes: async (ref) => {
+      const { containerChanges } = await import("./container-changes.ts");
+      return await containerChanges(parts, ref);
+    },
+    commit: async (ref, request, signal) => {
+      const { commitContainer } = await import("./commit.ts");
+      return await commitContainer(parts, ref, request, signal);
+    },
+    prune: (filters) => pruneContainers(parts, filters),
+  };
+}
+
+async function renameContainer(parts: EngineParts, ref: string, name: string): Promise<void> {
+  const { id, name: before } = parts.store.find(ref);
+  const wanted = parseName(name);
+  await parts.locks.run(id, async () => {
+    using _name = parts.store.reserve(wanted, id);
+    parts.store.rename(id, wanted);
+  });
+  publishContainer(parts, parts.store.find(id), "rename", { oldName: `/${before}` });
+}
+
+/** Registered when this returns; the promise settles when the condition holds. */
+function waitContainer(parts: EngineParts, ref: string, condition: WaitCondition) {
+  const { id, state } = parts.store.find(ref);
+  if (condition === "not-running" && state.status !== "running") {
+    return Promise.resolve({
+      exitCode: state.exitCode,
+      ...(state.error !== "" && { error: state.error }),
+    });
+  }
+  return parts.waits.add(id, condition);
+}
+
+async function resizeContainer(
+  parts: EngineParts,
+  ref: string,
+  size: { readonly rows: number; readonly columns: number },
+): Promise<void> {
+  const record = parts.store.find(ref);
+  requireRunning(parts, record);
+  using monitor = await connectMonitor(parts.paths.controlSocket(record.id));
+  await monitor.resize(size.rows, size.columns);
+  publishContainer(parts, record, "resize", {
+    height: String(size.rows),
+    width: String(size.columns),
+  });
+}
+
+async function pruneContainers(
+  parts: EngineParts,
+  filters: Filters,
+): Promise<{ readonly removed: readonly ContainerId[]; readonly bytes: number }> {
+  checkFilterKeys(filters, ["until", "label", "label!"]);
+  const until = untilFilter(filters, parts.clock.now());
+  const removed: ContainerId[] = [];
+  let bytes = 0;
+  for (const { id, state, createdAt, config } of [...parts.store.all()]) {
+    if (state.status === "running") continue;
+    if (until !== undefined && createdAt > until) continue;
+    if (!matchesLabels(config.labels, filters.label ?? [])) continue;
+    if ((filters["label!"] ?? []).some((label) => matchesLabels(config.labels, [label]))) continue;
+    try {
+      const { writable } = await containerSize(parts, id);
+      await removeContainer(parts, id, { force: false });
+      removed.push(id);
+      bytes += writable;
+    } catch (error) {
+      // Someone else removes or starts it: not ours to prune.
+      if (!isFault(error, "conflict") && !isFault(error, "not_found")) throw error;
+    }
+  }
+  parts.events.publish("container", "prune", "", { reclaimed: String(bytes) });
+  return { removed, bytes };
+}

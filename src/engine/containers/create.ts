@@ -1,0 +1,233 @@
+import { existsSync, mkdirSync, statSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { type ContainerId, Fault, newId, Scope } from "#base";
+import { chainIds, hostPlatform, parsePlatform, platformDistance } from "#image";
+import { type Mount, O_RDONLY, openat2 } from "#kernel";
+import type { Containers, CreateRequest } from "../contract.ts";
+import { crashPoint } from "../crash-point.ts";
+import type { EngineParts } from "../parts.ts";
+import { Trace } from "../trace.ts";
+import { checkRun } from "../transfer/trust.ts";
+import { checkRequest, logLimits } from "./check-request.ts";
+import { publishContainer } from "./container-event.ts";
+import { hostnameOf } from "./container-files.ts";
+import type { ContainerRecord } from "./container-record.ts";
+import { containerSpec } from "./container-spec.ts";
+import { withImageDefaults } from "./image-default.ts";
+import { type CompiledLaunch, compileLaunch } from "./launch.ts";
+import { makeUpName, parseName } from "./name.ts";
+import { joinedContainer } from "./sandbox.ts";
+import { stdioOf } from "./start.ts";
+import type { ResolvedUser } from "./user.ts";
+import { lookupUser } from "./user-lookup.ts";
+
+/**
+ * Creates a container: everything is checked before anything is made, then come the
+ * snapshot, the directory and last the row, which makes it exist.
+ */
+export async function createContainer(
+  parts: EngineParts,
+  request: CreateRequest,
+): ReturnType<Containers["create"]> {
+  const trace = new Trace();
+  const draft = draftRecord(parts, request);
+  using _name = parts.store.reserve(draft.name, draft.id);
+  const warnings = checkDraft(parts, draft);
+  trace.mark("checked");
+  const { id } = draft;
+  await using scope = new Scope();
+  for (const bind of draft.host.binds) {
+    if (bind.createSource && !existsSync(bind.source)) {
+      mkdirSync(bind.source, { recursive: true });
+    }
+  }
+  const mount = await prepareRoot(parts, draft, scope);
+  trace.mark("snapshot");
+  crashPoint("create:snapshot-prepared");
+  const directory = parts.paths.container(id);
+  scope.defer(() => rm(directory, { recursive: true, force: true }));
+  mkdirSync(directory, { recursive: true, mode: 0o710 });
+  crashPoint("create:directory-made");
+  const record = { ...draft, root: mount };
+  parts.store.insert(record);
+  scope.release();
+  crashPoint("create:recorded");
+  publishContainer(parts, record, "create");
+  trace.mark("recorded");
+  trace.write(parts.log, `create ${id.slice(0, 12)}`);
+  return { id, warnings };
+}
+
+/** The launch plan that a start would send, as bytes; nothing is made for it. */
+export async function planContainer(
+  parts: EngineParts,
+  request: CreateRequest,
+): Promise<Uint8Array> {
+  const draft = draftRecord(parts, request);
+  const { chainId, config, host } = draft;
+  const wanted = { user: config.user, groupAdd: host.groupAdd };
+  const user = chainId === undefined ? root : await lookupUser(parts.snapshots, chainId, wanted);
+  using compiled = compileDraft(parts, draft, user);
+  return compiled.plan;
+}
+
+/** Stands in where who a name means is known only once the container has files. */
+const root: ResolvedUser = { uid: 0, gid: 0, additionalGids: [], home: "/root" };
+
+const neverStarted: ContainerRecord["state"] = {
+  status: "created",
+  pid: 0,
+  exitCode: 0,
+  error: "",
+  oomKilled: false,
+  startedAt: 0n,
+  finishedAt: 0n,
+};
+
+/** Checks the request as far as it needs no launch plan, and resolves names in it. */
+function draftRecord(parts: EngineParts, request: CreateRequest): ContainerRecord {
+  const id = newId<ContainerId>();
+  const name =
+    request.name === undefined
+      ? makeUpName((each) => parts.store.isTaken(each))
+      : parseName(request.name);
+  checkRequest(request, parts);
+  const image = parts.content.resolve(request.config.image);
+  checkRun(parts, request.config.image, image);
+  checkPlatform(request, image.config);
+  const chainId = chainIds(image.config.rootfs.diff_ids).at(-1);
+  const { config, argv } = withImageDefaults(request.config, image.config.config ?? {});
+  return {
+    id,
+    name,
+    imageId: image.id,
+    ...(chainId !== undefined && { chainId }),
+    createdAt: parts.clock.now(),
+    owner: request.owner,
+    config,
+    host: resolveModes(parts, request.host),
+    argv,
+    root: { type: "", source: "", options: [] },
+    state: neverStarted,
+    starting: false,
+    startTime: 0n,
+    restartCount: 0,
+    files: { hostname: "", hosts: "", resolvConf: "" },
+  };
+}
+
+function checkPlatform(
+  { platform, config }: CreateRequest,
+  image: { readonly os: string; readonly architecture: string; readonly variant?: string },
+): void {
+  const wanted = platform === undefined ? hostPlatform() : parsePlatform(platform);
+  if (platformDistance(wanted, image) !== undefined) return;
+  const offered = `${image.os}/${image.architecture}`;
+  if (platform === undefined) {
+    throw new Fault(
+      "invalid",
+      `image ${config.image} is for ${offered} and cannot run on this machine`,
+      { about: config.image },
+    );
+  }
+  throw new Fault(
+    "not_found",
+    `image with reference ${config.image} was found but its platform (${offered}) does not match the specified platform (${platform})`,
+    { about: config.image },
+  );
+}
+
+/** "container:NAME" with the name's id in its place, so that a rename does no harm. */
+function resolveModes(parts: EngineParts, host: CreateRequest["host"]): CreateRequest["host"] {
+  const resolve = (mode: string) =>
+    mode.startsWith("container:") ? `container:${joinedContainer(parts, mode).id}` : mode;
+  return {
+    ...host,
+    networkMode: resolve(host.networkMode),
+    pidMode: resolve(host.pidMode),
+    // As in Docker: private by default on version 2 alone.
+    cgroupnsMode: host.cgroupnsMode || (parts.cgroups.version === 1 ? "host" : "private"),
+  };
+}
+
+/** Compiles the very plan of a start, so that all that is wrong with it shows at create. */
+function checkDraft(parts: EngineParts, draft: ContainerRecord): readonly string[] {
+  using compiled = compileDraft(parts, draft, root);
+  return compiled.warnings;
+}
+
+function compileDraft(
+  parts: EngineParts,
+  draft: ContainerRecord,
+  user: ResolvedUser,
+): CompiledLaunch {
+  const { id, config, host } = draft;
+  const directory = parts.paths.container(id);
+  const files = {
+    hostname: `${directory}/hostname`,
+    hosts: `${directory}/hosts`,
+    resolvConf: `${directory}/resolv.conf`,
+  };
+  const { spec, warnings } = containerSpec({
+    config,
+    host,
+    argv: draft.argv,
+    user,
+    hostname: hostnameOf(draft),
+    files,
+    machine: parts.machine,
+  });
+  // Stands for namespaces that only a start makes or opens.
+  using placeholder = openat2(undefined, "/proc/self/ns/net", { flags: O_RDONLY });
+  const isJoined = (mode: string) => mode.startsWith("container:");
+  const compiled = compileLaunch({
+    id,
+    spec,
+    root: plannedRoot(parts, draft),
+    rootAnchor: parts.paths.rootAnchor,
+    joined: {
+      ...(isJoined(host.pidMode) && { pid: placeholder }),
+      ...(host.networkMode !== "host" && { net: placeholder }),
+    },
+    cgroup: parts.cgroups.planned(id),
+    isPlanned: true,
+    stdio: stdioOf(config, host),
+    ...(host.logDriver !== "none" && { log: { path: parts.paths.log(id), ...logLimits(host) } }),
+    controlSocket: parts.paths.controlSocket(id),
+    exitRecord: parts.paths.exitRecord(id),
+    init: host.init,
+    machine: parts.machine,
+    kindOf: (path) => (path.startsWith(`${directory}/`) ? "file" : kindOf(path)),
+  });
+  return { ...compiled, warnings: [...new Set([...warnings, ...compiled.warnings])] };
+}
+
+/** The image's layers under a directory that create will make. */
+function plannedRoot(parts: EngineParts, { chainId }: ContainerRecord): Mount {
+  const layers = chainId === undefined ? [] : parts.snapshots.layers(chainId);
+  const own = ["upperdir=(made at create)", "workdir=(made at create)"];
+  const options = [...layers.map((path) => `lowerdir+=${path}`), ...own];
+  return { type: "overlay", source: "overlay", options };
+}
+
+/** A source that is missing will be made as a directory. */
+function kindOf(path: string): "directory" | "file" {
+  if (!existsSync(path)) return "directory";
+  return statSync(path).isDirectory() ? "directory" : "file";
+}
+
+/** The container's own layer over its image's; `volatile` where a power cut takes the container anyway. */
+async function prepareRoot(
+  parts: EngineParts,
+  draft: ContainerRecord,
+  scope: Scope,
+): Promise<Mount> {
+  const { id, chainId, host } = draft;
+  await parts.snapshots.prepare(id, chainId, { volatile: host.autoRemove });
+  scope.defer(() => parts.snapshots.remove(id));
+  const [mount, ...more] = await parts.snapshots.mounts(id);
+  if (!mount || more.length > 0) {
+    throw new Fault("internal", `the snapshot of container ${id} is not one mount`);
+  }
+  return mount;
+}

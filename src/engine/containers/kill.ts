@@ -1,0 +1,105 @@
+import { type ContainerId, Fault, isFault } from "#base";
+import { pidfdSendSignal } from "#kernel";
+import type { EngineParts } from "../parts.ts";
+import { checkSignal } from "./check-request.ts";
+import { publishContainer } from "./container-event.ts";
+import type { LiveContainer } from "./live-container.ts";
+
+const SIGKILL = 9;
+const SIGTERM = 15;
+/** A process in an uninterruptible wait may take long to die; after this the caller is told so. */
+const killPatience = 10_000;
+
+/** Sends a signal to process 1 of a running container; SIGKILL is waited for. */
+export async function killContainer(
+  parts: EngineParts,
+  ref: string,
+  signal: string,
+): Promise<void> {
+  const record = parts.store.find(ref);
+  const number = checkSignal(signal === "" ? "KILL" : signal);
+  const live = parts.live.get(record.id);
+  if (!live || record.state.status !== "running") {
+    throw new Fault(
+      "conflict",
+      `cannot kill container: ${ref}: container ${record.id} is not running`,
+      { about: record.name },
+    );
+  }
+  if (number === SIGKILL) await killAndWait(parts, live);
+  else sendSignal(parts, live, number);
+}
+
+/** Sends a signal and says so; a process that has just ended is no fault. */
+function sendSignal(parts: EngineParts, live: LiveContainer, signal: number): void {
+  const record = parts.store.get(live.id);
+  try {
+    if (live.pidfd.isOpen) pidfdSendSignal(live.pidfd, signal);
+  } catch (error) {
+    if (!isFault(error, "not_found")) throw error;
+  }
+  if (record) publishContainer(parts, record, "kill", { signal: String(signal) });
+}
+
+/** SIGKILL to process 1, and to the whole cgroup if that is not enough; until the end is recorded. */
+export async function killAndWait(parts: EngineParts, live: LiveContainer): Promise<void> {
+  sendSignal(parts, live, SIGKILL);
+  if (await endsWithin(live, killPatience / 2)) return;
+  await live.cgroup.killAll();
+  if (await endsWithin(live, killPatience / 2)) return;
+  throw new Fault(
+    "timeout",
+    `container ${live.id} did not end within ${killPatience / 1000} s of SIGKILL; a process in it may hang in the kernel`,
+    { about: live.id },
+  );
+}
+
+/** Whether the container's end is recorded within that time; a negative time waits for ever. */
+async function endsWithin(live: LiveContainer, milliseconds: number): Promise<boolean> {
+  if (milliseconds < 0) {
+    await live.recorded;
+    return true;
+  }
+  const timer = Promise.withResolvers<boolean>();
+  const timeout = setTimeout(() => timer.resolve(false), Math.min(milliseconds, 2 ** 31 - 1));
+  try {
+    return await Promise.race([live.recorded.then(() => true), timer.promise]);
+  } finally {
+    clearTimeout(timeout);
+  }
+}
+
+export interface StopOptions {
+  /** Seconds; negative: wait for ever. */
+  readonly timeout?: number;
+  readonly signal?: string;
+}
+
+/** The stop signal, then SIGKILL; a container that does not run is `not_modified`. */
+export async function stopContainer(
+  parts: EngineParts,
+  ref: string,
+  options: StopOptions,
+): Promise<void> {
+  const { id } = parts.store.find(ref);
+  const signal = options.signal ? checkSignal(options.signal) : undefined;
+  // A start that is under way comes first; the waiting below must not hold the lock.
+  await parts.locks.run(id, async () => undefined);
+  const record = parts.store.find(id);
+  const live = parts.live.get(id);
+  if (!live || record.state.status !== "running") {
+    throw new Fault("not_modified", `container ${record.name} is not running`, {
+      about: record.name,
+    });
+  }
+  const { stopSignal, stopTimeout = 10 } = record.config;
+  const seconds = options.timeout ?? stopTimeout;
+  sendSignal(parts, live, signal ?? (stopSignal ? checkSignal(stopSignal) : SIGTERM));
+  if (!(await endsWithin(live, seconds * 1000))) await killAndWait(parts, live);
+  publishStopped(parts, id);
+}
+
+function publishStopped(parts: EngineParts, id: ContainerId): void {
+  const record = parts.store.get(id);
+  if (record) publishContainer(parts, record, "stop");
+}

@@ -1,0 +1,32 @@
+import { type ContainerId, Fault } from "#base";
+import type { ExitRecord } from "#helper";
+import type { Fd } from "#kernel";
+import type { ContainerCgroup } from "#runtime";
+import type { EngineParts } from "../parts.ts";
+import type { ContainerRecord } from "./container-record.ts";
+import type { Sandbox } from "./sandbox.ts";
+
+/** A container that runs, as this engine process holds it: nothing here outlives the process. */
+export interface LiveContainer {
+  readonly id: ContainerId;
+  readonly pid: number;
+  readonly startTime: bigint;
+  readonly pidfd: Fd;
+  readonly cgroup: ContainerCgroup;
+  readonly sandbox: Sandbox;
+  /** The monitor's word on how it ended; never rejects. */
+  readonly exited: Promise<ExitRecord>;
+  /** Its end is in the database, and all output has been delivered to the log. */
+  readonly recorded: Promise<void>;
+  /** Nothing of this run is left: it may start anew. */
+  readonly settled: Promise<void>;
+}
+
+/** The running container of a record; one that does not run, or is just ending, is a `conflict`. */
+export function requireRunning(parts: EngineParts, record: ContainerRecord): LiveContainer {
+  const live = parts.live.get(record.id);
+  if (!live || record.state.status !== "running") {
+    throw new Fault("conflict", `container ${record.id} is not running`, { about: record.name });
+  }
+  return live;
+}

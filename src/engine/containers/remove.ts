@@ -1,0 +1,75 @@
+import { existsSync, renameSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { type ContainerId, Fault } from "#base";
+import { crashPoint } from "../crash-point.ts";
+import type { EngineParts } from "../parts.ts";
+import { publishContainer } from "./container-event.ts";
+import { killAndWait } from "./kill.ts";
+
+/**
+ * Removes a container with all that it owns. The row goes first: from then on it
+ * is gone, and what a crash leaves on disk is swept by the next start. `force` kills
+ * one that runs.
+ */
+export async function removeContainer(
+  parts: EngineParts,
+  ref: string,
+  options: { readonly force: boolean },
+): Promise<void> {
+  const { id, name } = parts.store.find(ref);
+  if (parts.removing.has(id)) {
+    throw new Fault("conflict", `removal of container ${ref} is already in progress`, {
+      about: name,
+    });
+  }
+  parts.removing.add(id);
+  try {
+    if (options.force) await killRunning(parts, id);
+    await parts.locks.run(id, () => removeStopped(parts, id));
+  } finally {
+    parts.removing.delete(id);
+  }
+}
+
+/** A start that is under way is waited for, since it cannot be undone half-way. */
+async function killRunning(parts: EngineParts, id: ContainerId): Promise<void> {
+  await parts.locks.run(id, async () => undefined);
+  const live = parts.live.get(id);
+  if (live && parts.store.get(id)?.state.status === "running") await killAndWait(parts, live);
+}
+
+async function removeStopped(parts: EngineParts, id: ContainerId): Promise<void> {
+  const record = parts.store.find(id);
+  if (record.state.status === "running") {
+    throw new Fault(
+      "conflict",
+      `cannot remove container "/${record.name}": container is running: stop the container before removing or force remove`,
+      { about: record.name },
+    );
+  }
+  parts.store.delete(id);
+  crashPoint("remove:row-deleted");
+  parts.pendingAttaches.end(id);
+  await parts.snapshots.remove(id);
+  const removed = setAside(parts.paths.container(id));
+  crashPoint("remove:snapshot-removed");
+  for (const [execId, exec] of parts.execs) {
+    if (exec.containerId === id) parts.execs.delete(execId);
+  }
+  publishContainer(parts, record, "destroy");
+  // Without the error of a failed start: its caller has it already, and clients would show it twice.
+  parts.waits.removed(id, { exitCode: record.state.exitCode });
+  if (!parts.content.images.has(record.imageId)) {
+    void parts.background.run("collecting the layers of an image that is gone", () =>
+      parts.content.collect(),
+    );
+  }
+  await rm(removed, { recursive: true, force: true });
+}
+
+/** Gone under its name at once; the deletion of a long log takes a while, and the next start sweeps what a crash leaves of it. */
+function setAside(directory: string): string {
+  const removed = `${directory}.removed`;
+  if (existsSync(directory)) renameSync(directory, removed);
+  return removed;
+}

@@ -1,0 +1,273 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { type Duplex, PassThrough, type Readable } from "node:stream";
+import { type ContainerId, type ExecId, Fault, faultOf, newId, Scope } from "#base";
+import { attach, connectMonitor, type Launch, type NamespaceKind } from "#helper";
+import { attachedStream } from "../containers/attach.ts";
+import { publishContainer } from "../containers/container-event.ts";
+import { hostnameOf } from "../containers/container-files.ts";
+import type { ContainerRecord } from "../containers/container-record.ts";
+import { type ContainerSpecInput, containerSpec } from "../containers/container-spec.ts";
+import { type LiveContainer, requireRunning } from "../containers/live-container.ts";
+import { openNamespace } from "../containers/sandbox.ts";
+import { describeStartFailure } from "../containers/start-failure.ts";
+import { lookupUser } from "../containers/user-lookup.ts";
+import type { AttachedStream, Exec, ExecRequest, Execs } from "../contract.ts";
+import { crashPoint } from "../crash-point.ts";
+import type { EngineParts } from "../parts.ts";
+import { compileExecPlan } from "./exec-plan.ts";
+
+/** An exec as the engine holds it; in memory only, as Docker does. */
+export interface LiveExec extends Exec {
+  readonly status: "created" | "starting" | "running" | "ended";
+}
+
+/** Execs remembered at most; the oldest that have ended are forgotten first. */
+const maxExecs = 4096;
+
+const namespaces: readonly NamespaceKind[] = ["mnt", "pid", "net", "ipc", "uts", "cgroup"];
+
+/** The execs of an engine's containers. */
+export class ContainerExecs implements Execs {
+  readonly #parts: EngineParts;
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+  }
+
+  async create(ref: string, request: ExecRequest): Promise<ExecId> {
+    const parts = this.#parts;
+    const record = parts.store.find(ref);
+    requireRunning(parts, record);
+    if (request.argv.length === 0 || request.argv[0] === "") {
+      throw new Fault("invalid", "No exec command specified");
+    }
+    makeRoom(parts);
+    const id = newId<ExecId>();
+    parts.execs.set(id, {
+      id,
+      containerId: record.id,
+      request,
+      status: "created",
+      running: false,
+      pid: 0,
+    });
+    publishExec(parts, record, `exec_create: ${commandLine(request)}`, id);
+    return id;
+  }
+
+  async start(
+    id: string,
+    options: { readonly detach: boolean; readonly rows?: number; readonly columns?: number },
+  ): Promise<AttachedStream | undefined> {
+    const parts = this.#parts;
+    const exec = this.#find(id);
+    if (exec.status === "ended") {
+      throw new Fault("conflict", `exec command ${id} has already run`, { about: id });
+    }
+    if (exec.status !== "created") {
+      throw new Fault("conflict", `Error: Exec command ${id} is already running`, { about: id });
+    }
+    const record = parts.store.find(exec.containerId);
+    const live = requireRunning(parts, record);
+    change(parts, exec.id, { status: "starting" });
+    publishExec(parts, record, `exec_start: ${commandLine(exec.request)}`, exec.id);
+    try {
+      return await launchExec(parts, { exec, record, live, options });
+    } catch (error) {
+      const failure = describeStartFailure(faultOf(error), exec.request.argv[0] ?? "");
+      change(parts, exec.id, { status: "ended", exitCode: failure.exitCode });
+      throw failure.fault;
+    }
+  }
+
+  async resize(
+    id: string,
+    size: { readonly rows: number; readonly columns: number },
+  ): Promise<void> {
+    const exec = this.#find(id);
+    if (!exec.running) {
+      throw new Fault("conflict", `exec ${id} is not running`, { about: id });
+    }
+    using monitor = await connectMonitor(this.#parts.paths.execSocket(exec.id));
+    await monitor.resize(size.rows, size.columns);
+  }
+
+  get(id: string): Exec {
+    return this.#find(id);
+  }
+
+  #find(id: string): LiveExec {
+    const exec = this.#parts.execs.get(id as ExecId);
+    if (!exec) throw new Fault("not_found", `No such exec instance: ${id}`, { about: id });
+    return exec;
+  }
+}
+
+function makeRoom(parts: EngineParts): void {
+  if (parts.execs.size < maxExecs) return;
+  for (const [id, exec] of parts.execs) {
+    if (exec.status !== "ended") continue;
+    parts.execs.delete(id);
+    return;
+  }
+  throw new Fault("exhausted", `there are ${maxExecs} execs that have not ended`);
+}
+
+function change(parts: EngineParts, id: ExecId, to: Partial<LiveExec>): void {
+  const exec = parts.execs.get(id);
+  if (exec) parts.execs.set(id, { ...exec, ...to });
+}
+
+/** As Docker joins them: the space behind the program is there without arguments, too. */
+function commandLine({ argv: [program = "", ...rest] }: ExecRequest): string {
+  return `${program} ${rest.join(" ")}`;
+}
+
+function publishExec(
+  parts: EngineParts,
+  record: ContainerRecord,
+  action: string,
+  id: ExecId,
+  extra: Readonly<Record<string, string>> = {},
+): void {
+  publishContainer(parts, record, action, { execID: id, ...extra });
+}
+
+interface ExecStart {
+  readonly exec: LiveExec;
+  readonly record: ContainerRecord;
+  readonly live: LiveContainer;
+  readonly options: Parameters<Execs["start"]>[1];
+}
+
+async function launchExec(
+  parts: EngineParts,
+  start: ExecStart,
+): Promise<AttachedStream | undefined> {
+  const { exec, options } = start;
+  await using scope = new Scope();
+  const socket = parts.paths.execSocket(exec.id);
+  mkdirSync(parts.paths.runExecs, { recursive: true, mode: 0o700 });
+  scope.defer(() => forgetFiles(parts, exec.id));
+  const launch = scope.use(await spawnExec(parts, start));
+  const { pid } = await launch.created;
+  const { attachStdin: stdin, attachStdout: stdout, attachStderr: stderr } = exec.request;
+  const streams: Duplex | undefined = options.detach
+    ? undefined
+    : await attach(socket, { stdin, stdout, stderr });
+  if (streams) scope.defer(() => void streams.destroy());
+  launch.go();
+  await launch.started;
+  scope.release();
+  crashPoint("exec:started");
+  change(parts, exec.id, { status: "running", running: true, pid });
+  const known = Promise.withResolvers<void>();
+  void parts.background.run(`following exec ${exec.id}`, () =>
+    followExec(parts, { exec, launch, known: known.resolve }).finally(known.resolve),
+  );
+  if (!streams) return undefined;
+  return attachedStream(streams, endingAfter(streams, known.promise), exec.request.tty);
+}
+
+/** Clients ask for the exit status once the output has ended, so it ends when the status is known. */
+function endingAfter(source: Duplex, known: Promise<void>): Readable {
+  const output = new PassThrough();
+  const end = () => void known.then(() => output.end());
+  source.once("end", end).once("error", end).once("close", end);
+  output.once("close", () => void source.destroy());
+  return source.pipe(output, { end: false });
+}
+
+async function spawnExec(
+  parts: EngineParts,
+  { exec, record, live, options }: ExecStart,
+): Promise<Launch> {
+  const { request } = exec;
+  const spec = await execSpec(parts, record, request);
+  using opened = new DisposableStack();
+  const joined = namespaces.map((kind) => [kind, opened.use(openNamespace(live, kind))] as const);
+  const rows = options.rows ?? request.rows;
+  const columns = options.columns ?? request.columns;
+  using compiled = compileExecPlan({
+    id: exec.id,
+    spec,
+    joined,
+    cgroup: live.cgroup,
+    stdio: {
+      mode: request.tty ? "pty" : "pipes",
+      stdin: request.attachStdin,
+      // The input of an exec is its one client's: it ends with it.
+      stdinOnce: request.attachStdin,
+      ...(rows && columns && { rows, columns }),
+    },
+    controlSocket: parts.paths.execSocket(exec.id),
+    exitRecord: parts.paths.execExitRecord(exec.id),
+    machine: parts.machine,
+  });
+  return parts.helper.launch(compiled);
+}
+
+/** The container's configuration with the exec's program, as Docker combines them. */
+async function execSpec(parts: EngineParts, record: ContainerRecord, request: ExecRequest) {
+  const { config, host } = record;
+  const user = await lookupUser(parts.snapshots, record.id, {
+    user: request.user || config.user,
+    groupAdd: host.groupAdd,
+  });
+  const input: ContainerSpecInput = {
+    config: {
+      ...config,
+      tty: request.tty,
+      env: [...config.env, ...request.env],
+      workingDir: request.workingDir || config.workingDir,
+    },
+    host,
+    argv: request.argv,
+    user,
+    hostname: hostnameOf(record),
+    files: record.files,
+    machine: parts.machine,
+  };
+  const { spec } = containerSpec(input);
+  if (!request.privileged) return spec;
+  // As Docker: all capabilities, but the container's own filter stays.
+  const { spec: privileged } = containerSpec({ ...input, host: { ...host, privileged: true } });
+  return { ...spec, ...(privileged.process && { process: privileged.process }) };
+}
+
+interface FollowedExec {
+  readonly exec: Exec;
+  readonly launch: Launch;
+  /** Called once the exit status can be asked for. */
+  readonly known: () => void;
+}
+
+async function followExec(
+  parts: EngineParts,
+  { exec, launch, known }: FollowedExec,
+): Promise<void> {
+  const ended = launch.exited.catch(() => ({ exitCode: 137 }));
+  const exit = await parts.closing.until<{ readonly exitCode: number }>(ended);
+  if (!exit) {
+    await launch[Symbol.asyncDispose]();
+    return;
+  }
+  change(parts, exec.id, { status: "ended", running: false, pid: 0, exitCode: exit.exitCode });
+  known();
+  const record = parts.store.get(exec.containerId);
+  if (record) publishExec(parts, record, "exec_die", exec.id, { exitCode: String(exit.exitCode) });
+  await launch.monitorExited;
+  forgetFiles(parts, exec.id);
+}
+
+function forgetFiles(parts: EngineParts, id: ExecId): void {
+  rmSync(parts.paths.execSocket(id), { force: true });
+  rmSync(parts.paths.execExitRecord(id), { force: true });
+}
+
+/** Ids of a container's execs that have not ended, as inspect lists them. */
+export function execIdsOf(parts: EngineParts, id: ContainerId): readonly ExecId[] {
+  return [...parts.execs.values()]
+    .filter((exec) => exec.containerId === id && exec.status !== "ended")
+    .map((exec) => exec.id);
+}

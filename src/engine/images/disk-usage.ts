@@ -1,0 +1,16 @@
+import type { DiskUsage } from "../contract.ts";
+import type { EngineParts } from "../parts.ts";
+
+/** What images take on the disk. */
+export async function diskUsage(parts: EngineParts): Promise<DiskUsage> {
+  const used = new Set([...parts.store.all()].map(({ imageId }) => imageId));
+  const { images, layers, blobs, reclaimable } = await parts.content.diskUsage((id) =>
+    used.has(id),
+  );
+  return {
+    layers: layers.size,
+    blobs,
+    reclaimable,
+    shared: new Map(images.map(({ id, sharedSize }) => [id, sharedSize])),
+  };
+}

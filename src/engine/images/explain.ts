@@ -1,0 +1,77 @@
+import type { EngineParts } from "../parts.ts";
+import type {
+  ExplainRequest,
+  ImageAnalysis,
+  ImageExplanation,
+  ImagePathExplanation,
+} from "./explain-contract.ts";
+import {
+  analysed,
+  directoriesOf,
+  findLayer,
+  holdImage,
+  layerHistory,
+  weightOf,
+} from "./explain-subject.ts";
+import { compareImages } from "./image-diff.ts";
+import { squashImage } from "./squash.ts";
+
+export function createAnalysis(parts: EngineParts): ImageAnalysis {
+  return {
+    explain: (ref, options, signal) => explain(parts, ref, options, signal),
+    explainPath: (ref, path, signal) => explainPath(parts, ref, path, signal),
+    compare: (from, to, options, signal) =>
+      compareImages(parts, { from, to, limit: options.limit }, signal),
+    squash: (ref, options, report, signal) =>
+      squashImage(parts, { ref, ...options }, report, signal),
+  };
+}
+
+async function explain(
+  parts: EngineParts,
+  ref: string,
+  { top, depth, layer }: ExplainRequest,
+  signal: AbortSignal,
+): Promise<ImageExplanation> {
+  await using lease = parts.content.lease();
+  const image = holdImage(parts, lease, ref);
+  const number = layer === undefined ? undefined : findLayer(image, layer);
+  const { explainLayers } = await import("#explain");
+  const layers = directoriesOf(parts, image);
+  const found = await explainLayers({ layers, top, depth, layer: number }, signal);
+  const createdBy = layerHistory(image);
+  return {
+    image: analysed(image),
+    compressed: weightOf(image).compressed,
+    ...found,
+    layers: found.layers.flatMap((each, index) => {
+      const stored = image.layers[index];
+      if (!stored) return [];
+      const { diffId, blob } = stored;
+      const { digest, size: compressed } = blob;
+      return [{ ...each, diffId, digest, compressed, createdBy: createdBy[index] ?? "" }];
+    }),
+  };
+}
+
+async function explainPath(
+  parts: EngineParts,
+  ref: string,
+  path: string,
+  signal: AbortSignal,
+): Promise<ImagePathExplanation> {
+  await using lease = parts.content.lease();
+  const image = holdImage(parts, lease, ref);
+  const { explainLayerPath } = await import("#explain");
+  const found = await explainLayerPath({ layers: directoriesOf(parts, image), path }, signal);
+  const createdBy = layerHistory(image);
+  return {
+    image: analysed(image),
+    ...found,
+    steps: found.steps.flatMap((step) => {
+      const stored = image.layers[step.layer - 1];
+      if (!stored) return [];
+      return [{ ...step, diffId: stored.diffId, createdBy: createdBy[step.layer - 1] ?? "" }];
+    }),
+  };
+}

@@ -1,0 +1,148 @@
+import type { Descriptor, Digest, ImageConfig } from "#image";
+import type { Filters } from "../contract.ts";
+import type { PullRequest, PushRequest, TransferReport } from "../transfer/registry-contract.ts";
+
+export interface ImageSummary {
+  readonly id: Digest;
+  /** "name:tag", familiar form as Docker prints it ("debian:latest"). */
+  readonly tags: readonly string[];
+  /** "name@sha256:...". */
+  readonly digests: readonly string[];
+  /** Seconds since the epoch. */
+  readonly created: number;
+  /** Bytes on disk, unpacked. */
+  readonly size: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Number of containers that use it. */
+  readonly containers: number;
+}
+
+export interface ImageDetail extends ImageSummary {
+  readonly config: ImageConfig;
+  /** Of its manifest. */
+  readonly descriptor: Descriptor;
+  /** Bytes of its blobs, as they travel. */
+  readonly contentSize: number;
+  /** Directories of its layers, uppermost first. */
+  readonly layerDirectories: readonly string[];
+  readonly lastTagged?: bigint;
+}
+
+export type ImageDeletion = { readonly untagged: string } | { readonly deleted: Digest };
+
+/** One record of a progress stream, as Docker's JSON messages carry them. */
+export interface Progress {
+  readonly id?: string;
+  readonly status: string;
+  readonly current?: number;
+  readonly total?: number;
+}
+
+export interface Images {
+  list(options: {
+    readonly all: boolean;
+    readonly filters: Filters;
+  }): Promise<readonly ImageSummary[]>;
+  /** By id, unique id prefix, or reference. */
+  get(ref: string): Promise<ImageDetail>;
+  history(ref: string): Promise<
+    readonly {
+      readonly id: Digest | "<missing>";
+      readonly created: number;
+      readonly createdBy: string;
+      readonly tags: readonly string[];
+      readonly size: number;
+      readonly comment: string;
+    }[]
+  >;
+  tag(source: string, target: string): Promise<void>;
+  /** Fetches an image, or all of a repository; what is here already is not fetched again. */
+  pull(request: PullRequest, report: TransferReport, signal: AbortSignal): Promise<void>;
+  /** Sends an image, or all of a repository, to where its name says. */
+  push(request: PushRequest, report: TransferReport, signal: AbortSignal): Promise<void>;
+  remove(
+    ref: string,
+    options: { readonly force: boolean; readonly prune: boolean },
+  ): Promise<readonly ImageDeletion[]>;
+  prune(
+    filters: Filters,
+  ): Promise<{ readonly deleted: readonly ImageDeletion[]; readonly bytes: number }>;
+  /** Reads a docker-save archive or an OCI layout as tar, compressed or not; yields a line for each image loaded. */
+  load(
+    archive: AsyncIterable<Uint8Array>,
+    options: {
+      /** Of images for several, the one for this; absent: the host's. */ readonly platform?:
+        | string
+        | undefined;
+    },
+    report: (progress: Progress) => void,
+  ): Promise<readonly { readonly id: Digest; readonly tag?: string }[]>;
+  /** What is unknown, or not for the platform, is a Fault before the first byte. */
+  save(
+    refs: readonly string[],
+    options?: { readonly platform?: string | undefined },
+  ): AsyncIterable<Uint8Array>;
+  /** Files of an image as a tar, without a container. */
+  archive(ref: string, request: ArchiveRequest): Promise<ImageArchive>;
+  /** One root file system tar, compressed or not, becomes an image of one layer. */
+  import(
+    archive: AsyncIterable<Uint8Array>,
+    options: {
+      readonly reference?: string;
+      readonly message?: string;
+      readonly changes: readonly string[];
+      readonly platform?: string;
+      /** Nanoseconds since the epoch (SOURCE_DATE_EPOCH); absent: now. */
+      readonly created?: bigint;
+    },
+    report: (progress: Progress) => void,
+  ): Promise<Digest>;
+  /** Makes an image by a method of `rootfs`. */
+  make(
+    request: MakeImageRequest,
+    report: (progress: Progress) => void,
+    signal: AbortSignal,
+  ): Promise<Digest>;
+}
+
+export interface ArchiveRequest {
+  /** In the image; links in it lead within the image. */
+  readonly path: string;
+  /** Follow the last part, too, when it is a link. */
+  readonly follow: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Holds what is read until it is disposed. */
+export interface ImageArchive extends AsyncDisposable {
+  /** The last part of the path; "/" for the root. */
+  readonly name: string;
+  readonly size: number;
+  /** As st_mode of stat(2). */
+  readonly mode: number;
+  /** Nanoseconds since the epoch. */
+  readonly mtime: bigint;
+  /** Where a link leads; "" when it is none. */
+  readonly linkTarget: string;
+  /** A directory as "./" and what is in it, anything else under its name. */
+  readonly tar: AsyncIterable<Uint8Array>;
+}
+
+export type MakeImageRequest =
+  | {
+      readonly method: "scratch";
+      readonly reference: string /** A tar of the files as they shall stand in the image. */;
+      readonly files: AsyncIterable<Uint8Array>;
+      readonly cmd?: readonly string[];
+      /** Nanoseconds since the epoch: the image's time and the latest of its files (SOURCE_DATE_EPOCH); absent: now. */
+      readonly created?: bigint;
+    }
+  | {
+      readonly method: "debootstrap";
+      readonly reference: string;
+      readonly suite: string;
+      readonly variant: "minbase" | "buildd" | "-";
+      readonly include: readonly string[];
+      readonly mirror?: string;
+      readonly keyring?: string;
+    };

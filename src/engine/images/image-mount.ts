@@ -1,0 +1,42 @@
+import { mkdtemp, rmdir } from "node:fs/promises";
+import { join } from "node:path";
+import { Scope } from "#base";
+import { type Fd, type Mount, mountAll, O_DIRECTORY, O_PATH, openat2 } from "#kernel";
+import type { EngineParts } from "../parts.ts";
+
+/** A stack of layers that can be looked at, and nothing else. */
+export interface MountedLayers extends AsyncDisposable {
+  /** Where it is, in this process's mount namespace. */
+  readonly path: string;
+  readonly root: Fd;
+}
+
+/** Mounts directories of layers, uppermost first, read-only, without devices and programs. */
+export async function mountLayers(
+  parts: EngineParts,
+  layers: readonly string[],
+): Promise<MountedLayers> {
+  await using scope = new Scope();
+  const path = await mkdtemp(join(parts.paths.runRoot, "view-"));
+  scope.defer(() => rmdir(path));
+  if (layers.length > 0) scope.use(await mountAll([readOnlyRoot(layers)], path));
+  const root = scope.use(openat2(undefined, path, { flags: O_PATH | O_DIRECTORY }));
+  const opened = scope.release();
+  return { path, root, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/**
+ * Layers as a file system that cannot be written: an overlay whose lower layers are all
+ * of them, since the upper one may be in use by a container.
+ */
+function readOnlyRoot(layers: readonly string[]): Mount {
+  const [only = ""] = layers;
+  // A container may put a device in a file's place while that is read.
+  const guarded = ["ro", "nosuid", "nodev", "noexec"];
+  if (layers.length === 1) return { type: "bind", source: only, options: ["bind", ...guarded] };
+  return {
+    type: "overlay",
+    source: "overlay",
+    options: [...guarded, ...layers.map((path) => `lowerdir+=${path}`), "redirect_dir=nofollow"],
+  };
+}

@@ -1,0 +1,170 @@
+import type { ListedImage, RemoveOptions, StoredImage } from "#content";
+import {
+  type Digest,
+  familiarString,
+  type Platform,
+  parsePlatform,
+  parseReference,
+  withDefaultTag,
+} from "#image";
+import type { Executor } from "#rootfs";
+import type { EngineParts } from "../parts.ts";
+import type { ImageDetail, ImageSummary, Images, Progress } from "./image-contract.ts";
+import { imageHistory } from "./image-history.ts";
+import { listImages, pruneImages } from "./image-list.ts";
+import { makeImage } from "./make-image.ts";
+
+/** The verbs of images: content with events, and with the containers that use it. */
+export function createImages(parts: EngineParts, executor: Executor): Images {
+  return {
+    list: async (options) => {
+      const counts = countUsers(parts);
+      return listImages(parts, options.filters).map((image) => summarize(image, counts));
+    },
+    get: async (ref) => detail(parts, parts.content.resolve(ref)),
+    history: async (ref) => imageHistory(parts.content.resolve(ref)),
+    tag: async (source, target) => {
+      const image = parts.content.images.tag(source, target);
+      publishImage(parts, "tag", image.id, familiarString(withDefaultTag(parseReference(target))));
+    },
+    pull: async (request, report, signal) => {
+      const { pullImage } = await import("../transfer/pull.ts");
+      await pullImage(parts, request, report, signal);
+    },
+    push: async (request, report, signal) => {
+      const { pushImage } = await import("../transfer/push.ts");
+      await pushImage(parts, request, report, signal);
+    },
+    remove: (ref, options) => removeImage(parts, ref, options),
+    prune: (filters) => pruneImages(parts, filters, (id) => removeUnused(parts, id)),
+    load: (archive, options, report) => loadImages(parts, archive, options, report),
+    save: (refs, { platform } = {}) => {
+      const stream = parts.content.saveArchive(refs, { platform: platformOf(platform) });
+      for (const ref of refs) publishImage(parts, "save", parts.content.resolve(ref).id, ref);
+      return stream;
+    },
+    archive: async (ref, request) => {
+      const { imageArchive } = await import("./image-archive.ts");
+      return await imageArchive(parts, ref, request);
+    },
+    import: (archive, options, report) => importImage(parts, archive, options, report),
+    make: async (request, report, signal) => {
+      const image = await makeImage(parts, { request, executor, report, signal });
+      publishImage(parts, "import", image.id, request.reference);
+      return image.id;
+    },
+  };
+}
+
+/** Tells what happened to an image, with the attributes Docker's events have. */
+function publishImage(parts: EngineParts, action: string, id: Digest, name: string): void {
+  const labels = parts.content.findById(id)?.config.config?.Labels ?? {};
+  parts.events.publish("image", action, id, { ...labels, name });
+}
+
+function countUsers(parts: EngineParts): ReadonlyMap<Digest, number> {
+  const counts = new Map<Digest, number>();
+  for (const { imageId } of parts.store.all()) {
+    counts.set(imageId, (counts.get(imageId) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function summarize(image: ListedImage, counts: ReadonlyMap<Digest, number>): ImageSummary {
+  const { id, tags, digests, created, size, labels } = image;
+  return { id, tags, digests, created, size, labels, containers: counts.get(id) ?? 0 };
+}
+
+function detail(parts: EngineParts, image: StoredImage): ImageDetail {
+  return {
+    ...summarize(image, countUsers(parts)),
+    config: image.config,
+    descriptor: {
+      mediaType: image.manifest.mediaType,
+      digest: image.digest,
+      size: image.manifestSize,
+    },
+    contentSize:
+      image.manifestSize +
+      image.manifest.config.size +
+      image.manifest.layers.reduce((sum, { size }) => sum + size, 0),
+    layerDirectories: image.chainId === undefined ? [] : parts.snapshots.layers(image.chainId),
+    ...(image.lastTagged !== undefined && { lastTagged: image.lastTagged }),
+  };
+}
+
+async function removeImage(
+  parts: EngineParts,
+  ref: string,
+  { force }: { readonly force: boolean },
+): ReturnType<Images["remove"]> {
+  const usersOf = (image: Digest) =>
+    [...parts.store.all()]
+      .filter(({ imageId }) => imageId === image)
+      .map((record) => ({ id: record.id, running: record.state.status === "running" }));
+  return await removeAnd(parts, ref, { force, usersOf });
+}
+
+/** With all of its names, however many; any container of it is a `conflict`. */
+async function removeUnused(parts: EngineParts, id: Digest): ReturnType<Images["remove"]> {
+  const usersOf = () =>
+    [...parts.store.all()]
+      .filter(({ imageId }) => imageId === id)
+      .map((record) => ({ id: record.id, running: true }));
+  return await removeAnd(parts, id, { force: true, usersOf });
+}
+
+async function removeAnd(
+  parts: EngineParts,
+  ref: string,
+  options: RemoveOptions,
+): ReturnType<Images["remove"]> {
+  const { id } = parts.content.resolve(ref);
+  const removals = await parts.content.images.remove(ref, options);
+  for (const removal of removals) {
+    if ("untagged" in removal) publishImage(parts, "untag", id, id);
+    else if (removal.deleted === id) publishImage(parts, "delete", id, id);
+  }
+  return removals;
+}
+
+function platformOf(text: string | undefined): Platform | undefined {
+  return text === undefined ? undefined : parsePlatform(text);
+}
+
+async function loadImages(
+  parts: EngineParts,
+  archive: AsyncIterable<Uint8Array>,
+  { platform }: Parameters<Images["load"]>[1],
+  report: (progress: Progress) => void,
+): ReturnType<Images["load"]> {
+  const loaded = await parts.content.loadArchive(archive, {
+    platform: platformOf(platform),
+    onProgress: (layer, current, total) =>
+      report({ id: layer.slice(7, 19), status: "Loading layer", current, total }),
+  });
+  for (const { image } of loaded) publishImage(parts, "load", image.id, image.id);
+  return loaded.flatMap(({ image: { id }, tags }) =>
+    tags.length > 0 ? tags.map((tag) => ({ id, tag })) : [{ id }],
+  );
+}
+
+async function importImage(
+  parts: EngineParts,
+  archive: AsyncIterable<Uint8Array>,
+  options: Parameters<Images["import"]>[1],
+  report: (progress: Progress) => void,
+): Promise<Digest> {
+  const { id } = await parts.content.importTree(archive, {
+    changes: options.changes,
+    ...(options.reference !== undefined && {
+      reference: withDefaultTag(parseReference(options.reference)),
+    }),
+    ...(options.message !== undefined && { message: options.message }),
+    ...(options.platform !== undefined && { platform: parsePlatform(options.platform) }),
+    created: options.created,
+    onProgress: (current) => report({ status: "Importing", current }),
+  });
+  publishImage(parts, "import", id, id);
+  return id;
+}

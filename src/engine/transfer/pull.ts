@@ -1,0 +1,232 @@
+import { Fault, isFault } from "#base";
+import type { Content, StoredImage } from "#content";
+import {
+  canonicalString,
+  type Descriptor,
+  type Digest,
+  familiarName,
+  familiarString,
+  formatPlatform,
+  hostPlatform,
+  isIndexType,
+  isManifestType,
+  type Platform,
+  parseIndex,
+  parseManifest,
+  parsePlatform,
+  parseReference,
+  platformDistance,
+  type Reference,
+  selectManifest,
+  withDefaultTag,
+} from "#image";
+import type { Repository } from "#registry";
+import type { EngineParts } from "../parts.ts";
+import { credentialSource } from "./registries.ts";
+import type { PullRequest, TransferReport } from "./registry-contract.ts";
+import { layerReporter } from "./transfer-layers.ts";
+
+/** An index in an index is rare and deeper ones are a trap. */
+const maxNesting = 3;
+/** Of `pull --all-tags`. */
+const maxTags = 10_000;
+/** Where signatures and other referrers of an image lie: the specification's tag schema, and cosign's. */
+const referrersTag = /^sha256-[0-9a-f]{64}(\.[a-z]+)?$/;
+
+/**
+ * Fetches what a name stands for. The policy is asked before anything is stored; then
+ * `content` fetches what is missing and names the image in one step at the end: what
+ * breaks off leaves nothing that a name leads to. An aborted signal ends it at once.
+ */
+export async function pullImage(
+  parts: EngineParts,
+  request: PullRequest,
+  report: TransferReport,
+  signal: AbortSignal,
+): Promise<void> {
+  const written = parseReference(request.reference);
+  const wanted = request.platform === undefined ? undefined : parsePlatform(request.platform);
+  const client = await parts.registry(credentialSource(written.domain, request.credentials));
+  const repository = client.repository(written);
+  const run = { parts, repository, wanted, report, signal };
+  if (!request.all) {
+    const reference = withDefaultTag(written);
+    const pulled = await pullOne(run, reference);
+    const name = familiarString(reference);
+    report({ kind: "complete", name, isNew: pulled.isNew });
+    warnOfPlatform(pulled.image, { name, wanted, report });
+    return;
+  }
+  report({ kind: "complete", name: familiarName(written), isNew: await pullAll(run, written) });
+}
+
+/** Each tag that is an image; what else lies in the repository is told and left there. Whether one was new. */
+async function pullAll(run: PullRun, name: Reference): Promise<boolean> {
+  let isNew = false;
+  let count = 0;
+  let pulledTags = 0;
+  let refusal: unknown;
+  for await (const tag of tagsOf(run, name)) {
+    if (++count > maxTags) {
+      throw new Fault("exhausted", `${familiarName(name)} has more than ${maxTags} tags`);
+    }
+    if (referrersTag.test(tag)) continue;
+    const reference = { ...name, tag };
+    try {
+      const pulled = await pullOne(run, reference);
+      isNew ||= pulled.isNew;
+      pulledTags += 1;
+    } catch (error) {
+      if (!isFault(error, "unsupported")) throw error;
+      refusal = error;
+      run.report({ kind: "skipped", name: familiarString(reference), reason: error.message });
+    }
+  }
+  if (refusal !== undefined && pulledTags === 0) throw refusal;
+  return isNew;
+}
+
+async function* tagsOf({ repository, signal }: PullRun, name: Reference): AsyncGenerator<string> {
+  try {
+    yield* repository.tags({ signal });
+  } catch (cause) {
+    if (!isFault(cause, "not_found")) throw cause;
+    throw new Fault("not_found", cause.message, { about: familiarName(name), cause });
+  }
+}
+
+interface PullRun {
+  readonly parts: EngineParts;
+  readonly repository: Repository;
+  readonly wanted: Platform | undefined;
+  readonly report: TransferReport;
+  readonly signal: AbortSignal;
+}
+
+async function pullOne(
+  run: PullRun,
+  reference: Reference,
+): Promise<{ readonly image: StoredImage; readonly isNew: boolean }> {
+  const { parts, repository, wanted, report, signal } = run;
+  const top = await topDocument(run, reference);
+  const label = reference.digest === undefined ? (reference.tag ?? "") : familiarString(reference);
+  report({ kind: "pulling", path: reference.path, label });
+  const { chosen, digests } = await chooseManifest(repository, top, { wanted, signal });
+  await parts.trust?.checkPull({ reference, digests, repository, signal });
+  const manifest = parseManifest(chosen.bytes, `manifest ${chosen.descriptor.digest}`);
+  const before = imageNamed(parts.content, reference);
+  const isHere = parts.content.images.has(manifest.config.digest);
+  const onLayer = isHere ? undefined : layerReporter(manifest.layers, report);
+  const byDigest: Reference = {
+    domain: reference.domain,
+    path: reference.path,
+    digest: top.descriptor.digest,
+  };
+  const { image } = await parts.content.pull({
+    manifestBytes: chosen.bytes,
+    references: reference.digest === undefined ? [reference, byDigest] : [byDigest],
+    source: repository,
+    ...(chosen.bytes !== top.bytes && { index: top.bytes }),
+    ...(onLayer && { onLayer }),
+    signal,
+  });
+  report({ kind: "pulled", digest: top.descriptor.digest });
+  publishTransfer(parts, "pull", image, reference);
+  return { image, isNew: before !== image.id };
+}
+
+/** What the name stands for at the registry; a `not_found` about the name itself where it stands for nothing. */
+async function topDocument(
+  { repository, signal }: PullRun,
+  reference: Reference,
+): Promise<Document> {
+  try {
+    return await repository.manifest(reference.digest ?? reference.tag ?? "latest", { signal });
+  } catch (cause) {
+    if (!isFault(cause, "not_found")) throw cause;
+    const about = familiarString(reference);
+    throw new Fault("not_found", cause.message, { about, cause });
+  }
+}
+
+interface Document {
+  readonly descriptor: Descriptor;
+  readonly bytes: Buffer;
+}
+
+/** The manifest itself, or the one of an index that serves the platform best; and the digests on the way to it. */
+async function chooseManifest(
+  repository: Repository,
+  top: Document,
+  options: { readonly wanted: Platform | undefined; readonly signal: AbortSignal },
+): Promise<{ readonly chosen: Document; readonly digests: [Digest, ...Digest[]] }> {
+  let document = top;
+  const indexes: Digest[] = [];
+  for (let depth = 0; isIndexType(document.descriptor.mediaType); depth++) {
+    const { digest } = document.descriptor;
+    if (depth === maxNesting) {
+      throw new Fault("invalid", `the index ${top.descriptor.digest} is nested too deeply`);
+    }
+    const index = parseIndex(document.bytes, `index ${digest}`);
+    indexes.unshift(digest);
+    document = await repository.manifest(choose(index, options.wanted).digest, options);
+  }
+  if (!isManifestType(document.descriptor.mediaType)) {
+    const { mediaType } = document.descriptor;
+    throw new Fault(
+      "unsupported",
+      `cannot pull this: it is of type ${mediaType}, which is no image`,
+      { about: mediaType },
+    );
+  }
+  return { chosen: document, digests: [document.descriptor.digest, ...indexes] };
+}
+
+function choose(index: ReturnType<typeof parseIndex>, wanted: Platform | undefined): Descriptor {
+  try {
+    return selectManifest(index, wanted);
+  } catch (cause) {
+    if (!isFault(cause, "not_found")) throw cause;
+    const platform = formatPlatform(wanted ?? hostPlatform());
+    throw new Fault(
+      "not_found",
+      `no matching manifest for ${platform} in the manifest list entries: ${cause.message}`,
+      { about: platform, cause },
+    );
+  }
+}
+
+function imageNamed(content: Content, reference: Reference): Digest | undefined {
+  try {
+    return content.resolve(canonicalString(reference)).id;
+  } catch (error) {
+    if (isFault(error, "not_found")) return undefined;
+    throw error;
+  }
+}
+
+/** A registry may have one image only, of another platform than was asked for: it is taken, and said. */
+function warnOfPlatform(
+  { config }: StoredImage,
+  { name, wanted, report }: Pick<PullRun, "wanted" | "report"> & { readonly name: string },
+): void {
+  if (wanted === undefined || platformDistance(wanted, config) !== undefined) return;
+  report({
+    kind: "other-platform",
+    name,
+    offered: formatPlatform(config),
+    wanted: formatPlatform(wanted),
+  });
+}
+
+/** The event of a pull or push: about a name, with the labels of its image. */
+export function publishTransfer(
+  parts: EngineParts,
+  action: "pull" | "push",
+  image: StoredImage,
+  reference: Reference,
+): void {
+  const labels = image.config.config?.Labels ?? {};
+  const name = familiarName(reference);
+  parts.events.publish("image", action, familiarString(reference), { ...labels, name });
+}
