@@ -14,6 +14,9 @@
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x0020
+#endif
 
 /* close(fd) */
 static long descriptor_close(struct call *call)
@@ -185,14 +188,16 @@ static long descriptor_memfd(struct call *call)
 	return result_of(fd);
 }
 
-/* seal(fd): content and size never change again */
+/* seal(fd): content, size and, from Linux 6.3, chmod(2) of the executable bits never change again */
 static long descriptor_seal(struct call *call)
 {
+	const int content = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 	int fd = take_fd(call, 0);
 	if (call->failed)
 		return 0;
-	return result_of(fcntl(fd, F_ADD_SEALS,
-			       F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE));
+	if (fcntl(fd, F_ADD_SEALS, content | F_SEAL_EXEC) == 0)
+		return 0;
+	return errno == EINVAL ? result_of(fcntl(fd, F_ADD_SEALS, content)) : -errno;
 }
 
 const struct function descriptor_functions[] = {

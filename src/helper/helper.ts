@@ -1,7 +1,16 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Fault } from "#base";
-import { type Fd, memfdSealed, openChannel, socketPair, spawn } from "#kernel";
+import { Fault, isFault } from "#base";
+import {
+  type ChildProcess,
+  copySealed,
+  type Fd,
+  memfdSealed,
+  openChannel,
+  type SpawnOptions,
+  socketPair,
+  spawn,
+} from "#kernel";
 import { Launch } from "./launch.ts";
 import { planLimits } from "./tags.ts";
 
@@ -14,9 +23,11 @@ export interface LaunchRequest {
   readonly label?: string;
 }
 
+const imageName = "thimble-init";
+
 /** Starts launchers from a copy of native/init that nothing can change. */
 export class Helper implements Disposable {
-  readonly #image: Fd;
+  #image: Fd;
 
   constructor(image: Fd) {
     this.#image = image;
@@ -31,8 +42,7 @@ export class Helper implements Disposable {
     using stack = new DisposableStack();
     stack.use(near);
     using remote = far;
-    const child = spawn({
-      program: this.#image,
+    const child = this.#start({
       argv: ["thimble-init", "launch", ...(label === undefined ? [] : [label])],
       env: {},
       cwd: "/",
@@ -47,6 +57,21 @@ export class Helper implements Disposable {
     const launch = new Launch(channel, child);
     channel.write(plan);
     return launch;
+  }
+
+  /**
+   * A container that has run the copy, as the interpreter of a `#!/proc/self/exe` script, can
+   * have it refused to everybody: see `memfdSealed`. The content is sealed: copied, it runs.
+   */
+  #start(options: Omit<SpawnOptions, "program">): ChildProcess {
+    try {
+      return spawn({ program: this.#image, ...options });
+    } catch (error) {
+      if (!isFault(error) || !["EACCES", "ETXTBSY"].includes(error.errno ?? "")) throw error;
+    }
+    using spoilt = this.#image;
+    this.#image = copySealed(imageName, spoilt);
+    return spawn({ program: this.#image, ...options });
   }
 
   [Symbol.dispose](): void {
@@ -75,5 +100,5 @@ export function openHelper(options: HelperOptions = {}): Helper {
       { about: path, cause: error },
     );
   }
-  return new Helper(memfdSealed("thimble-init", image));
+  return new Helper(memfdSealed(imageName, image));
 }

@@ -1,4 +1,4 @@
-import { closeSync, openSync, statfsSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statfsSync } from "node:fs";
 import { constants } from "node:os";
 import { Fault, isFault } from "#base";
 import { addon } from "./addon.ts";
@@ -28,6 +28,11 @@ export function eventFd(): Fd {
 /**
  * An executable file in memory whose content can never change again, opened for
  * reading. `name` shows in /proc only.
+ *
+ * Whoever runs the file reaches its inode through /proc/self/exe and can still have it
+ * refused: by an ACL that takes the executable bits away (EACCES; chmod(2) cannot do that
+ * from Linux 6.3 on, F_SEAL_EXEC), or by opening it for writing (ETXTBSY). `copySealed`
+ * then makes another.
  */
 export function memfdSealed(name: string, bytes: Uint8Array): Fd {
   using writable = new Fd(
@@ -41,6 +46,17 @@ export function memfdSealed(name: string, bytes: Uint8Array): Fd {
   check(addon().seal(writable.number), { call: "fcntl", verb: "seal", about: name });
   // execve(2) refuses with ETXTBSY what someone has open for writing.
   return openat2(undefined, `/proc/self/fd/${writable.number}`, { flags: O_RDONLY });
+}
+
+/** A fresh file with the content of one that `memfdSealed` made, whatever has become of its mode. */
+export function copySealed(name: string, sealed: Fd): Fd {
+  const bytes = Buffer.allocUnsafe(fstatSync(sealed.number).size);
+  for (let at = 0; at < bytes.byteLength; ) {
+    const count = readSync(sealed.number, bytes, at, bytes.byteLength - at, at);
+    if (count === 0) throw new Fault("data_loss", `cannot copy ${name}: the file ends early`);
+    at += count;
+  }
+  return memfdSealed(name, bytes);
 }
 
 export interface PeerCredentials {

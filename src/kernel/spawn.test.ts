@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { openChannel } from "./channel.ts";
-import { memfdSealed, pipe, socketPair } from "./descriptors.ts";
+import { copySealed, memfdSealed, pipe, socketPair } from "./descriptors.ts";
 import type { Fd } from "./fd.ts";
 import { O_RDONLY, openat2, writeAll } from "./files.ts";
 import { parseStartTime, pidfdOpen, startTime } from "./processes.ts";
 import { type SpawnOptions, spawn } from "./spawn.ts";
+import { setXattr } from "./xattrs.ts";
 
 /** Runs a script of sh(1) and gives its standard output and how it ended. */
 async function run(script: string, options: Partial<SpawnOptions> = {}) {
@@ -110,6 +111,20 @@ test("a sealed copy runs, and cannot be changed", async () => {
     using writable = again();
     writeAll(writable, Buffer.from("x"));
   }).toThrow(/operation not permitted|permission denied/);
+});
+
+/** Version 2, then owner, group and others, each without any permission (linux/posix_acl_xattr.h). */
+const accessForNobody = Buffer.from(
+  "02000000" + "01000000ffffffff" + "04000000ffffffff" + "20000000ffffffff",
+  "hex",
+);
+
+test("a copy of a sealed copy runs, whatever the first one's mode", async () => {
+  using first = memfdSealed("copy", readFileSync("/bin/sh"));
+  setXattr(first, "", "system.posix_acl_access", accessForNobody);
+  expect(() => spawn({ program: first, argv: ["sh"], env: {}, fds: [] })).toThrow("EACCES");
+  using second = copySealed("copy", first);
+  expect((await run("echo $0", { program: second })).output).toBe("sh");
 });
 
 test("signals to a child, until it has ended", async () => {

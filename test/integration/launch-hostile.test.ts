@@ -1,12 +1,18 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, rmdirSync, symlinkSync } from "node:fs";
+import { chmodSync, fstatSync, mkdirSync, readFileSync, rmdirSync, symlinkSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { connectMonitor, encodePlan, type Launch, openHelper } from "#helper";
-import { type Fd, O_RDONLY, openat2 } from "#kernel";
+import { connectMonitor, encodePlan, type Helper, type Launch, openHelper } from "#helper";
+import { type Fd, O_RDONLY, O_WRONLY, openat2, setXattr } from "#kernel";
 import { bind, LaunchBench, logLines, runToEnd, start } from "../support/launch-bench.ts";
 
 const helper = openHelper();
 const kinds = ["ipc", "uts", "net", "pid", "mnt"] as const;
+
+/** Version 2, then owner, group and others, each without any permission (linux/posix_acl_xattr.h). */
+const accessForNobody = Buffer.from(
+  "02000000" + "01000000ffffffff" + "04000000ffffffff" + "20000000ffffffff",
+  "hex",
+);
 
 let bench: LaunchBench;
 
@@ -110,6 +116,36 @@ describe("exec", () => {
     expect(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8")).toBe("321\n");
     await kill(plan.id, entered);
     await kill("first", launch);
+  });
+});
+
+describe("a container that reaches the launcher's own file through /proc", () => {
+  /** The inode that the monitor runs, as a `#!/proc/self/exe` script in a container finds it. */
+  async function reachLauncher(using: Helper): Promise<Fd> {
+    await using launch = await start(using, bench.plan(["sleep", "100"], { id: "first" }));
+    const file = openat2(undefined, `/proc/${launch.monitorPid}/exe`, { flags: O_RDONLY });
+    await kill("first", launch);
+    return file;
+  }
+
+  test("cannot take the right to run it away from later launches", async () => {
+    using own = openHelper();
+    using file = await reachLauncher(own);
+    try {
+      chmodSync(`/proc/self/fd/${file.number}`, 0);
+    } catch {
+      // F_SEAL_EXEC; an ACL goes past it.
+      setXattr(file, "", "system.posix_acl_access", accessForNobody);
+    }
+    expect(fstatSync(file.number).mode & 0o777).toBe(0);
+    expect(await runToEnd(own, bench.plan(["true"]))).toMatchObject({ exitCode: 0 });
+  });
+
+  test("cannot keep it open for writing until no later launch runs", async () => {
+    using own = openHelper();
+    using file = await reachLauncher(own);
+    using _writing = openat2(undefined, `/proc/self/fd/${file.number}`, { flags: O_WRONLY });
+    expect(await runToEnd(own, bench.plan(["true"]))).toMatchObject({ exitCode: 0 });
   });
 });
 
