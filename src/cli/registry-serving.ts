@@ -22,6 +22,7 @@ export interface RegistryServing {
     options: BucketOptions & {
       readonly address: string;
       readonly root: string;
+      readonly hostNames: Texts;
       readonly htpasswd: string | undefined;
       readonly access: string | undefined;
       readonly token: boolean;

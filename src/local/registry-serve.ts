@@ -27,6 +27,7 @@ export interface RegistryRequest extends BucketRequest {
   /** "HOST:PORT". */
   readonly address: string;
   readonly root: string;
+  readonly hostNames?: Texts | undefined;
   readonly htpasswd?: string | undefined;
   readonly access?: string | undefined;
   readonly token?: boolean | undefined;
@@ -111,6 +112,7 @@ function serviceOptions(
     version: context.version,
     log,
     web: request.web ?? true,
+    hostNames: request.hostNames ?? [],
     ...(s3 ? { s3 } : {}),
     ...(htpasswd ? { passwordFile: htpasswd } : {}),
     ...(access ? { accessFile: access } : {}),

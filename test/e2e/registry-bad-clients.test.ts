@@ -29,7 +29,7 @@ describe("clients that mean harm", () => {
       socket.on("close", () => resolve(received));
     });
   const get = (target: string) =>
-    raw(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    raw(`GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
   const send = async (method: string, path: string, body?: string, type?: string) => {
     const headers: Record<string, string> = type === undefined ? {} : { "Content-Type": type };
     const init = { method, headers, ...(body !== undefined && { body }) };
@@ -65,8 +65,16 @@ describe("clients that mean harm", () => {
   });
 
   test.each([
-    ["a header without end", `GET /v2/ HTTP/1.1\r\nHost: x\r\nX: ${"a".repeat(1 << 20)}`, 431],
-    ["headers without end", `GET /v2/ HTTP/1.1\r\nHost: x\r\n${"X: a\r\n".repeat(50_000)}`, 431],
+    [
+      "a header without end",
+      `GET /v2/ HTTP/1.1\r\nHost: localhost\r\nX: ${"a".repeat(1 << 20)}`,
+      431,
+    ],
+    [
+      "headers without end",
+      `GET /v2/ HTTP/1.1\r\nHost: localhost\r\n${"X: a\r\n".repeat(50_000)}`,
+      431,
+    ],
     ["a line without end", `GET /${"a".repeat(1 << 20)}`, 431],
     ["TLS", "\x16\x03\x01\x00\xff".padEnd(1000, "\0"), 400],
     ["two lengths", post("Content-Length: 5\r\nContent-Length: 6\r\n", "hello"), 400],
@@ -162,14 +170,14 @@ describe("clients that mean harm", () => {
       connect(Number(port), hostname).on("error", () => undefined),
     );
     await Promise.all(slow.map((socket) => new Promise((done) => socket.once("connect", done))));
-    for (const socket of slow) socket.write("GET /v2/ HTTP/1.1\r\nHost: x\r\n");
+    for (const socket of slow) socket.write("GET /v2/ HTTP/1.1\r\nHost: localhost\r\n");
     expect((await send("GET", "/v2/")).status).toBe(200);
     for (const socket of slow) socket.destroy();
   });
 });
 
 function post(fields: string, body: string): string {
-  return `POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\n${fields}\r\n${body}`;
+  return `POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: localhost\r\n${fields}\r\n${body}`;
 }
 
 function withConfig(digest: string): string {

@@ -24,6 +24,7 @@ const deleteUntagged = bool("Collect manifests that no tag leads to, too");
 export const registryServeFlags = {
   addr: text("Where to listen", { placeholder: "HOST:PORT", shownDefault: "127.0.0.1:5000" }),
   root,
+  "host-name": list("Further name by which clients reach a registry on loopback (behind a proxy)"),
   htpasswd: text("Users and passwords (see `registry htpasswd`); without it nobody logs in", file),
   access: text(
     "Who may do what: lines of WHO REPOSITORIES ACTIONS (default: users everything)",

@@ -23,6 +23,7 @@ export const registryServe: Verb<typeof registryServeFlags> = async (context, { 
   return (await serving(context)).serve({
     address: flags.addr ?? "127.0.0.1:5000",
     root: rootOf(context, flags.root),
+    hostNames: flags["host-name"],
     htpasswd: flags.htpasswd,
     access: flags.access,
     token: flags.token,

@@ -45,6 +45,7 @@ export async function openService(options: RegistryServiceOptions): Promise<Regi
     address: options.address,
     store,
     log,
+    hostNames: options.hostNames ?? [],
     handlers: [...authorization.handlers, ...(await extraHandlers(options, metrics))],
     ...(authorization.authorizer ? { authorizer: authorization.authorizer } : {}),
     ...(certificate ? { tls: certificate } : {}),
@@ -182,13 +183,13 @@ function collectRegularly(options: {
 }
 
 async function serveOwnMetrics(
-  { metrics: place }: RegistryServiceOptions,
+  { metrics: place, hostNames }: RegistryServiceOptions,
   metrics: RegistryMetrics | undefined,
   scope: Scope,
 ): Promise<string | undefined> {
   if (!metrics || !place || place === "shared") return undefined;
   const { serveMetrics } = await import("./metrics/index.ts");
-  return scope.use(serveMetrics(metrics, place)).url;
+  return scope.use(await serveMetrics(metrics, place, hostNames)).url;
 }
 
 /** `collectRegistry`, loaded. */

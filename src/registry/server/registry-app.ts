@@ -13,6 +13,7 @@ import type {
   RouteName,
 } from "./registry-server.ts";
 import { neededActions, parseRoute, type Route } from "./route.ts";
+import type { HostCheck } from "./served-host.ts";
 import { beginUpload, continueUpload } from "./upload-handlers.ts";
 
 const maxExtraBody = 64 << 10;
@@ -24,6 +25,7 @@ export interface AppParts extends RegistryParts {
   readonly observe?: ((request: RequestObservation) => void) | undefined;
   /** "http://127.0.0.1:5000": the origin where a client names no host that could be one. */
   readonly origin: () => string;
+  readonly isOwnHost: HostCheck;
 }
 
 /** Requests to answers; knows nothing of sockets. */
@@ -52,6 +54,7 @@ export class RegistryApp {
     };
     let response: Response;
     try {
+      this.#requireOwn(request);
       response = isOurs
         ? await this.#registry(exchange, route, caller)
         : await this.#extra(exchange, caller);
@@ -67,6 +70,19 @@ export class RegistryApp {
     return response;
   }
 
+  /** Refuses what a browser asks for on behalf of another site. */
+  #requireOwn(request: Request): void {
+    if (!this.#parts.isOwnHost(request.headers.get("host"))) {
+      throw new RegistryError(
+        "DENIED",
+        "this registry does not know the name in the Host header; start it with --host-name for each name that clients use",
+      );
+    }
+    if (isFromOtherPage(request)) {
+      throw new RegistryError("DENIED", "a page of another site may not write here");
+    }
+  }
+
   async #registry(exchange: Exchange, route: Route | undefined, caller: Caller): Promise<Response> {
     const { method } = exchange.request;
     if (!route) {
@@ -77,9 +93,6 @@ export class RegistryApp {
     const hasId = route.kind === "upload" && route.id !== undefined;
     const actions = neededActions(route.kind, method, hasId);
     if (!actions) throw new RegistryError("UNSUPPORTED", `${method} is not supported here`);
-    if (isFromOtherPage(exchange.request)) {
-      throw new RegistryError("DENIED", "a page of another site may not write here");
-    }
     // Names are checked first, so that an authorizer is asked about names only.
     const name = "name" in route ? requireName(route.name) : undefined;
     await caller.require(name, actions);

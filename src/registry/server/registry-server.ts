@@ -13,6 +13,8 @@ export interface RegistryServerOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Makes the registry a pull-through cache: what is not here is fetched and kept; pushing is refused. */
   readonly upstream?: Upstream;
+  /** Further names by which clients reach a server on loopback, as those of a proxy before it. */
+  readonly hostNames?: readonly string[];
   /** Asked in order about every path outside /v2/, and about none inside. */
   readonly handlers?: readonly ExtraHandler[];
   /** Told of every answered request; it must not throw and must be quick. */

@@ -13,6 +13,8 @@ export interface RegistryServiceOptions {
   /** Objects, unless they are in a bucket; always what is this registry's own, in ROOT/thimble: keys, certificates, the lock. */
   readonly root: string;
   readonly version: string;
+  /** See `RegistryServerOptions.hostNames`. */
+  readonly hostNames?: readonly string[];
   readonly log: Log;
   readonly s3?: S3StoreOptions;
   /** Users and bcrypt hashes. Without this, an access file or an issuer everybody may do everything. */

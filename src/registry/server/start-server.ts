@@ -8,6 +8,7 @@ import { RegistryApp } from "./registry-app.ts";
 import { RegistryError } from "./registry-error.ts";
 import type { RegistryServer, RegistryServerOptions, ServerLimits } from "./registry-server.ts";
 import { Repositories } from "./repositories.ts";
+import { hostCheck } from "./served-host.ts";
 import { Uploads } from "./uploads.ts";
 
 const defaults: ServerLimits = { blobBytes: 2 ** 40, idleSeconds: 60, activeUploads: 256 };
@@ -29,6 +30,11 @@ export async function startServer(options: RegistryServerOptions): Promise<Regis
   const parts: RegistryParts = { store, repositories, uploads, pullThrough, log };
   const catalogue = createCatalogue(parts);
   const collector = new Collector({ store, leases, repositories, uploads, clock, log });
+  const isOwnHost = await hostCheck({
+    host: options.address.host,
+    isTls: options.tls !== undefined,
+    names: options.hostNames ?? [],
+  });
   let origin = "";
   const app = new RegistryApp({
     ...parts,
@@ -37,6 +43,7 @@ export async function startServer(options: RegistryServerOptions): Promise<Regis
     handlers: options.handlers,
     observe: options.observe,
     origin: () => origin,
+    isOwnHost,
   });
   const server = listen(options, limits, app);
   const { host } = options.address;

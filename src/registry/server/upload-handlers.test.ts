@@ -144,7 +144,7 @@ async function hanging(server: RegistryServer, where: string, sent: string) {
   const closed = new Promise<void>((resolve) => socket.on("close", () => resolve()));
   socket.on("error", () => undefined).resume();
   await new Promise<void>((resolve) => socket.on("connect", () => resolve()));
-  socket.write(`PATCH ${where} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n${sent}`);
+  socket.write(`PATCH ${where} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n${sent}`);
   return { socket, closed };
 }
 

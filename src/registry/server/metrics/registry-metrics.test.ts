@@ -81,13 +81,15 @@ describe("metrics", () => {
   });
 
   test("have an address of their own", async () => {
-    await using served = serveMetrics(createMetrics("1"), { host: "127.0.0.1", port: 0 });
+    await using served = await serveMetrics(createMetrics("1"), { host: "127.0.0.1", port: 0 });
     const answer = await fetch(served.url);
     expect(answer.headers.get("content-type")).toStartWith("text/plain; version=0.0.4");
     expect(await answer.text()).toContain("thimble_registry_start_time_seconds");
     expect((await fetch(served.url.replace("/metrics", "/v2/"))).status).toBe(404);
+    const foreign = { headers: { Host: "evil.example" } };
+    expect((await fetch(served.url, foreign)).status).toBe(403);
     const port = Number(new URL(served.url).port);
-    expect(() => serveMetrics(createMetrics("1"), { host: "127.0.0.1", port })).toThrow(
+    await expect(serveMetrics(createMetrics("1"), { host: "127.0.0.1", port })).rejects.toThrow(
       `cannot serve metrics on 127.0.0.1:${port}`,
     );
   });

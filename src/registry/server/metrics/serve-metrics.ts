@@ -1,5 +1,6 @@
 import { Fault } from "#base";
 import type { Authorization, ExtraHandler } from "../registry-server.ts";
+import { hostCheck } from "../served-host.ts";
 import type { RegistryMetrics } from "./registry-metrics.ts";
 
 const headers = { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" };
@@ -36,16 +37,22 @@ interface MetricsServer extends AsyncDisposable {
 }
 
 /** /metrics on an address of its own, for everybody who reaches that. `unavailable` when it is taken. */
-export function serveMetrics(
+export async function serveMetrics(
   metrics: RegistryMetrics,
   address: { readonly host: string; readonly port: number },
-): MetricsServer {
+  hostNames: readonly string[] = [],
+): Promise<MetricsServer> {
   const { host, port } = address;
+  const isOwnHost = await hostCheck({ host, isTls: false, names: hostNames });
   try {
     const server = Bun.serve({
       hostname: host,
       port,
       fetch(request) {
+        if (!isOwnHost(request.headers.get("host")))
+          return new Response("this server does not know the name in the Host header\n", {
+            status: 403,
+          });
         if (new URL(request.url).pathname !== "/metrics")
           return new Response("see /metrics\n", { status: 404 });
         if (request.method !== "GET" && request.method !== "HEAD") return notAllowed();
