@@ -183,12 +183,47 @@ describe("a fault names the field", () => {
       withLinux({ seccomp: { defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_Z80"] } }),
       "linux.seccomp.architectures",
     ],
+    [
+      "a hook",
+      withSpec({ hooks: { createRuntime: [{ path: "/bin/true" }] } }),
+      "hooks.createRuntime: thimble runs no hooks",
+    ],
+    ["a label", withProcess({ selinuxLabel: "x" }), "process.selinuxLabel:"],
+    ["an idle class", withProcess({ ioPriority: { class: "x", priority: 1 } }), "ioPriority:"],
+    ["another personality", withLinux({ personality: { domain: "LINUX32" } }), "personality:"],
+    ["a cgroup of one's own", withLinux({ cgroupsPath: "/x" }), "linux.cgroupsPath:"],
+    [
+      "owners of a mount",
+      withSpec({
+        mounts: [
+          {
+            destination: "/x",
+            type: "tmpfs",
+            uidMappings: [{ containerID: 0, hostID: 1, size: 1 }],
+          },
+        ],
+      }),
+      "mounts[0].uidMappings:",
+    ],
   ];
   for (const [name, input, field] of cases) {
     test(name, () => expect(() => compilePlan(input)).toThrow(field));
   }
   test("the plain configuration is fine", () => {
     expect(compilePlan(base).plan.process?.argv).toEqual(["true"]);
+  });
+  test("what asks for nothing is no request", () => {
+    const linux = {
+      ...base.spec.linux,
+      cgroupsPath: "",
+      personality: { domain: "LINUX" },
+    } as const;
+    expect(() => compilePlan(withSpec({ linux, hooks: { poststop: [] } }))).not.toThrow();
+  });
+  test("a terminal has the size of the configuration", () => {
+    const consoleSize = { height: 30, width: 90 };
+    const { plan } = compilePlan(withProcess({ terminal: true, consoleSize }));
+    expect(plan.stdio).toMatchObject({ rows: 30, columns: 90 });
   });
 });
 

@@ -11,6 +11,7 @@ import type { OciNamespaceType, OciProcess, OciSpec } from "./oci-spec.ts";
 import { compileLimits } from "./rlimit.ts";
 import { compileFilter } from "./seccomp/compile.ts";
 import { checkSysctls } from "./sysctl.ts";
+import { refuseUnsupported } from "./unsupported-field.ts";
 
 export interface PlanInput {
   readonly id: string;
@@ -70,6 +71,7 @@ export function hostKind(path: string): "directory" | "file" {
 export function compilePlan(input: PlanInput): CompiledPlan {
   const { spec, machine } = input;
   const linux = spec.linux ?? {};
+  refuseUnsupported(spec);
   const namespaces = compileNamespaces(input);
   checkHostname(spec, namespaces);
   checkSysctls(linux.sysctl ?? {}, new Set(namespaces.map((entry) => entry.kind)));
@@ -109,13 +111,18 @@ export function compilePlan(input: PlanInput): CompiledPlan {
     ...(filter && { seccomp: filter.program, seccompFlags: filter.flags }),
     process: compileProcess(spec.process),
     init: input.init ?? false,
-    stdio: input.stdio,
+    stdio: { ...consoleSize(spec.process), ...input.stdio },
     ...(input.log && { log: input.log }),
     ...(input.controlSocket !== undefined && { controlSocket: input.controlSocket }),
     ...(input.exitRecord !== undefined && { exitRecord: input.exitRecord }),
   };
   const lost = capabilities.missing.join(", ");
   return { plan, warnings: lost ? [`this machine cannot give the container ${lost}`] : [] };
+}
+
+function consoleSize(process: OciProcess | undefined) {
+  if (!process?.terminal || !process.consoleSize) return {};
+  return { rows: process.consoleSize.height, columns: process.consoleSize.width };
 }
 
 function compileNamespaces(input: PlanInput): readonly NamespaceEntry[] {

@@ -1,6 +1,7 @@
 import { chooseCapabilities } from "./capability.ts";
 import { defaultDeviceRules, privilegedDeviceRules } from "./device.ts";
 import type { Machine } from "./machine.ts";
+import type { OciDeviceRule, OciResources } from "./oci-resources.ts";
 import type {
   OciDevice,
   OciMount,
@@ -9,7 +10,6 @@ import type {
   OciRlimit,
   OciSpec,
 } from "./oci-spec.ts";
-import type { DeviceRule, Resources } from "./resources.ts";
 import { clampLimit } from "./rlimit.ts";
 import { defaultSeccompProfile } from "./seccomp/default-profile.ts";
 import { resolveSeccomp, type SeccompProfile } from "./seccomp/profile.ts";
@@ -50,7 +50,7 @@ export interface SpecOptions {
   readonly mounts?: readonly OciMount[];
   readonly devices?: readonly OciDevice[];
   /** Added to the default device rules. */
-  readonly deviceRules?: readonly DeviceRule[];
+  readonly deviceRules?: readonly OciDeviceRule[];
   /** `readHostDevices()`, for a privileged container. */
   readonly hostDevices?: readonly OciDevice[];
   readonly rlimits?: readonly OciRlimit[];
@@ -59,7 +59,7 @@ export interface SpecOptions {
   readonly sysctls?: Readonly<Record<string, string>>;
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
-  readonly resources?: Omit<Resources, "devices">;
+  readonly resources?: Omit<OciResources, "devices">;
   readonly machine: Machine;
 }
 

@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from "node:fs";
 import type { DeviceNode } from "#helper";
+import type { OciDeviceRule } from "./oci-resources.ts";
 import type { OciDevice } from "./oci-spec.ts";
-import type { DeviceRule } from "./resources.ts";
 
 function character(path: string, major: number, minor: number): OciDevice {
   return { path, type: "c", major, minor, fileMode: 0o666, uid: 0, gid: 0 };
@@ -27,10 +27,10 @@ export const defaultSymlinks: readonly { readonly target: string; readonly path:
   { target: "/proc/kcore", path: "/dev/core" },
 ];
 
-const anyDevice: DeviceRule = { allow: true, type: "a", major: -1, minor: -1, access: "rwm" };
+const anyDevice: OciDeviceRule = { allow: true, access: "rwm" };
 
-function allow(major: number, minor: number, access = "rwm"): DeviceRule {
-  return { allow: true, type: "c", major, minor, access };
+function allow(major: number, minor?: number): OciDeviceRule {
+  return { allow: true, type: "c", major, ...(minor !== undefined && { minor }), access: "rwm" };
 }
 
 /**
@@ -38,19 +38,19 @@ function allow(major: number, minor: number, access = "rwm"): DeviceRule {
  * alone opens nothing), the default devices, ptmx and the pseudo-terminals. What
  * runc allows, which Docker relies on.
  */
-export const defaultDeviceRules: readonly DeviceRule[] = [
+export const defaultDeviceRules: readonly OciDeviceRule[] = [
   { ...anyDevice, allow: false },
-  { allow: true, type: "c", major: -1, minor: -1, access: "m" },
-  { allow: true, type: "b", major: -1, minor: -1, access: "m" },
+  { allow: true, type: "c", access: "m" },
+  { allow: true, type: "b", access: "m" },
   ...[3, 5, 7, 8, 9].map((minor) => allow(1, minor)),
   allow(5, 0),
   allow(5, 1),
   allow(5, 2),
-  allow(136, -1),
+  allow(136),
 ];
 
 /** The one rule of a privileged container. */
-export const privilegedDeviceRules: readonly DeviceRule[] = [anyDevice];
+export const privilegedDeviceRules: readonly OciDeviceRule[] = [anyDevice];
 
 /** Device nodes as the plan has them; the default ones first, and those of the configuration replace them by path. */
 export function compileDevices(devices: readonly OciDevice[]): readonly DeviceNode[] {

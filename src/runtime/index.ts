@@ -34,8 +34,8 @@ export {
   readHostDevices,
 } from "./device.ts";
 export { type Machine, readMachine } from "./machine.ts";
+export type { OciDeviceRule, OciResources } from "./oci-resources.ts";
 export type * from "./oci-spec.ts";
-export type { DeviceRule, Resources } from "./resources.ts";
 export { parseResourceLimit } from "./rlimit.ts";
 export { compileSeccomp } from "./seccomp/compile.ts";
 export { defaultSeccompProfile } from "./seccomp/default-profile.ts";

@@ -1,8 +1,8 @@
-import type { Resources } from "./resources.ts";
+import type { OciResources } from "./oci-resources.ts";
 
 /**
- * The part of an OCI runtime configuration that thimble reads
- * (github.com/opencontainers/runtime-spec, config.md and config-linux.md).
+ * An OCI runtime configuration for Linux (github.com/opencontainers/runtime-spec, config.md
+ * and config-linux.md). `compilePlan` refuses the fields that it does not carry out.
  */
 export interface OciSpec {
   readonly ociVersion: string;
@@ -11,9 +11,26 @@ export interface OciSpec {
   readonly root?: { readonly path: string; readonly readonly?: boolean };
   readonly mounts?: readonly OciMount[];
   readonly process?: OciProcess;
+  readonly hooks?: OciHooks;
   readonly linux?: OciLinux;
   readonly annotations?: Readonly<Record<string, string>>;
 }
+
+export interface OciHook {
+  readonly path: string;
+  readonly args?: readonly string[];
+  readonly env?: readonly string[];
+  /** Seconds. */
+  readonly timeout?: number;
+}
+
+/** By the moment at which they run (config.md, "POSIX-platform Hooks"). */
+export type OciHooks = Partial<
+  Record<
+    "prestart" | "createRuntime" | "createContainer" | "startContainer" | "poststart" | "poststop",
+    readonly OciHook[]
+  >
+>;
 
 export interface OciProcess {
   readonly terminal?: boolean;
@@ -31,6 +48,25 @@ export interface OciProcess {
   readonly rlimits?: readonly OciRlimit[];
   readonly noNewPrivileges?: boolean;
   readonly oomScoreAdj?: number;
+  readonly apparmorProfile?: string;
+  readonly selinuxLabel?: string;
+  readonly scheduler?: {
+    /** "SCHED_OTHER" and so on. */
+    readonly policy: string;
+    readonly nice?: number;
+    readonly priority?: number;
+    readonly flags?: readonly string[];
+    /** Nanoseconds, for SCHED_DEADLINE. */
+    readonly runtime?: number;
+    readonly deadline?: number;
+    readonly period?: number;
+  };
+  readonly ioPriority?: {
+    /** "IOPRIO_CLASS_BE" and so on. */
+    readonly class: string;
+    readonly priority: number;
+  };
+  readonly execCPUAffinity?: { readonly initial?: string; readonly final?: string };
 }
 
 /** Names as "CAP_CHOWN"; a set that is absent is empty. */
@@ -55,6 +91,8 @@ export interface OciMount {
   readonly type?: string;
   readonly source?: string;
   readonly options?: readonly string[];
+  readonly uidMappings?: readonly OciIdMapping[];
+  readonly gidMappings?: readonly OciIdMapping[];
 }
 
 export type OciNamespaceType =
@@ -94,13 +132,30 @@ export interface OciLinux {
   readonly uidMappings?: readonly OciIdMapping[];
   readonly gidMappings?: readonly OciIdMapping[];
   readonly devices?: readonly OciDevice[];
-  /** Not the OCI shape but thimble's own, which `Cgroups.create` takes. */
-  readonly resources?: Resources;
+  /** `Cgroups.create` applies them; a plan has nothing of them. */
+  readonly resources?: OciResources;
+  readonly cgroupsPath?: string;
   readonly rootfsPropagation?: string;
   readonly seccomp?: OciSeccomp;
   readonly sysctl?: Readonly<Record<string, string>>;
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
+  readonly mountLabel?: string;
+  readonly intelRdt?: Readonly<Record<string, unknown>>;
+  readonly personality?: {
+    readonly domain: "LINUX" | "LINUX32";
+    readonly flags?: readonly string[];
+  };
+  /** "monotonic" and "boottime". */
+  readonly timeOffsets?: Readonly<
+    Record<string, { readonly secs?: number; readonly nanosecs?: number }>
+  >;
+  readonly netDevices?: Readonly<Record<string, { readonly name?: string }>>;
+  readonly memoryPolicy?: {
+    readonly mode: string;
+    readonly nodes?: string;
+    readonly flags?: readonly string[];
+  };
 }
 
 export type SeccompAction =
@@ -145,5 +200,8 @@ export interface OciSeccomp {
   readonly architectures?: readonly string[];
   /** "SECCOMP_FILTER_FLAG_LOG" and so on. */
   readonly flags?: readonly string[];
+  /** Where an agent of SCMP_ACT_NOTIFY listens; nothing is sent there without that action. */
+  readonly listenerPath?: string;
+  readonly listenerMetadata?: string;
   readonly syscalls?: readonly SeccompRule[];
 }

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { isFault } from "#base";
-import { type ContainerCgroup, defaultDeviceRules, openCgroups, type Resources } from "#runtime";
+import { type ContainerCgroup, defaultDeviceRules, type OciResources, openCgroups } from "#runtime";
 
 const instanceId = `t${process.pid}`;
 const cgroups = openCgroups({ instanceId });
@@ -35,7 +35,7 @@ async function run(cgroup: ContainerCgroup, script: string): Promise<number | nu
 }
 
 let count = 0;
-const create = (resources: Resources = {}) => cgroups.create(`c${count++}`, resources);
+const create = (resources: OciResources = {}) => cgroups.create(`c${count++}`, resources);
 const read = (cgroup: ContainerCgroup, v1: string, v2: string) => {
   const wanted = cgroups.version === 2 ? v2 : v1;
   const path = cgroup.paths.map((dir) => `${dir}/${wanted}`).find((file) => existsSync(file));
@@ -55,12 +55,9 @@ afterAll(() => {
 describe("limits", () => {
   test("are what the kernel then holds", async () => {
     await using cgroup = await create({
-      memory: 64 * MiB,
-      pidsLimit: 20,
-      cpuQuota: 50_000,
-      cpuPeriod: 100_000,
-      cpuShares: 512,
-      cpusetCpus: "0",
+      memory: { limit: 64 * MiB },
+      pids: { limit: 20 },
+      cpu: { quota: 50_000, period: 100_000, shares: 512, cpus: "0" },
     });
     expect(read(cgroup, "memory.limit_in_bytes", "memory.max")).toBe(`${64 * MiB}`);
     expect(read(cgroup, "pids.max", "pids.max")).toBe("20");
@@ -77,16 +74,16 @@ describe("limits", () => {
   });
 
   test("can be raised and lowered while processes run", async () => {
-    await using cgroup = await create({ memory: 64 * MiB });
+    await using cgroup = await create({ memory: { limit: 64 * MiB } });
     for (const memory of [256 * MiB, 32 * MiB, 128 * MiB]) {
-      cgroup.update({ memory, pidsLimit: 33 });
+      cgroup.update({ memory: { limit: memory }, pids: { limit: 33 } });
       expect(cgroup.stats().memory.limit).toBe(memory);
     }
     expect(cgroup.stats().pids.limit).toBe(33);
   });
 
   test("stop a fork bomb", async () => {
-    await using cgroup = await create({ pidsLimit: 5 });
+    await using cgroup = await create({ pids: { limit: 5 } });
     const code = await run(
       cgroup,
       "for i in 1 2 3 4 5 6 7 8; do sleep 60 & done 2>/dev/null; exit 0",
@@ -96,7 +93,7 @@ describe("limits", () => {
   });
 
   test("a process above its memory is killed, and that is counted", async () => {
-    await using cgroup = await create({ memory: 8 * MiB });
+    await using cgroup = await create({ memory: { limit: 8 * MiB } });
     expect(cgroup.oomKills()).toBe(0);
     const child = await enter(cgroup, "exec head -c 100000000 /dev/zero | tail");
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
@@ -110,8 +107,8 @@ describe("limits", () => {
   });
 
   test("below the minimum is refused and leaves nothing", async () => {
-    await expect(create({ memory: 1 * MiB })).rejects.toThrow("6 MiB");
-    await expect(create({ cpusetCpus: "4096" })).rejects.toThrow("cpuset.cpus");
+    await expect(create({ memory: { limit: 1 * MiB } })).rejects.toThrow("6 MiB");
+    await expect(create({ cpu: { cpus: "4096" } })).rejects.toThrow("cpuset.cpus");
     expect(cgroups.list()).toEqual([]);
   });
 });
@@ -176,10 +173,10 @@ describe("names", () => {
   });
 
   test("a cgroup is found again by its id, and one left by a crash gives way", async () => {
-    const first = await cgroups.create("again", { pidsLimit: 7 });
+    const first = await cgroups.create("again", { pids: { limit: 7 } });
     expect(cgroups.list()).toContain("again");
     expect(cgroups.open("again")?.stats().pids.limit).toBe(7);
-    await using second = await cgroups.create("again", { pidsLimit: 9 });
+    await using second = await cgroups.create("again", { pids: { limit: 9 } });
     expect(second.paths).toEqual(first.paths);
     expect(second.stats().pids.limit).toBe(9);
     expect(cgroups.open("never")).toBeUndefined();
@@ -187,7 +184,7 @@ describe("names", () => {
 });
 
 test("entry names its descriptors by index and they can be closed at once", async () => {
-  await using cgroup = await create({ memory: 64 * MiB });
+  await using cgroup = await create({ memory: { limit: 64 * MiB } });
   const entry = cgroup.entry(3);
   for (const fd of entry.fds) fd.close();
   const indices = [

@@ -257,7 +257,9 @@ test("ten monitors need at most 60 KiB each, also after much output", async () =
 test("want of memory is told at once and in the exit record", async () => {
   const cgroups = openCgroups({ instanceId: `l${process.pid}` });
   try {
-    await using cgroup = await cgroups.create("oom", { memory: 16 << 20, memorySwap: 16 << 20 });
+    await using cgroup = await cgroups.create("oom", {
+      memory: { limit: 16 << 20, swap: 16 << 20 },
+    });
     const entry = cgroup.entry(0);
     const { fds, ...place } = entry;
     const plan = bench.plan(

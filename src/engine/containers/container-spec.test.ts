@@ -62,10 +62,8 @@ test("namespaces follow the modes", () => {
 test("limits: a memory limit brings as much swap, cpus become a quota", () => {
   const { host } = createRequest("i", ["x"], { host: { memory: 1 << 24, nanoCpus: 1.5e9 } });
   expect(containerResources(host)).toEqual({
-    memory: 1 << 24,
-    memorySwap: 1 << 25,
-    cpuPeriod: 100_000,
-    cpuQuota: 150_000,
+    memory: { limit: 1 << 24, swap: 1 << 25 },
+    cpu: { period: 100_000, quota: 150_000 },
   });
 });
 

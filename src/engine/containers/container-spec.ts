@@ -1,14 +1,14 @@
 import { Fault } from "#base";
 import {
-  type DeviceRule,
   defaultSpec,
   type Machine,
   type OciDevice,
+  type OciDeviceRule,
   type OciMount,
+  type OciResources,
   type OciRlimit,
   type OciSpec,
   parseResourceLimit,
-  type Resources,
   readHostDevice,
   readHostDevices,
   type SpecOptions,
@@ -144,7 +144,7 @@ function bindMount(bind: BindMount): OciMount {
   };
 }
 
-function mapDevice(mapping: DeviceMapping): { device: OciDevice; rule: DeviceRule } {
+function mapDevice(mapping: DeviceMapping): { device: OciDevice; rule: OciDeviceRule } {
   const found = readHostDevice(mapping.source);
   if (!found || (found.type !== "c" && found.type !== "b")) {
     throw new Fault(
@@ -179,27 +179,27 @@ function parseUlimit(limit: { name: string; soft: number; hard: number }): OciRl
   return { type, soft: limit.soft, hard: limit.hard };
 }
 
-/** Limits as cgroups take them; what is 0 in Docker's form is left out. */
-export function containerResources(host: HostConfig): Omit<Resources, "devices"> {
-  const cpu =
-    host.nanoCpus > 0
-      ? { cpuPeriod: 100_000, cpuQuota: Math.max(1000, Math.round(host.nanoCpus / 10_000)) }
-      : {
-          ...(host.cpuPeriod > 0 && { cpuPeriod: host.cpuPeriod }),
-          ...(host.cpuQuota > 0 && { cpuQuota: host.cpuQuota }),
-        };
-  return {
-    ...cpu,
-    ...(host.memory > 0 && { memory: host.memory }),
+/** Limits as OCI has them; what is 0 in Docker's form is left out. */
+export function containerResources(host: HostConfig): Omit<OciResources, "devices"> {
+  const { memorySwappiness = -1 } = host;
+  const memory = {
+    ...(host.memory > 0 && { limit: host.memory }),
     // Docker: with a memory limit alone, as much swap again.
-    ...(host.memory > 0 && { memorySwap: host.memorySwap || host.memory * 2 }),
-    ...(host.memoryReservation > 0 && { memoryReservation: host.memoryReservation }),
-    ...(host.memorySwappiness !== undefined &&
-      host.memorySwappiness >= 0 && { memorySwappiness: host.memorySwappiness }),
-    ...(host.oomKillDisable && { oomKillDisable: true }),
-    ...(host.cpuShares > 0 && { cpuShares: host.cpuShares }),
-    ...(host.cpusetCpus !== "" && { cpusetCpus: host.cpusetCpus }),
-    ...(host.cpusetMems !== "" && { cpusetMems: host.cpusetMems }),
-    ...(host.pidsLimit > 0 && { pidsLimit: host.pidsLimit }),
+    ...(host.memory > 0 && { swap: host.memorySwap || host.memory * 2 }),
+    ...(host.memoryReservation > 0 && { reservation: host.memoryReservation }),
+    ...(memorySwappiness >= 0 && { swappiness: memorySwappiness }),
+    ...(host.oomKillDisable && { disableOOMKiller: true }),
   };
+  const cpu = {
+    ...(host.nanoCpus > 0
+      ? { period: 100_000, quota: Math.max(1000, Math.round(host.nanoCpus / 10_000)) }
+      : {
+          ...(host.cpuPeriod > 0 && { period: host.cpuPeriod }),
+          ...(host.cpuQuota > 0 && { quota: host.cpuQuota }),
+        }),
+    ...(host.cpuShares > 0 && { shares: host.cpuShares }),
+    ...(host.cpusetCpus !== "" && { cpus: host.cpusetCpus }),
+    ...(host.cpusetMems !== "" && { mems: host.cpusetMems }),
+  };
+  return { memory, cpu, ...(host.pidsLimit > 0 && { pids: { limit: host.pidsLimit } }) };
 }

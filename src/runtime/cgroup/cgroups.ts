@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { Fault, isFault } from "#base";
 import { mkdirat, mountTable } from "#kernel";
-import type { Resources } from "../resources.ts";
+import type { OciResources } from "../oci-resources.ts";
 import { ContainerCgroup, type Membership } from "./container-cgroup.ts";
 import { findLayout, type Hierarchy, type Layout } from "./hierarchy.ts";
 import { childDirectory, processesIn, readSetting, tryRemove, writeSetting } from "./tree.ts";
@@ -49,7 +49,7 @@ export class Cgroups {
   }
 
   /** The container's cgroups with their limits. On a fault nothing is left. What a crash left under that id is removed first, unless processes run in it. */
-  async create(id: string, resources: Resources): Promise<ContainerCgroup> {
+  async create(id: string, resources: OciResources): Promise<ContainerCgroup> {
     const members = this.#membersOf(id);
     const cgroup = new ContainerCgroup(this.#layout, members);
     try {

@@ -13,7 +13,7 @@ import {
   pidfdSendSignal,
 } from "#kernel";
 import type { CgroupMount } from "../compile-mount.ts";
-import type { DeviceRule, Resources } from "../resources.ts";
+import type { OciDeviceRule, OciResources } from "../oci-resources.ts";
 import { compileDeviceProgram } from "./device-program.ts";
 import { type Hierarchy, hierarchyName, type Layout } from "./hierarchy.ts";
 import { type Setting, settingsV1, settingsV2 } from "./setting.ts";
@@ -118,7 +118,7 @@ export class ContainerCgroup implements AsyncDisposable {
   }
 
   /** Applies limits; what is absent stays as it is. */
-  apply(resources: Resources): void {
+  apply(resources: OciResources): void {
     const { settings, warnings } =
       this.#layout.version === 2 ? settingsV2(resources) : settingsV1(resources);
     this.#warnings.push(...warnings);
@@ -127,7 +127,7 @@ export class ContainerCgroup implements AsyncDisposable {
   }
 
   /** v2: a program of the cgroup's own. Who may not load one gets a warning, everything else wrong is a fault. */
-  #restrictDevices(rules: readonly DeviceRule[]): void {
+  #restrictDevices(rules: readonly OciDeviceRule[]): void {
     const program = compileDeviceProgram(rules);
     if (!program) return;
     const [path = ""] = this.paths;
@@ -143,7 +143,8 @@ export class ContainerCgroup implements AsyncDisposable {
   }
 
   /** Changes limits of a container that runs. */
-  update(resources: Omit<Resources, "devices">): void {
+  update(resources: OciResources): void {
+    this.#checkBeforeUpdate(resources);
     try {
       this.apply(resources);
     } catch (error) {
@@ -155,6 +156,14 @@ export class ContainerCgroup implements AsyncDisposable {
         );
       throw error;
     }
+  }
+
+  /** v1 refuses by itself; v2 would reclaim, and kill when that is not enough. */
+  #checkBeforeUpdate({ memory = {} }: OciResources): void {
+    const { checkBeforeUpdate, limit = 0 } = memory;
+    const { usage } = this.stats().memory;
+    if (!checkBeforeUpdate || limit <= 0 || usage <= limit) return;
+    throw new Fault("conflict", `cannot lower memory to ${limit}: the container uses ${usage} now`);
   }
 
   /** v1 keeps memory at or below memory and swap at every moment, so raising starts with the sum. */

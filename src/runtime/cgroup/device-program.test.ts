@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { defaultDeviceRules, privilegedDeviceRules } from "../device.ts";
-import type { DeviceRule } from "../resources.ts";
+import type { OciDeviceRule } from "../oci-resources.ts";
 import { compileDeviceProgram } from "./device-program.ts";
 
 interface Access {
@@ -36,7 +36,7 @@ function run(program: Uint8Array, { type, major, minor, access }: Access): boole
   }
 }
 
-function allowed(rules: readonly DeviceRule[], access: Access): boolean {
+function allowed(rules: readonly OciDeviceRule[], access: Access): boolean {
   const program = compileDeviceProgram(rules);
   return program === undefined || run(program, access);
 }
@@ -67,7 +67,7 @@ describe("device rules as a program", () => {
     expect(compileDeviceProgram([])).toBeUndefined();
   });
 
-  const rule = (allow: boolean, text: string): DeviceRule => {
+  const rule = (allow: boolean, text: string): OciDeviceRule => {
     const [type = "", numbers = "", access = ""] = text.split(" ");
     const [major = -1, minor = -1] = numbers.split(":").map((n) => (n === "*" ? -1 : Number(n)));
     return { allow, type: type as "a", major, minor, access };

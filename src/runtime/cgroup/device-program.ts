@@ -1,4 +1,4 @@
-import type { DeviceRule } from "../resources.ts";
+import type { OciDeviceRule } from "../oci-resources.ts";
 
 /** BPF_DEVCG_* of linux/bpf.h. */
 const types = { b: 1, c: 2 } as const;
@@ -23,10 +23,10 @@ function accessBits(access: string): number {
 }
 
 /** The rules as writes to devices.allow and devices.deny in turn (admin-guide/cgroup-v1/devices). */
-function foldRules(rules: readonly DeviceRule[]): DeviceList {
+function foldRules(rules: readonly OciDeviceRule[]): DeviceList {
   let allowsOthers = true;
   let exceptions = new Map<string, Exception>();
-  for (const { allow, type, major, minor, access } of rules) {
+  for (const { allow, type = "a", major = -1, minor = -1, access = "rwm" } of rules) {
     if (type === "a") {
       allowsOthers = allow;
       exceptions = new Map();
@@ -112,7 +112,7 @@ function matchException(exception: Exception, allowsOthers: boolean): readonly I
  * result 1 allows an access. The same rules mean the same on v1. Undefined when
  * every device is allowed and no program is needed.
  */
-export function compileDeviceProgram(rules: readonly DeviceRule[]): Uint8Array | undefined {
+export function compileDeviceProgram(rules: readonly OciDeviceRule[]): Uint8Array | undefined {
   const { allowsOthers, exceptions } = foldRules(rules);
   if (allowsOthers && exceptions.length === 0) return undefined;
   const program = [

@@ -1,5 +1,5 @@
-import { Fault } from "#base";
-import type { DeviceRule, Resources } from "../resources.ts";
+import type { OciBlockIO, OciDeviceRule, OciResources, OciThrottle } from "../oci-resources.ts";
+import { checkResources } from "./check-resources.ts";
 
 /** One write to one file of a cgroup. */
 export interface Setting {
@@ -16,126 +16,134 @@ export interface Settings {
   readonly warnings: readonly string[];
 }
 
-/** Docker's least memory for a container. */
-const leastMemory = 6 * 1024 * 1024;
 const noSwapAccounting = "this kernel does not account swap: memory is limited, swap is not";
+const noWeights = "this kernel has no block IO weights";
 
-/** Faults for what no cgroup would take; the message names the field. */
-function checkResources(resources: Resources): void {
-  const { memory = 0, memorySwap = 0, cpuQuota = 0, cpuPeriod = 0, cpuShares = 0 } = resources;
-  if (memory !== 0 && memory < leastMemory)
-    throw bad("memory", `${memory} bytes is below the minimum of 6 MiB`);
-  if (memorySwap > 0 && memory === 0)
-    throw bad("memorySwap", "limits memory and swap together, so memory must be given too");
-  if (memorySwap > 0 && memorySwap < memory)
-    throw bad("memorySwap", `${memorySwap} is less than memory (${memory}), which it includes`);
-  if (cpuPeriod !== 0 && (cpuPeriod < 1000 || cpuPeriod > 1_000_000))
-    throw bad("cpuPeriod", `${cpuPeriod} is not between 1000 and 1000000 microseconds`);
-  if (cpuQuota > 0 && cpuQuota < 1000)
-    throw bad("cpuQuota", `${cpuQuota} is below the minimum of 1000 microseconds`);
-  if (cpuShares < 0) throw bad("cpuShares", `${cpuShares} is negative`);
-  for (const field of ["cpusetCpus", "cpusetMems"] as const) {
-    const list = resources[field];
-    if (list && !/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(list))
-      throw bad(field, `"${list}" is no list such as 0-3,7`);
+/** What is absent, and an empty list of CPUs, is not written. */
+type Value = number | string | undefined;
+
+class SettingList {
+  readonly settings: Setting[] = [];
+
+  put(controller: string, file: string, value: Value, orWarn?: string): void {
+    if (value === undefined || value === "") return;
+    this.settings.push({
+      controller,
+      file: `${controller}.${file}`,
+      value: `${value}`,
+      ...(orWarn && { orWarn }),
+    });
   }
-  const swappiness = resources.memorySwappiness ?? 0;
-  if (swappiness < -1 || swappiness > 100)
-    throw bad("memorySwappiness", `${swappiness} is not between 0 and 100`);
 }
 
-function bad(field: string, why: string): Fault {
-  return new Fault("invalid", `resources.${field}: ${why}`, { about: field });
-}
-
-/** Memory and swap together: Docker gives a container with a memory limit as much swap again. -1: unlimited. */
-function swapTotal(resources: Resources): number | undefined {
-  const { memory = 0, memorySwap = 0 } = resources;
-  if (memorySwap !== 0) return memorySwap;
-  return memory > 0 ? memory * 2 : undefined;
+/** Docker's and OCI's clients send 0 for a limit that is not there. */
+function unlessZero(value: number | undefined): number | undefined {
+  return value === 0 ? undefined : value;
 }
 
 /** The writes for cgroup v1, in order (admin-guide/cgroup-v1). */
-export function settingsV1(resources: Resources): Settings {
-  checkResources(resources);
-  const settings: Setting[] = [];
-  const put = (controller: string, file: string, value: number | string, orWarn?: string) =>
-    settings.push({
-      controller,
-      file: `${controller}.${file}`,
-      value: `${value}`,
-      ...(orWarn && { orWarn }),
-    });
-  const { memory, cpuShares, cpuQuota, cpuPeriod, pidsLimit } = resources;
-  if (memory) put("memory", "limit_in_bytes", memory);
-  const total = swapTotal(resources);
-  if (total !== undefined) put("memory", "memsw.limit_in_bytes", total, noSwapAccounting);
-  if (resources.memoryReservation)
-    put("memory", "soft_limit_in_bytes", resources.memoryReservation);
-  const swappiness = resources.memorySwappiness;
-  if (swappiness !== undefined && swappiness >= 0) put("memory", "swappiness", swappiness);
-  if (resources.oomKillDisable) put("memory", "oom_control", 1);
-  if (cpuShares) put("cpu", "shares", cpuShares);
-  if (cpuPeriod) put("cpu", "cfs_period_us", cpuPeriod);
-  if (cpuQuota) put("cpu", "cfs_quota_us", cpuQuota);
-  if (resources.cpusetCpus) put("cpuset", "cpus", resources.cpusetCpus);
-  if (resources.cpusetMems) put("cpuset", "mems", resources.cpusetMems);
-  if (pidsLimit !== undefined) put("pids", "max", pidsLimit > 0 ? pidsLimit : "max");
-  if (resources.blkioWeight)
-    put("blkio", "weight", resources.blkioWeight, "this kernel has no block IO weights");
+export function settingsV1(resources: OciResources): Settings {
+  checkResources(resources, 1);
+  const { memory = {}, cpu = {}, pids, blockIO = {} } = resources;
+  const list = new SettingList();
+  list.put("memory", "limit_in_bytes", unlessZero(memory.limit));
+  list.put("memory", "memsw.limit_in_bytes", unlessZero(memory.swap), noSwapAccounting);
+  list.put("memory", "soft_limit_in_bytes", unlessZero(memory.reservation));
+  list.put("memory", "swappiness", memory.swappiness);
+  list.put("memory", "oom_control", memory.disableOOMKiller ? 1 : undefined);
+  list.put("cpu", "shares", unlessZero(cpu.shares));
+  list.put("cpu", "cfs_period_us", unlessZero(cpu.period));
+  list.put("cpu", "cfs_quota_us", unlessZero(cpu.quota));
+  list.put("cpu", "cfs_burst_us", cpu.burst);
+  list.put("cpu", "rt_period_us", unlessZero(cpu.realtimePeriod));
+  list.put("cpu", "rt_runtime_us", unlessZero(cpu.realtimeRuntime));
+  list.put("cpu", "idle", cpu.idle);
+  list.put("cpuset", "cpus", cpu.cpus);
+  list.put("cpuset", "mems", cpu.mems);
+  list.put("pids", "max", pids && (pids.limit > 0 ? pids.limit : "max"));
+  list.put("blkio", "weight", unlessZero(blockIO.weight), noWeights);
+  for (const { major, minor, weight } of blockIO.weightDevice ?? [])
+    list.put("blkio", "weight_device", weight && `${major}:${minor} ${weight}`, noWeights);
+  for (const [file, , throttles] of throttlesOf(blockIO))
+    for (const { major, minor, rate } of throttles)
+      list.put("blkio", `throttle.${file}`, `${major}:${minor} ${rate}`);
+  for (const { pageSize, limit } of resources.hugepageLimits ?? [])
+    list.put("hugetlb", `${pageSize}.limit_in_bytes`, limit);
   for (const rule of resources.devices ?? [])
-    put("devices", rule.allow ? "allow" : "deny", deviceLine(rule));
-  return { settings, warnings: [] };
+    list.put("devices", rule.allow ? "allow" : "deny", deviceLine(rule));
+  return { settings: list.settings, warnings: [] };
+}
+
+/** Names of a throttle: its file on v1, its key in io.max on v2. */
+function throttlesOf(blockIO: OciBlockIO): [string, string, readonly OciThrottle[]][] {
+  return [
+    ["read_bps_device", "rbps", blockIO.throttleReadBpsDevice ?? []],
+    ["write_bps_device", "wbps", blockIO.throttleWriteBpsDevice ?? []],
+    ["read_iops_device", "riops", blockIO.throttleReadIOPSDevice ?? []],
+    ["write_iops_device", "wiops", blockIO.throttleWriteIOPSDevice ?? []],
+  ];
 }
 
 /** A line of devices.allow (admin-guide/cgroup-v1/devices): "c 1:3 rwm", "a" for everything. */
-function deviceLine(rule: DeviceRule): string {
-  if (rule.type === "a") return "a";
+function deviceLine(rule: OciDeviceRule): string {
+  const { type = "a", major = -1, minor = -1, access = "rwm" } = rule;
+  if (type === "a") return "a";
   const number = (value: number) => (value < 0 ? "*" : `${value}`);
-  return `${rule.type} ${number(rule.major)}:${number(rule.minor)} ${rule.access}`;
+  return `${type} ${number(major)}:${number(minor)} ${access}`;
 }
 
 /** The writes for cgroup v2, in order (admin-guide/cgroup-v2). Devices are a program there, not a file. */
-export function settingsV2(resources: Resources): Settings {
-  checkResources(resources);
-  const settings: Setting[] = [];
-  const put = (controller: string, file: string, value: number | string, orWarn?: string) =>
-    settings.push({
-      controller,
-      file: `${controller}.${file}`,
-      value: `${value}`,
-      ...(orWarn && { orWarn }),
-    });
-  const { memory = 0, cpuShares, cpuQuota, cpuPeriod, pidsLimit } = resources;
-  if (memory > 0) put("memory", "max", memory);
-  const total = swapTotal(resources);
-  if (total !== undefined)
-    put("memory", "swap.max", total < 0 ? "max" : total - memory, noSwapAccounting);
-  if (resources.memoryReservation) put("memory", "low", resources.memoryReservation);
-  if (cpuShares) put("cpu", "weight", cpuWeight(cpuShares));
-  if (cpuQuota || cpuPeriod) put("cpu", "max", cpuMax(cpuQuota, cpuPeriod));
-  if (resources.cpusetCpus) put("cpuset", "cpus", resources.cpusetCpus);
-  if (resources.cpusetMems) put("cpuset", "mems", resources.cpusetMems);
-  if (pidsLimit !== undefined) put("pids", "max", pidsLimit > 0 ? pidsLimit : "max");
-  if (resources.blkioWeight)
-    put(
-      "io",
-      "weight",
-      // Both scales' ends onto each other: 10..1000 to 1..10000.
-      1 + Math.trunc(((resources.blkioWeight - 10) * 9999) / 990),
-      "this kernel has no IO weights",
-    );
+export function settingsV2(resources: OciResources): Settings {
+  checkResources(resources, 2);
+  const { memory = {}, cpu = {}, pids, blockIO = {} } = resources;
+  const list = new SettingList();
+  list.put("memory", "max", limitOrMax(memory.limit));
+  list.put("memory", "swap.max", swapAlone(memory), noSwapAccounting);
+  list.put("memory", "low", unlessZero(memory.reservation));
+  list.put("cpu", "weight", cpu.shares ? cpuWeight(cpu.shares) : undefined);
+  if (cpu.quota || cpu.period) list.put("cpu", "max", cpuMax(cpu.quota, cpu.period));
+  list.put("cpu", "max.burst", cpu.burst);
+  list.put("cpu", "idle", cpu.idle);
+  list.put("cpuset", "cpus", cpu.cpus);
+  list.put("cpuset", "mems", cpu.mems);
+  list.put("pids", "max", pids && (pids.limit > 0 ? pids.limit : "max"));
+  list.put("io", "weight", blockIO.weight ? ioWeight(blockIO.weight) : undefined, noWeights);
+  for (const { major, minor, weight } of blockIO.weightDevice ?? [])
+    list.put("io", "weight", weight && `${major}:${minor} ${ioWeight(weight)}`, noWeights);
+  for (const [, key, throttles] of throttlesOf(blockIO))
+    for (const { major, minor, rate } of throttles)
+      list.put("io", "max", `${major}:${minor} ${key}=${rate > 0 ? rate : "max"}`);
+  for (const { pageSize, limit } of resources.hugepageLimits ?? [])
+    list.put("hugetlb", `${pageSize}.max`, limit);
+  for (const [name, value] of Object.entries(resources.unified ?? {})) {
+    const [controller = "", ...file] = name.split(".");
+    list.put(controller, file.join("."), value);
+  }
   const warnings: string[] = [];
-  if (resources.oomKillDisable)
+  if (memory.disableOOMKiller)
     warnings.push("cgroup v2 cannot switch the OOM killer off; the wish is passed over");
-  if ((resources.memorySwappiness ?? -1) >= 0)
+  if (memory.swappiness !== undefined)
     warnings.push("cgroup v2 has no swappiness; the wish is passed over");
-  return { settings, warnings };
+  return { settings: list.settings, warnings };
+}
+
+function limitOrMax(limit: number | undefined): Value {
+  return limit && limit < 0 ? "max" : unlessZero(limit);
+}
+
+/** OCI counts memory and swap together, cgroup v2 swap alone. */
+function swapAlone({ limit = 0, swap }: { limit?: number; swap?: number }): Value {
+  return swap && swap > 0 ? swap - limit : limitOrMax(swap);
 }
 
 /** cpu.max: quota, or "max", and period; the kernel keeps what is left out only by being told again. */
 function cpuMax(quota: number | undefined, period: number | undefined): string {
   return `${quota && quota > 0 ? quota : "max"} ${period || 100_000}`;
+}
+
+/** Both scales' ends onto each other: 10..1000 to 1..10000. */
+function ioWeight(weight: number): number {
+  return 1 + Math.trunc(((weight - 10) * 9999) / 990);
 }
 
 /**
