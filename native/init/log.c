@@ -46,7 +46,7 @@ static void rotate(struct log *log)
 	open_file(log, log->files > 1 ? 0 : O_TRUNC);
 }
 
-/* After a failed write: the file keeps the whole lines that it took. */
+/* After a failed write: the file keeps the whole lines that it took. Its own size counts, since others may have cut it. */
 static void repair(struct log *log, size_t written)
 {
 	size_t whole = written;
@@ -54,8 +54,9 @@ static void repair(struct log *log, size_t written)
 		whole--;
 	for (size_t i = whole; i < log->batch_length; i++)
 		log->dropped += log->batch[i] == '\n';
-	if (log->fd >= 0 && written > whole)
-		ftruncate(log->fd, (off_t)(log->size + whole));
+	struct stat stat;
+	if (log->fd >= 0 && written > whole && fstat(log->fd, &stat) == 0 && stat.st_size >= (off_t)(written - whole))
+		ftruncate(log->fd, stat.st_size - (off_t)(written - whole));
 	log->size += whole;
 }
 
@@ -197,6 +198,11 @@ static char *put_time(char *to, uint64_t nanoseconds)
 
 static void put_line(struct log *log, int stream, uint64_t time, const uint8_t *bytes, size_t length, bool newline)
 {
+	/* Here and nowhere else: an unfinished line may outlive the batch, which log_trim gives back. */
+	if (!log->batch && !(log->batch = pages(BATCH_SIZE))) {
+		log->dropped++;
+		return;
+	}
 	if (log->batch_length + length * 6 + ENVELOPE > BATCH_SIZE)
 		log_flush(log);
 	if (log->max_size && log->size + log->batch_length >= log->max_size) {
@@ -234,20 +240,15 @@ static size_t add_to_line(struct log_stream *stream, const uint8_t *bytes, size_
 	return length;
 }
 
-static bool has_memory(struct log *log, struct log_stream *stream)
-{
-	if (!log->batch)
-		log->batch = pages(BATCH_SIZE);
-	if (!stream->line)
-		stream->line = pages(LOG_LINE_MAX);
-	return log->batch && stream->line;
-}
-
 void log_bytes(struct log *log, int index, const uint8_t *bytes, size_t length)
 {
 	struct log_stream *stream = &log->streams[index];
-	if (!log->path || !has_memory(log, stream))
+	if (!log->path)
 		return;
+	if (!stream->line && !(stream->line = pages(LOG_LINE_MAX))) {
+		log->dropped++;
+		return;
+	}
 	uint64_t time = now();
 	while (length > 0) {
 		const uint8_t *newline = memchr(bytes, '\n', length);
@@ -279,6 +280,7 @@ void log_end(struct log *log)
 
 void log_trim(struct log *log)
 {
+	log_flush(log);
 	drop_pages(log->batch, BATCH_SIZE);
 	log->batch = NULL;
 	for (int i = 0; i < 2; i++) {

@@ -105,18 +105,30 @@ static uint64_t read_oom_count(void)
 	return 0;
 }
 
-static void check_oom(void)
+/* Whether the kernel has killed for the first time since the last look. */
+static bool note_oom(void)
 {
 	if (monitor.oom_killed || read_oom_count() <= monitor.oom_baseline)
-		return;
+		return false;
 	monitor.oom_killed = true;
 	monitor.oom_checks = 0;
+	return true;
+}
+
+static void tell_oom(void)
+{
 	MESSAGE(message);
 	size_t frame = frame_begin(&message, FRAME_OOM);
 	put_u64(&message, now());
 	frame_end(&message, frame);
 	tell_engine(&message);
 	control_tell_watchers(message.bytes, message.length);
+}
+
+static void check_oom(void)
+{
+	if (note_oom())
+		tell_oom();
 }
 
 static void oom_ready(struct source *source, uint32_t events)
@@ -160,19 +172,8 @@ static void engine_ready(struct source *source, uint32_t events)
 	send_go();
 }
 
-static void child_is_ready(const int *fds, size_t count)
-{
-	char path[40];
-	snprintf(path, sizeof path, "/proc/%d/ns/mnt", monitor.pid);
-	/* Held until the exit has been reported: with it goes the container's overlay, which may have to be synced first. */
-	monitor.mount_namespace = check(open(path, O_RDONLY | O_CLOEXEC));
-	if (count == 2)
-		streams_adopt_terminal(fds[0], fds[1]);
-	monitor.ready = true;
-	send_go();
-}
-
-static void sync_ended(void)
+/* The sync socket's end without a failure means that the program runs. */
+static void note_sync_end(void)
 {
 	close_source(&monitor.sync);
 	if (failure.error)
@@ -183,16 +184,11 @@ static void sync_ended(void)
 	}
 	monitor.started = true;
 	monitor.started_at = now();
-	MESSAGE(message);
-	size_t frame = frame_begin(&message, FRAME_STARTED);
-	put_u64(&message, monitor.started_at);
-	frame_end(&message, frame);
-	tell_engine(&message);
 }
 
-static void sync_ready(struct source *source, uint32_t events)
+/* One message of the child: noted, not acted upon. Whether there was one. */
+static bool note_sync(void)
 {
-	(void)events;
 	struct child_message message;
 	union {
 		char bytes[CMSG_SPACE(2 * sizeof(int))];
@@ -202,22 +198,51 @@ static void sync_ready(struct source *source, uint32_t events)
 	struct msghdr header = {
 		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
 	};
-	int length = check(recvmsg(source->fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
+	int length = check(recvmsg(monitor.sync.fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
 	if (length == -EAGAIN || length == -EINTR)
-		return;
+		return false;
 	if (length <= 0) {
-		sync_ended();
-		return;
+		note_sync_end();
+		return true;
 	}
 	struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
-	int fds[2];
-	size_t count = rights ? (rights->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
-	if (count)
-		memcpy(fds, CMSG_DATA(rights), sizeof(int) * (count > 2 ? 2 : count));
+	if (rights && rights->cmsg_len == CMSG_LEN(sizeof monitor.terminal) && monitor.terminal[0] < 0)
+		memcpy(monitor.terminal, CMSG_DATA(rights), sizeof monitor.terminal);
 	if (message.kind == CHILD_READY)
-		child_is_ready(fds, count);
+		monitor.ready = true;
 	else
 		failure = message.failure;
+	return true;
+}
+
+/* What follows from the child's messages. */
+static void act_on_sync(void)
+{
+	if (monitor.ready && monitor.mount_namespace < 0) {
+		char path[40];
+		snprintf(path, sizeof path, "/proc/%d/ns/mnt", monitor.pid);
+		/* Held until the exit has been reported: with it goes the container's overlay, which may have to be synced first. */
+		monitor.mount_namespace = check(open(path, O_RDONLY | O_CLOEXEC));
+	}
+	if (monitor.terminal[0] >= 0)
+		streams_adopt_terminal(take_fd_from(&monitor.terminal[0]), take_fd_from(&monitor.terminal[1]));
+	send_go();
+	if (!monitor.started || monitor.told_started)
+		return;
+	monitor.told_started = true;
+	MESSAGE(message);
+	size_t frame = frame_begin(&message, FRAME_STARTED);
+	put_u64(&message, monitor.started_at);
+	frame_end(&message, frame);
+	tell_engine(&message);
+}
+
+static void sync_ready(struct source *source, uint32_t events)
+{
+	(void)source;
+	(void)events;
+	note_sync();
+	act_on_sync();
 }
 
 static void put_exit(struct message *message, const struct rusage *usage, uint64_t finished_at)
@@ -236,6 +261,18 @@ static void put_exit(struct message *message, const struct rusage *usage, uint64
 	frame_end(message, frame);
 }
 
+/* A rename lasts once its directory is on the disk. */
+static void sync_directory(char *path)
+{
+	char *slash = strrchr(path, '/');
+	if (!slash)
+		return;
+	slash[slash == path] = 0;
+	cleanup_fd int fd = check(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (fd >= 0)
+		fsync(fd);
+}
+
 /* Whole or not at all: the record is read by an engine that may find it at any time. */
 static void write_exit_record(const struct message *message)
 {
@@ -243,39 +280,53 @@ static void write_exit_record(const struct message *message)
 	if (!monitor.exit_record || snprintf(path, sizeof path, "%s.new", monitor.exit_record) >= (int)sizeof path)
 		return;
 	cleanup_fd int fd = check(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-	if (fd >= 0 && write_all(fd, message->bytes, message->length) == 0 && fsync(fd) == 0)
-		rename(path, monitor.exit_record);
+	if (fd >= 0 && write_all(fd, message->bytes, message->length) == 0 && fsync(fd) == 0 &&
+	    rename(path, monitor.exit_record) == 0)
+		sync_directory(path);
 }
 
-/* The record first, then everybody who listens, and only then the namespaces and what their end may wait for. */
+/* How it ended, for the record and for those who listen; nothing here touches output. */
+static void note_exit(struct source *source, const struct rusage *usage, struct message *report, bool *is_oom)
+{
+	uint64_t finished_at = now();
+	close_source(source);
+	while (monitor.sync.fd >= 0 && note_sync())
+		;
+	if (monitor.sync.fd >= 0)
+		note_sync_end(); /* a descendant that was never to exec still holds the other end */
+	monitor.exited = true;
+	*is_oom = note_oom();
+	if (failure.error)
+		put_error(report);
+	put_exit(report, usage, finished_at);
+}
+
+/*
+ * The record before all else, so that no fault in what the container wrote can lose it;
+ * then the rest of the output, then everybody who listens, and only then the namespaces
+ * and what their end may wait for.
+ */
 static void process_ready(struct source *source, uint32_t events)
 {
 	(void)events;
 	struct rusage usage;
 	if (wait4(monitor.pid, &monitor.status, WNOHANG, &usage) != monitor.pid)
 		return;
-	uint64_t finished_at = now();
-	close_source(source);
-	for (int messages = 0; messages < 3 && monitor.sync.fd >= 0; messages++)
-		sync_ready(&monitor.sync, 0);
-	if (monitor.sync.fd >= 0)
-		sync_ended(); /* a descendant that was never to exec still holds the other end */
-	monitor.exited = true;
-	check_oom();
-	streams_drain();
-	MESSAGE(message);
-	put_hello(&message);
-	size_t after_hello = message.length;
-	if (failure.error)
-		put_error(&message);
-	size_t exit_frame = message.length;
-	put_exit(&message, &usage, finished_at);
-	write_exit_record(&message);
-	control_close_listener();
 	MESSAGE(report);
-	put_bytes(&report, message.bytes + after_hello, message.length - after_hello);
+	bool is_oom;
+	note_exit(source, &usage, &report, &is_oom);
+	MESSAGE(record);
+	put_hello(&record);
+	put_bytes(&record, report.bytes, report.length);
+	write_exit_record(&record);
+	act_on_sync();
+	if (is_oom)
+		tell_oom();
+	streams_drain();
+	control_close_listener();
 	tell_engine(&report);
-	control_tell_watchers(message.bytes + exit_frame, message.length - exit_frame);
+	const uint8_t *exit_frame = failure.error ? report.bytes + FRAME_HEADER + get_u32(report.bytes + 4) : report.bytes;
+	control_tell_watchers(exit_frame, (size_t)(report.bytes + report.length - exit_frame));
 	streams_close();
 	control_end();
 	control_sweep(); /* clients that have all wait for nothing that the mounts' end may take */
@@ -365,7 +416,7 @@ static void close_inherited(const struct plan *plan, uint32_t inherited)
 int monitor_open(const struct plan *plan, const struct launch *launch, uint32_t inherited)
 {
 	monitor.pid = launch->pid;
-	monitor.mount_namespace = monitor.terminal_slave = -1;
+	monitor.mount_namespace = monitor.terminal_slave = monitor.terminal[0] = monitor.terminal[1] = -1;
 	monitor.listener.fd = monitor.output[0].fd = monitor.output[1].fd = monitor.input.fd = -1;
 	monitor.to_engine = 4;
 	close_inherited(plan, inherited);

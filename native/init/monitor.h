@@ -55,6 +55,7 @@ struct monitor {
 	struct source engine, sync, process, listener, oom;
 	struct source output[2]; /* stdout and stderr; the terminal's master is output[0] */
 	struct source input;     /* of a pipe; a terminal's input goes to output[0] */
+	int terminal[2];         /* master and slave as the child sent them */
 	int terminal_slave;      /* held open, so that the master never hangs up while the process lives */
 	struct queue input_queue;
 	bool close_input; /* once the queue is empty */
@@ -66,7 +67,7 @@ struct monitor {
 	size_t client_count;
 	uint8_t *scratch; /* READ_SIZE bytes, there while needed */
 
-	bool go, go_sent, ready, started, exited;
+	bool go, go_sent, ready, started, told_started, exited;
 	int oom_counter;
 	bool oom_has_event;
 	uint64_t oom_baseline;

@@ -5,8 +5,8 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
-/* What is read after the exit is bounded: somebody may still write without end. */
-#define DRAIN_MAX (16u << 20)
+/* More than a terminal's buffers hold. */
+#define TERMINAL_DRAIN (1 << 17)
 
 int queue_put(struct queue *queue, const void *bytes, size_t length)
 {
@@ -60,21 +60,19 @@ static struct source *input_source(void)
 	return is_terminal() ? &monitor.output[0] : &monitor.input;
 }
 
-/* One read: 1 when there may be more, 0 at EAGAIN, or a negative errno (-EPIPE at the end). */
+/* One read: how many bytes, 0 when there are none for now, or a negative errno (-EPIPE at the end). */
 static int read_output(int stream)
 {
 	uint8_t *buffer = scratch();
 	if (!buffer)
 		return 0;
 	int count = check(read(monitor.output[stream].fd, buffer, READ_SIZE));
-	if (count == -EINTR)
-		return 1;
 	if (count <= 0)
-		return count == -EAGAIN ? 0 : -EPIPE;
+		return count == -EAGAIN || count == -EINTR ? 0 : -EPIPE;
 	control_output(stream, buffer, (size_t)count);
 	log_bytes(&monitor.log, stream, buffer, (size_t)count);
 	log_flush(&monitor.log);
-	return 1;
+	return count;
 }
 
 static void close_output(int stream)
@@ -173,9 +171,12 @@ void input_close(void)
 void streams_drain(void)
 {
 	for (int stream = 0; stream < 2; stream++) {
-		size_t left = DRAIN_MAX / READ_SIZE;
-		while (monitor.output[stream].fd >= 0 && left-- > 0 && read_output(stream) > 0)
-			;
+		int fd = monitor.output[stream].fd;
+		/* As much as the pipe can have held: somebody may still write without end. */
+		int capacity = fd < 0 ? 0 : check(fcntl(fd, F_GETPIPE_SZ));
+		int left = capacity < 0 ? TERMINAL_DRAIN : capacity;
+		for (int count = 1; left > 0 && count > 0; left -= count)
+			count = read_output(stream);
 	}
 	log_end(&monitor.log);
 }

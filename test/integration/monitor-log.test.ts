@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { attach, connectMonitor, openHelper } from "#helper";
+import { attach, connectMonitor, openHelper, readExitRecord } from "#helper";
 import { LaunchBench, logLines, start } from "../support/launch-bench.ts";
 
 const helper = openHelper();
@@ -33,6 +33,13 @@ describe("the log", () => {
     expect(lines[1]?.time).toBe(lines[0]?.time ?? "");
     const raw = readFileSync(bench.path("long.log"), "utf8");
     expect(raw).toContain('ä\\ufffd\\u003c\\u0009\\u001b\\"\\\\\\n","stream"');
+  });
+
+  test("half a line, silence and the end: logged, and the exit code is the program's", async () => {
+    const { exit } = await bench.shell(helper, "printf abc; sleep 1; exit 7", { id: "half" });
+    expect(exit).toMatchObject({ exitCode: 7 });
+    expect(logLines(bench.path("half.log")).map(({ log }) => log)).toEqual(["abc"]);
+    expect(await readExitRecord(bench.path("half.exit"))).toMatchObject({ exitCode: 7 });
   });
 
   test("is rotated at its size and keeps so many files", async () => {

@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ContainerId, faultOf } from "#base";
-import type { ExitRecord } from "#helper";
+import { type ExitRecord, readExitRecord } from "#helper";
 import type { Fd } from "#kernel";
 import type { ContainerCgroup } from "#runtime";
 import { crashPoint } from "../crash-point.ts";
@@ -47,7 +47,7 @@ export function trackContainer(
 ): { running(): void; forget(): void } {
   const { id, launch } = process;
   const begun = Promise.withResolvers<boolean>();
-  const exited = launch.exited.catch((error) => lostExit(id, error));
+  const exited = launch.exited.catch((error) => recordedExit(parts, id, error));
   const recorded = Promise.withResolvers<void>();
   const settled = Promise.withResolvers<void>();
   const live: LiveContainer = {
@@ -87,17 +87,24 @@ async function letGo(live: LiveContainer, launch: ProcessReports): Promise<void>
   await launch[Symbol.asyncDispose]();
 }
 
-/** A monitor that ended without a word: the container was killed with it. */
-function lostExit(id: ContainerId, error: unknown): ExitRecord {
-  return {
-    id,
-    exitCode: 137,
-    signal: 9,
-    oomKilled: false,
-    startedAt: 0n,
-    finishedAt: 0n,
-    error: { stage: "monitor", errno: 0, message: faultOf(error).message },
-  };
+/** A monitor that ended without a word: what it left, or else the container was killed with it. */
+async function recordedExit(
+  parts: EngineParts,
+  id: ContainerId,
+  error: unknown,
+): Promise<ExitRecord> {
+  const left = await readExitRecord(parts.paths.exitRecord(id)).catch(() => undefined);
+  return (
+    left ?? {
+      id,
+      exitCode: 137,
+      signal: 9,
+      oomKilled: false,
+      startedAt: 0n,
+      finishedAt: 0n,
+      error: { stage: "monitor", errno: 0, message: faultOf(error).message },
+    }
+  );
 }
 
 /**

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { type Duplex, PassThrough, type Readable } from "node:stream";
 import { type ContainerId, type ExecId, Fault, faultOf, newId, Scope } from "#base";
-import { attach, connectMonitor, type Launch, type NamespaceKind } from "#helper";
+import { attach, connectMonitor, type Launch, type NamespaceKind, readExitRecord } from "#helper";
 import { attachedStream } from "../containers/attach.ts";
 import { publishContainer } from "../containers/container-event.ts";
 import { hostnameOf } from "../containers/container-files.ts";
@@ -246,7 +246,8 @@ async function followExec(
   parts: EngineParts,
   { exec, launch, known }: FollowedExec,
 ): Promise<void> {
-  const ended = launch.exited.catch(() => ({ exitCode: 137 }));
+  const left = () => readExitRecord(parts.paths.execExitRecord(exec.id)).catch(() => undefined);
+  const ended = launch.exited.catch(async () => (await left()) ?? { exitCode: 137 });
   const exit = await parts.closing.until<{ readonly exitCode: number }>(ended);
   if (!exit) {
     await launch[Symbol.asyncDispose]();

@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync, readFileSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { connectMonitor } from "#helper";
+import { createRequest } from "../support/create-request.ts";
+import {
+  importBusybox,
+  type OpenedEngine,
+  openEngineAt,
+  type TestRoots,
+  temporaryRoots,
+} from "../support/engine.ts";
+import { leakCheck } from "../support/leak-check.ts";
+import { attachAll, eventually } from "../support/run-container.ts";
+
+let leaks: ReturnType<typeof leakCheck>;
+let roots: TestRoots & Disposable;
+let opened: OpenedEngine;
+
+beforeAll(async () => {
+  leaks = leakCheck();
+  roots = temporaryRoots();
+  opened = await openEngineAt(roots, { leaveNothing: true });
+  await importBusybox(opened.engine);
+});
+
+afterAll(async () => {
+  for (const { id } of opened.engine.containers.list({ all: true, filters: {} }))
+    await opened.engine.containers.remove(id, { force: true, volumes: false });
+  await opened[Symbol.asyncDispose]();
+  roots[Symbol.dispose]();
+  await leaks.settled();
+});
+
+test("a monitor that dies over the last output has left the exit code", async () => {
+  const { engine } = opened;
+  const logOptions = { "max-size": "50" };
+  const { id } = await engine.containers.create(
+    createRequest("busybox", ["sh", "-c", "seq 50; read x; printf half; exit 7"], {
+      config: { openStdin: true, stdinOnce: true },
+      host: { logOptions },
+    }),
+  );
+  const { result } = await engine.containers.wait(id, "next-exit");
+  await engine.containers.start(id);
+  const log = join(roots.dataRoot, "containers", id, `${id}-json.log`);
+  await eventually(() => readFileSync(log, "utf8").includes('"50\\n"') || undefined, "the log");
+  const run = join(roots.runRoot, "containers", id.slice(0, 32));
+  using monitor = await connectMonitor(join(run, "monitor"));
+  const { monitorPid } = await monitor.status();
+  await using attached = await engine.containers.attach(id, attachAll(true));
+  // Nobody reads this FIFO: the monitor stays in the rotation that the half line brings.
+  renameSync(log, `${log}.away`);
+  expect(Bun.spawnSync(["mkfifo", log]).exitCode).toBe(0);
+  attached.input.end("\n");
+  await eventually(() => existsSync(join(run, "exit")) || undefined, "the exit record");
+  process.kill(monitorPid, "SIGKILL");
+  expect((await result).exitCode).toBe(7);
+  expect(engine.containers.get(id).state).toMatchObject({ status: "exited", exitCode: 7 });
+});
