@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Descriptor, encodeDocument, mediaTypes, sha256 } from "#image";
-import type { RegistryClient } from "#registry";
+import type { RegistryClient } from "#registry-client";
 import { fetchArtifact, listArtifacts } from "./artifact.ts";
 
 let directory: string;

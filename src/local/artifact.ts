@@ -16,7 +16,7 @@ import {
   sha256,
   withDefaultTag,
 } from "#image";
-import type { Repository } from "#registry";
+import type { Repository } from "#registry-client";
 import type { RegistryContext } from "./registry-context.ts";
 
 const emptyType = "application/vnd.oci.empty.v1+json";

@@ -1,6 +1,6 @@
 import { open, rm } from "node:fs/promises";
 import { Fault } from "#base";
-import { createKeyPair } from "#registry";
+import { createKeyPair } from "#trust";
 import type { RegistryContext } from "./registry-context.ts";
 
 /** Writes PREFIX.key and PREFIX.pub, as `cosign generate-key-pair` does; never over files that are there. */

@@ -17,7 +17,7 @@ import {
   sha256,
   withDefaultTag,
 } from "#image";
-import type { Repository } from "#registry";
+import type { Repository } from "#registry-client";
 import { ManifestLists, sourceAnnotation } from "./manifest-lists.ts";
 import type { RegistryContext } from "./registry-context.ts";
 

@@ -4,7 +4,7 @@ import {
   hostDirectories,
   openHostDirectory,
   type RegistryClient,
-} from "#registry";
+} from "#registry-client";
 
 /** What commands that speak to registries work with. */
 export interface RegistryContext {

@@ -1,6 +1,6 @@
 import { open, readFile, rename, stat } from "node:fs/promises";
 import { Fault } from "#base";
-import { createPasswordEntry } from "#registry";
+import { createPasswordEntry } from "#registry-server";
 
 const maxBytes = 4 << 20;
 

@@ -2,16 +2,18 @@ import { join, resolve } from "node:path";
 import { createLog, Fault, formatBytes, type Log, type LogLevel } from "#base";
 import {
   type CredentialSource,
-  collectRegistry,
   createRegistryClient,
-  type ExternalIssuer,
   hostDirectories,
   openHostDirectory,
+} from "#registry-client";
+import {
+  collectRegistry,
+  type ExternalIssuer,
   openRegistryService,
   type RegistryService,
   type RegistryServiceOptions,
   type S3StoreOptions,
-} from "#registry";
+} from "#registry-server";
 
 type Texts = readonly string[];
 

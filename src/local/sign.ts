@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { canonicalName, canonicalString, parseReference, withDefaultTag } from "#image";
-import { readPrivateKey, signBundle, signSimple, writeSignature } from "#registry";
+import { readPrivateKey, signBundle, signSimple, writeSignature } from "#trust";
 import type { RegistryContext } from "./registry-context.ts";
 
 export interface SignOptions {

@@ -8,13 +8,8 @@ import {
   parseReference,
   withDefaultTag,
 } from "#image";
-import {
-  type Claims,
-  parsePublicKey,
-  type Repository,
-  readSignatures,
-  verifySignature,
-} from "#registry";
+import type { Repository } from "#registry-client";
+import { type Claims, parsePublicKey, readSignatures, verifySignature } from "#trust";
 import type { RegistryContext } from "./registry-context.ts";
 
 export interface VerifyOptions {

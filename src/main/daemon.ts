@@ -9,10 +9,10 @@ import { createEngine, type Engine, type EngineDependencies, type Owner } from "
 import { decodePlan, openHelper } from "#helper";
 import { peerCredentials } from "#kernel";
 import { openNetwork } from "#network";
-import { openTrust } from "#registry";
 import { describePlan, openCgroups } from "#runtime";
 import { openOverlaySnapshotter } from "#snapshot";
 import { openState } from "#state";
+import { openTrust } from "#trust";
 import { helperPath } from "./assets.ts";
 import { checkStart, lockRoot, makeRoot, socketPath } from "./check-start.ts";
 import { useEmbeddedAddon } from "./native-parts.ts";

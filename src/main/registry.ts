@@ -9,7 +9,9 @@ export function registryOpener(options: {
   readonly log: Log;
 }): EngineDependencies["registry"] {
   return async (credentials) => {
-    const { createRegistryClient, hostDirectories, openHostDirectory } = await import("#registry");
+    const { createRegistryClient, hostDirectories, openHostDirectory } = await import(
+      "#registry-client"
+    );
     const { configRoot, insecure, environment, log } = options;
     const hosts = openHostDirectory({ directories: hostDirectories(configRoot), insecure });
     return createRegistryClient({ hosts, credentials, environment, log });

@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Docker from "dockerode";
 import { silentLog } from "#base";
-import { createPasswordEntry, openRegistryService } from "#registry";
+import { createPasswordEntry, openRegistryService } from "#registry-server";
 import {
   type DockerTarget,
   dockerPath,

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { silentLog } from "#base";
-import { createPasswordEntry, openRegistryService } from "#registry";
+import { createPasswordEntry, openRegistryService } from "#registry-server";
 import {
   type DockerTarget,
   dockerPath,

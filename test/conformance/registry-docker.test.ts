@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Digest, mediaTypes, parseReference, sha256 } from "#image";
-import type { Repository } from "#registry";
+import type { Repository } from "#registry-client";
 import { bytesOf, quickClient, readAll } from "../support/registry-client.ts";
 import {
   dockerRegistryPath,

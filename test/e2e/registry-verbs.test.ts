@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { openDiskStore, type RegistryServer, serveRegistry } from "#registry";
+import { openDiskStore, type RegistryServer, serveRegistry } from "#registry-server";
 import { type Ended, type RunOptions, ThimbleCli } from "../support/thimble-cli.ts";
 
 /** What of the command line speaks to a registry by itself, and the policy that the engine holds to. */

@@ -10,7 +10,7 @@ import { mediaTypes, sha256 } from "#image";
  */
 
 const program = `
-  import { openDiskStore, serveRegistry } from "#registry";
+  import { openDiskStore, serveRegistry } from "#registry-server";
   const store = await openDiskStore(process.argv[1]);
   const server = await serveRegistry({ address: { host: "127.0.0.1", port: 0 }, store });
   console.log(server.url);

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "#image";
 import { mountAll } from "#kernel";
-import { openDiskStore, serveRegistry } from "#registry";
-import { testClient, testImage } from "../../src/registry/server/testing.ts";
+import { openDiskStore, serveRegistry } from "#registry-server";
+import { testClient, testImage } from "../../src/registry-server/testing.ts";
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

@@ -1,22 +1,22 @@
 import { expect, test } from "bun:test";
 import { silentLog } from "#base";
 import { type Digest, mediaTypes, sha256 } from "#image";
-import { Collector } from "../../src/registry/server/collector.ts";
+import { Collector } from "../../src/registry-server/collector.ts";
 import {
   isRepositoryName,
   isTag,
   layout,
   type RepositoryName,
-} from "../../src/registry/server/layout.ts";
-import { Leases } from "../../src/registry/server/leases.ts";
+} from "../../src/registry-server/layout.ts";
+import { Leases } from "../../src/registry-server/leases.ts";
 import {
   parseManifestDocument,
   referencesOfStored,
-} from "../../src/registry/server/manifest-document.ts";
-import { RegistryError } from "../../src/registry/server/registry-error.ts";
-import { Repositories } from "../../src/registry/server/repositories.ts";
-import { MemoryStore } from "../../src/registry/server/testing.ts";
-import { Uploads } from "../../src/registry/server/uploads.ts";
+} from "../../src/registry-server/manifest-document.ts";
+import { RegistryError } from "../../src/registry-server/registry-error.ts";
+import { Repositories } from "../../src/registry-server/repositories.ts";
+import { MemoryStore } from "../../src/registry-server/testing.ts";
+import { Uploads } from "../../src/registry-server/uploads.ts";
 
 /**
  * Clients that push, mount, look, delete, and a collection, side by side over one

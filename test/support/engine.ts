@@ -7,11 +7,11 @@ import { openContent } from "#content";
 import { createEngine, type Engine } from "#engine";
 import { openHelper } from "#helper";
 import { openNetwork } from "#network";
-import type { Trust } from "#registry";
 import { openCgroups } from "#runtime";
 import { openOverlaySnapshotter } from "#snapshot";
 import { openState } from "#state";
 import { TarWriter } from "#tar";
+import type { Trust } from "#trust";
 
 const helperPath = join(import.meta.dirname, "../../native/build/thimble-init");
 
@@ -61,7 +61,7 @@ export async function openEngineAt(
     snapshots,
     content,
     registry: async (credentials) => {
-      const { createRegistryClient, openHostDirectory } = await import("#registry");
+      const { createRegistryClient, openHostDirectory } = await import("#registry-client");
       return createRegistryClient({ hosts: openHostDirectory({ directories: [] }), credentials });
     },
     ...(options.trust && { trust: options.trust }),

@@ -7,7 +7,7 @@ import {
   type RegistryClient,
   type RegistryClientOptions,
   type Repository,
-} from "#registry";
+} from "#registry-client";
 import type { FakeRegistry } from "./registry-fake.ts";
 
 export const quickRetries = { attempts: 4, base: 1, max: 2, longest: 100 };

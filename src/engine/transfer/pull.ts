@@ -20,7 +20,7 @@ import {
   selectManifest,
   withDefaultTag,
 } from "#image";
-import type { Repository } from "#registry";
+import type { Repository } from "#registry-client";
 import type { EngineParts } from "../parts.ts";
 import { credentialSource } from "./registries.ts";
 import type { PullRequest, TransferReport } from "./registry-contract.ts";

@@ -12,7 +12,7 @@ import {
   platformDistance,
   type Reference,
 } from "#image";
-import type { Repository } from "#registry";
+import type { Repository } from "#registry-client";
 import type { EngineParts } from "../parts.ts";
 import { publishTransfer } from "./pull.ts";
 import { credentialSource } from "./registries.ts";

@@ -8,7 +8,7 @@ import {
   parseReference,
   withDefaultTag,
 } from "#image";
-import type { CredentialSource, Repository } from "#registry";
+import type { CredentialSource, Repository } from "#registry-client";
 import type { EngineParts } from "../parts.ts";
 import type { CredentialLookup, Registries } from "./registry-contract.ts";
 

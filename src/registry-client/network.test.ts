@@ -5,14 +5,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { mediaTypes, parseReference, sha256 } from "#image";
-import { authority, issue } from "../../../test/support/registry-certificates.ts";
-import {
-  appOf,
-  emptyManifest,
-  faultOf,
-  quickClient,
-} from "../../../test/support/registry-client.ts";
-import { FakeRegistry } from "../../../test/support/registry-fake.ts";
+import { authority, issue } from "../../test/support/registry-certificates.ts";
+import { appOf, emptyManifest, faultOf, quickClient } from "../../test/support/registry-client.ts";
+import { FakeRegistry } from "../../test/support/registry-fake.ts";
 import { addressKind } from "./address.ts";
 import { proxyFor } from "./proxy.ts";
 

@@ -1,5 +1,5 @@
 /**
- * registry/server/s3: a registry's objects in a bucket of S3, or of what speaks like it.
+ * registry-server/s3: a registry's objects in a bucket of S3, or of what speaks like it.
  * Bun's client lists and deletes; requests that we sign ourselves do the rest: multipart
  * uploads that another process goes on with, copies, and what Bun's client does badly.
  */

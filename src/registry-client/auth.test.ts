@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { mediaTypes, parseReference, sha256 } from "#image";
-import { emptyManifest, faultOf, quickClient } from "../../../test/support/registry-client.ts";
-import { FakeRegistry, type Hook } from "../../../test/support/registry-fake.ts";
+import { emptyManifest, faultOf, quickClient } from "../../test/support/registry-client.ts";
+import { FakeRegistry, type Hook } from "../../test/support/registry-fake.ts";
 import { parseChallenges } from "./challenge.ts";
 import type { Credentials } from "./registry-client.ts";
 

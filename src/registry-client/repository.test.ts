@@ -8,8 +8,8 @@ import {
   quickClient,
   quickRetries,
   readAll,
-} from "../../../test/support/registry-client.ts";
-import { FakeRegistry, type Hook } from "../../../test/support/registry-fake.ts";
+} from "../../test/support/registry-client.ts";
+import { FakeRegistry, type Hook } from "../../test/support/registry-fake.ts";
 
 test("resolve, manifest and blob, over one connection", async () => {
   await using registry = await FakeRegistry.start();

@@ -7,8 +7,8 @@ import {
   manyTurns,
   quickClient,
   sourceOf,
-} from "../../../test/support/registry-client.ts";
-import { FakeRegistry } from "../../../test/support/registry-fake.ts";
+} from "../../test/support/registry-client.ts";
+import { FakeRegistry } from "../../test/support/registry-fake.ts";
 
 test("an upload: whole, then found there, then mounted next door", async () => {
   await using registry = await FakeRegistry.start();

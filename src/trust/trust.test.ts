@@ -12,8 +12,8 @@ import {
   parseReference,
   sha256,
 } from "#image";
+import type { Repository } from "#registry-client";
 import { openState, type State } from "#state";
-import type { Repository } from "../client/registry-client.ts";
 import { signBundle, signSimple } from "./signature.ts";
 import { readSignatures, signatureTag, writeSignature } from "./signed-image.ts";
 import { openTrust, type Trust } from "./trust.ts";

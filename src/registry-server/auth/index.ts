@@ -1,5 +1,5 @@
 /**
- * registry/server/auth: who may do what. Users come from an htpasswd file (bcrypt), rights
+ * registry-server/auth: who may do what. Users come from an htpasswd file (bcrypt), rights
  * from an access file (default deny), and both are read again when they change. Clients
  * send passwords (basic) or tokens, which `/token` here or another issuer gives out.
  */

@@ -8,8 +8,8 @@ import {
   quickClient,
   quickRetries,
   readAll,
-} from "../../../test/support/registry-client.ts";
-import { FakeRegistry, type Hook } from "../../../test/support/registry-fake.ts";
+} from "../../test/support/registry-client.ts";
+import { FakeRegistry, type Hook } from "../../test/support/registry-fake.ts";
 
 /** Sends a part of a body that was announced whole, then hangs up. */
 function dropping(at: number, times: number): Hook {

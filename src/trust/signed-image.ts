@@ -10,7 +10,7 @@ import {
   requireDigest,
   sha256,
 } from "#image";
-import type { Repository } from "../client/registry-client.ts";
+import type { Repository } from "#registry-client";
 import { bundleType, type Signature, signaturePredicate, simpleOf } from "./signature.ts";
 
 const emptyType = "application/vnd.oci.empty.v1+json";

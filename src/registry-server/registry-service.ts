@@ -1,5 +1,5 @@
 import type { Log } from "#base";
-import type { RegistryClient } from "../client/registry-client.ts";
+import type { RegistryClient } from "#registry-client";
 import type { ExternalIssuer } from "./auth/index.ts";
 import type { CollectOptions, GcReport } from "./registry-server.ts";
 import type { S3StoreOptions } from "./s3/index.ts";

@@ -7,8 +7,8 @@ import {
   type Reference,
   withDefaultTag,
 } from "#image";
+import type { Repository } from "#registry-client";
 import type { State } from "#state";
-import type { Repository } from "../client/registry-client.ts";
 import { type KeptSignature, KeptSignatures } from "./kept-signatures.ts";
 import { type Policy, type Requirement, readPolicy } from "./policy.ts";
 import { type Claims, verifySignature } from "./signature.ts";

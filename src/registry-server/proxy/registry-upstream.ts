@@ -1,6 +1,6 @@
 import { Fault, isFault } from "#base";
 import { isDigest, parseReference, type Reference } from "#image";
-import type { RegistryClient, Repository } from "../../client/registry-client.ts";
+import type { RegistryClient, Repository } from "#registry-client";
 import type { Upstream, UpstreamManifest } from "../registry-server.ts";
 
 /** Which registry has the repositories below a prefix ("" is all). */

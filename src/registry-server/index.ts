@@ -1,5 +1,5 @@
 /**
- * registry/server: an OCI registry (distribution-spec 1.1) over an `ObjectStore`.
+ * registry-server: an OCI registry (distribution-spec 1.1) over an `ObjectStore`.
  *
  * `serveRegistry` speaks HTTP; authorization, TLS, an upstream to cache, and what else
  * is served come in as ports (registry-server.ts), storage as an object-store.ts with

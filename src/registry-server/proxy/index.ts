@@ -1,5 +1,5 @@
 /**
- * registry/server/proxy: other registries behind a cache (`Upstream`, over the client),
+ * registry-server/proxy: other registries behind a cache (`Upstream`, over the client),
  * and the bound of what the cache keeps.
  */
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Fault } from "#base";
 import { type Descriptor, sha256 } from "#image";
-import type { RegistryClient, Repository } from "../../client/registry-client.ts";
+import type { RegistryClient, Repository } from "#registry-client";
 import { createUpstream, parseUpstream } from "./registry-upstream.ts";
 
 describe("an upstream in words", () => {

@@ -1,5 +1,5 @@
 /**
- * registry/server/metrics: what a registry does, in numbers for Prometheus: on an address
+ * registry-server/metrics: what a registry does, in numbers for Prometheus: on an address
  * of their own, or at /metrics for whoever may list all repositories.
  */
 
