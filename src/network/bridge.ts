@@ -1,5 +1,4 @@
 import { createHash, randomBytes, randomInt } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
 import { Fault, isFault } from "#base";
 import {
   addAddress,
@@ -15,6 +14,7 @@ import {
 import { chooseSubnet } from "./address-pool.ts";
 import { formatIpv4, formatSubnet, overlaps, parseIpv4, type Subnet, subnetOf } from "./ipv4.ts";
 import { nameServers, readHostResolvConf } from "./resolv-conf.ts";
+import { writeSysctl } from "./sysctl.ts";
 
 const DEFAULT_RUN_ROOT = "/run/thimble";
 /** What most links carry; the bridge takes less where the host's way out does. */
@@ -61,8 +61,7 @@ export async function ensureBridge(
   if (link === undefined)
     throw new Fault("unavailable", `the bridge ${names.bridge} was deleted by someone else`);
   // Nothing on this bridge speaks IPv6 yet; a link-local address would only invite it.
-  writeSetting(`/proc/sys/net/ipv6/conf/${names.bridge}/disable_ipv6`, "1");
-  writeSetting("/proc/sys/net/ipv4/ip_forward", "1");
+  writeSysctl(`net/ipv6/conf/${names.bridge}/disable_ipv6`, "1");
   const subnet = (await subnetOn(host, link)) ?? (await addSubnet(host, link, wanted));
   if (wanted !== undefined && formatSubnet(subnet) !== formatSubnet(wanted))
     throw new Fault(
@@ -147,20 +146,6 @@ async function isShared(host: RouteTable, link: Link, subnet: Subnet): Promise<b
     (route) => route.prefixLength > 0 && route.index !== link.index,
   );
   return others.some((route) => overlaps(subnetOfRoute(route), subnet));
-}
-
-/** A sysctl by path; what this kernel lacks (IPv6) needs no switching off. */
-function writeSetting(path: string, value: string): void {
-  try {
-    if (readFileSync(path, "utf8").trim() !== value) writeFileSync(path, value);
-  } catch (cause) {
-    const { code } = cause as { code?: string };
-    if (code === "ENOENT") return;
-    throw new Fault("denied", `cannot set ${path} to ${value}: ${String(cause)}`, {
-      about: path,
-      cause,
-    });
-  }
 }
 
 /** Harmless when there is none. */

@@ -2,9 +2,16 @@ import { createHash } from "node:crypto";
 import { isFault, type Log, silentLog } from "#base";
 import { type Fd, Nftables } from "#kernel";
 import { AddressPool } from "./address-pool.ts";
-import { type Bridge, bridgeNames, deleteBridge, ensureBridge } from "./bridge.ts";
+import {
+  type Bridge,
+  type BridgeNames,
+  bridgeNames,
+  deleteBridge,
+  ensureBridge,
+} from "./bridge.ts";
 import { type Endpoint, makeEndpoint, makeIsolated } from "./endpoint.ts";
-import { bridgeRules, keepRules, passForeignFilter, removeRules } from "./firewall.ts";
+import { bridgeRules, keepRules, removeRules } from "./firewall.ts";
+import { ensureForwarding, keepForeignOut, passForward, removePass } from "./forwarding.ts";
 import { formatSubnet, parseIpv4, parseSubnet } from "./ipv4.ts";
 import { ReadyPool } from "./ready-pool.ts";
 
@@ -72,12 +79,15 @@ class BridgeNetwork implements Network {
   readonly #isolated: ReadyPool<Fd>;
   #ground: Promise<Ground> | undefined;
   #addresses: AddressPool | undefined;
+  readonly #log: Log;
   #checked = 0;
+  #turnedOn = false;
 
   constructor(options: NetworkOptions) {
     this.#options = options;
     this.id = createHash("sha256").update(`network ${options.instanceId}`).digest("hex");
-    const log = options.log ?? silentLog;
+    const { log = silentLog } = options;
+    this.#log = log;
     this.#endpoints = new ReadyPool({
       size: ENDPOINTS_READY,
       make: () => this.#make(),
@@ -135,6 +145,7 @@ class BridgeNetwork implements Network {
     await Promise.all([this.#endpoints.close(), this.#isolated.close()]);
     if (!removeBridge) return;
     const names = bridgeNames(this.#options.runRoot);
+    await removePass(this.#filter, names.table);
     await removeRules(this.#filter, names.table);
     await deleteBridge(names.bridge);
   }
@@ -156,12 +167,32 @@ class BridgeNetwork implements Network {
       subnet === undefined ? undefined : parseSubnet(subnet),
     );
     await this.#filter.commit(bridgeRules(names.table, bridge));
-    await passForeignFilter(this.#filter, names.table, names.bridge);
+    await removePass(this.#filter, names.table);
+    await this.#forward(names);
     this.#checked = Date.now();
     const addresses = new AddressPool(bridge.subnet);
     for (const address of this.#adopted) addresses.adopt(address);
     this.#addresses = addresses;
     return { bridge, addresses };
+  }
+
+  /** Last, so that nothing is forwarded before the rules stand. */
+  async #forward(names: BridgeNames): Promise<void> {
+    if (await ensureForwarding(this.#filter)) {
+      this.#turnedOn = true;
+      this.#log.warn(
+        "IPv4 forwarding is on now; what is not forwarded for containers is dropped (the policy of FORWARD)",
+      );
+    }
+    await passForward(this.#filter, names);
+  }
+
+  /** Puts back what someone flushed, and passes a Docker that came later. */
+  async #keep(bridge: Bridge): Promise<void> {
+    const names = bridgeNames(this.#options.runRoot);
+    await keepRules(this.#filter, names.table, bridge);
+    if (this.#turnedOn) await keepForeignOut(this.#filter);
+    await passForward(this.#filter, names);
   }
 
   /** Without giving back an address that turned out to have an owner. */
@@ -184,7 +215,7 @@ class BridgeNetwork implements Network {
   async #build(bridge: Bridge, addresses: AddressPool): Promise<Endpoint> {
     if (Date.now() - this.#checked > CHECK_MS) {
       this.#checked = Date.now();
-      await keepRules(this.#filter, bridgeNames(this.#options.runRoot).table, bridge);
+      await this.#keep(bridge);
     }
     const address = addresses.take();
     try {

@@ -2,46 +2,16 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { lookup } from "node:dns/promises";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
-import { type Fd, Nftables, NftBatch, newNetworkNamespace, nft, RouteTable } from "#kernel";
+import { Nftables, NftBatch, newNetworkNamespace, nft, RouteTable } from "#kernel";
 import { type Network, openNetwork } from "#network";
 import { bridgeNames, deleteBridge, ensureBridge } from "../../src/network/bridge.ts";
-import { keepRules, passForeignFilter, removeRules } from "../../src/network/firewall.ts";
+import { keepRules, removeRules } from "../../src/network/firewall.ts";
+import { keepForeignOut, passForward, removePass } from "../../src/network/forwarding.ts";
+import { dial, inside, listen } from "../support/namespace.ts";
 
 const runRoots = [1, 2].map((n) => `/tmp/network-test-${process.pid}-${n}`);
 const host = new RouteTable();
 const filter = new Nftables();
-
-/** Runs a program inside a namespace; its output, or "failed". */
-async function inside(netns: Fd, ...argv: string[]): Promise<string> {
-  const child = Bun.spawn(["nsenter", `--net=/proc/${process.pid}/fd/${netns.number}`, ...argv], {
-    stdout: "pipe",
-    stderr: "ignore",
-  });
-  const text = await new Response(child.stdout).text();
-  return (await child.exited) === 0 ? text.trim() : "failed";
-}
-
-/** A TCP connection from inside: "open" or "failed". */
-function dial(netns: Fd, address: string, port: number): Promise<string> {
-  const script = `exec 3<>/dev/tcp/${address}/${port} && echo open`;
-  return inside(netns, "timeout", "1", "bash", "-c", script);
-}
-
-/** A listener inside that ends with the test. */
-async function listen(netns: Fd, port: number): Promise<Disposable> {
-  const child = Bun.spawn(
-    [
-      "nsenter",
-      `--net=/proc/${process.pid}/fd/${netns.number}`,
-      process.execPath,
-      "-e",
-      `Bun.listen({ hostname: "0.0.0.0", port: ${port}, socket: { data() {} } }); console.log("ready");`,
-    ],
-    { stdout: "pipe" },
-  );
-  await child.stdout.getReader().read();
-  return { [Symbol.dispose]: () => child.kill() };
-}
 
 /** The first mirror of the host's apt sources, or undefined. */
 function mirror(): { host: string; port: number } | undefined {
@@ -93,12 +63,17 @@ async function settled(condition: () => Promise<boolean>): Promise<boolean> {
   return true;
 }
 
+/** Where forwarding was off, the table `filter` stays: see network-forwarding.test.ts. */
+async function ownTables(): Promise<string[]> {
+  return (await filter.tables()).filter((name) => name !== "filter").sort();
+}
+
 const before = { links: [] as string[], tables: [] as string[], fds: 0 };
 let networks: [Network, Network];
 
 beforeAll(async () => {
   before.links = (await host.links()).map((link) => link.name);
-  before.tables = (await filter.tables()).sort();
+  before.tables = await ownTables();
   before.fds = openFds();
   const [a = "", b = ""] = runRoots;
   // At the same time, so that they may want the same network.
@@ -115,7 +90,7 @@ afterAll(async () => {
   // The kernel takes the namespaces' links away in the background.
   await settled(async () => (await left()).length === 0);
   expect(await left()).toEqual([]);
-  expect((await filter.tables()).sort()).toEqual(before.tables);
+  expect(await ownTables()).toEqual(before.tables);
   expect(openFds()).toBeLessThanOrEqual(before.fds + 2);
 }, 20_000);
 
@@ -273,26 +248,44 @@ describe("the packet filter", () => {
     const inner = new Nftables({ netns });
     const table = "filter";
     const forward = { table, name: "FORWARD", type: "filter", hook: "forward" } as const;
+    const names = { table: "thimble-x", bridge: "thimblex" };
+    const comment = names.table;
     await inner.commit(
       new NftBatch()
         .addTable(table)
         .addBaseChain({ ...forward, priority: 0, policy: "drop" })
         .addChain(table, "DOCKER-USER")
-        .addRule({ table, chain: "FORWARD", expressions: [nft.jump("DOCKER-USER")] }),
+        .addRule({ table, chain: "FORWARD", expressions: [nft.jump("DOCKER-USER")] })
+        // As earlier versions left it.
+        .addRule({ table, chain: "DOCKER-USER", expressions: [nft.accept()], comment }),
     );
-    await passForeignFilter(inner, "thimble-x", "thimblex");
-    await passForeignFilter(inner, "thimble-x", "thimblex");
-    const comments = async () => (await inner.rules(table, "DOCKER-USER")).map((r) => r.comment);
-    expect(await comments()).toEqual(["thimble-x", "thimble-x"]);
+    const comments = async (chain: string) =>
+      (await inner.rules(table, chain)).map((rule) => rule.comment);
+    await removePass(inner, comment);
+    await passForward(inner, names);
+    await passForward(inner, names);
+    expect(await comments("FORWARD")).toEqual(["", comment, comment]);
+    expect(await comments("DOCKER-USER")).toEqual([]);
+    await removePass(inner, comment);
+    expect(await comments("FORWARD")).toEqual([""]);
+  });
+
+  test("is put back when it was flushed, but not against an administrator's policy", async () => {
+    using netns = await newNetworkNamespace();
+    const inner = new Nftables({ netns });
     const subnet = { base: 0x0a000000, prefixLength: 8 };
     const bridge = { name: "thimblex", index: 2, mtu: 1500, subnet };
+    const policies = async () => (await inner.chains()).map(({ name, policy }) => [name, policy]);
     await keepRules(inner, "thimble-x", bridge);
     await keepRules(inner, "thimble-x", bridge);
     expect(await inner.rules("thimble-x", "forward")).toHaveLength(4);
+    await keepForeignOut(inner);
     await removeRules(inner, "thimble-x");
-    expect(await inner.tables()).toEqual([table]);
-    expect(await comments()).toEqual([]);
-    expect(await inner.rules(table, "FORWARD")).toHaveLength(1);
+    expect(await policies()).toEqual([["FORWARD", "drop"]]);
+    const forward = { table: "filter", name: "FORWARD", type: "filter", hook: "forward" } as const;
+    await inner.commit(new NftBatch().addBaseChain({ ...forward, priority: 0, policy: "accept" }));
+    await keepForeignOut(inner);
+    expect(await policies()).toEqual([["FORWARD", "accept"]]);
   });
 
   test("changes all at once or not at all", async () => {

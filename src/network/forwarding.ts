@@ -1,0 +1,79 @@
+import { type Chain, type Nftables, NftBatch, nft } from "#kernel";
+import { readSysctl, writeSysctl } from "./sysctl.ts";
+
+const FORWARDING = "net/ipv4/ip_forward";
+/** iptables' own table, which Docker and administrators use too. */
+const FILTER = "filter";
+const FORWARD = "FORWARD";
+/** Docker's chain for the administrator's rules: FORWARD jumps there first. */
+const DOCKER_USER = "DOCKER-USER";
+
+/**
+ * Lets this host forward IPv4 packets. Where it did not before, it must not become a
+ * router for everyone because it has containers: as in Docker, the policy of FORWARD
+ * is then to drop, in the one chain where every other program can accept what is its
+ * own (moby, daemon/libnetwork/drivers/bridge/setup_ip_forwarding.go). The policy comes
+ * first, so that a crash in between leaves nothing open. Whether forwarding was off.
+ */
+export async function ensureForwarding(filter: Nftables): Promise<boolean> {
+  if (readSysctl(FORWARDING) === "1") return false;
+  await dropForeign(filter);
+  writeSysctl(FORWARDING, "1");
+  return true;
+}
+
+/** Sets the policy of FORWARD to drop; makes the chain where there is none. */
+async function dropForeign(filter: Nftables): Promise<void> {
+  await filter.commit(
+    new NftBatch().addTable(FILTER).addBaseChain({
+      table: FILTER,
+      name: FORWARD,
+      type: "filter",
+      hook: "forward",
+      priority: 0,
+      policy: "drop",
+    }),
+  );
+}
+
+/** Puts the policy back after someone flushed the whole table; a policy that an administrator set is left alone. */
+export async function keepForeignOut(filter: Nftables): Promise<void> {
+  if (forwardChain(await filter.chains()) === undefined) await dropForeign(filter);
+}
+
+function forwardChain(chains: readonly Chain[]): Chain | undefined {
+  return chains.find((chain) => chain.table === FILTER && chain.name === FORWARD);
+}
+
+/**
+ * An accept of ours does not help against the drop of another table's chain. Where
+ * the policy of FORWARD is to drop, two rules marked as ours let the bridge's packets
+ * through there. They come last: only the policy is passed by, no rule of Docker or of
+ * an administrator. Rules of iptables-legacy are out of reach.
+ */
+export async function passForward(
+  filter: Nftables,
+  options: { readonly table: string; readonly bridge: string },
+): Promise<void> {
+  const { table: comment, bridge } = options;
+  if (forwardChain(await filter.chains())?.policy !== "drop") return;
+  const rules = await filter.rules(FILTER, FORWARD);
+  if (rules.some((rule) => rule.comment === comment)) return;
+  const place = { table: FILTER, chain: FORWARD, comment };
+  await filter.commit(
+    new NftBatch()
+      .addRule({ ...place, expressions: [nft.iifname(bridge), nft.counter(), nft.accept()] })
+      .addRule({ ...place, expressions: [nft.oifname(bridge), nft.counter(), nft.accept()] }),
+  );
+}
+
+/** Takes our rules out of the tables of others; earlier versions had them in DOCKER-USER. */
+export async function removePass(filter: Nftables, comment: string): Promise<void> {
+  for (const chain of [DOCKER_USER, FORWARD]) {
+    const rules = await filter.rules(FILTER, chain);
+    const ours = rules.filter((rule) => rule.comment === comment);
+    const batch = new NftBatch();
+    for (const rule of ours) batch.deleteRule(FILTER, chain, rule.handle);
+    if (ours.length > 0) await filter.commit(batch);
+  }
+}

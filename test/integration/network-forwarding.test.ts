@@ -1,0 +1,146 @@
+import { expect, test } from "bun:test";
+import { Scope } from "#base";
+import {
+  addAddress,
+  addRoute,
+  createBridge,
+  createVeth,
+  type Fd,
+  Nftables,
+  NftBatch,
+  newNetworkNamespace,
+  nft,
+  RouteTable,
+  setLinkUp,
+} from "#kernel";
+import { dial, enter, inside, listen } from "../support/namespace.ts";
+
+const PORT = 8080;
+
+interface Neighbour {
+  readonly netns: Fd;
+  readonly address: string;
+}
+
+/** A host that forwards or does not, and two machines in networks of its that are not an engine's. */
+interface Host {
+  readonly netns: Fd;
+  readonly left: Neighbour;
+  readonly right: Neighbour;
+}
+
+async function makeHost(scope: Scope, forwards: "0" | "1"): Promise<Host> {
+  const netns = scope.use(await newNetworkNamespace({ "net.ipv4.ip_forward": forwards }));
+  await new RouteTable({ netns }).apply(setLinkUp(1));
+  const left = await addNeighbour(scope, netns, 1);
+  const right = await addNeighbour(scope, netns, 2);
+  scope.use(await listen(left.netns, PORT));
+  scope.use(await listen(right.netns, PORT));
+  return { netns, left, right };
+}
+
+async function addNeighbour(scope: Scope, host: Fd, number: number): Promise<Neighbour> {
+  const netns = scope.use(await newNetworkNamespace());
+  const [outer, inner] = [new RouteTable({ netns: host }), new RouteTable({ netns })];
+  const name = `lan${number}`;
+  const gateway = `10.9.${number}.1`;
+  const address = `10.9.${number}.2`;
+  await outer.apply(createBridge({ name, mac: `02:00:00:00:01:0${number}` }));
+  const master = (await outer.link(name))?.index ?? 0;
+  const peer = { name: "eth0", mac: `02:00:00:00:02:0${number}`, netns };
+  await outer.apply(
+    addAddress({ index: master, address: gateway, prefixLength: 24 }),
+    createVeth({ name: `port${number}`, master, peer }),
+  );
+  const index = (await inner.link("eth0"))?.index ?? 0;
+  await inner.apply(
+    setLinkUp(1),
+    setLinkUp(index),
+    addAddress({ index, address, prefixLength: 24 }),
+    addRoute({ destination: "0.0.0.0", prefixLength: 0, gateway, index }),
+  );
+  return { netns, address };
+}
+
+let opened = 0;
+
+/** Opens an engine's network on the host, in a process of its own; the namespace of its container. */
+async function openEngine(
+  host: Host,
+): Promise<AsyncDisposable & { readonly address: string; readonly netns: string }> {
+  const script = `${import.meta.dirname}/../support/network-host.ts`;
+  const runRoot = `/tmp/forwarding-${process.pid}-${opened++}`;
+  const child = Bun.spawn(enter(host.netns, process.execPath, script, runRoot), {
+    stdin: "pipe",
+    stdout: "pipe",
+  });
+  const { value } = await child.stdout.getReader().read();
+  return {
+    ...JSON.parse(new TextDecoder().decode(value)),
+    [Symbol.asyncDispose]: async () => {
+      child.stdin.end();
+      expect(await child.exited).toBe(0);
+    },
+  };
+}
+
+const forwardPolicy = async (netns: Fd) =>
+  (await new Nftables({ netns }).chains()).find(
+    (chain) => chain.table === "filter" && chain.name === "FORWARD",
+  )?.policy;
+
+test("an engine that turns forwarding on forwards nothing but its own", async () => {
+  await using scope = new Scope();
+  const host = await makeHost(scope, "0");
+  {
+    await using container = await openEngine(host);
+    await using other = await openEngine(host);
+    expect(await inside(host.netns, "cat", "/proc/sys/net/ipv4/ip_forward")).toBe("1");
+    expect(await dial(host.left.netns, host.right.address, PORT)).toBe("failed");
+    expect(await dial(container.netns, host.right.address, PORT)).toBe("open");
+    expect(await dial(other.netns, host.right.address, PORT)).toBe("open");
+    using _listener = await listen(container.netns, PORT);
+    expect(await dial(host.left.netns, container.address, PORT)).toBe("failed");
+  }
+  // Forwarding stays on, since others may rely on it by now; so what it would let through stays out.
+  expect(await dial(host.left.netns, host.right.address, PORT)).toBe("failed");
+  expect(await new Nftables({ netns: host.netns }).rules("filter", "FORWARD")).toEqual([]);
+}, 30_000);
+
+test("a host that forwarded before goes on to", async () => {
+  await using scope = new Scope();
+  const host = await makeHost(scope, "1");
+  await using container = await openEngine(host);
+  expect(await dial(host.left.netns, host.right.address, PORT)).toBe("open");
+  expect(await dial(container.netns, host.right.address, PORT)).toBe("open");
+  expect(await forwardPolicy(host.netns)).toBeUndefined();
+}, 30_000);
+
+test("what an administrator drops in DOCKER-USER or in FORWARD stays dropped", async () => {
+  await using scope = new Scope();
+  const host = await makeHost(scope, "1");
+  const filter = new Nftables({ netns: host.netns });
+  const table = "filter";
+  const forward = { table, name: "FORWARD", type: "filter", hook: "forward" } as const;
+  const drop = (address: string) => [nft.ipDestination({ address, prefixLength: 32 }), nft.drop()];
+  await filter.commit(
+    new NftBatch()
+      .addTable(table)
+      .addBaseChain({ ...forward, priority: 0, policy: "drop" })
+      .addChain(table, "DOCKER-USER")
+      .addRule({ table, chain: "FORWARD", expressions: [nft.jump("DOCKER-USER")] })
+      .addRule({ table, chain: "DOCKER-USER", expressions: drop(host.right.address) }),
+  );
+  await using container = await openEngine(host);
+  expect(await dial(container.netns, host.right.address, PORT)).toBe("failed");
+  expect(await dial(container.netns, host.left.address, PORT)).toBe("open");
+  const rule = { table, first: true, expressions: drop(host.left.address) };
+  await filter.commit(new NftBatch().addRule({ ...rule, chain: "DOCKER-USER" }));
+  expect(await dial(container.netns, host.left.address, PORT)).toBe("failed");
+  for (const { handle } of await filter.rules(table, "DOCKER-USER"))
+    await filter.commit(new NftBatch().deleteRule(table, "DOCKER-USER", handle));
+  expect(await dial(container.netns, host.left.address, PORT)).toBe("open");
+  await filter.commit(new NftBatch().addRule({ ...rule, chain: "FORWARD" }));
+  expect(await dial(container.netns, host.left.address, PORT)).toBe("failed");
+  expect(await dial(container.netns, host.right.address, PORT)).toBe("open");
+}, 30_000);

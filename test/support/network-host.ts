@@ -1,0 +1,16 @@
+/**
+ * An engine's network in a network namespace that stands for a whole host: opens it at
+ * RUN_ROOT, attaches one endpoint, and prints its address and the path of its
+ * namespace as JSON. At the end of its input it leaves nothing behind.
+ * Usage: nsenter --net=PATH bun network-host.ts RUN_ROOT
+ */
+import { openNetwork } from "#network";
+
+const [runRoot = ""] = process.argv.slice(2);
+const network = await openNetwork({ instanceId: runRoot, runRoot });
+const endpoint = await network.attach();
+const netns = `/proc/${process.pid}/fd/${endpoint.netns.number}`;
+console.log(JSON.stringify({ address: endpoint.address, netns }));
+for await (const _ of process.stdin);
+network.release(endpoint);
+await network.close({ removeBridge: true });
