@@ -14,7 +14,7 @@
 static int open_file(struct log *log, int flags)
 {
 	close_fd(&log->fd);
-	log->fd = check(open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | flags, 0640));
+	log->fd = check(open(log->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | flags, 0600));
 	struct stat stat;
 	log->size = log->fd >= 0 && fstat(log->fd, &stat) == 0 ? (uint64_t)stat.st_size : 0;
 	return log->fd < 0 ? log->fd : 0;

@@ -1,6 +1,5 @@
 import {
   constants,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -13,7 +12,7 @@ import { type FileHandle, open, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Fault } from "#base";
 import { type Digest, digestHex, isDigest, maxDocumentBytes, requireDigest, sha256 } from "#image";
-import { fsyncAsync, O_DIRECTORY, O_RDONLY, openat2 } from "#kernel";
+import { fsyncAsync, makePrivateDirectory, O_DIRECTORY, O_RDONLY, openat2 } from "#kernel";
 import { storeStream } from "#layer";
 
 const readChunk = 1 << 20;
@@ -32,10 +31,11 @@ export class BlobStore {
   constructor(root: string, { untouched = false }: { readonly untouched?: boolean } = {}) {
     this.#blobs = join(root, "blobs", "sha256");
     this.#ingest = join(root, "ingest");
-    mkdirSync(this.#blobs, { recursive: true, mode: 0o700 });
+    makePrivateDirectory(root);
+    makePrivateDirectory(this.#blobs);
     // Nothing in it is anybody's at the start: a crash has left it.
     if (!untouched) rmSync(this.#ingest, { recursive: true, force: true });
-    mkdirSync(this.#ingest, { recursive: true, mode: 0o700 });
+    makePrivateDirectory(this.#ingest);
   }
 
   /** Names in the place where blobs are made: one for each `workspace` in use, and what a crash left since. */
@@ -118,7 +118,7 @@ export class BlobStore {
     if (this.has(digest)) return digest;
     await using workspace = await this.workspace();
     const path = join(workspace.path, "blob");
-    writeFileSync(path, bytes);
+    writeFileSync(path, bytes, { mode: 0o600 });
     await this.adopt(path, digest);
     return digest;
   }

@@ -1,8 +1,8 @@
-import { mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { type Clock, KeyedLock, type Log, systemClock } from "#base";
 import type { Content } from "#content";
 import type { Helper } from "#helper";
+import { makePrivateDirectory } from "#kernel";
 import type { Network } from "#network";
 import type { CredentialSource, RegistryClient } from "#registry-client";
 import type { Executor } from "#rootfs";
@@ -52,9 +52,7 @@ export async function createEngine(
 ): Promise<Engine & { readonly executor: Executor }> {
   const { dataRoot, runRoot, clock = systemClock, ...modules } = dependencies;
   const paths = new EnginePaths(dataRoot, runRoot);
-  for (const path of [paths.containers, paths.runContainers, paths.runExecs, paths.rootAnchor]) {
-    mkdirSync(path, { recursive: true, mode: 0o711 });
-  }
+  for (const path of paths.directories) makePrivateDirectory(path);
   const parts: EngineParts = {
     ...modules,
     paths,

@@ -20,6 +20,14 @@ export class EnginePaths {
     }
   }
 
+  /** What is made, or closed to everybody but its owner, when an engine is opened. */
+  get directories(): readonly string[] {
+    return [
+      ...[this.containers, this.cache, this.runContainers],
+      ...[this.runExecs, this.runViews, this.rootAnchor],
+    ];
+  }
+
   /** All that lasts of all containers. */
   get containers(): string {
     return join(this.dataRoot, "containers");
@@ -72,6 +80,11 @@ export class EnginePaths {
 
   execExitRecord(id: ExecId): string {
     return `${this.execSocket(id)}.exit`;
+  }
+
+  /** Mounted images that are looked at; whatever is there at a start is left over. */
+  get runViews(): string {
+    return join(this.runRoot, "views");
   }
 
   /** An empty directory on which every container assembles its root, each in a mount namespace of its own. */

@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type ContainerId, Fault, faultOf, isContainerId, isFault } from "#base";
 import { connectMonitor, type ExitRecord, type Monitor, readExitRecord } from "#helper";
-import { pidfdOpen, startTime } from "#kernel";
+import { pidfdOpen, startTime, unmount } from "#kernel";
 import type { ContainerRecord } from "./containers/container-record.ts";
 import {
   clearRunDirectory,
@@ -205,12 +205,26 @@ async function sweep(parts: EngineParts): Promise<void> {
   await attempt(parts, "removing unfinished trees", () =>
     rm(parts.paths.work, { recursive: true, force: true }),
   );
+  await sweepViews(parts);
   const running = new Set([...parts.live.keys()].map((id) => parts.paths.runContainer(id)));
   for (const name of list(parts.paths.runContainers)) {
     const path = join(parts.paths.runContainers, name);
     if (!running.has(path)) rmSync(path, { recursive: true, force: true });
   }
   await sweepExecs(parts);
+}
+
+/** Images that were mounted to be looked at, when an engine was killed. */
+async function sweepViews(parts: EngineParts): Promise<void> {
+  for (const name of list(parts.paths.runViews)) {
+    const path = join(parts.paths.runViews, name);
+    await attempt(parts, `removing ${path}`, async () => {
+      await unmount(path, { detach: true }).catch((error: unknown) => {
+        if (!isFault(error, "invalid")) throw error;
+      });
+      rmdirSync(path);
+    });
+  }
 }
 
 /** The monitors of execs outlive the engine as others do; no one can ask for their exit code any more. */

@@ -25,6 +25,7 @@ export { networkNamespaceOf, newNetworkNamespace } from "./namespaces.ts";
 export * from "./netlink.ts";
 export { type Expression, type Ipv4Network, nft } from "./nft-expressions.ts";
 export * from "./nftables.ts";
+export { makePrivateDirectory, restrictMode } from "./private-path.ts";
 export { pidfdOpen, pidfdSendSignal, startTime } from "./processes.ts";
 export * from "./rtnetlink.ts";
 export { signalName, signalNumber } from "./signals.ts";

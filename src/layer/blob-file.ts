@@ -22,7 +22,7 @@ export class BlobFile implements Disposable {
   constructor(path: string) {
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     this.path = path;
-    this.#fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
+    this.#fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   }
 
   get size(): number {

@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault, isFault } from "#base";
-import { type Fd, hasCapability, lockFile } from "#kernel";
+import { type Fd, hasCapability, lockFile, restrictMode } from "#kernel";
 import { answers } from "./start-daemon.ts";
 
 /** The path of the unix socket that `host` names; any other host is an `invalid` fault. */
@@ -43,9 +43,21 @@ interface RootClaim {
   readonly socket: string;
 }
 
-/** Makes the directory `path` of an engine. */
-export async function makeRoot({ path, kind }: RootClaim): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o711 }).catch((cause: NodeJS.ErrnoException) => {
+/** What an engine keeps in its roots, and what mkfs(8) does. */
+const ownNames = new Set([
+  ...["cache", "containers", "content", "lock", "lost+found", "registry", "snapshots"],
+  ...["state.db", "state.db-journal", "state.db-shm", "state.db-wal", "work"],
+  ...["engine.log", "engine.pid", "execs", "native", "root", "thimble.sock", "views"],
+]);
+
+/**
+ * Makes the directory `path` of an engine, or closes it to others when it was open. The run
+ * root may be passed by everybody, since the socket in it may be for a group. A directory
+ * that others use as well (`--data-root /srv`) keeps its mode: what is in it is closed.
+ */
+export async function makeRoot({ path, kind, socket }: RootClaim): Promise<void> {
+  const mode = kind === "data" ? 0o700 : 0o711;
+  await mkdir(path, { recursive: true, mode }).catch((cause: NodeJS.ErrnoException) => {
     const why = reasons[cause.code ?? ""] ?? cause.message;
     throw new Fault(
       "invalid",
@@ -53,6 +65,9 @@ export async function makeRoot({ path, kind }: RootClaim): Promise<void> {
       { about: path, cause },
     );
   });
+  const isOwn = (name: string) => ownNames.has(name) || join(path, name) === socket;
+  if (readdirSync(path).every(isOwn)) restrictMode(path, mode);
+  for (const name of ["lock", "engine.log"]) restrictMode(join(path, name), 0o600);
 }
 
 const reasons: Readonly<Record<string, string>> = {

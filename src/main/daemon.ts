@@ -7,7 +7,7 @@ import { createLog, faultOf, type Log, type LogLevel, Scope } from "#base";
 import { openContent } from "#content";
 import { createEngine, type Engine, type EngineDependencies, type Owner } from "#engine";
 import { decodePlan, openHelper } from "#helper";
-import { peerCredentials } from "#kernel";
+import { makePrivateDirectory, peerCredentials } from "#kernel";
 import { openNetwork } from "#network";
 import { describePlan, openCgroups } from "#runtime";
 import { openOverlaySnapshotter } from "#snapshot";
@@ -37,6 +37,8 @@ export interface DaemonOptions {
 
 /** Runs the engine until SIGTERM or SIGINT; containers go on after it. Gives the exit status. */
 export async function runDaemon(options: DaemonOptions): Promise<number> {
+  // As dockerd's: modes in images and containers do not depend on the shell that starts the engine.
+  process.umask(0o022);
   const log = createLog(options.logLevel);
   let serves = false;
   try {
@@ -63,7 +65,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     await server.listen(socket, { mode: 0o660 });
     scope.defer(() => server.close());
     const pidFile = join(places.runRoot, "engine.pid");
-    writeFileSync(pidFile, `${process.pid}\n`);
+    writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
     scope.defer(() => rmSync(pidFile, { force: true }));
     if (options.registry) await serveRegistry(options.registry, { places, log, scope });
     serves = true;
@@ -107,8 +109,10 @@ async function serveRegistry(
 ): Promise<void> {
   const { openServedRegistry } = await import("#local");
   const { dataRoot, configRoot } = places;
+  const root = join(dataRoot, "registry");
+  makePrivateDirectory(root);
   const service = await openServedRegistry(
-    { ...registry, root: join(dataRoot, "registry"), gcSeconds: registryGcSeconds },
+    { ...registry, root, gcSeconds: registryGcSeconds },
     { version, env: process.env, configRoot, credentials: async () => undefined },
     log,
   );

@@ -1,6 +1,6 @@
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { useAddon } from "#kernel";
+import { makePrivateDirectory, useAddon } from "#kernel";
 import { embeddedAddon } from "./assets.ts";
 
 /**
@@ -12,7 +12,7 @@ export async function useEmbeddedAddon(runRoot: string): Promise<void> {
   const bytes = await embeddedAddon();
   if (bytes === undefined) return;
   const directory = join(runRoot, "native");
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  makePrivateDirectory(directory);
   const name = `addon-${new Bun.CryptoHasher("sha256").update(bytes).digest("hex").slice(0, 16)}.node`;
   const path = join(directory, name);
   const temporary = `${path}.${process.pid}`;

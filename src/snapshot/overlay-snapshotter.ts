@@ -7,6 +7,7 @@ import {
   fchownat,
   fstatat,
   type Mount,
+  makePrivateDirectory,
   O_DIRECTORY,
   openat2,
   renameat2,
@@ -71,7 +72,7 @@ export class OverlaySnapshotter implements Snapshotter {
     this.#rebooted = state.rebooted;
     this.#log = log;
     // Setuid programs of images must be out of reach of the host's users.
-    mkdirSync(root, { recursive: true, mode: 0o700 });
+    makePrivateDirectory(root);
     mkdirSync(join(root, "empty"), { recursive: true, mode: 0o755 });
     this.#table = new SnapshotTable(state);
     this.#trash = new Trash(join(root, "trash"), log);
@@ -284,7 +285,7 @@ export class OverlaySnapshotter implements Snapshotter {
     const parentId = this.#parentId(parent);
     if (this.#table.find(name)) throw new Fault("exists", `the snapshot ${name} exists already`);
     const id = this.#next++;
-    mkdirSync(this.#path(id), { mode: 0o711 });
+    mkdirSync(this.#path(id), { mode: 0o700 });
     try {
       mkdirSync(this.#fs(id), { mode: 0o755 });
       if (parentId !== null) this.#copyRoot(parentId, id);

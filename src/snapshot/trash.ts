@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, renameSync } from "node:fs";
+import { readdirSync, renameSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { faultOf, type Log } from "#base";
+import { makePrivateDirectory } from "#kernel";
 
 /**
  * Removal in two steps: a rename, after which the thing is gone for everyone, and
@@ -17,7 +18,7 @@ export class Trash {
   constructor(directory: string, log: Log) {
     this.#directory = directory;
     this.#log = log;
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makePrivateDirectory(directory);
     const leftovers = readdirSync(directory);
     for (const name of leftovers) {
       const counter = Number(/-(\d+)$/.exec(name)?.[1] ?? 0);

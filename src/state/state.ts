@@ -1,6 +1,6 @@
 import { Database, type Statement } from "bun:sqlite";
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { chmodSync, closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { Fault, isFault } from "#base";
 import { keepReserve, reuseLog } from "./reserve.ts";
 
@@ -52,9 +52,12 @@ export interface StateOptions {
  * Opens or creates the database at `path` (":memory:" for tests). WAL with
  * synchronous=NORMAL: a crash of the process loses nothing, a power cut at most the
  * latest transactions that were not `durably`. A file that is no database is `data_loss`.
+ * The database and its log of writes are for their owner alone (0600), since they hold
+ * the environments of containers; files that others may read are closed to them.
  */
 export function openState(path: string, options: StateOptions = {}): State {
   let database: Database;
+  if (path !== ":memory:") makePrivateFile(path);
   try {
     database = new Database(path, { create: true, readwrite: true, strict: true });
     database.run("PRAGMA journal_mode = WAL");
@@ -71,6 +74,31 @@ export function openState(path: string, options: StateOptions = {}): State {
   } catch (error) {
     database.close();
     throw error;
+  }
+}
+
+/**
+ * SQLite gives its -wal and -shm the mode of the database. A file that is there must not be
+ * opened and closed here: that would end the locks that another connection has on it.
+ */
+function makePrivateFile(path: string): void {
+  try {
+    closeSync(openSync(path, "wx", 0o600));
+  } catch {
+    // It is there, or SQLite will say in its own words why it cannot be.
+  }
+  for (const each of [path, `${path}-wal`, `${path}-shm`]) {
+    const mode = statSync(each, { throwIfNoEntry: false })?.mode ?? 0;
+    if ((mode & 0o077) === 0) continue;
+    try {
+      chmodSync(each, mode & 0o600);
+    } catch (cause) {
+      throw new Fault(
+        "denied",
+        `cannot close the state database ${each} to other users: ${String(cause)}; make it yours, with mode 0600`,
+        { about: each, cause },
+      );
+    }
   }
 }
 

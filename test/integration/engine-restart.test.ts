@@ -1,7 +1,8 @@
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { mountAll } from "#kernel";
 import { createRequest } from "../support/create-request.ts";
 import { importBusybox, openEngineAt, type TestRoots, temporaryRoots } from "../support/engine.ts";
 import { leakCheck } from "../support/leak-check.ts";
@@ -90,4 +91,14 @@ test("after a start of the machine nothing runs, and --rm is honoured", async ()
   expect(state).toMatchObject({ status: "exited", exitCode: 137, pid: 0 });
   expect(state.error).toContain("started anew");
   expect(() => opened.engine.containers.get(ids[1] ?? "")).toThrow("No such container");
+});
+
+test("an image that a killed engine had mounted to be looked at is unmounted", async () => {
+  await (await openEngineAt(roots))[Symbol.asyncDispose]();
+  const left = join(roots.runRoot, "views", "view-left");
+  mkdirSync(left);
+  mkdirSync(join(roots.runRoot, "views", "view-empty"));
+  await mountAll([{ type: "tmpfs", source: "tmpfs", options: [] }], left);
+  await using _opened = await openEngineAt(roots);
+  expect(readdirSync(join(roots.runRoot, "views"))).toEqual([]);
 });

@@ -86,13 +86,18 @@ export class ThimbleCli implements AsyncDisposable {
         const left = stdout.split("\n").filter((id) => id !== "");
         if (left.length > 0) await this.run(["rm", "-f", ...left]);
       });
-      const pid = Number(readFileSync(pidFile, "utf8"));
-      process.kill(pid, "SIGTERM");
-      while (existsSync(`/proc/${pid}`)) await Bun.sleep(10);
+      await this.stopEngine();
       const network = await openNetwork({ instanceId: "e2e", runRoot: this.#runRoot });
       await network.close({ removeBridge: true });
     }
     rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** Ends the engine, which must run; containers go on, and the next command starts another one. */
+  async stopEngine(): Promise<void> {
+    const pid = Number(readFileSync(join(this.#runRoot, "engine.pid"), "utf8"));
+    process.kill(pid, "SIGTERM");
+    while (existsSync(`/proc/${pid}`)) await Bun.sleep(10);
   }
 
   #spawn(command: readonly string[], options: RunOptions) {

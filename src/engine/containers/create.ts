@@ -46,7 +46,7 @@ export async function createContainer(
   crashPoint("create:snapshot-prepared");
   const directory = parts.paths.container(id);
   scope.defer(() => rm(directory, { recursive: true, force: true }));
-  mkdirSync(directory, { recursive: true, mode: 0o710 });
+  mkdirSync(directory, { mode: 0o700 });
   crashPoint("create:directory-made");
   const record = { ...draft, root: mount };
   parts.store.insert(record);

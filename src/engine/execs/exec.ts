@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { type Duplex, PassThrough, type Readable } from "node:stream";
 import { type ContainerId, type ExecId, Fault, faultOf, newId, Scope } from "#base";
 import { attach, connectMonitor, type Launch, type NamespaceKind, readExitRecord } from "#helper";
@@ -147,7 +147,6 @@ async function launchExec(
   const { exec, options } = start;
   await using scope = new Scope();
   const socket = parts.paths.execSocket(exec.id);
-  mkdirSync(parts.paths.runExecs, { recursive: true, mode: 0o700 });
   scope.defer(() => forgetFiles(parts, exec.id));
   const launch = scope.use(await spawnExec(parts, start));
   const { pid } = await launch.created;

@@ -17,7 +17,7 @@ export async function mountLayers(
   layers: readonly string[],
 ): Promise<MountedLayers> {
   await using scope = new Scope();
-  const path = await mkdtemp(join(parts.paths.runRoot, "view-"));
+  const path = await mkdtemp(join(parts.paths.runViews, "view-"));
   scope.defer(() => rmdir(path));
   if (layers.length > 0) scope.use(await mountAll([readOnlyRoot(layers)], path));
   const root = scope.use(openat2(undefined, path, { flags: O_PATH | O_DIRECTORY }));
