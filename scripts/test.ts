@@ -1,15 +1,16 @@
 /**
- * Everything that must hold, in the order in which it fails fastest: the check, then
- * the suites that need root. Ends with what failed and why, once more, and one line,
- * `N passed, N failed, N skipped`.
+ * Everything that must hold: the check, whose steps need no root and run side by side,
+ * then one after another the suites that need root. Ends with what failed and why, once
+ * more, and one line, `N passed, N failed, N skipped`.
  *
  *   npm test                     all of it
  *   npm test -- integration e2e  only these suites
+ *   npm run check                the check alone
  *
  * A test that cannot run on this machine says in its name what it needs, as
  * "[needs qemu]"; a skip that names nothing of the list below is a failure.
  */
-import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { type Failure, failedTests, lastLines } from "./failures.ts";
 
@@ -43,13 +44,21 @@ const suite = (name: string, path: string, timeout: number): Step => ({
   counts: true,
 });
 
-const steps: readonly Step[] = [
-  check("types", bin("tsc")),
+/** The slowest ones first, since they run side by side. */
+const checks: readonly Step[] = [
+  {
+    name: "unit",
+    command: [bun, "test", "--parallel", "--no-isolate", "--timeout", "10000", "./src"],
+    counts: true,
+  },
+  check("types", bun, join(root, "node_modules/typescript-7/bin/tsc")),
   check("lint", bin("biome"), "check", "--error-on-warnings", "."),
+  check("native", "make", "-s", "-C", "native", "test"),
   check("dependency rules", bin("depcruise"), "--config", "dependency-rules.cjs", "src"),
   check("dead code", bin("knip")),
-  check("native", "make", "-s", "-C", "native", "test"),
-  suite("unit", "./src", 10_000),
+];
+
+const suites: readonly Step[] = [
   suite("integration", "./test/integration", 120_000),
   suite("crash", "./test/crash", 120_000),
   suite("conformance", "./test/conformance", 120_000),
@@ -57,29 +66,26 @@ const steps: readonly Step[] = [
   suite("vm", "./test/vm", 600_000),
 ];
 
+const names = ["check", ...[...checks, ...suites].map((step) => step.name)];
 const chosen = process.argv.slice(2);
 for (const name of chosen) {
-  if (steps.some((step) => step.name === name)) continue;
-  console.error(
-    `no suite is named ${name}; there are: ${steps.map((step) => step.name).join(", ")}`,
-  );
+  if (names.includes(name)) continue;
+  console.error(`no suite is named ${name}; there are: ${names.join(", ")}`);
   process.exit(2);
 }
+const wanted = (step: Step) => chosen.length === 0 || chosen.includes(step.name);
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 const failures: Failure[] = [];
-for (const step of steps) {
-  if (chosen.length > 0 && !chosen.includes(step.name)) continue;
-  const folder = step.command.at(-1) ?? "";
-  if (step.counts && !existsSync(join(root, folder))) continue;
-  const begun = performance.now();
-  console.log(`\n== ${step.name}`);
-  const { status, output } = await run(step.command);
-  if (step.counts) tally(step.name, status, output);
-  else if (status === 0) total.passed++;
-  else fail(step.name, lastLines(output));
-  console.log(`-- ${step.name}: ${((performance.now() - begun) / 1000).toFixed(1)} s`);
-}
+
+const waiting = chosen.includes("check") ? [...checks] : checks.filter(wanted);
+await Promise.all(
+  Array.from({ length: availableParallelism() }, async () => {
+    for (let step = waiting.shift(); step; step = waiting.shift()) await carryOut(step);
+  }),
+);
+for (const step of suites) if (wanted(step)) await carryOut(step);
+
 for (const { title } of failures) console.log(`FAILED ${title}`);
 for (const { title, output } of failures) {
   if (output !== "") console.log(`\n-- ${title}\n${output}`);
@@ -87,8 +93,24 @@ for (const { title, output } of failures) {
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed === 0 ? 0 : 1;
 
+/** Runs one step and counts it. What a suite prints is shown as it comes, a check's at its end. */
+async function carryOut(step: Step): Promise<void> {
+  const begun = performance.now();
+  const shown = suites.includes(step);
+  if (shown) console.log(`\n== ${step.name}`);
+  const { status, output } = await run(step.command, shown);
+  if (!shown) process.stdout.write(`\n== ${step.name}\n${output}`);
+  if (step.counts) tally(step.name, status, output);
+  else if (status === 0) total.passed++;
+  else fail(step.name, lastLines(output));
+  console.log(`-- ${step.name}: ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+}
+
 /** Both streams through one pipe, so that a failure keeps the order of its lines. */
-async function run(command: readonly string[]): Promise<{ status: number; output: string }> {
+async function run(
+  command: readonly string[],
+  shown: boolean,
+): Promise<{ status: number; output: string }> {
   const child = Bun.spawn(["sh", "-c", 'exec "$@" 2>&1', "sh", ...command], {
     cwd: root,
     stdin: "ignore",
@@ -99,7 +121,7 @@ async function run(command: readonly string[]): Promise<{ status: number; output
   const decoder = new TextDecoder();
   for await (const chunk of child.stdout) {
     output += decoder.decode(chunk, { stream: true });
-    process.stdout.write(chunk);
+    if (shown) process.stdout.write(chunk);
   }
   return { status: await child.exited, output };
 }

@@ -77,8 +77,8 @@ export function storedImage(
 ): StoredImage {
   const chains = chainIds(config.rootfs.diff_ids);
   const chainId = chains.at(-1);
-  const times = names.map(({ tagged }) => BigInt(tagged));
-  const lastTagged = times.reduce((latest, time) => (time > latest ? time : latest), 0n);
+  let lastTagged = 0n;
+  for (const { tagged } of names) if (BigInt(tagged) > lastTagged) lastTagged = BigInt(tagged);
   return {
     ...listedImage(
       row,

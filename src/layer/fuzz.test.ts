@@ -3,7 +3,7 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { Fault } from "#base";
 import { decompress } from "./index.ts";
 
-const limits = { bytes: 4 << 20, allowance: 1 << 20, ratio: 20 };
+const limits = { bytes: 1 << 20, allowance: 1 << 18, ratio: 20 };
 const codes = ["invalid", "exhausted", "unsupported"];
 
 /** Mulberry32: the same numbers for the same seed. */
@@ -57,8 +57,8 @@ function pack(next: (below: number) => number, bytes: Buffer): Buffer {
   const kind = next(9);
   if (kind === 0) return xz;
   if (kind === 1) return Buffer.concat([gzipSync(bytes), gzipSync(bytes)]);
-  if (kind === 2) return gzipSync(Buffer.alloc(3 << 20));
-  if (kind === 3) return zstdCompressSync(Buffer.alloc(3 << 20));
+  if (kind === 2) return gzipSync(Buffer.alloc(3 << 18));
+  if (kind === 3) return zstdCompressSync(Buffer.alloc(3 << 18));
   return kind < 7 ? gzipSync(bytes) : zstdCompressSync(bytes);
 }
 
@@ -76,7 +76,7 @@ function damage(next: (below: number) => number, packed: Buffer): Buffer {
 
 test("whatever a stream holds, it comes out whole or ends in a Fault, within the limits", async () => {
   const seen = new Map<string, number>();
-  for (let seed = 1; seed <= 1500; seed++) {
+  for (let seed = 1; seed <= 800; seed++) {
     const next = random(seed);
     const bytes = damage(next, pack(next, content(next)));
     const result = await outcome(bytes, () => 1 + next(next(4) === 0 ? 40 : 4000));

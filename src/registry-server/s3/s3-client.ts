@@ -84,6 +84,7 @@ export class Bucket {
     readonly delimiter?: string;
     readonly startAfter?: string;
     readonly continuationToken?: string;
+    readonly maxKeys?: number;
   }) {
     const page = await this.#attempt("list", options.prefix, () => this.#client.list(options));
     if (!page) throw this.#unavailable("list", options.prefix, "there is no such bucket");

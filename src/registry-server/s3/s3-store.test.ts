@@ -1,10 +1,7 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { objectStoreContract } from "../contract.ts";
 import { S3Store } from "./s3-store.ts";
 import { findS3Server, type S3Server } from "./testing.ts";
-
-// Thousands of requests to a server in the same process: seconds on a busy machine.
-setDefaultTimeout(60_000);
 
 let server: S3Server;
 beforeAll(async () => {
@@ -15,14 +12,14 @@ afterAll(() => server[Symbol.asyncDispose]());
 let count = 0;
 /** A bucket that others own may hold what earlier runs left. */
 const run = crypto.randomUUID();
-const open = (prefix: string, options: { copyLimit?: number } = {}) =>
+const open = (prefix: string, options: { copyLimit?: number; pageSize?: number } = {}) =>
   S3Store.open({ ...server, prefix: `${run}/${prefix}`, ...options });
 
 objectStoreContract("S3", async () => {
   const prefix = `test/${count++}`;
   return {
-    store: await open(prefix),
-    reopen: () => open(prefix),
+    store: await open(prefix, { pageSize: 10 }),
+    reopen: () => open(prefix, { pageSize: 10 }),
     [Symbol.asyncDispose]: async () => undefined,
   };
 });

@@ -16,6 +16,8 @@ export interface S3StoreOptions extends BucketOptions {
   readonly prefix?: string | undefined;
   /** What is larger is copied through us, since S3 copies at most 5 GiB at once. Default 5 GiB. */
   readonly copyLimit?: number;
+  /** Names in each answer to a list; default 1000, the most that S3 gives. */
+  readonly pageSize?: number;
 }
 
 /** Bytes that are asked for at once; the next ones are fetched while these are read. */
@@ -34,6 +36,7 @@ export class S3Store implements ObjectStore {
   readonly #bucket: Bucket;
   readonly #prefix: string;
   readonly #copyLimit: number;
+  readonly #pageSize: number;
 
   private constructor(options: S3StoreOptions) {
     const prefix = (options.prefix ?? "").replaceAll(/^\/+|\/+$/g, "");
@@ -41,6 +44,7 @@ export class S3Store implements ObjectStore {
     this.#bucket = new Bucket(options);
     this.#prefix = prefix === "" ? "" : `${prefix}/`;
     this.#copyLimit = options.copyLimit ?? 5 * 2 ** 30;
+    this.#pageSize = options.pageSize ?? 1000;
   }
 
   /** Looks whether the bucket answers: `unavailable` with the reason when it does not. */
@@ -182,6 +186,7 @@ export class S3Store implements ObjectStore {
     do {
       const page = await this.#bucket.list({
         ...options,
+        maxKeys: this.#pageSize,
         ...(continuationToken === undefined ? {} : { continuationToken }),
       });
       yield page;
