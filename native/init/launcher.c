@@ -33,7 +33,7 @@ static const char *const namespace_names[NAMESPACE_KINDS] = {
 /* Of the process that enters a container and of what it becomes; only what is used costs memory. */
 #define ENTERING_STACK (1u << 20)
 
-/* The child's ends of the streams, and its end of the sync socket. */
+/* The child's ends of the streams, -1 where it opens one itself, and its end of the sync socket. */
 struct child {
 	struct plan *plan;
 	int sync;
@@ -129,6 +129,20 @@ static int prepare_terminal(struct child *child, int root)
 	return result < 0 ? fail(STAGE_TERMINAL, result, "hand the terminal to the monitor") : 0;
 }
 
+/* The streams that lead nowhere. */
+static int open_null_streams(struct child *child, int root)
+{
+	int null = -1;
+	for (int i = 0; i < 3; i++) {
+		if (child->stdio[i] >= 0)
+			continue;
+		if (null < 0 && (null = open_null_stream(root)) < 0)
+			return null;
+		child->stdio[i] = null;
+	}
+	return 0;
+}
+
 /* Standard streams in place, the sync socket at 3, and nothing else of the host left open. */
 static int arrange_fds(struct child *child)
 {
@@ -169,7 +183,8 @@ static int prepare(struct child *child)
 		return root;
 	if (plan->mounts && plan->has_process && (result = make_directory(root, plan->process.cwd)) < 0)
 		return fail(STAGE_CWD, result, "make the working directory %s", plan->process.cwd);
-	if (plan->stdio == STDIO_PTY && (result = prepare_terminal(child, root)) < 0)
+	result = plan->stdio == STDIO_PTY ? prepare_terminal(child, root) : open_null_streams(child, root);
+	if (result < 0)
 		return result;
 	if (plan->mounts && ((result = restrict_root(plan, root)) < 0 || (result = enter_root(root)) < 0))
 		return result;
@@ -242,19 +257,13 @@ static int open_stream_pipe(int *child_end, int *our_end, int ours)
 
 static int open_streams(const struct plan *plan, struct child *child, struct launch *launch)
 {
-	if (plan->stdio == STDIO_PTY)
+	if (plan->stdio != STDIO_PIPES)
 		return 0;
-	bool piped = plan->stdio == STDIO_PIPES;
-	cleanup_fd int null = check(open("/dev/null", O_RDWR | O_CLOEXEC));
-	int result = null;
-	for (int i = 0; i < 3 && result >= 0; i++) {
-		if (piped && i > 0)
-			result = open_stream_pipe(&child->stdio[i], &launch->output[i - 1], 0);
-		else if (piped && plan->stdio_flags & STDIO_WITH_STDIN)
-			result = open_stream_pipe(&child->stdio[0], &launch->input, 1);
-		else
-			result = child->stdio[i] = check(fcntl(null, F_DUPFD_CLOEXEC, 3));
-	}
+	int result = open_stream_pipe(&child->stdio[1], &launch->output[0], 0);
+	if (result >= 0)
+		result = open_stream_pipe(&child->stdio[2], &launch->output[1], 0);
+	if (result >= 0 && plan->stdio_flags & STDIO_WITH_STDIN)
+		result = open_stream_pipe(&child->stdio[0], &launch->input, 1);
 	return result < 0 ? fail(STAGE_MONITOR, result, "open the standard streams") : 0;
 }
 

@@ -135,14 +135,28 @@ static int make_legacy(const struct plan *plan, struct mount *legacy)
 	return set_attributes(legacy);
 }
 
+static bool is_device(const struct stat *stat, mode_t type, unsigned major, unsigned minor)
+{
+	return (stat->st_mode & S_IFMT) == type && stat->st_rdev == makedev(major, minor);
+}
+
+static mode_t device_type(const struct device *device)
+{
+	return device->type == 'c' ? S_IFCHR : device->type == 'b' ? S_IFBLK : S_IFIFO;
+}
+
+/* The mount is read-only, which keeps the node's owner, mode and times the host's; the device behind it is not concerned. */
 static int open_host_device(struct device *device)
 {
+	const struct mount_attributes readonly = { .set = MOUNT_ATTR_RDONLY };
 	device->fd = sys_open_tree(AT_FDCWD, device->path, OPEN_TREE_CLONE);
 	struct stat stat;
-	int result = device->fd < 0 ? device->fd : check(fstat(device->fd, &stat));
+	int result = device->fd < 0 ? device->fd : sys_mount_setattr(device->fd, "", AT_EMPTY_PATH, &readonly);
+	if (result >= 0)
+		result = check(fstat(device->fd, &stat));
 	if (result < 0)
 		return fail(STAGE_DEVICE, result, "bind the host's %s (mknod is not allowed here)", device->path);
-	if (stat.st_rdev != makedev(device->major, device->minor))
+	if (!is_device(&stat, device_type(device), device->major, device->minor))
 		return fail(STAGE_DEVICE, -ENODEV, "bind the host's %s, which is another device", device->path);
 	return 0;
 }
@@ -332,8 +346,7 @@ static int make_device(int root, struct device *device, struct parent_cache *cac
 		int result = target < 0 ? target : attach(device->fd, target);
 		return result < 0 ? fail(STAGE_DEVICE, result, "bind the device %s", device->path) : 0;
 	}
-	mode_t type = device->type == 'c' ? S_IFCHR : device->type == 'b' ? S_IFBLK : S_IFIFO;
-	int result = check(mknodat(parent, name, type | device->mode, makedev(device->major, device->minor)));
+	int result = check(mknodat(parent, name, device_type(device) | device->mode, makedev(device->major, device->minor)));
 	if (result == -EEXIST)
 		return 0;
 	if (result == 0 && (device->uid || device->gid))
@@ -405,14 +418,37 @@ int bind_console(int root, int slave)
 	return result < 0 ? fail(STAGE_TERMINAL, result, "bind the terminal at /dev/console") : 0;
 }
 
-/* An open file that is certainly the null device, for masks of files. */
-static int open_null(int root)
+/* An open file that is certainly the container's null device. */
+static int open_null(int root, uint64_t flags)
 {
-	cleanup_fd int fd = open_inside(root, "/dev/null", O_PATH | O_NOFOLLOW);
+	cleanup_fd int fd = open_inside(root, "/dev/null", flags | O_NOFOLLOW);
 	struct stat stat;
 	if (fd < 0 || fstat(fd, &stat) < 0)
 		return fd;
-	return S_ISCHR(stat.st_mode) && stat.st_rdev == makedev(1, 3) ? take_fd_from(&fd) : -ENODEV;
+	return is_device(&stat, S_IFCHR, 1, 3) ? take_fd_from(&fd) : -ENODEV;
+}
+
+/* A null device that nobody else has, in a file system that goes with it. */
+static int make_null(void)
+{
+	cleanup_fd int context = sys_fsopen("tmpfs");
+	int result = context < 0 ? context : sys_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL);
+	cleanup_fd int directory = result < 0 ? result : sys_fsmount(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	if (directory < 0)
+		return directory;
+	result = check(mknodat(directory, "null", S_IFCHR | 0666, makedev(1, 3)));
+	return result < 0 ? result : check(openat(directory, "null", O_RDWR | O_CLOEXEC));
+}
+
+int open_null_stream(int root)
+{
+	/* Looked at before it is opened, and again after: in a container that runs, others may put something in its place. */
+	cleanup_fd int seen = open_null(root, O_PATH);
+	int fd = seen < 0 ? seen : open_null(root, O_RDWR | O_NONBLOCK | O_NOCTTY);
+	int result = fd < 0 ? fd : check(fcntl(fd, F_SETFL, 0));
+	if (fd < 0)
+		result = fd = make_null();
+	return result < 0 ? fail(STAGE_DEVICE, result, "open /dev/null in the container") : fd;
 }
 
 /* One empty read-only tmpfs covers every masked directory: made for the first, cloned for the others. */
@@ -434,7 +470,7 @@ static int cover_directory(int target, int *cover)
 static int cover_file(int root, int target, int *null)
 {
 	if (*null < 0)
-		*null = open_null(root);
+		*null = open_null(root, O_PATH);
 	if (*null < 0)
 		return *null;
 	cleanup_fd int clone = sys_open_tree(*null, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);

@@ -31,6 +31,13 @@ int open_terminal(const struct plan *plan, int root, int *master, int *slave);
 /* Makes the terminal with this slave the container's /dev/console: by descriptor, since names in /dev/pts may be others' (CVE-2025-52565). */
 int bind_console(int root, int slave);
 
+/*
+ * The null device for a standard stream: /dev/null below `root` if that is one, else a
+ * node of its own. Never the host's, whose mode the program could change through
+ * /proc/self/fd.
+ */
+int open_null_stream(int root);
+
 /* Masked and read-only paths, then the root's own attributes. */
 int restrict_root(const struct plan *plan, int root);
 

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { chmodSync, fstatSync, mkdirSync, readFileSync, rmdirSync, symlinkSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { connectMonitor, encodePlan, type Helper, type Launch, openHelper } from "#helper";
+import { encodePlan, type Helper, openHelper } from "#helper";
 import { type Fd, O_RDONLY, O_WRONLY, openat2, setXattr } from "#kernel";
 import { bind, LaunchBench, logLines, runToEnd, start } from "../support/launch-bench.ts";
+import { execPlan, killLaunch, openNamespaces } from "../support/launch-exec.ts";
 
 const helper = openHelper();
-const kinds = ["ipc", "uts", "net", "pid", "mnt"] as const;
 
 /** Version 2, then owner, group and others, each without any permission (linux/posix_acl_xattr.h). */
 const accessForNobody = Buffer.from(
@@ -24,34 +24,6 @@ beforeEach(() => {
 afterEach(async () => {
   await bench[Symbol.asyncDispose]();
 });
-
-function execPlan(argv: readonly string[], change: Parameters<LaunchBench["plan"]>[1] = {}) {
-  const {
-    rootAnchor: _anchor,
-    hostname: _name,
-    ...plan
-  } = bench.plan(argv, {
-    mode: "exec",
-    mounts: [],
-    devices: [],
-    symlinks: [],
-    namespaces: kinds.map((kind, index) => ({ kind, join: index as never })),
-    ...change,
-  });
-  return plan;
-}
-
-function openNamespaces(pid: number, stack: DisposableStack): Fd[] {
-  return kinds.map((kind) =>
-    stack.use(openat2(undefined, `/proc/${pid}/ns/${kind}`, { flags: O_RDONLY })),
-  );
-}
-
-async function kill(id: string, launch: Launch): Promise<void> {
-  using monitor = await connectMonitor(bench.path(`${id}.sock`));
-  await monitor.signal(9);
-  await launch.monitorExited;
-}
 
 /** Keys that whoever reads the text may see, by serial number. */
 function keyrings(text: string): { readonly serial: string; readonly name: string }[] {
@@ -95,11 +67,11 @@ describe("a container with CAP_SYS_PTRACE", () => {
     using stack = new DisposableStack();
     const fds = openNamespaces((await launch.created).pid, stack);
     for (let i = 0; i < 60; i++) {
-      await using entering = helper.launch({ plan: encodePlan(execPlan(["true"])), fds });
+      await using entering = helper.launch({ plan: encodePlan(execPlan(bench, ["true"])), fds });
       await entering.created;
     }
     expect(new Set(logLines(log).map((line) => line.log))).toEqual(new Set(["up\n"]));
-    await kill("spy", launch);
+    await killLaunch(bench, "spy", launch);
   });
 });
 
@@ -110,12 +82,12 @@ describe("exec", () => {
     while (!readFileSync(bench.path("first.log"), "utf8").includes("up")) await delay(5);
     using stack = new DisposableStack();
     const fds = openNamespaces((await launch.created).pid, stack);
-    const plan = execPlan(["sleep", "100"], { oomScoreAdj: 321 });
+    const plan = execPlan(bench, ["sleep", "100"], { oomScoreAdj: 321 });
     await using entered = await start(helper, plan, fds);
     const { pid } = await entered.created;
     expect(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8")).toBe("321\n");
-    await kill(plan.id, entered);
-    await kill("first", launch);
+    await killLaunch(bench, plan.id, entered);
+    await killLaunch(bench, "first", launch);
   });
 });
 
@@ -124,7 +96,7 @@ describe("a container that reaches the launcher's own file through /proc", () =>
   async function reachLauncher(using: Helper): Promise<Fd> {
     await using launch = await start(using, bench.plan(["sleep", "100"], { id: "first" }));
     const file = openat2(undefined, `/proc/${launch.monitorPid}/exe`, { flags: O_RDONLY });
-    await kill("first", launch);
+    await killLaunch(bench, "first", launch);
     return file;
   }
 

@@ -2,8 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { connectMonitor, openHelper } from "#helper";
-import { type Fd, O_RDONLY, openat2 } from "#kernel";
+import { O_RDONLY, openat2 } from "#kernel";
 import { LaunchBench, logLines, runToEnd, start } from "../support/launch-bench.ts";
+import { execPlan, openNamespaces } from "../support/launch-exec.ts";
 
 const helper = openHelper();
 
@@ -19,34 +20,12 @@ afterEach(async () => {
 });
 
 describe("exec", () => {
-  const kinds = ["ipc", "uts", "net", "pid", "mnt"] as const;
-
-  function openNamespaces(pid: number): Fd[] {
-    return kinds.map((kind) => openat2(undefined, `/proc/${pid}/ns/${kind}`, { flags: O_RDONLY }));
-  }
-
-  function execPlan(argv: readonly string[], change: Parameters<LaunchBench["plan"]>[1] = {}) {
-    const {
-      rootAnchor: _anchor,
-      hostname: _name,
-      ...plan
-    } = bench.plan(argv, {
-      mode: "exec",
-      mounts: [],
-      devices: [],
-      symlinks: [],
-      namespaces: kinds.map((kind, index) => ({ kind, join: index as never })),
-      ...change,
-    });
-    return plan;
-  }
-
   test("runs inside, beside process 1, and sees neither monitor nor host", async () => {
     await using launch = await start(helper, bench.plan(["sleep", "100"], { id: "first" }));
     const { pid } = await launch.created;
     using stack = new DisposableStack();
-    const fds = openNamespaces(pid).map((fd) => stack.use(fd));
-    const plan = execPlan([
+    const fds = openNamespaces(pid, stack);
+    const plan = execPlan(bench, [
       "sh",
       "-c",
       "hostname; busybox ps -o pid,comm; echo /proc/self/fd/*; exit 6",
@@ -58,9 +37,9 @@ describe("exec", () => {
     expect(seen).toMatch(/^launched\nPID +COMMAND\n +1 sleep\n +\d+ sh\n +\d+ busybox\n/);
     expect(seen).toEndWith("/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3\n");
 
-    const lost = execPlan(["nope"]);
+    const lost = execPlan(bench, ["nope"]);
     expect(await runToEnd(helper, lost, fds)).toMatchObject({ exitCode: 127 });
-    const away = execPlan(["true"]);
+    const away = execPlan(bench, ["true"]);
     if (away.process) Object.assign(away, { process: { ...away.process, cwd: "/missing" } });
     expect(await runToEnd(helper, away, fds)).toMatchObject({ error: { stage: "cwd" } });
 
@@ -73,8 +52,8 @@ describe("exec", () => {
     await using launch = await start(helper, bench.plan(["sleep", "100"], { id: "first" }));
     const { pid } = await launch.created;
     using stack = new DisposableStack();
-    const fds = openNamespaces(pid).map((fd) => stack.use(fd));
-    const plan = execPlan(["sh", "-c", "tty; stty size"], {
+    const fds = openNamespaces(pid, stack);
+    const plan = execPlan(bench, ["sh", "-c", "tty; stty size"], {
       stdio: { mode: "pty", stdin: true, stdinOnce: true, rows: 12, columns: 34 },
     });
     await runToEnd(helper, plan, fds);
@@ -89,8 +68,8 @@ describe("exec", () => {
     await using launch = await start(helper, bench.plan(["sleep", "100"], { id: "first" }));
     const { pid } = await launch.created;
     using stack = new DisposableStack();
-    const fds = openNamespaces(pid).map((fd) => stack.use(fd));
-    const plan = execPlan(["sh", "-c", "sleep 100 & echo out"]);
+    const fds = openNamespaces(pid, stack);
+    const plan = execPlan(bench, ["sh", "-c", "sleep 100 & echo out"]);
     const exit = await Promise.race([runToEnd(helper, plan, fds), delay(3000, "held up")]);
     expect(exit).toMatchObject({ exitCode: 0 });
     expect(logLines(bench.path(`${plan.id}.log`)).map(({ log }) => log)).toEqual(["out\n"]);
