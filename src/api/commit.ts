@@ -1,7 +1,7 @@
 import { isFault } from "#base";
+import { type ContainerCreateBody, containerCreateSchema } from "#container";
 import type { FileChange } from "#engine";
 import type { ImageDefaults } from "#image";
-import type { ContainerCreateBody } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
@@ -30,10 +30,10 @@ async function changes({ engine }: ApiContext, exchange: Exchange): Promise<void
   exchange.sendJson(200, answer.length > 0 ? answer : null);
 }
 
-async function commit({ engine, schemas }: ApiContext, exchange: Exchange): Promise<void> {
+async function commit({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { query } = exchange;
   const { id } = containerOf(engine, query.text("container") ?? "");
-  const body = await bodyOf(exchange, schemas.containerCreateSchema);
+  const body = await bodyOf(exchange);
   const repository = query.text("repo");
   const tag = query.text("tag");
   const message = query.text("comment");
@@ -62,15 +62,12 @@ async function commit({ engine, schemas }: ApiContext, exchange: Exchange): Prom
 }
 
 /** A client may leave the body out. */
-async function bodyOf(
-  exchange: Exchange,
-  schema: ApiContext["schemas"]["containerCreateSchema"],
-): Promise<ContainerCreateBody> {
+async function bodyOf(exchange: Exchange): Promise<ContainerCreateBody> {
   const { headers } = exchange.request;
   const isEmpty = headers["content-length"] === undefined && !headers["transfer-encoding"];
   if (isEmpty || headers["content-length"] === "0") return {};
   try {
-    return await exchange.json(schema);
+    return await exchange.json(containerCreateSchema);
   } catch (error) {
     // "null" is what docker commit sends when it has no configuration to give.
     if (isFault(error, "invalid") && /must be an object/.test(error.message)) return {};

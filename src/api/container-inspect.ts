@@ -1,14 +1,21 @@
 import { hostname } from "node:os";
 import { type ContainerId, shortId } from "#base";
-import type { Container, HostConfig, NetworkAttachment } from "#engine";
+import {
+  type BindMount,
+  bindsOf,
+  type HostConfig,
+  inspectConfig,
+  inspectHostConfig,
+} from "#container";
+import type { Container, NetworkAttachment } from "#engine";
 import type {
   ContainerConfig,
   ContainerInspect,
   EndpointSettings,
+  HostConfigInspect,
   MountPoint,
   NetworkSettings,
 } from "#wire";
-import { hostConfigOf, modeOf, networkName } from "./container-host-config.ts";
 import { timeText } from "./time-text.ts";
 
 /** A container as `docker inspect` shows it. */
@@ -33,7 +40,7 @@ export function inspectContainer(container: Container): ContainerInspect {
     ProcessLabel: "",
     AppArmorProfile: "",
     ExecIDs: container.execIds.length > 0 ? container.execIds : null,
-    HostConfig: hostConfigOf(container.host),
+    HostConfig: inspectHostConfig(container.host, container.sent) as HostConfigInspect,
     GraphDriver: graphDriverOf(container),
     Mounts: mountPoints(container.host),
     Config: configOf(container),
@@ -71,51 +78,44 @@ function graphDriverOf({ id, paths }: Container): ContainerInspect["GraphDriver"
   };
 }
 
-/** Binds only: Docker does not list those of `--tmpfs` either. */
+/** The network under the name by which Docker lists it. */
+export function networkName({ NetworkMode }: Pick<HostConfig, "NetworkMode">): string {
+  return NetworkMode === "default" ? "bridge" : NetworkMode;
+}
+
+/** Binds, and the tmpfs mounts of `--mount`: Docker does not list those of `--tmpfs` either. */
 export function mountPoints(host: HostConfig): readonly MountPoint[] {
-  return host.binds.map((bind) => ({
+  const tmpfs = host.Mounts.tmpfs.map(({ target, options }) => ({
+    Type: "tmpfs" as const,
+    Source: "",
+    Destination: target,
+    Mode: "",
+    RW: !options.split(",").includes("ro"),
+    Propagation: "",
+  }));
+  return [...bindsOf(host).map(bindPoint), ...tmpfs];
+}
+
+function bindPoint(bind: BindMount): MountPoint {
+  return {
     Type: "bind",
     Source: bind.source,
     Destination: bind.target,
-    Mode: modeOf(bind),
+    Mode: bind.mode,
     RW: !bind.readonly,
     Propagation: bind.propagation ?? "rprivate",
-  }));
-}
-
-function keys(names: readonly string[]): Readonly<Record<string, object>> {
-  return Object.fromEntries(names.map((name) => [name, {}]));
+  };
 }
 
 /** Without a name of its own a container is called by its short id, unless it has the host's name or another's. */
-function ownHostname(id: ContainerId, { networkMode, utsMode }: HostConfig): string {
-  if (utsMode === "host" || networkMode === "host") return hostname();
-  return networkMode.startsWith("container:") ? "" : shortId(id);
+function ownHostname(id: ContainerId, { NetworkMode, UTSMode }: HostConfig): string {
+  if (UTSMode === "host" || NetworkMode === "host") return hostname();
+  return NetworkMode.startsWith("container:") ? "" : shortId(id);
 }
 
-function configOf({ id, config, host }: Container): ContainerConfig {
-  return {
-    Hostname: config.hostname || ownHostname(id, host),
-    Domainname: config.domainname,
-    User: config.user,
-    AttachStdin: config.attachStdin,
-    AttachStdout: config.attachStdout,
-    AttachStderr: config.attachStderr,
-    ...(config.exposedPorts.length > 0 && { ExposedPorts: keys(config.exposedPorts) }),
-    Tty: config.tty,
-    OpenStdin: config.openStdin,
-    StdinOnce: config.stdinOnce,
-    Env: config.env,
-    Cmd: config.cmd ?? null,
-    Image: config.image,
-    Volumes: config.volumes.length > 0 ? keys(config.volumes) : null,
-    WorkingDir: config.workingDir,
-    Entrypoint: config.entrypoint ?? null,
-    OnBuild: null,
-    Labels: config.labels,
-    ...(config.stopSignal !== undefined && { StopSignal: config.stopSignal }),
-    ...(config.stopTimeout !== undefined && { StopTimeout: config.stopTimeout }),
-  };
+function configOf({ id, config, host, sent }: Container): ContainerConfig {
+  const shown = inspectConfig(config, sent) as ContainerConfig & Readonly<Record<string, unknown>>;
+  return { ...shown, Hostname: config.Hostname || ownHostname(id, host) };
 }
 
 function endpointOf(network: NetworkAttachment | undefined): EndpointSettings {

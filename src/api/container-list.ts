@@ -1,8 +1,7 @@
 import { Fault } from "#base";
 import type { Container } from "#engine";
 import type { ContainerSummary } from "#wire";
-import { networkName } from "./container-host-config.ts";
-import { mountPoints, networksOf } from "./container-inspect.ts";
+import { mountPoints, networkName, networksOf } from "./container-inspect.ts";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import { spanText } from "./time-text.ts";
@@ -68,12 +67,12 @@ export function summaryOf(container: Container): ContainerSummary {
   return {
     Id: container.id,
     Names: [`/${container.name}`],
-    Image: container.config.image,
+    Image: container.config.Image,
     ImageID: container.imageId,
     Command: commandText(container.argv),
     Created: Number(container.createdAt / 1_000_000_000n),
     Ports: [],
-    Labels: container.config.labels,
+    Labels: container.config.Labels,
     State: container.state.status,
     Status: statusText(container, BigInt(Date.now()) * 1_000_000n),
     HostConfig: {

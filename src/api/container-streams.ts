@@ -47,7 +47,7 @@ async function logs({ engine, log }: ApiContext, exchange: Exchange): Promise<vo
   const stderr = query.flag("stderr");
   if (!stdout && !stderr)
     throw new Fault("invalid", "Bad parameters: you must choose at least one stream");
-  if (container.host.logDriver === "none")
+  if (container.host.LogConfig.Type === "none")
     throw new Fault("unsupported", "configured logging driver does not support reading");
   const since = query.timestamp("since");
   const until = query.timestamp("until");
@@ -62,7 +62,7 @@ async function logs({ engine, log }: ApiContext, exchange: Exchange): Promise<vo
     ...(tail !== undefined && { tail }),
     signal: exchange.signal,
   });
-  const { tty } = container.config;
+  const { Tty: tty } = container.config;
   try {
     await exchange.stream(streamType(tty), source, { atOnce: true });
   } catch (error) {
@@ -89,10 +89,10 @@ export function detachFilter(tty: boolean, keys: string | undefined): DetachFilt
 async function attach({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { query } = exchange;
   const { id, config, state } = containerOf(engine, exchange.param("id"));
-  const detach = detachFilter(config.tty, query.text("detachKeys"));
+  const detach = detachFilter(config.Tty, query.text("detachKeys"));
   if (state.status === "paused")
     throw new Fault("conflict", `container ${id} is paused, unpause the container before attach`);
-  const stdin = query.flag("stdin") && config.openStdin;
+  const stdin = query.flag("stdin") && config.OpenStdin;
   const attached = await engine.containers.attach(id, {
     stdin,
     stdout: query.flag("stdout"),
@@ -102,7 +102,7 @@ async function attach({ engine }: ApiContext, exchange: Exchange): Promise<void>
   });
   let connection: Awaited<ReturnType<Exchange["hijack"]>>;
   try {
-    connection = await exchange.hijack(exchange.upgrades ? streamType(config.tty) : RAW_STREAM);
+    connection = await exchange.hijack(exchange.upgrades ? streamType(config.Tty) : RAW_STREAM);
   } catch (error) {
     await attached[Symbol.asyncDispose]();
     throw error;

@@ -1,9 +1,9 @@
 import { Fault, faultOf, isFault } from "#base";
-import type { Container, WaitCondition } from "#engine";
+import { type ContainerCreateBody, containerCreateSchema, sentOf } from "#container";
+import type { Container, CreateRequest, WaitCondition } from "#engine";
 import { inspectContainer } from "./container-inspect.ts";
 import { listContainers, sizesOf } from "./container-list.ts";
 import type { ApiContext } from "./context.ts";
-import { createRequestOf } from "./create-request.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
 import { containerOf, launchFault, nameFault, noSuchImage, runningContainerOf } from "./wording.ts";
@@ -33,20 +33,30 @@ export function containerRoutes(context: ApiContext): readonly Route[] {
   ];
 }
 
-async function create({ engine, schemas }: ApiContext, exchange: Exchange): Promise<void> {
-  const body = await exchange.json(schemas.containerCreateSchema);
+async function create({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const body = await exchange.json(containerCreateSchema);
   const name = exchange.query.text("name");
-  const platform = exchange.query.text("platform");
-  const request = createRequestOf({ body, owner: exchange.owner, name, platform });
+  const request = createRequestOf(exchange, body);
   try {
     const { id, warnings } = await engine.containers.create(request);
     exchange.sendJson(201, { Id: id, Warnings: warnings });
   } catch (error) {
     const fault = faultOf(error);
-    if (fault.code === "not_found")
-      throw await missingImage({ engine }, request.config.image, fault);
+    if (fault.code === "not_found") throw await missingImage({ engine }, body.Image ?? "", fault);
     throw name === undefined ? fault : nameFault(engine, name, fault);
   }
+}
+
+/** A create body with what its query and its connection say. */
+export function createRequestOf(exchange: Exchange, body: ContainerCreateBody): CreateRequest {
+  const name = exchange.query.text("name");
+  const platform = exchange.query.text("platform");
+  return {
+    ...(name !== undefined && { name }),
+    ...(platform !== undefined && { platform }),
+    sent: sentOf(body),
+    owner: exchange.owner,
+  };
 }
 
 /** What was not found at a create: the image, or something else that the fault tells of. */

@@ -16,13 +16,28 @@ export interface CheckingSchema<T> {
       };
 }
 
+/** The part of a zod schema that tells its form. */
+interface SchemaNode {
+  readonly def: {
+    readonly type: string;
+    /** Of "optional" and "nullable". */
+    readonly innerType?: SchemaNode;
+    /** Of "array". */
+    readonly element?: SchemaNode;
+    /** Of "record". */
+    readonly valueType?: SchemaNode;
+    /** Of "object". */
+    readonly shape?: Readonly<Record<string, SchemaNode>>;
+  };
+}
+
 export interface BodySchema<T> extends CheckingSchema<T> {
-  readonly shape: Readonly<Record<string, unknown>>;
+  readonly def: { readonly type: string };
 }
 
 /** A JSON body by its schema; `invalid` faults say which field is wrong and how. */
 export function parseJsonBody<T>(bytes: Uint8Array, schema: BodySchema<T>): T {
-  const value = matchCase(parseJson(bytes), schema.shape);
+  const value = matchCase(parseJson(bytes), schema as SchemaNode);
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
@@ -70,17 +85,31 @@ function endOfString(text: string, start: number): number {
   return i;
 }
 
-/** Go matches field names whatever their case, and there are clients that count on it. */
-function matchCase(
-  value: Record<string, unknown>,
-  shape: Readonly<Record<string, unknown>>,
-): Record<string, unknown> {
-  if (Object.keys(value).every((key) => key in shape)) return value;
+/**
+ * Go matches field names whatever their case, at every level, and there are clients that
+ * count on it. Of several spellings of one field the last one counts, as in Go.
+ */
+function matchCase(value: unknown, { def }: SchemaNode): unknown {
+  if (def.innerType) return matchCase(value, def.innerType);
+  if (Array.isArray(value)) {
+    const { element } = def;
+    return element ? value.map((item) => matchCase(item, element)) : value;
+  }
+  if (typeof value !== "object" || value === null) return value;
+  const { shape, valueType } = def;
+  if (valueType) return mapEntries(value, (key, item) => [key, matchCase(item, valueType)]);
+  if (!shape) return value;
   const spelled = new Map(Object.keys(shape).map((key) => [key.toLowerCase(), key]));
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [
-      key in shape ? key : (spelled.get(key.toLowerCase()) ?? key),
-      item,
-    ]),
-  );
+  return mapEntries(value, (key, item) => {
+    const name = Object.hasOwn(shape, key) ? key : (spelled.get(key.toLowerCase()) ?? key);
+    const node = Object.hasOwn(shape, name) ? shape[name] : undefined;
+    return [name, node ? matchCase(item, node) : item];
+  });
+}
+
+function mapEntries(
+  value: object,
+  change: (key: string, item: unknown) => [string, unknown],
+): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => change(key, item)));
 }

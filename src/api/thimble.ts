@@ -1,8 +1,9 @@
 import { Fault, faultOf } from "#base";
+import { containerCreateSchema } from "#container";
 import type { MakeImageRequest } from "#engine";
 import { type FsckMessage, type PathStat, PLAN_TYPE, TAR_TYPE } from "#wire";
+import { createRequestOf } from "./containers.ts";
 import type { ApiContext } from "./context.ts";
-import { createRequestOf } from "./create-request.ts";
 import type { Exchange } from "./exchange.ts";
 import { progressMessage, withProgress } from "./progress-stream.ts";
 import type { Route } from "./router.ts";
@@ -86,22 +87,15 @@ async function make({ engine, schemas }: ApiContext, exchange: Exchange): Promis
 }
 
 /** The very bytes that a start would send, or their description (`format=json` or `text`). */
-async function plan(
-  { engine, schemas, describePlan }: ApiContext,
-  exchange: Exchange,
-): Promise<void> {
+async function plan({ engine, describePlan }: ApiContext, exchange: Exchange): Promise<void> {
   const format = exchange.query.text("format") ?? "bytes";
   if (format !== "bytes" && format !== "json" && format !== "text")
     throw new Fault(
       "invalid",
       `invalid query parameter format=${format}: bytes, json or text is expected`,
     );
-  const body = await exchange.json(schemas.containerCreateSchema);
-  const name = exchange.query.text("name");
-  const platform = exchange.query.text("platform");
-  const bytes = await engine.containers.plan(
-    createRequestOf({ body, owner: exchange.owner, name, platform }),
-  );
+  const body = await exchange.json(containerCreateSchema);
+  const bytes = await engine.containers.plan(createRequestOf(exchange, body));
   if (format === "bytes") return exchange.sendBytes(PLAN_TYPE, bytes);
   if (!describePlan)
     throw new Fault(

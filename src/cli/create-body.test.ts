@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ContainerCreateBody } from "#wire";
+import type { ContainerCreateBody } from "#container";
 import { createBody } from "./create-body.ts";
 import { parseFlags } from "./parse-flags.ts";
 import { runFlags } from "./table/create-flags.ts";

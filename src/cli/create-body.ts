@@ -1,5 +1,5 @@
 import { Fault } from "#base";
-import type { ContainerCreateBody } from "#wire";
+import type { ContainerCreateBody } from "#container";
 import type { Context } from "./context.ts";
 import { hostConfig, networkingConfig } from "./create-host.ts";
 import { parseVolumes } from "./create-mounts.ts";

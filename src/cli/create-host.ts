@@ -1,5 +1,5 @@
 import { Fault } from "#base";
-import type { ContainerCreateBody, HostConfigBody } from "#wire";
+import type { ContainerCreateBody, HostConfigBody } from "#container";
 import type { CreateInput } from "./create-body.ts";
 import { parseMount, parseTmpfs } from "./create-mounts.ts";
 import { keyValues } from "./key-values.ts";

@@ -1,5 +1,5 @@
 import { Fault, parseBytes } from "#base";
-import type { MountBody } from "#wire";
+import type { MountBody } from "#container";
 import { absolute } from "./local-file.ts";
 
 export interface Volumes {

@@ -1,6 +1,6 @@
+import type { ContainerCreateBody } from "#container";
 import type {
   ContainerChange,
-  ContainerCreateBody,
   ContainerCreateResponse,
   ContainerInspect,
   ContainerSummary,

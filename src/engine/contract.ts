@@ -1,5 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import type { ContainerId, ExecId } from "#base";
+import type { Config, HostConfig, Sent } from "#container";
 import type { Digest, ImageDefaults } from "#image";
 import type { ImageAnalysis } from "./images/explain-contract.ts";
 import type { Images } from "./images/image-contract.ts";
@@ -33,133 +34,13 @@ export interface Owner {
   readonly gid: number;
 }
 
-export interface BindMount {
-  /** Absolute path on the host; must exist. */
-  readonly source: string;
-  readonly target: string;
-  readonly readonly: boolean;
-  readonly recursive: boolean;
-  readonly propagation?: "private" | "rprivate" | "shared" | "rshared" | "slave" | "rslave";
-  /** Make a missing source as a directory, as `-v` does and `--mount` does not. */
-  readonly createSource: boolean;
-}
-
-export interface TmpfsMount {
-  readonly target: string;
-  /** Options as in `--tmpfs`: "rw,size=64m,mode=1777". */
-  readonly options: string;
-}
-
-export interface Ulimit {
-  readonly name: string;
-  readonly soft: number;
-  readonly hard: number;
-}
-
-export interface DeviceMapping {
-  readonly source: string;
-  readonly target: string;
-  /** Of the letters "rwm". */
-  readonly permissions: string;
-}
-
-export interface Healthcheck {
-  readonly test: readonly string[];
-  readonly interval?: number;
-  readonly timeout?: number;
-  readonly retries?: number;
-  readonly startPeriod?: number;
-}
-
-/** The part of a container that an image may give defaults for (Docker's Config). */
-export interface ContainerConfig {
-  /** As the user wrote it. */
-  readonly image: string;
-  readonly hostname: string;
-  readonly domainname: string;
-  /** "", "name", "uid", "name:group" and so on, as in Dockerfile USER. */
-  readonly user: string;
-  readonly tty: boolean;
-  readonly openStdin: boolean;
-  readonly stdinOnce: boolean;
-  readonly attachStdin: boolean;
-  readonly attachStdout: boolean;
-  readonly attachStderr: boolean;
-  readonly env: readonly string[];
-  readonly cmd?: readonly string[];
-  /** Absent: the image's. `[]` or `[""]`: none. */
-  readonly entrypoint?: readonly string[];
-  readonly workingDir: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly stopSignal?: string;
-  /** Seconds. */
-  readonly stopTimeout?: number;
-  readonly healthcheck?: Healthcheck;
-  readonly exposedPorts: readonly string[];
-  readonly volumes: readonly string[];
-}
-
-/** The part that is the host's business (Docker's HostConfig). Sizes in bytes; 0 means not limited. */
-export interface HostConfig {
-  readonly binds: readonly BindMount[];
-  readonly tmpfs: readonly TmpfsMount[];
-  readonly autoRemove: boolean;
-  readonly privileged: boolean;
-  readonly init: boolean;
-  readonly readonlyRootfs: boolean;
-  readonly capAdd: readonly string[];
-  readonly capDrop: readonly string[];
-  /** "default" | "bridge" | "none" | "host" | "container:ID". */
-  readonly networkMode: string;
-  /** "private" | "host" | "container:ID" | "none"; "" is the default. */
-  readonly ipcMode: string;
-  readonly pidMode: string;
-  readonly utsMode: string;
-  readonly cgroupnsMode: "" | "private" | "host";
-  readonly cgroupParent: string;
-  readonly memory: number;
-  readonly memorySwap: number;
-  readonly memoryReservation: number;
-  readonly memorySwappiness?: number;
-  readonly oomKillDisable: boolean;
-  readonly oomScoreAdj: number;
-  /** Billionths of a CPU. */
-  readonly nanoCpus: number;
-  readonly cpuShares: number;
-  readonly cpuPeriod: number;
-  readonly cpuQuota: number;
-  readonly cpusetCpus: string;
-  readonly cpusetMems: string;
-  /** 0 or below: unlimited. */
-  readonly pidsLimit: number;
-  readonly ulimits: readonly Ulimit[];
-  readonly devices: readonly DeviceMapping[];
-  readonly groupAdd: readonly string[];
-  readonly securityOpt: readonly string[];
-  readonly sysctls: Readonly<Record<string, string>>;
-  readonly shmSize: number;
-  readonly dns: readonly string[];
-  readonly dnsSearch: readonly string[];
-  readonly dnsOptions: readonly string[];
-  /** "name:address". */
-  readonly extraHosts: readonly string[];
-  /** What a terminal begins with. */
-  readonly consoleSize?: { readonly rows: number; readonly columns: number };
-  /** Only "json-file" and "none" yet; options max-size and max-file. */
-  readonly logDriver: string;
-  readonly logOptions: Readonly<Record<string, string>>;
-  /** Absent: Docker's defaults. */
-  readonly maskedPaths?: readonly string[];
-  readonly readonlyPaths?: readonly string[];
-}
-
 export interface CreateRequest {
   /** Without the leading slash; made up when absent. */
   readonly name?: string;
   /** "linux/amd64"; absent: the host's. */
   readonly platform?: string;
-  readonly config: ContainerConfig;
-  readonly host: HostConfig;
+  /** As the client sent it. */
+  readonly sent: Sent;
   readonly owner: Owner;
 }
 
@@ -203,8 +84,9 @@ export interface Container {
   readonly imageId: Digest;
   readonly createdAt: bigint;
   readonly owner: Owner;
-  /** The request with the image's defaults filled in. */
-  readonly config: ContainerConfig;
+  /** The request as it was sent, and what it means with the defaults and the image's filled in. */
+  readonly sent: Sent;
+  readonly config: Config;
   readonly host: HostConfig;
   /** argv as resolved from entrypoint and command. */
   readonly argv: readonly string[];

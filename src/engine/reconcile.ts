@@ -43,7 +43,7 @@ async function settleContainer(parts: EngineParts, record: ContainerRecord): Pro
   if (!settled || settled.state.status === "running") return;
   await clearLeftovers(parts, record.id);
   const wasStarted = settled.state.startedAt !== 0n || settled.state.error !== "";
-  if (settled.host.autoRemove && (wasStarted || parts.state.rebooted)) {
+  if (settled.host.AutoRemove && (wasStarted || parts.state.rebooted)) {
     await removeContainer(parts, record.id, { force: false });
   }
 }

@@ -10,12 +10,6 @@
  */
 
 export { API_VERSION, compareApiVersions, MIN_API_VERSION } from "./api-version.ts";
-export type {
-  ContainerCreateBody,
-  EndpointBody,
-  HostConfigBody,
-  MountBody,
-} from "./container-create.ts";
 export type * from "./container-types.ts";
 export { DetachFilter, defaultDetachKeys, parseDetachKeys } from "./detach-keys.ts";
 export type { ExecCreateBody, ExecStartBody } from "./exec-create.ts";

@@ -91,7 +91,7 @@ test.each(crashPoints.map((step) => [step] as const))(
     }
     // What is left must not be in the way of the next one.
     expect(
-      await runContainer(engine, ["echo", "on"], { host: { autoRemove: true } }),
+      await runContainer(engine, ["echo", "on"], { host: { AutoRemove: true } }),
     ).toMatchObject({
       exitCode: 0,
       stdout: "on\n",
@@ -141,7 +141,9 @@ test("--rm is honoured when no engine saw the end", async () => {
 
 /** Another process starts it and is killed; the container's id. */
 async function createThenKillEngine(script: string, autoRemove: boolean): Promise<string> {
-  const request = createRequest("busybox", ["sh", "-c", script], { host: { autoRemove } });
+  const request = createRequest("busybox", ["sh", "-c", script], {
+    host: { AutoRemove: autoRemove },
+  });
   const child = Bun.spawn(
     [
       process.execPath,

@@ -133,7 +133,7 @@ test("saved, removed and loaded again, it runs", async () => {
     yield* archive;
   }
   expect(await engine.images.load(stream(), {}, silent)).toEqual([{ id, tag: "busybox:latest" }]);
-  const run = await runContainer(engine, ["echo", "again"], { host: { autoRemove: true } });
+  const run = await runContainer(engine, ["echo", "again"], { host: { AutoRemove: true } });
   expect(run.stdout).toBe("again\n");
 });
 
@@ -213,7 +213,7 @@ test("size and pruning", async () => {
 });
 
 test("the plan shown is the one that a start sends, but for what only a start makes", async () => {
-  const request = createRequest("busybox", ["true"], { config: { user: "app" } });
+  const request = createRequest("busybox", ["true"], { config: { User: "app" } });
   const plan = decodePlan(await engine.containers.plan(request));
   expect(plan.process).toMatchObject({ argv: ["true"], uid: 1000, additionalGids: [1000, 2000] });
   expect(plan.cgroup).toBeDefined();

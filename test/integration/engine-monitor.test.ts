@@ -34,11 +34,11 @@ afterAll(async () => {
 
 test("a monitor that dies over the last output has left the exit code", async () => {
   const { engine } = opened;
-  const logOptions = { "max-size": "50" };
+  const LogConfig = { Config: { "max-size": "50" } };
   const { id } = await engine.containers.create(
     createRequest("busybox", ["sh", "-c", "seq 50; read x; printf half; exit 7"], {
-      config: { openStdin: true, stdinOnce: true },
-      host: { logOptions },
+      config: { OpenStdin: true, StdinOnce: true },
+      host: { LogConfig },
     }),
   );
   const { result } = await engine.containers.wait(id, "next-exit");

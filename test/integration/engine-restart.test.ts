@@ -40,7 +40,7 @@ test("a container runs on while the engine is restarted, and is all there afterw
   {
     await using opened = await openEngineAt(roots);
     const { id } = await opened.engine.containers.create(
-      createRequest("busybox", ["cat"], { name: "kept", config: { openStdin: true } }),
+      createRequest("busybox", ["cat"], { name: "kept", config: { OpenStdin: true } }),
     );
     await opened.engine.containers.start(id);
     ids.push(id, await startSleeper(opened.engine, { name: "other" }));
@@ -81,7 +81,7 @@ test("after a start of the machine nothing runs, and --rm is honoured", async ()
   {
     await using opened = await openEngineAt(roots);
     ids.push(await startSleeper(opened.engine, { name: "plain" }));
-    ids.push(await startSleeper(opened.engine, { host: { autoRemove: true } }));
+    ids.push(await startSleeper(opened.engine, { host: { AutoRemove: true } }));
   }
   const database = new Database(join(roots.dataRoot, "state.db"));
   database.run("UPDATE state_value SET value = 'another boot' WHERE name = 'boot-id'");

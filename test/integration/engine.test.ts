@@ -63,7 +63,7 @@ test("a program runs with its output, exit code and nothing else", async () => {
 });
 
 test("--rm leaves nothing of the container", async () => {
-  const run = await runContainer(engine, ["true"], { host: { autoRemove: true } });
+  const run = await runContainer(engine, ["true"], { host: { AutoRemove: true } });
   expect(run.exitCode).toBe(0);
   expect((await faultOf(Promise.reject(errorOf(() => engine.containers.get(run.id))))).code).toBe(
     "not_found",
@@ -88,7 +88,7 @@ test("input reaches the program and ends with the client's", async () => {
 test("identity, environment and files are Docker's", async () => {
   const script = "id -u; id -g; id -G; pwd; hostname; env | sort; cat /etc/hosts /etc/hostname";
   const { stdout } = await runContainer(engine, ["sh", "-c", script], {
-    config: { user: "app", workingDir: "/made/for/it", hostname: "box", env: ["A=1", "TERM=x"] },
+    config: { User: "app", WorkingDir: "/made/for/it", Hostname: "box", Env: ["A=1", "TERM=x"] },
   });
   const lines = stdout.split("\n");
   expect(lines.slice(0, 5)).toEqual(["1000", "1000", "1000 2000", "/made/for/it", "box"]);
@@ -118,7 +118,7 @@ test.each([
 
 test("a failed start with --rm leaves nothing", async () => {
   const { id } = await engine.containers.create(
-    createRequest("busybox", ["nope"], { host: { autoRemove: true } }),
+    createRequest("busybox", ["nope"], { host: { AutoRemove: true } }),
   );
   await faultOf(engine.containers.start(id));
   expect(() => engine.containers.get(id)).toThrow("No such container");
@@ -126,8 +126,8 @@ test("a failed start with --rm leaves nothing", async () => {
 
 test("a signal's exit code is 128 and its number", async () => {
   const id = await startSleeper(engine, {
-    config: { stopSignal: "SIGUSR1" },
-    host: { init: true },
+    config: { StopSignal: "SIGUSR1" },
+    host: { Init: true },
   });
   await engine.containers.stop(id, { timeout: 5 });
   expect(engine.containers.get(id).state).toMatchObject({ status: "exited", exitCode: 138 });
@@ -190,7 +190,7 @@ test("logs: tail, streams, timestamps and following to the end", async () => {
 
 test("attaching to a running container, and leaving it running", async () => {
   const { id } = await engine.containers.create(
-    createRequest("busybox", ["cat"], { config: { openStdin: true } }),
+    createRequest("busybox", ["cat"], { config: { OpenStdin: true } }),
   );
   await engine.containers.start(id);
   for (const word of ["one\n", "two\n"]) {
@@ -213,7 +213,7 @@ test("attaching to a running container, and leaving it running", async () => {
 test("a terminal: raw output, size and echo", async () => {
   const { id } = await engine.containers.create(
     createRequest("busybox", ["sh", "-c", "tty; read x; stty size"], {
-      config: { tty: true, openStdin: true },
+      config: { Tty: true, OpenStdin: true },
     }),
   );
   await using attached = await engine.containers.attach(id, attachAll(true));
@@ -229,14 +229,14 @@ test("a terminal: raw output, size and echo", async () => {
 
 test("a terminal has its size before the program can ask", async () => {
   const run = await runContainer(engine, ["stty", "size"], {
-    config: { tty: true },
-    host: { autoRemove: true, consoleSize: { rows: 24, columns: 90 } },
+    config: { Tty: true },
+    host: { AutoRemove: true, ConsoleSize: [24, 90] },
   });
   expect(run.stderr + run.stdout).toBe("24 90\r\n");
 });
 
 test("exec: streams, identity, exit codes", async () => {
-  const id = await startSleeper(engine, { config: { env: ["FROM=container"] } });
+  const id = await startSleeper(engine, { config: { Env: ["FROM=container"] } });
   expect(await execIn(engine, id, ["sh", "-c", "echo $FROM; echo x >&2; exit 3"])).toEqual({
     exitCode: 3,
     stdout: "container\n",
@@ -296,7 +296,7 @@ test("an export opens no device and runs no program that the container may put i
 
 test("another container's ipc namespace is refused: its /dev/shm would be a path that it chooses", async () => {
   const { id } = await engine.containers.create(createRequest("busybox", ["true"], {}));
-  const host = { ipcMode: `container:${id}` };
+  const host = { IpcMode: `container:${id}` };
   const fault = await faultOf(
     engine.containers.create(createRequest("busybox", ["true"], { host })),
   );
@@ -328,7 +328,7 @@ test("the memory limit kills, and says so", async () => {
     for await (const event of events) seen.push(event);
   })();
   const run = await runContainer(engine, ["tail", "/dev/zero"], {
-    host: { memory: 8 << 20, memorySwap: 8 << 20 },
+    host: { Memory: 8 << 20, MemorySwap: 8 << 20 },
   });
   expect(run.exitCode).toBe(137);
   expect(engine.containers.get(run.id).state.oomKilled).toBe(true);
@@ -341,7 +341,7 @@ test("the pids limit holds", async () => {
   const run = await runContainer(
     engine,
     ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait"],
-    { host: { pidsLimit: 4 } },
+    { host: { PidsLimit: 4 } },
   );
   expect(run.stderr).toContain("fork");
 });
@@ -350,7 +350,7 @@ test("binds, tmpfs and a root that cannot be written", async () => {
   const source = join(roots.dataRoot, "shared");
   mkdirSync(source);
   writeFileSync(join(source, "from-host"), "host\n");
-  const bind = { source, target: "/shared", readonly: false, recursive: true, createSource: false };
+  const bind = { Type: "bind", Source: source, Target: "/shared" };
   const run = await runContainer(
     engine,
     [
@@ -358,7 +358,7 @@ test("binds, tmpfs and a root that cannot be written", async () => {
       "-c",
       "cat /shared/from-host; echo box > /shared/from-box; touch /x; touch /scratch/y && echo ok",
     ],
-    { host: { binds: [bind], tmpfs: [{ target: "/scratch", options: "" }], readonlyRootfs: true } },
+    { host: { Mounts: [bind], Tmpfs: { "/scratch": "" }, ReadonlyRootfs: true } },
   );
   expect(run.stdout).toBe("host\nok\n");
   expect(run.stderr).toContain("Read-only file system");
@@ -369,16 +369,12 @@ test("a file is bound as one, and a missing directory is made where -v asks for 
   const file = join(roots.dataRoot, "bound-file");
   const missing = join(roots.dataRoot, "made/for/it");
   writeFileSync(file, "content\n");
-  const common = { readonly: true, recursive: true, createSource: true };
   const run = await runContainer(
     engine,
     ["sh", "-c", "cat /etc/bound; ls -d /made; echo x > /etc/bound"],
     {
       host: {
-        binds: [
-          { ...common, source: file, target: "/etc/bound" },
-          { ...common, source: missing, target: "/made" },
-        ],
+        Binds: [`${file}:/etc/bound:ro`, `${missing}:/made:ro`],
       },
     },
   );
@@ -389,16 +385,16 @@ test("a file is bound as one, and a missing directory is made where -v asks for 
 
 test("networks: none, host, another container's", async () => {
   const list = ["ls", "/sys/class/net"];
-  expect((await runContainer(engine, list, { host: { networkMode: "none" } })).stdout).toBe("lo\n");
-  const host = await runContainer(engine, list, { host: { networkMode: "host" } });
+  expect((await runContainer(engine, list, { host: { NetworkMode: "none" } })).stdout).toBe("lo\n");
+  const host = await runContainer(engine, list, { host: { NetworkMode: "host" } });
   expect(host.stdout).toContain("lo");
   expect(host.stdout).not.toBe("lo\n");
-  const id = await startSleeper(engine, { config: { hostname: "owner" } });
+  const id = await startSleeper(engine, { config: { Hostname: "owner" } });
   const shared = await runContainer(
     engine,
     ["sh", "-c", "hostname; cat /etc/hostname; ip -o -4 addr"],
     {
-      host: { networkMode: `container:${id}` },
+      host: { NetworkMode: `container:${id}` },
     },
   );
   const address = engine.containers.get(id).network?.address ?? "none";
@@ -406,7 +402,7 @@ test("networks: none, host, another container's", async () => {
   expect(shared.stdout).toContain("owner\n");
   await engine.containers.kill(id, "KILL");
   const late = await engine.containers.create(
-    createRequest("busybox", ["true"], { host: { networkMode: `container:${id}` } }),
+    createRequest("busybox", ["true"], { host: { NetworkMode: `container:${id}` } }),
   );
   expect((await faultOf(engine.containers.start(late.id))).code).toBe("conflict");
 });
@@ -415,7 +411,7 @@ test("extra hosts, the host itself among them, in every network mode", async () 
   const extraHosts = ["db:10.1.2.3", "outside:host-gateway"];
   for (const networkMode of ["default", "none", "host"]) {
     const { stdout } = await runContainer(engine, ["cat", "/etc/hosts"], {
-      host: { networkMode, extraHosts },
+      host: { NetworkMode: networkMode, ExtraHosts: extraHosts },
     });
     expect(stdout).toContain("10.1.2.3\tdb\n");
     expect(stdout).toMatch(/\n\d+\.\d+\.\d+\.1\toutside\n/);
@@ -434,9 +430,9 @@ test("nothing of a refused create stays", async () => {
   const refused = [
     createRequest("nope", ["true"]),
     createRequest("busybox", ["true"], { name: "-x" }),
-    createRequest("busybox", ["true"], { host: { memory: 1 } }),
-    createRequest("busybox", ["true"], { host: { capAdd: ["NOPE"] } }),
-    createRequest("busybox", ["true"], { host: { ulimits: [{ name: "x", soft: 1, hard: 1 }] } }),
+    createRequest("busybox", ["true"], { host: { Memory: 1 } }),
+    createRequest("busybox", ["true"], { host: { CapAdd: ["NOPE"] } }),
+    createRequest("busybox", ["true"], { host: { Ulimits: [{ Name: "x", Soft: 1, Hard: 1 }] } }),
   ];
   const codes: string[] = [];
   for (const request of refused)
@@ -461,7 +457,7 @@ test("events of a run are Docker's, in Docker's order", async () => {
   const listening = (async () => {
     for await (const { action } of events) seen.push(action);
   })();
-  await runContainer(engine, ["true"], { name: "seen", host: { autoRemove: true } });
+  await runContainer(engine, ["true"], { name: "seen", host: { AutoRemove: true } });
   stop.abort();
   await listening;
   expect(seen).toEqual(["create", "attach", "start", "die", "destroy"]);
@@ -470,14 +466,14 @@ test("events of a run are Docker's, in Docker's order", async () => {
 test("twenty at once", async () => {
   const runs = await Promise.all(
     Array.from({ length: 20 }, (_, i) =>
-      runContainer(engine, ["echo", `${i}`], { host: { autoRemove: true } }),
+      runContainer(engine, ["echo", `${i}`], { host: { AutoRemove: true } }),
     ),
   );
   expect(runs.map(({ stdout }) => stdout)).toEqual(Array.from({ length: 20 }, (_, i) => `${i}\n`));
 });
 
 test("a --rm container can be restarted, and is removed at its end", async () => {
-  const id = await startSleeper(engine, { host: { autoRemove: true } });
+  const id = await startSleeper(engine, { host: { AutoRemove: true } });
   await engine.containers.restart(id, { timeout: 0 });
   expect(engine.containers.get(id).state.status).toBe("running");
   const { result } = await engine.containers.wait(id, "removed");

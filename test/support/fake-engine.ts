@@ -1,5 +1,6 @@
 import { PassThrough, Readable, Writable } from "node:stream";
 import { type ContainerId, type ExecId, Fault, newId } from "../../src/base/index.ts";
+import { describeContainer } from "../../src/container/index.ts";
 import type {
   AttachedStream,
   CommitRequest,
@@ -231,8 +232,9 @@ class FakeContainers implements Pick<Engine["containers"], keyof Engine["contain
   }
 
   async create(request: CreateRequest) {
-    this.#calls.push(`create ${request.config.image}`);
-    if (!fakeImage.tags.includes(request.config.image)) throw new Fault("not_found", "no image");
+    this.#calls.push(`create ${request.sent.Config.Image}`);
+    if (!fakeImage.tags.includes(request.sent.Config.Image ?? ""))
+      throw new Fault("not_found", "no image");
     const name = request.name ?? `fake${this.#entries.size}`;
     if ([...this.#entries.values()].some((each) => each.container.name === name))
       throw new Fault("exists", `${name} is taken`);
@@ -246,12 +248,12 @@ class FakeContainers implements Pick<Engine["containers"], keyof Engine["contain
   }
 
   async plan(request: CreateRequest) {
-    return Buffer.from(`plan of ${request.config.image}`);
+    return Buffer.from(`plan of ${request.sent.Config.Image}`);
   }
 
   async start(ref: string) {
     const entry = this.#entry(ref);
-    const process = run(entry.container.argv, entry.container.config.tty);
+    const process = run(entry.container.argv, entry.container.config.Tty);
     this.#state(entry, { status: "running", pid: 4242, startedAt: 1_700_000_001_500_000_000n });
     entry.started.resolve(process);
     void process.ended.promise.then((exitCode) => {
@@ -326,7 +328,7 @@ class FakeContainers implements Pick<Engine["containers"], keyof Engine["contain
   async attach(ref: string, request: object) {
     this.#calls.push(`attach ${JSON.stringify(request)}`);
     const { container, started } = this.#entry(ref);
-    return streamOf(started.promise, container.config.tty);
+    return streamOf(started.promise, container.config.Tty);
   }
 
   async resize(_ref: string, { rows, columns }: { rows: number; columns: number }) {
@@ -364,20 +366,16 @@ class FakeContainers implements Pick<Engine["containers"], keyof Engine["contain
   }
 }
 
-function containerFor(
-  id: ContainerId,
-  name: string,
-  { config, host, owner }: CreateRequest,
-): Container {
+function containerFor(id: ContainerId, name: string, { sent, owner }: CreateRequest): Container {
+  const described = describeContainer(sent, { Cmd: ["sh"] });
   return {
     id,
     name,
     imageId,
     createdAt: 1_700_000_000_120_000_000n,
     owner,
-    config,
-    host,
-    argv: [...(config.entrypoint ?? []), ...(config.cmd ?? ["sh"])],
+    sent,
+    ...described,
     state: created,
     restartCount: 0,
     paths: {

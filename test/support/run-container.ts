@@ -20,13 +20,13 @@ export async function runContainer(
 ): Promise<Finished> {
   const { input, ...rest } = change;
   const config = {
-    ...(input !== undefined && { openStdin: true, stdinOnce: true, attachStdin: true }),
+    ...(input !== undefined && { OpenStdin: true, StdinOnce: true, AttachStdin: true }),
     ...rest.config,
   };
   const { id } = await engine.containers.create(createRequest("busybox", cmd, { ...rest, config }));
   await using attached = await engine.containers.attach(id, attachAll(input !== undefined));
   const output = collectStreams(attached);
-  const condition = rest.host?.autoRemove ? "removed" : "next-exit";
+  const condition = rest.host?.AutoRemove ? "removed" : "next-exit";
   const { result } = await engine.containers.wait(id, condition);
   await engine.containers.start(id);
   if (input !== undefined) attached.input.end(input);

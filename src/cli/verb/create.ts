@@ -1,6 +1,6 @@
 import { isFault } from "#base";
 import { ResponseFault } from "#client";
-import type { ContainerCreateBody } from "#wire";
+import type { ContainerCreateBody } from "#container";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { createBody } from "../create-body.ts";

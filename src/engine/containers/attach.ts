@@ -84,9 +84,9 @@ export async function attachContainer(
   request: AttachRequest,
 ): Promise<AttachedStream> {
   const record = parts.store.find(ref);
-  const { tty } = record.config;
+  const { Tty: tty } = record.config;
   // Docker: standard input counts only when the container keeps one.
-  const wanted = { ...request, stdin: request.stdin && record.config.openStdin };
+  const wanted = { ...request, stdin: request.stdin && record.config.OpenStdin };
   if (record.state.status === "paused") {
     throw new Fault("conflict", `container ${ref} is paused, unpause it before attaching`);
   }

@@ -1,4 +1,5 @@
 import { Fault, isFault, Scope } from "#base";
+import type { Config } from "#container";
 import type { Digest } from "#image";
 import {
   applyChanges,
@@ -7,7 +8,7 @@ import {
   parseReference,
   withDefaultTag,
 } from "#image";
-import type { CommitRequest, ContainerConfig } from "../contract.ts";
+import type { CommitRequest } from "../contract.ts";
 import type { EngineParts } from "../parts.ts";
 import { mountPoints } from "./container-changes.ts";
 import { publishContainer } from "./container-event.ts";
@@ -87,18 +88,18 @@ async function hold(
 }
 
 /** A container's configuration as the defaults of an image. */
-function defaultsOf(config: ContainerConfig): ImageDefaults {
-  const set = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, {}]));
+function defaultsOf(config: Config): ImageDefaults {
+  const { User, ExposedPorts, Env, Entrypoint, Cmd, WorkingDir, Labels, StopSignal } = config;
+  const isEmpty = (set: object) => Object.keys(set).length === 0;
   return {
-    ...(config.user !== "" && { User: config.user }),
-    ...(config.exposedPorts.length > 0 && { ExposedPorts: set(config.exposedPorts) }),
-    ...(config.env.length > 0 && { Env: config.env }),
-    ...(config.entrypoint && { Entrypoint: config.entrypoint }),
-    ...(config.cmd && { Cmd: config.cmd }),
-    ...(config.volumes.length > 0 && { Volumes: set(config.volumes) }),
-    ...(config.workingDir !== "" && { WorkingDir: config.workingDir }),
-    ...(Object.keys(config.labels).length > 0 && { Labels: config.labels }),
-    ...(config.stopSignal !== undefined && { StopSignal: config.stopSignal }),
+    ...(User !== "" && { User }),
+    ...(!isEmpty(ExposedPorts) && { ExposedPorts }),
+    ...(Env.length > 0 && { Env }),
+    ...(Entrypoint && { Entrypoint }),
+    ...(Cmd && { Cmd }),
+    ...(WorkingDir !== "" && { WorkingDir }),
+    ...(!isEmpty(Labels) && { Labels }),
+    ...(StopSignal !== undefined && { StopSignal }),
   };
 }
 

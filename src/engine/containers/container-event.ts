@@ -9,8 +9,8 @@ export function publishContainer(
   extra: Readonly<Record<string, string>> = {},
 ): void {
   parts.events.publish("container", action, record.id, {
-    ...record.config.labels,
-    image: record.config.image,
+    ...record.config.Labels,
+    image: record.config.Image,
     name: record.name,
     ...extra,
   });

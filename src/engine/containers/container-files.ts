@@ -9,9 +9,9 @@ import { joinedContainer, type Sandbox } from "./sandbox.ts";
 
 /** The name the container has: its own, else its short id, or the host's where it shares the host's. */
 export function hostnameOf(record: ContainerRecord): string {
-  if (record.config.hostname !== "") return record.config.hostname;
-  const { networkMode, utsMode } = record.host;
-  return networkMode === "host" || utsMode === "host" ? hostHostname() : shortId(record.id);
+  if (record.config.Hostname !== "") return record.config.Hostname;
+  const { NetworkMode, UTSMode } = record.host;
+  return NetworkMode === "host" || UTSMode === "host" ? hostHostname() : shortId(record.id);
 }
 
 /** Where the files are that stand in /etc; a container that shares another's network shares its files. */
@@ -19,8 +19,8 @@ export function containerFiles(
   parts: EngineParts,
   record: ContainerRecord,
 ): ContainerRecord["files"] {
-  const { networkMode } = record.host;
-  if (networkMode.startsWith("container:")) return joinedContainer(parts, networkMode).files;
+  const { NetworkMode } = record.host;
+  if (NetworkMode.startsWith("container:")) return joinedContainer(parts, NetworkMode).files;
   const directory = parts.paths.container(record.id);
   return {
     hostname: join(directory, "hostname"),
@@ -36,19 +36,19 @@ export async function writeContainerFiles(
   sandbox: Sandbox,
 ): Promise<void> {
   const { host } = record;
-  if (host.networkMode.startsWith("container:")) return;
+  if (host.NetworkMode.startsWith("container:")) return;
   const files = containerFiles(parts, record);
-  const extraHosts = await resolveExtraHosts(parts, host.extraHosts);
+  const extraHosts = await resolveExtraHosts(parts, host.ExtraHosts);
   writeFileSync(files.hostname, `${hostnameOf(record)}\n`);
   writeFileSync(files.hosts, hostsText(record, extraHosts, sandbox.attachment?.address));
   writeFileSync(
     files.resolvConf,
     renderResolvConf({
       host: readHostResolvConf(),
-      dns: host.dns,
-      search: host.dnsSearch,
-      options: host.dnsOptions,
-      sharesHost: host.networkMode === "host",
+      dns: host.Dns,
+      search: host.DnsSearch,
+      options: host.DnsOptions,
+      sharesHost: host.NetworkMode === "host",
     }),
   );
 }
@@ -68,11 +68,11 @@ function hostsText(
   extraHosts: readonly string[],
   address: string | undefined,
 ): string {
-  if (record.host.networkMode === "host") {
+  if (record.host.NetworkMode === "host") {
     const extra = extraHosts.map(parseExtraHost).map((each) => `${each.address}\t${each.name}\n`);
     return [readText("/etc/hosts"), ...extra].join("");
   }
-  const { domainname } = record.config;
+  const { Domainname: domainname } = record.config;
   const hostname = hostnameOf(record);
   return renderHosts({
     ...(address && { address }),

@@ -1,4 +1,5 @@
 import { Fault, isFault } from "#base";
+import { bindsOf } from "#container";
 import type { Digest } from "#image";
 import type { Containers, Filters } from "../contract.ts";
 import { checkFilterKeys, matchesLabels } from "../filters.ts";
@@ -62,14 +63,14 @@ function compileFilters(parts: EngineParts, filters: Filters): readonly Test[] {
     return (record) => record.createdAt > createdAt;
   });
   any("network", (value) => (record) => {
-    const { networkMode } = record.host;
-    const network = networkMode === "default" ? "bridge" : networkMode;
+    const { NetworkMode } = record.host;
+    const network = NetworkMode === "default" ? "bridge" : NetworkMode;
     return network === value || (value !== "" && record.network?.networkId === value);
   });
   any(
     "volume",
     (value) => (record) =>
-      record.host.binds.some((bind) => bind.source === value || bind.target === value),
+      bindsOf(record.host).some((bind) => bind.source === value || bind.target === value),
   );
   any("health", (value) => () => value === "none");
   any("is-task", (value) => () => value === "false" || value === "0");
@@ -77,10 +78,12 @@ function compileFilters(parts: EngineParts, filters: Filters): readonly Test[] {
   any(
     "expose",
     (value) => (record) =>
-      record.config.exposedPorts.some((port) => port === value || port === `${value}/tcp`),
+      Object.keys(record.config.ExposedPorts).some(
+        (port) => port === value || port === `${value}/tcp`,
+      ),
   );
   const labels = filters.label ?? [];
-  tests.push((record) => matchesLabels(record.config.labels, labels));
+  tests.push((record) => matchesLabels(record.config.Labels, labels));
   return tests;
 }
 

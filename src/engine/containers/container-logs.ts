@@ -1,8 +1,8 @@
 import { Fault, formatTime } from "#base";
+import { logLimits } from "#container";
 import { type LogRecord, readLog } from "#logs";
 import type { LogRequest } from "../contract.ts";
 import type { EngineParts } from "../parts.ts";
-import { logLimits } from "./check-request.ts";
 import type { ContainerRecord } from "./container-record.ts";
 
 /** As `docker logs` streams it: each record in a frame of its own unless the container has a terminal. */
@@ -12,7 +12,7 @@ export function containerLogs(
   request: LogRequest,
 ): AsyncIterable<Uint8Array> {
   const record = parts.store.find(ref);
-  if (record.host.logDriver === "none") {
+  if (record.host.LogConfig.Type === "none") {
     throw new Fault("unsupported", "configured logging driver does not support reading", {
       about: record.name,
     });
@@ -31,11 +31,11 @@ export async function* renderLog(
   record: ContainerRecord,
   request: Rendering,
 ): AsyncGenerator<Uint8Array> {
-  if (record.host.logDriver === "none") return;
+  if (record.host.LogConfig.Type === "none") return;
   const live = parts.live.get(record.id);
   const batches = readLog({
     path: parts.paths.log(record.id),
-    maxFiles: logLimits(record.host).maxFiles,
+    maxFiles: logLimits(record.host.LogConfig).maxFiles,
     ...(request.tail !== undefined && { tail: request.tail }),
     ...(request.since !== undefined && { since: request.since }),
     ...(request.until !== undefined && { until: request.until }),
@@ -45,7 +45,7 @@ export async function* renderLog(
   for await (const batch of batches) {
     const frames = batch
       .filter(({ stream }) => request[stream])
-      .flatMap((each) => render(each, record.config.tty, request.timestamps === true));
+      .flatMap((each) => render(each, record.config.Tty, request.timestamps === true));
     if (frames.length > 0) yield Buffer.concat(frames);
   }
 }

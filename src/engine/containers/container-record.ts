@@ -1,16 +1,12 @@
 import type { ContainerId } from "#base";
-import type { ChainId, Digest } from "#image";
+import { type Description, describeContainer, type Sent } from "#container";
+import type { ChainId, Digest, ImageDefaults } from "#image";
 import type { Mount } from "#kernel";
-import type {
-  ContainerConfig,
-  ContainerState,
-  HostConfig,
-  NetworkAttachment,
-  Owner,
-} from "../contract.ts";
+import type { ContainerState, NetworkAttachment, Owner } from "../contract.ts";
+import { currentVersion, upgradeDefinition } from "./definition-version.ts";
 
 /** What the engine stores of a container. A value: the store replaces it as a whole. */
-export interface ContainerRecord {
+export interface ContainerRecord extends Description {
   readonly id: ContainerId;
   readonly name: string;
   readonly imageId: Digest;
@@ -19,8 +15,10 @@ export interface ContainerRecord {
   /** Nanoseconds since the epoch. */
   readonly createdAt: bigint;
   readonly owner: Owner;
-  readonly config: ContainerConfig;
-  readonly host: HostConfig;
+  /** As the client sent it; only names of other containers have become ids. */
+  readonly sent: Sent;
+  /** The image's defaults when the container was made. */
+  readonly imageDefaults: ImageDefaults;
   readonly argv: readonly string[];
   readonly root: Mount;
   readonly state: ContainerState;
@@ -39,9 +37,9 @@ export interface ContainerRecord {
 }
 
 /** What of a record never changes after create, as one column. */
-type Definition = Pick<
+export type Definition = Pick<
   ContainerRecord,
-  "imageId" | "chainId" | "owner" | "config" | "host" | "argv" | "root"
+  "imageId" | "chainId" | "owner" | "sent" | "imageDefaults" | "root"
 >;
 
 /** What changes over its life, as another. */
@@ -60,17 +58,16 @@ export interface ContainerRow {
 }
 
 export function encodeDefinition(record: ContainerRecord): string {
-  const { imageId, chainId, owner, config, host, argv, root } = record;
+  const { imageId, chainId, owner, sent, imageDefaults, root } = record;
   const definition: Definition = {
     imageId,
     ...(chainId !== undefined && { chainId }),
     owner,
-    config,
-    host,
-    argv,
+    sent,
+    imageDefaults,
     root,
   };
-  return JSON.stringify(definition);
+  return JSON.stringify({ version: currentVersion, ...definition });
 }
 
 export function encodeCourse(record: ContainerRecord): string {
@@ -89,13 +86,16 @@ export function encodeCourse(record: ContainerRecord): string {
   });
 }
 
+/** A record of a row of any version; what this program adds to older ones are defaults. */
 export function decodeRow(row: ContainerRow): ContainerRecord {
+  const definition = upgradeDefinition(JSON.parse(row.definition));
   const course = JSON.parse(row.course);
   return {
     id: row.id as ContainerId,
     name: row.name,
     createdAt: BigInt(row.created_at),
-    ...(JSON.parse(row.definition) as Definition),
+    ...definition,
+    ...describeContainer(definition.sent, definition.imageDefaults),
     ...(course as Course),
     state: {
       ...course.state,

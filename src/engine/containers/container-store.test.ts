@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { type ContainerId, newId } from "#base";
+import { describeContainer } from "#container";
 import type { Digest } from "#image";
 import { openState } from "#state";
 import { createRequest } from "../../../test/support/create-request.ts";
@@ -7,16 +8,16 @@ import type { ContainerRecord } from "./container-record.ts";
 import { ContainerStore } from "./container-store.ts";
 
 function record(name: string, id = newId<ContainerId>()): ContainerRecord {
-  const { config, host, owner } = createRequest("busybox", ["true"]);
+  const { sent, owner } = createRequest("busybox", ["true"]);
   return {
     id,
     name,
     imageId: "sha256:00" as Digest,
     createdAt: 1_700_000_000_123_456_789n,
     owner,
-    config,
-    host,
-    argv: ["true"],
+    sent,
+    imageDefaults: {},
+    ...describeContainer(sent, {}),
     root: { type: "overlay", source: "overlay", options: [] },
     state: {
       status: "created",

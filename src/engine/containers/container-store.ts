@@ -96,7 +96,7 @@ export class ContainerStore {
         encodeCourse(record),
       );
     try {
-      if (record.host.autoRemove) this.#state.transaction(write);
+      if (record.host.AutoRemove) this.#state.transaction(write);
       else this.#state.durably(write);
     } catch (error) {
       if (isFault(error, "exists")) throw nameTaken(record.name, record.id);

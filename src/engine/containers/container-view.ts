@@ -5,7 +5,7 @@ import type { ContainerRecord } from "./container-record.ts";
 
 /** A record as callers see it. */
 export function viewContainer(parts: EngineParts, record: ContainerRecord): Container {
-  const { id, name, imageId, createdAt, owner, config, host, argv, restartCount } = record;
+  const { id, name, imageId, createdAt, owner, sent, config, host, argv, restartCount } = record;
   const { root, files, network } = record;
   const options = (key: string) =>
     root.options
@@ -17,6 +17,7 @@ export function viewContainer(parts: EngineParts, record: ContainerRecord): Cont
     imageId,
     createdAt,
     owner,
+    sent,
     config,
     host,
     argv,
@@ -27,7 +28,7 @@ export function viewContainer(parts: EngineParts, record: ContainerRecord): Cont
       hostname: files.hostname,
       hosts: files.hosts,
       resolvConf: files.resolvConf,
-      log: host.logDriver === "none" ? "" : parts.paths.log(id),
+      log: host.LogConfig.Type === "none" ? "" : parts.paths.log(id),
       lowerDirectories: [...options("lowerdir+"), ...options("lowerdir").flatMap(splitColons)],
       upperDirectory: options("upperdir")[0] ?? "",
       workDirectory: options("workdir")[0] ?? "",

@@ -109,8 +109,8 @@ async function pruneContainers(
   for (const { id, state, createdAt, config } of [...parts.store.all()]) {
     if (state.status === "running") continue;
     if (until !== undefined && createdAt > until) continue;
-    if (!matchesLabels(config.labels, filters.label ?? [])) continue;
-    if ((filters["label!"] ?? []).some((label) => matchesLabels(config.labels, [label]))) continue;
+    if (!matchesLabels(config.Labels, filters.label ?? [])) continue;
+    if ((filters["label!"] ?? []).some((label) => matchesLabels(config.Labels, [label]))) continue;
     try {
       const { writable } = await containerSize(parts, id);
       await removeContainer(parts, id, { force: false });

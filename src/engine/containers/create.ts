@@ -1,6 +1,14 @@
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { type ContainerId, Fault, newId, Scope } from "#base";
+import {
+  bindsOf,
+  checkSent,
+  containerSpec,
+  describeContainer,
+  logLimits,
+  type Sent,
+} from "#container";
 import { chainIds, hostPlatform, parsePlatform, platformDistance } from "#image";
 import { type Mount, O_RDONLY, openat2 } from "#kernel";
 import type { Containers, CreateRequest } from "../contract.ts";
@@ -8,12 +16,9 @@ import { crashPoint } from "../crash-point.ts";
 import type { EngineParts } from "../parts.ts";
 import { Trace } from "../trace.ts";
 import { checkRun } from "../transfer/trust.ts";
-import { checkRequest, logLimits } from "./check-request.ts";
 import { publishContainer } from "./container-event.ts";
 import { hostnameOf } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
-import { containerSpec } from "./container-spec.ts";
-import { withImageDefaults } from "./image-default.ts";
 import { type CompiledLaunch, compileLaunch } from "./launch.ts";
 import { makeUpName, parseName } from "./name.ts";
 import { joinedContainer } from "./sandbox.ts";
@@ -36,7 +41,7 @@ export async function createContainer(
   trace.mark("checked");
   const { id } = draft;
   await using scope = new Scope();
-  for (const bind of draft.host.binds) {
+  for (const bind of bindsOf(draft.host)) {
     if (bind.createSource && !existsSync(bind.source)) {
       mkdirSync(bind.source, { recursive: true });
     }
@@ -65,7 +70,7 @@ export async function planContainer(
 ): Promise<Uint8Array> {
   const draft = draftRecord(parts, request);
   const { chainId, config, host } = draft;
-  const wanted = { user: config.user, groupAdd: host.groupAdd };
+  const wanted = { user: config.User, groupAdd: host.GroupAdd };
   const user = chainId === undefined ? root : await lookupUser(parts.snapshots, chainId, wanted);
   using compiled = compileDraft(parts, draft, user);
   return compiled.plan;
@@ -91,12 +96,13 @@ function draftRecord(parts: EngineParts, request: CreateRequest): ContainerRecor
     request.name === undefined
       ? makeUpName((each) => parts.store.isTaken(each))
       : parseName(request.name);
-  checkRequest(request, parts);
-  const image = parts.content.resolve(request.config.image);
-  checkRun(parts, request.config.image, image);
-  checkPlatform(request, image.config);
+  const { config: asked } = checkSent(request.sent, parts);
+  const image = parts.content.resolve(asked.Image);
+  checkRun(parts, asked.Image, image);
+  checkPlatform(asked.Image, request.platform, image.config);
   const chainId = chainIds(image.config.rootfs.diff_ids).at(-1);
-  const { config, argv } = withImageDefaults(request.config, image.config.config ?? {});
+  const imageDefaults = image.config.config ?? {};
+  const sent = resolveModes(parts, request.sent);
   return {
     id,
     name,
@@ -104,9 +110,9 @@ function draftRecord(parts: EngineParts, request: CreateRequest): ContainerRecor
     ...(chainId !== undefined && { chainId }),
     createdAt: parts.clock.now(),
     owner: request.owner,
-    config,
-    host: resolveModes(parts, request.host),
-    argv,
+    sent,
+    imageDefaults,
+    ...describeContainer(sent, imageDefaults),
     root: { type: "", source: "", options: [] },
     state: neverStarted,
     starting: false,
@@ -117,36 +123,39 @@ function draftRecord(parts: EngineParts, request: CreateRequest): ContainerRecor
 }
 
 function checkPlatform(
-  { platform, config }: CreateRequest,
+  name: string,
+  platform: string | undefined,
   image: { readonly os: string; readonly architecture: string; readonly variant?: string },
 ): void {
   const wanted = platform === undefined ? hostPlatform() : parsePlatform(platform);
   if (platformDistance(wanted, image) !== undefined) return;
   const offered = `${image.os}/${image.architecture}`;
   if (platform === undefined) {
-    throw new Fault(
-      "invalid",
-      `image ${config.image} is for ${offered} and cannot run on this machine`,
-      { about: config.image },
-    );
+    throw new Fault("invalid", `image ${name} is for ${offered} and cannot run on this machine`, {
+      about: name,
+    });
   }
   throw new Fault(
     "not_found",
-    `image with reference ${config.image} was found but its platform (${offered}) does not match the specified platform (${platform})`,
-    { about: config.image },
+    `image with reference ${name} was found but its platform (${offered}) does not match the specified platform (${platform})`,
+    { about: name },
   );
 }
 
 /** "container:NAME" with the name's id in its place, so that a rename does no harm. */
-function resolveModes(parts: EngineParts, host: CreateRequest["host"]): CreateRequest["host"] {
-  const resolve = (mode: string) =>
-    mode.startsWith("container:") ? `container:${joinedContainer(parts, mode).id}` : mode;
+function resolveModes(parts: EngineParts, sent: Sent): Sent {
+  const { HostConfig } = sent;
+  const resolve = (mode: string | null | undefined) =>
+    mode?.startsWith("container:") ? `container:${joinedContainer(parts, mode).id}` : mode;
   return {
-    ...host,
-    networkMode: resolve(host.networkMode),
-    pidMode: resolve(host.pidMode),
-    // As in Docker: private by default on version 2 alone.
-    cgroupnsMode: host.cgroupnsMode || (parts.cgroups.version === 1 ? "host" : "private"),
+    ...sent,
+    HostConfig: {
+      ...HostConfig,
+      NetworkMode: resolve(HostConfig.NetworkMode),
+      PidMode: resolve(HostConfig.PidMode),
+      // As in Docker: private by default on version 2 alone.
+      CgroupnsMode: HostConfig.CgroupnsMode || (parts.cgroups.version === 1 ? "host" : "private"),
+    },
   };
 }
 
@@ -186,16 +195,18 @@ function compileDraft(
     root: plannedRoot(parts, draft),
     rootAnchor: parts.paths.rootAnchor,
     joined: {
-      ...(isJoined(host.pidMode) && { pid: placeholder }),
-      ...(host.networkMode !== "host" && { net: placeholder }),
+      ...(isJoined(host.PidMode) && { pid: placeholder }),
+      ...(host.NetworkMode !== "host" && { net: placeholder }),
     },
     cgroup: parts.cgroups.planned(id),
     isPlanned: true,
     stdio: stdioOf(config, host),
-    ...(host.logDriver !== "none" && { log: { path: parts.paths.log(id), ...logLimits(host) } }),
+    ...(host.LogConfig.Type !== "none" && {
+      log: { path: parts.paths.log(id), ...logLimits(host.LogConfig) },
+    }),
     controlSocket: parts.paths.controlSocket(id),
     exitRecord: parts.paths.exitRecord(id),
-    init: host.init,
+    init: host.Init,
     machine: parts.machine,
     kindOf: (path) => (path.startsWith(`${directory}/`) ? "file" : kindOf(path)),
   });
@@ -223,7 +234,7 @@ async function prepareRoot(
   scope: Scope,
 ): Promise<Mount> {
   const { id, chainId, host } = draft;
-  await parts.snapshots.prepare(id, chainId, { volatile: host.autoRemove });
+  await parts.snapshots.prepare(id, chainId, { volatile: host.AutoRemove });
   scope.defer(() => parts.snapshots.remove(id));
   const [mount, ...more] = await parts.snapshots.mounts(id);
   if (!mount || more.length > 0) {

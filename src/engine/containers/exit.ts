@@ -168,7 +168,7 @@ async function settle(
   const left = Promise.try(() => isWritten && leaveNetwork(parts, id));
   const mayRemove = !parts.restarting.has(id) && !parts.removing.has(id);
   const removal =
-    mayRemove && parts.store.get(id)?.host.autoRemove ? removeAfterRun(parts, id) : undefined;
+    mayRemove && parts.store.get(id)?.host.AutoRemove ? removeAfterRun(parts, id) : undefined;
   const freed = Promise.all([live.sandbox.release(), launch.monitorExited]);
   const cleaned: PromiseSettledResult<unknown>[] = await Promise.allSettled([left, removal, freed]);
   // Milliseconds of system calls that no one waits for: first the answers of those who do.

@@ -1,7 +1,7 @@
 import { type ContainerId, Fault, isFault } from "#base";
+import { checkSignal } from "#container";
 import { pidfdSendSignal } from "#kernel";
 import type { EngineParts } from "../parts.ts";
-import { checkSignal } from "./check-request.ts";
 import { publishContainer } from "./container-event.ts";
 import type { LiveContainer } from "./live-container.ts";
 
@@ -92,9 +92,9 @@ export async function stopContainer(
       about: record.name,
     });
   }
-  const { stopSignal, stopTimeout = 10 } = record.config;
-  const seconds = options.timeout ?? stopTimeout;
-  sendSignal(parts, live, signal ?? (stopSignal ? checkSignal(stopSignal) : SIGTERM));
+  const { StopSignal, StopTimeout = 10 } = record.config;
+  const seconds = options.timeout ?? StopTimeout;
+  sendSignal(parts, live, signal ?? (StopSignal ? checkSignal(StopSignal) : SIGTERM));
   if (!(await endsWithin(live, seconds * 1000))) await killAndWait(parts, live);
   publishStopped(parts, id);
 }

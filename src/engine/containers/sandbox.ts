@@ -16,7 +16,7 @@ export interface Sandbox {
 
 /** Makes or joins the network namespace that a container's network mode asks for. */
 export async function openSandbox(parts: EngineParts, record: ContainerRecord): Promise<Sandbox> {
-  const mode = record.host.networkMode;
+  const mode = record.host.NetworkMode;
   if (mode === "host") return { attachment: plainAttachment("host"), release: () => undefined };
   if (mode === "none") {
     const netns = await parts.network.isolated();

@@ -1,17 +1,15 @@
 import { mkdirSync } from "node:fs";
 import { type ContainerId, Fault, faultOf, Scope } from "#base";
+import { type Config, containerSpec, type HostConfig, logLimits } from "#container";
 import type { Launch } from "#helper";
 import { type Fd, pidfdOpen } from "#kernel";
 import type { ContainerCgroup, OciSpec } from "#runtime";
-import type { ContainerConfig, HostConfig } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
 import type { EngineParts } from "../parts.ts";
 import { Trace } from "../trace.ts";
-import { logLimits } from "./check-request.ts";
 import { publishContainer, publishNetwork } from "./container-event.ts";
 import { containerFiles, hostnameOf, writeContainerFiles } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
-import { containerSpec } from "./container-spec.ts";
 import { allowRemount } from "./container-tree.ts";
 import { clearRunDirectory, leaveNetwork, trackContainer } from "./exit.ts";
 import { type CompiledLaunch, compileLaunch, type LaunchInput } from "./launch.ts";
@@ -35,7 +33,7 @@ export async function startContainer(parts: EngineParts, ref: string): Promise<v
     }
   });
   if (!failed) return;
-  if (parts.store.get(id)?.host.autoRemove) {
+  if (parts.store.get(id)?.host.AutoRemove) {
     await removeContainer(parts, id, { force: true });
   }
   throw failed;
@@ -190,7 +188,7 @@ async function acquire(
 
 async function specOf(parts: EngineParts, record: ContainerRecord): Promise<OciSpec> {
   const { config, host } = record;
-  const wanted = { user: config.user, groupAdd: host.groupAdd };
+  const wanted = { user: config.User, groupAdd: host.GroupAdd };
   const { spec } = containerSpec({
     config,
     host,
@@ -215,25 +213,25 @@ function compileContainer(
     root,
     rootAnchor: parts.paths.rootAnchor,
     stdio: stdioOf(config, host),
-    ...(host.logDriver !== "none" && {
-      log: { path: parts.paths.log(id), ...logLimits(host) },
+    ...(host.LogConfig.Type !== "none" && {
+      log: { path: parts.paths.log(id), ...logLimits(host.LogConfig) },
     }),
     controlSocket: parts.paths.controlSocket(id),
     exitRecord: parts.paths.exitRecord(id),
-    init: host.init,
+    init: host.Init,
     machine: parts.machine,
   });
 }
 
 export function stdioOf(
-  config: ContainerConfig,
-  { consoleSize }: Pick<HostConfig, "consoleSize">,
+  config: Config,
+  { ConsoleSize }: Pick<HostConfig, "ConsoleSize">,
 ): LaunchInput["stdio"] {
   return {
-    mode: config.tty ? "pty" : "pipes",
-    ...(config.tty && consoleSize),
-    stdin: config.openStdin,
-    stdinOnce: config.openStdin && config.stdinOnce,
+    mode: config.Tty ? "pty" : "pipes",
+    ...(config.Tty && ConsoleSize),
+    stdin: config.OpenStdin,
+    stdinOnce: config.OpenStdin && config.StdinOnce,
   };
 }
 
@@ -243,10 +241,10 @@ function joinedNamespaces(
   { host }: ContainerRecord,
   scope: Scope,
 ): { readonly pid?: Fd } {
-  if (!host.pidMode.startsWith("container:")) return {};
-  return { pid: scope.use(openNamespaceOf(parts, host.pidMode, "pid", "PID")) };
+  if (!host.PidMode.startsWith("container:")) return {};
+  return { pid: scope.use(openNamespaceOf(parts, host.PidMode, "pid", "PID")) };
 }
 
 function shmSource({ host }: ContainerRecord): { readonly shmSource?: string } {
-  return host.ipcMode === "host" ? { shmSource: "/dev/shm" } : {};
+  return host.IpcMode === "host" ? { shmSource: "/dev/shm" } : {};
 }

@@ -1,12 +1,12 @@
 import { rmSync } from "node:fs";
 import { type Duplex, PassThrough, type Readable } from "node:stream";
 import { type ContainerId, type ExecId, Fault, faultOf, newId, Scope } from "#base";
+import { type ContainerSpecInput, containerSpec } from "#container";
 import { attach, connectMonitor, type Launch, type NamespaceKind, readExitRecord } from "#helper";
 import { attachedStream } from "../containers/attach.ts";
 import { publishContainer } from "../containers/container-event.ts";
 import { hostnameOf } from "../containers/container-files.ts";
 import type { ContainerRecord } from "../containers/container-record.ts";
-import { type ContainerSpecInput, containerSpec } from "../containers/container-spec.ts";
 import { type LiveContainer, requireRunning } from "../containers/live-container.ts";
 import { openNamespace } from "../containers/sandbox.ts";
 import { describeStartFailure } from "../containers/start-failure.ts";
@@ -210,15 +210,15 @@ async function spawnExec(
 async function execSpec(parts: EngineParts, record: ContainerRecord, request: ExecRequest) {
   const { config, host } = record;
   const user = await lookupUser(parts.snapshots, record.id, {
-    user: request.user || config.user,
-    groupAdd: host.groupAdd,
+    user: request.user || config.User,
+    groupAdd: host.GroupAdd,
   });
   const input: ContainerSpecInput = {
     config: {
       ...config,
-      tty: request.tty,
-      env: [...config.env, ...request.env],
-      workingDir: request.workingDir || config.workingDir,
+      Tty: request.tty,
+      Env: [...config.Env, ...request.env],
+      WorkingDir: request.workingDir || config.WorkingDir,
     },
     host,
     argv: request.argv,
@@ -230,7 +230,7 @@ async function execSpec(parts: EngineParts, record: ContainerRecord, request: Ex
   const { spec } = containerSpec(input);
   if (!request.privileged) return spec;
   // As Docker: all capabilities, but the container's own filter stays.
-  const { spec: privileged } = containerSpec({ ...input, host: { ...host, privileged: true } });
+  const { spec: privileged } = containerSpec({ ...input, host: { ...host, Privileged: true } });
   return { ...spec, ...(privileged.process && { process: privileged.process }) };
 }
 

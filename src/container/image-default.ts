@@ -1,6 +1,6 @@
 import { Fault } from "#base";
 import type { ImageDefaults } from "#image";
-import type { ContainerConfig } from "../contract.ts";
+import type { Config } from "./config-options.ts";
 
 /**
  * What the user asked for with the image's defaults filled in. The image's command
@@ -8,10 +8,10 @@ import type { ContainerConfig } from "../contract.ts";
  * entry point means none at all. Variables of the user replace the image's by name.
  */
 export function withImageDefaults(
-  config: ContainerConfig,
+  config: Config,
   image: ImageDefaults,
-): { readonly config: ContainerConfig; readonly argv: readonly string[] } {
-  const { cmd: ownCmd = [], entrypoint: own, stopSignal: ownSignal, ...rest } = config;
+): { readonly config: Config; readonly argv: readonly string[] } {
+  const { Cmd: ownCmd = [], Entrypoint: own } = config;
   const isCleared = own?.length === 1 && own[0] === "";
   const entrypoint = isCleared ? [] : (own ?? image.Entrypoint ?? []);
   const takesImageCmd = ownCmd.length === 0 && (own ?? []).length === 0;
@@ -19,24 +19,21 @@ export function withImageDefaults(
   const argv = [...entrypoint, ...cmd];
   if (argv.length === 0) {
     throw new Fault("invalid", "no command specified: the image has none, so give one", {
-      about: config.image,
+      about: config.Image,
     });
   }
-  const stopSignal = ownSignal ?? image.StopSignal;
   return {
     argv,
     config: {
-      ...rest,
-      ...(cmd.length > 0 && { cmd }),
-      ...(entrypoint.length > 0 && { entrypoint }),
-      ...(stopSignal && { stopSignal }),
-      env: mergeImageEnv(config.env, image.Env ?? []),
-      workingDir: config.workingDir || (image.WorkingDir ?? ""),
-      user: config.user || (image.User ?? ""),
-      labels: { ...image.Labels, ...config.labels },
-      exposedPorts: [
-        ...new Set([...config.exposedPorts, ...Object.keys(image.ExposedPorts ?? {})]),
-      ],
+      ...config,
+      Cmd: cmd.length > 0 ? cmd : undefined,
+      Entrypoint: entrypoint.length > 0 ? entrypoint : undefined,
+      StopSignal: config.StopSignal ?? (image.StopSignal || undefined),
+      Env: mergeImageEnv(config.Env, image.Env ?? []),
+      WorkingDir: config.WorkingDir || (image.WorkingDir ?? ""),
+      User: config.User || (image.User ?? ""),
+      Labels: { ...image.Labels, ...config.Labels },
+      ExposedPorts: { ...config.ExposedPorts, ...image.ExposedPorts },
     },
   };
 }

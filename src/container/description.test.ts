@@ -1,11 +1,10 @@
 import { expect, test } from "bun:test";
-import type { ContainerCreateBody } from "#wire";
-import { createRequestOf } from "./create-request.ts";
+import { type ContainerCreateBody, checkSent, sentOf } from "./description.ts";
 
-const owner = { uid: 0, gid: 0 };
+const limits = { cpus: 4 };
 
 function requestOf(body: ContainerCreateBody) {
-  return createRequestOf({ body: { Image: "debian", ...body }, owner });
+  return checkSent(sentOf({ Image: "debian", ...body }), limits);
 }
 
 function hostOf(host: ContainerCreateBody["HostConfig"]) {
@@ -18,35 +17,35 @@ const plain = JSON.parse(
 ) as ContainerCreateBody;
 
 test("a plain docker run asks for nothing that is missing", () => {
-  const { config, host } = createRequestOf({ body: plain, owner });
-  expect(config).toMatchObject({ image: "debian", cmd: ["true"], attachStdout: true });
-  expect(config).not.toHaveProperty("entrypoint");
+  const { config, host } = requestOf(plain);
+  expect(config).toMatchObject({ Image: "debian", Cmd: ["true"], AttachStdout: true });
+  expect(config.Entrypoint).toBeUndefined();
   expect(host).toMatchObject({
-    autoRemove: true,
-    networkMode: "default",
-    shmSize: 64 << 20,
-    logDriver: "json-file",
-    binds: [],
+    AutoRemove: true,
+    NetworkMode: "default",
+    ShmSize: 64 << 20,
+    LogConfig: { Type: "json-file", Config: {} },
+    Binds: [],
+    MemorySwappiness: -1,
   });
-  expect(host).not.toHaveProperty("memorySwappiness");
 });
 
 test("an empty entrypoint is not an absent one, and argv may be one string", () => {
-  expect(requestOf({ Entrypoint: [] }).config.entrypoint).toEqual([]);
+  expect(requestOf({ Entrypoint: [] }).config.Entrypoint).toEqual([]);
   expect(requestOf({ Entrypoint: "sh", Cmd: "x" }).config).toMatchObject({
-    entrypoint: ["sh"],
-    cmd: ["x"],
+    Entrypoint: ["sh"],
+    Cmd: ["x"],
   });
 });
 
 test("a memory limit allows as much swap again unless said otherwise", () => {
-  expect(hostOf({ Memory: 100 }).memorySwap).toBe(200);
-  expect(hostOf({ Memory: 100, MemorySwap: -1 }).memorySwap).toBe(-1);
-  expect(hostOf({}).memorySwap).toBe(0);
+  expect(hostOf({ Memory: 8 << 20 }).MemorySwap).toBe(16 << 20);
+  expect(hostOf({ Memory: 8 << 20, MemorySwap: -1 }).MemorySwap).toBe(-1);
+  expect(hostOf({}).MemorySwap).toBe(0);
 });
 
 test("capabilities are spelled one way", () => {
-  expect(hostOf({ CapAdd: ["net_admin", "CAP_SYS_TIME", "all"] }).capAdd).toEqual([
+  expect(hostOf({ CapAdd: ["net_admin", "CAP_SYS_TIME", "all"] }).CapAdd).toEqual([
     "CAP_NET_ADMIN",
     "CAP_SYS_TIME",
     "ALL",
@@ -54,10 +53,17 @@ test("capabilities are spelled one way", () => {
 });
 
 test("binds are read with their modes", () => {
-  const base = { recursive: true, createSource: true };
-  expect(hostOf({ Binds: ["/a:/b", "/a:/c:ro,rslave,z"] }).binds).toEqual([
+  const base = { recursive: true, createSource: true, mode: "" };
+  expect(hostOf({ Binds: ["/a:/b", "/a:/c:ro,rslave,z"] }).Binds).toEqual([
     { ...base, source: "/a", target: "/b", readonly: false },
-    { ...base, source: "/a", target: "/c", readonly: true, propagation: "rslave" },
+    {
+      ...base,
+      source: "/a",
+      target: "/c",
+      readonly: true,
+      propagation: "rslave",
+      mode: "ro,rslave,z",
+    },
   ]);
   for (const bad of ["/a:/b:zz", "/a:/b:ro,rw", "/a:/b:ro,ro"])
     expect(() => hostOf({ Binds: [bad] })).toThrow(`invalid mode: ${bad.slice(6)}`);
@@ -70,7 +76,7 @@ test("mounts become binds that must exist, and tmpfs with options", () => {
     Mounts: [
       {
         Type: "bind",
-        Source: "/a",
+        Source: "/proc",
         Target: "/b",
         ReadOnly: true,
         BindOptions: { NonRecursive: true },
@@ -79,13 +85,16 @@ test("mounts become binds that must exist, and tmpfs with options", () => {
     ],
     Tmpfs: { "/u": "rw,size=1m" },
   });
-  expect(host.binds).toEqual([
-    { source: "/a", target: "/b", readonly: true, recursive: false, createSource: false },
-  ]);
-  expect(host.tmpfs).toEqual([
-    { target: "/u", options: "rw,size=1m" },
-    { target: "/t", options: "size=1024,mode=1777" },
-  ]);
+  expect(host.Mounts).toEqual({
+    binds: [
+      {
+        ...{ source: "/proc", target: "/b", mode: "" },
+        ...{ readonly: true, recursive: false, createSource: false },
+      },
+    ],
+    tmpfs: [{ target: "/t", options: "size=1024,mode=1777" }],
+  });
+  expect(host.Tmpfs).toEqual([{ target: "/u", options: "rw,size=1m" }]);
   expect(() => hostOf({ Mounts: [{ Type: "bind", Target: "/b" }] })).toThrow(
     'invalid mount config for type "bind": field Source must not be empty',
   );
@@ -133,6 +142,6 @@ test.each([
 
 test("all that is missing is named at once", () => {
   expect(() => hostOf({ Links: ["a"], PublishAllPorts: true })).toThrow(
-    /PublishAllPorts.*; .*Links/,
+    /Links.*; .*PublishAllPorts/,
   );
 });

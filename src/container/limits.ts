@@ -1,5 +1,5 @@
 import { Fault } from "#base";
-import type { HostConfig } from "../contract.ts";
+import type { HostConfig } from "./host-options.ts";
 
 /** What the process needs at least to be started inside its cgroup, as Docker has it. */
 const leastMemory = 6 * 1024 * 1024;
@@ -12,14 +12,10 @@ function refuse(message: string, about?: string): never {
 export function checkResources(host: HostConfig, machine: { readonly cpus: number }): void {
   checkMemory(host);
   checkCpu(host, machine.cpus);
-  if (host.oomScoreAdj < -1000 || host.oomScoreAdj > 1000) {
-    refuse(`Invalid value ${host.oomScoreAdj}, range for oom score adj is [-1000, 1000]`);
-  }
-  if (host.shmSize < 0) refuse("SHM size can not be less than 0");
 }
 
 function checkMemory(host: HostConfig): void {
-  const { memory, memorySwap, memoryReservation, memorySwappiness } = host;
+  const { Memory: memory, MemorySwap: memorySwap, MemoryReservation: memoryReservation } = host;
   if (memory !== 0 && memory < leastMemory) {
     refuse("Minimum memory limit allowed is 6MB", "memory");
   }
@@ -28,9 +24,6 @@ function checkMemory(host: HostConfig): void {
   }
   if (memory === 0 && memorySwap > 0) {
     refuse("You should always set the Memory limit when using Memoryswap limit, see usage");
-  }
-  if (memorySwappiness !== undefined && (memorySwappiness < -1 || memorySwappiness > 100)) {
-    refuse(`Invalid value: ${memorySwappiness}, valid memory swappiness range is 0-100`);
   }
   if (memoryReservation !== 0 && memoryReservation < leastMemory) {
     refuse("Minimum memory reservation allowed is 6MB");
@@ -41,7 +34,7 @@ function checkMemory(host: HostConfig): void {
 }
 
 function checkCpu(host: HostConfig, cpus: number): void {
-  const { nanoCpus, cpuPeriod, cpuQuota } = host;
+  const { NanoCpus: nanoCpus, CpuPeriod: cpuPeriod, CpuQuota: cpuQuota } = host;
   if (nanoCpus > 0 && cpuPeriod > 0) {
     refuse("Conflicting options: Nano CPUs and CPU Period cannot both be set");
   }
@@ -51,17 +44,8 @@ function checkCpu(host: HostConfig, cpus: number): void {
   if (nanoCpus < 0 || nanoCpus > cpus * 1e9 || (nanoCpus > 0 && nanoCpus < 1e7)) {
     refuse(`range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`);
   }
-  if (cpuPeriod !== 0 && (cpuPeriod < 1000 || cpuPeriod > 1_000_000)) {
-    refuse("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
-  }
-  if (cpuQuota > 0 && cpuQuota < 1000) {
-    refuse("CPU cfs quota can not be less than 1ms (i.e. 1000)");
-  }
-  if (host.cpuShares < 0) {
-    refuse(`invalid CPU shares (${host.cpuShares}): value must be a positive integer`);
-  }
-  checkList(host.cpusetCpus, "cpuset cpus", cpus);
-  checkList(host.cpusetMems, "cpuset mems");
+  checkList(host.CpusetCpus, "cpuset cpus", cpus);
+  checkList(host.CpusetMems, "cpuset mems");
 }
 
 /** Lists as of cpuset(7): "0-3,7". */

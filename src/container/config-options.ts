@@ -1,0 +1,188 @@
+import { posix } from "node:path";
+import { Fault } from "#base";
+import { signalNumber } from "#kernel";
+import { resolveEnv } from "./image-default.ts";
+import {
+  flag,
+  option,
+  type SentOf,
+  shapes,
+  text,
+  textMap,
+  unsupported,
+  type ValuesOf,
+} from "./option.ts";
+
+const { object } = shapes;
+
+function invalid(message: string, about: string): never {
+  throw new Fault("invalid", message, { about });
+}
+
+/** The number of a signal given by name or number; `invalid`, in Docker's words, for any other text. */
+export function checkSignal(signal: string): number {
+  const number = signalNumber(signal);
+  if (number === undefined || number === 0) invalid(`invalid signal: ${signal}`, signal);
+  return number;
+}
+
+/** Cmd and Entrypoint: one string or a list; an empty list differs from none. */
+const argv = () =>
+  option({
+    shape: shapes.argv,
+    value: (sent): readonly string[] | undefined => (typeof sent === "string" ? [sent] : sent),
+    effect: "engine",
+    inspect: (words) => words ?? null,
+  });
+
+/** A set of names, as `{"80/tcp": {}}`. */
+type NameSet = Readonly<Record<string, object>>;
+
+function nameSet(sent: Readonly<Record<string, unknown>> | undefined): NameSet {
+  return Object.fromEntries(Object.keys(sent ?? {}).map((name) => [name, {}]));
+}
+
+const isEmpty = (set: object) => Object.keys(set).length === 0;
+
+const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+function checkEnv(variables: readonly string[]): void {
+  for (const variable of variables)
+    if (variable === "" || variable.startsWith("="))
+      invalid(`invalid environment variable: ${variable}`, variable);
+}
+
+/**
+ * Config of Docker's API, field by field in the order in which inspect shows them: the
+ * part of a container for which an image may give defaults (see image-default.ts).
+ */
+export const configOptions = {
+  Hostname: text({
+    default: "",
+    check: (name) => {
+      if (name.length > 63 || /[^A-Za-z0-9._-]/.test(name))
+        invalid(`invalid hostname format: ${name}`, name);
+    },
+    effect: (draft, _, run) => {
+      draft.hostname = run.hostname;
+    },
+  }),
+  Domainname: text({
+    default: "",
+    check: (name) => {
+      if (name.length > 64) invalid(`invalid domain name: ${name}`, name);
+    },
+    effect: (draft, name) => {
+      if (name !== "") draft.domainname = name;
+    },
+  }),
+  /** "name", "uid", "name:group" and so on; the engine looks it up in the container's files. */
+  User: text({
+    default: "",
+    effect: (draft, _, { user }) => {
+      draft.user = user;
+    },
+  }),
+  AttachStdin: flag({ default: false, effect: "shown" }),
+  AttachStdout: flag({ default: false, effect: "shown" }),
+  AttachStderr: flag({ default: false, effect: "shown" }),
+  ExposedPorts: option({
+    shape: shapes.keySet,
+    value: nameSet,
+    effect: "shown",
+    inspect: (ports) => (isEmpty(ports) ? undefined : ports),
+  }),
+  Tty: flag({
+    default: false,
+    effect: (draft, isTerminal) => {
+      draft.terminal = isTerminal;
+    },
+  }),
+  OpenStdin: flag({ default: false, effect: "engine" }),
+  StdinOnce: flag({ default: false, effect: "engine" }),
+  /** Docker's variables, which those of the configuration replace; HOME comes from the user's passwd entry. */
+  Env: option({
+    shape: shapes.longTexts,
+    value: (sent): readonly string[] => sent ?? [],
+    check: checkEnv,
+    effect: (draft, own, { hostname, user }) => {
+      const terminal = draft.terminal ? ["TERM=xterm"] : [];
+      const env = resolveEnv([defaultPath, `HOSTNAME=${hostname}`, ...terminal, ...own]);
+      const hasHome = env.some((each) => each.startsWith("HOME="));
+      draft.env = hasHome ? env : [...env, `HOME=${user.home}`];
+    },
+  }),
+  Cmd: argv(),
+  Healthcheck: option({
+    shape: object({
+      Test: shapes.longTexts,
+      Interval: shapes.whole,
+      Timeout: shapes.whole,
+      StartPeriod: shapes.whole,
+      StartInterval: shapes.whole,
+      Retries: shapes.whole,
+    }),
+    value: (sent) => (sent?.Test?.[0] === "NONE" ? { Test: ["NONE"] } : undefined),
+    refusal: (sent) =>
+      Object.values(sent).every((each) => !each || (Array.isArray(each) && each.length === 0)) ||
+      sent.Test?.[0] === "NONE"
+        ? []
+        : ["health checks (Healthcheck)"],
+    effect: "shown",
+  }),
+  ArgsEscaped: unsupported("Windows' command lines (ArgsEscaped)", {
+    shape: shapes.flag,
+    zero: undefined,
+  }),
+  /** As the user wrote it. */
+  Image: text({ default: "", effect: "engine" }),
+  Volumes: option({
+    shape: shapes.keySet,
+    value: nameSet,
+    refusal: (sent) =>
+      isEmpty(sent) ? [] : [`anonymous volumes (${Object.keys(sent).join(", ")})`],
+    effect: "none",
+    inspect: (volumes) => (isEmpty(volumes) ? null : volumes),
+  }),
+  WorkingDir: text({
+    default: "",
+    check: (path) => {
+      if (path !== "" && !posix.isAbsolute(path))
+        invalid(
+          `the working directory '${path}' is invalid, it needs to be an absolute path`,
+          path,
+        );
+    },
+    effect: (draft, path) => {
+      draft.cwd = path;
+    },
+  }),
+  /** Absent: the image's. `[]` or `[""]`: none. */
+  Entrypoint: argv(),
+  NetworkDisabled: unsupported("NetworkDisabled (use the network none)", {
+    shape: shapes.flag,
+    zero: undefined,
+  }),
+  MacAddress: unsupported("a MAC address (MacAddress)", { shape: shapes.text, zero: undefined }),
+  OnBuild: unsupported("triggers of a build (OnBuild)", { shape: shapes.texts, zero: null }),
+  Labels: textMap({ default: {}, effect: "shown" }),
+  StopSignal: option({
+    shape: shapes.text,
+    value: (sent): string | undefined => sent || undefined,
+    check: (signal) => void (signal === undefined || checkSignal(signal)),
+    effect: "engine",
+  }),
+  /** Seconds; -1 waits for ever. */
+  StopTimeout: option({
+    shape: shapes.whole,
+    value: (sent): number | undefined => sent,
+    effect: "engine",
+  }),
+  Shell: unsupported("the shell of a build (Shell)", { shape: shapes.texts, zero: undefined }),
+} as const;
+
+/** Config with defaults filled in, each field in the form in which the engine works with it. */
+export type Config = ValuesOf<typeof configOptions>;
+
+/** Config as a client sends it. */
+export type ConfigBody = SentOf<typeof configOptions>;

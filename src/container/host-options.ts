@@ -1,0 +1,544 @@
+import { Fault } from "#base";
+import { capabilityMask } from "#runtime";
+import { ociDevice, parseDevice } from "./device.ts";
+import { checkLogConfig } from "./log-config.ts";
+import {
+  mountShape,
+  ociBind,
+  ociTmpfs,
+  parseBind,
+  parseMounts,
+  refuseBind,
+  refuseMount,
+} from "./mounts.ts";
+import { checkAddress, checkExtraHost } from "./name-service.ts";
+import {
+  flag,
+  option,
+  type SentOf,
+  shapes,
+  text,
+  textMap,
+  texts,
+  unsupported,
+  type ValuesOf,
+  whole,
+} from "./option.ts";
+import { parseSecurityOptions } from "./security-option.ts";
+import { ociRlimit } from "./ulimit.ts";
+
+const { list, object } = shapes;
+
+const defaultShmSize = 64 << 20;
+
+const orNull = <T>(values: readonly T[]): readonly T[] | null =>
+  values.length > 0 ? values : null;
+const orAbsent = <T extends object>(value: T): T | undefined =>
+  Object.keys(value).length > 0 ? value : undefined;
+
+function invalid(message: string, about: string): never {
+  throw new Fault("invalid", message, { about });
+}
+
+/** Of a mode, what `pattern` does not take. */
+const oneOf = (what: string, pattern: RegExp) => (mode: string) => {
+  if (!pattern.test(mode)) invalid(`invalid ${what} mode: ${mode}`, mode);
+};
+
+const namespaceMode = (mode: string) =>
+  mode === "host" ? "host" : mode.startsWith("container:") ? "join" : "new";
+
+/** Of CapAdd and CapDrop: the names as written, and in `spelled` as the kernel's headers have them. */
+function capabilities(member: "CapAdd" | "CapDrop", key: "capAdd" | "capDrop") {
+  return option<string[], readonly string[]>({
+    shape: shapes.texts,
+    value: (sent) => (sent ?? []).map(capabilityName),
+    check: (names) => checkCapabilities(member, names),
+    effect: (draft, names) => {
+      draft[key] = names;
+    },
+    inspect: (_, sent) => orNull(sent ?? []),
+  });
+}
+
+/** "net_admin" and "CAP_NET_ADMIN" are the same; ALL stands for itself. */
+function capabilityName(written: string): string {
+  const name = written.toUpperCase();
+  return name === "ALL" || name.startsWith("CAP_") ? name : `CAP_${name}`;
+}
+
+function checkCapabilities(member: string, names: readonly string[]): void {
+  for (const name of names) {
+    if (name === "ALL") continue;
+    try {
+      capabilityMask([name]);
+    } catch (cause) {
+      const message = `invalid ${member}: unknown capability: "${name}"`;
+      throw new Fault("invalid", message, { about: name, cause });
+    }
+  }
+}
+
+/** Of MaskedPaths and ReadonlyPaths. Absent: Docker's own lists, and nothing for a privileged container. */
+function systemPaths(key: "maskedPaths" | "readonlyPaths") {
+  return option<string[], readonly string[] | undefined>({
+    shape: shapes.texts,
+    value: (sent) => sent,
+    effect: (draft, paths) => {
+      if (paths) draft[key] ??= paths;
+    },
+    inspect: (paths) => paths ?? null,
+  });
+}
+
+const throttle = list(object({ Path: shapes.text, Rate: shapes.whole }));
+
+const restartPolicies = ["no", "always", "on-failure", "unless-stopped"];
+
+function checkRestartPolicy({
+  Name,
+  MaximumRetryCount,
+}: {
+  Name: string;
+  MaximumRetryCount: number;
+}) {
+  if (Name !== "" && !restartPolicies.includes(Name)) {
+    const known = "use one of 'no', 'always', 'on-failure', or 'unless-stopped'";
+    invalid(`invalid restart policy: unknown policy '${Name}'; ${known}`, Name);
+  }
+  if (MaximumRetryCount !== 0)
+    invalid("invalid restart policy: maximum retry count can only be used with 'on-failure'", Name);
+}
+
+/**
+ * HostConfig of Docker's API, field by field in the order in which inspect shows them.
+ * What is not here yet stands as `unsupported`: sending it is answered with an error that
+ * names it. Rules over several fields are in rules.ts and limits.ts.
+ */
+export const hostOptions = {
+  Binds: option({
+    shape: shapes.texts,
+    value: (sent) => (sent ?? []).map(parseBind),
+    refusal: (sent) => sent.flatMap(refuseBind),
+    effect: (draft, binds) => {
+      draft.mounts.push(...binds.map(ociBind));
+    },
+    inspect: (_, sent) => orNull(sent ?? []),
+  }),
+  ContainerIDFile: text({ default: "", effect: "shown" }),
+  LogConfig: option({
+    shape: object({ Type: shapes.text, Config: shapes.textMap }),
+    value: (sent) => ({ Type: sent?.Type || "json-file", Config: sent?.Config ?? {} }),
+    check: checkLogConfig,
+    effect: "engine",
+  }),
+  NetworkMode: option({
+    shape: shapes.text,
+    value: (sent) => sent || "default",
+    refusal: (sent) =>
+      /^(|default|bridge|none|host|container:.+)$/.test(sent)
+        ? []
+        : [
+            `the network ${JSON.stringify(sent)} (only bridge, none, host and container:NAME are there)`,
+          ],
+    effect: (draft, mode) => {
+      // The network module makes namespaces ahead, with what Docker sets in them.
+      draft.namespaces.network = mode === "host" ? "host" : "join";
+    },
+    inspect: (mode) => (mode === "default" ? "bridge" : mode),
+  }),
+  PortBindings: unsupported("publishing ports (PortBindings)", {
+    shape: shapes.record(list(object({ HostIp: shapes.text, HostPort: shapes.text })).nullish()),
+    zero: {},
+  }),
+  RestartPolicy: option({
+    shape: object({ Name: shapes.text, MaximumRetryCount: shapes.whole }),
+    value: (sent) => ({ Name: sent?.Name ?? "", MaximumRetryCount: sent?.MaximumRetryCount ?? 0 }),
+    refusal: ({ Name }) =>
+      Name && Name !== "no" && restartPolicies.includes(Name)
+        ? [`the restart policy ${JSON.stringify(Name)} (RestartPolicy)`]
+        : [],
+    check: checkRestartPolicy,
+    effect: "engine",
+    inspect: () => ({ Name: "no", MaximumRetryCount: 0 }),
+  }),
+  AutoRemove: flag({ default: false, effect: "engine" }),
+  VolumeDriver: unsupported("volume drivers (VolumeDriver)", { shape: shapes.text, zero: "" }),
+  VolumesFrom: unsupported("volumes of other containers (VolumesFrom)", {
+    shape: shapes.texts,
+    zero: null,
+  }),
+  ConsoleSize: option({
+    shape: list(shapes.whole).max(2),
+    value: ([rows = 0, columns = 0]: readonly number[] = []) =>
+      rows > 0 && columns > 0 ? { rows, columns } : undefined,
+    effect: "engine",
+    inspect: (size) => [size?.rows ?? 0, size?.columns ?? 0],
+  }),
+  Annotations: unsupported("annotations (Annotations)", {
+    shape: shapes.textMap,
+    zero: undefined,
+  }),
+  CapAdd: capabilities("CapAdd", "capAdd"),
+  CapDrop: capabilities("CapDrop", "capDrop"),
+  CgroupnsMode: text({
+    default: "",
+    check: (mode) => {
+      if (!/^(|private|host)$/.test(mode)) invalid(`invalid cgroup namespace mode: ${mode}`, mode);
+    },
+    effect: (draft, mode) => {
+      if (mode !== "") draft.namespaces.cgroup = mode === "host" ? "host" : "new";
+    },
+  }),
+  Dns: texts({ default: [], check: (all) => all.forEach(checkAddress), effect: "engine" }),
+  DnsOptions: texts({ default: [], effect: "engine" }),
+  DnsSearch: texts({ default: [], effect: "engine" }),
+  ExtraHosts: texts({
+    default: [],
+    check: (all) => all.forEach(checkExtraHost),
+    effect: "engine",
+    inspect: orNull,
+  }),
+  /** Names and numbers; the engine looks them up in the container's files. */
+  GroupAdd: texts({ default: [], effect: "engine", inspect: orNull }),
+  IpcMode: option({
+    shape: shapes.text,
+    value: (sent) => sent || "private",
+    // Its /dev/shm would have to be found by a path in files that the other container may change.
+    refusal: (sent) =>
+      sent.startsWith("container:")
+        ? ["the ipc namespace of another container (IpcMode); use private, none, shareable or host"]
+        : [],
+    check: oneOf("IPC", /^(private|shareable|none|host)$/),
+    effect: (draft, mode, run) => {
+      draft.namespaces.ipc = namespaceMode(mode);
+      if (run.shmSource !== undefined) draft.shmSource = run.shmSource;
+    },
+  }),
+  Cgroup: unsupported("another container's cgroup (Cgroup)", { shape: shapes.text, zero: "" }),
+  Links: unsupported("links to other containers (Links)", { shape: shapes.texts, zero: null }),
+  OomScoreAdj: whole({
+    default: 0,
+    check: (value) => {
+      if (value < -1000 || value > 1000)
+        invalid(`Invalid value ${value}, range for oom score adj is [-1000, 1000]`, `${value}`);
+    },
+    effect: (draft, value) => {
+      draft.oomScoreAdj = value;
+    },
+  }),
+  PidMode: text({
+    default: "",
+    check: oneOf("PID", /^(|host|private|container:.+)$/),
+    effect: (draft, mode) => {
+      draft.namespaces.pid = namespaceMode(mode);
+    },
+  }),
+  Privileged: flag({
+    default: false,
+    effect: (draft, isPrivileged) => {
+      draft.privileged = isPrivileged;
+    },
+  }),
+  PublishAllPorts: unsupported("publishing ports (PublishAllPorts)", {
+    shape: shapes.flag,
+    zero: false,
+  }),
+  ReadonlyRootfs: flag({
+    default: false,
+    effect: (draft, isReadonly) => {
+      draft.readonlyRoot = isReadonly;
+    },
+  }),
+  SecurityOpt: texts({
+    default: [],
+    check: parseSecurityOptions,
+    effect: (draft, options) => {
+      const { noNewPrivileges, seccomp, showsSystemPaths } = parseSecurityOptions(options);
+      draft.noNewPrivileges = noNewPrivileges;
+      if (seccomp) draft.seccomp = seccomp;
+      if (showsSystemPaths) draft.maskedPaths = draft.readonlyPaths = [];
+    },
+    inspect: orNull,
+  }),
+  StorageOpt: unsupported("options of the storage driver (StorageOpt)", {
+    shape: shapes.textMap,
+    zero: undefined,
+  }),
+  Tmpfs: option({
+    shape: shapes.textMap,
+    value: (sent) => Object.entries(sent ?? {}).map(([target, options]) => ({ target, options })),
+    effect: (draft, all) => {
+      draft.mounts.push(...all.map(ociTmpfs));
+    },
+    inspect: (_, sent) => orAbsent(sent ?? {}),
+  }),
+  UTSMode: text({
+    default: "",
+    check: oneOf("UTS", /^(|host)$/),
+    effect: (draft, mode) => {
+      draft.namespaces.uts = namespaceMode(mode);
+    },
+  }),
+  UsernsMode: option({
+    shape: shapes.text,
+    value: (sent) => sent ?? "",
+    refusal: (sent) =>
+      sent === "" || sent === "host"
+        ? []
+        : [`the user namespace mode ${JSON.stringify(sent)} (UsernsMode)`],
+    effect: "shown",
+  }),
+  ShmSize: option({
+    shape: shapes.whole,
+    value: (sent) => sent || defaultShmSize,
+    check: (bytes) => {
+      if (bytes < 0) invalid("SHM size can not be less than 0", `${bytes}`);
+    },
+    effect: (draft, bytes) => {
+      draft.shmSize = bytes;
+    },
+  }),
+  Sysctls: textMap({
+    default: {},
+    effect: (draft, values) => {
+      draft.sysctls = values;
+    },
+    inspect: orAbsent,
+  }),
+  Runtime: option({
+    shape: shapes.text,
+    value: (sent) => sent || "thimble",
+    refusal: (sent) =>
+      sent === "" || sent === "thimble" ? [] : [`the runtime ${JSON.stringify(sent)} (Runtime)`],
+    effect: "shown",
+  }),
+  Isolation: option({
+    shape: shapes.text,
+    value: (sent) => sent ?? "",
+    refusal: (sent) =>
+      ["", "default", "process"].includes(sent)
+        ? []
+        : [`the isolation ${JSON.stringify(sent)} (Isolation)`],
+    effect: "shown",
+  }),
+  CpuShares: whole({
+    default: 0,
+    check: (shares) => {
+      if (shares < 0)
+        invalid(`invalid CPU shares (${shares}): value must be a positive integer`, `${shares}`);
+    },
+    effect: (draft, shares) => {
+      if (shares > 0) draft.resources.cpu.shares = shares;
+    },
+  }),
+  Memory: whole({
+    default: 0,
+    effect: (draft, bytes) => {
+      if (bytes > 0) draft.resources.memory.limit = bytes;
+    },
+  }),
+  NanoCpus: whole({
+    default: 0,
+    effect: (draft, billionths) => {
+      if (billionths <= 0) return;
+      draft.resources.cpu.period = 100_000;
+      draft.resources.cpu.quota = Math.max(1000, Math.round(billionths / 10_000));
+    },
+  }),
+  CgroupParent: unsupported("a parent cgroup that you choose (CgroupParent)", {
+    shape: shapes.text,
+    zero: "",
+  }),
+  BlkioWeight: unsupported("block I/O weights (BlkioWeight)", { shape: shapes.whole, zero: 0 }),
+  BlkioWeightDevice: unsupported("block I/O weights (BlkioWeightDevice)", {
+    shape: list(object({ Path: shapes.text, Weight: shapes.whole })),
+    zero: [],
+  }),
+  BlkioDeviceReadBps: unsupported("block I/O limits (BlkioDeviceReadBps)", {
+    shape: throttle,
+    zero: [],
+  }),
+  BlkioDeviceWriteBps: unsupported("block I/O limits (BlkioDeviceWriteBps)", {
+    shape: throttle,
+    zero: [],
+  }),
+  BlkioDeviceReadIOps: unsupported("block I/O limits (BlkioDeviceReadIOps)", {
+    shape: throttle,
+    zero: [],
+  }),
+  BlkioDeviceWriteIOps: unsupported("block I/O limits (BlkioDeviceWriteIOps)", {
+    shape: throttle,
+    zero: [],
+  }),
+  CpuPeriod: whole({
+    default: 0,
+    check: (period) => {
+      if (period !== 0 && (period < 1000 || period > 1_000_000))
+        invalid(
+          "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",
+          `${period}`,
+        );
+    },
+    effect: (draft, period) => {
+      if (period > 0) draft.resources.cpu.period = period;
+    },
+  }),
+  CpuQuota: whole({
+    default: 0,
+    check: (quota) => {
+      if (quota > 0 && quota < 1000)
+        invalid("CPU cfs quota can not be less than 1ms (i.e. 1000)", `${quota}`);
+    },
+    effect: (draft, quota) => {
+      if (quota > 0) draft.resources.cpu.quota = quota;
+    },
+  }),
+  CpuRealtimePeriod: unsupported("real-time scheduling (CpuRealtimePeriod)", {
+    shape: shapes.whole,
+    zero: 0,
+  }),
+  CpuRealtimeRuntime: unsupported("real-time scheduling (CpuRealtimeRuntime)", {
+    shape: shapes.whole,
+    zero: 0,
+  }),
+  CpusetCpus: text({
+    default: "",
+    effect: (draft, cpus) => {
+      if (cpus !== "") draft.resources.cpu.cpus = cpus;
+    },
+  }),
+  CpusetMems: text({
+    default: "",
+    effect: (draft, nodes) => {
+      if (nodes !== "") draft.resources.cpu.mems = nodes;
+    },
+  }),
+  Devices: option({
+    shape: list(
+      object({
+        PathOnHost: shapes.text,
+        PathInContainer: shapes.text,
+        CgroupPermissions: shapes.text,
+      }),
+    ),
+    value: (sent) => (sent ?? []).map(parseDevice),
+    effect: (draft, devices) => {
+      for (const { device, rule } of devices.map(ociDevice)) {
+        draft.devices.push(device);
+        draft.deviceRules.push(rule);
+      }
+    },
+    inspect: (devices) =>
+      devices.map(({ source, target, permissions }) => ({
+        PathOnHost: source,
+        PathInContainer: target,
+        CgroupPermissions: permissions,
+      })),
+  }),
+  DeviceCgroupRules: unsupported("device cgroup rules (DeviceCgroupRules)", {
+    shape: shapes.texts,
+    zero: null,
+  }),
+  DeviceRequests: unsupported("device requests, as for GPUs (DeviceRequests)", {
+    shape: list(
+      object({
+        Driver: shapes.text,
+        Count: shapes.whole,
+        DeviceIDs: shapes.texts,
+        Capabilities: list(list(shapes.text)),
+        Options: shapes.textMap,
+      }),
+    ),
+    zero: null,
+  }),
+  KernelMemory: unsupported("limits of kernel memory (KernelMemory)", {
+    shape: shapes.whole,
+    zero: undefined,
+  }),
+  KernelMemoryTCP: unsupported("limits of kernel memory (KernelMemoryTCP)", {
+    shape: shapes.whole,
+    zero: undefined,
+  }),
+  MemoryReservation: whole({
+    default: 0,
+    effect: (draft, bytes) => {
+      if (bytes > 0) draft.resources.memory.reservation = bytes;
+    },
+  }),
+  /** Memory and swap together; -1: swap is not limited. */
+  MemorySwap: whole({
+    default: 0,
+    effect: (draft, bytes) => {
+      if (bytes !== 0 && draft.resources.memory.limit) draft.resources.memory.swap = bytes;
+    },
+  }),
+  MemorySwappiness: option({
+    shape: shapes.whole,
+    value: (sent) => sent ?? -1,
+    check: (value) => {
+      if (value < -1 || value > 100)
+        invalid(`Invalid value: ${value}, valid memory swappiness range is 0-100`, `${value}`);
+    },
+    effect: (draft, value) => {
+      if (value >= 0) draft.resources.memory.swappiness = value;
+    },
+    inspect: (value) => (value < 0 ? null : value),
+  }),
+  OomKillDisable: flag({
+    default: false,
+    effect: (draft, isDisabled) => {
+      if (isDisabled) draft.resources.memory.disableOOMKiller = true;
+    },
+  }),
+  /** 0 or below: not limited. */
+  PidsLimit: whole({
+    default: 0,
+    effect: (draft, limit) => {
+      if (limit > 0) draft.resources.pids = { limit };
+    },
+    inspect: (limit) => (limit > 0 ? limit : null),
+  }),
+  Ulimits: option({
+    shape: list(object({ Name: shapes.text, Hard: shapes.whole, Soft: shapes.whole })),
+    value: (sent) =>
+      (sent ?? []).map(({ Name, Soft, Hard }) => ({
+        Name: Name ?? "",
+        Hard: Hard ?? 0,
+        Soft: Soft ?? 0,
+      })),
+    check: (limits) => void limits.map(ociRlimit),
+    effect: (draft, limits) => {
+      draft.rlimits = limits.map(ociRlimit);
+    },
+  }),
+  CpuCount: unsupported("Windows' CPU limits (CpuCount)", { shape: shapes.whole, zero: 0 }),
+  CpuPercent: unsupported("Windows' CPU limits (CpuPercent)", { shape: shapes.whole, zero: 0 }),
+  IOMaximumIOps: unsupported("Windows' I/O limits (IOMaximumIOps)", {
+    shape: shapes.whole,
+    zero: 0,
+  }),
+  IOMaximumBandwidth: unsupported("Windows' I/O limits (IOMaximumBandwidth)", {
+    shape: shapes.whole,
+    zero: 0,
+  }),
+  Mounts: option({
+    shape: list(mountShape),
+    value: (sent) => parseMounts(sent ?? []),
+    refusal: (sent) => sent.flatMap(refuseMount),
+    effect: (draft, { binds, tmpfs }) => {
+      draft.mounts.push(...tmpfs.map(ociTmpfs), ...binds.map(ociBind));
+    },
+    inspect: (_, sent) => (sent && sent.length > 0 ? sent : undefined),
+  }),
+  MaskedPaths: systemPaths("maskedPaths"),
+  ReadonlyPaths: systemPaths("readonlyPaths"),
+  /** Run a reaper as process 1. */
+  Init: flag({ default: false, effect: "engine", inspect: (wanted) => wanted || undefined }),
+} as const;
+
+/** HostConfig with defaults filled in, each field in the form in which the engine works with it. */
+export type HostConfig = ValuesOf<typeof hostOptions>;
+
+/** HostConfig as a client sends it. */
+export type HostConfigBody = SentOf<typeof hostOptions>;

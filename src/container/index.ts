@@ -1,0 +1,32 @@
+/**
+ * container: what a container is, in the words of Docker's API.
+ *
+ * Two tables, `configOptions` and `hostOptions`, have an entry for each field of Config
+ * and HostConfig: its form on the wire, its default, its check, its effect on the OCI
+ * configuration and its form in inspect. A field that cannot be honoured is an entry too.
+ * `Sent` is what a client asked for and what is stored; `Description` is what the engine
+ * works with, and is always derived from it (`readSent`, `describeContainer`).
+ *
+ * Nothing is made or changed here. The checks look at the machine: whether a bind's source
+ * exists, what device a path is.
+ */
+
+export { type Config, type ConfigBody, checkSignal } from "./config-options.ts";
+export {
+  type ContainerCreateBody,
+  checkSent,
+  containerCreateSchema,
+  type Description,
+  describeContainer,
+  inspectConfig,
+  inspectHostConfig,
+  readSent,
+  type Sent,
+  sentOf,
+} from "./description.ts";
+export type { NetworkingBody } from "./endpoint.ts";
+export type { HostConfig, HostConfigBody } from "./host-options.ts";
+export { type LogConfig, logLimits } from "./log-config.ts";
+export type { BindMount, MountBody } from "./mounts.ts";
+export { bindsOf } from "./rules.ts";
+export { type ContainerSpecInput, containerSpec } from "./spec.ts";

@@ -1,0 +1,16 @@
+import { isIP } from "node:net";
+import { Fault } from "#base";
+
+/** The address of a name server; anything else is `invalid`. */
+export function checkAddress(address: string): void {
+  if (isIP(address) !== 0) return;
+  throw new Fault("invalid", `bad nameserver address: ${address}`, { about: address });
+}
+
+/** "NAME:ADDRESS", where the address may be "host-gateway" or stand in brackets. */
+export function checkExtraHost(entry: string): void {
+  const colon = entry.indexOf(":");
+  const address = entry.slice(colon + 1).replace(/^\[(.*)\]$/, "$1");
+  if (colon < 1 || /\s/.test(entry) || (address !== "host-gateway" && isIP(address) === 0))
+    throw new Fault("invalid", `bad format for add-host: "${entry}"`, { about: entry });
+}

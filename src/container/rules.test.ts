@@ -1,0 +1,81 @@
+import { expect, test } from "bun:test";
+import type { ConfigBody } from "./config-options.ts";
+import { checkSent } from "./description.ts";
+import type { HostConfigBody } from "./host-options.ts";
+import { logLimits } from "./log-config.ts";
+
+const machine = { cpus: 4 };
+
+function check(host: HostConfigBody, config: ConfigBody = {}): void {
+  checkSent({ Config: { Image: "i", Cmd: ["x"], ...config }, HostConfig: host }, machine);
+}
+
+const bind = { Type: "bind", Source: "/nowhere/at/all", Target: "/x" };
+
+test("what the docker CLI sends by default is accepted", () => {
+  expect(() =>
+    check({
+      Memory: 6 << 20,
+      NanoCpus: 1.5e9,
+      CpusetCpus: "0-3",
+      CapAdd: ["ALL"],
+      CapDrop: ["CAP_CHOWN"],
+    }),
+  ).not.toThrow();
+});
+
+test.each([
+  [{ Memory: 4 << 20 }, "Minimum memory limit allowed is 6MB"],
+  [{ Memory: 16 << 20, MemorySwap: 8 << 20 }, "Minimum memoryswap limit"],
+  [{ MemorySwap: 8 << 20 }, "always set the Memory limit"],
+  [{ Memory: 8 << 20, MemoryReservation: 16 << 20 }, "less than memory reservation"],
+  [{ NanoCpus: 5e9 }, "range of CPUs is from 0.01 to 4.00"],
+  [{ NanoCpus: 1e9, CpuQuota: 5000 }, "Nano CPUs and CPU Quota cannot both be set"],
+  [{ CpuShares: -3 }, "invalid CPU shares (-3): value must be a positive integer"],
+  [{ CapAdd: ["CAP_NOPE"] }, 'invalid CapAdd: unknown capability: "CAP_NOPE"'],
+  [{ CapDrop: ["CAP_NOPE"] }, 'invalid CapDrop: unknown capability: "CAP_NOPE"'],
+  [{ CpusetCpus: "0-x" }, "Invalid value 0-x for cpuset cpus"],
+  [{ CpusetCpus: "4" }, "Requested CPUs are not available - requested 4, available: 0-3"],
+  [{ OomScoreAdj: 2000 }, "range for oom score adj is [-1000, 1000]"],
+  [{ NetworkMode: "mine" }, 'the network "mine"'],
+  [{ PidMode: "odd" }, "invalid PID mode: odd"],
+  [{ Mounts: [bind] }, "bind source path does not exist: /nowhere/at/all"],
+  [{ Mounts: [{ ...bind, Source: "/tmp", Target: "/" }] }, "destination can't be '/'"],
+  [{ Mounts: [{ ...bind, Source: "/tmp", Target: "x" }] }, "must be absolute"],
+  [{ Mounts: [{ ...bind, Source: "/tmp" }], Tmpfs: { "/x/": "" } }, "Duplicate mount point: /x"],
+  [{ Dns: ["localhost"] }, "bad nameserver address"],
+  [{ ExtraHosts: ["host"] }, "bad format for add-host"],
+  [{ LogConfig: { Type: "syslog" } }, "the log driver"],
+  [{ LogConfig: { Config: { tag: "x" } } }, "unknown log opt 'tag'"],
+  [{ CgroupParent: "/x" }, "a parent cgroup"],
+] as [HostConfigBody, string][])("%j is refused", (host, message) => {
+  expect(() => check(host)).toThrow(message);
+});
+
+test.each([
+  [{ WorkingDir: "here" }, "the working directory 'here' is invalid"],
+  [{ StopSignal: "SIGNOPE" }, "invalid signal: SIGNOPE"],
+  [{ Env: ["=x"] }, "invalid environment variable"],
+  [{ Env: ["A=\0"] }, "NUL"],
+  [{ Volumes: { "/data": {} } }, "volumes"],
+] as [ConfigBody, string][])("%j is refused", (config, message) => {
+  expect(() => check({}, config)).toThrow(message);
+});
+
+test("a configuration of megabytes is refused", () => {
+  const Labels = { a: "x".repeat(2 << 20) };
+  expect(() => check({}, { Labels })).toThrow("larger than the limit");
+});
+
+test("log limits", () => {
+  const limits = (options: Record<string, string>) =>
+    logLimits({ Type: "json-file", Config: options });
+  expect(limits({})).toEqual({ maxSize: 0n, maxFiles: 1 });
+  expect(limits({ "max-size": "10m", "max-file": "3" })).toEqual({
+    maxSize: 10_485_760n,
+    maxFiles: 3,
+  });
+  expect(() => limits({ "max-file": "3" })).toThrow("without max-size");
+  expect(() => limits({ "max-size": "much" })).toThrow("max-size");
+  expect(() => limits({ "max-file": "0" })).toThrow("max-file");
+});

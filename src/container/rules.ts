@@ -1,0 +1,96 @@
+import { lstatSync } from "node:fs";
+import { posix } from "node:path";
+import { Fault } from "#base";
+import type { Description, Sent } from "./description.ts";
+import type { HostConfig } from "./host-options.ts";
+import { checkResources } from "./limits.ts";
+import type { BindMount } from "./mounts.ts";
+
+/** A description is kept in memory and in one row: more than this is a mistake or an attack. */
+const maxRequest = 1 << 20;
+
+/** What of the machine a request is measured against. */
+export interface Limits {
+  readonly cpus: number;
+}
+
+function refuse(message: string, about?: string): never {
+  throw new Fault("invalid", message, about === undefined ? {} : { about });
+}
+
+/** The binds of `-v` and `--mount type=bind`, in this order as in Docker. */
+export function bindsOf({
+  Binds,
+  Mounts,
+}: Pick<HostConfig, "Binds" | "Mounts">): readonly BindMount[] {
+  return [...Binds, ...Mounts.binds];
+}
+
+/** The rules that are about several fields at once; `invalid` in Docker's words. */
+export function checkRules(sent: Sent, description: Description, limits: Limits): void {
+  if (JSON.stringify(sent).length > maxRequest) {
+    refuse(`the container's configuration is larger than the limit of ${maxRequest} bytes`);
+  }
+  checkText(description);
+  checkResources(description.host, limits);
+  checkTargets(description.host);
+  checkModes(description);
+}
+
+function checkText({ config, host }: Description): void {
+  for (const text of [
+    ...config.Env,
+    ...(config.Cmd ?? []),
+    ...(config.Entrypoint ?? []),
+    config.User,
+    config.WorkingDir,
+    ...bindsOf(host).flatMap((bind) => [bind.source, bind.target]),
+  ]) {
+    if (text.includes("\0")) refuse("a text of the configuration holds a NUL character", text);
+  }
+}
+
+function checkTargets(host: HostConfig): void {
+  const targets = new Set<string>();
+  const claim = (target: string) => {
+    if (!posix.isAbsolute(target)) {
+      refuse(`invalid mount path: '${target}' mount path must be absolute`, target);
+    }
+    const clean = posix.normalize(target).replace(/(.)\/+$/, "$1");
+    if (clean === "/") {
+      refuse("invalid specification: destination can't be '/'", target);
+    }
+    if (targets.has(clean)) refuse(`Duplicate mount point: ${clean}`, clean);
+    targets.add(clean);
+  };
+  for (const bind of bindsOf(host)) {
+    claim(bind.target);
+    if (!posix.isAbsolute(bind.source)) {
+      refuse(`invalid mount path: '${bind.source}' mount path must be absolute`, bind.source);
+    }
+    if (!bind.createSource && !exists(bind.source)) {
+      refuse(
+        `invalid mount config for type "bind": bind source path does not exist: ${bind.source}`,
+        bind.source,
+      );
+    }
+  }
+  for (const { target } of [...host.Tmpfs, ...host.Mounts.tmpfs]) claim(target);
+}
+
+function exists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function checkModes({ config, host }: Description): void {
+  if (host.NetworkMode.startsWith("container:")) {
+    if (config.Hostname !== "") refuse("conflicting options: hostname and the network mode");
+    if (host.Dns.length > 0) refuse("conflicting options: dns and the network mode");
+    if (host.ExtraHosts.length > 0) {
+      refuse("conflicting options: custom host-to-IP mapping and the network mode");
+    }
+  }
+  if (host.UTSMode === "host" && config.Hostname !== "") {
+    refuse("conflicting options: hostname and the UTS mode");
+  }
+}

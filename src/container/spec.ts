@@ -1,0 +1,66 @@
+import { defaultSpec, type OciMount, type OciSpec, readHostDevices } from "#runtime";
+import { configOptions } from "./config-options.ts";
+import type { Description } from "./description.ts";
+import { hostOptions } from "./host-options.ts";
+import type { Options, Run, SpecDraft } from "./option.ts";
+
+export interface ContainerSpecInput extends Description, Run {
+  /** Paths on this host to bind over the files in /etc; "" for none. */
+  readonly files: {
+    readonly hostname: string;
+    readonly hosts: string;
+    readonly resolvConf: string;
+  };
+}
+
+/** The OCI configuration of a container: the runtime's defaults, then the effect of each option. `warnings` are for the user. */
+export function containerSpec(input: ContainerSpecInput): {
+  readonly spec: OciSpec;
+  readonly warnings: readonly string[];
+} {
+  const draft: SpecDraft = {
+    argv: input.argv,
+    env: [],
+    cwd: "/",
+    user: input.user,
+    terminal: false,
+    namespaces: {},
+    resources: { memory: {}, cpu: {} },
+    mounts: [],
+    devices: [],
+    deviceRules: [],
+    machine: input.machine,
+  };
+  apply(configOptions, input.config, { draft, run: input });
+  apply(hostOptions, input.host, { draft, run: input });
+  const own = new Set(draft.mounts.map((mount) => mount.destination));
+  draft.mounts.unshift(...fileMounts(input, own));
+  if (draft.privileged) draft.hostDevices = readHostDevices();
+  return defaultSpec(draft);
+}
+
+function apply(
+  options: Options,
+  values: Readonly<Record<string, unknown>>,
+  { draft, run }: { readonly draft: SpecDraft; readonly run: Run },
+): void {
+  for (const [name, { effect }] of Object.entries(options))
+    if (typeof effect === "function") effect(draft, values[name] as never, run);
+}
+
+/** The engine's own hosts, hostname and resolv.conf, except where the user mounts something there. */
+function fileMounts({ files }: ContainerSpecInput, own: ReadonlySet<string>): readonly OciMount[] {
+  const mounts: readonly (readonly [string, string])[] = [
+    ["/etc/resolv.conf", files.resolvConf],
+    ["/etc/hostname", files.hostname],
+    ["/etc/hosts", files.hosts],
+  ];
+  return mounts
+    .filter(([destination, source]) => source !== "" && !own.has(destination))
+    .map(([destination, source]) => ({
+      destination,
+      type: "bind",
+      source,
+      options: ["rbind", "rprivate"],
+    }));
+}
