@@ -17,6 +17,7 @@
 
 #define DEVPTS_MAGIC 0x1cd1
 #define SYMLINKS_MAX 40
+#define WALKS_MAX 256
 
 static const uint64_t propagations[] = {
 	[PROPAGATION_PRIVATE] = MS_PRIVATE,
@@ -182,17 +183,20 @@ int open_mounts(struct plan *plan)
 	return 0;
 }
 
-static int create_at(int root, const char *path, bool directory, int links);
+/* What is left of a walk along names that the image has made. */
+struct budget {
+	int links; /* dangling ones, what they point to is made */
+	int walks; /* from the root, of at most 40 links of 4095 bytes each: some milliseconds */
+};
+
+static int create_at(int root, const char *path, bool directory, struct budget *budget);
 
 /* A dangling symlink stands where a name is to be made: make what it points to. */
-static int create_behind(int root, int parent, const char *path, size_t end, bool directory, int links)
+static int create_behind(int root, int parent, const char *path, size_t start, size_t end, bool directory,
+			 struct budget *budget)
 {
-	char link[PATH_MAX], next[PATH_MAX];
-	size_t start = end;
-	while (start > 0 && path[start - 1] != '/')
-		start--;
-	char name[NAME_MAX + 1];
-	if (end - start > NAME_MAX || links >= SYMLINKS_MAX)
+	char link[PATH_MAX], next[PATH_MAX], name[NAME_MAX + 1];
+	if (budget->links-- == 0)
 		return -ELOOP;
 	memcpy(name, path + start, end - start);
 	name[end - start] = 0;
@@ -202,11 +206,20 @@ static int create_behind(int root, int parent, const char *path, size_t end, boo
 	link[length] = 0;
 	int size = link[0] == '/' ? snprintf(next, sizeof next, "%s%s", link, path + end) :
 				    snprintf(next, sizeof next, "%.*s%s%s", (int)start, path, link, path + end);
-	return size >= (int)sizeof next ? -ENAMETOOLONG : create_at(root, next, directory, links + 1);
+	return size >= (int)sizeof next ? -ENAMETOOLONG : create_at(root, next, directory, budget);
+}
+
+/* A plain name is looked up where the walk has come to; a link and `..` lead anywhere, but not out of the root. */
+static int open_next(int root, int parent, const char *prefix, const char *name, struct budget *budget)
+{
+	int fd = strcmp(name, "..") == 0 ? -ELOOP : sys_openat2(parent, name, O_PATH, RESOLVE_NO_SYMLINKS);
+	if (fd != -ELOOP)
+		return fd;
+	return budget->walks-- == 0 ? -ELOOP : open_inside(root, prefix, O_PATH);
 }
 
 /* Walks `path` from `root`, making what is missing: directories, and at the end a file when not `directory`. */
-static int create_at(int root, const char *path, bool directory, int links)
+static int create_at(int root, const char *path, bool directory, struct budget *budget)
 {
 	char prefix[PATH_MAX];
 	cleanup_fd int parent = open_inside(root, "/", O_PATH);
@@ -219,16 +232,18 @@ static int create_at(int root, const char *path, bool directory, int links)
 		size_t next = end + strspn(path + end, "/");
 		memcpy(prefix, path, end);
 		prefix[end] = 0;
-		int fd = open_inside(root, prefix, O_PATH);
+		const char *name = prefix + start;
+		if (end - start > NAME_MAX)
+			return -ENAMETOOLONG;
+		int fd = open_next(root, parent, prefix, name, budget);
 		if (fd == -ENOENT) {
-			const char *name = prefix + start;
 			int made = path[next] || directory ? check(mkdirat(parent, name, 0755)) :
 							     check(mknodat(parent, name, S_IFREG | 0644, 0));
 			if (made == -EEXIST)
-				return create_behind(root, parent, path, end, directory, links);
+				return create_behind(root, parent, path, start, end, directory, budget);
 			if (made < 0)
 				return made;
-			fd = open_inside(root, prefix, O_PATH);
+			fd = open_next(root, parent, prefix, name, budget);
 		}
 		if (fd < 0)
 			return fd;
@@ -241,8 +256,9 @@ static int create_at(int root, const char *path, bool directory, int links)
 
 static int open_or_create(int root, const char *path, uint32_t create)
 {
+	struct budget budget = { .links = SYMLINKS_MAX, .walks = WALKS_MAX };
 	int fd = open_inside(root, path, O_PATH);
-	return fd == -ENOENT && create != CREATE_NONE ? create_at(root, path, create == CREATE_DIRECTORY, 0) : fd;
+	return fd == -ENOENT && create != CREATE_NONE ? create_at(root, path, create == CREATE_DIRECTORY, &budget) : fd;
 }
 
 int make_directory(int root, const char *path)

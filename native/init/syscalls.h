@@ -37,7 +37,11 @@ struct mount_attributes {
 static inline int sys_openat2(int dirfd, const char *path, uint64_t flags, uint64_t resolve)
 {
 	struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = resolve };
-	return check(syscall(SYS_openat2, dirfd, path, &how, sizeof how));
+	int fd = -EAGAIN;
+	/* EAGAIN: a rename or mount anywhere raced with a `..` in a scoped walk. */
+	for (int attempt = 0; fd == -EAGAIN && attempt < 64; attempt++)
+		fd = check(syscall(SYS_openat2, dirfd, path, &how, sizeof how));
+	return fd;
 }
 
 static inline int sys_open_tree(int dirfd, const char *path, unsigned flags)

@@ -14,6 +14,7 @@ export { type ContainerId, type ExecId, isContainerId, newId, shortId } from "./
 export { KeyedLock } from "./keyed-lock.ts";
 export { createLog, type Log, type LogLevel, silentLog } from "./log.ts";
 export { Scope } from "./scope.ts";
+export { StepBudget } from "./step-budget.ts";
 export { collect, limitBytes, lines } from "./stream.ts";
 export { suggest } from "./suggest.ts";
 export { visibleText } from "./visible-text.ts";

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { Fault } from "#base";
 import { explainImage } from "./explain-image.ts";
 import { ImageView } from "./image-view.ts";
+import { findOwners } from "./ownership.ts";
 import { type FakeEntry, FakeLayer } from "./testing.ts";
 
 const breathe = () => undefined;
@@ -65,7 +66,7 @@ test("visible and wasted bytes are all bytes", () => {
 
 test("too many files, and a cancel, end it", () => {
   const files = Array.from({ length: 5000 }, (_, at) => ({ path: `f${at}` }));
-  const limits = { entries: 100, depth: 10 };
+  const limits = { entries: 100, depth: 10, steps: 100 };
   const work = () => ImageView.read([new FakeLayer(files)], breathe, limits);
   expect(work).toThrow("more than 100 files");
   const deep = { path: Array.from({ length: 20 }, () => "d").join("/") };
@@ -74,6 +75,33 @@ test("too many files, and a cancel, end it", () => {
     throw new Fault("canceled", "canceled");
   };
   expect(() => ImageView.read([new FakeLayer(files)], cancelled)).toThrow("canceled");
+});
+
+test("links that lead through thousands of names end a look-up, and many of them the work", () => {
+  const zigzag = "d/../".repeat(800);
+  const links = Array.from({ length: 12 }, (_, n) => ({
+    ...{ path: `l${n}`, type: "symlink" as const, linkName: `${zigzag}l${n + 1}` },
+  }));
+  const layer = new FakeLayer([{ path: "d/file" }, { path: "l12" }, ...links]);
+  const limits = { entries: 100, depth: 10, steps: 15_000 };
+  const { tree } = ImageView.read([layer], breathe, limits);
+  expect(tree.resolve("l11", true)?.name).toBe("l12");
+  expect(tree.resolve("l0", true)).toBeUndefined();
+  expect(() => Array.from({ length: 3 }, () => tree.resolve("l0", true))).toThrow("too far");
+});
+
+test("looking for owners can be cancelled within the files of one package", () => {
+  const { tree } = ImageView.read([new FakeLayer([{ path: "file" }])], breathe);
+  const found = { manager: "dpkg", name: "endless", version: "1" } as const;
+  const paths = {
+    *[Symbol.iterator]() {
+      for (;;) yield "file";
+    },
+  };
+  const cancelled = () => {
+    throw new Fault("canceled", "canceled");
+  };
+  expect(() => findOwners(tree, [{ ...found, paths }], { breathe: cancelled })).toThrow("canceled");
 });
 
 test("links that lead in circles and out of the image are no packages' files", () => {

@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { Fault, StepBudget } from "#base";
 import { nameToText, type TarType } from "#tar";
 import type { LayerEntry } from "./layer-source.ts";
 
@@ -61,12 +61,12 @@ export interface TreeLimits {
   /** Entries of all layers together. */
   readonly entries: number;
   readonly depth: number;
+  /** Names on the way along all paths that are looked up. */
+  readonly steps: number;
 }
 
-/** About 200 bytes an entry: 200,000 files take 40 MB. */
-export const defaultTreeLimits: TreeLimits = { entries: 2_000_000, depth: 2048 };
-
-const maxLinks = 40;
+/** About 200 bytes an entry: 200,000 files take 40 MB. A hundred million steps take some seconds. */
+export const defaultTreeLimits: TreeLimits = { entries: 2_000_000, depth: 2048, steps: 1e8 };
 
 /**
  * What a stack of layers shows, built from the lowest up as overlayfs would merge it,
@@ -80,6 +80,7 @@ export class MergedTree {
   /** Of all layers, hidden ones too. */
   readonly contents: Content[] = [];
   readonly #limits: TreeLimits;
+  readonly #steps: StepBudget;
   #entries = 0;
   /** The directory of the entry before, which the next one is mostly in. */
   #last: { readonly path: string; readonly node: Node } = { path: "", node: this.root };
@@ -90,6 +91,7 @@ export class MergedTree {
 
   constructor(limits: TreeLimits = defaultTreeLimits) {
     this.#limits = limits;
+    this.#steps = new StepBudget(limits.steps);
   }
 
   /** To be called before the entries of each layer. */
@@ -138,27 +140,31 @@ export class MergedTree {
     }
   }
 
-  /** The node at a path; links on the way, and with `follow` the last one, are followed inside the tree. */
+  /**
+   * The node at a path; links on the way, and with `follow` the last one, are followed inside
+   * the tree. A path whose links lead too far has none; too many steps together are `exhausted`.
+   */
   resolve(path: string, follow = false): Node | undefined {
-    const rest = path.split("/").toReversed();
+    const rest = componentsOf(path);
+    const budget = new StepBudget();
     let at = this.root;
-    let links = 0;
     for (let part = rest.pop(); part !== undefined; part = rest.pop()) {
-      if (part === "" || part === ".") continue;
+      if (!budget.take()) return undefined;
+      if (!this.#steps.take()) {
+        throw new Fault("exhausted", "the symbolic links in the image lead too far to be followed");
+      }
       if (part === "..") {
         at = at.parent ?? this.root;
         continue;
       }
       const next: Node | undefined = at.children?.get(part);
       if (!next) return undefined;
-      const isLast = rest.every((each) => each === "" || each === ".");
-      if (next.type !== "symlink" || (isLast && !follow)) {
+      if (next.type !== "symlink" || (rest.length === 0 && !follow)) {
         at = next;
         continue;
       }
-      if (++links > maxLinks || rest.length > this.#limits.depth) return undefined;
       if (next.linkName.startsWith("/")) at = this.root;
-      rest.push(...next.linkName.split("/").toReversed());
+      rest.push(...componentsOf(next.linkName));
     }
     return at;
   }
@@ -277,6 +283,14 @@ export class MergedTree {
 export function shownPath(node: Node): string {
   const path = `/${nameToText(pathOf(node))}`;
   return node.children && path !== "/" ? `${path}/` : path;
+}
+
+/** Of a path, the last one first. */
+function componentsOf(path: string): string[] {
+  return path
+    .split("/")
+    .filter((part) => part !== "" && part !== ".")
+    .reverse();
 }
 
 /** Components joined by "/"; "" for the root. */

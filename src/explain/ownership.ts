@@ -17,7 +17,7 @@ interface PackageTotals {
   readonly layers: Set<number>;
 }
 
-const packagesPerBreath = 32;
+const pathsPerBreath = 256;
 
 /**
  * Gives each visible file to the first package that names it. A path is looked up as
@@ -31,10 +31,12 @@ export function findOwners(
 ): Ownership {
   const ownerOf = new Map<Node, number>();
   const totals: PackageTotals[] = [];
+  let count = 0;
   for (const [index, found] of packages.entries()) {
     const total: PackageTotals = { bytes: 0, files: 0, missing: 0, layers: new Set() };
     totals.push(total);
     for (const path of found.paths) {
+      if (++count % pathsPerBreath === 0) options.breathe();
       const node = tree.resolve(path);
       if (!node) total.missing++;
       if (!node || node.children || ownerOf.has(node)) continue;
@@ -46,7 +48,6 @@ export function findOwners(
       node.content.owner = index;
       total.bytes += node.content.size;
     }
-    if (index % packagesPerBreath === 0) options.breathe();
   }
   return { ownerOf, totals };
 }

@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import { Fault, isFault } from "#base";
+import { Fault, isFault, StepBudget } from "#base";
 import {
   type Fd,
   fstatat,
@@ -19,8 +19,6 @@ import { DirectoryCache } from "./directory-cache.ts";
 import { findDirectoryBelow, joinPath } from "./walk.ts";
 import { isWhiteout, opaqueAttribute, opaqueValue, pathOf } from "./whiteout.ts";
 
-/** As Linux does (path_resolution(7)). */
-const maxLinks = 40;
 /** Bytes of directory names that are kept to the end; a million directories have less. */
 const maxNameBytes = 32 << 20;
 
@@ -56,9 +54,12 @@ export class ExtractedDirectories implements Disposable {
   }
 
   /** The directory, made with all above it that is missing. Links are followed inside the root. */
-  open(components: readonly string[], links = 0): Fd {
+  open(components: readonly string[], budget = new StepBudget()): Fd {
     const whole = this.find(components);
     if (whole) return whole;
+    if (!budget.take(components.length)) {
+      throw new Fault("invalid", "too many symbolic links are on the way");
+    }
     // What is below something missing is missing too: so many look-ups for a name of thousands of parts.
     let there = 0;
     for (let missing = components.length; missing - there > 1; ) {
@@ -68,7 +69,7 @@ export class ExtractedDirectories implements Disposable {
     }
     let found = this.find(components.slice(0, there)) ?? this.#root;
     for (let done = there + 1; done <= components.length; done++) {
-      found = this.#make(found, components.slice(0, done), links);
+      found = this.#make(found, components.slice(0, done), budget);
     }
     return found;
   }
@@ -111,13 +112,13 @@ export class ExtractedDirectories implements Disposable {
   }
 
   /** Makes the last of the components in the directory above it, or what a link there leads to. */
-  #make(above: Fd, components: readonly string[], links: number): Fd {
+  #make(above: Fd, components: readonly string[], budget: StepBudget): Fd {
     const shown = components.join("/");
     const base = components.at(-1) ?? "";
     const place = { directory: above, name: pathOf(base) };
     const there = statOf(place);
-    if (there && isSymlink(there) && links < maxLinks) {
-      this.open(this.#linkTarget(place), links + 1);
+    if (there && isSymlink(there)) {
+      this.open(this.#linkTarget(place), budget);
       const found = this.find(components);
       if (!found) throw new Fault("invalid", `${showName(shown)} leads to no directory`);
       return found;

@@ -1,5 +1,6 @@
 import { lstat, open, readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
+import { StepBudget } from "#base";
 import { readElf } from "./elf.ts";
 
 /** What a file cannot run without and the tree does not have. */
@@ -77,7 +78,7 @@ async function listFiles(root: string): Promise<string[]> {
 async function exists(root: string, path: string): Promise<boolean> {
   let at = "";
   const todo = path.split("/");
-  for (let links = 0; links < 40; ) {
+  for (const budget = new StepBudget(); budget.take(); ) {
     const name = todo.shift();
     if (name === undefined) return true;
     if (name === "" || name === ".") continue;
@@ -88,7 +89,6 @@ async function exists(root: string, path: string): Promise<boolean> {
     const found = await lstat(join(root, at, name)).catch(() => undefined);
     if (found === undefined) return false;
     if (found.isSymbolicLink()) {
-      links++;
       const target = await readlink(join(root, at, name));
       if (target.startsWith("/")) at = "";
       todo.unshift(...target.split("/"));

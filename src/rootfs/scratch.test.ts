@@ -241,6 +241,16 @@ describe("makeScratch", () => {
         { name: "loop/x", content: "x" },
       ]),
     ).toContain("too many symbolic links");
+    const zigzag = (to: string) => "d/../".repeat(800) + to;
+    expect(
+      await refusal([
+        { name: "d/file", content: "" },
+        ...Array.from({ length: 6 }, (_, n) => ({
+          ...{ name: `l${n}`, type: "symlink" as const, linkName: zigzag(`l${n + 1}`) },
+        })),
+        { name: "l0/x", content: "x" },
+      ]),
+    ).toContain("too many symbolic links");
     expect(await refusal([{ name: "a" }, { name: "a/b", content: "x" }])).toContain("file where");
     expect(
       await refusal([{ name: "passwd", type: "hardlink", linkName: "../../etc/passwd" }]),

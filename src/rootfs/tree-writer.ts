@@ -17,11 +17,8 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { Fault } from "#base";
+import { Fault, StepBudget } from "#base";
 import { nameComponents, showName, type TarHeader, textToName } from "#tar";
-
-/** As Linux does (path_resolution(7)). */
-const maxLinks = 40;
 
 /**
  * Unpacks packages into a tree as dpkg does, which is not as a layer is applied:
@@ -119,8 +116,9 @@ export class TreeWriter {
     if (known !== undefined) return known;
     const todo = [...components];
     let at = this.#root;
-    let links = 0;
+    const budget = new StepBudget();
     for (let name = todo.shift(); name !== undefined; name = todo.shift()) {
+      if (!budget.take()) throw this.#malformed(entry, "too many symbolic links on the way");
       if (name === "..") {
         if (at !== this.#root) at = at.slice(0, at.lastIndexOf("/"));
         continue;
@@ -130,7 +128,6 @@ export class TreeWriter {
       if (found.isDirectory()) {
         at = path;
       } else if (found.isSymbolicLink()) {
-        if (++links > maxLinks) throw this.#malformed(entry, "too many symbolic links on the way");
         const target = readlinkSync(bytes(path), { encoding: "buffer" }).toString("latin1");
         if (target.startsWith("/")) at = this.#root;
         todo.unshift(...target.split("/").filter((part) => part !== "" && part !== "."));

@@ -221,6 +221,19 @@ export function snapshotterContract(
       expect(await snapshots.find("c", "gone")).toBeUndefined();
     });
 
+    test("a lookup ends where links lead through thousands of names", async () => {
+      const { snapshots } = await opened();
+      const zigzag = "d/../".repeat(800);
+      const links = Array.from({ length: 39 }, (_, n) => [`l${n}`, `-> ${zigzag}l${n + 1}`]);
+      await commitLayer(snapshots, "base", undefined, {
+        ...{ "d/file": "1", l39: "found", few: `-> ${zigzag}l39` },
+        ...Object.fromEntries(links),
+      });
+      await snapshots.prepare("c", chain("base"));
+      expect((await snapshots.lookup("c", "few"))?.toString()).toBe("found");
+      expect(await faultCode(snapshots.lookup("c", "l0"))).toBe("invalid");
+    });
+
     test("usage counts what is the snapshot's own", async () => {
       const { snapshots } = await opened();
       await commitLayer(snapshots, "base", undefined, { big: "x".repeat(100_000) });

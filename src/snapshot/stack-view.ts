@@ -1,5 +1,5 @@
 import { lstatSync } from "node:fs";
-import { Fault, isFault } from "#base";
+import { Fault, isFault, StepBudget } from "#base";
 import {
   type Fd,
   fstatat,
@@ -21,7 +21,6 @@ import {
 
 /** As Linux does (path_resolution(7)). */
 const maxLinks = 40;
-const maxComponents = 4096;
 
 /** One directory of the merged tree: the same path in those layers that have it, uppermost first. */
 interface Level {
@@ -45,6 +44,8 @@ export interface StackEntry {
  */
 export class StackView implements Disposable {
   readonly #levels: Level[] = [];
+  /** A step is a look at one name in one layer. */
+  readonly #budget = new StepBudget();
   #links = 0;
 
   constructor(layers: readonly string[]) {
@@ -65,10 +66,14 @@ export class StackView implements Disposable {
     this.#levels.length = 0;
   }
 
-  /** What stands at a path, the final link followed too; call it once. Valid while the view is. */
+  /**
+   * What stands at a path, the final link followed too; call it once. Valid while the view is.
+   * `invalid` when its links lead further than a walk may go.
+   */
   find(path: string): StackEntry | undefined {
     const rest = split(path).reverse();
     for (let name = rest.pop(); name !== undefined; name = rest.pop()) {
+      if (!this.#budget.take(this.#levels.at(-1)?.directories.length)) throw tooManyLinks(path);
       if (name === "..") {
         this.#leave();
         continue;
@@ -79,7 +84,6 @@ export class StackView implements Disposable {
       if (type === S_IFLNK) {
         const target = this.#follow(entry, path);
         rest.push(...split(target).reverse());
-        if (rest.length > maxComponents) throw tooManyLinks(path);
       } else if (type === S_IFDIR) this.#enter(name);
       else return rest.length === 0 ? entry : undefined;
     }

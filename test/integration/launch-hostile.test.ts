@@ -55,6 +55,22 @@ describe("an image", () => {
   );
 });
 
+test("a mount's target that an image's link leads through hundreds of names is refused where it is missing", async () => {
+  mkdirSync(`${bench.root}/d`);
+  symlinkSync(`${"d/../".repeat(300)}far`, `${bench.root}/long`);
+  symlinkSync("d/../near", `${bench.root}/short`);
+  mkdirSync(bench.path("volume"));
+  const mountAt = async (target: string) => {
+    const mounts = [...bench.mounts(), bind(bench.path("volume"), target)];
+    return await runToEnd(helper, bench.plan(["ls", "-d", target], { mounts }));
+  };
+  const { error } = await mountAt("/long/new");
+  expect(error?.message).toBe(
+    "make the mount point /long/new: too many symbolic links encountered",
+  );
+  expect(await mountAt("/short/new")).toMatchObject({ exitCode: 0 });
+});
+
 describe("a container with CAP_SYS_PTRACE", () => {
   test("never sees the host's files through a process that enters it", async () => {
     const spy =

@@ -1,0 +1,20 @@
+/**
+ * Linux follows 40 links on the way along a path, each of up to 4,095 bytes: some
+ * 80,000 names, by every layer that is looked into. No image needs that many.
+ */
+const walkSteps = 4096;
+
+/** What one walk may still do where strangers have made the names and links that it meets. */
+export class StepBudget {
+  #left: number;
+
+  constructor(steps = walkSteps) {
+    this.#left = steps;
+  }
+
+  /** False when the steps are used up: the walk ends then. */
+  take(steps = 1): boolean {
+    this.#left -= steps;
+    return this.#left >= 0;
+  }
+}
