@@ -60,17 +60,19 @@ test("without progress a download ends after its tries", async () => {
 });
 
 test("a registry that hangs is given up: before it answers, and in the middle", async () => {
-  const timeouts = { connect: 1000, response: 40, stall: 40 };
+  const patient = { connect: 30_000, response: 30_000, stall: 30_000 };
   await using registry = await FakeRegistry.start({ hook: () => "taken" });
-  const repository = appOf(registry, { timeouts, retries: { ...quickRetries, attempts: 2 } });
-  const silent = await faultOf(repository.resolve("v1"));
+  const app = (timeouts: typeof patient) =>
+    appOf(registry, { timeouts, retries: { ...quickRetries, attempts: 2 } });
+  const silent = await faultOf(app({ ...patient, response: 40 }).resolve("v1"));
   expect(silent.code).toBe("timeout");
   expect(silent.message).toContain("does not answer");
   registry.hook = ({ socket }) => {
     socket.write("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc");
     return "taken";
   };
-  const stuck = await faultOf(readAll(repository.blob({ digest: sha256("x"), size: 1000 })));
+  const blob = app({ ...patient, stall: 40 }).blob({ digest: sha256("x"), size: 1000 });
+  const stuck = await faultOf(readAll(blob));
   expect(stuck.code).toBe("timeout");
   expect(stuck.message).toContain("sends no more data");
 });
@@ -86,7 +88,7 @@ test("a registry that drips is given up, as one that hangs", async () => {
     },
   });
   const blob = registry.addBlob("app", bytesOf(300_000)) as { digest: Digest; size: number };
-  const timeouts = { connect: 2000, response: 2000, stall: 100 };
+  const timeouts = { connect: 30_000, response: 30_000, stall: 100 };
   const fault = await faultOf(readAll(appOf(registry, { timeouts }).blob(blob)));
   expect(fault.code).toBe("timeout");
   expect(fault.message).toBe(

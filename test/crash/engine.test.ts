@@ -4,18 +4,18 @@ import { join } from "node:path";
 import { crashPoints, type Engine } from "#engine";
 import { createRequest } from "../support/create-request.ts";
 import { importBusybox, openEngineAt, type TestRoots, temporaryRoots } from "../support/engine.ts";
-import { leakCheck } from "../support/leak-check.ts";
+import { engineHoldings } from "../support/engine-holdings.ts";
 import { collectOutput, runContainer } from "../support/run-container.ts";
 
 type Step = (typeof crashPoints)[number];
 type Expectation = (engine: Engine) => void | Promise<void>;
 
-let leaks: ReturnType<typeof leakCheck>;
+let leaks: ReturnType<typeof engineHoldings>;
 let roots: TestRoots & Disposable;
 
 beforeAll(async () => {
-  leaks = leakCheck();
   roots = temporaryRoots();
+  leaks = engineHoldings(roots);
   await using opened = await openEngineAt(roots);
   await importBusybox(opened.engine);
 });
@@ -110,7 +110,8 @@ async function crash(scenario: string, step: string): Promise<void> {
       scenario,
       step,
     ],
-    { stdout: "inherit", stderr: "inherit" },
+    // One that does not meet its step is ended before the test is.
+    { stdout: "inherit", stderr: "inherit", timeout: 15_000, killSignal: "SIGTERM" },
   );
   await child.exited;
   expect(child.signalCode).toBe("SIGKILL");
@@ -118,7 +119,7 @@ async function crash(scenario: string, step: string): Promise<void> {
 
 test("logs and exit code of a container that ended while no engine ran", async () => {
   const id = await createThenKillEngine("echo before; sleep 1; echo after; exit 5", false);
-  await Bun.sleep(1500);
+  await ended(id);
   await using opened = await openEngineAt(roots);
   const { state } = opened.engine.containers.get(id);
   expect(state).toMatchObject({ status: "exited", exitCode: 5 });
@@ -134,10 +135,16 @@ test("logs and exit code of a container that ended while no engine ran", async (
 
 test("--rm is honoured when no engine saw the end", async () => {
   const id = await createThenKillEngine("sleep 0.2", true);
-  await Bun.sleep(600);
+  await ended(id);
   await using opened = await openEngineAt(roots);
   expect(() => opened.engine.containers.get(id)).toThrow("No such container");
 });
+
+/** Waits for the record that the monitor leaves; it is renamed into its place when it is whole. */
+async function ended(id: string): Promise<void> {
+  const record = join(roots.runRoot, "containers", id.slice(0, 32), "exit");
+  while (!existsSync(record)) await Bun.sleep(10);
+}
 
 /** Another process starts it and is killed; the container's id. */
 async function createThenKillEngine(script: string, autoRemove: boolean): Promise<string> {

@@ -8,17 +8,17 @@ import {
   type TestRoots,
   temporaryRoots,
 } from "../support/engine.ts";
-import { leakCheck } from "../support/leak-check.ts";
+import { engineHoldings } from "../support/engine-holdings.ts";
 
-let leaks: ReturnType<typeof leakCheck>;
+let leaks: ReturnType<typeof engineHoldings>;
 let roots: TestRoots & Disposable;
 let opened: OpenedEngine;
 let executor: Executor;
 let tree = "";
 
 beforeAll(async () => {
-  leaks = leakCheck();
   roots = temporaryRoots();
+  leaks = engineHoldings(roots);
   opened = await openEngineAt(roots, { leaveNothing: true });
   executor = opened.engine.executor;
   tree = join(roots.dataRoot, "tree");

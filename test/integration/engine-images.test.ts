@@ -14,17 +14,17 @@ import {
   type TestRoots,
   temporaryRoots,
 } from "../support/engine.ts";
-import { leakCheck } from "../support/leak-check.ts";
+import { engineHoldings } from "../support/engine-holdings.ts";
 import { eventually, runContainer, startSleeper } from "../support/run-container.ts";
 
-let leaks: ReturnType<typeof leakCheck>;
+let leaks: ReturnType<typeof engineHoldings>;
 let roots: TestRoots & Disposable;
 let opened: OpenedEngine;
 let engine: Engine;
 
 beforeAll(async () => {
-  leaks = leakCheck();
   roots = temporaryRoots();
+  leaks = engineHoldings(roots);
   opened = await openEngineAt(roots, { leaveNothing: true });
   engine = opened.engine;
   await importBusybox(engine);

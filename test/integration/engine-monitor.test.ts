@@ -10,16 +10,16 @@ import {
   type TestRoots,
   temporaryRoots,
 } from "../support/engine.ts";
-import { leakCheck } from "../support/leak-check.ts";
+import { engineHoldings } from "../support/engine-holdings.ts";
 import { attachAll, eventually } from "../support/run-container.ts";
 
-let leaks: ReturnType<typeof leakCheck>;
+let leaks: ReturnType<typeof engineHoldings>;
 let roots: TestRoots & Disposable;
 let opened: OpenedEngine;
 
 beforeAll(async () => {
-  leaks = leakCheck();
   roots = temporaryRoots();
+  leaks = engineHoldings(roots);
   opened = await openEngineAt(roots, { leaveNothing: true });
   await importBusybox(opened.engine);
 });

@@ -9,11 +9,11 @@ import {
   type TestRoots,
   temporaryRoots,
 } from "../support/engine.ts";
-import { leakCheck } from "../support/leak-check.ts";
+import { engineHoldings } from "../support/engine-holdings.ts";
 import { FakeRegistry } from "../support/registry-fake.ts";
 import { tarOf } from "../support/tree.ts";
 
-let leaks: ReturnType<typeof leakCheck>;
+let leaks: ReturnType<typeof engineHoldings>;
 let roots: TestRoots & Disposable;
 let opened: OpenedEngine;
 let engine: Engine;
@@ -22,8 +22,8 @@ let registry: FakeRegistry;
 let refuse: ((reference: string) => void) | undefined;
 
 beforeAll(async () => {
-  leaks = leakCheck();
   roots = temporaryRoots();
+  leaks = engineHoldings(roots);
   opened = await openEngineAt(roots, {
     leaveNothing: true,
     trust: {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { mountAll } from "#kernel";
 import { createRequest } from "../support/create-request.ts";
 import { importBusybox, openEngineAt, type TestRoots, temporaryRoots } from "../support/engine.ts";
-import { leakCheck } from "../support/leak-check.ts";
+import { engineHoldings } from "../support/engine-holdings.ts";
 import {
   attachAll,
   collectOutput,
@@ -14,12 +14,12 @@ import {
   startSleeper,
 } from "../support/run-container.ts";
 
-let leaks: ReturnType<typeof leakCheck>;
+let leaks: ReturnType<typeof engineHoldings>;
 let roots: TestRoots & Disposable;
 
 beforeAll(async () => {
-  leaks = leakCheck();
   roots = temporaryRoots();
+  leaks = engineHoldings(roots);
   await using opened = await openEngineAt(roots);
   await importBusybox(opened.engine);
 });

@@ -11,7 +11,7 @@ import {
   type TestRoots,
   temporaryRoots,
 } from "../support/engine.ts";
-import { leakCheck } from "../support/leak-check.ts";
+import { engineHoldings } from "../support/engine-holdings.ts";
 import {
   attachAll,
   collectOutput,
@@ -22,14 +22,14 @@ import {
   startSleeper,
 } from "../support/run-container.ts";
 
-let leaks: ReturnType<typeof leakCheck>;
+let leaks: ReturnType<typeof engineHoldings>;
 let roots: TestRoots & Disposable;
 let opened: OpenedEngine;
 let engine: Engine;
 
 beforeAll(async () => {
-  leaks = leakCheck();
   roots = temporaryRoots();
+  leaks = engineHoldings(roots);
   opened = await openEngineAt(roots, { leaveNothing: true });
   engine = opened.engine;
   await importBusybox(engine);
@@ -288,7 +288,7 @@ test("an export opens no device and runs no program that the container may put i
   await chunks.next();
   const mounted = readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
-    .find((line) => line.includes(`${roots.runRoot}/view-`));
+    .find((line) => line.includes(`${roots.runRoot}/views/`));
   await chunks.return?.();
   const options = mounted?.split(" ")[5]?.split(",");
   expect(options).toEqual(expect.arrayContaining(["ro", "nosuid", "nodev", "noexec"]));
@@ -340,7 +340,7 @@ test("the memory limit kills, and says so", async () => {
 test("the pids limit holds", async () => {
   const run = await runContainer(
     engine,
-    ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait"],
+    ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait"],
     { host: { PidsLimit: 4 } },
   );
   expect(run.stderr).toContain("fork");

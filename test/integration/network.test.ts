@@ -68,11 +68,10 @@ async function ownTables(): Promise<string[]> {
   return (await filter.tables()).filter((name) => name !== "filter").sort();
 }
 
-const before = { links: [] as string[], tables: [] as string[], fds: 0 };
+const before = { tables: [] as string[], fds: 0 };
 let networks: [Network, Network];
 
 beforeAll(async () => {
-  before.links = (await host.links()).map((link) => link.name);
   before.tables = await ownTables();
   before.fds = openFds();
   const [a = "", b = ""] = runRoots;
@@ -84,9 +83,15 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  const bridges = runRoots.map((runRoot) => bridgeNames(runRoot).bridge);
+  const links = await host.links();
+  const masters = links.filter(({ name }) => bridges.includes(name)).map(({ index }) => index);
+  const own = links.filter(({ index, master }) =>
+    [index, master].some((at) => masters.includes(at)),
+  );
   for (const network of networks) await network.close({ removeBridge: true });
   const left = async () =>
-    (await host.links()).map((link) => link.name).filter((name) => !before.links.includes(name));
+    (await host.links()).filter((link) => own.some(({ index }) => index === link.index));
   // The kernel takes the namespaces' links away in the background.
   await settled(async () => (await left()).length === 0);
   expect(await left()).toEqual([]);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { mountTable } from "#kernel";
@@ -10,9 +10,10 @@ const patience = 5000;
 const descriptorsMore = 10;
 
 /**
- * What one engine holds on this machine: its own files, mounts, cgroups, processes and
- * descriptors, whatever others do meanwhile. `settled` fails when, after a little
- * patience, there is something that was not there before.
+ * What one engine holds on this machine: its own files, mounts, cgroups, processes,
+ * network interfaces and descriptors, whatever others do meanwhile. The engine is a daemon,
+ * or part of this process. `settled` fails when, after a little patience, there is
+ * something that was not there before.
  */
 export function engineHoldings(roots: TestRoots): { settled(): Promise<void> } {
   const before = holdings(roots);
@@ -44,6 +45,7 @@ function holdings({ dataRoot, runRoot }: TestRoots): Set<string> {
     ...directories.flatMap((path) => entries(path).map((name) => join(path, name))),
     ...mounts.map(({ target }) => `mount ${target}`),
     ...cgroups(runRoot),
+    ...interfaces(runRoot),
   ]);
 }
 
@@ -54,23 +56,45 @@ function cgroups(runRoot: string): string[] {
   for (const { type, target } of mountTable()) {
     if (type !== "cgroup" && type !== "cgroup2") continue;
     const top = join(target, name);
-    if (!existsSync(top)) continue;
     for (const each of [top, ...entries(top).map((child) => join(top, child))]) {
-      const procs = join(each, "cgroup.procs");
-      if (!existsSync(procs)) continue;
+      const processes = contents(join(each, "cgroup.procs"));
+      if (processes === undefined) continue;
       found.push(each);
-      for (const pid of readFileSync(procs, "utf8").split("\n"))
-        if (pid !== "") found.push(`process ${pid} in ${each}`);
+      for (const pid of processes.split("\n")) {
+        if (pid !== "" && pid !== String(process.pid)) found.push(`process ${pid} in ${each}`);
+      }
     }
   }
   return found;
 }
 
+/** The bridge, which says whose it is, and what is plugged into it. */
+function interfaces(runRoot: string): string[] {
+  const places = entries("/sys/class/net").map((name) => join("/sys/class/net", name));
+  const bridge = places.find(
+    (place) => contents(join(place, "ifalias"))?.trim() === `thimble ${runRoot}`,
+  );
+  return bridge === undefined ? [] : [bridge, ...entries(join(bridge, "brif"))];
+}
+
 function openDescriptors({ runRoot }: TestRoots): number {
-  const pid = readFileSync(join(runRoot, "engine.pid"), "utf8").trim();
+  const pid = contents(join(runRoot, "engine.pid"))?.trim() ?? "self";
   return entries(`/proc/${pid}/fd`).length;
 }
 
+/** Others make and remove these meanwhile: what is gone has nothing in it. */
 function entries(path: string): string[] {
-  return existsSync(path) ? readdirSync(path) : [];
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+function contents(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
 }

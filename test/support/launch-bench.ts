@@ -59,11 +59,13 @@ export function bind(
 const patience = 3000;
 
 /** What a launch takes while it lasts: this process's mounts, children that are launchers, descriptors by what they are. */
-function holdings(): string[] {
+function holdings(directory: string): string[] {
   const children = readFileSync("/proc/thread-self/children", "utf8").trim().split(" ");
   const sockets = readdirSync("/proc/self/fd").filter((fd) => isSocket(fd));
   return [
-    ...mountTable().map((entry) => `mount ${entry.id} ${entry.target}`),
+    ...mountTable()
+      .filter(({ target }) => target.startsWith(`${directory}/`))
+      .map(({ target }) => `mount ${target}`),
     ...children.map((pid) => `process ${pid}`),
     ...sockets.map((_, index) => `socket number ${index + 1}`),
   ];
@@ -82,7 +84,7 @@ export class LaunchBench implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), "thimble-launch-"));
   readonly root = this.path("root");
   #count = 0;
-  readonly #before = holdings();
+  readonly #before = holdings(this.directory);
 
   constructor() {
     for (const name of ["bin", "dev", "etc", "proc", "sys", "tmp"])
@@ -197,7 +199,7 @@ export class LaunchBench implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     let left = [""];
     for (const end = Date.now() + patience; left.length > 0 && Date.now() < end; await delay(20))
-      left = holdings().filter((each) => !this.#before.includes(each));
+      left = holdings(this.directory).filter((each) => !this.#before.includes(each));
     rmSync(this.directory, { recursive: true, force: true });
     if (left.length > 0) throw new Error(`left behind: ${left.join(", ")}`);
   }
