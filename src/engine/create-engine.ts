@@ -3,7 +3,7 @@ import { type Clock, KeyedLock, type Log, systemClock } from "#base";
 import type { Content } from "#content";
 import type { Helper } from "#helper";
 import { makePrivateDirectory } from "#kernel";
-import type { Network } from "#network";
+import type { Networks } from "#network";
 import type { CredentialSource, RegistryClient } from "#registry-client";
 import type { Executor } from "#rootfs";
 import { type Cgroups, readMachine } from "#runtime";
@@ -34,7 +34,7 @@ export interface EngineDependencies {
   readonly runRoot: string;
   readonly state: State;
   readonly helper: Helper;
-  readonly network: Network;
+  readonly networks: Networks;
   readonly cgroups: Cgroups;
   readonly snapshots: Snapshotter;
   readonly content: Content;

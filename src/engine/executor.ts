@@ -109,9 +109,9 @@ function taskSpec(parts: EngineParts, task: ExecutorTask) {
 async function openTaskNetwork(parts: EngineParts, task: ExecutorTask, scope: Scope) {
   if (task.network === "host") return {};
   if (task.network === "bridge") {
-    const endpoint = await parts.network.attach();
-    scope.defer(() => parts.network.release(endpoint));
+    const endpoint = await parts.networks.attach("bridge");
+    scope.defer(() => parts.networks.release(endpoint));
     return { net: endpoint.netns };
   }
-  return { net: scope.use(await parts.network.isolated()) };
+  return { net: scope.use(await parts.networks.isolated()) };
 }

@@ -1,7 +1,7 @@
 import type { Clock, ContainerId, ExecId, KeyedLock, Log } from "#base";
 import type { Content } from "#content";
 import type { Helper } from "#helper";
-import type { Network } from "#network";
+import type { Networks } from "#network";
 import type { CredentialSource, RegistryClient } from "#registry-client";
 import type { Cgroups, Machine } from "#runtime";
 import type { Snapshotter } from "#snapshot";
@@ -26,7 +26,7 @@ export interface EngineParts {
   readonly machine: Machine;
   readonly cpus: number;
   readonly helper: Helper;
-  readonly network: Network;
+  readonly networks: Networks;
   readonly cgroups: Cgroups;
   readonly snapshots: Snapshotter;
   readonly content: Content;

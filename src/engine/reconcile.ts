@@ -113,11 +113,11 @@ function adopt(parts: EngineParts, record: ContainerRecord, monitor: Monitor): v
 
 function adoptSandbox(parts: EngineParts, { network }: ContainerRecord): Sandbox {
   if (network?.network !== "bridge") return { release: () => undefined };
-  const { address, endpointId } = network;
-  parts.network.adopt({ address, endpointId });
+  const { networkId, address } = network;
+  parts.networks.adopt({ networkId, address });
   return {
     attachment: network,
-    release: () => parts.network.release({ address, endpointId }),
+    release: () => parts.networks.release({ networkId, address }),
   };
 }
 

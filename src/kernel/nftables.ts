@@ -28,6 +28,7 @@ const messages = {
   delTable: 2,
   newChain: 3,
   getChain: 4,
+  delChain: 5,
   newRule: 6,
   getRule: 7,
   delRule: 8,
@@ -190,6 +191,28 @@ export class NftBatch {
       flags: NLM_F_ACK | NLM_F_CREATE | (first ? 0 : NLM_F_APPEND),
       body: writer,
       verb: "add a rule to the nftables chain",
+      about: `${table} ${chain}`,
+    });
+  }
+
+  /** Deletes the rules of a chain, which stays; `not_found` when there is none. */
+  flushChain(table: string, chain: string): this {
+    return this.#add({
+      type: type("delRule"),
+      flags: NLM_F_ACK,
+      body: body().text(1, table).text(2, chain),
+      verb: "flush the nftables chain",
+      about: `${table} ${chain}`,
+    });
+  }
+
+  /** Deletes an empty chain to which no rule jumps; `not_found` when there is none. */
+  deleteChain(table: string, chain: string): this {
+    return this.#add({
+      type: type("delChain"),
+      flags: NLM_F_ACK,
+      body: body().text(1, table).text(3, chain),
+      verb: "delete the nftables chain",
       about: `${table} ${chain}`,
     });
   }

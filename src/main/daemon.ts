@@ -8,7 +8,7 @@ import { openContent } from "#content";
 import { createEngine, type Engine, type EngineDependencies, type Owner } from "#engine";
 import { decodePlan, openHelper } from "#helper";
 import { makePrivateDirectory, peerCredentials } from "#kernel";
-import { openNetwork } from "#network";
+import { openNetworks } from "#network";
 import { describePlan, openCgroups } from "#runtime";
 import { openOverlaySnapshotter } from "#snapshot";
 import { openState } from "#state";
@@ -134,7 +134,7 @@ async function openEngine(
   cgroups.enterOwn();
   const helper = scope.use(openHelper({ path: helperPath }));
   const state = scope.use(openState(join(dataRoot, "state.db")));
-  const network = await openNetwork({ instanceId, runRoot, log });
+  const networks = await openNetworks({ instanceId, runRoot, state, log });
   const snapshots = await openOverlaySnapshotter({ root: join(dataRoot, "snapshots"), state });
   const content = await openContent({ root: join(dataRoot, "content"), state, snapshots });
   const engine = await createEngine({
@@ -142,7 +142,7 @@ async function openEngine(
     runRoot,
     state,
     helper,
-    network,
+    networks,
     cgroups,
     snapshots,
     content,
@@ -154,7 +154,7 @@ async function openEngine(
   scope.defer(async () => {
     const idle = engine.containers.list({ all: false, filters: {} }).length === 0;
     await engine.close();
-    await network.close({ removeBridge: idle });
+    await networks.close({ removeBridges: idle });
   });
   await engine.reconcile();
   return engine;

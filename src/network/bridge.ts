@@ -11,7 +11,7 @@ import {
   setLinkAlias,
   setLinkUp,
 } from "#kernel";
-import { chooseSubnet } from "./address-pool.ts";
+import { chooseSubnet, defaultCandidates } from "./address-pool.ts";
 import { formatIpv4, formatSubnet, overlaps, parseIpv4, type Subnet, subnetOf } from "./ipv4.ts";
 import { nameServers, readHostResolvConf } from "./resolv-conf.ts";
 import { writeSysctl } from "./sysctl.ts";
@@ -28,17 +28,34 @@ export interface BridgeNames {
   readonly alias: string;
 }
 
-/** Names by run root, so that two instances on one machine never meet: "thimble0", "thimble3fa9". */
-export function bridgeNames(runRoot: string): BridgeNames {
-  const suffix =
-    runRoot === DEFAULT_RUN_ROOT
-      ? "0"
-      : createHash("sha256").update(runRoot).digest("hex").slice(0, 4);
-  return {
-    bridge: `thimble${suffix}`,
-    table: `thimble-${suffix}`,
-    alias: `thimble ${runRoot}`.slice(0, 200),
-  };
+/** Of an instance: what its names in the kernel contain, so that two on one machine never meet. */
+function suffixOf(runRoot: string): string {
+  return runRoot === DEFAULT_RUN_ROOT
+    ? "0"
+    : createHash("sha256").update(runRoot).digest("hex").slice(0, 4);
+}
+
+/** The names of an instance's default bridge ("thimble0", "thimble3fa9"), or of the network with an id ("th0-1a2b3c4d"). */
+export function bridgeNames(runRoot: string, id?: string): BridgeNames {
+  const suffix = suffixOf(runRoot);
+  const table = `thimble-${suffix}`;
+  return id === undefined
+    ? { bridge: `thimble${suffix}`, table, alias: `thimble ${runRoot}`.slice(0, 200) }
+    : { bridge: `th${suffix}-${id.slice(0, 8)}`, table, alias: aliasOf(runRoot, id) };
+}
+
+function aliasOf(runRoot: string, id: string): string {
+  return `thimble ${runRoot.slice(0, 150)} ${id}`;
+}
+
+/** The bridges of an instance but the default one, also those that a crash left without an alias. */
+export async function namedBridges(runRoot: string): Promise<string[]> {
+  const prefix = `th${suffixOf(runRoot)}-`;
+  const alias = aliasOf(runRoot, "");
+  return (await new RouteTable().links())
+    .filter((link) => link.kind === "bridge" && link.name.startsWith(prefix))
+    .filter((link) => link.alias === "" || link.alias.startsWith(alias))
+    .map((link) => link.name);
 }
 
 export interface Bridge {
@@ -48,11 +65,14 @@ export interface Bridge {
   readonly subnet: Subnet;
 }
 
+/** The network a bridge is to have: that one alone, or rather than others. */
+export interface WantedSubnet {
+  readonly subnet: Subnet;
+  readonly isFixed: boolean;
+}
+
 /** Makes the bridge, or takes over what an earlier run left; idempotent. */
-export async function ensureBridge(
-  names: BridgeNames,
-  wanted: Subnet | undefined,
-): Promise<Bridge> {
+export async function ensureBridge(names: BridgeNames, wanted?: WantedSubnet): Promise<Bridge> {
   const host = new RouteTable();
   const before = await host.link(names.bridge);
   if (before === undefined) await makeBridge(host, names);
@@ -63,10 +83,10 @@ export async function ensureBridge(
   // Nothing on this bridge speaks IPv6 yet; a link-local address would only invite it.
   writeSysctl(`net/ipv6/conf/${names.bridge}/disable_ipv6`, "1");
   const subnet = (await subnetOn(host, link)) ?? (await addSubnet(host, link, wanted));
-  if (wanted !== undefined && formatSubnet(subnet) !== formatSubnet(wanted))
+  if (wanted?.isFixed && formatSubnet(subnet) !== formatSubnet(wanted.subnet))
     throw new Fault(
       "conflict",
-      `the bridge ${names.bridge} has the network ${formatSubnet(subnet)} already, not ${formatSubnet(wanted)}; stop all containers and remove it first`,
+      `the bridge ${names.bridge} has the network ${formatSubnet(subnet)} already, not ${formatSubnet(wanted.subnet)}; stop all containers and remove it first`,
       { about: names.bridge },
     );
   return { name: link.name, index: link.index, mtu: link.mtu, subnet };
@@ -119,8 +139,12 @@ function subnetOfRoute(route: Route): Subnet {
 async function addSubnet(
   host: RouteTable,
   link: Link,
-  wanted: Subnet | undefined,
+  wanted: WantedSubnet | undefined,
 ): Promise<Subnet> {
+  const candidates = [
+    ...(wanted ? [wanted.subnet] : []),
+    ...(wanted?.isFixed ? [] : defaultCandidates),
+  ];
   for (;;) {
     const others = (await host.routes()).filter(
       (route) => route.index !== link.index && route.prefixLength > 0,
@@ -130,7 +154,7 @@ async function addSubnet(
       ...others.map(subnetOfRoute),
       ...servers.map((base) => ({ base, prefixLength: 32 })),
     ];
-    const subnet = chooseSubnet(taken, wanted === undefined ? undefined : [wanted]);
+    const subnet = chooseSubnet(taken, candidates);
     const { prefixLength } = subnet;
     const address = formatIpv4(subnet.base + 1);
     await host.apply(addAddress({ index: link.index, address, prefixLength }));
@@ -148,9 +172,10 @@ async function isShared(host: RouteTable, link: Link, subnet: Subnet): Promise<b
   return others.some((route) => overlaps(subnetOfRoute(route), subnet));
 }
 
-/** Harmless when there is none. */
+/** Harmless when there is none; one that is someone else's is left alone. */
 export async function deleteBridge(name: string): Promise<void> {
   const host = new RouteTable();
   const link = await host.link(name);
-  if (link !== undefined) await host.apply(deleteLink(link.index));
+  if (link?.kind !== "bridge" || !/^(thimble |$)/.test(link.alias)) return;
+  await host.apply(deleteLink(link.index));
 }

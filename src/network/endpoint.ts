@@ -13,16 +13,20 @@ import { macOf } from "./address-pool.ts";
 import type { Bridge } from "./bridge.ts";
 import { formatIpv4 } from "./ipv4.ts";
 
-/** A container's place on the bridge. */
-export interface Endpoint {
-  /** With `lo` and `eth0` ready; who has no more use for it may close it early. */
-  readonly netns: Fd;
+/** A container's place on a bridge. */
+export interface Place {
   readonly address: string;
   readonly prefixLength: number;
   readonly gateway: string;
   readonly mac: string;
   /** 64 hexadecimal digits. */
   readonly endpointId: string;
+}
+
+/** A place with the namespace that was made for it. */
+export interface PlaceWithNamespace extends Place {
+  /** With `lo` and `eth0` ready; who has no more use for it may close it early. */
+  readonly netns: Fd;
 }
 
 /** What Docker sets in every namespace of its own, besides the IPv6 switches. */
@@ -50,45 +54,63 @@ export async function makeIsolated(): Promise<Fd> {
   }
 }
 
-export interface EndpointOptions {
+export interface PlaceOptions {
   readonly bridge: Bridge;
   readonly address: number;
   readonly gateway: string;
 }
 
 /** A namespace with `lo`, and `eth0` on the bridge; about a millisecond. The address stays the caller's when it fails. */
-export async function makeEndpoint(options: EndpointOptions): Promise<Endpoint> {
-  const { bridge, gateway } = options;
-  const { prefixLength } = bridge.subnet;
-  const address = formatIpv4(options.address);
-  const mac = macOf(options.address);
+export async function makePlace(options: PlaceOptions): Promise<PlaceWithNamespace> {
   const netns = await newNetworkNamespace({ ...common, ...withoutIpv6 });
   try {
-    await connect(bridge, netns, mac);
-    const inside = new RouteTable({ netns });
-    const eth0 = await inside.link("eth0");
-    if (eth0 === undefined)
-      throw new Fault("unavailable", "the container's interface vanished while it was set up");
-    await inside.apply(
-      setLinkUp(LOOPBACK),
-      setLinkUp(eth0.index),
-      addAddress({ index: eth0.index, address, prefixLength }),
-      addRoute({ destination: "0.0.0.0", prefixLength: 0, gateway, index: eth0.index }),
-    );
+    return { netns, ...(await joinPlace(options, { netns, link: "eth0", isFirst: true })) };
   } catch (error) {
     // The veth goes with its namespace; deleting it would wait for the kernel.
     netns.close();
     throw error;
   }
-  const endpointId = randomBytes(32).toString("hex");
-  return { netns, address, prefixLength, gateway, mac, endpointId };
 }
 
-async function connect(bridge: Bridge, netns: Fd, mac: string): Promise<void> {
+/** The namespace that an interface goes to, and the interface's name there. */
+export interface Inside {
+  readonly netns: Fd;
+  readonly link: string;
+  /** `lo` is brought up with it, and the default route goes by its bridge. */
+  readonly isFirst: boolean;
+}
+
+/** An interface on the bridge in a namespace. What fails half-way goes with the namespace. */
+export async function joinPlace(options: PlaceOptions, inside: Inside): Promise<Place> {
+  const { bridge, gateway } = options;
+  const { netns, link: name, isFirst } = inside;
+  const { prefixLength } = bridge.subnet;
+  const address = formatIpv4(options.address);
+  const mac = macOf(options.address);
+  await connect(bridge, { name, mac, netns });
+  const table = new RouteTable({ netns });
+  const link = await table.link(name);
+  if (link === undefined)
+    throw new Fault("unavailable", "the container's interface vanished while it was set up");
+  const { index } = link;
+  const route = { destination: "0.0.0.0", prefixLength: 0, gateway, index };
+  await table.apply(
+    ...(isFirst ? [setLinkUp(LOOPBACK)] : []),
+    setLinkUp(index),
+    addAddress({ index, address, prefixLength }),
+    ...(isFirst ? [addRoute(route)] : []),
+  );
+  const endpointId = randomBytes(32).toString("hex");
+  return { address, prefixLength, gateway, mac, endpointId };
+}
+
+async function connect(
+  bridge: Bridge,
+  peer: { readonly name: string; readonly mac: string; readonly netns: Fd },
+): Promise<void> {
   const host = new RouteTable();
   for (let left = NAME_ATTEMPTS; ; left--) {
     const name = `veth${randomBytes(4).toString("hex").slice(1)}`;
-    const peer = { name: "eth0", mac, netns };
     try {
       await host.apply(createVeth({ name, master: bridge.index, mtu: bridge.mtu, peer }));
       return;

@@ -3,46 +3,83 @@ import { type Nftables, NftBatch, nft } from "#kernel";
 import type { Bridge } from "./bridge.ts";
 import { formatIpv4 } from "./ipv4.ts";
 
+const FORWARD = "forward";
+const POSTROUTING = "postrouting";
+
 /**
- * The packet filter for a bridge, made anew as a whole:
- * containers reach everything, under the host's address when they leave the bridge;
- * from outside only answers and what was translated to a published port come in.
+ * The packet filter for one bridge, as a whole or not at all, whatever was there: in
+ * the instance's table a chain of the bridge's name for what is forwarded to it, and
+ * for the bridge a rule in each base chain, marked with its name.
+ *
+ * Containers reach everything outside, under the host's address when they leave the
+ * bridge. To a bridge come what is its own, answers, and what was translated to a
+ * published port; so bridges are separate from one another.
  */
-export function bridgeRules(table: string, bridge: Bridge): NftBatch {
-  const network = {
-    address: formatIpv4(bridge.subnet.base),
-    prefixLength: bridge.subnet.prefixLength,
-  };
-  const { name } = bridge;
-  const forward = { table, chain: "forward" };
-  return new NftBatch()
-    .replaceTable(table)
-    .addBaseChain({ table, name: "postrouting", type: "nat", hook: "postrouting", priority: 100 })
-    .addBaseChain({ table, name: "forward", type: "filter", hook: "forward", priority: 0 })
-    .addRule({
-      table,
-      chain: "postrouting",
-      expressions: [nft.ipSource(network), nft.oifnameNot(name), nft.masquerade()],
-    })
-    .addRule({ ...forward, expressions: [nft.iifname(name), nft.accept()] })
-    .addRule({
-      ...forward,
-      expressions: [nft.oifname(name), nft.ctState("established", "related"), nft.accept()],
-    })
-    .addRule({
-      ...forward,
-      expressions: [nft.oifname(name), nft.ctDestinationTranslated(), nft.accept()],
-    })
-    .addRule({ ...forward, expressions: [nft.oifname(name), nft.drop()] });
+export async function installRules(
+  filter: Nftables,
+  table: string,
+  { name, subnet }: Pick<Bridge, "name" | "subnet">,
+): Promise<void> {
+  const network = { address: formatIpv4(subnet.base), prefixLength: subnet.prefixLength };
+  const own = { table, chain: name };
+  const batch = new NftBatch()
+    .addTable(table)
+    .addBaseChain({ table, name: POSTROUTING, type: "nat", hook: "postrouting", priority: 100 })
+    .addBaseChain({ table, name: FORWARD, type: "filter", hook: "forward", priority: 0 })
+    .addChain(table, name)
+    .flushChain(table, name);
+  // Before there were several bridges, rules had no mark.
+  await deleteMarked(batch, { filter, table, marks: [name, ""] });
+  await filter.commit(
+    batch
+      .addRule({ ...own, expressions: [nft.iifname(name), nft.accept()] })
+      .addRule({ ...own, expressions: [nft.ctState("established", "related"), nft.accept()] })
+      .addRule({ ...own, expressions: [nft.ctDestinationTranslated(), nft.accept()] })
+      .addRule({ ...own, expressions: [nft.drop()] })
+      .addRule({
+        table,
+        chain: FORWARD,
+        expressions: [nft.oifname(name), nft.jump(name)],
+        comment: name,
+      })
+      .addRule({
+        table,
+        chain: POSTROUTING,
+        expressions: [nft.ipSource(network), nft.oifnameNot(name), nft.masquerade()],
+        comment: name,
+      }),
+  );
 }
 
-/** Puts back what someone flushed: a firewall that reloads. */
-export async function keepRules(filter: Nftables, table: string, bridge: Bridge): Promise<void> {
-  if (!(await filter.tables()).includes(table)) await filter.commit(bridgeRules(table, bridge));
+async function deleteMarked(
+  batch: NftBatch,
+  where: { readonly filter: Nftables; readonly table: string; readonly marks: readonly string[] },
+): Promise<void> {
+  const { filter, table, marks } = where;
+  for (const chain of [FORWARD, POSTROUTING]) {
+    for (const rule of await filter.rules(table, chain))
+      if (marks.includes(rule.comment)) batch.deleteRule(table, chain, rule.handle);
+  }
 }
 
-/** Removes the table; harmless when there is none. */
-export async function removeRules(filter: Nftables, table: string): Promise<void> {
+/** The names of the bridges that the table has rules for. */
+export async function filteredBridges(filter: Nftables, table: string): Promise<string[]> {
+  const base = [FORWARD, POSTROUTING];
+  return (await filter.chains())
+    .filter((chain) => chain.table === table && !base.includes(chain.name))
+    .map((chain) => chain.name);
+}
+
+/** Removes the rules of one bridge; harmless when there are none. */
+export async function removeRules(filter: Nftables, table: string, bridge: string): Promise<void> {
+  if (!(await filteredBridges(filter, table)).includes(bridge)) return;
+  const batch = new NftBatch();
+  await deleteMarked(batch, { filter, table, marks: [bridge] });
+  await filter.commit(batch.flushChain(table, bridge).deleteChain(table, bridge));
+}
+
+/** Removes the table with all that is in it; harmless when there is none. */
+export async function removeTable(filter: Nftables, table: string): Promise<void> {
   try {
     await filter.commit(new NftBatch().deleteTable(table));
   } catch (error) {

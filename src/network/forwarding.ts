@@ -47,19 +47,15 @@ function forwardChain(chains: readonly Chain[]): Chain | undefined {
 
 /**
  * An accept of ours does not help against the drop of another table's chain. Where
- * the policy of FORWARD is to drop, two rules marked as ours let the bridge's packets
+ * the policy of FORWARD is to drop, two rules marked with its name let the bridge's packets
  * through there. They come last: only the policy is passed by, no rule of Docker or of
  * an administrator. Rules of iptables-legacy are out of reach.
  */
-export async function passForward(
-  filter: Nftables,
-  options: { readonly table: string; readonly bridge: string },
-): Promise<void> {
-  const { table: comment, bridge } = options;
+export async function passForward(filter: Nftables, bridge: string): Promise<void> {
   if (forwardChain(await filter.chains())?.policy !== "drop") return;
   const rules = await filter.rules(FILTER, FORWARD);
-  if (rules.some((rule) => rule.comment === comment)) return;
-  const place = { table: FILTER, chain: FORWARD, comment };
+  if (rules.some((rule) => rule.comment === bridge)) return;
+  const place = { table: FILTER, chain: FORWARD, comment: bridge };
   await filter.commit(
     new NftBatch()
       .addRule({ ...place, expressions: [nft.iifname(bridge), nft.counter(), nft.accept()] })
@@ -67,11 +63,11 @@ export async function passForward(
   );
 }
 
-/** Takes our rules out of the tables of others; earlier versions had them in DOCKER-USER. */
-export async function removePass(filter: Nftables, comment: string): Promise<void> {
+/** Takes the rules marked with any of the names out of the tables of others; earlier versions had some in DOCKER-USER. */
+export async function removePass(filter: Nftables, ...marks: readonly string[]): Promise<void> {
   for (const chain of [DOCKER_USER, FORWARD]) {
     const rules = await filter.rules(FILTER, chain);
-    const ours = rules.filter((rule) => rule.comment === comment);
+    const ours = rules.filter((rule) => marks.includes(rule.comment));
     const batch = new NftBatch();
     for (const rule of ours) batch.deleteRule(FILTER, chain, rule.handle);
     if (ours.length > 0) await filter.commit(batch);

@@ -3,9 +3,15 @@ import { lookup } from "node:dns/promises";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { Nftables, NftBatch, newNetworkNamespace, nft, RouteTable } from "#kernel";
-import { type Network, openNetwork } from "#network";
+import { type Networks, type NetworksOptions, openNetworks } from "#network";
+import { openState, type State } from "#state";
 import { bridgeNames, deleteBridge, ensureBridge } from "../../src/network/bridge.ts";
-import { keepRules, removeRules } from "../../src/network/firewall.ts";
+import {
+  filteredBridges,
+  installRules,
+  removeRules,
+  removeTable,
+} from "../../src/network/firewall.ts";
 import { keepForeignOut, passForward, removePass } from "../../src/network/forwarding.ts";
 import { dial, inside, listen } from "../support/namespace.ts";
 
@@ -63,22 +69,26 @@ async function settled(condition: () => Promise<boolean>): Promise<boolean> {
   return true;
 }
 
-/** Where forwarding was off, the table `filter` stays: see network-forwarding.test.ts. */
-async function ownTables(): Promise<string[]> {
-  return (await filter.tables()).filter((name) => name !== "filter").sort();
+let fdsBefore = 0;
+let networks: [Networks, Networks];
+const states: State[] = [];
+const usedRunRoots: string[] = [];
+
+/** With a database of its own that ends with the tests, unless one is given. */
+function open(options: Omit<NetworksOptions, "state"> & { state?: State }): Promise<Networks> {
+  const state = options.state ?? openState(":memory:");
+  states.push(state);
+  usedRunRoots.push(options.runRoot);
+  return openNetworks({ ...options, state });
 }
 
-const before = { tables: [] as string[], fds: 0 };
-let networks: [Network, Network];
-
 beforeAll(async () => {
-  before.tables = await ownTables();
-  before.fds = openFds();
+  fdsBefore = openFds();
   const [a = "", b = ""] = runRoots;
   // At the same time, so that they may want the same network.
   networks = await Promise.all([
-    openNetwork({ instanceId: "one", runRoot: a }),
-    openNetwork({ instanceId: "two", runRoot: b }),
+    open({ instanceId: "one", runRoot: a }),
+    open({ instanceId: "two", runRoot: b }),
   ]);
 });
 
@@ -89,35 +99,38 @@ afterAll(async () => {
   const own = links.filter(({ index, master }) =>
     [index, master].some((at) => masters.includes(at)),
   );
-  for (const network of networks) await network.close({ removeBridge: true });
+  for (const network of networks) await network.close({ removeBridges: true });
+  for (const state of states) state.close();
   const left = async () =>
     (await host.links()).filter((link) => own.some(({ index }) => index === link.index));
   // The kernel takes the namespaces' links away in the background.
   await settled(async () => (await left()).length === 0);
   expect(await left()).toEqual([]);
-  expect(await ownTables()).toEqual(before.tables);
-  expect(openFds()).toBeLessThanOrEqual(before.fds + 2);
+  const used = usedRunRoots.map((runRoot) => bridgeNames(runRoot).table);
+  const tables = await filter.tables();
+  expect(used.filter((table) => tables.includes(table))).toEqual([]);
+  expect(openFds()).toBeLessThanOrEqual(fdsBefore + 2);
 }, 20_000);
 
 describe("a bridge", () => {
   test("of each instance, with networks that touch nothing", async () => {
-    const [one, two] = await Promise.all(networks.map((network) => network.describe()));
+    const [one, two] = await Promise.all(networks.map((network) => network.ready("bridge")));
     expect(one?.bridge).not.toBe(two?.bridge);
     expect(one?.subnet).not.toBe(two?.subnet);
-    expect(networks[0].id).toMatch(/^[0-9a-f]{64}$/);
-    expect(networks[0].id).not.toBe(networks[1].id);
+    expect(one?.id).toMatch(/^[0-9a-f]{64}$/);
+    expect(one?.id).not.toBe(two?.id);
     expect(readFileSync("/proc/sys/net/ipv4/ip_forward", "utf8").trim()).toBe("1");
   });
 
   test("chooses a network of its own however many open at once", async () => {
     const many = Array.from({ length: 6 }, (_, i) => bridgeNames(`${runRoots[0]}-many-${i}`));
-    const bridges = await Promise.all(many.map((names) => ensureBridge(names, undefined)));
+    const bridges = await Promise.all(many.map((names) => ensureBridge(names)));
     expect(new Set(bridges.map((bridge) => bridge.subnet.base)).size).toBe(many.length);
     for (const bridge of bridges) await deleteBridge(bridge.name);
   });
 
   test("connects its namespaces with each other and with the host", async () => {
-    const [a, b] = await Promise.all([networks[0].attach(), networks[0].attach()]);
+    const [a, b] = await Promise.all([networks[0].attach("bridge"), networks[0].attach("bridge")]);
     using _listener = await listen(b.netns, 8080);
     expect(await dial(a.netns, b.address, 8080)).toBe("open");
     expect(await dial(a.netns, "127.0.0.1", 8080)).toBe("failed");
@@ -126,7 +139,7 @@ describe("a bridge", () => {
   });
 
   test("keeps what comes from another bridge out, answers aside", async () => {
-    const [a, b] = await Promise.all([networks[0].attach(), networks[1].attach()]);
+    const [a, b] = await Promise.all([networks[0].attach("bridge"), networks[1].attach("bridge")]);
     using _listener = await listen(b.netns, 8080);
     expect(await dial(a.netns, b.address, 8080)).toBe("failed");
     networks[0].release(a);
@@ -140,7 +153,7 @@ describe("a bridge", () => {
       console.log("skipped: this host reaches no mirror of its apt sources itself");
       return;
     }
-    const endpoint = await networks[0].attach();
+    const endpoint = await networks[0].attach("bridge");
     expect(await dial(endpoint.netns, address, found.port)).toBe("open");
     networks[0].release(endpoint);
   });
@@ -148,8 +161,8 @@ describe("a bridge", () => {
 
 describe("a namespace", () => {
   test("has lo, and eth0 with address, MAC and default route", async () => {
-    const endpoint = await networks[0].attach();
-    const { gateway } = await networks[0].describe();
+    const endpoint = await networks[0].attach("bridge");
+    const { gateway } = await networks[0].ready("bridge");
     const table = new RouteTable({ netns: endpoint.netns });
     const links = await table.links();
     expect(links.map((link) => [link.name, link.up])).toEqual([
@@ -176,7 +189,9 @@ describe("a namespace", () => {
   });
 
   test("is given once, twenty at a time too", async () => {
-    const endpoints = await Promise.all(Array.from({ length: 20 }, () => networks[0].attach()));
+    const endpoints = await Promise.all(
+      Array.from({ length: 20 }, () => networks[0].attach("bridge")),
+    );
     expect(new Set(endpoints.map((endpoint) => endpoint.address)).size).toBe(20);
     expect(new Set(endpoints.map((endpoint) => endpoint.endpointId)).size).toBe(20);
     for (const endpoint of endpoints) networks[0].release(endpoint);
@@ -185,7 +200,7 @@ describe("a namespace", () => {
   test("takes its link along when it goes", async () => {
     const ports = async () =>
       (await host.links()).filter((link) => link.name.startsWith("veth")).length;
-    const endpoint = await networks[0].attach();
+    const endpoint = await networks[0].attach("bridge");
     const most = await ports();
     networks[0].release(endpoint);
     expect(endpoint.netns.isOpen).toBe(false);
@@ -197,36 +212,37 @@ describe("a namespace", () => {
 describe("after a crash", () => {
   test("the bridge keeps its network, adopted addresses are left alone", async () => {
     const runRoot = `${runRoots[0]}-crash`;
-    const first = await openNetwork({ instanceId: "three", runRoot });
-    const running = await first.attach();
-    const was = await first.describe();
-    await first.close({ removeBridge: false });
+    using state = openState(":memory:");
+    const first = await openNetworks({ instanceId: "three", runRoot, state });
+    const running = await first.attach("bridge");
+    const was = await first.ready("bridge");
+    await first.close({ removeBridges: false });
 
-    const second = await openNetwork({ instanceId: "three", runRoot });
+    const second = await openNetworks({ instanceId: "three", runRoot, state });
     // The pool has made an endpoint of that address ahead when it is adopted.
-    const index = (await host.link((await second.describe()).bridge))?.index;
+    const index = (await host.link((await second.ready("bridge")).bridge))?.index;
     const ports = async () => (await host.links()).filter((link) => link.master === index).length;
     expect(await settled(async () => (await ports()) === 5)).toBe(true);
-    second.adopt({ address: running.address, endpointId: running.endpointId });
-    expect(await second.describe()).toEqual(was);
-    const given = await Promise.all(Array.from({ length: 8 }, () => second.attach()));
+    second.adopt({ networkId: running.networkId, address: running.address });
+    expect(await second.ready("bridge")).toEqual(was);
+    const given = await Promise.all(Array.from({ length: 8 }, () => second.attach("bridge")));
     expect(given.map((endpoint) => endpoint.address)).not.toContain(running.address);
     using _listener = await listen(running.netns, 8080);
     const [other] = given;
     expect(other && (await dial(other.netns, running.address, 8080))).toBe("open");
     for (const endpoint of [...given, running]) second.release(endpoint);
-    await second.close({ removeBridge: true });
-    await second.close({ removeBridge: true });
+    await second.close({ removeBridges: true });
+    await second.close({ removeBridges: true });
   });
 
   test("a bridge deleted by hand comes back", async () => {
     const runRoot = `${runRoots[0]}-gone`;
-    const network = await openNetwork({ instanceId: "four", runRoot });
-    await network.attach().then((endpoint) => network.release(endpoint));
-    const { bridge } = await network.describe();
+    const network = await open({ instanceId: "four", runRoot });
+    await network.attach("bridge").then((endpoint) => network.release(endpoint));
+    const { bridge } = await network.ready("bridge");
     await deleteBridge(bridge);
     const works = async () => {
-      const endpoint = await network.attach().catch(() => undefined);
+      const endpoint = await network.attach("bridge").catch(() => undefined);
       if (endpoint === undefined) return false;
       const { gateway, netns } = endpoint;
       const found = await inside(netns, "busybox", "arping", "-c1", "-w1", "-I", "eth0", gateway);
@@ -234,16 +250,96 @@ describe("after a crash", () => {
       return found !== "failed";
     };
     expect(await settled(works)).toBe(true);
-    await network.close({ removeBridge: true });
+    await network.close({ removeBridges: true });
   }, 20_000);
 
   test("a network that a route of the host overlaps is refused by name", async () => {
-    const { subnet } = await networks[0].describe();
+    const { subnet } = await networks[0].ready("bridge");
     const runRoot = `${runRoots[0]}-taken`;
-    const network = await openNetwork({ instanceId: "five", runRoot, subnet });
-    await expect(network.attach()).rejects.toThrow(subnet);
+    const network = await open({ instanceId: "five", runRoot, subnet });
+    await expect(network.attach("bridge")).rejects.toThrow(subnet);
     (await network.isolated()).close();
-    await network.close({ removeBridge: true });
+    await network.close({ removeBridges: true });
+  });
+});
+
+describe("networks by name", () => {
+  const runRoot = `${runRoots[0]}-names`;
+
+  test("are made with a subnet each, kept apart, and removed when nobody is in them", async () => {
+    const all = await open({ instanceId: "names", runRoot });
+    const front = await all.create({ name: "front" });
+    const back = await all.create({ name: "back", subnet: "10.77.3.0/24" });
+    expect(back).toMatchObject({ driver: "bridge", subnet: "10.77.3.0/24", gateway: "10.77.3.1" });
+    expect(all.list().map(({ name }) => name)).toEqual(["bridge", "host", "none", "front", "back"]);
+    expect(new Set(all.list().map(({ id }) => id)).size).toBe(5);
+    expect(all.find(front.id)).toEqual(front);
+    const [a, b, c] = [
+      await all.attach("front"),
+      await all.attach("front"),
+      await all.attach("back"),
+    ];
+    expect(c.address).toBe("10.77.3.2");
+    using _listener = await listen(b.netns, 8080);
+    expect(await dial(a.netns, b.address, 8080)).toBe("open");
+    expect(await dial(c.netns, b.address, 8080)).toBe("failed");
+    expect(await reachableFromHost(b.address, 8080)).toBe(true);
+    // A second interface, and c reaches what its new network has.
+    const second = await all.join("front", c.netns, "eth1");
+    expect(await dial(c.netns, b.address, 8080)).toBe("open");
+    await expect(all.remove("front")).rejects.toThrow("network front has active endpoints");
+    for (const endpoint of [a, b, c]) all.release(endpoint);
+    await expect(all.remove("front")).rejects.toThrow("network front has active endpoints");
+    all.release(second);
+    await all.remove("front");
+    expect(await host.link(front.bridge)).toBeUndefined();
+    const { bridge } = await all.ready("bridge");
+    const left = [bridge, back.bridge].sort();
+    expect((await filteredBridges(filter, bridgeNames(runRoot).table)).sort()).toEqual(left);
+    await all.close({ removeBridges: true });
+    expect(await host.link(back.bridge)).toBeUndefined();
+  }, 20_000);
+
+  test("that cannot be: a name twice, a subnet twice, those that are always there", async () => {
+    const all = await open({ instanceId: "names", runRoot });
+    const first = await all.create({ name: "one", subnet: "10.77.4.0/24" });
+    await expect(all.create({ name: "one" })).rejects.toThrow("network with name one already");
+    await expect(all.create({ name: "none" })).rejects.toThrow("network with name none already");
+    await expect(all.create({ name: "two", subnet: "10.77.4.0/24" })).rejects.toThrow(
+      "no free network",
+    );
+    expect(all.list().map(({ name }) => name)).toEqual(["bridge", "host", "none", "one"]);
+    const bridges = (await host.links()).filter(({ name }) =>
+      name.startsWith(first.bridge.slice(0, 7)),
+    );
+    expect(bridges.map(({ name }) => name)).toEqual([first.bridge]);
+    for (const name of ["bridge", "host", "none"])
+      await expect(all.remove(name)).rejects.toThrow("pre-defined network and cannot be removed");
+    await expect(all.attach("host")).rejects.toThrow("no bridge to attach to");
+    await expect(all.attach("three")).rejects.toThrow("network three not found");
+    const both = await Promise.allSettled([
+      all.create({ name: "same" }),
+      all.create({ name: "same" }),
+    ]);
+    expect(both.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    await all.close({ removeBridges: true });
+  });
+
+  test("are there again with their subnets when the engine and its bridges were gone", async () => {
+    using state = openState(":memory:");
+    const options = { instanceId: "names", runRoot, state };
+    const before = await openNetworks(options);
+    await before.create({ name: "kept" });
+    await before.ready("bridge");
+    const was = before.list();
+    await before.close({ removeBridges: true });
+    const after = await openNetworks(options);
+    expect(after.list()).toEqual(was);
+    const endpoint = await after.attach("kept");
+    expect((await after.ready("kept")).subnet).toBe(after.find("kept").subnet);
+    expect(after.list()).toEqual(was);
+    after.release(endpoint);
+    await after.close({ removeBridges: true });
   });
 });
 
@@ -253,8 +349,7 @@ describe("the packet filter", () => {
     const inner = new Nftables({ netns });
     const table = "filter";
     const forward = { table, name: "FORWARD", type: "filter", hook: "forward" } as const;
-    const names = { table: "thimble-x", bridge: "thimblex" };
-    const comment = names.table;
+    const comment = "thimblex";
     await inner.commit(
       new NftBatch()
         .addTable(table)
@@ -267,8 +362,8 @@ describe("the packet filter", () => {
     const comments = async (chain: string) =>
       (await inner.rules(table, chain)).map((rule) => rule.comment);
     await removePass(inner, comment);
-    await passForward(inner, names);
-    await passForward(inner, names);
+    await passForward(inner, comment);
+    await passForward(inner, comment);
     expect(await comments("FORWARD")).toEqual(["", comment, comment]);
     expect(await comments("DOCKER-USER")).toEqual([]);
     await removePass(inner, comment);
@@ -279,13 +374,20 @@ describe("the packet filter", () => {
     using netns = await newNetworkNamespace();
     const inner = new Nftables({ netns });
     const subnet = { base: 0x0a000000, prefixLength: 8 };
-    const bridge = { name: "thimblex", index: 2, mtu: 1500, subnet };
     const policies = async () => (await inner.chains()).map(({ name, policy }) => [name, policy]);
-    await keepRules(inner, "thimble-x", bridge);
-    await keepRules(inner, "thimble-x", bridge);
-    expect(await inner.rules("thimble-x", "forward")).toHaveLength(4);
+    const [one, two] = ["thimblex", "thx-1"].map((name) => ({ name, subnet }));
+    if (!one || !two) throw new Error("two bridges");
+    for (const bridge of [one, two, one]) await installRules(inner, "thimble-x", bridge);
+    expect(await inner.rules("thimble-x", "forward")).toHaveLength(2);
+    expect(await inner.rules("thimble-x", "postrouting")).toHaveLength(2);
+    expect(await inner.rules("thimble-x", one.name)).toHaveLength(4);
+    await removeRules(inner, "thimble-x", one.name);
+    await removeRules(inner, "thimble-x", one.name);
+    expect(await filteredBridges(inner, "thimble-x")).toEqual([two.name]);
+    expect(await inner.rules("thimble-x", "forward")).toHaveLength(1);
     await keepForeignOut(inner);
-    await removeRules(inner, "thimble-x");
+    await removeTable(inner, "thimble-x");
+    await removeTable(inner, "thimble-x");
     expect(await policies()).toEqual([["FORWARD", "drop"]]);
     const forward = { table: "filter", name: "FORWARD", type: "filter", hook: "forward" } as const;
     await inner.commit(new NftBatch().addBaseChain({ ...forward, priority: 0, policy: "accept" }));

@@ -11,8 +11,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openNetwork } from "#network";
 import { openCgroups } from "#runtime";
+import { removeNetworks } from "./remove-networks.ts";
 
 /**
  * The real docker CLI before an engine: before the one that DOCKER_HOST names (as the
@@ -195,8 +195,7 @@ async function startDaemon(directory: string): Promise<{ stop(): Promise<void> }
 /** An engine that stops keeps what its containers need; here all of them are gone. */
 async function sweep(runRoot: string): Promise<void> {
   const instanceId = createHash("sha256").update(runRoot).digest("hex").slice(0, 8);
-  const network = await openNetwork({ instanceId, runRoot });
-  await network.close({ removeBridge: true });
+  await removeNetworks(runRoot);
   openCgroups({ instanceId }).close();
 }
 

@@ -6,7 +6,7 @@ import { createLog, type Log, Scope, silentLog } from "#base";
 import { openContent } from "#content";
 import { createEngine, type Engine } from "#engine";
 import { openHelper } from "#helper";
-import { openNetwork } from "#network";
+import { openNetworks } from "#network";
 import { openCgroups } from "#runtime";
 import { openOverlaySnapshotter } from "#snapshot";
 import { openState } from "#state";
@@ -47,8 +47,8 @@ export async function openEngineAt(
   scope.defer(() => cgroups.close());
   const helper = scope.use(openHelper({ path: helperPath }));
   const state = scope.use(openState(join(dataRoot, "state.db")));
-  const network = await openNetwork({ instanceId, runRoot, log });
-  scope.defer(() => network.close({ removeBridge: options.leaveNothing === true }));
+  const networks = await openNetworks({ instanceId, runRoot, state, log });
+  scope.defer(() => networks.close({ removeBridges: options.leaveNothing === true }));
   const snapshots = await openOverlaySnapshotter({ root: join(dataRoot, "snapshots"), state });
   const content = await openContent({ root: join(dataRoot, "content"), state, snapshots });
   const engine = await createEngine({
@@ -56,7 +56,7 @@ export async function openEngineAt(
     runRoot,
     state,
     helper,
-    network,
+    networks,
     cgroups,
     snapshots,
     content,

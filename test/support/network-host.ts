@@ -4,13 +4,15 @@
  * namespace as JSON. At the end of its input it leaves nothing behind.
  * Usage: nsenter --net=PATH bun network-host.ts RUN_ROOT
  */
-import { openNetwork } from "#network";
+import { openNetworks } from "#network";
+import { openState } from "#state";
 
 const [runRoot = ""] = process.argv.slice(2);
-const network = await openNetwork({ instanceId: runRoot, runRoot });
-const endpoint = await network.attach();
+using state = openState(":memory:");
+const networks = await openNetworks({ instanceId: runRoot, runRoot, state });
+const endpoint = await networks.attach("bridge");
 const netns = `/proc/${process.pid}/fd/${endpoint.netns.number}`;
 console.log(JSON.stringify({ address: endpoint.address, netns }));
 for await (const _ of process.stdin);
-network.release(endpoint);
-await network.close({ removeBridge: true });
+networks.release(endpoint);
+await networks.close({ removeBridges: true });

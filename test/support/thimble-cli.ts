@@ -1,8 +1,8 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { openNetwork } from "#network";
 import { busyboxTree } from "./engine.ts";
+import { removeNetworks } from "./remove-networks.ts";
 
 export interface Ended {
   readonly status: number | null;
@@ -87,8 +87,7 @@ export class ThimbleCli implements AsyncDisposable {
         if (left.length > 0) await this.run(["rm", "-f", ...left]);
       });
       await this.stopEngine();
-      const network = await openNetwork({ instanceId: "e2e", runRoot: this.#runRoot });
-      await network.close({ removeBridge: true });
+      await removeNetworks(this.#runRoot);
     }
     rmSync(this.directory, { recursive: true, force: true });
   }

@@ -59,7 +59,7 @@ async function resolveExtraHosts(
   extraHosts: readonly string[],
 ): Promise<readonly string[]> {
   if (!extraHosts.some((each) => each.endsWith(":host-gateway"))) return extraHosts;
-  const { gateway } = await parts.network.describe();
+  const { gateway } = await parts.networks.ready("bridge");
   return extraHosts.map((each) => each.replace(/:host-gateway$/, `:${gateway}`));
 }
 

@@ -19,27 +19,27 @@ export async function openSandbox(parts: EngineParts, record: ContainerRecord): 
   const mode = record.host.NetworkMode;
   if (mode === "host") return { attachment: plainAttachment("host"), release: () => undefined };
   if (mode === "none") {
-    const netns = await parts.network.isolated();
+    const netns = await parts.networks.isolated();
     return { netns, attachment: plainAttachment("none"), release: () => netns.close() };
   }
   if (mode.startsWith("container:")) {
     const netns = openNamespaceOf(parts, mode, "net", "network");
     return { netns, release: () => netns.close() };
   }
-  const endpoint = await parts.network.attach();
-  const { address, prefixLength, gateway, mac, endpointId } = endpoint;
+  const endpoint = await parts.networks.attach("bridge");
+  const { networkId, address, prefixLength, gateway, mac, endpointId } = endpoint;
   return {
     netns: endpoint.netns,
     attachment: {
       network: "bridge",
-      networkId: parts.network.id,
+      networkId,
       endpointId,
       address,
       prefixLength,
       gateway,
       mac,
     },
-    release: () => parts.network.release(endpoint),
+    release: () => parts.networks.release(endpoint),
   };
 }
 

@@ -1,0 +1,14 @@
+import { crashHere } from "#base";
+
+/** The steps between kernel and rows at which a crash must be survivable; see the crash tests. */
+export const networkCrashPoints = [
+  "network:bridge-made",
+  "network:rules-made",
+  "network:recorded",
+  "network:row-deleted",
+  "network:rules-removed",
+] as const;
+
+export function crashPoint(step: (typeof networkCrashPoints)[number]): void {
+  crashHere(step);
+}

@@ -1,0 +1,112 @@
+import { KeyedLock, type Log } from "#base";
+import { Nftables } from "#kernel";
+import { type Bridge, bridgeNames, deleteBridge, namedBridges } from "./bridge.ts";
+import { crashPoint } from "./crash-point.ts";
+import { filteredBridges, installRules, removeRules, removeTable } from "./firewall.ts";
+import { ensureForwarding, keepForeignOut, passForward, removePass } from "./forwarding.ts";
+import type { NetworkStore } from "./network-store.ts";
+
+/** How often the packet filter is looked at while endpoints are made. */
+const CHECK_MS = 10_000;
+
+export interface HostRulesOptions {
+  readonly runRoot: string;
+  readonly store: NetworkStore;
+  readonly log: Log;
+}
+
+type FilteredBridge = Pick<Bridge, "name" | "subnet">;
+
+/** What an instance has in the host's packet filter, for all its bridges; one change after the other. */
+export class HostRules {
+  readonly #options: HostRulesOptions;
+  readonly #table: string;
+  readonly #filter = new Nftables();
+  readonly #lock = new KeyedLock();
+  #swept: Promise<void> | undefined;
+  #checked = 0;
+
+  constructor(options: HostRulesOptions) {
+    this.#options = options;
+    this.#table = bridgeNames(options.runRoot).table;
+  }
+
+  /**
+   * Rules for a bridge, then forwarding, so that nothing is forwarded before the rules
+   * stand. The first time everything goes that is of no bridge in `known`.
+   */
+  establish(bridge: FilteredBridge, known: readonly string[]): Promise<void> {
+    const { store, log } = this.#options;
+    return this.#change(async () => {
+      this.#swept ??= this.#sweep(known).catch((error) => {
+        this.#swept = undefined;
+        throw error;
+      });
+      await this.#swept;
+      await installRules(this.#filter, this.#table, bridge);
+      if (await ensureForwarding(this.#filter)) {
+        store.rememberForwarding();
+        log.warn(
+          "IPv4 forwarding is on now; what is not forwarded for containers is dropped (the policy of FORWARD)",
+        );
+      }
+      await passForward(this.#filter, bridge.name);
+      this.#checked = Date.now();
+    });
+  }
+
+  /** Now and then: puts back what someone flushed (a firewall that reloads), and passes a Docker that came later. */
+  async keep(bridges: () => readonly FilteredBridge[]): Promise<void> {
+    if (Date.now() - this.#checked <= CHECK_MS) return;
+    this.#checked = Date.now();
+    await this.#change(async () => {
+      const isFlushed = !(await this.#filter.tables()).includes(this.#table);
+      await this.#keepForeignOut();
+      for (const bridge of bridges()) {
+        if (isFlushed) await installRules(this.#filter, this.#table, bridge);
+        await passForward(this.#filter, bridge.name);
+      }
+    });
+  }
+
+  /** Removes a bridge of a network by its name, with its rules; harmless when it is not there. */
+  removeBridge(bridge: string): Promise<void> {
+    return this.#change(() => this.#removeBridge(bridge));
+  }
+
+  /** Removes all that the instance has. */
+  removeAll(bridges: readonly string[]): Promise<void> {
+    return this.#change(async () => {
+      await removePass(this.#filter, this.#table, ...bridges);
+      await removeTable(this.#filter, this.#table);
+      for (const bridge of bridges) await deleteBridge(bridge);
+    });
+  }
+
+  #change<T>(work: () => Promise<T>): Promise<T> {
+    return this.#lock.run("rules", work);
+  }
+
+  /** What a crash left of networks that have no row. */
+  async #sweep(known: readonly string[]): Promise<void> {
+    // Rules from when there was one bridge alone.
+    await removePass(this.#filter, this.#table);
+    const left = [
+      ...(await filteredBridges(this.#filter, this.#table)),
+      ...(await namedBridges(this.#options.runRoot)),
+    ].filter((name) => !known.includes(name));
+    for (const name of new Set(left)) await this.#removeBridge(name);
+    await this.#keepForeignOut();
+  }
+
+  async #keepForeignOut(): Promise<void> {
+    if (this.#options.store.turnedForwardingOn) await keepForeignOut(this.#filter);
+  }
+
+  async #removeBridge(bridge: string): Promise<void> {
+    await removePass(this.#filter, bridge);
+    await removeRules(this.#filter, this.#table, bridge);
+    crashPoint("network:rules-removed");
+    await deleteBridge(bridge);
+  }
+}

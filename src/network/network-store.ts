@@ -1,0 +1,76 @@
+import type { State } from "#state";
+
+/** What is kept of a bridge network; names in the kernel are made from the run root and the id. */
+export interface StoredNetwork {
+  /** 64 hexadecimal digits. */
+  readonly id: string;
+  readonly name: string;
+  /** Nanoseconds since the epoch. */
+  readonly createdAt: bigint;
+  /** "172.20.0.0/16"; "" until the first bridge was made. */
+  readonly subnet: string;
+}
+
+const steps = [
+  `CREATE TABLE network (
+     id TEXT PRIMARY KEY,
+     name TEXT NOT NULL UNIQUE,
+     created_at TEXT NOT NULL,
+     subnet TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE network_forwarding (turned_on INTEGER PRIMARY KEY) STRICT`,
+];
+
+interface Row {
+  readonly id: string;
+  readonly name: string;
+  readonly created_at: string;
+  readonly subnet: string;
+}
+
+/** The bridge networks of one engine, in its database. */
+export class NetworkStore {
+  readonly #state: State;
+
+  constructor(state: State) {
+    this.#state = state;
+    state.migrate("network", steps);
+  }
+
+  /** In no particular order. */
+  all(): StoredNetwork[] {
+    return this.#state
+      .query<Row>("SELECT * FROM network")
+      .map(({ created_at, ...row }) => ({ ...row, createdAt: BigInt(created_at) }));
+  }
+
+  /** On the disk when it returns; a name that is taken is an `exists` fault. */
+  insert({ id, name, createdAt, subnet }: StoredNetwork): void {
+    this.#state.durably(() =>
+      this.#state.run(
+        "INSERT INTO network (id, name, created_at, subnet) VALUES (?, ?, ?, ?)",
+        id,
+        name,
+        createdAt.toString(),
+        subnet,
+      ),
+    );
+  }
+
+  setSubnet(id: string, subnet: string): void {
+    this.#state.run("UPDATE network SET subnet = ? WHERE id = ?", subnet, id);
+  }
+
+  delete(id: string): void {
+    this.#state.durably(() => this.#state.run("DELETE FROM network WHERE id = ?", id));
+  }
+
+  /** Whether this engine was ever the one that turned IPv4 forwarding on. */
+  get turnedForwardingOn(): boolean {
+    return this.#state.first("SELECT 1 FROM network_forwarding") !== undefined;
+  }
+
+  rememberForwarding(): void {
+    this.#state.run("INSERT OR IGNORE INTO network_forwarding (turned_on) VALUES (1)");
+  }
+}
