@@ -2,7 +2,8 @@ import { Fault } from "#base";
 import {
   type Descriptor,
   type Digest,
-  digestHex,
+  digestLike,
+  digestPath,
   encodeDocument,
   formatPlatform,
   hostPlatform,
@@ -23,7 +24,6 @@ import {
   type Reference,
   requireDigest,
   selectManifest,
-  sha256,
   withDefaultTag,
 } from "#image";
 import type { ArchiveFile, ArchiveFiles } from "./archive-files.ts";
@@ -227,13 +227,11 @@ function readDockerArchive(files: ArchiveFiles, wanted: Platform | undefined): A
     .filter(({ config }) => isMeant(files.document(config), wanted))
     .map((entry) => {
       const config = files.get(entry.config);
-      const named = /([0-9a-f]{64})(?:\.json)?$/.exec(entry.config)?.[1];
+      const named = /(?:^|\/)([0-9a-f]{64}|[0-9a-f]{128})(?:\.json)?$/.exec(entry.config)?.[1];
       if (named !== undefined) {
-        requireDigest(
-          `the image configuration ${entry.config}`,
-          `sha256:${named}` as Digest,
-          config.digest,
-        );
+        const promised = `sha${named.length * 4}:${named}` as Digest;
+        const actual = digestLike(promised, files.document(entry.config));
+        requireDigest(`the image configuration ${entry.config}`, promised, actual);
       }
       const layers = entry.layers.map((path) => files.get(path));
       const manifest: Manifest = {
@@ -256,7 +254,7 @@ function readDockerArchive(files: ArchiveFiles, wanted: Platform | undefined): A
 }
 
 function blobName(digest: Digest): string {
-  return `blobs/sha256/${digestHex(digest)}`;
+  return `blobs/${digestPath(digest)}`;
 }
 
 function blobFile(files: ArchiveFiles, { digest, size, mediaType }: Descriptor): ArchiveFile {
@@ -274,7 +272,11 @@ function blobFile(files: ArchiveFiles, { digest, size, mediaType }: Descriptor):
 function blobDocument(files: ArchiveFiles, descriptor: Descriptor): Buffer {
   blobFile(files, descriptor);
   const bytes = files.document(blobName(descriptor.digest));
-  requireDigest(`blob ${descriptor.digest}`, descriptor.digest, sha256(bytes));
+  requireDigest(
+    `blob ${descriptor.digest}`,
+    descriptor.digest,
+    digestLike(descriptor.digest, bytes),
+  );
   return bytes;
 }
 

@@ -11,7 +11,18 @@ import {
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Fault } from "#base";
-import { type Digest, digestHex, isDigest, maxDocumentBytes, requireDigest, sha256 } from "#image";
+import {
+  type Digest,
+  type DigestAlgorithm,
+  digestAlgorithm,
+  digestAlgorithms,
+  digestLike,
+  digestPath,
+  isDigest,
+  maxDocumentBytes,
+  requireDigest,
+  sha256,
+} from "#image";
 import { fsyncAsync, makePrivateDirectory, O_DIRECTORY, O_RDONLY, openat2 } from "#kernel";
 import { storeStream } from "#layer";
 
@@ -19,7 +30,7 @@ const readChunk = 1 << 20;
 const maxBlob = 2 ** 40;
 
 /**
- * Blobs by their sha256, each a file ROOT/blobs/sha256/<hex> that never changes. A
+ * Blobs by their digest, each a file ROOT/blobs/<algorithm>/<hex> that never changes. A
  * blob comes into being by a rename after its digest was checked and its bytes were
  * synced: what has the name has the content.
  */
@@ -27,12 +38,14 @@ export class BlobStore {
   readonly #blobs: string;
   readonly #ingest: string;
   readonly #live = new Set<string>();
+  /** Whose directories have names that may not be on the disk yet. */
+  readonly #used = new Set<DigestAlgorithm>();
 
   constructor(root: string, { untouched = false }: { readonly untouched?: boolean } = {}) {
-    this.#blobs = join(root, "blobs", "sha256");
+    this.#blobs = join(root, "blobs");
     this.#ingest = join(root, "ingest");
     makePrivateDirectory(root);
-    makePrivateDirectory(this.#blobs);
+    for (const each of digestAlgorithms) makePrivateDirectory(this.directory(each));
     // Nothing in it is anybody's at the start: a crash has left it.
     if (!untouched) rmSync(this.#ingest, { recursive: true, force: true });
     makePrivateDirectory(this.#ingest);
@@ -47,13 +60,13 @@ export class BlobStore {
     rmSync(join(this.#ingest, name), { recursive: true, force: true });
   }
 
-  /** Where all blobs are, each named by its hexadecimal digits. */
-  get directory(): string {
-    return this.#blobs;
+  /** Where all blobs of an algorithm are, each named by its hexadecimal digits. */
+  directory(algorithm: DigestAlgorithm): string {
+    return join(this.#blobs, algorithm);
   }
 
   path(digest: Digest): string {
-    return join(this.#blobs, digestHex(digest));
+    return join(this.#blobs, digestPath(digest));
   }
 
   has(digest: Digest): boolean {
@@ -85,7 +98,11 @@ export class BlobStore {
   ): Promise<{ readonly digest: Digest; readonly size: number }> {
     await using workspace = await this.workspace();
     const path = join(workspace.path, "blob");
-    const stored = await storeStream(stream, { path, limit: expected.size ?? maxBlob });
+    const stored = await storeStream(stream, {
+      path,
+      limit: expected.size ?? maxBlob,
+      ...(expected.digest && { algorithm: digestAlgorithm(expected.digest) }),
+    });
     if (expected.digest) requireDigest("the blob", expected.digest, stored.digest);
     if (expected.size !== undefined && expected.size !== stored.size) {
       throw new Fault(
@@ -100,6 +117,7 @@ export class BlobStore {
 
   /** Moves a whole file whose digest is known into its place, its bytes on the disk before its name. Then `sync`. */
   async adopt(path: string, digest: Digest): Promise<void> {
+    this.#used.add(digestAlgorithm(digest));
     if (this.has(digest)) return;
     using file = openat2(undefined, path, { flags: O_RDONLY });
     await fsyncAsync(file);
@@ -108,13 +126,16 @@ export class BlobStore {
 
   /** Waits until the names of what was adopted are on the disk too. */
   async sync(): Promise<void> {
-    using directory = openat2(undefined, this.#blobs, { flags: O_RDONLY | O_DIRECTORY });
-    await fsyncAsync(directory);
+    for (const algorithm of this.#used) {
+      const path = this.directory(algorithm);
+      using directory = openat2(undefined, path, { flags: O_RDONLY | O_DIRECTORY });
+      await fsyncAsync(directory);
+    }
   }
 
-  /** A small blob at once. Then `sync`. */
-  async put(bytes: Uint8Array): Promise<Digest> {
-    const digest = sha256(bytes);
+  /** A small blob at once, by its sha256 or by another digest that was checked. Then `sync`. */
+  async put(bytes: Uint8Array, digest = sha256(bytes)): Promise<Digest> {
+    this.#used.add(digestAlgorithm(digest));
     if (this.has(digest)) return digest;
     await using workspace = await this.workspace();
     const path = join(workspace.path, "blob");
@@ -130,7 +151,7 @@ export class BlobStore {
       throw new Fault("exhausted", `blob ${digest} has ${size} bytes and is no document`);
     }
     const bytes = this.#found(digest, () => readFileSync(this.path(digest)));
-    requireDigest(`blob ${this.path(digest)}`, digest, sha256(bytes));
+    requireDigest(`blob ${this.path(digest)}`, digest, digestLike(digest, bytes));
     return bytes;
   }
 
@@ -158,9 +179,11 @@ export class BlobStore {
   }
 
   list(): Digest[] {
-    return readdirSync(this.#blobs)
-      .map((name) => `sha256:${name}`)
-      .filter(isDigest);
+    return digestAlgorithms.flatMap((algorithm) =>
+      readdirSync(this.directory(algorithm))
+        .map((name) => `${algorithm}:${name}`)
+        .filter(isDigest),
+    );
   }
 
   #found<T>(digest: Digest, work: () => T): T {

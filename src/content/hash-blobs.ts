@@ -1,6 +1,5 @@
-import { createHash } from "node:crypto";
 import { isFault } from "#base";
-import { type Digest, isDigest } from "#image";
+import { type Digest, Digester, digestAlgorithm, digestAlgorithms, isDigest } from "#image";
 import { scanTree } from "#layer";
 import type { BlobStore } from "./blob-store.ts";
 
@@ -25,13 +24,15 @@ export async function* hashBlobs(
 ): AsyncGenerator<HashedBlob, void> {
   const seen = new Set<Digest>();
   try {
-    const request = { directory: blobs.directory, mode: "tree", digests: true } as const;
-    for await (const batch of scanTree(request, signal ? { signal } : {})) {
-      for (const { path, size, digest: actual } of batch) {
-        const digest = `sha256:${path}`;
-        if (!isDigest(digest) || actual === undefined) continue;
-        seen.add(digest);
-        yield { digest, actual, size };
+    for (const digests of digestAlgorithms) {
+      const request = { directory: blobs.directory(digests), mode: "tree", digests } as const;
+      for await (const batch of scanTree(request, signal ? { signal } : {})) {
+        for (const { path, size, digest: actual } of batch) {
+          const digest = `${digests}:${path}`;
+          if (!isDigest(digest) || actual === undefined) continue;
+          seen.add(digest);
+          yield { digest, actual, size };
+        }
       }
     }
   } catch (error) {
@@ -49,7 +50,7 @@ async function hashOne(
   digest: Digest,
   signal: AbortSignal | undefined,
 ): Promise<Digest | undefined> {
-  const hash = createHash("sha256");
+  const hash = new Digester(digestAlgorithm(digest));
   try {
     await using file = await blobs.open(digest);
     const buffer = Buffer.allocUnsafe(hashChunk);
@@ -63,5 +64,5 @@ async function hashOne(
     if ((error as { readonly code?: unknown }).code === "EIO") return undefined;
     throw error;
   }
-  return `sha256:${hash.digest("hex")}` as Digest;
+  return hash.digest();
 }

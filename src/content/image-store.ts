@@ -64,6 +64,8 @@ export class ImageStore {
   put(
     image: {
       readonly digest: Digest;
+      /** The sha256 of the configuration, a blob as well. */
+      readonly id: Digest;
       readonly manifest: Manifest;
       readonly size: number;
       /** Further blobs to keep with it, as the index it was chosen from. */
@@ -71,8 +73,8 @@ export class ImageStore {
     },
     references: readonly Reference[],
   ): { readonly image: StoredImage; readonly isNew: boolean } {
-    const { manifest, digest, size, companions = [] } = image;
-    const id = manifest.config.digest;
+    const { manifest, digest, id, size, companions = [] } = image;
+    const documents = [digest, ...new Set([id, manifest.config.digest])];
     const config = this.readConfig(id);
     const now = this.#clock.now();
     const names = references.map((reference) => nameOf(reference));
@@ -87,7 +89,7 @@ export class ImageStore {
           ...{ created: createdOf(config), labels: JSON.stringify(labelsOf(config)) },
         },
         {
-          blobs: [digest, id, ...manifest.layers.map((layer) => layer.digest), ...companions],
+          blobs: [...documents, ...manifest.layers.map((layer) => layer.digest), ...companions],
           layers: chainIds(config.rootfs.diff_ids),
         },
       );

@@ -1,7 +1,7 @@
 /**
  * content: blobs, images, and how both come and go.
  *
- * Blobs are files named by their sha256, verified before they get the name. An image
+ * Blobs are files named by their digest, verified before they get the name. An image
  * is a manifest, a configuration (its digest is the image's id) and layers, which are
  * unpacked once into snapshots by chain id and shared. Archives (docker save, OCI
  * layout) are loaded and saved; trees become images. Leases keep what is being made

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { Fault, Scope } from "#base";
-import type { Descriptor, DiffId, Digest } from "#image";
-import { requireDigest } from "#image";
+import type { Descriptor, DiffId } from "#image";
+import { type DigestAlgorithm, digestAlgorithm, requireDigest } from "#image";
 import { receiveLayer, storeStream } from "#layer";
 import type { BlobStore } from "./blob-store.ts";
 import { crashPoint } from "./crash-point.ts";
@@ -52,6 +52,8 @@ export interface ReceiveRun {
   readonly source?: BlobSource | undefined;
   readonly report: (progress: LayerProgress) => void;
   readonly signal: AbortSignal;
+  /** Of the diff id. Default sha256. */
+  readonly diffAlgorithm?: DigestAlgorithm | undefined;
 }
 
 interface Download extends AsyncDisposable {
@@ -71,7 +73,7 @@ export class LayerReceiver {
   readonly #blobs: BlobStore;
   readonly #drafts: Drafts;
   readonly #collector: Collector;
-  readonly #downloads = new Joined<Digest, Download, LayerProgress>();
+  readonly #downloads = new Joined<string, Download, LayerProgress>();
   readonly #slots = new Slots(maxDownloads);
 
   constructor(parts: {
@@ -102,7 +104,7 @@ export class LayerReceiver {
 
   async #fetch(layer: Descriptor, run: ReceiveRun, unpack: boolean): Promise<Draft | undefined> {
     if (this.#blobs.has(layer.digest)) return undefined;
-    const { source, report, signal } = run;
+    const { source, report, signal, diffAlgorithm = "sha256" } = run;
     if (!source) {
       throw new Fault(
         "data_loss",
@@ -113,10 +115,11 @@ export class LayerReceiver {
       );
     }
     return await this.#downloads.share(
-      layer.digest,
+      // What was hashed another way is of no use to who takes the draft.
+      `${layer.digest} ${diffAlgorithm}`,
       {
         start: (stop, tell) =>
-          this.#download(layer, { source, report: tell, signal: stop }, unpack),
+          this.#download(layer, { source, report: tell, signal: stop, diffAlgorithm }, unpack),
         onReport: report,
         signal,
       },
@@ -164,6 +167,7 @@ export class LayerReceiver {
     const received = await receiveLayer({
       ...{ source: { stream, isGiven: run.source.givesChunks }, blob, target },
       signal: run.signal,
+      diffAlgorithm: run.diffAlgorithm,
     });
     return draftOf(space, received);
   }
@@ -171,14 +175,14 @@ export class LayerReceiver {
   async #unpack(
     source: { readonly path: string },
     total: number,
-    { report, signal }: ReceiveRun,
+    { report, signal, diffAlgorithm }: ReceiveRun,
   ): Promise<Draft> {
     await using scope = new Scope();
     const space = scope.use(await this.#drafts.make());
     crashPoint("unpack:draft-made");
     const onProgress = (current: number) => report({ phase: "extracting", current, total });
     const target = space.directory;
-    const received = await receiveLayer({ source, target, onProgress, signal });
+    const received = await receiveLayer({ source, target, onProgress, signal, diffAlgorithm });
     crashPoint("unpack:applied");
     const owner = scope.release();
     return { ...draftOf(space, received), [Symbol.asyncDispose]: () => owner.disposeAsync() };
@@ -215,7 +219,7 @@ async function storeLayer(
   path: string,
   run: ReceiveRun & { readonly source: BlobSource },
 ): Promise<void> {
-  const request = { path, limit: layer.size };
+  const request = { path, limit: layer.size, algorithm: digestAlgorithm(layer.digest) };
   const stored = await storeStream(counted(layer, run), request, {
     signal: run.signal,
     isGiven: run.source.givesChunks,

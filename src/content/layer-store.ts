@@ -4,6 +4,7 @@ import {
   chainIds,
   type Descriptor,
   type DiffId,
+  digestAlgorithm,
   type ImageConfig,
   type Manifest,
   requireDigest,
@@ -159,9 +160,11 @@ export class LayerStore {
   }
 
   async #receive({ layer, diffId }: LayerPlace, run: Run): Promise<Draft> {
-    const draft = await this.#receiver.receive(layer, run).catch((error: unknown) => {
-      throw aboutLayer(layer, error);
-    });
+    const draft = await this.#receiver
+      .receive(layer, { ...run, diffAlgorithm: digestAlgorithm(diffId) })
+      .catch((error: unknown) => {
+        throw aboutLayer(layer, error);
+      });
     try {
       requireDigest(`the content of layer ${layer.digest}`, diffId, draft.diffId);
     } catch (error) {

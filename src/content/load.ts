@@ -2,6 +2,7 @@ import { Fault } from "#base";
 import {
   type Descriptor,
   type Digest,
+  digestAlgorithm,
   familiarString,
   type ImageConfig,
   type Platform,
@@ -95,8 +96,25 @@ export async function storeImage(
     if (phase === "extracting") onProgress?.(layer.digest, current, layer.size);
   };
   const size = await parts.layers.ensure({ manifest, config, lease, signal, onLayer });
+  const id = await keepConfig(parts, manifest.config.digest, lease);
   await parts.blobs.sync();
-  return parts.images.put({ digest, manifest, size }, image.references).image;
+  return parts.images.put({ digest, id, manifest, size }, image.references).image;
+}
+
+/**
+ * The id of an image: the sha256 of its configuration, whatever its manifest names that by,
+ * since clients tell ids by their 64 digits. The configuration is kept under both names.
+ */
+export async function keepConfig(
+  { blobs }: Pick<ContentParts, "blobs">,
+  digest: Digest,
+  lease: Lease,
+): Promise<Digest> {
+  if (digestAlgorithm(digest) === "sha256") return digest;
+  const bytes = blobs.readDocument(digest);
+  const id = sha256(bytes);
+  lease.holdBlob(id);
+  return await blobs.put(bytes, id);
 }
 
 /** The layers of an image for another system could not even be looked into. */

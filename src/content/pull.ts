@@ -3,6 +3,7 @@ import {
   canonicalName,
   type Descriptor,
   type Digest,
+  digestLike,
   type ImageConfig,
   isConfigType,
   isLayerType,
@@ -18,7 +19,7 @@ import {
 import { crashPoint } from "./crash-point.ts";
 import { unlessAborted } from "./joined.ts";
 import type { BlobSource, LayerProgress } from "./layer-receiver.ts";
-import { type ContentParts, requireLinux } from "./load.ts";
+import { type ContentParts, keepConfig, requireLinux } from "./load.ts";
 import type { StoredImage } from "./stored-image.ts";
 
 export interface PullOptions {
@@ -61,13 +62,14 @@ export async function pullImage(
   for (const bytes of index ? [manifestBytes, index] : [manifestBytes]) {
     await parts.blobs.put(bytes);
   }
+  const id = await keepConfig(parts, manifest.config.digest, lease);
   crashPoint("pull:documents-stored");
   await parts.blobs.sync();
   const layers = [manifest.config, ...manifest.layers].map((each) => each.digest);
   for (const repository of new Set(references.map(canonicalName))) {
     parts.sources.note(layers, repository);
   }
-  const stored = parts.images.put({ digest, manifest, size, companions }, references);
+  const stored = parts.images.put({ digest, id, manifest, size, companions }, references);
   crashPoint("pull:recorded");
   return stored;
 }
@@ -114,9 +116,9 @@ async function fetchConfig(
   const about = `the image configuration ${digest}`;
   const stream = source.blob(descriptor, signal ? { signal } : {});
   const bytes = await unlessAborted(collect(stream, size, about), signal);
-  requireDigest(about, digest, sha256(bytes));
+  requireDigest(about, digest, digestLike(digest, bytes));
   const config = requireLinux(parseImageConfig(bytes, about));
-  await blobs.put(bytes);
+  await blobs.put(bytes, digest);
   return config;
 }
 

@@ -3,7 +3,9 @@ import {
   canonicalString,
   type Descriptor,
   type Digest,
+  digestAlgorithm,
   digestHex,
+  digestPath,
   encodeDocument,
   familiarString,
   formatPlatform,
@@ -93,7 +95,8 @@ export async function* saveArchive(
     ready = [];
     return taken;
   };
-  for (const name of ["blobs/", "blobs/sha256/"]) {
+  const algorithms = new Set([...digests].map(digestAlgorithm).sort());
+  for (const name of ["blobs/", ...[...algorithms].map((each) => `blobs/${each}/`)]) {
     writer.entry({ ...file, name, type: "directory", mode: 0o755, size: 0 });
   }
   for (const digest of [...digests].sort()) {
@@ -120,7 +123,7 @@ function blobsOf({ digest, manifest }: StoredImage): Digest[] {
 }
 
 function blobName(digest: Digest): string {
-  return `blobs/sha256/${digestHex(digest)}`;
+  return `blobs/${digestPath(digest)}`;
 }
 
 function layoutIndex(images: readonly SavedImage[]): object {

@@ -1,29 +1,35 @@
 import { createHash } from "node:crypto";
 import { Fault } from "#base";
 
-/** "sha256:" and 64 lower-case hexadecimal digits: the name of a blob by its bytes. */
+/** Algorithm and lower-case hexadecimal digits, as "sha256:…": the name of a blob by its bytes. */
 export type Digest = string & { readonly __brand: "Digest" };
 /** The digest of a layer's uncompressed tar, as a configuration lists it. */
 export type DiffId = Digest & { readonly __diff: "DiffId" };
 /** The name of a stack of layers, as image-spec config.md ("Layer ChainID") computes it. */
 export type ChainId = Digest & { readonly __chain: "ChainId" };
 
-const pattern = /^sha256:[0-9a-f]{64}$/;
+/** The algorithms that image-spec descriptor.md registers; what is made here has the first. */
+export const digestAlgorithms = ["sha256", "sha512"] as const;
+export type DigestAlgorithm = (typeof digestAlgorithms)[number];
+
+const pattern = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 
 export function isDigest(text: string): text is Digest {
   return pattern.test(text);
 }
 
-/** A digest from text; sha512 and other algorithms are `unsupported`, anything else is `invalid`. */
+/** A digest from text; an algorithm that is not registered is `unsupported`, anything else is `invalid`. */
 export function parseDigest(text: string): Digest {
   if (isDigest(text)) return text;
   const shown = text.length > 150 ? `${text.slice(0, 150)}...` : text;
-  if (/^sha(384|512):[0-9a-f]{96,128}$/.test(text)) {
-    throw new Fault("unsupported", `digest ${shown}: only sha256 is supported`, { about: shown });
+  if (/^sha384:[0-9a-f]{96}$/.test(text)) {
+    throw new Fault("unsupported", `digest ${shown}: only sha256 and sha512 are supported`, {
+      about: shown,
+    });
   }
   throw new Fault(
     "invalid",
-    `"${shown}" is not a digest: "sha256:" and 64 lower-case hexadecimal digits are expected`,
+    `"${shown}" is not a digest: "sha256:" and 64 lower-case hexadecimal digits are expected, or "sha512:" and 128`,
     { about: shown },
   );
 }
@@ -32,13 +38,47 @@ export function parseDiffId(text: string): DiffId {
   return parseDigest(text) as DiffId;
 }
 
-/** The 64 hexadecimal digits of a digest. */
+export function digestAlgorithm(digest: Digest): DigestAlgorithm {
+  return digest.startsWith("sha512:") ? "sha512" : "sha256";
+}
+
+/** The 64 or 128 hexadecimal digits of a digest. */
 export function digestHex(digest: Digest): string {
-  return digest.slice("sha256:".length);
+  return digest.slice(digest.indexOf(":") + 1);
+}
+
+/** Where an OCI layout keeps a blob below "blobs/" (image-spec image-layout.md): "sha256/<hex>". */
+export function digestPath(digest: Digest): string {
+  return `${digestAlgorithm(digest)}/${digestHex(digest)}`;
+}
+
+/** Takes bytes in order and gives their digest, once. */
+export class Digester {
+  readonly algorithm: DigestAlgorithm;
+  readonly #hash;
+
+  constructor(algorithm: DigestAlgorithm = "sha256") {
+    this.algorithm = algorithm;
+    this.#hash = createHash(algorithm);
+  }
+
+  update(bytes: Uint8Array | string): this {
+    this.#hash.update(bytes);
+    return this;
+  }
+
+  digest(): Digest {
+    return `${this.algorithm}:${this.#hash.digest("hex")}` as Digest;
+  }
 }
 
 export function sha256(bytes: Uint8Array | string): Digest {
-  return `sha256:${createHash("sha256").update(bytes).digest("hex")}` as Digest;
+  return new Digester().update(bytes).digest();
+}
+
+/** The digest of bytes by the algorithm of another, to compare them. */
+export function digestLike(other: Digest, bytes: Uint8Array | string): Digest {
+  return new Digester(digestAlgorithm(other)).update(bytes).digest();
 }
 
 /** Refuses content whose digest is not the promised one, naming both: `data_loss`. */
@@ -53,7 +93,7 @@ export function requireDigest(what: string, expected: Digest, actual: Digest): v
 
 /**
  * The chain id of each prefix of a stack, lowest layer first: the first is the diff
- * id itself, each further one the digest of "<chain id below> <diff id>".
+ * id itself, each further one the sha256 of "<chain id below> <diff id>".
  */
 export function chainIds(diffIds: readonly DiffId[]): ChainId[] {
   const chain: ChainId[] = [];

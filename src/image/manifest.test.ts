@@ -46,11 +46,15 @@ test("chain ids are those of the image-spec", () => {
   expect(chainIds([])).toEqual([]);
 });
 
-test("digests: only sha256 in lower case", () => {
+test("digests: sha256 and sha512 in lower case", () => {
   expect(parseDigest(digest)).toBe(digest);
   expect(fault(() => parseDigest(digest.toUpperCase())).code).toBe("invalid");
   expect(fault(() => parseDigest("sha256:../../x")).code).toBe("invalid");
-  expect(fault(() => parseDigest(`sha512:${"0".repeat(128)}`)).code).toBe("unsupported");
+  expect(parseDigest(`sha512:${"0".repeat(128)}`)).toHaveLength(135);
+  for (const length of [64, 96, 127, 129]) {
+    expect(fault(() => parseDigest(`sha512:${"0".repeat(length)}`)).code).toBe("invalid");
+  }
+  expect(fault(() => parseDigest(`sha384:${"0".repeat(96)}`)).code).toBe("unsupported");
   const mismatch = fault(() => requireDigest("blob", digest, sha256("y")));
   expect(mismatch.code).toBe("data_loss");
   expect(mismatch.message).toContain(digest);

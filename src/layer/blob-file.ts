@@ -1,7 +1,6 @@
-import { createHash, type Hash } from "node:crypto";
 import { closeSync, constants, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
 import { Fault } from "#base";
-import { type Digest, requireDigest } from "#image";
+import { type Digest, type DigestAlgorithm, Digester, requireDigest } from "#image";
 
 export interface BlobIdentity {
   readonly digest: Digest;
@@ -14,14 +13,15 @@ const zeros = Buffer.alloc(256 << 10);
 export class BlobFile implements Disposable {
   readonly path: string;
   readonly #fd: number;
-  readonly #hash = createHash("sha256");
+  readonly #hash: Digester;
   #size = 0;
   #finished = false;
   #hasHole = false;
 
-  constructor(path: string) {
+  constructor(path: string, algorithm?: DigestAlgorithm) {
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     this.path = path;
+    this.#hash = new Digester(algorithm);
     this.#fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   }
 
@@ -50,7 +50,7 @@ export class BlobFile implements Disposable {
 
   /** The file stays. With `expected`, only if it is that: else `data_loss`. */
   finish(expected?: BlobIdentity): BlobIdentity {
-    const found = { digest: digestOf(this.#hash), size: this.#size };
+    const found = { digest: this.#hash.digest(), size: this.#size };
     if (expected && expected.size !== found.size) {
       throw new Fault(
         "data_loss",
@@ -68,8 +68,4 @@ export class BlobFile implements Disposable {
     closeSync(this.#fd);
     if (!this.#finished) rmSync(this.path, { force: true });
   }
-}
-
-export function digestOf(hash: Hash): Digest {
-  return `sha256:${hash.digest("hex")}` as Digest;
 }

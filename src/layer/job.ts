@@ -1,4 +1,4 @@
-import type { DiffId, Digest } from "#image";
+import type { DiffId, Digest, DigestAlgorithm } from "#image";
 import type { TarLimits, TarType } from "#tar";
 import type { Compression, ExpansionLimits } from "./compression.ts";
 import type { MergeOptions, MergeResult } from "./merge.ts";
@@ -16,6 +16,8 @@ export interface ReceiveRequest {
   readonly target: string;
   /** Directories of the layers below, uppermost first, if they are there already. */
   readonly lowers: readonly string[];
+  /** Of the diff id. Default sha256. */
+  readonly diffAlgorithm?: DigestAlgorithm | undefined;
   readonly limits: Partial<TarLimits>;
   readonly expansion: Partial<ExpansionLimits>;
 }
@@ -70,6 +72,8 @@ export interface StoreRequest {
   /** Made new. */
   readonly path: string;
   readonly limit: number;
+  /** Default sha256. */
+  readonly algorithm?: DigestAlgorithm | undefined;
 }
 
 export interface StoreResult {

@@ -1,11 +1,10 @@
-import { createHash } from "node:crypto";
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#base";
-import type { DiffId } from "#image";
+import { type DiffId, type Digest, type DigestAlgorithm, Digester, digestAlgorithm } from "#image";
 import { type Fd, O_DIRECTORY, O_PATH, openat2 } from "#kernel";
 import { nameComponents, TarReader } from "#tar";
-import { BlobFile, digestOf } from "./blob-file.ts";
+import { BlobFile } from "./blob-file.ts";
 import { compress } from "./compress.ts";
 import { chunkSize, decompress, isCompressed } from "./compression.ts";
 import { TreeExtractor } from "./extract.ts";
@@ -66,6 +65,9 @@ const breathPerEntry = 16 << 10;
 /** Of all sparse files in an archive of images: hashing as many zeros takes half a second. */
 const maxHoles = 2 ** 30;
 
+/** The place of a blob in an OCI layout tells by which algorithm it is named. */
+const layoutBlob = /(?:^|\/)blobs\/(sha256|sha512)\/[^/]+$/;
+
 function openDirectory(path: string): Fd {
   return openat2(undefined, path, { flags: O_PATH | O_DIRECTORY });
 }
@@ -74,10 +76,10 @@ async function receive(request: ReceiveRequest, context: JobContext): Promise<Re
   using resources = new DisposableStack();
   const root = resources.use(openDirectory(request.target));
   const extractor = resources.use(new TreeExtractor(root));
-  const blob = request.blob && resources.use(new BlobFile(request.blob.path));
+  const blob = request.blob && resources.use(blobFile(request.blob));
   const source = readSource(request.source, context);
   const reader = new TarReader(extractor, request.limits);
-  const hash = createHash("sha256");
+  const hash = new Digester(request.diffAlgorithm);
   let tarSize = 0;
   const bytes = blob ? kept(source, blob, request.blob.size) : source;
   for await (const chunk of decompress(bytes, request.expansion)) {
@@ -90,8 +92,12 @@ async function receive(request: ReceiveRequest, context: JobContext): Promise<Re
   blob?.finish(request.blob);
   const { implied } = extractor;
   settle(root, implied, openAll(resources, request.lowers));
-  const diffId = digestOf(hash) as DiffId;
+  const diffId = hash.digest() as DiffId;
   return { diffId, size: reader.totalBytes, entries: reader.entries, tarSize, implied };
+}
+
+function blobFile({ path, digest }: { readonly path: string; readonly digest: Digest }): BlobFile {
+  return new BlobFile(path, digestAlgorithm(digest));
 }
 
 /** Passes on what it writes to the blob; more than `limit` bytes are refused at once. */
@@ -126,7 +132,7 @@ async function settleJob(request: SettleRequest): Promise<undefined> {
 async function pack(request: PackRequest, context: JobContext): Promise<PackResult> {
   using root = openDirectory(request.directory);
   using packer = new TreePacker(root, request);
-  const hash = createHash("sha256");
+  const hash = new Digester();
   let done = 0;
   const plain = async function* (): AsyncGenerator<Uint8Array, void> {
     for (const chunk of packer.chunks()) {
@@ -139,13 +145,13 @@ async function pack(request: PackRequest, context: JobContext): Promise<PackResu
   };
   if (!request.blob) {
     for await (const chunk of plain()) await context.output(chunk);
-    const diffId = digestOf(hash) as DiffId;
+    const diffId = hash.digest() as DiffId;
     return { ...packer.totals, diffId, digest: diffId, blobSize: done };
   }
   using blob = new BlobFile(request.blob.path);
   for await (const chunk of compress(plain(), request.blob.compression)) blob.write(chunk);
   const { digest, size } = blob.finish();
-  return { ...packer.totals, diffId: digestOf(hash) as DiffId, digest, blobSize: size };
+  return { ...packer.totals, diffId: hash.digest() as DiffId, digest, blobSize: size };
 }
 
 async function scan(request: ScanRequest, context: JobContext): Promise<undefined> {
@@ -177,7 +183,7 @@ async function merge(request: MergeRequest, context: JobContext): Promise<MergeR
 }
 
 async function store(request: StoreRequest, context: JobContext): Promise<StoreResult> {
-  using blob = new BlobFile(request.path);
+  using blob = new BlobFile(request.path, request.algorithm);
   for await (const chunk of readSource(request.source, context)) {
     writeWithin(blob, chunk, request.limit);
   }
@@ -211,7 +217,8 @@ async function explode(
         members.push({ name, type: header.type, linkName: header.linkName });
         size = header.size;
         if (header.type !== "file") return;
-        blob = new BlobFile(join(request.directory, String(members.length)));
+        const path = join(request.directory, String(members.length));
+        blob = new BlobFile(path, layoutBlob.exec(name)?.[1] as DigestAlgorithm | undefined);
       },
       data: (bytes, offset) => {
         skipTo(offset);

@@ -1,3 +1,4 @@
+import type { DigestAlgorithm } from "#image";
 import type { TarLimits } from "#tar";
 import type { ExpansionLimits } from "./compression.ts";
 import type {
@@ -10,6 +11,7 @@ import type {
   ReceiveResult,
   ScanRequest,
   SettleRequest,
+  StoreRequest,
   StoreResult,
 } from "./job.ts";
 import type { MergeResult } from "./merge.ts";
@@ -42,6 +44,8 @@ export interface ReceiveOptions extends LayerOptions {
   readonly target: string;
   /** Directories of the layers below, uppermost first, when they are there: `implied` is then settled already. */
   readonly lowers?: readonly string[];
+  /** Of the diff id. Default sha256. */
+  readonly diffAlgorithm?: DigestAlgorithm | undefined;
   readonly limits?: Partial<TarLimits>;
   readonly expansion?: Partial<ExpansionLimits>;
 }
@@ -55,8 +59,8 @@ export interface ReceiveOptions extends LayerOptions {
  * but not synced to the disk.
  */
 export async function receiveLayer(options: ReceiveOptions): Promise<ReceiveResult> {
-  const { source, blob, target, lowers = [], limits = {}, expansion = {} } = options;
-  const request = { target, lowers, limits, expansion, ...(blob && { blob }) };
+  const { source, blob, target, lowers = [], limits = {}, expansion = {}, diffAlgorithm } = options;
+  const request = { target, lowers, limits, expansion, diffAlgorithm, ...(blob && { blob }) };
   if ("path" in source) return await pool.run("receive", { ...request, source }, options);
   const run = { ...options, input: source.stream, isGiven: source.isGiven };
   return await pool.run("receive", { ...request, source: "stream" }, run);
@@ -128,7 +132,7 @@ export async function packBlob(
 /** Writes a stream to a new file at `path`, at most `limit` bytes. It is whole, but not synced to the disk. */
 export async function storeStream(
   stream: AsyncIterable<Uint8Array>,
-  request: { readonly path: string; readonly limit: number },
+  request: Omit<StoreRequest, "source">,
   options: LayerOptions & Pick<GivenStream, "isGiven"> = {},
 ): Promise<StoreResult> {
   return await pool.run("store", { ...request, source: "stream" }, { ...options, input: stream });

@@ -1,8 +1,6 @@
-import { createHash } from "node:crypto";
-import type { Digest } from "#image";
+import { type Digest, type DigestAlgorithm, Digester } from "#image";
 import { type Fd, openRegularFile, readInto, readlinkatBytes, type Stat } from "#kernel";
 import type { TarType } from "#tar";
-import { digestOf } from "./blob-file.ts";
 import { chunkSize } from "./compression.ts";
 import { isOpaque } from "./merged.ts";
 import { TreeWalk, unlessGone, type WalkedEntry } from "./walk.ts";
@@ -11,8 +9,8 @@ import { isWhiteout } from "./whiteout.ts";
 export interface ScanOptions {
   /** "layer": in overlayfs's form, a character device 0:0 hides what is below. "tree": all as it is. */
   readonly mode: "layer" | "tree";
-  /** Hashes the content of files. */
-  readonly digests?: boolean;
+  /** Hashes the content of files, by this algorithm. */
+  readonly digests?: DigestAlgorithm;
 }
 
 /** One name in a tree. */
@@ -62,7 +60,7 @@ export class TreeScanner implements Disposable {
     for (const walked of this.#walk.entries()) {
       const entry = this.#describe(walked);
       if (!entry) continue;
-      const wantsDigest = this.#options.digests === true && entry.type === "file";
+      const wantsDigest = this.#options.digests !== undefined && entry.type === "file";
       const digest = wantsDigest ? yield* this.#digest(walked) : undefined;
       yield digest === undefined ? entry : { ...entry, digest };
     }
@@ -105,12 +103,12 @@ export class TreeScanner implements Disposable {
     // A FIFO or a device may have come in its place since.
     using file = unlessGone(() => openRegularFile(directory, entry));
     if (!file) return undefined;
-    const hash = createHash("sha256");
+    const hash = new Digester(this.#options.digests);
     for (let got = readInto(file, this.#buffer); got > 0; got = readInto(file, this.#buffer)) {
       hash.update(this.#buffer.subarray(0, got));
       yield got;
     }
-    const digest = digestOf(hash);
+    const digest = hash.digest();
     if (stat.nlink > 1) this.#hashed.set(inodeOf(stat), { digest, left: stat.nlink - 1 });
     return digest;
   }

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -7,6 +6,8 @@ import {
   canonicalName,
   type Descriptor,
   type Digest,
+  Digester,
+  digestAlgorithm,
   encodeDocument,
   mediaTypes,
   parseManifest,
@@ -153,14 +154,14 @@ async function putFile(repository: Repository, text: string): Promise<Descriptor
   const cut = /^(.+):([\w.+-]+\/[\w.+-]+)$/.exec(text);
   const [path = text, mediaType = "application/octet-stream"] = cut?.slice(1) ?? [];
   let size: number;
-  const hash = createHash("sha256");
+  const hash = new Digester();
   try {
     ({ size } = await stat(path));
     for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
   } catch (cause) {
     throw new Fault("not_found", `cannot read ${path}: ${String(cause)}`, { about: path, cause });
   }
-  const digest = `sha256:${hash.digest("hex")}` as Digest;
+  const digest = hash.digest();
   await repository.putBlob({ digest, size }, (offset) => createReadStream(path, { start: offset }));
   return { mediaType, digest, size, annotations: { [titleAnnotation]: basename(path) } };
 }
@@ -182,7 +183,7 @@ async function writeVerified(
   path: string,
 ): Promise<void> {
   const part = `${path}.${process.pid}.part`;
-  const hash = createHash("sha256");
+  const hash = new Digester(digestAlgorithm(descriptor.digest));
   try {
     {
       await using file = await open(part, "wx", 0o644);
@@ -191,7 +192,7 @@ async function writeVerified(
         await file.write(chunk);
       }
     }
-    requireDigest(path, descriptor.digest, `sha256:${hash.digest("hex")}` as Digest);
+    requireDigest(path, descriptor.digest, hash.digest());
     if (await stat(path).catch(() => undefined)) {
       throw new Fault("exists", `${path} is there already; fetch into another directory`, {
         about: path,

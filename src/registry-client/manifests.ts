@@ -2,6 +2,7 @@ import { collect, Fault } from "#base";
 import {
   type Descriptor,
   type Digest,
+  digestLike,
   isDigest,
   isIndexType,
   isManifestType,
@@ -82,8 +83,8 @@ export async function getManifest(
     throw attempted(attempt, error);
   });
   if (isWebPage(answer, bytes)) throw webPageFault(attempt);
-  const digest = sha256(bytes);
   const promised = promisedDigest(place.reference, answer);
+  const digest = promised ? digestLike(promised, bytes) : sha256(bytes);
   if (promised) requireDigest(about, promised, digest);
   const mediaType = mediaTypeOf(about, answer, bytes);
   return { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes };

@@ -2,6 +2,7 @@ import { Fault, isFault } from "#base";
 import {
   type Descriptor,
   type Digest,
+  digestAlgorithm,
   digestHex,
   encodeDocument,
   type Index,
@@ -26,9 +27,9 @@ export interface ReferrersQuery {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The tag under which referrers are listed where the registry has no API for them (distribution-spec, "Referrers tag schema"). */
+/** The tag under which referrers are listed where the registry has no API for them (distribution-spec, "Referrers tag schema"): at most 64 characters of the digest. */
 export function fallbackTag(subject: Digest): string {
-  return `sha256-${digestHex(subject)}`;
+  return `${digestAlgorithm(subject)}-${digestHex(subject).slice(0, 64)}`;
 }
 
 /** By the referrers API; undefined when the registry does not have it. */

@@ -3,6 +3,7 @@ import {
   canonicalName,
   type Descriptor,
   type Digest,
+  digestLike,
   familiarName,
   isDigest,
   maxDocumentBytes,
@@ -216,7 +217,7 @@ export class RemoteRepository implements Repository {
   ): Promise<{ digest: Digest; subject: string | undefined }> {
     const session = await this.#writer();
     const place = this.#place(session, tagOrDigest, signal);
-    const digest = sha256(bytes);
+    const digest = isDigest(tagOrDigest) ? digestLike(tagOrDigest, bytes) : sha256(bytes);
     if (isDigest(tagOrDigest))
       requireDigest(`the manifest for ${place.about}`, tagOrDigest, digest);
     if (bytes.byteLength > maxDocumentBytes) {
@@ -238,7 +239,11 @@ export class RemoteRepository implements Repository {
     await answer.discard();
     const told = answer.headers.get("docker-content-digest") ?? "";
     if (isDigest(told))
-      requireDigest(`the manifest that ${answer.url.host} has stored`, digest, told);
+      requireDigest(
+        `the manifest that ${answer.url.host} has stored`,
+        digestLike(told, bytes),
+        told,
+      );
     return { digest, subject: answer.headers.get("oci-subject") };
   }
 

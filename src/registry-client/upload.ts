@@ -1,5 +1,5 @@
 import { Fault, isFault } from "#base";
-import type { Descriptor } from "#image";
+import { type Descriptor, digestAlgorithm } from "#image";
 import type { Answer, Call, EndpointSession } from "./endpoint-session.ts";
 import type { RequestBody } from "./http-connection.ts";
 import type { PutBlobOptions } from "./registry-client.ts";
@@ -105,7 +105,10 @@ async function mountOrBegin(options: UploadOptions): Promise<Upload | "mounted">
 }
 
 async function begin(options: UploadOptions): Promise<Upload> {
-  const target = `/${options.path}/blobs/uploads/`;
+  const algorithm = digestAlgorithm(options.descriptor.digest);
+  // distribution-spec since 1.1.1: a registry that knows it beforehand need not read the blob again.
+  const query = algorithm === "sha256" ? "" : `?digest-algorithm=${algorithm}`;
+  const target = `/${options.path}/blobs/uploads/${query}`;
   return uploadOf(options, await send(options, { method: "POST", target, expect: [202] }), 0, 0);
 }
 

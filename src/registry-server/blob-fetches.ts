@@ -1,6 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { Fault, type Log } from "#base";
-import type { Digest } from "#image";
+import { type Digest, digestAlgorithm } from "#image";
 import { layout, type RepositoryName } from "./layout.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { UpstreamBlob } from "./registry-server.ts";
@@ -112,7 +112,7 @@ class BlobFetch {
   async #keep(found: UpstreamBlob): Promise<void> {
     const { uploads } = this.#parts;
     const { name, digest } = this.#wanted;
-    const id = await uploads.begin(name);
+    const id = await uploads.begin(name, digestAlgorithm(digest));
     try {
       const stream = this.#passing(found, layout.uploadData(name, id));
       await uploads.finish(name, id, { digest, body: { stream } });

@@ -78,18 +78,13 @@ for (const [name, open] of media) {
     test("is whole where a range may be ignored, and refused where there is nothing", async () => {
       const { client, get } = await served();
       const old = { range: "bytes=0-1", "if-range": '"sha256:other"' };
-      for (const headers of [
-        { range: "bytes=0-1,4-5" },
-        { range: "lines=0-1" },
-        { range: "bytes=9-1" },
-        old,
-      ]) {
+      for (const headers of [{ range: "bytes=0-1,4-5" }, { range: "lines=0-1" }, old]) {
         const whole = await get(headers);
         expect(whole.status).toBe(200);
         expect((await whole.arrayBuffer()).byteLength).toBe(bytes.length);
       }
       expect((await get({ range: "bytes=0-1", "if-range": `"${digest}"` })).status).toBe(206);
-      for (const range of [`bytes=${bytes.length}-`, "bytes=-0"]) {
+      for (const range of [`bytes=${bytes.length}-`, "bytes=-0", "bytes=9-1"]) {
         const none = await get({ range });
         expect(none.status).toBe(416);
         expect(none.headers.get("content-range")).toBe(`bytes */${bytes.length}`);

@@ -1,12 +1,6 @@
 import { type Clock, isFault, type Log } from "#base";
 import { type Digest, maxDocumentBytes } from "#image";
-import {
-  digestOfBlobKey,
-  digestOfName,
-  isUploadId,
-  layout,
-  type RepositoryName,
-} from "./layout.ts";
+import { digestOfBlobKey, isUploadId, layout, listDigests, type RepositoryName } from "./layout.ts";
 import type { Leases } from "./leases.ts";
 import {
   type ManifestReference,
@@ -222,9 +216,7 @@ class Sweep {
   /** The repository's links to blobs that none of its manifests refers to; one that stays keeps its blob. */
   async #layers(name: RepositoryName, live: Set<Digest>): Promise<void> {
     const { store, leases } = this.#parts;
-    const found = (await Array.fromAsync(store.list(layout.layers(name))))
-      .map((entry) => digestOfName(entry.name))
-      .filter((digest) => digest !== undefined);
+    const found = await Array.fromAsync(listDigests(store, layout.layers(name)));
     await inParallel(found, async (digest) => {
       const key = layout.layer(name, digest);
       if (live.has(digest)) return;
@@ -247,9 +239,8 @@ class Sweep {
 
   async *#revisions(name: RepositoryName): AsyncGenerator<Digest> {
     const { store } = this.#parts;
-    for await (const entry of store.list(layout.revisions(name))) {
-      const digest = digestOfName(entry.name);
-      if (digest && (await store.stat(layout.revision(name, digest)))) yield digest;
+    for await (const digest of listDigests(store, layout.revisions(name))) {
+      if (await store.stat(layout.revision(name, digest))) yield digest;
     }
   }
 

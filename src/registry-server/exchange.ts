@@ -46,7 +46,7 @@ export function requireDigestText(text: string): Digest {
   if (isDigest(text)) return text;
   throw new RegistryError(
     "DIGEST_INVALID",
-    'a digest is "sha256:" and 64 lower-case hexadecimal digits; other algorithms are not kept here',
+    'a digest is "sha256:" and 64 lower-case hexadecimal digits, or "sha512:" and 128; other algorithms are not kept here',
     { detail: { digest: text.slice(0, 300) } },
   );
 }

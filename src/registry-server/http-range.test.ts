@@ -10,11 +10,11 @@ test("one range of bytes", () => {
 });
 
 test("what has nothing to give, and what is no range", () => {
-  for (const header of ["bytes=10-", "bytes=999999999999999-", "bytes=-0"]) {
+  for (const header of ["bytes=10-", "bytes=999999999999999-", "bytes=-0", "bytes=4-3"]) {
     expect(parseRange(header, 10)).toBe("unsatisfiable");
   }
   expect(parseRange("bytes=-5", 0)).toBe("unsatisfiable");
-  const ignored = ["bytes=0-1,3-4", "bytes=", "bytes=-", "bytes=4-3", "items=0-1", "bytes=a-b"];
+  const ignored = ["bytes=0-1,3-4", "bytes=", "bytes=-", "items=0-1", "bytes=a-b"];
   for (const header of [null, "", ...ignored, `bytes=${"9".repeat(400)}-`]) {
     expect(parseRange(header, 10)).toBe("whole");
   }

@@ -15,8 +15,8 @@ export function parseRange(
     return length === 0 ? "unsatisfiable" : { start: size - length, end: size };
   }
   const start = Number(from);
-  if (to !== "" && Number(to) < start) return "whole";
-  if (start >= size) return "unsatisfiable";
+  // RFC 9110 lets a server ignore a range that ends before it begins; 416 tells the client of its fault.
+  if (start >= size || (to !== "" && Number(to) < start)) return "unsatisfiable";
   return { start, end: to === "" ? size : Math.min(Number(to) + 1, size) };
 }
 

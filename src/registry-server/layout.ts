@@ -1,5 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { type Digest, digestHex, isDigest } from "#image";
+import {
+  type Digest,
+  type DigestAlgorithm,
+  digestAlgorithm,
+  digestAlgorithms,
+  digestHex,
+  digestPath,
+  isDigest,
+} from "#image";
+import type { ObjectStore } from "./object-store.ts";
 
 /** A repository's name by the grammar: what reaches a key of the store, and nothing else does. */
 export type RepositoryName = string & { readonly __brand: "RepositoryName" };
@@ -30,46 +39,62 @@ export function newUploadId(): UploadId {
 }
 
 const root = "docker/registry/v2";
-const byDigest = (digest: Digest) => `sha256/${digestHex(digest)}`;
 
 /** The keys of docker distribution's layout, version 2 (registry/storage/paths.go there). */
 export const layout = {
   repositories: `${root}/repositories`,
-  blobs: `${root}/blobs/sha256`,
+  blobs: `${root}/blobs`,
   blob: (digest: Digest) =>
-    `${root}/blobs/sha256/${digestHex(digest).slice(0, 2)}/${digestHex(digest)}/data`,
+    `${root}/blobs/${digestAlgorithm(digest)}/${digestHex(digest).slice(0, 2)}/${digestHex(digest)}/data`,
   repository: (name: RepositoryName) => `${root}/repositories/${name}`,
-  layers: (name: RepositoryName) => `${layout.repository(name)}/_layers/sha256`,
+  layers: (name: RepositoryName) => `${layout.repository(name)}/_layers`,
   layer: (name: RepositoryName, digest: Digest) =>
-    `${layout.repository(name)}/_layers/${byDigest(digest)}/link`,
-  revisions: (name: RepositoryName) => `${layout.repository(name)}/_manifests/revisions/sha256`,
+    `${layout.repository(name)}/_layers/${digestPath(digest)}/link`,
+  revisions: (name: RepositoryName) => `${layout.repository(name)}/_manifests/revisions`,
   revision: (name: RepositoryName, digest: Digest) =>
-    `${layout.repository(name)}/_manifests/revisions/${byDigest(digest)}/link`,
+    `${layout.repository(name)}/_manifests/revisions/${digestPath(digest)}/link`,
   tags: (name: RepositoryName) => `${layout.repository(name)}/_manifests/tags`,
   tag: (name: RepositoryName, tag: Tag) => `${layout.tags(name)}/${tag}`,
   currentTag: (name: RepositoryName, tag: Tag) => `${layout.tag(name, tag)}/current/link`,
   tagIndex: (name: RepositoryName, tag: Tag, digest: Digest) =>
-    `${layout.tag(name, tag)}/index/${byDigest(digest)}/link`,
+    `${layout.tag(name, tag)}/index/${digestPath(digest)}/link`,
   uploads: (name: RepositoryName) => `${layout.repository(name)}/_uploads`,
   upload: (name: RepositoryName, id: UploadId) => `${layout.uploads(name)}/${id}`,
   uploadData: (name: RepositoryName, id: UploadId) => `${layout.upload(name, id)}/data`,
   uploadStart: (name: RepositoryName, id: UploadId) => `${layout.upload(name, id)}/startedat`,
   /** Ours: docker-registry has no referrers API and leaves this alone. */
-  referrerSubjects: (name: RepositoryName) => `${layout.repository(name)}/_referrers/sha256`,
+  referrerSubjects: (name: RepositoryName) => `${layout.repository(name)}/_referrers`,
   referrers: (name: RepositoryName, subject: Digest) =>
-    `${layout.repository(name)}/_referrers/${byDigest(subject)}/sha256`,
+    `${layout.repository(name)}/_referrers/${digestPath(subject)}`,
   referrer: (name: RepositoryName, subject: Digest, digest: Digest) =>
-    `${layout.repository(name)}/_referrers/${byDigest(subject)}/${byDigest(digest)}/link`,
+    `${layout.repository(name)}/_referrers/${digestPath(subject)}/${digestPath(digest)}/link`,
 } as const;
 
-/** The digest that a directory name of 64 hexadecimal digits stands for. */
-export function digestOfName(name: string): Digest | undefined {
-  const digest = `sha256:${name}`;
+/** The digest that directory names stand for: the algorithm and, in it, the hexadecimal digits. */
+export function digestOfNames(algorithm = "", hex = ""): Digest | undefined {
+  const digest = `${algorithm}:${hex}`;
   return isDigest(digest) ? digest : undefined;
 }
 
 /** The digest of a key "<root>/blobs/sha256/ab/<hex>/data". */
 export function digestOfBlobKey(key: string): Digest | undefined {
-  if (!key.startsWith(`${layout.blobs}/`) || !key.endsWith("/data")) return undefined;
-  return digestOfName(key.slice(layout.blobs.length + 4, -"/data".length));
+  if (!key.startsWith(`${layout.blobs}/`)) return undefined;
+  const [algorithm, , hex, data, ...rest] = key.slice(layout.blobs.length + 1).split("/");
+  return data === "data" && rest.length === 0 ? digestOfNames(algorithm, hex) : undefined;
+}
+
+/** The digests below a directory of `layout`, ascending as texts, from the first after `after` on. */
+export async function* listDigests(
+  store: Pick<ObjectStore, "list">,
+  directory: string,
+  after?: Digest,
+): AsyncGenerator<Digest> {
+  const from: DigestAlgorithm = after === undefined ? digestAlgorithms[0] : digestAlgorithm(after);
+  for (const algorithm of digestAlgorithms.slice(digestAlgorithms.indexOf(from))) {
+    const options = after !== undefined && algorithm === from ? { after: digestHex(after) } : {};
+    for await (const { name } of store.list(`${directory}/${algorithm}`, options)) {
+      const digest = digestOfNames(algorithm, name);
+      if (digest) yield digest;
+    }
+  }
 }

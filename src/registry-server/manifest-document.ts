@@ -168,6 +168,6 @@ function reference(cursor: JsonCursor, kind: "blob" | "manifest"): ManifestRefer
 
 function mentionedDigests(bytes: Uint8Array): ManifestReference[] {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
-  const found = new Set(text.match(/sha256:[0-9a-f]{64}/g));
+  const found = new Set(text.match(/sha(?:256:[0-9a-f]{64}|512:[0-9a-f]{128})/g));
   return [...found].filter(isDigest).map((digest) => ({ kind: "blob", digest, isForeign: false }));
 }

@@ -1,6 +1,7 @@
 import { isFault } from "#base";
 import {
   type Digest,
+  digestLike,
   isDigest,
   isIndexType,
   isManifestType,
@@ -68,14 +69,19 @@ async function findManifest(
   return found;
 }
 
-/** PUT (distribution-spec 1.1, "Pushing Manifests"). */
+/**
+ * PUT (distribution-spec 1.1, "Pushing Manifests"). A tag stands for the sha256, unless
+ * `?digest=` gives another digest of the same bytes.
+ */
 export async function putManifest(
   parts: RegistryParts,
   exchange: Exchange,
   { name, reference }: ManifestTarget,
 ): Promise<Response> {
-  const wanted = reference.includes(":") ? requireDigestText(reference) : undefined;
-  if (!wanted && !isTag(reference)) {
+  const isByDigest = reference.includes(":");
+  const told = isByDigest ? reference : exchange.url.searchParams.get("digest");
+  const wanted = told === null ? undefined : requireDigestText(told);
+  if (!isByDigest && !isTag(reference)) {
     throw new RegistryError(
       "TAG_INVALID",
       "a tag is at most 128 letters, digits, and after the first _ . -",
@@ -83,15 +89,15 @@ export async function putManifest(
     );
   }
   const bytes = await documentOf(exchange, maxDocumentBytes);
-  const digest = sha256(bytes);
+  const digest = wanted ? digestLike(wanted, bytes) : sha256(bytes);
   if (wanted && wanted !== digest) {
     throw new RegistryError("DIGEST_INVALID", `the manifest has the digest ${digest}`, {
       detail: { expected: wanted, actual: digest },
     });
   }
   const document = parsed(bytes, exchange.request.headers.get("content-type") ?? "");
-  const tag = wanted ? undefined : (reference as Tag);
-  await parts.repositories.putManifest(name, { bytes, document, tag });
+  const tag = isByDigest ? undefined : (reference as Tag);
+  await parts.repositories.putManifest(name, { bytes, document, digest, tag });
   return new Response(null, {
     status: 201,
     headers: {

@@ -1,5 +1,5 @@
 import { type Clock, Fault, isFault, type Log } from "#base";
-import { type Digest, isDigest, maxDocumentBytes, sha256 } from "#image";
+import { type Digest, digestLike, isDigest, maxDocumentBytes } from "#image";
 import { BlobFetches } from "./blob-fetches.ts";
 import { streamOf } from "./blob-handlers.ts";
 import { isTag, type RepositoryName, type Tag } from "./layout.ts";
@@ -95,7 +95,7 @@ export class PullThrough {
     }
     if (!fetched) return undefined;
     const bytes = Buffer.from(fetched.bytes);
-    const digest = sha256(bytes);
+    const digest = digestLike(isDigest(reference) ? reference : fetched.digest, bytes);
     if (digest !== fetched.digest || (isDigest(reference) && digest !== reference)) {
       throw new Fault(
         "data_loss",
@@ -107,7 +107,7 @@ export class PullThrough {
     }
     const document = readStoredDocument(bytes);
     const tag = isTag(reference) ? reference : undefined;
-    await this.#repositories.putManifest(name, { bytes, document, tag, isPartial: true });
+    await this.#repositories.putManifest(name, { bytes, document, digest, tag, isPartial: true });
     if (tag) this.#remember(`${name}@${tag}`);
     return { bytes, mediaType: document.mediaType, digest };
   }

@@ -1,10 +1,11 @@
 import { KeyedLock } from "#base";
 import { type Digest, isDigest, maxDocumentBytes, sha256 } from "#image";
 import {
-  digestOfName,
+  digestOfNames,
   isRepositoryName,
   isTag,
   layout,
+  listDigests,
   type RepositoryName,
   type Tag,
 } from "./layout.ts";
@@ -115,12 +116,13 @@ export class Repositories {
     manifest: {
       readonly bytes: Uint8Array;
       readonly document: ManifestDocument;
+      /** Of the bytes, as it was checked. Default: by sha256. */
+      readonly digest?: Digest | undefined;
       readonly tag?: Tag | undefined;
       readonly isPartial?: boolean;
     },
   ): Promise<Digest> {
-    const { bytes, document, tag } = manifest;
-    const digest = sha256(bytes);
+    const { bytes, document, tag, digest = sha256(bytes) } = manifest;
     const needed = document.references.map(
       ({ kind, digest: each }) =>
         [
@@ -186,8 +188,9 @@ export class Repositories {
 
   /** Whether there is anything of that name. */
   async exists(name: RepositoryName): Promise<boolean> {
-    for (const each of [layout.revisions(name), layout.tags(name), layout.layers(name)]) {
-      for await (const _ of this.#store.list(each)) return true;
+    for await (const _ of this.#store.list(layout.tags(name))) return true;
+    for (const each of [layout.revisions(name), layout.layers(name)]) {
+      for await (const _ of listDigests(this.#store, each)) return true;
     }
     return false;
   }
@@ -212,7 +215,7 @@ export class Repositories {
       }
       const directory = layout.referrerSubjects(name);
       for await (const { key } of this.#store.walk(directory)) {
-        const digest = digestOfName(key.split("/").at(-2) ?? "");
+        const digest = digestOfNames(...key.split("/").slice(-3, -1));
         const revision = digest && layout.revision(name, digest);
         if (!revision || !(await this.#store.stat(revision))) await this.#store.delete(key);
       }
@@ -225,10 +228,8 @@ export class Repositories {
     subject: Digest,
     after?: Digest,
   ): AsyncGenerator<ReferrerDescriptor> {
-    const options = after === undefined ? {} : { after: after.slice("sha256:".length) };
-    for await (const entry of this.#store.list(layout.referrers(name, subject), options)) {
-      const digest = digestOfName(entry.name);
-      const stored = digest && (await this.manifest(name, digest));
+    for await (const digest of listDigests(this.#store, layout.referrers(name, subject), after)) {
+      const stored = await this.manifest(name, digest);
       if (!stored) continue;
       yield describeReferrer(readStoredDocument(stored.bytes), {
         digest: stored.digest,

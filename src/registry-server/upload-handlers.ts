@@ -1,4 +1,4 @@
-import type { Digest } from "#image";
+import { type Digest, digestAlgorithm, digestAlgorithms } from "#image";
 import { bodyOf, type Exchange, type RegistryParts, requireDigestText } from "./exchange.ts";
 import { parseChunkRange } from "./http-range.ts";
 import { isRepositoryName, isUploadId, type RepositoryName, type UploadId } from "./layout.ts";
@@ -22,11 +22,11 @@ export async function beginUpload(
   const whole = query.get("digest");
   if (whole !== null && mount === null) {
     const digest = requireDigestText(whole);
-    const id = await parts.uploads.begin(name);
+    const id = await parts.uploads.begin(name, digestAlgorithm(digest));
     await parts.uploads.finish(name, id, { digest, body: uploadBody(exchange) });
     return created(name, digest);
   }
-  const id = await parts.uploads.begin(name);
+  const id = await parts.uploads.begin(name, announcedAlgorithm(query.get("digest-algorithm")));
   const { chunkMinLength } = parts.store;
   const minimum =
     chunkMinLength === undefined ? {} : { "OCI-Chunk-Min-Length": String(chunkMinLength) };
@@ -64,6 +64,17 @@ export async function continueUpload(
   }
   const size = await parts.uploads.size(name, id);
   return new Response(null, { status: 204, headers: progress(name, id, size) });
+}
+
+/** The algorithm of the digest that will end the upload, which newer clients tell, so that it is hashed on its way. */
+function announcedAlgorithm(text: string | null) {
+  const known = digestAlgorithms.find((each) => each === text);
+  if (known || text === null) return known;
+  throw new RegistryError(
+    "DIGEST_INVALID",
+    `digests are made by ${digestAlgorithms.join(" or ")} here`,
+    { detail: { algorithm: text.slice(0, 100) } },
+  );
 }
 
 /** Without `from` any repository would do, which only where nothing is secret is no way to read others' blobs. */

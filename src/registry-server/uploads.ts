@@ -1,5 +1,5 @@
-import { type Clock, Fault, formatTime } from "#base";
-import { type Digest, isDigest } from "#image";
+import { type Clock, formatTime } from "#base";
+import { type Digest, type DigestAlgorithm, Digester, digestAlgorithm } from "#image";
 import { layout, newUploadId, type RepositoryName, type UploadId } from "./layout.ts";
 import type { ObjectStore, ObjectWriter } from "./object-store.ts";
 import { RegistryError } from "./registry-error.ts";
@@ -11,7 +11,7 @@ const maxSessions = 4096;
 interface Session {
   readonly key: string;
   /** Of the first `hashed` bytes; undefined when it does not stand for what the store has. */
-  hasher: Bun.CryptoHasher | undefined;
+  hasher: Digester | undefined;
   hashed: number;
   /** Ends the request that is writing now. */
   takeOver: (() => void) | undefined;
@@ -59,12 +59,13 @@ export class Uploads {
     this.#limits = parts.limits;
   }
 
-  async begin(name: RepositoryName): Promise<UploadId> {
+  /** `algorithm`: of the digest that the blob will have; another one costs reading it again. */
+  async begin(name: RepositoryName, algorithm?: DigestAlgorithm): Promise<UploadId> {
     const id = newUploadId();
     // RFC 3339 in UTC, as docker-registry's own collection of abandoned uploads reads it.
     const started = formatTime(this.#clock.now());
     await this.#store.write(layout.uploadStart(name, id), Buffer.from(started));
-    this.#remember(layout.upload(name, id), new Bun.CryptoHasher("sha256"));
+    this.#remember(layout.upload(name, id), new Digester(algorithm));
     return id;
   }
 
@@ -111,7 +112,11 @@ export class Uploads {
       }
       const { size } = writer;
       await writer.commit();
-      const digest = await this.#digest(session, key, size);
+      const digest = await this.#digest(session, {
+        key,
+        size,
+        algorithm: digestAlgorithm(wanted.digest),
+      });
       if (digest !== wanted.digest) {
         await this.#drop(session, name, id);
         throw new RegistryError(
@@ -156,7 +161,7 @@ export class Uploads {
     return this.#sessions.get(key) ?? this.#remember(key, undefined);
   }
 
-  #remember(key: string, hasher: Bun.CryptoHasher | undefined): Session {
+  #remember(key: string, hasher: Digester | undefined): Session {
     const session: Session = {
       key,
       hasher,
@@ -251,17 +256,22 @@ export class Uploads {
     }
   }
 
-  async #digest(session: Session, key: string, size: number): Promise<Digest> {
+  async #digest(
+    session: Session,
+    {
+      key,
+      size,
+      algorithm,
+    }: { readonly key: string; readonly size: number; readonly algorithm: DigestAlgorithm },
+  ): Promise<Digest> {
     let hasher = session.hashed === size ? session.hasher : undefined;
-    // A restart, or a failed write, has lost it.
-    if (!hasher) {
-      hasher = new Bun.CryptoHasher("sha256");
+    // A restart or a failed write has lost it, or it is for another algorithm.
+    if (hasher?.algorithm !== algorithm) {
+      hasher = new Digester(algorithm);
       for await (const chunk of this.#store.read(key)) hasher.update(chunk);
     }
     session.hasher = undefined;
-    const digest = `sha256:${hasher.digest("hex")}`;
-    if (!isDigest(digest)) throw new Fault("internal", `${digest} is no digest`);
-    return digest;
+    return hasher.digest();
   }
 
   async #drop(session: Session, name: RepositoryName, id: UploadId): Promise<void> {

@@ -135,7 +135,7 @@ function verifyBundle(document: Uint8Array, keys: readonly KeyObject[]): Claims 
   if (!subject || further) return statement.at("subject").fail("must name one image");
   return {
     form: "bundle",
-    digest: digestOf(subject.at("digest").at("sha256"), "sha256:"),
+    digest: subjectDigest(subject.at("digest")),
     annotations: annotationsOf(subject.at("annotations")),
   };
 }
@@ -170,9 +170,15 @@ function isSignedBy(key: KeyObject, bytes: Uint8Array, signature: Uint8Array): b
   }
 }
 
+/** in-toto's DigestSet: an object with the digits by algorithm. */
+function subjectDigest(set: JsonCursor): Digest {
+  const algorithm = set.at("sha256").absent ? "sha512" : "sha256";
+  return digestOf(set.at(algorithm), `${algorithm}:`);
+}
+
 function digestOf(cursor: JsonCursor, prefix = ""): Digest {
   const digest = prefix + cursor.string(maxText);
-  return isDigest(digest) ? digest : cursor.fail("must be a sha256 digest");
+  return isDigest(digest) ? digest : cursor.fail("must be a digest by sha256 or sha512");
 }
 
 function annotationsOf(cursor: JsonCursor): Readonly<Record<string, string>> {

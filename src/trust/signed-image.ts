@@ -2,7 +2,9 @@ import { Fault, isFault } from "#base";
 import {
   type Descriptor,
   type Digest,
+  digestAlgorithm,
   digestHex,
+  digestLike,
   encodeDocument,
   type Manifest,
   mediaTypes,
@@ -93,7 +95,7 @@ async function readSmall(
   const chunks: Uint8Array[] = [];
   for await (const chunk of repository.blob(descriptor, options)) chunks.push(chunk.slice());
   const bytes = Buffer.concat(chunks);
-  requireDigest("the signature", descriptor.digest, sha256(bytes));
+  requireDigest("the signature", descriptor.digest, digestLike(descriptor.digest, bytes));
   return bytes;
 }
 
@@ -110,9 +112,9 @@ async function ifSound<T>(work: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Cosign's place for the signatures of a manifest. */
+/** Cosign's place for the signatures of a manifest. A tag has room for 64 digits, as the specification's fallback tag. */
 export function signatureTag(digest: Digest): string {
-  return `sha256-${digestHex(digest)}.sig`;
+  return `${digestAlgorithm(digest)}-${digestHex(digest).slice(0, 64)}.sig`;
 }
 
 /** Puts a signature beside the image that it signs: a bundle as a referrer, a simple one under cosign's tag. */

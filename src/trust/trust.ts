@@ -31,6 +31,8 @@ export interface Trust {
   checkPull(pull: {
     readonly reference: Reference;
     readonly digests: readonly [manifest: Digest, ...indexes: Digest[]];
+    /** The manifest's digest as `checkRun` will have it, when that is by another algorithm. */
+    readonly storedAs?: Digest;
     readonly repository: Repository;
     readonly signal?: AbortSignal | undefined;
   }): Promise<void>;
@@ -59,6 +61,7 @@ class PolicyTrust implements Trust {
   async checkPull({
     reference,
     digests,
+    storedAs = digests[0],
     repository,
     signal,
   }: Parameters<Trust["checkPull"]>[0]): Promise<void> {
@@ -80,7 +83,7 @@ class PolicyTrust implements Trust {
     }
     if (open.size > 0)
       throw unsigned("pull", name, this.#file.policy().requirementsFor(name).scope);
-    for (const each of found) this.#kept.keep(digests[0], each);
+    for (const each of found) this.#kept.keep(storedAs, each);
   }
 
   checkRun({ names, manifest }: Parameters<Trust["checkRun"]>[0]): void {

@@ -1,10 +1,11 @@
 import { expect, test } from "bun:test";
-import { statSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { collect } from "#base";
 import type { LayerPhase } from "#content";
 import {
   type Digest,
+  Digester,
   encodeDocument,
   isLayerType,
   mediaTypes,
@@ -78,6 +79,43 @@ test("an image is pulled with its names, and the second time nothing of it is fe
   expect([...phases.values()]).toEqual(Array(3).fill(["exists"]));
   expect(source.fetched.length).toBe(4);
   expect(await data.leftovers()).toEqual({ blobs: 5, snapshots: 3, loose: [] });
+});
+
+test("an image whose digests are sha512 is pulled, saved, loaded and checked", async () => {
+  const made = makeImage({ layers: [base, middle, top], algorithm: "sha512" });
+  await using data = await openTestContent();
+  const source = sourceOf([made]);
+  const manifestDigest = new Digester("sha512").update(made.manifestBytes).digest();
+  const name = parseReference(`registry.example/app@${manifestDigest}`);
+  const { image: stored } = await data.content.pull({
+    ...{ manifestBytes: made.manifestBytes, references: [reference, name], source },
+  });
+  expect([stored.id, stored.digest]).toEqual([made.id, made.digest]);
+  expect(data.content.resolve(`registry.example/app@${manifestDigest}`).id).toBe(made.id);
+  const passwd = await data.snapshots.lookup(stored.chainId as string, "etc/passwd");
+  expect(passwd?.toString()).toBe("top!");
+  await data.content.pull({ ...request(made), source });
+  expect(source.fetched.length).toBe(4);
+  const report = await data.content.fsck({ repair: false, deep: true });
+  expect([report.blobs, report.layers, report.findings]).toEqual([6, 3, []]);
+
+  const archive = await Array.fromAsync(data.content.saveArchive(["registry.example/app:1"]));
+  await using other = await openTestContent();
+  const [loaded] = await other.content.loadArchive(streamOf(Buffer.concat(archive)));
+  expect([loaded?.image.id, loaded?.tags]).toEqual([made.id, ["registry.example/app:1"]]);
+  expect((await other.content.fsck({ repair: false, deep: true })).findings).toEqual([]);
+
+  const [lowest] = made.manifest.layers;
+  const place = join(data.root, "content/blobs/sha512", (lowest?.digest ?? "").slice(7));
+  writeFileSync(place, Buffer.alloc(lowest?.size ?? 0));
+  const damaged = await data.content.fsck({ repair: false, deep: false });
+  expect(damaged.findings.map(({ kind, about }) => [kind, about])).toEqual([
+    ["blob-corrupt", lowest?.digest ?? ""],
+  ]);
+  for (const each of [data, other]) {
+    await each.content.images.remove(made.id, noUsers);
+    expect(await each.leftovers()).toEqual({ blobs: 0, snapshots: 0, loose: [] });
+  }
 });
 
 test("the index that an image was chosen from stays with it, and goes with it", async () => {

@@ -34,7 +34,7 @@ const members: readonly TarMember[] = [
 
 test("a layer's entries are told as they are, in the order of their bytes", async () => {
   await receiveLayer({ source: { stream: streamOf(tarOf(members)) }, target });
-  const entries = await scan({ digests: true });
+  const entries = await scan({ digests: "sha256" });
   expect(entries.map(({ path }) => path)).toEqual([
     ...["", "a", "a/file", "a/gone", "b", "b/link", "b/second", "dev", "dev/null", "n\xe9"],
   ]);
@@ -68,7 +68,7 @@ test("large trees come in batches, links beyond the tree and vast holes do no ha
   writeFileSync(join(target, "holes"), "");
   truncateSync(join(target, "holes"), 2 ** 31);
   const sizes: number[] = [];
-  for await (const batch of scanTree({ directory: target, mode: "layer", digests: true })) {
+  for await (const batch of scanTree({ directory: target, mode: "layer", digests: "sha256" })) {
     sizes.push(batch.length);
     const holes = batch.find(({ path }) => path === "holes");
     if (holes) expect(holes.digest).toBeUndefined();

@@ -5,6 +5,8 @@ import type { BlobSource } from "#content";
 import {
   type Descriptor,
   type Digest,
+  type DigestAlgorithm,
+  Digester,
   encodeDocument,
   isLayerType,
   type Manifest,
@@ -26,6 +28,8 @@ export interface MakeImageOptions {
   /** Plain tars, lowest first. */
   readonly layers: readonly Buffer[];
   readonly compression?: "none" | "gzip" | "zstd";
+  /** Of all digests in it. Default sha256. */
+  readonly algorithm?: DigestAlgorithm;
   /** Docker's schema 2 instead of OCI. */
   readonly docker?: boolean;
   /** Further members of the configuration. */
@@ -46,10 +50,11 @@ const dockerLayers = {
 };
 
 export function makeImage(options: MakeImageOptions): MadeImage {
-  const { layers, compression = "gzip", docker = false } = options;
+  const { layers, compression = "gzip", docker = false, algorithm } = options;
+  const digestOf = (bytes: Buffer) => new Digester(algorithm).update(bytes).digest();
   const blobs = new Map<Digest, Buffer>();
   const describe = (mediaType: string, bytes: Buffer): Descriptor => {
-    const digest = sha256(bytes);
+    const digest = digestOf(bytes);
     blobs.set(digest, bytes);
     return { mediaType, digest, size: bytes.length };
   };
@@ -58,7 +63,7 @@ export function makeImage(options: MakeImageOptions): MadeImage {
     os: "linux",
     created: "2024-05-06T07:08:09Z",
     config: { Cmd: ["/bin/sh"] },
-    rootfs: { type: "layers", diff_ids: layers.map((layer) => sha256(layer)) },
+    rootfs: { type: "layers", diff_ids: layers.map(digestOf) },
     ...options.config,
   });
   const manifest: Manifest = {

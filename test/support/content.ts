@@ -50,7 +50,9 @@ export async function openTestContent(
       await snapshots.drain();
       const numbers = readdirSync(join(root, "snapshots")).filter((name) => /^\d+$/.test(name));
       return {
-        blobs: readdirSync(join(root, "content/blobs/sha256")).length,
+        blobs: ["sha256", "sha512"].flatMap((each) =>
+          readdirSync(join(root, "content/blobs", each)),
+        ).length,
         snapshots: numbers.length,
         loose: [
           ...readdirSync(join(root, "content/ingest")),

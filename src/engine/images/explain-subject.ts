@@ -1,5 +1,6 @@
 import { Fault } from "#base";
 import type { Lease, StoredImage } from "#content";
+import { digestHex } from "#image";
 import type { EngineParts } from "../parts.ts";
 import type { AnalysedImage, ImageWeight } from "./explain-contract.ts";
 
@@ -39,9 +40,9 @@ export function findLayer({ layers, tags, id }: StoredImage, text: string): numb
       about: text,
     });
   }
-  const hex = /^(?:sha256:)?([0-9a-f]{4,64})$/.exec(text)?.[1];
+  const hex = /^(?:sha(?:256|512):)?([0-9a-f]{4,128})$/.exec(text)?.[1];
   const found = layers.flatMap(({ diffId, blob }, index) =>
-    hex && (diffId.startsWith(`sha256:${hex}`) || blob.digest.startsWith(`sha256:${hex}`))
+    hex && (digestHex(diffId).startsWith(hex) || digestHex(blob.digest).startsWith(hex))
       ? [index + 1]
       : [],
   );

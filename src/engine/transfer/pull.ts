@@ -18,6 +18,7 @@ import {
   platformDistance,
   type Reference,
   selectManifest,
+  sha256,
   withDefaultTag,
 } from "#image";
 import type { Repository } from "#registry-client";
@@ -31,7 +32,7 @@ const maxNesting = 3;
 /** Of `pull --all-tags`. */
 const maxTags = 10_000;
 /** Where signatures and other referrers of an image lie: the specification's tag schema, and cosign's. */
-const referrersTag = /^sha256-[0-9a-f]{64}(\.[a-z]+)?$/;
+const referrersTag = /^sha(256|512)-[0-9a-f]{64}(\.[a-z]+)?$/;
 
 /**
  * Fetches what a name stands for. The policy is asked before anything is stored; then
@@ -112,7 +113,8 @@ async function pullOne(
   const label = reference.digest === undefined ? (reference.tag ?? "") : familiarString(reference);
   report({ kind: "pulling", path: reference.path, label });
   const { chosen, digests } = await chooseManifest(repository, top, { wanted, signal });
-  await parts.trust?.checkPull({ reference, digests, repository, signal });
+  const storedAs = sha256(chosen.bytes);
+  await parts.trust?.checkPull({ reference, digests, storedAs, repository, signal });
   const manifest = parseManifest(chosen.bytes, `manifest ${chosen.descriptor.digest}`);
   const before = imageNamed(parts.content, reference);
   const isHere = parts.content.images.has(manifest.config.digest);

@@ -25,7 +25,7 @@ interface Use {
 }
 
 const blobs = "docker/registry/v2/blobs";
-const blobKey = /^docker\/registry\/v2\/blobs\/sha256\/..\/[0-9a-f]{64}\/data$/;
+const blobKey = /^docker\/registry\/v2\/blobs\/sha(?:256|512)\/..\/(?:[0-9a-f]{64}){1,2}\/data$/;
 /** Manifests stay: they are what answers when the upstream does not. */
 const smallest = 64 << 10;
 /** Somebody may be reading what was used that recently. */
