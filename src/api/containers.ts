@@ -1,6 +1,6 @@
 import { Fault, faultOf, isFault } from "#base";
 import { type ContainerCreateBody, containerCreateSchema, sentOf } from "#container";
-import type { Container, CreateRequest, WaitCondition } from "#engine";
+import type { Container, CreateRequest, Engine, WaitCondition } from "#engine";
 import { inspectContainer } from "./container-inspect.ts";
 import { listContainers, sizesOf } from "./container-list.ts";
 import type { ApiContext } from "./context.ts";
@@ -35,14 +35,22 @@ export function containerRoutes(context: ApiContext): readonly Route[] {
 
 async function create({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const body = await exchange.json(containerCreateSchema);
-  const name = exchange.query.text("name");
-  const request = createRequestOf(exchange, body);
+  const { id, warnings } = await createdContainer(engine, createRequestOf(exchange, body));
+  exchange.sendJson(201, { Id: id, Warnings: warnings });
+}
+
+/** Creates a container; what fails is told in Docker's words. */
+export async function createdContainer(
+  engine: Engine,
+  request: CreateRequest,
+): ReturnType<Engine["containers"]["create"]> {
   try {
-    const { id, warnings } = await engine.containers.create(request);
-    exchange.sendJson(201, { Id: id, Warnings: warnings });
+    return await engine.containers.create(request);
   } catch (error) {
     const fault = faultOf(error);
-    if (fault.code === "not_found") throw await missingImage({ engine }, body.Image ?? "", fault);
+    const { name, sent } = request;
+    if (fault.code === "not_found")
+      throw await missingImage({ engine }, sent.Config.Image ?? "", fault);
     throw name === undefined ? fault : nameFault(engine, name, fault);
   }
 }
@@ -102,7 +110,8 @@ async function start({ engine }: ApiContext, exchange: Exchange): Promise<void> 
   exchange.sendEmpty(204);
 }
 
-function startFault({ argv }: Container, fault: Fault): Fault {
+/** Why a container did not start, in Docker's words. */
+export function startFault({ argv }: Container, fault: Fault): Fault {
   return launchFault(
     fault,
     argv[0] ?? "",

@@ -168,9 +168,12 @@ export class Exchange {
   }
 
   /** Takes the connection over for a raw stream. */
-  async hijack(contentType: string): Promise<RawConnection> {
+  async hijack(
+    contentType: string,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<RawConnection> {
     // A body that nobody asked for (dockerode sends its options) is not standard input.
     if (this.#head !== undefined && !this.#bodyTaken) await this.#bodyBytes();
-    return takeOver(this.response, contentType, this.#head);
+    return takeOver(this.response, { "Content-Type": contentType, ...headers }, this.#head);
   }
 }

@@ -70,7 +70,7 @@ function sizeOf(chunks: readonly Uint8Array[]): number {
  */
 export function takeOver(
   response: ServerResponse,
-  contentType: string,
+  headers: Readonly<Record<string, string>>,
   early: Uint8Array | undefined,
 ): RawConnection {
   const { socket } = response;
@@ -80,15 +80,11 @@ export function takeOver(
   for (const event of ["data", "end", "drain", "finish", "error", "timeout"])
     socket.removeAllListeners(event);
   socket.on("error", () => socket.destroy());
+  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   const lines =
     early === undefined
-      ? ["HTTP/1.1 200 OK", `Content-Type: ${contentType}`]
-      : [
-          "HTTP/1.1 101 UPGRADED",
-          `Content-Type: ${contentType}`,
-          "Connection: Upgrade",
-          "Upgrade: tcp",
-        ];
+      ? ["HTTP/1.1 200 OK", ...fields]
+      : ["HTTP/1.1 101 UPGRADED", ...fields, "Connection: Upgrade", "Upgrade: tcp"];
   socket.write(`${lines.join("\r\n")}\r\n\r\n`);
   return { socket, early: early ?? new Uint8Array(0) };
 }

@@ -11,6 +11,7 @@ import { imageRoutes } from "./images.ts";
 import { notYetRoutes } from "./not-yet.ts";
 import { registryRoutes } from "./registries.ts";
 import type { Route } from "./router.ts";
+import { runRoutes } from "./run.ts";
 import { systemRoutes } from "./system.ts";
 import { thimbleRoutes } from "./thimble.ts";
 
@@ -20,6 +21,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...systemRoutes(context),
     ...containerRoutes(context),
     ...containerStreamRoutes(context),
+    ...runRoutes(context),
     ...execRoutes(context),
     ...commitRoutes(context),
     ...diskUsageRoutes(context),

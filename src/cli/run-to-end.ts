@@ -18,35 +18,29 @@ export async function runToEnd(
   argv: readonly string[],
 ): Promise<Ended> {
   const start = performance.now();
-  const { Id } = await containers.create({
+  const { id, stream, exitCode } = await containers.run({
     Image: image,
     Cmd: [...argv],
     AttachStdout: true,
     AttachStderr: true,
     HostConfig: { AutoRemove: true },
   });
-  const [stream, waiting] = await Promise.all([
-    containers.attach(Id, { stdout: true, stderr: true }),
-    containers.wait(Id, "removed"),
-  ]);
   const printed = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] };
   try {
-    await containers.start(Id);
     let size = 0;
     for await (const part of stream.output()) {
       size += part.bytes.byteLength;
       if (size > maxOutput) throw new Error(`${argv.join(" ")} in ${image} prints too much`);
       printed[part.stream].push(part.bytes);
     }
-    const { StatusCode } = await waiting.result;
     return {
-      exitCode: StatusCode,
+      exitCode: await exitCode,
       stdout: Buffer.concat(printed.stdout),
       stderr: Buffer.concat(printed.stderr).toString(),
       milliseconds: performance.now() - start,
     };
   } catch (error) {
-    await containers.remove(Id, { force: true }).catch(() => undefined);
+    await containers.remove(id, { force: true }).catch(() => undefined);
     throw error;
   } finally {
     stream.close();

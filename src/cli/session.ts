@@ -1,10 +1,10 @@
-import type { AttachedStream } from "#client";
+import type { ProcessStream } from "#client";
 import { DetachFilter, defaultDetachKeys, parseDetachKeys } from "#wire";
 import type { Context, TerminalSize } from "./context.ts";
 import { Exit } from "./failure.ts";
 
 export interface SessionOptions {
-  readonly stream: AttachedStream;
+  readonly stream: ProcessStream;
   readonly stdin: boolean;
   /** The process has a terminal: keys go to it as they are typed, and the detach keys are watched for. */
   readonly tty: boolean;
@@ -35,7 +35,7 @@ export async function runSession(
   }
 }
 
-async function pumpOutput(context: Context, stream: AttachedStream): Promise<"ended"> {
+async function pumpOutput(context: Context, stream: ProcessStream): Promise<"ended"> {
   for await (const part of stream.output()) {
     await (part.stream === "stderr" ? context.err : context.out).write(part.bytes);
   }

@@ -2,35 +2,35 @@ import { MULTIPLEXED_STREAM } from "#wire";
 import type { Connection } from "./connection.ts";
 import { demux, type OutputPart } from "./demux.ts";
 import type { HttpResponse } from "./http.ts";
+import type { ProcessStream } from "./process-stream.ts";
 
 /** The input and output of a process, over a hijacked connection. */
-export class AttachedStream {
+export class AttachedStream implements ProcessStream {
   readonly #connection: Connection;
   readonly #framed: boolean;
+  readonly #onSystem: ((text: string) => void) | undefined;
 
-  constructor(response: HttpResponse) {
+  /** `onSystem` takes what the engine says in frames of its own; without it that is an error, as in Docker's API. */
+  constructor(response: HttpResponse, onSystem?: (text: string) => void) {
+    this.#onSystem = onSystem;
     this.#connection = response.hijack();
     this.#framed = response.headers.get("content-type") === MULTIPLEXED_STREAM;
   }
 
-  /** Input for the process; settles once it has left for the kernel. */
   write(bytes: Uint8Array): Promise<void> {
     return this.#connection.write(bytes);
   }
 
-  /** The end of the input; output goes on. */
   end(): void {
     this.#connection.end();
   }
 
-  /** Detaches at once. */
   close(): void {
     this.#connection.close();
   }
 
-  /** What the process writes, until it has ended or the stream is closed; a terminal's output is all `stdout`. */
   output(): AsyncIterable<OutputPart> {
-    return this.#framed ? demux(this.#raw()) : this.#terminal();
+    return this.#framed ? demux(this.#raw(), this.#onSystem) : this.#terminal();
   }
 
   async *#raw(): AsyncGenerator<Uint8Array> {

@@ -13,6 +13,7 @@ import { renderFilters } from "#wire";
 import type { AttachedStream } from "./attached-stream.ts";
 import { demux, type OutputPart } from "./demux.ts";
 import { splitTag } from "./images.ts";
+import { type ContainerRun, runContainer } from "./run.ts";
 import type { Transport } from "./transport.ts";
 
 export interface CreateOptions {
@@ -50,6 +51,11 @@ export class ContainersClient {
   create(body: ContainerCreateBody, options: CreateOptions = {}): Promise<ContainerCreateResponse> {
     const query = { name: options.name, platform: options.platform };
     return this.#transport.json({ method: "POST", path: "/containers/create", query, json: body });
+  }
+
+  /** Creates and starts a container with its streams connected. */
+  run(body: ContainerCreateBody, options: CreateOptions = {}): Promise<ContainerRun> {
+    return runContainer(this.#transport, this, { body, options });
   }
 
   /** What a start would do, without creating anything: as text for people, or the plan as JSON text. */

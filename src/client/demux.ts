@@ -12,14 +12,20 @@ const headerSize = 8;
 /**
  * Docker's multiplexed stream (API docs, "ContainerAttach"): frames of an 8-byte header
  * (stream 0 to 3, three zeroes, big-endian length) and their bytes. Parts are passed on
- * as they arrive, so that a frame of any length takes no memory. A frame of stream 3
- * carries an error of the engine, which is thrown.
+ * as they arrive, so that a frame of any length takes no memory. A frame of stream 3 is what
+ * the engine itself says: it goes to `onSystem`, and without that it is an error, which is
+ * thrown.
  */
-export async function* demux(source: AsyncIterable<Uint8Array>): AsyncGenerator<OutputPart> {
+export async function* demux(
+  source: AsyncIterable<Uint8Array>,
+  onSystem: (text: string) => void = (text) => {
+    throw new Fault("internal", text);
+  },
+): AsyncGenerator<OutputPart> {
   const header = new Uint8Array(headerSize);
   let filled = 0;
   let left = 0;
-  let failure = "";
+  let said = "";
   for await (const chunk of source) {
     for (let at = 0; at < chunk.byteLength; ) {
       if (left === 0) {
@@ -36,8 +42,10 @@ export async function* demux(source: AsyncIterable<Uint8Array>): AsyncGenerator<
       at += bytes.byteLength;
       left -= bytes.byteLength;
       if (header[0] === 3) {
-        if (failure.length < 4096) failure += Buffer.from(bytes).toString();
-        if (left === 0) throw new Fault("internal", failure);
+        if (said.length < 4096) said += Buffer.from(bytes).toString();
+        if (left > 0) continue;
+        onSystem(said);
+        said = "";
       } else {
         yield { stream: header[0] === 2 ? "stderr" : "stdout", bytes };
       }

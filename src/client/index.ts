@@ -32,5 +32,7 @@ export {
   type DockerConfig,
   openDockerConfig,
 } from "./open-docker-config.ts";
+export type { ProcessStream } from "./process-stream.ts";
+export type { ContainerRun } from "./run.ts";
 export type { SystemClient } from "./system.ts";
 export { ResponseFault } from "./transport.ts";

@@ -32,6 +32,7 @@ export {
   encodeRegistryAuth,
 } from "./registry-auth.ts";
 export type * from "./registry-types.ts";
+export { RUN_ID_HEADER, RUN_PATH, RUN_WARNINGS_HEADER, type RunEnd } from "./run.ts";
 export { encodeFrame, type Frame, FrameDecoder, type StreamName } from "./stdcopy.ts";
 export type * from "./system-types.ts";
 

@@ -85,8 +85,7 @@ export const runCommand = command({
   interspersed: false,
   failure: 125,
   complete: "image",
-  // Create, attach, wait and start.
-  calls: 4,
+  calls: 1,
   examples: [
     ["run --rm -it debian bash", "a shell in a container that goes away with it"],
     [

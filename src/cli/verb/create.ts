@@ -17,28 +17,49 @@ export const create: Verb<CreateFlags> = async (context, invocation) => {
 
 type PullFlags = Pick<Values<CreateFlags>, "platform" | "pull" | "quiet">;
 
-/** Creates the container, its image pulled if need be, prints warnings, and writes the file of `--cidfile`; gives the id. */
+/** What every way of making a container answers. */
+interface Made {
+  readonly id: string;
+  readonly warnings: readonly string[];
+}
+
+/** Makes a container by `make`, its image pulled if need be, prints warnings, and writes the file of `--cidfile`. */
+export async function withImage<T extends Made>(
+  context: Context,
+  {
+    body,
+    flags,
+  }: {
+    readonly body: ContainerCreateBody;
+    readonly flags: PullFlags & Pick<Values<CreateFlags>, "cidfile">;
+  },
+  make: () => Promise<T>,
+): Promise<T> {
+  const policy = pullPolicy(flags.pull);
+  const writeId = flags.cidfile ? openCidFile(flags.cidfile) : undefined;
+  if (policy === "always") await pullImage(context, body, { ...flags, missing: false });
+  const made = await make().catch(async (error: unknown) => {
+    if (policy !== "missing" || !isMissingImage(error)) throw error;
+    await pullImage(context, body, { ...flags, missing: true });
+    return await make();
+  });
+  for (const warning of made.warnings) await context.err.write(`WARNING: ${warning}\n`);
+  writeId?.(made.id);
+  return made;
+}
+
+/** Creates the container; gives its id. */
 export async function createContainer(
   context: Context,
   body: ContainerCreateBody,
   flags: PullFlags & Pick<Values<CreateFlags>, "name" | "cidfile">,
 ): Promise<string> {
-  const policy = pullPolicy(flags.pull);
-  const writeId = flags.cidfile ? openCidFile(flags.cidfile) : undefined;
-  if (policy === "always") await pullImage(context, body, { ...flags, missing: false });
-  const create = () =>
-    context.client.containers.create(body, {
-      name: flags.name || undefined,
-      platform: flags.platform,
-    });
-  const { Id, Warnings } = await create().catch(async (error: unknown) => {
-    if (policy !== "missing" || !isMissingImage(error)) throw error;
-    await pullImage(context, body, { ...flags, missing: true });
-    return await create();
+  const options = { name: flags.name || undefined, platform: flags.platform };
+  const { id } = await withImage(context, { body, flags }, async () => {
+    const { Id, Warnings } = await context.client.containers.create(body, options);
+    return { id: Id, warnings: Warnings ?? [] };
   });
-  for (const warning of Warnings ?? []) await context.err.write(`WARNING: ${warning}\n`);
-  writeId?.(Id);
-  return Id;
+  return id;
 }
 
 /** What it takes, names included, is loaded here: most images are there. */

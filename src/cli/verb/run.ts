@@ -1,5 +1,4 @@
-import type { AttachedStream } from "#client";
-import { defaultDetachKeys, parseDetachKeys } from "#wire";
+import { parseDetachKeys } from "#wire";
 import type { Invocation, Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { createBody } from "../create-body.ts";
@@ -7,7 +6,7 @@ import { Exit, failureText } from "../failure.ts";
 import { followSize, requireTerminal, runSession } from "../session.ts";
 import { openSignalProxy, type SignalProxy } from "../signal-proxy.ts";
 import type { RunFlags } from "../table/create-flags.ts";
-import { createContainer } from "./create.ts";
+import { createContainer, withImage } from "./create.ts";
 
 export const run: Verb<RunFlags> = async (context, invocation) => {
   const { flags } = invocation;
@@ -22,10 +21,9 @@ export const run: Verb<RunFlags> = async (context, invocation) => {
   if (flags.detach) return await runDetached(context, invocation, body);
   if (flags["detach-keys"]) parseDetachKeys(flags["detach-keys"]);
   requireTerminal(context, { tty: flags.tty, stdin: body.AttachStdin ?? false });
-  const id = await createContainer(context, body, flags);
   const proxy = flags["sig-proxy"] && !flags.tty ? openSignalProxy(context) : undefined;
   try {
-    return await runAttached(context, invocation, { id, body, proxy });
+    return await runAttached(context, invocation, { body, proxy });
   } finally {
     proxy?.stop();
   }
@@ -57,42 +55,20 @@ async function runDetached(
 async function runAttached(
   context: Context,
   { flags }: Invocation<RunFlags>,
-  { id, body, proxy }: { id: string; body: Body; proxy: SignalProxy | undefined },
+  { body, proxy }: { body: Body; proxy: SignalProxy | undefined },
 ): Promise<number> {
   const { containers } = context.client;
-  const attach = {
-    stdin: body.AttachStdin ?? false,
-    stdout: body.AttachStdout ?? false,
-    stderr: body.AttachStderr ?? false,
-    detachKeys: flags["detach-keys"] ?? defaultDetachKeys,
-  };
-  // Both must be in effect before the start: the output from its first byte on, and the
-  // exit code of a container that is gone a moment later.
-  const [stream, waiting] = await Promise.all([
-    containers.attach(id, attach),
-    containers.wait(id, flags.rm ? "removed" : "next-exit"),
-  ]);
-  await startOrClose(context, id, stream);
+  const { tty, platform, "detach-keys": detachKeys } = flags;
+  const options = { name: flags.name || undefined, platform };
+  const { id, stream, exitCode } = await withImage(context, { body, flags }, () =>
+    containers.run(body, options),
+  );
   proxy?.target(id);
-  const unfollow = flags.tty
-    ? followSize(context, (size) => containers.resize(id, size))
-    : undefined;
-  const { tty, "detach-keys": detachKeys } = flags;
-  const end = await runSession(context, { stream, stdin: attach.stdin, tty, detachKeys });
+  const unfollow = tty ? followSize(context, (size) => containers.resize(id, size)) : undefined;
+  const session = { stream, stdin: body.AttachStdin ?? false, tty, detachKeys };
+  const end = await runSession(context, session);
   unfollow?.();
-  if (end === "detached") return 0;
-  const { StatusCode, Error: failure } = await waiting.result;
-  if (failure?.Message) throw new Exit(125, `thimble: ${failure.Message}`);
-  return StatusCode;
-}
-
-async function startOrClose(context: Context, id: string, stream: AttachedStream): Promise<void> {
-  try {
-    await context.client.containers.start(id);
-  } catch (error) {
-    stream.close();
-    failedStart(error);
-  }
+  return end === "detached" ? 0 : await exitCode.catch(failedStart);
 }
 
 /** Docker's exit status of a container that could not be started: 127 not found, 126 not executable, else 125. */

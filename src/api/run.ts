@@ -1,0 +1,105 @@
+import { Readable } from "node:stream";
+import { faultOf } from "#base";
+import { containerCreateSchema } from "#container";
+import type { AttachedStream, Container } from "#engine";
+import {
+  encodeFrame,
+  MULTIPLEXED_STREAM,
+  RUN_ID_HEADER,
+  RUN_PATH,
+  RUN_WARNINGS_HEADER,
+  type RunEnd,
+} from "#wire";
+import { createdContainer, createRequestOf, startFault } from "./containers.ts";
+import type { ApiContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import { faultResponse } from "./fault-response.ts";
+import { join } from "./hijack.ts";
+import type { Route } from "./router.ts";
+
+/** A whole `run` as one request. */
+export function runRoutes(context: ApiContext): readonly Route[] {
+  return [
+    {
+      method: "POST",
+      pattern: RUN_PATH,
+      handle: (exchange) => run(context, exchange),
+      hijacks: true,
+    },
+  ];
+}
+
+async function run({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const body = await exchange.json(containerCreateSchema);
+  const { id, warnings } = await createdContainer(engine, createRequestOf(exchange, body));
+  const container = engine.containers.get(id);
+  const { query } = exchange;
+  const stdin = query.flag("stdin") && container.config.OpenStdin;
+  const attached = await engine.containers.attach(id, {
+    stdin,
+    stdout: query.flag("stdout"),
+    stderr: query.flag("stderr"),
+    logs: false,
+    stream: true,
+  });
+  const condition = container.host.AutoRemove ? "removed" : "next-exit";
+  const { result } = await engine.containers.wait(id, condition);
+  // The output's end may be long in coming, and the program's end before that.
+  result.catch(() => undefined);
+  let connection: Awaited<ReturnType<Exchange["hijack"]>>;
+  try {
+    connection = await exchange.hijack(MULTIPLEXED_STREAM, {
+      [RUN_ID_HEADER]: id,
+      [RUN_WARNINGS_HEADER]: asciiJson(warnings),
+    });
+  } catch (error) {
+    await attached[Symbol.asyncDispose]();
+    throw error;
+  }
+  const started = engine.containers.start(id).then(
+    () => undefined,
+    (error) => startFault(container, faultOf(error)),
+  );
+  const end = async (): Promise<RunEnd> => {
+    const failure = await started;
+    if (failure) throw failure;
+    const { exitCode, error } = await result;
+    return error ? failed(500, error) : { StatusCode: exitCode };
+  };
+  await join(connection, withEnd(attached, container, end), { stdin });
+}
+
+function failed(Status: number, Message: string): RunEnd {
+  return { StatusCode: 125, Failure: { Status, Message } };
+}
+
+/** The same stream in frames, with the end as its last one. */
+function withEnd(
+  attached: AttachedStream,
+  { config }: Container,
+  end: () => Promise<RunEnd>,
+): AttachedStream {
+  async function* frames(): AsyncGenerator<Uint8Array> {
+    for await (const bytes of attached.output)
+      yield config.Tty ? encodeFrame("stdout", bytes) : bytes;
+    const ended = await end().catch((error) => {
+      const { status, body } = faultResponse(faultOf(error), "1.44");
+      return failed(status, JSON.parse(body).message);
+    });
+    yield encodeFrame("system", Buffer.from(JSON.stringify(ended)));
+  }
+  return {
+    input: attached.input,
+    output: Readable.from(frames()),
+    tty: false,
+    [Symbol.asyncDispose]: () => attached[Symbol.asyncDispose](),
+  };
+}
+
+/** JSON that a header may carry. */
+function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[\u007f-\uffff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
