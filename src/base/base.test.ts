@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { PassThrough } from "node:stream";
 import {
   collect,
   createLog,
+  endOf,
   Fault,
   faultOf,
   formatBytes,
@@ -89,6 +91,25 @@ describe("streams", () => {
       code: "exhausted",
       about: "the body",
     });
+  });
+});
+
+describe("endOf", () => {
+  test("the end of a stream that has ended without a reader is not waited for in vain", async () => {
+    const stream = new PassThrough();
+    stream.end();
+    stream.resume();
+    await endOf(stream);
+    expect(stream.readableEnded).toBe(true);
+    await endOf(stream);
+  });
+  test("a broken stream and one that is closed have ended, too", async () => {
+    const [broken, closed] = [new PassThrough(), new PassThrough()];
+    const ends = Promise.all([endOf(broken), endOf(closed)]);
+    broken.destroy(new Error("broken"));
+    closed.destroy();
+    await ends;
+    await Promise.all([endOf(broken), endOf(closed)]);
   });
 });
 

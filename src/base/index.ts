@@ -15,6 +15,6 @@ export { KeyedLock } from "./keyed-lock.ts";
 export { createLog, type Log, type LogLevel, silentLog } from "./log.ts";
 export { Scope } from "./scope.ts";
 export { StepBudget } from "./step-budget.ts";
-export { collect, limitBytes, lines } from "./stream.ts";
+export { collect, endOf, limitBytes, lines } from "./stream.ts";
 export { suggest } from "./suggest.ts";
 export { visibleText } from "./visible-text.ts";

@@ -1,4 +1,13 @@
+import type { Readable } from "node:stream";
 import { Fault } from "./fault.ts";
+
+/** Settles once nothing more can be read: at the end, an error or the close, even when that is past. Never rejects. */
+export function endOf(stream: Readable): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (stream.readableEnded || stream.destroyed) resolve();
+  for (const event of ["end", "error", "close"]) stream.once(event, () => resolve());
+  return promise;
+}
 
 /** Everything a stream yields as one buffer; more than `limit` bytes is an `exhausted` fault. */
 export async function collect(

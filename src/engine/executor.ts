@@ -57,7 +57,7 @@ async function execute(parts: EngineParts, task: ExecutorTask): Promise<{ exitCo
   });
   const launch = scope.use(parts.helper.launch(compiled));
   await launch.created;
-  const output = await attach(parts.paths.controlSocket(id), {
+  const { output } = await attach(parts.paths.controlSocket(id), {
     stdin: false,
     stdout: true,
     stderr: true,

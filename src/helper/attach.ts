@@ -1,4 +1,5 @@
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
+import { type Readable, Writable } from "node:stream";
 import { connectSocket, handshake } from "./control-socket.ts";
 import { attachTo, frame } from "./tags.ts";
 
@@ -8,19 +9,55 @@ export interface AttachOptions {
   readonly stderr: boolean;
 }
 
+/** The streams of a process; destroying both detaches, and the process goes on. */
+export interface Attachment {
+  /**
+   * Its standard input, whose end closes it where the plan says so; what is written is
+   * dropped when it is not attached. Closes when the process has ended, at the latest.
+   */
+  readonly input: Writable;
+  /** Its output from now on: Docker's 8-byte framed streams of pipes, or a terminal's raw bytes. */
+  readonly output: Readable;
+}
+
 /**
- * Attaches to a process through its monitor. Written bytes are its standard input, whose
- * end closes it where the plan says so; read bytes are its output from now on: Docker's
- * 8-byte framed streams of pipes, or a terminal's raw bytes. When the promise
- * resolves the attach is in effect, so nothing is missed between CREATED and GO. A
- * reader that does not read makes the process wait, as in Docker.
+ * Attaches to a process through its monitor. When the promise resolves the attach is in
+ * effect, so nothing is missed between CREATED and GO. A reader that does not read makes
+ * the process wait, as in Docker.
+ *
+ * Each direction has a connection of its own: the process may end while there is input
+ * for it, and a socket that fails to write is closed with all that could be read from it.
+ * Neither stream needs a listener for errors: a broken one is one that has closed.
  */
-export async function attach(socketPath: string, options: AttachOptions): Promise<Duplex> {
+export async function attach(socketPath: string, options: AttachOptions): Promise<Attachment> {
+  const { stdin, stdout, stderr } = options;
+  const output = await connect(
+    socketPath,
+    (stdout ? attachTo.STDOUT : 0) | (stderr ? attachTo.STDERR : 0),
+  );
+  if (!stdin) return { input: discarding(), output };
+  try {
+    return { input: await connectInput(socketPath), output };
+  } catch (error) {
+    output.destroy();
+    throw error;
+  }
+}
+
+async function connect(socketPath: string, streams: number): Promise<Socket> {
   const socket = await connectSocket(socketPath);
-  const streams =
-    (options.stdin ? attachTo.STDIN : 0) |
-    (options.stdout ? attachTo.STDOUT : 0) |
-    (options.stderr ? attachTo.STDERR : 0);
   await handshake(socket, socketPath, [frame.ATTACH, streams]);
+  socket.on("error", () => socket.destroy());
   return socket;
+}
+
+async function connectInput(socketPath: string): Promise<Writable> {
+  const socket = await connect(socketPath, attachTo.STDIN);
+  // The monitor sends nothing here; it hangs up once the process has ended.
+  socket.once("end", () => socket.destroy());
+  return socket.resume();
+}
+
+function discarding(): Writable {
+  return new Writable({ write: (_chunk, _encoding, done) => done() });
 }

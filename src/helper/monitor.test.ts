@@ -103,21 +103,50 @@ test("a monitor that hangs up fails what waits for it", async () => {
   });
 });
 
-test("output that comes with the answer of an attach is not lost, input goes out raw", async () => {
-  const { promise: streams, resolve } = Promise.withResolvers<number>();
-  const { promise: input, resolve: got } = Promise.withResolvers<string>();
+/** Answers every attach and gives its socket away: from then on the bytes are the container's. */
+function answerAttaches(attached: (socket: Socket, streams: number) => void): void {
   answer = (socket, frame) => {
-    resolve(new PayloadReader(frame).u32());
-    // From here on the bytes are the container's.
     clients = clients.filter((client) => client !== socket);
-    void buffer(socket).then((bytes) => got(bytes.toString()));
-    socket.end(Buffer.concat([encodeFrame(type.OK), Buffer.from("early output")]));
+    socket.removeAllListeners("data").pause();
+    attached(socket, new PayloadReader(frame).u32());
   };
-  const duplex = await attach(path, { stdin: true, stdout: false, stderr: true });
-  expect(await streams).toBe(attachTo.STDIN | attachTo.STDERR);
-  duplex.end("in");
-  expect((await buffer(duplex)).toString()).toBe("early output");
+}
+
+test("output that comes with the answer of an attach is not lost, input goes out raw", async () => {
+  const { promise: input, resolve: got } = Promise.withResolvers<string>();
+  const seen: number[] = [];
+  answerAttaches((socket, streams) => {
+    seen.push(streams);
+    if (streams === attachTo.STDIN) {
+      socket.write(encodeFrame(type.OK));
+      void buffer(socket).then((bytes) => got(bytes.toString()));
+    } else socket.end(Buffer.concat([encodeFrame(type.OK), Buffer.from("early output")]));
+  });
+  const streams = await attach(path, { stdin: true, stdout: false, stderr: true });
+  expect(seen).toEqual([attachTo.STDERR, attachTo.STDIN]);
+  streams.input.end("in");
+  expect((await buffer(streams.output)).toString()).toBe("early output");
   expect(await input).toBe("in");
+});
+
+test("input that the monitor does not take leaves the output as it is", async () => {
+  let output: Socket | undefined;
+  answerAttaches((socket, streams) => {
+    socket.write(encodeFrame(type.OK));
+    if (streams !== attachTo.STDIN) output = socket;
+    // The process has ended: the monitor hangs up, and bytes that it never read break the connection.
+    else socket.once("readable", () => socket.destroy());
+  });
+  const streams = await attach(path, { stdin: true, stdout: true, stderr: true });
+  const closed = new Promise((resolve) => streams.input.once("close", resolve));
+  const feed = () => {
+    while (!streams.input.destroyed && streams.input.write(Buffer.alloc(65_536)));
+  };
+  streams.input.on("drain", feed);
+  feed();
+  await closed;
+  output?.end("all of it");
+  expect((await buffer(streams.output)).toString()).toBe("all of it");
 });
 
 test("the exit of a launch that failed has Docker's code for it", () => {

@@ -72,9 +72,9 @@ describe("the log", () => {
     using monitor = await connectMonitor(bench.path(`${plan.id}.sock`));
     await monitor.reopenLog();
     const streams = await attach(bench.path(`${plan.id}.sock`), everything);
-    streams.end("\n");
+    streams.input.end("\n");
     await launch.exited;
-    streams.destroy();
+    streams.output.destroy();
     await launch.monitorExited;
     expect(logLines(path).map(({ log }) => log)).toEqual(["two\n"]);
     expect(logLines(`${path}.moved`).map(({ log }) => log)).toEqual(["one\n"]);

@@ -54,8 +54,8 @@ describe("the monitor", () => {
     const { promise: exited, resolve } = Promise.withResolvers<ExitRecord>();
     monitor.watch({ onOom: () => undefined, onExit: resolve });
     const streams = await attach(bench.path(`${plan.id}.sock`), everything);
-    streams.end("two\n");
-    const seen = unframe(await all(streams));
+    streams.input.end("two\n");
+    const seen = unframe(await all(streams.output));
     expect(await exited).toMatchObject({ id: plan.id, exitCode: 5 });
     await monitor.closed;
     expect(seen).toBe("two\n");
@@ -77,8 +77,8 @@ describe("the monitor", () => {
     const streams = await attach(socket, everything);
     const errors = await attach(socket, { stdin: false, stdout: false, stderr: true });
     launch.go();
-    streams.end("x".repeat(300_000));
-    const [both, only] = await Promise.all([all(streams), all(errors)]);
+    streams.input.end("x".repeat(300_000));
+    const [both, only] = await Promise.all([all(streams.output), all(errors.output)]);
     // Which of two streams comes first is nobody's promise; the order within each is.
     expect(unframe(both, 1)).toBe(`first\n${"x".repeat(300_000)}`);
     expect(unframe(both, 2)).toBe("last\n");
@@ -93,9 +93,10 @@ describe("the monitor", () => {
     const socket = bench.path(`${plan.id}.sock`);
     for (const line of ["one\n", "two\n"]) {
       const streams = await attach(socket, everything);
-      streams.end(line);
-      expect((await until(streams, line)).slice(8)).toBe(line);
-      streams.destroy();
+      streams.input.end(line);
+      expect((await until(streams.output, line)).slice(8)).toBe(line);
+      streams.input.destroy();
+      streams.output.destroy();
     }
     using monitor = await connectMonitor(socket);
     await monitor.closeStdin();
@@ -119,7 +120,7 @@ describe("the monitor", () => {
       await monitor.status();
     }
     expect(await Promise.race([launch.exited, "waits"])).toBe("waits");
-    const seen = unframe(await all(streams));
+    const seen = unframe(await all(streams.output));
     const wanted = `${Array.from({ length: 200_000 }, (_, i) => i + 1).join("\n")}\n`;
     expect(seen === wanted).toBe(true);
     await launch.monitorExited;
@@ -137,7 +138,7 @@ describe("the monitor", () => {
     launch.go();
     expect((await launch.exited).exitCode).toBe(2);
     await launch.monitorExited;
-    expect(unframe(await all(streams)).length).toBe(300_000);
+    expect(unframe(await all(streams.output)).length).toBe(300_000);
   });
 
   test("a client that goes away stops nothing", async () => {
@@ -147,8 +148,8 @@ describe("the monitor", () => {
     const streams = await attach(bench.path(`${plan.id}.sock`), everything);
     launch.go();
     await launch.started;
-    await until(streams, "1\n");
-    streams.destroy();
+    await until(streams.output, "1\n");
+    streams.output.destroy();
     expect((await launch.exited).exitCode).toBe(3);
     await launch.monitorExited;
     expect(logLines(bench.path(`${plan.id}.log`))).toHaveLength(100_000);
@@ -165,12 +166,12 @@ describe("the monitor", () => {
     const socket = bench.path(`${plan.id}.sock`);
     const streams = await attach(socket, everything);
     launch.go();
-    expect(await until(streams, "ready")).toContain("/dev/pts/0\r\n33 77\r\n");
+    expect(await until(streams.output, "ready")).toContain("/dev/pts/0\r\n33 77\r\n");
     using monitor = await connectMonitor(socket);
     await monitor.resize(44, 99);
-    expect(await until(streams, "44 99")).toBeDefined();
+    expect(await until(streams.output, "44 99")).toBeDefined();
     expect((await launch.exited).exitCode).toBe(4);
-    streams.destroy();
+    streams.output.destroy();
     await launch.monitorExited;
   });
 

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Duplex } from "node:stream";
+import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   type ExitRecord,
@@ -258,14 +258,14 @@ export function unframe(bytes: Buffer, stream?: 1 | 2): string {
 }
 
 /** Everything until the end. */
-export async function all(stream: Duplex): Promise<Buffer> {
+export async function all(stream: Readable): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 
 /** Reads until the text has come. */
-export async function until(stream: Duplex, wanted: string): Promise<string> {
+export async function until(stream: Readable, wanted: string): Promise<string> {
   let got = "";
   while (!got.includes(wanted)) {
     const chunk: Buffer | null = stream.read();

@@ -1,6 +1,6 @@
-import { type Duplex, PassThrough, type Readable, type Writable } from "node:stream";
-import { type ContainerId, Fault } from "#base";
-import { attach as attachToMonitor } from "#helper";
+import { PassThrough, type Readable, type Writable } from "node:stream";
+import { type ContainerId, endOf, Fault } from "#base";
+import { type Attachment, attach as attachToMonitor } from "#helper";
 import type { AttachedStream, AttachRequest } from "../contract.ts";
 import type { EngineParts } from "../parts.ts";
 import { renderLog } from "./container-logs.ts";
@@ -40,7 +40,8 @@ export class PendingAttaches {
     await Promise.all(
       waiting.map(async ({ request, input, output }) => {
         const { stdin, stdout, stderr } = request;
-        bridge(await attachToMonitor(socketPath, { stdin, stdout, stderr }), input, output);
+        const attachment = await attachToMonitor(socketPath, { stdin, stdout, stderr });
+        bridge(attachment, { input, output });
       }),
     );
   }
@@ -55,23 +56,23 @@ export class PendingAttaches {
   }
 }
 
-/** Both directions between a client's streams and the monitor; destroying the client's end detaches. */
-function bridge(duplex: Duplex, input: Readable & Writable, output: PassThrough): void {
+/** Both directions between a client's streams and the monitor; destroying the client's output detaches. */
+function bridge(attachment: Attachment, client: Pick<Pending, "input" | "output">): void {
   const detach = () => {
-    if (!duplex.destroyed) duplex.destroy();
+    attachment.input.destroy();
+    attachment.output.destroy();
   };
-  input.once("error", detach);
-  output.once("error", detach);
-  output.once("close", detach);
-  // A monitor that is gone is the end of the output, however it went.
-  duplex.once("error", () => output.end());
-  duplex.once("close", () => output.end());
-  if (output.destroyed) {
-    detach();
-    return;
-  }
-  input.pipe(duplex);
-  duplex.pipe(output);
+  client.output.once("close", detach);
+  if (client.output.destroyed) detach();
+  attachment.input.once("close", () => client.input.destroy());
+  client.input.pipe(attachment.input);
+  passOn(attachment.output, client.output);
+}
+
+/** A source that is gone is the end of the output, however it went. */
+function passOn(source: Readable, output: PassThrough): void {
+  source.pipe(output, { end: false });
+  void endOf(source).then(() => output.end());
 }
 
 /**
@@ -106,12 +107,7 @@ async function openStreams(
 ): Promise<{ readonly input: Writable; readonly output: Readable }> {
   if (!parts.live.has(id)) return parts.pendingAttaches.add(id, request);
   const { stdin, stdout, stderr } = request;
-  const duplex = await attachToMonitor(parts.paths.controlSocket(id), {
-    stdin,
-    stdout,
-    stderr,
-  });
-  return { input: duplex, output: duplex };
+  return await attachToMonitor(parts.paths.controlSocket(id), { stdin, stdout, stderr });
 }
 
 function endedStream(): PassThrough {
@@ -128,10 +124,9 @@ function replayed(log: AsyncIterable<Uint8Array>, live: Readable): Readable {
       if (output.destroyed) return;
       if (!output.write(chunk)) await drained(output);
     }
-    live.pipe(output);
+    passOn(live, output);
   };
   output.once("close", () => live.destroy());
-  live.once("error", () => output.end());
   copy().catch((error) => output.destroy(error));
   return output;
 }

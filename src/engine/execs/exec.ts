@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
-import { type Duplex, PassThrough, type Readable } from "node:stream";
-import { type ContainerId, type ExecId, Fault, faultOf, newId, Scope } from "#base";
+import { PassThrough, type Readable } from "node:stream";
+import { type ContainerId, type ExecId, endOf, Fault, faultOf, newId, Scope } from "#base";
 import { type ContainerSpecInput, containerSpec } from "#container";
 import { attach, connectMonitor, type Launch, type NamespaceKind, readExitRecord } from "#helper";
 import { attachedStream } from "../containers/attach.ts";
@@ -150,29 +150,37 @@ async function launchExec(
   scope.defer(() => forgetFiles(parts, exec.id));
   const launch = scope.use(await spawnExec(parts, start));
   const { pid } = await launch.created;
-  const { attachStdin: stdin, attachStdout: stdout, attachStderr: stderr } = exec.request;
-  const streams: Duplex | undefined = options.detach
+  const known = Promise.withResolvers<void>();
+  const streams = options.detach
     ? undefined
-    : await attach(socket, { stdin, stdout, stderr });
-  if (streams) scope.defer(() => void streams.destroy());
+    : await openStreams(socket, exec.request, known.promise);
+  if (streams) scope.use(streams);
   launch.go();
   await launch.started;
   scope.release();
   crashPoint("exec:started");
   change(parts, exec.id, { status: "running", running: true, pid });
-  const known = Promise.withResolvers<void>();
   void parts.background.run(`following exec ${exec.id}`, () =>
     followExec(parts, { exec, launch, known: known.resolve }).finally(known.resolve),
   );
-  if (!streams) return undefined;
-  return attachedStream(streams, endingAfter(streams, known.promise), exec.request.tty);
+  return streams;
+}
+
+/** The streams of an exec that has not been told to go; one with nothing to print may end at any time after that. */
+async function openStreams(
+  socket: string,
+  request: ExecRequest,
+  known: Promise<void>,
+): Promise<AttachedStream> {
+  const { attachStdin: stdin, attachStdout: stdout, attachStderr: stderr } = request;
+  const { input, output } = await attach(socket, { stdin, stdout, stderr });
+  return attachedStream(input, endingAfter(output, known), request.tty);
 }
 
 /** Clients ask for the exit status once the output has ended, so it ends when the status is known. */
-function endingAfter(source: Duplex, known: Promise<void>): Readable {
+function endingAfter(source: Readable, known: Promise<void>): Readable {
   const output = new PassThrough();
-  const end = () => void known.then(() => output.end());
-  source.once("end", end).once("error", end).once("close", end);
+  void Promise.all([endOf(source), known]).then(() => output.end());
   output.once("close", () => void source.destroy());
   return source.pipe(output, { end: false });
 }
