@@ -4,8 +4,10 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -162,6 +164,16 @@ static long descriptor_peer(struct call *call)
 	return 0;
 }
 
+/* untakenByPeer(fd) -> bytes sent that the other end has not read, as the kernel accounts for them */
+static long descriptor_untaken(struct call *call)
+{
+	int bytes = 0;
+	int fd = take_fd(call, 0);
+	if (call->failed)
+		return 0;
+	return ioctl(fd, SIOCOUTQ, &bytes) < 0 ? -errno : bytes;
+}
+
 /* flock(fd): the exclusive lock, or -EWOULDBLOCK */
 static long descriptor_flock(struct call *call)
 {
@@ -211,6 +223,7 @@ const struct function descriptor_functions[] = {
 	{ "write", descriptor_write, 2 },
 	{ "shutdownWrite", descriptor_shutdown, 1 },
 	{ "peerCredentials", descriptor_peer, 2 },
+	{ "untakenByPeer", descriptor_untaken, 1 },
 	{ "flock", descriptor_flock, 1 },
 	{ "memfd", descriptor_memfd, 1 },
 	{ "seal", descriptor_seal, 1 },

@@ -93,6 +93,7 @@ export interface Addon {
   write(fd: number, bytes: Uint8Array): number;
   shutdownWrite(fd: number): number;
   peerCredentials(fd: number, out: Int32Array): number;
+  untakenByPeer(fd: number): number;
   flock(fd: number): number;
   memfd(name: string): number;
   seal(fd: number): number;

@@ -93,6 +93,9 @@ async function attach({ engine }: ApiContext, exchange: Exchange): Promise<void>
   if (state.status === "paused")
     throw new Fault("conflict", `container ${id} is paused, unpause the container before attach`);
   const stdin = query.flag("stdin") && config.OpenStdin;
+  // As dockerd: the connection first. A container that is not started yet is attached to
+  // before the client can have read the answer and ask for the start.
+  const connection = await exchange.hijack(exchange.upgrades ? streamType(config.Tty) : RAW_STREAM);
   const attached = await engine.containers.attach(id, {
     stdin,
     stdout: query.flag("stdout"),
@@ -100,13 +103,6 @@ async function attach({ engine }: ApiContext, exchange: Exchange): Promise<void>
     logs: query.flag("logs"),
     stream: query.flag("stream"),
   });
-  let connection: Awaited<ReturnType<Exchange["hijack"]>>;
-  try {
-    connection = await exchange.hijack(exchange.upgrades ? streamType(config.Tty) : RAW_STREAM);
-  } catch (error) {
-    await attached[Symbol.asyncDispose]();
-    throw error;
-  }
   await join(connection, attached, { stdin, ...(detach && { detach }) });
 }
 

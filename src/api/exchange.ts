@@ -13,6 +13,8 @@ export interface ExchangeParts {
   readonly params: Readonly<Record<string, string>>;
   readonly query: Query;
   readonly ownerOf: () => Owner;
+  /** 0 when the client has read all that was sent to it. */
+  readonly untaken: () => number;
   /** Present when the client asked for an upgrade: bytes that followed the headers. */
   readonly head?: Uint8Array;
 }
@@ -25,6 +27,7 @@ export class Exchange {
   readonly version: string;
   readonly query: Query;
   readonly #ownerOf: () => Owner;
+  readonly #untaken: () => number;
   readonly #params: Readonly<Record<string, string>>;
   readonly #gone = new AbortController();
   #head: Uint8Array | undefined;
@@ -36,6 +39,7 @@ export class Exchange {
     this.version = parts.version;
     this.query = parts.query;
     this.#ownerOf = parts.ownerOf;
+    this.#untaken = parts.untaken;
     this.#params = parts.params;
     this.#head = parts.head;
     this.response.once("close", () => {
@@ -174,6 +178,10 @@ export class Exchange {
   ): Promise<RawConnection> {
     // A body that nobody asked for (dockerode sends its options) is not standard input.
     if (this.#head !== undefined && !this.#bodyTaken) await this.#bodyBytes();
-    return takeOver(this.response, { "Content-Type": contentType, ...headers }, this.#head);
+    return takeOver(this.response, {
+      headers: { "Content-Type": contentType, ...headers },
+      early: this.#head,
+      untaken: this.#untaken,
+    });
   }
 }

@@ -1,11 +1,12 @@
 import { Fault, faultOf, isFault } from "#base";
-import type { AttachedStream, Engine, Exec } from "#engine";
+import type { Engine, Exec } from "#engine";
 import { type ExecInspect, encodeFrame, RAW_STREAM } from "#wire";
 import { detachFilter, streamType } from "./container-streams.ts";
 import { sizeOf } from "./containers.ts";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
-import { join, leave } from "./hijack.ts";
+import { join, leave, type RawConnection } from "./hijack.ts";
+import { framedFor } from "./reframe.ts";
 import type { Route } from "./router.ts";
 import { launchFault, runningContainerOf } from "./wording.ts";
 
@@ -90,6 +91,7 @@ async function create(
   exchange.sendJson(201, { Id: id });
 }
 
+/** As dockerd: the connection is taken first and the program starts then; what fails afterwards is told in the stream. */
 async function start(
   { engine, schemas }: ApiContext,
   exchange: Exchange,
@@ -98,41 +100,41 @@ async function start(
   const { id, containerId, request } = execOf(engine, exchange.param("id"));
   const body = await exchange.json(schemas.execStartSchema);
   const [rows, columns] = body.ConsoleSize ?? [];
-  const detach = body.Detach ?? false;
-  if (engine.containers.get(containerId).state.status !== "running")
-    throw new Fault("conflict", `container ${containerId} is not running`);
-  const detaching = detachFilter(request.tty, detachKeys.get(id));
-  let attached: AttachedStream | undefined;
-  try {
-    attached = await engine.execs.start(id, {
-      detach,
-      ...(rows && columns ? { rows, columns } : {}),
-    });
-  } catch (error) {
-    const cause = faultOf(error);
-    const fault = launchFault(cause, request.argv[0] ?? "", startFailed);
-    if (detach || cause.stage === undefined) throw fault;
-    return await complain(exchange, request.tty, fault.message);
+  const size = rows && columns ? { rows, columns } : {};
+  const tty = body.Tty ?? false;
+  runningContainerOf(engine, containerId);
+  const launch = async (detach: boolean) => {
+    try {
+      return await engine.execs.start(id, { detach, ...size });
+    } catch (error) {
+      throw launchFault(faultOf(error), request.argv[0] ?? "", startFailed);
+    }
+  };
+  if (body.Detach) {
+    await launch(true);
+    return exchange.sendEmpty(200);
   }
-  if (!attached) return exchange.sendEmpty(200);
-  let connection: Awaited<ReturnType<Exchange["hijack"]>>;
+  const detach = detachFilter(request.tty, detachKeys.get(id));
+  const connection = await exchange.hijack(exchange.upgrades ? streamType(tty) : RAW_STREAM);
   try {
-    connection = await exchange.hijack(exchange.upgrades ? streamType(request.tty) : RAW_STREAM);
+    const attached = await launch(false);
+    if (!attached) throw new Fault("internal", `exec ${id} has no stream`, { about: id });
+    const stdin = request.attachStdin;
+    await join(connection, framedFor(tty, attached), { stdin, ...(detach && { detach }) });
   } catch (error) {
-    await attached[Symbol.asyncDispose]();
-    throw error;
+    await complain(connection, tty, faultOf(error).message);
   }
-  await join(connection, attached, {
-    stdin: request.attachStdin,
-    ...(detaching && { detach: detaching }),
-  });
 }
 
-/** Docker has taken the connection by the time a program turns out not to start, so the reason comes as its output; the status is in the exec's exit code. */
-async function complain(exchange: Exchange, tty: boolean, message: string): Promise<void> {
-  const { socket } = await exchange.hijack(exchange.upgrades ? streamType(tty) : RAW_STREAM);
+/** As output of the program that does not run; the status is in the exec's exit code. */
+async function complain(
+  { socket, headTaken }: RawConnection,
+  tty: boolean,
+  message: string,
+): Promise<void> {
   const text = Buffer.from(`${message}\r\n`);
-  socket.write(tty ? text : encodeFrame("stderr", text));
+  await headTaken();
+  socket.write(tty ? text : encodeFrame("stdout", text));
   leave(socket);
 }
 

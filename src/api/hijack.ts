@@ -1,13 +1,17 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { Fault } from "#base";
+import { setTimeout as delay } from "node:timers/promises";
+import { endOf, Fault } from "#base";
 import type { AttachedStream } from "#engine";
 import type { DetachFilter } from "#wire";
 
-/** A connection that is no longer HTTP; `early` is what the client has sent already. */
+/** A connection that is no longer HTTP. */
 export interface RawConnection {
   readonly socket: Socket;
+  /** What the client has sent already. */
   readonly early: Uint8Array;
+  /** Settles once the client has read the head of our answer, or is gone. */
+  headTaken(): Promise<void>;
 }
 
 /** How long a client may take to send a body with an upgrade, and to close after our end. */
@@ -63,15 +67,21 @@ function sizeOf(chunks: readonly Uint8Array[]): number {
   return chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
 }
 
+export interface TakeOver {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Undefined when the client did not ask for an upgrade. */
+  readonly early: Uint8Array | undefined;
+  /** 0 when the client has read all that was sent to it. */
+  readonly untaken: () => number;
+}
+
 /**
- * Takes a connection from the HTTP server and answers for it. `early` is undefined when
- * the client did not ask for an upgrade: then it gets a 200 and the stream unframed by
- * HTTP all the same, as dockerd does.
+ * Takes a connection from the HTTP server and answers for it. A client that did not ask
+ * for an upgrade gets a 200 and the stream unframed by HTTP all the same, as dockerd does.
  */
 export function takeOver(
   response: ServerResponse,
-  headers: Readonly<Record<string, string>>,
-  early: Uint8Array | undefined,
+  { headers, early, untaken }: TakeOver,
 ): RawConnection {
   const { socket } = response;
   if (!socket || socket.destroyed)
@@ -80,13 +90,22 @@ export function takeOver(
   for (const event of ["data", "end", "drain", "finish", "error", "timeout"])
     socket.removeAllListeners(event);
   socket.on("error", () => socket.destroy());
+  // What the client sends before there is a process for it waits in the socket.
+  socket.pause();
   const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   const lines =
     early === undefined
       ? ["HTTP/1.1 200 OK", ...fields]
       : ["HTTP/1.1 101 UPGRADED", ...fields, "Connection: Upgrade", "Upgrade: tcp"];
   socket.write(`${lines.join("\r\n")}\r\n\r\n`);
-  return { socket, early: early ?? new Uint8Array(0) };
+  return {
+    socket,
+    early: early ?? new Uint8Array(0),
+    async headTaken() {
+      for (let wait = 1; !socket.destroyed && untaken() > 0; wait = Math.min(2 * wait, 50))
+        await delay(wait);
+    },
+  };
 }
 
 export interface JoinOptions {
@@ -100,18 +119,19 @@ export interface JoinOptions {
  * keys come. The client's half-close ends the input only. Lets go of both.
  */
 export async function join(
-  { socket, early }: RawConnection,
+  connection: RawConnection,
   attached: AttachedStream,
   options: JoinOptions,
 ): Promise<void> {
+  const { socket } = connection;
   const over = Promise.withResolvers<void>();
   try {
-    attached.output.once("end", over.resolve);
-    attached.output.once("close", over.resolve);
-    attached.output.once("error", over.resolve);
+    void endOf(attached.output).then(over.resolve);
     socket.once("close", over.resolve);
     if (socket.destroyed) over.resolve();
-    feed({ socket, early }, attached, options, over.resolve);
+    feed(connection, attached, options, over.resolve);
+    // Clients read the head through a buffer that they throw away, and what is in it with it.
+    await connection.headTaken();
     attached.output.pipe(socket, { end: false });
     await over.promise;
   } finally {
@@ -128,11 +148,12 @@ function feed(
   stop: () => void,
 ): void {
   let open = stdin;
-  // A program that closed its input is no reason to end the stream: the rest is dropped.
-  input.on("error", () => {
+  const drop = () => {
     open = false;
     socket.resume();
-  });
+  };
+  // A program that closed its input is no reason to end the stream: the rest is dropped.
+  input.on("error", drop).once("close", drop);
   const take = (bytes: Uint8Array) => {
     if (!open || bytes.byteLength === 0) return;
     const result = detach?.push(bytes) ?? { pass: bytes, detach: false };
@@ -145,12 +166,13 @@ function feed(
       stop();
     }
   };
-  take(early);
-  socket.on("data", take);
-  socket.once("end", () => {
+  const end = () => {
     if (open) input.end();
     open = false;
-  });
+  };
+  take(early);
+  socket.on("data", take).once("end", end);
+  if (socket.readableEnded) end();
   socket.resume();
 }
 

@@ -18,6 +18,8 @@ export interface ApiServerOptions {
   readonly version: string;
   /** Who is at the other end of a connection (SO_PEERCRED); root when absent. */
   readonly ownerOf?: (socket: Socket) => Owner;
+  /** What a client has not read of what was sent to it: 0 when it has read all (SIOCOUTQ); 0 when absent. */
+  readonly untaken?: (socket: Socket) => number;
   /** Renders an encoded launch plan; without it, plans are served as bytes only. */
   readonly describePlan?: (plan: Uint8Array, format: "json" | "text") => string;
   /** Called when a request comes. */
@@ -149,6 +151,7 @@ function dispatcher(options: ApiServerOptions, router: Router) {
         params: found.match.params,
         query: found.query,
         ownerOf: () => options.ownerOf?.(request.socket) ?? { uid: 0, gid: 0 },
+        untaken: () => options.untaken?.(request.socket) ?? 0,
         ...(head && { head }),
       });
       await found.match.route.handle(exchange);

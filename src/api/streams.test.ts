@@ -104,6 +104,80 @@ test("the body of an exec start is read wherever it arrives, and input follows i
   }
 });
 
+/** Execs of this server start when the returned function is called. */
+function holdExecs({ engine }: TestServer): () => void {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const start = engine.execs.start.bind(engine.execs);
+  Object.assign(engine.execs, {
+    start: async (...args: Parameters<typeof start>) => {
+      await promise;
+      return start(...args);
+    },
+  });
+  return resolve;
+}
+
+test.each([upgrade, ""])(
+  "a program starts when its client has the connection: %j",
+  async (asks) => {
+    await using server = await testServer();
+    const release = holdExecs(server);
+    const id = await exec(server, ["cat"]);
+    const client = await server.raw();
+    client.send(post(`/exec/${id}/start`, "{}", asks));
+    await client.until("\r\n\r\n");
+    client.send("early");
+    client.halfClose();
+    await server.call("GET", "/_ping");
+    release();
+    expect(await client.rest()).toEndWith("\r\n\r\n\x01\0\0\0\0\0\0\x05early");
+  },
+);
+
+test("no output is sent before the client has read the head of the answer", async () => {
+  let untaken = 1;
+  await using server = await testServer({ untaken: () => untaken });
+  const id = await exec(server, ["echo", "hi"]);
+  const client = await server.raw();
+  client.send(post(`/exec/${id}/start`, "{}"));
+  const head = await client.until("\r\n\r\n");
+  while ((await server.call("GET", `/exec/${id}/json`)).text.includes('"ExitCode":null'));
+  expect(await client.until("\r\n\r\n")).toBe(head);
+  untaken = 0;
+  expect((await client.rest()).slice(head.length)).toBe("\x01\0\0\0\0\0\0\x03hi\n");
+});
+
+test("an end of input that comes before the program starts is one for it", async () => {
+  await using server = await testServer();
+  const release = holdExecs(server);
+  const id = await exec(server, ["cat"]);
+  const client = await server.raw();
+  client.send(post(`/exec/${id}/start`, "{}"));
+  client.halfClose();
+  await client.until("\r\n\r\n");
+  await server.call("GET", "/_ping");
+  release();
+  expect(await client.rest()).toEndWith("\r\n\r\n");
+  expect((await server.call("GET", `/exec/${id}/json`)).json).toMatchObject({ ExitCode: 0 });
+});
+
+test("the output is framed as the start says, as Docker does", async () => {
+  await using server = await testServer();
+  const run = async (created: boolean, started: boolean) => {
+    const id = await exec(server, ["echo", "hi"], { Tty: created });
+    const client = await server.raw();
+    client.send(post(`/exec/${id}/start`, JSON.stringify({ Tty: started })));
+    const [head = "", output = ""] = (await client.rest()).split("\r\n\r\n");
+    await server.engine.containers.remove("a", { force: true, volumes: false });
+    return `${/docker\.(\w+)/.exec(head)?.[1]} ${output}`;
+  };
+  const framed = "multiplexed \x01\0\0\0\0\0\0\x03hi\n";
+  expect(await run(false, false)).toBe(framed);
+  expect(await run(true, false)).toBe(framed);
+  expect(await run(false, true)).toBe("raw hi\n");
+  expect(await run(true, true)).toBe("raw hi\n");
+});
+
 test("an exec without an upgrade streams too, one detached answers at once", async () => {
   await using server = await testServer();
   const id = await exec(server, ["echo", "hi"]);
@@ -133,7 +207,7 @@ test("a program that does not start is told in the stream, or as the answer when
   client.send(post(`/exec/${id}/start`, "{}"));
   const text = await client.rest();
   expect(text).toStartWith("HTTP/1.1 101 UPGRADED");
-  expect(text).toEndWith(`\x02\0\0\0\0\0\0${String.fromCharCode(why.length + 2)}${why}\r\n`);
+  expect(text).toEndWith(`\x01\0\0\0\0\0\0${String.fromCharCode(why.length + 2)}${why}\r\n`);
   const detached = await exec(server, ["nope"]);
   expect(await server.call("POST", `/exec/${detached}/start`, { Detach: true })).toMatchObject({
     status: 400,

@@ -2,7 +2,15 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { canOpen, eventFd, lockFile, peerCredentials, socketPair, statfs } from "./descriptors.ts";
+import {
+  canOpen,
+  eventFd,
+  lockFile,
+  peerCredentials,
+  socketPair,
+  statfs,
+  untakenByPeer,
+} from "./descriptors.ts";
 import { readInto, writeAll } from "./files.ts";
 
 test("one lock at a time", () => {
@@ -24,6 +32,19 @@ test("who is at the other end", () => {
   });
   a.close();
   b.close();
+});
+
+test("what the other end has not read", () => {
+  const [a, b] = socketPair();
+  expect(untakenByPeer(a)).toBe(0);
+  writeAll(a, Buffer.alloc(100));
+  readInto(b, Buffer.alloc(99));
+  expect(untakenByPeer(a)).toBeGreaterThan(0);
+  readInto(b, Buffer.alloc(1));
+  expect(untakenByPeer(a)).toBe(0);
+  a.close();
+  b.close();
+  expect(() => untakenByPeer(-1)).toThrow();
 });
 
 test("an event descriptor counts", () => {

@@ -75,6 +75,17 @@ export function peerCredentials(socket: Fd | number): PeerCredentials {
   return { pid: out[0] ?? 0, uid: (out[1] ?? 0) >>> 0, gid: (out[2] ?? 0) >>> 0 };
 }
 
+/**
+ * 0 when the other end of a unix socket has read all that was sent to it; else the bytes
+ * of memory that wait there, which are more than those sent (SIOCOUTQ, unix(7)).
+ */
+export function untakenByPeer(socket: Fd | number): number {
+  return check(addon().untakenByPeer(typeof socket === "number" ? socket : socket.number), {
+    call: "ioctl",
+    verb: "ask what a peer has not read",
+  });
+}
+
 /** Holds the file's lock until the descriptor is closed or the process ends; `conflict` when another one has it. */
 export function lockFile(path: Path): Fd {
   const fd = openat2(undefined, path, { flags: O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600 });

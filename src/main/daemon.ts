@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { createApiServer } from "#api";
 import { createLog, faultOf, type Log, type LogLevel, Scope } from "#base";
 import { openContent } from "#content";
-import { createEngine, type Engine, type EngineDependencies, type Owner } from "#engine";
+import { createEngine, type Engine, type EngineDependencies } from "#engine";
 import { decodePlan, openHelper } from "#helper";
-import { makePrivateDirectory, peerCredentials } from "#kernel";
+import { makePrivateDirectory, peerCredentials, untakenByPeer } from "#kernel";
 import { openNetworks } from "#network";
 import { describePlan, openCgroups } from "#runtime";
 import { openOverlaySnapshotter } from "#snapshot";
@@ -58,7 +58,8 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       engine,
       log,
       version,
-      ownerOf,
+      ownerOf: (client) => peerCredentials(descriptorOf(client)),
+      untaken: (client) => untakenByPeer(descriptorOf(client)),
       describePlan: renderPlan,
       onRequest: releaseMemoryWhenQuiet(),
     });
@@ -160,9 +161,9 @@ async function openEngine(
   return engine;
 }
 
-function ownerOf(socket: Socket): Owner {
+function descriptorOf(socket: Socket): number {
   const { _handle: handle } = socket as Socket & { readonly _handle?: { readonly fd: number } };
-  return peerCredentials(handle?.fd ?? -1);
+  return handle?.fd ?? -1;
 }
 
 function renderPlan(bytes: Uint8Array, format: "json" | "text"): string {

@@ -1,0 +1,31 @@
+import { pipeline, Transform } from "node:stream";
+import type { AttachedStream } from "#engine";
+import { encodeFrame, FrameDecoder } from "#wire";
+
+/**
+ * The same process with its output in frames, or (`tty`) without. As dockerd, which
+ * believes what a client says when it starts an exec: a terminal's output becomes frames
+ * of stdout, and of a process without a terminal only stdout is left when there are no
+ * frames to tell its streams apart.
+ */
+export function framedFor(tty: boolean, attached: AttachedStream): AttachedStream {
+  if (attached.tty === tty) return attached;
+  const output = pipeline(attached.output, tty ? unframed() : framed(), () => undefined);
+  return { ...attached, output, tty, [Symbol.asyncDispose]: () => attached[Symbol.asyncDispose]() };
+}
+
+function framed(): Transform {
+  return new Transform({
+    transform: (chunk: Uint8Array, _encoding, done) => done(null, encodeFrame("stdout", chunk)),
+  });
+}
+
+function unframed(): Transform {
+  const decoder = new FrameDecoder();
+  return new Transform({
+    transform(chunk: Uint8Array, _encoding, done) {
+      const frames = decoder.push(chunk).filter(({ stream }) => stream === "stdout");
+      done(null, Buffer.concat(frames.map(({ payload }) => payload)));
+    },
+  });
+}
