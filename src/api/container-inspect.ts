@@ -6,6 +6,7 @@ import {
   type HostConfig,
   inspectConfig,
   inspectHostConfig,
+  networkModeOf,
 } from "#container";
 import type { Container, NetworkAttachment } from "#engine";
 import type {
@@ -108,9 +109,10 @@ function bindPoint(bind: BindMount): MountPoint {
 }
 
 /** Without a name of its own a container is called by its short id, unless it has the host's name or another's. */
-function ownHostname(id: ContainerId, { NetworkMode, UTSMode }: HostConfig): string {
-  if (UTSMode === "host" || NetworkMode === "host") return hostname();
-  return NetworkMode.startsWith("container:") ? "" : shortId(id);
+function ownHostname(id: ContainerId, host: HostConfig): string {
+  const { kind } = networkModeOf(host);
+  if (host.UTSMode === "host" || kind === "host") return hostname();
+  return kind === "container" ? "" : shortId(id);
 }
 
 function configOf({ id, config, host, sent }: Container): ContainerConfig {
@@ -118,19 +120,19 @@ function configOf({ id, config, host, sent }: Container): ContainerConfig {
   return { ...shown, Hostname: config.Hostname || ownHostname(id, host) };
 }
 
-function endpointOf(network: NetworkAttachment | undefined): EndpointSettings {
+function endpointOf(network: NetworkAttachment): EndpointSettings {
   return {
     IPAMConfig: null,
     Links: null,
     Aliases: null,
-    MacAddress: network?.mac ?? "",
+    MacAddress: network.mac,
     DriverOpts: null,
     GwPriority: 0,
-    NetworkID: network?.networkId ?? "",
-    EndpointID: network?.endpointId ?? "",
-    Gateway: network?.gateway ?? "",
-    IPAddress: network?.address ?? "",
-    IPPrefixLen: network?.prefixLength ?? 0,
+    NetworkID: network.networkId,
+    EndpointID: network.endpointId,
+    Gateway: network.gateway,
+    IPAddress: network.address,
+    IPPrefixLen: network.prefixLength,
     IPv6Gateway: "",
     GlobalIPv6Address: "",
     GlobalIPv6PrefixLen: 0,
@@ -138,20 +140,18 @@ function endpointOf(network: NetworkAttachment | undefined): EndpointSettings {
   };
 }
 
-export function networksOf({
-  host,
-  network,
-}: Container): Readonly<Record<string, EndpointSettings>> {
-  const name = networkName(host);
-  return name.startsWith("container:") ? {} : { [name]: endpointOf(network) };
+export function networksOf({ networks }: Container): Readonly<Record<string, EndpointSettings>> {
+  return Object.fromEntries(networks.map((each) => [each.network, endpointOf(each)]));
 }
 
 function networkSettingsOf(container: Container): NetworkSettings {
-  const first = networkName(container.host) === "bridge" ? container.network : undefined;
+  // Docker's fields from before there were several networks, for the default one alone.
+  const first = container.networks.find(({ network }) => network === "bridge");
+  const { sandboxId, state } = container;
   return {
     Bridge: "",
-    SandboxID: "",
-    SandboxKey: "",
+    SandboxID: sandboxId ?? "",
+    SandboxKey: sandboxId === undefined ? "" : `/proc/${state.pid}/ns/net`,
     Ports: {},
     HairpinMode: false,
     LinkLocalIPv6Address: "",

@@ -10,7 +10,14 @@ export { formatBytes, parseBytes } from "./bytes.ts";
 export { type Clock, formatTime, systemClock } from "./clock.ts";
 export { crashHere } from "./crash-point.ts";
 export { Fault, type FaultCode, type FaultDetail, faultOf, isFault } from "./fault.ts";
-export { type ContainerId, type ExecId, isContainerId, newId, shortId } from "./id.ts";
+export {
+  type ContainerId,
+  type ExecId,
+  isContainerId,
+  newId,
+  type SandboxId,
+  shortId,
+} from "./id.ts";
 export { KeyedLock } from "./keyed-lock.ts";
 export { createLog, type Log, type LogLevel, silentLog } from "./log.ts";
 export { Scope } from "./scope.ts";

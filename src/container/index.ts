@@ -28,5 +28,6 @@ export type { NetworkingBody } from "./endpoint.ts";
 export type { HostConfig, HostConfigBody } from "./host-options.ts";
 export { type LogConfig, logLimits } from "./log-config.ts";
 export type { BindMount, MountBody } from "./mounts.ts";
+export { type NetworkMode, networkModeOf, networkNames } from "./network-mode.ts";
 export { bindsOf } from "./rules.ts";
 export { type ContainerSpecInput, containerSpec } from "./spec.ts";

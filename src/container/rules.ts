@@ -5,6 +5,7 @@ import type { Description, Sent } from "./description.ts";
 import type { HostConfig } from "./host-options.ts";
 import { checkResources } from "./limits.ts";
 import type { BindMount } from "./mounts.ts";
+import { networkModeOf } from "./network-mode.ts";
 
 /** A description is kept in memory and in one row: more than this is a mistake or an attack. */
 const maxRequest = 1 << 20;
@@ -83,7 +84,7 @@ function exists(path: string): boolean {
 }
 
 function checkModes({ config, host }: Description): void {
-  if (host.NetworkMode.startsWith("container:")) {
+  if (networkModeOf(host).kind === "container") {
     if (config.Hostname !== "") refuse("conflicting options: hostname and the network mode");
     if (host.Dns.length > 0) refuse("conflicting options: dns and the network mode");
     if (host.ExtraHosts.length > 0) {

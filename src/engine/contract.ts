@@ -1,5 +1,5 @@
 import type { Readable, Writable } from "node:stream";
-import type { ContainerId, ExecId } from "#base";
+import type { ContainerId, ExecId, SandboxId } from "#base";
 import type { Config, HostConfig, Sent } from "#container";
 import type { Digest, ImageDefaults } from "#image";
 import type { ImageAnalysis } from "./images/explain-contract.ts";
@@ -66,11 +66,14 @@ export interface ContainerState {
   readonly finishedAt: bigint;
 }
 
+/** A container in a network; what it has there only while it runs is empty else. */
 export interface NetworkAttachment {
-  /** "bridge", "none", "host" or "container:ID". */
+  /** The network's name. */
   readonly network: string;
+  /** "" before the first start. */
   readonly networkId: string;
   readonly endpointId: string;
+  /** "" in "none" and "host" too, as what follows. */
   readonly address: string;
   readonly prefixLength: number;
   readonly gateway: string;
@@ -92,7 +95,10 @@ export interface Container {
   readonly argv: readonly string[];
   readonly state: ContainerState;
   readonly restartCount: number;
-  readonly network?: NetworkAttachment;
+  /** None for one that shares another's network. */
+  readonly networks: readonly NetworkAttachment[];
+  /** Of one that runs in a network of its own. */
+  readonly sandboxId?: SandboxId;
   readonly paths: {
     readonly hostname: string;
     readonly hosts: string;

@@ -13,6 +13,7 @@ export const crashPoints = [
   "start:started",
   "exit:seen",
   "exit:recorded",
+  "exit:networks-left",
   "remove:row-deleted",
   "remove:snapshot-removed",
   "exec:started",

@@ -15,6 +15,7 @@ import { Closing } from "./closing.ts";
 import { PendingAttaches } from "./containers/attach.ts";
 import { ContainerStore } from "./containers/container-store.ts";
 import { createContainers } from "./containers/containers.ts";
+import { SandboxStore } from "./containers/sandbox-store.ts";
 import { WaitRegistry } from "./containers/wait-registry.ts";
 import type { Engine } from "./contract.ts";
 import { engineInfo } from "./engine-info.ts";
@@ -60,6 +61,7 @@ export async function createEngine(
     machine: readMachine(modules.cgroups.version),
     cpus: availableParallelism(),
     store: new ContainerStore(modules.state),
+    sandboxes: new SandboxStore(modules.state),
     events: new EventBus(clock),
     waits: new WaitRegistry(),
     locks: new KeyedLock(),

@@ -12,6 +12,7 @@ import type { Closing } from "./closing.ts";
 import type { PendingAttaches } from "./containers/attach.ts";
 import type { ContainerStore } from "./containers/container-store.ts";
 import type { LiveContainer } from "./containers/live-container.ts";
+import type { SandboxStore } from "./containers/sandbox-store.ts";
 import type { WaitRegistry } from "./containers/wait-registry.ts";
 import type { EventBus } from "./events.ts";
 import type { LiveExec } from "./execs/exec.ts";
@@ -35,6 +36,7 @@ export interface EngineParts {
   /** What may be pulled and run; absent: anything. */
   readonly trust?: Trust;
   readonly store: ContainerStore;
+  readonly sandboxes: SandboxStore;
   readonly events: EventBus;
   readonly waits: WaitRegistry;
   /** Held per container while it changes between states. */

@@ -7,13 +7,12 @@ import { pidfdOpen, startTime, unmount } from "#kernel";
 import type { ContainerRecord } from "./containers/container-record.ts";
 import {
   clearRunDirectory,
-  leaveNetwork,
   type ProcessReports,
   recordExit,
   trackContainer,
 } from "./containers/exit.ts";
 import { removeContainer } from "./containers/remove.ts";
-import type { Sandbox } from "./containers/sandbox.ts";
+import { adoptSandbox, leaveNetworks } from "./containers/sandbox.ts";
 import type { EngineParts } from "./parts.ts";
 
 /**
@@ -41,6 +40,8 @@ async function settleContainer(parts: EngineParts, record: ContainerRecord): Pro
   if (record.state.status === "running") await settleRunning(parts, record);
   const settled = parts.store.get(record.id);
   if (!settled || settled.state.status === "running") return;
+  // Also of one whose end was recorded before a crash.
+  leaveNetworks(parts, record.id);
   await clearLeftovers(parts, record.id);
   const wasStarted = settled.state.startedAt !== 0n || settled.state.error !== "";
   if (settled.host.AutoRemove && (wasStarted || parts.state.rebooted)) {
@@ -60,7 +61,6 @@ async function settleRunning(parts: EngineParts, record: ContainerRecord): Promi
   if (record.starting && neverRan) undoStart(parts, record, neverRan.message);
   else if (exit) recordExit(parts, record.id, exit);
   else recordExit(parts, record.id, lost(parts, record));
-  leaveNetwork(parts, record.id);
 }
 
 /** The container's monitor, if it is the one that was recorded; what is not is left to be swept. */
@@ -109,16 +109,6 @@ function adopt(parts: EngineParts, record: ContainerRecord, monitor: Monitor): v
   });
   parts.store.update(id, { starting: false });
   tracked.running();
-}
-
-function adoptSandbox(parts: EngineParts, { network }: ContainerRecord): Sandbox {
-  if (network?.network !== "bridge") return { release: () => undefined };
-  const { networkId, address } = network;
-  parts.networks.adopt({ networkId, address });
-  return {
-    attachment: network,
-    release: () => parts.networks.release({ networkId, address }),
-  };
 }
 
 /** An end that came while no one watched is read from the record it left. */

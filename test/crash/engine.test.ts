@@ -36,25 +36,33 @@ const gone: Expectation = (engine) => {
   expect(readdirSync(join(roots.dataRoot, "containers"))).toEqual([]);
 };
 
+const addressesOf = (engine: Engine) =>
+  engine.containers.get("victim").networks.map(({ address }) => address);
+
 const startable: Expectation = async (engine) => {
   const { id, state } = engine.containers.get("victim");
   expect(state).toMatchObject({ status: "created", pid: 0 });
+  expect(addressesOf(engine)).toEqual([""]);
   await engine.containers.start(id);
   expect(engine.containers.get(id).state.status).toBe("running");
+  expect(addressesOf(engine)).toEqual([expect.stringMatching(/^[0-9.]+$/)]);
 };
 
 const running: Expectation = async (engine) => {
   const { id, state } = engine.containers.get("victim");
   expect(state.status).toBe("running");
   expect(existsSync(`/proc/${state.pid}`)).toBe(true);
+  expect(addressesOf(engine)).toEqual([expect.stringMatching(/^[0-9.]+$/)]);
   await engine.containers.stop(id, { timeout: 0 });
   expect(engine.containers.get(id).state).toMatchObject({ status: "exited", exitCode: 137 });
+  expect(addressesOf(engine)).toEqual([""]);
 };
 
 const exited: Expectation = (engine) => {
   const { state } = engine.containers.get("victim");
   expect(state).toMatchObject({ status: "exited", exitCode: 3, pid: 0 });
   expect(state.finishedAt > state.startedAt).toBe(true);
+  expect(addressesOf(engine)).toEqual([""]);
 };
 
 const expectations: Record<Step, { readonly scenario: string; readonly after: Expectation }> = {
@@ -68,6 +76,7 @@ const expectations: Record<Step, { readonly scenario: string; readonly after: Ex
   "start:started": { scenario: "start", after: running },
   "exit:seen": { scenario: "exit", after: exited },
   "exit:recorded": { scenario: "exit", after: exited },
+  "exit:networks-left": { scenario: "exit", after: exited },
   "remove:row-deleted": { scenario: "remove", after: gone },
   "remove:snapshot-removed": { scenario: "remove", after: gone },
   "exec:started": { scenario: "exec", after: running },

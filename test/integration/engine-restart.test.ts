@@ -48,7 +48,7 @@ test("a container runs on while the engine is restarted, and is all there afterw
   await using opened = await openEngineAt(roots);
   const { engine } = opened;
   const [kept = "", other = ""] = ids;
-  const { state, network } = engine.containers.get(kept);
+  const { state, networks } = engine.containers.get(kept);
   expect(state.status).toBe("running");
   expect(existsSync(`/proc/${state.pid}`)).toBe(true);
 
@@ -58,9 +58,11 @@ test("a container runs on while the engine is restarted, and is all there afterw
   expect((await execIn(engine, kept, ["hostname"])).stdout).toBe(`${kept.slice(0, 12)}\n`);
   // A new container gets an address that none of the old ones has.
   const fresh = await startSleeper(engine);
-  const addresses = [kept, other, fresh].map((id) => engine.containers.get(id).network?.address);
+  const addresses = [kept, other, fresh].map(
+    (id) => engine.containers.get(id).networks[0]?.address,
+  );
   expect(new Set(addresses).size).toBe(3);
-  expect(network?.address).toMatch(/^\d+\./);
+  expect(networks[0]?.address).toMatch(/^\d+\./);
 
   await engine.containers.stop(kept, { timeout: 0 });
   expect((await output).stdout).toBe("still here\n");

@@ -397,7 +397,7 @@ test("networks: none, host, another container's", async () => {
       host: { NetworkMode: `container:${id}` },
     },
   );
-  const address = engine.containers.get(id).network?.address ?? "none";
+  const address = engine.containers.get(id).networks[0]?.address ?? "none";
   expect(shared.stdout).toContain(address);
   expect(shared.stdout).toContain("owner\n");
   await engine.containers.kill(id, "KILL");
@@ -418,9 +418,41 @@ test("extra hosts, the host itself among them, in every network mode", async () 
   }
 });
 
+test("a container's sandbox lasts, its address is given back when it stops", async () => {
+  for (const [mode, hasAddress] of [
+    ["default", true],
+    ["none", false],
+    ["host", false],
+  ] as const) {
+    const { id } = await engine.containers.create(
+      createRequest("busybox", ["sleep", "1000"], { host: { NetworkMode: mode } }),
+    );
+    const look = () => {
+      const { networks, sandboxId } = engine.containers.get(id);
+      const [first] = networks;
+      return { ...first, sandboxId };
+    };
+    const network = mode === "default" ? "bridge" : mode;
+    const without = { network, endpointId: "", address: "", mac: "", sandboxId: undefined };
+    expect(look()).toMatchObject({ ...without, networkId: "" });
+    await engine.containers.start(id);
+    const running = look();
+    expect(running.networkId).toMatch(/^[0-9a-f]{64}$/);
+    expect(running.endpointId).toMatch(/^[0-9a-f]{64}$/);
+    expect(running.sandboxId).toMatch(/^[0-9a-f]{64}$/);
+    expect(running.address !== "").toBe(hasAddress);
+    await engine.containers.stop(id, { timeout: 0 });
+    expect(look()).toMatchObject({ ...without, networkId: running.networkId ?? "" });
+    await engine.containers.start(id);
+    expect(look().sandboxId).toBe(running.sandboxId);
+    expect(look().endpointId).not.toBe(running.endpointId);
+    await engine.containers.remove(id, { force: true, volumes: false });
+  }
+});
+
 test("two containers reach each other over the bridge", async () => {
   const id = await startSleeper(engine);
-  const address = engine.containers.get(id).network?.address ?? "none";
+  const address = engine.containers.get(id).networks[0]?.address ?? "none";
   const run = await runContainer(engine, ["ping", "-c", "1", "-W", "2", address]);
   expect(run.exitCode).toBe(0);
 });

@@ -373,6 +373,7 @@ function containerFor(id: ContainerId, name: string, { sent, owner }: CreateRequ
     name,
     imageId,
     createdAt: 1_700_000_000_120_000_000n,
+    networks: [],
     owner,
     sent,
     ...described,

@@ -1,5 +1,6 @@
 import type { EngineParts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
+import type { StoredSandbox } from "./sandbox-store.ts";
 
 /** Tells listeners what happened to a container, with the attributes Docker's events have. */
 export function publishContainer(
@@ -16,14 +17,18 @@ export function publishContainer(
   });
 }
 
-/** Tells that a container joined or left the bridge. */
-export function publishNetwork(
+/** Tells that a container joined or left its networks. */
+export function publishNetworks(
   parts: EngineParts,
-  record: Pick<ContainerRecord, "id" | "network">,
+  sandbox: StoredSandbox | undefined,
   action: "connect" | "disconnect",
 ): void {
-  if (!record.network?.networkId) return;
-  const { network, networkId } = record.network;
-  const attributes = { container: record.id, name: network, type: network };
-  parts.events.publish("network", action, networkId, attributes);
+  const type = drivers[sandbox?.mode.kind ?? "container"];
+  for (const { network, networkId, endpointId } of sandbox?.endpoints ?? []) {
+    if (endpointId === "") continue;
+    const attributes = { container: sandbox?.container ?? "", name: network, type };
+    parts.events.publish("network", action, networkId, attributes);
+  }
 }
+
+const drivers = { bridge: "bridge", host: "host", none: "null", container: "" } as const;

@@ -2,16 +2,17 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { hostname as hostHostname } from "node:os";
 import { join } from "node:path";
 import { shortId } from "#base";
+import { networkModeOf } from "#container";
 import { parseExtraHost, readHostResolvConf, renderHosts, renderResolvConf } from "#network";
 import type { EngineParts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
-import { joinedContainer, type Sandbox } from "./sandbox.ts";
+import { joinedContainer, type OpenSandbox } from "./sandbox.ts";
 
 /** The name the container has: its own, else its short id, or the host's where it shares the host's. */
 export function hostnameOf(record: ContainerRecord): string {
   if (record.config.Hostname !== "") return record.config.Hostname;
-  const { NetworkMode, UTSMode } = record.host;
-  return NetworkMode === "host" || UTSMode === "host" ? hostHostname() : shortId(record.id);
+  const isHosts = networkModeOf(record.host).kind === "host" || record.host.UTSMode === "host";
+  return isHosts ? hostHostname() : shortId(record.id);
 }
 
 /** Where the files are that stand in /etc; a container that shares another's network shares its files. */
@@ -19,8 +20,9 @@ export function containerFiles(
   parts: EngineParts,
   record: ContainerRecord,
 ): ContainerRecord["files"] {
-  const { NetworkMode } = record.host;
-  if (NetworkMode.startsWith("container:")) return joinedContainer(parts, NetworkMode).files;
+  const { host } = record;
+  if (networkModeOf(host).kind === "container")
+    return joinedContainer(parts, host.NetworkMode).files;
   const directory = parts.paths.container(record.id);
   return {
     hostname: join(directory, "hostname"),
@@ -33,14 +35,15 @@ export function containerFiles(
 export async function writeContainerFiles(
   parts: EngineParts,
   record: ContainerRecord,
-  sandbox: Sandbox,
+  sandbox: OpenSandbox,
 ): Promise<void> {
   const { host } = record;
-  if (host.NetworkMode.startsWith("container:")) return;
+  const mode = networkModeOf(host);
+  if (mode.kind === "container") return;
   const files = containerFiles(parts, record);
   const extraHosts = await resolveExtraHosts(parts, host.ExtraHosts);
   writeFileSync(files.hostname, `${hostnameOf(record)}\n`);
-  writeFileSync(files.hosts, hostsText(record, extraHosts, sandbox.attachment?.address));
+  writeFileSync(files.hosts, hostsText(record, extraHosts, sandbox.stored.endpoints[0]?.address));
   writeFileSync(
     files.resolvConf,
     renderResolvConf({
@@ -48,7 +51,7 @@ export async function writeContainerFiles(
       dns: host.Dns,
       search: host.DnsSearch,
       options: host.DnsOptions,
-      sharesHost: host.NetworkMode === "host",
+      sharesHost: mode.kind === "host",
     }),
   );
 }
@@ -68,7 +71,7 @@ function hostsText(
   extraHosts: readonly string[],
   address: string | undefined,
 ): string {
-  if (record.host.NetworkMode === "host") {
+  if (networkModeOf(record.host).kind === "host") {
     const extra = extraHosts.map(parseExtraHost).map((each) => `${each.address}\t${each.name}\n`);
     return [readText("/etc/hosts"), ...extra].join("");
   }

@@ -5,6 +5,7 @@ import type { Containers, Filters } from "../contract.ts";
 import { checkFilterKeys, matchesLabels } from "../filters.ts";
 import type { EngineParts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
+import { networksOf } from "./sandbox.ts";
 
 const known = [
   "id",
@@ -62,11 +63,14 @@ function compileFilters(parts: EngineParts, filters: Filters): readonly Test[] {
     const { createdAt } = parts.store.find(value);
     return (record) => record.createdAt > createdAt;
   });
-  any("network", (value) => (record) => {
-    const { NetworkMode } = record.host;
-    const network = NetworkMode === "default" ? "bridge" : NetworkMode;
-    return network === value || (value !== "" && record.network?.networkId === value);
-  });
+  any(
+    "network",
+    (value) => (record) =>
+      value !== "" &&
+      networksOf(parts, record).some(
+        ({ network, networkId }) => network === value || networkId === value,
+      ),
+  );
   any(
     "volume",
     (value) => (record) =>

@@ -2,7 +2,7 @@ import type { ContainerId } from "#base";
 import { type Description, describeContainer, type Sent } from "#container";
 import type { ChainId, Digest, ImageDefaults } from "#image";
 import type { Mount } from "#kernel";
-import type { ContainerState, NetworkAttachment, Owner } from "../contract.ts";
+import type { ContainerState, Owner } from "../contract.ts";
 import { currentVersion, upgradeDefinition } from "./definition-version.ts";
 
 /** What the engine stores of a container. A value: the store replaces it as a whole. */
@@ -33,7 +33,6 @@ export interface ContainerRecord extends Description {
     readonly hosts: string;
     readonly resolvConf: string;
   };
-  readonly network?: NetworkAttachment;
 }
 
 /** What of a record never changes after create, as one column. */
@@ -43,10 +42,7 @@ export type Definition = Pick<
 >;
 
 /** What changes over its life, as another. */
-type Course = Pick<
-  ContainerRecord,
-  "state" | "starting" | "startTime" | "restartCount" | "network" | "files"
->;
+type Course = Pick<ContainerRecord, "state" | "starting" | "startTime" | "restartCount" | "files">;
 
 /** A row of the table `container`; bigints are text, because SQLite's driver gives numbers. */
 export interface ContainerRow {
@@ -71,7 +67,7 @@ export function encodeDefinition(record: ContainerRecord): string {
 }
 
 export function encodeCourse(record: ContainerRecord): string {
-  const { state, starting, startTime, restartCount, network, files } = record;
+  const { state, starting, startTime, restartCount, files } = record;
   return JSON.stringify({
     state: {
       ...state,
@@ -81,7 +77,6 @@ export function encodeCourse(record: ContainerRecord): string {
     starting,
     startTime: startTime.toString(),
     restartCount,
-    network,
     files,
   });
 }

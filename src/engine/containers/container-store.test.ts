@@ -43,19 +43,8 @@ test("a record comes back from the database as it was", () => {
   const changed = store.update(made.id, {
     startTime: 2n ** 60n,
     state: { ...made.state, status: "running", pid: 42, startedAt: 1_700_000_000_123_456_790n },
-    network: {
-      network: "bridge",
-      networkId: "n",
-      endpointId: "e",
-      address: "172.20.0.2",
-      prefixLength: 16,
-      gateway: "172.20.0.1",
-      mac: "02:42:ac:14:00:02",
-    },
   });
   expect(new ContainerStore(state).get(made.id)).toEqual(changed);
-  store.withoutNetwork(made.id);
-  expect(new ContainerStore(state).get(made.id)?.network).toBeUndefined();
 });
 
 test("containers are found by id, name, slashed name and unique prefix", () => {

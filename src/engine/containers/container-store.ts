@@ -7,8 +7,9 @@ import {
   encodeCourse,
   encodeDefinition,
 } from "./container-record.ts";
+import { sandboxStep } from "./sandbox-store.ts";
 
-const steps = [
+export const containerSteps = [
   `CREATE TABLE container (
      id TEXT PRIMARY KEY,
      name TEXT NOT NULL UNIQUE,
@@ -16,6 +17,7 @@ const steps = [
      definition TEXT NOT NULL,
      course TEXT NOT NULL
    ) STRICT, WITHOUT ROWID`,
+  sandboxStep,
 ];
 
 /** Containers of one engine: more is a mistake or an attack, and memory holds them all. */
@@ -33,7 +35,7 @@ export class ContainerStore {
 
   constructor(state: State) {
     this.#state = state;
-    state.migrate("engine", steps);
+    state.migrate("engine", containerSteps);
     for (const row of state.query<ContainerRow>("SELECT * FROM container")) {
       this.#keep(decodeRow(row));
     }
@@ -118,13 +120,6 @@ export class ContainerStore {
     const record = { ...this.#require(id), ...change };
     this.#records.set(id, record);
     return record;
-  }
-
-  /** Takes the network away as well, which `update` cannot say. */
-  withoutNetwork(id: ContainerId): void {
-    const { network: _, ...record } = this.#require(id);
-    this.#state.run("UPDATE container SET course = ? WHERE id = ?", encodeCourse(record), id);
-    this.#records.set(id, record);
   }
 
   /** The name must be reserved. */

@@ -2,11 +2,12 @@ import type { Container } from "../contract.ts";
 import { execIdsOf } from "../execs/exec.ts";
 import type { EngineParts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
+import { networksOf } from "./sandbox.ts";
 
 /** A record as callers see it. */
 export function viewContainer(parts: EngineParts, record: ContainerRecord): Container {
   const { id, name, imageId, createdAt, owner, sent, config, host, argv, restartCount } = record;
-  const { root, files, network } = record;
+  const { root, files } = record;
   const options = (key: string) =>
     root.options
       .filter((option) => option.startsWith(`${key}=`))
@@ -23,7 +24,8 @@ export function viewContainer(parts: EngineParts, record: ContainerRecord): Cont
     argv,
     restartCount,
     state: parts.removing.has(id) ? { ...record.state, status: "removing" } : record.state,
-    ...(network && { network }),
+    networks: networksOf(parts, record),
+    ...sandboxIdOf(parts, record),
     paths: {
       hostname: files.hostname,
       hosts: files.hosts,
@@ -35,6 +37,15 @@ export function viewContainer(parts: EngineParts, record: ContainerRecord): Cont
     },
     execIds: execIdsOf(parts, id),
   };
+}
+
+function sandboxIdOf(
+  parts: EngineParts,
+  { id, state }: ContainerRecord,
+): Pick<Container, "sandboxId"> {
+  const sandbox = parts.sandboxes.get(id);
+  if (!sandbox || sandbox.mode.kind === "container" || state.status !== "running") return {};
+  return { sandboxId: sandbox.id };
 }
 
 function splitColons(list: string): readonly string[] {

@@ -7,6 +7,7 @@ import {
   containerSpec,
   describeContainer,
   logLimits,
+  networkModeOf,
   type Sent,
 } from "#container";
 import { chainIds, hostPlatform, parsePlatform, platformDistance } from "#image";
@@ -196,7 +197,7 @@ function compileDraft(
     rootAnchor: parts.paths.rootAnchor,
     joined: {
       ...(isJoined(host.PidMode) && { pid: placeholder }),
-      ...(host.NetworkMode !== "host" && { net: placeholder }),
+      ...(networkModeOf(host).kind !== "host" && { net: placeholder }),
     },
     cgroup: parts.cgroups.planned(id),
     isPlanned: true,

@@ -7,11 +7,11 @@ import type { Fd } from "#kernel";
 import type { ContainerCgroup } from "#runtime";
 import { crashPoint } from "../crash-point.ts";
 import type { EngineParts } from "../parts.ts";
-import { publishContainer, publishNetwork } from "./container-event.ts";
+import { publishContainer } from "./container-event.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import type { LiveContainer } from "./live-container.ts";
 import { removeContainer } from "./remove.ts";
-import type { Sandbox } from "./sandbox.ts";
+import { leaveNetworks, type OpenSandbox } from "./sandbox.ts";
 
 /** Milliseconds left to answers before the cleaning of cgroups, which blocks. */
 const courtesy = 5;
@@ -32,7 +32,7 @@ export interface TrackedProcess {
   readonly startTime: bigint;
   readonly pidfd: Fd;
   readonly cgroup: ContainerCgroup;
-  readonly sandbox: Sandbox;
+  readonly sandbox: OpenSandbox;
   readonly launch: ProcessReports;
 }
 
@@ -165,7 +165,7 @@ async function settle(
 ): Promise<void> {
   const { id } = live;
   live.pidfd.close();
-  const left = Promise.try(() => isWritten && leaveNetwork(parts, id));
+  const left = Promise.try(() => isWritten && leaveNetworks(parts, id));
   const mayRemove = !parts.restarting.has(id) && !parts.removing.has(id);
   const removal =
     mayRemove && parts.store.get(id)?.host.AutoRemove ? removeAfterRun(parts, id) : undefined;
@@ -193,14 +193,6 @@ async function removeAfterRun(parts: EngineParts, id: ContainerId): Promise<void
 async function endCgroup(cgroup: ContainerCgroup): Promise<void> {
   await cgroup.killAll();
   await cgroup.remove();
-}
-
-/** Forgets the network of a run that is over. */
-export function leaveNetwork(parts: EngineParts, id: ContainerId): void {
-  const record = parts.store.get(id);
-  if (!record?.network) return;
-  parts.store.withoutNetwork(id);
-  publishNetwork(parts, record, "disconnect");
 }
 
 /** Removes the socket and the exit record of an earlier run. */

@@ -4,7 +4,7 @@ import type { Fd } from "#kernel";
 import type { ContainerCgroup } from "#runtime";
 import type { EngineParts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
-import type { Sandbox } from "./sandbox.ts";
+import type { OpenSandbox } from "./sandbox.ts";
 
 /** A container that runs, as this engine process holds it: nothing here outlives the process. */
 export interface LiveContainer {
@@ -13,7 +13,7 @@ export interface LiveContainer {
   readonly startTime: bigint;
   readonly pidfd: Fd;
   readonly cgroup: ContainerCgroup;
-  readonly sandbox: Sandbox;
+  readonly sandbox: OpenSandbox;
   /** The monitor's word on how it ended; never rejects. */
   readonly exited: Promise<ExitRecord>;
   /** Its end is in the database, and all output has been delivered to the log. */

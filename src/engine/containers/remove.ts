@@ -48,6 +48,7 @@ async function removeStopped(parts: EngineParts, id: ContainerId): Promise<void>
     );
   }
   parts.store.delete(id);
+  parts.sandboxes.forget(id);
   crashPoint("remove:row-deleted");
   parts.pendingAttaches.end(id);
   await parts.snapshots.remove(id);

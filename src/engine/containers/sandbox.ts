@@ -1,49 +1,115 @@
-import { Fault, isFault } from "#base";
+import { type ContainerId, Fault, isFault, newId, type SandboxId } from "#base";
+import { networkModeOf, networkNames } from "#container";
 import type { NamespaceKind } from "#helper";
 import { type Fd, O_RDONLY, openat2, startTime } from "#kernel";
 import type { NetworkAttachment } from "../contract.ts";
+import { crashPoint } from "../crash-point.ts";
 import type { EngineParts } from "../parts.ts";
+import { publishNetworks } from "./container-event.ts";
 import type { ContainerRecord } from "./container-record.ts";
+import type { StoredSandbox } from "./sandbox-store.ts";
 
-/** The network of one run of a container. */
-export interface Sandbox {
-  /** Absent: the host's own. */
+/** A container's sandbox for one run. */
+export interface OpenSandbox {
+  /** Absent: the host's own, or one that an earlier life of the engine made. */
   readonly netns?: Fd;
-  readonly attachment?: NetworkAttachment;
-  /** Gives the address back; the namespace itself goes with its last process. */
-  release(): void | Promise<void>;
+  /** As it is to be stored, with the addresses of this run. */
+  readonly stored: StoredSandbox;
+  /** Gives the addresses back; the namespace itself goes with its last process. */
+  release(): void;
 }
 
-/** Makes or joins the network namespace that a container's network mode asks for. */
-export async function openSandbox(parts: EngineParts, record: ContainerRecord): Promise<Sandbox> {
-  const mode = record.host.NetworkMode;
-  if (mode === "host") return { attachment: plainAttachment("host"), release: () => undefined };
-  if (mode === "none") {
-    const netns = await parts.networks.isolated();
-    return { netns, attachment: plainAttachment("none"), release: () => netns.close() };
+/**
+ * Makes or joins the network namespace that a container's network mode asks for: the
+ * container's sandbox, which is made at the first start, with new endpoints. Nothing is
+ * stored yet, so that a crash from here on leaves the sandbox as it was.
+ */
+export async function openSandbox(
+  parts: EngineParts,
+  record: ContainerRecord,
+): Promise<OpenSandbox> {
+  const mode = networkModeOf(record.host);
+  const id = parts.sandboxes.get(record.id)?.id ?? newId<SandboxId>();
+  const sandbox = { id, container: record.id, mode };
+  if (mode.kind === "bridge") return await attachAll(parts, sandbox, mode.networks);
+  if (mode.kind === "container") {
+    const netns = openNamespaceOf(parts, record.host.NetworkMode, "net", "network");
+    return { netns, stored: { ...sandbox, endpoints: [] }, release: () => netns.close() };
   }
-  if (mode.startsWith("container:")) {
-    const netns = openNamespaceOf(parts, mode, "net", "network");
-    return { netns, release: () => netns.close() };
+  const networkId = parts.networks.find(mode.kind).id;
+  const endpoint = { ...emptyAttachment(mode.kind), networkId, endpointId: newId<SandboxId>() };
+  const stored = { ...sandbox, endpoints: [endpoint] };
+  if (mode.kind === "host") return { stored, release: () => undefined };
+  const netns = await parts.networks.isolated();
+  return { netns, stored, release: () => netns.close() };
+}
+
+/** A namespace with an interface in each network. */
+async function attachAll(
+  parts: EngineParts,
+  sandbox: Omit<StoredSandbox, "endpoints">,
+  networks: readonly string[],
+): Promise<OpenSandbox> {
+  const [first = "", ...others] = networks;
+  const { netns, ...endpoint } = await parts.networks.attach(first);
+  const endpoints = [{ network: first, ...endpoint }];
+  const release = () => {
+    netns.close();
+    for (const each of endpoints) parts.networks.release(each);
+  };
+  try {
+    for (const [index, network] of others.entries()) {
+      const { netns: _, ...joined } = await parts.networks.join(network, netns, `eth${index + 1}`);
+      endpoints.push({ network, ...joined });
+    }
+  } catch (error) {
+    release();
+    throw error;
   }
-  const endpoint = await parts.networks.attach("bridge");
-  const { networkId, address, prefixLength, gateway, mac, endpointId } = endpoint;
+  return { netns, stored: { ...sandbox, endpoints }, release };
+}
+
+/** The sandbox of a container that runs on from an earlier life of the engine. */
+export function adoptSandbox(parts: EngineParts, { id, host }: ContainerRecord): OpenSandbox {
+  const stored = parts.sandboxes.get(id) ?? {
+    id: newId<SandboxId>(),
+    container: id,
+    mode: networkModeOf(host),
+    endpoints: [],
+  };
+  const used = stored.endpoints.filter(({ address }) => address !== "");
+  for (const endpoint of used) parts.networks.adopt(endpoint);
   return {
-    netns: endpoint.netns,
-    attachment: {
-      network: "bridge",
-      networkId,
-      endpointId,
-      address,
-      prefixLength,
-      gateway,
-      mac,
+    stored,
+    release: () => {
+      for (const endpoint of used) parts.networks.release(endpoint);
     },
-    release: () => parts.networks.release(endpoint),
   };
 }
 
-function plainAttachment(network: "host" | "none"): NetworkAttachment {
+/** A run is over: the sandbox stays in its networks, without endpoints. */
+export function leaveNetworks(parts: EngineParts, id: ContainerId): void {
+  const sandbox = parts.sandboxes.get(id);
+  if (!sandbox?.endpoints.some(({ endpointId }) => endpointId !== "")) return;
+  const endpoints = sandbox.endpoints.map(({ network, networkId }) => ({
+    ...emptyAttachment(network),
+    networkId,
+  }));
+  parts.sandboxes.put({ ...sandbox, endpoints });
+  crashPoint("exit:networks-left");
+  publishNetworks(parts, sandbox, "disconnect");
+}
+
+/** The networks a container is in, or will be in once it is started. */
+export function networksOf(
+  parts: EngineParts,
+  { id, host }: ContainerRecord,
+): readonly NetworkAttachment[] {
+  const stored = parts.sandboxes.get(id)?.endpoints;
+  return stored ?? networkNames(networkModeOf(host)).map(emptyAttachment);
+}
+
+function emptyAttachment(network: string): NetworkAttachment {
   return {
     network,
     networkId: "",

@@ -7,14 +7,14 @@ import type { ContainerCgroup, OciSpec } from "#runtime";
 import { crashPoint } from "../crash-point.ts";
 import type { EngineParts } from "../parts.ts";
 import { Trace } from "../trace.ts";
-import { publishContainer, publishNetwork } from "./container-event.ts";
+import { publishContainer, publishNetworks } from "./container-event.ts";
 import { containerFiles, hostnameOf, writeContainerFiles } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { allowRemount } from "./container-tree.ts";
-import { clearRunDirectory, leaveNetwork, trackContainer } from "./exit.ts";
+import { clearRunDirectory, trackContainer } from "./exit.ts";
 import { type CompiledLaunch, compileLaunch, type LaunchInput } from "./launch.ts";
 import { removeContainer } from "./remove.ts";
-import { openNamespaceOf, openSandbox, type Sandbox } from "./sandbox.ts";
+import { leaveNetworks, type OpenSandbox, openNamespaceOf, openSandbox } from "./sandbox.ts";
 import { describeStartFailure } from "./start-failure.ts";
 import { lookupUser } from "./user-lookup.ts";
 
@@ -61,7 +61,7 @@ function recordFailure(parts: EngineParts, before: ContainerRecord, error: unkno
     startTime: 0n,
     state: { ...state, exitCode, error: fault.message },
   });
-  leaveNetwork(parts, id);
+  leaveNetworks(parts, id);
   parts.pendingAttaches.end(id);
   return fault;
 }
@@ -118,7 +118,7 @@ async function launchContainer(parts: EngineParts, record: ContainerRecord): Pro
   sandbox.netns?.close();
   crashPoint("start:started");
   const running = parts.store.update(id, { starting: false });
-  publishNetwork(parts, running, "connect");
+  publishNetworks(parts, sandbox.stored, "connect");
   publishContainer(parts, running, "start");
   tracked.running();
   trace.mark("started");
@@ -150,22 +150,21 @@ async function started(launch: Launch): Promise<void> {
 function recordStarting(
   parts: EngineParts,
   record: ContainerRecord,
-  run: Pick<ContainerRecord, "files" | "startTime"> & { sandbox: Sandbox; pid: number },
+  run: Pick<ContainerRecord, "files" | "startTime"> & { sandbox: OpenSandbox; pid: number },
 ): void {
-  parts.store.update(record.id, {
-    starting: true,
-    startTime: run.startTime,
-    files: run.files,
-    ...(run.sandbox.attachment && { network: run.sandbox.attachment }),
-    state: {
-      status: "running",
-      pid: run.pid,
-      exitCode: 0,
-      error: "",
-      oomKilled: false,
-      startedAt: parts.clock.now(),
-      finishedAt: record.state.finishedAt,
-    },
+  const state = {
+    status: "running",
+    pid: run.pid,
+    exitCode: 0,
+    error: "",
+    oomKilled: false,
+    startedAt: parts.clock.now(),
+    finishedAt: record.state.finishedAt,
+  } as const;
+  const { files, startTime } = run;
+  parts.state.transaction(() => {
+    parts.sandboxes.put(run.sandbox.stored);
+    parts.store.update(record.id, { starting: true, startTime, files, state });
   });
 }
 
@@ -174,7 +173,7 @@ async function acquire(
   parts: EngineParts,
   record: ContainerRecord,
   { spec, scope }: { readonly spec: OciSpec; readonly scope: Scope },
-): Promise<{ readonly sandbox: Sandbox; readonly cgroup: ContainerCgroup }> {
+): Promise<{ readonly sandbox: OpenSandbox; readonly cgroup: ContainerCgroup }> {
   const [sandbox, cgroup] = await Promise.allSettled([
     openSandbox(parts, record),
     parts.cgroups.create(record.id, spec.linux?.resources ?? {}),

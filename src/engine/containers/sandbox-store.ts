@@ -1,0 +1,81 @@
+import type { ContainerId, SandboxId } from "#base";
+import type { NetworkMode } from "#container";
+import type { State } from "#state";
+import type { NetworkAttachment } from "../contract.ts";
+
+/**
+ * The network of a container over all its runs. Made at the first start; its addresses
+ * are given back at each stop, the networks it is in stay; removed with the container.
+ */
+export interface StoredSandbox {
+  readonly id: SandboxId;
+  readonly container: ContainerId;
+  readonly mode: NetworkMode;
+  /** One for each network, in the mode's order; without an address while the container does not run. */
+  readonly endpoints: readonly NetworkAttachment[];
+}
+
+/** The step after the table `container`; what containers had of one network becomes their sandbox. */
+export const sandboxStep = `
+  CREATE TABLE sandbox (
+    id TEXT PRIMARY KEY,
+    container TEXT NOT NULL UNIQUE REFERENCES container (id) ON DELETE CASCADE,
+    mode TEXT NOT NULL,
+    endpoints TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO sandbox (id, container, mode, endpoints)
+    SELECT
+      lower(hex(randomblob(32))),
+      id,
+      CASE course ->> '$.network.network'
+        WHEN 'bridge' THEN json_object('kind', 'bridge', 'networks', json_array('bridge'))
+        ELSE json_object('kind', course ->> '$.network.network')
+      END,
+      json_array(course -> '$.network')
+    FROM container WHERE course ->> '$.network.network' IN ('bridge', 'none', 'host');
+  UPDATE container SET course = json_remove(course, '$.network')`;
+
+interface Row {
+  readonly id: string;
+  readonly container: string;
+  readonly mode: string;
+  readonly endpoints: string;
+}
+
+/** All sandboxes, in the database and, decoded, in memory. ContainerStore brings the table up to date. */
+export class SandboxStore {
+  readonly #state: State;
+  readonly #sandboxes = new Map<ContainerId, StoredSandbox>();
+
+  constructor(state: State) {
+    this.#state = state;
+    for (const row of state.query<Row>("SELECT * FROM sandbox")) {
+      const container = row.container as ContainerId;
+      const [mode, endpoints] = [JSON.parse(row.mode), JSON.parse(row.endpoints)];
+      this.#sandboxes.set(container, { id: row.id as SandboxId, container, mode, endpoints });
+    }
+  }
+
+  get(container: ContainerId): StoredSandbox | undefined {
+    return this.#sandboxes.get(container);
+  }
+
+  /** Makes the container's sandbox, or changes it. */
+  put(sandbox: StoredSandbox): void {
+    const { id, container, mode, endpoints } = sandbox;
+    this.#state.run(
+      `INSERT INTO sandbox (id, container, mode, endpoints) VALUES (?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET mode = excluded.mode, endpoints = excluded.endpoints`,
+      id,
+      container,
+      JSON.stringify(mode),
+      JSON.stringify(endpoints),
+    );
+    this.#sandboxes.set(container, sandbox);
+  }
+
+  /** The container's row is gone, and with it the sandbox's. */
+  forget(container: ContainerId): void {
+    this.#sandboxes.delete(container);
+  }
+}
