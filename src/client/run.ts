@@ -45,6 +45,10 @@ async function runByOne(
   const query = { name, platform, ...streamsOf(body) };
   const call = { method: "POST", path: RUN_PATH, query, json: body } as const;
   const response = await transport.call(call, true);
+  if (response.status !== 101) {
+    response.close();
+    throw new Fault("unsupported", `the engine has no ${RUN_PATH}: it is not thimble`);
+  }
   const end = Promise.withResolvers<number>();
   end.promise.catch(() => undefined);
   let isKnown = false;

@@ -68,13 +68,14 @@ function cgroups(runRoot: string): string[] {
   return found;
 }
 
-/** The bridge, which says whose it is, and what is plugged into it. */
+/** The bridge, which says whose it is, and its ports by their number: those that are made ahead have new names each time. */
 function interfaces(runRoot: string): string[] {
   const places = entries("/sys/class/net").map((name) => join("/sys/class/net", name));
   const bridge = places.find(
     (place) => contents(join(place, "ifalias"))?.trim() === `thimble ${runRoot}`,
   );
-  return bridge === undefined ? [] : [bridge, ...entries(join(bridge, "brif"))];
+  if (bridge === undefined) return [];
+  return [bridge, ...entries(join(bridge, "brif")).map((_, n) => `port ${n + 1} of ${bridge}`)];
 }
 
 function openDescriptors({ runRoot }: TestRoots): number {
