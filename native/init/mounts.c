@@ -411,7 +411,7 @@ int open_terminal(const struct plan *plan, int root, int *master, int *slave)
 	struct statfs stat;
 	/* The image could have put anything there; only a terminal of a devpts will do. */
 	if (*master >= 0 && (fstatfs(*master, &stat) < 0 || stat.f_type != DEVPTS_MAGIC))
-		return fail(STAGE_TERMINAL, -ENODEV, "/dev/pts/ptmx in the container is no pseudo terminal");
+		return fail(STAGE_TERMINAL, -ENODEV, "/dev/pts/ptmx in the container is not a pseudo terminal");
 	if (*master < 0)
 		return fail(STAGE_TERMINAL, *master, "open /dev/pts/ptmx in the container");
 	int locked = 0;

@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 
-/** Whether somebody accepts connections on this unix socket. */
+/** Whether a process accepts connections on this unix socket. */
 export function answers(path: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = connect(path);

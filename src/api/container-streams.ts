@@ -74,7 +74,7 @@ async function logs({ engine, log }: ApiContext, exchange: Exchange): Promise<vo
   }
 }
 
-/** "all" and anything that is no number mean every line, as in Docker. */
+/** "all" and anything that is not a number mean every line, as in Docker. */
 function tailOf({ query }: Exchange): number | undefined {
   const text = query.text("tail") ?? "all";
   return /^\d{1,12}$/.test(text) ? Number(text) : undefined;

@@ -1,7 +1,7 @@
 import type { Fault, FaultCode } from "#base";
 import { compareApiVersions } from "#wire";
 
-/** The one table from faults to HTTP, as dockerd has it: what is nobody's mistake is a 500. */
+/** The one table from faults to HTTP, as dockerd has it: a fault that the client did not cause is a 500. */
 const statusOf: Readonly<Record<FaultCode, number>> = {
   invalid: 400,
   not_found: 404,

@@ -5,7 +5,7 @@ interface Asked {
   /** What was to be pulled. */
   readonly pulled?: Reference;
   readonly pushed?: Reference;
-  /** Where somebody wanted to log in. */
+  /** The registry of a login. */
   readonly host?: string;
   readonly hasCredentials: boolean;
 }

@@ -15,7 +15,7 @@ import { runRoutes } from "./run.ts";
 import { systemRoutes } from "./system.ts";
 import { thimbleRoutes } from "./thimble.ts";
 
-/** Every endpoint. Archives come before images: "/images/get" is no image. */
+/** Every endpoint. Archives come before images: "/images/get" is not an image. */
 export function routes(context: ApiContext): readonly Route[] {
   return [
     ...systemRoutes(context),

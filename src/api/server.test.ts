@@ -22,7 +22,7 @@ test("versions from the oldest to the newest are spoken, and none beside", async
   expect(ancient.text).toStartWith("client version 1.20 is too old.");
 });
 
-test("what is no endpoint is not found", async () => {
+test("what is not an endpoint is not found", async () => {
   await using server = await testServer();
   for (const [method, path] of [
     ["GET", "/nothing"],
@@ -75,7 +75,7 @@ test("a connection serves one request after the other, also after a refused one"
 test("what is not HTTP is refused, and headers have a limit", async () => {
   await using server = await testServer();
   for (const [bytes, status, why] of [
-    ["garbage\r\n\r\n", 400, "this is no HTTP/1.1 request"],
+    ["garbage\r\n\r\n", 400, "this is not an HTTP/1.1 request"],
     [`GET / HTTP/1.1\r\nX: ${"a".repeat(70_000)}\r\n\r\n`, 431, "larger than 65536 bytes"],
   ] as const) {
     const client = await server.raw();
@@ -103,7 +103,9 @@ test("the socket has its mode, a dead one is replaced, a live one and a file are
   );
   const file = `${server.socket}.file`;
   writeFileSync(file, "");
-  await expect(second().listen(file, { mode: 0o600 })).rejects.toThrow("a file that is no socket");
+  await expect(second().listen(file, { mode: 0o600 })).rejects.toThrow(
+    "a file that is not a socket",
+  );
   const long = `/tmp/${"x".repeat(120)}`;
   await expect(second().listen(long, { mode: 0o600 })).rejects.toThrow("107 bytes");
 });

@@ -90,12 +90,12 @@ function httpServer(dispatch: ReturnType<typeof dispatcher>) {
   return server;
 }
 
-/** The answer to what is no request, or one whose header is too large. */
+/** The answer to what is not a request, or one whose header is too large. */
 function protocolError(isTooLarge: boolean): string {
   const status = isTooLarge ? "431 Request Header Fields Too Large" : "400 Bad Request";
   const why = isTooLarge
     ? `the header of the request is larger than ${wireLimits.headerBytes} bytes`
-    : "this is no HTTP/1.1 request, or only a part of one";
+    : "this is not an HTTP/1.1 request, or only a part of one";
   const body = `${JSON.stringify({ message: why })}\n`;
   return `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 }
@@ -247,7 +247,7 @@ async function clearPath(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
   if (!found.isSocket())
-    throw new Fault("conflict", `cannot listen on ${path}: a file that is no socket is there`, {
+    throw new Fault("conflict", `cannot listen on ${path}: a file that is not a socket is there`, {
       about: path,
     });
   if (await answers(path))

@@ -52,7 +52,7 @@ test("a client that does not ask for an upgrade gets the stream all the same", a
   expect((await client.rest()).slice(headers.length)).toBe("\x01\0\0\0\0\0\0\x06hello\n");
 });
 
-test("a body that comes with an attach is no standard input", async () => {
+test("a body that comes with an attach is not a standard input", async () => {
   await using server = await testServer();
   await create(server, ["cat"], { OpenStdin: true });
   const client = await server.raw();

@@ -44,7 +44,7 @@ describe("faults", () => {
 });
 
 describe("ids", () => {
-  test("are 64 hexadecimal digits whose short form is no number", () => {
+  test("are 64 hexadecimal digits whose short form is not a number", () => {
     for (let i = 0; i < 2000; i++) {
       const id = newId();
       expect(isContainerId(id)).toBe(true);

@@ -3,7 +3,7 @@ export type ContainerId = string & { readonly __brand: "ContainerId" };
 export type SandboxId = string & { readonly __brand: "SandboxId" };
 export type ExecId = string & { readonly __brand: "ExecId" };
 
-/** A new random id of 64 hexadecimal digits; never all decimal in its first 12, so that a short id is no number. */
+/** A new random id of 64 hexadecimal digits; never all decimal in its first 12, so that a short id is not a number. */
 export function newId<T extends ContainerId | ExecId | SandboxId>(): T {
   for (;;) {
     const id = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");

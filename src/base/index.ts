@@ -1,8 +1,9 @@
 /**
- * base: what every module may use and nothing else owns.
+ * base: the shared parts that every module may use.
  *
  * Faults (the one error vocabulary), ids, the clock, the log, stream limits and
- * disposables. No I/O beyond writing log lines to standard error, no other module.
+ * disposables. It does no I/O but to write log lines to standard error, and imports
+ * no other module.
  */
 
 export { abbreviate } from "./abbreviate.ts";

@@ -20,7 +20,7 @@ export interface Sink {
   /** Settles when all of it is written; a Fault (`canceled`) when nobody reads any more. */
   write(data: string | Uint8Array): Promise<void>;
   readonly isTerminal: boolean;
-  /** Characters a line; 80 when it is no terminal. */
+  /** Characters a line; 80 when it is not a terminal. */
   readonly columns: number;
 }
 
@@ -34,7 +34,7 @@ export interface Source {
   readonly isTerminal: boolean;
   /** What arrives, until its end. To be read once. */
   read(): AsyncIterable<Uint8Array>;
-  /** Keys one by one, unechoed, until the returned function is called; undefined when it is no terminal. */
+  /** Keys one by one, unechoed, until the returned function is called; undefined when it is not a terminal. */
   raw(): (() => void) | undefined;
   /** The size of the terminal, if there is one. */
   size(): TerminalSize | undefined;

@@ -104,7 +104,7 @@ export function int(
     parse(word) {
       const value = Number(word);
       if (!/^[-+]?\d+$/.test(word) || !Number.isSafeInteger(value))
-        throw new Error(`"${word}" is no whole number`);
+        throw new Error(`"${word}" is not a whole number`);
       if (value < min || value > max) throw new Error(`${word} is not between ${min} and ${max}`);
       return value;
     },
@@ -140,7 +140,7 @@ export function cpus(help: string, extra: Extra = {}): Flag<number | undefined> 
     initial: undefined,
     parse(word) {
       const number = /^\d*\.?\d+$/.test(word) ? Number(word) * 1e9 : Number.NaN;
-      if (!Number.isFinite(number)) throw new Error(`"${word}" is no number of CPUs`);
+      if (!Number.isFinite(number)) throw new Error(`"${word}" is not a number of CPUs`);
       if (Math.abs(number - Math.round(number)) > 1e-6)
         throw new Error("value is too precise: at most nine digits after the point");
       return Math.round(number);
@@ -167,7 +167,8 @@ export function duration(help: string, extra: Extra = {}): Flag<number | undefin
     initial: undefined,
     parse(word) {
       const value = parseDuration(word);
-      if (value === undefined) throw new Error(`"${word}" is no duration (as 500ms, 10s, 1m30s)`);
+      if (value === undefined)
+        throw new Error(`"${word}" is not a duration (as 500ms, 10s, 1m30s)`);
       return value;
     },
   };

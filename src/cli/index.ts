@@ -3,8 +3,8 @@
  *
  * One table (table.ts and table/) says what commands and flags there are; parsing, help,
  * suggestions and completion are made from it. Each verb is a file of verb/, imported
- * when it is used: a command pays for itself alone. What needs no engine (the daemon
- * itself, doctor) is given to `runCli` from outside.
+ * when it is used: a command pays for itself alone. Commands that need no engine (the
+ * daemon itself, doctor) are given to `runCli` from outside.
  *
  * Words: a command has flags and arguments; a verb does its work in a context (client,
  * input, output); a listing is what tables and `--format` print.

@@ -36,7 +36,22 @@ const messages: JsonMessage[] = [
 ];
 
 describe("showProgress", () => {
-  test("in a pipe: a line for each step, none for each byte", async () => {
+  test("in a pipe: a line for the stage in which packages are counted", async () => {
+    const step = (status: string, current: number): JsonMessage => ({
+      id: "install",
+      status,
+      progressDetail: { current, total: 96 },
+    });
+    const { text } = await show([
+      step("Installing 96 packages", 0),
+      step("Unpacked dpkg", 0),
+      step("Configured dpkg", 1),
+      { id: "install", status: "Finishing" },
+    ]);
+    expect(text).toBe("install: Installing 96 packages\ninstall: Finishing\n");
+  });
+
+  test("in a pipe: a line for each stage, none for each byte", async () => {
     expect(await show(messages)).toEqual({
       id: "sha256:abc",
       text: "reading the index\nbase-files: downloading\nbase-files: unpacked\nLoaded image: x\n",

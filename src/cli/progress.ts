@@ -3,7 +3,7 @@ import type { JsonMessage } from "#wire";
 import type { Context } from "./context.ts";
 import { Exit } from "./failure.ts";
 
-/** How a stream of progress is shown: bars on a terminal, a line for each step in a pipe, JSON, or not at all. */
+/** How a stream of progress is shown: bars on a terminal, a line for each stage in a pipe, JSON, or not at all. */
 export type ProgressMode = "auto" | "json" | "quiet";
 
 /** Shows a progress stream to its end; gives the last id in it. An error in the stream becomes the command's. */
@@ -54,7 +54,10 @@ class ProgressView {
     if (id === undefined) return await this.#say(status);
     const { current = 0, total = 0 } = progressDetail ?? {};
     if (!this.#context.out.isTerminal) {
-      if (this.#lines.get(id)?.status !== status) await this.#say(`${id}: ${status}`);
+      const before = this.#lines.get(id);
+      // What is counted is one stage, also where each step has a status of its own.
+      const isCounted = total > 0 && before?.total === total;
+      if (before?.status !== status && !isCounted) await this.#say(`${id}: ${status}`);
       this.#lines.set(id, { status, current, total });
       return;
     }

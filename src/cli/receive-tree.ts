@@ -123,7 +123,7 @@ async function requireDirectory(path: string): Promise<void> {
   if (!stat.isDirectory()) {
     throw new Fault(
       "invalid",
-      `the archive leads through ${showName(path)}, which is no directory; nothing is written there`,
+      `the archive leads through ${showName(path)}, which is not a directory; nothing is written there`,
       { about: path },
     );
   }

@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import type { Command, Group } from "./command.ts";
 import type { CliOptions, DaemonOptions } from "./context.ts";
+import { dockerCommands } from "./docker-commands.ts";
 import { runCli } from "./run-cli.ts";
 import { commands } from "./table.ts";
 import { testOptions } from "./testing.ts";
@@ -30,6 +31,8 @@ describe("usage, with docker's exit statuses and words", () => {
     ["foo", 1, "", "thimble: unknown command: thimble foo\n\nRun 'thimble --help' for more"],
     ["runn", 1, "", 'Did you mean "thimble run"?'],
     ["container sl", 1, "", "thimble: unknown command: thimble container sl"],
+    ["pause web", 1, "", "thimble: docker has the command 'pause', but this version of thimble"],
+    ["container stats", 1, "", "docker has the command 'container stats', but"],
     ["--foo", 125, "", "unknown flag: --foo\n"],
     ["--foo ps", 125, "", "unknown flag: --foo\n"],
     ["ps --foo", 125, "", "unknown flag: --foo\n\nUsage:  thimble ps [OPTIONS]\n\nRun 'thimble ps"],
@@ -39,7 +42,7 @@ describe("usage, with docker's exit statuses and words", () => {
     ["rename a", 1, "", "thimble: 'thimble rename' requires 2 arguments\n"],
     ["images a b", 1, "", "thimble: 'thimble images' requires at most 1 argument\n"],
     ["help foo", 1, "", "unknown help topic: foo"],
-    ["-H foo://x ps", 1, "", '"foo://x" is no host to connect to'],
+    ["-H foo://x ps", 1, "", '"foo://x" is not a host to connect to'],
     ["run -it img", 1, "", "the input device is not a TTY\n"],
     ["run -v :x: img", 125, "", "thimble: invalid spec: :x:"],
     ["run --pull sometimes img", 125, "", "invalid pull option: 'sometimes'"],
@@ -187,4 +190,12 @@ test("the daemon is told its flags, -H before or after its name", async () => {
       logLevel: "info",
     },
   ]);
+});
+
+test("what docker alone has is not here", () => {
+  for (const [path, words] of Object.entries(dockerCommands)) {
+    const node = path === "" ? { commands } : commands[path];
+    const own = node && "commands" in node ? Object.keys(node.commands) : [];
+    expect(words.filter((word) => own.includes(word))).toEqual([]);
+  }
 });

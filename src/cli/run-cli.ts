@@ -2,6 +2,7 @@ import { isFault, suggest } from "#base";
 import type { Command, Group } from "./command.ts";
 import type { CliOptions, Context } from "./context.ts";
 import { createContext } from "./create-context.ts";
+import { dockerCommands } from "./docker-commands.ts";
 import { Exit, failureText } from "./failure.ts";
 import { globalFlags } from "./global-flags.ts";
 import { FlagError, parseFlags } from "./parse-flags.ts";
@@ -88,6 +89,13 @@ function unknownCommand(node: Group, path: readonly string[], word: string): Exi
   const name = ["thimble", ...path].join(" ");
   if (word.startsWith("-")) {
     return new Exit(125, `unknown flag: ${word}\n\n${usageLine(path)}`);
+  }
+  if (dockerCommands[path.join(" ")]?.includes(word)) {
+    const command = [...path, word].join(" ");
+    return new Exit(
+      1,
+      `thimble: docker has the command '${command}', but this version of thimble does not have it yet\n\nRun '${name} --help' for the commands that it has`,
+    );
   }
   const meant = suggest(word, Object.keys(node.commands));
   const hint = meant ? `Did you mean "${name} ${meant}"?\n\n` : "";

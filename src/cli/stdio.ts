@@ -34,7 +34,7 @@ function writeSome(fs: Fs, fd: number, bytes: Uint8Array, at: number): Promise<n
       if (!error) resolve(written);
       // Someone else has made the descriptor non-blocking, and the reader is slow.
       else if (error.code === "EAGAIN") setTimeout(resolve, 5, 0);
-      else if (error.code === "EPIPE") reject(new Fault("canceled", "nobody reads the output"));
+      else if (error.code === "EPIPE") reject(new Fault("canceled", "the output was closed"));
       else {
         const name = fd === 1 ? "standard output" : "standard error";
         reject(new Fault("exhausted", `cannot write to ${name}: ${error.message}`));
@@ -84,5 +84,5 @@ function isTty(descriptor: 0 | 1 | 2): boolean {
   return process.getBuiltinModule("node:tty").isatty(descriptor);
 }
 
-/** makedev(1, 3): the commonest character device that is no terminal. */
+/** makedev(1, 3): the commonest character device that is not a terminal. */
 const devNull = (1 << 8) | 3;

@@ -30,7 +30,7 @@ test("files stand where they shall, owned by root and without a date", async () 
 
 test.each([
   ["/nonexistent", "cannot put /nonexistent into an image: no such file or directory"],
-  [directory, "is no regular file"],
+  [directory, "is not a regular file"],
   [`${binary}:relative`, "must be absolute"],
   [`${binary}:/a/../b`, "must be absolute"],
   [`${binary}:/`, "must be absolute"],

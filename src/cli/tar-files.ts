@@ -71,7 +71,7 @@ function memberOf(word: string): Member {
   }
   try {
     const stat = statSync(source);
-    if (!stat.isFile()) throw new Error(`${source} is no regular file`);
+    if (!stat.isFile()) throw new Error(`${source} is not a regular file`);
     return { source, target: parts.join("/"), size: stat.size, mode: stat.mode & 0o7777 };
   } catch (cause) {
     throw new Error(`cannot put ${source} into an image: ${reasonOf(cause)}`, { cause });

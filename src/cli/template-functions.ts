@@ -69,7 +69,7 @@ export function printed(value: unknown): string {
 function asList(value: unknown): readonly unknown[] {
   if (value === null || value === undefined) return [];
   if (Array.isArray(value)) return value;
-  throw new TemplateError(`${JSON.stringify(value)} is no list`);
+  throw new TemplateError(`${JSON.stringify(value)} is not a list`);
 }
 
 function lengthOf(value: unknown): number {

@@ -25,6 +25,6 @@ test("a date without a zone is local", () => {
   expect(parseTimeFlag("2026-01-02", now)).toBe(`${local}.000000000`);
 });
 
-test.each(["foo", "2026-13-02", "12:30", "1h-2m", "5 m"])("%s is no time", (text) => {
-  expect(() => parseTimeFlag(text, now)).toThrow("is no time");
+test.each(["foo", "2026-13-02", "12:30", "1h-2m", "5 m"])("%s is not a time", (text) => {
+  expect(() => parseTimeFlag(text, now)).toThrow("is not a time");
 });

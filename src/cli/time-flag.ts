@@ -33,7 +33,7 @@ export function parseTimeFlag(
   }
   throw new Fault(
     "invalid",
-    `"${text}" is no time: write a date (2026-01-02T13:23:37Z), Unix seconds, or a duration before now (42m)`,
+    `"${text}" is not a time: write a date (2026-01-02T13:23:37Z), Unix seconds, or a duration before now (42m)`,
   );
 }
 

@@ -81,7 +81,7 @@ interface Answer {
 
 function call(helper: string, verb: string, input: string, env: Env): Promise<Answer> {
   if (!/^[\w.-]+$/.test(helper)) {
-    throw new Fault("invalid", `"${helper}" in config.json is no name of a credential helper`);
+    throw new Fault("invalid", `"${helper}" in config.json is not the name of a credential helper`);
   }
   const program = `docker-credential-${helper}`;
   return new Promise((resolve, reject) => {

@@ -162,10 +162,10 @@ test("a helper that is missing, fails or says nonsense is named", async () => {
   expect(await failing("c.example")).toContain("did not answer with JSON");
   expect(await failing("e.example")).toContain("answers with more than 1048576 bytes");
   expect(((await failing("f.example")) as string).length).toBeLessThan(400);
-  expect(await failing("d.example")).toContain("no name of a credential helper");
+  expect(await failing("d.example")).toContain("not the name of a credential helper");
 });
 
-test("a link leads to the file that is written, and what is no JSON is left alone", async () => {
+test("a link leads to the file that is written, and what is not JSON is left alone", async () => {
   const { directory, env } = place();
   mkdirSync(join(directory, "real"));
   mkdirSync(join(directory, "linked"));

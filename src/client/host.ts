@@ -55,5 +55,5 @@ export function formatHost(host: Host): string {
 }
 
 function malformed(text: string, why: string): Fault {
-  return new Fault("invalid", `"${text}" is no host to connect to: ${why}`, { about: text });
+  return new Fault("invalid", `"${text}" is not a host to connect to: ${why}`, { about: text });
 }

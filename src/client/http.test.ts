@@ -51,7 +51,7 @@ describe("answers that are none", () => {
     ["nothing", [], "closed it before an answer came"],
     ["not HTTP", ["SSH-2.0-x\r\n\r\n"], "this is not HTTP"],
     ["a short body", ["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhel"], "in the middle"],
-    ["a bad length", ["HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"], "length is no number"],
+    ["a bad length", ["HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n"], "length is not a number"],
     ["a bad chunk", ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"], "no size"],
     [
       "a long chunk",

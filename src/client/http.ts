@@ -173,7 +173,7 @@ class ResponseReader {
       if (length === undefined) {
         yield* this.#untilEnd();
       } else {
-        if (!/^\d{1,15}$/.test(length)) throw this.#malformed("its length is no number");
+        if (!/^\d{1,15}$/.test(length)) throw this.#malformed("its length is not a number");
         yield* this.#exactly(Number(length));
       }
     } finally {

@@ -77,7 +77,7 @@ export class ImagesClient {
   /** `target` is "name[:tag]". */
   async tag(source: string, target: string): Promise<void> {
     const { name, tag } = splitTag(target);
-    // A digest is no tag: the engine says so.
+    // A digest is not a tag: the engine says so.
     const query = { repo: name, tag: tag ?? (target.includes("@") ? undefined : "latest") };
     await this.#transport.done({ method: "POST", path: `${at(source)}/tag`, query });
   }

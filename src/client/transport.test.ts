@@ -80,7 +80,7 @@ describe("answers of failure", () => {
     expect(failure).toMatchObject({ code, status, message: "No such container: x" });
   });
 
-  test("text that is no JSON is the message; nothing at all names the status", async () => {
+  test("text that is not JSON is the message; nothing at all names the status", async () => {
     const plain = "HTTP/1.1 500 X\r\nContent-Length: 4\r\n\r\noops";
     const empty = "HTTP/1.1 502 X\r\nContent-Length: 0\r\n\r\n";
     const { transport } = scripted(plain, empty);

@@ -22,7 +22,7 @@ export function parseDevice(sent: {
   };
 }
 
-/** The device node and its rule; a path that is no device of this host is `invalid`. */
+/** The device node and its rule; a path that is not a device of this host is `invalid`. */
 export function ociDevice(mapping: DeviceMapping): {
   readonly device: OciDevice;
   readonly rule: OciDeviceRule;

@@ -75,7 +75,7 @@ export function parseBind(spec: string): BindMount {
   return { source, target, mode, recursive: true, createSource: true, ...parseMode(mode) };
 }
 
-/** Why an entry of Binds is no bind of a host path. */
+/** Why an entry of Binds is not a bind of a host path. */
 export function refuseBind(spec: string): readonly string[] {
   if (!spec.includes(":")) return [`anonymous volumes (${spec})`];
   return spec.startsWith("/") || spec.startsWith(":") ? [] : [`named volumes (${spec})`];

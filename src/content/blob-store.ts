@@ -148,7 +148,7 @@ export class BlobStore {
   readDocument(digest: Digest): Buffer {
     const size = this.size(digest);
     if (size > maxDocumentBytes) {
-      throw new Fault("exhausted", `blob ${digest} has ${size} bytes and is no document`);
+      throw new Fault("exhausted", `blob ${digest} has ${size} bytes and is not a document`);
     }
     const bytes = this.#found(digest, () => readFileSync(this.path(digest)));
     requireDigest(`blob ${this.path(digest)}`, digest, digestLike(digest, bytes));

@@ -97,7 +97,7 @@ export class LayerReceiver {
     await this.#fetch(layer, run, false);
   }
 
-  /** Unpacks a file that is no blob yet. */
+  /** Unpacks a file that is not a blob yet. */
   async unpackFile(path: string, size: number, run: ReceiveRun): Promise<Draft> {
     return await this.#unpack({ path }, size, run);
   }

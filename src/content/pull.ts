@@ -93,7 +93,7 @@ function requireImage(manifest: Manifest, digest: Digest): void {
   if (odd) {
     throw new Fault(
       "unsupported",
-      `layer ${odd.digest} of image ${digest} is of type ${odd.mediaType || "unknown"}, which is no file system layer`,
+      `layer ${odd.digest} of image ${digest} is of type ${odd.mediaType || "unknown"}, which is not a file system layer`,
       { about: odd.digest },
     );
   }

@@ -28,7 +28,7 @@ test.each([
   expect(untilFilter({ until: [value] }, 2_000_000_000_000_000_000n)).toBe(expected);
 });
 
-test("an until that is no time is refused", () => {
+test("an until that is not a time is refused", () => {
   expect(() => untilFilter({ until: ["soon"] }, 0n)).toThrow("until=soon");
   expect(() => untilFilter({ until: ["1m", "2m"] }, 0n)).toThrow("once only");
 });

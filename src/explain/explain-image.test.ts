@@ -104,7 +104,7 @@ test("looking for owners can be cancelled within the files of one package", () =
   expect(() => findOwners(tree, [{ ...found, paths }], { breathe: cancelled })).toThrow("canceled");
 });
 
-test("links that lead in circles and out of the image are no packages' files", () => {
+test("links that lead in circles and out of the image are not packages' files", () => {
   const view = ImageView.read(
     [
       new FakeLayer([

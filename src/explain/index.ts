@@ -5,7 +5,7 @@
  * and merges them as overlayfs would, keeping account of what later layers hide. The
  * package databases in the image say which package a file came with. Everything runs in
  * a thread of its own that ends with the answer; nothing is written, mounted or kept,
- * and no name leads out of a layer. Who calls holds the layers with a lease.
+ * and no name leads out of a layer. The caller holds the layers with a lease.
  * Words: visible (what a container sees), wasted (hidden by a later layer).
  */
 import type { FileComparison } from "./compare-images.ts";

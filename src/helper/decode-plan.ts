@@ -154,7 +154,8 @@ function* records(buffer: Buffer): Generator<PlanRecord> {
     if (buffer.byteLength - at < 8) throw broken("a record is cut off");
     const length = buffer.readUInt32LE(at + 4);
     const start = at + 8;
-    if (length > buffer.byteLength - start) throw broken("a record is longer than what holds it");
+    if (length > buffer.byteLength - start)
+      throw broken("a record is longer than the one that holds it");
     yield new PlanRecord(buffer.readUInt32LE(at), buffer.subarray(start, start + length));
     at = start + length;
   }

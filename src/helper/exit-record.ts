@@ -47,7 +47,7 @@ export function readExitFrame(frame: Frame, id: string, error?: LaunchError): Ex
 /**
  * What a monitor left about its process: frames HELLO, ERROR if the launch failed, EXIT.
  * The monitor renames it into place, so it is whole; undefined when there is none,
- * `data_loss` when it is no exit record.
+ * `data_loss` when it is not an exit record.
  */
 export async function readExitRecord(path: string): Promise<ExitRecord | undefined> {
   let bytes: Buffer;
@@ -61,7 +61,7 @@ export async function readExitRecord(path: string): Promise<ExitRecord | undefin
   const hello = frames.find((frame) => frame.type === type.HELLO);
   const exit = frames.find((frame) => frame.type === type.EXIT);
   if (!hello || !exit)
-    throw new Fault("data_loss", `${path} is no exit record: it is damaged or not ours`, {
+    throw new Fault("data_loss", `${path} is not an exit record: it is damaged or not ours`, {
       about: path,
     });
   const payload = new PayloadReader(hello);

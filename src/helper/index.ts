@@ -4,8 +4,8 @@
  * A LaunchPlan becomes bytes (encodePlan), a Helper starts a launcher with them, a
  * Launch tells how it goes. Later, and from another engine process, a Monitor is
  * reached through its control socket, its streams through attach, and what it left
- * behind through readExitRecord. No policy here and none in native/init: that is
- * spent before there is a plan. Words: launcher and monitor are the same process
+ * behind through readExitRecord. Neither this module nor native/init decides policy: the
+ * plan already contains every decision. Words: launcher and monitor are the same process
  * before and after the program runs; GO is what the program waits for; stage is
  * where a launch failed.
  */

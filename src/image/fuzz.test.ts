@@ -226,7 +226,7 @@ test("parsePlatform of odd names gives a platform or a Fault", () => {
   }
 });
 
-test("random bytes are no document", () => {
+test("random bytes are not a document", () => {
   const pick = random(99);
   for (let round = 0; round < 500; round++) {
     const bytes = Buffer.from(Array.from({ length: pick(200) }, () => pick(256)));

@@ -1,9 +1,9 @@
 /**
- * image: what an image is, as values: digests, references, manifests, indexes,
+ * image: the values that describe an image: digests, references, manifests, indexes,
  * configurations, platforms, and the changes a user may make to a configuration.
  *
  * Pure: no I/O, no clock. It reads the documents of strangers, so every parser has
- * limits and names the place it complains about. What it does not know it keeps.
+ * limits and names the place it complains about. It keeps fields that it does not know.
  * Words: a digest names bytes, a diff id a layer's uncompressed tar, a chain id a
  * stack of layers; an image's id is the digest of its configuration.
  */

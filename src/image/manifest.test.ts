@@ -92,7 +92,7 @@ test.each([
   ["a negative size", { ...manifest, layers: [{ ...descriptor, size: -1 }] }, "layers[0].size"],
   ["a fractional size", { ...manifest, layers: [{ ...descriptor, size: 1.5 }] }, "layers[0].size"],
   ["too many layers", { ...manifest, layers: Array(501).fill(descriptor) }, "500"],
-  ["layers that are no list", { ...manifest, layers: { length: 1 } }, "layers must be a list"],
+  ["layers that are not a list", { ...manifest, layers: { length: 1 } }, "layers must be a list"],
 ])("a manifest with %s is refused, naming the place", (_, value, place) => {
   const error = fault(() => parseManifest(encodeDocument(value)));
   expect(error.code).toBe("invalid");

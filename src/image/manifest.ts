@@ -164,7 +164,7 @@ export function selectManifest(index: Index, wanted: Platform = hostPlatform()):
     .map((entry) => formatPlatform(entry.platform as Platform));
   throw new Fault(
     "not_found",
-    `no image for ${formatPlatform(wanted)}; there is ${offered.join(", ") || "none at all"}`,
+    `no image for ${formatPlatform(wanted)}; the index has ${offered.join(", ") || "no images"}`,
     { about: formatPlatform(wanted) },
   );
 }

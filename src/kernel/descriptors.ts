@@ -70,7 +70,7 @@ export function peerCredentials(socket: Fd | number): PeerCredentials {
   const out = new Int32Array(3);
   check(addon().peerCredentials(typeof socket === "number" ? socket : socket.number, out), {
     call: "getsockopt",
-    verb: "ask who is connected",
+    verb: "find the process at the other end",
   });
   return { pid: out[0] ?? 0, uid: (out[1] ?? 0) >>> 0, gid: (out[2] ?? 0) >>> 0 };
 }

@@ -58,7 +58,7 @@ const texts: Readonly<Record<string, string>> = {
   EOPNOTSUPP: "not supported here",
   ENODATA: "there is no such attribute",
   ENODEV: "no such device or file system type",
-  EPIPE: "nobody reads the other end",
+  EPIPE: "the other end is closed",
   ECONNRESET: "the other end went away",
   ETXTBSY: "the program file is being written to",
   ENOEXEC: "the file is not a program this machine can run",

@@ -80,7 +80,7 @@ function native32(value: number): Uint8Array {
 function interfaceBytes(name: string): Uint8Array {
   const bytes = Buffer.alloc(IFNAMSIZ);
   if (bytes.write(name) >= IFNAMSIZ || name === "")
-    throw new Fault("invalid", `${JSON.stringify(name)} is no name for a network interface`);
+    throw new Fault("invalid", `${JSON.stringify(name)} is not a name for a network interface`);
   return bytes;
 }
 

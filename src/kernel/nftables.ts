@@ -311,7 +311,7 @@ export class NftBatch {
 
 function portBytes(port: number): Uint8Array {
   if (!Number.isInteger(port) || port < 1 || port > 65535)
-    throw new Fault("invalid", `${port} is no port: 1 to 65535`);
+    throw new Fault("invalid", `${port} is not a port: 1 to 65535`);
   return Uint8Array.of(port >> 8, port & 255);
 }
 

@@ -93,7 +93,7 @@ function macBytes(mac: string): Uint8Array {
 function linkName(name: string): string {
   // dev_valid_name() of the kernel.
   if (!/^[^\s/:]{1,15}$/.test(name) || name === "." || name === "..")
-    throw new Fault("invalid", `${JSON.stringify(name)} is no name for a network interface`);
+    throw new Fault("invalid", `${JSON.stringify(name)} is not a name for a network interface`);
   return name;
 }
 

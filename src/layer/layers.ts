@@ -110,7 +110,7 @@ export async function* scanTree(
 }
 
 /**
- * Makes one layer of several in an empty directory. What is no directory becomes a
+ * Makes one layer of several in an empty directory. What is not a directory becomes a
  * hard link to what the layers have, so nobody may write to it; copies only where
  * links are not possible. After a Fault what was made so far stays.
  */

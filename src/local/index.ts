@@ -1,11 +1,11 @@
 /**
- * local: commands that need no engine: `doctor` (what this machine offers, what is
- * missing for which feature, and what to do about it), and what speaks to registries
- * by itself: signing, verifying, manifest lists, artifacts.
+ * local: commands that need no engine: `doctor` (which shows what this machine offers,
+ * which features lack something, and the fix), and commands that speak to registries
+ * themselves: signing, verifying, manifest lists, artifacts.
  *
  * Nothing here changes the machine: probes happen in namespaces that are gone
- * afterwards. A finding is one thing looked at; only what is `missing` makes the exit
- * status 1, what is `lacking` limits a feature.
+ * afterwards. A finding is the result of one check; `missing` makes the exit status 1,
+ * `lacking` limits a feature.
  */
 
 export { type DoctorContext, doctor } from "./doctor.ts";

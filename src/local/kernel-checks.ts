@@ -108,7 +108,7 @@ export function privilegeFindings(): Finding[] {
       found: names.length === 0 ? "complete" : `lacks ${names.join(", ")}`,
       without: names
         .map((name) => withheld[name] ?? `no --cap-add ${name}`)
-        .concat("--privileged gives what is left")
+        .concat("--privileged grants the remaining ones")
         .join("; "),
       fix: "start the engine from an environment that has them (not inside another container)",
     }),

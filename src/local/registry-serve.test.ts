@@ -72,7 +72,7 @@ describe("serving a registry", () => {
     await using _everywhere = await open({ address: "0.0.0.0:0" }, log);
     await using _here = await open({ address: "127.0.0.1:0" }, log);
     expect(warnings).toEqual([
-      "everybody who reaches this registry may push and delete: see --htpasswd",
+      "every client that reaches this registry can push and delete; --htpasswd limits that to users",
     ]);
   });
 
@@ -84,7 +84,7 @@ describe("serving a registry", () => {
     ["a name for no certificate", { tlsNames: ["x"] }, "--tls-own"],
     ["tokens without users", { token: true }, "--htpasswd"],
     ["half an issuer", { tokenIssuer: "x" }, "--token-realm"],
-    ["an upstream that is none", { proxy: ["file:///etc"] }, "is no registry to cache"],
+    ["an upstream that is none", { proxy: ["file:///etc"] }, "is not a registry to cache"],
     ["a bucket without keys", { s3: "bucket" }, "AWS_ACCESS_KEY_ID"],
     ["an endpoint without bucket", { s3Endpoint: "http://x" }, "--s3"],
   ])("%s is refused", async (_what, change, message) => {
@@ -114,6 +114,6 @@ describe("a password file", () => {
       "removed",
     ]);
     await expect(set("bob")).rejects.toThrow("there is no user bob");
-    await expect(set("a b", "1")).rejects.toThrow("no name for a user");
+    await expect(set("a b", "1")).rejects.toThrow("not a name for a user");
   });
 });

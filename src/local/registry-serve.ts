@@ -84,7 +84,7 @@ export async function registryServe(
   return 0;
 }
 
-/** Opens a registry as the user describes it. Warns of one that everybody who reaches it may write to. */
+/** Opens a registry as the user describes it. Warns when every client that reaches it may write to it. */
 export async function openServedRegistry(
   request: RegistryRequest,
   context: ServingContext,
@@ -94,7 +94,10 @@ export async function openServedRegistry(
   const { host } = options.address;
   const isOpen = !options.passwordFile && !options.accessFile && !options.issuer;
   if (isOpen && !isLoopback(host)) {
-    log.warn("everybody who reaches this registry may push and delete: see --htpasswd", { host });
+    log.warn(
+      "every client that reaches this registry can push and delete; --htpasswd limits that to users",
+      { host },
+    );
   }
   return await openRegistryService(options);
 }
@@ -140,7 +143,7 @@ function parseAddress(text: string): { host: string; port: number } {
   }
   throw new Fault(
     "invalid",
-    `"${text}" is no address: write HOST:PORT, as 127.0.0.1:5000 or [::1]:5000`,
+    `"${text}" is not an address: write HOST:PORT, as 127.0.0.1:5000 or [::1]:5000`,
     {
       about: text,
     },

@@ -58,7 +58,7 @@ export async function storageFindings(dataRoot: string, runRoot: string): Promis
     finding("Storage", {
       name: "run root",
       ok: statfs(run).type === 0x01021994,
-      found: statfs(run).type === 0x01021994 ? `${run} (tmpfs)` : `${run} is no tmpfs`,
+      found: statfs(run).type === 0x01021994 ? `${run} (tmpfs)` : `${run} is not a tmpfs`,
       without: "sockets and records of a boot outlive it; they are told apart, and take space",
       fix: "thimble daemon --run-root DIR, with DIR on a tmpfs",
     }),

@@ -4,7 +4,7 @@
  * A log is a file of JSON records, one a line; rotation renames `path` to `path.1`,
  * that to `path.2` and so on. Records above 16 KiB arrive in parts: a part has no
  * newline at its end, and is passed as it is, as `docker logs` does. This module
- * never writes: the monitor does, and goes on while nobody reads.
+ * never writes: the monitor does, and goes on without a reader.
  * Life cycle: `readLog` opens the files when first pulled and closes them when left.
  */
 

@@ -71,8 +71,8 @@ export async function makeRoot({ path, kind, socket }: RootClaim): Promise<void>
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  EEXIST: "it is no directory",
-  ENOTDIR: "what is above it is no directory",
+  EEXIST: "it is not a directory",
+  ENOTDIR: "the path above it is not a directory",
   EACCES: "permission denied",
   EROFS: "the file system is read-only",
   ENOSPC: "no space left on the device",

@@ -47,7 +47,7 @@ export class HostRules {
       if (await ensureForwarding(this.#filter)) {
         store.rememberForwarding();
         log.warn(
-          "IPv4 forwarding is on now; what is not forwarded for containers is dropped (the policy of FORWARD)",
+          "IPv4 forwarding is on now; packets that do not belong to containers are dropped (the policy of FORWARD)",
         );
       }
       await passForward(this.#filter, bridge.name);

@@ -1,12 +1,12 @@
 /**
- * network: what a container's network namespace is connected to.
+ * network: the bridges, the addresses and the packet filter of containers.
  *
  * Bridge networks by name, each with an address book and packet filter rules, and
  * namespaces made ahead (`openNetworks`), and the files a container resolves names
  * with, as pure functions. No command is run: rtnetlink and nf_tables over #kernel.
  *
- * An endpoint is an interface in a namespace and a port of a bridge. Nobody deletes its
- * link: it goes when the namespace does, which the kernel does in the background.
+ * An endpoint is an interface in a namespace and a port of a bridge. Its link is
+ * never deleted: the kernel removes it in the background when the namespace ends.
  */
 
 export type {

@@ -76,7 +76,10 @@ export async function* downloadBlob(options: DownloadOptions): AsyncGenerator<Ui
   }
   if (position >= size) return;
   const attempt = { action: actionOf(descriptor.digest), host: "" };
-  throw attempted(attempt, failure) ?? new Fault("not_found", `nobody has ${descriptor.digest}`);
+  throw (
+    attempted(attempt, failure) ??
+    new Fault("not_found", `no registry has the blob ${descriptor.digest}`)
+  );
 }
 
 function actionOf(digest: string): string {

@@ -116,7 +116,8 @@ function readCapabilities(entry: JsonCursor): ReadonlySet<Capability> {
       const found = capabilities.find((known) => known === name);
       // Newer than we are, as "referrers": it takes nothing away.
       return (
-        found ?? (name === "referrers" ? "pull" : each.fail(`is "${name}", which is no capability`))
+        found ??
+        (name === "referrers" ? "pull" : each.fail(`is "${name}", which is not a capability`))
       );
     }),
   );

@@ -101,7 +101,7 @@ export class HttpConnection {
     });
   }
 
-  /** Whether another exchange may begin: nothing is left over, and nobody has hung up. */
+  /** Whether another exchange may begin: no bytes are left over, and the server has not hung up. */
   get isIdle(): boolean {
     return !this.#inbound.ended && this.#inbound.isEmpty && !this.#socket.destroyed;
   }

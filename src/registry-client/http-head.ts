@@ -41,7 +41,7 @@ const maxFields = 200;
 /** A status line and header fields, up to and without the empty line. What breaks the rules of RFC 9112 is `invalid`. */
 export function parseHead(bytes: Buffer, about: string): ResponseHead {
   const refuse = (why: string): never => {
-    throw new Fault("invalid", `${about} answers in no HTTP: ${why}`, { about });
+    throw new Fault("invalid", `${about} does not answer in HTTP: ${why}`, { about });
   };
   const [first = "", ...lines] = bytes.toString("latin1").split(/\r?\n/);
   const status = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: (.*))?$/.exec(first);

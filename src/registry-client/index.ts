@@ -1,5 +1,5 @@
 /**
- * registry-client: what is asked of registries (OCI distribution specification 1.1).
+ * registry-client: the client of registries (OCI distribution specification 1.1).
  *
  * Pull and push of manifests, indexes and blobs, with credentials, mirrors, certificates,
  * retries and resumption. It stores nothing: `content` does.

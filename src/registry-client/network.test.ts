@@ -146,7 +146,7 @@ test("a blob begun at a mirror that fails goes on at the next place", async () =
 
 test.each([
   ["a misspelt setting", '[host."http://a"]\nskip_verfy = true', "did you mean skip_verify?"],
-  ["an unknown capability", '[host."http://a"]\ncapabilities = ["fly"]', "no capability"],
+  ["an unknown capability", '[host."http://a"]\ncapabilities = ["fly"]', "not a capability"],
   ["a missing certificate", '[host."https://a"]\nca = "none.pem"', "does not exist"],
   ["a bad expression", '[host."http://a".rewrite]\n"(" = "x"', "rewrite"],
   ["a header that breaks lines", '[host."http://a".header]\nx = "a\\r\\nb"', "header"],

@@ -18,7 +18,7 @@ export function checkTarget(attempt: Attempt, from: URL, target: string): URL {
   };
   const url = URL.canParse(target, from.href)
     ? new URL(target, from.href)
-    : refuse("which is no URL");
+    : refuse("which is not a URL");
   if (!/^https?:$/.test(url.protocol)) refuse("which is neither http nor https");
   if (from.protocol === "https:" && url.protocol === "http:") {
     refuse("which is not encrypted, unlike the registry itself");

@@ -44,7 +44,7 @@ export async function listReferrers(
       : `?artifactType=${encodeURIComponent(query.artifactType)}`;
   try {
     const pages = listPages(session, {
-      action: `list what refers to ${query.about}@${query.subject}`,
+      action: `list the referrers of ${query.about}@${query.subject}`,
       target: `/${query.path}/referrers/${query.subject}${filter}`,
       scopes: query.scopes,
       headers: [["Accept", mediaTypes.index]],
@@ -124,7 +124,10 @@ export async function updateFallback(
     const has = listed.some(({ digest }) => digest === change.digest);
     if (has === (change.entry !== undefined)) return;
     if (tries > Math.max(backoff.attempts, 5)) {
-      throw new Fault("conflict", `others keep changing what refers to the same image; try again`);
+      throw new Fault(
+        "conflict",
+        `other clients keep changing the referrers of the same image; try again`,
+      );
     }
     if (tries > 1) await pause(backoff, tries - 1, signal);
     const others = listed.filter(({ digest }) => digest !== change.digest);

@@ -271,7 +271,7 @@ export class RemoteRepository implements Repository {
     const tag = fallbackTag(subject);
     const index = await readFallback(
       () => getManifest(session, this.#place(session, tag, signal)),
-      `what refers to ${subject}`,
+      `the referrers of ${subject}`,
     );
     return index?.manifests;
   }

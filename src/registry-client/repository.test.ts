@@ -36,13 +36,13 @@ test.each<[string, string, string, RegExp]>([
   ["less", "Content-Length: 3", "123", /5 bytes are expected/],
   ["more without saying so", "Connection: close", "123456789", /5 bytes are expected/],
   ["too little without saying so", "Connection: close", "12", /5 bytes are expected/],
-  ["a length that is no number", "Content-Length: 5x", "12345", /not a number/],
+  ["a length that is not a number", "Content-Length: 5x", "12345", /not a number/],
   ["two lengths", "Content-Length: 5\r\nContent-Length: 6", "12345", /not a number/],
   ["a web page", "Content-Type: text/html\r\nContent-Length: 5", "<html", /web page/],
   ["broken chunks", "Transfer-Encoding: chunked", "zz\r\n12345", /broken chunks/],
   ["an unknown transfer encoding", "Transfer-Encoding: br", "12345", /transfer encoding/],
   ["an encoded body", "Content-Encoding: gzip\r\nContent-Length: 5", "12345", /encoded/],
-  ["a malformed header", "No colon here", "12345", /no HTTP/],
+  ["a malformed header", "No colon here", "12345", /not answer in HTTP/],
   ["headers without end", `X: ${"y".repeat(100_000)}`, "12345", /headers of more than/],
   ["too many headers", "X: y\r\n".repeat(300).trim(), "12345", /header fields/],
 ])("a blob answered with %s is refused", async (_, header, body, expected) => {
@@ -57,7 +57,7 @@ test.each<[string, string, string, RegExp]>([
   expect(fault.message).toMatch(expected);
 });
 
-test("what is no HTTP, and endless interim answers, are refused", async () => {
+test("what is not HTTP, and endless interim answers, are refused", async () => {
   await using registry = await FakeRegistry.start({
     hook: ({ socket }) => {
       socket.end("SSH-2.0-OpenSSH\r\n\r\n");
@@ -65,7 +65,7 @@ test("what is no HTTP, and endless interim answers, are refused", async () => {
     },
   });
   const repository = appOf(registry);
-  expect((await faultOf(repository.resolve("a"))).message).toContain("no HTTP");
+  expect((await faultOf(repository.resolve("a"))).message).toContain("not answer in HTTP");
   registry.hook = ({ socket }) => {
     socket.end("HTTP/1.1 100 Continue\r\n\r\n".repeat(100));
     return "taken";

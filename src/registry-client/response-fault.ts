@@ -86,7 +86,7 @@ export function isWebPage(response: HttpResponse, bytes?: Uint8Array): boolean {
 export function webPageFault(attempt: Attempt): Fault {
   return new Fault(
     "invalid",
-    `cannot ${attempt.action}: ${attempt.host} answers with a web page; either it is no registry, or a proxy stands between`,
+    `cannot ${attempt.action}: ${attempt.host} answers with a web page; either it is not a registry, or a proxy stands between`,
     { about: attempt.host },
   );
 }

@@ -141,7 +141,7 @@ async function sendChunk(options: UploadOptions, upload: Upload, chunk: number):
   });
   const next = uploadOf(options, answer, end, upload.minChunk);
   if (next.offset <= start) {
-    throw new Fault("unavailable", `${answer.url.host} keeps nothing of what it is sent`);
+    throw new Fault("unavailable", `${answer.url.host} does not keep the bytes that it is sent`);
   }
   return next;
 }
@@ -217,7 +217,8 @@ function uploadOf(
   }
   const range = answer.headers.get("range");
   const end = /^(?:bytes=)?0-(\d{1,15})$/.exec(range ?? "")?.[1];
-  if (range !== undefined && end === undefined) refuse("answers with a Range that is none");
+  if (range !== undefined && end === undefined)
+    refuse("answers with a Range header that cannot be read");
   const offset = end === undefined ? sent : end === "0" ? Math.min(sent, 1) : Number(end) + 1;
   if (offset > descriptor.size) refuse(`claims to have ${offset} of ${descriptor.size} bytes`);
   const told = answer.headers.get("oci-chunk-min-length") ?? "";

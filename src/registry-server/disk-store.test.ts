@@ -35,7 +35,7 @@ test("a directory that cannot be is told as such", async () => {
   rmSync(root, { recursive: true });
 });
 
-test("empty directories of others are no objects", async () => {
+test("empty directories of others are not objects", async () => {
   const root = temporary();
   mkdirSync(join(root, "a/b"), { recursive: true });
   const store = await DiskStore.open(root);

@@ -9,7 +9,7 @@ test("one range of bytes", () => {
   expect(parseRange("bytes=5-999", 10)).toEqual({ start: 5, end: 10 });
 });
 
-test("what has nothing to give, and what is no range", () => {
+test("what has nothing to give, and what is not a range", () => {
   for (const header of ["bytes=10-", "bytes=999999999999999-", "bytes=-0", "bytes=4-3"]) {
     expect(parseRange(header, 10)).toBe("unsatisfiable");
   }

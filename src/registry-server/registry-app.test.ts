@@ -31,7 +31,7 @@ test("the ping says which API this is", async () => {
   }
 });
 
-test("what is no request of the API is refused in its words", async () => {
+test("what is not a request of the API is refused in its words", async () => {
   const { client } = await served();
   for (const [method, path, status] of [
     ["POST", "/v2/", 405],

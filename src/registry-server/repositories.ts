@@ -286,7 +286,7 @@ export class Repositories {
     pin.lapse();
     throw new RegistryError(
       "MANIFEST_BLOB_UNKNOWN",
-      `the manifest refers to what this repository does not have: ${missing.slice(0, 3).join(", ")}; push that first`,
+      `the manifest refers to blobs or manifests that this repository does not have: ${missing.slice(0, 3).join(", ")}; push them first`,
       { detail: missing.slice(0, 100).map((digest) => ({ digest })) },
     );
   }
@@ -301,7 +301,7 @@ export class Repositories {
     return undefined;
   }
 
-  /** The tag's pointer goes first: without it the rest is no tag. */
+  /** The tag's pointer goes first: without it the rest is not a tag. */
   async #untag(name: RepositoryName, tag: Tag): Promise<void> {
     await this.#store.delete(layout.currentTag(name, tag));
     for await (const { key } of this.#store.walk(layout.tag(name, tag))) {

@@ -62,7 +62,7 @@ function shebang({ buffer, bytesRead }: { buffer: Buffer; bytesRead: number }): 
 }
 
 /**
- * Absolute paths inside the tree of all that is no directory. By hand, because Bun's
+ * Absolute paths inside the tree of all that is not a directory. By hand, because Bun's
  * recursive readdir goes through links, out of the tree if they lead there.
  */
 async function listFiles(root: string): Promise<string[]> {

@@ -16,7 +16,7 @@ declare const self: {
   postMessage(answer: Answer): void;
 };
 
-/** A suite's main component is 60 MB; ten times that is no Packages file. */
+/** A suite's main component is 60 MB; ten times that is not a Packages file. */
 const maxIndex = 600_000_000;
 
 self.onmessage = ({ data }) => {

@@ -26,7 +26,7 @@ interface Segment {
 }
 
 /**
- * What a program or library needs, undefined for what is no ELF program or library
+ * What a program or library needs, undefined for what is not an ELF program or library
  * (object files and core dumps included). A file that calls itself ELF and has
  * headers that lead nowhere is an `invalid` Fault.
  */

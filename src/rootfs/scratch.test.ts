@@ -88,7 +88,7 @@ describe("readElf", () => {
       }
   });
 
-  test("a static program needs nothing, what is no program is none", async () => {
+  test("a static program needs nothing, what is not a program is none", async () => {
     expect(await needs(elf())).toEqual({ libraries: [] });
     expect(await needs(Buffer.from("#!/bin/sh\n"))).toBeUndefined();
     expect(await needs(Buffer.alloc(0))).toBeUndefined();

@@ -80,7 +80,7 @@ function incomplete(lacks: readonly Lack[]): Fault {
   if (lacks.length > listed) lines.push(`and ${lacks.length - listed} more`);
   return new Fault(
     "invalid",
-    `these files could not run in an image that holds nothing else:\n${lines.map((line) => `  ${line}`).join("\n")}\nBuild them statically (gcc -static, a musl target, CGO_ENABLED=0 with Go), or add what is missing`,
+    `these files cannot run in an image that has no other files:\n${lines.map((line) => `  ${line}`).join("\n")}\nBuild them statically (gcc -static, a musl target, CGO_ENABLED=0 with Go), or add what is missing`,
     { about: lacks[0]?.file ?? "" },
   );
 }

@@ -43,7 +43,7 @@ export async function squash(
       keep === 0
         ? "the image has"
         : `of the image's ${image.layers.length}, above number ${keep} is`;
-    throw new Fault("invalid", `there is nothing to merge: ${where} ${what}`);
+    throw new Fault("invalid", `nothing can be merged: ${where} ${what}`);
   }
   const target = join(workDir, "layer");
   await mkdir(target, { mode: 0o755 });

@@ -102,7 +102,7 @@ export class TreeWriter {
     return source;
   }
 
-  /** Makes room for something that is no directory. */
+  /** Makes room for something that is not a directory. */
   #clear(path: string, entry: TarHeader): void {
     const found = look(path);
     if (found?.isDirectory()) throw this.#malformed(entry, "a directory is in its place");

@@ -212,7 +212,7 @@ describe("a fault names the field", () => {
   test("the plain configuration is fine", () => {
     expect(compilePlan(base).plan.process?.argv).toEqual(["true"]);
   });
-  test("what asks for nothing is no request", () => {
+  test("what asks for nothing is not a request", () => {
     const linux = {
       ...base.spec.linux,
       cgroupsPath: "",

@@ -220,7 +220,7 @@ function compileProcess(process: OciProcess | undefined): PlanProcess {
   for (const id of [uid, gid, ...additionalGids]) {
     // The highest id is (uid_t)-1, "no change" to setresuid(2).
     if (!Number.isInteger(id) || id < 0 || id >= 0xffff_ffff)
-      throw new Fault("invalid", `process.user: ${id} is no user or group id`);
+      throw new Fault("invalid", `process.user: ${id} is not a user or group id`);
   }
   return {
     argv: process.args,

@@ -91,7 +91,7 @@ export function readHostDevices(directory = "/dev"): readonly OciDevice[] {
   });
 }
 
-/** The device node behind a host path, links followed; undefined when there is none or it is no device. */
+/** The device node behind a host path, links followed; undefined when there is none or it is not a device. */
 export function readHostDevice(path: string): OciDevice | undefined {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat || !(stat.isCharacterDevice() || stat.isBlockDevice())) return undefined;

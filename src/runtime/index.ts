@@ -1,10 +1,10 @@
 /**
- * runtime: from an OCI configuration to what the kernel is told.
+ * runtime: turns an OCI configuration into a launch plan, and owns cgroups.
  *
  * `defaultSpec` writes Docker's configuration for a container, `compilePlan` turns
  * a configuration into the helper's launch plan (pure data; all policy is spent
  * here), `describePlan` prints one. `openCgroups` owns the cgroups of one engine,
- * v1 or v2. Nothing here starts a process; that is `helper`'s.
+ * v1 or v2. This module starts no process; `helper` does.
  */
 
 export {

@@ -110,7 +110,7 @@ function parseData(option: string, field: string): readonly [string, string | nu
   const equals = option.indexOf("=");
   const key = equals < 0 ? option : option.slice(0, equals);
   if (key === "" || option.includes("\0"))
-    throw new Fault("invalid", `${field}: "${option}" is no mount option`);
+    throw new Fault("invalid", `${field}: "${option}" is not a mount option`);
   return [key, equals < 0 ? null : option.slice(equals + 1)];
 }
 

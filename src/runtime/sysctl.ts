@@ -28,7 +28,9 @@ export function checkSysctls(
   for (const [key, value] of Object.entries(sysctls)) {
     const name = key.replaceAll("/", ".");
     if (!/^[a-z0-9_.*-]+$/i.test(name) || name.includes(".."))
-      throw new Fault("invalid", `linux.sysctl: "${key}" is no name of a sysctl`, { about: key });
+      throw new Fault("invalid", `linux.sysctl: "${key}" is not the name of a sysctl`, {
+        about: key,
+      });
     if (value.includes("\0") || value.length > 4096)
       throw new Fault("invalid", `linux.sysctl: the value of ${key} is not acceptable`);
     const kind = namespaceOf(name);
@@ -41,7 +43,7 @@ export function checkSysctls(
     if (!own.has(kind))
       throw new Fault(
         "invalid",
-        `linux.sysctl: ${key} would change the host, whose ${kind} namespace this container shares`,
+        `linux.sysctl: ${key} would change the host, because this container shares its ${kind} namespace`,
         { about: key },
       );
   }

@@ -347,7 +347,7 @@ export class OverlaySnapshotter implements Snapshotter {
     });
   }
 
-  /** Drops lost snapshots that nothing is built upon, uppermost first, and what is no snapshot's. */
+  /** Drops lost snapshots that nothing is built upon, uppermost first, and what is not a snapshot's. */
   #settle(): void {
     for (let changed = true; changed; ) {
       changed = false;

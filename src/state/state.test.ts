@@ -104,7 +104,7 @@ test("a taken key is an exists fault", () => {
   expect(faultCode(() => state.run("INSERT INTO thing VALUES ('a', 1, NULL)"))).toBe("exists");
 });
 
-test("a file that is no database is data loss, said with its path", () => {
+test("a file that is not a database is data loss, said with its path", () => {
   const path = temporary();
   writeFileSync(path, "this is not a database, and long enough to be looked at".repeat(100));
   expect(faultCode(() => openState(path))).toBe("data_loss");

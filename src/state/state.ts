@@ -51,7 +51,7 @@ export interface StateOptions {
 /**
  * Opens or creates the database at `path` (":memory:" for tests). WAL with
  * synchronous=NORMAL: a crash of the process loses nothing, a power cut at most the
- * latest transactions that were not `durably`. A file that is no database is `data_loss`.
+ * latest transactions that were not `durably`. A file that is not a database is `data_loss`.
  * The database and its log of writes are for their owner alone (0600), since they hold
  * the environments of containers; files that others may read are closed to them.
  */

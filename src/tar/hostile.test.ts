@@ -83,7 +83,7 @@ const cases: readonly Case[] = [
     change: (a) => patched(a, 124, [0x80, 1, ...Array<number>(10).fill(0)]),
   },
   {
-    what: "a size that is no number",
+    what: "a size that is not a number",
     code: "invalid",
     says: "size is not a number",
     change: (a) => patched(a, 124, "12x"),

@@ -1,9 +1,9 @@
 /**
  * tar: reads and writes tar archives, as values and bytes.
  *
- * Pure: it never touches a file system and does not judge where a name leads (that is
- * for who extracts; `nameComponents` helps). The reader takes what strangers send:
- * everything has a limit, and what is damaged ends in a Fault naming member and place.
+ * Pure: it never touches a file system and does not judge where a name leads (the code
+ * that extracts does; `nameComponents` helps). The reader takes archives of strangers:
+ * everything has a limit, and damage ends in a Fault that names the member and place.
  * Names are bytes, one character each ("latin1"), since Linux names need not be UTF-8.
  */
 

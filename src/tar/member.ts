@@ -9,7 +9,7 @@ export interface Extension {
   longLink: string | undefined;
 }
 
-/** Why a block is no header, for a message. */
+/** Why a block is not a header, for a message. */
 export class MalformedHeader extends Error {}
 
 const types: Readonly<Record<string, TarType>> = {

@@ -217,7 +217,7 @@ test("readTar skips what is not read and closes its source when left early", asy
   expect(closed).toBe(true);
 });
 
-test("names: where they lead, and bytes that are no text", () => {
+test("names: where they lead, and bytes that are not text", () => {
   expect(nameComponents("./a//b/./c/")).toEqual(["a", "b", "c"]);
   expect(nameComponents("/a/../b")).toEqual(["b"]);
   expect(nameComponents("./")).toEqual([]);

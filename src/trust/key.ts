@@ -38,7 +38,7 @@ export async function readPrivateKey(
   password: () => Promise<string>,
 ): Promise<KeyObject> {
   if (pem.length > maxKeyFile) {
-    throw new Fault("invalid", `${about} has ${pem.length} bytes and is no key`, { about });
+    throw new Fault("invalid", `${about} has ${pem.length} bytes and is not a key`, { about });
   }
   const text = Buffer.from(pem).toString("latin1");
   const label = keyLabels.find((each) => text.includes(`-----BEGIN ${each}-----`));

@@ -62,7 +62,7 @@ function readPlain(path: string): Buffer {
 /** Reads a policy; what it does not understand it refuses, since to ignore it would be to allow. */
 export function parsePolicy(bytes: Uint8Array, file: string): Policy {
   if (bytes.length > maxPolicy) {
-    throw new Fault("invalid", `${file} has ${bytes.length} bytes and is no policy`, {
+    throw new Fault("invalid", `${file} has ${bytes.length} bytes and is not a policy`, {
       about: file,
     });
   }

@@ -55,7 +55,7 @@ test("what we sign holds for each kind of key, and for no other", () => {
   }
 });
 
-test("a changed byte anywhere in the payload or the signature is no signature", () => {
+test("a changed byte anywhere in the payload or the signature is not a signature", () => {
   const { privateKey, publicKey } = pairs[0] as (typeof pairs)[0];
   const simple = signSimple(privateKey, image);
   for (let at = 0; at < simple.payload.length; at++) {
@@ -70,7 +70,7 @@ test("a changed byte anywhere in the payload or the signature is no signature", 
   }
 });
 
-test("something else that the key signed about the digest is no signature of the image", () => {
+test("something else that the key signed about the digest is not a signature of the image", () => {
   const { privateKey, publicKey } = pairs[0] as (typeof pairs)[0];
   const bundle = JSON.parse(Buffer.from(signBundle(privateKey, image).document).toString()) as {
     dsseEnvelope: { payload: string; payloadType: string };

@@ -165,7 +165,7 @@ function isSignedBy(key: KeyObject, bytes: Uint8Array, signature: Uint8Array): b
   try {
     return verify(hashOf(key), bytes, key, signature);
   } catch {
-    // A signature of another kind of key is no signature of this one.
+    // A signature of another kind of key is not a signature of this one.
     return false;
   }
 }

@@ -171,7 +171,7 @@ function stampOf(file: string): string {
 function unsigned(verb: string, name: Reference | undefined, scope: string): Fault {
   return new Fault(
     "denied",
-    `cannot ${verb} ${shown(name)}: the policy for ${scope} requires a signature by its key, and none of the image's signatures is one; sign it ("thimble sign --key KEY ${name ? familiarString(name) : "IMAGE"}") or change the policy`,
+    `cannot ${verb} ${shown(name)}: the policy for ${scope} requires a signature by its key, and the image does not have one; sign it ("thimble sign --key KEY ${name ? familiarString(name) : "IMAGE"}") or change the policy`,
     { about: shown(name) },
   );
 }

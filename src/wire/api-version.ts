@@ -2,7 +2,7 @@
 export const API_VERSION = "1.51";
 export const MIN_API_VERSION = "1.44";
 
-/** Negative when `a` is older than `b`; "1.9" is older than "1.10". Parts that are no numbers count as 0. */
+/** Negative when `a` is older than `b`; "1.9" is older than "1.10". Parts that are not numbers count as 0. */
 export function compareApiVersions(a: string, b: string): number {
   const left = a.split(".");
   const right = b.split(".");

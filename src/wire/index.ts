@@ -1,9 +1,9 @@
 /**
- * wire: what travels between a client and an engine, as types and pure functions.
+ * wire: the messages between a client and an engine, as types and pure functions.
  *
  * The Docker Engine API, versions 1.44 to 1.51, and thimble's own API beside it
  * (/thimble/v1/). Answers are interfaces; requests are zod schemas, and their types are
- * inferred from them. No I/O, no policy: what a field means is said by `api`.
+ * inferred from them. No I/O and no policy: `api` decides the meaning of a field.
  *
  * Importing this module costs a CLI nothing: only types and small functions are here,
  * and the schemas (zod takes some milliseconds to load) come through `loadSchemas`.

@@ -126,9 +126,9 @@ here("dockerode [needs docker CLI]", () => {
 function differences(shape: unknown, value: unknown, path: string): string[] {
   if (value === undefined) return [`${path} is missing`];
   if (shape === "null" || value === null)
-    return value === null || typeof value === "object" ? [] : [`${path} is no null`];
+    return value === null || typeof value === "object" ? [] : [`${path} is not null`];
   if (Array.isArray(shape)) {
-    if (!Array.isArray(value)) return [`${path} is no list`];
+    if (!Array.isArray(value)) return [`${path} is not a list`];
     return shape.length > 0 && value.length > 0
       ? differences(shape[0], value[0], `${path}[0]`)
       : [];

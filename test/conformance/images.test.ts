@@ -123,9 +123,9 @@ here("images [needs docker CLI]", () => {
     await target.ok(["rmi", tag]);
   });
 
-  test("what is no archive is refused", async () => {
+  test("what is not an archive is refused", async () => {
     const file = join(target.directory, "garbage");
-    writeFileSync(file, "this is no archive ".repeat(1000));
+    writeFileSync(file, "this is not an archive ".repeat(1000));
     const { status, stderr } = await target.docker(["load", "-i", file]);
     expect(status).toBe(1);
     expect(stderr).not.toBe("");

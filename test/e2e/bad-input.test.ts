@@ -89,7 +89,12 @@ describe.skipIf(!isRoot)("bad input [needs root]", () => {
         "You have to remove (or rename) that container",
       ],
       ["too little memory", ["-m", "5m", image], 125, "Minimum memory limit allowed is 6MB"],
-      ["memory that is no number", ["-m", "lots", image], 125, 'invalid argument "lots" for "-m'],
+      [
+        "memory that is not a number",
+        ["-m", "lots", image],
+        125,
+        'invalid argument "lots" for "-m',
+      ],
       ["more CPUs than there are", ["--cpus", "4096", image], 125, "of CPUs is from 0.01"],
       [
         "a source that is missing",
@@ -149,7 +154,7 @@ describe.skipIf(!isRoot)("bad input [needs root]", () => {
       expect(docker.stderr).toContain("cannot connect to 127.0.0.1:1");
     });
 
-    test("a file whose format is no program's", async () => {
+    test("a file whose format is not a program's", async () => {
       const mount = `${join(files, "no-program")}:/x`;
       const { status, stderr } = await cli.run(["run", "--rm", "-v", mount, image, "/x"]);
       expect({ status }).toEqual({ status: 126 });
@@ -273,7 +278,7 @@ describe.skipIf(!isRoot)("bad input [needs root]", () => {
     };
     const damaged: [name: string, bytes: Uint8Array, text: string][] = [
       ["nothing", new Uint8Array(), "holds no images"],
-      ["what is no archive", Buffer.alloc(2000, "text\n"), "this is not a tar archive"],
+      ["what is not an archive", Buffer.alloc(2000, "text\n"), "this is not a tar archive"],
       ["cut off in a header", good.subarray(0, 300), "cut off"],
       ["cut off in a blob", good.subarray(0, good.length - 8000), "cut off"],
       ["a bit of a header changed", flip(good, 150), "its checksum is wrong"],
@@ -289,7 +294,7 @@ describe.skipIf(!isRoot)("bad input [needs root]", () => {
 
     const trees: [name: string, bytes: Uint8Array, text: string][] = [
       ["cut off", tarOf([{ name: "a", content: "x".repeat(2000) }]).subarray(0, 1000), "cut off"],
-      ["what is no archive", Buffer.alloc(2000, "text\n"), "this is not a tar archive"],
+      ["what is not an archive", Buffer.alloc(2000, "text\n"), "this is not a tar archive"],
       ["a file outside", tarOf([{ name: `${up}tmp/thimble-bad-escape` }]), "leads out of"],
       ["cut off under gzip", gzipSync(good).subarray(0, 400), "cut off"],
     ];
@@ -365,7 +370,7 @@ describe.skipIf(!isRoot)("bad input [needs root]", () => {
         `unix://${cli.socket}`,
         `cannot listen on ${cli.socket}: another engine answers there`,
       ],
-      ["on a file", own("d3"), own("r3"), `unix://${tool}`, "a file that is no socket is there"],
+      ["on a file", own("d3"), own("r3"), `unix://${tool}`, "a file that is not a socket is there"],
       ["on a port", own("d4"), own("r4"), "tcp://127.0.0.1:1", "listens on unix sockets only"],
       ["in a file", tool, own("r5"), `unix://${socket}`, "cannot make the data root"],
     ];
@@ -396,7 +401,7 @@ describe.skipIf(!isRoot)("bad input [needs root]", () => {
   test.each([
     ["unix:///nosuch/s", "cannot reach an engine at unix:///nosuch/s: there is no such socket"],
     ["tcp://127.0.0.1:1", "cannot reach an engine at tcp://127.0.0.1:1: nothing listens there"],
-    ["bog", '"bog" is no host to connect to: use unix:///PATH or tcp://HOST:PORT'],
+    ["bog", '"bog" is not a host to connect to: use unix:///PATH or tcp://HOST:PORT'],
   ])("no engine at %s", async (host, text) => {
     expect(await cli.run(["-H", host, "ps"])).toMatchObject({
       status: 1,
@@ -443,7 +448,7 @@ describe.skipIf(!isRoot)("bad input [needs root]", () => {
       "POST /v1.44/containers/create HTTP/1.1\r\nHost: d\r\nConnection: close\r\n" +
       `Content-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${body}`;
     const cases: [name: string, bytes: string, status: number, text: string][] = [
-      ["what is not HTTP", "\0\x01\x02\r\n\r\n", 400, "this is no HTTP/1.1 request"],
+      ["what is not HTTP", "\0\x01\x02\r\n\r\n", 400, "this is not an HTTP/1.1 request"],
       ["half a header", "GET /v1.44/info HT", 400, "only a part of one"],
       ["half a body", json('{"Image":', 100), 400, "only a part of one"],
       ["a header without end", `GET / HTTP/1.1\r\nX: ${"x".repeat(1e5)}`, 431, "larger than"],

@@ -26,7 +26,12 @@ describe.skipIf(!isRoot)("thimble [needs root]", () => {
       ["the status of the program", () => sh("exit 7"), 7, ""],
       ["no such program", () => run([], "nosuch"), 127, "executable file not found"],
       ["a directory as the program", () => run([], "/etc"), 126, "permission denied"],
-      ["a file that is no program", () => run([], "/etc/not-executable"), 126, "permission denied"],
+      [
+        "a file that is not a program",
+        () => run([], "/etc/not-executable"),
+        126,
+        "permission denied",
+      ],
       ["a flag that is none", () => run(["--nosuch"]), 125, "unknown flag: --nosuch"],
       ["too little memory", () => run(["-m", "1m"]), 125, "Minimum memory limit allowed is 6MB"],
       ["a wrong name", () => run(["--name", "a b"]), 125, "Invalid container name (a b)"],

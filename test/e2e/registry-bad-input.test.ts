@@ -114,7 +114,7 @@ describe.skipIf(!isRoot)("a hostile registry [needs root]", () => {
       "no-http": [
         instead(isManifest, ({ socket }) => raw(socket, "SSH-2.0-x\r\n\r\n")),
         "cannot fetch the manifest",
-        "answers in no HTTP",
+        "does not answer in HTTP",
       ],
       "endless-headers": [
         instead(isManifest, ({ socket }) => sendWithoutEnd(socket, ok, "X: y\r\n")),
@@ -165,7 +165,7 @@ describe.skipIf(!isRoot)("a hostile registry [needs root]", () => {
       ],
       "to-nowhere": [
         instead(isManifest, () => redirect("http://\u001b[2Jx/\u0007")),
-        "which is no URL",
+        "which is not a URL",
       ],
       "too-many-requests": [
         instead(isManifest, () => ({ status: 429, headers: { "Retry-After": "0" } })),
@@ -365,7 +365,7 @@ describe.skipIf(!isRoot)("a hostile registry [needs root]", () => {
       registry.image(name, layerImage(layer));
       await refused(name, /layer sha256:\w{64}: /, ...expected);
     });
-    const noise = Buffer.from("this is no archive".repeat(100));
+    const noise = Buffer.from("this is not an archive".repeat(100));
     const cut = tarOf([{ name: "cut", content: "x".repeat(2000) }]).subarray(0, 1000);
     const whole = tarOf([{ name: "whole" }]);
     const blobs: Readonly<Record<string, [ReturnType<typeof blobImage>, string | RegExp]>> = {

@@ -183,7 +183,7 @@ test("what a policy refuses is not stored, nor any of its layers fetched", async
   expect(registry.requests.filter((each) => each.includes("/blobs/"))).toEqual([]);
 });
 
-test("what is no image is refused", async () => {
+test("what is not an image is refused", async () => {
   registry.addManifest("odd", "1", {
     schemaVersion: 2,
     mediaType: "application/vnd.example.thing+json",

@@ -280,7 +280,7 @@ const bad: readonly (readonly [string, string, string, () => Buffer])[] = [
       }).archive,
   ],
   [
-    "a layer that is no archive",
+    "a layer that is not an archive",
     "invalid",
     "not a tar archive",
     () => singleLayer(Buffer.from("no tar ".repeat(100))),

@@ -79,7 +79,7 @@ describe("exec", () => {
 });
 
 describe("process 1 of the helper's own", () => {
-  test("reaps orphans, forwards signals, gives the exit code on and is no file to write to", async () => {
+  test("reaps orphans, forwards signals, gives the exit code on and is not a file to write to", async () => {
     const script =
       "trap 'exit 33' TERM; sh -c 'sleep 0.01 &'; " +
       "while busybox ps -o comm | busybox grep -q sleep; do :; done; busybox ps -o pid,stat,comm; " +

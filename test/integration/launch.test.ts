@@ -367,7 +367,7 @@ describe("a launch that fails", () => {
     expect(existsSync(join(bench.root, "ran"))).toBe(false);
   });
 
-  test("bytes that are no plan are refused", async () => {
+  test("bytes that are not a plan are refused", async () => {
     await using launch = helper.launch({ plan: Buffer.alloc(64, "x"), fds: [] });
     await expect(launch.created).rejects.toMatchObject({ stage: "plan" });
     await launch.monitorExited;

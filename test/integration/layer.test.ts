@@ -270,7 +270,7 @@ test.each<[string, readonly TarMember[], string]>([
     ],
     "l/x",
   ],
-])("%s is no directory", async (_, members, name) => {
+])("%s is not a directory", async (_, members, name) => {
   expect((await fault(apply([...members, { name, content: "x" }]))).code).toBe("invalid");
 });
 

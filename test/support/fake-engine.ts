@@ -504,7 +504,7 @@ function fakeImages(calls: string[]): Engine["images"] {
     async load(archive, { platform }, report) {
       if (platform !== undefined) calls.push(`load ${platform}`);
       const bytes = await swallow(archive);
-      if (bytes < 10) throw new Fault("invalid", "this is no archive");
+      if (bytes < 10) throw new Fault("invalid", "this is not an archive");
       report({ id: "abc", status: "Loading layer", current: bytes, total: bytes });
       return [{ id: imageId, tag: "busybox:test" }];
     },

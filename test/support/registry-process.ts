@@ -23,7 +23,7 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** Runs a program to its end; a status other than 0 is no failure of the test yet. */
+/** Runs a program to its end; a status other than 0 is not a failure of the test yet. */
 export async function runProgram(
   argv: readonly string[],
   options: { readonly input?: string; readonly env?: Record<string, string> } = {},

@@ -42,7 +42,7 @@ export class ThimbleCli implements AsyncDisposable {
     return join(this.#runRoot, "thimble.sock");
   }
 
-  /** Runs to the end; a status other than 0 is no failure of the test yet. */
+  /** Runs to the end; a status other than 0 is not a failure of the test yet. */
   async run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
     const child = this.#spawn([process.execPath, tool, ...args], options);
     child.stdin.on("error", () => undefined);

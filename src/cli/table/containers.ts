@@ -93,7 +93,7 @@ export const runCommand = command({
       "in the background, with a bind mount",
     ],
     ["run --rm --memory 64m --cpus 0.5 debian true", "with limits"],
-    ["run --dry-run debian true", "print what would be done, step by step"],
+    ["run --dry-run debian true", "print each step of the start, and create nothing"],
   ],
   load: async () => (await import("../verb/run.ts")).run,
 });
@@ -128,7 +128,7 @@ export const psCommand = command({
   flags: psFlags,
   examples: [
     ["ps -a", "stopped ones too"],
-    ['ps --format "{{.Names}}\\t{{.Status}}"', "only what you want to see"],
+    ['ps --format "{{.Names}}\\t{{.Status}}"', "show only these columns"],
   ],
   load: async () => (await import("../verb/ps.ts")).ps,
 });
@@ -139,7 +139,7 @@ export const logsCommand = command({
   flags: logsFlags,
   args: [1, 1],
   complete: "container",
-  examples: [["logs -f --tail 20 web", "the last 20 lines, then what comes"]],
+  examples: [["logs -f --tail 20 web", "show the last 20 lines, then new ones as they come"]],
   load: async () => (await import("../verb/logs.ts")).logs,
 });
 
@@ -248,7 +248,7 @@ export const exportCommand = command({
   flags: outputFlags,
   args: [1, 1],
   complete: "container",
-  examples: [["export web | tar -t", "what files a container has"]],
+  examples: [["export web | tar -t", "list the files of a container"]],
   load: async () => (await import("../verb/archive.ts")).exportContainer,
 });
 

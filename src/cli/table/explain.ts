@@ -8,14 +8,14 @@ export const explainFlags = {
   depth: int("Levels of directories", { min: 1, max: 64, shownDefault: "2" }),
   format,
   json,
-  layer: text("What one layer has: its number or the beginning of its digest"),
+  layer: text("Show one layer only: its number or the beginning of its digest"),
   top: int("Lines of each list", { short: "n", min: 1, max: 10_000, shownDefault: "10" }),
 };
 
 export const diffFlags = {
   format,
   json,
-  top: int("Changes of files to list, of images", {
+  top: int("Number of changed files to list, for images", {
     short: "n",
     min: 1,
     max: 65_536,
@@ -24,7 +24,7 @@ export const diffFlags = {
 };
 
 export const squashFlags = {
-  from: text("The last layer to keep: its number, its digest, or the image that it is the top of", {
+  from: text("The last layer to keep: its number, its digest, or an image whose top layer it is", {
     complete: "image",
   }),
   json: bool("Print progress as JSON lines"),
@@ -34,13 +34,13 @@ export const squashFlags = {
 
 export const explainCommand = command({
   summary:
-    "Say where an image's bytes are: layers, directories, packages, files, and what is wasted",
+    "Show where an image's bytes are: layers, directories, packages, files, and wasted space",
   usage: "[OPTIONS] IMAGE [PATH]",
   flags: explainFlags,
   args: [1, 2],
   complete: "image",
   examples: [
-    ["explain debian", "what takes the space, and what could go"],
+    ["explain debian", "show the largest parts, and the parts that could be removed"],
     ["explain -n 50 --layer 2 web", "more of one layer"],
     ["explain web /usr/bin/perl", "which layer and package a file comes from"],
     ["explain --format '{{.total.wasted}}' web", "wasted bytes alone, for a script"],
@@ -55,7 +55,7 @@ export const diffCommand = command({
   args: [1, 2],
   complete: "container",
   examples: [
-    ["diff web", "what a container has changed"],
+    ["diff web", "list the files that a container has changed"],
     ["diff web:1 web:2", "files, packages and settings that differ between two images"],
     ["diff --json web:1 web:2", "the same for a program"],
   ],
@@ -63,13 +63,14 @@ export const diffCommand = command({
 });
 
 export const squashCommand = command({
-  summary: "Merge layers of an image into one, without what later layers replaced or deleted",
+  summary:
+    "Merge layers of an image into one, without the files that later layers replaced or deleted",
   usage: "[OPTIONS] IMAGE",
   flags: squashFlags,
   args: [1, 1],
   complete: "image",
   examples: [
-    ["squash -t web:small web", "one layer, and what that saves"],
+    ["squash -t web:small web", "merge all layers into one, and show the savings"],
     ["squash --from debian -t web:small web", "the layers of debian stay, shared with others"],
     ["squash --from 2 -t web:small web", "the two lowest layers stay"],
   ],

@@ -73,7 +73,7 @@ export const imagesCommand = command({
   flags: imagesFlags,
   args: [0, 1],
   complete: "image",
-  examples: [["images --format '{{.Repository}}:{{.Tag}} {{.Size}}'", "only what you want to see"]],
+  examples: [["images --format '{{.Repository}}:{{.Tag}} {{.Size}}'", "show only these columns"]],
   load: async () => (await import("../verb/images.ts")).images,
 });
 
@@ -146,7 +146,9 @@ export const imageInspectCommand = command({
   flags: imageInspectFlags,
   args: [1, many],
   complete: "image",
-  examples: [["image inspect -f '{{.RepoDigests}}' debian", "what it is called in its registry"]],
+  examples: [
+    ["image inspect -f '{{.RepoDigests}}' debian", "show the image's digests in its registry"],
+  ],
   load: async () => (await import("../verb/inspect.ts")).inspectImages,
 });
 
@@ -155,8 +157,11 @@ export const imagePruneCommand = command({
   usage: "[OPTIONS]",
   flags: imagePruneFlags,
   examples: [
-    ["image prune -f", "what has no name, without asking"],
-    ["image prune -a --filter until=240h", "what no container uses and is older than ten days"],
+    ["image prune -f", "remove images without a name, without asking"],
+    [
+      "image prune -a --filter until=240h",
+      "remove images older than ten days that no container uses",
+    ],
   ],
   load: async () => (await import("../verb/prune.ts")).pruneImages,
 });
@@ -168,7 +173,7 @@ export const commitCommand = command({
   args: [1, 2],
   complete: "container",
   examples: [
-    ["commit -m 'with curl' work debian:curl", "what was installed by hand becomes an image"],
+    ["commit -m 'with curl' work debian:curl", "make an image of a changed container"],
     ["commit -c 'CMD [\"nginx\"]' -c 'EXPOSE 80' work web", "with another command"],
   ],
   load: async () => (await import("../verb/commit.ts")).commit,

@@ -11,7 +11,7 @@ const bucket = {
 };
 
 const root = text(
-  "Where the registry is kept; docker-registry's directories are taken as they are",
+  "Directory of the registry's data; a directory of docker-registry works unchanged",
   {
     shownDefault: "/var/lib/thimble/registry",
     complete: "file",
@@ -19,36 +19,41 @@ const root = text(
 );
 
 const file = { complete: "file", placeholder: "FILE" } as const;
-const deleteUntagged = bool("Collect manifests that no tag leads to, too");
+const deleteUntagged = bool("Also remove manifests that no tag refers to");
 
 export const registryServeFlags = {
-  addr: text("Where to listen", { placeholder: "HOST:PORT", shownDefault: "127.0.0.1:5000" }),
+  addr: text("Address to listen on", { placeholder: "HOST:PORT", shownDefault: "127.0.0.1:5000" }),
   root,
-  "host-name": list("Further name by which clients reach a registry on loopback (behind a proxy)"),
-  htpasswd: text("Users and passwords (see `registry htpasswd`); without it nobody logs in", file),
+  "host-name": list(
+    "Additional name by which clients reach a registry on loopback (behind a proxy)",
+  ),
+  htpasswd: text(
+    "File with users and passwords (see `registry htpasswd`); without it, no user can log in",
+    file,
+  ),
   access: text(
-    "Who may do what: lines of WHO REPOSITORIES ACTIONS (default: users everything)",
+    "File with access rules: lines of USERS REPOSITORIES ACTIONS (default: users may do everything)",
     file,
   ),
   token: bool("Give tokens to users at /token, as Docker Hub does"),
   "token-service": text("Name of this registry in tokens", { shownDefault: "thimble-registry" }),
-  "token-realm": text("Accept tokens of another issuer: where clients get them", {
+  "token-realm": text("Accept tokens of another issuer: the URL where clients get them", {
     placeholder: "URL",
   }),
   "token-issuer": text("Name of that issuer"),
-  "token-certs": text("Its certificates or public keys (PEM)", file),
-  "tls-cert": text("Certificate (PEM, with what leads to its authority)", file),
+  "token-certs": text("Certificates or public keys of that issuer (PEM)", file),
+  "tls-cert": text("Certificate (PEM, with the chain to its authority)", file),
   "tls-key": text("Private key of the certificate (PEM)", file),
-  "tls-own": bool("Make a certificate, by an authority made once below the root"),
-  "tls-name": list("Further name or address for the certificate made"),
-  proxy: list("Be a cache of this registry (docker.io), or of several (PREFIX=HOST)", {
+  "tls-own": bool("Make a certificate, signed by an authority that is made once below the root"),
+  "tls-name": list("Additional name or address in the certificate"),
+  proxy: list("Cache this registry (docker.io), or several (PREFIX=HOST)", {
     placeholder: "HOST",
   }),
   "proxy-login": bool("Fetch with the credentials of `thimble login`"),
-  "proxy-ttl": duration("How long a tag of the cache is not asked about again", {
+  "proxy-ttl": duration("How long a cached tag is used before the upstream is asked again", {
     shownDefault: "1m",
   }),
-  "proxy-size": size("Bytes the cache may keep; what was used least recently goes first"),
+  "proxy-size": size("Size limit of the cache; the least recently used blobs are removed first"),
   ...bucket,
   metrics: text(
     'Serve metrics for Prometheus: on an address of their own, or "shared" for /metrics',
@@ -58,11 +63,11 @@ export const registryServeFlags = {
   ),
   web: bool("Pages for people at /", { initial: true }),
   "gc-interval": duration("Collect garbage this often (default: never)"),
-  "gc-grace": duration("Age below which nothing is collected; more than a push takes", {
+  "gc-grace": duration("Minimum age of data to remove; must be longer than a push takes", {
     shownDefault: "1h",
   }),
   "delete-untagged": deleteUntagged,
-  "log-level": text("What to log: debug, info, warn or error", {
+  "log-level": text("Lowest level of messages to log: debug, info, warn or error", {
     short: "l",
     shownDefault: "info",
     complete: ["debug", "info", "warn", "error"],
@@ -72,9 +77,9 @@ export const registryServeFlags = {
 export const registryCollectFlags = {
   root,
   ...bucket,
-  "dry-run": bool("Only say what would go"),
+  "dry-run": bool("Only list what would be removed"),
   "delete-untagged": deleteUntagged,
-  "gc-grace": duration("Age below which nothing is collected; more than a push takes", {
+  "gc-grace": duration("Minimum age of data to remove; must be longer than a push takes", {
     shownDefault: "1h",
   }),
   json,
@@ -82,7 +87,7 @@ export const registryCollectFlags = {
 
 export const registryPasswordFlags = {
   "password-stdin": bool("Take the password from stdin"),
-  delete: bool("Take the user out", { short: "D" }),
+  delete: bool("Remove the user", { short: "D" }),
 };
 
 const serveCommand = command({
@@ -93,7 +98,7 @@ const serveCommand = command({
     ["registry serve --root ./images", "a registry for this machine"],
     [
       "registry serve --addr :5000 --tls-own --htpasswd users --access rights",
-      "for others: TLS, users, and who of them may do what",
+      "for other machines: TLS, users and access rules",
     ],
     ["registry serve --proxy docker.io --proxy-size 50g", "a cache of Docker Hub"],
     ["registry serve --s3 bucket/registry --s3-region eu-west-1", "objects in a bucket"],
@@ -102,15 +107,15 @@ const serveCommand = command({
 });
 
 const collectCommand = command({
-  summary: "Remove what nothing refers to from a registry that is not being served",
+  summary: "Remove unreferenced data from a registry that is not being served",
   usage: "[OPTIONS]",
   flags: registryCollectFlags,
-  examples: [["registry gc --root ./images --dry-run", "what would go"]],
+  examples: [["registry gc --root ./images --dry-run", "list what would be removed"]],
   load: async () => (await import("../verb/registry-serve.ts")).registryCollect,
 });
 
 const passwordCommand = command({
-  summary: "Set a user's password in a file for --htpasswd, or take the user out",
+  summary: "Set a user's password in a file for --htpasswd, or remove the user",
   usage: "[OPTIONS] FILE USER",
   flags: registryPasswordFlags,
   args: [2, 2],

@@ -16,32 +16,42 @@ export const showFlags = {
 };
 
 export const daemonFlags = {
-  "config-root": text("Where certs.d (registries' certificates, mirrors) and policy.json are", {
-    shownDefault: "/etc/thimble",
-    complete: "file",
-  }),
-  "data-root": text("Where images and containers are kept", {
+  "config-root": text(
+    "Directory of certs.d (certificates and mirrors of registries) and policy.json",
+    {
+      shownDefault: "/etc/thimble",
+      complete: "file",
+    },
+  ),
+  "data-root": text("Directory of images and containers", {
     shownDefault: "/var/lib/thimble",
     complete: "file",
   }),
-  "run-root": text("Where sockets and other things of this boot are kept", {
+  "run-root": text("Directory of sockets and other files that do not outlive a boot", {
     shownDefault: "/run/thimble",
     complete: "file",
   }),
-  host: text("Where to listen", {
+  host: text("Address to listen on", {
     short: "H",
     shownDefault: "unix:///run/thimble/thimble.sock",
   }),
   "insecure-registry": list(
-    "Registry (HOST[:PORT]) that may be spoken to in plain http or with any certificate",
+    "Registry (HOST[:PORT]) to which plain HTTP and any certificate are allowed",
   ),
-  registry: text("Also serve a registry, kept in the data root", { placeholder: "HOST:PORT" }),
-  "registry-access": text("Who may do what in it (see `registry serve --access`)", {
+  registry: text("Also serve a registry, whose data is in the data root", {
+    placeholder: "HOST:PORT",
+  }),
+  "registry-access": text(
+    "File with the access rules of that registry (see `registry serve --access`)",
+    {
+      complete: "file",
+    },
+  ),
+  "registry-htpasswd": text("File with the users of that registry (see `registry htpasswd`)", {
     complete: "file",
   }),
-  "registry-htpasswd": text("Users of it (see `registry htpasswd`)", { complete: "file" }),
-  "registry-tls-own": bool("Serve it with a certificate by an authority of its own"),
-  "log-level": text("What to log: debug, info, warn or error", {
+  "registry-tls-own": bool("Serve it with a certificate signed by its own authority"),
+  "log-level": text("Lowest level of messages to log: debug, info, warn or error", {
     short: "l",
     shownDefault: "info",
     complete: ["debug", "info", "warn", "error"],
@@ -55,13 +65,13 @@ export const dfFlags = {
 };
 
 export const fsckFlags = {
-  "data-root": text("Check the images of this root, which no engine may have", {
+  "data-root": text("Check the images of this data root, which no engine may be using", {
     shownDefault: "/var/lib/thimble",
     complete: "file",
   }),
-  deep: bool("Compare the files of unpacked layers with their blobs, too"),
+  deep: bool("Also compare the files of unpacked layers with their blobs"),
   json: bool("Print JSON"),
-  repair: bool("Remove what is spoilt or needless, unpack again what is lost"),
+  repair: bool("Remove damaged and unused data, and unpack lost layers again"),
 };
 
 export const doctorFlags = {
@@ -72,14 +82,14 @@ export const doctorFlags = {
 
 export const quickstartFlags = {
   suite: text("Release of Debian to make an image of", { shownDefault: "bookworm" }),
-  mirror: text("Where packages come from (default: the host's apt sources)"),
+  mirror: text("URL of the Debian mirror (default: from the host's apt sources)"),
 };
 
 export const eventsCommand = command({
   summary: "Get real time events from the server",
   usage: "[OPTIONS]",
   flags: eventsFlags,
-  examples: [["events --filter type=container --since 1h", "what happened to containers"]],
+  examples: [["events --filter type=container --since 1h", "list the events of containers"]],
   load: async () => (await import("../verb/events.ts")).events,
 });
 
@@ -87,17 +97,17 @@ export const dfCommand = command({
   summary: "Show disk usage",
   usage: "[OPTIONS]",
   flags: dfFlags,
-  examples: [["system df -v", "each image, what it shares and what is its own"]],
+  examples: [["system df -v", "show the shared and the own size of each image"]],
   load: async () => (await import("../verb/df.ts")).df,
 });
 
 export const fsckCommand = command({
-  summary: "Check images on the disk: flipped bits, what is missing, what nothing needs",
+  summary: "Check images on the disk for damaged, missing and unused data",
   usage: "[OPTIONS]",
   flags: fsckFlags,
   examples: [
     ["system fsck", "look, and change nothing; the engine may run or not"],
-    ["system fsck --repair", "mend what can be mended, and say what must be pulled again"],
+    ["system fsck --repair", "repair the data, and list the images that must be pulled again"],
   ],
   load: async () => (await import("../verb/fsck.ts")).fsck,
 });
@@ -117,7 +127,7 @@ export const versionCommand = command({
 });
 
 export const daemonCommand = command({
-  summary: "Run the engine in the foreground (it is started on first use otherwise)",
+  summary: "Run the engine in the foreground (otherwise it starts on first use)",
   usage: "[OPTIONS]",
   flags: daemonFlags,
   examples: [["daemon --data-root /tmp/d --run-root /tmp/r", "a second engine beside the first"]],
@@ -125,14 +135,14 @@ export const daemonCommand = command({
 });
 
 export const doctorCommand = command({
-  summary: "Say what this machine offers, what is missing for which feature, and the fix",
+  summary: "Show what this machine offers, which features lack something, and the fix",
   usage: "[OPTIONS]",
   flags: doctorFlags,
   load: async () => (await import("../verb/doctor.ts")).doctor,
 });
 
 export const quickstartCommand = command({
-  summary: "Make two images, run them, and show what to try next",
+  summary: "Make two images, run them, and suggest next steps",
   usage: "[OPTIONS]",
   flags: quickstartFlags,
   load: async () => (await import("../verb/quickstart.ts")).quickstart,

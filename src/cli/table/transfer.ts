@@ -52,7 +52,7 @@ export const pushCommand = command({
   complete: "image",
   examples: [
     ["tag app registry.example/team/app:1", "the name says where it goes"],
-    ["push registry.example/team/app:1", "what is there already is not sent"],
+    ["push registry.example/team/app:1", "layers that the registry has are not sent again"],
   ],
   load: async () => (await import("../verb/transfer.ts")).push,
 });

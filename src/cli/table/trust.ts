@@ -7,12 +7,12 @@ export const signFlags = {
     "File of the private key, as cosign makes it; its password is $COSIGN_PASSWORD, or asked for",
     { complete: "file" },
   ),
-  annotation: map("What the signature says beside (KEY=VALUE)", { short: "a" }),
+  annotation: map("Annotation to sign as well (KEY=VALUE)", { short: "a" }),
 };
 
 export const verifyFlags = {
-  key: list("File of a public key; any of several is good", { complete: "file" }),
-  annotation: map("What the signature must say beside (KEY=VALUE)", { short: "a" }),
+  key: list("File of a public key; with several, one match is enough", { complete: "file" }),
+  annotation: map("Annotation that the signature must have (KEY=VALUE)", { short: "a" }),
   json,
 };
 
@@ -71,7 +71,7 @@ export const verifyCommand = command({
   flags: verifyFlags,
   args: [1, many],
   complete: "image",
-  examples: [["verify --key me.pub registry.example/app:1", "who vouches for the image"]],
+  examples: [["verify --key me.pub registry.example/app:1", "show the signatures of the image"]],
   load: async () => (await import("../verb/sign.ts")).verify,
 });
 
@@ -97,7 +97,7 @@ export const manifestGroup = group("Manage image manifests and manifest lists", 
     examples: [
       [
         "manifest annotate --arch arm64 --variant v8 registry.example/app:1 registry.example/app:1-arm64",
-        "an image that does not say itself what it is for",
+        "an image that does not name its own platform",
       ],
     ],
     load: async () => (await import("../verb/manifest.ts")).annotate,
@@ -120,7 +120,12 @@ export const manifestGroup = group("Manage image manifests and manifest lists", 
     usage: "[OPTIONS] [MANIFEST_LIST] MANIFEST",
     flags: manifestInspectFlags,
     args: [1, 2],
-    examples: [["manifest inspect registry.example/app:1", "what a registry has under this name"]],
+    examples: [
+      [
+        "manifest inspect registry.example/app:1",
+        "the manifest that the registry has for this name",
+      ],
+    ],
     load: async () => (await import("../verb/manifest.ts")).inspect,
   }),
   push: command({
@@ -158,15 +163,17 @@ export const artifactGroup = group("Keep files beside an image in its registry",
     usage: "[OPTIONS] IMAGE|ARTIFACT",
     flags: fetchArtifactFlags,
     args: [1, 1],
-    examples: [["artifact fetch -o out registry.example/app:1", "what is beside the image"]],
+    examples: [
+      ["artifact fetch -o out registry.example/app:1", "the files that are attached to the image"],
+    ],
     load: async () => (await import("../verb/artifact.ts")).fetch,
   }),
   ls: command({
-    summary: "List what refers to an image",
+    summary: "List the artifacts that refer to an image",
     usage: "[OPTIONS] IMAGE",
     flags: listArtifactsFlags,
     args: [1, 1],
-    examples: [["artifact ls registry.example/app:1", "signatures and what was attached"]],
+    examples: [["artifact ls registry.example/app:1", "signatures and attached files"]],
     load: async () => (await import("../verb/artifact.ts")).list,
   }),
 });

@@ -29,7 +29,7 @@ export const imageCp: Verb<typeof imageCpFlags> = async (context, { flags, args 
   });
   const bytes = await receiveTree(archive.tar, target.base, {
     rename: target.rename,
-    skip: (name) => context.err.write(`WARNING: ${name} is no file; it is left out\n`),
+    skip: (name) => context.err.write(`WARNING: ${name} is not a file; it is left out\n`),
   });
   await tell(context, flags.quiet, bytes, destination);
   return 0;
@@ -76,7 +76,7 @@ async function targetOf(stat: PathStat, path: string, destination: string): Prom
     });
     return { base: whole, rename: named([]) };
   }
-  if (destination.endsWith("/")) throw new Exit(1, `${destination} is no directory`);
+  if (destination.endsWith("/")) throw new Exit(1, `${destination} is not a directory`);
   const parent = dirname(whole);
   const above = await lstat(parent).catch(() => undefined);
   if (!above) throw new Exit(1, `cannot write ${destination}: there is no directory ${parent}`);

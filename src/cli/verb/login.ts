@@ -75,7 +75,8 @@ function keptMessage(username: string | undefined): string {
 function registryOf(text: string | undefined): string {
   const host = (text ?? "").replace(/^https?:\/\//, "").replace(/\/.*$/, "");
   if (host === "" || /^(index|registry-1)\.docker\.io$/.test(host)) return hub;
-  if (!/^[\w.:[\]-]+$/.test(host)) throw new Exit(1, `"${text}" is no registry: give HOST[:PORT]`);
+  if (!/^[\w.:[\]-]+$/.test(host))
+    throw new Exit(1, `"${text}" is not a registry: give HOST[:PORT]`);
   return host;
 }
 

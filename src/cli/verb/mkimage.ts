@@ -26,10 +26,13 @@ const debootstrapFlags = {
     complete: ["minbase", "buildd", "-"],
   }),
   include: commaList("Further packages, with commas between"),
-  mirror: text("Where packages come from (default: the host's apt sources)"),
-  keyring: text("Keys that may sign the archive, on the engine's machine (default: Debian's)", {
-    complete: "file",
-  }),
+  mirror: text("URL of the Debian mirror (default: from the host's apt sources)"),
+  keyring: text(
+    "Keyring for the archive's signature, on the engine's machine (default: Debian's)",
+    {
+      complete: "file",
+    },
+  ),
 };
 
 interface Method<F extends Flags> {
@@ -43,10 +46,13 @@ interface Method<F extends Flags> {
 
 const scratch: Method<typeof scratchFlags> = {
   usage: "-t NAME [OPTIONS] FILE[:PATH_IN_IMAGE]...",
-  summary: "An image of nothing but these files; they must be static binaries or data",
+  summary: "Make an image of these files alone; they must be static binaries or data",
   flags: scratchFlags,
   examples: [
-    { command: "mkimage -t web scratch ./server", what: "/server, which is the command too" },
+    {
+      command: "mkimage -t web scratch ./server",
+      what: "make an image of /server, and run it by default",
+    },
     {
       command: "mkimage -t web scratch --cmd /bin/server --cmd -v ./server:/bin/server",
       what: "another place and arguments",
@@ -65,10 +71,14 @@ const scratch: Method<typeof scratchFlags> = {
 
 const debootstrap: Method<typeof debootstrapFlags> = {
   usage: "-t NAME [OPTIONS] SUITE",
-  summary: "Debian from its packages, verified, without debootstrap, apt or dpkg on this machine",
+  summary:
+    "Make a Debian image from verified packages; this machine needs no debootstrap, apt or dpkg",
   flags: debootstrapFlags,
   examples: [
-    { command: "mkimage -t debian debootstrap bookworm", what: "the smallest Debian with apt" },
+    {
+      command: "mkimage -t debian debootstrap bookworm",
+      what: "make the smallest Debian that has apt",
+    },
     {
       command: "mkimage -t web debootstrap --include=nginx-light bookworm",
       what: "with a package and all that it needs",

@@ -42,7 +42,7 @@ export const quickstart: Verb<typeof quickstartFlags> = async (context, { flags 
     });
     await out.write(`\n${style.bold("3. A container of each")}\n`);
     await runBoth(context);
-    await out.write(`\n${style.bold("What to try next")}\n${suggestions(context)}`);
+    await out.write(`\n${style.bold("Next steps")}\n${suggestions(context)}`);
     return 0;
   } catch (error) {
     if (abort.signal.aborted) throw new Exit(130, "canceled");
@@ -141,9 +141,9 @@ function suggestions({ style }: Context): string {
   const lines = [
     ["thimble run --rm -it quickstart/debian bash", "a shell in a fresh Debian"],
     ["thimble run -d --name web quickstart/web", "the web server, to stay"],
-    ["thimble run --dry-run quickstart/debian true", "what a start does, step by step"],
+    ["thimble run --dry-run quickstart/debian true", "show each step of a start"],
     ["thimble mkimage -t tiny scratch ./your-binary", "an image of a binary of yours"],
-    ["thimble doctor", "what this machine offers"],
+    ["thimble doctor", "show what this machine offers"],
     ["thimble rmi quickstart/debian quickstart/web", "away with it all"],
   ] as const;
   const width = Math.max(...lines.map(([line]) => line.length)) + 3;

@@ -97,7 +97,7 @@ function nameTest(value: string): Test {
   try {
     pattern = new RegExp(value.slice(0, 256));
   } catch (cause) {
-    throw new Fault("invalid", `invalid filter 'name=${value}': it is no regular expression`, {
+    throw new Fault("invalid", `invalid filter 'name=${value}': it is not a regular expression`, {
       about: value,
       cause,
     });

@@ -30,7 +30,7 @@ export async function killContainer(
   else sendSignal(parts, live, number);
 }
 
-/** Sends a signal and says so; a process that has just ended is no fault. */
+/** Sends a signal and says so; a process that has just ended is not a fault. */
 function sendSignal(parts: EngineParts, live: LiveContainer, signal: number): void {
   const record = parts.store.get(live.id);
   try {

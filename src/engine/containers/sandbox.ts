@@ -121,7 +121,7 @@ function emptyAttachment(network: string): NetworkAttachment {
   };
 }
 
-/** The container that "container:REF" names. That there is none is `invalid`: clients take `not_found` for the image's. */
+/** The container that "container:REF" names. A missing one is `invalid`: clients take `not_found` for the image's. */
 export function joinedContainer(parts: EngineParts, mode: string): ContainerRecord {
   const ref = mode.slice("container:".length);
   try {

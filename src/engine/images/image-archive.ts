@@ -35,7 +35,7 @@ export async function imageArchive(
   { path, follow, signal }: ArchiveRequest,
 ): Promise<ImageArchive> {
   if (path.includes("\0") || Buffer.byteLength(path) > maxPath) {
-    throw new Fault("invalid", `the path in the image is no path, or too long`, { about: path });
+    throw new Fault("invalid", `the path in the image is not a path, or too long`, { about: path });
   }
   const image = parts.content.resolve(ref);
   await using scope = new Scope();

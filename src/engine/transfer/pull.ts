@@ -177,7 +177,7 @@ async function chooseManifest(
     const { mediaType } = document.descriptor;
     throw new Fault(
       "unsupported",
-      `cannot pull this: it is of type ${mediaType}, which is no image`,
+      `cannot pull this: it is of type ${mediaType}, which is not an image`,
       { about: mediaType },
     );
   }

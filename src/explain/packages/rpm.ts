@@ -47,7 +47,7 @@ function readSqlite(files: PackageFiles, path: string): PackageSet {
     return unread("its write-ahead log has not been merged into it");
   }
   const bytes = files.read(path, maxRpmDatabase);
-  if (!bytes) return unread(`it is no file of at most ${maxRpmDatabase} bytes`);
+  if (!bytes) return unread(`it is not a file of at most ${maxRpmDatabase} bytes`);
   // A database in memory has no write-ahead log; without this SQLite refuses one that had (file format, 1.3.3).
   if (bytes[18] === 2) bytes.fill(1, 18, 20);
   try {

@@ -61,8 +61,8 @@ root     *               *,admin
   test.each([
     ["alice team/*", "it has 2 fields instead of 3"],
     ["alice team/* pull push", "it has 4 fields instead of 3"],
-    ["alice team/* read", '"read" is no action'],
-    ["alice team/* constructor", '"constructor" is no action'],
+    ["alice team/* read", '"read" is not an action'],
+    ["alice team/* constructor", '"constructor" is not an action'],
     ["alice Team/* pull", '"Team/*" cannot match a repository'],
     ["alice, team/* pull", '"alice," has an empty item'],
   ])("%s is refused with its line", (line, why) => {

@@ -82,7 +82,7 @@ function parseRule(line: string, where: string): Rule {
     actions: items(actions, refuse).flatMap(
       (word) =>
         (Object.hasOwn(words, word) ? words[word] : undefined) ??
-        refuse(`"${word}" is no action; there are ${Object.keys(words).join(", ")}`),
+        refuse(`"${word}" is not an action; there are ${Object.keys(words).join(", ")}`),
     ),
   };
 }

@@ -259,7 +259,7 @@ describe("tokens of our own", () => {
     });
   });
 
-  test("a refresh token replaces the password until that changes, and is no access token", async () => {
+  test("a refresh token replaces the password until that changes, and is not an access token", async () => {
     const path = join(directory, "refresh");
     await writeFile(path, await fast("eve", "1"));
     const opened = await openAuthorization({

@@ -94,7 +94,7 @@ function createComparison(): Comparison {
   const gate = createGate();
   return async (password, hash) => {
     const bytes = Buffer.from(password).subarray(0, maxPasswordBytes);
-    // An HMAC of a key that never leaves this process: what is remembered is no password.
+    // An HMAC of a key that never leaves this process: what is remembered is not a password.
     const key = createHmac("sha256", secret).update(hash).update(bytes).digest("base64");
     if (right.delete(key)) {
       right.add(key);
@@ -143,7 +143,7 @@ export async function passwordEntry(user: string, password: string): Promise<str
   if (!/^[^\s:,@*#][^\s:,]{0,254}$/.test(user)) {
     throw new Fault(
       "invalid",
-      `"${user.slice(0, 100)}" is no name for a user: no blanks, colons or commas, none of @*# at its beginning`,
+      `"${user.slice(0, 100)}" is not a name for a user: no blanks, colons or commas, none of @*# at its beginning`,
       { about: user },
     );
   }

@@ -27,9 +27,13 @@ export function parseScopes(texts: readonly string[]): ResourceAccess[] {
     const first = word.indexOf(":");
     const last = word.lastIndexOf(":");
     if (word.length > maxScopeLength || first <= 0 || last <= first + 1) {
-      throw new Fault("invalid", `"${shown}" is no scope, as "repository:team/app:pull,push" is`, {
-        about: shown,
-      });
+      throw new Fault(
+        "invalid",
+        `"${shown}" is not a scope, as "repository:team/app:pull,push" is`,
+        {
+          about: shown,
+        },
+      );
     }
     return {
       type: word.slice(0, first).replace(/\([a-z0-9]+\)$/, ""),

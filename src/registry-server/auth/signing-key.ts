@@ -12,14 +12,14 @@ export async function openSigningKey(path: string): Promise<KeyObject> {
   } catch (cause) {
     throw new Fault(
       "invalid",
-      `${path} is no private key in PEM: remove it and a new one is made`,
+      `${path} is not a private key in PEM: remove it and a new one is made`,
       {
         about: path,
         cause,
       },
     );
   }
-  throw new Fault("invalid", `${path} is no EC key on P-256: remove it and a new one is made`, {
+  throw new Fault("invalid", `${path} is not an EC key on P-256: remove it and a new one is made`, {
     about: path,
   });
 }

@@ -23,7 +23,7 @@ function notAllowed(): Response {
 
 /** Prometheus sends basic credentials, whatever the clients of the registry do. */
 function refusal({ status, retryAfter }: Extract<Authorization, { ok: false }>): Response {
-  return new Response("metrics are for those who may list all repositories\n", {
+  return new Response("only users who may list all repositories can read the metrics\n", {
     status,
     headers: {
       ...(status === 401 ? { "WWW-Authenticate": 'Basic realm="thimble registry"' } : {}),
@@ -36,7 +36,7 @@ interface MetricsServer extends AsyncDisposable {
   readonly url: string;
 }
 
-/** /metrics on an address of its own, for everybody who reaches that. `unavailable` when it is taken. */
+/** /metrics on an address of its own, for every client that reaches it. `unavailable` when it is taken. */
 export async function serveMetrics(
   metrics: RegistryMetrics,
   address: { readonly host: string; readonly port: number },

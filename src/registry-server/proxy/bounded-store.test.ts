@@ -61,7 +61,7 @@ test("what is in use stays even when it is too much", async () => {
   expect(await blobs()).toEqual(["a", "b"]);
 });
 
-test("manifests and what is no blob stay", async () => {
+test("manifests and what is not a blob stay", async () => {
   const { store, clock, blobs } = await open();
   await store.write(blob("a"), bytes(2 * kib));
   await store.write("docker/registry/v2/repositories/x/link", bytes(10));

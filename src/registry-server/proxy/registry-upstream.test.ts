@@ -23,7 +23,7 @@ describe("an upstream in words", () => {
     "a b",
     "x=y=z",
   ])("%p is refused", (text) =>
-    expect(() => parseUpstream(text)).toThrow("is no registry to cache"),
+    expect(() => parseUpstream(text)).toThrow("is not a registry to cache"),
   );
 });
 

@@ -43,7 +43,7 @@ export function parseUpstream(text: string): UpstreamRoute & { readonly isPlain:
   }
   throw new Fault(
     "invalid",
-    `"${text.slice(0, 300)}" is no registry to cache: write a host, as docker.io or registry.example:5000, or PREFIX=HOST`,
+    `"${text.slice(0, 300)}" is not a registry to cache: write a host, as docker.io or registry.example:5000, or PREFIX=HOST`,
     { about: text.slice(0, 300) },
   );
 }

@@ -81,7 +81,7 @@ test("who is refused is told why and what to do, at the first try", async () => 
     new Response("<Error><Code>SignatureDoesNotMatch</Code><Message></Message></Error>", {
       status: 403,
     });
-  const advice = "SignatureDoesNotMatch; check the keys and what they may do";
+  const advice = "SignatureDoesNotMatch; check the keys and their permissions";
   await expect(bucket.list({ prefix: "p/" })).rejects.toThrow(`: ${advice}`);
   await expect(bucket.put("k", bytes)).rejects.toThrow(`: ${advice}`);
   answer = () => new Response(null, { status: 403 });

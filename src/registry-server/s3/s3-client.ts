@@ -237,7 +237,7 @@ export class Bucket {
 }
 
 const absent = new Set(["NoSuchKey", "NotFound", "NoSuchUpload", "PreconditionFailed"]);
-const checkKeys = "check the keys and what they may do";
+const checkKeys = "check the keys and their permissions";
 /** What no second try helps against, and what does. */
 const refused: ReadonlyMap<string, string> = new Map([
   ["AccessDenied", checkKeys],

@@ -126,7 +126,7 @@ export class S3Store implements ObjectStore {
     if (copied?.size !== found.size) {
       throw new Fault(
         "unavailable",
-        `the server of the bucket ${this.#bucket.name} says that it copied ${from} to ${to}, but it did not; it is no store for a registry`,
+        `the server of the bucket ${this.#bucket.name} says that it copied ${from} to ${to}, but it did not; it is not a store for a registry`,
         { about: from },
       );
     }

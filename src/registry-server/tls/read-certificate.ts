@@ -28,7 +28,7 @@ export function checkPair({ cert, key }: CertificatePair, about: string): X509Ce
     certificate = new X509Certificate(cert);
     if (certificate.checkPrivateKey(createPrivateKey(key))) return certificate;
   } catch (cause) {
-    throw new Fault("invalid", `${about} or its key is no PEM that can be read`, { about, cause });
+    throw new Fault("invalid", `${about} or its key is not PEM that can be read`, { about, cause });
   }
   throw new Fault("invalid", `${about} is not the certificate of the key beside it`, { about });
 }

@@ -44,8 +44,8 @@ test("each compression by its name; members of odd length are padded", async () 
   }
 });
 
-test("what is no package", async () => {
-  await refused(Buffer.from("PK"), "no ar archive");
+test("what is not a package", async () => {
+  await refused(Buffer.from("PK"), "not an ar archive");
   await refused(arOf([version]), "no data.tar");
   await refused(arOf([["control.tar", Buffer.alloc(0)]]), "debian-binary");
   await refused(arOf([["debian-binary", Buffer.from("3.0\n")]]), "debian-binary");

@@ -24,7 +24,8 @@ const compressions: Readonly<Record<string, Compression>> = {
 export async function findData(path: string): Promise<DataMember> {
   await using file = await open(path, "r");
   const { size: total } = await file.stat();
-  if ((await readText(file, 0, 8)) !== "!<arch>\n") throw malformed(path, "it is no ar archive");
+  if ((await readText(file, 0, 8)) !== "!<arch>\n")
+    throw malformed(path, "it is not an ar archive");
   let offset = 8;
   for (let count = 0; count < 16 && offset < total; count++) {
     const header = await readText(file, offset, 60);

@@ -87,7 +87,7 @@ function checkNames({ suite, include }: DebootstrapOptions): void {
   if (!/^[a-z0-9][a-z0-9.+_-]*(\/[a-z0-9.+_-]+)?$/i.test(suite) || suite.includes(".."))
     throw new Fault(
       "invalid",
-      `${JSON.stringify(suite)} is no name of a suite; they look like bookworm or stable`,
+      `${JSON.stringify(suite)} is not the name of a suite; they look like bookworm or stable`,
       {
         about: suite,
       },
@@ -96,7 +96,7 @@ function checkNames({ suite, include }: DebootstrapOptions): void {
     if (!/^[a-z0-9][a-z0-9+.-]+$/.test(name))
       throw new Fault(
         "invalid",
-        `${JSON.stringify(name)} is no name of a package (lower-case letters, digits, + - .)`,
+        `${JSON.stringify(name)} is not the name of a package (lower-case letters, digits, + - .)`,
         {
           about: name,
         },

@@ -241,7 +241,7 @@ async function hashFile(path: string, signal: AbortSignal | undefined): Promise<
   return hash.digest("hex");
 }
 
-/** Deletes what nobody has used for a month, and parts that a crash left behind. */
+/** Deletes files that were not used for a month, and parts that a crash left behind. */
 export async function pruneCache(cacheDir: string, now: Date): Promise<void> {
   const day = 86_400_000;
   for (const name of await readdir(cacheDir)) {

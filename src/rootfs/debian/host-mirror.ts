@@ -129,7 +129,7 @@ const isAbsent = (error: unknown) =>
   (error.code === "ENOENT" || error.code === "ENOTDIR");
 
 function noMirror(directory: string, entries: number): Fault {
-  const seen = entries === 0 ? "names no repository at all" : `names none of Debian's main archive`;
+  const seen = entries === 0 ? "does not name a repository" : `does not name Debian's main archive`;
   return new Fault(
     "not_found",
     `no Debian mirror: ${directory} ${seen}; name one with --mirror=URL, as in --mirror=https://mirror.example/debian`,

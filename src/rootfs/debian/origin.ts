@@ -39,7 +39,7 @@ export async function findOrigin(options: {
   const host = options.mirror === undefined ? await hostMirror() : undefined;
   const uri = (options.mirror ?? host?.mirror ?? "").replace(/\/+$/, "");
   if (!URL.canParse(uri) || !/^https?:$/.test(new URL(uri).protocol))
-    throw new Fault("invalid", `the mirror ${JSON.stringify(uri)} is no http or https URL`, {
+    throw new Fault("invalid", `the mirror ${JSON.stringify(uri)} is not an http or https URL`, {
       about: uri,
     });
   const repositories: Repository[] = [{ uri, suite, optional: false }];

@@ -42,7 +42,7 @@ test("an index of its own for architecture all", () => {
 
 test("what cannot be used", () => {
   const parse = (changed: string) => () => parseRelease(changed, "R");
-  expect(parse(text.replace(/Date: .*/, "Date: soon"))).toThrow("date is no date: soon");
+  expect(parse(text.replace(/Date: .*/, "Date: soon"))).toThrow("date is not a date: soon");
   expect(parse(text.replace(/^Date: .*\n/m, ""))).toThrow("no Date field");
   expect(parse(text.replace("SHA256", "SHA1"))).toThrow("no SHA256 sums");
 });

@@ -25,7 +25,7 @@ export function parseRelease(text: string, about: string): Release {
     if (value === undefined) return undefined;
     const date = new Date(value);
     if (Number.isNaN(date.getTime()))
-      throw new Fault("invalid", `${about}: ${name} is no date: ${value}`, { about });
+      throw new Fault("invalid", `${about}: ${name} is not a date: ${value}`, { about });
     return date;
   };
   const date = time("date");
@@ -77,7 +77,7 @@ export function checkRelease(
   if (!names.includes(suite) && !names.includes(suite.replace(/\/.*$/, "")))
     throw new Fault(
       "invalid",
-      `${about} is of suite ${names.join(", ")}, not ${suite}: the mirror is mixed up, or somebody answers in its place`,
+      `${about} is of suite ${names.join(", ")}, not ${suite}: the mirror has mixed up its suites, or another host answers in its place`,
       { about },
     );
   if (expected.checkValidUntil && release.validUntil !== undefined && release.validUntil < now)

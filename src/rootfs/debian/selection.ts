@@ -29,7 +29,7 @@ export function planInstallation(
   if (roots.length === 0)
     throw new Fault(
       "invalid",
-      `the suite has no Essential package for architecture ${index.architecture}: this is no repository to build a root file system from`,
+      `the suite has no Essential package for architecture ${index.architecture}: this is not a repository to build a root file system from`,
     );
   const essential = resolve(index, roots);
   const names = ["apt", ...(variant === "buildd" ? ["build-essential"] : []), ...include];

@@ -110,7 +110,7 @@ async function readKeyring(bytes: Uint8Array, name: string): Promise<openpgp.Key
 function unauthenticated(about: string, keyring: string, reasons: readonly string[]): Fault {
   return new Fault(
     "unauthenticated",
-    `no good signature on ${about}: ${reasons.join("; ") || "it has none"}; the keys were taken from ${keyring}, --keyring=FILE names others`,
+    `no good signature on ${about}: ${reasons.join("; ") || "it is not signed"}; the keys were taken from ${keyring}, --keyring=FILE names others`,
     { about },
   );
 }

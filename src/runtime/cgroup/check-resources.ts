@@ -58,7 +58,7 @@ function checkCpu(cpu: OciCpu): void {
   }
 }
 
-/** The files that move processes and thread groups are no limits. */
+/** The files that move processes and thread groups are not limits. */
 function checkUnified(unified: Readonly<Record<string, string>>, version: 1 | 2): void {
   for (const file of Object.keys(unified)) {
     if (version === 1)

@@ -14,7 +14,7 @@ export interface Layout {
   readonly hierarchies: readonly Hierarchy[];
 }
 
-/** Words in a v1 mount's options that are no controllers (cgroups(7)). */
+/** Words in a v1 mount's options that are not controllers (cgroups(7)). */
 const flags = new Set([
   "rw",
   "ro",
