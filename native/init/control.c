@@ -11,12 +11,19 @@
 
 #include "syscalls.h"
 
-#define CLIENTS_MAX 64
+/* The engine lets 1,000 clients wait for the start of a container; input and output of each have a connection. */
+#define CLIENTS_MAX 2200
+
+/* A client that does not take its answers is not asked for more: its queue would grow without end. */
+static bool takes_commands(const struct client *client)
+{
+	return !client->attached && !client->ending && queue_length(&client->queue) == 0;
+}
 
 static void update_client(struct client *client)
 {
 	uint32_t events = queue_length(&client->queue) > 0 ? EPOLLOUT : 0;
-	bool reads = client->attached ? !client->input_done && !input_blocked() : !client->ending;
+	bool reads = client->attached ? !client->input_done && !input_blocked() : takes_commands(client);
 	if (reads)
 		events |= EPOLLIN;
 	/* EPOLLHUP cannot be masked: a peer that is gone is not watched until its last bytes can be taken. */
@@ -111,6 +118,18 @@ static int close_stdin(void)
 	return 0;
 }
 
+/* Want of memory that came before is told as well: it is nowhere else until the exit. */
+static void start_watching(struct client *client)
+{
+	client->watching = true;
+	answer_result(client, 0, "");
+	if (!monitor.oom_killed || client->gone)
+		return;
+	MESSAGE(message);
+	put_oom(&message);
+	answer(client, &message);
+}
+
 static void execute(struct client *client, uint32_t type, const uint8_t *payload, size_t length)
 {
 	if (type == FRAME_STATUS && length == 0) {
@@ -128,8 +147,7 @@ static void execute(struct client *client, uint32_t type, const uint8_t *payload
 	} else if (type == FRAME_REOPEN_LOG && length == 0) {
 		answer_result(client, log_reopen(&monitor.log), "reopen the log");
 	} else if (type == FRAME_WATCH && length == 0) {
-		client->watching = true;
-		answer_result(client, 0, "");
+		start_watching(client);
 	} else {
 		answer_result(client, -EPROTO, "unknown command");
 	}
@@ -138,7 +156,7 @@ static void execute(struct client *client, uint32_t type, const uint8_t *payload
 /* Never reads beyond a frame: what follows ATTACH is the container's input. */
 static void read_command(struct client *client)
 {
-	while (!client->attached && !client->gone) {
+	while (takes_commands(client) && !client->gone) {
 		size_t wanted = FRAME_HEADER;
 		if (client->command_length >= FRAME_HEADER)
 			wanted += get_u32(client->command + 4);
@@ -209,6 +227,11 @@ static void listener_ready(struct source *source, uint32_t events)
 {
 	(void)events;
 	cleanup_fd int fd = check(accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
+	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOBUFS || fd == -ENOMEM) {
+		/* Who waits there keeps the listener ready: it is left alone until something may have changed. */
+		watch(source, 0);
+		monitor.accept_later = true;
+	}
 	struct client *client = fd < 0 || monitor.client_count >= CLIENTS_MAX ? NULL : pages(sizeof *client);
 	if (!client)
 		return;
@@ -260,6 +283,13 @@ void control_close_listener(void)
 	unlink(monitor.control_socket);
 	watch(&monitor.listener, 0);
 	close_fd(&monitor.listener.fd);
+}
+
+void control_accept(void)
+{
+	if (monitor.accept_later)
+		watch(&monitor.listener, EPOLLIN);
+	monitor.accept_later = false;
 }
 
 void control_update(void)
@@ -321,6 +351,7 @@ void control_sweep(void)
 			end_input(client);
 		queue_free(&client->queue);
 		drop_pages(client, sizeof *client);
+		control_accept();
 	}
 	streams_update();
 }

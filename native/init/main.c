@@ -130,6 +130,7 @@ int main(int argc, char **argv)
 		report_failure();
 		return 1;
 	}
-	monitor_run();
+	while (monitor_turn())
+		;
 	return 0;
 }

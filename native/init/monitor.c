@@ -21,6 +21,8 @@
 #define OOM_CHECK_MS 25
 /* After the exit, a client that takes nothing for so long is dropped. */
 #define LINGER_MS 30000
+/* After an accept(2) without descriptors or memory. */
+#define ACCEPT_AGAIN_MS 100
 
 struct monitor monitor;
 
@@ -115,12 +117,17 @@ static bool note_oom(void)
 	return true;
 }
 
+void put_oom(struct message *message)
+{
+	size_t frame = frame_begin(message, FRAME_OOM);
+	put_u64(message, now());
+	frame_end(message, frame);
+}
+
 static void tell_oom(void)
 {
 	MESSAGE(message);
-	size_t frame = frame_begin(&message, FRAME_OOM);
-	put_u64(&message, now());
-	frame_end(&message, frame);
+	put_oom(&message);
 	tell_engine(&message);
 	control_tell_watchers(message.bytes, message.length);
 }
@@ -335,31 +342,38 @@ static void process_ready(struct source *source, uint32_t events)
 	close_fd(&monitor.to_engine);
 }
 
-void monitor_run(void)
+static int timeout(void)
 {
-	while (!monitor.exited || monitor.clients) {
-		bool holds_memory = monitor.scratch || monitor.log.batch;
-		int timeout = monitor.exited	   ? LINGER_MS :
-			      monitor.oom_checks	   ? OOM_CHECK_MS :
-			      holds_memory	   ? TRIM_AFTER_MS :
-						     -1;
-		struct epoll_event event;
-		/* One event at a time: a handler may then drop any other source without leaving a stale one behind. */
-		int count = check(epoll_wait(monitor.epoll, &event, 1, timeout));
-		if (count == 0 && monitor.exited)
-			break;
-		if (count == 0 && monitor.oom_checks) {
-			monitor.oom_checks--;
-			check_oom();
-		} else if (count == 0) {
-			trim();
-		}
-		if (count != 1)
-			continue;
+	bool holds_memory = monitor.scratch || monitor.log.batch;
+	return monitor.exited	  ? LINGER_MS :
+	       monitor.oom_checks ? OOM_CHECK_MS :
+	       monitor.accept_later ? ACCEPT_AGAIN_MS :
+	       holds_memory	  ? TRIM_AFTER_MS :
+				    -1;
+}
+
+bool monitor_turn(void)
+{
+	if (monitor.exited && !monitor.clients)
+		return false;
+	struct epoll_event event;
+	/* One event at a time: a handler may then drop any other source without leaving a stale one behind. */
+	int count = check(epoll_wait(monitor.epoll, &event, 1, timeout()));
+	if (count == 0 && monitor.exited)
+		return false;
+	if (count == 0 && monitor.oom_checks) {
+		monitor.oom_checks--;
+		check_oom();
+	} else if (count == 0) {
+		control_accept();
+		trim();
+	}
+	if (count == 1) {
 		struct source *source = event.data.ptr;
 		source->ready(source, event.events);
 		control_sweep();
 	}
+	return true;
 }
 
 static void set_source(struct source *source, int fd, void (*ready)(struct source *, uint32_t))

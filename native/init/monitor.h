@@ -65,6 +65,7 @@ struct monitor {
 	struct log log;
 	struct client *clients;
 	size_t client_count;
+	bool accept_later; /* the last accept(2) lacked descriptors or memory */
 	uint8_t *scratch; /* READ_SIZE bytes, there while needed */
 
 	bool go, go_sent, ready, started, told_started, exited;
@@ -81,8 +82,11 @@ extern struct monitor monitor;
 
 /* Takes the launch over and tells the engine of it; the table of `inherited` descriptors is closed but for what it watches. */
 int monitor_open(const struct plan *plan, const struct launch *launch, uint32_t inherited);
-/* Until the container is gone and every client has what was meant for it. */
-void monitor_run(void);
+/* One event of the loop, or the end of a wait; false once the container is gone and every client has what was meant for it. */
+bool monitor_turn(void);
+
+/* The kernel has killed for want of memory. */
+void put_oom(struct message *message);
 
 /* Loop. 0 events: no longer watched. */
 void watch(struct source *source, uint32_t events);
@@ -117,6 +121,8 @@ static inline bool input_blocked(void)
 /* Control. */
 int control_open(const char *path);
 void control_close_listener(void);
+/* Goes on accepting, after a want of descriptors or memory. */
+void control_accept(void);
 void control_update(void);
 /* Output for every client that is attached to the stream (0 stdout, 1 stderr). */
 void control_output(int stream, const uint8_t *bytes, size_t length);

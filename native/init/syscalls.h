@@ -28,7 +28,6 @@
 #define MOUNT_ATTR_NOSUID 2u
 #define MOUNT_ATTR_NODEV 4u
 #define MOUNT_ATTR_NOEXEC 8u
-#define CLOSE_RANGE_CLOEXEC 4u
 
 struct mount_attributes {
 	uint64_t set, clear, propagation, userns_fd;

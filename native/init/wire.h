@@ -38,7 +38,7 @@ enum frame {
 	FRAME_SIGNAL = 35, /* u32 number */
 	FRAME_CLOSE_STDIN = 36,
 	FRAME_REOPEN_LOG = 37,
-	FRAME_WATCH = 38, /* OOM and EXIT frames follow the answer */
+	FRAME_WATCH = 38, /* OOM and EXIT frames follow the answer, OOM also when it was before */
 
 	/* Monitor to client. */
 	FRAME_OK = 64,

@@ -87,7 +87,7 @@ export class Monitor implements Disposable {
     await this.#ask(type.REOPEN_LOG);
   }
 
-  /** From now on; an exit that came before is in the exit record. */
+  /** From now on, and want of memory that came before; an exit that came before is in the exit record. */
   watch(watch: MonitorWatch): void {
     if (this.#watch) throw new Fault("conflict", "this connection watches already");
     this.#watch = watch;

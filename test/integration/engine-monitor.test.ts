@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
+import type { ContainerId } from "#base";
 import { connectMonitor } from "#helper";
 import { createRequest } from "../support/create-request.ts";
 import {
@@ -11,7 +12,7 @@ import {
   temporaryRoots,
 } from "../support/engine.ts";
 import { engineHoldings } from "../support/engine-holdings.ts";
-import { attachAll, eventually } from "../support/run-container.ts";
+import { attachAll, collectStreams, eventually } from "../support/run-container.ts";
 
 let leaks: ReturnType<typeof engineHoldings>;
 let roots: TestRoots & Disposable;
@@ -57,4 +58,61 @@ test("a monitor that dies over the last output has left the exit code", async ()
   process.kill(monitorPid, "SIGKILL");
   expect((await result).exitCode).toBe(7);
   expect(engine.containers.get(id).state).toMatchObject({ status: "exited", exitCode: 7 });
+});
+
+test("a thousand attaches before the start all get every byte", async () => {
+  const { engine } = opened;
+  const { id } = await engine.containers.create(
+    createRequest("busybox", ["seq", "100"], { config: { OpenStdin: true } }),
+  );
+  const count = 1000;
+  await using stack = new AsyncDisposableStack();
+  const outputs: ReturnType<typeof collectStreams>[] = [];
+  for (let i = 0; i < count; i++) {
+    const attached = stack.use(await engine.containers.attach(id, attachAll(true)));
+    outputs.push(collectStreams(attached));
+  }
+  await expect(engine.containers.attach(id, attachAll(true))).rejects.toMatchObject({
+    code: "exhausted",
+  });
+  await engine.containers.start(id);
+  const wanted = `${Array.from({ length: 100 }, (_, i) => i + 1).join("\n")}\n`;
+  const got = await Promise.all(outputs);
+  expect(got.filter(({ stdout }) => stdout === wanted)).toHaveLength(count);
+});
+
+test("a container that goes on after one of its processes was killed for want of memory says so", async () => {
+  const own = temporaryRoots();
+  using _roots = own;
+  let id: ContainerId;
+  {
+    await using first = await openEngineAt(own);
+    await importBusybox(first.engine);
+    const script =
+      "read x; dd if=/dev/zero of=/dev/null bs=64M count=1; echo killed; exec sleep 1000";
+    ({ id } = await first.engine.containers.create(
+      createRequest("busybox", ["sh", "-c", script], {
+        config: { OpenStdin: true, StdinOnce: true },
+        host: { Memory: 16 << 20, MemorySwap: 16 << 20 },
+      }),
+    ));
+    await first.engine.containers.start(id);
+    const isKilled = () => first.engine.containers.get(id).state.oomKilled || undefined;
+    expect(isKilled()).toBeUndefined();
+    await using attached = await first.engine.containers.attach(id, attachAll(true));
+    attached.input.end("\n");
+    await eventually(isKilled, "the word on the lack of memory");
+    expect(first.engine.containers.get(id).state.status).toBe("running");
+  }
+  await using second = await openEngineAt(own, { leaveNothing: true });
+  expect(second.engine.containers.get(id).state).toMatchObject({
+    status: "running",
+    oomKilled: true,
+  });
+  await second.engine.containers.kill(id, "KILL");
+  expect(second.engine.containers.get(id).state).toMatchObject({
+    status: "exited",
+    oomKilled: true,
+  });
+  await second.engine.containers.remove(id, { force: true, volumes: false });
 });

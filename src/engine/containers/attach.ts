@@ -1,12 +1,12 @@
 import { PassThrough, type Readable, type Writable } from "node:stream";
-import { type ContainerId, endOf, Fault } from "#base";
+import { type ContainerId, endOf, Fault, faultOf } from "#base";
 import { type Attachment, attach as attachToMonitor } from "#helper";
 import type { AttachedStream, AttachRequest } from "../contract.ts";
 import type { EngineParts } from "../parts.ts";
 import { renderLog } from "./container-logs.ts";
 
-/** Attaches that wait for a start; more on one container is a mistake or an attack. */
-const maxPending = 256;
+/** Attaches that wait for a start; more on one container is a mistake or an attack. The monitor takes some more. */
+const maxPending = 1000;
 
 interface Pending {
   readonly request: AttachRequest;
@@ -33,15 +33,23 @@ export class PendingAttaches {
     return pending;
   }
 
-  /** Connects everyone who waits to a monitor that has not been told to go: not one byte is missed. */
+  /**
+   * Connects everyone who waits to a monitor that has not been told to go: not one byte
+   * is missed. One that cannot be connected loses its streams and nothing else.
+   */
   async connect(id: ContainerId, socketPath: string): Promise<void> {
     const waiting = [...(this.#waiting.get(id) ?? [])];
     this.#waiting.delete(id);
     await Promise.all(
       waiting.map(async ({ request, input, output }) => {
         const { stdin, stdout, stderr } = request;
-        const attachment = await attachToMonitor(socketPath, { stdin, stdout, stderr });
-        bridge(attachment, { input, output });
+        try {
+          const attachment = await attachToMonitor(socketPath, { stdin, stdout, stderr });
+          bridge(attachment, { input, output });
+        } catch (error) {
+          output.destroy(faultOf(error));
+          input.destroy();
+        }
       }),
     );
   }

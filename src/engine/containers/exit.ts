@@ -57,10 +57,7 @@ export function trackContainer(
     settled: settled.promise,
   };
   parts.live.set(id, live);
-  launch.onOom(() => {
-    const record = parts.store.get(id);
-    if (record) publishContainer(parts, record, "oom");
-  });
+  launch.onOom(() => recordOom(parts, id));
   void parts.background.run(`following container ${id}`, async () => {
     const isRunning = await begun.promise;
     const exit = isRunning ? await parts.closing.until(exited) : undefined;
@@ -105,6 +102,21 @@ async function recordedExit(
       error: { stage: "monitor", errno: 0, message: faultOf(error).message },
     }
   );
+}
+
+/** The kernel has killed in the container for want of memory; it may well go on. */
+function recordOom(parts: EngineParts, id: ContainerId): void {
+  const record = parts.store.get(id);
+  if (record?.state.status !== "running" || record.state.oomKilled) return;
+  const change = { state: { ...record.state, oomKilled: true } };
+  try {
+    parts.store.update(id, change);
+  } catch (error) {
+    parts.store.assume(id, change);
+    const reason = faultOf(error).message;
+    parts.log.error("a container's want of memory could not be recorded", { id, error: reason });
+  }
+  publishContainer(parts, record, "oom");
 }
 
 /**

@@ -1,0 +1,183 @@
+/* Unit tests of the monitor's promises: what comes before what, and where the log is rotated. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "rig.h"
+
+static int failures;
+
+#define EXPECT(condition)                                                               \
+	do {                                                                            \
+		if (!(condition)) {                                                     \
+			failures++;                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+		}                                                                       \
+	} while (0)
+
+static char directory[] = "/dev/shm/monitor-test-XXXXXX";
+static struct rig_options options = { .directory = directory, .log_files = 2 };
+
+static void expect_trace(const char *wanted)
+{
+	if (strcmp(trace, wanted) == 0)
+		return;
+	failures++;
+	fprintf(stderr, "expected the steps \"%s\",\n                   got \"%s\"\n", wanted, trace);
+}
+
+static const char *path_of(const char *name)
+{
+	static char path[512];
+	snprintf(path, sizeof path, "%s/%s", directory, name);
+	return path;
+}
+
+static void remove_files(void)
+{
+	static const char *const names[] = { "log", "log.1", "exit" };
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		unlink(path_of(names[i]));
+}
+
+static long size_of(const char *name)
+{
+	struct stat found;
+	return stat(path_of(name), &found) < 0 ? -1 : (long)found.st_size;
+}
+
+static void start(struct rig *rig, uint64_t log_size)
+{
+	remove_files();
+	options.log_size = log_size;
+	rig_open(rig, &options);
+	trace[0] = 0;
+}
+
+static void produce(struct rig *rig, const char *text)
+{
+	size_t length = strlen(text);
+	EXPECT(write(rig->output[0], text, length) == (ssize_t)length);
+}
+
+/* On the disk, whole, before the rest of the output is looked at and before anybody is told. */
+static void test_exit_record(void)
+{
+	struct rig rig;
+	start(&rig, 0);
+	produce(&rig, "half");
+	while (monitor.log.streams[0].length == 0)
+		rig_turn(&rig);
+	rig_exit(0);
+	while (rig_turn(&rig))
+		;
+	expect_trace("write:exit.new fsync:exit.new rename:exit.new fsync:directory write:log unlink:control write:engine");
+	rig_close(&rig);
+}
+
+/* A unix socket can be connected to between bind(2) and chmod(2), would it listen. */
+static void test_socket_mode(void)
+{
+	struct rig rig;
+	remove_files();
+	mode_t mask = umask(0);
+	rig_open(&rig, &options);
+	umask(mask);
+	EXPECT(strstr(trace, "bind:600 listen:600"));
+	rig_exit(0);
+	rig_close(&rig);
+}
+
+#define LINE "{\"log\":\"x\\n\",\"stream\":\"stdout\",\"time\":\"2001-09-09T01:46:40Z\"}\n"
+
+/* As Docker: a line that finds the file at its limit or beyond goes to the next one. */
+static void test_rotation(void)
+{
+	const long line = (long)strlen(LINE);
+	fixed_time = 1000000000ull * 1000000000u;
+	for (long over = 0; over < 2; over++) {
+		struct rig rig;
+		start(&rig, (uint64_t)(2 * line + over));
+		produce(&rig, "x\nx\nx\n");
+		rig_exit(0);
+		rig_close(&rig);
+		EXPECT(size_of("log.1") == (over ? -1 : 2 * line));
+		EXPECT(size_of("log") == (over ? 3 * line : line));
+	}
+	fixed_time = 0;
+}
+
+/* A listener that cannot accept is not asked again at once. */
+static void test_accept(void)
+{
+	struct rig rig;
+	start(&rig, 0);
+	faults.accept = true;
+	int client = rig_connect(&options);
+	rig_turn(&rig);
+	expect_trace("accept:");
+	EXPECT(monitor.accept_later && monitor.listener.events == 0);
+	faults.accept = false;
+	while (monitor.client_count == 0)
+		rig_turn(&rig);
+	EXPECT(!monitor.accept_later);
+	close_fd(&client);
+	rig_exit(0);
+	rig_close(&rig);
+}
+
+/* An unfinished line outlives the memory that goes back in silence. */
+static void test_half_line(void)
+{
+	struct rig rig;
+	start(&rig, 0);
+	produce(&rig, "half");
+	while (monitor.log.streams[0].length == 0)
+		rig_turn(&rig);
+	rig_turn(&rig);
+	EXPECT(!monitor.log.batch);
+	rig_exit(0);
+	rig_close(&rig);
+	EXPECT(size_of("log") > 4);
+}
+
+/* An engine that comes later has no other way to learn of it while the process lives. */
+static void test_late_watch(void)
+{
+	struct rig rig;
+	start(&rig, 0);
+	monitor.oom_killed = true;
+	int client = rig_connect(&options);
+	const uint32_t watching[2] = { FRAME_WATCH, 0 };
+	EXPECT(write(client, watching, sizeof watching) == sizeof watching);
+	uint8_t answer[256];
+	ssize_t length = -1;
+	for (int turns = 0; turns < 10 && length < 0; turns++) {
+		rig_turn(&rig);
+		length = read(client, answer, sizeof answer);
+	}
+	EXPECT(length == 24 && get_u32(answer) == FRAME_OK && get_u32(answer + FRAME_HEADER) == FRAME_OOM);
+	close_fd(&client);
+	rig_exit(0);
+	rig_close(&rig);
+}
+
+int main(void)
+{
+	if (!mkdtemp(directory))
+		return 1;
+	tracing = true;
+	test_exit_record();
+	test_socket_mode();
+	test_rotation();
+	test_accept();
+	test_half_line();
+	test_late_watch();
+	remove_files();
+	rmdir(directory);
+	if (failures)
+		fprintf(stderr, "monitor: %d failures\n", failures);
+	return failures != 0;
+}
