@@ -1,8 +1,8 @@
 import type { DiskUsage } from "../contract.ts";
-import type { EngineParts } from "../parts.ts";
+import type { ImageParts } from "./parts.ts";
 
 /** What images take on the disk. */
-export async function diskUsage(parts: EngineParts): Promise<DiskUsage> {
+export async function diskUsage(parts: ImageParts): Promise<DiskUsage> {
   const used = new Set([...parts.store.all()].map(({ imageId }) => imageId));
   const { images, layers, blobs, reclaimable } = await parts.content.diskUsage((id) =>
     used.has(id),

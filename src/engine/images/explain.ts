@@ -1,4 +1,3 @@
-import type { EngineParts } from "../parts.ts";
 import type {
   ExplainRequest,
   ImageAnalysis,
@@ -14,9 +13,10 @@ import {
   weightOf,
 } from "./explain-subject.ts";
 import { compareImages } from "./image-diff.ts";
+import type { ImageParts } from "./parts.ts";
 import { squashImage } from "./squash.ts";
 
-export function createAnalysis(parts: EngineParts): ImageAnalysis {
+export function createAnalysis(parts: ImageParts): ImageAnalysis {
   return {
     explain: (ref, options, signal) => explain(parts, ref, options, signal),
     explainPath: (ref, path, signal) => explainPath(parts, ref, path, signal),
@@ -28,7 +28,7 @@ export function createAnalysis(parts: EngineParts): ImageAnalysis {
 }
 
 async function explain(
-  parts: EngineParts,
+  parts: ImageParts,
   ref: string,
   { top, depth, layer }: ExplainRequest,
   signal: AbortSignal,
@@ -55,7 +55,7 @@ async function explain(
 }
 
 async function explainPath(
-  parts: EngineParts,
+  parts: ImageParts,
   ref: string,
   path: string,
   signal: AbortSignal,

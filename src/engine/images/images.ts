@@ -8,14 +8,15 @@ import {
   withDefaultTag,
 } from "#image";
 import type { Executor } from "#rootfs";
-import type { EngineParts } from "../parts.ts";
+import type { TransferParts } from "../transfer/parts.ts";
 import type { ImageDetail, ImageSummary, Images, Progress } from "./image-contract.ts";
 import { imageHistory } from "./image-history.ts";
 import { listImages, pruneImages } from "./image-list.ts";
 import { makeImage } from "./make-image.ts";
+import type { ImageParts } from "./parts.ts";
 
 /** The verbs of images: content with events, and with the containers that use it. */
-export function createImages(parts: EngineParts, executor: Executor): Images {
+export function createImages(parts: ImageParts & TransferParts, executor: Executor): Images {
   return {
     list: async (options) => {
       const counts = countUsers(parts);
@@ -57,12 +58,12 @@ export function createImages(parts: EngineParts, executor: Executor): Images {
 }
 
 /** Tells what happened to an image, with the attributes Docker's events have. */
-function publishImage(parts: EngineParts, action: string, id: Digest, name: string): void {
+function publishImage(parts: ImageParts, action: string, id: Digest, name: string): void {
   const labels = parts.content.findById(id)?.config.config?.Labels ?? {};
   parts.events.publish("image", action, id, { ...labels, name });
 }
 
-function countUsers(parts: EngineParts): ReadonlyMap<Digest, number> {
+function countUsers(parts: ImageParts): ReadonlyMap<Digest, number> {
   const counts = new Map<Digest, number>();
   for (const { imageId } of parts.store.all()) {
     counts.set(imageId, (counts.get(imageId) ?? 0) + 1);
@@ -75,7 +76,7 @@ function summarize(image: ListedImage, counts: ReadonlyMap<Digest, number>): Ima
   return { id, tags, digests, created, size, labels, containers: counts.get(id) ?? 0 };
 }
 
-function detail(parts: EngineParts, image: StoredImage): ImageDetail {
+function detail(parts: ImageParts, image: StoredImage): ImageDetail {
   return {
     ...summarize(image, countUsers(parts)),
     config: image.config,
@@ -94,7 +95,7 @@ function detail(parts: EngineParts, image: StoredImage): ImageDetail {
 }
 
 async function removeImage(
-  parts: EngineParts,
+  parts: ImageParts,
   ref: string,
   { force }: { readonly force: boolean },
 ): ReturnType<Images["remove"]> {
@@ -106,7 +107,7 @@ async function removeImage(
 }
 
 /** With all of its names, however many; any container of it is a `conflict`. */
-async function removeUnused(parts: EngineParts, id: Digest): ReturnType<Images["remove"]> {
+async function removeUnused(parts: ImageParts, id: Digest): ReturnType<Images["remove"]> {
   const usersOf = () =>
     [...parts.store.all()]
       .filter(({ imageId }) => imageId === id)
@@ -115,7 +116,7 @@ async function removeUnused(parts: EngineParts, id: Digest): ReturnType<Images["
 }
 
 async function removeAnd(
-  parts: EngineParts,
+  parts: ImageParts,
   ref: string,
   options: RemoveOptions,
 ): ReturnType<Images["remove"]> {
@@ -133,7 +134,7 @@ function platformOf(text: string | undefined): Platform | undefined {
 }
 
 async function loadImages(
-  parts: EngineParts,
+  parts: ImageParts,
   archive: AsyncIterable<Uint8Array>,
   { platform }: Parameters<Images["load"]>[1],
   report: (progress: Progress) => void,
@@ -150,7 +151,7 @@ async function loadImages(
 }
 
 async function importImage(
-  parts: EngineParts,
+  parts: ImageParts,
   archive: AsyncIterable<Uint8Array>,
   options: Parameters<Images["import"]>[1],
   report: (progress: Progress) => void,

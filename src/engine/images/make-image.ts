@@ -4,8 +4,8 @@ import { Scope } from "#base";
 import type { StoredImage } from "#content";
 import { parseReference, withDefaultTag } from "#image";
 import { debootstrap, type Executor, makeScratch, type RootTree } from "#rootfs";
-import type { EngineParts } from "../parts.ts";
 import type { MakeImageRequest, Progress } from "./image-contract.ts";
+import type { ImageParts } from "./parts.ts";
 
 export interface MakeImageOptions {
   readonly request: MakeImageRequest;
@@ -20,7 +20,7 @@ export interface MakeImageOptions {
  * failure leaves neither tree nor image.
  */
 export async function makeImage(
-  parts: EngineParts,
+  parts: ImageParts,
   options: MakeImageOptions,
 ): Promise<StoredImage> {
   const { request, report, signal } = options;
@@ -50,7 +50,7 @@ export async function makeImage(
 }
 
 async function makeTree(
-  parts: EngineParts,
+  parts: ImageParts,
   { request, executor, report, signal }: MakeImageOptions,
   workDir: string,
 ): Promise<RootTree> {

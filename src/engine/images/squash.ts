@@ -4,14 +4,14 @@ import { Fault, isFault, Scope } from "#base";
 import type { StoredImage } from "#content";
 import { parseReference, withDefaultTag } from "#image";
 import { squash } from "#rootfs";
-import type { EngineParts } from "../parts.ts";
 import type { SquashRequest, SquashResult } from "./explain-contract.ts";
 import { analysed, findLayer, holdImage, weightOf } from "./explain-subject.ts";
 import type { Progress } from "./image-contract.ts";
+import type { ImageParts } from "./parts.ts";
 
 /** Merges layers of an image into one and names the result. What a crash leaves is in the work directory, which a start empties. */
 export async function squashImage(
-  parts: EngineParts,
+  parts: ImageParts,
   request: SquashRequest & { readonly ref: string },
   report: (progress: Progress) => void,
   signal: AbortSignal,
@@ -38,7 +38,7 @@ export async function squashImage(
   };
 }
 
-function layersToKeep(parts: EngineParts, image: StoredImage, from: string | undefined): number {
+function layersToKeep(parts: ImageParts, image: StoredImage, from: string | undefined): number {
   if (from === undefined || from === "0") return 0;
   try {
     return findLayer(image, from);
@@ -56,7 +56,7 @@ function layersToKeep(parts: EngineParts, image: StoredImage, from: string | und
   );
 }
 
-function baseOf({ content }: EngineParts, image: StoredImage, from: string): StoredImage {
+function baseOf({ content }: ImageParts, image: StoredImage, from: string): StoredImage {
   try {
     return content.resolve(from);
   } catch (error) {

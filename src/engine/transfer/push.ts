@@ -13,7 +13,7 @@ import {
   type Reference,
 } from "#image";
 import type { Repository } from "#registry-client";
-import type { EngineParts } from "../parts.ts";
+import type { TransferParts } from "./parts.ts";
 import { publishTransfer } from "./pull.ts";
 import { credentialSource } from "./registries.ts";
 import type { PushRequest, TransferReport } from "./registry-contract.ts";
@@ -28,7 +28,7 @@ const parallel = 5;
  * manifest last, so that no name at the registry ever leads to what is not there.
  */
 export async function pushImage(
-  parts: EngineParts,
+  parts: TransferParts,
   request: PushRequest,
   report: TransferReport,
   signal: AbortSignal,
@@ -48,7 +48,7 @@ export async function pushImage(
 }
 
 interface PushRun {
-  readonly parts: EngineParts;
+  readonly parts: TransferParts;
   readonly repository: Repository;
   readonly report: TransferReport;
   readonly signal: AbortSignal;
@@ -60,7 +60,7 @@ interface NamedImage {
 }
 
 /** All that has a tag of this repository, by the alphabet. */
-function taggedImages(parts: EngineParts, written: Reference): readonly NamedImage[] {
+function taggedImages(parts: TransferParts, written: Reference): readonly NamedImage[] {
   const repository = canonicalName(written);
   const found = parts.content.images
     .list()
@@ -74,7 +74,7 @@ function taggedImages(parts: EngineParts, written: Reference): readonly NamedIma
   return found;
 }
 
-function imageOf(parts: EngineParts, written: Reference): NamedImage {
+function imageOf(parts: TransferParts, written: Reference): NamedImage {
   const reference = { ...written, tag: written.tag ?? "latest" };
   try {
     return { reference, image: parts.content.resolve(canonicalString(reference)) };
@@ -130,7 +130,7 @@ async function pushOne(run: PushRun, reference: Reference, image: StoredImage): 
   publishTransfer(parts, "push", image, reference);
 }
 
-function blobSource(parts: EngineParts, { digest }: Pick<Descriptor, "digest">) {
+function blobSource(parts: TransferParts, { digest }: Pick<Descriptor, "digest">) {
   return (offset: number) => parts.content.read(digest, { offset });
 }
 

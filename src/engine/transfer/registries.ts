@@ -9,7 +9,7 @@ import {
   withDefaultTag,
 } from "#image";
 import type { CredentialSource, Repository } from "#registry-client";
-import type { EngineParts } from "../parts.ts";
+import type { TransferParts } from "./parts.ts";
 import type { CredentialLookup, Registries } from "./registry-contract.ts";
 
 const maxConfig = 4 << 20;
@@ -22,7 +22,7 @@ export function credentialSource(domain: string, lookup: CredentialLookup): Cred
 }
 
 /** What is asked of registries beside pull and push. */
-export function createRegistries(parts: EngineParts): Registries {
+export function createRegistries(parts: TransferParts): Registries {
   return {
     async login(host, credentials) {
       const client = await parts.registry(async () => undefined);
