@@ -56,14 +56,11 @@ async function launch(): Promise<void> {
   if (exitCode !== 0) throw new Error(`the program ended with ${exitCode}`);
 }
 
-/** The same configuration as a bundle; there "any number" of a device rule is one that is absent. */
+/** The same configuration as a bundle. */
 function bundle(): string {
   const directory = join(work, "bundle");
   mkdirSync(directory);
-  writeFileSync(
-    join(directory, "config.json"),
-    JSON.stringify(spec, (_key, value) => (value === -1 ? undefined : value)),
-  );
+  writeFileSync(join(directory, "config.json"), JSON.stringify(spec));
   return directory;
 }
 

@@ -45,8 +45,7 @@ const oneOf = (what: string, pattern: RegExp) => (mode: string) => {
   if (!pattern.test(mode)) invalid(`invalid ${what} mode: ${mode}`, mode);
 };
 
-const namespaceMode = (mode: string) =>
-  mode === "host" ? "host" : mode.startsWith("container:") ? "join" : "new";
+const namespaceMode = (mode: string) => (mode === "host" ? "host" : "new");
 
 /** Of CapAdd and CapDrop: the names as written, and in `spelled` as the kernel's headers have them. */
 function capabilities(member: "CapAdd" | "CapDrop", key: "capAdd" | "capDrop") {
@@ -141,9 +140,9 @@ export const hostOptions = {
         : [
             `the network ${JSON.stringify(sent)} (only bridge, none, host and container:NAME are there)`,
           ],
-    effect: (draft, mode) => {
+    effect: (draft, mode, { joined }) => {
       // The network module makes namespaces ahead, with what Docker sets in them.
-      draft.namespaces.network = mode === "host" ? "host" : "join";
+      draft.namespaces.network = mode === "host" ? "host" : { path: joined.network };
     },
     inspect: (mode) => (mode === "default" ? "bridge" : mode),
   }),
@@ -230,8 +229,10 @@ export const hostOptions = {
   PidMode: text({
     default: "",
     check: oneOf("PID", /^(|host|private|container:.+)$/),
-    effect: (draft, mode) => {
-      draft.namespaces.pid = namespaceMode(mode);
+    effect: (draft, mode, { joined }) => {
+      draft.namespaces.pid = mode.startsWith("container:")
+        ? { path: joined.pid }
+        : namespaceMode(mode);
     },
   }),
   Privileged: flag({

@@ -19,6 +19,7 @@ function specOf(host: HostConfigBody = {}, config: ConfigBody = {}) {
     user: { uid: 7, gid: 8, additionalGids: [9], home: "/home/seven" },
     hostname: "box",
     files: { hostname: "/d/hostname", hosts: "/d/hosts", resolvConf: "/d/resolv.conf" },
+    joined: { network: "/n/net", pid: "/n/pid" },
     machine,
   }).spec;
 }
@@ -54,6 +55,10 @@ test("namespaces follow the modes", () => {
   expect(kinds({ NetworkMode: "host", PidMode: "host", IpcMode: "host", UTSMode: "host" })).toEqual(
     ["mount", "cgroup"],
   );
+  expect(specOf({ PidMode: "container:x" }).linux?.namespaces).toContainEqual({
+    type: "pid",
+    path: "/n/pid",
+  });
   expect(kinds({ CgroupnsMode: "host" })).not.toContain("cgroup");
   expect(kinds({ CgroupnsMode: "private", Privileged: true })).toContain("cgroup");
 });

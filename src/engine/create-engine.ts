@@ -1,14 +1,13 @@
 import { availableParallelism } from "node:os";
 import { type Clock, KeyedLock, type Log, systemClock } from "#base";
 import type { Content } from "#content";
-import type { Helper } from "#helper";
 import { makePrivateDirectory } from "#kernel";
 import type { Networks } from "#network";
 import type { CredentialSource, RegistryClient } from "#registry-client";
 import type { Executor } from "#rootfs";
-import { type Cgroups, readMachine } from "#runtime";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
+import type { Tasks } from "#task";
 import type { Trust } from "#trust";
 import { Background } from "./background.ts";
 import { Closing } from "./closing.ts";
@@ -34,9 +33,8 @@ export interface EngineDependencies {
   readonly dataRoot: string;
   readonly runRoot: string;
   readonly state: State;
-  readonly helper: Helper;
+  readonly tasks: Tasks;
   readonly networks: Networks;
-  readonly cgroups: Cgroups;
   readonly snapshots: Snapshotter;
   readonly content: Content;
   /** A client of registries; asked for at each use, so that an engine that needs none loads none. */
@@ -58,7 +56,6 @@ export async function createEngine(
     ...modules,
     paths,
     clock,
-    machine: readMachine(modules.cgroups.version),
     cpus: availableParallelism(),
     store: new ContainerStore(modules.state),
     sandboxes: new SandboxStore(modules.state),

@@ -24,7 +24,7 @@ export async function engineInfo(parts: EngineParts): Promise<EngineInfo> {
     architecture: arch() === "arm64" ? "aarch64" : "x86_64",
     cpus: parts.cpus,
     memory: totalmem(),
-    cgroupVersion: parts.cgroups.version,
+    cgroupVersion: parts.tasks.machine.cgroupVersion,
     storageDriver: "overlay",
     securityOptions: ["name=seccomp,profile=builtin"],
     warnings: [],

@@ -1,11 +1,8 @@
-import { mkdirSync } from "node:fs";
 import { type ContainerId, newId, Scope } from "#base";
-import { attach } from "#helper";
+import { descriptorPath, type Fd } from "#kernel";
 import type { Executor, ExecutorTask } from "#rootfs";
 import { defaultSeccompProfile, defaultSpec, type SeccompProfile } from "#runtime";
 import { demultiplex } from "./containers/demultiplex.ts";
-import { clearRunDirectory } from "./containers/exit.ts";
-import { compileLaunch } from "./containers/launch.ts";
 import type { EngineParts } from "./parts.ts";
 
 const syncCalls = ["fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync"];
@@ -38,46 +35,33 @@ async function execute(parts: EngineParts, task: ExecutorTask): Promise<{ exitCo
   signal?.throwIfAborted();
   const id = newId<ContainerId>();
   await using scope = new Scope();
-  const spec = taskSpec(parts, task);
   const network = await openTaskNetwork(parts, task, scope);
-  const cgroup = scope.use(await parts.cgroups.create(id, spec.linux?.resources ?? {}));
-  scope.defer(() => clearRunDirectory(parts, id));
-  mkdirSync(parts.paths.runContainer(id), { recursive: true, mode: 0o700 });
-  using compiled = compileLaunch({
-    id,
-    spec,
-    root: task.root,
-    rootAnchor: parts.paths.rootAnchor,
-    joined: network,
-    cgroup,
-    stdio: { mode: "pipes", stdin: false, stdinOnce: false },
-    controlSocket: parts.paths.controlSocket(id),
-    init: true,
-    machine: parts.machine,
-  });
-  const launch = scope.use(parts.helper.launch(compiled));
-  await launch.created;
-  const { output } = await attach(parts.paths.controlSocket(id), {
-    stdin: false,
-    stdout: true,
-    stderr: true,
-  });
+  scope.defer(() => parts.tasks.remove(id));
+  const run = scope.use(
+    await parts.tasks.create({
+      id,
+      spec: taskSpec(parts, task, network),
+      root: task.root,
+      stdio: { mode: "pipes", stdin: false, stdinOnce: false },
+      init: true,
+    }),
+  );
+  const { output } = await run.attach({ stdin: false, stdout: true, stderr: true });
   const delivered = demultiplex(output, task.onOutput);
-  const cancel = () => void parts.background.run("cancelling a task", () => cgroup.killAll());
+  const cancel = () => void parts.background.run("cancelling a task", () => run.killAll());
   signal?.addEventListener("abort", cancel);
   try {
-    launch.go();
-    await launch.started;
-    const { exitCode } = await launch.exited;
+    await run.start();
+    const { exitCode } = await run.exited;
     await delivered;
-    await launch.monitorExited;
+    await run.released;
     return { exitCode };
   } finally {
     signal?.removeEventListener("abort", cancel);
   }
 }
 
-function taskSpec(parts: EngineParts, task: ExecutorTask) {
+function taskSpec(parts: EngineParts, task: ExecutorTask, network: Fd | undefined) {
   const shared = task.network === undefined || task.network === "none" ? [] : filesOfHost;
   return defaultSpec({
     argv: task.argv,
@@ -86,7 +70,7 @@ function taskSpec(parts: EngineParts, task: ExecutorTask) {
     user: { uid: 0, gid: 0, additionalGids: [] },
     terminal: false,
     hostname: "thimble",
-    namespaces: { network: task.network === "host" ? "host" : "join" },
+    namespaces: { network: network ? { path: descriptorPath(network) } : "host" },
     ...(task.suppressSync && { seccomp: withoutSync }),
     mounts: [
       ...shared.map((path) => ({
@@ -102,16 +86,21 @@ function taskSpec(parts: EngineParts, task: ExecutorTask) {
         options: ["rbind", "rprivate", readonly ? "ro" : "rw"],
       })),
     ],
-    machine: parts.machine,
+    machine: parts.tasks.machine,
   }).spec;
 }
 
-async function openTaskNetwork(parts: EngineParts, task: ExecutorTask, scope: Scope) {
-  if (task.network === "host") return {};
+/** The network namespace to run in; undefined: the host's. */
+async function openTaskNetwork(
+  parts: EngineParts,
+  task: ExecutorTask,
+  scope: Scope,
+): Promise<Fd | undefined> {
+  if (task.network === "host") return undefined;
   if (task.network === "bridge") {
     const endpoint = await parts.networks.attach("bridge");
     scope.defer(() => parts.networks.release(endpoint));
-    return { net: endpoint.netns };
+    return endpoint.netns;
   }
-  return { net: scope.use(await parts.networks.isolated()) };
+  return scope.use(await parts.networks.isolated());
 }

@@ -1,11 +1,10 @@
 import type { Clock, ContainerId, ExecId, KeyedLock, Log } from "#base";
 import type { Content } from "#content";
-import type { Helper } from "#helper";
 import type { Networks } from "#network";
 import type { CredentialSource, RegistryClient } from "#registry-client";
-import type { Cgroups, Machine } from "#runtime";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
+import type { Tasks } from "#task";
 import type { Trust } from "#trust";
 import type { Background } from "./background.ts";
 import type { Closing } from "./closing.ts";
@@ -24,11 +23,9 @@ export interface EngineParts {
   readonly state: State;
   readonly log: Log;
   readonly clock: Clock;
-  readonly machine: Machine;
   readonly cpus: number;
-  readonly helper: Helper;
+  readonly tasks: Tasks;
   readonly networks: Networks;
-  readonly cgroups: Cgroups;
   readonly snapshots: Snapshotter;
   readonly content: Content;
   /** A client of registries, made when one is needed. */

@@ -1,16 +1,11 @@
-import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { type ContainerId, Fault, faultOf, isContainerId, isFault } from "#base";
-import { connectMonitor, type ExitRecord, type Monitor, readExitRecord } from "#helper";
-import { pidfdOpen, startTime, unmount } from "#kernel";
+import { faultOf, isContainerId, isFault } from "#base";
+import { unmount } from "#kernel";
+import type { Task, TaskExit } from "#task";
 import type { ContainerRecord } from "./containers/container-record.ts";
-import {
-  clearRunDirectory,
-  type ProcessReports,
-  recordExit,
-  trackContainer,
-} from "./containers/exit.ts";
+import { recordExit, trackContainer } from "./containers/exit.ts";
 import { removeContainer } from "./containers/remove.ts";
 import { adoptSandbox, leaveNetworks } from "./containers/sandbox.ts";
 import type { EngineParts } from "./parts.ts";
@@ -37,106 +32,47 @@ export async function reconcile(parts: EngineParts): Promise<void> {
 
 async function settleContainer(parts: EngineParts, record: ContainerRecord): Promise<void> {
   if (parts.live.has(record.id)) return;
-  if (record.state.status === "running") await settleRunning(parts, record);
+  const isWritten = record.state.status !== "running" || (await settleRunning(parts, record));
   const settled = parts.store.get(record.id);
   if (!settled || settled.state.status === "running") return;
   // Also of one whose end was recorded before a crash.
   leaveNetworks(parts, record.id);
-  await clearLeftovers(parts, record.id);
+  await parts.tasks.remove(record.id, { keepExitRecord: !isWritten });
   const wasStarted = settled.state.startedAt !== 0n || settled.state.error !== "";
   if (settled.host.AutoRemove && (wasStarted || parts.state.rebooted)) {
     await removeContainer(parts, record.id, { force: false });
   }
 }
 
-/** Three ways a container recorded as running can stand: alive, ended with a record, or lost. */
-async function settleRunning(parts: EngineParts, record: ContainerRecord): Promise<void> {
-  const monitor = parts.state.rebooted ? undefined : await findMonitor(parts, record);
-  if (monitor) {
-    adopt(parts, record, monitor);
-    return;
+/** Three ways a container recorded as running can stand: alive, ended with a record, or lost. Whether its state could be written. */
+async function settleRunning(parts: EngineParts, record: ContainerRecord): Promise<boolean> {
+  const { id, startTime, state } = record;
+  const task = parts.state.rebooted
+    ? undefined
+    : await parts.tasks.adopt({ id, pid: state.pid, startTime });
+  if (task) {
+    adopt(parts, record, task);
+    return true;
   }
-  const exit = await readExitRecord(parts.paths.exitRecord(record.id));
+  const exit = await parts.tasks.exitRecord(id);
   const neverRan = exit?.error ?? (exit ? undefined : neverTold);
-  if (record.starting && neverRan) undoStart(parts, record, neverRan.message);
-  else if (exit) recordExit(parts, record.id, exit);
-  else recordExit(parts, record.id, lost(parts, record));
-}
-
-/** The container's monitor, if it is the one that was recorded; what is not is left to be swept. */
-async function findMonitor(
-  parts: EngineParts,
-  record: ContainerRecord,
-): Promise<Monitor | undefined> {
-  let monitor: Monitor;
-  try {
-    monitor = await connectMonitor(parts.paths.controlSocket(record.id));
-  } catch (error) {
-    parts.log.debug("no monitor answers", { id: record.id, error: faultOf(error).message });
-    return undefined;
-  }
-  try {
-    const status = await monitor.status();
-    const isSame =
-      status.id === record.id &&
-      status.pid === record.state.pid &&
-      status.startTime === record.startTime &&
-      status.state === "running";
-    if (isSame && startTime(status.pid) === record.startTime) return monitor;
-  } catch (error) {
-    parts.log.warn("a monitor does not answer", {
-      id: record.id,
-      error: faultOf(error).message,
-    });
-  }
-  monitor.close();
-  return undefined;
+  return record.starting && neverRan
+    ? undoStart(parts, record, neverRan.message)
+    : recordExit(parts, id, exit ?? lost(parts, record));
 }
 
 /** Goes on with a container that another engine process started. */
-function adopt(parts: EngineParts, record: ContainerRecord, monitor: Monitor): void {
+function adopt(parts: EngineParts, record: ContainerRecord, task: Task): void {
   const { id } = record;
-  const cgroup = parts.cgroups.open(id);
-  if (!cgroup) throw new Fault("internal", `container ${id} runs without a cgroup`);
-  const tracked = trackContainer(parts, {
-    id,
-    pid: record.state.pid,
-    startTime: record.startTime,
-    pidfd: pidfdOpen(record.state.pid),
-    cgroup,
-    sandbox: adoptSandbox(parts, record),
-    launch: monitorReports(parts, id, monitor),
-  });
+  const tracked = trackContainer(parts, { id, task, sandbox: adoptSandbox(parts, record) });
   parts.store.update(id, { starting: false });
   tracked.running();
-}
-
-/** An end that came while no one watched is read from the record it left. */
-function monitorReports(parts: EngineParts, id: ContainerId, monitor: Monitor): ProcessReports {
-  const { promise: exited, resolve, reject } = Promise.withResolvers<ExitRecord>();
-  let onOom: () => void = () => undefined;
-  const lostConnection = async () => {
-    const exit = await readExitRecord(parts.paths.exitRecord(id));
-    if (exit) resolve(exit);
-    else reject(new Fault("unavailable", `the monitor of container ${id} ended without a word`));
-  };
-  monitor.watch({ onOom: () => onOom(), onExit: resolve });
-  const monitorExited = monitor.closed;
-  void monitorExited.then(lostConnection).catch(reject);
-  return {
-    exited,
-    monitorExited,
-    onOom: (notice) => {
-      onOom = notice;
-    },
-    [Symbol.asyncDispose]: async () => monitor.close(),
-  };
 }
 
 const neverTold = { message: "the engine ended while it started this container; start it again" };
 
 /** The engine ended between the launch and its success, and the program never ran. */
-function undoStart(parts: EngineParts, record: ContainerRecord, error: string): void {
+function undoStart(parts: EngineParts, record: ContainerRecord, error: string): boolean {
   const isFirst = record.state.finishedAt === 0n;
   parts.store.update(record.id, {
     starting: false,
@@ -150,10 +86,11 @@ function undoStart(parts: EngineParts, record: ContainerRecord, error: string): 
       error,
     },
   });
+  return true;
 }
 
 /** Neither monitor nor record: killed with its monitor, or the machine was turned off. */
-function lost(parts: EngineParts, record: ContainerRecord): ExitRecord {
+function lost(parts: EngineParts, record: ContainerRecord): TaskExit {
   const message = parts.state.rebooted
     ? "the machine was started anew while this container ran"
     : "the container's monitor was killed, and the container with it";
@@ -168,21 +105,10 @@ function lost(parts: EngineParts, record: ContainerRecord): ExitRecord {
   };
 }
 
-/** Kills and removes what is left of a container's run. */
-async function clearLeftovers(parts: EngineParts, id: ContainerId): Promise<void> {
-  const cgroup = parts.cgroups.open(id);
-  if (cgroup) await cgroup[Symbol.asyncDispose]();
-  clearRunDirectory(parts, id);
-}
-
 /** Removes what no container owns: what a crash left of a create, a remove, an exec or an unlisted run. */
 async function sweep(parts: EngineParts): Promise<void> {
   const known = new Set<string>([...parts.store.all()].map((record) => record.id));
-  for (const id of parts.cgroups.list()) {
-    if (known.has(id)) continue;
-    const cgroup = parts.cgroups.open(id);
-    await attempt(parts, `removing the cgroup ${id}`, async () => cgroup?.[Symbol.asyncDispose]());
-  }
+  await parts.tasks.sweep(known);
   for (const key of await parts.snapshots.activeKeys()) {
     if (known.has(key) || !isContainerId(key)) continue;
     await attempt(parts, `removing the snapshot ${key}`, () => parts.snapshots.remove(key));
@@ -196,12 +122,6 @@ async function sweep(parts: EngineParts): Promise<void> {
     rm(parts.paths.work, { recursive: true, force: true }),
   );
   await sweepViews(parts);
-  const running = new Set([...parts.live.keys()].map((id) => parts.paths.runContainer(id)));
-  for (const name of list(parts.paths.runContainers)) {
-    const path = join(parts.paths.runContainers, name);
-    if (!running.has(path)) rmSync(path, { recursive: true, force: true });
-  }
-  await sweepExecs(parts);
 }
 
 /** Images that were mounted to be looked at, when an engine was killed. */
@@ -214,25 +134,6 @@ async function sweepViews(parts: EngineParts): Promise<void> {
       });
       rmdirSync(path);
     });
-  }
-}
-
-/** The monitors of execs outlive the engine as others do; no one can ask for their exit code any more. */
-async function sweepExecs(parts: EngineParts): Promise<void> {
-  for (const name of list(parts.paths.runExecs)) {
-    const path = join(parts.paths.runExecs, name);
-    if (name.endsWith(".exit")) rmSync(path, { force: true });
-    else if (!(await answers(path))) rmSync(path, { force: true });
-  }
-}
-
-async function answers(socket: string): Promise<boolean> {
-  try {
-    using _monitor = await connectMonitor(socket);
-    return true;
-  } catch (error) {
-    if (isFault(error)) return false;
-    throw error;
   }
 }
 

@@ -48,6 +48,11 @@ export class Fd implements Disposable {
   }
 }
 
+/** Where whoever may look into this process opens the same file, as long as the descriptor is open. */
+export function descriptorPath(fd: Fd): string {
+  return `/proc/${process.pid}/fd/${fd.number}`;
+}
+
 /** What calls take for a directory: a descriptor, or undefined for the current directory and absolute paths. */
 export type Directory = Fd | undefined;
 

@@ -15,7 +15,7 @@ export { Channel, type ChannelOptions, openChannel } from "./channel.ts";
 export * from "./descriptors.ts";
 export { attachDeviceProgram } from "./device-program.ts";
 export { errnoName } from "./errno.ts";
-export { type Directory, Fd } from "./fd.ts";
+export { type Directory, descriptorPath, Fd } from "./fd.ts";
 export * from "./files.ts";
 export * from "./machine.ts";
 export type { Mount } from "./mount.ts";

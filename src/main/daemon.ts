@@ -12,6 +12,7 @@ import { openNetworks } from "#network";
 import { describePlan, openCgroups } from "#runtime";
 import { openOverlaySnapshotter } from "#snapshot";
 import { openState } from "#state";
+import { openNativeTasks } from "#task";
 import { openTrust } from "#trust";
 import { helperPath } from "./assets.ts";
 import { checkStart, lockRoot, makeRoot, socketPath } from "./check-start.ts";
@@ -134,6 +135,7 @@ async function openEngine(
   scope.defer(() => cgroups.close());
   cgroups.enterOwn();
   const helper = scope.use(openHelper({ path: helperPath }));
+  const tasks = openNativeTasks({ helper, cgroups, runRoot, log });
   const state = scope.use(openState(join(dataRoot, "state.db")));
   const networks = await openNetworks({ instanceId, runRoot, state, log });
   const snapshots = await openOverlaySnapshotter({ root: join(dataRoot, "snapshots"), state });
@@ -142,9 +144,8 @@ async function openEngine(
     dataRoot,
     runRoot,
     state,
-    helper,
+    tasks,
     networks,
-    cgroups,
     snapshots,
     content,
     registry,

@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { isFault } from "#base";
 import type { FdIndex } from "#helper";
 import { capabilityMask } from "./capability.ts";
-import { compilePlan, type PlanInput } from "./compile-plan.ts";
+import { compileExec } from "./compile-exec.ts";
+import { compilePlan, joinedPaths, type PlanInput } from "./compile-plan.ts";
 import { defaultSpec, type SpecOptions } from "./default-spec.ts";
 import { describePlan } from "./describe-plan.ts";
 import type { Machine } from "./machine.ts";
@@ -110,8 +111,8 @@ describe("a fault names the field", () => {
       "linux.namespaces[2].type",
     ],
     [
-      "a namespace path that nobody opened",
-      withLinux({ namespaces: [{ type: "mount" }, { type: "network", path: "/proc/1/ns/net" }] }),
+      "a relative namespace path",
+      withLinux({ namespaces: [{ type: "mount" }, { type: "network", path: "1/ns/net" }] }),
       "linux.namespaces[1].path",
     ],
     ["hostname of the host", withSpec({ hostname: "x" }), "hostname:"],
@@ -306,11 +307,45 @@ describe("layers", () => {
   });
 });
 
-test("a joined namespace is entered in place of a new one", () => {
-  const fd = 4 as FdIndex;
-  const { plan } = compilePlan({
-    ...withLinux({ namespaces: [{ type: "mount" }, { type: "network" }] }),
-    joined: { net: fd },
+test("a namespace with a path is entered in place of a new one", () => {
+  const input = withLinux({
+    namespaces: [
+      { type: "network", path: "/proc/7/ns/net" },
+      { type: "mount" },
+      { type: "pid", path: "/proc/8/ns/pid" },
+      { type: "uts", path: "" },
+    ],
   });
-  expect(plan.namespaces).toEqual([{ kind: "mnt" }, { kind: "net", join: fd }]);
+  expect(joinedPaths(input.spec)).toEqual(["/proc/7/ns/net", "/proc/8/ns/pid"]);
+  expect(compilePlan(input).plan.namespaces).toEqual([
+    { kind: "net", join: 0 as FdIndex },
+    { kind: "mnt" },
+    { kind: "pid", join: 1 as FdIndex },
+    { kind: "uts" },
+  ]);
+});
+
+test("an exec has the process and the filter, and makes nothing", () => {
+  const { plan } = compileExec({
+    id: "e1",
+    process: { user: { uid: 1, gid: 2 }, args: ["id"], cwd: "/tmp", oomScoreAdj: 5 },
+    seccomp: { defaultAction: "SCMP_ACT_ALLOW" },
+    namespaces: ["mnt", "pid"],
+    stdio,
+    machine,
+  });
+  expect(plan).toMatchObject({
+    mode: "exec",
+    namespaces: [
+      { kind: "mnt", join: 0 },
+      { kind: "pid", join: 1 },
+    ],
+    mounts: [],
+    devices: [],
+    symlinks: [],
+    oomScoreAdj: 5,
+    process: { argv: ["id"], uid: 1, gid: 2, cwd: "/tmp" },
+  });
+  expect(plan.seccomp?.byteLength).toBeGreaterThan(0);
+  expect(plan.rootAnchor).toBeUndefined();
 });

@@ -20,8 +20,6 @@ export interface PlanInput {
   readonly rootMount?: Mount;
   /** An existing empty host directory on which the root is assembled. */
   readonly rootAnchor: string;
-  /** Namespaces entered in place of new ones, by index into the inherited descriptors. */
-  readonly joined?: Partial<Record<NamespaceKind, FdIndex>>;
   readonly cgroup?: LaunchPlan["cgroup"];
   readonly oomCounter?: FdIndex;
   readonly oomEvent?: FdIndex;
@@ -53,6 +51,19 @@ const kinds: Readonly<Record<OciNamespaceType, NamespaceKind>> = {
   user: "user",
   time: "time",
 };
+
+/** The kernel's name of a namespace, as below /proc/PID/ns. */
+export function namespaceKind(type: OciNamespaceType): NamespaceKind {
+  return kinds[type];
+}
+
+/**
+ * The paths of the namespaces that a configuration joins. Opened in this order they are
+ * the first of the descriptors that the plan names by index.
+ */
+export function joinedPaths(spec: OciSpec): readonly string[] {
+  return (spec.linux?.namespaces ?? []).flatMap(({ path }) => (path ? [path] : []));
+}
 
 /** `directory` or `file` for a path of this host; a missing one is an `invalid` fault with Docker's words. */
 export function hostKind(path: string): "directory" | "file" {
@@ -127,6 +138,7 @@ function consoleSize(process: OciProcess | undefined) {
 
 function compileNamespaces(input: PlanInput): readonly NamespaceEntry[] {
   const seen = new Set<NamespaceKind>();
+  let joined = 0;
   const entries = (input.spec.linux?.namespaces ?? []).map((namespace, index): NamespaceEntry => {
     const field = `linux.namespaces[${index}]`;
     const kind = kinds[namespace.type];
@@ -135,10 +147,9 @@ function compileNamespaces(input: PlanInput): readonly NamespaceEntry[] {
     if (seen.has(kind))
       throw new Fault("invalid", `${field}.type: "${namespace.type}" is given twice`);
     seen.add(kind);
-    const join = input.joined?.[kind];
-    if (namespace.path !== undefined && join === undefined)
-      throw new Fault("invalid", `${field}.path: ${namespace.path} was not opened`);
-    return join === undefined ? { kind } : { kind, join };
+    if (!namespace.path) return { kind };
+    checkPath(namespace.path, `${field}.path`);
+    return { kind, join: joined++ as FdIndex };
   });
   if (!entries.some((entry) => entry.kind === "mnt" && entry.join === undefined))
     throw new Fault(

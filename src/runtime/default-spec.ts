@@ -14,8 +14,8 @@ import { clampLimit } from "./rlimit.ts";
 import { defaultSeccompProfile } from "./seccomp/default-profile.ts";
 import { resolveSeccomp, type SeccompProfile } from "./seccomp/profile.ts";
 
-/** A namespace made new, shared with the host, or joined: `compilePlan` is then given its descriptor. */
-export type NamespaceMode = "new" | "host" | "join";
+/** A namespace made new, shared with the host, or the one behind a path. */
+export type NamespaceMode = "new" | "host" | { readonly path: string };
 
 export interface SpecOptions {
   readonly argv: readonly string[];
@@ -163,8 +163,12 @@ function modeOf(
 
 function chooseNamespaces(options: SpecOptions): readonly OciNamespace[] {
   const types = ["network", "uts", "pid", "ipc", "cgroup"] as const;
-  const wanted = types.filter((type) => modeOf(options, type) !== "host");
-  return [{ type: "mount" }, ...wanted.map((type) => ({ type }))];
+  const wanted = types.flatMap((type): readonly OciNamespace[] => {
+    const mode = modeOf(options, type);
+    if (mode === "host") return [];
+    return [{ type, ...(mode !== "new" && { path: mode.path }) }];
+  });
+  return [{ type: "mount" }, ...wanted];
 }
 
 function chooseSeccomp(options: SpecOptions, capabilities: readonly string[]) {

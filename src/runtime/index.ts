@@ -16,8 +16,16 @@ export {
 export { Cgroups, type CgroupsOptions, openCgroups } from "./cgroup/cgroups.ts";
 export type { CgroupEntry, ContainerCgroup } from "./cgroup/container-cgroup.ts";
 export type { CgroupStats } from "./cgroup/stats.ts";
+export { compileExec } from "./compile-exec.ts";
 export type { CgroupMount } from "./compile-mount.ts";
-export { type CompiledPlan, compilePlan, hostKind, type PlanInput } from "./compile-plan.ts";
+export {
+  type CompiledPlan,
+  compilePlan,
+  hostKind,
+  joinedPaths,
+  namespaceKind,
+  type PlanInput,
+} from "./compile-plan.ts";
 export {
   defaultMaskedPaths,
   defaultReadonlyPaths,

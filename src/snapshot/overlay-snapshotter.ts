@@ -98,6 +98,23 @@ export class OverlaySnapshotter implements Snapshotter {
     if (row.kind === "committed") {
       throw new Fault("conflict", `snapshot ${key} is committed; prepare or view one over it`);
     }
+    return this.#mountsOf(row);
+  }
+
+  planned(
+    parent: ChainId | undefined,
+    options: { readonly volatile?: boolean } = {},
+  ): readonly Mount[] {
+    return this.#mountsOf({
+      id: 0,
+      name: "planned",
+      kind: "active",
+      parent: this.#parentId(parent),
+      volatile: options.volatile ? 1 : 0,
+    });
+  }
+
+  #mountsOf(row: Pick<SnapshotRow, "id" | "name" | "kind" | "parent" | "volatile">): Mount[] {
     const lower = this.#lowerDirectories(row);
     // An overlay wants one lower layer with an upper directory, and two without.
     const needed = row.kind === "active" ? 1 : 2;
@@ -315,7 +332,7 @@ export class OverlaySnapshotter implements Snapshotter {
   }
 
   /** Of its ancestors, nearest first. */
-  #lowerDirectories(row: SnapshotRow): string[] {
+  #lowerDirectories(row: Pick<SnapshotRow, "name" | "parent">): string[] {
     const directories: string[] = [];
     for (let id = row.parent; id !== null; ) {
       const parent = this.#table.byId(id);

@@ -44,6 +44,8 @@ export interface Snapshotter {
   view(key: string, parent: ChainId | undefined): Promise<void>;
   /** What to mount, the same each time; nothing is mounted by this. */
   mounts(key: string): Promise<readonly Mount[]>;
+  /** What `mounts` would give of a snapshot prepared like this, but for the name of its own directory. */
+  planned(parent: ChainId | undefined, options?: { readonly volatile?: boolean }): readonly Mount[];
   /**
    * Turns an active snapshot, no longer mounted or written to, into a committed one. With
    * `parent` it stands over that one from now on: what was prepared over nothing, so that

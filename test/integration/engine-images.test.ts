@@ -3,7 +3,6 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { isFault } from "#base";
 import type { Engine, EngineEvent } from "#engine";
-import { decodePlan } from "#helper";
 import { TarWriter } from "#tar";
 import { createRequest } from "../support/create-request.ts";
 import {
@@ -210,14 +209,4 @@ test("size and pruning", async () => {
   expect(pruned.removed).toContain(id);
   expect(pruned.bytes).toBeGreaterThanOrEqual(65_536);
   expect(existsSync(join(roots.dataRoot, "containers", id))).toBe(false);
-});
-
-test("the plan shown is the one that a start sends, but for what only a start makes", async () => {
-  const request = createRequest("busybox", ["true"], { config: { User: "app" } });
-  const plan = decodePlan(await engine.containers.plan(request));
-  expect(plan.process).toMatchObject({ argv: ["true"], uid: 1000, additionalGids: [1000, 2000] });
-  expect(plan.cgroup).toBeDefined();
-  // "filesystem", or "legacy" where overlay takes its layers in one option only.
-  expect(plan.mounts[0]).toMatchObject({ target: "/", source: { type: "overlay" } });
-  expect(plan.namespaces.map(({ kind }) => kind)).toContain("net");
 });

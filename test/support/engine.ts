@@ -5,12 +5,13 @@ import { join } from "node:path";
 import { createLog, type Log, Scope, silentLog } from "#base";
 import { openContent } from "#content";
 import { createEngine, type Engine } from "#engine";
-import { openHelper } from "#helper";
+import { type Helper, openHelper } from "#helper";
 import { openNetworks } from "#network";
 import { openCgroups } from "#runtime";
 import { openOverlaySnapshotter } from "#snapshot";
 import { openState } from "#state";
 import { TarWriter } from "#tar";
+import { openNativeTasks } from "#task";
 import type { Trust } from "#trust";
 
 const helperPath = join(import.meta.dirname, "../../native/build/thimble-init");
@@ -35,7 +36,13 @@ export interface OpenedEngine extends AsyncDisposable {
 /** Opens an engine as the daemon does, but for its sockets; disposing closes it and lets containers run on. */
 export async function openEngineAt(
   { dataRoot, runRoot }: TestRoots,
-  options: { readonly log?: Log; readonly leaveNothing?: boolean; readonly trust?: Trust } = {},
+  options: {
+    readonly log?: Log;
+    readonly leaveNothing?: boolean;
+    readonly trust?: Trust;
+    /** Stays the caller's to close. */
+    readonly helper?: Helper;
+  } = {},
 ): Promise<OpenedEngine> {
   const log = options.log ?? (process.env.THIMBLE_TEST_LOG ? createLog("debug") : silentLog);
   await using scope = new Scope();
@@ -45,7 +52,8 @@ export async function openEngineAt(
   const cgroups = openCgroups({ instanceId });
   cgroups.enterOwn();
   scope.defer(() => cgroups.close());
-  const helper = scope.use(openHelper({ path: helperPath }));
+  const helper = options.helper ?? scope.use(openHelper({ path: helperPath }));
+  const tasks = openNativeTasks({ helper, cgroups, runRoot, log });
   const state = scope.use(openState(join(dataRoot, "state.db")));
   const networks = await openNetworks({ instanceId, runRoot, state, log });
   scope.defer(() => networks.close({ removeBridges: options.leaveNothing === true }));
@@ -55,9 +63,8 @@ export async function openEngineAt(
     dataRoot,
     runRoot,
     state,
-    helper,
+    tasks,
     networks,
-    cgroups,
     snapshots,
     content,
     registry: async (credentials) => {

@@ -1,6 +1,6 @@
 import { PassThrough, type Readable, type Writable } from "node:stream";
 import { type ContainerId, endOf, Fault, faultOf } from "#base";
-import { type Attachment, attach as attachToMonitor } from "#helper";
+import type { Task, TaskStreams } from "#task";
 import type { AttachedStream, AttachRequest } from "../contract.ts";
 import type { EngineParts } from "../parts.ts";
 import { renderLog } from "./container-logs.ts";
@@ -34,18 +34,17 @@ export class PendingAttaches {
   }
 
   /**
-   * Connects everyone who waits to a monitor that has not been told to go: not one byte
+   * Connects everyone who waits to a task that is not started yet: not one byte
    * is missed. One that cannot be connected loses its streams and nothing else.
    */
-  async connect(id: ContainerId, socketPath: string): Promise<void> {
+  async connect(id: ContainerId, task: Task): Promise<void> {
     const waiting = [...(this.#waiting.get(id) ?? [])];
     this.#waiting.delete(id);
     await Promise.all(
       waiting.map(async ({ request, input, output }) => {
         const { stdin, stdout, stderr } = request;
         try {
-          const attachment = await attachToMonitor(socketPath, { stdin, stdout, stderr });
-          bridge(attachment, { input, output });
+          bridge(await task.attach({ stdin, stdout, stderr }), { input, output });
         } catch (error) {
           output.destroy(faultOf(error));
           input.destroy();
@@ -65,7 +64,7 @@ export class PendingAttaches {
 }
 
 /** Both directions between a client's streams and the monitor; destroying the client's output detaches. */
-function bridge(attachment: Attachment, client: Pick<Pending, "input" | "output">): void {
+function bridge(attachment: TaskStreams, client: Pick<Pending, "input" | "output">): void {
   const detach = () => {
     attachment.input.destroy();
     attachment.output.destroy();
@@ -113,9 +112,10 @@ async function openStreams(
   id: ContainerId,
   request: AttachRequest,
 ): Promise<{ readonly input: Writable; readonly output: Readable }> {
-  if (!parts.live.has(id)) return parts.pendingAttaches.add(id, request);
+  const live = parts.live.get(id);
+  if (!live) return parts.pendingAttaches.add(id, request);
   const { stdin, stdout, stderr } = request;
-  return await attachToMonitor(parts.paths.controlSocket(id), { stdin, stdout, stderr });
+  return await live.task.attach({ stdin, stdout, stderr });
 }
 
 function endedStream(): PassThrough {

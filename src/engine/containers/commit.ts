@@ -77,10 +77,10 @@ async function hold(
 ): Promise<void> {
   const live = parts.live.get(id);
   if (!live || parts.store.get(id)?.state.status !== "running") return;
-  await live.cgroup.freeze(true);
+  await live.task.freeze(true);
   scope.defer(async () => {
     try {
-      await live.cgroup.freeze(false);
+      await live.task.freeze(false);
     } catch (error) {
       if (!isFault(error, "not_found")) throw error;
     }

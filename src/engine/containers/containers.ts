@@ -1,5 +1,4 @@
 import { type ContainerId, isFault } from "#base";
-import { connectMonitor } from "#helper";
 import type {
   AttachRequest,
   Containers,
@@ -89,9 +88,7 @@ async function resizeContainer(
   size: { readonly rows: number; readonly columns: number },
 ): Promise<void> {
   const record = parts.store.find(ref);
-  requireRunning(parts, record);
-  using monitor = await connectMonitor(parts.paths.controlSocket(record.id));
-  await monitor.resize(size.rows, size.columns);
+  await requireRunning(parts, record).task.resize(size);
   publishContainer(parts, record, "resize", {
     height: String(size.rows),
     width: String(size.columns),

@@ -1,29 +1,20 @@
-import { existsSync, mkdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { type ContainerId, Fault, newId, Scope } from "#base";
-import {
-  bindsOf,
-  checkSent,
-  containerSpec,
-  describeContainer,
-  logLimits,
-  networkModeOf,
-  type Sent,
-} from "#container";
+import { bindsOf, checkSent, describeContainer, type Sent } from "#container";
 import { chainIds, hostPlatform, parsePlatform, platformDistance } from "#image";
-import { type Mount, O_RDONLY, openat2 } from "#kernel";
+import type { Mount } from "#kernel";
+import type { PlannedTask } from "#task";
 import type { Containers, CreateRequest } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
 import type { EngineParts } from "../parts.ts";
 import { Trace } from "../trace.ts";
 import { checkRun } from "../transfer/trust.ts";
 import { publishContainer } from "./container-event.ts";
-import { hostnameOf } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
-import { type CompiledLaunch, compileLaunch } from "./launch.ts";
 import { makeUpName, parseName } from "./name.ts";
 import { joinedContainer } from "./sandbox.ts";
-import { stdioOf } from "./start.ts";
+import { plannedTask } from "./task-input.ts";
 import type { ResolvedUser } from "./user.ts";
 import { lookupUser } from "./user-lookup.ts";
 
@@ -38,7 +29,8 @@ export async function createContainer(
   const trace = new Trace();
   const draft = draftRecord(parts, request);
   using _name = parts.store.reserve(draft.name, draft.id);
-  const warnings = checkDraft(parts, draft);
+  // The very plan of a start, so that all that is wrong with it shows here.
+  const { warnings } = planDraft(parts, draft, root);
   trace.mark("checked");
   const { id } = draft;
   await using scope = new Scope();
@@ -73,8 +65,7 @@ export async function planContainer(
   const { chainId, config, host } = draft;
   const wanted = { user: config.User, groupAdd: host.GroupAdd };
   const user = chainId === undefined ? root : await lookupUser(parts.snapshots, chainId, wanted);
-  using compiled = compileDraft(parts, draft, user);
-  return compiled.plan;
+  return planDraft(parts, draft, user).plan;
 }
 
 /** Stands in where who a name means is known only once the container has files. */
@@ -155,77 +146,17 @@ function resolveModes(parts: EngineParts, sent: Sent): Sent {
       NetworkMode: resolve(HostConfig.NetworkMode),
       PidMode: resolve(HostConfig.PidMode),
       // As in Docker: private by default on version 2 alone.
-      CgroupnsMode: HostConfig.CgroupnsMode || (parts.cgroups.version === 1 ? "host" : "private"),
+      CgroupnsMode:
+        HostConfig.CgroupnsMode || (parts.tasks.machine.cgroupVersion === 1 ? "host" : "private"),
     },
   };
 }
 
-/** Compiles the very plan of a start, so that all that is wrong with it shows at create. */
-function checkDraft(parts: EngineParts, draft: ContainerRecord): readonly string[] {
-  using compiled = compileDraft(parts, draft, root);
-  return compiled.warnings;
-}
-
-function compileDraft(
-  parts: EngineParts,
-  draft: ContainerRecord,
-  user: ResolvedUser,
-): CompiledLaunch {
-  const { id, config, host } = draft;
-  const directory = parts.paths.container(id);
-  const files = {
-    hostname: `${directory}/hostname`,
-    hosts: `${directory}/hosts`,
-    resolvConf: `${directory}/resolv.conf`,
-  };
-  const { spec, warnings } = containerSpec({
-    config,
-    host,
-    argv: draft.argv,
-    user,
-    hostname: hostnameOf(draft),
-    files,
-    machine: parts.machine,
-  });
-  // Stands for namespaces that only a start makes or opens.
-  using placeholder = openat2(undefined, "/proc/self/ns/net", { flags: O_RDONLY });
-  const isJoined = (mode: string) => mode.startsWith("container:");
-  const compiled = compileLaunch({
-    id,
-    spec,
-    root: plannedRoot(parts, draft),
-    rootAnchor: parts.paths.rootAnchor,
-    joined: {
-      ...(isJoined(host.PidMode) && { pid: placeholder }),
-      ...(networkModeOf(host).kind !== "host" && { net: placeholder }),
-    },
-    cgroup: parts.cgroups.planned(id),
-    isPlanned: true,
-    stdio: stdioOf(config, host),
-    ...(host.LogConfig.Type !== "none" && {
-      log: { path: parts.paths.log(id), ...logLimits(host.LogConfig) },
-    }),
-    controlSocket: parts.paths.controlSocket(id),
-    exitRecord: parts.paths.exitRecord(id),
-    init: host.Init,
-    machine: parts.machine,
-    kindOf: (path) => (path.startsWith(`${directory}/`) ? "file" : kindOf(path)),
-  });
-  return { ...compiled, warnings: [...new Set([...warnings, ...compiled.warnings])] };
-}
-
-/** The image's layers under a directory that create will make. */
-function plannedRoot(parts: EngineParts, { chainId }: ContainerRecord): Mount {
-  const layers = chainId === undefined ? [] : parts.snapshots.layers(chainId);
-  const own = ["upperdir=(made at create)", "workdir=(made at create)"];
-  const options = [...layers.map((path) => `lowerdir+=${path}`), ...own];
-  return { type: "overlay", source: "overlay", options };
-}
-
-/** A source that is missing will be made as a directory. */
-function kindOf(path: string): "directory" | "file" {
-  if (!existsSync(path)) return "directory";
-  return statSync(path).isDirectory() ? "directory" : "file";
+/** The container as a start would have it; its root is the image's layers under a directory that create will make. */
+function planDraft(parts: EngineParts, draft: ContainerRecord, user: ResolvedUser): PlannedTask {
+  const { chainId, host } = draft;
+  const root = onlyMount(parts.snapshots.planned(chainId, { volatile: host.AutoRemove }), draft.id);
+  return plannedTask(parts, { ...draft, root }, user);
 }
 
 /** The container's own layer over its image's; `volatile` where a power cut takes the container anyway. */
@@ -237,9 +168,10 @@ async function prepareRoot(
   const { id, chainId, host } = draft;
   await parts.snapshots.prepare(id, chainId, { volatile: host.AutoRemove });
   scope.defer(() => parts.snapshots.remove(id));
-  const [mount, ...more] = await parts.snapshots.mounts(id);
-  if (!mount || more.length > 0) {
-    throw new Fault("internal", `the snapshot of container ${id} is not one mount`);
-  }
-  return mount;
+  return onlyMount(await parts.snapshots.mounts(id), id);
+}
+
+function onlyMount([mount, ...more]: readonly Mount[], id: ContainerId): Mount {
+  if (mount && more.length === 0) return mount;
+  throw new Fault("internal", `the snapshot of container ${id} is not one mount`);
 }

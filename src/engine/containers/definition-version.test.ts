@@ -39,6 +39,7 @@ test.each(versions)(
     const newest = openRow(`${currentVersion}`);
     const run = {
       user: { uid: 7, gid: 7, additionalGids: [], home: "/" },
+      joined: { network: "/n/net", pid: "/n/pid" },
       hostname: "box",
       machine,
     };

@@ -1,10 +1,6 @@
-import { rmSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ContainerId, faultOf } from "#base";
-import { type ExitRecord, readExitRecord } from "#helper";
-import type { Fd } from "#kernel";
-import type { ContainerCgroup } from "#runtime";
+import type { Task, TaskExit } from "#task";
 import { crashPoint } from "../crash-point.ts";
 import type { EngineParts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
@@ -16,24 +12,11 @@ import { leaveNetworks, type OpenSandbox } from "./sandbox.ts";
 /** Milliseconds left to answers before the cleaning of cgroups, which blocks. */
 const courtesy = 5;
 
-/** What tells of a container's end: a launch of this process, or a monitor of an earlier one. */
-export interface ProcessReports {
-  readonly exited: Promise<ExitRecord>;
-  /** The monitor has let go of the mounts. */
-  readonly monitorExited: Promise<unknown>;
-  onOom(notice: () => void): void;
-  /** Stops listening; the container goes on. */
-  [Symbol.asyncDispose](): Promise<void>;
-}
-
-export interface TrackedProcess {
+/** A run of a container, from before its program runs. */
+interface Run {
   readonly id: ContainerId;
-  readonly pid: number;
-  readonly startTime: bigint;
-  readonly pidfd: Fd;
-  readonly cgroup: ContainerCgroup;
+  readonly task: Task;
   readonly sandbox: OpenSandbox;
-  readonly launch: ProcessReports;
 }
 
 /**
@@ -41,26 +24,17 @@ export interface TrackedProcess {
  * once the start has been told to everyone, so that no end is told before it;
  * `forget` when the start failed, which leaves cleaning up to the caller.
  */
-export function trackContainer(
-  parts: EngineParts,
-  process: TrackedProcess,
-): { running(): void; forget(): void } {
-  const { id, launch } = process;
+export function trackContainer(parts: EngineParts, run: Run): { running(): void; forget(): void } {
+  const { id, task } = run;
   const begun = Promise.withResolvers<boolean>();
-  const exited = launch.exited.catch((error) => recordedExit(parts, id, error));
   const recorded = Promise.withResolvers<void>();
   const settled = Promise.withResolvers<void>();
-  const live: LiveContainer = {
-    ...process,
-    exited,
-    recorded: recorded.promise,
-    settled: settled.promise,
-  };
+  const live: LiveContainer = { ...run, recorded: recorded.promise, settled: settled.promise };
   parts.live.set(id, live);
-  launch.onOom(() => recordOom(parts, id));
+  void task.outOfMemory.then(() => recordOom(parts, id));
   void parts.background.run(`following container ${id}`, async () => {
     const isRunning = await begun.promise;
-    const exit = isRunning ? await parts.closing.until(exited) : undefined;
+    const exit = isRunning ? await parts.closing.until(task.exited) : undefined;
     let isWritten = true;
     if (exit) {
       crashPoint("exit:seen");
@@ -69,8 +43,8 @@ export function trackContainer(
     }
     // From here on the container counts as stopped, also for `start`.
     recorded.resolve();
-    if (exit) await settle(parts, live, { launch, isWritten });
-    else if (isRunning) await letGo(live, launch);
+    if (exit) await settle(parts, live, isWritten);
+    else if (isRunning) await letGo(live);
     parts.live.delete(id);
     settled.resolve();
   });
@@ -78,30 +52,9 @@ export function trackContainer(
 }
 
 /** The engine closes: gives up what only this process holds of a container that goes on. */
-async function letGo(live: LiveContainer, launch: ProcessReports): Promise<void> {
-  live.pidfd.close();
-  live.sandbox.netns?.close();
-  await launch[Symbol.asyncDispose]();
-}
-
-/** A monitor that ended without a word: what it left, or else the container was killed with it. */
-async function recordedExit(
-  parts: EngineParts,
-  id: ContainerId,
-  error: unknown,
-): Promise<ExitRecord> {
-  const left = await readExitRecord(parts.paths.exitRecord(id)).catch(() => undefined);
-  return (
-    left ?? {
-      id,
-      exitCode: 137,
-      signal: 9,
-      oomKilled: false,
-      startedAt: 0n,
-      finishedAt: 0n,
-      error: { stage: "monitor", errno: 0, message: faultOf(error).message },
-    }
-  );
+async function letGo({ sandbox, task }: LiveContainer): Promise<void> {
+  sandbox.netns?.close();
+  await task[Symbol.asyncDispose]();
 }
 
 /** The kernel has killed in the container for want of memory; it may well go on. */
@@ -124,7 +77,7 @@ function recordOom(parts: EngineParts, id: ContainerId): void {
  * one sees half of it. Whether it could be written: if not, as on a full disk, it
  * holds all the same, and the next start reads it from the monitor's exit record.
  */
-export function recordExit(parts: EngineParts, id: ContainerId, exit: ExitRecord): boolean {
+export function recordExit(parts: EngineParts, id: ContainerId, exit: TaskExit): boolean {
   const record = parts.store.get(id);
   if (!record) return true;
   const finishedAt = exit.finishedAt || parts.clock.now();
@@ -151,7 +104,7 @@ export function recordExit(parts: EngineParts, id: ContainerId, exit: ExitRecord
 
 function exitChange(
   record: ContainerRecord,
-  exit: ExitRecord,
+  exit: TaskExit,
   finishedAt: bigint,
 ): Pick<ContainerRecord, "starting" | "startTime" | "state"> {
   return {
@@ -170,24 +123,18 @@ function exitChange(
 }
 
 /** Gives back all that the run held; `--rm` goes first, since someone waits for that. */
-async function settle(
-  parts: EngineParts,
-  live: LiveContainer,
-  { launch, isWritten }: { readonly launch: ProcessReports; readonly isWritten: boolean },
-): Promise<void> {
-  const { id } = live;
-  live.pidfd.close();
+async function settle(parts: EngineParts, live: LiveContainer, isWritten: boolean): Promise<void> {
+  const { id, sandbox, task } = live;
   const left = Promise.try(() => isWritten && leaveNetworks(parts, id));
   const mayRemove = !parts.restarting.has(id) && !parts.removing.has(id);
   const removal =
     mayRemove && parts.store.get(id)?.host.AutoRemove ? removeAfterRun(parts, id) : undefined;
-  const freed = Promise.all([live.sandbox.release(), launch.monitorExited]);
+  const freed = Promise.all([sandbox.release(), task.released]);
   const cleaned: PromiseSettledResult<unknown>[] = await Promise.allSettled([left, removal, freed]);
   // Milliseconds of system calls that no one waits for: first the answers of those who do.
   await delay(courtesy);
-  cleaned.push(...(await Promise.allSettled([endCgroup(live.cgroup)])));
-  // On a disk each unlink may take a millisecond, which others would wait for.
-  if (isWritten) await rm(parts.paths.runContainer(id), { recursive: true, force: true });
+  const ended = parts.tasks.remove(id, { keepExitRecord: !isWritten });
+  cleaned.push(...(await Promise.allSettled([ended])));
   for (const each of cleaned) if (each.status === "rejected") throw each.reason;
 }
 
@@ -200,14 +147,4 @@ async function removeAfterRun(parts: EngineParts, id: ContainerId): Promise<void
     parts.waits.removed(id, { exitCode: parts.store.get(id)?.state.exitCode ?? 0, error: why });
     throw error;
   }
-}
-
-async function endCgroup(cgroup: ContainerCgroup): Promise<void> {
-  await cgroup.killAll();
-  await cgroup.remove();
-}
-
-/** Removes the socket and the exit record of an earlier run. */
-export function clearRunDirectory(parts: EngineParts, id: ContainerId): void {
-  rmSync(parts.paths.runContainer(id), { recursive: true, force: true });
 }

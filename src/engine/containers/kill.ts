@@ -1,6 +1,5 @@
 import { type ContainerId, Fault, isFault } from "#base";
 import { checkSignal } from "#container";
-import { pidfdSendSignal } from "#kernel";
 import type { EngineParts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
 import type { LiveContainer } from "./live-container.ts";
@@ -27,25 +26,25 @@ export async function killContainer(
     );
   }
   if (number === SIGKILL) await killAndWait(parts, live);
-  else sendSignal(parts, live, number);
+  else await sendSignal(parts, live, number);
 }
 
 /** Sends a signal and says so; a process that has just ended is not a fault. */
-function sendSignal(parts: EngineParts, live: LiveContainer, signal: number): void {
+async function sendSignal(parts: EngineParts, live: LiveContainer, signal: number): Promise<void> {
   const record = parts.store.get(live.id);
   try {
-    if (live.pidfd.isOpen) pidfdSendSignal(live.pidfd, signal);
+    await live.task.kill(signal);
   } catch (error) {
     if (!isFault(error, "not_found")) throw error;
   }
   if (record) publishContainer(parts, record, "kill", { signal: String(signal) });
 }
 
-/** SIGKILL to process 1, and to the whole cgroup if that is not enough; until the end is recorded. */
+/** SIGKILL to process 1, and to all others if that is not enough; until the end is recorded. */
 export async function killAndWait(parts: EngineParts, live: LiveContainer): Promise<void> {
-  sendSignal(parts, live, SIGKILL);
+  await sendSignal(parts, live, SIGKILL);
   if (await endsWithin(live, killPatience / 2)) return;
-  await live.cgroup.killAll();
+  await live.task.killAll();
   if (await endsWithin(live, killPatience / 2)) return;
   throw new Fault(
     "timeout",
@@ -94,7 +93,7 @@ export async function stopContainer(
   }
   const { StopSignal, StopTimeout = 10 } = record.config;
   const seconds = options.timeout ?? StopTimeout;
-  sendSignal(parts, live, signal ?? (StopSignal ? checkSignal(StopSignal) : SIGTERM));
+  await sendSignal(parts, live, signal ?? (StopSignal ? checkSignal(StopSignal) : SIGTERM));
   if (!(await endsWithin(live, seconds * 1000))) await killAndWait(parts, live);
   publishStopped(parts, id);
 }

@@ -1,7 +1,5 @@
 import { type ContainerId, Fault } from "#base";
-import type { ExitRecord } from "#helper";
-import type { Fd } from "#kernel";
-import type { ContainerCgroup } from "#runtime";
+import type { Task } from "#task";
 import type { EngineParts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import type { OpenSandbox } from "./sandbox.ts";
@@ -9,13 +7,8 @@ import type { OpenSandbox } from "./sandbox.ts";
 /** A container that runs, as this engine process holds it: nothing here outlives the process. */
 export interface LiveContainer {
   readonly id: ContainerId;
-  readonly pid: number;
-  readonly startTime: bigint;
-  readonly pidfd: Fd;
-  readonly cgroup: ContainerCgroup;
+  readonly task: Task;
   readonly sandbox: OpenSandbox;
-  /** The monitor's word on how it ended; never rejects. */
-  readonly exited: Promise<ExitRecord>;
   /** Its end is in the database, and all output has been delivered to the log. */
   readonly recorded: Promise<void>;
   /** Nothing of this run is left: it may start anew. */

@@ -1,7 +1,7 @@
 import { type ContainerId, Fault, isFault, newId, type SandboxId } from "#base";
 import { networkModeOf, networkNames } from "#container";
-import type { NamespaceKind } from "#helper";
-import { type Fd, O_RDONLY, openat2, startTime } from "#kernel";
+import type { Fd } from "#kernel";
+import type { OciNamespaceType } from "#runtime";
 import type { NetworkAttachment } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
 import type { EngineParts } from "../parts.ts";
@@ -33,7 +33,7 @@ export async function openSandbox(
   const sandbox = { id, container: record.id, mode };
   if (mode.kind === "bridge") return await attachAll(parts, sandbox, mode.networks);
   if (mode.kind === "container") {
-    const netns = openNamespaceOf(parts, record.host.NetworkMode, "net", "network");
+    const netns = openNamespaceOf(parts, record.host.NetworkMode, "network", "network");
     return { netns, stored: { ...sandbox, endpoints: [] }, release: () => netns.close() };
   }
   const networkId = parts.networks.find(mode.kind).id;
@@ -139,7 +139,7 @@ export function joinedContainer(parts: EngineParts, mode: string): ContainerReco
 export function openNamespaceOf(
   parts: EngineParts,
   mode: string,
-  kind: NamespaceKind,
+  type: OciNamespaceType,
   what: string,
 ): Fd {
   const other = joinedContainer(parts, mode);
@@ -151,16 +151,5 @@ export function openNamespaceOf(
       { about: other.name },
     );
   }
-  return openNamespace(live, kind);
-}
-
-/** A namespace of a process, which is checked to be the one that was meant after it was opened. */
-export function openNamespace(
-  process: { readonly pid: number; readonly startTime: bigint },
-  kind: NamespaceKind,
-): Fd {
-  const fd = openat2(undefined, `/proc/${process.pid}/ns/${kind}`, { flags: O_RDONLY });
-  if (startTime(process.pid) === process.startTime) return fd;
-  fd.close();
-  throw new Fault("conflict", `process ${process.pid} has ended meanwhile`);
+  return live.task.openNamespace(type);
 }

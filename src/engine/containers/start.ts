@@ -1,21 +1,18 @@
-import { mkdirSync } from "node:fs";
 import { type ContainerId, Fault, faultOf, Scope } from "#base";
-import { type Config, containerSpec, type HostConfig, logLimits } from "#container";
-import type { Launch } from "#helper";
-import { type Fd, pidfdOpen } from "#kernel";
-import type { ContainerCgroup, OciSpec } from "#runtime";
+import { descriptorPath } from "#kernel";
+import type { Task } from "#task";
 import { crashPoint } from "../crash-point.ts";
 import type { EngineParts } from "../parts.ts";
 import { Trace } from "../trace.ts";
 import { publishContainer, publishNetworks } from "./container-event.ts";
-import { containerFiles, hostnameOf, writeContainerFiles } from "./container-files.ts";
+import { containerFiles, writeContainerFiles } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { allowRemount } from "./container-tree.ts";
-import { clearRunDirectory, trackContainer } from "./exit.ts";
-import { type CompiledLaunch, compileLaunch, type LaunchInput } from "./launch.ts";
+import { trackContainer } from "./exit.ts";
 import { removeContainer } from "./remove.ts";
 import { leaveNetworks, type OpenSandbox, openNamespaceOf, openSandbox } from "./sandbox.ts";
 import { describeStartFailure } from "./start-failure.ts";
+import { type RunInput, taskInput, unopened } from "./task-input.ts";
 import { lookupUser } from "./user-lookup.ts";
 
 /** Starts a container that does not run; one that runs is `not_modified`. */
@@ -76,39 +73,28 @@ async function launchContainer(parts: EngineParts, record: ContainerRecord): Pro
   await using scope = new Scope();
   const files = containerFiles(parts, record);
   await allowRemount(record);
-  const spec = await specOf(parts, { ...record, files });
-  trace.mark("spec");
-  const { sandbox, cgroup } = await acquire(parts, record, { spec, scope });
-  trace.mark("acquired");
+  const wanted = { user: record.config.User, groupAdd: record.host.GroupAdd };
+  const user = await lookupUser(parts.snapshots, id, wanted);
+  const sandbox = await openSandbox(parts, record);
+  scope.defer(() => sandbox.release());
+  trace.mark("sandbox");
   crashPoint("start:network-attached");
   await writeContainerFiles(parts, record, sandbox);
-  clearRunDirectory(parts, id);
-  scope.defer(() => clearRunDirectory(parts, id));
-  mkdirSync(parts.paths.runContainer(id), { recursive: true, mode: 0o700 });
   trace.mark("files");
-  const joined = {
-    ...joinedNamespaces(parts, record, scope),
-    ...(sandbox.netns && { net: sandbox.netns }),
-  };
-  using compiled = compileContainer(parts, record, { spec, joined, cgroup });
-  trace.mark("compiled");
-  const launch = scope.use(parts.helper.launch(compiled));
-  trace.mark("spawned");
-  const { pid, startTime } = await launch.created;
+  const joined = joinedNamespaces(parts, record, { sandbox, scope });
+  const { input } = taskInput(parts, { ...record, files }, { user, joined });
+  const task = scope.use(await parts.tasks.create(input));
   trace.mark("created");
   crashPoint("start:launched");
-  const pidfd = scope.use(await unlessFailed(launch, () => pidfdOpen(pid)));
-  const tracked = trackContainer(parts, { id, pid, startTime, pidfd, cgroup, sandbox, launch });
-  recordStarting(parts, record, { files, sandbox, pid, startTime });
+  const tracked = trackContainer(parts, { id, task, sandbox });
+  recordStarting(parts, record, { files, sandbox, task });
   crashPoint("start:recorded");
   try {
-    await unlessFailed(launch, () =>
-      parts.pendingAttaches.connect(id, parts.paths.controlSocket(id)),
-    );
+    await parts.pendingAttaches.connect(id, task);
     trace.mark("attached");
-    launch.go();
+    const running = task.start();
     crashPoint("start:go-sent");
-    await started(launch);
+    await running;
   } catch (error) {
     tracked.forget();
     throw error;
@@ -117,133 +103,47 @@ async function launchContainer(parts: EngineParts, record: ContainerRecord): Pro
   // The container holds its network now; it shall go with it and not with us.
   sandbox.netns?.close();
   crashPoint("start:started");
-  const running = parts.store.update(id, { starting: false });
+  const started = parts.store.update(id, { starting: false });
   publishNetworks(parts, sandbox.stored, "connect");
-  publishContainer(parts, running, "start");
+  publishContainer(parts, started, "start");
   tracked.running();
   trace.mark("started");
   trace.write(parts.log, `start ${id.slice(0, 12)}`);
 }
 
-/** Before GO: what goes wrong because the launch has failed is told as that failure. */
-async function unlessFailed<T>(launch: Launch, attempt: () => T | Promise<T>): Promise<T> {
-  try {
-    return await attempt();
-  } catch (error) {
-    launch.abandon();
-    const reason = await launch.started.then(() => undefined, faultOf);
-    throw reason?.stage === undefined ? error : reason;
-  }
-}
-
-/** Once told to go, a launch that fails ends by itself; its mounts must be gone before the next try. */
-async function started(launch: Launch): Promise<void> {
-  try {
-    await launch.started;
-  } catch (error) {
-    await launch.monitorExited;
-    throw error;
-  }
-}
-
-/** Before GO, in one write: what a restarted engine needs to take over or to clean up. */
+/** Before the program runs, in one write: what a restarted engine needs to take over or to clean up. */
 function recordStarting(
   parts: EngineParts,
   record: ContainerRecord,
-  run: Pick<ContainerRecord, "files" | "startTime"> & { sandbox: OpenSandbox; pid: number },
+  run: Pick<ContainerRecord, "files"> & { readonly sandbox: OpenSandbox; readonly task: Task },
 ): void {
+  const { files, sandbox, task } = run;
   const state = {
     status: "running",
-    pid: run.pid,
+    pid: task.pid,
     exitCode: 0,
     error: "",
     oomKilled: false,
     startedAt: parts.clock.now(),
     finishedAt: record.state.finishedAt,
   } as const;
-  const { files, startTime } = run;
   parts.state.transaction(() => {
-    parts.sandboxes.put(run.sandbox.stored);
-    parts.store.update(record.id, { starting: true, startTime, files, state });
+    parts.sandboxes.put(sandbox.stored);
+    parts.store.update(record.id, { starting: true, startTime: task.startTime, files, state });
   });
 }
 
-/** Network and cgroup at the same time; when one fails the other is given back. */
-async function acquire(
-  parts: EngineParts,
-  record: ContainerRecord,
-  { spec, scope }: { readonly spec: OciSpec; readonly scope: Scope },
-): Promise<{ readonly sandbox: OpenSandbox; readonly cgroup: ContainerCgroup }> {
-  const [sandbox, cgroup] = await Promise.allSettled([
-    openSandbox(parts, record),
-    parts.cgroups.create(record.id, spec.linux?.resources ?? {}),
-  ]);
-  if (cgroup.status === "fulfilled") scope.use(cgroup.value);
-  if (sandbox.status === "fulfilled") scope.defer(() => sandbox.value.release());
-  if (sandbox.status === "rejected") throw sandbox.reason;
-  if (cgroup.status === "rejected") throw cgroup.reason;
-  return { sandbox: sandbox.value, cgroup: cgroup.value };
-}
-
-async function specOf(parts: EngineParts, record: ContainerRecord): Promise<OciSpec> {
-  const { config, host } = record;
-  const wanted = { user: config.User, groupAdd: host.GroupAdd };
-  const { spec } = containerSpec({
-    config,
-    host,
-    argv: record.argv,
-    user: await lookupUser(parts.snapshots, record.id, wanted),
-    hostname: hostnameOf(record),
-    files: record.files,
-    ...shmSource(record),
-    machine: parts.machine,
-  });
-  return spec;
-}
-
-function compileContainer(
-  parts: EngineParts,
-  { id, config, host, root }: ContainerRecord,
-  run: Pick<LaunchInput, "spec" | "joined"> & { readonly cgroup: ContainerCgroup },
-): CompiledLaunch {
-  return compileLaunch({
-    id,
-    ...run,
-    root,
-    rootAnchor: parts.paths.rootAnchor,
-    stdio: stdioOf(config, host),
-    ...(host.LogConfig.Type !== "none" && {
-      log: { path: parts.paths.log(id), ...logLimits(host.LogConfig) },
-    }),
-    controlSocket: parts.paths.controlSocket(id),
-    exitRecord: parts.paths.exitRecord(id),
-    init: host.Init,
-    machine: parts.machine,
-  });
-}
-
-export function stdioOf(
-  config: Config,
-  { ConsoleSize }: Pick<HostConfig, "ConsoleSize">,
-): LaunchInput["stdio"] {
-  return {
-    mode: config.Tty ? "pty" : "pipes",
-    ...(config.Tty && ConsoleSize),
-    stdin: config.OpenStdin,
-    stdinOnce: config.OpenStdin && config.StdinOnce,
-  };
-}
-
-/** The pid namespace of another container that this one shares. */
+/** The network of the run and, where they are shared, namespaces of another container. */
 function joinedNamespaces(
   parts: EngineParts,
   { host }: ContainerRecord,
-  scope: Scope,
-): { readonly pid?: Fd } {
-  if (!host.PidMode.startsWith("container:")) return {};
-  return { pid: scope.use(openNamespaceOf(parts, host.PidMode, "pid", "PID")) };
-}
-
-function shmSource({ host }: ContainerRecord): { readonly shmSource?: string } {
-  return host.IpcMode === "host" ? { shmSource: "/dev/shm" } : {};
+  { sandbox, scope }: { readonly sandbox: OpenSandbox; readonly scope: Scope },
+): RunInput["joined"] {
+  const joined = {
+    ...unopened,
+    ...(sandbox.netns && { network: descriptorPath(sandbox.netns) }),
+  };
+  if (!host.PidMode.startsWith("container:")) return joined;
+  const pid = scope.use(openNamespaceOf(parts, host.PidMode, "pid", "PID"));
+  return { ...joined, pid: descriptorPath(pid) };
 }

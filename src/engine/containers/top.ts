@@ -18,7 +18,7 @@ export async function topContainer(
   const live = requireRunning(parts, record);
   const given = psArguments.length > 0 ? psArguments : ["-ef"];
   const { stdout } = await runPs(given);
-  return parsePs(stdout, new Set(live.cgroup.processes()));
+  return parsePs(stdout, new Set(await live.task.pids()));
 }
 
 async function runPs(given: readonly string[]): Promise<{ readonly stdout: string }> {

@@ -1,30 +1,28 @@
-import { rmSync } from "node:fs";
 import { PassThrough, type Readable } from "node:stream";
 import { type ContainerId, type ExecId, endOf, Fault, faultOf, newId, Scope } from "#base";
 import { type ContainerSpecInput, containerSpec } from "#container";
-import { attach, connectMonitor, type Launch, type NamespaceKind, readExitRecord } from "#helper";
+import type { TaskProcess } from "#task";
 import { attachedStream } from "../containers/attach.ts";
 import { publishContainer } from "../containers/container-event.ts";
 import { hostnameOf } from "../containers/container-files.ts";
 import type { ContainerRecord } from "../containers/container-record.ts";
 import { type LiveContainer, requireRunning } from "../containers/live-container.ts";
-import { openNamespace } from "../containers/sandbox.ts";
 import { describeStartFailure } from "../containers/start-failure.ts";
+import { unopened } from "../containers/task-input.ts";
 import { lookupUser } from "../containers/user-lookup.ts";
 import type { AttachedStream, Exec, ExecRequest, Execs } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
 import type { EngineParts } from "../parts.ts";
-import { compileExecPlan } from "./exec-plan.ts";
 
 /** An exec as the engine holds it; in memory only, as Docker does. */
 export interface LiveExec extends Exec {
   readonly status: "created" | "starting" | "running" | "ended";
+  /** Since it was started. */
+  readonly process?: TaskProcess;
 }
 
 /** Execs remembered at most; the oldest that have ended are forgotten first. */
 const maxExecs = 4096;
-
-const namespaces: readonly NamespaceKind[] = ["mnt", "pid", "net", "ipc", "uts", "cgroup"];
 
 /** The execs of an engine's containers. */
 export class ContainerExecs implements Execs {
@@ -84,12 +82,11 @@ export class ContainerExecs implements Execs {
     id: string,
     size: { readonly rows: number; readonly columns: number },
   ): Promise<void> {
-    const exec = this.#find(id);
-    if (!exec.running) {
+    const { running, process } = this.#find(id);
+    if (!running || !process) {
       throw new Fault("conflict", `exec ${id} is not running`, { about: id });
     }
-    using monitor = await connectMonitor(this.#parts.paths.execSocket(exec.id));
-    await monitor.resize(size.rows, size.columns);
+    await process.resize(size);
   }
 
   get(id: string): Exec {
@@ -146,34 +143,30 @@ async function launchExec(
 ): Promise<AttachedStream | undefined> {
   const { exec, options } = start;
   await using scope = new Scope();
-  const socket = parts.paths.execSocket(exec.id);
-  scope.defer(() => forgetFiles(parts, exec.id));
-  const launch = scope.use(await spawnExec(parts, start));
-  const { pid } = await launch.created;
+  const process = scope.use(await createProcess(parts, start));
   const known = Promise.withResolvers<void>();
   const streams = options.detach
     ? undefined
-    : await openStreams(socket, exec.request, known.promise);
+    : await openStreams(process, exec.request, known.promise);
   if (streams) scope.use(streams);
-  launch.go();
-  await launch.started;
+  await process.start();
   scope.release();
   crashPoint("exec:started");
-  change(parts, exec.id, { status: "running", running: true, pid });
+  change(parts, exec.id, { status: "running", running: true, pid: process.pid, process });
   void parts.background.run(`following exec ${exec.id}`, () =>
-    followExec(parts, { exec, launch, known: known.resolve }).finally(known.resolve),
+    followExec(parts, { exec, process, known: known.resolve }).finally(known.resolve),
   );
   return streams;
 }
 
-/** The streams of an exec that has not been told to go; one with nothing to print may end at any time after that. */
+/** The streams of an exec that is not started yet; one with nothing to print may end at any time after that. */
 async function openStreams(
-  socket: string,
+  process: TaskProcess,
   request: ExecRequest,
   known: Promise<void>,
 ): Promise<AttachedStream> {
   const { attachStdin: stdin, attachStdout: stdout, attachStderr: stderr } = request;
-  const { input, output } = await attach(socket, { stdin, stdout, stderr });
+  const { input, output } = await process.attach({ stdin, stdout, stderr });
   return attachedStream(input, endingAfter(output, known), request.tty);
 }
 
@@ -185,21 +178,19 @@ function endingAfter(source: Readable, known: Promise<void>): Readable {
   return source.pipe(output, { end: false });
 }
 
-async function spawnExec(
+async function createProcess(
   parts: EngineParts,
   { exec, record, live, options }: ExecStart,
-): Promise<Launch> {
+): Promise<TaskProcess> {
   const { request } = exec;
-  const spec = await execSpec(parts, record, request);
-  using opened = new DisposableStack();
-  const joined = namespaces.map((kind) => [kind, opened.use(openNamespace(live, kind))] as const);
+  const { process, linux } = await execSpec(parts, record, request);
+  if (!process) throw new Fault("internal", "the configuration of an exec has no process");
   const rows = options.rows ?? request.rows;
   const columns = options.columns ?? request.columns;
-  using compiled = compileExecPlan({
+  return await live.task.exec({
     id: exec.id,
-    spec,
-    joined,
-    cgroup: live.cgroup,
+    process,
+    ...(linux?.seccomp && { seccomp: linux.seccomp }),
     stdio: {
       mode: request.tty ? "pty" : "pipes",
       stdin: request.attachStdin,
@@ -207,11 +198,7 @@ async function spawnExec(
       stdinOnce: request.attachStdin,
       ...(rows && columns && { rows, columns }),
     },
-    controlSocket: parts.paths.execSocket(exec.id),
-    exitRecord: parts.paths.execExitRecord(exec.id),
-    machine: parts.machine,
   });
-  return parts.helper.launch(compiled);
 }
 
 /** The container's configuration with the exec's program, as Docker combines them. */
@@ -233,7 +220,8 @@ async function execSpec(parts: EngineParts, record: ContainerRecord, request: Ex
     user,
     hostname: hostnameOf(record),
     files: record.files,
-    machine: parts.machine,
+    joined: unopened,
+    machine: parts.tasks.machine,
   };
   const { spec } = containerSpec(input);
   if (!request.privileged) return spec;
@@ -244,33 +232,25 @@ async function execSpec(parts: EngineParts, record: ContainerRecord, request: Ex
 
 interface FollowedExec {
   readonly exec: Exec;
-  readonly launch: Launch;
+  readonly process: TaskProcess;
   /** Called once the exit status can be asked for. */
   readonly known: () => void;
 }
 
 async function followExec(
   parts: EngineParts,
-  { exec, launch, known }: FollowedExec,
+  { exec, process, known }: FollowedExec,
 ): Promise<void> {
-  const left = () => readExitRecord(parts.paths.execExitRecord(exec.id)).catch(() => undefined);
-  const ended = launch.exited.catch(async () => (await left()) ?? { exitCode: 137 });
-  const exit = await parts.closing.until<{ readonly exitCode: number }>(ended);
+  const exit = await parts.closing.until(process.exited);
   if (!exit) {
-    await launch[Symbol.asyncDispose]();
+    await process[Symbol.asyncDispose]();
     return;
   }
   change(parts, exec.id, { status: "ended", running: false, pid: 0, exitCode: exit.exitCode });
   known();
   const record = parts.store.get(exec.containerId);
   if (record) publishExec(parts, record, "exec_die", exec.id, { exitCode: String(exit.exitCode) });
-  await launch.monitorExited;
-  forgetFiles(parts, exec.id);
-}
-
-function forgetFiles(parts: EngineParts, id: ExecId): void {
-  rmSync(parts.paths.execSocket(id), { force: true });
-  rmSync(parts.paths.execExitRecord(id), { force: true });
+  await process.released;
 }
 
 /** Ids of a container's execs that have not ended, as inspect lists them. */

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Fault, isFault } from "#base";
 import type { FdIndex, LaunchPlan } from "#helper";
@@ -94,14 +96,21 @@ export class ContainerCgroup implements AsyncDisposable {
     }
   }
 
-  /** What `entry` would give, opening nothing and needing no directory: for a plan that is only shown. */
+  /** What `entry` would give once the cgroup is made, opening nothing: for a plan that is only shown. */
   plannedEntry(firstIndex: number): Omit<CgroupEntry, "fds"> {
     let next = firstIndex;
     const take = () => next++ as FdIndex;
-    if (this.#layout.version === 2)
-      return { cgroup: { version: 2, directory: take() }, oomCounter: take() };
+    const [path = ""] = this.paths;
+    if (this.#layout.version === 2) {
+      const directory = take();
+      const enabled = readSetting(`${dirname(path)}/cgroup.subtree_control`) ?? "";
+      const hasMemory = enabled.trim().split(" ").includes("memory");
+      return { cgroup: { version: 2, directory }, ...(hasMemory && { oomCounter: take() }) };
+    }
     const tasks = this.paths.map(take);
-    const watched = this.#pathOf("memory") && { oomCounter: take(), oomEvent: take() };
+    const memory = this.#pathOf("memory");
+    const isWatched = memory && existsSync(`${dirname(memory)}/memory.oom_control`);
+    const watched = isWatched && { oomCounter: take(), oomEvent: take() };
     return { cgroup: { version: 1, tasks }, ...watched };
   }
 
@@ -142,11 +151,13 @@ export class ContainerCgroup implements AsyncDisposable {
     }
   }
 
-  /** Changes limits of a container that runs. */
-  update(resources: OciResources): void {
+  /** Changes limits of a container that runs; gives the warnings that come with it. */
+  update(resources: OciResources): readonly string[] {
     this.#checkBeforeUpdate(resources);
+    const known = this.#warnings.length;
     try {
       this.apply(resources);
+      return this.#warnings.slice(known);
     } catch (error) {
       if (isFault(error) && error.errno === "EBUSY")
         throw new Fault(

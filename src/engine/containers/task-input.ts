@@ -1,0 +1,91 @@
+import { existsSync, statSync } from "node:fs";
+import {
+  type Config,
+  type ContainerSpecInput,
+  containerSpec,
+  type HostConfig,
+  logLimits,
+} from "#container";
+import type { PlannedTask, TaskInput } from "#task";
+import type { EngineParts } from "../parts.ts";
+import { containerFiles, hostnameOf } from "./container-files.ts";
+import type { ContainerRecord } from "./container-record.ts";
+import type { ResolvedUser } from "./user.ts";
+
+/** What of a run is known only once it begins. */
+export interface RunInput {
+  readonly user: ResolvedUser;
+  readonly joined: ContainerSpecInput["joined"];
+}
+
+/** Stand for namespaces that only a start makes or opens; a plan is the same whatever their paths are. */
+export const unopened: ContainerSpecInput["joined"] = {
+  network: "/proc/self/ns/net",
+  pid: "/proc/self/ns/pid",
+};
+
+/**
+ * A container as what its task is made of. Create, `--dry-run` and start all come through
+ * here, so that what is checked and shown is what is sent.
+ */
+export function taskInput(
+  parts: EngineParts,
+  record: ContainerRecord,
+  { user, joined }: RunInput,
+): { readonly input: TaskInput; readonly warnings: readonly string[] } {
+  const { id, config, host, root } = record;
+  const { spec, warnings } = containerSpec({
+    config,
+    host,
+    argv: record.argv,
+    user,
+    hostname: hostnameOf(record),
+    files: containerFiles(parts, record),
+    ...(host.IpcMode === "host" && { shmSource: "/dev/shm" }),
+    joined,
+    machine: parts.tasks.machine,
+  });
+  const input: TaskInput = {
+    id,
+    spec,
+    root,
+    stdio: stdioOf(config, host),
+    ...(host.LogConfig.Type !== "none" && {
+      log: { path: parts.paths.log(id), ...logLimits(host.LogConfig) },
+    }),
+    init: host.Init,
+  };
+  return { input, warnings };
+}
+
+/** The plan of a container that is not made yet; its files and missing binds count as what create makes them. */
+export function plannedTask(
+  parts: EngineParts,
+  record: ContainerRecord,
+  user: ResolvedUser,
+): PlannedTask {
+  const { input, warnings } = taskInput(parts, record, { user, joined: unopened });
+  const own = `${parts.paths.container(record.id)}/`;
+  const planned = parts.tasks.plan(input, {
+    kindOf: (path) => (path.startsWith(own) ? "file" : kindOf(path)),
+  });
+  return { ...planned, warnings: [...new Set([...warnings, ...planned.warnings])] };
+}
+
+/** A source that is missing will be made as a directory. */
+function kindOf(path: string): "directory" | "file" {
+  if (!existsSync(path)) return "directory";
+  return statSync(path).isDirectory() ? "directory" : "file";
+}
+
+function stdioOf(
+  config: Config,
+  { ConsoleSize }: Pick<HostConfig, "ConsoleSize">,
+): TaskInput["stdio"] {
+  return {
+    mode: config.Tty ? "pty" : "pipes",
+    ...(config.Tty && ConsoleSize),
+    stdin: config.OpenStdin,
+    stdinOnce: config.OpenStdin && config.StdinOnce,
+  };
+}

@@ -1,0 +1,40 @@
+import type { FdIndex, LaunchPlan, NamespaceKind } from "#helper";
+import { type CompiledPlan, compilePlan, type PlanInput } from "./compile-plan.ts";
+import type { OciProcess, OciSeccomp } from "./oci-spec.ts";
+
+export interface ExecInput
+  extends Pick<PlanInput, "id" | "cgroup" | "stdio" | "controlSocket" | "exitRecord" | "machine"> {
+  readonly process: OciProcess;
+  /** The container's filter. */
+  readonly seccomp?: OciSeccomp;
+  /** Of the container; opened in this order they are the first of the inherited descriptors. */
+  readonly namespaces: readonly NamespaceKind[];
+}
+
+/**
+ * A process that enters a container: it has the container's limits and its filter, and
+ * makes nothing of its own. Faults as those of `compilePlan`.
+ */
+export function compileExec(input: ExecInput): CompiledPlan {
+  const { process, seccomp, namespaces, ...rest } = input;
+  const { plan, warnings } = compilePlan({
+    ...rest,
+    spec: {
+      ociVersion: "1.2.1",
+      process,
+      linux: { namespaces: [{ type: "mount" }], ...(seccomp && { seccomp }) },
+    },
+    rootMount: { type: "bind", source: "/", options: [] },
+    rootAnchor: "/",
+  });
+  const { rootAnchor: _anchor, ...own } = plan;
+  const exec: LaunchPlan = {
+    ...own,
+    mode: "exec",
+    namespaces: namespaces.map((kind, index) => ({ kind, join: index as FdIndex })),
+    mounts: [],
+    devices: [],
+    symlinks: [],
+  };
+  return { plan: exec, warnings };
+}

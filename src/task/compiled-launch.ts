@@ -1,0 +1,108 @@
+import { encodePlan, type LaunchPlan } from "#helper";
+import { type Fd, O_RDONLY, openat2 } from "#kernel";
+import {
+  type CgroupEntry,
+  type ContainerCgroup,
+  compileExec,
+  compilePlan,
+  hostKind,
+  joinedPaths,
+  type Machine,
+} from "#runtime";
+import type { ExecInput, PlannedTask, PlanOptions, TaskInput } from "./task.ts";
+import type { TaskFiles } from "./task-files.ts";
+
+/** What a plan needs beside the input of a task. */
+export interface PlanGround {
+  readonly files: TaskFiles;
+  readonly machine: Machine;
+  readonly cgroup: ContainerCgroup;
+}
+
+/** A plan as bytes with the descriptors it names, which are closed by disposing once the helper has them. */
+export interface CompiledLaunch extends Disposable {
+  readonly plan: Uint8Array;
+  /** The inherited table, in the order of the plan's indexes. */
+  readonly fds: readonly Fd[];
+}
+
+/** The plan of a task, for which nothing is opened and the cgroup need not exist. */
+export function planTask(
+  input: TaskInput,
+  ground: PlanGround,
+  { kindOf = hostKind }: PlanOptions = {},
+): PlannedTask {
+  const entry = ground.cgroup.plannedEntry(joinedPaths(input.spec).length);
+  const { plan, warnings } = compileTask(input, ground, { entry, kindOf });
+  return { plan: encodePlan(plan), warnings };
+}
+
+/** The same plan with its descriptors: the namespaces that are joined and the task's cgroup. */
+export function openTaskLaunch(input: TaskInput, ground: PlanGround): CompiledLaunch {
+  using opened = new DisposableStack();
+  const namespaces = joinedPaths(input.spec).map((path) =>
+    opened.use(openat2(undefined, path, { flags: O_RDONLY })),
+  );
+  const entry = openEntry(ground.cgroup.entry(namespaces.length), opened);
+  const { plan } = compileTask(input, ground, { entry, kindOf: hostKind });
+  return compiled(plan, [...namespaces, ...entry.fds], opened);
+}
+
+/** A process beside those of a task: it enters the namespaces, which become the launch's to close. */
+export function openExecLaunch(
+  input: ExecInput,
+  { files, machine, cgroup }: PlanGround,
+  namespaces: readonly (readonly [LaunchPlan["namespaces"][number]["kind"], Fd])[],
+): CompiledLaunch {
+  using opened = new DisposableStack();
+  const fds = namespaces.map(([, fd]) => opened.use(fd));
+  const entry = openEntry(cgroup.entry(fds.length, { watchOom: false }), opened);
+  const { plan } = compileExec({
+    ...input,
+    namespaces: namespaces.map(([kind]) => kind),
+    cgroup: entry.cgroup,
+    controlSocket: files.execSocket(input.id),
+    exitRecord: files.execExitRecord(input.id),
+    machine,
+  });
+  return compiled(plan, [...fds, ...entry.fds], opened);
+}
+
+function compileTask(
+  { id, spec, root, stdio, log, init }: TaskInput,
+  { files, machine, cgroup }: PlanGround,
+  found: {
+    readonly entry: Omit<CgroupEntry, "fds">;
+    readonly kindOf: NonNullable<PlanOptions["kindOf"]>;
+  },
+) {
+  const { entry, kindOf } = found;
+  return compilePlan({
+    id,
+    spec,
+    rootMount: root,
+    rootAnchor: files.rootAnchor,
+    cgroup: entry.cgroup,
+    ...(entry.oomCounter !== undefined && { oomCounter: entry.oomCounter }),
+    ...(entry.oomEvent !== undefined && { oomEvent: entry.oomEvent }),
+    cgroupMounts: cgroup.mounts,
+    stdio,
+    ...(log && { log }),
+    controlSocket: files.controlSocket(id),
+    exitRecord: files.exitRecord(id),
+    init,
+    machine,
+    kindOf,
+  });
+}
+
+function openEntry(entry: CgroupEntry, opened: DisposableStack): CgroupEntry {
+  for (const fd of entry.fds) opened.use(fd);
+  return entry;
+}
+
+function compiled(plan: LaunchPlan, fds: readonly Fd[], opened: DisposableStack): CompiledLaunch {
+  const bytes = encodePlan(plan);
+  const owned = opened.move();
+  return { plan: bytes, fds, [Symbol.dispose]: () => owned.dispose() };
+}
