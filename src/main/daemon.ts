@@ -16,6 +16,7 @@ import { openNativeTasks } from "#task";
 import { openTrust } from "#trust";
 import { helperPath } from "./assets.ts";
 import { checkStart, lockRoot, makeRoot, socketPath } from "./check-start.ts";
+import { lowerOomScore } from "./lower-oom-score.ts";
 import { useEmbeddedAddon } from "./native-parts.ts";
 import { releaseMemoryWhenQuiet } from "./quiet-memory.ts";
 import { registryOpener } from "./registry.ts";
@@ -48,6 +49,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     await checkStart(socket);
     await using scope = new Scope();
     await claimRoots(places, socket, scope);
+    lowerOomScore(log);
     const registry = registryOpener({
       configRoot: places.configRoot,
       insecure: options.insecureRegistries ?? [],

@@ -1,0 +1,106 @@
+#include "harden.h"
+
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "base.h"
+
+#if defined(__x86_64__)
+#define ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define ARCHITECTURE AUDIT_ARCH_AARCH64
+#else
+#error "name this machine's AUDIT_ARCH_* here"
+#endif
+
+/* A monitor outlives what it watches; only the kernel's own "never" is stronger. */
+#define OOM_SCORE "-999"
+
+/* One comparison each, in the order of how often they are made. */
+static const uint16_t allowed[] = {
+	SYS_epoll_pwait, SYS_read, SYS_write, SYS_sendmsg, SYS_recvfrom, SYS_epoll_ctl, SYS_clock_gettime, SYS_munmap,
+	SYS_mremap, SYS_close, SYS_accept4, SYS_openat, SYS_fstat, SYS_newfstatat, SYS_fcntl, SYS_ftruncate, SYS_fsync,
+	SYS_pread64, SYS_sendto, SYS_recvmsg, SYS_wait4, SYS_pidfd_send_signal, SYS_getpid, SYS_renameat, SYS_unlinkat,
+	SYS_exit_group, SYS_exit, SYS_rt_sigreturn, SYS_restart_syscall,
+#ifdef __x86_64__
+	SYS_epoll_wait, SYS_open, SYS_rename, SYS_unlink,
+#endif
+};
+
+#define ARGUMENT(index) ((uint32_t)(offsetof(struct seccomp_data, args) + 8 * (index)))
+#define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset)
+#define GIVE(verdict) BPF_STMT(BPF_RET | BPF_K, verdict)
+#define JUMP(test, value, true_skips, false_skips) BPF_JUMP(BPF_JMP | (test) | BPF_K, value, true_skips, false_skips)
+#define REFUSED (SECCOMP_RET_ERRNO | EPERM)
+
+struct filter {
+	struct sock_filter code[128];
+	unsigned short length;
+};
+
+static void add(struct filter *filter, const struct sock_filter *code, size_t count)
+{
+	memcpy(filter->code + filter->length, code, count * sizeof *code);
+	filter->length += (unsigned short)count;
+}
+
+#define ADD(filter, ...)                                                                             \
+	do {                                                                                         \
+		const struct sock_filter code[] = { __VA_ARGS__ };                                   \
+		add(filter, code, sizeof code / sizeof *code);                                       \
+	} while (0)
+
+/* What is refused is an error and ends nothing: of all ioctls only the terminal's size passes, and memory is never code. */
+static int install_filter(void)
+{
+	struct filter filter;
+	filter.length = 0;
+	ADD(&filter, LOAD(offsetof(struct seccomp_data, arch)), JUMP(BPF_JEQ, ARCHITECTURE, 1, 0), GIVE(REFUSED),
+	    LOAD(offsetof(struct seccomp_data, nr)));
+	for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
+		ADD(&filter, JUMP(BPF_JEQ, allowed[i], 0, 1), GIVE(SECCOMP_RET_ALLOW));
+	ADD(&filter, JUMP(BPF_JEQ, SYS_ioctl, 0, 4), LOAD(ARGUMENT(1)), JUMP(BPF_JEQ, TIOCSWINSZ, 0, 1),
+	    GIVE(SECCOMP_RET_ALLOW), GIVE(REFUSED));
+	ADD(&filter, JUMP(BPF_JEQ, SYS_mmap, 0, 4), LOAD(ARGUMENT(2)), JUMP(BPF_JSET, PROT_EXEC, 1, 0),
+	    GIVE(SECCOMP_RET_ALLOW), GIVE(REFUSED));
+	ADD(&filter, GIVE(REFUSED));
+	const struct sock_fprog program = { .len = filter.length, .filter = filter.code };
+	return check(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
+}
+
+/* In an intersection with what there is: a monitor may have less to begin with. */
+static int keep_capabilities(uint32_t kept)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+	int result = check(syscall(SYS_capget, &header, data));
+	const struct __user_cap_data_struct less[2] = { { data[0].permitted & kept, data[0].permitted & kept, 0 } };
+	return result < 0 ? result : check(syscall(SYS_capset, &header, less));
+}
+
+/* Where lowering is not allowed, the score stays what the engine's is. */
+static void lower_oom_score(void)
+{
+	cleanup_fd int fd = check(open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+	if (fd >= 0)
+		write_all(fd, OOM_SCORE, strlen(OOM_SCORE));
+}
+
+int harden_monitor(void)
+{
+	lower_oom_score();
+	int result = keep_capabilities(1u << CAP_KILL | 1u << CAP_DAC_OVERRIDE);
+	int final = check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	if (final >= 0)
+		final = install_filter();
+	return result < 0 ? result : final;
+}

@@ -1,0 +1,13 @@
+/* What the monitor gives up once the program runs: from then on it only moves bytes and waits. */
+#ifndef HARDEN_H
+#define HARDEN_H
+
+/*
+ * Of the capabilities it keeps those to signal a process of another user and to write
+ * below a directory that is not root's; of the system calls those of the loop; and it
+ * gains no new privileges. Where that is allowed, the kernel spares it when memory is
+ * short. 0 or a negative errno; what could be done is done.
+ */
+int harden_monitor(void);
+
+#endif
