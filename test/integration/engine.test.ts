@@ -450,6 +450,31 @@ test("a container's sandbox lasts, its address is given back when it stops", asy
   }
 });
 
+test("events tell when a container joins and leaves a network, whatever its driver", async () => {
+  const seen: EngineEvent[] = [];
+  const stop = new AbortController();
+  const events = engine.events.subscribe({ filters: { type: ["network"] }, signal: stop.signal });
+  const listening = (async () => {
+    for await (const event of events) seen.push(event);
+  })();
+  const modes = { default: "bridge bridge", none: "none null", host: "host host" };
+  for (const [mode, network] of Object.entries(modes)) {
+    const { id } = await runContainer(engine, ["true"], {
+      host: { NetworkMode: mode, AutoRemove: true },
+    });
+    await eventually(
+      () => seen.filter((each) => each.attributes.container === id)[1],
+      "two events",
+    );
+    const told = seen
+      .filter(({ attributes }) => attributes.container === id)
+      .map(({ action, attributes }) => `${action} ${attributes.name} ${attributes.type}`);
+    expect(told).toEqual([`connect ${network}`, `disconnect ${network}`]);
+  }
+  stop.abort();
+  await listening;
+});
+
 test("two containers reach each other over the bridge", async () => {
   const id = await startSleeper(engine);
   const address = engine.containers.get(id).networks[0]?.address ?? "none";

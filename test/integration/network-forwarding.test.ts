@@ -1,4 +1,7 @@
 import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Scope } from "#base";
 import {
   addAddress,
@@ -67,10 +70,11 @@ let opened = 0;
 /** Opens an engine's network on the host, in a process of its own; the namespace of its container. */
 async function openEngine(
   host: Host,
+  state = ":memory:",
 ): Promise<AsyncDisposable & { readonly address: string; readonly netns: string }> {
   const script = `${import.meta.dirname}/../support/network-host.ts`;
   const runRoot = `/tmp/forwarding-${process.pid}-${opened++}`;
-  const child = Bun.spawn(enter(host.netns, process.execPath, script, runRoot), {
+  const child = Bun.spawn(enter(host.netns, process.execPath, script, runRoot, state), {
     stdin: "pipe",
     stdout: "pipe",
   });
@@ -105,6 +109,22 @@ test("an engine that turns forwarding on forwards nothing but its own", async ()
   // Forwarding stays on, since others may rely on it by now; so what it would let through stays out.
   expect(await dial(host.left.netns, host.right.address, PORT)).toBe("failed");
   expect(await new Nftables({ netns: host.netns }).rules("filter", "FORWARD")).toEqual([]);
+}, 30_000);
+
+test("an engine that turned it on drops what is foreign again after the rules were flushed", async () => {
+  await using scope = new Scope();
+  const host = await makeHost(scope, "0");
+  const directory = mkdtempSync(join(tmpdir(), "tf-"));
+  scope.defer(() => rmSync(directory, { recursive: true, force: true }));
+  const path = join(directory, "state.db");
+  {
+    await using _engine = await openEngine(host, path);
+  }
+  await new Nftables({ netns: host.netns }).commit(new NftBatch().deleteTable("filter"));
+  expect(await dial(host.left.netns, host.right.address, PORT)).toBe("open");
+  await using container = await openEngine(host, path);
+  expect(await dial(host.left.netns, host.right.address, PORT)).toBe("failed");
+  expect(await dial(container.netns, host.right.address, PORT)).toBe("open");
 }, 30_000);
 
 test("a host that forwarded before goes on to", async () => {

@@ -1,14 +1,14 @@
 /**
  * An engine's network in a network namespace that stands for a whole host: opens it at
- * RUN_ROOT, attaches one endpoint, and prints its address and the path of its
+ * RUN_ROOT over the database STATE, attaches one endpoint, and prints its address and the path of its
  * namespace as JSON. At the end of its input it leaves nothing behind.
- * Usage: nsenter --net=PATH bun network-host.ts RUN_ROOT
+ * Usage: nsenter --net=PATH bun network-host.ts RUN_ROOT [STATE]
  */
 import { openNetworks } from "#network";
 import { openState } from "#state";
 
-const [runRoot = ""] = process.argv.slice(2);
-using state = openState(":memory:");
+const [runRoot = "", path = ":memory:"] = process.argv.slice(2);
+using state = openState(path);
 const networks = await openNetworks({ instanceId: runRoot, runRoot, state });
 const endpoint = await networks.attach("bridge");
 const netns = `/proc/${process.pid}/fd/${endpoint.netns.number}`;
