@@ -72,19 +72,27 @@ function recordOom(parts: EngineParts, id: ContainerId): void {
   publishContainer(parts, record, "oom");
 }
 
+/** Whether a container goes with the end of its run, unless it only stops to start again or someone removes it already. */
+function goesWithItsRun(parts: EngineParts, id: ContainerId): boolean {
+  const isKept = parts.restarting.has(id) || parts.removing.has(id);
+  return !isKept && parts.store.get(id)?.host.AutoRemove === true;
+}
+
 /**
  * Writes down how a container ended and tells everyone; all in one tick, so that no
- * one sees half of it. Whether it could be written: if not, as on a full disk, it
- * holds all the same, and the next start reads it from the monitor's exit record.
+ * one sees half of it. Whether it was written: on a full disk it cannot be, and for a
+ * container whose row is about to go it need not be. It holds all the same, and until
+ * the row is gone the next start reads it from the monitor's exit record.
  */
 export function recordExit(parts: EngineParts, id: ContainerId, exit: TaskExit): boolean {
   const record = parts.store.get(id);
   if (!record) return true;
   const finishedAt = exit.finishedAt || parts.clock.now();
   const change = exitChange(record, exit, finishedAt);
-  let isWritten = true;
+  let isWritten = !goesWithItsRun(parts, id);
   try {
-    parts.store.update(id, change);
+    if (isWritten) parts.store.update(id, change);
+    else parts.store.assume(id, change);
   } catch (error) {
     isWritten = false;
     parts.store.assume(id, change);
@@ -125,15 +133,17 @@ function exitChange(
 /** Gives back all that the run held; `--rm` goes first, since someone waits for that. */
 async function settle(parts: EngineParts, live: LiveContainer, isWritten: boolean): Promise<void> {
   const { id, sandbox, task } = live;
-  const left = Promise.try(() => isWritten && leaveNetworks(parts, id));
-  const mayRemove = !parts.restarting.has(id) && !parts.removing.has(id);
-  const removal =
-    mayRemove && parts.store.get(id)?.host.AutoRemove ? removeAfterRun(parts, id) : undefined;
+  const isGoing = goesWithItsRun(parts, id);
+  const left = Promise.try(() => {
+    if (isWritten || isGoing) leaveNetworks(parts, id, { isGoing });
+  });
+  const removal = isGoing ? removeAfterRun(parts, id) : undefined;
   const freed = Promise.all([sandbox.release(), task.released]);
   const cleaned: PromiseSettledResult<unknown>[] = await Promise.allSettled([left, removal, freed]);
   // Milliseconds of system calls that no one waits for: first the answers of those who do.
   await delay(courtesy);
-  const ended = parts.tasks.remove(id, { keepExitRecord: !isWritten });
+  const keepExitRecord = !isWritten && parts.store.get(id) !== undefined;
+  const ended = parts.tasks.remove(id, { keepExitRecord });
   cleaned.push(...(await Promise.allSettled([ended])));
   for (const each of cleaned) if (each.status === "rejected") throw each.reason;
 }

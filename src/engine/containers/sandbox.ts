@@ -87,15 +87,19 @@ export function adoptSandbox(parts: EngineParts, { id, host }: ContainerRecord):
   };
 }
 
-/** A run is over: the sandbox stays in its networks, without endpoints. */
-export function leaveNetworks(parts: EngineParts, id: ContainerId): void {
+/** A run is over: the sandbox stays in its networks, without endpoints. One that goes with its container is only told of. */
+export function leaveNetworks(
+  parts: EngineParts,
+  id: ContainerId,
+  { isGoing = false }: { readonly isGoing?: boolean } = {},
+): void {
   const sandbox = parts.sandboxes.get(id);
   if (!sandbox?.endpoints.some(({ endpointId }) => endpointId !== "")) return;
   const endpoints = sandbox.endpoints.map(({ network, networkId }) => ({
     ...emptyAttachment(network),
     networkId,
   }));
-  parts.sandboxes.put({ ...sandbox, endpoints });
+  if (!isGoing) parts.sandboxes.put({ ...sandbox, endpoints });
   crashPoint("exit:networks-left");
   publishNetworks(parts, sandbox, "disconnect");
 }
