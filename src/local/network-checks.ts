@@ -95,7 +95,7 @@ function forwarding(): Finding {
   return finding("Network", {
     name: "IPv4 forwarding",
     ok: true,
-    found: on ? "on" : "off; the engine switches it on",
+    found: on ? "on" : "off; the engine switches it on and drops what is not for containers",
     without: "",
     fix: "",
   });
