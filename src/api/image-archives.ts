@@ -47,7 +47,11 @@ async function save(
       if (!isFault(cause, "not_found")) throw cause;
       throw new Fault("not_found", `No such image: ${ref}`, { about: ref, cause });
     }
-  await exchange.stream(TAR_TYPE, engine.images.save(refs, { platform: platformOf(exchange) }));
+  const options = {
+    platform: platformOf(exchange),
+    compression: exchange.query.text("compression"),
+  };
+  await exchange.stream(TAR_TYPE, engine.images.save(refs, options));
 }
 
 async function load({ engine }: ApiContext, exchange: Exchange): Promise<void> {

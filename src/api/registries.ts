@@ -58,6 +58,7 @@ async function push({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const platform = platformOf(exchange);
   const reference = parsedReference(tag === undefined ? name : `${name}:${tag}`);
   const written = tag === undefined ? name : `${name}:${tag}`;
+  const compression = query.text("compression");
   const credentials = requestCredentials(exchange, reference.domain);
   // Docker's engine answers 200 before it looks, so that every failure is the last line.
   exchange.begin("application/json");
@@ -69,6 +70,7 @@ async function push({ engine }: ApiContext, exchange: Exchange): Promise<void> {
           all: reference.tag === undefined,
           credentials,
           ...(platform !== undefined && { platform }),
+          ...(compression !== undefined && { compression }),
         },
         reporter(exchange, "push"),
         exchange.signal,

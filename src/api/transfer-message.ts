@@ -12,6 +12,7 @@ const words: Readonly<Record<LayerStep, string>> = {
   pulled: "Pull complete",
   exists: "Already exists",
   preparing: "Preparing",
+  compressing: "Compressing",
   pushing: "Pushing",
   pushed: "Pushed",
   mounted: "Mounted from",

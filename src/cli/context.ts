@@ -58,6 +58,8 @@ export interface DaemonOptions {
   readonly host?: string | undefined;
   /** Where certs.d and policy.json are; absent: /etc/thimble. */
   readonly configRoot?: string | undefined;
+  /** "zstd:3"; absent: zstd:1. */
+  readonly layerCompression?: string | undefined;
   readonly insecureRegistries?: readonly string[] | undefined;
   /** Serve a registry beside the engine. */
   readonly registry?: {

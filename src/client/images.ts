@@ -37,6 +37,11 @@ export interface PlatformChoice {
   readonly platform?: string | undefined;
 }
 
+interface CompressionOption {
+  /** Of all layers, as "gzip", "zstd:19". */
+  readonly compression?: string | undefined;
+}
+
 export interface TransferOptions extends PlatformChoice {
   /** Of the registry that the name says. */
   readonly auth?: AuthConfig | undefined;
@@ -96,10 +101,11 @@ export class ImagesClient {
   push(
     name: string,
     tag: string | undefined,
-    options: TransferOptions = {},
+    options: TransferOptions & CompressionOption = {},
   ): AsyncGenerator<JsonMessage> {
     const platform = platformJson(options);
-    return this.#progress(`${at(name)}/push`, { tag, platform }, undefined, {
+    const { compression } = options;
+    return this.#progress(`${at(name)}/push`, { tag, platform, compression }, undefined, {
       ...options,
       auth: options.auth ?? {},
     });
@@ -121,10 +127,10 @@ export class ImagesClient {
   /** One archive of all these images. */
   async *save(
     refs: readonly string[],
-    options: PlatformChoice & { readonly signal?: AbortSignal } = {},
+    options: PlatformChoice & CompressionOption & { readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<Uint8Array> {
-    const { signal } = options;
-    const query = { names: refs, platform: platformJson(options) };
+    const { signal, compression } = options;
+    const query = { names: refs, platform: platformJson(options), compression };
     const response = await this.#transport.call({
       method: "GET",
       path: "/images/get",

@@ -1,6 +1,7 @@
 import { type FileHandle, rm } from "node:fs/promises";
 import { type Clock, faultOf, type Log, silentLog, systemClock } from "#base";
-import type { Digest } from "#image";
+import { type Digest, parseReference, type Reference } from "#image";
+import type { CompressionChoice } from "#layer";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
 import { BlobStore } from "./blob-store.ts";
@@ -9,6 +10,7 @@ import {
   type CreationParts,
   createImageFromTree,
   createImageFromUpper,
+  defaultCompression,
   type ImportOptions,
   importTree,
   type TreeOptions,
@@ -24,6 +26,7 @@ import { LayerStore } from "./layer-store.ts";
 import { Collector, type Lease } from "./lease.ts";
 import { type LoadedImage, type LoadOptions, loadArchive } from "./load.ts";
 import { type PullOptions, pullImage } from "./pull.ts";
+import { type RecompressedImage, type RecompressOptions, recompressImage } from "./recompress.ts";
 import { chooseImages, type SaveOptions, saveArchive } from "./save.ts";
 import { settleContent } from "./settle.ts";
 import { SourceTable } from "./source-table.ts";
@@ -36,6 +39,8 @@ export interface ContentOptions {
   readonly snapshots: Snapshotter;
   readonly log?: Log;
   readonly clock?: Clock;
+  /** Of layers that are made here, and of plain ones when they are pushed. Default zstd, level 1. */
+  readonly compression?: CompressionChoice | undefined;
   /** Leaves what a crash left as it is, for `fsck` to tell. */
   readonly untouched?: boolean;
 }
@@ -50,10 +55,12 @@ export interface ContentStores extends CreationParts {
 /** Blobs, images and their unpacked layers of one data root. */
 export class Content {
   readonly images: ImageStore;
+  readonly compression: CompressionChoice;
   readonly #stores: ContentStores;
 
   constructor(options: ContentOptions) {
     const { root, state, snapshots, log = silentLog, clock = systemClock } = options;
+    this.compression = options.compression ?? defaultCompression;
     const blobs = new BlobStore(root, options);
     const table = new ImageTable(state);
     const sources = new SourceTable(state);
@@ -64,7 +71,7 @@ export class Content {
     const layers = new LayerStore({ blobs, snapshots, receiver });
     this.#stores = {
       ...{ blobs, table, sources, collector, drafts, layers, snapshots },
-      ...{ images: this.images, clock, log },
+      ...{ images: this.images, clock, log, compression: this.compression },
     };
   }
 
@@ -143,15 +150,37 @@ export class Content {
     return await asFaults(loadArchive(this.#stores, archive, options));
   }
 
+  /** The image with other compression of its layers, as blobs held by the lease; undefined when nothing changes. */
+  async recompress(
+    image: StoredImage,
+    options: RecompressOptions,
+  ): Promise<RecompressedImage | undefined> {
+    return await asFaults(recompressImage(this.#stores, image, options));
+  }
+
+  /** Puts what `recompress` gave in the place of the manifest that it was made of: under all of its names, and `more`. */
+  replaceManifest(
+    image: StoredImage,
+    { manifest, digest }: RecompressedImage,
+    more: readonly Reference[],
+  ): void {
+    const names = image.tags
+      .filter((tag) => this.images.resolve(tag).digest === image.digest)
+      .map(parseReference);
+    const { id, size } = image;
+    this.images.put({ digest, id, manifest, size }, [...names, ...more]);
+  }
+
   /**
-   * A name saves that name of its image, an id the image without names. What is unknown,
+   * A name saves that name of its image, an id the image without names. Layers in zstd are
+   * written as gzip, unless the options say otherwise. What is unknown,
    * or is not for the platform that is asked for, throws before the first byte.
    */
   saveArchive(
     references: readonly string[],
     options: SaveOptions = {},
   ): AsyncGenerator<Uint8Array, void> {
-    return saveArchive(this.#stores, chooseImages(this.images, references, options));
+    return saveArchive(this.#stores, chooseImages(this.images, references, options), options);
   }
 
   async importTree(

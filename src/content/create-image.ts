@@ -16,7 +16,7 @@ import {
   type Reference,
   sha256,
 } from "#image";
-import { type Compression, type PackRequest, packBlob, storeStream } from "#layer";
+import { type CompressionChoice, type PackRequest, packBlob, storeStream } from "#layer";
 import type { Snapshotter } from "#snapshot";
 import { layerMediaType, layerTypeOf } from "./archive-files.ts";
 import { crashPoint } from "./crash-point.ts";
@@ -27,6 +27,8 @@ import type { StoredImage, StoredLayer } from "./stored-image.ts";
 export interface CreationParts extends ContentParts {
   readonly snapshots: Snapshotter;
   readonly clock: Clock;
+  /** Of the layers that are made here. */
+  readonly compression: CompressionChoice;
 }
 
 export interface ImportOptions {
@@ -100,7 +102,7 @@ export interface TreeOptions {
  * more to write) and 3 to 5 s with gzip, at 38 % of the size. Docker reads it since
  * version 23, Podman since 3, containerd since 1.5.
  */
-const blobCompression: Compression = "zstd";
+export const defaultCompression: CompressionChoice = { format: "zstd", level: 1 };
 
 /** Makes an image of one layer from a directory without unpacking anything again. */
 export async function createImageFromTree(
@@ -118,7 +120,7 @@ export async function createImageFromTree(
       directory,
       mode: "tree",
       includeRoot: true,
-      blob: { path, compression: blobCompression },
+      blob: { path, compression: parts.compression },
     },
     { ...(onProgress && { onProgress }), ...(signal && { signal }) },
   );
@@ -129,7 +131,11 @@ export async function createImageFromTree(
   await adoptTree(parts, chain, { directory, size: packed.size });
   return await storeNew(parts, lease, {
     layers: [
-      { mediaType: layerMediaType(blobCompression), digest: packed.digest, size: packed.blobSize },
+      {
+        mediaType: layerMediaType(parts.compression.format),
+        digest: packed.digest,
+        size: packed.blobSize,
+      },
     ],
     diffIds: [packed.diffId],
     defaults: options.config,
@@ -202,14 +208,14 @@ export async function createImageFromUpper(
 
 /** What the directory of a layer, or of a container's changes, is as a blob; held, and in its place. */
 async function packLayer(
-  { blobs }: CreationParts,
+  { blobs, compression }: CreationParts,
   source: Pick<PackRequest, "directory" | "exclude" | "latest">,
   { lease, signal }: { readonly lease: Lease; readonly signal: AbortSignal | undefined },
 ): Promise<Pick<StoredLayer, "blob" | "diffId">> {
   await using workspace = await blobs.workspace();
   const path = join(workspace.path, "layer");
   const packed = await packBlob(
-    { ...source, mode: "upper", includeRoot: false, blob: { path, compression: blobCompression } },
+    { ...source, mode: "upper", includeRoot: false, blob: { path, compression } },
     signal ? { signal } : {},
   );
   const { digest, blobSize: size, diffId } = packed;
@@ -217,7 +223,7 @@ async function packLayer(
   crashPoint("commit:packed");
   await blobs.adopt(path, digest);
   crashPoint("commit:blob-adopted");
-  return { blob: { mediaType: layerMediaType(blobCompression), digest, size }, diffId };
+  return { blob: { mediaType: layerMediaType(compression.format), digest, size }, diffId };
 }
 
 interface NewImage {

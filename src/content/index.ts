@@ -21,4 +21,6 @@ export type { BlobSource, LayerPhase, LayerProgress } from "./layer-receiver.ts"
 export type { Lease } from "./lease.ts";
 export type { LoadedImage, LoadOptions } from "./load.ts";
 export type { PullOptions } from "./pull.ts";
+export type { RecompressedImage } from "./recompress.ts";
+export { changed } from "./recompress.ts";
 export type { ListedImage, StoredImage, StoredLayer } from "./stored-image.ts";

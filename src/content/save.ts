@@ -15,14 +15,19 @@ import {
   platformDistance,
   withDefaultTag,
 } from "#image";
+import type { Compression, CompressionChoice } from "#layer";
 import { type TarHeader, TarWriter } from "#tar";
 import type { ImageStore } from "./image-store.ts";
+import type { Lease } from "./lease.ts";
 import type { ContentParts } from "./load.ts";
+import { changed, recompressImage } from "./recompress.ts";
 import type { StoredImage } from "./stored-image.ts";
 
 export interface SaveOptions {
   /** What the images must be for. */
   readonly platform?: Platform | undefined;
+  /** Of all layers; "keep": as they are stored. Default: gzip in the place of zstd, which older readers do not know. */
+  readonly compression?: CompressionChoice | "keep" | undefined;
 }
 
 /** An image with the names it shall have in the archive. */
@@ -77,17 +82,23 @@ const file: Omit<TarHeader, "name" | "size"> = {
 
 /**
  * An archive as Docker writes it since version 25: an OCI layout, and manifest.json
- * beside it for `docker load`. The same images always give the same bytes. Layers
- * stay as they are stored (Docker unpacks gzip and zstd by itself).
+ * beside it for `docker load`. The same images always give the same bytes.
  */
 export async function* saveArchive(
   { blobs, collector }: Pick<ContentParts, "blobs" | "collector">,
-  images: readonly SavedImage[],
+  chosen: readonly SavedImage[],
+  { compression }: SaveOptions = {},
 ): AsyncGenerator<Uint8Array, void> {
-  const digests = new Set(images.flatMap(({ image }) => blobsOf(image)));
   // Who removes an image meanwhile must not cut its archive short.
   await using lease = collector.lease();
-  for (const digest of digests) lease.holdBlob(digest);
+  const stored = chosen.flatMap(({ image }) => blobsOf(image));
+  for (const digest of stored) lease.holdBlob(digest);
+  const images: SavedImage[] = [];
+  for (const each of chosen) {
+    const image = await inOtherForm({ blobs }, each.image, { compression, lease });
+    images.push({ ...each, image });
+  }
+  const digests = new Set(images.flatMap(({ image }) => blobsOf(image)));
   let ready: Uint8Array[] = [];
   const writer = new TarWriter((bytes) => ready.push(bytes.slice()));
   const take = () => {
@@ -116,6 +127,28 @@ export async function* saveArchive(
   document("repositories", repositories(images));
   writer.finish();
   yield* take();
+}
+
+async function inOtherForm(
+  parts: Pick<ContentParts, "blobs">,
+  image: StoredImage,
+  { compression, lease }: Pick<SaveOptions, "compression"> & { readonly lease: Lease },
+): Promise<StoredImage> {
+  if (compression === "keep") return image;
+  const made = await recompressImage(parts, image, {
+    lease,
+    choose: (_, before) => (compression ? changed(before, compression) : forOldReaders(before)),
+  });
+  if (!made) return image;
+  const layers = image.layers.map((layer, index) => ({
+    ...layer,
+    blob: made.manifest.layers[index] ?? layer.blob,
+  }));
+  return { ...image, ...made, layers };
+}
+
+function forOldReaders(before: Compression): CompressionChoice | undefined {
+  return before === "zstd" ? { format: "gzip" } : undefined;
 }
 
 function blobsOf({ digest, manifest }: StoredImage): Digest[] {

@@ -1,18 +1,19 @@
 import { Readable, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { constants, createGzip, createZstdCompress } from "node:zlib";
-import { type Compression, chunkSize } from "./compression.ts";
+import { chunkSize } from "./compression.ts";
+import type { CompressionChoice } from "./compression-choice.ts";
 
 /** Compresses; the same bytes always give the same result (gzip without name and time). */
 export async function* compress(
   source: AsyncIterable<Uint8Array>,
-  compression: Compression,
+  choice: CompressionChoice | "none",
 ): AsyncGenerator<Uint8Array, void> {
-  const transform = compressor(compression);
-  if (!transform) {
+  if (choice === "none") {
     yield* evenly(source);
     return;
   }
+  const transform = compressor(choice);
   let failure: unknown;
   const feeding = pipeline(Readable.from(evenly(source)), transform).catch((error: unknown) => {
     failure = error;
@@ -47,8 +48,8 @@ async function* evenly(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   if (filled > 0) yield chunk.subarray(0, filled);
 }
 
-function compressor(compression: Compression): Transform | undefined {
-  if (compression === "gzip") return createGzip({ chunkSize, level: 6 });
-  const params = { [constants.ZSTD_c_compressionLevel]: 1 };
-  return compression === "zstd" ? createZstdCompress({ chunkSize, params }) : undefined;
+function compressor({ format, level }: CompressionChoice): Transform {
+  if (format === "gzip") return createGzip({ chunkSize, level: level ?? 6 });
+  const params = { [constants.ZSTD_c_compressionLevel]: level ?? 1 };
+  return createZstdCompress({ chunkSize, params });
 }

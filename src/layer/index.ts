@@ -15,6 +15,7 @@ export {
   detectCompression,
   type ExpansionLimits,
 } from "./compression.ts";
+export { type CompressionChoice, parseCompression } from "./compression-choice.ts";
 export type { ExplodedMember, PackRequest, PackResult, ReceiveResult, StoreResult } from "./job.ts";
 export {
   diffLayer,
@@ -25,6 +26,7 @@ export {
   packTree,
   type ReceiveOptions,
   receiveLayer,
+  recompressBlob,
   type StreamOptions,
   scanTree,
   settleImplied,

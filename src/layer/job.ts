@@ -1,6 +1,7 @@
 import type { DiffId, Digest, DigestAlgorithm } from "#image";
 import type { TarLimits, TarType } from "#tar";
-import type { Compression, ExpansionLimits } from "./compression.ts";
+import type { ExpansionLimits } from "./compression.ts";
+import type { CompressionChoice } from "./compression-choice.ts";
 import type { MergeOptions, MergeResult } from "./merge.ts";
 import type { PackOptions } from "./pack.ts";
 import type { ScanOptions } from "./scan.ts";
@@ -43,7 +44,7 @@ export interface SettleRequest {
 export interface PackRequest extends PackOptions {
   readonly directory: string;
   /** Where the blob goes (made new); absent: it is streamed, uncompressed. */
-  readonly blob?: { readonly path: string; readonly compression: Compression };
+  readonly blob?: { readonly path: string; readonly compression: CompressionChoice | "none" };
 }
 
 export interface PackResult {
@@ -81,6 +82,20 @@ export interface StoreResult {
   readonly size: number;
 }
 
+export interface RecompressRequest {
+  /** Of a blob: plain, gzip or zstd. */
+  readonly source: { readonly path: string };
+  /** Made new. */
+  readonly path: string;
+  readonly choice: CompressionChoice;
+  /** Of the diff id. Default sha256. */
+  readonly diffAlgorithm?: DigestAlgorithm | undefined;
+}
+
+export interface RecompressResult extends StoreResult {
+  readonly diffId: DiffId;
+}
+
 export interface ExplodeRequest {
   readonly source: Source;
   /** Each file of the archive becomes a file here, named by its number. */
@@ -108,6 +123,10 @@ export interface Jobs {
   readonly scan: { readonly request: ScanRequest; readonly result: undefined };
   readonly merge: { readonly request: MergeRequest; readonly result: MergeResult };
   readonly store: { readonly request: StoreRequest; readonly result: StoreResult };
+  readonly recompress: {
+    readonly request: RecompressRequest;
+    readonly result: RecompressResult;
+  };
   readonly explode: {
     readonly request: ExplodeRequest;
     readonly result: readonly ExplodedMember[];

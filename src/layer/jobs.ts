@@ -19,6 +19,8 @@ import type {
   PackResult,
   ReceiveRequest,
   ReceiveResult,
+  RecompressRequest,
+  RecompressResult,
   ScanRequest,
   SettleRequest,
   Source,
@@ -190,6 +192,22 @@ async function store(request: StoreRequest, context: JobContext): Promise<StoreR
   return blob.finish();
 }
 
+async function recompress(
+  request: RecompressRequest,
+  context: JobContext,
+): Promise<RecompressResult> {
+  using blob = new BlobFile(request.path);
+  const hash = new Digester(request.diffAlgorithm);
+  const plain = async function* (): AsyncGenerator<Uint8Array, void> {
+    for await (const chunk of decompress(readSource(request.source, context))) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  };
+  for await (const chunk of compress(plain(), request.choice)) blob.write(chunk);
+  return { ...blob.finish(), diffId: hash.digest() as DiffId };
+}
+
 async function explode(
   request: ExplodeRequest,
   context: JobContext,
@@ -255,5 +273,6 @@ export const jobs: { readonly [N in JobName]: Work<N> } = {
   scan,
   merge,
   store,
+  recompress,
   explode,
 };

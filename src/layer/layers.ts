@@ -9,6 +9,8 @@ import type {
   PackResult,
   ReceiveRequest,
   ReceiveResult,
+  RecompressRequest,
+  RecompressResult,
   ScanRequest,
   SettleRequest,
   StoreRequest,
@@ -127,6 +129,14 @@ export async function packBlob(
   options: LayerOptions = {},
 ): Promise<PackResult> {
   return await pool.run("pack", request, options);
+}
+
+/** Compresses what a blob holds another way, into a new file; not synced. Its diff id comes with it, to be checked. */
+export async function recompressBlob(
+  request: RecompressRequest,
+  options: LayerOptions = {},
+): Promise<RecompressResult> {
+  return await pool.run("recompress", request, options);
 }
 
 /** Writes a stream to a new file at `path`, at most `limit` bytes. It is whole, but not synced to the disk. */

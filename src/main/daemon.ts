@@ -8,6 +8,7 @@ import { openContent } from "#content";
 import { createEngine, type Engine, type EngineDependencies } from "#engine";
 import { decodePlan, openHelper } from "#helper";
 import { makePrivateDirectory, peerCredentials, untakenByPeer } from "#kernel";
+import { type CompressionChoice, parseCompression } from "#layer";
 import { openNetworks } from "#network";
 import { describePlan, openCgroups } from "#runtime";
 import { openOverlaySnapshotter } from "#snapshot";
@@ -30,6 +31,8 @@ export interface DaemonOptions {
   readonly host?: string | undefined;
   /** Where the configuration is: certs.d, policy.json; absent: as THIMBLE_CONFIG_ROOT says, else /etc/thimble. */
   readonly configRoot?: string | undefined;
+  /** Of layers that are made here, and of plain ones when they are pushed, as "gzip:9"; absent: zstd:1. */
+  readonly layerCompression?: string | undefined;
   /** Registries that may be spoken to in plain http, or whose certificate is not checked. */
   readonly insecureRegistries?: readonly string[] | undefined;
   /** Also serves a registry, kept in the data root. */
@@ -56,7 +59,9 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       environment: process.env,
       log,
     });
-    const engine = await openEngine(places, { log, registry }, scope);
+    const { layerCompression } = options;
+    const compression = layerCompression ? parseCompression(layerCompression) : undefined;
+    const engine = await openEngine(places, { log, registry, compression }, scope);
     const server = createApiServer({
       engine,
       log,
@@ -128,7 +133,14 @@ async function serveRegistry(
 /** Opens every module, lowest first, and the engine over them; the scope closes them in reverse. */
 async function openEngine(
   { dataRoot, runRoot, configRoot }: Roots,
-  { log, registry }: { readonly log: Log; readonly registry: EngineDependencies["registry"] },
+  {
+    log,
+    registry,
+    compression,
+  }: Pick<EngineDependencies, "registry"> & {
+    readonly log: Log;
+    readonly compression: CompressionChoice | undefined;
+  },
   scope: Scope,
 ): Promise<Engine> {
   const instanceId = createHash("sha256").update(runRoot).digest("hex").slice(0, 8);
@@ -141,7 +153,8 @@ async function openEngine(
   const state = scope.use(openState(join(dataRoot, "state.db")));
   const networks = await openNetworks({ instanceId, runRoot, state, log });
   const snapshots = await openOverlaySnapshotter({ root: join(dataRoot, "snapshots"), state });
-  const content = await openContent({ root: join(dataRoot, "content"), state, snapshots });
+  const root = join(dataRoot, "content");
+  const content = await openContent({ root, state, snapshots, compression });
   const engine = await createEngine({
     dataRoot,
     runRoot,

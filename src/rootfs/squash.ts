@@ -61,7 +61,7 @@ export async function squash(
       mode: keep > 0 ? "upper" : "tree",
       includeRoot: true,
       latest,
-      blob: { path: blobPath, compression: "zstd" },
+      blob: { path: blobPath, compression: content.compression },
     },
     { ...run, onProgress: (current) => report?.({ id: "layer", status: "Packing", current }) },
   );

@@ -274,3 +274,29 @@ test("disk usage: each layer and blob once, shared and unique sizes of each imag
   expect(usage.reclaimable).toBe(sum(own));
   expect((await data.content.diskUsage()).reclaimable).toBe(12 + sum(total));
 });
+
+test("zstd is saved as gzip, which every reader knows, unless another form is asked for", async () => {
+  const made = makeImage({
+    layers: [tarOf([{ name: "a", content: "a".repeat(9000) }])],
+    compression: "zstd",
+  });
+  await using data = await openTestContent();
+  const references = [parseReference("app:1")];
+  const { manifestBytes } = made;
+  const source = sourceOf([made]);
+  const { image } = await data.content.pull({ manifestBytes, references, source });
+  const reload = async (options: Parameters<typeof data.content.saveArchive>[1] = {}) => {
+    await using other = await openTestContent();
+    const [loaded] = await other.content.loadArchive(data.content.saveArchive(["app:1"], options));
+    expect([loaded?.image.id, loaded?.tags]).toEqual([image.id, ["app:1"]]);
+    return [loaded?.image.manifest.layers[0]?.mediaType, loaded?.image.digest === image.digest];
+  };
+  expect(await reload()).toEqual([mediaTypes.layerGzip, false]);
+  expect(await reload({ compression: "keep" })).toEqual([mediaTypes.layerZstd, true]);
+  expect(await reload({ compression: { format: "zstd", level: 19 } })).toEqual([
+    mediaTypes.layerZstd,
+    false,
+  ]);
+  // The gzip was for the archive alone.
+  expect((await data.leftovers()).blobs).toBe(3);
+});

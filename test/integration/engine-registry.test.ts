@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
+import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { isFault } from "#base";
 import type { Engine, EngineEvent, TransferEvent } from "#engine";
-import { mediaTypes } from "#image";
+import { type Manifest, mediaTypes, sha256 } from "#image";
 import { type MadeImage, makeImage } from "../support/content-images.ts";
 import {
   type OpenedEngine,
@@ -11,7 +12,7 @@ import {
 } from "../support/engine.ts";
 import { engineHoldings } from "../support/engine-holdings.ts";
 import { FakeRegistry } from "../support/registry-fake.ts";
-import { tarOf } from "../support/tree.ts";
+import { streamOf, tarOf } from "../support/tree.ts";
 
 let leaks: ReturnType<typeof engineHoldings>;
 let roots: TestRoots & Disposable;
@@ -74,10 +75,13 @@ async function pull(reference: string, options: { platform?: string; all?: boole
   return events;
 }
 
-async function push(reference: string, all = false) {
+async function push(reference: string, all = false, compression?: string) {
   const events: TransferEvent[] = [];
   await engine.images.push(
-    { reference: `${registry.host}/${reference}`, all, credentials: anonymous },
+    {
+      ...{ reference: `${registry.host}/${reference}`, all, credentials: anonymous },
+      ...(compression !== undefined && { compression }),
+    },
     (event) => events.push(event),
     new AbortController().signal,
   );
@@ -291,6 +295,92 @@ test("a push gives what was pulled, byte for byte, and is told as an event", asy
     { action: "push", id: `${registry.host}/to:2`, attributes: { name: `${registry.host}/to` } },
   ]);
   expect((await get("to:2")).digests).toContain(`${registry.host}/to@${image.digest}`);
+});
+
+/** What a tag of the registry leads to. */
+function pushed(place: string) {
+  const manifest = JSON.parse(registry.manifests.get(place)?.bytes.toString() ?? "{}") as Manifest;
+  return manifest.layers.map(({ mediaType, digest, size }) => {
+    const bytes = registry.blobs.get(digest) ?? Buffer.alloc(0);
+    expect([sha256(bytes), bytes.length]).toEqual([digest, size]);
+    const plain = mediaType.endsWith("gzip") ? gunzipSync(bytes) : zstdDecompressSync(bytes);
+    return { mediaType, digest, plain };
+  });
+}
+
+/** An OCI layout of one image. */
+function makeImageArchive({ manifest, manifestBytes, digest, blobs }: MadeImage, name: string) {
+  const entry = {
+    ...{ mediaType: manifest.mediaType, digest, size: manifestBytes.length },
+    annotations: { "io.containerd.image.name": name },
+  };
+  const index = JSON.stringify({ schemaVersion: 2, manifests: [entry] });
+  return tarOf([
+    { name: "oci-layout", content: '{"imageLayoutVersion":"1.0.0"}' },
+    { name: "index.json", content: index },
+    ...[...blobs, [digest, manifestBytes] as const].map(([each, content]) => ({
+      name: `blobs/sha256/${each.slice(7)}`,
+      content: content.toString("latin1"),
+    })),
+  ]);
+}
+
+const plainTar = () => tarOf([{ name: "zeros", content: "0".repeat(100_000) }]);
+async function importPlain(...tags: string[]): Promise<void> {
+  const [first = "", ...others] = tags.map((tag) => `${registry.host}/${tag}`);
+  const changes: string[] = [];
+  await engine.images.import(streamOf(plainTar()), { reference: first, changes }, () => undefined);
+  for (const other of others) await engine.images.tag(first, other);
+}
+
+test("plain layers are compressed on their way, once, and the image is what was pushed", async () => {
+  await importPlain("plain:1", "plain:2");
+  const before = await get("plain:1");
+  const events = await push("plain:1");
+  expect(events.some((each) => each.kind === "layer" && each.step === "compressing")).toBe(true);
+  const [layer] = pushed("plain:1");
+  expect(layer?.mediaType).toBe(mediaTypes.layerZstd);
+  expect(layer?.plain.equals(plainTar())).toBe(true);
+  const after = await get("plain:1");
+  expect(after.id).toBe(before.id);
+  const digest = sha256(registry.manifests.get("plain:1")?.bytes ?? "");
+  expect(events.at(-1)).toMatchObject({ kind: "pushed", digest });
+  expect(after.digests).toEqual([`${registry.host}/plain@${digest}`]);
+  const again = await push("plain:2");
+  expect(again.some((each) => each.kind === "layer" && each.step === "compressing")).toBe(false);
+  expect(pushed("plain:2")).toEqual(pushed("plain:1"));
+});
+
+test("the user chooses how layers are compressed, and gets the same bytes each time", async () => {
+  await importPlain("chosen:1");
+  await push("chosen:1", false, "gzip:9");
+  const [first] = pushed("chosen:1");
+  expect([first?.mediaType, first?.plain.equals(plainTar())]).toEqual([mediaTypes.layerGzip, true]);
+  await push("chosen:1", false, "zstd:19");
+  expect(pushed("chosen:1")[0]?.mediaType).toBe(mediaTypes.layerZstd);
+  await push("chosen:1", false, "gzip:9");
+  expect(pushed("chosen:1")).toEqual([first as NonNullable<typeof first>]);
+  const refused = await failure(push("chosen:1", false, "xz"));
+  expect([refused.code, refused.message]).toEqual(["invalid", expect.stringContaining('"xz"')]);
+});
+
+test("plain layers that a registry has already stay as they are, and so does the digest", async () => {
+  const image = makeImage({ layers: [plainTar()], compression: "none" });
+  publish("kept", image, "1");
+  await pull("kept:1");
+  await engine.images.tag(`${registry.host}/kept:1`, `${registry.host}/on:1`);
+  await push("on:1");
+  expect(registry.manifests.get("on:1")?.bytes).toEqual(image.manifestBytes);
+});
+
+test("an image in Docker's format gets gzip, the only compression that the format has", async () => {
+  const image = makeImage({ layers: [plainTar()], compression: "none", docker: true });
+  const save = makeImageArchive(image, `${registry.host}/docker:1`);
+  await engine.images.load(streamOf(save), {}, () => undefined);
+  await push("docker:1");
+  expect(pushed("docker:1")[0]?.mediaType).toBe(mediaTypes.dockerLayerGzip);
+  const refused = await failure(push("docker:1", false, "zstd"));
+  expect(refused.code).toBe("unsupported");
 });
 
 test("what was pulled by digest alone has a name: it is found by it, and no prune of dangling takes it", async () => {

@@ -51,7 +51,7 @@ async function pack(directory: string, compression: Compression): Promise<PackRe
   const result = await packBlob({
     ...{ directory, mode: "tree", includeRoot: true },
     latest: BigInt(epoch) * 1_000_000_000n,
-    blob: { path, compression },
+    blob: { path, compression: compression === "none" ? compression : { format: compression } },
   });
   rmSync(path);
   return result;

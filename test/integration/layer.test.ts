@@ -156,7 +156,7 @@ test("GNU tar agrees about a real tree", async () => {
     directory: target,
     mode: "tree",
     includeRoot: false,
-    blob: { path: ours, compression: "gzip" },
+    blob: { path: ours, compression: { format: "gzip" } },
   });
   execFileSync("tar", ["-C", target, "-dzf", ours]);
 });
@@ -708,7 +708,7 @@ test("trees deeper than descriptors allow are packed, and the clamp holds", asyn
     includeRoot: true,
     latest,
     touch: true,
-    blob: { path: blob, compression: "zstd" },
+    blob: { path: blob, compression: { format: "zstd" } },
   });
   expect(result.entries).toBe(302);
   expect(describeTree(target).every((line) => line.includes(` ${latest} `))).toBe(true);

@@ -19,7 +19,14 @@ export const rmiFlags = {
   "no-prune": bool("Do not delete untagged parents"),
 };
 
-export const saveFlags = { ...outputFlags, platform };
+export const saveFlags = {
+  ...outputFlags,
+  compression: text('Compression of all layers: gzip or zstd, with a level as zstd:19, or "keep"', {
+    placeholder: "FORMAT[:LEVEL]",
+    shownDefault: "gzip in the place of zstd",
+  }),
+  platform,
+};
 
 export const loadFlags = {
   input: text("Read from tar archive file, instead of STDIN", { short: "i", complete: "file" }),

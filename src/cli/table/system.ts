@@ -38,6 +38,13 @@ export const daemonFlags = {
   "insecure-registry": list(
     "Registry (HOST[:PORT]) to which plain HTTP and any certificate are allowed",
   ),
+  "layer-compression": text(
+    "Compression of layers made here, and of plain layers that are pushed",
+    {
+      placeholder: "FORMAT[:LEVEL]",
+      shownDefault: "zstd:1",
+    },
+  ),
   registry: text("Also serve a registry, whose data is in the data root", {
     placeholder: "HOST:PORT",
   }),

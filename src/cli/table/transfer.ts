@@ -12,6 +12,9 @@ export const pullFlags = {
 
 export const pushFlags = {
   "all-tags": bool("Push all tags of an image to the repository", { short: "a" }),
+  compression: text("Compression of all layers: gzip or zstd, or with a level, as zstd:19", {
+    placeholder: "FORMAT[:LEVEL]",
+  }),
   platform: text("Push only if the image is for this platform"),
   quiet: bool("Suppress verbose output", { short: "q" }),
 };
@@ -53,6 +56,10 @@ export const pushCommand = command({
   examples: [
     ["tag app registry.example/team/app:1", "the name says where it goes"],
     ["push registry.example/team/app:1", "layers that the registry has are not sent again"],
+    [
+      "push --compression zstd:19 registry.example/team/app:1",
+      "smaller layers, for clients that can read zstd",
+    ],
   ],
   load: async () => (await import("../verb/transfer.ts")).push,
 });

@@ -7,8 +7,10 @@ import type { outputFlags } from "../table/containers.ts";
 import type { importFlags, loadFlags, saveFlags } from "../table/images.ts";
 
 export const save: Verb<typeof saveFlags> = async (context, { flags, args }) => {
-  const { output, platform } = flags;
-  await writeArchive(context, output, "save", () => context.client.images.save(args, { platform }));
+  const { output, platform, compression } = flags;
+  await writeArchive(context, output, "save", () =>
+    context.client.images.save(args, { platform, compression }),
+  );
   return 0;
 };
 

@@ -18,6 +18,7 @@ export const daemon: Verb<typeof daemonFlags> = (context, { flags }) => {
     runRoot: flags["run-root"],
     host: flags.host ?? context.hostFlag,
     configRoot: flags["config-root"],
+    layerCompression: flags["layer-compression"],
     insecureRegistries: flags["insecure-registry"],
     ...(flags.registry === undefined
       ? {}

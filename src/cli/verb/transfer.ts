@@ -65,13 +65,13 @@ async function pullReference(
 }
 
 export const push: Verb<typeof pushFlags> = async (context, { flags, args }) => {
-  const { quiet, platform } = flags;
+  const { quiet, platform, compression } = flags;
   const reference = await referenceOf(context, args[0] ?? "", { all: flags["all-tags"], quiet });
   if (reference.digest !== undefined) throw new Exit(1, "cannot push a digest reference");
   const name = familiarName(reference);
   const auth = await authFor(context, name);
   await cancellable(async (signal) => {
-    const options = { platform, auth, signal };
+    const options = { platform, auth, signal, compression };
     const messages = context.client.images.push(name, reference.tag, options);
     await showTransfer(context.out, messages, { quiet });
   });

@@ -80,7 +80,11 @@ export interface Images {
   /** What is unknown, or not for the platform, is a Fault before the first byte. */
   save(
     refs: readonly string[],
-    options?: { readonly platform?: string | undefined },
+    options?: {
+      readonly platform?: string | undefined;
+      /** Of all layers, as "zstd:3", or "keep". Absent: gzip in the place of zstd. */
+      readonly compression?: string | undefined;
+    },
   ): AsyncIterable<Uint8Array>;
   /** Files of an image as a tar, without a container. */
   archive(ref: string, request: ArchiveRequest): Promise<ImageArchive>;

@@ -7,6 +7,7 @@ import {
   parseReference,
   withDefaultTag,
 } from "#image";
+import { parseCompression } from "#layer";
 import type { Executor } from "#rootfs";
 import type { TransferParts } from "../transfer/parts.ts";
 import type { ImageDetail, ImageSummary, Images, Progress } from "./image-contract.ts";
@@ -39,8 +40,11 @@ export function createImages(parts: ImageParts & TransferParts, executor: Execut
     remove: (ref, options) => removeImage(parts, ref, options),
     prune: (filters) => pruneImages(parts, filters, (id) => removeUnused(parts, id)),
     load: (archive, options, report) => loadImages(parts, archive, options, report),
-    save: (refs, { platform } = {}) => {
-      const stream = parts.content.saveArchive(refs, { platform: platformOf(platform) });
+    save: (refs, { platform, compression } = {}) => {
+      const stream = parts.content.saveArchive(refs, {
+        platform: platformOf(platform),
+        compression: compression === undefined ? undefined : savedCompression(compression),
+      });
       for (const ref of refs) publishImage(parts, "save", parts.content.resolve(ref).id, ref);
       return stream;
     },
@@ -55,6 +59,10 @@ export function createImages(parts: ImageParts & TransferParts, executor: Execut
       return image.id;
     },
   };
+}
+
+function savedCompression(text: string) {
+  return text === "keep" ? text : parseCompression(text);
 }
 
 /** Tells what happened to an image, with the attributes Docker's events have. */

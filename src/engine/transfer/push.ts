@@ -1,5 +1,5 @@
 import { Fault, isFault } from "#base";
-import type { StoredImage } from "#content";
+import { changed, type StoredImage, type StoredLayer } from "#content";
 import {
   canonicalName,
   canonicalString,
@@ -7,11 +7,14 @@ import {
   familiarName,
   familiarString,
   formatPlatform,
+  type Manifest,
+  mediaTypes,
   parsePlatform,
   parseReference,
   platformDistance,
   type Reference,
 } from "#image";
+import { type Compression, type CompressionChoice, parseCompression } from "#layer";
 import type { Repository } from "#registry-client";
 import type { TransferParts } from "./parts.ts";
 import { publishTransfer } from "./pull.ts";
@@ -37,13 +40,15 @@ export async function pushImage(
   if (written.digest !== undefined) {
     throw new Fault("invalid", "cannot push a digest reference", { about: request.reference });
   }
+  const { compression: asked } = request;
+  const compression = asked === undefined ? undefined : parseCompression(asked);
   report({ kind: "pushing", repository: canonicalName(written) });
   const images = request.all ? taggedImages(parts, written) : [imageOf(parts, written)];
   const client = await parts.registry(credentialSource(written.domain, request.credentials));
   const repository = client.repository(written);
   for (const { reference, image } of images) {
     checkPlatform(image, reference, request.platform);
-    await pushOne({ parts, repository, report, signal }, reference, image);
+    await pushOne({ parts, repository, report, signal, compression }, reference, image);
   }
 }
 
@@ -52,6 +57,7 @@ interface PushRun {
   readonly repository: Repository;
   readonly report: TransferReport;
   readonly signal: AbortSignal;
+  readonly compression: CompressionChoice | undefined;
 }
 
 interface NamedImage {
@@ -115,8 +121,15 @@ function checkPlatform(
 
 async function pushOne(run: PushRun, reference: Reference, image: StoredImage): Promise<void> {
   const { parts, repository, report, signal } = run;
-  const { manifest, digest } = image;
-  await pushLayers(run, reference, image);
+  await using lease = parts.content.lease();
+  const made = await parts.content.recompress(image, {
+    choose: choiceFor(run, image),
+    lease,
+    onProgress: throttledProgress(report),
+    signal,
+  });
+  const { manifest, digest } = made ?? image;
+  await pushLayers(run, reference, layersOf(image, manifest));
   await repository.putBlob(manifest.config, blobSource(parts, manifest.config), { signal });
   const bytes = parts.content.readManifest(digest);
   const tag = reference.tag ?? "latest";
@@ -125,9 +138,33 @@ async function pushOne(run: PushRun, reference: Reference, image: StoredImage): 
     parts.content.noteSource(layer.digest, canonicalName(reference));
   }
   const { domain, path } = reference;
-  parts.content.images.nameByDigest({ domain, path, digest });
+  const byDigest = { domain, path, digest };
+  if (made) parts.content.replaceManifest(image, made, [byDigest]);
+  else parts.content.images.nameByDigest(byDigest);
   report({ kind: "pushed", tag, digest, size: bytes.length });
   publishTransfer(parts, "push", image, reference);
+}
+
+/**
+ * Users pay for the bytes that a registry keeps, so plain layers (of `import`, `load`) do not
+ * stay plain. What a registry had before keeps its digest, unless the user asks for another form.
+ */
+function choiceFor({ parts, compression }: PushRun, { digests, manifest }: StoredImage) {
+  const isDocker = manifest.mediaType === mediaTypes.dockerManifest;
+  const usual: CompressionChoice = isDocker ? { format: "gzip" } : parts.content.compression;
+  return (_: Descriptor, before: Compression): CompressionChoice | undefined => {
+    if (compression) return changed(before, compression);
+    return before === "none" && digests.length === 0 ? usual : undefined;
+  };
+}
+
+function throttledProgress(report: TransferReport) {
+  const limited = throttled(report);
+  return ({ diffId, blob }: StoredLayer, current: number) =>
+    limited({
+      ...{ kind: "layer", id: layerId(diffId), step: "compressing" },
+      ...{ current, total: blob.size },
+    });
 }
 
 function blobSource(parts: TransferParts, { digest }: Pick<Descriptor, "digest">) {
@@ -140,16 +177,21 @@ interface PushedLayer {
 }
 
 /** The uppermost first, as Docker shows them; one that stands there twice is sent once. */
-function layersOf({ layers }: StoredImage): readonly PushedLayer[] {
-  const byDigest = new Map(
-    layers.toReversed().map(({ diffId, blob }) => [blob.digest, { id: layerId(diffId), blob }]),
-  );
+function layersOf({ layers }: StoredImage, manifest: Manifest): readonly PushedLayer[] {
+  const pushed = layers.map(({ diffId, blob }, index) => ({
+    id: layerId(diffId),
+    blob: manifest.layers[index] ?? blob,
+  }));
+  const byDigest = new Map(pushed.toReversed().map((layer) => [layer.blob.digest, layer]));
   return [...byDigest.values()];
 }
 
-async function pushLayers(run: PushRun, reference: Reference, image: StoredImage): Promise<void> {
+async function pushLayers(
+  run: PushRun,
+  reference: Reference,
+  layers: readonly PushedLayer[],
+): Promise<void> {
   const report = throttled(run.report);
-  const layers = layersOf(image);
   for (const { id } of layers) report({ kind: "layer", id, step: "preparing" });
   for (const { id } of layers.slice(parallel)) report({ kind: "layer", id, step: "waiting" });
   const queue = [...layers];

@@ -30,6 +30,8 @@ export interface PushRequest {
   readonly all?: boolean;
   /** Only if the image is for this platform. */
   readonly platform?: string;
+  /** Of all layers, as "zstd:3". Absent: as they are; plain ones of an image that no registry has yet by the engine's default. */
+  readonly compression?: string;
   readonly credentials: CredentialLookup;
 }
 
@@ -44,6 +46,7 @@ export type LayerStep =
   | "pulled"
   | "exists"
   | "preparing"
+  | "compressing"
   | "pushing"
   | "pushed"
   | "mounted"

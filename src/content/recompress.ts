@@ -1,0 +1,120 @@
+import { join } from "node:path";
+import { Fault } from "#base";
+import {
+  type Descriptor,
+  type Digest,
+  digestAlgorithm,
+  encodeDocument,
+  type Manifest,
+  mediaTypes,
+  requireDigest,
+  sha256,
+} from "#image";
+import { type Compression, type CompressionChoice, recompressBlob } from "#layer";
+import type { Lease } from "./lease.ts";
+import type { ContentParts } from "./load.ts";
+import type { StoredImage, StoredLayer } from "./stored-image.ts";
+
+export interface RecompressOptions {
+  /** Undefined: the layer stays as it is. */
+  readonly choose: (layer: Descriptor, compression: Compression) => CompressionChoice | undefined;
+  /** Holds what is made. */
+  readonly lease: Lease;
+  /** Bytes of the layer's blob read so far. */
+  readonly onProgress?: (layer: StoredLayer, bytes: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The manifest of an image in another form: same configuration, same files, other blobs. */
+export interface RecompressedImage {
+  readonly manifest: Manifest;
+  readonly digest: Digest;
+  /** Bytes of the manifest. */
+  readonly manifestSize: number;
+}
+
+/** The choice, for a layer that it changes: with a level it does anyway, since nobody knows the one that a layer has. */
+export function changed(
+  before: Compression,
+  choice: CompressionChoice,
+): CompressionChoice | undefined {
+  return before !== choice.format || choice.level !== undefined ? choice : undefined;
+}
+
+/** By the media type, which pull and load have checked against the bytes; undefined for what is not ours to change. */
+function compressionOf(mediaType: string): Compression | undefined {
+  const types: Readonly<Record<string, Compression>> = {
+    [mediaTypes.layer]: "none",
+    [mediaTypes.dockerLayer]: "none",
+    [mediaTypes.layerGzip]: "gzip",
+    [mediaTypes.dockerLayerGzip]: "gzip",
+    [mediaTypes.layerZstd]: "zstd",
+    [mediaTypes.dockerLayerZstd]: "zstd",
+  };
+  return types[mediaType];
+}
+
+/**
+ * Gives the layers of an image another compression where `choose` wants one. The blobs and
+ * the manifest are stored and held by the lease; undefined when nothing changes. The same
+ * image always gives the same bytes.
+ */
+export async function recompressImage(
+  parts: Pick<ContentParts, "blobs">,
+  image: StoredImage,
+  options: RecompressOptions,
+): Promise<RecompressedImage | undefined> {
+  const layers: Descriptor[] = [];
+  // A layer that stands in an image twice is compressed once.
+  const done = new Map<Digest, Descriptor>();
+  for (const layer of image.layers) {
+    const known = done.get(layer.blob.digest) ?? (await recompressLayer(parts, layer, options));
+    done.set(layer.blob.digest, known);
+    layers.push(known);
+  }
+  if (layers.every((each, index) => each === image.layers[index]?.blob)) return undefined;
+  const manifest: Manifest = { ...image.manifest, layers };
+  const bytes = encodeDocument(manifest);
+  options.lease.holdBlob(sha256(bytes));
+  const digest = await parts.blobs.put(bytes);
+  await parts.blobs.sync();
+  return { manifest, digest, manifestSize: bytes.length };
+}
+
+async function recompressLayer(
+  { blobs }: Pick<ContentParts, "blobs">,
+  layer: StoredLayer,
+  { choose, lease, onProgress, signal }: RecompressOptions,
+): Promise<Descriptor> {
+  const { blob, diffId } = layer;
+  const before = compressionOf(blob.mediaType);
+  const choice = before && choose(blob, before);
+  if (!choice) return blob;
+  await using workspace = await blobs.workspace();
+  const path = join(workspace.path, "layer");
+  const source = { path: blobs.path(blob.digest) };
+  onProgress?.(layer, 0);
+  const made = await recompressBlob(
+    { source, path, choice, diffAlgorithm: digestAlgorithm(diffId) },
+    {
+      ...(onProgress && { onProgress: (bytes: number) => onProgress(layer, bytes) }),
+      ...(signal && { signal }),
+    },
+  );
+  requireDigest(`the content of layer ${blob.digest}`, diffId, made.diffId);
+  lease.holdBlob(made.digest);
+  await blobs.adopt(path, made.digest);
+  const mediaType = typeFor(blob.mediaType, choice.format);
+  return { ...blob, mediaType, digest: made.digest, size: made.size };
+}
+
+function typeFor(mediaType: string, format: "gzip" | "zstd"): string {
+  const isDocker = mediaType.startsWith("application/vnd.docker.");
+  if (format === "gzip") return isDocker ? mediaTypes.dockerLayerGzip : mediaTypes.layerGzip;
+  // Docker's schema 2 has no zstd, and Docker itself does not read it there.
+  if (!isDocker) return mediaTypes.layerZstd;
+  throw new Fault(
+    "unsupported",
+    "an image in Docker's manifest format cannot have layers in zstd; use gzip",
+  );
+}
