@@ -32,7 +32,7 @@ int log_reopen(struct log *log)
 	return log->path ? open_file(log, 0) : 0;
 }
 
-/* path -> path.1 -> path.2 ...; with one file only, it starts anew. */
+/* path -> path.1 -> path.2 ...; with one file only, a new one takes its place: who reads the old one reads it to its end. */
 static void rotate(struct log *log)
 {
 	char from[4096], to[4096];
@@ -43,7 +43,8 @@ static void rotate(struct log *log)
 			return;
 		rename(from, to);
 	}
-	open_file(log, log->files > 1 ? 0 : O_TRUNC);
+	bool moved = log->files > 1 || unlink(log->path) == 0;
+	open_file(log, moved ? 0 : O_TRUNC);
 }
 
 /* After a failed write: the file keeps the whole lines that it took. Its own size counts, since others may have cut it. */

@@ -1,5 +1,12 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -116,6 +123,22 @@ test("following passes what is written until the end, across a rotation", async 
     }
   }
   expect(found).toEqual(expected(0, 8));
+});
+
+test("following goes on after somebody cut the file short", async () => {
+  writeFileSync(path, numbered(0, 3));
+  const ended = Promise.withResolvers<void>();
+  const found: string[] = [];
+  for await (const batch of readLog({ path, maxFiles: 1, ended: ended.promise })) {
+    for (const { line } of batch) found.push(Buffer.from(line).toString());
+    if (found.length === 3) {
+      appendFileSync(path, '{"log":"unfini');
+      truncateSync(path, 0);
+      appendFileSync(path, numbered(3, 4));
+    }
+    if (found.length === 4) ended.resolve();
+  }
+  expect(found).toEqual(expected(0, 4));
 });
 
 test("a follower that is told to stop does, and closes its files", async () => {

@@ -58,8 +58,9 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly
           if (batch.length > 0) yield batch;
           if (stop.done || options.signal?.aborted) return;
         }
-        if (files.length === 1) break;
-        files = await dropUpTo(files, 1);
+        if (files.length > 1) files = await dropUpTo(files, 1);
+        else if (!change || !(await isShorter(file, offset))) break;
+        // From its begin: the next file, or the same one after somebody has cut it short.
         splitter.reset();
         offset = 0;
       }
@@ -74,6 +75,10 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly
   } finally {
     await closeLogFiles(files);
   }
+}
+
+async function isShorter(file: LogFile, offset: number): Promise<boolean> {
+  return (await file.handle.stat()).size < offset;
 }
 
 async function startPosition(files: readonly LogFile[], tail?: number): Promise<LogPosition> {

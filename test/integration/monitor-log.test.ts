@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { attach, connectMonitor, openHelper, readExitRecord } from "#helper";
+import { readLog } from "#logs";
 import { LaunchBench, logLines, start } from "../support/launch-bench.ts";
 
 const helper = openHelper();
@@ -59,6 +60,33 @@ describe("the log", () => {
     expect(numbers).toEqual(numbers.map((_, i) => 1000 - numbers.length + 1 + i));
     for (const name of files)
       expect(readFileSync(bench.path(name)).byteLength).toBeLessThan(4096 + 128);
+  });
+
+  test("is followed through rotations when only one file is kept", async () => {
+    const script = 'while read x; do for n in 1 2 3 4 5 6 7 8; do echo "$x $n"; done; done';
+    const log = { path: bench.path("one.log"), maxSize: 1024n, maxFiles: 1 };
+    const stdio = { mode: "pipes", stdin: true, stdinOnce: true } as const;
+    const plan = bench.plan(["sh", "-c", script], { log, stdio });
+    await using launch = await start(helper, plan);
+    const streams = await attach(bench.path(`${plan.id}.sock`), everything);
+    streams.output.resume();
+    const found: string[] = [];
+    streams.input.write("1\n");
+    for await (const batch of readLog({ ...log, ended: launch.exited })) {
+      for (const { line } of batch) found.push(Buffer.from(line).toString());
+      const round = found.length / 8;
+      if (round === 10) streams.input.end();
+      else if (Number.isInteger(round)) streams.input.write(`${round + 1}\n`);
+    }
+    const wanted = Array.from(
+      { length: 80 },
+      (_, i) => `${Math.floor(i / 8) + 1} ${(i % 8) + 1}\n`,
+    );
+    expect(found).toEqual(wanted);
+    expect(readdirSync(bench.directory).filter((name) => name.includes("one.log"))).toEqual([
+      "one.log",
+    ]);
+    await launch.monitorExited;
   });
 
   test("is opened anew for who has moved it away", async () => {
