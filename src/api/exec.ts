@@ -10,7 +10,8 @@ import { framedFor } from "./reframe.ts";
 import type { Route } from "./router.ts";
 import { launchFault, runningContainerOf } from "./wording.ts";
 
-const startFailed = "OCI runtime exec failed: exec failed: unable to start container process";
+const refused = "OCI runtime exec failed: exec failed";
+const startFailed = `${refused}: unable to start container process`;
 
 export function execRoutes(context: ApiContext): readonly Route[] {
   const detachKeys = new DetachKeys();
@@ -107,7 +108,7 @@ async function start(
     try {
       return await engine.execs.start(id, { detach, ...size });
     } catch (error) {
-      throw launchFault(faultOf(error), request.argv[0] ?? "", startFailed);
+      throw startFault(faultOf(error), request.argv[0] ?? "");
     }
   };
   if (body.Detach) {
@@ -124,6 +125,12 @@ async function start(
   } catch (error) {
     await complain(connection, tty, faultOf(error).message);
   }
+}
+
+function startFault(fault: Fault, program: string): Fault {
+  if (fault.stage !== "cwd" || fault.errno !== undefined)
+    return launchFault(fault, program, startFailed);
+  return new Fault("invalid", `${refused}: Cwd must be an absolute path`, { cause: fault });
 }
 
 /** As output of the program that does not run; the status is in the exec's exit code. */

@@ -209,7 +209,7 @@ function compileOomScore(score: number | undefined, machine: Machine): number | 
 
 function compileProcess(process: OciProcess | undefined): PlanProcess {
   if (!process) throw new Fault("invalid", "process: a container needs a process to run");
-  if (!process.args[0])
+  if (process.args.length === 0)
     throw new Fault(
       "invalid",
       "process.args: no command specified; name one or use an image that has one",

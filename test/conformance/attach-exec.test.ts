@@ -78,6 +78,36 @@ here("exec and attach [needs docker CLI]", () => {
     expect(denied.stdout + denied.stderr).toContain('exec: "/etc/plain": permission denied');
   });
 
+  test.each([
+    [127, 'exec: "": executable file not found in $PATH', [], [""]],
+    [127, "stat /etc/plain/x: not a directory", [], ["/etc/plain/x"]],
+    [128, "exec failed: Cwd must be an absolute path", ["-w", "tmp"], ["true"]],
+    [127, "no such file or directory", ["-w", "/nope"], ["true"]],
+    [127, "not a directory", ["-w", "/etc/plain"], ["true"]],
+  ])("exec that fails with %i and %s", async (status, words, flags, command) => {
+    const ended = await exec(...flags, name, ...command);
+    expect({ ...ended, stdout: "" }).toEqual({ status, stdout: "", stderr: "" });
+    expect(ended.stdout).toStartWith("OCI runtime exec failed: exec failed: ");
+    expect(ended.stdout).toContain(words);
+  });
+
+  test.each([
+    ["nobodyhere", "unable to find user nobodyhere: no matching entries in passwd file"],
+    ["user:none", "unable to find group none: no matching entries in group file"],
+  ])("exec as %s is refused before it starts", async (user, words) => {
+    expect(await exec("-u", user, name, "true")).toEqual({
+      status: 1,
+      stdout: "",
+      stderr: `Error response from daemon: ${words}\n`,
+    });
+  });
+
+  test("a program without a name", async () => {
+    const { status, stderr } = await target.docker(["run", "--rm", image, ""]);
+    expect(status).toBe(127);
+    expect(stderr).toContain('exec: "": executable file not found in $PATH');
+  });
+
   test("exec in a container that does not run", async () => {
     const stopped = target.name();
     const id = await target.ok(["create", "--name", stopped, image]);

@@ -247,14 +247,26 @@ test("exec: streams, identity, exit codes", async () => {
     workingDir: "/tmp",
   });
   expect(who.stdout.split("\n").slice(0, 2)).toEqual(["1000", "/tmp"]);
-  for (const [program, exitCode] of [
-    ["nope", 127],
-    ["/etc/not-executable", 126],
+  for (const [change, stage, exitCode] of [
+    [{ argv: ["nope"] }, "exec", 127],
+    [{ argv: [""] }, "exec", 127],
+    [{ argv: ["/etc/not-executable"] }, "exec", 126],
+    [{ argv: ["/etc/not-executable/x"] }, "exec", 127],
+    [{ workingDir: "/nope" }, "cwd", 127],
+    [{ workingDir: "tmp" }, "cwd", 128],
+    [{ env: ["=x"] }, "environment", 128],
   ] as const) {
-    const exec = await engine.execs.create(id, { ...execDefaults, argv: [program] });
+    const exec = await engine.execs.create(id, { ...execDefaults, ...change });
     const fault = await faultOf(engine.execs.start(exec, { detach: false }));
-    expect(fault.stage).toBe("exec");
+    expect({ change, stage: fault.stage }).toEqual({ change, stage });
     expect(engine.execs.get(exec)).toMatchObject({ running: false, exitCode });
+  }
+  for (const user of ["nobodyhere", "app:nogroup9"]) {
+    const refused = await faultOf(engine.execs.create(id, { ...execDefaults, user }));
+    expect(refused).toMatchObject({
+      code: "invalid",
+      message: expect.stringMatching(/^unable to find (user|group)/),
+    });
   }
   await engine.containers.kill(id, "KILL");
   expect((await faultOf(engine.execs.create(id, execDefaults))).code).toBe("conflict");

@@ -7,6 +7,8 @@ test.each([
   ["/sh2", "ENOENT", 127, 'exec: "/sh2": stat /sh2: no such file or directory'],
   ["/etc/passwd", "EACCES", 126, 'exec: "/etc/passwd": permission denied'],
   ["/etc", "EISDIR", 126, 'exec: "/etc": is a directory: permission denied'],
+  ["/etc/passwd/x", "ENOTDIR", 127, 'exec: "/etc/passwd/x": not a directory'],
+  ["", "ENOENT", 127, 'exec: "": executable file not found in $PATH'],
   ["/x", "ENOEXEC", 126, 'exec: "/x": exec format error'],
 ])("exec of %s with %s", (program, errno, exitCode, message) => {
   const failure = describeStartFailure(
@@ -26,7 +28,9 @@ test("a program's name is no reason for an endless message", () => {
 
 test.each([
   ["ENOENT", 127],
-  ["ENOTDIR", 128],
+  ["ENOTDIR", 127],
+  ["EACCES", 126],
+  ["ELOOP", 128],
 ])("a working directory with %s", (errno, exitCode) => {
   const fault = new Fault("invalid", "change to the working directory /x", { stage: "cwd", errno });
   expect(describeStartFailure(fault, "x")).toMatchObject({

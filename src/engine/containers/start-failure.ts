@@ -6,13 +6,18 @@ export interface StartFailure {
   readonly exitCode: number;
 }
 
+const cwdExitCodes: Readonly<Record<string, number>> = { ENOENT: 127, ENOTDIR: 127, EACCES: 126 };
+
 /**
  * Why a program did not start, in runc's words, by which Docker's clients choose
  * their own exit status. A failure before the program's turn stays as it is.
  */
 export function describeStartFailure(fault: Fault, program: string): StartFailure {
   if (fault.stage === "cwd") {
-    return { exitCode: fault.errno === "ENOENT" ? 127 : 128, fault: refused(fault.message, fault) };
+    return {
+      exitCode: cwdExitCodes[fault.errno ?? ""] ?? 128,
+      fault: refused(fault.message, fault),
+    };
   }
   if (fault.stage !== "exec") return { exitCode: 128, fault };
   const prefix = `exec: "${abbreviate(program)}":`;
@@ -36,7 +41,7 @@ export function describeStartFailure(fault: Fault, program: string): StartFailur
         fault: refused(`${prefix} is a directory: permission denied`, fault),
       };
     case "ENOTDIR":
-      return { exitCode: 126, fault: refused(`${prefix} not a directory`, fault) };
+      return { exitCode: 127, fault: refused(`${prefix} not a directory`, fault) };
     case "ENOEXEC":
       return { exitCode: 126, fault: refused(`${prefix} exec format error`, fault) };
     default:

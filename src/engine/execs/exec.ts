@@ -36,9 +36,9 @@ export class ContainerExecs implements Execs {
     const parts = this.#parts;
     const record = parts.store.find(ref);
     requireRunning(parts, record);
-    if (request.argv.length === 0 || request.argv[0] === "") {
-      throw new Fault("invalid", "No exec command specified");
-    }
+    if (request.argv.length === 0) throw new Fault("invalid", "No exec command specified");
+    // Docker says so now; everything else that is wrong with the program is told at its start.
+    await userOf(parts, record, request);
     makeRoom(parts);
     const id = newId<ExecId>();
     parts.execs.set(id, {
@@ -63,7 +63,7 @@ export class ContainerExecs implements Execs {
       throw new Fault("conflict", `exec command ${id} has already run`, { about: id });
     }
     if (exec.status !== "created") {
-      throw new Fault("conflict", `Error: Exec command ${id} is already running`, { about: id });
+      throw new Fault("conflict", `exec command ${id} is already running`, { about: id });
     }
     const record = parts.store.find(exec.containerId);
     const live = requireRunning(parts, record);
@@ -201,13 +201,32 @@ async function createProcess(
   });
 }
 
+function userOf(parts: EngineParts, record: ContainerRecord, request: ExecRequest) {
+  const { config, host } = record;
+  const wanted = { user: request.user || config.User, groupAdd: host.GroupAdd };
+  return lookupUser(parts.snapshots, record.id, wanted);
+}
+
+/** What runc refuses before it makes a process. */
+function checkProcess({ workingDir, env }: ExecRequest): void {
+  if (workingDir !== "" && !workingDir.startsWith("/")) {
+    throw new Fault("invalid", `the working directory ${workingDir} is not an absolute path`, {
+      about: workingDir,
+      stage: "cwd",
+    });
+  }
+  if (env.some((variable) => variable.startsWith("="))) {
+    throw new Fault("invalid", "invalid environment variable: name cannot be empty", {
+      stage: "environment",
+    });
+  }
+}
+
 /** The container's configuration with the exec's program, as Docker combines them. */
 async function execSpec(parts: EngineParts, record: ContainerRecord, request: ExecRequest) {
+  checkProcess(request);
   const { config, host } = record;
-  const user = await lookupUser(parts.snapshots, record.id, {
-    user: request.user || config.User,
-    groupAdd: host.GroupAdd,
-  });
+  const user = await userOf(parts, record, request);
   const input: ContainerSpecInput = {
     config: {
       ...config,
