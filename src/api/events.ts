@@ -1,3 +1,4 @@
+import { Fault } from "#base";
 import type { EngineEvent } from "#engine";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
@@ -29,6 +30,11 @@ export function eventRoutes({ engine }: ApiContext): readonly Route[] {
         const { query, signal } = exchange;
         const since = query.timestamp("since");
         const until = query.timestamp("until");
+        if (since !== undefined && until !== undefined && since > until)
+          throw new Fault(
+            "invalid",
+            `\`since\` time (${query.text("since")}) cannot be after \`until\` time (${query.text("until")})`,
+          );
         const events = engine.events.subscribe({
           ...(since !== undefined && { since }),
           ...(until !== undefined && { until }),

@@ -267,6 +267,15 @@ test("logs have their type and want a stream", async () => {
   );
 });
 
+test("events that end before they begin are refused in Docker's words", async () => {
+  await using server = await testServer();
+  expect(await server.call("GET", "/events?since=5.5&until=5")).toMatchObject({
+    status: 400,
+    json: { message: "`since` time (5.5) cannot be after `until` time (5)" },
+  });
+  expect(server.engine.calls).toEqual([]);
+});
+
 test("events are lines of JSON, exact to the nanosecond", async () => {
   await using server = await testServer();
   const client = await server.raw();
