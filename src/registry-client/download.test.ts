@@ -50,6 +50,26 @@ test("a registry that ignores Range sends all again, and gives each byte once", 
   expect(await readAll(appOf(registry).blob(blob))).toEqual(bytes);
 });
 
+test.each([
+  ["bytes 99999-299999/300000", "another range than was asked for"],
+  ["bytes 100000-299998/300000", "another range than was asked for"],
+  ["", "another range than was asked for"],
+])("a part that says %p of itself is not taken for the rest", async (range, words) => {
+  const drop = dropping(100_000, 1);
+  await using registry = await FakeRegistry.start({
+    hook: (request, self) => {
+      const answer = drop(request, self);
+      if (answer) return answer;
+      const bytes = self.blobs.get(request.path.split("/").at(-1) ?? "");
+      const headers = { "Content-Range": range };
+      return bytes && { status: 206, headers, body: bytes.subarray(100_000) };
+    },
+  });
+  const blob = registry.addBlob("app", bytesOf(300_000)) as { digest: Digest; size: number };
+  const fault = await faultOf(readAll(appOf(registry).blob(blob)));
+  expect(fault).toMatchObject({ code: "invalid", message: expect.stringContaining(words) });
+});
+
 test("without progress a download ends after its tries", async () => {
   await using registry = await FakeRegistry.start({ hook: dropping(10, 1000) });
   const blob = registry.addBlob("app", bytesOf(300_000)) as { digest: Digest; size: number };

@@ -1,5 +1,5 @@
 import { type ContainerId, Fault, isFault } from "#base";
-import { checkSignal } from "#container";
+import { type Config, checkSignal } from "#container";
 import type { EngineParts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
 import type { LiveContainer } from "./live-container.ts";
@@ -74,6 +74,14 @@ export interface StopOptions {
   readonly signal?: string;
 }
 
+/** How long a container has after its stop signal: as asked for now, as configured, or Docker's 10 s. */
+export function secondsToStop(
+  { StopTimeout }: Pick<Config, "StopTimeout">,
+  { timeout }: StopOptions,
+): number {
+  return timeout ?? StopTimeout ?? 10;
+}
+
 /** The stop signal, then SIGKILL; a container that does not run is `not_modified`. */
 export async function stopContainer(
   parts: EngineParts,
@@ -91,8 +99,8 @@ export async function stopContainer(
       about: record.name,
     });
   }
-  const { StopSignal, StopTimeout = 10 } = record.config;
-  const seconds = options.timeout ?? StopTimeout;
+  const { StopSignal } = record.config;
+  const seconds = secondsToStop(record.config, options);
   await sendSignal(parts, live, signal ?? (StopSignal ? checkSignal(StopSignal) : SIGTERM));
   if (!(await endsWithin(live, seconds * 1000))) await killAndWait(parts, live);
   publishStopped(parts, id);
