@@ -14,10 +14,10 @@
 /* The engine lets 1,000 clients wait for the start of a container; input and output of each have a connection. */
 #define CLIENTS_MAX 2200
 
-/* A client that does not take its answers is not asked for more: its queue would grow without end. */
+/* Answers come in order; and a client that does not take them is not asked for more, or its queue would grow without end. */
 static bool takes_commands(const struct client *client)
 {
-	return !client->attached && !client->ending && queue_length(&client->queue) == 0;
+	return !client->attached && !client->ending && !client->starting && queue_length(&client->queue) == 0;
 }
 
 static void update_client(struct client *client)
@@ -77,13 +77,13 @@ static void answer(struct client *client, const struct message *message)
 	deliver(client, message->bytes, message->length, NULL, 0);
 }
 
-static void answer_result(struct client *client, int result, const char *what)
+static void answer_result(struct client *client, enum stage stage, int result, const char *what)
 {
 	MESSAGE(message);
 	size_t frame = frame_begin(&message, result < 0 ? FRAME_ERROR : FRAME_OK);
 	if (result < 0) {
 		put_u32(&message, (uint32_t)-result);
-		put_u32(&message, STAGE_MONITOR);
+		put_u32(&message, stage);
 		put_bytes(&message, what, strlen(what));
 	}
 	frame_end(&message, frame);
@@ -122,12 +122,20 @@ static int close_stdin(void)
 static void start_watching(struct client *client)
 {
 	client->watching = true;
-	answer_result(client, 0, "");
+	answer_result(client, STAGE_MONITOR, 0, "");
 	if (!monitor.oom_killed || client->gone)
 		return;
 	MESSAGE(message);
 	put_oom(&message);
 	answer(client, &message);
+}
+
+static void begin_start(struct client *client)
+{
+	int result = monitor_go();
+	client->starting = result == 0;
+	if (result < 0)
+		answer_result(client, STAGE_MONITOR, result, "start the program");
 }
 
 static void execute(struct client *client, uint32_t type, const uint8_t *payload, size_t length)
@@ -137,19 +145,21 @@ static void execute(struct client *client, uint32_t type, const uint8_t *payload
 	} else if (type == FRAME_ATTACH && length == 4) {
 		client->streams = get_u32(payload);
 		client->attached = true;
-		answer_result(client, 0, "");
+		answer_result(client, STAGE_MONITOR, 0, "");
 	} else if (type == FRAME_RESIZE && length == 8) {
-		answer_result(client, streams_resize(get_u32(payload), get_u32(payload + 4)), "resize the terminal");
+		answer_result(client, STAGE_MONITOR, streams_resize(get_u32(payload), get_u32(payload + 4)), "resize the terminal");
 	} else if (type == FRAME_SIGNAL && length == 4) {
-		answer_result(client, send_signal(get_u32(payload)), "signal the process");
+		answer_result(client, STAGE_MONITOR, send_signal(get_u32(payload)), "signal the process");
 	} else if (type == FRAME_CLOSE_STDIN && length == 0) {
-		answer_result(client, close_stdin(), "");
+		answer_result(client, STAGE_MONITOR, close_stdin(), "");
 	} else if (type == FRAME_REOPEN_LOG && length == 0) {
-		answer_result(client, log_reopen(&monitor.log), "reopen the log");
+		answer_result(client, STAGE_MONITOR, log_reopen(&monitor.log), "reopen the log");
+	} else if (type == FRAME_START && length == 0) {
+		begin_start(client);
 	} else if (type == FRAME_WATCH && length == 0) {
 		start_watching(client);
 	} else {
-		answer_result(client, -EPROTO, "unknown command");
+		answer_result(client, STAGE_MONITOR, -EPROTO, "unknown command");
 	}
 }
 
@@ -316,6 +326,16 @@ void control_output(int stream, const uint8_t *bytes, size_t length)
 	for (struct client *client = monitor.clients; client; client = client->next)
 		if (client->attached && !client->gone && client->streams & (stream ? ATTACH_STDERR : ATTACH_STDOUT))
 			deliver(client, header, framed ? sizeof header : 0, bytes, length);
+}
+
+void control_tell_starters(int result, const char *what)
+{
+	for (struct client *client = monitor.clients; client; client = client->next) {
+		if (!client->starting || client->gone)
+			continue;
+		client->starting = false;
+		answer_result(client, failure.stage, result, what);
+	}
 }
 
 void control_tell_watchers(const void *frame, size_t length)

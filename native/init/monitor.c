@@ -168,16 +168,28 @@ static void abandon(void)
 	_exit(0);
 }
 
-/* The engine's side: GO, or its end before that. */
+/* The engine's side: GO, or its end before that, which is the launch's unless that awaits a client's START. */
 static void engine_ready(struct source *source, uint32_t events)
 {
 	(void)events;
 	uint8_t header[FRAME_HEADER];
-	if (read_all(source->fd, header, sizeof header) < 0 || get_u32(header) != FRAME_GO || get_u32(header + 4) != 0)
+	bool is_go = read_all(source->fd, header, sizeof header) >= 0 && get_u32(header) == FRAME_GO && get_u32(header + 4) == 0;
+	if (!is_go && !monitor.await_start && !monitor.go)
 		abandon();
 	close_source(source);
+	if (!is_go)
+		close_fd(&monitor.to_engine); /* which tells an engine that only hangs up that it is rid of us */
+	monitor.go = monitor.go || is_go;
+	send_go();
+}
+
+int monitor_go(void)
+{
+	if (monitor.started || monitor.exited)
+		return -EALREADY;
 	monitor.go = true;
 	send_go();
+	return 0;
 }
 
 /* The sync socket's end without a failure means that the program runs. */
@@ -243,6 +255,7 @@ static void act_on_sync(void)
 	put_u64(&message, monitor.started_at);
 	frame_end(&message, frame);
 	tell_engine(&message);
+	control_tell_starters(0, "");
 	harden_monitor(); /* what a kernel lacks of it is no reason to end a container */
 }
 
@@ -334,6 +347,7 @@ static void process_ready(struct source *source, uint32_t events)
 	streams_drain();
 	control_close_listener();
 	tell_engine(&report);
+	control_tell_starters(-failure.error, failure.text);
 	const uint8_t *exit_frame = failure.error ? report.bytes + FRAME_HEADER + get_u32(report.bytes + 4) : report.bytes;
 	control_tell_watchers(exit_frame, (size_t)(report.bytes + report.length - exit_frame));
 	streams_close();
@@ -410,6 +424,7 @@ static int take_plan(const struct plan *plan)
 	monitor.exit_record = keep(&memory, plan->exit_record);
 	const char *log_path = keep(&memory, plan->log_path);
 	monitor.mode = plan->mode;
+	monitor.await_start = plan->await_start;
 	monitor.stdio = plan->stdio;
 	monitor.stdio_flags = plan->stdio_flags;
 	int result = log_open(&monitor.log, log_path, plan->log_size, plan->log_files);

@@ -37,7 +37,7 @@ struct client {
 	size_t command_length;
 	struct queue queue;
 	uint32_t streams; /* ATTACH_* once attached */
-	bool attached, watching, input_done;
+	bool attached, watching, starting, input_done;
 	bool hung;   /* the peer is gone, what it sent is not read yet */
 	bool ending; /* to be dropped once the queue is empty */
 	bool gone;
@@ -68,6 +68,7 @@ struct monitor {
 	bool accept_later; /* the last accept(2) lacked descriptors or memory */
 	uint8_t *scratch; /* READ_SIZE bytes, there while needed */
 
+	bool await_start;
 	bool go, go_sent, ready, started, told_started, exited;
 	int oom_counter;
 	bool oom_has_event;
@@ -85,6 +86,8 @@ int monitor_open(const struct plan *plan, const struct launch *launch, uint32_t 
 /* One event of the loop, or the end of a wait; false once the container is gone and every client has what was meant for it. */
 bool monitor_turn(void);
 
+/* As GO of the engine: 0, or -EALREADY. */
+int monitor_go(void);
 /* The kernel has killed for want of memory. */
 void put_oom(struct message *message);
 
@@ -128,6 +131,8 @@ void control_update(void);
 void control_output(int stream, const uint8_t *bytes, size_t length);
 /* How much may be read now without filling a client's queue beyond its bound. */
 bool control_has_room(void);
+/* The program runs, or it never will: for those who have asked for it. */
+void control_tell_starters(int result, const char *what);
 void control_tell_watchers(const void *frame, size_t length);
 /* No more will come: every client is dropped once it has what is queued for it. */
 void control_end(void);

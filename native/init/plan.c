@@ -450,6 +450,8 @@ static int take_record(struct reader *reader, const struct record *record, struc
 		return take_text(reader, record, &plan->control_socket);
 	case TAG_EXIT_RECORD:
 		return take_text(reader, record, &plan->exit_record);
+	case TAG_AWAIT_START:
+		return take_flag(reader, record, &plan->await_start);
 	default:
 		return bad(reader, "unknown tag");
 	}
@@ -466,6 +468,8 @@ static int check_whole(struct reader *reader, const struct plan *plan)
 		return bad(reader, "mounts and the root anchor need each other");
 	if (plan->mounts && !plan->namespaces[NAMESPACE_MNT].wanted)
 		return bad(reader, "mounts need a mount namespace");
+	if (plan->await_start && !plan->control_socket)
+		return bad(reader, "a launch without a control socket cannot await its start");
 	if (plan->mode == MODE_EXEC && plan->mounts)
 		return bad(reader, "an exec cannot mount");
 	/* Whose /proc/sys it would write to is the container's choice. */

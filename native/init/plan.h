@@ -51,6 +51,7 @@ enum tag {
 	TAG_LOG = 29,            /* u64 size, u32 files, text path */
 	TAG_CONTROL_SOCKET = 30, /* text */
 	TAG_EXIT_RECORD = 31,    /* text */
+	TAG_AWAIT_START = 32,    /* present or not */
 
 	TAG_MOUNT_FILESYSTEM = 64, /* text type */
 	TAG_MOUNT_FLAG = 65,       /* text key; repeated, in order with the next */
@@ -182,6 +183,7 @@ struct plan {
 	uint64_t log_size;
 	uint32_t log_files;
 	const char *control_socket, *exit_record;
+	bool await_start; /* the engine's end before GO is not the launch's */
 };
 
 /* Memory for what a plan decodes into; PLAN_ARENA(length) bytes are always enough. */

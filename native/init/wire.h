@@ -23,8 +23,8 @@ enum frame {
 	/* Helper to engine (fd 4), and the records of the exit file. */
 	FRAME_HELLO = 1,   /* u32 version, id */
 	FRAME_CREATED = 2, /* u32 pid, u64 start time in ticks */
-	FRAME_STARTED = 3, /* u64 ns since the epoch */
 	FRAME_ERROR = 4,   /* u32 errno, u32 stage, text */
+	FRAME_STARTED = 3, /* u64 ns since the epoch */
 	FRAME_OOM = 5,     /* u64 ns since the epoch */
 	FRAME_EXIT = 6,    /* u32 code, u32 signal, u32 oom, u64 started, u64 finished (ns), u64 user us, u64 system us, u64 max RSS KiB */
 
@@ -38,6 +38,7 @@ enum frame {
 	FRAME_SIGNAL = 35, /* u32 number */
 	FRAME_CLOSE_STDIN = 36,
 	FRAME_REOPEN_LOG = 37,
+	FRAME_START = 39, /* GO from a client; answered once the program runs, or with why it does not */
 	FRAME_WATCH = 38, /* OOM and EXIT frames follow the answer, OOM also when it was before */
 
 	/* Monitor to client. */

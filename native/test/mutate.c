@@ -76,7 +76,7 @@ int main(int argc, char **argv)
 		const uint32_t header[4] = { PLAN_MAGIC, PLAN_VERSION, 0, 0 };
 		add(&draft, header, sizeof header);
 		for (uint32_t records = next(24); records > 0; records--)
-			add_record(&draft, TAG_MODE, 31, 1);
+			add_record(&draft, TAG_MODE, 32, 1);
 		for (uint32_t bends = next(4); bends > 0; bends--)
 			draft.bytes[next((uint32_t)draft.length)] = (uint8_t)next(256);
 		LLVMFuzzerTestOneInput(draft.bytes, draft.length - (next(8) ? 0 : next((uint32_t)draft.length)));

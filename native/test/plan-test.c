@@ -224,6 +224,9 @@ static void test_whole(void)
 	TEXT(&sample, TAG_MASKED_PATH, "/proc/kcore");
 	expect_refusal(&sample, "devices, symlinks, masked and read-only paths need a root");
 	begin_good(&sample);
+	FLAG(&sample, TAG_AWAIT_START);
+	expect_refusal(&sample, "a launch without a control socket cannot await its start");
+	begin_good(&sample);
 	add_process(&sample);
 	expect_refusal(&sample, "there are two processes");
 }

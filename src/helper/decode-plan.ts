@@ -249,6 +249,9 @@ const readers: Record<number, (draft: Draft, record: PlanRecord) => void> = {
   [tag.EXIT_RECORD]: (draft, record) => {
     draft.exitRecord = record.text();
   },
+  [tag.AWAIT_START]: (draft) => {
+    draft.awaitStart = true;
+  },
 };
 
 function readNamespace(record: PlanRecord): NamespaceEntry {

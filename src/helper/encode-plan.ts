@@ -257,4 +257,5 @@ function writeMonitor(writer: Writer, plan: LaunchPlan): void {
       limited(plan.controlSocket, planLimits.socket, "the control socket's path"),
     ]);
   if (plan.exitRecord !== undefined) writer.record(tag.EXIT_RECORD, [text(plan.exitRecord)]);
+  if (plan.awaitStart) writer.record(tag.AWAIT_START);
 }

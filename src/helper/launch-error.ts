@@ -21,6 +21,7 @@ const codes: Readonly<Record<string, FaultCode>> = {
   EACCES: "denied",
   EPERM: "denied",
   EEXIST: "exists",
+  EALREADY: "conflict",
   ENOMEM: "exhausted",
   ENOSPC: "exhausted",
   EMFILE: "exhausted",

@@ -17,7 +17,8 @@ export interface Created {
  * created -> go() -> started -> exited -> monitorExited, each once; a failure rejects
  * `started`, and `exited` then resolves with a record that has `error`. Until `go` the
  * process is complete but waits; disposing before `go` kills it and waits until all is
- * cleaned up, disposing later only stops listening: the monitor goes on by itself.
+ * cleaned up, unless its plan awaits a start from elsewhere; disposing later only stops
+ * listening: the monitor goes on by itself.
  */
 export class Launch implements AsyncDisposable {
   readonly created: Promise<Created>;
@@ -61,7 +62,7 @@ export class Launch implements AsyncDisposable {
     if (this.#channel.isOpen) this.#channel.write(encodeFrame(type.GO));
   }
 
-  /** Before `go`: the process is killed and the monitor cleans up and ends. */
+  /** Before `go`: the process is killed and the monitor cleans up and ends, or it awaits its start as planned. */
   abandon(): void {
     if (this.#wasTold) throw new Fault("conflict", "cannot abandon a launch that was told to go");
     this.#channel.end();

@@ -68,6 +68,11 @@ export class Monitor implements Disposable {
     return { version, id, pid, startTime, monitorPid, state, droppedLines };
   }
 
+  /** GO for a launch that awaits it; resolves once the program runs. `conflict` when it has run already, else why it does not. */
+  async start(): Promise<void> {
+    await this.#ask(type.START);
+  }
+
   /** `invalid` when the process has no terminal. */
   async resize(rows: number, columns: number): Promise<void> {
     await this.#ask(type.RESIZE, rows, columns);

@@ -144,6 +144,7 @@ function randomPlan(seed: number): LaunchPlan {
     })),
     ...dice.maybe("controlSocket", () => dice.text().slice(0, 100)),
     ...dice.maybe("exitRecord", () => dice.text()),
+    ...dice.maybe("awaitStart", () => true),
   };
 }
 

@@ -145,4 +145,9 @@ export interface LaunchPlan {
   /** Where the monitor listens (at most 107 bytes) and where it leaves the exit record. */
   readonly controlSocket?: string;
   readonly exitRecord?: string;
+  /**
+   * The program waits for GO or for a START on the control socket, also when whoever
+   * launched it has ended: create and start as two commands. Otherwise that end kills it.
+   */
+  readonly awaitStart?: boolean;
 }

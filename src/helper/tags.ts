@@ -51,6 +51,7 @@ export const tag = {
   LOG: 29,
   CONTROL_SOCKET: 30,
   EXIT_RECORD: 31,
+  AWAIT_START: 32,
   MOUNT_FILESYSTEM: 64,
   MOUNT_FLAG: 65,
   MOUNT_OPTION: 66,
@@ -108,6 +109,7 @@ export const frame = {
   CLOSE_STDIN: 36,
   REOPEN_LOG: 37,
   WATCH: 38,
+  START: 39,
   OK: 64,
   STATE: 65,
 } as const;

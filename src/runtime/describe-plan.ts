@@ -218,6 +218,7 @@ function streams(plan: LaunchPlan): readonly Field[] {
     ["log", log ? `${log.path}${kept}` : "none"],
     ["control socket", plan.controlSocket],
     ["exit record", plan.exitRecord],
+    ["start", plan.awaitStart ? "when a client of the control socket says so" : undefined],
   ];
 }
 
