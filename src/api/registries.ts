@@ -1,12 +1,17 @@
 import { Fault, faultOf, isFault } from "#base";
 import type { TransferEvent } from "#engine";
 import { parseReference } from "#image";
-import type { AuthResponse, DistributionInspect, SearchResult } from "#wire";
+import {
+  type AuthResponse,
+  credentialsOf,
+  type DistributionInspect,
+  type SearchResult,
+} from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import { platformOf } from "./platform-query.ts";
 import { withProgress } from "./progress-stream.ts";
-import { credentialsOf, registryHost, requestCredentials } from "./registry-auth.ts";
+import { registryHost, requestCredentials } from "./registry-auth.ts";
 import { registryFault } from "./registry-wording.ts";
 import type { Route } from "./router.ts";
 import { transferMessages } from "./transfer-message.ts";

@@ -1,5 +1,5 @@
-import type { CredentialLookup, RegistryCredentials } from "#engine";
-import { type AuthConfig, decodeRegistryAuth, decodeRegistryConfig } from "#wire";
+import type { CredentialLookup } from "#engine";
+import { credentialsOf, decodeRegistryAuth, decodeRegistryConfig } from "#wire";
 import type { Exchange } from "./exchange.ts";
 
 /**
@@ -24,16 +24,4 @@ export function requestCredentials(exchange: Exchange, domain: string): Credenti
 export function registryHost(address: string): string {
   const host = address.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
   return host === "" || /^(index|registry-1)\.docker\.io$/.test(host) ? "docker.io" : host;
-}
-
-/** Undefined when there is nothing in it. */
-export function credentialsOf(auth: AuthConfig): RegistryCredentials | undefined {
-  const { username, password, identitytoken, registrytoken } = auth;
-  const credentials = {
-    ...(username && { username }),
-    ...(password && { password }),
-    ...(identitytoken && { identityToken: identitytoken }),
-    ...(registrytoken && { registryToken: registrytoken }),
-  };
-  return Object.keys(credentials).length > 0 ? credentials : undefined;
 }

@@ -9,7 +9,7 @@ const words: Readonly<Record<LayerStep, string>> = {
   verifying: "Verifying Checksum",
   downloaded: "Download complete",
   extracting: "Extracting",
-  pulled: "Pull complete",
+  complete: "Pull complete",
   exists: "Already exists",
   preparing: "Preparing",
   compressing: "Compressing",

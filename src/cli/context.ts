@@ -1,19 +1,11 @@
 import type { Client, HostChoice } from "#client";
-import type { FsckChecked, FsckFinding } from "#wire";
+import type { Credentials, FsckChecked, FsckFinding } from "#wire";
 import type { RegistryServing, ServingCommandContext } from "./registry-serving.ts";
 import type { RegistryCommandContext, RegistryVerbs } from "./registry-verbs.ts";
 import type { Style } from "./style.ts";
 
 /** What the user has for a registry; undefined: nothing. */
-export type CredentialLookup = (host: string) => Promise<
-  | {
-      readonly username?: string;
-      readonly password?: string;
-      readonly identityToken?: string;
-      readonly registryToken?: string;
-    }
-  | undefined
->;
+export type CredentialLookup = (host: string) => Promise<Credentials | undefined>;
 
 /** Where text and bytes go. Writes arrive in order when each is awaited. */
 export interface Sink {

@@ -5,13 +5,13 @@ import type { RegistryVerbs } from "./registry-verbs.ts";
 
 /** The commands that speak to registries, with the user's own credentials. */
 export async function registryVerbs(context: Context): Promise<RegistryVerbs> {
-  const { configDirectory, credentialsOf } = await import("#client");
+  const { configDirectory, userCredentials } = await import("#client");
   const directory = configDirectory(context.env);
   return await context.options.local.registryVerbs({
     out: context.out,
     env: context.env,
     configDirectory: directory,
-    credentials: credentialsOf(directory, context.env),
+    credentials: userCredentials(directory, context.env),
     askPassword: (prompt) => askPassword(context, prompt),
   });
 }

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DockerConfig } from "./docker-config.ts";
-import { configDirectory, credentialsOf } from "./open-docker-config.ts";
+import { configDirectory, userCredentials } from "./open-docker-config.ts";
 
 const made: string[] = [];
 afterEach(() => {
@@ -103,7 +103,7 @@ test("a token takes the password's place", async () => {
   expect(read()).toEqual({
     auths: { "https://index.docker.io/v1/": { auth: btoa("joe:"), identitytoken: "t" } },
   });
-  expect(await credentialsOf(directory, env)("docker.io")).toEqual({
+  expect(await userCredentials(directory, env)("docker.io")).toEqual({
     username: "joe",
     identityToken: "t",
   });

@@ -28,9 +28,9 @@ export {
 export { type ImagesClient, type MakeImage, splitTag, type TransferOptions } from "./images.ts";
 export {
   configDirectory,
-  credentialsOf,
   type DockerConfig,
   openDockerConfig,
+  userCredentials,
 } from "./open-docker-config.ts";
 export type { ProcessStream } from "./process-stream.ts";
 export type { ContainerRun } from "./run.ts";

@@ -1,3 +1,4 @@
+import { type Credentials, credentialsOf } from "#wire";
 import type { DockerConfig } from "./docker-config.ts";
 
 export type { DockerConfig } from "./docker-config.ts";
@@ -16,28 +17,13 @@ export async function openDockerConfig(env: Env): Promise<DockerConfig> {
 }
 
 /** What a user has for a registry's host, out of config.json and credential helpers. */
-export function credentialsOf(
+export function userCredentials(
   directory: string,
   env: Env,
-): (host: string) => Promise<
-  | {
-      readonly username?: string;
-      readonly password?: string;
-      readonly identityToken?: string;
-      readonly registryToken?: string;
-    }
-  | undefined
-> {
+): (host: string) => Promise<Credentials | undefined> {
   return async (host) => {
     const { DockerConfig } = await import("./docker-config.ts");
     const auth = await new DockerConfig(directory, env).credentials(host);
-    if (!auth) return undefined;
-    const { username, password, identitytoken, registrytoken } = auth;
-    return {
-      ...(username && { username }),
-      ...(password && { password }),
-      ...(identitytoken && { identityToken: identitytoken }),
-      ...(registrytoken && { registryToken: registrytoken }),
-    };
+    return auth && credentialsOf(auth);
   };
 }

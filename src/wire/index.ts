@@ -27,6 +27,7 @@ export {
 } from "./media-types.ts";
 export { progressBar } from "./progress-bar.ts";
 export {
+  credentialsOf,
   decodeRegistryAuth,
   decodeRegistryConfig,
   encodeRegistryAuth,

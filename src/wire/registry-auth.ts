@@ -1,4 +1,4 @@
-import type { AuthConfig } from "./registry-types.ts";
+import type { AuthConfig, Credentials } from "./registry-types.ts";
 
 /** The header's value: base64url of the JSON. */
 export function encodeRegistryAuth(auth: AuthConfig): string {
@@ -53,4 +53,16 @@ function authOf(value: Record<string, unknown>): AuthConfig {
     ...(colon > 0 && { username: pair.slice(0, colon), password: pair.slice(colon + 1) }),
     ...Object.fromEntries(known),
   };
+}
+
+/** The same in our own spelling, without what is empty; undefined when there is nothing in it. */
+export function credentialsOf(auth: AuthConfig): Credentials | undefined {
+  const { username, password, identitytoken, registrytoken } = auth;
+  const credentials = {
+    ...(username && { username }),
+    ...(password && { password }),
+    ...(identitytoken && { identityToken: identitytoken }),
+    ...(registrytoken && { registryToken: registrytoken }),
+  };
+  return Object.keys(credentials).length > 0 ? credentials : undefined;
 }

@@ -9,6 +9,16 @@ export interface AuthConfig {
   readonly registrytoken?: string;
 }
 
+/** What a user has for a registry, in our own spelling. */
+export interface Credentials {
+  readonly username?: string;
+  readonly password?: string;
+  /** A refresh token that the registry gave in a password's place. */
+  readonly identityToken?: string;
+  /** A bearer token that is sent as it is. */
+  readonly registryToken?: string;
+}
+
 export interface AuthResponse {
   readonly IdentityToken: string;
   readonly Status: string;

@@ -485,7 +485,7 @@ function fakeImages(calls: string[]): Engine["images"] {
             reject(new Fault("canceled", "canceled"));
           });
         });
-      report({ kind: "layer", id: "0123456789ab", step: "pulled" });
+      report({ kind: "layer", id: "0123456789ab", step: "complete" });
       report({ kind: "pulled", digest: imageId });
       report({ kind: "complete", name: reference, isNew: true });
     },

@@ -5,8 +5,8 @@ import { runInGuest } from "./guest.ts";
 const missing = !existsSync("/usr/bin/qemu-system-x86_64") || !existsSync("/bin/busybox");
 
 describe.skipIf(missing)("a guest with cgroup v2 alone and Linux 6.1 [needs qemu]", () => {
-  test("passes the launch, monitor, cgroup, engine and image suites", async () => {
-    const suites = ["launch", "monitor", "cgroups", "engine", "images"]
+  test("passes the launch, monitor, cgroup, task, engine and image suites", async () => {
+    const suites = ["launch", "monitor", "cgroups", "task", "engine", "images"]
       .map((name) => `test/integration/${name}`)
       .join(" ");
     const run = await runInGuest(

@@ -82,9 +82,9 @@ async function newPassword(context: Context, isPiped: boolean): Promise<string> 
 }
 
 async function serving(context: Context): Promise<RegistryServing> {
-  const { configDirectory, credentialsOf } = await import("#client");
+  const { configDirectory, userCredentials } = await import("#client");
   const { env, out } = context;
-  const credentials = credentialsOf(configDirectory(env), env);
+  const credentials = userCredentials(configDirectory(env), env);
   return await context.options.local.registryServing({ out, env, credentials });
 }
 

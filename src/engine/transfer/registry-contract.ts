@@ -1,17 +1,9 @@
+import type { LayerPhase } from "#content";
 import type { Digest, Platform } from "#image";
-
-/** What a registry wants to know of a user; one of the forms, or nothing at all. */
-export interface RegistryCredentials {
-  readonly username?: string;
-  readonly password?: string;
-  /** A refresh token that the registry gave in a password's place. */
-  readonly identityToken?: string;
-  /** A bearer token that is sent as it is. */
-  readonly registryToken?: string;
-}
+import type { Credentials } from "#registry-client";
 
 /** The credentials for a registry's host ("docker.io", "registry.example:5000"), if there are any. */
-export type CredentialLookup = (host: string) => RegistryCredentials | undefined;
+export type CredentialLookup = (host: string) => Credentials | undefined;
 
 export interface PullRequest {
   /** A name with a tag or a digest; with neither it is ":latest". */
@@ -35,16 +27,10 @@ export interface PushRequest {
   readonly credentials: CredentialLookup;
 }
 
-/** Where a layer is on its way here or there. */
+/** Where a layer is on its way here, as the content store tells it, or there. */
 export type LayerStep =
+  | LayerPhase
   | "found"
-  | "waiting"
-  | "downloading"
-  | "verifying"
-  | "downloaded"
-  | "extracting"
-  | "pulled"
-  | "exists"
   | "preparing"
   | "compressing"
   | "pushing"
@@ -95,10 +81,7 @@ export interface FoundRepository {
 
 export interface Registries {
   /** Checks credentials; `unauthenticated` when the registry does not take them. */
-  login(
-    host: string,
-    credentials: RegistryCredentials,
-  ): Promise<{ readonly identityToken?: string }>;
+  login(host: string, credentials: Credentials): Promise<{ readonly identityToken?: string }>;
   /** What a name stands for at its registry, without fetching it. */
   distribution(
     reference: string,

@@ -28,7 +28,7 @@ test("a layer is named before anything is said of it, and each step once", () =>
   report(one, { phase: "verifying" });
   report(one, { phase: "complete" });
   report(one, { phase: "complete" });
-  expect(events).toEqual(["0 found", "0 downloading 10", "0 verifying", "0 pulled"]);
+  expect(events).toEqual(["0 found", "0 downloading 10", "0 verifying", "0 complete"]);
 });
 
 test("what is here exists and no more; what is not a layer of the image is not told", () => {

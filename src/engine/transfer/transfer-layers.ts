@@ -1,16 +1,6 @@
-import type { LayerPhase } from "#content";
+import type { LayerProgress } from "#content";
 import { type Descriptor, digestHex } from "#image";
 import type { LayerStep, TransferReport } from "./registry-contract.ts";
-
-const steps: Readonly<Record<LayerPhase, LayerStep>> = {
-  waiting: "waiting",
-  downloading: "downloading",
-  verifying: "verifying",
-  downloaded: "downloaded",
-  extracting: "extracting",
-  complete: "pulled",
-  exists: "exists",
-};
 
 /** Milliseconds between two reports of the same step of a layer. */
 const interval = 100;
@@ -48,20 +38,16 @@ export function throttled(report: TransferReport, now: () => number = Date.now):
 export function layerReporter(
   layers: readonly Descriptor[],
   report: TransferReport,
-): (
-  layer: Descriptor,
-  progress: { readonly phase: LayerPhase; readonly current?: number; readonly total?: number },
-) => void {
+): (layer: Descriptor, progress: LayerProgress) => void {
   const known = new Set(layers.map(({ digest }) => digest));
   const seen = new Map<string, LayerStep>();
   const limited = throttled(report);
   let found = 0;
-  return ({ digest }, { phase, current, total }) => {
+  return ({ digest }, { phase: step, current, total }) => {
     if (!known.has(digest)) return;
     const id = layerId(digestHex(digest));
-    const step = steps[phase];
     const before = seen.get(id);
-    if (before === "exists" || before === "pulled") return;
+    if (before === "exists" || before === "complete") return;
     if (before === undefined && step !== "exists") {
       limited({ kind: "layer", id, step: "found" });
       found++;
