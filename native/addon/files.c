@@ -213,6 +213,15 @@ static long file_ftruncate(struct call *call)
 	return call->failed ? 0 : result_of(ftruncate(fd, size));
 }
 
+/* seekExtent(fd, offset, 0 for data, 1 for a hole) -> where the next one begins */
+static long file_seek_extent(struct call *call)
+{
+	int fd = take_fd(call, 0);
+	off_t offset = (off_t)take_integer(call, 1, 0, 1LL << 53);
+	int whence = take_integer(call, 2, 0, 1) ? SEEK_HOLE : SEEK_DATA;
+	return call->failed ? 0 : result_of(lseek(fd, offset, whence));
+}
+
 /* fsync(fd) */
 static long file_fsync(struct call *call)
 {
@@ -261,7 +270,8 @@ const struct function file_functions[] = {
 	{ "renameat2", file_renameat2, 5 }, { "readlinkat", file_readlinkat, 3 },
 	{ "fstatat", file_fstatat, 4 },	    { "fchownat", file_fchownat, 5 },
 	{ "fchmodat", file_fchmodat, 4 },   { "utimensat", file_utimensat, 5 },
-	{ "ftruncate", file_ftruncate, 2 }, { "fsync", file_fsync, 1 },
+	{ "ftruncate", file_ftruncate, 2 }, { "seekExtent", file_seek_extent, 3 },
+	{ "fsync", file_fsync, 1 },
 	{ "syncfs", file_syncfs, 1 },	    { "copyRange", file_copy_range, 3 },
 	{ "syncAsync", file_sync_async, 3 }, { 0 },
 };

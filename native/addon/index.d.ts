@@ -26,6 +26,8 @@ export interface Addon {
   fchmodat(dirfd: number, path: Text, mode: number, flags: number): number;
   utimensat(dirfd: number, path: Text, atime: bigint, mtime: bigint, flags: number): number;
   ftruncate(fd: number, size: number): number;
+  /** Where data (0) or a hole (1) begins at or after `offset`; moves the position. -ENXIO: there is none. */
+  seekExtent(fd: number, offset: number, hole: 0 | 1): number;
   fsync(fd: number): number;
   syncfs(fd: number): number;
   copyRange(from: number, to: number, length: number): number;

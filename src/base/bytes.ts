@@ -18,3 +18,11 @@ export function formatBytes(bytes: number): string {
   for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
   return `${Number.parseFloat(value.toPrecision(3))}${units[unit]}`;
 }
+
+/** Whether all bytes are zero. */
+export function areZeros(bytes: Uint8Array): boolean {
+  if (bytes.byteLength === 0) return true;
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  // Each byte equals the one before it.
+  return buffer[0] === 0 && buffer.subarray(1).equals(buffer.subarray(0, -1));
+}

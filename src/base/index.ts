@@ -7,7 +7,7 @@
  */
 
 export { abbreviate } from "./abbreviate.ts";
-export { formatBytes, parseBytes } from "./bytes.ts";
+export { areZeros, formatBytes, parseBytes } from "./bytes.ts";
 export { type Clock, formatTime, systemClock } from "./clock.ts";
 export { crashHere } from "./crash-point.ts";
 export { Fault, type FaultCode, type FaultDetail, faultOf, isFault } from "./fault.ts";

@@ -56,6 +56,21 @@ async function receive(base: string, members: readonly Member[]) {
   return { bytes, skipped };
 }
 
+test("zeros arrive as holes", async () => {
+  const { base } = place();
+  const text = `${"\0".repeat(8 << 20)}middle${"\0".repeat(8 << 20)}`;
+  await receive(base, [{ name: "file", text }]);
+  const chunks = async function* () {
+    for await (const bytes of archive([{ name: "sparse", text }])) {
+      for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+    }
+  };
+  await receiveTree(chunks(), base, { skip: async () => undefined });
+  const path = join(base, "sparse");
+  expect(readFileSync(path, "utf8")).toBe(text);
+  expect(statSync(path).blocks * 512).toBeLessThan(1 << 20);
+});
+
 test("files, directories and links arrive with their modes and times", async () => {
   const { base } = place();
   const { bytes } = await receive(base, [

@@ -1,6 +1,6 @@
 import { type FileHandle, link, lstat, mkdir, open, rm, symlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { Fault } from "#base";
+import { areZeros, Fault } from "#base";
 import { nameComponents, nameToText, readTar, showName, type TarEntry } from "#tar";
 import { reasonOf } from "./local-file.ts";
 
@@ -66,12 +66,25 @@ async function writeMember(path: string, entry: TarEntry): Promise<void> {
   // Nobody else may read it before its mode is set; "wx" follows no link.
   const file = await open(path, "wx", 0o600);
   try {
-    for await (const chunk of entry.body) await file.writeFile(chunk);
+    let at = 0;
+    for await (const chunk of entry.body) {
+      // What is not written is a hole.
+      if (!areZeros(chunk)) await writeAt(file, chunk, at);
+      at += chunk.byteLength;
+    }
+    await file.truncate(at);
     await file.chmod(entry.mode & 0o7777);
     const time = seconds(entry);
     await file.utimes(time, time);
   } finally {
     await file.close();
+  }
+}
+
+async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.byteLength; ) {
+    const left = bytes.byteLength - done;
+    done += (await file.write(bytes, done, left, position + done)).bytesWritten;
   }
 }
 

@@ -1,7 +1,7 @@
 import { createReadStream, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { formatTime } from "#base";
-import type { Descriptor, DiffId, HistoryEntry, ImageConfig, Reference } from "#image";
+import type { Descriptor, DiffId, Digest, HistoryEntry, ImageConfig, Reference } from "#image";
 import { type PackResult, type StoreResult, storeStream } from "#layer";
 import { layerTypeOf } from "./archive-files.ts";
 import { type CreationParts, maxArchive, storeConfig } from "./create-image.ts";
@@ -42,6 +42,7 @@ export async function composeImage(
   await using workspace = await parts.blobs.workspace();
   const layers: Descriptor[] = [];
   const diffIds: DiffId[] = [];
+  const trusted = new Set<Digest>();
   for (const [index, layer] of options.layers.entries()) {
     const path = join(workspace.path, String(index));
     const { blob, diffId } =
@@ -49,13 +50,14 @@ export async function composeImage(
     lease.holdBlob(blob.digest);
     layers.push(blob);
     diffIds.push(diffId);
+    if ("packed" in layer) trusted.add(blob.digest);
   }
   const text = formatTime(created ?? parts.clock.now());
   const whole: ImageConfig = {
     ...config,
     ...{ created: text, history, rootfs: { type: "layers", diff_ids: diffIds } },
   };
-  return await storeConfig(parts, lease, { config: whole, layers, reference, signal });
+  return await storeConfig(parts, lease, { config: whole, layers, reference, trusted, signal });
 }
 
 async function takeLayer(

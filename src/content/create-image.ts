@@ -4,6 +4,7 @@ import {
   applyChanges,
   type ChainId,
   type DiffId,
+  type Digest,
   encodeDocument,
   type HistoryEntry,
   hostPlatform,
@@ -16,7 +17,13 @@ import {
   type Reference,
   sha256,
 } from "#image";
-import { type CompressionChoice, type PackRequest, packBlob, storeStream } from "#layer";
+import {
+  type CompressionChoice,
+  type PackBlobRequest,
+  type PackResult,
+  packBlob,
+  storeStream,
+} from "#layer";
 import type { Snapshotter } from "#snapshot";
 import { layerMediaType, layerTypeOf } from "./archive-files.ts";
 import { crashPoint } from "./crash-point.ts";
@@ -142,6 +149,7 @@ export async function createImageFromTree(
     history: [options.history ?? {}],
     reference: options.reference,
     created,
+    trusted: new Set([packed.digest]),
   });
 }
 
@@ -179,21 +187,31 @@ export async function createImageFromUpper(
     lease.holdBlob(blob.digest);
     lease.holdLayer(chainId);
   }
-  const pack = (source: Pick<PackRequest, "directory" | "exclude">) =>
+  const pack = (source: Omit<LayerSource, "latest">) =>
     packLayer(
       parts,
       { ...source, ...(created !== undefined && { latest: created }) },
       { lease, signal },
     );
   const layers: Pick<StoredLayer, "blob" | "diffId">[] = [];
+  const trusted = new Set<Digest>();
   for (const layer of base?.layers ?? []) {
     // The image may be gone since, and its blobs with it; a container keeps what it stands on.
     const isHere = parts.blobs.has(layer.blob.digest);
-    layers.push(
-      isHere ? layer : await pack({ directory: parts.snapshots.directory(layer.chainId) }),
-    );
+    const directory = parts.snapshots.directory(layer.chainId);
+    const held = isHere ? layer : await pack({ directory });
+    layers.push(held);
+    if (!isHere) trusted.add(held.blob.digest);
   }
-  layers.push(await pack({ directory: upper, exclude }));
+  const below = layers.map(({ diffId }) => diffId);
+  const top = { directory: upper, exclude };
+  // Layers that were packed anew are not unpacked yet: nothing can be put upon them.
+  const made =
+    trusted.size > 0
+      ? await pack(top)
+      : await parts.layers.takePacked({ below, lease }, (target) => pack({ ...top, target }));
+  layers.push(made);
+  trusted.add(made.blob.digest);
   return await storeNew(parts, lease, {
     layers: layers.map(({ blob }) => blob),
     diffIds: layers.map(({ diffId }) => diffId),
@@ -203,27 +221,30 @@ export async function createImageFromUpper(
     created,
     author: options.author,
     platform: base?.config,
+    trusted,
   });
 }
+
+type LayerSource = Pick<PackBlobRequest, "directory" | "exclude" | "latest" | "target">;
 
 /** What the directory of a layer, or of a container's changes, is as a blob; held, and in its place. */
 async function packLayer(
   { blobs, compression }: CreationParts,
-  source: Pick<PackRequest, "directory" | "exclude" | "latest">,
+  source: LayerSource,
   { lease, signal }: { readonly lease: Lease; readonly signal: AbortSignal | undefined },
-): Promise<Pick<StoredLayer, "blob" | "diffId">> {
+): Promise<Pick<StoredLayer, "blob"> & PackResult> {
   await using workspace = await blobs.workspace();
   const path = join(workspace.path, "layer");
   const packed = await packBlob(
     { ...source, mode: "upper", includeRoot: false, blob: { path, compression } },
     signal ? { signal } : {},
   );
-  const { digest, blobSize: size, diffId } = packed;
+  const { digest, blobSize: size } = packed;
   lease.holdBlob(digest);
   crashPoint("commit:packed");
   await blobs.adopt(path, digest);
   crashPoint("commit:blob-adopted");
-  return { blob: { mediaType: layerMediaType(compression.format), digest, size }, diffId };
+  return { ...packed, blob: { mediaType: layerMediaType(compression.format), digest, size } };
 }
 
 interface NewImage {
@@ -236,10 +257,11 @@ interface NewImage {
   readonly platform?: Platform | undefined;
   readonly created?: bigint | undefined;
   readonly author?: string | undefined;
+  readonly trusted?: ReadonlySet<Digest>;
 }
 
 async function storeNew(parts: CreationParts, lease: Lease, image: NewImage): Promise<StoredImage> {
-  const { diffIds, defaults, layers, reference } = image;
+  const { diffIds, defaults, layers, reference, trusted } = image;
   const created = formatTime(image.created ?? parts.clock.now());
   const { os, architecture, variant } = image.platform ?? hostPlatform();
   const last = { created, ...image.history.at(-1) };
@@ -253,7 +275,7 @@ async function storeNew(parts: CreationParts, lease: Lease, image: NewImage): Pr
     rootfs: { type: "layers", diff_ids: diffIds },
     history: [...image.history.slice(0, -1), last],
   };
-  return await storeConfig(parts, lease, { config, layers, reference });
+  return await storeConfig(parts, lease, { config, layers, reference, trusted });
 }
 
 /** Stores an image by its configuration; its layers are held blobs already. */
@@ -264,10 +286,12 @@ export async function storeConfig(
     readonly config: ImageConfig;
     readonly layers: Manifest["layers"];
     readonly reference: Reference | undefined;
+    /** Layers that this engine has packed. */
+    readonly trusted?: ReadonlySet<Digest> | undefined;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<StoredImage> {
-  const { config, layers, reference, signal } = image;
+  const { config, layers, reference, trusted, signal } = image;
   if (layers.length > maxLayers) {
     throw new Fault("exhausted", `the image would have more than ${maxLayers} layers`);
   }
@@ -283,6 +307,6 @@ export async function storeConfig(
   return await storeImage(
     parts,
     { manifestBytes: encodeDocument(manifest), references: reference ? [reference] : [] },
-    { lease, signal },
+    { lease, trusted, signal },
   );
 }

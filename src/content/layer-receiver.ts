@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { Fault, Scope } from "#base";
 import type { Descriptor, DiffId } from "#image";
 import { type DigestAlgorithm, digestAlgorithm, requireDigest } from "#image";
-import { receiveLayer, storeStream } from "#layer";
+import { noExpansionLimits, receiveLayer, storeStream } from "#layer";
+import { noTarLimits } from "#tar";
 import type { BlobStore } from "./blob-store.ts";
 import { crashPoint } from "./crash-point.ts";
 import type { DraftSpace, Drafts } from "./draft.ts";
@@ -54,6 +55,8 @@ export interface ReceiveRun {
   readonly signal: AbortSignal;
   /** Of the diff id. Default sha256. */
   readonly diffAlgorithm?: DigestAlgorithm | undefined;
+  /** This engine has packed the blob, or unpacked it before: limits are for what strangers send. */
+  readonly isTrusted?: boolean | undefined;
 }
 
 interface Download extends AsyncDisposable {
@@ -172,17 +175,24 @@ export class LayerReceiver {
     return draftOf(space, received);
   }
 
+  /** A place to unpack into by other means. */
+  async space(): Promise<DraftSpace> {
+    return await this.#drafts.make();
+  }
+
   async #unpack(
     source: { readonly path: string },
     total: number,
-    { report, signal, diffAlgorithm }: ReceiveRun,
+    { report, signal, diffAlgorithm, isTrusted }: ReceiveRun,
   ): Promise<Draft> {
     await using scope = new Scope();
     const space = scope.use(await this.#drafts.make());
     crashPoint("unpack:draft-made");
     const onProgress = (current: number) => report({ phase: "extracting", current, total });
     const target = space.directory;
-    const received = await receiveLayer({ source, target, onProgress, signal, diffAlgorithm });
+    const limits = isTrusted ? { limits: noTarLimits, expansion: noExpansionLimits } : {};
+    const run = { onProgress, signal, diffAlgorithm, ...limits };
+    const received = await receiveLayer({ source, target, ...run });
     crashPoint("unpack:applied");
     const owner = scope.release();
     return { ...draftOf(space, received), [Symbol.asyncDispose]: () => owner.disposeAsync() };

@@ -4,17 +4,24 @@ import {
   chainIds,
   type Descriptor,
   type DiffId,
+  type Digest,
   digestAlgorithm,
   type ImageConfig,
   type Manifest,
   requireDigest,
 } from "#image";
-import { settleImplied } from "#layer";
+import { type PackResult, settleImplied } from "#layer";
 import type { Snapshotter } from "#snapshot";
 import type { BlobStore } from "./blob-store.ts";
 import { crashPoint } from "./crash-point.ts";
 import { Joined } from "./joined.ts";
-import type { BlobSource, Draft, LayerProgress, LayerReceiver } from "./layer-receiver.ts";
+import type {
+  BlobSource,
+  Draft,
+  LayerProgress,
+  LayerReceiver,
+  ReceiveRun,
+} from "./layer-receiver.ts";
 import type { Lease } from "./lease.ts";
 
 export interface LayersOptions {
@@ -23,6 +30,8 @@ export interface LayersOptions {
   readonly lease: Lease;
   /** For layers whose blobs are not here. */
   readonly source?: BlobSource | undefined;
+  /** Blobs that this engine has packed. */
+  readonly trusted?: ReadonlySet<Digest> | undefined;
   readonly onLayer?: ((layer: Descriptor, progress: LayerProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -35,11 +44,10 @@ export interface LayerPlace {
   readonly diffId: DiffId;
 }
 
-interface Run {
-  readonly source: BlobSource | undefined;
-  readonly report: (progress: LayerProgress) => void;
-  readonly signal: AbortSignal;
-}
+type Run = ReceiveRun & Required<Pick<ReceiveRun, "source">>;
+
+/** A directory with a layer's files. */
+type Filled = Pick<Draft, "key" | "directory" | "size" | "implied">;
 
 /** Layers as snapshots, each stack of layers once for all images that share it. */
 export class LayerStore {
@@ -76,7 +84,8 @@ export class LayerStore {
     let below = Promise.resolve();
     const work = steps.map((step) => {
       const report = (progress: LayerProgress) => onLayer?.(step.layer, progress);
-      below = this.#ensureLayer(step, below, { source, report, signal });
+      const isTrusted = options.trusted?.has(step.layer.digest);
+      below = this.#ensureLayer(step, below, { source, report, signal, isTrusted });
       return below;
     });
     try {
@@ -105,9 +114,29 @@ export class LayerStore {
     return { diffId: draft.diffId, size: draft.size };
   }
 
+  /**
+   * Takes in a layer that `pack` packs and unpacks, into the directory that it is given, in
+   * one pass. It lies above the layers of `below`, lowest first.
+   */
+  async takePacked<P extends Pick<PackResult, "diffId" | "size" | "implied">>(
+    { below, lease }: { readonly below: readonly DiffId[]; readonly lease: Lease },
+    pack: (target: string) => Promise<P>,
+  ): Promise<P> {
+    await using space = await this.#receiver.space();
+    const { key, directory } = space;
+    const packed = await pack(directory);
+    const [chain, parent] = chainIds([...below, packed.diffId]).toReversed();
+    if (chain === undefined) throw new Fault("internal", "a layer has no place in the stack");
+    lease.holdLayer(chain);
+    const draft = { key, directory, size: packed.size, implied: packed.implied };
+    await this.#locks.run(chain, () => this.#commit({ chain, parent }, draft));
+    return packed;
+  }
+
   /** The layer unpacked from its blob once more, with the attributes that it has in its place. */
   async draft(step: LayerPlace, signal = new AbortController().signal): Promise<Draft> {
-    const draft = await this.#receive(step, { source: undefined, report: () => undefined, signal });
+    const known = { source: undefined, report: () => undefined, isTrusted: true };
+    const draft = await this.#receive(step, { ...known, signal });
     try {
       await this.#settle(step, draft);
     } catch (error) {
@@ -134,11 +163,11 @@ export class LayerStore {
       return await below;
     }
     run.report({ phase: "waiting" });
-    const { source, report, signal } = run;
+    const { report, signal } = run;
     await this.#drafts.share(
       chain,
       {
-        start: (stop, tell) => this.#receive(step, { source, report: tell, signal: stop }),
+        start: (stop, tell) => this.#receive(step, { ...run, report: tell, signal: stop }),
         onReport: report,
         signal,
       },
@@ -174,7 +203,7 @@ export class LayerStore {
     return draft;
   }
 
-  async #commit(step: Pick<LayerPlace, "chain" | "parent">, draft: Draft): Promise<void> {
+  async #commit(step: Pick<LayerPlace, "chain" | "parent">, draft: Filled): Promise<void> {
     const { chain, parent } = step;
     if (this.#snapshots.stat(chain)) return;
     await this.#settle(step, draft);
@@ -187,7 +216,7 @@ export class LayerStore {
     crashPoint("unpack:committed");
   }
 
-  async #settle({ parent }: Pick<LayerPlace, "parent">, draft: Draft): Promise<void> {
+  async #settle({ parent }: Pick<LayerPlace, "parent">, draft: Filled): Promise<void> {
     const lowers = parent === undefined ? [] : this.#snapshots.layers(parent);
     await settleImplied({ target: draft.directory, implied: draft.implied, lowers });
   }

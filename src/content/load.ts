@@ -32,6 +32,8 @@ export interface ContentParts {
 export interface LoadOptions {
   /** Of images for several, the one for this; absent: the host's. */
   readonly platform?: Platform | undefined;
+  /** Layers that this engine has packed. */
+  readonly trusted?: ReadonlySet<Digest> | undefined;
   /** Bytes of one layer (of `total`, compressed) unpacked so far. */
   readonly onProgress?: (layer: Digest, current: number, total: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -86,7 +88,7 @@ async function loadImage(
 export async function storeImage(
   parts: ContentParts,
   image: Pick<ArchivedImage, "manifestBytes" | "references">,
-  { lease, onProgress, signal }: LoadOptions & { readonly lease: Lease },
+  { lease, trusted, onProgress, signal }: LoadOptions & { readonly lease: Lease },
 ): Promise<StoredImage> {
   const manifest = parseManifest(image.manifestBytes);
   lease.holdBlob(sha256(image.manifestBytes));
@@ -95,7 +97,7 @@ export async function storeImage(
   const onLayer = (layer: Descriptor, { phase, current = 0 }: LayerProgress) => {
     if (phase === "extracting") onProgress?.(layer.digest, current, layer.size);
   };
-  const size = await parts.layers.ensure({ manifest, config, lease, signal, onLayer });
+  const size = await parts.layers.ensure({ manifest, config, lease, signal, trusted, onLayer });
   const id = await keepConfig(parts, manifest.config.digest, lease);
   await parts.blobs.sync();
   return parts.images.put({ digest, id, manifest, size }, image.references).image;

@@ -1,3 +1,5 @@
+import { writeSync } from "node:fs";
+import { constants } from "node:os";
 import { Fault } from "#base";
 import { addon } from "./addon.ts";
 import { check } from "./errno.ts";
@@ -272,6 +274,13 @@ export function writeAll(fd: Fd, bytes: Uint8Array): void {
   }
 }
 
+/** Writes everything at a place in a file, wherever the descriptor stands. */
+export function writeAt(fd: Fd, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.byteLength; ) {
+    done += writeSync(fd.number, bytes, done, bytes.byteLength - done, position + done);
+  }
+}
+
 /** Reads at most the buffer's length, at `position` of the file or where it stands; 0 is the end. */
 export function readInto(fd: Fd, buffer: Uint8Array, position = -1): number {
   return check(addon().read(fd.number, buffer, position), { call: "read", verb: "read" });
@@ -279,6 +288,33 @@ export function readInto(fd: Fd, buffer: Uint8Array, position = -1): number {
 
 export function ftruncate(fd: Fd, size: number): void {
   check(addon().ftruncate(fd.number, size), { call: "ftruncate", verb: "resize a file" });
+}
+
+export interface Extent {
+  readonly start: number;
+  /** After the last byte. */
+  readonly end: number;
+}
+
+/**
+ * Where a file has data; all between is a hole (lseek(2), SEEK_DATA). Moves the descriptor's
+ * position. A file system that knows no holes tells of one extent, the whole file.
+ */
+export function* dataExtents(fd: Fd): Generator<Extent, void> {
+  for (let end = 0; ; ) {
+    const start = seekExtent(fd, end, 0);
+    const found = start === undefined ? undefined : seekExtent(fd, start, 1);
+    if (start === undefined || found === undefined) return;
+    yield { start, end: found };
+    end = found;
+  }
+}
+
+/** Undefined when there is none, also since the file has been cut off. */
+function seekExtent(fd: Fd, from: number, hole: 0 | 1): number | undefined {
+  const found = addon().seekExtent(fd.number, from, hole);
+  if (found === -constants.errno.ENXIO) return undefined;
+  return check(found, { call: "lseek", verb: "look for data in a file" });
 }
 
 export function fsync(fd: Fd): void {

@@ -1,6 +1,7 @@
 import { closeSync, constants, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
 import { Fault } from "#base";
 import { type Digest, type DigestAlgorithm, Digester, requireDigest } from "#image";
+import { isHole } from "./hole.ts";
 
 export interface BlobIdentity {
   readonly digest: Digest;
@@ -9,7 +10,10 @@ export interface BlobIdentity {
 
 const zeros = Buffer.alloc(256 << 10);
 
-/** A new file that takes bytes in order and knows their digest; without `finish` it is removed again. */
+/**
+ * A new file that takes bytes in order and knows their digest; without `finish` it is
+ * removed again. Long runs of zeros take no room on the disk.
+ */
 export class BlobFile implements Disposable {
   readonly path: string;
   readonly #fd: number;
@@ -31,6 +35,11 @@ export class BlobFile implements Disposable {
 
   write(bytes: Uint8Array): void {
     this.#hash.update(bytes);
+    if (isHole(bytes)) {
+      this.#size += bytes.byteLength;
+      this.#hasHole = true;
+      return;
+    }
     for (let done = 0; done < bytes.byteLength; ) {
       const place = this.#hasHole ? this.#size + done : null;
       done += writeSync(this.#fd, bytes, done, bytes.byteLength - done, place);
@@ -38,7 +47,7 @@ export class BlobFile implements Disposable {
     this.#size += bytes.byteLength;
   }
 
-  /** Goes on at a later place: what is between is zeros, and takes no room on the disk. */
+  /** Goes on at a later place: what is between is zeros. */
   skipTo(size: number): void {
     while (this.#size < size) {
       const some = zeros.subarray(0, Math.min(zeros.length, size - this.#size));

@@ -4,7 +4,7 @@ import { constants, createGzip, createZstdCompress } from "node:zlib";
 import { chunkSize } from "./compression.ts";
 import type { CompressionChoice } from "./compression-choice.ts";
 
-/** Compresses; the same bytes always give the same result (gzip without name and time). */
+/** Compresses chunks, which must not change afterwards; the same bytes always give the same result (gzip without name and time). */
 export async function* compress(
   source: AsyncIterable<Uint8Array>,
   choice: CompressionChoice | "none",
@@ -34,6 +34,10 @@ async function* evenly(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   let chunk = Buffer.allocUnsafe(chunkSize);
   let filled = 0;
   for await (const bytes of source) {
+    if (filled === 0 && bytes.byteLength === chunkSize) {
+      yield bytes;
+      continue;
+    }
     for (let at = 0; at < bytes.byteLength; ) {
       const some = bytes.subarray(at, at + chunkSize - filled);
       chunk.set(some, filled);

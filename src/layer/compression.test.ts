@@ -128,13 +128,23 @@ test("zstd that needs much memory is refused", async () => {
 });
 
 test("bombs end before they have gone off", async () => {
-  const zeros = Buffer.alloc(8 << 20);
-  for (const bomb of [gzipSync(zeros), zstdCompressSync(zeros)]) {
+  const ones = Buffer.alloc(8 << 20, 1);
+  for (const bomb of [gzipSync(ones), zstdCompressSync(ones)]) {
     const ratio = { ratio: 20, allowance: 1 << 20 };
     const tooMuch = await fault(all(decompress(stream(bomb), ratio)));
     expect([tooMuch.code, tooMuch.message]).toEqual(["exhausted", expect.stringContaining("bomb")]);
     expect((await fault(all(decompress(stream(bomb), { bytes: 1 << 20 })))).code).toBe("exhausted");
-    expect((await all(decompress(stream(bomb)))).length).toBe(zeros.length);
+    expect((await all(decompress(stream(bomb)))).length).toBe(ones.length);
+  }
+});
+
+test("zeros have a limit of their own, since they take no room", async () => {
+  const limits = { ratio: 20, allowance: 1 << 20 };
+  const zeros = Buffer.alloc(8 << 20);
+  for (const packed of [gzipSync(zeros), zstdCompressSync(zeros)]) {
+    expect((await all(decompress(stream(packed), limits))).length).toBe(zeros.length);
+    const tooMuch = await fault(all(decompress(stream(packed), { ...limits, zeros: 4 << 20 })));
+    expect([tooMuch.code, tooMuch.message]).toEqual(["exhausted", expect.stringContaining("bomb")]);
   }
 });
 

@@ -3,6 +3,7 @@ import { pipeline } from "node:stream/promises";
 import { setImmediate } from "node:timers/promises";
 import { constants, createGunzip, createZstdDecompress } from "node:zlib";
 import { Fault, isFault } from "#base";
+import { isHole } from "./hole.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
 
 /** Of layers: what has a media type (image-spec, layer.md). */
@@ -54,20 +55,28 @@ function detectFormat(head: Uint8Array): Format {
 export interface ExpansionLimits {
   /** Bytes that may come out. */
   readonly bytes: number;
-  /** Of these bytes at most `allowance` and `ratio` times those that went in. */
+  /** Of these bytes at most `allowance` and `ratio` times those that went in, long runs of zeros aside. */
   readonly allowance: number;
   readonly ratio: number;
+  /** Bytes in long runs of zeros that may come out: they take time, but no room on the disk. */
+  readonly zeros: number;
 }
 
+/** For what this engine has packed by itself. */
+export const noExpansionLimits: ExpansionLimits = {
+  ...{ bytes: Infinity, allowance: Infinity, ratio: Infinity, zeros: Infinity },
+};
+
 /**
- * Files seldom pass 20 to 1; disk images and databases full of zeros do, so some of that
- * is free. Zeros become 1/230 with gzip -1, 1/1,030 with gzip -9, less with zstd: an
- * endless bomb ends before 1 GiB.
+ * Files seldom pass 20 to 1, and some of that is free. Repeated bytes become 1/230 with
+ * gzip -1, 1/1,030 with gzip -9, less with zstd: an endless bomb ends before 1 GiB. Disk
+ * images and databases have gigabytes of zeros; 64 GiB are a minute of work.
  */
 const defaultExpansionLimits: ExpansionLimits = {
   bytes: 2 ** 40,
   allowance: 512 << 20,
   ratio: 100,
+  zeros: 64 * 2 ** 30,
 };
 
 /**
@@ -116,11 +125,12 @@ export async function* decompress(
   source: AsyncIterable<Uint8Array>,
   limits: Partial<ExpansionLimits> = {},
 ): AsyncGenerator<Uint8Array, void> {
-  const { bytes, ratio, allowance } = { ...defaultExpansionLimits, ...limits };
+  const { bytes, ratio, allowance, zeros } = { ...defaultExpansionLimits, ...limits };
   const { head, whole } = await peek(source);
   const format = detectFormat(head);
   let inward = 0;
   let outward = 0;
+  let inHoles = 0;
   const counted = async function* (): AsyncGenerator<Uint8Array, void> {
     // The runtime's zstd takes the end of its input for the end of the data.
     const frames = format === "zstd" ? new ZstdFrames() : undefined;
@@ -136,7 +146,9 @@ export async function* decompress(
     if (outward > bytes) {
       throw new Fault("exhausted", `the archive unpacks to more than ${bytes} bytes`);
     }
-    if (format !== "none" && outward > allowance + inward * ratio) {
+    if (format !== "none" && isHole(chunk)) inHoles += chunk.byteLength;
+    const isBomb = outward - inHoles > allowance + inward * ratio || inHoles > zeros;
+    if (format !== "none" && isBomb) {
       throw new Fault(
         "exhausted",
         `the archive looks like a decompression bomb: ${inward} bytes became more than ${outward}`,

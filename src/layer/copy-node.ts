@@ -1,5 +1,7 @@
 import {
+  dataExtents,
   type Fd,
+  ftruncate,
   linkat,
   mknodat,
   O_CREAT,
@@ -16,7 +18,7 @@ import {
   type Stat,
   symlinkat,
   utimensat,
-  writeAll,
+  writeAt,
 } from "#kernel";
 import type { TarType } from "#tar";
 import { readXattrs, setAttributes } from "./attributes.ts";
@@ -58,8 +60,9 @@ export class NodeCopier {
       );
       return;
     }
-    if (type === "file") yield* this.#content(from, { directory: to.directory, path: name });
-    else if (type === "symlink") {
+    if (type === "file") {
+      yield* this.#content(from, { directory: to.directory, path: name }, stat.size);
+    } else if (type === "symlink") {
       symlinkat(readlinkatBytes(from.directory, from.path), to.directory, name);
     } else mknodat(to.directory, name, { mode: (stat.mode & S_IFMT) | 0o600, ...stat.rdev });
     const place = { directory: to.directory, name };
@@ -70,17 +73,22 @@ export class NodeCopier {
     if (stat.nlink > 1) this.#copies.set(key, to.path);
   }
 
-  *#content(from: Place, to: Place): Generator<number, void> {
+  *#content(from: Place, to: Place, size: number): Generator<number, void> {
     this.#buffer ??= Buffer.allocUnsafe(chunkSize);
     const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
     using source = openat2(from.directory, from.path, { flags });
     const making = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
     using copy = openat2(to.directory, to.path, { flags: making, mode: 0o600 });
-    for (;;) {
-      const got = readInto(source, this.#buffer);
-      if (got === 0) return;
-      writeAll(copy, this.#buffer.subarray(0, got));
-      yield got;
+    for (const { start, end } of dataExtents(source)) {
+      for (let at = start; at < end; ) {
+        const wanted = this.#buffer.subarray(0, Math.min(this.#buffer.length, end - at));
+        const got = readInto(source, wanted, at);
+        if (got === 0) break;
+        writeAt(copy, wanted.subarray(0, got), at);
+        at += got;
+        yield got;
+      }
     }
+    ftruncate(copy, size);
   }
 }

@@ -1,4 +1,3 @@
-import { writeSync } from "node:fs";
 import { Fault, isFault } from "#base";
 import {
   type Fd,
@@ -17,11 +16,12 @@ import {
   symlinkat,
   utimensat,
   writeAll,
+  writeAt,
 } from "#kernel";
 import { nameComponents, showName, type TarHeader, type TarSink } from "#tar";
 import { type Place, setAttributes } from "./attributes.ts";
-import { chunkSize } from "./compression.ts";
 import { ExtractedDirectories, isDirectory, makeOpaque, statOf } from "./extracted-directories.ts";
+import { isHole } from "./hole.ts";
 import {
   isWhiteout,
   makeWhiteout,
@@ -37,9 +37,6 @@ interface OpenFile {
   readonly header: TarHeader;
   position: number;
 }
-
-const leastHole = 64 << 10;
-const zeros = Buffer.alloc(chunkSize);
 
 /**
  * Makes the members of an archive in a directory, as they come: ownership, modes,
@@ -66,6 +63,7 @@ export class TreeExtractor implements TarSink, Disposable {
     const file = this.#file;
     if (!file) return;
     this.#naming(file.header, () => {
+      // `end` gives the file its size.
       if (isHole(bytes)) return;
       if (offset === file.position) writeAll(file.fd, bytes);
       else writeAt(file.fd, bytes, offset);
@@ -228,18 +226,6 @@ export class TreeExtractor implements TarSink, Disposable {
         ...(error.errno !== undefined && { errno: error.errno }),
       });
     }
-  }
-}
-
-/** Long runs of zeros need no room on the disk; `end` gives the file its size. */
-function isHole(bytes: Buffer): boolean {
-  if (bytes.length < leastHole || bytes.length > zeros.length) return false;
-  return bytes[0] === 0 && bytes.equals(zeros.subarray(0, bytes.length));
-}
-
-function writeAt(fd: Fd, bytes: Buffer, offset: number): void {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(fd.number, bytes, done, bytes.length - done, offset + done);
   }
 }
 

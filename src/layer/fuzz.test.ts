@@ -57,8 +57,8 @@ function pack(next: (below: number) => number, bytes: Buffer): Buffer {
   const kind = next(9);
   if (kind === 0) return xz;
   if (kind === 1) return Buffer.concat([gzipSync(bytes), gzipSync(bytes)]);
-  if (kind === 2) return gzipSync(Buffer.alloc(3 << 18));
-  if (kind === 3) return zstdCompressSync(Buffer.alloc(3 << 18));
+  if (kind === 2) return gzipSync(Buffer.alloc(3 << 18, 1));
+  if (kind === 3) return zstdCompressSync(Buffer.alloc(3 << 18, 1));
   return kind < 7 ? gzipSync(bytes) : zstdCompressSync(bytes);
 }
 

@@ -14,9 +14,16 @@ export {
   decompress,
   detectCompression,
   type ExpansionLimits,
+  noExpansionLimits,
 } from "./compression.ts";
 export { type CompressionChoice, parseCompression } from "./compression-choice.ts";
-export type { ExplodedMember, PackRequest, PackResult, ReceiveResult, StoreResult } from "./job.ts";
+export type {
+  ExplodedMember,
+  PackBlobRequest,
+  PackResult,
+  ReceiveResult,
+  StoreResult,
+} from "./job.ts";
 export {
   diffLayer,
   explodeArchive,

@@ -43,8 +43,13 @@ export interface SettleRequest {
 
 export interface PackRequest extends PackOptions {
   readonly directory: string;
-  /** Where the blob goes (made new); absent: it is streamed, uncompressed. */
-  readonly blob?: { readonly path: string; readonly compression: CompressionChoice | "none" };
+}
+
+export interface PackBlobRequest extends PackRequest {
+  /** Where the blob goes; made new. */
+  readonly blob: { readonly path: string; readonly compression: CompressionChoice | "none" };
+  /** An existing directory that the archive is unpacked into in the same pass, as `receiveLayer` would. */
+  readonly target?: string;
 }
 
 export interface PackResult {
@@ -55,6 +60,8 @@ export interface PackResult {
   /** Bytes of the files. */
   readonly size: number;
   readonly entries: number;
+  /** With `target`: as of `receiveLayer`. */
+  readonly implied: readonly string[];
 }
 
 export interface ScanRequest extends ScanOptions {
@@ -118,7 +125,9 @@ export interface ExplodedMember {
 export interface Jobs {
   readonly receive: { readonly request: ReceiveRequest; readonly result: ReceiveResult };
   readonly settle: { readonly request: SettleRequest; readonly result: undefined };
-  readonly pack: { readonly request: PackRequest; readonly result: PackResult };
+  /** Puts out the archive, uncompressed. */
+  readonly pack: { readonly request: PackRequest; readonly result: undefined };
+  readonly packBlob: { readonly request: PackBlobRequest; readonly result: PackResult };
   /** Puts out batches of entries, encoded. */
   readonly scan: { readonly request: ScanRequest; readonly result: undefined };
   readonly merge: { readonly request: MergeRequest; readonly result: MergeResult };

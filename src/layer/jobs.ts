@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Fault } from "#base";
 import { type DiffId, type Digest, type DigestAlgorithm, Digester, digestAlgorithm } from "#image";
 import { type Fd, O_DIRECTORY, O_PATH, openat2 } from "#kernel";
-import { nameComponents, TarReader } from "#tar";
+import { nameComponents, noTarLimits, TarReader } from "#tar";
 import { BlobFile } from "./blob-file.ts";
 import { compress } from "./compress.ts";
 import { chunkSize, decompress, isCompressed } from "./compression.ts";
@@ -15,6 +15,7 @@ import type {
   JobName,
   Jobs,
   MergeRequest,
+  PackBlobRequest,
   PackRequest,
   PackResult,
   ReceiveRequest,
@@ -131,29 +132,48 @@ async function settleJob(request: SettleRequest): Promise<undefined> {
   settle(target, request.implied, openAll(resources, request.lowers));
 }
 
-async function pack(request: PackRequest, context: JobContext): Promise<PackResult> {
+async function pack(request: PackRequest, context: JobContext): Promise<undefined> {
   using root = openDirectory(request.directory);
   using packer = new TreePacker(root, request);
+  for await (const chunk of told(packer, context)) await context.output(chunk);
+}
+
+async function packBlob(request: PackBlobRequest, context: JobContext): Promise<PackResult> {
+  using resources = new DisposableStack();
+  const root = resources.use(openDirectory(request.directory));
+  const packer = resources.use(new TreePacker(root, request, true));
+  const { target } = request;
+  const extractor =
+    target === undefined
+      ? undefined
+      : resources.use(new TreeExtractor(resources.use(openDirectory(target))));
+  const reader = extractor && new TarReader(extractor, noTarLimits);
   const hash = new Digester();
-  let done = 0;
   const plain = async function* (): AsyncGenerator<Uint8Array, void> {
-    for (const chunk of packer.chunks()) {
-      await context.breathe(chunk.byteLength);
+    for await (const chunk of told(packer, context)) {
       hash.update(chunk);
-      done += chunk.byteLength;
+      reader?.push(chunk);
       yield chunk;
-      context.progress(done);
     }
   };
-  if (!request.blob) {
-    for await (const chunk of plain()) await context.output(chunk);
-    const diffId = hash.digest() as DiffId;
-    return { ...packer.totals, diffId, digest: diffId, blobSize: done };
-  }
   using blob = new BlobFile(request.blob.path);
   for await (const chunk of compress(plain(), request.blob.compression)) blob.write(chunk);
+  reader?.finish();
+  extractor?.finish();
   const { digest, size } = blob.finish();
-  return { ...packer.totals, diffId: hash.digest() as DiffId, digest, blobSize: size };
+  const implied = extractor?.implied ?? [];
+  return { ...packer.totals, diffId: hash.digest() as DiffId, digest, blobSize: size, implied };
+}
+
+/** What is packed, while the job's caller is told of it. */
+async function* told(packer: TreePacker, context: JobContext): AsyncGenerator<Uint8Array, void> {
+  let done = 0;
+  for (const chunk of packer.chunks()) {
+    await context.breathe(chunk.byteLength);
+    done += chunk.byteLength;
+    yield chunk;
+    context.progress(done);
+  }
 }
 
 async function scan(request: ScanRequest, context: JobContext): Promise<undefined> {
@@ -270,6 +290,7 @@ export const jobs: { readonly [N in JobName]: Work<N> } = {
   receive,
   settle: settleJob,
   pack,
+  packBlob,
   scan,
   merge,
   store,

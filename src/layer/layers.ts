@@ -5,7 +5,7 @@ import type {
   ExplodedMember,
   ExplodeRequest,
   MergeRequest,
-  PackRequest,
+  PackBlobRequest,
   PackResult,
   ReceiveRequest,
   ReceiveResult,
@@ -123,12 +123,12 @@ export async function mergeLayers(
   return await pool.run("merge", request, options);
 }
 
-/** Packs a directory into a new blob file, hashing it plain and compressed in the same pass. */
+/** Packs a directory into a new blob file, hashing it plain and compressed, and unpacking it again, in the same pass. */
 export async function packBlob(
-  request: PackRequest & Required<Pick<PackRequest, "blob">>,
+  request: PackBlobRequest,
   options: LayerOptions = {},
 ): Promise<PackResult> {
-  return await pool.run("pack", request, options);
+  return await pool.run("packBlob", request, options);
 }
 
 /** Compresses what a blob holds another way, into a new file; not synced. Its diff id comes with it, to be checked. */

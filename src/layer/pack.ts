@@ -1,10 +1,20 @@
-import { type Fd, openRegularFile, readInto, readlinkatBytes, type Stat, utimensat } from "#kernel";
+import {
+  dataExtents,
+  type Fd,
+  openRegularFile,
+  readInto,
+  readlinkatBytes,
+  type Stat,
+  utimensat,
+} from "#kernel";
 import { type TarHeader, type TarType, TarWriter } from "#tar";
 import { readXattrs } from "./attributes.ts";
 import { chunkSize } from "./compression.ts";
 import { isOpaque } from "./merged.ts";
 import { TreeWalk, unlessGone, type WalkedEntry } from "./walk.ts";
 import { isWhiteout, opaqueName, whiteoutPrefix } from "./whiteout.ts";
+
+const zeros = Buffer.alloc(chunkSize);
 
 export interface PackOptions {
   /** "tree": all as it is. "upper": the upper directory of an overlay, its whiteouts in OCI's form. */
@@ -35,6 +45,7 @@ export interface PackTotals {
 export class TreePacker implements Disposable {
   readonly totals: PackTotals = { entries: 0, size: 0 };
   readonly #options: PackOptions;
+  readonly #sharesHoles: boolean;
   readonly #walk: TreeWalk;
   readonly #links = new Map<string, string>();
   readonly #writer: TarWriter;
@@ -43,7 +54,9 @@ export class TreePacker implements Disposable {
   #chunk = Buffer.allocUnsafe(chunkSize);
   #filled = 0;
 
-  constructor(root: Fd, options: PackOptions) {
+  /** @param sharesHoles chunks of holes are the same one, not to be changed or transferred */
+  constructor(root: Fd, options: PackOptions, sharesHoles = false) {
+    this.#sharesHoles = sharesHoles;
     this.#walk = new TreeWalk(root);
     this.#options = options;
     this.#writer = new TarWriter((bytes) => this.#emit(bytes));
@@ -124,24 +137,42 @@ export class TreePacker implements Disposable {
     return latest;
   }
 
-  *#content({ directory, entry }: WalkedEntry, size: number): Generator<Buffer, void> {
+  *#content({ directory, entry, stat }: WalkedEntry, size: number): Generator<Buffer, void> {
     // A FIFO or a device may have come in its place since.
     using file = unlessGone(() => openRegularFile(directory, entry));
-    let left = size;
-    while (left > 0) {
-      const wanted = this.#buffer.subarray(0, Math.min(left, this.#buffer.length));
-      let got = file ? readInto(file, wanted) : 0;
-      if (got === 0) {
-        wanted.fill(0);
-        got = wanted.length;
+    const whole = [{ start: 0, end: size }];
+    const extents = file && (stat.blocks * 512 < size ? dataExtents(file) : whole);
+    let at = 0;
+    for (const { start, end } of extents ?? []) {
+      yield* this.#zeros(Math.min(start, size) - at);
+      at = Math.min(start, size);
+      while (file && at < Math.min(end, size)) {
+        const room = Math.min(end, size, at + this.#buffer.length) - at;
+        const got = readInto(file, this.#buffer.subarray(0, room), at);
+        if (got === 0) break;
+        this.#writer.data(this.#buffer.subarray(0, got));
+        at += got;
+        yield* this.#take();
       }
-      this.#writer.data(wanted.subarray(0, got));
-      left -= got;
+    }
+    yield* this.#zeros(size - at);
+  }
+
+  *#zeros(count: number): Generator<Buffer, void> {
+    for (let left = count; left > 0; ) {
+      const some = zeros.subarray(0, Math.min(left, zeros.length - this.#filled));
+      this.#writer.data(some);
+      left -= some.length;
       yield* this.#take();
     }
   }
 
   #emit(bytes: Uint8Array): void {
+    const isWhole = bytes.length === zeros.length && bytes.buffer === zeros.buffer;
+    if (this.#sharesHoles && isWhole && this.#filled === 0) {
+      this.#ready.push(zeros);
+      return;
+    }
     for (let at = 0; at < bytes.length; ) {
       const some = bytes.subarray(at, at + this.#chunk.length - this.#filled);
       this.#chunk.set(some, this.#filled);

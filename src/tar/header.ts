@@ -54,6 +54,11 @@ export const defaultTarLimits: TarLimits = {
   totalBytes: 2 ** 40,
 };
 
+/** For what this engine has packed by itself. */
+export const noTarLimits: TarLimits = {
+  ...{ entries: Infinity, nameBytes: Infinity, metadataBytes: Infinity, totalBytes: Infinity },
+};
+
 export const blockSize = 512;
 
 /** Bytes from the end of `size` bytes of content to the next block. */

@@ -12,6 +12,7 @@ export {
   defaultTarLimits,
   nameComponents,
   nameToText,
+  noTarLimits,
   paddingOf,
   showName,
   type TarHeader,

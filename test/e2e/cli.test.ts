@@ -1,6 +1,14 @@
 /** The verbs of `thimble` as a user types them, over an engine that the first one starts. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { busybox, type Ended, ThimbleCli } from "../support/thimble-cli.ts";
 
@@ -267,6 +275,13 @@ describe.skipIf(!isRoot)("thimble [needs root]", () => {
       expect(await cli.ok(["history", "-q", "third:1"])).toBe(id.slice(7, 19));
       await cli.ok(["rm", "source"]);
       expect(await cli.ok(["rmi", "third:1", "other:1"])).toContain("Untagged: third:1");
+    });
+
+    test("an archive to a device or a pipe is written to it, and takes no place", async () => {
+      const device = join(cli.directory, "null");
+      execFileSync("mknod", [device, "c", "1", "3"]);
+      await cli.ok(["save", "-o", device, image]);
+      expect(lstatSync(device).isCharacterDevice()).toBe(true);
     });
 
     test("an archive that cannot be written leaves nothing", async () => {

@@ -180,6 +180,24 @@ test("an image made of a static binary runs; its tree is gone from the work dire
   expect(readdirSync(join(roots.dataRoot, "work"))).toEqual([]);
 });
 
+test("commit and squash take hundreds of megabytes of zeros, and keep them as holes", async () => {
+  const seek = String(700 << 20);
+  const make = ["dd", "if=/dev/zero", "of=/hole", "bs=1", "count=1", `seek=${seek}`];
+  const { id } = await runContainer(engine, make);
+  const request = { reference: "holes", pause: true, changes: [], config: {} };
+  await engine.containers.commit(id, request, signal);
+  const squashed = { reference: "squashed" };
+  await engine.analysis.squash("holes", squashed, silent, signal);
+  for (const image of ["holes", "squashed"]) {
+    const { stdout } = await runContainer(engine, ["stat", "-c", "%s %b", "/hole"], {
+      config: { Image: image },
+    });
+    const [size, blocks] = stdout.split(" ").map(Number);
+    expect([image, size]).toEqual([image, (700 << 20) + 1]);
+    expect(blocks).toBeLessThan(1000);
+  }
+});
+
 test("an export is the container's tree, running or not", async () => {
   const id = await startSleeper(engine);
   let names = "";

@@ -1,6 +1,16 @@
 import { afterAll, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  ftruncateSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { mergeLayers, receiveLayer } from "#layer";
 import {
@@ -102,6 +112,30 @@ test("a whiteout where the layers below have no such directory is not listed", a
   const lowest = await layer("base", base);
   const names = shown([lone, lowest]).map((line) => line.split(" ")[0]);
   expect(names.filter((name) => name?.startsWith("/own/"))).toEqual(["/own/there"]);
+});
+
+test("a file that is copied keeps its holes", async () => {
+  const source = await layer("upper", upper);
+  const size = 2 ** 32 + 7;
+  const fd = openSync(join(source, "sparse"), "w");
+  writeSync(fd, "middle", 2 ** 31);
+  ftruncateSync(fd, size);
+  closeSync(fd);
+  const target = fresh("other");
+  execFileSync("mount", ["-t", "tmpfs", "tmpfs", target]);
+  try {
+    await mergeLayers({ layers: [source], target, keepWhiteouts: false });
+    const copy = lstatSync(join(target, "sparse"));
+    expect(copy.size).toBe(size);
+    expect(copy.blocks * 512).toBeLessThan(1 << 20);
+    const bytes = Buffer.alloc(8);
+    const read = openSync(join(target, "sparse"), "r");
+    readSync(read, bytes, 0, 8, 2 ** 31);
+    closeSync(read);
+    expect(bytes.toString()).toBe("middle\0\0");
+  } finally {
+    execFileSync("umount", [target]);
+  }
 });
 
 test("on another file system all is copied, names of one file staying so", async () => {

@@ -3,14 +3,19 @@ import { execFileSync } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
 import {
   appendFileSync,
+  closeSync,
   existsSync,
+  ftruncateSync,
+  linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
@@ -690,6 +695,36 @@ test("streams that stall hold up nobody", async () => {
   expect((await receiveLayer({ source: { path: blob }, target })).entries).toBeGreaterThan(12);
   stop.abort();
   for (const { ended } of stalled) expect((await ended).code).toBe("canceled");
+});
+
+test("holes are not read, and what is packed and unpacked in one pass is what unpacking gives", async () => {
+  const size = 2 ** 26 + 5;
+  const fd = openSync(join(target, "sparse"), "w");
+  writeSync(fd, "begin");
+  writeSync(fd, "middle", 2 ** 25 - 3);
+  ftruncateSync(fd, size);
+  closeSync(fd);
+  writeFileSync(join(target, "plain"), "content");
+  mkdirSync(join(target, "dir"));
+  linkSync(join(target, "plain"), join(target, "dir", "link"));
+  const blob = join(scratch.path, "sparse-blob");
+  const beside = join(scratch.path, "beside");
+  const after = join(scratch.path, "after");
+  for (const path of [beside, after]) mkdirSync(path);
+  const packed = await packBlob({
+    ...{ directory: target, mode: "upper", includeRoot: false, target: beside },
+    blob: { path: blob, compression: "none" },
+  });
+  const plain = await collect(packTree(target), 2 ** 27, "tar");
+  expect(packed.diffId as string).toBe(sha256(plain));
+  expect(packed.blobSize).toBe(plain.length);
+  const unpacked = await receiveLayer({ source: { path: blob }, target: after });
+  expect(packed).toMatchObject({ size: unpacked.size, implied: unpacked.implied });
+  // The root is in no archive and has the time of its making.
+  expect(describeTree(beside).slice(1)).toEqual(describeTree(after).slice(1));
+  for (const path of [blob, join(beside, "sparse"), join(after, "sparse")]) {
+    expect(lstatSync(path).blocks * 512).toBeLessThan(1 << 20);
+  }
 });
 
 test("trees deeper than descriptors allow are packed, and the clamp holds", async () => {

@@ -86,16 +86,16 @@ export function blobImage(blob: Buffer, mediaType: string, declared: object = {}
   return { ...image, manifestBytes, blobs };
 }
 
-/** A layer that would become 19 GB of zeros. */
+/** A layer that would become 19 GB of the same byte. */
 export function bombImage(compression: "gzip" | "zstd"): MadeImage {
   const compress = compression === "gzip" ? gzipSync : zstdCompressSync;
-  const head = tarOf([{ name: "zeros" }]).subarray(0, 512);
+  const head = tarOf([{ name: "ones" }]).subarray(0, 512);
   const size = (300 * 2 ** 26).toString(8);
   head.write(`${size.padStart(11, "0")}\0`, 124);
   head.fill(" ", 148, 156);
   const sum = head.reduce((total, byte) => total + byte, 0);
   head.write(`${sum.toString(8).padStart(6, "0")}\0`, 148);
-  const part = compress(Buffer.alloc(2 ** 26));
+  const part = compress(Buffer.alloc(2 ** 26, 1));
   const blob = Buffer.concat([compress(head), ...Array.from({ length: 300 }, () => part)]);
   return blobImage(blob, compression === "gzip" ? mediaTypes.layerGzip : mediaTypes.layerZstd);
 }

@@ -64,7 +64,10 @@ function readArchive(path: string): AsyncIterable<Uint8Array> {
   return fs.createReadStream(path, { fd: descriptor, highWaterMark: 256 * 1024 });
 }
 
-/** An archive to a file, which appears when it is complete, or to standard output. */
+/**
+ * An archive to standard output, or to a file, which appears when it is complete. A device or
+ * a pipe is written to: another file must not take its place.
+ */
 async function writeArchive(
   context: Context,
   path: string | undefined,
@@ -79,17 +82,19 @@ async function writeArchive(
     return;
   }
   const fs = process.getBuiltinModule("node:fs/promises");
-  const temporary = `${path}.${process.pid}.tmp`;
-  const file = await fs.open(temporary, "wx", 0o600).catch((cause: unknown) => {
+  const found = await fs.stat(path).catch(() => undefined);
+  const isSpecial = found !== undefined && !found.isFile();
+  const place = isSpecial ? path : `${path}.${process.pid}.tmp`;
+  const file = await fs.open(place, isSpecial ? "w" : "wx", 0o600).catch((cause: unknown) => {
     throw new Error(`cannot write ${path}: ${reasonOf(cause)}`, { cause });
   });
   try {
     for await (const bytes of archive()) await file.writeFile(bytes);
     await file.close();
-    await fs.rename(temporary, path);
+    if (!isSpecial) await fs.rename(place, path);
   } catch (error) {
     await file.close().catch(() => undefined);
-    await fs.rm(temporary, { force: true });
+    if (!isSpecial) await fs.rm(place, { force: true });
     throw error;
   }
 }
