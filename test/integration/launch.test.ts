@@ -232,6 +232,10 @@ describe("run", () => {
     ]);
   });
 
+  test("files of a program without a umask in its plan are for others to read", async () => {
+    expect((await bench.shell(helper, "umask")).out).toBe("0022\n");
+  });
+
   test("sysctls of the container's namespaces are set, the host's stay", async () => {
     const path = "/proc/sys/net/ipv4/ip_forward";
     const before = readFileSync(path, "utf8");
