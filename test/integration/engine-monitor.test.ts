@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ContainerId } from "#base";
 import { connectMonitor } from "#helper";
@@ -12,7 +12,14 @@ import {
   temporaryRoots,
 } from "../support/engine.ts";
 import { engineHoldings } from "../support/engine-holdings.ts";
-import { attachAll, collectStreams, eventually } from "../support/run-container.ts";
+import {
+  attachAll,
+  collectStreams,
+  eventually,
+  execIn,
+  runContainer,
+  startSleeper,
+} from "../support/run-container.ts";
 
 let leaks: ReturnType<typeof engineHoldings>;
 let roots: TestRoots & Disposable;
@@ -115,4 +122,24 @@ test("a container that goes on after one of its processes was killed for want of
     oomKilled: true,
   });
   await second.engine.containers.remove(id, { force: true, volumes: false });
+});
+
+test.each([
+  ["by default", {}],
+  ["with a read-only root", { ReadonlyRootfs: true }],
+  ["without capabilities", { CapDrop: ["ALL"] }],
+  ["with all privileges", { Privileged: true }],
+])("%s neither a container nor an exec has the host's /dev/null", async (_, host) => {
+  const { engine } = opened;
+  const changed = () => statSync("/dev/null", { bigint: true }).ctimeNs;
+  const before = changed();
+  // The mode is what it is already, so that a failure harms nothing.
+  const script = "chmod 666 /proc/self/fd/0; stat -L -c %i /proc/self/fd/0 /dev/null";
+  const own = /^(\d+)\n\1\n$/;
+  const run = await runContainer(engine, ["sh", "-c", script], { host });
+  expect(run.stdout).toMatch(own);
+  const id = await startSleeper(engine, { host });
+  expect((await execIn(engine, id, ["sh", "-c", script])).stdout).toMatch(own);
+  await engine.containers.remove(id, { force: true, volumes: false });
+  expect(changed()).toBe(before);
 });
