@@ -17,7 +17,7 @@ import type { EngineParts } from "../parts.ts";
 /** An exec as the engine holds it; in memory only, as Docker does. */
 export interface LiveExec extends Exec {
   readonly status: "created" | "starting" | "running" | "ended";
-  /** Since it was started. */
+  /** While it runs. */
   readonly process?: TaskProcess;
 }
 
@@ -265,11 +265,19 @@ async function followExec(
     await process[Symbol.asyncDispose]();
     return;
   }
-  change(parts, exec.id, { status: "ended", running: false, pid: 0, exitCode: exit.exitCode });
+  recordEnd(parts, exec.id, exit.exitCode);
   known();
   const record = parts.store.get(exec.containerId);
   if (record) publishExec(parts, record, "exec_die", exec.id, { exitCode: String(exit.exitCode) });
   await process.released;
+}
+
+/** Of an exec that has ended its process is not kept. */
+function recordEnd(parts: EngineParts, id: ExecId, exitCode: number): void {
+  const exec = parts.execs.get(id);
+  if (!exec) return;
+  const { process: _ended, ...rest } = exec;
+  parts.execs.set(id, { ...rest, status: "ended", running: false, pid: 0, exitCode });
 }
 
 /** Ids of a container's execs that have not ended, as inspect lists them. */
