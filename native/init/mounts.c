@@ -16,6 +16,7 @@
 #include "syscalls.h"
 
 #define DEVPTS_MAGIC 0x1cd1
+#define PROC_MAGIC 0x9fa0ul
 #define SYMLINKS_MAX 40
 #define WALKS_MAX 256
 
@@ -303,11 +304,27 @@ static int open_target(int root, const struct mount *mount)
 	return open_or_create(root, mount->target, mount->create);
 }
 
+static bool is_procfs(int fd)
+{
+	struct statfs stat;
+	return fstatfs(fd, &stat) == 0 && (unsigned long)stat.f_type == PROC_MAGIC;
+}
+
+/* The plan's targets in /proc are checked already; a link of the image must not lead another one there. */
+static bool leads_into_proc(const struct mount *mount, int target)
+{
+	bool says_so = strncmp(mount->target, "/proc", 5) == 0 && (!mount->target[5] || mount->target[5] == '/');
+	return !says_so && is_procfs(target);
+}
+
 static int attach_mount(int root, struct mount *mount)
 {
 	cleanup_fd int target = open_target(root, mount);
 	if (target < 0)
 		return fail(STAGE_MOUNT, target, "make the mount point %s", mount->target);
+	if (leads_into_proc(mount, target))
+		return fail(STAGE_MOUNT, -EPERM, "mount at %s, which cannot be mounted because it is inside /proc",
+			    mount->target);
 	int result = attach(mount->fd, target);
 	bool mismatch = result < 0 && !same_kind(mount->fd, target);
 	close_fd(&mount->fd);

@@ -30,7 +30,9 @@ export async function printListing(
     guarded(() => {
       if (format === "json") return listing.rows.map((row) => `${rowJson(row)}\n`).join("");
       if (format !== "table" && !format.startsWith("table ")) {
-        const template = compileTemplate(unescaped(format));
+        // What a stranger has named moves no terminal; a program gets it as it is.
+        const show = context.out.isTerminal ? visibleText : undefined;
+        const template = compileTemplate(unescaped(format), show);
         return printable(listing.rows, format)
           .map((row) => `${template(row)}\n`)
           .join("");

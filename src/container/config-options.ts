@@ -60,7 +60,7 @@ export const configOptions = {
   Hostname: text({
     default: "",
     check: (name) => {
-      if (name.length > 63 || /[^A-Za-z0-9._-]/.test(name))
+      if (name.length > 64 || /[^A-Za-z0-9._-]/.test(name))
         invalid(`invalid hostname format: ${name}`, name);
     },
     effect: (draft, _, run) => {
@@ -70,7 +70,9 @@ export const configOptions = {
   Domainname: text({
     default: "",
     check: (name) => {
-      if (name.length > 64) invalid(`invalid domain name: ${name}`, name);
+      if (name.length > 64 || /[\p{Cc}\s]/u.test(name)) {
+        invalid(`invalid domain name: ${name}`, name);
+      }
     },
     effect: (draft, name) => {
       if (name !== "") draft.domainname = name;

@@ -1,5 +1,6 @@
+import { statSync } from "node:fs";
 import { Fault } from "#base";
-import { type OciDevice, type OciDeviceRule, readHostDevice } from "#runtime";
+import { type OciDevice, type OciDeviceRule, readHostDevice, readHostDevices } from "#runtime";
 
 export interface DeviceMapping {
   readonly source: string;
@@ -22,13 +23,18 @@ export function parseDevice(sent: {
   };
 }
 
-/** The device node and its rule; a path that is not a device of this host is `invalid`. */
-export function ociDevice(mapping: DeviceMapping): {
+/**
+ * The device node and its rule, or those of all devices below a directory; a path that is
+ * neither on this host, or a directory without devices, is `invalid`.
+ */
+export function ociDevices(mapping: DeviceMapping): readonly {
   readonly device: OciDevice;
   readonly rule: OciDeviceRule;
-} {
-  const found = readHostDevice(mapping.source);
-  if (!found || (found.type !== "c" && found.type !== "b")) {
+}[] {
+  const { source, target, permissions } = mapping;
+  const isDirectory = statSync(source, { throwIfNoEntry: false })?.isDirectory();
+  const found = isDirectory ? readHostDevices(source) : [readHostDevice(source) ?? []].flat();
+  if (found.length === 0) {
     throw new Fault(
       "invalid",
       `error gathering device information while adding custom device "${mapping.source}": no such file or directory, or not a device`,
@@ -40,9 +46,11 @@ export function ociDevice(mapping: DeviceMapping): {
       about: mapping.source,
     });
   }
-  const { major = 0, minor = 0 } = found;
-  return {
-    device: { ...found, path: mapping.target || mapping.source },
-    rule: { allow: true, type: found.type, major, minor, access: mapping.permissions },
-  };
+  return found.map((device) => {
+    const { type, major = 0, minor = 0, path } = device;
+    return {
+      device: { ...device, path: (target || source) + path.slice(source.length) },
+      rule: { allow: true, type: type === "b" ? "b" : "c", major, minor, access: permissions },
+    };
+  });
 }

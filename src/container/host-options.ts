@@ -1,6 +1,6 @@
 import { Fault } from "#base";
 import { capabilityMask } from "#runtime";
-import { ociDevice, parseDevice } from "./device.ts";
+import { ociDevices, parseDevice } from "./device.ts";
 import { checkLogConfig } from "./log-config.ts";
 import {
   mountShape,
@@ -11,7 +11,7 @@ import {
   refuseBind,
   refuseMount,
 } from "./mounts.ts";
-import { checkAddress, checkExtraHost } from "./name-service.ts";
+import { checkAddress, checkExtraHost, checkResolverWord } from "./name-service.ts";
 import {
   flag,
   option,
@@ -190,8 +190,16 @@ export const hostOptions = {
     },
   }),
   Dns: texts({ default: [], check: (all) => all.forEach(checkAddress), effect: "engine" }),
-  DnsOptions: texts({ default: [], effect: "engine" }),
-  DnsSearch: texts({ default: [], effect: "engine" }),
+  DnsOptions: texts({
+    default: [],
+    check: (all) => all.forEach(checkResolverWord),
+    effect: "engine",
+  }),
+  DnsSearch: texts({
+    default: [],
+    check: (all) => all.forEach(checkResolverWord),
+    effect: "engine",
+  }),
   ExtraHosts: texts({
     default: [],
     check: (all) => all.forEach(checkExtraHost),
@@ -211,6 +219,7 @@ export const hostOptions = {
     check: oneOf("IPC", /^(private|shareable|none|host)$/),
     effect: (draft, mode, run) => {
       draft.namespaces.ipc = namespaceMode(mode);
+      if (mode === "none") draft.shmSize = 0;
       if (run.shmSource !== undefined) draft.shmSource = run.shmSource;
     },
   }),
@@ -297,7 +306,8 @@ export const hostOptions = {
       if (bytes < 0) invalid("SHM size can not be less than 0", `${bytes}`);
     },
     effect: (draft, bytes) => {
-      draft.shmSize = bytes;
+      // Nothing is mounted where the IPC mode is "none", whatever the size.
+      draft.shmSize ??= bytes;
     },
   }),
   Sysctls: textMap({
@@ -425,7 +435,7 @@ export const hostOptions = {
     ),
     value: (sent) => (sent ?? []).map(parseDevice),
     effect: (draft, devices) => {
-      for (const { device, rule } of devices.map(ociDevice)) {
+      for (const { device, rule } of devices.flatMap(ociDevices)) {
         draft.devices.push(device);
         draft.deviceRules.push(rule);
       }

@@ -14,3 +14,13 @@ export function checkExtraHost(entry: string): void {
   if (colon < 1 || /\s/.test(entry) || (address !== "host-gateway" && isIP(address) === 0))
     throw new Fault("invalid", `bad format for add-host: "${entry}"`, { about: entry });
 }
+
+/** An option or a search domain of resolv.conf(5), which is one word of a line; anything else is `invalid`. */
+export function checkResolverWord(word: string): void {
+  if (!/[\p{Cc}\s]/u.test(word)) return;
+  throw new Fault(
+    "invalid",
+    `bad option or search domain for DNS: ${JSON.stringify(word)}; white space and control characters are not allowed`,
+    { about: word },
+  );
+}

@@ -44,6 +44,12 @@ test.each([
   [{ Mounts: [{ ...bind, Source: "/tmp", Target: "x" }] }, "must be absolute"],
   [{ Mounts: [{ ...bind, Source: "/tmp" }], Tmpfs: { "/x/": "" } }, "Duplicate mount point: /x"],
   [{ Dns: ["localhost"] }, "bad nameserver address"],
+  [{ DnsOptions: ["ndots:1\nnameserver 6.6.6.6"] }, "bad option or search domain for DNS"],
+  [{ DnsSearch: ["a\nb"] }, "bad option or search domain for DNS"],
+  [{ Binds: ["/tmp:/proc"] }, '"/proc" cannot be mounted because it is inside /proc'],
+  [{ Binds: ["/tmp:/x/../proc/sys/"] }, "cannot be mounted because it is inside /proc"],
+  [{ Mounts: [{ ...bind, Source: "/tmp", Target: "/proc/1/x" }] }, "inside /proc"],
+  [{ Tmpfs: { "/proc/acpi": "" } }, "inside /proc"],
   [{ ExtraHosts: ["host"] }, "bad format for add-host"],
   [{ LogConfig: { Type: "syslog" } }, "the log driver"],
   [{ LogConfig: { Config: { tag: "x" } } }, "unknown log opt 'tag'"],
@@ -52,7 +58,14 @@ test.each([
   expect(() => check(host)).toThrow(message);
 });
 
+test("what runc lets into /proc is accepted, and /sys, as Docker does", () => {
+  const Binds = ["/etc/hostname:/proc/cpuinfo", "/etc/hostname:/proc/net/dev", "/proc:/proc"];
+  expect(() => check({ Binds: [...Binds, "/tmp:/sys", "/tmp:/procedure"] })).not.toThrow();
+});
+
 test.each([
+  [{ Hostname: "a".repeat(65) }, "invalid hostname format"],
+  [{ Domainname: "a\nb" }, "invalid domain name"],
   [{ WorkingDir: "here" }, "the working directory 'here' is invalid"],
   [{ StopSignal: "SIGNOPE" }, "invalid signal: SIGNOPE"],
   [{ Env: ["=x"] }, "invalid environment variable"],

@@ -1,6 +1,7 @@
 import { lstatSync } from "node:fs";
 import { posix } from "node:path";
 import { Fault } from "#base";
+import { statfs } from "#kernel";
 import type { Description, Sent } from "./description.ts";
 import type { HostConfig } from "./host-options.ts";
 import { checkResources } from "./limits.ts";
@@ -66,6 +67,7 @@ function checkTargets(host: HostConfig): void {
   };
   for (const bind of bindsOf(host)) {
     claim(bind.target);
+    refuseInsideProc(bind.target, bind.source);
     if (!posix.isAbsolute(bind.source)) {
       refuse(`invalid mount path: '${bind.source}' mount path must be absolute`, bind.source);
     }
@@ -76,7 +78,31 @@ function checkTargets(host: HostConfig): void {
       );
     }
   }
-  for (const { target } of [...host.Tmpfs, ...host.Mounts.tmpfs]) claim(target);
+  for (const { target } of [...host.Tmpfs, ...host.Mounts.tmpfs]) {
+    claim(target);
+    refuseInsideProc(target, "tmpfs");
+  }
+}
+
+/** Files of /proc that may be replaced, as by lxcfs (runc, libcontainer/rootfs_linux.go, checkProcMount). */
+const replaceable = new Set(
+  "cpuinfo diskstats meminfo stat swaps uptime loadavg slabinfo net/dev sys/kernel/ns_last_pid sys/crypto/fips_enabled".split(
+    " ",
+  ),
+);
+
+const procMagic = 0x9fa0;
+
+/** Anything else there could hide what masks and read-only paths are for. Links of the image are the helper's to look at. */
+function refuseInsideProc(target: string, source: string): void {
+  const clean = posix.normalize(target).replace(/(.)\/+$/, "$1");
+  if (clean !== "/proc" && !clean.startsWith("/proc/")) return;
+  if (replaceable.has(clean.slice("/proc/".length))) return;
+  if (clean === "/proc" && exists(source) && statfs(source).type === procMagic) return;
+  refuse(
+    `error mounting "${source}" to rootfs at "${target}": "${target}" cannot be mounted because it is inside /proc`,
+    target,
+  );
 }
 
 function exists(path: string): boolean {

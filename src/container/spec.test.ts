@@ -89,3 +89,27 @@ test("security options", () => {
   expect(spec.linux?.seccomp).toBeUndefined();
   expect(specOf({ SecurityOpt: ["systempaths=unconfined"] }).linux?.maskedPaths).toEqual([]);
 });
+
+test("a read-only root has read-only files in /etc", () => {
+  const filesOf = (host: HostConfigBody) =>
+    specOf(host).mounts?.filter(({ destination }) => destination.startsWith("/etc/"));
+  const [options] = filesOf({ ReadonlyRootfs: true })?.map((mount) => mount.options) ?? [];
+  expect(filesOf({ ReadonlyRootfs: true })).toHaveLength(3);
+  expect(options).toContain("ro");
+  expect(filesOf({})?.[0]?.options).not.toContain("ro");
+});
+
+test("with --ipc none there is no /dev/shm", () => {
+  const hasShm = (host: HostConfigBody) =>
+    specOf(host).mounts?.some(({ destination }) => destination === "/dev/shm");
+  expect([hasShm({}), hasShm({ IpcMode: "none", ShmSize: 1 << 20 })]).toEqual([true, false]);
+});
+
+test("a directory stands for all devices below it", () => {
+  const Devices = [{ PathOnHost: "/dev/pts/..", PathInContainer: "/dev/all" }];
+  const { devices = [] } = specOf({ Devices }).linux ?? {};
+  expect(devices.map(({ path }) => path)).toContain("/dev/all/null");
+  expect(() => specOf({ Devices: [{ PathOnHost: "/tmp" }] })).toThrow(
+    'error gathering device information while adding custom device "/tmp"',
+  );
+});

@@ -34,7 +34,7 @@ export function containerSpec(input: ContainerSpecInput): {
   apply(configOptions, input.config, { draft, run: input });
   apply(hostOptions, input.host, { draft, run: input });
   const own = new Set(draft.mounts.map((mount) => mount.destination));
-  draft.mounts.unshift(...fileMounts(input, own));
+  draft.mounts.unshift(...fileMounts(input, own, draft.readonlyRoot === true));
   if (draft.privileged) draft.hostDevices = readHostDevices();
   return defaultSpec(draft);
 }
@@ -48,8 +48,12 @@ function apply(
     if (typeof effect === "function") effect(draft, values[name] as never, run);
 }
 
-/** The engine's own hosts, hostname and resolv.conf, except where the user mounts something there. */
-function fileMounts({ files }: ContainerSpecInput, own: ReadonlySet<string>): readonly OciMount[] {
+/** The engine's own hosts, hostname and resolv.conf, except where the user mounts something there; they are part of a root that is read-only. */
+function fileMounts(
+  { files }: ContainerSpecInput,
+  own: ReadonlySet<string>,
+  isReadonly: boolean,
+): readonly OciMount[] {
   const mounts: readonly (readonly [string, string])[] = [
     ["/etc/resolv.conf", files.resolvConf],
     ["/etc/hostname", files.hostname],
@@ -61,6 +65,6 @@ function fileMounts({ files }: ContainerSpecInput, own: ReadonlySet<string>): re
       destination,
       type: "bind",
       source,
-      options: ["rbind", "rprivate"],
+      options: ["rbind", ...(isReadonly ? ["ro"] : []), "rprivate"],
     }));
 }

@@ -42,7 +42,7 @@ export interface SpecOptions {
   readonly namespaces?: Partial<
     Record<Exclude<OciNamespaceType, "mount" | "user" | "time">, NamespaceMode>
   >;
-  /** Bytes of /dev/shm; 64 MiB when absent. */
+  /** Bytes of /dev/shm; 64 MiB when absent; 0: there is none. */
   readonly shmSize?: number;
   /** Absolute host directory to use as /dev/shm in place of a tmpfs: the host's own or another container's. */
   readonly shmSource?: string;
@@ -216,21 +216,18 @@ function defaultMounts(options: SpecOptions): readonly OciMount[] {
       options: [...guarded, ...access],
     },
     { destination: "/dev/mqueue", type: "mqueue", source: "mqueue", options: guarded },
-    sharedMemory(options, guarded),
+    ...sharedMemory(options, guarded),
   ];
 }
 
-function sharedMemory(options: SpecOptions, guarded: readonly string[]): OciMount {
+function sharedMemory(options: SpecOptions, guarded: readonly string[]): readonly OciMount[] {
   const destination = "/dev/shm";
-  if (options.shmSource)
-    return { destination, type: "bind", source: options.shmSource, options: ["rbind", "rprivate"] };
-  const size = options.shmSize || defaultShmSize;
-  return {
-    destination,
-    type: "tmpfs",
-    source: "shm",
-    options: [...guarded, "mode=1777", `size=${size}`],
-  };
+  const { shmSource, shmSize = defaultShmSize } = options;
+  if (shmSource)
+    return [{ destination, type: "bind", source: shmSource, options: ["rbind", "rprivate"] }];
+  if (shmSize === 0) return [];
+  const sized = ["mode=1777", `size=${shmSize}`];
+  return [{ destination, type: "tmpfs", source: "shm", options: [...guarded, ...sized] }];
 }
 
 /** A mount on /dev hides the defaults below it as well, as in Docker. */

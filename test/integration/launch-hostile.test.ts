@@ -55,6 +55,14 @@ describe("an image", () => {
   );
 });
 
+test("a mount that an image's link leads into /proc is refused", async () => {
+  symlinkSync("/proc/sys", `${bench.root}/link`);
+  mkdirSync(bench.path("volume"));
+  const mounts = [...bench.mounts(), bind(bench.path("volume"), "/link/kernel")];
+  const { error } = await runToEnd(helper, bench.plan(["true"], { mounts }));
+  expect(error?.message).toContain("cannot be mounted because it is inside /proc");
+});
+
 test("a mount's target that an image's link leads through hundreds of names is refused where it is missing", async () => {
   mkdirSync(`${bench.root}/d`);
   symlinkSync(`${"d/../".repeat(300)}far`, `${bench.root}/long`);

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { makeUpName, parseName } from "./name.ts";
 
-test.each(["ab", "/web-1", "a.b_c-d", "0x"])("%p is a name", (name) => {
+test.each(["ab", "/web-1", "a.b_c-d", "0x", "n".repeat(300)])("%p is a name", (name) => {
   expect(parseName(name)).toBe(name.replace("/", ""));
 });
 
-test.each(["", "a", "-ab", "a b", "a/b", "ü1", "//ab", "a".repeat(256)])("%p is none", (name) => {
+test.each(["", "a", "-ab", "a b", "a/b", "ü1", "//ab"])("%p is none", (name) => {
   expect(() => parseName(name)).toThrow(`Invalid container name (${name})`);
 });
 

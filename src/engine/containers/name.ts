@@ -24,7 +24,7 @@ export function makeUpName(isTaken: (name: string) => boolean): string {
 /** A container's name as the user gave it, without its leading slash; faults as `invalid` when it is none. */
 export function parseName(text: string): string {
   const name = text.startsWith("/") ? text.slice(1) : text;
-  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name) || name.length > 255) {
+  if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) {
     throw new Fault(
       "invalid",
       `Invalid container name (${text}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,

@@ -36,7 +36,9 @@ test.each([
   ["nobody", "unable to find user nobody: no matching entries in passwd file"],
   ["me:nobody", "unable to find group nobody: no matching entries in group file"],
   ["toobig", "unable to find user toobig"],
-  ["99999999999", "uids and gids must be in range 0-4294967294: 99999999999"],
+  ["99999999999", "uids and gids must be in range 0-2147483647"],
+  ["2147483648", "uids and gids must be in range 0-2147483647"],
+  ["0:2147483648", "uids and gids must be in range 0-2147483647"],
   ["me:99999999999", "uids and gids must be in range"],
   ["-1", "unable to find user -1"],
 ])("%p is refused", (user, message) => {

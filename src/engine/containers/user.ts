@@ -20,7 +20,8 @@ interface GroupEntry {
   readonly members: readonly string[];
 }
 
-const maxId = 2 ** 32 - 2;
+/** As Docker and runc take them. */
+const maxId = 2 ** 31 - 1;
 
 /** Lines of passwd(5); what is not one is passed over, as libc does. */
 function parsePasswd(text: string): PasswdEntry[] {
@@ -80,7 +81,7 @@ export function resolveUser(
 }
 
 function refuseNumber(wanted: string): never {
-  throw new Fault("invalid", `uids and gids must be in range 0-${maxId}: ${wanted}`, {
+  throw new Fault("invalid", `uids and gids must be in range 0-${maxId}`, {
     about: wanted,
   });
 }
