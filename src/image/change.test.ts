@@ -68,6 +68,8 @@ test.each([
   ["EXPOSE 9-1", "not a port"],
   ["USER a b", "not 2 words"],
   ["STOPSIGNAL 99", "not a signal"],
+  ["STOPSIGNAL SIGABCD", "not a signal"],
+  ["STOPSIGNAL HUPS", "not a signal"],
   ["STOPSIGNAL SIGNOTHING", "not a signal"],
   ["ONBUILD ONBUILD RUN x", "not allowed"],
   ["ONBUILD FROM x", "not allowed"],

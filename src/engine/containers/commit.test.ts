@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mergeDefaults } from "./commit.ts";
+import { configOf, mergeDefaults } from "./commit.ts";
 
 const container = {
   Cmd: ["sh"],
@@ -38,4 +38,25 @@ test("a command leaves the entry point, an entry point takes the container's com
   const changed = mergeDefaults({ Entrypoint: ["cat"] }, container);
   expect(changed.Entrypoint).toEqual(["cat"]);
   expect(changed).not.toHaveProperty("Cmd");
+});
+
+test("instructions apply to the container's configuration when none is sent", () => {
+  const changes = ["ENV PATH=/x:$PATH", "WORKDIR sub", "USER $A", "LABEL c=$A", "EXPOSE 8$A"];
+  expect(configOf({ ...container, WorkingDir: "/srv" }, { config: {}, changes })).toEqual({
+    ...container,
+    Env: ["PATH=/x:/bin", "A=1"],
+    WorkingDir: "/srv/sub",
+    User: "1",
+    Labels: { a: "1", b: "2", c: "1" },
+    ExposedPorts: { "80/tcp": {}, "81/tcp": {} },
+  });
+  const sent = configOf(container, { config: { User: "sent" }, changes: ["WORKDIR sub"] });
+  expect(sent).toEqual({ ...container, User: "sent", WorkingDir: "/sub" });
+});
+
+test("a new entry point keeps a command only when that is given too", () => {
+  const of = (...changes: string[]) => configOf(container, { config: {}, changes });
+  expect(of('ENTRYPOINT ["cat"]')).not.toHaveProperty("Cmd");
+  expect(of('ENTRYPOINT ["cat"]', 'CMD ["x"]')).toMatchObject({ Cmd: ["x"] });
+  expect(of('CMD ["x"]')).toMatchObject({ Cmd: ["x"], Entrypoint: ["/entry"] });
 });

@@ -32,8 +32,7 @@ export async function commitContainer(
       about: request.reference ?? "",
     });
   }
-  const user = applyChanges(request.config, request.changes);
-  const config = mergeDefaults(user, defaultsOf(record.config));
+  const config = configOf(defaultsOf(record.config), request);
   const base = parts.content.findById(record.imageId);
   if (!base && record.chainId !== undefined) {
     throw new Fault(
@@ -85,6 +84,24 @@ async function hold(
       if (!isFault(error, "not_found")) throw error;
     }
   });
+}
+
+/**
+ * As Docker: the instructions apply to the configuration that was sent, or without one to the
+ * container's, and the container's fills in what is missing.
+ */
+export function configOf(
+  container: ImageDefaults,
+  { config, changes }: Pick<CommitRequest, "config" | "changes">,
+): ImageDefaults {
+  if (Object.keys(config).length > 0)
+    return mergeDefaults(applyChanges(config, changes), container);
+  const changed = applyChanges(container, changes);
+  const isNewEntrypoint = changed.Entrypoint !== container.Entrypoint;
+  if (!isNewEntrypoint || changed.Cmd !== container.Cmd) return changed;
+  // An entry point without a command of its own does not get the old one.
+  const { Cmd: _old, ...rest } = changed;
+  return rest;
 }
 
 /** A container's configuration as the defaults of an image. */
