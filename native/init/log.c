@@ -7,7 +7,7 @@
 
 #include "base.h"
 
-/* A line may grow sixfold; several of usual length fit. Only what is written costs memory. */
+/* A line may grow sixfold and has the log's attributes; several of usual length fit. Only what is written costs memory. */
 #define BATCH_SIZE (LOG_LINE_MAX * 6 + 65536)
 #define ENVELOPE 128
 
@@ -20,9 +20,9 @@ static int open_file(struct log *log, int flags)
 	return log->fd < 0 ? log->fd : 0;
 }
 
-int log_open(struct log *log, const char *path, uint64_t max_size, uint32_t files)
+int log_open(struct log *log, const char *path, const char *attributes, uint64_t max_size, uint32_t files)
 {
-	*log = (struct log){ .fd = -1, .path = path, .max_size = max_size, .files = files };
+	*log = (struct log){ .fd = -1, .path = path, .attributes = attributes, .max_size = max_size, .files = files };
 	return path ? open_file(log, 0) : 0;
 }
 
@@ -204,7 +204,8 @@ static void put_line(struct log *log, int stream, uint64_t time, const uint8_t *
 		log->dropped++;
 		return;
 	}
-	if (log->batch_length + length * 6 + ENVELOPE > BATCH_SIZE)
+	size_t attributes = log->attributes ? strlen(log->attributes) : 0;
+	if (log->batch_length + length * 6 + attributes + ENVELOPE > BATCH_SIZE)
 		log_flush(log);
 	if (log->max_size && log->size + log->batch_length >= log->max_size) {
 		log_flush(log);
@@ -214,7 +215,13 @@ static void put_line(struct log *log, int stream, uint64_t time, const uint8_t *
 	to = put_text(to, "{\"log\":\"");
 	to = put_escaped(to, bytes, length);
 	to = put_text(to, newline ? "\\n\",\"stream\":\"" : "\",\"stream\":\"");
-	to = put_text(to, stream ? "stderr\",\"time\":\"" : "stdout\",\"time\":\"");
+	to = put_text(to, stream ? "stderr\"," : "stdout\",");
+	if (log->attributes) {
+		to = put_text(to, "\"attrs\":");
+		to = put_text(to, log->attributes);
+		*to++ = ',';
+	}
+	to = put_text(to, "\"time\":\"");
 	to = put_time(to, time);
 	to = put_text(to, "\"}\n");
 	log->batch_length = (size_t)(to - log->batch);

@@ -23,6 +23,7 @@ struct log_stream {
 struct log {
 	int fd;
 	const char *path; /* NULL: no log */
+	const char *attributes; /* of every line, NULL: none */
 	uint64_t size, max_size;
 	uint32_t files;
 	uint64_t dropped; /* lines */
@@ -31,8 +32,8 @@ struct log {
 	size_t batch_length;
 };
 
-/* `path` must outlive the log. */
-int log_open(struct log *log, const char *path, uint64_t max_size, uint32_t files);
+/* `path` and `attributes`, a JSON object or NULL, must outlive the log. */
+int log_open(struct log *log, const char *path, const char *attributes, uint64_t max_size, uint32_t files);
 
 /* Bytes that stream 0 (stdout) or 1 (stderr) wrote; call log_flush when the batch is over. */
 void log_bytes(struct log *log, int stream, const uint8_t *bytes, size_t length);

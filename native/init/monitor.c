@@ -416,18 +416,19 @@ static size_t kept_size(const char *text)
 static int take_plan(const struct plan *plan)
 {
 	char *memory = pages(kept_size(plan->id) + kept_size(plan->control_socket) + kept_size(plan->exit_record) +
-			     kept_size(plan->log_path));
+			     kept_size(plan->log_path) + kept_size(plan->log_attributes));
 	if (!memory)
 		return fail(STAGE_MONITOR, -ENOMEM, "keep the plan's paths");
 	monitor.id = keep(&memory, plan->id);
 	monitor.control_socket = keep(&memory, plan->control_socket);
 	monitor.exit_record = keep(&memory, plan->exit_record);
 	const char *log_path = keep(&memory, plan->log_path);
+	const char *log_attributes = keep(&memory, plan->log_attributes);
 	monitor.mode = plan->mode;
 	monitor.await_start = plan->await_start;
 	monitor.stdio = plan->stdio;
 	monitor.stdio_flags = plan->stdio_flags;
-	int result = log_open(&monitor.log, log_path, plan->log_size, plan->log_files);
+	int result = log_open(&monitor.log, log_path, log_attributes, plan->log_size, plan->log_files);
 	return result < 0 ? fail(STAGE_LOG, result, "open the log %s", log_path) : 0;
 }
 

@@ -221,6 +221,14 @@ static int take_stdio(struct reader *reader, const struct record *record, struct
 	return 0;
 }
 
+/* They stand in every line of the log, which has room for so many. */
+static int take_log_attributes(struct reader *reader, const struct record *record, struct plan *plan)
+{
+	if (record->length > PLAN_LOG_ATTRIBUTES_MAX)
+		return bad(reader, "the attributes of the log are too long");
+	return take_text(reader, record, &plan->log_attributes);
+}
+
 static int take_log(struct reader *reader, const struct record *record, struct plan *plan)
 {
 	if (take_text_at(reader, record, 12, &plan->log_path) < 0)
@@ -446,6 +454,8 @@ static int take_record(struct reader *reader, const struct record *record, struc
 		return take_stdio(reader, record, plan);
 	case TAG_LOG:
 		return take_log(reader, record, plan);
+	case TAG_LOG_ATTRIBUTES:
+		return take_log_attributes(reader, record, plan);
 	case TAG_CONTROL_SOCKET:
 		return take_text(reader, record, &plan->control_socket);
 	case TAG_EXIT_RECORD:

@@ -18,6 +18,7 @@
 #define PLAN_FDS_MAX 512
 #define PLAN_LIST_MAX 4096
 #define PLAN_ID_MAX 128
+#define PLAN_LOG_ATTRIBUTES_MAX 32768
 
 enum tag {
 	TAG_MODE = 1,            /* u32 MODE_* */
@@ -52,6 +53,7 @@ enum tag {
 	TAG_CONTROL_SOCKET = 30, /* text */
 	TAG_EXIT_RECORD = 31,    /* text */
 	TAG_AWAIT_START = 32,    /* present or not */
+	TAG_LOG_ATTRIBUTES = 33, /* text: a JSON object */
 
 	TAG_MOUNT_FILESYSTEM = 64, /* text type */
 	TAG_MOUNT_FLAG = 65,       /* text key; repeated, in order with the next */
@@ -179,7 +181,7 @@ struct plan {
 	bool has_process, init;
 	struct process process;
 	uint32_t stdio, stdio_flags, rows, columns;
-	const char *log_path;
+	const char *log_path, *log_attributes;
 	uint64_t log_size;
 	uint32_t log_files;
 	const char *control_socket, *exit_record;

@@ -57,6 +57,7 @@ async function logs({ engine, log }: ApiContext, exchange: Exchange): Promise<vo
     stdout,
     stderr,
     timestamps: query.flag("timestamps"),
+    details: query.flag("details"),
     ...(since !== undefined && since > 0n && { since }),
     ...(until !== undefined && until > 0n && { until }),
     ...(tail !== undefined && { tail }),

@@ -1,3 +1,4 @@
+import { logDrivers } from "#container";
 import { API_VERSION, MIN_API_VERSION, type SystemInfo, type SystemVersion } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
@@ -86,7 +87,7 @@ async function info({ engine, version }: ApiContext, exchange: Exchange): Promis
       Volume: [],
       Network: ["bridge", "host", "null"],
       Authorization: null,
-      Log: ["json-file"],
+      Log: logDrivers,
     },
     MemoryLimit: true,
     SwapLimit: true,

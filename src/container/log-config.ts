@@ -1,4 +1,5 @@
 import { Fault, parseBytes } from "#base";
+import { checkTag } from "./log-attributes.ts";
 
 /** HostConfig.LogConfig with its default driver. */
 export interface LogConfig {
@@ -12,33 +13,99 @@ export interface LogLimits {
   readonly maxFiles: number;
 }
 
+/** Options of every driver that writes: how the log is fed. */
+const feeding = ["mode", "max-buffer-size"];
+
+/** Docker's options and defaults of each driver. */
+const drivers: Readonly<
+  Record<
+    string,
+    { readonly options: readonly string[]; readonly size: string; readonly files: string }
+  >
+> = {
+  "json-file": {
+    options: [
+      ...["max-size", "max-file", "compress", "tag", "labels", "labels-regex", "env", "env-regex"],
+      ...feeding,
+    ],
+    size: "",
+    files: "1",
+  },
+  local: { options: ["max-size", "max-file", "compress", ...feeding], size: "20m", files: "5" },
+  none: { options: [], size: "", files: "1" },
+};
+
+/** The drivers that keep a log here which can be read back, as `info` lists them. */
+export const logDrivers: readonly string[] = ["json-file", "local"];
+
 function refuse(message: string, about?: string): never {
   throw new Fault("invalid", message, about === undefined ? {} : { about });
 }
 
-/** Faults unless the driver is there and knows the options. */
+/** Faults unless the driver is there and knows the options; in Docker's words, which it says at the start for some. */
 export function checkLogConfig(log: LogConfig): void {
-  const { Type: driver, Config: options } = log;
-  if (driver !== "json-file" && driver !== "none") {
-    const message = `this version of thimble does not have the log driver "${driver}"; use json-file or none`;
-    throw new Fault("unsupported", message, { about: driver });
+  const { Type: name, Config: options } = log;
+  const driver = drivers[name];
+  if (!driver) {
+    const message = `this version of thimble does not have the log driver "${name}"; use json-file, local or none`;
+    throw new Fault("unsupported", message, { about: name });
   }
   for (const key of Object.keys(options)) {
-    if (key !== "max-size" && key !== "max-file")
-      refuse(`unknown log opt '${key}' for json-file log driver`, key);
+    if (driver.options.includes(key)) continue;
+    const where = name === "json-file" ? "json-file log driver" : `log driver ${name}`;
+    refuse(`unknown log opt '${key}' for ${where}`, key);
   }
-  logLimits(log);
+  checkCompress(options.compress, logLimits(log));
+  checkFeeding(options);
+  for (const key of ["labels-regex", "env-regex"]) checkExpression(options[key]);
+  if (options.tag !== undefined) checkTag(options.tag);
 }
 
-/** `max-size` and `max-file` of the json-file log; one file of any size by default. */
-export function logLimits({ Config: options }: LogConfig): LogLimits {
-  const { "max-size": size = "-1", "max-file": files = "1" } = options;
-  const bytes = size === "-1" ? 0 : parseBytes(size);
-  if (bytes === undefined || (size !== "-1" && bytes <= 0))
-    refuse(`invalid value for max-size: ${size}; give a size as 10m`, size);
-  const count = Number(files);
-  if (!/^\d+$/.test(files) || count < 1 || count > 1000)
-    refuse(`invalid value for max-file: ${files}; give a number from 1 to 1000`, files);
-  if (bytes === 0 && count > 1) refuse("max-file cannot be set greater than 1 without max-size");
-  return { maxSize: BigInt(bytes), maxFiles: count };
+/** `max-size` and `max-file`; without a size there is one file, however many are asked for. */
+export function logLimits({ Type: name, Config: options }: LogConfig): LogLimits {
+  const defaults = drivers[name] ?? { size: "", files: "1" };
+  const { "max-size": size, "max-file": files = defaults.files } = options;
+  const maxSize = size === undefined ? sizeOf(defaults.size || "0") : sizeOf(size);
+  if (size !== undefined && maxSize === 0) refuse("max-size must be a positive number", size);
+  if (!/^[+-]?\d+$/.test(files)) refuse(`invalid value for max-file: ${files}`, files);
+  if (Number(files) < 1) refuse("max-file cannot be less than 1", files);
+  if (Number(files) > 1000) refuse("max-file cannot be greater than 1000", files);
+  return { maxSize: BigInt(maxSize), maxFiles: maxSize === 0 ? 1 : Number(files) };
+}
+
+function sizeOf(text: string): number {
+  return parseBytes(text) ?? refuse(`invalid size: '${text}'`, text);
+}
+
+/** Go's strconv.ParseBool. */
+function checkCompress(text: string | undefined, { maxSize, maxFiles }: LogLimits): void {
+  if (text === undefined || /^(0|f|F|false|FALSE|False)$/.test(text)) return;
+  if (!/^(1|t|T|true|TRUE|True)$/.test(text))
+    refuse(`invalid value for compress: ${text}; give true or false`, text);
+  if (maxSize === 0n || maxFiles < 2)
+    refuse("compress cannot be true when max-file is less than 2 or max-size is not set");
+  throw new Fault(
+    "unsupported",
+    "this version of thimble does not compress rotated logs; leave compress out, or set it to false",
+    { about: "compress" },
+  );
+}
+
+function checkFeeding({ mode, "max-buffer-size": size }: LogConfig["Config"]): void {
+  if (mode !== undefined && !["", "blocking", "non-blocking"].includes(mode))
+    refuse(`logger: logging mode not supported: ${mode}`, mode);
+  if (size === undefined) return;
+  if (mode !== "non-blocking")
+    refuse("logger: max-buffer-size option is only supported with 'mode=non-blocking'");
+  if (parseBytes(size) === undefined)
+    refuse(`error parsing option max-buffer-size: invalid size: '${size}'`, size);
+}
+
+function checkExpression(text: string | undefined): void {
+  if (text === undefined) return;
+  try {
+    new RegExp(text);
+  } catch (error) {
+    refuse(`error parsing regexp: ${(error as Error).message}`, text);
+  }
 }

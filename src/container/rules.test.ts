@@ -52,7 +52,33 @@ test.each([
   [{ Tmpfs: { "/proc/acpi": "" } }, "inside /proc"],
   [{ ExtraHosts: ["host"] }, "bad format for add-host"],
   [{ LogConfig: { Type: "syslog" } }, "the log driver"],
-  [{ LogConfig: { Config: { tag: "x" } } }, "unknown log opt 'tag'"],
+  [{ LogConfig: { Config: { size: "x" } } }, "unknown log opt 'size' for json-file log driver"],
+  [
+    { LogConfig: { Type: "local", Config: { tag: "x" } } },
+    "unknown log opt 'tag' for log driver local",
+  ],
+  [
+    { LogConfig: { Type: "none", Config: { mode: "" } } },
+    "unknown log opt 'mode' for log driver none",
+  ],
+  [{ LogConfig: { Config: { compress: "true" } } }, "compress cannot be true when max-file"],
+  [{ LogConfig: { Config: { compress: "maybe" } } }, "invalid value for compress"],
+  [
+    { LogConfig: { Config: { compress: "true", "max-size": "1m", "max-file": "2" } } },
+    "does not compress rotated logs",
+  ],
+  [{ LogConfig: { Config: { mode: "odd" } } }, "logger: logging mode not supported: odd"],
+  [
+    { LogConfig: { Config: { "max-buffer-size": "1m" } } },
+    "only supported with 'mode=non-blocking'",
+  ],
+  [
+    { LogConfig: { Config: { mode: "non-blocking", "max-buffer-size": "x" } } },
+    "error parsing option max-buffer-size: invalid size: 'x'",
+  ],
+  [{ LogConfig: { Config: { "env-regex": "(" } } }, "error parsing regexp"],
+  [{ LogConfig: { Config: { tag: "{{.Nope}}" } } }, "cannot read the log tag"],
+  [{ LogConfig: { Config: { tag: "{{.ID" } } }, "cannot read the log tag"],
   [{ CgroupParent: "/x" }, "a parent cgroup"],
 ] as [HostConfigBody, string][])("%j is refused", (host, message) => {
   expect(() => check(host)).toThrow(message);
@@ -88,7 +114,13 @@ test("log limits", () => {
     maxSize: 10_485_760n,
     maxFiles: 3,
   });
-  expect(() => limits({ "max-file": "3" })).toThrow("without max-size");
-  expect(() => limits({ "max-size": "much" })).toThrow("max-size");
-  expect(() => limits({ "max-file": "0" })).toThrow("max-file");
+  expect(limits({ "max-file": "3" })).toEqual({ maxSize: 0n, maxFiles: 1 });
+  expect(() => limits({ "max-size": "much" })).toThrow("invalid size: 'much'");
+  expect(() => limits({ "max-size": "-1" })).toThrow("invalid size: '-1'");
+  expect(() => limits({ "max-size": "0" })).toThrow("max-size must be a positive number");
+  expect(() => limits({ "max-file": "0" })).toThrow("max-file cannot be less than 1");
+  expect(() => limits({ "max-file": "x" })).toThrow("invalid value for max-file: x");
+  const local = (Config: Record<string, string>) => logLimits({ Type: "local", Config });
+  expect(local({})).toEqual({ maxSize: 20_971_520n, maxFiles: 5 });
+  expect(local({ "max-size": "1k" })).toEqual({ maxSize: 1024n, maxFiles: 5 });
 });

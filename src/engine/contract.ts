@@ -140,6 +140,8 @@ export interface LogRequest {
   readonly stdout: boolean;
   readonly stderr: boolean;
   readonly timestamps: boolean;
+  /** What the options of the log added to each line, before it. */
+  readonly details?: boolean;
   /** Nanoseconds since the epoch. */
   readonly since?: bigint;
   readonly until?: bigint;

@@ -243,6 +243,10 @@ const readers: Record<number, (draft: Draft, record: PlanRecord) => void> = {
     const maxSize = record.u64();
     draft.log = { maxSize, maxFiles: record.u32(), path: record.text() };
   },
+  [tag.LOG_ATTRIBUTES]: (draft, record) => {
+    if (!draft.log) throw broken("attributes of a log that there is not");
+    draft.log = { ...draft.log, attributes: record.text() };
+  },
   [tag.CONTROL_SOCKET]: (draft, record) => {
     draft.controlSocket = record.text();
   },

@@ -252,6 +252,10 @@ function writeMonitor(writer: Writer, plan: LaunchPlan): void {
     (columns === undefined ? 0 : stdioWith.COLUMNS);
   writer.record(tag.STDIO, [stdioModes.indexOf(mode), flags, rows ?? 0, columns ?? 0]);
   if (plan.log) writer.record(tag.LOG, [plan.log.maxSize, plan.log.maxFiles, text(plan.log.path)]);
+  if (plan.log?.attributes !== undefined)
+    writer.record(tag.LOG_ATTRIBUTES, [
+      limited(plan.log.attributes, planLimits.logAttributes, "the attributes of the log"),
+    ]);
   if (plan.controlSocket !== undefined)
     writer.record(tag.CONTROL_SOCKET, [
       limited(plan.controlSocket, planLimits.socket, "the control socket's path"),

@@ -141,6 +141,7 @@ function randomPlan(seed: number): LaunchPlan {
       path: dice.text(),
       maxSize: dice.u64(),
       maxFiles: dice.u32(),
+      ...dice.maybe("attributes", () => dice.text()),
     })),
     ...dice.maybe("controlSocket", () => dice.text().slice(0, 100)),
     ...dice.maybe("exitRecord", () => dice.text()),

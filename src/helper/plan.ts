@@ -141,7 +141,13 @@ export interface LaunchPlan {
     readonly columns?: number;
   };
   /** The json-file log. `maxSize` 0 is unlimited; `maxFiles` counts the current one. */
-  readonly log?: { readonly path: string; readonly maxSize: bigint; readonly maxFiles: number };
+  readonly log?: {
+    readonly path: string;
+    readonly maxSize: bigint;
+    readonly maxFiles: number;
+    /** The text of a JSON object, which each line has as `attrs`; at most 32 KiB. */
+    readonly attributes?: string;
+  };
   /** Where the monitor listens (at most 107 bytes) and where it leaves the exit record. */
   readonly controlSocket?: string;
   readonly exitRecord?: string;

@@ -53,6 +53,7 @@ test("versions and limits are those of the headers", () => {
   expect(definition("PLAN_MAX")).toBe(`(${tags.planLimits.bytes >> 20}u << 20)`);
   expect(definition("PLAN_FDS_MAX")).toBe(String(tags.planLimits.fds));
   expect(definition("PLAN_LIST_MAX")).toBe(String(tags.planLimits.list));
+  expect(definition("PLAN_LOG_ATTRIBUTES_MAX")).toBe(String(tags.planLimits.logAttributes));
   expect(definition("PLAN_ID_MAX")).toBe(String(tags.planLimits.id));
   expect(definition("NO_FD")).toBe(`0x${tags.NO_FD.toString(16)}u`);
   expect(definition("PROTOCOL_VERSION")).toBe(`${tags.protocolVersion}u`);

@@ -13,6 +13,7 @@ export const planLimits = {
   list: 4096,
   id: 128,
   socket: 107,
+  logAttributes: 32_768,
   filter: 4096,
 } as const;
 /** Stands for a new namespace where a descriptor's index could be. */
@@ -52,6 +53,7 @@ export const tag = {
   CONTROL_SOCKET: 30,
   EXIT_RECORD: 31,
   AWAIT_START: 32,
+  LOG_ATTRIBUTES: 33,
   MOUNT_FILESYSTEM: 64,
   MOUNT_FLAG: 65,
   MOUNT_OPTION: 66,

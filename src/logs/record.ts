@@ -4,6 +4,8 @@ export interface LogRecord {
   readonly stream: LogStream;
   /** Nanoseconds since the epoch. */
   readonly time: bigint;
+  /** What the log's options add to each line (`attrs`). */
+  readonly attributes?: Readonly<Record<string, string>>;
   /** With its newline; a part of a long line has none. */
   readonly line: Uint8Array;
 }
@@ -13,7 +15,7 @@ const decoder = new TextDecoder();
 
 /** One line of a json-file log; undefined when it is none, as what a crash or a full disk cut short. */
 export function parseLogRecord(line: Uint8Array): LogRecord | undefined {
-  let fields: { log?: unknown; stream?: unknown; time?: unknown };
+  let fields: { log?: unknown; stream?: unknown; time?: unknown; attrs?: unknown };
   try {
     fields = JSON.parse(decoder.decode(line));
   } catch {
@@ -26,8 +28,15 @@ export function parseLogRecord(line: Uint8Array): LogRecord | undefined {
   return {
     stream: fields.stream === "stderr" ? "stderr" : "stdout",
     time,
+    ...(typeof fields.attrs === "object" && fields.attrs && { attributes: textsOf(fields.attrs) }),
     line: encoder.encode(fields.log),
   };
+}
+
+function textsOf(fields: object): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => typeof value === "string"),
+  );
 }
 
 /** RFC 3339 with up to nine digits of fraction, in nanoseconds since the epoch; undefined when it is none. */

@@ -57,7 +57,13 @@ export interface TaskInput {
   readonly root: Mount;
   readonly stdio: TaskStdio;
   /** The json-file log. `maxSize` 0 is unlimited; `maxFiles` counts the current one. */
-  readonly log?: { readonly path: string; readonly maxSize: bigint; readonly maxFiles: number };
+  readonly log?: {
+    readonly path: string;
+    readonly maxSize: bigint;
+    readonly maxFiles: number;
+    /** The text of a JSON object, which each line has as `attrs`; at most 32 KiB. */
+    readonly attributes?: string;
+  };
   /** Process 1 is a reaper and the program its child. */
   readonly init: boolean;
 }

@@ -45,17 +45,31 @@ export async function* renderLog(
   for await (const batch of batches) {
     const frames = batch
       .filter(({ stream }) => request[stream])
-      .flatMap((each) => render(each, record.config.Tty, request.timestamps === true));
+      .flatMap((each) => render(each, record.config.Tty, request));
     if (frames.length > 0) yield Buffer.concat(frames);
   }
 }
 
 /** Docker's stream framing (Engine API, "Attach to a container"): stream number, three zeroes, length as four bytes. */
-function render(record: LogRecord, tty: boolean, timestamps: boolean): Uint8Array[] {
-  const stamp = timestamps ? Buffer.from(`${formatTime(record.time)} `) : Buffer.alloc(0);
+function render(record: LogRecord, tty: boolean, { timestamps, details }: Rendering): Uint8Array[] {
+  const stamp = Buffer.from(
+    `${timestamps ? `${formatTime(record.time)} ` : ""}${details ? `${detailsOf(record)} ` : ""}`,
+  );
   if (tty) return [stamp, record.line];
   const header = Buffer.alloc(8);
   header[0] = record.stream === "stdout" ? 1 : 2;
   header.writeUInt32BE(stamp.byteLength + record.line.byteLength, 4);
   return [header, stamp, record.line];
+}
+
+/** As Docker writes them: sorted, each part as in the query of a URL. */
+function detailsOf({ attributes = {} }: LogRecord): string {
+  const escaped = (text: string) =>
+    encodeURIComponent(text)
+      .replaceAll("%20", "+")
+      .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+  return Object.entries(attributes)
+    .map(([name, value]) => `${escaped(name)}=${escaped(value)}`)
+    .sort()
+    .join(",");
 }

@@ -30,7 +30,8 @@ export function viewContainer(parts: EngineParts, record: ContainerRecord): Cont
       hostname: files.hostname,
       hosts: files.hosts,
       resolvConf: files.resolvConf,
-      log: host.LogConfig.Type === "none" ? "" : parts.paths.log(id),
+      // Docker's driver local has a file of its own as well, and does not name it.
+      log: host.LogConfig.Type === "json-file" ? parts.paths.log(id) : "",
       lowerDirectories: [...options("lowerdir+"), ...options("lowerdir").flatMap(splitColons)],
       upperDirectory: options("upperdir")[0] ?? "",
       workDirectory: options("workdir")[0] ?? "",

@@ -4,7 +4,7 @@ import {
   type ContainerSpecInput,
   containerSpec,
   type HostConfig,
-  logLimits,
+  logPlan,
 } from "#container";
 import type { PlannedTask, TaskInput } from "#task";
 import type { EngineParts } from "../parts.ts";
@@ -45,14 +45,13 @@ export function taskInput(
     joined,
     machine: parts.tasks.machine,
   });
+  const log = logPlan(parts.paths.log(id), host.LogConfig, record);
   const input: TaskInput = {
     id,
     spec,
     root,
     stdio: stdioOf(config, host),
-    ...(host.LogConfig.Type !== "none" && {
-      log: { path: parts.paths.log(id), ...logLimits(host.LogConfig) },
-    }),
+    ...(log && { log }),
     init: host.Init,
   };
   return { input, warnings };

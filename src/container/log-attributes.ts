@@ -1,0 +1,89 @@
+import { Fault, shortId } from "#base";
+import type { Config } from "./config-options.ts";
+import type { LogConfig } from "./log-config.ts";
+
+/** What the attributes of a log are made of. */
+export interface LoggedContainer {
+  readonly id: string;
+  readonly name: string;
+  /** With its algorithm. */
+  readonly imageId: string;
+  readonly argv: readonly string[];
+  readonly config: Pick<Config, "Image" | "Env" | "Labels">;
+}
+
+/** At most this much in each line of a log. */
+const attributesLimit = 32_768;
+
+/** The fields of a `tag`, as Docker's logger.Info has them. */
+const tagFields: Readonly<Record<string, (container: LoggedContainer) => string>> = {
+  ID: ({ id }) => shortId(id),
+  FullID: ({ id }) => id,
+  Name: ({ name }) => name,
+  ImageID: ({ imageId }) => shortId(imageId),
+  ImageFullID: ({ imageId }) => imageId,
+  ImageName: ({ config }) => config.Image,
+  DaemonName: () => "thimble",
+  Command: ({ argv }) => argv.join(" "),
+};
+
+const field = /\{\{\s*\.(\w+)\s*\}\}/g;
+
+/** Faults unless each `{{...}}` of a tag is one of the fields; Go's other templates are not evaluated. */
+export function checkTag(tag: string): void {
+  const rest = tag.replace(field, (text, name: string) => (tagFields[name] ? "" : text));
+  if (!rest.includes("{{")) return;
+  const known = Object.keys(tagFields).map((name) => `{{.${name}}}`);
+  throw new Fault(
+    "invalid",
+    `cannot read the log tag ${JSON.stringify(tag)}: a tag has text and any of ${known.join(", ")}`,
+    { about: tag },
+  );
+}
+
+/**
+ * What json-file adds to each line as `attrs`: the tag, and labels and variables that are
+ * chosen by name or by expression. As the text of a JSON object, keys sorted and escaped as
+ * Docker's encoder does it; undefined when there is nothing to add.
+ */
+export function logAttributes(log: LogConfig, container: LoggedContainer): string | undefined {
+  if (log.Type !== "json-file") return undefined;
+  const { tag, labels, env, "labels-regex": labelsLike, "env-regex": envLike } = log.Config;
+  const found = new Map<string, string>();
+  const choose = chooser(labels, labelsLike);
+  for (const [name, value] of Object.entries(container.config.Labels))
+    if (choose(name)) found.set(name, value);
+  const chooseVariable = chooser(env, envLike);
+  for (const variable of container.config.Env) {
+    const [name = "", ...value] = variable.split("=");
+    if (value.length > 0 && chooseVariable(name)) found.set(name, value.join("="));
+  }
+  if (tag)
+    found.set(
+      "tag",
+      tag.replace(field, (_, name) => tagFields[name]?.(container) ?? ""),
+    );
+  if (found.size === 0) return undefined;
+  const members = [...found].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  const text = `{${members.map(([key, value]) => `${quoted(key)}:${quoted(value)}`).join(",")}}`;
+  if (Buffer.byteLength(text) > attributesLimit)
+    throw new Fault(
+      "invalid",
+      `the labels, variables and tag that the log options choose take ${Buffer.byteLength(text)} bytes in each line; at most ${attributesLimit} are accepted`,
+    );
+  return text;
+}
+
+function chooser(names: string | undefined, like: string | undefined): (name: string) => boolean {
+  const listed = new Set((names ?? "").split(","));
+  const expression = like ? new RegExp(like) : undefined;
+  return (name) => listed.has(name) || expression?.test(name) === true;
+}
+
+/** As Go's encoding/json quotes a string. */
+function quoted(text: string): string {
+  return JSON.stringify(text).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

@@ -1,0 +1,77 @@
+/**
+ * Options of the log drivers json-file and local, by the real docker CLI. Shown to pass on
+ * dockerd 28.5.2 with docker CLI 28.2.2.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+  type DockerTarget,
+  dockerPath,
+  image,
+  isRoot,
+  openDockerTarget,
+} from "../support/docker-cli.ts";
+
+const here = describe.skipIf(!dockerPath || !isRoot);
+
+here("log options [needs docker CLI]", () => {
+  let target: DockerTarget;
+  beforeAll(async () => {
+    target = await openDockerTarget();
+  });
+  afterAll(async () => {
+    await target?.[Symbol.asyncDispose]();
+  });
+
+  const options = (...each: string[]) => each.flatMap((option) => ["--log-opt", option]);
+
+  async function ran(flags: readonly string[], script: string): Promise<string> {
+    const name = target.name();
+    await target.ok(["run", "--name", name, ...flags, image, "sh", "-c", script]);
+    return name;
+  }
+
+  test("tag, labels and variables stand in each line, and logs --details shows them", async () => {
+    const flags = [
+      ...["--label", "a=1", "--label", "b.c=2 3", "--label", "z=4", "-e", "X=1", "-e", "YY=é&"],
+      ...options("tag={{.Name}}/{{.ImageName}}", "labels=a,nope", "labels-regex=^b"),
+      ...options("env=X,NOPE", "env-regex=^YY"),
+    ];
+    const name = await ran(flags, "echo hi; printf half");
+    expect(await target.ok(["logs", name])).toBe("hi\nhalf");
+    const details = `X=1,YY=%C3%A9%26,a=1,b.c=2+3,tag=${name}%2F${encodeURIComponent(image)}`;
+    expect(await target.ok(["logs", "--details", name])).toBe(`${details} hi\n${details} half`);
+    const stamped = await target.ok(["logs", "--details", "--timestamps", "--tail", "1", name]);
+    expect(stamped.replace(/^\S+Z /, "")).toBe(`${details} half`);
+  });
+
+  test.each([
+    [options("mode=non-blocking", "max-buffer-size=1m")],
+    [options("mode=blocking", "max-file=3", "compress=false")],
+    [["--log-driver", "local"]],
+    [["--log-driver", "local", ...options("max-size=1m", "max-file=2", "mode=non-blocking")]],
+  ])("a container with %j runs, and its log is read", async (flags) => {
+    const name = await ran(flags, "echo out; echo err >&2");
+    expect(await target.docker(["logs", name])).toEqual({
+      status: 0,
+      stdout: "out\n",
+      stderr: "err\n",
+    });
+    expect(await target.ok(["logs", "--tail", "1", name])).toBeOneOf(["out", ""]);
+  });
+
+  test.each([
+    [["max-size=-1"], "invalid size: '-1'"],
+    [["max-size=0"], "max-size must be a positive number"],
+    [["max-size=1k", "max-file=0"], "max-file cannot be less than 1"],
+    [["compress=true"], "compress cannot be true when max-file is less than 2"],
+    [["mode=odd"], "logger: logging mode not supported: odd"],
+    [["max-buffer-size=1m"], "max-buffer-size option is only supported with 'mode=non-blocking'"],
+    [["labels-regex=("], "error parsing regexp"],
+    [["size=1"], "unknown log opt 'size' for json-file log driver"],
+  ])("%j is refused", async (each, words) => {
+    const name = target.name();
+    const ended = await target.docker(["run", "--name", name, ...options(...each), image, "true"]);
+    expect(ended.status).toBe(125);
+    expect(ended.stderr).toContain(words);
+  });
+});
