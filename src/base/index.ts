@@ -7,6 +7,7 @@
  */
 
 export { abbreviate } from "./abbreviate.ts";
+export { type Backoff, pause, retry, wait } from "./backoff.ts";
 export { areZeros, formatBytes, parseBytes } from "./bytes.ts";
 export { type Clock, formatTime, systemClock } from "./clock.ts";
 export { crashHere } from "./crash-point.ts";
@@ -19,9 +20,11 @@ export {
   type SandboxId,
   shortId,
 } from "./id.ts";
+export { inParallel } from "./in-parallel.ts";
 export { KeyedLock } from "./keyed-lock.ts";
 export { createLog, type Log, type LogLevel, silentLog } from "./log.ts";
 export { Scope } from "./scope.ts";
+export { Slots } from "./slots.ts";
 export { StepBudget } from "./step-budget.ts";
 export { collect, endOf, limitBytes, lines } from "./stream.ts";
 export { suggest } from "./suggest.ts";

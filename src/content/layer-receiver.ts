@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { Fault, Scope } from "#base";
+import { Fault, Scope, Slots } from "#base";
 import type { Descriptor, DiffId } from "#image";
 import { type DigestAlgorithm, digestAlgorithm, requireDigest } from "#image";
 import { noExpansionLimits, receiveLayer, storeStream } from "#layer";
@@ -9,7 +9,6 @@ import { crashPoint } from "./crash-point.ts";
 import type { DraftSpace, Drafts } from "./draft.ts";
 import { Joined } from "./joined.ts";
 import type { Collector } from "./lease.ts";
-import { Slots } from "./slots.ts";
 
 /** Where blobs come from that are not here: a repository of a registry fits. */
 export interface BlobSource {

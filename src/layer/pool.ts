@@ -1,4 +1,4 @@
-import { Fault, faultOf } from "#base";
+import { Fault, faultOf, Slots } from "#base";
 import { addonPath } from "#kernel";
 import type { JobName, Jobs } from "./job.ts";
 import {
@@ -51,13 +51,9 @@ export class WorkerPool {
     options: RunOptions = {},
   ): Promise<Jobs[N]["result"]> {
     const slots = options.input || options.output ? this.#streaming : this.#filing;
-    await slots.acquire(options.signal);
-    try {
-      const task = new Task(++this.#jobs, this.#worker(), options);
-      return (await task.run(job, request)) as Jobs[N]["result"];
-    } finally {
-      slots.release();
-    }
+    using _slot = await slots.take(options.signal);
+    const task = new Task(++this.#jobs, this.#worker(), options);
+    return (await task.run(job, request)) as Jobs[N]["result"];
   }
 
   #worker(): PooledWorker {
@@ -68,48 +64,6 @@ export class WorkerPool {
     this.#workers.push(worker);
     return worker;
   }
-}
-
-/** So many at a time, the others in turn. */
-class Slots {
-  #free: number;
-  readonly #waiting = new Set<() => void>();
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  async acquire(signal: AbortSignal | undefined): Promise<void> {
-    if (signal?.aborted) throw canceled(signal.reason);
-    if (this.#free > 0) {
-      this.#free--;
-      return;
-    }
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const giveUp = () => {
-      if (this.#waiting.delete(resolve)) reject(canceled(signal?.reason));
-    };
-    this.#waiting.add(resolve);
-    signal?.addEventListener("abort", giveUp);
-    try {
-      await promise;
-    } finally {
-      signal?.removeEventListener("abort", giveUp);
-    }
-  }
-
-  release(): void {
-    const [next] = this.#waiting;
-    if (!next) this.#free++;
-    else {
-      this.#waiting.delete(next);
-      next();
-    }
-  }
-}
-
-function canceled(cause: unknown): Fault {
-  return new Fault("canceled", "canceled", { cause });
 }
 
 /** What a worker's messages are for. */
@@ -253,4 +207,8 @@ function transferable(chunk: Uint8Array, isGiven = false): Uint8Array<ArrayBuffe
   const { buffer } = chunk;
   const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === chunk.byteLength;
   return isGiven && isWhole ? new Uint8Array(buffer) : new Uint8Array(chunk);
+}
+
+function canceled(cause: unknown): Fault {
+  return new Fault("canceled", "canceled", { cause });
 }

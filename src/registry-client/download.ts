@@ -1,8 +1,8 @@
-import { Fault, isFault, type Log, silentLog } from "#base";
+import { Fault, isFault, type Log, pause, silentLog } from "#base";
 import type { Descriptor } from "#image";
 import type { Answer, Call, EndpointSession } from "./endpoint-session.ts";
 import { type Attempt, attempted, isWebPage, webPageFault } from "./response-fault.ts";
-import { type Backoff, isPassing, pause } from "./retry.ts";
+import { type Backoff, isPassing } from "./retry.ts";
 
 /** One place that may have the blob. */
 export interface BlobPlace {

@@ -1,4 +1,4 @@
-import { Fault, isFault, type Log, silentLog } from "#base";
+import { Fault, isFault, type Log, pause, silentLog, wait } from "#base";
 import type { AddressKind } from "./address.ts";
 import { Authenticator, type Refused } from "./authenticator.ts";
 import { type Endpoint, rewritePath } from "./endpoint.ts";
@@ -9,7 +9,7 @@ import { type Environment, proxyFor } from "./proxy.ts";
 import { checkTarget, guardFor } from "./redirect.ts";
 import type { Credentials } from "./registry-client.ts";
 import { type Attempt, attempted, isPassingStatus, responseFault } from "./response-fault.ts";
-import { type Backoff, isPassing, pause, retryAfter, wait } from "./retry.ts";
+import { type Backoff, isPassing, retryAfter } from "./retry.ts";
 
 export interface SessionContext {
   readonly hosts: HostDirectory;

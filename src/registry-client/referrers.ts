@@ -1,4 +1,4 @@
-import { Fault, isFault } from "#base";
+import { Fault, isFault, pause } from "#base";
 import {
   type Descriptor,
   type Digest,
@@ -14,7 +14,7 @@ import {
 import type { EndpointSession } from "./endpoint-session.ts";
 import { listPages } from "./pages.ts";
 import { hasStatus } from "./response-fault.ts";
-import { type Backoff, pause } from "./retry.ts";
+import type { Backoff } from "./retry.ts";
 
 const maxReferrers = 10_000;
 

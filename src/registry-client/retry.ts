@@ -1,14 +1,7 @@
-import { setTimeout as delay } from "node:timers/promises";
-import { Fault } from "#base";
+import { Fault, type Backoff as Pauses } from "#base";
 
-/** Milliseconds, except `attempts`. */
-export interface Backoff {
-  /** Tries in all. */
-  readonly attempts: number;
-  /** Before the second try; doubled before each further one. */
-  readonly base: number;
-  readonly max: number;
-  /** The longest that a registry may ask us to wait (Retry-After). */
+export interface Backoff extends Pauses {
+  /** The longest that a registry may ask us to wait (Retry-After); milliseconds. */
   readonly longest: number;
 }
 
@@ -21,27 +14,6 @@ export function isPassing(error: unknown): boolean {
     (error.code === "unavailable" || error.code === "timeout") &&
     error.errno !== "ENOTFOUND"
   );
-}
-
-/**
- * Waits before try number `failures` + 1: twice as long each time, of which half is by
- * chance, so that clients that failed together do not come back together.
- */
-export async function pause(
-  backoff: Backoff,
-  failures: number,
-  signal?: AbortSignal,
-): Promise<void> {
-  const longest = Math.min(backoff.max, backoff.base * 2 ** (failures - 1));
-  await wait(longest * (0.5 + Math.random() / 2), signal);
-}
-
-export async function wait(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  try {
-    await delay(milliseconds, undefined, signal ? { signal } : {});
-  } catch (error) {
-    throw new Fault("canceled", "canceled", { cause: error });
-  }
 }
 
 /** Milliseconds that a Retry-After asks for: seconds or a date (RFC 9110 section 10.2.3). */

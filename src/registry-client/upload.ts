@@ -1,10 +1,10 @@
-import { Fault, isFault } from "#base";
+import { Fault, isFault, pause } from "#base";
 import { type Descriptor, digestAlgorithm } from "#image";
 import type { Answer, Call, EndpointSession } from "./endpoint-session.ts";
 import type { RequestBody } from "./http-connection.ts";
 import type { PutBlobOptions } from "./registry-client.ts";
 import { hasStatus } from "./response-fault.ts";
-import { type Backoff, isPassing, pause } from "./retry.ts";
+import { type Backoff, isPassing } from "./retry.ts";
 
 export interface UploadOptions extends PutBlobOptions {
   readonly session: EndpointSession;

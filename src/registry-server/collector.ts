@@ -1,4 +1,4 @@
-import { type Clock, isFault, type Log } from "#base";
+import { type Clock, inParallel, isFault, type Log } from "#base";
 import { type Digest, maxDocumentBytes } from "#image";
 import { digestOfBlobKey, isUploadId, layout, listDigests, type RepositoryName } from "./layout.ts";
 import type { Leases } from "./leases.ts";
@@ -9,7 +9,7 @@ import {
 } from "./manifest-document.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type { CollectOptions, GcReport } from "./registry-server.ts";
-import { inParallel, type Repositories } from "./repositories.ts";
+import { type Repositories, storeRequests } from "./repositories.ts";
 import type { Uploads } from "./uploads.ts";
 
 export interface CollectorParts {
@@ -217,7 +217,7 @@ class Sweep {
   async #layers(name: RepositoryName, live: Set<Digest>): Promise<void> {
     const { store, leases } = this.#parts;
     const found = await Array.fromAsync(listDigests(store, layout.layers(name)));
-    await inParallel(found, async (digest) => {
+    await inParallel(found, storeRequests, async (digest) => {
       const key = layout.layer(name, digest);
       if (live.has(digest)) return;
       const stat = await store.stat(key);

@@ -1,4 +1,4 @@
-import { KeyedLock } from "#base";
+import { inParallel, KeyedLock } from "#base";
 import { type Digest, isDigest, maxDocumentBytes, sha256 } from "#image";
 import {
   digestOfNames,
@@ -20,7 +20,8 @@ import { RegistryError } from "./registry-error.ts";
 import type { ReferrerDescriptor } from "./registry-server.ts";
 
 const maxLink = 256;
-const parallel = 16;
+/** Requests to the store at a time, for one request of a client. */
+export const storeRequests = 16;
 
 export interface StoredManifest {
   readonly bytes: Buffer;
@@ -152,7 +153,7 @@ export class Repositories {
       pin.lapse();
       if (!(await this.#store.stat(layout.revision(name, digest)))) return false;
       const tags = (await Array.fromAsync(this.#store.list(layout.tags(name)))).map((e) => e.name);
-      await inParallel(tags.filter(isTag), async (tag) => {
+      await inParallel(tags.filter(isTag), storeRequests, async (tag) => {
         if ((await this.resolveTag(name, tag)) === digest) await this.#untag(name, tag);
       });
       await this.removeRevision(name, digest);
@@ -277,7 +278,7 @@ export class Repositories {
     needed: readonly (readonly [link: string, blob: string])[],
   ): Promise<void> {
     const missing: string[] = [];
-    await inParallel([...needed.entries()], async ([index, keys]) => {
+    await inParallel(needed.entries(), storeRequests, async ([index, keys]) => {
       if (document.references[index]?.isForeign) return;
       const found = await Promise.all(keys.map((key) => this.#store.stat(key)));
       if (found.includes(undefined)) missing.push(document.references[index]?.digest ?? "");
@@ -321,17 +322,4 @@ function subjectOf(bytes: Uint8Array): Digest | undefined {
     // What cannot be read was never listed as a referrer.
     return undefined;
   }
-}
-
-/** `work` on each, a bounded number at a time; the first failure is thrown when all have ended. */
-export async function inParallel<T>(
-  items: readonly T[],
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const rest = items.values();
-  const lane = async () => {
-    for (const item of rest) await work(item);
-  };
-  const ended = await Promise.allSettled(Array.from({ length: parallel }, lane));
-  for (const each of ended) if (each.status === "rejected") throw each.reason;
 }

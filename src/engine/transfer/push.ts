@@ -1,4 +1,4 @@
-import { Fault, isFault } from "#base";
+import { Fault, inParallel, isFault } from "#base";
 import { changed, type StoredImage, type StoredLayer } from "#content";
 import {
   canonicalName,
@@ -194,26 +194,15 @@ async function pushLayers(
   const report = throttled(run.report);
   for (const { id } of layers) report({ kind: "layer", id, step: "preparing" });
   for (const { id } of layers.slice(parallel)) report({ kind: "layer", id, step: "waiting" });
-  const queue = [...layers];
-  // The first failure ends the others.
-  const failed = new AbortController();
-  const signal = AbortSignal.any([run.signal, failed.signal]);
-  const worker = async () => {
-    for (let layer = queue.shift(); layer; layer = queue.shift()) {
+  try {
+    await inParallel(layers, parallel, async (layer, failed) => {
+      const signal = AbortSignal.any([run.signal, failed]);
       signal.throwIfAborted();
       await pushLayer({ ...run, report, signal }, reference, layer);
-    }
-  };
-  const workers = Array.from({ length: Math.min(parallel, layers.length) }, worker).map((each) =>
-    each.catch((error: unknown) => {
-      failed.abort(error);
-      throw error;
-    }),
-  );
-  const results = await Promise.allSettled(workers);
-  run.signal.throwIfAborted();
-  if (failed.signal.aborted) throw failed.signal.reason;
-  for (const result of results) if (result.status === "rejected") throw result.reason;
+    });
+  } finally {
+    run.signal.throwIfAborted();
+  }
 }
 
 async function pushLayer(

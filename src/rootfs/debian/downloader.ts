@@ -2,8 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { Fault } from "#base";
+import { Fault, retry, Slots } from "#base";
 
 export interface Target {
   /** Tried in order while one is not there (404). */
@@ -18,7 +17,7 @@ export interface DownloaderOptions {
   /** Keeps files by their SHA-256; created when missing, shared between runs and processes. */
   readonly cacheDir: string;
   readonly signal?: AbortSignal;
-  /** Milliseconds before the first retry; each further one waits four times as long, up to 8 seconds. */
+  /** Milliseconds before the first retry; the base of the pauses; each further one is four times as long, up to 8 seconds. */
   readonly backoff?: number;
   /** Milliseconds without a byte after which an attempt has failed. */
   readonly stall?: number;
@@ -26,8 +25,8 @@ export interface DownloaderOptions {
 
 const parallel = 6;
 const attempts = 6;
-/** Milliseconds; with the pauses before it a mirror has some 20 seconds to come back. */
-const longestPause = 8000;
+/** Milliseconds; with these pauses a mirror has some 20 seconds to come back. */
+const usualPauses = { base: 500, factor: 4, max: 8000 };
 const keepDays = 30;
 
 /** What another attempt may mend: a broken connection, a server that is busy. */
@@ -48,8 +47,7 @@ class Transient extends Error {
  */
 export class Downloader {
   readonly #options: DownloaderOptions;
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #slots = new Slots(parallel);
 
   constructor(options: DownloaderOptions) {
     this.#options = options;
@@ -74,28 +72,12 @@ export class Downloader {
 
   /** Path of the file in the cache, once it is there and its hash is right. */
   async file(target: Target): Promise<string> {
-    await this.#enter();
-    try {
-      await mkdir(this.#options.cacheDir, { recursive: true, mode: 0o700 });
-      const path = join(this.#options.cacheDir, target.sha256);
-      if (await this.#cached(path, target)) target.onBytes?.(target.size);
-      else await this.#retry(() => this.#download(path, target));
-      return path;
-    } finally {
-      this.#leave();
-    }
-  }
-
-  async #enter(): Promise<void> {
-    if (this.#running >= parallel)
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running++;
-  }
-
-  #leave(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#running--;
-    else next();
+    using _slot = await this.#slots.take(this.#options.signal);
+    await mkdir(this.#options.cacheDir, { recursive: true, mode: 0o700 });
+    const path = join(this.#options.cacheDir, target.sha256);
+    if (await this.#cached(path, target)) target.onBytes?.(target.size);
+    else await this.#retry(() => this.#download(path, target));
+    return path;
   }
 
   async #cached(path: string, { size, sha256 }: Target): Promise<boolean> {
@@ -198,19 +180,17 @@ export class Downloader {
   }
 
   async #retry<T>(attempt: () => Promise<T>): Promise<T> {
-    const { signal, backoff = 250 } = this.#options;
-    for (let tries = 1; ; tries++) {
-      try {
-        signal?.throwIfAborted();
-        return await attempt();
-      } catch (error) {
-        if (signal?.aborted) throw new Fault("canceled", "canceled", { cause: error });
-        if (!(error instanceof Transient)) throw error;
-        if (tries === attempts) throw error.final;
-        // A stop during the pause is seen at the top of the loop.
-        const pause = Math.min(backoff * 4 ** (tries - 1), longestPause);
-        await delay(pause, undefined, signal ? { signal } : {}).catch(() => undefined);
-      }
+    const { signal, backoff: base = usualPauses.base } = this.#options;
+    const work = async () => {
+      signal?.throwIfAborted();
+      return await attempt();
+    };
+    const backoff = { ...usualPauses, base, attempts };
+    const isPassing = (error: unknown) => error instanceof Transient;
+    try {
+      return await retry(work, { backoff, isPassing, signal });
+    } catch (error) {
+      throw error instanceof Transient ? error.final : error;
     }
   }
 }

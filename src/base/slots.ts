@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { Fault } from "./fault.ts";
 
 /** A number of places that are given out first come, first served. */
 export class Slots {
@@ -10,26 +10,26 @@ export class Slots {
   }
 
   /** Waits for a place; `using` gives it back. `canceled` when the signal fires before there is one. */
-  async take(signal: AbortSignal): Promise<Disposable> {
-    if (signal.aborted) throw new Fault("canceled", "canceled");
+  async take(signal?: AbortSignal): Promise<Disposable> {
+    if (signal?.aborted) throw canceled(signal);
     if (this.#free > 0) this.#free--;
     else await this.#turn(signal);
     return { [Symbol.dispose]: () => this.#giveBack() };
   }
 
-  async #turn(signal: AbortSignal): Promise<void> {
+  async #turn(signal: AbortSignal | undefined): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onAbort = () => {
       this.#waiting.splice(this.#waiting.indexOf(give), 1);
-      reject(new Fault("canceled", "canceled"));
+      reject(canceled(signal));
     };
     // With the place the listener goes at once: what is given can no longer be given up here.
     const give = () => {
-      signal.removeEventListener("abort", onAbort);
+      signal?.removeEventListener("abort", onAbort);
       resolve();
     };
     this.#waiting.push(give);
-    signal.addEventListener("abort", onAbort, { once: true });
+    signal?.addEventListener("abort", onAbort, { once: true });
     await promise;
   }
 
@@ -38,4 +38,8 @@ export class Slots {
     if (next) next();
     else this.#free++;
   }
+}
+
+function canceled(signal: AbortSignal | undefined): Fault {
+  return new Fault("canceled", "canceled", { cause: signal?.reason });
 }

@@ -1,0 +1,56 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { Fault } from "./fault.ts";
+
+/** How often something is tried, and how long the pauses are: milliseconds, except `attempts` and `factor`. */
+export interface Backoff {
+  /** Tries in all. */
+  readonly attempts: number;
+  /** Before the second try; `factor` times as long before each further one. */
+  readonly base: number;
+  /** Default 2. */
+  readonly factor?: number;
+  readonly max: number;
+}
+
+/**
+ * Waits before try number `failures` + 1, half of the time by chance, so that clients that
+ * failed together do not come back together. `canceled` by the signal.
+ */
+export async function pause(
+  { base, factor = 2, max }: Backoff,
+  failures: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  const longest = Math.min(max, base * factor ** (failures - 1));
+  await wait(longest * (0.5 + Math.random() / 2), signal);
+}
+
+/** `canceled` by the signal. */
+export async function wait(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  try {
+    await delay(milliseconds, undefined, signal ? { signal } : {});
+  } catch (error) {
+    throw new Fault("canceled", "canceled", { cause: error });
+  }
+}
+
+/** Tries `work` until it succeeds, fails of what another try cannot mend, or has failed `attempts` times: then its last failure is thrown. */
+export async function retry<T>(
+  work: () => Promise<T>,
+  options: {
+    readonly backoff: Backoff;
+    readonly isPassing: (error: unknown) => boolean;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<T> {
+  const { backoff, isPassing, signal } = options;
+  for (let failures = 1; ; failures++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (signal?.aborted) throw new Fault("canceled", "canceled", { cause: error });
+      if (failures >= backoff.attempts || !isPassing(error)) throw error;
+    }
+    await pause(backoff, failures, signal);
+  }
+}
