@@ -1,4 +1,4 @@
-import { isFault } from "#base";
+import { defined, isFault } from "#base";
 import { type ContainerCreateBody, containerCreateSchema } from "#container";
 import type { FileChange } from "#engine";
 import type { ImageDefaults } from "#image";
@@ -45,9 +45,7 @@ async function commit({ engine }: ApiContext, exchange: Exchange): Promise<void>
       ...(repository !== undefined && {
         reference: tag === undefined ? repository : `${repository}:${tag}`,
       }),
-      ...(message !== undefined && { message }),
-      ...(author !== undefined && { author }),
-      ...(created !== undefined && { created }),
+      ...defined({ message, author, created }),
       // Without the parameter it is held, as in all versions that are spoken here.
       pause: !query.has("pause") || query.flag("pause"),
       changes: query

@@ -1,4 +1,4 @@
-import { Fault, faultOf } from "#base";
+import { defined, Fault, faultOf } from "#base";
 import {
   DetachFilter,
   defaultDetachKeys,
@@ -60,7 +60,7 @@ async function logs({ engine, log }: ApiContext, exchange: Exchange): Promise<vo
     details: query.flag("details"),
     ...(since !== undefined && since > 0n && { since }),
     ...(until !== undefined && until > 0n && { until }),
-    ...(tail !== undefined && { tail }),
+    ...defined({ tail }),
     signal: exchange.signal,
   });
   const { Tty: tty } = container.config;
@@ -104,7 +104,7 @@ async function attach({ engine }: ApiContext, exchange: Exchange): Promise<void>
     logs: query.flag("logs"),
     stream: query.flag("stream"),
   });
-  await join(connection, attached, { stdin, ...(detach && { detach }) });
+  await join(connection, attached, { stdin, ...defined({ detach }) });
 }
 
 async function exportTree({ engine }: ApiContext, exchange: Exchange): Promise<void> {

@@ -1,4 +1,4 @@
-import { Fault, faultOf, isFault } from "#base";
+import { defined, Fault, faultOf, isFault } from "#base";
 import { type ContainerCreateBody, containerCreateSchema, sentOf } from "#container";
 import type { Container, CreateRequest, Engine, WaitCondition } from "#engine";
 import { inspectContainer } from "./container-inspect.ts";
@@ -60,8 +60,7 @@ export function createRequestOf(exchange: Exchange, body: ContainerCreateBody): 
   const name = exchange.query.text("name");
   const platform = exchange.query.text("platform");
   return {
-    ...(name !== undefined && { name }),
-    ...(platform !== undefined && { platform }),
+    ...defined({ name, platform }),
     sent: sentOf(body),
     owner: exchange.owner,
   };
@@ -123,7 +122,7 @@ export function startFault({ argv }: Container, fault: Fault): Fault {
 function stopOptions(exchange: Exchange): { timeout?: number; signal?: string } {
   const timeout = exchange.query.whole("t");
   const signal = exchange.query.text("signal");
-  return { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) };
+  return defined({ timeout, signal });
 }
 
 async function stop({ engine }: ApiContext, exchange: Exchange): Promise<void> {

@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import type { EngineEvent } from "#engine";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
@@ -36,8 +36,7 @@ export function eventRoutes({ engine }: ApiContext): readonly Route[] {
             `\`since\` time (${query.text("since")}) cannot be after \`until\` time (${query.text("until")})`,
           );
         const events = engine.events.subscribe({
-          ...(since !== undefined && { since }),
-          ...(until !== undefined && { until }),
+          ...defined({ since, until }),
           filters: query.filters(filterKeys),
           signal,
         });

@@ -1,4 +1,4 @@
-import { Fault, faultOf, isFault } from "#base";
+import { defined, Fault, faultOf, isFault } from "#base";
 import type { Engine, Exec } from "#engine";
 import { type ExecInspect, encodeFrame, RAW_STREAM } from "#wire";
 import { detachFilter, streamType } from "./container-streams.ts";
@@ -121,7 +121,7 @@ async function start(
     const attached = await launch(false);
     if (!attached) throw new Fault("internal", `exec ${id} has no stream`, { about: id });
     const stdin = request.attachStdin;
-    await join(connection, framedFor(tty, attached), { stdin, ...(detach && { detach }) });
+    await join(connection, framedFor(tty, attached), { stdin, ...defined({ detach }) });
   } catch (error) {
     await complain(connection, tty, faultOf(error).message);
   }

@@ -1,4 +1,4 @@
-import { Fault, isFault } from "#base";
+import { defined, Fault, isFault } from "#base";
 import type { Progress } from "#engine";
 import { TAR_TYPE, wireLimits } from "#wire";
 import type { ApiContext } from "./context.ts";
@@ -102,8 +102,7 @@ async function importTree({ engine }: ApiContext, exchange: Exchange): Promise<v
           reference: tag === undefined ? repository : `${repository}:${tag}`,
         }),
         message: message ?? "Imported from -",
-        ...(platform !== undefined && { platform }),
-        ...(created !== undefined && { created }),
+        ...defined({ platform, created }),
         changes,
       },
       () => undefined,

@@ -1,4 +1,4 @@
-import { Fault, faultOf } from "#base";
+import { defined, Fault, faultOf } from "#base";
 import type { Engine, ImageSummary as EngineSummary, ImageDeletion, ImageDetail } from "#engine";
 import {
   compareApiVersions,
@@ -92,7 +92,7 @@ function manifestOf(image: ImageDetail): ImageManifest {
     Size: { Content: image.contentSize, Total: image.contentSize + image.size },
     Kind: "image",
     ImageData: {
-      Platform: { architecture, os, ...(variant !== undefined && { variant }) },
+      Platform: { architecture, os, ...defined({ variant }) },
       Containers: [],
       Size: { Unpacked: image.size },
     },

@@ -1,4 +1,4 @@
-import { faultOf } from "#base";
+import { defined, faultOf } from "#base";
 import type { Progress } from "#engine";
 import type { JsonMessage } from "#wire";
 import type { Exchange } from "./exchange.ts";
@@ -7,10 +7,9 @@ export function progressMessage({ id, status, current, total }: Progress): JsonM
   return {
     status,
     progressDetail: {
-      ...(current !== undefined && { current }),
-      ...(total !== undefined && { total }),
+      ...defined({ current, total }),
     },
-    ...(id !== undefined && { id }),
+    ...defined({ id }),
   };
 }
 

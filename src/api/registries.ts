@@ -1,4 +1,4 @@
-import { Fault, faultOf, isFault } from "#base";
+import { defined, Fault, faultOf, isFault } from "#base";
 import type { TransferEvent } from "#engine";
 import { parseReference } from "#image";
 import {
@@ -43,7 +43,7 @@ export async function pull({ engine }: ApiContext, exchange: Exchange): Promise<
   await withProgress(exchange, async () => {
     try {
       await engine.images.pull(
-        { reference: written, all, credentials, ...(platform !== undefined && { platform }) },
+        { reference: written, all, credentials, ...defined({ platform }) },
         reporter(exchange, "pull"),
         exchange.signal,
       );
@@ -74,8 +74,7 @@ async function push({ engine }: ApiContext, exchange: Exchange): Promise<void> {
           reference: written,
           all: reference.tag === undefined,
           credentials,
-          ...(platform !== undefined && { platform }),
-          ...(compression !== undefined && { compression }),
+          ...defined({ platform, compression }),
         },
         reporter(exchange, "push"),
         exchange.signal,
@@ -136,7 +135,7 @@ async function distribution({ engine }: ApiContext, exchange: Exchange): Promise
       Platforms: platforms.map(({ architecture, os, variant }) => ({
         architecture,
         os,
-        ...(variant !== undefined && { variant }),
+        ...defined({ variant }),
       })),
     };
     exchange.sendJson(200, answer);

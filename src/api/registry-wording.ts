@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import { familiarName, familiarString, type Reference } from "#image";
 
 interface Asked {
@@ -22,7 +22,7 @@ export function registryFault(
   const reference = pulled ?? pushed;
   const say = (code: Fault["code"], message: string) =>
     new Fault(code, message, {
-      ...(fault.about !== undefined && { about: fault.about }),
+      ...defined({ about: fault.about }),
       cause: fault,
     });
   switch (fault.code) {

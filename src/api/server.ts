@@ -1,7 +1,7 @@
 import { chmodSync, lstatSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, ServerResponse } from "node:http";
 import { createServer as createListener, type Server as Listener, type Socket } from "node:net";
-import { Fault, faultOf, type Log } from "#base";
+import { defined, Fault, faultOf, type Log } from "#base";
 import type { Engine, Owner } from "#engine";
 import { API_VERSION, compareApiVersions, loadSchemas, MIN_API_VERSION, wireLimits } from "#wire";
 import { answers } from "./connect.ts";
@@ -130,7 +130,7 @@ function dispatcher(options: ApiServerOptions, router: Router) {
       path,
       version: version ?? API_VERSION,
       query: new Query(query),
-      ...(match && { match }),
+      ...defined({ match }),
     };
   };
   const handle: Dispatch = (request, response, head) => {
@@ -152,7 +152,7 @@ function dispatcher(options: ApiServerOptions, router: Router) {
         query: found.query,
         ownerOf: () => options.ownerOf?.(request.socket) ?? { uid: 0, gid: 0 },
         untaken: () => options.untaken?.(request.socket) ?? 0,
-        ...(head && { head }),
+        ...defined({ head }),
       });
       await found.match.route.handle(exchange);
     };

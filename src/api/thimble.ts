@@ -1,4 +1,4 @@
-import { Fault, faultOf } from "#base";
+import { defined, Fault, faultOf } from "#base";
 import { containerCreateSchema } from "#container";
 import type { MakeImageRequest } from "#engine";
 import { type FsckMessage, type PathStat, PLAN_TYPE, TAR_TYPE } from "#wire";
@@ -66,7 +66,7 @@ async function make({ engine, schemas }: ApiContext, exchange: Exchange): Promis
           method: "scratch",
           reference: data.reference,
           files: exchange.body,
-          ...(data.cmd && { cmd: data.cmd }),
+          ...defined({ cmd: data.cmd }),
           ...(data.epoch !== undefined && { created: BigInt(data.epoch) * 1_000_000_000n }),
         }
       : {
@@ -75,8 +75,7 @@ async function make({ engine, schemas }: ApiContext, exchange: Exchange): Promis
           suite: data.suite,
           variant: data.variant,
           include: data.include,
-          ...(data.mirror !== undefined && { mirror: data.mirror }),
-          ...(data.keyring !== undefined && { keyring: data.keyring }),
+          ...defined({ mirror: data.mirror, keyring: data.keyring }),
         };
   await withProgress(exchange, async () => {
     const report = (progress: Parameters<typeof progressMessage>[0]) =>

@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import type { LayerStep, TransferEvent } from "#engine";
 import { type JsonMessage, progressBar } from "#wire";
 
@@ -66,6 +67,6 @@ function layerMessage(
       ? "Layer already exists"
       : `${words[step]}${from === undefined ? "" : ` ${from}`}`;
   if (current === undefined) return { status, progressDetail: {}, id };
-  const progressDetail = { current, ...(total !== undefined && { total }) };
+  const progressDetail = { current, ...defined({ total }) };
   return { status, progressDetail, progress: progressBar(progressDetail), id };
 }

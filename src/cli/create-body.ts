@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import type { ContainerCreateBody } from "#container";
 import type { Context } from "./context.ts";
 import { hostConfig, networkingConfig } from "./create-host.ts";
@@ -45,8 +45,7 @@ export function createBody(
     ExposedPorts: ports.exposed,
     WorkingDir: flags.workdir ?? "",
     Labels: { ...readLabels(flags["label-file"], flags.label) },
-    ...(flags["stop-signal"] === undefined ? {} : { StopSignal: flags["stop-signal"] }),
-    ...(flags["stop-timeout"] === undefined ? {} : { StopTimeout: flags["stop-timeout"] }),
+    ...defined({ StopSignal: flags["stop-signal"], StopTimeout: flags["stop-timeout"] }),
     HostConfig: {
       ...hostConfig(input),
       Binds: [...volumes.binds],

@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import { formatHost, type Host } from "./host.ts";
 
 /**
@@ -92,7 +92,7 @@ export function connectionFault(host: Host, error: unknown): Fault {
   const errno = (error as { code?: unknown } | null)?.code;
   const code = typeof errno === "string" ? errno : undefined;
   const where = formatHost(host);
-  const detail = { about: where, cause: error, ...(code === undefined ? {} : { errno: code }) };
+  const detail = { about: where, cause: error, ...defined({ errno: code }) };
   if (code === "EACCES" || code === "EPERM") {
     return new Fault(
       "denied",

@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import type {
   ImageDeleteEntry,
   ImageHistoryEntry,
@@ -210,8 +211,7 @@ export class ImagesClient {
       path,
       query,
       signal,
-      ...(body ? { body } : {}),
-      ...(headers ? { headers } : {}),
+      ...defined({ body, headers }),
     } as const;
     for await (const { value } of this.#transport.messages<JsonMessage>(call)) yield value;
   }

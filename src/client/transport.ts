@@ -1,4 +1,4 @@
-import { collect, Fault, type FaultCode, lines } from "#base";
+import { collect, defined, Fault, type FaultCode, lines } from "#base";
 import { API_VERSION, compareApiVersions } from "#wire";
 import { AttachedStream } from "./attached-stream.ts";
 import type { Dial } from "./dial.ts";
@@ -139,7 +139,7 @@ export class Transport {
       method: call.method,
       path,
       headers: { ...call.headers, ...(body ? { "Content-Type": type } : {}) },
-      ...(body ? { body } : {}),
+      ...defined({ body }),
     };
     const response = await this.#send(request, upgrade, call.signal);
     const { status } = response;

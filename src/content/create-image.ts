@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Clock, Fault, formatTime, isFault } from "#base";
+import { type Clock, defined, Fault, formatTime, isFault } from "#base";
 import {
   applyChanges,
   type ChainId,
@@ -66,7 +66,7 @@ export async function importTree(
   const path = join(workspace.path, "layer");
   const { onProgress, signal } = options;
   const blob = await storeStream(archive, { path, limit: maxArchive }, signal ? { signal } : {});
-  const run = { lease, signal, ...(onProgress && { onProgress }) };
+  const run = { lease, signal, ...defined({ onProgress }) };
   const { diffId } = await parts.layers.unpackFirst({ path, size: blob.size }, run);
   const mediaType = layerTypeOf(path);
   lease.holdBlob(blob.digest);
@@ -129,7 +129,7 @@ export async function createImageFromTree(
       includeRoot: true,
       blob: { path, compression: parts.compression },
     },
-    { ...(onProgress && { onProgress }), ...(signal && { signal }) },
+    defined({ onProgress, signal }),
   );
   lease.holdBlob(packed.digest);
   const chain = packed.diffId as unknown as ChainId;
@@ -188,11 +188,7 @@ export async function createImageFromUpper(
     lease.holdLayer(chainId);
   }
   const pack = (source: Omit<LayerSource, "latest">) =>
-    packLayer(
-      parts,
-      { ...source, ...(created !== undefined && { latest: created }) },
-      { lease, signal },
-    );
+    packLayer(parts, { ...source, ...defined({ latest: created }) }, { lease, signal });
   const layers: Pick<StoredLayer, "blob" | "diffId">[] = [];
   const trusted = new Set<Digest>();
   for (const layer of base?.layers ?? []) {
@@ -267,7 +263,7 @@ async function storeNew(parts: CreationParts, lease: Lease, image: NewImage): Pr
   const last = { created, ...image.history.at(-1) };
   const config: ImageConfig = {
     architecture,
-    ...(variant !== undefined && { variant }),
+    ...defined({ variant }),
     os,
     created,
     ...(image.author && { author: image.author }),

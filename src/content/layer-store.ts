@@ -1,4 +1,4 @@
-import { Fault, isFault, KeyedLock } from "#base";
+import { defined, Fault, isFault, KeyedLock } from "#base";
 import {
   type ChainId,
   chainIds,
@@ -227,7 +227,7 @@ function aboutLayer({ digest }: Descriptor, error: unknown): unknown {
   const isClear = !(error instanceof Fault) || error.code === "canceled";
   if (isClear || error.message.includes(digest)) return error;
   const { about = digest, errno } = error;
-  const detail = { about, cause: error, ...(errno !== undefined && { errno }) };
+  const detail = { about, cause: error, ...defined({ errno }) };
   const isFull = errno === "ENOSPC" && !error.message.includes("make room");
   const advice = isFull ? "; make room where the engine keeps its data" : "";
   return new Fault(error.code, `layer ${digest}: ${error.message}${advice}`, detail);

@@ -1,4 +1,4 @@
-import { collect, Fault } from "#base";
+import { collect, defined, Fault } from "#base";
 import {
   canonicalName,
   type Descriptor,
@@ -128,7 +128,7 @@ async function fetchConfig(
  */
 function ownLayersOnly(source: BlobSource): BlobSource {
   return {
-    ...(source.givesChunks !== undefined && { givesChunks: source.givesChunks }),
+    ...defined({ givesChunks: source.givesChunks }),
     blob: (descriptor, options) => {
       const { urls, ...own } = descriptor as Descriptor & { readonly urls?: readonly string[] };
       if (!urls || urls.length === 0) return source.blob(descriptor, options);

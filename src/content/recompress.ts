@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import {
   type Descriptor,
   type Digest,
@@ -98,7 +98,7 @@ async function recompressLayer(
     { source, path, choice, diffAlgorithm: digestAlgorithm(diffId) },
     {
       ...(onProgress && { onProgress: (bytes: number) => onProgress(layer, bytes) }),
-      ...(signal && { signal }),
+      ...defined({ signal }),
     },
   );
   requireDigest(`the content of layer ${blob.digest}`, diffId, made.diffId);

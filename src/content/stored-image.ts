@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import type { ChainId, Descriptor, DiffId, Digest, ImageConfig, Manifest } from "#image";
 import { chainIds } from "#image";
 import type { Snapshotter } from "#snapshot";
@@ -88,7 +89,7 @@ export function storedImage(
     manifest,
     manifestSize,
     config,
-    ...(chainId !== undefined && { chainId }),
+    ...defined({ chainId }),
     layers: chains.map((chain, index) => ({
       diffId: config.rootfs.diff_ids[index] as DiffId,
       chainId: chain,

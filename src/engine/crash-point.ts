@@ -1,3 +1,5 @@
+import { crashHere } from "#base";
+
 /**
  * The steps at which a crash must be survivable, in the order they are met. The
  * crash tests kill the engine at each and fail when one of these has no test.
@@ -21,9 +23,7 @@ export const crashPoints = [
 
 export type CrashPoint = (typeof crashPoints)[number];
 
-const variable = "THIMBLE_CRASH_AT";
-
-/** Kills this very process with SIGKILL when the environment names the step; otherwise nothing. */
+/** Kills this very process when the environment names the step: see `crashHere`. */
 export function crashPoint(name: CrashPoint): void {
-  if (process.env[variable] === name) process.kill(process.pid, "SIGKILL");
+  crashHere(name);
 }

@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import type { ImageConfig, ImageDefaults } from "#image";
 
 /** One setting that differs; absent on the side that does not have it. */
@@ -20,8 +21,7 @@ export function compareConfigs(from: ImageConfig, to: ImageConfig): ConfigChange
     return [
       {
         field,
-        ...(old !== undefined && { from: old }),
-        ...(current !== undefined && { to: current }),
+        ...defined({ from: old, to: current }),
       },
     ];
   });

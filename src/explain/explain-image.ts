@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import { nameToText } from "#tar";
 import { explainDuplicates } from "./duplicates.ts";
 import type {
@@ -124,7 +125,7 @@ function explainPackages(
         ...(found.architecture !== undefined && { architecture: nameToText(found.architecture) }),
         bytes: total.bytes,
         files: total.files,
-        ...(found.installedSize !== undefined && { installedSize: found.installedSize }),
+        ...defined({ installedSize: found.installedSize }),
         missing: total.missing,
         layers: [...total.layers].sort((a, b) => a - b).map((layer) => layer + 1),
       },

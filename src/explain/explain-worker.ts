@@ -1,5 +1,5 @@
 /** The thread behind `explain`: one job, then it ends, and its memory with it. */
-import { Fault, faultOf } from "#base";
+import { defined, Fault, faultOf } from "#base";
 import { useAddon } from "#kernel";
 import { compareImages } from "./compare-images.ts";
 import { explainImage } from "./explain-image.ts";
@@ -22,7 +22,7 @@ self.onmessage = ({ data }) => {
     self.postMessage({ out: perform(data) });
   } catch (error) {
     const { code, message, about, errno } = faultOf(error);
-    const detail = { ...(about !== undefined && { about }), ...(errno !== undefined && { errno }) };
+    const detail = defined({ about, errno });
     self.postMessage({ fault: { code, message, ...detail } });
   }
 };

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { isFault } from "#base";
+import { defined, isFault } from "#base";
 import {
   type Fd,
   fstatat,
@@ -136,7 +136,7 @@ function entryOf(found: ScannedEntry, links: Map<string, string>): LayerEntry {
   if (type === "file" && inode !== undefined) links.set(inode, path);
   return {
     ...{ ...common, type, size },
-    ...(linkName !== undefined && { linkName }),
+    ...defined({ linkName }),
     ...(opaque && { opaque }),
     ...(inode !== undefined && { linked: true }),
   };

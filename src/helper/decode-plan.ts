@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import type {
   DeviceNode,
   FdIndex,
@@ -347,7 +347,7 @@ function readProcess(outer: PlanRecord): PlanProcess {
   }
   if (cwd === undefined || argv.length === 0)
     throw broken("the process lacks arguments or a working directory");
-  return { argv, env, cwd, ...user, additionalGids, ...(umask !== undefined && { umask }) };
+  return { argv, env, cwd, ...user, additionalGids, ...defined({ umask }) };
 }
 
 function readStdio(record: PlanRecord): LaunchPlan["stdio"] {

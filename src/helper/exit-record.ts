@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import { type Frame, FrameReader, PayloadReader } from "./frame.ts";
 import { exitCodeOf, type LaunchError, readLaunchError } from "./launch-error.ts";
 import { frame as type } from "./tags.ts";
@@ -40,7 +40,7 @@ export function readExitFrame(frame: Frame, id: string, error?: LaunchError): Ex
       systemMicros: payload.u64(),
       maxRssKiB: payload.u64(),
     },
-    ...(error && { error }),
+    ...defined({ error }),
   };
 }
 

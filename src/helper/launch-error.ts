@@ -1,5 +1,5 @@
 import { getSystemErrorMap } from "node:util";
-import { Fault, type FaultCode } from "#base";
+import { defined, Fault, type FaultCode } from "#base";
 import { errnoName } from "#kernel";
 import { type Frame, PayloadReader } from "./frame.ts";
 import { stages } from "./tags.ts";
@@ -60,7 +60,7 @@ export function launchFault(error: LaunchError, about?: string): Fault {
   return new Fault(codes[errno] ?? "internal", error.message, {
     stage: error.stage,
     errno,
-    ...(about !== undefined && { about }),
+    ...defined({ about }),
   });
 }
 

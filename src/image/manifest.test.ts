@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import {
   chainIds,
   type DiffId,
@@ -119,8 +119,7 @@ test("an index with layers is refused; the nearest platform is selected", () => 
     mediaType: mediaTypes.manifest,
     digest: sha256(name),
     size: 1,
-    ...(platform && { platform }),
-    ...(annotations && { annotations }),
+    ...defined({ platform, annotations }),
   });
   const index = parseIndex(
     encodeDocument({

@@ -1,5 +1,5 @@
 import { arch } from "node:process";
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 
 /** As GOOS, GOARCH and the CPU variant are spelled: linux, arm, v7. */
 export interface Platform {
@@ -33,7 +33,7 @@ function normalize(os: string, architecture: string, variant: string | undefined
   if (name === "arm64" && (exact === "v8" || exact === "8")) exact = undefined;
   if (name === "amd64" && exact === "v1") exact = undefined;
   if (name === "arm" && exact !== undefined && /^\d$/.test(exact)) exact = `v${exact}`;
-  return { os, architecture: name, ...(exact === undefined ? {} : { variant: exact }) };
+  return { os, architecture: name, ...defined({ variant: exact }) };
 }
 
 /**

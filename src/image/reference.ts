@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import { type Digest, parseDigest } from "./digest.ts";
 
 /**
@@ -52,8 +52,7 @@ export function parseReference(text: string): Reference {
   return {
     domain,
     path,
-    ...(tag === undefined ? {} : { tag }),
-    ...(digest === undefined ? {} : { digest }),
+    ...defined({ tag, digest }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { constants } from "node:os";
-import { Fault, type FaultCode } from "#base";
+import { defined, Fault, type FaultCode } from "#base";
 
 const names = new Map<number, string>();
 for (const [name, value] of Object.entries(constants.errno))
@@ -97,7 +97,7 @@ export function errnoFault(errno: number, attempt: Attempt): Fault {
     `cannot ${what}: ${why} (${attempt.call}: ${name})${hint}`,
     {
       errno: name,
-      ...(about === undefined ? {} : { about }),
+      ...defined({ about }),
     },
   );
 }

@@ -1,4 +1,4 @@
-import { Fault, isFault } from "#base";
+import { defined, Fault, isFault } from "#base";
 import {
   listAttributes,
   NETLINK_NETFILTER,
@@ -395,7 +395,7 @@ export class Nftables {
         flags: NLM_F_DUMP,
         body: writer.done(),
         verb,
-        ...(about === undefined ? {} : { about }),
+        ...defined({ about }),
       },
     ]);
     return replies.map((reply) => reply.body.subarray(4));

@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import type { Fd } from "./fd.ts";
 import {
   NETLINK_ROUTE,
@@ -282,7 +282,7 @@ export function parseRoute(body: Buffer): Route {
   return {
     destination: dotted(attributes.get(RTA_DST)) ?? "0.0.0.0",
     prefixLength: body.readUInt8(1),
-    ...(gateway === undefined ? {} : { gateway }),
+    ...defined({ gateway }),
     index: oif === undefined ? 0 : readU32(oif),
   };
 }

@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import {
   dataExtents,
   type Fd,
@@ -67,7 +68,7 @@ export class NodeCopier {
     } else mknodat(to.directory, name, { mode: (stat.mode & S_IFMT) | 0o600, ...stat.rdev });
     const place = { directory: to.directory, name };
     const xattrs = readXattrs({ directory: from.directory, name: from.path });
-    const attributes = { ...stat, mode: stat.mode & 0o7777, ...(xattrs && { xattrs }) };
+    const attributes = { ...stat, mode: stat.mode & 0o7777, ...defined({ xattrs }) };
     setAttributes(place, attributes, type === "symlink");
     utimensat(to.directory, name, { atime: stat.mtime, mtime: stat.mtime });
     if (stat.nlink > 1) this.#copies.set(key, to.path);

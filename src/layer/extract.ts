@@ -1,4 +1,4 @@
-import { Fault, isFault } from "#base";
+import { defined, Fault, isFault } from "#base";
 import {
   type Fd,
   ftruncate,
@@ -222,8 +222,7 @@ export class TreeExtractor implements TarSink, Disposable {
       if (!isFault(error)) throw error;
       throw new Fault(error.code, `extracting ${showName(header.name)}: ${error.message}`, {
         cause: error,
-        ...(error.about !== undefined && { about: error.about }),
-        ...(error.errno !== undefined && { errno: error.errno }),
+        ...defined({ about: error.about, errno: error.errno }),
       });
     }
   }

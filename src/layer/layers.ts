@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import type { DigestAlgorithm } from "#image";
 import type { TarLimits } from "#tar";
 import type { ExpansionLimits } from "./compression.ts";
@@ -62,7 +63,7 @@ export interface ReceiveOptions extends LayerOptions {
  */
 export async function receiveLayer(options: ReceiveOptions): Promise<ReceiveResult> {
   const { source, blob, target, lowers = [], limits = {}, expansion = {}, diffAlgorithm } = options;
-  const request = { target, lowers, limits, expansion, diffAlgorithm, ...(blob && { blob }) };
+  const request = { target, lowers, limits, expansion, diffAlgorithm, ...defined({ blob }) };
   if ("path" in source) return await pool.run("receive", { ...request, source }, options);
   const run = { ...options, input: source.stream, isGiven: source.isGiven };
   return await pool.run("receive", { ...request, source: "stream" }, run);

@@ -1,4 +1,4 @@
-import { isFault } from "#base";
+import { defined, isFault } from "#base";
 import {
   type Fd,
   fstatat,
@@ -153,7 +153,7 @@ export class LayerMerger implements Disposable {
     const xattrs = readXattrs({ directory, name: "" });
     setAttributes(
       { directory: target, name: "" },
-      { ...stat, mode: stat.mode & 0o7777, ...(xattrs && { xattrs }) },
+      { ...stat, mode: stat.mode & 0o7777, ...defined({ xattrs }) },
     );
     if (level.isOpaque) setXattr(target, "", opaqueAttribute, opaqueValue);
     utimensat(target, "", { atime: stat.mtime, mtime: stat.mtime });

@@ -1,4 +1,4 @@
-import { Fault, type FaultCode, faultOf } from "#base";
+import { defined, Fault, type FaultCode, faultOf } from "#base";
 import type { JobName, Jobs } from "./job.ts";
 
 /** From the pool to a worker, of the job with the id. */
@@ -44,9 +44,7 @@ export function flatten(error: unknown): PlainFault {
   return {
     code: fault.code,
     message: fault.message,
-    ...(fault.about !== undefined && { about: fault.about }),
-    ...(fault.errno !== undefined && { errno: fault.errno }),
-    ...(stack !== undefined && { stack }),
+    ...defined({ about: fault.about, errno: fault.errno, stack }),
   };
 }
 

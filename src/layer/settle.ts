@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import { type Fd, fstatat, utimensat } from "#kernel";
 import { readXattrs, setAttributes } from "./attributes.ts";
 import { closeAll, openMerged } from "./merged.ts";
@@ -33,7 +34,7 @@ function copyAttributes(to: Fd, lowers: readonly Fd[], components: readonly stri
     const xattrs = readXattrs({ directory: from, name: "" });
     setAttributes(
       { directory: to, name: "" },
-      { ...stat, mode: stat.mode & 0o7777, ...(xattrs && { xattrs }) },
+      { ...stat, mode: stat.mode & 0o7777, ...defined({ xattrs }) },
     );
     utimensat(to, "", { atime: stat.mtime, mtime: stat.mtime });
   } finally {

@@ -1,4 +1,4 @@
-import { Fault, isFault } from "#base";
+import { defined, Fault, isFault } from "#base";
 import {
   canonicalName,
   canonicalString,
@@ -191,7 +191,7 @@ async function platformOf(
     Buffer.concat(chunks),
     `configuration of ${familiarString(name)}`,
   );
-  return { os, architecture, ...(variant !== undefined && { variant }) };
+  return { os, architecture, ...defined({ variant }) };
 }
 
 /** A manifest with its descriptor, in the shape of `docker manifest inspect -v`. */
@@ -206,7 +206,7 @@ async function describeManifest(
   const isDocker = mediaType === mediaTypes.dockerManifest;
   return {
     Ref: canonicalString(name),
-    Descriptor: { mediaType, digest, size, ...(platform && { platform }) },
+    Descriptor: { mediaType, digest, size, ...defined({ platform }) },
     Raw: bytes.toString("base64"),
     [isDocker ? "SchemaV2Manifest" : "OCIManifest"]: JSON.parse(bytes.toString()) as unknown,
   };
@@ -245,7 +245,7 @@ async function describe(context: RegistryContext, name: Reference): Promise<Desc
     mediaType: descriptor.mediaType,
     digest: sha256(bytes),
     size: bytes.length,
-    ...(platform && { platform }),
+    ...defined({ platform }),
     annotations: { [sourceAnnotation]: canonicalString(name) },
   };
 }

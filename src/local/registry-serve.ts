@@ -1,5 +1,5 @@
 import { join, resolve } from "node:path";
-import { createLog, Fault, formatBytes, type Log, type LogLevel } from "#base";
+import { createLog, defined, Fault, formatBytes, type Log, type LogLevel } from "#base";
 import {
   type CredentialSource,
   createRegistryClient,
@@ -118,18 +118,15 @@ function serviceOptions(
     log,
     web: request.web ?? true,
     hostNames: request.hostNames ?? [],
-    ...(s3 ? { s3 } : {}),
+    ...defined({ s3 }),
     ...(htpasswd ? { passwordFile: htpasswd } : {}),
     ...(access ? { accessFile: access } : {}),
     ...(request.token ? { tokenService: request.tokenService ?? "thimble-registry" } : {}),
-    ...(issuer ? { issuer } : {}),
-    ...(tls ? { tls } : {}),
+    ...defined({ issuer, tls }),
     ...(request.proxy?.length ? { proxy: proxyOf(request, request.proxy, context, log) } : {}),
     ...(request.metrics === undefined ? {} : { metrics: metricsOf(request.metrics) }),
     gc: {
-      ...(gcSeconds === undefined ? {} : { intervalSeconds: gcSeconds }),
-      ...(graceSeconds === undefined ? {} : { graceSeconds }),
-      ...(deleteUntagged === undefined ? {} : { deleteUntagged }),
+      ...defined({ intervalSeconds: gcSeconds, graceSeconds, deleteUntagged }),
     },
   };
 }
@@ -201,7 +198,7 @@ function proxyOf(
   return {
     upstreams,
     tagSeconds: request.proxySeconds ?? 60,
-    ...(request.proxyBytes === undefined ? {} : { maxBytes: request.proxyBytes }),
+    ...defined({ maxBytes: request.proxyBytes }),
     client: ({ insecure }) =>
       createRegistryClient({
         hosts: openHostDirectory({ directories: hostDirectories(configRoot), insecure }),
@@ -275,7 +272,7 @@ export async function registryCollect(
     dryRun,
     deleteUntagged,
     graceSeconds,
-    ...(s3 ? { s3 } : {}),
+    ...defined({ s3 }),
   });
   if (request.json) await out.write(`${JSON.stringify(report, null, 2)}\n`);
   else {

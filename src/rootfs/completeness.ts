@@ -1,6 +1,6 @@
 import { lstat, open, readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
-import { StepBudget } from "#base";
+import { defined, StepBudget } from "#base";
 import { readElf } from "./elf.ts";
 
 /** What a file cannot run without and the tree does not have. */
@@ -53,7 +53,7 @@ async function lackOf(
     if (!found) libraries.push(library);
   }
   if (loader === undefined && libraries.length === 0) return undefined;
-  return { file, libraries, ...(loader === undefined ? {} : { loader }) };
+  return { file, libraries, ...defined({ loader }) };
 }
 
 /** The interpreter of a script; the kernel looks no further than 255 bytes (execve(2)). */

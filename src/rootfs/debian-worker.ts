@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { Fault, faultOf } from "#base";
+import { defined, Fault, faultOf } from "#base";
 import { readTar } from "#tar";
 import { type Compression, findData } from "./debian/archive.ts";
 import { clampTimes } from "./debian/clamp-times.ts";
@@ -28,7 +28,7 @@ self.onmessage = ({ data }) => {
       const { code, message, about } = faultOf(error);
       self.postMessage({
         id: data.id,
-        fault: { code, message, ...(about === undefined ? {} : { about }) },
+        fault: { code, message, ...defined({ about }) },
       });
     },
   );

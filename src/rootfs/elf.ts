@@ -1,5 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 
 /** What an ELF file wants of its surroundings; see elf(5). */
 export interface ElfNeeds {
@@ -71,7 +71,7 @@ class ElfReader {
     const loader = interpreter === undefined ? undefined : await this.#string(interpreter.offset);
     const dynamic = segments.find(({ type }) => type === PT_DYNAMIC);
     const libraries = dynamic === undefined ? [] : await this.#libraries(dynamic, segments);
-    return { ...(loader === undefined ? {} : { loader }), libraries };
+    return { ...defined({ loader }), libraries };
   }
 
   async #segments(): Promise<Segment[]> {

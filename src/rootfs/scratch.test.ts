@@ -3,6 +3,7 @@ import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { defined } from "#base";
 import { type TarHeader, TarWriter } from "#tar";
 import { readElf } from "./elf.ts";
 import { makeScratch } from "./scratch.ts";
@@ -141,7 +142,7 @@ async function* tarOf(members: readonly Member[]): AsyncGenerator<Uint8Array> {
 }
 
 const make = (members: readonly Member[], cmd?: readonly string[]) =>
-  makeScratch({ files: tarOf(members), workDir: directory, ...(cmd === undefined ? {} : { cmd }) });
+  makeScratch({ files: tarOf(members), workDir: directory, ...defined({ cmd }) });
 
 async function refusal(members: readonly Member[]): Promise<string> {
   const error: unknown = await make(members).catch((reason: unknown) => reason);

@@ -1,6 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import { nameComponents, nameToText, readTar, showName } from "#tar";
 import { findLacks, type Lack } from "./completeness.ts";
 import type { Report } from "./progress.ts";
@@ -38,7 +38,7 @@ export async function makeScratch(options: ScratchOptions): Promise<RootTree> {
     return {
       directory,
       config: {
-        ...(cmd === undefined ? {} : { cmd }),
+        ...defined({ cmd }),
         env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
       },
     };

@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import { checksums, type Place, places, readNumber, readText } from "./field.ts";
 import type { TarHeader, TarType } from "./header.ts";
 import { type PaxRecord, parsePaxTime } from "./pax.ts";
@@ -156,9 +157,7 @@ export function readMember(block: Buffer, extension: Extension): TarHeader {
     mtime: mtime(block, extension),
     linkName: isLink ? linkName : "",
     ...((type === "character" || type === "block") && { device: device(block) }),
-    ...(userName !== undefined && { userName }),
-    ...(groupName !== undefined && { groupName }),
-    ...(attributes && { xattrs: attributes }),
+    ...defined({ userName, groupName, xattrs: attributes }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import type { Verb } from "../command.ts";
 import { registryVerbs } from "../registry-context.ts";
 import type {
@@ -22,10 +23,7 @@ export const annotate: Verb<typeof manifestAnnotateFlags> = async (context, { fl
   const [list = "", manifest = ""] = args;
   const { os, arch, variant } = flags;
   const platform = {
-    ...(os !== undefined && { os }),
-    ...(arch !== undefined && { architecture: arch }),
-    ...(variant !== undefined && { variant }),
-    ...(flags["os-version"] !== undefined && { "os.version": flags["os-version"] }),
+    ...defined({ os, architecture: arch, variant, "os.version": flags["os-version"] }),
     ...(flags["os-features"].length > 0 && { "os.features": flags["os-features"] }),
   };
   return await (await registryVerbs(context)).annotateManifest({ list, manifest, platform });

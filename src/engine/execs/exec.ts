@@ -1,5 +1,5 @@
 import { PassThrough, type Readable } from "node:stream";
-import { type ContainerId, type ExecId, endOf, Fault, faultOf, newId, Scope } from "#base";
+import { type ContainerId, defined, type ExecId, endOf, Fault, faultOf, newId, Scope } from "#base";
 import { type ContainerSpecInput, containerSpec } from "#container";
 import type { TaskProcess } from "#task";
 import { attachedStream } from "../containers/attach.ts";
@@ -246,7 +246,7 @@ async function execSpec(parts: EngineParts, record: ContainerRecord, request: Ex
   if (!request.privileged) return spec;
   // As Docker: all capabilities, but the container's own filter stays.
   const { spec: privileged } = containerSpec({ ...input, host: { ...host, Privileged: true } });
-  return { ...spec, ...(privileged.process && { process: privileged.process }) };
+  return { ...spec, ...defined({ process: privileged.process }) };
 }
 
 interface FollowedExec {

@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import type { StoredImage } from "#content";
 import type { Images } from "./image-contract.ts";
 
@@ -20,7 +21,7 @@ export function imageHistory(image: StoredImage): Awaited<ReturnType<Images["his
 /** An image may have no history at all; its layers then stand for themselves. */
 function historyOf({ config, layers }: StoredImage): NonNullable<StoredImage["config"]["history"]> {
   if (config.history && config.history.length > 0) return config.history;
-  return layers.map(() => ({ ...(config.created !== undefined && { created: config.created }) }));
+  return layers.map(() => defined({ created: config.created }));
 }
 
 function secondsOf(text: string | undefined): number {

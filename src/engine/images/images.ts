@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import type { ListedImage, RemoveOptions, StoredImage } from "#content";
 import {
   type Digest,
@@ -98,7 +99,7 @@ function detail(parts: ImageParts, image: StoredImage): ImageDetail {
       image.manifest.config.size +
       image.manifest.layers.reduce((sum, { size }) => sum + size, 0),
     layerDirectories: image.chainId === undefined ? [] : parts.snapshots.layers(image.chainId),
-    ...(image.lastTagged !== undefined && { lastTagged: image.lastTagged }),
+    ...defined({ lastTagged: image.lastTagged }),
   };
 }
 
@@ -169,7 +170,7 @@ async function importImage(
     ...(options.reference !== undefined && {
       reference: withDefaultTag(parseReference(options.reference)),
     }),
-    ...(options.message !== undefined && { message: options.message }),
+    ...defined({ message: options.message }),
     ...(options.platform !== undefined && { platform: parsePlatform(options.platform) }),
     created: options.created,
     onProgress: (current) => report({ status: "Importing", current }),

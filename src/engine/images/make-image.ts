@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Scope } from "#base";
+import { defined, Scope } from "#base";
 import type { StoredImage } from "#content";
 import { parseReference, withDefaultTag } from "#image";
 import { debootstrap, type Executor, makeScratch, type RootTree } from "#rootfs";
@@ -39,8 +39,7 @@ export async function makeImage(
     reference,
     config: {
       Env: env,
-      ...(cmd && { Cmd: cmd }),
-      ...(entrypoint && { Entrypoint: entrypoint }),
+      ...defined({ Cmd: cmd, Entrypoint: entrypoint }),
     },
     history: { created_by: describe(request) },
     created: own ?? made,
@@ -56,7 +55,7 @@ async function makeTree(
 ): Promise<RootTree> {
   if (request.method === "scratch") {
     const { files, cmd } = request;
-    return await makeScratch({ files, ...(cmd && { cmd }), workDir, report, signal });
+    return await makeScratch({ files, ...defined({ cmd }), workDir, report, signal });
   }
   const cacheDir = join(parts.paths.cache, "debian");
   await mkdir(cacheDir, { recursive: true, mode: 0o700 });
@@ -65,8 +64,7 @@ async function makeTree(
     suite,
     variant,
     include,
-    ...(mirror !== undefined && { mirror }),
-    ...(keyring !== undefined && { keyring }),
+    ...defined({ mirror, keyring }),
     cacheDir,
     workDir,
     executor,

@@ -1,4 +1,4 @@
-import { Fault, isFault } from "#base";
+import { defined, Fault, isFault } from "#base";
 import type { Content, StoredImage } from "#content";
 import {
   canonicalString,
@@ -129,7 +129,7 @@ async function pullOne(
     references: reference.digest === undefined ? [reference, byDigest] : [byDigest],
     source: repository,
     ...(chosen.bytes !== top.bytes && { index: top.bytes }),
-    ...(onLayer && { onLayer }),
+    ...defined({ onLayer }),
     signal,
   });
   report({ kind: "pulled", digest: top.descriptor.digest });

@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import {
   isIndexType,
   type Platform,
@@ -43,7 +43,7 @@ export function createRegistries(parts: TransferParts): Registries {
     async search(term, { limit, credentials }) {
       if (term.trim() === "") throw new Fault("invalid", "give a word to search for");
       const client = await parts.registry(async (host) => credentials(host));
-      const found = await client.search(term, { ...(limit !== undefined && { limit }) });
+      const found = await client.search(term, defined({ limit }));
       return found.map(({ name, description, starCount, isOfficial }) => ({
         name,
         description,
@@ -67,5 +67,5 @@ async function platformOf(
   const chunks: Uint8Array[] = [];
   for await (const bytes of repository.blob(config, { signal })) chunks.push(bytes);
   const { architecture, os, variant } = parseImageConfig(Buffer.concat(chunks));
-  return { architecture, os, ...(variant !== undefined && { variant }) };
+  return { architecture, os, ...defined({ variant }) };
 }

@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import type { LayerProgress } from "#content";
 import { type Descriptor, digestHex } from "#image";
 import type { LayerStep, TransferReport } from "./registry-contract.ts";
@@ -61,8 +62,7 @@ export function layerReporter(
       kind: "layer",
       id,
       step,
-      ...(current !== undefined && { current }),
-      ...(total !== undefined && { total }),
+      ...defined({ current, total }),
     });
   };
 }

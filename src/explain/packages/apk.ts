@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import { type FoundPackage, maxDatabase, type PackageFiles } from "./package.ts";
 
 const places = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
@@ -26,7 +27,7 @@ function packageOf(lines: readonly string[]): FoundPackage | undefined {
     manager: "apk",
     name,
     version: field("V") ?? "",
-    ...(architecture !== undefined && { architecture }),
+    ...defined({ architecture }),
     ...(size >= 0 && { installedSize: size }),
     paths: { [Symbol.iterator]: () => pathsOf(lines) },
   };

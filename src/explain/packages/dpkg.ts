@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import { type FoundPackage, maxDatabase, type PackageFiles, paragraphFields } from "./package.ts";
 
 const base = "var/lib/dpkg";
@@ -42,7 +43,7 @@ function found(
     manager: "dpkg",
     name,
     version: fields.get("version") ?? "",
-    ...(architecture !== undefined && { architecture }),
+    ...defined({ architecture }),
     ...(kibibytes >= 0 && { installedSize: kibibytes * 1024 }),
     paths: { [Symbol.iterator]: () => paths()[Symbol.iterator]() },
   };

@@ -1,4 +1,5 @@
 import { Database } from "bun:sqlite";
+import { defined } from "#base";
 import {
   type FoundPackage,
   maxPackages,
@@ -77,8 +78,7 @@ function packageOf(blob: Buffer): FoundPackage[] {
       manager: "rpm",
       name,
       version: epoch === undefined || epoch === 0 ? version : `${epoch}:${version}`,
-      ...(architecture !== undefined && { architecture }),
-      ...(size !== undefined && { installedSize: size }),
+      ...defined({ architecture, installedSize: size }),
       paths: header
         .texts(tag.baseNames)
         .map((base, at) => `${directories[indexes[at] ?? -1] ?? ""}${base}`.replace(/^\/+/, "")),

@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import { parseControl } from "./control.ts";
 
 /** One repository of apt's sources, with the options this project looks at. */
@@ -48,7 +49,7 @@ export function parseOneLineSources(text: string, origin: string): AptSource[] {
         uri: uri.replace(/\/+$/, ""),
         suites: [suite],
         components,
-        ...(signedBy === undefined ? {} : { signedBy }),
+        ...defined({ signedBy }),
         checkValidUntil: !isNo(options.get("check-valid-until")),
         architectures: (options.get("arch") ?? "").split(",").filter(Boolean),
         origin,

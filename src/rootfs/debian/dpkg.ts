@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import type { Executor } from "../executor.ts";
 import type { Report } from "../progress.ts";
 
@@ -109,7 +109,7 @@ export class Dpkg {
         else if (!line.startsWith("processing: ")) output.push(line);
         if (output.length > keptLines) output.shift();
       },
-      ...(signal ? { signal } : {}),
+      ...defined({ signal }),
     });
     if (signal?.aborted) throw new Fault("canceled", "canceled");
     if (exitCode !== 0)

@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import { satisfies, type VersionRelation } from "./version.ts";
 
 /** One name in a dependency: `libc6:any (>= 2.36)`. */
@@ -36,7 +37,7 @@ export function parseRelation(text: string): Relation {
   const [, name = text, qualifier, operator, wanted] = match;
   return {
     name,
-    ...(qualifier === undefined ? {} : { qualifier }),
+    ...defined({ qualifier }),
     ...(operator === undefined || wanted === undefined
       ? {}
       : { version: { relation: modern(operator), wanted } }),

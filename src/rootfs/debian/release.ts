@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import { parseControl } from "./control.ts";
 
 /** What a repository says of one suite (the signed text of its InRelease). */
@@ -36,7 +36,7 @@ export function parseRelease(text: string, about: string): Release {
     suite: fields.get("suite") ?? "",
     codename: fields.get("codename") ?? "",
     date,
-    ...(validUntil === undefined ? {} : { validUntil }),
+    ...defined({ validUntil }),
     components: words("components"),
     architectures: words("architectures"),
     byHash: fields.get("acquire-by-hash") === "yes",
