@@ -32,18 +32,21 @@ int log_reopen(struct log *log)
 	return log->path ? open_file(log, 0) : 0;
 }
 
-/* path -> path.1 -> path.2 ...; with one file only, a new one takes its place: who reads the old one reads it to its end. */
+/*
+ * path -> path.1 -> path.2 ...; with one file only, a new one takes its place: who reads
+ * the old one reads it to its end. A file that cannot be moved starts anew, for the limit holds.
+ */
 static void rotate(struct log *log)
 {
 	char from[4096], to[4096];
+	bool moved = log->files <= 1 && unlink(log->path) == 0;
 	for (uint32_t i = log->files; i-- > 1;) {
 		int size = i > 1 ? snprintf(from, sizeof from, "%s.%u", log->path, i - 1) :
 				   snprintf(from, sizeof from, "%s", log->path);
 		if (size >= (int)sizeof from || snprintf(to, sizeof to, "%s.%u", log->path, i) >= (int)sizeof to)
-			return;
-		rename(from, to);
+			break;
+		moved = rename(from, to) == 0;
 	}
-	bool moved = log->files > 1 || unlink(log->path) == 0;
 	open_file(log, moved ? 0 : O_TRUNC);
 }
 

@@ -109,6 +109,21 @@ static void test_rotation(void)
 	fixed_time = 0;
 }
 
+static void test_failed_rotation(void)
+{
+	struct rig rig;
+	start(&rig, 100);
+	faults.rename = true;
+	for (int i = 0; i < 100; i++) {
+		produce(&rig, "x\n");
+		rig_turn(&rig);
+	}
+	faults.rename = false;
+	rig_exit(0);
+	rig_close(&rig);
+	EXPECT(size_of("log") > 0 && size_of("log") < 100 + 2 * (long)strlen(LINE));
+}
+
 /* A listener that cannot accept is not asked again at once. */
 static void test_accept(void)
 {
@@ -172,6 +187,7 @@ int main(void)
 	test_exit_record();
 	test_socket_mode();
 	test_rotation();
+	test_failed_rotation();
 	test_accept();
 	test_half_line();
 	test_late_watch();
