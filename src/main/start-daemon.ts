@@ -19,15 +19,6 @@ function selfCommand(): readonly [string, ...string[]] {
   ];
 }
 
-/**
- * The environment for the engine and for all that it starts. BUN_OPTIONS and BUN_BE_BUN
- * would run foreign code in it. UV_THREADPOOL_SIZE counts only when set before exec.
- */
-function cleanEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const { BUN_OPTIONS: _options, BUN_BE_BUN: _bun, ...rest } = env;
-  return { UV_THREADPOOL_SIZE: "8", ...rest };
-}
-
 /** Starts the engine in the background and settles once `socket` answers. */
 export async function startDaemon({ socket }: { readonly socket: string }): Promise<void> {
   const { runRoot } = roots(process.env);
@@ -38,7 +29,8 @@ export async function startDaemon({ socket }: { readonly socket: string }): Prom
   const child = spawn(program, [...before, "daemon", "-H", `unix://${socket}`], {
     cwd: "/",
     detached: true,
-    env: cleanEnvironment(process.env),
+    // It counts only when set before exec.
+    env: { UV_THREADPOOL_SIZE: "8", ...process.env },
     stdio: ["ignore", log, log],
   });
   const ended = new Promise<number>((resolve, reject) => {

@@ -15,7 +15,8 @@ describe("the release file", () => {
     PATH: "/nowhere",
     HOME: place,
     TMPDIR: join(place, "tmp"),
-    BUN_OPTIONS: "",
+    BUN_OPTIONS: "--preload=./hostile.ts",
+    BUN_BE_BUN: "1",
   });
 
   async function thimble(...argv: string[]) {
