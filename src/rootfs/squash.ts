@@ -38,12 +38,9 @@ export async function squash(
   const { image, keep, reference, workDir, report, signal } = options;
   const merged = image.layers.slice(keep);
   if (merged.length < 2) {
-    const what = merged.length === 0 ? "no layer" : "only one layer";
-    const where =
-      keep === 0
-        ? "the image has"
-        : `of the image's ${image.layers.length}, above number ${keep} is`;
-    throw new Fault("invalid", `nothing can be merged: ${where} ${what}`);
+    const found = merged.length === 0 ? "no layer" : "only one layer";
+    const where = keep === 0 ? "" : ` above the first ${keep} of its ${image.layers.length}`;
+    throw new Fault("invalid", `there is nothing to merge: the image has ${found}${where}`);
   }
   const target = join(workDir, "layer");
   await mkdir(target, { mode: 0o755 });

@@ -141,7 +141,7 @@ function reachable(
 function linked(store: MemoryStore, directory: string): Digest[] {
   return [...store.objects.keys()]
     .filter((key) => key.startsWith(`${directory}/`) && key.endsWith("/link"))
-    .map((key) => `sha256:${key.slice(directory.length + 1, -"/link".length)}` as Digest);
+    .map((key) => key.slice(directory.length + 1, -"/link".length).replace("/", ":") as Digest);
 }
 
 /** All that repositories need is there, and every tag leads to a manifest. */

@@ -60,7 +60,7 @@ const patience = 3000;
 
 /** What a launch takes while it lasts: this process's mounts, children that are launchers, descriptors by what they are. */
 function holdings(directory: string): string[] {
-  const children = readFileSync("/proc/thread-self/children", "utf8").trim().split(" ");
+  const children = readFileSync("/proc/thread-self/children", "utf8").split(" ").filter(Boolean);
   const sockets = readdirSync("/proc/self/fd").filter((fd) => isSocket(fd));
   return [
     ...mountTable()
