@@ -1,12 +1,7 @@
 import type { CredentialLookup, Sink } from "./context.ts";
+import type { servedBy } from "./verb/registry-serve.ts";
 
-type Texts = readonly string[];
-
-interface BucketOptions {
-  readonly s3: string | undefined;
-  readonly s3Endpoint: string | undefined;
-  readonly s3Region: string | undefined;
-}
+type ServedRegistry = ReturnType<typeof servedBy>;
 
 /** What serving a registry is given. */
 export interface ServingCommandContext {
@@ -19,38 +14,11 @@ export interface ServingCommandContext {
 /** Keeping and serving a registry without an engine; each gives the exit status. */
 export interface RegistryServing {
   serve(
-    options: BucketOptions & {
-      readonly address: string;
-      readonly root: string;
-      readonly hostNames: Texts;
-      readonly htpasswd: string | undefined;
-      readonly access: string | undefined;
-      readonly token: boolean;
-      readonly tokenService: string | undefined;
-      readonly tokenRealm: string | undefined;
-      readonly tokenIssuer: string | undefined;
-      readonly tokenCerts: string | undefined;
-      readonly tlsCert: string | undefined;
-      readonly tlsKey: string | undefined;
-      readonly tlsOwn: boolean;
-      readonly tlsNames: Texts;
-      readonly proxy: Texts;
-      readonly proxyLogin: boolean;
-      readonly proxySeconds: number | undefined;
-      readonly proxyBytes: number | undefined;
-      readonly metrics: string | undefined;
-      readonly web: boolean;
-      readonly gcSeconds: number | undefined;
-      readonly graceSeconds: number | undefined;
-      readonly deleteUntagged: boolean;
-      readonly logLevel: "debug" | "info" | "warn" | "error";
-    },
+    options: ServedRegistry & { readonly logLevel: "debug" | "info" | "warn" | "error" },
   ): Promise<number>;
   collect(
-    options: BucketOptions & {
-      readonly root: string;
+    options: Pick<ServedRegistry, "root" | "s3" | "s3Endpoint" | "s3Region" | "deleteUntagged"> & {
       readonly dryRun: boolean;
-      readonly deleteUntagged: boolean;
       readonly graceSeconds: number;
       readonly json: boolean;
     },

@@ -9,6 +9,7 @@ import { createEngine, type Engine, type EngineDependencies } from "#engine";
 import { decodePlan, openHelper } from "#helper";
 import { makePrivateDirectory, peerCredentials, untakenByPeer } from "#kernel";
 import { type CompressionChoice, parseCompression } from "#layer";
+import type { RegistryRequest } from "#local";
 import { openNetworks } from "#network";
 import { describePlan, openCgroups } from "#runtime";
 import { openOverlaySnapshotter } from "#snapshot";
@@ -103,13 +104,7 @@ async function claimRoots({ dataRoot, runRoot }: Roots, socket: string, scope: S
 /** A registry beside the engine cleans up after itself: nobody else does. */
 const registryGcSeconds = 24 * 3600;
 
-interface DaemonRegistry {
-  /** "HOST:PORT". */
-  readonly address: string;
-  readonly htpasswd?: string | undefined;
-  readonly access?: string | undefined;
-  readonly tlsOwn?: boolean | undefined;
-}
+type DaemonRegistry = Pick<RegistryRequest, "address" | "htpasswd" | "access" | "tlsOwn">;
 
 /** A registry beside the engine: its code is loaded for those who ask for one. */
 async function serveRegistry(

@@ -3,6 +3,7 @@ import { askPassword } from "../ask-password.ts";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Exit } from "../failure.ts";
+import type { Values } from "../flag.ts";
 import type { RegistryServing } from "../registry-serving.ts";
 import type {
   registryCollectFlags,
@@ -20,7 +21,12 @@ export const registryServe: Verb<typeof registryServeFlags> = async (context, { 
     const known = levels.join(", ");
     throw new Exit(125, `invalid argument "${word}" for "-l, --log-level" flag: use ${known}`);
   }
-  return (await serving(context)).serve({
+  return (await serving(context)).serve({ ...servedBy(context, flags), logLevel });
+};
+
+/** What the flags of `registry serve` ask for: times in seconds, sizes in bytes. The contract with `local` is this type. */
+export function servedBy(context: Context, flags: Values<typeof registryServeFlags>) {
+  return {
     address: flags.addr ?? "127.0.0.1:5000",
     root: rootOf(context, flags.root),
     hostNames: flags["host-name"],
@@ -47,9 +53,8 @@ export const registryServe: Verb<typeof registryServeFlags> = async (context, { 
     gcSeconds: seconds(flags["gc-interval"]),
     graceSeconds: seconds(flags["gc-grace"]),
     deleteUntagged: flags["delete-untagged"],
-    logLevel,
-  });
-};
+  };
+}
 
 export const registryCollect: Verb<typeof registryCollectFlags> = async (context, { flags }) =>
   (await serving(context)).collect({
