@@ -44,6 +44,7 @@ export class Fault extends Error {
   }
 }
 
+/** Whether a thrown value is a Fault, of the given code where one is given. */
 export function isFault(error: unknown, code?: FaultCode): error is Fault {
   return error instanceof Fault && (code === undefined || error.code === code);
 }

@@ -11,6 +11,7 @@ export function newId<T extends ContainerId | ExecId | SandboxId>(): T {
   }
 }
 
+/** Whether the text is a whole id: 64 lower-case hexadecimal digits. */
 export function isContainerId(text: string): text is ContainerId {
   return /^[0-9a-f]{64}$/.test(text);
 }

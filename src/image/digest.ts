@@ -14,6 +14,10 @@ export type DigestAlgorithm = (typeof digestAlgorithms)[number];
 
 const pattern = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 
+/**
+ * Whether the text is a whole digest: a registered algorithm and as many lower-case
+ * hexadecimal digits as it has.
+ */
 export function isDigest(text: string): text is Digest {
   return pattern.test(text);
 }
@@ -34,10 +38,12 @@ export function parseDigest(text: string): Digest {
   );
 }
 
+/** As `parseDigest`, for the digest of an uncompressed layer. */
 export function parseDiffId(text: string): DiffId {
   return parseDigest(text) as DiffId;
 }
 
+/** The part of a digest before the colon. */
 export function digestAlgorithm(digest: Digest): DigestAlgorithm {
   return digest.startsWith("sha512:") ? "sha512" : "sha256";
 }
@@ -72,6 +78,7 @@ export class Digester {
   }
 }
 
+/** The sha256 digest of bytes, or of a text as UTF-8. */
 export function sha256(bytes: Uint8Array | string): Digest {
   return new Digester().update(bytes).digest();
 }

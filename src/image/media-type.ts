@@ -16,14 +16,17 @@ export const mediaTypes = {
   dockerLayerZstd: "application/vnd.docker.image.rootfs.diff.tar.zstd",
 } as const;
 
+/** A manifest of one image, OCI's or Docker's schema 2. */
 export function isManifestType(mediaType: string): boolean {
   return mediaType === mediaTypes.manifest || mediaType === mediaTypes.dockerManifest;
 }
 
+/** A manifest of manifests: OCI's index or Docker's manifest list. */
 export function isIndexType(mediaType: string): boolean {
   return mediaType === mediaTypes.index || mediaType === mediaTypes.dockerIndex;
 }
 
+/** An image's configuration, OCI's or Docker's. */
 export function isConfigType(mediaType: string): boolean {
   return mediaType === mediaTypes.config || mediaType === mediaTypes.dockerConfig;
 }

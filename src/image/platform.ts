@@ -64,11 +64,13 @@ export function parsePlatform(text: string): Platform {
   return refuse("it is neither an operating system nor an architecture that is known");
 }
 
+/** "linux/arm64/v8": operating system, architecture, and the variant where there is one. */
 export function formatPlatform(platform: Platform): string {
   const { os, architecture, variant } = platform;
   return variant === undefined ? `${os}/${architecture}` : `${os}/${architecture}/${variant}`;
 }
 
+/** The platform of this process, in the words of image specifications (amd64, not x64). */
 export function hostPlatform(): Platform {
   return normalize("linux", arch, undefined);
 }

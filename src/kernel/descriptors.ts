@@ -110,6 +110,10 @@ export interface FileSystemUsage {
   readonly freeInodes: number;
 }
 
+/**
+ * Sizes in bytes of the file system that holds `path`, and its type (the magic number of
+ * statfs(2)).
+ */
 export function statfs(path: string): FileSystemUsage {
   const s = guard(path, "statfs", () => statfsSync(path));
   return {

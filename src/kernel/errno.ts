@@ -78,6 +78,7 @@ export interface Attempt {
   readonly detail?: string;
 }
 
+/** "ENOENT" for 2; "errno N" for a number without a name. `errno` is positive. */
 export function errnoName(errno: number): string {
   return names.get(errno) ?? `errno ${errno}`;
 }

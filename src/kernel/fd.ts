@@ -58,6 +58,7 @@ export type Directory = Fd | undefined;
 
 const AT_FDCWD = -100;
 
+/** The number for an *at call: AT_FDCWD where no descriptor is given. */
 export function directoryNumber(directory: Directory): number {
   return directory === undefined ? AT_FDCWD : directory.number;
 }

@@ -78,6 +78,7 @@ export function openRegularFile(directory: Directory, path: Path): Fd | undefine
   return openat2(undefined, `/proc/self/fd/${pinned.number}`, { flags: O_RDONLY });
 }
 
+/** Makes one directory (mkdirat(2)); the umask of this process takes bits from `mode`. */
 export function mkdirat(directory: Directory, path: Path, mode: number): void {
   check(addon().mkdirat(directoryNumber(directory), path, mode), {
     call: "mkdirat",
@@ -100,6 +101,7 @@ export function mknodat(
   });
 }
 
+/** Makes a symbolic link at `path` whose content is `target`, which need not exist. */
 export function symlinkat(target: Path, directory: Directory, path: Path): void {
   check(addon().symlinkat(target, directoryNumber(directory), path), {
     call: "symlinkat",
@@ -136,6 +138,10 @@ export function unlinkat(directory: Directory, path: Path, flags = 0): void {
   });
 }
 
+/**
+ * Renames atomically (renameat2(2)). Replaces a file at the target, unless `flags` has
+ * RENAME_NOREPLACE; never crosses file systems.
+ */
 export function renameat2(from: Place, to: Place, flags = 0): void {
   check(
     addon().renameat2(
@@ -160,6 +166,7 @@ export function readlinkatBytes(directory: Directory, path: Path): Buffer {
   return out.subarray(0, size);
 }
 
+/** As `readlinkatBytes`, for links whose bytes are UTF-8. */
 export function readlinkat(directory: Directory, path: Path): string {
   return readlinkatBytes(directory, path).toString("utf8");
 }
@@ -286,6 +293,7 @@ export function readInto(fd: Fd, buffer: Uint8Array, position = -1): number {
   return check(addon().read(fd.number, buffer, position), { call: "read", verb: "read" });
 }
 
+/** Sets the size in bytes; a file that grows gets a hole of zeros. */
 export function ftruncate(fd: Fd, size: number): void {
   check(addon().ftruncate(fd.number, size), { call: "ftruncate", verb: "resize a file" });
 }
@@ -317,10 +325,15 @@ function seekExtent(fd: Fd, from: number, hole: 0 | 1): number | undefined {
   return check(found, { call: "lseek", verb: "look for data in a file" });
 }
 
+/**
+ * Blocks until the content and metadata of the file are on the disk. A new name also needs
+ * an fsync of its directory.
+ */
 export function fsync(fd: Fd): void {
   check(addon().fsync(fd.number), { call: "fsync", verb: "write a file to the disk" });
 }
 
+/** Blocks until everything written to the file system of the descriptor is on the disk. */
 export function syncfs(fd: Fd): void {
   check(addon().syncfs(fd.number), { call: "syncfs", verb: "write a file system to the disk" });
 }
@@ -334,6 +347,7 @@ export async function fsyncAsync(fd: Fd): Promise<void> {
   });
 }
 
+/** As `syncfs`, on a thread of the addon. The descriptor stays open until the promise settles. */
 export async function syncfsAsync(fd: Fd): Promise<void> {
   using held = fd.duplicate();
   await runJob((id) => addon().syncAsync(id, held.number, 1), {

@@ -96,6 +96,10 @@ export interface KernelVersion {
   readonly release: string;
 }
 
+/**
+ * The version at the beginning of a release ("6.1.0-13-amd64"), by default of the running
+ * kernel; 0.0 for another form.
+ */
 export function kernelVersion(text = release()): KernelVersion {
   const match = /^(\d+)\.(\d+)/.exec(text);
   return { major: Number(match?.[1] ?? 0), minor: Number(match?.[2] ?? 0), release: text };

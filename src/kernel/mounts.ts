@@ -69,6 +69,11 @@ interface SplitOptions {
   readonly rest: readonly string[];
 }
 
+/**
+ * Options as mount(8) writes them, split into attributes to set and clear (MOUNT_ATTR_*
+ * bits of mount_setattr(2)), `recursive` for rbind, and the options of the file system.
+ * The last of two that contradict wins.
+ */
 export function splitMountOptions(options: readonly string[]): SplitOptions {
   let [set, clear, legacy] = [0, 0, 0];
   let recursive = false;

@@ -140,10 +140,12 @@ export function* listAttributes(bytes: Buffer): Generator<[type: number, value: 
   }
 }
 
+/** An unsigned 16-bit number in the byte order of this machine, as netlink has it. */
 export function readU16(bytes: Buffer, at = 0): number {
   return little ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at);
 }
 
+/** An unsigned 32-bit number in the byte order of this machine, as netlink has it. */
 export function readU32(bytes: Buffer, at = 0): number {
   return little ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at);
 }
@@ -170,6 +172,10 @@ export interface NetlinkReply {
   readonly body: Buffer;
 }
 
+/**
+ * Netlink messages (netlink(7)) in one buffer, each padded to 4 bytes; their sequence
+ * numbers are 1, 2 and so on.
+ */
 export function encodeRequests(requests: readonly NetlinkRequest[]): Buffer {
   const writer = new NetlinkWriter();
   for (const [index, { type, flags, body }] of requests.entries()) {

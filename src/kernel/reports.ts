@@ -33,6 +33,7 @@ export function newReport(handler: ReportHandler): number {
   return lastId;
 }
 
+/** Later reports of this id are ignored. */
 export function dropReports(id: number): void {
   handlers.delete(id);
 }
@@ -42,6 +43,7 @@ export function holdLoop(): void {
   if (references++ === 0) addon().keepAlive(1);
 }
 
+/** Takes one `holdLoop` back; after the last one the process may end. */
 export function releaseLoop(): void {
   if (--references === 0) addon().keepAlive(0);
 }

@@ -179,6 +179,7 @@ export function createVeth(options: VethOptions): NetlinkRequest {
   return { type: RTM_NEWLINK, flags, body: writer.done(), verb: "create the link", about: name };
 }
 
+/** Brings an interface up, by its index. */
 export function setLinkUp(index: number): NetlinkRequest {
   const body = writeLinkHeader(new NetlinkWriter(), { index, up: true }).done();
   return {
@@ -221,6 +222,7 @@ export function addAddress(options: InterfaceAddress): NetlinkRequest {
   };
 }
 
+/** Removes an IPv4 address from the interface that has it. */
 export function deleteAddress(options: InterfaceAddress): NetlinkRequest {
   const { index, address, prefixLength } = options;
   const body = new NetlinkWriter().u8(AF_INET).u8(prefixLength).u8(0).u8(0).u32(index);
@@ -252,6 +254,7 @@ export function addRoute(route: Required<Route>): NetlinkRequest {
   };
 }
 
+/** A link from the body of an RTM_NEWLINK message (rtnetlink(7)). */
 export function parseLink(body: Buffer): Link {
   const attributes = readAttributes(body.subarray(16));
   const info = readAttributes(attributes.get(IFLA_LINKINFO) ?? Buffer.alloc(0));
@@ -275,6 +278,10 @@ function dotted(bytes: Buffer | undefined): string | undefined {
   return bytes?.length === 4 ? bytes.join(".") : undefined;
 }
 
+/**
+ * An IPv4 route from the body of an RTM_NEWROUTE message; "0.0.0.0" with length 0 is the
+ * default route.
+ */
 export function parseRoute(body: Buffer): Route {
   const attributes = readAttributes(body.subarray(12));
   const gateway = dotted(attributes.get(RTA_GATEWAY));

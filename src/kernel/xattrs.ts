@@ -26,6 +26,10 @@ export function getXattr(fd: Fd, entry: Entry, attribute: string): Buffer | unde
   return undefined;
 }
 
+/**
+ * Sets an extended attribute ("user.name", "security.capability"), or replaces its value.
+ * A final symbolic link is not followed.
+ */
 export function setXattr(fd: Fd, entry: Entry, attribute: string, value: Uint8Array): void {
   check(addon().setXattr(fd.number, entry, attribute, value), {
     call: "setxattr",
@@ -43,6 +47,7 @@ export function listXattr(fd: Fd, entry: Entry): string[] {
   return size === 0 ? [] : out.toString("utf8", 0, size - 1).split("\0");
 }
 
+/** Removes an extended attribute; one that is not set is a Fault with ENODATA. */
 export function removeXattr(fd: Fd, entry: Entry, attribute: string): void {
   check(addon().removeXattr(fd.number, entry, attribute), {
     call: "removexattr",
