@@ -16,7 +16,7 @@ import {
   RouteTable,
   setLinkUp,
 } from "#kernel";
-import { dial, enter, inside, listen } from "../support/namespace.ts";
+import { dial, enter, inside, listen, reach } from "../support/namespace.ts";
 
 const PORT = 8080;
 
@@ -101,8 +101,8 @@ test("an engine that turns forwarding on forwards nothing but its own", async ()
     await using other = await openEngine(host);
     expect(await inside(host.netns, "cat", "/proc/sys/net/ipv4/ip_forward")).toBe("1");
     expect(await dial(host.left.netns, host.right.address, PORT)).toBe("failed");
-    expect(await dial(container.netns, host.right.address, PORT)).toBe("open");
-    expect(await dial(other.netns, host.right.address, PORT)).toBe("open");
+    expect(await reach(container.netns, host.right.address, PORT)).toBe("open");
+    expect(await reach(other.netns, host.right.address, PORT)).toBe("open");
     using _listener = await listen(container.netns, PORT);
     expect(await dial(host.left.netns, container.address, PORT)).toBe("failed");
   }
@@ -121,18 +121,18 @@ test("an engine that turned it on drops what is foreign again after the rules we
     await using _engine = await openEngine(host, path);
   }
   await new Nftables({ netns: host.netns }).commit(new NftBatch().deleteTable("filter"));
-  expect(await dial(host.left.netns, host.right.address, PORT)).toBe("open");
+  expect(await reach(host.left.netns, host.right.address, PORT)).toBe("open");
   await using container = await openEngine(host, path);
   expect(await dial(host.left.netns, host.right.address, PORT)).toBe("failed");
-  expect(await dial(container.netns, host.right.address, PORT)).toBe("open");
+  expect(await reach(container.netns, host.right.address, PORT)).toBe("open");
 }, 30_000);
 
 test("a host that forwarded before goes on to", async () => {
   await using scope = new Scope();
   const host = await makeHost(scope, "1");
   await using container = await openEngine(host);
-  expect(await dial(host.left.netns, host.right.address, PORT)).toBe("open");
-  expect(await dial(container.netns, host.right.address, PORT)).toBe("open");
+  expect(await reach(host.left.netns, host.right.address, PORT)).toBe("open");
+  expect(await reach(container.netns, host.right.address, PORT)).toBe("open");
   expect(await forwardPolicy(host.netns)).toBeUndefined();
 }, 30_000);
 
@@ -153,14 +153,14 @@ test("what an administrator drops in DOCKER-USER or in FORWARD stays dropped", a
   );
   await using container = await openEngine(host);
   expect(await dial(container.netns, host.right.address, PORT)).toBe("failed");
-  expect(await dial(container.netns, host.left.address, PORT)).toBe("open");
+  expect(await reach(container.netns, host.left.address, PORT)).toBe("open");
   const rule = { table, first: true, expressions: drop(host.left.address) };
   await filter.commit(new NftBatch().addRule({ ...rule, chain: "DOCKER-USER" }));
   expect(await dial(container.netns, host.left.address, PORT)).toBe("failed");
   for (const { handle } of await filter.rules(table, "DOCKER-USER"))
     await filter.commit(new NftBatch().deleteRule(table, "DOCKER-USER", handle));
-  expect(await dial(container.netns, host.left.address, PORT)).toBe("open");
+  expect(await reach(container.netns, host.left.address, PORT)).toBe("open");
   await filter.commit(new NftBatch().addRule({ ...rule, chain: "FORWARD" }));
   expect(await dial(container.netns, host.left.address, PORT)).toBe("failed");
-  expect(await dial(container.netns, host.right.address, PORT)).toBe("open");
+  expect(await reach(container.netns, host.right.address, PORT)).toBe("open");
 }, 30_000);

@@ -13,7 +13,7 @@ import {
   removeTable,
 } from "../../src/network/firewall.ts";
 import { keepForeignOut, passForward, removePass } from "../../src/network/forwarding.ts";
-import { dial, inside, listen } from "../support/namespace.ts";
+import { dial, inside, listen, reach } from "../support/namespace.ts";
 
 const runRoots = [1, 2].map((n) => `/tmp/network-test-${process.pid}-${n}`);
 const host = new RouteTable();
@@ -132,7 +132,7 @@ describe("a bridge", () => {
   test("connects its namespaces with each other and with the host", async () => {
     const [a, b] = await Promise.all([networks[0].attach("bridge"), networks[0].attach("bridge")]);
     using _listener = await listen(b.netns, 8080);
-    expect(await dial(a.netns, b.address, 8080)).toBe("open");
+    expect(await reach(a.netns, b.address, 8080)).toBe("open");
     expect(await dial(a.netns, "127.0.0.1", 8080)).toBe("failed");
     expect(await reachableFromHost(b.address, 8080)).toBe(true);
     for (const endpoint of [a, b]) networks[0].release(endpoint);
@@ -154,7 +154,7 @@ describe("a bridge", () => {
       return;
     }
     const endpoint = await networks[0].attach("bridge");
-    expect(await dial(endpoint.netns, address, found.port)).toBe("open");
+    expect(await reach(endpoint.netns, address, found.port)).toBe("open");
     networks[0].release(endpoint);
   });
 });
@@ -229,7 +229,7 @@ describe("after a crash", () => {
     expect(given.map((endpoint) => endpoint.address)).not.toContain(running.address);
     using _listener = await listen(running.netns, 8080);
     const [other] = given;
-    expect(other && (await dial(other.netns, running.address, 8080))).toBe("open");
+    expect(other && (await reach(other.netns, running.address, 8080))).toBe("open");
     for (const endpoint of [...given, running]) second.release(endpoint);
     await second.close({ removeBridges: true });
     await second.close({ removeBridges: true });
@@ -281,12 +281,12 @@ describe("networks by name", () => {
     ];
     expect(c.address).toBe("10.77.3.2");
     using _listener = await listen(b.netns, 8080);
-    expect(await dial(a.netns, b.address, 8080)).toBe("open");
+    expect(await reach(a.netns, b.address, 8080)).toBe("open");
     expect(await dial(c.netns, b.address, 8080)).toBe("failed");
     expect(await reachableFromHost(b.address, 8080)).toBe(true);
     // A second interface, and c reaches what its new network has.
     const second = await all.join("front", c.netns, "eth1");
-    expect(await dial(c.netns, b.address, 8080)).toBe("open");
+    expect(await reach(c.netns, b.address, 8080)).toBe("open");
     await expect(all.remove("front")).rejects.toThrow("network front has active endpoints");
     for (const endpoint of [a, b, c]) all.release(endpoint);
     await expect(all.remove("front")).rejects.toThrow("network front has active endpoints");

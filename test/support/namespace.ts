@@ -25,6 +25,14 @@ export function dial(netns: Namespace, address: string, port: number): Promise<s
   return inside(netns, "timeout", "1", "bash", "-c", script);
 }
 
+/** The same where the way is expected to be open: the kernel may take a second to forward through a new port of a bridge. */
+export async function reach(netns: Namespace, address: string, port: number): Promise<string> {
+  let answer = "";
+  for (let attempt = 0; attempt < 10 && answer !== "open"; attempt++)
+    answer = await dial(netns, address, port);
+  return answer;
+}
+
 /** A listener inside that ends with the test. */
 export async function listen(netns: Namespace, port: number): Promise<Disposable> {
   const script = `Bun.listen({ hostname: "0.0.0.0", port: ${port}, socket: { data() {} } }); console.log("ready");`;
