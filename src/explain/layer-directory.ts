@@ -54,7 +54,8 @@ export class LayerDirectory implements LayerSource, Disposable {
     using scanner = new TreeScanner(this.#root, { mode: "layer" });
     const links = new Map<string, string>();
     for (const found of scanner.entries()) {
-      if (typeof found !== "number") yield entryOf(found, links);
+      const entry = typeof found === "number" ? undefined : entryOf(found, links);
+      if (entry) yield entry;
     }
   }
 
@@ -127,9 +128,11 @@ export class LayerDirectory implements LayerSource, Disposable {
   }
 }
 
-function entryOf(found: ScannedEntry, links: Map<string, string>): LayerEntry {
+/** Undefined for sockets, which no image has. */
+function entryOf(found: ScannedEntry, links: Map<string, string>): LayerEntry | undefined {
   const { path, type, size, mode, uid, gid, linkName, opaque, whiteout, inode } = found;
   const common = { path, mode, uid, gid };
+  if (type === "socket") return undefined;
   if (whiteout) return { ...common, type: "whiteout", size: 0 };
   const first = type === "file" && inode !== undefined ? links.get(inode) : undefined;
   if (first !== undefined) return { ...common, type: "hardlink", size: 0, linkName: first };

@@ -82,6 +82,7 @@ export class TreePacker implements Disposable {
 
   /** Writes the header of one member. Gives it when content must follow. */
   #add({ directory, entry, path, type, stat }: WalkedEntry): TarHeader | undefined {
+    if (type === "socket") return undefined;
     const place = { directory, name: entry };
     if (this.#options.mode === "upper" && isWhiteout(stat)) {
       this.#write({ ...emptyFile, name: whiteoutOf(path) });

@@ -1,14 +1,15 @@
 import { type Digest, type DigestAlgorithm, Digester } from "#image";
 import { type Fd, openRegularFile, readInto, readlinkatBytes, type Stat } from "#kernel";
-import type { TarType } from "#tar";
 import { chunkSize } from "./compression.ts";
 import { isOpaque } from "./merged.ts";
-import { TreeWalk, unlessGone, type WalkedEntry } from "./walk.ts";
+import { type NodeType, TreeWalk, unlessGone, type WalkedEntry } from "./walk.ts";
 import { isWhiteout } from "./whiteout.ts";
 
 export interface ScanOptions {
   /** "layer": in overlayfs's form, a character device 0:0 hides what is below. "tree": all as it is. */
   readonly mode: "layer" | "tree";
+  /** Sockets too, which no archive can hold. */
+  readonly sockets?: boolean;
   /** Hashes the content of files, by this algorithm. */
   readonly digests?: DigestAlgorithm;
 }
@@ -17,7 +18,7 @@ export interface ScanOptions {
 export interface ScannedEntry {
   /** Components joined by "/", one character a byte; "" is the root. */
   readonly path: string;
-  readonly type: TarType;
+  readonly type: NodeType;
   /** Permission bits with setuid, setgid and sticky. */
   readonly mode: number;
   readonly uid: number;
@@ -51,7 +52,7 @@ export class TreeScanner implements Disposable {
   readonly #hashed = new Map<string, { readonly digest: Digest; left: number }>();
 
   constructor(root: Fd, options: ScanOptions) {
-    this.#walk = new TreeWalk(root);
+    this.#walk = new TreeWalk(root, options);
     this.#options = options;
   }
 

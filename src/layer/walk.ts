@@ -15,6 +15,7 @@ import {
   S_IFLNK,
   S_IFMT,
   S_IFREG,
+  S_IFSOCK,
   type Stat,
 } from "#kernel";
 import { showName, type TarType } from "#tar";
@@ -34,6 +35,9 @@ const types: ReadonlyMap<number, TarType> = new Map<number, TarType>([
   [S_IFIFO, "fifo"],
 ]);
 
+/** What a tree can have. */
+export type NodeType = TarType | "socket";
+
 /** Undefined for sockets, which no archive can hold. */
 export function typeOf(stat: Stat): TarType | undefined {
   return types.get(stat.mode & S_IFMT);
@@ -46,7 +50,7 @@ export interface WalkedEntry {
   readonly entry: string | Uint8Array;
   /** Components joined by "/", one character a byte; "" is the root. */
   readonly path: string;
-  readonly type: TarType;
+  readonly type: NodeType;
   readonly stat: Stat;
 }
 
@@ -59,16 +63,18 @@ interface Level {
 
 /**
  * A directory tree, the root first, depth first, names in the order of their bytes.
- * Sockets are left out, what lies on other file systems is not entered, and what
+ * Sockets are left out unless they are asked for, what lies on other file systems is not entered, and what
  * vanishes meanwhile is passed over. Symbolic links are never followed.
  */
 export class TreeWalk implements Disposable {
   readonly #root: Fd;
   readonly #device: bigint;
+  readonly #sockets: boolean;
   readonly #levels: Level[] = [];
 
-  constructor(root: Fd) {
+  constructor(root: Fd, { sockets = false }: { readonly sockets?: boolean } = {}) {
     this.#root = root;
+    this.#sockets = sockets;
     this.#device = fstatat(root, "", false).dev;
   }
 
@@ -109,8 +115,9 @@ export class TreeWalk implements Disposable {
     }
     const entry = pathOf(name);
     const stat = unlessGone(() => fstatat(directory, entry, false));
-    const type = stat && typeOf(stat);
-    return type && { directory, entry, path, type, stat };
+    const isSocket = this.#sockets && stat !== undefined && (stat.mode & S_IFMT) === S_IFSOCK;
+    const type = isSocket ? "socket" : stat && typeOf(stat);
+    return stat && type && { directory, entry, path, type, stat };
   }
 
   #enter(path: string): void {

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { isFault } from "#base";
 import type { Engine, EngineEvent } from "#engine";
@@ -196,6 +198,19 @@ test("commit and squash take hundreds of megabytes of zeros, and keep them as ho
     expect([image, size]).toEqual([image, (700 << 20) + 1]);
     expect(blocks).toBeLessThan(1000);
   }
+});
+
+test("what a container has changed includes its sockets", async () => {
+  const { id } = await runContainer(engine, ["touch", "/made"]);
+  const active = readdirSync(join(roots.dataRoot, "snapshots"), { withFileTypes: true })
+    .map(({ name }) => join(roots.dataRoot, "snapshots", name, "fs"))
+    .find((path) => existsSync(join(path, "made")));
+  const server = createServer().listen(join(active ?? "", "socket"));
+  await once(server, "listening");
+  const changes = await engine.containers.changes(id);
+  expect(changes).toContainEqual({ path: "/socket", kind: "added" });
+  server.close();
+  await engine.containers.remove(id, { force: true, volumes: false });
 });
 
 test("an export is the container's tree, running or not", async () => {

@@ -36,7 +36,7 @@ export async function containerChanges(
   await using image = await mountLayers(parts, below);
   const changes: (FileChange & { readonly entry: ScannedEntry; readonly before?: Stat })[] = [];
   const directory = parts.snapshots.directory(id);
-  for await (const batch of scanTree({ directory, mode: "layer" })) {
+  for await (const batch of scanTree({ directory, mode: "layer", sockets: true })) {
     for (const entry of batch) {
       if (entry.path === "" || mountPoints.includes(entry.path)) continue;
       const before = statBelow(image.root, entry.path);
