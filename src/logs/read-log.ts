@@ -31,6 +31,12 @@ export interface ReadLogOptions {
 }
 
 /**
+ * Bun's watch passes over an event like the last one within 10 ms of it, which may be the
+ * only one of a line. So the end is looked at once more this long after something was read.
+ */
+const settleTime = 25;
+
+/**
  * The records of a log in the order written, in batches (one for each block read).
  * A log that does not exist is empty. Memory: one block and one record, however long
  * the log; the reader's pace is the caller's. Leaving the loop closes everything.
@@ -47,6 +53,7 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly
     let offset = start.offset;
     files = await dropUpTo(files, start.index);
     const splitter = new LineSplitter();
+    let hasRead = false;
     for (;;) {
       for (;;) {
         const file = files[0];
@@ -54,6 +61,7 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly
         const limit = change ? undefined : (await file.handle.stat()).size;
         for await (const block of blocks(file, offset, limit)) {
           offset += block.byteLength;
+          hasRead = true;
           const batch = select(splitter.push(block), options, stop);
           if (batch.length > 0) yield batch;
           if (stop.done || options.signal?.aborted) return;
@@ -70,7 +78,9 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly
       files.push(...newer);
       if (newer.length > 0) continue;
       if (ended) return;
-      await change.wait(millisecondsTo(options.until));
+      const left = millisecondsTo(options.until);
+      await change.wait(hasRead ? Math.min(left ?? settleTime, settleTime) : left);
+      hasRead = false;
     }
   } finally {
     await closeLogFiles(files);
