@@ -23,8 +23,9 @@ async function print(
   flags: Partial<FormatFlags>,
   colours = false,
   rows: Listing["rows"] = listing.rows,
+  isTerminal = false,
 ): Promise<string> {
-  const out = new MemorySink();
+  const out = new MemorySink({ isTerminal });
   const context = { out, style: createStyle(colours) } as unknown as Context;
   await printListing(context, { ...listing, rows }, { format: undefined, json: false, ...flags });
   return out.text;
@@ -57,6 +58,13 @@ describe("printListing", () => {
     expect(await print({}, false, evil)).toEndWith("a              \\u001b[2Jgone\n");
     const format = "table {{.}} {{range $k, $v := .}}{{$v}}{{end}} {{lower .Names}}";
     expect(await print({ format }, false, evil)).not.toContain("\u001b");
+  });
+
+  test("nor what a template prints, though a program gets it as it is", async () => {
+    const evil = [{ ID: "a", Names: "\u001b[2Jgone" }];
+    const format = "{{.ID}} {{.Names}}";
+    expect(await print({ format }, false, evil, true)).toBe("a \\u001b[2Jgone\n");
+    expect(await print({ format }, false, evil, false)).toBe("a \u001b[2Jgone\n");
   });
 
   test("a field of a row is computed for those who print it", async () => {

@@ -1,3 +1,4 @@
+import { visibleText } from "#base";
 import type { EventMessage } from "#wire";
 import type { Verb } from "../command.ts";
 import { userTemplate } from "../listing.ts";
@@ -12,12 +13,14 @@ export const events: Verb<typeof eventsFlags> = async (context, { flags }) => {
     until: parseTimeFlag(flags.until),
     filters: flags.filter,
   });
+  // Names and labels are a stranger's.
+  const show = context.out.isTerminal ? visibleText : (line: string) => line;
   for await (const { value, text } of stream) {
     // The nanoseconds of the time have more digits than a number holds.
     const nanoseconds = /"timeNano":\s*(\d+)/.exec(text)?.[1] ?? `${value.time}000000000`;
     if (format === "json") await context.out.write(`${text.trim()}\n`);
     else if (template) await context.out.write(`${template(fields(value, nanoseconds))}\n`);
-    else await context.out.write(`${eventLine(value, nanoseconds)}\n`);
+    else await context.out.write(`${show(eventLine(value, nanoseconds))}\n`);
   }
   return 0;
 };
