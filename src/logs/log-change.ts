@@ -31,8 +31,8 @@ export class LogChange implements Disposable {
     return this.#ended;
   }
 
-  /** Until something may have changed since the last call. */
-  async wait(milliseconds?: number): Promise<void> {
+  /** Until something may have changed since the last call: true, or false when the time is over. */
+  async wait(milliseconds?: number): Promise<boolean> {
     if (!this.#changed && !this.#ended && !this.#signal?.aborted) {
       let timer: Timer | undefined;
       await new Promise<void>((resolve) => {
@@ -42,7 +42,9 @@ export class LogChange implements Disposable {
       clearTimeout(timer);
       this.#wake = undefined;
     }
+    const changed = this.#changed;
     this.#changed = false;
+    return changed;
   }
 
   [Symbol.dispose](): void {

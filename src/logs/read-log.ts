@@ -32,7 +32,7 @@ export interface ReadLogOptions {
 
 /**
  * Bun's watch passes over an event like the last one within 10 ms of it, which may be the
- * only one of a line. So the end is looked at once more this long after something was read.
+ * only one of a line. So the end is looked at once more this long after anything happened.
  */
 const settleTime = 25;
 
@@ -53,7 +53,7 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly
     let offset = start.offset;
     files = await dropUpTo(files, start.index);
     const splitter = new LineSplitter();
-    let hasRead = false;
+    let isBusy = false;
     for (;;) {
       for (;;) {
         const file = files[0];
@@ -61,7 +61,7 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly
         const limit = change ? undefined : (await file.handle.stat()).size;
         for await (const block of blocks(file, offset, limit)) {
           offset += block.byteLength;
-          hasRead = true;
+          isBusy = true;
           const batch = select(splitter.push(block), options, stop);
           if (batch.length > 0) yield batch;
           if (stop.done || options.signal?.aborted) return;
@@ -79,8 +79,7 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly
       if (newer.length > 0) continue;
       if (ended) return;
       const left = millisecondsTo(options.until);
-      await change.wait(hasRead ? Math.min(left ?? settleTime, settleTime) : left);
-      hasRead = false;
+      isBusy = await change.wait(isBusy ? Math.min(left ?? settleTime, settleTime) : left);
     }
   } finally {
     await closeLogFiles(files);
