@@ -1,22 +1,18 @@
 import { type FSWatcher, watch } from "node:fs";
 import { dirname } from "node:path";
 
-/** Milliseconds. Bun's fs.watch swallows an event that follows a like one within two: what it was for is looked at after them. */
-const secondLook = 5;
-
 /** Wakes a reader at the end of a log: the directory changed, the log ended, or the reader was told to stop. */
 export class LogChange implements Disposable {
   #watcher: FSWatcher | undefined;
   #changed = false;
   #wake: (() => void) | undefined;
   #ended = false;
-  #again: Timer | undefined;
   readonly #signal: AbortSignal | undefined;
 
   constructor(path: string, ended: Promise<unknown>, signal: AbortSignal | undefined) {
     this.#signal = signal;
     const directory = dirname(path);
-    this.#watcher = watch(directory, { persistent: false }, () => this.#noticeTwice());
+    this.#watcher = watch(directory, { persistent: false }, () => this.#notice());
     // The directory was removed: nothing more will come.
     this.#watcher.on("error", () => this.#end());
     ended.then(
@@ -50,17 +46,10 @@ export class LogChange implements Disposable {
   [Symbol.dispose](): void {
     this.#watcher?.close();
     this.#watcher = undefined;
-    clearTimeout(this.#again);
     this.#signal?.removeEventListener("abort", this.#onAbort);
   }
 
   readonly #onAbort = () => this.#notice();
-
-  #noticeTwice(): void {
-    this.#notice();
-    clearTimeout(this.#again);
-    this.#again = setTimeout(() => this.#notice(), secondLook);
-  }
 
   #notice(): void {
     this.#changed = true;
