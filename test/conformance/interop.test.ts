@@ -116,7 +116,7 @@ describe.skipIf(!skopeoPath || !isRoot)("images and skopeo [needs skopeo]", () =
       expect(await layersOf(name)).toBe(await layersOf(image));
       expect(await cli.ok(["run", "--rm", name, "echo", kind])).toBe(kind);
       const again = path(`again-${kind}.tar`);
-      await cli.ok(["save", "-o", again, name]);
+      await cli.ok(["save", "--compression", "keep", "-o", again, name]);
       expect(await manifestsOf(again)).toEqual([sha256Of(manifest)]);
       expect(sha256Of(await skopeo("inspect", "--raw", `oci-archive:${again}`))).toBe(
         sha256Of(manifest),
@@ -234,7 +234,7 @@ describe.skipIf(!isRoot)("layouts as others write them [needs root]", () => {
       );
       expect(JSON.parse(await layersOf(name))).toEqual([sha256Of(tar)]);
       const file = `${layout.directory}-again.tar`;
-      await cli.ok(["save", "-o", file, name]);
+      await cli.ok(["save", "--compression", "keep", "-o", file, name]);
       expect(await manifestsOf(file)).toEqual([made.digest]);
       if (skopeoPath) {
         const raw = await skopeo("inspect", "--raw", `oci-archive:${file}`);
