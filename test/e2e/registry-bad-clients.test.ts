@@ -151,7 +151,7 @@ describe("clients that mean harm", () => {
       ["bytes=-2", 206, "lo"],
       ["bytes=-0", 416],
       ["bytes=9999999999-", 416],
-      ["bytes=5-1", 200, "hello"],
+      ["bytes=5-1", 416],
       ["bytes=0-0,1-1,2-2", 200, "hello"],
       ["items=0-1", 200, "hello"],
     ];
