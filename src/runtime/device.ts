@@ -1,4 +1,5 @@
-import { readdirSync, statSync } from "node:fs";
+import { type Dirent, readdirSync, statSync } from "node:fs";
+import { Fault } from "#base";
 import type { DeviceNode } from "#helper";
 import type { OciDeviceRule } from "./oci-resources.ts";
 import type { OciDevice } from "./oci-spec.ts";
@@ -79,16 +80,38 @@ const skipped = new Set([
   "ptmx",
 ]);
 
-/** Every device of the host below /dev, for a privileged container or `--device` of a directory. Nodes that vanish meanwhile are left out. */
-export function readHostDevices(directory = "/dev"): readonly OciDevice[] {
-  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
-    if (skipped.has(entry.name)) return [];
-    const path = `${directory}/${entry.name}`;
-    if (entry.isDirectory()) return readHostDevices(path);
-    if (!entry.isCharacterDevice() && !entry.isBlockDevice()) return [];
-    const device = readHostDevice(path);
-    return device ? [device] : [];
-  });
+/** Files that are looked at below a directory of devices; /dev itself has some hundred. */
+const maxFiles = 10_000;
+
+/**
+ * Every device of the host below /dev, for a privileged container or `--device` of a
+ * directory. What vanishes meanwhile is left out; a directory of more than 10,000 files is
+ * `invalid`, since the walk blocks the event loop.
+ */
+export function readHostDevices(directory = "/dev", limit = maxFiles): readonly OciDevice[] {
+  let left = limit;
+  const walk = (place: string): readonly OciDevice[] =>
+    entriesOf(place).flatMap((entry) => {
+      if (left-- === 0)
+        throw new Fault("invalid", `${directory} holds more than ${limit} files`, {
+          about: directory,
+        });
+      if (skipped.has(entry.name)) return [];
+      const path = `${place}/${entry.name}`;
+      if (entry.isDirectory()) return walk(path);
+      if (!entry.isCharacterDevice() && !entry.isBlockDevice()) return [];
+      return readHostDevice(path) ?? [];
+    });
+  return walk(directory);
+}
+
+function entriesOf(directory: string): readonly Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
 }
 
 /** The device node behind a host path, links followed; undefined when there is none or it is not a device. */

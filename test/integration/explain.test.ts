@@ -233,7 +233,7 @@ describe.skipIf(!isRoot)("squash [needs root]", () => {
     const image = await load(store);
     const fault = await faultOf(squashed(store, image, { keep: 2 }));
     expect(fault.code).toBe("invalid");
-    expect(fault.message).toContain("nothing can be merged");
+    expect(fault.message).toContain("there is nothing to merge");
   });
 
   test("a cancel leaves nothing behind", async () => {
