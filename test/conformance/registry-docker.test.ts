@@ -101,11 +101,12 @@ describe("docker-registry behind our cache", () => {
       const other = Buffer.from(manifest.toString().replace("{", '{"annotations":{"a":"b"},'));
       await source.putManifest("1", other, mediaTypes.manifest);
       expect((await through.resolve("1")).digest).toBe(sha256(other));
-      for (const missing of [
-        through.resolve("2"),
-        repositoryOf(cache, "elsewhere/app").resolve("1"),
-      ]) {
-        await expect(missing).rejects.toMatchObject({ code: "not_found" });
+      // One after the other: a rejection that nobody awaits yet fails the test.
+      for (const [repository, tag] of [
+        [through, "2"],
+        [repositoryOf(cache, "elsewhere/app"), "1"],
+      ] as const) {
+        await expect(repository.resolve(tag)).rejects.toMatchObject({ code: "not_found" });
       }
     },
   );
