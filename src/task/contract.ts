@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { Fault, isFault } from "#base";
 import { descriptorPath, type Mount } from "#kernel";
@@ -187,7 +188,12 @@ export function taskContract(name: string, open: () => Promise<TaskBench>): void
     });
 
     test("kill reaches the one process, killAll all of them", async () => {
-      await using polite = await started("trap 'exit 3' TERM; while :; do sleep 0.01; done");
+      const script = "trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done";
+      await using polite = await bench.tasks.create(inputOf(script));
+      const streams = await polite.attach(outputs);
+      await polite.start();
+      // Process 1 of a pid namespace takes no signal that it has no handler for yet.
+      await once(streams.output, "data");
       await polite.kill(15);
       expect(await polite.exited).toMatchObject({ exitCode: 3, signal: 0 });
       expect(await faultOf(polite.kill(15))).toMatchObject({ code: "not_found" });
