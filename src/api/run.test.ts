@@ -55,3 +55,19 @@ test("a stream that breaks off leaves the exit status unknown", async () => {
   await outputOf(run.stream);
   expect(run.exitCode).rejects.toThrow("the engine closed the connection");
 });
+
+test("output that breaks off does not hide how the program ended", async () => {
+  await using server = await testServer();
+  const { containers } = server.engine;
+  const attach = containers.attach.bind(containers);
+  Object.assign(containers, {
+    attach: async (...args: Parameters<typeof attach>) => {
+      const attached = await attach(...args);
+      attached.output.destroy();
+      return attached;
+    },
+  });
+  const run = await clientOf(server).run({ ...body, Cmd: ["echo", "hello"] });
+  await outputOf(run.stream);
+  expect(await run.exitCode).toBe(0);
+});

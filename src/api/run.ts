@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { faultOf } from "#base";
+import { faultOf, type Log } from "#base";
 import { containerCreateSchema } from "#container";
 import type { AttachedStream, Container } from "#engine";
 import {
@@ -29,7 +29,7 @@ export function runRoutes(context: ApiContext): readonly Route[] {
   ];
 }
 
-async function run({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+async function run({ engine, log }: ApiContext, exchange: Exchange): Promise<void> {
   const body = await exchange.json(containerCreateSchema);
   const { id, warnings } = await createdContainer(engine, createRequestOf(exchange, body));
   const container = engine.containers.get(id);
@@ -66,22 +66,32 @@ async function run({ engine }: ApiContext, exchange: Exchange): Promise<void> {
     const { exitCode, error } = await result;
     return error ? failed(500, error) : { StatusCode: exitCode };
   };
-  await join(connection, withEnd(attached, container, end), { stdin });
+  await join(connection, withEnd(attached, { container, log, end }), { stdin });
 }
 
 function failed(Status: number, Message: string): RunEnd {
   return { StatusCode: 125, Failure: { Status, Message } };
 }
 
-/** The same stream in frames, with the end as its last one. */
+interface RunOutput {
+  readonly container: Container;
+  readonly log: Log;
+  readonly end: () => Promise<RunEnd>;
+}
+
+/** The same stream in frames, with the end as its last one, however the output ended. */
 function withEnd(
   attached: AttachedStream,
-  { config }: Container,
-  end: () => Promise<RunEnd>,
+  { container: { config }, log, end }: RunOutput,
 ): AttachedStream {
   async function* frames(): AsyncGenerator<Uint8Array> {
-    for await (const bytes of attached.output)
-      yield config.Tty ? encodeFrame("stdout", bytes) : bytes;
+    try {
+      for await (const bytes of attached.output)
+        yield config.Tty ? encodeFrame("stdout", bytes) : bytes;
+    } catch (error) {
+      // A monitor whose start fails may go without a proper end; what counts is told below.
+      log.debug("the output of a run broke off", { error: faultOf(error).message });
+    }
     const ended = await end().catch((error) => {
       const { status, body } = faultResponse(faultOf(error), "1.44");
       return failed(status, JSON.parse(body).message);
