@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { arch, hostname, release, totalmem } from "node:os";
 import type { EngineInfo } from "./contract.ts";
-import type { EngineParts } from "./parts.ts";
+import type { Parts } from "./parts.ts";
 
 /** What `docker info` tells of an engine. */
-export async function engineInfo(parts: EngineParts): Promise<EngineInfo> {
+export async function engineInfo(
+  parts: Parts<"paths" | "state" | "cpus" | "tasks" | "content" | "store">,
+): Promise<EngineInfo> {
   const statuses = [...parts.store.all()].map((record) => record.state.status);
   const count = (...wanted: string[]) => statuses.filter((each) => wanted.includes(each)).length;
   const system = readOsRelease();

@@ -3,7 +3,7 @@ import { descriptorPath, type Fd } from "#kernel";
 import type { Executor, ExecutorTask } from "#rootfs";
 import { defaultSeccompProfile, defaultSpec, type SeccompProfile } from "#runtime";
 import { demultiplex } from "./containers/demultiplex.ts";
-import type { EngineParts } from "./parts.ts";
+import type { Parts } from "./parts.ts";
 
 const syncCalls = ["fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync"];
 
@@ -26,11 +26,14 @@ const filesOfHost = ["/etc/resolv.conf", "/etc/hosts"];
  * container's without a row, a snapshot or a log. When the engine is killed, the
  * sweep of the next start finds the cgroup and ends what runs in it.
  */
-export function createExecutor(parts: EngineParts): Executor {
+export function createExecutor(parts: Parts<"tasks" | "networks" | "background">): Executor {
   return { execute: (task) => execute(parts, task) };
 }
 
-async function execute(parts: EngineParts, task: ExecutorTask): Promise<{ exitCode: number }> {
+async function execute(
+  parts: Parts<"tasks" | "networks" | "background">,
+  task: ExecutorTask,
+): Promise<{ exitCode: number }> {
   const { signal } = task;
   signal?.throwIfAborted();
   const id = newId<ContainerId>();
@@ -61,7 +64,7 @@ async function execute(parts: EngineParts, task: ExecutorTask): Promise<{ exitCo
   }
 }
 
-function taskSpec(parts: EngineParts, task: ExecutorTask, network: Fd | undefined) {
+function taskSpec(parts: Parts<"tasks">, task: ExecutorTask, network: Fd | undefined) {
   const shared = task.network === undefined || task.network === "none" ? [] : filesOfHost;
   return defaultSpec({
     argv: task.argv,
@@ -92,7 +95,7 @@ function taskSpec(parts: EngineParts, task: ExecutorTask, network: Fd | undefine
 
 /** The network namespace to run in; undefined: the host's. */
 async function openTaskNetwork(
-  parts: EngineParts,
+  parts: Parts<"networks">,
   task: ExecutorTask,
   scope: Scope,
 ): Promise<Fd | undefined> {

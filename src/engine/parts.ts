@@ -48,3 +48,6 @@ export interface EngineParts {
   readonly background: Background;
   readonly closing: Closing;
 }
+
+/** The parts that a function or a group of them may touch; it takes no others. */
+export type Parts<Name extends keyof EngineParts> = Pick<EngineParts, Name>;

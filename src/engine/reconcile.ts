@@ -8,7 +8,8 @@ import type { ContainerRecord } from "./containers/container-record.ts";
 import { recordExit, trackContainer } from "./containers/exit.ts";
 import { removeContainer } from "./containers/remove.ts";
 import { adoptSandbox, leaveNetworks } from "./containers/sandbox.ts";
-import type { EngineParts } from "./parts.ts";
+import type { StartParts } from "./containers/start.ts";
+import type { Parts } from "./parts.ts";
 
 /**
  * Brings what is recorded and what is there together again after a start: takes
@@ -16,7 +17,7 @@ import type { EngineParts } from "./parts.ts";
  * was half done, and sweeps away what belongs to no container. Harmless when run
  * on a settled engine's data.
  */
-export async function reconcile(parts: EngineParts): Promise<void> {
+export async function reconcile(parts: StartParts): Promise<void> {
   for (const record of [...parts.store.all()]) {
     try {
       await settleContainer(parts, record);
@@ -30,7 +31,7 @@ export async function reconcile(parts: EngineParts): Promise<void> {
   await sweep(parts);
 }
 
-async function settleContainer(parts: EngineParts, record: ContainerRecord): Promise<void> {
+async function settleContainer(parts: StartParts, record: ContainerRecord): Promise<void> {
   if (parts.live.has(record.id)) return;
   const isWritten = record.state.status !== "running" || (await settleRunning(parts, record));
   const settled = parts.store.get(record.id);
@@ -45,7 +46,7 @@ async function settleContainer(parts: EngineParts, record: ContainerRecord): Pro
 }
 
 /** Three ways a container recorded as running can stand: alive, ended with a record, or lost. Whether its state could be written. */
-async function settleRunning(parts: EngineParts, record: ContainerRecord): Promise<boolean> {
+async function settleRunning(parts: StartParts, record: ContainerRecord): Promise<boolean> {
   const { id, startTime, state } = record;
   const task = parts.state.rebooted
     ? undefined
@@ -62,7 +63,7 @@ async function settleRunning(parts: EngineParts, record: ContainerRecord): Promi
 }
 
 /** Goes on with a container that another engine process started. */
-function adopt(parts: EngineParts, record: ContainerRecord, task: Task): void {
+function adopt(parts: StartParts, record: ContainerRecord, task: Task): void {
   const { id } = record;
   const tracked = trackContainer(parts, { id, task, sandbox: adoptSandbox(parts, record) });
   parts.store.update(id, { starting: false });
@@ -72,7 +73,7 @@ function adopt(parts: EngineParts, record: ContainerRecord, task: Task): void {
 const neverTold = { message: "the engine ended while it started this container; start it again" };
 
 /** The engine ended between the launch and its success, and the program never ran. */
-function undoStart(parts: EngineParts, record: ContainerRecord, error: string): boolean {
+function undoStart(parts: Parts<"store">, record: ContainerRecord, error: string): boolean {
   const isFirst = record.state.finishedAt === 0n;
   parts.store.update(record.id, {
     starting: false,
@@ -90,7 +91,7 @@ function undoStart(parts: EngineParts, record: ContainerRecord, error: string): 
 }
 
 /** Neither monitor nor record: killed with its monitor, or the machine was turned off. */
-function lost(parts: EngineParts, record: ContainerRecord): TaskExit {
+function lost(parts: Parts<"state" | "clock">, record: ContainerRecord): TaskExit {
   const message = parts.state.rebooted
     ? "the machine was started anew while this container ran"
     : "the container's monitor was killed, and the container with it";
@@ -106,7 +107,9 @@ function lost(parts: EngineParts, record: ContainerRecord): TaskExit {
 }
 
 /** Removes what no container owns: what a crash left of a create, a remove, an exec or an unlisted run. */
-async function sweep(parts: EngineParts): Promise<void> {
+async function sweep(
+  parts: Parts<"paths" | "log" | "tasks" | "snapshots" | "store">,
+): Promise<void> {
   const known = new Set<string>([...parts.store.all()].map((record) => record.id));
   await parts.tasks.sweep(known);
   for (const key of await parts.snapshots.activeKeys()) {
@@ -125,7 +128,7 @@ async function sweep(parts: EngineParts): Promise<void> {
 }
 
 /** Images that were mounted to be looked at, when an engine was killed. */
-async function sweepViews(parts: EngineParts): Promise<void> {
+async function sweepViews(parts: Parts<"paths" | "log">): Promise<void> {
   for (const name of list(parts.paths.runViews)) {
     const path = join(parts.paths.runViews, name);
     await attempt(parts, `removing ${path}`, async () => {
@@ -138,7 +141,7 @@ async function sweepViews(parts: EngineParts): Promise<void> {
 }
 
 async function attempt(
-  parts: EngineParts,
+  parts: Parts<"log">,
   doing: string,
   work: () => Promise<unknown>,
 ): Promise<void> {

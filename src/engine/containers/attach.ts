@@ -2,7 +2,7 @@ import { PassThrough, type Readable, type Writable } from "node:stream";
 import { type ContainerId, endOf, Fault, faultOf } from "#base";
 import type { Task, TaskStreams } from "#task";
 import type { AttachedStream, AttachRequest } from "../contract.ts";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import { renderLog } from "./container-logs.ts";
 
 /** Attaches that wait for a start; more on one container is a mistake or an attack. The monitor takes some more. */
@@ -87,7 +87,7 @@ function passOn(source: Readable, output: PassThrough): void {
  * streams are destroyed, the container goes on.
  */
 export async function attachContainer(
-  parts: EngineParts,
+  parts: Parts<"paths" | "store" | "live" | "pendingAttaches">,
   ref: string,
   request: AttachRequest,
 ): Promise<AttachedStream> {
@@ -108,7 +108,7 @@ export async function attachContainer(
 }
 
 async function openStreams(
-  parts: EngineParts,
+  parts: Parts<"live" | "pendingAttaches">,
   id: ContainerId,
   request: AttachRequest,
 ): Promise<{ readonly input: Writable; readonly output: Readable }> {

@@ -9,9 +9,11 @@ import {
   withDefaultTag,
 } from "#image";
 import type { CommitRequest } from "../contract.ts";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import { mountPoints } from "./container-changes.ts";
 import { publishContainer } from "./container-event.ts";
+
+type CommitParts = Parts<"snapshots" | "content" | "store" | "events" | "live">;
 
 /**
  * Makes an image of a container: its image's layers and one of what it changed. Names,
@@ -19,7 +21,7 @@ import { publishContainer } from "./container-event.ts";
  * still only while its files are read.
  */
 export async function commitContainer(
-  parts: EngineParts,
+  parts: CommitParts,
   ref: string,
   request: CommitRequest,
   signal: AbortSignal,
@@ -70,8 +72,8 @@ export async function commitContainer(
 
 /** Freezes a container that runs until the scope ends; one that ends meanwhile needs none of it. */
 async function hold(
-  parts: EngineParts,
-  id: Parameters<EngineParts["live"]["get"]>[0],
+  parts: Parts<"store" | "live">,
+  id: Parameters<Parts<"store" | "live">["live"]["get"]>[0],
   scope: Scope,
 ): Promise<void> {
   const live = parts.live.get(id);

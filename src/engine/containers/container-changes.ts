@@ -13,7 +13,7 @@ import {
 import { type ScannedEntry, scanTree } from "#layer";
 import type { FileChange } from "../contract.ts";
 import { mountLayers } from "../images/image-mount.ts";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 
 /**
  * What the engine itself puts into a container's root to mount upon; the container sees
@@ -28,7 +28,7 @@ const perTurn = 500;
 
 /** What a container has made, changed and removed, by the order of the paths. */
 export async function containerChanges(
-  parts: EngineParts,
+  parts: Parts<"paths" | "snapshots" | "store">,
   ref: string,
 ): Promise<readonly FileChange[]> {
   const { id, chainId } = parts.store.find(ref);

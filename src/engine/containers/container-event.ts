@@ -1,10 +1,10 @@
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import type { StoredSandbox } from "./sandbox-store.ts";
 
 /** Tells listeners what happened to a container, with the attributes Docker's events have. */
 export function publishContainer(
-  parts: EngineParts,
+  parts: Parts<"events">,
   record: ContainerRecord,
   action: string,
   extra: Readonly<Record<string, string>> = {},
@@ -19,7 +19,7 @@ export function publishContainer(
 
 /** Tells that a container joined or left its networks. */
 export function publishNetworks(
-  parts: EngineParts,
+  parts: Parts<"events">,
   sandbox: StoredSandbox | undefined,
   action: "connect" | "disconnect",
 ): void {

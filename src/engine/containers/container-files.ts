@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { shortId } from "#base";
 import { networkModeOf } from "#container";
 import { parseExtraHost, readHostResolvConf, renderHosts, renderResolvConf } from "#network";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { joinedContainer, type OpenSandbox } from "./sandbox.ts";
 
@@ -17,7 +17,7 @@ export function hostnameOf(record: ContainerRecord): string {
 
 /** Where the files are that stand in /etc; a container that shares another's network shares its files. */
 export function containerFiles(
-  parts: EngineParts,
+  parts: Parts<"paths" | "store">,
   record: ContainerRecord,
 ): ContainerRecord["files"] {
   const { host } = record;
@@ -33,7 +33,7 @@ export function containerFiles(
 
 /** Writes hosts, hostname and resolv.conf of a container for one run; in place, since a bind mount follows the file and not its name. */
 export async function writeContainerFiles(
-  parts: EngineParts,
+  parts: Parts<"paths" | "networks" | "store">,
   record: ContainerRecord,
   sandbox: OpenSandbox,
 ): Promise<void> {
@@ -58,7 +58,7 @@ export async function writeContainerFiles(
 
 /** "NAME:host-gateway" is the host as the bridge's containers see it, whatever the network mode. */
 async function resolveExtraHosts(
-  parts: EngineParts,
+  parts: Parts<"networks">,
   extraHosts: readonly string[],
 ): Promise<readonly string[]> {
   if (!extraHosts.some((each) => each.endsWith(":host-gateway"))) return extraHosts;

@@ -3,7 +3,7 @@ import { bindsOf } from "#container";
 import type { Digest } from "#image";
 import type { Containers, Filters } from "../contract.ts";
 import { checkFilterKeys, matchesLabels } from "../filters.ts";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { networksOf } from "./sandbox.ts";
 
@@ -29,7 +29,7 @@ type Test = (record: ContainerRecord) => boolean;
 
 /** Containers as `docker ps` chooses them, the newest first. */
 export function listContainers(
-  parts: EngineParts,
+  parts: Parts<"content" | "store" | "sandboxes">,
   options: Parameters<Containers["list"]>[0],
 ): readonly ContainerRecord[] {
   checkFilterKeys(options.filters, known);
@@ -42,7 +42,10 @@ export function listContainers(
 }
 
 /** One test for each filter: any of its values must match (of `label`, all). */
-function compileFilters(parts: EngineParts, filters: Filters): readonly Test[] {
+function compileFilters(
+  parts: Parts<"content" | "store" | "sandboxes">,
+  filters: Filters,
+): readonly Test[] {
   const tests: Test[] = [];
   const any = (key: string, compile: (value: string) => Test) => {
     const values = filters[key];
@@ -113,7 +116,7 @@ function exitedTest(value: string): Test {
     state.exitCode === Number(value) && state.status !== "running" && state.startedAt !== 0n;
 }
 
-function ancestorTest(parts: EngineParts, value: string): Test {
+function ancestorTest(parts: Parts<"content">, value: string): Test {
   let id: Digest;
   try {
     id = parts.content.resolve(value).id;

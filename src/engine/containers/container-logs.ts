@@ -2,12 +2,12 @@ import { Fault, formatTime } from "#base";
 import { logLimits } from "#container";
 import { type LogRecord, readLog } from "#logs";
 import type { LogRequest } from "../contract.ts";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
 
 /** As `docker logs` streams it: each record in a frame of its own unless the container has a terminal. */
 export function containerLogs(
-  parts: EngineParts,
+  parts: Parts<"paths" | "store" | "live">,
   ref: string,
   request: LogRequest,
 ): AsyncIterable<Uint8Array> {
@@ -27,7 +27,7 @@ type Rendering = Pick<LogRequest, "stdout" | "stderr" | "follow"> & Partial<LogR
 
 /** The log of a container as frames; a container without a log has an empty one. */
 export async function* renderLog(
-  parts: EngineParts,
+  parts: Parts<"paths" | "live">,
   record: ContainerRecord,
   request: Rendering,
 ): AsyncGenerator<Uint8Array> {

@@ -2,12 +2,12 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { packTree } from "#layer";
 import { mountLayers } from "../images/image-mount.ts";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
 
 /** Bytes in the container's own layer, and with those of its image. */
 export async function containerSize(
-  parts: EngineParts,
+  parts: Parts<"snapshots" | "content" | "store">,
   ref: string,
 ): Promise<{ readonly writable: number; readonly total: number }> {
   const record = parts.store.find(ref);
@@ -18,7 +18,7 @@ export async function containerSize(
 
 /** The root file system as an uncompressed tar, running or not; without what is mounted into it. */
 export async function* exportContainer(
-  parts: EngineParts,
+  parts: Parts<"paths" | "snapshots" | "store">,
   ref: string,
 ): AsyncGenerator<Uint8Array> {
   const record = parts.store.find(ref);

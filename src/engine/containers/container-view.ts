@@ -1,11 +1,14 @@
 import type { Container } from "../contract.ts";
 import { execIdsOf } from "../execs/exec.ts";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { networksOf } from "./sandbox.ts";
 
 /** A record as callers see it. */
-export function viewContainer(parts: EngineParts, record: ContainerRecord): Container {
+export function viewContainer(
+  parts: Parts<"paths" | "sandboxes" | "execs" | "removing">,
+  record: ContainerRecord,
+): Container {
   const { id, name, imageId, createdAt, owner, sent, config, host, argv, restartCount } = record;
   const { root, files } = record;
   const options = (key: string) =>
@@ -41,7 +44,7 @@ export function viewContainer(parts: EngineParts, record: ContainerRecord): Cont
 }
 
 function sandboxIdOf(
-  parts: EngineParts,
+  parts: Parts<"sandboxes">,
   { id, state }: ContainerRecord,
 ): Pick<Container, "sandboxId"> {
   const sandbox = parts.sandboxes.get(id);

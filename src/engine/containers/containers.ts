@@ -8,24 +8,27 @@ import type {
   WaitCondition,
 } from "../contract.ts";
 import { checkFilterKeys, matchesLabels, untilFilter } from "../filters.ts";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import { attachContainer } from "./attach.ts";
 import { publishContainer } from "./container-event.ts";
 import { listContainers } from "./container-list.ts";
 import { containerLogs } from "./container-logs.ts";
 import { containerSize, exportContainer } from "./container-tree.ts";
 import { viewContainer } from "./container-view.ts";
-import { createContainer, planContainer } from "./create.ts";
+import { type CreateParts, createContainer, planContainer } from "./create.ts";
 import { killContainer, type StopOptions, stopContainer } from "./kill.ts";
 import { requireRunning } from "./live-container.ts";
 import { parseName } from "./name.ts";
-import { removeContainer } from "./remove.ts";
+import { type RemoveParts, removeContainer } from "./remove.ts";
 import { restartContainer } from "./restart.ts";
-import { startContainer } from "./start.ts";
+import { type StartParts, startContainer } from "./start.ts";
 import { topContainer } from "./top.ts";
 
+/** What all verbs of containers touch together; no registry, for one. */
+type ContainerParts = CreateParts & StartParts;
+
 /** The verbs of containers over the parts of one engine. */
-export function createContainers(parts: EngineParts): Containers {
+export function createContainers(parts: ContainerParts): Containers {
   return {
     create: (request: CreateRequest) => createContainer(parts, request),
     plan: (request: CreateRequest) => planContainer(parts, request),
@@ -60,7 +63,11 @@ export function createContainers(parts: EngineParts): Containers {
   };
 }
 
-async function renameContainer(parts: EngineParts, ref: string, name: string): Promise<void> {
+async function renameContainer(
+  parts: Parts<"store" | "events" | "locks">,
+  ref: string,
+  name: string,
+): Promise<void> {
   const { id, name: before } = parts.store.find(ref);
   const wanted = parseName(name);
   await parts.locks.run(id, async () => {
@@ -71,7 +78,7 @@ async function renameContainer(parts: EngineParts, ref: string, name: string): P
 }
 
 /** Registered when this returns; the promise settles when the condition holds. */
-function waitContainer(parts: EngineParts, ref: string, condition: WaitCondition) {
+function waitContainer(parts: Parts<"store" | "waits">, ref: string, condition: WaitCondition) {
   const { id, state } = parts.store.find(ref);
   if (condition === "not-running" && state.status !== "running") {
     return Promise.resolve({
@@ -83,7 +90,7 @@ function waitContainer(parts: EngineParts, ref: string, condition: WaitCondition
 }
 
 async function resizeContainer(
-  parts: EngineParts,
+  parts: Parts<"store" | "events" | "live">,
   ref: string,
   size: { readonly rows: number; readonly columns: number },
 ): Promise<void> {
@@ -96,7 +103,7 @@ async function resizeContainer(
 }
 
 async function pruneContainers(
-  parts: EngineParts,
+  parts: RemoveParts & Parts<"clock">,
   filters: Filters,
 ): Promise<{ readonly removed: readonly ContainerId[]; readonly bytes: number }> {
   checkFilterKeys(filters, ["until", "label", "label!"]);

@@ -7,7 +7,7 @@ import type { Mount } from "#kernel";
 import type { PlannedTask } from "#task";
 import type { Containers, CreateRequest } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import { Trace } from "../trace.ts";
 import { checkRun } from "../transfer/trust.ts";
 import { publishContainer } from "./container-event.ts";
@@ -18,12 +18,19 @@ import { plannedTask } from "./task-input.ts";
 import type { ResolvedUser } from "./user.ts";
 import { lookupUser } from "./user-lookup.ts";
 
+type PlanParts = Parts<
+  "paths" | "clock" | "cpus" | "tasks" | "snapshots" | "content" | "trust" | "store"
+>;
+
+/** What a creation touches: nothing of containers that run. */
+export type CreateParts = PlanParts & Parts<"log" | "events">;
+
 /**
  * Creates a container: everything is checked before anything is made, then come the
  * snapshot, the directory and last the row, which makes it exist.
  */
 export async function createContainer(
-  parts: EngineParts,
+  parts: CreateParts,
   request: CreateRequest,
 ): ReturnType<Containers["create"]> {
   const trace = new Trace();
@@ -57,10 +64,7 @@ export async function createContainer(
 }
 
 /** The launch plan that a start would send, as bytes; nothing is made for it. */
-export async function planContainer(
-  parts: EngineParts,
-  request: CreateRequest,
-): Promise<Uint8Array> {
+export async function planContainer(parts: PlanParts, request: CreateRequest): Promise<Uint8Array> {
   const draft = draftRecord(parts, request);
   const { chainId, config, host } = draft;
   const wanted = { user: config.User, groupAdd: host.GroupAdd };
@@ -82,7 +86,10 @@ const neverStarted: ContainerRecord["state"] = {
 };
 
 /** Checks the request as far as it needs no launch plan, and resolves names in it. */
-function draftRecord(parts: EngineParts, request: CreateRequest): ContainerRecord {
+function draftRecord(
+  parts: Parts<"clock" | "cpus" | "tasks" | "content" | "trust" | "store">,
+  request: CreateRequest,
+): ContainerRecord {
   const id = newId<ContainerId>();
   const name =
     request.name === undefined
@@ -135,7 +142,7 @@ function checkPlatform(
 }
 
 /** "container:NAME" with the name's id in its place, so that a rename does no harm. */
-function resolveModes(parts: EngineParts, sent: Sent): Sent {
+function resolveModes(parts: Parts<"tasks" | "store">, sent: Sent): Sent {
   const { HostConfig } = sent;
   const resolve = (mode: string | null | undefined) =>
     mode?.startsWith("container:") ? `container:${joinedContainer(parts, mode).id}` : mode;
@@ -153,7 +160,11 @@ function resolveModes(parts: EngineParts, sent: Sent): Sent {
 }
 
 /** The container as a start would have it; its root is the image's layers under a directory that create will make. */
-function planDraft(parts: EngineParts, draft: ContainerRecord, user: ResolvedUser): PlannedTask {
+function planDraft(
+  parts: Parts<"paths" | "tasks" | "snapshots" | "store">,
+  draft: ContainerRecord,
+  user: ResolvedUser,
+): PlannedTask {
   const { chainId, host } = draft;
   const root = onlyMount(parts.snapshots.planned(chainId, { volatile: host.AutoRemove }), draft.id);
   return plannedTask(parts, { ...draft, root }, user);
@@ -161,7 +172,7 @@ function planDraft(parts: EngineParts, draft: ContainerRecord, user: ResolvedUse
 
 /** The container's own layer over its image's; `volatile` where a power cut takes the container anyway. */
 async function prepareRoot(
-  parts: EngineParts,
+  parts: Parts<"snapshots">,
   draft: ContainerRecord,
   scope: Scope,
 ): Promise<Mount> {

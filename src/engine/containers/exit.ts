@@ -2,12 +2,19 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type ContainerId, faultOf } from "#base";
 import type { Task, TaskExit } from "#task";
 import { crashPoint } from "../crash-point.ts";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import type { LiveContainer } from "./live-container.ts";
-import { removeContainer } from "./remove.ts";
+import { type RemoveParts, removeContainer } from "./remove.ts";
 import { leaveNetworks, type OpenSandbox } from "./sandbox.ts";
+
+type RecordParts = Parts<
+  "log" | "clock" | "store" | "events" | "waits" | "removing" | "restarting"
+>;
+
+/** What the end of a run touches: a container that goes with it is removed. */
+export type TrackParts = RecordParts & RemoveParts & Parts<"tasks" | "closing">;
 
 /** Milliseconds left to answers before the cleaning of cgroups, which blocks. */
 const courtesy = 5;
@@ -24,7 +31,7 @@ interface Run {
  * once the start has been told to everyone, so that no end is told before it;
  * `forget` when the start failed, which leaves cleaning up to the caller.
  */
-export function trackContainer(parts: EngineParts, run: Run): { running(): void; forget(): void } {
+export function trackContainer(parts: TrackParts, run: Run): { running(): void; forget(): void } {
   const { id, task } = run;
   const begun = Promise.withResolvers<boolean>();
   const recorded = Promise.withResolvers<void>();
@@ -58,7 +65,7 @@ async function letGo({ sandbox, task }: LiveContainer): Promise<void> {
 }
 
 /** The kernel has killed in the container for want of memory; it may well go on. */
-function recordOom(parts: EngineParts, id: ContainerId): void {
+function recordOom(parts: Parts<"log" | "store" | "events">, id: ContainerId): void {
   const record = parts.store.get(id);
   if (record?.state.status !== "running" || record.state.oomKilled) return;
   const change = { state: { ...record.state, oomKilled: true } };
@@ -73,7 +80,10 @@ function recordOom(parts: EngineParts, id: ContainerId): void {
 }
 
 /** Whether a container goes with the end of its run, unless it only stops to start again or someone removes it already. */
-function goesWithItsRun(parts: EngineParts, id: ContainerId): boolean {
+function goesWithItsRun(
+  parts: Parts<"store" | "removing" | "restarting">,
+  id: ContainerId,
+): boolean {
   const isKept = parts.restarting.has(id) || parts.removing.has(id);
   return !isKept && parts.store.get(id)?.host.AutoRemove === true;
 }
@@ -84,7 +94,7 @@ function goesWithItsRun(parts: EngineParts, id: ContainerId): boolean {
  * container whose row is about to go it need not be. It holds all the same, and until
  * the row is gone the next start reads it from the monitor's exit record.
  */
-export function recordExit(parts: EngineParts, id: ContainerId, exit: TaskExit): boolean {
+export function recordExit(parts: RecordParts, id: ContainerId, exit: TaskExit): boolean {
   const record = parts.store.get(id);
   if (!record) return true;
   const finishedAt = exit.finishedAt || parts.clock.now();
@@ -131,7 +141,7 @@ function exitChange(
 }
 
 /** Gives back all that the run held; `--rm` goes first, since someone waits for that. */
-async function settle(parts: EngineParts, live: LiveContainer, isWritten: boolean): Promise<void> {
+async function settle(parts: TrackParts, live: LiveContainer, isWritten: boolean): Promise<void> {
   const { id, sandbox, task } = live;
   const isGoing = goesWithItsRun(parts, id);
   const left = Promise.try(() => {
@@ -149,7 +159,7 @@ async function settle(parts: EngineParts, live: LiveContainer, isWritten: boolea
 }
 
 /** Who waits for the end of a `--rm` container is told as well when it cannot be removed. */
-async function removeAfterRun(parts: EngineParts, id: ContainerId): Promise<void> {
+async function removeAfterRun(parts: RemoveParts, id: ContainerId): Promise<void> {
   try {
     await removeContainer(parts, id, { force: false });
   } catch (error) {

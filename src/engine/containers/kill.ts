@@ -1,6 +1,6 @@
 import { type ContainerId, Fault, isFault } from "#base";
 import { type Config, checkSignal } from "#container";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
 import type { LiveContainer } from "./live-container.ts";
 
@@ -11,7 +11,7 @@ const killPatience = 10_000;
 
 /** Sends a signal to process 1 of a running container; SIGKILL is waited for. */
 export async function killContainer(
-  parts: EngineParts,
+  parts: Parts<"store" | "events" | "live">,
   ref: string,
   signal: string,
 ): Promise<void> {
@@ -30,7 +30,11 @@ export async function killContainer(
 }
 
 /** Sends a signal and says so; a process that has just ended is not a fault. */
-async function sendSignal(parts: EngineParts, live: LiveContainer, signal: number): Promise<void> {
+async function sendSignal(
+  parts: Parts<"store" | "events">,
+  live: LiveContainer,
+  signal: number,
+): Promise<void> {
   const record = parts.store.get(live.id);
   try {
     await live.task.kill(signal);
@@ -41,7 +45,10 @@ async function sendSignal(parts: EngineParts, live: LiveContainer, signal: numbe
 }
 
 /** SIGKILL to process 1, and to all others if that is not enough; until the end is recorded. */
-export async function killAndWait(parts: EngineParts, live: LiveContainer): Promise<void> {
+export async function killAndWait(
+  parts: Parts<"store" | "events">,
+  live: LiveContainer,
+): Promise<void> {
   await sendSignal(parts, live, SIGKILL);
   if (await endsWithin(live, killPatience / 2)) return;
   await live.task.killAll();
@@ -84,7 +91,7 @@ export function secondsToStop(
 
 /** The stop signal, then SIGKILL; a container that does not run is `not_modified`. */
 export async function stopContainer(
-  parts: EngineParts,
+  parts: Parts<"store" | "events" | "locks" | "live">,
   ref: string,
   options: StopOptions,
 ): Promise<void> {
@@ -106,7 +113,7 @@ export async function stopContainer(
   publishStopped(parts, id);
 }
 
-function publishStopped(parts: EngineParts, id: ContainerId): void {
+function publishStopped(parts: Parts<"store" | "events">, id: ContainerId): void {
   const record = parts.store.get(id);
   if (record) publishContainer(parts, record, "stop");
 }

@@ -1,6 +1,6 @@
 import { type ContainerId, Fault } from "#base";
 import type { Task } from "#task";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import type { OpenSandbox } from "./sandbox.ts";
 
@@ -16,7 +16,7 @@ export interface LiveContainer {
 }
 
 /** The running container of a record; one that does not run, or is just ending, is a `conflict`. */
-export function requireRunning(parts: EngineParts, record: ContainerRecord): LiveContainer {
+export function requireRunning(parts: Parts<"live">, record: ContainerRecord): LiveContainer {
   const live = parts.live.get(record.id);
   if (!live || record.state.status !== "running") {
     throw new Fault("conflict", `container ${record.id} is not running`, { about: record.name });

@@ -2,9 +2,26 @@ import { existsSync, renameSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { type ContainerId, Fault } from "#base";
 import { crashPoint } from "../crash-point.ts";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
 import { killAndWait } from "./kill.ts";
+
+/** What a removal touches: everything in which a container leaves a trace. */
+export type RemoveParts = Parts<
+  | "paths"
+  | "snapshots"
+  | "content"
+  | "store"
+  | "sandboxes"
+  | "events"
+  | "waits"
+  | "locks"
+  | "live"
+  | "execs"
+  | "pendingAttaches"
+  | "removing"
+  | "background"
+>;
 
 /**
  * Removes a container with all that it owns. The row goes first: from then on it
@@ -12,7 +29,7 @@ import { killAndWait } from "./kill.ts";
  * one that runs.
  */
 export async function removeContainer(
-  parts: EngineParts,
+  parts: RemoveParts,
   ref: string,
   options: { readonly force: boolean },
 ): Promise<void> {
@@ -32,13 +49,30 @@ export async function removeContainer(
 }
 
 /** A start that is under way is waited for, since it cannot be undone half-way. */
-async function killRunning(parts: EngineParts, id: ContainerId): Promise<void> {
+async function killRunning(
+  parts: Parts<"store" | "events" | "locks" | "live">,
+  id: ContainerId,
+): Promise<void> {
   await parts.locks.run(id, async () => undefined);
   const live = parts.live.get(id);
   if (live && parts.store.get(id)?.state.status === "running") await killAndWait(parts, live);
 }
 
-async function removeStopped(parts: EngineParts, id: ContainerId): Promise<void> {
+async function removeStopped(
+  parts: Parts<
+    | "paths"
+    | "snapshots"
+    | "content"
+    | "store"
+    | "sandboxes"
+    | "events"
+    | "waits"
+    | "execs"
+    | "pendingAttaches"
+    | "background"
+  >,
+  id: ContainerId,
+): Promise<void> {
   const record = parts.store.find(id);
   if (record.state.status === "running") {
     throw new Fault(

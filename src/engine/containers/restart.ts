@@ -1,12 +1,11 @@
 import { isFault } from "#base";
-import type { EngineParts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
 import { type StopOptions, stopContainer } from "./kill.ts";
-import { startContainer } from "./start.ts";
+import { type StartParts, startContainer } from "./start.ts";
 
 /** Stops a container if it runs, and starts it; `--rm` does not remove it in between. */
 export async function restartContainer(
-  parts: EngineParts,
+  parts: StartParts,
   ref: string,
   options: StopOptions,
 ): Promise<void> {

@@ -4,7 +4,7 @@ import type { Fd } from "#kernel";
 import type { OciNamespaceType } from "#runtime";
 import type { NetworkAttachment } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import { publishNetworks } from "./container-event.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import type { StoredSandbox } from "./sandbox-store.ts";
@@ -25,7 +25,7 @@ export interface OpenSandbox {
  * stored yet, so that a crash from here on leaves the sandbox as it was.
  */
 export async function openSandbox(
-  parts: EngineParts,
+  parts: Parts<"networks" | "store" | "sandboxes" | "live">,
   record: ContainerRecord,
 ): Promise<OpenSandbox> {
   const mode = networkModeOf(record.host);
@@ -46,7 +46,7 @@ export async function openSandbox(
 
 /** A namespace with an interface in each network. */
 async function attachAll(
-  parts: EngineParts,
+  parts: Parts<"networks">,
   sandbox: Omit<StoredSandbox, "endpoints">,
   networks: readonly string[],
 ): Promise<OpenSandbox> {
@@ -70,7 +70,10 @@ async function attachAll(
 }
 
 /** The sandbox of a container that runs on from an earlier life of the engine. */
-export function adoptSandbox(parts: EngineParts, { id, host }: ContainerRecord): OpenSandbox {
+export function adoptSandbox(
+  parts: Parts<"networks" | "sandboxes">,
+  { id, host }: ContainerRecord,
+): OpenSandbox {
   const stored = parts.sandboxes.get(id) ?? {
     id: newId<SandboxId>(),
     container: id,
@@ -89,7 +92,7 @@ export function adoptSandbox(parts: EngineParts, { id, host }: ContainerRecord):
 
 /** A run is over: the sandbox stays in its networks, without endpoints. One that goes with its container is only told of. */
 export function leaveNetworks(
-  parts: EngineParts,
+  parts: Parts<"sandboxes" | "events">,
   id: ContainerId,
   { isGoing = false }: { readonly isGoing?: boolean } = {},
 ): void {
@@ -106,7 +109,7 @@ export function leaveNetworks(
 
 /** The networks a container is in, or will be in once it is started. */
 export function networksOf(
-  parts: EngineParts,
+  parts: Parts<"sandboxes">,
   { id, host }: ContainerRecord,
 ): readonly NetworkAttachment[] {
   const stored = parts.sandboxes.get(id)?.endpoints;
@@ -126,7 +129,7 @@ function emptyAttachment(network: string): NetworkAttachment {
 }
 
 /** The container that "container:REF" names. A missing one is `invalid`: clients take `not_found` for the image's. */
-export function joinedContainer(parts: EngineParts, mode: string): ContainerRecord {
+export function joinedContainer(parts: Parts<"store">, mode: string): ContainerRecord {
   const ref = mode.slice("container:".length);
   try {
     return parts.store.find(ref);
@@ -141,7 +144,7 @@ export function joinedContainer(parts: EngineParts, mode: string): ContainerReco
 
 /** A namespace of the running container that "container:REF" names. */
 export function openNamespaceOf(
-  parts: EngineParts,
+  parts: Parts<"store" | "live">,
   mode: string,
   type: OciNamespaceType,
   what: string,

@@ -2,21 +2,24 @@ import { type ContainerId, Fault, faultOf, Scope } from "#base";
 import { descriptorPath } from "#kernel";
 import type { Task } from "#task";
 import { crashPoint } from "../crash-point.ts";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import { Trace } from "../trace.ts";
 import { publishContainer, publishNetworks } from "./container-event.ts";
 import { containerFiles, writeContainerFiles } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { allowRemount } from "./container-tree.ts";
-import { trackContainer } from "./exit.ts";
+import { type TrackParts, trackContainer } from "./exit.ts";
 import { removeContainer } from "./remove.ts";
 import { leaveNetworks, type OpenSandbox, openNamespaceOf, openSandbox } from "./sandbox.ts";
 import { describeStartFailure } from "./start-failure.ts";
 import { type RunInput, taskInput, unopened } from "./task-input.ts";
 import { lookupUser } from "./user-lookup.ts";
 
+/** What a start touches: all that its end does, and what the run is made of. */
+export type StartParts = TrackParts & Parts<"state" | "networks">;
+
 /** Starts a container that does not run; one that runs is `not_modified`. */
-export async function startContainer(parts: EngineParts, ref: string): Promise<void> {
+export async function startContainer(parts: StartParts, ref: string): Promise<void> {
   const { id } = parts.store.find(ref);
   let failed: Fault | undefined;
   await parts.locks.run(id, async () => {
@@ -36,7 +39,7 @@ export async function startContainer(parts: EngineParts, ref: string): Promise<v
   throw failed;
 }
 
-function checkStartable(parts: EngineParts, id: ContainerId): void {
+function checkStartable(parts: Parts<"store" | "removing">, id: ContainerId): void {
   const { state, name } = parts.store.find(id);
   if (parts.removing.has(id)) {
     throw new Fault("conflict", "container is marked for removal and cannot be started", {
@@ -49,7 +52,11 @@ function checkStartable(parts: EngineParts, id: ContainerId): void {
 }
 
 /** Remembers why the program does not run, with Docker's exit code for it; else all is as before. */
-function recordFailure(parts: EngineParts, before: ContainerRecord, error: unknown): Fault {
+function recordFailure(
+  parts: Parts<"store" | "sandboxes" | "events" | "pendingAttaches">,
+  before: ContainerRecord,
+  error: unknown,
+): Fault {
   const { id, state, argv } = before;
   const failure = describeStartFailure(faultOf(error), argv[0] ?? "");
   const { exitCode, fault } = failure;
@@ -67,7 +74,7 @@ function recordFailure(parts: EngineParts, before: ContainerRecord, error: unkno
  * From a record to a running program. All that is acquired is in the scope until
  * the program runs; then `trackContainer` owns it until the container's end.
  */
-async function launchContainer(parts: EngineParts, record: ContainerRecord): Promise<void> {
+async function launchContainer(parts: StartParts, record: ContainerRecord): Promise<void> {
   const { id } = record;
   const trace = new Trace();
   await using scope = new Scope();
@@ -113,7 +120,7 @@ async function launchContainer(parts: EngineParts, record: ContainerRecord): Pro
 
 /** Before the program runs, in one write: what a restarted engine needs to take over or to clean up. */
 function recordStarting(
-  parts: EngineParts,
+  parts: Parts<"state" | "clock" | "store" | "sandboxes">,
   record: ContainerRecord,
   run: Pick<ContainerRecord, "files"> & { readonly sandbox: OpenSandbox; readonly task: Task },
 ): void {
@@ -135,7 +142,7 @@ function recordStarting(
 
 /** The network of the run and, where they are shared, namespaces of another container. */
 function joinedNamespaces(
-  parts: EngineParts,
+  parts: Parts<"store" | "live">,
   { host }: ContainerRecord,
   { sandbox, scope }: { readonly sandbox: OpenSandbox; readonly scope: Scope },
 ): RunInput["joined"] {

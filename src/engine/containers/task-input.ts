@@ -7,7 +7,7 @@ import {
   logPlan,
 } from "#container";
 import type { PlannedTask, TaskInput } from "#task";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import { containerFiles, hostnameOf } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import type { ResolvedUser } from "./user.ts";
@@ -29,7 +29,7 @@ export const unopened: ContainerSpecInput["joined"] = {
  * here, so that what is checked and shown is what is sent.
  */
 export function taskInput(
-  parts: EngineParts,
+  parts: Parts<"paths" | "tasks" | "store">,
   record: ContainerRecord,
   { user, joined }: RunInput,
 ): { readonly input: TaskInput; readonly warnings: readonly string[] } {
@@ -59,7 +59,7 @@ export function taskInput(
 
 /** The plan of a container that is not made yet; its files and missing binds count as what create makes them. */
 export function plannedTask(
-  parts: EngineParts,
+  parts: Parts<"paths" | "tasks" | "store">,
   record: ContainerRecord,
   user: ResolvedUser,
 ): PlannedTask {

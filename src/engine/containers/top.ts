@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { Fault } from "#base";
 import type { Containers } from "../contract.ts";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 import { requireRunning } from "./live-container.ts";
 
 const run = promisify(execFile);
@@ -10,7 +10,7 @@ const maxOutput = 16 << 20;
 
 /** The host's ps(1), with the processes that are in the container; as Docker does it. */
 export async function topContainer(
-  parts: EngineParts,
+  parts: Parts<"store" | "live">,
   ref: string,
   psArguments: readonly string[],
 ): ReturnType<Containers["top"]> {

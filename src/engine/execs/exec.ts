@@ -12,7 +12,7 @@ import { unopened } from "../containers/task-input.ts";
 import { lookupUser } from "../containers/user-lookup.ts";
 import type { AttachedStream, Exec, ExecRequest, Execs } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 
 /** An exec as the engine holds it; in memory only, as Docker does. */
 export interface LiveExec extends Exec {
@@ -21,14 +21,19 @@ export interface LiveExec extends Exec {
   readonly process?: TaskProcess;
 }
 
+/** What execs touch: no networks, no images, nothing that outlives the engine. */
+type ExecParts = Parts<
+  "tasks" | "snapshots" | "store" | "events" | "live" | "execs" | "background" | "closing"
+>;
+
 /** Execs remembered at most; the oldest that have ended are forgotten first. */
 const maxExecs = 4096;
 
 /** The execs of an engine's containers. */
 export class ContainerExecs implements Execs {
-  readonly #parts: EngineParts;
+  readonly #parts: ExecParts;
 
-  constructor(parts: EngineParts) {
+  constructor(parts: ExecParts) {
     this.#parts = parts;
   }
 
@@ -100,7 +105,7 @@ export class ContainerExecs implements Execs {
   }
 }
 
-function makeRoom(parts: EngineParts): void {
+function makeRoom(parts: Parts<"execs">): void {
   if (parts.execs.size < maxExecs) return;
   for (const [id, exec] of parts.execs) {
     if (exec.status !== "ended") continue;
@@ -110,7 +115,7 @@ function makeRoom(parts: EngineParts): void {
   throw new Fault("exhausted", `there are ${maxExecs} execs that have not ended`);
 }
 
-function change(parts: EngineParts, id: ExecId, to: Partial<LiveExec>): void {
+function change(parts: Parts<"execs">, id: ExecId, to: Partial<LiveExec>): void {
   const exec = parts.execs.get(id);
   if (exec) parts.execs.set(id, { ...exec, ...to });
 }
@@ -121,7 +126,7 @@ function commandLine({ argv: [program = "", ...rest] }: ExecRequest): string {
 }
 
 function publishExec(
-  parts: EngineParts,
+  parts: Parts<"events">,
   record: ContainerRecord,
   action: string,
   id: ExecId,
@@ -137,10 +142,7 @@ interface ExecStart {
   readonly options: Parameters<Execs["start"]>[1];
 }
 
-async function launchExec(
-  parts: EngineParts,
-  start: ExecStart,
-): Promise<AttachedStream | undefined> {
+async function launchExec(parts: ExecParts, start: ExecStart): Promise<AttachedStream | undefined> {
   const { exec, options } = start;
   await using scope = new Scope();
   const process = scope.use(await createProcess(parts, start));
@@ -179,7 +181,7 @@ function endingAfter(source: Readable, known: Promise<void>): Readable {
 }
 
 async function createProcess(
-  parts: EngineParts,
+  parts: Parts<"tasks" | "snapshots">,
   { exec, record, live, options }: ExecStart,
 ): Promise<TaskProcess> {
   const { request } = exec;
@@ -201,7 +203,7 @@ async function createProcess(
   });
 }
 
-function userOf(parts: EngineParts, record: ContainerRecord, request: ExecRequest) {
+function userOf(parts: Parts<"snapshots">, record: ContainerRecord, request: ExecRequest) {
   const { config, host } = record;
   const wanted = { user: request.user || config.User, groupAdd: host.GroupAdd };
   return lookupUser(parts.snapshots, record.id, wanted);
@@ -223,7 +225,11 @@ function checkProcess({ workingDir, env }: ExecRequest): void {
 }
 
 /** The container's configuration with the exec's program, as Docker combines them. */
-async function execSpec(parts: EngineParts, record: ContainerRecord, request: ExecRequest) {
+async function execSpec(
+  parts: Parts<"tasks" | "snapshots">,
+  record: ContainerRecord,
+  request: ExecRequest,
+) {
   checkProcess(request);
   const { config, host } = record;
   const user = await userOf(parts, record, request);
@@ -257,7 +263,7 @@ interface FollowedExec {
 }
 
 async function followExec(
-  parts: EngineParts,
+  parts: Parts<"store" | "events" | "execs" | "closing">,
   { exec, process, known }: FollowedExec,
 ): Promise<void> {
   const exit = await parts.closing.until(process.exited);
@@ -273,7 +279,7 @@ async function followExec(
 }
 
 /** Of an exec that has ended its process is not kept. */
-function recordEnd(parts: EngineParts, id: ExecId, exitCode: number): void {
+function recordEnd(parts: Parts<"execs">, id: ExecId, exitCode: number): void {
   const exec = parts.execs.get(id);
   if (!exec) return;
   const { process: _ended, ...rest } = exec;
@@ -281,7 +287,7 @@ function recordEnd(parts: EngineParts, id: ExecId, exitCode: number): void {
 }
 
 /** Ids of a container's execs that have not ended, as inspect lists them. */
-export function execIdsOf(parts: EngineParts, id: ContainerId): readonly ExecId[] {
+export function execIdsOf(parts: Parts<"execs">, id: ContainerId): readonly ExecId[] {
   return [...parts.execs.values()]
     .filter((exec) => exec.containerId === id && exec.status !== "ended")
     .map((exec) => exec.id);

@@ -2,7 +2,7 @@ import { mkdtemp, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Scope } from "#base";
 import { type Fd, type Mount, mountAll, O_DIRECTORY, O_PATH, openat2 } from "#kernel";
-import type { ImageParts } from "./parts.ts";
+import type { Parts } from "../parts.ts";
 
 /** A stack of layers that can be looked at, and nothing else. */
 export interface MountedLayers extends AsyncDisposable {
@@ -13,7 +13,7 @@ export interface MountedLayers extends AsyncDisposable {
 
 /** Mounts directories of layers, uppermost first, read-only, without devices and programs. */
 export async function mountLayers(
-  parts: ImageParts,
+  parts: Parts<"paths">,
   layers: readonly string[],
 ): Promise<MountedLayers> {
   await using scope = new Scope();

@@ -1,7 +1,4 @@
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 
-/** What the verbs of images need of an engine. */
-export type ImageParts = Pick<
-  EngineParts,
-  "paths" | "clock" | "content" | "snapshots" | "store" | "events"
->;
+/** What the verbs of images touch. */
+export type ImageParts = Parts<"paths" | "clock" | "content" | "snapshots" | "store" | "events">;

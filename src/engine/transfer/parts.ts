@@ -1,4 +1,4 @@
-import type { EngineParts } from "../parts.ts";
+import type { Parts } from "../parts.ts";
 
-/** What pull, push and the other verbs that speak to registries need of an engine. */
-export type TransferParts = Pick<EngineParts, "content" | "registry" | "trust" | "events">;
+/** What pull, push and the other verbs that speak to registries touch. */
+export type TransferParts = Parts<"content" | "registry" | "trust" | "events">;

@@ -1,8 +1,8 @@
 import type { StoredImage } from "#content";
-import type { TransferParts } from "./parts.ts";
+import type { Parts } from "../parts.ts";
 
 /** Whether the policy lets a container be made of an image. */
-export function checkRun({ trust }: TransferParts, text: string, image: StoredImage): void {
+export function checkRun({ trust }: Parts<"trust">, text: string, image: StoredImage): void {
   trust?.checkRun({ names: namesToCheck(text, image), manifest: image.digest });
 }
 
