@@ -1,6 +1,6 @@
 import { type FileHandle, rm } from "node:fs/promises";
 import { type Clock, faultOf, type Log, silentLog, systemClock } from "#base";
-import { type Digest, parseReference, type Reference } from "#image";
+import type { Digest } from "#image";
 import type { CompressionChoice } from "#layer";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
@@ -27,6 +27,7 @@ import { Collector, type Lease } from "./lease.ts";
 import { type LoadedImage, type LoadOptions, loadArchive } from "./load.ts";
 import { type PullOptions, pullImage } from "./pull.ts";
 import { type RecompressedImage, type RecompressOptions, recompressImage } from "./recompress.ts";
+import { replaceManifest } from "./replace-manifest.ts";
 import { chooseImages, type SaveOptions, saveArchive } from "./save.ts";
 import { settleContent } from "./settle.ts";
 import { SourceTable } from "./source-table.ts";
@@ -158,17 +159,17 @@ export class Content {
     return await asFaults(recompressImage(this.#stores, image, options));
   }
 
-  /** Puts what `recompress` gave in the place of the manifest that it was made of: under all of its names, and `more`. */
-  replaceManifest(
+  /**
+   * Puts what `recompress` gave in the place of the manifest that it was made of, under its tags.
+   * Layers that were plain are exchanged in all manifests that no registry has, so that
+   * images that share a layer go on sharing it.
+   */
+  async replaceManifest(
     image: StoredImage,
-    { manifest, digest }: RecompressedImage,
-    more: readonly Reference[],
-  ): void {
-    const names = image.tags
-      .filter((tag) => this.images.resolve(tag).digest === image.digest)
-      .map(parseReference);
-    const { id, size } = image;
-    this.images.put({ digest, id, manifest, size }, [...names, ...more]);
+    made: RecompressedImage,
+    options: { readonly lease: Lease },
+  ): Promise<void> {
+    await asFaults(replaceManifest(this.#stores, image, { made, ...options }));
   }
 
   /**

@@ -15,6 +15,8 @@ export const contentCrashPoints = [
   "unpack:committed",
   "commit:packed",
   "commit:blob-adopted",
+  "push:manifests-stored",
+  "push:manifests-replaced",
   "untag:recorded",
   "delete:rows-deleted",
   "delete:blobs-deleted",

@@ -17,7 +17,7 @@ import type { Snapshotter } from "#snapshot";
 import type { BlobStore } from "./blob-store.ts";
 import { crashPoint } from "./crash-point.ts";
 import { type ImageRemoval, type RemoveOptions, removeId, removeName } from "./image-removal.ts";
-import type { ImageRow, ImageTable } from "./image-table.ts";
+import type { ImageRow, ImageTable, ManifestReplacement } from "./image-table.ts";
 import type { Collector } from "./lease.ts";
 import {
   createdOf,
@@ -166,12 +166,20 @@ export class ImageStore {
     return this.get(row.id, manifest);
   }
 
-  /** Names a manifest that is here by its digest in a repository, as after it was pushed there. */
+  /** Names a manifest by its digest in a repository, as after it was pushed there. Does nothing when it was removed meanwhile. */
   nameByDigest(reference: Reference & { readonly digest: Digest }): void {
     const { digest } = reference;
     const row = this.#table.byManifest(digest);
-    if (!row) throw new Fault("not_found", `there is no manifest ${digest}`, { about: digest });
-    this.#table.durably(() => this.#name(nameOf(reference), row.id, digest));
+    if (row) this.#table.durably(() => this.#name(nameOf(reference), row.id, digest));
+  }
+
+  /** Puts manifests, whose documents and blobs are in place and held, where others of the same images are, in one durable step. */
+  replaceManifests(replacements: readonly ManifestReplacement[]): void {
+    const dropped = this.#table.durably(() =>
+      replacements.flatMap((each) => this.#table.replaceManifest(each)),
+    );
+    crashPoint("push:manifests-replaced");
+    this.#collector.collectBlobs(dropped);
   }
 
   /** Takes a name away; the image stays. */

@@ -28,6 +28,12 @@ export interface NameRow {
   readonly tagged: number | bigint;
 }
 
+export interface ManifestReplacement {
+  readonly from: Digest;
+  readonly to: Digest;
+  readonly blobs: ReadonlyMap<Digest, Digest>;
+}
+
 const steps = [
   `CREATE TABLE image (
     id TEXT PRIMARY KEY,
@@ -211,6 +217,43 @@ export class ImageTable {
   /** Which manifest is of which image. */
   manifests(): readonly { readonly digest: Digest; readonly image: Digest }[] {
     return this.#state.query("SELECT digest, image FROM image_manifest");
+  }
+
+  /** Manifests that need a blob and that no registry has, as far as is known: a name by digest stands for none of them. */
+  localManifestsWith(digest: Digest): readonly Digest[] {
+    return this.#state
+      .query<{ manifest: Digest }>(
+        "SELECT manifest FROM manifest_blob WHERE digest = ? AND NOT EXISTS (SELECT 1 FROM image_name WHERE image_name.manifest = manifest_blob.manifest AND instr(reference, '@') > 0)",
+        digest,
+      )
+      .map(({ manifest }) => manifest);
+  }
+
+  /**
+   * Puts a manifest in the place of another of its image, under the tags of that; names by
+   * digest stay where they are. `blobs`: what the new one has for a blob of the old one.
+   * Gives the blobs that a manifest needed that is gone now; nothing when the old one is gone already.
+   */
+  replaceManifest({ from, to, blobs }: ManifestReplacement): Digest[] {
+    const row = this.byManifest(from);
+    if (!row) return [];
+    this.#state.run(
+      "INSERT OR IGNORE INTO image_manifest (digest, image) VALUES (?, ?)",
+      to,
+      row.id,
+    );
+    for (const blob of this.#blobsOfManifest(from)) {
+      this.needBlob(to, blob === from ? to : (blobs.get(blob) ?? blob));
+    }
+    this.#state.run(
+      "UPDATE image_name SET manifest = ? WHERE manifest = ? AND instr(reference, '@') = 0",
+      ...[to, from],
+    );
+    this.#state.run(
+      "UPDATE image SET manifest = ?1 WHERE manifest = ?2 AND NOT EXISTS (SELECT 1 FROM image_name WHERE manifest = ?2)",
+      ...[to, from],
+    );
+    return this.trimManifests(row.id);
   }
 
   /** Names a manifest of an image; a name that another had moves. Gives who had it before. */

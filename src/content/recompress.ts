@@ -31,6 +31,8 @@ export interface RecompressedImage {
   readonly digest: Digest;
   /** Bytes of the manifest. */
   readonly manifestSize: number;
+  /** The layers that were plain, and what each has become. */
+  readonly compressed: ReadonlyMap<Digest, Descriptor>;
 }
 
 /** The choice, for a layer that it changes: with a level it does anyway, since nobody knows the one that a layer has. */
@@ -42,7 +44,7 @@ export function changed(
 }
 
 /** By the media type, which pull and load have checked against the bytes; undefined for what is not ours to change. */
-function compressionOf(mediaType: string): Compression | undefined {
+export function compressionOf(mediaType: string): Compression | undefined {
   const types: Readonly<Record<string, Compression>> = {
     [mediaTypes.layer]: "none",
     [mediaTypes.dockerLayer]: "none",
@@ -78,7 +80,14 @@ export async function recompressImage(
   options.lease.holdBlob(sha256(bytes));
   const digest = await parts.blobs.put(bytes);
   await parts.blobs.sync();
-  return { manifest, digest, manifestSize: bytes.length };
+  const compressed = new Map<Digest, Descriptor>();
+  for (const { blob } of image.layers) {
+    const now = done.get(blob.digest);
+    if (compressionOf(blob.mediaType) === "none" && now && now !== blob) {
+      compressed.set(blob.digest, now);
+    }
+  }
+  return { manifest, digest, manifestSize: bytes.length, compressed };
 }
 
 async function recompressLayer(
@@ -108,10 +117,15 @@ async function recompressLayer(
   return { ...blob, mediaType, digest: made.digest, size: made.size };
 }
 
-function typeFor(mediaType: string, format: "gzip" | "zstd"): string {
-  const isDocker = mediaType.startsWith("application/vnd.docker.");
+/** Docker's manifest format has media types of its own, and none for zstd. */
+export function isDockerType(mediaType: string): boolean {
+  return mediaType.startsWith("application/vnd.docker.");
+}
+
+/** The media type of a layer that had another compression, in the same manifest format. `unsupported` where that has none. */
+export function typeFor(mediaType: string, format: "gzip" | "zstd"): string {
+  const isDocker = isDockerType(mediaType);
   if (format === "gzip") return isDocker ? mediaTypes.dockerLayerGzip : mediaTypes.layerGzip;
-  // Docker's schema 2 has no zstd, and Docker itself does not read it there.
   if (!isDocker) return mediaTypes.layerZstd;
   throw new Fault(
     "unsupported",

@@ -112,7 +112,7 @@ here("images [needs docker CLI]", () => {
   test("an image in use is not removed", async () => {
     const name = target.name();
     const tag = "thimble.example/used:1";
-    await target.ok(["import", join(target.directory, "image.tar.gz"), tag]);
+    await target.ok(["import", join(target.directory, "image.tar"), tag]);
     const container = await target.ok(["create", "--name", name, tag, "sh"]);
     const { status, stderr } = await target.docker(["rmi", tag]);
     expect(status).toBe(1);
@@ -130,7 +130,7 @@ here("images [needs docker CLI]", () => {
     expect(status).toBe(1);
     expect(stderr).not.toBe("");
     expect(
-      (await target.docker(["import", "-c", "NONSENSE x", join(target.directory, "image.tar.gz")]))
+      (await target.docker(["import", "-c", "NONSENSE x", join(target.directory, "image.tar")]))
         .status,
     ).toBe(1);
   });

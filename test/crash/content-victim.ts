@@ -1,7 +1,7 @@
 /**
  * A process that is to die: opens the content of a data root, then does one thing with
  * THIMBLE_CRASH_AT naming the step at which it kills itself.
- * Usage: content-victim.ts DATA_ROOT (pull | load | commit | repair | untag | delete) STEP
+ * Usage: content-victim.ts DATA_ROOT (pull | load | commit | repair | push | untag | delete) STEP
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -27,6 +27,14 @@ const pull = (name = "victim:1") =>
   });
 const remove = (ref: string) => content.images.remove(ref, { force: true, usersOf: () => [] });
 
+/** As a push with `--compression` does at its end. */
+async function compress(): Promise<void> {
+  const image = content.resolve("victim:1");
+  await using lease = content.lease();
+  const made = await content.recompress(image, { lease, choose: () => ({ format: "zstd" }) });
+  if (made) await content.replaceManifest(image, made, { lease });
+}
+
 async function prepare(): Promise<() => Promise<unknown>> {
   switch (scenario) {
     case "pull":
@@ -48,6 +56,9 @@ async function prepare(): Promise<() => Promise<unknown>> {
       rmSync(snapshots.directory(lowest?.chainId ?? ""), { recursive: true });
       return () => content.fsck({ repair: true });
     }
+    case "push":
+      await pull();
+      return compress;
     case "untag":
       await pull();
       await pull("victim:2");

@@ -122,6 +122,9 @@ function checkPlatform(
 async function pushOne(run: PushRun, reference: Reference, image: StoredImage): Promise<void> {
   const { parts, repository, report, signal } = run;
   await using lease = parts.content.lease();
+  // Another push may put compressed layers in their place, or the image be removed.
+  for (const each of [image.digest, image.id, image.manifest.config.digest]) lease.holdBlob(each);
+  for (const { blob } of image.layers) lease.holdBlob(blob.digest);
   const made = await parts.content.recompress(image, {
     choose: choiceFor(run, image),
     lease,
@@ -139,8 +142,8 @@ async function pushOne(run: PushRun, reference: Reference, image: StoredImage): 
   }
   const { domain, path } = reference;
   const byDigest = { domain, path, digest };
-  if (made) parts.content.replaceManifest(image, made, [byDigest]);
-  else parts.content.images.nameByDigest(byDigest);
+  if (made) await parts.content.replaceManifest(image, made, { lease });
+  parts.content.images.nameByDigest(byDigest);
   report({ kind: "pushed", tag, digest, size: bytes.length });
   publishTransfer(parts, "push", image, reference);
 }
