@@ -222,31 +222,6 @@ static long file_seek_extent(struct call *call)
 	return call->failed ? 0 : result_of(lseek(fd, offset, whence));
 }
 
-/* fsync(fd) */
-static long file_fsync(struct call *call)
-{
-	int fd = take_fd(call, 0);
-	return call->failed ? 0 : result_of(fsync(fd));
-}
-
-/* syncfs(fd) */
-static long file_syncfs(struct call *call)
-{
-	int fd = take_fd(call, 0);
-	return call->failed ? 0 : result_of(syncfs(fd));
-}
-
-/* copyRange(from fd, to fd, length) -> bytes copied, from and to the current positions */
-static long file_copy_range(struct call *call)
-{
-	int from = take_fd(call, 0);
-	int to = take_fd(call, 1);
-	size_t length = (size_t)take_integer(call, 2, 0, 1LL << 53);
-	if (call->failed)
-		return 0;
-	return result_of(copy_file_range(from, NULL, to, NULL, length, 0));
-}
-
 static long job_sync(struct job *job)
 {
 	return result_of(job->flags[0] ? syncfs(job->fds[0]) : fsync(job->fds[0]));
@@ -271,7 +246,5 @@ const struct function file_functions[] = {
 	{ "fstatat", file_fstatat, 4 },	    { "fchownat", file_fchownat, 5 },
 	{ "fchmodat", file_fchmodat, 4 },   { "utimensat", file_utimensat, 5 },
 	{ "ftruncate", file_ftruncate, 2 }, { "seekExtent", file_seek_extent, 3 },
-	{ "fsync", file_fsync, 1 },
-	{ "syncfs", file_syncfs, 1 },	    { "copyRange", file_copy_range, 3 },
 	{ "syncAsync", file_sync_async, 3 }, { 0 },
 };

@@ -28,9 +28,6 @@ export interface Addon {
   ftruncate(fd: number, size: number): number;
   /** Where data (0) or a hole (1) begins at or after `offset`; moves the position. -ENXIO: there is none. */
   seekExtent(fd: number, offset: number, hole: 0 | 1): number;
-  fsync(fd: number): number;
-  syncfs(fd: number): number;
-  copyRange(from: number, to: number, length: number): number;
   syncAsync(id: ReportId, fd: number, wholeFileSystem: 0 | 1): number;
 
   /** `name` is one name in the directory `fd`, not followed, or "" for what `fd` is itself. */

@@ -1,4 +1,4 @@
-/** A text of the user's inside a message: whole, or its beginning when it is longer than `limit` characters. */
+/** A text that a user wrote, for a message: whole, or its first `limit` characters and "...". */
 export function abbreviate(text: string, limit = 256): string {
   return text.length <= limit ? text : `${text.slice(0, limit)}...`;
 }

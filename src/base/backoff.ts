@@ -13,8 +13,9 @@ export interface Backoff {
 }
 
 /**
- * Waits before try number `failures` + 1, half of the time by chance, so that clients that
- * failed together do not come back together. `canceled` by the signal.
+ * Waits before try number `failures` + 1: between half and all of `base * factor ** (failures - 1)`
+ * milliseconds, at most `max`, by chance, so that clients that failed together do not come back
+ * together. `canceled` when the signal fires first.
  */
 export async function pause(
   { base, factor = 2, max }: Backoff,
@@ -25,7 +26,7 @@ export async function pause(
   await wait(longest * (0.5 + Math.random() / 2), signal);
 }
 
-/** `canceled` by the signal. */
+/** Resolves after so many milliseconds; `canceled` when the signal fires first. */
 export async function wait(milliseconds: number, signal?: AbortSignal): Promise<void> {
   try {
     await delay(milliseconds, undefined, signal ? { signal } : {});
@@ -34,7 +35,10 @@ export async function wait(milliseconds: number, signal?: AbortSignal): Promise<
   }
 }
 
-/** Tries `work` until it succeeds, fails of what another try cannot mend, or has failed `attempts` times: then its last failure is thrown. */
+/**
+ * Tries `work` until it succeeds, fails with an error for which `isPassing` is false, or has failed
+ * `attempts` times; then throws the last error. `canceled` when the signal fires first.
+ */
 export async function retry<T>(
   work: () => Promise<T>,
   options: {

@@ -1,6 +1,9 @@
 const binary: Record<string, number> = { "": 0, k: 1, m: 2, g: 3, t: 4, p: 5 };
 
-/** Docker's sizes as flags take them ("6m", "1.5GiB", "512"): powers of 1024, in bytes; undefined when it is none. */
+/**
+ * A size as Docker's flags take it ("6m", "1.5GiB", "512"), in bytes: units are powers of 1024.
+ * Undefined for any other text.
+ */
 export function parseBytes(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?$/i.exec(text.trim());
   if (!match) return undefined;
@@ -10,7 +13,7 @@ export function parseBytes(text: string): number | undefined {
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
-/** Sizes as Docker prints them: decimal units with three or four significant digits ("1.24MB"). */
+/** Bytes as Docker prints them: decimal units, three significant digits ("1.24MB"). */
 export function formatBytes(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];
   let value = bytes;

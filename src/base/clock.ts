@@ -1,3 +1,4 @@
+/** The time of day, as a port, so that tests can set it. */
 export interface Clock {
   /** Nanoseconds since the epoch. */
   now(): bigint;

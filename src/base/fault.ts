@@ -17,6 +17,7 @@ export type FaultCode =
   | "canceled"
   | "internal";
 
+/** Facts about a failure that code looks at; people read the message. */
 export interface FaultDetail {
   /** What the failure is about: a path, a reference, an id. */
   readonly about?: string;
@@ -49,7 +50,7 @@ export function isFault(error: unknown, code?: FaultCode): error is Fault {
   return error instanceof Fault && (code === undefined || error.code === code);
 }
 
-/** Any thrown value as a Fault; what is not one already is a full disk (`exhausted`) or a defect and becomes `internal`. */
+/** Any thrown value as a Fault: an AbortError is `canceled`, ENOSPC and EDQUOT of Node are `exhausted`, all else is a defect and `internal`. */
 export function faultOf(error: unknown): Fault {
   if (error instanceof Fault) return error;
   if (error instanceof Error && error.name === "AbortError") {

@@ -1,7 +1,7 @@
 /**
- * `work` on each item, at most `limit` at a time, in their order. The first failure aborts
- * the signal that the others have, no further item is begun, and it is thrown once all
- * have ended.
+ * Calls `work` for each item in their order, at most `limit` at a time. The first failure aborts
+ * the signal that the others were given and lets no further item begin; it is thrown once all that
+ * had begun have ended.
  */
 export async function inParallel<T>(
   items: Iterable<T>,

@@ -2,6 +2,10 @@
 export class KeyedLock {
   readonly #tails = new Map<string, Promise<void>>();
 
+  /**
+   * Runs `work` once all earlier calls with this key have ended, and settles as it does; its
+   * failure does not stop the next one. It must not wait for another `run` with the same key.
+   */
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve();
     const { promise: tail, resolve: release } = Promise.withResolvers<void>();

@@ -1,9 +1,17 @@
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
+/**
+ * Where a module tells operators what no caller can be told. A message is a short sentence without
+ * values; the values are its fields.
+ */
 export interface Log {
+  /** For the author of the code. */
   debug(message: string, fields?: Record<string, unknown>): void;
+  /** Work that was done, as expected. */
   info(message: string, fields?: Record<string, unknown>): void;
+  /** Something went wrong and the work goes on. */
   warn(message: string, fields?: Record<string, unknown>): void;
+  /** Something went wrong that an operator must mend. */
   error(message: string, fields?: Record<string, unknown>): void;
 }
 
@@ -37,4 +45,5 @@ export function createLog(
   };
 }
 
+/** Drops every record. */
 export const silentLog: Log = createLog("error", () => undefined);

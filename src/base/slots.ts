@@ -9,7 +9,7 @@ export class Slots {
     this.#free = count;
   }
 
-  /** Waits for a place; `using` gives it back. `canceled` when the signal fires before there is one. */
+  /** Waits for a place; `using` gives it back. `canceled` when the signal fires first. */
   async take(signal?: AbortSignal): Promise<Disposable> {
     if (signal?.aborted) throw canceled(signal);
     if (this.#free > 0) this.#free--;

@@ -12,7 +12,7 @@ export class StepBudget {
     this.#left = steps;
   }
 
-  /** False when the steps are used up: the walk ends then. */
+  /** False once the steps are used up: the walk must end then. */
   take(steps = 1): boolean {
     this.#left -= steps;
     return this.#left >= 0;

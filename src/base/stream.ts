@@ -1,7 +1,10 @@
 import type { Readable } from "node:stream";
 import { Fault } from "./fault.ts";
 
-/** Settles once nothing more can be read: at the end, an error or the close, even when that is past. Never rejects. */
+/**
+ * Settles once nothing more can be read: at the end, an error or the close, also when that is past
+ * already. Never rejects.
+ */
 export function endOf(stream: Readable): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   if (stream.readableEnded || stream.destroyed) resolve();
@@ -37,7 +40,10 @@ export async function* limitBytes(
   }
 }
 
-/** The lines of a UTF-8 stream without their newlines; the last one may lack its newline. */
+/**
+ * The lines of a UTF-8 stream without their newlines; the last one may lack its newline. A line of
+ * more than `maxLine` characters is an `exhausted` fault.
+ */
 export async function* lines(
   source: AsyncIterable<Uint8Array>,
   maxLine = 1 << 20,

@@ -1,4 +1,7 @@
-/** The candidate nearest to a mistyped word, if it is near enough to be meant (a third of its length in edits). */
+/**
+ * The candidate nearest to a mistyped word; undefined when none is within a third of its length in
+ * edits.
+ */
 export function suggest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(1, Math.floor(word.length / 3)) + 1;

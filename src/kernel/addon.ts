@@ -8,8 +8,9 @@ let path: string | undefined;
 let loaded: Addon | undefined;
 
 /**
- * Names the addon's file, before first use and once in every Worker too: a release
- * binary unpacks it under its run root. Without this the development build is taken.
+ * Sets the addon's file, before the first system call and once in every Worker too: a release
+ * binary unpacks it under its run root. Without this the development build is loaded. `conflict`
+ * when another file is loaded already.
  */
 export function useAddon(file: string): void {
   if (loaded !== undefined && path !== file)
@@ -17,7 +18,7 @@ export function useAddon(file: string): void {
   path = file;
 }
 
-/** The file the addon is (or will be) loaded from; what a Worker is told for its own `useAddon`. */
+/** The file that the addon is loaded from; a Worker is told it for its own `useAddon`. */
 export function addonPath(): string {
   path ??= fileURLToPath(new URL("../../native/build/addon.node", import.meta.url));
   return path;

@@ -16,6 +16,7 @@ const READS_PER_TURN = 4;
 /** What read(2) fills before a copy of the right size goes to the receiver. */
 const scratch = new Uint8Array(READ_SIZE);
 
+/** How much a channel holds for a slow reader. */
 export interface ChannelOptions {
   /** Bytes that may wait to be written; beyond it `write` is an `exhausted` fault. 16 MiB by default. */
   readonly writeLimit?: number;
@@ -53,6 +54,7 @@ export class Channel implements Disposable {
     this.#id = newReport((events) => this.#ready(events));
   }
 
+  /** False after `close`; the other end's closing does not change it. */
   get isOpen(): boolean {
     return this.#fd.isOpen;
   }
@@ -68,6 +70,7 @@ export class Channel implements Disposable {
     this.#watch();
   }
 
+  /** Called once; at once when the end is past. See the class for the fault. */
   onEnd(receive: (fault?: Fault) => void): void {
     this.#end = receive;
     if (this.#ended) queueMicrotask(() => this.#tellEnd());
@@ -79,10 +82,12 @@ export class Channel implements Disposable {
     this.#drain = receive;
   }
 
+  /** No more data until `resume`; the kernel's buffers fill and hold the other end back. */
   pause(): void {
     this.#paused = true;
   }
 
+  /** Takes `pause` back; without a `pause` nothing happens. */
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
@@ -147,6 +152,7 @@ export class Channel implements Disposable {
     return this;
   }
 
+  /** Takes `ref` back; the process may end while the channel is open. */
   unref(): this {
     if (this.#held) {
       this.#held = false;
@@ -155,7 +161,7 @@ export class Channel implements Disposable {
     return this;
   }
 
-  /** Bytes taken, 0 when it would block, -1 when nobody reads any more. */
+  /** The number of bytes taken, 0 when the write would block, -1 when the other end is gone. */
   #put(bytes: Uint8Array): number {
     const put = addon().write(this.#fd.number, bytes);
     if (put >= 0) return put;
@@ -258,7 +264,7 @@ export class Channel implements Disposable {
   }
 }
 
-/** Takes the descriptor over; see `Channel`. */
+/** A `Channel` over the descriptor, which belongs to it from then on. */
 export function openChannel(fd: Fd, options: ChannelOptions = {}): Channel {
   return new Channel(fd, options);
 }

@@ -13,7 +13,7 @@ export function socketPair(): [Fd, Fd] {
   return [new Fd(out[0] ?? -1), new Fd(out[1] ?? -1)];
 }
 
-/** Read end and write end. */
+/** A pipe(7): its read end, then its write end, both blocking. */
 export function pipe(): [Fd, Fd] {
   const out = new Int32Array(2);
   check(addon().pipe(out), { call: "pipe2", verb: "make a pipe" });
@@ -26,13 +26,13 @@ export function eventFd(): Fd {
 }
 
 /**
- * An executable file in memory whose content can never change again, opened for
- * reading. `name` shows in /proc only.
+ * An executable file in memory whose content can never change again (memfd_create(2), file seals of
+ * fcntl(2)), opened for reading. `name` shows in /proc only.
  *
- * Whoever runs the file reaches its inode through /proc/self/exe and can still have it
- * refused: by an ACL that takes the executable bits away (EACCES; chmod(2) cannot do that
- * from Linux 6.3 on, F_SEAL_EXEC), or by opening it for writing (ETXTBSY). `copySealed`
- * then makes another.
+ * A process that runs the file reaches its inode through /proc/self/exe, and can make later starts
+ * of it fail: by an ACL that takes the executable bits away (EACCES; chmod(2) cannot do that from
+ * Linux 6.3 on, F_SEAL_EXEC), or by opening it for writing (ETXTBSY). `copySealed` then makes
+ * another.
  */
 export function memfdSealed(name: string, bytes: Uint8Array): Fd {
   using writable = new Fd(
@@ -59,6 +59,7 @@ export function copySealed(name: string, sealed: Fd): Fd {
   return memfdSealed(name, bytes);
 }
 
+/** The process that connected, and its ids at that time; it may have ended since. */
 export interface PeerCredentials {
   readonly pid: number;
   readonly uid: number;
@@ -86,7 +87,10 @@ export function untakenByPeer(socket: Fd | number): number {
   });
 }
 
-/** Holds the file's lock until the descriptor is closed or the process ends; `conflict` when another one has it. */
+/**
+ * Makes the file if it is missing (mode 0600) and locks it (flock(2)) until the descriptor is
+ * closed or the process ends. `conflict` when another process has the lock; it never waits.
+ */
 export function lockFile(path: Path): Fd {
   const fd = openat2(undefined, path, { flags: O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600 });
   const locked = addon().flock(fd.number);
@@ -98,22 +102,20 @@ export function lockFile(path: Path): Fd {
   throw errnoFault(-locked, { call: "flock", verb: "lock", about });
 }
 
+/** The room of a file system, in bytes and in inodes. */
 export interface FileSystemUsage {
   /** The magic number of statfs(2), e.g. 0x794c7630 for overlay. */
   readonly type: number;
   /** Bytes. */
   readonly total: number;
   readonly free: number;
-  /** What is free for others than root. */
+  /** The part of `free` that users other than root may fill. */
   readonly available: number;
   readonly inodes: number;
   readonly freeInodes: number;
 }
 
-/**
- * Sizes in bytes of the file system that holds `path`, and its type (the magic number of
- * statfs(2)).
- */
+/** The usage of the file system that holds `path`; `not_found` when the path is missing. */
 export function statfs(path: string): FileSystemUsage {
   const s = guard(path, "statfs", () => statfsSync(path));
   return {
@@ -126,7 +128,7 @@ export function statfs(path: string): FileSystemUsage {
   };
 }
 
-/** Whether a device node or file can be opened for reading and writing; for what doctor asks. */
+/** Whether a device node or file can be opened for reading and writing; opening may have effects. */
 export function canOpen(path: string): boolean {
   try {
     closeSync(openSync(path, "r+"));

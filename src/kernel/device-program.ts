@@ -3,9 +3,9 @@ import { check } from "./errno.ts";
 import type { Fd } from "./fd.ts";
 
 /**
- * Lets a program of type BPF_PROG_TYPE_CGROUP_DEVICE (an array of struct bpf_insn)
- * decide over devices for all processes in a cgroup of version 2. The cgroup keeps it
- * until it is removed. `denied` without CAP_BPF or CAP_SYS_ADMIN.
+ * Sets the program (BPF_PROG_TYPE_CGROUP_DEVICE, an array of struct bpf_insn) that decides about
+ * access to devices for all processes in a cgroup of version 2. It stays until the cgroup is
+ * removed. `denied` without CAP_BPF or CAP_SYS_ADMIN.
  */
 export function attachDeviceProgram(cgroup: Fd, program: Uint8Array): void {
   check(addon().attachDeviceProgram(cgroup.number, program), {

@@ -103,7 +103,7 @@ export function errnoFault(errno: number, attempt: Attempt): Fault {
   );
 }
 
-/** The result of a system call when it is one, otherwise its Fault. */
+/** The result of a system call, or the Fault of its errno when it is negative. */
 export function check(result: number, attempt: Attempt): number {
   if (result < 0) throw errnoFault(-result, attempt);
   return result;

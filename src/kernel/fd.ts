@@ -16,11 +16,12 @@ export class Fd implements Disposable {
     return this.#number;
   }
 
+  /** False once closed, disposed or taken. */
   get isOpen(): boolean {
     return this.#number >= 0;
   }
 
-  /** Closes at once; again is harmless. */
+  /** Closes at once; a second call does nothing. */
   close(): void {
     if (this.#number < 0) return;
     const number = this.#number;
@@ -29,14 +30,14 @@ export class Fd implements Disposable {
     addon().close(number);
   }
 
-  /** Gives the descriptor away: who gets the number closes it. */
+  /** The number, which the caller must close from then on. */
   take(): number {
     const number = this.number;
     this.#number = -1;
     return number;
   }
 
-  /** Another descriptor of the same open file. */
+  /** Another descriptor of the same open file; both share its position (dup(2)). */
   duplicate(): Fd {
     return new Fd(
       check(addon().duplicate(this.number), { call: "fcntl", verb: "duplicate a descriptor" }),
@@ -48,12 +49,18 @@ export class Fd implements Disposable {
   }
 }
 
-/** Where whoever may look into this process opens the same file, as long as the descriptor is open. */
+/**
+ * A path that opens the same file while the descriptor is open, for this process and for others
+ * that may look into its /proc.
+ */
 export function descriptorPath(fd: Fd): string {
   return `/proc/${process.pid}/fd/${fd.number}`;
 }
 
-/** What calls take for a directory: a descriptor, or undefined for the current directory and absolute paths. */
+/**
+ * The directory that a relative path starts at: a descriptor, or undefined for the current
+ * directory.
+ */
 export type Directory = Fd | undefined;
 
 const AT_FDCWD = -100;

@@ -39,7 +39,6 @@ test("files, directories, links and what stat says of them", () => {
   f.mkdirat(directory, "d", 0o750);
   using file = f.openat2(directory, "d/f", { flags: f.O_RDWR | f.O_CREAT | f.O_EXCL, mode: 0o640 });
   f.writeAll(file, Buffer.from("hello"));
-  f.fsync(file);
   f.fchmodat(directory, "d/f", 0o604);
   f.utimensat(directory, "d/f", { atime: 1n, mtime: -1_500_000_001n });
   f.linkat({ directory, path: "d/f" }, { directory, path: "hard" });
@@ -107,14 +106,14 @@ test("arguments are checked before the kernel sees them", () => {
   expect(() => f.mkdirat(directory, 7 as unknown as string, 0o700)).toThrow("Uint8Array");
 });
 
-test("reading by position and copying by range", async () => {
+test("reading by position, shortening, syncing", async () => {
   writeFileSync(join(root, "a"), "0123456789");
+  writeFileSync(join(root, "b"), "0123456789");
   using from = f.openat2(directory, "a", { flags: f.O_RDONLY });
-  using to = f.openat2(directory, "b", { flags: f.O_RDWR | f.O_CREAT, mode: 0o600 });
+  using to = f.openat2(directory, "b", { flags: f.O_RDWR });
   const buffer = Buffer.alloc(4);
   expect(f.readInto(from, buffer, 8)).toBe(2);
   expect(f.readInto(from, buffer, 10)).toBe(0);
-  expect(f.copyRange(from, to, 1000)).toBe(10);
   f.ftruncate(to, 3);
   await f.fsyncAsync(to);
   await f.syncfsAsync(to);

@@ -9,37 +9,34 @@ import { runJob } from "./reports.ts";
 /** A path: text, or bytes where it may not be UTF-8. */
 export type Path = string | Uint8Array;
 
-/** open(2) flags as on x86-64 and arm64 alike, unless noted. */
+/** Flags of open(2); the same on x86-64 and arm64, unless noted. */
 export const O_RDONLY = 0;
 export const O_WRONLY = 1;
 export const O_RDWR = 2;
 export const O_CREAT = 0o100;
 export const O_EXCL = 0o200;
-export const O_TRUNC = 0o1000;
-export const O_APPEND = 0o2000;
 export const O_NONBLOCK = 0o4000;
 /** The next two are swapped on arm64 (asm/fcntl.h). */
 export const O_DIRECTORY = process.arch === "arm64" ? 0o40000 : 0o200000;
 export const O_NOFOLLOW = process.arch === "arm64" ? 0o100000 : 0o400000;
 export const O_PATH = 0o10000000;
-export const O_TMPFILE = 0o20000000 | O_DIRECTORY;
 
 /** openat2(2): linux/openat2.h. */
-export const RESOLVE_NO_XDEV = 0x01;
 export const RESOLVE_NO_MAGICLINKS = 0x02;
 export const RESOLVE_NO_SYMLINKS = 0x04;
 export const RESOLVE_BENEATH = 0x08;
 export const RESOLVE_IN_ROOT = 0x10;
 
-export const AT_SYMLINK_NOFOLLOW = 0x100;
+/** Flags of the *at calls: linux/fcntl.h. */
+const AT_SYMLINK_NOFOLLOW = 0x100;
 export const AT_REMOVEDIR = 0x200;
-export const AT_SYMLINK_FOLLOW = 0x400;
-export const AT_EMPTY_PATH = 0x1000;
+const AT_EMPTY_PATH = 0x1000;
 
+/** renameat2(2). */
 export const RENAME_NOREPLACE = 1;
 export const RENAME_EXCHANGE = 2;
-export const RENAME_WHITEOUT = 4;
 
+/** File types within a mode: inode(7). */
 export const S_IFMT = 0o170000;
 export const S_IFSOCK = 0o140000;
 export const S_IFLNK = 0o120000;
@@ -49,6 +46,9 @@ export const S_IFDIR = 0o040000;
 export const S_IFCHR = 0o020000;
 export const S_IFIFO = 0o010000;
 
+/**
+ * struct open_how of openat2(2): O_* flags, and RESOLVE_* bits that limit where the path may lead.
+ */
 export interface OpenHow {
   readonly flags: number;
   /** For O_CREAT; 0 otherwise. The umask applies. */
@@ -56,7 +56,10 @@ export interface OpenHow {
   readonly resolve?: number;
 }
 
-/** openat2(2). EAGAIN of a scoped lookup that raced is retried. */
+/**
+ * openat2(2). A lookup that RESOLVE_BENEATH or RESOLVE_IN_ROOT limits, and that a rename elsewhere
+ * disturbed (EAGAIN), is tried again.
+ */
 export function openat2(directory: Directory, path: Path, how: OpenHow): Fd {
   const { flags, mode = 0, resolve = 0 } = how;
   return new Fd(
@@ -69,8 +72,8 @@ export function openat2(directory: Directory, path: Path, how: OpenHow): Fd {
 }
 
 /**
- * A regular file for reading, in a tree that others may change; undefined for anything
- * else that is there. It is looked at before it is opened: to open a device may do something.
+ * Opens a regular file for reading in a tree that others may change; undefined when the path is
+ * anything else. The type is looked at first, because opening a device may have effects.
  */
 export function openRegularFile(directory: Directory, path: Path): Fd | undefined {
   using pinned = openat2(directory, path, { flags: O_PATH | O_NOFOLLOW });
@@ -87,7 +90,10 @@ export function mkdirat(directory: Directory, path: Path, mode: number): void {
   });
 }
 
-/** `mode` with its type bits (S_IFCHR, S_IFBLK, S_IFIFO, S_IFREG, S_IFSOCK). */
+/**
+ * Makes a file, device, FIFO or socket node: `mode` includes the type (S_IFCHR, S_IFBLK, S_IFIFO,
+ * S_IFREG, S_IFSOCK), and the umask of this process takes bits from it. Devices need CAP_MKNOD.
+ */
 export function mknodat(
   directory: Directory,
   path: Path,
@@ -110,12 +116,13 @@ export function symlinkat(target: Path, directory: Directory, path: Path): void 
   });
 }
 
+/** A path and the directory that it is relative to. */
 export interface Place {
   readonly directory: Directory;
   readonly path: Path;
 }
 
-/** Hard link; a final symbolic link is linked itself unless AT_SYMLINK_FOLLOW is among the flags. */
+/** Makes a hard link; a final symbolic link is linked itself. `exists` when the name is taken. */
 export function linkat(from: Place, to: Place, flags = 0): void {
   check(
     addon().linkat(
@@ -171,11 +178,13 @@ export function readlinkat(directory: Directory, path: Path): string {
   return readlinkatBytes(directory, path).toString("utf8");
 }
 
+/** What stat(2) tells of a file. */
 export interface Stat {
   /** With the type bits. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** Bytes. */
   readonly size: number;
   /** Nanoseconds since the epoch; so is `ctime`. */
   readonly mtime: bigint;
@@ -184,7 +193,7 @@ export interface Stat {
   readonly ino: bigint;
   readonly dev: bigint;
   readonly rdev: { readonly major: number; readonly minor: number };
-  /** Of 512 bytes each. */
+  /** Units of 512 bytes that are allocated, whatever the block size of the file system. */
   readonly blocks: number;
 }
 
@@ -221,12 +230,13 @@ function deviceNumbers(rdev: bigint): { major: number; minor: number } {
   };
 }
 
+/** Numeric ids, as the kernel stores them. */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** Never follows a final symbolic link unless `flags` is given as 0. */
+/** Changes the owner. A final symbolic link is changed itself, unless `flags` is given as 0. */
 export function fchownat(
   directory: Directory,
   path: Path,
@@ -251,13 +261,14 @@ export function fchmodat(directory: Directory, path: Path, mode: number, flags =
   });
 }
 
+/** Times of access and of modification. */
 export interface FileTimes {
   /** Nanoseconds since the epoch. */
   readonly atime: bigint;
   readonly mtime: bigint;
 }
 
-/** Never follows a final symbolic link unless `flags` is given as 0. */
+/** Sets both times. A final symbolic link is changed itself, unless `flags` is given as 0. */
 export function utimensat(
   directory: Directory,
   path: Path,
@@ -281,14 +292,20 @@ export function writeAll(fd: Fd, bytes: Uint8Array): void {
   }
 }
 
-/** Writes everything at a place in a file, wherever the descriptor stands. */
+/**
+ * Writes everything at an offset in bytes; the descriptor's own position stays. Throws Node's
+ * error.
+ */
 export function writeAt(fd: Fd, bytes: Uint8Array, position: number): void {
   for (let done = 0; done < bytes.byteLength; ) {
     done += writeSync(fd.number, bytes, done, bytes.byteLength - done, position + done);
   }
 }
 
-/** Reads at most the buffer's length, at `position` of the file or where it stands; 0 is the end. */
+/**
+ * Reads at most the buffer's length, at `position` of the file, or at the descriptor's own position
+ * when that is left out. Gives the number of bytes; 0 is the end.
+ */
 export function readInto(fd: Fd, buffer: Uint8Array, position = -1): number {
   return check(addon().read(fd.number, buffer, position), { call: "read", verb: "read" });
 }
@@ -298,6 +315,7 @@ export function ftruncate(fd: Fd, size: number): void {
   check(addon().ftruncate(fd.number, size), { call: "ftruncate", verb: "resize a file" });
 }
 
+/** A part of a file that has data, as offsets in bytes. */
 export interface Extent {
   readonly start: number;
   /** After the last byte. */
@@ -305,8 +323,9 @@ export interface Extent {
 }
 
 /**
- * Where a file has data; all between is a hole (lseek(2), SEEK_DATA). Moves the descriptor's
- * position. A file system that knows no holes tells of one extent, the whole file.
+ * The parts of a file that have data, in order; everything between them is a hole (lseek(2),
+ * SEEK_DATA). Moves the descriptor's position. A file system without holes gives one extent, the
+ * whole file.
  */
 export function* dataExtents(fd: Fd): Generator<Extent, void> {
   for (let end = 0; ; ) {
@@ -326,19 +345,10 @@ function seekExtent(fd: Fd, from: number, hole: 0 | 1): number | undefined {
 }
 
 /**
- * Blocks until the content and metadata of the file are on the disk. A new name also needs
- * an fsync of its directory.
+ * On a thread of the addon: resolves once the content and metadata of the file are on the disk. A
+ * new name also needs an fsync of its directory (fsync(2)). The descriptor stays open until the
+ * promise settles, whatever its owner does meanwhile.
  */
-export function fsync(fd: Fd): void {
-  check(addon().fsync(fd.number), { call: "fsync", verb: "write a file to the disk" });
-}
-
-/** Blocks until everything written to the file system of the descriptor is on the disk. */
-export function syncfs(fd: Fd): void {
-  check(addon().syncfs(fd.number), { call: "syncfs", verb: "write a file system to the disk" });
-}
-
-/** The descriptor stays open until the promise settles, whatever its owner does meanwhile. */
 export async function fsyncAsync(fd: Fd): Promise<void> {
   using held = fd.duplicate();
   await runJob((id) => addon().syncAsync(id, held.number, 0), {
@@ -347,25 +357,11 @@ export async function fsyncAsync(fd: Fd): Promise<void> {
   });
 }
 
-/** As `syncfs`, on a thread of the addon. The descriptor stays open until the promise settles. */
+/** As `fsyncAsync`, for everything written to the file system of the descriptor (syncfs(2)). */
 export async function syncfsAsync(fd: Fd): Promise<void> {
   using held = fd.duplicate();
   await runJob((id) => addon().syncAsync(id, held.number, 1), {
     call: "syncfs",
     verb: "write a file system to the disk",
   });
-}
-
-/** copy_file_range(2) from position to position until `length` bytes or the end; gives the bytes copied. */
-export function copyRange(from: Fd, to: Fd, length: number): number {
-  let done = 0;
-  while (done < length) {
-    const some = check(addon().copyRange(from.number, to.number, length - done), {
-      call: "copy_file_range",
-      verb: "copy file contents",
-    });
-    if (some === 0) break;
-    done += some;
-  }
-  return done;
 }

@@ -11,23 +11,97 @@
  */
 
 export { addonPath, useAddon } from "./addon.ts";
-export { Channel, type ChannelOptions, openChannel } from "./channel.ts";
-export * from "./descriptors.ts";
+export { Channel, openChannel } from "./channel.ts";
+export {
+  canOpen,
+  copySealed,
+  eventFd,
+  lockFile,
+  memfdSealed,
+  peerCredentials,
+  socketPair,
+  statfs,
+  untakenByPeer,
+} from "./descriptors.ts";
 export { attachDeviceProgram } from "./device-program.ts";
 export { errnoName } from "./errno.ts";
-export { type Directory, descriptorPath, Fd } from "./fd.ts";
-export * from "./files.ts";
-export * from "./machine.ts";
+export { descriptorPath, Fd } from "./fd.ts";
+export {
+  AT_REMOVEDIR,
+  dataExtents,
+  fchmodat,
+  fchownat,
+  fstatat,
+  fsyncAsync,
+  ftruncate,
+  linkat,
+  mkdirat,
+  mknodat,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_PATH,
+  O_RDONLY,
+  O_WRONLY,
+  openat2,
+  openRegularFile,
+  type Place,
+  RESOLVE_BENEATH,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+  readInto,
+  readlinkat,
+  readlinkatBytes,
+  renameat2,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+  type Stat,
+  symlinkat,
+  syncfsAsync,
+  unlinkat,
+  utimensat,
+  writeAll,
+  writeAt,
+} from "./files.ts";
+export {
+  capabilities,
+  capabilityName,
+  capabilityNumber,
+  hasCapability,
+  kernelAtLeast,
+  kernelVersion,
+  lastCapability,
+} from "./machine.ts";
 export type { Mount } from "./mount.ts";
 export { type MountEntry, mountTable, parseMountTable } from "./mount-table.ts";
-export * from "./mounts.ts";
+export { knowsFileSystem, mountAll, overlayTakesLowerdirPlus, unmount } from "./mounts.ts";
 export { networkNamespaceOf, newNetworkNamespace } from "./namespaces.ts";
-export * from "./netlink.ts";
-export { type Expression, type Ipv4Network, nft } from "./nft-expressions.ts";
-export * from "./nftables.ts";
+export { nft } from "./nft-expressions.ts";
+export { type Chain, Nftables, NftBatch } from "./nftables.ts";
 export { makePrivateDirectory, restrictMode } from "./private-path.ts";
 export { pidfdOpen, pidfdSendSignal, startTime } from "./processes.ts";
-export * from "./rtnetlink.ts";
-export { signalName, signalNumber } from "./signals.ts";
-export { type ChildProcess, type Exit, type SpawnOptions, spawn } from "./spawn.ts";
-export { type Entry, getXattr, listXattr, removeXattr, setXattr } from "./xattrs.ts";
+export {
+  addAddress,
+  addRoute,
+  createBridge,
+  createVeth,
+  deleteAddress,
+  deleteLink,
+  type Link,
+  type Route,
+  RouteTable,
+  setLinkAlias,
+  setLinkUp,
+} from "./rtnetlink.ts";
+export { signalNumber } from "./signals.ts";
+export { type ChildProcess, type SpawnOptions, spawn } from "./spawn.ts";
+export { getXattr, listXattr, setXattr } from "./xattrs.ts";

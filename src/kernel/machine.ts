@@ -46,26 +46,26 @@ const capabilityNames = [
   "CHECKPOINT_RESTORE",
 ] as const;
 
-/** Bit n is capability n (capabilities(7)). */
+/** The sets of a process; bit n is capability n (capabilities(7)). */
 export interface Capabilities {
   readonly effective: bigint;
   readonly permitted: bigint;
   readonly bounding: bigint;
 }
 
-/** The capability lines of /proc/PID/status. */
+/** The sets of /proc/PID/status (proc_pid_status(5)); a line that is missing is an empty set. */
 export function parseCapabilities(status: string): Capabilities {
   const mask = (key: string) =>
     BigInt(`0x${new RegExp(`^${key}:\\s*([0-9a-f]+)$`, "m").exec(status)?.[1] ?? "0"}`);
   return { effective: mask("CapEff"), permitted: mask("CapPrm"), bounding: mask("CapBnd") };
 }
 
-/** What this process may do; ask this, never whether the uid is 0. */
+/** The capabilities of this process. Code asks for these, never whether its uid is 0. */
 export function capabilities(): Capabilities {
   return parseCapabilities(readFileSync("/proc/self/status", "utf8"));
 }
 
-/** The number of "SYS_ADMIN" or "CAP_SYS_ADMIN", in any case; undefined when there is none. */
+/** The number of "SYS_ADMIN" or "CAP_SYS_ADMIN", in any case; undefined for an unknown name. */
 export function capabilityNumber(name: string): number | undefined {
   const index = (capabilityNames as readonly string[]).indexOf(
     name.toUpperCase().replace(/^CAP_/, ""),
@@ -89,6 +89,7 @@ export function lastCapability(): number {
   return Number(readFileSync("/proc/sys/kernel/cap_last_cap", "utf8"));
 }
 
+/** A kernel's version, as numbers and in full. */
 export interface KernelVersion {
   readonly major: number;
   readonly minor: number;

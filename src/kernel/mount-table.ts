@@ -19,7 +19,7 @@ export interface MountEntry {
   readonly superOptions: readonly string[];
 }
 
-/** Space, tab, newline, backslash and (in options) others come as three octal digits. */
+/** Space, tab, newline and backslash, in options also others, are written as `\\` and three octal digits. */
 function unescapeOctal(text: string): string {
   if (!text.includes("\\")) return text;
   const bytes = Buffer.from(text);
@@ -36,7 +36,7 @@ function unescapeOctal(text: string): string {
   return Buffer.from(out).toString("utf8");
 }
 
-/** Lines that are not of this form are left out. */
+/** The entries of a mountinfo file, in its order. Lines of another form are left out. */
 export function parseMountTable(text: string): MountEntry[] {
   const entries: MountEntry[] = [];
   for (const line of text.split("\n")) {

@@ -9,8 +9,8 @@ export interface Mount {
   readonly source: string;
   /**
    * Options as in fstab(5), each "key" or "key=value". An overlay names its lower
-   * layers uppermost first, one `lowerdir+=PATH` each; who mounts it on a kernel
-   * without that option joins them.
+   * layers uppermost first, one `lowerdir+=PATH` each; the code that mounts joins
+   * them on a kernel without that option.
    */
   readonly options: readonly string[];
 }

@@ -5,33 +5,26 @@ import type { Mount } from "./mount.ts";
 import { packStrings } from "./pack.ts";
 import { runJob } from "./reports.ts";
 
-/** mount_setattr(2). */
+/** Attributes of a mount: mount_setattr(2). */
 export const MOUNT_ATTR_RDONLY = 0x01;
 export const MOUNT_ATTR_NOSUID = 0x02;
-export const MOUNT_ATTR_NODEV = 0x04;
-export const MOUNT_ATTR_NOEXEC = 0x08;
+const MOUNT_ATTR_NODEV = 0x04;
+const MOUNT_ATTR_NOEXEC = 0x08;
 export const MOUNT_ATTR__ATIME = 0x70;
-export const MOUNT_ATTR_RELATIME = 0x00;
+const MOUNT_ATTR_RELATIME = 0x00;
 export const MOUNT_ATTR_NOATIME = 0x10;
-export const MOUNT_ATTR_STRICTATIME = 0x20;
-export const MOUNT_ATTR_NODIRATIME = 0x80;
-export const MOUNT_ATTR_NOSYMFOLLOW = 0x200000;
+const MOUNT_ATTR_STRICTATIME = 0x20;
+const MOUNT_ATTR_NODIRATIME = 0x80;
 
-/** mount(2). */
+/** Flags of mount(2). */
 export const MS_RDONLY = 1;
-export const MS_NOSUID = 2;
-export const MS_NODEV = 4;
-export const MS_NOEXEC = 8;
-export const MS_REMOUNT = 32;
+const MS_NOSUID = 2;
+const MS_NODEV = 4;
+const MS_NOEXEC = 8;
 export const MS_NOATIME = 1024;
-export const MS_NODIRATIME = 2048;
-export const MS_BIND = 4096;
-export const MS_REC = 16384;
-export const MS_PRIVATE = 1 << 18;
-export const MS_SLAVE = 1 << 19;
-export const MS_SHARED = 1 << 20;
-export const MS_RELATIME = 1 << 21;
-export const MS_STRICTATIME = 1 << 24;
+const MS_NODIRATIME = 2048;
+const MS_RELATIME = 1 << 21;
+const MS_STRICTATIME = 1 << 24;
 
 /** fsconfig(2) takes values of at most 255 bytes, mount(2) one page of options. */
 const MAX_VALUE = 255;
@@ -90,7 +83,7 @@ export function splitMountOptions(options: readonly string[]): SplitOptions {
   return { set, clear, legacy, recursive, rest };
 }
 
-/** A colon parts layers, a comma parts options, and a backslash takes their meaning away. */
+/** A colon separates layers, a comma separates options; a backslash before them makes them part of a path. */
 function escapeOverlayPath(path: string): string {
   return path.replace(/[\\:,]/g, (character) => `\\${character}`);
 }
@@ -109,7 +102,10 @@ export function legacyData(options: readonly string[]): string {
 
 let lowerdirPlus: boolean | undefined;
 
-/** Whether overlay takes `lowerdir+=` (Linux 6.8), one layer at a time; false without CAP_SYS_ADMIN. */
+/**
+ * Whether overlay takes `lowerdir+=` (Linux 6.8), one layer at a time; false without CAP_SYS_ADMIN.
+ * Asked of the kernel once.
+ */
 export function overlayTakesLowerdirPlus(): boolean {
   const takes = (key: string) => addon().probeFsconfig("overlay", key, "/") >= 0;
   // Before Linux 6.5 overlay only looks at its options when it is mounted, and takes any.
@@ -184,8 +180,9 @@ function explanation(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * Mounts all on the same target, in order. Either all are there when the promise
- * resolves, or none is. Disposing unmounts in reverse order and lets go of what is busy.
+ * Mounts all on the same target, in order. When it fails, those that were made are unmounted before
+ * it throws. Disposing unmounts in reverse order; a busy mount disappears from view at once and
+ * ends with its last user. A crash leaves the mounts in place.
  */
 export async function mountAll(mounts: readonly Mount[], target: string): Promise<AsyncDisposable> {
   await using scope = new Scope();
@@ -197,9 +194,9 @@ export async function mountAll(mounts: readonly Mount[], target: string): Promis
 }
 
 /**
- * umount2(2), never through a symbolic link; `invalid` when nothing is mounted there.
- * With `detach` a busy mount goes out of sight at once and ends with its last user.
- * May take long: destroying an overlay writes its upper layer to the disk.
+ * umount2(2), never through a symbolic link; `invalid` when nothing is mounted there, `unavailable`
+ * when it is busy. With `detach` a busy mount disappears from view at once and ends with its last
+ * user. May take long: destroying an overlay writes its upper layer to the disk.
  */
 export async function unmount(
   target: string,
@@ -212,7 +209,10 @@ export async function unmount(
   });
 }
 
-/** Whether the kernel knows a file system type; fsopen(2) also loads its module. */
+/**
+ * Whether the kernel has a file system type; asking loads its module (fsopen(2)). Without
+ * CAP_SYS_ADMIN the answer is always true.
+ */
 export function knowsFileSystem(type: string): boolean {
   const result = addon().probeFsconfig(type, "source", "none");
   return result >= 0 || errnoName(-result) !== "ENODEV";

@@ -5,9 +5,9 @@ import { packStrings } from "./pack.ts";
 import { runJob } from "./reports.ts";
 
 /**
- * A new, empty network namespace; it lives as long as a descriptor or a process in
- * it. `settings` are sysctls below net ("net.ipv4.ip_forward"), written inside before
- * anyone sees it; those this kernel lacks are skipped.
+ * A new, empty network namespace; it lives as long as a descriptor of it or a process in it.
+ * `settings` are sysctls below net ("net.ipv4.ip_forward"), written inside before the namespace is
+ * handed out; those that this kernel lacks are skipped.
  */
 export async function newNetworkNamespace(
   settings: Readonly<Record<string, string>> = {},
@@ -24,7 +24,7 @@ export async function newNetworkNamespace(
   return new Fd(value);
 }
 
-/** The network namespace of a process, or of this one. */
+/** The network namespace of a process, or of this one; `not_found` when the process has ended. */
 export function networkNamespaceOf(pid: number | "self"): Fd {
   return openat2(undefined, `/proc/${pid}/ns/net`, { flags: O_RDONLY });
 }

@@ -7,7 +7,7 @@ import { runJob } from "./reports.ts";
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
 
-export const NLM_F_REQUEST = 0x001;
+const NLM_F_REQUEST = 0x001;
 export const NLM_F_ACK = 0x004;
 export const NLM_F_DUMP = 0x300;
 export const NLM_F_EXCL = 0x200;
@@ -26,7 +26,11 @@ const HEADER = 16;
 
 const little = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-/** Writes a message's body: fixed fields, then attributes (netlink(7)); everything is aligned to 4 bytes. */
+/**
+ * Writes a message's body: fixed fields, then attributes (netlink(7)), which begin and end at
+ * multiples of 4 bytes. Numbers are in the machine's byte order, as rtnetlink has them; the `be`
+ * methods write network byte order, as netfilter has it.
+ */
 export class NetlinkWriter {
   #bytes = Buffer.alloc(256);
   #size = 0;
@@ -42,13 +46,14 @@ export class NetlinkWriter {
     return at;
   }
 
+  /** One byte, as it is; the next field is not aligned. */
   u8(value: number): this {
     const at = this.#reserve(1);
     this.#bytes.writeUInt8(value, at);
     return this;
   }
 
-  /** In the machine's byte order, as rtnetlink has it; so is `u32`. */
+  /** Two bytes in the machine's byte order. */
   u16(value: number): this {
     const at = this.#reserve(2);
     if (little) this.#bytes.writeUInt16LE(value, at);
@@ -56,6 +61,7 @@ export class NetlinkWriter {
     return this;
   }
 
+  /** Four bytes in the machine's byte order. */
   u32(value: number): this {
     const at = this.#reserve(4);
     if (little) this.#bytes.writeUInt32LE(value >>> 0, at);
@@ -63,32 +69,35 @@ export class NetlinkWriter {
     return this;
   }
 
-  /** In network byte order, as netfilter has it. */
+  /** Two bytes in network byte order. */
   be16(value: number): this {
     const at = this.#reserve(2);
     this.#bytes.writeUInt16BE(value, at);
     return this;
   }
 
+  /** Four bytes in network byte order. */
   be32(value: number): this {
     const at = this.#reserve(4);
     this.#bytes.writeUInt32BE(value >>> 0, at);
     return this;
   }
 
+  /** Eight bytes in network byte order. */
   be64(value: bigint): this {
     const at = this.#reserve(8);
     this.#bytes.writeBigUInt64BE(value, at);
     return this;
   }
 
+  /** The bytes as they are, without padding. */
   bytes(value: Uint8Array): this {
     const at = this.#reserve(value.byteLength);
     this.#bytes.set(value, at);
     return this;
   }
 
-  /** An attribute whose payload `fill` writes. */
+  /** An attribute whose payload `fill` writes, padded to 4 bytes; `exhausted` above 64 KiB. */
   attribute(type: number, fill: (writer: this) => void): this {
     const start = this.#size;
     this.u16(0).u16(type);
@@ -102,35 +111,45 @@ export class NetlinkWriter {
     return this;
   }
 
+  /** An attribute whose payload is attributes, marked with NLA_F_NESTED. */
   nested(type: number, fill: (writer: this) => void): this {
     return this.attribute(type | NLA_F_NESTED, fill);
   }
 
+  /** An attribute with a string and its NUL. */
   text(type: number, value: string): this {
     return this.attribute(type, (w) => w.bytes(Buffer.from(`${value}\0`)));
   }
 
+  /** An attribute with a number in the machine's byte order. */
   number(type: number, value: number): this {
     return this.attribute(type, (w) => w.u32(value));
   }
 
+  /** An attribute with a number in network byte order. */
   be32Attribute(type: number, value: number): this {
     return this.attribute(type, (w) => w.be32(value));
   }
 
+  /** The bytes so far, as a view of the writer's own buffer. */
   done(): Buffer {
     return this.#bytes.subarray(0, this.#size);
   }
 }
 
-/** The attributes in a span by type; the last of a type wins. What does not fit is left out. */
+/**
+ * The attributes in a span by type; the last of a type wins. An attribute that is cut off ends it.
+ */
 export function readAttributes(bytes: Buffer): Map<number, Buffer> {
   const found = new Map<number, Buffer>();
   for (const [type, value] of listAttributes(bytes)) found.set(type, value);
   return found;
 }
 
-/** The attributes in order, as lists have several of one type. */
+/**
+ * The attributes in order, for lists that have several of one type. An attribute that is cut off
+ * ends it.
+ */
 export function* listAttributes(bytes: Buffer): Generator<[type: number, value: Buffer]> {
   for (let at = 0; at + 4 <= bytes.length; ) {
     const length = readU16(bytes, at);
@@ -141,7 +160,7 @@ export function* listAttributes(bytes: Buffer): Generator<[type: number, value: 
 }
 
 /** An unsigned 16-bit number in the byte order of this machine, as netlink has it. */
-export function readU16(bytes: Buffer, at = 0): number {
+function readU16(bytes: Buffer, at = 0): number {
   return little ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at);
 }
 
@@ -150,13 +169,14 @@ export function readU32(bytes: Buffer, at = 0): number {
   return little ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at);
 }
 
-/** A C string in an attribute. */
+/** The string of an attribute, up to its NUL; "" when there is no attribute. */
 export function readText(bytes: Buffer | undefined): string {
   if (bytes === undefined) return "";
   const end = bytes.indexOf(0);
   return bytes.toString("utf8", 0, end < 0 ? bytes.length : end);
 }
 
+/** One message to the kernel, and the words for its failure. */
 export interface NetlinkRequest {
   readonly type: number;
   /** Besides NLM_F_REQUEST. A request without NLM_F_DUMP should ask for NLM_F_ACK. */
@@ -167,6 +187,7 @@ export interface NetlinkRequest {
   readonly about?: string;
 }
 
+/** One message of the kernel's answer, without its header. */
 export interface NetlinkReply {
   readonly type: number;
   readonly body: Buffer;
@@ -192,7 +213,9 @@ export function encodeRequests(requests: readonly NetlinkRequest[]): Buffer {
   return writer.done();
 }
 
-/** A dump that changed while it was read; to be asked for again. */
+/**
+ * The kernel's table changed while it was read (NLM_F_DUMP_INTR); the request is to be sent again.
+ */
 export class InterruptedDump extends Error {}
 
 /**
@@ -241,24 +264,29 @@ function refuse(type: number, flags: number, body: Buffer, request: NetlinkReque
   throw errnoFault(-error, attempt);
 }
 
+/** The namespace whose kernel tables are meant. */
 export interface NetlinkOptions {
   /** The network namespace to talk to; our own by default. */
   readonly netns?: Fd;
 }
 
-/** Exchanges with one protocol of netlink in one namespace; holds nothing open between them. */
+/** Exchanges with one protocol of netlink in one namespace; no socket stays open between them. */
 export interface Netlink {
   /**
-   * Sends the requests in one datagram and gives the answers of each. The kernel goes
-   * on after a refusal (nftables batches excepted), so the first Fault may come with
-   * later requests done.
+   * Sends the requests in one datagram and gives the answers of each, in the order of the requests.
+   * The first refusal is thrown as a Fault with the kernel's own words (extended ack) where it has
+   * any. The kernel goes on after a refusal, except in a batch of nftables: requests after the one
+   * that failed may have been carried out. `unavailable` when a dump kept changing.
    */
   exchange(requests: readonly NetlinkRequest[]): Promise<NetlinkReply[][]>;
 }
 
 const DUMP_ATTEMPTS = 8;
 
-/** `protocol`: NETLINK_ROUTE or NETLINK_NETFILTER. The caller keeps `netns` open while it uses this. */
+/**
+ * `protocol` is NETLINK_ROUTE or NETLINK_NETFILTER. The caller keeps `netns` open while it uses
+ * this.
+ */
 export function openNetlink(protocol: number, options: NetlinkOptions = {}): Netlink {
   return {
     async exchange(requests) {

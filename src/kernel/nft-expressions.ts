@@ -25,7 +25,7 @@ const ctStates = { invalid: 1, established: 2, related: 4, new: 8 } as const;
 const IPS_DST_NAT = 1 << 5;
 const NF_NAT_RANGE_PROTO_SPECIFIED = 2;
 
-/** One expression of a rule: writes itself as an element of the expression list. */
+/** One expression of a rule: writes itself as an element of the rule's list of expressions. */
 export type Expression = (list: NetlinkWriter) => void;
 
 function expression(name: string, fill: (data: NetlinkWriter) => void): Expression {
@@ -88,6 +88,7 @@ function match(key: "iifname" | "oifname", name: string, equal: boolean): Expres
   return [loadMeta(key), compare(equal, interfaceBytes(name))];
 }
 
+/** A network as "10.1.0.0" and 16; bits of the address beyond the prefix are ignored. */
 export interface Ipv4Network {
   readonly address: string;
   readonly prefixLength: number;
@@ -100,7 +101,7 @@ function matchNetwork(offset: number, { address, prefixLength }: Ipv4Network): E
   return [loadPayload(NFT_PAYLOAD_NETWORK, offset, 4), maskWith(mask), compare(true, value)];
 }
 
-/** Any of the bits set. */
+/** Matches when any of the bits is set. */
 function matchCt(key: number, bits: number): Expression[] {
   return [
     expression("ct", (w) => w.be32Attribute(2, key).be32Attribute(1, NFT_REG_1)),
@@ -150,7 +151,7 @@ export const nft = {
   masquerade: () => [expression("masq", () => undefined)],
   /**
    * Translates the destination by a map from port to address and port
-   * (`inet_service : ipv4_addr . inet_service`); no element, no translation.
+   * (`inet_service : ipv4_addr . inet_service`); a port without an element is not translated.
    */
   dnatByPort: (map: string) => [
     loadPayload(NFT_PAYLOAD_TRANSPORT, 2, 2),
@@ -167,7 +168,7 @@ export const nft = {
         .be32Attribute(7, NF_NAT_RANGE_PROTO_SPECIFIED | 1),
     ),
   ],
-  /** Matches what is in a set of IPv4 addresses. */
+  /** Matches packets whose source is in a set of IPv4 addresses. */
   ipSourceIn: (set: string) => [
     loadPayload(NFT_PAYLOAD_NETWORK, 12, 4),
     expression("lookup", (w) => w.text(1, set).be32Attribute(2, NFT_REG_1)),

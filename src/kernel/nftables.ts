@@ -59,6 +59,7 @@ function boundary(message: number): NetlinkRequest {
   return { type: message, flags: 0, body: header, verb: "change the packet filter" };
 }
 
+/** A chain that the kernel calls at a hook of the packet's way (nft(8)). */
 export interface BaseChain {
   readonly table: string;
   readonly name: string;
@@ -70,6 +71,7 @@ export interface BaseChain {
   readonly policy?: "accept" | "drop";
 }
 
+/** A rule: the expressions of `nft`, matches first, then what to do. */
 export interface RuleOptions {
   readonly table: string;
   readonly chain: string;
@@ -80,11 +82,13 @@ export interface RuleOptions {
   readonly comment?: string;
 }
 
+/** A rule as the kernel keeps it; `handle` names it for `deleteRule`. */
 export interface Rule {
   readonly handle: bigint;
   readonly comment: string;
 }
 
+/** A chain as the kernel lists it, of any table of family `ip`. */
 export interface Chain {
   readonly table: string;
   readonly name: string;
@@ -92,6 +96,7 @@ export interface Chain {
   readonly policy?: "accept" | "drop";
 }
 
+/** The IPv4 address and port that a published port leads to. */
 export interface PortTarget {
   readonly address: string;
   readonly port: number;
@@ -109,7 +114,10 @@ function commentOf(data: Buffer | undefined): string {
   return readText(data.subarray(2, 2 + (data[1] ?? 0)));
 }
 
-/** Changes that happen all at once or not at all. */
+/**
+ * Changes that `Nftables.commit` makes in their order, all at once or not at all. The methods only
+ * write them down; faults of the kernel come from `commit`.
+ */
 export class NftBatch {
   readonly #requests: NetlinkRequest[] = [];
 
@@ -118,11 +126,12 @@ export class NftBatch {
     return this;
   }
 
+  /** The messages in their order, between the two that begin and end a batch. */
   get requests(): readonly NetlinkRequest[] {
     return [boundary(NFNL_MSG_BATCH_BEGIN), ...this.#requests, boundary(NFNL_MSG_BATCH_END)];
   }
 
-  /** Harmless when it is there. */
+  /** Does nothing when the table is there. */
   addTable(name: string): this {
     return this.#add({
       type: type("newTable"),
@@ -133,7 +142,7 @@ export class NftBatch {
     });
   }
 
-  /** With all that is in it; `not_found` when there is none. */
+  /** With all that is in it; `not_found` when there is no such table. */
   deleteTable(name: string): this {
     return this.#add({
       type: type("delTable"),
@@ -149,6 +158,7 @@ export class NftBatch {
     return this.addTable(name).deleteTable(name).addTable(name);
   }
 
+  /** Does nothing when the same chain is there; a new policy is taken over. */
   addBaseChain(chain: BaseChain): this {
     return this.#add({
       type: type("newChain"),
@@ -166,7 +176,7 @@ export class NftBatch {
     });
   }
 
-  /** A chain that rules jump to. */
+  /** A chain that rules jump to; does nothing when it is there. */
   addChain(table: string, name: string): this {
     return this.#add({
       type: type("newChain"),
@@ -177,6 +187,7 @@ export class NftBatch {
     });
   }
 
+  /** Adds it also when an equal rule is there. `invalid` for a comment above 128 bytes. */
   addRule(rule: RuleOptions): this {
     const { table, chain, expressions, first = false, comment } = rule;
     const writer = body()
@@ -195,7 +206,7 @@ export class NftBatch {
     });
   }
 
-  /** Deletes the rules of a chain, which stays; `not_found` when there is none. */
+  /** Deletes the rules of a chain, which stays; `not_found` when there is no such chain. */
   flushChain(table: string, chain: string): this {
     return this.#add({
       type: type("delRule"),
@@ -206,7 +217,7 @@ export class NftBatch {
     });
   }
 
-  /** Deletes an empty chain to which no rule jumps; `not_found` when there is none. */
+  /** Deletes an empty chain to which no rule jumps; `not_found` when there is no such chain. */
   deleteChain(table: string, chain: string): this {
     return this.#add({
       type: type("delChain"),
@@ -217,6 +228,7 @@ export class NftBatch {
     });
   }
 
+  /** Deletes the rule with this handle; `not_found` when it is gone. */
   deleteRule(table: string, chain: string, handle: bigint): this {
     return this.#add({
       type: type("delRule"),
@@ -259,14 +271,19 @@ export class NftBatch {
     });
   }
 
+  /** Adds a dotted IPv4 address to a set; does nothing when it is there. */
   addAddress(table: string, set: string, address: string): this {
     return this.#element("newSetElem", { table, set, key: ipv4Bytes(address) });
   }
 
+  /** Removes an address from a set; `not_found` when it is not there. */
   deleteAddress(table: string, set: string, address: string): this {
     return this.#element("delSetElem", { table, set, key: ipv4Bytes(address) });
   }
 
+  /**
+   * Publishes a port: the map leads it to `target`. Refused when the port leads elsewhere already.
+   */
   addPort(table: string, map: string, port: number, target: PortTarget): this {
     const value = Buffer.concat([
       ipv4Bytes(target.address),
@@ -276,6 +293,7 @@ export class NftBatch {
     return this.#element("newSetElem", { table, set: map, key: portBytes(port), value });
   }
 
+  /** Removes a port from a map, wherever it leads; `not_found` when it is not there. */
   deletePort(table: string, map: string, port: number): this {
     return this.#element("delSetElem", { table, set: map, key: portBytes(port) });
   }
@@ -315,7 +333,10 @@ function portBytes(port: number): Uint8Array {
   return Uint8Array.of(port >> 8, port & 255);
 }
 
-/** The packet filter (family `ip`) of one network namespace, over nfnetlink; nft(8) is not needed. */
+/**
+ * The packet filter (nf_tables, family `ip`) of one network namespace, over nfnetlink; the command
+ * nft(8) is not needed. Changing it needs CAP_NET_ADMIN there (`denied`).
+ */
 export class Nftables {
   readonly #netlink: Netlink;
 
@@ -323,15 +344,20 @@ export class Nftables {
     this.#netlink = openNetlink(NETLINK_NETFILTER, options);
   }
 
+  /**
+   * Carries the batch out. The first refusal of the kernel is thrown, and then nothing has changed.
+   */
   async commit(batch: NftBatch): Promise<void> {
     await this.#netlink.exchange(batch.requests);
   }
 
+  /** The names of the tables of family `ip`, of every program. */
   async tables(): Promise<string[]> {
     const replies = await this.#dump("getTable", body(), "list the nftables tables");
     return replies.map((reply) => readText(readAttributes(reply).get(1)));
   }
 
+  /** The chains of all tables of family `ip`, of every program. */
   async chains(): Promise<Chain[]> {
     const replies = await this.#dump("getChain", body(), "list the nftables chains");
     return replies.map((reply) => {
@@ -347,7 +373,7 @@ export class Nftables {
     });
   }
 
-  /** In order; none when the table or chain is not there. */
+  /** The rules of a chain in their order; empty when the table or chain is missing. */
   async rules(table: string, chain: string): Promise<Rule[]> {
     const about = `${table} ${chain}`;
     const writer = body().text(1, table).text(2, chain);
@@ -363,7 +389,7 @@ export class Nftables {
     });
   }
 
-  /** Keys of a set's or map's elements, as the kernel has them: network byte order. */
+  /** The keys of a set's or map's elements, in network byte order, as the kernel has them. */
   async elements(table: string, set: string): Promise<Buffer[]> {
     const writer = body().text(1, table).text(2, set);
     const replies = await this.#dump(

@@ -1,6 +1,9 @@
 import { Fault } from "#base";
 
-/** NUL-terminated strings after one another, as the addon takes lists. */
+/**
+ * The strings one after another, each with its NUL, as the addon takes lists; `invalid` when one
+ * contains a NUL. `what` names one of them in the message.
+ */
 export function packStrings(texts: readonly string[], what: string): Uint8Array {
   for (const text of texts)
     if (text.includes("\0"))

@@ -3,7 +3,10 @@ import { addon } from "./addon.ts";
 import { check } from "./errno.ts";
 import { Fd } from "./fd.ts";
 
-/** A handle on a process that a recycled pid cannot confuse. `not_found` when it is gone. */
+/**
+ * A handle on a process (pidfd_open(2)) that stays right when the pid is used again. `not_found`
+ * when the process has ended and been reaped.
+ */
 export function pidfdOpen(pid: number): Fd {
   return new Fd(
     check(addon().pidfdOpen(pid), {
@@ -14,7 +17,10 @@ export function pidfdOpen(pid: number): Fd {
   );
 }
 
-/** Signal 0 only asks whether the process is there. `not_found` when it has ended. */
+/**
+ * Sends a signal through a handle. Signal 0 sends nothing and only asks whether the process is
+ * there; `not_found` when it has ended.
+ */
 export function pidfdSendSignal(pidfd: Fd, signal: number): void {
   check(addon().pidfdSendSignal(pidfd.number, signal), {
     call: "pidfd_send_signal",
@@ -23,8 +29,8 @@ export function pidfdSendSignal(pidfd: Fd, signal: number): void {
 }
 
 /**
- * When a process started, in clock ticks since boot: field 22 of /proc/PID/stat
- * (proc_pid_stat(5)). With the pid it names a process for good. Undefined when there is none.
+ * When a process started, in clock ticks since boot: field 22 of /proc/PID/stat (proc_pid_stat(5)).
+ * Pid and start time together name a process for good. Undefined when the process is gone.
  */
 export function startTime(pid: number): bigint | undefined {
   try {

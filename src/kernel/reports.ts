@@ -1,7 +1,7 @@
 import { addon } from "./addon.ts";
 import { type Attempt, errnoFault } from "./errno.ts";
 
-/** What a thread of the addon told: a job's result, or the EPOLL* events of a descriptor. */
+/** Receives what a thread of the addon reports: a job's result, or the EPOLL* events of a descriptor. */
 export type ReportHandler = (value: number, bytes: Uint8Array | undefined) => void;
 
 const handlers = new Map<number, ReportHandler>();
@@ -10,7 +10,7 @@ let references = 0;
 let listening = false;
 
 function dispatch(id: number, value: number, bytes: Uint8Array | undefined): void {
-  // Reports of what was closed meanwhile find nobody.
+  // A report may come after its descriptor was closed.
   const handler = handlers.get(id);
   if (handler === undefined) return;
   try {

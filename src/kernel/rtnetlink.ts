@@ -47,12 +47,14 @@ const RT_TABLE_MAIN = 254;
 const RTPROT_STATIC = 4;
 const RTN_UNICAST = 1;
 
+/** A network interface, as rtnetlink(7) describes it. */
 export interface Link {
   readonly index: number;
   readonly name: string;
   readonly up: boolean;
   /** "02:42:ac:14:00:02"; empty where a link has none. */
   readonly mac: string;
+  /** Bytes. */
   readonly mtu: number;
   /** Index of the bridge it is a port of; 0 for none. */
   readonly master: number;
@@ -61,6 +63,7 @@ export interface Link {
   readonly alias: string;
 }
 
+/** An address, and the index of the interface that has it. */
 export interface InterfaceAddress {
   readonly index: number;
   /** Dotted; IPv4 only. */
@@ -68,6 +71,7 @@ export interface InterfaceAddress {
   readonly prefixLength: number;
 }
 
+/** A route, and the index of the interface that it leaves by. */
 export interface Route {
   /** Dotted network; "0.0.0.0" with length 0 is the default route. */
   readonly destination: string;
@@ -76,7 +80,7 @@ export interface Route {
   readonly index: number;
 }
 
-/** The bytes of a dotted IPv4 address. */
+/** The four bytes of a dotted IPv4 address; `invalid` for another form. */
 export function ipv4Bytes(address: string): Uint8Array {
   const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address)?.slice(1).map(Number);
   if (parts === undefined || parts.some((part) => part > 255))
@@ -112,13 +116,19 @@ function writeLinkHeader(writer: NetlinkWriter, header: LinkHeader): NetlinkWrit
   return writer.u32(header.up ? IFF_UP : 0).u32(up);
 }
 
+/**
+ * A bridge to make; `mac` as "02:42:ac:14:00:01", which keeps it the same when ports come and go.
+ */
 export interface BridgeOptions {
   readonly name: string;
   readonly mac: string;
   readonly mtu?: number;
 }
 
-/** A bridge that is up. `exists` when the name is taken. */
+/**
+ * A bridge that is up. `exists` when the name is taken, `invalid` for a name or MAC address of
+ * another form.
+ */
 export function createBridge(options: BridgeOptions): NetlinkRequest {
   const { name, mac, mtu } = options;
   const body = writeLinkHeader(new NetlinkWriter(), { up: true })
@@ -144,6 +154,7 @@ export function setLinkAlias(name: string, alias: string): NetlinkRequest {
   return { type: RTM_NEWLINK, flags: NLM_F_ACK, body, verb: "mark", about: name };
 }
 
+/** A pair of interfaces to make: one is a port of a bridge, its peer is in another namespace. */
 export interface VethOptions {
   /** The end in the namespace of the request. */
   readonly name: string;
@@ -154,9 +165,9 @@ export interface VethOptions {
 }
 
 /**
- * A pair made by one request, so that there is nothing to clean up in between: this
- * end up and a port of the bridge, the peer in its namespace right away, still down
- * (veth.c opens no end whose other end is not linked yet).
+ * Both ends by one request, so that a crash never leaves half a pair: this end is up and a port of
+ * the bridge, the peer is in its namespace from the beginning and still down (veth.c opens no end
+ * whose other end is not linked yet).
  */
 export function createVeth(options: VethOptions): NetlinkRequest {
   const { name, master, mtu, peer } = options;
@@ -191,7 +202,7 @@ export function setLinkUp(index: number): NetlinkRequest {
   };
 }
 
-/** Slow for a veth (the kernel waits for others): drop its namespace instead. */
+/** Slow for a veth, because the kernel waits for a grace period: end its namespace instead. */
 export function deleteLink(index: number): NetlinkRequest {
   const body = writeLinkHeader(new NetlinkWriter(), { index }).done();
   return {
@@ -203,7 +214,10 @@ export function deleteLink(index: number): NetlinkRequest {
   };
 }
 
-/** Adds an IPv4 address with the broadcast address of its network; `exists` when it is there. */
+/**
+ * Adds an IPv4 address with the broadcast address of its network; `exists` when the interface has
+ * it.
+ */
 export function addAddress(options: InterfaceAddress): NetlinkRequest {
   const { index, address, prefixLength } = options;
   const bytes = ipv4Bytes(address);
@@ -294,7 +308,10 @@ export function parseRoute(body: Buffer): Route {
   };
 }
 
-/** Links, addresses and routes of one network namespace. */
+/**
+ * The interfaces, addresses and routes of one network namespace, over rtnetlink(7). Changing them
+ * needs CAP_NET_ADMIN there (`denied`).
+ */
 export class RouteTable {
   readonly #netlink: Netlink;
 
@@ -302,17 +319,21 @@ export class RouteTable {
     this.#netlink = openNetlink(NETLINK_ROUTE, options);
   }
 
-  /** In order; the first refusal is thrown, though the kernel also tries the others. */
+  /**
+   * Sends the requests in one datagram, in order. The first refusal is thrown, and the kernel has
+   * still tried the requests after it.
+   */
   async apply(...requests: readonly NetlinkRequest[]): Promise<void> {
     await this.#netlink.exchange(requests);
   }
 
+  /** All interfaces of the namespace. */
   async links(): Promise<Link[]> {
     const body = writeLinkHeader(new NetlinkWriter(), {}).done();
     return (await this.#dump(RTM_GETLINK, body, "list the interfaces")).map(parseLink);
   }
 
-  /** Undefined when there is none of this name. */
+  /** Undefined when there is no interface of this name. */
   async link(name: string): Promise<Link | undefined> {
     const body = writeLinkHeader(new NetlinkWriter(), {}).text(IFLA_IFNAME, linkName(name)).done();
     try {
@@ -325,6 +346,7 @@ export class RouteTable {
     }
   }
 
+  /** The IPv4 addresses of all interfaces. */
   async addresses(): Promise<InterfaceAddress[]> {
     const body = new NetlinkWriter().u8(AF_INET).u8(0).u8(0).u8(0).u32(0).done();
     const replies = await this.#dump(RTM_GETADDR, body, "list the addresses");
@@ -338,7 +360,7 @@ export class RouteTable {
     });
   }
 
-  /** IPv4 routes of every table, also those of the local addresses. */
+  /** The IPv4 routes of every table, including those of the local addresses. */
   async routes(): Promise<Route[]> {
     const body = new NetlinkWriter().u8(AF_INET).bytes(new Uint8Array(11)).done();
     return (await this.#dump(RTM_GETROUTE, body, "list the routes")).map(parseRoute);

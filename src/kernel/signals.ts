@@ -8,7 +8,7 @@ for (const [name, value] of Object.entries(constants.signals))
 const RTMIN = 34;
 const RTMAX = 64;
 
-/** "TERM", "SIGTERM", "15", "RTMIN+3" or "SIGRTMAX-1", in any case, as a number of 1 to 64; undefined when it is none. */
+/** "TERM", "SIGTERM", "15", "RTMIN+3" or "SIGRTMAX-1", in any case, as a number of 1 to 64; undefined for anything else. */
 export function signalNumber(nameOrNumber: string | number): number | undefined {
   const text = String(nameOrNumber).trim().toUpperCase();
   if (/^[0-9]{1,3}$/.test(text)) {
@@ -23,7 +23,7 @@ export function signalNumber(nameOrNumber: string | number): number | undefined 
   return number >= RTMIN && number <= RTMAX ? number : undefined;
 }
 
-/** Aliases (SIGIOT, SIGPOLL) lose to the names that people know. */
+/** Of two names for one number (SIGIOT, SIGPOLL), the one that people know. */
 const preferred: Readonly<Record<number, string>> = {
   6: "SIGABRT",
   17: "SIGCHLD",

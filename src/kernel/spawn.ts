@@ -8,6 +8,7 @@ import { dropReports, holdLoop, newReport, releaseLoop } from "./reports.ts";
 
 const EPOLLIN = 0x001;
 
+/** A program to start, and all that it gets from this process. */
 export interface SpawnOptions {
   /** The program: an absolute path, or an open file such as a sealed memfd. */
   readonly program: string | Fd;
@@ -16,33 +17,38 @@ export interface SpawnOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
   /**
-   * The descriptors the child has: `fd` here becomes `as` there (0 to 255). Nothing
-   * else survives; what is missing of 0, 1 and 2 is /dev/null.
+   * The descriptors that the child has: `fd` here becomes `as` there (0 to 255). All
+   * others are closed; of 0, 1 and 2, those that are missing are /dev/null.
    */
   readonly fds: readonly { readonly fd: Fd | number; readonly as: number }[];
   /** Makes the child the leader of a session of its own. True by default. */
   readonly setsid?: boolean;
 }
 
-export interface Exit {
+/**
+ * How a child ended: by itself with `code`, or by `signal`. Both are null when another part of this
+ * process reaped it.
+ */
+interface Exit {
   readonly code: number | null;
   readonly signal: number | null;
 }
 
-/** A child; the process stays alive for its end unless `unref` is called. */
+/** A child. Its end keeps this process alive, unless `unref` is called. */
 export interface ChildProcess {
   readonly pid: number;
   /** Settles when the child has been reaped; never rejects. */
   readonly exited: Promise<Exit>;
-  /** `not_found` once it has ended. */
+  /** Sends a signal, to this child alone; `not_found` once it has ended. */
   kill(signal: number): void;
+  /** This process may end before the child does. */
   unref(): void;
 }
 
 /**
- * Starts a program with vfork semantics: the caller stands still until the exec, so
- * a program that is missing or not executable is a Fault here, not an exit code.
- * Signals are unblocked and at their defaults.
+ * Starts a program with vfork(2) semantics: the calling thread stands still until the exec, so that
+ * a program that is missing or cannot be executed is a Fault here, not an exit code. In the child
+ * no signal is blocked and all are at their defaults.
  */
 export function spawn(options: SpawnOptions): ChildProcess {
   const { program, argv, env, cwd = "", fds, setsid = true } = options;

@@ -4,15 +4,15 @@ import { check, errnoName } from "./errno.ts";
 import type { Fd } from "./fd.ts";
 
 /**
- * One name in a directory (never followed, no slashes), or "" for what the
- * descriptor itself is; O_PATH will do, also of a symbolic link.
+ * One name in a directory, without slashes and not followed, or "" for the file that the descriptor
+ * stands for; an O_PATH descriptor will do, also that of a symbolic link.
  */
 export type Entry = string | Uint8Array;
 
 /** The limit of xattr(7) for a value, and of listxattr(2) for all names. */
 const XATTR_MAX = 64 << 10;
 
-/** The value, or undefined when the attribute is not set or the file system has none. */
+/** The value; undefined when the attribute is not set or the file system has no attributes. */
 export function getXattr(fd: Fd, entry: Entry, attribute: string): Buffer | undefined {
   for (const room of [256, XATTR_MAX]) {
     const out = Buffer.allocUnsafe(room);
@@ -38,7 +38,7 @@ export function setXattr(fd: Fd, entry: Entry, attribute: string, value: Uint8Ar
   });
 }
 
-/** Names in the kernel's order; none when the file system has no attributes. */
+/** The names in the kernel's order; empty when the file system has no attributes. */
 export function listXattr(fd: Fd, entry: Entry): string[] {
   const out = Buffer.allocUnsafe(XATTR_MAX);
   const size = addon().listXattr(fd.number, entry, out);
