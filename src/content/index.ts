@@ -13,6 +13,7 @@ export type { ComposedLayer, ComposeOptions } from "./compose-image.ts";
 export { Content, type ContentOptions, openContent } from "./content.ts";
 export { contentCrashPoints } from "./crash-point.ts";
 export type { ImportOptions, TreeOptions, UpperOptions } from "./create-image.ts";
+export { type DataRoot, type DataRootOptions, openDataRoot } from "./data-root.ts";
 export type { ContentUsage, ImageUsage } from "./disk-usage.ts";
 export type { FsckFinding, FsckKind, FsckOptions, FsckReport } from "./fsck.ts";
 export type { ImageRemoval, ImageUser, RemoveOptions } from "./image-removal.ts";

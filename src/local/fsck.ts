@@ -1,10 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Fault, isFault } from "#base";
-import { type FsckFinding, type FsckReport, openContent } from "#content";
+import { Fault, isFault, silentLog } from "#base";
+import { type FsckFinding, type FsckReport, openDataRoot } from "#content";
 import { type Fd, lockFile } from "#kernel";
-import { openOverlaySnapshotter } from "#snapshot";
-import { openState } from "#state";
 
 export interface FsckRequest {
   readonly dataRoot: string;
@@ -30,12 +28,9 @@ export async function fsck({ dataRoot, ...options }: FsckRequest): Promise<FsckR
     );
   }
   using _lock = lockRoot(dataRoot);
-  using state = openState(join(dataRoot, "state.db"), { observe: true });
-  const places = { state, untouched: true } as const;
-  const snapshots = await openOverlaySnapshotter({ ...places, root: join(dataRoot, "snapshots") });
-  const content = await openContent({ ...places, root: join(dataRoot, "content"), snapshots });
-  const report = await content.fsck(options);
-  await snapshots.drain();
+  await using opened = await openDataRoot(dataRoot, { log: silentLog, untouched: true });
+  const report = await opened.content.fsck(options);
+  await opened.snapshots.drain();
   return report;
 }
 

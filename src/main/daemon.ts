@@ -1,25 +1,19 @@
-import { createHash } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { createApiServer } from "#api";
 import { createLog, faultOf, type Log, type LogLevel, Scope } from "#base";
-import { openContent } from "#content";
-import { createEngine, type Engine, type EngineDependencies } from "#engine";
-import { decodePlan, openHelper } from "#helper";
+import { decodePlan } from "#helper";
 import { makePrivateDirectory, peerCredentials, untakenByPeer } from "#kernel";
-import { type CompressionChoice, parseCompression } from "#layer";
+import { parseCompression } from "#layer";
 import type { RegistryRequest } from "#local";
-import { openNetworks } from "#network";
-import { describePlan, openCgroups } from "#runtime";
-import { openOverlaySnapshotter } from "#snapshot";
-import { openState } from "#state";
-import { openNativeTasks } from "#task";
+import { describePlan } from "#runtime";
+import type { State } from "#state";
 import { openTrust } from "#trust";
-import { helperPath } from "./assets.ts";
 import { checkStart, lockRoot, makeRoot, socketPath } from "./check-start.ts";
 import { lowerOomScore } from "./lower-oom-score.ts";
 import { useEmbeddedAddon } from "./native-parts.ts";
+import { openEngine } from "./open-engine.ts";
 import { releaseMemoryWhenQuiet } from "./quiet-memory.ts";
 import { registryOpener } from "./registry.ts";
 import { type Roots, roots } from "./roots.ts";
@@ -62,7 +56,11 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     });
     const { layerCompression } = options;
     const compression = layerCompression ? parseCompression(layerCompression) : undefined;
-    const engine = await openEngine(places, { log, registry, compression }, scope);
+    const policyFiles = [join(places.configRoot, "policy.json")];
+    const trust = (state: State) => openTrust({ policyFiles, state, log });
+    const { engine } = scope.use(
+      await openEngine({ ...places, log, registry, trust, compression }),
+    );
     const server = createApiServer({
       engine,
       log,
@@ -123,53 +121,6 @@ async function serveRegistry(
   scope.defer(() => service.close());
   const { url, authorityFile } = service;
   log.info("serving a registry", { url, ...(authorityFile ? { authorityFile } : {}) });
-}
-
-/** Opens every module, lowest first, and the engine over them; the scope closes them in reverse. */
-async function openEngine(
-  { dataRoot, runRoot, configRoot }: Roots,
-  {
-    log,
-    registry,
-    compression,
-  }: Pick<EngineDependencies, "registry"> & {
-    readonly log: Log;
-    readonly compression: CompressionChoice | undefined;
-  },
-  scope: Scope,
-): Promise<Engine> {
-  const instanceId = createHash("sha256").update(runRoot).digest("hex").slice(0, 8);
-
-  const cgroups = openCgroups({ instanceId });
-  scope.defer(() => cgroups.close());
-  cgroups.enterOwn();
-  const helper = scope.use(openHelper({ path: helperPath }));
-  const tasks = openNativeTasks({ helper, cgroups, runRoot, log });
-  const state = scope.use(openState(join(dataRoot, "state.db")));
-  const networks = await openNetworks({ instanceId, runRoot, state, log });
-  const snapshots = await openOverlaySnapshotter({ root: join(dataRoot, "snapshots"), state });
-  const root = join(dataRoot, "content");
-  const content = await openContent({ root, state, snapshots, compression });
-  const engine = await createEngine({
-    dataRoot,
-    runRoot,
-    state,
-    tasks,
-    networks,
-    snapshots,
-    content,
-    registry,
-    trust: openTrust({ policyFiles: [join(configRoot, "policy.json")], state, log }),
-    log,
-  });
-  // With nothing running, nothing of this engine stays in the kernel.
-  scope.defer(async () => {
-    const idle = engine.containers.list({ all: false, filters: {} }).length === 0;
-    await engine.close();
-    await networks.close({ removeBridges: idle });
-  });
-  await engine.reconcile();
-  return engine;
 }
 
 function descriptorOf(socket: Socket): number {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 
 export interface Roots {
@@ -18,4 +19,9 @@ export function roots(env: Readonly<Record<string, string | undefined>>, told: T
     runRoot: resolve(told.runRoot || env.THIMBLE_RUN_ROOT || "/run/thimble"),
     configRoot: resolve(told.configRoot || env.THIMBLE_CONFIG_ROOT || "/etc/thimble"),
   };
+}
+
+/** Names an engine's things in the kernel; engines with different run roots never meet. */
+export function instanceIdOf(runRoot: string): string {
+  return createHash("sha256").update(runRoot).digest("hex").slice(0, 8);
 }

@@ -5,18 +5,14 @@
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { collect } from "#base";
-import { openContent } from "#content";
+import { collect, silentLog } from "#base";
+import { openDataRoot } from "#content";
 import { parseReference } from "#image";
-import { openOverlaySnapshotter } from "#snapshot";
-import { openState } from "#state";
 import { sourceOf, victimImages } from "../support/content-images.ts";
 import { streamOf } from "../support/tree.ts";
 
 const [root = "", scenario = "", step = ""] = process.argv.slice(2);
-const state = openState(join(root, "state.db"));
-const snapshots = await openOverlaySnapshotter({ root: join(root, "snapshots"), state });
-const content = await openContent({ root: join(root, "content"), state, snapshots });
+const { content, snapshots } = await openDataRoot(root, { log: silentLog });
 const { victim } = victimImages();
 const references = [parseReference("victim:1")];
 const pull = (name = "victim:1") =>

@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await using opened = await openEngineAt(roots, { leaveNothing: true });
+  await using opened = await openEngineAt(roots);
   expect(opened.engine.containers.list({ all: true, filters: {} })).toEqual([]);
 });
 

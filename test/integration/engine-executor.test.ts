@@ -19,7 +19,7 @@ let tree = "";
 beforeAll(async () => {
   roots = temporaryRoots();
   leaks = engineHoldings(roots);
-  opened = await openEngineAt(roots, { leaveNothing: true });
+  opened = await openEngineAt(roots);
   executor = opened.engine.executor;
   tree = join(roots.dataRoot, "tree");
   mkdirSync(join(tree, "bin"), { recursive: true });

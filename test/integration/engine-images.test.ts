@@ -26,7 +26,7 @@ let engine: Engine;
 beforeAll(async () => {
   roots = temporaryRoots();
   leaks = engineHoldings(roots);
-  opened = await openEngineAt(roots, { leaveNothing: true });
+  opened = await openEngineAt(roots);
   engine = opened.engine;
   await importBusybox(engine);
 });

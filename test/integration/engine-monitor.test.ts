@@ -36,7 +36,7 @@ let opened: OpenedEngine;
 beforeAll(async () => {
   roots = temporaryRoots();
   leaks = engineHoldings(roots);
-  opened = await openEngineAt(roots, { leaveNothing: true });
+  opened = await openEngineAt(roots);
   await importBusybox(opened.engine);
 });
 
@@ -130,7 +130,7 @@ test("a container that goes on after one of its processes was killed for want of
     await eventually(isKilled, "the word on the lack of memory");
     expect(first.engine.containers.get(id).state.status).toBe("running");
   }
-  await using second = await openEngineAt(own, { leaveNothing: true });
+  await using second = await openEngineAt(own);
   expect(second.engine.containers.get(id).state).toMatchObject({
     status: "running",
     oomKilled: true,

@@ -22,7 +22,7 @@ beforeAll(async () => {
   roots = temporaryRoots();
   leaks = engineHoldings(roots);
   recording = openRecordingHelper();
-  opened = await openEngineAt(roots, { leaveNothing: true, helper: recording.helper });
+  opened = await openEngineAt(roots, { helper: recording.helper });
   await importBusybox(opened.engine);
   await startSleeper(opened.engine, { name: "other" });
 });

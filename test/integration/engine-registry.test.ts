@@ -26,7 +26,6 @@ beforeAll(async () => {
   roots = temporaryRoots();
   leaks = engineHoldings(roots);
   opened = await openEngineAt(roots, {
-    leaveNothing: true,
     trust: {
       checkPull: async ({ reference }) => refuse?.(`${reference.path}:${reference.tag}`),
       checkRun: () => undefined,

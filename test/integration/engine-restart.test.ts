@@ -1,7 +1,8 @@
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { createLog } from "#base";
 import { mountAll } from "#kernel";
 import { createRequest } from "../support/create-request.ts";
 import { importBusybox, openEngineAt, type TestRoots, temporaryRoots } from "../support/engine.ts";
@@ -26,7 +27,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   {
-    await using opened = await openEngineAt(roots, { leaveNothing: true });
+    await using opened = await openEngineAt(roots);
     for (const { id } of opened.engine.containers.list({ all: true, filters: {} })) {
       await opened.engine.containers.remove(id, { force: true, volumes: false });
     }
@@ -103,4 +104,20 @@ test("an image that a killed engine had mounted to be looked at is unmounted", a
   await mountAll([{ type: "tmpfs", source: "tmpfs", options: [] }], left);
   await using _opened = await openEngineAt(roots);
   expect(readdirSync(join(roots.runRoot, "views"))).toEqual([]);
+});
+
+test("the log of the engine tells what its data has lost", async () => {
+  using own = temporaryRoots();
+  {
+    await using opened = await openEngineAt(own);
+    await importBusybox(opened.engine);
+  }
+  for (const place of ["snapshots", "content/blobs/sha256"]) {
+    rmSync(join(own.dataRoot, place), { recursive: true });
+  }
+  const lines: string[] = [];
+  await using _opened = await openEngineAt(own, {
+    log: createLog("warn", (line) => void lines.push(line)),
+  });
+  expect(lines.join("")).toContain("an image's layers are lost; pull or load it again");
 });

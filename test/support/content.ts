@@ -1,17 +1,12 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Fault } from "#base";
-import { type Content, openContent } from "#content";
-import { openOverlaySnapshotter, type Snapshotter } from "#snapshot";
-import { openState, type State } from "#state";
+import { Fault, silentLog } from "#base";
+import { type DataRoot, openDataRoot } from "#content";
 
 /** A data root with its content open; all gone at the end of the scope. */
-export interface TestContent extends AsyncDisposable {
+export interface TestContent extends DataRoot {
   readonly root: string;
-  readonly state: State;
-  readonly snapshots: Snapshotter;
-  readonly content: Content;
   /** A directory on the same file system. */
   readonly work: string;
   /** As after a restart of the engine. */
@@ -29,19 +24,16 @@ export async function openTestContent(
 ): Promise<TestContent> {
   const work = join(root, "work");
   mkdirSync(work, { recursive: true });
-  const state = openState(join(root, "state.db"));
-  const snapshots = await openOverlaySnapshotter({ root: join(root, "snapshots"), state });
-  const content = await openContent({ root: join(root, "content"), state, snapshots });
+  const opened = await openDataRoot(root, { log: silentLog });
+  const { snapshots } = opened;
   const settle = async () => {
     await snapshots.drain();
-    state.close();
+    await opened[Symbol.asyncDispose]();
   };
   return {
+    ...opened,
     root,
     work,
-    state,
-    snapshots,
-    content,
     reopen: async () => {
       await settle();
       return await openTestContent(root);

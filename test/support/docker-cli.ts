@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import {
   cpSync,
   existsSync,
@@ -12,6 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openCgroups } from "#runtime";
+import { instanceIdOf } from "../../src/main/roots.ts";
 import { removeNetworks } from "./remove-networks.ts";
 
 /**
@@ -194,7 +194,7 @@ async function startDaemon(directory: string): Promise<{ stop(): Promise<void> }
 
 /** An engine that stops keeps what its containers need; here all of them are gone. */
 async function sweep(runRoot: string): Promise<void> {
-  const instanceId = createHash("sha256").update(runRoot).digest("hex").slice(0, 8);
+  const instanceId = instanceIdOf(runRoot);
   await removeNetworks(runRoot);
   openCgroups({ instanceId }).close();
 }

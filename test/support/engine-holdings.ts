@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { mountTable } from "#kernel";
+import { instanceIdOf } from "../../src/main/roots.ts";
 import type { TestRoots } from "./engine.ts";
 
 const patience = 5000;
@@ -51,7 +51,7 @@ function holdings({ dataRoot, runRoot }: TestRoots): Set<string> {
 
 /** The engine's cgroups in every hierarchy, with the processes in them. */
 function cgroups(runRoot: string): string[] {
-  const name = `thimble-${createHash("sha256").update(runRoot).digest("hex").slice(0, 8)}`;
+  const name = `thimble-${instanceIdOf(runRoot)}`;
   const found: string[] = [];
   for (const { type, target } of mountTable()) {
     if (type !== "cgroup" && type !== "cgroup2") continue;

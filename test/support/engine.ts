@@ -1,20 +1,14 @@
-import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createLog, type Log, Scope, silentLog } from "#base";
-import { openContent } from "#content";
-import { createEngine, type Engine } from "#engine";
-import { type Helper, openHelper } from "#helper";
-import { openNetworks } from "#network";
-import { openCgroups } from "#runtime";
-import { openOverlaySnapshotter } from "#snapshot";
-import { openState } from "#state";
+import { createLog, type Log, silentLog } from "#base";
+import type { Engine } from "#engine";
+import type { Helper } from "#helper";
 import { TarWriter } from "#tar";
-import { openNativeTasks } from "#task";
 import type { Trust } from "#trust";
+import { type OpenedEngine, openEngine } from "../../src/main/open-engine.ts";
 
-const helperPath = join(import.meta.dirname, "../../native/build/thimble-init");
+export type { OpenedEngine };
 
 /** Debian's package busybox-static. */
 const busyboxPath = "/bin/busybox";
@@ -29,55 +23,28 @@ export interface TestRoots {
   readonly runRoot: string;
 }
 
-export interface OpenedEngine extends AsyncDisposable {
-  readonly engine: Awaited<ReturnType<typeof createEngine>>;
-}
-
-/** Opens an engine as the daemon does, but for its sockets; disposing closes it and lets containers run on. */
+/** Opens an engine as the daemon does, but for its sockets, registries and policy; disposing closes it and lets containers run on. */
 export async function openEngineAt(
   { dataRoot, runRoot }: TestRoots,
   options: {
     readonly log?: Log;
-    readonly leaveNothing?: boolean;
     readonly trust?: Trust;
     /** Stays the caller's to close. */
     readonly helper?: Helper;
   } = {},
 ): Promise<OpenedEngine> {
-  const log = options.log ?? (process.env.THIMBLE_TEST_LOG ? createLog("debug") : silentLog);
-  await using scope = new Scope();
   mkdirSync(dataRoot, { recursive: true });
   mkdirSync(runRoot, { recursive: true });
-  const instanceId = createHash("sha256").update(runRoot).digest("hex").slice(0, 8);
-  const cgroups = openCgroups({ instanceId });
-  cgroups.enterOwn();
-  scope.defer(() => cgroups.close());
-  const helper = options.helper ?? scope.use(openHelper({ path: helperPath }));
-  const tasks = openNativeTasks({ helper, cgroups, runRoot, log });
-  const state = scope.use(openState(join(dataRoot, "state.db")));
-  const networks = await openNetworks({ instanceId, runRoot, state, log });
-  scope.defer(() => networks.close({ removeBridges: options.leaveNothing === true }));
-  const snapshots = await openOverlaySnapshotter({ root: join(dataRoot, "snapshots"), state });
-  const content = await openContent({ root: join(dataRoot, "content"), state, snapshots });
-  const engine = await createEngine({
-    dataRoot,
-    runRoot,
-    state,
-    tasks,
-    networks,
-    snapshots,
-    content,
+  const { log = process.env.THIMBLE_TEST_LOG ? createLog("debug") : silentLog, trust } = options;
+  return await openEngine({
+    ...{ dataRoot, runRoot, log },
     registry: async (credentials) => {
       const { createRegistryClient, openHostDirectory } = await import("#registry-client");
       return createRegistryClient({ hosts: openHostDirectory({ directories: [] }), credentials });
     },
-    ...(options.trust && { trust: options.trust }),
-    log,
+    trust: trust && (() => trust),
+    helper: options.helper,
   });
-  scope.defer(() => engine.close());
-  await engine.reconcile();
-  const opened = scope.release();
-  return { engine, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 /** Data and run roots of a test's own, short enough for sockets; disposing removes them. */

@@ -1,0 +1,59 @@
+import { type Log, Scope } from "#base";
+import { openDataRoot } from "#content";
+import { createEngine, type EngineDependencies } from "#engine";
+import { type Helper, openHelper } from "#helper";
+import type { CompressionChoice } from "#layer";
+import { openNetworks } from "#network";
+import { openCgroups } from "#runtime";
+import type { State } from "#state";
+import { openNativeTasks } from "#task";
+import type { Trust } from "#trust";
+import { helperPath } from "./assets.ts";
+import { instanceIdOf, type Roots } from "./roots.ts";
+
+/** Which engine: its roots, which are there already, and what differs between the daemon's and a test's. */
+export interface EngineOptions extends Pick<Roots, "dataRoot" | "runRoot"> {
+  readonly log: Log;
+  readonly registry: EngineDependencies["registry"];
+  /** What may be pulled and run; absent: anything. */
+  readonly trust?: ((state: State) => Trust) | undefined;
+  /** Of layers that are made here, and of plain ones when they are pushed. */
+  readonly compression?: CompressionChoice | undefined;
+  /** Starts and watches processes, and stays the caller's to close; absent: the build's own. */
+  readonly helper?: Helper | undefined;
+}
+
+/** An engine that has settled what was left by its forerunner; disposing closes it, and containers go on. */
+export interface OpenedEngine extends AsyncDisposable {
+  readonly engine: Awaited<ReturnType<typeof createEngine>>;
+}
+
+/** Opens every module, lowest first, and the engine over them; disposing closes them in reverse. */
+export async function openEngine(options: EngineOptions): Promise<OpenedEngine> {
+  const { dataRoot, runRoot, log, registry } = options;
+  await using scope = new Scope();
+  const instanceId = instanceIdOf(runRoot);
+  const cgroups = openCgroups({ instanceId });
+  scope.defer(() => cgroups.close());
+  cgroups.enterOwn();
+  const helper = options.helper ?? scope.use(openHelper({ path: helperPath }));
+  const tasks = openNativeTasks({ helper, cgroups, runRoot, log });
+  const { compression } = options;
+  const { state, snapshots, content } = scope.use(
+    await openDataRoot(dataRoot, { log, compression }),
+  );
+  const networks = await openNetworks({ instanceId, runRoot, state, log });
+  const engine = await createEngine({
+    ...{ dataRoot, runRoot, log, state, tasks, networks, snapshots, content, registry },
+    ...(options.trust && { trust: options.trust(state) }),
+  });
+  // With nothing running, nothing of this engine stays in the kernel.
+  scope.defer(async () => {
+    const isIdle = engine.containers.list({ all: false, filters: {} }).length === 0;
+    await engine.close();
+    await networks.close({ removeBridges: isIdle });
+  });
+  await engine.reconcile();
+  const opened = scope.release();
+  return { engine, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
