@@ -29,12 +29,13 @@ export interface ImageDefaults {
   readonly Shell?: readonly string[];
 }
 
+/** One step of how an image was made, oldest first in the list (image-spec config.md). */
 export interface HistoryEntry {
   readonly created?: string;
   readonly created_by?: string;
   readonly author?: string;
   readonly comment?: string;
-  /** No layer came of it. */
+  /** The step changed the configuration alone and has no layer. */
   readonly empty_layer?: boolean;
 }
 
@@ -108,7 +109,11 @@ function rootfs(cursor: JsonCursor): ImageConfig["rootfs"] {
   return merged(cursor, { type: "layers", diff_ids: diffIds ?? [] });
 }
 
-/** Reads at most 4 MiB, 500 layers, 10,000 members of each list. A history that disagrees with the layers is refused. */
+/**
+ * Reads a configuration that a stranger made: `exhausted` above 4 MiB; `invalid`, with the place in
+ * the document, for anything that is malformed, for more than 500 layers or 10,000 members of a
+ * list, and for a history of more layers than there are. A configuration without `os` is Linux's.
+ */
 export function parseImageConfig(bytes: Uint8Array, about = "image configuration"): ImageConfig {
   const root = parseJson(about, bytes);
   const config: ImageConfig = merged(root, {

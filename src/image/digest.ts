@@ -8,15 +8,17 @@ export type DiffId = Digest & { readonly __diff: "DiffId" };
 /** The name of a stack of layers, as image-spec config.md ("Layer ChainID") computes it. */
 export type ChainId = Digest & { readonly __chain: "ChainId" };
 
-/** The algorithms that image-spec descriptor.md registers; what is made here has the first. */
+/**
+ * The algorithms that image-spec descriptor.md registers; thimble makes new digests with the first.
+ */
 export const digestAlgorithms = ["sha256", "sha512"] as const;
 export type DigestAlgorithm = (typeof digestAlgorithms)[number];
 
 const pattern = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;
 
 /**
- * Whether the text is a whole digest: a registered algorithm and as many lower-case
- * hexadecimal digits as it has.
+ * Whether the text is a whole digest: a registered algorithm, a colon, and 64 (sha256) or 128
+ * (sha512) lower-case hexadecimal digits.
  */
 export function isDigest(text: string): text is Digest {
   return pattern.test(text);
@@ -58,7 +60,7 @@ export function digestPath(digest: Digest): string {
   return `${digestAlgorithm(digest)}/${digestHex(digest)}`;
 }
 
-/** Takes bytes in order and gives their digest, once. */
+/** Computes the digest of bytes that come in pieces. */
 export class Digester {
   readonly algorithm: DigestAlgorithm;
   readonly #hash;
@@ -68,11 +70,13 @@ export class Digester {
     this.#hash = createHash(algorithm);
   }
 
+  /** Adds bytes, or a text as UTF-8; `digest` must not have been called. */
   update(bytes: Uint8Array | string): this {
     this.#hash.update(bytes);
     return this;
   }
 
+  /** The digest of all bytes so far. Call it once: the hash is closed by it. */
   digest(): Digest {
     return `${this.algorithm}:${this.#hash.digest("hex")}` as Digest;
   }
@@ -83,12 +87,15 @@ export function sha256(bytes: Uint8Array | string): Digest {
   return new Digester().update(bytes).digest();
 }
 
-/** The digest of bytes by the algorithm of another, to compare them. */
+/** The digest of bytes by the algorithm of another digest, to be compared with it. */
 export function digestLike(other: Digest, bytes: Uint8Array | string): Digest {
   return new Digester(digestAlgorithm(other)).update(bytes).digest();
 }
 
-/** Refuses content whose digest is not the promised one, naming both: `data_loss`. */
+/**
+ * Throws `data_loss`, with both digests, when content does not have the digest that was promised
+ * for it; `what` names the content.
+ */
 export function requireDigest(what: string, expected: Digest, actual: Digest): void {
   if (expected === actual) return;
   throw new Fault(

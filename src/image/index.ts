@@ -10,7 +10,6 @@
 
 export { applyChanges } from "./change.ts";
 export {
-  type HealthConfig,
   type HistoryEntry,
   type ImageConfig,
   type ImageDefaults,
@@ -29,7 +28,6 @@ export {
   digestLike,
   digestPath,
   isDigest,
-  parseDiffId,
   parseDigest,
   requireDigest,
   sha256,
@@ -69,4 +67,3 @@ export {
   type Reference,
   withDefaultTag,
 } from "./reference.ts";
-export { parseExecForm, splitWords } from "./word.ts";

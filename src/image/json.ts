@@ -1,6 +1,6 @@
 import { Fault } from "#base";
 
-/** Manifests, indexes and configurations above this are refused, as registries do. */
+/** Bytes of a manifest, index or configuration; larger ones are refused, as registries do. */
 export const maxDocumentBytes = 4 << 20;
 const maxDepth = 64;
 
@@ -19,26 +19,32 @@ export class JsonCursor {
     this.#path = path;
   }
 
+  /**
+   * Throws `invalid`, with the document, the place and the complaint, which continues the sentence
+   * ("must be a string").
+   */
   fail(complaint: string): never {
     const at = this.#path === "" ? "" : `${this.#path} `;
     throw new Fault("invalid", `${this.#document}: ${at}${complaint}`, { about: this.#document });
   }
 
-  /** The member; absent and null are the same. */
+  /** The member of an object; absent and null are the same. `invalid` when this is no object. */
   at(key: string): JsonCursor {
     const own = Object.hasOwn(this.object(), key) ? this.object()[key] : undefined;
     return this.#step(own, this.#path === "" ? key : `${this.#path}.${key}`);
   }
 
+  /** Whether the value is missing or null. */
   get absent(): boolean {
     return this.value === undefined || this.value === null;
   }
 
-  /** `check` on what is there, undefined on what is not. */
+  /** The result of `check`, or undefined when the value is absent or null. */
   optional<T>(check: (cursor: JsonCursor) => T): T | undefined {
     return this.absent ? undefined : check(this);
   }
 
+  /** The object; neither null nor a list is one. */
   object(): Record<string, unknown> {
     if (typeof this.value !== "object" || this.value === null || Array.isArray(this.value)) {
       return this.fail("must be an object");
@@ -46,34 +52,42 @@ export class JsonCursor {
     return this.value as Record<string, unknown>;
   }
 
+  /** The string; one above `maxLength` UTF-16 units (1 Mi by default) is refused. */
   string(maxLength = 1 << 20): string {
     if (typeof this.value !== "string") return this.fail("must be a string");
     if (this.value.length > maxLength) return this.fail(`is longer than ${maxLength} characters`);
     return this.value;
   }
 
+  /** The boolean; 0, 1 and texts are refused. */
   boolean(): boolean {
     return typeof this.value === "boolean" ? this.value : this.fail("must be true or false");
   }
 
+  /** An integer that a double holds exactly (up to 2^53 - 1). */
   integer(): number {
     return Number.isSafeInteger(this.value)
       ? (this.value as number)
       : this.fail("must be an integer");
   }
 
+  /** An integer of 0 or more. */
   size(): number {
     const value = this.integer();
     return value >= 0 ? value : this.fail("must not be negative");
   }
 
+  /** The members of a list of at most `limit`, each through `check`. */
   list<T>(limit: number, check: (cursor: JsonCursor) => T): T[] {
     if (!Array.isArray(this.value)) return this.fail("must be a list");
     if (this.value.length > limit) return this.fail(`has more than ${limit} members`);
     return this.value.map((each, index) => check(this.#step(each, `${this.#path}[${index}]`)));
   }
 
-  /** An object used as a map; own keys of any spelling are safe ("__proto__" too). */
+  /**
+   * The values of an object of at most `limit` members, each through `check`; keys of any spelling
+   * are safe ("__proto__" too).
+   */
   map<T>(limit: number, check: (cursor: JsonCursor) => T): Readonly<Record<string, T>> {
     const entries = Object.entries(this.object());
     if (entries.length > limit) return this.fail(`has more than ${limit} members`);
@@ -85,7 +99,7 @@ export class JsonCursor {
     );
   }
 
-  /** `parse`, with its complaint told at this place. */
+  /** The string through `parse`, whose complaint is told at this place. */
   as<T>(parse: (text: string) => T): T {
     const text = this.string();
     try {
@@ -100,7 +114,10 @@ export class JsonCursor {
   }
 }
 
-/** Parses JSON of a stranger: at most 4 MiB of UTF-8, nested at most 64 deep. */
+/**
+ * Parses a stranger's JSON: `exhausted` above 4 MiB, `invalid` when it is not UTF-8, not JSON or
+ * nested deeper than 64 levels. `document` names it in every message.
+ */
 export function parseJson(document: string, bytes: Uint8Array): JsonCursor {
   const root = new JsonCursor(document, undefined);
   if (bytes.byteLength > maxDocumentBytes) {

@@ -5,8 +5,8 @@ import { isIndexType, isManifestType, mediaTypes } from "./media-type.ts";
 import { formatPlatform, hostPlatform, type Platform, platformDistance } from "./platform.ts";
 
 /**
- * Values of image-spec descriptor.md, manifest.md and image-index.md, in the names
- * of the JSON. What the parsers do not know stays in the value; null counts as absent.
+ * A reference to a blob (image-spec descriptor.md), with the member names of the JSON. Members that
+ * the parsers do not know stay in the value; null counts as absent.
  */
 export interface Descriptor {
   readonly mediaType: string;
@@ -16,10 +16,11 @@ export interface Descriptor {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly platform?: Platform;
   readonly artifactType?: string;
-  /** Where else the bytes may be had: of a foreign layer that registries do not keep. */
+  /** Other places that have the bytes; foreign layers, which registries do not keep, have them. */
   readonly urls?: readonly string[];
 }
 
+/** An image manifest (image-spec manifest.md), or that of an artifact. */
 export interface Manifest {
   readonly schemaVersion: 2;
   readonly mediaType: string;
@@ -33,6 +34,7 @@ export interface Manifest {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** A manifest of manifests (image-spec image-index.md): one image for several platforms. */
 export interface Index {
   readonly schemaVersion: 2;
   readonly mediaType: string;
@@ -42,7 +44,7 @@ export interface Index {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** Overlay takes 500 lower layers; no builder writes more than 127. */
+/** Layers of one image: overlayfs takes 500 lower layers. Builders write 127 at most. */
 export const maxLayers = 500;
 const maxManifests = 1000;
 const maxAnnotations = 1000;
@@ -147,9 +149,9 @@ export function isAttestation(entry: Descriptor): boolean {
 }
 
 /**
- * The entry of an index that serves a platform best: the nearest variant, the first
- * of equals. An entry without a platform fits any, after all others. None: `not_found`,
- * listing what is there.
+ * The entry of an index that serves a platform best: the nearest variant, the first of equals. An
+ * entry without a platform serves any, after all others. `not_found`, with the platforms that the
+ * index has, when no entry fits.
  */
 export function selectManifest(index: Index, wanted: Platform = hostPlatform()): Descriptor {
   let best: { readonly entry: Descriptor; readonly distance: number } | undefined;
@@ -169,7 +171,10 @@ export function selectManifest(index: Index, wanted: Platform = hostPlatform()):
   );
 }
 
-/** The bytes of a manifest, index or configuration as we write them; a given value always gives the same. */
+/**
+ * The bytes of a manifest, index or configuration as thimble writes them; equal values with the
+ * same order of members give equal bytes, and so the same digest.
+ */
 export function encodeDocument(value: object): Buffer {
   return Buffer.from(JSON.stringify(value));
 }

@@ -6,7 +6,7 @@ export const mediaTypes = {
   layer: "application/vnd.oci.image.layer.v1.tar",
   layerGzip: "application/vnd.oci.image.layer.v1.tar+gzip",
   layerZstd: "application/vnd.oci.image.layer.v1.tar+zstd",
-  /** The configuration of an artifact that has none; its bytes are "{}" (image-spec manifest.md). */
+  /** Stands where an artifact has no configuration; its bytes are "{}" (image-spec manifest.md). */
   empty: "application/vnd.oci.empty.v1+json",
   dockerManifest: "application/vnd.docker.distribution.manifest.v2+json",
   dockerIndex: "application/vnd.docker.distribution.manifest.list.v2+json",

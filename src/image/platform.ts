@@ -1,7 +1,7 @@
 import { arch } from "node:process";
 import { defined, Fault } from "#base";
 
-/** As GOOS, GOARCH and the CPU variant are spelled: linux, arm, v7. */
+/** An operating system, an architecture and a variant in the words of Go: linux, arm, v7. */
 export interface Platform {
   readonly os: string;
   readonly architecture: string;
@@ -37,9 +37,9 @@ function normalize(os: string, architecture: string, variant: string | undefined
 }
 
 /**
- * "os/architecture[/variant]", "os" or "architecture" as `--platform` takes them;
- * what is left out is the host's. Other spellings of an architecture (x86_64,
- * aarch64) are understood.
+ * "os/architecture[/variant]", "os" or "architecture", as `--platform` takes them; the parts that
+ * are left out are the host's. Other spellings of an architecture (x86_64, aarch64) are understood.
+ * `invalid` for anything else.
  */
 export function parsePlatform(text: string): Platform {
   const refuse = (why: string): never => {
@@ -76,8 +76,8 @@ export function hostPlatform(): Platform {
 }
 
 /**
- * How well something made for `offered` runs where `wanted` is asked for: 0 is
- * exact, more is worse (an older ARM variant), undefined is not at all.
+ * How well an image for `offered` runs where `wanted` was asked for: 0 is exact, more is worse (an
+ * older ARM variant), undefined means that it does not run.
  */
 export function platformDistance(wanted: Platform, offered: Platform): number | undefined {
   const want = normalize(wanted.os, wanted.architecture, wanted.variant);

@@ -26,8 +26,9 @@ function refuse(text: string, why: string): never {
 }
 
 /**
- * Reads "name[:tag][@digest]" by Docker's familiar rules: without a domain it is
- * docker.io, without a path there "library/". 64 hexadecimal digits are an id, not a name.
+ * Reads "name[:tag][@digest]" by Docker's familiar rules: without a domain it is docker.io, without
+ * a path there "library/". `invalid` for any other text, and for 64 hexadecimal digits, which are
+ * an id.
  */
 export function parseReference(text: string): Reference {
   if (text === "") refuse(text, "it is empty");
@@ -112,7 +113,7 @@ function suffix({ tag, digest }: Reference): string {
   return (tag === undefined ? "" : `:${tag}`) + (digest === undefined ? "" : `@${digest}`);
 }
 
-/** With ":latest" when there is neither tag nor digest. */
+/** The reference with ":latest" when it has neither tag nor digest. */
 export function withDefaultTag(reference: Reference): Reference {
   if (reference.tag !== undefined || reference.digest !== undefined) return reference;
   return { ...reference, tag: "latest" };

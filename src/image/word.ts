@@ -86,7 +86,7 @@ function readVariable(text: string, at: number, variables: ReadonlyMap<string, s
   return { value: replaced, end: close + 1 };
 }
 
-/** A JSON list of strings ("exec form"), or undefined when the text is none. */
+/** A JSON list of strings ("exec form"); undefined when the text is anything else. */
 export function parseExecForm(text: string): string[] | undefined {
   if (!text.trimStart().startsWith("[")) return undefined;
   try {

@@ -7,4 +7,4 @@
  * Life cycle: `openState` -> `migrate` by every module -> queries -> `close`.
  */
 
-export { openState, type Row, type State, type Value } from "./state.ts";
+export { openState, type State } from "./state.ts";

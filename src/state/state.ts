@@ -4,10 +4,18 @@ import { chmodSync, closeSync, openSync, readFileSync, statSync } from "node:fs"
 import { Fault, isFault } from "#base";
 import { keepReserve, reuseLog } from "./reserve.ts";
 
-/** What a column takes. Integers come back as numbers: what may exceed 2^53, as nanoseconds do, is stored as text. */
-export type Value = string | number | bigint | boolean | null | Uint8Array;
-export type Row = Record<string, unknown>;
+/**
+ * A value for a column. Integers come back as numbers; numbers that may exceed 2^53, such as
+ * nanoseconds, are stored as text.
+ */
+type Value = string | number | bigint | boolean | null | Uint8Array;
+type Row = Record<string, unknown>;
 
+/**
+ * The database of a data root. All calls are synchronous. SQLite's errors are faults: `exhausted`
+ * for a full disk, `unavailable` when another process holds the lock for 2 s, `denied` for
+ * permissions, `data_loss` for damage.
+ */
 export interface State extends Disposable {
   /**
    * Brings the tables of one module up to date. `steps` only ever grows: step n is
@@ -17,16 +25,22 @@ export interface State extends Disposable {
   migrate(module: string, steps: readonly string[]): void;
   /** All rows of a statement; statements are prepared once and kept. */
   query<T = Row>(sql: string, ...values: readonly Value[]): T[];
-  /** The first row, if any. */
+  /** The first row, or undefined. */
   first<T = Row>(sql: string, ...values: readonly Value[]): T | undefined;
-  /** Runs a statement; the number of rows it changed. A broken UNIQUE constraint is an `exists` fault. */
+  /**
+   * Runs a statement and gives the number of rows that it changed. A broken UNIQUE constraint is an
+   * `exists` fault.
+   */
   run(sql: string, ...values: readonly Value[]): number;
   /**
-   * All of `work` or nothing. `work` is synchronous: an await would let others
-   * write into the same transaction. Nested calls join the outer transaction.
+   * All of `work` or nothing: a throw rolls back. `work` is synchronous; an await would let others
+   * write into the same transaction. A nested call joins the outer transaction.
    */
   transaction<T>(work: () => T): T;
-  /** As `transaction`, and on the disk when it returns (fsync of the log of writes). */
+  /**
+   * As `transaction`, and on the disk when it returns (fsync of the log of writes); for what a user
+   * is told to be done. Never inside a transaction (`internal`).
+   */
   durably<T>(work: () => T): T;
   /** Random, made with the database: the identity of this data root. */
   readonly instanceId: string;
@@ -34,6 +48,7 @@ export interface State extends Disposable {
   readonly bootId: string;
   /** Whether the machine has been started anew since this database was last opened. */
   readonly rebooted: boolean;
+  /** Closes the database; no call is allowed after that. */
   close(): void;
 }
 
@@ -42,9 +57,9 @@ const baseSteps = [
 ];
 
 export interface StateOptions {
-  /** Of a test. */
+  /** For tests. */
   readonly bootId?: string;
-  /** Leaves the reboot to be noticed by who opens the database next: for who only looks. */
+  /** For a process that only reads: the next one that opens the database still sees `rebooted`. */
   readonly observe?: boolean;
 }
 
@@ -102,7 +117,7 @@ function makePrivateFile(path: string): void {
   }
 }
 
-/** Where the disk is full already, what was set aside before has to do. */
+/** On a disk that is full already, the reserve of an earlier start has to do. */
 function keepReserveIfPossible(database: Database, path: string): void {
   try {
     keepReserve(database, path);

@@ -35,6 +35,7 @@ export interface TarHeader {
   readonly xattrs?: ReadonlyMap<string, Uint8Array>;
 }
 
+/** How much one archive of a stranger may hold; beyond a limit reading is `exhausted`. */
 export interface TarLimits {
   /** Members of the archive. */
   readonly entries: number;
@@ -46,7 +47,7 @@ export interface TarLimits {
   readonly totalBytes: number;
 }
 
-/** Linux takes no longer paths than 4,096 bytes and no longer attribute values than 64 KiB. */
+/** Linux takes paths of up to 4,095 bytes and attribute values of up to 64 KiB. */
 export const defaultTarLimits: TarLimits = {
   entries: 4_000_000,
   nameBytes: 4095,
@@ -54,11 +55,12 @@ export const defaultTarLimits: TarLimits = {
   totalBytes: 2 ** 40,
 };
 
-/** For what this engine has packed by itself. */
+/** For archives that this engine has made itself. */
 export const noTarLimits: TarLimits = {
   ...{ entries: Infinity, nameBytes: Infinity, metadataBytes: Infinity, totalBytes: Infinity },
 };
 
+/** Bytes of a block: headers and contents begin at multiples of it (pax, POSIX ustar). */
 export const blockSize = 512;
 
 /** Bytes from the end of `size` bytes of content to the next block. */
@@ -66,16 +68,20 @@ export function paddingOf(size: number): number {
   return (blockSize - (size % blockSize)) % blockSize;
 }
 
-/** A name as text; bytes that are not UTF-8 become U+FFFD. For messages and for names that need no way back. */
+/**
+ * A name as text, for messages and other uses that need no way back: bytes that are not UTF-8
+ * become U+FFFD.
+ */
 export function nameToText(name: string): string {
   return Buffer.from(name, "latin1").toString("utf8");
 }
 
+/** Text as a name: its UTF-8 bytes, one character each. */
 export function textToName(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
-/** A name for a message: quoted, control characters escaped, cut at 200 characters. */
+/** A name for a message: quoted, control characters escaped, at most 200 characters. */
 export function showName(name: string): string {
   const text = nameToText(name);
   return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}...` : text);

@@ -8,12 +8,9 @@
  */
 
 export {
-  blockSize,
-  defaultTarLimits,
   nameComponents,
   nameToText,
   noTarLimits,
-  paddingOf,
   showName,
   type TarHeader,
   type TarLimits,

@@ -1,10 +1,11 @@
 import type { TarHeader, TarLimits } from "./header.ts";
 import { TarReader } from "./reader.ts";
 
+/** A member of an archive with its content. */
 export interface TarEntry extends TarHeader {
   /**
-   * The content, holes as zeros. Read it before asking for the next entry; what is
-   * not read is skipped.
+   * The content, holes as zeros. Read it before asking for the next entry; bytes that
+   * were not read are skipped.
    */
   readonly body: AsyncIterable<Uint8Array>;
 }
@@ -55,8 +56,8 @@ class EventQueue {
 }
 
 /**
- * The members of an archive, in order. The source is read to its end, so that a
- * sender is never cut off; leaving the loop early closes it. Faults as of TarReader.
+ * The members of an archive, in order. The source is read to its end, so that its sender can
+ * finish; leaving the loop early closes it. Throws the faults of TarReader.
  */
 export async function* readTar(
   source: AsyncIterable<Uint8Array>,

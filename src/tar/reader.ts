@@ -29,10 +29,14 @@ import {
 
 /** Where a TarReader puts what it reads, in the order of the archive. */
 export interface TarSink {
+  /** The next member begins; its content follows, if it has any. */
   entry(header: TarHeader): void;
-  /** Content of the file last entered. `offset` is the place in the file: what is passed over is a hole. The bytes may be reused after the call. */
+  /**
+   * Content of the member last begun. `offset` is the place in the file; the parts between are
+   * holes. The bytes may be reused after the call.
+   */
   data(bytes: Buffer, offset: number): void;
-  /** The member last entered is complete. */
+  /** The member last begun is complete. */
   end(): void;
 }
 
@@ -45,11 +49,11 @@ type State =
 const noExtension: Extension = { records: [], longName: undefined, longLink: undefined };
 
 /**
- * Reads an archive pushed to it in chunks of any size: V7, ustar, PAX, and GNU's long
- * names, large numbers and all four sparse formats. Synchronous, holds one block and
- * one extended header at most. What is damaged or out of the limits throws a Fault
- * (`invalid`, `exhausted`) that names the member and where it stands; after that the
- * reader must not be used. What follows the end mark is ignored.
+ * Reads an archive that is pushed to it in chunks of any size: V7, ustar, PAX, and GNU's long
+ * names, large numbers and all four sparse formats. Synchronous; it holds one block and one
+ * extended header at most. Damage throws `invalid`, a limit `exhausted`, with the member and its
+ * place in the archive; the reader must not be used after that. Bytes after the end mark are
+ * ignored.
  */
 export class TarReader {
   readonly #sink: TarSink;
@@ -89,6 +93,7 @@ export class TarReader {
     return this.#totalBytes;
   }
 
+  /** Reads on; the sink is called before this returns. */
   push(chunk: Uint8Array): void {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     let at = 0;
@@ -101,7 +106,7 @@ export class TarReader {
     }
   }
 
-  /** The archive has no more bytes: a `invalid` fault when it is cut off. */
+  /** Says that the archive has no more bytes; `invalid` when it is cut off. */
   finish(): void {
     if (this.#state.at === "done") return;
     const isBetween =

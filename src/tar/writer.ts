@@ -28,7 +28,10 @@ export class TarWriter {
     this.#emit = emit;
   }
 
-  /** Begins a member; with `content` it is complete at once. */
+  /**
+   * Begins a member; with `content` it is complete at once. `invalid` for a name or attribute that
+   * tar cannot hold, `internal` when the member before lacks bytes.
+   */
   entry(header: TarHeader, content?: Uint8Array): void {
     this.#requireComplete();
     this.#emit(encodeTarHeader(header));
@@ -37,6 +40,10 @@ export class TarWriter {
     if (content) this.data(content);
   }
 
+  /**
+   * Content of the member, in order; its padding follows the last byte. More bytes than the header
+   * promised are an `internal` fault.
+   */
   data(bytes: Uint8Array): void {
     if (bytes.byteLength > this.#left) {
       throw new Fault(
@@ -51,7 +58,7 @@ export class TarWriter {
     if (this.#left === 0 && padding > 0) this.#emit(zeros.subarray(0, padding));
   }
 
-  /** The end mark: two blocks of zeros. */
+  /** Writes the end mark, two blocks of zeros; an incomplete member is an `internal` fault. */
   finish(): void {
     this.#requireComplete();
     this.#emit(zeros);
