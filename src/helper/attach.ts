@@ -3,6 +3,7 @@ import { type Readable, Writable } from "node:stream";
 import { connectSocket, handshake } from "./control-socket.ts";
 import { attachTo, frame } from "./tags.ts";
 
+/** The streams to attach; those that are false stay with the log alone. */
 export interface AttachOptions {
   readonly stdin: boolean;
   readonly stdout: boolean;
@@ -12,8 +13,8 @@ export interface AttachOptions {
 /** The streams of a process; destroying both detaches, and the process goes on. */
 export interface Attachment {
   /**
-   * Its standard input, whose end closes it where the plan says so; what is written is
-   * dropped when it is not attached. Closes when the process has ended, at the latest.
+   * Its standard input, whose end closes it where the plan says so; bytes are dropped when
+   * `stdin` was not asked for. Closes when the process has ended, at the latest.
    */
   readonly input: Writable;
   /** Its output from now on: Docker's 8-byte framed streams of pipes, or a terminal's raw bytes. */

@@ -45,9 +45,9 @@ export function readExitFrame(frame: Frame, id: string, error?: LaunchError): Ex
 }
 
 /**
- * What a monitor left about its process: frames HELLO, ERROR if the launch failed, EXIT.
- * The monitor renames it into place, so it is whole; undefined when there is none,
- * `data_loss` when it is not an exit record.
+ * The record that a monitor left about its process: frames HELLO, ERROR if the launch failed, EXIT.
+ * The monitor renames it into place, so it is always whole; undefined when the file is missing,
+ * `data_loss` when it is not an exit record. Throws Node's error when it cannot be read.
  */
 export async function readExitRecord(path: string): Promise<ExitRecord | undefined> {
   let bytes: Buffer;

@@ -14,6 +14,7 @@ import {
 import { Launch } from "./launch.ts";
 import { planLimits } from "./tags.ts";
 
+/** One process to launch. */
 export interface LaunchRequest {
   /** As `encodePlan` makes it. */
   readonly plan: Uint8Array;
@@ -33,7 +34,10 @@ export class Helper implements Disposable {
     this.#image = image;
   }
 
-  /** Starts the launcher; everything else is told by what it returns. `invalid` when the table is too long. */
+  /**
+   * Starts the launcher; all else is told by the promises of what it returns. `invalid` when there
+   * are too many descriptors.
+   */
   launch(request: LaunchRequest): Launch {
     const { plan, fds, label } = request;
     if (fds.length > planLimits.fds)
@@ -61,7 +65,7 @@ export class Helper implements Disposable {
 
   /**
    * A container that has run the copy, as the interpreter of a `#!/proc/self/exe` script, can
-   * have it refused to everybody: see `memfdSealed`. The content is sealed: copied, it runs.
+   * make every later start of it fail: see `memfdSealed`. Its content is sealed, so a new copy runs.
    */
   #start(options: Omit<SpawnOptions, "program">): ChildProcess {
     try {
@@ -79,14 +83,15 @@ export class Helper implements Disposable {
   }
 }
 
+/** Where the helper's file is. */
 export interface HelperOptions {
   /** The build tree's file by default; in a release the file inside the executable. */
   readonly path?: string;
 }
 
 /**
- * Reads the helper once and seals the copy that runs from then on, so that no
- * container can change what the next one is started with (CVE-2019-5736).
+ * Reads the helper once and seals the copy that runs from then on, so that no container can change
+ * the program that starts the next one (CVE-2019-5736). `not_found` when the file is missing.
  */
 export function openHelper(options: HelperOptions = {}): Helper {
   const path = options.path ?? join(import.meta.dir, "../../native/build/thimble-init");

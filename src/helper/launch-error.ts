@@ -4,7 +4,7 @@ import { errnoName } from "#kernel";
 import { type Frame, PayloadReader } from "./frame.ts";
 import { stages } from "./tags.ts";
 
-/** What the helper says about a failure. */
+/** The helper's own report of a failure. */
 export interface LaunchError {
   /** Where it failed: one of the stages of native/init/wire.h, as "exec" or "mount". */
   readonly stage: string;
@@ -65,8 +65,8 @@ export function launchFault(error: LaunchError, about?: string): Fault {
 }
 
 /**
- * The exit status that stands for a failed launch, as Docker's: 127 for a program that is
- * not there, 126 for one that cannot be run, 128 for everything else.
+ * The exit status for a failed launch, as Docker has it: 127 when the program is missing, 126 when
+ * it cannot be executed, 128 for all else.
  */
 export function exitCodeOf(error: LaunchError): number {
   if (error.stage !== "exec") return 128;

@@ -5,6 +5,7 @@ import { encodeFrame, type Frame, FrameReader, PayloadReader } from "./frame.ts"
 import { type LaunchError, launchFault, readLaunchError } from "./launch-error.ts";
 import { protocolVersion, frame as type } from "./tags.ts";
 
+/** The process that waits to become the program. */
 export interface Created {
   readonly pid: number;
   /** Clock ticks since boot: with the pid it names the process for good. */
@@ -48,7 +49,7 @@ export class Launch implements AsyncDisposable {
     this.started = this.#started.promise;
     this.exited = this.#exited.promise;
     this.monitorExited = this.#monitorExited.promise;
-    // Who is not interested in one of them must not be ended by its rejection.
+    // A caller that does not look at one of them must not be ended by its rejection.
     for (const promise of [this.created, this.started, this.exited]) promise.catch(() => undefined);
     child.unref();
     channel.onData((bytes) => this.#receive(bytes));

@@ -5,8 +5,12 @@ import { type ExitRecord, readExitFrame } from "./exit-record.ts";
 import { encodeFrame, type Frame, FrameReader, PayloadReader } from "./frame.ts";
 import { states, frame as type } from "./tags.ts";
 
+/**
+ * The answer to STATUS; version, id, pid and start time tell an engine whether this is the run it
+ * knows.
+ */
 export interface MonitorStatus {
-  /** Of the protocol. */
+  /** The version of the protocol that the monitor speaks. */
   readonly version: number;
   /** The plan's id. */
   readonly id: string;
@@ -15,10 +19,11 @@ export interface MonitorStatus {
   readonly startTime: bigint;
   readonly monitorPid: number;
   readonly state: (typeof states)[number];
-  /** Log lines that the disk did not take. */
+  /** Log lines that were lost because the disk refused them. */
   readonly droppedLines: bigint;
 }
 
+/** Receives what happens to the process, on the connection of `watch`. */
 export interface MonitorWatch {
   readonly onOom: () => void;
   readonly onExit: (exit: ExitRecord) => void;
@@ -26,7 +31,10 @@ export interface MonitorWatch {
 
 type Pending = PromiseWithResolvers<Frame>;
 
-/** A connection to a running monitor. Commands are answered in order; after `watch` events come in between. */
+/**
+ * A connection to a running monitor. Commands are answered in order; after `watch` events come in
+ * between. Every command is `unavailable` once the monitor has ended.
+ */
 export class Monitor implements Disposable {
   /** The connection is over, whoever ended it. Never rejects. */
   readonly closed: Promise<void>;
@@ -52,6 +60,7 @@ export class Monitor implements Disposable {
     });
   }
 
+  /** Asks for the state now. `internal` for a state that this version does not know. */
   async status(): Promise<MonitorStatus> {
     const frame = await this.#ask(type.STATUS);
     const payload = new PayloadReader(frame);
@@ -68,31 +77,41 @@ export class Monitor implements Disposable {
     return { version, id, pid, startTime, monitorPid, state, droppedLines };
   }
 
-  /** GO for a launch that awaits it; resolves once the program runs. `conflict` when it has run already, else why it does not. */
+  /**
+   * GO for a launch that awaits it; resolves once the program runs. `conflict` when it runs
+   * already; else the fault of the launch, with its `stage`.
+   */
   async start(): Promise<void> {
     await this.#ask(type.START);
   }
 
-  /** `invalid` when the process has no terminal. */
+  /** Sets the size of the terminal in characters. `invalid` when the process has no terminal. */
   async resize(rows: number, columns: number): Promise<void> {
     await this.#ask(type.RESIZE, rows, columns);
   }
 
-  /** Through a pidfd: never to a process that took over the pid. `not_found` when it has ended. */
+  /**
+   * Signals the first process, through a pidfd: never another one that got the same pid.
+   * `not_found` when it has ended.
+   */
   async signal(number: number): Promise<void> {
     await this.#ask(type.SIGNAL, number);
   }
 
+  /** Ends the standard input for good; what was written before is still read. */
   async closeStdin(): Promise<void> {
     await this.#ask(type.CLOSE_STDIN);
   }
 
-  /** For whoever has moved the log away. */
+  /** Opens the log by its path again, for a caller that has moved the file away. */
   async reopenLog(): Promise<void> {
     await this.#ask(type.REOPEN_LOG);
   }
 
-  /** From now on, and want of memory that came before; an exit that came before is in the exit record. */
+  /**
+   * Events from now on, and a lack of memory that came earlier; an exit that came earlier is in the
+   * exit record alone. Once per connection (`conflict`); `closed` tells that the monitor is gone.
+   */
   watch(watch: MonitorWatch): void {
     if (this.#watch) throw new Fault("conflict", "this connection watches already");
     this.#watch = watch;
@@ -102,6 +121,7 @@ export class Monitor implements Disposable {
       .catch(() => this.close());
   }
 
+  /** Ends this connection; the monitor goes on. */
   close(): void {
     this.#socket.destroy();
   }

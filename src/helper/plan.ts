@@ -15,6 +15,10 @@ export interface NamespaceEntry {
   readonly join?: FdIndex;
 }
 
+/**
+ * A range of ids of a user namespace (user_namespaces(7)): `count` ids from `inside` on are those
+ * from `outside` on.
+ */
 export interface IdMap {
   readonly inside: number;
   readonly outside: number;
@@ -49,11 +53,12 @@ export interface MountOperation {
   readonly attributes: MountAttributes;
   /** Apply the attributes to the whole tree of a recursive bind. */
   readonly recursiveAttributes: boolean;
-  /** Of the whole tree of a recursive bind; private when absent. */
+  /** For the whole tree of a recursive bind; private when absent. */
   readonly propagation?: Propagation;
   readonly create: "directory" | "file" | "none";
 }
 
+/** A node to make: character or block device, or FIFO ("p"); `mode` without the type. */
 export interface DeviceNode {
   readonly path: string;
   readonly type: "c" | "b" | "p";
@@ -64,6 +69,7 @@ export interface DeviceNode {
   readonly gid: number;
 }
 
+/** A limit as setrlimit(2) takes it; 2^64 - 1 is RLIM_INFINITY. */
 export interface ResourceLimit {
   /** RLIMIT_* number. */
   readonly resource: number;
@@ -80,6 +86,7 @@ export interface CapabilityMasks {
   readonly ambient: bigint;
 }
 
+/** The program; ids and paths are those inside the container. */
 export interface PlanProcess {
   /** argv[0] without a slash is looked up in the PATH of `env`. */
   readonly argv: readonly string[];
@@ -91,8 +98,15 @@ export interface PlanProcess {
   readonly umask?: number;
 }
 
+/**
+ * All that the helper needs to start one process. It carries the parts out in its own order, of
+ * which the one that fails is the `stage` of the error.
+ */
 export interface LaunchPlan {
-  /** `run`: make the namespaces given as new and stay as monitor. `exec`: enter an existing container, then stay as monitor. `sandbox`: make the namespaces and hold them with no program. */
+  /**
+   * `run`: make the namespaces without `join`, and stay as monitor. `exec`: enter an existing
+   * container, and stay as monitor. `sandbox`: make the namespaces and hold them without a program.
+   */
   readonly mode: "run" | "exec" | "sandbox";
   /** Container or exec id; answers STATUS with it. */
   readonly id: string;
@@ -103,7 +117,7 @@ export interface LaunchPlan {
   readonly rootAnchor?: string;
   readonly mounts: readonly MountOperation[];
   readonly rootReadonly: boolean;
-  /** Of the root mount inside the container; private when absent. */
+  /** For the root mount inside the container; private when absent. */
   readonly rootPropagation?: Propagation;
   readonly devices: readonly DeviceNode[];
   readonly symlinks: readonly { readonly target: string; readonly path: string }[];
@@ -152,8 +166,8 @@ export interface LaunchPlan {
   readonly controlSocket?: string;
   readonly exitRecord?: string;
   /**
-   * The program waits for GO or for a START on the control socket, also when whoever
-   * launched it has ended: create and start as two commands. Otherwise that end kills it.
+   * The program waits for GO or for a START on the control socket, also after the end of the
+   * process that launched it: create and start as two commands. Otherwise that end kills it.
    */
   readonly awaitStart?: boolean;
 }

@@ -55,7 +55,7 @@ function lacking(file: string, wanted?: readonly string[]): string[] {
   return [...new Set(found)];
 }
 
-const documented = ["base", "kernel", "image", "tar", "state"];
+const documented = ["base", "kernel", "image", "tar", "wire", "state", "helper"];
 
 test.each(documented)("what %s exports has its docstring", (name) => {
   expect(lacking(join(src, name, "index.ts"))).toEqual([]);

@@ -1,10 +1,14 @@
 /** What the engine answers about containers, named and spelled as Docker's API does. */
 
+/** 201 of POST /containers/create. */
 export interface ContainerCreateResponse {
   readonly Id: string;
   readonly Warnings: readonly string[];
 }
 
+/**
+ * `State` of an inspected container. Docker's flags overlap: a paused container is `Running` too.
+ */
 export interface ContainerState {
   readonly Status: string;
   readonly Running: boolean;
@@ -12,6 +16,7 @@ export interface ContainerState {
   readonly Restarting: boolean;
   readonly OOMKilled: boolean;
   readonly Dead: boolean;
+  /** As the host counts; 0 while it does not run. */
   readonly Pid: number;
   readonly ExitCode: number;
   readonly Error: string;
@@ -20,6 +25,7 @@ export interface ContainerState {
   readonly FinishedAt: string;
 }
 
+/** One of the `Mounts` of a container, as the engine made it. */
 export interface MountPoint {
   readonly Type: "bind" | "tmpfs" | "volume";
   readonly Name?: string;
@@ -31,6 +37,7 @@ export interface MountPoint {
   readonly Propagation: string;
 }
 
+/** The place of a container in one network; empty strings and 0 until it runs. */
 export interface EndpointSettings {
   readonly IPAMConfig: null;
   readonly Links: null;
@@ -49,6 +56,7 @@ export interface EndpointSettings {
   readonly DNSNames: null;
 }
 
+/** `Config` of an inspected container: the client's, completed with the image's. */
 export interface ContainerConfig {
   readonly Hostname: string;
   readonly Domainname: string;
@@ -72,6 +80,7 @@ export interface ContainerConfig {
   readonly StopTimeout?: number;
 }
 
+/** 200 of GET /containers/ID/json. */
 export interface ContainerInspect {
   readonly Id: string;
   readonly Created: string;
@@ -97,7 +106,7 @@ export interface ContainerInspect {
     readonly Data: Readonly<Record<string, string>>;
     readonly Name: string;
   };
-  /** With `size=1` only. */
+  /** With `size=1` only: bytes that the container wrote, and those together with its image's. */
   readonly SizeRw?: number;
   readonly SizeRootFs?: number;
   readonly Mounts: readonly MountPoint[];
@@ -105,7 +114,7 @@ export interface ContainerInspect {
   readonly NetworkSettings: NetworkSettings;
 }
 
-/** HostConfig with every key that Docker shows; those of features to come hold their zero values. */
+/** HostConfig with every key that Docker shows; keys of options that thimble lacks hold their zero values. */
 export type HostConfigInspect = Readonly<Record<string, unknown>> & {
   readonly Binds: readonly string[] | null;
   readonly AutoRemove: boolean;
@@ -115,6 +124,10 @@ export type HostConfigInspect = Readonly<Record<string, unknown>> & {
   readonly NanoCpus: number;
 };
 
+/**
+ * `NetworkSettings` of an inspected container: the fields on top repeat those of the default
+ * bridge.
+ */
 export interface NetworkSettings {
   readonly Bridge: string;
   readonly SandboxID: string;
@@ -129,6 +142,7 @@ export interface NetworkSettings {
   readonly [key: string]: unknown;
 }
 
+/** One member of GET /containers/json. */
 export interface ContainerSummary {
   readonly Id: string;
   readonly Names: readonly string[];
@@ -138,7 +152,7 @@ export interface ContainerSummary {
   /** Seconds since the epoch. */
   readonly Created: number;
   readonly Ports: readonly unknown[];
-  /** With `size=1` only. */
+  /** With `size=1` only: bytes that the container wrote, and those together with its image's. */
   readonly SizeRw?: number;
   readonly SizeRootFs?: number;
   readonly Labels: Readonly<Record<string, string>>;
@@ -150,25 +164,30 @@ export interface ContainerSummary {
   readonly Mounts: readonly MountPoint[];
 }
 
+/** 200 of POST /containers/ID/wait; `Error` when the container could not be waited for. */
 export interface ContainerWaitResponse {
   readonly StatusCode: number;
   readonly Error?: { readonly Message: string };
 }
 
+/** 200 of GET /containers/ID/top: the columns of ps(1), and a row for each process. */
 export interface ContainerTopResponse {
   readonly Titles: readonly string[];
   readonly Processes: readonly (readonly string[])[];
 }
 
+/** 200 of POST /containers/prune; `SpaceReclaimed` in bytes. */
 export interface ContainersPruneResponse {
   readonly ContainersDeleted: readonly string[] | null;
   readonly SpaceReclaimed: number;
 }
 
+/** 201 of POST /containers/ID/exec; the id is for /exec/ID/start. */
 export interface ExecCreateResponse {
   readonly Id: string;
 }
 
+/** 200 of GET /exec/ID/json. `Pid` is 0 until the process runs. */
 export interface ExecInspect {
   readonly ID: string;
   readonly Running: boolean;

@@ -2,7 +2,10 @@ import { Fault } from "#base";
 
 export const defaultDetachKeys = "ctrl-p,ctrl-q";
 
-/** The bytes of a sequence as `--detach-keys` takes it: "ctrl-p,ctrl-q", "ctrl-@", "a,b". An `invalid` fault names the key that is none. */
+/**
+ * The bytes of a sequence as `--detach-keys` takes it: "ctrl-p,ctrl-q", "ctrl-@", "a,b". An
+ * `invalid` fault names the key that is unknown.
+ */
 export function parseDetachKeys(text: string): Uint8Array {
   return Uint8Array.from(text.split(",").map(keyByte));
 }
@@ -31,7 +34,9 @@ export class DetachFilter {
     this.#keys = keys;
   }
 
-  /** What goes on to the program, and whether the sequence is complete; what follows it is dropped. */
+  /**
+   * The bytes for the program, and whether the sequence is complete; bytes after it are dropped.
+   */
   push(bytes: Uint8Array): { readonly pass: Uint8Array; readonly detach: boolean } {
     const pass = new Uint8Array(this.#matched + bytes.byteLength);
     let length = 0;

@@ -1,5 +1,10 @@
-/** Answers of thimble's own API about what images are made of: see explain.ts for the questions. Sizes are bytes, layers are counted from 1, the lowest. Paths begin with "/"; a directory's ends with one. */
+/**
+ * Answers of thimble's own API about the content of images: see explain.ts for the questions.
+ * Sizes are bytes, layers are counted from 1, the lowest. Paths begin with "/"; a directory's
+ * ends with one.
+ */
 
+/** The image that an answer is about: its id, the digest of its manifest, and its names. */
 export interface ImageIdentity {
   readonly id: string;
   readonly digest: string;
@@ -9,7 +14,7 @@ export interface ImageIdentity {
 /** Where the bytes of an image are. */
 export interface ImageExplanation {
   readonly image: ImageIdentity;
-  /** Of all blobs, as they are pulled. */
+  /** Bytes of all blobs, as they are pulled. */
   readonly compressed: number;
   readonly total: {
     readonly bytes: number;
@@ -57,6 +62,10 @@ export interface ImageExplanation {
   }[];
 }
 
+/**
+ * What one layer holds. `bytes` and `files` are all of its own, `visible` the part that a container
+ * sees, `hides` the bytes of lower layers that it covers; `compressed` is the blob's size.
+ */
 export interface ExplainedLayer {
   readonly layer: number;
   readonly diffId: string;
@@ -72,17 +81,20 @@ export interface ExplainedLayer {
   readonly hides: number;
 }
 
+/** A file, or a directory with all that is below it. */
 export interface SizedPath {
   readonly path: string;
   readonly bytes: number;
   readonly files: number;
 }
 
+/** A directory's share; `rest` sums what is not among the largest `children`. */
 export interface ExplainedTree extends SizedPath {
   readonly children?: readonly ExplainedTree[];
   readonly rest?: { readonly bytes: number; readonly files: number };
 }
 
+/** One of the largest files; `links` counts its further names. */
 export interface ExplainedFile {
   readonly path: string;
   readonly bytes: number;
@@ -91,6 +103,10 @@ export interface ExplainedFile {
   readonly links: number;
 }
 
+/**
+ * One of the largest packages. `bytes` are those of its files in the image, `installedSize` what
+ * its database says, `missing` the files that are listed there and not in the image.
+ */
 export interface ExplainedPackage {
   readonly manager: string;
   readonly name: string;
@@ -103,12 +119,14 @@ export interface ExplainedPackage {
   readonly layers: readonly number[];
 }
 
+/** Bytes in `layers` that no container sees, because the layers in `by` hide them. */
 export interface WastedPath extends SizedPath {
   readonly kind: "replaced" | "deleted";
   readonly layers: readonly number[];
   readonly by: readonly number[];
 }
 
+/** Files with equal content. `bytes` is the size of one, `extra` that of all but the first. */
 export interface DuplicateFiles {
   readonly bytes: number;
   readonly copies: number;
@@ -143,6 +161,7 @@ export interface ImagePathExplanation {
   }[];
 }
 
+/** Bytes of an image's files, and of its blobs as they are pulled. */
 export interface ImageWeight {
   readonly layers: number;
   readonly bytes: number;
@@ -163,7 +182,7 @@ export interface ImageComparison {
   readonly removed: { readonly files: number; readonly bytes: number };
   readonly changed: { readonly files: number; readonly bytes: number };
   readonly changes: readonly ComparedFile[];
-  /** Changes beyond the limit. */
+  /** The number of changes that are not listed. */
   readonly more: number;
   readonly packages: {
     readonly added: readonly ComparedPackage[];
@@ -172,6 +191,10 @@ export interface ImageComparison {
   };
 }
 
+/**
+ * A path that differs; a directory that came or went as a whole is one entry. `bytes` of a changed
+ * file is its new size; `aspects` names the respects in which it changed.
+ */
 export interface ComparedFile {
   readonly kind: "added" | "removed" | "changed";
   readonly path: string;
@@ -182,6 +205,7 @@ export interface ComparedFile {
   readonly to?: ComparedState;
 }
 
+/** A file as one of the two images has it; `mode` as in stat(2), without the type. */
 export interface ComparedState {
   readonly type: string;
   readonly bytes: number;
@@ -191,6 +215,7 @@ export interface ComparedState {
   readonly target?: string;
 }
 
+/** A package and its version in the later image, or in the earlier one when it was removed. */
 export interface ComparedPackage {
   readonly manager: string;
   readonly name: string;

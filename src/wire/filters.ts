@@ -1,11 +1,14 @@
 import { Fault } from "#base";
 
-/** Docker's filters: key to the values of which any must match. */
+/** Docker's filters: a key, and its values, one of which must match. */
 export type WireFilters = Readonly<Record<string, readonly string[]>>;
 
 const maxBytes = 64 << 10;
 
-/** The `filters` query value: both `{"label":["a"]}` and the older `{"label":{"a":true}}`. A fault `invalid` with Docker's text otherwise. */
+/**
+ * The value of the `filters` query: both `{"label":["a"]}` and the older `{"label":{"a":true}}`;
+ * none when it is missing. `invalid`, in Docker's words, for anything else.
+ */
 export function parseFilters(text: string | undefined): WireFilters {
   if (text === undefined || text === "") return {};
   if (text.length > maxBytes) throw new Fault("invalid", "invalid filter: too long");

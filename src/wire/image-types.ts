@@ -1,5 +1,8 @@
 /** What the engine answers about images, named and spelled as Docker's API does. */
 
+/**
+ * One member of GET /images/json. Sizes are bytes; -1 stands for a number that was not asked for.
+ */
 export interface ImageSummary {
   readonly Containers: number;
   /** Seconds since the epoch. */
@@ -13,6 +16,7 @@ export interface ImageSummary {
   readonly Size: number;
 }
 
+/** An OCI descriptor (image-spec descriptor.md); `size` in bytes. */
 export interface WireDescriptor {
   readonly mediaType: string;
   readonly digest: string;
@@ -37,6 +41,7 @@ export interface ImageManifest {
   };
 }
 
+/** 200 of GET /images/NAME/json; `Size` in bytes, times in RFC 3339. */
 export interface ImageInspect {
   readonly Id: string;
   readonly RepoTags: readonly string[];
@@ -59,17 +64,22 @@ export interface ImageInspect {
   readonly Manifests?: readonly ImageManifest[];
 }
 
+/** One member of GET /images/NAME/history, the latest first. */
 export interface ImageHistoryEntry {
   readonly Comment: string;
+  /** Seconds since the epoch. */
   readonly Created: number;
   readonly CreatedBy: string;
+  /** "<missing>" for all but the image itself, as no layer is an image. */
   readonly Id: string;
+  /** Bytes of the layer; 0 for a step without one. */
   readonly Size: number;
   readonly Tags: readonly string[] | null;
 }
 
 export type ImageDeleteEntry = { readonly Untagged: string } | { readonly Deleted: string };
 
+/** 200 of POST /images/prune; `SpaceReclaimed` in bytes. */
 export interface ImagesPruneResponse {
   readonly ImagesDeleted: readonly ImageDeleteEntry[] | null;
   readonly SpaceReclaimed: number;

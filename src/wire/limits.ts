@@ -1,4 +1,4 @@
-/** What a request may weigh. Streams of archives are bounded by the disk, not here. */
+/** How large a request may be. Streams of archives are bounded by the disk, not here. */
 export const wireLimits = {
   /** Bytes of a JSON body. */
   jsonBytes: 4 << 20,

@@ -8,8 +8,8 @@ function humanSize(bytes: number): string {
 }
 
 /**
- * Progress as Docker's CLI draws it on a terminal of `columns`: a bar of 50 characters
- * where there is room for it, and the bytes. "" when nothing is known.
+ * Progress as Docker's CLI draws it on a terminal of `columns`: a bar of 50 characters where there
+ * is room for it, and the bytes. "" when neither number is known.
  */
 export function progressBar(
   { current = 0, total = 0 }: { readonly current?: number; readonly total?: number },

@@ -1,6 +1,6 @@
 import type { AuthConfig, Credentials } from "./registry-types.ts";
 
-/** The header's value: base64url of the JSON. */
+/** The value of X-Registry-Auth: base64url of the JSON. */
 export function encodeRegistryAuth(auth: AuthConfig): string {
   return Buffer.from(JSON.stringify(auth)).toString("base64url");
 }
@@ -8,13 +8,16 @@ export function encodeRegistryAuth(auth: AuthConfig): string {
 const maxHeader = 64 << 10;
 const fields = ["username", "password", "serveraddress", "identitytoken", "registrytoken"] as const;
 
-/** X-Registry-Auth read back; undefined for what is none, as Docker's engine goes on without then. */
+/**
+ * Reads X-Registry-Auth, in both alphabets of base64. Undefined when it is missing or malformed:
+ * Docker's engine then goes on without credentials.
+ */
 export function decodeRegistryAuth(text: string | undefined): AuthConfig | undefined {
   const value = decodeObject(text);
   return value && authOf(value);
 }
 
-/** X-Registry-Config read back: credentials by registry. */
+/** Reads X-Registry-Config: credentials by registry. Undefined when it is missing or malformed. */
 export function decodeRegistryConfig(
   text: string | undefined,
 ): ReadonlyMap<string, AuthConfig> | undefined {
@@ -55,7 +58,7 @@ function authOf(value: Record<string, unknown>): AuthConfig {
   };
 }
 
-/** The same in our own spelling, without what is empty; undefined when there is nothing in it. */
+/** The same in thimble's spelling, without empty members; undefined when all are empty. */
 export function credentialsOf(auth: AuthConfig): Credentials | undefined {
   const { username, password, identitytoken, registrytoken } = auth;
   const credentials = {

@@ -4,6 +4,7 @@ import { wireLimits } from "./limits.ts";
 /** `system` carries an error of the engine inside a stream that has begun. */
 export type StreamName = "stdin" | "stdout" | "stderr" | "system";
 
+/** A part of one stream of a process; it may end anywhere, also within a character. */
 export interface Frame {
   readonly stream: StreamName;
   readonly payload: Uint8Array;
@@ -21,14 +22,16 @@ export function encodeFrame(stream: StreamName, payload: Uint8Array): Uint8Array
 }
 
 /**
- * Cuts a multiplexed stream into frames, however the bytes arrive. A frame larger
- * than the limit or of an unknown stream is an `invalid` fault: then the stream is
- * not framed at all, or not Docker's.
+ * Cuts a multiplexed stream into frames, however the bytes arrive. A frame of an unknown stream or
+ * above the limit is an `invalid` fault: the stream is then not framed at all, or not Docker's.
  */
 export class FrameDecoder {
   #rest: Uint8Array = new Uint8Array(0);
 
-  /** The frames completed by these bytes. Payloads are views; copy what outlives the call. */
+  /**
+   * The frames that these bytes complete. Payloads are views: copy them to keep them after the
+   * call.
+   */
   push(bytes: Uint8Array): Frame[] {
     const data = this.#rest.byteLength === 0 ? bytes : concatenate(this.#rest, bytes);
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
@@ -50,7 +53,9 @@ export class FrameDecoder {
     return frames;
   }
 
-  /** Bytes of a frame that has not come to its end. */
+  /**
+   * Bytes of a frame whose end has not come yet; above 0 at the end of a stream, it was cut off.
+   */
   get pending(): number {
     return this.#rest.byteLength;
   }

@@ -3,6 +3,7 @@ import type { ImageSummary } from "./image-types.ts";
 
 /** What the engine answers about itself, named and spelled as Docker's API does. */
 
+/** The body of every answer of 400 and above. */
 export interface ErrorResponse {
   readonly message: string;
 }
@@ -16,7 +17,7 @@ export interface JsonMessage {
   readonly progressDetail?: { readonly current?: number; readonly total?: number };
   /** `progressDetail` as a bar of text, for clients that draw none. */
   readonly progress?: string;
-  /** The id of an image that was made, or what a push has come to. */
+  /** The id of an image that was made, or what a push gave the registry. */
   readonly aux?:
     | { readonly ID: string }
     | { readonly Tag: string; readonly Digest: string; readonly Size: number };
@@ -24,6 +25,7 @@ export interface JsonMessage {
   readonly error?: string;
 }
 
+/** One line of GET /events. */
 export interface EventMessage {
   /** Containers and images only, as older clients read it. */
   readonly status?: string;
@@ -33,6 +35,7 @@ export interface EventMessage {
   readonly Action: string;
   readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
   readonly scope: "local";
+  /** Seconds since the epoch. */
   readonly time: number;
   /**
    * Nanoseconds since the epoch: more digits than a JavaScript number holds. `JSON.parse`
@@ -41,6 +44,7 @@ export interface EventMessage {
   readonly timeNano: number;
 }
 
+/** 200 of GET /version. */
 export interface SystemVersion {
   readonly Platform: { readonly Name: string };
   readonly Components: readonly {
@@ -59,6 +63,7 @@ export interface SystemVersion {
   readonly BuildTime: string;
 }
 
+/** 200 of GET /info; memory in bytes. */
 export interface SystemInfo {
   readonly ID: string;
   readonly Containers: number;
@@ -83,19 +88,21 @@ export interface SystemInfo {
   readonly [key: string]: unknown;
 }
 
-/** What is asked of nothing (`type`) is null. Sizes in bytes. */
+/** 200 of GET /system/df. A kind that the query's `type` leaves out is null. Sizes are bytes. */
 export interface DiskUsage {
-  /** Of all that is kept of images; what they share counts once. */
+  /** All that is stored for images; what images share counts once. */
   readonly LayersSize: number;
   readonly Images: readonly ImageSummary[] | null;
   readonly Containers: readonly ContainerSummary[] | null;
   readonly Volumes: readonly unknown[] | null;
   readonly BuildCache: readonly unknown[] | null;
-  /** thimble only: of LayersSize, what would be free without the images that no container uses. */
+  /**
+   * thimble only: the part of LayersSize that removing all images without a container would free.
+   */
   readonly Reclaimable?: number;
 }
 
-/** Something that is wrong with what is kept of images; thimble's own API. */
+/** One fault in the store of images; thimble's own API. */
 export interface FsckFinding {
   readonly kind: string;
   readonly about: string;
@@ -104,26 +111,30 @@ export interface FsckFinding {
   readonly repaired: boolean;
 }
 
-/** What a check has looked at. */
+/** What a check of the store has read. */
 export interface FsckChecked {
   readonly blobs: number;
   readonly bytes: number;
   readonly layers: number;
 }
 
-/** One line of the stream of a check: a finding, or at the end what was looked at. */
+/**
+ * One line of the stream of a check: a finding, and at the end what was read, or why it ended
+ * early.
+ */
 export type FsckMessage =
   | { readonly finding: FsckFinding }
   | { readonly checked: FsckChecked }
   | { readonly error: string };
 
+/** One member of GET /containers/ID/changes: a path that differs from the image. */
 export interface ContainerChange {
   readonly Path: string;
   /** 0 modified, 1 added, 2 deleted. */
   readonly Kind: number;
 }
 
-/** What a path in an image is; the header X-Docker-Container-Path-Stat as base64 of its JSON. */
+/** A path in a container; the header X-Docker-Container-Path-Stat has it as base64 of its JSON. */
 export interface PathStat {
   readonly name: string;
   readonly size: number;
