@@ -98,7 +98,7 @@ export class Monitor implements Disposable {
     await this.#ask(type.SIGNAL, number);
   }
 
-  /** Ends the standard input for good; what was written before is still read. */
+  /** Ends the process's standard input for good, whoever else is attached. */
   async closeStdin(): Promise<void> {
     await this.#ask(type.CLOSE_STDIN);
   }

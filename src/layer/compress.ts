@@ -4,7 +4,10 @@ import { constants, createGzip, createZstdCompress } from "node:zlib";
 import { chunkSize } from "./compression.ts";
 import type { CompressionChoice } from "./compression-choice.ts";
 
-/** Compresses chunks, which must not change afterwards; the same bytes always give the same result (gzip without name and time). */
+/**
+ * Compresses chunks, which must not change afterwards. The same bytes always give the same result,
+ * however they are cut into chunks; gzip has neither name nor time.
+ */
 export async function* compress(
   source: AsyncIterable<Uint8Array>,
   choice: CompressionChoice | "none",
@@ -29,7 +32,7 @@ export async function* compress(
   }
 }
 
-/** What a compressor puts out may depend on how its input is cut. */
+/** Chunks of one size, since a compressor's output may depend on how its input is cut. */
 async function* evenly(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
   let chunk = Buffer.allocUnsafe(chunkSize);
   let filled = 0;

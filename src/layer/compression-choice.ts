@@ -8,7 +8,7 @@ export interface CompressionChoice {
 
 const levels = { gzip: 9, zstd: 22 } as const;
 
-/** "gzip", "zstd", "gzip:9", "zstd:19" as users write it; `invalid` else. */
+/** "gzip", "zstd", "gzip:9" or "zstd:19", as users write it; `invalid` for anything else. */
 export function parseCompression(text: string): CompressionChoice {
   const [, format, digits] = /^(gzip|zstd)(?::(\d{1,2}))?$/.exec(text) ?? [];
   const level = digits === undefined ? undefined : Number(digits);

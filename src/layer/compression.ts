@@ -6,10 +6,10 @@ import { Fault, isFault } from "#base";
 import { isHole } from "./hole.ts";
 import { ZstdFrames } from "./zstd-frames.ts";
 
-/** Of layers: what has a media type (image-spec, layer.md). */
+/** The ways in which a layer may be stored, each with a media type (image-spec layer.md). */
 export type Compression = "none" | "gzip" | "zstd";
 
-/** Of what is read. */
+/** The ways in which an archive that is read may be stored. */
 type Format = Compression | "xz";
 
 export const chunkSize = 256 << 10;
@@ -24,7 +24,10 @@ const magics: readonly (readonly [Format | "bzip2", readonly number[]])[] = [
   ["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
 ];
 
-/** Of a layer, by its first bytes (6 or more, unless it is shorter). bzip2 and xz are `unsupported`. */
+/**
+ * The compression of a layer by its first bytes, of which 6 are needed. `unsupported` for bzip2 and
+ * xz.
+ */
 export function detectCompression(head: Uint8Array): Compression {
   const format = detectFormat(head);
   if (format === "xz") {
@@ -52,17 +55,18 @@ function detectFormat(head: Uint8Array): Format {
   return isSkippable ? "zstd" : (found ?? "none");
 }
 
+/** How much an archive of a stranger may expand to; beyond a limit reading is `exhausted`. */
 export interface ExpansionLimits {
   /** Bytes that may come out. */
   readonly bytes: number;
-  /** Of these bytes at most `allowance` and `ratio` times those that went in, long runs of zeros aside. */
+  /** Of these at most `allowance`, and `ratio` times the bytes that went in; long runs of zeros do not count. */
   readonly allowance: number;
   readonly ratio: number;
   /** Bytes in long runs of zeros that may come out: they take time, but no room on the disk. */
   readonly zeros: number;
 }
 
-/** For what this engine has packed by itself. */
+/** For archives that this engine has packed itself. */
 export const noExpansionLimits: ExpansionLimits = {
   ...{ bytes: Infinity, allowance: Infinity, ratio: Infinity, zeros: Infinity },
 };

@@ -23,6 +23,7 @@ export interface ReceiveRequest {
   readonly expansion: Partial<ExpansionLimits>;
 }
 
+/** An unpacked layer. */
 export interface ReceiveResult {
   readonly diffId: DiffId;
   /** Bytes of the files. */
@@ -30,7 +31,10 @@ export interface ReceiveResult {
   readonly entries: number;
   /** Bytes of the plain tar. */
   readonly tarSize: number;
-  /** Directories that no member names ("" is the root), one character a byte: for `settleImplied`. */
+  /**
+   * Directories that no member names ("" is the root), one character a byte; `settleImplied` takes
+   * them.
+   */
   readonly implied: readonly string[];
 }
 
@@ -45,6 +49,7 @@ export interface PackRequest extends PackOptions {
   readonly directory: string;
 }
 
+/** A directory to pack into a blob. */
 export interface PackBlobRequest extends PackRequest {
   /** Where the blob goes; made new. */
   readonly blob: { readonly path: string; readonly compression: CompressionChoice | "none" };
@@ -52,6 +57,7 @@ export interface PackBlobRequest extends PackRequest {
   readonly target?: string;
 }
 
+/** A packed layer; `digest` names the blob as stored, `diffId` its plain tar. */
 export interface PackResult {
   readonly diffId: DiffId;
   readonly digest: Digest;
@@ -84,6 +90,7 @@ export interface StoreRequest {
   readonly algorithm?: DigestAlgorithm | undefined;
 }
 
+/** The bytes that were written to the file. */
 export interface StoreResult {
   readonly digest: Digest;
   readonly size: number;
@@ -105,12 +112,13 @@ export interface RecompressResult extends StoreResult {
 
 export interface ExplodeRequest {
   readonly source: Source;
-  /** Each file of the archive becomes a file here, named by its number. */
+  /** The directory for the files of the archive, each named by its number. */
   readonly directory: string;
   readonly limits: Partial<TarLimits>;
   readonly expansion: Partial<ExpansionLimits>;
 }
 
+/** One member of an archive whose files became files of their own. */
 export interface ExplodedMember {
   /** Cleaned components joined by "/". */
   readonly name: string;
@@ -125,10 +133,10 @@ export interface ExplodedMember {
 export interface Jobs {
   readonly receive: { readonly request: ReceiveRequest; readonly result: ReceiveResult };
   readonly settle: { readonly request: SettleRequest; readonly result: undefined };
-  /** Puts out the archive, uncompressed. */
+  /** Its output is the archive, uncompressed. */
   readonly pack: { readonly request: PackRequest; readonly result: undefined };
   readonly packBlob: { readonly request: PackBlobRequest; readonly result: PackResult };
-  /** Puts out batches of entries, encoded. */
+  /** Its output is batches of entries, encoded. */
   readonly scan: { readonly request: ScanRequest; readonly result: undefined };
   readonly merge: { readonly request: MergeRequest; readonly result: MergeResult };
   readonly store: { readonly request: StoreRequest; readonly result: StoreResult };
@@ -144,7 +152,7 @@ export interface Jobs {
 
 export type JobName = keyof Jobs;
 
-/** What a job in the worker has of its caller. */
+/** A job's way to its caller, from inside the worker. */
 export interface JobContext {
   /** Ends with the stream that was sent along. */
   readonly input: AsyncIterable<Uint8Array>;

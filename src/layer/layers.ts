@@ -26,26 +26,34 @@ import { streamOutput } from "./stream-output.ts";
 /** Of the whole process: more workers than these would only take cores from containers. */
 const pool = new WorkerPool(2);
 
+/**
+ * What every job takes: a job whose signal fires is `canceled`, and its files stay for their owner
+ * to remove.
+ */
 export interface LayerOptions {
-  /** Bytes of the source done so far. */
+  /** Told how many bytes of the source are done so far. */
   readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal;
 }
 
 interface GivenStream {
   readonly stream: AsyncIterable<Uint8Array>;
-  /** Whether the chunks may be taken away from who gives them; else they are copied. */
+  /** Whether the chunks may be taken away from their sender (transferred); otherwise they are copied. */
   readonly isGiven?: boolean | undefined;
 }
 
+/** A layer to unpack. */
 export interface ReceiveOptions extends LayerOptions {
   /** A file or a stream: plain, gzip or zstd, told by the first bytes. */
   readonly source: { readonly path: string } | GivenStream;
-  /** Keeps the bytes of the source in a new file; another digest or size than these is `data_loss` (more bytes: `exhausted`), and the file is gone. */
+  /**
+   * Keeps the bytes of the source in a new file. Another digest or fewer bytes are `data_loss`, more
+   * bytes `exhausted`; the file is then removed.
+   */
   readonly blob?: ReceiveRequest["blob"];
   /** An existing directory, usually empty. */
   readonly target: string;
-  /** Directories of the layers below, uppermost first, when they are there: `implied` is then settled already. */
+  /** Directories of the layers below, uppermost first, if they are unpacked: `implied` is then settled already. */
   readonly lowers?: readonly string[];
   /** Of the diff id. Default sha256. */
   readonly diffAlgorithm?: DigestAlgorithm | undefined;
@@ -69,7 +77,10 @@ export async function receiveLayer(options: ReceiveOptions): Promise<ReceiveResu
   return await pool.run("receive", { ...request, source: "stream" }, run);
 }
 
-/** The second half of `receiveLayer`: `implied` as it gave it, `lowers` uppermost first. */
+/**
+ * The second half of `receiveLayer`: gives the directories in `implied` the modes, owners and times
+ * that they have in the layers below (`lowers`, uppermost first).
+ */
 export async function settleImplied(
   request: SettleRequest,
   options: LayerOptions = {},
@@ -80,7 +91,10 @@ export async function settleImplied(
 
 export type StreamOptions = Partial<Omit<PackOptions, "mode">> & LayerOptions;
 
-/** A directory tree as an uncompressed archive, the same for the same tree. Leaving the loop early stops it. */
+/**
+ * A directory tree as an uncompressed archive: equal trees give equal bytes. Leaving the loop early
+ * stops it.
+ */
 export function packTree(
   directory: string,
   options: StreamOptions = {},
@@ -89,7 +103,7 @@ export function packTree(
   return streamOutput(pool, { job: "pack", request }, options);
 }
 
-/** What the upper directory of an overlay changes, as an uncompressed OCI layer. */
+/** The changes in the upper directory of an overlay, as an uncompressed OCI layer. */
 export function diffLayer(
   upper: string,
   options: StreamOptions = {},
@@ -113,9 +127,9 @@ export async function* scanTree(
 }
 
 /**
- * Makes one layer of several in an empty directory. What is not a directory becomes a
- * hard link to what the layers have, so nobody may write to it; copies only where
- * links are not possible. After a Fault what was made so far stays.
+ * Makes one layer of several in an empty directory. Everything except directories becomes a hard
+ * link to the file in its layer, so it must never be written to; where a link is not possible it is
+ * a copy. After a Fault the part that was made stays.
  */
 export async function mergeLayers(
   request: MergeRequest,
@@ -124,7 +138,10 @@ export async function mergeLayers(
   return await pool.run("merge", request, options);
 }
 
-/** Packs a directory into a new blob file, hashing it plain and compressed, and unpacking it again, in the same pass. */
+/**
+ * Packs a directory into a new blob file; in the same pass it hashes it plain and compressed, and
+ * with `target` unpacks it again. The files are not synced to the disk.
+ */
 export async function packBlob(
   request: PackBlobRequest,
   options: LayerOptions = {},
@@ -132,7 +149,10 @@ export async function packBlob(
   return await pool.run("packBlob", request, options);
 }
 
-/** Compresses what a blob holds another way, into a new file; not synced. Its diff id comes with it, to be checked. */
+/**
+ * Stores the content of a blob in another compression, in a new file that is not synced. The diff
+ * id comes with it, to be checked by the caller.
+ */
 export async function recompressBlob(
   request: RecompressRequest,
   options: LayerOptions = {},
@@ -140,7 +160,10 @@ export async function recompressBlob(
   return await pool.run("recompress", request, options);
 }
 
-/** Writes a stream to a new file at `path`, at most `limit` bytes. It is whole, but not synced to the disk. */
+/**
+ * Writes a stream to a new file at `path`, not synced to the disk. `exhausted` above `limit` bytes;
+ * `exists` when the file is there.
+ */
 export async function storeStream(
   stream: AsyncIterable<Uint8Array>,
   request: Omit<StoreRequest, "source">,
@@ -149,7 +172,10 @@ export async function storeStream(
   return await pool.run("store", { ...request, source: "stream" }, { ...options, input: stream });
 }
 
-/** Puts each file of an archive (plain, gzip, zstd) into a file of its own in `directory`, hashed; not synced. */
+/**
+ * Puts each file of an archive (plain, gzip, zstd or xz) into a file of its own in `directory`,
+ * hashed and not synced.
+ */
 export async function explodeArchive(
   stream: AsyncIterable<Uint8Array>,
   request: Omit<ExplodeRequest, "source">,

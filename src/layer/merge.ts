@@ -23,13 +23,15 @@ export interface MergeOptions {
   readonly keepWhiteouts: boolean;
 }
 
+/** The new layer, and how it was made. */
 export interface MergeResult {
   /** Names in the new layer, the root and whiteouts among them. */
   readonly entries: number;
   /** Bytes of its files, each inode once. */
   readonly size: number;
-  /** Names that are hard links to what the layers have, and those that had to be copied. */
+  /** The number of names that are hard links into the layers. */
   readonly linked: number;
+  /** The number of names that had to be copied. */
   readonly copied: number;
 }
 

@@ -16,6 +16,7 @@ import { isWhiteout, opaqueName, whiteoutPrefix } from "./whiteout.ts";
 
 const zeros = Buffer.alloc(chunkSize);
 
+/** How to pack a directory. */
 export interface PackOptions {
   /** "tree": all as it is. "upper": the upper directory of an overlay, its whiteouts in OCI's form. */
   readonly mode: "tree" | "upper";

@@ -55,7 +55,18 @@ function lacking(file: string, wanted?: readonly string[]): string[] {
   return [...new Set(found)];
 }
 
-const documented = ["base", "kernel", "image", "tar", "wire", "state", "helper"];
+const documented = [
+  "base",
+  "kernel",
+  "image",
+  "tar",
+  "wire",
+  "state",
+  "helper",
+  "layer",
+  "snapshot",
+  "runtime",
+];
 
 test.each(documented)("what %s exports has its docstring", (name) => {
   expect(lacking(join(src, name, "index.ts"))).toEqual([]);

@@ -13,6 +13,7 @@ import { compileFilter } from "./seccomp/compile.ts";
 import { checkSysctls } from "./sysctl.ts";
 import { refuseUnsupported } from "./unsupported-field.ts";
 
+/** An OCI configuration, and all that a plan needs beside it. */
 export interface PlanInput {
   readonly id: string;
   readonly spec: OciSpec;
@@ -36,6 +37,7 @@ export interface PlanInput {
   readonly kindOf?: (hostPath: string) => "directory" | "file";
 }
 
+/** The plan, and sentences for the user about what was left out of it. */
 export interface CompiledPlan {
   readonly plan: LaunchPlan;
   readonly warnings: readonly string[];
@@ -74,10 +76,10 @@ export function hostKind(path: string): "directory" | "file" {
 }
 
 /**
- * Spends all policy: an OCI configuration becomes what the helper carries out.
- * Changes nothing, and reads nothing but through `kindOf`. What cannot be done is
- * a fault that names the field; what was left out without being asked for by name
- * is a warning.
+ * Turns an OCI configuration into the plan that the helper carries out; all policy is spent here.
+ * It changes nothing and reads the host through `kindOf` alone. An option that this machine or the
+ * helper cannot carry out is a fault that names the field, if it was asked for by name; a default
+ * that is left out is a warning.
  */
 export function compilePlan(input: PlanInput): CompiledPlan {
   const { spec, machine } = input;

@@ -17,6 +17,7 @@ import { resolveSeccomp, type SeccompProfile } from "./seccomp/profile.ts";
 /** A namespace made new, shared with the host, or the one behind a path. */
 export type NamespaceMode = "new" | "host" | { readonly path: string };
 
+/** A container in the words of the runtime, with Docker's defaults for whatever is absent. */
 export interface SpecOptions {
   readonly argv: readonly string[];
   readonly env: readonly string[];
@@ -38,11 +39,11 @@ export interface SpecOptions {
   readonly noNewPrivileges?: boolean;
   /** Absent: Docker's default profile, and none for a privileged container. */
   readonly seccomp?: SeccompProfile | "unconfined";
-  /** What is absent is new; `cgroup` absent is new on v2 and the host's on v1, as in Docker. */
+  /** A kind that is absent is new; `cgroup` is then new on v2 and the host's on v1, as in Docker. */
   readonly namespaces?: Partial<
     Record<Exclude<OciNamespaceType, "mount" | "user" | "time">, NamespaceMode>
   >;
-  /** Bytes of /dev/shm; 64 MiB when absent; 0: there is none. */
+  /** Bytes of /dev/shm; 64 MiB when absent; with 0 the container has no /dev/shm. */
   readonly shmSize?: number;
   /** Absolute host directory to use as /dev/shm in place of a tmpfs: the host's own or another container's. */
   readonly shmSource?: string;

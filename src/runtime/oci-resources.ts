@@ -1,6 +1,6 @@
 /**
- * `linux.resources` of an OCI runtime configuration (config-linux.md, "Control groups").
- * Bytes and microseconds; what is absent is not limited and, in an update, stays as it is.
+ * `linux.resources` of an OCI runtime configuration (config-linux.md, "Control groups"), in bytes
+ * and microseconds. A field that is absent is not limited; in an update it stays as it is.
  */
 export interface OciResources {
   /** In order; the last rule that matches decides. Absent: no device is restricted. */

@@ -16,6 +16,7 @@ export interface OciSpec {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** A program for a moment of the container's life (config.md, "POSIX-platform Hooks"). */
 export interface OciHook {
   readonly path: string;
   readonly args?: readonly string[];
@@ -32,6 +33,7 @@ export type OciHooks = Partial<
   >
 >;
 
+/** config.md, "Process". Ids and paths are those inside the container. */
 export interface OciProcess {
   readonly terminal?: boolean;
   readonly consoleSize?: { readonly height: number; readonly width: number };
@@ -78,6 +80,7 @@ export interface OciCapabilities {
   readonly ambient?: readonly string[];
 }
 
+/** A limit of setrlimit(2) (config.md, "POSIX process"). */
 export interface OciRlimit {
   /** "RLIMIT_NOFILE" and so on. */
   readonly type: string;
@@ -86,6 +89,7 @@ export interface OciRlimit {
   readonly hard: number;
 }
 
+/** config.md, "Mounts"; options as mount(8) writes them. */
 export interface OciMount {
   readonly destination: string;
   readonly type?: string;
@@ -105,12 +109,17 @@ export type OciNamespaceType =
   | "user"
   | "time";
 
+/** config-linux.md, "Namespaces". A kind that is not listed is the one of the engine. */
 export interface OciNamespace {
   readonly type: OciNamespaceType;
   /** Present: the namespace behind this path is joined; otherwise a new one is made. */
   readonly path?: string;
 }
 
+/**
+ * config-linux.md, "Devices"; "u" is a character device too. `fileMode` 0666 and owner root unless
+ * given.
+ */
 export interface OciDevice {
   readonly path: string;
   readonly type: "c" | "b" | "u" | "p";
@@ -121,12 +130,14 @@ export interface OciDevice {
   readonly gid?: number;
 }
 
+/** config-linux.md, "User namespace mappings": a range of ids, inside and on the host. */
 export interface OciIdMapping {
   readonly containerID: number;
   readonly hostID: number;
   readonly size: number;
 }
 
+/** config-linux.md. Names and defaults are the specification's. */
 export interface OciLinux {
   readonly namespaces?: readonly OciNamespace[];
   readonly uidMappings?: readonly OciIdMapping[];
@@ -186,6 +197,7 @@ export interface SeccompArgument {
   readonly op: SeccompOperator;
 }
 
+/** The action for some system calls, if all of `args` are true; `errnoRet` for SCMP_ACT_ERRNO. */
 export interface SeccompRule {
   readonly names: readonly string[];
   readonly action: SeccompAction;
@@ -193,6 +205,7 @@ export interface SeccompRule {
   readonly args?: readonly SeccompArgument[];
 }
 
+/** config-linux.md, "Seccomp", in libseccomp's names. */
 export interface OciSeccomp {
   readonly defaultAction: SeccompAction;
   readonly defaultErrnoRet?: number;

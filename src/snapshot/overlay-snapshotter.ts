@@ -31,12 +31,13 @@ const maxLookup = 1 << 20;
 /** Linux, fs/overlayfs/params.h: OVL_MAX_STACK. */
 const maxLayers = 500;
 
+/** Where the snapshots are. */
 export interface OverlaySnapshotterOptions {
   /** A directory of its own; made when missing. Short: overlay options name many paths below it. */
   readonly root: string;
   readonly state: State;
   readonly log?: Log;
-  /** Leaves what a crash left as it is, for `problems` to tell. */
+  /** Does not settle what a crash left; `problems` lists it. */
   readonly untouched?: boolean;
 }
 
@@ -53,8 +54,8 @@ export async function openOverlaySnapshotter(
 
 /**
  * Snapshots as overlayfs layers: ROOT/<number>/fs is a layer or an upper directory,
- * ROOT/<number>/work overlayfs's own, ROOT/empty the lower layer of what has none,
- * ROOT/trash what is being deleted.
+ * ROOT/<number>/work overlayfs's own, ROOT/empty the lower layer of a snapshot without a
+ * parent, ROOT/trash the directories that are being deleted.
  */
 export class OverlaySnapshotter implements Snapshotter {
   readonly #root: string;

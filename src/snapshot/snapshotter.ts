@@ -3,6 +3,7 @@ import type { Mount, Stat } from "#kernel";
 
 export type SnapshotKind = "committed" | "active" | "view";
 
+/** A snapshot as its row has it. */
 export interface SnapshotInfo {
   /** A committed snapshot's chain id, else its key. */
   readonly name: string;
@@ -41,10 +42,17 @@ export interface Snapshotter {
     parent: ChainId | undefined,
     options?: { readonly volatile?: boolean },
   ): Promise<void>;
+  /** Makes a read-only snapshot of a stack. */
   view(key: string, parent: ChainId | undefined): Promise<void>;
-  /** What to mount, the same each time; nothing is mounted by this. */
+  /**
+   * The mounts that show the snapshot, the same each time; nothing is mounted by this. `conflict`
+   * for a committed one.
+   */
   mounts(key: string): Promise<readonly Mount[]>;
-  /** What `mounts` would give of a snapshot prepared like this, but for the name of its own directory. */
+  /**
+   * The mounts of a snapshot that would be prepared like this; only the name of its own directory
+   * differs.
+   */
   planned(parent: ChainId | undefined, options?: { readonly volatile?: boolean }): readonly Mount[];
   /**
    * Turns an active snapshot, no longer mounted or written to, into a committed one. With
@@ -57,8 +65,8 @@ export interface Snapshotter {
     content: { readonly size: number; readonly parent?: ChainId | undefined },
   ): Promise<void>;
   /**
-   * Gives a committed snapshot the files of an active one, which is gone then: for one
-   * whose own were lost or damaged. What is built on it stays, mounts keep what they had.
+   * Gives a committed snapshot the files of an active one, which is then gone: for a snapshot
+   * whose own files were lost or damaged. Its children stay, mounts keep the old files.
    */
   replace(name: ChainId, key: string): Promise<void>;
   /** Makes a directory on the same file system a committed snapshot by renaming it; `invalid` (EXDEV) elsewhere. */
@@ -67,12 +75,18 @@ export interface Snapshotter {
     parent: ChainId | undefined,
     content: { readonly directory: string; readonly size: number },
   ): Promise<void>;
-  /** By key or name. Returns once it is out of the way; the disk is freed in the background. */
+  /**
+   * By key or name. Returns once the snapshot is gone from the list and moved to the trash; its
+   * disk space is freed in the background.
+   */
   remove(name: string): Promise<void>;
-  /** What it takes on the disk itself, without its parents. */
+  /** The disk space of its own files, without its parents. */
   usage(name: string): Promise<{ readonly bytes: number; readonly inodes: number }>;
+  /** By key or name; undefined when it is unknown. */
   stat(name: string): SnapshotInfo | undefined;
+  /** All snapshots of every kind. */
   list(): readonly SnapshotInfo[];
+  /** The keys of active snapshots, as containers are known by. */
   activeKeys(): Promise<readonly string[]>;
   /** The directory that holds the snapshot's own files (an overlay's upper one). */
   directory(name: string): string;
@@ -80,15 +94,18 @@ export interface Snapshotter {
   layers(name: string): readonly string[];
   /**
    * The content of one regular file as the mounted stack would show it, without
-   * mounting: symbolic links are followed inside the root. Undefined when there is
-   * none; above 1 MiB `exhausted`.
+   * mounting: symbolic links are followed inside the root. Undefined when there is no such
+   * file, `exhausted` above 1 MiB.
    */
   lookup(name: string, path: string): Promise<Buffer | undefined>;
-  /** Where a path of the stack is on the host, links followed; undefined when nothing is there. */
+  /** The place on the host of a path of the stack, links followed; undefined when it is missing. */
   find(name: string, path: string): Promise<FoundFile | undefined>;
-  /** Where disk and rows disagree, as after a crash. Opening settles all of it, unless told not to. */
+  /**
+   * The differences between disk and rows, as after a crash; opening settles all of them, unless
+   * told not to.
+   */
   problems(): readonly SnapshotProblem[];
-  /** Waits until what was removed so far is off the disk. */
+  /** Waits until all that was removed so far is off the disk. */
   drain(): Promise<void>;
 }
 
@@ -98,8 +115,9 @@ export type SnapshotProblem =
   /** Files that no snapshot has; `discard` removes them. */
   | { readonly kind: "stray"; readonly path: string; readonly discard: () => void };
 
+/** A file of a stack, found without mounting it. */
 export interface FoundFile {
-  /** For looking at; a container that runs may swap what is there. */
+  /** For reading with care: a container that runs may replace the file at any time. */
   readonly hostPath: string;
   readonly stat: Stat;
 }

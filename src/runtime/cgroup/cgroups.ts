@@ -6,6 +6,7 @@ import { ContainerCgroup, type Membership } from "./container-cgroup.ts";
 import { findLayout, type Hierarchy, type Layout } from "./hierarchy.ts";
 import { childDirectory, processesIn, readSetting, tryRemove, writeSetting } from "./tree.ts";
 
+/** Where an engine's cgroups are. */
 export interface CgroupsOptions {
   /** Tells engines apart; letters and digits. */
   readonly instanceId: string;
@@ -36,7 +37,7 @@ export class Cgroups {
     }));
   }
 
-  /** Makes the parents and what children inherit from them; again is harmless. */
+  /** Makes the parents and sets what children inherit from them; a second call does nothing. */
   prepare(): void {
     for (const { hierarchy, path } of this.#parents) {
       if (this.version === 2) enableControllers(hierarchy.mountPoint);
@@ -48,7 +49,10 @@ export class Cgroups {
     }
   }
 
-  /** The container's cgroups with their limits. On a fault nothing is left. What a crash left under that id is removed first, unless processes run in it. */
+  /**
+   * The container's cgroups with their limits. After a fault nothing is left. Cgroups that a crash
+   * left under the same id are removed first, unless processes run in them.
+   */
   async create(id: string, resources: OciResources): Promise<ContainerCgroup> {
     const members = this.#membersOf(id);
     const cgroup = new ContainerCgroup(this.#layout, members);
@@ -68,18 +72,18 @@ export class Cgroups {
     return cgroup;
   }
 
-  /** The cgroups of a container made earlier; undefined when there are none. */
+  /** The cgroups of a container made earlier; undefined when it has none. */
   open(id: string): ContainerCgroup | undefined {
     const members = this.#membersOf(id).filter(({ path }) => existsSync(path));
     return members.length > 0 ? new ContainerCgroup(this.#layout, members) : undefined;
   }
 
-  /** The cgroups a container would have; none is made. */
+  /** The cgroups that a container would have; makes nothing. */
   planned(id: string): ContainerCgroup {
     return new ContainerCgroup(this.#layout, this.#membersOf(id));
   }
 
-  /** Ids of all containers that have a cgroup left. */
+  /** The ids of all containers that still have a cgroup. */
   list(): readonly string[] {
     const names = this.#parents.flatMap(({ path }) =>
       readdirSync(path, { withFileTypes: true })
@@ -89,7 +93,10 @@ export class Cgroups {
     return [...new Set(names)];
   }
 
-  /** Moves this process, at its start only, out of the login session or wherever it was started; monitors are born here. */
+  /**
+   * Moves this process out of the login session, or wherever it was started, at its start only;
+   * monitors are born in the same place.
+   */
   enterOwn(): void {
     for (const { path } of this.#parents) {
       const leaf = childDirectory(path, ownLeaf);
@@ -98,7 +105,10 @@ export class Cgroups {
     }
   }
 
-  /** Removes the parents when nothing is left in them: this process goes to the root of each hierarchy, monitors and containers keep theirs. */
+  /**
+   * Removes the parents when they are empty: this process goes to the root of each hierarchy,
+   * monitors and containers keep their cgroups.
+   */
   close(): void {
     if (this.list().length > 0) return;
     for (const { hierarchy, path } of this.#parents) {

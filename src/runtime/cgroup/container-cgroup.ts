@@ -214,6 +214,7 @@ export class ContainerCgroup implements AsyncDisposable {
     return path && readSetting(`${path}/${file}`);
   }
 
+  /** The usage now. Files that this kernel lacks count as 0 or are absent. */
   stats(): CgroupStats {
     const read = (controller: string, file: string) => this.#read(controller, file);
     return this.#layout.version === 2 ? statsV2(read) : statsV1(read);

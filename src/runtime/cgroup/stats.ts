@@ -1,4 +1,7 @@
-/** What a container uses, in the units Docker's stats have. What the kernel does not tell is absent. */
+/**
+ * The usage of a container, in the units of Docker's stats. Numbers that the kernel does not give
+ * are absent.
+ */
 export interface CgroupStats {
   readonly memory: {
     /** Bytes, page cache included. */
