@@ -9,7 +9,7 @@ import { withImageDefaults } from "./image-default.ts";
 import type { Options } from "./option.ts";
 import { checkRules, type Limits } from "./rules.ts";
 
-/** What a client asked for, as it was sent; `null` and absence mean the same. */
+/** A create request as it was sent and is stored; `null` and absence mean the same. */
 export interface Sent {
   readonly Config: ConfigBody;
   readonly HostConfig: HostConfigBody;
@@ -22,7 +22,7 @@ export type ContainerCreateBody = ConfigBody & {
   readonly NetworkingConfig?: NetworkingBody | null | undefined;
 };
 
-/** What the engine works with: every field has a value. */
+/** A container as the engine works with it: every field has a value. */
 export interface Description {
   readonly config: Config;
   readonly host: HostConfig;
@@ -41,7 +41,10 @@ export const containerCreateSchema = z.object({
   NetworkingConfig: networkingShape.nullish(),
 }) as unknown as z.ZodObject<z.ZodRawShape, z.core.$strip> & z.ZodType<ContainerCreateBody>;
 
-/** The parts of a create body. A body in which nothing is set is `invalid`, and so is one that names no image. */
+/**
+ * The parts of a create body. `invalid`, in Docker's words, when no field is set or no image is
+ * named.
+ */
 export function sentOf(body: ContainerCreateBody): Sent {
   const { HostConfig, NetworkingConfig, ...Config } = body;
   if (!Object.values(Config).some((value) => value !== null && value !== undefined))
@@ -61,7 +64,10 @@ function valuesOf(options: Options, sent: Fields): unknown {
   );
 }
 
-/** The values that count, with defaults, before the image has its say. May throw `invalid`. */
+/**
+ * The values of all fields, with the defaults of the options but not yet those of the image.
+ * `invalid` for a value that no container can have.
+ */
 export function readSent(sent: Sent): Description {
   const config = valuesOf(configOptions, sent.Config) as Config;
   const host = valuesOf(hostOptions, sent.HostConfig) as HostConfig;

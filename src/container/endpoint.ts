@@ -22,7 +22,10 @@ type EndpointBody = z.infer<typeof endpointShape>;
 
 const ownNetworks = /^(|default|bridge|none|host|container:.+)$/;
 
-/** What of NetworkingConfig cannot be honoured; a network that the mode names already is left to the mode. */
+/**
+ * The parts of NetworkingConfig that cannot be honoured, as phrases for an error. An entry for the
+ * network that the mode names already is left to the mode.
+ */
 export function refuseNetworking(networks: NetworkingBody, mode: string): readonly string[] {
   return Object.entries(networks.EndpointsConfig ?? {}).flatMap(([name, settings]) => [
     ...(ownNetworks.test(name) || name === mode

@@ -111,8 +111,8 @@ function checkRestartPolicy({
 
 /**
  * HostConfig of Docker's API, field by field in the order in which inspect shows them.
- * What is not here yet stands as `unsupported`: sending it is answered with an error that
- * names it. Rules over several fields are in rules.ts and limits.ts.
+ * An option that thimble lacks stands as `unsupported`: a request with it is refused, and
+ * the error names it. Rules over several fields are in rules.ts and limits.ts.
  */
 export const hostOptions = {
   Binds: option({

@@ -35,14 +35,14 @@ const drivers: Readonly<
   none: { options: [], size: "", files: "1" },
 };
 
-/** The drivers that keep a log here which can be read back, as `info` lists them. */
+/** The drivers whose logs are kept on this host and can be read back, as `info` lists them. */
 export const logDrivers: readonly string[] = ["json-file", "local"];
 
 function refuse(message: string, about?: string): never {
   throw new Fault("invalid", message, about === undefined ? {} : { about });
 }
 
-/** Faults unless the driver is there and knows the options; in Docker's words, which it says at the start for some. */
+/** `invalid`, in Docker's words, for an unknown driver or option; Docker says some of these only at the start. */
 export function checkLogConfig(log: LogConfig): void {
   const { Type: name, Config: options } = log;
   const driver = drivers[name];

@@ -2,7 +2,7 @@ import type { LoggedContainer } from "./log-attributes.ts";
 import { logAttributes } from "./log-attributes.ts";
 import { type LogConfig, type LogLimits, logLimits } from "./log-config.ts";
 
-/** What a monitor is told of the log that it writes. */
+/** The log that a monitor is to write. */
 export interface LogPlan extends LogLimits {
   readonly path: string;
   /** The text of a JSON object, for each line. */

@@ -3,6 +3,7 @@ import { Fault } from "#base";
 import type { OciMount } from "#runtime";
 import { shapes } from "./option.ts";
 
+/** A directory or file of the host that the container sees at `target`. */
 export interface BindMount {
   /** Absolute path on the host. */
   readonly source: string;

@@ -1,6 +1,6 @@
 import type { HostConfig } from "./host-options.ts";
 
-/** What network a container is in. */
+/** The network that a container is in. */
 export type NetworkMode =
   | { readonly kind: "none" }
   | { readonly kind: "host" }
@@ -20,7 +20,10 @@ export function networkModeOf({ NetworkMode }: Pick<HostConfig, "NetworkMode">):
   return { kind: "bridge", networks: [NetworkMode === "default" ? "bridge" : NetworkMode] };
 }
 
-/** The names under which Docker lists the networks of a mode; none for one that is shared. */
+/**
+ * The names under which Docker lists the networks of a mode; empty when another container's network
+ * is shared.
+ */
 export function networkNames(mode: NetworkMode): readonly string[] {
   if (mode.kind === "bridge") return mode.networks;
   return mode.kind === "container" ? [] : [mode.kind];

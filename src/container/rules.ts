@@ -11,7 +11,7 @@ import { networkModeOf } from "./network-mode.ts";
 /** A description is kept in memory and in one row: more than this is a mistake or an attack. */
 const maxRequest = 1 << 20;
 
-/** What of the machine a request is measured against. */
+/** The facts of the machine that a request is measured against. */
 export interface Limits {
   readonly cpus: number;
 }
@@ -28,7 +28,7 @@ export function bindsOf({
   return [...Binds, ...Mounts.binds];
 }
 
-/** The rules that are about several fields at once; `invalid` in Docker's words. */
+/** The rules about several fields at once; `invalid`, in Docker's words. */
 export function checkRules(sent: Sent, description: Description, limits: Limits): void {
   if (JSON.stringify(sent).length > maxRequest) {
     refuse(`the container's configuration is larger than the limit of ${maxRequest} bytes`);

@@ -4,6 +4,7 @@ import type { Description } from "./description.ts";
 import { hostOptions } from "./host-options.ts";
 import type { Options, Run, SpecDraft } from "./option.ts";
 
+/** A description, with what a start knows beyond it. */
 export interface ContainerSpecInput extends Description, Run {
   /** Paths on this host to bind over the files in /etc; "" for none. */
   readonly files: {
@@ -13,7 +14,10 @@ export interface ContainerSpecInput extends Description, Run {
   };
 }
 
-/** The OCI configuration of a container: the runtime's defaults, then the effect of each option. `warnings` are for the user. */
+/**
+ * The OCI configuration of a container: the runtime's defaults, changed by each option in the order
+ * of its table. `warnings` are sentences for the user.
+ */
 export function containerSpec(input: ContainerSpecInput): {
   readonly spec: OciSpec;
   readonly warnings: readonly string[];
@@ -48,7 +52,7 @@ function apply(
     if (typeof effect === "function") effect(draft, values[name] as never, run);
 }
 
-/** The engine's own hosts, hostname and resolv.conf, except where the user mounts something there; they are part of a root that is read-only. */
+/** The engine's own hosts, hostname and resolv.conf, except where the user mounts something there; under a read-only root they are read-only. */
 function fileMounts(
   { files }: ContainerSpecInput,
   own: ReadonlySet<string>,

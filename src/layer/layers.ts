@@ -161,8 +161,8 @@ export async function recompressBlob(
 }
 
 /**
- * Writes a stream to a new file at `path`, not synced to the disk. `exhausted` above `limit` bytes;
- * `exists` when the file is there.
+ * Writes a stream to a new file at `path`, which must not exist; not synced to the disk.
+ * `exhausted` above `limit` bytes.
  */
 export async function storeStream(
   stream: AsyncIterable<Uint8Array>,

@@ -12,6 +12,7 @@ import {
 } from "./log-files.ts";
 import { type LogRecord, parseLogRecord } from "./record.ts";
 
+/** A log, and the part of it to read. */
 export interface ReadLogOptions {
   /** The current file; rotated ones are `path.1` and so on. */
   readonly path: string;
@@ -23,16 +24,16 @@ export interface ReadLogOptions {
   readonly since?: bigint;
   readonly until?: bigint;
   /**
-   * Go on with what is written, until this promise settles (no more will be written)
-   * and all is read. Absent: stop at what there is now.
+   * Follows the log until this promise settles (nothing more will be written) and all is
+   * read. Absent: ends with the records that exist now.
    */
   readonly ended?: Promise<unknown>;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Bun's watch passes over an event like the last one within 10 ms of it, which may be the
- * only one of a line. So the end is looked at once more this long after anything happened.
+ * Bun's watch drops an event that is like the last one and within 10 ms of it, which may be
+ * the only one of a line. So the end of the file is read once more this many milliseconds later.
  */
 const settleTime = 25;
 

@@ -1,10 +1,11 @@
 export type LogStream = "stdout" | "stderr";
 
+/** One record of a log: a line, or a part of a line above 16 KiB. */
 export interface LogRecord {
   readonly stream: LogStream;
   /** Nanoseconds since the epoch. */
   readonly time: bigint;
-  /** What the log's options add to each line (`attrs`). */
+  /** The labels and variables that the log's options add to each line (`attrs`). */
   readonly attributes?: Readonly<Record<string, string>>;
   /** With its newline; a part of a long line has none. */
   readonly line: Uint8Array;
@@ -13,7 +14,10 @@ export interface LogRecord {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** One line of a json-file log; undefined when it is none, as what a crash or a full disk cut short. */
+/**
+ * One line of a json-file log; undefined for anything else, such as a line that a crash or a full
+ * disk cut short.
+ */
 export function parseLogRecord(line: Uint8Array): LogRecord | undefined {
   let fields: { log?: unknown; stream?: unknown; time?: unknown; attrs?: unknown };
   try {

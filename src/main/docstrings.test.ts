@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import modules from "../../modules.json" with { type: "json" };
 
 /*
  * A docstring stands before each function, class, interface, function type and number that a
@@ -55,19 +56,9 @@ function lacking(file: string, wanted?: readonly string[]): string[] {
   return [...new Set(found)];
 }
 
-const documented = [
-  "base",
-  "kernel",
-  "image",
-  "tar",
-  "wire",
-  "state",
-  "helper",
-  "layer",
-  "snapshot",
-  "runtime",
-];
+const waiting = "content registry-client registry-server explain rootfs engine api client cli";
 
-test.each(documented)("what %s exports has its docstring", (name) => {
-  expect(lacking(join(src, name, "index.ts"))).toEqual([]);
-});
+test.each(modules.filter(({ name }) => !waiting.split(" ").includes(name)))(
+  "what $name exports has its docstring",
+  ({ name }) => expect(lacking(join(src, name, "index.ts"))).toEqual([]),
+);

@@ -3,17 +3,22 @@ import type { Fd } from "#kernel";
 import type { State } from "#state";
 import type { Place } from "./endpoint.ts";
 
+/** The engine whose networks these are. */
 export interface NetworksOptions {
   readonly state: State;
-  /** Gives the networks that are always there their ids. */
+  /** The ids of the networks that always exist are made from it. */
   readonly instanceId: string;
-  /** Gives bridges and the nftables table their names. */
+  /** The names of bridges and of the nftables table are made from it. */
   readonly runRoot: string;
-  /** The default bridge's network, e.g. "172.20.0.0/16"; else the one it had, else one that no route of the host overlaps. */
+  /**
+   * The default bridge's network, as "172.20.0.0/16". Absent: the one that it had, or else one that
+   * overlaps with no route of the host.
+   */
   readonly subnet?: string;
   readonly log?: Log;
 }
 
+/** A network as it is listed. */
 export interface NetworkDescription {
   /** 64 hexadecimal digits. */
   readonly id: string;
@@ -21,7 +26,7 @@ export interface NetworkDescription {
   readonly driver: "bridge" | "host" | "null";
   /** The interface of the host; "" where the driver is not "bridge". */
   readonly bridge: string;
-  /** "172.20.0.0/16"; "" where there is no bridge or none was made yet; so is `gateway`. */
+  /** "172.20.0.0/16"; "" until the bridge is made and for other drivers, as is `gateway`. */
   readonly subnet: string;
   readonly gateway: string;
 }
@@ -29,7 +34,7 @@ export interface NetworkDescription {
 /** A container's place in a network. */
 export interface Endpoint extends Place {
   readonly networkId: string;
-  /** The namespace it is in; who has no more use for it may close it early. */
+  /** The namespace that it is in; the owner may close it before `release`. */
   readonly netns: Fd;
 }
 
@@ -44,40 +49,50 @@ export type KnownEndpoint = Pick<Endpoint, "networkId" | "address"> & { readonly
  * A bridge network is a bridge, an address book, and rules that keep it apart from
  * others. Its row makes it exist: it is written last and deleted first, and what a
  * crash leaves in the kernel without a row is removed when the engine opens again.
- * The bridge itself is made on need, also after a reboot or when someone deleted it.
+ * The bridge itself is made when it is needed, also after a reboot or when it was deleted.
  *
  * An endpoint lives until `release`, its namespace until the last process and
- * descriptor of it is gone. What `attach` to the default network and `isolated` give
- * was made ahead, so that they cost nothing at a container's start, and is never given
- * twice. After a crash bridges keep their networks, namespaces of running containers
- * stay, and `adopt` tells which addresses those have.
+ * descriptor of it is gone. The namespaces of `attach` to the default network and of
+ * `isolated` were made ahead, so that a container's start does not wait for them, and are
+ * never given twice. After a crash bridges keep their networks, the namespaces of running
+ * containers stay, and `adopt` says which addresses those have.
  *
  * Faults: `not_found` for a REF that names nothing; `invalid` for attaching to
  * "host" or "none"; `exhausted` when no address or network is left.
  */
 export interface Networks {
-  /** In the order they were made, those that are always there first. */
+  /** In the order in which they were made, after those that always exist. */
   list(): readonly NetworkDescription[];
+  /** By name or id; `not_found` for any other text. */
   find(ref: string): NetworkDescription;
-  /** A new bridge network; a name that is taken is `exists`, a subnet that is not free `exhausted`. */
+  /**
+   * A new bridge network; `exists` for a name that is taken, `exhausted` for a subnet that is not
+   * free.
+   */
   create(request: { readonly name: string; readonly subnet?: string }): Promise<NetworkDescription>;
-  /** Removes one that has no endpoints, else `conflict`; so are those that are always there. */
+  /**
+   * Removes a bridge network without endpoints; `conflict` for one that has any, and for the
+   * networks that always exist.
+   */
   remove(ref: string): Promise<void>;
-  /** Makes the bridge if it is not there: with it come subnet and gateway. */
+  /** Makes the bridge if it is missing; subnet and gateway are known from then on. */
   ready(ref: string): Promise<NetworkDescription>;
   /** An endpoint in a new namespace, as eth0. */
   attach(ref: string): Promise<Endpoint>;
   /** An endpoint in a namespace that has one already, as the interface `link` ("eth1"). */
   join(ref: string, netns: Fd, link: string): Promise<Endpoint>;
-  /** A namespace with nothing but `lo`. */
+  /** A namespace with no interface but `lo`. */
   isolated(): Promise<Fd>;
   /** Closes the namespace's descriptor and gives the address back; once per endpoint. */
   release(endpoint: KnownEndpoint): void;
   /**
    * Marks the address of a container that runs on from an earlier life of the engine.
-   * To be done before the first `attach`; what was made ahead with it is given up.
+   * To be called before the first `attach`; a namespace that was made ahead with it is given up.
    */
   adopt(endpoint: KnownEndpoint): void;
-  /** With `removeBridges` nothing is left in the kernel; running containers then have no network any more. */
+  /**
+   * Closes what was made ahead. With `removeBridges` nothing is left in the kernel, and running
+   * containers lose their network.
+   */
   close(options: { readonly removeBridges: boolean }): Promise<void>;
 }

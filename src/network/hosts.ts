@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { Fault } from "#base";
 
+/** A container's names and addresses. */
 export interface HostsOptions {
   /** The container's own address; absent without a network. */
   readonly address?: string;
@@ -36,7 +37,10 @@ export function renderHosts(options: HostsOptions): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** "db:10.0.0.1", "db:[::1]" or "db:::1"; anything that would break the file's lines is `invalid`. */
+/**
+ * "db:10.0.0.1", "db:[::1]" or "db:::1"; `invalid` for any text that would break the lines of
+ * hosts(5).
+ */
 export function parseExtraHost(entry: string): { name: string; address: string } {
   const at = entry.indexOf(":");
   const name = entry.slice(0, at);

@@ -5,9 +5,10 @@ const HOST_FILE = "/etc/resolv.conf";
 /** systemd-resolved(8): the real name servers, where HOST_FILE names its stub alone. */
 const RESOLVED_FILE = "/run/systemd/resolve/resolv.conf";
 const RESOLVED_STUB = "127.0.0.53";
-/** What Docker takes when the host names no server that a container can reach. */
+/** Docker's servers for a host that names none that a container can reach. */
 const fallback = ["8.8.8.8", "8.8.4.4"];
 
+/** The host's settings, and those that the user asked for. */
 export interface ResolvConfOptions {
   /** The text of the host's resolv.conf. */
   readonly host: string;
@@ -54,9 +55,9 @@ function chosen(asked: readonly string[] | undefined, host: readonly string[]): 
 }
 
 /**
- * A container's resolv.conf by Docker's rules: what was asked for, else what the host
- * has without servers that only the host can reach (its loopback; IPv6, which the
- * bridge does not carry), else public servers.
+ * A container's resolv.conf by Docker's rules: the servers that were asked for; else those of the
+ * host that a container can reach (not its loopback, and not IPv6, which the bridge does not
+ * carry); else public ones.
  */
 export function renderResolvConf(options: ResolvConfOptions): string {
   const host = parse(options.host);
@@ -75,7 +76,10 @@ export function renderResolvConf(options: ResolvConfOptions): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** The text of the host's resolv.conf: systemd-resolved's own list where only its stub is named; "" where there is none. */
+/**
+ * The text of the host's resolv.conf; systemd-resolved's own list when it names the stub of that
+ * alone; "" when the file is missing.
+ */
 export function readHostResolvConf(): string {
   const text = readText(HOST_FILE);
   const servers = nameServers(text);

@@ -22,10 +22,11 @@ import type {
 } from "./task.ts";
 import { TaskFiles } from "./task-files.ts";
 
+/** The parts that run the tasks of one engine. */
 export interface NativeTasksOptions {
   readonly helper: Helper;
   readonly cgroups: Cgroups;
-  /** Below it are control sockets and exit records. `invalid` when it is too long for a socket's name. */
+  /** The directory of control sockets and exit records; `invalid` when it is too long for a socket's name (unix(7)). */
   readonly runRoot: string;
   readonly log?: Log;
 }

@@ -11,22 +11,22 @@ import type {
 } from "#runtime";
 
 /**
- * The tasks of one engine. A task is one run of a container: its first process, what
- * that has started since, and the monitor that holds its streams and its exit status.
+ * The tasks of one engine. A task is one run of a container: its first process, the
+ * processes started from that, and the monitor that holds its streams and exit status.
  *
  *     create -> start -> exited -> released -> remove
  *
- * `create` makes all that the program needs and stops short of running it, so that
- * whoever wants to see its first byte can attach; `start` lets it run. From then on the
- * task depends on no engine process: one that comes later finds it by `adopt`.
+ * `create` makes all that the program needs and stops short of running it, so that a
+ * client can attach before its first byte; `start` lets it run. From then on the task
+ * depends on no engine process: a later one finds it by `adopt`.
  *
- * What a crash of the engine leaves behind: before `start` nothing that runs, since the
- * task ends with who created it; after `start` a task that goes on and can be adopted, or
- * the exit record of one that ended meanwhile, which is on disk before anybody is told.
+ * A crash of the engine leaves: before `start` nothing that runs, since the task ends with
+ * the process that created it; after `start` a task that goes on and can be adopted, or the
+ * exit record of one that ended meanwhile, which is on disk before anything learns of the end.
  * Ids are the caller's and name at most one task at a time.
  */
 export interface Tasks {
-  /** What a configuration may ask for here. */
+  /** The abilities of this machine, which limit what a configuration may ask for. */
   readonly machine: Machine;
   /**
    * The plan that `create` carries out for the same input, byte for byte. Changes nothing
@@ -34,20 +34,30 @@ export interface Tasks {
    */
   plan(input: TaskInput, options?: PlanOptions): PlannedTask;
   /**
-   * Makes a task that waits for `start`. What an ended task of that id has left is removed
-   * first. On a fault nothing is left; that of a launch has `stage` and `errno`.
+   * Makes a task that waits for `start`, after removing what an ended task of that id left. After a
+   * fault nothing is left; the fault of a launch has `stage` and `errno`.
    */
   create(input: TaskInput): Promise<Task>;
-  /** A task that runs, started by an earlier engine process; undefined when it is not that one, or none. */
+  /**
+   * A running task that an earlier engine process started; undefined when it has ended or another
+   * process has its pid.
+   */
   adopt(known: KnownTask): Promise<Task | undefined>;
-  /** What a task that has ended left; kept until `remove` or the next `create`. */
+  /**
+   * The end of a task, as its monitor recorded it; kept until `remove` or the next `create`.
+   * Undefined while it runs.
+   */
   exitRecord(id: string): Promise<TaskExit | undefined>;
-  /** Ends what is left of a task and forgets it. Again, and for an id that never was, it is harmless. */
+  /** Ends a task and forgets it; does nothing for an id that is unknown. */
   remove(id: string, options?: { readonly keepExitRecord?: boolean }): Promise<void>;
-  /** Removes all tasks but the ones named, and what execs that ended have left. Faults are logged. */
+  /**
+   * Removes all tasks except the ones named, and the leftovers of execs that ended. Faults are
+   * logged.
+   */
   sweep(keep: ReadonlySet<string>): Promise<void>;
 }
 
+/** A container to run once. */
 export interface TaskInput {
   /** 1 to 64 letters and digits, of which the first 32 are unlike those of any other task. */
   readonly id: string;
@@ -68,6 +78,7 @@ export interface TaskInput {
   readonly init: boolean;
 }
 
+/** The standard streams of a process, and the size of its terminal in characters. */
 export interface TaskStdio {
   readonly mode: "pty" | "pipes" | "null";
   /** Keep a standard input that attached clients write to; otherwise it is /dev/null. */
@@ -78,18 +89,20 @@ export interface TaskStdio {
   readonly columns?: number;
 }
 
+/** How to plan for a host that is not ready yet. */
 export interface PlanOptions {
-  /** What a bind's source will be; by default it is looked at and must exist. */
+  /** The kind that a bind's source will have; by default the source is looked at and must exist. */
   readonly kindOf?: (path: string) => "directory" | "file";
 }
 
+/** The plan as `create` would send it, in the encoding of the launcher. */
 export interface PlannedTask {
   readonly plan: Uint8Array;
-  /** What is left out without having been asked for by name. */
+  /** Sentences about defaults that this machine cannot carry out. */
   readonly warnings: readonly string[];
 }
 
-/** A task as it was recorded: by these three it is told from any other. */
+/** A task as it was recorded; these three together name it for good. */
 export interface KnownTask {
   readonly id: string;
   readonly pid: number;
@@ -106,7 +119,7 @@ export interface TaskExit {
   readonly oomKilled: boolean;
   /** 0 when the program never ran. */
   readonly startedAt: bigint;
-  /** 0 when nobody saw the end. */
+  /** 0 when the monitor ended first and the time is unknown. */
   readonly finishedAt: bigint;
   /** Why the program never ran; stage "monitor" when the monitor ended without a word. */
   readonly error?: { readonly stage: string; readonly errno: number; readonly message: string };
@@ -116,28 +129,37 @@ export interface TaskExit {
  * A process with its streams: the first one of a task, or one that was added by `exec`.
  *
  * Disposing before `start`, or after a `start` that failed, ends the process and leaves
- * nothing of it. Disposing one that runs only lets go of it: it goes on by itself, and
- * `exited` and `released` never settle then.
+ * nothing of it. Disposing one that runs only stops watching it: it goes on by itself, and
+ * `exited` and `released` then never settle.
  */
 export interface TaskProcess extends AsyncDisposable {
-  /** On this host. */
+  /** As the host counts. */
   readonly pid: number;
   /** Clock ticks since boot: with the pid it names the process for good. */
   readonly startTime: bigint;
-  /** Settles once the end is on disk, and before `released`. Never rejects. */
+  /** Settles once the end is on disk, before `released`. Never rejects. */
   readonly exited: Promise<TaskExit>;
-  /** Its mounts and namespaces are let go of. Never rejects. */
+  /** Settles once its mounts and namespaces are no longer held. Never rejects. */
   readonly released: Promise<void>;
-  /** Lets the program run; settles when it does. A fault has `stage` and `errno`, and all is cleaned up. */
+  /**
+   * Lets the program run; settles once it does. A fault has `stage` and `errno`, and then all is
+   * cleaned up.
+   */
   start(): Promise<void>;
-  /** Its streams from now on, complete when called before `start`. `unavailable` when it has ended. */
+  /**
+   * Its streams from now on; complete when called before `start`. `unavailable` when it has ended.
+   */
   attach(streams: AttachedStreams): Promise<TaskStreams>;
-  /** `invalid` when it has no terminal, `unavailable` when it has ended. */
+  /**
+   * Sets the size of its terminal in characters; `invalid` without a terminal, `unavailable` when
+   * it has ended.
+   */
   resize(size: { readonly rows: number; readonly columns: number }): Promise<void>;
-  /** To this process alone, never to one that took over its pid; `not_found` when it has ended. */
+  /** Signals this process alone, never another that got its pid; `not_found` when it has ended. */
   kill(signal: number): Promise<void>;
 }
 
+/** The streams to attach. */
 export interface AttachedStreams {
   readonly stdin: boolean;
   readonly stdout: boolean;
@@ -146,39 +168,48 @@ export interface AttachedStreams {
 
 /** Destroying both detaches, and the process goes on. Each ends by itself, and neither needs a listener for errors. */
 export interface TaskStreams {
-  /** What is written is dropped when the input is not attached. Closes at the process's end, at the latest. */
+  /** Bytes are dropped when the input is not attached. Closes when the process ends, at the latest. */
   readonly input: Writable;
   /** Docker's 8-byte framed streams of pipes, or a terminal's raw bytes. */
   readonly output: Readable;
 }
 
+/** A container's run: its first process, and power over all others in it. */
 export interface Task extends TaskProcess {
   readonly id: string;
-  /** Settles once the kernel has killed in the task for want of memory; if it never does, never. */
+  /** Settles once the kernel has killed a process of the task for lack of memory; otherwise never. */
   readonly outOfMemory: Promise<void>;
-  /** SIGKILL to every process of the task; settles when none is left, `timeout` when one would not go. */
+  /**
+   * Sends SIGKILL to every process of the task; settles when all have ended, `timeout` when one
+   * stays.
+   */
   killAll(): Promise<void>;
   /** Adds a process that waits for `start`. `conflict` when the task has ended. */
   exec(input: ExecInput): Promise<TaskProcess>;
-  /** Of all its processes that have started, those of execs too, on this host. */
+  /** The pids on this host of all its processes that have started, including those of execs. */
   pids(): Promise<readonly number[]>;
-  /** Changes limits; what is absent stays. Gives warnings; `conflict` when more is used than the new limit. */
+  /**
+   * Changes limits; a field that is absent keeps its limit. Gives warnings; `conflict` when more is
+   * used than the new limit allows.
+   */
   update(resources: Omit<OciResources, "devices">): Promise<readonly string[]>;
+  /** Its usage now. */
   stats(): Promise<TaskStats>;
-  /** Stops all its processes where they are, or lets them go on; settles when they have. */
+  /** Stops all its processes where they are, or lets them go on; settles when all have. */
   freeze(frozen: boolean): Promise<void>;
-  /** Its namespace, to be joined by others; `conflict` when the task has ended. */
+  /** A namespace of it, for others to join; `conflict` when the task has ended. */
   openNamespace(type: OciNamespaceType): Fd;
 }
 
+/** A process to add to a task. */
 export interface ExecInput {
   /** As a task's; execs have ids of their own. */
   readonly id: string;
   readonly process: OciProcess;
-  /** The task's filter, which it has not kept. */
+  /** The filter of the task, which does not keep it. */
   readonly seccomp?: OciSeccomp;
   readonly stdio: TaskStdio;
 }
 
-/** What a task uses, in the units of Docker's stats; what is not known is absent. */
+/** The usage of a task, in the units of Docker's stats; unknown numbers are absent. */
 export type TaskStats = CgroupStats;
