@@ -5,13 +5,18 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/sockios.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+/* SCM_MAX_FD of the kernel: so many descriptors go with one message. */
+#define MAX_SENT_DESCRIPTORS 253
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
@@ -137,6 +142,40 @@ static long descriptor_write(struct call *call)
 	return (long)done;
 }
 
+/* sendDescriptors(fd, bytes, descriptors...): one message with copies of them -> bytes sent, without blocking */
+static long descriptor_send(struct call *call)
+{
+	size_t count = 0;
+	int fd = take_fd(call, 0);
+	struct span bytes = take_bytes(call, 1);
+	const int32_t *fds = take_i32_array(call, 2, &count);
+	if (call->failed)
+		return 0;
+	if (count > MAX_SENT_DESCRIPTORS)
+		return -E2BIG;
+	union {
+		char bytes[CMSG_SPACE(MAX_SENT_DESCRIPTORS * sizeof(int32_t))];
+		struct cmsghdr aligned;
+	} control;
+	memset(&control, 0, sizeof(control));
+	struct iovec part = { .iov_base = bytes.data, .iov_len = bytes.size };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	if (count > 0) {
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(count * sizeof(int32_t));
+		struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+		rights->cmsg_level = SOL_SOCKET;
+		rights->cmsg_type = SCM_RIGHTS;
+		rights->cmsg_len = CMSG_LEN(count * sizeof(int32_t));
+		memcpy(CMSG_DATA(rights), fds, count * sizeof(int32_t));
+	}
+	ssize_t sent;
+	do
+		sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (sent < 0 && errno == EINTR);
+	return result_of(sent);
+}
+
 /* shutdownWrite(fd) */
 static long descriptor_shutdown(struct call *call)
 {
@@ -221,6 +260,7 @@ const struct function descriptor_functions[] = {
 	{ "setBlocking", descriptor_set_blocking, 2 },
 	{ "read", descriptor_read, 3 },
 	{ "write", descriptor_write, 2 },
+	{ "sendDescriptors", descriptor_send, 3 },
 	{ "shutdownWrite", descriptor_shutdown, 1 },
 	{ "peerCredentials", descriptor_peer, 2 },
 	{ "untakenByPeer", descriptor_untaken, 1 },

@@ -90,6 +90,8 @@ export interface Addon {
   read(fd: number, out: Uint8Array, position: number): number;
   /** As much as goes without blocking (a blocking descriptor takes all). */
   write(fd: number, bytes: Uint8Array): number;
+  /** One message, with copies of the descriptors (unix(7), SCM_RIGHTS): at most 253, else E2BIG. */
+  sendDescriptors(fd: number, bytes: Uint8Array, fds: Int32Array): number;
   shutdownWrite(fd: number): number;
   peerCredentials(fd: number, out: Int32Array): number;
   untakenByPeer(fd: number): number;

@@ -1,6 +1,8 @@
 /*
  * thimble-init: carries out one launch plan and stays as the container's monitor.
- * Plan and GO come in on fd 3, frames go out on fd 4, inherited descriptors begin at 5.
+ * Plan and GO come in on fd 3, frames go out on fd 4; the descriptors that come with the
+ * plan begin at 5. It may wait for the plan for as long as the engine likes: started ahead,
+ * it costs the start of a container nothing.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -8,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "monitor.h"
@@ -19,22 +22,48 @@ static void say(const char *text)
 	write_all(2, text, strlen(text));
 }
 
-/* Standard streams always exist, so that no descriptor of ours is ever taken for one. */
+/* Standard streams always exist, so that no descriptor of ours is ever taken for one. What is returned lies above the table. */
 static int hold_standard_streams(void)
 {
 	int fd;
 	do
 		fd = check(open("/dev/null", O_RDWR));
 	while (fd >= 0 && fd < 3);
-	return fd < 0 ? fail(STAGE_MONITOR, fd, "open /dev/null") : fd;
+	int null = fd < 0 ? fd : check(fcntl(fd, F_DUPFD_CLOEXEC, INHERITED(PLAN_FDS_MAX)));
+	close_fd(&fd);
+	return null < 0 ? fail(STAGE_MONITOR, null, "open /dev/null") : null;
 }
 
-static uint32_t count_inherited(void)
+/* The first bytes of the plan and, as INHERITED has them, the descriptors that come with it. */
+static int receive_header(uint8_t *header, uint32_t *received)
 {
-	uint32_t count = 0;
-	while (count < PLAN_FDS_MAX && fcntl(INHERITED(count), F_GETFD) >= 0)
-		count++;
-	return count;
+	union {
+		char bytes[CMSG_SPACE(PLAN_FDS_MAX * sizeof(int))];
+		struct cmsghdr aligned;
+	} control;
+	struct iovec part = { header, PLAN_HEADER };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
+	};
+	int length;
+	do
+		length = check(recvmsg(3, &message, MSG_CMSG_CLOEXEC));
+	while (length == -EINTR);
+	if (length == 0)
+		_exit(0); /* it was started ahead, and is not needed */
+	if (length < 0)
+		return length;
+	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+	size_t count = rights ? (rights->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+	for (size_t i = 0; i < count; i++) {
+		int fd;
+		memcpy(&fd, CMSG_DATA(rights) + i * sizeof fd, sizeof fd);
+		/* The kernel takes the lowest numbers that are free; where others were, the table has holes. */
+		if (fd != INHERITED((int)i))
+			return -EBADF;
+	}
+	*received = (uint32_t)count;
+	return message.msg_flags & MSG_CTRUNC ? -EMFILE : read_all(3, header + length, PLAN_HEADER - (size_t)length);
 }
 
 /* The plan's bytes and what they decode into, in one piece of memory that goes after the launch. */
@@ -48,10 +77,10 @@ static void drop_plan(struct plan_memory *memory)
 	drop_pages(memory->base, memory->size);
 }
 
-static int read_plan(struct plan_memory *memory, struct plan *plan, uint32_t inherited)
+static int read_plan(struct plan_memory *memory, struct plan *plan, uint32_t *received)
 {
 	uint8_t header[PLAN_HEADER];
-	int result = read_all(3, header, sizeof header);
+	int result = receive_header(header, received);
 	size_t length = result < 0 ? 0 : get_u32(header + 8);
 	if (result < 0 || length < sizeof header || length > PLAN_MAX)
 		return fail(STAGE_PLAN, result < 0 ? result : -EPROTO, "read the plan's header");
@@ -67,8 +96,8 @@ static int read_plan(struct plan_memory *memory, struct plan *plan, uint32_t inh
 	const char *why;
 	if ((result = plan_decode(memory->base, length, &arena, plan, &why)) < 0)
 		return fail(STAGE_PLAN, result, "%s", why);
-	if (plan->fds > inherited)
-		return fail(STAGE_PLAN, -EBADF, "the plan names %u descriptors, %u are inherited", plan->fds, inherited);
+	if (plan->fds > *received)
+		return fail(STAGE_PLAN, -EBADF, "the plan names %u descriptors, %u came with it", plan->fds, *received);
 	return 0;
 }
 
@@ -77,12 +106,12 @@ static int start(void)
 	struct plan_memory memory __attribute__((cleanup(drop_plan))) = { 0 };
 	struct plan plan;
 	struct launch launched;
-	uint32_t inherited = count_inherited();
+	uint32_t received = 0;
 	cleanup_fd int null = hold_standard_streams();
-	int result = null < 0 ? null : read_plan(&memory, &plan, inherited);
+	int result = null < 0 ? null : read_plan(&memory, &plan, &received);
 	if (result < 0 || (result = launch(&plan, &launched)) < 0)
 		return result;
-	if ((result = monitor_open(&plan, &launched, inherited)) < 0) {
+	if ((result = monitor_open(&plan, &launched, received)) < 0) {
 		sys_pidfd_send_signal(launched.pidfd, SIGKILL);
 		waitpid(launched.pid, NULL, 0);
 		control_close_listener();
@@ -116,7 +145,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	if (strcmp(mode, "launch") != 0 || fcntl(3, F_GETFD) < 0 || fcntl(4, F_GETFD) < 0) {
-		say("thimble-init: usage: thimble-init launch [label]; the plan is read from fd 3, status frames go to fd 4\n");
+		say("thimble-init: usage: thimble-init launch; the plan is read from fd 3, status frames go to fd 4\n");
 		return 2;
 	}
 	/* Executed from a memfd, it would be called after that. */

@@ -15,7 +15,8 @@
 #define PLAN_VERSION 1u
 #define PLAN_HEADER 16u
 #define PLAN_MAX (8u << 20)
-#define PLAN_FDS_MAX 512
+/* SCM_MAX_FD: they come with one message. */
+#define PLAN_FDS_MAX 253
 #define PLAN_LIST_MAX 4096
 #define PLAN_ID_MAX 128
 #define PLAN_LOG_ATTRIBUTES_MAX 32768

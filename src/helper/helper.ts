@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Fault, isFault } from "#base";
+import { Fault, isFault, type Log, ReadyPool, silentLog } from "#base";
 import {
   type ChildProcess,
   copySealed,
@@ -8,6 +8,7 @@ import {
   memfdSealed,
   openChannel,
   type SpawnOptions,
+  sendDescriptors,
   socketPair,
   spawn,
 } from "#kernel";
@@ -18,20 +19,40 @@ import { planLimits } from "./tags.ts";
 export interface LaunchRequest {
   /** As `encodePlan` makes it. */
   readonly plan: Uint8Array;
-  /** The inherited table, in the order of the plan's indices. They stay the caller's to close. */
+  /** The table of descriptors, in the order of the plan's indices. They stay the caller's to close. */
   readonly fds: readonly Fd[];
-  /** Shows in ps(1) beside the monitor's name. */
-  readonly label?: string;
+}
+
+/** A process that waits for its plan. It ends by itself when our end of the socket is closed before. */
+interface Launcher {
+  readonly socket: Fd;
+  readonly child: ChildProcess;
 }
 
 const imageName = "thimble-init";
 
-/** Starts launchers from a copy of native/init that nothing can change. */
+/**
+ * Starts launchers from a copy of native/init that nothing can change. Some may be kept ready:
+ * making a process and its exec are a fifth of a launch.
+ */
 export class Helper implements Disposable {
   #image: Fd;
+  readonly #ready: ReadyPool<Launcher>;
 
-  constructor(image: Fd) {
+  constructor(image: Fd, { ready = 0, log = silentLog }: Omit<HelperOptions, "path"> = {}) {
     this.#image = image;
+    this.#ready = new ReadyPool({
+      size: ready,
+      make: () => this.#start(),
+      discard: (launcher) => launcher.socket.close(),
+      log,
+      what: "launchers",
+    });
+  }
+
+  /** Makes as many launchers ready as were asked for. */
+  prepare(): Promise<void> {
+    return this.#ready.fill();
   }
 
   /**
@@ -39,35 +60,54 @@ export class Helper implements Disposable {
    * are too many descriptors.
    */
   launch(request: LaunchRequest): Launch {
-    const { plan, fds, label } = request;
+    const { plan, fds } = request;
     if (fds.length > planLimits.fds)
       throw new Fault("invalid", `a launch takes at most ${planLimits.fds} descriptors`);
+    for (;;) {
+      const ready = this.#ready.takeReady();
+      const { socket, child } = ready ?? this.#start();
+      using stack = new DisposableStack();
+      stack.use(socket);
+      let sent: number;
+      try {
+        sent = sendDescriptors(socket, plan, fds);
+      } catch (error) {
+        // One that waited may have been killed meanwhile; the next one will do.
+        if (ready && isFault(error) && error.errno === "EPIPE") continue;
+        throw error;
+      }
+      const channel = openChannel(socket);
+      stack.move();
+      const launch = new Launch(channel, child);
+      if (sent < plan.byteLength) channel.write(plan.subarray(sent));
+      return launch;
+    }
+  }
+
+  #start(): Launcher {
     const [near, far] = socketPair();
     using stack = new DisposableStack();
     stack.use(near);
     using remote = far;
-    const child = this.#start({
-      argv: ["thimble-init", "launch", ...(label === undefined ? [] : [label])],
+    const child = this.#spawn({
+      argv: ["thimble-init", "launch"],
       env: {},
       cwd: "/",
       fds: [
         { fd: remote, as: 3 },
         { fd: remote, as: 4 },
-        ...fds.map((fd, index) => ({ fd, as: 5 + index })),
       ],
     });
-    const channel = openChannel(near);
+    child.unref();
     stack.move();
-    const launch = new Launch(channel, child);
-    channel.write(plan);
-    return launch;
+    return { socket: near, child };
   }
 
   /**
    * A container that has run the copy, as the interpreter of a `#!/proc/self/exe` script, can
    * make every later start of it fail: see `memfdSealed`. Its content is sealed, so a new copy runs.
    */
-  #start(options: Omit<SpawnOptions, "program">): ChildProcess {
+  #spawn(options: Omit<SpawnOptions, "program">): ChildProcess {
     try {
       return spawn({ program: this.#image, ...options });
     } catch (error) {
@@ -79,14 +119,19 @@ export class Helper implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    void this.#ready.close();
     this.#image.close();
   }
 }
 
-/** Where the helper's file is. */
+/** Where the helper's file is, and how many launchers wait for a plan. */
 export interface HelperOptions {
   /** The build tree's file by default; in a release the file inside the executable. */
   readonly path?: string;
+  /** Launchers that are kept ready once `prepare` or `launch` was called; 0 by default. */
+  readonly ready?: number;
+  /** Told when no launcher can be made ready; the next launch tries again. */
+  readonly log?: Log;
 }
 
 /**
@@ -105,5 +150,5 @@ export function openHelper(options: HelperOptions = {}): Helper {
       { about: path, cause: error },
     );
   }
-  return new Helper(memfdSealed(imageName, image));
+  return new Helper(memfdSealed(imageName, image), options);
 }

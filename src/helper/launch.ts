@@ -51,7 +51,6 @@ export class Launch implements AsyncDisposable {
     this.monitorExited = this.#monitorExited.promise;
     // A caller that does not look at one of them must not be ended by its rejection.
     for (const promise of [this.created, this.started, this.exited]) promise.catch(() => undefined);
-    child.unref();
     channel.onData((bytes) => this.#receive(bytes));
     channel.onEnd((fault) => this.#finish(fault));
   }

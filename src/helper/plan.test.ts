@@ -34,7 +34,7 @@ class Dice {
   }
 
   fd(): FdIndex {
-    return this.below(512) as FdIndex;
+    return this.below(253) as FdIndex;
   }
 
   many<T>(make: () => T): T[] {
@@ -197,8 +197,8 @@ function isBoundary(bytes: Uint8Array, length: number): boolean {
 test("what no launcher could carry out is refused when it is encoded", () => {
   const process = { argv: ["true"], env: ["A=b\0c"], cwd: "/", uid: 0, gid: 0, additionalGids: [] };
   expect(() => encodePlan({ ...minimal, process })).toThrow("NUL");
-  expect(() => encodePlan({ ...minimal, oomEvent: 512 as FdIndex })).toThrow(
-    "descriptor index 512",
+  expect(() => encodePlan({ ...minimal, oomEvent: 253 as FdIndex })).toThrow(
+    "descriptor index 253",
   );
   expect(() => encodePlan({ ...minimal, oomScoreAdj: 2 ** 31 })).toThrow("32 bits");
   expect(() => encodePlan({ ...minimal, id: "x".repeat(129) })).toThrow("longer than 128 bytes");

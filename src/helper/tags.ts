@@ -9,7 +9,7 @@ export const planHeader = 16;
 /** PLAN_*_MAX; `socket` is what a unix address holds (unix(7)), `filter` BPF_MAXINSNS. */
 export const planLimits = {
   bytes: 8 << 20,
-  fds: 512,
+  fds: 253,
   list: 4096,
   id: 128,
   socket: 107,

@@ -59,6 +59,19 @@ export function copySealed(name: string, sealed: Fd): Fd {
   return memfdSealed(name, bytes);
 }
 
+/**
+ * Sends bytes with copies of descriptors to the other end of a unix socket, as one message
+ * (SCM_RIGHTS, unix(7)), and gives how many of the bytes the kernel took. It never waits; there are
+ * at most 253 descriptors. A Fault of errno EPIPE when the other end is gone.
+ */
+export function sendDescriptors(socket: Fd, bytes: Uint8Array, fds: readonly Fd[]): number {
+  const numbers = Int32Array.from(fds, (fd) => fd.number);
+  return check(addon().sendDescriptors(socket.number, bytes, numbers), {
+    call: "sendmsg",
+    verb: "send descriptors",
+  });
+}
+
 /** The process that connected, and its ids at that time; it may have ended since. */
 export interface PeerCredentials {
   readonly pid: number;

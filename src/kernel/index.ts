@@ -19,6 +19,7 @@ export {
   lockFile,
   memfdSealed,
   peerCredentials,
+  sendDescriptors,
   socketPair,
   statfs,
   untakenByPeer,

@@ -11,6 +11,9 @@ import type { Trust } from "#trust";
 import { helperPath } from "./assets.ts";
 import { instanceIdOf, type Roots } from "./roots.ts";
 
+/** With two, one is there while the other is made again. */
+const readyLaunchers = 2;
+
 /** Which engine: its roots, which are there already, and what differs between the daemon's and a test's. */
 export interface EngineOptions extends Pick<Roots, "dataRoot" | "runRoot"> {
   readonly log: Log;
@@ -36,7 +39,8 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
   const cgroups = openCgroups({ instanceId });
   scope.defer(() => cgroups.close());
   cgroups.enterOwn();
-  const helper = options.helper ?? scope.use(openHelper({ path: helperPath }));
+  const helper =
+    options.helper ?? scope.use(openHelper({ path: helperPath, ready: readyLaunchers, log }));
   const tasks = openNativeTasks({ helper, cgroups, runRoot, log });
   const { compression } = options;
   const { state, snapshots, content } = scope.use(
@@ -54,6 +58,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
     await networks.close({ removeBridges: isIdle });
   });
   await engine.reconcile();
+  void helper.prepare();
   const opened = scope.release();
   return { engine, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }

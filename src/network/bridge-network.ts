@@ -1,10 +1,9 @@
-import { isFault, type Log } from "#base";
+import { isFault, type Log, ReadyPool } from "#base";
 import type { Fd } from "#kernel";
 import { AddressPool } from "./address-pool.ts";
 import { type Bridge, type BridgeNames, ensureBridge, type WantedSubnet } from "./bridge.ts";
 import { joinPlace, makePlace, type Place, type PlaceWithNamespace } from "./endpoint.ts";
 import { parseIpv4 } from "./ipv4.ts";
-import { ReadyPool } from "./ready-pool.ts";
 
 export interface BridgeNetworkOptions {
   readonly names: BridgeNames;

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { Fault, faultOf, type Log, silentLog, systemClock } from "#base";
+import { Fault, faultOf, type Log, ReadyPool, silentLog, systemClock } from "#base";
 import type { Fd } from "#kernel";
 import { type Bridge, type BridgeNames, bridgeNames, type WantedSubnet } from "./bridge.ts";
 import { BridgeNetwork } from "./bridge-network.ts";
@@ -15,7 +15,6 @@ import { makeIsolated } from "./endpoint.ts";
 import { HostRules } from "./host-rules.ts";
 import { formatIpv4, formatSubnet, parseSubnet } from "./ipv4.ts";
 import { NetworkStore, type StoredNetwork } from "./network-store.ts";
-import { ReadyPool } from "./ready-pool.ts";
 
 const ENDPOINTS_READY = 4;
 const ISOLATED_READY = 2;

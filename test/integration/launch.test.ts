@@ -335,7 +335,7 @@ describe("a launch that fails", () => {
     ["log", { log: { path: "/nowhere/log", maxSize: 0n, maxFiles: 1 } }, "/nowhere/log", "ENOENT"],
     ["monitor", { controlSocket: "/nowhere/socket" }, "/nowhere/socket", "ENOENT"],
     ["namespaces", { uidMaps: [{ inside: 0, outside: 0, count: 1 }] }, "user namespaces", "ENOSYS"],
-    ["plan", { oomEvent: 3 }, "1 are inherited", "EBADF"],
+    ["plan", { oomEvent: 3 }, "1 came with it", "EBADF"],
   ] as const)("in stage %s (%#)", async (stage, change, message, errno) => {
     const { mounts, cwd, ...rest } = { mounts: [], cwd: undefined, ...change } as {
       mounts: ReturnType<typeof filesystem>[];

@@ -1,11 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { Fault, faultOf, type Log } from "#base";
+import { Fault, faultOf } from "./fault.ts";
+import type { Log } from "./log.ts";
 
 export interface ReadyPoolOptions<T> {
   /** How many to keep ready. */
   readonly size: number;
   /** Makes one; the pool asks for one at a time when it refills. */
-  readonly make: () => Promise<T>;
+  readonly make: () => T | Promise<T>;
   readonly discard: (item: T) => void;
   readonly log: Log;
   /** What the items are, for messages. */
@@ -35,6 +36,13 @@ export class ReadyPool<T> {
     if (this.#closed) throw new Fault("unavailable", `no more ${this.#options.what}: closing down`);
     const item = this.#ready.shift() ?? (await this.#options.make());
     void this.fill();
+    return item;
+  }
+
+  /** One that is ready; undefined when the pool is empty, which then fills itself up again. */
+  takeReady(): T | undefined {
+    const item = this.#ready.shift();
+    if (!this.#closed) void this.fill();
     return item;
   }
 
@@ -75,7 +83,7 @@ export class ReadyPool<T> {
   /** Gives up what is ready. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#refilling;
     for (const item of this.#ready.splice(0)) this.#options.discard(item);
+    await this.#refilling;
   }
 }

@@ -1,0 +1,76 @@
+/** Launchers that are started before there is a plan for them. */
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { openHelper } from "#helper";
+import { pidfdOpen, pidfdSendSignal } from "#kernel";
+import { LaunchBench, runToEnd, start } from "../support/launch-bench.ts";
+import { eventually } from "../support/run-container.ts";
+
+const SIGKILL = 9;
+
+let bench: LaunchBench;
+
+beforeEach(() => {
+  expect(process.getuid?.()).toBe(0);
+  bench = new LaunchBench();
+});
+
+afterEach(() => bench[Symbol.asyncDispose]());
+
+/** Pids of launchers that are children of this process and run. */
+function launchers(): readonly number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const status = readFileSync(`/proc/${pid}/status`, "utf8");
+        const own = status.includes(`\nPPid:\t${process.pid}\n`) && !/^State:\tZ/m.test(status);
+        return own && status.startsWith("Name:\tthimble-init\n");
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+async function kill(pid: number): Promise<void> {
+  using process = pidfdOpen(pid);
+  pidfdSendSignal(process, SIGKILL);
+  await eventually(() => !launchers().includes(pid) || undefined, "the launcher's end");
+}
+
+test("a launch takes one that waits, and another one is made in its place", async () => {
+  using own = openHelper({ ready: 2 });
+  await own.prepare();
+  const waiting = launchers();
+  expect(waiting).toHaveLength(2);
+  await using launch = await start(own, bench.plan(["true"]));
+  expect(waiting).toContain(launch.monitorPid);
+  expect(await launch.exited).toMatchObject({ exitCode: 0 });
+  await launch.monitorExited;
+  await own.prepare();
+  expect(launchers()).toHaveLength(2);
+});
+
+test("one that was killed while it waited is passed over", async () => {
+  using own = openHelper({ ready: 2 });
+  await own.prepare();
+  for (const pid of launchers()) await kill(pid);
+  expect(await runToEnd(own, bench.plan(["true"]))).toMatchObject({ exitCode: 0 });
+});
+
+test("they end with whoever had them made", async () => {
+  const own = openHelper({ ready: 2 });
+  await own.prepare();
+  own[Symbol.dispose]();
+  await eventually(() => launchers().length === 0 || undefined, "the launchers' end");
+});
+
+test("without a number none is made ahead", async () => {
+  using own = openHelper();
+  await own.prepare();
+  expect(launchers()).toHaveLength(0);
+  await runToEnd(own, bench.plan(["true"]));
+  await own.prepare();
+  await eventually(() => launchers().length === 0 || undefined, "the monitor's end");
+});
