@@ -14,6 +14,7 @@ import { Closing } from "./closing.ts";
 import { PendingAttaches } from "./containers/attach.ts";
 import { ContainerStore } from "./containers/container-store.ts";
 import { createContainers } from "./containers/containers.ts";
+import { PlannedStarts } from "./containers/planned-starts.ts";
 import { SandboxStore } from "./containers/sandbox-store.ts";
 import { WaitRegistry } from "./containers/wait-registry.ts";
 import type { Engine } from "./contract.ts";
@@ -65,6 +66,7 @@ export async function createEngine(
     live: new Map(),
     execs: new Map(),
     pendingAttaches: new PendingAttaches(),
+    plannedStarts: new PlannedStarts(),
     removing: new Set(),
     restarting: new Set(),
     background: new Background(modules.log),

@@ -11,6 +11,7 @@ import type { Closing } from "./closing.ts";
 import type { PendingAttaches } from "./containers/attach.ts";
 import type { ContainerStore } from "./containers/container-store.ts";
 import type { LiveContainer } from "./containers/live-container.ts";
+import type { PlannedStarts } from "./containers/planned-starts.ts";
 import type { SandboxStore } from "./containers/sandbox-store.ts";
 import type { WaitRegistry } from "./containers/wait-registry.ts";
 import type { EventBus } from "./events.ts";
@@ -41,6 +42,7 @@ export interface EngineParts {
   readonly live: Map<ContainerId, LiveContainer>;
   readonly execs: Map<ExecId, LiveExec>;
   readonly pendingAttaches: PendingAttaches;
+  readonly plannedStarts: PlannedStarts;
   /** Containers that are on their way out: no one may start them or remove them again. */
   readonly removing: Set<ContainerId>;
   /** Containers that stop only to start again: they are not removed in between. */

@@ -107,7 +107,7 @@ export class OverlaySnapshotter implements Snapshotter {
     options: { readonly volatile?: boolean } = {},
   ): readonly Mount[] {
     return this.#mountsOf({
-      id: 0,
+      id: this.#next,
       name: "planned",
       kind: "active",
       parent: this.#parentId(parent),

@@ -37,14 +37,19 @@ export function planTask(
   return { plan: encodePlan(plan), warnings };
 }
 
-/** The same plan with its descriptors: the namespaces that are joined and the task's cgroup. */
-export function openTaskLaunch(input: TaskInput, ground: PlanGround): CompiledLaunch {
+/** The same plan with its descriptors: the namespaces that are joined and the task's cgroup. What is planned already is not compiled again. */
+export function openTaskLaunch(
+  input: TaskInput,
+  ground: PlanGround,
+  planned?: PlannedTask,
+): CompiledLaunch {
   using opened = new DisposableStack();
   const namespaces = joinedPaths(input.spec).map((path) =>
     opened.use(openat2(undefined, path, { flags: O_RDONLY })),
   );
   const entry = openEntry(ground.cgroup.entry(namespaces.length), opened);
-  const { plan } = compileTask(input, ground, { entry, kindOf: hostKind });
+  const plan =
+    planned?.plan ?? encodePlan(compileTask(input, ground, { entry, kindOf: hostKind }).plan);
   return compiled(plan, [...namespaces, ...entry.fds], opened);
 }
 
@@ -65,7 +70,7 @@ export function openExecLaunch(
     exitRecord: files.execExitRecord(input.id),
     machine,
   });
-  return compiled(plan, [...fds, ...entry.fds], opened);
+  return compiled(encodePlan(plan), [...fds, ...entry.fds], opened);
 }
 
 function compileTask(
@@ -101,8 +106,7 @@ function openEntry(entry: CgroupEntry, opened: DisposableStack): CgroupEntry {
   return entry;
 }
 
-function compiled(plan: LaunchPlan, fds: readonly Fd[], opened: DisposableStack): CompiledLaunch {
-  const bytes = encodePlan(plan);
+function compiled(plan: Uint8Array, fds: readonly Fd[], opened: DisposableStack): CompiledLaunch {
   const owned = opened.move();
-  return { plan: bytes, fds, [Symbol.dispose]: () => owned.dispose() };
+  return { plan, fds, [Symbol.dispose]: () => owned.dispose() };
 }

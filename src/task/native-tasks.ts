@@ -56,13 +56,13 @@ class NativeTasks implements Tasks {
     return planTask(input, { ...this.#ground, cgroup }, options);
   }
 
-  async create(input: TaskInput): Promise<Task> {
+  async create(input: TaskInput, planned?: PlannedTask): Promise<Task> {
     const { id, spec } = input;
     await using scope = new Scope();
     const cgroup = scope.use(await this.#cgroups.create(id, spec.linux?.resources ?? {}));
     scope.defer(() => this.#files.remove(id));
     this.#files.prepare(id);
-    using compiled = openTaskLaunch(input, { ...this.#ground, cgroup });
+    using compiled = openTaskLaunch(input, { ...this.#ground, cgroup }, planned);
     const launch = scope.use(this.#ground.helper.launch(compiled));
     const launched = await openLaunched(launch);
     scope.use(launched.pidfd);

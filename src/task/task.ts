@@ -35,9 +35,10 @@ export interface Tasks {
   plan(input: TaskInput, options?: PlanOptions): PlannedTask;
   /**
    * Makes a task that waits for `start`, after removing what an ended task of that id left. After a
-   * fault nothing is left; the fault of a launch has `stage` and `errno`.
+   * fault nothing is left; the fault of a launch has `stage` and `errno`. `planned` is the result
+   * of `plan` for the same input, paths of namespaces aside: the task is not compiled again then.
    */
-  create(input: TaskInput): Promise<Task>;
+  create(input: TaskInput, planned?: PlannedTask): Promise<Task>;
   /**
    * A running task that an earlier engine process started; undefined when it has ended or another
    * process has its pid.

@@ -89,6 +89,40 @@ test.each(cases)("--dry-run shows what a start sends, byte for byte: %s", async 
   expect(encodePlan(expected)).toEqual(sent);
 });
 
+test.each(cases.filter(([, change]) => !change?.host?.AutoRemove))(
+  "the start that follows create sends the plan that create made, as later ones compile it: %s",
+  async (_, change) => {
+    const { containers } = opened.engine;
+    const { id } = await containers.create(createRequest("busybox", ["true"], change));
+    const plans: Uint8Array[] = [];
+    for (let start = 0; start < 2; start++) {
+      recording.take();
+      const { result } = await containers.wait(id, "next-exit");
+      await containers.start(id);
+      await result;
+      plans.push(...recording.take());
+    }
+    expect(plans).toHaveLength(2);
+    expect(plans[1]).toEqual(plans[0] as Uint8Array);
+  },
+);
+
+test("a container that was renamed before its start has the name in its log", async () => {
+  const { containers } = opened.engine;
+  const config = { "max-size": "1m", tag: "{{.Name}}" };
+  const request = createRequest("busybox", ["true"], {
+    host: { LogConfig: { Type: "json-file", Config: config } },
+  });
+  const { id } = await containers.create(request);
+  await containers.rename(id, "called-otherwise");
+  recording.take();
+  const { result } = await containers.wait(id, "next-exit");
+  await containers.start(id);
+  await result;
+  const [sent = new Uint8Array()] = recording.take();
+  expect(decodePlan(sent).log?.attributes).toContain("called-otherwise");
+});
+
 test("a bind whose source create makes is planned as the directory it will be", async () => {
   const source = join(roots.dataRoot, "made");
   const request = createRequest("busybox", ["true"], { host: { Binds: [`${source}:/made:ro`] } });

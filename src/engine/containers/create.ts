@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { isDeepStrictEqual } from "node:util";
 import { type ContainerId, Fault, newId, Scope } from "#base";
 import { bindsOf, checkSent, describeContainer, type Sent } from "#container";
 import { chainIds, hostPlatform, parsePlatform, platformDistance } from "#image";
 import type { Mount } from "#kernel";
-import type { PlannedTask } from "#task";
 import type { Containers, CreateRequest } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
@@ -13,6 +13,7 @@ import { checkRun } from "../transfer/trust.ts";
 import { publishContainer } from "./container-event.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { makeUpName, parseName } from "./name.ts";
+import type { PlannedStart } from "./planned-starts.ts";
 import { joinedContainer } from "./sandbox.ts";
 import { plannedTask } from "./task-input.ts";
 import type { ResolvedUser } from "./user.ts";
@@ -23,7 +24,7 @@ type PlanParts = Parts<
 >;
 
 /** What a creation touches: nothing of containers that run. */
-export type CreateParts = PlanParts & Parts<"log" | "events">;
+export type CreateParts = PlanParts & Parts<"log" | "events" | "plannedStarts">;
 
 /**
  * Creates a container: everything is checked before anything is made, then come the
@@ -37,7 +38,7 @@ export async function createContainer(
   const draft = draftRecord(parts, request);
   using _name = parts.store.reserve(draft.name, draft.id);
   // The very plan of a start, so that all that is wrong with it shows here.
-  const { warnings } = planDraft(parts, draft, root);
+  const start = planDraft(parts, draft, root);
   trace.mark("checked");
   const { id } = draft;
   await using scope = new Scope();
@@ -56,11 +57,12 @@ export async function createContainer(
   const record = { ...draft, root: mount };
   parts.store.insert(record);
   scope.release();
+  if (isDeepStrictEqual(mount, start.input.root)) parts.plannedStarts.put(record, root, start);
   crashPoint("create:recorded");
   publishContainer(parts, record, "create");
   trace.mark("recorded");
   trace.write(parts.log, `create ${id.slice(0, 12)}`);
-  return { id, warnings };
+  return { id, warnings: start.planned.warnings };
 }
 
 /** The launch plan that a start would send, as bytes; nothing is made for it. */
@@ -69,7 +71,7 @@ export async function planContainer(parts: PlanParts, request: CreateRequest): P
   const { chainId, config, host } = draft;
   const wanted = { user: config.User, groupAdd: host.GroupAdd };
   const user = chainId === undefined ? root : await lookupUser(parts.snapshots, chainId, wanted);
-  return planDraft(parts, draft, user).plan;
+  return planDraft(parts, draft, user).planned.plan;
 }
 
 /** Stands in where who a name means is known only once the container has files. */
@@ -164,7 +166,7 @@ function planDraft(
   parts: Parts<"paths" | "tasks" | "snapshots" | "store">,
   draft: ContainerRecord,
   user: ResolvedUser,
-): PlannedTask {
+): PlannedStart {
   const { chainId, host } = draft;
   const root = onlyMount(parts.snapshots.planned(chainId, { volatile: host.AutoRemove }), draft.id);
   return plannedTask(parts, { ...draft, root }, user);

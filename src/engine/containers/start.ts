@@ -12,11 +12,11 @@ import { type TrackParts, trackContainer } from "./exit.ts";
 import { removeContainer } from "./remove.ts";
 import { leaveNetworks, type OpenSandbox, openNamespaceOf, openSandbox } from "./sandbox.ts";
 import { describeStartFailure } from "./start-failure.ts";
-import { type RunInput, taskInput, unopened } from "./task-input.ts";
+import { type RunInput, taskInput, unopened, withJoined } from "./task-input.ts";
 import { lookupUser } from "./user-lookup.ts";
 
 /** What a start touches: all that its end does, and what the run is made of. */
-export type StartParts = TrackParts & Parts<"state" | "networks">;
+export type StartParts = TrackParts & Parts<"state" | "networks" | "plannedStarts">;
 
 /** Starts a container that does not run; one that runs is `not_modified`. */
 export async function startContainer(parts: StartParts, ref: string): Promise<void> {
@@ -89,8 +89,11 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   await writeContainerFiles(parts, record, sandbox);
   trace.mark("files");
   const joined = joinedNamespaces(parts, record, { sandbox, scope });
-  const { input } = taskInput(parts, { ...record, files }, { user, joined });
-  const task = scope.use(await parts.tasks.create(input));
+  const planned = parts.plannedStarts.take(record, user);
+  const input = planned
+    ? withJoined(planned.input, joined)
+    : taskInput(parts, { ...record, files }, { user, joined }).input;
+  const task = scope.use(await parts.tasks.create(input, planned?.planned));
   trace.mark("created");
   crashPoint("start:launched");
   const tracked = trackContainer(parts, { id, task, sandbox });

@@ -1,4 +1,5 @@
 import { existsSync, statSync } from "node:fs";
+import { defined } from "#base";
 import {
   type Config,
   type ContainerSpecInput,
@@ -6,10 +7,11 @@ import {
   type HostConfig,
   logPlan,
 } from "#container";
-import type { PlannedTask, TaskInput } from "#task";
+import type { TaskInput } from "#task";
 import type { Parts } from "../parts.ts";
 import { containerFiles, hostnameOf } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
+import type { PlannedStart } from "./planned-starts.ts";
 import type { ResolvedUser } from "./user.ts";
 
 /** What of a run is known only once it begins. */
@@ -62,13 +64,24 @@ export function plannedTask(
   parts: Parts<"paths" | "tasks" | "store">,
   record: ContainerRecord,
   user: ResolvedUser,
-): PlannedTask {
+): PlannedStart {
   const { input, warnings } = taskInput(parts, record, { user, joined: unopened });
   const own = `${parts.paths.container(record.id)}/`;
-  const planned = parts.tasks.plan(input, {
+  const { plan, warnings: more } = parts.tasks.plan(input, {
     kindOf: (path) => (path.startsWith(own) ? "file" : kindOf(path)),
   });
-  return { ...planned, warnings: [...new Set([...warnings, ...planned.warnings])] };
+  return { input, planned: { plan, warnings: [...new Set([...warnings, ...more])] } };
+}
+
+/** The same run with the namespaces that a start has made or opened. */
+export function withJoined(input: TaskInput, joined: RunInput["joined"]): TaskInput {
+  const { linux } = input.spec;
+  const namespaces = linux?.namespaces?.map((namespace) =>
+    namespace.path !== undefined && namespace.type === "network"
+      ? { ...namespace, path: joined.network }
+      : namespace,
+  );
+  return { ...input, spec: { ...input.spec, linux: { ...linux, ...defined({ namespaces }) } } };
 }
 
 /** A source that is missing will be made as a directory. */
