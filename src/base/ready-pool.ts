@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Fault, faultOf } from "./fault.ts";
 import type { Log } from "./log.ts";
 
+/** What a pool holds, and how much of it. */
 export interface ReadyPoolOptions<T> {
   /** How many to keep ready. */
   readonly size: number;
