@@ -20,10 +20,11 @@ export type ComposedLayer =
       readonly packed?: Pick<PackResult, "digest" | "blobSize" | "diffId"> | undefined;
     };
 
+/** An image to put together from layers. */
 export interface ComposeOptions {
   /** Lowest first. */
   readonly layers: readonly ComposedLayer[];
-  /** Of the base, say; its layers, history and time are replaced. */
+  /** The configuration to begin with, such as the base's; its layers, history and time are replaced. */
   readonly config: Omit<ImageConfig, "rootfs" | "history" | "created">;
   readonly history: readonly HistoryEntry[];
   readonly reference?: Reference | undefined;

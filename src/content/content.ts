@@ -33,6 +33,7 @@ import { settleContent } from "./settle.ts";
 import { SourceTable } from "./source-table.ts";
 import type { StoredImage } from "./stored-image.ts";
 
+/** Where content is kept, and the parts it stands on. */
 export interface ContentOptions {
   /** A directory of its own. */
   readonly root: string;
@@ -40,13 +41,13 @@ export interface ContentOptions {
   readonly snapshots: Snapshotter;
   readonly log?: Log;
   readonly clock?: Clock;
-  /** Of layers that are made here, and of plain ones when they are pushed. Default zstd, level 1. */
+  /** For layers that are made here, and for plain ones when they are pushed. Default zstd, level 1. */
   readonly compression?: CompressionChoice | undefined;
-  /** Leaves what a crash left as it is, for `fsck` to tell. */
+  /** Does not settle what a crash left; `fsck` lists it. */
   readonly untouched?: boolean;
 }
 
-/** What the parts of content work on; made once. */
+/** The stores that the parts of content share; made once. */
 export interface ContentStores extends CreationParts {
   readonly table: ImageTable;
   readonly drafts: Drafts;
@@ -76,17 +77,20 @@ export class Content {
     };
   }
 
-  /** By name, id or beginning of an id; `not_found`. */
+  /** By name, id or beginning of an id; `not_found` for anything else. */
   resolve(reference: string): StoredImage {
     return this.images.resolve(reference);
   }
 
-  /** By full id. */
+  /** By full id; undefined when there is no such image. */
   findById(id: Digest): StoredImage | undefined {
     return this.images.find(id);
   }
 
-  /** Takes a blob in; it is verified, and there at once or not at all. Hold it with a lease first. */
+  /**
+   * Stores a blob: verified first, then there as a whole or not at all. `data_loss` when it is not
+   * what `expected` says. Hold it with a lease before, or the next collection may remove it.
+   */
   async ingest(
     stream: AsyncIterable<Uint8Array>,
     expected: { readonly digest?: Digest; readonly size?: number } = {},
@@ -102,25 +106,30 @@ export class Content {
     return this.#stores.blobs.read(digest, offset);
   }
 
-  /** A manifest or index as it was stored, checked against its digest; `not_found`. */
+  /**
+   * A manifest or index as it was stored; `not_found`, or `data_loss` when it has changed on the
+   * disk.
+   */
   readManifest(digest: Digest): Buffer {
     return this.#stores.blobs.readDocument(digest);
   }
 
-  /** Bytes of a blob; `not_found`. */
+  /** The size of a blob in bytes; `not_found` when it is missing. */
   blobSize(digest: Digest): number {
     return this.#stores.blobs.size(digest);
   }
 
+  /** The file of a blob, for reading; the caller closes it. `not_found` when it is missing. */
   async open(digest: Digest): Promise<FileHandle> {
     return await this.#stores.blobs.open(digest);
   }
 
+  /** Whether a blob is stored; a lease taken before keeps the answer true. */
   has(digest: Digest): boolean {
     return this.#stores.blobs.has(digest);
   }
 
-  /** Tells that a repository (canonical name) holds a blob, for cross-repository mounts. */
+  /** Notes that a repository (canonical name) holds a blob, for mounts across repositories. */
   noteSource(digest: Digest, repository: string): void {
     this.#stores.sources.note([digest], repository);
   }
@@ -140,10 +149,16 @@ export class Content {
     return await asFaults(pullImage(this.#stores, options));
   }
 
+  /** Holds what is being made; see `Lease`. */
   lease(): Lease {
     return this.#stores.collector.lease();
   }
 
+  /**
+   * Takes in the images of an archive of `docker save` or of an OCI layout, as a tar, plain or
+   * compressed. Each image is there with its names or not at all; a Fault leaves the ones before
+   * it.
+   */
   async loadArchive(
     archive: AsyncIterable<Uint8Array>,
     options: LoadOptions = {},
@@ -151,7 +166,10 @@ export class Content {
     return await asFaults(loadArchive(this.#stores, archive, options));
   }
 
-  /** The image with other compression of its layers, as blobs held by the lease; undefined when nothing changes. */
+  /**
+   * The image with other compression of its layers, as blobs that the lease holds; undefined when
+   * nothing changes.
+   */
   async recompress(
     image: StoredImage,
     options: RecompressOptions,
@@ -160,7 +178,7 @@ export class Content {
   }
 
   /**
-   * Puts what `recompress` gave in the place of the manifest that it was made of, under its tags.
+   * Puts the result of `recompress` in the place of the manifest that it was made of, under its tags.
    * Layers that were plain are exchanged in all manifests that no registry has, so that
    * images that share a layer go on sharing it.
    */
@@ -173,9 +191,9 @@ export class Content {
   }
 
   /**
-   * A name saves that name of its image, an id the image without names. Layers in zstd are
-   * written as gzip, unless the options say otherwise. What is unknown,
-   * or is not for the platform that is asked for, throws before the first byte.
+   * The images as an archive that Docker and OCI tools load: a name saves that name of its image,
+   * an id the image without names. Layers in zstd are written as gzip, unless the options say
+   * otherwise. An image that is unknown, or not for the platform, throws before the first byte.
    */
   saveArchive(
     references: readonly string[],
@@ -184,6 +202,10 @@ export class Content {
     return saveArchive(this.#stores, chooseImages(this.images, references, options), options);
   }
 
+  /**
+   * Makes an image of one layer from the tar of a root file system (`docker import`). A Fault
+   * leaves nothing.
+   */
   async importTree(
     archive: AsyncIterable<Uint8Array>,
     options: ImportOptions = {},
@@ -191,6 +213,7 @@ export class Content {
     return await asFaults(importTree(this.#stores, archive, options));
   }
 
+  /** Makes an image of one layer from a directory, which is gone afterwards. */
   async createImageFromTree(options: TreeOptions): Promise<StoredImage> {
     const image = await asFaults(createImageFromTree(this.#stores, options));
     // Left over when the layer was there already, or the tree was on another file system.
@@ -203,43 +226,53 @@ export class Content {
     return await asFaults(composeImage(this.#stores, options));
   }
 
+  /** Makes an image of a base and the changes of a container (`docker commit`). */
   async createImageFromUpper(options: UpperOptions): Promise<StoredImage> {
     return await asFaults(createImageFromUpper(this.#stores, options));
   }
 
-  /** Removes blobs and layers that nothing needs; after the removal of a container whose image is gone. */
+  /**
+   * Removes blobs and layers that nothing needs; to be called when a container is removed whose
+   * image is gone.
+   */
   async collect(): Promise<void> {
     await this.#stores.collector.collectAll();
   }
 
-  /** Makes good what a crash left: collects, and unpacks again what had not reached the disk. At the start only. */
+  /**
+   * Repairs what a crash left: collects, and unpacks again the layers that had not reached the
+   * disk. At the start only.
+   */
   async settle(): Promise<void> {
     await settleContent(this.#stores);
   }
 
   /**
-   * What images take on the disk; layers and blobs that several share are counted once.
-   * `isUsed` says whether a container stands on an image.
+   * The disk space of images; what several share is counted once. `isUsed` says whether a container
+   * is made of an image.
    */
   async diskUsage(isUsed: (image: Digest) => boolean = () => false): Promise<ContentUsage> {
     const { contentUsage } = await import("./disk-usage.ts");
     return await contentUsage(this.#stores, isUsed);
   }
 
-  /** Checks everything against its digests; may run beside everything else. `canceled` by its signal. */
+  /**
+   * Checks blobs and layers against their digests; may run beside everything else. `canceled` by
+   * its signal.
+   */
   async fsck(options: FsckOptions): Promise<FsckReport> {
     const { checkContent } = await import("./fsck.ts");
     return await checkContent(this.#stores, options);
   }
 }
 
-/** What node's file functions throw, as a full disk, in the one vocabulary; of several failures the first. */
+/** Errors of Node's file functions, such as a full disk, as Faults; of several failures the first. */
 async function asFaults<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
     let first = error;
-    // What fails while cleaning up must not hide why.
+    // A failure of the cleanup must not hide its reason.
     while (first instanceof SuppressedError) first = first.suppressed;
     throw faultOf(first);
   }

@@ -34,10 +34,11 @@ import type { StoredImage, StoredLayer } from "./stored-image.ts";
 export interface CreationParts extends ContentParts {
   readonly snapshots: Snapshotter;
   readonly clock: Clock;
-  /** Of the layers that are made here. */
+  /** For the layers that are made here. */
   readonly compression: CompressionChoice;
 }
 
+/** What the image gets beside its files. */
 export interface ImportOptions {
   readonly reference?: Reference | undefined;
   /** For the history; "Imported from -" when absent. */
@@ -83,6 +84,7 @@ export async function importTree(
   });
 }
 
+/** A directory that becomes an image. */
 export interface TreeOptions {
   /**
    * The root file system. It becomes the image's layer by a rename and is gone from
@@ -167,12 +169,13 @@ async function adoptTree(
   }
 }
 
+/** The changes of a container that become an image. */
 export interface UpperOptions extends Omit<TreeOptions, "directory"> {
   /** The upper directory of a container's snapshot; it stays as it is. */
   readonly upper: string;
   readonly base: StoredImage | undefined;
   readonly author?: string | undefined;
-  /** Paths ("etc/hosts") in it that are no change of the container's. */
+  /** Paths ("etc/hosts") in it that the engine wrote, not the container. */
   readonly exclude?: readonly string[];
 }
 

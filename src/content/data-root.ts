@@ -5,24 +5,25 @@ import { openOverlaySnapshotter, type Snapshotter } from "#snapshot";
 import { openState, type State } from "#state";
 import { type Content, openContent } from "./content.ts";
 
-/** What is kept below a data root: the database, and snapshots and content over it. */
+/** The parts of a data root: its database, and the snapshots and content that it lists. */
 export interface DataRoot extends AsyncDisposable {
   readonly state: State;
   readonly snapshots: Snapshotter;
   readonly content: Content;
 }
 
+/** How to open a data root. */
 export interface DataRootOptions {
   readonly log: Log;
   /** As in `ContentOptions`. */
   readonly compression?: CompressionChoice | undefined;
-  /** Leaves what a crash left as it is, for `fsck` to tell. */
+  /** Does not settle what a crash left; `fsck` lists it. */
   readonly untouched?: boolean;
 }
 
 /**
- * Opens what is kept below `path`, a directory that is there, and settles what a crash left.
- * Disposing closes the database; what is being deleted in the background is gone after
+ * Opens the data root at `path`, an existing directory, and settles what a crash left. Disposing
+ * closes the database; files that are being deleted in the background are gone after
  * `snapshots.drain()`, or after the next start.
  */
 export async function openDataRoot(path: string, options: DataRootOptions): Promise<DataRoot> {

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import type { ChainId, Digest } from "#image";
 import type { ContentStores } from "./content.ts";
 
+/** The share of one image. */
 export interface ImageUsage {
   readonly id: Digest;
   /** Bytes of the files of all its layers. */
@@ -11,13 +12,14 @@ export interface ImageUsage {
   readonly uniqueSize: number;
 }
 
+/** The disk space of all images. */
 export interface ContentUsage {
   readonly images: readonly ImageUsage[];
   /** Each layer once, however many images share it; bytes of the files. */
   readonly layers: { readonly count: number; readonly size: number };
   /** Each blob once; bytes as they are kept for push and save. */
   readonly blobs: { readonly count: number; readonly size: number };
-  /** Bytes of layers and blobs that only images that nobody uses need, or nothing at all. */
+  /** Bytes of the layers and blobs that no image with a container needs. */
   readonly reclaimable: number;
 }
 

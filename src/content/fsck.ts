@@ -6,11 +6,11 @@ import { type HashedBlob, hashBlobs } from "./hash-blobs.ts";
 import { type LayerPlace, stepsOf } from "./layer-store.ts";
 
 export type FsckKind =
-  /** A blob that an image needs is not there. */
+  /** A blob that an image needs is missing. */
   | "blob-missing"
-  /** A blob has not the size that its image tells of. */
+  /** A blob has another size than its image says. */
   | "blob-size"
-  /** A blob is not what its name says, as when bits have flipped. */
+  /** A blob does not have the digest in its name, as when bits have flipped. */
   | "blob-corrupt"
   /** Nothing needs the blob. */
   | "blob-orphan"
@@ -24,9 +24,10 @@ export type FsckKind =
   | "layer-orphan"
   /** The files that a container wrote are gone. */
   | "container-lost"
-  /** What a crash has left lying about. */
+  /** A leftover of a crash. */
   | "leftover";
 
+/** One fault in the store. */
 export interface FsckFinding {
   readonly kind: FsckKind;
   /** A digest, chain id, key or path. */
@@ -35,10 +36,11 @@ export interface FsckFinding {
   readonly images: readonly string[];
   /** What is wrong, and what was or can be done about it. */
   readonly message: string;
-  /** Whether nothing is left to be done. */
+  /** Whether it has been repaired and needs no further step. */
   readonly repaired: boolean;
 }
 
+/** How to check. */
 export interface FsckOptions {
   readonly repair: boolean;
   /** Compares the files of layers with their blobs, too. */
@@ -47,6 +49,7 @@ export interface FsckOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What was read, and what is wrong. */
 export interface FsckReport {
   readonly blobs: number;
   /** Bytes that were read and hashed. */
@@ -56,10 +59,10 @@ export interface FsckReport {
 }
 
 /**
- * Checks all blobs against their digests and sizes, and all layers of images for being
- * unpacked; finds what nothing needs. May run beside everything else: what is being made
- * is held, and not looked at. Repair removes what is spoilt or needless and unpacks
- * again what is lost; a blob that is gone can only be pulled or loaded again.
+ * Checks all blobs against their digests and sizes, and all layers of images for being unpacked;
+ * finds blobs and layers that nothing needs. May run beside everything else: things that are being
+ * made are held, and not looked at. A repair removes damaged or needless ones and unpacks lost
+ * layers again; a lost blob can only be pulled or loaded again.
  */
 export async function checkContent(
   stores: ContentStores,

@@ -10,12 +10,13 @@ import {
 
 export type ImageRemoval = { readonly untagged: string } | { readonly deleted: Digest };
 
-/** A container that stands on an image. */
+/** A container that was made of an image. */
 export interface ImageUser {
   readonly id: string;
   readonly running: boolean;
 }
 
+/** How to remove an image. */
 export interface RemoveOptions {
   readonly force: boolean;
   /** The containers made of an image, stopped ones too. */

@@ -106,13 +106,15 @@ export class ImageStore {
     return parseImageConfig(this.#blobs.readDocument(id), `image configuration ${id}`);
   }
 
-  /** By full id. */
+  /** By full id; undefined when there is no such image. */
   find(id: Digest): StoredImage | undefined {
     const row = this.#table.get(id);
     return row && this.#stored(row);
   }
 
-  /** By full id; of several manifests that one, if it is still there. */
+  /**
+   * By full id; with `manifest`, in the form of that manifest if it is still stored. `not_found`.
+   */
   get(id: Digest, manifest?: Digest): StoredImage {
     const row = this.#table.get(id);
     if (!row) throw new Fault("not_found", `there is no image ${id}`, { about: id });
@@ -120,7 +122,7 @@ export class ImageStore {
     return this.#stored(row, isThere ? manifest : row.manifest);
   }
 
-  /** Newest first. Reads no document: two queries, however many there are. */
+  /** Newest first. Reads no document: two queries, however many images there are. */
   list(): readonly ListedImage[] {
     const names = new Map<Digest, string[]>();
     for (const { image, reference } of this.#table.names()) {
@@ -131,6 +133,7 @@ export class ImageStore {
     return this.#table.all().map((row) => listedImage(row, names.get(row.id) ?? []));
   }
 
+  /** The number of images, of one query. */
   count(): number {
     return this.#table.count();
   }
@@ -150,7 +153,10 @@ export class ImageStore {
     return this.#stored(row, manifest);
   }
 
-  /** Adds a name to an image; who had it loses it. */
+  /**
+   * Adds a name to an image, and takes it from the image that had it. `not_found` for the source,
+   * `invalid` for a target that is not a name or has a digest.
+   */
   tag(source: string, target: string): StoredImage {
     const { row, manifest } = this.#found(source);
     const reference = withDefaultTag(parseReference(target));

@@ -10,13 +10,14 @@ import type { DraftSpace, Drafts } from "./draft.ts";
 import { Joined } from "./joined.ts";
 import type { Collector } from "./lease.ts";
 
-/** Where blobs come from that are not here: a repository of a registry fits. */
+/** Where missing blobs come from; a repository of a registry fits. */
 export interface BlobSource {
+  /** The bytes of a blob, once per call and in order; its reader checks the digest. */
   blob(
     descriptor: Descriptor,
     options: { readonly signal?: AbortSignal },
   ): AsyncIterable<Uint8Array>;
-  /** The chunks belong to who reads them, and may be transferred; else they are copied. */
+  /** The reader owns the chunks and may transfer them; otherwise they are copied. */
   readonly givesChunks?: boolean;
 }
 
@@ -29,6 +30,7 @@ export type LayerPhase =
   | "complete"
   | "exists";
 
+/** How far one layer has come. */
 export interface LayerProgress {
   readonly phase: LayerPhase;
   /** Bytes of the blob done so far. */
@@ -54,7 +56,7 @@ export interface ReceiveRun {
   readonly signal: AbortSignal;
   /** Of the diff id. Default sha256. */
   readonly diffAlgorithm?: DigestAlgorithm | undefined;
-  /** This engine has packed the blob, or unpacked it before: limits are for what strangers send. */
+  /** This engine has packed the blob, or unpacked it before; limits are for blobs of strangers. */
   readonly isTrusted?: boolean | undefined;
 }
 

@@ -7,12 +7,14 @@ import type { ImageTable } from "./image-table.ts";
 import type { SourceTable } from "./source-table.ts";
 
 /**
- * Holds blobs and layers that no image needs yet, while one is being made. Take it
- * before looking whether something is there. When it is released, what no image and
- * no other lease needs is removed: an operation that fails leaves nothing behind.
+ * Holds blobs and layers that no image needs yet, while one is being made. Take it before looking
+ * whether something is stored. Its release removes whatever no image and no other lease needs, so
+ * that an operation that fails leaves nothing behind. It does not survive the process.
  */
 export interface Lease extends AsyncDisposable {
+  /** Keeps the blob, whether or not it is stored already, until the release. */
   holdBlob(digest: Digest): void;
+  /** Keeps the unpacked layer, whether or not it is stored already, until the release. */
   holdLayer(chain: ChainId): void;
 }
 

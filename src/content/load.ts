@@ -29,8 +29,9 @@ export interface ContentParts {
   readonly layers: LayerStore;
 }
 
+/** How to take in an archive. */
 export interface LoadOptions {
-  /** Of images for several, the one for this; absent: the host's. */
+  /** The platform to take of an image for several; absent: the host's. */
   readonly platform?: Platform | undefined;
   /** Layers that this engine has packed. */
   readonly trusted?: ReadonlySet<Digest> | undefined;
@@ -39,6 +40,7 @@ export interface LoadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** An image of an archive, now stored. */
 export interface LoadedImage {
   readonly image: StoredImage;
   /** The names it was given, familiar; none when the archive has none. */

@@ -22,8 +22,9 @@ import type { BlobSource, LayerProgress } from "./layer-receiver.ts";
 import { type ContentParts, keepConfig, requireLinux } from "./load.ts";
 import type { StoredImage } from "./stored-image.ts";
 
+/** An image to take in. */
 export interface PullOptions {
-  /** Of one platform's image, verified by who fetched it. */
+  /** The manifest of one platform's image; its digest was verified by the caller. */
   readonly manifestBytes: Uint8Array;
   /** The names to give: with a tag, or with the digest of the manifest or of the index. */
   readonly references: readonly Reference[];
@@ -31,18 +32,18 @@ export interface PullOptions {
   /** The index that the manifest was chosen from; kept with it. */
   readonly index?: Uint8Array | undefined;
   readonly onLayer?: ((layer: Descriptor, progress: LayerProgress) => void) | undefined;
-  /** Lets layers that a registry may not hold be fetched from the addresses that their descriptors name. */
+  /** Also fetches foreign layers, which registries do not hold, from the addresses in their descriptors. */
   readonly allowForeign?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What registries of old gave configurations as (github.com/docker/distribution/issues/1621). */
+/** Media types that old registries gave configurations (github.com/docker/distribution/issues/1621). */
 const oddConfigTypes = new Set(["", "application/octet-stream", "application/json", "text/html"]);
 
 /**
- * Takes an image in: its configuration, then its layers, then, when all of it is here,
- * its names. What is here is not fetched; what another pull fetches is fetched once. A
- * pull that fails or is cancelled leaves nothing.
+ * Takes an image in: its configuration, then its layers, then, once all of it is stored, its names.
+ * Blobs that are stored are not fetched, and a blob that two pulls need is fetched once. A pull
+ * that fails or is cancelled leaves nothing.
  */
 export async function pullImage(
   parts: ContentParts,

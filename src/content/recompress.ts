@@ -35,7 +35,10 @@ export interface RecompressedImage {
   readonly compressed: ReadonlyMap<Digest, Descriptor>;
 }
 
-/** The choice, for a layer that it changes: with a level it does anyway, since nobody knows the one that a layer has. */
+/**
+ * The choice, if it changes a layer: another format, or any level, because a layer does not say
+ * which level it was made with.
+ */
 export function changed(
   before: Compression,
   choice: CompressionChoice,
@@ -43,7 +46,10 @@ export function changed(
   return before !== choice.format || choice.level !== undefined ? choice : undefined;
 }
 
-/** By the media type, which pull and load have checked against the bytes; undefined for what is not ours to change. */
+/**
+ * By the media type, which pull and load have checked against the bytes; undefined for a layer that
+ * must not be changed.
+ */
 export function compressionOf(mediaType: string): Compression | undefined {
   const types: Readonly<Record<string, Compression>> = {
     [mediaTypes.layer]: "none",

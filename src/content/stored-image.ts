@@ -4,11 +4,11 @@ import { chainIds } from "#image";
 import type { Snapshotter } from "#snapshot";
 import type { ListedRow, NameRow } from "./image-table.ts";
 
-/** What a list of images shows, without any document being read. */
+/** The part of an image that a list shows, for which no document is read. */
 export interface ListedImage {
   /** The digest of the configuration. */
   readonly id: Digest;
-  /** The digest of the manifest: of the one that was asked for, of several the latest. */
+  /** The digest of the manifest: the one that was asked for, or the latest of several. */
   readonly digest: Digest;
   /** Familiar: "debian:12". None for a dangling image. */
   readonly tags: readonly string[];
@@ -21,6 +21,7 @@ export interface ListedImage {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** A layer of an image, unpacked and as a blob. */
 export interface StoredLayer {
   readonly diffId: DiffId;
   readonly chainId: ChainId;
@@ -29,6 +30,7 @@ export interface StoredLayer {
   readonly size: number;
 }
 
+/** An image with its documents. */
 export interface StoredImage extends ListedImage {
   /** Nanoseconds since the epoch. */
   readonly lastTagged?: bigint;
@@ -36,7 +38,7 @@ export interface StoredImage extends ListedImage {
   /** Bytes of the manifest's document. */
   readonly manifestSize: number;
   readonly config: ImageConfig;
-  /** Of the uppermost layer: what a container's snapshot is prepared over. Absent without layers. */
+  /** That of the uppermost layer, over which a container's snapshot is prepared. Absent without layers. */
   readonly chainId?: ChainId;
   /** Lowest first. */
   readonly layers: readonly StoredLayer[];

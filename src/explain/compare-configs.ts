@@ -10,7 +10,7 @@ export interface ConfigChange {
   readonly to?: string;
 }
 
-/** What differs between what two images say of how they are run; times and history aside. */
+/** The differences in how two images are run; times and history are left out. */
 export function compareConfigs(from: ImageConfig, to: ImageConfig): ConfigChange[] {
   const before = settings(from);
   const after = settings(to);

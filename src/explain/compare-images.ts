@@ -4,12 +4,12 @@ import type { Breathe } from "./layer-source.ts";
 import { type MergedTree, type Node, shownPath } from "./merged-tree.ts";
 import type { FoundPackage, PackageManager } from "./packages/package.ts";
 
-/** What has changed between the files of one image and those of another. */
+/** The differences between the files of two images. */
 export interface FileComparison {
   readonly added: Count;
   readonly removed: Count;
   readonly changed: Count;
-  /** The first so many by path; a directory that came or went whole is one. */
+  /** The first by path, as many as `limit`; a directory that came or went as a whole is one change. */
   readonly changes: readonly FileChange[];
   /** Changes that are not listed. */
   readonly more: number;
@@ -27,10 +27,11 @@ interface Count {
 
 export type ChangedAspect = "type" | "content" | "size" | "mode" | "owner" | "link" | "attributes";
 
+/** A path that differs. */
 export interface FileChange {
   readonly kind: "added" | "removed" | "changed";
   readonly path: string;
-  /** Of what was added or removed; of what changed, the new size. */
+  /** The bytes that were added or removed; of a changed file, its new size. */
   readonly bytes: number;
   readonly files: number;
   readonly aspects?: readonly ChangedAspect[];
@@ -38,6 +39,7 @@ export interface FileChange {
   readonly to?: FileState;
 }
 
+/** A file as one of the images has it; `mode` without the type. */
 export interface FileState {
   readonly type: string;
   readonly bytes: number;
@@ -47,6 +49,7 @@ export interface FileState {
   readonly target?: string;
 }
 
+/** A package that differs, in the version of the later image; of a removed one, that it had. */
 export interface PackageVersion {
   readonly manager: PackageManager;
   readonly name: string;
@@ -57,7 +60,7 @@ export interface PackageVersion {
 export interface CompareOptions {
   /** How many changes to list. */
   readonly limit: number;
-  /** Layers at the bottom that both have; what comes from them needs no comparison. */
+  /** The number of layers at the bottom that both have; files from them need no comparison. */
   readonly shared: number;
   readonly breathe: Breathe;
 }

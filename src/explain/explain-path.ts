@@ -20,7 +20,7 @@ export interface PathExplanation {
   readonly gid?: number;
   /** Where a link leads. */
   readonly target?: string;
-  /** The layer that what is visible comes from; counted from 1. */
+  /** The layer that the visible file comes from; counted from 1. */
   readonly layer?: number;
   readonly package?: {
     readonly manager: PackageManager;
@@ -31,6 +31,7 @@ export interface PathExplanation {
   readonly steps: readonly PathStep[];
 }
 
+/** What one layer did to the path; `bytes`, mode and owner as they are after it. */
 export interface PathStep {
   readonly layer: number;
   readonly action: "added" | "replaced" | "deleted";

@@ -22,7 +22,7 @@ export interface Explanation {
   readonly tree: TreeExplanation;
   readonly files: readonly FileExplanation[];
   readonly packages: {
-    /** Databases that were found; none: nothing is known of packages. */
+    /** Package managers whose database was found; without one nothing is known of packages. */
     readonly managers: readonly PackageManager[];
     readonly unread: readonly UnreadDatabase[];
     readonly count: number;
@@ -31,7 +31,7 @@ export interface Explanation {
     /** The largest. */
     readonly list: readonly PackageExplanation[];
   };
-  /** Files that no package says are its own; a directory stands for all in it. */
+  /** Files that belong to no package; a directory stands for all in it. */
   readonly unowned: {
     readonly bytes: number;
     readonly files: number;
@@ -54,6 +54,7 @@ export interface Explanation {
   readonly hints: readonly HintExplanation[];
 }
 
+/** What one layer holds; `layer` is counted from 1, the lowest. */
 export interface LayerExplanation {
   readonly layer: number;
   /** Bytes of its files. */
@@ -68,6 +69,7 @@ export interface LayerExplanation {
   readonly hides: number;
 }
 
+/** A file, or a directory with all that is below it. */
 export interface SizedPath {
   readonly path: string;
   readonly bytes: number;
@@ -75,13 +77,15 @@ export interface SizedPath {
   readonly files: number;
 }
 
+/** A directory's share of the bytes. */
 export interface TreeExplanation extends SizedPath {
   /** The largest; absent at the depth limit. */
   readonly children?: readonly TreeExplanation[];
-  /** What is not among the children: files, and directories beyond the largest. */
+  /** All that is not among the children: files, and directories beyond the largest. */
   readonly rest?: { readonly bytes: number; readonly files: number };
 }
 
+/** One of the largest files, and where it comes from. */
 export interface FileExplanation {
   readonly path: string;
   readonly bytes: number;
@@ -91,6 +95,7 @@ export interface FileExplanation {
   readonly links: number;
 }
 
+/** A package that the image contains. */
 export interface PackageExplanation {
   readonly manager: PackageManager;
   readonly name: string;
@@ -101,11 +106,12 @@ export interface PackageExplanation {
   readonly files: number;
   /** As its database says. */
   readonly installedSize?: number;
-  /** Files that its database lists and the image has not. */
+  /** Files that its database lists and the image lacks. */
   readonly missing: number;
   readonly layers: readonly number[];
 }
 
+/** A path whose bytes are in the image and that no container sees. */
 export interface WastedPath extends SizedPath {
   readonly kind: "replaced" | "deleted";
   /** The layers that the bytes are in. */
@@ -114,6 +120,7 @@ export interface WastedPath extends SizedPath {
   readonly by: readonly number[];
 }
 
+/** Files with equal content. */
 export interface DuplicateFiles {
   /** Of one of them. */
   readonly bytes: number;
@@ -124,6 +131,7 @@ export interface DuplicateFiles {
   readonly files: readonly { readonly path: string; readonly layer: number }[];
 }
 
+/** Files that an image seldom needs: `what` names them, `advice` says how to leave them out. */
 export interface HintExplanation {
   readonly kind: string;
   readonly what: string;

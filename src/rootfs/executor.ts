@@ -13,6 +13,7 @@ export interface Executor {
   execute(task: ExecutorTask): Promise<{ readonly exitCode: number }>;
 }
 
+/** A program to run, and the files it may touch. */
 export interface ExecutorTask {
   /** The root file system, writable. */
   readonly root: Mount;
@@ -28,8 +29,8 @@ export interface ExecutorTask {
   /** `none` by default. */
   readonly network?: "none" | "host" | "bridge";
   /**
-   * Let fsync(2) and its kin succeed without doing anything, by seccomp. For a tree
-   * that is thrown away should the machine go down; an executor may ignore it.
+   * Lets fsync(2) and similar calls succeed without doing anything, by seccomp. For a tree
+   * that is discarded if the machine goes down; an executor may ignore it.
    */
   readonly suppressSync?: boolean;
   readonly onOutput?: (stream: "stdout" | "stderr", line: string) => void;

@@ -1,4 +1,4 @@
-/** As the engine's progress records: what goes on under an id, and how far it has come. */
+/** A step of the work under an id, and how far it has come; `current` and `total` in bytes. */
 export interface Progress {
   readonly id?: string;
   readonly status: string;
@@ -6,9 +6,13 @@ export interface Progress {
   readonly total?: number;
 }
 
+/** Receives progress, as often as it happens; `throttled` makes it bearable. */
 export type Report = (progress: Progress) => void;
 
-/** Passes on what is new of each id ten times a second at most; a change of status and the end always. */
+/**
+ * Passes on the progress of each id at most once per `interval` milliseconds; a change of status
+ * and the end always pass.
+ */
 export function throttled(report: Report, interval = 100): Report {
   const last = new Map<string, { readonly at: number; readonly status: string }>();
   return (progress) => {
@@ -22,7 +26,7 @@ export function throttled(report: Report, interval = 100): Report {
   };
 }
 
-/** Adds up what several downloads of one step have received. */
+/** Adds up the bytes that several downloads of one step have received. */
 export class Meter {
   readonly #id: string;
   readonly #status: string;

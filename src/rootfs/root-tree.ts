@@ -1,4 +1,4 @@
-/** A root file system on disk, and what an image of it should say. */
+/** A root file system on disk, and the configuration for an image of it. */
 export interface RootTree {
   readonly directory: string;
   readonly config: {
@@ -6,6 +6,6 @@ export interface RootTree {
     readonly entrypoint?: readonly string[];
     readonly env: readonly string[];
   };
-  /** When what is in it was made, for images that come out alike twice. */
+  /** The time for the image's configuration, so that equal trees give equal images. */
   readonly created?: Date;
 }

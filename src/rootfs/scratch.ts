@@ -7,10 +7,11 @@ import type { Report } from "./progress.ts";
 import type { RootTree } from "./root-tree.ts";
 import { TreeWriter } from "./tree-writer.ts";
 
+/** The files that an image is to have, and nothing else. */
 export interface ScratchOptions {
-  /** An uncompressed tar of the files as they shall stand in the image. */
+  /** An uncompressed tar of the files with the names that they have in the image. */
   readonly files: AsyncIterable<Uint8Array>;
-  /** What the image runs; absent: its first executable file. */
+  /** The command of the image; absent: its first executable file. */
   readonly cmd?: readonly string[];
   /** An existing directory of the caller's; the tree is made in it. */
   readonly workDir: string;

@@ -15,11 +15,11 @@ export interface FoundPackage {
   readonly architecture?: string;
   /** Bytes, as the database has it. */
   readonly installedSize?: number;
-  /** Files and directories that it says are its own, relative to the root. */
+  /** The files and directories that it claims, relative to the root. */
   readonly paths: Iterable<string>;
 }
 
-/** A database that is there and was not read, and why. */
+/** A database that was found and could not be read, and why. */
 export interface UnreadDatabase {
   readonly manager: PackageManager;
   readonly path: string;

@@ -8,13 +8,14 @@ import type { RootTree } from "../root-tree.ts";
 import { Build } from "./build.ts";
 import type { Variant } from "./selection.ts";
 
+/** A Debian root file system to make. */
 export interface DebootstrapOptions {
   /** "bookworm", "trixie", "sid", "stable" ... */
   readonly suite: string;
   readonly variant: Variant;
   /** Further packages by name. */
   readonly include: readonly string[];
-  /** Absent: the host's, with the suite's updates and security fixes. Given: the suite itself and nothing else. */
+  /** Absent: the host's mirror, with the suite's updates and security fixes. Given: the suite alone, from there. */
   readonly mirror?: string;
   /** Path of the keys to trust; absent: the host's Debian keyring, or what its source is Signed-By. */
   readonly keyring?: string;
