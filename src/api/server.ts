@@ -11,25 +11,32 @@ import { Query } from "./query.ts";
 import { type Match, Router, splitVersion } from "./router.ts";
 import { routes } from "./routes.ts";
 
+/** The engine to serve, and what only the program that starts it can know. */
 export interface ApiServerOptions {
   readonly engine: Engine;
   readonly log: Log;
-  /** Of thimble. */
+  /** The version of thimble. */
   readonly version: string;
-  /** Who is at the other end of a connection (SO_PEERCRED); root when absent. */
+  /** The user at the other end of a connection (SO_PEERCRED); root when absent. */
   readonly ownerOf?: (socket: Socket) => Owner;
-  /** What a client has not read of what was sent to it: 0 when it has read all (SIOCOUTQ); 0 when absent. */
+  /** 0 when a client has read all that was sent to it, else a positive number (SIOCOUTQ); absent: 0. */
   readonly untaken?: (socket: Socket) => number;
   /** Renders an encoded launch plan; without it, plans are served as bytes only. */
   readonly describePlan?: (plan: Uint8Array, format: "json" | "text") => string;
-  /** Called when a request comes. */
+  /** Called at the beginning of each request. */
   readonly onRequest?: () => void;
 }
 
+/** Docker's API on a socket, over one engine. */
 export interface ApiServer {
-  /** Listens on a unix socket of this mode. A path where another engine answers is a `conflict` fault; a dead socket is replaced. */
+  /**
+   * Listens on a unix socket, which has this mode before it can be connected to. `conflict` when
+   * another engine answers at the path; the socket of a dead one is replaced.
+   */
   listen(path: string, options: { readonly mode: number }): Promise<void>;
-  /** Takes no more connections and ends those that are open; containers go on. */
+  /**
+   * Takes no more connections, ends those that are open and removes the socket; containers go on.
+   */
   close(): Promise<void>;
 }
 
@@ -39,6 +46,7 @@ const firstRequestMs = 30_000;
 /** How long the rest of a refused request's body is read. */
 const drainMs = 10_000;
 
+/** A server of the Docker Engine API and of thimble's own. It does not close the engine. */
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const connections = new Set<Socket>();
   const loading = loadSchemas();

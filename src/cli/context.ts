@@ -4,18 +4,19 @@ import type { RegistryServing, ServingCommandContext } from "./registry-serving.
 import type { RegistryCommandContext, RegistryVerbs } from "./registry-verbs.ts";
 import type { Style } from "./style.ts";
 
-/** What the user has for a registry; undefined: nothing. */
+/** The user's credentials for a registry's host; undefined: anonymous. */
 export type CredentialLookup = (host: string) => Promise<Credentials | undefined>;
 
-/** Where text and bytes go. Writes arrive in order when each is awaited. */
+/** Standard output or error. Writes arrive in order when each is awaited. */
 export interface Sink {
-  /** Settles when all of it is written; a Fault (`canceled`) when nobody reads any more. */
+  /** Settles when all of it is written; `canceled` when the other end of a pipe is closed. */
   write(data: string | Uint8Array): Promise<void>;
   readonly isTerminal: boolean;
   /** Characters a line; 80 when it is not a terminal. */
   readonly columns: number;
 }
 
+/** In characters. */
 export interface TerminalSize {
   readonly rows: number;
   readonly columns: number;
@@ -24,7 +25,7 @@ export interface TerminalSize {
 /** Standard input. */
 export interface Source {
   readonly isTerminal: boolean;
-  /** What arrives, until its end. To be read once. */
+  /** The bytes that arrive, until the end. To be read once. */
   read(): AsyncIterable<Uint8Array>;
   /** Keys one by one, unechoed, until the returned function is called; undefined when it is not a terminal. */
   raw(): (() => void) | undefined;
@@ -35,6 +36,7 @@ export interface Source {
 /** A command that runs without an engine; gives the exit status. */
 export type LocalCommand = (context: LocalContext) => Promise<number>;
 
+/** What a command that needs no engine works with. */
 export interface LocalContext {
   readonly json: boolean;
   readonly out: Sink;
@@ -43,6 +45,7 @@ export interface LocalContext {
   readonly runRoot: string;
 }
 
+/** The flags of `thimble daemon`. */
 export interface DaemonOptions {
   readonly dataRoot?: string | undefined;
   readonly runRoot?: string | undefined;
@@ -53,7 +56,7 @@ export interface DaemonOptions {
   /** "zstd:3"; absent: zstd:1. */
   readonly layerCompression?: string | undefined;
   readonly insecureRegistries?: readonly string[] | undefined;
-  /** Serve a registry beside the engine. */
+  /** A registry to serve beside the engine. */
   readonly registry?: {
     readonly address: string;
     readonly htpasswd?: string | undefined;
@@ -63,7 +66,7 @@ export interface DaemonOptions {
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
-/** What the CLI is given by the program that it is the front of. */
+/** The program that the CLI is the front of: its version, its environment, its streams, and its own commands. */
 export interface CliOptions {
   readonly version: string;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -71,7 +74,7 @@ export interface CliOptions {
   readonly local: {
     daemon(options: DaemonOptions): Promise<number>;
     doctor: LocalCommand;
-    /** Of a data root that no engine has. */
+    /** Checks a data root that no engine uses. */
     fsck(request: {
       readonly dataRoot: string;
       readonly repair: boolean;
@@ -91,14 +94,14 @@ export interface CliOptions {
   readonly stderr?: Sink;
 }
 
-/** What a verb works with. */
+/** The engine, the streams and the settings that a verb works with. */
 export interface Context {
   /** Opened on first use. */
   readonly client: Client;
   /** Makes connections ahead, while the program is still busy with itself; where no engine listens it does nothing. */
   expectCalls(count: number): void;
   readonly host: HostChoice;
-  /** What -H before the command said. */
+  /** The value of -H before the command. */
   readonly hostFlag: string | undefined;
   readonly stdin: Source;
   readonly out: Sink;

@@ -1,18 +1,22 @@
+/** The text as it is shown: with the escapes of a colour or weight around it, or unchanged. */
+type Paint = (text: string) => string;
+
 /** Colours for a terminal; plain text where there is none, or NO_COLOR is set (no-color.org). */
 export interface Style {
   readonly enabled: boolean;
-  bold(text: string): string;
-  dim(text: string): string;
-  red(text: string): string;
-  green(text: string): string;
-  yellow(text: string): string;
-  cyan(text: string): string;
+  readonly bold: Paint;
+  readonly dim: Paint;
+  readonly red: Paint;
+  readonly green: Paint;
+  readonly yellow: Paint;
+  readonly cyan: Paint;
 }
 
+/** Paints with SGR escapes (ECMA-48) when `enabled`; empty text stays empty. */
 export function createStyle(enabled: boolean): Style {
   const paint =
-    (on: number, off: number) =>
-    (text: string): string =>
+    (on: number, off: number): Paint =>
+    (text) =>
       enabled && text !== "" ? `\x1b[${on}m${text}\x1b[${off}m` : text;
   return {
     enabled,

@@ -10,7 +10,10 @@ import type { Transport } from "./transport.ts";
 /** A message of a squash; the last one carries the report. */
 export type SquashMessage = JsonMessage & { readonly aux?: { readonly squash?: SquashReport } };
 
-/** What images are made of, and what may become of that: thimble's own API. Every `ref` is an id, a unique prefix of one, or a reference. */
+/**
+ * The content of images, and how to make them smaller: thimble's own API. Every `ref` is an id, a
+ * unique prefix of one, or a reference. `unsupported` when the engine is not thimble.
+ */
 export class AnalysisClient {
   readonly #transport: Transport;
 
@@ -32,6 +35,7 @@ export class AnalysisClient {
     return this.#transport.json({ method: "GET", path: `${at(ref)}/explain`, query, signal });
   }
 
+  /** The layers and the package that a path comes from; `not_found` when no layer ever had it. */
   explainPath(ref: string, path: string, signal?: AbortSignal): Promise<ImagePathExplanation> {
     const query = { path };
     return this.#transport.json({ method: "GET", path: `${at(ref)}/explain`, query, signal });

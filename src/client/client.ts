@@ -7,6 +7,10 @@ import { ImagesClient } from "./images.ts";
 import { SystemClient } from "./system.ts";
 import { Transport } from "./transport.ts";
 
+/**
+ * The endpoints of one engine, by what they are about. Failures that the engine answers are
+ * ResponseFaults with its own message; `unavailable` or `denied` when it cannot be reached.
+ */
 export interface Client {
   readonly host: Host;
   /** The API version that requests carry; settled once an answer has come. */

@@ -111,6 +111,7 @@ export function connectionFault(host: Host, error: unknown): Fault {
   return new Fault("unavailable", `cannot reach an engine at ${where}: ${why}`, detail);
 }
 
+/** A connection that ended in the middle of an answer: `unavailable`. */
 export function brokenFault(host: Host, why: string): Fault {
   const where = formatHost(host);
   return new Fault("unavailable", `the connection to ${where} broke: ${why}`, { about: where });

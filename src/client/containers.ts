@@ -16,11 +16,13 @@ import { splitTag } from "./images.ts";
 import { type ContainerRun, runContainer } from "./run.ts";
 import type { Transport } from "./transport.ts";
 
+/** The query of a create: the container's name, and a platform as "linux/arm64". */
 export interface CreateOptions {
   readonly name?: string | undefined;
   readonly platform?: string | undefined;
 }
 
+/** The part of a log to read. */
 export interface LogOptions {
   readonly follow?: boolean;
   readonly stdout?: boolean;
@@ -35,6 +37,9 @@ export interface LogOptions {
   readonly signal?: AbortSignal;
 }
 
+/**
+ * Seconds before SIGKILL (-1: never; absent: the container's own), and the signal to begin with.
+ */
 export interface StopOptions {
   readonly timeout?: number | undefined;
   readonly signal?: string | undefined;
@@ -48,6 +53,10 @@ export class ContainersClient {
     this.#transport = transport;
   }
 
+  /**
+   * POST /containers/create. `conflict` for a name that is taken, `not_found` for an image that is
+   * not stored.
+   */
   create(body: ContainerCreateBody, options: CreateOptions = {}): Promise<ContainerCreateResponse> {
     const query = { name: options.name, platform: options.platform };
     return this.#transport.json({ method: "POST", path: "/containers/create", query, json: body });
@@ -58,7 +67,7 @@ export class ContainersClient {
     return runContainer(this.#transport, this, { body, options });
   }
 
-  /** What a start would do, without creating anything: as text for people, or the plan as JSON text. */
+  /** The plan of a start, without creating anything: as text for people, or as JSON text. */
   plan(
     body: ContainerCreateBody,
     options: CreateOptions & { format: "text" | "json" },
@@ -84,15 +93,21 @@ export class ContainersClient {
     return this.#transport.done({ method: "POST", path: `${at(ref)}/stop`, query });
   }
 
+  /** Stops the container if it runs, and starts it. */
   async restart(ref: string, options: StopOptions = {}): Promise<void> {
     const query = { t: options.timeout, signal: options.signal };
     await this.#transport.done({ method: "POST", path: `${at(ref)}/restart`, query });
   }
 
+  /** Sends a signal, by name or number; `conflict` when the container is not running. */
   async kill(ref: string, signal: string): Promise<void> {
     await this.#transport.done({ method: "POST", path: `${at(ref)}/kill`, query: { signal } });
   }
 
+  /**
+   * DELETE /containers/ID; `conflict` while it runs, unless `force`. `volumes` removes its
+   * anonymous volumes, `link` a link in place of a container.
+   */
   async remove(
     ref: string,
     options: { readonly force?: boolean; readonly volumes?: boolean; readonly link?: boolean } = {},
@@ -101,6 +116,7 @@ export class ContainersClient {
     await this.#transport.done({ method: "DELETE", path: at(ref), query: { force, v, link } });
   }
 
+  /** Gives it another name; `conflict` when that is taken. */
   async rename(ref: string, name: string): Promise<void> {
     await this.#transport.done({ method: "POST", path: `${at(ref)}/rename`, query: { name } });
   }
@@ -123,6 +139,7 @@ export class ContainersClient {
     return { result };
   }
 
+  /** GET /containers/ID/json; with `size` also the disk space, which takes the engine longer. */
   inspect(ref: string, options: { readonly size?: boolean } = {}): Promise<ContainerInspect> {
     return this.#transport.json({
       method: "GET",
@@ -131,6 +148,7 @@ export class ContainersClient {
     });
   }
 
+  /** GET /containers/json, newest first: those that run, or with `all` every one. */
   list(
     options: {
       readonly all?: boolean;
@@ -178,6 +196,7 @@ export class ContainersClient {
     });
   }
 
+  /** Sets the size of its terminal in characters; `conflict` when it is not running. */
   async resize(
     ref: string,
     size: { readonly rows: number; readonly columns: number },
@@ -186,12 +205,13 @@ export class ContainersClient {
     await this.#transport.done({ method: "POST", path: `${at(ref)}/resize`, query });
   }
 
+  /** Its processes, with the columns that these arguments of ps(1) ask for. */
   top(ref: string, psArguments: readonly string[]): Promise<ContainerTopResponse> {
     const query = { ps_args: psArguments.length === 0 ? undefined : psArguments.join(" ") };
     return this.#transport.json({ method: "GET", path: `${at(ref)}/top`, query });
   }
 
-  /** What differs from its image. */
+  /** The paths that differ from its image. */
   async changes(ref: string): Promise<readonly ContainerChange[]> {
     const found = await this.#transport.json<readonly ContainerChange[] | null>({
       method: "GET",
@@ -200,7 +220,7 @@ export class ContainersClient {
     return found ?? [];
   }
 
-  /** An image of its image and what it changed; gives the image's id. */
+  /** Makes an image of the container's image and its changes; gives the image's id. */
   async commit(
     ref: string,
     options: {
@@ -210,7 +230,7 @@ export class ContainersClient {
       readonly author?: string | undefined;
       readonly changes?: readonly string[];
       readonly pause?: boolean;
-      /** SOURCE_DATE_EPOCH: seconds since 1970; what is not thimble takes no notice of it. */
+      /** SOURCE_DATE_EPOCH: seconds since 1970; engines other than thimble ignore it. */
       readonly epoch?: number | undefined;
       readonly signal?: AbortSignal;
     },
@@ -246,6 +266,7 @@ export class ContainersClient {
     yield* response.body;
   }
 
+  /** Removes the containers that do not run and match the filters. */
   prune(filters: WireFilters): Promise<ContainersPruneResponse> {
     const query = { filters: renderFilters(filters) };
     return this.#transport.json({ method: "POST", path: "/containers/prune", query });

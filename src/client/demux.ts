@@ -2,6 +2,7 @@ import { Fault } from "#base";
 
 export type OutputStream = "stdout" | "stderr";
 
+/** Bytes of one stream, in the order in which the process wrote them; they end anywhere. */
 export interface OutputPart {
   readonly stream: OutputStream;
   readonly bytes: Uint8Array;
@@ -12,9 +13,8 @@ const headerSize = 8;
 /**
  * Docker's multiplexed stream (API docs, "ContainerAttach"): frames of an 8-byte header
  * (stream 0 to 3, three zeroes, big-endian length) and their bytes. Parts are passed on
- * as they arrive, so that a frame of any length takes no memory. A frame of stream 3 is what
- * the engine itself says: it goes to `onSystem`, and without that it is an error, which is
- * thrown.
+ * as they arrive, so that a frame of any length takes no memory. A frame of stream 3 is a
+ * message of the engine itself: it goes to `onSystem`; without that it is thrown as an error.
  */
 export async function* demux(
   source: AsyncIterable<Uint8Array>,

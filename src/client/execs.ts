@@ -10,6 +10,9 @@ export class ExecsClient {
     this.#transport = transport;
   }
 
+  /**
+   * POST /containers/ID/exec: notes a program to run. `conflict` when the container is not running.
+   */
   create(ref: string, body: ExecCreateBody): Promise<ExecCreateResponse> {
     return this.#transport.json({
       method: "POST",
@@ -33,6 +36,7 @@ export class ExecsClient {
     });
   }
 
+  /** Starts it without its streams; settles once the program runs. */
   async startDetached(id: string, options: { readonly tty: boolean }): Promise<void> {
     await this.#transport.done({
       method: "POST",
@@ -41,6 +45,7 @@ export class ExecsClient {
     });
   }
 
+  /** Sets the size of its terminal in characters; `conflict` when it is not running. */
   async resize(
     id: string,
     size: { readonly rows: number; readonly columns: number },
@@ -49,6 +54,7 @@ export class ExecsClient {
     await this.#transport.done({ method: "POST", path: `/exec/${id}/resize`, query });
   }
 
+  /** GET /exec/ID/json. */
   inspect(id: string): Promise<ExecInspect> {
     return this.#transport.json({ method: "GET", path: `/exec/${id}/json` });
   }

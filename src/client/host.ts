@@ -7,15 +7,16 @@ export type Host =
 
 export const defaultSocket = "/run/thimble/thimble.sock";
 
-/** What the host was chosen by; only the default and a flag may lead to starting an engine. */
+/** Where the host was named; only the default and a flag may lead to starting an engine. */
 type HostSource = "flag" | "THIMBLE_HOST" | "DOCKER_HOST" | "default";
 
+/** An engine's address, and where it was named. */
 export interface HostChoice {
   readonly host: Host;
   readonly source: HostSource;
 }
 
-/** "unix:///path", "/path", "tcp://host:port" (or "http://host:port") as a host; `invalid` when it is none of them. */
+/** "unix:///path", "/path", "tcp://host:port" (or "http://host:port") as a host; `invalid` for any other text. */
 export function parseHost(text: string): Host {
   const unix = text.startsWith("unix://") ? text.slice(7) : text.startsWith("/") ? text : undefined;
   if (unix !== undefined) {
@@ -48,6 +49,7 @@ export function resolveHost(options: {
   return { host: parseHost(socket), source: "default" };
 }
 
+/** The host as -H takes it: "unix:///path" or "tcp://name:port". */
 export function formatHost(host: Host): string {
   if (host.kind === "unix") return `unix://${host.path}`;
   const name = host.hostname.includes(":") ? `[${host.hostname}]` : host.hostname;

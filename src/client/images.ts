@@ -19,7 +19,7 @@ export type MakeImage =
       readonly cmd?: readonly string[];
       /** SOURCE_DATE_EPOCH: seconds since 1970. */
       readonly epoch?: number | undefined;
-      /** A tar of the files as they shall stand in the image. */
+      /** A tar of the files with the names that they have in the image. */
       readonly files: AsyncIterable<Uint8Array>;
     }
   | {
@@ -34,17 +34,18 @@ export type MakeImage =
     };
 
 export interface PlatformChoice {
-  /** "linux/arm64"; an image for another is none. */
+  /** "linux/arm64"; an image for another platform is not found. */
   readonly platform?: string | undefined;
 }
 
 interface CompressionOption {
-  /** Of all layers, as "gzip", "zstd:19". */
+  /** The compression of all layers, as "gzip" or "zstd:19". */
   readonly compression?: string | undefined;
 }
 
+/** How to pull or push. */
 export interface TransferOptions extends PlatformChoice {
-  /** Of the registry that the name says. */
+  /** Credentials for the registry in the name. */
   readonly auth?: AuthConfig | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -57,6 +58,7 @@ export class ImagesClient {
     this.#transport = transport;
   }
 
+  /** GET /images/json, newest first. */
   list(
     options: {
       readonly all?: boolean;
@@ -70,11 +72,13 @@ export class ImagesClient {
     return this.#transport.json({ method: "GET", path: "/images/json", query });
   }
 
+  /** GET /images/NAME/json. */
   inspect(ref: string, options: PlatformChoice = {}): Promise<ImageInspect> {
     const query = { platform: platformJson(options) };
     return this.#transport.json({ method: "GET", path: `${at(ref)}/json`, query });
   }
 
+  /** The steps by which it was made, the latest first. */
   history(ref: string, options: PlatformChoice = {}): Promise<readonly ImageHistoryEntry[]> {
     const query = { platform: platformJson(options) };
     return this.#transport.json({ method: "GET", path: `${at(ref)}/history`, query });
@@ -83,7 +87,7 @@ export class ImagesClient {
   /** `target` is "name[:tag]". */
   async tag(source: string, target: string): Promise<void> {
     const { name, tag } = splitTag(target);
-    // A digest is not a tag: the engine says so.
+    // A digest is not a tag; the engine refuses it.
     const query = { repo: name, tag: tag ?? (target.includes("@") ? undefined : "latest") };
     await this.#transport.done({ method: "POST", path: `${at(source)}/tag`, query });
   }
@@ -98,7 +102,7 @@ export class ImagesClient {
     return this.#progress("/images/create", query, undefined, options);
   }
 
-  /** Without a tag: all that are here. */
+  /** Without a tag: all tags that are stored. */
   push(
     name: string,
     tag: string | undefined,
@@ -112,6 +116,10 @@ export class ImagesClient {
     });
   }
 
+  /**
+   * Takes a name away, and removes the image with its last one. `conflict` for an image that a
+   * container uses, unless `force`.
+   */
   remove(
     ref: string,
     options: { readonly force?: boolean; readonly noPrune?: boolean } = {},
@@ -120,6 +128,9 @@ export class ImagesClient {
     return this.#transport.json({ method: "DELETE", path: at(ref), query });
   }
 
+  /**
+   * Removes images without a name that no container uses; with `dangling=false` all that none uses.
+   */
   prune(filters: WireFilters): Promise<ImagesPruneResponse> {
     const query = { filters: renderFilters(filters) };
     return this.#transport.json({ method: "POST", path: "/images/prune", query });
@@ -141,7 +152,7 @@ export class ImagesClient {
     yield* response.body;
   }
 
-  /** Files of an image: what the path is, and a tar. To be read, or closed. */
+  /** The files at a path of an image: the path's own facts, and a tar, which must be read or closed. */
   async archive(
     ref: string,
     path: string,
@@ -159,6 +170,10 @@ export class ImagesClient {
     return { stat, tar: response.body, close: () => response.close() };
   }
 
+  /**
+   * POST /images/load: takes in the images of an archive. A failure after the beginning is the last
+   * message, with `error`.
+   */
   load(
     archive: AsyncIterable<Uint8Array>,
     options: PlatformChoice & { readonly quiet: boolean },
@@ -167,6 +182,7 @@ export class ImagesClient {
     return this.#progress("/images/load", query, archive);
   }
 
+  /** POST /images/create with a body: one tar of a root file system becomes an image. */
   import(
     archive: AsyncIterable<Uint8Array>,
     options: {
@@ -174,7 +190,7 @@ export class ImagesClient {
       readonly message?: string | undefined;
       readonly changes?: readonly string[];
       readonly platform?: string | undefined;
-      /** SOURCE_DATE_EPOCH: seconds since 1970; what is not thimble takes no notice of it. */
+      /** SOURCE_DATE_EPOCH: seconds since 1970; engines other than thimble ignore it. */
       readonly epoch?: number | undefined;
     },
   ): AsyncGenerator<JsonMessage> {
@@ -191,6 +207,7 @@ export class ImagesClient {
     return this.#progress("/images/create", query, archive);
   }
 
+  /** Makes an image by thimble's own methods; `unsupported` when the engine is not thimble. */
   make(request: MakeImage, signal?: AbortSignal): AsyncGenerator<JsonMessage> {
     if (request.method === "scratch") {
       const { files, ...query } = request;

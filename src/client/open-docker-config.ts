@@ -16,7 +16,7 @@ export async function openDockerConfig(env: Env): Promise<DockerConfig> {
   return new DockerConfig(configDirectory(env), env);
 }
 
-/** What a user has for a registry's host, out of config.json and credential helpers. */
+/** The credentials that config.json or a credential helper has for a registry's host. */
 export function userCredentials(
   directory: string,
   env: Env,

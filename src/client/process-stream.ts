@@ -8,6 +8,6 @@ export interface ProcessStream {
   end(): void;
   /** Detaches at once. */
   close(): void;
-  /** What the process writes, until it has ended or the stream is closed; a terminal's output is all `stdout`. */
+  /** The output until the process has ended or the stream is closed; a terminal's is all `stdout`. */
   output(): AsyncIterable<OutputPart>;
 }

@@ -6,7 +6,7 @@ import type { ContainersClient, CreateOptions } from "./containers.ts";
 import type { ProcessStream } from "./process-stream.ts";
 import { ResponseFault, type Transport } from "./transport.ts";
 
-/** A container that runs with its streams connected. */
+/** A container that was created and started with its streams connected. */
 export interface ContainerRun {
   readonly id: string;
   readonly warnings: readonly string[];

@@ -12,7 +12,7 @@ import type {
 import { encodeRegistryAuth, renderFilters } from "#wire";
 import type { Transport } from "./transport.ts";
 
-/** What an engine says of itself. */
+/** The endpoints about the engine itself, its events and its registries. */
 export class SystemClient {
   readonly #transport: Transport;
 
@@ -20,10 +20,12 @@ export class SystemClient {
     this.#transport = transport;
   }
 
+  /** GET /version. */
   version(): Promise<SystemVersion> {
     return this.#transport.json({ method: "GET", path: "/version" });
   }
 
+  /** GET /info. */
   info(): Promise<SystemInfo> {
     return this.#transport.json({ method: "GET", path: "/info" });
   }
@@ -33,6 +35,9 @@ export class SystemClient {
     return this.#transport.json({ method: "POST", path: "/auth", json: auth });
   }
 
+  /**
+   * Repositories of Docker Hub, or with "HOST/word" of another registry, by a word of their names.
+   */
   search(
     term: string,
     options: {
@@ -50,12 +55,15 @@ export class SystemClient {
     });
   }
 
-  /** Only what is asked for by type ("image", "container"); all when nothing is. */
+  /** The kinds ("image", "container") that are asked for; all when the list is empty. */
   diskUsage(types: readonly string[] = []): Promise<DiskUsage> {
     return this.#transport.json({ method: "GET", path: "/system/df", query: { type: types } });
   }
 
-  /** Checks what the engine keeps of images; findings as they are made, then what was looked at. */
+  /**
+   * Checks the engine's store of images: findings as they come, at the end the numbers of what was
+   * read.
+   */
   async *fsck(
     options: { readonly repair: boolean; readonly deep: boolean },
     signal?: AbortSignal,
@@ -69,7 +77,7 @@ export class SystemClient {
     for await (const { value } of this.#transport.messages<FsckMessage>(call)) yield value;
   }
 
-  /** Whether an engine answers. */
+  /** Settles when an engine answers; `unavailable` or `denied` when it cannot be reached. */
   async ping(): Promise<void> {
     await this.#transport.ping();
   }

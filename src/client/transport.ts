@@ -5,7 +5,7 @@ import type { Dial } from "./dial.ts";
 import { formatHost, type Host } from "./host.ts";
 import { exchange, type HttpRequest, type HttpResponse } from "./http.ts";
 
-/** An error that the engine answered, as opposed to one of reaching it. */
+/** An error that the engine answered; failures to reach it are other Faults. */
 export class ResponseFault extends Fault {
   readonly status: number;
 
@@ -46,7 +46,7 @@ const maxJson = 64 << 20;
 const maxError = 64 << 10;
 const encoder = new TextEncoder();
 
-/** Calls to one engine: paths and versions, JSON and its streams, answers of failure as faults. */
+/** Calls to one engine: paths and versions, JSON and its streams, failures as Faults. */
 export class Transport {
   readonly host: Host;
   readonly #dial: Dial;
@@ -100,7 +100,7 @@ export class Transport {
     return (await collect(response.body, maxJson, `the answer to ${call.path}`)).toString();
   }
 
-  /** A call whose answer says nothing; true unless nothing had to be done (304). */
+  /** A call whose answer has no body; true, or false when nothing had to be done (304). */
   async done(call: Call): Promise<boolean> {
     const response = await this.call(call);
     response.close();

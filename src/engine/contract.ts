@@ -7,9 +7,10 @@ import type { Images } from "./images/image-contract.ts";
 import type { Registries } from "./transfer/registry-contract.ts";
 
 /**
- * What an engine does, in its own words. `api` translates HTTP to it and knows
- * nothing else of the engine. Everything that fails throws a Fault: not_found,
- * conflict, exists, invalid, not_modified, unsupported ...
+ * An engine in its own words. `api` translates HTTP to it and knows nothing else of the
+ * engine. Every failure is a Fault: not_found, conflict, exists, invalid, not_modified,
+ * unsupported ... A REF is an id, the beginning of one that only one has, or a name;
+ * `not_found` when it names nothing.
  */
 export interface Engine {
   readonly containers: Containers;
@@ -18,22 +19,28 @@ export interface Engine {
   readonly analysis: ImageAnalysis;
   readonly registries: Registries;
   readonly events: Events;
+  /** Facts about this engine and its machine, read now. */
   info(): Promise<EngineInfo>;
+  /** The disk space that images take; walks rows and blobs, no files. */
   diskUsage(): Promise<DiskUsage>;
-  /** Checks what is kept of images against its digests; may run beside everything else. */
+  /** Checks stored images against their digests; may run beside everything else. */
   fsck(request: FsckRequest): Promise<FsckReport>;
-  /** Reads the state back after a start and settles what happened meanwhile. */
+  /**
+   * Reads the state back after a start, adopts containers that run, and settles what ended or was
+   * left half-done meanwhile. Call it before the first request.
+   */
   reconcile(): Promise<void>;
   /** Stops serving; containers go on. */
   close(): Promise<void>;
 }
 
-/** Who asked, from SO_PEERCRED of the connection. */
+/** The user who sent a request (SO_PEERCRED of the connection, unix(7)). */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
 }
 
+/** A container to create. */
 export interface CreateRequest {
   /** Without the leading slash; made up when absent. */
   readonly name?: string;
@@ -53,6 +60,7 @@ export type ContainerStatus =
   | "exited"
   | "dead";
 
+/** The state of a container, and how its latest run ended. */
 export interface ContainerState {
   readonly status: ContainerStatus;
   /** 0 when not running. */
@@ -66,28 +74,30 @@ export interface ContainerState {
   readonly finishedAt: bigint;
 }
 
-/** A container in a network; what it has there only while it runs is empty else. */
+/** A container in a network; the fields that it has only while it runs are empty at other times. */
 export interface NetworkAttachment {
   /** The network's name. */
   readonly network: string;
   /** "" before the first start. */
   readonly networkId: string;
   readonly endpointId: string;
-  /** "" in "none" and "host" too, as what follows. */
+  /** "" in "none" and "host" too, as are the next fields. */
   readonly address: string;
   readonly prefixLength: number;
   readonly gateway: string;
   readonly mac: string;
 }
 
+/** A container as it is listed and inspected; a copy that later changes do not reach. */
 export interface Container {
   readonly id: ContainerId;
   /** Without the leading slash. */
   readonly name: string;
   readonly imageId: Digest;
+  /** Nanoseconds since the epoch. */
   readonly createdAt: bigint;
   readonly owner: Owner;
-  /** The request as it was sent, and what it means with the defaults and the image's filled in. */
+  /** The request as it was sent; `config` and `host` have the defaults and the image's filled in. */
   readonly sent: Sent;
   readonly config: Config;
   readonly host: HostConfig;
@@ -95,9 +105,9 @@ export interface Container {
   readonly argv: readonly string[];
   readonly state: ContainerState;
   readonly restartCount: number;
-  /** None for one that shares another's network. */
+  /** Empty for a container that shares another's network. */
   readonly networks: readonly NetworkAttachment[];
-  /** Of one that runs in a network of its own. */
+  /** The sandbox of a container that has a network of its own, from its first start on. */
   readonly sandboxId?: SandboxId;
   readonly paths: {
     readonly hostname: string;
@@ -114,13 +124,14 @@ export interface Container {
 /** Docker's filters: every key must match, by any of its values. */
 export type Filters = Readonly<Record<string, readonly string[]>>;
 
+/** The streams to attach, and what of the log to send before. */
 export interface AttachRequest {
   readonly stdin: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
   /** Replay the log before the live output. */
   readonly logs: boolean;
-  /** Go on with live output. */
+  /** Send live output, until the process ends. */
   readonly stream: boolean;
 }
 
@@ -135,12 +146,13 @@ export interface AttachedStream extends AsyncDisposable {
   readonly tty: boolean;
 }
 
+/** The part of a log to send. */
 export interface LogRequest {
   readonly follow: boolean;
   readonly stdout: boolean;
   readonly stderr: boolean;
   readonly timestamps: boolean;
-  /** What the options of the log added to each line, before it. */
+  /** Send the labels and variables that the log's options added, before each line. */
   readonly details?: boolean;
   /** Nanoseconds since the epoch. */
   readonly since?: bigint;
@@ -150,48 +162,90 @@ export interface LogRequest {
   readonly signal?: AbortSignal;
 }
 
+/** "next-exit" waits for the end of the next run, also when the container does not run now. */
 export type WaitCondition = "not-running" | "next-exit" | "removed";
 
+/** The containers of one engine. */
 export interface Containers {
+  /**
+   * Makes a container that does not run yet. The row that makes it exist is written last, so that a
+   * crash leaves all of it or nothing. `exists` for a name that is taken, `not_found` for an image
+   * that is not stored, `invalid` and `unsupported` for options.
+   */
   create(
     request: CreateRequest,
   ): Promise<{ readonly id: ContainerId; readonly warnings: readonly string[] }>;
   /** The launch plan that `start` would send, encoded, without creating anything. */
   plan(request: CreateRequest): Promise<Uint8Array>;
+  /**
+   * Runs the container; settles once its program runs. `not_modified` when it runs already,
+   * `conflict` while it is removed; the fault of a launch has `stage` and `errno`, and the
+   * container is then "exited" (or "created") with that error.
+   */
   start(ref: string): Promise<void>;
-  /** Sends the stop signal, then SIGKILL after `timeout` seconds (-1: never). A container that is not running: not_modified. */
+  /**
+   * Sends the stop signal, then SIGKILL after `timeout` seconds (-1: never); settles when it has
+   * ended. `not_modified` when the container is not running.
+   */
   stop(
     ref: string,
     options: { readonly timeout?: number; readonly signal?: string },
   ): Promise<void>;
+  /**
+   * Stops the container if it runs, as `stop` does, and starts it; `--rm` does not remove it in
+   * between.
+   */
   restart(
     ref: string,
     options: { readonly timeout?: number; readonly signal?: string },
   ): Promise<void>;
+  /**
+   * Sends a signal, by name or number, to the first process. SIGKILL settles once the container has
+   * ended, `timeout` when it does not; others settle at once. `conflict` when it is not running.
+   */
   kill(ref: string, signal: string): Promise<void>;
+  /**
+   * Removes the container and all that it owns. `conflict` while it runs, unless `force` kills it,
+   * and during another removal. The row goes first: what a crash leaves behind is swept at the next
+   * start.
+   */
   remove(
     ref: string,
     options: { readonly force: boolean; readonly volumes: boolean },
   ): Promise<void>;
+  /**
+   * Gives the container another name; `exists` when it is taken, `invalid` when it is not a name.
+   */
   rename(ref: string, name: string): Promise<void>;
-  /** Registers before it returns; the outer promise settles once waiting, the inner one when the condition holds. */
+  /**
+   * The outer promise settles once the wait is registered, so that no end is missed from then on;
+   * `result` settles when the condition holds.
+   */
   wait(
     ref: string,
     condition: WaitCondition,
   ): Promise<{ readonly result: Promise<{ readonly exitCode: number; readonly error?: string }> }>;
-  /** By id, unique id prefix, or name. */
+  /** The container as it is now. */
   get(ref: string): Container;
+  /** Newest first; without `all` those that run. `limit` counts after the filters. */
   list(options: {
     readonly all: boolean;
     readonly limit?: number;
     readonly filters: Filters;
   }): readonly Container[];
-  /** As `docker logs` streams it: framed unless the container has a terminal. */
+  /**
+   * The log as `docker logs` streams it: framed unless the container has a terminal. `unsupported`
+   * for a logging driver that cannot be read.
+   */
   logs(ref: string, request: LogRequest): AsyncIterable<Uint8Array>;
-  /** Before the start too: output then begins with the first byte the program writes. */
+  /**
+   * Attaches to the streams, before the start too: output then begins with the program's first
+   * byte. `conflict` for a container that is paused.
+   */
   attach(ref: string, request: AttachRequest): Promise<AttachedStream>;
+  /** Sets the size of the terminal in characters; `conflict` when the container is not running. */
   resize(ref: string, size: { readonly rows: number; readonly columns: number }): Promise<void>;
-  /** Bytes in the writable layer, and of all layers together. */
+  /** Bytes in the writable layer, and those together with the image's layers. */
   size(ref: string): Promise<{ readonly writable: number; readonly total: number }>;
   /** Processes as host pids with the columns of ps(1). */
   top(
@@ -203,37 +257,46 @@ export interface Containers {
   }>;
   /** The root file system as an uncompressed tar. */
   export(ref: string): AsyncIterable<Uint8Array>;
-  /** What differs from its image, by path. */
+  /** The paths that differ from its image, in their order. */
   changes(ref: string): Promise<readonly FileChange[]>;
-  /** Makes an image of its image and what it changed; gives the image's id. */
+  /**
+   * Makes an image of the container's image and its changes; gives the image's id. A fault leaves
+   * no image.
+   */
   commit(ref: string, request: CommitRequest, signal: AbortSignal): Promise<Digest>;
+  /**
+   * Removes all containers that do not run and match the filters; `bytes` is the disk space of
+   * their writable layers. One that is started or removed meanwhile is left out.
+   */
   prune(
     filters: Filters,
   ): Promise<{ readonly removed: readonly ContainerId[]; readonly bytes: number }>;
 }
 
-/** A path that a container made, changed or removed; a directory counts as changed for what is in it. */
+/** A path that a container made, changed or removed; a directory is changed when an entry in it is. */
 export interface FileChange {
   /** Absolute; one character a byte. */
   readonly path: string;
   readonly kind: "modified" | "added" | "deleted";
 }
 
+/** The image to make of a container. */
 export interface CommitRequest {
-  /** The image's name; none when absent. */
+  /** The image's name; absent: it has no name. */
   readonly reference?: string;
   readonly message?: string;
   readonly author?: string;
-  /** Hold the container while its files are read. */
+  /** Pauses the container while its files are read. */
   readonly pause: boolean;
   /** Dockerfile instructions over `config`. */
   readonly changes: readonly string[];
-  /** What counts before the container's own configuration. */
+  /** Settings that replace those of the container's own configuration. */
   readonly config: ImageDefaults;
   /** Nanoseconds since the epoch: the image's time and the latest of the new layer's files (SOURCE_DATE_EPOCH); absent: now. */
   readonly created?: bigint;
 }
 
+/** A program to run in a container. */
 export interface ExecRequest {
   readonly argv: readonly string[];
   readonly env: readonly string[];
@@ -248,6 +311,7 @@ export interface ExecRequest {
   readonly columns?: number;
 }
 
+/** A program that was added to a container. */
 export interface Exec {
   readonly id: ExecId;
   readonly containerId: ContainerId;
@@ -258,17 +322,28 @@ export interface Exec {
   readonly pid: number;
 }
 
+/**
+ * Programs added to running containers. An exec that has ended is kept until its container is
+ * removed or 4,096 later ones need the room.
+ */
 export interface Execs {
+  /**
+   * Checks the request and notes it; runs nothing. `conflict` when the container is not running,
+   * `invalid`, in Docker's words, for an unknown user or a relative working directory.
+   */
   create(ref: string, request: ExecRequest): Promise<ExecId>;
-  /** Starts it; the stream is absent with `detach`. */
+  /** Starts it once (`conflict` after that); the stream is absent with `detach`. */
   start(
     id: string,
     options: { readonly detach: boolean; readonly rows?: number; readonly columns?: number },
   ): Promise<AttachedStream | undefined>;
+  /** Sets the size of its terminal in characters; `conflict` when it is not running. */
   resize(id: string, size: { readonly rows: number; readonly columns: number }): Promise<void>;
+  /** The exec as it is now; `not_found` when it is unknown or forgotten. */
   get(id: string): Exec;
 }
 
+/** An event, with Docker's names of types, actions and attributes. */
 export interface EngineEvent {
   readonly type: "container" | "image" | "network" | "volume" | "daemon";
   readonly action: string;
@@ -278,8 +353,15 @@ export interface EngineEvent {
   readonly time: bigint;
 }
 
+/**
+ * The events of one engine. The last 256 are kept in memory; a restart forgets them, as Docker
+ * does.
+ */
 export interface Events {
-  /** Past events from `since`, then live ones until `until` or the signal. */
+  /**
+   * Past events from `since`, then live ones until `until` (nanoseconds since the epoch) or the
+   * signal. A reader that falls too far behind gets `exhausted`.
+   */
   subscribe(options: {
     readonly since?: bigint;
     readonly until?: bigint;
@@ -288,18 +370,19 @@ export interface Events {
   }): AsyncIterable<EngineEvent>;
 }
 
-/** Bytes on the disk; what several images share counts once. */
+/** Bytes on the disk; layers that several images share count once. */
 export interface DiskUsage {
-  /** Of the files of unpacked layers. */
+  /** The files of unpacked layers. */
   readonly layers: number;
-  /** Of what is kept for push and save. */
+  /** The blobs that are kept for push and save. */
   readonly blobs: { readonly count: number; readonly size: number };
-  /** What would be free without the images that no container uses. */
+  /** The bytes that removing all images without a container would free. */
   readonly reclaimable: number;
-  /** Of an image's layers those that other images have, too. */
+  /** By image: the bytes of its layers that other images have too. */
   readonly shared: ReadonlyMap<Digest, number>;
 }
 
+/** One fault in the store of images. */
 export interface FsckFinding {
   /** "blob-missing", "layer-damaged" and so on. */
   readonly kind: string;
@@ -310,14 +393,16 @@ export interface FsckFinding {
   readonly repaired: boolean;
 }
 
+/** How to check the store of images. */
 export interface FsckRequest {
   readonly repair: boolean;
-  /** Compare the files of layers with their blobs, too. */
+  /** Also compares the files of layers with their blobs. */
   readonly deep: boolean;
   readonly onFinding: (finding: FsckFinding) => void;
   readonly signal: AbortSignal;
 }
 
+/** What was read, and what is wrong. */
 export interface FsckReport {
   readonly blobs: number;
   /** Bytes that were read. */
@@ -326,6 +411,7 @@ export interface FsckReport {
   readonly findings: readonly FsckFinding[];
 }
 
+/** The facts that `docker info` shows. */
 export interface EngineInfo {
   /** Stable for a data root. */
   readonly id: string;
@@ -342,6 +428,7 @@ export interface EngineInfo {
   readonly osVersion: string;
   readonly architecture: string;
   readonly cpus: number;
+  /** Bytes. */
   readonly memory: number;
   readonly cgroupVersion: 1 | 2;
   readonly storageDriver: string;

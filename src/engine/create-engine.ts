@@ -29,7 +29,7 @@ import { EnginePaths } from "./paths.ts";
 import { reconcile } from "./reconcile.ts";
 import { createRegistries } from "./transfer/registries.ts";
 
-/** Lower modules, opened by who starts the engine and closed by them after it. */
+/** Lower modules; the program that starts the engine opens them, and closes them after it. */
 export interface EngineDependencies {
   readonly dataRoot: string;
   readonly runRoot: string;
@@ -40,7 +40,7 @@ export interface EngineDependencies {
   readonly content: Content;
   /** A client of registries; asked for at each use, so that an engine that needs none loads none. */
   readonly registry: (credentials: CredentialSource) => Promise<RegistryClient>;
-  /** What may be pulled and run; absent: anything. */
+  /** The policy of images that may be pulled and run; absent: all may. */
   readonly trust?: Trust;
   readonly log: Log;
   readonly clock?: Clock;

@@ -8,9 +8,9 @@ import type {
 import type { DiffId, Digest } from "#image";
 import type { Progress } from "./image-contract.ts";
 
-/** What images are made of, and what may become of that. */
+/** The content of images, and how to make it smaller. */
 export interface ImageAnalysis {
-  /** Where the bytes of an image are. */
+  /** Where the bytes of an image are; `invalid` for a layer that it does not have. */
   explain(ref: string, options: ExplainRequest, signal: AbortSignal): Promise<ImageExplanation>;
   /** Which layers and which package a path comes from; `not_found` when no layer ever had it. */
   explainPath(ref: string, path: string, signal: AbortSignal): Promise<ImagePathExplanation>;
@@ -30,21 +30,24 @@ export interface ImageAnalysis {
   ): Promise<SquashResult>;
 }
 
+/** How much of an image to explain. */
 export interface ExplainRequest {
-  /** Items of each list. */
+  /** The number of items in each list. */
   readonly top: number;
-  /** Levels of directories. */
+  /** The number of levels of directories. */
   readonly depth: number;
   /** One layer alone: its number from 1, or the beginning of its diff id or of its blob's digest. */
   readonly layer?: string | undefined;
 }
 
+/** The image that an answer is about: its id, the digest of its manifest, its familiar names. */
 export interface AnalysedImage {
   readonly id: Digest;
   readonly digest: Digest;
   readonly tags: readonly string[];
 }
 
+/** The bytes of an image by layer, directory, file and package. */
 export interface ImageExplanation extends Omit<Explanation, "layers"> {
   readonly image: AnalysedImage;
   /** Bytes of all blobs, as they are pulled. */
@@ -52,6 +55,7 @@ export interface ImageExplanation extends Omit<Explanation, "layers"> {
   readonly layers: readonly ExplainedLayer[];
 }
 
+/** What one layer holds, and how it was made. */
 export interface ExplainedLayer extends LayerExplanation {
   readonly diffId: DiffId;
   readonly digest: Digest;
@@ -61,6 +65,7 @@ export interface ExplainedLayer extends LayerExplanation {
   readonly createdBy: string;
 }
 
+/** The history of one path of an image. */
 export interface ImagePathExplanation extends Omit<PathExplanation, "steps"> {
   readonly image: AnalysedImage;
   readonly steps: readonly (PathExplanation["steps"][number] & {
@@ -69,6 +74,7 @@ export interface ImagePathExplanation extends Omit<PathExplanation, "steps"> {
   })[];
 }
 
+/** The differences of two images. */
 export interface ImageComparison extends FileComparison {
   readonly from: ComparedImage;
   readonly to: ComparedImage;
@@ -79,6 +85,7 @@ export interface ImageComparison extends FileComparison {
 
 export type ComparedImage = AnalysedImage & ImageWeight;
 
+/** The layers to merge, and the name of the result. */
 export interface SquashRequest {
   /** The last layer that stays as it is: its number, the beginning of its digest, or an image that the layers up to it are. Absent: all are merged. */
   readonly from?: string | undefined;
@@ -88,6 +95,7 @@ export interface SquashRequest {
   readonly created?: bigint | undefined;
 }
 
+/** The image that was made, beside the one before it. */
 export interface SquashResult {
   readonly id: Digest;
   readonly digest: Digest;
@@ -99,6 +107,7 @@ export interface SquashResult {
   readonly after: ImageWeight;
 }
 
+/** The size of an image. */
 export interface ImageWeight {
   readonly layers: number;
   /** Bytes of the files of all layers. */

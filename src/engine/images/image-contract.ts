@@ -2,6 +2,7 @@ import type { Descriptor, Digest, ImageConfig } from "#image";
 import type { Filters } from "../contract.ts";
 import type { PullRequest, PushRequest, TransferReport } from "../transfer/registry-contract.ts";
 
+/** An image as it is listed. */
 export interface ImageSummary {
   readonly id: Digest;
   /** "name:tag", familiar form as Docker prints it ("debian:latest"). */
@@ -17,11 +18,12 @@ export interface ImageSummary {
   readonly containers: number;
 }
 
+/** An image as it is inspected. */
 export interface ImageDetail extends ImageSummary {
   readonly config: ImageConfig;
-  /** Of its manifest. */
+  /** The descriptor of its manifest. */
   readonly descriptor: Descriptor;
-  /** Bytes of its blobs, as they travel. */
+  /** Bytes of its blobs, as they are pulled. */
   readonly contentSize: number;
   /** Directories of its layers, uppermost first. */
   readonly layerDirectories: readonly string[];
@@ -38,13 +40,20 @@ export interface Progress {
   readonly total?: number;
 }
 
+/** The images of one engine. A name without tag and digest is ":latest". */
 export interface Images {
+  /**
+   * Newest first; `all` changes nothing, since no image is hidden. `invalid` for an unknown filter.
+   */
   list(options: {
     readonly all: boolean;
     readonly filters: Filters;
   }): Promise<readonly ImageSummary[]>;
   /** By id, unique id prefix, or reference. */
   get(ref: string): Promise<ImageDetail>;
+  /**
+   * The steps by which the image was made, the latest first; `created` in seconds, `size` in bytes.
+   */
   history(ref: string): Promise<
     readonly {
       readonly id: Digest | "<missing>";
@@ -55,15 +64,24 @@ export interface Images {
       readonly comment: string;
     }[]
   >;
+  /** Gives an image a further name, and takes it from the image that had it. */
   tag(source: string, target: string): Promise<void>;
-  /** Fetches an image, or all of a repository; what is here already is not fetched again. */
+  /** Fetches an image, or all of a repository; blobs that are stored already are not fetched again. */
   pull(request: PullRequest, report: TransferReport, signal: AbortSignal): Promise<void>;
   /** Sends an image, or all of a repository, to where its name says. */
   push(request: PushRequest, report: TransferReport, signal: AbortSignal): Promise<void>;
+  /**
+   * Takes a name away, and removes the image with its last one. `conflict` for an image that a
+   * container uses, unless `force`; that of a running container always stays.
+   */
   remove(
     ref: string,
     options: { readonly force: boolean; readonly prune: boolean },
   ): Promise<readonly ImageDeletion[]>;
+  /**
+   * Removes images without a name that no container uses, with `dangling=false` all that none uses;
+   * `bytes` is the disk space that became free.
+   */
   prune(
     filters: Filters,
   ): Promise<{ readonly deleted: readonly ImageDeletion[]; readonly bytes: number }>;
@@ -77,7 +95,7 @@ export interface Images {
     },
     report: (progress: Progress) => void,
   ): Promise<readonly { readonly id: Digest; readonly tag?: string }[]>;
-  /** What is unknown, or not for the platform, is a Fault before the first byte. */
+  /** An image that is unknown, or not for the platform, is a Fault before the first byte. */
   save(
     refs: readonly string[],
     options?: {
@@ -109,15 +127,16 @@ export interface Images {
   ): Promise<Digest>;
 }
 
+/** The files to read. */
 export interface ArchiveRequest {
   /** In the image; links in it lead within the image. */
   readonly path: string;
-  /** Follow the last part, too, when it is a link. */
+  /** Also follows the last part when it is a link. */
   readonly follow: boolean;
   readonly signal: AbortSignal;
 }
 
-/** Holds what is read until it is disposed. */
+/** Keeps the files that it reads until it is disposed. */
 export interface ImageArchive extends AsyncDisposable {
   /** The last part of the path; "/" for the root. */
   readonly name: string;
@@ -128,7 +147,7 @@ export interface ImageArchive extends AsyncDisposable {
   readonly mtime: bigint;
   /** Where a link leads; "" when it is none. */
   readonly linkTarget: string;
-  /** A directory as "./" and what is in it, anything else under its name. */
+  /** A directory as "./" and its entries, anything else under its name. */
   readonly tar: AsyncIterable<Uint8Array>;
 }
 

@@ -5,6 +5,7 @@ import type { Credentials } from "#registry-client";
 /** The credentials for a registry's host ("docker.io", "registry.example:5000"), if there are any. */
 export type CredentialLookup = (host: string) => Credentials | undefined;
 
+/** An image to fetch. */
 export interface PullRequest {
   /** A name with a tag or a digest; with neither it is ":latest". */
   readonly reference: string;
@@ -15,19 +16,23 @@ export interface PullRequest {
   readonly credentials: CredentialLookup;
 }
 
+/** An image to send. */
 export interface PushRequest {
   /** A name with a tag, or with neither tag nor digest and `all`. */
   readonly reference: string;
-  /** Every tag of the repository that is here. */
+  /** Every tag of the repository that is stored here. */
   readonly all?: boolean;
   /** Only if the image is for this platform. */
   readonly platform?: string;
-  /** Of all layers, as "zstd:3". Absent: as they are; plain ones of an image that no registry has yet by the engine's default. */
+  /**
+   * The compression of all layers, as "zstd:3". Absent: each layer as it is, but plain ones of an
+   * image that no registry has yet are compressed as the engine does by default.
+   */
   readonly compression?: string;
   readonly credentials: CredentialLookup;
 }
 
-/** Where a layer is on its way here, as the content store tells it, or there. */
+/** How far a layer has come on its way here, in the words of the content store, or to a registry. */
 export type LayerStep =
   | LayerPhase
   | "found"
@@ -70,8 +75,10 @@ export type TransferEvent =
       readonly size: number;
     };
 
+/** Receives the events of a pull or push, in order and often; it must not throw. */
 export type TransferReport = (event: TransferEvent) => void;
 
+/** A repository that a search found. */
 export interface FoundRepository {
   readonly name: string;
   readonly description: string;
@@ -79,10 +86,11 @@ export interface FoundRepository {
   readonly official: boolean;
 }
 
+/** Questions to registries that store nothing here. Faults are those of `RegistryClient`. */
 export interface Registries {
   /** Checks credentials; `unauthenticated` when the registry does not take them. */
   login(host: string, credentials: Credentials): Promise<{ readonly identityToken?: string }>;
-  /** What a name stands for at its registry, without fetching it. */
+  /** The manifest that a registry has under a name, without fetching the image. */
   distribution(
     reference: string,
     credentials: CredentialLookup,
