@@ -6,6 +6,7 @@
  *   npm test                     all of it
  *   npm test -- integration e2e  only these suites
  *   npm run check                the check alone
+ *   npm run test:long            the tests that try many inputs, with 10 to 100 times as many
  *
  * A test that cannot run on this machine says in its name what it needs, as
  * "[needs qemu]"; a skip that names nothing of the list below is a failure.
@@ -59,14 +60,22 @@ const checks: readonly Step[] = [
 ];
 
 const suites: readonly Step[] = [
-  suite("integration", "./test/integration", 120_000),
-  suite("crash", "./test/crash", 120_000),
-  suite("conformance", "./test/conformance", 120_000),
+  suite("integration", "./test/integration", 300_000),
+  suite("crash", "./test/crash", 300_000),
+  suite("conformance", "./test/conformance", 300_000),
   suite("e2e", "./test/e2e", 300_000),
-  suite("vm", "./test/vm", 600_000),
+  suite("vm", "./test/vm", 900_000),
 ];
 
-const names = ["check", ...[...checks, ...suites].map((step) => step.name)];
+/** The files that ask `rounds` of src/base/testing.ts how much to try, told to try much. */
+const manyInputs = `THIMBLE_TEST_LONG=1 exec "$0" test --timeout 3600000 $(grep -rl "rounds(" --include="*.test.ts" ./src ./test)`;
+
+const soaks: readonly Step[] = [
+  { name: "many inputs", command: ["sh", "-c", manyInputs, bun], counts: true },
+  check("native fuzz", "make", "-s", "-C", "native", "fuzz"),
+];
+
+const names = ["check", "long", ...[...checks, ...suites].map((step) => step.name)];
 const chosen = process.argv.slice(2);
 for (const name of chosen) {
   if (names.includes(name)) continue;
@@ -85,6 +94,7 @@ await Promise.all(
   }),
 );
 for (const step of suites) if (wanted(step)) await carryOut(step);
+if (chosen.includes("long")) for (const step of soaks) await carryOut(step);
 
 for (const { title } of failures) console.log(`FAILED ${title}`);
 for (const { title, output } of failures) {
@@ -96,7 +106,7 @@ process.exitCode = total.failed === 0 ? 0 : 1;
 /** Runs one step and counts it. What a suite prints is shown as it comes, a check's at its end. */
 async function carryOut(step: Step): Promise<void> {
   const begun = performance.now();
-  const shown = suites.includes(step);
+  const shown = !checks.includes(step);
   if (shown) console.log(`\n== ${step.name}`);
   const { status, output } = await run(step.command, shown);
   if (!shown) process.stdout.write(`\n== ${step.name}\n${output}`);

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { Fault } from "#base";
+import { random, rounds } from "../base/testing.ts";
 import { explainImage } from "./explain-image.ts";
 import { ImageView } from "./image-view.ts";
 import { findOwners } from "./ownership.ts";
@@ -35,22 +36,16 @@ test("lists are cut to the largest, totals are of all", () => {
 });
 
 test("visible and wasted bytes are all bytes", () => {
-  // A fixed sequence, so that a failure comes again.
-  let state = 7;
-  const random = (below: number) => {
-    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
-    return Math.floor(state / 65536) % below;
-  };
-  for (let round = 0; round < 200; round++) {
+  const next = random(7);
+  for (let round = 0; round < rounds(40, 2000); round++) {
     const layers = Array.from({ length: 4 }, () => {
       const entries = new Map<string, FakeEntry>();
       for (let at = 0; at < 12; at++) {
-        const path = `${"abc"[random(3)]}/${"xyz"[random(3)]}`;
-        const kind = random(5);
+        const path = `${"abc"[next(3)]}/${"xyz"[next(3)]}`;
+        const kind = next(5);
         if (kind === 0) entries.set(path, { path, type: "whiteout" });
-        else if (kind === 1)
-          entries.set(path, { path, type: "directory", opaque: random(2) === 0 });
-        else entries.set(path, { path, content: random(3000) });
+        else if (kind === 1) entries.set(path, { path, type: "directory", opaque: next(2) === 0 });
+        else entries.set(path, { path, content: next(3000) });
       }
       return new FakeLayer([...entries.values()]);
     });

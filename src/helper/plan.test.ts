@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { type Random, random, rounds } from "../base/testing.ts";
 import { decodePlan } from "./decode-plan.ts";
 import { encodePlan } from "./encode-plan.ts";
 import type { FdIndex, LaunchPlan, MountOperation } from "./plan.ts";
@@ -6,15 +7,10 @@ import { creations, modes, namespaceKinds, planHeader, propagations, stdioModes 
 
 /** A repeatable source of plans: the same seed makes the same plan. */
 class Dice {
-  #state: number;
+  readonly below: Random;
 
   constructor(seed: number) {
-    this.#state = seed * 2654435761 + 1;
-  }
-
-  below(limit: number): number {
-    this.#state = (Math.imul(this.#state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((this.#state / 2 ** 32) * limit);
+    this.below = random(seed);
   }
 
   pick<T>(items: readonly T[]): T {
@@ -73,7 +69,7 @@ function randomPlan(seed: number): LaunchPlan {
     mounts: dice.many(() => ({
       source: randomSource(dice),
       target: dice.text(),
-      attributes: { set: dice.u32(), clear: dice.below(2 ** 40) },
+      attributes: { set: dice.u32(), clear: dice.below(2 ** 32) * 256 },
       recursiveAttributes: flag(),
       ...dice.maybe("propagation", () => dice.pick(propagations)),
       create: dice.pick(creations),
@@ -170,7 +166,7 @@ const minimal: LaunchPlan = {
 };
 
 test("decoding is the inverse of encoding", () => {
-  for (let seed = 1; seed <= 500; seed++) {
+  for (let seed = 1; seed <= rounds(100, 10_000); seed++) {
     const plan = randomPlan(seed);
     expect(decodePlan(encodePlan(plan))).toEqual(plan);
   }
@@ -206,7 +202,7 @@ test("what no launcher could carry out is refused when it is encoded", () => {
   expect(() => encodePlan({ ...minimal, seccomp: new Uint8Array(12) })).toThrow("8 bytes");
   const maskedPaths = Array.from({ length: 4097 }, () => "/proc");
   expect(() => encodePlan({ ...minimal, maskedPaths })).toThrow("at most 4096 masked paths");
-  const env = Array.from({ length: 5000 }, () => "x".repeat(2000));
+  const env = Array.from({ length: 50 }, () => "x".repeat(200_000));
   expect(() => encodePlan({ ...minimal, process: { ...process, env } })).toThrow("the limit is");
 });
 

@@ -14,6 +14,8 @@ import { proxyFor } from "./proxy.ts";
 const root = mkdtempSync(join(tmpdir(), "thimble-hosts-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 let directories = 0;
+const ca = await authority();
+const server = await issue(ca, "127.0.0.1");
 
 /** A fresh certs.d with these files. */
 function certsDirectory(files: Readonly<Record<string, string>>): string {
@@ -26,8 +28,6 @@ function certsDirectory(files: Readonly<Record<string, string>>): string {
 }
 
 test("a certificate counts by the host's authority, and not without", async () => {
-  const ca = await authority();
-  const server = await issue(ca, "127.0.0.1");
   await using registry = await FakeRegistry.start({ tls: server });
   registry.addManifest("app", "v1", emptyManifest);
   const name = parseReference(`${registry.host}/app`);
@@ -44,8 +44,6 @@ test("a certificate counts by the host's authority, and not without", async () =
 });
 
 test("a client certificate is shown, from Docker's files and from hosts.toml", async () => {
-  const ca = await authority();
-  const server = await issue(ca, "127.0.0.1");
   const client = await issue(ca, "client");
   const tls = { ...server, ca: ca.cert, requestCert: true, rejectUnauthorized: true };
   await using registry = await FakeRegistry.start({ tls });
@@ -256,9 +254,8 @@ test("redirects without end are refused", async () => {
 });
 
 test("a redirect from https to http is refused", async () => {
-  const ca = await authority();
   await using registry = await FakeRegistry.start({
-    tls: await issue(ca, "127.0.0.1"),
+    tls: server,
     hook: () => ({ status: 302, headers: { Location: "http://example.org/" } }),
   });
   const directory = certsDirectory({ [`${registry.host}/ca.crt`]: ca.cert });
@@ -270,9 +267,7 @@ test("a redirect from https to http is refused", async () => {
 test.each(["http", "https"])(
   "https goes through an %s proxy by CONNECT, with its password",
   async (scheme) => {
-    const ca = await authority();
-    const server = await issue(ca, "registry.example");
-    await using registry = await FakeRegistry.start({ tls: server });
+    await using registry = await FakeRegistry.start({ tls: await issue(ca, "registry.example") });
     registry.addManifest("app", "v1", emptyManifest);
     const heads: string[] = [];
     const serve = (socket: Socket) => {
@@ -287,10 +282,7 @@ test.each(["http", "https"])(
       });
       socket.on("error", () => socket.destroy());
     };
-    const proxy =
-      scheme === "http"
-        ? createServer(serve)
-        : createTlsServer(await issue(ca, "127.0.0.1"), serve);
+    const proxy = scheme === "http" ? createServer(serve) : createTlsServer(server, serve);
     await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
     const address = proxy.address();
     const port = typeof address === "object" ? address?.port : 0;

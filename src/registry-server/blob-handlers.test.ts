@@ -26,7 +26,7 @@ const media: readonly [string, () => Promise<ObjectStore>][] = [
 
 for (const [name, open] of media) {
   describe(`a blob, ${name}`, () => {
-    const bytes = Buffer.alloc(3_000_000, "0123456789");
+    const bytes = Buffer.alloc(1_200_000, "0123456789");
     const digest = sha256(bytes);
     const path = `/v2/a/b/blobs/${digest}`;
 
@@ -62,7 +62,7 @@ for (const [name, open] of media) {
       const cases: readonly [string, number, number][] = [
         ["bytes=0-0", 0, 1],
         ["bytes=5-1000004", 5, 1_000_005],
-        ["bytes=2999990-", size - 10, size],
+        [`bytes=${size - 10}-`, size - 10, size],
         ["bytes=-7", size - 7, size],
         ["bytes=-99999999", 0, size],
         [`bytes=10-${size + 5}`, 10, size],

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isFault } from "#base";
 import { type Digest, sha256 } from "#image";
+import { random, rounds } from "../base/testing.ts";
 import { parsePublicKey } from "./key.ts";
 import { type Signature, signBundle, signSimple, simpleOf, verifySignature } from "./signature.ts";
 
@@ -83,12 +84,11 @@ test("something else that the key signed about the digest is not a signature of 
 test("no bundle of rubbish does more than fail with a Fault", () => {
   const { privateKey, publicKey } = pairs[0] as (typeof pairs)[0];
   const whole = Buffer.from(signBundle(privateKey, image).document);
-  let state = 1;
-  for (let round = 0; round < 2000; round++) {
+  const next = random(1);
+  for (let round = 0; round < rounds(300, 20_000); round++) {
     const document = Uint8Array.from(whole);
     for (let changes = 0; changes < 3; changes++) {
-      state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-      document[state % document.length] = state >>> 24;
+      document[next(document.length)] = next(256);
     }
     try {
       verifySignature({ form: "bundle", document }, [publicKey]);

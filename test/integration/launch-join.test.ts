@@ -92,7 +92,7 @@ describe("process 1 of the helper's own", () => {
       .filter(({ stream }) => stream === "stdout")
       .map(({ log }) => log)
       .join("");
-    expect(seen).toMatch(/ 1 S +thimble-init\n/);
+    expect(seen).toMatch(/ 1 S\S* +thimble-init\n/);
     expect(seen).not.toContain(" Z ");
     expect(seen).toContain("sealed");
     using monitor = await connectMonitor(bench.path(`${plan.id}.sock`));

@@ -23,6 +23,7 @@ import { collect, Fault } from "#base";
 import { sha256 } from "#image";
 import { fstatat, getXattr, O_DIRECTORY, openat2 } from "#kernel";
 import { diffLayer, explodeArchive, packBlob, packTree, receiveLayer, settleImplied } from "#layer";
+import { random, rounds } from "../../src/base/testing.ts";
 import {
   describeTree,
   streamOf,
@@ -750,16 +751,6 @@ test("trees deeper than descriptors allow are packed, and the clamp holds", asyn
   expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
 });
 
-/** Mulberry32: the same numbers for the same seed. */
-function random(seed: number): (below: number) => number {
-  return (below) => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
-
 test("whatever an archive does in whatever order, nothing outside changes", async () => {
   const sentinel = () => describeTree(outside).join("\n");
   const before = sentinel();
@@ -791,7 +782,7 @@ test("whatever an archive does in whatever order, nothing outside changes", asyn
     "character",
   ] as const;
   const outcomes = { done: 0, refused: 0 };
-  for (let seed = 1; seed <= 800; seed++) {
+  for (let seed = 1; seed <= rounds(200, 8000); seed++) {
     const next = random(seed);
     const pick = <T>(list: readonly T[]): T => list[next(list.length)] as T;
     const name = () => Array.from({ length: 1 + next(2) }, () => pick(parts)).join("/") || "a";

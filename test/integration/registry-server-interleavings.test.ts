@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { silentLog } from "#base";
 import { type Digest, mediaTypes, sha256 } from "#image";
+import { random, rounds } from "../../src/base/testing.ts";
 import { Collector } from "../../src/registry-server/collector.ts";
 import {
   isRepositoryName,
@@ -25,17 +26,13 @@ import { Uploads } from "../../src/registry-server/uploads.ts";
  * is referred to.
  */
 
-const interleavings = 10_000;
+const interleavings = rounds(2000, 100_000);
 const firstSeed = 20_260_101;
 
-/** mulberry32. */
+/** Numbers from 0 up to 1. */
 function seeded(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
+  const next = random(seed);
+  return () => next(2 ** 32) / 2 ** 32;
 }
 
 class Crashed extends Error {}
@@ -316,28 +313,28 @@ function requireClean(store: MemoryStore): void {
 }
 
 async function interleave(seed: number): Promise<{ steps: number; refused: number }> {
-  const random = seeded(seed);
-  const scheduler = new Scheduler(random);
+  const chance = seeded(seed);
+  const scheduler = new Scheduler(chance);
   let running = registry(scheduler);
-  const setup = new Client(running, random);
-  for (let count = Math.floor(random() * 3); count > 0; count--) await setup.act();
-  scheduler.nowMs += random() < 0.5 ? 60_000 : 0;
+  const setup = new Client(running, chance);
+  for (let count = Math.floor(chance() * 3); count > 0; count--) await setup.act();
+  scheduler.nowMs += chance() < 0.5 ? 60_000 : 0;
 
   scheduler.isFree = false;
-  const clients = Array.from({ length: 4 }, () => new Client(running, random));
+  const clients = Array.from({ length: 4 }, () => new Client(running, chance));
   const failures: unknown[] = [];
   let ended = 0;
   for (const client of clients) {
     const acts = async () => {
       await client.act();
-      if (random() < 0.5) await client.act();
+      if (chance() < 0.5) await client.act();
     };
     void acts()
       .catch((error: unknown) => failures.push(error))
       .finally(() => ended++);
   }
-  const isCrash = random() < 0.25;
-  const isOver = await scheduler.run(isCrash ? Math.floor(random() * 120) : 20_000);
+  const isCrash = chance() < 0.25;
+  const isOver = await scheduler.run(isCrash ? Math.floor(chance() * 120) : 20_000);
   if (failures.length > 0) throw failures[0];
   if (!isCrash && !(isOver && ended === clients.length)) throw new Crashed("it does not end");
 
@@ -349,7 +346,7 @@ async function interleave(seed: number): Promise<{ steps: number; refused: numbe
   await running.collector.collect({
     graceSeconds: 0,
     uploadSeconds: 0,
-    deleteUntagged: random() < 0.5,
+    deleteUntagged: chance() < 0.5,
   });
   requireClean(running.store);
   return { steps: scheduler.steps, refused: clients.reduce((sum, each) => sum + each.refused, 0) };

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { X509Certificate } from "node:crypto";
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "#base";
@@ -11,10 +11,17 @@ let root: string;
 let count = 0;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "registry-tls-"));
+  await openOwnCertificate({ directory: join(root, "made"), names });
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
 const fresh = () => join(root, String(count++));
+/** A directory of its own with what `openOwnCertificate` made for `names`. */
+async function made(): Promise<string> {
+  const directory = fresh();
+  await cp(join(root, "made"), directory, { recursive: true });
+  return directory;
+}
 const names = ["registry.example", "192.0.2.7", "2001:db8::1"];
 const inDays = (days: number): Clock => ({
   now: () => BigInt(Date.now() + days * 86_400_000) * 1_000_000n,
@@ -51,7 +58,7 @@ describe("a certificate by an authority of our own", () => {
   });
 
   test("stays the same from start to start", async () => {
-    const directory = fresh();
+    const directory = await made();
     const first = await openOwnCertificate({ directory, names });
     expect((await openOwnCertificate({ directory, names, clock: inDays(300) })).cert).toBe(
       first.cert,
@@ -62,7 +69,7 @@ describe("a certificate by an authority of our own", () => {
     ["another name", { names: [...names, "new.example"] }],
     ["half of its time is over", { names, clock: inDays(400) }],
   ])("is made anew by the same authority: %s", async (_why, change) => {
-    const directory = fresh();
+    const directory = await made();
     const first = await openOwnCertificate({ directory, names });
     const authority = await readFile(first.authorityFile, "utf8");
     const second = await openOwnCertificate({ directory, ...change });
@@ -72,8 +79,7 @@ describe("a certificate by an authority of our own", () => {
   });
 
   test("damaged files of the server are replaced, the authority's are the user's to decide on", async () => {
-    const directory = fresh();
-    await openOwnCertificate({ directory, names });
+    const directory = await made();
     await writeFile(join(directory, "server.key"), "x");
     const { cert, key } = await openOwnCertificate({ directory, names });
     expect(new X509Certificate(cert)).toBeDefined();
@@ -87,8 +93,7 @@ describe("a certificate by an authority of our own", () => {
   });
 
   test("an authority that ends before its certificates would is told", async () => {
-    const directory = fresh();
-    await openOwnCertificate({ directory, names });
+    const directory = await made();
     await expect(
       openOwnCertificate({ directory, names, clock: inDays(3650 - 700) }),
     ).rejects.toThrow("too soon to sign with");
@@ -101,8 +106,7 @@ test("a server on one address is reached by that and the loopback, one on all by
 });
 
 test("a certificate and a key that do not belong together are refused", async () => {
-  const [a, b] = [fresh(), fresh()];
-  await openOwnCertificate({ directory: a, names });
+  const [a, b] = [await made(), fresh()];
   await openOwnCertificate({ directory: b, names });
   await expect(readCertificate(join(a, "server.crt"), join(b, "server.key"))).rejects.toThrow(
     "is not the certificate of the key",
