@@ -140,6 +140,7 @@ function endpointOf(network: NetworkAttachment): EndpointSettings {
   };
 }
 
+/** `NetworkSettings.Networks`: the container's place in each network, by the network's name. */
 export function networksOf({ networks }: Container): Readonly<Record<string, EndpointSettings>> {
   return Object.fromEntries(networks.map((each) => [each.network, endpointOf(each)]));
 }

@@ -36,6 +36,7 @@ export function containerStreamRoutes(context: ApiContext): readonly Route[] {
   ];
 }
 
+/** The Content-Type of output: raw from a terminal, framed otherwise. */
 export function streamType(tty: boolean): string {
   return tty ? RAW_STREAM : MULTIPLEXED_STREAM;
 }

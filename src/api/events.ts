@@ -21,6 +21,7 @@ const filterKeys = [
   "volume",
 ] as const;
 
+/** GET /events: past and live events as a stream of JSON lines. */
 export function eventRoutes({ engine }: ApiContext): readonly Route[] {
   return [
     {

@@ -13,6 +13,7 @@ import { launchFault, runningContainerOf } from "./wording.ts";
 const refused = "OCI runtime exec failed: exec failed";
 const startFailed = `${refused}: unable to start container process`;
 
+/** Create, start, resize and inspect of execs. */
 export function execRoutes(context: ApiContext): readonly Route[] {
   const detachKeys = new DetachKeys();
   return [

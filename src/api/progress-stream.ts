@@ -3,6 +3,7 @@ import type { Progress } from "#engine";
 import type { JsonMessage } from "#wire";
 import type { Exchange } from "./exchange.ts";
 
+/** The engine's progress in Docker's JSON message. */
 export function progressMessage({ id, status, current, total }: Progress): JsonMessage {
   return {
     status,

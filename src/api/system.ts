@@ -5,6 +5,7 @@ import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
 import { timeText } from "./time-text.ts";
 
+/** /_ping, /version and /info. */
 export function systemRoutes(context: ApiContext): readonly Route[] {
   return [
     { method: "GET", pattern: "/_ping", handle: ping },

@@ -16,6 +16,7 @@ export function containerOf(engine: Engine, ref: string): Container {
   }
 }
 
+/** For an exec: `conflict`, in Docker's words, when the container is paused or does not run. */
 export function runningContainerOf(engine: Engine, ref: string): Container {
   const container = containerOf(engine, ref);
   const { status } = container.state;
@@ -60,6 +61,7 @@ function spelledOut(ref: string): string {
   return tryGet(() => familiarString(withDefaultTag(parseReference(ref)))) ?? ref;
 }
 
+/** `not_found` in Docker's words when there is no such image. */
 export async function imageOf(engine: Engine, ref: string): Promise<ImageDetail> {
   try {
     return await engine.images.get(ref);

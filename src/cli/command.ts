@@ -63,6 +63,7 @@ interface Spec<F extends Flags> {
   readonly load: () => Promise<Verb<F>>;
 }
 
+/** A command for the table, with the defaults filled in: no flags, no arguments, shown in help. */
 export function command<F extends Flags>(spec: Spec<F>): Command {
   const [min, max] = spec.args ?? [0, 0];
   return {
@@ -84,6 +85,7 @@ export function command<F extends Flags>(spec: Spec<F>): Command {
   };
 }
 
+/** A word with commands below it, as "container". */
 export function group(summary: string, commands: Group["commands"]): Group {
   return { kind: "group", summary, commands };
 }

@@ -32,6 +32,7 @@ type Extra = Partial<
   Pick<Flag<unknown>, "short" | "aliases" | "complete" | "hidden" | "shownDefault" | "placeholder">
 >;
 
+/** A flag without a value; "--flag=false" turns it off, as Docker's CLI has it. */
 export function bool(
   help: string,
   extra: Extra & { readonly initial?: boolean } = {},

@@ -27,6 +27,7 @@ export function commandAt(path: readonly string[]): Command | Group | undefined 
   return node;
 }
 
+/** The help of one command, laid out for a terminal of the layout's width. */
 export function commandHelp(
   path: readonly string[],
   node: Pick<Command, "usage" | "summary" | "flags" | "examples">,

@@ -43,6 +43,7 @@ function writeSome(fs: Fs, fd: number, bytes: Uint8Array, at: number): Promise<n
   });
 }
 
+/** Standard input; nothing is read before `read` or `raw` is called. */
 export function openStdin(): Source {
   return {
     get isTerminal() {

@@ -31,10 +31,14 @@ const functions: Readonly<Record<string, (...args: readonly unknown[]) => unknow
   ge: (a, b) => compare(a, b) >= 0,
 };
 
+/** Whether templates know a function of this name (Go's text/template, and Docker's own). */
 export function isFunction(name: string): boolean {
   return name === "and" || name === "or" || Object.hasOwn(functions, name);
 }
 
+/**
+ * Calls a function of a template. `and` and `or` evaluate their arguments only as far as needed.
+ */
 export function applyFunction(name: string, args: readonly Lazy[]): unknown {
   if (name === "and" || name === "or") {
     let value: unknown;

@@ -40,6 +40,7 @@ type Root =
   | { readonly kind: "variable"; readonly name: string }
   | { readonly kind: "pipe"; readonly pipe: Pipe };
 
+/** A mistake in a user's `--format` template, found when it is compiled or used. */
 export class TemplateError extends Error {}
 
 /** The tree of a template; a TemplateError says what is wrong with it. */

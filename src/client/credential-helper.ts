@@ -33,6 +33,10 @@ export async function readFromHelper(
   return { serveraddress: registry, username, password: Secret };
 }
 
+/**
+ * Hands credentials to docker-credential-HELPER (its "store" command); a Fault with its words when
+ * it fails.
+ */
 export async function storeInHelper(helper: string, auth: AuthConfig, env: Env): Promise<void> {
   const { serveraddress = "", username = "", password = "", identitytoken } = auth;
   const input = JSON.stringify({
@@ -44,6 +48,7 @@ export async function storeInHelper(helper: string, auth: AuthConfig, env: Env):
   if (status !== 0) throw failed(helper, "store", output);
 }
 
+/** Makes docker-credential-HELPER forget a registry; does nothing when it has nothing. */
 export async function eraseFromHelper(helper: string, registry: string, env: Env): Promise<void> {
   const { status, output } = await call(helper, "erase", registry, env);
   if (status !== 0 && !/credentials not found/i.test(output)) throw failed(helper, "erase", output);

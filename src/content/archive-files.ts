@@ -97,6 +97,7 @@ export function layerTypeOf(path: string): string {
   }
 }
 
+/** The OCI media type of a layer stored in this compression. */
 export function layerMediaType(compression: Compression): string {
   return layerTypes[compression];
 }

@@ -26,6 +26,7 @@ export const contentCrashPoints = [
 
 export type ContentCrashPoint = (typeof contentCrashPoints)[number];
 
+/** Kills the process here when a crash test asks for this step; see `crashHere`. */
 export function crashPoint(step: ContentCrashPoint): void {
   crashHere(step);
 }

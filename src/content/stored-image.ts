@@ -73,6 +73,7 @@ function familiar(reference: string): string {
   return isOfficial ? path.slice("library/".length) : path;
 }
 
+/** An image of its row, its names and its documents; layers that are not unpacked have size 0. */
 export function storedImage(
   { row, names }: { readonly row: ListedRow; readonly names: readonly NameRow[] },
   { manifest, manifestSize, config }: Documents,
@@ -107,6 +108,7 @@ export function createdOf({ created }: ImageConfig): number {
   return Number.isNaN(time) || time < 0 ? 0 : Math.floor(time / 1000);
 }
 
+/** Empty when the configuration has none. */
 export function labelsOf({ config }: ImageConfig): Readonly<Record<string, string>> {
   return config?.Labels ?? {};
 }

@@ -90,6 +90,7 @@ const hintKinds: readonly HintKind[] = [
   },
 ];
 
+/** The first kind of needless files that a path belongs to. */
 export function hintOf(path: string): HintKind | undefined {
   return hintKinds.find(({ pattern }) => pattern.test(path));
 }

@@ -24,6 +24,7 @@ export function addonPath(): string {
   return path;
 }
 
+/** The addon, loaded at the first call; `not_found` when its file is missing. */
 export function addon(): Addon {
   loaded ??= load(addonPath());
   return loaded;

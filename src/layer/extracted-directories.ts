@@ -171,10 +171,12 @@ function pathBehind(directory: Fd): string {
   return readlinkatBytes(undefined, `/proc/self/fd/${directory.number}`).toString("latin1");
 }
 
+/** Hides what the layers below have in a directory (overlayfs: trusted.overlay.opaque). */
 export function makeOpaque(place: Place): void {
   setXattr(place.directory, place.name, opaqueAttribute, opaqueValue);
 }
 
+/** Links are not followed; undefined when the name is missing. */
 export function statOf(place: Place): Stat | undefined {
   try {
     return fstatat(place.directory, place.name, false);
@@ -184,6 +186,7 @@ export function statOf(place: Place): Stat | undefined {
   }
 }
 
+/** By the type in its mode; a link to a directory is none. */
 export function isDirectory(stat: Stat): boolean {
   return (stat.mode & S_IFMT) === S_IFDIR;
 }

@@ -42,6 +42,7 @@ export function isOpaque(directory: Fd, entry: string | Uint8Array = ""): boolea
   return getXattr(directory, entry, opaqueAttribute)?.toString() === "y";
 }
 
+/** For directories opened by `openMerged`; closing again does nothing. */
 export function closeAll(directories: readonly Fd[]): void {
   for (const fd of directories) fd.close();
 }

@@ -38,6 +38,10 @@ export interface PlainFault {
   readonly stack?: string;
 }
 
+/**
+ * A thrown value as a plain object, since the structured clone between threads loses a Fault's
+ * class.
+ */
 export function flatten(error: unknown): PlainFault {
   const fault = faultOf(systemFault(error));
   const stack = fault.code === "internal" && error instanceof Error ? error.stack : undefined;
@@ -68,6 +72,7 @@ function systemFault(error: unknown): unknown {
   });
 }
 
+/** The Fault of `flatten` again; the stack of a defect in the other thread becomes its cause. */
 export function unflatten({ code, message, stack, ...detail }: PlainFault): Fault {
   const cause = stack === undefined ? {} : { cause: stack };
   return new Fault(code, message, { ...detail, ...cause });

@@ -128,6 +128,7 @@ export function encodeEntries(entries: readonly ScannedEntry[]): Uint8Array {
   );
 }
 
+/** A batch as the scan's worker encodes it: JSON in which `mtime` is a string. */
 export function decodeEntries(bytes: Uint8Array): ScannedEntry[] {
   const entries = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString());
   return (entries as (ScannedEntry & { mtime: unknown })[]).map((entry) => ({

@@ -129,6 +129,7 @@ export class TreeWalk implements Disposable {
   }
 }
 
+/** A path within a tree, whose root is "". */
 export function joinPath(path: string, name: string): string {
   return path === "" ? name : `${path}/${name}`;
 }

@@ -17,6 +17,7 @@ const controllers: readonly Controller[] = [
   { name: "cpuset", needed: false, without: "no --cpuset-cpus, --cpuset-mems" },
 ];
 
+/** Which cgroups are mounted, and which controllers they have; v2 wins where both are mounted. */
 export function cgroupFindings(): Finding[] {
   const unified = existsSync(`${root}/cgroup.controllers`);
   const there = unified

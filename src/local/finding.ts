@@ -23,6 +23,9 @@ interface Judgement {
   readonly fix: string;
 }
 
+/**
+ * A check's result: what is `needed` and not `ok` is missing, anything else not `ok` is lacking.
+ */
 export function finding(area: Finding["area"], judgement: Judgement): Finding {
   const { name, ok, found, needed } = judgement;
   return {

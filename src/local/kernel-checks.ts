@@ -10,6 +10,7 @@ import {
 } from "#kernel";
 import { type Finding, finding } from "./finding.ts";
 
+/** The version of the kernel, and the features that containers use. */
 export function kernelFindings(): Finding[] {
   const { release } = kernelVersion();
   const namespaces = Number(readOr("/proc/sys/user/max_user_namespaces", "0"));
@@ -79,6 +80,7 @@ const withheld: Readonly<Record<string, string>> = {
   SYS_MODULE: "no --cap-add SYS_MODULE",
 };
 
+/** The capabilities of this process, as an engine that it started would have them. */
 export function privilegeFindings(): Finding[] {
   const { effective, bounding } = capabilities();
   const has = (mask: bigint, name: string) =>
@@ -116,6 +118,7 @@ export function privilegeFindings(): Finding[] {
   return found;
 }
 
+/** The text of a file without blanks at its ends; `fallback` when it cannot be read. */
 export function readOr(path: string, fallback: string): string {
   try {
     return readFileSync(path, "utf8").trim();

@@ -16,6 +16,9 @@ const unfit = new Map([
 
 const enough = 2 * 2 ** 30;
 
+/**
+ * Looks at the file systems that hold the two roots, or that would hold them once they are made.
+ */
 export async function storageFindings(dataRoot: string, runRoot: string): Promise<Finding[]> {
   const overlay = await attempt(() => knowsFileSystem("overlay"));
   const known = "value" in overlay && overlay.value;

@@ -5,6 +5,7 @@ import { attempt, type Finding, finding } from "./finding.ts";
 
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/** What `mkimage debootstrap` needs of the host: a mirror and Debian's keys. */
 export async function imageFindings(): Promise<Finding[]> {
   const mirror = await attempt(() => hostMirror());
   return [
@@ -51,6 +52,7 @@ const tools: readonly Tool[] = [
   },
 ];
 
+/** Programs of others that some features call, looked up in `path`. */
 export function toolFindings(path = process.env.PATH ?? ""): Finding[] {
   const directories = path.split(":").filter((directory) => directory.startsWith("/"));
   return tools.map(({ names, without, fix }) => {

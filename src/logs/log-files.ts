@@ -50,6 +50,7 @@ export async function openLogFiles(path: string, maxFiles: number): Promise<LogF
   return files;
 }
 
+/** Settles when all are closed. */
 export async function closeLogFiles(files: readonly LogFile[]): Promise<void> {
   await Promise.all(files.map((file) => file.handle.close()));
 }

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import modules from "../../modules.json" with { type: "json" };
 
 /*
- * A docstring stands before each function, class, interface, function type and number that a
- * module exports through its index.ts, and before each method that others may call. Exempt: a
- * number in capitals, which has the name that the kernel's headers give it, and the methods of
+ * A docstring stands before each function and class that a file exports, and before each
+ * interface, function type, number and method that a module shows through its index.ts. Exempt:
+ * a number in capitals, which has the name that the kernel's headers give it, and the methods of
  * a class that implements an interface, which are described there.
  *
  * Files are read line by line, which the formatter makes safe: what is declared at the top
@@ -16,7 +16,21 @@ const src = join(import.meta.dir, "..");
 const declaration =
   /^export (?:async |abstract )*(function\*?|class|interface|const|type) (\w+)(.*)$/;
 const method = /^ {2}(?:async |static )*\*?(?!constructor)([a-zA-Z]\w*)\??(?:<.*>)?\(/;
-const reexport = /^export (?:type )?(?:\*|\{([^}]*)\}) from "(\.[^"]+)";$/gm;
+const reexport = /^export (?:type )?(?:\*|\{([^}]*)\}) from "\.(.+)";$/gm;
+
+/** The names that a module shows, by file; undefined stands for all of a file. */
+type Shown = Map<string, readonly string[] | undefined>;
+
+function showing(file: string, names: readonly string[] | undefined, shown: Shown): Shown {
+  const before = shown.has(file) ? shown.get(file) : [];
+  shown.set(file, names && before && [...before, ...names]);
+  for (const [, list, from = ""] of readFileSync(file, "utf8").matchAll(reexport)) {
+    const listed = list?.split(",").map((item) => item.trim().replace(/^type | as .*$/g, ""));
+    const named = names ? listed?.filter((name) => names.includes(name)) : listed;
+    if (named?.length !== 0) showing(join(dirname(file), `.${from}`), named ?? names, shown);
+  }
+  return shown;
+}
 
 function needsDocstring(kind: string, name: string, value: string): boolean {
   if (kind === "type") return value.includes("=>");
@@ -24,41 +38,38 @@ function needsDocstring(kind: string, name: string, value: string): boolean {
   return name !== name.toUpperCase() && /=>|= [\d(][\d_ *()+-]*;$/.test(value);
 }
 
-/** What the file exports without a docstring; of `wanted` alone, when given. */
-function bareIn(file: string, wanted: readonly string[] | undefined): string[] {
-  const bare: string[] = [];
+/** What a file lacks, of which a module shows `shown`. */
+function lacking(file: string, shown: readonly string[] | undefined): string[] {
+  const found: string[] = [];
   let within = "";
   const lines = readFileSync(file, "utf8").split("\n");
   for (const [index, line] of lines.entries()) {
     const documented = lines[index - 1]?.endsWith("*/") ?? false;
     const [, kind = "", name = "", rest = ""] = declaration.exec(line) ?? [];
+    const isShown = shown?.includes(name) ?? true;
     if (line === "}") within = "";
-    if (kind !== "" && (wanted?.includes(name) ?? true)) {
-      const describedElsewhere = / implements (?!(?:Async)?Disposable)/.test(rest);
-      if (/class|interface/.test(kind) && rest.endsWith("{") && !describedElsewhere) within = name;
-      const value = rest.endsWith("=") ? `${rest} ${lines[index + 1]?.trim()}` : rest;
-      if (!documented && needsDocstring(kind, name, value)) bare.push(name);
-    }
+    if (isShown && /class|interface/.test(kind) && rest.endsWith("{"))
+      within = / implements (?!(?:Async)?Disposable)/.test(rest) ? "" : name;
+    const value = rest.endsWith("=") ? `${rest} ${lines[index + 1]?.trim()}` : rest;
+    const counts = kind !== "" && (isShown || /function|class/.test(kind));
+    if (counts && !documented && needsDocstring(kind, name, value)) found.push(name);
     const member = method.exec(line)?.[1];
-    if (within !== "" && member !== undefined && !documented) bare.push(`${within}.${member}`);
+    if (within !== "" && member !== undefined && !documented) found.push(`${within}.${member}`);
   }
-  return bare.map((name) => `${relative(src, file)}: ${name}`);
+  return found;
 }
 
-/** What the file and those it exports from lack, each once. */
-function lacking(file: string, wanted?: readonly string[]): string[] {
-  if (!existsSync(file)) return [];
-  const found = bareIn(file, wanted);
-  for (const [, list, from = ""] of readFileSync(file, "utf8").matchAll(reexport)) {
-    const names = list?.split(",").map((item) => item.trim().replace(/^type | as .*$/g, ""));
-    found.push(...lacking(join(dirname(file), from), names?.filter(Boolean) ?? wanted));
-  }
-  return [...new Set(found)];
-}
-
-const waiting = "registry-client registry-server";
-
-test.each(modules.filter(({ name }) => !waiting.split(" ").includes(name)))(
-  "what $name exports has its docstring",
-  ({ name }) => expect(lacking(join(src, name, "index.ts"))).toEqual([]),
-);
+test.each(modules)("$name: what is exported has its docstring", ({ name: module }) => {
+  const folder = join(src, module);
+  const shown: Shown =
+    module === "main" ? new Map() : showing(join(folder, "index.ts"), undefined, new Map());
+  const files = [...new Bun.Glob("**/*.ts").scanSync(folder)].filter(
+    (file) => !/(\.test|(^|\/)contract|(^|\/)testing)\.ts$/.test(file),
+  );
+  const found = files.flatMap((file) => {
+    const path = join(folder, file);
+    const names = shown.has(path) ? shown.get(path) : [];
+    return lacking(path, names).map((name) => `${file}: ${name}`);
+  });
+  expect(found).toEqual([]);
+});

@@ -9,6 +9,7 @@ export const networkCrashPoints = [
   "network:rules-removed",
 ] as const;
 
+/** Kills the process here when a crash test asks for this step; see `crashHere`. */
 export function crashPoint(step: (typeof networkCrashPoints)[number]): void {
   crashHere(step);
 }

@@ -6,12 +6,14 @@ export interface Subnet {
   readonly prefixLength: number;
 }
 
+/** A dotted address as a number of 32 bits; undefined for anything else. */
 export function parseIpv4(text: string): number | undefined {
   const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)?.slice(1).map(Number);
   if (parts === undefined || parts.some((part) => part > 255)) return undefined;
   return parts.reduce((number, part) => number * 256 + part, 0);
 }
 
+/** A number of 32 bits as a dotted address. */
 export function formatIpv4(address: number): string {
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join(".");
 }
@@ -28,6 +30,7 @@ export function parseSubnet(text: string): Subnet {
   return { base, prefixLength };
 }
 
+/** "172.20.0.0/16". */
 export function formatSubnet({ base, prefixLength }: Subnet): string {
   return `${formatIpv4(base)}/${prefixLength}`;
 }
@@ -42,10 +45,12 @@ export function sizeOf(prefixLength: number): number {
   return 2 ** (32 - prefixLength);
 }
 
+/** Whether the address is in the subnet; its network and broadcast addresses are. */
 export function contains(subnet: Subnet, address: number): boolean {
   return address >= subnet.base && address < subnet.base + sizeOf(subnet.prefixLength);
 }
 
+/** Whether the subnets have an address in common. */
 export function overlaps(a: Subnet, b: Subnet): boolean {
   return contains(a, b.base) || contains(b, a.base);
 }

@@ -76,6 +76,7 @@ export function isLoopbackHost(host: string): boolean {
   );
 }
 
+/** An IPv6 address as the system takes it, without the brackets of a URL. */
 export function unbracket(host: string): string {
   return host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
 }

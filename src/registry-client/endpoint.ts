@@ -23,6 +23,9 @@ export interface Endpoint {
   readonly connectTimeout?: number | undefined;
 }
 
+/**
+ * A repository's path at this endpoint: the first of its `rewrite` rules that matches is applied.
+ */
 export function rewritePath(endpoint: Endpoint, path: string): string {
   const rewrite = endpoint.rewrites.find(({ pattern }) => pattern.test(path));
   return rewrite ? path.replace(rewrite.pattern, rewrite.replacement) : path;

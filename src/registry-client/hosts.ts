@@ -6,13 +6,14 @@ import type { Capability, Endpoint } from "./endpoint.ts";
 import { parseHostsToml } from "./hosts-toml.ts";
 import { requireCertificate, type Trust } from "./http-transport.ts";
 
+/** The configuration of registry hosts: where their repositories are found, and how. */
 export interface HostDirectory {
-  /** Where to find the repositories of a host, in the order to try; the host itself comes last. Read anew each time. */
+  /** Where to find the repositories of a host, in the order to try; the host itself is last. Reads the files each time. */
   endpoints(host: string): Promise<readonly Endpoint[]>;
 }
 
 export interface HostDirectoryOptions {
-  /** As /etc/containerd/certs.d; the first that has something for a host counts. Those that are missing are skipped. */
+  /** As /etc/containerd/certs.d; the first with an entry for a host counts. Missing ones are skipped. */
   readonly directories: readonly string[];
   /** Hosts ("registry.example:5000") whose certificate is not checked and that may be spoken to in plain http. */
   readonly insecure?: readonly string[] | undefined;

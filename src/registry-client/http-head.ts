@@ -75,6 +75,10 @@ function withoutBlanks(text: string): string {
   return text.slice(start, end);
 }
 
+/**
+ * How the body of an answer ends (RFC 9112, 6.3). `unsupported` for a transfer encoding other than
+ * chunked, `invalid` for lengths that contradict each other.
+ */
 export function bodyFraming(method: string, head: ResponseHead, about: string): Framing {
   if (method === "HEAD" || head.status < 200 || head.status === 204 || head.status === 304) {
     return { kind: "none" };

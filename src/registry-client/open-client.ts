@@ -19,6 +19,10 @@ const defaultTimeouts = { connect: 15_000, response: 30_000, stall: 30_000 };
 const maxRepositories = 1_000_000;
 const usualSearchLimit = 25;
 
+/**
+ * Opens nothing: connections are made by the first request. Timeouts are in milliseconds, by
+ * default 15 s to connect, 30 s for an answer and 30 s without a byte.
+ */
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
   return new HttpRegistryClient(options);
 }

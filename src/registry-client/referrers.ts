@@ -72,6 +72,7 @@ export async function listReferrers(
   return found;
 }
 
+/** Those with the artifact type; all when none is asked for. */
 export function ofType(
   descriptors: readonly Descriptor[],
   artifactType: string | undefined,

@@ -6,7 +6,7 @@ import type { Timeouts } from "./http-connection.ts";
 import type { Environment } from "./proxy.ts";
 import type { Backoff } from "./retry.ts";
 
-/** What a user proves who they are with. A registry token is sent as it is, an identity token buys tokens (OAuth 2). */
+/** A user's proof of identity. A registry token is sent as it is, an identity token is exchanged for tokens (OAuth 2). */
 export interface Credentials {
   readonly username?: string | undefined;
   readonly password?: string | undefined;
@@ -17,6 +17,7 @@ export interface Credentials {
 /** Asked once per host ("docker.io", "registry.example:5000") and client; undefined is anonymous. */
 export type CredentialSource = (host: string) => Promise<Credentials | undefined>;
 
+/** The settings of one user's operation at registries. */
 export interface RegistryClientOptions {
   readonly hosts: HostDirectory;
   readonly credentials?: CredentialSource | undefined;
@@ -25,7 +26,7 @@ export interface RegistryClientOptions {
   readonly log?: Log | undefined;
   readonly retries?: Partial<Backoff> | undefined;
   readonly timeouts?: Partial<Timeouts> | undefined;
-  /** Finds the addresses of names in place of the system. */
+  /** Resolves names in place of the system. */
   readonly resolve?: Resolve | undefined;
 }
 
@@ -40,7 +41,7 @@ export interface RegistryClientOptions {
  * specification), `data_loss` (not what its digest says), `unsupported`, `canceled`.
  */
 export interface RegistryClient {
-  /** Of a repository; tag and digest of the reference are ignored. Nothing is sent yet. */
+  /** The repository of a name, whose tag and digest are ignored. Nothing is sent yet. */
   repository(name: Reference): Repository;
   /** Checks credentials; an identity token in the answer is to be kept instead of the password. */
   login(
@@ -63,6 +64,7 @@ export interface SearchOptions extends OperationOptions {
   readonly limit?: number | undefined;
 }
 
+/** A repository that a search found. */
 export interface SearchResult {
   readonly name: string;
   readonly description: string;
@@ -90,11 +92,15 @@ export interface PutBlobOptions extends OperationOptions {
   readonly chunkBytes?: number | undefined;
 }
 
+/**
+ * One repository at a registry and its mirrors, which are asked first for reading. Faults as of
+ * `RegistryClient`.
+ */
 export interface Repository {
   readonly name: Reference;
-  /** The chunks of a blob belong to who reads it, to keep or to transfer; else they are only lent. */
+  /** The reader owns the chunks of a blob and may keep or transfer them; otherwise they are reused. */
   readonly givesChunks?: boolean;
-  /** What a tag or digest names, without fetching it (HEAD; GET where that does not tell). */
+  /** The descriptor of a tag or digest, without the manifest (HEAD; GET where that does not say it). */
   resolve(tagOrDigest: string, options?: OperationOptions): Promise<Descriptor>;
   /** A manifest or index of at most 4 MiB; its bytes are those of the digest, its media type is told by both sides alike. */
   manifest(tagOrDigest: string, options?: OperationOptions): Promise<ManifestDocument>;
@@ -108,6 +114,7 @@ export interface Repository {
     descriptor: Pick<Descriptor, "digest" | "size" | "urls">,
     options?: BlobOptions,
   ): AsyncIterable<Uint8Array>;
+  /** Whether the repository has the blob (HEAD); a mirror's answer counts. */
   hasBlob(digest: Digest, options?: OperationOptions): Promise<boolean>;
   /** Undefined when it is not there. */
   blobSize(digest: Digest, options?: OperationOptions): Promise<number | undefined>;
@@ -122,6 +129,10 @@ export interface Repository {
     source: (offset: number) => AsyncIterable<Uint8Array>,
     options?: PutBlobOptions,
   ): Promise<"existed" | "mounted" | "uploaded">;
+  /**
+   * Uploads a manifest or index, whose blobs must be there. `data_loss` when the registry answers
+   * with another digest than that of the bytes.
+   */
   putManifest(
     tagOrDigest: string,
     bytes: Uint8Array,

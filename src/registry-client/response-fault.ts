@@ -18,6 +18,7 @@ class StatusFault extends Fault {
   }
 }
 
+/** Whether a registry answered with one of these statuses. */
 export function hasStatus(error: unknown, ...statuses: readonly number[]): boolean {
   return error instanceof StatusFault && statuses.includes(error.registryStatus);
 }
@@ -83,6 +84,7 @@ export function isWebPage(response: HttpResponse, bytes?: Uint8Array): boolean {
   );
 }
 
+/** An answer in HTML where JSON was expected, as a captive portal gives it. */
 export function webPageFault(attempt: Attempt): Fault {
   return new Fault(
     "invalid",

@@ -57,6 +57,10 @@ export async function getBlob(
   });
 }
 
+/**
+ * DELETE /v2/NAME/blobs/DIGEST: takes the blob out of this repository; its bytes go with a later
+ * collection.
+ */
 export async function deleteBlob(
   parts: RegistryParts,
   target: { readonly name: RepositoryName; readonly digest: Digest },

@@ -33,6 +33,7 @@ export interface Exchange {
   sent: number;
 }
 
+/** The name of a repository; answered with NAME_INVALID when it is malformed. */
 export function requireName(text: string): RepositoryName {
   if (isRepositoryName(text)) return text;
   throw new RegistryError(
@@ -42,6 +43,7 @@ export function requireName(text: string): RepositoryName {
   );
 }
 
+/** A digest; answered with DIGEST_INVALID when it is malformed or of another algorithm. */
 export function requireDigestText(text: string): Digest {
   if (isDigest(text)) return text;
   throw new RegistryError(

@@ -30,10 +30,12 @@ export function isTag(text: string): text is Tag {
   return tagPattern.test(text);
 }
 
+/** A UUID in lower case, so that an id from a URL is a safe name of a directory. */
 export function isUploadId(text: string): text is UploadId {
   return uploadPattern.test(text);
 }
 
+/** Random; a client that does not know it cannot reach the upload. */
 export function newUploadId(): UploadId {
   return randomUUID() as UploadId;
 }

@@ -10,6 +10,7 @@ const maxReferrers = 1_000;
 /** distribution-spec 1.1, "Listing Referrers": the answer is a manifest, and is limited as one. */
 const maxReferrerBytes = 4_000_000;
 
+/** GET /v2/NAME/tags/list (OCI distribution specification, "Listing Tags"). */
 export async function listTags(
   parts: RegistryParts,
   exchange: Exchange,
@@ -26,6 +27,7 @@ export async function listTags(
   );
 }
 
+/** GET /v2/_catalog, as docker-registry has it; the OCI specification has no such list. */
 export async function listRepositories(
   parts: RegistryParts,
   exchange: Exchange,
@@ -38,6 +40,10 @@ export async function listRepositories(
   );
 }
 
+/**
+ * GET /v2/NAME/referrers/DIGEST (OCI distribution specification, "Listing Referrers"), in pages of
+ * at most 4 MiB.
+ */
 export async function listReferrers(
   parts: RegistryParts,
   exchange: Exchange,
@@ -87,6 +93,9 @@ function paging(url: URL, limit: number): { readonly count: number; readonly las
   return { count, last: (url.searchParams.get("last") ?? "").slice(0, 300) };
 }
 
+/**
+ * The first items of a list, and whether there are more; no more than one further item is pulled.
+ */
 export async function firstOf<T>(
   source: AsyncIterable<T>,
   count: number,

@@ -65,24 +65,28 @@ export interface ObjectStore {
   filePath?(key: string): string;
 }
 
+/** The facts about an object. */
 export interface ObjectStat {
   readonly size: number;
   /** Milliseconds since the epoch: when its present bytes got this name, or earlier. */
   readonly modified: number;
 }
 
+/** A part of an object, as offsets in bytes. */
 export interface ByteRange {
   readonly start?: number;
   /** Exclusive. */
   readonly end?: number;
 }
 
+/** A name directly below a directory. */
 export interface ListEntry {
   readonly name: string;
   /** A name that is both an object and a prefix is listed once, as a directory. */
   readonly kind: "object" | "directory";
 }
 
+/** An object below a directory, by its whole key. */
 export interface WalkEntry extends ObjectStat {
   readonly key: string;
 }

@@ -2,12 +2,13 @@ import type { Clock, Log } from "#base";
 import type { Digest } from "#image";
 import type { ObjectStore } from "./object-store.ts";
 
+/** The registry to serve. */
 export interface RegistryServerOptions {
   /** Port 0 takes a free one; `RegistryServer.url` tells. */
   readonly address: { readonly host: string; readonly port: number };
   /** Owned by one server at a time: leases and locks are in its memory. */
   readonly store: ObjectStore;
-  /** Without one everybody may do everything. */
+  /** Without an authorizer everybody may do everything. */
   readonly authorizer?: Authorizer;
   /** PEM. Without it plain http is spoken. */
   readonly tls?: { readonly cert: string; readonly key: string };
@@ -28,6 +29,7 @@ export interface RegistryServerOptions {
   readonly limits?: Partial<ServerLimits>;
 }
 
+/** Bounds on what clients may do; numbers that are left out have their defaults. */
 export interface ServerLimits {
   /** Bytes of one blob. Default 1 TiB. */
   readonly blobBytes: number;
@@ -37,10 +39,11 @@ export interface ServerLimits {
   readonly activeUploads: number;
 }
 
+/** What a collection removes. */
 export interface CollectOptions {
   /**
-   * For how long what nobody refers to is kept: since it was written, and since a client last was told that it
-   * exists. It must exceed the time from a push's first blob to its manifest. Default 3,600.
+   * How long an object to which nothing refers is kept, in seconds since it was written and since a client was
+   * last told that it exists. It must exceed the time from a push's first blob to its manifest. Default 3,600.
    */
   readonly graceSeconds?: number;
   /** Also removes manifests that no tag, no index and no subject leads to. Default false, as docker-registry. */
@@ -49,20 +52,22 @@ export interface CollectOptions {
   readonly uploadSeconds?: number;
 }
 
+/** What a collection removed, and what it kept. */
 export interface GcReport {
   readonly blobs: number;
-  /** Of the blobs that were removed. */
+  /** The size of the blobs that were removed. */
   readonly bytes: number;
   /** Links of repositories to blobs that none of their manifests needs. */
   readonly links: number;
   /** Only with `deleteUntagged`. */
   readonly manifests: number;
   readonly uploads: number;
-  /** Everything that is referred to. */
+  /** The objects to which a manifest or tag refers. */
   readonly kept: { readonly blobs: number; readonly manifests: number };
   readonly seconds: number;
 }
 
+/** A registry that answers. */
 export interface RegistryServer extends AsyncDisposable {
   /** "http://127.0.0.1:5000", without a slash at the end. */
   readonly url: string;
@@ -76,6 +81,7 @@ export interface RegistryServer extends AsyncDisposable {
 /** pull: GET and HEAD of what is in a repository; push: uploads and manifests; delete; catalog: the list of repositories. */
 export type RegistryAction = "pull" | "push" | "delete" | "catalog";
 
+/** The facts about a request on which access depends. */
 export interface AuthorizationRequest {
   readonly method: string;
   /** Undefined for the ping (no actions: any valid identity) and for the catalogue (action "catalog"). */
@@ -102,6 +108,7 @@ export type Authorization =
       readonly retryAfter?: number;
     };
 
+/** Decides who may do what. */
 export interface Authorizer {
   /**
    * Asked once per request, and once more with "pull" for the repository that a blob is mounted from.
@@ -128,12 +135,14 @@ export interface Upstream {
   readonly tagSeconds?: number;
 }
 
+/** A manifest that the upstream has. */
 export interface UpstreamManifest {
   readonly bytes: Uint8Array;
   readonly mediaType: string;
   readonly digest: Digest;
 }
 
+/** A blob that the upstream sends; `size` in bytes, as it promised. */
 export interface UpstreamBlob {
   readonly size: number;
   readonly stream: AsyncIterable<Uint8Array>;
@@ -148,6 +157,7 @@ export interface ExtraHandler {
   ): Promise<Response | undefined> | Response | undefined;
 }
 
+/** The facts about a request, and the registry behind it. */
 export interface HandlerContext {
   readonly remote: string;
   readonly origin: string;
@@ -166,6 +176,7 @@ export interface Catalogue {
   repositories(options?: PageOptions): Promise<readonly string[]>;
   /** Ascending by bytes; limits as of `repositories`. */
   tags(repository: string, options?: PageOptions): Promise<readonly string[]>;
+  /** A manifest or index by tag or digest, with the digest of its bytes. */
   manifest(
     repository: string,
     reference: string,
@@ -174,6 +185,7 @@ export interface Catalogue {
   referrers(repository: string, subject: Digest): Promise<readonly ReferrerDescriptor[]>;
 }
 
+/** A part of a long list. */
 export interface PageOptions {
   readonly after?: string;
   readonly limit?: number;
@@ -188,6 +200,7 @@ export interface ReferrerDescriptor {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** An answered request, for metrics and logs; `received` and `sent` in bytes. */
 export interface RequestObservation {
   readonly method: string;
   /** Which kind of request: of bounded number, fit for a metric's label. "other" is what no route knows. */

@@ -10,7 +10,7 @@ export type { S3StoreOptions } from "./s3/index.ts";
 /** A registry with all that belongs to it, as `thimble registry serve` has it. */
 export interface RegistryServiceOptions {
   readonly address: { readonly host: string; readonly port: number };
-  /** Objects, unless they are in a bucket; always what is this registry's own, in ROOT/thimble: keys, certificates, the lock. */
+  /** The directory of the objects, unless they are in a bucket; ROOT/thimble always has the registry's keys, certificates and lock. */
   readonly root: string;
   readonly version: string;
   /** See `RegistryServerOptions.hostNames`. */
@@ -35,6 +35,7 @@ export interface RegistryServiceOptions {
   readonly gc?: CollectOptions & { readonly intervalSeconds?: number };
 }
 
+/** The registries that this one is a cache of. */
 export interface ProxyOptions {
   /** See `parseUpstream`. */
   readonly upstreams: readonly string[];
@@ -45,11 +46,13 @@ export interface ProxyOptions {
   readonly maxBytes?: number;
 }
 
+/** A registry that answers, with all that belongs to it. */
 export interface RegistryService extends AsyncDisposable {
   readonly url: string;
   readonly metricsUrl?: string;
   /** Where clients find the authority that they are to trust, when it is our own. */
   readonly authorityFile?: string;
+  /** Collects now, as `RegistryServer.collect`. */
   collect(options?: CollectOptions): Promise<GcReport>;
   /** Nothing is accepted any more; what runs may end first. */
   close(): Promise<void>;

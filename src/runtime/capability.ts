@@ -40,6 +40,7 @@ export function capabilityNames(mask: bigint): readonly string[] {
   return found;
 }
 
+/** Whether a set contains the capability, named as "CAP_CHOWN". */
 export function hasCapability(mask: bigint, name: string): boolean {
   return (mask & bitOf(name)) !== 0n;
 }

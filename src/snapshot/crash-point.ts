@@ -9,6 +9,7 @@ export const snapshotCrashPoints = [
   "snapshot:files-replaced",
 ] as const;
 
+/** Kills the process here when a crash test asks for this step; see `crashHere`. */
 export function crashPoint(step: (typeof snapshotCrashPoints)[number]): void {
   crashHere(step);
 }

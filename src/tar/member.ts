@@ -31,6 +31,10 @@ const maxId = 2n ** 32n - 2n;
 /** utimensat(2) takes 64-bit seconds; file systems keep less, and a bigint of nanoseconds must fit an int64. */
 const maxTime = 2n ** 63n - 1n;
 
+/**
+ * Refuses a header whose checksum is wrong; sums of signed bytes, as old programs made them, will
+ * do.
+ */
 export function checkSum(block: Buffer): void {
   const expected = readNumber(block, places.checksum.offset, places.checksum.length);
   const { unsigned, signed } = checksums(block);
@@ -39,6 +43,7 @@ export function checkSum(block: Buffer): void {
   }
 }
 
+/** The character that says what a member is (tar(5), "typeflag"). */
 export function typeFlagOf(block: Buffer): string {
   return String.fromCharCode(block[places.type.offset] ?? 0);
 }

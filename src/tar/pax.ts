@@ -22,6 +22,10 @@ export function parsePax(bytes: Buffer): PaxRecord[] | undefined {
   return records;
 }
 
+/**
+ * The body of an extended header: "LENGTH KEY=VALUE" lines, whose length counts its own digits
+ * (POSIX pax, "pax Extended Header").
+ */
 export function encodePax(records: readonly PaxRecord[]): Buffer {
   const encoded = records.map(([key, value]) => {
     const rest = ` ${key}=${value}\n`;
@@ -43,6 +47,7 @@ export function parsePaxTime(text: string): bigint | undefined {
   return sign === "-" ? -value : value;
 }
 
+/** Seconds since the epoch with as many decimals as needed. */
 export function formatPaxTime(nanoseconds: bigint): string {
   const size = nanoseconds < 0n ? -nanoseconds : nanoseconds;
   const fraction = (size % 1_000_000_000n).toString().padStart(9, "0").replace(/0+$/, "");

@@ -44,18 +44,22 @@ export function plain(text: string): string {
   );
 }
 
+/** A percentage with one decimal; "" of nothing. */
 export function share(part: number, whole: number): string {
   return whole === 0 ? "" : `${((part / whole) * 100).toFixed(1)}%`;
 }
 
+/** A number with its noun: "1 file", "1,234 files". */
 export function count(value: number, one: string, many = `${one}s`): string {
   return `${value.toLocaleString("en-US")} ${value === 1 ? one : many}`;
 }
 
+/** A difference of bytes, always with its sign: "+1.2MB". */
 export function signed(bytes: number): string {
   return bytes < 0 ? `-${formatBytes(-bytes)}` : `+${formatBytes(bytes)}`;
 }
 
+/** A mode as chmod(1) takes it, in four octal digits. */
 export function permissions(mode: number): string {
   return mode.toString(8).padStart(4, "0");
 }

@@ -53,6 +53,10 @@ export interface ContainerRow {
   readonly course: string;
 }
 
+/**
+ * The column that says what the container is; `version` tells how to read it
+ * (definition-version.ts).
+ */
 export function encodeDefinition(record: ContainerRecord): string {
   const { imageId, chainId, owner, sent, imageDefaults, root } = record;
   const definition: Definition = {
@@ -66,6 +70,10 @@ export function encodeDefinition(record: ContainerRecord): string {
   return JSON.stringify({ version: currentVersion, ...definition });
 }
 
+/**
+ * The column that changes with each run. Nanoseconds are texts, since JSON's numbers cannot hold
+ * them.
+ */
 export function encodeCourse(record: ContainerRecord): string {
   const { state, starting, startTime, restartCount, files } = record;
   return JSON.stringify({

@@ -19,6 +19,7 @@ export function directoriesOf({ snapshots }: ImageParts, { layers }: StoredImage
   return layers.map(({ chainId }) => snapshots.directory(chainId));
 }
 
+/** The part of an image that names it in answers. */
 export function analysed({ id, digest, tags }: StoredImage): AnalysedImage {
   return { id, digest, tags };
 }
@@ -57,6 +58,7 @@ export function findLayer({ layers, tags, id }: StoredImage, text: string): numb
       });
 }
 
+/** Sums over the layers of an image. */
 export function weightOf({ layers }: StoredImage): ImageWeight {
   return {
     layers: layers.length,

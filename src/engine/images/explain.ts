@@ -16,6 +16,7 @@ import { compareImages } from "./image-diff.ts";
 import type { ImageParts } from "./parts.ts";
 import { squashImage } from "./squash.ts";
 
+/** The analysis of images over their unpacked layers, which a lease holds meanwhile. */
 export function createAnalysis(parts: ImageParts): ImageAnalysis {
   return {
     explain: (ref, options, signal) => explain(parts, ref, options, signal),

@@ -25,6 +25,10 @@ const maxRemembered = 1000;
 const maxAtOnce = 2;
 const maxWaiting = 64;
 
+/**
+ * Opens a password file of bcrypt hashes and reads it again when it changes. `invalid` when it
+ * cannot be read at the start; a later mistake is logged, and the lines before it stay in force.
+ */
 export async function openPasswordFile(options: {
   readonly path: string;
   readonly log: Log;

@@ -24,6 +24,7 @@ export interface AuthorizationOptions {
   readonly log: Log;
 }
 
+/** Another program that issues tokens, in the words of docker-registry's `auth.token`. */
 export interface ExternalIssuer {
   readonly realm: string;
   readonly service: string;

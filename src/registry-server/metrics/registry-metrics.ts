@@ -94,6 +94,7 @@ class Histogram {
 /** What HTTP clients send as method is theirs to choose: anything else is one label. */
 const methods = new Set(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"]);
 
+/** The counters of a registry, in the text format of Prometheus. */
 export function createMetrics(version: string): RegistryMetrics {
   const counter = (name: string, help: string) =>
     new Family(`thimble_registry_${name}`, "counter", help);

@@ -31,6 +31,10 @@ export function parseRelations(field: string): RelationGroup[] {
   return groups;
 }
 
+/**
+ * One alternative of a relation: "libc6:any (>= 2.36)" (deb-control(5)). Text of another form is
+ * taken as a name.
+ */
 export function parseRelation(text: string): Relation {
   const match = pattern.exec(text);
   if (!match) return { name: text };
@@ -49,6 +53,7 @@ function modern(operator: string): VersionRelation {
   return (operator === "<" ? "<=" : operator === ">" ? ">=" : operator) as VersionRelation;
 }
 
+/** The names that a package provides (deb-control(5), "Provides"); only "=" gives one a version. */
 export function parseProvides(field: string): Provision[] {
   return parseRelations(field).flatMap((group) =>
     group.map(({ name, version }) =>
@@ -63,6 +68,7 @@ export function formatRelation({ name, qualifier, version }: Relation): string {
   return `${name}${qualifier === undefined ? "" : `:${qualifier}`}${suffix}`;
 }
 
+/** Alternatives as a control file has them: "a | b (>= 1)". */
 export function formatGroup(group: RelationGroup): string {
   return group.map(formatRelation).join(" | ");
 }

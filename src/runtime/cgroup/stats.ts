@@ -48,6 +48,10 @@ function limitOf(text: string | undefined): { limit?: number } {
   return limit >= unlimitedV1 ? {} : { limit };
 }
 
+/**
+ * The usage from the files of the v1 controllers; `read` gives undefined for a file that is
+ * missing.
+ */
 export function statsV1(read: ReadFile): CgroupStats {
   const throttling = parseKeyed(read("cpu", "cpu.stat"));
   // cpuacct.stat counts in USER_HZ, which is 100 on every Linux that Bun runs on.
@@ -77,6 +81,7 @@ export function statsV1(read: ReadFile): CgroupStats {
   };
 }
 
+/** The usage from the files of one v2 cgroup. */
 export function statsV2(read: ReadFile): CgroupStats {
   const cpu = parseKeyed(read("cpu", "cpu.stat"));
   const peak = read("memory", "memory.peak");
