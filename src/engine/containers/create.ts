@@ -38,7 +38,9 @@ export async function createContainer(
   const draft = draftRecord(parts, request);
   using _name = parts.store.reserve(draft.name, draft.id);
   // The very plan of a start, so that all that is wrong with it shows here.
-  const start = planDraft(parts, draft, root);
+  // A user that the image does not have is told at the start, as in Docker.
+  const user = await draftUser(parts, draft).catch(() => root);
+  const start = planDraft(parts, draft, user);
   trace.mark("checked");
   const { id } = draft;
   await using scope = new Scope();
@@ -57,7 +59,7 @@ export async function createContainer(
   const record = { ...draft, root: mount };
   parts.store.insert(record);
   scope.release();
-  if (isDeepStrictEqual(mount, start.input.root)) parts.plannedStarts.put(record, root, start);
+  if (isDeepStrictEqual(mount, start.input.root)) parts.plannedStarts.put(record, user, start);
   crashPoint("create:recorded");
   publishContainer(parts, record, "create");
   trace.mark("recorded");
@@ -68,13 +70,22 @@ export async function createContainer(
 /** The launch plan that a start would send, as bytes; nothing is made for it. */
 export async function planContainer(parts: PlanParts, request: CreateRequest): Promise<Uint8Array> {
   const draft = draftRecord(parts, request);
-  const { chainId, config, host } = draft;
-  const wanted = { user: config.User, groupAdd: host.GroupAdd };
-  const user = chainId === undefined ? root : await lookupUser(parts.snapshots, chainId, wanted);
-  return planDraft(parts, draft, user).planned.plan;
+  return planDraft(parts, draft, await draftUser(parts, draft)).planned.plan;
 }
 
-/** Stands in where who a name means is known only once the container has files. */
+/** The user as the image's files have it; rejects where they do not. */
+async function draftUser(
+  parts: Parts<"snapshots">,
+  { chainId, config, host }: ContainerRecord,
+): Promise<ResolvedUser> {
+  if (chainId === undefined) return root;
+  return await lookupUser(parts.snapshots, chainId, {
+    user: config.User,
+    groupAdd: host.GroupAdd,
+  });
+}
+
+/** Stands in for a user that the image does not have, or that only the files of a container without an image can tell. */
 const root: ResolvedUser = { uid: 0, gid: 0, additionalGids: [], home: "/root" };
 
 const neverStarted: ContainerRecord["state"] = {
