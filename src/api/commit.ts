@@ -84,14 +84,14 @@ function defaultsOf(body: ContainerCreateBody): ImageDefaults {
   const set = (key: "ExposedPorts" | "Volumes") =>
     Object.keys(body[key] ?? {}).length > 0 ? { [key]: keys(body[key]) } : {};
   return {
-    ...(body.User && { User: body.User }),
+    ...defined({ User: body.User || undefined }),
     ...set("ExposedPorts"),
     ...set("Volumes"),
     ...((body.Env ?? []).length > 0 && { Env: body.Env ?? [] }),
     ...(cmd.length > 0 && { Cmd: cmd }),
     ...(entrypoint.length > 0 && { Entrypoint: entrypoint }),
-    ...(body.WorkingDir && { WorkingDir: body.WorkingDir }),
+    ...defined({ WorkingDir: body.WorkingDir || undefined }),
     ...(Object.keys(body.Labels ?? {}).length > 0 && { Labels: body.Labels ?? {} }),
-    ...(body.StopSignal && { StopSignal: body.StopSignal }),
+    ...defined({ StopSignal: body.StopSignal || undefined }),
   };
 }

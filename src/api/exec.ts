@@ -165,7 +165,7 @@ function inspect({ engine }: ApiContext, exchange: Exchange, detachKeys: DetachK
       entrypoint,
       arguments: rest,
       privileged: request.privileged,
-      ...(request.user && { user: request.user }),
+      ...defined({ user: request.user || undefined }),
     },
     OpenStdin: request.attachStdin,
     OpenStderr: request.attachStderr,

@@ -130,7 +130,7 @@ function detailOf(image: ImageDetail): ImageInspect {
       ...defaults,
     },
     Architecture: config.architecture,
-    ...(config.variant && { Variant: config.variant }),
+    ...defined({ Variant: config.variant || undefined }),
     Os: config.os,
     Size: image.size,
     GraphDriver: graphDriverOf(image.layerDirectories),

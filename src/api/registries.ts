@@ -161,7 +161,10 @@ async function search({ engine }: ApiContext, exchange: Exchange): Promise<void>
     slash > 0 && /[.:]|^localhost$/.test(term.slice(0, slash)) ? term.slice(0, slash) : "docker.io";
   const credentials = requestCredentials(exchange, domain);
   try {
-    const found = await engine.registries.search(term, { ...(limit && { limit }), credentials });
+    const found = await engine.registries.search(term, {
+      ...defined({ limit: limit || undefined }),
+      credentials,
+    });
     const wanted = (key: string, is: boolean) =>
       filters[key]?.every((value) => /^(1|true)$/.test(value) === is) ?? true;
     const answer: SearchResult[] = found
