@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import type { Context } from "./context.ts";
 import type { Completion, Flags, Values } from "./flag.ts";
 import type { ParsedFlags } from "./parse-flags.ts";
@@ -74,7 +75,7 @@ export function command<F extends Flags>(spec: Spec<F>): Command {
     args: { min, max },
     interspersed: spec.interspersed ?? true,
     examples: (spec.examples ?? []).map(([line, what]) => ({ command: line, what })),
-    ...(spec.complete ? { complete: spec.complete } : {}),
+    ...defined({ complete: spec.complete }),
     hidden: spec.hidden ?? false,
     failure: spec.failure ?? 1,
     run: async (context, parsed) => {
