@@ -1,6 +1,6 @@
 import { type FileHandle, mkdir, open, readFile, realpath, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import type { AuthConfig } from "#wire";
 import { eraseFromHelper, listHelper, readFromHelper, storeInHelper } from "./credential-helper.ts";
 
@@ -50,7 +50,7 @@ export class DockerConfig {
     const { username = "", password = "", identitytoken } = auth;
     const entry = {
       auth: Buffer.from(`${username}:${identitytoken ? "" : password}`).toString("base64"),
-      ...(identitytoken && { identitytoken }),
+      ...defined({ identitytoken: identitytoken || undefined }),
     };
     await this.#write({ ...config, auths: { ...objectOf(config.auths), [key]: entry } });
     return undefined;
@@ -152,10 +152,12 @@ function authOf(entry: Json, key: string): AuthConfig | undefined {
   if (!username && !identitytoken && !registrytoken) return undefined;
   return {
     serveraddress: key,
-    ...(username && { username }),
-    ...(password && { password }),
-    ...(identitytoken && { identitytoken }),
-    ...(registrytoken && { registrytoken }),
+    ...defined({
+      username: username || undefined,
+      password: password || undefined,
+      identitytoken: identitytoken || undefined,
+      registrytoken: registrytoken || undefined,
+    }),
   };
 }
 
