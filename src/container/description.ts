@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import type { ImageDefaults } from "#image";
 import { defaultMaskedPaths, defaultReadonlyPaths } from "#runtime";
 import { type Config, type ConfigBody, configOptions } from "./config-options.ts";
@@ -50,7 +50,11 @@ export function sentOf(body: ContainerCreateBody): Sent {
   if (!Object.values(Config).some((value) => value !== null && value !== undefined))
     throw new Fault("invalid", "config cannot be empty in order to create a container");
   if (!Config.Image) throw new Fault("invalid", "invalid reference format: no image is named");
-  return { Config, HostConfig: HostConfig ?? {}, ...(NetworkingConfig && { NetworkingConfig }) };
+  return {
+    Config,
+    HostConfig: HostConfig ?? {},
+    ...defined({ NetworkingConfig: NetworkingConfig ?? undefined }),
+  };
 }
 
 type Fields = Readonly<Record<string, unknown>>;

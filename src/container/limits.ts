@@ -1,11 +1,11 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import type { HostConfig } from "./host-options.ts";
 
 /** What the process needs at least to be started inside its cgroup, as Docker has it. */
 const leastMemory = 6 * 1024 * 1024;
 
 function refuse(message: string, about?: string): never {
-  throw new Fault("invalid", message, about === undefined ? {} : { about });
+  throw new Fault("invalid", message, defined({ about }));
 }
 
 /** Faults unless the limits make sense together and on this machine; Docker's rules and words. */

@@ -1,4 +1,4 @@
-import { Fault, parseBytes } from "#base";
+import { defined, Fault, parseBytes } from "#base";
 import { checkTag } from "./log-attributes.ts";
 
 /** HostConfig.LogConfig with its default driver. */
@@ -39,7 +39,7 @@ const drivers: Readonly<
 export const logDrivers: readonly string[] = ["json-file", "local"];
 
 function refuse(message: string, about?: string): never {
-  throw new Fault("invalid", message, about === undefined ? {} : { about });
+  throw new Fault("invalid", message, defined({ about }));
 }
 
 /** `invalid`, in Docker's words, for an unknown driver or option; Docker says some of these only at the start. */

@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import type { LoggedContainer } from "./log-attributes.ts";
 import { logAttributes } from "./log-attributes.ts";
 import { type LogConfig, type LogLimits, logLimits } from "./log-config.ts";
@@ -17,5 +18,5 @@ export function logPlan(
 ): LogPlan | undefined {
   if (log.Type === "none") return undefined;
   const attributes = logAttributes(log, container);
-  return { path, ...logLimits(log), ...(attributes !== undefined && { attributes }) };
+  return { path, ...logLimits(log), ...defined({ attributes }) };
 }

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import type { OciMount } from "#runtime";
 import { shapes } from "./option.ts";
 
@@ -94,7 +94,7 @@ function parseMode(mode: string): Pick<BindMount, "readonly" | "propagation"> {
     if (option === "ro") readonly = true;
     if (isPropagation(option)) propagation = option;
   }
-  return { readonly, ...(propagation && { propagation }) };
+  return { readonly, ...defined({ propagation }) };
 }
 
 /** Labels of SELinux and consistency are of no effect where Docker has none either. */
@@ -154,7 +154,7 @@ function bindOfMount(mount: MountBody): BindMount {
     readonly: mount.ReadOnly ?? false,
     recursive: !options?.NonRecursive,
     createSource: options?.CreateMountpoint ?? false,
-    ...(propagation && { propagation }),
+    ...defined({ propagation }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { lstatSync } from "node:fs";
 import { posix } from "node:path";
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import { statfs } from "#kernel";
 import type { Description, Sent } from "./description.ts";
 import type { HostConfig } from "./host-options.ts";
@@ -17,7 +17,7 @@ export interface Limits {
 }
 
 function refuse(message: string, about?: string): never {
-  throw new Fault("invalid", message, about === undefined ? {} : { about });
+  throw new Fault("invalid", message, defined({ about }));
 }
 
 /** The binds of `-v` and `--mount type=bind`, in this order as in Docker. */

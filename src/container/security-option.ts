@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import { parseSeccompProfile, type SpecOptions } from "#runtime";
 
 export interface SecurityOptions {
@@ -24,7 +24,7 @@ export function parseSecurityOptions(options: readonly string[]): SecurityOption
       throw new Fault("invalid", `invalid --security-opt: "${option}"`, { about: option });
     }
   }
-  return { noNewPrivileges, showsSystemPaths, ...(seccomp && { seccomp }) };
+  return { noNewPrivileges, showsSystemPaths, ...defined({ seccomp }) };
 }
 
 function parseTruth(option: string, value: string): boolean {
