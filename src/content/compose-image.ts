@@ -1,6 +1,6 @@
 import { createReadStream, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { formatTime } from "#base";
+import { defined, formatTime } from "#base";
 import type { Descriptor, DiffId, Digest, HistoryEntry, ImageConfig, Reference } from "#image";
 import { type PackResult, type StoreResult, storeStream } from "#layer";
 import { layerTypeOf } from "./archive-files.ts";
@@ -73,7 +73,7 @@ async function takeLayer(
     file = { digest: packed.digest, size: packed.blobSize };
   } else {
     const source = createReadStream(blobPath, { highWaterMark: 1 << 20 });
-    file = await storeStream(source, { path, limit: maxArchive }, signal ? { signal } : {});
+    file = await storeStream(source, { path, limit: maxArchive }, defined({ signal }));
   }
   const diffId =
     packed?.diffId ??

@@ -66,7 +66,7 @@ export async function importTree(
   await using workspace = await parts.blobs.workspace();
   const path = join(workspace.path, "layer");
   const { onProgress, signal } = options;
-  const blob = await storeStream(archive, { path, limit: maxArchive }, signal ? { signal } : {});
+  const blob = await storeStream(archive, { path, limit: maxArchive }, defined({ signal }));
   const run = { lease, signal, ...defined({ onProgress }) };
   const { diffId } = await parts.layers.unpackFirst({ path, size: blob.size }, run);
   const mediaType = layerTypeOf(path);
@@ -236,7 +236,7 @@ async function packLayer(
   const path = join(workspace.path, "layer");
   const packed = await packBlob(
     { ...source, mode: "upper", includeRoot: false, blob: { path, compression } },
-    signal ? { signal } : {},
+    defined({ signal }),
   );
   const { digest, blobSize: size } = packed;
   lease.holdBlob(digest);
@@ -269,7 +269,7 @@ async function storeNew(parts: CreationParts, lease: Lease, image: NewImage): Pr
     ...defined({ variant }),
     os,
     created,
-    ...(image.author && { author: image.author }),
+    ...defined({ author: image.author || undefined }),
     config: defaults,
     rootfs: { type: "layers", diff_ids: diffIds },
     history: [...image.history.slice(0, -1), last],

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { defined } from "#base";
 import { packBlob } from "#layer";
 import type { ContentStores } from "./content.ts";
 import type { LayerPlace } from "./layer-store.ts";
@@ -20,7 +21,7 @@ export async function sameFiles(
       ...({ directory, mode: "upper", includeRoot: true, latest: 0n } as const),
       blob: { path, compression: "none" } as const,
     };
-    return (await packBlob(request, signal ? { signal } : {})).diffId;
+    return (await packBlob(request, defined({ signal }))).diffId;
   };
   const should = await describe(draft.directory, "blob");
   return should === (await describe(snapshots.directory(place.chain), "files"));

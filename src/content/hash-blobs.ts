@@ -1,4 +1,4 @@
-import { isFault } from "#base";
+import { defined, isFault } from "#base";
 import { type Digest, Digester, digestAlgorithm, digestAlgorithms, isDigest } from "#image";
 import { scanTree } from "#layer";
 import type { BlobStore } from "./blob-store.ts";
@@ -26,7 +26,7 @@ export async function* hashBlobs(
   try {
     for (const digests of digestAlgorithms) {
       const request = { directory: blobs.directory(digests), mode: "tree", digests } as const;
-      for await (const batch of scanTree(request, signal ? { signal } : {})) {
+      for await (const batch of scanTree(request, defined({ signal }))) {
         for (const { path, size, digest: actual } of batch) {
           const digest = `${digests}:${path}`;
           if (!isDigest(digest) || actual === undefined) continue;

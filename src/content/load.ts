@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import {
   type Descriptor,
   type Digest,
@@ -63,7 +63,7 @@ export async function loadArchive(
   await using workspace = await parts.blobs.workspace();
   const { signal } = options;
   const request = { directory: workspace.path, limits, expansion: {} };
-  const members = await explodeArchive(archive, request, signal ? { signal } : {});
+  const members = await explodeArchive(archive, request, defined({ signal }));
   const found = readArchiveIndex(new ArchiveFiles(members), options.platform);
   if (found.length === 0) throw new Fault("invalid", "the archive holds no images");
   const loaded: LoadedImage[] = [];

@@ -115,7 +115,7 @@ async function fetchConfig(
     );
   }
   const about = `the image configuration ${digest}`;
-  const stream = source.blob(descriptor, signal ? { signal } : {});
+  const stream = source.blob(descriptor, defined({ signal }));
   const bytes = await unlessAborted(collect(stream, size, about), signal);
   requireDigest(about, digest, digestLike(digest, bytes));
   const config = requireLinux(parseImageConfig(bytes, about));
