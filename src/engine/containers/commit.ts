@@ -1,4 +1,4 @@
-import { Fault, isFault, Scope } from "#base";
+import { defined, Fault, isFault, Scope } from "#base";
 import type { Config } from "#container";
 import type { Digest } from "#image";
 import {
@@ -51,12 +51,10 @@ export async function commitContainer(
     config,
     exclude: mountPoints,
     created: request.created,
-    ...(reference && { reference }),
-    ...(request.author && { author: request.author }),
+    ...defined({ reference, author: request.author || undefined }),
     history: {
       created_by: record.argv.join(" "),
-      ...(request.author && { author: request.author }),
-      ...(request.message && { comment: request.message }),
+      ...defined({ author: request.author || undefined, comment: request.message || undefined }),
     },
     signal,
   });
@@ -114,11 +112,10 @@ function defaultsOf(config: Config): ImageDefaults {
     ...(User !== "" && { User }),
     ...(!isEmpty(ExposedPorts) && { ExposedPorts }),
     ...(Env.length > 0 && { Env }),
-    ...(Entrypoint && { Entrypoint }),
-    ...(Cmd && { Cmd }),
+    ...defined({ Entrypoint, Cmd }),
     ...(WorkingDir !== "" && { WorkingDir }),
     ...(!isEmpty(Labels) && { Labels }),
-    ...(StopSignal !== undefined && { StopSignal }),
+    ...defined({ StopSignal }),
   };
 }
 

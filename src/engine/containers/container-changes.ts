@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { isFault } from "#base";
+import { defined, isFault } from "#base";
 import {
   type Fd,
   fstatat,
@@ -43,7 +43,7 @@ export async function containerChanges(
       if (!before && mountDirectories.has(entry.path)) continue;
       const path = `/${entry.path}`;
       const kind = entry.whiteout ? "deleted" : before ? "modified" : "added";
-      changes.push({ path, kind, entry, ...(before && { before }) });
+      changes.push({ path, kind, entry, ...defined({ before }) });
       if (changes.length % perTurn === 0) await setImmediate();
     }
   }

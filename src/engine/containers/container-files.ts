@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { hostname as hostHostname } from "node:os";
 import { join } from "node:path";
-import { shortId } from "#base";
+import { defined, shortId } from "#base";
 import { networkModeOf } from "#container";
 import { parseExtraHost, readHostResolvConf, renderHosts, renderResolvConf } from "#network";
 import type { Parts } from "../parts.ts";
@@ -78,7 +78,7 @@ function hostsText(
   const { Domainname: domainname } = record.config;
   const hostname = hostnameOf(record);
   return renderHosts({
-    ...(address && { address }),
+    ...defined({ address: address || undefined }),
     names: domainname === "" ? [hostname] : [`${hostname}.${domainname}`, hostname],
     extraHosts,
   });

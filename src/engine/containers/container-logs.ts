@@ -1,4 +1,4 @@
-import { Fault, formatTime } from "#base";
+import { defined, Fault, formatTime } from "#base";
 import { logLimits } from "#container";
 import { type LogRecord, readLog } from "#logs";
 import type { LogRequest } from "../contract.ts";
@@ -36,11 +36,13 @@ export async function* renderLog(
   const batches = readLog({
     path: parts.paths.log(record.id),
     maxFiles: logLimits(record.host.LogConfig).maxFiles,
-    ...(request.tail !== undefined && { tail: request.tail }),
-    ...(request.since !== undefined && { since: request.since }),
-    ...(request.until !== undefined && { until: request.until }),
-    ...(request.follow && live && { ended: live.recorded }),
-    ...(request.signal && { signal: request.signal }),
+    ...defined({
+      tail: request.tail,
+      since: request.since,
+      until: request.until,
+      ended: request.follow && live ? live.recorded : undefined,
+      signal: request.signal,
+    }),
   });
   for await (const batch of batches) {
     const frames = batch

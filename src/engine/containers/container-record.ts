@@ -1,4 +1,5 @@
 import type { ContainerId } from "#base";
+import { defined } from "#base";
 import { type Description, describeContainer, type Sent } from "#container";
 import type { ChainId, Digest, ImageDefaults } from "#image";
 import type { Mount } from "#kernel";
@@ -61,7 +62,7 @@ export function encodeDefinition(record: ContainerRecord): string {
   const { imageId, chainId, owner, sent, imageDefaults, root } = record;
   const definition: Definition = {
     imageId,
-    ...(chainId !== undefined && { chainId }),
+    ...defined({ chainId }),
     owner,
     sent,
     imageDefaults,

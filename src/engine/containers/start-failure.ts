@@ -1,4 +1,4 @@
-import { abbreviate, Fault } from "#base";
+import { abbreviate, defined, Fault } from "#base";
 
 export interface StartFailure {
   readonly fault: Fault;
@@ -52,7 +52,6 @@ export function describeStartFailure(fault: Fault, program: string): StartFailur
 function refused(message: string, fault: Fault): Fault {
   return new Fault("invalid", message, {
     cause: fault,
-    ...(fault.errno !== undefined && { errno: fault.errno }),
-    ...(fault.stage !== undefined && { stage: fault.stage }),
+    ...defined({ errno: fault.errno, stage: fault.stage }),
   });
 }

@@ -53,7 +53,7 @@ export function taskInput(
     spec,
     root,
     stdio: stdioOf(config, host),
-    ...(log && { log }),
+    ...defined({ log }),
     init: host.Init,
   };
   return { input, warnings };

@@ -192,7 +192,7 @@ async function createProcess(
   return await live.task.exec({
     id: exec.id,
     process,
-    ...(linux?.seccomp && { seccomp: linux.seccomp }),
+    ...defined({ seccomp: linux?.seccomp }),
     stdio: {
       mode: request.tty ? "pty" : "pipes",
       stdin: request.attachStdin,
