@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import { nameToText, textToName } from "#tar";
 import type { ImageView } from "./image-view.ts";
 import type { Breathe, LayerEntry } from "./layer-source.ts";
@@ -62,7 +62,7 @@ export function explainPath(view: ImageView, text: string, breathe: Breathe): Pa
     resolved,
     exists: true,
     type: node.type,
-    ...(node.content && { bytes: node.content.size }),
+    ...defined({ bytes: node.content?.size }),
     mode: node.mode,
     uid: node.uid,
     gid: node.gid,
