@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import { addon } from "./addon.ts";
 import { type Attempt, errnoFault } from "./errno.ts";
 import type { Fd } from "./fd.ts";
@@ -258,8 +258,7 @@ function refuse(type: number, flags: number, body: Buffer, request: NetlinkReque
   const attempt: Attempt = {
     call: "netlink",
     verb: request?.verb ?? "talk to the kernel",
-    ...(request?.about === undefined ? {} : { about: request.about }),
-    ...(told === "" ? {} : { detail: told }),
+    ...defined({ about: request?.about, detail: told === "" ? undefined : told }),
   };
   throw errnoFault(-error, attempt);
 }
