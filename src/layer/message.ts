@@ -74,6 +74,6 @@ function systemFault(error: unknown): unknown {
 
 /** The Fault of `flatten` again; the stack of a defect in the other thread becomes its cause. */
 export function unflatten({ code, message, stack, ...detail }: PlainFault): Fault {
-  const cause = stack === undefined ? {} : { cause: stack };
+  const cause = defined({ cause: stack });
   return new Fault(code, message, { ...detail, ...cause });
 }
