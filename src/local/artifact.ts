@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { Fault, visibleText } from "#base";
+import { defined, Fault, visibleText } from "#base";
 import {
   canonicalName,
   type Descriptor,
@@ -71,10 +71,7 @@ export async function listArtifacts(
 ): Promise<number> {
   const { repository, image } = await find(context, options.image);
   const { artifactType } = options;
-  const found = await repository.referrers(
-    image.digest,
-    artifactType === undefined ? {} : { artifactType },
-  );
+  const found = await repository.referrers(image.digest, defined({ artifactType }));
   if (options.json) {
     await context.out.write(`${JSON.stringify(found, null, 2)}\n`);
     return 0;
@@ -109,9 +106,9 @@ export async function fetchArtifact(
   const { artifactType } = options;
   const digests = (await isArtifact(repository, image.digest))
     ? [image.digest]
-    : (
-        await repository.referrers(image.digest, artifactType === undefined ? {} : { artifactType })
-      ).map(({ digest }) => digest);
+    : (await repository.referrers(image.digest, defined({ artifactType }))).map(
+        ({ digest }) => digest,
+      );
   if (digests.length === 0) {
     throw new Fault("not_found", `${options.artifact} has no artifacts to fetch`, {
       about: options.artifact,
