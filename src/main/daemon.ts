@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { createApiServer } from "#api";
-import { createLog, faultOf, type Log, type LogLevel, Scope } from "#base";
+import { createLog, defined, faultOf, type Log, type LogLevel, Scope } from "#base";
 import { decodePlan } from "#helper";
 import { makePrivateDirectory, peerCredentials, untakenByPeer } from "#kernel";
 import { parseCompression } from "#layer";
@@ -120,7 +120,7 @@ async function serveRegistry(
   );
   scope.defer(() => service.close());
   const { url, authorityFile } = service;
-  log.info("serving a registry", { url, ...(authorityFile ? { authorityFile } : {}) });
+  log.info("serving a registry", defined({ url, authorityFile }));
 }
 
 function descriptorOf(socket: Socket): number {
