@@ -1,4 +1,4 @@
-import { Fault, type FaultCode } from "#base";
+import { defined, Fault, type FaultCode } from "#base";
 import type { Answer, JobName, Jobs, Request } from "./debian-job.ts";
 
 interface Pending {
@@ -97,10 +97,6 @@ function settle(pending: Pending | undefined, { out, fault }: Answer): void {
   if (fault === undefined) pending?.resolve(out);
   else
     pending?.reject(
-      new Fault(
-        fault.code as FaultCode,
-        fault.message,
-        fault.about === undefined ? {} : { about: fault.about },
-      ),
+      new Fault(fault.code as FaultCode, fault.message, defined({ about: fault.about })),
     );
 }

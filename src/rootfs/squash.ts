@@ -1,6 +1,6 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import type { Content, StoredImage } from "#content";
 import type { HistoryEntry, ImageConfig, Reference } from "#image";
 import { mergeLayers, packBlob, scanTree } from "#layer";
@@ -44,7 +44,7 @@ export async function squash(
   }
   const target = join(workDir, "layer");
   await mkdir(target, { mode: 0o755 });
-  const run = signal ? { signal } : {};
+  const run = defined({ signal });
   report?.({ id: "layer", status: `Merging ${merged.length} layers` });
   const layers = merged.map(({ chainId }) => snapshots.directory(chainId)).toReversed();
   await mergeLayers({ layers, target, keepWhiteouts: keep > 0 }, run);

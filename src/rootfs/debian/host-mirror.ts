@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import {
   type AptSource,
   parseAptConf,
@@ -47,7 +47,7 @@ export async function hostMirror(options: { readonly root?: string } = {}): Prom
   );
   return {
     mirror: best.uri,
-    ...(security === undefined ? {} : { security: security.uri }),
+    ...defined({ security: security?.uri }),
     ...keysOf(best.signedBy),
     checkValidUntil: best.checkValidUntil && (await checksValidUntil(directory)),
   };
@@ -57,7 +57,7 @@ export async function hostMirror(options: { readonly root?: string } = {}): Prom
 function keysOf(signedBy: string | undefined): { readonly signedBy?: string } {
   if (signedBy?.includes("-----BEGIN PGP")) return { signedBy };
   const path = signedBy?.split(" ").find((word) => word.startsWith("/"));
-  return path === undefined ? {} : { signedBy: path };
+  return defined({ signedBy: path });
 }
 
 const usable = (source: AptSource) => /^https?:\/\//.test(source.uri);
