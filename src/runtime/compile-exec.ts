@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import type { FdIndex, LaunchPlan, NamespaceKind } from "#helper";
 import { type CompiledPlan, compilePlan, type PlanInput } from "./compile-plan.ts";
 import type { OciProcess, OciSeccomp } from "./oci-spec.ts";
@@ -22,7 +23,7 @@ export function compileExec(input: ExecInput): CompiledPlan {
     spec: {
       ociVersion: "1.2.1",
       process,
-      linux: { namespaces: [{ type: "mount" }], ...(seccomp && { seccomp }) },
+      linux: { namespaces: [{ type: "mount" }], ...defined({ seccomp }) },
     },
     rootMount: { type: "bind", source: "/", options: [] },
     rootAnchor: "/",

@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import type { MountOperation } from "#helper";
 import type { Mount } from "#kernel";
 import type { Machine } from "./machine.ts";
@@ -139,7 +139,7 @@ function operation(
     target,
     attributes: options.attributes,
     recursiveAttributes: options.recursiveAttributes,
-    ...(options.propagation && { propagation: options.propagation }),
+    ...defined({ propagation: options.propagation }),
     create,
   };
 }

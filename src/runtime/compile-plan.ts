@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import type { FdIndex, LaunchPlan, NamespaceEntry, NamespaceKind, PlanProcess } from "#helper";
 import type { Mount } from "#kernel";
 import { compileCapabilities, hasCapability } from "./capability.ts";
@@ -106,28 +106,32 @@ export function compilePlan(input: PlanInput): CompiledPlan {
     rootAnchor: input.rootAnchor,
     mounts: [rootMount, ...mounts],
     rootReadonly: spec.root?.readonly ?? false,
-    ...(rootPropagation && { rootPropagation }),
+    ...defined({ rootPropagation }),
     devices: compileDevices(linux.devices ?? []),
     symlinks: defaultSymlinks,
     maskedPaths: checkPaths(linux.maskedPaths, "linux.maskedPaths"),
     readonlyPaths: checkPaths(linux.readonlyPaths, "linux.readonlyPaths"),
     sysctls: Object.entries(linux.sysctl ?? {}).map(([name, value]) => ({ name, value })),
-    ...(spec.hostname !== undefined && { hostname: spec.hostname }),
-    ...(spec.domainname !== undefined && { domainname: spec.domainname }),
-    ...(input.cgroup && { cgroup: input.cgroup }),
-    ...(input.oomCounter !== undefined && { oomCounter: input.oomCounter }),
-    ...(input.oomEvent !== undefined && { oomEvent: input.oomEvent }),
+    ...defined({
+      hostname: spec.hostname,
+      domainname: spec.domainname,
+      cgroup: input.cgroup,
+      oomCounter: input.oomCounter,
+      oomEvent: input.oomEvent,
+    }),
     resourceLimits: compileLimits(spec.process?.rlimits ?? [], machine),
-    ...(score !== undefined && { oomScoreAdj: score }),
+    ...defined({ oomScoreAdj: score }),
     capabilities: capabilities.masks,
     noNewPrivileges: spec.process?.noNewPrivileges ?? false,
     ...(filter && { seccomp: filter.program, seccompFlags: filter.flags }),
     process: compileProcess(spec.process),
     init: input.init ?? false,
     stdio: { ...consoleSize(spec.process), ...input.stdio },
-    ...(input.log && { log: input.log }),
-    ...(input.controlSocket !== undefined && { controlSocket: input.controlSocket }),
-    ...(input.exitRecord !== undefined && { exitRecord: input.exitRecord }),
+    ...defined({
+      log: input.log,
+      controlSocket: input.controlSocket,
+      exitRecord: input.exitRecord,
+    }),
   };
   const lost = capabilities.missing.join(", ");
   return { plan, warnings: lost ? [`this machine cannot give the container ${lost}`] : [] };
@@ -242,7 +246,7 @@ function compileProcess(process: OciProcess | undefined): PlanProcess {
     uid,
     gid,
     additionalGids,
-    ...(umask !== undefined && { umask }),
+    ...defined({ umask }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import { chooseCapabilities } from "./capability.ts";
 import { defaultDeviceRules, privilegedDeviceRules } from "./device.ts";
 import type { Machine } from "./machine.ts";
@@ -146,7 +147,7 @@ export function defaultSpec(options: SpecOptions): {
       sysctl: chooseSysctls(options),
       maskedPaths: privileged ? [] : (options.maskedPaths ?? defaultMaskedPaths),
       readonlyPaths: privileged ? [] : (options.readonlyPaths ?? defaultReadonlyPaths),
-      ...(seccomp && { seccomp }),
+      ...defined({ seccomp }),
     },
   };
   const lost = capabilities.missing.join(", ");

@@ -1,5 +1,5 @@
 import { type Dirent, readdirSync, statSync } from "node:fs";
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import type { DeviceNode } from "#helper";
 import type { OciDeviceRule } from "./oci-resources.ts";
 import type { OciDevice } from "./oci-spec.ts";
@@ -31,7 +31,7 @@ export const defaultSymlinks: readonly { readonly target: string; readonly path:
 const anyDevice: OciDeviceRule = { allow: true, access: "rwm" };
 
 function allow(major: number, minor?: number): OciDeviceRule {
-  return { allow: true, type: "c", major, ...(minor !== undefined && { minor }), access: "rwm" };
+  return { allow: true, type: "c", major, ...defined({ minor }), access: "rwm" };
 }
 
 /**

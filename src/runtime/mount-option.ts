@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import type { Propagation } from "#helper";
 
 /** MOUNT_ATTR_* of linux/mount.h. */
@@ -101,7 +101,7 @@ export function parseMountOptions(options: readonly string[], field: string): Mo
     attributes: { set, clear },
     recursiveAttributes,
     bind,
-    ...(propagation && { propagation }),
+    ...defined({ propagation }),
     data,
   };
 }

@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import type { OciBlockIO, OciDeviceRule, OciResources, OciThrottle } from "../oci-resources.ts";
 import { checkResources } from "./check-resources.ts";
 
@@ -31,7 +32,7 @@ class SettingList {
       controller,
       file: `${controller}.${file}`,
       value: `${value}`,
-      ...(orWarn && { orWarn }),
+      ...defined({ orWarn: orWarn || undefined }),
     });
   }
 }

@@ -1,5 +1,5 @@
 import { readdirSync } from "node:fs";
-import { Fault, faultOf, isFault } from "#base";
+import { defined, Fault, faultOf, isFault } from "#base";
 import {
   AT_REMOVEDIR,
   type Fd,
@@ -38,7 +38,7 @@ export function writeSetting(path: string, value: string): void {
     throw new Fault(fault.code, `cannot write "${value}" to ${path}: ${fault.message}`, {
       about: path,
       cause: error,
-      ...(fault.errno && { errno: fault.errno }),
+      ...defined({ errno: fault.errno || undefined }),
     });
   }
 }

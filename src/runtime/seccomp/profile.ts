@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import type {
   OciSeccomp,
   SeccompAction,
@@ -68,9 +68,9 @@ function resolve(profile: SeccompProfile, target: ProfileTarget): OciSeccomp {
   const { defaultAction, defaultErrnoRet, flags } = profile;
   return {
     defaultAction,
-    ...(defaultErrnoRet !== undefined && { defaultErrnoRet }),
+    ...defined({ defaultErrnoRet }),
     architectures,
-    ...(flags && { flags }),
+    ...defined({ flags }),
     syscalls: profile.syscalls.filter((rule) => applies(rule, target, arch)).map(plainRule),
   };
 }
@@ -79,8 +79,7 @@ function plainRule({ names, action, errnoRet, args }: ProfileRule): SeccompRule 
   return {
     names,
     action,
-    ...(errnoRet !== undefined && { errnoRet }),
-    ...(args && { args }),
+    ...defined({ errnoRet, args }),
   };
 }
 
@@ -144,7 +143,7 @@ export function parseSeccompProfile(json: string): SeccompProfile {
   if (rules.length > maxRules) throw bad("syscalls", `has more than ${maxRules} rules`);
   return {
     defaultAction: oneOf(profile.defaultAction, actions, "defaultAction"),
-    ...(defaultErrnoRet !== undefined && { defaultErrnoRet }),
+    ...defined({ defaultErrnoRet }),
     ...(profile.flags != null && { flags: strings(profile.flags, "flags") }),
     ...(profile.architectures != null && {
       architectures: strings(profile.architectures, "architectures"),
@@ -172,7 +171,7 @@ function parseRule(value: unknown, field: string): ProfileRule {
   return {
     names,
     action: oneOf(rule.action, actions, `${field}.action`),
-    ...(errnoRet !== undefined && { errnoRet }),
+    ...defined({ errnoRet }),
     ...(rule.args != null && {
       args: list(rule.args, `${field}.args`).map((arg, index) =>
         parseArgument(arg, `${field}.args[${index}]`),
@@ -191,7 +190,7 @@ function parseArgument(value: unknown, field: string): SeccompArgument {
   return {
     index,
     value: optionalNumber(argument.value, `${field}.value`) ?? 0,
-    ...(valueTwo !== undefined && { valueTwo }),
+    ...defined({ valueTwo }),
     op: oneOf(argument.op, operators, `${field}.op`),
   };
 }
