@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import type { AuthConfig, Credentials } from "./registry-types.ts";
 
 /** The value of X-Registry-Auth: base64url of the JSON. */
@@ -62,10 +63,12 @@ function authOf(value: Record<string, unknown>): AuthConfig {
 export function credentialsOf(auth: AuthConfig): Credentials | undefined {
   const { username, password, identitytoken, registrytoken } = auth;
   const credentials = {
-    ...(username && { username }),
-    ...(password && { password }),
-    ...(identitytoken && { identityToken: identitytoken }),
-    ...(registrytoken && { registryToken: registrytoken }),
+    ...defined({
+      username: username || undefined,
+      password: password || undefined,
+      identityToken: identitytoken || undefined,
+      registryToken: registrytoken || undefined,
+    }),
   };
   return Object.keys(credentials).length > 0 ? credentials : undefined;
 }
