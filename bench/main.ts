@@ -14,6 +14,7 @@ import { images } from "./cases/images.ts";
 import { launch } from "./cases/launch.ts";
 import { manyImages } from "./cases/many-images.ts";
 import { memory } from "./cases/memory.ts";
+import { overhead } from "./cases/overhead.ts";
 import { pull } from "./cases/pull.ts";
 import { push } from "./cases/push.ts";
 import { registry } from "./cases/registry.ts";
@@ -30,6 +31,7 @@ import { startSubject } from "./subject.ts";
 
 const cases: Readonly<Record<string, (stage: Stage) => Promise<readonly Finding[]>>> = {
   run,
+  overhead,
   launch,
   requests,
   "start-up": startUp,

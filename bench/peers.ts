@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { runDirectory } from "./run-directory.ts";
 
 const script = join(import.meta.dir, "peers");
 
@@ -72,18 +73,23 @@ async function startDocker(host: string, tree: string): Promise<(() => Promise<v
       () => false,
     );
   if (await answers()) return async () => undefined;
+  const mounted = await runDirectory(join(tree, "run/peers"));
   const dockerd = Bun.spawn([script, "dockerd"], {
     stdin: "ignore",
     stdout: "ignore",
     stderr: "ignore",
   });
   for (let attempt = 0; !(await answers()); attempt++) {
-    if (attempt > 100 || dockerd.exitCode !== null) return undefined;
+    if (attempt > 100 || dockerd.exitCode !== null) {
+      await mounted[Symbol.asyncDispose]();
+      return undefined;
+    }
     await Bun.sleep(100);
   }
   const pid = Number(await Bun.file(join(tree, "run/peers/docker.pid")).text());
   return async () => {
     process.kill(pid, "SIGTERM");
     await dockerd.exited;
+    await mounted[Symbol.asyncDispose]();
   };
 }

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { FreshDisk } from "./fresh-disk.ts";
 import { command } from "./peers.ts";
+import { runDirectory } from "./run-directory.ts";
 
 export const release = join(import.meta.dir, "../dist/thimble");
 
@@ -20,6 +21,7 @@ export interface Subject extends AsyncDisposable {
 export async function startSubject(disk?: FreshDisk, binary = release): Promise<Subject> {
   const root = await mkdtemp("/var/tmp/thimble-bench-");
   const runRoot = await mkdtemp("/run/thimble-bench-");
+  const mounted = await runDirectory(runRoot);
   const dataRoot = join(disk?.place ?? root, "data");
   const host = `unix://${runRoot}/thimble.sock`;
   const daemonArgv = [binary, "daemon", "--data-root", dataRoot, "--run-root", runRoot, "-H", host];
@@ -46,6 +48,7 @@ export async function startSubject(disk?: FreshDisk, binary = release): Promise<
     async [Symbol.asyncDispose]() {
       daemon.kill("SIGTERM");
       await daemon.exited;
+      await mounted[Symbol.asyncDispose]();
       await rm(root, { recursive: true, force: true });
       await rm(runRoot, { recursive: true, force: true });
     },
