@@ -17,7 +17,8 @@
 /* Answers come in order; and a client that does not take them is not asked for more, or its queue would grow without end. */
 static bool takes_commands(const struct client *client)
 {
-	return !client->attached && !client->ending && !client->starting && queue_length(&client->queue) == 0;
+	return !client->attached && !client->ending && !client->starting && !client->awaits_rotation &&
+	       queue_length(&client->queue) == 0;
 }
 
 static void update_client(struct client *client)
@@ -138,6 +139,20 @@ static void begin_start(struct client *client)
 		answer_result(client, STAGE_MONITOR, result, "start the program");
 }
 
+static void answer_rotation(struct client *client)
+{
+	client->awaits_rotation = false;
+	client->knows_rotation = true;
+	answer_result(client, STAGE_LOG, 0, "");
+}
+
+static void await_rotation(struct client *client)
+{
+	client->awaits_rotation = true;
+	if (!client->knows_rotation)
+		answer_rotation(client);
+}
+
 static void execute(struct client *client, uint32_t type, const uint8_t *payload, size_t length)
 {
 	if (type == FRAME_STATUS && length == 0) {
@@ -154,6 +169,14 @@ static void execute(struct client *client, uint32_t type, const uint8_t *payload
 		answer_result(client, STAGE_MONITOR, close_stdin(), "");
 	} else if (type == FRAME_REOPEN_LOG && length == 0) {
 		answer_result(client, STAGE_MONITOR, log_reopen(&monitor.log), "reopen the log");
+	} else if (type == FRAME_AWAIT_ROTATION && length == 0) {
+		await_rotation(client);
+	} else if (type == FRAME_HOLD_ROTATION && length == 0) {
+		monitor.log.holders += !client->holds_rotation;
+		client->holds_rotation = true;
+		answer_result(client, STAGE_LOG, 0, "");
+	} else if (type == FRAME_COMPRESSED && length == 8) {
+		answer_result(client, STAGE_LOG, log_compressed(&monitor.log, get_u64(payload)), "put the compressed log in its place");
 	} else if (type == FRAME_START && length == 0) {
 		begin_start(client);
 	} else if (type == FRAME_WATCH && length == 0) {
@@ -338,6 +361,15 @@ void control_tell_starters(int result, const char *what)
 	}
 }
 
+void control_tell_rotation(void)
+{
+	for (struct client *client = monitor.clients; client; client = client->next) {
+		client->knows_rotation = false;
+		if (client->awaits_rotation && !client->gone)
+			answer_rotation(client);
+	}
+}
+
 void control_tell_watchers(const void *frame, size_t length)
 {
 	for (struct client *client = monitor.clients; client; client = client->next)
@@ -365,6 +397,7 @@ void control_sweep(void)
 		}
 		*link = client->next;
 		monitor.client_count--;
+		monitor.log.holders -= client->holds_rotation;
 		watch(&client->source, 0);
 		close_fd(&client->source.fd);
 		if (client->attached)

@@ -32,7 +32,7 @@ static const uint16_t allowed[] = {
 	SYS_pread64, SYS_sendto, SYS_recvmsg, SYS_wait4, SYS_pidfd_send_signal, SYS_getpid, SYS_renameat, SYS_unlinkat,
 	SYS_exit_group, SYS_exit, SYS_rt_sigreturn, SYS_restart_syscall,
 #ifdef __x86_64__
-	SYS_epoll_wait, SYS_open, SYS_rename, SYS_unlink,
+	SYS_epoll_wait, SYS_open, SYS_lstat, SYS_rename, SYS_unlink,
 #endif
 };
 

@@ -10,6 +10,7 @@
 /* A line may grow sixfold and has the log's attributes; several of usual length fit. Only what is written costs memory. */
 #define BATCH_SIZE (LOG_LINE_MAX * 6 + 65536)
 #define ENVELOPE 128
+#define HELD_MAX (16u << 20)
 
 static int open_file(struct log *log, int flags)
 {
@@ -32,22 +33,66 @@ int log_reopen(struct log *log)
 	return log->path ? open_file(log, 0) : 0;
 }
 
+#define NAME_MAX_LENGTH 4096
+
+/* The name of a rotated file; whether it fits. */
+static bool rotated_name(char *name, const struct log *log, uint32_t index, const char *suffix)
+{
+	return snprintf(name, NAME_MAX_LENGTH, "%s.%u%s", log->path, index, suffix) < NAME_MAX_LENGTH;
+}
+
+/* One place on, if it is there. */
+static void move_rotated(const struct log *log, uint32_t index, const char *suffix)
+{
+	char from[NAME_MAX_LENGTH], to[NAME_MAX_LENGTH];
+	if (rotated_name(from, log, index, suffix) && rotated_name(to, log, index + 1, suffix))
+		rename(from, to);
+}
+
+static void remove_rotated(const struct log *log, uint32_t index, const char *suffix)
+{
+	char name[NAME_MAX_LENGTH];
+	if (rotated_name(name, log, index, suffix))
+		unlink(name);
+}
+
 /*
- * path -> path.1 -> path.2 ...; with one file only, a new one takes its place: who reads
- * the old one reads it to its end. A file that cannot be moved starts anew, for the limit holds.
+ * path -> path.1 -> path.2 ..., plain or compressed; with one file only, a new one takes its place:
+ * who reads the old one reads it to its end. A file that cannot be moved starts anew, for the limit holds.
  */
 static void rotate(struct log *log)
 {
-	char from[4096], to[4096];
+	char first[NAME_MAX_LENGTH];
 	bool moved = log->files <= 1 && unlink(log->path) == 0;
-	for (uint32_t i = log->files; i-- > 1;) {
-		int size = i > 1 ? snprintf(from, sizeof from, "%s.%u", log->path, i - 1) :
-				   snprintf(from, sizeof from, "%s", log->path);
-		if (size >= (int)sizeof from || snprintf(to, sizeof to, "%s.%u", log->path, i) >= (int)sizeof to)
-			break;
-		moved = rename(from, to) == 0;
+	if (log->files > 1) {
+		remove_rotated(log, log->files - 1, "");
+		remove_rotated(log, log->files - 1, ".gz");
+		for (uint32_t i = log->files - 1; i-- > 1;) {
+			move_rotated(log, i, "");
+			move_rotated(log, i, ".gz");
+		}
+		moved = rotated_name(first, log, 1, "") && rename(log->path, first) == 0;
 	}
+	log->rotated = true;
 	open_file(log, moved ? 0 : O_TRUNC);
+}
+
+int log_compressed(struct log *log, uint64_t inode)
+{
+	char plain[NAME_MAX_LENGTH], from[NAME_MAX_LENGTH], to[NAME_MAX_LENGTH];
+	struct stat stat;
+	for (uint32_t i = 1; log->path && i < log->files; i++) {
+		if (!rotated_name(plain, log, i, "") || !rotated_name(to, log, i, ".gz"))
+			break;
+		if (lstat(plain, &stat) < 0 || stat.st_ino != inode)
+			continue;
+		if (snprintf(from, sizeof from, "%s.gz", log->path) >= (int)sizeof from)
+			break;
+		/* In this order a reader finds one of the two at any time. */
+		int result = check(rename(from, to));
+		return result < 0 ? result : check(unlink(plain));
+	}
+	return -ENOENT;
 }
 
 /* After a failed write: the file keeps the whole lines that it took. Its own size counts, since others may have cut it. */
@@ -200,6 +245,12 @@ static char *put_time(char *to, uint64_t nanoseconds)
 	return to;
 }
 
+/* Beyond the limit, as long as somebody holds it back; but not for ever, should that be stopped. */
+static bool is_full(const struct log *log, uint64_t size)
+{
+	return log->max_size && size >= log->max_size && (!log->holders || size - log->max_size >= HELD_MAX);
+}
+
 static void put_line(struct log *log, int stream, uint64_t time, const uint8_t *bytes, size_t length, bool newline)
 {
 	/* Here and nowhere else: an unfinished line may outlive the batch, which log_trim gives back. */
@@ -210,7 +261,7 @@ static void put_line(struct log *log, int stream, uint64_t time, const uint8_t *
 	size_t attributes = log->attributes ? strlen(log->attributes) : 0;
 	if (log->batch_length + length * 6 + attributes + ENVELOPE > BATCH_SIZE)
 		log_flush(log);
-	if (log->max_size && log->size + log->batch_length >= log->max_size) {
+	if (is_full(log, log->size + log->batch_length)) {
 		log_flush(log);
 		rotate(log);
 	}

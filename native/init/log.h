@@ -26,6 +26,8 @@ struct log {
 	const char *attributes; /* of every line, NULL: none */
 	uint64_t size, max_size;
 	uint32_t files;
+	bool rotated; /* since the loop last looked */
+	uint32_t holders; /* who look at the files: while there are any, a full file waits for its rotation */
 	uint64_t dropped; /* lines */
 	struct log_stream streams[2];
 	char *batch;
@@ -46,6 +48,12 @@ void log_end(struct log *log);
 
 /* Opens the path anew, for whoever has moved the file away. */
 int log_reopen(struct log *log);
+
+/*
+ * The rotated file of this inode has been compressed into path.gz: that takes its place, as
+ * path.N.gz. The only hand that names rotated files is this one. -ENOENT when the file is gone.
+ */
+int log_compressed(struct log *log, uint64_t inode);
 
 /* Gives the memory back that is not needed until more comes. */
 void log_trim(struct log *log);

@@ -387,6 +387,9 @@ bool monitor_turn(void)
 	if (count == 1) {
 		struct source *source = event.data.ptr;
 		source->ready(source, event.events);
+		if (monitor.log.rotated)
+			control_tell_rotation();
+		monitor.log.rotated = false;
 		control_sweep();
 	}
 	return true;

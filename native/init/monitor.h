@@ -38,6 +38,8 @@ struct client {
 	struct queue queue;
 	uint32_t streams; /* ATTACH_* once attached */
 	bool attached, watching, starting, input_done;
+	bool awaits_rotation, knows_rotation; /* knows: of the latest one */
+	bool holds_rotation;
 	bool hung;   /* the peer is gone, what it sent is not read yet */
 	bool ending; /* to be dropped once the queue is empty */
 	bool gone;
@@ -133,6 +135,8 @@ void control_output(int stream, const uint8_t *bytes, size_t length);
 bool control_has_room(void);
 /* The program runs, or it never will: for those who have asked for it. */
 void control_tell_starters(int result, const char *what);
+/* The log was rotated: who awaits that has an answer. */
+void control_tell_rotation(void);
 void control_tell_watchers(const void *frame, size_t length);
 /* No more will come: every client is dropped once it has what is queued for it. */
 void control_end(void);

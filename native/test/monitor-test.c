@@ -1,4 +1,5 @@
 /* Unit tests of the monitor's promises: what comes before what, and where the log is rotated. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ static const char *path_of(const char *name)
 
 static void remove_files(void)
 {
-	static const char *const names[] = { "log", "log.1", "exit" };
+	static const char *const names[] = { "log", "log.gz", "log.1", "log.1.gz", "log.2", "log.2.gz", "exit" };
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		unlink(path_of(names[i]));
 }
@@ -107,6 +108,103 @@ static void test_rotation(void)
 		EXPECT(size_of("log") == (over ? 3 * line : line));
 	}
 	fixed_time = 0;
+}
+
+/* One command and its whole answer; the errno of an ERROR, 0 for OK, -1 when none comes. */
+static int ask(struct rig *rig, int client, const void *command, size_t length)
+{
+	EXPECT(write(client, command, length) == (ssize_t)length);
+	uint8_t answer[256];
+	ssize_t count = -1;
+	for (int turns = 0; turns < 10 && count < 0; turns++) {
+		rig_turn(rig);
+		count = read(client, answer, sizeof answer);
+	}
+	if (count < (ssize_t)FRAME_HEADER)
+		return -1;
+	return get_u32(answer) == FRAME_OK ? 0 : (int)get_u32(answer + FRAME_HEADER);
+}
+
+static void make_file(const char *name, const char *text)
+{
+	FILE *file = fopen(path_of(name), "w");
+	EXPECT(file && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+static uint64_t inode_of(const char *name)
+{
+	struct stat found;
+	return stat(path_of(name), &found) < 0 ? 0 : found.st_ino;
+}
+
+static int ask_compressed(struct rig *rig, int client, uint64_t inode)
+{
+	const uint32_t command[4] = { FRAME_COMPRESSED, 8, (uint32_t)inode, (uint32_t)(inode >> 32) };
+	return ask(rig, client, command, sizeof command);
+}
+
+/* Compressed files move on with the plain ones, and take the place of theirs wherever that is by then. */
+static void test_compressed(void)
+{
+	const uint32_t await[2] = { FRAME_AWAIT_ROTATION, 0 };
+	struct rig rig;
+	options.log_files = 3;
+	start(&rig, 1);
+	int client = rig_connect(&options);
+	EXPECT(ask(&rig, client, await, sizeof await) == 0);
+	produce(&rig, "x\n");
+	EXPECT(ask(&rig, client, await, sizeof await) == -1);
+	produce(&rig, "x\n");
+	rig_turn(&rig);
+	uint8_t answer[FRAME_HEADER];
+	EXPECT(read(client, answer, sizeof answer) == sizeof answer && get_u32(answer) == FRAME_OK);
+	uint64_t first = inode_of("log.1");
+	make_file("log.gz", "compressed");
+	produce(&rig, "x\n");
+	EXPECT(ask_compressed(&rig, client, first) == 0);
+	EXPECT(size_of("log.2") == -1 && size_of("log.2.gz") == 10 && size_of("log.gz") == -1 && size_of("log.1") > 10);
+	make_file("log.gz", "compressed");
+	EXPECT(ask_compressed(&rig, client, first) == ENOENT);
+	EXPECT(ask_compressed(&rig, client, inode_of("log.1")) == 0);
+	EXPECT(size_of("log.1") == -1 && size_of("log.1.gz") == 10);
+	make_file("log.2", "stale");
+	make_file("log.1.gz", "later than log.2.gz");
+	produce(&rig, "x\n");
+	rig_turn(&rig);
+	EXPECT(size_of("log.1") > 10 && size_of("log.1.gz") == -1 && size_of("log.2") == -1 && size_of("log.2.gz") == 19);
+	close_fd(&client);
+	rig_exit(0);
+	rig_close(&rig);
+	options.log_files = 2;
+}
+
+static void test_held_rotation(void)
+{
+	const uint32_t hold[2] = { FRAME_HOLD_ROTATION, 0 };
+	struct rig rig;
+	start(&rig, 1);
+	int client = rig_connect(&options);
+	EXPECT(ask(&rig, client, hold, sizeof hold) == 0);
+	produce(&rig, "x\nx\n");
+	rig_turn(&rig);
+	EXPECT(size_of("log.1") == -1 && size_of("log") > 0);
+	monitor.log.size = 16u << 20;
+	produce(&rig, "x\n");
+	rig_turn(&rig);
+	EXPECT(size_of("log.1") == -1);
+	monitor.log.size = (16u << 20) + 1;
+	produce(&rig, "x\n");
+	rig_turn(&rig);
+	EXPECT(size_of("log.1") > 0);
+	close_fd(&client);
+	while (monitor.client_count > 0)
+		rig_turn(&rig);
+	long first = size_of("log.1");
+	produce(&rig, "x\n");
+	rig_turn(&rig);
+	EXPECT(size_of("log.1") > 0 && size_of("log.1") != first);
+	rig_exit(0);
+	rig_close(&rig);
 }
 
 static void test_failed_rotation(void)
@@ -187,6 +285,8 @@ int main(void)
 	test_exit_record();
 	test_socket_mode();
 	test_rotation();
+	test_compressed();
+	test_held_rotation();
 	test_failed_rotation();
 	test_accept();
 	test_half_line();

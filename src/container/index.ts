@@ -26,7 +26,7 @@ export {
 } from "./description.ts";
 export type { NetworkingBody } from "./endpoint.ts";
 export type { HostConfig, HostConfigBody } from "./host-options.ts";
-export { type LogConfig, logDrivers, logLimits } from "./log-config.ts";
+export { compressesLog, type LogConfig, logDrivers, logLimits } from "./log-config.ts";
 export { logPlan } from "./log-plan.ts";
 export type { BindMount, MountBody } from "./mounts.ts";
 export { type NetworkMode, networkModeOf, networkNames } from "./network-mode.ts";

@@ -20,7 +20,12 @@ const feeding = ["mode", "max-buffer-size"];
 const drivers: Readonly<
   Record<
     string,
-    { readonly options: readonly string[]; readonly size: string; readonly files: string }
+    {
+      readonly options: readonly string[];
+      readonly size: string;
+      readonly files: string;
+      readonly compress?: string;
+    }
   >
 > = {
   "json-file": {
@@ -31,7 +36,10 @@ const drivers: Readonly<
     size: "",
     files: "1",
   },
-  local: { options: ["max-size", "max-file", "compress", ...feeding], size: "20m", files: "5" },
+  local: {
+    options: ["max-size", "max-file", "compress", ...feeding],
+    ...{ size: "20m", files: "5", compress: "true" },
+  },
   none: { options: [], size: "", files: "1" },
 };
 
@@ -77,18 +85,22 @@ function sizeOf(text: string): number {
   return parseBytes(text) ?? refuse(`invalid size: '${text}'`, text);
 }
 
+/** Whether rotated files are compressed: where it is asked for, and by default where there are any with the driver `local`. */
+export function compressesLog(log: LogConfig): boolean {
+  const { compress = drivers[log.Type]?.compress ?? "false" } = log.Config;
+  return isTrue(compress) && logLimits(log).maxFiles > 1;
+}
+
 /** Go's strconv.ParseBool. */
-function checkCompress(text: string | undefined, { maxSize, maxFiles }: LogLimits): void {
-  if (text === undefined || /^(0|f|F|false|FALSE|False)$/.test(text)) return;
-  if (!/^(1|t|T|true|TRUE|True)$/.test(text))
-    refuse(`invalid value for compress: ${text}; give true or false`, text);
-  if (maxSize === 0n || maxFiles < 2)
+function isTrue(text: string): boolean {
+  if (/^(1|t|T|true|TRUE|True)$/.test(text)) return true;
+  if (/^(0|f|F|false|FALSE|False)$/.test(text)) return false;
+  return refuse(`invalid value for compress: ${text}; give true or false`, text);
+}
+
+function checkCompress(text: string | undefined, { maxFiles }: LogLimits): void {
+  if (text !== undefined && isTrue(text) && maxFiles < 2)
     refuse("compress cannot be true when max-file is less than 2 or max-size is not set");
-  throw new Fault(
-    "unsupported",
-    "this version of thimble does not compress rotated logs; leave compress out, or set it to false",
-    { about: "compress" },
-  );
 }
 
 function checkFeeding({ mode, "max-buffer-size": size }: LogConfig["Config"]): void {

@@ -63,10 +63,6 @@ test.each([
   ],
   [{ LogConfig: { Config: { compress: "true" } } }, "compress cannot be true when max-file"],
   [{ LogConfig: { Config: { compress: "maybe" } } }, "invalid value for compress"],
-  [
-    { LogConfig: { Config: { compress: "true", "max-size": "1m", "max-file": "2" } } },
-    "does not compress rotated logs",
-  ],
   [{ LogConfig: { Config: { mode: "odd" } } }, "logger: logging mode not supported: odd"],
   [
     { LogConfig: { Config: { "max-buffer-size": "1m" } } },

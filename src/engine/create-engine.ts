@@ -14,6 +14,7 @@ import { Closing } from "./closing.ts";
 import { PendingAttaches } from "./containers/attach.ts";
 import { ContainerStore } from "./containers/container-store.ts";
 import { createContainers } from "./containers/containers.ts";
+import { LogCompression } from "./containers/log-compression.ts";
 import { PlannedStarts } from "./containers/planned-starts.ts";
 import { SandboxStore } from "./containers/sandbox-store.ts";
 import { WaitRegistry } from "./containers/wait-registry.ts";
@@ -53,6 +54,7 @@ export async function createEngine(
   const { dataRoot, runRoot, clock = systemClock, ...modules } = dependencies;
   const paths = new EnginePaths(dataRoot, runRoot);
   for (const path of paths.directories) makePrivateDirectory(path);
+  const background = new Background(modules.log);
   const parts: EngineParts = {
     ...modules,
     paths,
@@ -69,7 +71,8 @@ export async function createEngine(
     plannedStarts: new PlannedStarts(),
     removing: new Set(),
     restarting: new Set(),
-    background: new Background(modules.log),
+    background,
+    logCompression: new LogCompression({ background, log: modules.log }),
     closing: new Closing(),
   };
   const executor = createExecutor(parts);
@@ -90,6 +93,7 @@ export async function createEngine(
     reconcile: () => reconcile(parts),
     close: async () => {
       parts.closing.close();
+      parts.logCompression.close();
       await parts.background.settled();
     },
   };

@@ -11,6 +11,7 @@ import type { Closing } from "./closing.ts";
 import type { PendingAttaches } from "./containers/attach.ts";
 import type { ContainerStore } from "./containers/container-store.ts";
 import type { LiveContainer } from "./containers/live-container.ts";
+import type { LogCompression } from "./containers/log-compression.ts";
 import type { PlannedStarts } from "./containers/planned-starts.ts";
 import type { SandboxStore } from "./containers/sandbox-store.ts";
 import type { WaitRegistry } from "./containers/wait-registry.ts";
@@ -47,6 +48,7 @@ export interface EngineParts {
   readonly removing: Set<ContainerId>;
   /** Containers that stop only to start again: they are not removed in between. */
   readonly restarting: Set<ContainerId>;
+  readonly logCompression: LogCompression;
   readonly background: Background;
   readonly closing: Closing;
 }

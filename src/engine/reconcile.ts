@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { faultOf, isContainerId, isFault } from "#base";
 import { unmount } from "#kernel";
 import type { Task, TaskExit } from "#task";
+import { compressedLog } from "./containers/container-logs.ts";
 import type { ContainerRecord } from "./containers/container-record.ts";
 import { recordExit, trackContainer } from "./containers/exit.ts";
 import { removeContainer } from "./containers/remove.ts";
@@ -42,7 +43,10 @@ async function settleContainer(parts: StartParts, record: ContainerRecord): Prom
   const wasStarted = settled.state.startedAt !== 0n || settled.state.error !== "";
   if (settled.host.AutoRemove && (wasStarted || parts.state.rebooted)) {
     await removeContainer(parts, record.id, { force: false });
+    return;
   }
+  const log = compressedLog(parts, record.id);
+  if (log) parts.logCompression.finish(log);
 }
 
 /** Three ways a container recorded as running can stand: alive, ended with a record, or lost. Whether its state could be written. */

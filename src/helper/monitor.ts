@@ -109,6 +109,24 @@ export class Monitor implements Disposable {
   }
 
   /**
+   * Settles once the log was rotated since the last call, the first one at once. Until then the
+   * connection takes no other command. `unavailable` when the monitor has ended.
+   */
+  async rotated(): Promise<void> {
+    await this.#ask(type.AWAIT_ROTATION);
+  }
+
+  /** From now on until this connection is closed the log is not rotated, unless it grows by more than 16 MiB. */
+  async holdRotation(): Promise<void> {
+    await this.#ask(type.HOLD_ROTATION);
+  }
+
+  /** Puts `path.gz` of the log in the place of the rotated file of that inode; `not_found` when that is gone. */
+  async putCompressedLog(inode: bigint): Promise<void> {
+    await this.#ask(type.COMPRESSED, inode);
+  }
+
+  /**
    * Events from now on, and a lack of memory that came earlier; an exit that came earlier is in the
    * exit record alone. Once per connection (`conflict`); `closed` tells that the monitor is gone.
    */
@@ -130,7 +148,7 @@ export class Monitor implements Disposable {
     this.close();
   }
 
-  #ask(command: number, ...values: number[]): Promise<Frame> {
+  #ask(command: number, ...values: (number | bigint)[]): Promise<Frame> {
     if (this.#socket.destroyed) return Promise.reject(this.#gone());
     const pending = Promise.withResolvers<Frame>();
     this.#pending.push(pending);

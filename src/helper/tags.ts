@@ -112,6 +112,9 @@ export const frame = {
   REOPEN_LOG: 37,
   WATCH: 38,
   START: 39,
+  AWAIT_ROTATION: 40,
+  COMPRESSED: 41,
+  HOLD_ROTATION: 42,
   OK: 64,
   STATE: 65,
 } as const;

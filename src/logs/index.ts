@@ -3,10 +3,18 @@
  *
  * A log is a file of JSON records, one a line; rotation renames `path` to `path.1`,
  * that to `path.2` and so on. Records above 16 KiB arrive in parts: a part has no
- * newline at its end, and is passed as it is, as `docker logs` does. This module
- * never writes: the monitor does, and goes on without a reader.
+ * newline at its end, and is passed as it is, as `docker logs` does. The monitor writes and
+ * rotates, and goes on without a reader; `compressRotated` makes `path.1.gz` of `path.1`, which
+ * the monitor, while there is one, puts in its place.
  * Life cycle: `readLog` opens the files when first pulled and closes them when left.
  */
 
+export {
+  type CompressRotatedOptions,
+  compressRotated,
+  replaceRotated,
+} from "./compress-rotated.ts";
+export { logCrashPoints } from "./crash-point.ts";
+export type { HoldRotation } from "./log-files.ts";
 export { type ReadLogOptions, readLog } from "./read-log.ts";
 export { type LogRecord, type LogStream, parseLogTime } from "./record.ts";

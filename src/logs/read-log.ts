@@ -2,10 +2,12 @@ import { systemClock } from "#base";
 import { LineSplitter } from "./line-splitter.ts";
 import { LogChange } from "./log-change.ts";
 import {
-  blockSize,
+  blocks,
   closeLogFiles,
   findTail,
+  isShorter,
   type LogFile,
+  type LogPlace,
   type LogPosition,
   openLogFiles,
   openNewerLogFiles,
@@ -13,11 +15,7 @@ import {
 import { type LogRecord, parseLogRecord } from "./record.ts";
 
 /** A log, and the part of it to read. */
-export interface ReadLogOptions {
-  /** The current file; rotated ones are `path.1` and so on. */
-  readonly path: string;
-  /** How many files the log may have, the current one included. */
-  readonly maxFiles: number;
+export interface ReadLogOptions extends LogPlace {
   /** The last n records; absent: all. */
   readonly tail?: number;
   /** Nanoseconds since the epoch, inclusive. */
@@ -47,7 +45,7 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly
   using change = options.ended
     ? new LogChange(options.path, options.ended, options.signal)
     : undefined;
-  let files = await openLogFiles(options.path, options.maxFiles);
+  let files = await openLogFiles(options);
   try {
     const start = await startPosition(files, options.tail);
     const stop = { done: false };
@@ -75,7 +73,7 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly
       }
       if (!change || options.signal?.aborted || isPast(options.until)) return;
       const ended = change.ended;
-      const newer = await openNewerLogFiles(options.path, options.maxFiles, files[0]);
+      const newer = await openNewerLogFiles(options, files[0]);
       files.push(...newer);
       if (newer.length > 0) continue;
       if (ended) return;
@@ -87,10 +85,6 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly
   }
 }
 
-async function isShorter(file: LogFile, offset: number): Promise<boolean> {
-  return (await file.handle.stat()).size < offset;
-}
-
 async function startPosition(files: readonly LogFile[], tail?: number): Promise<LogPosition> {
   if (tail === undefined || files.length === 0) return { index: 0, offset: 0 };
   return await findTail(files, tail);
@@ -99,22 +93,6 @@ async function startPosition(files: readonly LogFile[], tail?: number): Promise<
 async function dropUpTo(files: readonly LogFile[], index: number): Promise<LogFile[]> {
   await closeLogFiles(files.slice(0, index));
   return files.slice(index);
-}
-
-/** The bytes of a file from `offset` to its end, or to `limit`; each block is valid until the next. */
-async function* blocks(
-  file: LogFile,
-  offset: number,
-  limit = Number.POSITIVE_INFINITY,
-): AsyncGenerator<Uint8Array> {
-  const block = Buffer.allocUnsafe(blockSize);
-  while (offset < limit) {
-    const { bytesRead } = await file.handle.read(block, 0, blockSize, offset);
-    if (bytesRead === 0) return;
-    const wanted = Math.min(bytesRead, limit - offset);
-    offset += wanted;
-    yield block.subarray(0, wanted);
-  }
 }
 
 function select(

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { Fault, isFault } from "#base";
 import { descriptorPath, type Mount } from "#kernel";
 import { defaultSpec, type SpecOptions } from "#runtime";
@@ -313,6 +313,39 @@ export function taskContract(name: string, open: () => Promise<TaskBench>): void
       await first.killAll();
       await first.released;
       expect(() => first.openNamespace("uts")).toThrow("has ended");
+    });
+
+    test("a log tells of its rotations, can be held back from them, and takes compressed files in", async () => {
+      const path = bench.path("rotated.log");
+      const stdio = { ...pipes, stdin: true, stdinOnce: true };
+      const task = await started("cat", { stdio, log: { path, maxSize: 100n, maxFiles: 3 } });
+      const { input, output } = await task.attach({ ...outputs, stdin: true });
+      output.resume();
+      const size = () => statSync(path).size;
+      using log = await task.openLog();
+      await log.rotated();
+      {
+        using holder = await task.openLog();
+        await holder.hold();
+        input.write("held\nback\nand\n");
+        while (size() < 200) await Bun.sleep(1);
+        expect(existsSync(`${path}.1`)).toBe(false);
+      }
+      input.write("on\n");
+      await log.rotated();
+      const inode = statSync(`${path}.1`, { bigint: true }).ino;
+      writeFileSync(`${path}.gz`, "compressed");
+      expect(await log.replace(inode)).toBe(true);
+      expect(readFileSync(`${path}.1.gz`, "utf8")).toBe("compressed");
+      expect([existsSync(`${path}.1`), existsSync(`${path}.gz`)]).toEqual([false, false]);
+      expect(await log.replace(inode)).toBe(false);
+      input.write("two\nmore\n");
+      await log.rotated();
+      expect(readFileSync(`${path}.2.gz`, "utf8")).toBe("compressed");
+      input.end();
+      expect(await faultOf(log.rotated())).toMatchObject({ code: "unavailable" });
+      await task.released;
+      expect(await faultOf(task.openLog())).toMatchObject({ code: "unavailable" });
     });
 
     describe("adopt", () => {

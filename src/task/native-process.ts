@@ -37,7 +37,8 @@ export class NativeProcess implements TaskProcess {
   readonly released: Promise<void>;
   readonly #reports: ProcessReports;
   readonly #pidfd: Fd;
-  readonly #socket: string;
+  /** Where its monitor listens. */
+  protected readonly socket: string;
   #waiting: NativeProcessOptions["waiting"];
   #isLetGo = false;
 
@@ -48,7 +49,7 @@ export class NativeProcess implements TaskProcess {
     this.startTime = startTime;
     this.#reports = reports;
     this.#pidfd = pidfd;
-    this.#socket = options.controlSocket;
+    this.socket = options.controlSocket;
     this.#waiting = options.waiting;
     this.exited = reports.exited
       .catch((error) => (this.#isLetGo ? unsettled() : leftOf(options, error)))
@@ -72,11 +73,11 @@ export class NativeProcess implements TaskProcess {
   }
 
   async attach(streams: AttachedStreams): Promise<TaskStreams> {
-    return await attach(this.#socket, streams);
+    return await attach(this.socket, streams);
   }
 
   async resize({ rows, columns }: { readonly rows: number; readonly columns: number }) {
-    using monitor = await connectMonitor(this.#socket);
+    using monitor = await connectMonitor(this.socket);
     await monitor.resize(rows, columns);
   }
 

@@ -1,5 +1,5 @@
 import { Fault, isFault, Scope } from "#base";
-import type { Helper, NamespaceKind } from "#helper";
+import { connectMonitor, type Helper, type Monitor, type NamespaceKind } from "#helper";
 import { type Fd, O_RDONLY, openat2, startTime } from "#kernel";
 import {
   type ContainerCgroup,
@@ -10,7 +10,7 @@ import {
 } from "#runtime";
 import { openExecLaunch } from "./compiled-launch.ts";
 import { NativeProcess, type NativeProcessOptions, openLaunched } from "./native-process.ts";
-import type { ExecInput, Task, TaskProcess, TaskStats } from "./task.ts";
+import type { ExecInput, Task, TaskLog, TaskProcess, TaskStats } from "./task.ts";
 import type { TaskFiles } from "./task-files.ts";
 
 /** What the tasks of an engine share. */
@@ -36,6 +36,16 @@ export class NativeTask extends NativeProcess implements Task {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.outOfMemory = promise;
     options.reports.onOom(resolve);
+  }
+
+  async openLog(): Promise<TaskLog> {
+    const monitor = await connectMonitor(this.socket);
+    return {
+      rotated: () => monitor.rotated(),
+      hold: () => monitor.holdRotation(),
+      replace: (inode) => putCompressed(monitor, inode),
+      [Symbol.dispose]: () => monitor.close(),
+    };
   }
 
   async killAll(): Promise<void> {
@@ -103,5 +113,15 @@ export class NativeTask extends NativeProcess implements Task {
     } catch (error) {
       throw isFault(error, "not_found") ? ended(error) : error;
     }
+  }
+}
+
+async function putCompressed(monitor: Monitor, inode: bigint): Promise<boolean> {
+  try {
+    await monitor.putCompressedLog(inode);
+    return true;
+  } catch (error) {
+    if (isFault(error, "not_found")) return false;
+    throw error;
   }
 }

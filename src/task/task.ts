@@ -67,7 +67,10 @@ export interface TaskInput {
   /** Mounted as the root, in place of `spec.root.path`. */
   readonly root: Mount;
   readonly stdio: TaskStdio;
-  /** The json-file log. `maxSize` 0 is unlimited; `maxFiles` counts the current one. */
+  /**
+   * The json-file log. `maxSize` 0 is unlimited; `maxFiles` counts the current one. Rotated files,
+   * and `.gz` of them, move one place on with each rotation.
+   */
   readonly log?: {
     readonly path: string;
     readonly maxSize: bigint;
@@ -180,6 +183,8 @@ export interface Task extends TaskProcess {
   readonly id: string;
   /** Settles once the kernel has killed a process of the task for lack of memory; otherwise never. */
   readonly outOfMemory: Promise<void>;
+  /** The log while the task writes it; `unavailable` when it has ended. */
+  openLog(): Promise<TaskLog>;
   /**
    * Sends SIGKILL to every process of the task; settles when all have ended, `timeout` when one
    * stays.
@@ -200,6 +205,16 @@ export interface Task extends TaskProcess {
   freeze(frozen: boolean): Promise<void>;
   /** A namespace of it, for others to join; `conflict` when the task has ended. */
   openNamespace(type: OciNamespaceType): Fd;
+}
+
+/** The log of a task while that writes it; disposing lets go of it. */
+export interface TaskLog extends Disposable {
+  /** Settles once the log was rotated since the last call, the first one at once; `unavailable` when the task has ended. */
+  rotated(): Promise<void>;
+  /** No rotation until this is disposed of, for who opens the files; a log that grows by much is rotated all the same. */
+  hold(): Promise<void>;
+  /** Puts PATH.gz in the place of the rotated file of that inode, under its name and ".gz". False when that is gone. */
+  replace(inode: bigint): Promise<boolean>;
 }
 
 /** A process to add to a task. */

@@ -59,11 +59,21 @@ here("log options [needs docker CLI]", () => {
     expect(await target.ok(["logs", "--tail", "1", name])).toBeOneOf(["out", ""]);
   });
 
+  test("rotated files are compressed and read back", async () => {
+    const flags = options("max-size=8k", "max-file=50", "compress=true");
+    const name = await ran(flags, "for i in $(seq 500); do echo $i; done");
+    const numbers = Array.from({ length: 500 }, (_, index) => `${index + 1}`);
+    expect((await target.ok(["logs", name])).split("\n")).toEqual(numbers);
+    expect((await target.ok(["logs", "--tail", "300", name])).split("\n")).toEqual(
+      numbers.slice(200),
+    );
+  });
+
   test.each([
     [["max-size=-1"], "invalid size: '-1'"],
     [["max-size=0"], "max-size must be a positive number"],
     [["max-size=1k", "max-file=0"], "max-file cannot be less than 1"],
-    [["compress=true"], "compress cannot be true when max-file is less than 2"],
+    [["compress=true", "max-size=1k"], "compress cannot be true when max-file is less than 2"],
     [["mode=odd"], "logger: logging mode not supported: odd"],
     [["max-buffer-size=1m"], "max-buffer-size option is only supported with 'mode=non-blocking'"],
     [["labels-regex=("], "error parsing regexp"],

@@ -2,12 +2,16 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { crashPoints, type Engine } from "#engine";
+import { logCrashPoints } from "#logs";
+import { logSettled } from "../support/compressed-log.ts";
 import { createRequest } from "../support/create-request.ts";
 import { importBusybox, openEngineAt, type TestRoots, temporaryRoots } from "../support/engine.ts";
 import { engineHoldings } from "../support/engine-holdings.ts";
 import { collectOutput, runContainer } from "../support/run-container.ts";
 
-type Step = (typeof crashPoints)[number];
+const steps = [...crashPoints, ...logCrashPoints];
+type Step = (typeof steps)[number];
+const allOutput = { follow: false, stdout: true, stderr: true, timestamps: false };
 type Expectation = (engine: Engine) => void | Promise<void>;
 
 let leaks: ReturnType<typeof engineHoldings>;
@@ -65,6 +69,17 @@ const exited: Expectation = (engine) => {
   expect(addressesOf(engine)).toEqual([""]);
 };
 
+/** What the engine was killed at is done by the next one, and no line is lost before or after. */
+const logged: Expectation = async (engine) => {
+  await exited(engine);
+  const { id } = engine.containers.get("victim");
+  const lines = Array.from({ length: 5000 }, (_, index) => `${index + 1}\n`).join("");
+  const read = async () => (await collectOutput(engine.containers.logs(id, allOutput))).stdout;
+  expect(await read()).toBe(lines);
+  await logSettled(roots.dataRoot, id);
+  expect(await read()).toBe(lines);
+};
+
 const expectations: Record<Step, { readonly scenario: string; readonly after: Expectation }> = {
   "create:snapshot-prepared": { scenario: "create", after: gone },
   "create:directory-made": { scenario: "create", after: gone },
@@ -80,13 +95,15 @@ const expectations: Record<Step, { readonly scenario: string; readonly after: Ex
   "remove:row-deleted": { scenario: "remove", after: gone },
   "remove:snapshot-removed": { scenario: "remove", after: gone },
   "exec:started": { scenario: "exec", after: running },
+  "log:compressed": { scenario: "log", after: logged },
+  "log:renamed": { scenario: "log", after: logged },
 };
 
 test("every crash step has its test", () => {
-  expect(Object.keys(expectations)).toEqual([...crashPoints]);
+  expect(Object.keys(expectations)).toEqual(steps);
 });
 
-test.each(crashPoints.map((step) => [step] as const))(
+test.each(steps.map((step) => [step] as const))(
   "killed at %s",
   async (step) => {
     const { scenario, after } = expectations[step];
@@ -132,12 +149,7 @@ test("logs and exit code of a container that ended while no engine ran", async (
   await using opened = await openEngineAt(roots);
   const { state } = opened.engine.containers.get(id);
   expect(state).toMatchObject({ status: "exited", exitCode: 5 });
-  const log = opened.engine.containers.logs(id, {
-    follow: false,
-    stdout: true,
-    stderr: true,
-    timestamps: false,
-  });
+  const log = opened.engine.containers.logs(id, allOutput);
   expect((await collectOutput(log)).stdout).toBe("before\nafter\n");
   await opened.engine.containers.remove(id, { force: false, volumes: false });
 });

@@ -1,17 +1,24 @@
 /**
  * An engine process that is to die: opens the engine at the roots given, then does
  * one thing with THIMBLE_CRASH_AT naming the step at which it kills itself.
- * Usage: victim.ts DATA_ROOT RUN_ROOT (create | start | exit | remove | exec) STEP
+ * Usage: victim.ts DATA_ROOT RUN_ROOT (create | start | exit | remove | exec | log) STEP
  */
+
+import { compressedLog } from "../support/compressed-log.ts";
 import { createRequest } from "../support/create-request.ts";
 import { openEngineAt } from "../support/engine.ts";
 
 const [dataRoot = "", runRoot = "", scenario = "", step = ""] = process.argv.slice(2);
 const { engine } = await openEngineAt({ dataRoot, runRoot });
-const isShort = scenario === "exit";
-const request = createRequest("busybox", isShort ? ["sh", "-c", "exit 3"] : ["sleep", "1000"], {
-  name: "victim",
-});
+const isShort = scenario === "exit" || scenario === "log";
+const request = createRequest(
+  "busybox",
+  isShort ? ["sh", "-c", "seq 5000; exit 3"] : ["sleep", "1000"],
+  {
+    name: "victim",
+    ...(scenario === "log" && { host: { LogConfig: compressedLog } }),
+  },
+);
 
 async function prepare(): Promise<() => Promise<unknown>> {
   if (scenario === "create") return () => engine.containers.create(request);
@@ -20,7 +27,7 @@ async function prepare(): Promise<() => Promise<unknown>> {
   if (scenario === "remove") {
     return () => engine.containers.remove(id, { force: false, volumes: false });
   }
-  if (scenario === "exit") {
+  if (isShort) {
     return async () => {
       const { result } = await engine.containers.wait(id, "next-exit");
       await engine.containers.start(id);

@@ -1,9 +1,12 @@
-import { defined, Fault, formatTime } from "#base";
-import { logLimits } from "#container";
+import { type ContainerId, defined, Fault, formatTime, isFault } from "#base";
+import { compressesLog, logLimits } from "#container";
 import { type LogRecord, readLog } from "#logs";
+import type { TaskLog } from "#task";
 import type { LogRequest } from "../contract.ts";
 import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
+import type { LiveContainer } from "./live-container.ts";
+import type { CompressedLog } from "./log-compression.ts";
 
 /** As `docker logs` streams it: each record in a frame of its own unless the container has a terminal. */
 export function containerLogs(
@@ -23,6 +26,16 @@ export function containerLogs(
   return renderLog(parts, record, request);
 }
 
+/** The log of a container whose rotated files are to be compressed. */
+export function compressedLog(
+  parts: Parts<"paths" | "store">,
+  id: ContainerId,
+): CompressedLog | undefined {
+  const config = parts.store.get(id)?.host.LogConfig;
+  if (!config || !compressesLog(config)) return undefined;
+  return { id, path: parts.paths.log(id), maxFiles: logLimits(config).maxFiles };
+}
+
 type Rendering = Pick<LogRequest, "stdout" | "stderr" | "follow"> & Partial<LogRequest>;
 
 /** The log of a container as frames; a container without a log has an empty one. */
@@ -37,6 +50,7 @@ export async function* renderLog(
     path: parts.paths.log(record.id),
     maxFiles: logLimits(record.host.LogConfig).maxFiles,
     ...defined({
+      hold: live && (() => holdRotation(live)),
       tail: request.tail,
       since: request.since,
       until: request.until,
@@ -49,6 +63,20 @@ export async function* renderLog(
       .filter(({ stream }) => request[stream])
       .flatMap((each) => render(each, record.config.Tty, request));
     if (frames.length > 0) yield Buffer.concat(frames);
+  }
+}
+
+/** A task that has ended, and the monitor of an older version, hold nothing back. */
+async function holdRotation({ task }: LiveContainer): Promise<Disposable | undefined> {
+  let log: TaskLog | undefined;
+  try {
+    log = await task.openLog();
+    await log.hold();
+    return log;
+  } catch (error) {
+    log?.[Symbol.dispose]();
+    if (isFault(error)) return undefined;
+    throw error;
   }
 }
 

@@ -4,6 +4,7 @@ import type { Task, TaskExit } from "#task";
 import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
+import { compressedLog } from "./container-logs.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import type { LiveContainer } from "./live-container.ts";
 import { type RemoveParts, removeContainer } from "./remove.ts";
@@ -14,7 +15,7 @@ type RecordParts = Parts<
 >;
 
 /** What the end of a run touches: a container that goes with it is removed. */
-export type TrackParts = RecordParts & RemoveParts & Parts<"tasks" | "closing">;
+export type TrackParts = RecordParts & RemoveParts & Parts<"tasks" | "closing" | "paths">;
 
 /** Milliseconds left to answers before the cleaning of cgroups, which blocks. */
 const courtesy = 5;
@@ -41,6 +42,8 @@ export function trackContainer(parts: TrackParts, run: Run): { running(): void; 
   void task.outOfMemory.then(() => recordOom(parts, id));
   void parts.background.run(`following container ${id}`, async () => {
     const isRunning = await begun.promise;
+    const log = isRunning && compressedLog(parts, id);
+    if (log) parts.logCompression.follow(log, task);
     const exit = isRunning ? await parts.closing.until(task.exited) : undefined;
     let isWritten = true;
     if (exit) {

@@ -21,6 +21,7 @@ export type RemoveParts = Parts<
   | "pendingAttaches"
   | "removing"
   | "background"
+  | "logCompression"
 >;
 
 /**
@@ -70,6 +71,7 @@ async function removeStopped(
     | "execs"
     | "pendingAttaches"
     | "background"
+    | "logCompression"
   >,
   id: ContainerId,
 ): Promise<void> {
@@ -86,6 +88,7 @@ async function removeStopped(
   crashPoint("remove:row-deleted");
   parts.pendingAttaches.end(id);
   await parts.snapshots.remove(id);
+  await parts.logCompression.stop(id);
   const removed = setAside(parts.paths.container(id));
   crashPoint("remove:snapshot-removed");
   for (const [execId, exec] of parts.execs) {

@@ -25,6 +25,7 @@ export async function startContainer(parts: StartParts, ref: string): Promise<vo
   await parts.locks.run(id, async () => {
     checkStartable(parts, id);
     await parts.live.get(id)?.settled;
+    await parts.logCompression.stop(id);
     const before = parts.store.find(id);
     try {
       await launchContainer(parts, before);
