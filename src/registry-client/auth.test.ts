@@ -199,3 +199,8 @@ test.each([
   ]);
   expect(found).toEqual(expected as never);
 });
+
+test("a challenge of any length is read in a moment", () => {
+  const long = `Bearer ${'a="\\"'.repeat(50_000)}`;
+  expect(parseChallenges([long, " ".repeat(100_000), ",".repeat(100_000)]).length).toBe(1);
+});

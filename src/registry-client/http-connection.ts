@@ -1,15 +1,10 @@
+import { type ClientRequest, type IncomingMessage, request as openRequest } from "node:http";
 import type { Socket } from "node:net";
 import { collect, Fault, faultOf } from "#base";
 import type { AddressKind } from "./address.ts";
-import {
-  bodyFraming,
-  type Framing,
-  type HeaderFields,
-  maxHeadBytes,
-  parseHead,
-  type ResponseHead,
-} from "./http-head.ts";
-import { Inbound } from "./inbound.ts";
+import { droppedFault, exchangeFault, maxHeadBytes } from "./connection-fault.ts";
+import { HeaderFields } from "./header-fields.ts";
+import { SocketAgent } from "./socket-agent.ts";
 
 /** Milliseconds. */
 export interface Timeouts {
@@ -52,19 +47,13 @@ export interface HttpResponse {
 
 const maxDiscard = 64 << 10;
 const maxInterim = 20;
+const maxFields = 200;
 /** Less than this in the time of a stall, all of it spent waiting, is as good as nothing: who drips would hold us for ever. */
 const leastBytes = 4 << 10;
 
 /**
- * One connection speaking HTTP/1.1, one exchange after the other.
- *
- * Ours because each of its parts is needed at once: the address that was checked is the
- * one connected to, heads are bounded, and a body has backpressure and a stall timeout.
- * Measured with a 1 GiB body on loopback, Bun 1.4.5 (throughput in MB/s plain/TLS, CPU
- * seconds, peak RSS with a fast/slow reader): fetch 3731/2912, 0.28/0.35 s, 87/75 MB;
- * node:http 4553/2590, 0.30/0.47 s, 89/81 MB; sockets of node:net and node:tls 5675/4068,
- * 0.21/0.29 s, 87/76 MB. All three hold a slow reader back; the base RSS was 36 MB.
- * Chunks are what one read of the kernel gives, at most 512 KiB.
+ * One connection speaking HTTP/1.1, one exchange after the other: `node:http` over a socket
+ * that leads to the address that was checked, with bounds on heads and on time.
  */
 export class HttpConnection {
   /** Where it leads; `public` when a proxy stands between. */
@@ -73,37 +62,26 @@ export class HttpConnection {
   /** Exchanges begun. */
   uses = 0;
   readonly #socket: Socket;
+  readonly #agent: SocketAgent;
   readonly #timeouts: Timeouts;
-  readonly #inbound: Inbound;
+  #message: IncomingMessage | undefined;
   #failure: Error | undefined;
   /** Since the last `leastBytes` of a body. */
   #waited = 0;
   #received = 0;
 
-  constructor(
-    socket: Socket,
-    options: { kind: AddressKind; about: string; timeouts: Timeouts; rest?: Uint8Array },
-  ) {
+  constructor(socket: Socket, options: { kind: AddressKind; about: string; timeouts: Timeouts }) {
     this.#socket = socket;
+    this.#agent = new SocketAgent(socket);
     this.kind = options.kind;
     this.about = options.about;
     this.#timeouts = options.timeouts;
-    this.#inbound = new Inbound(socket);
     socket.setNoDelay(true);
-    socket.on("data", (bytes: Uint8Array) => this.#inbound.push(bytes));
-    socket.on("end", () => this.#inbound.finish());
-    socket.on("close", () => this.#inbound.finish());
-    socket.on("error", (error) => {
-      // What came before it is still an answer, as to a request that was too large.
-      this.#failure ??= connectionFault(this.about, error);
-      this.#inbound.finish(this.#failure);
-      socket.destroy();
-    });
   }
 
-  /** Whether another exchange may begin: no bytes are left over, and the server has not hung up. */
+  /** Whether another exchange may begin: the server has neither hung up nor sent what it was not asked for. */
   get isIdle(): boolean {
-    return !this.#inbound.ended && this.#inbound.isEmpty && !this.#socket.destroyed;
+    return !this.#socket.destroyed;
   }
 
   /** An unheld connection does not keep the process alive. */
@@ -115,31 +93,33 @@ export class HttpConnection {
   /** Both directions at once; who reads or writes gets `reason`. */
   close(reason?: Error): void {
     this.#failure ??= reason;
-    this.#inbound.drop(reason);
+    this.#message?.destroy(reason);
     this.#socket.destroy();
   }
 
   /** `done` is called once the connection may serve again, or with false when it may not. */
   async exchange(request: WireRequest, done: (reusable: boolean) => void): Promise<HttpResponse> {
     this.uses++;
+    this.#message = undefined;
     this.#progress(leastBytes);
     const release = this.#obey(request.signal);
-    try {
-      const sent = this.#send(request);
-      const head = await this.#receiveHead(request.method, sent.finished);
-      const isWhole = sent.stop();
-      const framing = bodyFraming(request.method, head, this.about);
-      const reusable = isWhole && head.keepAlive && framing.kind !== "close";
-      return this.#response(head, framing, (complete) => {
-        release();
-        const again = complete && reusable && this.isIdle;
-        if (!again) this.close();
-        done(again);
-      });
-    } catch (error) {
+    const over = (complete: boolean) => {
       release();
-      this.close();
-      done(false);
+      if (!complete) this.close();
+      done(complete && this.isIdle);
+    };
+    try {
+      const outgoing = this.#open(request);
+      const answer = this.#answer(outgoing);
+      const sent = this.#send(outgoing, request.body);
+      const message = await this.#inTime(request.method, answer, sent.finished);
+      const isWhole = sent.stop();
+      this.#check(message);
+      return await this.#response(request.method, message, (complete) =>
+        over(complete && isWhole && outgoing.shouldKeepAlive),
+      );
+    } catch (error) {
+      over(false);
       throw this.#failure ?? error;
     }
   }
@@ -151,22 +131,58 @@ export class HttpConnection {
     return () => signal?.removeEventListener("abort", abort);
   }
 
-  #send(request: WireRequest): { finished: Promise<void>; stop: () => boolean } {
-    const { body } = request;
-    const fields = request.headers.map(([name, value]) => `${name}: ${value}\r\n`);
+  #open({ method, target, headers, body }: WireRequest): ClientRequest {
     const length = body instanceof Uint8Array ? body.byteLength : body?.length;
-    if (length !== undefined) fields.push(`Content-Length: ${length}\r\n`);
-    this.#socket.write(
-      Buffer.from(
-        `${request.method} ${request.target} HTTP/1.1\r\n${fields.join("")}\r\n`,
-        "latin1",
-      ),
-    );
+    const fields = headers.flat();
+    if (length !== undefined) fields.push("Content-Length", String(length));
+    return openRequest({
+      agent: this.#agent,
+      method,
+      path: target,
+      headers: fields,
+      setHost: false,
+      maxHeaderSize: maxHeadBytes,
+    });
+  }
+
+  /** The head of the final answer. */
+  #answer(outgoing: ClientRequest): Promise<IncomingMessage> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const refuse = (why: string) => fail(new Fault("invalid", `${this.about} ${why}`));
+    const fail = (error: unknown) => {
+      this.close(exchangeFault(this.about, error, "before it answered"));
+      reject(this.#failure);
+    };
+    const closed = () => fail(droppedFault(this.about, "before it answered"));
+    let interim = 0;
+    outgoing
+      .on("information", () => {
+        if (++interim >= maxInterim) refuse("answers with interim responses without end");
+      })
+      .once("upgrade", () => refuse("answers in another protocol than it was asked in"))
+      .once("response", (message) => {
+        this.#message = message;
+        outgoing.off("close", closed);
+        // Who reads the body learns of it; without a listener it would end the process.
+        message.on("error", () => undefined);
+        resolve(message);
+      })
+      .once("close", closed)
+      .on("error", fail);
+    return promise;
+  }
+
+  #send(
+    outgoing: ClientRequest,
+    body: WireRequest["body"],
+  ): { finished: Promise<void>; stop: () => boolean } {
     const state = { stopped: false, whole: false };
     const work = async () => {
-      if (body instanceof Uint8Array) await this.#write(body);
-      else if (body) await this.#stream(body, state);
-      state.whole = !state.stopped;
+      if (body instanceof Uint8Array) await this.#write(outgoing, body);
+      else if (body) await this.#stream(outgoing, body, state);
+      if (state.stopped) return;
+      outgoing.end();
+      state.whole = true;
     };
     const finished = work().catch((error: unknown) => {
       // After an early answer the peer may well have stopped reading, or hung up.
@@ -179,13 +195,17 @@ export class HttpConnection {
     return { finished, stop };
   }
 
-  async #stream(body: RequestBody, state: { readonly stopped: boolean }): Promise<void> {
+  async #stream(
+    outgoing: ClientRequest,
+    body: RequestBody,
+    state: { readonly stopped: boolean },
+  ): Promise<void> {
     let sent = 0;
     for await (const chunk of body.open()) {
       if (state.stopped) return;
       sent += chunk.byteLength;
       if (sent > body.length) break;
-      await this.#write(chunk);
+      await this.#write(outgoing, chunk);
     }
     if (sent === body.length || state.stopped) return;
     const amount = sent > body.length ? "more" : `only ${sent}`;
@@ -195,21 +215,21 @@ export class HttpConnection {
     );
   }
 
-  async #write(bytes: Uint8Array): Promise<void> {
+  async #write(outgoing: ClientRequest, bytes: Uint8Array): Promise<void> {
     if (this.#failure) throw this.#failure;
-    if (bytes.byteLength === 0 || this.#socket.write(bytes)) return;
+    if (bytes.byteLength === 0 || outgoing.write(bytes)) return;
     await this.#within(this.#timeouts.stall, "takes no more data", async () => {
       const { promise, resolve } = Promise.withResolvers<void>();
-      this.#socket.once("drain", resolve).once("close", resolve);
+      outgoing.once("drain", resolve).once("close", resolve);
       await promise;
-      this.#socket.off("drain", resolve).off("close", resolve);
+      outgoing.off("drain", resolve).off("close", resolve);
     });
     if (this.#failure) throw this.#failure;
-    if (this.#socket.destroyed) throw dropped(this.about, "while sending");
+    if (this.#socket.destroyed) throw droppedFault(this.about, "while sending");
   }
 
-  /** The head of the final answer. Its time runs from the end of the request on. */
-  async #receiveHead(method: string, sent: Promise<void>): Promise<ResponseHead> {
+  /** The time of an answer runs from the end of its request on. */
+  async #inTime<T>(method: string, answer: Promise<T>, sent: Promise<void>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     let answered = false;
     void sent.then(() => {
@@ -218,141 +238,109 @@ export class HttpConnection {
       timer = setTimeout(() => this.close(stalled(this.about, limit, "does not answer")), limit);
     });
     try {
-      for (let interim = 0; interim < maxInterim; interim++) {
-        const head = parseHead(await this.#readUntilEmptyLine(), this.about);
-        if (head.status >= 200) return head;
-      }
-      throw new Fault("invalid", `${this.about} answers with interim responses without end`);
+      return await answer;
     } finally {
       answered = true;
       clearTimeout(timer);
     }
   }
 
-  async #readUntilEmptyLine(): Promise<Buffer> {
-    let held: Buffer = Buffer.alloc(0);
-    for (;;) {
-      const next = await this.#inbound.read();
-      if (!next) throw dropped(this.about, "before it answered");
-      const from = Math.max(0, held.length - 3);
-      held =
-        held.length === 0
-          ? Buffer.from(next.buffer, next.byteOffset, next.length)
-          : Buffer.concat([held, next]);
-      const end = held.indexOf("\r\n\r\n", from);
-      if (end >= 0 && end <= maxHeadBytes) {
-        this.#inbound.unread(held.subarray(end + 4));
-        return held.subarray(0, end);
-      }
-      if (held.length > maxHeadBytes) {
-        throw new Fault(
-          "exhausted",
-          `${this.about} answers with headers of more than ${maxHeadBytes} bytes`,
-          { about: this.about },
-        );
-      }
+  /** What the parser of `node:http` lets pass: more fields than it hands on, other versions, encodings that it does not undo. */
+  #check({ httpVersionMajor, statusCode = 0, rawHeaders, headers }: IncomingMessage): void {
+    const { about } = this;
+    const refuse = (why: string): never => {
+      throw new Fault("invalid", `${about} does not answer in HTTP: ${why}`, { about });
+    };
+    if (httpVersionMajor !== 1) refuse("it answers in another version than 1.1");
+    if (statusCode < 200 || statusCode > 599) refuse(`it answers with the status ${statusCode}`);
+    if (rawHeaders.length > 2 * maxFields) refuse(`it has more than ${maxFields} header fields`);
+    const encoding = headers["transfer-encoding"]?.toLowerCase() ?? "identity";
+    if (encoding !== "chunked" && encoding !== "identity") {
+      throw new Fault("unsupported", `${about} answers in the transfer encoding "${encoding}"`, {
+        about,
+      });
     }
   }
 
-  #response(head: ResponseHead, framing: Framing, done: (complete: boolean) => void): HttpResponse {
+  async #response(
+    method: string,
+    message: IncomingMessage,
+    done: (complete: boolean) => void,
+  ): Promise<HttpResponse> {
+    const { statusCode: status = 0, statusMessage: reason = "" } = message;
+    const headers = fieldsOf(message.rawHeaders);
+    const isEmpty = method === "HEAD" || status === 204 || status === 304;
+    const announced = headers.get("content-length");
+    const length = isEmpty || announced === undefined ? undefined : Number(announced);
     let isOver = false;
     const over = (complete: boolean) => {
       if (!isOver) done(complete);
       isOver = true;
     };
-    if (framing.kind === "none" || (framing.kind === "length" && framing.length === 0)) over(true);
-    const body = isOver ? empty() : this.#body(framing, over);
+    const body = this.#body(message, length, over);
+    // Nothing is to come, so that the connection may serve again at once.
+    if (isEmpty || length === 0) await body.next();
     return {
-      status: head.status,
-      reason: head.reason,
-      headers: head.headers,
+      status,
+      reason,
+      headers,
       kind: this.kind,
-      length: framing.kind === "length" ? framing.length : undefined,
+      length,
       body,
       discard: async () => {
-        const isShort = framing.kind !== "length" || framing.length <= maxDiscard;
+        const isShort = (length ?? 0) <= maxDiscard;
         if (!isOver && isShort) await collect(body, maxDiscard, this.about).catch(() => undefined);
         over(false);
       },
     };
   }
 
-  async *#body(framing: Framing, over: (complete: boolean) => void): AsyncGenerator<Uint8Array> {
+  async *#body(
+    message: IncomingMessage,
+    length: number | undefined,
+    over: (complete: boolean) => void,
+  ): AsyncGenerator<Uint8Array> {
+    const parts: AsyncIterator<Uint8Array> = message[Symbol.asyncIterator]();
+    let left = length ?? 0;
     let complete = false;
+    const when = () =>
+      left > 0 ? `with ${left} of ${length} bytes missing` : "in the middle of its answer";
     try {
-      if (framing.kind === "length") yield* this.#counted(framing.length);
-      else if (framing.kind === "chunked") yield* this.#chunked();
-      else {
-        for (let next = await this.#next(); next; next = await this.#next()) yield next;
+      for (;;) {
+        const next = await this.#next(message, parts).catch((error: unknown) => {
+          throw this.#failure instanceof Fault
+            ? this.#failure
+            : exchangeFault(this.about, error, when());
+        });
+        if (next.done) break;
+        left -= next.value.byteLength;
+        yield next.value;
       }
+      if (!message.complete) throw this.#failure ?? droppedFault(this.about, when());
       complete = true;
     } finally {
       over(complete);
     }
   }
 
-  async *#counted(length: number): AsyncGenerator<Uint8Array> {
-    let left = length;
-    while (left > 0) {
-      const next = await this.#next();
-      if (!next) throw dropped(this.about, `with ${left} of ${length} bytes missing`);
-      const part = next.byteLength > left ? next.subarray(0, left) : next;
-      if (part !== next) this.#inbound.unread(next.subarray(left));
-      left -= part.byteLength;
-      yield part;
-    }
-  }
-
-  async *#chunked(): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      const line = await this.#line(256);
-      const size = /^([0-9a-f]{1,10})[ \t]*(;.*)?$/i.exec(line)?.[1];
-      if (size === undefined) {
-        throw new Fault("invalid", `${this.about} answers in broken chunks`, { about: this.about });
-      }
-      const length = Number.parseInt(size, 16);
-      if (length === 0) break;
-      yield* this.#counted(length);
-      if ((await this.#line(2)) !== "") {
-        throw new Fault("invalid", `${this.about} answers in broken chunks`, { about: this.about });
-      }
-    }
-    for (let line = await this.#line(maxHeadBytes), n = 0; line !== ""; n++) {
-      if (n > 100) throw new Fault("exhausted", `${this.about} sends trailers without end`);
-      line = await this.#line(maxHeadBytes);
-    }
-  }
-
-  async #line(limit: number): Promise<string> {
-    let line = "";
-    for (;;) {
-      const next = await this.#next();
-      if (!next) throw dropped(this.about, "in the middle of its answer");
-      const bytes = Buffer.from(next.buffer, next.byteOffset, next.byteLength);
-      const end = bytes.indexOf(0x0a);
-      line += bytes.toString("latin1", 0, end < 0 ? Math.min(bytes.length, limit + 2) : end);
-      if (line.length > limit + 1) {
-        throw new Fault("invalid", `${this.about} answers in broken chunks`, { about: this.about });
-      }
-      if (end < 0) continue;
-      this.#inbound.unread(next.subarray(end + 1));
-      return line.replace(/\r$/, "");
-    }
-  }
-
-  async #next(): Promise<Uint8Array | undefined> {
+  async #next(
+    message: IncomingMessage,
+    parts: AsyncIterator<Uint8Array>,
+  ): Promise<IteratorResult<Uint8Array>> {
+    if (message.readableLength > 0 || message.readableEnded) return this.#count(await parts.next());
     const begun = performance.now();
-    const isWaiting = this.#inbound.isEmpty && !this.#inbound.ended;
-    const next = isWaiting
-      ? await this.#within(
-          this.#timeouts.stall,
-          "sends no more data",
-          () => this.#inbound.read(),
-          this.#waited,
-        )
-      : await this.#inbound.read();
-    if (isWaiting) this.#waited += performance.now() - begun;
-    this.#progress(next?.byteLength ?? 0);
+    const next = await this.#within(
+      this.#timeouts.stall,
+      "sends no more data",
+      () => parts.next(),
+      this.#waited,
+    );
+    this.#waited += performance.now() - begun;
+    return this.#count(next);
+  }
+
+  #count(next: IteratorResult<Uint8Array>): IteratorResult<Uint8Array> {
+    if (!next.done) this.#progress(next.value.byteLength);
     return next;
   }
 
@@ -376,39 +364,14 @@ export class HttpConnection {
   }
 }
 
-async function* empty(): AsyncGenerator<Uint8Array> {
-  // An answer without a body.
-}
-
-function dropped(about: string, when: string): Fault {
-  return new Fault("unavailable", `${about} closed the connection ${when}`, { about });
+function fieldsOf(raw: readonly string[]): HeaderFields {
+  const fields: [name: string, value: string][] = [];
+  for (let at = 0; at < raw.length; at += 2) {
+    fields.push([(raw[at] ?? "").toLowerCase(), raw[at + 1] ?? ""]);
+  }
+  return new HeaderFields(fields);
 }
 
 function stalled(about: string, limit: number, complaint: string): Fault {
   return new Fault("timeout", `${about} ${complaint} (waited ${limit / 1000} s)`, { about });
-}
-
-/** What went wrong on the way to a host or on its connection: `unavailable`, or `denied` for a certificate. */
-export function connectionFault(about: string, error: unknown): Fault {
-  if (error instanceof Fault) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  const code = (error as { readonly code?: unknown } | null)?.code;
-  const reason = typeof code === "string" ? code : "";
-  const host = about.replace(/^cannot connect to /, "");
-  if (/ALERT.*CERT/.test(reason)) {
-    return new Fault(
-      "denied",
-      `${host} does not take our certificate, or wants one: ${message}; put NAME.cert and NAME.key into the host's directory of certs.d`,
-      { about, cause: error },
-    );
-  }
-  const isCertificate = /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME/.test(reason);
-  if (isCertificate) {
-    return new Fault(
-      "denied",
-      `${host} shows a certificate that is not trusted: ${message}; put the certificate of its authority into the host's directory of certs.d`,
-      { about, cause: error },
-    );
-  }
-  return new Fault("unavailable", `${about}: ${message}`, { about, cause: error });
 }

@@ -7,14 +7,15 @@ import {
 } from "node:tls";
 import { Fault } from "#base";
 import { type Address, type AddressKind, type Resolve, resolveHost, unbracket } from "./address.ts";
+import { connectionFault } from "./connection-fault.ts";
 import {
-  connectionFault,
   HttpConnection,
   type HttpResponse,
   type RequestBody,
   type Timeouts,
   type WireRequest,
 } from "./http-connection.ts";
+import { openTunnel, portOf, proxyAuthorization } from "./tunnel.ts";
 
 /** What a host must show, and what we show it. Certificates and keys in PEM. */
 export interface Trust {
@@ -260,16 +261,6 @@ function wireRequest(request: HttpRequest): WireRequest {
   };
 }
 
-function proxyAuthorization(proxy: URL): [string, string][] {
-  if (proxy.username === "" && proxy.password === "") return [];
-  const pair = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
-  return [["Proxy-Authorization", `Basic ${Buffer.from(pair).toString("base64")}`]];
-}
-
-function portOf(url: URL): number {
-  return url.port === "" ? (url.protocol === "https:" ? 443 : 80) : Number(url.port);
-}
-
 /** One address after the other, each with a share of the time, until one answers. */
 async function connectAny(
   addresses: readonly Address[],
@@ -311,45 +302,4 @@ function ready(socket: Socket, event: string, about: string, signal: AbortSignal
   if (signal.aborted) abort();
   signal.addEventListener("abort", abort, { once: true });
   return promise;
-}
-
-/** CONNECT (RFC 9110 section 9.3.6). The socket is handed on with nothing read beyond the proxy's answer. */
-async function openTunnel(
-  socket: Socket,
-  url: URL,
-  proxy: URL,
-  signal: AbortSignal,
-): Promise<void> {
-  const authority = `${url.hostname}:${portOf(url)}`;
-  const fields = proxyAuthorization(proxy).map(([name, value]) => `${name}: ${value}\r\n`);
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  let head = "";
-  const refuse = (why: string) =>
-    reject(
-      new Fault("unavailable", `the proxy ${proxy.host} does not connect to ${authority}: ${why}`, {
-        about: proxy.host,
-      }),
-    );
-  const read = (bytes: Buffer) => {
-    head += bytes.toString("latin1");
-    const status = /^HTTP\/1\.[01] (\d\d\d)([^\r\n]*)\r?\n/.exec(head);
-    if (head.length > 16 << 10) refuse("its answer is too long");
-    else if (!/\r?\n\r?\n/.test(head)) return;
-    else if (status?.[1]?.startsWith("2")) resolve();
-    else refuse(`it answers ${status ? `${status[1]}${status[2]}`.slice(0, 100) : "in no HTTP"}`);
-  };
-  const closed = () => refuse("it closed the connection");
-  const abort = () => reject(signal.reason);
-  socket.on("data", read).once("close", closed);
-  signal.addEventListener("abort", abort, { once: true });
-  socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${fields.join("")}\r\n`);
-  try {
-    await promise;
-  } catch (error) {
-    socket.destroy();
-    throw error;
-  } finally {
-    socket.off("data", read).off("close", closed);
-    signal.removeEventListener("abort", abort);
-  }
 }

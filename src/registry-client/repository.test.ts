@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import type { Socket } from "node:net";
 import { type Digest, encodeDocument, mediaTypes, sha256 } from "#image";
 import {
   appOf,
@@ -45,6 +46,19 @@ test.each<[string, string, string, RegExp]>([
   ["a malformed header", "No colon here", "12345", /not answer in HTTP/],
   ["headers without end", `X: ${"y".repeat(100_000)}`, "12345", /headers of more than/],
   ["too many headers", "X: y\r\n".repeat(300).trim(), "12345", /header fields/],
+  ["more headers than are handed on", "X: y\r\n".repeat(5000).trim(), "12345", /header fields/],
+  [
+    "a length and chunks",
+    "Content-Length: 5\r\nTransfer-Encoding: chunked",
+    "5",
+    /not answer in HTTP/,
+  ],
+  [
+    "trailers without end",
+    "Transfer-Encoding: chunked",
+    `0\r\n${"X: y\r\n".repeat(50_000)}`,
+    /headers of/,
+  ],
 ])("a blob answered with %s is refused", async (_, header, body, expected) => {
   await using registry = await FakeRegistry.start({
     hook: ({ socket }) => {
@@ -57,20 +71,45 @@ test.each<[string, string, string, RegExp]>([
   expect(fault.message).toMatch(expected);
 });
 
-test("what is not HTTP, and endless interim answers, are refused", async () => {
+test.each([
+  ["what is not HTTP", "SSH-2.0-OpenSSH\r\n\r\n", "not answer in HTTP"],
+  ["another version", "HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", "not answer in HTTP"],
+  ["a status that is none", "HTTP/1.1 999 x\r\nContent-Length: 0\r\n\r\n", "not answer in HTTP"],
+  ["endless interim answers", "HTTP/1.1 100 Continue\r\n\r\n".repeat(100), "interim"],
+  [
+    "another protocol",
+    "HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+    "another protocol",
+  ],
+])("%s is refused", async (_, answer, words) => {
   await using registry = await FakeRegistry.start({
     hook: ({ socket }) => {
-      socket.end("SSH-2.0-OpenSSH\r\n\r\n");
+      socket.end(answer);
       return "taken";
     },
   });
+  expect((await faultOf(appOf(registry).resolve("a"))).message).toContain(words);
+});
+
+test("an answer that was not asked for is not taken for the next one", async () => {
+  const sockets = new Set<Socket>();
+  await using registry = await FakeRegistry.start({
+    hook: ({ socket }) => {
+      sockets.add(socket);
+      return undefined;
+    },
+  });
+  registry.addManifest("app", "v1", emptyManifest);
   const repository = appOf(registry);
-  expect((await faultOf(repository.resolve("a"))).message).toContain("not answer in HTTP");
-  registry.hook = ({ socket }) => {
-    socket.end("HTTP/1.1 100 Continue\r\n\r\n".repeat(100));
-    return "taken";
-  };
-  expect((await faultOf(repository.resolve("a"))).message).toContain("interim");
+  for (let n = 0; n < 3; n++) await repository.resolve("v1");
+  expect(sockets.size).toBe(1);
+  for (const socket of sockets) {
+    const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    socket.write("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    await closed;
+  }
+  expect((await repository.resolve("v1")).size).toBeGreaterThan(0);
+  expect(sockets.size).toBe(2);
 });
 
 test.each<[string, Hook, string, RegExp]>([

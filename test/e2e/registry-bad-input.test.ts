@@ -163,9 +163,10 @@ describe.skipIf(!isRoot)("a hostile registry [needs root]", () => {
         instead(isManifest, ({ target }) => redirect(target)),
         "redirects more than 5 times",
       ],
-      "to-nowhere": [
+      "to-nowhere": [instead(isManifest, () => redirect("http://[2Jx/")), "which is not a URL"],
+      "with-control-characters": [
         instead(isManifest, () => redirect("http://\u001b[2Jx/\u0007")),
-        "which is not a URL",
+        "does not answer in HTTP",
       ],
       "too-many-requests": [
         instead(isManifest, () => ({ status: 429, headers: { "Retry-After": "0" } })),
