@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { Fault, isFault, type Log, ReadyPool, silentLog } from "#base";
 import {
   type ChildProcess,
@@ -30,6 +31,8 @@ interface Launcher {
 }
 
 const imageName = "thimble-init";
+/** A process that has nothing left to do but to exit needs far less. */
+const patienceMs = 1000;
 
 /**
  * Starts launchers from a copy of native/init that nothing can change. Some may be kept ready:
@@ -38,13 +41,17 @@ const imageName = "thimble-init";
 export class Helper implements Disposable {
   #image: Fd;
   readonly #ready: ReadyPool<Launcher>;
+  readonly #leaving = new Set<Promise<unknown>>();
 
   constructor(image: Fd, { ready = 0, log = silentLog }: Omit<HelperOptions, "path"> = {}) {
     this.#image = image;
     this.#ready = new ReadyPool({
       size: ready,
       make: () => this.#start(),
-      discard: (launcher) => launcher.socket.close(),
+      discard: ({ socket, child }) => {
+        socket.close();
+        this.#leaving.add(child.exited);
+      },
       log,
       what: "launchers",
     });
@@ -118,9 +125,20 @@ export class Helper implements Disposable {
     return spawn({ program: this.#image, ...options });
   }
 
+  /** Ends the launchers that wait. */
   [Symbol.dispose](): void {
     void this.#ready.close();
     this.#image.close();
+  }
+
+  /** Disposes, and resolves when the launchers that waited are gone, which takes them a moment. */
+  async close(): Promise<void> {
+    this[Symbol.dispose]();
+    await this.#ready.close();
+    const enough = new AbortController();
+    const patience = delay(patienceMs, undefined, { signal: enough.signal }).catch(() => undefined);
+    await Promise.race([Promise.all(this.#leaving), patience]);
+    enough.abort();
   }
 }
 

@@ -39,8 +39,9 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
   const cgroups = openCgroups({ instanceId });
   scope.defer(() => cgroups.close());
   cgroups.enterOwn();
-  const helper =
-    options.helper ?? scope.use(openHelper({ path: helperPath, ready: readyLaunchers, log }));
+  const helper = options.helper ?? openHelper({ path: helperPath, ready: readyLaunchers, log });
+  // They stand in a cgroup of the engine's, which goes after them.
+  if (!options.helper) scope.defer(() => helper.close());
   const tasks = openNativeTasks({ helper, cgroups, runRoot, log });
   const { compression } = options;
   const { state, snapshots, content } = scope.use(

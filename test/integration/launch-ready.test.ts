@@ -1,7 +1,7 @@
 /** Launchers that are started before there is a plan for them. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
-import { openHelper } from "#helper";
+import { type Helper, openHelper } from "#helper";
 import { pidfdOpen, pidfdSendSignal } from "#kernel";
 import { LaunchBench, runToEnd, start } from "../support/launch-bench.ts";
 import { eventually } from "../support/run-container.ts";
@@ -33,6 +33,15 @@ function launchers(): readonly number[] {
     .map(Number);
 }
 
+/** The two that a helper keeps ready, once they are all there is: a monitor goes a moment after its channel. */
+async function prepared(own: Helper): Promise<readonly number[]> {
+  await own.prepare();
+  return await eventually(() => {
+    const pids = launchers();
+    return pids.length === 2 ? pids : undefined;
+  }, "two launchers");
+}
+
 async function kill(pid: number): Promise<void> {
   using process = pidfdOpen(pid);
   pidfdSendSignal(process, SIGKILL);
@@ -41,27 +50,22 @@ async function kill(pid: number): Promise<void> {
 
 test("a launch takes one that waits, and another one is made in its place", async () => {
   using own = openHelper({ ready: 2 });
-  await own.prepare();
-  const waiting = launchers();
-  expect(waiting).toHaveLength(2);
+  const waiting = await prepared(own);
   await using launch = await start(own, bench.plan(["true"]));
   expect(waiting).toContain(launch.monitorPid);
   expect(await launch.exited).toMatchObject({ exitCode: 0 });
-  await launch.monitorExited;
-  await own.prepare();
-  expect(launchers()).toHaveLength(2);
+  expect(await prepared(own)).not.toContain(launch.monitorPid);
 });
 
 test("one that was killed while it waited is passed over", async () => {
   using own = openHelper({ ready: 2 });
-  await own.prepare();
-  for (const pid of launchers()) await kill(pid);
+  for (const pid of await prepared(own)) await kill(pid);
   expect(await runToEnd(own, bench.plan(["true"]))).toMatchObject({ exitCode: 0 });
 });
 
 test("they end with whoever had them made", async () => {
   const own = openHelper({ ready: 2 });
-  await own.prepare();
+  await prepared(own);
   own[Symbol.dispose]();
   await eventually(() => launchers().length === 0 || undefined, "the launchers' end");
 });
@@ -69,7 +73,7 @@ test("they end with whoever had them made", async () => {
 test("without a number none is made ahead", async () => {
   using own = openHelper();
   await own.prepare();
-  expect(launchers()).toHaveLength(0);
+  await eventually(() => launchers().length === 0 || undefined, "the end of others");
   await runToEnd(own, bench.plan(["true"]));
   await own.prepare();
   await eventually(() => launchers().length === 0 || undefined, "the monitor's end");
