@@ -28,7 +28,10 @@ export interface FaultDetail {
   readonly stage?: string;
 }
 
-/** The one error type that crosses a module's border. The message says what was tried, on what, why it failed and what to do; what others wrote into it cannot move a terminal. */
+/**
+ * The one error type that crosses a module's border. The message says what was tried, on what, why
+ * it failed and what to do; control characters in names that strangers gave are escaped.
+ */
 export class Fault extends Error {
   override readonly name = "Fault";
   readonly code: FaultCode;

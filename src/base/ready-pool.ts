@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Fault, faultOf } from "./fault.ts";
 import type { Log } from "./log.ts";
 
-/** What a pool holds, and how much of it. */
+/** The items that a pool holds, and how many. */
 export interface ReadyPoolOptions<T> {
   /** How many to keep ready. */
   readonly size: number;
@@ -10,7 +10,7 @@ export interface ReadyPoolOptions<T> {
   readonly make: () => T | Promise<T>;
   readonly discard: (item: T) => void;
   readonly log: Log;
-  /** What the items are, for messages. */
+  /** A noun for the items, for messages. */
   readonly what: string;
 }
 
@@ -57,7 +57,7 @@ export class ReadyPool<T> {
 
   async #refill(): Promise<void> {
     const { size, make, discard, log, what } = this.#options;
-    // Whoever took one goes on first, with the processor and the kernel's locks to itself.
+    // The caller who took one goes on first, with the processor and the kernel's locks to itself.
     await (this.#ready.length > 0
       ? delay(courtesyMs)
       : new Promise((resolve) => setImmediate(resolve)));
@@ -81,7 +81,7 @@ export class ReadyPool<T> {
     }
   }
 
-  /** Gives up what is ready. */
+  /** Gives up the items that are ready. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const item of this.#ready.splice(0)) this.#options.discard(item);

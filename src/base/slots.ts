@@ -23,7 +23,7 @@ export class Slots {
       this.#waiting.splice(this.#waiting.indexOf(give), 1);
       reject(canceled(signal));
     };
-    // With the place the listener goes at once: what is given can no longer be given up here.
+    // The listener goes with the place: a place that was given can no longer be given up here.
     const give = () => {
       signal?.removeEventListener("abort", onAbort);
       resolve();

@@ -4,7 +4,7 @@
  */
 const walkSteps = 4096;
 
-/** What one walk may still do where strangers have made the names and links that it meets. */
+/** The number of steps left for a walk over names and links that strangers have made. */
 export class StepBudget {
   #left: number;
 

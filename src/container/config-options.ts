@@ -26,7 +26,7 @@ export function checkSignal(signal: string): number {
   return number;
 }
 
-/** Cmd and Entrypoint: one string or a list; an empty list differs from none. */
+/** Cmd and Entrypoint: one string or a list; an empty list differs from an absent one. */
 const argv = () =>
   option({
     shape: shapes.argv,
@@ -159,7 +159,7 @@ export const configOptions = {
       draft.cwd = path;
     },
   }),
-  /** Absent: the image's. `[]` or `[""]`: none. */
+  /** Absent: the image's. `[]` or `[""]`: no entry point. */
   Entrypoint: argv(),
   NetworkDisabled: unsupported("NetworkDisabled (use the network none)", {
     shape: shapes.flag,

@@ -3,7 +3,10 @@ import { isZero, shapes } from "./option.ts";
 
 const { text, texts, whole, textMap, object, record } = shapes;
 
-/** What a container asks of one network (Docker's EndpointSettings). What the engine finds out itself is ignored when sent, as Docker does. */
+/**
+ * A container's wishes for one network (Docker's EndpointSettings). Fields that the engine
+ * determines itself are ignored when sent, as Docker does.
+ */
 const endpointShape = object({
   IPAMConfig: object({ IPv4Address: text, IPv6Address: text, LinkLocalIPs: texts }),
   Links: texts,

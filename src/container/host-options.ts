@@ -306,7 +306,7 @@ export const hostOptions = {
       if (bytes < 0) invalid("SHM size can not be less than 0", `${bytes}`);
     },
     effect: (draft, bytes) => {
-      // Nothing is mounted where the IPC mode is "none", whatever the size.
+      // With the IPC mode "none" nothing is mounted, whatever the size.
       draft.shmSize ??= bytes;
     },
   }),

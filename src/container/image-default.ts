@@ -3,9 +3,9 @@ import type { ImageDefaults } from "#image";
 import type { Config } from "./config-options.ts";
 
 /**
- * What the user asked for with the image's defaults filled in. The image's command
- * counts only while the user gives neither command nor entry point; `[""]` as the
- * entry point means none at all. Variables of the user replace the image's by name.
+ * The user's request with the image's defaults filled in. The image's command counts only while the
+ * user gives neither command nor entry point; `[""]` as the entry point removes the image's.
+ * Variables of the user replace the image's by name.
  */
 export function withImageDefaults(
   config: Config,

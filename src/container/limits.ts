@@ -1,7 +1,7 @@
 import { defined, Fault } from "#base";
 import type { HostConfig } from "./host-options.ts";
 
-/** What the process needs at least to be started inside its cgroup, as Docker has it. */
+/** The least memory with which a process can be started inside its cgroup, as Docker has it. */
 const leastMemory = 6 * 1024 * 1024;
 
 function refuse(message: string, about?: string): never {

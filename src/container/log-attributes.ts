@@ -2,7 +2,7 @@ import { Fault, shortId } from "#base";
 import type { Config } from "./config-options.ts";
 import type { LogConfig } from "./log-config.ts";
 
-/** What the attributes of a log are made of. */
+/** The parts of a container from which the attributes of its log are made. */
 export interface LoggedContainer {
   readonly id: string;
   readonly name: string;
@@ -42,9 +42,9 @@ export function checkTag(tag: string): void {
 }
 
 /**
- * What json-file adds to each line as `attrs`: the tag, and labels and variables that are
- * chosen by name or by expression. As the text of a JSON object, keys sorted and escaped as
- * Docker's encoder does it; undefined when there is nothing to add.
+ * The text that json-file adds to each line as `attrs`: the tag, and labels and variables that are
+ * chosen by name or by expression. A JSON object, with sorted keys and escaped as Docker's encoder
+ * does it; undefined when it would be empty.
  */
 export function logAttributes(log: LogConfig, container: LoggedContainer): string | undefined {
   if (log.Type !== "json-file") return undefined;

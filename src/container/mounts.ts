@@ -97,7 +97,7 @@ function parseMode(mode: string): Pick<BindMount, "readonly" | "propagation"> {
   return { readonly, ...defined({ propagation }) };
 }
 
-/** Labels of SELinux and consistency are of no effect where Docker has none either. */
+/** Labels of SELinux and consistency have no effect, as in Docker on such a machine. */
 function kindOf(option: string): string | undefined {
   if (option === "ro" || option === "rw") return "access";
   if (option === "z" || option === "Z") return "label";
@@ -123,7 +123,7 @@ export function parseMounts(mounts: readonly MountBody[]): Mounts {
 /** Docker's types of mounts beside bind and tmpfs; any other is a mistake. */
 const laterMounts: readonly string[] = ["volume", "image", "cluster", "npipe"];
 
-/** What of an entry of Mounts is not there yet. */
+/** The parts of an entry of Mounts that thimble lacks. */
 export function refuseMount({ Type: type, Target: target, BindOptions }: MountBody) {
   if (type && laterMounts.includes(type))
     return [`mounts of type ${JSON.stringify(type)} (${target ?? ""})`];
@@ -194,7 +194,7 @@ export function ociBind(bind: BindMount): OciMount {
     source: bind.source,
     options: [
       bind.recursive ? "rbind" : "bind",
-      // Not "rw": that would open what the host has mounted read-only.
+      // Not "rw": that would make a file system writable that the host has mounted read-only.
       ...(bind.readonly ? [bind.recursive ? "rro" : "ro"] : []),
       bind.propagation ?? "rprivate",
     ],

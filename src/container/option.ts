@@ -10,7 +10,7 @@ import type {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** The OCI configuration in the making: what the options write to, one after another. */
+/** The OCI configuration in the making, which the options change one after another. */
 export type SpecDraft = Omit<Mutable<SpecOptions>, "resources"> & {
   namespaces: Mutable<NonNullable<SpecOptions["namespaces"]>>;
   resources: {
@@ -23,7 +23,7 @@ export type SpecDraft = Omit<Mutable<SpecOptions>, "resources"> & {
   deviceRules: OciDeviceRule[];
 };
 
-/** What is known of one run beyond the options: it is looked up or made for each start. */
+/** The facts of one run beyond the options: looked up or made for each start. */
 export interface Run {
   readonly argv: readonly string[];
   readonly user: {
@@ -48,22 +48,25 @@ export interface Run {
 export interface Option<Sent, Value> {
   /** The form on the wire. `null` and absence mean the same for every field. */
   readonly shape: z.ZodType<Sent>;
-  /** What counts: the default where nothing was sent, else what was sent in the engine's form. May throw `invalid`. */
+  /**
+   * The value that counts: what was sent, in the engine's form, or else the default. May throw
+   * `invalid`.
+   */
   readonly value: (sent: Sent | undefined) => Value;
   /** Why a value cannot be honoured here, in words that name the field; undefined when it can. */
   readonly refusal: (sent: Sent) => readonly string[];
   /** Throws `invalid`, in Docker's words, for a value that is wrong by itself. */
   readonly check: (value: Value) => void;
   /**
-   * What it does to the OCI configuration. "engine": the engine acts on it; "shown": it is
-   * stored and shown by inspect, as in Docker; "none": a refused field has no effect.
+   * The effect on the OCI configuration. "engine": the engine acts on it; "shown": it is stored and
+   * shown by inspect, as in Docker; "none": a refused field has no effect.
    */
   readonly effect:
     | ((draft: SpecDraft, value: Value, run: Run) => void)
     | "engine"
     | "shown"
     | "none";
-  /** What inspect shows. */
+  /** The form in inspect. */
   readonly inspect: (value: Value, sent: Sent | undefined) => unknown;
 }
 
@@ -119,7 +122,7 @@ export const whole = simple<number>(shapes.whole);
 export const texts = simple<readonly string[]>(shapes.texts);
 export const textMap = simple<Readonly<Record<string, string>>>(shapes.textMap);
 
-/** A value that asks for nothing: Go's zero values, and what is empty. */
+/** A value that asks for nothing: Go's zero values, and empty ones. */
 export function isZero(value: unknown): boolean {
   if (value === undefined || value === null) return true;
   if (value === "" || value === 0 || value === false) return true;
@@ -164,7 +167,7 @@ export type ValuesOf<T> = {
   readonly [K in keyof T]: T[K] extends { readonly value: (sent: never) => infer V } ? V : never;
 };
 
-/** What a client may send, by field. */
+/** The body that a client may send, by field. */
 export type SentOf<T> = {
   readonly [K in keyof T]?:
     | (T[K] extends { readonly shape: z.ZodType<infer S> } ? S : never)

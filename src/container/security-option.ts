@@ -3,13 +3,16 @@ import { parseSeccompProfile, type SpecOptions } from "#runtime";
 
 export interface SecurityOptions {
   readonly noNewPrivileges: boolean;
-  /** Absent: the default profile, and none for a privileged container. */
+  /** Absent: the default profile; a privileged container is then unconfined. */
   readonly seccomp?: SpecOptions["seccomp"];
   /** `systempaths=unconfined`: nothing in /proc and /sys is hidden. */
   readonly showsSystemPaths: boolean;
 }
 
-/** Docker's `--security-opt`; the client has read a profile's file and sends its JSON. What is unknown is an `invalid` fault. */
+/**
+ * Docker's `--security-opt`; the client has read a profile's file and sends its JSON. An unknown
+ * option is an `invalid` fault.
+ */
 export function parseSecurityOptions(options: readonly string[]): SecurityOptions {
   let noNewPrivileges = false;
   let showsSystemPaths = false;
@@ -33,7 +36,7 @@ function parseTruth(option: string, value: string): boolean {
   throw new Fault("invalid", `invalid --security-opt: "${option}"`, { about: option });
 }
 
-/** What asks for the absence of things that are absent: there is no AppArmor and no SELinux here. */
+/** Options that switch off what this machine does not have: AppArmor and SELinux. */
 function isWithoutEffect(key: string, value: string): boolean {
   return (
     (key === "apparmor" && value === "unconfined") ||

@@ -4,9 +4,9 @@ import type { Description } from "./description.ts";
 import { hostOptions } from "./host-options.ts";
 import type { Options, Run, SpecDraft } from "./option.ts";
 
-/** A description, with what a start knows beyond it. */
+/** A description, with the facts of one start. */
 export interface ContainerSpecInput extends Description, Run {
-  /** Paths on this host to bind over the files in /etc; "" for none. */
+  /** Paths on this host to bind over the files in /etc; "" leaves the image's file. */
   readonly files: {
     readonly hostname: string;
     readonly hosts: string;

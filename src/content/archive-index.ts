@@ -86,8 +86,8 @@ function readLayout(
 }
 
 /**
- * Of entries that say what platform they are for, those for the one that is wanted, the
- * nearest of each name. When none of them fits the host, and nobody asked, all are meant.
+ * Of entries that name a platform, those for the wanted one, the nearest for each name. When none
+ * fits the host and no platform was asked for, all entries are taken.
  */
 function forPlatform(
   entries: readonly Descriptor[],
@@ -178,7 +178,7 @@ function readEntry(files: ArchiveFiles, entry: Descriptor, context: EntryContext
   ];
 }
 
-/** `docker save --platform` and skopeo leave out what was not asked for. */
+/** `docker save --platform` and skopeo leave out the manifests that were not asked for. */
 function onlyPresent(files: ArchiveFiles, index: Index): Index {
   const present = index.manifests.filter(({ digest }) => files.has(blobName(digest)));
   return { ...index, manifests: present.length > 0 ? present : index.manifests };

@@ -30,9 +30,9 @@ const readChunk = 1 << 20;
 const maxBlob = 2 ** 40;
 
 /**
- * Blobs by their digest, each a file ROOT/blobs/<algorithm>/<hex> that never changes. A
- * blob comes into being by a rename after its digest was checked and its bytes were
- * synced: what has the name has the content.
+ * Blobs by their digest, each a file ROOT/blobs/<algorithm>/<hex> that never changes. A blob comes
+ * into being by a rename after its digest was checked and its bytes were synced: a file with that
+ * name has that content.
  */
 export class BlobStore {
   readonly #blobs: string;
@@ -51,7 +51,10 @@ export class BlobStore {
     makePrivateDirectory(this.#ingest);
   }
 
-  /** Names in the place where blobs are made: one for each `workspace` in use, and what a crash left since. */
+  /**
+   * Names in the directory where blobs are made: one for each `workspace` in use, and those that a
+   * crash left.
+   */
   workspaces(): { readonly name: string; readonly isLive: boolean }[] {
     return readdirSync(this.#ingest).map((name) => ({ name, isLive: this.#live.has(name) }));
   }
@@ -77,7 +80,10 @@ export class BlobStore {
     return this.#found(digest, () => statSync(this.path(digest)).size);
   }
 
-  /** A directory on the same file system to make blobs in; `await using` removes it with what was not adopted. */
+  /**
+   * A directory on the same file system to make blobs in; `await using` removes it with all files
+   * that were not adopted.
+   */
   async workspace(): Promise<AsyncDisposable & { readonly path: string }> {
     const path = mkdtempSync(join(this.#ingest, "w-"));
     const name = basename(path);
@@ -124,7 +130,7 @@ export class BlobStore {
     renameSync(path, this.path(digest));
   }
 
-  /** Waits until the names of what was adopted are on the disk too. */
+  /** Waits until the names of adopted files are on the disk too. */
   async sync(): Promise<void> {
     for (const algorithm of this.#used) {
       const path = this.directory(algorithm);

@@ -149,7 +149,7 @@ export class Content {
     return await asFaults(pullImage(this.#stores, options));
   }
 
-  /** Holds what is being made; see `Lease`. */
+  /** Keeps blobs and layers that are being made; see `Lease`. */
   lease(): Lease {
     return this.#stores.collector.lease();
   }

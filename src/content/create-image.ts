@@ -38,7 +38,7 @@ export interface CreationParts extends ContentParts {
   readonly compression: CompressionChoice;
 }
 
-/** What the image gets beside its files. */
+/** The settings of an image beside its files. */
 export interface ImportOptions {
   readonly reference?: Reference | undefined;
   /** For the history; "Imported from -" when absent. */
@@ -179,7 +179,7 @@ export interface UpperOptions extends Omit<TreeOptions, "directory"> {
   readonly exclude?: readonly string[];
 }
 
-/** Makes an image of a base and what a container changed (`docker commit`). */
+/** Makes an image of a base and the changes of a container (`docker commit`). */
 export async function createImageFromUpper(
   parts: CreationParts,
   { upper, base, created, exclude = [], ...options }: UpperOptions,
@@ -195,7 +195,7 @@ export async function createImageFromUpper(
   const layers: Pick<StoredLayer, "blob" | "diffId">[] = [];
   const trusted = new Set<Digest>();
   for (const layer of base?.layers ?? []) {
-    // The image may be gone since, and its blobs with it; a container keeps what it stands on.
+    // The image may have been removed since, and its blobs with it; a container keeps its layers.
     const isHere = parts.blobs.has(layer.blob.digest);
     const directory = parts.snapshots.directory(layer.chainId);
     const held = isHere ? layer : await pack({ directory });
@@ -226,7 +226,10 @@ export async function createImageFromUpper(
 
 type LayerSource = Pick<PackBlobRequest, "directory" | "exclude" | "latest" | "target">;
 
-/** What the directory of a layer, or of a container's changes, is as a blob; held, and in its place. */
+/**
+ * The directory of a layer, or of a container's changes, as a blob that the lease holds and that is
+ * in its place.
+ */
 async function packLayer(
   { blobs, compression }: CreationParts,
   source: LayerSource,

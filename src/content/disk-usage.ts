@@ -25,7 +25,7 @@ export interface ContentUsage {
 
 const blobsPerTurn = 200;
 
-/** What images take on the disk. Reads rows and the sizes of blobs, no documents and no trees. */
+/** The disk space of images. Reads rows and the sizes of blobs, no documents and no trees. */
 export async function contentUsage(
   { table, blobs, snapshots }: ContentStores,
   isUsed: (image: Digest) => boolean,

@@ -10,7 +10,7 @@ export interface DraftSpace extends AsyncDisposable {
 
 const prefix = "unpack-";
 
-/** Makes drafts, and tells those in use from what a crash has left. */
+/** Makes drafts, and tells those in use from the leftovers of a crash. */
 export class Drafts {
   readonly #snapshots: Snapshotter;
   readonly #log: Log;
@@ -37,7 +37,7 @@ export class Drafts {
     };
   }
 
-  /** Drafts that nobody works on. */
+  /** Drafts that no operation works on. */
   async abandoned(): Promise<readonly string[]> {
     const keys = await this.#snapshots.activeKeys();
     return keys.filter((key) => key.startsWith(prefix) && !this.#live.has(key));

@@ -32,9 +32,9 @@ export interface FsckFinding {
   readonly kind: FsckKind;
   /** A digest, chain id, key or path. */
   readonly about: string;
-  /** The names of the images that are affected, or their ids where they have none. */
+  /** The names of the images that are affected, or their ids where they have no name. */
   readonly images: readonly string[];
-  /** What is wrong, and what was or can be done about it. */
+  /** The fault, and the remedy that was applied or that a user has. */
   readonly message: string;
   /** Whether it has been repaired and needs no further step. */
   readonly repaired: boolean;
@@ -98,7 +98,10 @@ class Check {
     return { blobs, bytes: this.#bytes, layers, findings: this.#findings };
   }
 
-  /** What is missing or spoilt is found as a blob; here only what cannot be understood. */
+  /**
+   * Missing and damaged documents are found as blobs; this finds only those that cannot be
+   * understood.
+   */
   #readDocuments(digest: Digest, image: Digest): void {
     const { blobs, images } = this.#stores;
     let manifest: Manifest;
@@ -182,7 +185,7 @@ class Check {
       const message = `the files that container ${name} wrote are gone; remove it`;
       this.#found({ kind: "container-lost", about: name, message }, [], false);
     }
-    // Lowest first: what is unpacked again stands on what is below it.
+    // Lowest first, since a layer that is unpacked again stands on the ones below it.
     const needed = [...this.#places.keys()].filter((chain) => users.has(chain));
     const unread = [...users.keys()].filter((chain) => !this.#places.has(chain));
     for (const chain of [...needed, ...unread]) {
@@ -242,7 +245,7 @@ class Check {
   async #checkOrphans(users: ReadonlyMap<ChainId, unknown>): Promise<void> {
     const { table, snapshots, collector } = this.#stores;
     const all = snapshots.list();
-    // What a container stands on stays with it, when its image is gone.
+    // A container keeps its layers when its image is gone.
     const stood = new Set<string | undefined>();
     const parents = new Map(all.map(({ name, parent }) => [name, parent] as const));
     for (const { name, kind } of all) {

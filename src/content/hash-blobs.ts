@@ -15,8 +15,8 @@ export interface HashedBlob {
 const hashChunk = 256 << 10;
 
 /**
- * Reads all blobs and hashes them, in a worker. A place of the disk that cannot be read
- * ends that; what was not read by then is read one by one, to know which blobs it hit.
+ * Reads all blobs and hashes them, in a worker. A place of the disk that cannot be read ends that;
+ * the rest is then read one blob at a time, to know which blobs it hit.
  */
 export async function* hashBlobs(
   blobs: BlobStore,

@@ -40,9 +40,9 @@ export interface Removal {
 }
 
 /**
- * What `rmi NAME` does, as in moby's daemon/images/image_delete.go. Names with a digest
- * go with the last tag of their repository. A container that uses the image stops the
- * removal of its last name unless forced, and then a running one keeps the image.
+ * The steps of `rmi NAME`, as in moby's daemon/images/image_delete.go. Names with a digest go with
+ * the last tag of their repository. A container that uses the image stops the removal of its last
+ * name unless forced, and then a running one keeps the image.
  */
 export function removeName({ id, text, names, users, force }: Request): Removal {
   const reference = nameAmong(names, text);
@@ -62,7 +62,10 @@ export function removeName({ id, text, names, users, force }: Request): Removal 
   return { untag, deletes };
 }
 
-/** What `rmi ID` does: all names go, which must be one tag (and digests of its repository) unless forced. */
+/**
+ * The steps of `rmi ID`: all names go, which must be one tag (and digests of its repository) unless
+ * forced.
+ */
 export function removeId({ id, names, users, force }: Request): Removal {
   const shown = shortId(id);
   const running = users.find((user) => user.running);

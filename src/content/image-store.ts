@@ -29,7 +29,7 @@ import {
   storedImage,
 } from "./stored-image.ts";
 
-/** Parsed documents that are kept; a list of images needs none. */
+/** The number of parsed documents that are kept; a list of images needs none of them. */
 const maxDocuments = 64;
 
 /** Images by id and name, with Docker's rules for naming and removing them. */
@@ -202,10 +202,10 @@ export class ImageStore {
   }
 
   /**
-   * Docker's `rmi`. By name: the name goes, and with the last one the image; a
-   * container that uses it stops that unless forced. By id: all names go, which must
-   * be of one repository unless forced. A running container stops it in any case.
-   * Works without the image's documents, so that what is damaged can be removed.
+   * Docker's `rmi`. By name: the name goes, and with the last one the image; a container that uses
+   * it stops that unless forced. By id: all names go, which must be of one repository unless
+   * forced. A running container stops it in any case. Works without the image's documents, so that
+   * a damaged image can be removed.
    */
   async remove(text: string, options: RemoveOptions): Promise<readonly ImageRemoval[]> {
     const { row } = this.#found(text);
@@ -225,7 +225,7 @@ export class ImageStore {
     return removals;
   }
 
-  /** Reads what the list shows of images that were stored by an older version. */
+  /** Fills in the fields of the list for images that an older version stored. */
   describeAll(): void {
     const unread = this.#table.undescribed();
     if (unread.length === 0) return;
@@ -233,7 +233,8 @@ export class ImageStore {
       try {
         return [{ id, config: this.readConfig(id) }];
       } catch {
-        // What cannot be read is for `fsck` to tell; it must not keep the engine from starting.
+        // `fsck` tells of a document that cannot be read; it must not keep the engine from
+        // starting.
         return [];
       }
     });
@@ -244,7 +245,9 @@ export class ImageStore {
     });
   }
 
-  /** With all its names. The rows first: what a crash leaves on the disk then is collected at the next start. */
+  /**
+   * With all its names. The rows go first: the next start collects the files that a crash leaves.
+   */
   async #delete(id: Digest): Promise<readonly ImageRemoval[]> {
     const { blobs, layers } = this.#table.durably(() => {
       const needs = { blobs: this.#table.blobsOf(id), layers: this.#table.layersOf(id) };
@@ -259,7 +262,7 @@ export class ImageStore {
     return [{ deleted: id }, ...removed.map((deleted) => ({ deleted }))];
   }
 
-  /** In a transaction; gives the blobs that nobody names any more. */
+  /** In a transaction; gives the blobs that no name needs any more. */
   #name(reference: string, image: Digest, manifest: Digest): Digest[] {
     const before = this.#table.name({ reference, image, manifest, tagged: this.#clock.now() });
     return before ? this.#table.trimManifests(before.image) : [];

@@ -16,7 +16,7 @@ export interface ImageRow {
   readonly labels: string | null;
 }
 
-/** What a list of many needs. */
+/** The part of a row that a list of many needs. */
 export type ListedRow = Omit<ImageRow, "stored">;
 
 export interface NameRow {
@@ -92,7 +92,7 @@ export class ImageTable {
     );
   }
 
-  /** Those stored by an older version, whose configuration nobody has read yet. */
+  /** Images that an older version stored and whose configuration has not been read yet. */
   undescribed(): readonly ImageRow[] {
     return this.#state.query<ImageRow>("SELECT * FROM image WHERE created IS NULL");
   }
@@ -219,7 +219,10 @@ export class ImageTable {
     return this.#state.query("SELECT digest, image FROM image_manifest");
   }
 
-  /** Manifests that need a blob and that no registry has, as far as is known: a name by digest stands for none of them. */
+  /**
+   * Manifests that need a blob and that no registry has, as far as is known: a manifest with a name
+   * by digest is at a registry.
+   */
   localManifestsWith(digest: Digest): readonly Digest[] {
     return this.#state
       .query<{ manifest: Digest }>(
@@ -230,9 +233,9 @@ export class ImageTable {
   }
 
   /**
-   * Puts a manifest in the place of another of its image, under the tags of that; names by
-   * digest stay where they are. `blobs`: what the new one has for a blob of the old one.
-   * Gives the blobs that a manifest needed that is gone now; nothing when the old one is gone already.
+   * Puts a manifest in the place of another of its image, under the tags of that; names by digest
+   * stay where they are. `blobs` maps blobs of the old one to those of the new one. Gives the blobs
+   * that only the old manifest needed; an empty list when it is gone already.
    */
   replaceManifest({ from, to, blobs }: ManifestReplacement): Digest[] {
     const row = this.byManifest(from);
@@ -256,7 +259,9 @@ export class ImageTable {
     return this.trimManifests(row.id);
   }
 
-  /** Names a manifest of an image; a name that another had moves. Gives who had it before. */
+  /**
+   * Names a manifest of an image; a name that another image had moves. Gives the row of that one.
+   */
   name(row: NameRow): NameRow | undefined {
     const { reference, image, manifest, tagged } = row;
     const before = this.named(reference);

@@ -1,7 +1,7 @@
 import { Fault } from "#base";
 
 export interface JoinedWork<T, P> {
-  /** Begins the work when nobody does it yet. Its signal fires once nobody waits any more. */
+  /** Begins the work when it is not under way. Its signal fires once no caller waits any more. */
   readonly start: (signal: AbortSignal, report: (progress: P) => void) => Promise<T>;
   readonly onReport?: ((progress: P) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -65,7 +65,7 @@ export class Joined<K, T extends AsyncDisposable, P> {
     };
     resolve(start(stop.signal, report));
     this.#running.set(key, running);
-    // Whoever comes after a failure begins anew.
+    // A caller that comes after a failure begins anew.
     running.result.catch(() => this.#forget(key, running));
     return running;
   }

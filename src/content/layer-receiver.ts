@@ -61,7 +61,7 @@ export interface ReceiveRun {
 }
 
 interface Download extends AsyncDisposable {
-  /** What was unpacked on the way, for the first who asks. */
+  /** The layer that was unpacked on the way, for the first caller who takes it. */
   take(): Draft | undefined;
 }
 
@@ -119,7 +119,7 @@ export class LayerReceiver {
       );
     }
     return await this.#downloads.share(
-      // What was hashed another way is of no use to who takes the draft.
+      // A draft that was hashed by another algorithm is of no use.
       `${layer.digest} ${diffAlgorithm}`,
       {
         start: (stop, tell) =>
@@ -136,7 +136,7 @@ export class LayerReceiver {
     run: ReceiveRun & { readonly source: BlobSource },
     unpack: boolean,
   ): Promise<Download> {
-    // Who asked holds the blob too, but may be gone by the time that it is here.
+    // The caller holds the blob too, but may have given up by the time that it is stored.
     await using lease = this.#collector.lease();
     lease.holdBlob(layer.digest);
     await using workspace = await this.#blobs.workspace();
@@ -248,7 +248,7 @@ async function* counted(
   let told = 0;
   report({ phase: "downloading", current, total });
   for await (const chunk of source.blob(layer, { signal })) {
-    // Who gets the chunk may take its bytes away.
+    // The reader of the chunk may take its bytes away.
     current += chunk.byteLength;
     yield chunk;
     if (current - told < reportEvery && current !== total) continue;

@@ -18,7 +18,10 @@ export interface Lease extends AsyncDisposable {
   holdLayer(chain: ChainId): void;
 }
 
-/** Removes what nothing needs. Leases live in memory: after a crash `collectAll` finds what they held. */
+/**
+ * Removes blobs and layers that nothing needs. Leases live in memory: after a crash `collectAll`
+ * finds what they held.
+ */
 export class Collector {
   readonly #blobs: BlobStore;
   readonly #images: ImageTable;
@@ -76,7 +79,7 @@ export class Collector {
     let bytes = 0;
     const removed: Digest[] = [];
     for (const digest of digests) {
-      // Between this look and the removal nobody else runs.
+      // Nothing else runs between this look and the removal.
       if (this.#held.has(blobKey(digest)) || this.#images.needsBlob(digest)) continue;
       if (!this.#blobs.has(digest)) continue;
       bytes += this.#blobs.size(digest);
@@ -147,7 +150,7 @@ export class Collector {
 const blobKey = (digest: Digest) => `blob ${digest}`;
 const layerKey = (chain: ChainId) => `layer ${chain}`;
 
-/** Each before what it is built upon. */
+/** Children before their parents. */
 function childrenFirst(parents: ReadonlyMap<ChainId, ChainId | undefined>): ChainId[] {
   const depths = new Map<ChainId, number>();
   const depth = (chain: ChainId): number => {

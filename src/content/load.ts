@@ -20,7 +20,7 @@ import type { Collector, Lease } from "./lease.ts";
 import type { SourceTable } from "./source-table.ts";
 import type { StoredImage } from "./stored-image.ts";
 
-/** What pull, load and make share. */
+/** The parts of the store that pull, load and make share. */
 export interface ContentParts {
   readonly blobs: BlobStore;
   readonly images: ImageStore;
@@ -43,7 +43,7 @@ export interface LoadOptions {
 /** An image of an archive, now stored. */
 export interface LoadedImage {
   readonly image: StoredImage;
-  /** The names it was given, familiar; none when the archive has none. */
+  /** The names that it was given, familiar; empty when the archive names none. */
   readonly tags: readonly string[];
 }
 

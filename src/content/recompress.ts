@@ -18,7 +18,7 @@ import type { StoredImage, StoredLayer } from "./stored-image.ts";
 export interface RecompressOptions {
   /** Undefined: the layer stays as it is. */
   readonly choose: (layer: Descriptor, compression: Compression) => CompressionChoice | undefined;
-  /** Holds what is made. */
+  /** Holds the blobs that are made. */
   readonly lease: Lease;
   /** Bytes of the layer's blob read so far. */
   readonly onProgress?: (layer: StoredLayer, bytes: number) => void;
@@ -123,12 +123,15 @@ async function recompressLayer(
   return { ...blob, mediaType, digest: made.digest, size: made.size };
 }
 
-/** Docker's manifest format has media types of its own, and none for zstd. */
+/** Docker's manifest format has media types of its own, but none for zstd. */
 export function isDockerType(mediaType: string): boolean {
   return mediaType.startsWith("application/vnd.docker.");
 }
 
-/** The media type of a layer that had another compression, in the same manifest format. `unsupported` where that has none. */
+/**
+ * The media type of a layer in the new compression, in the same manifest format; `unsupported`
+ * where the format has none.
+ */
 export function typeFor(mediaType: string, format: "gzip" | "zstd"): string {
   const isDocker = isDockerType(mediaType);
   if (format === "gzip") return isDocker ? mediaTypes.dockerLayerGzip : mediaTypes.layerGzip;

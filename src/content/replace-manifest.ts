@@ -9,7 +9,10 @@ import type { StoredImage } from "./stored-image.ts";
 
 type Parts = Pick<ContentStores, "blobs" | "images" | "table" | "log">;
 
-/** What was made of an image takes the image's place, and its compressed layers those of the plain ones elsewhere. */
+/**
+ * The new manifest takes the place of the image's, and its compressed layers those of the plain
+ * ones in other images.
+ */
 export async function replaceManifest(
   parts: Parts,
   image: StoredImage,

@@ -24,7 +24,7 @@ import { changed, recompressImage } from "./recompress.ts";
 import type { StoredImage } from "./stored-image.ts";
 
 export interface SaveOptions {
-  /** What the images must be for. */
+  /** The platform that the images must be for. */
   readonly platform?: Platform | undefined;
   /** Of all layers; "keep": as they are stored. Default: gzip in the place of zstd, which older readers do not know. */
   readonly compression?: CompressionChoice | "keep" | undefined;
@@ -62,7 +62,7 @@ function requirePlatform({ config }: StoredImage, wanted: Platform, text: string
   );
 }
 
-/** The name that an image was asked for by; an id, its beginning or a digest is none. */
+/** The name by which an image was asked for; an id, its beginning or a digest does not count. */
 function tagsOf(image: StoredImage, text: string): readonly string[] {
   if (/^(sha256:)?[0-9a-f]+$/.test(text) && image.id.includes(text.replace(/^sha256:/, ""))) {
     return image.tags.includes(`${text}:latest`) ? [`${text}:latest`] : [];

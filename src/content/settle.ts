@@ -5,9 +5,9 @@ import type { ContentStores } from "./content.ts";
 import { stepsOf } from "./layer-store.ts";
 
 /**
- * Makes good what a crash left, before anything else runs: half unpacked layers go, and
- * blobs and layers that nothing needs; layers that had not reached the disk are
- * unpacked again from their blobs. Reads no document of an image that is whole.
+ * Repairs what a crash left, before anything else runs: removes half-unpacked layers, and blobs and
+ * layers that nothing needs; unpacks layers again from their blobs that had not reached the disk.
+ * Reads no document of an image that is whole.
  */
 export async function settleContent(stores: ContentStores): Promise<void> {
   const { images, collector, snapshots, drafts } = stores;

@@ -48,7 +48,7 @@ export class SourceTable {
     });
   }
 
-  /** What was not forgotten when its blob was removed. */
+  /** Drops notes about blobs that are gone. */
   forgetNeedless(isNeeded: (digest: Digest) => boolean): void {
     const known = this.#state.query<{ digest: Digest }>("SELECT DISTINCT digest FROM blob_source");
     this.forget(known.map(({ digest }) => digest).filter((digest) => !isNeeded(digest)));

@@ -10,7 +10,7 @@ export interface ListedImage {
   readonly id: Digest;
   /** The digest of the manifest: the one that was asked for, or the latest of several. */
   readonly digest: Digest;
-  /** Familiar: "debian:12". None for a dangling image. */
+  /** Familiar: "debian:12". Empty for a dangling image. */
   readonly tags: readonly string[];
   /** "debian@sha256:..." of those names that carry a digest. */
   readonly digests: readonly string[];
@@ -108,7 +108,7 @@ export function createdOf({ created }: ImageConfig): number {
   return Number.isNaN(time) || time < 0 ? 0 : Math.floor(time / 1000);
 }
 
-/** Empty when the configuration has none. */
+/** Empty when the configuration has no labels. */
 export function labelsOf({ config }: ImageConfig): Readonly<Record<string, string>> {
   return config?.Labels ?? {};
 }

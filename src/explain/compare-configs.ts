@@ -49,7 +49,7 @@ function settings(image: ImageConfig): ReadonlyMap<string, string> {
   return found;
 }
 
-/** What a configuration may say or leave out to the same effect. */
+/** Values that mean the same as an absent one. */
 function isNothing(value: unknown): boolean {
   return (
     value === undefined ||

@@ -27,11 +27,11 @@ export interface PathExplanation {
     readonly name: string;
     readonly version: string;
   };
-  /** What each layer did to it, lowest first. */
+  /** The changes that the layers made to it, lowest first. */
   readonly steps: readonly PathStep[];
 }
 
-/** What one layer did to the path; `bytes`, mode and owner as they are after it. */
+/** One layer's change to the path; `bytes`, mode and owner as they are after it. */
 export interface PathStep {
   readonly layer: number;
   readonly action: "added" | "replaced" | "deleted";
@@ -95,7 +95,7 @@ function trace(view: ImageView, path: string): PathStep[] {
   const own = view.entries(path);
   const steps: PathStep[] = [];
   let there: LayerEntry | undefined;
-  // A layer names the directories above what it changes, mostly as they were.
+  // A layer also names the directories above its changes, mostly with the attributes that they had.
   const isSame = (entry: LayerEntry) =>
     there?.type === "directory" &&
     entry.type === "directory" &&
@@ -123,7 +123,7 @@ function trace(view: ImageView, path: string): PathStep[] {
   return steps;
 }
 
-/** Whether what the layers below have in a directory is gone. */
+/** Whether the entries that the layers below have in a directory are hidden. */
 function hides(entry: LayerEntry | undefined): boolean {
   return entry !== undefined && (entry.type !== "directory" || entry.opaque === true);
 }

@@ -18,7 +18,7 @@ export interface Explanation {
     readonly efficiency: number;
   };
   readonly layers: readonly LayerExplanation[];
-  /** What a container sees, or with `layer` what that layer has of it. */
+  /** The tree that a container sees, or with `layer` the part of it that is in that layer. */
   readonly tree: TreeExplanation;
   readonly files: readonly FileExplanation[];
   readonly packages: {
@@ -43,7 +43,7 @@ export interface Explanation {
     readonly list: readonly WastedPath[];
   };
   readonly duplicates: {
-    /** What the copies beyond the first take. */
+    /** Bytes of the copies beyond the first. */
     readonly bytes: number;
     readonly count: number;
     /** Smaller files were not looked at. */
@@ -54,7 +54,7 @@ export interface Explanation {
   readonly hints: readonly HintExplanation[];
 }
 
-/** What one layer holds; `layer` is counted from 1, the lowest. */
+/** The content of one layer; `layer` is counted from 1, the lowest. */
 export interface LayerExplanation {
   readonly layer: number;
   /** Bytes of its files. */
@@ -125,7 +125,7 @@ export interface DuplicateFiles {
   /** Of one of them. */
   readonly bytes: number;
   readonly copies: number;
-  /** What the copies beyond the first take. */
+  /** Bytes of the copies beyond the first. */
   readonly extra: number;
   /** At most 10. */
   readonly files: readonly { readonly path: string; readonly layer: number }[];

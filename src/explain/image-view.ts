@@ -65,7 +65,7 @@ export class ImageView {
     return this.layers[layer]?.attributes(path) ?? "";
   }
 
-  /** What each layer has at a path, lowest first; links are not followed. */
+  /** The entry of each layer at a path, lowest first; links are not followed. */
   entries(path: string): readonly (LayerEntry | undefined)[] {
     return this.layers.map((layer) => layer.entry(path));
   }

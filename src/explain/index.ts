@@ -42,7 +42,7 @@ export function explainLayerPath(
   return runJob("path", request, signal);
 }
 
-/** What differs between what two stacks show. */
+/** The differences between the trees that two stacks show. */
 export function compareLayers(
   request: Jobs["compare"]["in"],
   signal?: AbortSignal,

@@ -2,7 +2,7 @@ import type { FileComparison } from "./compare-images.ts";
 import type { PathExplanation } from "./explain-path.ts";
 import type { Explanation } from "./explanation.ts";
 
-/** What the thread does; directories of layers are given lowest first. */
+/** The jobs of the thread; directories of layers are given lowest first. */
 export interface Jobs {
   readonly explain: {
     readonly in: {

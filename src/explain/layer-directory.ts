@@ -161,7 +161,7 @@ function describe(path: string, directory: Fd, name: string): LayerEntry | undef
   return { ...common, type, size: 0, ...(isOpaque && { opaque: true }) };
 }
 
-/** What system calls take: the text itself while it is ASCII. */
+/** A name in the form for system calls: the text itself while it is ASCII. */
 function bytesOf(name: string): string | Uint8Array {
   for (let at = 0; at < name.length; at++) {
     if (name.charCodeAt(at) >= 0x80) return Buffer.from(name, "latin1");

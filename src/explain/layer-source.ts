@@ -6,7 +6,10 @@ import type { TarType } from "#tar";
  */
 export interface LayerEntry {
   readonly path: string;
-  /** "hardlink": a further name of a file that this layer named before; `linkName` is that name. "whiteout": hides what the layers below have. */
+  /**
+   * "hardlink": a further name of a file that this layer named before; `linkName` is that name.
+   * "whiteout": hides the name in the layers below.
+   */
   readonly type: TarType | "whiteout";
   /** Bytes of content; 0 unless a file. */
   readonly size: number;
@@ -24,15 +27,17 @@ export interface LayerEntry {
 
 /** One unpacked layer, as the analysis reads it: from a directory, or made up by a test. */
 export interface LayerSource {
-  /** Depth first, a directory before what is in it. */
+  /** Depth first, a directory before its entries. */
   entries(): Iterable<LayerEntry>;
   /** One entry, without a walk. Hard links tell as files. */
   entry(path: string): LayerEntry | undefined;
-  /** The content of a regular file; undefined when it is none or is larger than `limit` bytes. */
+  /**
+   * The content of a regular file; undefined for anything else, and for more than `limit` bytes.
+   */
   read(path: string, limit: number): Buffer | undefined;
-  /** A digest of a regular file's content, or undefined when there is none to read. */
+  /** A digest of a regular file's content; undefined for anything else. */
   digest(path: string): string | undefined;
-  /** The extended attributes of an entry as one text, to be compared; "" for none. */
+  /** The extended attributes of an entry as one text, to be compared; "" without attributes. */
   attributes(path: string): string;
 }
 

@@ -10,7 +10,7 @@ export interface Content {
   node: Node;
   /** Names that are visible still. */
   links: number;
-  /** The package that it is counted for; -1: none. */
+  /** The package that it is counted for; -1 without a package. */
   owner: number;
 }
 
@@ -30,7 +30,7 @@ export interface Node {
   content: Content | undefined;
 }
 
-/** What a layer hid of those below it. */
+/** Entries of lower layers that a layer hid. */
 export interface Loss {
   readonly kind: "replaced" | "deleted";
   /** Of the file or directory that went. */
@@ -38,7 +38,7 @@ export interface Loss {
   readonly isDirectory: boolean;
   /** The layer that did it. */
   readonly by: number;
-  /** What went with it; each file once, and only with its last name. */
+  /** The files that went with it; each file once, and only with its last name. */
   readonly contents: readonly Content[];
   /** The content in its place, when one file took the place of another. */
   readonly successor: Content | undefined;
@@ -69,8 +69,8 @@ export interface TreeLimits {
 export const defaultTreeLimits: TreeLimits = { entries: 2_000_000, depth: 2048, steps: 1e8 };
 
 /**
- * What a stack of layers shows, built from the lowest up as overlayfs would merge it,
- * with a record of all that a later layer hid.
+ * The tree that a stack of layers shows, built from the lowest up as overlayfs would merge it, with
+ * a record of all that a later layer hid.
  */
 export class MergedTree {
   readonly root: Node = directory("", undefined, { mode: 0o755, uid: 0, gid: 0, layer: 0 });
@@ -141,8 +141,8 @@ export class MergedTree {
   }
 
   /**
-   * The node at a path; links on the way, and with `follow` the last one, are followed inside
-   * the tree. A path whose links lead too far has none; too many steps together are `exhausted`.
+   * The node at a path; links on the way, and with `follow` the last one, are followed inside the
+   * tree. Undefined for a path whose links lead too far; too many steps together are `exhausted`.
    */
   resolve(path: string, follow = false): Node | undefined {
     const rest = componentsOf(path);

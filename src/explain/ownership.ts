@@ -20,9 +20,9 @@ interface PackageTotals {
 const pathsPerBreath = 256;
 
 /**
- * Gives each visible file to the first package that names it. A path is looked up as
- * the running system would: packages still say /bin/sh where /bin is a link to usr/bin.
- * With `layer` only what is in that layer is counted.
+ * Gives each visible file to the first package that names it. A path is looked up as the running
+ * system would: packages still say /bin/sh where /bin is a link to usr/bin. With `layer` only the
+ * files in that layer are counted.
  */
 export function findOwners(
   tree: MergedTree,

@@ -15,7 +15,7 @@ interface Waste {
   readonly by: Set<number>;
 }
 
-/** What later layers hid, by path; the totals count each file once. */
+/** The files that later layers hid, by path; the totals count each file once. */
 export function explainWaste(
   view: ImageView,
   { top, breathe }: { readonly top: number; readonly breathe: Breathe },

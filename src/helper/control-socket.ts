@@ -4,7 +4,7 @@ import { encodeFrame, type Frame, FrameReader } from "./frame.ts";
 import { launchFault, readLaunchError } from "./launch-error.ts";
 import { frame as type } from "./tags.ts";
 
-/** A connection to a monitor's socket; `unavailable` when none listens there. */
+/** A connection to a monitor's socket; `unavailable` when no monitor listens there. */
 export function connectSocket(path: string): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   const socket = createConnection({ path, allowHalfOpen: true });
@@ -29,7 +29,7 @@ export function answerOf(frame: Frame, path: string): Frame {
   return frame;
 }
 
-/** One command and its answer on a connection that then carries raw bytes, of which none is read. */
+/** One command and its answer on a connection that then carries raw bytes; reads none of those. */
 export async function handshake(
   socket: Socket,
   path: string,

@@ -153,7 +153,7 @@ function writePlace(writer: Writer, plan: LaunchPlan): void {
   if (plan.oomEvent !== undefined) writer.record(tag.OOM_EVENT, [fd(plan.oomEvent)]);
 }
 
-/** What it sees: the root and everything in it. */
+/** The part of the plan that the container sees: its root and everything in it. */
 function writeRoot(writer: Writer, plan: LaunchPlan): void {
   if (plan.rootAnchor !== undefined) writer.record(tag.ROOT_ANCHOR, [text(plan.rootAnchor)]);
   for (const mount of list(plan.mounts, "mounts"))
@@ -202,7 +202,7 @@ function writeMount(writer: Writer, mount: MountOperation): void {
   writer.record(tag.MOUNT_CREATE, [creations.indexOf(mount.create)]);
 }
 
-/** What it may do. */
+/** The part of the plan that limits the process. */
 function writeSecurity(writer: Writer, plan: LaunchPlan): void {
   for (const { resource, soft, hard } of list(plan.resourceLimits, "resource limits"))
     writer.record(tag.RESOURCE_LIMIT, [resource, soft, hard]);
@@ -241,7 +241,7 @@ function writeProcess(writer: Writer, process: PlanProcess): void {
   });
 }
 
-/** What the monitor does with it. */
+/** The part of the plan that the monitor needs. */
 function writeMonitor(writer: Writer, plan: LaunchPlan): void {
   if (plan.init) writer.record(tag.INIT);
   const { mode, stdin, stdinOnce, rows, columns } = plan.stdio;

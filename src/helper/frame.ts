@@ -83,7 +83,7 @@ export class PayloadReader {
     return this.#payload.readBigUInt64LE(this.#advance(8));
   }
 
-  /** What is left, as a text. */
+  /** The rest of the payload, as a text. */
   text(): string {
     const text = this.#payload.toString("utf8", this.#at);
     this.#at = this.#payload.byteLength;

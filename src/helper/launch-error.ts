@@ -10,7 +10,7 @@ export interface LaunchError {
   readonly stage: string;
   /** Positive, as in errno(3). */
   readonly errno: number;
-  /** What was tried on what, and why it failed. */
+  /** The attempt, its object, and why it failed. */
   readonly message: string;
 }
 

@@ -36,7 +36,7 @@ type Pending = PromiseWithResolvers<Frame>;
  * between. Every command is `unavailable` once the monitor has ended.
  */
 export class Monitor implements Disposable {
-  /** The connection is over, whoever ended it. Never rejects. */
+  /** Settles when the connection is over, whichever end closed it. Never rejects. */
   readonly closed: Promise<void>;
   readonly #socket: Socket;
   readonly #path: string;
@@ -51,7 +51,7 @@ export class Monitor implements Disposable {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     socket.on("data", (bytes: Buffer) => this.#receive(bytes));
-    // What went wrong is told to whoever waits for an answer, by "close".
+    // "close" tells the error to every caller who waits for an answer.
     socket.on("error", () => socket.destroy());
     socket.on("end", () => socket.destroy());
     socket.on("close", () => {

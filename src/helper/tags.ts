@@ -6,7 +6,7 @@
 export const planMagic = 0x4e4c5054;
 export const planVersion = 1;
 export const planHeader = 16;
-/** PLAN_*_MAX; `socket` is what a unix address holds (unix(7)), `filter` BPF_MAXINSNS. */
+/** PLAN_*_MAX; `socket` is the room of a unix address (unix(7)), `filter` BPF_MAXINSNS. */
 export const planLimits = {
   bytes: 8 << 20,
   fds: 253,
@@ -125,7 +125,7 @@ export const attachTo = { STDIN: 1, STDOUT: 2, STDERR: 4 } as const;
 /** STATE_* in the order of their numbers. */
 export const states = ["created", "running", "exited"] as const;
 
-/** STAGE_*: where a launch failed, as Fault.stage names it. Number 0 is none. */
+/** STAGE_*: where a launch failed, as Fault.stage names it. Number 0 stands for no stage. */
 export const stages = [
   "",
   "plan",

@@ -12,7 +12,7 @@ export interface HealthConfig {
   readonly Retries?: number;
 }
 
-/** What a container gets when its user does not say otherwise. */
+/** The settings of a container whose user does not say otherwise. */
 export interface ImageDefaults {
   readonly User?: string;
   /** "80/tcp" and such as keys. */

@@ -27,9 +27,9 @@ export interface Manifest {
   readonly config: Descriptor;
   /** Lowest first. */
   readonly layers: readonly Descriptor[];
-  /** What an artifact is, where its configuration does not say. */
+  /** The kind of artifact, where its configuration does not say it. */
   readonly artifactType?: string;
-  /** The manifest that this one refers to: what a signature signs. */
+  /** The manifest that this one refers to: a signature refers to the one that it signs. */
   readonly subject?: Descriptor;
   readonly annotations?: Readonly<Record<string, string>>;
 }

@@ -13,7 +13,7 @@ const EPOLLRDHUP = 0x2000;
 /** Read in one go at most, so that a flood on one channel leaves the others their turn. */
 const READ_SIZE = 64 << 10;
 const READS_PER_TURN = 4;
-/** What read(2) fills before a copy of the right size goes to the receiver. */
+/** The buffer of read(2); a copy of the bytes that came goes to the receiver. */
 const scratch = new Uint8Array(READ_SIZE);
 
 /** How much a channel holds for a slow reader. */
@@ -25,10 +25,10 @@ export interface ChannelOptions {
 /**
  * A duplex stream over any pollable descriptor, which it owns and makes non-blocking.
  *
- * Reading begins with `onData` and stops with `pause`; what is not read stays in the
- * kernel, so a flood costs no memory here. `onEnd` comes once: without a fault
- * when the other end closed, with one when the descriptor failed, never after
- * `close`. A channel does not keep the process alive unless `ref` is called.
+ * Reading begins with `onData` and stops with `pause`; unread bytes stay in the kernel, so a flood
+ * costs no memory here. `onEnd` comes once: without a fault when the other end closed, with one
+ * when the descriptor failed, never after `close`. A channel does not keep the process alive unless
+ * `ref` is called.
  */
 export class Channel implements Disposable {
   readonly #fd: Fd;
@@ -95,9 +95,9 @@ export class Channel implements Disposable {
   }
 
   /**
-   * Writes at once what the kernel takes and queues a copy of the rest. False when
-   * something waits: a polite writer then waits for `onDrain`. Bytes for an end
-   * that is gone are dropped; `onEnd` tells.
+   * Writes at once the bytes that the kernel takes and queues a copy of the rest. False when bytes
+   * wait: a polite writer then waits for `onDrain`. Bytes for an end that is gone are dropped;
+   * `onEnd` says so. `exhausted` when more than the limit would wait.
    */
   write(bytes: Uint8Array): boolean {
     if (!this.isOpen || this.#ending)
@@ -128,7 +128,7 @@ export class Channel implements Disposable {
     if (this.#queue.length === 0) this.#shutdown();
   }
 
-  /** Closes at once; what was queued is lost. */
+  /** Closes at once; queued bytes are lost. */
   close(): void {
     if (!this.isOpen) return;
     dropReports(this.#id);
@@ -170,7 +170,7 @@ export class Channel implements Disposable {
     this.#writable = false;
     this.#queue = [];
     this.#queued = 0;
-    // A pipe or socket that nobody reads ends; anything else is a failure to be told.
+    // EPIPE and ECONNRESET mean that the other end is gone; any other error is a failure.
     const gone = name === "EPIPE" || name === "ECONNRESET";
     if (!gone) this.#finish(errnoFault(-put, { call: "write", verb: "write to a channel" }));
     else this.#watch();

@@ -5,7 +5,7 @@ const names = new Map<number, string>();
 for (const [name, value] of Object.entries(constants.errno))
   if (!names.has(value) || name === "EAGAIN" || name === "EOPNOTSUPP") names.set(value, name);
 
-/** What the kernel's refusals are called; the same table for every system call. */
+/** The code of each refusal of the kernel, the same for every system call. */
 const codes: Readonly<Record<string, FaultCode>> = {
   ENOENT: "not_found",
   ESRCH: "not_found",
@@ -68,13 +68,13 @@ const texts: Readonly<Record<string, string>> = {
 export interface Attempt {
   /** The system call, for the record: "openat2". */
   readonly call: string;
-  /** What was tried, in words that an object follows: "open". */
+  /** The attempt, as a verb that an object follows: "open". */
   readonly verb: string;
   /** The object: a path, an address. */
   readonly about?: string | Uint8Array;
-  /** What to do about it, as a sentence without capital. */
+  /** The remedy, as a sentence without its capital. */
   readonly hint?: string;
-  /** What the kernel said besides the number. */
+  /** The kernel's own words, where it has any beside the number. */
   readonly detail?: string;
 }
 

@@ -178,7 +178,7 @@ export function readlinkat(directory: Directory, path: Path): string {
   return readlinkatBytes(directory, path).toString("utf8");
 }
 
-/** What stat(2) tells of a file. */
+/** The facts that stat(2) gives about a file. */
 export interface Stat {
   /** With the type bits. */
   readonly mode: number;
@@ -337,7 +337,7 @@ export function* dataExtents(fd: Fd): Generator<Extent, void> {
   }
 }
 
-/** Undefined when there is none, also since the file has been cut off. */
+/** Undefined at the end of the file, also when it has been cut off meanwhile. */
 function seekExtent(fd: Fd, from: number, hole: 0 | 1): number | undefined {
   const found = addon().seekExtent(fd.number, from, hole);
   if (found === -constants.errno.ENXIO) return undefined;

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 export interface MountEntry {
   readonly id: number;
   readonly parent: number;
-  /** "major:minor" of what is mounted. */
+  /** "major:minor" of the mounted file system. */
   readonly device: string;
   /** The directory of the file system that is this mount's root. */
   readonly root: string;
@@ -61,7 +61,7 @@ export function parseMountTable(text: string): MountEntry[] {
   return entries;
 }
 
-/** The mounts of this process, parents before what is mounted on them. */
+/** The mounts of this process; a mount comes after the one that it is mounted on. */
 export function mountTable(): MountEntry[] {
   return parseMountTable(readFileSync("/proc/self/mountinfo", "utf8"));
 }

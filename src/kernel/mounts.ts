@@ -58,7 +58,7 @@ interface SplitOptions {
   /** The same as MS_* bits. */
   readonly legacy: number;
   readonly recursive: boolean;
-  /** What remains for the file system: "key" or "key=value". */
+  /** The options for the file system: "key" or "key=value". */
   readonly rest: readonly string[];
 }
 

@@ -67,7 +67,7 @@ export interface BaseChain {
   readonly hook: keyof typeof hooks;
   /** As in nft(8): -100 dstnat, 0 filter, 100 srcnat. */
   readonly priority: number;
-  /** What happens to packets that no rule decides on; accept by default. */
+  /** The fate of packets that no rule decides about; accept by default. */
   readonly policy?: "accept" | "drop";
 }
 

@@ -52,11 +52,11 @@ export interface Link {
   readonly index: number;
   readonly name: string;
   readonly up: boolean;
-  /** "02:42:ac:14:00:02"; empty where a link has none. */
+  /** "02:42:ac:14:00:02"; empty for a link without one. */
   readonly mac: string;
   /** Bytes. */
   readonly mtu: number;
-  /** Index of the bridge it is a port of; 0 for none. */
+  /** The index of the bridge that it is a port of; 0 without a bridge. */
   readonly master: number;
   /** "bridge", "veth"; empty for hardware and loopback. */
   readonly kind: string;

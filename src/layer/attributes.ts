@@ -35,7 +35,7 @@ export function setAttributes(place: Place, attributes: Attributes, isSymlink = 
   }
 }
 
-/** All extended attributes but the overlay's own; undefined when there are none. */
+/** All extended attributes except the overlay's own; undefined for a file without any. */
 export function readXattrs(place: Place): Map<string, Uint8Array> | undefined {
   const names = listXattr(place.directory, place.name);
   let found: Map<string, Uint8Array> | undefined;

@@ -47,7 +47,7 @@ export class BlobFile implements Disposable {
     this.#size += bytes.byteLength;
   }
 
-  /** Goes on at a later place: what is between is zeros. */
+  /** Goes on at a later place; the bytes between are zeros. */
   skipTo(size: number): void {
     while (this.#size < size) {
       const some = zeros.subarray(0, Math.min(zeros.length, size - this.#size));

@@ -84,8 +84,8 @@ const defaultExpansionLimits: ExpansionLimits = {
 };
 
 /**
- * 32 MiB: what the tools that make images use at most, four times what RFC 8878 (3.1.1.1.2)
- * asks for. Three layers at once must not need more memory than that.
+ * 32 MiB: the most that tools use which make images, and four times what RFC 8878 (3.1.1.1.2) asks
+ * for. Three layers at once must not need more memory than that.
  */
 const zstdWindowLog = 25;
 
@@ -162,7 +162,10 @@ export async function* decompress(
   }
 }
 
-/** What comes out of a decompressor; the source is read to its end even when that ends before it. */
+/**
+ * The output of a decompressor; the source is read to its end even when the decompressor's data
+ * ends before it.
+ */
 async function* through(
   source: AsyncIterable<Uint8Array>,
   format: Format,
@@ -178,7 +181,7 @@ async function* through(
   await input.drain();
 }
 
-/** A source that stays readable when who was fed with it stops. */
+/** A source that can still be read when its reader (a decompressor) stops early. */
 class Input implements AsyncDisposable {
   readonly #iterator: AsyncIterator<Uint8Array>;
   #ended = false;
@@ -200,7 +203,7 @@ class Input implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
-    // A source that is stuck in `next` ends when it gets unstuck; nobody waits for that.
+    // A source that is stuck in `next` ends when it gets unstuck; this does not wait for it.
     const closing = Promise.resolve(this.#iterator.return?.()).catch(() => undefined);
     await Promise.race([closing, setImmediate()]);
   }

@@ -13,9 +13,9 @@ import { pathOf } from "./whiteout.ts";
 const maxOpen = 64;
 
 /**
- * Directories below a root as O_PATH descriptors, the latest 64 kept open. Symbolic
- * links on the way are followed inside the root and never out of it (openat2(2),
- * RESOLVE_IN_ROOT). Whoever replaces a directory or a link must `forget`.
+ * Directories below a root as O_PATH descriptors, the latest 64 kept open. Symbolic links on the
+ * way are followed inside the root and never out of it (openat2(2), RESOLVE_IN_ROOT). Code that
+ * replaces a directory or a link must call `forget`.
  */
 export class DirectoryCache implements Disposable {
   readonly #root: Fd;
@@ -26,7 +26,10 @@ export class DirectoryCache implements Disposable {
     this.#root = root;
   }
 
-  /** The directory at a path of components joined by "/", or undefined when there is none. Valid until 64 others were asked for. */
+  /**
+   * The directory at a path of components joined by "/", or undefined when it is missing. Valid
+   * until 64 others were asked for.
+   */
   get(path: string): Fd | undefined {
     if (path === "") return this.#root;
     const known = this.#open.get(path);
@@ -57,7 +60,7 @@ export class DirectoryCache implements Disposable {
     return fd;
   }
 
-  /** Names may lead elsewhere now. What is in use stays valid until this is called again. */
+  /** Names may lead elsewhere now. Descriptors in use stay valid until the next call. */
   forget(): void {
     for (const fd of this.#retired) fd.close();
     this.#retired = [...this.#open.values()];

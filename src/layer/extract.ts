@@ -39,10 +39,10 @@ interface OpenFile {
 }
 
 /**
- * Makes the members of an archive in a directory, as they come: ownership, modes,
- * times in nanoseconds, extended attributes, links and devices. A later member of a
- * name replaces the earlier one, a directory takes in what is there. Nobody else may
- * write below the root meanwhile. A Fault names the member; what was made so far stays.
+ * Makes the members of an archive in a directory, as they come: ownership, modes, times in
+ * nanoseconds, extended attributes, links and devices. A later member of a name replaces the
+ * earlier one; a directory keeps its entries. No other process may write below the root meanwhile.
+ * A Fault names the member; the files that were made before it stay.
  */
 export class TreeExtractor implements TarSink, Disposable {
   readonly #root: Fd;
@@ -181,7 +181,7 @@ export class TreeExtractor implements TarSink, Disposable {
     );
   }
 
-  /** A whiteout hides what the layers below have; what this layer has itself stays. */
+  /** A whiteout hides the files of the layers below; those of this layer stay. */
   #whiteout(components: readonly string[], base: string): void {
     const directory = this.#directories.open(components);
     if (base === opaqueName) {
@@ -199,7 +199,7 @@ export class TreeExtractor implements TarSink, Disposable {
     if (!there) makeWhiteout(directory, place.name);
   }
 
-  /** Does `make`; what has the name already is removed first. */
+  /** Does `make` after removing the file that has the name already. */
   #replacing(place: Place, make: () => void): void {
     try {
       make();

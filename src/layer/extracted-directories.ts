@@ -60,7 +60,8 @@ export class ExtractedDirectories implements Disposable {
     if (!budget.take(components.length)) {
       throw new Fault("invalid", "too many symbolic links are on the way");
     }
-    // What is below something missing is missing too: so many look-ups for a name of thousands of parts.
+    // Everything below a missing directory is missing too, so a name of thousands of parts needs no
+    // further look-ups.
     let there = 0;
     for (let missing = components.length; missing - there > 1; ) {
       const middle = (there + missing) >> 1;
@@ -87,7 +88,7 @@ export class ExtractedDirectories implements Disposable {
     this.#times.set("", mtime);
   }
 
-  /** Removes what is there, with all in it. */
+  /** Removes a file, or a directory with all in it. */
   remove({ directory, name }: Place, there: Stat): void {
     if (isDirectory(there) || isSymlink(there)) this.#cache.forget();
     if (isDirectory(there)) {
@@ -111,7 +112,10 @@ export class ExtractedDirectories implements Disposable {
     this.#cache[Symbol.dispose]();
   }
 
-  /** Makes the last of the components in the directory above it, or what a link there leads to. */
+  /**
+   * Makes the last of the components in the directory above it, or the directory that a link there
+   * leads to.
+   */
   #make(above: Fd, components: readonly string[], budget: StepBudget): Fd {
     const shown = components.join("/");
     const base = components.at(-1) ?? "";
@@ -166,12 +170,14 @@ export class ExtractedDirectories implements Disposable {
   }
 }
 
-/** Fails for what is deeper than Linux's longest path: nothing could remove it by its path. */
+/** Refuses a directory deeper than Linux's longest path, which could not be removed by its path. */
 function pathBehind(directory: Fd): string {
   return readlinkatBytes(undefined, `/proc/self/fd/${directory.number}`).toString("latin1");
 }
 
-/** Hides what the layers below have in a directory (overlayfs: trusted.overlay.opaque). */
+/**
+ * Hides the entries that the layers below have in a directory (overlayfs: trusted.overlay.opaque).
+ */
 export function makeOpaque(place: Place): void {
   setXattr(place.directory, place.name, opaqueAttribute, opaqueValue);
 }
@@ -186,7 +192,7 @@ export function statOf(place: Place): Stat | undefined {
   }
 }
 
-/** By the type in its mode; a link to a directory is none. */
+/** By the type in its mode; a link to a directory does not count. */
 export function isDirectory(stat: Stat): boolean {
   return (stat.mode & S_IFMT) === S_IFDIR;
 }

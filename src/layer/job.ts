@@ -129,7 +129,7 @@ export interface ExplodedMember {
   readonly file?: { readonly path: string; readonly digest: Digest; readonly size: number };
 }
 
-/** What a worker can do, by name. */
+/** The jobs of a worker, by name. */
 export interface Jobs {
   readonly receive: { readonly request: ReceiveRequest; readonly result: ReceiveResult };
   readonly settle: { readonly request: SettleRequest; readonly result: undefined };

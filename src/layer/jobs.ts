@@ -53,7 +53,7 @@ function* readFile(path: string): Generator<Uint8Array, void> {
       if (size === 0) return;
       isPlain ??= !isCompressed(chunk.subarray(0, size));
       yield chunk.subarray(0, size);
-      // Plain bytes are used up by now; a decompressor still holds what it was given.
+      // Plain bytes are used up by now; a decompressor still holds the chunk that it was given.
       if (!isPlain) chunk = Buffer.allocUnsafe(chunkSize);
     }
   } finally {
@@ -103,7 +103,7 @@ function blobFile({ path, digest }: { readonly path: string; readonly digest: Di
   return new BlobFile(path, digestAlgorithm(digest));
 }
 
-/** Passes on what it writes to the blob; more than `limit` bytes are refused at once. */
+/** Passes the bytes on and writes them to the blob; more than `limit` bytes are refused at once. */
 async function* kept(
   source: AsyncIterable<Uint8Array>,
   blob: BlobFile,
@@ -165,7 +165,7 @@ async function packBlob(request: PackBlobRequest, context: JobContext): Promise<
   return { ...packer.totals, diffId: hash.digest() as DiffId, digest, blobSize: size, implied };
 }
 
-/** What is packed, while the job's caller is told of it. */
+/** The packed bytes; the job's caller is told of the progress meanwhile. */
 async function* told(packer: TreePacker, context: JobContext): AsyncGenerator<Uint8Array, void> {
   let done = 0;
   for (const chunk of packer.chunks()) {

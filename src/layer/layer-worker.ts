@@ -114,7 +114,7 @@ async function run<N extends JobName>(
   }
   running.delete(id);
   self.postMessage(outcome);
-  // What fails may have been made to: a bomb's garbage must not meet the next one's.
+  // A job may have failed because of a bomb, whose garbage must not meet the next one's.
   if (outcome.type === "failed") Bun.gc(true);
   if (running.size === 0) resting = setTimeout(release, restAfter);
 }

@@ -27,7 +27,7 @@ import { streamOutput } from "./stream-output.ts";
 const pool = new WorkerPool(2);
 
 /**
- * What every job takes: a job whose signal fires is `canceled`, and its files stay for their owner
+ * The options of every job. A job whose signal fires is `canceled`; its files stay for their owner
  * to remove.
  */
 export interface LayerOptions {
@@ -62,12 +62,11 @@ export interface ReceiveOptions extends LayerOptions {
 }
 
 /**
- * Unpacks one layer into a directory, OCI whiteouts in overlayfs's form, and keeps its
- * blob in the same pass. Nothing outside of the directory is touched, whatever the
- * archive says. It needs no layer below: once those are unpacked, `settleImplied` gives
- * the directories that the layer only implies what they have there. After a Fault what
- * was made so far stays in the directory for its owner to remove. The blob is whole,
- * but not synced to the disk.
+ * Unpacks one layer into a directory, OCI whiteouts in overlayfs's form, and keeps its blob in the
+ * same pass. Whatever the archive says, nothing outside of the directory is touched. The layers
+ * below are not needed: once they are unpacked, `settleImplied` gives the directories that this
+ * layer only implies the attributes that they have there. After a Fault the files made so far stay
+ * in the directory, for its owner to remove. The blob is whole, but not synced to the disk.
  */
 export async function receiveLayer(options: ReceiveOptions): Promise<ReceiveResult> {
   const { source, blob, target, lowers = [], limits = {}, expansion = {}, diffAlgorithm } = options;
@@ -184,7 +183,7 @@ export async function explodeArchive(
   return await pool.run("explode", { ...request, source: "stream" }, { ...options, input: stream });
 }
 
-/** What of the options goes to the worker. */
+/** The options that the worker needs. */
 function packOptions(options: StreamOptions): Omit<PackOptions, "mode"> {
   const { onProgress: _progress, signal: _signal, includeRoot = false, ...rest } = options;
   return { ...rest, includeRoot };

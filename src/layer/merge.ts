@@ -40,7 +40,7 @@ interface Level {
   readonly path: string;
   /** The layers that it is merged from, by number. */
   readonly layers: readonly number[];
-  /** What is below the merged layers does not show here; `isOpaque`: as of here. */
+  /** The layers below the merged ones do not show here; `isOpaque`: from this directory on. */
   readonly isClosed: boolean;
   readonly isOpaque: boolean;
   /** Each name, and which of `layers` has it first. */
@@ -53,10 +53,10 @@ interface Level {
 const maxOpen = 512;
 
 /**
- * Makes one layer of several, all in overlayfs's form: what an overlay of them shows.
- * Everything but directories is a hard link to what the layers have, which must never
- * be written to again; where a link is not possible (another file system, too many
- * links) it is a copy. So it costs hardly any space or time.
+ * Makes one layer of several, all in overlayfs's form: the tree that an overlay of them shows.
+ * Everything except directories is a hard link to a file of the layers, which must never be written
+ * to again; where a link is not possible (another file system, too many links) it is a copy. So it
+ * costs hardly any space or time.
  */
 export class LayerMerger implements Disposable {
   readonly #layers: readonly Fd[];
@@ -147,7 +147,10 @@ export class LayerMerger implements Disposable {
     this.#closeDistant();
   }
 
-  /** Sets what a directory has of its uppermost part: the time last, since making things in it changes that. */
+  /**
+   * Copies the attributes of a directory's uppermost part: the time last, since making entries in
+   * it changes that.
+   */
   #leave(level: Level): void {
     const { parts, target } = this.#opened(level);
     const directory = parts[0] as Fd;

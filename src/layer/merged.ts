@@ -7,13 +7,13 @@ export interface Merged {
   readonly directories: readonly Fd[];
   /** Which of those above each is in. */
   readonly from: readonly number[];
-  /** A whiteout, a file or an opaque directory among them hides what is further below. */
+  /** A whiteout, a file or an opaque directory among them hides the layers further below. */
   readonly isClosed: boolean;
 }
 
 /**
- * The directories that an overlay merges at a name, given those it merges above,
- * uppermost layer first. None when the stack shows no directory there.
+ * The directories that an overlay merges at a name, given those that it merges above, uppermost
+ * layer first. Empty when the stack shows no directory there.
  */
 export function openMerged(above: readonly Fd[], name: string | Uint8Array): Merged {
   const directories: Fd[] = [];

@@ -52,7 +52,7 @@ export function flatten(error: unknown): PlainFault {
   };
 }
 
-/** What node:fs throws; a full disk has words of its own in faultOf. */
+/** Errors of node:fs; for a full disk faultOf has its own words. */
 function systemFault(error: unknown): unknown {
   const { code, path, message } = error as { code?: unknown; path?: unknown; message?: unknown };
   if (error instanceof Fault || typeof code !== "string" || !/^E[A-Z]+$/.test(code)) return error;

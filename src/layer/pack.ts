@@ -30,7 +30,7 @@ export interface PackOptions {
   readonly exclude?: readonly string[];
 }
 
-/** What was packed. */
+/** The size of what was packed. */
 export interface PackTotals {
   entries: number;
   /** Bytes of the files. */

@@ -15,7 +15,7 @@ export interface RunOptions {
   readonly input?: AsyncIterable<Uint8Array>;
   /** Chunks of the input that are a whole ArrayBuffer are transferred, and gone for who gave them. */
   readonly isGiven?: boolean | undefined;
-  /** Takes what the job puts out; the next chunk comes when the promise settles. */
+  /** Receives the job's output; the next chunk comes when the promise settles. */
   readonly output?: (chunk: Uint8Array) => Promise<void>;
   /** Bytes of the source done so far. */
   readonly onProgress?: (bytes: number) => void;
@@ -26,11 +26,10 @@ export interface RunOptions {
 const maxStreaming = 32;
 
 /**
- * A fixed number of workers for jobs that are long and synchronous. They start with
- * the first job and stay, since ending a worker is not safe in this runtime; an idle
- * one costs about 2.5 MB and does not keep the process alive. A worker does one job
- * that works on files alone at a time, and besides it others that have a stream: one
- * whose stream stalls holds up nobody.
+ * A fixed number of workers for jobs that are long and synchronous. They start with the first job
+ * and stay, since ending a worker is not safe in this runtime; an idle one costs about 2.5 MB and
+ * does not keep the process alive. A worker does one job on files alone at a time, and beside it
+ * others that have a stream: a stream that stalls holds up no other job.
  */
 export class WorkerPool {
   readonly #size: number;
@@ -66,7 +65,7 @@ export class WorkerPool {
   }
 }
 
-/** What a worker's messages are for. */
+/** The caller to whom a worker's messages go. */
 interface Receiver {
   receive(message: FromJob): void;
   /** The worker is gone. */
@@ -202,7 +201,10 @@ class Task implements Receiver {
   }
 }
 
-/** A copy, unless it is all of a buffer that is ours: what a Buffer is a part of may be another's. */
+/**
+ * A copy, unless the chunk is the whole of a buffer that is ours: the rest of a Buffer's memory may
+ * belong to others.
+ */
 function transferable(chunk: Uint8Array, isGiven = false): Uint8Array<ArrayBuffer> {
   const { buffer } = chunk;
   const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === chunk.byteLength;

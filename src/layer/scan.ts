@@ -6,7 +6,10 @@ import { type NodeType, TreeWalk, unlessGone, type WalkedEntry } from "./walk.ts
 import { isWhiteout } from "./whiteout.ts";
 
 export interface ScanOptions {
-  /** "layer": in overlayfs's form, a character device 0:0 hides what is below. "tree": all as it is. */
+  /**
+   * "layer": in overlayfs's form, a character device 0:0 hides the same name in the layers below.
+   * "tree": all as it is.
+   */
   readonly mode: "layer" | "tree";
   /** Sockets too, which no archive can hold. */
   readonly sockets?: boolean;
@@ -33,9 +36,9 @@ export interface ScannedEntry {
   /** It has several names: those of one tree with the same `inode` are one file. */
   readonly inode?: string;
   readonly links?: number;
-  /** It hides what the layers below have at the path. */
+  /** It hides the same path in the layers below. */
   readonly whiteout?: true;
-  /** A directory that hides what the layers below have in it. */
+  /** A directory that hides the entries of the same directory in the layers below. */
   readonly opaque?: true;
   /** Of a file's content. Absent also for a file with more than 1 GiB of holes. */
   readonly digest?: Digest;

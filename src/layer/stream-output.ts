@@ -2,7 +2,7 @@ import { isFault } from "#base";
 import type { JobName, Jobs } from "./job.ts";
 import type { RunOptions, WorkerPool } from "./pool.ts";
 
-/** What a job puts out, as a stream; leaving it early cancels the job. */
+/** The output of a job, as a stream; leaving it early cancels the job. */
 export async function* streamOutput<N extends JobName>(
   pool: WorkerPool,
   { job, request }: { readonly job: N; readonly request: Jobs[N]["request"] },

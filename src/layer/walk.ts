@@ -35,7 +35,7 @@ const types: ReadonlyMap<number, TarType> = new Map<number, TarType>([
   [S_IFIFO, "fifo"],
 ]);
 
-/** What a tree can have. */
+/** The kinds of files in a tree. */
 export type NodeType = TarType | "socket";
 
 /** Undefined for sockets, which no archive can hold. */
@@ -150,7 +150,7 @@ export function openDirectoryBelow(root: Fd, path: string): Fd {
   });
 }
 
-/** The same; undefined when there is none, or something else on the way. */
+/** The same; undefined when the directory is missing, or a file of another kind is on the way. */
 export function findDirectoryBelow(root: Fd, path: string): Fd | undefined {
   try {
     return openDirectoryBelow(root, path);
@@ -161,7 +161,7 @@ export function findDirectoryBelow(root: Fd, path: string): Fd | undefined {
   }
 }
 
-/** Undefined when what it is about is not there any more. */
+/** Undefined when the file is gone by now. */
 export function unlessGone<T>(work: () => T): T | undefined {
   try {
     return work();

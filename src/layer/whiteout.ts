@@ -17,7 +17,9 @@ export function isOverlayAttribute(name: string): boolean {
   return name.startsWith("trusted.overlay.") || name.startsWith("user.overlay.");
 }
 
-/** What system calls take for a name of bytes-as-characters: the string itself while it is ASCII. */
+/**
+ * A name of bytes-as-characters in the form for system calls: the string itself while it is ASCII.
+ */
 export function pathOf(name: string): string | Uint8Array {
   for (let i = 0; i < name.length; i++) {
     if (name.charCodeAt(i) >= 0x80) return Buffer.from(name, "latin1");

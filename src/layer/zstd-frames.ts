@@ -32,7 +32,10 @@ export class ZstdFrames {
     }
   }
 
-  /** Throws `invalid` unless the data ends with a frame. What is not zstd at all is the decompressor's to refuse. */
+  /**
+   * Throws `invalid` unless the data ends with a frame. The decompressor refuses data that is not
+   * zstd at all.
+   */
   finish(): void {
     if (!this.#isSound || (this.#part === "magic" && this.#shift === 0)) return;
     throw damaged("it ends in the middle of a frame");

@@ -22,7 +22,7 @@ export class LogChange implements Disposable {
     signal?.addEventListener("abort", this.#onAbort);
   }
 
-  /** Whether the log has ended: what is there now is all. */
+  /** Whether the log has ended: the records that exist now are all. */
   get ended(): boolean {
     return this.#ended;
   }

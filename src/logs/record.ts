@@ -7,7 +7,7 @@ export interface LogRecord {
   readonly time: bigint;
   /** The labels and variables that the log's options add to each line (`attrs`). */
   readonly attributes?: Readonly<Record<string, string>>;
-  /** With its newline; a part of a long line has none. */
+  /** With its newline; a part of a long line lacks it. */
   readonly line: Uint8Array;
 }
 
@@ -43,7 +43,10 @@ function textsOf(fields: object): Readonly<Record<string, string>> {
   );
 }
 
-/** RFC 3339 with up to nine digits of fraction, in nanoseconds since the epoch; undefined when it is none. */
+/**
+ * RFC 3339 with up to nine digits of fraction, in nanoseconds since the epoch; undefined for any
+ * other text.
+ */
 export function parseLogTime(text: string): bigint | undefined {
   const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text);
   if (!match) return undefined;

@@ -1,7 +1,10 @@
 import { Fault } from "#base";
 import { contains, formatIpv4, formatSubnet, overlaps, type Subnet, sizeOf } from "./ipv4.ts";
 
-/** Where a bridge gets its network when none is asked for: as Docker's, but above the ones it takes first. */
+/**
+ * The networks that a bridge may get when it asks for none: as Docker's, but above those that
+ * Docker takes first.
+ */
 export const defaultCandidates: readonly Subnet[] = [
   ...Array.from({ length: 12 }, (_, i) => ({
     base: 172 * 2 ** 24 + (20 + i) * 2 ** 16,
@@ -13,7 +16,10 @@ export const defaultCandidates: readonly Subnet[] = [
   })),
 ];
 
-/** The first candidate that touches nothing of what is taken (routes, addresses, name servers of the host). */
+/**
+ * The first candidate that overlaps with nothing that is taken (routes, addresses, name servers of
+ * the host).
+ */
 export function chooseSubnet(
   taken: readonly Subnet[],
   candidates: readonly Subnet[] = defaultCandidates,
@@ -66,7 +72,7 @@ export class AddressPool {
     );
   }
 
-  /** Marks an address as used; one of another network is none of this pool's business. */
+  /** Marks an address as used; an address of another network is ignored. */
   adopt(address: number): void {
     if (contains(this.#subnet, address)) this.#used.add(address);
   }

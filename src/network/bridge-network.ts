@@ -11,7 +11,7 @@ export interface BridgeNetworkOptions {
   readonly wanted: () => WantedSubnet | undefined;
   /** The bridge has its network: rules and rows are to follow. What fails here fails the endpoint that needed it. */
   readonly onReady: (bridge: Bridge) => Promise<void>;
-  /** Before an endpoint is made: puts back what others took away. */
+  /** Called before an endpoint is made: puts back rules that other programs took away. */
   readonly keep: () => Promise<void>;
   /** How many namespaces to make ahead. */
   readonly endpointsReady: number;

@@ -17,7 +17,7 @@ import { nameServers, readHostResolvConf } from "./resolv-conf.ts";
 import { writeSysctl } from "./sysctl.ts";
 
 const DEFAULT_RUN_ROOT = "/run/thimble";
-/** What most links carry; the bridge takes less where the host's way out does. */
+/** The MTU of most links; the bridge takes a smaller one where the host's way out has one. */
 const MAX_MTU = 1500;
 const MAX_STEP_BACK_MS = 30;
 
@@ -71,7 +71,7 @@ export interface WantedSubnet {
   readonly isFixed: boolean;
 }
 
-/** Makes the bridge, or takes over what an earlier run left; idempotent. */
+/** Makes the bridge, or takes over the one that an earlier run left; idempotent. */
 export async function ensureBridge(names: BridgeNames, wanted?: WantedSubnet): Promise<Bridge> {
   const host = new RouteTable();
   const before = await host.link(names.bridge);
@@ -172,7 +172,7 @@ async function isShared(host: RouteTable, link: Link, subnet: Subnet): Promise<b
   return others.some((route) => overlaps(subnetOfRoute(route), subnet));
 }
 
-/** Harmless when there is none; one that is someone else's is left alone. */
+/** Does nothing when it is missing, and leaves a bridge of another program alone. */
 export async function deleteBridge(name: string): Promise<void> {
   const host = new RouteTable();
   const link = await host.link(name);

@@ -42,23 +42,23 @@ export interface Endpoint extends Place {
 export type KnownEndpoint = Pick<Endpoint, "networkId" | "address"> & { readonly netns?: Fd };
 
 /**
- * The networks of an engine, each with a name and an id; a REF is either. "bridge",
- * the default, is a bridge network as others are, but cannot be removed; "host" and
- * "none" are listed and have nothing to attach to.
+ * The networks of an engine, each with a name and an id; a REF is either. "bridge", the default, is
+ * a bridge network as others are, but cannot be removed; "host" and "none" are listed, and nothing
+ * can be attached to them.
  *
- * A bridge network is a bridge, an address book, and rules that keep it apart from
- * others. Its row makes it exist: it is written last and deleted first, and what a
- * crash leaves in the kernel without a row is removed when the engine opens again.
- * The bridge itself is made when it is needed, also after a reboot or when it was deleted.
+ * A bridge network is a bridge, an address book, and rules that keep it apart from others. Its row
+ * makes it exist: it is written last and deleted first, and when the engine opens again it removes
+ * bridges and rules that a crash left without a row. The bridge itself is made when it is needed,
+ * also after a reboot or when it was deleted.
  *
- * An endpoint lives until `release`, its namespace until the last process and
- * descriptor of it is gone. The namespaces of `attach` to the default network and of
- * `isolated` were made ahead, so that a container's start does not wait for them, and are
- * never given twice. After a crash bridges keep their networks, the namespaces of running
- * containers stay, and `adopt` says which addresses those have.
+ * An endpoint lives until `release`, its namespace until the last process and descriptor of it is
+ * gone. The namespaces of `attach` to the default network and of `isolated` were made ahead, so
+ * that a container's start does not wait for them, and are never given twice. After a crash bridges
+ * keep their networks, the namespaces of running containers stay, and `adopt` says which addresses
+ * those have.
  *
- * Faults: `not_found` for a REF that names nothing; `invalid` for attaching to
- * "host" or "none"; `exhausted` when no address or network is left.
+ * Faults: `not_found` for a REF that names nothing; `invalid` for attaching to "host" or "none";
+ * `exhausted` when no address or network is left.
  */
 export interface Networks {
   /** In the order in which they were made, after those that always exist. */

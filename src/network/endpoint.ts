@@ -25,11 +25,11 @@ export interface Place {
 
 /** A place with the namespace that was made for it. */
 export interface PlaceWithNamespace extends Place {
-  /** With `lo` and `eth0` ready; who has no more use for it may close it early. */
+  /** With `lo` and `eth0` ready; the owner may close it before `release`. */
   readonly netns: Fd;
 }
 
-/** What Docker sets in every namespace of its own, besides the IPv6 switches. */
+/** The settings that Docker makes in every namespace of its own, besides the IPv6 switches. */
 const common = {
   "net.ipv4.ip_unprivileged_port_start": "0",
   "net.ipv4.ping_group_range": "0 2147483647",

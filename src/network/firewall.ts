@@ -7,13 +7,13 @@ const FORWARD = "forward";
 const POSTROUTING = "postrouting";
 
 /**
- * The packet filter for one bridge, as a whole or not at all, whatever was there: in
- * the instance's table a chain of the bridge's name for what is forwarded to it, and
- * for the bridge a rule in each base chain, marked with its name.
+ * The packet filter for one bridge, replaced as a whole or not at all: in the instance's table a
+ * chain with the bridge's name, for packets that are forwarded to it, and for the bridge a rule in
+ * each base chain, marked with its name.
  *
- * Containers reach everything outside, under the host's address when they leave the
- * bridge. To a bridge come what is its own, answers, and what was translated to a
- * published port; so bridges are separate from one another.
+ * Containers reach everything outside, under the host's address when they leave the bridge. A
+ * bridge accepts packets of its own, answers, and packets that were translated to a published port;
+ * so bridges are separate from one another.
  */
 export async function installRules(
   filter: Nftables,
@@ -70,7 +70,7 @@ export async function filteredBridges(filter: Nftables, table: string): Promise<
     .map((chain) => chain.name);
 }
 
-/** Removes the rules of one bridge; harmless when there are none. */
+/** Removes the rules of one bridge; does nothing when it has none. */
 export async function removeRules(filter: Nftables, table: string, bridge: string): Promise<void> {
   if (!(await filteredBridges(filter, table)).includes(bridge)) return;
   const batch = new NftBatch();
@@ -78,7 +78,7 @@ export async function removeRules(filter: Nftables, table: string, bridge: strin
   await filter.commit(batch.flushChain(table, bridge).deleteChain(table, bridge));
 }
 
-/** Removes the table with all that is in it; harmless when there is none. */
+/** Removes the table with all that is in it; does nothing when it is missing. */
 export async function removeTable(filter: Nftables, table: string): Promise<void> {
   try {
     await filter.commit(new NftBatch().deleteTable(table));

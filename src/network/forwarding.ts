@@ -9,11 +9,11 @@ const FORWARD = "FORWARD";
 const DOCKER_USER = "DOCKER-USER";
 
 /**
- * Lets this host forward IPv4 packets. Where it did not before, it must not become a
- * router for everyone because it has containers: as in Docker, the policy of FORWARD
- * is then to drop, in the one chain where every other program can accept what is its
- * own (moby, daemon/libnetwork/drivers/bridge/setup_ip_forwarding.go). The policy comes
- * first, so that a crash in between leaves nothing open. Whether forwarding was off.
+ * Lets this host forward IPv4 packets; gives whether it did not before. In that case it must not
+ * become a router for everyone because it has containers: as in Docker, the policy of FORWARD is
+ * then to drop, in the one chain where every other program can accept its own packets (moby,
+ * daemon/libnetwork/drivers/bridge/setup_ip_forwarding.go). The policy comes first, so that a crash
+ * in between leaves nothing open.
  */
 export async function ensureForwarding(filter: Nftables): Promise<boolean> {
   if (readSysctl(FORWARDING) === "1") return false;
@@ -22,7 +22,7 @@ export async function ensureForwarding(filter: Nftables): Promise<boolean> {
   return true;
 }
 
-/** Sets the policy of FORWARD to drop; makes the chain where there is none. */
+/** Sets the policy of FORWARD to drop; makes the chain when it is missing. */
 async function dropForeign(filter: Nftables): Promise<void> {
   await filter.commit(
     new NftBatch().addTable(FILTER).addBaseChain({

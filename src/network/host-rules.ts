@@ -17,7 +17,10 @@ export interface HostRulesOptions {
 
 type FilteredBridge = Pick<Bridge, "name" | "subnet">;
 
-/** What an instance has in the host's packet filter, for all its bridges; one change after the other. */
+/**
+ * The rules of one instance in the host's packet filter, for all its bridges; one change after the
+ * other.
+ */
 export class HostRules {
   readonly #options: HostRulesOptions;
   readonly #table: string;
@@ -87,7 +90,7 @@ export class HostRules {
     return this.#lock.run("rules", work);
   }
 
-  /** What a crash left of networks that have no row. */
+  /** Removes what a crash left of networks that have no row. */
   async #sweep(known: readonly string[]): Promise<void> {
     // Rules from when there was one bridge alone.
     await removePass(this.#filter, this.#table);

@@ -1,6 +1,6 @@
 import type { State } from "#state";
 
-/** What is kept of a bridge network; names in the kernel are made from the run root and the id. */
+/** The row of a bridge network; its names in the kernel are made from the run root and the id. */
 export interface StoredNetwork {
   /** 64 hexadecimal digits. */
   readonly id: string;

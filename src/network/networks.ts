@@ -18,7 +18,7 @@ import { NetworkStore, type StoredNetwork } from "./network-store.ts";
 
 const ENDPOINTS_READY = 4;
 const ISOLATED_READY = 2;
-/** The network of a container that asks for none. */
+/** The network of a container that names none. */
 const DEFAULT = "bridge";
 /** Docker's networks without a bridge, and their drivers. */
 const plain = { host: "host", none: "null" } as const;
@@ -62,7 +62,10 @@ class BridgeNetworks implements Networks {
     for (const row of rows) this.#add(row);
   }
 
-  /** Makes ready in the background what a start will need; what fails then fails again, with its reason, when it is needed. */
+  /**
+   * Makes ready in the background what a start will need. A failure is not told here: the same step
+   * fails again, with its reason, when it is needed.
+   */
   fill(): Promise<void> {
     this.#filling ??= this.#fill();
     return this.#filling;
@@ -204,7 +207,10 @@ class BridgeNetworks implements Networks {
     return entry;
   }
 
-  /** The default network moves where the host took its addresses meanwhile; others keep what they were made with. */
+  /**
+   * The default network moves when the host took its addresses meanwhile; others keep those that
+   * they were made with.
+   */
   #wanted({ row }: Entry): WantedSubnet | undefined {
     const asked = row.name === DEFAULT ? this.#options.subnet : undefined;
     if (asked !== undefined) return { subnet: parseSubnet(asked), isFixed: true };
@@ -237,7 +243,7 @@ class BridgeNetworks implements Networks {
   }
 }
 
-/** The id of what is always there: the same in every life of an instance. */
+/** The id of a network that always exists: the same in every life of an instance. */
 function fixedId(what: string, instanceId: string): string {
   return createHash("sha256").update(`${what} ${instanceId}`).digest("hex");
 }

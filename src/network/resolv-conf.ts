@@ -5,14 +5,16 @@ const HOST_FILE = "/etc/resolv.conf";
 /** systemd-resolved(8): the real name servers, where HOST_FILE names its stub alone. */
 const RESOLVED_FILE = "/run/systemd/resolve/resolv.conf";
 const RESOLVED_STUB = "127.0.0.53";
-/** Docker's servers for a host that names none that a container can reach. */
+/** Docker's servers, for a host that names no server that a container can reach. */
 const fallback = ["8.8.8.8", "8.8.4.4"];
 
 /** The host's settings, and those that the user asked for. */
 export interface ResolvConfOptions {
   /** The text of the host's resolv.conf. */
   readonly host: string;
-  /** Each list replaces the host's when it is not empty. A search of "." alone means none. */
+  /**
+   * Each list replaces the host's when it is not empty. A search of "." alone removes the host's.
+   */
   readonly dns?: readonly string[];
   readonly search?: readonly string[];
   readonly options?: readonly string[];

@@ -31,7 +31,10 @@ const lists = special.map(([kind, ...subnets]) => {
   return { kind, list };
 });
 
-/** What kind of address a literal is; IPv4 inside IPv6 (mapped, NAT64, 6to4) counts as the IPv4 it reaches. */
+/**
+ * The kind of a literal address; IPv4 inside IPv6 (mapped, NAT64, 6to4) counts as the IPv4 address
+ * that it reaches.
+ */
 export function addressKind(address: string): AddressKind {
   const literal = embeddedIpv4(address) ?? address;
   const family = isIP(literal);
@@ -83,7 +86,7 @@ export function unbracket(host: string): string {
 
 const systemResolve: Resolve = (host) => lookup(host, { all: true });
 
-/** The addresses of a host in the order to try them; a name that has none is `unavailable`. */
+/** The addresses of a host in the order to try them; `unavailable` for a name without addresses. */
 export async function resolveHost(host: string, resolve = systemResolve): Promise<Address[]> {
   const name = unbracket(host);
   const family = isIP(name);

@@ -29,7 +29,7 @@ interface Kept {
   expires: number;
 }
 
-/** What a challenge came upon. */
+/** The answer in which a challenge came. */
 export interface Refused {
   readonly fields: readonly string[];
   readonly url: URL;
@@ -41,13 +41,13 @@ export interface Refused {
 }
 
 /**
- * The way into one host: none until it asks, then Basic or Bearer tokens, one for each
- * set of scopes until it expires. Requests that need the same token at once share it.
+ * The way into one host: anonymous until it asks, then Basic or Bearer tokens, one for each set of
+ * scopes until it expires. Requests that need the same token at the same time share it.
  */
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
   readonly #tokens = new Map<string, Kept>();
-  /** What a challenge asked for beyond what we know to be needed. */
+  /** Scopes that a challenge asked for beyond those that we know to be needed. */
   readonly #extra = new Map<string, readonly string[]>();
   #credentials: Promise<Credentials | undefined> | undefined;
   #way: Bearer | { readonly scheme: "basic" } | undefined;
@@ -137,7 +137,7 @@ export class Authenticator {
       try {
         return await kept.token;
       } catch (error) {
-        // Whoever had asked for it has given up; that is no reason for us to.
+        // The caller who had asked for the token has given up; others still need it.
         if (!(error instanceof Fault && error.code === "canceled") || signal?.aborted) throw error;
       }
     }

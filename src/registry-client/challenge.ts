@@ -7,7 +7,10 @@ export interface Challenge {
 const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const maxLength = 16 << 10;
 
-/** The challenges of all fields together. What is malformed ends the reading; what came before counts. */
+/**
+ * The challenges of all fields together. A malformed part ends the reading; the challenges before
+ * it count.
+ */
 export function parseChallenges(fields: readonly string[]): Challenge[] {
   const text = fields.join(", ").slice(0, maxLength);
   const challenges: { scheme: string; parameters: Map<string, string> }[] = [];

@@ -28,10 +28,10 @@ const progressBytes = 64 << 10;
 const maxFailures = 1000;
 
 /**
- * The bytes of a blob from `offset` on, exactly as many as its size says. A connection
- * that drops or stalls is followed by another that asks for the rest (Range, RFC 9110
- * section 14); a registry that sends all of it again has what was there skipped.
- * A place that fails for good, or too often, is followed by the next, from where we are.
+ * The bytes of a blob from `offset` on, exactly as many as its size says. A connection that drops
+ * or stalls is followed by another that asks for the rest (Range, RFC 9110 section 14); when a
+ * registry sends all of it again, the bytes that were read already are skipped. A place that fails
+ * for good, or too often, is followed by the next, from the same offset.
  */
 export async function* downloadBlob(options: DownloadOptions): AsyncGenerator<Uint8Array> {
   const { places, descriptor, backoff, log = silentLog, signal } = options;

@@ -27,7 +27,7 @@ export interface Call {
   readonly method: string;
   /** Below the API's root ("/app/tags/list?n=5"), below the host's, or where an earlier answer pointed to. */
   readonly target: string | { readonly fromHost: string } | URL;
-  /** What a token must allow: "repository:app:pull". */
+  /** The scopes that a token must have: "repository:app:pull". */
   readonly scopes?: readonly string[];
   readonly headers?: readonly (readonly [name: string, value: string])[];
   readonly body?: Uint8Array | RequestBody;
@@ -121,7 +121,8 @@ export class EndpointSession {
       const isLast = once || tries >= backoff.attempts;
       try {
         const answer = await work();
-        // Who is told "too many" has not been served, so that asking again repeats nothing.
+        // A request that was answered "too many" was not carried out, so sending it again repeats
+        // nothing.
         const isOver = answer.status === 429 ? tries >= backoff.attempts : isLast;
         if (isOver || !isPassingStatus(answer.status)) return answer;
         const asked = retryAfter(answer.headers.get("retry-after"));
@@ -245,7 +246,10 @@ export class EndpointSession {
     return { ...response, url };
   }
 
-  /** Of another host: what is configured for it; the authorities of this one, often a company's, count too. */
+  /**
+   * For another host: its own configuration; the authorities of this host, often a company's, count
+   * too.
+   */
   #trustOf(url: URL): Promise<Trust> {
     const { authorities } = this.endpoint.trust;
     const make = async (): Promise<Trust> => {

@@ -1,6 +1,6 @@
 import type { Trust } from "./http-transport.ts";
 
-/** What an endpoint is trusted with: fetch by digest, say what a tag is, take pushes. */
+/** The requests that an endpoint is trusted with: fetch by digest, resolve tags, take pushes. */
 export type Capability = "pull" | "resolve" | "push";
 
 /** One place where the repositories of a host are served: the host itself, or a mirror of it. */

@@ -105,7 +105,7 @@ async function readCertificates(directories: readonly string[]): Promise<Trust> 
   return { authorities, verify: true, ...(client ? { client } : {}) };
 }
 
-/** A file of the configuration; undefined when there is none. */
+/** A file of the configuration; undefined when it is missing. */
 async function readText(path: string): Promise<string | undefined> {
   try {
     const found = await stat(path);

@@ -10,9 +10,12 @@ import { SocketAgent } from "./socket-agent.ts";
 export interface Timeouts {
   /** Until a connection stands, TLS included. */
   readonly connect: number;
-  /** From the end of a request to the head of its answer; five times that for what writes: a registry may have to copy what it was sent. */
+  /**
+   * From the end of a request to the head of its answer; five times that for requests that write,
+   * since a registry may have to copy the bytes first.
+   */
   readonly response: number;
-  /** Without bytes moving, in either direction; a few now and then are none. */
+  /** The longest time without bytes in either direction; a few bytes now and then do not count. */
   readonly stall: number;
 }
 
@@ -24,7 +27,7 @@ export interface RequestBody {
 
 export interface WireRequest {
   readonly method: string;
-  /** What stands in the request line: a path with its query, or a whole URL for a proxy. */
+  /** The target in the request line: a path with its query, or a whole URL for a proxy. */
   readonly target: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body?: Uint8Array | RequestBody | undefined;
@@ -90,7 +93,7 @@ export class HttpConnection {
     else this.#socket.unref();
   }
 
-  /** Both directions at once; who reads or writes gets `reason`. */
+  /** Closes both directions at once; pending reads and writes throw `reason`. */
   close(reason?: Error): void {
     this.#failure ??= reason;
     this.#message?.destroy(reason);

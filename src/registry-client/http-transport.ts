@@ -17,7 +17,9 @@ import {
 } from "./http-connection.ts";
 import { openTunnel, portOf, proxyAuthorization } from "./tunnel.ts";
 
-/** What a host must show, and what we show it. Certificates and keys in PEM. */
+/**
+ * The certificates that a host must show, and those that we show it. Certificates and keys in PEM.
+ */
 export interface Trust {
   /** Beside those of the system. */
   readonly authorities: readonly string[];
@@ -172,7 +174,7 @@ export class HttpTransport {
     const about = `${url.host} (through the proxy ${proxy.host})`;
     const addresses = await resolveHost(proxy.hostname, this.#resolve);
     const direct = await connectAny(addresses, portOf(proxy), `the proxy ${proxy.host}`, signal);
-    // Who has an authority of their own has it for their proxy too.
+    // A company with an authority of its own uses it for its proxy too.
     const trust: Trust = { authorities: request.trust.authorities, verify: true };
     const socket =
       proxy.protocol === "https:"
@@ -215,7 +217,10 @@ export class HttpTransport {
 
 let authorities: readonly string[] | undefined;
 
-/** The system's store, where an administrator adds a company's own; else what the platform brings. */
+/**
+ * The system's store, where an administrator adds a company's own; otherwise the authorities of the
+ * runtime.
+ */
 function systemAuthorities(): readonly string[] {
   if (!authorities) {
     const system = getCACertificates("system");

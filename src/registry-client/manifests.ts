@@ -32,12 +32,15 @@ const accept = [
   mediaTypes.index,
   mediaTypes.dockerManifest,
   mediaTypes.dockerIndex,
-  // Last, for other artifacts, and so that a registry with nothing else says what it has.
+  // Last, for other artifacts, and so that a registry with another type sends it and says which.
   "*/*;q=0.1",
 ].join(", ");
 const firstFormat = /^application\/vnd\.docker\.distribution\.manifest\.v1\+/;
 
-/** What a tag or digest names by HEAD; undefined when the answer does not tell, so that it must be fetched. */
+/**
+ * The descriptor of a tag or digest by HEAD; undefined when the answer does not say it and the
+ * manifest must be fetched.
+ */
 export async function headManifest(
   session: EndpointSession,
   place: ManifestPlace,
@@ -100,7 +103,7 @@ function request(place: ManifestPlace) {
   };
 }
 
-/** What was asked for counts; for a tag, what the registry says that it is. */
+/** The digest that was asked for; for a tag, the digest that the registry names. */
 function promisedDigest(reference: string, answer: Answer): Digest | undefined {
   if (isDigest(reference)) return reference;
   const header = answer.headers.get("docker-content-digest") ?? "";

@@ -142,7 +142,7 @@ export async function updateFallback(
   }
 }
 
-/** What a tag's index lists; undefined where there is none, or something else. */
+/** The entries of a tag's index; undefined when the tag is missing or is something else. */
 export async function readFallback(
   fetch: () => Promise<{ readonly bytes: Buffer }>,
   about: string,

@@ -141,7 +141,10 @@ export interface Repository {
   ): Promise<{ digest: Digest }>;
   /** In the registry's order. */
   tags(options?: OperationOptions): AsyncIterable<string>;
-  /** The manifests whose subject this is: by the API, else by the tag "sha256-<hex>". None is an empty list. */
+  /**
+   * The manifests whose subject this is: by the API, else by the tag "sha256-<hex>". An empty list
+   * when there are none.
+   */
   referrers(
     subject: Digest,
     options?: OperationOptions & { readonly artifactType?: string | undefined },

@@ -143,7 +143,7 @@ export class RemoteRepository implements Repository {
         if (++count > maxTags) {
           throw new Fault("exhausted", `${canonicalName(this.name)} has more than ${maxTags} tags`);
         }
-        // What cannot be asked for is not a tag.
+        // A text that cannot be asked for as a tag is left out.
         if (tagPattern.test(tag)) yield tag;
       }
     }

@@ -2,7 +2,7 @@ import { abbreviate, collect, Fault, type FaultCode } from "#base";
 import { parseJson } from "#image";
 import type { HttpResponse } from "./http-connection.ts";
 
-/** What was tried and on what, for messages: "pull the manifest of registry.example/app:1". */
+/** The action and its object, for messages: "pull the manifest of registry.example/app:1". */
 export interface Attempt {
   readonly action: string;
   readonly host: string;
@@ -45,7 +45,7 @@ export function isPassingStatus(status: number): boolean {
   return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505);
 }
 
-/** The Fault for an answer that is none of those expected; reads its body, of at most 64 KiB. */
+/** The Fault for an unexpected answer; reads its body, of at most 64 KiB. */
 export async function responseFault(attempt: Attempt, response: HttpResponse): Promise<Fault> {
   const { status } = response;
   const code = codes[status] ?? (status >= 500 ? "unavailable" : "invalid");
@@ -59,7 +59,7 @@ export async function responseFault(attempt: Attempt, response: HttpResponse): P
   );
 }
 
-/** A failure on the way, as that of what was tried; those that say so already stay. */
+/** A failure on the way as a Fault that names the action; one that names it already stays. */
 export function attempted({ action }: Attempt, error: unknown): unknown {
   const isClear = !(error instanceof Fault) || error.code === "canceled";
   if (isClear || error.message.startsWith("cannot ")) return error;

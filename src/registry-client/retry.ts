@@ -7,7 +7,7 @@ export interface Backoff extends Pauses {
 
 export const defaultBackoff: Backoff = { attempts: 5, base: 300, max: 10_000, longest: 60_000 };
 
-/** What may go better the next time. A name that does not exist will not exist in a second, either. */
+/** Failures that may pass. A name that does not exist will not exist a second later either. */
 export function isPassing(error: unknown): boolean {
   return (
     error instanceof Fault &&

@@ -4,7 +4,10 @@ import type { EndpointSession } from "./endpoint-session.ts";
 import type { SearchResult } from "./registry-client.ts";
 import { hasStatus } from "./response-fault.ts";
 
-/** The search of Docker's first API, which Docker Hub still has; undefined where there is none. */
+/**
+ * The search of Docker's first API, which Docker Hub still has; undefined for a registry without
+ * it.
+ */
 export async function searchIndex(
   session: EndpointSession,
   query: { host: string; term: string; limit: number; signal?: AbortSignal | undefined },

@@ -116,7 +116,7 @@ async function readToken(attempt: Attempt, response: HttpResponse): Promise<Toke
   const seconds = answer.at("expires_in").value;
   const lifetime = typeof seconds === "number" && seconds > usualSeconds ? seconds : usualSeconds;
   const identityToken = text("refresh_token");
-  // A little early, so that none runs out on its way.
+  // A little early, so that no token expires on its way.
   return {
     token,
     lifetime: Math.min(lifetime, 86_400) * 900,

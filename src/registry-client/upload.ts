@@ -199,7 +199,10 @@ function scopesOf(path: string): readonly string[] {
   return [`repository:${path}:pull,push`];
 }
 
-/** `sent`: what the registry has when it does not say. "0-0" is how it says that it has nothing. */
+/**
+ * `sent`: the number of bytes that the registry has, for an answer that does not say it. "0-0"
+ * means that it has none.
+ */
 function uploadOf(
   { descriptor }: UploadOptions,
   answer: Answer,

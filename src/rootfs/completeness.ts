@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { defined, StepBudget } from "#base";
 import { readElf } from "./elf.ts";
 
-/** What a file cannot run without and the tree does not have. */
+/** A thing without which a file cannot run, and which the tree lacks. */
 export interface Lack {
   /** Absolute path inside the tree. */
   readonly file: string;
@@ -14,9 +14,9 @@ export interface Lack {
 }
 
 /**
- * Looks at each program, library and executable script of a tree and says what they
- * lack in it. A library counts as there under its name anywhere in the tree: where a
- * loader searches is its own business. Damaged ELF files are `invalid` Faults.
+ * Looks at each program, library and executable script of a tree and says what it lacks. A library
+ * counts as present under its name anywhere in the tree: where a loader searches is its own
+ * business. Damaged ELF files are `invalid` Faults.
  */
 export async function findLacks(root: string): Promise<Lack[]> {
   const files = await listFiles(root);

@@ -1,6 +1,6 @@
 import type { Plan, Variant } from "./debian/selection.ts";
 
-/** What the main thread has the worker do: everything that computes for more than a few milliseconds. */
+/** The jobs of the worker: everything that computes for more than a few milliseconds. */
 export interface Jobs {
   /** Checks a clear-signed text; gives the text that was signed. */
   verify: {

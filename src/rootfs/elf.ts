@@ -1,7 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { defined, Fault } from "#base";
 
-/** What an ELF file wants of its surroundings; see elf(5). */
+/** The things that an ELF file needs beside itself; see elf(5). */
 export interface ElfNeeds {
   /** The dynamic loader (PT_INTERP); absent in static programs and most libraries. */
   readonly loader?: string;
@@ -26,9 +26,9 @@ interface Segment {
 }
 
 /**
- * What a program or library needs, undefined for what is not an ELF program or library
- * (object files and core dumps included). A file that calls itself ELF and has
- * headers that lead nowhere is an `invalid` Fault.
+ * The needs of a program or library; undefined for a file that is not an ELF program or library
+ * (object files and core dumps included). A file that calls itself ELF and has headers that lead
+ * nowhere is an `invalid` Fault.
  */
 export async function readElf(file: FileHandle, about: string): Promise<ElfNeeds | undefined> {
   const ident = await read(file, 0, 64);
@@ -137,7 +137,7 @@ class ElfReader {
     return bytes.toString("utf8", 0, end);
   }
 
-  /** An offset within what a file can have. */
+  /** An offset that can be inside a file. */
   #position(value: bigint): number {
     if (value > BigInt(Number.MAX_SAFE_INTEGER) / 2n)
       throw this.#malformed("an offset in it leads beyond its end");

@@ -27,9 +27,9 @@ export interface SquashOptions {
 }
 
 /**
- * Makes an image whose layers above `keep` are one: what later layers replaced or
- * deleted is gone, what they deleted of the layers kept stays deleted. The settings stay;
- * the history tells the steps that were merged, and the merge. A failure leaves no image.
+ * Makes an image whose layers above `keep` are one: files that later layers replaced or deleted are
+ * gone, and files of the kept layers that they deleted stay deleted. The settings stay; the history
+ * tells the steps that were merged, and the merge. A failure leaves no image.
  */
 export async function squash(
   { content, snapshots }: { readonly content: Content; readonly snapshots: Snapshotter },
@@ -103,7 +103,10 @@ async function latestFile(
   return latest;
 }
 
-/** The steps of the merged layers are told still, as steps that made none; the last step is the merge. */
+/**
+ * The steps of the merged layers stay in the history, as steps without a layer; the last step is
+ * the merge.
+ */
 function squashedHistory(image: StoredImage, keep: number, created: bigint): HistoryEntry[] {
   const count = image.layers.length - keep;
   let layer = 0;

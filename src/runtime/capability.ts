@@ -6,7 +6,7 @@ import type { OciCapabilities } from "./oci-spec.ts";
 /** Every capability of linux/capability.h by number; CAP_CHECKPOINT_RESTORE of Linux 5.9 is the last. */
 const names: readonly string[] = Array.from({ length: 41 }, (_, number) => capabilityName(number));
 
-/** What Docker gives every container that is not privileged. */
+/** The capabilities that Docker gives every container that is not privileged. */
 export const defaultCapabilities: readonly string[] = [
   "CAP_CHOWN",
   "CAP_DAC_OVERRIDE",
@@ -73,7 +73,7 @@ export interface CapabilityRequest {
   readonly privileged: boolean;
   readonly add: readonly string[];
   readonly drop: readonly string[];
-  /** What the machine has. */
+  /** The capabilities that the machine has. */
   readonly available: bigint;
 }
 
@@ -103,7 +103,10 @@ export function chooseCapabilities(request: CapabilityRequest): {
   };
 }
 
-/** Docker's order of precedence: privileged, add ALL, drop ALL, then what is added beats what is dropped. */
+/**
+ * Docker's order of precedence: privileged, add ALL, drop ALL; then an added capability beats a
+ * dropped one.
+ */
 function combine(
   privileged: boolean,
   add: readonly string[],
@@ -115,7 +118,10 @@ function combine(
   return [...new Set([...defaultCapabilities.filter((name) => !drop.includes(name)), ...add])];
 }
 
-/** The five sets as masks, each cut to what the machine has; `ambient` is cut to what is both permitted and inheritable, as the kernel demands. */
+/**
+ * The five sets as masks, each cut to those that the machine has; `ambient` is cut to those both
+ * permitted and inheritable, as the kernel demands.
+ */
 export function compileCapabilities(
   sets: OciCapabilities,
   available: bigint,

@@ -18,7 +18,7 @@ export interface MountContext {
   readonly machine: Machine;
   /** v1: the container's own cgroups; without them /sys/fs/cgroup is an empty directory. */
   readonly cgroupMounts: readonly CgroupMount[];
-  /** What a bind's source is; only used to create a missing target. */
+  /** The kind of a bind's source, for a missing target to be made. */
   readonly kindOf: (hostPath: string) => "directory" | "file";
 }
 

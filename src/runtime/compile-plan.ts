@@ -33,11 +33,11 @@ export interface PlanInput {
   /** Run the helper's reaper as process 1. */
   readonly init?: boolean;
   readonly machine: Machine;
-  /** What a bind's source is, to create a missing target; `hostKind` unless given. */
+  /** The kind of a bind's source, for a missing target to be made; `hostKind` unless given. */
   readonly kindOf?: (hostPath: string) => "directory" | "file";
 }
 
-/** The plan, and sentences for the user about what was left out of it. */
+/** The plan, and sentences for the user about the defaults that were left out of it. */
 export interface CompiledPlan {
   readonly plan: LaunchPlan;
   readonly warnings: readonly string[];

@@ -38,7 +38,7 @@ export interface SpecOptions {
   readonly capAdd?: readonly string[];
   readonly capDrop?: readonly string[];
   readonly noNewPrivileges?: boolean;
-  /** Absent: Docker's default profile, and none for a privileged container. */
+  /** Absent: Docker's default profile; a privileged container is then unconfined. */
   readonly seccomp?: SeccompProfile | "unconfined";
   /** A kind that is absent is new; `cgroup` is then new on v2 and the host's on v1, as in Docker. */
   readonly namespaces?: Partial<
@@ -89,15 +89,18 @@ export const defaultReadonlyPaths: readonly string[] = [
   "/proc/sysrq-trigger",
 ];
 
-/** systemd's defaults for services, which Docker's packages use since version 25; cut to what the machine allows. */
+/**
+ * systemd's defaults for services, which Docker's packages use since version 25; cut to the
+ * machine's limits.
+ */
 const openFiles: OciRlimit = { type: "RLIMIT_NOFILE", soft: 1024, hard: 524_288 };
 
 const defaultShmSize = 64 * 1024 * 1024;
 
 /**
- * The OCI configuration of a Docker container. Pure: everything of the host it
- * depends on comes in. Names in `capAdd` that the machine lacks are a `denied`
- * fault; `warnings` tell what a default or privileged set lost.
+ * The OCI configuration of a Docker container. Pure: all facts about the host are in the options.
+ * Names in `capAdd` that the machine lacks are a `denied` fault; `warnings` say which capabilities
+ * a default or privileged set lost.
  */
 export function defaultSpec(options: SpecOptions): {
   readonly spec: OciSpec;
@@ -126,7 +129,8 @@ export function defaultSpec(options: SpecOptions): {
       args: options.argv,
       env: options.env,
       cwd: options.cwd || "/",
-      // What execve would leave a user other than root; the bounding set stays for setuid programs.
+      // The sets that execve would leave a user other than root; the bounding set stays for setuid
+      // programs.
       capabilities:
         user.uid === 0
           ? { bounding: names, effective: names, permitted: names }

@@ -4,7 +4,7 @@ import { capabilityNames } from "./capability.ts";
 import { attributeNames } from "./mount-option.ts";
 import { resourceLimitName, unlimited } from "./rlimit.ts";
 
-/** A heading and its lines; left out when there are none. */
+/** A heading and its lines; a section without lines is left out. */
 interface Section {
   readonly title: string;
   readonly lines: readonly string[];
@@ -265,7 +265,10 @@ function quote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-/** Controls, line separators and what turns the direction of text: container strings must not rewrite what the reader sees. */
+/**
+ * Control characters, line separators and marks that turn the direction of text: strings of a
+ * container must not rewrite the output.
+ */
 const unprintable = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 function plain(text: string): string {

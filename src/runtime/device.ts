@@ -67,7 +67,9 @@ export function compileDevices(devices: readonly OciDevice[]): readonly DeviceNo
   }));
 }
 
-/** What of /dev is a mount of its own, another container's, or made for each container: console and ptmx. */
+/**
+ * Entries of /dev that are mounts of their own, or that each container gets anew: console and ptmx.
+ */
 const skipped = new Set([
   "pts",
   "shm",
@@ -114,7 +116,10 @@ function entriesOf(directory: string): readonly Dirent[] {
   }
 }
 
-/** The device node behind a host path, links followed; undefined when there is none or it is not a device. */
+/**
+ * The device node behind a host path, links followed; undefined when the path is missing or not a
+ * device.
+ */
 export function readHostDevice(path: string): OciDevice | undefined {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat || !(stat.isCharacterDevice() || stat.isBlockDevice())) return undefined;

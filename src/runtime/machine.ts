@@ -2,14 +2,19 @@ import { readFileSync } from "node:fs";
 import { capabilities, overlayTakesLowerdirPlus } from "#kernel";
 import { resourceLimitNames, unlimited } from "./rlimit.ts";
 
-/** What this machine and process can do, as far as a plan depends on it. */
+/** The abilities of this machine and process on which a plan depends. */
 export interface Machine {
-  /** What can be handed to a container: permitted and in the bounding set; bit n is capability n. */
+  /**
+   * The capabilities that can be handed to a container: permitted and in the bounding set; bit n is
+   * capability n.
+   */
   readonly capabilities: bigint;
   /** Overlay takes one `lowerdir+` option per layer (Linux 6.8). */
   readonly lowerdirPlus: boolean;
   readonly cgroupVersion: 1 | 2;
-  /** This process's hard limits by name ("RLIMIT_NOFILE"); what is absent is unlimited. */
+  /**
+   * This process's hard limits by name ("RLIMIT_NOFILE"); a resource that is absent is unlimited.
+   */
   readonly hardLimits?: Readonly<Record<string, bigint>>;
 }
 

@@ -52,7 +52,7 @@ const propagations: Readonly<Record<string, Propagation>> = {
 
 /** Flags of the file system rather than of the mount; fsconfig(2) takes them as they are. */
 const superblockFlags = new Set(["sync", "dirsync", "lazytime", "mand"]);
-/** What mount(8) writes for "nothing special". */
+/** Options that mount(8) writes where nothing special was asked for. */
 const neutral = new Set([
   "defaults",
   "async",

@@ -22,7 +22,7 @@ export interface OciResources {
   readonly rdma?: Readonly<
     Record<string, { readonly hcaHandles?: number; readonly hcaObjects?: number }>
   >;
-  /** v2: file name to what is written to it, after everything else. */
+  /** v2: file name and the text to be written to it, after everything else. */
   readonly unified?: Readonly<Record<string, string>>;
 }
 
@@ -50,7 +50,7 @@ export interface OciMemory {
   readonly swappiness?: number;
   readonly disableOOMKiller?: boolean;
   readonly useHierarchy?: boolean;
-  /** An update to less than what is used now is refused. */
+  /** Refuses an update to less memory than is used now. */
   readonly checkBeforeUpdate?: boolean;
 }
 

@@ -189,7 +189,10 @@ export type SeccompOperator =
   | "SCMP_CMP_GT"
   | "SCMP_CMP_MASKED_EQ";
 
-/** A comparison of one syscall argument. For SCMP_CMP_MASKED_EQ `value` is the mask and `valueTwo` what is left after it. */
+/**
+ * A comparison of one syscall argument. For SCMP_CMP_MASKED_EQ `value` is the mask, and `valueTwo`
+ * the value that the masked argument must have.
+ */
 export interface SeccompArgument {
   readonly index: number;
   readonly value: number;

@@ -37,13 +37,16 @@ export function resourceLimitName(resource: number): string | undefined {
   return table[resource]?.[0];
 }
 
-/** "nofile" or "RLIMIT_NOFILE" as "RLIMIT_NOFILE"; undefined for a name that is none. */
+/** "nofile" or "RLIMIT_NOFILE" as "RLIMIT_NOFILE"; undefined for an unknown name. */
 export function parseResourceLimit(name: string): string | undefined {
   const full = `RLIMIT_${name.toUpperCase().replace(/^RLIMIT_/, "")}`;
   return table.some(([known]) => known === full) ? full : undefined;
 }
 
-/** Lowers a default of the engine's own to what the machine allows, where an explicit limit would be a fault. */
+/**
+ * Lowers one of the engine's own defaults to the machine's limit, where an explicit limit would be
+ * a fault.
+ */
 export function clampLimit(limit: OciRlimit, machine: Machine): OciRlimit {
   const ceiling = ceilingOf(limit.type, machine);
   if (toKernel(limit.hard) <= ceiling) return limit;

@@ -54,7 +54,9 @@ const fields: readonly UnsupportedField[] = [
   ["linux.memoryPolicy", ({ linux }) => linux?.memoryPolicy, "thimble sets no NUMA policy"],
 ];
 
-/** Faults (`unsupported`) for the first field that asks for what is not carried out. */
+/**
+ * Faults (`unsupported`) for the first field that asks for something that a plan cannot carry out.
+ */
 export function refuseUnsupported(spec: OciSpec): void {
   for (const [field, read, why] of fields) if (!isEmpty(read(spec))) refuse(field, why);
   for (const [index, { uidMappings, gidMappings }] of (spec.mounts ?? []).entries()) {

@@ -50,7 +50,10 @@ export async function commitLayer(
   return chain(name);
 }
 
-/** What every Snapshotter promises, without mounting anything. `open` opens it anew over the same root and state. */
+/**
+ * The promises of every Snapshotter, tested without mounting anything. `open` opens it anew over
+ * the same root and state.
+ */
 export function snapshotterContract(
   name: string,
   open: (root: string, state: State) => Promise<Snapshotter>,

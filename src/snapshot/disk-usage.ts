@@ -16,7 +16,9 @@ import {
 
 const entriesPerTurn = 500;
 
-/** What a tree takes on the disk; files of several names count once. Lets others run between portions. */
+/**
+ * The disk space of a tree; files with several names count once. Lets others run between portions.
+ */
 export async function diskUsage(
   directory: string,
 ): Promise<{ readonly bytes: number; readonly inodes: number }> {

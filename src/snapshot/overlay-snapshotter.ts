@@ -42,9 +42,9 @@ export interface OverlaySnapshotterOptions {
 }
 
 /**
- * Opens the overlay snapshots below `root` and settles what a crash left: directories
- * without a row go into the trash, rows without a directory are dropped, and so are,
- * after the machine itself went down, layers that had not reached the disk.
+ * Opens the overlay snapshots below `root` and settles what a crash left: directories without a row
+ * go into the trash; rows without a directory are dropped, as are, after the machine itself went
+ * down, layers that had not reached the disk.
  */
 export async function openOverlaySnapshotter(
   options: OverlaySnapshotterOptions,
@@ -348,8 +348,8 @@ export class OverlaySnapshotter implements Snapshotter {
   }
 
   /**
-   * Nobody waits for the disk: that can take seconds, and until then a power cut costs
-   * only what can be unpacked again.
+   * No caller waits for the disk: that can take seconds, and until then a power cut costs only
+   * layers that can be unpacked again.
    */
   #sync(id: number): void {
     this.#syncing = this.#syncing.then(async () => {
@@ -365,7 +365,9 @@ export class OverlaySnapshotter implements Snapshotter {
     });
   }
 
-  /** Drops lost snapshots that nothing is built upon, uppermost first, and what is not a snapshot's. */
+  /**
+   * Drops lost snapshots without children, uppermost first, and files that belong to no snapshot.
+   */
   #settle(): void {
     for (let changed = true; changed; ) {
       changed = false;

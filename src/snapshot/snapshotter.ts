@@ -55,9 +55,9 @@ export interface Snapshotter {
    */
   planned(parent: ChainId | undefined, options?: { readonly volatile?: boolean }): readonly Mount[];
   /**
-   * Turns an active snapshot, no longer mounted or written to, into a committed one. With
-   * `parent` it stands over that one from now on: what was prepared over nothing, so that
-   * the layers of an image could be unpacked side by side, finds its place.
+   * Turns an active snapshot, no longer mounted or written to, into a committed one. With `parent`
+   * it stands over that one from now on; so a snapshot that was prepared over nothing, for the
+   * layers of an image to be unpacked side by side, finds its place.
    */
   commit(
     name: ChainId,

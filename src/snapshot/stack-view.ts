@@ -67,7 +67,7 @@ export class StackView implements Disposable {
   }
 
   /**
-   * What stands at a path, the final link followed too; call it once. Valid while the view is.
+   * The entry at a path, the final link followed too; call it once. Valid while the view is.
    * `invalid` when its links lead further than a walk may go.
    */
   find(path: string): StackEntry | undefined {
@@ -138,7 +138,7 @@ export function readEntry(
   limit: number,
 ): Buffer | undefined {
   if ((stat.mode & S_IFMT) !== S_IFREG) return undefined;
-  // What a container has put in its place since may be a device.
+  // A container may have put a device in its place since.
   using fd = openRegularFile(directory, name);
   if (!fd) return undefined;
   const { size } = fstatat(fd, "", false);

@@ -5,9 +5,9 @@ import { faultOf, type Log } from "#base";
 import { makePrivateDirectory } from "#kernel";
 
 /**
- * Removal in two steps: a rename, after which the thing is gone for everyone, and
- * the deletion in the background, one after another on the runtime's thread pool.
- * What a crash leaves in the trash goes at the next start.
+ * Removal in two steps: a rename, after which the thing is gone for everyone, and the deletion in
+ * the background, one after another on the runtime's thread pool. The next start deletes what a
+ * crash leaves in the trash.
  */
 export class Trash {
   readonly #directory: string;

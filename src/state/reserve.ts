@@ -27,7 +27,10 @@ export function keepReserve(database: Database, path: string): void {
   }
 }
 
-/** Moves what the log of writes holds into the database, so that the log begins anew in its own space. */
+/**
+ * Moves the content of the log of writes into the database, so that the log begins anew in its own
+ * space.
+ */
 export function reuseLog(database: Database): void {
   database.run("PRAGMA wal_checkpoint(RESTART)");
 }

@@ -3,7 +3,7 @@ import { checksums, type Place, places, readNumber, readText } from "./field.ts"
 import type { TarHeader, TarType } from "./header.ts";
 import { type PaxRecord, parsePaxTime } from "./pax.ts";
 
-/** What extended headers have said of the member that follows. */
+/** The facts from extended headers about the member that follows. */
 export interface Extension {
   records: readonly PaxRecord[];
   longName: string | undefined;
@@ -130,7 +130,7 @@ function plainName(block: Buffer): string {
   return prefix === "" ? name : `${prefix}/${name}`;
 }
 
-/** Reads the block of a member that is none of the extended headers; throws MalformedHeader. */
+/** Reads the block of a member, not of an extended header; throws MalformedHeader. */
 export function readMember(block: Buffer, extension: Extension): TarHeader {
   const typeFlag = typeFlagOf(block);
   const known = types[typeFlag];

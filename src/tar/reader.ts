@@ -27,7 +27,7 @@ import {
   sparseOfPax,
 } from "./sparse.ts";
 
-/** Where a TarReader puts what it reads, in the order of the archive. */
+/** Receives what a TarReader reads, in the order of the archive. */
 export interface TarSink {
   /** The next member begins; its content follows, if it has any. */
   entry(header: TarHeader): void;

@@ -12,7 +12,7 @@ import {
 import type { ExecInput, PlannedTask, PlanOptions, TaskInput } from "./task.ts";
 import type { TaskFiles } from "./task-files.ts";
 
-/** What a plan needs beside the input of a task. */
+/** The ground that a plan needs beside the input of a task. */
 export interface PlanGround {
   readonly files: TaskFiles;
   readonly machine: Machine;
@@ -37,7 +37,10 @@ export function planTask(
   return { plan: encodePlan(plan), warnings };
 }
 
-/** The same plan with its descriptors: the namespaces that are joined and the task's cgroup. What is planned already is not compiled again. */
+/**
+ * The same plan with its descriptors: the namespaces that are joined and the task's cgroup. A plan
+ * that is given is not compiled again.
+ */
 export function openTaskLaunch(
   input: TaskInput,
   ground: PlanGround,

@@ -7,7 +7,7 @@ import { defaultSpec, type SpecOptions } from "#runtime";
 import { all, unframe, until } from "../../test/support/launch-bench.ts";
 import type { Task, TaskExit, TaskInput, TaskProcess, Tasks } from "./task.ts";
 
-/** What the suite needs of an implementation. */
+/** The implementation under test, and the tools that the suite needs. */
 export interface TaskBench extends AsyncDisposable {
   readonly tasks: Tasks;
   /** As a later engine process opens them, over the same run root. */
@@ -34,7 +34,7 @@ async function faultOf(work: Promise<unknown>): Promise<Fault> {
   throw error ?? new Error("nothing was thrown");
 }
 
-/** What every implementation of `Tasks` promises. */
+/** The promises that every implementation of `Tasks` keeps. */
 export function taskContract(name: string, open: () => Promise<TaskBench>): void {
   describe(name, () => {
     let bench: TaskBench;

@@ -3,7 +3,10 @@ import { attach, connectMonitor, type ExitRecord, type Launch, readExitRecord } 
 import { type Fd, pidfdOpen, pidfdSendSignal } from "#kernel";
 import type { AttachedStreams, TaskExit, TaskProcess, TaskStreams } from "./task.ts";
 
-/** What tells of a process's end: a launch of this engine process, or the monitor of an earlier one. */
+/**
+ * The source of news about a process's end: a launch of this engine process, or the monitor of an
+ * earlier one.
+ */
 export interface ProcessReports extends AsyncDisposable {
   readonly exited: Promise<ExitRecord>;
   /** Never rejects. */
@@ -122,7 +125,10 @@ function unsettled(): Promise<never> {
   return new Promise(() => undefined);
 }
 
-/** A monitor that ended without a word: what it left, or else the process was killed with it. */
+/**
+ * For a monitor that ended without a word: the record that it left, or else the process was killed
+ * with it.
+ */
 async function leftOf(
   { id, exitRecord }: Pick<NativeProcessOptions, "id" | "exitRecord">,
   error: unknown,

@@ -13,7 +13,7 @@ import { NativeProcess, type NativeProcessOptions, openLaunched } from "./native
 import type { ExecInput, Task, TaskLog, TaskProcess, TaskStats } from "./task.ts";
 import type { TaskFiles } from "./task-files.ts";
 
-/** What the tasks of an engine share. */
+/** The parts that the tasks of an engine share. */
 export interface NativeGround {
   readonly helper: Helper;
   readonly files: TaskFiles;

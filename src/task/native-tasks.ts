@@ -103,7 +103,8 @@ class NativeTasks implements Tasks {
       if (!keep.has(id)) await this.#attempt(`removing the task ${id}`, () => this.remove(id));
     }
     await this.#attempt("removing files of tasks", () => this.#files.sweep(keep));
-    // The monitors of execs outlive the engine as others do; nobody can ask for their exit code any more.
+    // The monitors of execs outlive the engine as others do, but their exit codes can no longer be
+    // asked for.
     await this.#attempt("removing files of execs", () => this.#files.sweepExecs(answers));
   }
 

@@ -22,7 +22,10 @@ interface Row {
 
 /** A signature that let an image be pulled. */
 export interface KeptSignature {
-  /** What it signs: the manifest, or the index that the manifest was chosen from. */
+  /**
+   * The digest that it signs: the manifest's, or that of the index from which the manifest was
+   * chosen.
+   */
   readonly signed: Digest;
   readonly signature: Signature;
 }

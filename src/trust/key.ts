@@ -10,7 +10,10 @@ import { xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
 import { Fault } from "#base";
 import { type JsonCursor, parseJson } from "#image";
 
-/** What cosign writes: PEM around JSON around a PKCS #8 key, sealed with a password (NaCl secretbox, scrypt). */
+/**
+ * The format of cosign: PEM around JSON around a PKCS #8 key, sealed with a password (NaCl
+ * secretbox, scrypt).
+ */
 const keyLabels = ["ENCRYPTED SIGSTORE PRIVATE KEY", "ENCRYPTED COSIGN PRIVATE KEY"];
 /** As cosign has them today. */
 const cost = { N: 65536, r: 8, p: 1 };

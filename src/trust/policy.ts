@@ -22,7 +22,7 @@ export type Requirement =
 export interface Policy {
   /** All of these must hold; of an image without a name, the default ones. */
   requirementsFor(reference: Reference | undefined): {
-    /** The scope in the policy that decided; "default" when none fitted. */
+    /** The scope in the policy that decided; "default" when no scope fitted. */
     readonly scope: string;
     readonly requirements: readonly Requirement[];
   };
@@ -31,8 +31,8 @@ export interface Policy {
 const maxPolicy = 1 << 20;
 
 /**
- * The policy in the first of the files that exists; everything is accepted when none
- * does. A file that cannot be read or understood is a Fault: a policy is never skipped.
+ * The policy in the first of the files that exists; without a file everything is accepted. A file
+ * that cannot be read or understood is a Fault: a policy is never skipped.
  */
 export function readPolicy(files: readonly string[]): Policy {
   for (const file of files) {
@@ -59,7 +59,10 @@ function readPlain(path: string): Buffer {
   return readFileSync(path);
 }
 
-/** Reads a policy; what it does not understand it refuses, since to ignore it would be to allow. */
+/**
+ * Reads a policy, and refuses rules that it does not understand, since to ignore them would be to
+ * allow.
+ */
 export function parsePolicy(bytes: Uint8Array, file: string): Policy {
   if (bytes.length > maxPolicy) {
     throw new Fault("invalid", `${file} has ${bytes.length} bytes and is not a policy`, {

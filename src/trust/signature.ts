@@ -14,13 +14,13 @@ export type Signature =
   | { readonly form: "simple"; readonly payload: Uint8Array; readonly signature: Uint8Array }
   | { readonly form: "bundle"; readonly document: Uint8Array };
 
-/** What a signature that holds says. */
+/** The statement of a signature that was verified. */
 export interface Claims {
   readonly form: Signature["form"];
   readonly digest: Digest;
-  /** The name it was signed under; a bundle has none. */
+  /** The name under which it was signed; a bundle has no name. */
   readonly reference?: string;
-  /** What the signer added. */
+  /** Annotations that the signer added. */
   readonly annotations: Readonly<Record<string, string>>;
 }
 
@@ -80,7 +80,10 @@ export function signBundle(
   return { form: "bundle", document: Buffer.from(JSON.stringify(document)) };
 }
 
-/** What a signature says when one of the keys made it; undefined when none did. A malformed one is `invalid`. */
+/**
+ * The statement of a signature that one of the keys made; undefined when none of them did. A
+ * malformed signature is `invalid`.
+ */
 export function verifySignature(
   signature: Signature,
   keys: readonly KeyObject[],
@@ -140,7 +143,7 @@ function verifyBundle(document: Uint8Array, keys: readonly KeyObject[]): Claims 
   };
 }
 
-/** What DSSE signs: https://github.com/secure-systems-lab/dsse, "PAE". */
+/** The bytes that DSSE signs: https://github.com/secure-systems-lab/dsse, "PAE". */
 function preAuthentication(type: string, payload: Uint8Array): Buffer {
   const head = `DSSEv1 ${Buffer.byteLength(type)} ${type} ${payload.length} `;
   return Buffer.concat([Buffer.from(head), payload]);

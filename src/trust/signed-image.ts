@@ -18,7 +18,7 @@ import { bundleType, type Signature, signaturePredicate, simpleOf } from "./sign
 const emptyType = "application/vnd.oci.empty.v1+json";
 const simpleType = "application/vnd.dev.cosign.simplesigning.v1+json";
 const simpleAnnotation = "dev.cosignproject.cosign/signature";
-/** Above these nobody reads the signatures of one image any more. */
+/** Nobody needs more signatures of one image than these. */
 const limits = { manifests: 100, signatures: 200, bytes: 1 << 20 };
 
 interface ReadOptions {
@@ -26,10 +26,9 @@ interface ReadOptions {
 }
 
 /**
- * The signatures of a manifest in its repository: those that refer to it (bundles,
- * and simple ones as cosign keeps them with referrers), and those under cosign's tag
- * "sha256-<hex>.sig". None of them is verified. What is malformed or not to be had is
- * left out: it cannot vouch for anything.
+ * The signatures of a manifest in its repository: those that refer to it (bundles, and simple ones
+ * as cosign keeps them with referrers), and those under cosign's tag "sha256-<hex>.sig". None of
+ * them is verified. Malformed and missing ones are left out: they cannot vouch for anything.
  */
 export async function* readSignatures(
   repository: Repository,
@@ -99,7 +98,10 @@ async function readSmall(
   return bytes;
 }
 
-/** What is wrong with a signature makes it none; that the registry cannot be reached is told. */
+/**
+ * A signature that is malformed or missing counts as absent; a registry that cannot be reached is a
+ * Fault.
+ */
 async function ifSound<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();

@@ -15,7 +15,7 @@ import { type Claims, verifySignature } from "./signature.ts";
 import { readSignatures } from "./signed-image.ts";
 
 export interface TrustOptions {
-  /** The first that exists counts; none: everything is accepted. */
+  /** The first that exists counts; when all are missing, everything is accepted. */
   readonly policyFiles: readonly string[];
   readonly state: State;
   readonly log: Log;

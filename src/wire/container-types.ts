@@ -1,4 +1,4 @@
-/** What the engine answers about containers, named and spelled as Docker's API does. */
+/** The engine's answers about containers, named and spelled as in Docker's API. */
 
 /** 201 of POST /containers/create. */
 export interface ContainerCreateResponse {

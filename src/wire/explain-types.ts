@@ -88,7 +88,7 @@ export interface SizedPath {
   readonly files: number;
 }
 
-/** A directory's share; `rest` sums what is not among the largest `children`. */
+/** A directory's share; `rest` sums everything beyond the largest `children`. */
 export interface ExplainedTree extends SizedPath {
   readonly children?: readonly ExplainedTree[];
   readonly rest?: { readonly bytes: number; readonly files: number };
@@ -223,7 +223,7 @@ export interface ComparedPackage {
   readonly version: string;
 }
 
-/** What a squash has made; the last message of its stream carries it as `aux`. */
+/** The result of a squash; the last message of its stream has it as `aux`. */
 export interface SquashReport extends ImageIdentity {
   readonly kept: number;
   readonly merged: number;

@@ -6,8 +6,8 @@ export type WireFilters = Readonly<Record<string, readonly string[]>>;
 const maxBytes = 64 << 10;
 
 /**
- * The value of the `filters` query: both `{"label":["a"]}` and the older `{"label":{"a":true}}`;
- * none when it is missing. `invalid`, in Docker's words, for anything else.
+ * The value of the `filters` query: both `{"label":["a"]}` and the older `{"label":{"a":true}}`; an
+ * empty set when it is missing. `invalid`, in Docker's words, for anything else.
  */
 export function parseFilters(text: string | undefined): WireFilters {
   if (text === undefined || text === "") return {};
@@ -34,7 +34,7 @@ function valuesOf(values: unknown): readonly string[] {
   throw new Fault("invalid", "invalid filter");
 }
 
-/** The query value of filters; undefined when there are none. */
+/** The query value of filters; undefined for an empty set. */
 export function renderFilters(filters: WireFilters): string | undefined {
   const keys = Object.keys(filters).filter((key) => (filters[key]?.length ?? 0) > 0);
   if (keys.length === 0) return undefined;

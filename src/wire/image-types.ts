@@ -1,4 +1,4 @@
-/** What the engine answers about images, named and spelled as Docker's API does. */
+/** The engine's answers about images, named and spelled as in Docker's API. */
 
 /**
  * One member of GET /images/json. Sizes are bytes; -1 stands for a number that was not asked for.

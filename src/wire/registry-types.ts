@@ -1,4 +1,4 @@
-/** What the engine answers about registries, named and spelled as Docker's API does. */
+/** The engine's answers about registries, named and spelled as in Docker's API. */
 
 /** The body of POST /auth, and what X-Registry-Auth carries as base64url of its JSON. */
 export interface AuthConfig {
@@ -9,7 +9,7 @@ export interface AuthConfig {
   readonly registrytoken?: string;
 }
 
-/** What a user has for a registry, in our own spelling. */
+/** A user's credentials for a registry, in our own spelling. */
 export interface Credentials {
   readonly username?: string;
   readonly password?: string;

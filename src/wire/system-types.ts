@@ -1,7 +1,7 @@
 import type { ContainerSummary } from "./container-types.ts";
 import type { ImageSummary } from "./image-types.ts";
 
-/** What the engine answers about itself, named and spelled as Docker's API does. */
+/** The engine's answers about itself, named and spelled as in Docker's API. */
 
 /** The body of every answer of 400 and above. */
 export interface ErrorResponse {
@@ -15,9 +15,9 @@ export interface JsonMessage {
   /** Text to be printed as it is, with its newline. */
   readonly stream?: string;
   readonly progressDetail?: { readonly current?: number; readonly total?: number };
-  /** `progressDetail` as a bar of text, for clients that draw none. */
+  /** `progressDetail` as a bar of text, for clients that do not draw one. */
   readonly progress?: string;
-  /** The id of an image that was made, or what a push gave the registry. */
+  /** The id of an image that was made, or the manifest that a push stored. */
   readonly aux?:
     | { readonly ID: string }
     | { readonly Tag: string; readonly Digest: string; readonly Size: number };
@@ -111,7 +111,7 @@ export interface FsckFinding {
   readonly repaired: boolean;
 }
 
-/** What a check of the store has read. */
+/** The numbers of blobs, bytes and layers that a check has read. */
 export interface FsckChecked {
   readonly blobs: number;
   readonly bytes: number;

@@ -3,7 +3,10 @@ import { type FoundPackage, maxDatabase, type PackageFiles } from "./package.ts"
 
 const places = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
 
-/** What apk installed, from its database (apk-tools, "installed" in apk-package(5) and wiki "Apk spec"): fields of one letter, F a directory, R a file in it. */
+/**
+ * The packages that apk installed, from its database (apk-tools, "installed" in apk-package(5) and
+ * wiki "Apk spec"): fields of one letter, F a directory, R a file in it.
+ */
 export function* apkPackages(files: PackageFiles): Generator<FoundPackage, void> {
   for (const place of places) {
     const text = files.read(place, maxDatabase)?.toString("latin1");

@@ -5,9 +5,9 @@ const base = "var/lib/dpkg";
 const maxList = 16 << 20;
 
 /**
- * What dpkg installed: its status file with the lists of info/ (deb-split distributions
- * like distroless keep a paragraph and the checksums of each package in status.d/).
- * A path that another package diverted (dpkg-divert(1)) is given by where it went.
+ * The packages that dpkg installed: its status file with the lists of info/ (deb-split
+ * distributions like distroless keep a paragraph and the checksums of each package in status.d/). A
+ * path that another package diverted (dpkg-divert(1)) is given by where it went.
  */
 export function* dpkgPackages(files: PackageFiles): Generator<FoundPackage, void> {
   const diversions = readDiversions(files.read(`${base}/diversions`)?.toString("latin1") ?? "");

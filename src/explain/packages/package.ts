@@ -2,7 +2,7 @@
 export interface PackageFiles {
   /** A regular file of at most `limit` bytes, else undefined. */
   read(path: string, limit?: number): Buffer | undefined;
-  /** Names in a directory; none when there is no such directory. */
+  /** Names in a directory; an empty list when it is missing. */
   list(path: string): readonly string[];
 }
 

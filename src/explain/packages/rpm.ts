@@ -25,7 +25,10 @@ const tag = {
   longSize: 5009,
 } as const;
 
-/** What rpm installed, as far as its database is SQLite (rpm 4.16 and later, the default of Fedora 33 and RHEL 9). */
+/**
+ * The packages that rpm installed, if its database is SQLite (rpm 4.16 and later, the default of
+ * Fedora 33 and RHEL 9).
+ */
 export function rpmPackages(files: PackageFiles): PackageSet {
   for (const place of places) {
     const names = files.list(place);
@@ -89,9 +92,9 @@ function packageOf(blob: Buffer): FoundPackage[] {
 const maxEntries = 10_000;
 
 /**
- * A header as the database keeps it (rpm, docs/manual/format_header.md): the numbers of
- * index entries and of bytes of data, entries of four 32-bit numbers (tag, type, offset,
- * count), data; all of it big-endian. What does not fit reads as absent.
+ * A header as the database keeps it (rpm, docs/manual/format_header.md): the numbers of index
+ * entries and of bytes of data, entries of four 32-bit numbers (tag, type, offset, count), data;
+ * all of it big-endian. Entries that lead out of the data read as absent.
  */
 class RpmHeader {
   readonly #entries = new Map<number, { type: number; offset: number; count: number }>();

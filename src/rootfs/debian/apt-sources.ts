@@ -36,7 +36,10 @@ export function parseDeb822Sources(text: string, origin: string): AptSource[] {
   });
 }
 
-/** The `deb` lines of a `.list` file (one-line form of sources.list(5)); what cannot be read is passed over, as it is apt's to complain. */
+/**
+ * The `deb` lines of a `.list` file (one-line form of sources.list(5)); malformed lines are
+ * skipped, since apt complains about them.
+ */
 export function parseOneLineSources(text: string, origin: string): AptSource[] {
   return text.split("\n").flatMap((line) => {
     const match = /^\s*deb\s+(?:\[([^\]]*)\]\s+)?([^#]*)/.exec(line);

@@ -37,7 +37,7 @@ type BuildOptions = DebootstrapOptions & {
   readonly abort: () => void;
 };
 
-/** One run: its steps in order, each needing what the one before it found. */
+/** One run: its steps in order, each of which uses the results of the one before. */
 export class Build {
   readonly #options: BuildOptions;
   readonly #paths: BuildPaths;
@@ -126,7 +126,10 @@ export class Build {
     await writeFiles(root, skeleton(this.#architecture), created);
   }
 
-  /** Everything is downloaded; what is essential is extracted as it comes in, base-files before all others for its links and modes. */
+  /**
+   * Everything is downloaded; essential packages are extracted as they come in, base-files before
+   * all others for its links and modes.
+   */
   async #unpackEssential(plan: Plan, repositories: readonly OpenRepository[]): Promise<void> {
     const packages = [...plan.essential, ...plan.rest.flat()];
     const meter = new Meter(

@@ -34,7 +34,7 @@ export interface DebootstrapOptions {
   readonly backoff?: number;
 }
 
-/** A Debian root file system, and what it was made of. */
+/** A Debian root file system, and the packages that it was made of. */
 export interface DebianTree extends RootTree {
   readonly codename: string;
   readonly packages: readonly {

@@ -29,7 +29,7 @@ const attempts = 6;
 const usualPauses = { base: 500, factor: 4, max: 8000 };
 const keepDays = 30;
 
-/** What another attempt may mend: a broken connection, a server that is busy. */
+/** A failure that another attempt may mend: a broken connection, a busy server. */
 class Transient extends Error {
   readonly final: Fault;
 
@@ -53,7 +53,9 @@ export class Downloader {
     this.#options = options;
   }
 
-  /** A small document of unknown hash, never from the cache; undefined when the server has none (404). */
+  /**
+   * A small document of unknown hash, never from the cache; undefined when the server answers 404.
+   */
   async document(url: string, limit: number): Promise<Uint8Array | undefined> {
     return await this.#retry(async () => {
       const chunks: Uint8Array[] = [];
@@ -107,7 +109,7 @@ export class Downloader {
     }
   }
 
-  /** The first URL that has the file decides; what it sends must be the file. */
+  /** The first URL that has the file decides; its bytes must have the hash of the file. */
   async #receive(handle: FileHandle, { urls, size, sha256, onBytes }: Target): Promise<void> {
     for (const url of urls) {
       const hash = createHash("sha256");

@@ -16,7 +16,7 @@ export interface HostMirror {
   readonly security?: string;
   /** Path of the keyring, or armoured keys; absent: Debian's own keyring on the host. */
   readonly signedBy?: string;
-  /** What apt's Acquire::Check-Valid-Until and the source's option say. */
+  /** The setting of apt's Acquire::Check-Valid-Until, or of the source's own option. */
   readonly checkValidUntil: boolean;
 }
 

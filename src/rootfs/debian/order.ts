@@ -2,10 +2,9 @@ import type { DebianPackage } from "./package-index.ts";
 import { meets } from "./resolver.ts";
 
 /**
- * Packages in an order in which dpkg may unpack them: what others depend on comes
- * first, pre-dependencies before all, and a cycle is cut where it closes. base-passwd
- * and base-files lead, since others' files belong to groups that only exist once
- * base-passwd's preinst has run.
+ * Packages in an order in which dpkg may unpack them: a package comes after those that it depends
+ * on, pre-dependencies before all, and a cycle is cut where it closes. base-passwd and base-files
+ * lead, since others' files belong to groups that only exist once base-passwd's preinst has run.
  */
 export function inUnpackOrder(packages: readonly DebianPackage[]): DebianPackage[] {
   const leaders = ["base-passwd", "base-files"];

@@ -26,7 +26,10 @@ export interface DebianPackage {
   readonly repository: number;
 }
 
-/** Where a stanza stands, and what of it the choice of packages asks of all of them. */
+/**
+ * The place of a stanza, and those of its fields that the choice of packages needs of every
+ * package.
+ */
 interface Stanza {
   readonly text: string;
   readonly start: number;

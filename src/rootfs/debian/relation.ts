@@ -21,7 +21,10 @@ export interface Provision {
 const pattern =
   /^([a-zA-Z0-9][a-zA-Z0-9+.-]*)(?::([a-z0-9-]+))?(?:\s*\(\s*(<<|<=|=|>=|>>|<|>)\s*([^\s)]+)\s*\))?(?:\s*\[[^\]]*\])?(?:\s*<[^>]*>)*$/;
 
-/** A dependency field (Debian Policy 7.1). What cannot be read becomes a name that nothing has, so that it is reported when it matters. */
+/**
+ * A dependency field (Debian Policy 7.1). A part that cannot be read becomes a name that no package
+ * has, so that it is reported when it matters.
+ */
 export function parseRelations(field: string): RelationGroup[] {
   const groups: RelationGroup[] = [];
   for (const part of field.split(",")) {

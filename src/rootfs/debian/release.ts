@@ -1,7 +1,7 @@
 import { defined, Fault } from "#base";
 import { parseControl } from "./control.ts";
 
-/** What a repository says of one suite (the signed text of its InRelease). */
+/** A repository's statement about one suite (the signed text of its InRelease). */
 export interface Release {
   readonly suite: string;
   readonly codename: string;
@@ -61,7 +61,10 @@ function parseHashes(field: string | undefined, about: string): Release["files"]
   return files;
 }
 
-/** Refuses an index of another suite, or one that has expired: what a replayed or mixed-up mirror would send. */
+/**
+ * Refuses an index of another suite, and one that has expired, as a replayed or mixed-up mirror
+ * would send them.
+ */
 export function checkRelease(
   release: Release,
   expected: {

@@ -11,11 +11,11 @@ export interface Repository {
   /** "http://mirror.example/debian", without a trailing slash. */
   readonly uri: string;
   readonly suite: string;
-  /** Whether it may be missing: updates and security fixes of a suite that has none. */
+  /** Whether it may be missing: some suites have no updates or security fixes. */
   readonly optional: boolean;
 }
 
-/** What is needed to talk to repositories. */
+/** The means of talking to repositories. */
 export interface Access {
   readonly downloader: Downloader;
   readonly pool: DebianPool;

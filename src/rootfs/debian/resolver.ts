@@ -9,7 +9,7 @@ import {
 } from "./relation.ts";
 import { satisfies } from "./version.ts";
 
-/** Packages chosen so far, by name, each with who asked for it first. */
+/** Packages chosen so far, by name, each with the package that asked for it first. */
 type Selection = Map<
   string,
   { readonly chosen: DebianPackage; readonly wantedBy: string | undefined }
@@ -33,11 +33,11 @@ interface State {
 const maxChoices = 20_000;
 
 /**
- * The packages to install so that `roots` and all they depend on are there beside
- * those of `installed`. As apt does: the candidate version of each name, what is
- * already chosen before anything new, else the first alternative that can be
- * installed. Recommends are not followed. Unlike apt's it goes back on a choice
- * that leads nowhere. Unsatisfiable: a Fault with the chain that led there.
+ * The packages to install so that `roots` and all that they depend on are present beside those of
+ * `installed`. As apt does: the candidate version of each name, packages that are chosen already
+ * before new ones, else the first alternative that can be installed. Recommends are not followed.
+ * Unlike apt's it goes back on a choice that leads nowhere. Unsatisfiable: a Fault with the chain
+ * that led there.
  */
 export function resolve(
   index: PackageIndex,
@@ -124,7 +124,7 @@ class Search {
     }
   }
 
-  /** Takes what has no alternative, until only real choices are left. */
+  /** Takes packages without an alternative, until only real choices are left. */
   #forced(state: State): Failure | undefined {
     const open: Need[] = [];
     for (let need = state.needs.shift(); need !== undefined; need = state.needs.shift()) {
@@ -204,7 +204,7 @@ function isMet(selection: Selection, group: RelationGroup): boolean {
   });
 }
 
-/** Whether a package, by its name or by what it provides, is what a relation asks for. */
+/** Whether a package, by its name or by one that it provides, satisfies a relation. */
 export function meets(candidate: DebianPackage, relation: Relation): boolean {
   if (candidate.name === relation.name) {
     const { qualifier, version } = relation;
@@ -229,7 +229,7 @@ function describe({ selection }: State, { group, by }: Need): string {
   return `${chain(selection, by.name)} depends on ${formatGroup(group)}`;
 }
 
-/** "nginx → libssl3 → libc6": from what was asked for to the package in question. */
+/** "nginx → libssl3 → libc6": from the package that was asked for to the one in question. */
 function chain(selection: Selection, name: string): string {
   const names = [name];
   for (let at = selection.get(name)?.wantedBy; at !== undefined; at = selection.get(at)?.wantedBy) {

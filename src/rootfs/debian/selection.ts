@@ -10,13 +10,16 @@ import { findPackages, resolve } from "./resolver.ts";
  */
 export type Variant = "minbase" | "buildd" | "-";
 
-/** What dpkg gets, in the order it gets it. */
+/** The packages for dpkg, in the order in which it gets them. */
 export interface Plan {
   /** The Essential packages and all they depend on: enough to run dpkg. */
   readonly essential: readonly DebianPackage[];
   /** All others, in runs to unpack and configure one after the other. */
   readonly rest: readonly (readonly DebianPackage[])[];
-  /** Names of those in `rest` that nobody asked for but another package: `apt autoremove` may take them away. */
+  /**
+   * Names of those in `rest` for which only another package asked: `apt autoremove` may take them
+   * away.
+   */
   readonly automatic: readonly string[];
 }
 

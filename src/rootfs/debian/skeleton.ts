@@ -45,9 +45,9 @@ function entryOf(file: SmallFile, mtime: Date): TarHeader & { body: AsyncIterabl
 const withLib64 = new Set(["amd64", "loong64", "mips64el", "ppc64", "ppc64el"]);
 
 /**
- * What stands before the first package is unpacked: links of a merged /usr, which
- * the packages of bookworm and before expect to find (base-files brings them itself
- * since trixie), and dpkg's data base with nothing in it.
+ * The files that exist before the first package is unpacked: links of a merged /usr, which the
+ * packages of bookworm and before expect to find (base-files brings them itself since trixie), and
+ * dpkg's empty database.
  */
 export function skeleton(architecture: string): SmallFile[] {
   const merged = ["bin", "sbin", "lib", ...(withLib64.has(architecture) ? ["lib64"] : [])];
@@ -74,8 +74,8 @@ export const policyRcD: SmallFile = {
 };
 
 /**
- * What an image does not carry: traces of its making, caches, this machine's
- * identity. Runs inside, where a link leads nowhere else.
+ * Files that an image does not carry: traces of its making, caches, this machine's identity. Runs
+ * inside, where a link leads nowhere else.
  */
 export const cleanupScript = `
 rm -rf ${debsTarget} /usr/sbin/policy-rc.d

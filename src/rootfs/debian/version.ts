@@ -81,7 +81,9 @@ function comparePart(a: string, b: string): number {
   return 0;
 }
 
-/** By value, of any length: dates as in 20231231235959123456 exceed what a number holds exactly. */
+/**
+ * By value, of any length: dates such as 20231231235959123456 are too large for an exact number.
+ */
 function compareDigits(a: string, b: string): number {
   const left = a.replace(/^0+/, "");
   const right = b.replace(/^0+/, "");

@@ -169,7 +169,7 @@ function makeAll(members: readonly Membership[]): void {
     try {
       mkdirat(undefined, path, 0o755);
     } catch (error) {
-      // Not what was there before, which may be someone's.
+      // Those that were there before may belong to another program.
       for (const made of members.slice(0, index)) tryRemove(made.path);
       throw error;
     }

@@ -22,7 +22,10 @@ import { type Setting, settingsV1, settingsV2 } from "./setting.ts";
 import { type CgroupStats, parseKeyed, statsV1, statsV2 } from "./stats.ts";
 import { processesIn, readSetting, tryRemove, writeSetting } from "./tree.ts";
 
-/** What a plan needs to put a container into its cgroups. The descriptors are the caller's to close once the helper has them. */
+/**
+ * The descriptors by which a plan puts a container into its cgroups. The caller closes them once
+ * the helper has them.
+ */
 export interface CgroupEntry {
   readonly cgroup: NonNullable<LaunchPlan["cgroup"]>;
   readonly oomCounter?: FdIndex;
@@ -60,18 +63,21 @@ export class ContainerCgroup implements AsyncDisposable {
     return this.#members.map((member) => member.path);
   }
 
-  /** v1: what /sys/fs/cgroup of the container shows, for `compilePlan`; v2: none. */
+  /** v1: the mounts for /sys/fs/cgroup of the container, for `compilePlan`; v2: empty. */
   get mounts(): readonly CgroupMount[] {
     if (this.#layout.version === 2) return [];
     return this.#members.map(({ hierarchy, path }) => ({ name: hierarchyName(hierarchy), path }));
   }
 
-  /** What was asked for and could not be done here. */
+  /** Sentences about limits that were asked for and that this machine lacks. */
   get warnings(): readonly string[] {
     return this.#warnings;
   }
 
-  /** Opens what the helper needs; nothing is moved, the container's first process enters by itself. An exec needs no watch for OOM, its container has one. */
+  /**
+   * Opens the descriptors for the helper; nothing is moved, the container's first process enters by
+   * itself. An exec needs no watch for OOM, since its container has one.
+   */
   entry(firstIndex: number, { watchOom = true } = {}): CgroupEntry {
     const fds: Fd[] = [];
     const add = (fd: Fd) => (firstIndex + fds.push(fd) - 1) as FdIndex;
@@ -96,7 +102,10 @@ export class ContainerCgroup implements AsyncDisposable {
     }
   }
 
-  /** What `entry` would give once the cgroup is made, opening nothing: for a plan that is only shown. */
+  /**
+   * The result of `entry` once the cgroup is made, without opening anything: for a plan that is
+   * only shown.
+   */
   plannedEntry(firstIndex: number): Omit<CgroupEntry, "fds"> {
     let next = firstIndex;
     const take = () => next++ as FdIndex;
@@ -126,7 +135,7 @@ export class ContainerCgroup implements AsyncDisposable {
     return { oomCounter, oomEvent };
   }
 
-  /** Applies limits; what is absent stays as it is. */
+  /** Applies limits; a field that is absent keeps its limit. */
   apply(resources: OciResources): void {
     const { settings, warnings } =
       this.#layout.version === 2 ? settingsV2(resources) : settingsV1(resources);
@@ -135,7 +144,10 @@ export class ContainerCgroup implements AsyncDisposable {
     if (this.#layout.version === 2 && resources.devices) this.#restrictDevices(resources.devices);
   }
 
-  /** v2: a program of the cgroup's own. Who may not load one gets a warning, everything else wrong is a fault. */
+  /**
+   * v2: a program of the cgroup's own. A process that may not load one gives a warning; any other
+   * failure is a fault.
+   */
   #restrictDevices(rules: readonly OciDeviceRule[]): void {
     const program = compileDeviceProgram(rules);
     if (!program) return;

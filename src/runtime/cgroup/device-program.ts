@@ -4,7 +4,7 @@ import type { OciDeviceRule } from "../oci-resources.ts";
 const types = { b: 1, c: 2 } as const;
 const accesses: Readonly<Record<string, number>> = { m: 1, r: 2, w: 4 };
 
-/** What one list entry of cgroup v1 would hold after all rules. */
+/** One entry of the list that cgroup v1 would hold after all rules. */
 interface Exception {
   readonly type: "b" | "c";
   readonly major: number;
@@ -60,7 +60,7 @@ interface Instruction {
   readonly constant?: number;
 }
 
-/** Registers: the result, the context (then scratch), and what is read from it. */
+/** Registers: the result, the context (then scratch), and the value that was read from it. */
 const RESULT = 0;
 const CONTEXT = 1;
 const TYPE = 2;
@@ -82,7 +82,10 @@ function answer(allowed: boolean): readonly Instruction[] {
   return [{ code: MOVE_CONSTANT, to: RESULT, constant: allowed ? 1 : 0 }, { code: EXIT }];
 }
 
-/** Jumps over what is left of the exception unless all of it matches. An allowed one must cover the whole access, a denied one any part of it. */
+/**
+ * Jumps over the rest of the exception unless all of it matches. An allowed one must cover the
+ * whole access, a denied one any part of it.
+ */
 function matchException(exception: Exception, allowsOthers: boolean): readonly Instruction[] {
   const scratch = CONTEXT;
   const steps: Instruction[] = [

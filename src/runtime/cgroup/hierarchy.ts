@@ -3,7 +3,7 @@ import type { MountEntry } from "#kernel";
 
 /** A mounted tree of cgroups. */
 export interface Hierarchy {
-  /** v1: "cpu", "cpuacct", "name=systemd"; v2: none, cgroup.controllers tells. */
+  /** v1: "cpu", "cpuacct", "name=systemd"; v2: empty, since cgroup.controllers lists them. */
   readonly controllers: readonly string[];
   readonly mountPoint: string;
 }

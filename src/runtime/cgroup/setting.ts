@@ -20,7 +20,7 @@ export interface Settings {
 const noSwapAccounting = "this kernel does not account swap: memory is limited, swap is not";
 const noWeights = "this kernel has no block IO weights";
 
-/** What is absent, and an empty list of CPUs, is not written. */
+/** Absent values and an empty list of CPUs are not written. */
 type Value = number | string | undefined;
 
 class SettingList {
@@ -137,7 +137,7 @@ function swapAlone({ limit = 0, swap }: { limit?: number; swap?: number }): Valu
   return swap && swap > 0 ? swap - limit : limitOrMax(swap);
 }
 
-/** cpu.max: quota, or "max", and period; the kernel keeps what is left out only by being told again. */
+/** cpu.max: quota, or "max", and period; a part that is left out must be written again to stay. */
 function cpuMax(quota: number | undefined, period: number | undefined): string {
   return `${quota && quota > 0 ? quota : "max"} ${period || 100_000}`;
 }

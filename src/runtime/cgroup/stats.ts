@@ -36,7 +36,7 @@ export function parseKeyed(text: string | undefined): Record<string, number> {
   return values;
 }
 
-/** Reads the file of a controller; undefined when there is none. */
+/** Reads the file of a controller; undefined when it is missing. */
 export type ReadFile = (controller: string, file: string) => string | undefined;
 
 /** v1's word for no limit is the greatest multiple of a page. */

@@ -69,7 +69,7 @@ export function readSetting(path: string): string | undefined {
   }
 }
 
-/** The directory and all below it, innermost first; a vanished directory gives none. */
+/** The directory and all below it, innermost first; empty for a directory that has vanished. */
 function subtree(directory: string, depth = 0): readonly string[] {
   if (depth > maxDepth) return [];
   let names: readonly string[];

@@ -90,7 +90,7 @@ function compileProgram(seccomp: OciSeccomp): Uint8Array {
   return assembler.finish(assembler.load(ARCH, next));
 }
 
-/** What happens to the numbers from `start` up to the next range. */
+/** The action for the numbers from `start` up to the next range. */
 interface Range {
   readonly start: number;
   readonly verdict: Verdict;

@@ -79,7 +79,10 @@ const withArch: readonly (readonly [arches: readonly string[], names: string])[]
   ],
 ];
 
-/** PER_LINUX, PER_LINUX32, each with and without UNAME26, and "what is it now?" (personality(2)). */
+/**
+ * PER_LINUX and PER_LINUX32, each with and without UNAME26, and the value that only asks for the
+ * present one (personality(2)).
+ */
 const personalities = [0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
 const AF_VSOCK = 40;

@@ -34,7 +34,7 @@ export interface SeccompProfile {
   readonly syscalls: readonly ProfileRule[];
 }
 
-/** What rules can ask about; arch and kernel are this process's own unless given. */
+/** The facts that rules can ask about; arch and kernel are this process's own unless given. */
 export interface ProfileTarget {
   /** Names of the container's bounding set. */
   readonly capabilities: readonly string[];
@@ -125,7 +125,10 @@ const operators: readonly SeccompOperator[] = [
 const maxProfileLength = 1 << 20;
 const maxRules = 4096;
 
-/** Reads the JSON that `--security-opt seccomp=FILE` sends. What is wrong is an `invalid` fault that names the field. */
+/**
+ * Reads the JSON that `--security-opt seccomp=FILE` sends. An `invalid` fault names the field that
+ * is wrong.
+ */
 export function parseSeccompProfile(json: string): SeccompProfile {
   if (json.length > maxProfileLength)
     throw new Fault("invalid", `the seccomp profile is larger than ${maxProfileLength} characters`);

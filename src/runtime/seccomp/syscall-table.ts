@@ -50,7 +50,7 @@ const amd64Calls = `
   removexattrat open_tree_attr file_getattr file_setattr
 `;
 
-/** What x32 has in place of those below, each with bit 30 set. */
+/** The calls that x32 has in place of those below, each with bit 30 set. */
 const x32Calls = `
   @512 rt_sigaction rt_sigreturn ioctl readv writev recvfrom sendmsg recvmsg execve ptrace
   rt_sigpending rt_sigtimedwait rt_sigqueueinfo sigaltstack timer_create mq_notify kexec_load
