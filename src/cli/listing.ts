@@ -1,7 +1,7 @@
 import { visibleText } from "#base";
+import { compileTemplate, type Template, TemplateError } from "#template";
 import type { Context } from "./context.ts";
 import { Exit } from "./failure.ts";
-import { compileTemplate, type Template, TemplateError } from "./template.ts";
 
 /** One line of a list: fields by docker's names; functions take an argument, and what costs time is a getter. */
 export type Row = Readonly<Record<string, unknown>>;

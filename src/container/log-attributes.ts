@@ -1,52 +1,20 @@
-import { Fault, shortId } from "#base";
-import type { Config } from "./config-options.ts";
+import { Fault } from "#base";
 import type { LogConfig } from "./log-config.ts";
-
-/** The parts of a container from which the attributes of its log are made. */
-export interface LoggedContainer {
-  readonly id: string;
-  readonly name: string;
-  /** With its algorithm. */
-  readonly imageId: string;
-  readonly argv: readonly string[];
-  readonly config: Pick<Config, "Image" | "Env" | "Labels">;
-}
+import { type LoggedContainer, tagOf } from "./log-tag.ts";
 
 /** At most this much in each line of a log. */
 const attributesLimit = 32_768;
-
-/** The fields of a `tag`, as Docker's logger.Info has them. */
-const tagFields: Readonly<Record<string, (container: LoggedContainer) => string>> = {
-  ID: ({ id }) => shortId(id),
-  FullID: ({ id }) => id,
-  Name: ({ name }) => name,
-  ImageID: ({ imageId }) => shortId(imageId),
-  ImageFullID: ({ imageId }) => imageId,
-  ImageName: ({ config }) => config.Image,
-  DaemonName: () => "thimble",
-  Command: ({ argv }) => argv.join(" "),
-};
-
-const field = /\{\{\s*\.(\w+)\s*\}\}/g;
-
-/** Faults unless each `{{...}}` of a tag is one of the fields; Go's other templates are not evaluated. */
-export function checkTag(tag: string): void {
-  const rest = tag.replace(field, (text, name: string) => (tagFields[name] ? "" : text));
-  if (!rest.includes("{{")) return;
-  const known = Object.keys(tagFields).map((name) => `{{.${name}}}`);
-  throw new Fault(
-    "invalid",
-    `cannot read the log tag ${JSON.stringify(tag)}: a tag has text and any of ${known.join(", ")}`,
-    { about: tag },
-  );
-}
 
 /**
  * The text that json-file adds to each line as `attrs`: the tag, and labels and variables that are
  * chosen by name or by expression. A JSON object, with sorted keys and escaped as Docker's encoder
  * does it; undefined when it would be empty.
  */
-export function logAttributes(log: LogConfig, container: LoggedContainer): string | undefined {
+export function logAttributes(
+  path: string,
+  log: LogConfig,
+  container: LoggedContainer,
+): string | undefined {
   if (log.Type !== "json-file") return undefined;
   const { tag, labels, env, "labels-regex": labelsLike, "env-regex": envLike } = log.Config;
   const found = new Map<string, string>();
@@ -58,11 +26,7 @@ export function logAttributes(log: LogConfig, container: LoggedContainer): strin
     const [name = "", ...value] = variable.split("=");
     if (value.length > 0 && chooseVariable(name)) found.set(name, value.join("="));
   }
-  if (tag)
-    found.set(
-      "tag",
-      tag.replace(field, (_, name) => tagFields[name]?.(container) ?? ""),
-    );
+  if (tag) found.set("tag", tagOf(tag, container, { path, options: log.Config, chosen: found }));
   if (found.size === 0) return undefined;
   const members = [...found].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   const text = `{${members.map(([key, value]) => `${quoted(key)}:${quoted(value)}`).join(",")}}`;

@@ -1,5 +1,5 @@
 import { defined, Fault, parseBytes } from "#base";
-import { checkTag } from "./log-attributes.ts";
+import { checkTag } from "./log-tag.ts";
 
 /** HostConfig.LogConfig with its default driver. */
 export interface LogConfig {

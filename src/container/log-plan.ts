@@ -1,7 +1,7 @@
 import { defined } from "#base";
-import type { LoggedContainer } from "./log-attributes.ts";
 import { logAttributes } from "./log-attributes.ts";
 import { type LogConfig, type LogLimits, logLimits } from "./log-config.ts";
+import type { LoggedContainer } from "./log-tag.ts";
 
 /** The log that a monitor is to write. */
 export interface LogPlan extends LogLimits {
@@ -17,6 +17,6 @@ export function logPlan(
   container: LoggedContainer,
 ): LogPlan | undefined {
   if (log.Type === "none") return undefined;
-  const attributes = logAttributes(log, container);
+  const attributes = logAttributes(path, log, container);
   return { path, ...logLimits(log), ...defined({ attributes }) };
 }

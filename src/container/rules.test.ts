@@ -73,7 +73,7 @@ test.each([
     "error parsing option max-buffer-size: invalid size: 'x'",
   ],
   [{ LogConfig: { Config: { "env-regex": "(" } } }, "error parsing regexp"],
-  [{ LogConfig: { Config: { tag: "{{.Nope}}" } } }, "cannot read the log tag"],
+  [{ LogConfig: { Config: { tag: "{{.Name" } } }, "cannot read the log tag"],
   [{ LogConfig: { Config: { tag: "{{.ID" } } }, "cannot read the log tag"],
   [{ CgroupParent: "/x" }, "a parent cgroup"],
 ] as [HostConfigBody, string][])("%j is refused", (host, message) => {

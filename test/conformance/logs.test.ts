@@ -44,6 +44,15 @@ here("log options [needs docker CLI]", () => {
     expect(stamped.replace(/^\S+Z /, "")).toBe(`${details} half`);
   });
 
+  test("a tag is a template", async () => {
+    const tag = '{{upper .ImageName}} {{slice .FullID 0 4}} {{index .ContainerLabels "a"}}';
+    const name = await ran(["--label", "a=1", ...options(`tag=${tag}`)], "echo hi");
+    const [detail = ""] = (await target.ok(["logs", "--details", name])).split(" ");
+    const id = await target.ok(["inspect", "-f", "{{.Id}}", name]);
+    const text = decodeURIComponent(detail.replaceAll("+", " "));
+    expect(text).toBe(`tag=${image.toUpperCase()} ${id.slice(0, 4)} 1`);
+  });
+
   test.each([
     [options("mode=non-blocking", "max-buffer-size=1m")],
     [options("mode=blocking", "max-file=3", "compress=false")],
@@ -77,6 +86,9 @@ here("log options [needs docker CLI]", () => {
     [["mode=odd"], "logger: logging mode not supported: odd"],
     [["max-buffer-size=1m"], "max-buffer-size option is only supported with 'mode=non-blocking'"],
     [["labels-regex=("], "error parsing regexp"],
+    [["tag={{.Nope}}"], "can't evaluate field Nope"],
+    [["tag={{.Name"], "unclosed action"],
+    [["tag={{nofn .}}"], 'function "nofn" not defined'],
     [["size=1"], "unknown log opt 'size' for json-file log driver"],
   ])("%j is refused", async (each, words) => {
     const name = target.name();

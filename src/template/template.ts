@@ -65,11 +65,14 @@ interface Scope {
 
 /** Templates that loop over each other's output could fill the memory. */
 const maxOutput = 64 << 20;
+/** Nodes, about half a second. */
+const maxSteps = 1_000_000;
 
 class Evaluator {
   readonly #out: string[];
   readonly #show: Show;
   #size = 0;
+  #steps = 0;
 
   constructor(out: string[], show: Show) {
     this.#out = out;
@@ -79,6 +82,7 @@ class Evaluator {
   block(block: Block, outer: Scope): void {
     const scope = { dot: outer.dot, variables: [...outer.variables] };
     for (const node of block) {
+      if (++this.#steps > maxSteps) throw new TemplateError("the template takes too long");
       if (node.kind === "text") this.#print(node.text);
       else if (node.kind === "print") {
         const value = this.#pipe(node.pipe, scope);
@@ -177,6 +181,7 @@ function fieldOf(value: unknown, field: string, args: readonly unknown[]): unkno
     );
   }
   if (!Object.hasOwn(value, field)) {
+    if (Object.getPrototypeOf(value) === null) return undefined;
     const meant = suggest(field, Object.keys(value));
     throw new TemplateError(
       `can't evaluate field ${field}: there is no such field${meant ? ` (did you mean .${meant}?)` : ""}`,

@@ -10,8 +10,7 @@ const functions: Readonly<Record<string, (...args: readonly unknown[]) => unknow
   lower: (text) => String(text).toLowerCase(),
   upper: (text) => String(text).toUpperCase(),
   title: (text) => String(text).replace(/\b[a-z]/g, (letter) => letter.toUpperCase()),
-  pad: (text, before, after) =>
-    text === "" ? "" : " ".repeat(Number(before)) + text + " ".repeat(Number(after)),
+  pad: (text, before, after) => (text === "" ? "" : spaces(before) + text + spaces(after)),
   truncate: (text, length) => [...String(text)].slice(0, Number(length)).join(""),
   print,
   println: (...values) => `${values.map(printed).join(" ")}\n`,
@@ -30,6 +29,11 @@ const functions: Readonly<Record<string, (...args: readonly unknown[]) => unknow
   gt: (a, b) => compare(a, b) > 0,
   ge: (a, b) => compare(a, b) >= 0,
 };
+
+/** Bounded: an engine evaluates tags as well. */
+function spaces(count: unknown): string {
+  return " ".repeat(Math.min(Math.max(Number(count), 0) || 0, 1000));
+}
 
 /** Whether templates know a function of this name (Go's text/template, and Docker's own). */
 export function isFunction(name: string): boolean {

@@ -83,6 +83,17 @@ describe("what is wrong is said", () => {
     expect(() => render(text)).toThrow(message);
   });
 
+  test("a template that runs without end is stopped", () => {
+    const items = Array.from({ length: 3000 }, () => "");
+    expect(() => render("{{range .}}{{range $}}{{.}}{{end}}{{end}}", items)).toThrow("too long");
+  });
+
+  test("a map lacks any key, and a struct none", () => {
+    const map = Object.assign(Object.create(null), { a: "1" });
+    const text = "{{.Map.a}} {{.Map.b}} {{json .Map}} {{.Map}} {{len .Map}}";
+    expect(render(text, { Map: map })).toBe('1 <no value> {"a":"1"} map[a:1] 1');
+  });
+
   test("a template that prints without end is stopped", () => {
     const items = Array.from({ length: 3000 }, () => "x".repeat(10_000));
     const text = "{{range .}}{{range $}}{{.}}{{end}}{{end}}";
