@@ -49,7 +49,7 @@ const suite = (name: string, path: string, timeout: number): Step => ({
 const checks: readonly Step[] = [
   {
     name: "unit",
-    command: [bun, "test", "--parallel", "--no-isolate", "--timeout", "10000", "./src"],
+    command: [bun, "test", "--parallel", "--no-isolate", "--timeout", "60000", "./src"],
     counts: true,
   },
   check("types", bun, join(root, "node_modules/typescript-7/bin/tsc")),

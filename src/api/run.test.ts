@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { type ContainersClient, openClient } from "#client";
+import { outcome } from "../base/testing.ts";
 import { type TestServer, testServer } from "./testing.ts";
 
 function clientOf(server: TestServer): ContainersClient {
@@ -45,7 +46,7 @@ test.each([false, true])(
 test("what fails before the container exists is answered as create answers it", async () => {
   await using server = await testServer();
   const call = clientOf(server).run({ Image: "nope", Cmd: ["x"] });
-  expect(call).rejects.toThrow("No such image: nope:latest");
+  expect(await outcome(call)).toThrow("No such image: nope:latest");
 });
 
 test("a stream that breaks off leaves the exit status unknown", async () => {
@@ -53,7 +54,7 @@ test("a stream that breaks off leaves the exit status unknown", async () => {
   const run = await clientOf(server).run({ ...body, Cmd: ["sleep"] });
   run.stream.close();
   await outputOf(run.stream);
-  expect(run.exitCode).rejects.toThrow("the engine closed the connection");
+  expect(await outcome(run.exitCode)).toThrow("the engine closed the connection");
 });
 
 test("output that breaks off does not hide how the program ended", async () => {

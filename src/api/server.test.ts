@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync, statSync, writeFileSync } from "node:fs";
 import { silentLog } from "#base";
 import { createFakeEngine } from "../../test/support/fake-engine.ts";
+import { outcome } from "../base/testing.ts";
 import { createApiServer } from "./server.ts";
 import { testServer } from "./testing.ts";
 
@@ -98,16 +99,16 @@ test("the socket has its mode, a dead one is replaced, a live one and a file are
   await using server = await testServer();
   expect(statSync(server.socket).mode & 0o777).toBe(0o600);
   const second = () => createApiServer({ engine: server.engine, log: silentLog, version: "0" });
-  await expect(second().listen(server.socket, { mode: 0o600 })).rejects.toThrow(
+  expect(await outcome(second().listen(server.socket, { mode: 0o600 }))).toThrow(
     "another engine answers",
   );
   const file = `${server.socket}.file`;
   writeFileSync(file, "");
-  await expect(second().listen(file, { mode: 0o600 })).rejects.toThrow(
+  expect(await outcome(second().listen(file, { mode: 0o600 }))).toThrow(
     "a file that is not a socket",
   );
   const long = `/tmp/${"x".repeat(120)}`;
-  await expect(second().listen(long, { mode: 0o600 })).rejects.toThrow("107 bytes");
+  expect(await outcome(second().listen(long, { mode: 0o600 }))).toThrow("107 bytes");
 });
 
 test("closing ends every connection, also those taken over, and removes the socket", async () => {

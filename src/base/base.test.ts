@@ -18,6 +18,7 @@ import {
   suggest,
   systemClock,
 } from "#base";
+import { outcome, rejection } from "./testing.ts";
 
 async function* chunks(...texts: string[]): AsyncGenerator<Uint8Array> {
   for (const text of texts) yield Buffer.from(text);
@@ -84,10 +85,10 @@ describe("streams", () => {
     expect(await Array.fromAsync(lines(halves()))).toEqual(["é"]);
   });
   test("a line and a body beyond their limits are refused", async () => {
-    await expect(Array.fromAsync(lines(chunks("x".repeat(11)), 10))).rejects.toThrow(
+    expect(await outcome(Array.fromAsync(lines(chunks("x".repeat(11)), 10)))).toThrow(
       "longer than 10",
     );
-    await expect(collect(chunks("abc", "def"), 5, "the body")).rejects.toMatchObject({
+    expect(await rejection(collect(chunks("abc", "def"), 5, "the body"))).toMatchObject({
       code: "exhausted",
       about: "the body",
     });
@@ -126,7 +127,7 @@ describe("KeyedLock", () => {
     const second = lock.run("k", async () => seen.push("second"));
     await lock.run("other", async () => seen.push("other"));
     gate.resolve();
-    await expect(first).rejects.toThrow("no");
+    expect(await outcome(first)).toThrow("no");
     await second;
     expect(seen).toEqual(["other", "first", "second"]);
   });

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { inParallel } from "./in-parallel.ts";
+import { outcome } from "./testing.ts";
 
 test("so many at a time, in their order, each once", async () => {
   const begun: number[] = [];
@@ -26,6 +27,6 @@ test("the first failure tells the others, begins nothing more and is thrown when
     ended.push(item);
     throw new Error("second");
   });
-  await expect(all).rejects.toThrow("first");
+  expect(await outcome(all)).toThrow("first");
   expect(ended).toEqual(["waits"]);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { JsonMessage } from "#wire";
+import { outcome } from "../base/testing.ts";
 import type { Context } from "./context.ts";
 import { type ProgressMode, showProgress } from "./progress.ts";
 import { createStyle } from "./style.ts";
@@ -79,6 +80,6 @@ describe("showProgress", () => {
 
   test("an error in the stream is the command's", async () => {
     const broken = [...messages, { error: "disk full", errorDetail: { message: "disk full" } }];
-    await expect(show(broken)).rejects.toThrow("disk full");
+    expect(await outcome(show(broken))).toThrow("disk full");
   });
 });

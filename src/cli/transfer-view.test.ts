@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { JsonMessage } from "#wire";
+import { outcome } from "../base/testing.ts";
 import { MemorySink } from "./testing.ts";
 import { showTransfer } from "./transfer-view.ts";
 
@@ -55,5 +56,5 @@ test("a bar is drawn where there is room, and no line is longer than the termina
 test("quiet prints nothing, and an error ends it either way", async () => {
   expect(await shown(messages, {}, true)).toBe("");
   const failed = [...messages, { error: "denied", errorDetail: { message: "denied: no" } }];
-  await expect(shown(failed, {}, true)).rejects.toThrow("denied: no");
+  expect(await outcome(shown(failed, {}, true))).toThrow("denied: no");
 });

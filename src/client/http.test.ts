@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { collect } from "#base";
+import { outcome } from "../base/testing.ts";
 import type { Connection } from "./connection.ts";
 import type { Host } from "./host.ts";
 import { exchange, type HttpRequest } from "./http.ts";
@@ -61,7 +62,7 @@ describe("answers that are none", () => {
     ["a header without end", ["x".repeat(70_000), "y"], "header is too large"],
   ];
   test.each(cases)("%s", async (_, pieces, why) => {
-    await expect(answer(pieces)).rejects.toThrow(why);
+    expect(await outcome(answer(pieces))).toThrow(why);
   });
 });
 
@@ -89,9 +90,9 @@ describe("requests", () => {
       yield Buffer.from("you");
     }
     const connection = new ScriptedConnection([]);
-    await expect(
-      exchange(connection, host, { ...get, method: "POST", body: body() }),
-    ).rejects.toThrow();
+    expect(
+      await outcome(exchange(connection, host, { ...get, method: "POST", body: body() })),
+    ).toThrow();
     expect(connection.text.split("\r\n\r\n").slice(1).join("\r\n\r\n")).toBe(
       "5\r\nhello\r\n3\r\nyou\r\n0\r\n\r\n",
     );
@@ -111,7 +112,7 @@ describe("requests", () => {
       close: () => closed.resolve(undefined),
     };
     const request = { ...get, method: "POST", body: body() };
-    await expect(exchange(connection, host, request)).rejects.toThrow("read error");
+    expect(await outcome(exchange(connection, host, request))).toThrow("read error");
   });
 
   test("after an upgrade the bytes behind the head come first", async () => {

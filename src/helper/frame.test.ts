@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { rejection } from "../base/testing.ts";
 import { readExitRecord } from "./exit-record.ts";
 import { encodeFrame, FrameReader, PayloadReader } from "./frame.ts";
 import { exitCodeOf, launchFault, readLaunchError } from "./launch-error.ts";
@@ -86,7 +87,7 @@ test("an exit record is read back, none is undefined, another file is data loss"
       rusage: { userMicros: 7n, systemMicros: 8n, maxRssKiB: 9n },
     });
     writeFileSync(path, hello);
-    await expect(readExitRecord(path)).rejects.toMatchObject({ code: "data_loss" });
+    expect(await rejection(readExitRecord(path))).toMatchObject({ code: "data_loss" });
   } finally {
     rmSync(directory, { recursive: true });
   }

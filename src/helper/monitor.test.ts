@@ -4,6 +4,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
+import { rejection } from "../base/testing.ts";
 import { attach } from "./attach.ts";
 import { type ExitRecord, readExitFrame } from "./exit-record.ts";
 import { encodeFrame, type Frame, FrameReader, PayloadReader } from "./frame.ts";
@@ -89,16 +90,16 @@ test("a watch tells of OOM and exit", async () => {
   expect(await promise).toMatchObject({ id: "one", exitCode: 137, signal: 9, oomKilled: true });
   expect(notices).toBe(1);
   await monitor.closed;
-  await expect(monitor.status()).rejects.toMatchObject({ code: "unavailable" });
+  expect(await rejection(monitor.status())).toMatchObject({ code: "unavailable" });
 });
 
 test("a monitor that hangs up fails what waits for it", async () => {
   answer = (socket) => socket.destroy();
   using monitor = await connectMonitor(path);
-  await expect(monitor.closeStdin()).rejects.toMatchObject({ code: "unavailable" });
+  expect(await rejection(monitor.closeStdin())).toMatchObject({ code: "unavailable" });
   const everything = { stdin: true, stdout: true, stderr: true };
-  await expect(attach(path, everything)).rejects.toMatchObject({ code: "unavailable" });
-  await expect(attach(join(directory, "none"), everything)).rejects.toMatchObject({
+  expect(await rejection(attach(path, everything))).toMatchObject({ code: "unavailable" });
+  expect(await rejection(attach(join(directory, "none"), everything))).toMatchObject({
     code: "unavailable",
   });
 });

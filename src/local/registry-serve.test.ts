@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Log, silentLog } from "#base";
+import { outcome, rejection } from "../base/testing.ts";
 import { registryPassword } from "./registry-password.ts";
 import {
   openServedRegistry,
@@ -40,7 +41,7 @@ describe("serving a registry", () => {
     expect(await (await get("/")).text()).toContain("Repositories");
     expect(await (await get("/metrics")).text()).toContain("thimble_registry_requests_total");
     await service.close();
-    await expect(get("/v2/")).rejects.toThrow();
+    expect(await outcome(get("/v2/"))).toThrow();
   });
 
   test("without pages and metrics there are none", async () => {
@@ -52,17 +53,19 @@ describe("serving a registry", () => {
   test("one root has one server, and none is collected while it is served", async () => {
     const root = fresh();
     await using _first = await open({ root });
-    await expect(open({ root })).rejects.toThrow(`another registry serves ${root}`);
+    expect(await outcome(open({ root }))).toThrow(`another registry serves ${root}`);
     const { out } = memory();
     const request = { root, dryRun: true, deleteUntagged: false, graceSeconds: 0, json: false };
-    await expect(registryCollect(request, { env: {}, out })).rejects.toMatchObject({
+    expect(await rejection(registryCollect(request, { env: {}, out }))).toMatchObject({
       code: "conflict",
     });
   });
 
   test("one that could not be opened leaves nothing behind", async () => {
     const root = fresh();
-    await expect(open({ root, htpasswd: join(directory, "none") })).rejects.toThrow("no such file");
+    expect(await outcome(open({ root, htpasswd: join(directory, "none") }))).toThrow(
+      "no such file",
+    );
     await using _service = await open({ root });
   });
 
@@ -88,7 +91,7 @@ describe("serving a registry", () => {
     ["a bucket without keys", { s3: "bucket" }, "AWS_ACCESS_KEY_ID"],
     ["an endpoint without bucket", { s3Endpoint: "http://x" }, "--s3"],
   ])("%s is refused", async (_what, change, message) => {
-    await expect(open(change)).rejects.toThrow(message);
+    expect(await outcome(open(change))).toThrow(message);
   });
 });
 
@@ -107,7 +110,7 @@ describe("a password file", () => {
     expect(lines.map((line) => line.split(":")[0])).toEqual(["# mine", "alice"]);
     expect(await Bun.password.verify("3", lines[1]?.split(":")[1] ?? "")).toBe(true);
     expect(written.map((line) => line.split(" ")[0])).toEqual(["added", "changed", "removed"]);
-    await expect(set("bob")).rejects.toThrow("there is no user bob");
-    await expect(set("a b", "1")).rejects.toThrow("not a name for a user");
+    expect(await outcome(set("bob"))).toThrow("there is no user bob");
+    expect(await outcome(set("a b", "1"))).toThrow("not a name for a user");
   });
 });

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { Fault, silentLog } from "#base";
 import { type Digest, mediaTypes, sha256 } from "#image";
+import { rejection } from "../base/testing.ts";
 import { Collector } from "./collector.ts";
 import { isRepositoryName, isTag, layout, type RepositoryName, type Tag } from "./layout.ts";
 import { Leases } from "./leases.ts";
@@ -174,7 +175,7 @@ test("uploads go when they had no progress for long, and not while a request wor
   expect(report.uploads).toBe(1);
   resolve();
   expect(await appending).toBe(1);
-  await expect(uploads.size(name, idle)).rejects.toMatchObject({ code: "BLOB_UPLOAD_UNKNOWN" });
+  expect(await rejection(uploads.size(name, idle))).toMatchObject({ code: "BLOB_UPLOAD_UNKNOWN" });
   expect([...store.objects.keys()].every((key) => key.includes(slow))).toBe(true);
   wait(80_000);
   expect((await collector.collect()).uploads).toBe(0);
@@ -192,7 +193,7 @@ test("a store that fails ends it before anything is removed on half a view", asy
   hooks.onStep = async (what) => {
     if (what.startsWith("get")) throw new Fault("unavailable", "the disk went away");
   };
-  await expect(collector.collect()).rejects.toMatchObject({ code: "unavailable" });
+  expect(await rejection(collector.collect())).toMatchObject({ code: "unavailable" });
   expect([...store.objects.keys()]).toEqual(before);
   delete hooks.onStep;
   expect((await collector.collect()).blobs).toBe(1);

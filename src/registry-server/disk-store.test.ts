@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { outcome } from "../base/testing.ts";
 import { objectStoreContract } from "./contract.ts";
 import { DiskStore } from "./disk-store.ts";
 
@@ -31,7 +32,7 @@ test("what a crash left half-written is gone when it is opened", async () => {
 test("a directory that cannot be is told as such", async () => {
   const root = temporary();
   writeFileSync(join(root, "file"), "");
-  await expect(DiskStore.open(join(root, "file"))).rejects.toThrow("give a directory that can");
+  expect(await outcome(DiskStore.open(join(root, "file")))).toThrow("give a directory that can");
   rmSync(root, { recursive: true });
 });
 

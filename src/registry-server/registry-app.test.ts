@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { createLog, Fault } from "#base";
 import { sha256 } from "#image";
+import { rejection } from "../base/testing.ts";
 import type {
   AuthorizationRequest,
   RegistryServer,
@@ -231,12 +232,12 @@ test("an address that cannot be served is told", async () => {
   const { server } = await served();
   const port = Number(new URL(server.url).port);
   const again = startServer({ address: { host: "127.0.0.1", port }, store: new MemoryStore() });
-  await expect(again).rejects.toMatchObject({ code: "unavailable" });
+  expect(await rejection(again)).toMatchObject({ code: "unavailable" });
   const tls = { cert: "no certificate", key: "no key" };
   const bad = startServer({
     address: { host: "127.0.0.1", port: 0 },
     store: new MemoryStore(),
     tls,
   });
-  await expect(bad).rejects.toMatchObject({ code: "invalid" });
+  expect(await rejection(bad)).toMatchObject({ code: "invalid" });
 });

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defined } from "#base";
 import { type TarHeader, TarWriter } from "#tar";
-import { rounds } from "../base/testing.ts";
+import { outcome, rejection, rounds } from "../base/testing.ts";
 import { readElf } from "./elf.ts";
 import { makeScratch } from "./scratch.ts";
 
@@ -118,8 +118,8 @@ describe("readElf", () => {
       }
       await file.write(whole, at, 1, at);
     }
-    await expect(needs(whole.subarray(0, 100))).rejects.toThrow("cut short");
-    await expect(needs(whole.subarray(0, 30))).rejects.toThrow("ends within its header");
+    expect(await outcome(needs(whole.subarray(0, 100)))).toThrow("cut short");
+    expect(await outcome(needs(whole.subarray(0, 30)))).toThrow("ends within its header");
   });
 });
 
@@ -223,7 +223,7 @@ describe("makeScratch", () => {
     async function* noise() {
       yield Buffer.alloc(1024, 7);
     }
-    await expect(makeScratch({ files: noise(), workDir: directory })).rejects.toMatchObject({
+    expect(await rejection(makeScratch({ files: noise(), workDir: directory }))).toMatchObject({
       name: "Fault",
     });
     expect(readdirSync(directory)).toEqual([]);

@@ -3,12 +3,14 @@
  * dockerd 28.5.2 with dockerode 5.0.1; testdata/container-inspect-shape.json was
  * recorded there.
  */
+
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import Docker from "dockerode";
+import { rejection } from "../../src/base/testing.ts";
 import {
   type DockerTarget,
   dockerPath,
@@ -54,7 +56,7 @@ here("dockerode [needs docker CLI]", () => {
     expect(await text(output)).toBe("hello\n");
     expect(await container.wait()).toEqual({ StatusCode: 0 });
     await container.remove();
-    await expect(container.inspect()).rejects.toMatchObject({ statusCode: 404 });
+    expect(await rejection(container.inspect())).toMatchObject({ statusCode: 404 });
   });
 
   test("exec with input, and its status", async () => {
@@ -98,7 +100,7 @@ here("dockerode [needs docker CLI]", () => {
     expect(listed.map((each) => [each.Id, each.State, each.Image])).toEqual([
       [container.id, "exited", image],
     ]);
-    await expect(container.kill()).rejects.toMatchObject({ statusCode: 409 });
+    expect(await rejection(container.kill())).toMatchObject({ statusCode: 409 });
     await container.remove();
     expect((await docker.ping()).toString()).toBe("OK");
   });

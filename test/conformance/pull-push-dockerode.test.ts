@@ -2,12 +2,14 @@
  * dockerode pulling, pushing, committing, as programs do it, over a registry of our own
  * on loopback that wants a password. Shown to pass on dockerd 28.5.2 with dockerode 5.0.1.
  */
+
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Docker from "dockerode";
 import { silentLog } from "#base";
 import { createPasswordEntry, openRegistryService } from "#registry-server";
+import { rejection } from "../../src/base/testing.ts";
 import {
   type DockerTarget,
   dockerPath,
@@ -69,7 +71,7 @@ here("dockerode and registries [needs docker CLI]", () => {
   test("credentials are checked", async () => {
     expect(await docker.checkAuth(authconfig())).toMatchObject({ Status: "Login Succeeded" });
     const wrong = { ...authconfig(), password: "wrong" };
-    await expect(docker.checkAuth(wrong)).rejects.toMatchObject({ statusCode: 500 });
+    expect(await rejection(docker.checkAuth(wrong))).toMatchObject({ statusCode: 500 });
   });
 
   test("a container becomes an image, which goes to the registry and comes back", async () => {
@@ -91,7 +93,7 @@ here("dockerode and registries [needs docker CLI]", () => {
     expect(RepoDigests).toEqual([`${name}@${aux?.Digest}`]);
     await container.remove();
     await made.remove();
-    await expect(made.inspect()).rejects.toMatchObject({ statusCode: 404 });
+    expect(await rejection(made.inspect())).toMatchObject({ statusCode: 404 });
     const pulled = await followed(await docker.pull(`${name}:made`, { authconfig: authconfig() }));
     expect(pulled[0]).toMatchObject({ status: "Pulling from joe/app", id: "made" });
     expect(pulled.map(({ status }) => status).slice(-2)).toEqual([

@@ -8,6 +8,7 @@ import {
   parseReference,
   sha256,
 } from "#image";
+import { outcome } from "../../src/base/testing.ts";
 import { faultOf, openTestContent } from "../support/content.ts";
 import { type MadeImage, makeImage, sourceOf } from "../support/content-images.ts";
 import { streamOf, type TarMember, tarOf } from "../support/tree.ts";
@@ -221,7 +222,7 @@ test("of several images of an archive those for the platform are loaded, with th
     other.content.loadArchive(streamOf(archive), { platform: parsePlatform(platform) });
   const loaded = await load("linux/arm64");
   expect(loaded.map(({ image, tags }) => [image.digest, tags])).toEqual([[arm.digest, ["arm:1"]]]);
-  await expect(load("linux/s390x")).rejects.toThrow("the archive has no image for linux/s390x");
+  expect(await outcome(load("linux/s390x"))).toThrow("the archive has no image for linux/s390x");
   expect(other.content.images.list()).toHaveLength(1);
 });
 

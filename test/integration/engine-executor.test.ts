@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Executor, ExecutorTask } from "#rootfs";
+import { outcome, rejection } from "../../src/base/testing.ts";
 import {
   type OpenedEngine,
   openEngineAt,
@@ -81,11 +82,13 @@ test("cancelling ends everything the program started", async () => {
   await started.promise;
   stop.abort();
   expect((await running).exitCode).toBe(137);
-  expect(executor.execute(task("true", { signal: stop.signal }))).rejects.toThrow();
+  expect(await outcome(executor.execute(task("true", { signal: stop.signal })))).toThrow();
 });
 
 test("a program that is not there is a fault", async () => {
-  expect(executor.execute(task("", { argv: ["/nope"] }))).rejects.toMatchObject({ stage: "exec" });
+  expect(await rejection(executor.execute(task("", { argv: ["/nope"] })))).toMatchObject({
+    stage: "exec",
+  });
 });
 
 test("sync does nothing where it may", async () => {

@@ -11,6 +11,7 @@ import {
 import { join } from "node:path";
 import type { ContainerId } from "#base";
 import { connectMonitor } from "#helper";
+import { rejection } from "../../src/base/testing.ts";
 import { createRequest } from "../support/create-request.ts";
 import {
   importBusybox,
@@ -98,7 +99,7 @@ test("a thousand attaches before the start all get every byte", async () => {
     const attached = stack.use(await engine.containers.attach(id, attachAll(true)));
     outputs.push(collectStreams(attached));
   }
-  await expect(engine.containers.attach(id, attachAll(true))).rejects.toMatchObject({
+  expect(await rejection(engine.containers.attach(id, attachAll(true)))).toMatchObject({
     code: "exhausted",
   });
   await engine.containers.start(id);

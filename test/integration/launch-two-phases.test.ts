@@ -1,4 +1,5 @@
 /** A launch as two commands, as OCI runtimes have them: create ends before start. */
+
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,6 +11,7 @@ import {
   openHelper,
   readExitRecord,
 } from "#helper";
+import { rejection } from "../../src/base/testing.ts";
 import { all, LaunchBench, unframe } from "../support/launch-bench.ts";
 import { eventually } from "../support/run-container.ts";
 
@@ -55,7 +57,7 @@ test("a start is told once, and whoever says it again learns that it was", async
   using monitor = await connectMonitor(bench.path("two.sock"));
   await monitor.start();
   expect(await monitor.status()).toMatchObject({ state: "running" });
-  await expect(monitor.start()).rejects.toMatchObject({ code: "conflict" });
+  expect(await rejection(monitor.start())).toMatchObject({ code: "conflict" });
   await monitor.signal(9);
   await monitor.closed;
 });
@@ -77,7 +79,7 @@ test("whoever lets go of it need not end for it to go on", async () => {
 test("a start that fails says why", async () => {
   await create(awaiting(["nope"]));
   using monitor = await connectMonitor(bench.path("two.sock"));
-  await expect(monitor.start()).rejects.toMatchObject({ code: "not_found", stage: "exec" });
+  expect(await rejection(monitor.start())).toMatchObject({ code: "not_found", stage: "exec" });
   await monitor.closed;
   expect(await readExitRecord(bench.path("two.exit"))).toMatchObject({ exitCode: 127 });
 });

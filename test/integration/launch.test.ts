@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { encodePlan, type FdIndex, openHelper, readExitRecord } from "#helper";
 import { O_RDONLY, openat2 } from "#kernel";
+import { outcome, rejection } from "../../src/base/testing.ts";
 import {
   bind,
   filesystem,
@@ -308,8 +309,8 @@ describe("a launch that fails", () => {
       const plan = bench.plan(argv, { init });
       await using launch = helper.launch({ plan: encodePlan(plan), fds: [] });
       launch.go();
-      await expect(launch.started).rejects.toMatchObject(fault);
-      await expect(launch.started).rejects.toThrow(message);
+      expect(await rejection(launch.started)).toMatchObject(fault);
+      expect(await outcome(launch.started)).toThrow(message);
       const exit = await launch.exited;
       expect(exit).toMatchObject({ exitCode, startedAt: 0n, error: { stage: "exec" } });
       await launch.monitorExited;
@@ -347,8 +348,8 @@ describe("a launch that fails", () => {
     using any = openat2(undefined, "/dev/null", { flags: O_RDONLY });
     await using launch = helper.launch({ plan: encodePlan(plan), fds: [any] });
     launch.go();
-    await expect(launch.started).rejects.toMatchObject({ stage, errno });
-    await expect(launch.started).rejects.toThrow(message);
+    expect(await rejection(launch.started)).toMatchObject({ stage, errno });
+    expect(await outcome(launch.started)).toThrow(message);
     await launch.monitorExited;
   });
 
@@ -365,7 +366,7 @@ describe("a launch that fails", () => {
     expect(existsSync(`/proc/${pid}`)).toBe(true);
     await launch[Symbol.asyncDispose]();
     expect(existsSync(`/proc/${pid}`)).toBe(false);
-    await expect(launch.started).rejects.toMatchObject({ code: "canceled" });
+    expect(await rejection(launch.started)).toMatchObject({ code: "canceled" });
     expect(existsSync(bench.path(`${plan.id}.sock`))).toBe(false);
     expect(existsSync(bench.path(`${plan.id}.exit`))).toBe(false);
     expect(existsSync(join(bench.root, "ran"))).toBe(false);
@@ -373,7 +374,7 @@ describe("a launch that fails", () => {
 
   test("bytes that are not a plan are refused", async () => {
     await using launch = helper.launch({ plan: Buffer.alloc(64, "x"), fds: [] });
-    await expect(launch.created).rejects.toMatchObject({ stage: "plan" });
+    expect(await rejection(launch.created)).toMatchObject({ stage: "plan" });
     await launch.monitorExited;
   });
 });

@@ -12,6 +12,7 @@ import {
   readExitRecord,
 } from "#helper";
 import { openCgroups } from "#runtime";
+import { rejection } from "../../src/base/testing.ts";
 import { all, LaunchBench, logLines, start, unframe, until } from "../support/launch-bench.ts";
 
 const helper = openHelper();
@@ -201,8 +202,8 @@ describe("the monitor", () => {
     ]);
     await using launch = await start(helper, plan);
     using monitor = await connectMonitor(bench.path(`${plan.id}.sock`));
-    await expect(monitor.signal(65)).rejects.toMatchObject({ code: "invalid" });
-    await expect(monitor.resize(1, 1)).rejects.toMatchObject({ code: "invalid" });
+    expect(await rejection(monitor.signal(65))).toMatchObject({ code: "invalid" });
+    expect(await rejection(monitor.resize(1, 1))).toMatchObject({ code: "invalid" });
     while (
       !existsSync(bench.path(`${plan.id}.log`)) ||
       logLines(bench.path(`${plan.id}.log`)).length === 0

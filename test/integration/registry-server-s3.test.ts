@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { outcome } from "../../src/base/testing.ts";
 import { objectStoreContract } from "../../src/registry-server/contract.ts";
 import { S3Store } from "../../src/registry-server/s3/s3-store.ts";
 import { findS3Server, type S3Server } from "../support/s3-server.ts";
@@ -62,6 +63,6 @@ test("what S3 would not copy at once is copied through us", async () => {
 
 test("a bucket that is not there is told at once, with what to do", async () => {
   const opened = S3Store.open({ ...server, bucket: "other" });
-  await expect(opened).rejects.toThrow(`in the bucket other at ${server.endpoint}: `);
-  await expect(opened).rejects.toThrow("check its name, or make it");
+  expect(await outcome(opened)).toThrow(`in the bucket other at ${server.endpoint}: `);
+  expect(await outcome(opened)).toThrow("check its name, or make it");
 });

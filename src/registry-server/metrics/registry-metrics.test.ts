@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { outcome } from "../../base/testing.ts";
 import type { HandlerContext, RequestObservation } from "../registry-server.ts";
 import { createMetrics } from "./registry-metrics.ts";
 import { createMetricsHandler, serveMetrics } from "./serve-metrics.ts";
@@ -89,7 +90,7 @@ describe("metrics", () => {
     const foreign = { headers: { Host: "evil.example" } };
     expect((await fetch(served.url, foreign)).status).toBe(403);
     const port = Number(new URL(served.url).port);
-    await expect(serveMetrics(createMetrics("1"), { host: "127.0.0.1", port })).rejects.toThrow(
+    expect(await outcome(serveMetrics(createMetrics("1"), { host: "127.0.0.1", port }))).toThrow(
       `cannot serve metrics on 127.0.0.1:${port}`,
     );
   });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { arOf, makeDeb } from "../../../test/support/debian-repository.ts";
+import { outcome } from "../../base/testing.ts";
 import { findData } from "./archive.ts";
 
 let path: string;
@@ -17,7 +18,7 @@ afterEach(() => rmSync(join(path, ".."), { recursive: true }));
 const version = ["debian-binary", Buffer.from("2.0\n")] as const;
 const refused = async (bytes: Uint8Array, why: string) => {
   writeFileSync(path, bytes);
-  await expect(findData(path)).rejects.toThrow(why);
+  expect(await outcome(findData(path))).toThrow(why);
 };
 
 test("the data member of a package", async () => {
