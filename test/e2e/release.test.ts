@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { startRegistry } from "../support/registry-process.ts";
+import { findS3Server } from "../support/s3-server.ts";
 
 const clone = join(import.meta.dir, "../..");
 
@@ -103,5 +105,37 @@ describe("the release file", () => {
     await thimble("version");
     expect(await readdir(place)).not.toContain("ran");
     expect(await readdir(join(place, "tmp"))).toEqual([]);
+  });
+
+  test("serves a registry from a bucket, with tokens", async () => {
+    await using s3 = await findS3Server();
+    const htpasswd = join(place, "htpasswd");
+    const hash = await Bun.password.hash("secret", { algorithm: "bcrypt", cost: 4 });
+    await writeFile(htpasswd, `me:${hash}\n`);
+    const { accessKeyId, secretAccessKey } = s3.credentials;
+    const bucket = ["--s3", `${s3.bucket}/release`, "--s3-endpoint", s3.endpoint];
+    await using registry = await startRegistry(
+      ["--htpasswd", htpasswd, "--token", ...bucket],
+      join(place, "registry"),
+      {
+        argv: [join(place, "thimble")],
+        env: { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey },
+      },
+    );
+    const asked = await fetch(`${registry.url}/token?scope=repository:app:pull,push`, {
+      headers: { Authorization: `Basic ${btoa("me:secret")}` },
+    });
+    const { token } = (await asked.json()) as { token: string };
+    const digest = `sha256:${new Bun.CryptoHasher("sha256").update("hello").digest("hex")}`;
+    const blobs = `${registry.url}/v2/app/blobs`;
+    const headers = { Authorization: `Bearer ${token}` };
+    expect((await fetch(`${blobs}/${digest}`)).status).toBe(401);
+    const begun = await fetch(`${blobs}/uploads/?digest=${digest}`, {
+      method: "POST",
+      body: "hello",
+      headers,
+    });
+    expect([begun.status, await begun.text()]).toEqual([201, ""]);
+    expect(await (await fetch(`${blobs}/${digest}`, { headers })).text()).toBe("hello");
   });
 });

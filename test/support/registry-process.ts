@@ -56,14 +56,19 @@ export interface RunningRegistry extends AsyncDisposable {
   stop(): Promise<number | null>;
 }
 
-/** `thimble registry serve` on a free port; the root is kept when it is given. */
+/** `thimble registry serve` on a free port; the root is kept when it is given. `argv`: the program, by default from this clone. */
 export async function startRegistry(
   flags: readonly string[],
   root = temporaryDirectory(),
+  {
+    argv: [program = "", ...before] = [process.execPath, tool],
+    env,
+  }: { readonly argv?: readonly string[]; readonly env?: Record<string, string> } = {},
 ): Promise<RunningRegistry> {
   const addr = ["--addr", "127.0.0.1:0", "--root", root, "--log-level", "warn"];
-  const child = spawn(process.execPath, [tool, "registry", "serve", ...addr, ...flags], {
+  const child = spawn(program, [...before, "registry", "serve", ...addr, ...flags], {
     stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
   });
   let told = "";
   child.stderr.on("data", (bytes: Buffer) => {

@@ -3,6 +3,7 @@ import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { SignJWT } from "jose";
 import { type Log, silentLog } from "#base";
 import { outcome } from "../../base/testing.ts";
 import type { Authorization, HandlerContext, RegistryAction } from "../registry-server.ts";
@@ -370,11 +371,11 @@ describe("tokens of another issuer", () => {
     nbf: now,
     access: [{ type: "repository", name: "a", actions: ["pull"] }],
   };
-  const token = (changes: object, key = privateKey, header: object = {}) =>
-    `Bearer ${signToken({ key, header: { typ: "JWT", ...header }, claims: { ...claims, jti: randomUUID(), ...changes } })}`;
-  const open = async () => {
-    const bundle = join(directory, "issuer.pem");
-    await writeFile(bundle, publicKey.export({ type: "spki", format: "pem" }));
+  const token = async (changes: object, key = privateKey, header: object = {}) =>
+    `Bearer ${await signToken({ key, header: { typ: "JWT", ...header }, claims: { ...claims, jti: randomUUID(), ...changes } })}`;
+  const open = async (trusted = publicKey) => {
+    const bundle = join(directory, `${randomUUID()}.pem`);
+    await writeFile(bundle, trusted.export({ type: "spki", format: "pem" }));
     return await openAuthorization({
       issuer: {
         realm: "https://auth.example/token",
@@ -388,9 +389,12 @@ describe("tokens of another issuer", () => {
 
   test("are taken as they are", async () => {
     const opened = await open();
-    expect(await ask(opened, token({}), "a", ["pull"])).toEqual({ ok: true, subject: "alice" });
+    expect(await ask(opened, await token({}), "a", ["pull"])).toEqual({
+      ok: true,
+      subject: "alice",
+    });
     expect(
-      await ask(opened, token({ aud: ["x", "registry.example"] }), "a", ["pull"]),
+      await ask(opened, await token({ aud: ["x", "registry.example"] }), "a", ["pull"]),
     ).toMatchObject({ ok: true });
     expect(await ask(opened, undefined, "a", ["pull"])).toEqual({
       ok: false,
@@ -400,6 +404,21 @@ describe("tokens of another issuer", () => {
     });
   });
 
+  test.each([
+    ["ES384", generateKeyPairSync("ec", { namedCurve: "P-384" })],
+    ["RS256", generateKeyPairSync("rsa", { modulusLength: 2048 })],
+    ["PS512", generateKeyPairSync("rsa", { modulusLength: 2048 })],
+    ["EdDSA", generateKeyPairSync("ed25519")],
+  ])("signed with %s are taken by their own key alone", async (alg, pair) => {
+    const given = await token({}, pair.privateKey, { alg });
+    expect(await ask(await open(pair.publicKey), given, "a", ["pull"])).toMatchObject({ ok: true });
+    expect(await ask(await open(), given, "a", ["pull"])).toMatchObject({ ok: false });
+  });
+
+  const extended = async () =>
+    `Bearer ${await new SignJWT({ ...claims, jti: randomUUID() })
+      .setProtectedHeader({ alg: "ES256", typ: "JWT", crit: ["x"], x: 1 })
+      .sign(privateKey, { crit: { x: true } })}`;
   const unsigned = (header: object) => {
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
     return `Bearer ${part(header)}.${part(claims)}.AAAA`;
@@ -414,13 +433,13 @@ describe("tokens of another issuer", () => {
     ["without signature", unsigned({ alg: "none" })],
     ["with a secret for a key", unsigned({ alg: "HS256" })],
     ["with an algorithm of another key", unsigned({ alg: "RS256" })],
-    ["with a critical extension", token({}, privateKey, { crit: ["b64"] })],
+    ["with a critical extension", extended()],
     ["with a chain that leads nowhere", token({}, privateKey, { x5c: ["AAAA"] })],
     ["with malformed access", token({ access: [{ type: 1 }] })],
     ["that is none", "Bearer abc"],
     ["with basic credentials", basic("alice", "alice's")],
   ])("%s is refused", async (_what, header) => {
-    expect(await ask(await open(), header, "a", ["pull"])).toMatchObject({
+    expect(await ask(await open(), await header, "a", ["pull"])).toMatchObject({
       ok: false,
       status: 401,
     });

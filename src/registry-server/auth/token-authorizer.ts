@@ -29,12 +29,12 @@ const maxRemembered = 1000;
 export function createTokenAuthorizer(options: TokenAuthorizerOptions): Authorizer {
   const { service, issuer, keys, log, clock = systemClock } = options;
   const remembered = new Map<string, AccessToken>();
-  const accept = (token: string): AccessToken => {
+  const accept = async (token: string): Promise<AccessToken> => {
     const now = Number(clock.now() / 1_000_000_000n);
     const known = remembered.get(token);
     if (known && known.expires > now) return known;
     remembered.delete(token);
-    const accepted = readAccessToken(verifyToken(token, keys), { issuer, service, now });
+    const accepted = readAccessToken(await verifyToken(token, keys, { issuer, service, now }));
     for (const oldest of remembered.keys()) {
       if (remembered.size < maxRemembered) break;
       remembered.delete(oldest);
@@ -57,7 +57,7 @@ export function createTokenAuthorizer(options: TokenAuthorizerOptions): Authoriz
       if (given.scheme !== "bearer") return refuse(request);
       let token: AccessToken;
       try {
-        token = accept(given.token);
+        token = await accept(given.token);
       } catch (error) {
         if (!isFault(error, "unauthenticated")) throw error;
         log.info("a token was refused", { reason: error.message, remote: request.remote });

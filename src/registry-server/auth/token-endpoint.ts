@@ -123,10 +123,11 @@ async function login(header: string | undefined, passwords: PasswordFile) {
 }
 
 async function userOfRefreshToken(
-  { keys, issuer, service, passwords }: TokenEndpointOptions,
+  { keys, issuer, service, passwords, clock = systemClock }: TokenEndpointOptions,
   token: string,
 ): Promise<string> {
-  const claim = readRefreshToken(verifyToken(token, keys), { issuer, service });
+  const now = Number(clock.now() / 1_000_000_000n);
+  const claim = readRefreshToken(await verifyToken(token, keys, { issuer, service, now }));
   if (claim && (await passwords.version(claim.subject)) === claim.version) return claim.subject;
   throw new Fault("unauthenticated", "the refresh token no longer counts; log in again");
 }
@@ -138,7 +139,7 @@ async function answer(options: TokenEndpointOptions, wanted: TokenRequest): Prom
   const access = grant(await options.rules(), user, parseScopes(wanted.scopes));
   const now = clock.now();
   const minting = { key, issuer, service, subject: user ?? "", now: Number(now / 1_000_000_000n) };
-  const token = mintAccessToken({ ...minting, access, lifetime });
+  const token = await mintAccessToken({ ...minting, access, lifetime });
   const version =
     user !== undefined && wantsRefreshToken ? await passwords.version(user) : undefined;
   return Response.json(
@@ -151,7 +152,7 @@ async function answer(options: TokenEndpointOptions, wanted: TokenRequest): Prom
       scope: wanted.scopes.join(" "),
       ...(version === undefined
         ? {}
-        : { refresh_token: mintRefreshToken({ ...minting, version }) }),
+        : { refresh_token: await mintRefreshToken({ ...minting, version }) }),
     },
     { headers: { "Cache-Control": "no-store" } },
   );

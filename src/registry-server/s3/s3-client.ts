@@ -182,7 +182,7 @@ export class Bucket {
     for (const [name, value] of Object.entries(options.query ?? {}))
       url.searchParams.set(name, value);
     const { credentials } = this.#options;
-    const headers = signRequest({
+    const headers = await signRequest({
       method,
       url,
       credentials,
