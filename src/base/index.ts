@@ -11,6 +11,7 @@ export { type Backoff, pause, retry, wait } from "./backoff.ts";
 export { areZeros, formatBytes, parseBytes } from "./bytes.ts";
 export { type Clock, formatTime, systemClock } from "./clock.ts";
 export { crashHere } from "./crash-point.ts";
+export type { CredentialSource, Credentials } from "./credentials.ts";
 export { type Defined, defined } from "./defined.ts";
 export { Fault, type FaultCode, type FaultDetail, faultOf, isFault } from "./fault.ts";
 export {

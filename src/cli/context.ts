@@ -1,11 +1,9 @@
+import type { LogLevel } from "#base";
 import type { Client, HostChoice } from "#client";
-import type { Credentials, FsckChecked, FsckFinding } from "#wire";
-import type { RegistryServing, ServingCommandContext } from "./registry-serving.ts";
+import type { FsckChecked, FsckFinding } from "#wire";
+import type { RegistryServing, ServedRegistry, ServingCommandContext } from "./registry-serving.ts";
 import type { RegistryCommandContext, RegistryVerbs } from "./registry-verbs.ts";
 import type { Style } from "./style.ts";
-
-/** The user's credentials for a registry's host; undefined: anonymous. */
-export type CredentialLookup = (host: string) => Promise<Credentials | undefined>;
 
 /** Standard output or error. Writes arrive in order when each is awaited. */
 export interface Sink {
@@ -51,19 +49,15 @@ export interface DaemonOptions {
   readonly runRoot?: string | undefined;
   /** "unix:///path"; absent: thimble.sock in the run root. */
   readonly host?: string | undefined;
-  /** Where certs.d and policy.json are; absent: /etc/thimble. */
+  /** Where certs.d and policy.json are; absent: as THIMBLE_CONFIG_ROOT says, else /etc/thimble. */
   readonly configRoot?: string | undefined;
-  /** "zstd:3"; absent: zstd:1. */
+  /** Of layers that are made here, and of plain ones when they are pushed, as "gzip:9"; absent: zstd:1. */
   readonly layerCompression?: string | undefined;
+  /** Registries that may be spoken to in plain http, or whose certificate is not checked. */
   readonly insecureRegistries?: readonly string[] | undefined;
-  /** A registry to serve beside the engine. */
-  readonly registry?: {
-    readonly address: string;
-    readonly htpasswd?: string | undefined;
-    readonly access?: string | undefined;
-    readonly tlsOwn?: boolean | undefined;
-  };
-  readonly logLevel: "debug" | "info" | "warn" | "error";
+  /** A registry to serve beside the engine, kept in the data root. */
+  readonly registry?: Pick<ServedRegistry, "addr" | "htpasswd" | "access" | "tls-own"> | undefined;
+  readonly logLevel: LogLevel;
 }
 
 /** The program that the CLI is the front of: its version, its environment, its streams, and its own commands. */

@@ -57,6 +57,23 @@ export function text(help: string, extra: Extra = {}): Flag<string | undefined> 
   return { help, placeholder: "string", ...extra, initial: undefined, parse: (word) => word };
 }
 
+/** One of these words; undefined when it is not given. */
+export function choice<T extends string>(
+  help: string,
+  words: readonly T[],
+  extra: Extra = {},
+): Flag<T | undefined> {
+  return {
+    ...text(help, { complete: words, ...extra }),
+    initial: undefined,
+    parse(word) {
+      const found = words.find((each) => each === word);
+      if (found === undefined) throw new Error(`use ${words.join(", ")}`);
+      return found;
+    },
+  };
+}
+
 /** Any number of texts, in order. */
 export function list(help: string, extra: Extra = {}): Flag<readonly string[]> {
   return {

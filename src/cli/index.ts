@@ -19,5 +19,6 @@ export type {
   Source,
   TerminalSize,
 } from "./context.ts";
+export type { CollectedRegistry, RegistryServing, ServedRegistry } from "./registry-serving.ts";
 export { runCli } from "./run-cli.ts";
 export type { Style } from "./style.ts";

@@ -1,10 +1,11 @@
-import type { CredentialLookup, Sink } from "./context.ts";
+import type { CredentialSource } from "#base";
+import type { Sink } from "./context.ts";
 
 /** What commands that speak to registries themselves are given. */
 export interface RegistryCommandContext {
   readonly out: Sink;
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly credentials: CredentialLookup;
+  readonly credentials: CredentialSource;
   /** Docker's: "~/.docker". */
   readonly configDirectory: string;
   askPassword(prompt: string): Promise<string>;

@@ -1,4 +1,5 @@
-import { type Credentials, credentialsOf } from "#wire";
+import type { Credentials } from "#base";
+import { credentialsOf } from "#wire";
 import type { DockerConfig } from "./docker-config.ts";
 
 export type { DockerConfig } from "./docker-config.ts";

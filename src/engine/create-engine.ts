@@ -1,9 +1,9 @@
 import { availableParallelism } from "node:os";
-import { type Clock, KeyedLock, type Log, systemClock } from "#base";
+import { type Clock, type CredentialSource, KeyedLock, type Log, systemClock } from "#base";
 import type { Content } from "#content";
 import { makePrivateDirectory } from "#kernel";
 import type { Networks } from "#network";
-import type { CredentialSource, RegistryClient } from "#registry-client";
+import type { RegistryClient } from "#registry-client";
 import type { Executor } from "#rootfs";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";

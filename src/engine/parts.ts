@@ -1,7 +1,7 @@
-import type { Clock, ContainerId, ExecId, KeyedLock, Log } from "#base";
+import type { Clock, ContainerId, CredentialSource, ExecId, KeyedLock, Log } from "#base";
 import type { Content } from "#content";
 import type { Networks } from "#network";
-import type { CredentialSource, RegistryClient } from "#registry-client";
+import type { RegistryClient } from "#registry-client";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
 import type { Tasks } from "#task";

@@ -11,6 +11,6 @@
 export { type DoctorContext, doctor } from "./doctor.ts";
 export type { Finding } from "./finding.ts";
 export { fsck } from "./fsck.ts";
-export { openServedRegistry, type RegistryRequest } from "./registry-serve.ts";
+export { openServedRegistry } from "./registry-serve.ts";
 export { registryServing } from "./registry-serving.ts";
 export { registryVerbs } from "./registry-verbs.ts";

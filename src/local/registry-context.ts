@@ -1,5 +1,5 @@
+import type { CredentialSource } from "#base";
 import {
-  type CredentialSource,
   createRegistryClient,
   hostDirectories,
   openHostDirectory,

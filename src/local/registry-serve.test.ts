@@ -3,14 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Log, silentLog } from "#base";
+import type { ServedRegistry } from "#cli";
 import { outcome, rejection } from "../base/testing.ts";
 import { registryPassword } from "./registry-password.ts";
-import {
-  openServedRegistry,
-  type RegistryRequest,
-  registryCollect,
-  type ServingContext,
-} from "./registry-serve.ts";
+import { openServedRegistry, registryCollect, type ServingContext } from "./registry-serve.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "thimble-serve-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -23,8 +19,8 @@ const context: ServingContext = {
   configRoot: join(directory, "etc"),
   credentials: async () => undefined,
 };
-const open = (change: Partial<RegistryRequest> = {}, log: Log = silentLog) =>
-  openServedRegistry({ address: "127.0.0.1:0", root: fresh(), ...change }, context, log);
+const open = (change: Partial<ServedRegistry> = {}, log: Log = silentLog) =>
+  openServedRegistry({ addr: "127.0.0.1:0", root: fresh(), ...change }, context, log);
 
 function memory() {
   const written: string[] = [];
@@ -33,7 +29,11 @@ function memory() {
 
 describe("serving a registry", () => {
   test("its parts answer at one address until it is closed", async () => {
-    const service = await open({ metrics: "shared", tlsOwn: true, tlsNames: ["registry.example"] });
+    const service = await open({
+      metrics: "shared",
+      "tls-own": true,
+      "tls-name": ["registry.example"],
+    });
     const ca = readFileSync(service.authorityFile ?? "", "utf8");
     const get = (path: string) => fetch(`${service.url}${path}`, { tls: { ca } });
     expect(service.url).toStartWith("https://127.0.0.1:");
@@ -55,7 +55,16 @@ describe("serving a registry", () => {
     await using _first = await open({ root });
     expect(await outcome(open({ root }))).toThrow(`another registry serves ${root}`);
     const { out } = memory();
-    const request = { root, dryRun: true, deleteUntagged: false, graceSeconds: 0, json: false };
+    const request = {
+      root,
+      "dry-run": true,
+      "delete-untagged": false,
+      "gc-grace": 0,
+      s3: undefined,
+      "s3-endpoint": undefined,
+      "s3-region": undefined,
+      json: false,
+    };
     expect(await rejection(registryCollect(request, { env: {}, out }))).toMatchObject({
       code: "conflict",
     });
@@ -72,24 +81,28 @@ describe("serving a registry", () => {
   test("one that everybody may write to is warned of, unless it is for this machine alone", async () => {
     const warnings: string[] = [];
     const log: Log = { ...silentLog, warn: (message) => warnings.push(message) };
-    await using _everywhere = await open({ address: "0.0.0.0:0" }, log);
-    await using _here = await open({ address: "127.0.0.1:0" }, log);
+    await using _everywhere = await open({ addr: "0.0.0.0:0" }, log);
+    await using _here = await open({ addr: "127.0.0.1:0" }, log);
     expect(warnings).toEqual([
       "every client that reaches this registry can push and delete; --htpasswd limits that to users",
     ]);
   });
 
-  test.each<[string, Partial<RegistryRequest>, string]>([
-    ["no port", { address: "localhost" }, "write HOST:PORT"],
-    ["a port too large", { address: "127.0.0.1:70000" }, "write HOST:PORT"],
-    ["a certificate alone", { tlsCert: "x" }, "give both"],
-    ["both kinds of certificates", { tlsCert: "x", tlsKey: "y", tlsOwn: true }, "not both"],
-    ["a name for no certificate", { tlsNames: ["x"] }, "--tls-own"],
+  test.each<[string, Partial<ServedRegistry>, string]>([
+    ["no port", { addr: "localhost" }, "write HOST:PORT"],
+    ["a port too large", { addr: "127.0.0.1:70000" }, "write HOST:PORT"],
+    ["a certificate alone", { "tls-cert": "x" }, "give both"],
+    [
+      "both kinds of certificates",
+      { "tls-cert": "x", "tls-key": "y", "tls-own": true },
+      "not both",
+    ],
+    ["a name for no certificate", { "tls-name": ["x"] }, "--tls-own"],
     ["tokens without users", { token: true }, "--htpasswd"],
-    ["half an issuer", { tokenIssuer: "x" }, "--token-realm"],
+    ["half an issuer", { "token-issuer": "x" }, "--token-realm"],
     ["an upstream that is none", { proxy: ["file:///etc"] }, "is not a registry to cache"],
     ["a bucket without keys", { s3: "bucket" }, "AWS_ACCESS_KEY_ID"],
-    ["an endpoint without bucket", { s3Endpoint: "http://x" }, "--s3"],
+    ["an endpoint without bucket", { "s3-endpoint": "http://x" }, "--s3"],
   ])("%s is refused", async (_what, change, message) => {
     expect(await outcome(open(change))).toThrow(message);
   });

@@ -1,11 +1,7 @@
 import { join, resolve } from "node:path";
-import { createLog, defined, Fault, formatBytes, type Log, type LogLevel } from "#base";
-import {
-  type CredentialSource,
-  createRegistryClient,
-  hostDirectories,
-  openHostDirectory,
-} from "#registry-client";
+import { type CredentialSource, createLog, defined, Fault, formatBytes, type Log } from "#base";
+import type { CollectedRegistry, ServedRegistry } from "#cli";
+import { createRegistryClient, hostDirectories, openHostDirectory } from "#registry-client";
 import {
   collectRegistry,
   type ExternalIssuer,
@@ -14,45 +10,6 @@ import {
   type RegistryServiceOptions,
   type S3StoreOptions,
 } from "#registry-server";
-
-type Texts = readonly string[];
-
-/** What the user said of a bucket: "BUCKET" or "BUCKET/PREFIX"; the keys are in the environment. */
-interface BucketRequest {
-  readonly s3?: string | undefined;
-  readonly s3Endpoint?: string | undefined;
-  readonly s3Region?: string | undefined;
-}
-
-/** `registry serve` in the user's words; see its flags. */
-export interface RegistryRequest extends BucketRequest {
-  /** "HOST:PORT". */
-  readonly address: string;
-  readonly root: string;
-  readonly hostNames?: Texts | undefined;
-  readonly htpasswd?: string | undefined;
-  readonly access?: string | undefined;
-  readonly token?: boolean | undefined;
-  readonly tokenService?: string | undefined;
-  readonly tokenRealm?: string | undefined;
-  readonly tokenIssuer?: string | undefined;
-  readonly tokenCerts?: string | undefined;
-  readonly tlsCert?: string | undefined;
-  readonly tlsKey?: string | undefined;
-  readonly tlsOwn?: boolean | undefined;
-  readonly tlsNames?: Texts | undefined;
-  readonly proxy?: Texts | undefined;
-  /** Fetch with the user's own credentials. */
-  readonly proxyLogin?: boolean | undefined;
-  readonly proxySeconds?: number | undefined;
-  readonly proxyBytes?: number | undefined;
-  /** "HOST:PORT", or "shared". */
-  readonly metrics?: string | undefined;
-  readonly web?: boolean | undefined;
-  readonly gcSeconds?: number | undefined;
-  readonly graceSeconds?: number | undefined;
-  readonly deleteUntagged?: boolean | undefined;
-}
 
 /** The world that a registry is served in. */
 export interface ServingContext {
@@ -63,16 +20,19 @@ export interface ServingContext {
   readonly credentials: CredentialSource;
 }
 
+/** Where a bucket is; its keys are in the environment. */
+type BucketRequest = Pick<ServedRegistry, "s3" | "s3-endpoint" | "s3-region">;
+
 interface Output {
   readonly out: { write(text: string): Promise<void> };
 }
 
 /** Serves until SIGTERM or SIGINT; gives the exit status. */
 export async function registryServe(
-  request: RegistryRequest & { readonly logLevel: LogLevel },
+  request: ServedRegistry,
   context: ServingContext & Output,
 ): Promise<number> {
-  const log = createLog(request.logLevel);
+  const log = createLog(request["log-level"] ?? "info");
   const stopped = untilSignal();
   const service = await openServedRegistry(request, context, log);
   try {
@@ -86,7 +46,7 @@ export async function registryServe(
 
 /** Opens a registry as the user describes it. Warns when every client that reaches it may write to it. */
 export async function openServedRegistry(
-  request: RegistryRequest,
+  request: ServedRegistry,
   context: ServingContext,
   log: Log,
 ): Promise<RegistryService> {
@@ -103,32 +63,40 @@ export async function openServedRegistry(
 }
 
 function serviceOptions(
-  request: RegistryRequest,
+  request: ServedRegistry,
   context: ServingContext,
   log: Log,
 ): RegistryServiceOptions {
-  const s3 = bucketOf(request, context.env);
-  const issuer = issuerOf(request);
-  const tls = tlsOf(request);
-  const { htpasswd, access, graceSeconds, gcSeconds, deleteUntagged } = request;
+  const { htpasswd, access, token, proxy, metrics } = request;
+  const { "token-service": tokenService = "thimble-registry" } = request;
   return {
-    address: parseAddress(request.address),
+    address: parseAddress(request.addr),
     root: resolve(request.root),
     version: context.version,
     log,
     web: request.web ?? true,
-    hostNames: request.hostNames ?? [],
-    ...defined({ s3 }),
-    ...(htpasswd ? { passwordFile: htpasswd } : {}),
-    ...(access ? { accessFile: access } : {}),
-    ...(request.token ? { tokenService: request.tokenService ?? "thimble-registry" } : {}),
-    ...defined({ issuer, tls }),
-    ...(request.proxy?.length ? { proxy: proxyOf(request, request.proxy, context, log) } : {}),
-    ...(request.metrics === undefined ? {} : { metrics: metricsOf(request.metrics) }),
-    gc: {
-      ...defined({ intervalSeconds: gcSeconds, graceSeconds, deleteUntagged }),
-    },
+    hostNames: request["host-name"] ?? [],
+    gc: defined({
+      intervalSeconds: seconds(request["gc-interval"]),
+      graceSeconds: seconds(request["gc-grace"]),
+      deleteUntagged: request["delete-untagged"],
+    }),
+    ...defined({
+      s3: bucketOf(request, context.env),
+      passwordFile: htpasswd || undefined,
+      accessFile: access || undefined,
+      tokenService: token ? tokenService : undefined,
+      issuer: issuerOf(request),
+      tls: tlsOf(request),
+      proxy: proxy?.length ? proxyOf(request, proxy, context, log) : undefined,
+      metrics: metrics === undefined ? undefined : metricsOf(metrics),
+    }),
   };
+}
+
+/** Of what a duration flag gives: nanoseconds. */
+function seconds(nanoseconds: number | undefined): number | undefined {
+  return nanoseconds === undefined ? undefined : nanoseconds / 1e9;
 }
 
 /** "HOST:PORT", ":PORT" (everywhere) or "[::1]:PORT". */
@@ -152,15 +120,15 @@ function isLoopback(host: string): boolean {
 }
 
 function metricsOf(text: string) {
-  return text === "shared" ? text : parseAddress(text);
+  return text === "shared" ? ("shared" as const) : parseAddress(text);
 }
 
 function tlsOf({
-  tlsCert,
-  tlsKey,
-  tlsOwn,
-  tlsNames = [],
-}: RegistryRequest): RegistryServiceOptions["tls"] {
+  "tls-cert": tlsCert,
+  "tls-key": tlsKey,
+  "tls-own": tlsOwn,
+  "tls-name": tlsNames = [],
+}: ServedRegistry): RegistryServiceOptions["tls"] {
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new Fault("invalid", "--tls-cert and --tls-key belong together: give both");
   }
@@ -176,10 +144,14 @@ function tlsOf({
   return tlsOwn ? { ownNames: tlsNames } : undefined;
 }
 
-function issuerOf(request: RegistryRequest): ExternalIssuer | undefined {
-  const { tokenRealm: realm, tokenIssuer: issuer, tokenCerts: rootCertBundle } = request;
+function issuerOf(request: ServedRegistry): ExternalIssuer | undefined {
+  const {
+    "token-realm": realm,
+    "token-issuer": issuer,
+    "token-certs": rootCertBundle,
+    "token-service": service,
+  } = request;
   if (realm === undefined && issuer === undefined && rootCertBundle === undefined) return undefined;
-  const service = request.tokenService;
   if (!realm || !issuer || !rootCertBundle || !service) {
     throw new Fault(
       "invalid",
@@ -190,15 +162,15 @@ function issuerOf(request: RegistryRequest): ExternalIssuer | undefined {
 }
 
 function proxyOf(
-  request: RegistryRequest,
-  upstreams: Texts,
+  request: ServedRegistry,
+  upstreams: readonly string[],
   { configRoot, env, credentials }: ServingContext,
   log: Log,
 ): NonNullable<RegistryServiceOptions["proxy"]> {
   return {
     upstreams,
-    tagSeconds: request.proxySeconds ?? 60,
-    ...defined({ maxBytes: request.proxyBytes }),
+    tagSeconds: seconds(request["proxy-ttl"]) ?? 60,
+    ...defined({ maxBytes: request["proxy-size"] }),
     client: ({ insecure }) =>
       createRegistryClient({
         hosts: openHostDirectory({ directories: hostDirectories(configRoot), insecure }),
@@ -206,13 +178,13 @@ function proxyOf(
         log,
         // Clients wait meanwhile; they try again themselves, and what is kept can serve.
         retries: { attempts: 2 },
-        ...(request.proxyLogin ? { credentials } : {}),
+        ...(request["proxy-login"] ? { credentials } : {}),
       }),
   };
 }
 
 function bucketOf(
-  { s3, s3Endpoint, s3Region }: BucketRequest,
+  { s3, "s3-endpoint": s3Endpoint, "s3-region": s3Region }: BucketRequest,
   env: ServingContext["env"],
 ): S3StoreOptions | undefined {
   if (s3 === undefined) {
@@ -237,7 +209,7 @@ function bucketOf(
   };
 }
 
-function greeting(request: RegistryRequest, service: RegistryService): string {
+function greeting(request: ServedRegistry, service: RegistryService): string {
   const { url, metricsUrl, authorityFile } = service;
   const { host } = new URL(url);
   const place = request.s3 === undefined ? resolve(request.root) : `bucket ${request.s3}`;
@@ -256,22 +228,16 @@ function greeting(request: RegistryRequest, service: RegistryService): string {
 
 /** `registry gc`: collects a registry that nobody serves. */
 export async function registryCollect(
-  request: BucketRequest & {
-    readonly root: string;
-    readonly dryRun: boolean;
-    readonly deleteUntagged: boolean;
-    readonly graceSeconds: number;
-    readonly json: boolean;
-  },
+  request: CollectedRegistry,
   { env, out }: Output & Pick<ServingContext, "env">,
 ): Promise<number> {
-  const { dryRun, deleteUntagged, graceSeconds } = request;
+  const dryRun = request["dry-run"];
   const s3 = bucketOf(request, env);
   const report = await collectRegistry({
     root: resolve(request.root),
     dryRun,
-    deleteUntagged,
-    graceSeconds,
+    deleteUntagged: request["delete-untagged"],
+    graceSeconds: seconds(request["gc-grace"]) ?? 3600,
     ...defined({ s3 }),
   });
   if (request.json) await out.write(`${JSON.stringify(report, null, 2)}\n`);

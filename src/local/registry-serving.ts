@@ -1,11 +1,6 @@
-import type { LogLevel } from "#base";
+import type { RegistryServing } from "#cli";
 import { registryPassword } from "./registry-password.ts";
-import {
-  type RegistryRequest,
-  registryCollect,
-  registryServe,
-  type ServingContext,
-} from "./registry-serve.ts";
+import { registryCollect, registryServe, type ServingContext } from "./registry-serve.ts";
 
 /** The commands that keep and serve a registry, bound to one user's world. */
 export function registryServing(
@@ -14,17 +9,16 @@ export function registryServing(
     /** Called with the root before it is used: a release unpacks its native part there. */
     prepare(root: string): Promise<void>;
   },
-) {
+): RegistryServing {
   return {
-    async serve(request: RegistryRequest & { readonly logLevel: LogLevel }): Promise<number> {
+    async serve(request) {
       await user.prepare(request.root);
       return await registryServe(request, user);
     },
-    async collect(request: Parameters<typeof registryCollect>[0]): Promise<number> {
+    async collect(request) {
       await user.prepare(request.root);
       return await registryCollect(request, user);
     },
-    setPassword: (request: Parameters<typeof registryPassword>[0]) =>
-      registryPassword(request, user),
+    setPassword: (request) => registryPassword(request, user),
   };
 }

@@ -1,5 +1,5 @@
+import type { CredentialSource } from "#base";
 import { parseReference } from "#image";
-import type { CredentialSource } from "#registry-client";
 import { attachArtifact, fetchArtifact, listArtifacts } from "./artifact.ts";
 import { createKey } from "./create-key.ts";
 import {

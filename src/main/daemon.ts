@@ -2,11 +2,11 @@ import { rmSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { createApiServer } from "#api";
-import { createLog, defined, faultOf, type Log, type LogLevel, Scope } from "#base";
+import { createLog, defined, faultOf, type Log, Scope } from "#base";
+import type { DaemonOptions } from "#cli";
 import { decodePlan } from "#helper";
 import { makePrivateDirectory, peerCredentials, untakenByPeer } from "#kernel";
 import { parseCompression } from "#layer";
-import type { RegistryRequest } from "#local";
 import { describePlan } from "#runtime";
 import type { State } from "#state";
 import { openTrust } from "#trust";
@@ -18,22 +18,6 @@ import { releaseMemoryWhenQuiet } from "./quiet-memory.ts";
 import { registryOpener } from "./registry.ts";
 import { type Roots, roots } from "./roots.ts";
 import { version } from "./version.ts";
-
-export interface DaemonOptions {
-  readonly dataRoot?: string | undefined;
-  readonly runRoot?: string | undefined;
-  /** "unix:///path"; absent: thimble.sock in the run root. */
-  readonly host?: string | undefined;
-  /** Where the configuration is: certs.d, policy.json; absent: as THIMBLE_CONFIG_ROOT says, else /etc/thimble. */
-  readonly configRoot?: string | undefined;
-  /** Of layers that are made here, and of plain ones when they are pushed, as "gzip:9"; absent: zstd:1. */
-  readonly layerCompression?: string | undefined;
-  /** Registries that may be spoken to in plain http, or whose certificate is not checked. */
-  readonly insecureRegistries?: readonly string[] | undefined;
-  /** Also serves a registry, kept in the data root. */
-  readonly registry?: DaemonRegistry | undefined;
-  readonly logLevel: LogLevel;
-}
 
 /** Runs the engine until SIGTERM or SIGINT; containers go on after it. Gives the exit status. */
 export async function runDaemon(options: DaemonOptions): Promise<number> {
@@ -99,14 +83,12 @@ async function claimRoots({ dataRoot, runRoot }: Roots, socket: string, scope: S
   scope.use(await lockRoot(run));
 }
 
-/** A registry beside the engine cleans up after itself: nobody else does. */
-const registryGcSeconds = 24 * 3600;
-
-type DaemonRegistry = Pick<RegistryRequest, "address" | "htpasswd" | "access" | "tlsOwn">;
+/** In nanoseconds. A registry beside the engine cleans up after itself: nobody else does. */
+const registryGcInterval = 24 * 3600e9;
 
 /** A registry beside the engine: its code is loaded for those who ask for one. */
 async function serveRegistry(
-  registry: DaemonRegistry,
+  registry: NonNullable<DaemonOptions["registry"]>,
   { places, log, scope }: { readonly places: Roots; readonly log: Log; readonly scope: Scope },
 ): Promise<void> {
   const { openServedRegistry } = await import("#local");
@@ -114,7 +96,7 @@ async function serveRegistry(
   const root = join(dataRoot, "registry");
   makePrivateDirectory(root);
   const service = await openServedRegistry(
-    { ...registry, root, gcSeconds: registryGcSeconds },
+    { ...registry, root, "gc-interval": registryGcInterval },
     { version, env: process.env, configRoot, credentials: async () => undefined },
     log,
   );

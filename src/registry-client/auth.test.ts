@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
+import type { Credentials } from "#base";
 import { mediaTypes, parseReference, sha256 } from "#image";
 import { emptyManifest, faultOf, quickClient } from "../../test/support/registry-client.ts";
 import { FakeRegistry, type Hook } from "../../test/support/registry-fake.ts";
 import { parseChallenges } from "./challenge.ts";
-import type { Credentials } from "./registry-client.ts";
 
 const basic = (user: string, password: string) =>
   `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;

@@ -1,8 +1,7 @@
-import { Fault } from "#base";
+import { type Credentials, Fault } from "#base";
 import type { AddressKind } from "./address.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import { checkTarget } from "./redirect.ts";
-import type { Credentials } from "./registry-client.ts";
 import type { Attempt } from "./response-fault.ts";
 import { basicAuthorization, fetchToken, type Token, type TokenSend } from "./tokens.ts";
 

@@ -1,4 +1,4 @@
-import { Fault, isFault, type Log, pause, silentLog, wait } from "#base";
+import { type Credentials, Fault, isFault, type Log, pause, silentLog, wait } from "#base";
 import type { AddressKind } from "./address.ts";
 import { Authenticator, type Refused } from "./authenticator.ts";
 import { type Endpoint, rewritePath } from "./endpoint.ts";
@@ -7,7 +7,6 @@ import type { HttpResponse, RequestBody } from "./http-connection.ts";
 import type { HttpTransport, Trust } from "./http-transport.ts";
 import { type Environment, proxyFor } from "./proxy.ts";
 import { checkTarget, guardFor } from "./redirect.ts";
-import type { Credentials } from "./registry-client.ts";
 import { type Attempt, attempted, isPassingStatus, responseFault } from "./response-fault.ts";
 import { type Backoff, isPassing, retryAfter } from "./retry.ts";
 

@@ -10,8 +10,6 @@
 export { type HostDirectory, hostDirectories, openHostDirectory } from "./hosts.ts";
 export { createRegistryClient } from "./open-client.ts";
 export type {
-  CredentialSource,
-  Credentials,
   RegistryClient,
   RegistryClientOptions,
   Repository,

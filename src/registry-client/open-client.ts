@@ -1,10 +1,9 @@
-import { Fault } from "#base";
+import { type Credentials, Fault } from "#base";
 import { parseReference, type Reference } from "#image";
 import { EndpointSession, type SessionContext } from "./endpoint-session.ts";
 import { HttpTransport } from "./http-transport.ts";
 import { listPages } from "./pages.ts";
 import type {
-  Credentials,
   OperationOptions,
   RegistryClient,
   RegistryClientOptions,

@@ -1,21 +1,10 @@
-import type { Log } from "#base";
+import type { CredentialSource, Credentials, Log } from "#base";
 import type { Descriptor, Digest, Reference } from "#image";
 import type { Resolve } from "./address.ts";
 import type { HostDirectory } from "./hosts.ts";
 import type { Timeouts } from "./http-connection.ts";
 import type { Environment } from "./proxy.ts";
 import type { Backoff } from "./retry.ts";
-
-/** A user's proof of identity. A registry token is sent as it is, an identity token is exchanged for tokens (OAuth 2). */
-export interface Credentials {
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
-  readonly identityToken?: string | undefined;
-  readonly registryToken?: string | undefined;
-}
-
-/** Asked once per host ("docker.io", "registry.example:5000") and client; undefined is anonymous. */
-export type CredentialSource = (host: string) => Promise<Credentials | undefined>;
 
 /** The settings of one user's operation at registries. */
 export interface RegistryClientOptions {

@@ -1,7 +1,6 @@
-import { collect, Fault } from "#base";
+import { type Credentials, collect, Fault } from "#base";
 import { parseJson } from "#image";
 import type { HttpResponse } from "./http-connection.ts";
-import type { Credentials } from "./registry-client.ts";
 import { type Attempt, responseFault } from "./response-fault.ts";
 
 export interface TokenRequest {

@@ -1,5 +1,5 @@
-import { defined } from "#base";
-import type { AuthConfig, Credentials } from "./registry-types.ts";
+import { type Credentials, defined } from "#base";
+import type { AuthConfig } from "./registry-types.ts";
 
 /** The value of X-Registry-Auth: base64url of the JSON. */
 export function encodeRegistryAuth(auth: AuthConfig): string {

@@ -9,16 +9,6 @@ export interface AuthConfig {
   readonly registrytoken?: string;
 }
 
-/** A user's credentials for a registry, in our own spelling. */
-export interface Credentials {
-  readonly username?: string;
-  readonly password?: string;
-  /** A refresh token that the registry gave in a password's place. */
-  readonly identityToken?: string;
-  /** A bearer token that is sent as it is. */
-  readonly registryToken?: string;
-}
-
 /** 200 of POST /auth; `IdentityToken` is "" when the registry gave none. */
 export interface AuthResponse {
   readonly IdentityToken: string;

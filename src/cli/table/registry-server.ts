@@ -1,6 +1,7 @@
 import { command, group } from "../command.ts";
 import { bool, duration, list, size, text } from "../flag.ts";
 import { json } from "./containers.ts";
+import { logLevel } from "./log-level.ts";
 
 const bucket = {
   s3: text("Keep the objects in a bucket of S3 (keys: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)", {
@@ -21,6 +22,7 @@ const root = text(
 const file = { complete: "file", placeholder: "FILE" } as const;
 const deleteUntagged = bool("Also remove manifests that no tag refers to");
 
+/** The options of a served registry: declared here alone, and handed on under these names. */
 export const registryServeFlags = {
   addr: text("Address to listen on", { placeholder: "HOST:PORT", shownDefault: "127.0.0.1:5000" }),
   root,
@@ -67,11 +69,7 @@ export const registryServeFlags = {
     shownDefault: "1h",
   }),
   "delete-untagged": deleteUntagged,
-  "log-level": text("Lowest level of messages to log: debug, info, warn or error", {
-    short: "l",
-    shownDefault: "info",
-    complete: ["debug", "info", "warn", "error"],
-  }),
+  "log-level": logLevel,
 };
 
 export const registryCollectFlags = {

@@ -1,6 +1,7 @@
 import { command } from "../command.ts";
 import { bool, filter, list, text } from "../flag.ts";
 import { json } from "./containers.ts";
+import { logLevel } from "./log-level.ts";
 
 export const eventsFlags = {
   filter: filter(),
@@ -58,11 +59,7 @@ export const daemonFlags = {
     complete: "file",
   }),
   "registry-tls-own": bool("Serve it with a certificate signed by its own authority"),
-  "log-level": text("Lowest level of messages to log: debug, info, warn or error", {
-    short: "l",
-    shownDefault: "info",
-    complete: ["debug", "info", "warn", "error"],
-  }),
+  "log-level": logLevel,
 };
 
 export const dfFlags = {

@@ -1,4 +1,4 @@
-import { defined, Fault } from "#base";
+import { type CredentialSource, defined, Fault } from "#base";
 import {
   isIndexType,
   type Platform,
@@ -8,7 +8,7 @@ import {
   parseReference,
   withDefaultTag,
 } from "#image";
-import type { CredentialSource, Repository } from "#registry-client";
+import type { Repository } from "#registry-client";
 import type { TransferParts } from "./parts.ts";
 import type { CredentialLookup, Registries } from "./registry-contract.ts";
 

@@ -1,6 +1,6 @@
+import type { Credentials } from "#base";
 import type { LayerPhase } from "#content";
 import type { Digest, Platform } from "#image";
-import type { Credentials } from "#registry-client";
 
 /** The credentials for a registry's host ("docker.io", "registry.example:5000"), if there are any. */
 export type CredentialLookup = (host: string) => Credentials | undefined;
