@@ -7,7 +7,7 @@ import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
 import { containerOf } from "./wording.ts";
 
-/** What a container has changed, as a list and as an image. */
+/** The changes of a container, as a list and as an image. */
 export function commitRoutes(context: ApiContext): readonly Route[] {
   return [
     { method: "POST", pattern: "/commit", handle: (exchange) => commit(context, exchange) },
@@ -73,7 +73,9 @@ async function bodyOf(exchange: Exchange): Promise<ContainerCreateBody> {
   }
 }
 
-/** Of a container's configuration, what an image may say; absent and empty are the same. */
+/**
+ * The part of a container's configuration that an image may have; absent and empty are the same.
+ */
 function defaultsOf(body: ContainerCreateBody): ImageDefaults {
   const words = (value: string | readonly string[] | null | undefined) =>
     typeof value === "string" ? [value] : (value ?? []);

@@ -66,7 +66,7 @@ export function createRequestOf(exchange: Exchange, body: ContainerCreateBody): 
   };
 }
 
-/** What was not found at a create: the image, or something else that the fault tells of. */
+/** The thing that a create did not find: the image, or another that the fault names. */
 async function missingImage(
   { engine }: Pick<ApiContext, "engine">,
   image: string,

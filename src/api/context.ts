@@ -2,7 +2,7 @@ import type { Log } from "#base";
 import type { Engine } from "#engine";
 import type { Schemas } from "#wire";
 
-/** What every handler may use. */
+/** The means of every handler. */
 export interface ApiContext {
   readonly engine: Engine;
   readonly log: Log;

@@ -8,7 +8,7 @@ import type { Route } from "./router.ts";
 
 const types = ["container", "image", "volume", "build-cache"] as const;
 
-/** GET /system/df. Volumes and build cache are yet to come, so there are none. */
+/** GET /system/df. Volumes and build cache are always empty: thimble has neither yet. */
 export function diskUsageRoutes(context: ApiContext): readonly Route[] {
   return [
     { method: "GET", pattern: "/system/df", handle: (exchange) => diskUsage(context, exchange) },

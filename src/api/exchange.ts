@@ -52,7 +52,7 @@ export class Exchange {
     return this.#gone.signal;
   }
 
-  /** Who is at the other end. */
+  /** The user at the other end. */
   get owner(): Owner {
     return this.#ownerOf();
   }
@@ -164,7 +164,10 @@ export class Exchange {
     this.response.end();
   }
 
-  /** One line of a progress stream; the first one sends the headers. Nobody waits for a slow reader of progress. */
+  /**
+   * One line of a progress stream; the first one sends the headers. A slow reader of progress is
+   * not waited for.
+   */
   progress(message: JsonMessage): void {
     if (this.signal.aborted) return;
     if (!this.response.headersSent) this.begin("application/json");
@@ -176,7 +179,7 @@ export class Exchange {
     contentType: string,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<RawConnection> {
-    // A body that nobody asked for (dockerode sends its options) is not standard input.
+    // A body that the endpoint does not take (dockerode sends its options) is not standard input.
     if (this.#head !== undefined && !this.#bodyTaken) await this.#bodyBytes();
     return takeOver(this.response, {
       headers: { "Content-Type": contentType, ...headers },

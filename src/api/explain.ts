@@ -6,7 +6,7 @@ import type { CheckingSchema } from "./json-body.ts";
 import { progressMessage, withProgress } from "./progress-stream.ts";
 import type { Route } from "./router.ts";
 
-/** What images are made of, and how they differ: thimble's own API. */
+/** The content of images, and how they differ: thimble's own API. */
 export function explainRoutes(context: ApiContext): readonly Route[] {
   return [
     {

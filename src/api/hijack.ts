@@ -8,7 +8,7 @@ import type { DetachFilter } from "#wire";
 /** A connection that is no longer HTTP. */
 export interface RawConnection {
   readonly socket: Socket;
-  /** What the client has sent already. */
+  /** The bytes that the client has sent already. */
   readonly early: Uint8Array;
   /** Settles once the client has read the head of our answer, or is gone. */
   headTaken(): Promise<void>;
@@ -90,7 +90,7 @@ export function takeOver(
   for (const event of ["data", "end", "drain", "finish", "error", "timeout"])
     socket.removeAllListeners(event);
   socket.on("error", () => socket.destroy());
-  // What the client sends before there is a process for it waits in the socket.
+  // Bytes that the client sends before there is a process wait in the socket.
   socket.pause();
   const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   const lines =
@@ -130,7 +130,7 @@ export async function join(
     socket.once("close", over.resolve);
     if (socket.destroyed) over.resolve();
     feed(connection, attached, options, over.resolve);
-    // Clients read the head through a buffer that they throw away, and what is in it with it.
+    // Clients read the head through a buffer that they throw away with the bytes in it.
     await connection.headTaken();
     attached.output.pipe(socket, { end: false });
     await over.promise;
@@ -176,7 +176,10 @@ function feed(
   socket.resume();
 }
 
-/** Ends our side and waits for the client's; what it still sends is dropped, so that it reads all of ours. */
+/**
+ * Ends our side and waits for the client's, so that it reads all of ours; bytes that it still sends
+ * are dropped.
+ */
 export function leave(socket: Socket): void {
   if (socket.destroyed) return;
   const timer = setTimeout(() => socket.destroy(), lingerMs);

@@ -4,9 +4,9 @@ import type { Method, Route } from "./router.ts";
 import { containerOf } from "./wording.ts";
 
 /**
- * Docker's endpoints that are not there yet: each answers 501 and names what is
- * missing. Questions after one object answer that there is none, in Docker's words,
- * since `docker inspect` asks every kind in turn.
+ * Docker's endpoints that thimble lacks: each answers 501 and names what is missing. Questions
+ * about one object answer in Docker's words that it does not exist, since `docker inspect` asks
+ * every kind in turn.
  */
 export function notYetRoutes({ engine }: ApiContext): readonly Route[] {
   const missing = (method: Method, pattern: string, what: string): Route => ({

@@ -32,7 +32,10 @@ function platformOfJson(text: string): string {
   }
 }
 
-/** Of a question about an image for one platform: an image for another is none, as Docker says it. */
+/**
+ * For a question about an image for one platform: an image for another platform is not found, in
+ * Docker's words.
+ */
 export function requirePlatform(exchange: Exchange, ref: string, { config }: ImageDetail): void {
   const wanted = platformOf(exchange);
   if (wanted === undefined) return;

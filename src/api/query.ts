@@ -22,7 +22,7 @@ export class Query {
     return this.#values.has(name);
   }
 
-  /** True unless absent or one of "", 0, no, false, none. */
+  /** True unless absent or one of "", "0", "no", "false" and "none". */
   flag(name: string): boolean {
     const value = (this.#values.get(name) ?? "").trim().toLowerCase();
     return !["", "0", "no", "false", "none"].includes(value);

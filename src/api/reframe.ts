@@ -3,10 +3,9 @@ import type { AttachedStream } from "#engine";
 import { encodeFrame, FrameDecoder } from "#wire";
 
 /**
- * The same process with its output in frames, or (`tty`) without. As dockerd, which
- * believes what a client says when it starts an exec: a terminal's output becomes frames
- * of stdout, and of a process without a terminal only stdout is left when there are no
- * frames to tell its streams apart.
+ * The same process with its output in frames, or (`tty`) without. As dockerd, which believes the
+ * client at the start of an exec: a terminal's output becomes frames of stdout, and of a process
+ * without a terminal only stdout is left when there are no frames to tell its streams apart.
  */
 export function framedFor(tty: boolean, attached: AttachedStream): AttachedStream {
   if (attached.tty === tty) return attached;

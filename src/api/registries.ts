@@ -16,7 +16,7 @@ import { registryFault } from "./registry-wording.ts";
 import type { Route } from "./router.ts";
 import { transferMessages } from "./transfer-message.ts";
 
-/** What goes to registries and comes from them. Pull shares its path with import: see image-archives. */
+/** The traffic with registries. Pull shares its path with import: see image-archives. */
 export function registryRoutes(context: ApiContext): readonly Route[] {
   const on =
     (handle: (context: ApiContext, exchange: Exchange) => Promise<void>) => (exchange: Exchange) =>

@@ -2,7 +2,7 @@ import { defined, Fault } from "#base";
 import { familiarName, familiarString, type Reference } from "#image";
 
 interface Asked {
-  /** What was to be pulled. */
+  /** The name that was to be pulled. */
   readonly pulled?: Reference;
   readonly pushed?: Reference;
   /** The registry of a login. */
@@ -11,9 +11,9 @@ interface Asked {
 }
 
 /**
- * Why a registry could not serve, in the words and with the status of dockerd, of which
- * clients and scripts know some: "manifest unknown", "no basic auth credentials",
- * "unauthorized". What the registry itself said, and what to do, follows.
+ * Why a registry could not serve, in the words and with the status of dockerd, some of which
+ * clients and scripts know: "manifest unknown", "no basic auth credentials", "unauthorized". The
+ * registry's own words and the remedy follow.
  */
 export function registryFault(
   fault: Fault,
@@ -40,7 +40,7 @@ export function registryFault(
         ? say("unauthenticated", `unauthorized: ${fault.message}`)
         : say("internal", `no basic auth credentials: ${fault.message}`);
     case "denied":
-      // A policy, a certificate or a redirect that leads astray says itself what is wrong.
+      // A fault about a policy, a certificate or a redirect says itself what is wrong.
       if (reference && !("registryStatus" in fault)) return fault;
       return reference
         ? say(

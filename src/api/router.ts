@@ -52,7 +52,10 @@ function compile(pattern: string): RegExp {
 
 const versioned = /^\/v(\d+(?:\.\d+)?)(\/.*)$/s;
 
-/** Cuts "/v1.44/containers/json" into version and path; the version is undefined when the path has none. */
+/**
+ * Cuts "/v1.44/containers/json" into version and path; the version is undefined when the path lacks
+ * it.
+ */
 export function splitVersion(path: string): { readonly version?: string; readonly path: string } {
   const match = versioned.exec(path);
   return match?.[1] && match[2] ? { version: match[1], path: match[2] } : { path };

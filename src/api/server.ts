@@ -98,7 +98,7 @@ function httpServer(dispatch: ReturnType<typeof dispatcher>) {
   return server;
 }
 
-/** The answer to what is not a request, or one whose header is too large. */
+/** The answer to bytes that are not a request, or to one whose header is too large. */
 function protocolError(isTooLarge: boolean): string {
   const status = isTooLarge ? "431 Request Header Fields Too Large" : "400 Bad Request";
   const why = isTooLarge
@@ -273,7 +273,7 @@ async function bind(
   const listener = createListener({ allowHalfOpen: true }, accepted);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   listener.once("error", reject).once("listening", resolve);
-  // Nobody may connect between bind and chmod.
+  // No client may connect between bind and chmod.
   const before = process.umask(0o177);
   try {
     listener.listen(path);

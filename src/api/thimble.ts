@@ -107,7 +107,10 @@ async function plan({ engine, describePlan }: ApiContext, exchange: Exchange): P
   );
 }
 
-/** Files of an image as a tar; what the path is stands in the header that Docker uses for containers. */
+/**
+ * Files of an image as a tar; the facts about the path are in the header that Docker uses for
+ * containers.
+ */
 async function imageArchive({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { query } = exchange;
   const path = query.text("path");
@@ -143,7 +146,7 @@ function goMode(mode: number): number {
   return (goKinds.get(mode & 0o170000) ?? 0) + special + (mode & 0o777);
 }
 
-/** Each finding is a line as soon as it is made; what was looked at is the last one. */
+/** Each finding is a line as soon as it is made; the last line has the numbers of what was read. */
 async function fsck({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { query, signal } = exchange;
   exchange.begin("application/json");

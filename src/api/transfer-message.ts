@@ -20,7 +20,7 @@ const words: Readonly<Record<LayerStep, string>> = {
   foreign: "Skipped foreign layer",
 };
 
-/** What happens in a pull or push as dockerd tells it; two lines at the end of a push. */
+/** The events of a pull or push in dockerd's words; two lines at the end of a push. */
 export function transferMessages(event: TransferEvent, verb: "pull" | "push"): JsonMessage[] {
   switch (event.kind) {
     case "pulling":

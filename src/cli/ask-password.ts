@@ -1,7 +1,7 @@
 import { Fault } from "#base";
 import type { Context } from "./context.ts";
 
-/** Asks for a secret on the terminal, which does not show what is typed. Ctrl-C and Ctrl-D give up. */
+/** Asks for a secret on the terminal, which does not show the keys. Ctrl-C and Ctrl-D give up. */
 export async function askPassword(
   { stdin, err }: Pick<Context, "stdin" | "err">,
   prompt: string,

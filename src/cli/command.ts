@@ -3,7 +3,7 @@ import type { Context } from "./context.ts";
 import type { Completion, Flags, Values } from "./flag.ts";
 import type { ParsedFlags } from "./parse-flags.ts";
 
-/** What a verb is called with. */
+/** The flags and arguments of one call of a verb. */
 export interface Invocation<F extends Flags> {
   readonly flags: Values<F>;
   /** The flags that were written out. */
@@ -27,14 +27,14 @@ interface Example {
 export interface Command {
   readonly kind: "command";
   readonly summary: string;
-  /** What follows the name: "[OPTIONS] CONTAINER [CONTAINER...]". */
+  /** The words after the name: "[OPTIONS] CONTAINER [CONTAINER...]". */
   readonly usage: string;
   readonly flags: Flags;
   readonly args: { readonly min: number; readonly max: number };
   /** False: the first argument ends the flags. */
   readonly interspersed: boolean;
   readonly examples: readonly Example[];
-  /** What arguments are completed with. */
+  /** The kind of words with which arguments are completed. */
   readonly complete?: Completion;
   readonly hidden: boolean;
   /** The exit status of a failure; docker has 125 for run, 1 elsewhere. */

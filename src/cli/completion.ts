@@ -9,7 +9,7 @@ export interface NameSource {
   images(): Promise<readonly string[]>;
 }
 
-/** What the last of the words may become. [":file"] asks the shell for file names. */
+/** The candidates for the last of the words. [":file"] asks the shell for file names. */
 export async function candidates(
   words: readonly string[],
   names: NameSource,

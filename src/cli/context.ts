@@ -34,7 +34,7 @@ export interface Source {
 /** A command that runs without an engine; gives the exit status. */
 export type LocalCommand = (context: LocalContext) => Promise<number>;
 
-/** What a command that needs no engine works with. */
+/** The settings of a command that needs no engine. */
 export interface LocalContext {
   readonly json: boolean;
   readonly out: Sink;

@@ -78,7 +78,7 @@ function limits({ flags, given: written }: CreateInput): HostConfigBody {
   };
 }
 
-/** NetworkingConfig: what the flags say of the endpoint on each network. */
+/** NetworkingConfig: the flags about the endpoint on each network. */
 export function networkingConfig({ flags }: CreateInput): ContainerCreateBody["NetworkingConfig"] {
   const endpoints = Object.fromEntries(
     flags.network.map((word) => {
@@ -249,7 +249,7 @@ function readProfile(path: string): string {
   }
 }
 
-/** What is defined of a record. */
+/** The fields of a record that have a value. */
 function given<T extends Record<string, unknown>>(
   record: T,
 ): { [K in keyof T]?: Exclude<T[K], undefined> } {

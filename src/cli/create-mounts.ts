@@ -91,7 +91,7 @@ function setMountField(mount: Mutable<MountBody>, field: MountField): void {
     if (!/^[0-7]{1,5}$/.test(text)) throw invalidMount(word, `invalid value for ${key}: ${text}`);
     mount.TmpfsOptions = { ...mount.TmpfsOptions, Mode: Number.parseInt(text, 8) };
   } else if (/^volume-/.test(key)) {
-    // The engine answers what it cannot do; the field must reach it.
+    // The engine says which of them it cannot honour; so the field must reach it.
     mount.VolumeOptions = { ...(mount.VolumeOptions as object | undefined), [key]: text };
   } else throw invalidMount(word, `unexpected key '${key}' in '${key}=${text}'`);
 }

@@ -10,7 +10,10 @@ export class Exit extends Error {
   }
 }
 
-/** A failure in the words of docker: "Error response from daemon: ..." for what the engine said. */
+/**
+ * A failure in the words of docker: "Error response from daemon: ..." for one that the engine
+ * answered.
+ */
 export function failureText(error: unknown): string {
   if (error instanceof Fault && "status" in error)
     return `Error response from daemon: ${error.message}`;

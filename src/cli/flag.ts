@@ -1,23 +1,23 @@
 import { parseBytes } from "#base";
 
-/** What a value may be completed with, beyond a fixed list of words. */
+/** The kind of words with which a value is completed, beyond a fixed list. */
 export type Completion = "container" | "running" | "image" | "file" | readonly string[];
 
-/** One option of a command: how it is written, what it means, and the value it gives. */
+/** One option of a command: its form, its meaning, and the value that it gives. */
 export interface Flag<T> {
   readonly help: string;
   /** One letter, for the one-dash form. */
   readonly short?: string;
   /** Further names, not shown. */
   readonly aliases?: readonly string[];
-  /** What stands for the value in the help ("string"); "" for a switch, which needs none. */
+  /** The word for the value in the help ("string"); "" for a switch. */
   readonly placeholder: string;
   readonly initial: T;
   /** Shown as the default in the help. */
   readonly shownDefault?: string;
   readonly complete?: Completion;
   readonly hidden?: boolean;
-  /** The value after one more occurrence; throws an Error that says why `text` is none. */
+  /** The value after one more occurrence; throws an Error that says why `text` is not one. */
   parse(text: string, before: T): T;
 }
 
@@ -192,7 +192,7 @@ export function duration(help: string, extra: Extra = {}): Flag<number | undefin
   };
 }
 
-/** Nanoseconds of a Go duration; undefined when it is none. */
+/** Nanoseconds of a Go duration; undefined for any other text. */
 export function parseDuration(word: string): number | undefined {
   if (word === "0") return 0;
   const match = /^([-+]?)((?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+)$/.exec(word);

@@ -1,6 +1,6 @@
 import { bool, text } from "./flag.ts";
 
-/** What stands before the command. */
+/** The flags before the command. */
 export const globalFlags = {
   debug: bool("Show where an error comes from", { short: "D" }),
   host: text("Engine to connect to: unix:///PATH or tcp://HOST:PORT", { short: "H" }),

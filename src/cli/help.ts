@@ -49,7 +49,7 @@ export function commandHelp(
   return `${parts.join("\n\n")}\n`;
 }
 
-/** The one-dash and two-dash forms, what they take, and what they mean, wrapped to the terminal. */
+/** Each flag's short and long form, its value, and its meaning, wrapped to the terminal. */
 function optionLines(flags: Flags, layout: HelpLayout): string {
   const rows = Object.entries(flags)
     .filter(([, flag]) => !flag.hidden)

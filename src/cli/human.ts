@@ -16,7 +16,7 @@ export function humanDuration(milliseconds: number): string {
   return `${Math.floor(hours / 24 / 365)} years`;
 }
 
-/** "3 minutes ago"; "N/A" for a time before 1970, which stands for none. */
+/** "3 minutes ago"; "N/A" for a time before 1970, which stands for no time at all. */
 export function humanSince(milliseconds: number, now: number = Date.now()): string {
   return milliseconds <= 0 ? "N/A" : `${humanDuration(now - milliseconds)} ago`;
 }

@@ -30,7 +30,7 @@ export async function printListing(
     guarded(() => {
       if (format === "json") return listing.rows.map((row) => `${rowJson(row)}\n`).join("");
       if (format !== "table" && !format.startsWith("table ")) {
-        // What a stranger has named moves no terminal; a program gets it as it is.
+        // Names that strangers gave move no terminal; a program gets them as they are.
         const show = context.out.isTerminal ? visibleText : undefined;
         const template = compileTemplate(unescaped(format), show);
         return printable(listing.rows, format)
@@ -64,7 +64,8 @@ function unescaped(source: string): string {
 }
 
 function table(source: string, listing: Listing, context: Context): string {
-  // What a stranger wrote, as the history of an image, does not move the terminal; what the user's template has may.
+  // Text of strangers, such as an image's history, does not move the terminal; the user's own
+  // template may.
   const template = compileTemplate(source, visibleText);
   const head = template({ ...listing.heads, Label: (key: unknown) => String(key) });
   const lines = [head, ...printable(listing.rows, source).map(template)];

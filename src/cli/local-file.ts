@@ -16,7 +16,7 @@ export function absolute(path: string): string {
   return path.startsWith(".") ? process.getBuiltinModule("node:path").resolve(path) : path;
 }
 
-/** What the system said, in its words. */
+/** The system's own words for an error. */
 export function reasonOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   if (code === "ENOENT") return "no such file or directory";

@@ -55,7 +55,7 @@ class ProgressView {
     const { current = 0, total = 0 } = progressDetail ?? {};
     if (!this.#context.out.isTerminal) {
       const before = this.#lines.get(id);
-      // What is counted is one stage, also where each step has a status of its own.
+      // Counted steps are one stage, also where each has a status of its own.
       const isCounted = total > 0 && before?.total === total;
       if (before?.status !== status && !isCounted) await this.#say(`${id}: ${status}`);
       this.#lines.set(id, { status, current, total });

@@ -5,11 +5,11 @@ import { nameComponents, nameToText, readTar, showName, type TarEntry } from "#t
 import { reasonOf } from "./local-file.ts";
 
 /**
- * Puts the members of an archive below the directory `base`, as docker cp does: modes
- * and times are kept, owners are the user's own. What the archive says is not trusted:
- * no name leads out of `base`, no link that came with it is walked through, and what
- * stands in a file's place is removed and never written through. Gives the bytes of the
- * files. Devices, pipes and sockets are left out and told to `skip`.
+ * Puts the members of an archive below the directory `base`, as docker cp does: modes and times are
+ * kept, owners are the user's own. The archive is not trusted: no name leads out of `base`, no link
+ * that came with it is walked through, and a thing that stands in a file's place is removed and
+ * never written through. Gives the bytes of the files. Devices, pipes and sockets are left out and
+ * told to `skip`.
  */
 export async function receiveTree(
   archive: AsyncIterable<Uint8Array>,
@@ -63,12 +63,12 @@ export async function receiveTree(
 }
 
 async function writeMember(path: string, entry: TarEntry): Promise<void> {
-  // Nobody else may read it before its mode is set; "wx" follows no link.
+  // No other user may read it before its mode is set; "wx" follows no link.
   const file = await open(path, "wx", 0o600);
   try {
     let at = 0;
     for await (const chunk of entry.body) {
-      // What is not written is a hole.
+      // Blocks of zeros are left out and become holes.
       if (!areZeros(chunk)) await writeAt(file, chunk, at);
       at += chunk.byteLength;
     }
@@ -111,7 +111,7 @@ async function clear(path: string): Promise<void> {
   if (stat) await rm(path);
 }
 
-/** Makes what is missing; anything but a directory on the way is an error. */
+/** Makes the missing directories; anything but a directory on the way is an error. */
 async function makeDirectories(base: string, components: readonly string[]): Promise<void> {
   let path = base;
   for (const part of components) {

@@ -3,7 +3,7 @@ import type { Sink } from "./context.ts";
 import type { Values } from "./flag.ts";
 import type { registryCollectFlags, registryServeFlags } from "./table/registry-server.ts";
 
-/** What serving a registry is given. */
+/** The settings of a command that serves a registry. */
 export interface ServingCommandContext {
   readonly out: Sink;
   readonly env: Readonly<Record<string, string | undefined>>;

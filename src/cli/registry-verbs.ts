@@ -1,7 +1,7 @@
 import type { CredentialSource } from "#base";
 import type { Sink } from "./context.ts";
 
-/** What commands that speak to registries themselves are given. */
+/** The settings of commands that speak to registries themselves. */
 export interface RegistryCommandContext {
   readonly out: Sink;
   readonly env: Readonly<Record<string, string | undefined>>;

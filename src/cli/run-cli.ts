@@ -146,7 +146,7 @@ async function report(
     if (error.message !== "") await err.write(`${error.message}\n`);
     return error.status ?? failure;
   }
-  // Nobody reads the output any more: docker dies of SIGPIPE then, without a word.
+  // The other end of the output is closed: docker dies of SIGPIPE then, without a word.
   if (isFault(error, "canceled")) return 141;
   const text = failureText(error);
   await err.write(

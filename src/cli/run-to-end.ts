@@ -8,10 +8,10 @@ export interface Ended {
   readonly milliseconds: number;
 }
 
-/** What a small program may print. */
+/** The most that a small program may print. */
 const maxOutput = 32 << 20;
 
-/** Runs a command in a container that goes away with it, and gives what it printed. */
+/** Runs a command in a container that goes away with it, and gives its output. */
 export async function runToEnd(
   { containers }: Client,
   image: string,

@@ -11,7 +11,10 @@ export interface SessionOptions {
   readonly detachKeys?: string | undefined;
 }
 
-/** Docker's refusal of a terminal for the container when we have none; before anything is created. */
+/**
+ * Docker's refusal of a terminal for the container when standard input is not one; before anything
+ * is created.
+ */
 export function requireTerminal(context: Context, options: { tty: boolean; stdin: boolean }): void {
   if (options.tty && options.stdin && !context.stdin.isTerminal) {
     throw new Exit(1, "the input device is not a TTY");

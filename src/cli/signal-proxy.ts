@@ -1,6 +1,9 @@
 import type { Context } from "./context.ts";
 
-/** What docker passes on: all that a program can catch, but SIGCHLD, SIGPIPE and SIGURG, which are ours. */
+/**
+ * The signals that docker passes on: all that a program can catch, but SIGCHLD, SIGPIPE and SIGURG,
+ * which are ours.
+ */
 const proxied = [
   "SIGHUP",
   "SIGINT",

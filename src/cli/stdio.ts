@@ -57,8 +57,8 @@ export function openStdin(): Source {
     raw() {
       if (!isTty(0)) return undefined;
       process.stdin.setRawMode(true);
-      // setRawMode leaves output processing on: a bare newline of a full-screen program
-      // would become a carriage return and a newline. What was before comes back with `false`.
+      // setRawMode leaves output processing on: a bare newline of a full-screen program would
+      // become a carriage return and a newline. `false` restores the former state.
       process
         .getBuiltinModule("node:child_process")
         .spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });

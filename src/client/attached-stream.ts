@@ -10,7 +10,10 @@ export class AttachedStream implements ProcessStream {
   readonly #framed: boolean;
   readonly #onSystem: ((text: string) => void) | undefined;
 
-  /** `onSystem` takes what the engine says in frames of its own; without it that is an error, as in Docker's API. */
+  /**
+   * `onSystem` takes messages of the engine, which come in frames of their own; without it such a
+   * message is an error, as in Docker's API.
+   */
   constructor(response: HttpResponse, onSystem?: (text: string) => void) {
     this.#onSystem = onSystem;
     this.#connection = response.hijack();

@@ -8,7 +8,7 @@ import { formatHost, type Host } from "./host.ts";
 export interface Connection {
   /** Takes all of `bytes`, which must not change afterwards; settles once they have left for the kernel. */
   write(bytes: Uint8Array): Promise<void>;
-  /** Half-close: after what is queued, nothing more will be written. */
+  /** Half-close: after the queued bytes, nothing more will be written. */
   end(): void;
   /** The next bytes, never empty; undefined at the peer's end. One reader at a time. */
   read(): Promise<Uint8Array | undefined>;
@@ -49,7 +49,7 @@ export class Inbox {
     }
   }
 
-  /** No more input; what is queued can still be read. The first call counts. */
+  /** No more input; queued bytes can still be read. The first call counts. */
   finish(error?: Error): void {
     if (this.#ended) return;
     this.#ended = true;

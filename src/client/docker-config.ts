@@ -13,9 +13,9 @@ const hubKey = "https://index.docker.io/v1/";
 const maxConfig = 16 << 20;
 
 /**
- * Docker's config.json, which every tool around it shares: what is not known here stays
- * as it is. Credentials are in it ("auths"), or a helper has them: one for all
- * ("credsStore") or one for a registry ("credHelpers").
+ * Docker's config.json, which every tool around it shares: unknown fields stay as they are. It has
+ * credentials ("auths"), or names a helper that has them: one for all ("credsStore") or one for a
+ * registry ("credHelpers").
  */
 export class DockerConfig {
   readonly path: string;
@@ -26,7 +26,7 @@ export class DockerConfig {
     this.#env = env;
   }
 
-  /** The credentials for a registry, wherever they are; undefined when there are none. */
+  /** The credentials for a registry, from the file or a helper; undefined when it has none. */
   async credentials(registry: string): Promise<AuthConfig | undefined> {
     const config = await this.#read();
     const helper = helperOf(config, registry);

@@ -246,7 +246,7 @@ function at(ref: string): string {
   return `/images/${ref.split("/").map(encodeURIComponent).join("/")}`;
 }
 
-/** "name:tag" in its two parts; the colon of a registry's port is none of a tag. */
+/** "name:tag" in its two parts; the colon of a registry's port does not begin a tag. */
 export function splitTag(reference: string): { readonly name: string; readonly tag?: string } {
   const colon = reference.lastIndexOf(":");
   const tag = reference.slice(colon + 1);

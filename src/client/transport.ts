@@ -32,7 +32,7 @@ type QueryValue = string | number | boolean | readonly string[] | undefined;
 
 export interface Call {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
-  /** Without the version: "/containers/json". A path below /thimble/ has none. */
+  /** Without the version: "/containers/json". Paths below /thimble/ have no version. */
   readonly path: string;
   /** Absent and false values are left out; true is "1". */
   readonly query?: Readonly<Record<string, QueryValue>>;

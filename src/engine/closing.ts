@@ -6,7 +6,7 @@ export class Closing {
   readonly #stops = new Set<() => void>();
   #isClosed = false;
 
-  /** What the promise gives, or undefined once the engine closes. */
+  /** The value of the promise, or undefined once the engine closes. */
   until<T>(promise: Promise<T>): Promise<T | undefined> {
     if (this.#isClosed) return Promise.resolve(undefined);
     return new Promise((resolve, reject) => {

@@ -81,7 +81,7 @@ export interface NetworkAttachment {
   /** "" before the first start. */
   readonly networkId: string;
   readonly endpointId: string;
-  /** "" in "none" and "host" too, as are the next fields. */
+  /** Empty in "none" and "host" too, as are the next fields. */
   readonly address: string;
   readonly prefixLength: number;
   readonly gateway: string;
@@ -124,7 +124,7 @@ export interface Container {
 /** Docker's filters: every key must match, by any of its values. */
 export type Filters = Readonly<Record<string, readonly string[]>>;
 
-/** The streams to attach, and what of the log to send before. */
+/** The streams to attach, and whether to send the log first. */
 export interface AttachRequest {
   readonly stdin: boolean;
   readonly stdout: boolean;

@@ -39,7 +39,10 @@ export interface EngineDependencies {
   readonly networks: Networks;
   readonly snapshots: Snapshotter;
   readonly content: Content;
-  /** A client of registries; asked for at each use, so that an engine that needs none loads none. */
+  /**
+   * A client of registries; called at each use, so that an engine that needs no registry does not
+   * load one.
+   */
   readonly registry: (credentials: CredentialSource) => Promise<RegistryClient>;
   /** The policy of images that may be pulled and run; absent: all may. */
   readonly trust?: Trust;

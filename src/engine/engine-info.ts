@@ -3,7 +3,7 @@ import { arch, hostname, release, totalmem } from "node:os";
 import type { EngineInfo } from "./contract.ts";
 import type { Parts } from "./parts.ts";
 
-/** What `docker info` tells of an engine. */
+/** The facts that `docker info` shows. */
 export async function engineInfo(
   parts: Parts<"paths" | "state" | "cpus" | "tasks" | "content" | "store">,
 ): Promise<EngineInfo> {
@@ -33,7 +33,7 @@ export async function engineInfo(
   };
 }
 
-/** os-release(5); an empty record where there is none. */
+/** os-release(5); an empty record when the file is missing. */
 function readOsRelease(): Readonly<Record<string, string>> {
   let text = "";
   try {

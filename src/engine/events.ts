@@ -14,7 +14,10 @@ interface Subscriber {
   wake: () => void;
 }
 
-/** The events of one engine: the last 256 and whoever listens now. Kept in memory: a restart forgets them, as Docker does. */
+/**
+ * The events of one engine: the last 256, and the subscribers of now. Kept in memory: a restart
+ * forgets them, as Docker does.
+ */
 export class EventBus implements Events {
   readonly #clock: Clock;
   readonly #past: EngineEvent[] = [];

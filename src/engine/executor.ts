@@ -7,7 +7,10 @@ import type { Parts } from "./parts.ts";
 
 const syncCalls = ["fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync"];
 
-/** The default profile with every sync a success that does nothing: of a tree that a crash throws away, none is needed. */
+/**
+ * The default profile, with every sync a success that does nothing: a tree that a crash discards
+ * needs no sync.
+ */
 const withoutSync: SeccompProfile = {
   ...defaultSeccompProfile,
   syscalls: [

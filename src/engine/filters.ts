@@ -55,7 +55,7 @@ export function untilFilter(filters: Filters, now: bigint): bigint | undefined {
   );
 }
 
-/** Go's durations ("1h30m", "1.5s") in nanoseconds; undefined when it is none. */
+/** Go's durations ("1h30m", "1.5s") in nanoseconds; undefined for any other text. */
 function parseDuration(text: string): bigint | undefined {
   const unit: Record<string, number> = {
     ns: 1,

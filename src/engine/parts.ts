@@ -19,7 +19,7 @@ import type { EventBus } from "./events.ts";
 import type { LiveExec } from "./execs/exec.ts";
 import type { EnginePaths } from "./paths.ts";
 
-/** What the engine's verbs work on; made once by `createEngine` and handed to each. */
+/** The parts that the engine's verbs work on; made once by `createEngine` and handed to each. */
 export interface EngineParts {
   readonly paths: EnginePaths;
   readonly state: State;
@@ -32,7 +32,7 @@ export interface EngineParts {
   readonly content: Content;
   /** A client of registries, made when one is needed. */
   readonly registry: (credentials: CredentialSource) => Promise<RegistryClient>;
-  /** What may be pulled and run; absent: anything. */
+  /** The policy of images that may be pulled and run; absent: all may. */
   readonly trust?: Trust;
   readonly store: ContainerStore;
   readonly sandboxes: SandboxStore;

@@ -11,7 +11,9 @@ export class EnginePaths {
     this.runRoot = runRoot;
   }
 
-  /** What is made, or closed to everybody but its owner, when an engine is opened. */
+  /**
+   * Directories that are made, or closed to all users but their owner, when an engine is opened.
+   */
   get directories(): readonly string[] {
     return [this.containers, this.cache, this.runViews];
   }
@@ -21,7 +23,7 @@ export class EnginePaths {
     return join(this.dataRoot, "containers");
   }
 
-  /** What lasts of one container: log, hosts, hostname, resolv.conf. */
+  /** The files of a container that last: log, hosts, hostname, resolv.conf. */
   container(id: ContainerId): string {
     return join(this.containers, id);
   }

@@ -13,10 +13,9 @@ import type { StartParts } from "./containers/start.ts";
 import type { Parts } from "./parts.ts";
 
 /**
- * Brings what is recorded and what is there together again after a start: takes
- * over what still runs, writes down what ended meanwhile, finishes or undoes what
- * was half done, and sweeps away what belongs to no container. Harmless when run
- * on a settled engine's data.
+ * Brings rows and reality together after a start: takes over containers that still run, writes down
+ * the ends that were missed, finishes or undoes what was half done, and sweeps away what belongs to
+ * no container. A second run does nothing.
  */
 export async function reconcile(parts: StartParts): Promise<void> {
   for (const record of [...parts.store.all()]) {
@@ -110,7 +109,9 @@ function lost(parts: Parts<"state" | "clock">, record: ContainerRecord): TaskExi
   };
 }
 
-/** Removes what no container owns: what a crash left of a create, a remove, an exec or an unlisted run. */
+/**
+ * Removes the leftovers of a create, a remove, an exec or an unlisted run that a crash cut short.
+ */
 async function sweep(
   parts: Parts<"paths" | "log" | "tasks" | "snapshots" | "store">,
 ): Promise<void> {

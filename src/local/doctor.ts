@@ -5,7 +5,7 @@ import { networkFindings } from "./network-checks.ts";
 import { storageFindings } from "./storage-checks.ts";
 import { imageFindings, toolFindings } from "./tool-checks.ts";
 
-/** What doctor prints with, and which roots it looks at. */
+/** Where doctor prints, and the roots that it looks at. */
 export interface DoctorContext {
   readonly json: boolean;
   readonly out: { write(text: string): Promise<void> };
@@ -20,7 +20,10 @@ export interface DoctorContext {
   readonly runRoot: string;
 }
 
-/** Looks at this machine and prints what it found; 1 when something is missing that thimble cannot do without. */
+/**
+ * Looks at this machine and prints what it found; gives 1 when something is missing without which
+ * thimble cannot work.
+ */
 export async function doctor(context: DoctorContext): Promise<number> {
   const findings = await examine(context.dataRoot, context.runRoot);
   const missing = findings.filter(({ state }) => state === "missing").length;

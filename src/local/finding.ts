@@ -4,15 +4,15 @@ export interface Finding {
   readonly name: string;
   /** `missing`: thimble cannot do its work without it. `lacking`: some feature cannot. */
   readonly state: "ok" | "lacking" | "missing";
-  /** What there is: a version, a path, a number. */
+  /** The version, path or number that was found. */
   readonly found: string;
-  /** What cannot be done without it; "" when all is well. */
+  /** The features that do not work without it; "" when all is well. */
   readonly consequence: string;
-  /** What to do about it; "" when there is nothing to do. */
+  /** The remedy; "" when nothing needs one. */
   readonly fix: string;
 }
 
-/** What a check says of itself: `without` and `fix` count when it is not there. */
+/** A check's statement: `without` and `fix` count when it is not `ok`. */
 interface Judgement {
   readonly name: string;
   readonly ok: boolean;
@@ -23,9 +23,7 @@ interface Judgement {
   readonly fix: string;
 }
 
-/**
- * A check's result: what is `needed` and not `ok` is missing, anything else not `ok` is lacking.
- */
+/** A check's result: not `ok` is "missing" where it is `needed`, else "lacking". */
 export function finding(area: Finding["area"], judgement: Judgement): Finding {
   const { name, ok, found, needed } = judgement;
   return {
@@ -38,7 +36,7 @@ export function finding(area: Finding["area"], judgement: Judgement): Finding {
   };
 }
 
-/** What an attempt gave: its value, or the message of its failure. */
+/** The result of an attempt: its value, or the message of its failure. */
 export async function attempt<T>(
   work: () => T | Promise<T>,
 ): Promise<{ readonly value: T } | { readonly failure: string }> {

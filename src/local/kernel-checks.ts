@@ -53,7 +53,7 @@ export function kernelFindings(): Finding[] {
   ];
 }
 
-/** What the engine itself uses. */
+/** The capabilities that the engine itself uses. */
 const engineNeeds = [
   "CHOWN",
   "DAC_OVERRIDE",
@@ -70,7 +70,7 @@ const engineNeeds = [
   "SYS_CHROOT",
 ] as const;
 
-/** What goes with a capability that this machine withholds. */
+/** The features that need a capability which this machine withholds. */
 const withheld: Readonly<Record<string, string>> = {
   SYS_RESOURCE: "no --ulimit above the hard limits of the engine, no negative --oom-score-adj",
   NET_RAW: "no ping in containers, as they have it by default",

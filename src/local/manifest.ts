@@ -55,7 +55,7 @@ export async function createManifestList(
   return 0;
 }
 
-/** Changes what a list says of one manifest's platform. */
+/** Changes the platform of one manifest in a list. */
 export async function annotateManifest(
   context: ManifestContext,
   options: {
@@ -120,7 +120,9 @@ export async function inspectManifest(
   return 0;
 }
 
-/** Copies what the list needs into its repository, then pushes the list; prints its digest. */
+/**
+ * Copies the missing manifests into the list's repository, then pushes the list; prints its digest.
+ */
 export async function pushManifestList(
   context: ManifestContext,
   options: { readonly list: string /** Removes the list afterwards. */; readonly purge: boolean },
@@ -162,7 +164,7 @@ function tagOf(name: Reference): string {
 
 type Fetched = Awaited<ReturnType<Repository["manifest"]>>;
 
-/** What is not there is said as docker says it. */
+/** A missing manifest is told in docker's words. */
 async function fetchManifest(
   { registry }: RegistryContext,
   name: Reference,
@@ -177,7 +179,7 @@ async function fetchManifest(
   }
 }
 
-/** What an image is for, as its configuration tells; nothing of an artifact. */
+/** The platform of an image, as its configuration says; an artifact has none. */
 async function platformOf(
   { registry }: RegistryContext,
   name: Reference,
@@ -250,7 +252,9 @@ async function describe(context: RegistryContext, name: Reference): Promise<Desc
   };
 }
 
-/** Manifest and blobs into the repository of the list; the registry mounts what it has. */
+/**
+ * Copies manifest and blobs into the repository of the list; the registry mounts those that it has.
+ */
 async function copy(
   { registry }: RegistryContext,
   entry: Descriptor,

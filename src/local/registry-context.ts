@@ -6,11 +6,11 @@ import {
   type RegistryClient,
 } from "#registry-client";
 
-/** What commands that speak to registries work with. */
+/** The settings of commands that speak to registries. */
 export interface RegistryContext {
   readonly registry: RegistryClient;
   readonly out: { write(text: string): Promise<void> };
-  /** Asks the user without showing what is typed; without a terminal it is a Fault. */
+  /** Asks the user without showing the keys; without a terminal it is a Fault. */
   askPassword(prompt: string): Promise<string>;
   readonly env: Readonly<Record<string, string | undefined>>;
 }

@@ -176,7 +176,7 @@ function proxyOf(
         hosts: openHostDirectory({ directories: hostDirectories(configRoot), insecure }),
         environment: env,
         log,
-        // Clients wait meanwhile; they try again themselves, and what is kept can serve.
+        // Clients wait meanwhile; they try again themselves, and kept blobs can serve.
         retries: { attempts: 2 },
         ...(request["proxy-login"] ? { credentials } : {}),
       }),
@@ -226,7 +226,7 @@ function greeting(request: ServedRegistry, service: RegistryService): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** `registry gc`: collects a registry that nobody serves. */
+/** `registry gc`: collects a registry that no process serves. */
 export async function registryCollect(
   request: CollectedRegistry,
   { env, out }: Output & Pick<ServingContext, "env">,

@@ -5,7 +5,7 @@ import { attempt, type Finding, finding } from "./finding.ts";
 
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/** What `mkimage debootstrap` needs of the host: a mirror and Debian's keys. */
+/** The needs of `mkimage debootstrap` on the host: a mirror and Debian's keys. */
 export async function imageFindings(): Promise<Finding[]> {
   const mirror = await attempt(() => hostMirror());
   return [
@@ -32,7 +32,7 @@ interface Tool {
   readonly fix: string;
 }
 
-/** None of them is needed to run the release. */
+/** The release runs without any of them. */
 const tools: readonly Tool[] = [
   {
     names: ["cc", "gcc", "clang"],

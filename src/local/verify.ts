@@ -16,7 +16,7 @@ export interface VerifyOptions {
   readonly images: readonly string[];
   /** Files of public keys; a signature of any of them is good. */
   readonly keys: readonly string[];
-  /** What a signature must say beside. */
+  /** Annotations that a signature must have as well. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly json: boolean;
 }
@@ -60,7 +60,7 @@ async function claimsOf(
       const claims = verifySignature(signature, keys);
       if (claims?.digest === digest) found.push(claims);
     } catch (error) {
-      // What a malformed signature says is nothing.
+      // A malformed signature counts as no signature.
       if (!isFault(error, "invalid")) throw error;
     }
   }

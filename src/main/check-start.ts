@@ -39,11 +39,11 @@ interface RootClaim {
   readonly path: string;
   /** "data root" and its flag "--data-root". */
   readonly kind: "data" | "run";
-  /** Told to whoever finds the root taken. */
+  /** The socket, for the message to a user who finds the root taken. */
   readonly socket: string;
 }
 
-/** What an engine keeps in its roots, and what mkfs(8) does. */
+/** The names that an engine makes in its roots, and the one that mkfs(8) makes. */
 const ownNames = new Set([
   ...["cache", "containers", "content", "lock", "lost+found", "registry", "snapshots"],
   ...["state.db", "state.db-journal", "state.db-shm", "state.db-wal", "work"],
@@ -51,9 +51,9 @@ const ownNames = new Set([
 ]);
 
 /**
- * Makes the directory `path` of an engine, or closes it to others when it was open. The run
- * root may be passed by everybody, since the socket in it may be for a group. A directory
- * that others use as well (`--data-root /srv`) keeps its mode: what is in it is closed.
+ * Makes the directory `path` of an engine, or closes it to others when it was open. All users may
+ * pass the run root, since the socket in it may be for a group. A directory that others use as well
+ * (`--data-root /srv`) keeps its mode: its entries are closed.
  */
 export async function makeRoot({ path, kind, socket }: RootClaim): Promise<void> {
   const mode = kind === "data" ? 0o700 : 0o711;

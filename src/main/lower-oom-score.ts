@@ -1,7 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { faultOf, type Log } from "#base";
 
-/** As dockerd's unit file has it: below every container, above what the system cannot be without. */
+/**
+ * As dockerd's unit file has it: below every container, above the parts that the system cannot be
+ * without.
+ */
 const score = -500;
 
 /**

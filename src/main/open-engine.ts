@@ -18,7 +18,7 @@ const readyLaunchers = 2;
 export interface EngineOptions extends Pick<Roots, "dataRoot" | "runRoot"> {
   readonly log: Log;
   readonly registry: EngineDependencies["registry"];
-  /** What may be pulled and run; absent: anything. */
+  /** The policy of images that may be pulled and run; absent: all may. */
   readonly trust?: ((state: State) => Trust) | undefined;
   /** Of layers that are made here, and of plain ones when they are pushed. */
   readonly compression?: CompressionChoice | undefined;
@@ -26,7 +26,9 @@ export interface EngineOptions extends Pick<Roots, "dataRoot" | "runRoot"> {
   readonly helper?: Helper | undefined;
 }
 
-/** An engine that has settled what was left by its forerunner; disposing closes it, and containers go on. */
+/**
+ * An engine that has settled what its forerunner left; disposing closes it, and containers go on.
+ */
 export interface OpenedEngine extends AsyncDisposable {
   readonly engine: Awaited<ReturnType<typeof createEngine>>;
 }

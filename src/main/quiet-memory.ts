@@ -1,14 +1,14 @@
 /** Milliseconds without a request after which the engine counts as quiet. */
 const quietMs = 4_000;
-/** Resident bytes that are left alone: what an engine has that has just done a few things. */
+/** Resident bytes that are left alone: those of an engine that has done little yet. */
 const modest = 80 << 20;
-/** What one collection finds free may be given back by the next. */
+/** Memory that one collection frees may be given back by the next. */
 const maxTries = 2;
 
 /**
- * Gives memory back to the machine once nothing has been asked for a while; the function
- * is to be called at each request. After many runs most of what is resident is garbage
- * and compiled code: 120 MB become 77 MB, and the next run takes some milliseconds more.
+ * Gives memory back to the machine once no request has come for a while; the function is to be
+ * called at each request. After many runs most resident memory is garbage and compiled code: 120 MB
+ * become 77 MB, and the next run takes some milliseconds more.
  */
 export function releaseMemoryWhenQuiet(): () => void {
   let tries = 0;

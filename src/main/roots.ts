@@ -2,17 +2,20 @@ import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 
 export interface Roots {
-  /** What lasts. */
+  /** Files that last. */
   readonly dataRoot: string;
-  /** What a reboot may take. */
+  /** Files that a reboot may take. */
   readonly runRoot: string;
-  /** What the administrator wrote; it need not exist. */
+  /** The administrator's files; the directory need not exist. */
   readonly configRoot: string;
 }
 
 type Told = { readonly [K in keyof Roots]?: string | undefined };
 
-/** Where an engine keeps its things: as told, else as THIMBLE_DATA_ROOT, THIMBLE_RUN_ROOT and THIMBLE_CONFIG_ROOT say, else as distributions expect. Absolute; an empty text counts as none. */
+/**
+ * The directories of an engine: as given, else as THIMBLE_DATA_ROOT, THIMBLE_RUN_ROOT and
+ * THIMBLE_CONFIG_ROOT say, else as distributions expect. Absolute; an empty text counts as absent.
+ */
 export function roots(env: Readonly<Record<string, string | undefined>>, told: Told = {}): Roots {
   return {
     dataRoot: resolve(told.dataRoot || env.THIMBLE_DATA_ROOT || "/var/lib/thimble"),

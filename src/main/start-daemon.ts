@@ -63,7 +63,7 @@ async function answersSoon(socket: string): Promise<boolean> {
   return false;
 }
 
-/** A user who may not write there may not start an engine there, either. */
+/** A user who may not write there may not start an engine there either. */
 function openLog(directory: string, path: string): number {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o711 });

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { runCli } from "#cli";
 import { version } from "./version.ts";
 
-// They would run foreign code in what is started from here: the engine, helpers of credentials.
+// They would run foreign code in the programs that are started from here: the engine, helpers of
+// credentials.
 for (const name of ["BUN_OPTIONS", "BUN_BE_BUN"]) delete process.env[name];
 
 /** The command line. What only some verbs need is imported when they run. */

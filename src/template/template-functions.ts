@@ -55,7 +55,7 @@ export function applyFunction(name: string, args: readonly Lazy[]): unknown {
   return functions[name]?.(...args.map((arg) => arg()));
 }
 
-/** What `if` thinks of a value: false, 0, nothing, and what is empty are false. */
+/** The truth of a value for `if`: false, 0, nothing and empty values are false. */
 export function truth(value: unknown): boolean {
   if (value === null || value === undefined) return false;
   if (Array.isArray(value)) return value.length > 0;

@@ -14,8 +14,8 @@ export { TemplateError } from "./template-parse.ts";
 export type Template = (data: unknown) => string;
 
 /**
- * Compiles a template; a TemplateError, now or when it is used, says what is wrong.
- * What its actions print passes through `show`.
+ * Compiles a template; a TemplateError, now or when it is used, says what is wrong. The output of
+ * its actions passes through `show`.
  */
 export function compileTemplate(text: string, show: Show = (printed) => printed): Template {
   const block = parseTemplate(text);
@@ -31,7 +31,10 @@ export function compileTemplate(text: string, show: Show = (printed) => printed)
 type Show = (printed: string) => string;
 type Column = { readonly text: string } | { readonly field: string };
 
-/** What most tables are: texts and fields of the dot. The evaluator takes ten times as long for a line of them. */
+/**
+ * The form of most tables: texts and fields of the dot. The evaluator takes ten times as long for a
+ * line of them.
+ */
 function columnsOf(block: Block): readonly Column[] | undefined {
   const columns: Column[] = [];
   for (const node of block) {

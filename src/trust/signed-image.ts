@@ -18,7 +18,7 @@ import { bundleType, type Signature, signaturePredicate, simpleOf } from "./sign
 const emptyType = "application/vnd.oci.empty.v1+json";
 const simpleType = "application/vnd.dev.cosign.simplesigning.v1+json";
 const simpleAnnotation = "dev.cosignproject.cosign/signature";
-/** Nobody needs more signatures of one image than these. */
+/** No more signatures of one image than these are read. */
 const limits = { manifests: 100, signatures: 200, bytes: 1 << 20 };
 
 interface ReadOptions {

@@ -1,6 +1,9 @@
 import { bool, cpus, duration, int, list, map, size, text } from "../flag.ts";
 
-/** What `run` and `create` take, as docker names and spells it; the engine says what it cannot do yet. */
+/**
+ * The flags of `run` and `create`, named and spelled as docker's; the engine refuses those that it
+ * lacks.
+ */
 export const createFlags = {
   "add-host": list("Add a custom host-to-IP mapping (host:ip)"),
   annotation: map("Add an annotation to the container"),

@@ -53,7 +53,7 @@ export const completion: Verb<NoFlags> = async (context, { args }) => {
   return 0;
 };
 
-/** Prints what the last word may become, one to a line; ":file" stands for file names. */
+/** Prints the candidates for the last word, one to a line; ":file" stands for file names. */
 export const complete: Verb<NoFlags> = async (context, { args }) => {
   // A client of its own: pressing a key must not start an engine.
   const client = openClient({ host: context.host.host });

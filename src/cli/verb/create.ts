@@ -17,7 +17,7 @@ export const create: Verb<CreateFlags> = async (context, invocation) => {
 
 type PullFlags = Pick<Values<CreateFlags>, "platform" | "pull" | "quiet">;
 
-/** What every way of making a container answers. */
+/** The answer of every way of making a container. */
 interface Made {
   readonly id: string;
   readonly warnings: readonly string[];
@@ -62,7 +62,7 @@ export async function createContainer(
   return id;
 }
 
-/** What it takes, names included, is loaded here: most images are there. */
+/** The code for a pull, names included, is loaded here: most images are stored already. */
 async function pullImage(
   context: Context,
   { Image }: ContainerCreateBody,

@@ -4,7 +4,7 @@ import { printListing } from "../listing.ts";
 const heads = { Type: "CHANGE TYPE", Path: "PATH" };
 const letters = ["C", "A", "D"];
 
-/** What a container has changed: a line each with C (changed), A (added) or D (deleted). */
+/** The changes of a container: a line each with C (changed), A (added) or D (deleted). */
 export async function diffContainer(
   context: Context,
   ref: string,

@@ -35,7 +35,7 @@ export const fsck: Verb<typeof fsckFlags> = async (context, { flags }) => {
   return ok ? 0 : 1;
 };
 
-/** Asks the engine, if one runs; what no engine has is looked at from here. */
+/** Asks the engine, if one runs; otherwise checks the data root from here. */
 async function check(
   context: Context,
   dataRoot: string | undefined,
@@ -74,7 +74,7 @@ async function askEngine(
 /** Of those that a finding concerns; a base layer may be that of a thousand. */
 const shownImages = 5;
 
-/** What nobody misses; a crash leaves such things, and the engine's next start takes them away. */
+/** Things that nothing needs; a crash leaves them, and the engine's next start removes them. */
 const needless: ReadonlySet<string> = new Set(["blob-orphan", "layer-orphan", "leftover"]);
 
 /** A finding as a line for people, with the images it concerns below. */

@@ -52,9 +52,9 @@ interface Target {
 }
 
 /**
- * Where docker cp would put it: into a directory that is there, under the name that it
- * has in the image; else as the destination itself. A path that ends in "/." stands for
- * what is in the directory.
+ * The place where docker cp would put it: into a directory that exists, under the name that it has
+ * in the image; else as the destination itself. A path that ends in "/." stands for the entries of
+ * the directory.
  */
 async function targetOf(stat: PathStat, path: string, destination: string): Promise<Target> {
   const { lstat, mkdir, stat: look } = process.getBuiltinModule("node:fs/promises");

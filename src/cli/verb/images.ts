@@ -40,7 +40,7 @@ export const images: Verb<typeof imagesFlags> = async (context, { flags, args })
 
 const none = "<none>";
 
-/** A row for each name of the image; one without a name when it has none. */
+/** A row for each name of the image, or one without a name. */
 export function imageRows(
   image: ImageSummary,
   options: { readonly trunc: boolean; readonly digests: boolean },
@@ -65,7 +65,7 @@ export function imageRows(
   }
   if (names.length === 0) names.push({ repository: none, tag: none });
   const created = image.Created * 1000;
-  // As docker: what has several digests in one repository has a line for each.
+  // As docker: an image with several digests in one repository has a line for each.
   const lines = names.flatMap(({ repository, tag }) => {
     const digests = digestsOf.get(repository) ?? [none];
     const shown = options.digests ? digests : digests.slice(0, 1);

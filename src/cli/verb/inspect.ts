@@ -7,7 +7,7 @@ import type { inspectFlags } from "../table/containers.ts";
 import type { imageInspectFlags } from "../table/images.ts";
 
 type Inspect = Verb<typeof inspectFlags>;
-/** What every `inspect` has. */
+/** The flags of every `inspect`. */
 interface Shown {
   readonly flags: { readonly json: boolean; readonly format: string | undefined };
   readonly args: readonly string[];
@@ -50,7 +50,9 @@ export const inspectImages: Verb<typeof imageInspectFlags> = (context, invocatio
   return show(context, invocation, (ref) => context.client.images.inspect(ref, { platform }));
 };
 
-/** Prints what was found even if something else was not, as docker does; then the failures. */
+/**
+ * Prints the objects that were found even if others were not, as docker does; then the failures.
+ */
 async function show(context: Context, { flags, args }: Shown, find: Find): Promise<number> {
   const format = flags.json ? "json" : flags.format;
   const template = format && format !== "json" ? userTemplate(format) : undefined;

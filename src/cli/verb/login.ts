@@ -6,7 +6,7 @@ import { Exit } from "../failure.ts";
 import type { loginFlags } from "../table/transfer.ts";
 
 const hub = "docker.io";
-/** Docker Hub's name in what is printed and sent, as docker has it. */
+/** Docker Hub's name in output and requests, as docker has it. */
 const hubAddress = "https://index.docker.io/v1/";
 const maxPassword = 1 << 20;
 
@@ -71,7 +71,7 @@ function keptMessage(username: string | undefined): string {
   return `Authenticating with existing credentials...${who}\n\n Info -> To login with a different account, run 'thimble logout' followed by 'thimble login'\n\n\n`;
 }
 
-/** The host, without scheme and path; Docker Hub under any of its names when none is given. */
+/** The host, without scheme and path; Docker Hub for any of its names and for no name. */
 function registryOf(text: string | undefined): string {
   const host = (text ?? "").replace(/^https?:\/\//, "").replace(/\/.*$/, "");
   if (host === "" || /^(index|registry-1)\.docker\.io$/.test(host)) return hub;
@@ -112,7 +112,7 @@ const interrupt = "\x03";
 const endOfInput = "\x04";
 const erase = /[\b\x7f]/;
 
-/** Keys are read one by one and none is shown. */
+/** Keys are read one by one and not shown. */
 async function promptHidden({ stdin, out }: Context): Promise<string> {
   const restore = stdin.raw();
   if (!restore) {

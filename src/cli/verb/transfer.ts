@@ -24,7 +24,10 @@ export const pull: Verb<typeof pullFlags> = async (context, { flags, args }) => 
   return 0;
 };
 
-/** Pulls what a run or create needs, with its progress on standard error as docker shows it. */
+/**
+ * Pulls the image that a run or create needs, with its progress on standard error as docker shows
+ * it.
+ */
 export async function pullForRun(
   context: Context,
   image: string,
@@ -79,7 +82,10 @@ export const push: Verb<typeof pushFlags> = async (context, { flags, args }) => 
   return 0;
 };
 
-/** The name as it is asked for: with the default tag, of which docker tells, or with none for all tags. */
+/**
+ * The name for the request: with the default tag, which docker mentions, or without a tag for all
+ * of them.
+ */
 async function referenceOf(
   { out }: Context,
   text: string,

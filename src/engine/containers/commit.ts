@@ -16,9 +16,8 @@ import { publishContainer } from "./container-event.ts";
 type CommitParts = Parts<"snapshots" | "content" | "store" | "events" | "live">;
 
 /**
- * Makes an image of a container: its image's layers and one of what it changed. Names,
- * instructions and the base are checked first; the container may run on, and stands
- * still only while its files are read.
+ * Makes an image of a container: its image's layers and one of its changes. Names, instructions and
+ * the base are checked first; a container that runs stands still only while its files are read.
  */
 export async function commitContainer(
   parts: CommitParts,
@@ -68,7 +67,9 @@ export async function commitContainer(
   return id;
 }
 
-/** Freezes a container that runs until the scope ends; one that ends meanwhile needs none of it. */
+/**
+ * Freezes a container that runs until the scope ends; one that ends meanwhile needs no freezing.
+ */
 async function hold(
   parts: Parts<"store" | "live">,
   id: Parameters<Parts<"store" | "live">["live"]["get"]>[0],
@@ -87,8 +88,8 @@ async function hold(
 }
 
 /**
- * As Docker: the instructions apply to the configuration that was sent, or without one to the
- * container's, and the container's fills in what is missing.
+ * As in Docker: the instructions apply to the configuration that was sent, or without one to the
+ * container's, and the container's fills in the rest.
  */
 export function configOf(
   container: ImageDefaults,
@@ -120,9 +121,9 @@ function defaultsOf(config: Config): ImageDefaults {
 }
 
 /**
- * What the user gives, and the container's for the rest: single values and the command
- * are taken whole, variables, labels, ports and volumes by name. Who gives an entry
- * point does not get the container's command.
+ * The user's settings, and the container's for the rest: single values and the command are taken
+ * whole, variables, labels, ports and volumes by name. A user who gives an entry point does not get
+ * the container's command.
  */
 export function mergeDefaults(user: ImageDefaults, container: ImageDefaults): ImageDefaults {
   const { Cmd, Entrypoint, ...rest } = container;

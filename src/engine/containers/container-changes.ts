@@ -16,8 +16,8 @@ import { mountLayers } from "../images/image-mount.ts";
 import type { Parts } from "../parts.ts";
 
 /**
- * What the engine itself puts into a container's root to mount upon; the container sees
- * its mounts there, and Docker does not count them either.
+ * Paths that the engine itself makes in a container's root to mount upon; the container sees its
+ * mounts there, and Docker does not count them either.
  */
 export const mountPoints: readonly string[] = ["etc/hostname", "etc/hosts", "etc/resolv.conf"];
 /** Directories that are made where an image lacks them. */
@@ -26,7 +26,7 @@ const mountDirectories = new Set(["dev", "dev/pts", "dev/shm", "dev/mqueue", "pr
 /** Lookups between two turns of the event loop: some milliseconds. */
 const perTurn = 500;
 
-/** What a container has made, changed and removed, by the order of the paths. */
+/** The paths that a container has made, changed and removed, in their order. */
 export async function containerChanges(
   parts: Parts<"paths" | "snapshots" | "store">,
   ref: string,
@@ -64,7 +64,7 @@ function isMadeByMounts(
   return isEmpty && isSame && !entry.opaque;
 }
 
-/** What the image has at a path; a link on the way is another file's place. */
+/** The image's file at a path; a link on the way leads to another file's place. */
 function statBelow(root: Fd, path: string): Stat | undefined {
   try {
     using file = openat2(root, Buffer.from(path, "latin1"), {

@@ -6,7 +6,7 @@ import type { Mount } from "#kernel";
 import type { ContainerState, Owner } from "../contract.ts";
 import { currentVersion, upgradeDefinition } from "./definition-version.ts";
 
-/** What the engine stores of a container. A value: the store replaces it as a whole. */
+/** A container as the engine stores it. A value: the store replaces it as a whole. */
 export interface ContainerRecord extends Description {
   readonly id: ContainerId;
   readonly name: string;
@@ -23,7 +23,10 @@ export interface ContainerRecord extends Description {
   readonly argv: readonly string[];
   readonly root: Mount;
   readonly state: ContainerState;
-  /** From before the helper is launched until the program runs: what a crash in between has to settle. */
+  /**
+   * True from before the helper is launched until the program runs: a crash in between must be
+   * settled.
+   */
   readonly starting: boolean;
   /** Field 22 of /proc/PID/stat of `state.pid`, which tells it from a later process of that number. */
   readonly startTime: bigint;
@@ -36,13 +39,13 @@ export interface ContainerRecord extends Description {
   };
 }
 
-/** What of a record never changes after create, as one column. */
+/** The part of a record that never changes after create, as one column. */
 export type Definition = Pick<
   ContainerRecord,
   "imageId" | "chainId" | "owner" | "sent" | "imageDefaults" | "root"
 >;
 
-/** What changes over its life, as another. */
+/** The part that changes over its life, as another column. */
 type Course = Pick<ContainerRecord, "state" | "starting" | "startTime" | "restartCount" | "files">;
 
 /** A row of the table `container`; bigints are text, because SQLite's driver gives numbers. */

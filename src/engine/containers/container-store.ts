@@ -119,7 +119,7 @@ export class ContainerStore {
     this.#keep(record);
   }
 
-  /** Changes what a container's life changes; the new record. */
+  /** Changes the part that a container's life changes; gives the new record. */
   update(id: ContainerId, change: Partial<Omit<ContainerRecord, "id" | "name">>): ContainerRecord {
     const record = { ...this.#require(id), ...change };
     this.#state.run("UPDATE container SET course = ? WHERE id = ?", encodeCourse(record), id);
@@ -127,7 +127,7 @@ export class ContainerStore {
     return record;
   }
 
-  /** What is known for sure although the database would not take it: true until this process ends. */
+  /** Notes a fact that the database would not take; it holds until this process ends. */
   assume(id: ContainerId, change: Partial<Omit<ContainerRecord, "id" | "name">>): ContainerRecord {
     const record = { ...this.#require(id), ...change };
     this.#records.set(id, record);

@@ -16,7 +16,10 @@ export async function containerSize(
   return { writable, total: writable + (image?.size ?? 0) };
 }
 
-/** The root file system as an uncompressed tar, running or not; without what is mounted into it. */
+/**
+ * The root file system as an uncompressed tar, running or not; without the file systems that are
+ * mounted into it.
+ */
 export async function* exportContainer(
   parts: Parts<"paths" | "snapshots" | "store">,
   ref: string,

@@ -24,7 +24,7 @@ import { restartContainer } from "./restart.ts";
 import { type StartParts, startContainer } from "./start.ts";
 import { topContainer } from "./top.ts";
 
-/** What all verbs of containers touch together; no registry, for one. */
+/** The parts that the verbs of containers touch together; the registry is not among them. */
 type ContainerParts = CreateParts & StartParts;
 
 /** The verbs of containers over the parts of one engine. */

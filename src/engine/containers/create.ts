@@ -23,7 +23,7 @@ type PlanParts = Parts<
   "paths" | "clock" | "cpus" | "tasks" | "snapshots" | "content" | "trust" | "store"
 >;
 
-/** What a creation touches: nothing of containers that run. */
+/** The parts that a creation touches; containers that run are not among them. */
 export type CreateParts = PlanParts & Parts<"log" | "events" | "plannedStarts">;
 
 /**

@@ -14,7 +14,7 @@ type RecordParts = Parts<
   "log" | "clock" | "store" | "events" | "waits" | "removing" | "restarting"
 >;
 
-/** What the end of a run touches: a container that goes with it is removed. */
+/** The parts that the end of a run touches: with `--rm` it removes the container. */
 export type TrackParts = RecordParts & RemoveParts & Parts<"tasks" | "closing" | "paths">;
 
 /** Milliseconds left to answers before the cleaning of cgroups, which blocks. */

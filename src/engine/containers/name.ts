@@ -6,7 +6,7 @@ const adjectives =
     " ",
   );
 
-/** People who made computing, measuring and sewing what they are. */
+/** People who shaped computing, measuring and sewing. */
 const surnames =
   "abel adleman allen backus babbage bartik beck berners boole bourne cerf chomsky church clarke codd cooper corbato cray curie darwin dijkstra edwards engelbart erdos euler faraday fermat feynman floyd franklin galois gauss germain goldberg gosling hamilton hamming hilbert hoare hollerith holberton hopper howe huffman jacquard johnson kahn kay kepler kernighan keller kilby klein knuth lamarr lamport leibniz licklider liskov lovelace mauchly maxwell mccarthy meitner milner minsky mirzakhani moore morris napier naur newton noether pascal perlis perlman pike planck ramanujan ritchie rivest shamir shannon shaw simon singer spence stallman sutherland tarjan tesla thompson torvalds turing ullman vaughan wilkes wilkinson wirth wozniak zuse".split(
     " ",
@@ -21,7 +21,10 @@ export function makeUpName(isTaken: (name: string) => boolean): string {
   }
 }
 
-/** A container's name as the user gave it, without its leading slash; faults as `invalid` when it is none. */
+/**
+ * A container's name as the user gave it, without its leading slash; `invalid`, in Docker's words,
+ * for any other text.
+ */
 export function parseName(text: string): string {
   const name = text.startsWith("/") ? text.slice(1) : text;
   if (!/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/.test(name)) {

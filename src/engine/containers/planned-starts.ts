@@ -5,7 +5,7 @@ import type { PlannedTask, TaskInput } from "#task";
 import type { ContainerRecord } from "./container-record.ts";
 import type { ResolvedUser } from "./user.ts";
 
-/** The plan of a start, and what it was made from. */
+/** The plan of a start, and the input that it was made from. */
 export interface PlannedStart {
   /** Its namespaces that are joined have the paths of `unopened`. */
   readonly input: TaskInput;
@@ -17,12 +17,15 @@ interface Entry extends PlannedStart {
   readonly user: ResolvedUser;
 }
 
-/** Most containers are started as soon as they are made; what is kept for the others would only fill memory. */
+/**
+ * Most containers are started as soon as they are made; plans kept for the others would only fill
+ * memory.
+ */
 const kept = 32;
 
 /**
  * The plans that creates have made, each for the first start of its container, which would
- * otherwise compile the same bytes again. None is kept that depends on more than the
+ * otherwise compile the same bytes again. A plan is not kept when it depends on more than the
  * container's own row: the host's name, files on the host, other containers.
  */
 export class PlannedStarts {

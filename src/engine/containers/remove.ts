@@ -6,7 +6,7 @@ import type { Parts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
 import { killAndWait } from "./kill.ts";
 
-/** What a removal touches: everything in which a container leaves a trace. */
+/** The parts that a removal touches: all in which a container leaves a trace. */
 export type RemoveParts = Parts<
   | "paths"
   | "snapshots"
@@ -25,9 +25,8 @@ export type RemoveParts = Parts<
 >;
 
 /**
- * Removes a container with all that it owns. The row goes first: from then on it
- * is gone, and what a crash leaves on disk is swept by the next start. `force` kills
- * one that runs.
+ * Removes a container with all that it owns. The row goes first: from then on the container is
+ * gone, and the next start sweeps what a crash leaves on disk. `force` kills one that runs.
  */
 export async function removeContainer(
   parts: RemoveParts,
@@ -105,7 +104,10 @@ async function removeStopped(
   await rm(removed, { recursive: true, force: true });
 }
 
-/** Gone under its name at once; the deletion of a long log takes a while, and the next start sweeps what a crash leaves of it. */
+/**
+ * Gone under its name at once; the deletion of a long log takes a while, and the next start
+ * finishes it after a crash.
+ */
 function setAside(directory: string): string {
   const removed = `${directory}.removed`;
   if (existsSync(directory)) renameSync(directory, removed);

@@ -15,7 +15,7 @@ import { describeStartFailure } from "./start-failure.ts";
 import { type RunInput, taskInput, unopened, withJoined } from "./task-input.ts";
 import { lookupUser } from "./user-lookup.ts";
 
-/** What a start touches: all that its end does, and what the run is made of. */
+/** The parts that a start touches: those of its end, and those that a run is made of. */
 export type StartParts = TrackParts & Parts<"state" | "networks" | "plannedStarts">;
 
 /** Starts a container that does not run; one that runs is `not_modified`. */
@@ -122,7 +122,10 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   trace.write(parts.log, `start ${id.slice(0, 12)}`);
 }
 
-/** Before the program runs, in one write: what a restarted engine needs to take over or to clean up. */
+/**
+ * Before the program runs, in one write: the facts by which a restarted engine takes it over or
+ * cleans up.
+ */
 function recordStarting(
   parts: Parts<"state" | "clock" | "store" | "sandboxes">,
   record: ContainerRecord,

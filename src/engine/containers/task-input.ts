@@ -14,7 +14,7 @@ import type { ContainerRecord } from "./container-record.ts";
 import type { PlannedStart } from "./planned-starts.ts";
 import type { ResolvedUser } from "./user.ts";
 
-/** What of a run is known only once it begins. */
+/** The facts of a run that are known only once it begins. */
 export interface RunInput {
   readonly user: ResolvedUser;
   readonly joined: ContainerSpecInput["joined"];
@@ -27,8 +27,8 @@ export const unopened: ContainerSpecInput["joined"] = {
 };
 
 /**
- * A container as what its task is made of. Create, `--dry-run` and start all come through
- * here, so that what is checked and shown is what is sent.
+ * The input of a container's task. Create, `--dry-run` and start all call this, so that the plan
+ * that is checked and shown is the plan that is sent.
  */
 export function taskInput(
   parts: Parts<"paths" | "tasks" | "store">,

@@ -23,7 +23,7 @@ interface GroupEntry {
 /** As Docker and runc take them. */
 const maxId = 2 ** 31 - 1;
 
-/** Lines of passwd(5); what is not one is passed over, as libc does. */
+/** Lines of passwd(5); malformed ones are skipped, as libc does. */
 function parsePasswd(text: string): PasswdEntry[] {
   const entries: PasswdEntry[] = [];
   for (const line of text.split("\n")) {
@@ -55,9 +55,9 @@ function parseId(text: string | undefined): number | undefined {
 }
 
 /**
- * Who "name", "uid", "name:group" and so on mean inside an image, by its
- * /etc/passwd and /etc/group ("" when it has none). "" is root. A number needs no
- * entry; a name without one is an `invalid` fault with Docker's words.
+ * The ids that "name", "uid", "name:group" and so on mean inside an image, by its /etc/passwd and
+ * /etc/group ("" when they are missing). "" is root. A number needs no entry; a name without one is
+ * an `invalid` fault with Docker's words.
  */
 export function resolveUser(
   user: string,

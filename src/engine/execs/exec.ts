@@ -21,7 +21,7 @@ export interface LiveExec extends Exec {
   readonly process?: TaskProcess;
 }
 
-/** What execs touch: no networks, no images, nothing that outlives the engine. */
+/** The parts that execs touch: no networks, no images, nothing that outlives the engine. */
 type ExecParts = Parts<
   "tasks" | "snapshots" | "store" | "events" | "live" | "execs" | "background" | "closing"
 >;
@@ -209,7 +209,7 @@ function userOf(parts: Parts<"snapshots">, record: ContainerRecord, request: Exe
   return lookupUser(parts.snapshots, record.id, wanted);
 }
 
-/** What runc refuses before it makes a process. */
+/** Checks that runc makes before it makes a process. */
 function checkProcess({ workingDir, env }: ExecRequest): void {
   if (workingDir !== "" && !workingDir.startsWith("/")) {
     throw new Fault("invalid", `the working directory ${workingDir} is not an absolute path`, {

@@ -1,7 +1,7 @@
 import type { DiskUsage } from "../contract.ts";
 import type { ImageParts } from "./parts.ts";
 
-/** What images take on the disk. */
+/** The disk space that images take. */
 export async function diskUsage(parts: ImageParts): Promise<DiskUsage> {
   const used = new Set([...parts.store.all()].map(({ imageId }) => imageId));
   const { images, layers, blobs, reclaimable } = await parts.content.diskUsage((id) =>

@@ -55,7 +55,7 @@ export interface ImageExplanation extends Omit<Explanation, "layers"> {
   readonly layers: readonly ExplainedLayer[];
 }
 
-/** What one layer holds, and how it was made. */
+/** The content of one layer, and how it was made. */
 export interface ExplainedLayer extends LayerExplanation {
   readonly diffId: DiffId;
   readonly digest: Digest;

@@ -4,7 +4,7 @@ import { digestHex } from "#image";
 import type { AnalysedImage, ImageWeight } from "./explain-contract.ts";
 import type { ImageParts } from "./parts.ts";
 
-/** An image whose layers stay until the lease is released, whoever removes it. */
+/** An image whose layers stay until the lease is released, even if the image is removed. */
 export function holdImage({ content }: ImageParts, lease: Lease, ref: string): StoredImage {
   const image = content.resolve(ref);
   for (const { chainId, blob } of image.layers) {
@@ -24,7 +24,9 @@ export function analysed({ id, digest, tags }: StoredImage): AnalysedImage {
   return { id, digest, tags };
 }
 
-/** What made each layer, lowest first; the history may tell of fewer layers than there are. */
+/**
+ * The step that made each layer, lowest first; the history may tell of fewer layers than there are.
+ */
 export function layerHistory({ config }: StoredImage): string[] {
   return (config.history ?? [])
     .filter(({ empty_layer }) => empty_layer !== true)

@@ -145,7 +145,7 @@ export interface ImageArchive extends AsyncDisposable {
   readonly mode: number;
   /** Nanoseconds since the epoch. */
   readonly mtime: bigint;
-  /** Where a link leads; "" when it is none. */
+  /** The target of a link; "" for any other file. */
   readonly linkTarget: string;
   /** A directory as "./" and its entries, anything else under its name. */
   readonly tar: AsyncIterable<Uint8Array>;

@@ -39,7 +39,7 @@ export function listImages(parts: ImageParts, filters: Filters): readonly Listed
     .toSorted((a, b) => b.created - a.created);
 }
 
-/** What was pulled by its digest alone has a name, too. */
+/** An image that was pulled by its digest alone has a name, too. */
 function isDangling({ tags, digests }: ListedImage): boolean {
   return tags.length + digests.length === 0;
 }
@@ -83,7 +83,7 @@ export async function pruneImages(
       if (!isFault(error, "conflict") && !isFault(error, "not_found")) throw error;
     }
   }
-  // What others share with them is still there.
+  // Layers that other images share with them are still there.
   const bytes = deleted.length === 0 ? 0 : Math.max(0, before - (await bytesKept(parts)));
   parts.events.publish("image", "prune", "", { reclaimed: String(bytes) });
   return { deleted, bytes };

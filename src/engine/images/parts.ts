@@ -1,4 +1,4 @@
 import type { Parts } from "../parts.ts";
 
-/** What the verbs of images touch. */
+/** The parts that the verbs of images touch. */
 export type ImageParts = Parts<"paths" | "clock" | "content" | "snapshots" | "store" | "events">;

@@ -9,7 +9,10 @@ import { analysed, findLayer, holdImage, weightOf } from "./explain-subject.ts";
 import type { Progress } from "./image-contract.ts";
 import type { ImageParts } from "./parts.ts";
 
-/** Merges layers of an image into one and names the result. What a crash leaves is in the work directory, which a start empties. */
+/**
+ * Merges layers of an image into one and names the result. A crash leaves files in the work
+ * directory, which the next start empties.
+ */
 export async function squashImage(
   parts: ImageParts,
   request: SquashRequest & { readonly ref: string },

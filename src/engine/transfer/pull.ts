@@ -35,9 +35,9 @@ const maxTags = 10_000;
 const referrersTag = /^sha(256|512)-[0-9a-f]{64}(\.[a-z]+)?$/;
 
 /**
- * Fetches what a name stands for. The policy is asked before anything is stored; then
- * `content` fetches what is missing and names the image in one step at the end: what
- * breaks off leaves nothing that a name leads to. An aborted signal ends it at once.
+ * Fetches the image of a name. The policy is asked before anything is stored; then `content`
+ * fetches the missing blobs and names the image in one step at the end, so that a pull that breaks
+ * off leaves nothing under a name. An aborted signal ends it at once.
  */
 export async function pullImage(
   parts: TransferParts,
@@ -137,7 +137,10 @@ async function pullOne(
   return { image, isNew: before !== image.id };
 }
 
-/** What the name stands for at the registry; a `not_found` about the name itself where it stands for nothing. */
+/**
+ * The manifest or index of the name at the registry; a `not_found` about the name itself when it
+ * has none.
+ */
 async function topDocument(
   { repository, signal }: PullRun,
   reference: Reference,

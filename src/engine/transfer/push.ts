@@ -26,9 +26,9 @@ import { layerId, throttled } from "./transfer-layers.ts";
 const parallel = 5;
 
 /**
- * Sends images to where their names say: layers first, side by side, what the registry
- * has is not sent and what it has elsewhere is mounted; then the configuration, and the
- * manifest last, so that no name at the registry ever leads to what is not there.
+ * Sends images to the registries in their names: layers first, side by side; blobs that the
+ * registry has are not sent, and those that it has elsewhere are mounted; then the configuration,
+ * and the manifest last, so that no name at the registry ever leads to something that is missing.
  */
 export async function pushImage(
   parts: TransferParts,
@@ -149,8 +149,9 @@ async function pushOne(run: PushRun, reference: Reference, image: StoredImage): 
 }
 
 /**
- * Users pay for the bytes that a registry keeps, so plain layers (of `import`, `load`) do not
- * stay plain. What a registry had before keeps its digest, unless the user asks for another form.
+ * Users pay for the bytes that a registry keeps, so plain layers (of `import`, `load`) do not stay
+ * plain. An image that a registry had before keeps its digest, unless the user asks for another
+ * form.
  */
 function choiceFor({ parts, compression }: PushRun, { digests, manifest }: StoredImage) {
   const isDocker = manifest.mediaType === mediaTypes.dockerManifest;

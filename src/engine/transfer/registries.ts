@@ -16,12 +16,15 @@ const maxConfig = 4 << 20;
 const dockerHub = "docker.io";
 const hubNames = new Set([dockerHub, "index.docker.io", "registry-1.docker.io"]);
 
-/** Credentials go to the registry that the name says, and to none of its mirrors unless they have their own. */
+/**
+ * Credentials go to the registry in the name, and to none of its mirrors unless they have their
+ * own.
+ */
 export function credentialSource(domain: string, lookup: CredentialLookup): CredentialSource {
   return async (host) => lookup(hubNames.has(host) && domain === dockerHub ? dockerHub : host);
 }
 
-/** What is asked of registries beside pull and push. */
+/** The questions to registries beside pull and push. */
 export function createRegistries(parts: TransferParts): Registries {
   return {
     async login(host, credentials) {

@@ -9,7 +9,7 @@ export type CredentialLookup = (host: string) => Credentials | undefined;
 export interface PullRequest {
   /** A name with a tag or a digest; with neither it is ":latest". */
   readonly reference: string;
-  /** Every tag of the repository; the reference has none then. */
+  /** Every tag of the repository; the reference then has no tag. */
   readonly all?: boolean;
   /** "linux/arm64/v8"; absent: the host's, or the nearest that runs here. */
   readonly platform?: string;
@@ -43,7 +43,7 @@ export type LayerStep =
   | "mounted"
   | "foreign";
 
-/** What happens in a pull or push, in order. Bytes are those that travel. */
+/** The events of a pull or push, in order. Bytes are those that travel. */
 export type TransferEvent =
   | { readonly kind: "pulling"; readonly path: string; readonly label: string }
   | {

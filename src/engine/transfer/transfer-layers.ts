@@ -32,8 +32,8 @@ export function throttled(report: TransferReport, now: () => number = Date.now):
 }
 
 /**
- * What `content` tells of the layers of one pull, in the steps that are shown: each layer
- * is named once before anything else is said of it, steps do not go back, and a layer
+ * The progress that `content` reports about the layers of one pull, in the steps that are shown:
+ * each layer is named once before anything else is said of it, steps do not go back, and a layer
  * that stands in the manifest several times counts once.
  */
 export function layerReporter(
@@ -54,7 +54,7 @@ export function layerReporter(
       found++;
     }
     seen.set(id, step);
-    // Of the first ones nobody notices that they wait.
+    // The first ones hardly wait at all, so it is not shown.
     if (step === "waiting" && found <= atOnce) return;
     // A step without numbers is told once.
     if (before === step && current === undefined) return;
