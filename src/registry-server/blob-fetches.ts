@@ -27,9 +27,9 @@ export class BlobFetches {
   }
 
   /**
-   * Joins the fetch that runs, or begins one; `ask` is the upstream's answer, undefined
-   * when it has no such blob. Its bytes come as they arrive, the last one once all of
-   * them are checked and kept: what is wrong is never passed off as whole.
+   * Joins the fetch that runs, or begins one; `ask` gives the upstream's answer, undefined when it
+   * has no such blob. Its bytes come as they arrive, the last one once all of them are checked and
+   * kept: a wrong blob is never passed off as whole.
    */
   async read(
     wanted: Wanted,
@@ -65,9 +65,9 @@ export class BlobFetches {
 const readBytes = 256 << 10;
 
 /**
- * One blob on its way into the store. Where the store has files, all who ask read the
- * file as it grows, each as fast as they like, and none holds up the fetch. Elsewhere the
- * first reader gets the bytes as they pass, and the others once they are kept.
+ * One blob on its way into the store. Where the store has files, all readers read the file as it
+ * grows, each as fast as it likes, and none of them holds up the fetch. Elsewhere the first reader
+ * gets the bytes as they pass, and the others once they are kept.
  */
 class BlobFetch {
   readonly size: number;
@@ -185,7 +185,10 @@ class BlobFetch {
     return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
   }
 
-  /** How far may be read: all once it is kept, before that once there is `enough`. What the fetch failed of is thrown. */
+  /**
+   * How far may be read: all once it is kept, before that once there is `enough`. Throws the fault
+   * of the fetch.
+   */
   async #until(enough: () => boolean): Promise<number> {
     for (;;) {
       if (this.#end && "error" in this.#end) throw this.#end.error;
@@ -214,7 +217,10 @@ class BlobFetch {
 
 const queued = 4 << 20;
 
-/** What was fetched and its one reader has not taken yet: at most about 4 MiB, then the fetching waits. */
+/**
+ * Fetched bytes that the one reader has not taken yet: at most about 4 MiB, then the fetching
+ * waits.
+ */
 class PassingBytes implements AsyncIterable<Uint8Array> {
   readonly #chunks: Uint8Array[] = [];
   #held: Uint8Array | undefined;

@@ -71,7 +71,7 @@ export async function deleteBlob(
   return new Response(null, { status: 202 });
 }
 
-// What a digest names never changes.
+// The bytes of a digest never change.
 const caching = { "Cache-Control": "max-age=31536000" };
 
 function blobHeaders(digest: Digest, length: number): Record<string, string> {

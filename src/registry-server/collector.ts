@@ -160,7 +160,8 @@ class Sweep {
         const stat = await store.stat(key);
         if (!stat || this.#isYoung(stat.modified) || leases.holds(key)) await keep(digest);
       }
-      // What leads to others goes before them: where it turns out to be held, they stay too.
+      // Manifests that lead to others go before them: where one turns out to be held, the others
+      // stay too.
       for (const digest of await this.#leadersFirst(all, subjects)) {
         if (kept.has(digest)) continue;
         const key = layout.revision(name, digest);

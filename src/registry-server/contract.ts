@@ -32,7 +32,7 @@ async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   return found;
 }
 
-/** What every ObjectStore promises. */
+/** The promises that every ObjectStore keeps. */
 export function objectStoreContract(name: string, open: () => Promise<StoreUnderTest>): void {
   const opened: StoreUnderTest[] = [];
   afterEach(async () => {

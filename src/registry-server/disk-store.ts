@@ -238,7 +238,7 @@ export class DiskStore implements ObjectStore {
       await using handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
       await handle.sync();
     } catch (error) {
-      // What is gone needs no syncing: who removed it syncs the directory above.
+      // A removed name needs no syncing: the code that removed it syncs the directory above.
       if (!isAbsence(error)) throw error;
     }
   }
@@ -304,7 +304,7 @@ function isAbsence(error: unknown): boolean {
   return code === "ENOENT" || code === "ENOTDIR";
 }
 
-/** What `work` gives, undefined where a name on the way is not there. */
+/** The result of `work`; undefined when a name on the way is missing. */
 function quietly<T>(work: () => T): T | undefined {
   try {
     return work();

@@ -8,7 +8,7 @@ import type { Authorization, RegistryAction } from "./registry-server.ts";
 import type { Repositories } from "./repositories.ts";
 import type { Uploads } from "./uploads.ts";
 
-/** What handlers work with. */
+/** The parts that handlers work with. */
 export interface RegistryParts {
   readonly store: ObjectStore;
   readonly repositories: Repositories;
@@ -25,7 +25,7 @@ export interface Exchange {
   readonly isHead: boolean;
   /** Asks the server's authorizer about another repository on the client's behalf. */
   readonly mayUse: (name: string, actions: readonly RegistryAction[]) => Promise<Authorization>;
-  /** Whether there is nobody to ask. */
+  /** Whether there is no authorizer. */
   readonly isOpen: boolean;
   /** Counts bytes of the request's body. */
   received: number;
@@ -53,7 +53,7 @@ export function requireDigestText(text: string): Digest {
   );
 }
 
-/** The request's body, and how to end it while it waits; `undefined` when there is none. */
+/** The request's body, and how to end it while it waits; `undefined` without a body. */
 export function bodyOf(
   exchange: Exchange,
 ): { readonly stream: AsyncIterable<Uint8Array>; readonly stop: () => void } | undefined {

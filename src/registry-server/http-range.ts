@@ -1,6 +1,6 @@
 /**
- * The one range that a request asks for (RFC 9110, 14.1.2), with `end` exclusive.
- * "whole": there is none, or one that a server may ignore: several ranges, other units.
+ * The one range that a request asks for (RFC 9110, 14.1.2), with `end` exclusive. "whole": the
+ * request has no range, or one that a server may ignore: several ranges, other units.
  */
 export function parseRange(
   header: string | null,

@@ -34,7 +34,10 @@ export async function serveRegistry(options: RegistryServerOptions): Promise<Reg
   return await startServer(options);
 }
 
-/** A directory as store, made when it is missing; docker-registry's `rootdirectory`. What a crash left half-written is removed. */
+/**
+ * A directory as store, made when it is missing; docker-registry's `rootdirectory`. Removes the
+ * half-written files of a crash.
+ */
 export async function openDiskStore(root: string): Promise<ObjectStore> {
   const { DiskStore } = await import("./disk-store.ts");
   return await DiskStore.open(root);
@@ -48,7 +51,10 @@ export async function openRegistryService(
   return await openService(options);
 }
 
-/** Collects a registry that nobody serves (else `conflict`); `dryRun` only tells what would go. */
+/**
+ * Collects a registry that no process serves (else `conflict`); `dryRun` removes nothing and
+ * reports what would go.
+ */
 export async function collectRegistry(
   options: CollectOptions & {
     readonly root: string;

@@ -1,14 +1,14 @@
 /**
- * What must not be removed though nothing refers to it yet, by keys of the store.
+ * Objects that must not be removed although nothing refers to them yet, by keys of the store.
  *
- * A request pins the keys it works on; while a key is pinned, and for the grace time
- * after it was let go, `remove` leaves it alone. Who pins a key that is just being
- * removed waits until it is gone, and then sees that it is. Since a collection learns
- * what is referred to over a long time, whatever was pinned since it began is left
- * alone by it, however short the grace is.
+ * A request pins the keys it works on; while a key is pinned, and for the grace time after its
+ * release, `remove` leaves it alone. A request that pins a key which is just being removed waits
+ * until it is gone, and then sees that it is. Since a collection takes a long time to learn what is
+ * referred to, it leaves alone everything that was pinned since it began, however short the grace
+ * is.
  *
- * All of it is memory: after a restart the times at which objects were written protect
- * them, and a client that was told of something older is refused its manifest.
+ * All of it is memory: after a restart the times at which objects were written protect them, and a
+ * client that was told of an older one has its manifest refused.
  */
 export class Leases {
   readonly #letGo = new Map<string, number>();
@@ -20,7 +20,7 @@ export class Leases {
   #graceMs: number;
   #touched: Set<string> | undefined;
 
-  /** `now` is in milliseconds; `longestMs` is for how long it is remembered what was let go. */
+  /** `now` is in milliseconds; for `longestMs` after its release a key is remembered. */
   constructor(now: () => number, longestMs: number) {
     this.#now = now;
     this.#longestMs = longestMs;
@@ -43,7 +43,10 @@ export class Leases {
     };
   }
 
-  /** From here to `endCollection` everything that is pinned is safe from `remove`, and what was let go within the grace time. */
+  /**
+   * From here to `endCollection` everything that is pinned is safe from `remove`, and keys that
+   * were released within the grace time.
+   */
   beginCollection(graceMs: number): void {
     this.#touched = new Set(this.#pins.keys());
     this.#graceMs = graceMs;
@@ -94,6 +97,6 @@ export class Leases {
 }
 
 export interface Pin extends Disposable {
-  /** What was pinned turned out not to be there: no lease remains. */
+  /** The pinned object turned out to be missing: no lease remains. */
   lapse(): void;
 }

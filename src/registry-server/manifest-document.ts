@@ -17,11 +17,14 @@ const signedSchema1Type = "application/vnd.docker.distribution.manifest.v1+prett
 const maxReferences = 10_000;
 const maxAnnotations = 1_000;
 
-/** What a registry needs to know of a manifest, an index or an artifact. */
+/** The facts of a manifest, an index or an artifact that a registry needs. */
 export interface ManifestDocument {
   readonly mediaType: string;
   readonly references: readonly ManifestReference[];
-  /** What it says something about; it need not exist (distribution-spec 1.1, "Pushing Manifests with Subject"). */
+  /**
+   * The manifest that it is about; that need not exist (distribution-spec 1.1, "Pushing Manifests
+   * with Subject").
+   */
   readonly subject: Digest | undefined;
   readonly artifactType: string | undefined;
   readonly annotations: Readonly<Record<string, string>> | undefined;
@@ -36,8 +39,8 @@ export interface ManifestReference {
 }
 
 /**
- * Reads what a client pushes as `contentType`; anything that is not a whole document of a kind we know is an
- * `invalid` fault that names the place. Schema 1 is refused.
+ * Reads a document that a client pushes as `contentType`; anything but a whole document of a known
+ * kind is an `invalid` fault that names the place. Schema 1 is refused.
  */
 export function parseManifestDocument(bytes: Uint8Array, contentType: string): ManifestDocument {
   const root = parseJson("the manifest", bytes);
@@ -58,7 +61,7 @@ export function parseManifestDocument(bytes: Uint8Array, contentType: string): M
       `is of the media type "${mediaType}", which this registry does not keep; it keeps OCI and Docker manifests and indexes`,
     );
   }
-  // Only OCI's types may leave out what they are (image-spec manifest.md, "mediaType").
+  // Only OCI's types may leave out the field (image-spec manifest.md, "mediaType").
   if (own === undefined && mediaType !== mediaTypes.manifest && mediaType !== mediaTypes.index) {
     root.at("mediaType").fail(`is missing; "${mediaType}" is expected`);
   }
@@ -68,7 +71,10 @@ export function parseManifestDocument(bytes: Uint8Array, contentType: string): M
   return readDocument(root, mediaType);
 }
 
-/** What was stored once, read leniently: only what cannot be read at all is an `invalid` fault. */
+/**
+ * A document that was stored once, read leniently: only one that cannot be read at all is an
+ * `invalid` fault.
+ */
 export function readStoredDocument(bytes: Uint8Array): ManifestDocument {
   const root = parseJson("the manifest", bytes);
   const own = typeof root.object().mediaType === "string" ? root.at("mediaType").string() : "";

@@ -49,7 +49,7 @@ export async function getManifest(
   return new Response(new Uint8Array(manifest.bytes), { headers });
 }
 
-/** The manifest that a tag or a digest names: MANIFEST_UNKNOWN when there is none. */
+/** The manifest of a tag or digest; MANIFEST_UNKNOWN when it is missing. */
 async function findManifest(
   parts: RegistryParts,
   name: RepositoryName,
@@ -131,7 +131,10 @@ function parsed(bytes: Buffer, contentType: string) {
   }
 }
 
-/** The types that an Accept header lists; undefined: any, as with none, which docker-registry would refuse OCI's. */
+/**
+ * The types that an Accept header lists; undefined for any type, as when the header is missing,
+ * where docker-registry would refuse OCI's.
+ */
 function acceptedTypes(header: string | null): ReadonlySet<string> | undefined {
   if (header === null || header.trim() === "") return undefined;
   const types = header.split(",").map((each) => each.split(";")[0]?.trim().toLowerCase() ?? "");

@@ -1,36 +1,40 @@
 /**
- * Where a registry keeps its objects: a flat space of keys that looks like a tree, as
- * docker distribution's storage drivers have it, so that an existing directory or
- * bucket of docker-registry is taken over as it is.
+ * The store of a registry's objects: a flat space of keys that looks like a tree, as docker
+ * distribution's storage drivers have it, so that an existing directory or bucket of
+ * docker-registry is taken over as it is.
  *
- * A key is segments joined with "/", without one at either end; a segment is 1 to 255
- * of [A-Za-z0-9._-] and is neither "." nor ".."; a key has at most 1,024 characters.
- * Any other key is an `invalid` fault and touches nothing. Directories exist only as
- * prefixes of keys: they need no making and go with the last object below them.
+ * A key is segments joined with "/", without one at either end; a segment is 1 to 255 of
+ * [A-Za-z0-9._-] and is neither "." nor ".."; a key has at most 1,024 characters. Any other key is
+ * an `invalid` fault and touches nothing. Directories exist only as prefixes of keys: they need no
+ * making and go with the last object below them.
  *
- * Objects that are written whole (`write`, `ObjectWriter.commit`, `move`) appear at
- * once: a reader sees the old bytes or the new ones, and a crash leaves either. When
- * the promise is fulfilled they survive a loss of power. Operations on different keys
- * are independent; who calls keeps two writers of one key apart.
+ * Objects that are written whole (`write`, `ObjectWriter.commit`, `move`) appear at once: a reader
+ * sees the old bytes or the new ones, and a crash leaves either. When the promise is fulfilled they
+ * survive a loss of power. Operations on different keys are independent; the caller keeps two
+ * writers of one key apart.
  *
- * A full store is `exhausted`, one that cannot be reached `unavailable`; any other
- * trouble is whatever fault tells it best, never "it is not there".
- * `objectStoreContract` (contract.ts) is the suite that every implementation passes.
+ * A full store is `exhausted`, one that cannot be reached `unavailable`; any other trouble has the
+ * fault that fits it best, but never says that an object is missing. `objectStoreContract`
+ * (contract.ts) is the suite that every implementation passes.
  */
 export interface ObjectStore {
   /** The fewest bytes an `ObjectWriter` takes well at a time, but for the last ones; clients are told (OCI-Chunk-Min-Length). */
   readonly chunkMinLength?: number;
 
-  /** The object's facts; undefined when there is none. A prefix of other keys is none. */
+  /** The object's facts; undefined when it is missing, and for a mere prefix of other keys. */
   stat(key: string): Promise<ObjectStat | undefined>;
 
-  /** A small object whole; undefined when there is none, `exhausted` when it has more than `limit` bytes. */
+  /**
+   * A small object whole; undefined when it is missing, `exhausted` when it has more than `limit`
+   * bytes.
+   */
   get(key: string, limit: number): Promise<Buffer | undefined>;
 
   /**
-   * The bytes from `start` (default 0) up to but without `end` (default, and at most, its size), in chunks of at
-   * most 1 MiB; what is not pulled is not read. `not_found` when there is no such object. An object that is
-   * replaced or deleted meanwhile is read to the end as it was, or ends in a fault: never short or mixed.
+   * The bytes from `start` (default 0) up to but without `end` (default, and at most, its size), in
+   * chunks of at most 1 MiB; only chunks that are pulled are read. `not_found` when the object is
+   * missing. An object that is replaced or deleted meanwhile is read to the end as it was, or ends
+   * in a fault: never short or mixed.
    */
   read(key: string, range?: ByteRange): AsyncIterable<Uint8Array>;
 
@@ -38,23 +42,25 @@ export interface ObjectStore {
   write(key: string, bytes: Uint8Array): Promise<void>;
 
   /**
-   * Goes on with, or begins, an object that is made piece by piece. What stat, read, list and walk say of it before
-   * `commit` is open.
-   * What a closed or crashed writer had taken is there again, but for its last moments: `size` tells.
-   * A second writer of one key while the first is open, or of an object that was committed, is the caller's mistake.
+   * Goes on with, or begins, an object that is made piece by piece. The answers of stat, read, list
+   * and walk about it before `commit` are open. After a close or a crash the bytes that were taken
+   * are there again, except perhaps the last ones: `size` says how many. A second writer of one key
+   * while the first is open, or of an object that was committed, is the caller's mistake.
    */
   writer(key: string): Promise<ObjectWriter>;
 
   /** Gives a committed object another name, replacing what had it. `not_found` when there is no object `from`. */
   move(from: string, to: string): Promise<void>;
 
-  /** Removes an object, or what an unfinished writer left of one. Nothing there is no fault. */
+  /**
+   * Removes an object, or the leftovers of an unfinished writer; does nothing when it is missing.
+   */
   delete(key: string): Promise<void>;
 
   /**
-   * What lies directly below a directory ("" is the root), ascending by the bytes of the name, from the first name
-   * greater than `after` on. Nothing there is an empty list. What comes or goes meanwhile may be seen or not;
-   * everything else is seen exactly once.
+   * The names directly below a directory ("" is the root), ascending by their bytes, from the first
+   * name greater than `after` on. Empty when the directory is missing. Names that come or go
+   * meanwhile may be seen or not; all others are seen exactly once.
    */
   list(directory: string, options?: { readonly after?: string }): AsyncIterable<ListEntry>;
 

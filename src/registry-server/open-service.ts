@@ -21,7 +21,7 @@ import type { S3StoreOptions } from "./s3/index.ts";
 import { startServer } from "./start-server.ts";
 import { Uploads } from "./uploads.ts";
 
-/** What is this registry's own and no object of it, below its root. */
+/** The registry's own files below its root, which are not objects. */
 const ownPath = (root: string, ...names: string[]) => join(root, "thimble", ...names);
 
 /** `openRegistryService`, loaded. Everything that was opened is closed again when a later step fails. */
@@ -74,7 +74,10 @@ export async function openService(options: RegistryServiceOptions): Promise<Regi
   };
 }
 
-/** A store belongs to one server at a time: what it may remove is in its memory. */
+/**
+ * A store belongs to one server at a time, since the leases that protect its objects are in that
+ * server's memory.
+ */
 async function claimRoot(root: string, scope: Scope): Promise<void> {
   const file = ownPath(root, "lock");
   try {

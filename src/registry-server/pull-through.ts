@@ -13,9 +13,9 @@ import type { Uploads } from "./uploads.ts";
 const maxFreshTags = 10_000;
 
 /**
- * A cache before another registry: what is not here is fetched once however many ask,
- * checked, kept, and answered from here from then on. Tags are asked about anew each
- * time (or each `tagSeconds`); when the upstream does not answer, what is kept serves.
+ * A cache before another registry: a missing object is fetched once however many clients ask,
+ * checked and kept, and answered from here from then on. Tags are asked about anew each time (or
+ * each `tagSeconds`); when the upstream does not answer, kept objects serve.
  */
 export class PullThrough {
   readonly #upstream: Upstream;
@@ -126,7 +126,7 @@ export class PullThrough {
     return digest && (await this.#repositories.manifest(name, digest));
   }
 
-  /** Undefined where the upstream has none; any other trouble of it as UNAVAILABLE. */
+  /** Undefined when the upstream lacks it; any other trouble of the upstream is UNAVAILABLE. */
   async #answer<T>(ask: () => Promise<T>): Promise<T | undefined> {
     try {
       return await ask();

@@ -70,7 +70,7 @@ export class RegistryApp {
     return response;
   }
 
-  /** Refuses what a browser asks for on behalf of another site. */
+  /** Refuses requests that a browser makes on behalf of another site. */
   #requireOwn(request: Request): void {
     if (!this.#parts.isOwnHost(request.headers.get("host"))) {
       throw new RegistryError(
@@ -183,7 +183,7 @@ export class RegistryApp {
   }
 }
 
-/** Who asks, and what the authorizer says to that. */
+/** The client, and the authorizer's verdict about it. */
 class Caller {
   readonly remote: string;
   readonly origin: string;

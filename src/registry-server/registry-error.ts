@@ -26,14 +26,14 @@ const statuses = {
 export type RegistryErrorCode = keyof typeof statuses;
 
 export interface RegistryErrorDetail {
-  /** For programs: what the message is about. */
+  /** For programs: the thing that the message is about. */
   readonly detail?: unknown;
   /** Instead of the code's usual one. */
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** What a client is told of a request that failed; the one error that handlers throw on purpose. */
+/** The answer to a client whose request failed; the one error that handlers throw on purpose. */
 export class RegistryError extends Error {
   override readonly name = "RegistryError";
   readonly code: RegistryErrorCode;
@@ -59,7 +59,7 @@ export class RegistryError extends Error {
   }
 }
 
-/** Anything thrown as what the client is told; the words of what is a defect here stay in the log. */
+/** Any thrown value as an answer to the client; the words of a defect stay in the log. */
 export function registryErrorOf(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error;
   const fault = error instanceof Fault ? error : faultOf(error);

@@ -12,11 +12,14 @@ export interface RegistryServerOptions {
   readonly authorizer?: Authorizer;
   /** PEM. Without it plain http is spoken. */
   readonly tls?: { readonly cert: string; readonly key: string };
-  /** Makes the registry a pull-through cache: what is not here is fetched and kept; pushing is refused. */
+  /**
+   * Makes the registry a pull-through cache: missing objects are fetched and kept; pushing is
+   * refused.
+   */
   readonly upstream?: Upstream;
   /** Further names by which clients reach a server on loopback, as those of a proxy before it. */
   readonly hostNames?: readonly string[];
-  /** Asked in order about every path outside /v2/, and about none inside. */
+  /** Asked in order about every path outside /v2/, never about one inside. */
   readonly handlers?: readonly ExtraHandler[];
   /** Told of every answered request; it must not throw and must be quick. */
   readonly observe?: (request: RequestObservation) => void;
@@ -39,7 +42,7 @@ export interface ServerLimits {
   readonly activeUploads: number;
 }
 
-/** What a collection removes. */
+/** The objects that a collection removes. */
 export interface CollectOptions {
   /**
    * How long an object to which nothing refers is kept, in seconds since it was written and since a client was
@@ -52,12 +55,12 @@ export interface CollectOptions {
   readonly uploadSeconds?: number;
 }
 
-/** What a collection removed, and what it kept. */
+/** The numbers of objects that a collection removed and kept. */
 export interface GcReport {
   readonly blobs: number;
   /** The size of the blobs that were removed. */
   readonly bytes: number;
-  /** Links of repositories to blobs that none of their manifests needs. */
+  /** Links of repositories to blobs that their manifests do not need. */
   readonly links: number;
   /** Only with `deleteUntagged`. */
   readonly manifests: number;
@@ -78,7 +81,10 @@ export interface RegistryServer extends AsyncDisposable {
   close(options?: { readonly seconds?: number }): Promise<void>;
 }
 
-/** pull: GET and HEAD of what is in a repository; push: uploads and manifests; delete; catalog: the list of repositories. */
+/**
+ * pull: GET and HEAD within a repository; push: uploads and manifests; delete; catalog: the list of
+ * repositories.
+ */
 export type RegistryAction = "pull" | "push" | "delete" | "catalog";
 
 /** The facts about a request on which access depends. */
@@ -108,18 +114,21 @@ export type Authorization =
       readonly retryAfter?: number;
     };
 
-/** Decides who may do what. */
+/** Decides whether a request is allowed. */
 export interface Authorizer {
   /**
-   * Asked once per request, and once more with "pull" for the repository that a blob is mounted from.
-   * A throw is answered 500 and lets nobody in.
+   * Asked once per request, and once more with "pull" for the repository that a blob is mounted
+   * from. A throw is answered 500, and the request is not carried out.
    */
   authorize(request: AuthorizationRequest): Promise<Authorization>;
 }
 
 /** The registry that a pull-through cache stands before. */
 export interface Upstream {
-  /** By tag or digest. `not_found` when it has none; every other fault lets the cache answer from what it keeps. The bytes have the digest (checked again here). */
+  /**
+   * By tag or digest. `not_found` when the upstream lacks it; after any other fault the cache
+   * answers from its own objects. The bytes have the digest (checked again here).
+   */
   manifest(
     repository: string,
     reference: string,
@@ -148,7 +157,7 @@ export interface UpstreamBlob {
   readonly stream: AsyncIterable<Uint8Array>;
 }
 
-/** What is served beside /v2/: a web page, metrics, tokens. */
+/** Serves other paths than /v2/: a web page, metrics, tokens. */
 export interface ExtraHandler {
   /** Undefined: not mine. A throw is answered 500. Bodies are limited to 64 KiB before it is called. */
   handle(
@@ -163,16 +172,25 @@ export interface HandlerContext {
   readonly origin: string;
   readonly url: URL;
   readonly catalogue: Catalogue;
-  /** Whom the server's authorizer lets through, for handlers that show what is in it; without an authorizer everybody. */
+  /**
+   * The server's authorizer, for handlers that show the registry's content; without one everything
+   * is allowed.
+   */
   authorize(
     repository: string | undefined,
     actions: readonly RegistryAction[],
   ): Promise<Authorization>;
 }
 
-/** What is in the registry, for pages and metrics. Names that are none are `invalid`, what is not here is `not_found`. */
+/**
+ * The registry's content, for pages and metrics. `invalid` for a malformed name, `not_found` for a
+ * missing object.
+ */
 export interface Catalogue {
-  /** At most `limit` (default 100, at most 1,000) names after `after`, parents before what is below them. */
+  /**
+   * At most `limit` (default 100, at most 1,000) names after `after`; a parent comes before the
+   * names below it.
+   */
   repositories(options?: PageOptions): Promise<readonly string[]>;
   /** Ascending by bytes; limits as of `repositories`. */
   tags(repository: string, options?: PageOptions): Promise<readonly string[]>;
@@ -203,7 +221,10 @@ export interface ReferrerDescriptor {
 /** An answered request, for metrics and logs; `received` and `sent` in bytes. */
 export interface RequestObservation {
   readonly method: string;
-  /** Which kind of request: of bounded number, fit for a metric's label. "other" is what no route knows. */
+  /**
+   * The kind of request, of which there are few enough for a metric's label. "other" stands for
+   * unknown routes.
+   */
   readonly route: RouteName;
   readonly status: number;
   /** Until the answer's headers were ready (an upload's body is read by then, a download's is not sent). */

@@ -28,7 +28,7 @@ export interface RegistryServiceOptions {
     | { readonly certFile: string; readonly keyFile: string }
     | { readonly ownNames: readonly string[] };
   readonly proxy?: ProxyOptions;
-  /** An address of their own, or /metrics for whoever may list all repositories. */
+  /** An address of their own, or /metrics for users who may list all repositories. */
   readonly metrics?: { readonly host: string; readonly port: number } | "shared";
   /** Pages for people at /. */
   readonly web: boolean;

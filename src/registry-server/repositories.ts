@@ -30,12 +30,13 @@ export interface StoredManifest {
 }
 
 /**
- * Repositories as links to blobs. A repository has a blob, or a manifest, when it has a
- * link to it and the bytes are there. Links are written after what they lead to, the
- * tag last, each at once: a crash leaves the old state and something to collect.
+ * Repositories as links to blobs. A repository has a blob, or a manifest, when it has a link to it
+ * and the bytes are there. Links are written after their targets, the tag last, each at once: a
+ * crash leaves the old state and something to collect.
  *
- * What changes manifests and tags of one repository goes one after the other; blobs of
- * all go side by side. Everything that tells a client "it is here" holds a lease on it.
+ * Changes to manifests and tags of one repository happen one after the other; blobs of all
+ * repositories side by side. Every answer that tells a client "it is here" takes a lease on the
+ * object.
  */
 export class Repositories {
   readonly #store: ObjectStore;
@@ -69,7 +70,9 @@ export class Repositories {
     return true;
   }
 
-  /** Takes the name off the blob in this repository only; false when it had none. */
+  /**
+   * Takes the name off the blob in this repository only; false when the repository did not have it.
+   */
   async unlinkBlob(name: RepositoryName, digest: Digest): Promise<boolean> {
     const key = layout.layer(name, digest);
     return await this.exclusively(name, async () => {
@@ -146,7 +149,10 @@ export class Repositories {
     });
   }
 
-  /** Removes a manifest's name in this repository and every tag that points at it; false when there is none. */
+  /**
+   * Removes a manifest's name in this repository and every tag that points at it; false when the
+   * repository does not have it.
+   */
   async deleteManifest(name: RepositoryName, digest: Digest): Promise<boolean> {
     return await this.exclusively(name, async () => {
       using pin = await this.#leases.pin([layout.blob(digest), layout.revision(name, digest)]);
@@ -180,7 +186,7 @@ export class Repositories {
   /** Ascending by bytes, from the first after `after` on. */
   async *tags(name: RepositoryName, after = ""): AsyncGenerator<Tag> {
     for await (const entry of this.#store.list(layout.tags(name), { after })) {
-      // A directory without it is what a crash, or docker-registry, left of a tag.
+      // A crash, or docker-registry, may leave the directory of a tag without it.
       if (isTag(entry.name) && (await this.#store.stat(layout.currentTag(name, entry.name)))) {
         yield entry.name;
       }
@@ -196,18 +202,21 @@ export class Repositories {
     return false;
   }
 
-  /** Every repository that has a manifest or a blob; parents before what is below them, names by bytes. */
+  /**
+   * Every repository that has a manifest or a blob, by the bytes of the names; a parent comes
+   * before the names below it.
+   */
   async *repositories(after = ""): AsyncGenerator<RepositoryName> {
     const listed = (part: string) => part === "_manifests" || part === "_layers";
     yield* this.#below("", after === "" ? [] : after.split("/"), listed);
   }
 
-  /** Those too of which there is only an upload that was begun, or what a crash left. */
+  /** Also those that have only an upload that was begun, or the leftovers of a crash. */
   async *traces(): AsyncGenerator<RepositoryName> {
     yield* this.#below("", [], (part) => part.startsWith("_"));
   }
 
-  /** Removes what a crash may leave: entries of tags and of referrers that lead to no manifest. */
+  /** Removes leftovers of a crash: entries of tags and of referrers that lead to no manifest. */
   async tidy(name: RepositoryName): Promise<void> {
     await this.exclusively(name, async () => {
       for await (const { name: tag } of this.#store.list(layout.tags(name))) {
@@ -223,7 +232,7 @@ export class Repositories {
     });
   }
 
-  /** What says something about a manifest, ascending by digest, from the first after `after` on. */
+  /** The manifests about a manifest, ascending by digest, from the first after `after` on. */
   async *referrers(
     name: RepositoryName,
     subject: Digest,
@@ -319,7 +328,7 @@ function subjectOf(bytes: Uint8Array): Digest | undefined {
   try {
     return readStoredDocument(bytes).subject;
   } catch {
-    // What cannot be read was never listed as a referrer.
+    // A manifest that cannot be read was never listed as a referrer.
     return undefined;
   }
 }

@@ -1,6 +1,6 @@
 import type { RegistryAction, RouteName } from "./registry-server.ts";
 
-/** What a path below /v2/ asks for; names are not checked yet. */
+/** The object of a path below /v2/; names are not checked yet. */
 export type Route =
   | { readonly kind: "base" }
   | { readonly kind: "catalog" }
@@ -11,7 +11,10 @@ export type Route =
   /** Without an id: where uploads begin. */
   | { readonly kind: "upload"; readonly name: string; readonly id: string | undefined };
 
-/** distribution-spec 1.1, "Endpoints"; undefined when the path is none of them. Read from its end, since a name has slashes. */
+/**
+ * distribution-spec 1.1, "Endpoints"; undefined for any other path. Read from its end, since a name
+ * has slashes.
+ */
 export function parseRoute(pathname: string): Route | undefined {
   if (pathname === "/v2" || pathname === "/v2/") return { kind: "base" };
   if (!pathname.startsWith("/v2/") || pathname.length > 4096) return undefined;
@@ -42,7 +45,7 @@ export function parseRoute(pathname: string): Route | undefined {
   }
 }
 
-/** What a client must be allowed to do; undefined when the route does not know the method. */
+/** The rights that a client needs; undefined when the route does not know the method. */
 export function neededActions(
   kind: Exclude<RouteName, "extra" | "other">,
   method: string,

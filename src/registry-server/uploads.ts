@@ -7,15 +7,15 @@ import type { Repositories } from "./repositories.ts";
 
 const maxSessions = 4096;
 
-/** What is known of an upload between its requests; without it all is read again from the store. */
+/** The state of an upload between its requests; without it all is read again from the store. */
 interface Session {
   readonly key: string;
-  /** Of the first `hashed` bytes; undefined when it does not stand for what the store has. */
+  /** Of the first `hashed` bytes; undefined when it does not agree with the store. */
   hasher: Digester | undefined;
   hashed: number;
   /** Ends the request that is writing now. */
   takeOver: (() => void) | undefined;
-  /** Fulfilled when nobody works on it. */
+  /** Fulfilled when no request works on it. */
   idle: Promise<void>;
   closed: boolean;
 }
@@ -139,7 +139,10 @@ export class Uploads {
     await this.#alone(session, () => this.#drop(session, name, id));
   }
 
-  /** Removes what is left of an upload, unless a request works on it or did since `since` (milliseconds). */
+  /**
+   * Removes the leftovers of an upload, unless a request works on it or did since `since`
+   * (milliseconds).
+   */
   async abandon(name: RepositoryName, id: UploadId, since: number): Promise<boolean> {
     const session = this.#sessions.get(layout.upload(name, id));
     if (session?.takeOver) return false;
@@ -198,7 +201,7 @@ export class Uploads {
     }
   }
 
-  /** Who had the upload before is told to end, and awaited. */
+  /** The request that had the upload before is told to end, and awaited. */
   async #inTurn<T>(session: Session, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController();
     const { promise, resolve } = Promise.withResolvers<void>();

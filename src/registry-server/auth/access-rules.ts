@@ -1,11 +1,13 @@
 import { Fault } from "#base";
 
-/** What may be done with a repository; `admin` stands alone: the whole catalogue, metrics behind rights. */
+/**
+ * The actions on a repository; `admin` stands alone: the whole catalogue, metrics behind rights.
+ */
 export type RegistryAction = "pull" | "push" | "delete" | "admin";
 
-/** Who may do what; without a rule nobody may do anything. */
+/** The rights of users; without a rule nothing is allowed. */
 export interface AccessRules {
-  /** What `user` (undefined: without login) may do with `repository`. */
+  /** The actions that `user` (undefined: without login) may take on `repository`. */
   allowed(user: string | undefined, repository: string): ReadonlySet<RegistryAction>;
   isAdmin(user: string | undefined): boolean;
 }
@@ -57,7 +59,7 @@ export function parseAccessRules(text: string, about = "access rules"): AccessRu
   return accessOf(rules);
 }
 
-/** For a registry with users and no rules: whoever has logged in may do everything. */
+/** For a registry with users and no rules: every user who has logged in may do everything. */
 export function everythingForUsers(): AccessRules {
   return parseAccessRules("@users * *,admin");
 }

@@ -14,10 +14,10 @@ interface BasicAuthorizerOptions {
 const retryAfterSeconds = 5;
 
 /**
- * User and password with each request (RFC 7617), rights by rules. Who has not logged in
- * and lacks a right is asked to log in (401), who has is refused (403). The ping asks for a
- * login wherever there are users, since clients learn there how to log in; one that has no
- * credentials goes on without.
+ * User and password with each request (RFC 7617), rights by rules. A client that lacks a right is
+ * asked to log in (401), or refused (403) when it has done so. The ping asks for a login wherever
+ * there are users, since clients learn there how to log in; a client without credentials goes on
+ * without them.
  */
 export function createBasicAuthorizer(options: BasicAuthorizerOptions): Authorizer {
   const { passwords } = options;
@@ -46,7 +46,7 @@ type Identity =
   | { readonly kind: "wrong" }
   | { readonly kind: "busy" };
 
-/** Who sends this header; without one, nobody in particular. */
+/** The user who sends this header; without a header an anonymous one. */
 export async function identify(
   header: string | undefined,
   passwords: PasswordFile | undefined,

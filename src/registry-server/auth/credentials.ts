@@ -1,4 +1,4 @@
-/** What an Authorization header says. */
+/** The content of an Authorization header. */
 export type Authorization =
   | { readonly scheme: "none" }
   | { readonly scheme: "basic"; readonly user: string; readonly password: string }
@@ -7,7 +7,10 @@ export type Authorization =
 
 const maxHeaderLength = 64 << 10;
 
-/** Reads an Authorization header (RFC 7617, RFC 6750). Empty basic credentials are none: some clients send them when they have none. */
+/**
+ * Reads an Authorization header (RFC 7617, RFC 6750). Empty basic credentials count as absent: some
+ * clients send them when they have none.
+ */
 export function parseAuthorization(header: string | null | undefined): Authorization {
   if (header === null || header === undefined || header === "") return { scheme: "none" };
   if (header.length > maxHeaderLength) return { scheme: "other" };

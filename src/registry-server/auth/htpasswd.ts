@@ -12,7 +12,9 @@ export interface PasswordFile {
 
 interface Entries {
   readonly hashes: ReadonlyMap<string, string>;
-  /** What unknown users are compared with: the costliest cost of the file, so that it tells nothing. */
+  /**
+   * The hash for unknown users: of the costliest cost in the file, so that the time tells nothing.
+   */
   readonly decoy: string;
 }
 
@@ -90,7 +92,10 @@ function parseEntries(text: string, path: string, log: Log): Entries {
 
 type Comparison = (password: string, hash: string) => Promise<boolean>;
 
-/** bcrypt's comparison, which remembers what was right: a client sends its password with each request. */
+/**
+ * bcrypt's comparison, which remembers right passwords: a client sends its password with each
+ * request.
+ */
 function createComparison(): Comparison {
   const secret = randomBytes(32);
   const right = new Set<string>();
@@ -98,7 +103,7 @@ function createComparison(): Comparison {
   const gate = createGate();
   return async (password, hash) => {
     const bytes = Buffer.from(password).subarray(0, maxPasswordBytes);
-    // An HMAC of a key that never leaves this process: what is remembered is not a password.
+    // An HMAC by a key that never leaves this process, so that no password is kept.
     const key = createHmac("sha256", secret).update(hash).update(bytes).digest("base64");
     if (right.delete(key)) {
       right.add(key);

@@ -7,7 +7,7 @@ export interface VerifiedToken {
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-/** Asked for the key that a header names; undefined: none that is trusted. */
+/** Asked for the key that a header names; undefined when no trusted key has that name. */
 export type KeyFinder = (header: Readonly<Record<string, unknown>>) => KeyObject | undefined;
 
 /** What a token must say. */

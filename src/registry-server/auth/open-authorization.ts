@@ -33,13 +33,18 @@ export interface ExternalIssuer {
   readonly rootCertBundle: string;
 }
 
-/** What decides about requests, and what else must be served for it. Without any option there is no authorizer: everybody may do everything. */
+/**
+ * The authorizer of requests, and the handlers that it needs. Without any option there is no
+ * authorizer: everybody may do everything.
+ */
 export interface OpenedAuthorization {
   readonly authorizer?: Authorizer;
   readonly handlers: readonly ExtraHandler[];
 }
 
-/** Reads the files that say who may do what. `invalid` when they contradict each other or are wrong. */
+/**
+ * Reads the files with users and rights. `invalid` when they contradict each other or are wrong.
+ */
 export async function openAuthorization(
   options: AuthorizationOptions,
 ): Promise<OpenedAuthorization> {

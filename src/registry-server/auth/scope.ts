@@ -1,7 +1,7 @@
 import { Fault } from "#base";
 import type { AccessRules, RegistryAction } from "./access-rules.ts";
 
-/** What a token speaks for, as the "access" claim has it (distribution's spec/auth/jwt.md). */
+/** The rights of a token, as the "access" claim has them (distribution's spec/auth/jwt.md). */
 export interface ResourceAccess {
   readonly type: string;
   readonly name: string;
@@ -12,9 +12,9 @@ const maxScopes = 100;
 const maxScopeLength = 1024;
 
 /**
- * Scopes of a token request ("repository:team/app:pull,push", "registry:catalog:*");
- * each text may hold several with blanks between (distribution's spec/auth/scope.md).
- * `invalid` for what is none.
+ * Scopes of a token request ("repository:team/app:pull,push", "registry:catalog:*"); each text may
+ * hold several with blanks between (distribution's spec/auth/scope.md). `invalid` for any other
+ * text.
  */
 export function parseScopes(texts: readonly string[]): ResourceAccess[] {
   const words = texts.flatMap((text) => text.split(" ")).filter((word) => word !== "");
@@ -43,7 +43,10 @@ export function parseScopes(texts: readonly string[]): ResourceAccess[] {
   });
 }
 
-/** Of what is asked for that which the rules give; what is left empty stays, as the specification wants it. */
+/**
+ * The part of a request that the rules allow; an entry that is left empty stays, as the
+ * specification wants it.
+ */
 export function grant(
   rules: AccessRules,
   user: string | undefined,
@@ -68,7 +71,7 @@ export function grant(
   });
 }
 
-/** The "scope" of a challenge: what is needed, in the words of a token request. */
+/** The "scope" of a challenge: the needed rights, in the words of a token request. */
 export function scopeText(resource: ResourceAccess): string {
   return `${resource.type}:${resource.name}:${resource.actions.join(",")}`;
 }

@@ -3,7 +3,10 @@ import { link, mkdir, open, readFile, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Fault } from "#base";
 
-/** The private key (P-256, PKCS #8 PEM, for the owner only) at `path`, made there when there is none. `invalid` for anything else there. */
+/**
+ * The private key (P-256, PKCS #8 PEM, for the owner only) at `path`, made when the file is
+ * missing. `invalid` for any other content.
+ */
 export async function openSigningKey(path: string): Promise<KeyObject> {
   const text = (await readKey(path)) ?? (await makeKey(path));
   try {

@@ -12,9 +12,9 @@ interface TokenAuthorizerOptions {
   readonly issuer: string;
   readonly keys: KeyFinder;
   readonly log: Log;
-  /** May take back what a token says, when rights have changed since; absent: a token says it all. */
+  /** May refuse what a token allows, when rights have changed since; absent: the token decides. */
   readonly confirm?: (subject: string, request: AuthorizationRequest) => Promise<boolean>;
-  /** Judges a request with basic credentials, or with none, where no token is sent; absent: tokens only. */
+  /** Judges requests without a token, with or without basic credentials; absent: tokens only. */
   readonly basic?: Authorizer;
   readonly clock?: Clock;
 }
@@ -22,9 +22,9 @@ interface TokenAuthorizerOptions {
 const maxRemembered = 1000;
 
 /**
- * Bearer tokens (distribution's spec/auth/token.md): whoever lacks one that covers the
- * request is told, with the status 401, where to get it and for which scope. 403 is never
- * the answer, since clients fetch another token only after a 401.
+ * Bearer tokens (distribution's spec/auth/token.md): a client without a token that covers the
+ * request is told, with the status 401, where to get one and for which scope. 403 is never the
+ * answer, since clients fetch another token only after a 401.
  */
 export function createTokenAuthorizer(options: TokenAuthorizerOptions): Authorizer {
   const { service, issuer, keys, log, clock = systemClock } = options;
@@ -71,7 +71,7 @@ export function createTokenAuthorizer(options: TokenAuthorizerOptions): Authoriz
   };
 }
 
-/** What a request needs, as a token says it; undefined for the ping. */
+/** The rights that a request needs, in the words of a token; undefined for the ping. */
 function neededAccess({ repository, actions }: AuthorizationRequest): ResourceAccess | undefined {
   if (repository !== undefined) return { type: "repository", name: repository, actions };
   return actions.length === 0 ? undefined : { type: "registry", name: "catalog", actions: ["*"] };

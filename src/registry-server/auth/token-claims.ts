@@ -3,7 +3,7 @@ import { Fault } from "#base";
 import { keyId, signToken, type VerifiedToken } from "./json-web-token.ts";
 import type { ResourceAccess } from "./scope.ts";
 
-/** What a token that is in force says. */
+/** The claims of a token that is in force. */
 export interface AccessToken {
   /** Empty: no login. */
   readonly subject: string;
@@ -82,7 +82,10 @@ export function mintRefreshToken(options: Minting & { readonly version: string }
   });
 }
 
-/** The user of a refresh token and the version of its password then; undefined when it is none of ours. */
+/**
+ * The user of a refresh token, and the version of its password when it was made; undefined when it
+ * is not ours.
+ */
 export function readRefreshToken({
   header,
   claims,

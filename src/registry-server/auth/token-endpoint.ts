@@ -21,9 +21,9 @@ interface TokenEndpointOptions {
   readonly clock?: Clock;
 }
 
-/** What a token is asked for. */
+/** The token that is asked for. */
 interface TokenRequest {
-  /** Undefined: nobody in particular. */
+  /** Undefined: an anonymous user. */
   readonly user: string | undefined;
   readonly scopes: readonly string[];
   readonly wantsRefreshToken: boolean;
@@ -32,10 +32,10 @@ interface TokenRequest {
 export const tokenPath = "/token";
 
 /**
- * Gives out tokens at /token: GET with basic credentials (distribution's
- * spec/auth/token.md) and POST with a password or refresh token (spec/auth/oauth.md).
- * What a user may not do is left out of the token, and no error. A refresh token, which
- * `docker login` keeps instead of the password, counts until the password changes.
+ * Gives out tokens at /token: GET with basic credentials (distribution's spec/auth/token.md) and
+ * POST with a password or refresh token (spec/auth/oauth.md). Rights that a user lacks are left out
+ * of the token, without an error. A refresh token, which `docker login` keeps instead of the
+ * password, counts until the password changes.
  */
 export function createTokenEndpoint(options: TokenEndpointOptions): ExtraHandler {
   return {

@@ -10,7 +10,9 @@ interface WatchedFileOptions<T> {
   readonly log: Log;
 }
 
-/** What a file says, as it says it now: looked at for each use, read again only when it has changed. */
+/**
+ * The content of a file as it is now: looked at for each use, read again only when it has changed.
+ */
 export interface WatchedFile<T> {
   current(): Promise<T>;
 }

@@ -1,6 +1,6 @@
 /**
- * registry-server/metrics: what a registry does, in numbers for Prometheus: on an address
- * of their own, or at /metrics for whoever may list all repositories.
+ * registry-server/metrics: a registry's work in numbers for Prometheus: on an address of their own,
+ * or at /metrics for users who may list all repositories.
  */
 
 export { createMetrics, type RegistryMetrics } from "./registry-metrics.ts";

@@ -1,6 +1,6 @@
 import type { GcReport, RequestObservation } from "../registry-server.ts";
 
-/** Counts what a registry does, for Prometheus. Everything is a number in memory; nothing blocks. */
+/** Counts a registry's work, for Prometheus. Everything is a number in memory; nothing blocks. */
 export interface RegistryMetrics {
   /** For `RegistryServerOptions.observe`. */
   observe(request: RequestObservation): void;
@@ -12,7 +12,7 @@ export interface RegistryMetrics {
   render(): string;
 }
 
-/** Seconds: up to what a small answer takes, and what a large upload does. */
+/** Seconds, from those of a small answer to those of a large upload. */
 const buckets = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 300];
 
 type Labels = Readonly<Record<string, string>>;
@@ -91,7 +91,7 @@ class Histogram {
   }
 }
 
-/** What HTTP clients send as method is theirs to choose: anything else is one label. */
+/** Clients choose the method freely: all others share one label. */
 const methods = new Set(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"]);
 
 /** The counters of a registry, in the text format of Prometheus. */

@@ -5,7 +5,7 @@ import type { RegistryMetrics } from "./registry-metrics.ts";
 
 const headers = { "Content-Type": "text/plain; version=0.0.4; charset=utf-8" };
 
-/** /metrics of the registry itself, for whoever may see the catalogue. */
+/** /metrics of the registry itself, for users who may see the catalogue. */
 export function createMetricsHandler(metrics: RegistryMetrics): ExtraHandler {
   return {
     async handle(request, { url, authorize }) {

@@ -28,14 +28,14 @@ const blobs = "docker/registry/v2/blobs";
 const blobKey = /^docker\/registry\/v2\/blobs\/sha(?:256|512)\/..\/(?:[0-9a-f]{64}){1,2}\/data$/;
 /** Manifests stay: they are what answers when the upstream does not. */
 const smallest = 64 << 10;
-/** Somebody may be reading what was used that recently. */
+/** A reader may be busy with a blob that was used so recently. */
 const restMs = 60_000;
 
 /**
- * A store that keeps its blobs below a number of bytes: once there are more, those that
- * were used least recently go, except what was used in the last minute. For caches only:
- * what goes is fetched again. Uses are remembered in memory; after a start the time at
- * which a blob was written stands for them.
+ * A store that keeps its blobs below a number of bytes: once there are more, those that were used
+ * least recently go, except those used in the last minute. For caches only: a removed blob is
+ * fetched again. Uses are remembered in memory; after a start the time at which a blob was written
+ * stands for them.
  */
 export class BoundedStore implements ObjectStore {
   readonly #store: ObjectStore;
@@ -61,7 +61,7 @@ export class BoundedStore implements ObjectStore {
     }
   }
 
-  /** Looks at what is there, and makes it fit. */
+  /** Looks at the stored blobs, and removes as many as are too many. */
   static async open(options: BoundedStoreOptions): Promise<BoundedStore> {
     const bounded = new BoundedStore(options);
     const found: WalkEntry[] = [];

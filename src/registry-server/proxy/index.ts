@@ -1,6 +1,6 @@
 /**
- * registry-server/proxy: other registries behind a cache (`Upstream`, over the client),
- * and the bound of what the cache keeps.
+ * registry-server/proxy: other registries behind a cache (`Upstream`, over the client), and the
+ * bound on the cache's size.
  */
 
 export { BoundedStore } from "./bounded-store.ts";

@@ -10,7 +10,7 @@ export interface UpstreamRoute {
   readonly host: string;
 }
 
-/** What the upstream was asked for and how that ended, for metrics. */
+/** The kind of question to the upstream and its outcome, for metrics. */
 type UpstreamWatcher = (kind: "manifest" | "blob", outcome: "found" | "missing" | "failed") => void;
 
 interface UpstreamOptions {
@@ -24,8 +24,8 @@ interface UpstreamOptions {
 const maxRemembered = 256;
 
 /**
- * "HOST", "http://HOST" or "PREFIX=HOST" as a route, and whether plain http is meant:
- * "docker.io" serves everything from there, "hub=docker.io" what is asked for as
+ * "HOST", "http://HOST" or "PREFIX=HOST" as a route, and whether plain http is meant: "docker.io"
+ * serves everything from there, "hub=docker.io" the names that begin with it, as
  * "hub/library/debian". `invalid` for anything else.
  */
 export function parseUpstream(text: string): UpstreamRoute & { readonly isPlain: boolean } {

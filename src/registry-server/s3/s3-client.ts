@@ -47,7 +47,9 @@ export class Bucket {
     });
   }
 
-  /** Not Bun's `stat`: what is refused is an "unexpected error" there, since HEAD has no body to say more. */
+  /**
+   * Not Bun's `stat`: a refusal is an "unexpected error" there, since HEAD has no body to say more.
+   */
   async stat(key: string): Promise<{ size: number; modified: number; etag: string } | undefined> {
     return await this.#attempt("look at", key, async () => {
       const { headers } = await this.#request("HEAD", key, {});
@@ -163,7 +165,7 @@ export class Bucket {
     });
   }
 
-  /** As well as it can be done; what is left costs room until the bucket's own rules remove it. */
+  /** As well as it can be done; leftovers cost room until the bucket's own rules remove them. */
   async abortUpload(key: string, uploadId: string): Promise<void> {
     await this.#request("DELETE", key, { query: { uploadId } }).catch(() => undefined);
   }
@@ -211,7 +213,10 @@ export class Bucket {
     return text;
   }
 
-  /** Tries again what failed without a word or by the server's fault. Undefined for what is not there. */
+  /**
+   * Tries again after a failure without a word or by the server's fault. Undefined for a missing
+   * object.
+   */
   async #attempt<T>(verb: string, key: string, work: () => Promise<T>): Promise<T | undefined> {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -238,7 +243,7 @@ export class Bucket {
 
 const absent = new Set(["NoSuchKey", "NotFound", "NoSuchUpload", "PreconditionFailed"]);
 const checkKeys = "check the keys and their permissions";
-/** What no second try helps against, and what does. */
+/** The refusals that no second try mends, with their remedies. */
 const refused: ReadonlyMap<string, string> = new Map([
   ["AccessDenied", checkKeys],
   ["Forbidden", checkKeys],

@@ -14,7 +14,7 @@ import { dropUnfinished, minPartBytes, S3Writer } from "./s3-writer.ts";
 export interface S3StoreOptions extends BucketOptions {
   /** Before every key, as docker-registry's `rootdirectory`: "registry/one". */
   readonly prefix?: string | undefined;
-  /** What is larger is copied through us, since S3 copies at most 5 GiB at once. Default 5 GiB. */
+  /** Larger objects are copied through us, since S3 copies at most 5 GiB at once. Default 5 GiB. */
   readonly copyLimit?: number;
   /** Names in each answer to a list; default 1000, the most that S3 gives. */
   readonly pageSize?: number;
@@ -220,8 +220,8 @@ export class S3Store implements ObjectStore {
 }
 
 /**
- * Brings what S3 lists into the order of names: there "a-b/" comes before "a/", since "-"
- * and "." sort before "/". A name is held back until none that is smaller can follow.
+ * Brings the list of S3 into the order of names: there "a-b/" comes before "a/", since "-" and "."
+ * sort before "/". A name is held back until no smaller one can follow.
  */
 class HeldBack {
   #entries = new Map<string, ListEntry>();

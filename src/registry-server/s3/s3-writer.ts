@@ -13,17 +13,16 @@ interface Part {
   readonly size: number;
 }
 
-/** What is kept of an unfinished object, so that another writer can go on with it. */
+/** The state of an unfinished object, with which another writer can go on. */
 interface UploadState {
   readonly uploadId: string | undefined;
   readonly parts: readonly Part[];
 }
 
 /**
- * One object as a multipart upload. What fills no part yet is kept, when the writer is
- * closed, as an object of its own ("tail") beside the list of parts ("state"); both lie
- * below `place`, where nobody lists. The state is written after each part: a crash costs
- * the part under way.
+ * One object as a multipart upload. When the writer is closed, bytes that fill no part yet are kept
+ * as an object of their own ("tail") beside the list of parts ("state"); both lie below `place`,
+ * which is never listed. The state is written after each part: a crash costs the part under way.
  */
 export class S3Writer implements ObjectWriter {
   readonly #bucket: Bucket;
@@ -58,7 +57,7 @@ export class S3Writer implements ObjectWriter {
     this.#kept = options.state !== undefined;
   }
 
-  /** Goes on with what is kept below `place`, or begins. */
+  /** Goes on with the state below `place`, or begins. */
   static async open(bucket: Bucket, key: string, place: string): Promise<S3Writer> {
     const text = await small(bucket, `${place}/state`);
     const state = text && (JSON.parse(text.toString()) as UploadState);
@@ -183,7 +182,7 @@ export class S3Writer implements ObjectWriter {
   }
 }
 
-/** Drops what an unfinished writer left below `place`, if there is something. */
+/** Drops the leftovers of an unfinished writer below `place`, if there are any. */
 export async function dropUnfinished(bucket: Bucket, key: string, place: string): Promise<void> {
   const text = await small(bucket, `${place}/state`);
   if (!text) return;

@@ -1,7 +1,6 @@
 /**
- * registry-server/web: pages for people: repositories, tags, and what a manifest is made
- * of. Whatever is shown was written by strangers: all of it is escaped, and nothing is
- * loaded or run.
+ * registry-server/web: pages for people: repositories, tags, and the parts of a manifest. All that
+ * is shown was written by strangers: it is escaped, and nothing is loaded or run.
  */
 
 export { createWebPages } from "./web-pages.ts";

@@ -3,7 +3,7 @@ import { type Digest, parseJson } from "#image";
 import type { ReferrerDescriptor } from "../registry-server.ts";
 import { type Html, html } from "./html.ts";
 
-/** What a page shows of a manifest. */
+/** The parts of a manifest that a page shows. */
 export interface ShownManifest {
   readonly repository: string;
   readonly bytes: Buffer;
@@ -23,7 +23,10 @@ interface Row {
 const maxRows = 1000;
 const maxText = 2000;
 
-/** A manifest or index as tables: what it is, its layers or manifests, annotations, and what refers to it. */
+/**
+ * A manifest or index as tables: its kind, its layers or manifests, annotations, and the manifests
+ * that refer to it.
+ */
 export function manifestView(shown: ShownManifest): Html {
   const { repository, mediaType, digest, bytes } = shown;
   const document = read(bytes);
@@ -90,7 +93,10 @@ interface ReadDocument {
   readonly annotations: readonly (readonly [string, string])[];
 }
 
-/** What there is, whatever its types are: the registry has checked what it needs, the page shows the rest as it finds it. */
+/**
+ * The members of whatever type: the registry has checked those that it needs, the page shows the
+ * rest as it finds it.
+ */
 function read(bytes: Buffer): ReadDocument {
   const root = asObject(parseJson("manifest", bytes).value);
   return {

@@ -12,8 +12,8 @@ const maxReferrers = 100;
 const challenge = { "WWW-Authenticate": 'Basic realm="thimble registry", charset="UTF-8"' };
 
 /**
- * Pages at / (and /ui) for people: repositories, their tags, what a manifest is made of.
- * Rendered here, without scripts; each reader sees what they may pull.
+ * Pages at / (and /ui) for people: repositories, their tags, the parts of a manifest. Rendered
+ * here, without scripts; each reader sees the repositories that they may pull.
  */
 export function createWebPages(): ExtraHandler {
   return {
