@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
-import { endOf, Fault } from "#base";
+import { endOf, Fault, poll } from "#base";
 import type { AttachedStream } from "#engine";
 import type { DetachFilter } from "#wire";
 
@@ -102,8 +101,8 @@ export function takeOver(
     socket,
     early: early ?? new Uint8Array(0),
     async headTaken() {
-      for (let wait = 1; !socket.destroyed && untaken() > 0; wait = Math.min(2 * wait, 50))
-        await delay(wait);
+      const isTaken = () => socket.destroyed || untaken() <= 0;
+      await poll(isTaken, { attempts: Number.POSITIVE_INFINITY, base: 1, max: 50 });
     },
   };
 }

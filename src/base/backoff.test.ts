@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { retry } from "./backoff.ts";
+import { poll, retry } from "./backoff.ts";
 import { Fault, isFault } from "./fault.ts";
 import { outcome, rejection } from "./testing.ts";
 
@@ -30,4 +30,12 @@ test("what cannot pass is thrown at once, and a signal ends the tries", async ()
   stop.abort();
   const options = { backoff, isPassing, signal: stop.signal };
   expect(await rejection(retry(failing([busy]).work, options))).toMatchObject({ code: "canceled" });
+});
+
+test("a poll ends with the first yes, or with the last no", async () => {
+  const answers = [false, false, true];
+  expect(await poll(() => answers.shift() ?? false, backoff)).toBe(true);
+  let asked = 0;
+  expect(await poll(async () => ++asked > 3, backoff)).toBe(false);
+  expect(asked).toBe(3);
 });

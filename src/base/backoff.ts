@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { defined } from "./defined.ts";
 import { Fault } from "./fault.ts";
 
 /** How often something is tried, and how long the pauses are: milliseconds, except `attempts` and `factor`. */
@@ -29,7 +30,7 @@ export async function pause(
 /** Resolves after so many milliseconds; `canceled` when the signal fires first. */
 export async function wait(milliseconds: number, signal?: AbortSignal): Promise<void> {
   try {
-    await delay(milliseconds, undefined, signal ? { signal } : {});
+    await delay(milliseconds, undefined, defined({ signal }));
   } catch (error) {
     throw new Fault("canceled", "canceled", { cause: error });
   }
@@ -56,5 +57,20 @@ export async function retry<T>(
       if (failures >= backoff.attempts || !isPassing(error)) throw error;
     }
     await pause(backoff, failures, signal);
+  }
+}
+
+/**
+ * Asks until the answer is yes, at most `attempts` times; false when it was no each time. The
+ * pauses are as `backoff` says, without chance: for what happens on this machine.
+ */
+export async function poll(
+  isSo: () => boolean | Promise<boolean>,
+  { attempts, base, factor = 2, max }: Backoff,
+): Promise<boolean> {
+  for (let asked = 1; ; asked++) {
+    if (await isSo()) return true;
+    if (asked >= attempts) return false;
+    await wait(Math.min(max, base * factor ** (asked - 1)));
   }
 }

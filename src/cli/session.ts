@@ -1,3 +1,4 @@
+import { poll } from "#base";
 import type { ProcessStream } from "#client";
 import { DetachFilter, defaultDetachKeys, parseDetachKeys } from "#wire";
 import type { Context, TerminalSize } from "./context.ts";
@@ -76,14 +77,13 @@ export function followSize(
   const apply = async () => {
     const size = context.stdin.size();
     if (!size || size.rows === 0 || size.columns === 0) return;
+    const isResized = () =>
+      resize(size).then(
+        () => true,
+        () => false,
+      );
     // Just after a start the terminal may not be there yet.
-    for (let attempt = 0; attempt < 10; attempt++) {
-      try {
-        return await resize(size);
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, 10 * (attempt + 1)));
-      }
-    }
+    await poll(isResized, { attempts: 10, base: 10, max: 100 });
   };
   const changed = () => void apply();
   process.on("SIGWINCH", changed);

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, openSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
-import { Fault } from "#base";
+import { Fault, poll } from "#base";
 import { isRelease } from "./assets.ts";
 import { roots } from "./roots.ts";
 
@@ -56,11 +56,7 @@ export async function startDaemon({ socket }: { readonly socket: string }): Prom
 }
 
 async function answersSoon(socket: string): Promise<boolean> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    if (await answers(socket)) return true;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  return false;
+  return await poll(() => answers(socket), { attempts: 100, base: 10, max: 10 });
 }
 
 /** A user who may not write there may not start an engine there either. */

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomInt } from "node:crypto";
-import { Fault, isFault } from "#base";
+import { Fault, isFault, wait } from "#base";
 import {
   addAddress,
   createBridge,
@@ -161,7 +161,7 @@ async function addSubnet(
     if (!(await isShared(host, link, subnet))) return subnet;
     // Another instance chose the same at the same moment, and sees it too: both step back, for different times.
     await host.apply(deleteAddress({ index: link.index, address, prefixLength }));
-    await new Promise((resolve) => setTimeout(resolve, randomInt(MAX_STEP_BACK_MS)));
+    await wait(randomInt(MAX_STEP_BACK_MS));
   }
 }
 

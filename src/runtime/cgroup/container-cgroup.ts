@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
-import { Fault, isFault } from "#base";
+import { Fault, isFault, poll } from "#base";
 import type { FdIndex, LaunchPlan } from "#helper";
 import {
   attachDeviceProgram,
@@ -41,8 +40,8 @@ export interface Membership {
 }
 
 const SIGKILL = 9;
-/** Milliseconds between tries while the last processes are leaving; 1.3 s in all. */
-const patience: readonly number[] = [1, 1, 2, 4, 8, 16, 32, 64, 128, 256, 256, 512];
+/** While the last processes are leaving: 1.3 s in all. */
+const patience = { attempts: 13, base: 1, max: 256 };
 
 /**
  * The cgroups of one container, which exist from `Cgroups.create` until `remove`.
@@ -250,13 +249,12 @@ export class ContainerCgroup implements AsyncDisposable {
       v2
         ? (readSetting(`${path}/cgroup.events`) ?? "").includes(`frozen ${state}`)
         : (readSetting(`${path}/freezer.state`) ?? "").trim() === state;
-    for (const wait of [0, ...patience]) {
-      if (wait > 0) await delay(wait);
+    const isSettled = await poll(() => {
       // v1 tells of a fork it missed by staying FREEZING; writing again gathers it.
       writeSetting(`${path}/${file}`, state);
-      if (reached()) return;
-    }
-    throw new Fault("timeout", `the processes in ${path} did not become ${state}`);
+      return reached();
+    }, patience);
+    if (!isSettled) throw new Fault("timeout", `the processes in ${path} did not become ${state}`);
   }
 
   /** Host pids, those in cgroups made inside the container too. */
@@ -267,13 +265,14 @@ export class ContainerCgroup implements AsyncDisposable {
 
   /** Ends every process with SIGKILL and waits until all are gone; `timeout` when some would not go. */
   async killAll(): Promise<void> {
-    for (const wait of [0, ...patience]) {
-      if (wait > 0) await delay(wait);
+    const areGone = await poll(async () => {
       const pids = this.processes();
-      if (pids.length === 0) return;
-      if (this.#layout.version === 2 && this.#killWhole()) continue;
-      await this.#killEach(pids);
-    }
+      if (pids.length === 0) return true;
+      const isWhole = this.#layout.version === 2 && this.#killWhole();
+      if (!isWhole) await this.#killEach(pids);
+      return false;
+    }, patience);
+    if (areGone) return;
     throw new Fault(
       "timeout",
       `processes ${this.processes().join(", ")} do not end on SIGKILL; they wait for the kernel`,
@@ -325,11 +324,8 @@ export class ContainerCgroup implements AsyncDisposable {
 
   /** Removes the directories; waits a little for the last process to be gone. `conflict` when some stays. */
   async remove(): Promise<void> {
-    for (const wait of [0, ...patience]) {
-      if (wait > 0) await delay(wait);
-      const left = this.paths.filter((path) => !tryRemove(path));
-      if (left.length === 0) return;
-    }
+    const removeAll = () => this.paths.filter((path) => !tryRemove(path)).length === 0;
+    if (await poll(removeAll, patience)) return;
     const pids = this.processes();
     throw new Fault(
       "conflict",
