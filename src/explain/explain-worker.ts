@@ -1,5 +1,5 @@
 /** The thread behind `explain`: one job, then it ends, and its memory with it. */
-import { defined, Fault, faultOf } from "#base";
+import { Fault, flattenFault } from "#base";
 import { useAddon } from "#kernel";
 import { compareImages } from "./compare-images.ts";
 import { explainImage } from "./explain-image.ts";
@@ -21,9 +21,7 @@ self.onmessage = ({ data }) => {
     useAddon(data.addon);
     self.postMessage({ out: perform(data) });
   } catch (error) {
-    const { code, message, about, errno } = faultOf(error);
-    const detail = defined({ about, errno });
-    self.postMessage({ fault: { code, message, ...detail } });
+    self.postMessage({ fault: flattenFault(error) });
   }
 };
 

@@ -1,12 +1,9 @@
-import { Fault, type FaultCode } from "#base";
+import { Fault, Slots, unflattenFault } from "#base";
 import { addonPath } from "#kernel";
 import type { Answer, JobName, Jobs, Request } from "./job.ts";
 
 /** Each may take 200 bytes a file; more at once would only take memory from containers. */
-const maxAtOnce = 2;
-
-let running = 0;
-const waiting: (() => void)[] = [];
+const slots = new Slots(2);
 
 /**
  * Runs a job in a thread of its own, at most two at a time; others wait. An abort ends
@@ -18,16 +15,9 @@ export async function runJob<N extends JobName>(
   input: Jobs[N]["in"],
   signal?: AbortSignal,
 ): Promise<Jobs[N]["out"]> {
-  if (running >= maxAtOnce) await new Promise<void>((resolve) => waiting.push(resolve));
-  else running++;
-  try {
-    if (signal?.aborted) throw new Fault("canceled", "canceled");
-    return (await inThread(name, input, signal)) as Jobs[N]["out"];
-  } finally {
-    const next = waiting.shift();
-    if (next) next();
-    else running--;
-  }
+  using _slot = await slots.take(signal);
+  if (signal?.aborted) throw new Fault("canceled", "canceled");
+  return (await inThread(name, input, signal)) as Jobs[N]["out"];
 }
 
 async function inThread<N extends JobName>(
@@ -51,9 +41,8 @@ async function inThread<N extends JobName>(
   try {
     worker.postMessage({ name, in: input, addon: addonPath(), stop } as Request);
     const { out, fault } = await answered.promise;
-    if (!fault) return out;
-    const { code, message, ...detail } = fault;
-    throw new Fault(code as FaultCode, message, detail);
+    if (fault) throw unflattenFault(fault);
+    return out;
   } finally {
     signal?.removeEventListener("abort", cancel);
     worker.postMessage("end");

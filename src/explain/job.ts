@@ -1,3 +1,4 @@
+import type { PlainFault } from "#base";
 import type { FileComparison } from "./compare-images.ts";
 import type { PathExplanation } from "./explain-path.ts";
 import type { Explanation } from "./explanation.ts";
@@ -41,10 +42,5 @@ export type Request = {
 
 export interface Answer {
   readonly out?: unknown;
-  readonly fault?: {
-    readonly code: string;
-    readonly message: string;
-    readonly about?: string;
-    readonly errno?: string;
-  };
+  readonly fault?: PlainFault;
 }

@@ -1,10 +1,10 @@
 /** The entry point of the pool's workers: a job that waits for its stream lets the others go on. */
 import { setImmediate } from "node:timers/promises";
-import { Fault } from "#base";
+import { Fault, unflattenFault } from "#base";
 import { useAddon } from "#kernel";
 import type { JobContext, JobName, Jobs } from "./job.ts";
 import { jobs } from "./jobs.ts";
-import { type FromJob, type FromWorker, flatten, type ToWorker, unflatten } from "./message.ts";
+import { type FromJob, type FromWorker, flatten, type ToWorker } from "./message.ts";
 
 declare const self: {
   onmessage: ((event: { readonly data: ToWorker }) => void) | null;
@@ -69,7 +69,7 @@ class Running implements JobContext {
       await this.#until(() => this.#chunks.length > 0);
       const message = this.#chunks.shift();
       if (message?.type !== "chunk") continue;
-      if (message.fault) throw unflatten(message.fault);
+      if (message.fault) throw unflattenFault(message.fault);
       if (!message.bytes) return;
       yield message.bytes;
       this.#send({ type: "demand" });

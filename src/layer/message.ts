@@ -1,4 +1,4 @@
-import { defined, Fault, type FaultCode, faultOf } from "#base";
+import { Fault, type FaultCode, flattenFault, type PlainFault } from "#base";
 import type { JobName, Jobs } from "./job.ts";
 
 /** From the pool to a worker, of the job with the id. */
@@ -29,27 +29,9 @@ export type FromJob =
   | { readonly type: "done"; readonly result: unknown }
   | { readonly type: "failed"; readonly fault: PlainFault };
 
-/** A Fault as a message carries it. */
-export interface PlainFault {
-  readonly code: FaultCode;
-  readonly message: string;
-  readonly about?: string;
-  readonly errno?: string;
-  readonly stack?: string;
-}
-
-/**
- * A thrown value as a plain object, since the structured clone between threads loses a Fault's
- * class.
- */
+/** A thrown value as a message carries it; what node:fs throws has a code of its own. */
 export function flatten(error: unknown): PlainFault {
-  const fault = faultOf(systemFault(error));
-  const stack = fault.code === "internal" && error instanceof Error ? error.stack : undefined;
-  return {
-    code: fault.code,
-    message: fault.message,
-    ...defined({ about: fault.about, errno: fault.errno, stack }),
-  };
+  return flattenFault(systemFault(error));
 }
 
 /** Errors of node:fs; for a full disk faultOf has its own words. */
@@ -70,10 +52,4 @@ function systemFault(error: unknown): unknown {
     errno: code,
     ...(typeof path === "string" && { about: path }),
   });
-}
-
-/** The Fault of `flatten` again; the stack of a defect in the other thread becomes its cause. */
-export function unflatten({ code, message, stack, ...detail }: PlainFault): Fault {
-  const cause = defined({ cause: stack });
-  return new Fault(code, message, { ...detail, ...cause });
 }

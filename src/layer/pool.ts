@@ -1,14 +1,7 @@
-import { Fault, faultOf, Slots } from "#base";
+import { Fault, faultOf, Slots, unflattenFault } from "#base";
 import { addonPath } from "#kernel";
 import type { JobName, Jobs } from "./job.ts";
-import {
-  type FromJob,
-  type FromWorker,
-  flatten,
-  type ToJob,
-  type ToWorker,
-  unflatten,
-} from "./message.ts";
+import { type FromJob, type FromWorker, flatten, type ToJob, type ToWorker } from "./message.ts";
 
 export interface RunOptions {
   /** Sent along; closed when the job ends early. */
@@ -155,7 +148,7 @@ class Task implements Receiver {
 
   receive(message: FromJob): void {
     if (message.type === "done") this.#outcome.resolve(message.result);
-    else if (message.type === "failed") this.#outcome.reject(unflatten(message.fault));
+    else if (message.type === "failed") this.#outcome.reject(unflattenFault(message.fault));
     else if (message.type === "progress") this.#options.onProgress?.(message.bytes);
     else if (message.type === "demand") this.#feeding = this.#feeding.then(() => this.#feed());
     else this.#taking = this.#taking.then(() => this.#take(message.bytes));

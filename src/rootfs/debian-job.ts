@@ -1,3 +1,4 @@
+import type { PlainFault } from "#base";
 import type { Plan, Variant } from "./debian/selection.ts";
 
 /** The jobs of the worker: everything that computes for more than a few milliseconds. */
@@ -43,11 +44,10 @@ export interface Jobs {
 export type JobName = keyof Jobs;
 
 export type Request = {
-  [N in JobName]: { readonly id: number; readonly name: N; readonly in: Jobs[N]["in"] };
+  [N in JobName]: { readonly name: N; readonly in: Jobs[N]["in"] };
 }[JobName];
 
 export interface Answer {
-  readonly id: number;
   readonly out?: unknown;
-  readonly fault?: { readonly code: string; readonly message: string; readonly about?: string };
+  readonly fault?: PlainFault;
 }

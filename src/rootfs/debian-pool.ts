@@ -1,8 +1,8 @@
-import { defined, Fault, type FaultCode } from "#base";
+import { Fault, Slots, unflattenFault } from "#base";
 import type { Answer, JobName, Jobs, Request } from "./debian-job.ts";
 
 interface Pending {
-  readonly request: Request;
+  readonly name: JobName;
   readonly resolve: (out: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -13,51 +13,39 @@ interface Pending {
  * is written any more once it is over.
  */
 export class DebianPool implements AsyncDisposable {
-  readonly #size: number;
-  readonly #queue: Pending[] = [];
-  #idle: Worker[] = [];
+  readonly #slots: Slots;
+  /** Each with the job that it does, if any. */
+  readonly #workers = new Map<Worker, Pending | undefined>();
   readonly #ends: Promise<void>[] = [];
-  readonly #workers = new Set<Worker>();
-  readonly #current = new Map<Worker, Pending>();
-  #nextId = 0;
-  #closed = false;
+  readonly #closed = new AbortController();
 
   constructor(size: number) {
-    this.#size = size;
+    this.#slots = new Slots(size);
   }
 
   async run<N extends JobName>(name: N, input: Jobs[N]["in"]): Promise<Jobs[N]["out"]> {
-    if (this.#closed) throw new Fault("canceled", "canceled");
+    using _slot = await this.#slots.take(this.#closed.signal);
+    const worker = this.#idle() ?? this.#start();
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const request = { id: ++this.#nextId, name, in: input } as Request;
-    this.#queue.push({ request, resolve, reject });
-    this.#dispatch();
+    this.#workers.set(worker, { name, resolve, reject });
+    worker.postMessage({ name, in: input } as Request);
     return (await promise) as Jobs[N]["out"];
   }
 
-  #dispatch(): void {
-    while (this.#queue.length > 0) {
-      const worker = this.#idle.pop() ?? this.#start();
-      if (worker === undefined) return;
-      const pending = this.#queue.shift();
-      if (pending === undefined) return;
-      this.#current.set(worker, pending);
-      worker.postMessage(pending.request);
-    }
+  #idle(): Worker | undefined {
+    for (const [worker, job] of this.#workers) if (job === undefined) return worker;
+    return undefined;
   }
 
-  #start(): Worker | undefined {
-    if (this.#workers.size >= this.#size) return undefined;
+  #start(): Worker {
     const worker = new Worker(new URL("./debian-worker.ts", import.meta.url));
     const end = Promise.withResolvers<void>();
-    this.#workers.add(worker);
     this.#ends.push(end.promise);
-    worker.addEventListener("message", (event: MessageEvent<Answer>) => {
-      const pending = this.#current.get(worker);
-      this.#current.delete(worker);
-      this.#idle.push(worker);
-      settle(pending, event.data);
-      this.#dispatch();
+    worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => {
+      const job = this.#workers.get(worker);
+      this.#workers.set(worker, undefined);
+      if (data.fault) job?.reject(unflattenFault(data.fault));
+      else job?.resolve(data.out);
     });
     worker.addEventListener("error", (event) => {
       this.#lose(worker, event.message);
@@ -71,32 +59,20 @@ export class DebianPool implements AsyncDisposable {
     return worker;
   }
 
-  /** A thread is gone: its job fails, and those that wait get another thread. */
+  /** A thread is gone, and its job fails; who comes next gets another thread. */
   #lose(worker: Worker, why: string): void {
-    const pending = this.#current.get(worker);
-    this.#current.delete(worker);
+    const job = this.#workers.get(worker);
     this.#workers.delete(worker);
-    this.#idle = this.#idle.filter((other) => other !== worker);
-    pending?.reject(
-      this.#closed
+    job?.reject(
+      this.#closed.signal.aborted
         ? new Fault("canceled", "canceled")
-        : new Fault("internal", `the thread that did ${pending.request.name} failed: ${why}`),
+        : new Fault("internal", `the thread that did ${job.name} failed: ${why}`),
     );
-    if (!this.#closed) this.#dispatch();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
-    for (const { reject } of this.#queue.splice(0)) reject(new Fault("canceled", "canceled"));
-    for (const worker of this.#workers) worker.postMessage("end");
+    this.#closed.abort();
+    for (const worker of this.#workers.keys()) worker.postMessage("end");
     await Promise.all(this.#ends);
   }
-}
-
-function settle(pending: Pending | undefined, { out, fault }: Answer): void {
-  if (fault === undefined) pending?.resolve(out);
-  else
-    pending?.reject(
-      new Fault(fault.code as FaultCode, fault.message, defined({ about: fault.about })),
-    );
 }

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { defined, Fault, faultOf } from "#base";
+import { Fault, flattenFault } from "#base";
 import { readTar } from "#tar";
 import { type Compression, findData } from "./debian/archive.ts";
 import { clampTimes } from "./debian/clamp-times.ts";
@@ -23,14 +23,8 @@ self.onmessage = ({ data }) => {
   // A Worker that is terminated from outside takes Bun down now and then; one that exits does not.
   if (data === "end") process.exit(0);
   void perform(data).then(
-    (out) => self.postMessage({ id: data.id, out }),
-    (error: unknown) => {
-      const { code, message, about } = faultOf(error);
-      self.postMessage({
-        id: data.id,
-        fault: { code, message, ...defined({ about }) },
-      });
-    },
+    (out) => self.postMessage({ out }),
+    (error: unknown) => self.postMessage({ fault: flattenFault(error) }),
   );
 };
 
