@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { poll, retry } from "./backoff.ts";
+import { Patience, poll, retry } from "./backoff.ts";
 import { Fault, isFault } from "./fault.ts";
 import { outcome, rejection } from "./testing.ts";
 
@@ -38,4 +38,12 @@ test("a poll ends with the first yes, or with the last no", async () => {
   let asked = 0;
   expect(await poll(async () => ++asked > 3, backoff)).toBe(false);
   expect(asked).toBe(3);
+});
+
+test("patience ends with the failures it was for; progress renews it, grave ones end it sooner", async () => {
+  const patience = new Patience(backoff);
+  expect([patience.bears(), patience.bears(), patience.bears()]).toEqual([true, true, false]);
+  patience.renew();
+  expect([patience.bears(2), patience.bears()]).toEqual([true, false]);
+  await patience.pause(0);
 });

@@ -13,18 +13,38 @@ export interface Backoff {
   readonly max: number;
 }
 
-/**
- * Waits before try number `failures` + 1: between half and all of `base * factor ** (failures - 1)`
- * milliseconds, at most `max`, by chance, so that clients that failed together do not come back
- * together. `canceled` when the signal fires first.
- */
-export async function pause(
-  { base, factor = 2, max }: Backoff,
-  failures: number,
-  signal?: AbortSignal,
-): Promise<void> {
-  const longest = Math.min(max, base * factor ** (failures - 1));
-  await wait(longest * (0.5 + Math.random() / 2), signal);
+/** How many failures in a row are borne, and the pauses between the tries. */
+export class Patience {
+  readonly #backoff: Backoff;
+  readonly #signal: AbortSignal | undefined;
+  #failures = 0;
+
+  constructor(backoff: Backoff, signal?: AbortSignal) {
+    this.#backoff = backoff;
+    this.#signal = signal;
+  }
+
+  /** Counts a failure, or a grave one as several; false when it was the last of `attempts`. */
+  bears(weight = 1): boolean {
+    this.#failures += weight;
+    return this.#failures < this.#backoff.attempts;
+  }
+
+  /** There was progress: the failures before it no longer count. */
+  renew(): void {
+    this.#failures = 0;
+  }
+
+  /**
+   * Waits before the next try: `asked` milliseconds where the other side says how long, else as
+   * the backoff has it, half of the time by chance, so that clients that failed together do not
+   * come back together. `canceled` by the signal.
+   */
+  async pause(asked?: number): Promise<void> {
+    const { base, factor = 2, max } = this.#backoff;
+    const longest = Math.min(max, base * factor ** Math.max(0, this.#failures - 1));
+    await wait(asked ?? longest * (0.5 + Math.random() / 2), this.#signal);
+  }
 }
 
 /** Resolves after so many milliseconds; `canceled` when the signal fires first. */
@@ -36,10 +56,7 @@ export async function wait(milliseconds: number, signal?: AbortSignal): Promise<
   }
 }
 
-/**
- * Tries `work` until it succeeds, fails with an error for which `isPassing` is false, or has failed
- * `attempts` times; then throws the last error. `canceled` when the signal fires first.
- */
+/** Tries `work` until it succeeds, fails of what another try cannot mend, or has failed `attempts` times: then its last failure is thrown. */
 export async function retry<T>(
   work: () => Promise<T>,
   options: {
@@ -49,14 +66,15 @@ export async function retry<T>(
   },
 ): Promise<T> {
   const { backoff, isPassing, signal } = options;
-  for (let failures = 1; ; failures++) {
+  const patience = new Patience(backoff, signal);
+  for (;;) {
     try {
       return await work();
     } catch (error) {
       if (signal?.aborted) throw new Fault("canceled", "canceled", { cause: error });
-      if (failures >= backoff.attempts || !isPassing(error)) throw error;
+      if (!isPassing(error) || !patience.bears()) throw error;
     }
-    await pause(backoff, failures, signal);
+    await patience.pause();
   }
 }
 

@@ -7,7 +7,7 @@
  */
 
 export { abbreviate } from "./abbreviate.ts";
-export { type Backoff, pause, poll, retry, wait } from "./backoff.ts";
+export { type Backoff, Patience, poll, retry, wait } from "./backoff.ts";
 export { areZeros, formatBytes, parseBytes } from "./bytes.ts";
 export { type Clock, formatTime, systemClock } from "./clock.ts";
 export { crashHere } from "./crash-point.ts";

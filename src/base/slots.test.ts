@@ -35,3 +35,14 @@ test("a place that was given before the signal fired is not given twice", async 
   await third;
   expect(await outcome(slots.take(stop.signal))).toThrow("canceled");
 });
+
+test("where a queue is full, who comes is refused", async () => {
+  const refusal = () => new Error("too many");
+  const slots = new Slots(1, { length: 1, refusal });
+  const first = await slots.take();
+  const second = slots.take();
+  expect(await outcome(slots.take())).toThrow("too many");
+  first[Symbol.dispose]();
+  (await second)[Symbol.dispose]();
+  using _third = await slots.take();
+});

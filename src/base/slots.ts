@@ -1,18 +1,28 @@
 import { Fault } from "./fault.ts";
 
+/** How many may wait for a place, and what the others are told. */
+interface Queue {
+  readonly length: number;
+  refusal(): Error;
+}
+
 /** A number of places that are given out first come, first served. */
 export class Slots {
   #free: number;
   readonly #waiting: (() => void)[] = [];
+  readonly #queue: Queue | undefined;
 
-  constructor(count: number) {
+  /** Without a `queue` any number may wait. */
+  constructor(count: number, queue?: Queue) {
     this.#free = count;
+    this.#queue = queue;
   }
 
-  /** Waits for a place; `using` gives it back. `canceled` when the signal fires first. */
+  /** Waits for a place; `using` gives it back. `canceled` when the signal fires first; the refusal of the queue when it is full. */
   async take(signal?: AbortSignal): Promise<Disposable> {
     if (signal?.aborted) throw canceled(signal);
     if (this.#free > 0) this.#free--;
+    else if (this.#queue && this.#waiting.length >= this.#queue.length) throw this.#queue.refusal();
     else await this.#turn(signal);
     return { [Symbol.dispose]: () => this.#giveBack() };
   }

@@ -1,4 +1,4 @@
-import { Fault, isFault, type Log, pause, silentLog } from "#base";
+import { Fault, isFault, type Log, Patience, silentLog } from "#base";
 import type { Descriptor } from "#image";
 import type { Answer, Call, EndpointSession } from "./endpoint-session.ts";
 import { type Attempt, attempted, isWebPage, webPageFault } from "./response-fault.ts";
@@ -46,7 +46,7 @@ export async function* downloadBlob(options: DownloadOptions): AsyncGenerator<Ui
   let failure: unknown;
   let total = 0;
   for (const place of places) {
-    let failures = 0;
+    const patience = new Patience(backoff, signal);
     while (position < size) {
       const begun = position;
       // The session has its own tries until an answer begins.
@@ -63,13 +63,12 @@ export async function* downloadBlob(options: DownloadOptions): AsyncGenerator<Ui
       } catch (error) {
         if (signal?.aborted) throw error;
         failure = error;
-        // A stall has cost time already.
-        const weight = isFault(error, "timeout") ? 2 : 1;
-        failures = weight + (position - begun >= progressBytes ? 0 : failures);
-        const isOver = failures >= backoff.attempts || ++total > maxFailures;
         log.debug("download failed", { digest: descriptor.digest, position, error });
-        if (isOver || !isPassing(error)) break;
-        await pause(backoff, failures, signal);
+        if (position - begun >= progressBytes) patience.renew();
+        // A stall has cost time already.
+        const bears = patience.bears(isFault(error, "timeout") ? 2 : 1);
+        if (!bears || ++total > maxFailures || !isPassing(error)) break;
+        await patience.pause();
       }
     }
     if (position >= size) return;

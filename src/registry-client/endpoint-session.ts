@@ -1,4 +1,4 @@
-import { type Credentials, Fault, isFault, type Log, pause, silentLog, wait } from "#base";
+import { type Credentials, Fault, isFault, type Log, Patience, silentLog } from "#base";
 import type { AddressKind } from "./address.ts";
 import { Authenticator, type Refused } from "./authenticator.ts";
 import { type Endpoint, rewritePath } from "./endpoint.ts";
@@ -116,25 +116,26 @@ export class EndpointSession {
     once = false,
   ): Promise<Answer> {
     const { backoff, log = silentLog } = this.#context;
-    for (let tries = 1; ; tries++) {
-      const isLast = once || tries >= backoff.attempts;
+    const patience = new Patience(backoff, signal);
+    for (;;) {
       try {
         const answer = await work();
+        const { status } = answer;
         // A request that was answered "too many" was not carried out, so sending it again repeats
         // nothing.
-        const isOver = answer.status === 429 ? tries >= backoff.attempts : isLast;
-        if (isOver || !isPassingStatus(answer.status)) return answer;
+        const mayPass = status === 429 || (!once && isPassingStatus(status));
         const asked = retryAfter(answer.headers.get("retry-after"));
-        if (asked !== undefined && asked > backoff.longest) return answer;
-        log.debug("trying again", { host: answer.url.host, status: answer.status });
+        const isTooLong = asked !== undefined && asked > backoff.longest;
+        if (!mayPass || isTooLong || !patience.bears()) return answer;
+        log.debug("trying again", { host: answer.url.host, status });
         await answer.discard();
-        await (asked === undefined ? pause(backoff, tries, signal) : wait(asked, signal));
+        await patience.pause(asked);
       } catch (error) {
-        // Who hangs once has cost us long enough to ask only once more.
-        const isHanging = isFault(error, "timeout") && tries >= 2;
-        if (isLast || isHanging || !isPassing(error)) throw error;
+        // A host that hangs once has cost enough time to be asked only once more.
+        const weight = isFault(error, "timeout") ? Math.ceil(backoff.attempts / 2) : 1;
+        if (once || !isPassing(error) || !patience.bears(weight)) throw error;
         log.debug("trying again", { host: this.#base.host, error });
-        await pause(backoff, tries, signal);
+        await patience.pause();
       }
     }
   }

@@ -1,4 +1,4 @@
-import { Fault, isFault, pause } from "#base";
+import { Fault, isFault, retry } from "#base";
 import {
   type Descriptor,
   type Digest,
@@ -119,27 +119,32 @@ export async function updateFallback(
   backoff: Backoff,
   signal?: AbortSignal,
 ): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    const before = await tag.read();
-    const listed = before?.manifests ?? [];
-    const has = listed.some(({ digest }) => digest === change.digest);
-    if (has === (change.entry !== undefined)) return;
-    if (tries > Math.max(backoff.attempts, 5)) {
-      throw new Fault(
-        "conflict",
-        `other clients keep changing the referrers of the same image; try again`,
-      );
-    }
-    if (tries > 1) await pause(backoff, tries - 1, signal);
-    const others = listed.filter(({ digest }) => digest !== change.digest);
-    const index: Index = {
-      ...before,
+  const { digest, entry } = change;
+  const isDone = (index: Index | undefined) =>
+    (index?.manifests ?? []).some((each) => each.digest === digest) === (entry !== undefined);
+  const swallowed = new Fault(
+    "conflict",
+    "other clients keep changing the referrers of the same image; try again",
+  );
+  let index = await tag.read();
+  if (isDone(index)) return;
+  const apply = async () => {
+    const others = (index?.manifests ?? []).filter((each) => each.digest !== digest);
+    const changed: Index = {
+      ...index,
       schemaVersion: 2,
       mediaType: mediaTypes.index,
-      manifests: change.entry ? [...others, change.entry] : others,
+      manifests: entry ? [...others, entry] : others,
     };
-    await tag.write(encodeDocument(index));
-  }
+    await tag.write(encodeDocument(changed));
+    index = await tag.read();
+    if (!isDone(index)) throw swallowed;
+  };
+  await retry(apply, {
+    backoff: { ...backoff, attempts: Math.max(backoff.attempts, 5) },
+    isPassing: (error) => error === swallowed,
+    signal,
+  });
 }
 
 /** The entries of a tag's index; undefined when the tag is missing or is something else. */

@@ -6,6 +6,7 @@ import {
   faultOf,
   manyTurns,
   quickClient,
+  quickRetries,
   sourceOf,
 } from "../../test/support/registry-client.ts";
 import { FakeRegistry } from "../../test/support/registry-fake.ts";
@@ -79,6 +80,25 @@ test("an upload that the registry has forgotten begins anew; one that fails for 
   const other = { digest: sha256("1"), size: 1 };
   const fault = await faultOf(appOf(registry).putBlob(other, sourceOf(Buffer.from("1"))));
   expect(fault.code).toBe("denied");
+  expect(registry.uploads.size).toBe(0);
+});
+
+test("an upload that is given up while it pauses is taken back", async () => {
+  const abort = new AbortController();
+  await using registry = await FakeRegistry.start({
+    hook: ({ method }) => {
+      if (method !== "PUT") return undefined;
+      void manyTurns(2000).then(() => abort.abort());
+      return { status: 500 };
+    },
+  });
+  const retries = { ...quickRetries, base: 60_000, max: 60_000 };
+  const blob = { digest: sha256("x"), size: 1 };
+  const put = appOf(registry, { retries }).putBlob(blob, sourceOf(Buffer.from("x")), {
+    signal: abort.signal,
+  });
+  expect((await faultOf(put)).code).toBe("canceled");
+  expect(registry.requests.at(-1)).toStartWith("DELETE ");
   expect(registry.uploads.size).toBe(0);
 });
 

@@ -1,4 +1,4 @@
-import { Fault, isFault, pause } from "#base";
+import { Fault, isFault, Patience } from "#base";
 import { type Descriptor, digestAlgorithm } from "#image";
 import type { Answer, Call, EndpointSession } from "./endpoint-session.ts";
 import type { RequestBody } from "./http-connection.ts";
@@ -37,28 +37,32 @@ export async function uploadBlob(options: UploadOptions): Promise<"mounted" | "u
   const begun = await mountOrBegin(options);
   if (begun === "mounted") return "mounted";
   const state: State = { upload: begun, chunk: options.chunkBytes };
-  for (let failures = 0; ; ) {
+  try {
+    await carryOut(options, state);
+    return "uploaded";
+  } catch (error) {
+    await cancel(options, state.upload);
+    throw error;
+  }
+}
+
+async function carryOut(options: UploadOptions, state: State): Promise<void> {
+  const { backoff, signal } = options;
+  const patience = new Patience(backoff, signal);
+  for (;;) {
     const before = state.upload.offset;
     try {
-      await transfer(options, state);
-      return "uploaded";
+      return await transfer(options, state);
     } catch (error) {
-      if (!mayGoOn(state, error) || options.signal?.aborted) {
-        await cancel(options, state.upload);
-        throw error;
-      }
-      failures = state.upload.offset > before ? 1 : failures + 1;
-      if (failures >= options.backoff.attempts) {
-        await cancel(options, state.upload);
-        throw error;
-      }
-      await pause(options.backoff, failures, options.signal);
-      const resumed = await resume(options, state.upload);
-      if (resumed === "there") return "uploaded";
-      if (resumed.offset > before) failures = 0;
-      state.upload = resumed;
-      if (resumed.offset > 0) state.chunk ??= usualChunk;
+      if (state.upload.offset > before) patience.renew();
+      if (signal?.aborted || !mayGoOn(state, error) || !patience.bears()) throw error;
     }
+    await patience.pause();
+    const resumed = await resume(options, state.upload);
+    if (resumed === "there") return;
+    if (resumed.offset > before) patience.renew();
+    state.upload = resumed;
+    if (resumed.offset > 0) state.chunk ??= usualChunk;
   }
 }
 

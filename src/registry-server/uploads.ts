@@ -1,4 +1,4 @@
-import { type Clock, formatTime } from "#base";
+import { type Clock, formatTime, Slots } from "#base";
 import { type Digest, type DigestAlgorithm, Digester, digestAlgorithm } from "#image";
 import { layout, newUploadId, type RepositoryName, type UploadId } from "./layout.ts";
 import type { ObjectStore, ObjectWriter } from "./object-store.ts";
@@ -45,7 +45,7 @@ export class Uploads {
   readonly #clock: Clock;
   readonly #limits: UploadLimits;
   readonly #sessions = new Map<string, Session>();
-  #active = 0;
+  readonly #slots: Slots;
 
   constructor(parts: {
     readonly store: ObjectStore;
@@ -57,6 +57,11 @@ export class Uploads {
     this.#repositories = parts.repositories;
     this.#clock = parts.clock;
     this.#limits = parts.limits;
+    const refusal = () =>
+      new RegistryError("TOOMANYREQUESTS", "too many uploads at the same time; try again later", {
+        headers: { "Retry-After": "1" },
+      });
+    this.#slots = new Slots(parts.limits.activeUploads, { length: 0, refusal });
   }
 
   /** `algorithm`: of the digest that the blob will have; another one costs reading it again. */
@@ -186,19 +191,8 @@ export class Uploads {
 
   /** A request alone with an upload, unless as many as are allowed are at work. */
   async #alone<T>(session: Session, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    if (this.#active >= this.#limits.activeUploads) {
-      throw new RegistryError(
-        "TOOMANYREQUESTS",
-        "too many uploads at the same time; try again later",
-        { headers: { "Retry-After": "1" } },
-      );
-    }
-    this.#active++;
-    try {
-      return await this.#inTurn(session, work);
-    } finally {
-      this.#active--;
-    }
+    using _slot = await this.#slots.take();
+    return await this.#inTurn(session, work);
   }
 
   /** The request that had the upload before is told to end, and awaited. */

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from "node:crypto";
-import { Fault, type Log } from "#base";
+import { Fault, type Log, Slots } from "#base";
 import { openWatchedFile } from "./watched-file.ts";
 
 /** Users and their passwords, of a file in the format of Apache's htpasswd with bcrypt. */
@@ -100,7 +100,15 @@ function createComparison(): Comparison {
   const secret = randomBytes(32);
   const right = new Set<string>();
   const underWay = new Map<string, Promise<boolean>>();
-  const gate = createGate();
+  // Guessing must not take the machine: some wait, the rest is refused.
+  const slots = new Slots(maxAtOnce, {
+    length: maxWaiting,
+    refusal: () => new Fault("exhausted", "too many passwords are being checked; try again later"),
+  });
+  const check = async (bytes: Uint8Array, hash: string) => {
+    using _slot = await slots.take();
+    return await Bun.password.verify(bytes, hash, "bcrypt");
+  };
   return async (password, hash) => {
     const bytes = Buffer.from(password).subarray(0, maxPasswordBytes);
     // An HMAC by a key that never leaves this process, so that no password is kept.
@@ -111,9 +119,7 @@ function createComparison(): Comparison {
     }
     let running = underWay.get(key);
     if (!running) {
-      running = gate(() => Bun.password.verify(bytes, hash, "bcrypt")).finally(() =>
-        underWay.delete(key),
-      );
+      running = check(bytes, hash).finally(() => underWay.delete(key));
       underWay.set(key, running);
     }
     const same = await running;
@@ -123,27 +129,6 @@ function createComparison(): Comparison {
       right.delete(oldest);
     }
     return same;
-  };
-}
-
-/** Lets a few through at once, some wait, and refuses the rest: guessing must not take the machine. */
-function createGate(): <T>(work: () => Promise<T>) => Promise<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (running >= maxAtOnce) {
-      if (waiting.length >= maxWaiting) {
-        throw new Fault("exhausted", "too many passwords are being checked; try again later");
-      }
-      await new Promise<void>((resolve) => waiting.push(resolve));
-    } else running++;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else running--;
-    }
   };
 }
 

@@ -1,5 +1,5 @@
 import { S3Client } from "bun";
-import { Fault } from "#base";
+import { Fault, retry } from "#base";
 import { type S3Credentials, signRequest } from "./sign-request.ts";
 
 export interface BucketOptions {
@@ -16,8 +16,7 @@ interface PartTag {
   readonly etag: string;
 }
 
-const attempts = 4;
-const firstPauseMs = 100;
+const backoff = { attempts: 4, base: 200, max: 1000 };
 const timeoutMs = 120_000;
 
 /** A bucket: Bun's client lists and deletes, the other calls are our own. Keys are whole, with any prefix. */
@@ -218,17 +217,17 @@ export class Bucket {
    * object.
    */
   async #attempt<T>(verb: string, key: string, work: () => Promise<T>): Promise<T | undefined> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await work();
-      } catch (error) {
-        const { code, message } = describe(error);
-        if (absent.has(code)) return undefined;
-        const advice = refused.get(code);
-        if (advice) throw this.#unavailable(verb, key, `${message}; ${advice}`, error);
-        if (attempt >= attempts) throw this.#unavailable(verb, key, message, error);
-        await new Promise((resolve) => setTimeout(resolve, firstPauseMs * 2 ** attempt));
-      }
+    const isPassing = (error: unknown) => {
+      const { code } = describe(error);
+      return !absent.has(code) && !refused.has(code);
+    };
+    try {
+      return await retry(work, { backoff, isPassing });
+    } catch (error) {
+      const { code, message } = describe(error);
+      if (absent.has(code)) return undefined;
+      const advice = refused.get(code);
+      throw this.#unavailable(verb, key, advice ? `${message}; ${advice}` : message, error);
     }
   }
 
