@@ -1,6 +1,14 @@
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { createLog } from "#base";
 import { mountAll } from "#kernel";
@@ -78,6 +86,60 @@ test("a container runs on while the engine is restarted, and is all there afterw
   await engine.containers.start(kept);
   expect(engine.containers.get(kept).state.status).toBe("running");
 });
+
+const golden = join(import.meta.dirname, "../../src/engine/containers/testdata/row");
+const script =
+  "id -u; pwd; echo $A; cat /a/mark; touch /a/no; touch /b/yes; ls -l /dev/mine | head -c 1";
+
+/** Puts a row as an earlier program wrote it in the place of a container's, over the same snapshot and image. */
+function writeRow(id: string, version: string): void {
+  const row = JSON.parse(readFileSync(join(golden, `${version}.json`), "utf8"));
+  const text = JSON.stringify(row.definition).replaceAll("/srv/", `${roots.dataRoot}/bind-`);
+  const definition = JSON.parse(text);
+  const config = definition.config ?? definition.sent.Config;
+  config[definition.config ? "cmd" : "Cmd"] = ["-c", script];
+  if (definition.argv) definition.argv = ["sh", "-c", script];
+  using database = new Database(join(roots.dataRoot, "state.db"));
+  const { definition: now } = database
+    .query<{ definition: string }, [string]>("SELECT definition FROM container WHERE id = ?")
+    .get(id) ?? { definition: "{}" };
+  const { imageId, chainId, root } = JSON.parse(now);
+  database.run("UPDATE container SET name = ?, definition = ?, course = ? WHERE id = ?", [
+    ...[row.name, JSON.stringify({ ...definition, imageId, chainId, root })],
+    ...[JSON.stringify(row.course), id],
+  ]);
+}
+
+test.each(readdirSync(golden).map((file) => file.replace(".json", "")))(
+  "a container that version %s of the row holds starts, as it was asked for",
+  async (version) => {
+    for (const name of ["a", "b"]) mkdirSync(`${roots.dataRoot}/bind-${name}`, { recursive: true });
+    writeFileSync(`${roots.dataRoot}/bind-a/mark`, "marked\n");
+    chmodSync(`${roots.dataRoot}/bind-b`, 0o777);
+    let id = "";
+    {
+      await using opened = await openEngineAt(roots);
+      ({ id } = await opened.engine.containers.create(createRequest("busybox", ["true"])));
+    }
+    writeRow(id, version);
+    await using opened = await openEngineAt(roots);
+    const { engine } = opened;
+    expect(engine.containers.get(id).state).toMatchObject({ status: "exited", exitCode: 3 });
+    const attached = await engine.containers.attach(id, attachAll(false));
+    const output = collectStreams(attached);
+    const { result } = await engine.containers.wait(id, "next-exit");
+    await engine.containers.start(id);
+    expect((await output).stdout.replaceAll("\r", "")).toBe(
+      "7\n/w\nb\nmarked\ntouch: /a/no: Read-only file system\nc",
+    );
+    expect((await result).exitCode).toBe(0);
+    expect(existsSync(`${roots.dataRoot}/bind-b/yes`)).toBe(true);
+    rmSync(`${roots.dataRoot}/bind-b/yes`);
+    const { state } = engine.containers.get(id);
+    expect(state).toMatchObject({ status: "exited", exitCode: 0, error: "" });
+    await engine.containers.remove(id, { force: false, volumes: false });
+  },
+);
 
 test("after a start of the machine nothing runs, and --rm is honoured", async () => {
   const ids: string[] = [];
