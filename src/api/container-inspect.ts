@@ -150,7 +150,7 @@ function networkSettingsOf(container: Container): NetworkSettings {
   const first = container.networks.find(({ network }) => network === "bridge");
   const { sandboxId, state } = container;
   return {
-    Bridge: "",
+    Bridge: container.bridge ?? "",
     SandboxID: sandboxId ?? "",
     SandboxKey: sandboxId === undefined ? "" : `/proc/${state.pid}/ns/net`,
     Ports: {},

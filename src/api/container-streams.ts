@@ -82,16 +82,27 @@ function tailOf({ query }: Exchange): number | undefined {
   return /^\d{1,12}$/.test(text) ? Number(text) : undefined;
 }
 
-/** The filter of a terminal's input; undefined where keys have no meaning. */
-export function detachFilter(tty: boolean, keys: string | undefined): DetachFilter | undefined {
-  const bytes = parseDetachKeys(keys ?? defaultDetachKeys);
-  return tty ? new DetachFilter(bytes) : undefined;
+/** The filter of a terminal's input; undefined where keys have no meaning. Bad ones are refused in either case. */
+export function detachFilter(
+  tty: boolean,
+  keys: string | undefined,
+  refusal: (keys: string | undefined) => Fault,
+): DetachFilter | undefined {
+  try {
+    const bytes = parseDetachKeys(keys || defaultDetachKeys);
+    return tty ? new DetachFilter(bytes) : undefined;
+  } catch {
+    throw refusal(keys);
+  }
 }
+
+const badKeys = (keys: string | undefined) =>
+  new Fault("invalid", `Invalid detach keys (${keys}) provided`);
 
 async function attach({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { query } = exchange;
   const { id, config, state } = containerOf(engine, exchange.param("id"));
-  const detach = detachFilter(config.Tty, query.text("detachKeys"));
+  const detach = detachFilter(config.Tty, query.text("detachKeys"), badKeys);
   if (state.status === "paused")
     throw new Fault("conflict", `container ${id} is paused, unpause the container before attach`);
   const stdin = query.flag("stdin") && config.OpenStdin;

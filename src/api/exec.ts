@@ -65,6 +65,10 @@ function execOf(engine: Engine, id: string): Exec {
   }
 }
 
+/** dockerd answers 500, as to all errors that it gives no kind. */
+const badKeys = (keys: string | undefined) =>
+  new Fault("internal", `Invalid escape keys (${keys}) provided`);
+
 async function create(
   { engine, schemas }: ApiContext,
   exchange: Exchange,
@@ -75,7 +79,7 @@ async function create(
   if (argv.length === 0) throw new Fault("invalid", "No exec command specified");
   const { id: containerId } = runningContainerOf(engine, exchange.param("id"));
   const tty = body.Tty ?? false;
-  if (body.DetachKeys) detachFilter(tty, body.DetachKeys);
+  detachFilter(tty, body.DetachKeys ?? undefined, badKeys);
   const [rows, columns] = body.ConsoleSize ?? [];
   const id = await engine.execs.create(containerId, {
     argv,
@@ -116,7 +120,7 @@ async function start(
     await launch(true);
     return exchange.sendEmpty(200);
   }
-  const detach = detachFilter(request.tty, detachKeys.get(id));
+  const detach = detachFilter(request.tty, detachKeys.get(id), badKeys);
   const connection = await exchange.hijack(exchange.upgrades ? streamType(tty) : RAW_STREAM);
   try {
     const attached = await launch(false);

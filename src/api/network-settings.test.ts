@@ -23,9 +23,11 @@ test("inspect lists every network, and the default one in Docker's old fields to
     ...container,
     state: { ...container.state, status: "running", pid: 42 },
     networks: [second, attachment],
+    bridge: "br0",
     sandboxId: "s1" as SandboxId,
   }).NetworkSettings;
   expect(shown).toMatchObject({
+    Bridge: "br0",
     SandboxID: "s1",
     SandboxKey: "/proc/42/ns/net",
     IPAddress: "172.20.0.2",
@@ -36,6 +38,7 @@ test("inspect lists every network, and the default one in Docker's old fields to
     },
   });
   expect(inspectContainer({ ...container, networks: [] }).NetworkSettings).toMatchObject({
+    Bridge: "",
     SandboxID: "",
     SandboxKey: "",
     IPAddress: "",

@@ -82,7 +82,16 @@ test("bad detach keys are refused before anything is attached", async () => {
   await using server = await testServer();
   await create(server, ["cat"], { Tty: true });
   const answer = await server.call("POST", "/containers/a/attach?detachKeys=ctrl-1");
-  expect(answer.status).toBe(400);
+  expect([answer.status, answer.json]).toEqual([
+    400,
+    { message: "Invalid detach keys (ctrl-1) provided" },
+  ]);
+  await server.call("POST", "/containers/a/start");
+  const exec = await server.call("POST", "/containers/a/exec", { Cmd: ["x"], DetachKeys: "bad" });
+  expect([exec.status, exec.json]).toEqual([
+    500,
+    { message: "Invalid escape keys (bad) provided" },
+  ]);
   expect(server.engine.calls.filter((call) => call.startsWith("attach"))).toEqual([]);
 });
 

@@ -107,6 +107,8 @@ export interface Container {
   readonly restartCount: number;
   /** Empty for a container that shares another's network. */
   readonly networks: readonly NetworkAttachment[];
+  /** The host's interface of the default network, for a container that has been in that. */
+  readonly bridge?: string;
   /** The sandbox of a container that has a network of its own, from its first start on. */
   readonly sandboxId?: SandboxId;
   readonly paths: {

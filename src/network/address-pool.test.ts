@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { AddressPool, chooseSubnet, defaultCandidates, macOf } from "./address-pool.ts";
+import { AddressPool, chooseSubnet, defaultCandidates } from "./address-pool.ts";
 import { formatIpv4, formatSubnet, parseIpv4, parseSubnet } from "./ipv4.ts";
 
 test("the first network that no route touches", () => {
@@ -40,8 +40,4 @@ test("adopted addresses are left out, those of other networks ignored", () => {
   const pool = new AddressPool(parseSubnet("10.0.0.0/29"));
   for (const text of ["10.0.0.2", "10.0.0.4", "192.168.0.1"]) pool.adopt(parseIpv4(text) ?? 0);
   expect([pool.take(), pool.take()].map(formatIpv4)).toEqual(["10.0.0.3", "10.0.0.5"]);
-});
-
-test("a MAC is local, and as unique as its address", () => {
-  expect(macOf(parseIpv4("172.20.0.2") ?? 0)).toBe("02:42:ac:14:00:02");
 });

@@ -81,9 +81,3 @@ export class AddressPool {
     this.#used.delete(address);
   }
 }
-
-/** Made from the address, so that a neighbour's table stays right when an address has a new owner. */
-export function macOf(address: number): string {
-  const octets = [24, 16, 8, 0].map((shift) => (address >>> shift) & 255);
-  return ["02", "42", ...octets.map((octet) => octet.toString(16).padStart(2, "0"))].join(":");
-}

@@ -9,7 +9,6 @@ import {
   RouteTable,
   setLinkUp,
 } from "#kernel";
-import { macOf } from "./address-pool.ts";
 import type { Bridge } from "./bridge.ts";
 import { formatIpv4 } from "./ipv4.ts";
 
@@ -31,6 +30,7 @@ export interface PlaceWithNamespace extends Place {
 
 /** The settings that Docker makes in every namespace of its own, besides the IPv6 switches. */
 const common = {
+  "net.ipv4.conf.default.arp_notify": "1",
   "net.ipv4.ip_unprivileged_port_start": "0",
   "net.ipv4.ping_group_range": "0 2147483647",
 };
@@ -86,7 +86,7 @@ export async function joinPlace(options: PlaceOptions, inside: Inside): Promise<
   const { netns, link: name, isFirst } = inside;
   const { prefixLength } = bridge.subnet;
   const address = formatIpv4(options.address);
-  const mac = macOf(options.address);
+  const mac = randomMac();
   await connect(bridge, { name, mac, netns });
   const table = new RouteTable({ netns });
   const link = await table.link(name);
@@ -96,12 +96,20 @@ export async function joinPlace(options: PlaceOptions, inside: Inside): Promise<
   const route = { destination: "0.0.0.0", prefixLength: 0, gateway, index };
   await table.apply(
     ...(isFirst ? [setLinkUp(LOOPBACK)] : []),
-    setLinkUp(index),
+    // The address first: what comes up with one announces it.
     addAddress({ index, address, prefixLength }),
+    setLinkUp(index),
     ...(isFirst ? [addRoute(route)] : []),
   );
   const endpointId = randomBytes(32).toString("hex");
   return { address, prefixLength, gateway, mac, endpointId };
+}
+
+/** As dockerd since version 28: one host's, of local administration (IEEE 802, first octet). */
+export function randomMac(): string {
+  const octets = randomBytes(6);
+  octets[0] = ((octets[0] ?? 0) & 0xfe) | 2;
+  return octets.toString("hex").replace(/..\B/g, "$&:");
 }
 
 async function connect(

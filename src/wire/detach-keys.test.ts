@@ -3,8 +3,8 @@ import { DetachFilter, defaultDetachKeys, parseDetachKeys } from "./detach-keys.
 
 test("keys are letters and control keys", () => {
   expect([...parseDetachKeys(defaultDetachKeys)]).toEqual([16, 17]);
-  expect([...parseDetachKeys("ctrl-@,a,ctrl-[,ctrl-_")]).toEqual([0, 97, 27, 31]);
-  for (const bad of ["", "ctrl-", "ctrl-P", "ab", "ctrl-p,", "é"])
+  expect([...parseDetachKeys("ctrl-@,a,ctrl-[,ctrl-_,DEL,\x01")]).toEqual([0, 97, 27, 31, 127, 1]);
+  for (const bad of ["", "ctrl-", "ctrl-P", "del", "ab", "ctrl-p,", "é"])
     expect(() => parseDetachKeys(bad)).toThrow("invalid detach keys");
 });
 

@@ -11,12 +11,13 @@ export function parseDetachKeys(text: string): Uint8Array {
 }
 
 function keyByte(key: string): number {
-  if (/^[\x20-\x7e]$/.test(key)) return key.charCodeAt(0);
+  if (key.length === 1 && key.charCodeAt(0) < 0x80) return key.charCodeAt(0);
+  if (key === "DEL") return 0x7f;
   const control = /^ctrl-([a-z@[\\\]^_])$/.exec(key)?.[1];
   if (control === undefined)
     throw new Fault(
       "invalid",
-      `invalid detach keys: unknown character "${key}": write a letter or ctrl- and one of a-z, @, [, \\, ], ^, _`,
+      `invalid detach keys: unknown character "${key}": write a character, DEL, or ctrl- and one of a-z, @, [, \\, ], ^, _`,
     );
   return control.toUpperCase().charCodeAt(0) & 0x1f;
 }

@@ -181,6 +181,31 @@ describe("a namespace", () => {
     networks[0].release(endpoint);
   });
 
+  test("is found by its neighbours at once when its address had another owner", async () => {
+    const { id } = await networks[0].create({ name: "small", subnet: "10.231.7.0/29" });
+    const neighbour = await networks[0].attach("small");
+    let owner = await networks[0].attach("small");
+    const { address, mac } = owner;
+    {
+      using _listener = await listen(owner.netns, 80);
+      expect(await reach(neighbour.netns, address, 80)).toBe("open");
+    }
+    const macs = new Set([mac]);
+    do {
+      networks[0].release(owner);
+      owner = await networks[0].attach("small");
+      macs.add(owner.mac);
+    } while (owner.address !== address);
+    expect(macs.size).toBeGreaterThan(3);
+    for (const each of macs) expect(each).toMatch(/^[0-9a-f][26ae](:[0-9a-f]{2}){5}$/);
+    using _listener = await listen(owner.netns, 80);
+    const table = () => inside(neighbour.netns, "cat", "/proc/net/arp");
+    expect(await settled(async () => (await table()).includes(owner.mac))).toBe(true);
+    expect(await reach(neighbour.netns, address, 80)).toBe("open");
+    for (const each of [owner, neighbour]) networks[0].release(each);
+    await networks[0].remove(id);
+  });
+
   test("of none has lo only", async () => {
     using netns = await networks[0].isolated();
     const table = new RouteTable({ netns });

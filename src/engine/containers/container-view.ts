@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import type { Container } from "../contract.ts";
 import { execIdsOf } from "../execs/exec.ts";
 import type { Parts } from "../parts.ts";
@@ -6,7 +7,7 @@ import { networksOf } from "./sandbox.ts";
 
 /** A record as callers see it. */
 export function viewContainer(
-  parts: Parts<"paths" | "sandboxes" | "execs" | "removing">,
+  parts: Parts<"paths" | "networks" | "sandboxes" | "execs" | "removing">,
   record: ContainerRecord,
 ): Container {
   const { id, name, imageId, createdAt, owner, sent, config, host, argv, restartCount } = record;
@@ -27,8 +28,7 @@ export function viewContainer(
     argv,
     restartCount,
     state: parts.removing.has(id) ? { ...record.state, status: "removing" } : record.state,
-    networks: networksOf(parts, record),
-    ...sandboxIdOf(parts, record),
+    ...networkPartOf(parts, record),
     paths: {
       hostname: files.hostname,
       hosts: files.hosts,
@@ -43,13 +43,21 @@ export function viewContainer(
   };
 }
 
-function sandboxIdOf(
-  parts: Parts<"sandboxes">,
-  { id, state }: ContainerRecord,
-): Pick<Container, "sandboxId"> {
-  const sandbox = parts.sandboxes.get(id);
-  if (!sandbox || sandbox.mode.kind === "container" || state.status !== "running") return {};
-  return { sandboxId: sandbox.id };
+function networkPartOf(
+  parts: Parts<"networks" | "sandboxes">,
+  record: ContainerRecord,
+): Pick<Container, "networks" | "bridge" | "sandboxId"> {
+  const sandbox = parts.sandboxes.get(record.id);
+  const networks = networksOf(parts, record);
+  const wasInDefault = networks.some((each) => each.network === "bridge" && each.networkId !== "");
+  const isOwn = sandbox && sandbox.mode.kind !== "container" && record.state.status === "running";
+  return {
+    networks,
+    ...defined({
+      bridge: wasInDefault ? parts.networks.find("bridge").bridge : undefined,
+      sandboxId: isOwn ? sandbox.id : undefined,
+    }),
+  };
 }
 
 function splitColons(list: string): readonly string[] {

@@ -3,7 +3,7 @@ import { type ContainerId, faultOf } from "#base";
 import type { Task, TaskExit } from "#task";
 import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
-import { publishContainer } from "./container-event.ts";
+import { publishContainer, publishNetworks } from "./container-event.ts";
 import { compressedLog } from "./container-logs.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import type { LiveContainer } from "./live-container.ts";
@@ -11,7 +11,7 @@ import { type RemoveParts, removeContainer } from "./remove.ts";
 import { leaveNetworks, type OpenSandbox } from "./sandbox.ts";
 
 type RecordParts = Parts<
-  "log" | "clock" | "store" | "events" | "waits" | "removing" | "restarting"
+  "log" | "clock" | "store" | "sandboxes" | "events" | "waits" | "removing" | "restarting"
 >;
 
 /** The parts that the end of a run touches: with `--rm` it removes the container. */
@@ -114,6 +114,8 @@ export function recordExit(parts: RecordParts, id: ContainerId, exit: TaskExit):
       error: faultOf(error).message,
     });
   }
+  // As dockerd: a container has left its networks when it is told to have ended.
+  publishNetworks(parts, parts.sandboxes.get(id), "disconnect");
   const seconds = (finishedAt - record.state.startedAt) / 1_000_000_000n;
   publishContainer(parts, record, "die", {
     exitCode: String(exit.exitCode),
@@ -148,7 +150,7 @@ async function settle(parts: TrackParts, live: LiveContainer, isWritten: boolean
   const { id, sandbox, task } = live;
   const isGoing = goesWithItsRun(parts, id);
   const left = Promise.try(() => {
-    if (isWritten || isGoing) leaveNetworks(parts, id, { isGoing });
+    if (isWritten && !isGoing) leaveNetworks(parts, id);
   });
   const removal = isGoing ? removeAfterRun(parts, id) : undefined;
   const freed = Promise.all([sandbox.release(), task.released]);

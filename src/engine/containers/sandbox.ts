@@ -5,7 +5,6 @@ import type { OciNamespaceType } from "#runtime";
 import type { NetworkAttachment } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
-import { publishNetworks } from "./container-event.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import type { StoredSandbox } from "./sandbox-store.ts";
 
@@ -90,21 +89,16 @@ export function adoptSandbox(
   };
 }
 
-/** A run is over: the sandbox stays in its networks, without endpoints. One that goes with its container is only told of. */
-export function leaveNetworks(
-  parts: Parts<"sandboxes" | "events">,
-  id: ContainerId,
-  { isGoing = false }: { readonly isGoing?: boolean } = {},
-): void {
+/** A run is over: the sandbox stays in its networks, without endpoints. */
+export function leaveNetworks(parts: Parts<"sandboxes">, id: ContainerId): void {
   const sandbox = parts.sandboxes.get(id);
   if (!sandbox?.endpoints.some(({ endpointId }) => endpointId !== "")) return;
   const endpoints = sandbox.endpoints.map(({ network, networkId }) => ({
     ...emptyAttachment(network),
     networkId,
   }));
-  if (!isGoing) parts.sandboxes.put({ ...sandbox, endpoints });
+  parts.sandboxes.put({ ...sandbox, endpoints });
   crashPoint("exit:networks-left");
-  publishNetworks(parts, sandbox, "disconnect");
 }
 
 /** The networks a container is in, or will be in once it is started. */

@@ -66,6 +66,7 @@ function recordFailure(
     startTime: 0n,
     state: { ...state, exitCode, error: fault.message },
   });
+  publishNetworks(parts, parts.sandboxes.get(id), "disconnect");
   leaveNetworks(parts, id);
   parts.pendingAttaches.end(id);
   return fault;
