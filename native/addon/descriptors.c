@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* SCM_MAX_FD of the kernel: so many descriptors go with one message. */
@@ -67,6 +68,23 @@ static long descriptor_socket_pair(struct call *call)
 		return -errno;
 	store(out, fds);
 	return 0;
+}
+
+/* unixConnect(path) -> a stream socket that is connected to whoever listens there */
+static long descriptor_unix_connect(struct call *call)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	take_text(call, 0, address.sun_path, sizeof(address.sun_path));
+	if (call->failed)
+		return 0;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	int error = errno;
+	close(fd);
+	return -error;
 }
 
 /* pipe(out two): read end, write end */
@@ -255,6 +273,7 @@ const struct function descriptor_functions[] = {
 	{ "close", descriptor_close, 1 },
 	{ "duplicate", descriptor_duplicate, 1 },
 	{ "socketPair", descriptor_socket_pair, 1 },
+	{ "unixConnect", descriptor_unix_connect, 1 },
 	{ "pipe", descriptor_pipe, 1 },
 	{ "eventFd", descriptor_event, 0 },
 	{ "setBlocking", descriptor_set_blocking, 2 },

@@ -83,6 +83,8 @@ export interface Addon {
   close(fd: number): number;
   duplicate(fd: number): number;
   socketPair(out: Int32Array): number;
+  /** ENOENT or ECONNREFUSED where nobody listens. */
+  unixConnect(path: string): number;
   pipe(out: Int32Array): number;
   eventFd(): number;
   setBlocking(fd: number, blocking: 0 | 1): number;

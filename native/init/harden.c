@@ -60,7 +60,7 @@ static void add(struct filter *filter, const struct sock_filter *code, size_t co
 	} while (0)
 
 /* What is refused is an error and ends nothing: of all ioctls only the terminal's size passes, and memory is never code. */
-static int install_filter(void)
+static int install_filter(const uint16_t *more, size_t more_count)
 {
 	struct filter filter;
 	filter.length = 0;
@@ -68,6 +68,8 @@ static int install_filter(void)
 	    LOAD(offsetof(struct seccomp_data, nr)));
 	for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
 		ADD(&filter, JUMP(BPF_JEQ, allowed[i], 0, 1), GIVE(SECCOMP_RET_ALLOW));
+	for (size_t i = 0; i < more_count; i++)
+		ADD(&filter, JUMP(BPF_JEQ, more[i], 0, 1), GIVE(SECCOMP_RET_ALLOW));
 	ADD(&filter, JUMP(BPF_JEQ, SYS_ioctl, 0, 4), LOAD(ARGUMENT(1)), JUMP(BPF_JEQ, TIOCSWINSZ, 0, 1),
 	    GIVE(SECCOMP_RET_ALLOW), GIVE(REFUSED));
 	ADD(&filter, JUMP(BPF_JEQ, SYS_mmap, 0, 4), LOAD(ARGUMENT(2)), JUMP(BPF_JSET, PROT_EXEC, 1, 0),
@@ -95,12 +97,34 @@ static void lower_oom_score(void)
 		write_all(fd, OOM_SCORE, strlen(OOM_SCORE));
 }
 
-int harden_monitor(void)
+static int harden(uint32_t capabilities, const uint16_t *more, size_t more_count)
 {
 	lower_oom_score();
-	int result = keep_capabilities(1u << CAP_KILL | 1u << CAP_DAC_OVERRIDE);
+	int result = keep_capabilities(capabilities);
 	int final = check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	if (final >= 0)
-		final = install_filter();
+		final = install_filter(more, more_count);
 	return result < 0 ? result : final;
+}
+
+int harden_monitor(void)
+{
+	return harden(1u << CAP_KILL | 1u << CAP_DAC_OVERRIDE, NULL, 0);
+}
+
+int harden_broker(void)
+{
+	static const uint16_t more[] = {
+		SYS_setns, SYS_socket, SYS_bind, SYS_listen, SYS_getsockname, SYS_setsockopt, SYS_ppoll,
+#ifdef __x86_64__
+		SYS_poll,
+#endif
+	};
+	return harden(1u << CAP_SYS_ADMIN, more, sizeof more / sizeof *more);
+}
+
+int harden_worker(void)
+{
+	static const uint16_t more[] = { SYS_socket, SYS_connect, SYS_getrandom, SYS_brk, SYS_madvise };
+	return harden(0, more, sizeof more / sizeof *more);
 }

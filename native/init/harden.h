@@ -10,4 +10,8 @@
  */
 int harden_monitor(void);
 
+/* The resolver's broker keeps the one that entering namespaces needs, and its system calls; its worker none, and those of sockets. */
+int harden_broker(void);
+int harden_worker(void);
+
 #endif

@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include "dns.h"
 #include "monitor.h"
 #include "mounts.h"
 #include "syscalls.h"
@@ -140,12 +141,14 @@ static void report_failure(void)
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
-	if (strcmp(mode, "dns") == 0 || strcmp(mode, "dial") == 0 || strcmp(mode, "proxy") == 0) {
-		say("thimble-init: dns, dial and proxy are reserved names, this version does not support them\n");
+	if (strcmp(mode, "dial") == 0 || strcmp(mode, "proxy") == 0) {
+		say("thimble-init: dial and proxy are reserved names, this version does not support them\n");
 		return 2;
 	}
-	if (strcmp(mode, "launch") != 0 || fcntl(3, F_GETFD) < 0 || fcntl(4, F_GETFD) < 0) {
-		say("thimble-init: usage: thimble-init launch; the plan is read from fd 3, status frames go to fd 4\n");
+	bool is_dns = strcmp(mode, "dns") == 0 && argc == 3;
+	bool is_launch = strcmp(mode, "launch") == 0 && fcntl(4, F_GETFD) >= 0;
+	if ((!is_dns && !is_launch) || fcntl(3, F_GETFD) < 0) {
+		say("thimble-init: usage: thimble-init launch | dns SOCKET; plan or commands are read from fd 3, status frames of a launch go to fd 4\n");
 		return 2;
 	}
 	/* Executed from a memfd, it would be called after that. */
@@ -155,6 +158,8 @@ int main(int argc, char **argv)
 	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2 };
 	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
 		signal(ignored[i], SIG_IGN);
+	if (is_dns)
+		return serve_dns(argv[2]);
 	if (start() < 0) {
 		report_failure();
 		return 1;

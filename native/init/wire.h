@@ -14,8 +14,10 @@
 
 #define PROTOCOL_VERSION 1u
 #define FRAME_HEADER 8u
-/* No frame that the helper reads is longer than this. */
+/* No frame that a monitor reads is longer than this. */
 #define COMMAND_MAX 64u
+/* And none that a resolver reads. */
+#define DNS_FRAME_MAX 65536u
 /* No frame that the helper writes is longer than this. */
 #define FRAME_MAX 2048u
 
@@ -44,9 +46,20 @@ enum frame {
 	FRAME_START = 39, /* GO from a client; answered once the program runs, or with why it does not */
 	FRAME_WATCH = 38, /* OOM and EXIT frames follow the answer, OOM also when it was before */
 
-	/* Monitor to client. */
+	/* Engine to the resolver (mode dns). Texts are u16 length, bytes; lists are u16 count, items. */
+	FRAME_DNS_BEGIN = 48, /* what is not said again before COMMIT goes then */
+	FRAME_DNS_COMMIT = 49,
+	FRAME_DNS_ENDPOINT = 50, /* id, network, IPv4 (0 or 4 bytes), IPv6 (0 or 16), names: the first one is that of reverse look-ups */
+	FRAME_DNS_DROP_ENDPOINT = 51, /* id */
+	FRAME_DNS_CLIENT = 52, /* id, u16 forwards, networks, upstreams (u16 port, address), links (alias, name); with a network namespace where it is new or has a new one */
+	FRAME_DNS_DROP_CLIENT = 53, /* id */
+	FRAME_DNS_STATUS = 54,
+	FRAME_DNS_QUIT = 55,
+
+	/* Monitor to client; the resolver's OK of a namespace has u32 UDP port, u32 TCP port. */
 	FRAME_OK = 64,
 	FRAME_STATE = 65, /* u32 version, u32 pid, u64 start time, u32 monitor pid, u32 STATE_*, u64 dropped log lines, id */
+	FRAME_DNS_STATE = 66, /* u32 version, u32 pid, u32 clients, u32 endpoints, u64 answered, u64 forwarded, u64 refused */
 };
 
 enum { ATTACH_STDIN = 1, ATTACH_STDOUT = 2, ATTACH_STDERR = 4 };

@@ -91,19 +91,29 @@ export class Helper implements Disposable {
     }
   }
 
+  /**
+   * Starts a resolver that listens at a unix socket's path (mode dns of native/init), and gives our
+   * end of its first connection. It goes on without this process for as long as containers need it.
+   */
+  startResolver(path: string): Fd {
+    return this.#run(["dns", path], 3).socket;
+  }
+
   #start(): Launcher {
+    return this.#run(["launch"], 3, 4);
+  }
+
+  /** A process that has the other end of a socket pair as these descriptors. */
+  #run(argv: readonly string[], ...as: readonly number[]): Launcher {
     const [near, far] = socketPair();
     using stack = new DisposableStack();
     stack.use(near);
     using remote = far;
     const child = this.#spawn({
-      argv: ["thimble-init", "launch"],
+      argv: [imageName, ...argv],
       env: {},
       cwd: "/",
-      fds: [
-        { fd: remote, as: 3 },
-        { fd: remote, as: 4 },
-      ],
+      fds: as.map((number) => ({ fd: remote, as: number })),
     });
     child.unref();
     stack.move();

@@ -4,7 +4,8 @@
  * A LaunchPlan becomes bytes (encodePlan), a Helper starts a launcher with them, a
  * Launch tells how it goes. Later, and from another engine process, a Monitor is
  * reached through its control socket, its streams through attach, and what it left
- * behind through readExitRecord. Neither this module nor native/init decides policy: the
+ * behind through readExitRecord. A Resolver answers questions of containers for names.
+ * Neither this module nor native/init decides policy: the
  * plan already contains every decision. Words: launcher and monitor are the same process
  * before and after the program runs; GO is what the program waits for; stage is
  * where a launch failed.
@@ -19,3 +20,11 @@ export { type Created, Launch } from "./launch.ts";
 export { exitCodeOf, type LaunchError } from "./launch-error.ts";
 export { connectMonitor, Monitor, type MonitorStatus, type MonitorWatch } from "./monitor.ts";
 export type * from "./plan.ts";
+export {
+  openResolver,
+  Resolver,
+  type ResolverClient,
+  type ResolverEndpoint,
+  type ResolverPorts,
+  type ResolverStatus,
+} from "./resolver.ts";

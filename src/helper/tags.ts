@@ -115,8 +115,17 @@ export const frame = {
   AWAIT_ROTATION: 40,
   COMPRESSED: 41,
   HOLD_ROTATION: 42,
+  DNS_BEGIN: 48,
+  DNS_COMMIT: 49,
+  DNS_ENDPOINT: 50,
+  DNS_DROP_ENDPOINT: 51,
+  DNS_CLIENT: 52,
+  DNS_DROP_CLIENT: 53,
+  DNS_STATUS: 54,
+  DNS_QUIT: 55,
   OK: 64,
   STATE: 65,
+  DNS_STATE: 66,
 } as const;
 
 /** ATTACH_* bits. */

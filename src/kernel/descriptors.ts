@@ -13,6 +13,15 @@ export function socketPair(): [Fd, Fd] {
   return [new Fd(out[0] ?? -1), new Fd(out[1] ?? -1)];
 }
 
+/**
+ * A stream socket, connected to whoever listens at a unix socket's path of at most 107 bytes.
+ * `not_found` or `unavailable` where nobody does.
+ */
+export function connectUnix(path: string): Fd {
+  const what = { call: "connect", verb: "connect to", about: path };
+  return new Fd(check(addon().unixConnect(path), what));
+}
+
 /** A pipe(7): its read end, then its write end, both blocking. */
 export function pipe(): [Fd, Fd] {
   const out = new Int32Array(2);

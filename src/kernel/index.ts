@@ -14,6 +14,7 @@ export { addonPath, useAddon } from "./addon.ts";
 export { Channel, openChannel } from "./channel.ts";
 export {
   canOpen,
+  connectUnix,
   copySealed,
   eventFd,
   lockFile,

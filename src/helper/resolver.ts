@@ -1,0 +1,291 @@
+import { isIP, isIPv4 } from "node:net";
+import { Fault, isFault } from "#base";
+import { type Channel, connectUnix, type Fd, openChannel, sendDescriptors } from "#kernel";
+import { encodeFrame, type Frame, FrameReader, PayloadReader } from "./frame.ts";
+import type { Helper } from "./helper.ts";
+import { launchFault, readLaunchError } from "./launch-error.ts";
+import { protocolVersion, frame as type } from "./tags.ts";
+
+/** A container in a network, under names. */
+export interface ResolverEndpoint {
+  /** At most 64 bytes; the endpoint's id. */
+  readonly id: string;
+  /** At most 64 bytes; who sees one endpoint of a network sees all of them. */
+  readonly network: string;
+  /** "10.1.0.2" */
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  /** At most 256, without a last dot. The first one is given for the address (PTR). */
+  readonly names: readonly string[];
+}
+
+/** A container that asks. */
+export interface ResolverClient {
+  /** At most 64 bytes. */
+  readonly id: string;
+  /** The networks whose names it sees, at most 128. */
+  readonly networks: readonly string[];
+  /** Whether other names are asked of `upstreams`; else they do not exist. */
+  readonly forwards: boolean;
+  /** At most 8 name servers, as this process reaches them; the first one that answers counts. */
+  readonly upstreams: readonly { readonly address: string; readonly port: number }[];
+  /** Names for this container alone, and the names that they stand for. */
+  readonly links: readonly (readonly [alias: string, name: string])[];
+}
+
+/** Where the resolver listens inside a container's namespace, at 127.0.0.11: port 53 is to lead there. */
+export interface ResolverPorts {
+  readonly udp: number;
+  readonly tcp: number;
+}
+
+export interface ResolverStatus {
+  readonly pid: number;
+  readonly clients: number;
+  readonly endpoints: number;
+  /** Questions that were answered here, that were passed on, and that were dropped since too many waited. */
+  readonly answered: bigint;
+  readonly forwarded: bigint;
+  readonly refused: bigint;
+}
+
+const maxTexts = 256;
+
+/**
+ * The resolver of an engine's containers (mode dns of native/init), which goes on while no
+ * engine is there. What it was told holds until it is told otherwise; commands are carried
+ * out in order, each between two questions and never during one. Names are compared without
+ * regard to case.
+ */
+export class Resolver implements Disposable {
+  /** The connection is over, whoever ended it. Never rejects. */
+  readonly closed: Promise<void>;
+  readonly #channel: Channel;
+  readonly #socket: Fd;
+  readonly #reader = new FrameReader();
+  readonly #over = Promise.withResolvers<void>();
+  #waiting: PromiseWithResolvers<Frame> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(socket: Fd) {
+    this.#socket = socket;
+    this.#channel = openChannel(socket);
+    this.closed = this.#over.promise;
+    this.#channel.onData((bytes) => this.#receive(bytes));
+    this.#channel.onEnd(() => this.close());
+  }
+
+  /** Its greeting; `conflict` when it speaks another version of the protocol. */
+  async greeted(): Promise<void> {
+    const greeting = Promise.withResolvers<Frame>();
+    this.#waiting = greeting;
+    const version = new PayloadReader(await greeting.promise).u32();
+    if (version !== protocolVersion)
+      throw new Fault(
+        "conflict",
+        `the resolver speaks protocol ${version}, not ${protocolVersion}`,
+      );
+  }
+
+  /** Until `commit`, what is not said again is kept; then it goes. */
+  async begin(): Promise<void> {
+    await this.#ask(type.DNS_BEGIN);
+  }
+
+  async commit(): Promise<void> {
+    await this.#ask(type.DNS_COMMIT);
+  }
+
+  /** Adds an endpoint, or replaces the one of this id. `invalid` for a name that no question can have. */
+  async setEndpoint({ id, network, ipv4, ipv6, names }: ResolverEndpoint): Promise<void> {
+    const payload = [
+      text(id),
+      text(network),
+      text(ipv4 === undefined ? "" : addressBytes(ipv4)),
+      text(ipv6 === undefined ? "" : addressBytes(ipv6)),
+      list(names.map(nameText)),
+    ];
+    await this.#ask(type.DNS_ENDPOINT, payload);
+  }
+
+  async dropEndpoint(id: string): Promise<void> {
+    await this.#ask(type.DNS_DROP_ENDPOINT, [Buffer.from(id)]);
+  }
+
+  /** Serves a container in its network namespace, which stays the caller's to close. */
+  async serve(client: ResolverClient, netns: Fd): Promise<ResolverPorts> {
+    const payload = new PayloadReader(
+      await this.#ask(type.DNS_CLIENT, clientPayload(client), netns),
+    );
+    return { udp: payload.u32(), tcp: payload.u32() };
+  }
+
+  /** Changes what a container that is served sees; `not_found` when it is not. */
+  async update(client: ResolverClient): Promise<void> {
+    await this.#ask(type.DNS_CLIENT, clientPayload(client));
+  }
+
+  /** Lets go of a container and of its namespace. */
+  async drop(id: string): Promise<void> {
+    await this.#ask(type.DNS_DROP_CLIENT, [Buffer.from(id)]);
+  }
+
+  async status(): Promise<ResolverStatus> {
+    const payload = new PayloadReader(await this.#ask(type.DNS_STATUS));
+    payload.u32();
+    return {
+      pid: payload.u32(),
+      clients: payload.u32(),
+      endpoints: payload.u32(),
+      answered: payload.u64(),
+      forwarded: payload.u64(),
+      refused: payload.u64(),
+    };
+  }
+
+  /** Ends the resolver itself. */
+  async quit(): Promise<void> {
+    await this.#ask(type.DNS_QUIT);
+  }
+
+  /** Ends this connection; the resolver goes on while it serves anybody. */
+  close(): void {
+    this.#channel.close();
+    this.#waiting?.reject(gone());
+    this.#over.resolve();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #receive(bytes: Uint8Array): void {
+    try {
+      for (const frame of this.#reader.push(bytes)) {
+        if (frame.type === type.ERROR) this.#waiting?.reject(launchFault(readLaunchError(frame)));
+        else this.#waiting?.resolve(frame);
+      }
+    } catch {
+      this.close();
+    }
+  }
+
+  #ask(command: number, payload: readonly Buffer[] = [], fd?: Fd): Promise<Frame> {
+    const answer = this.#last.then(() => this.#exchange(command, Buffer.concat(payload), fd));
+    this.#last = answer.catch(() => undefined);
+    return answer;
+  }
+
+  async #exchange(command: number, payload: Buffer, fd: Fd | undefined): Promise<Frame> {
+    if (!this.#channel.isOpen) throw gone();
+    const answer = Promise.withResolvers<Frame>();
+    this.#waiting = answer;
+    const header = Buffer.from(encodeFrame(command));
+    header.writeUInt32LE(payload.byteLength, 4);
+    const bytes = Buffer.concat([header, payload]);
+    // The answer to the last one is here, so nothing is queued before these bytes.
+    const sent = fd ? sendDescriptors(this.#socket, bytes, [fd]) : 0;
+    if (sent < bytes.byteLength) this.#channel.write(bytes.subarray(sent));
+    return await answer.promise;
+  }
+}
+
+/**
+ * The resolver that listens at a path of at most 107 bytes: one that an earlier engine has started, or a new one.
+ * An earlier one keeps what it knows until `begin` and `commit`; one of another protocol is replaced.
+ */
+export async function openResolver(helper: Helper, path: string): Promise<Resolver> {
+  const known = await connect(path);
+  if (known) return known;
+  const resolver = new Resolver(helper.startResolver(path));
+  await resolver.greeted();
+  return resolver;
+}
+
+async function connect(path: string): Promise<Resolver | undefined> {
+  let resolver: Resolver;
+  try {
+    resolver = new Resolver(connectUnix(path));
+  } catch (error) {
+    if (isFault(error, "not_found") || isFault(error, "unavailable")) return undefined;
+    throw error;
+  }
+  try {
+    await resolver.greeted();
+    return resolver;
+  } catch (error) {
+    if (isFault(error, "conflict")) await resolver.quit().catch(() => undefined);
+    resolver.close();
+    return undefined;
+  }
+}
+
+function gone(): Fault {
+  return new Fault("unavailable", "the resolver of containers has ended");
+}
+
+function text(value: string | Buffer): Buffer {
+  const bytes = Buffer.from(value as string);
+  const length = Buffer.alloc(2);
+  if (bytes.byteLength > 0xffff) throw new Fault("invalid", "a text for the resolver is too long");
+  length.writeUInt16LE(bytes.byteLength);
+  return Buffer.concat([length, bytes]);
+}
+
+function list(items: readonly Buffer[]): Buffer {
+  if (items.length > maxTexts)
+    throw new Fault("invalid", `the resolver takes at most ${maxTexts} names of one container`);
+  const count = Buffer.alloc(2);
+  count.writeUInt16LE(items.length);
+  return Buffer.concat([count, ...items]);
+}
+
+function nameText(name: string): Buffer {
+  const lower = name.toLowerCase();
+  const labels = lower.split(".");
+  const fits =
+    lower.length < 254 && labels.every((label) => /^[\x21-\x2d\x2f-\x7e]{1,63}$/.test(label));
+  if (!fits) throw new Fault("invalid", `"${name}" cannot be the name of a host`, { about: name });
+  return text(lower);
+}
+
+/** The 4 or 16 bytes of an address. */
+function addressBytes(address: string): Buffer {
+  if (isIPv4(address)) return Buffer.from(address.split(".").map(Number));
+  if (isIP(address) !== 6 || address.includes("%"))
+    throw new Fault("invalid", `"${address}" is not an IP address`, { about: address });
+  const [head = "", tail] = withoutDots(address).split("::");
+  const groups = (part: string) => part.split(":").filter(Boolean);
+  const [before, after] = [groups(head), groups(tail ?? "")];
+  const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
+  const all = [...before, ...Array<string>(zeros).fill("0"), ...after];
+  return Buffer.concat(all.map((group) => Buffer.from(group.padStart(4, "0"), "hex")));
+}
+
+/** "::ffff:1.2.3.4" with its last four bytes as two groups. */
+function withoutDots(address: string): string {
+  const dotted = /\d+\.\d+\.\d+\.\d+$/.exec(address)?.[0];
+  if (dotted === undefined) return address;
+  const hex = Buffer.from(dotted.split(".").map(Number)).toString("hex");
+  return `${address.slice(0, -dotted.length)}${hex.slice(0, 4)}:${hex.slice(4)}`;
+}
+
+function clientPayload(client: ResolverClient): readonly Buffer[] {
+  const forwards = Buffer.alloc(2);
+  forwards.writeUInt16LE(client.forwards ? 1 : 0);
+  const upstreams = client.upstreams.map(({ address, port }) => {
+    const number = Buffer.alloc(2);
+    number.writeUInt16LE(port);
+    return Buffer.concat([number, text(addressBytes(address))]);
+  });
+  const links = client.links.map(([alias, name]) =>
+    Buffer.concat([nameText(alias), nameText(name)]),
+  );
+  return [
+    text(client.id),
+    forwards,
+    list(client.networks.map((id) => text(id))),
+    list(upstreams),
+    list(links),
+  ];
+}

@@ -1,0 +1,131 @@
+/**
+ * Asks a name server from inside a network namespace: questions come as lines of JSON, answers go
+ * out as lines, in order.
+ *
+ *   dns-asker.ts ADDRESS PORT
+ */
+import { createSocket } from "node:dgram";
+import { connect } from "node:net";
+import { createInterface } from "node:readline";
+
+const [address = "127.0.0.11", port = "53"] = process.argv.slice(2);
+
+export interface Question {
+  readonly name: string;
+  readonly type: "A" | "AAAA" | "PTR" | "TXT" | "MX";
+  readonly tcp?: boolean;
+  /** Announces this size of UDP answers by EDNS. */
+  readonly edns?: number;
+  /** Sent instead of a question, as hexadecimal digits. */
+  readonly raw?: string;
+}
+
+export interface Answer {
+  /** The number of the header: 0 NOERROR, 1 FORMERR, 2 SERVFAIL, 3 NXDOMAIN. -1 when none came. */
+  readonly code: number;
+  readonly truncated: boolean;
+  readonly bytes: number;
+  readonly edns: boolean;
+  readonly records: readonly string[];
+}
+
+const types = { A: 1, PTR: 12, MX: 15, TXT: 16, AAAA: 28 } as const;
+const silence: Answer = { code: -1, truncated: false, bytes: 0, edns: false, records: [] };
+
+function encode({ name, type, edns, raw }: Question, id: number): Buffer {
+  if (raw !== undefined) return Buffer.from(raw, "hex");
+  const header = Buffer.from([id >> 8, id & 255, 1, 0, 0, 1, 0, 0, 0, 0, 0, edns ? 1 : 0]);
+  const labels = name.split(".").filter(Boolean);
+  const question = labels.map((label) =>
+    Buffer.concat([Buffer.from([label.length]), Buffer.from(label)]),
+  );
+  const opt = edns ? [0, 0, 41, edns >> 8, edns & 255, 0, 0, 0, 0, 0, 0] : [];
+  return Buffer.concat([header, ...question, Buffer.from([0, 0, types[type], 0, 1, ...opt])]);
+}
+
+function skipName(bytes: Buffer, from: number): number {
+  let at = from;
+  while (bytes[at] !== 0 && (bytes[at] ?? 0) < 0xc0) at += 1 + (bytes[at] ?? 0);
+  return bytes[at] === 0 ? at + 1 : at + 2;
+}
+
+function readName(bytes: Buffer, from: number): string {
+  const labels: string[] = [];
+  for (let at = from; (bytes[at] ?? 0) !== 0; ) {
+    const size = bytes[at] ?? 0;
+    labels.push(bytes.toString("latin1", at + 1, at + 1 + size));
+    at += 1 + size;
+  }
+  return labels.join(".");
+}
+
+function decode(bytes: Buffer): Answer {
+  let at = 12;
+  if (bytes.readUInt16BE(4) === 1) at = skipName(bytes, at) + 4;
+  const records: string[] = [];
+  let edns = false;
+  const count = bytes.readUInt16BE(6) + bytes.readUInt16BE(8) + bytes.readUInt16BE(10);
+  for (let left = count; left > 0; left--) {
+    at = skipName(bytes, at);
+    const [type, size] = [bytes.readUInt16BE(at), bytes.readUInt16BE(at + 8)];
+    const data = bytes.subarray(at + 10, at + 10 + size);
+    if (type === 41) edns = true;
+    else if (type === types.A) records.push([...data].join("."));
+    else if (type === types.PTR) records.push(readName(bytes, at + 10));
+    else records.push(data.toString("hex"));
+    at += 10 + size;
+  }
+  return {
+    code: (bytes[3] ?? 0) & 15,
+    truncated: ((bytes[2] ?? 0) & 2) !== 0,
+    bytes: bytes.byteLength,
+    edns,
+    records,
+  };
+}
+
+async function askByUdp(query: Buffer): Promise<Answer> {
+  const socket = createSocket("udp4");
+  const { promise, resolve } = Promise.withResolvers<Answer>();
+  socket.on("message", (bytes) => {
+    if (bytes.readUInt16BE(0) === query.readUInt16BE(0)) resolve(decode(bytes));
+  });
+  socket.on("error", () => resolve(silence));
+  socket.send(query, Number(port), address);
+  const timer = setTimeout(() => resolve(silence), 8000);
+  const answer = await promise;
+  clearTimeout(timer);
+  socket.close();
+  return answer;
+}
+
+async function askByTcp(query: Buffer): Promise<Answer> {
+  const { promise, resolve } = Promise.withResolvers<Answer>();
+  const socket = connect(Number(port), address);
+  let bytes: Buffer = Buffer.alloc(0);
+  socket.on("data", (more: Buffer) => {
+    bytes = Buffer.concat([bytes, more]);
+    if (bytes.byteLength >= 2 && bytes.byteLength >= 2 + bytes.readUInt16BE(0))
+      resolve(decode(bytes.subarray(2)));
+  });
+  socket.on("error", () => resolve(silence));
+  socket.on("close", () => resolve(silence));
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(query.byteLength);
+  // In two parts, as some clients send it.
+  socket.write(length);
+  socket.write(query);
+  const answer = await promise;
+  socket.destroy();
+  return answer;
+}
+
+if (import.meta.main) {
+  console.log("ready");
+  let id = 1;
+  for await (const line of createInterface({ input: process.stdin })) {
+    const question = JSON.parse(line) as Question;
+    const query = encode(question, id++ & 0xffff);
+    console.log(JSON.stringify(await (question.tcp ? askByTcp(query) : askByUdp(query))));
+  }
+}
