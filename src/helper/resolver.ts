@@ -39,6 +39,7 @@ export interface ResolverPorts {
   readonly tcp: number;
 }
 
+/** Whom the resolver serves, and what it has done since it was started. */
 export interface ResolverStatus {
   readonly pid: number;
   readonly clients: number;
@@ -92,6 +93,7 @@ export class Resolver implements Disposable {
     await this.#ask(type.DNS_BEGIN);
   }
 
+  /** Drops what was not said again since `begin`. */
   async commit(): Promise<void> {
     await this.#ask(type.DNS_COMMIT);
   }
@@ -108,6 +110,7 @@ export class Resolver implements Disposable {
     await this.#ask(type.DNS_ENDPOINT, payload);
   }
 
+  /** Its names are unknown from now on; does nothing for an id that is unknown. */
   async dropEndpoint(id: string): Promise<void> {
     await this.#ask(type.DNS_DROP_ENDPOINT, [Buffer.from(id)]);
   }
@@ -130,6 +133,7 @@ export class Resolver implements Disposable {
     await this.#ask(type.DNS_DROP_CLIENT, [Buffer.from(id)]);
   }
 
+  /** Asks for the state now. */
   async status(): Promise<ResolverStatus> {
     const payload = new PayloadReader(await this.#ask(type.DNS_STATUS));
     payload.u32();

@@ -8,6 +8,7 @@ import { createInterface, type Interface } from "node:readline";
 import { Readable } from "node:stream";
 import { openHelper, openResolver, type Resolver, type ResolverClient } from "#helper";
 import { type Fd, newNetworkNamespace, RouteTable, setLinkUp } from "#kernel";
+import { rejection } from "../../src/base/testing.ts";
 import type { Answer, Question } from "../support/dns-asker.ts";
 import { enter } from "../support/namespace.ts";
 import { eventually } from "../support/run-container.ts";
@@ -362,12 +363,12 @@ describe("what it is told", () => {
     "the name %p is refused",
     async (name) => {
       const endpoint = { id: "bad", network: "front", ipv4: "10.0.0.2", names: [name] };
-      await expect(resolver.setEndpoint(endpoint)).rejects.toMatchObject({ code: "invalid" });
+      expect(await rejection(resolver.setEndpoint(endpoint))).toMatchObject({ code: "invalid" });
     },
   );
 
   test("a container that is not served cannot be changed", async () => {
-    await expect(resolver.update(client({ id: "nobody" }))).rejects.toMatchObject({
+    expect(await rejection(resolver.update(client({ id: "nobody" })))).toMatchObject({
       code: "not_found",
     });
   });
