@@ -1,0 +1,184 @@
+import { type Log, silentLog } from "#base";
+import type { Resolver, ResolverClient, ResolverEndpoint, ResolverPorts } from "#helper";
+import { type Fd, Nftables, NftBatch, nft } from "#kernel";
+import { nameServers } from "./resolv-conf.ts";
+
+/** Where containers find the resolver, as under Docker. */
+export const resolverAddress = "127.0.0.11";
+
+const DNS_PORT = 53;
+const TABLE = "thimble-dns";
+
+/** A running container in networks that have names. */
+export interface NamedContainer {
+  readonly id: string;
+  /** Its own endpoints there; its names are for all others of the same networks. */
+  readonly endpoints: readonly ResolverEndpoint[];
+  /** False for one that is in internal networks alone: names outside do not exist for it. */
+  readonly asksOutside: boolean;
+  /** The name servers of `--dns`; empty: those of the host. */
+  readonly dns: readonly string[];
+  /** Names that it alone has for others. */
+  readonly links: readonly (readonly [alias: string, name: string])[];
+}
+
+export interface ContainerNamesOptions {
+  /** Starts the resolver of this engine, or finds the one that an earlier engine has started. */
+  readonly open: () => Promise<Resolver>;
+  /** The network namespace of a container that was added; undefined when it has ended. The caller closes it. */
+  readonly openNamespace: (id: string) => Fd | undefined;
+  /** The text of the host's resolv.conf. */
+  readonly hostResolvConf: () => string;
+  readonly log?: Log;
+}
+
+/**
+ * The names by which containers of user-defined networks find each other, over a resolver that
+ * outlives the engine. A container is served from `add` to `remove`, also while no engine runs;
+ * a resolver that was killed is replaced, and told everything again.
+ */
+export class ContainerNames {
+  readonly #options: ContainerNamesOptions;
+  readonly #log: Log;
+  readonly #containers = new Map<string, NamedContainer>();
+  #resolver: Promise<Resolver> | undefined;
+  #isClosed = false;
+
+  constructor(options: ContainerNamesOptions) {
+    this.#options = options;
+    this.#log = options.log ?? silentLog;
+  }
+
+  /** Before the container's program runs: it can ask, and be asked for. The namespace stays the caller's. */
+  async add(container: NamedContainer, netns: Fd): Promise<void> {
+    const resolver = await this.#open();
+    const ports = await resolver.serve(this.#clientOf(container), netns);
+    await Promise.all([
+      leadQuestions(netns, ports),
+      ...container.endpoints.map((endpoint) => resolver.setEndpoint(endpoint)),
+    ]);
+    this.#containers.set(container.id, container);
+  }
+
+  /** The container was connected to a network, or disconnected from one. */
+  async change(container: NamedContainer): Promise<void> {
+    const before = this.#containers.get(container.id)?.endpoints ?? [];
+    const kept = new Set(container.endpoints.map(({ id }) => id));
+    this.#containers.set(container.id, container);
+    const resolver = await this.#open();
+    await Promise.all([
+      resolver.update(this.#clientOf(container)),
+      ...before.filter(({ id }) => !kept.has(id)).map(({ id }) => resolver.dropEndpoint(id)),
+      ...container.endpoints.map((endpoint) => resolver.setEndpoint(endpoint)),
+    ]);
+  }
+
+  /** The container has ended; does nothing for one that was not added. */
+  async remove(id: string): Promise<void> {
+    const container = this.#containers.get(id);
+    if (!container) return;
+    this.#containers.delete(id);
+    const resolver = await this.#open();
+    await Promise.all([
+      resolver.drop(id),
+      ...container.endpoints.map((endpoint) => resolver.dropEndpoint(endpoint.id)),
+    ]);
+  }
+
+  /** After a restart of the engine: exactly these containers are served; who was served already notices nothing. */
+  async restore(containers: readonly NamedContainer[]): Promise<void> {
+    for (const container of containers) this.#containers.set(container.id, container);
+    if (this.#containers.size > 0) await this.#open();
+  }
+
+  /** Lets go of the resolver, or ends it when nobody needs it any more. */
+  async close({ quit }: { readonly quit: boolean }): Promise<void> {
+    this.#isClosed = true;
+    const resolver = await this.#resolver?.catch(() => undefined);
+    if (quit) await resolver?.quit().catch(() => undefined);
+    resolver?.close();
+  }
+
+  /** A failure is not kept: the next one who needs the resolver tries again. */
+  #open(): Promise<Resolver> {
+    this.#resolver ??= this.#start().catch((error) => {
+      this.#resolver = undefined;
+      throw error;
+    });
+    return this.#resolver;
+  }
+
+  async #start(): Promise<Resolver> {
+    const resolver = await this.#options.open();
+    await this.#tellAll(resolver);
+    void resolver.closed.then(() => this.#replace());
+    return resolver;
+  }
+
+  async #tellAll(resolver: Resolver): Promise<void> {
+    await resolver.begin();
+    for (const container of this.#containers.values()) {
+      await Promise.all(container.endpoints.map((endpoint) => resolver.setEndpoint(endpoint)));
+      await this.#serveAgain(resolver, container);
+    }
+    await resolver.commit();
+  }
+
+  /** One that the resolver serves already keeps its sockets. */
+  async #serveAgain(resolver: Resolver, container: NamedContainer): Promise<void> {
+    const client = this.#clientOf(container);
+    const isServed = await resolver.update(client).then(
+      () => true,
+      () => false,
+    );
+    if (isServed) return;
+    using netns = this.#options.openNamespace(container.id);
+    if (netns) await leadQuestions(netns, await resolver.serve(client, netns));
+  }
+
+  #replace(): void {
+    this.#resolver = undefined;
+    if (this.#isClosed || this.#containers.size === 0) return;
+    this.#log.warn("the resolver of containers has ended: another one takes its place");
+    this.#open().catch((error: Error) =>
+      this.#log.error("the resolver of containers cannot be started", { error: error.message }),
+    );
+  }
+
+  #clientOf({ id, endpoints, asksOutside, dns, links }: NamedContainer): ResolverClient {
+    const servers = dns.length > 0 ? dns : nameServers(this.#options.hostResolvConf());
+    return {
+      id,
+      networks: [...new Set(endpoints.map(({ network }) => network))],
+      forwards: asksOutside,
+      // A zone ("%eth0") is the host's own affair.
+      upstreams: servers
+        .filter((server) => !server.includes("%"))
+        .slice(0, 8)
+        .map((address) => ({ address, port: DNS_PORT })),
+      links,
+    };
+  }
+}
+
+/** Inside the namespace, port 53 of the resolver's address leads to where it listens. */
+async function leadQuestions(netns: Fd, { udp, tcp }: ResolverPorts): Promise<void> {
+  const batch = new NftBatch()
+    .replaceTable(TABLE)
+    .addBaseChain({ table: TABLE, name: "output", type: "nat", hook: "output", priority: -100 });
+  for (const [protocol, port] of [["udp", udp] as const, ["tcp", tcp] as const]) {
+    batch
+      .addPortMap(TABLE, protocol)
+      .addPort(TABLE, protocol, DNS_PORT, { address: resolverAddress, port })
+      .addRule({
+        table: TABLE,
+        chain: "output",
+        expressions: [
+          nft.ipDestination({ address: resolverAddress, prefixLength: 32 }),
+          nft.protocol(protocol),
+          nft.dnatByPort(protocol),
+        ],
+      });
+  }
+  await new Nftables({ netns }).commit(batch);
+}

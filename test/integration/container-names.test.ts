@@ -1,0 +1,130 @@
+/** The resolver as containers have it: at port 53 of 127.0.0.11, over the lives of engine and resolver. */
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { openHelper, openResolver } from "#helper";
+import {
+  type Fd,
+  newNetworkNamespace,
+  pidfdOpen,
+  pidfdSendSignal,
+  RouteTable,
+  setLinkUp,
+} from "#kernel";
+import { ContainerNames, type NamedContainer } from "../../src/network/container-names.ts";
+import { inside } from "../support/namespace.ts";
+
+const LOOPBACK = 1;
+const SIGKILL = 9;
+const helper = openHelper();
+
+let root: string;
+let spaces: Map<string, Fd>;
+let names: ContainerNames;
+
+function open(): ContainerNames {
+  return new ContainerNames({
+    open: () => openResolver(helper, join(root, "dns")),
+    openNamespace: (id) => spaces.get(id)?.duplicate(),
+    hostResolvConf: () => "",
+  });
+}
+
+const container = (
+  id: string,
+  address: string,
+  more: Partial<NamedContainer> = {},
+): NamedContainer => ({
+  id,
+  endpoints: [{ id: `endpoint-${id}`, network: "front", ipv4: address, names: [id] }],
+  asksOutside: false,
+  dns: [],
+  links: [],
+  ...more,
+});
+
+async function add(made: NamedContainer): Promise<void> {
+  const netns = await newNetworkNamespace();
+  await new RouteTable({ netns }).apply(setLinkUp(LOOPBACK));
+  spaces.set(made.id, netns);
+  await names.add(made, netns);
+}
+
+/** What a program in the container finds; "" for a name that does not exist. */
+async function look(id: string, name: string): Promise<string> {
+  const script = `
+    const { Resolver } = require("node:dns").promises;
+    const resolver = new Resolver({ timeout: 2000, tries: 2 });
+    resolver.setServers(["127.0.0.11"]);
+    resolver.resolve4(${JSON.stringify(name)}).then(
+      (found) => console.log(found.join(" ")),
+      (error) => console.log(error.code === "ENOTFOUND" ? "" : error.code),
+    );`;
+  return await inside(spaces.get(id) as Fd, process.execPath, "-e", script);
+}
+
+beforeEach(() => {
+  root = mkdtempSync("/run/thimble-names-");
+  spaces = new Map();
+  names = open();
+});
+
+afterEach(async () => {
+  await names.close({ quit: true });
+  for (const netns of spaces.values()) netns.close();
+  rmSync(root, { recursive: true });
+});
+
+test("containers of a network find each other from their start to their end", async () => {
+  await add(container("web", "10.0.0.2"));
+  await add(container("db", "10.0.0.3", { links: [["site", "web"]] }));
+  expect(await look("web", "db")).toBe("10.0.0.3");
+  expect(await look("db", "site")).toBe("10.0.0.2");
+  await names.remove("db");
+  expect(await look("web", "db")).toBe("");
+});
+
+test("one that joins another network is found there, and no more where it left", async () => {
+  await add(container("web", "10.0.0.2"));
+  await add(container("db", "10.0.0.3"));
+  const back = { id: "moved", network: "back", ipv4: "10.1.0.3", names: ["db"] };
+  await names.change(container("db", "", { endpoints: [back] }));
+  expect(await look("web", "db")).toBe("");
+  expect(await look("db", "db")).toBe("10.1.0.3");
+});
+
+test("a name server in the container may have port 53", async () => {
+  await add(container("web", "10.0.0.2"));
+  const script = `
+    const socket = require("node:dgram").createSocket("udp4");
+    socket.on("error", (error) => console.log(error.code));
+    socket.bind(53, "0.0.0.0", () => { console.log("bound"); socket.close(); });`;
+  expect(await inside(spaces.get("web") as Fd, process.execPath, "-e", script)).toBe("bound");
+});
+
+test("names are answered while no engine is there, and by the next engine", async () => {
+  await add(container("web", "10.0.0.2"));
+  await add(container("gone", "10.0.0.9"));
+  await names.close({ quit: false });
+  expect(await look("web", "web")).toBe("10.0.0.2");
+  names = open();
+  await names.restore([container("web", "10.0.0.2")]);
+  expect(await look("web", "web")).toBe("10.0.0.2");
+  expect(await look("web", "gone")).toBe("");
+  await add(container("db", "10.0.0.3"));
+  expect(await look("web", "db")).toBe("10.0.0.3");
+});
+
+test("a resolver that is killed is replaced, and knows everybody", async () => {
+  await add(container("web", "10.0.0.2"));
+  await add(container("db", "10.0.0.3"));
+  using resolver = await openResolver(helper, join(root, "dns"));
+  const { pid } = await resolver.status();
+  using worker = pidfdOpen(pid);
+  pidfdSendSignal(worker, SIGKILL);
+  await resolver.closed;
+  const again = async () => ((await look("web", "db")) === "10.0.0.3" ? true : undefined);
+  let found: true | undefined;
+  for (let attempt = 0; attempt < 10 && !found; attempt++) found = await again();
+  expect(found).toBe(true);
+});
