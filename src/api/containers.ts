@@ -39,7 +39,7 @@ async function create({ engine }: ApiContext, exchange: Exchange): Promise<void>
   exchange.sendJson(201, { Id: id, Warnings: warnings });
 }
 
-/** Creates a container; what fails is told in Docker's words. */
+/** Creates a container; failures are told in Docker's words. */
 export async function createdContainer(
   engine: Engine,
   request: CreateRequest,
@@ -55,7 +55,7 @@ export async function createdContainer(
   }
 }
 
-/** A create body with what its query and its connection say. */
+/** A create request from its body, its query and its connection. */
 export function createRequestOf(exchange: Exchange, body: ContainerCreateBody): CreateRequest {
   const name = exchange.query.text("name");
   const platform = exchange.query.text("platform");

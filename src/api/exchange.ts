@@ -147,8 +147,8 @@ export class Exchange {
   }
 
   /**
-   * Streams a body. The first chunk is awaited before the headers unless `atOnce`, so
-   * that what fails at the beginning still gets its status.
+   * Streams a body. The first chunk is awaited before the headers unless `atOnce`, so that a
+   * failure at the beginning still gets its status.
    */
   async stream(
     contentType: string,

@@ -97,7 +97,10 @@ async function create(
   exchange.sendJson(201, { Id: id });
 }
 
-/** As dockerd: the connection is taken first and the program starts then; what fails afterwards is told in the stream. */
+/**
+ * As dockerd: the connection is taken first and the program starts then; a failure after that is
+ * told in the stream.
+ */
 async function start(
   { engine, schemas }: ApiContext,
   exchange: Exchange,

@@ -89,7 +89,8 @@ function withEnd(
       for await (const bytes of attached.output)
         yield config.Tty ? encodeFrame("stdout", bytes) : bytes;
     } catch (error) {
-      // A monitor whose start fails may go without a proper end; what counts is told below.
+      // A monitor whose start fails may go without a proper end; the failure that counts is told
+      // below.
       log.debug("the output of a run broke off", { error: faultOf(error).message });
     }
     const ended = await end().catch((error) => {

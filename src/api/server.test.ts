@@ -104,9 +104,7 @@ test("the socket has its mode, a dead one is replaced, a live one and a file are
   );
   const file = `${server.socket}.file`;
   writeFileSync(file, "");
-  expect(await outcome(second().listen(file, { mode: 0o600 }))).toThrow(
-    "a file that is not a socket",
-  );
+  expect(await outcome(second().listen(file, { mode: 0o600 }))).toThrow("it is not a socket");
   const long = `/tmp/${"x".repeat(120)}`;
   expect(await outcome(second().listen(long, { mode: 0o600 }))).toThrow("107 bytes");
 });

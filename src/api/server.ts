@@ -231,7 +231,9 @@ function setCommonHeaders(response: ServerResponse, version: string): void {
   response.setHeader("Server", `Thimble/${version} (linux)`);
 }
 
-/** "/containers//name/json" is what comes of a name with its slash; Docker redirects it to the path without. */
+/**
+ * A name with its slash makes "/containers//name/json"; Docker redirects it to the path without.
+ */
 function decodePath(encoded: string): string {
   try {
     return decodeURIComponent(encoded).replace(/\/{2,}/g, "/");
@@ -255,7 +257,7 @@ async function clearPath(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
   if (!found.isSocket())
-    throw new Fault("conflict", `cannot listen on ${path}: a file that is not a socket is there`, {
+    throw new Fault("conflict", `cannot listen on ${path}: it is not a socket`, {
       about: path,
     });
   if (await answers(path))

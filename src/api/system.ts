@@ -67,7 +67,7 @@ async function version({ engine, version }: ApiContext, exchange: Exchange): Pro
   exchange.sendJson(200, answer);
 }
 
-/** Docker's first overlay driver is gone; the name of its second one is what clients know. */
+/** Docker's first overlay driver is gone; clients know the name of its second one. */
 function dockerDriver(name: string): string {
   return name === "overlay" ? "overlay2" : name;
 }

@@ -3,7 +3,10 @@ import { compileTemplate, type Template, TemplateError } from "#template";
 import type { Context } from "./context.ts";
 import { Exit } from "./failure.ts";
 
-/** One line of a list: fields by docker's names; functions take an argument, and what costs time is a getter. */
+/**
+ * One line of a list: fields by docker's names; functions take an argument, and fields that cost
+ * time are getters.
+ */
 export type Row = Readonly<Record<string, unknown>>;
 
 export interface Listing {

@@ -145,7 +145,5 @@ test("an absolute name lies below the base, devices are left out", async () => {
 test("a directory is not replaced by a file", async () => {
   const { base } = place();
   mkdirSync(join(base, "taken"));
-  expect(await outcome(receive(base, [{ name: "taken", text: "x" }]))).toThrow(
-    "a directory is there already",
-  );
+  expect(await outcome(receive(base, [{ name: "taken", text: "x" }]))).toThrow("it is a directory");
 });

@@ -107,7 +107,7 @@ function seconds({ mtime }: TarEntry): number {
 
 async function clear(path: string): Promise<void> {
   const stat = await lstat(path).catch(() => undefined);
-  if (stat?.isDirectory()) throw new Error("a directory is there already");
+  if (stat?.isDirectory()) throw new Error("it is a directory");
   if (stat) await rm(path);
 }
 

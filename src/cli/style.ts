@@ -1,7 +1,7 @@
 /** The text as it is shown: with the escapes of a colour or weight around it, or unchanged. */
 type Paint = (text: string) => string;
 
-/** Colours for a terminal; plain text where there is none, or NO_COLOR is set (no-color.org). */
+/** Colours for a terminal; plain text elsewhere, or when NO_COLOR is set (no-color.org). */
 export interface Style {
   readonly enabled: boolean;
   readonly bold: Paint;

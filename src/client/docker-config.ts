@@ -26,7 +26,7 @@ export class DockerConfig {
     this.#env = env;
   }
 
-  /** The credentials for a registry, from the file or a helper; undefined when it has none. */
+  /** The credentials for a registry, from the file or a helper; undefined when both have none. */
   async credentials(registry: string): Promise<AuthConfig | undefined> {
     const config = await this.#read();
     const helper = helperOf(config, registry);

@@ -138,7 +138,7 @@ export const hostOptions = {
       /^(|default|bridge|none|host|container:.+)$/.test(sent)
         ? []
         : [
-            `the network ${JSON.stringify(sent)} (only bridge, none, host and container:NAME are there)`,
+            `the network ${JSON.stringify(sent)} (this version has bridge, none, host and container:NAME)`,
           ],
     effect: (draft, mode, { joined }) => {
       // The network module makes namespaces ahead, with what Docker sets in them.

@@ -15,7 +15,7 @@ export interface LoggedContainer {
   readonly config: Pick<Config, "Image" | "Env" | "Labels">;
 }
 
-/** Where a container's log is, and what was asked of it. */
+/** The place of a container's log, and the options that were asked for. */
 export interface LogSource {
   readonly path: string;
   readonly options: Readonly<Record<string, string>>;

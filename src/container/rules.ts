@@ -93,7 +93,10 @@ const replaceable = new Set(
 
 const procMagic = 0x9fa0;
 
-/** Anything else there could hide what masks and read-only paths are for. Links of the image are the helper's to look at. */
+/**
+ * Any other mount there could undo masks and read-only paths. The helper looks at links of the
+ * image.
+ */
 function refuseInsideProc(target: string, source: string): void {
   const clean = posix.normalize(target).replace(/(.)\/+$/, "$1");
   if (clean !== "/proc" && !clean.startsWith("/proc/")) return;

@@ -91,7 +91,7 @@ export class Collector {
     return bytes;
   }
 
-  /** A full disk must not keep what makes room from being removed. */
+  /** A full disk must not prevent the removals that make room. */
   #forgetSources(digests: readonly Digest[]): void {
     try {
       this.#sources.forget(digests);

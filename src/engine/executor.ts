@@ -25,9 +25,9 @@ const withoutSync: SeccompProfile = {
 const filesOfHost = ["/etc/resolv.conf", "/etc/hosts"];
 
 /**
- * Runs programs of `rootfs` on trees that are no images yet: the same launch as a
- * container's without a row, a snapshot or a log. When the engine is killed, the
- * sweep of the next start finds the cgroup and ends what runs in it.
+ * Runs programs of `rootfs` on trees that are not images yet: the same launch as a container's
+ * without a row, a snapshot or a log. When the engine is killed, the sweep of the next start finds
+ * the cgroup and ends the processes in it.
  */
 export function createExecutor(parts: Parts<"tasks" | "networks" | "background">): Executor {
   return { execute: (task) => execute(parts, task) };

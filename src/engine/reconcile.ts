@@ -96,7 +96,7 @@ function undoStart(parts: Parts<"store">, record: ContainerRecord, error: string
 /** Neither monitor nor record: killed with its monitor, or the machine was turned off. */
 function lost(parts: Parts<"state" | "clock">, record: ContainerRecord): TaskExit {
   const message = parts.state.rebooted
-    ? "the machine was started anew while this container ran"
+    ? "the machine was restarted while this container ran"
     : "the container's monitor was killed, and the container with it";
   return {
     id: record.id,

@@ -73,7 +73,7 @@ const hintKinds: readonly HintKind[] = [
   {
     name: "documentation",
     what: "documentation and manual pages",
-    advice: "dpkg's path-exclude, or rpm's --nodocs, if nobody reads them in a container",
+    advice: "dpkg's path-exclude, or rpm's --nodocs, unless the container needs them",
     pattern: /^usr\/(local\/)?share\/(doc|man|info|gtk-doc)\/./,
   },
   {

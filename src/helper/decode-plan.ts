@@ -244,7 +244,7 @@ const readers: Record<number, (draft: Draft, record: PlanRecord) => void> = {
     draft.log = { maxSize, maxFiles: record.u32(), path: record.text() };
   },
   [tag.LOG_ATTRIBUTES]: (draft, record) => {
-    if (!draft.log) throw broken("attributes of a log that there is not");
+    if (!draft.log) throw broken("it has attributes of a log, but no log");
     draft.log = { ...draft.log, attributes: record.text() };
   },
   [tag.CONTROL_SOCKET]: (draft, record) => {

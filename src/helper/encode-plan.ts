@@ -125,7 +125,7 @@ function list<T>(items: readonly T[], what: string): readonly T[] {
   if (items.length > planLimits.list)
     throw new Fault(
       "exhausted",
-      `a launch plan holds at most ${planLimits.list} ${what}, this one has ${items.length}`,
+      `a launch plan takes at most ${planLimits.list} ${what}, but this one has ${items.length}`,
     );
   return items;
 }

@@ -40,7 +40,7 @@ export class FrameReader {
     return frames;
   }
 
-  /** How many bytes complete what comes next, a header or a frame. */
+  /** The number of bytes that complete the next header or frame. */
   get missing(): number {
     const { byteLength } = this.#rest;
     const wanted = byteLength < headerLength ? 0 : this.#rest.readUInt32LE(4);

@@ -92,7 +92,9 @@ function reference(root: JsonCursor) {
 function version(cursor: JsonCursor): 2 {
   const schema = cursor.at("schemaVersion");
   if (schema.integer() === 1) {
-    return schema.fail("is 1: images in Docker's first format are no longer supported; push anew");
+    return schema.fail(
+      "is 1: images in Docker's first format are no longer supported; push the image again with a current tool",
+    );
   }
   return schema.value === 2 ? 2 : schema.fail("must be 2");
 }

@@ -33,7 +33,7 @@ export class NodeCopier {
   readonly #copies = new Map<string, string>();
   #buffer: Buffer | undefined;
 
-  /** @param root what paths of copies start from */
+  /** @param root where the paths of copies start */
   constructor(root: Fd) {
     this.#root = root;
   }

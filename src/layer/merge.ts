@@ -118,7 +118,9 @@ export class LayerMerger implements Disposable {
     if (!isLinked) yield* this.#copier.copy({ from, stat, type }, { directory: target, path });
   }
 
-  /** Begins a directory that has been made; `above`: what its parent is merged from. */
+  /**
+   * Begins a directory that has been made; `above` has the parts that its parent is merged from.
+   */
   #enter(
     path: string,
     entry: string | Uint8Array,

@@ -38,10 +38,10 @@ export interface PackTotals {
 }
 
 /**
- * A directory tree as an archive: depth first, names in the order of their bytes, so
- * that the same tree gives the same archive. Hard links within the tree stay links.
- * Sockets and what lies on other file systems are left out. A file that shrinks while
- * it is read is filled up with zeros, one that vanishes is left out.
+ * A directory tree as an archive: depth first, names in the order of their bytes, so that the same
+ * tree gives the same archive. Hard links within the tree stay links. Sockets and other file
+ * systems are left out. A file that shrinks while it is read is filled up with zeros, one that
+ * vanishes is left out.
  */
 export class TreePacker implements Disposable {
   readonly totals: PackTotals = { entries: 0, size: 0 };

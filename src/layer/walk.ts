@@ -62,9 +62,9 @@ interface Level {
 }
 
 /**
- * A directory tree, the root first, depth first, names in the order of their bytes.
- * Sockets are left out unless they are asked for, what lies on other file systems is not entered, and what
- * vanishes meanwhile is passed over. Symbolic links are never followed.
+ * A directory tree, the root first, depth first, names in the order of their bytes. Sockets are
+ * left out unless they are asked for, other file systems are not entered, and files that vanish
+ * meanwhile are passed over. Symbolic links are never followed.
  */
 export class TreeWalk implements Disposable {
   readonly #root: Fd;

@@ -1,6 +1,9 @@
 import { type Fd, mknodat, S_IFCHR, S_IFMT, type Stat, setXattr } from "#kernel";
 
-/** OCI image-spec layer.md, "Whiteouts", and what overlayfs has for them (kernel docs, filesystems/overlayfs). */
+/**
+ * OCI image-spec layer.md, "Whiteouts", and their form in overlayfs (kernel docs,
+ * filesystems/overlayfs).
+ */
 export const whiteoutPrefix = ".wh.";
 /** Names beginning so are marks of AUFS, not whiteouts of files. */
 export const markPrefix = ".wh..wh.";

@@ -64,7 +64,7 @@ export interface ListOptions {
   readonly json: boolean;
 }
 
-/** Lists what refers to an image: digest, type, size. */
+/** Lists the manifests that refer to an image: digest, type, size. */
 export async function listArtifacts(
   context: RegistryContext,
   options: ListOptions,
@@ -90,7 +90,7 @@ export async function listArtifacts(
 }
 
 export interface FetchOptions {
-  /** An artifact by tag or digest; of an image, what refers to it. */
+  /** An artifact by tag or digest; for an image, the artifact that refers to it. */
   readonly artifact: string;
   readonly artifactType?: string | undefined;
   /** Made when missing. */
@@ -191,7 +191,7 @@ async function writeVerified(
     }
     requireDigest(path, descriptor.digest, hash.digest());
     if (await stat(path).catch(() => undefined)) {
-      throw new Fault("exists", `${path} is there already; fetch into another directory`, {
+      throw new Fault("exists", `${path} exists already; fetch into another directory`, {
         about: path,
       });
     }

@@ -37,7 +37,7 @@ async function writeNew(path: string, text: string, mode: number): Promise<void>
     throw new Fault(
       exists ? "exists" : "invalid",
       exists
-        ? `${path} is there already; a key is never written over, choose another name`
+        ? `${path} exists already; a key is never overwritten, choose another name`
         : `cannot write ${path}: ${cause instanceof Error ? cause.message : String(cause)}`,
       { about: path, cause },
     );

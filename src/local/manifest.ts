@@ -32,7 +32,7 @@ export async function createManifestList(
   options: {
     readonly list: string;
     readonly manifests: readonly string[];
-    /** Adds to a list that is there. */
+    /** Adds to a list that exists. */
     readonly amend: boolean;
   },
 ): Promise<number> {
@@ -42,7 +42,7 @@ export async function createManifestList(
   if (before && !options.amend) {
     throw new Fault(
       "exists",
-      `the manifest list ${familiarString(name)} is there already; add to it with --amend, or remove it with "thimble manifest rm"`,
+      `the manifest list ${familiarString(name)} exists already; add to it with --amend, or remove it with "thimble manifest rm"`,
       { about: options.list },
     );
   }

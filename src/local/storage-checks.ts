@@ -39,7 +39,7 @@ export async function storageFindings(dataRoot: string, runRoot: string): Promis
     finding("Storage", {
       name: "overlay lowerdir+",
       ok: "value" in plus && plus.value,
-      found: "value" in plus && plus.value ? "there" : "not there (Linux 6.8 has it)",
+      found: "value" in plus && plus.value ? "there" : "missing (Linux 6.8 has it)",
       without: "images of very many layers may not fit into one mount",
       fix: "install a newer kernel, if you ever meet that",
     }),

@@ -87,7 +87,10 @@ function unlessMissing(error: unknown): undefined {
   if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
 }
 
-/** `replace` for a log that nobody writes any more. In one go: not even this process does anything in between. */
+/**
+ * `replace` for a log that is no longer written. It is one synchronous step: not even this process
+ * does anything in between.
+ */
 export function replaceRotated(path: string, maxFiles: number, inode: bigint): boolean {
   for (let index = 1; index < maxFiles; index++) {
     const plain = `${path}.${index}`;

@@ -20,7 +20,7 @@ export class LineSplitter {
     return lines;
   }
 
-  /** Forgets an unfinished line: what follows is another file. */
+  /** Forgets an unfinished line, because the next bytes are of another file. */
   reset(): void {
     this.#rest = [];
     this.#restBytes = 0;

@@ -68,9 +68,9 @@ export interface LogPlace {
 }
 
 /**
- * The files of a log, oldest first. They are opened from the newest on: a rotation that is not
- * held back moves files the same way, so that one may be met twice (and is taken once) but
- * none is missed.
+ * The files of a log, oldest first. They are opened from the newest on: a rotation that is not held
+ * back moves files the same way, so that one may be met twice (and is taken once) but no file is
+ * missed.
  */
 export async function openLogFiles({ path, maxFiles, hold }: LogPlace): Promise<LogFile[]> {
   using _held = maxFiles > 1 ? await hold?.() : undefined;
@@ -96,7 +96,10 @@ export async function closeLogFiles(files: readonly LogFile[]): Promise<void> {
   await Promise.all(files.map((file) => file.handle.close()));
 }
 
-/** Opens what has come after `last`: none while the current file is still that, several after quick rotations. */
+/**
+ * Opens the files that came after `last`: an empty list while the current file is still that,
+ * several after quick rotations.
+ */
 export async function openNewerLogFiles(
   place: LogPlace,
   last: LogFile | undefined,
@@ -146,7 +149,7 @@ async function* skipped(
   }
 }
 
-/** Whether somebody has cut a file to less than what was read of it. */
+/** Whether a file has been cut to less than the part that was read of it. */
 export async function isShorter({ handle, isCompressed }: LogFile, offset: number) {
   return !isCompressed && (await handle.stat()).size < offset;
 }

@@ -83,7 +83,9 @@ async function claimRoots({ dataRoot, runRoot }: Roots, socket: string, scope: S
   scope.use(await lockRoot(run));
 }
 
-/** In nanoseconds. A registry beside the engine cleans up after itself: nobody else does. */
+/**
+ * In nanoseconds. A registry beside the engine cleans up after itself, since no other program does.
+ */
 const registryGcInterval = 24 * 3600e9;
 
 /** A registry beside the engine: its code is loaded for those who ask for one. */

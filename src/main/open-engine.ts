@@ -14,7 +14,10 @@ import { instanceIdOf, type Roots } from "./roots.ts";
 /** With two, one is there while the other is made again. */
 const readyLaunchers = 2;
 
-/** Which engine: its roots, which are there already, and what differs between the daemon's and a test's. */
+/**
+ * An engine's roots, which exist already, and the settings in which the daemon's differs from a
+ * test's.
+ */
 export interface EngineOptions extends Pick<Roots, "dataRoot" | "runRoot"> {
   readonly log: Log;
   readonly registry: EngineDependencies["registry"];

@@ -28,7 +28,7 @@ export interface BridgeNames {
   readonly alias: string;
 }
 
-/** Of an instance: what its names in the kernel contain, so that two on one machine never meet. */
+/** The part of an instance's names in the kernel that keeps two instances on one machine apart. */
 function suffixOf(runRoot: string): string {
   return runRoot === DEFAULT_RUN_ROOT
     ? "0"

@@ -72,7 +72,7 @@ export class HostRules {
     });
   }
 
-  /** Removes a bridge of a network by its name, with its rules; harmless when it is not there. */
+  /** Removes a bridge of a network by its name, with its rules; does nothing when it is missing. */
   removeBridge(bridge: string): Promise<void> {
     return this.#change(() => this.#removeBridge(bridge));
   }

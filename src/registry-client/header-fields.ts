@@ -11,7 +11,7 @@ export class HeaderFields {
     return this.#fields.filter(([each]) => each === name).map(([, value]) => value);
   }
 
-  /** All values of a field as one list; undefined when there is none. */
+  /** All values of a field as one list; undefined when the field is missing. */
   get(name: string): string | undefined {
     const values = this.all(name);
     return values.length === 0 ? undefined : values.join(", ");

@@ -74,7 +74,9 @@ export function showText(text: string, limit = 300): string {
   return abbreviate(text.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim(), limit);
 }
 
-/** Whether a body is a web page: what answers is a proxy's login, or no registry at all. */
+/**
+ * Whether a body is a web page: then a proxy's login answers, or a server that is not a registry.
+ */
 export function isWebPage(response: HttpResponse, bytes?: Uint8Array): boolean {
   const type = response.headers.get("content-type") ?? "";
   if (/^\s*(text\/html|application\/xhtml)/i.test(type)) return true;

@@ -78,7 +78,7 @@ export function objectStoreContract(name: string, open: () => Promise<StoreUnder
       await store.delete("a/none");
     });
 
-    test("keys that are none touch nothing", async () => {
+    test("malformed keys touch nothing", async () => {
       const { store } = await make();
       const long = `${"x/".repeat(600)}x`;
       const bad = ["", "/a", "a/", "a//b", ".", "..", "a/..", "a/../b", "./a", "a\0b", "a\\b"];

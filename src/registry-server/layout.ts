@@ -10,7 +10,7 @@ import {
 } from "#image";
 import type { ObjectStore } from "./object-store.ts";
 
-/** A repository's name by the grammar: what reaches a key of the store, and nothing else does. */
+/** A repository's name by the grammar; only such a name may become part of a key of the store. */
 export type RepositoryName = string & { readonly __brand: "RepositoryName" };
 export type Tag = string & { readonly __brand: "Tag" };
 export type UploadId = string & { readonly __brand: "UploadId" };

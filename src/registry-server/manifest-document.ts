@@ -48,7 +48,9 @@ export function parseManifestDocument(bytes: Uint8Array, contentType: string): M
   if (version === 1) {
     root
       .at("schemaVersion")
-      .fail("is 1: images in Docker's first format are not taken; build anew");
+      .fail(
+        "is 1: images in Docker's first format are refused; build the image again with a current tool",
+      );
   }
   const declared = contentType.split(";")[0]?.trim().toLowerCase() ?? "";
   const own = root.at("mediaType").optional((c) => c.string(255));

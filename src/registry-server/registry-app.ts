@@ -153,7 +153,7 @@ export class RegistryApp {
       const response = await handler.handle(limited, context);
       if (response) return response;
     }
-    return new Response("there is nothing here; the registry is at /v2/\n", { status: 404 });
+    return new Response("this page does not exist; the registry is at /v2/\n", { status: 404 });
   }
 
   #failed(exchange: Exchange, error: unknown): Response {

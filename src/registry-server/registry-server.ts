@@ -199,7 +199,7 @@ export interface Catalogue {
     repository: string,
     reference: string,
   ): Promise<{ readonly bytes: Buffer; readonly mediaType: string; readonly digest: Digest }>;
-  /** Descriptors of what refers to a manifest, as in the referrers API. */
+  /** Descriptors of the manifests that refer to a manifest, as in the referrers API. */
   referrers(repository: string, subject: Digest): Promise<readonly ReferrerDescriptor[]>;
 }
 

@@ -54,6 +54,6 @@ export interface RegistryService extends AsyncDisposable {
   readonly authorityFile?: string;
   /** Collects now, as `RegistryServer.collect`. */
   collect(options?: CollectOptions): Promise<GcReport>;
-  /** Nothing is accepted any more; what runs may end first. */
+  /** Accepts nothing any more; requests that run may end first. */
   close(): Promise<void>;
 }

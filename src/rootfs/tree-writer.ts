@@ -21,11 +21,10 @@ import { Fault, StepBudget } from "#base";
 import { nameComponents, showName, type TarHeader, textToName } from "#tar";
 
 /**
- * Unpacks packages into a tree as dpkg does, which is not as a layer is applied:
- * a directory in the archive leaves a symbolic link to a directory alone, so that
- * /bin stays a link to /usr/bin, and nothing replaces a directory. Links are
- * followed inside the tree only. It is sound as long as nothing but such writers
- * changes the tree: what was once seen as a directory stays one.
+ * Unpacks packages into a tree as dpkg does, which differs from applying a layer: a directory in
+ * the archive leaves a symbolic link to a directory alone, so that /bin stays a link to /usr/bin,
+ * and nothing replaces a directory. Links are followed inside the tree only. It is sound as long as
+ * only such writers change the tree: a path that was once seen as a directory stays one.
  *
  * Paths are bytes, one per character ("latin1"), as the tar reader gives them.
  */
@@ -98,7 +97,7 @@ export class TreeWriter {
     if (last === undefined) throw this.#malformed(entry, "it links to the tree itself");
     const source = `${this.#parent(components, entry)}/${last}`;
     if (!look(source)?.isFile())
-      throw this.#malformed(entry, `it links to ${showName(entry.linkName)}, which is not there`);
+      throw this.#malformed(entry, `it links to ${showName(entry.linkName)}, which is missing`);
     return source;
   }
 

@@ -54,7 +54,10 @@ export function clampLimit(limit: OciRlimit, machine: Machine): OciRlimit {
   return { ...limit, hard, soft: toKernel(limit.soft) <= ceiling ? limit.soft : hard };
 }
 
-/** Limits as the plan has them; faults with the field's name for an unknown type, a soft above the hard one, and what needs CAP_SYS_RESOURCE. */
+/**
+ * Limits as the plan has them. A fault names the field with an unknown type, a soft limit above the
+ * hard one, or a limit that needs CAP_SYS_RESOURCE.
+ */
 export function compileLimits(
   limits: readonly OciRlimit[],
   machine: Machine,

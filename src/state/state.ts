@@ -93,8 +93,8 @@ export function openState(path: string, options: StateOptions = {}): State {
 }
 
 /**
- * SQLite gives its -wal and -shm the mode of the database. A file that is there must not be
- * opened and closed here: that would end the locks that another connection has on it.
+ * SQLite gives its -wal and -shm the mode of the database. An existing file must not be opened and
+ * closed here: that would end the locks that another connection has on it.
  */
 function makePrivateFile(path: string): void {
   try {

@@ -109,7 +109,7 @@ export async function openLaunched(launch: Launch): Promise<{
   return { pid, startTime, pidfd: await unlessFailed(launch, () => pidfdOpen(pid)) };
 }
 
-/** Before the start: what goes wrong because the launch has failed is told as that failure. */
+/** Before the start: an error that follows from a failed launch is told as that failure. */
 async function unlessFailed<T>(launch: Launch, attempt: () => T | Promise<T>): Promise<T> {
   try {
     return await attempt();

@@ -371,7 +371,7 @@ describe.skipIf(!isRoot)("bad input [needs root]", () => {
         `unix://${cli.socket}`,
         `cannot listen on ${cli.socket}: another engine answers there`,
       ],
-      ["on a file", own("d3"), own("r3"), `unix://${tool}`, "a file that is not a socket is there"],
+      ["on a file", own("d3"), own("r3"), `unix://${tool}`, "it is not a socket"],
       ["on a port", own("d4"), own("r4"), "tcp://127.0.0.1:1", "listens on unix sockets only"],
       ["in a file", tool, own("r5"), `unix://${socket}`, "cannot make the data root"],
     ];

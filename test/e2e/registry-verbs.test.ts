@@ -60,13 +60,10 @@ describe("signing, manifest lists, artifacts [needs root]", () => {
     return stdout;
   }
 
-  test("a key pair is sealed and never written over", async () => {
+  test("a key pair is sealed and never overwritten", async () => {
     expect(readFileSync(path("mine.key"), "utf8")).toStartWith("-----BEGIN ENCRYPTED SIGSTORE");
     const again = await run("trust", "key", "generate", path("mine"));
-    expect([again.status, again.stderr]).toEqual([
-      1,
-      expect.stringContaining("never written over"),
-    ]);
+    expect([again.status, again.stderr]).toEqual([1, expect.stringContaining("never overwritten")]);
     const sealed = await cli.run(["sign", "--key", path("mine.key"), `${host}/guarded/app:1`], {
       env: { ...options.env, COSIGN_PASSWORD: "wrong" },
     });
@@ -114,7 +111,7 @@ describe("signing, manifest lists, artifacts [needs root]", () => {
     const image = `${host}/guarded/app:1`;
     const list = `${host}/guarded/both:1`;
     await ok("manifest", "create", list, image);
-    expect((await run("manifest", "create", list, image)).stderr).toContain("is there already");
+    expect((await run("manifest", "create", list, image)).stderr).toContain("exists already");
     await ok("manifest", "annotate", "--arch", "arm64", "--variant", "v8", list, image);
     const pushed = (await ok("manifest", "push", "--insecure", "-p", list)).split("\n");
     expect(pushed).toEqual([
@@ -153,7 +150,7 @@ describe("signing, manifest lists, artifacts [needs root]", () => {
     expect((await run("manifest", "rm", list)).stderr).toContain("No such manifest list");
   });
 
-  test("an artifact is attached, listed and fetched; what is there is not written over", async () => {
+  test("an artifact is attached, listed and fetched; an existing file is not overwritten", async () => {
     const image = `${host}/guarded/app:1`;
     writeFileSync(path("sbom.json"), "{}");
     const type = ["--artifact-type", "application/spdx+json"];
@@ -164,7 +161,7 @@ describe("signing, manifest lists, artifacts [needs root]", () => {
     expect(readFileSync(path("out/sbom.json"), "utf8")).toBe("{}");
     expect((await run("artifact", "fetch", `${image}none`)).stderr).toStartWith("cannot fetch");
     const again = await run("artifact", "fetch", "-o", path("out"), ...type, image);
-    expect(again.stderr).toContain("is there already");
+    expect(again.stderr).toContain("exists already");
     expect(readdirSync(path("out"))).toEqual(["sbom.json"]);
     expect(existsSync(path("docker/thimble/manifests"))).toBe(true);
   });

@@ -154,7 +154,7 @@ test("after a start of the machine nothing runs, and --rm is honoured", async ()
   await using opened = await openEngineAt(roots);
   const { state } = opened.engine.containers.get("plain");
   expect(state).toMatchObject({ status: "exited", exitCode: 137, pid: 0 });
-  expect(state.error).toContain("started anew");
+  expect(state.error).toContain("was restarted");
   expect(() => opened.engine.containers.get(ids[1] ?? "")).toThrow("No such container");
 });
 

@@ -87,7 +87,7 @@ export const runCommand = command({
   complete: "image",
   calls: 1,
   examples: [
-    ["run --rm -it debian bash", "a shell in a container that goes away with it"],
+    ["run --rm -it debian bash", "a shell in a container that is removed when it ends"],
     [
       "run -d --name web -v $PWD/site:/srv:ro debian sleep inf",
       "in the background, with a bind mount",

@@ -30,7 +30,7 @@ function isRight(rows: readonly (readonly Cell[])[], at: number): boolean {
   return rows.every((row) => size.test(String(row[at] ?? "")) || row[at] === "");
 }
 
-/** A title with what follows it; nothing when that is nothing. */
+/** A title with the text below it; "" when the text is empty. */
 export function section(title: string, note: string, body: string, style: Style): string {
   if (body === "") return "";
   return `\n${style.bold(title)}${note === "" ? "" : `  ${style.dim(note)}`}\n${body}`;

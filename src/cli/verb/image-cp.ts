@@ -70,7 +70,7 @@ async function targetOf(stat: PathStat, path: string, destination: string): Prom
     return { base: whole, rename: named(contents ? [] : [stat.name]) };
   }
   if (isDirectory) {
-    if (found) throw new Exit(1, `cannot copy a directory to ${destination}: a file is there`);
+    if (found) throw new Exit(1, `cannot copy a directory to ${destination}, which is a file`);
     await mkdir(whole).catch((cause: unknown) => {
       throw new Exit(1, `cannot make ${destination}: ${reasonOf(cause)}`);
     });

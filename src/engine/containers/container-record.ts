@@ -93,7 +93,7 @@ export function encodeCourse(record: ContainerRecord): string {
   });
 }
 
-/** A record of a row of any version; what this program adds to older ones are defaults. */
+/** A record of a row of any version; fields that this program added since have their defaults. */
 export function decodeRow(row: ContainerRow): ContainerRecord {
   const definition = upgradeDefinition(JSON.parse(row.definition));
   const course = JSON.parse(row.course);

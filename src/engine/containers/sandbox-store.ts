@@ -15,7 +15,9 @@ export interface StoredSandbox {
   readonly endpoints: readonly NetworkAttachment[];
 }
 
-/** The step after the table `container`; what containers had of one network becomes their sandbox. */
+/**
+ * The step after the table `container`; a container's columns about one network become its sandbox.
+ */
 export const sandboxStep = `
   CREATE TABLE sandbox (
     id TEXT PRIMARY KEY,

@@ -70,7 +70,8 @@ export function resolveUser(
   const groups = parseGroup(files.group);
   const entry = findUser(wantedUser, parsePasswd(files.passwd));
   const gid = wantedGroup === "" ? entry.gid : findGroup(wantedGroup, groups);
-  // As Docker: the first group is among them, so that what denies it to the group stays denied.
+  // As Docker: the first group is among them, so that a file that denies something to the group
+  // still denies it.
   const additional = new Set<number>([gid]);
   // As Docker: a group given by hand replaces those the user is a member of.
   if (wantedGroup === "" && entry.name !== "") {

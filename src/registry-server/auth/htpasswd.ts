@@ -137,7 +137,7 @@ export async function passwordEntry(user: string, password: string): Promise<str
   if (!/^[^\s:,@*#][^\s:,]{0,254}$/.test(user)) {
     throw new Fault(
       "invalid",
-      `"${user.slice(0, 100)}" is not a name for a user: no blanks, colons or commas, none of @*# at its beginning`,
+      `"${user.slice(0, 100)}" is not a name for a user: a name has no blanks, colons or commas, and does not begin with @, * or #`,
       { about: user },
     );
   }

@@ -78,7 +78,7 @@ function reasonOf(error: unknown): string {
     case "ERR_JWT_EXPIRED":
       return "it has expired";
     case "ERR_JWT_CLAIM_VALIDATION_FAILED":
-      return `its claim "${String(claim)}" is not what it must be here`;
+      return `its claim "${String(claim)}" does not fit this registry`;
     case "ERR_JWS_SIGNATURE_VERIFICATION_FAILED":
       return "its signature is wrong";
     case "ERR_JOSE_ALG_NOT_ALLOWED":

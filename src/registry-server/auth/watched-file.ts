@@ -3,7 +3,7 @@ import { Fault, faultOf, type Log } from "#base";
 
 interface WatchedFileOptions<T> {
   readonly path: string;
-  /** "password file": what messages call it. */
+  /** The file's name in messages: "password file". */
   readonly what: string;
   readonly parse: (text: string) => T;
   readonly maxBytes: number;

@@ -26,7 +26,7 @@ interface Use {
 
 const blobs = "docker/registry/v2/blobs";
 const blobKey = /^docker\/registry\/v2\/blobs\/sha(?:256|512)\/..\/(?:[0-9a-f]{64}){1,2}\/data$/;
-/** Manifests stay: they are what answers when the upstream does not. */
+/** Manifests stay: the cache answers with them when the upstream does not. */
 const smallest = 64 << 10;
 /** A reader may be busy with a blob that was used so recently. */
 const restMs = 60_000;

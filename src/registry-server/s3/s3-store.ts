@@ -27,9 +27,9 @@ const chunkBytes = 1 << 20;
 const hiddenName = "thimble";
 
 /**
- * Objects in a bucket of S3 or of what speaks like it; keys as docker-registry's driver
- * has them. Memory is bounded by windows of 4 MiB for each reader and parts of 8 MiB for
- * each writer. An object of more than 5 GiB is moved by reading and writing it again.
+ * Objects in a bucket of S3 or of a server that speaks like it; keys as docker-registry's driver
+ * has them. Memory is bounded by windows of 4 MiB for each reader and parts of 8 MiB for each
+ * writer. An object of more than 5 GiB is moved by reading and writing it again.
  */
 export class S3Store implements ObjectStore {
   readonly chunkMinLength = minPartBytes;

@@ -3,7 +3,10 @@ import { readFile } from "node:fs/promises";
 import { Fault } from "#base";
 import type { CertificatePair } from "./issue-certificate.ts";
 
-/** A user's own certificate (with what leads to its authority) and key, in PEM. `invalid` when they cannot be read, do not belong together or have expired. */
+/**
+ * A user's own certificate (with the chain to its authority) and key, in PEM. `invalid` when they
+ * cannot be read, do not belong together or have expired.
+ */
 export async function readCertificate(certFile: string, keyFile: string): Promise<CertificatePair> {
   const pair = { cert: await read(certFile), key: await read(keyFile) };
   const certificate = checkPair(pair, certFile);

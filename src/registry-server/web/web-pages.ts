@@ -68,7 +68,7 @@ async function guarded(
 ): Promise<Page> {
   const missing: Page = {
     title: "Not found",
-    body: html`<p>There is no such thing here, or it is not for you to see.</p>`,
+    body: html`<p>This page does not exist, or you may not see it.</p>`,
     status: 404,
   };
   try {

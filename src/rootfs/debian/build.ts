@@ -33,7 +33,7 @@ export interface BuildPaths {
 type BuildOptions = DebootstrapOptions & {
   readonly report: Report;
   readonly signal: AbortSignal;
-  /** Raises the signal, so that what runs beside a failed step stops. */
+  /** Raises the signal, so that steps beside a failed one stop. */
   readonly abort: () => void;
 };
 

@@ -17,7 +17,10 @@ export interface DebootstrapOptions {
   readonly include: readonly string[];
   /** Absent: the host's mirror, with the suite's updates and security fixes. Given: the suite alone, from there. */
   readonly mirror?: string;
-  /** Path of the keys to trust; absent: the host's Debian keyring, or what its source is Signed-By. */
+  /**
+   * Path of the keys to trust; absent: those in the Signed-By of the host's source, or the host's
+   * Debian keyring.
+   */
   readonly keyring?: string;
   /** Debian's name of an architecture; absent: this machine's. */
   readonly architecture?: string;

@@ -137,7 +137,7 @@ export class Downloader {
     }
     throw new Fault(
       "not_found",
-      `${urls.at(-1)} is not there (HTTP 404) although the suite's index names it: the mirror is being updated or incomplete; try again later or take another --mirror`,
+      `${urls.at(-1)} is missing (HTTP 404) although the suite's index names it: the mirror is being updated or incomplete; try again later or take another --mirror`,
       { about: urls.at(-1) ?? "" },
     );
   }

@@ -64,7 +64,7 @@ export class Dpkg {
     );
   }
 
-  /** Settles what triggers left; a package that is not fully installed afterwards is a Fault. */
+  /** Runs pending triggers; a package that is not fully installed afterwards is a Fault. */
   async finish(): Promise<void> {
     await this.#run(["dpkg", "--force-unsafe-io", "--configure", "--pending"], { inert: true });
     const audit = await this.#run(["dpkg", "--audit"], { inert: true });

@@ -44,8 +44,8 @@ const SIGKILL = 9;
 const patience = { attempts: 13, base: 1, max: 256 };
 
 /**
- * The cgroups of one container, which exist from `Cgroups.create` until `remove`.
- * Disposing kills what runs in them and removes them.
+ * The cgroups of one container, which exist from `Cgroups.create` until `remove`. Disposing kills
+ * the processes in them and removes them.
  */
 export class ContainerCgroup implements AsyncDisposable {
   readonly #layout: Layout;
@@ -209,7 +209,7 @@ export class ContainerCgroup implements AsyncDisposable {
       else
         throw new Fault(
           "unsupported",
-          `cannot limit ${setting.file}: this machine's ${setting.controller} controller is not there; enable it in the kernel or leave the limit out`,
+          `cannot limit ${setting.file}: this machine has no ${setting.controller} controller; enable it in the kernel or leave the limit out`,
           { about: setting.file, cause: error },
         );
     }
@@ -315,7 +315,10 @@ export class ContainerCgroup implements AsyncDisposable {
     }
   }
 
-  /** By the last two names of the path: what comes before depends on the cgroup namespace of the engine. */
+  /**
+   * By the last two names of the path, since the names before them depend on the cgroup namespace
+   * of the engine.
+   */
   #isMember(procCgroup: string): boolean {
     const [path = ""] = this.paths;
     const own = `/${path.split("/").slice(-2).join("/")}/`;

@@ -105,7 +105,7 @@ export class Assembler {
     return this.#jumpTo(target);
   }
 
-  /** Makes `target` what runs after the next instruction that is written. */
+  /** Makes `target` follow the next instruction that is written. */
   #adjoin(target: Label): void {
     if (target !== this.#reversed.length - 1) this.#jumpTo(target);
   }
