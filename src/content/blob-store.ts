@@ -8,7 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { type FileHandle, open, rm } from "node:fs/promises";
+import { type FileHandle, open, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Fault } from "#base";
 import {
@@ -184,12 +184,12 @@ export class BlobStore {
     rmSync(this.path(digest), { force: true });
   }
 
-  list(): Digest[] {
-    return digestAlgorithms.flatMap((algorithm) =>
-      readdirSync(this.directory(algorithm))
-        .map((name) => `${algorithm}:${name}`)
-        .filter(isDigest),
-    );
+  async list(): Promise<Digest[]> {
+    const listed = digestAlgorithms.map(async (algorithm) => {
+      const names = await readdir(this.directory(algorithm));
+      return names.map((name) => `${algorithm}:${name}`).filter(isDigest);
+    });
+    return (await Promise.all(listed)).flat();
   }
 
   #found<T>(digest: Digest, work: () => T): T {

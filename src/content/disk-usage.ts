@@ -37,7 +37,7 @@ export async function contentUsage(
   const layerUsers = usersOf(table.layerNeeds().map(({ image, chain }) => [chain, image]));
   const blobUsers = usersOf(table.blobNeeds().map(({ image, digest }) => [digest, image]));
   const blobSizes = new Map<Digest, number>();
-  for (const [index, digest] of blobs.list().entries()) {
+  for (const [index, digest] of (await blobs.list()).entries()) {
     if (index % blobsPerTurn === blobsPerTurn - 1) await setImmediate();
     if (blobs.has(digest)) blobSizes.set(digest, blobs.size(digest));
   }

@@ -38,7 +38,7 @@ export async function* hashBlobs(
   } catch (error) {
     if (!isFault(error, "data_loss")) throw error;
   }
-  for (const digest of blobs.list()) {
+  for (const digest of await blobs.list()) {
     if (seen.has(digest) || !blobs.has(digest)) continue;
     const size = blobs.size(digest);
     yield { digest, actual: await hashOne(blobs, digest, signal), size };

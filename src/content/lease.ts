@@ -111,8 +111,9 @@ export class Collector {
   }
 
   async collectAll(): Promise<void> {
+    const blobs = await this.#blobs.list();
     const needed = this.#images.neededBlobs();
-    this.collectBlobs(this.#blobs.list().filter((digest) => !needed.has(digest)));
+    this.collectBlobs(blobs.filter((digest) => !needed.has(digest)));
     const isNeeded = (digest: Digest) => needed.has(digest) || this.#held.has(blobKey(digest));
     this.#sources.forgetNeedless(isNeeded);
     const layers = this.#images.neededLayers();

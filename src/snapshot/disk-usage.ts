@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
 import { isFault } from "#base";
 import {
@@ -30,7 +30,8 @@ export async function diskUsage(
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
     using level = openLevel(root, path);
     if (!level) continue;
-    const names = readdirSync(`/proc/self/fd/${level.number}`, { encoding: "latin1" });
+    // Elsewhere than here, since a directory may have a million names.
+    const names = await readdir(`/proc/self/fd/${level.number}`, { encoding: "latin1" });
     for (const [index, name] of names.entries()) {
       if (index % entriesPerTurn === entriesPerTurn - 1) await setImmediate();
       const stat = statOf(level, name);

@@ -1,12 +1,8 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { Fault } from "#base";
 import type { Containers } from "../contract.ts";
+import { runHostProgram } from "../host-program.ts";
 import type { Parts } from "../parts.ts";
 import { requireRunning } from "./live-container.ts";
-
-const run = promisify(execFile);
-const maxOutput = 16 << 20;
 
 /** The host's ps(1), with the processes that are in the container; as Docker does it. */
 export async function topContainer(
@@ -17,21 +13,15 @@ export async function topContainer(
   const record = parts.store.find(ref);
   const live = requireRunning(parts, record);
   const given = psArguments.length > 0 ? psArguments : ["-ef"];
-  const { stdout } = await runPs(given);
-  return parsePs(stdout, new Set(await live.task.pids()));
+  return parsePs(await runPs(given), new Set(await live.task.pids()));
 }
 
-async function runPs(given: readonly string[]): Promise<{ readonly stdout: string }> {
+async function runPs(given: readonly string[]): Promise<string> {
   try {
-    // Nothing of a shell: each argument reaches ps as it is.
-    return await run("ps", [...given], {
-      maxBuffer: maxOutput,
-      timeout: 10_000,
-      env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
-    });
+    return await runHostProgram("ps", given);
   } catch (error) {
     const { code, stderr } = error as { code?: unknown; stderr?: string };
-    if (code === "ENOENT") {
+    if (code === 127) {
       throw new Fault("unsupported", "ps is not installed on this host; install procps", {
         cause: error,
       });
