@@ -1,8 +1,9 @@
-import { Fault, isFault, type Log, silentLog } from "#base";
+import { defined, Fault, isFault, type Log, silentLog } from "#base";
 import {
   canonicalName,
   type Descriptor,
   type Digest,
+  digestAlgorithm,
   digestLike,
   familiarName,
   isDigest,
@@ -13,7 +14,7 @@ import {
 } from "#image";
 import { type BlobPlace, downloadBlob } from "./download.ts";
 import type { Capability } from "./endpoint.ts";
-import type { EndpointSession } from "./endpoint-session.ts";
+import type { Call, EndpointSession } from "./endpoint-session.ts";
 import { getManifest, headManifest, type ManifestPlace } from "./manifests.ts";
 import { listPages } from "./pages.ts";
 import {
@@ -31,6 +32,7 @@ import type {
   PutBlobOptions,
   Repository,
 } from "./registry-client.ts";
+import { hasStatus } from "./response-fault.ts";
 import type { Backoff } from "./retry.ts";
 import { uploadBlob } from "./upload.ts";
 
@@ -226,7 +228,7 @@ export class RemoteRepository implements Repository {
         `the manifest for ${place.about} is larger than registries take`,
       );
     }
-    const answer = await session.call({
+    const call: Call = {
       action: `push the manifest of ${place.about}`,
       method: "PUT",
       target: `/${place.path}/manifests/${tagOrDigest}`,
@@ -235,6 +237,9 @@ export class RemoteRepository implements Repository {
       body: bytes,
       expect: [200, 201, 202],
       signal,
+    };
+    const answer = await session.call(call).catch((error: unknown) => {
+      throw withDigestAdvice(error, tagOrDigest);
     });
     await answer.discard();
     const told = answer.headers.get("docker-content-digest") ?? "";
@@ -335,6 +340,17 @@ export class RemoteRepository implements Repository {
       `no host of ${canonicalName(this.name)} is configured for pushes`,
     );
   }
+}
+
+/** docker-registry 2.8 knows manifests by sha256 alone, and says of others that they do not match. */
+function withDigestAdvice(error: unknown, reference: string): unknown {
+  const isOther = isDigest(reference) && digestAlgorithm(reference) !== "sha256";
+  if (!(error instanceof Fault) || !isOther || !hasStatus(error, 400)) return error;
+  return new Fault(
+    error.code,
+    `${error.message}; many registries take manifests by sha256 digests only`,
+    { ...defined({ about: error.about }), cause: error },
+  );
 }
 
 const indexType = "application/vnd.oci.image.index.v1+json";

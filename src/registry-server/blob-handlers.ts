@@ -36,19 +36,20 @@ export async function getBlob(
       headers: { "Content-Range": `bytes */${size}` },
     });
   }
+  const key = layout.blob(await parts.repositories.storedAs(name, digest));
   if (range === "whole") {
     const headers = blobHeaders(digest, size);
     if (exchange.isHead) return new Response(null, { headers });
     exchange.sent = size;
     // Bun would answer a range of a whole file by itself, also one that is to be ignored.
     const isStream = asked.has("range");
-    return new Response(bodyOfBlob(parts, digest, { start: 0, end: size, size, isStream }), {
+    return new Response(bodyOfBlob(parts, key, { start: 0, end: size, size, isStream }), {
       headers,
     });
   }
   const { start, end } = range;
   exchange.sent = end - start;
-  return new Response(bodyOfBlob(parts, digest, { start, end, size, isStream: false }), {
+  return new Response(bodyOfBlob(parts, key, { start, end, size, isStream: false }), {
     status: 206,
     headers: {
       ...blobHeaders(digest, end - start),
@@ -89,7 +90,7 @@ function blobHeaders(digest: Digest, length: number): Record<string, string> {
 /** A file is sent by the kernel; anything else is read as fast as the client takes it. */
 function bodyOfBlob(
   parts: RegistryParts,
-  digest: Digest,
+  key: string,
   part: {
     readonly start: number;
     readonly end: number;
@@ -99,14 +100,13 @@ function bodyOfBlob(
 ): Blob | ReadableStream<Uint8Array> | null {
   const { start, end, size } = part;
   if (start === end) return null;
-  const key = layout.blob(digest);
   const { store } = parts;
   if (store.filePath && !part.isStream) {
     const file = Bun.file(store.filePath(key), { type: "application/octet-stream" });
     return start === 0 && end === size ? file : file.slice(start, end);
   }
   return streamOf(store.read(key, { start, end }), (error) =>
-    parts.log.error("a blob could not be sent whole", { digest, error }),
+    parts.log.error("a blob could not be sent whole", { key, error }),
   );
 }
 

@@ -1,5 +1,5 @@
 import { type Clock, inParallel, isFault, type Log } from "#base";
-import { type Digest, maxDocumentBytes } from "#image";
+import { type Digest, digestAlgorithm, maxDocumentBytes } from "#image";
 import { digestOfBlobKey, isUploadId, layout, listDigests, type RepositoryName } from "./layout.ts";
 import type { Leases } from "./leases.ts";
 import {
@@ -214,20 +214,29 @@ class Sweep {
     }
   }
 
-  /** The repository's links to blobs that none of its manifests refers to; one that stays keeps its blob. */
+  /** The repository's links to blobs that none of its manifests refers to; one that stays keeps its blob, and the link that this is kept under. */
   async #layers(name: RepositoryName, live: Set<Digest>): Promise<void> {
-    const { store, leases } = this.#parts;
+    const { store, repositories } = this.#parts;
     const found = await Array.fromAsync(listDigests(store, layout.layers(name)));
-    await inParallel(found, storeRequests, async (digest) => {
-      const key = layout.layer(name, digest);
-      if (live.has(digest)) return;
-      const stat = await store.stat(key);
-      if (!stat) return;
-      const goes =
-        !this.#isYoung(stat.modified) && (await leases.remove(key, () => store.delete(key)));
-      if (goes) this.#links++;
-      else live.add(digest);
-    });
+    // Others first, since they may lead to one by sha256.
+    const isPlain = (digest: Digest) => digestAlgorithm(digest) === "sha256";
+    for (const digests of [found.filter((each) => !isPlain(each)), found.filter(isPlain)]) {
+      await inParallel(digests, storeRequests, async (digest) => {
+        const isKept = live.has(digest) || (await this.#isLayerKept(layout.layer(name, digest)));
+        if (!isKept) return;
+        live.add(digest).add(await repositories.storedAs(name, digest));
+      });
+    }
+  }
+
+  async #isLayerKept(link: string): Promise<boolean> {
+    const { store, leases } = this.#parts;
+    const stat = await store.stat(link);
+    if (!stat) return false;
+    const goes =
+      !this.#isYoung(stat.modified) && (await leases.remove(link, () => store.delete(link)));
+    if (goes) this.#links++;
+    return !goes;
   }
 
   async #abandoned(name: RepositoryName): Promise<void> {

@@ -1,5 +1,5 @@
 import { inParallel, KeyedLock } from "#base";
-import { type Digest, isDigest, maxDocumentBytes, sha256 } from "#image";
+import { type Digest, digestAlgorithm, isDigest, maxDocumentBytes, sha256 } from "#image";
 import {
   digestOfNames,
   isRepositoryName,
@@ -55,18 +55,33 @@ export class Repositories {
 
   /** The size of a blob that the repository has; while it is not collected, for the grace time, it stays. */
   async blobSize(name: RepositoryName, digest: Digest): Promise<number | undefined> {
-    using pin = await this.#leases.pin([layout.blob(digest), layout.layer(name, digest)]);
-    return await this.#pinnedSize(pin, layout.layer(name, digest), digest);
+    const stored = await this.storedAs(name, digest);
+    using pin = await this.#leases.pin([layout.blob(stored), layout.layer(name, digest)]);
+    return await this.#pinnedSize(pin, layout.layer(name, digest), stored);
   }
 
-  /** Gives the repository a blob that is stored; false when it is not, or not any more. */
-  async linkBlob(name: RepositoryName, digest: Digest): Promise<boolean> {
-    using pin = await this.#leases.pin([layout.blob(digest), layout.layer(name, digest)]);
-    if (!(await this.#store.stat(layout.blob(digest)))) {
+  /**
+   * The digest under which the bytes of a repository's blob are kept: its own, but where
+   * docker-registry took a blob by sha512, it kept it under its sha256, to which the link leads.
+   */
+  async storedAs(name: RepositoryName, digest: Digest): Promise<Digest> {
+    if (digestAlgorithm(digest) === "sha256") return digest;
+    return (await this.#readLink(layout.layer(name, digest))) ?? digest;
+  }
+
+  /**
+   * Gives the repository a blob that is kept under the digest `stored`; false when it is not, or
+   * not any more.
+   */
+  async linkBlob(name: RepositoryName, digest: Digest, stored = digest): Promise<boolean> {
+    // docker-registry serves the one link only beside the other.
+    const links = [...new Set([stored, digest])].map((each) => layout.layer(name, each));
+    using pin = await this.#leases.pin([layout.blob(stored), ...links]);
+    if (!(await this.#store.stat(layout.blob(stored)))) {
       pin.lapse();
       return false;
     }
-    await this.#link(layout.layer(name, digest), digest);
+    for (const link of links) await this.#link(link, stored);
     return true;
   }
 
@@ -93,9 +108,7 @@ export class Repositories {
   }
 
   async resolveTag(name: RepositoryName, tag: Tag): Promise<Digest | undefined> {
-    const link = await this.#store.get(layout.currentTag(name, tag), maxLink);
-    const text = link?.toString("latin1").trim() ?? "";
-    return isDigest(text) ? text : undefined;
+    return await this.#readLink(layout.currentTag(name, tag));
   }
 
   async manifest(name: RepositoryName, digest: Digest): Promise<StoredManifest | undefined> {
@@ -127,13 +140,14 @@ export class Repositories {
     },
   ): Promise<Digest> {
     const { bytes, document, tag, digest = sha256(bytes) } = manifest;
-    const needed = document.references.map(
-      ({ kind, digest: each }) =>
-        [
-          kind === "blob" ? layout.layer(name, each) : layout.revision(name, each),
-          layout.blob(each),
-        ] as const,
-    );
+    const needed: (readonly [link: string, blob: string])[] = [];
+    for (const { kind, digest: each } of document.references) {
+      needed.push(
+        kind === "blob"
+          ? [layout.layer(name, each), layout.blob(await this.storedAs(name, each))]
+          : [layout.revision(name, each), layout.blob(each)],
+      );
+    }
     const own = [layout.blob(digest), layout.revision(name, digest)];
     return await this.exclusively(name, async () => {
       using pin = await this.#leases.pin([...own, ...needed.flat()]);
@@ -317,6 +331,11 @@ export class Repositories {
     for await (const { key } of this.#store.walk(layout.tag(name, tag))) {
       await this.#store.delete(key);
     }
+  }
+
+  async #readLink(key: string): Promise<Digest | undefined> {
+    const text = (await this.#store.get(key, maxLink))?.toString("latin1").trim() ?? "";
+    return isDigest(text) ? text : undefined;
   }
 
   async #link(key: string, digest: Digest): Promise<void> {

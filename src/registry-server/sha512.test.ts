@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { type Digest, Digester, mediaTypes, parseReference, sha256 } from "#image";
 import { createRegistryClient, openHostDirectory } from "#registry-client";
 import { readAll, sourceOf } from "../../test/support/registry-client.ts";
+import { layout, type RepositoryName } from "./layout.ts";
 import type { RegistryServer } from "./registry-server.ts";
 import { MemoryStore, startTestServer, testClient } from "./testing.ts";
 
@@ -11,6 +12,7 @@ afterEach(async () => {
 });
 
 const sha512 = (bytes: Uint8Array | string) => new Digester("sha512").update(bytes).digest();
+const name = "r" as RepositoryName;
 const layer = Buffer.from("a layer");
 const config = Buffer.from("{}");
 const documentOf = (more: object = {}) =>
@@ -93,6 +95,32 @@ test("chunks are checked by sha512, whether it was announced or not", async () =
   }
   const unknown = await client.call("POST", "/v2/r/blobs/uploads/?digest-algorithm=md5");
   expect([unknown.status, await client.errorCodes(unknown)]).toEqual([400, ["DIGEST_INVALID"]]);
+});
+
+test("what docker-registry keeps under its sha256 and links by sha512 is served, mounted and not collected", async () => {
+  const store = new MemoryStore();
+  for (const bytes of [config, layer]) {
+    await store.write(layout.blob(sha256(bytes)), bytes);
+    for (const digest of [sha256(bytes), sha512(bytes)]) {
+      await store.write(layout.layer(name, digest), Buffer.from(sha256(bytes)));
+    }
+  }
+  const { server, repository } = await served(store);
+  const blob = { digest: sha512(layer), size: layer.length };
+  const read = async () => (await readAll(repository.blob(blob))).toString();
+  expect(await read()).toBe("a layer");
+  await repository.putManifest("v1", manifest, mediaTypes.manifest);
+  const next = createRegistryClient({
+    hosts: openHostDirectory({ directories: [] }),
+  }).repository(parseReference(`${new URL(server.url).host}/next`));
+  const mounted = next.putBlob(blob, sourceOf(Buffer.alloc(0)), { mountFrom: ["r"] });
+  expect(await mounted).toBe("mounted");
+  expect((await server.collect({ graceSeconds: 0 })).blobs).toBe(0);
+  expect(await read()).toBe("a layer");
+  await repository.deleteManifest(sha256(manifest));
+  // The other repository's link was written and not used: it goes with the rest.
+  await server.collect({ graceSeconds: 0 });
+  expect((await server.collect({ graceSeconds: 0 })).kept).toEqual({ blobs: 0, manifests: 0 });
 });
 
 test("a collection keeps what sha512 manifests need and removes the rest", async () => {

@@ -88,7 +88,8 @@ async function mountBlob(
   if (!isRepositoryName(from)) return false;
   if (!exchange.isOpen && !(await exchange.mayUse(from, ["pull"])).ok) return false;
   if ((await parts.repositories.blobSize(from, digest)) === undefined) return false;
-  return await parts.repositories.linkBlob(name, digest);
+  const stored = await parts.repositories.storedAs(from, digest);
+  return await parts.repositories.linkBlob(name, digest, stored);
 }
 
 function uploadBody(exchange: Exchange): UploadBody | undefined {

@@ -6,10 +6,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { type Digest, mediaTypes, parseReference, sha256 } from "#image";
+import { type Digest, Digester, mediaTypes, parseReference, sha256 } from "#image";
 import type { Repository } from "#registry-client";
 import { outcome, rejection } from "../../src/base/testing.ts";
-import { bytesOf, quickClient, readAll } from "../support/registry-client.ts";
+import { bytesOf, quickClient, readAll, sourceOf } from "../support/registry-client.ts";
 import {
   dockerRegistryPath,
   type RunningRegistry,
@@ -53,6 +53,31 @@ async function expectImage(repository: Repository, tag: string): Promise<void> {
   expect(found.descriptor.digest).toBe(sha256(manifest));
   for (const bytes of [config, layer]) {
     expect(sha256(await readAll(repository.blob(describeBlob(bytes))))).toBe(sha256(bytes));
+  }
+}
+
+const sha512 = (bytes: Buffer) => new Digester("sha512").update(bytes).digest();
+const blob512 = (bytes: Buffer) => ({ digest: sha512(bytes), size: bytes.length });
+const manifest512 = Buffer.from(
+  JSON.stringify({
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    config: { mediaType: mediaTypes.config, ...blob512(config) },
+    layers: [{ mediaType: mediaTypes.layer, ...blob512(layer) }],
+  }),
+);
+
+async function push512(repository: Repository, tag: string): Promise<void> {
+  for (const bytes of [config, layer]) {
+    await repository.putBlob(blob512(bytes), sourceOf(bytes), { chunkBytes: 2_000_000 });
+  }
+  await repository.putManifest(tag, manifest512, mediaTypes.manifest);
+}
+
+async function expect512(repository: Repository, tag: string): Promise<void> {
+  expect((await repository.manifest(tag)).bytes).toEqual(manifest512);
+  for (const bytes of [config, layer]) {
+    expect(sha256(await readAll(repository.blob(blob512(bytes))))).toBe(sha256(bytes));
   }
 }
 
@@ -141,6 +166,30 @@ describe("one directory, two registries", () => {
       ]);
     },
   );
+
+  test.skipIf(!can)(
+    "what the one took by sha512 the other serves, and keeps [needs docker-registry]",
+    async () => {
+      const theirs = await startDockerRegistry(root);
+      await push512(repositoryOf(theirs, "sha512"), "theirs");
+      await theirs.stop();
+      const ours = await startRegistry([], root);
+      await expect512(repositoryOf(ours, "sha512"), "theirs");
+      await push512(repositoryOf(ours, "team/ours"), "1");
+      const mounted = repositoryOf(ours, "team/next").putBlob(blob512(layer), sourceOf(layer), {
+        mountFrom: ["sha512"],
+      });
+      expect(await mounted).toBe("mounted");
+      await ours.stop();
+      const gc = await thimble(["registry", "gc", "--root", root]);
+      expect(gc.stdout).toStartWith("removed 0 blobs");
+      const all = await thimble(["registry", "gc", "--root", root, "--gc-grace", "0s"]);
+      expect(all.stdout).toStartWith("removed 0 blobs");
+      await using again = await startDockerRegistry(root);
+      await expect512(repositoryOf(again, "sha512"), "theirs");
+      await expect512(repositoryOf(again, "team/ours"), "1");
+    },
+  );
 });
 
 describe("docker-registry before our client", () => {
@@ -174,6 +223,26 @@ describe("docker-registry before our client", () => {
       expect(
         await rejection(quickClient().login(registry.host, { username: "alice", password: "x" })),
       ).toMatchObject({ code: "unauthenticated" });
+    },
+  );
+
+  test.skipIf(!can)(
+    "blobs by sha512 are taken; manifests by sha512 are refused, and may be pushed by tag [needs docker-registry]",
+    async () => {
+      const repository = repositoryOf(registry, "team/sha512", alice);
+      await push512(repository, "1");
+      await expect512(repository, "1");
+      expect((await repository.resolve("1")).digest).toBe(sha256(manifest512));
+      const refused = repository.putManifest(sha512(manifest512), manifest512, mediaTypes.manifest);
+      expect(await rejection(refused)).toMatchObject({
+        code: "invalid",
+        message: expect.stringContaining(
+          "DIGEST_INVALID: provided digest did not match uploaded content; many registries take manifests by sha256 digests only",
+        ),
+      });
+      expect(await rejection(repository.manifest(sha512(manifest512)))).toMatchObject({
+        code: "not_found",
+      });
     },
   );
 
