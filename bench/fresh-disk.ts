@@ -15,10 +15,10 @@ export interface FreshDisk extends AsyncDisposable {
 }
 
 /**
- * File systems for one turn each, on the blocks of one file that is written out whole
- * beforehand. On a file system in use a turn pays for those before it: ext4 passes over
- * each inode that was freed within the last five minutes (fs/ext4/ialloc.c,
- * recently_deleted), and an fsync writes what others left in the journal.
+ * File systems for one turn each, on the blocks of one file that is written out whole beforehand.
+ * On a file system in use a turn pays for those before it: ext4 passes over each inode that was
+ * freed within the last five minutes (fs/ext4/ialloc.c, recently_deleted), and an fsync writes what
+ * others left in the journal.
  */
 export class FreshDisks implements AsyncDisposable {
   readonly #file: string;

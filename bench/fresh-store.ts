@@ -17,7 +17,7 @@ export interface FreshEngine extends FreshStore {
   load(file: string): string[];
 }
 
-/** What begins anew in each turn. */
+/** The parts that begin anew in each turn. */
 export interface FreshKind<S extends FreshStore> {
   readonly name: string;
   start(stage: Stage): Promise<S>;
@@ -128,7 +128,7 @@ async function makeDisk(stage: Stage, peers: Peers): Promise<FreshDisk> {
   return await (await disks()).make(peers);
 }
 
-/** Moves what a scope holds to who gets the result. */
+/** Moves the content of a scope to the owner of the result. */
 function owned(scope: AsyncDisposableStack): AsyncDisposable {
   const moved = scope.move();
   return { [Symbol.asyncDispose]: () => moved.disposeAsync() };

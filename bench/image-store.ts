@@ -21,7 +21,7 @@ export interface Engine extends ImageStore {
   load(file: string): string[];
 }
 
-/** Writes out what is dirty on the disks of the engines, so that nobody writes what another left behind. */
+/** Writes out dirty pages on the disks of the engines, so that no turn writes those of another. */
 export async function settle({ subject, peers }: Stage): Promise<void> {
   await command(["sync", "-f", subject.dataRoot, ...(peers ? [peers.tree] : [])]);
 }
@@ -37,7 +37,7 @@ export function ownStore({ subject }: Pick<Stage, "subject">): Engine {
     load: (file) => subject.argv("load", "-q", "-i", file),
     async remove(reference, { config, layers }) {
       if (!(await removed(subject.argv("rmi", "-f", config.digest)))) return;
-      // What is left would be a pull's head start.
+      // Remaining blobs would be a pull's head start.
       const kept = layers.map(({ digest }) => digest.slice(7));
       for (let attempt = 0; kept.some((hex) => existsSync(join(blobs, hex))); attempt++) {
         if (attempt > 600) throw new Error(`${reference} is removed and its blobs are still there`);
@@ -61,7 +61,7 @@ export function dockerStore(host: string): Engine {
   };
 }
 
-/** False when it was not there. */
+/** False when it was missing. */
 async function removed(argv: readonly string[]): Promise<boolean> {
   return await command(argv).then(
     () => true,

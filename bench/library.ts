@@ -5,7 +5,7 @@ import { type LayoutImage, readLayoutImage } from "./layout-image.ts";
 import { command } from "./peers.ts";
 import { debianRegistry, type RegistryPeer, startRegistry } from "./registry-peer.ts";
 
-/** What the cases about images and registries share; made when the first of them asks. */
+/** The parts that the cases about images and registries share; made when the first of them asks. */
 export interface Library extends AsyncDisposable {
   readonly debian: LayoutImage;
   readonly small: LayoutImage;

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 
-/** One line that says what the figures were taken on. */
+/** One line about the machine on which the figures were taken. */
 export function describeMachine(): string {
   const cpu = cpus()[0]?.model ?? "unknown processor";
   const memory = Math.round(totalmem() / 2 ** 30);
@@ -14,7 +14,7 @@ export function proportionalSetSize(pid: number): number {
   return Number(/^Pss: +(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
 }
 
-/** What a process weighs, in KiB. */
+/** The memory of a process, in KiB. */
 export interface Weight {
   readonly resident: number;
   /** Each shared page divided among those who have it. */

@@ -3,7 +3,7 @@ import { runDirectory } from "./run-directory.ts";
 
 const script = join(import.meta.dir, "peers");
 
-/** What came of a command; the bench has no use for one that fails. */
+/** The output of a command; the bench has no use for one that fails. */
 export async function command(
   argv: readonly string[],
   env: Record<string, string> = {},
@@ -34,7 +34,7 @@ export interface Peers extends AsyncDisposable {
   readonly tree: string;
 }
 
-/** Starts the peers, or says why there are none. */
+/** Starts the peers, or says why they are missing. */
 export async function startPeers(): Promise<Peers | { readonly missing: string }> {
   const socket = await command([script, "socket"]);
   const tree = socket.replace(/\/run\/peers\/docker\.sock$/, "");

@@ -15,7 +15,7 @@ export interface RegistryPeer extends AsyncDisposable {
   fill(name: string, image: LayoutImage): Promise<void>;
   /** Forgets everything; only where the registry keeps nothing in memory. */
   empty(): Promise<void>;
-  /** A new process with what the one before kept, and nothing of what it weighed. */
+  /** A new process with the data of the one before, but none of its memory. */
   restart(): Promise<void>;
 }
 

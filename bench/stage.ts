@@ -4,7 +4,7 @@ import { type Library, openLibrary } from "./library.ts";
 import { command, type Peers } from "./peers.ts";
 import type { Subject } from "./subject.ts";
 
-/** What every case finds prepared: the engines, each with the same image. */
+/** The preparations of every case: the engines, each with the same image. */
 export interface Stage extends AsyncDisposable {
   readonly subject: Subject;
   readonly peers: Peers | undefined;

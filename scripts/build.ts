@@ -41,8 +41,8 @@ await chmod(outfile, 0o755);
 console.log(`dist/thimble ${formatBytes((await stat(outfile)).size)}`);
 
 /**
- * Takes names of variables out of the runtime, which would read them before the first line of
- * ours: with a NUL in its place no variable has the name. What is bundled lies behind the runtime.
+ * Takes names of variables out of the runtime, which would read them before the first line of ours:
+ * with a NUL in its place no variable has the name. The bundled code lies behind the runtime.
  */
 async function forgetVariables(names: readonly string[]): Promise<void> {
   const bytes = await readFile(outfile);

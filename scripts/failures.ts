@@ -1,4 +1,4 @@
-/** One thing that failed, and what it printed. */
+/** A failed test or step, and its output. */
 export interface Failure {
   readonly title: string;
   readonly output: string;

@@ -19,7 +19,7 @@ const root = join(import.meta.dir, "..");
 const bun = process.execPath;
 const bin = (name: string) => join(root, "node_modules/.bin", name);
 
-/** What a machine may lack without failing the run. */
+/** The things that a machine may lack without failing the run. */
 const excusable = [
   "docker CLI",
   "docker-registry",
@@ -103,7 +103,7 @@ for (const { title, output } of failures) {
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed === 0 ? 0 : 1;
 
-/** Runs one step and counts it. What a suite prints is shown as it comes, a check's at its end. */
+/** Runs one step and counts it. A suite's output is shown as it comes, a check's at its end. */
 async function carryOut(step: Step): Promise<void> {
   const begun = performance.now();
   const shown = !checks.includes(step);

@@ -9,7 +9,9 @@ import type { Subject } from "../subject.ts";
 const monitorLimit = 60;
 const engineLimit = 90 * 1024;
 
-/** What a monitor weighs, and what a thousand runs leave behind in the engine and in the kernel. */
+/**
+ * The memory of a monitor, and the leftovers of a thousand runs in the engine and in the kernel.
+ */
 export async function memory(stage: Stage): Promise<Finding[]> {
   return [...(await monitors(stage)), ...(await thousandRuns(stage))];
 }
@@ -53,7 +55,10 @@ async function shim(host: string, image: string): Promise<Finding> {
   };
 }
 
-/** What one engine has in the kernel; counted by its own cgroup and roots, since others may be at work beside it. */
+/**
+ * The objects of one engine in the kernel; counted by its own cgroup and roots, since others may be
+ * at work beside it.
+ */
 interface Belongings {
   readonly descriptors: number;
   readonly mounts: number;
@@ -102,7 +107,7 @@ function lines(path: string): string[] {
   return readFileSync(path, "utf8").split("\n").filter(Boolean);
 }
 
-/** Undefined for what is gone meanwhile. */
+/** Undefined for a file that is gone meanwhile. */
 function read<T>(work: () => T): T | undefined {
   try {
     return work();

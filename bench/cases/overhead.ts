@@ -4,8 +4,8 @@ import type { Stage } from "../stage.ts";
 import { interleave, quantile, type Sample } from "../statistics.ts";
 
 /**
- * What of a run is the container's: beside the same command line asking for the version, and,
- * for the docker CLI, without the time that it takes to start.
+ * The container's share of a run: beside the same command line asking for the version, and, for the
+ * docker CLI, without the time that it takes to start.
  */
 export async function overhead({ subject, peers, image, rounds }: Stage): Promise<Finding[]> {
   const start = ["run", "--rm", image, "/bin/true"];

@@ -11,7 +11,7 @@ import { interleave, quantile } from "../statistics.ts";
 const connections = 8;
 const downloads = 96;
 
-/** What the load generator says of itself. */
+/** The load generator's own report. */
 interface Load {
   readonly seconds: number;
   readonly bytes: number;
@@ -48,8 +48,8 @@ export async function registry(stage: Stage): Promise<Finding[]> {
     Math.min(stage.rounds, 10),
     1,
   );
-  // Apart from the timed rounds, since looking at a process holds it up, and anew, since
-  // what the pushes took is not yet given back.
+  // Apart from the timed rounds, since looking at a process holds it up, and in a new process,
+  // since the memory of the pushes is not yet given back.
   const weights: Weight[] = [];
   for (const server of servers) {
     await server.restart();
@@ -67,7 +67,7 @@ export async function registry(stage: Stage): Promise<Finding[]> {
   ];
 }
 
-/** What is downloaded is what was pushed. */
+/** The downloaded bytes are those that were pushed. */
 async function check({ port, name }: RegistryPeer, { layers }: LayoutImage): Promise<void> {
   for (const { digest } of layers) {
     const response = await fetch(`http://127.0.0.1:${port}/v2/debian/blobs/${digest}`);

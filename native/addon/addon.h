@@ -1,9 +1,9 @@
 /*
  * The shapes that the parts of the addon share.
  *
- * Every exported function returns a number: what the call gave (zero or more),
- * or the negated errno. What does not fit into a number goes into a buffer of
- * the caller. Wrong arguments throw a TypeError and nothing is done.
+ * Every exported function returns a number: the result of the call (zero or more), or the
+ * negated errno. Results that do not fit into a number go into a buffer of the caller.
+ * Wrong arguments throw a TypeError and nothing is done.
  */
 #ifndef THIMBLE_ADDON_H
 #define THIMBLE_ADDON_H
@@ -55,7 +55,10 @@ struct span take_bytes(struct call *call, size_t index);
 /* A bigint or int array of at least `length` items, for results. */
 int64_t *take_i64_array(struct call *call, size_t index, size_t length);
 int32_t *take_i32_array(struct call *call, size_t index, size_t *length);
-/* A copy, for a job, of bytes that end in a NUL (or of nothing at all); freed by who gets it. */
+/*
+ * A copy, for a job, of bytes that end in a NUL (or of nothing at all); the caller frees
+ * it.
+ */
 char *take_block(struct call *call, size_t index, size_t *size);
 
 static inline long result_of(long value)

@@ -14,7 +14,7 @@
 
 struct target {
 	char path[MAX_NAME + 64];
-	/* The magic link itself has to be followed to reach what is behind it. */
+	/* Whether the magic link itself is followed, to reach the file behind it. */
 	bool follow;
 };
 

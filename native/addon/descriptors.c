@@ -70,7 +70,7 @@ static long descriptor_socket_pair(struct call *call)
 	return 0;
 }
 
-/* unixConnect(path) -> a stream socket that is connected to whoever listens there */
+/* unixConnect(path) -> a stream socket that is connected to the listener there */
 static long descriptor_unix_connect(struct call *call)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };

@@ -26,7 +26,10 @@ export interface Addon {
   fchmodat(dirfd: number, path: Text, mode: number, flags: number): number;
   utimensat(dirfd: number, path: Text, atime: bigint, mtime: bigint, flags: number): number;
   ftruncate(fd: number, size: number): number;
-  /** Where data (0) or a hole (1) begins at or after `offset`; moves the position. -ENXIO: there is none. */
+  /**
+   * The offset at which data (0) or a hole (1) begins, at or after `offset`; moves the position.
+   * -ENXIO at the end.
+   */
   seekExtent(fd: number, offset: number, hole: 0 | 1): number;
   syncAsync(id: ReportId, fd: number, wholeFileSystem: 0 | 1): number;
 
@@ -83,7 +86,7 @@ export interface Addon {
   close(fd: number): number;
   duplicate(fd: number): number;
   socketPair(out: Int32Array): number;
-  /** ENOENT or ECONNREFUSED where nobody listens. */
+  /** ENOENT or ECONNREFUSED when no program listens. */
   unixConnect(path: string): number;
   pipe(out: Int32Array): number;
   eventFd(): number;

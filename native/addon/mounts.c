@@ -35,7 +35,10 @@ static int configure(int fd, unsigned int command, const char *key, const char *
 	return (int)syscall(SYS_fsconfig, fd, command, key, value, 0);
 }
 
-/* What the file system says about its refusal: one message a read, as "e overlay: ...". Keeps errno. */
+/*
+ * The file system's own words about its refusal: one message a read, as "e overlay: ...".
+ * Keeps errno.
+ */
 static void explain(struct job *job, int fd)
 {
 	int saved = errno;
@@ -59,7 +62,7 @@ static int apply_options(struct job *job, int fd)
 		const char *value = key + strlen(key) + 1;
 		if (value >= end)
 			return errno = EINVAL, -1;
-		/* A first byte of '=' tells a value, possibly empty, from none. */
+		/* A first byte of '=' tells a value, possibly empty, from a missing one. */
 		int done = *value == '=' ? configure(fd, FSCONFIG_SET_STRING, key, value + 1) :
 					   configure(fd, FSCONFIG_SET_FLAG, key, NULL);
 		if (done < 0)

@@ -52,7 +52,7 @@ static void set_options(int fd)
 {
 	const int yes = 1;
 	const int size = RECEIVE_BUFFER;
-	/* All of these make answers better, none is needed. */
+	/* All of these make answers better, but none is necessary. */
 	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &yes, sizeof(yes));
 	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &yes, sizeof(yes));
 	setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &yes, sizeof(yes));

@@ -51,7 +51,10 @@ static long process_reap(struct call *call)
 	return 1;
 }
 
-/* What the child needs, prepared by the parent: the child shares its memory and must not allocate. */
+/*
+ * The child's data, prepared by the parent: the child shares its memory and must not
+ * allocate.
+ */
 struct start {
 	int executable; /* or -1: `path` */
 	const char *path;
@@ -71,7 +74,10 @@ static void reset_signals(void)
 		sigaction(signal, &action, NULL);
 }
 
-/* Everything to its number, /dev/null for what is missing of 0 to 2, the rest closed by the exec. */
+/*
+ * Moves every descriptor to its number, opens /dev/null for those of 0 to 2 that are
+ * missing; the exec closes the rest.
+ */
 static int place_descriptors(struct start *start)
 {
 	int held[MAX_SPAWN_FDS];

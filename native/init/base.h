@@ -1,8 +1,8 @@
 /*
- * The error convention and the cleanup of this program. Functions return 0 or more,
- * or a negative errno; the first that knows what was being done records it with
- * fail(), everybody else passes the number on. What a function acquires it binds to a
- * variable with a cleanup attribute, so there is one way out: return.
+ * The error convention and the cleanup of this program. Functions return 0 or more, or a
+ * negative errno; the first that knows what was being done records it with fail(), all
+ * others pass the number on. A function binds each thing that it acquires to a variable
+ * with a cleanup attribute, so there is one way out: return.
  */
 #ifndef BASE_H
 #define BASE_H

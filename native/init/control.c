@@ -37,7 +37,10 @@ static void drop(struct client *client)
 	watch(&client->source, 0);
 }
 
-/* Output can no longer be delivered; what the client has sent before it went is still input. */
+/*
+ * Output can no longer be delivered; bytes that the client sent before it went are still
+ * input.
+ */
 static void stop_output(struct client *client)
 {
 	queue_free(&client->queue);

@@ -18,7 +18,7 @@ static const char *variable(const struct process *process, const char *name)
 	return NULL;
 }
 
-/* A file that exists but cannot be run for want of its interpreter or loader also says ENOENT. */
+/* A file that exists but whose interpreter or loader is missing also says ENOENT. */
 static int explain(const char *path, int error)
 {
 	struct stat found;

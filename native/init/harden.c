@@ -22,7 +22,10 @@
 #error "name this machine's AUDIT_ARCH_* here"
 #endif
 
-/* A monitor outlives what it watches; only the kernel's own "never" is stronger. */
+/*
+ * A monitor outlives the process that it watches; only the kernel's own "never" is
+ * stronger.
+ */
 #define OOM_SCORE "-999"
 
 /* One comparison each, in the order of how often they are made. */
@@ -59,7 +62,10 @@ static void add(struct filter *filter, const struct sock_filter *code, size_t co
 		add(filter, code, sizeof code / sizeof *code);                                       \
 	} while (0)
 
-/* What is refused is an error and ends nothing: of all ioctls only the terminal's size passes, and memory is never code. */
+/*
+ * A refused call is an error and ends nothing: of all ioctls only the terminal's size
+ * passes, and memory is never code.
+ */
 static int install_filter(const uint16_t *more, size_t more_count)
 {
 	struct filter filter;
@@ -89,7 +95,7 @@ static int keep_capabilities(uint32_t kept)
 	return result < 0 ? result : check(syscall(SYS_capset, &header, less));
 }
 
-/* Where lowering is not allowed, the score stays what the engine's is. */
+/* Where lowering is not allowed, the monitor keeps the engine's score. */
 static void lower_oom_score(void)
 {
 	cleanup_fd int fd = check(open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));

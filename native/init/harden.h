@@ -1,4 +1,7 @@
-/* What the monitor gives up once the program runs: from then on it only moves bytes and waits. */
+/*
+ * Takes away the rights that the monitor no longer needs once the program runs: from then
+ * on it only moves bytes and waits.
+ */
 #ifndef HARDEN_H
 #define HARDEN_H
 

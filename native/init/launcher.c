@@ -30,7 +30,10 @@ static const char *const namespace_names[NAMESPACE_KINDS] = {
 	[NAMESPACE_UTS] = "uts", [NAMESPACE_CGROUP] = "cgroup", [NAMESPACE_USER] = "user", [NAMESPACE_TIME] = "time",
 };
 
-/* Of the process that enters a container and of what it becomes; only what is used costs memory. */
+/*
+ * For the process that enters a container and the one it becomes; only touched pages cost
+ * memory.
+ */
 #define ENTERING_STACK (1u << 20)
 
 /* The child's ends of the streams, -1 where it opens one itself, and its end of the sync socket. */
@@ -150,7 +153,7 @@ static int arrange_fds(struct child *child)
 	int sync = check(fcntl(child->sync, F_DUPFD_CLOEXEC, 3));
 	for (int i = 0; i < 3; i++) {
 		struct stat stat;
-		/* Whoever runs may open its own /proc/self/fd/1; the null device stays root's. */
+		/* The user who runs may open its own /proc/self/fd/1; the null device stays root's. */
 		if (process->uid && fstat(child->stdio[i], &stat) == 0 && child->plan->stdio != STDIO_NULL &&
 		    (child->plan->stdio == STDIO_PTY || S_ISFIFO(stat.st_mode)))
 			fchown(child->stdio[i], process->uid, (gid_t)-1);
@@ -305,7 +308,10 @@ struct entering {
 	int result;
 };
 
-/* The step between launcher and child. It shares the launcher's memory and descriptors, but not what it enters. */
+/*
+ * The step between launcher and child. It shares the launcher's memory and descriptors,
+ * but not the namespaces that it enters.
+ */
 static int enter_and_clone(void *argument)
 {
 	struct entering *entering = argument;

@@ -1,4 +1,4 @@
-/* Makes the container's first process and hands what it holds to the monitor. */
+/* Makes the container's first process and hands its descriptors to the monitor. */
 #ifndef LAUNCHER_H
 #define LAUNCHER_H
 
@@ -19,7 +19,7 @@ struct child_message {
 	struct failure failure;
 };
 
-/* The monitor's ends; -1 where there is none. */
+/* The monitor's ends; -1 for a stream without one. */
 struct launch {
 	pid_t pid;
 	int pidfd;

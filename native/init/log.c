@@ -7,7 +7,10 @@
 
 #include "base.h"
 
-/* A line may grow sixfold and has the log's attributes; several of usual length fit. Only what is written costs memory. */
+/*
+ * A line may grow sixfold and has the log's attributes; several of usual length fit. Only
+ * touched pages cost memory.
+ */
 #define BATCH_SIZE (LOG_LINE_MAX * 6 + 65536)
 #define ENVELOPE 128
 #define HELD_MAX (16u << 20)
@@ -129,7 +132,7 @@ void log_flush(struct log *log)
 	log->batch_length = 0;
 }
 
-/* The length of the UTF-8 sequence at `at`, 0 when it is none. */
+/* The length of the UTF-8 sequence at `at`, 0 when the bytes are not one. */
 static size_t sequence(const uint8_t *at, size_t left)
 {
 	uint8_t first = at[0];

@@ -1,7 +1,7 @@
 /*
  * The json-file log, as Docker writes it: one object a line with log, stream and time;
- * lines beyond 16 KiB in parts without a newline; invalid UTF-8 as U+FFFD. What the
- * disk does not take is dropped and counted: logging never stops a container.
+ * lines beyond 16 KiB in parts without a newline; invalid UTF-8 as U+FFFD. Lines that the
+ * disk refuses are dropped and counted: logging never stops a container.
  */
 #ifndef LOG_H
 #define LOG_H
@@ -46,7 +46,7 @@ void log_flush(struct log *log);
 /* The streams end: what stands without a newline is written so. */
 void log_end(struct log *log);
 
-/* Opens the path anew, for whoever has moved the file away. */
+/* Opens the path again, for a caller that has moved the file away. */
 int log_reopen(struct log *log);
 
 /*

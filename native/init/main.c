@@ -23,7 +23,10 @@ static void say(const char *text)
 	write_all(2, text, strlen(text));
 }
 
-/* Standard streams always exist, so that no descriptor of ours is ever taken for one. What is returned lies above the table. */
+/*
+ * Standard streams always exist, so that no descriptor of ours is ever taken for one. The
+ * result lies above the table.
+ */
 static int hold_standard_streams(void)
 {
 	int fd;
@@ -67,7 +70,10 @@ static int receive_header(uint8_t *header, uint32_t *received)
 	return message.msg_flags & MSG_CTRUNC ? -EMFILE : read_all(3, header + length, PLAN_HEADER - (size_t)length);
 }
 
-/* The plan's bytes and what they decode into, in one piece of memory that goes after the launch. */
+/*
+ * The plan's bytes and the structures that they decode into, in one piece of memory that
+ * goes after the launch.
+ */
 struct plan_memory {
 	uint8_t *base;
 	size_t size;
@@ -153,7 +159,10 @@ int main(int argc, char **argv)
 	}
 	/* Executed from a memfd, it would be called after that. */
 	prctl(PR_SET_NAME, "thimble-init");
-	/* Nobody in a container may look into a process that has joined it before it has become the program. */
+	/*
+	 * No process in a container may look into one that has joined it before that has become
+	 * the program.
+	 */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	static const int ignored[] = { SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGQUIT, SIGUSR1, SIGUSR2 };
 	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)

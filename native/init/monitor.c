@@ -17,7 +17,10 @@
 
 /* After this long without events, memory that is not needed goes back. */
 #define TRIM_AFTER_MS 300
-/* v1 tells of want of memory before anybody is killed: the counter is looked at again so often, so long apart. */
+/*
+ * v1 tells of a lack of memory before anything is killed: the counter is read again so
+ * often, so long apart.
+ */
 #define OOM_CHECKS 40
 #define OOM_CHECK_MS 25
 /* After the exit, a client that takes nothing for so long is dropped. */
@@ -235,7 +238,7 @@ static bool note_sync(void)
 	return true;
 }
 
-/* What follows from the child's messages. */
+/* Acts on the child's messages. */
 static void act_on_sync(void)
 {
 	if (monitor.ready && monitor.mount_namespace < 0) {
@@ -324,9 +327,9 @@ static void note_exit(struct source *source, const struct rusage *usage, struct 
 }
 
 /*
- * The record before all else, so that no fault in what the container wrote can lose it;
- * then the rest of the output, then everybody who listens, and only then the namespaces
- * and what their end may wait for.
+ * The record before all else, so that no fault in the container's output can lose it; then
+ * the rest of the output, then all clients, and only then the namespaces and whatever
+ * their end may wait for.
  */
 static void process_ready(struct source *source, uint32_t events)
 {
@@ -400,7 +403,10 @@ static void set_source(struct source *source, int fd, void (*ready)(struct sourc
 	*source = (struct source){ .fd = fd, .ready = ready };
 }
 
-/* The plan's memory goes once the launch is done; what the monitor needs of it is copied into one page. */
+/*
+ * The plan's memory goes once the launch is done; the texts that the monitor needs are
+ * copied into one page.
+ */
 static const char *keep(char **memory, const char *text)
 {
 	if (!text)
@@ -435,7 +441,10 @@ static int take_plan(const struct plan *plan)
 	return result < 0 ? fail(STAGE_LOG, result, "open the log %s", log_path) : 0;
 }
 
-/* Of the inherited table only what the monitor watches stays open: the rest would keep namespaces alive. */
+/*
+ * Of the inherited table only the descriptors that the monitor watches stay open: the rest
+ * would keep namespaces alive.
+ */
 static void close_inherited(const struct plan *plan, uint32_t inherited)
 {
 	int counter = plan->oom_counter == NO_FD ? -1 : INHERITED(plan->oom_counter);

@@ -1,5 +1,5 @@
 /*
- * What stays for the life of the container: one epoll loop over the process, its
+ * The part that stays for the life of the container: one epoll loop over the process, its
  * streams, the log, the control socket and the OOM counter. The parts are loop
  * (monitor.c), streams.c and control.c; this header is their common state.
  */
@@ -83,14 +83,20 @@ struct monitor {
 
 extern struct monitor monitor;
 
-/* Takes the launch over and tells the engine of it; the table of `inherited` descriptors is closed but for what it watches. */
+/*
+ * Takes the launch over and tells the engine of it; closes the table of `inherited`
+ * descriptors, except those that it watches.
+ */
 int monitor_open(const struct plan *plan, const struct launch *launch, uint32_t inherited);
-/* One event of the loop, or the end of a wait; false once the container is gone and every client has what was meant for it. */
+/*
+ * One event of the loop, or the end of a wait; false once the container is gone and every
+ * client has its messages.
+ */
 bool monitor_turn(void);
 
 /* As GO of the engine: 0, or -EALREADY. */
 int monitor_go(void);
-/* The kernel has killed for want of memory. */
+/* The kernel has killed a process for lack of memory. */
 void put_oom(struct message *message);
 
 /* Loop. 0 events: no longer watched. */
@@ -103,7 +109,7 @@ static inline size_t queue_length(const struct queue *queue)
 	return queue->tail - queue->head;
 }
 int queue_put(struct queue *queue, const void *bytes, size_t length);
-/* Writes what the descriptor takes: 0, or a negative errno other than -EAGAIN. */
+/* Writes as much as the descriptor takes: 0, or a negative errno other than -EAGAIN. */
 int queue_flush(struct queue *queue, int fd);
 void queue_free(struct queue *queue);
 
@@ -112,10 +118,16 @@ void streams_open(const struct launch *launch);
 void streams_adopt_terminal(int master, int slave);
 int streams_resize(uint32_t rows, uint32_t columns);
 void streams_update(void);
-/* After the process has ended: what is in the pipes now, without waiting for anybody who still holds them. */
+/*
+ * After the process has ended: reads the bytes that are in the pipes now, without waiting
+ * for other processes that still hold them.
+ */
 void streams_drain(void);
 void streams_close(void);
-/* Bytes of an attached client; what the container does not take at once is queued and stops the reading of clients. */
+/*
+ * Bytes of an attached client; those that the container does not take at once are queued
+ * and stop the reading of clients.
+ */
 void input_write(const uint8_t *bytes, size_t length);
 void input_close(void);
 static inline bool input_blocked(void)
@@ -126,7 +138,7 @@ static inline bool input_blocked(void)
 /* Control. */
 int control_open(const char *path);
 void control_close_listener(void);
-/* Goes on accepting, after a want of descriptors or memory. */
+/* Goes on accepting, after a lack of descriptors or memory. */
 void control_accept(void);
 void control_update(void);
 /* Output for every client that is attached to the stream (0 stdout, 1 stderr). */
@@ -138,7 +150,9 @@ void control_tell_starters(int result, const char *what);
 /* The log was rotated: who awaits that has an answer. */
 void control_tell_rotation(void);
 void control_tell_watchers(const void *frame, size_t length);
-/* No more will come: every client is dropped once it has what is queued for it. */
+/*
+ * No more will come: every client is dropped once it has the bytes that are queued for it.
+ */
 void control_end(void);
 void control_sweep(void);
 

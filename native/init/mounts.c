@@ -33,7 +33,10 @@ static int open_inside(int root, const char *path, uint64_t flags)
 	return sys_openat2(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
-/* With what the file system says in its context's log, one line of "e <text>", about why it refused. */
+/*
+ * Adds the file system's own words about the refusal, one line of "e <text>" in its
+ * context's log.
+ */
 static int refuse(int context, int error, const struct mount *mount, const char *what, const char *key)
 {
 	char line[256];
@@ -58,7 +61,7 @@ static int make_filesystem(const struct mount *mount)
 		if (result < 0)
 			return refuse(context, result, mount, "option", option->key);
 	}
-	/* mountinfo would call it "none" otherwise. */
+	/* Otherwise mountinfo would call it "none". */
 	int result = named ? 0 : sys_fsconfig(context, FSCONFIG_SET_STRING, "source", mount->type);
 	if (result >= 0)
 		result = sys_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL);
@@ -184,7 +187,7 @@ int open_mounts(struct plan *plan)
 	return 0;
 }
 
-/* What is left of a walk along names that the image has made. */
+/* The steps left for a walk along names that the image has made. */
 struct budget {
 	int links; /* dangling ones, what they point to is made */
 	int walks; /* from the root, of at most 40 links of 4095 bytes each: some milliseconds */
@@ -192,7 +195,7 @@ struct budget {
 
 static int create_at(int root, const char *path, bool directory, struct budget *budget);
 
-/* A dangling symlink stands where a name is to be made: make what it points to. */
+/* A dangling symlink stands where a name is to be made: makes its target. */
 static int create_behind(int root, int parent, const char *path, size_t start, size_t end, bool directory,
 			 struct budget *budget)
 {
@@ -219,7 +222,10 @@ static int open_next(int root, int parent, const char *prefix, const char *name,
 	return budget->walks-- == 0 ? -ELOOP : open_inside(root, prefix, O_PATH);
 }
 
-/* Walks `path` from `root`, making what is missing: directories, and at the end a file when not `directory`. */
+/*
+ * Walks `path` from `root`, making missing directories, and at the end a file unless
+ * `directory` is set.
+ */
 static int create_at(int root, const char *path, bool directory, struct budget *budget)
 {
 	char prefix[PATH_MAX];
@@ -280,7 +286,9 @@ static bool same_kind(int mount, int target)
 	return fstat(mount, &above) < 0 || fstat(target, &below) < 0 || S_ISDIR(above.st_mode) == S_ISDIR(below.st_mode);
 }
 
-/* What hides parts of these file systems goes by their usual paths: it must meet them there. */
+/*
+ * Masks hide parts of these file systems by their usual paths: they must find them there.
+ */
 static bool is_guarded(const struct mount *mount)
 {
 	return mount->kind == TAG_MOUNT_FILESYSTEM &&
@@ -461,7 +469,7 @@ static int open_null(int root, uint64_t flags)
 	return is_device(&stat, S_IFCHR, 1, 3) ? take_fd_from(&fd) : -ENODEV;
 }
 
-/* A null device that nobody else has, in a file system that goes with it. */
+/* A null device of the container's own, in a file system that goes with it. */
 static int make_null(void)
 {
 	cleanup_fd int context = sys_fsopen("tmpfs");

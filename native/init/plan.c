@@ -467,7 +467,7 @@ static int take_record(struct reader *reader, const struct record *record, struc
 	}
 }
 
-/* What must hold between fields. */
+/* The rules between fields. */
 static int check_whole(struct reader *reader, const struct plan *plan)
 {
 	if (!plan->id || strlen(plan->id) > PLAN_ID_MAX)

@@ -189,7 +189,7 @@ struct plan {
 	bool await_start; /* the engine's end before GO is not the launch's */
 };
 
-/* Memory for what a plan decodes into; PLAN_ARENA(length) bytes are always enough. */
+/* Memory for a decoded plan; PLAN_ARENA(length) bytes are always enough. */
 struct arena {
 	uint8_t *at, *end;
 };

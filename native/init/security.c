@@ -70,7 +70,10 @@ int apply_limits(const struct plan *plan)
 int renew_session_keyring(void)
 {
 	int result = check(syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL));
-	/* A kernel without keys has none to share, and where a filter around the engine forbids keys nobody has any. */
+	/*
+	 * A kernel without keys has none to share, and a filter around the engine that forbids
+	 * keys forbids them to all.
+	 */
 	if (result >= 0 || result == -ENOSYS || result == -EPERM)
 		return 0;
 	return fail(STAGE_CAPABILITIES, result, "make a session keyring");
@@ -152,7 +155,10 @@ int drop_privileges(const struct plan *plan)
 		result = drop_bounding(plan);
 	if (result >= 0 && plan->has_capabilities)
 		result = check(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0));
-	/* Before the user changes, or after it: whoever may enter the directory decides. */
+	/*
+	 * Before the user changes, or after it: whichever of the two may enter the directory
+	 * decides.
+	 */
 	int entered = result < 0 ? result : enter_cwd(process);
 	if (result >= 0)
 		result = set_user(process);

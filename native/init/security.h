@@ -8,7 +8,7 @@
 
 int apply_limits(const struct plan *plan);
 
-/* The keys of whoever started the engine are not the container's. */
+/* The keys of the user who started the engine are not the container's. */
 int renew_session_keyring(void);
 
 /* Written while the host's /proc is in sight; `pid` 0 is the caller. */

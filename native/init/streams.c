@@ -60,7 +60,10 @@ static struct source *input_source(void)
 	return is_terminal() ? &monitor.output[0] : &monitor.input;
 }
 
-/* One read: how many bytes, 0 when there are none for now, or a negative errno (-EPIPE at the end). */
+/*
+ * One read: the number of bytes, 0 when there are none for now, or a negative errno
+ * (-EPIPE at the end).
+ */
 static int read_output(int stream)
 {
 	uint8_t *buffer = scratch();

@@ -103,7 +103,7 @@ static inline uint64_t get_u64(const void *at)
 	return value;
 }
 
-/* A frame in the making; what does not fit is cut off, so a text may be shortened. */
+/* A frame in the making; bytes that do not fit are cut off, so a text may be shortened. */
 struct message {
 	size_t length;
 	uint8_t bytes[FRAME_MAX];

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define CLIENTS 4
 #define TEXT_MAX (1u << 20)
 
-/* What was written to one stream, and what was read of it. */
+/* The bytes that were written to one stream, and those that were read of it. */
 struct bytes {
 	uint8_t *bytes;
 	size_t length, capacity;

@@ -110,7 +110,9 @@ static void test_rotation(void)
 	fixed_time = 0;
 }
 
-/* One command and its whole answer; the errno of an ERROR, 0 for OK, -1 when none comes. */
+/*
+ * One command and its whole answer; the errno of an ERROR, 0 for OK, -1 without an answer.
+ */
 static int ask(struct rig *rig, int client, const void *command, size_t length)
 {
 	EXPECT(write(client, command, length) == (ssize_t)length);

@@ -1,4 +1,7 @@
-/* Unit tests of the plan decoder: what a good plan decodes into, and that every bad one is refused with its reason. */
+/*
+ * Unit tests of the plan decoder: the result for a good plan, and that every bad one is
+ * refused with its reason.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

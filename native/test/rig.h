@@ -23,7 +23,7 @@ struct rig_options {
 	uint32_t log_files;
 };
 
-/* What fails from now on; all zero but `disk` when nothing does. */
+/* The calls that fail from now on; all zero but `disk` when none does. */
 struct faults {
 	bool memory, rename, open, accept;
 	size_t disk; /* bytes that files still take, SIZE_MAX: any */

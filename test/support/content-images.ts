@@ -84,7 +84,7 @@ function compressed(layer: Buffer, compression: "none" | "gzip" | "zstd"): Buffe
   return compression === "gzip" ? gzipSync(layer) : Buffer.from(zstdCompressSync(layer));
 }
 
-/** A source that tells what was fetched from it, and how many layers at once. */
+/** A source that records which blobs were fetched from it, and how many layers at once. */
 export interface MadeSource extends BlobSource {
   readonly fetched: Digest[];
   readonly mostOpen: () => number;
@@ -95,7 +95,7 @@ export interface SourceHooks {
   readonly chunk?: number;
   /** Awaited before each chunk; may throw. */
   readonly before?: (descriptor: Descriptor, offset: number, signal?: AbortSignal) => Promise<void>;
-  /** What comes instead of a blob's bytes. */
+  /** The bytes that come instead of a blob's. */
   readonly instead?: (digest: Digest, bytes: Buffer) => Buffer;
 }
 

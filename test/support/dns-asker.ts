@@ -21,7 +21,9 @@ export interface Question {
 }
 
 export interface Answer {
-  /** The number of the header: 0 NOERROR, 1 FORMERR, 2 SERVFAIL, 3 NXDOMAIN. -1 when none came. */
+  /**
+   * The number of the header: 0 NOERROR, 1 FORMERR, 2 SERVFAIL, 3 NXDOMAIN. -1 without an answer.
+   */
   readonly code: number;
   readonly truncated: boolean;
   readonly bytes: number;

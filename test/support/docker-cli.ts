@@ -36,7 +36,7 @@ export interface DockerTarget extends AsyncDisposable {
   terminal(args: readonly string[]): Session;
   /** Goes on running, with pipes. */
   session(args: readonly string[]): Session;
-  /** A name that nobody else uses; what has it is removed at the end. */
+  /** A name of this test alone; a container or image of that name is removed at the end. */
   name(): string;
 }
 

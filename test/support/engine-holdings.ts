@@ -10,10 +10,10 @@ const patience = 5000;
 const descriptorsMore = 10;
 
 /**
- * What one engine holds on this machine: its own files, mounts, cgroups, processes,
- * network interfaces and descriptors, whatever others do meanwhile. The engine is a daemon,
- * or part of this process. `settled` fails when, after a little patience, there is
- * something that was not there before.
+ * The belongings of one engine on this machine: its own files, mounts, cgroups, processes, network
+ * interfaces and descriptors, whatever others do meanwhile. The engine is a daemon, or part of this
+ * process. `settled` fails when, after a little patience, there is something that was not there
+ * before.
  */
 export function engineHoldings(roots: TestRoots): { settled(): Promise<void> } {
   const before = holdings(roots);
@@ -83,7 +83,7 @@ function openDescriptors({ runRoot }: TestRoots): number {
   return entries(`/proc/${pid}/fd`).length;
 }
 
-/** Others make and remove these meanwhile: what is gone has nothing in it. */
+/** Others make and remove these meanwhile: a directory that is gone counts as empty. */
 function entries(path: string): string[] {
   try {
     return readdirSync(path);

@@ -82,7 +82,7 @@ export async function* busyboxTree(): AsyncGenerator<Uint8Array> {
   yield* chunks;
 }
 
-/** Makes the image busybox:latest in an engine that has none. */
+/** Makes the image busybox:latest in an engine that lacks it. */
 export async function importBusybox(engine: Engine): Promise<void> {
   await engine.images.import(
     busyboxTree(),

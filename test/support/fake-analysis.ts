@@ -7,7 +7,7 @@ const image = { id, digest: id, tags: ["busybox:test"] };
 const weight = { layers: 2, bytes: 300, compressed: 200 };
 const none = { files: 0, bytes: 0 };
 
-/** Answers with what it was asked, as far as an answer has room for it. */
+/** Answers with the question, as far as an answer has room for it. */
 export function fakeAnalysis(calls: string[]): Engine["analysis"] {
   const known = (ref: string) => {
     if (ref !== "busybox:test") throw new Fault("not_found", `there is no image "${ref}" here`);

@@ -23,7 +23,7 @@ import { fakeAnalysis } from "./fake-analysis.ts";
  * with 3, and whatever starts with "no" cannot be executed.
  */
 export interface FakeEngine extends Engine {
-  /** What reached the engine, in order. */
+  /** The calls that reached the engine, in order. */
   readonly calls: string[];
   emit(event: EngineEvent): void;
 }

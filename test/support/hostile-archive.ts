@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type TarMember, tarOf } from "./tree.ts";
 
-/** What is wrong with an image layout; everything else about it is right. */
+/** The flaw of an image layout; everything else about it is right. */
 export interface LayoutFlaw {
   readonly layer?: readonly TarMember[];
   /** Declared in place of the layer's own digest, by which its blob is then named. */

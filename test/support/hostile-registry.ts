@@ -55,7 +55,7 @@ export class HostileRegistry implements AsyncDisposable {
     return digest;
   }
 
-  /** Also of what is not below "/v2/", by the first part of its path. */
+  /** Also for paths outside of "/v2/", by their first part. */
   answer(repository: string, answering: Answering): void {
     this.#answers.set(repository, answering);
   }

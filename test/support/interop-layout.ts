@@ -88,7 +88,7 @@ export class HandmadeLayout {
     return this.blob(ociTypes.config, JSON.stringify(value));
   }
 
-  /** An image of layers given as their tar and as what is stored of it. */
+  /** An image of layers given as their tar and as their stored bytes. */
   image(layers: readonly { tar: Uint8Array; type: string; bytes: Uint8Array }[]): Descriptor {
     const config = this.config(layers.map(({ tar }) => tar));
     const stored = layers.map(({ type, bytes }) => this.blob(type, bytes));

@@ -58,7 +58,10 @@ export function bind(
 
 const patience = 3000;
 
-/** What a launch takes while it lasts: this process's mounts, children that are launchers, descriptors by what they are. */
+/**
+ * The things that a launch takes while it lasts: this process's mounts, children that are
+ * launchers, descriptors by their target.
+ */
 function holdings(directory: string): string[] {
   const children = readFileSync("/proc/thread-self/children", "utf8").split(" ").filter(Boolean);
   const sockets = readdirSync("/proc/self/fd").filter((fd) => isSocket(fd));
@@ -177,7 +180,7 @@ export class LaunchBench implements AsyncDisposable {
     ];
   }
 
-  /** Runs a shell script to its end and gives what the log has of its output. */
+  /** Runs a shell script to its end and gives its output from the log. */
   async shell(
     helper: Helper,
     script: string,

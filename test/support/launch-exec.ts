@@ -32,7 +32,9 @@ export function openNamespaces(pid: number, stack: DisposableStack): Fd[] {
   );
 }
 
-/** Kills what a plan of the bench runs, and waits until its monitor has let go of everything. */
+/**
+ * Kills the process of a plan of the bench, and waits until its monitor has let go of everything.
+ */
 export async function killLaunch(bench: LaunchBench, id: string, launch: Launch): Promise<void> {
   using monitor = await connectMonitor(bench.path(`${id}.sock`));
   await monitor.signal(9);

@@ -1,4 +1,7 @@
-/** Certificates for tests, made on the spot: an authority, and what it issues for a name or an address. */
+/**
+ * Certificates for tests, made on the spot: an authority, and those that it issues for a name or an
+ * address.
+ */
 import { isIP } from "node:net";
 import type { X509Certificate } from "@peculiar/x509";
 import { provideReflectMetadata } from "../../src/registry-server/tls/reflect-metadata.ts";

@@ -1,4 +1,7 @@
-/** What tests of the registry client share: a client that does not wait long, and things to send. */
+/**
+ * The parts that tests of the registry client share: a client that does not wait long, and things
+ * to send.
+ */
 import { Fault } from "#base";
 import { mediaTypes, parseReference, sha256 } from "#image";
 import {
@@ -52,7 +55,7 @@ export async function readAll(source: AsyncIterable<Uint8Array>): Promise<Buffer
   return Buffer.concat(await Array.fromAsync(source));
 }
 
-/** Pseudo-random bytes, so that none can be mistaken for others. */
+/** Pseudo-random bytes, so that no part can be mistaken for another. */
 export function bytesOf(size: number): Buffer {
   const bytes = Buffer.alloc(size);
   for (let i = 0, x = 1; i < size; i++) {
@@ -77,7 +80,7 @@ export const emptyManifest = {
   layers: [],
 };
 
-/** Many turns of the event loop: enough for a sender that nobody holds back to send everything. */
+/** Many turns of the event loop: enough for a sender that nothing holds back to send everything. */
 export async function manyTurns(turns: number): Promise<void> {
   for (let turn = 0; turn < turns; turn++) {
     await new Promise<void>((resolve) => setImmediate(resolve));

@@ -121,7 +121,7 @@ export class FakeRegistry implements AsyncDisposable {
     });
   }
 
-  /** The first whole request of what has come. */
+  /** The first whole request among the bytes that have come. */
   #cut(
     held: Buffer,
     socket: Socket,

@@ -141,7 +141,7 @@ ${auth}`,
   };
 }
 
-/** Nobody else takes it before it is used: ports are given out in turn. */
+/** No other test takes it before it is used: ports are given out in turn. */
 function freePort(): number {
   const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
   const { port } = probe;

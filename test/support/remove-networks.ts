@@ -1,7 +1,7 @@
 import { openNetworks } from "#network";
 import { openState } from "#state";
 
-/** Removes what the engine of a run root has in the kernel for its networks; all containers are gone. */
+/** Removes the networks of an engine, by its run root, from the kernel; all containers are gone. */
 export async function removeNetworks(runRoot: string): Promise<void> {
   using state = openState(":memory:");
   const networks = await openNetworks({ instanceId: "removed", runRoot, state });

@@ -106,7 +106,7 @@ export async function execIn(
   return { exitCode, ...output };
 }
 
-/** Asks again until there is an answer; for what the kernel does in its own time. */
+/** Asks again until there is an answer; for changes that the kernel makes in its own time. */
 export async function eventually<T>(ask: () => T | undefined, what: string): Promise<T> {
   for (const end = Date.now() + 10_000; Date.now() < end; await Bun.sleep(10)) {
     const answer = ask();

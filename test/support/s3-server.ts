@@ -101,7 +101,7 @@ interface ListOptions {
   readonly maxKeys?: number;
 }
 
-/** A page of ListObjectsV2: keys by their bytes, what has the delimiter as a common prefix. */
+/** A page of ListObjectsV2: keys by their bytes, those with the delimiter as a common prefix. */
 function pageOf(all: Found["objects"], options: ListOptions): Found {
   const { prefix = "", delimiter = "", startAfter = "", maxKeys = 1000 } = options;
   const objects: Found["objects"][number][] = [];

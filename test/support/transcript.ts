@@ -1,14 +1,14 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
-/** What a command printed, with all that differs from run to run taken out. */
+/** The output of a command, without the parts that differ from run to run. */
 export interface Step {
   readonly status: number;
   readonly lines: string[];
 }
 
 /**
- * What dockerd printed for some steps, kept as a file. With UPDATE=1 it is written anew,
- * which is to be done with DOCKER_HOST at the reference.
+ * The output of dockerd for some steps, kept as a file. With UPDATE=1 it is written anew, which is
+ * to be done with DOCKER_HOST at the reference.
  */
 export class Transcript {
   readonly #path: string;
@@ -20,7 +20,7 @@ export class Transcript {
     this.#steps = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : {};
   }
 
-  /** What is to be expected of the step; what was seen itself while the file is written anew. */
+  /** The expected output of the step; the output that was seen while the file is written anew. */
   expected(name: string, seen: Step): Step | undefined {
     if (this.#isUpdate) {
       this.#steps = { ...this.#steps, [name]: seen };
@@ -31,9 +31,9 @@ export class Transcript {
 }
 
 /**
- * Lines without what is another's each time: digests, ids of layers (LAYER1 and so on as
- * they come up), sizes. Lines of several layers side by side have no order among them:
- * they are sorted by layer.
+ * Lines without the parts that change each time: digests, ids of layers (LAYER1 and so on as they
+ * come up), sizes. Lines of several layers side by side have no order among them: they are sorted
+ * by layer.
  */
 export function normalized(text: string, names: Readonly<Record<string, string>> = {}): string[] {
   let plain = text.replaceAll("\r", "");
@@ -47,7 +47,7 @@ export function normalized(text: string, names: Readonly<Record<string, string>>
       line
         .replace(/sha256:[0-9a-f]{64}/g, "DIGEST")
         .replace(/ size: \d+$/, " size: N")
-        // What follows are the registry's own words.
+        // The rest is in the registry's own words.
         .replace(/((?:manifest|name) unknown): .*$/, "$1")
         .replace(/^([0-9a-f]{12}): /, (_, id: string) => {
           const name = layers.get(id) ?? `LAYER${layers.size + 1}`;

@@ -17,9 +17,8 @@ import { Fault, lines } from "#base";
 import type { Executor, ExecutorTask } from "#rootfs";
 
 /**
- * The Executor port by unshare(1) and chroot(1), for tests of what needs a container
- * to run things in while there is no engine. Needs root. Namespaces end with the
- * process: nothing stays mounted.
+ * The Executor port by unshare(1) and chroot(1), for tests that need a container to run things in
+ * while there is no engine. Needs root. Namespaces end with the process: nothing stays mounted.
  */
 export function unshareExecutor(): Executor {
   return {

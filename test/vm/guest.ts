@@ -82,7 +82,7 @@ async function unpackKernel(): Promise<Kernel> {
   return kernel;
 }
 
-/** A module and what it needs, in the order in which insmod takes them. */
+/** A module and those that it needs, in the order in which insmod takes them. */
 async function moduleFiles(kernel: Kernel, names: readonly string[]): Promise<string[]> {
   const needs = new Map<string, string[]>();
   for (const line of (await readFile(join(kernel.modules, "modules.dep"), "utf8")).split("\n")) {
@@ -191,7 +191,9 @@ async function makeDisk(work: string, kernel: Kernel, command: string): Promise<
   return disk;
 }
 
-/** What the dynamic loader would load for a program, copied to where it would look. */
+/**
+ * The libraries that the dynamic loader would load for a program, copied to where it would look.
+ */
 async function copyLibraries(tree: string, program: string): Promise<void> {
   for (const [, file] of (await sh(["ldd", program])).matchAll(/(\/\S+) \(0x/g)) {
     if (!file) continue;
