@@ -2,7 +2,7 @@
  * Downloads over HTTP/1.1 from 127.0.0.1 as cheaply as a client can: bodies are dropped
  * inside the kernel (MSG_TRUNC, tcp(7)), so that the server is measured.
  *
- * load PORT CONNECTIONS REQUESTS PATH...
+ *   load PORT CONNECTIONS REQUESTS PATH...
  *
  * Every connection asks for the next path as soon as it has the last body, until that many
  * requests are done. Prints seconds, bytes of bodies, and its own seconds of processor

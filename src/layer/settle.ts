@@ -8,7 +8,9 @@ import { pathOf } from "./whiteout.ts";
 /**
  * Gives directories that a layer only implies the attributes that they have in the layers below;
  * otherwise each would change its owner, mode and time for the whole stack. A path that the stack
- * below does not show as a directory stays as it is. @param lowers uppermost first
+ * below does not show as a directory stays as it is.
+ *
+ * @param lowers uppermost first
  */
 export function settle(target: Fd, implied: readonly string[], lowers: readonly Fd[]): void {
   if (lowers.length === 0) return;
