@@ -6,7 +6,7 @@ import type { Schemas } from "#wire";
 export interface ApiContext {
   readonly engine: Engine;
   readonly log: Log;
-  /** Of thimble. */
+  /** The version of thimble. */
   readonly version: string;
   readonly schemas: Schemas;
   readonly describePlan?: (plan: Uint8Array, format: "json" | "text") => string;

@@ -23,7 +23,7 @@ export interface ExchangeParts {
 export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** Of the API, as the client speaks it. */
+  /** The version of the API that the client speaks. */
   readonly version: string;
   readonly query: Query;
   readonly #ownerOf: () => Owner;

@@ -41,7 +41,10 @@ export function execRoutes(context: ApiContext): readonly Route[] {
   ];
 }
 
-/** Of execs created with keys of their own; the engine has no use for them. Old ones give way. */
+/**
+ * The detach keys of execs that were created with keys of their own; the engine has no use for
+ * them. The oldest give way.
+ */
 class DetachKeys {
   readonly #keys = new Map<string, string>();
 

@@ -20,13 +20,13 @@ export interface CheckingSchema<T> {
 interface SchemaNode {
   readonly def: {
     readonly type: string;
-    /** Of "optional" and "nullable". */
+    /** The schema inside "optional" and "nullable". */
     readonly innerType?: SchemaNode;
-    /** Of "array". */
+    /** The schema of an "array"'s items. */
     readonly element?: SchemaNode;
-    /** Of "record". */
+    /** The schema of a "record"'s values. */
     readonly valueType?: SchemaNode;
-    /** Of "object". */
+    /** The schemas of an "object"'s fields. */
     readonly shape?: Readonly<Record<string, SchemaNode>>;
   };
 }

@@ -15,7 +15,7 @@ export function systemRoutes(context: ApiContext): readonly Route[] {
   ];
 }
 
-/** No Builder-Version: there is no builder yet that a client could choose. */
+/** No Builder-Version: a client could not choose a builder. */
 function ping({ request, response }: Exchange): void {
   response.writeHead(200, {
     "Cache-Control": "no-cache, no-store, must-revalidate",

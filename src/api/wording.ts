@@ -31,7 +31,7 @@ export function runningContainerOf(engine: Engine, ref: string): Container {
   return container;
 }
 
-/** Of a create or rename that failed: the fault in Docker's words if the name is taken. */
+/** The fault of a create or rename that failed, in Docker's words if the name is taken. */
 export function nameFault(engine: Engine, name: string, fault: Fault): Fault {
   if (fault.code !== "exists" && fault.code !== "conflict") return fault;
   const bare = name.replace(/^\//, "");
@@ -71,7 +71,7 @@ export async function imageOf(engine: Engine, ref: string): Promise<ImageDetail>
   }
 }
 
-/** Of a removal that the engine refused: who uses the image, as Docker says it. */
+/** For a removal that the engine refused: the container that uses the image, in Docker's words. */
 export function imageInUse(engine: Engine, image: ImageDetail, ref: string, fault: Fault): Fault {
   if (fault.code !== "conflict") return fault;
   const users = engine.containers.list({ all: true, filters: {} });

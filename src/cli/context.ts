@@ -51,7 +51,10 @@ export interface DaemonOptions {
   readonly host?: string | undefined;
   /** Where certs.d and policy.json are; absent: as THIMBLE_CONFIG_ROOT says, else /etc/thimble. */
   readonly configRoot?: string | undefined;
-  /** Of layers that are made here, and of plain ones when they are pushed, as "gzip:9"; absent: zstd:1. */
+  /**
+   * The compression of layers that are made here, and of plain ones when they are pushed, as
+   * "gzip:9"; absent: zstd:1.
+   */
   readonly layerCompression?: string | undefined;
   /** Registries that may be spoken to in plain http, or whose certificate is not checked. */
   readonly insecureRegistries?: readonly string[] | undefined;

@@ -5,7 +5,7 @@ import { type OciDevice, type OciDeviceRule, readHostDevice, readHostDevices } f
 export interface DeviceMapping {
   readonly source: string;
   readonly target: string;
-  /** Of the letters "rwm". */
+  /** Letters of "rwm". */
   readonly permissions: string;
 }
 

@@ -40,14 +40,14 @@ function invalid(message: string, about: string): never {
   throw new Fault("invalid", message, { about });
 }
 
-/** Of a mode, what `pattern` does not take. */
+/** A check that refuses modes which `pattern` does not match. */
 const oneOf = (what: string, pattern: RegExp) => (mode: string) => {
   if (!pattern.test(mode)) invalid(`invalid ${what} mode: ${mode}`, mode);
 };
 
 const namespaceMode = (mode: string) => (mode === "host" ? "host" : "new");
 
-/** Of CapAdd and CapDrop: the names as written, and in `spelled` as the kernel's headers have them. */
+/** CapAdd or CapDrop: the names as written, and in `spelled` as the kernel's headers have them. */
 function capabilities(member: "CapAdd" | "CapDrop", key: "capAdd" | "capDrop") {
   return option<string[], readonly string[]>({
     shape: shapes.texts,
@@ -78,7 +78,7 @@ function checkCapabilities(member: string, names: readonly string[]): void {
   }
 }
 
-/** Of MaskedPaths and ReadonlyPaths. Absent: Docker's own lists, and nothing for a privileged container. */
+/** MaskedPaths or ReadonlyPaths. Absent: Docker's own lists; a privileged container has none. */
 function systemPaths(key: "maskedPaths" | "readonlyPaths") {
   return option<string[], readonly string[] | undefined>({
     shape: shapes.texts,

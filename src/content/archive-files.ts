@@ -6,11 +6,11 @@ import { type Compression, detectCompression, type ExplodedMember } from "#layer
 import { showName } from "#tar";
 
 export interface ArchiveFile {
-  /** Where it was put. */
+  /** The file's place. */
   readonly path: string;
   readonly digest: Digest;
   readonly size: number;
-  /** As a layer, by its first bytes; from its descriptor where there is one. */
+  /** Its media type as a layer, by its first bytes; from its descriptor if it has one. */
   readonly mediaType: string;
 }
 

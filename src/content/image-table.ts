@@ -12,7 +12,7 @@ export interface ImageRow {
   readonly stored: number | bigint;
   /** Seconds since the epoch, of the configuration. Null: not read yet. */
   readonly created: number | null;
-  /** Of the configuration, as JSON. Null: not read yet. */
+  /** The configuration's labels, as JSON. Null: not read yet. */
   readonly labels: string | null;
 }
 

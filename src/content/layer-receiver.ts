@@ -54,7 +54,7 @@ export interface ReceiveRun {
   readonly source?: BlobSource | undefined;
   readonly report: (progress: LayerProgress) => void;
   readonly signal: AbortSignal;
-  /** Of the diff id. Default sha256. */
+  /** The algorithm of the diff id. Default sha256. */
   readonly diffAlgorithm?: DigestAlgorithm | undefined;
   /** This engine has packed the blob, or unpacked it before; limits are for blobs of strangers. */
   readonly isTrusted?: boolean | undefined;

@@ -26,7 +26,10 @@ import type { StoredImage } from "./stored-image.ts";
 export interface SaveOptions {
   /** The platform that the images must be for. */
   readonly platform?: Platform | undefined;
-  /** Of all layers; "keep": as they are stored. Default: gzip in the place of zstd, which older readers do not know. */
+  /**
+   * The compression of all layers; "keep": as they are stored. Default: gzip in the place of zstd,
+   * which older readers do not know.
+   */
   readonly compression?: CompressionChoice | "keep" | undefined;
 }
 

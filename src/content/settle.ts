@@ -44,7 +44,7 @@ async function unpackAgain(
     for (const place of stepsOf(manifest, config)) {
       lease.holdBlob(place.layer.digest);
       lease.holdLayer(place.chain);
-      // Of images that share it the first has brought it back.
+      // The first of the images that share the layer has brought it back.
       const isBack = existsSync(
         snapshots.stat(place.chain) ? snapshots.directory(place.chain) : "",
       );

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { ContainerId } from "#base";
 
-/** Where an engine keeps what, below its two roots. */
+/** The places of an engine's files, below its two roots. */
 export class EnginePaths {
   readonly dataRoot: string;
   readonly runRoot: string;

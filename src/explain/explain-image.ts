@@ -114,7 +114,7 @@ function explainPackages(
 ): Explanation["packages"] {
   const list: PackageExplanation[] = packages.flatMap((found, index) => {
     const total = totals[index];
-    // Of a language's package that is the system's too, all files are counted there.
+    // A package of a language that is a system package too has all its files counted there.
     if (!total || (total.files === 0 && (found.manager === "npm" || found.manager === "pip")))
       return [];
     return [

@@ -79,7 +79,7 @@ export function explainPath(view: ImageView, text: string, breathe: Breathe): Pa
   };
 }
 
-/** Of a path that is gone: its directory may still be there, behind a link. */
+/** For a path that is gone: its directory may still exist, behind a link. */
 function lexical(view: ImageView, asked: string): string {
   const parts = asked.split("/").filter((part) => part !== "" && part !== ".");
   const name = parts.pop() ?? "";

@@ -5,14 +5,16 @@ export interface Explanation {
   readonly total: {
     /** Bytes of the files of all layers. */
     readonly bytes: number;
-    /** Of those that a container sees. */
+    /** The part of them that a container sees. */
     readonly visible: number;
     readonly files: number;
-    /** Of those that a later layer replaced or deleted. */
+    /** The part of them that a later layer replaced or deleted. */
     readonly wasted: number;
     readonly replaced: number;
     readonly deleted: number;
-    /** Of the replaced ones: the later file has the same bytes, as after a chmod or chown. */
+    /**
+     * The part of the replaced ones whose later file has the same bytes, as after a chmod or chown.
+     */
     readonly unchanged: number;
     /** Visible share of all bytes, 0 to 1. */
     readonly efficiency: number;
@@ -26,7 +28,7 @@ export interface Explanation {
     readonly managers: readonly PackageManager[];
     readonly unread: readonly UnreadDatabase[];
     readonly count: number;
-    /** Of all packages together. */
+    /** The bytes of all packages together. */
     readonly bytes: number;
     /** The largest. */
     readonly list: readonly PackageExplanation[];
@@ -60,12 +62,12 @@ export interface LayerExplanation {
   /** Bytes of its files. */
   readonly bytes: number;
   readonly files: number;
-  /** Of those that a container sees. */
+  /** The part of them that a container sees. */
   readonly visible: number;
   readonly added: number;
   readonly changed: number;
   readonly deleted: number;
-  /** Of the layers below, hidden by this one. */
+  /** The bytes of lower layers that this one hides. */
   readonly hides: number;
 }
 
@@ -101,7 +103,7 @@ export interface PackageExplanation {
   readonly name: string;
   readonly version: string;
   readonly architecture?: string;
-  /** Of its files in the image; each file is counted for one package. */
+  /** The bytes of its files in the image; each file is counted for one package. */
   readonly bytes: number;
   readonly files: number;
   /** As its database says. */
@@ -122,7 +124,7 @@ export interface WastedPath extends SizedPath {
 
 /** Files with equal content. */
 export interface DuplicateFiles {
-  /** Of one of them. */
+  /** The size of one of them. */
   readonly bytes: number;
   readonly copies: number;
   /** Bytes of the copies beyond the first. */

@@ -45,7 +45,10 @@ export class ImageView {
     return new ImageView(tree, layers);
   }
 
-  /** Of a file's content; a different text for each that cannot be read. Not kept: nearly all are asked for once. */
+  /**
+   * The digest of a file's content; a different text for each file that cannot be read. Not kept:
+   * nearly all are asked for once.
+   */
   digest(content: Content): string {
     const path = pathOf(content.node);
     return this.layers[content.layer]?.digest(path) ?? `unread:${content.layer}:${path}`;

@@ -20,20 +20,20 @@ export interface Node {
   readonly parent: Node | undefined;
   readonly children: Map<string, Node> | undefined;
   readonly type: Exclude<TarType, "hardlink">;
-  /** Of the uppermost layer that has it. */
+  /** The uppermost layer that has it. */
   layer: number;
   mode: number;
   uid: number;
   gid: number;
   readonly linkName: string;
-  /** Of files. */
+  /** The content of a file. */
   content: Content | undefined;
 }
 
 /** Entries of lower layers that a layer hid. */
 export interface Loss {
   readonly kind: "replaced" | "deleted";
-  /** Of the file or directory that went. */
+  /** The path of the file or directory that went. */
   readonly path: string;
   readonly isDirectory: boolean;
   /** The layer that did it. */
@@ -75,9 +75,9 @@ export const defaultTreeLimits: TreeLimits = { entries: 2_000_000, depth: 2048, 
 export class MergedTree {
   readonly root: Node = directory("", undefined, { mode: 0o755, uid: 0, gid: 0, layer: 0 });
   readonly losses: Loss[] = [];
-  /** Of each layer, lowest first. */
+  /** The totals of each layer, lowest first. */
   readonly layers: LayerTotals[] = [];
-  /** Of all layers, hidden ones too. */
+  /** The contents of all layers, hidden ones too. */
   readonly contents: Content[] = [];
   readonly #limits: TreeLimits;
   readonly #steps: StepBudget;
@@ -285,7 +285,7 @@ export function shownPath(node: Node): string {
   return node.children && path !== "/" ? `${path}/` : path;
 }
 
-/** Of a path, the last one first. */
+/** The components of a path, the last one first. */
 function componentsOf(path: string): string[] {
   return path
     .split("/")

@@ -169,7 +169,7 @@ function applyOnBuild(config: Writable, rest: string): void {
   config.OnBuild = [...(config.OnBuild ?? []), rest];
 }
 
-/** Of signal(7), without "SIG". */
+/** The names of signal(7), without "SIG". */
 const signals = new Set(
   "ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ".split(
     " ",

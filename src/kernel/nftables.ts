@@ -39,7 +39,7 @@ const messages = {
 } as const;
 const hooks = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
 const NFT_SET_MAP = 8;
-/** Of nft(8), which shows elements by them: ipv4_addr, inet_service. */
+/** The types of nft(8), which shows elements by them: ipv4_addr, inet_service. */
 const TYPE_IPADDR = 7;
 const TYPE_INET_SERVICE = 13;
 /** Concatenated types are put together six bits each. */

@@ -29,7 +29,7 @@ import { pathOf } from "./whiteout.ts";
 /** Copies all but directories with all they have; names of one file stay names of one file. */
 export class NodeCopier {
   readonly #root: Fd;
-  /** Of each inode with several names the path of its copy. */
+  /** For each inode with several names the path of its copy. */
   readonly #copies = new Map<string, string>();
   #buffer: Buffer | undefined;
 

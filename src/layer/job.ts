@@ -17,7 +17,7 @@ export interface ReceiveRequest {
   readonly target: string;
   /** Directories of the layers below, uppermost first, if they are there already. */
   readonly lowers: readonly string[];
-  /** Of the diff id. Default sha256. */
+  /** The algorithm of the diff id. Default sha256. */
   readonly diffAlgorithm?: DigestAlgorithm | undefined;
   readonly limits: Partial<TarLimits>;
   readonly expansion: Partial<ExpansionLimits>;
@@ -97,12 +97,12 @@ export interface StoreResult {
 }
 
 export interface RecompressRequest {
-  /** Of a blob: plain, gzip or zstd. */
+  /** A blob: plain, gzip or zstd. */
   readonly source: { readonly path: string };
   /** Made new. */
   readonly path: string;
   readonly choice: CompressionChoice;
-  /** Of the diff id. Default sha256. */
+  /** The algorithm of the diff id. Default sha256. */
   readonly diffAlgorithm?: DigestAlgorithm | undefined;
 }
 

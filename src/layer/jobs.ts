@@ -65,7 +65,10 @@ function* readFile(path: string): Generator<Uint8Array, void> {
 const scanBatch = 512;
 const breathPerEntry = 16 << 10;
 
-/** Of all sparse files in an archive of images: hashing as many zeros takes half a second. */
+/**
+ * The limit for all sparse files in an archive of images: hashing as many zeros takes half a
+ * second.
+ */
 const maxHoles = 2 ** 30;
 
 /** The place of a blob in an OCI layout tells by which algorithm it is named. */

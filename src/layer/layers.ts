@@ -23,7 +23,7 @@ import { WorkerPool } from "./pool.ts";
 import { decodeEntries, type ScannedEntry } from "./scan.ts";
 import { streamOutput } from "./stream-output.ts";
 
-/** Of the whole process: more workers than these would only take cores from containers. */
+/** For the whole process: more workers than these would only take cores from containers. */
 const pool = new WorkerPool(2);
 
 /**
@@ -55,7 +55,7 @@ export interface ReceiveOptions extends LayerOptions {
   readonly target: string;
   /** Directories of the layers below, uppermost first, if they are unpacked: `implied` is then settled already. */
   readonly lowers?: readonly string[];
-  /** Of the diff id. Default sha256. */
+  /** The algorithm of the diff id. Default sha256. */
   readonly diffAlgorithm?: DigestAlgorithm | undefined;
   readonly limits?: Partial<TarLimits>;
   readonly expansion?: Partial<ExpansionLimits>;

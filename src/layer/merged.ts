@@ -37,7 +37,7 @@ export function openMerged(above: readonly Fd[], name: string | Uint8Array): Mer
   return { directories, from, isClosed: false };
 }
 
-/** Of one name in a directory, or "" for itself. */
+/** Whether a name in a directory, or with "" the directory itself, is opaque. */
 export function isOpaque(directory: Fd, entry: string | Uint8Array = ""): boolean {
   return getXattr(directory, entry, opaqueAttribute)?.toString() === "y";
 }

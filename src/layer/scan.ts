@@ -40,7 +40,7 @@ export interface ScannedEntry {
   readonly whiteout?: true;
   /** A directory that hides the entries of the same directory in the layers below. */
   readonly opaque?: true;
-  /** Of a file's content. Absent also for a file with more than 1 GiB of holes. */
+  /** The digest of a file's content. Absent also for a file with more than 1 GiB of holes. */
   readonly digest?: Digest;
 }
 
@@ -51,7 +51,7 @@ export class TreeScanner implements Disposable {
   readonly #walk: TreeWalk;
   readonly #options: ScanOptions;
   readonly #buffer = Buffer.allocUnsafe(chunkSize);
-  /** Of files with several names, until all of them were seen. */
+  /** The digests of files with several names, until all names were seen. */
   readonly #hashed = new Map<string, { readonly digest: Digest; left: number }>();
 
   constructor(root: Fd, options: ScanOptions) {

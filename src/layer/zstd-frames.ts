@@ -94,7 +94,7 @@ function damaged(why: string): Fault {
   return new Fault("invalid", `the zstd data is damaged or cut off: ${why}`);
 }
 
-/** Of the frame header after its descriptor: window, dictionary id, content size. */
+/** The length of a frame header after its descriptor: window, dictionary id, content size. */
 function headerSize(descriptor: number): number {
   const isSingleSegment = (descriptor & 0x20) !== 0;
   const dictionary = [0, 1, 2, 4][descriptor & 3] ?? 0;

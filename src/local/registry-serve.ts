@@ -94,7 +94,7 @@ function serviceOptions(
   };
 }
 
-/** Of what a duration flag gives: nanoseconds. */
+/** The seconds of a duration flag, whose value is in nanoseconds. */
 function seconds(nanoseconds: number | undefined): number | undefined {
   return nanoseconds === undefined ? undefined : nanoseconds / 1e9;
 }

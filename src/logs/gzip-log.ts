@@ -9,7 +9,7 @@ export interface LogOrigin {
   readonly inode: bigint;
   /** Bytes. */
   readonly size: bigint;
-  /** Of the last write, nanoseconds since the epoch. */
+  /** The time of the last write, in nanoseconds since the epoch. */
   readonly mtime: bigint;
 }
 

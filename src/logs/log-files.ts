@@ -10,7 +10,7 @@ export interface LogFile {
   readonly handle: FileHandle;
   readonly inode: bigint;
   readonly isCompressed: boolean;
-  /** Of a compressed one, if it says so. */
+  /** The origin of a compressed file, if the file names it. */
   readonly origin?: LogOrigin | undefined;
 }
 

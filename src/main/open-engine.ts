@@ -23,7 +23,7 @@ export interface EngineOptions extends Pick<Roots, "dataRoot" | "runRoot"> {
   readonly registry: EngineDependencies["registry"];
   /** The policy of images that may be pulled and run; absent: all may. */
   readonly trust?: ((state: State) => Trust) | undefined;
-  /** Of layers that are made here, and of plain ones when they are pushed. */
+  /** The compression of layers that are made here, and of plain ones when they are pushed. */
   readonly compression?: CompressionChoice | undefined;
   /** Starts and watches processes, and stays the caller's to close; absent: the build's own. */
   readonly helper?: Helper | undefined;

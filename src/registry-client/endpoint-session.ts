@@ -32,7 +32,10 @@ export interface Call {
   readonly body?: Uint8Array | RequestBody;
   /** The statuses to be given back; all others become a Fault. */
   readonly expect: readonly number[];
-  /** Of an address that a stranger has written: it gets neither login nor headers, also where it is the endpoint's own. */
+  /**
+   * For an address that a stranger has written: it gets neither login nor headers, even when it is
+   * the endpoint's own.
+   */
   readonly isForeign?: boolean;
   /** Whether to try again by itself; yes when left out. */
   readonly retry?: boolean;

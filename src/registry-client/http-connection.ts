@@ -40,7 +40,7 @@ export interface HttpResponse {
   readonly headers: HeaderFields;
   /** Where the peer is. */
   readonly kind: AddressKind;
-  /** Of the body as it was announced; undefined when it was not. */
+  /** The length of the body as it was announced; undefined when it was not. */
   readonly length: number | undefined;
   /** To be read once. Ends in `unavailable` when the connection drops early, in `timeout` when it stalls; leaving it early closes the connection. */
   readonly body: AsyncIterable<Uint8Array>;

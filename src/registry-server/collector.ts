@@ -282,7 +282,7 @@ class Sweep {
     return modified > this.#since(this.#options.graceSeconds);
   }
 
-  /** No seconds at all spare nothing, though the store's clock may be ahead of ours. */
+  /** With a grace of 0 seconds nothing is spared, though the store's clock may be ahead of ours. */
   #since(seconds: number): number {
     return seconds === 0 ? Number.POSITIVE_INFINITY : this.#begun - seconds * 1000;
   }

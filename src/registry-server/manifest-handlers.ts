@@ -142,8 +142,8 @@ function acceptedTypes(header: string | null): ReadonlySet<string> | undefined {
 }
 
 /**
- * As docker-registry negotiates: an OCI document goes only to who names its type, and a tag's manifest list turns
- * into the image for linux/amd64 for who does not know lists.
+ * As docker-registry negotiates: an OCI document goes only to clients that name its type, and a
+ * tag's manifest list turns into the image for linux/amd64 for clients that do not know lists.
  */
 async function negotiated(
   parts: RegistryParts,

@@ -229,7 +229,7 @@ export interface RequestObservation {
   readonly status: number;
   /** Until the answer's headers were ready (an upload's body is read by then, a download's is not sent). */
   readonly seconds: number;
-  /** Of the request's body that was taken in, and of the answer's that was promised. */
+  /** The bytes of the request's body that were taken in, and of the answer's that were promised. */
   readonly received: number;
   readonly sent: number;
 }

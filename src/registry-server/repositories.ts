@@ -133,7 +133,7 @@ export class Repositories {
     manifest: {
       readonly bytes: Uint8Array;
       readonly document: ManifestDocument;
-      /** Of the bytes, as it was checked. Default: by sha256. */
+      /** The digest of the bytes, as it was checked. Default: by sha256. */
       readonly digest?: Digest | undefined;
       readonly tag?: Tag | undefined;
       readonly isPartial?: boolean;

@@ -10,7 +10,7 @@ const maxSessions = 4096;
 /** The state of an upload between its requests; without it all is read again from the store. */
 interface Session {
   readonly key: string;
-  /** Of the first `hashed` bytes; undefined when it does not agree with the store. */
+  /** The hash of the first `hashed` bytes; undefined when it does not agree with the store. */
   hasher: Digester | undefined;
   hashed: number;
   /** Ends the request that is writing now. */

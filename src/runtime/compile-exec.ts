@@ -8,7 +8,10 @@ export interface ExecInput
   readonly process: OciProcess;
   /** The container's filter. */
   readonly seccomp?: OciSeccomp;
-  /** Of the container; opened in this order they are the first of the inherited descriptors. */
+  /**
+   * The container's namespaces; opened in this order they are the first of the inherited
+   * descriptors.
+   */
   readonly namespaces: readonly NamespaceKind[];
 }
 

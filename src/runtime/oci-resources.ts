@@ -34,7 +34,7 @@ export interface OciDeviceRule {
   /** Absent and -1: any. */
   readonly major?: number;
   readonly minor?: number;
-  /** Of the letters "rwm"; absent: all three. */
+  /** Letters of "rwm"; absent: all three. */
   readonly access?: string;
 }
 

@@ -332,7 +332,7 @@ export class OverlaySnapshotter implements Snapshotter {
     fchmodat(undefined, this.#fs(to), mode);
   }
 
-  /** Of its ancestors, nearest first. */
+  /** The directories of its ancestors, nearest first. */
   #lowerDirectories(row: Pick<SnapshotRow, "name" | "parent">): string[] {
     const directories: string[] = [];
     for (let id = row.parent; id !== null; ) {

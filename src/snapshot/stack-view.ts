@@ -30,7 +30,7 @@ interface Level {
 
 export interface StackEntry {
   readonly stat: Stat;
-  /** Of the layer that it is from. */
+  /** The directory of the layer that it is from. */
   readonly directory: Fd;
   /** "" for the root. */
   readonly name: string;

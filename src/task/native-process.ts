@@ -120,7 +120,7 @@ async function unlessFailed<T>(launch: Launch, attempt: () => T | Promise<T>): P
   }
 }
 
-/** Of its own each time: one promise for all would keep all who ever waited. */
+/** A new promise each time, since one promise for all would keep all callers who ever waited. */
 function unsettled(): Promise<never> {
   return new Promise(() => undefined);
 }

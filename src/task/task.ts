@@ -211,7 +211,10 @@ export interface Task extends TaskProcess {
 export interface TaskLog extends Disposable {
   /** Settles once the log was rotated since the last call, the first one at once; `unavailable` when the task has ended. */
   rotated(): Promise<void>;
-  /** No rotation until this is disposed of, for who opens the files; a log that grows by much is rotated all the same. */
+  /**
+   * Holds the rotation back until this is disposed of, for a reader that opens the files; a log
+   * that grows by much is rotated all the same.
+   */
   hold(): Promise<void>;
   /** Puts PATH.gz in the place of the rotated file of that inode, under its name and ".gz". False when that is gone. */
   replace(inode: bigint): Promise<boolean>;

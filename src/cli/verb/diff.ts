@@ -4,7 +4,7 @@ import { diffContainer } from "./diff-container.ts";
 import { describeComparison } from "./diff-images.ts";
 import { rendered } from "./explain.ts";
 
-/** Of one container, or between two images. */
+/** The changes of one container, or the differences between two images. */
 export const diff: Verb<typeof diffFlags> = async (context, { flags, args }) => {
   const [from = "", to] = args;
   const format = flags.json ? "json" : flags.format;

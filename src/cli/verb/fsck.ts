@@ -71,7 +71,7 @@ async function askEngine(
   throw new Exit(1, "the engine broke the check off");
 }
 
-/** Of those that a finding concerns; a base layer may be that of a thousand. */
+/** The number of images to name with a finding; a base layer may be that of a thousand. */
 const shownImages = 5;
 
 /** Things that nothing needs; a crash leaves them, and the engine's next start removes them. */

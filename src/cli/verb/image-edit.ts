@@ -20,7 +20,7 @@ export const rmi: Verb<typeof rmiFlags> = async (context, { flags, args }) => {
         await context.out.write(`${line}\n`);
       }
     } catch (error) {
-      // As docker: what shall be gone by force, and is not there, is not a failure.
+      // As docker: with force, a missing image is not a failure.
       if (!(flags.force && isFault(error, "not_found"))) status = 1;
       await context.err.write(`${failureText(error)}\n`);
     }

@@ -121,7 +121,7 @@ function ancestorTest(parts: Parts<"content">, value: string): Test {
   try {
     id = parts.content.resolve(value).id;
   } catch (error) {
-    // As Docker: an image that is not there has no containers.
+    // As Docker: an image that does not exist has no containers.
     if (isFault(error)) return () => false;
     throw error;
   }

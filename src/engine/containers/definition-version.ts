@@ -2,7 +2,7 @@ import { Fault } from "#base";
 import type { Sent } from "#container";
 import type { Definition } from "./container-record.ts";
 
-/** Of the definitions that this program writes. */
+/** The version of the definitions that this program writes. */
 export const currentVersion = 2;
 
 /**

@@ -120,7 +120,7 @@ function change(parts: Parts<"execs">, id: ExecId, to: Partial<LiveExec>): void 
   if (exec) parts.execs.set(id, { ...exec, ...to });
 }
 
-/** As Docker joins them: the space behind the program is there without arguments, too. */
+/** As Docker joins them: the space behind the program stays when there are no arguments. */
 function commandLine({ argv: [program = "", ...rest] }: ExecRequest): string {
   return `${program} ${rest.join(" ")}`;
 }
@@ -278,7 +278,7 @@ async function followExec(
   await process.released;
 }
 
-/** Of an exec that has ended its process is not kept. */
+/** The process of an exec that has ended is not kept. */
 function recordEnd(parts: Parts<"execs">, id: ExecId, exitCode: number): void {
   const exec = parts.execs.get(id);
   if (!exec) return;

@@ -14,7 +14,7 @@ export function holdImage({ content }: ImageParts, lease: Lease, ref: string): S
   return image;
 }
 
-/** Of its layers, lowest first. */
+/** The directories of its layers, lowest first. */
 export function directoriesOf({ snapshots }: ImageParts, { layers }: StoredImage): string[] {
   return layers.map(({ chainId }) => snapshots.directory(chainId));
 }

@@ -85,13 +85,15 @@ export interface Images {
   prune(
     filters: Filters,
   ): Promise<{ readonly deleted: readonly ImageDeletion[]; readonly bytes: number }>;
-  /** Reads a docker-save archive or an OCI layout as tar, compressed or not; yields a line for each image loaded. */
+  /**
+   * Takes in the images of an archive of `docker save` or of an OCI layout, as a tar, compressed or
+   * not; gives one entry for each image and name.
+   */
   load(
     archive: AsyncIterable<Uint8Array>,
     options: {
-      /** Of images for several, the one for this; absent: the host's. */ readonly platform?:
-        | string
-        | undefined;
+      /** The platform to take of an image for several; absent: the host's. */
+      readonly platform?: string | undefined;
     },
     report: (progress: Progress) => void,
   ): Promise<readonly { readonly id: Digest; readonly tag?: string }[]>;
@@ -100,7 +102,9 @@ export interface Images {
     refs: readonly string[],
     options?: {
       readonly platform?: string | undefined;
-      /** Of all layers, as "zstd:3", or "keep". Absent: gzip in the place of zstd. */
+      /**
+       * The compression of all layers, as "zstd:3", or "keep". Absent: gzip in the place of zstd.
+       */
       readonly compression?: string | undefined;
     },
   ): AsyncIterable<Uint8Array>;

@@ -29,7 +29,7 @@ import { layerReporter } from "./transfer-layers.ts";
 
 /** An index in an index is rare and deeper ones are a trap. */
 const maxNesting = 3;
-/** Of `pull --all-tags`. */
+/** The most that `pull --all-tags` fetches. */
 const maxTags = 10_000;
 /** Where signatures and other referrers of an image lie: the specification's tag schema, and cosign's. */
 const referrersTag = /^sha(256|512)-[0-9a-f]{64}(\.[a-z]+)?$/;

@@ -58,7 +58,7 @@ export type TransferEvent =
     }
   | { readonly kind: "pulled"; readonly digest: Digest }
   | { readonly kind: "complete"; readonly name: string; readonly isNew: boolean }
-  /** Of all tags of a repository, one that is not an image. */
+  /** One of all tags of a repository that is not an image. */
   | { readonly kind: "skipped"; readonly name: string; readonly reason: string }
   | {
       readonly kind: "other-platform";

@@ -22,7 +22,7 @@ export interface DebianPackage {
   /** KiB. */
   readonly installedSize: number;
   readonly sha256: string;
-  /** Of the repository that offers it. */
+  /** The number of the repository that offers it. */
   readonly repository: number;
 }
 
