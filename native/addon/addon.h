@@ -109,5 +109,6 @@ extern const struct function descriptor_functions[];
 extern const struct function loop_functions[];
 extern const struct function netlink_functions[];
 extern const struct function cgroup_functions[];
+extern const struct function tree_functions[];
 
 #endif

@@ -32,6 +32,10 @@ export interface Addon {
    */
   seekExtent(fd: number, offset: number, hole: 0 | 1): number;
   syncAsync(id: ReportId, fd: number, wholeFileSystem: 0 | 1): number;
+  /** Reports the bytes that were copied; of a refusal, the path in the report's bytes. */
+  copyTree(id: ReportId, from: number, to: number): number;
+  /** `name` is one name in the directory. */
+  removeTree(id: ReportId, directory: number, name: Text): number;
 
   /** `name` is one name in the directory `fd`, not followed, or "" for what `fd` is itself. */
   getXattr(fd: number, name: Text, attribute: string, out: Uint8Array): number;

@@ -26,6 +26,7 @@ export {
   untakenByPeer,
 } from "./descriptors.ts";
 export { attachDeviceProgram } from "./device-program.ts";
+export { diskUsage } from "./disk-usage.ts";
 export { errnoName } from "./errno.ts";
 export { descriptorPath, Fd } from "./fd.ts";
 export {
@@ -106,4 +107,5 @@ export {
 } from "./rtnetlink.ts";
 export { signalNumber } from "./signals.ts";
 export { type ChildProcess, type SpawnOptions, spawn } from "./spawn.ts";
+export { copyTree, removeTree } from "./tree.ts";
 export { getXattr, listXattr, setXattr } from "./xattrs.ts";

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Fault, faultOf, type Log, silentLog } from "#base";
 import type { ChainId } from "#image";
 import {
+  diskUsage,
   fchmodat,
   fchownat,
   fstatat,
@@ -15,7 +16,6 @@ import {
 } from "#kernel";
 import type { State } from "#state";
 import { crashPoint } from "./crash-point.ts";
-import { diskUsage } from "./disk-usage.ts";
 import { type SnapshotRow, SnapshotTable } from "./snapshot-table.ts";
 import type {
   FoundFile,

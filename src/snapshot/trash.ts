@@ -1,8 +1,7 @@
 import { readdirSync, renameSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { faultOf, type Log } from "#base";
-import { makePrivateDirectory } from "#kernel";
+import { makePrivateDirectory, removeTree } from "#kernel";
 
 /**
  * Removal in two steps: a rename, after which the thing is gone for everyone, and the deletion in
@@ -41,7 +40,7 @@ export class Trash {
   #delete(path: string): void {
     this.#emptying = this.#emptying.then(async () => {
       try {
-        await rm(path, { recursive: true, force: true });
+        await removeTree(path);
       } catch (error) {
         this.#log.warn("cannot empty the trash; it is tried again at the next start", {
           path,

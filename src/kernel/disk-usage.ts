@@ -1,8 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
 import { isFault } from "#base";
+import type { Fd } from "./fd.ts";
 import {
-  type Fd,
   fstatat,
   O_DIRECTORY,
   O_PATH,
@@ -12,7 +12,7 @@ import {
   RESOLVE_NO_SYMLINKS,
   S_IFDIR,
   S_IFMT,
-} from "#kernel";
+} from "./files.ts";
 
 const entriesPerTurn = 500;
 

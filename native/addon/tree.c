@@ -1,0 +1,545 @@
+/*
+ * Copies and removals of whole trees, on a job's thread. Every name is walked once, from
+ * the directory that is open already, and never through a symbolic link: the trees may
+ * change meanwhile under the hands of a container, and be as deep as it likes.
+ */
+#define _GNU_SOURCE
+#include "addon.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define DEPTH_MAX 1000
+#define LINKS_LEAST 64
+#define CHUNK ((size_t)1 << 20)
+#define XATTR_SIZE ((size_t)64 << 10)
+
+/* A file of several names that is copied already. */
+struct link {
+	dev_t dev;
+	ino_t ino;
+	ino_t copy;
+	char *path;
+};
+
+/* A directory that the copy is in. */
+struct level {
+	DIR *from;
+	int to;
+	struct stat stat;
+	size_t path_length;
+};
+
+struct copy {
+	struct level levels[DEPTH_MAX];
+	size_t depth;
+	/* From the root of the copy to the entry at hand. */
+	char path[MAX_PATH * 2];
+	size_t path_length;
+	struct link *links;
+	size_t links_room, links_count;
+	char *buffer;
+	char *names, *value;
+	/* Bytes that were copied, as opposed to shared with their origin. */
+	int64_t copied;
+};
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+#define AUTO_FD __attribute__((cleanup(close_fd))) int
+
+static struct link *find_link(struct copy *copy, dev_t dev, ino_t ino)
+{
+	size_t at = (size_t)(ino * 0x9e3779b97f4a7c15ull >> 20) & (copy->links_room - 1);
+	while (copy->links[at].path && (copy->links[at].dev != dev || copy->links[at].ino != ino))
+		at = (at + 1) & (copy->links_room - 1);
+	return &copy->links[at];
+}
+
+static int grow_links(struct copy *copy)
+{
+	struct link *old = copy->links;
+	size_t room = copy->links_room;
+	if (copy->links_count * 2 < room)
+		return 0;
+	copy->links_room = room ? room * 2 : LINKS_LEAST;
+	copy->links = calloc(copy->links_room, sizeof(*copy->links));
+	if (!copy->links) {
+		copy->links = old;
+		copy->links_room = room;
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < room; i++)
+		if (old[i].path)
+			*find_link(copy, old[i].dev, old[i].ino) = old[i];
+	free(old);
+	return 0;
+}
+
+static int remember_link(struct copy *copy, const struct stat *stat, int fd)
+{
+	struct stat made;
+	int result = grow_links(copy);
+	if (result < 0)
+		return result;
+	if (fstat(fd, &made) < 0)
+		return -errno;
+	struct link *link = find_link(copy, stat->st_dev, stat->st_ino);
+	*link = (struct link){ stat->st_dev, stat->st_ino, made.st_ino, strdup(copy->path) };
+	if (!link->path)
+		return -ENOMEM;
+	copy->links_count++;
+	return 0;
+}
+
+/* One more name for a file that is copied. Whoever has put another file in its place meanwhile gets no link to that. */
+static int make_link(struct copy *copy, const struct link *link, int to, const char *name)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+	};
+	AUTO_FD fd = (int)syscall(SYS_openat2, copy->levels[0].to, link->path, &how, sizeof(how));
+	struct stat stat;
+	if (fd < 0 || fstat(fd, &stat) < 0)
+		return -errno;
+	if (stat.st_ino != link->copy)
+		return -ESTALE;
+	char place[64];
+	snprintf(place, sizeof(place), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, place, to, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+static int write_all(int fd, const char *bytes, size_t size, off_t at)
+{
+	while (size > 0) {
+		ssize_t written = pwrite(fd, bytes, size, at);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0)
+			return written < 0 ? -errno : -EIO;
+		bytes += written;
+		size -= (size_t)written;
+		at += written;
+	}
+	return 0;
+}
+
+/* Within the kernel where both file systems allow it. */
+static int copy_span(struct copy *copy, int from, int to, off_t at, off_t end)
+{
+	bool in_kernel = true;
+	while (at < end) {
+		size_t size = (size_t)(end - at);
+		if (in_kernel) {
+			off_t in = at, out = at;
+			ssize_t done = copy_file_range(from, &in, to, &out, size < CHUNK * 64 ? size : CHUNK * 64, 0);
+			if (done > 0) {
+				copy->copied += done;
+				at += done;
+				continue;
+			}
+			in_kernel = false;
+		}
+		ssize_t got = pread(from, copy->buffer, size < CHUNK ? size : CHUNK, at);
+		if (got < 0 && errno == EINTR)
+			continue;
+		/* It has become shorter meanwhile. */
+		if (got <= 0)
+			return got < 0 ? -errno : 0;
+		int result = write_all(to, copy->buffer, (size_t)got, at);
+		if (result < 0)
+			return result;
+		copy->copied += got;
+		at += got;
+	}
+	return 0;
+}
+
+static int copy_content(struct copy *copy, int from, int to, off_t size)
+{
+	if (size == 0 || ioctl(to, FICLONE, from) == 0)
+		return 0;
+	for (off_t at = 0; at < size;) {
+		off_t data = lseek(from, at, SEEK_DATA);
+		if (data < 0 && errno == ENXIO)
+			break;
+		/* Without knowledge of holes all is data. */
+		off_t hole = data < 0 ? size : lseek(from, data, SEEK_HOLE);
+		data = data < 0 ? at : data;
+		hole = hole < 0 || hole > size ? size : hole;
+		int result = copy_span(copy, from, to, data, hole);
+		if (result < 0)
+			return result;
+		at = hole > data ? hole : size;
+	}
+	return ftruncate(to, size) < 0 ? -errno : 0;
+}
+
+/* What the file system of the copy cannot hold is passed over, as by cp --archive. */
+static bool is_foreign(int error, mode_t mode)
+{
+	return error == EOPNOTSUPP || error == ENODATA || (error == EPERM && !S_ISREG(mode) && !S_ISDIR(mode));
+}
+
+/* Both paths lead to the thing itself: by a descriptor, or by a directory's descriptor and a name that is not followed. */
+static int copy_attributes(struct copy *copy, const char *from, const char *to, bool follow, mode_t mode)
+{
+	ssize_t size = follow ? listxattr(from, copy->names, XATTR_SIZE) : llistxattr(from, copy->names, XATTR_SIZE);
+	if (size < 0)
+		return errno == EOPNOTSUPP ? 0 : -errno;
+	for (const char *name = copy->names; name < copy->names + size; name += strlen(name) + 1) {
+		if (strncmp(name, "trusted.overlay.", 16) == 0)
+			continue;
+		ssize_t length = follow ? getxattr(from, name, copy->value, XATTR_SIZE) :
+					  lgetxattr(from, name, copy->value, XATTR_SIZE);
+		if (length >= 0)
+			length = follow ? setxattr(to, name, copy->value, (size_t)length, 0) :
+					  lsetxattr(to, name, copy->value, (size_t)length, 0);
+		if (length < 0 && !is_foreign(errno, mode))
+			return -errno;
+	}
+	return 0;
+}
+
+/* Owner, then mode, then attributes: chown(2) takes away setuid bits and security.capability. Times come last. */
+static int settle_fd(struct copy *copy, int from, int to, const struct stat *stat)
+{
+	char source[64], place[64];
+	const struct timespec times[2] = { stat->st_atim, stat->st_mtim };
+	snprintf(source, sizeof(source), "/proc/self/fd/%d", from);
+	snprintf(place, sizeof(place), "/proc/self/fd/%d", to);
+	if (fchown(to, stat->st_uid, stat->st_gid) < 0 || fchmod(to, stat->st_mode & 07777) < 0)
+		return -errno;
+	int result = copy_attributes(copy, source, place, true, stat->st_mode);
+	if (result < 0)
+		return result;
+	return futimens(to, times) < 0 ? -errno : 0;
+}
+
+/* The same for what cannot be opened: links, devices, pipes and sockets. */
+static int settle_name(struct copy *copy, int from, int to, const char *name, const struct stat *stat)
+{
+	char source[NAME_MAX + 64], place[NAME_MAX + 64];
+	const struct timespec times[2] = { stat->st_atim, stat->st_mtim };
+	if (fchownat(to, name, stat->st_uid, stat->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (!S_ISLNK(stat->st_mode)) {
+		AUTO_FD fd = openat(to, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+		snprintf(place, sizeof(place), "/proc/self/fd/%d", fd);
+		if (fd < 0 || chmod(place, stat->st_mode & 07777) < 0)
+			return -errno;
+	}
+	snprintf(source, sizeof(source), "/proc/self/fd/%d/%s", from, name);
+	snprintf(place, sizeof(place), "/proc/self/fd/%d/%s", to, name);
+	int result = copy_attributes(copy, source, place, false, stat->st_mode);
+	if (result < 0)
+		return result;
+	return utimensat(to, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+static int copy_file(struct copy *copy, int from, int to, const char *name)
+{
+	struct stat stat;
+	AUTO_FD source = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (source < 0 || fstat(source, &stat) < 0)
+		return -errno;
+	/* Another thing stands there by now. */
+	if (!S_ISREG(stat.st_mode))
+		return -ESTALE;
+	AUTO_FD made = openat(to, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (made < 0)
+		return -errno;
+	int result = copy_content(copy, source, made, stat.st_size);
+	if (result >= 0)
+		result = settle_fd(copy, source, made, &stat);
+	return result >= 0 && stat.st_nlink > 1 ? remember_link(copy, &stat, made) : result;
+}
+
+static int copy_symlink(int from, int to, const char *name)
+{
+	char target[MAX_PATH];
+	ssize_t length = readlinkat(from, name, target, sizeof(target) - 1);
+	if (length < 0)
+		return -errno;
+	target[length] = 0;
+	return symlinkat(target, to, name) < 0 ? -errno : 0;
+}
+
+static int enter(struct copy *copy, int from, int to)
+{
+	struct level *level = &copy->levels[copy->depth];
+	if (fstat(from, &level->stat) < 0)
+		return -errno;
+	int reading = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int writing = reading < 0 ? -1 : openat(to, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	level->from = writing < 0 ? NULL : fdopendir(reading);
+	if (!level->from) {
+		int error = errno;
+		close_fd(&reading);
+		close_fd(&writing);
+		return -error;
+	}
+	level->to = writing;
+	level->path_length = copy->path_length;
+	copy->depth++;
+	return 0;
+}
+
+static int leave(struct copy *copy)
+{
+	struct level *level = &copy->levels[--copy->depth];
+	int result = settle_fd(copy, dirfd(level->from), level->to, &level->stat);
+	copy->path_length = level->path_length;
+	copy->path[copy->path_length] = 0;
+	closedir(level->from);
+	close(level->to);
+	return result;
+}
+
+static int copy_directory(struct copy *copy, int from, int to, const char *name)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	if (copy->depth == DEPTH_MAX)
+		return -ENAMETOOLONG;
+	AUTO_FD source = openat(from, name, flags);
+	if (source < 0 || mkdirat(to, name, 0700) < 0)
+		return -errno;
+	AUTO_FD made = openat(to, name, flags);
+	return made < 0 ? -errno : enter(copy, source, made);
+}
+
+static int copy_entry(struct copy *copy, int from, int to, const char *name)
+{
+	struct stat stat;
+	if (fstatat(from, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
+		/* Removed since the directory was read. */
+		return errno == ENOENT ? 0 : -errno;
+	if (S_ISDIR(stat.st_mode))
+		return copy_directory(copy, from, to, name);
+	if (stat.st_nlink > 1 && copy->links_count) {
+		const struct link *link = find_link(copy, stat.st_dev, stat.st_ino);
+		if (link->path)
+			return make_link(copy, link, to, name);
+	}
+	if (S_ISREG(stat.st_mode))
+		return copy_file(copy, from, to, name);
+	int result = S_ISLNK(stat.st_mode) ? copy_symlink(from, to, name) :
+		     mknodat(to, name, (stat.st_mode & S_IFMT) | 0600, stat.st_rdev) < 0 ? -errno :
+											   0;
+	if (result >= 0)
+		result = settle_name(copy, from, to, name, &stat);
+	if (result < 0 || stat.st_nlink == 1)
+		return result;
+	AUTO_FD made = openat(to, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return made < 0 ? -errno : remember_link(copy, &stat, made);
+}
+
+/* Appends the name to the path; the path of a directory that was entered stays until it is left. */
+static int copy_next(struct copy *copy)
+{
+	struct level *level = &copy->levels[copy->depth - 1];
+	errno = 0;
+	const struct dirent *entry = readdir(level->from);
+	if (!entry)
+		return errno ? -errno : leave(copy);
+	const char *name = entry->d_name;
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return 0;
+	size_t before = copy->path_length, depth = copy->depth;
+	int length = snprintf(copy->path + before, sizeof(copy->path) - before, before ? "/%s" : "%s", name);
+	if ((size_t)length >= sizeof(copy->path) - before)
+		return -ENAMETOOLONG;
+	copy->path_length = before + (size_t)length;
+	int result = copy_entry(copy, dirfd(level->from), level->to, name);
+	if (copy->depth > depth)
+		copy->levels[depth].path_length = before;
+	else if (result >= 0)
+		copy->path[copy->path_length = before] = 0;
+	return result;
+}
+
+static void free_copy(struct copy *copy)
+{
+	while (copy->depth > 0) {
+		struct level *level = &copy->levels[--copy->depth];
+		closedir(level->from);
+		close(level->to);
+	}
+	for (size_t i = 0; i < copy->links_room; i++)
+		free(copy->links[i].path);
+	free(copy->links);
+	free(copy->buffer);
+	free(copy->names);
+	free(copy->value);
+	free(copy);
+}
+
+static long job_copy(struct job *job)
+{
+	struct copy *copy = calloc(1, sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	copy->buffer = malloc(CHUNK);
+	copy->names = malloc(XATTR_SIZE);
+	copy->value = malloc(XATTR_SIZE);
+	int result = copy->buffer && copy->names && copy->value ? enter(copy, job->fds[0], job->fds[1]) : -ENOMEM;
+	while (result >= 0 && copy->depth > 0)
+		result = copy_next(copy);
+	long value = result < 0 ? result : (long)copy->copied;
+	if (result < 0 && copy->path[0] && (job->data = strdup(copy->path)))
+		job->size = strlen(copy->path);
+	free_copy(copy);
+	return value;
+}
+
+/*
+ * copyTree(id, from, to) -> bytes that were copied, as opposed to shared by reflink. The
+ * descriptors stay open until the report. Of a refusal the report's bytes are the path
+ * that could not be copied.
+ */
+static long tree_copy(struct call *call)
+{
+	struct job *job = job_create(call, job_copy);
+	if (job) {
+		job->fds[0] = take_fd(call, 1);
+		job->fds[1] = take_fd(call, 2);
+	}
+	return job_start(call, job);
+}
+
+/* Deeper directories are moved up, which keeps the number of open ones small. */
+#define REMOVAL_DEPTH 64
+
+struct removal_level {
+	DIR *directory;
+	bool found;
+	char name[NAME_MAX + 1];
+};
+
+struct removal {
+	struct removal_level levels[REMOVAL_DEPTH];
+	size_t depth;
+	unsigned int moved;
+};
+
+/* Not into another mount: what is there belongs to someone else. */
+static int open_to_remove(struct removal *removal, int parent, const char *name)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+	};
+	int fd = (int)syscall(SYS_openat2, parent, name, &how, sizeof(how));
+	if (fd < 0)
+		return -errno;
+	struct removal_level *level = &removal->levels[removal->depth];
+	level->directory = fdopendir(fd);
+	if (!level->directory) {
+		int error = errno;
+		close(fd);
+		return -error;
+	}
+	level->found = false;
+	snprintf(level->name, sizeof(level->name), "%s", name);
+	removal->depth++;
+	return 0;
+}
+
+/* Until the tree's own directory holds it, from where it is removed like all that is there. */
+static int move_up(struct removal *removal, int parent, const char *name)
+{
+	char next[32];
+	int root = dirfd(removal->levels[0].directory);
+	do {
+		snprintf(next, sizeof(next), ".moved-%u", removal->moved++);
+		if (syscall(SYS_renameat2, parent, name, root, next, RENAME_NOREPLACE) == 0)
+			return 0;
+	} while (errno == EEXIST);
+	return -errno;
+}
+
+static int remove_entry(struct removal *removal, int parent, const char *name)
+{
+	if (unlinkat(parent, name, 0) == 0)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	int error = errno;
+	if (unlinkat(parent, name, AT_REMOVEDIR) == 0)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return errno == ENOTDIR ? -error : -errno;
+	return removal->depth == REMOVAL_DEPTH ? move_up(removal, parent, name) : open_to_remove(removal, parent, name);
+}
+
+/* One entry of the innermost directory, or, when a whole pass has found none, that directory. */
+static int remove_next(struct removal *removal, int parent)
+{
+	struct removal_level *level = &removal->levels[removal->depth - 1];
+	errno = 0;
+	const struct dirent *entry = readdir(level->directory);
+	if (entry) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			return 0;
+		level->found = true;
+		return remove_entry(removal, dirfd(level->directory), entry->d_name);
+	}
+	if (errno)
+		return -errno;
+	if (level->found) {
+		level->found = false;
+		rewinddir(level->directory);
+		return 0;
+	}
+	closedir(level->directory);
+	removal->depth--;
+	if (removal->depth > 0)
+		parent = dirfd(removal->levels[removal->depth - 1].directory);
+	return unlinkat(parent, level->name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
+static long job_remove(struct job *job)
+{
+	struct removal *removal = calloc(1, sizeof(*removal));
+	if (!removal)
+		return -ENOMEM;
+	int result = remove_entry(removal, job->fds[0], job->texts[0]);
+	while (result >= 0 && removal->depth > 0)
+		result = remove_next(removal, job->fds[0]);
+	while (removal->depth > 0)
+		closedir(removal->levels[--removal->depth].directory);
+	free(removal);
+	return result;
+}
+
+/* removeTree(id, directory, name in it); a mount in the tree ends it with EXDEV or EBUSY. The descriptor stays open until the report. */
+static long tree_remove(struct call *call)
+{
+	struct job *job = job_create(call, job_remove);
+	if (job) {
+		job->fds[0] = take_fd(call, 1);
+		job->texts[0] = job_text(call, 2, NAME_MAX + 1);
+	}
+	return job_start(call, job);
+}
+
+const struct function tree_functions[] = {
+	{ "copyTree", tree_copy, 3 },
+	{ "removeTree", tree_remove, 3 },
+	{ 0 },
+};

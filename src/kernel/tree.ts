@@ -1,0 +1,52 @@
+import { basename, dirname } from "node:path";
+import { Fault, isFault } from "#base";
+import { addon } from "./addon.ts";
+import type { Fd } from "./fd.ts";
+import { O_DIRECTORY, O_PATH, openat2 } from "./files.ts";
+import { runJob } from "./reports.ts";
+
+/**
+ * Copies all that is in one directory, and the directory's own attributes, to an empty one: owners,
+ * modes, times, extended attributes, hard links, holes, devices. Data is shared where the file
+ * system can (FICLONE of ioctl_ficlone(2)); else it is copied within the kernel or on a thread of
+ * the addon. Gives the bytes that were copied rather than shared.
+ *
+ * No name is walked twice and no symbolic link is followed. Both descriptors stay open until this
+ * settles. A fault names the path below the directory; what was copied until then stays.
+ */
+export async function copyTree(from: Fd, to: Fd): Promise<number> {
+  let path: string | undefined;
+  try {
+    const { value } = await runJob(
+      (id) => addon().copyTree(id, from.number, to.number),
+      { call: "copyTree", verb: "copy", about: "a directory" },
+      (bytes) => {
+        path = Buffer.from(bytes).toString();
+        return undefined;
+      },
+    );
+    return value;
+  } catch (error) {
+    if (path === undefined || !isFault(error)) throw error;
+    const detail = { about: path, cause: error, ...(error.errno && { errno: error.errno }) };
+    throw new Fault(error.code, `${error.message}, at ${path}`, detail);
+  }
+}
+
+/**
+ * Removes a file, or a directory with all that is in it, however deep; a path that is missing is
+ * fine. It stops at a mount in the tree (`invalid` or `unavailable`), and no symbolic link in it is
+ * followed. What was removed until a fault stays so.
+ */
+export async function removeTree(path: string): Promise<void> {
+  try {
+    using parent = openat2(undefined, dirname(path), { flags: O_PATH | O_DIRECTORY });
+    await runJob((id) => addon().removeTree(id, parent.number, basename(path)), {
+      call: "unlinkat",
+      verb: "remove",
+      about: path,
+    });
+  } catch (error) {
+    if (!isFault(error, "not_found")) throw error;
+  }
+}

@@ -1,0 +1,97 @@
+import type { Fd } from "#kernel";
+
+/** A volume as it is listed. */
+export interface Volume {
+  readonly name: string;
+  readonly driver: "local";
+  /** As they were sent; undefined where none were. */
+  readonly options: Readonly<Record<string, string>> | undefined;
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  /** Nanoseconds since the epoch. */
+  readonly createdAt: bigint;
+  /** Whether its name was made up. */
+  readonly anonymous: boolean;
+  /** The user who asked for it. */
+  readonly owner: { readonly uid: number; readonly gid: number };
+  /** When a container that has it was last started; 0n: never. */
+  readonly lastUsed: bigint;
+  /** The directory on the host that is mounted in containers. */
+  readonly path: string;
+}
+
+/** A volume to make. */
+export interface VolumeRequest {
+  /** Absent or "": one is made up. */
+  readonly name?: string | undefined;
+  /** Absent or "": "local". */
+  readonly driver?: string | undefined;
+  /** Of the driver: type, device and o as mount(8) has them. */
+  readonly options?: Readonly<Record<string, string>> | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly owner: { readonly uid: number; readonly gid: number };
+}
+
+/**
+ * The volumes of one data root.
+ *
+ * The row makes a volume exist. It is written first, and what a crash leaves out (the directory) is
+ * made when it is needed. A removal sets the directory aside, deletes the row, and then the files:
+ * after a crash between the first two the directory is put back. A directory without a row is never
+ * touched.
+ *
+ * A claim keeps a volume from being removed while what will use it is made. A volume that was made
+ * for its claimant alone is removed with the last claim, or when the volumes are opened again after
+ * a crash, unless `keep` was called.
+ */
+export interface Volumes {
+  /**
+   * Makes a volume, or gives the one of that name (`made` false), whatever the request says of
+   * options and labels, as Docker does. On the disk when it returns, unless it is for a claimant.
+   * Faults: `invalid` for names and options, `not_found` for a driver, in Docker's words.
+   */
+  create(
+    request: VolumeRequest,
+    claimant?: string,
+  ): { readonly volume: Volume; readonly made: boolean };
+  /** Claims a volume that exists; `not_found` in Docker's words. */
+  claim(name: string, claimant: string): Volume;
+  /**
+   * The volumes stay, whatever becomes of their claimants; to be called in the transaction that
+   * makes their user exist.
+   */
+  keep(names: readonly string[]): void;
+  /** Takes back all claims; removes what was made for this claimant and nobody keeps. */
+  unclaim(claimant: string): Promise<void>;
+  /** Undefined when there is none of that name. */
+  find(name: string): Volume | undefined;
+  /** The volume; `not_found` in Docker's words. */
+  get(name: string): Volume;
+  /** By name; without those that only claimants know. */
+  list(): readonly Volume[];
+  /**
+   * Removes a volume. It is gone when this settles; its files are deleted in the background.
+   * `conflict` while it is held or claimed, or while something else is mounted in it.
+   */
+  remove(name: string): Promise<void>;
+  /**
+   * Makes the volume's directory ready for a holder and gives its path: the mount that its options
+   * ask for is made by the first one. `lastUsed` is now. Faults name the mount and the kernel's
+   * reason; `not_found` when the volume is gone.
+   */
+  hold(name: string, holder: string): Promise<string>;
+  /** A holder that was there before these volumes were opened. */
+  adopt(name: string, holder: string): void;
+  /** The last one undoes the mount. Harmless for who does not hold it. */
+  release(name: string, holder: string): Promise<void>;
+  /** After the last `adopt`: undoes mounts that nobody holds, as after a crash. */
+  settle(): Promise<void>;
+  /**
+   * Copies a directory and its attributes into an empty volume; false when it is not empty. A volume
+   * that nobody holds has all of it or nothing after a crash.
+   */
+  fill(name: string, from: Fd): Promise<boolean>;
+  /** The bytes that the volume's files take on the disk, without those of a mount that is not made. */
+  size(name: string): Promise<number>;
+  /** Settles once the files of removed volumes are deleted. */
+  drained(): Promise<void>;
+}

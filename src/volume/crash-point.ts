@@ -1,0 +1,17 @@
+import { crashHere } from "#base";
+
+/** The steps between disk and rows at which a crash must be survivable; see the crash tests. */
+export const volumeCrashPoints = [
+  "volume:recorded",
+  "volume:directory-made",
+  "volume:copied",
+  "volume:copy-moved",
+  "volume:set-aside",
+  "volume:row-deleted",
+  "volume:mounted",
+] as const;
+
+/** Kills the process here when a crash test asks for this step; see `crashHere`. */
+export function crashPoint(step: (typeof volumeCrashPoints)[number]): void {
+  crashHere(step);
+}

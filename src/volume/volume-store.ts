@@ -1,0 +1,125 @@
+import type { State } from "#state";
+import type { Volume } from "./contract.ts";
+
+/** What is kept of a volume; its path is made from the data root and the name. */
+export interface StoredVolume extends Omit<Volume, "path"> {
+  /** Names what a removal sets aside, so that it is never taken for a later volume of that name. */
+  readonly id: string;
+}
+
+const steps = [
+  `CREATE TABLE volume (
+     name TEXT PRIMARY KEY,
+     id TEXT NOT NULL UNIQUE,
+     driver TEXT NOT NULL,
+     options TEXT,
+     labels TEXT,
+     created_at TEXT NOT NULL,
+     anonymous INTEGER NOT NULL,
+     owner_uid INTEGER NOT NULL,
+     owner_gid INTEGER NOT NULL,
+     last_used TEXT NOT NULL DEFAULT '0',
+     pending INTEGER NOT NULL DEFAULT 0
+   ) STRICT`,
+];
+
+interface Row {
+  readonly name: string;
+  readonly id: string;
+  readonly driver: "local";
+  readonly options: string | null;
+  readonly labels: string | null;
+  readonly created_at: string;
+  readonly anonymous: number;
+  readonly owner_uid: number;
+  readonly owner_gid: number;
+  readonly last_used: string;
+}
+
+/** The volumes of one data root, in its database alone: memory holds none of them. */
+export class VolumeStore {
+  readonly #state: State;
+
+  constructor(state: State) {
+    this.#state = state;
+    state.migrate("volume", steps);
+  }
+
+  /** By name; without those that are pending. */
+  all(): StoredVolume[] {
+    return this.#state
+      .query<Row>("SELECT * FROM volume WHERE pending = 0 ORDER BY name")
+      .map(decode);
+  }
+
+  pending(): StoredVolume[] {
+    return this.#state.query<Row>("SELECT * FROM volume WHERE pending = 1").map(decode);
+  }
+
+  get(name: string): StoredVolume | undefined {
+    const row = this.#state.first<Row>("SELECT * FROM volume WHERE name = ?", name);
+    return row && decode(row);
+  }
+
+  isPending(name: string): boolean {
+    return (
+      this.#state.first("SELECT 1 FROM volume WHERE name = ? AND pending = 1", name) !== undefined
+    );
+  }
+
+  nameOf(id: string): string | undefined {
+    return this.#state.first<{ name: string }>("SELECT name FROM volume WHERE id = ?", id)?.name;
+  }
+
+  /** On the disk when it returns, unless it is pending. */
+  insert(volume: StoredVolume, isPending: boolean): void {
+    const write = () =>
+      this.#state.run(
+        `INSERT INTO volume
+           (name, id, driver, options, labels, created_at, anonymous, owner_uid, owner_gid, pending)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        volume.name,
+        volume.id,
+        volume.driver,
+        encode(volume.options),
+        encode(volume.labels),
+        volume.createdAt.toString(),
+        volume.anonymous ? 1 : 0,
+        volume.owner.uid,
+        volume.owner.gid,
+        isPending ? 1 : 0,
+      );
+    if (isPending) write();
+    else this.#state.durably(write);
+  }
+
+  keep(name: string): void {
+    this.#state.run("UPDATE volume SET pending = 0 WHERE name = ?", name);
+  }
+
+  used(name: string, time: bigint): void {
+    this.#state.run("UPDATE volume SET last_used = ? WHERE name = ?", time.toString(), name);
+  }
+
+  delete(name: string): void {
+    this.#state.durably(() => this.#state.run("DELETE FROM volume WHERE name = ?", name));
+  }
+}
+
+function encode(map: Readonly<Record<string, string>> | undefined): string | null {
+  return map === undefined ? null : JSON.stringify(map);
+}
+
+function decode(row: Row): StoredVolume {
+  return {
+    name: row.name,
+    id: row.id,
+    driver: row.driver,
+    options: row.options === null ? undefined : JSON.parse(row.options),
+    labels: row.labels === null ? undefined : JSON.parse(row.labels),
+    createdAt: BigInt(row.created_at),
+    anonymous: row.anonymous === 1,
+    owner: { uid: row.owner_uid, gid: row.owner_gid },
+    lastUsed: BigInt(row.last_used),
+  };
+}

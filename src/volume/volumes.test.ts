@@ -1,0 +1,208 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { O_DIRECTORY, O_RDONLY, openat2 } from "#kernel";
+import { openState, type State } from "#state";
+import { outcome } from "../base/testing.ts";
+import { openVolumes, type Volumes } from "./index.ts";
+
+const owner = { uid: 7, gid: 8 };
+let directory: string;
+let state: State;
+let volumes: Volumes;
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), "tv-"));
+  state = openState(join(directory, "state.db"));
+  volumes = await open();
+});
+
+afterEach(async () => {
+  await volumes.drained();
+  state.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const open = () => openVolumes({ state, directory: join(directory, "volumes") });
+const create = (name: string) => volumes.create({ name, owner });
+const openDirectory = (path: string) => openat2(undefined, path, { flags: O_RDONLY | O_DIRECTORY });
+
+test("a volume is there once, with what was sent for it first", () => {
+  const request = { name: "data", labels: { a: "b" }, owner };
+  const { volume, made } = volumes.create(request);
+  expect(made).toBe(true);
+  expect(volume).toMatchObject({ name: "data", driver: "local", labels: { a: "b" }, owner });
+  expect(volume).toMatchObject({ options: undefined, anonymous: false, lastUsed: 0n });
+  expect(volume.path).toBe(join(directory, "volumes/data/_data"));
+  expect(statSync(volume.path).mode & 0o7777).toBe(0o755);
+  expect(volumes.create({ name: "data", labels: { c: "d" }, owner })).toEqual({
+    volume,
+    made: false,
+  });
+  expect(volumes.list()).toEqual([volume]);
+  expect(volumes.get("data")).toEqual(volume);
+});
+
+test("a volume without a name gets one", () => {
+  const { volume } = volumes.create({ owner });
+  expect(volume).toMatchObject({ name: expect.stringMatching(/^[0-9a-f]{64}$/), anonymous: true });
+});
+
+test.each([
+  ["a", "create a: volume name is too short, names should be at least two alphanumeric characters"],
+  ["a/b", 'create a/b: "a/b" includes invalid characters for a local volume name'],
+  ["..", 'create ..: ".." includes invalid characters'],
+  ["-x", 'create -x: "-x" includes invalid characters'],
+  [".removed", "includes invalid characters"],
+  ["é1", "includes invalid characters"],
+  ["x".repeat(256), "the name has 256 characters"],
+])("the name %p is refused", (name, message) => {
+  expect(() => create(name)).toThrow(message);
+  expect(volumes.list()).toEqual([]);
+});
+
+test.each([
+  [{ foo: "bar" }, 'create xx: invalid option: "foo"'],
+  [{ type: "tmpfs" }, 'create xx: missing required option: "device"'],
+  [{ device: "x" }, 'create xx: missing required option: "type"'],
+  [{ o: "x" }, 'create xx: missing required option: "device"'],
+])("the options %p are refused", (options, message) => {
+  expect(() => volumes.create({ name: "xx", options, owner })).toThrow(message);
+});
+
+test("a driver that is not there is named", () => {
+  expect(() => volumes.create({ name: "xx", driver: "nope", owner })).toThrow(
+    'create xx: error looking up volume plugin nope: plugin "nope" not found',
+  );
+});
+
+test("a removed volume is gone with its files, and its name is free", async () => {
+  writeFileSync(join(create("data").volume.path, "f"), "1");
+  await volumes.remove("data");
+  expect(() => volumes.get("data")).toThrow("get data: no such volume");
+  expect(existsSync(join(directory, "volumes/data"))).toBe(false);
+  expect(readdirSync(create("data").volume.path)).toEqual([]);
+  await volumes.drained();
+  expect(readdirSync(join(directory, "volumes/.removed"))).toEqual([]);
+});
+
+test("what is held or claimed is not removed", async () => {
+  const { path } = create("data").volume;
+  expect(await volumes.hold("data", "one")).toBe(path);
+  expect(await outcome(volumes.remove("data"))).toThrow("remove data: volume is in use");
+  await volumes.release("data", "another");
+  expect(await outcome(volumes.remove("data"))).toThrow("volume is in use");
+  await volumes.release("data", "one");
+  volumes.claim("data", "two");
+  expect(await outcome(volumes.remove("data"))).toThrow("volume is in use");
+  await volumes.unclaim("two");
+  await volumes.remove("data");
+});
+
+test("a hold is remembered as the last use", async () => {
+  create("data");
+  await volumes.hold("data", "one");
+  expect(volumes.get("data").lastUsed).toBeGreaterThan(0n);
+});
+
+test("what was made for a claimant goes with the last claim", async () => {
+  volumes.create({ name: "data", owner }, "one");
+  expect(volumes.list()).toEqual([]);
+  expect(volumes.create({ name: "data", owner }, "two").made).toBe(false);
+  await volumes.unclaim("one");
+  expect(volumes.find("data")?.name).toBe("data");
+  await volumes.unclaim("two");
+  expect(volumes.find("data")).toBeUndefined();
+});
+
+test("what was kept for a claimant stays", async () => {
+  volumes.create({ name: "data", owner }, "one");
+  volumes.keep(["data"]);
+  await volumes.unclaim("one");
+  expect(volumes.list()).toHaveLength(1);
+});
+
+test("what was made for a claimant is gone when the volumes are opened again", async () => {
+  volumes.create({ name: "data", owner }, "one");
+  volumes = await open();
+  expect(volumes.find("data")).toBeUndefined();
+});
+
+test("the directory of a row is made when it is missing; one without a row is left alone", async () => {
+  const { path } = create("data").volume;
+  rmSync(path, { recursive: true });
+  const foreign = join(directory, "volumes/foreign/_data");
+  mkdirSync(foreign, { recursive: true });
+  writeFileSync(join(foreign, "precious"), "");
+  volumes = await open();
+  await volumes.hold("data", "one");
+  expect(existsSync(path)).toBe(true);
+  expect(readdirSync(foreign)).toEqual(["precious"]);
+});
+
+test("a copy has modes, times, links, holes and names of every kind", async () => {
+  const source = join(directory, "source");
+  mkdirSync(join(source, "sub/deep"), { recursive: true, mode: 0o750 });
+  writeFileSync(join(source, "file"), "text", { mode: 0o4711 });
+  linkSync(join(source, "file"), join(source, "sub/again"));
+  symlinkSync("../../etc/passwd", join(source, "sub/link"));
+  writeFileSync(join(source, "sub/deep/ü\n"), "x");
+  using sparse = openat2(undefined, source, { flags: O_RDONLY | O_DIRECTORY });
+  writeFileSync(join(source, "hole"), "");
+  Bun.spawnSync(["truncate", "-s", "10M", join(source, "hole")]);
+  const { path } = create("data").volume;
+  expect(await volumes.fill("data", sparse)).toBe(true);
+  const at = (name: string) => statSync(join(path, name));
+  expect(readdirSync(path).sort()).toEqual(["file", "hole", "sub"]);
+  expect(at("file").mode).toBe(statSync(join(source, "file")).mode);
+  expect(at("sub").mtimeMs).toBe(statSync(join(source, "sub")).mtimeMs);
+  expect(at("file").ino).toBe(at("sub/again").ino);
+  expect(readFileSync(join(path, "file"), "utf8")).toBe("text");
+  expect(readFileSync(join(path, "sub/deep/ü\n"), "utf8")).toBe("x");
+  expect(at("hole").size).toBe(10 << 20);
+  expect(at("hole").blocks).toBe(0);
+  expect(readdirSync(join(directory, "volumes/data"))).toEqual(["_data"]);
+});
+
+test("a volume that has something is not filled", async () => {
+  const { path } = create("data").volume;
+  writeFileSync(join(path, "own"), "");
+  using from = openDirectory("/sys/kernel");
+  expect(await volumes.fill("data", from)).toBe(false);
+  expect(readdirSync(path)).toEqual(["own"]);
+});
+
+test("a copy that fails leaves the volume empty", async () => {
+  const { path } = create("data").volume;
+  const file = join(directory, "file");
+  writeFileSync(file, "");
+  using from = openat2(undefined, file, { flags: O_RDONLY });
+  expect(await outcome(volumes.fill("data", from))).toThrow("not a directory");
+  expect(readdirSync(path)).toEqual([]);
+  expect(readdirSync(join(directory, "volumes/data"))).toEqual(["_data"]);
+});
+
+test("10,000 volumes are listed from their rows alone", () => {
+  state.transaction(() => {
+    for (let n = 0; n < 10_000; n++)
+      state.run(
+        `INSERT INTO volume (name, id, driver, labels, created_at, anonymous, owner_uid, owner_gid)
+         VALUES (?, ?, 'local', '{"a":"b"}', '1', 0, 0, 0)`,
+        `v${n}`,
+        `id${n}`,
+      );
+  });
+  expect(volumes.list()).toHaveLength(10_000);
+});

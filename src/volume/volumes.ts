@@ -1,0 +1,293 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type Clock,
+  Fault,
+  faultOf,
+  KeyedLock,
+  type Log,
+  newId,
+  silentLog,
+  systemClock,
+} from "#base";
+import {
+  copyTree,
+  diskUsage,
+  type Fd,
+  makePrivateDirectory,
+  mountTable,
+  O_DIRECTORY,
+  O_RDONLY,
+  openat2,
+  removeTree,
+  unmount,
+} from "#kernel";
+import type { State } from "#state";
+import type { Volume, VolumeRequest, Volumes } from "./contract.ts";
+import { crashPoint } from "./crash-point.ts";
+import { isMount, mountDevice } from "./device-mount.ts";
+import { Members } from "./members.ts";
+import { RemovedVolumes } from "./removed-volumes.ts";
+import { checkDriver, checkName } from "./request.ts";
+import { type StoredVolume, VolumeStore } from "./volume-store.ts";
+
+/** The data root whose volumes these are. */
+export interface VolumesOptions {
+  readonly state: State;
+  /** Where the volumes are kept; on one file system with all below it, but for mounts. */
+  readonly directory: string;
+  readonly clock?: Clock;
+  readonly log?: Log;
+}
+
+/** Opens the volumes of a data root, and finishes or undoes what a crash left half-done. */
+export async function openVolumes(options: VolumesOptions): Promise<Volumes> {
+  makePrivateDirectory(options.directory);
+  const volumes = new LocalVolumes(options);
+  await volumes.recover();
+  return volumes;
+}
+
+class LocalVolumes implements Volumes {
+  readonly #directory: string;
+  readonly #store: VolumeStore;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #removed: RemovedVolumes;
+  readonly #holders = new Members();
+  readonly #claims = new Members();
+  /** Held per volume while its directory is made ready. */
+  readonly #locks = new KeyedLock();
+
+  constructor({ state, directory, clock = systemClock, log = silentLog }: VolumesOptions) {
+    this.#directory = directory;
+    this.#store = new VolumeStore(state);
+    this.#clock = clock;
+    this.#log = log;
+    this.#removed = new RemovedVolumes(join(directory, ".removed"), log);
+  }
+
+  async recover(): Promise<void> {
+    this.#removed.recover((id) => {
+      const name = this.#store.nameOf(id);
+      return name === undefined ? undefined : this.#home(name);
+    });
+    for (const { name } of this.#store.pending()) await this.#removeOrLog(name);
+  }
+
+  create(request: VolumeRequest, claimant?: string) {
+    const name = request.name || newId();
+    const found = this.find(name);
+    if (found) {
+      checkDriver(name, { ...request, options: {} });
+      if (claimant !== undefined) this.#claims.add(name, claimant);
+      return { volume: found, made: false };
+    }
+    if (request.name) checkName(name);
+    checkDriver(name, request);
+    const stored = this.#newRow(name, request);
+    this.#store.insert(stored, claimant !== undefined);
+    crashPoint("volume:recorded");
+    try {
+      this.#makeDirectory(name);
+    } catch (error) {
+      this.#store.delete(name);
+      throw error;
+    }
+    crashPoint("volume:directory-made");
+    if (claimant !== undefined) this.#claims.add(name, claimant);
+    return { volume: this.#view(stored), made: true };
+  }
+
+  #newRow(name: string, { name: given, options, labels, owner }: VolumeRequest): StoredVolume {
+    return {
+      name,
+      id: newId(),
+      driver: "local",
+      options,
+      labels,
+      createdAt: this.#clock.now(),
+      anonymous: !given,
+      owner,
+      lastUsed: 0n,
+    };
+  }
+
+  claim(name: string, claimant: string): Volume {
+    const volume = this.get(name);
+    this.#claims.add(name, claimant);
+    return volume;
+  }
+
+  keep(names: readonly string[]): void {
+    for (const name of names) this.#store.keep(name);
+  }
+
+  async unclaim(claimant: string): Promise<void> {
+    const abandoned = this.#claims.leaveAll(claimant).filter((name) => this.#store.isPending(name));
+    for (const name of abandoned) await this.#removeOrLog(name);
+  }
+
+  find(name: string): Volume | undefined {
+    const stored = this.#store.get(name);
+    return stored && this.#view(stored);
+  }
+
+  get(name: string): Volume {
+    const volume = this.find(name);
+    if (volume) return volume;
+    throw new Fault("not_found", `get ${name}: no such volume`, { about: name });
+  }
+
+  list(): readonly Volume[] {
+    return this.#store.all().map((stored) => this.#view(stored));
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#undoMount(this.get(name));
+    // From here to the deleted row nothing waits, so that nobody comes to hold it in between.
+    const stored = this.#store.get(name);
+    if (!stored) throw new Fault("not_found", `get ${name}: no such volume`, { about: name });
+    if (!this.#holders.isEmpty(name) || !this.#claims.isEmpty(name))
+      throw new Fault("conflict", `remove ${name}: volume is in use`, { about: name });
+    const [mounted] = mountsBelow(this.#home(name));
+    if (mounted !== undefined)
+      throw new Fault(
+        "conflict",
+        `remove ${name}: something is mounted at ${mounted}; unmount it first`,
+        { about: name },
+      );
+    const aside = this.#removed.setAside(this.#home(name), stored.id);
+    crashPoint("volume:set-aside");
+    try {
+      this.#store.delete(name);
+    } catch (error) {
+      this.#removed.putBack(stored.id, this.#home(name));
+      throw error;
+    }
+    crashPoint("volume:row-deleted");
+    this.#removed.delete(aside);
+  }
+
+  async #removeOrLog(name: string): Promise<void> {
+    try {
+      await this.remove(name);
+    } catch (error) {
+      const reason = faultOf(error).message;
+      this.#log.error("a volume that was made for nothing could not be removed", { name, reason });
+    }
+  }
+
+  async hold(name: string, holder: string): Promise<string> {
+    const volume = this.get(name);
+    this.#holders.add(name, holder);
+    try {
+      await this.#locks.run(name, async () => {
+        this.#makeDirectory(name);
+        if (!isMount(volume) || mountsBelow(volume.path).includes(volume.path)) return;
+        await mountDevice(volume);
+        crashPoint("volume:mounted");
+      });
+    } catch (error) {
+      this.#holders.remove(name, holder);
+      throw error;
+    }
+    this.#store.used(name, this.#clock.now());
+    return volume.path;
+  }
+
+  adopt(name: string, holder: string): void {
+    this.#holders.add(name, holder);
+  }
+
+  async release(name: string, holder: string): Promise<void> {
+    if (!this.#holders.remove(name, holder)) return;
+    const volume = this.find(name);
+    if (volume) await this.#undoMount(volume);
+  }
+
+  async settle(): Promise<void> {
+    const targets = new Set(mountsBelow(this.#directory));
+    if (targets.size === 0) return;
+    for (const volume of this.list()) if (targets.has(volume.path)) await this.#undoMount(volume);
+  }
+
+  /** A mount of the volume's own, once nobody holds it. Containers that still end keep theirs. */
+  async #undoMount(volume: Volume): Promise<void> {
+    if (!isMount(volume)) return;
+    await this.#locks.run(volume.name, async () => {
+      if (!this.#holders.isEmpty(volume.name)) return;
+      for (const target of mountsBelow(volume.path))
+        if (target === volume.path) await unmount(target, { detach: true });
+    });
+  }
+
+  async fill(name: string, from: Fd): Promise<boolean> {
+    const { path } = this.get(name);
+    return await this.#locks.run(name, async () => {
+      this.#makeDirectory(name);
+      if (readdirSync(path).length > 0) return false;
+      const isAlone = this.#holders.isEmpty(name) && mountsBelow(path).length === 0;
+      if (isAlone) await this.#fillApart(name, from);
+      else await copyInto(path, from);
+      return true;
+    });
+  }
+
+  /** The copy takes the directory's place once it is whole: rename(2) replaces one that is empty. */
+  async #fillApart(name: string, from: Fd): Promise<void> {
+    const copy = join(this.#home(name), "_copy");
+    await removeTree(copy);
+    mkdirSync(copy, { mode: 0o700 });
+    try {
+      await copyInto(copy, from);
+      crashPoint("volume:copied");
+      renameSync(copy, this.#data(name));
+    } catch (error) {
+      await removeTree(copy);
+      throw error;
+    }
+    crashPoint("volume:copy-moved");
+  }
+
+  async size(name: string): Promise<number> {
+    return (await diskUsage(this.get(name).path)).bytes;
+  }
+
+  drained(): Promise<void> {
+    return this.#removed.drained();
+  }
+
+  #home(name: string): string {
+    return join(this.#directory, name);
+  }
+
+  #data(name: string): string {
+    return join(this.#home(name), "_data");
+  }
+
+  #makeDirectory(name: string): void {
+    makePrivateDirectory(this.#home(name));
+    const data = this.#data(name);
+    if (existsSync(data)) return;
+    mkdirSync(data);
+    // Whatever the umask is: a container's user is rarely ours.
+    chmodSync(data, 0o755);
+  }
+
+  #view({ id: _, ...stored }: StoredVolume): Volume {
+    return { ...stored, path: this.#data(stored.name) };
+  }
+}
+
+async function copyInto(path: string, from: Fd): Promise<void> {
+  using to = openat2(undefined, path, { flags: O_RDONLY | O_DIRECTORY });
+  await copyTree(from, to);
+}
+
+/** The mount points at or below a path, in this process's namespace. */
+function mountsBelow(path: string): readonly string[] {
+  return mountTable()
+    .map(({ target }) => target)
+    .filter((target) => target === path || target.startsWith(`${path}/`));
+}

@@ -1,0 +1,25 @@
+/**
+ * Opens the volumes in DIRECTORY over the database STATE, then does one thing to the volume
+ * "victim" with THIMBLE_CRASH_AT naming the step at which it kills itself.
+ * Usage: volume-victim.ts STATE DIRECTORY (create | claim | fill | remove | mount) STEP
+ */
+import { O_DIRECTORY, O_RDONLY, openat2 } from "#kernel";
+import { openState } from "#state";
+import { openVolumes } from "#volume";
+
+const [path = "", directory = "", scenario = "", step = ""] = process.argv.slice(2);
+const volumes = await openVolumes({ state: openState(path), directory });
+const owner = { uid: 0, gid: 0 };
+const options = { type: "tmpfs", device: "tmpfs" };
+const request = { name: "victim", owner, ...(scenario === "mount" && { options }) };
+using from = openat2(undefined, import.meta.dirname, { flags: O_RDONLY | O_DIRECTORY });
+const isMade = scenario === "create" || scenario === "claim";
+if (!isMade) volumes.create(request);
+if (scenario === "remove") await volumes.fill("victim", from);
+process.env.THIMBLE_CRASH_AT = step;
+if (isMade) volumes.create(request, scenario === "claim" ? "claimant" : undefined);
+if (scenario === "fill") await volumes.fill("victim", from);
+if (scenario === "remove") await volumes.remove("victim");
+if (scenario === "mount") await volumes.hold("victim", "holder");
+// Only reached when the step was never met.
+process.exit(99);

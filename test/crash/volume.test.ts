@@ -1,0 +1,68 @@
+import { afterAll, expect, test } from "bun:test";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { mountTable } from "#kernel";
+import { openState } from "#state";
+import { openVolumes, volumeCrashPoints } from "#volume";
+
+type Step = (typeof volumeCrashPoints)[number];
+type Outcome = "empty" | "full" | "gone";
+
+const directory = mkdtempSync(join(tmpdir(), "tv-"));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** How the volume is found afterwards: never half made, half filled or half removed. */
+const expectations: Record<Step, readonly (readonly [scenario: string, Outcome])[]> = {
+  "volume:recorded": [
+    ["create", "empty"],
+    ["claim", "gone"],
+  ],
+  "volume:directory-made": [
+    ["create", "empty"],
+    ["claim", "gone"],
+  ],
+  "volume:copied": [["fill", "empty"]],
+  "volume:copy-moved": [["fill", "full"]],
+  "volume:set-aside": [["remove", "full"]],
+  "volume:row-deleted": [["remove", "gone"]],
+  "volume:mounted": [["mount", "empty"]],
+};
+
+test("every crash step has its test", () => {
+  expect(Object.keys(expectations)).toEqual([...volumeCrashPoints]);
+});
+
+const cases = volumeCrashPoints.flatMap((step) =>
+  expectations[step].map(([scenario, outcome]) => [step, scenario, outcome] as const),
+);
+
+test.each(cases)("killed at %s of %s: %s", async (step, scenario, outcome) => {
+  const place = mkdtempSync(join(directory, "case-"));
+  const [database, data] = [join(place, "state.db"), join(place, "volumes")];
+  const victim = join(import.meta.dirname, "volume-victim.ts");
+  const child = Bun.spawn([process.execPath, victim, database, data, scenario, step], {
+    stdout: "inherit",
+    stderr: "inherit",
+  });
+  await child.exited;
+  expect(child.signalCode).toBe("SIGKILL");
+
+  using state = openState(database);
+  const volumes = await openVolumes({ state, directory: data });
+  await volumes.settle();
+  expect(mountTable().filter(({ target }) => target.startsWith(place))).toEqual([]);
+  const found = volumes.find("victim");
+  expect(found !== undefined).toBe(outcome !== "gone");
+  expect(existsSync(join(data, "victim"))).toBe(outcome !== "gone" && step !== "volume:recorded");
+  await volumes.drained();
+  expect(readdirSync(join(data, ".removed"))).toEqual([]);
+  // What is left must not be in the way of the next one.
+  volumes.create({ name: "victim", owner: { uid: 0, gid: 0 } });
+  const path = await volumes.hold("victim", "holder");
+  expect(readdirSync(path).length > 0).toBe(outcome === "full");
+  await volumes.release("victim", "holder");
+  await volumes.remove("victim");
+  await volumes.drained();
+  expect(readdirSync(data)).toEqual([".removed"]);
+});
