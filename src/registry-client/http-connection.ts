@@ -3,7 +3,8 @@ import type { Socket } from "node:net";
 import { collect, Fault, faultOf } from "#base";
 import type { AddressKind } from "./address.ts";
 import { droppedFault, exchangeFault, maxHeadBytes } from "./connection-fault.ts";
-import { HeaderFields } from "./header-fields.ts";
+import { HeaderFields, requireHead } from "./header-fields.ts";
+import { readBody, stallFault, unlessStalled } from "./response-body.ts";
 import { SocketAgent } from "./socket-agent.ts";
 
 /** Milliseconds. */
@@ -50,9 +51,6 @@ export interface HttpResponse {
 
 const maxDiscard = 64 << 10;
 const maxInterim = 20;
-const maxFields = 200;
-/** Less than this in the time of a stall, all of it spent waiting, is as good as nothing: who drips would hold us for ever. */
-const leastBytes = 4 << 10;
 
 /**
  * One connection speaking HTTP/1.1, one exchange after the other: `node:http` over a socket
@@ -69,9 +67,6 @@ export class HttpConnection {
   readonly #timeouts: Timeouts;
   #message: IncomingMessage | undefined;
   #failure: Error | undefined;
-  /** Since the last `leastBytes` of a body. */
-  #waited = 0;
-  #received = 0;
 
   constructor(socket: Socket, options: { kind: AddressKind; about: string; timeouts: Timeouts }) {
     this.#socket = socket;
@@ -93,6 +88,11 @@ export class HttpConnection {
     else this.#socket.unref();
   }
 
+  /** Why it was closed, when we closed it. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
   /** Closes both directions at once; pending reads and writes throw `reason`. */
   close(reason?: Error): void {
     this.#failure ??= reason;
@@ -104,7 +104,6 @@ export class HttpConnection {
   async exchange(request: WireRequest, done: (reusable: boolean) => void): Promise<HttpResponse> {
     this.uses++;
     this.#message = undefined;
-    this.#progress(leastBytes);
     const release = this.#obey(request.signal);
     const over = (complete: boolean) => {
       release();
@@ -117,7 +116,7 @@ export class HttpConnection {
       const sent = this.#send(outgoing, request.body);
       const message = await this.#inTime(request.method, answer, sent.finished);
       const isWhole = sent.stop();
-      this.#check(message);
+      requireHead(message, this.about);
       return await this.#response(request.method, message, (complete) =>
         over(complete && isWhole && outgoing.shouldKeepAlive),
       );
@@ -221,7 +220,7 @@ export class HttpConnection {
   async #write(outgoing: ClientRequest, bytes: Uint8Array): Promise<void> {
     if (this.#failure) throw this.#failure;
     if (bytes.byteLength === 0 || outgoing.write(bytes)) return;
-    await this.#within(this.#timeouts.stall, "takes no more data", async () => {
+    await unlessStalled(this, this.#timeouts.stall, "takes no more data", async () => {
       const { promise, resolve } = Promise.withResolvers<void>();
       outgoing.once("drain", resolve).once("close", resolve);
       await promise;
@@ -238,7 +237,7 @@ export class HttpConnection {
     void sent.then(() => {
       if (answered) return;
       const limit = this.#timeouts.response * (/^(GET|HEAD)$/.test(method) ? 1 : 5);
-      timer = setTimeout(() => this.close(stalled(this.about, limit, "does not answer")), limit);
+      timer = setTimeout(() => this.close(stallFault(this.about, limit, "does not answer")), limit);
     });
     try {
       return await answer;
@@ -248,30 +247,13 @@ export class HttpConnection {
     }
   }
 
-  /** What the parser of `node:http` lets pass: more fields than it hands on, other versions, encodings that it does not undo. */
-  #check({ httpVersionMajor, statusCode = 0, rawHeaders, headers }: IncomingMessage): void {
-    const { about } = this;
-    const refuse = (why: string): never => {
-      throw new Fault("invalid", `${about} does not answer in HTTP: ${why}`, { about });
-    };
-    if (httpVersionMajor !== 1) refuse("it answers in another version than 1.1");
-    if (statusCode < 200 || statusCode > 599) refuse(`it answers with the status ${statusCode}`);
-    if (rawHeaders.length > 2 * maxFields) refuse(`it has more than ${maxFields} header fields`);
-    const encoding = headers["transfer-encoding"]?.toLowerCase() ?? "identity";
-    if (encoding !== "chunked" && encoding !== "identity") {
-      throw new Fault("unsupported", `${about} answers in the transfer encoding "${encoding}"`, {
-        about,
-      });
-    }
-  }
-
   async #response(
     method: string,
     message: IncomingMessage,
     done: (complete: boolean) => void,
   ): Promise<HttpResponse> {
     const { statusCode: status = 0, statusMessage: reason = "" } = message;
-    const headers = fieldsOf(message.rawHeaders);
+    const headers = new HeaderFields(message.rawHeaders);
     const isEmpty = method === "HEAD" || status === 204 || status === 304;
     const announced = headers.get("content-length");
     const length = isEmpty || announced === undefined ? undefined : Number(announced);
@@ -280,7 +262,7 @@ export class HttpConnection {
       if (!isOver) done(complete);
       isOver = true;
     };
-    const body = this.#body(message, length, over);
+    const body = readBody(message, { length, stall: this.#timeouts.stall, peer: this, over });
     // Nothing is to come, so that the connection may serve again at once.
     if (isEmpty || length === 0) await body.next();
     return {
@@ -297,84 +279,4 @@ export class HttpConnection {
       },
     };
   }
-
-  async *#body(
-    message: IncomingMessage,
-    length: number | undefined,
-    over: (complete: boolean) => void,
-  ): AsyncGenerator<Uint8Array> {
-    const parts: AsyncIterator<Uint8Array> = message[Symbol.asyncIterator]();
-    let left = length ?? 0;
-    let complete = false;
-    const when = () =>
-      left > 0 ? `with ${left} of ${length} bytes missing` : "in the middle of its answer";
-    try {
-      for (;;) {
-        const next = await this.#next(message, parts).catch((error: unknown) => {
-          throw this.#failure instanceof Fault
-            ? this.#failure
-            : exchangeFault(this.about, error, when());
-        });
-        if (next.done) break;
-        left -= next.value.byteLength;
-        yield next.value;
-      }
-      if (!message.complete) throw this.#failure ?? droppedFault(this.about, when());
-      complete = true;
-    } finally {
-      over(complete);
-    }
-  }
-
-  async #next(
-    message: IncomingMessage,
-    parts: AsyncIterator<Uint8Array>,
-  ): Promise<IteratorResult<Uint8Array>> {
-    if (message.readableLength > 0 || message.readableEnded) return this.#count(await parts.next());
-    const begun = performance.now();
-    const next = await this.#within(
-      this.#timeouts.stall,
-      "sends no more data",
-      () => parts.next(),
-      this.#waited,
-    );
-    this.#waited += performance.now() - begun;
-    return this.#count(next);
-  }
-
-  #count(next: IteratorResult<Uint8Array>): IteratorResult<Uint8Array> {
-    if (!next.done) this.#progress(next.value.byteLength);
-    return next;
-  }
-
-  #progress(bytes: number): void {
-    this.#received += bytes;
-    if (this.#received < leastBytes) return;
-    this.#received = 0;
-    this.#waited = 0;
-  }
-
-  async #within<T>(limit: number, complaint: string, work: () => Promise<T>, gone = 0): Promise<T> {
-    const timer = setTimeout(
-      () => this.close(stalled(this.about, limit, complaint)),
-      Math.max(0, limit - gone),
-    );
-    try {
-      return await work();
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-}
-
-function fieldsOf(raw: readonly string[]): HeaderFields {
-  const fields: [name: string, value: string][] = [];
-  for (let at = 0; at < raw.length; at += 2) {
-    fields.push([(raw[at] ?? "").toLowerCase(), raw[at + 1] ?? ""]);
-  }
-  return new HeaderFields(fields);
-}
-
-function stalled(about: string, limit: number, complaint: string): Fault {
-  return new Fault("timeout", `${about} ${complaint} (waited ${limit / 1000} s)`, { about });
 }
