@@ -88,7 +88,8 @@ here("the life of a container [needs docker CLI]", () => {
   });
 
   test("stop ends by signal, then by force; start and restart bring it back", async () => {
-    const name = await detached("trap 'exit 3' TERM; while :; do sleep 0.05; done");
+    const name = await detached("trap 'exit 3' TERM; echo ready; while :; do sleep 0.05; done");
+    await target.session(["logs", "-f", name]).until("ready");
     await target.ok(["stop", name]);
     expect(await inspect(name, "{{.State.Status}} {{.State.ExitCode}} {{.State.Pid}}")).toBe(
       "exited 3 0",
@@ -97,8 +98,9 @@ here("the life of a container [needs docker CLI]", () => {
     await target.ok(["start", name]);
     await target.ok(["restart", "-t", "0", name]);
     expect(await inspect(name, "{{.State.Running}}")).toBe("true");
-    await target.ok(["stop", "-t", "0", name]);
-    expect(await inspect(name, "{{.State.ExitCode}}")).toBe("137");
+    const deaf = await detached("sleep 100; true");
+    await target.ok(["stop", "-t", "0", deaf]);
+    expect(await inspect(deaf, "{{.State.ExitCode}}")).toBe("137");
   });
 
   test("kill sends signals by name and number", async () => {

@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import type { HostConfigBody } from "#container";
 import { crashPoints, type Engine } from "#engine";
 import { logCrashPoints } from "#logs";
 import { logSettled } from "../support/compressed-log.ts";
 import { createRequest } from "../support/create-request.ts";
 import { importBusybox, openEngineAt, type TestRoots, temporaryRoots } from "../support/engine.ts";
 import { engineHoldings } from "../support/engine-holdings.ts";
+import { Gate } from "../support/gate.ts";
 import { collectOutput, runContainer } from "../support/run-container.ts";
 
 const steps = [...crashPoints, ...logCrashPoints];
@@ -103,28 +105,22 @@ test("every crash step has its test", () => {
   expect(Object.keys(expectations)).toEqual(steps);
 });
 
-test.each(steps.map((step) => [step] as const))(
-  "killed at %s",
-  async (step) => {
-    const { scenario, after } = expectations[step];
-    await crash(scenario, step);
-    await using opened = await openEngineAt(roots);
-    const { engine } = opened;
-    await after(engine);
-    await engine.reconcile();
-    for (const { id } of engine.containers.list({ all: true, filters: {} })) {
-      await engine.containers.remove(id, { force: true, volumes: false });
-    }
-    // What is left must not be in the way of the next one.
-    expect(
-      await runContainer(engine, ["echo", "on"], { host: { AutoRemove: true } }),
-    ).toMatchObject({
-      exitCode: 0,
-      stdout: "on\n",
-    });
-  },
-  20_000,
-);
+test.each(steps.map((step) => [step] as const))("killed at %s", async (step) => {
+  const { scenario, after } = expectations[step];
+  await crash(scenario, step);
+  await using opened = await openEngineAt(roots);
+  const { engine } = opened;
+  await after(engine);
+  await engine.reconcile();
+  for (const { id } of engine.containers.list({ all: true, filters: {} })) {
+    await engine.containers.remove(id, { force: true, volumes: false });
+  }
+  // What is left must not be in the way of the next one.
+  expect(await runContainer(engine, ["echo", "on"], { host: { AutoRemove: true } })).toMatchObject({
+    exitCode: 0,
+    stdout: "on\n",
+  });
+});
 
 async function crash(scenario: string, step: string): Promise<void> {
   const child = Bun.spawn(
@@ -137,14 +133,17 @@ async function crash(scenario: string, step: string): Promise<void> {
       step,
     ],
     // One that does not meet its step is ended before the test is.
-    { stdout: "inherit", stderr: "inherit", timeout: 15_000, killSignal: "SIGTERM" },
+    { stdout: "inherit", stderr: "inherit", timeout: 120_000, killSignal: "SIGTERM" },
   );
   await child.exited;
   expect(child.signalCode).toBe("SIGKILL");
 }
 
 test("logs and exit code of a container that ended while no engine ran", async () => {
-  const id = await createThenKillEngine("echo before; sleep 1; echo after; exit 5", false);
+  using gate = new Gate();
+  const script = `echo before; ${Gate.wait}; echo after; exit 5`;
+  const id = await createThenKillEngine(script, { Binds: [gate.bind] });
+  gate.open();
   await ended(id);
   await using opened = await openEngineAt(roots);
   const { state } = opened.engine.containers.get(id);
@@ -155,7 +154,9 @@ test("logs and exit code of a container that ended while no engine ran", async (
 });
 
 test("--rm is honoured when no engine saw the end", async () => {
-  const id = await createThenKillEngine("sleep 0.2", true);
+  using gate = new Gate();
+  const id = await createThenKillEngine(Gate.wait, { Binds: [gate.bind], AutoRemove: true });
+  gate.open();
   await ended(id);
   await using opened = await openEngineAt(roots);
   expect(() => opened.engine.containers.get(id)).toThrow("No such container");
@@ -168,10 +169,8 @@ async function ended(id: string): Promise<void> {
 }
 
 /** Another process starts it and is killed; the container's id. */
-async function createThenKillEngine(script: string, autoRemove: boolean): Promise<string> {
-  const request = createRequest("busybox", ["sh", "-c", script], {
-    host: { AutoRemove: autoRemove },
-  });
+async function createThenKillEngine(script: string, host: HostConfigBody): Promise<string> {
+  const request = createRequest("busybox", ["sh", "-c", script], { host });
   const child = Bun.spawn(
     [
       process.execPath,

@@ -26,38 +26,34 @@ test("every crash step has its test", () => {
   expect(Object.keys(expectations)).toEqual([...networkCrashPoints]);
 });
 
-test.each(networkCrashPoints.map((step) => [step] as const))(
-  "killed at %s",
-  async (step) => {
-    const { scenario, isThere } = expectations[step];
-    const path = join(directory, `${step}.db`);
-    const runRoot = `/tmp/network-crash-${process.pid}-${step}`;
-    const { table } = bridgeNames(runRoot);
-    const filter = new Nftables();
-    const victim = join(import.meta.dirname, "network-victim.ts");
-    const child = Bun.spawn([process.execPath, victim, path, runRoot, scenario, step], {
-      stdout: "inherit",
-      stderr: "inherit",
-    });
-    await child.exited;
-    expect(child.signalCode).toBe("SIGKILL");
+test.each(networkCrashPoints.map((step) => [step] as const))("killed at %s", async (step) => {
+  const { scenario, isThere } = expectations[step];
+  const path = join(directory, `${step}.db`);
+  const runRoot = `/tmp/network-crash-${process.pid}-${step}`;
+  const { table } = bridgeNames(runRoot);
+  const filter = new Nftables();
+  const victim = join(import.meta.dirname, "network-victim.ts");
+  const child = Bun.spawn([process.execPath, victim, path, runRoot, scenario, step], {
+    stdout: "inherit",
+    stderr: "inherit",
+  });
+  await child.exited;
+  expect(child.signalCode).toBe("SIGKILL");
 
-    using state = openState(path);
-    const networks = await openNetworks({ instanceId: "crash", runRoot, state });
-    const own = (await networks.ready("bridge")).bridge;
-    const names = networks.list().map(({ name }) => name);
-    expect(names).toEqual(["bridge", "host", "none", ...(isThere ? ["victim"] : [])]);
-    const made = isThere ? [(await networks.ready("victim")).bridge] : [];
-    expect(await namedBridges(runRoot)).toEqual(made);
-    expect((await filteredBridges(filter, table)).sort()).toEqual([own, ...made].sort());
-    // What is left must not be in the way of the next one.
-    if (isThere) await networks.remove("victim");
-    await networks.create({ name: "victim" });
-    networks.release(await networks.attach("victim"));
-    await networks.close({ removeBridges: true });
-    expect(await filteredBridges(filter, table)).toEqual([]);
-    expect(await namedBridges(runRoot)).toEqual([]);
-    expect(await new RouteTable().link(own)).toBeUndefined();
-  },
-  20_000,
-);
+  using state = openState(path);
+  const networks = await openNetworks({ instanceId: "crash", runRoot, state });
+  const own = (await networks.ready("bridge")).bridge;
+  const names = networks.list().map(({ name }) => name);
+  expect(names).toEqual(["bridge", "host", "none", ...(isThere ? ["victim"] : [])]);
+  const made = isThere ? [(await networks.ready("victim")).bridge] : [];
+  expect(await namedBridges(runRoot)).toEqual(made);
+  expect((await filteredBridges(filter, table)).sort()).toEqual([own, ...made].sort());
+  // What is left must not be in the way of the next one.
+  if (isThere) await networks.remove("victim");
+  await networks.create({ name: "victim" });
+  networks.release(await networks.attach("victim"));
+  await networks.close({ removeBridges: true });
+  expect(await filteredBridges(filter, table)).toEqual([]);
+  expect(await namedBridges(runRoot)).toEqual([]);
+  expect(await new RouteTable().link(own)).toBeUndefined();
+});

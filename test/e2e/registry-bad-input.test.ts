@@ -565,7 +565,6 @@ function pingUntilStopped(socket: string): { stop(): Promise<number> } {
     while (!over) {
       const answer = await fetch("http://d/_ping", { unix: socket }).catch(() => undefined);
       if (!answer?.ok) failures++;
-      await Bun.sleep(20);
     }
   };
   const looping = loop();

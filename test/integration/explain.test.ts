@@ -178,7 +178,7 @@ describe.skipIf(!isRoot)("explaining images [needs root]", () => {
     const before = readdirSync("/proc/self/fd").length;
     for (let at = 0; at < 3; at++) await explainLayers({ layers: all, top: 1, depth: 1 });
     await faultOf(explainLayers({ layers: [...all, "/nosuch"], top: 1, depth: 1 }));
-    expect(readdirSync("/proc/self/fd").length).toBe(before);
+    expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
   });
 });
 

@@ -109,7 +109,7 @@ test("an engine that turns forwarding on forwards nothing but its own", async ()
   // Forwarding stays on, since others may rely on it by now; so what it would let through stays out.
   expect(await dial(host.left.netns, host.right.address, PORT)).toBe("failed");
   expect(await new Nftables({ netns: host.netns }).rules("filter", "FORWARD")).toEqual([]);
-}, 30_000);
+});
 
 test("an engine that turned it on drops what is foreign again after the rules were flushed", async () => {
   await using scope = new Scope();
@@ -125,7 +125,7 @@ test("an engine that turned it on drops what is foreign again after the rules we
   await using container = await openEngine(host, path);
   expect(await dial(host.left.netns, host.right.address, PORT)).toBe("failed");
   expect(await reach(container.netns, host.right.address, PORT)).toBe("open");
-}, 30_000);
+});
 
 test("a host that forwarded before goes on to", async () => {
   await using scope = new Scope();
@@ -134,7 +134,7 @@ test("a host that forwarded before goes on to", async () => {
   expect(await reach(host.left.netns, host.right.address, PORT)).toBe("open");
   expect(await reach(container.netns, host.right.address, PORT)).toBe("open");
   expect(await forwardPolicy(host.netns)).toBeUndefined();
-}, 30_000);
+});
 
 test("what an administrator drops in DOCKER-USER or in FORWARD stays dropped", async () => {
   await using scope = new Scope();
@@ -163,4 +163,4 @@ test("what an administrator drops in DOCKER-USER or in FORWARD stays dropped", a
   await filter.commit(new NftBatch().addRule({ ...rule, chain: "FORWARD" }));
   expect(await dial(container.netns, host.left.address, PORT)).toBe("failed");
   expect(await reach(container.netns, host.right.address, PORT)).toBe("open");
-}, 30_000);
+});

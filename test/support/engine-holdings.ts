@@ -5,29 +5,39 @@ import { mountTable } from "#kernel";
 import { instanceIdOf } from "../../src/main/roots.ts";
 import type { TestRoots } from "./engine.ts";
 
-const patience = 5000;
+const patience = 60_000;
 /** The runtime's own, and namespaces that are held ready. */
 const descriptorsMore = 10;
+
+interface EngineHoldings {
+  /** Resolves once there is something that was not there before. */
+  grown(): Promise<void>;
+  /** Fails when after a minute there is still something that was not there before. */
+  settled(): Promise<void>;
+}
 
 /**
  * The belongings of one engine on this machine: its own files, mounts, cgroups, processes, network
  * interfaces and descriptors, whatever others do meanwhile. The engine is a daemon, or part of this
- * process. `settled` fails when, after a little patience, there is something that was not there
- * before.
+ * process.
  */
-export function engineHoldings(roots: TestRoots): { settled(): Promise<void> } {
+export function engineHoldings(roots: TestRoots): EngineHoldings {
   const before = holdings(roots);
   const descriptors = openDescriptors(roots);
+  const more = () => [...holdings(roots)].filter((each) => !before.has(each));
   return {
+    async grown() {
+      while (more().length === 0) await delay(5);
+    },
     async settled() {
-      let more: string[] = [];
+      let left: string[] = [];
       for (const end = Date.now() + patience; Date.now() < end; await delay(20)) {
-        more = [...holdings(roots)].filter((each) => !before.has(each));
+        left = more();
         const opened = openDescriptors(roots) - descriptors;
-        if (opened > descriptorsMore) more.push(`${opened} descriptors`);
-        if (more.length === 0) return;
+        if (opened > descriptorsMore) left.push(`${opened} descriptors`);
+        if (left.length === 0) return;
       }
-      throw new Error(`left behind: ${more.join("; ")}`);
+      throw new Error(`left behind: ${left.join("; ")}`);
     },
   };
 }
@@ -49,7 +59,7 @@ function holdings({ dataRoot, runRoot }: TestRoots): Set<string> {
   ]);
 }
 
-/** The engine's cgroups in every hierarchy, with the processes in them. */
+/** The engine's cgroups in every hierarchy, with their processes by their number: launchers that are kept ready are others each time. */
 function cgroups(runRoot: string): string[] {
   const name = `thimble-${instanceIdOf(runRoot)}`;
   const found: string[] = [];
@@ -59,10 +69,8 @@ function cgroups(runRoot: string): string[] {
     for (const each of [top, ...entries(top).map((child) => join(top, child))]) {
       const processes = contents(join(each, "cgroup.procs"));
       if (processes === undefined) continue;
-      found.push(each);
-      for (const pid of processes.split("\n")) {
-        if (pid !== "" && pid !== String(process.pid)) found.push(`process ${pid} in ${each}`);
-      }
+      const others = processes.split("\n").filter((pid) => !["", `${process.pid}`].includes(pid));
+      found.push(each, ...others.map((_, n) => `process number ${n + 1} in ${each}`));
     }
   }
   return found;

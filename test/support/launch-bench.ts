@@ -56,7 +56,7 @@ export function bind(
   };
 }
 
-const patience = 3000;
+const patience = 60_000;
 
 /**
  * The things that a launch takes while it lasts: this process's mounts, children that are

@@ -30,7 +30,7 @@ export function quickClient({
   return createRegistryClient({
     hosts: openHostDirectory({ directories: directory === undefined ? [] : [directory], insecure }),
     retries: quickRetries,
-    timeouts: { connect: 2000, response: 2000, stall: 2000 },
+    timeouts: { connect: 30_000, response: 30_000, stall: 30_000 },
     ...options,
   });
 }

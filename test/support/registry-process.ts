@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 
 const root = join(import.meta.dir, "../..");
 const tool = join(root, "src/main/tool.ts");
@@ -75,13 +76,7 @@ export async function startRegistry(
     told += bytes.toString();
   });
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
-  const { promise: url, resolve: found } = Promise.withResolvers<string | undefined>();
-  createInterface({ input: child.stdout }).on("line", (line) => {
-    const match = /^registry at (\S+) /.exec(line);
-    if (match) found(match[1]);
-  });
-  void ended.then(() => found(undefined));
-  const address = await url;
+  const address = await announced(child.stdout, /^registry at (\S+) /);
   if (address === undefined) throw new Error(`the registry did not start: ${told}`);
   const stop = () => {
     child.kill("SIGTERM");
@@ -104,34 +99,30 @@ export async function startDockerRegistry(
   root = temporaryDirectory(),
   auth = "",
 ): Promise<RunningRegistry> {
-  const port = freePort();
   const directory = temporaryDirectory();
   mkdirSync(root, { recursive: true });
   writeFileSync(
     join(directory, "config.yml"),
     `version: 0.1
-log: {level: error, accesslog: {disabled: true}}
+log: {level: info, accesslog: {disabled: true}}
 storage: {filesystem: {rootdirectory: ${root}}, delete: {enabled: true}}
-http: {addr: "127.0.0.1:${port}"}
+http: {addr: "127.0.0.1:0"}
 ${auth}`,
   );
   const program = dockerRegistryPath ?? "docker-registry";
-  const child = spawn(program, ["serve", join(directory, "config.yml")], { stdio: "ignore" });
-  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
-  const url = `http://127.0.0.1:${port}`;
-  const gone = ended.then(() => {
-    throw new Error("docker-registry did not start");
+  const child = spawn(program, ["serve", join(directory, "config.yml")], {
+    stdio: ["ignore", "ignore", "pipe"],
   });
-  gone.catch(() => undefined);
-  while (!(await Promise.race([fetch(`${url}/v2/`).catch(() => undefined), gone])))
-    await Bun.sleep(10);
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  const host = await announced(child.stderr, /listening on ([\d.:]+)/);
+  if (host === undefined) throw new Error("docker-registry did not start");
   const stop = () => {
     child.kill("SIGTERM");
     return ended;
   };
   return {
-    url,
-    host: `127.0.0.1:${port}`,
+    url: `http://${host}`,
+    host,
     root,
     stop,
     async [Symbol.asyncDispose]() {
@@ -141,10 +132,14 @@ ${auth}`,
   };
 }
 
-/** No other test takes it before it is used: ports are given out in turn. */
-function freePort(): number {
-  const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
-  const { port } = probe;
-  probe.stop(true);
-  return port;
+/** What the pattern finds in a line of a program's output; undefined once that has ended. The rest is read and dropped. */
+function announced(output: Readable, pattern: RegExp): Promise<string | undefined> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  createInterface({ input: output })
+    .on("line", (line) => {
+      const found = pattern.exec(line)?.[1];
+      if (found !== undefined) resolve(found);
+    })
+    .on("close", () => resolve(undefined));
+  return promise;
 }
