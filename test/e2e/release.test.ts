@@ -106,7 +106,7 @@ describe("the release file", () => {
     expect(await readdir(join(place, "tmp"))).toEqual([]);
   });
 
-  test("serves a registry from a bucket, with tokens", async () => {
+  test("serves a registry from a bucket, with tokens, and pushes and pulls there", async () => {
     await using s3 = await findS3Server();
     const htpasswd = join(place, "htpasswd");
     const hash = await Bun.password.hash("secret", { algorithm: "bcrypt", cost: 4 });
@@ -136,5 +136,15 @@ describe("the release file", () => {
     });
     expect([begun.status, await begun.text()]).toEqual([201, ""]);
     expect(await (await fetch(`${blobs}/${digest}`, { headers })).text()).toBe("hello");
+    const image = `${registry.host}/app:1`;
+    for (const command of [
+      ["login", "-u", "me", "-p", "secret", registry.host],
+      ["tag", "tiny", image],
+      ["push", image],
+      ["rmi", image],
+      ["pull", image],
+    ]) {
+      expect({ command, ...(await thimble(...command)) }).toMatchObject({ command, status: 0 });
+    }
   });
 });
