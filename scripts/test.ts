@@ -26,6 +26,7 @@ const excusable = [
   "qemu",
   "root",
   "skopeo",
+  "strace",
   "umoci",
   "x86-64",
   "a clone that others can read",
