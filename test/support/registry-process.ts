@@ -116,9 +116,11 @@ ${auth}`,
   const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
   const host = await announced(child.stderr, /listening on ([\d.:]+)/);
   if (host === undefined) throw new Error("docker-registry did not start");
-  const stop = () => {
+  const stop = async () => {
     child.kill("SIGTERM");
-    return ended;
+    const status = await ended;
+    rmSync(directory, { recursive: true, force: true });
+    return status;
   };
   return {
     url: `http://${host}`,
@@ -127,7 +129,7 @@ ${auth}`,
     stop,
     async [Symbol.asyncDispose]() {
       await stop();
-      for (const path of [root, directory]) rmSync(path, { recursive: true, force: true });
+      rmSync(root, { recursive: true, force: true });
     },
   };
 }
