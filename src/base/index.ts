@@ -30,6 +30,6 @@ export { ReadyPool, type ReadyPoolOptions } from "./ready-pool.ts";
 export { Scope } from "./scope.ts";
 export { Slots } from "./slots.ts";
 export { StepBudget } from "./step-budget.ts";
-export { collect, endOf, limitBytes, lines } from "./stream.ts";
+export { collect, endOf, lines } from "./stream.ts";
 export { suggest } from "./suggest.ts";
 export { visibleText } from "./visible-text.ts";

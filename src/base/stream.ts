@@ -24,7 +24,7 @@ export async function collect(
 }
 
 /** The same stream, ending in an `exhausted` fault once more than `limit` bytes have passed. */
-export async function* limitBytes(
+async function* limitBytes(
   source: AsyncIterable<Uint8Array>,
   limit: number,
   about: string,

@@ -5,7 +5,7 @@
  * and HostConfig: its form on the wire, its default, its check, its effect on the OCI
  * configuration and its form in inspect. A field that cannot be honoured is an entry too.
  * `Sent` is what a client asked for and what is stored; `Description` is what the engine
- * works with, and is always derived from it (`readSent`, `describeContainer`).
+ * works with, and is always derived from it (`describeContainer`).
  *
  * Nothing is made or changed here. The checks look at the machine: whether a bind's source
  * exists, what device a path is.
@@ -20,7 +20,6 @@ export {
   describeContainer,
   inspectConfig,
   inspectHostConfig,
-  readSent,
   type Sent,
   sentOf,
 } from "./description.ts";

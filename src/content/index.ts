@@ -10,7 +10,7 @@
  */
 
 export type { ComposedLayer, ComposeOptions } from "./compose-image.ts";
-export { Content, type ContentOptions, openContent } from "./content.ts";
+export { Content, type ContentOptions } from "./content.ts";
 export { contentCrashPoints } from "./crash-point.ts";
 export type { ImportOptions, TreeOptions, UpperOptions } from "./create-image.ts";
 export { type DataRoot, type DataRootOptions, openDataRoot } from "./data-root.ts";

@@ -171,7 +171,7 @@ export type WaitCondition = "not-running" | "next-exit" | "removed";
 export interface Containers {
   /**
    * Makes a container that does not run yet. The row that makes it exist is written last, so that a
-   * crash leaves all of it or nothing. `exists` for a name that is taken, `not_found` for an image
+   * crash leaves all of it or nothing. `conflict` for a name that is taken, `not_found` for an image
    * that is not stored, `invalid` and `unsupported` for options.
    */
   create(
@@ -181,8 +181,8 @@ export interface Containers {
   plan(request: CreateRequest): Promise<Uint8Array>;
   /**
    * Runs the container; settles once its program runs. `not_modified` when it runs already,
-   * `conflict` while it is removed; the fault of a launch has `stage` and `errno`, and the
-   * container is then "exited" (or "created") with that error.
+   * `conflict` while it is removed. The fault of a launch has `stage` and `errno`, and stays in the
+   * container's state.
    */
   start(ref: string): Promise<void>;
   /**
@@ -216,7 +216,7 @@ export interface Containers {
     options: { readonly force: boolean; readonly volumes: boolean },
   ): Promise<void>;
   /**
-   * Gives the container another name; `exists` when it is taken, `invalid` when it is not a name.
+   * Gives the container another name; `conflict` when it is taken, `invalid` when it is not a name.
    */
   rename(ref: string, name: string): Promise<void>;
   /**
@@ -331,7 +331,8 @@ export interface Exec {
 export interface Execs {
   /**
    * Checks the request and notes it; runs nothing. `conflict` when the container is not running,
-   * `invalid`, in Docker's words, for an unknown user or a relative working directory.
+   * `invalid`, in Docker's words, for an empty command or an unknown user or group. Other mistakes
+   * are told at the start.
    */
   create(ref: string, request: ExecRequest): Promise<ExecId>;
   /** Starts it once (`conflict` after that); the stream is absent with `detach`. */

@@ -17,7 +17,7 @@ export { encodePlan } from "./encode-plan.ts";
 export { type ExitRecord, readExitRecord } from "./exit-record.ts";
 export { Helper, type HelperOptions, type LaunchRequest, openHelper } from "./helper.ts";
 export { type Created, Launch } from "./launch.ts";
-export { exitCodeOf, type LaunchError } from "./launch-error.ts";
+export type { LaunchError } from "./launch-error.ts";
 export { connectMonitor, Monitor, type MonitorStatus, type MonitorWatch } from "./monitor.ts";
 export type * from "./plan.ts";
 export {

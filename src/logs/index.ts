@@ -17,4 +17,4 @@ export {
 export { logCrashPoints } from "./crash-point.ts";
 export type { HoldRotation } from "./log-files.ts";
 export { type ReadLogOptions, readLog } from "./read-log.ts";
-export { type LogRecord, type LogStream, parseLogTime } from "./record.ts";
+export type { LogRecord, LogStream } from "./record.ts";

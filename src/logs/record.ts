@@ -47,7 +47,7 @@ function textsOf(fields: object): Readonly<Record<string, string>> {
  * RFC 3339 with up to nine digits of fraction, in nanoseconds since the epoch; undefined for any
  * other text.
  */
-export function parseLogTime(text: string): bigint | undefined {
+function parseLogTime(text: string): bigint | undefined {
   const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text);
   if (!match) return undefined;
   const milliseconds = Date.parse(`${match[1]}${match[3]}`);

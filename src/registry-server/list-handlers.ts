@@ -42,7 +42,7 @@ export async function listRepositories(
 
 /**
  * GET /v2/NAME/referrers/DIGEST (OCI distribution specification, "Listing Referrers"), in pages of
- * at most 4 MiB.
+ * at most 4 MB.
  */
 export async function listReferrers(
   parts: RegistryParts,

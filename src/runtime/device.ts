@@ -9,7 +9,7 @@ function character(path: string, major: number, minor: number): OciDevice {
 }
 
 /** Devices that every container has (OCI config-linux.md, "Default Devices"); ptmx is a link and console comes with a terminal. */
-export const defaultDevices: readonly OciDevice[] = [
+const defaultDevices: readonly OciDevice[] = [
   character("/dev/null", 1, 3),
   character("/dev/zero", 1, 5),
   character("/dev/full", 1, 7),

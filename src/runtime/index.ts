@@ -9,8 +9,6 @@
 
 export {
   capabilityMask,
-  capabilityNames,
-  chooseCapabilities,
   defaultCapabilities,
 } from "./capability.ts";
 export { Cgroups, type CgroupsOptions, openCgroups } from "./cgroup/cgroups.ts";
@@ -36,8 +34,6 @@ export {
 export { describePlan } from "./describe-plan.ts";
 export {
   defaultDeviceRules,
-  defaultDevices,
-  privilegedDeviceRules,
   readHostDevice,
   readHostDevices,
 } from "./device.ts";

@@ -9,11 +9,7 @@
  */
 
 export { snapshotCrashPoints } from "./crash-point.ts";
-export {
-  OverlaySnapshotter,
-  type OverlaySnapshotterOptions,
-  openOverlaySnapshotter,
-} from "./overlay-snapshotter.ts";
+export { openOverlaySnapshotter } from "./overlay-snapshotter.ts";
 export type {
   FoundFile,
   SnapshotInfo,

@@ -19,7 +19,6 @@ export type { ImageMakeQuery } from "./image-make.ts";
 export type * from "./image-types.ts";
 export { wireLimits } from "./limits.ts";
 export {
-  JSON_TYPE,
   MULTIPLEXED_STREAM,
   PLAN_TYPE,
   RAW_STREAM,

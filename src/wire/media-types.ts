@@ -4,5 +4,4 @@ export const MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream";
 export const RAW_STREAM = "application/vnd.docker.raw-stream";
 /** An encoded launch plan. */
 export const PLAN_TYPE = "application/vnd.thimble.plan";
-export const JSON_TYPE = "application/json";
 export const TAR_TYPE = "application/x-tar";
