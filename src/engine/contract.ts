@@ -21,6 +21,8 @@ export interface Engine {
   readonly events: Events;
   /** Facts about this engine and its machine, read now. */
   info(): Promise<EngineInfo>;
+  /** What the engine, of this version, has counted and timed, in Prometheus' text format. */
+  metrics(version: string): Promise<string>;
   /** The disk space that images take; walks rows and blobs, no files. */
   diskUsage(): Promise<DiskUsage>;
   /** Checks stored images against their digests; may run beside everything else. */

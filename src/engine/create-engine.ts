@@ -25,6 +25,7 @@ import { ContainerExecs } from "./execs/exec.ts";
 import { createExecutor } from "./executor.ts";
 import { createAnalysis } from "./images/explain.ts";
 import { createImages } from "./images/images.ts";
+import { EngineMetrics } from "./metrics.ts";
 import type { EngineParts } from "./parts.ts";
 import { EnginePaths } from "./paths.ts";
 import { reconcile } from "./reconcile.ts";
@@ -58,6 +59,7 @@ export async function createEngine(
   const paths = new EnginePaths(dataRoot, runRoot);
   for (const path of paths.directories) makePrivateDirectory(path);
   const background = new Background(modules.log);
+  const metrics = new EngineMetrics();
   const parts: EngineParts = {
     ...modules,
     paths,
@@ -65,7 +67,8 @@ export async function createEngine(
     cpus: availableParallelism(),
     store: new ContainerStore(modules.state),
     sandboxes: new SandboxStore(modules.state),
-    events: new EventBus(clock),
+    events: new EventBus(clock, metrics.events),
+    metrics,
     waits: new WaitRegistry(),
     locks: new KeyedLock(),
     live: new Map(),
@@ -88,6 +91,10 @@ export async function createEngine(
     registries: createRegistries(parts),
     events: parts.events,
     info: () => engineInfo(parts),
+    metrics: async (version) => {
+      const { subscribers } = parts.events;
+      return metrics.render({ info: await engineInfo(parts), version, subscribers });
+    },
     diskUsage: async () => {
       const { diskUsage } = await import("./images/disk-usage.ts");
       return await diskUsage(parts);

@@ -3,9 +3,11 @@ import { outcome } from "../base/testing.ts";
 import type { EngineEvent, Filters } from "./contract.ts";
 import { EventBus } from "./events.ts";
 
+const uncounted = { add: () => undefined };
+
 function createBus() {
   let now = 0n;
-  return new EventBus({ now: () => ++now });
+  return new EventBus({ now: () => ++now }, uncounted);
 }
 
 function fill(bus: EventBus): void {
@@ -29,7 +31,7 @@ test.each([
   [{ label: ["colour=red", "missing"] }, 0],
 ] as [Filters, number][])("the filters %j pass %d", async (filters, count) => {
   let now = 1n;
-  const bus = new EventBus({ now: () => now });
+  const bus = new EventBus({ now: () => now }, uncounted);
   fill(bus);
   now = 3n;
   const found: EngineEvent[] = [];
@@ -62,7 +64,7 @@ test("without since and until only what happens from the call on is told", async
 
 test("256 past events are kept", async () => {
   let now = 0n;
-  const bus = new EventBus({ now: () => now });
+  const bus = new EventBus({ now: () => now }, uncounted);
   for (let i = 0; i < 300; i++) {
     now++;
     bus.publish("container", "start", `${i}`, {});
@@ -89,7 +91,7 @@ test("a reader that falls too far behind is told so", async () => {
 
 test("past events up to `until` end the stream by themselves", async () => {
   let now = 0n;
-  const bus = new EventBus({ now: () => ++now });
+  const bus = new EventBus({ now: () => ++now }, uncounted);
   fill(bus);
   const { signal } = new AbortController();
   const found: string[] = [];

@@ -1,4 +1,4 @@
-import type { Clock } from "#base";
+import type { Clock, Counter } from "#base";
 import { Fault } from "#base";
 import type { EngineEvent, Events, Filters } from "./contract.ts";
 import { checkFilterKeys, matchesLabels } from "./filters.ts";
@@ -20,11 +20,18 @@ interface Subscriber {
  */
 export class EventBus implements Events {
   readonly #clock: Clock;
+  readonly #count: Pick<Counter, "add">;
   readonly #past: EngineEvent[] = [];
   readonly #subscribers = new Set<Subscriber>();
 
-  constructor(clock: Clock) {
+  /** `count` learns of every event. */
+  constructor(clock: Clock, count: Pick<Counter, "add">) {
     this.#clock = clock;
+    this.#count = count;
+  }
+
+  get subscribers(): number {
+    return this.#subscribers.size;
   }
 
   publish(
@@ -34,6 +41,7 @@ export class EventBus implements Events {
     attributes: Readonly<Record<string, string>>,
   ): void {
     const event: EngineEvent = { type, action, id, attributes, time: this.#clock.now() };
+    this.#count.add(1);
     this.#past.push(event);
     if (this.#past.length > kept) this.#past.shift();
     for (const subscriber of this.#subscribers) {

@@ -17,6 +17,7 @@ import type { SandboxStore } from "./containers/sandbox-store.ts";
 import type { WaitRegistry } from "./containers/wait-registry.ts";
 import type { EventBus } from "./events.ts";
 import type { LiveExec } from "./execs/exec.ts";
+import type { EngineMetrics } from "./metrics.ts";
 import type { EnginePaths } from "./paths.ts";
 
 /** The parts that the engine's verbs work on; made once by `createEngine` and handed to each. */
@@ -37,6 +38,7 @@ export interface EngineParts {
   readonly store: ContainerStore;
   readonly sandboxes: SandboxStore;
   readonly events: EventBus;
+  readonly metrics: EngineMetrics;
   readonly waits: WaitRegistry;
   /** Held per container while it changes between states. */
   readonly locks: KeyedLock;

@@ -14,3 +14,4 @@ export { fsck } from "./fsck.ts";
 export { openServedRegistry } from "./registry-serve.ts";
 export { registryServing } from "./registry-serving.ts";
 export { registryVerbs } from "./registry-verbs.ts";
+export { openMetricsServer } from "./serve-metrics.ts";

@@ -10,6 +10,7 @@ import {
   type RegistryServiceOptions,
   type S3StoreOptions,
 } from "#registry-server";
+import { parseAddress } from "./address.ts";
 
 /** The world that a registry is served in. */
 export interface ServingContext {
@@ -97,22 +98,6 @@ function serviceOptions(
 /** The seconds of a duration flag, whose value is in nanoseconds. */
 function seconds(nanoseconds: number | undefined): number | undefined {
   return nanoseconds === undefined ? undefined : nanoseconds / 1e9;
-}
-
-/** "HOST:PORT", ":PORT" (everywhere) or "[::1]:PORT". */
-function parseAddress(text: string): { host: string; port: number } {
-  const [, bracketed, plain, port] =
-    /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? [];
-  if (port !== undefined && Number(port) <= 65535) {
-    return { host: bracketed ?? (plain || "0.0.0.0"), port: Number(port) };
-  }
-  throw new Fault(
-    "invalid",
-    `"${text}" is not an address: write HOST:PORT, as 127.0.0.1:5000 or [::1]:5000`,
-    {
-      about: text,
-    },
-  );
 }
 
 function isLoopback(host: string): boolean {

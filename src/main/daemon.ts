@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createApiServer } from "#api";
 import { createLog, defined, faultOf, type Log, Scope } from "#base";
 import type { DaemonOptions } from "#cli";
+import type { Engine } from "#engine";
 import { decodePlan } from "#helper";
 import { makePrivateDirectory, peerCredentials, untakenByPeer } from "#kernel";
 import { parseCompression } from "#layer";
@@ -59,7 +60,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     const pidFile = join(places.runRoot, "engine.pid");
     writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
     scope.defer(() => rmSync(pidFile, { force: true }));
-    if (options.registry) await serveRegistry(options.registry, { places, log, scope });
+    await serveBeside(options, { engine, places, log, scope });
     serves = true;
     log.info("serving", { socket, version, pid: process.pid });
     const signal = await untilSignal();
@@ -83,16 +84,35 @@ async function claimRoots({ dataRoot, runRoot }: Roots, socket: string, scope: S
   scope.use(await lockRoot(run));
 }
 
+interface Beside {
+  readonly places: Roots;
+  readonly log: Log;
+  readonly scope: Scope;
+}
+
+/** The registry and the metrics, for those who ask for them: their code is loaded here. */
+async function serveBeside(
+  { registry, metricsAddr }: DaemonOptions,
+  { engine, ...beside }: Beside & { readonly engine: Engine },
+): Promise<void> {
+  const { log, scope } = beside;
+  const served = registry && (await serveRegistry(registry, beside));
+  if (!metricsAddr) return;
+  const { openMetricsServer } = await import("#local");
+  const render = async () => (await engine.metrics(version)) + (served?.renderMetrics() ?? "");
+  const { url } = scope.use(await openMetricsServer(metricsAddr, render));
+  log.info("serving metrics", { url });
+}
+
 /**
  * In nanoseconds. A registry beside the engine cleans up after itself, since no other program does.
  */
 const registryGcInterval = 24 * 3600e9;
 
-/** A registry beside the engine: its code is loaded for those who ask for one. */
 async function serveRegistry(
   registry: NonNullable<DaemonOptions["registry"]>,
-  { places, log, scope }: { readonly places: Roots; readonly log: Log; readonly scope: Scope },
-): Promise<void> {
+  { places, log, scope }: Beside,
+): Promise<{ renderMetrics(): string }> {
   const { openServedRegistry } = await import("#local");
   const { dataRoot, configRoot } = places;
   const root = join(dataRoot, "registry");
@@ -105,6 +125,7 @@ async function serveRegistry(
   scope.defer(() => service.close());
   const { url, authorityFile } = service;
   log.info("serving a registry", defined({ url, authorityFile }));
+  return service;
 }
 
 function descriptorOf(socket: Socket): number {

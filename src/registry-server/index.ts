@@ -71,3 +71,15 @@ export async function createPasswordEntry(user: string, password: string): Promi
   const { passwordEntry } = await import("./auth/index.ts");
   return await passwordEntry(user, password);
 }
+
+/**
+ * Serves what `render` gives at /metrics of an address of its own, for every client that reaches it.
+ * `unavailable` when it is taken.
+ */
+export async function serveMetrics(
+  render: () => string | Promise<string>,
+  address: { readonly host: string; readonly port: number },
+): Promise<{ readonly url: string } & AsyncDisposable> {
+  const { serveMetrics: serve } = await import("./metrics/index.ts");
+  return await serve(render, address);
+}

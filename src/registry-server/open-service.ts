@@ -6,7 +6,12 @@ import { openAuthorization } from "./auth/index.ts";
 import { Collector } from "./collector.ts";
 import { DiskStore } from "./disk-store.ts";
 import { Leases } from "./leases.ts";
-import type { RegistryMetrics } from "./metrics/index.ts";
+import {
+  createMetrics,
+  createMetricsHandler,
+  type RegistryMetrics,
+  serveMetrics,
+} from "./metrics/index.ts";
 import type { ObjectStore } from "./object-store.ts";
 import type {
   CollectOptions,
@@ -29,7 +34,7 @@ export async function openService(options: RegistryServiceOptions): Promise<Regi
   await using scope = new Scope();
   const { log } = options;
   await claimRoot(options.root, scope);
-  const metrics = await openMetrics(options);
+  const metrics = createMetrics(options.version);
   const authorization = await openAuthorization({
     log,
     ...(options.passwordFile ? { passwordFile: options.passwordFile } : {}),
@@ -50,13 +55,13 @@ export async function openService(options: RegistryServiceOptions): Promise<Regi
     ...(authorization.authorizer ? { authorizer: authorization.authorizer } : {}),
     ...(certificate ? { tls: certificate } : {}),
     ...(options.proxy ? { upstream: await openUpstream(options.proxy, metrics) } : {}),
-    ...(metrics ? { observe: metrics.observe } : {}),
+    observe: metrics.observe,
     ...(options.gc ? { gc: withoutInterval(options.gc) } : {}),
   });
   scope.defer(() => server.close());
   const collect = async (asked?: CollectOptions) => {
     const report = await server.collect(asked);
-    metrics?.collected(report);
+    metrics.collected(report);
     return report;
   };
   collectRegularly({ seconds: options.gc?.intervalSeconds ?? 0, collect, log, scope });
@@ -67,6 +72,7 @@ export async function openService(options: RegistryServiceOptions): Promise<Regi
   return {
     url: server.url,
     ...(metricsUrl === undefined ? {} : { metricsUrl }),
+    renderMetrics: metrics.render,
     ...(authorityFile === undefined ? {} : { authorityFile }),
     collect,
     close,
@@ -100,12 +106,6 @@ async function claimRoot(root: string, scope: Scope): Promise<void> {
   }
 }
 
-async function openMetrics(options: RegistryServiceOptions): Promise<RegistryMetrics | undefined> {
-  if (!options.metrics) return undefined;
-  const { createMetrics } = await import("./metrics/index.ts");
-  return createMetrics(options.version);
-}
-
 async function openCertificate({ tls, root, address }: RegistryServiceOptions) {
   if (!tls) return undefined;
   const { namesFor, openOwnCertificate, readCertificate } = await import("./tls/index.ts");
@@ -120,7 +120,7 @@ async function openCertificate({ tls, root, address }: RegistryServiceOptions) {
 
 async function openStore(
   { root, s3, proxy, log }: RegistryServiceOptions,
-  metrics: RegistryMetrics | undefined,
+  metrics: RegistryMetrics,
 ): Promise<ObjectStore> {
   const store = await openObjects(root, s3);
   if (proxy?.maxBytes === undefined) return store;
@@ -129,7 +129,7 @@ async function openStore(
     store,
     maxBytes: proxy.maxBytes,
     log,
-    ...(metrics ? { onEvicted: metrics.evicted } : {}),
+    onEvicted: metrics.evicted,
   });
 }
 
@@ -141,21 +141,15 @@ async function openObjects(root: string, s3: S3StoreOptions | undefined): Promis
 
 async function extraHandlers(
   { metrics: place, web }: RegistryServiceOptions,
-  metrics: RegistryMetrics | undefined,
+  metrics: RegistryMetrics,
 ): Promise<ExtraHandler[]> {
   const handlers: ExtraHandler[] = [];
-  if (metrics && place === "shared") {
-    const { createMetricsHandler } = await import("./metrics/index.ts");
-    handlers.push(createMetricsHandler(metrics));
-  }
+  if (place === "shared") handlers.push(createMetricsHandler(metrics));
   if (web) handlers.push((await import("./web/index.ts")).createWebPages());
   return handlers;
 }
 
-async function openUpstream(
-  proxy: ProxyOptions,
-  metrics: RegistryMetrics | undefined,
-): Promise<Upstream> {
+async function openUpstream(proxy: ProxyOptions, metrics: RegistryMetrics): Promise<Upstream> {
   const { createUpstream, parseUpstream } = await import("./proxy/index.ts");
   const routes = proxy.upstreams.map(parseUpstream);
   const insecure = routes.filter(({ isPlain }) => isPlain).map(({ host }) => host);
@@ -163,7 +157,7 @@ async function openUpstream(
     routes,
     client: proxy.client({ insecure }),
     tagSeconds: proxy.tagSeconds,
-    ...(metrics ? { watch: metrics.fetched } : {}),
+    watch: metrics.fetched,
   });
 }
 
@@ -187,12 +181,11 @@ function collectRegularly(options: {
 
 async function serveOwnMetrics(
   { metrics: place, hostNames }: RegistryServiceOptions,
-  metrics: RegistryMetrics | undefined,
+  metrics: RegistryMetrics,
   scope: Scope,
 ): Promise<string | undefined> {
-  if (!metrics || !place || place === "shared") return undefined;
-  const { serveMetrics } = await import("./metrics/index.ts");
-  return scope.use(await serveMetrics(metrics, place, hostNames)).url;
+  if (!place || place === "shared") return undefined;
+  return scope.use(await serveMetrics(metrics.render, place, hostNames)).url;
 }
 
 /** `collectRegistry`, loaded. */

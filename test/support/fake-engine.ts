@@ -105,6 +105,7 @@ export function createFakeEngine(): FakeEngine {
       securityOptions: ["name=seccomp,profile=builtin"],
       warnings: [],
     }),
+    metrics: async () => "",
     diskUsage: async () => ({
       layers: 4096,
       blobs: { count: 3, size: 2048 },

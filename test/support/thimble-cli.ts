@@ -14,8 +14,8 @@ export interface Ended {
 /** A command line that is still running. */
 export interface Running {
   readonly ended: Promise<Ended>;
-  /** Settles once the output (both streams) has this text; rejects when it ends before. */
-  until(text: string): Promise<void>;
+  /** The output (both streams) once it has this text; rejects when it ends before. */
+  until(text: string): Promise<string>;
   send(text: string): void;
   signal(name: NodeJS.Signals): void;
 }
@@ -147,6 +147,7 @@ function watch(child: ChildProcessWithoutNullStreams): Running {
         if (over) throw new Error(`ended before ${JSON.stringify(text)}: ${stdout}${stderr}`);
         await changed.promise;
       }
+      return `${stdout}${stderr}`;
     },
     send: (text) => void child.stdin.write(text),
     signal: (name) => void child.kill(name),

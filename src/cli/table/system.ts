@@ -46,6 +46,9 @@ export const daemonFlags = {
       shownDefault: "zstd:1",
     },
   ),
+  "metrics-addr": text("Serve metrics for Prometheus at /metrics of this address", {
+    placeholder: "HOST:PORT",
+  }),
   registry: text("Also serve a registry, whose data is in the data root", {
     placeholder: "HOST:PORT",
   }),

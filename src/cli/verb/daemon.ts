@@ -10,6 +10,7 @@ export const daemon: Verb<typeof daemonFlags> = (context, { flags }) => {
     configRoot: flags["config-root"],
     layerCompression: flags["layer-compression"],
     insecureRegistries: flags["insecure-registry"],
+    metricsAddr: flags["metrics-addr"],
     logLevel: flags["log-level"] ?? "info",
     registry:
       addr === undefined

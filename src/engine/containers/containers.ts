@@ -29,10 +29,12 @@ type ContainerParts = CreateParts & StartParts;
 
 /** The verbs of containers over the parts of one engine. */
 export function createContainers(parts: ContainerParts): Containers {
+  const { metrics } = parts;
   return {
-    create: (request: CreateRequest) => createContainer(parts, request),
+    create: (request: CreateRequest) =>
+      metrics.timed("create", () => createContainer(parts, request)),
     plan: (request: CreateRequest) => planContainer(parts, request),
-    start: (ref) => startContainer(parts, ref),
+    start: (ref) => metrics.timed("start", () => startContainer(parts, ref)),
     stop: (ref, options: StopOptions) => stopContainer(parts, ref, options),
     restart: (ref, options: StopOptions) => restartContainer(parts, ref, options),
     kill: (ref, signal) => killContainer(parts, ref, signal),
@@ -53,11 +55,11 @@ export function createContainers(parts: ContainerParts): Containers {
     export: (ref) => exportContainer(parts, ref),
     changes: async (ref) => {
       const { containerChanges } = await import("./container-changes.ts");
-      return await containerChanges(parts, ref);
+      return await metrics.timed("changes", () => containerChanges(parts, ref));
     },
     commit: async (ref, request, signal) => {
       const { commitContainer } = await import("./commit.ts");
-      return await commitContainer(parts, ref, request, signal);
+      return await metrics.timed("commit", () => commitContainer(parts, ref, request, signal));
     },
     prune: (filters) => pruneContainers(parts, filters),
   };

@@ -14,6 +14,7 @@ export type RemoveParts = Parts<
   | "store"
   | "sandboxes"
   | "events"
+  | "metrics"
   | "waits"
   | "locks"
   | "live"
@@ -41,8 +42,10 @@ export async function removeContainer(
   }
   parts.removing.add(id);
   try {
-    if (options.force) await killRunning(parts, id);
-    await parts.locks.run(id, () => removeStopped(parts, id));
+    await parts.metrics.timed("delete", async () => {
+      if (options.force) await killRunning(parts, id);
+      await parts.locks.run(id, () => removeStopped(parts, id));
+    });
   } finally {
     parts.removing.delete(id);
   }
@@ -66,6 +69,7 @@ async function removeStopped(
     | "store"
     | "sandboxes"
     | "events"
+    | "metrics"
     | "waits"
     | "execs"
     | "pendingAttaches"

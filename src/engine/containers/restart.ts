@@ -21,6 +21,6 @@ export async function restartContainer(
   } finally {
     parts.restarting.delete(id);
   }
-  await startContainer(parts, id);
+  await parts.metrics.timed("start", () => startContainer(parts, id));
   publishContainer(parts, parts.store.find(id), "restart");
 }

@@ -82,7 +82,10 @@ describe("metrics", () => {
   });
 
   test("have an address of their own", async () => {
-    await using served = await serveMetrics(createMetrics("1"), { host: "127.0.0.1", port: 0 });
+    await using served = await serveMetrics(createMetrics("1").render, {
+      host: "127.0.0.1",
+      port: 0,
+    });
     const answer = await fetch(served.url);
     expect(answer.headers.get("content-type")).toStartWith("text/plain; version=0.0.4");
     expect(await answer.text()).toContain("thimble_registry_start_time_seconds");
@@ -90,8 +93,8 @@ describe("metrics", () => {
     const foreign = { headers: { Host: "evil.example" } };
     expect((await fetch(served.url, foreign)).status).toBe(403);
     const port = Number(new URL(served.url).port);
-    expect(await outcome(serveMetrics(createMetrics("1"), { host: "127.0.0.1", port }))).toThrow(
-      `cannot serve metrics on 127.0.0.1:${port}`,
-    );
+    expect(
+      await outcome(serveMetrics(createMetrics("1").render, { host: "127.0.0.1", port })),
+    ).toThrow(`cannot serve metrics on 127.0.0.1:${port}`);
   });
 });

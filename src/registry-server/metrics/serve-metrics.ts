@@ -38,7 +38,7 @@ interface MetricsServer extends AsyncDisposable {
 
 /** /metrics on an address of its own, for every client that reaches it. `unavailable` when it is taken. */
 export async function serveMetrics(
-  metrics: RegistryMetrics,
+  render: () => string | Promise<string>,
   address: { readonly host: string; readonly port: number },
   hostNames: readonly string[] = [],
 ): Promise<MetricsServer> {
@@ -48,7 +48,7 @@ export async function serveMetrics(
     const server = Bun.serve({
       hostname: host,
       port,
-      fetch(request) {
+      async fetch(request) {
         if (!isOwnHost(request.headers.get("host")))
           return new Response("this server does not know the name in the Host header\n", {
             status: 403,
@@ -56,7 +56,7 @@ export async function serveMetrics(
         if (new URL(request.url).pathname !== "/metrics")
           return new Response("see /metrics\n", { status: 404 });
         if (request.method !== "GET" && request.method !== "HEAD") return notAllowed();
-        return new Response(metrics.render(), { headers });
+        return new Response(await render(), { headers });
       },
     });
     return {
