@@ -1,7 +1,7 @@
 /**
  * cli: the command line, over HTTP only; it never sees the engine.
  *
- * One table (table.ts and table/) says what commands and flags there are; parsing, help,
+ * One table (table.ts and table/) lists the commands and flags; parsing, help,
  * suggestions and completion are made from it. Each verb is a file of verb/, imported
  * when it is used: a command pays for itself alone. Commands that need no engine (the
  * daemon itself, doctor) are given to `runCli` from outside.

@@ -1,14 +1,14 @@
 /**
- * container: what a container is, in the words of Docker's API.
+ * container: a container in the words of Docker's API.
  *
  * Two tables, `configOptions` and `hostOptions`, have an entry for each field of Config
  * and HostConfig: its form on the wire, its default, its check, its effect on the OCI
  * configuration and its form in inspect. A field that cannot be honoured is an entry too.
- * `Sent` is what a client asked for and what is stored; `Description` is what the engine
- * works with, and is always derived from it (`describeContainer`).
+ * `Sent` is a client's request as it is stored; `Description` is the form in which the
+ * engine works with it, and is always derived from it (`describeContainer`).
  *
  * Nothing is made or changed here. The checks look at the machine: whether a bind's source
- * exists, what device a path is.
+ * exists, which device a path is.
  */
 
 export { type Config, type ConfigBody, checkSignal } from "./config-options.ts";

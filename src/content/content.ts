@@ -89,7 +89,8 @@ export class Content {
 
   /**
    * Stores a blob: verified first, then there as a whole or not at all. `data_loss` when it is not
-   * what `expected` says (`exhausted` when it is longer). Hold it with a lease before, or the next collection may remove it.
+   * what `expected` says, `exhausted` when it is longer. Hold it with a lease before, or the next
+   * collection may remove it.
    */
   async ingest(
     stream: AsyncIterable<Uint8Array>,

@@ -4,9 +4,10 @@
  * Blobs are files named by their digest, verified before they get the name. An image
  * is a manifest, a configuration (its digest is the image's id) and layers, which are
  * unpacked once into snapshots by chain id and shared. Archives (docker save, OCI
- * layout) are loaded and saved; trees become images. Leases keep what is being made
+ * layout) are loaded and saved; trees become images. Leases keep images that are being made
  * from being collected. It mounts nothing and does not know containers: the
- * caller that removes an image says which containers use it. Life cycle: `openContent`, which settles what a crash left.
+ * caller that removes an image says which containers use it. Life cycle: `openDataRoot`,
+ * which settles what a crash left.
  */
 
 export type { ComposedLayer, ComposeOptions } from "./compose-image.ts";

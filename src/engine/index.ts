@@ -1,12 +1,12 @@
 /**
- * engine: containers, execs, images and events; what a Docker daemon does, without
+ * engine: containers, execs, images and events; the work of a Docker daemon without
  * its HTTP. `contract.ts` is the promise, `createEngine` the one way in.
  *
  * A container is a row in the database, a snapshot, a directory, and while it runs a
  * monitor process that outlives this one. The row makes it exist: create writes it
- * last, remove deletes it first, and `reconcile` sweeps what belongs to no row.
+ * last, remove deletes it first, and `reconcile` sweeps leftovers without a row.
  * Files are named after verbs (create, start, kill, remove, exit, attach, exec);
- * `parts.ts` lists what they share. Not here: HTTP, Docker's JSON, command lines.
+ * `parts.ts` lists the parts that they share. Not here: HTTP, Docker's JSON, command lines.
  */
 
 export type * from "./contract.ts";

@@ -2,11 +2,11 @@
  * explain: where the bytes of an image are, and how two images differ.
  *
  * It is given the directories of an image's layers (committed snapshots, lowest first)
- * and merges them as overlayfs would, keeping account of what later layers hide. The
+ * and merges them as overlayfs would, keeping account of the files that later layers hide. The
  * package databases in the image say which package a file came with. Everything runs in
  * a thread of its own that ends with the answer; nothing is written, mounted or kept,
  * and no name leads out of a layer. The caller holds the layers with a lease.
- * Words: visible (what a container sees), wasted (hidden by a later layer).
+ * Words: visible (seen by a container), wasted (hidden by a later layer).
  */
 import type { FileComparison } from "./compare-images.ts";
 import type { PathExplanation } from "./explain-path.ts";

@@ -3,11 +3,11 @@
  *
  * A LaunchPlan becomes bytes (encodePlan), a Helper starts a launcher with them, a
  * Launch tells how it goes. Later, and from another engine process, a Monitor is
- * reached through its control socket, its streams through attach, and what it left
- * behind through readExitRecord. A Resolver answers questions of containers for names.
+ * reached through its control socket, its streams through attach, and its exit
+ * record through readExitRecord. A Resolver answers questions of containers for names.
  * Neither this module nor native/init decides policy: the
  * plan already contains every decision. Words: launcher and monitor are the same process
- * before and after the program runs; GO is what the program waits for; stage is
+ * before and after the program runs; the program waits for GO; stage is
  * where a launch failed.
  */
 

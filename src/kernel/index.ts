@@ -3,9 +3,9 @@
  *
  * Descriptors (`Fd`) and files by directory, mounts, extended attributes, processes
  * (`spawn`, pidfds), `Channel` over anything that can be polled, netlink and
- * nftables, and what this process and machine may do. Mechanism only: no policy.
+ * nftables, and the rights of this process and machine. Mechanism only: no policy.
  *
- * Plain names are synchronous and quick; what can block returns a promise and runs
+ * Plain names are synchronous and quick; calls that can block return a promise and run
  * on the addon's own threads. A refusal of the kernel is a Fault with `errno`,
  * made in errno.ts alone. Channels and jobs share one epoll thread per instance.
  */

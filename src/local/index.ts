@@ -1,6 +1,6 @@
 /**
- * local: commands that need no engine: `doctor` (which shows what this machine offers,
- * which features lack something, and the fix), and commands that speak to registries
+ * local: commands that need no engine: `doctor` (which shows the abilities of this machine,
+ * the features that lack something, and the fix), and commands that speak to registries
  * themselves: signing, verifying, manifest lists, artifacts.
  *
  * Nothing here changes the machine: probes happen in namespaces that are gone

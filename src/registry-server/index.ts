@@ -28,7 +28,10 @@ export type * from "./object-store.ts";
 export type * from "./registry-server.ts";
 export type * from "./registry-service.ts";
 
-/** Listens, and answers from then on. `invalid` for a bad address or certificate, `unavailable` when the port is taken. */
+/**
+ * Listens, and answers from then on. `invalid` for a bad address or certificate, `unavailable` when
+ * the port is taken.
+ */
 export async function serveRegistry(options: RegistryServerOptions): Promise<RegistryServer> {
   const { startServer } = await import("./start-server.ts");
   return await startServer(options);
@@ -43,7 +46,10 @@ export async function openDiskStore(root: string): Promise<ObjectStore> {
   return await DiskStore.open(root);
 }
 
-/** Serves, with users, certificates, cache, metrics and pages as the options say, until it is closed. Faults say which option is wrong. */
+/**
+ * Serves, with users, certificates, cache, metrics and pages as the options say, until it is
+ * closed. A Fault names the option that is wrong.
+ */
 export async function openRegistryService(
   options: RegistryServiceOptions,
 ): Promise<RegistryService> {

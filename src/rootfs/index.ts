@@ -4,7 +4,7 @@
  * packages with nothing of Debian's on the host but its keys.
  *
  * Each makes a tree in a work directory of the caller's; making an image of it is
- * the caller's business. What has to run inside a tree (dpkg) runs through the
+ * the caller's business. Programs that must run inside a tree (dpkg) run through the
  * `Executor` port, which the engine provides.
  */
 export { type DebianTree, type DebootstrapOptions, debootstrap } from "./debian/debootstrap.ts";

@@ -1,7 +1,7 @@
 /**
  * task: runs of containers, behind a port.
  *
- * `Tasks` and `Task` say what an engine needs of whatever runs a container: a process
+ * `Tasks` and `Task` are the needs of an engine, whatever runs its containers: a process
  * with its streams, its end, its limits and its usage. Pidfds, cgroups and /proc of a
  * container, its monitor and its exit record are behind it alone. `openNativeTasks` is
  * the implementation over our own launcher; each kind of wall is one more. Not here: rows,
