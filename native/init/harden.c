@@ -29,7 +29,7 @@
 #define OOM_SCORE "-999"
 
 /* One comparison each, in the order of how often they are made. */
-static const uint16_t allowed[] = {
+static const uint16_t monitor_calls[] = {
 	SYS_epoll_pwait, SYS_read, SYS_write, SYS_sendmsg, SYS_recvfrom, SYS_epoll_ctl, SYS_clock_gettime, SYS_munmap,
 	SYS_mremap, SYS_close, SYS_accept4, SYS_openat, SYS_fstat, SYS_newfstatat, SYS_fcntl, SYS_ftruncate, SYS_fsync,
 	SYS_pread64, SYS_sendto, SYS_recvmsg, SYS_wait4, SYS_pidfd_send_signal, SYS_getpid, SYS_renameat, SYS_unlinkat,
@@ -38,6 +38,23 @@ static const uint16_t allowed[] = {
 	SYS_epoll_wait, SYS_open, SYS_lstat, SYS_rename, SYS_unlink,
 #endif
 };
+
+/* Strangers speak to the proxy, which needs no files. */
+static const uint16_t proxy_calls[] = {
+	SYS_epoll_pwait, SYS_splice, SYS_recvmsg, SYS_sendmsg, SYS_sendto, SYS_epoll_ctl, SYS_accept4, SYS_close,
+	SYS_socket, SYS_connect, SYS_setsockopt, SYS_shutdown, SYS_clock_gettime, SYS_recvfrom, SYS_read, SYS_write,
+	SYS_pipe2, SYS_fcntl, SYS_bind, SYS_listen, SYS_munmap, SYS_mremap, SYS_madvise, SYS_brk, SYS_exit_group, SYS_exit,
+	SYS_rt_sigreturn, SYS_restart_syscall,
+#ifdef __x86_64__
+	SYS_epoll_wait,
+#endif
+};
+
+struct calls {
+	const uint16_t *numbers;
+	size_t count;
+};
+#define CALLS(list) ((struct calls){ list, sizeof (list) / sizeof *(list) })
 
 #define ARGUMENT(index) ((uint32_t)(offsetof(struct seccomp_data, args) + 8 * (index)))
 #define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset)
@@ -66,20 +83,20 @@ static void add(struct filter *filter, const struct sock_filter *code, size_t co
  * A refused call is an error and ends nothing: of all ioctls only the terminal's size
  * passes, and memory is never code.
  */
-static int install_filter(const uint16_t *more, size_t more_count)
+static int install_filter(struct calls base, struct calls more)
 {
 	struct filter filter;
 	filter.length = 0;
 	ADD(&filter, LOAD(offsetof(struct seccomp_data, arch)), JUMP(BPF_JEQ, ARCHITECTURE, 1, 0), GIVE(REFUSED),
 	    LOAD(offsetof(struct seccomp_data, nr)));
-	for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
-		ADD(&filter, JUMP(BPF_JEQ, allowed[i], 0, 1), GIVE(SECCOMP_RET_ALLOW));
-	for (size_t i = 0; i < more_count; i++)
-		ADD(&filter, JUMP(BPF_JEQ, more[i], 0, 1), GIVE(SECCOMP_RET_ALLOW));
+	for (size_t i = 0; i < base.count + more.count; i++) {
+		uint16_t call = i < base.count ? base.numbers[i] : more.numbers[i - base.count];
+		ADD(&filter, JUMP(BPF_JEQ, call, 0, 1), GIVE(SECCOMP_RET_ALLOW));
+	}
 	ADD(&filter, JUMP(BPF_JEQ, SYS_ioctl, 0, 4), LOAD(ARGUMENT(1)), JUMP(BPF_JEQ, TIOCSWINSZ, 0, 1),
 	    GIVE(SECCOMP_RET_ALLOW), GIVE(REFUSED));
-	ADD(&filter, JUMP(BPF_JEQ, SYS_mmap, 0, 4), LOAD(ARGUMENT(2)), JUMP(BPF_JSET, PROT_EXEC, 1, 0),
-	    GIVE(SECCOMP_RET_ALLOW), GIVE(REFUSED));
+	ADD(&filter, JUMP(BPF_JEQ, SYS_mmap, 1, 0), JUMP(BPF_JEQ, SYS_mprotect, 0, 4), LOAD(ARGUMENT(2)),
+	    JUMP(BPF_JSET, PROT_EXEC, 1, 0), GIVE(SECCOMP_RET_ALLOW), GIVE(REFUSED));
 	ADD(&filter, GIVE(REFUSED));
 	const struct sock_fprog program = { .len = filter.length, .filter = filter.code };
 	return check(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
@@ -103,19 +120,19 @@ static void lower_oom_score(void)
 		write_all(fd, OOM_SCORE, strlen(OOM_SCORE));
 }
 
-static int harden(uint32_t capabilities, const uint16_t *more, size_t more_count)
+static int harden(uint32_t capabilities, struct calls base, struct calls more)
 {
 	lower_oom_score();
 	int result = keep_capabilities(capabilities);
 	int final = check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	if (final >= 0)
-		final = install_filter(more, more_count);
+		final = install_filter(base, more);
 	return result < 0 ? result : final;
 }
 
 int harden_monitor(void)
 {
-	return harden(1u << CAP_KILL | 1u << CAP_DAC_OVERRIDE, NULL, 0);
+	return harden(1u << CAP_KILL | 1u << CAP_DAC_OVERRIDE, CALLS(monitor_calls), (struct calls){ 0 });
 }
 
 int harden_broker(void)
@@ -126,11 +143,16 @@ int harden_broker(void)
 		SYS_poll,
 #endif
 	};
-	return harden(1u << CAP_SYS_ADMIN, more, sizeof more / sizeof *more);
+	return harden(1u << CAP_SYS_ADMIN, CALLS(monitor_calls), CALLS(more));
 }
 
 int harden_worker(void)
 {
 	static const uint16_t more[] = { SYS_socket, SYS_connect, SYS_getrandom, SYS_brk, SYS_madvise };
-	return harden(0, more, sizeof more / sizeof *more);
+	return harden(0, CALLS(monitor_calls), CALLS(more));
+}
+
+int harden_proxy(void)
+{
+	return harden(1u << CAP_NET_BIND_SERVICE, CALLS(proxy_calls), (struct calls){ 0 });
 }

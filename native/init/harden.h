@@ -17,4 +17,7 @@ int harden_monitor(void);
 int harden_broker(void);
 int harden_worker(void);
 
+/* The proxy of published ports keeps the right to listen below port 1024, and the system calls of sockets and pipes alone. */
+int harden_proxy(void);
+
 #endif

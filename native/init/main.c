@@ -16,6 +16,7 @@
 #include "dns.h"
 #include "monitor.h"
 #include "mounts.h"
+#include "proxy.h"
 #include "syscalls.h"
 
 static void say(const char *text)
@@ -147,14 +148,15 @@ static void report_failure(void)
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
-	if (strcmp(mode, "dial") == 0 || strcmp(mode, "proxy") == 0) {
-		say("thimble-init: dial and proxy are reserved names, this version does not support them\n");
+	if (strcmp(mode, "dial") == 0) {
+		say("thimble-init: dial is a reserved name, this version does not support it\n");
 		return 2;
 	}
 	bool is_dns = strcmp(mode, "dns") == 0 && argc == 3;
+	bool is_proxy = strcmp(mode, "proxy") == 0;
 	bool is_launch = strcmp(mode, "launch") == 0 && fcntl(4, F_GETFD) >= 0;
-	if ((!is_dns && !is_launch) || fcntl(3, F_GETFD) < 0) {
-		say("thimble-init: usage: thimble-init launch | dns SOCKET; plan or commands are read from fd 3, status frames of a launch go to fd 4\n");
+	if ((!is_dns && !is_proxy && !is_launch) || fcntl(3, F_GETFD) < 0) {
+		say("thimble-init: usage: thimble-init launch | proxy | dns SOCKET; plan or commands are read from fd 3, status frames of a launch go to fd 4\n");
 		return 2;
 	}
 	/* Executed from a memfd, it would be called after that. */
@@ -169,6 +171,8 @@ int main(int argc, char **argv)
 		signal(ignored[i], SIG_IGN);
 	if (is_dns)
 		return serve_dns(argv[2]);
+	if (is_proxy)
+		return proxy_main();
 	if (start() < 0) {
 		report_failure();
 		return 1;

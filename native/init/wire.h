@@ -21,6 +21,11 @@
 /* No frame that the helper writes is longer than this. */
 #define FRAME_MAX 2048u
 
+#define PROXY_ADDRESSES 2u
+#define PROXY_LISTEN_FIXED 28u
+#define PROXY_ADDRESS 20u
+#define PROXY_COMMAND_MAX (PROXY_LISTEN_FIXED + PROXY_ADDRESSES * PROXY_ADDRESS)
+
 enum frame {
 	/* Helper to engine (fd 4), and the records of the exit file. */
 	FRAME_HELLO = 1,   /* u32 version, id */
@@ -55,6 +60,11 @@ enum frame {
 	FRAME_DNS_DROP_CLIENT = 53, /* id */
 	FRAME_DNS_STATUS = 54,
 	FRAME_DNS_QUIT = 55,
+
+	/* Engine to proxy (fd 3), answered by LISTENING or by ERROR with u32 errno, u32 index of the address that failed. */
+	FRAME_LISTEN = 56, /* u32 protocol, target's 4 address bytes, u32 its port, u32 first, last and begin of the host's ports, u32 number of addresses; of each u32 4 or 6, 16 bytes */
+	FRAME_HOLD = 57,   /* with a pidfd: from now on the ports live as long as that process, and not as the engine */
+	FRAME_LISTENING = 72, /* u32 port of the host (0 after HOLD), u32 0; the socket's end: no port is held any more */
 
 	/* Monitor to client; the resolver's OK of a namespace has u32 UDP port, u32 TCP port. */
 	FRAME_OK = 64,

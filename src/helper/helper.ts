@@ -14,6 +14,7 @@ import {
   spawn,
 } from "#kernel";
 import { Launch } from "./launch.ts";
+import { PortProxy } from "./port-proxy.ts";
 import { planLimits } from "./tags.ts";
 
 /** One process to launch. */
@@ -41,19 +42,23 @@ const patienceMs = 1000;
 export class Helper implements Disposable {
   #image: Fd;
   readonly #ready: ReadyPool<Launcher>;
+  readonly #proxies: ReadyPool<Launcher>;
   readonly #leaving = new Set<Promise<unknown>>();
 
   constructor(image: Fd, { ready = 0, log = silentLog }: Omit<HelperOptions, "path"> = {}) {
     this.#image = image;
-    this.#ready = new ReadyPool({
-      size: ready,
-      make: () => this.#start(),
-      discard: ({ socket, child }) => {
-        socket.close();
-        this.#leaving.add(child.exited);
-      },
+    const discard = ({ socket, child }: Launcher) => {
+      socket.close();
+      this.#leaving.add(child.exited);
+    };
+    const make = () => this.#start();
+    this.#ready = new ReadyPool({ size: ready, make, discard, log, what: "launchers" });
+    this.#proxies = new ReadyPool({
+      size: Math.min(ready, 1),
+      make: () => this.#run(["proxy"], 3),
+      discard,
       log,
-      what: "launchers",
+      what: "proxies of ports",
     });
   }
 
@@ -89,6 +94,12 @@ export class Helper implements Disposable {
       if (sent < plan.byteLength) channel.write(plan.subarray(sent));
       return launch;
     }
+  }
+
+  /** A proxy for the ports of one container. Once one was asked for, the next is kept ready. */
+  proxy(): PortProxy {
+    const { socket, child } = this.#proxies.takeReady() ?? this.#run(["proxy"], 3);
+    return new PortProxy(socket, child);
   }
 
   /**
@@ -138,13 +149,14 @@ export class Helper implements Disposable {
   /** Ends the launchers that wait. */
   [Symbol.dispose](): void {
     void this.#ready.close();
+    void this.#proxies.close();
     this.#image.close();
   }
 
   /** Disposes, and resolves when the launchers that waited are gone, which takes them a moment. */
   async close(): Promise<void> {
     this[Symbol.dispose]();
-    await this.#ready.close();
+    await Promise.all([this.#ready.close(), this.#proxies.close()]);
     const enough = new AbortController();
     const patience = delay(patienceMs, undefined, { signal: enough.signal }).catch(() => undefined);
     await Promise.race([Promise.all(this.#leaving), patience]);

@@ -20,6 +20,7 @@ export { type Created, Launch } from "./launch.ts";
 export type { LaunchError } from "./launch-error.ts";
 export { connectMonitor, Monitor, type MonitorStatus, type MonitorWatch } from "./monitor.ts";
 export type * from "./plan.ts";
+export { ListenFault, type ListenRequest, PortProxy } from "./port-proxy.ts";
 export {
   openResolver,
   Resolver,

@@ -123,9 +123,12 @@ export const frame = {
   DNS_DROP_CLIENT: 53,
   DNS_STATUS: 54,
   DNS_QUIT: 55,
+  LISTEN: 56,
+  HOLD: 57,
   OK: 64,
   STATE: 65,
   DNS_STATE: 66,
+  LISTENING: 72,
 } as const;
 
 /** ATTACH_* bits. */

@@ -1,0 +1,74 @@
+/*
+ * The proxy of one container's published ports: one epoll loop over the sockets that
+ * listen on the host, the streams of TCP (and SCTP) clients, and the peers of UDP. It
+ * holds the ports for as long as the container's process lives, whatever becomes of the
+ * engine. The parts are loop and commands (proxy.c), relay.c and datagrams.c; this header
+ * is their common state.
+ */
+#ifndef PROXY_H
+#define PROXY_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "base.h"
+
+/* A descriptor in the loop. */
+struct watched {
+	int fd;
+	void (*ready)(struct watched *watched, uint32_t events);
+};
+
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+/* A socket on the host and the container's port that it leads to. */
+struct listener {
+	struct watched watched; /* first: what is watched is its listener */
+	struct listener *next;
+	int protocol;
+	struct sockaddr_in target;
+};
+
+struct proxy {
+	int epoll;
+	struct watched engine, process; /* -1 once gone */
+	struct listener *listeners;
+	bool stalled; /* nothing is accepted until there are descriptors again */
+	bool held;    /* the engine may go */
+	bool ending;  /* the container is gone */
+	uint64_t end; /* when what is left of its streams is given up, 0: not ending yet */
+};
+
+extern struct proxy proxy;
+
+/* The program's mode `proxy`: commands come in on fd 3. Gives the exit status. */
+int proxy_main(void);
+/* One event of the loop, or the end of a wait; false once there is nothing left to do. For the tests, as is the next. */
+bool proxy_turn(void);
+int proxy_open(int engine);
+
+/* Loop. Milliseconds are those of a clock that only goes forward. */
+int proxy_watch(struct watched *watched, uint32_t events);
+uint64_t proxy_time(void);
+/* Accepts no more until something ends or a while has passed. */
+void proxy_stall(void);
+
+/* Relay: streams between clients and the container. */
+void relay_accept(struct watched *watched, uint32_t events);
+bool relay_any(void);
+/* Whether a stream was stopped so that others have their turn; relay_turn goes on with those. */
+bool relay_waits(void);
+void relay_turn(void);
+
+/* Datagrams. */
+void datagrams_ready(struct watched *watched, uint32_t events);
+/* Drops the peers that were silent for long: milliseconds until it is to be asked again, -1 for never. */
+int datagrams_expire(void);
+void datagrams_drop(const struct listener *listener);
+
+#endif
