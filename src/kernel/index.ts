@@ -75,6 +75,7 @@ export {
   writeAll,
   writeAt,
 } from "./files.ts";
+export { KnownProcess, openProcess } from "./known-process.ts";
 export {
   capabilities,
   capabilityName,
@@ -89,7 +90,13 @@ export { type MountEntry, mountTable, parseMountTable } from "./mount-table.ts";
 export { knowsFileSystem, mountAll, overlayTakesLowerdirPlus, unmount } from "./mounts.ts";
 export { networkNamespaceOf, newNetworkNamespace } from "./namespaces.ts";
 export { nft } from "./nft-expressions.ts";
-export { type Chain, Nftables, NftBatch } from "./nftables.ts";
+export {
+  type AddressAndPort,
+  type Chain,
+  type HookedChain,
+  Nftables,
+  NftBatch,
+} from "./nftables.ts";
 export { makePrivateDirectory, restrictMode } from "./private-path.ts";
 export { pidfdOpen, pidfdSendSignal, startTime } from "./processes.ts";
 export {

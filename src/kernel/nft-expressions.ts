@@ -12,6 +12,12 @@ const NFTA_VERDICT_CODE = 1;
 const NFTA_VERDICT_CHAIN = 2;
 const NFT_REG_VERDICT = 0;
 const NFT_REG_1 = 1;
+/** The second 32 bits of NFT_REG_1: where the second value of a concatenation is. */
+const NFT_REG32_01 = 9;
+const NFT_FIB_RESULT_ADDRTYPE = 3;
+const NFTA_FIB_F_DADDR = 2;
+/** linux/rtnetlink.h: addresses of this host. */
+const RTN_LOCAL = 2;
 const NFT_PAYLOAD_NETWORK = 1;
 const NFT_PAYLOAD_TRANSPORT = 2;
 const NFT_CT_STATE = 0;
@@ -19,7 +25,9 @@ const NFT_CT_STATUS = 2;
 const IFNAMSIZ = 16;
 
 const metaKeys = { iifname: 6, oifname: 7, l4proto: 16 } as const;
-const verdicts = { drop: 0, accept: 1, jump: -3 } as const;
+const verdicts = { drop: 0, accept: 1, jump: -3, return: -5 } as const;
+/** IPPROTO_* of linux/in.h. */
+const protocols = { tcp: 6, udp: 17, sctp: 132 } as const;
 /** linux/netfilter/nf_conntrack_common.h: bits of a connection's state and status. */
 const ctStates = { invalid: 1, established: 2, related: 4, new: 8 } as const;
 const IPS_DST_NAT = 1 << 5;
@@ -40,10 +48,15 @@ function loadMeta(key: keyof typeof metaKeys): Expression {
   return expression("meta", (w) => w.be32Attribute(2, metaKeys[key]).be32Attribute(1, NFT_REG_1));
 }
 
-function loadPayload(base: number, offset: number, length: number): Expression {
+function loadPayload(
+  base: number,
+  offset: number,
+  length: number,
+  register: number = NFT_REG_1,
+): Expression {
   return expression("payload", (w) =>
     w
-      .be32Attribute(1, NFT_REG_1)
+      .be32Attribute(1, register)
       .be32Attribute(2, base)
       .be32Attribute(3, offset)
       .be32Attribute(4, length),
@@ -132,9 +145,19 @@ export const nft = {
   oifnameNot: (name: string) => match("oifname", name, false),
   ipSource: (network: Ipv4Network) => matchNetwork(12, network),
   ipDestination: (network: Ipv4Network) => matchNetwork(16, network),
-  protocol: (protocol: "tcp" | "udp") => [
+  protocol: (protocol: keyof typeof protocols) => [
     loadMeta("l4proto"),
-    compare(true, Uint8Array.of(protocol === "tcp" ? 6 : 17)),
+    compare(true, Uint8Array.of(protocols[protocol])),
+  ],
+  /** Packets to an address that is not this host's own. */
+  notToThisHost: () => [
+    expression("fib", (w) =>
+      w
+        .be32Attribute(1, NFT_REG_1)
+        .be32Attribute(2, NFT_FIB_RESULT_ADDRTYPE)
+        .be32Attribute(3, NFTA_FIB_F_DADDR),
+    ),
+    compare(false, native32(RTN_LOCAL)),
   ],
   /** The port of TCP or UDP; to be preceded by `protocol`. */
   destinationPort: (port: number) => [
@@ -150,11 +173,20 @@ export const nft = {
   ctDestinationTranslated: () => matchCt(NFT_CT_STATUS, IPS_DST_NAT),
   masquerade: () => [expression("masq", () => undefined)],
   /**
-   * Translates the destination by a map from port to address and port
-   * (`inet_service : ipv4_addr . inet_service`); a port without an element is not translated.
+   * Translates the destination by a map from address and port to address and port
+   * (`ipv4_addr . inet_service : ipv4_addr . inet_service`), looked up by the packet's own address
+   * or by 0.0.0.0, which stands for any; what has no element is not translated. To be preceded by
+   * `protocol`.
    */
-  dnatByPort: (map: string) => [
-    loadPayload(NFT_PAYLOAD_TRANSPORT, 2, 2),
+  dnatByMap: (map: string, address: "own" | "any") => [
+    address === "own"
+      ? loadPayload(NFT_PAYLOAD_NETWORK, 16, 4)
+      : expression("immediate", (w) =>
+          w
+            .be32Attribute(1, NFT_REG_1)
+            .nested(2, (data) => data.attribute(NFTA_DATA_VALUE, (d) => d.be32(0))),
+        ),
+    loadPayload(NFT_PAYLOAD_TRANSPORT, 2, 2, NFT_REG32_01),
     expression("lookup", (w) =>
       w.text(1, map).be32Attribute(2, NFT_REG_1).be32Attribute(3, NFT_REG_1),
     ),
@@ -163,8 +195,7 @@ export const nft = {
         .be32Attribute(1, 1)
         .be32Attribute(2, 2)
         .be32Attribute(3, NFT_REG_1)
-        // The second value of a concatenation is in the next 32-bit register: NFT_REG32_01.
-        .be32Attribute(5, 9)
+        .be32Attribute(5, NFT_REG32_01)
         .be32Attribute(7, NF_NAT_RANGE_PROTO_SPECIFIED | 1),
     ),
   ],
@@ -176,5 +207,7 @@ export const nft = {
   counter: () => [expression("counter", () => undefined)],
   accept: () => [verdict(verdicts.accept)],
   drop: () => [verdict(verdicts.drop)],
+  /** Back to the chain before, of a base chain to its policy. */
+  return: () => [verdict(verdicts.return)],
   jump: (chain: string) => [verdict(verdicts.jump, chain)],
 } as const satisfies Record<string, (...parameters: never[]) => readonly Expression[]>;

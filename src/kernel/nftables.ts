@@ -21,7 +21,8 @@ import { ipv4Bytes } from "./rtnetlink.ts";
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFNL_MSG_BATCH_BEGIN = 16;
 const NFNL_MSG_BATCH_END = 17;
-const NFPROTO_IPV4 = 2;
+const NFPROTO_UNSPEC = 0;
+const families = { inet: 1, ip: 2 } as const;
 const messages = {
   newTable: 0,
   getTable: 1,
@@ -49,9 +50,9 @@ function type(message: keyof typeof messages): number {
   return (NFNL_SUBSYS_NFTABLES << 8) | messages[message];
 }
 
-/** struct nfgenmsg for tables of family `ip`. */
-function body(): NetlinkWriter {
-  return new NetlinkWriter().u8(NFPROTO_IPV4).u8(0).be16(0);
+/** struct nfgenmsg, for tables of family `ip` unless told otherwise. */
+function body(family: number = families.ip): NetlinkWriter {
+  return new NetlinkWriter().u8(family).u8(0).be16(0);
 }
 
 function boundary(message: number): NetlinkRequest {
@@ -96,8 +97,15 @@ export interface Chain {
   readonly policy?: "accept" | "drop";
 }
 
-/** The IPv4 address and port that a published port leads to. */
-export interface PortTarget {
+/** A chain that IPv4 packets meet at a hook, of any program. */
+export interface HookedChain extends Chain {
+  readonly family: keyof typeof families;
+  readonly hook: keyof typeof hooks;
+  readonly type: string;
+}
+
+/** An IPv4 address and a port, as the keys and values of port maps. */
+export interface AddressAndPort {
   readonly address: string;
   readonly port: number;
 }
@@ -249,10 +257,10 @@ export class NftBatch {
     });
   }
 
-  /** A map from a port to an address and port, for `nft.dnatByPort`. */
+  /** A map from an address and port to another, for `nft.dnatByMap`. */
   addPortMap(table: string, name: string): this {
     return this.#addSet(table, name, (w) => {
-      w.be32Attribute(3, NFT_SET_MAP).be32Attribute(4, TYPE_INET_SERVICE).be32Attribute(5, 2);
+      w.be32Attribute(3, NFT_SET_MAP).be32Attribute(4, TYPE_ADDRESS_AND_PORT).be32Attribute(5, 8);
       w.be32Attribute(6, TYPE_ADDRESS_AND_PORT).be32Attribute(7, 8);
     });
   }
@@ -282,20 +290,28 @@ export class NftBatch {
   }
 
   /**
-   * Publishes a port: the map leads it to `target`. Refused when the port leads elsewhere already.
+   * Leads `from` to `target`; "0.0.0.0" stands for all addresses, see `nft.dnatByMap`. Refused when
+   * it leads elsewhere already.
    */
-  addPort(table: string, map: string, port: number, target: PortTarget): this {
-    const value = Buffer.concat([
-      ipv4Bytes(target.address),
-      portBytes(target.port),
-      new Uint8Array(2),
-    ]);
-    return this.#element("newSetElem", { table, set: map, key: portBytes(port), value });
+  addPort(table: string, map: string, from: AddressAndPort, target: AddressAndPort): this {
+    const [key, value] = [addressAndPortBytes(from), addressAndPortBytes(target)];
+    return this.#element("newSetElem", { table, set: map, key, value });
   }
 
   /** Removes a port from a map, wherever it leads; `not_found` when it is not there. */
-  deletePort(table: string, map: string, port: number): this {
-    return this.#element("delSetElem", { table, set: map, key: portBytes(port) });
+  deletePort(table: string, map: string, from: AddressAndPort): this {
+    return this.#element("delSetElem", { table, set: map, key: addressAndPortBytes(from) });
+  }
+
+  /** Removes all elements of a set or map, which stays. */
+  flushSet(table: string, set: string): this {
+    return this.#add({
+      type: type("delSetElem"),
+      flags: NLM_F_ACK,
+      body: body().text(1, table).text(2, set),
+      verb: "flush the nftables set",
+      about: `${table} ${set}`,
+    });
   }
 
   #element(
@@ -327,6 +343,11 @@ export class NftBatch {
   }
 }
 
+/** Each part of a concatenation begins at a multiple of four bytes. */
+function addressAndPortBytes({ address, port }: AddressAndPort): Uint8Array {
+  return Buffer.concat([ipv4Bytes(address), portBytes(port), new Uint8Array(2)]);
+}
+
 function portBytes(port: number): Uint8Array {
   if (!Number.isInteger(port) || port < 1 || port > 65535)
     throw new Fault("invalid", `${port} is not a port: 1 to 65535`);
@@ -354,34 +375,30 @@ export class Nftables {
   /** The names of the tables of family `ip`, of every program. */
   async tables(): Promise<string[]> {
     const replies = await this.#dump("getTable", body(), "list the nftables tables");
-    return replies.map((reply) => readText(readAttributes(reply).get(1)));
+    return replies.map((reply) => readText(attributesOf(reply).get(1)));
   }
 
   /** The chains of all tables of family `ip`, of every program. */
   async chains(): Promise<Chain[]> {
     const replies = await this.#dump("getChain", body(), "list the nftables chains");
-    return replies.map((reply) => {
-      const attributes = readAttributes(reply);
-      const policy = attributes.get(5);
-      return {
-        table: readText(attributes.get(1)),
-        name: readText(attributes.get(3)),
-        ...(policy === undefined
-          ? {}
-          : { policy: policy.readUInt32BE() === 0 ? ("drop" as const) : ("accept" as const) }),
-      };
-    });
+    return replies.map((reply) => chainOf(attributesOf(reply)));
+  }
+
+  /** The base chains of families `ip` and `inet`, of every program. */
+  async hookedChains(): Promise<HookedChain[]> {
+    const replies = await this.#dump("getChain", body(NFPROTO_UNSPEC), "list the nftables chains");
+    return replies.flatMap((reply) => hookedChain(reply) ?? []);
   }
 
   /** The rules of a chain in their order; empty when the table or chain is missing. */
-  async rules(table: string, chain: string): Promise<Rule[]> {
+  async rules(table: string, chain: string, family: keyof typeof families = "ip"): Promise<Rule[]> {
     const about = `${table} ${chain}`;
-    const writer = body().text(1, table).text(2, chain);
+    const writer = body(families[family]).text(1, table).text(2, chain);
     const replies = await this.#dump("getRule", writer, "list the nftables rules of", about).catch(
       nothingWhenMissing,
     );
     return replies.map((reply) => {
-      const attributes = readAttributes(reply);
+      const attributes = attributesOf(reply);
       return {
         handle: attributes.get(3)?.readBigUInt64BE() ?? 0n,
         comment: commentOf(attributes.get(7)),
@@ -400,7 +417,7 @@ export class Nftables {
     );
     const keys: Buffer[] = [];
     for (const reply of replies) {
-      const list = readAttributes(reply).get(3) ?? Buffer.alloc(0);
+      const list = attributesOf(reply).get(3) ?? Buffer.alloc(0);
       for (const [, element] of listAttributes(list)) {
         const key = readAttributes(readAttributes(element).get(1) ?? Buffer.alloc(0)).get(1);
         if (key !== undefined) keys.push(key);
@@ -424,8 +441,37 @@ export class Nftables {
         ...defined({ about }),
       },
     ]);
-    return replies.map((reply) => reply.body.subarray(4));
+    return replies.map((reply) => reply.body);
   }
+}
+
+/** What follows struct nfgenmsg. */
+function attributesOf(reply: Buffer): Map<number, Buffer> {
+  return readAttributes(reply.subarray(4));
+}
+
+function chainOf(attributes: Map<number, Buffer>): Chain {
+  const policy = attributes.get(5);
+  return {
+    table: readText(attributes.get(1)),
+    name: readText(attributes.get(3)),
+    ...(policy && {
+      policy: policy.readUInt32BE() === 0 ? ("drop" as const) : ("accept" as const),
+    }),
+  };
+}
+
+function nameOf<Name extends string>(names: Record<Name, number>, number: number | undefined) {
+  return (Object.keys(names) as Name[]).find((name) => names[name] === number);
+}
+
+function hookedChain(reply: Buffer): HookedChain | undefined {
+  const attributes = attributesOf(reply);
+  const place = attributes.get(4);
+  const family = nameOf(families, reply[0]);
+  const hook = place && nameOf(hooks, readAttributes(place).get(1)?.readUInt32BE());
+  if (!family || !hook) return undefined;
+  return { ...chainOf(attributes), family, hook, type: readText(attributes.get(7)) };
 }
 
 function nothingWhenMissing(error: unknown): Buffer[] {

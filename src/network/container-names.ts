@@ -166,17 +166,18 @@ async function leadQuestions(netns: Fd, { udp, tcp }: ResolverPorts): Promise<vo
   const batch = new NftBatch()
     .replaceTable(TABLE)
     .addBaseChain({ table: TABLE, name: "output", type: "nat", hook: "output", priority: -100 });
+  const asked = { address: resolverAddress, port: DNS_PORT };
   for (const [protocol, port] of [["udp", udp] as const, ["tcp", tcp] as const]) {
     batch
       .addPortMap(TABLE, protocol)
-      .addPort(TABLE, protocol, DNS_PORT, { address: resolverAddress, port })
+      .addPort(TABLE, protocol, asked, { address: resolverAddress, port })
       .addRule({
         table: TABLE,
         chain: "output",
         expressions: [
           nft.ipDestination({ address: resolverAddress, prefixLength: 32 }),
           nft.protocol(protocol),
-          nft.dnatByPort(protocol),
+          nft.dnatByMap(protocol, "own"),
         ],
       });
   }
