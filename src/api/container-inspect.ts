@@ -3,6 +3,7 @@ import { type ContainerId, shortId } from "#base";
 import {
   type BindMount,
   bindsOf,
+  exposedPorts,
   type HostConfig,
   inspectConfig,
   inspectHostConfig,
@@ -145,6 +146,20 @@ export function networksOf({ networks }: Container): Readonly<Record<string, End
   return Object.fromEntries(networks.map((each) => [each.network, endpointOf(each)]));
 }
 
+/** `NetworkSettings.Ports`: what is published and, as null, what is only exposed; of a container that runs in a network of its own. */
+function portsOf({ config, host, state, ports }: Container): NetworkSettings["Ports"] {
+  if (state.pid === 0 || networkModeOf(host).kind !== "bridge") return {};
+  const shown: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
+  for (const { protocol, containerPort } of exposedPorts(config))
+    shown[`${containerPort}/${protocol}`] = null;
+  for (const { protocol, containerPort, hostIp, hostPort } of ports) {
+    const key = `${containerPort}/${protocol}`;
+    const binding = { HostIp: hostIp, HostPort: String(hostPort) };
+    shown[key] = [...(shown[key] ?? []), binding];
+  }
+  return shown;
+}
+
 function networkSettingsOf(container: Container): NetworkSettings {
   // Docker's fields from before there were several networks, for the default one alone.
   const first = container.networks.find(({ network }) => network === "bridge");
@@ -153,7 +168,7 @@ function networkSettingsOf(container: Container): NetworkSettings {
     Bridge: container.bridge ?? "",
     SandboxID: sandboxId ?? "",
     SandboxKey: sandboxId === undefined ? "" : `/proc/${state.pid}/ns/net`,
-    Ports: {},
+    Ports: portsOf(container),
     HairpinMode: false,
     LinkLocalIPv6Address: "",
     LinkLocalIPv6PrefixLen: 0,

@@ -1,4 +1,5 @@
 import { Fault } from "#base";
+import { exposedPorts, networkModeOf } from "#container";
 import type { Container } from "#engine";
 import type { ContainerSummary } from "#wire";
 import { mountPoints, networkName, networksOf } from "./container-inspect.ts";
@@ -71,7 +72,7 @@ export function summaryOf(container: Container): ContainerSummary {
     ImageID: container.imageId,
     Command: commandText(container.argv),
     Created: Number(container.createdAt / 1_000_000_000n),
-    Ports: [],
+    Ports: portsOf(container),
     Labels: container.config.Labels,
     State: container.state.status,
     Status: statusText(container, BigInt(Date.now()) * 1_000_000n),
@@ -81,6 +82,23 @@ export function summaryOf(container: Container): ContainerSummary {
     NetworkSettings: { Networks: networksOf(container) },
     Mounts: mountPoints(container.host),
   };
+}
+
+/** What is published, and what is only exposed, of a container that runs in a network of its own. */
+function portsOf({ config, host, state, ports }: Container): ContainerSummary["Ports"] {
+  if (state.pid === 0 || networkModeOf(host).kind !== "bridge") return [];
+  return exposedPorts(config).flatMap(({ protocol, containerPort }) => {
+    const found = ports.filter(
+      (each) => each.protocol === protocol && each.containerPort === containerPort,
+    );
+    if (found.length === 0) return [{ PrivatePort: containerPort, Type: protocol }];
+    return found.map(({ hostIp, hostPort }) => ({
+      IP: hostIp,
+      PrivatePort: containerPort,
+      PublicPort: hostPort,
+      Type: protocol,
+    }));
+  });
 }
 
 /** The program and its arguments; those with a space in quotes. */

@@ -1,10 +1,10 @@
 /** Commands of the docker CLI that are not here yet, by the words of the group that has them. */
 export const dockerCommands: Readonly<Record<string, readonly string[]>> = {
   "": (
-    "build builder buildx checkpoint compose config context cp network node pause plugin port " +
+    "build builder buildx checkpoint compose config context cp network node pause plugin " +
     "secret service stack stats swarm unpause update volume"
   ).split(" "),
-  container: ["cp", "diff", "pause", "port", "stats", "unpause", "update"],
+  container: ["cp", "diff", "pause", "stats", "unpause", "update"],
   image: ["build"],
   system: ["dial-stdio", "prune"],
 };

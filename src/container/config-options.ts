@@ -91,7 +91,7 @@ export const configOptions = {
   ExposedPorts: option({
     shape: shapes.keySet,
     value: nameSet,
-    effect: "shown",
+    effect: "engine",
     inspect: (ports) => (isEmpty(ports) ? undefined : ports),
   }),
   Tty: flag({

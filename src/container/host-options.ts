@@ -24,6 +24,7 @@ import {
   type ValuesOf,
   whole,
 } from "./option.ts";
+import { parsePortBindings, shownBindings } from "./port-binding.ts";
 import { parseSecurityOptions } from "./security-option.ts";
 import { ociRlimit } from "./ulimit.ts";
 
@@ -146,9 +147,11 @@ export const hostOptions = {
     },
     inspect: (mode) => (mode === "default" ? "bridge" : mode),
   }),
-  PortBindings: unsupported("publishing ports (PortBindings)", {
+  PortBindings: option({
     shape: shapes.record(list(object({ HostIp: shapes.text, HostPort: shapes.text })).nullish()),
-    zero: {},
+    value: (sent) => parsePortBindings(sent ?? {}),
+    effect: "engine",
+    inspect: (_, sent) => shownBindings(sent ?? {}),
   }),
   RestartPolicy: option({
     shape: object({ Name: shapes.text, MaximumRetryCount: shapes.whole }),
@@ -250,10 +253,7 @@ export const hostOptions = {
       draft.privileged = isPrivileged;
     },
   }),
-  PublishAllPorts: unsupported("publishing ports (PublishAllPorts)", {
-    shape: shapes.flag,
-    zero: false,
-  }),
+  PublishAllPorts: flag({ default: false, effect: "engine" }),
   ReadonlyRootfs: flag({
     default: false,
     effect: (draft, isReadonly) => {

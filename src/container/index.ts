@@ -29,5 +29,11 @@ export { compressesLog, type LogConfig, logDrivers, logLimits } from "./log-conf
 export { logPlan } from "./log-plan.ts";
 export type { BindMount, MountBody } from "./mounts.ts";
 export { type NetworkMode, networkModeOf, networkNames } from "./network-mode.ts";
+export {
+  type ContainerPort,
+  exposedPorts,
+  parseContainerPort,
+  wantedPorts,
+} from "./port-binding.ts";
 export { bindsOf } from "./rules.ts";
 export { type ContainerSpecInput, containerSpec } from "./spec.ts";

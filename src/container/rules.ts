@@ -119,6 +119,12 @@ function checkModes({ config, host }: Description): void {
     if (host.ExtraHosts.length > 0) {
       refuse("conflicting options: custom host-to-IP mapping and the network mode");
     }
+    if (host.PortBindings.length > 0 || host.PublishAllPorts) {
+      refuse("conflicting options: port publishing and the container type network mode");
+    }
+    if (Object.keys(config.ExposedPorts).length > 0) {
+      refuse("conflicting options: port exposing and the container type network mode");
+    }
   }
   if (host.UTSMode === "host" && config.Hostname !== "") {
     refuse("conflicting options: hostname and the UTS mode");

@@ -2,6 +2,7 @@ import type { Readable, Writable } from "node:stream";
 import type { ContainerId, ExecId, SandboxId } from "#base";
 import type { Config, HostConfig, Sent } from "#container";
 import type { Digest, ImageDefaults } from "#image";
+import type { PublishedPort } from "#network";
 import type { ImageAnalysis } from "./images/explain-contract.ts";
 import type { Images } from "./images/image-contract.ts";
 import type { Registries } from "./transfer/registry-contract.ts";
@@ -111,6 +112,8 @@ export interface Container {
   readonly networks: readonly NetworkAttachment[];
   /** The host's interface of the default network, for a container that has been in that. */
   readonly bridge?: string;
+  /** Of a container that runs. */
+  readonly ports: readonly PublishedPort[];
   /** The sandbox of a container that has a network of its own, from its first start on. */
   readonly sandboxId?: SandboxId;
   readonly paths: {

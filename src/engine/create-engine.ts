@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import { type Clock, type CredentialSource, KeyedLock, type Log, systemClock } from "#base";
 import type { Content } from "#content";
 import { makePrivateDirectory } from "#kernel";
-import type { Networks } from "#network";
+import type { Networks, Ports } from "#network";
 import type { RegistryClient } from "#registry-client";
 import type { Executor } from "#rootfs";
 import type { Snapshotter } from "#snapshot";
@@ -38,6 +38,7 @@ export interface EngineDependencies {
   readonly state: State;
   readonly tasks: Tasks;
   readonly networks: Networks;
+  readonly ports: Ports;
   readonly snapshots: Snapshotter;
   readonly content: Content;
   /**

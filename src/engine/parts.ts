@@ -1,6 +1,6 @@
 import type { Clock, ContainerId, CredentialSource, ExecId, KeyedLock, Log } from "#base";
 import type { Content } from "#content";
-import type { Networks } from "#network";
+import type { Networks, Ports } from "#network";
 import type { RegistryClient } from "#registry-client";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
@@ -29,6 +29,7 @@ export interface EngineParts {
   readonly cpus: number;
   readonly tasks: Tasks;
   readonly networks: Networks;
+  readonly ports: Ports;
   readonly snapshots: Snapshotter;
   readonly content: Content;
   /** A client of registries, made when one is needed. */

@@ -7,6 +7,7 @@ import type { Task, TaskExit } from "#task";
 import { compressedLog } from "./containers/container-logs.ts";
 import type { ContainerRecord } from "./containers/container-record.ts";
 import { recordExit, trackContainer } from "./containers/exit.ts";
+import { adoptPorts } from "./containers/published-ports.ts";
 import { removeContainer } from "./containers/remove.ts";
 import { adoptSandbox, leaveNetworks } from "./containers/sandbox.ts";
 import type { StartParts } from "./containers/start.ts";
@@ -28,6 +29,7 @@ export async function reconcile(parts: StartParts): Promise<void> {
       });
     }
   }
+  await parts.ports.retain(new Set(parts.live.keys()));
   await sweep(parts);
 }
 
@@ -68,7 +70,8 @@ async function settleRunning(parts: StartParts, record: ContainerRecord): Promis
 /** Goes on with a container that another engine process started. */
 function adopt(parts: StartParts, record: ContainerRecord, task: Task): void {
   const { id } = record;
-  const tracked = trackContainer(parts, { id, task, sandbox: adoptSandbox(parts, record) });
+  const sandbox = adoptSandbox(parts, record);
+  const tracked = trackContainer(parts, { id, task, sandbox, ports: adoptPorts(parts, record) });
   parts.store.update(id, { starting: false });
   tracked.running();
 }

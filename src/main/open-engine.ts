@@ -3,7 +3,7 @@ import { openDataRoot } from "#content";
 import { createEngine, type EngineDependencies } from "#engine";
 import { type Helper, openHelper } from "#helper";
 import type { CompressionChoice } from "#layer";
-import { openNetworks } from "#network";
+import { openNetworks, openPorts } from "#network";
 import { openCgroups } from "#runtime";
 import type { State } from "#state";
 import { openNativeTasks } from "#task";
@@ -53,14 +53,16 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
     await openDataRoot(dataRoot, { log, compression }),
   );
   const networks = await openNetworks({ instanceId, runRoot, state, log });
+  const ports = await openPorts({ state, helper, runRoot, log });
   const engine = await createEngine({
-    ...{ dataRoot, runRoot, log, state, tasks, networks, snapshots, content, registry },
+    ...{ dataRoot, runRoot, log, state, tasks, networks, ports, snapshots, content, registry },
     ...(options.trust && { trust: options.trust(state) }),
   });
   // With nothing running, nothing of this engine stays in the kernel.
   scope.defer(async () => {
     const isIdle = engine.containers.list({ all: false, filters: {} }).length === 0;
     await engine.close();
+    await ports.close();
     await networks.close({ removeBridges: isIdle });
   });
   await engine.reconcile();

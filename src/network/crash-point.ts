@@ -9,7 +9,17 @@ export const networkCrashPoints = [
   "network:rules-removed",
 ] as const;
 
+/** The same of published ports. */
+export const portCrashPoints = [
+  "ports:held",
+  "ports:translated",
+  "ports:bound-to-process",
+  "ports:untranslated",
+] as const;
+
 /** Kills the process here when a crash test asks for this step; see `crashHere`. */
-export function crashPoint(step: (typeof networkCrashPoints)[number]): void {
+export function crashPoint(
+  step: (typeof networkCrashPoints | typeof portCrashPoints)[number],
+): void {
   crashHere(step);
 }

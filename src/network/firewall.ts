@@ -47,6 +47,18 @@ export async function installRules(
         chain: POSTROUTING,
         expressions: [nft.ipSource(network), nft.oifnameNot(name), nft.masquerade()],
         comment: name,
+      })
+      // From the bridge to a published port of the same bridge: the answer must come back this way.
+      .addRule({
+        table,
+        chain: POSTROUTING,
+        expressions: [
+          nft.ipSource(network),
+          nft.oifname(name),
+          nft.ctDestinationTranslated(),
+          nft.masquerade(),
+        ],
+        comment: name,
       }),
   );
 }
@@ -64,9 +76,8 @@ async function deleteMarked(
 
 /** The names of the bridges that the table has rules for. */
 export async function filteredBridges(filter: Nftables, table: string): Promise<string[]> {
-  const base = [FORWARD, POSTROUTING];
   return (await filter.chains())
-    .filter((chain) => chain.table === table && !base.includes(chain.name))
+    .filter((chain) => chain.table === table && chain.policy === undefined)
     .map((chain) => chain.name);
 }
 

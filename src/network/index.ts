@@ -16,7 +16,15 @@ export type {
   Networks,
   NetworksOptions,
 } from "./contract.ts";
-export { networkCrashPoints } from "./crash-point.ts";
+export { networkCrashPoints, portCrashPoints } from "./crash-point.ts";
 export { type HostsOptions, parseExtraHost, renderHosts } from "./hosts.ts";
 export { openNetworks } from "./networks.ts";
+export type {
+  PortProtocol,
+  Ports,
+  Publication,
+  PublishedPort,
+  WantedPort,
+} from "./port-contract.ts";
+export { openPorts, type PortsOptions } from "./ports.ts";
 export { type ResolvConfOptions, readHostResolvConf, renderResolvConf } from "./resolv-conf.ts";

@@ -132,7 +132,10 @@ export interface NetworkSettings {
   readonly Bridge: string;
   readonly SandboxID: string;
   readonly SandboxKey: string;
-  readonly Ports: Readonly<Record<string, unknown>>;
+  /** By "80/tcp"; null for a port that is only exposed. */
+  readonly Ports: Readonly<
+    Record<string, readonly { readonly HostIp: string; readonly HostPort: string }[] | null>
+  >;
   readonly EndpointID: string;
   readonly Gateway: string;
   readonly IPAddress: string;
@@ -151,7 +154,12 @@ export interface ContainerSummary {
   readonly Command: string;
   /** Seconds since the epoch. */
   readonly Created: number;
-  readonly Ports: readonly unknown[];
+  readonly Ports: readonly {
+    readonly IP?: string;
+    readonly PrivatePort: number;
+    readonly PublicPort?: number;
+    readonly Type: string;
+  }[];
   /** With `size=1` only: bytes that the container wrote, and those together with its image's. */
   readonly SizeRw?: number;
   readonly SizeRootFs?: number;

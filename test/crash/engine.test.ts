@@ -1,25 +1,32 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
-import type { HostConfigBody } from "#container";
+import type { ConfigBody, HostConfigBody } from "#container";
 import { crashPoints, type Engine } from "#engine";
 import { logCrashPoints } from "#logs";
+import { portCrashPoints } from "#network";
 import { logSettled } from "../support/compressed-log.ts";
-import { createRequest } from "../support/create-request.ts";
+import { createRequest, publishing } from "../support/create-request.ts";
 import { importBusybox, openEngineAt, type TestRoots, temporaryRoots } from "../support/engine.ts";
 import { engineHoldings } from "../support/engine-holdings.ts";
+import { freePort, isFree } from "../support/free-port.ts";
 import { Gate } from "../support/gate.ts";
 import { collectOutput, runContainer } from "../support/run-container.ts";
 
-const steps = [...crashPoints, ...logCrashPoints];
+const steps = [...crashPoints, ...logCrashPoints, ...portCrashPoints];
 type Step = (typeof steps)[number];
+const hasIpv6 = existsSync("/proc/net/if_inet6");
 const allOutput = { follow: false, stdout: true, stderr: true, timestamps: false };
 type Expectation = (engine: Engine) => void | Promise<void>;
 
 let leaks: ReturnType<typeof engineHoldings>;
 let roots: TestRoots & Disposable;
+/** Of the host, for the container that publishes one. */
+let port = 0;
 
 beforeAll(async () => {
+  port = await freePort();
   roots = temporaryRoots();
   leaks = engineHoldings(roots);
   await using opened = await openEngineAt(roots);
@@ -71,6 +78,27 @@ const exited: Expectation = (engine) => {
   expect(addressesOf(engine)).toEqual([""]);
 };
 
+/** Nobody has the port of a container that never ran or has ended, and its next start gets it. */
+const unpublished: Expectation = async (engine) => {
+  expect(await isFree(port)).toBe(true);
+  await startable(engine);
+  await published(engine);
+};
+
+const published: Expectation = async (engine) => {
+  expect(engine.containers.get("victim").ports).toMatchObject([
+    { hostIp: "0.0.0.0", hostPort: port },
+    ...(hasIpv6 ? [{ hostIp: "::", hostPort: port }] : []),
+  ]);
+  expect(await isFree(port)).toBe(false);
+};
+
+const publishedThenExited: Expectation = async (engine) => {
+  expect(await isFree(port)).toBe(true);
+  await exited(engine);
+  expect(engine.containers.get("victim").ports).toEqual([]);
+};
+
 /** What the engine was killed at is done by the next one, and no line is lost before or after. */
 const logged: Expectation = async (engine) => {
   await exited(engine);
@@ -99,6 +127,10 @@ const expectations: Record<Step, { readonly scenario: string; readonly after: Ex
   "exec:started": { scenario: "exec", after: running },
   "log:compressed": { scenario: "log", after: logged },
   "log:renamed": { scenario: "log", after: logged },
+  "ports:held": { scenario: "publish", after: unpublished },
+  "ports:translated": { scenario: "publish", after: unpublished },
+  "ports:bound-to-process": { scenario: "publish", after: unpublished },
+  "ports:untranslated": { scenario: "publish-exit", after: publishedThenExited },
 };
 
 test("every crash step has its test", () => {
@@ -131,12 +163,53 @@ async function crash(scenario: string, step: string): Promise<void> {
       roots.runRoot,
       scenario,
       step,
+      String(port),
     ],
     // One that does not meet its step is ended before the test is.
     { stdout: "inherit", stderr: "inherit", timeout: 120_000, killSignal: "SIGTERM" },
   );
   await child.exited;
   expect(child.signalCode).toBe("SIGKILL");
+}
+
+test("a port stays with its container while no engine runs, and goes with it", async () => {
+  const { config, host } = publishing(port);
+  const id = await createThenKillEngine("nc -l -p 80; exit 5", host, config);
+  expect(await isFree(port)).toBe(false);
+  {
+    await using opened = await openEngineAt(roots);
+    const [first] = opened.engine.containers.get(id).ports;
+    expect(first).toEqual({
+      protocol: "tcp",
+      containerPort: 80,
+      hostIp: "0.0.0.0",
+      hostPort: port,
+    });
+    const { containers } = opened.engine;
+    await containers.create(createRequest("busybox", ["true"], { name: "other", config, host }));
+    const refusal = await containers.start("other").catch((error: Error) => error.message);
+    expect(refusal).toContain(
+      `Bind for 0.0.0.0:${port} failed: port is already allocated (held by container `,
+    );
+    await opened.engine.containers.remove("other", { force: true, volumes: false });
+  }
+  const answer = await talk("127.0.0.1", port);
+  await ended(id);
+  expect(answer).toBe("closed");
+  await using opened = await openEngineAt(roots);
+  expect(opened.engine.containers.get(id)).toMatchObject({ state: { exitCode: 5 }, ports: [] });
+  expect(await isFree(port)).toBe(true);
+  await opened.engine.containers.remove(id, { force: false, volumes: false });
+});
+
+/** Connects, says something and hears the other end close. */
+function talk(host: string, at: number): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port: at });
+    socket.on("error", (error) => resolve(error.message));
+    socket.on("close", () => resolve("closed"));
+    socket.resume().end("hello\n");
+  });
 }
 
 test("logs and exit code of a container that ended while no engine ran", async () => {
@@ -169,8 +242,12 @@ async function ended(id: string): Promise<void> {
 }
 
 /** Another process starts it and is killed; the container's id. */
-async function createThenKillEngine(script: string, host: HostConfigBody): Promise<string> {
-  const request = createRequest("busybox", ["sh", "-c", script], { host });
+async function createThenKillEngine(
+  script: string,
+  host: HostConfigBody,
+  config: ConfigBody = {},
+): Promise<string> {
+  const request = createRequest("busybox", ["sh", "-c", script], { host, config });
   const child = Bun.spawn(
     [
       process.execPath,

@@ -1,21 +1,22 @@
 /**
  * An engine process that is to die: opens the engine at the roots given, then does
  * one thing with THIMBLE_CRASH_AT naming the step at which it kills itself.
- * Usage: victim.ts DATA_ROOT RUN_ROOT (create | start | exit | remove | exec | log) STEP
+ * Usage: victim.ts DATA_ROOT RUN_ROOT (create | start | exit | remove | exec | log | publish | publish-exit) STEP [PORT]
  */
 
 import { compressedLog } from "../support/compressed-log.ts";
-import { createRequest } from "../support/create-request.ts";
+import { createRequest, publishing } from "../support/create-request.ts";
 import { openEngineAt } from "../support/engine.ts";
 
-const [dataRoot = "", runRoot = "", scenario = "", step = ""] = process.argv.slice(2);
+const [dataRoot = "", runRoot = "", scenario = "", step = "", port] = process.argv.slice(2);
 const { engine } = await openEngineAt({ dataRoot, runRoot });
-const isShort = scenario === "exit" || scenario === "log";
+const isShort = ["exit", "log", "publish-exit"].includes(scenario);
 const request = createRequest(
   "busybox",
   isShort ? ["sh", "-c", "seq 5000; exit 3"] : ["sleep", "1000"],
   {
     name: "victim",
+    ...(scenario.startsWith("publish") && publishing(Number(port))),
     ...(scenario === "log" && { host: { LogConfig: compressedLog } }),
   },
 );
@@ -23,7 +24,7 @@ const request = createRequest(
 async function prepare(): Promise<() => Promise<unknown>> {
   if (scenario === "create") return () => engine.containers.create(request);
   const { id } = await engine.containers.create(request);
-  if (scenario === "start") return () => engine.containers.start(id);
+  if (scenario === "start" || scenario === "publish") return () => engine.containers.start(id);
   if (scenario === "remove") {
     return () => engine.containers.remove(id, { force: false, volumes: false });
   }

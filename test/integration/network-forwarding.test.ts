@@ -3,66 +3,18 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Scope } from "#base";
-import {
-  addAddress,
-  addRoute,
-  createBridge,
-  createVeth,
-  type Fd,
-  Nftables,
-  NftBatch,
-  newNetworkNamespace,
-  nft,
-  RouteTable,
-  setLinkUp,
-} from "#kernel";
+import { type Fd, Nftables, NftBatch, nft } from "#kernel";
+import { type Host, makeHost as makeLan } from "../support/lan.ts";
 import { dial, enter, inside, listen, reach } from "../support/namespace.ts";
 
 const PORT = 8080;
 
-interface Neighbour {
-  readonly netns: Fd;
-  readonly address: string;
-}
-
-/** A host that forwards or does not, and two machines in networks of its that are not an engine's. */
-interface Host {
-  readonly netns: Fd;
-  readonly left: Neighbour;
-  readonly right: Neighbour;
-}
-
+/** With a server on each neighbour. */
 async function makeHost(scope: Scope, forwards: "0" | "1"): Promise<Host> {
-  const netns = scope.use(await newNetworkNamespace({ "net.ipv4.ip_forward": forwards }));
-  await new RouteTable({ netns }).apply(setLinkUp(1));
-  const left = await addNeighbour(scope, netns, 1);
-  const right = await addNeighbour(scope, netns, 2);
-  scope.use(await listen(left.netns, PORT));
-  scope.use(await listen(right.netns, PORT));
-  return { netns, left, right };
-}
-
-async function addNeighbour(scope: Scope, host: Fd, number: number): Promise<Neighbour> {
-  const netns = scope.use(await newNetworkNamespace());
-  const [outer, inner] = [new RouteTable({ netns: host }), new RouteTable({ netns })];
-  const name = `lan${number}`;
-  const gateway = `10.9.${number}.1`;
-  const address = `10.9.${number}.2`;
-  await outer.apply(createBridge({ name, mac: `02:00:00:00:01:0${number}` }));
-  const master = (await outer.link(name))?.index ?? 0;
-  const peer = { name: "eth0", mac: `02:00:00:00:02:0${number}`, netns };
-  await outer.apply(
-    addAddress({ index: master, address: gateway, prefixLength: 24 }),
-    createVeth({ name: `port${number}`, master, peer }),
-  );
-  const index = (await inner.link("eth0"))?.index ?? 0;
-  await inner.apply(
-    setLinkUp(1),
-    setLinkUp(index),
-    addAddress({ index, address, prefixLength: 24 }),
-    addRoute({ destination: "0.0.0.0", prefixLength: 0, gateway, index }),
-  );
-  return { netns, address };
+  const host = await makeLan(scope, forwards);
+  scope.use(await listen(host.left.netns, PORT));
+  scope.use(await listen(host.right.netns, PORT));
+  return host;
 }
 
 let opened = 0;

@@ -1,6 +1,17 @@
 import type { ConfigBody, HostConfigBody } from "#container";
 import type { CreateRequest } from "#engine";
 
+/** Port 80 of a container, published at all addresses of the host. */
+export function publishing(port: number): {
+  readonly config: ConfigBody;
+  readonly host: HostConfigBody;
+} {
+  return {
+    config: { ExposedPorts: { "80/tcp": {} } },
+    host: { PortBindings: { "80/tcp": [{ HostPort: String(port) }] } },
+  };
+}
+
 /** A create request as the docker CLI sends it for `docker create IMAGE COMMAND...`. */
 export function createRequest(
   image: string,

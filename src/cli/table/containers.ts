@@ -214,6 +214,15 @@ export const waitCommand = command({
   load: async () => (await import("../verb/lifecycle.ts")).wait,
 });
 
+export const portCommand = command({
+  summary: "List port mappings, or a specific mapping, for the container",
+  usage: "CONTAINER [PRIVATE_PORT[/PROTO]]",
+  args: [1, 2],
+  complete: "running",
+  examples: [["port web 80", "where port 80 is published"]],
+  load: async () => (await import("../verb/port.ts")).port,
+});
+
 export const topCommand = command({
   summary: "Display the running processes of a container",
   usage: "CONTAINER [ps OPTIONS]",

@@ -3,6 +3,7 @@ import type { ContainerSummary } from "#wire";
 import type { Verb } from "../command.ts";
 import { ellipsis, humanSince, localTime } from "../human.ts";
 import { printListing, type Row } from "../listing.ts";
+import { showPorts } from "../show-ports.ts";
 import type { psFlags } from "../table/containers.ts";
 
 const base =
@@ -62,7 +63,7 @@ export function containerRow(container: ContainerSummary, trunc: boolean): Row {
     Command: JSON.stringify(trunc ? ellipsis(container.Command, 20) : container.Command),
     CreatedAt: localTime(created),
     RunningFor: humanSince(created),
-    Ports: portsOf(container.Ports ?? []),
+    Ports: showPorts(container.Ports ?? []),
     State: container.State,
     Status: container.Status,
     Size: sizeOf(container),
@@ -99,19 +100,4 @@ function imageOf({ Image, ImageID }: ContainerSummary, trunc: boolean): string {
 function sizeOf({ SizeRw = 0, SizeRootFs = 0 }: ContainerSummary): string {
   const own = formatBytes(SizeRw);
   return SizeRootFs > 0 ? `${own} (virtual ${formatBytes(SizeRootFs)})` : own;
-}
-
-interface Port {
-  readonly IP?: string;
-  readonly PrivatePort: number;
-  readonly PublicPort?: number;
-  readonly Type: string;
-}
-
-function portsOf(ports: readonly unknown[]): string {
-  return (ports as readonly Port[])
-    .map(({ IP, PrivatePort, PublicPort, Type }) =>
-      PublicPort ? `${IP}:${PublicPort}->${PrivatePort}/${Type}` : `${PrivatePort}/${Type}`,
-    )
-    .join(", ");
 }

@@ -1,5 +1,5 @@
 import { Fault, isFault } from "#base";
-import { bindsOf } from "#container";
+import { bindsOf, exposedPorts, parseContainerPort } from "#container";
 import type { Digest } from "#image";
 import type { Containers, Filters } from "../contract.ts";
 import { checkFilterKeys, matchesLabels } from "../filters.ts";
@@ -29,7 +29,7 @@ type Test = (record: ContainerRecord) => boolean;
 
 /** Containers as `docker ps` chooses them, the newest first. */
 export function listContainers(
-  parts: Parts<"content" | "store" | "sandboxes">,
+  parts: Parts<"content" | "store" | "sandboxes" | "ports">,
   options: Parameters<Containers["list"]>[0],
 ): readonly ContainerRecord[] {
   checkFilterKeys(options.filters, known);
@@ -43,7 +43,7 @@ export function listContainers(
 
 /** One test for each filter: any of its values must match (of `label`, all). */
 function compileFilters(
-  parts: Parts<"content" | "store" | "sandboxes">,
+  parts: Parts<"content" | "store" | "sandboxes" | "ports">,
   filters: Filters,
 ): readonly Test[] {
   const tests: Test[] = [];
@@ -81,14 +81,12 @@ function compileFilters(
   );
   any("health", (value) => () => value === "none");
   any("is-task", (value) => () => value === "false" || value === "0");
-  any("publish", () => () => false);
-  any(
-    "expose",
-    (value) => (record) =>
-      Object.keys(record.config.ExposedPorts).some(
-        (port) => port === value || port === `${value}/tcp`,
-      ),
-  );
+  const hostPorts = (record: ContainerRecord) =>
+    parts.ports.of(record.id).map(({ protocol, hostPort: port }) => ({ protocol, port }));
+  const ownPorts = ({ config }: ContainerRecord) =>
+    exposedPorts(config).map(({ protocol, containerPort: port }) => ({ protocol, port }));
+  any("publish", (value) => portTest(`publish ${value}`, hostPorts));
+  any("expose", (value) => portTest(`expose ${value}`, ownPorts));
   const labels = filters.label ?? [];
   tests.push((record) => matchesLabels(record.config.Labels, labels));
   return tests;
@@ -106,6 +104,24 @@ function nameTest(value: string): Test {
     });
   }
   return ({ name }) => pattern.test(name) || pattern.test(`/${name}`);
+}
+
+/** "publish 80", "expose 80/udp", or a range: by the host's ports or by the container's own. */
+function portTest(
+  filter: string,
+  portsOf: (record: ContainerRecord) => readonly { protocol: string; port: number }[],
+): Test {
+  const [, value = ""] = filter.split(" ");
+  const [range = "", protocol = "tcp"] = value.split("/");
+  const [first, last = first] = range.split("-").map((each) => {
+    if (parseContainerPort(`${each}/${protocol}`)) return Number(each);
+    const why = `strconv.ParseUint: parsing "${each}": invalid syntax`;
+    throw new Fault("invalid", `error while looking up for ${filter}: ${why}`, { about: value });
+  });
+  return (record) =>
+    portsOf(record).some(
+      (each) => each.protocol === protocol && each.port >= (first ?? 0) && each.port <= (last ?? 0),
+    );
 }
 
 function exitedTest(value: string): Test {

@@ -7,7 +7,7 @@ import { networksOf } from "./sandbox.ts";
 
 /** A record as callers see it. */
 export function viewContainer(
-  parts: Parts<"paths" | "networks" | "sandboxes" | "execs" | "removing">,
+  parts: Parts<"paths" | "networks" | "sandboxes" | "ports" | "execs" | "removing">,
   record: ContainerRecord,
 ): Container {
   const { id, name, imageId, createdAt, owner, sent, config, host, argv, restartCount } = record;
@@ -29,6 +29,7 @@ export function viewContainer(
     restartCount,
     state: parts.removing.has(id) ? { ...record.state, status: "removing" } : record.state,
     ...networkPartOf(parts, record),
+    ports: record.state.status === "running" ? parts.ports.of(id) : [],
     paths: {
       hostname: files.hostname,
       hosts: files.hosts,

@@ -14,6 +14,7 @@ import { publishContainer } from "./container-event.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { makeUpName, parseName } from "./name.ts";
 import type { PlannedStart } from "./planned-starts.ts";
+import { portWarnings } from "./published-ports.ts";
 import { joinedContainer } from "./sandbox.ts";
 import { plannedTask } from "./task-input.ts";
 import type { ResolvedUser } from "./user.ts";
@@ -64,7 +65,7 @@ export async function createContainer(
   publishContainer(parts, record, "create");
   trace.mark("recorded");
   trace.write(parts.log, `create ${id.slice(0, 12)}`);
-  return { id, warnings: start.planned.warnings };
+  return { id, warnings: [...portWarnings(record.host), ...start.planned.warnings] };
 }
 
 /** The launch plan that a start would send, as bytes; nothing is made for it. */

@@ -7,6 +7,7 @@ import { publishContainer, publishNetworks } from "./container-event.ts";
 import { compressedLog } from "./container-logs.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import type { LiveContainer } from "./live-container.ts";
+import type { RunPorts } from "./published-ports.ts";
 import { type RemoveParts, removeContainer } from "./remove.ts";
 import { leaveNetworks, type OpenSandbox } from "./sandbox.ts";
 
@@ -25,6 +26,7 @@ interface Run {
   readonly id: ContainerId;
   readonly task: Task;
   readonly sandbox: OpenSandbox;
+  readonly ports: RunPorts;
 }
 
 /**
@@ -48,6 +50,7 @@ export function trackContainer(parts: TrackParts, run: Run): { running(): void; 
     let isWritten = true;
     if (exit) {
       crashPoint("exit:seen");
+      await run.ports.withdraw();
       isWritten = recordExit(parts, id, exit);
       crashPoint("exit:recorded");
     }

@@ -9,6 +9,7 @@ import { containerFiles, writeContainerFiles } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { allowRemount } from "./container-tree.ts";
 import { type TrackParts, trackContainer } from "./exit.ts";
+import { publishPorts, type RunPorts } from "./published-ports.ts";
 import { removeContainer } from "./remove.ts";
 import { leaveNetworks, type OpenSandbox, openNamespaceOf, openSandbox } from "./sandbox.ts";
 import { describeStartFailure } from "./start-failure.ts";
@@ -16,7 +17,7 @@ import { type RunInput, taskInput, unopened, withJoined } from "./task-input.ts"
 import { lookupUser } from "./user-lookup.ts";
 
 /** The parts that a start touches: those of its end, and those that a run is made of. */
-export type StartParts = TrackParts & Parts<"state" | "networks" | "plannedStarts">;
+export type StartParts = TrackParts & Parts<"state" | "networks" | "ports" | "plannedStarts">;
 
 /** Starts a container that does not run; one that runs is `not_modified`. */
 export async function startContainer(parts: StartParts, ref: string): Promise<void> {
@@ -88,6 +89,8 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   scope.defer(() => sandbox.release());
   trace.mark("sandbox");
   crashPoint("start:network-attached");
+  const ports = scope.use(await publishPorts(parts, record, sandbox));
+  trace.mark("ports");
   await writeContainerFiles(parts, record, sandbox);
   trace.mark("files");
   const joined = joinedNamespaces(parts, record, { sandbox, scope });
@@ -98,8 +101,9 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   const task = scope.use(await parts.tasks.create(input, planned?.planned));
   trace.mark("created");
   crashPoint("start:launched");
-  const tracked = trackContainer(parts, { id, task, sandbox });
-  recordStarting(parts, record, { files, sandbox, task });
+  await ports.hold(task);
+  const tracked = trackContainer(parts, { id, task, sandbox, ports });
+  recordStarting(parts, record, { files, sandbox, task, ports });
   crashPoint("start:recorded");
   try {
     await parts.pendingAttaches.connect(id, task);
@@ -130,9 +134,13 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
 function recordStarting(
   parts: Parts<"state" | "clock" | "store" | "sandboxes">,
   record: ContainerRecord,
-  run: Pick<ContainerRecord, "files"> & { readonly sandbox: OpenSandbox; readonly task: Task },
+  run: Pick<ContainerRecord, "files"> & {
+    readonly sandbox: OpenSandbox;
+    readonly task: Task;
+    readonly ports: RunPorts;
+  },
 ): void {
-  const { files, sandbox, task } = run;
+  const { files, sandbox, task, ports } = run;
   const state = {
     status: "running",
     pid: task.pid,
@@ -144,6 +152,7 @@ function recordStarting(
   } as const;
   parts.state.transaction(() => {
     parts.sandboxes.put(sandbox.stored);
+    ports.record();
     parts.store.update(record.id, { starting: true, startTime: task.startTime, files, state });
   });
 }

@@ -1,0 +1,71 @@
+import type { Fd } from "#kernel";
+
+export type PortProtocol = "tcp" | "udp" | "sctp";
+
+/** A port of a container to publish. */
+export interface WantedPort {
+  readonly protocol: PortProtocol;
+  readonly containerPort: number;
+  /** An address of the host; "" for all, of IPv4 and IPv6. */
+  readonly hostIp: string;
+  /** The host's port is the first free one of this range; absent: of the kernel's range for such ports. */
+  readonly range?: { readonly first: number; readonly last: number };
+}
+
+/** A port of the host that leads to one of a container. */
+export interface PublishedPort {
+  readonly protocol: PortProtocol;
+  readonly containerPort: number;
+  /** "0.0.0.0" and "::" stand for all addresses. */
+  readonly hostIp: string;
+  readonly hostPort: number;
+}
+
+export interface PublishRequest {
+  /** The container's id. */
+  readonly container: string;
+  /** The container's IPv4 address. */
+  readonly address: string;
+  readonly ports: readonly WantedPort[];
+  /** The name of a container, for the message that it holds a port already. */
+  readonly nameOf: (container: string) => string;
+}
+
+/**
+ * The published ports of one container, from before its program runs. They end with
+ * this program until `hold` has named the container's process, then with that process.
+ */
+export interface Publication {
+  /** In the order in which they were wanted; one for all addresses has an entry for IPv4 and one for IPv6. */
+  readonly ports: readonly PublishedPort[];
+  /** The container's process, which waits to become the program. */
+  hold(process: Fd): Promise<void>;
+  /** Writes them down, for the next life of the engine; to be called in the transaction that records the start. */
+  record(): void;
+  /** Gives the ports back; settles once they are free. Called again it does nothing. */
+  withdraw(): Promise<void>;
+}
+
+/**
+ * Published ports. Each is held by a socket of a proxy, a process of its own per container,
+ * which outlives the engine and ends with the container. Traffic from outside, between containers,
+ * and from the host to its own addresses is translated to the container by one element of an nftables
+ * map, so that the container sees the client's address; what comes over loopback or IPv6, and
+ * everything where the host's firewall filters what comes in, goes through the proxy's socket.
+ *
+ * `publish` faults: `unavailable` for a port that is taken, with the errno EADDRINUSE and its holder
+ * in the message; with another errno for an address that is not the host's or a protocol that
+ * the kernel lacks. Nothing is then held.
+ */
+export interface Ports {
+  /** Holds all of the ports, or none; see above for its faults. */
+  publish(request: PublishRequest): Promise<Publication>;
+  /** The ports of a container; empty for one that has none. */
+  of(container: string): readonly PublishedPort[];
+  /** The publication of a container that runs on from an earlier life of the engine. */
+  adopt(container: string): Publication | undefined;
+  /** Once what runs is known: withdraws the ports of all other containers. */
+  retain(running: ReadonlySet<string>): Promise<void>;
+  /** Stops listening; ports stay as they are. */
+  close(): Promise<void>;
+}

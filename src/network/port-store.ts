@@ -1,0 +1,63 @@
+import type { State } from "#state";
+import type { PublishedPort } from "./port-contract.ts";
+
+/** The ports of a container that runs, and the proxy that holds them. */
+export interface StoredPublication {
+  readonly container: string;
+  /** The container's IPv4 address. */
+  readonly address: string;
+  readonly ports: readonly PublishedPort[];
+  readonly proxy: { readonly pid: number; readonly startTime: bigint };
+}
+
+const steps = [
+  `CREATE TABLE published_port (
+     container TEXT PRIMARY KEY,
+     address TEXT NOT NULL,
+     ports TEXT NOT NULL,
+     proxy_pid INTEGER NOT NULL,
+     proxy_start TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID`,
+];
+
+interface Row {
+  readonly container: string;
+  readonly address: string;
+  readonly ports: string;
+  readonly proxy_pid: number;
+  readonly proxy_start: string;
+}
+
+/** Who has which ports, in the engine's database. */
+export class PortStore {
+  readonly #state: State;
+
+  constructor(state: State) {
+    this.#state = state;
+    state.migrate("ports", steps);
+  }
+
+  all(): StoredPublication[] {
+    return this.#state.query<Row>("SELECT * FROM published_port").map((row) => ({
+      container: row.container,
+      address: row.address,
+      ports: JSON.parse(row.ports),
+      proxy: { pid: row.proxy_pid, startTime: BigInt(row.proxy_start) },
+    }));
+  }
+
+  put({ container, address, ports, proxy }: StoredPublication): void {
+    this.#state.run(
+      "INSERT OR REPLACE INTO published_port VALUES (?, ?, ?, ?, ?)",
+      container,
+      address,
+      JSON.stringify(ports),
+      proxy.pid,
+      proxy.startTime.toString(),
+    );
+  }
+
+  delete(container: string): void {
+    this.#state.run("DELETE FROM published_port WHERE container = ?", container);
+  }
+}
