@@ -50,7 +50,7 @@ export function createBody(
       ...hostConfig(input),
       Binds: [...volumes.binds],
       PortBindings: mutable(ports.bindings),
-      ...(size ? { ConsoleSize: [size.rows, size.columns] } : {}),
+      ...defined({ ConsoleSize: size && [size.rows, size.columns] }),
     },
     NetworkingConfig: networkingConfig(input),
   };

@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import type {
   AuthConfig,
   AuthResponse,
@@ -51,7 +52,7 @@ export class SystemClient {
       method: "GET",
       path: "/images/search",
       query: { term, limit, filters: renderFilters(filters) },
-      ...(auth && { headers: { "X-Registry-Auth": encodeRegistryAuth(auth) } }),
+      ...defined({ headers: auth && { "X-Registry-Auth": encodeRegistryAuth(auth) } }),
     });
   }
 

@@ -138,7 +138,7 @@ export class Transport {
     const request: HttpRequest = {
       method: call.method,
       path,
-      headers: { ...call.headers, ...(body ? { "Content-Type": type } : {}) },
+      headers: { ...call.headers, ...defined({ "Content-Type": body && type }) },
       ...defined({ body }),
     };
     const response = await this.#send(request, upgrade, call.signal);

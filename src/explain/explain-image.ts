@@ -102,7 +102,7 @@ function explainFile(
     path: shownPath(node),
     bytes: node.content?.size ?? 0,
     layer: node.layer + 1,
-    ...(owner && { package: nameToText(owner.name) }),
+    ...defined({ package: owner && nameToText(owner.name) }),
     links: (node.content?.links ?? 1) - 1,
   };
 }

@@ -68,8 +68,8 @@ export function explainPath(view: ImageView, text: string, breathe: Breathe): Pa
     gid: node.gid,
     ...(node.linkName !== "" && { target: nameToText(node.linkName) }),
     layer: steps.at(-1)?.layer ?? node.layer + 1,
-    ...(owner && {
-      package: {
+    ...defined({
+      package: owner && {
         manager: owner.manager,
         name: nameToText(owner.name),
         version: nameToText(owner.version),

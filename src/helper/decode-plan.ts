@@ -323,7 +323,7 @@ function readMount(outer: PlanRecord): MountOperation {
     target,
     attributes,
     recursiveAttributes,
-    ...(propagation && { propagation }),
+    ...defined({ propagation }),
     create,
   };
 }

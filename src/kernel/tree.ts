@@ -1,5 +1,5 @@
 import { basename, dirname } from "node:path";
-import { Fault, isFault } from "#base";
+import { defined, Fault, isFault } from "#base";
 import { addon } from "./addon.ts";
 import type { Fd } from "./fd.ts";
 import { O_DIRECTORY, O_PATH, openat2 } from "./files.ts";
@@ -28,7 +28,7 @@ export async function copyTree(from: Fd, to: Fd): Promise<number> {
     return value;
   } catch (error) {
     if (path === undefined || !isFault(error)) throw error;
-    const detail = { about: path, cause: error, ...(error.errno && { errno: error.errno }) };
+    const detail = { about: path, cause: error, ...defined({ errno: error.errno || undefined }) };
     throw new Fault(error.code, `${error.message}, at ${path}`, detail);
   }
 }

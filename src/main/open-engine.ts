@@ -1,4 +1,4 @@
-import { type Log, Scope } from "#base";
+import { defined, type Log, Scope } from "#base";
 import { openDataRoot } from "#content";
 import { createEngine, type EngineDependencies } from "#engine";
 import { type Helper, openHelper } from "#helper";
@@ -56,7 +56,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
   const ports = await openPorts({ state, helper, runRoot, log });
   const engine = await createEngine({
     ...{ dataRoot, runRoot, log, state, tasks, networks, ports, snapshots, content, registry },
-    ...(options.trust && { trust: options.trust(state) }),
+    ...defined({ trust: options.trust?.(state) }),
   });
   // With nothing running, nothing of this engine stays in the kernel.
   scope.defer(async () => {

@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import { readNumber } from "./field.ts";
 import {
   blockSize,
@@ -328,7 +328,7 @@ export class TarReader {
   }
 
   #about(): { about?: string } {
-    return this.#header ? { about: nameToText(this.#header.name) } : {};
+    return defined({ about: this.#header && nameToText(this.#header.name) });
   }
 }
 

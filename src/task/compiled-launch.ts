@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import { encodePlan, type LaunchPlan } from "#helper";
 import { type Fd, O_RDONLY, openat2 } from "#kernel";
 import {
@@ -91,11 +92,10 @@ function compileTask(
     rootMount: root,
     rootAnchor: files.rootAnchor,
     cgroup: entry.cgroup,
-    ...(entry.oomCounter !== undefined && { oomCounter: entry.oomCounter }),
-    ...(entry.oomEvent !== undefined && { oomEvent: entry.oomEvent }),
+    ...defined({ oomCounter: entry.oomCounter, oomEvent: entry.oomEvent }),
     cgroupMounts: cgroup.mounts,
     stdio,
-    ...(log && { log }),
+    ...defined({ log }),
     controlSocket: files.controlSocket(id),
     exitRecord: files.exitRecord(id),
     init,

@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { Fault, faultOf, isFault } from "#base";
+import { defined, Fault, faultOf, isFault } from "#base";
 import { knowsFileSystem, type Mount, mountAll } from "#kernel";
 import type { Volume } from "./contract.ts";
 
@@ -38,7 +38,7 @@ export async function mountDevice(volume: Volume): Promise<void> {
     throw new Fault(
       isFault(error, "unsupported") ? "unsupported" : "invalid",
       `error while mounting volume '${volume.path}': failed to mount local volume: mount ${mount.source}:${volume.path}${withoutPassword(data)}: ${withoutPassword(fault.message)}`,
-      { about: volume.name, cause: error, ...(fault.errno && { errno: fault.errno }) },
+      { about: volume.name, cause: error, ...defined({ errno: fault.errno || undefined }) },
     );
   }
 }

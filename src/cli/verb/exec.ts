@@ -1,3 +1,4 @@
+import { defined } from "#base";
 import { defaultDetachKeys, parseDetachKeys } from "#wire";
 import type { Verb } from "../command.ts";
 import { Exit } from "../failure.ts";
@@ -18,7 +19,7 @@ export const exec: Verb<typeof execFlags> = async (context, { flags, args }) => 
     User: flags.user ?? "",
     Privileged: flags.privileged,
     Tty: tty,
-    ...(size ? { ConsoleSize: [...size] } : {}),
+    ...defined({ ConsoleSize: size && [...size] }),
     AttachStdin: stdin,
     AttachStdout: !detach,
     AttachStderr: !detach,

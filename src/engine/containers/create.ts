@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
-import { type ContainerId, Fault, newId, Scope } from "#base";
+import { type ContainerId, defined, Fault, newId, Scope } from "#base";
 import { bindsOf, checkSent, describeContainer, type Sent } from "#container";
 import { chainIds, hostPlatform, parsePlatform, platformDistance } from "#image";
 import type { Mount } from "#kernel";
@@ -120,7 +120,7 @@ function draftRecord(
     id,
     name,
     imageId: image.id,
-    ...(chainId !== undefined && { chainId }),
+    ...defined({ chainId }),
     createdAt: parts.clock.now(),
     owner: request.owner,
     sent,

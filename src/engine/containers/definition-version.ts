@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { defined, Fault } from "#base";
 import type { Sent } from "#container";
 import type { Definition } from "./container-record.ts";
 
@@ -84,12 +84,12 @@ function upgradeFirst({ config, host, argv: _, ...rest }: FirstDefinition): Defi
       CgroupPermissions: permissions,
     })),
     LogConfig: { Type: logDriver, Config: logOptions },
-    ...(consoleSize && { ConsoleSize: [consoleSize.rows, consoleSize.columns] }),
+    ...defined({ ConsoleSize: consoleSize && [consoleSize.rows, consoleSize.columns] }),
   };
   const Config = {
     ...capitalized(plainConfig),
     ExposedPorts: Object.fromEntries(exposedPorts.map((port) => [port, {}])),
-    ...(healthcheck && { Healthcheck: { Test: healthcheck.test } }),
+    ...defined({ Healthcheck: healthcheck && { Test: healthcheck.test } }),
   };
   return { ...rest, sent: { Config, HostConfig } as Sent, imageDefaults: {} };
 }

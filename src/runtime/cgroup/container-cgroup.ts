@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { Fault, isFault, poll } from "#base";
+import { defined, Fault, isFault, poll } from "#base";
 import type { FdIndex, LaunchPlan } from "#helper";
 import {
   attachDeviceProgram,
@@ -87,7 +87,7 @@ export class ContainerCgroup implements AsyncDisposable {
         const events = watchOom ? openIfThere(`${path}/memory.events`) : undefined;
         return {
           cgroup: { version: 2, directory },
-          ...(events && { oomCounter: add(events) }),
+          ...defined({ oomCounter: events && add(events) }),
           fds,
         };
       }
