@@ -106,7 +106,10 @@ static int remember_link(struct copy *copy, const struct stat *stat, int fd)
 	return 0;
 }
 
-/* One more name for a file that is copied. Whoever has put another file in its place meanwhile gets no link to that. */
+/*
+ * One more name for a file that is copied. If another process has put another file in its
+ * place meanwhile, no link to that is made.
+ */
 static int make_link(struct copy *copy, const struct link *link, int to, const char *name)
 {
 	struct open_how how = {
@@ -190,7 +193,10 @@ static int copy_content(struct copy *copy, int from, int to, off_t size)
 	return ftruncate(to, size) < 0 ? -errno : 0;
 }
 
-/* What the file system of the copy cannot hold is passed over, as by cp --archive. */
+/*
+ * Attributes and files that the file system of the copy cannot hold are skipped, as by cp
+ * --archive.
+ */
 static bool is_foreign(int error, mode_t mode)
 {
 	return error == EOPNOTSUPP || error == ENODATA || (error == EPERM && !S_ISREG(mode) && !S_ISDIR(mode));
@@ -231,7 +237,7 @@ static int settle_fd(struct copy *copy, int from, int to, const struct stat *sta
 	return futimens(to, times) < 0 ? -errno : 0;
 }
 
-/* The same for what cannot be opened: links, devices, pipes and sockets. */
+/* The same for files that cannot be opened: links, devices, pipes and sockets. */
 static int settle_name(struct copy *copy, int from, int to, const char *name, const struct stat *stat)
 {
 	char source[NAME_MAX + 64], place[NAME_MAX + 64];
@@ -437,7 +443,7 @@ struct removal {
 	unsigned int moved;
 };
 
-/* Not into another mount: what is there belongs to someone else. */
+/* Not into another mount, whose files belong to someone else. */
 static int open_to_remove(struct removal *removal, int parent, const char *name)
 {
 	struct open_how how = {

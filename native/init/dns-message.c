@@ -49,7 +49,7 @@ static char lower(uint8_t byte)
 	return (char)(byte >= 'A' && byte <= 'Z' ? byte + 'a' - 'A' : byte);
 }
 
-/* The question's name, which may not be compressed. Returns what is behind it, or 0. */
+/* The question's name, which may not be compressed. Returns the place behind it, or 0. */
 static size_t read_name(const uint8_t *bytes, size_t length, char *name)
 {
 	size_t at = DNS_HEADER, end = 0;

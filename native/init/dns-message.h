@@ -12,7 +12,7 @@
 #define DNS_HEADER 12u
 /* A name in text without its last dot, and its NUL. */
 #define DNS_NAME_SIZE 254u
-/* What a UDP answer may have where the query has no EDNS, and at most where it has. */
+/* The size of a UDP answer to a query without EDNS, and the most for one with it. */
 #define DNS_UDP_PLAIN 512u
 #define DNS_UDP_MAX 4096u
 #define DNS_MESSAGE_MAX 65535u
@@ -30,8 +30,9 @@ struct dns_query {
 };
 
 /*
- * 0, -EINVAL for what is no query and must not be answered, or -EBADMSG for one that is to be
- * refused with DNS_FORMERR (`id` and `flags` are set, `question_end` is the header's).
+ * 0, -EINVAL for bytes that are not a query and must not be answered, or -EBADMSG for a
+ * query that is to be refused with DNS_FORMERR (`id` and `flags` are set, `question_end`
+ * is the header's).
  */
 int dns_parse_query(const uint8_t *bytes, size_t length, struct dns_query *query);
 

@@ -128,7 +128,7 @@ static int answer_here(const struct asker *asker, const uint8_t *bytes, size_t l
 	return (int)dns_answer_end(&answer, &query);
 }
 
-/* What says that no name server could be reached. */
+/* The answer that says that no name server could be reached. */
 static size_t answer_failure(const uint8_t *bytes, size_t length)
 {
 	struct dns_query query;
@@ -198,7 +198,7 @@ static void ask_next(struct lookup *lookup)
 		if (fd < 0)
 			continue;
 		open_source(&lookup->upstream, fd, upstream_ready);
-		/* Whoever cannot see the question must guess port and id to forge its answer. */
+		/* An attacker who cannot see the question must guess port and id to forge its answer. */
 		if (getrandom(lookup->query, 2, 0) == 2 && send(fd, lookup->query, lookup->length, MSG_NOSIGNAL) >= 0) {
 			watch(&lookup->upstream, EPOLLIN);
 			lookup->deadline = clock_ms() + ATTEMPT_MS;

@@ -67,7 +67,7 @@ static bool is_name(struct dns_text name)
 	return name.length > 0 && name.length < DNS_NAME_SIZE && name.at[name.length - 1] != '.';
 }
 
-/* What is left of a payload; `bad` once it has ended too early. */
+/* The rest of a payload; `bad` once it has ended too early. */
 struct reader {
 	const uint8_t *at, *end;
 	bool bad;

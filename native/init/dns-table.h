@@ -31,7 +31,7 @@ struct dns_upstream {
 	uint16_t port;
 };
 
-/* What FRAME_DNS_ENDPOINT says, pointing into the frame. */
+/* The content of FRAME_DNS_ENDPOINT, pointing into the frame. */
 struct dns_endpoint_frame {
 	struct dns_text id, network;
 	struct dns_text ipv4, ipv6; /* 0 or 4 bytes, 0 or 16 bytes */
@@ -39,7 +39,7 @@ struct dns_endpoint_frame {
 	size_t name_count;
 };
 
-/* What FRAME_DNS_CLIENT says, pointing into the frame. */
+/* The content of FRAME_DNS_CLIENT, pointing into the frame. */
 struct dns_client_frame {
 	struct dns_text id;
 	bool forwards;
@@ -62,7 +62,7 @@ struct dns_link {
 	char alias[];
 };
 
-/* What a client sees; `owner` is whatever serves it. */
+/* The names that a client sees; `owner` is the part that serves it. */
 struct dns_view {
 	struct dns_view *next;
 	char id[DNS_ID_MAX + 1];
@@ -89,7 +89,10 @@ struct dns_view *dns_views(void);
 void dns_mark_stale(void);
 void dns_drop_stale_endpoints(void);
 
-/* Writes the records of the question into the answer. False where the name is none of those that the view sees. */
+/*
+ * Writes the records of the question into the answer. False when the view does not see the
+ * name.
+ */
 bool dns_resolve(const struct dns_view *view, const struct dns_query *query, struct dns_answer *answer);
 
 size_t dns_endpoint_count(void);

@@ -9,7 +9,10 @@
 #ifndef DNS_H
 #define DNS_H
 
-/* Serves at the socket `path`, and on descriptor 3, until it is told to quit or nobody needs it. The exit status. */
+/*
+ * Serves at the socket `path`, and on descriptor 3, until it is told to quit or has no
+ * clients. Returns the exit status.
+ */
 int serve_dns(const char *path);
 
 /* The worker: its end of the packets. Ends with the broker. */

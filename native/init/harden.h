@@ -13,7 +13,10 @@
  */
 int harden_monitor(void);
 
-/* The resolver's broker keeps the one that entering namespaces needs, and its system calls; its worker none, and those of sockets. */
+/*
+ * The resolver's broker keeps the capability that entering namespaces needs, and its
+ * system calls; its worker keeps no capability, and the system calls of sockets.
+ */
 int harden_broker(void);
 int harden_worker(void);
 

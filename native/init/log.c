@@ -60,8 +60,9 @@ static void remove_rotated(const struct log *log, uint32_t index, const char *su
 }
 
 /*
- * path -> path.1 -> path.2 ..., plain or compressed; with one file only, a new one takes its place:
- * who reads the old one reads it to its end. A file that cannot be moved starts anew, for the limit holds.
+ * path -> path.1 -> path.2 ..., plain or compressed; with one file only, a new one takes
+ * its place, and a reader reads the old one to its end. A file that cannot be moved starts
+ * anew, for the limit holds.
  */
 static void rotate(struct log *log)
 {

@@ -14,11 +14,11 @@
 
 #define PROTOCOL_VERSION 1u
 #define FRAME_HEADER 8u
-/* No frame that a monitor reads is longer than this. */
+/* The largest frame that a monitor reads. */
 #define COMMAND_MAX 64u
-/* And none that a resolver reads. */
+/* The largest frame that a resolver reads. */
 #define DNS_FRAME_MAX 65536u
-/* No frame that the helper writes is longer than this. */
+/* The largest frame that the helper writes. */
 #define FRAME_MAX 2048u
 
 #define PROXY_ADDRESSES 2u

@@ -1,7 +1,7 @@
 /*
- * Fuzz target of what the resolver reads: questions of containers, answers of name servers,
- * frames of the engine. The first byte says which; the rest is the message, or bends one that
- * is right: pairs of a place and a byte.
+ * Fuzz target of the resolver's input: questions of containers, answers of name servers,
+ * frames of the engine. The first byte says which; the rest is the message, or bends one
+ * that is right: pairs of a place and a byte.
  */
 #include <stdio.h>
 #include <stdlib.h>

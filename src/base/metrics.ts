@@ -6,13 +6,16 @@ export interface Gauge {
   set(value: number, labels?: Labels): void;
 }
 
-/** A number that only grows, per combination of labels; `set` is for what is counted elsewhere. */
+/**
+ * A number that only grows, per combination of labels; `set` takes a number that was counted
+ * elsewhere.
+ */
 export interface Counter extends Gauge {
   /** Adds to the number of these labels, which begins at 0; `value` is not negative. */
   add(value: number, labels?: Labels): void;
 }
 
-/** How many values were at most so large, per combination of labels. */
+/** The number of values up to each bound, per combination of labels. */
 export interface Histogram {
   /** Counts one value, in the unit of the name. */
   observe(value: number, labels?: Labels): void;

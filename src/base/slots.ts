@@ -1,6 +1,6 @@
 import { Fault } from "./fault.ts";
 
-/** How many may wait for a place, and what the others are told. */
+/** The number of callers that may wait for a place, and the refusal for others. */
 interface Queue {
   readonly length: number;
   refusal(): Error;

@@ -1,13 +1,13 @@
 import { Metrics } from "#base";
 import type { EngineInfo } from "./contract.ts";
 
-/** What is timed, as Docker names it. */
+/** The actions that are timed, in Docker's words. */
 const actions = ["changes", "commit", "create", "delete", "start"] as const;
 
 /**
- * What an engine counts, under the names and with the help that dockerd's --metrics-addr gives
- * (https://docs.docker.com/engine/daemon/prometheus/). What thimble does not have, as checks of
- * health, is not there.
+ * An engine's metrics, under the names and with the help of dockerd's --metrics-addr
+ * (https://docs.docker.com/engine/daemon/prometheus/). Metrics of features that thimble lacks, such
+ * as checks of health, are left out.
  */
 export class EngineMetrics {
   readonly #engine = new Metrics("engine_daemon_");
@@ -36,7 +36,7 @@ export class EngineMetrics {
     "events_subscribers_total",
     "The number of current subscribers to events",
   );
-  /** Counted by who publishes them. */
+  /** Counted by the code that publishes them. */
   readonly events = this.#engine.counter("events_total", "The number of events logged");
   readonly #cpuSeconds = this.#process.counter(
     "cpu_seconds_total",

@@ -10,7 +10,7 @@ import { protocolVersion, frame as type } from "./tags.ts";
 export interface ResolverEndpoint {
   /** At most 64 bytes; the endpoint's id. */
   readonly id: string;
-  /** At most 64 bytes; who sees one endpoint of a network sees all of them. */
+  /** At most 64 bytes; a client that sees one endpoint of a network sees all of them. */
   readonly network: string;
   /** "10.1.0.2" */
   readonly ipv4?: string;
@@ -39,7 +39,7 @@ export interface ResolverPorts {
   readonly tcp: number;
 }
 
-/** Whom the resolver serves, and what it has done since it was started. */
+/** The clients of the resolver, and its work since it was started. */
 export interface ResolverStatus {
   readonly pid: number;
   readonly clients: number;
@@ -53,13 +53,12 @@ export interface ResolverStatus {
 const maxTexts = 256;
 
 /**
- * The resolver of an engine's containers (mode dns of native/init), which goes on while no
- * engine is there. What it was told holds until it is told otherwise; commands are carried
- * out in order, each between two questions and never during one. Names are compared without
- * regard to case.
+ * The resolver of an engine's containers (mode dns of native/init), which goes on while no engine
+ * runs. Its settings hold until they are changed; commands are carried out in order, each between
+ * two questions and never during one. Names are compared without regard to case.
  */
 export class Resolver implements Disposable {
-  /** The connection is over, whoever ended it. Never rejects. */
+  /** Settles when the connection is over, whichever end closed it. Never rejects. */
   readonly closed: Promise<void>;
   readonly #channel: Channel;
   readonly #socket: Fd;
@@ -88,12 +87,12 @@ export class Resolver implements Disposable {
       );
   }
 
-  /** Until `commit`, what is not said again is kept; then it goes. */
+  /** Begins anew: settings that are not sent again before `commit` are dropped by it. */
   async begin(): Promise<void> {
     await this.#ask(type.DNS_BEGIN);
   }
 
-  /** Drops what was not said again since `begin`. */
+  /** Drops the settings that were not sent again since `begin`. */
   async commit(): Promise<void> {
     await this.#ask(type.DNS_COMMIT);
   }
@@ -123,7 +122,7 @@ export class Resolver implements Disposable {
     return { udp: payload.u32(), tcp: payload.u32() };
   }
 
-  /** Changes what a container that is served sees; `not_found` when it is not. */
+  /** Changes the view of a container that is served; `not_found` for any other. */
   async update(client: ResolverClient): Promise<void> {
     await this.#ask(type.DNS_CLIENT, clientPayload(client));
   }
@@ -152,7 +151,7 @@ export class Resolver implements Disposable {
     await this.#ask(type.DNS_QUIT);
   }
 
-  /** Ends this connection; the resolver goes on while it serves anybody. */
+  /** Ends this connection; the resolver goes on while it has clients. */
   close(): void {
     this.#channel.close();
     this.#waiting?.reject(gone());

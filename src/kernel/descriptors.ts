@@ -14,8 +14,8 @@ export function socketPair(): [Fd, Fd] {
 }
 
 /**
- * A stream socket, connected to whoever listens at a unix socket's path of at most 107 bytes.
- * `not_found` or `unavailable` where nobody does.
+ * A stream socket, connected to the listener at a unix socket's path of at most 107 bytes.
+ * `not_found` or `unavailable` when nothing listens there.
  */
 export function connectUnix(path: string): Fd {
   const what = { call: "connect", verb: "connect to", about: path };

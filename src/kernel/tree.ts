@@ -34,9 +34,9 @@ export async function copyTree(from: Fd, to: Fd): Promise<number> {
 }
 
 /**
- * Removes a file, or a directory with all that is in it, however deep; a path that is missing is
- * fine. It stops at a mount in the tree (`invalid` or `unavailable`), and no symbolic link in it is
- * followed. What was removed until a fault stays so.
+ * Removes a file, or a directory with all that is in it, however deep; does nothing for a missing
+ * path. It stops at a mount in the tree (`invalid` or `unavailable`), and follows no symbolic link
+ * in it. After a fault the part that was removed stays so.
  */
 export async function removeTree(path: string): Promise<void> {
   try {

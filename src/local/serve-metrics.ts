@@ -2,8 +2,8 @@ import { serveMetrics } from "#registry-server";
 import { parseAddress } from "./address.ts";
 
 /**
- * Serves what `render` gives at /metrics of `addr` (HOST:PORT), for every client that reaches it.
- * `invalid` for what is no address, `unavailable` when it is taken.
+ * Serves the text of `render` at /metrics of `addr` (HOST:PORT), to every client that reaches it.
+ * `invalid` for a malformed address, `unavailable` when it is taken.
  */
 export async function openMetricsServer(
   addr: string,

@@ -33,7 +33,7 @@ function encodeHeader({ inode, size, mtime }: LogOrigin): Buffer {
   return header;
 }
 
-/** What a compressed file says that it was made of; undefined for one that somebody else has made. */
+/** The origin that a compressed file names; undefined for a file that another program has made. */
 export async function readOrigin(file: FileHandle): Promise<LogOrigin | undefined> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(headerBytes), 0, headerBytes, 0);
   const start = zlibHeader + 6;
@@ -73,7 +73,7 @@ export async function gzipLog(
   await to.sync();
 }
 
-/** The plain bytes of a compressed file. What is damaged ends them, as what a crash cut short ends a plain file. */
+/** The plain bytes of a compressed file. Damage ends them, as a crash ends a plain file. */
 export async function* gunzipLog(file: FileHandle): AsyncGenerator<Uint8Array> {
   const gunzip = createGunzip({ chunkSize });
   const feeding = pipeline(fileChunks(file), gunzip).catch(() => undefined);

@@ -38,7 +38,7 @@ async function openRotated(path: string): Promise<LogFile | undefined> {
   return (await openFile(path, false)) ?? (await openFile(`${path}.gz`, true));
 }
 
-/** Two that are open are the same: one file, or one and what it has been compressed into meanwhile. */
+/** Whether two open files are the same: one file, or a file and its compressed form. */
 async function isSame(a: LogFile, b: LogFile): Promise<boolean> {
   if (a.isCompressed === b.isCompressed) return a.inode === b.inode;
   const [plain, compressed] = a.isCompressed ? [b, a] : [a, b];

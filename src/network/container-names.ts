@@ -85,13 +85,16 @@ export class ContainerNames {
     ]);
   }
 
-  /** After a restart of the engine: exactly these containers are served; who was served already notices nothing. */
+  /**
+   * After a restart of the engine: exactly these containers are served; those that were served
+   * already notice nothing.
+   */
   async restore(containers: readonly NamedContainer[]): Promise<void> {
     for (const container of containers) this.#containers.set(container.id, container);
     if (this.#containers.size > 0) await this.#open();
   }
 
-  /** Lets go of the resolver, or ends it when nobody needs it any more. */
+  /** Lets go of the resolver, or ends it when it has no clients any more. */
   async close({ quit }: { readonly quit: boolean }): Promise<void> {
     this.#isClosed = true;
     const resolver = await this.#resolver?.catch(() => undefined);
@@ -99,7 +102,7 @@ export class ContainerNames {
     resolver?.close();
   }
 
-  /** A failure is not kept: the next one who needs the resolver tries again. */
+  /** A failure is not kept: the next caller tries again. */
   #open(): Promise<Resolver> {
     this.#resolver ??= this.#start().catch((error) => {
       this.#resolver = undefined;

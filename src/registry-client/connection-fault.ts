@@ -3,7 +3,10 @@ import { Fault } from "#base";
 /** Bytes of the head of an answer, and of its trailers. */
 export const maxHeadBytes = 64 << 10;
 
-/** What went wrong on the way to a host or on its connection: `unavailable`, or `denied` for a certificate. */
+/**
+ * A failure on the way to a host or on its connection: `unavailable`, or `denied` for a
+ * certificate.
+ */
 export function connectionFault(about: string, error: unknown): Fault {
   if (error instanceof Fault) return error;
   const message = error instanceof Error ? error.message : String(error);
@@ -27,7 +30,10 @@ export function connectionFault(about: string, error: unknown): Fault {
   return new Fault("unavailable", `${about}: ${message}`, { about, cause: error });
 }
 
-/** What ended an exchange: an answer that breaks HTTP's rules is `invalid`, one that is too long `exhausted`, a connection that drops `unavailable`. `when` it dropped: "before it answered". */
+/**
+ * The failure of an exchange: an answer that breaks HTTP's rules is `invalid`, one that is too long
+ * `exhausted`, a connection that drops `unavailable`. `when` it dropped: "before it answered".
+ */
 export function exchangeFault(about: string, error: unknown, when: string): Fault {
   if (error instanceof Fault) return error;
   const code = codeOf(error);

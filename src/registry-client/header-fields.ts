@@ -26,7 +26,10 @@ export class HeaderFields {
   }
 }
 
-/** Refuses what the parser of `node:http` lets pass: more fields than it hands on, other versions, encodings that it does not undo. */
+/**
+ * Refuses heads that the parser of `node:http` lets pass: more fields than it hands on, other
+ * versions, encodings that it does not undo.
+ */
 export function requireHead(message: IncomingMessage, about: string): void {
   const { httpVersionMajor, statusCode = 0, rawHeaders, headers } = message;
   const refuse = (why: string): never => {

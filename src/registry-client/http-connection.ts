@@ -77,7 +77,9 @@ export class HttpConnection {
     socket.setNoDelay(true);
   }
 
-  /** Whether another exchange may begin: the server has neither hung up nor sent what it was not asked for. */
+  /**
+   * Whether another exchange may begin: the server has neither hung up nor sent unexpected bytes.
+   */
   get isIdle(): boolean {
     return !this.#socket.destroyed;
   }
@@ -165,7 +167,7 @@ export class HttpConnection {
       .once("response", (message) => {
         this.#message = message;
         outgoing.off("close", closed);
-        // Who reads the body learns of it; without a listener it would end the process.
+        // The reader of the body gets the error; without a listener it would end the process.
         message.on("error", () => undefined);
         resolve(message);
       })

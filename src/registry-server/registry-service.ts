@@ -50,7 +50,7 @@ export interface ProxyOptions {
 export interface RegistryService extends AsyncDisposable {
   readonly url: string;
   readonly metricsUrl?: string;
-  /** What it has counted, in Prometheus' text format; also without an address for it. */
+  /** Its numbers in Prometheus' text format; also without an address for them. */
   renderMetrics(): string;
   /** Where clients find the authority that they are to trust, when it is our own. */
   readonly authorityFile?: string;

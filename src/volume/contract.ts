@@ -4,7 +4,7 @@ import type { Fd } from "#kernel";
 export interface Volume {
   readonly name: string;
   readonly driver: "local";
-  /** As they were sent; undefined where none were. */
+  /** As they were sent; undefined when the request had none. */
   readonly options: Readonly<Record<string, string>> | undefined;
   readonly labels: Readonly<Record<string, string>> | undefined;
   /** Nanoseconds since the epoch. */
@@ -25,7 +25,7 @@ export interface VolumeRequest {
   readonly name?: string | undefined;
   /** Absent or "": "local". */
   readonly driver?: string | undefined;
-  /** Of the driver: type, device and o as mount(8) has them. */
+  /** Options of the driver: type, device and o as mount(8) has them. */
   readonly options?: Readonly<Record<string, string>> | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   readonly owner: { readonly uid: number; readonly gid: number };
@@ -34,12 +34,12 @@ export interface VolumeRequest {
 /**
  * The volumes of one data root.
  *
- * The row makes a volume exist. It is written first, and what a crash leaves out (the directory) is
- * made when it is needed. A removal sets the directory aside, deletes the row, and then the files:
- * after a crash between the first two the directory is put back. A directory without a row is never
- * touched.
+ * The row makes a volume exist. It is written first, and a directory that a crash kept from being
+ * made is made when it is needed. A removal sets the directory aside, deletes the row, and then the
+ * files: after a crash between the first two the directory is put back. A directory without a row
+ * is never touched.
  *
- * A claim keeps a volume from being removed while what will use it is made. A volume that was made
+ * A claim keeps a volume from being removed while its user is being made. A volume that was made
  * for its claimant alone is removed with the last claim, or when the volumes are opened again after
  * a crash, unless `keep` was called.
  */
@@ -60,9 +60,12 @@ export interface Volumes {
    * makes their user exist.
    */
   keep(names: readonly string[]): void;
-  /** Takes back all claims; removes what was made for this claimant and nobody keeps. */
+  /**
+   * Takes back all claims; removes the volumes that were made for this claimant and that nothing
+   * keeps.
+   */
   unclaim(claimant: string): Promise<void>;
-  /** Undefined when there is none of that name. */
+  /** Undefined for an unknown name. */
   find(name: string): Volume | undefined;
   /** The volume; `not_found` in Docker's words. */
   get(name: string): Volume;
@@ -81,13 +84,13 @@ export interface Volumes {
   hold(name: string, holder: string): Promise<string>;
   /** A holder that was there before these volumes were opened. */
   adopt(name: string, holder: string): void;
-  /** The last one undoes the mount. Harmless for who does not hold it. */
+  /** The last one undoes the mount. Does nothing for a holder that does not hold it. */
   release(name: string, holder: string): Promise<void>;
-  /** After the last `adopt`: undoes mounts that nobody holds, as after a crash. */
+  /** After the last `adopt`: undoes mounts without a holder, as a crash leaves them. */
   settle(): Promise<void>;
   /**
-   * Copies a directory and its attributes into an empty volume; false when it is not empty. A volume
-   * that nobody holds has all of it or nothing after a crash.
+   * Copies a directory and its attributes into an empty volume; false when it is not empty. After a
+   * crash a volume without a holder has all of it or nothing.
    */
   fill(name: string, from: Fd): Promise<boolean>;
   /** The bytes that the volume's files take on the disk, without those of a mount that is not made. */

@@ -1,4 +1,4 @@
-/** Who has to do with which name. */
+/** Members by name, and names by member. */
 export class Members {
   readonly #members = new Map<string, Set<string>>();
 
@@ -8,7 +8,7 @@ export class Members {
     else this.#members.set(name, new Set([member]));
   }
 
-  /** Whether it was one. */
+  /** Gives whether it was a member. */
   remove(name: string, member: string): boolean {
     const members = this.#members.get(name);
     if (!members?.delete(member)) return false;
@@ -16,7 +16,7 @@ export class Members {
     return true;
   }
 
-  /** Removes the member everywhere; the names. */
+  /** Removes the member from all names; gives those names. */
   leaveAll(member: string): string[] {
     return [...this.#members.keys()].filter((name) => this.remove(name, member));
   }

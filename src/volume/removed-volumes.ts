@@ -30,7 +30,10 @@ export class RemovedVolumes {
     }
   }
 
-  /** The directory under its new name; one that a crash kept from being made is none. */
+  /**
+   * Renames the directory away and gives its new path. A directory that is missing, as after a
+   * crash, stays missing.
+   */
   setAside(home: string, id: string): string {
     const aside = join(this.#directory, id);
     if (existsSync(home)) renameSync(home, aside);

@@ -1,9 +1,12 @@
 import type { State } from "#state";
 import type { Volume } from "./contract.ts";
 
-/** What is kept of a volume; its path is made from the data root and the name. */
+/** The row of a volume; its path is made from the data root and the name. */
 export interface StoredVolume extends Omit<Volume, "path"> {
-  /** Names what a removal sets aside, so that it is never taken for a later volume of that name. */
+  /**
+   * Names the directory that a removal sets aside, so that it is never taken for a later volume of
+   * the same name.
+   */
   readonly id: string;
 }
 
@@ -36,7 +39,7 @@ interface Row {
   readonly last_used: string;
 }
 
-/** The volumes of one data root, in its database alone: memory holds none of them. */
+/** The volumes of one data root, in its database alone; nothing of them is kept in memory. */
 export class VolumeStore {
   readonly #state: State;
 

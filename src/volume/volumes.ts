@@ -145,7 +145,7 @@ class LocalVolumes implements Volumes {
 
   async remove(name: string): Promise<void> {
     await this.#undoMount(this.get(name));
-    // From here to the deleted row nothing waits, so that nobody comes to hold it in between.
+    // From here to the deleted row nothing waits, so that no holder comes in between.
     const stored = this.#store.get(name);
     if (!stored) throw new Fault("not_found", `get ${name}: no such volume`, { about: name });
     if (!this.#holders.isEmpty(name) || !this.#claims.isEmpty(name))
@@ -212,7 +212,10 @@ class LocalVolumes implements Volumes {
     for (const volume of this.list()) if (targets.has(volume.path)) await this.#undoMount(volume);
   }
 
-  /** A mount of the volume's own, once nobody holds it. Containers that still end keep theirs. */
+  /**
+   * Undoes a mount of the volume's own once it has no holder. Containers that still end keep
+   * theirs.
+   */
   async #undoMount(volume: Volume): Promise<void> {
     if (!isMount(volume)) return;
     await this.#locks.run(volume.name, async () => {

@@ -134,7 +134,10 @@ ${auth}`,
   };
 }
 
-/** What the pattern finds in a line of a program's output; undefined once that has ended. The rest is read and dropped. */
+/**
+ * The text that the pattern finds in a line of a program's output; undefined once that has ended.
+ * The rest is read and dropped.
+ */
 function announced(output: Readable, pattern: RegExp): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   createInterface({ input: output })

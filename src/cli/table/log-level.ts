@@ -1,6 +1,6 @@
 import { choice } from "../flag.ts";
 
-/** What the programs that write a log have in common. */
+/** The flag that all programs with a log share. */
 export const logLevel = choice(
   "Lowest level of messages to log: debug, info, warn or error",
   ["debug", "info", "warn", "error"],

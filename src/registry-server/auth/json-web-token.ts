@@ -10,7 +10,7 @@ export interface VerifiedToken {
 /** Asked for the key that a header names; undefined when no trusted key has that name. */
 export type KeyFinder = (header: Readonly<Record<string, unknown>>) => KeyObject | undefined;
 
-/** What a token must say. */
+/** The claims that a token must have. */
 export interface Expectation {
   readonly issuer: string;
   /** The name of the registry. */
