@@ -69,7 +69,6 @@ async function removeStopped(
     | "store"
     | "sandboxes"
     | "events"
-    | "metrics"
     | "waits"
     | "execs"
     | "pendingAttaches"

@@ -1,8 +1,8 @@
 import type { DiskUsage } from "../contract.ts";
-import type { ImageParts } from "./parts.ts";
+import type { Parts } from "../parts.ts";
 
 /** The disk space that images take. */
-export async function diskUsage(parts: ImageParts): Promise<DiskUsage> {
+export async function diskUsage(parts: Parts<"content" | "store">): Promise<DiskUsage> {
   const used = new Set([...parts.store.all()].map(({ imageId }) => imageId));
   const { images, layers, blobs, reclaimable } = await parts.content.diskUsage((id) =>
     used.has(id),

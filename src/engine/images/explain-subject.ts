@@ -1,11 +1,11 @@
 import { Fault } from "#base";
 import type { Lease, StoredImage } from "#content";
 import { digestHex } from "#image";
+import type { Parts } from "../parts.ts";
 import type { AnalysedImage, ImageWeight } from "./explain-contract.ts";
-import type { ImageParts } from "./parts.ts";
 
 /** An image whose layers stay until the lease is released, even if the image is removed. */
-export function holdImage({ content }: ImageParts, lease: Lease, ref: string): StoredImage {
+export function holdImage({ content }: Parts<"content">, lease: Lease, ref: string): StoredImage {
   const image = content.resolve(ref);
   for (const { chainId, blob } of image.layers) {
     lease.holdLayer(chainId);
@@ -15,7 +15,10 @@ export function holdImage({ content }: ImageParts, lease: Lease, ref: string): S
 }
 
 /** The directories of its layers, lowest first. */
-export function directoriesOf({ snapshots }: ImageParts, { layers }: StoredImage): string[] {
+export function directoriesOf(
+  { snapshots }: Parts<"snapshots">,
+  { layers }: StoredImage,
+): string[] {
   return layers.map(({ chainId }) => snapshots.directory(chainId));
 }
 

@@ -1,3 +1,4 @@
+import type { Parts } from "../parts.ts";
 import type {
   ExplainRequest,
   ImageAnalysis,
@@ -13,11 +14,12 @@ import {
   weightOf,
 } from "./explain-subject.ts";
 import { compareImages } from "./image-diff.ts";
-import type { ImageParts } from "./parts.ts";
 import { squashImage } from "./squash.ts";
 
 /** The analysis of images over their unpacked layers, which a lease holds meanwhile. */
-export function createAnalysis(parts: ImageParts): ImageAnalysis {
+export function createAnalysis(
+  parts: Parts<"paths" | "snapshots" | "content" | "events">,
+): ImageAnalysis {
   return {
     explain: (ref, options, signal) => explain(parts, ref, options, signal),
     explainPath: (ref, path, signal) => explainPath(parts, ref, path, signal),
@@ -29,7 +31,7 @@ export function createAnalysis(parts: ImageParts): ImageAnalysis {
 }
 
 async function explain(
-  parts: ImageParts,
+  parts: Parts<"snapshots" | "content">,
   ref: string,
   { top, depth, layer }: ExplainRequest,
   signal: AbortSignal,
@@ -56,7 +58,7 @@ async function explain(
 }
 
 async function explainPath(
-  parts: ImageParts,
+  parts: Parts<"snapshots" | "content">,
   ref: string,
   path: string,
   signal: AbortSignal,

@@ -19,9 +19,9 @@ import {
 } from "#kernel";
 import { packTree } from "#layer";
 import { TarWriter, textToName } from "#tar";
+import type { Parts } from "../parts.ts";
 import type { ArchiveRequest, ImageArchive } from "./image-contract.ts";
 import { mountLayers } from "./image-mount.ts";
-import type { ImageParts } from "./parts.ts";
 
 const maxPath = 4096;
 
@@ -30,7 +30,7 @@ const maxPath = 4096;
  * image: the kernel resolves the path with the view as the root.
  */
 export async function imageArchive(
-  parts: ImageParts,
+  parts: Parts<"paths" | "snapshots" | "content">,
   ref: string,
   { path, follow, signal }: ArchiveRequest,
 ): Promise<ImageArchive> {

@@ -1,11 +1,11 @@
 import type { StoredImage } from "#content";
+import type { Parts } from "../parts.ts";
 import type { ComparedImage, ImageComparison } from "./explain-contract.ts";
 import { analysed, directoriesOf, holdImage, weightOf } from "./explain-subject.ts";
-import type { ImageParts } from "./parts.ts";
 
 /** How the files, packages and settings of one image differ from those of another. */
 export async function compareImages(
-  parts: ImageParts,
+  parts: Parts<"snapshots" | "content">,
   request: { readonly from: string; readonly to: string; readonly limit: number },
   signal: AbortSignal,
 ): Promise<ImageComparison> {

@@ -3,13 +3,16 @@ import type { ListedImage } from "#content";
 import type { Digest } from "#image";
 import type { Filters } from "../contract.ts";
 import { booleanFilter, checkFilterKeys, matchesLabels, untilFilter } from "../filters.ts";
+import type { Parts } from "../parts.ts";
 import type { ImageDeletion, Images } from "./image-contract.ts";
-import type { ImageParts } from "./parts.ts";
 
 const known = ["dangling", "label", "before", "since", "until", "reference"];
 
 /** Images as `docker images` chooses them, the newest first. */
-export function listImages(parts: ImageParts, filters: Filters): readonly ListedImage[] {
+export function listImages(
+  parts: Parts<"clock" | "content">,
+  filters: Filters,
+): readonly ListedImage[] {
   checkFilterKeys(filters, known);
   const dangling = booleanFilter(filters, "dangling");
   const until = untilFilter(filters, parts.clock.now());
@@ -57,7 +60,7 @@ function referencePattern(pattern: string): (tag: string) => boolean {
 
 /** Removes dangling images, or with `dangling=false` all that no container uses. */
 export async function pruneImages(
-  parts: ImageParts,
+  parts: Parts<"clock" | "content" | "store" | "events">,
   filters: Filters,
   remove: (id: Digest) => Promise<readonly ImageDeletion[]>,
 ): ReturnType<Images["prune"]> {
@@ -89,7 +92,7 @@ export async function pruneImages(
   return { deleted, bytes };
 }
 
-async function bytesKept({ content }: ImageParts): Promise<number> {
+async function bytesKept({ content }: Parts<"content">): Promise<number> {
   const { layers, blobs } = await content.diskUsage();
   return layers.size + blobs.size;
 }

@@ -10,15 +10,18 @@ import {
 } from "#image";
 import { parseCompression } from "#layer";
 import type { Executor } from "#rootfs";
-import type { TransferParts } from "../transfer/parts.ts";
+import type { Parts } from "../parts.ts";
 import type { ImageDetail, ImageSummary, Images, Progress } from "./image-contract.ts";
 import { imageHistory } from "./image-history.ts";
 import { listImages, pruneImages } from "./image-list.ts";
 import { makeImage } from "./make-image.ts";
-import type { ImageParts } from "./parts.ts";
+
+type ImageParts = Parts<
+  "paths" | "clock" | "content" | "snapshots" | "registry" | "trust" | "store" | "events"
+>;
 
 /** The verbs of images: content with events, and with the containers that use it. */
-export function createImages(parts: ImageParts & TransferParts, executor: Executor): Images {
+export function createImages(parts: ImageParts, executor: Executor): Images {
   return {
     list: async (options) => {
       const counts = countUsers(parts);
@@ -67,12 +70,17 @@ function savedCompression(text: string) {
 }
 
 /** Tells what happened to an image, with the attributes Docker's events have. */
-function publishImage(parts: ImageParts, action: string, id: Digest, name: string): void {
+function publishImage(
+  parts: Parts<"content" | "events">,
+  action: string,
+  id: Digest,
+  name: string,
+): void {
   const labels = parts.content.findById(id)?.config.config?.Labels ?? {};
   parts.events.publish("image", action, id, { ...labels, name });
 }
 
-function countUsers(parts: ImageParts): ReadonlyMap<Digest, number> {
+function countUsers(parts: Parts<"store">): ReadonlyMap<Digest, number> {
   const counts = new Map<Digest, number>();
   for (const { imageId } of parts.store.all()) {
     counts.set(imageId, (counts.get(imageId) ?? 0) + 1);
@@ -85,7 +93,7 @@ function summarize(image: ListedImage, counts: ReadonlyMap<Digest, number>): Ima
   return { id, tags, digests, created, size, labels, containers: counts.get(id) ?? 0 };
 }
 
-function detail(parts: ImageParts, image: StoredImage): ImageDetail {
+function detail(parts: Parts<"snapshots" | "store">, image: StoredImage): ImageDetail {
   return {
     ...summarize(image, countUsers(parts)),
     config: image.config,
@@ -104,7 +112,7 @@ function detail(parts: ImageParts, image: StoredImage): ImageDetail {
 }
 
 async function removeImage(
-  parts: ImageParts,
+  parts: Parts<"content" | "store" | "events">,
   ref: string,
   { force }: { readonly force: boolean },
 ): ReturnType<Images["remove"]> {
@@ -116,7 +124,10 @@ async function removeImage(
 }
 
 /** With all of its names, however many; any container of it is a `conflict`. */
-async function removeUnused(parts: ImageParts, id: Digest): ReturnType<Images["remove"]> {
+async function removeUnused(
+  parts: Parts<"content" | "store" | "events">,
+  id: Digest,
+): ReturnType<Images["remove"]> {
   const usersOf = () =>
     [...parts.store.all()]
       .filter(({ imageId }) => imageId === id)
@@ -125,7 +136,7 @@ async function removeUnused(parts: ImageParts, id: Digest): ReturnType<Images["r
 }
 
 async function removeAnd(
-  parts: ImageParts,
+  parts: Parts<"content" | "events">,
   ref: string,
   options: RemoveOptions,
 ): ReturnType<Images["remove"]> {
@@ -143,7 +154,7 @@ function platformOf(text: string | undefined): Platform | undefined {
 }
 
 async function loadImages(
-  parts: ImageParts,
+  parts: Parts<"content" | "events">,
   archive: AsyncIterable<Uint8Array>,
   { platform }: Parameters<Images["load"]>[1],
   report: (progress: Progress) => void,
@@ -160,7 +171,7 @@ async function loadImages(
 }
 
 async function importImage(
-  parts: ImageParts,
+  parts: Parts<"content" | "events">,
   archive: AsyncIterable<Uint8Array>,
   options: Parameters<Images["import"]>[1],
   report: (progress: Progress) => void,

@@ -4,8 +4,8 @@ import { defined, Scope } from "#base";
 import type { StoredImage } from "#content";
 import { parseReference, withDefaultTag } from "#image";
 import { debootstrap, type Executor, makeScratch, type RootTree } from "#rootfs";
+import type { Parts } from "../parts.ts";
 import type { MakeImageRequest, Progress } from "./image-contract.ts";
-import type { ImageParts } from "./parts.ts";
 
 export interface MakeImageOptions {
   readonly request: MakeImageRequest;
@@ -20,7 +20,7 @@ export interface MakeImageOptions {
  * failure leaves neither tree nor image.
  */
 export async function makeImage(
-  parts: ImageParts,
+  parts: Parts<"paths" | "content">,
   options: MakeImageOptions,
 ): Promise<StoredImage> {
   const { request, report, signal } = options;
@@ -49,7 +49,7 @@ export async function makeImage(
 }
 
 async function makeTree(
-  parts: ImageParts,
+  parts: Parts<"paths">,
   { request, executor, report, signal }: MakeImageOptions,
   workDir: string,
 ): Promise<RootTree> {

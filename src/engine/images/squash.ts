@@ -4,17 +4,17 @@ import { Fault, isFault, Scope } from "#base";
 import type { StoredImage } from "#content";
 import { parseReference, withDefaultTag } from "#image";
 import { squash } from "#rootfs";
+import type { Parts } from "../parts.ts";
 import type { SquashRequest, SquashResult } from "./explain-contract.ts";
 import { analysed, findLayer, holdImage, weightOf } from "./explain-subject.ts";
 import type { Progress } from "./image-contract.ts";
-import type { ImageParts } from "./parts.ts";
 
 /**
  * Merges layers of an image into one and names the result. A crash leaves files in the work
  * directory, which the next start empties.
  */
 export async function squashImage(
-  parts: ImageParts,
+  parts: Parts<"paths" | "snapshots" | "content" | "events">,
   request: SquashRequest & { readonly ref: string },
   report: (progress: Progress) => void,
   signal: AbortSignal,
@@ -41,7 +41,11 @@ export async function squashImage(
   };
 }
 
-function layersToKeep(parts: ImageParts, image: StoredImage, from: string | undefined): number {
+function layersToKeep(
+  parts: Parts<"content">,
+  image: StoredImage,
+  from: string | undefined,
+): number {
   if (from === undefined || from === "0") return 0;
   try {
     return findLayer(image, from);
@@ -59,7 +63,7 @@ function layersToKeep(parts: ImageParts, image: StoredImage, from: string | unde
   );
 }
 
-function baseOf({ content }: ImageParts, image: StoredImage, from: string): StoredImage {
+function baseOf({ content }: Parts<"content">, image: StoredImage, from: string): StoredImage {
   try {
     return content.resolve(from);
   } catch (error) {

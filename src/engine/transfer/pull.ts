@@ -22,7 +22,7 @@ import {
   withDefaultTag,
 } from "#image";
 import type { Repository } from "#registry-client";
-import type { TransferParts } from "./parts.ts";
+import type { Parts } from "../parts.ts";
 import { credentialSource } from "./registries.ts";
 import type { PullRequest, TransferReport } from "./registry-contract.ts";
 import { layerReporter } from "./transfer-layers.ts";
@@ -40,7 +40,7 @@ const referrersTag = /^sha(256|512)-[0-9a-f]{64}(\.[a-z]+)?$/;
  * off leaves nothing under a name. An aborted signal ends it at once.
  */
 export async function pullImage(
-  parts: TransferParts,
+  parts: Parts<"content" | "registry" | "trust" | "events">,
   request: PullRequest,
   report: TransferReport,
   signal: AbortSignal,
@@ -97,7 +97,7 @@ async function* tagsOf({ repository, signal }: PullRun, name: Reference): AsyncG
 }
 
 interface PullRun {
-  readonly parts: TransferParts;
+  readonly parts: Parts<"content" | "trust" | "events">;
   readonly repository: Repository;
   readonly wanted: Platform | undefined;
   readonly report: TransferReport;
@@ -226,7 +226,7 @@ function warnOfPlatform(
 
 /** The event of a pull or push: about a name, with the labels of its image. */
 export function publishTransfer(
-  parts: TransferParts,
+  parts: Parts<"events">,
   action: "pull" | "push",
   image: StoredImage,
   reference: Reference,

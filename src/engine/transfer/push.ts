@@ -16,7 +16,7 @@ import {
 } from "#image";
 import { type Compression, type CompressionChoice, parseCompression } from "#layer";
 import type { Repository } from "#registry-client";
-import type { TransferParts } from "./parts.ts";
+import type { Parts } from "../parts.ts";
 import { publishTransfer } from "./pull.ts";
 import { credentialSource } from "./registries.ts";
 import type { PushRequest, TransferReport } from "./registry-contract.ts";
@@ -31,7 +31,7 @@ const parallel = 5;
  * and the manifest last, so that no name at the registry ever leads to something that is missing.
  */
 export async function pushImage(
-  parts: TransferParts,
+  parts: Parts<"content" | "registry" | "events">,
   request: PushRequest,
   report: TransferReport,
   signal: AbortSignal,
@@ -53,7 +53,7 @@ export async function pushImage(
 }
 
 interface PushRun {
-  readonly parts: TransferParts;
+  readonly parts: Parts<"content" | "events">;
   readonly repository: Repository;
   readonly report: TransferReport;
   readonly signal: AbortSignal;
@@ -66,7 +66,7 @@ interface NamedImage {
 }
 
 /** All that has a tag of this repository, by the alphabet. */
-function taggedImages(parts: TransferParts, written: Reference): readonly NamedImage[] {
+function taggedImages(parts: Parts<"content">, written: Reference): readonly NamedImage[] {
   const repository = canonicalName(written);
   const found = parts.content.images
     .list()
@@ -80,7 +80,7 @@ function taggedImages(parts: TransferParts, written: Reference): readonly NamedI
   return found;
 }
 
-function imageOf(parts: TransferParts, written: Reference): NamedImage {
+function imageOf(parts: Parts<"content">, written: Reference): NamedImage {
   const reference = { ...written, tag: written.tag ?? "latest" };
   try {
     return { reference, image: parts.content.resolve(canonicalString(reference)) };
@@ -171,7 +171,7 @@ function throttledProgress(report: TransferReport) {
     });
 }
 
-function blobSource(parts: TransferParts, { digest }: Pick<Descriptor, "digest">) {
+function blobSource(parts: Parts<"content">, { digest }: Pick<Descriptor, "digest">) {
   return (offset: number) => parts.content.read(digest, { offset });
 }
 

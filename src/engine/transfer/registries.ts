@@ -9,7 +9,7 @@ import {
   withDefaultTag,
 } from "#image";
 import type { Repository } from "#registry-client";
-import type { TransferParts } from "./parts.ts";
+import type { Parts } from "../parts.ts";
 import type { CredentialLookup, Registries } from "./registry-contract.ts";
 
 const maxConfig = 4 << 20;
@@ -25,7 +25,7 @@ export function credentialSource(domain: string, lookup: CredentialLookup): Cred
 }
 
 /** The questions to registries beside pull and push. */
-export function createRegistries(parts: TransferParts): Registries {
+export function createRegistries(parts: Parts<"registry">): Registries {
   return {
     async login(host, credentials) {
       const client = await parts.registry(async () => undefined);
