@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { fakeImage } from "../../test/support/fake-engine.ts";
 import { testServer } from "./testing.ts";
 
-test("what a container has changed is listed with Docker's numbers", async () => {
+test("changes of a container are listed with Docker's numbers", async () => {
   await using server = await testServer();
   await server.call("POST", "/containers/create?name=c", { Image: "busybox:test" });
   expect((await server.call("GET", "/containers/c/changes")).json).toEqual([
@@ -53,7 +53,7 @@ test("a commit needs no name and no body", async () => {
   expect((await server.call("POST", "/commit?container=none", {})).status).toBe(404);
 });
 
-test("disk usage has Docker's shape; what is not asked for is null", async () => {
+test("disk usage has Docker's shape; kinds that are not asked for are null", async () => {
   await using server = await testServer();
   await server.call("POST", "/containers/create?name=c", { Image: "busybox:test" });
   const all = await server.call("GET", "/system/df");
@@ -97,7 +97,7 @@ test("an image's descriptor is told from the version on that has it", async () =
   });
 });
 
-test("files of an image come as a tar, what they are in a header", async () => {
+test("files of an image come as a tar, with the path's facts in a header", async () => {
   await using server = await testServer();
   const path = "/thimble/v1/images/busybox:test/archive";
   const answer = await server.call("GET", `${path}?path=/bin/link&follow=1`);
@@ -115,7 +115,7 @@ test("files of an image come as a tar, what they are in a header", async () => {
   expect((await server.call("GET", path)).status).toBe(400);
 });
 
-test("a check tells each finding, then what it looked at", async () => {
+test("a check tells each finding, then the numbers of what it read", async () => {
   await using server = await testServer();
   const answer = await server.call("POST", "/thimble/v1/system/fsck?repair=1");
   const lines = answer.text.trim().split("\n");

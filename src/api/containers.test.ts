@@ -13,7 +13,7 @@ async function create(
   return (answer.json as { Id: string }).Id;
 }
 
-test("create refuses bodies that are none, as Docker does", async () => {
+test("create refuses malformed bodies, as Docker does", async () => {
   await using server = await testServer();
   const post = async (body: string, type = "application/json") => {
     const headers = { "Content-Type": type };
@@ -54,7 +54,7 @@ test("create refuses bodies that are none, as Docker does", async () => {
   expect((await post(big))[0]).toBe(400);
 });
 
-test("create names what is missing or taken in Docker's words", async () => {
+test("create names missing and taken things in Docker's words", async () => {
   await using server = await testServer();
   expect(await server.call("POST", "/containers/create", { Image: "nope" })).toMatchObject({
     status: 404,

@@ -3,7 +3,7 @@ import { testServer } from "./testing.ts";
 
 const image = "/thimble/v1/images/busybox:test";
 
-test("explain: defaults, and what is asked for", async () => {
+test("explain: defaults, and options", async () => {
   await using server = await testServer();
   expect((await server.call("GET", `${image}/explain`)).json).toMatchObject({
     image: { tags: ["busybox:test"] },

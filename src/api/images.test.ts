@@ -61,7 +61,7 @@ test("several images are saved at once", async () => {
   expect(saved.headers.get("content-type")).toBe("application/x-tar");
 });
 
-test("a load reports its progress, unless quiet, and what fails at the start has its status", async () => {
+test("a load reports its progress, unless quiet, and a failure at the start has its status", async () => {
   await using server = await testServer();
   const loaded = { stream: "Loaded image: busybox:test\n" };
   expect(await send(server, "/images/load?quiet=1", "a long archive")).toEqual({
@@ -138,7 +138,7 @@ test("a plan comes as bytes, or described where main can do that", async () => {
   expect(text.text).toBe("text: plan of busybox:test");
 });
 
-test("what is not there yet is named; what one object of it is asked for is not found", async () => {
+test("missing features are named; one object of them is not found", async () => {
   await using server = await testServer();
   expect(await server.call("GET", "/networks")).toMatchObject({
     status: 501,
@@ -165,7 +165,7 @@ test("what is not there yet is named; what one object of it is asked for is not 
   expect((await server.call("GET", "/services/x")).status).toBe(503);
 });
 
-test("a body that nobody reads to its end does not keep the answer back", async () => {
+test("a body that is not read to its end does not keep the answer back", async () => {
   await using server = await testServer();
   const body = "x".repeat(20 << 20);
   expect((await send(server, "/build", body)).status).toBe(501);
@@ -180,7 +180,7 @@ test("a body that nobody reads to its end does not keep the answer back", async 
   });
 });
 
-test("questions for a platform: an image for another is none; save and load pass it on", async () => {
+test("questions for a platform: an image for another is not found; save and load pass it on", async () => {
   await using server = await testServer();
   const platform = (architecture: string) =>
     `platform=${encodeURIComponent(JSON.stringify({ os: "linux", architecture }))}`;
@@ -205,7 +205,7 @@ test("questions for a platform: an image for another is none; save and load pass
   });
 });
 
-test("what is listed before or since an image that is not here, is told as Docker does", async () => {
+test("a list before or since a missing image is refused as Docker does", async () => {
   await using server = await testServer();
   const filters = encodeURIComponent(JSON.stringify({ before: ["nope"] }));
   expect(await server.call("GET", `/images/json?filters=${filters}`)).toMatchObject({

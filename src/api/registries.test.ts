@@ -164,7 +164,7 @@ test("a login is answered with the registry's token, if there is one", async () 
   ]);
 });
 
-test("a registry is asked what a name stands for", async () => {
+test("a registry is asked for the manifest of a name", async () => {
   await using server = await testServer();
   expect((await server.call("GET", "/distribution/r.example/a:1/json")).json).toEqual({
     Descriptor: {

@@ -14,7 +14,7 @@ test("a registry that answers 403 denies access, as dockerd says it", () => {
   });
 });
 
-test("what a policy, a certificate or a redirect forbids has nothing to do with a login", () => {
+test("a refusal by policy, certificate or redirect does not ask for a login", () => {
   const refused = new Fault("denied", "it sends us to file:///etc/passwd");
   expect(registryFault(refused, asked)).toBe(refused);
 });

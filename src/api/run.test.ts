@@ -43,7 +43,7 @@ test.each([false, true])(
   },
 );
 
-test("what fails before the container exists is answered as create answers it", async () => {
+test("a failure before the container exists is answered as create answers it", async () => {
   await using server = await testServer();
   const call = clientOf(server).run({ Image: "nope", Cmd: ["x"] });
   expect(await outcome(call)).toThrow("No such image: nope:latest");

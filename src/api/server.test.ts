@@ -6,7 +6,7 @@ import { outcome } from "../base/testing.ts";
 import { createApiServer } from "./server.ts";
 import { testServer } from "./testing.ts";
 
-test("versions from the oldest to the newest are spoken, and none beside", async () => {
+test("versions from the oldest to the newest are spoken, and no others", async () => {
   await using server = await testServer();
   for (const prefix of ["", "/v1.44", "/v1.51"])
     expect((await server.call("GET", `${prefix}/version`)).status).toBe(200);
@@ -23,7 +23,7 @@ test("versions from the oldest to the newest are spoken, and none beside", async
   expect(ancient.text).toStartWith("client version 1.20 is too old.");
 });
 
-test("what is not an endpoint is not found", async () => {
+test("an unknown endpoint is not found", async () => {
   await using server = await testServer();
   for (const [method, path] of [
     ["GET", "/nothing"],
@@ -38,7 +38,7 @@ test("what is not an endpoint is not found", async () => {
   expect((await server.call("GET", "/%zz")).status).toBe(400);
 });
 
-test("ping tells a client what to speak", async () => {
+test("ping tells a client the version to speak", async () => {
   await using server = await testServer();
   const got = await server.call("GET", "/_ping");
   expect(got.text).toBe("OK");
@@ -73,7 +73,7 @@ test("a connection serves one request after the other, also after a refused one"
   client.destroy();
 });
 
-test("what is not HTTP is refused, and headers have a limit", async () => {
+test("bytes that are not HTTP are refused, and headers have a limit", async () => {
   await using server = await testServer();
   for (const [bytes, status, why] of [
     ["garbage\r\n\r\n", 400, "this is not an HTTP/1.1 request"],
@@ -123,7 +123,7 @@ test("closing ends every connection, also those taken over, and removes the sock
   expect(existsSync(server.socket)).toBe(false);
 });
 
-test("the owner of what is created comes from the connection", async () => {
+test("the owner of a container comes from the connection", async () => {
   await using server = await testServer({ ownerOf: () => ({ uid: 7, gid: 8 }) });
   const created = await server.call("POST", "/containers/create?name=a", { Image: "busybox:test" });
   expect(created.status).toBe(201);

@@ -243,7 +243,7 @@ test("execs are refused where Docker refuses them", async () => {
   });
 });
 
-test("a client that leaves ends what follows for it", async () => {
+test("a client that leaves ends the stream for it", async () => {
   await using server = await testServer();
   await create(server, ["sleep"]);
   await server.call("POST", "/containers/a/start");

@@ -15,14 +15,14 @@ const failing = (errors: readonly unknown[]) => {
 const isPassing = (error: unknown) => isFault(error, "unavailable");
 const busy = new Fault("unavailable", "busy");
 
-test("what may pass is tried again, as often as is allowed", async () => {
+test("a passing failure is tried again, as often as is allowed", async () => {
   expect(await retry(failing([busy, busy]).work, { backoff, isPassing })).toBe(3);
   const never = failing([busy, busy, busy, busy]);
   expect(await rejection(retry(never.work, { backoff, isPassing }))).toBe(busy);
   expect(never.calls()).toBe(3);
 });
 
-test("what cannot pass is thrown at once, and a signal ends the tries", async () => {
+test("any other failure is thrown at once, and a signal ends the tries", async () => {
   const wrong = failing([new Fault("invalid", "wrong")]);
   expect(await outcome(retry(wrong.work, { backoff, isPassing }))).toThrow("wrong");
   expect(wrong.calls()).toBe(1);

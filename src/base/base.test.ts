@@ -25,7 +25,7 @@ async function* chunks(...texts: string[]): AsyncGenerator<Uint8Array> {
 }
 
 describe("faults", () => {
-  test("what is not a fault becomes internal and keeps its cause", () => {
+  test("an error that is not a fault becomes internal and keeps its cause", () => {
     const cause = new TypeError("boom");
     expect(faultOf(cause)).toMatchObject({ code: "internal", message: "boom", cause });
     const fault = new Fault("exists", "taken", { about: "x" });
@@ -34,7 +34,7 @@ describe("faults", () => {
     expect(faultOf(full).message).toStartWith("no space left on the device for /x; make room");
     expect(faultOf(fault)).toBe(fault);
   });
-  test("what a stranger wrote into one moves no terminal", () => {
+  test("a stranger's text in one moves no terminal", () => {
     const { message } = new Fault("invalid", "\u001b[31mred\u0007\r\u009b1m\u202eback\nline\tü");
     expect(message).toBe("\\u001b[31mred\\u0007\\u000d\\u009b1m\\u202eback\nline\tü");
   });
@@ -177,7 +177,7 @@ describe("words and sizes", () => {
 });
 
 describe("log", () => {
-  test("quotes what needs it and drops what is below the level", () => {
+  test("quotes texts that need it and drops records below the level", () => {
     const out: string[] = [];
     const log = createLog("info", (line) => out.push(line.replace(/^time=\S+ /, "")));
     log.debug("hidden");

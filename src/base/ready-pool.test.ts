@@ -35,7 +35,7 @@ test("more than are ready are made on the spot", async () => {
   expect(new Set(taken).size).toBe(10);
 });
 
-test("a failure reaches who waits, and the next one tries again", async () => {
+test("a failure reaches the callers who wait, and the next one tries again", async () => {
   const { pool } = counting(2, (n) => n === 1 || n === 2);
   await pool.fill();
   expect(pool.ready).toBe(0);
@@ -43,7 +43,7 @@ test("a failure reaches who waits, and the next one tries again", async () => {
   expect(await pool.take()).toBe(3);
 });
 
-test("closing discards what is ready, also what was being made, and refuses more", async () => {
+test("closing discards ready items, also those that are being made, and refuses more", async () => {
   const { pool, state } = counting(4);
   await pool.fill();
   await pool.take();

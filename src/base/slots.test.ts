@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { Slots } from "./slots.ts";
 import { outcome } from "./testing.ts";
 
-test("places go first come, first served; who gives up waiting takes none", async () => {
+test("places go first come, first served; a caller who gives up takes none", async () => {
   const slots = new Slots(1);
   const never = new AbortController().signal;
   const first = await slots.take(never);
@@ -36,7 +36,7 @@ test("a place that was given before the signal fired is not given twice", async 
   expect(await outcome(slots.take(stop.signal))).toThrow("canceled");
 });
 
-test("where a queue is full, who comes is refused", async () => {
+test("a caller is refused when the queue is full", async () => {
   const refusal = () => new Error("too many");
   const slots = new Slots(1, { length: 1, refusal });
   const first = await slots.take();

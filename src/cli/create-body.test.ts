@@ -214,7 +214,7 @@ describe("the rest of the body", () => {
     expect(body("--no-healthcheck img").Healthcheck).toEqual({ Test: ["NONE"] });
   });
 
-  test("what a network is told of its endpoint", () => {
+  test("the endpoint's settings for a network", () => {
     const made = body("--network foo --network-alias x --ip 1.2.3.4 img");
     expect(made.NetworkingConfig?.EndpointsConfig).toEqual({
       foo: { Aliases: ["x"], IPAMConfig: { IPv4Address: "1.2.3.4" } },

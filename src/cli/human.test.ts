@@ -27,7 +27,7 @@ test.each([
   expect(humanDuration(milliseconds)).toBe(want);
 });
 
-test("a time that stands for none", () => {
+test("a time that stands for no time", () => {
   expect(humanSince(0)).toBe("N/A");
   expect(humanSince(1000, 61_000)).toBe("About a minute ago");
 });

@@ -54,14 +54,14 @@ describe("printListing", () => {
     expect(await print({ format: "{{json .}}" })).toBe(lines);
   });
 
-  test("what stands in a cell cannot move the terminal", async () => {
+  test("the text of a cell cannot move the terminal", async () => {
     const evil = [{ ID: "a", Names: "\u001b[2Jgone" }];
     expect(await print({}, false, evil)).toEndWith("a              \\u001b[2Jgone\n");
     const format = "table {{.}} {{range $k, $v := .}}{{$v}}{{end}} {{lower .Names}}";
     expect(await print({ format }, false, evil)).not.toContain("\u001b");
   });
 
-  test("nor what a template prints, though a program gets it as it is", async () => {
+  test("nor can the output of a template, though a program gets it as it is", async () => {
     const evil = [{ ID: "a", Names: "\u001b[2Jgone" }];
     const format = "{{.ID}} {{.Names}}";
     expect(await print({ format }, false, evil, true)).toBe("a \\u001b[2Jgone\n");

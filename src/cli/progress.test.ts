@@ -66,7 +66,7 @@ describe("showProgress", () => {
     expect(text).toEndWith("base-files: unpacked\x1b[K\n");
   });
 
-  test("what is counted in small numbers are things", async () => {
+  test("small totals count things, not bytes", async () => {
     const step = { id: "install", status: "unpacked", progressDetail: { current: 3, total: 96 } };
     expect((await show([step], { tty: true })).text).toContain("] 3/96\x1b[K");
   });

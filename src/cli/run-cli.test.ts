@@ -122,7 +122,7 @@ describe("reaching an engine", () => {
     expect(result).toEqual({ status: 1, out: "", err: "the lock is taken\n" });
   });
 
-  test("none is started for a socket that the environment names", async () => {
+  test("no engine is started for a socket that the environment names", async () => {
     const env = { DOCKER_HOST: `unix://${directory}/dead.sock` };
     const result = await run("ps", { env });
     expect(result).toEqual({
@@ -132,7 +132,7 @@ describe("reaching an engine", () => {
     });
   });
 
-  test("none is started for a socket outside the run root; how to is said", async () => {
+  test("no engine is started for a socket outside the run root; the message says how to", async () => {
     const host = `unix://${directory}/other/x.sock`;
     const result = await run(`-H ${host} ps`, { env: { THIMBLE_RUN_ROOT: directory } });
     expect(result.err).toBe(
@@ -140,7 +140,7 @@ describe("reaching an engine", () => {
     );
   });
 
-  test("version and completion start none", async () => {
+  test("version and completion start no engine", async () => {
     const env = { THIMBLE_RUN_ROOT: directory };
     const version = await run("version", { env });
     expect(version.status).toBe(0);
@@ -192,7 +192,7 @@ test("the daemon is told its flags, -H before or after its name", async () => {
   ]);
 });
 
-test("what docker alone has is not here", () => {
+test("commands listed as docker's alone are not ours", () => {
   for (const [path, words] of Object.entries(dockerCommands)) {
     const node = path === "" ? { commands } : commands[path];
     const own = node && "commands" in node ? Object.keys(node.commands) : [];

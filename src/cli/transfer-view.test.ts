@@ -26,7 +26,7 @@ const messages: JsonMessage[] = [
   { progressDetail: {}, aux: { Tag: "1", Digest: "sha256:x", Size: 1 } },
 ];
 
-test("in a pipe each step is a line, and bars are none", async () => {
+test("in a pipe each step is a line, without bars", async () => {
   expect(await shown(messages)).toBe(
     "12: Pulling from library/debian\naa: Pulling fs layer\nbb: Pulling fs layer\naa: Pull complete\nDigest: sha256:x\n",
   );

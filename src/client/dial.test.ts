@@ -22,7 +22,7 @@ describe.each([
   ["Bun", dialBun],
   ["node:net", dialNode],
 ])("over %s", (_, dial) => {
-  test("half-closes: what the peer says after our end still arrives", async () => {
+  test("half-closes: bytes that the peer sends after our end still arrive", async () => {
     const { host, server } = await listen((socket) => {
       let size = 0;
       socket.on("data", (bytes: Buffer) => {

@@ -67,7 +67,7 @@ test("without a file there are no credentials, and storing makes one for its own
   });
 });
 
-test("what others keep in the file stays there", async () => {
+test("fields of other programs stay in the file", async () => {
   const { config, read } = place({
     auths: { "https://index.docker.io/v1/": { auth: btoa("hub:x"), email: "me@x" } },
     psFormat: "table",
@@ -166,7 +166,7 @@ test("a helper that is missing, fails or says nonsense is named", async () => {
   expect(await failing("d.example")).toContain("not the name of a credential helper");
 });
 
-test("a link leads to the file that is written, and what is not JSON is left alone", async () => {
+test("a link leads to the file that is written, and a file that is not JSON is left alone", async () => {
   const { directory, env } = place();
   mkdirSync(join(directory, "real"));
   mkdirSync(join(directory, "linked"));

@@ -39,7 +39,7 @@ describe("bodies", () => {
     expect(connection.closed).toBe(true);
   });
 
-  test("of a HEAD request there is none, whatever the length says", async () => {
+  test("a HEAD request's answer has no body, whatever the length says", async () => {
     const text = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nApi-Version: 1.51\r\n\r\n";
     const { body, response } = await answer([text], { method: "HEAD", path: "/_ping" });
     expect(body).toBe("");
@@ -47,7 +47,7 @@ describe("bodies", () => {
   });
 });
 
-describe("answers that are none", () => {
+describe("malformed answers", () => {
   const cases: [name: string, pieces: string[], why: string][] = [
     ["nothing", [], "closed it before an answer came"],
     ["not HTTP", ["SSH-2.0-x\r\n\r\n"], "this is not HTTP"],

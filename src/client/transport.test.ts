@@ -56,7 +56,7 @@ describe("versions", () => {
     expect(lines()).toEqual(["HEAD /_ping HTTP/1.1", "POST /v1.44/images/load HTTP/1.1"]);
   });
 
-  test("thimble's own paths carry none", async () => {
+  test("thimble's own paths carry no version", async () => {
     const { transport, lines } = scripted(json(200, {}));
     await transport.json({ method: "POST", path: "/thimble/v1/containers/plan", json: {} });
     expect(lines()).toEqual(["POST /thimble/v1/containers/plan HTTP/1.1"]);
@@ -103,7 +103,7 @@ test("304 means that nothing had to be done", async () => {
   expect(await transport.done(start)).toBe(true);
 });
 
-test("queries leave out what is absent and repeat lists", async () => {
+test("queries leave out absent values and repeat lists", async () => {
   const { transport, lines } = scripted(json(200, []));
   const query = { all: true, size: false, limit: undefined, names: ["a/b", "c d"], t: 0 };
   await transport.json({ ...list, query });

@@ -86,7 +86,7 @@ test("nothing chosen is nothing added", () => {
   expect(attributes({ labels: "a" }, "local")).toBeUndefined();
 });
 
-test("what does not fit into each line is refused", () => {
+test("attributes too long for a line are refused", () => {
   const config = { ...container.config, Labels: { a: "x".repeat(33_000) } };
   const log = { Type: "json-file", Config: { labels: "a" } };
   expect(() => logAttributes("/logs/x", log, { ...container, config })).toThrow("at most 32768");

@@ -39,7 +39,7 @@ test.each([
   expect(() => parsePortBindings(sent)).toThrow(message);
 });
 
-test("published is what is exposed, where it is bound or, with -P, anywhere", () => {
+test("exposed ports are published where they are bound or, with -P, anywhere", () => {
   const config = exposed("443", "80/tcp", "53/udp", "90-91/tcp");
   const PortBindings = parsePortBindings({
     "80/tcp": [{ HostPort: "8080" }],

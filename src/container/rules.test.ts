@@ -12,7 +12,7 @@ function check(host: HostConfigBody, config: ConfigBody = {}): void {
 
 const bind = { Type: "bind", Source: "/nowhere/at/all", Target: "/x" };
 
-test("what the docker CLI sends by default is accepted", () => {
+test("the docker CLI's default body is accepted", () => {
   expect(() =>
     check({
       Memory: 6 << 20,
@@ -80,7 +80,7 @@ test.each([
   expect(() => check(host)).toThrow(message);
 });
 
-test("what runc lets into /proc is accepted, and /sys, as Docker does", () => {
+test("mounts that runc allows in /proc are accepted, and /sys, as Docker does", () => {
   const Binds = ["/etc/hostname:/proc/cpuinfo", "/etc/hostname:/proc/net/dev", "/proc:/proc"];
   expect(() => check({ Binds: [...Binds, "/tmp:/sys", "/tmp:/procedure"] })).not.toThrow();
 });

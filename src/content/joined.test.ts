@@ -6,7 +6,7 @@ function result() {
   return made;
 }
 
-test("who comes while it is under way shares it, is told where it is, and the last disposes of it", async () => {
+test("a caller that comes while it is under way shares it and its progress, and the last disposes of it", async () => {
   const joined = new Joined<string, ReturnType<typeof result>, number>();
   const gate = Promise.withResolvers<void>();
   const made = result();
@@ -35,7 +35,7 @@ test("who comes while it is under way shares it, is told where it is, and the la
   expect(joined.has("key")).toBe(false);
 });
 
-test("it stops when the last has gone, who waits until it has cleaned up", async () => {
+test("it stops when the last caller has gone, who waits until it has cleaned up", async () => {
   const joined = new Joined<string, ReturnType<typeof result>, number>();
   const stops = [new AbortController(), new AbortController()];
   let cleaned = false;

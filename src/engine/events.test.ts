@@ -48,7 +48,7 @@ test("an unknown filter is refused with the one that was meant", () => {
   );
 });
 
-test("without since and until only what happens from the call on is told", async () => {
+test("without since and until only events from the call on are told", async () => {
   const bus = createBus();
   fill(bus);
   const stop = new AbortController();

@@ -67,7 +67,7 @@ test("a launch error names stage, errno and reason", () => {
   expect(exitCodeOf({ ...error, stage: "mount" })).toBe(128);
 });
 
-test("an exit record is read back, none is undefined, another file is data loss", async () => {
+test("an exit record is read back, a missing one is undefined, another file is data loss", async () => {
   const directory = mkdtempSync(join(tmpdir(), "exit-record-"));
   try {
     const path = join(directory, "exit");

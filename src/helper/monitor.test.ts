@@ -93,7 +93,7 @@ test("a watch tells of OOM and exit", async () => {
   expect(await rejection(monitor.status())).toMatchObject({ code: "unavailable" });
 });
 
-test("a monitor that hangs up fails what waits for it", async () => {
+test("a monitor that hangs up fails the commands that wait for it", async () => {
   answer = (socket) => socket.destroy();
   using monitor = await connectMonitor(path);
   expect(await rejection(monitor.closeStdin())).toMatchObject({ code: "unavailable" });

@@ -190,7 +190,7 @@ function isBoundary(bytes: Uint8Array, length: number): boolean {
   return at === length;
 }
 
-test("what no launcher could carry out is refused when it is encoded", () => {
+test("a plan that no launcher could carry out is refused when it is encoded", () => {
   const process = { argv: ["true"], env: ["A=b\0c"], cwd: "/", uid: 0, gid: 0, additionalGids: [] };
   expect(() => encodePlan({ ...minimal, process })).toThrow("NUL");
   expect(() => encodePlan({ ...minimal, oomEvent: 253 as FdIndex })).toThrow(

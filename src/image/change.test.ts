@@ -44,7 +44,7 @@ test.each<[string, Partial<ImageDefaults>]>([
   expect(applyChanges(base, [change])).toEqual({ ...base, ...expected });
 });
 
-test("changes apply in order, over lines, and leave what they were given alone", () => {
+test("changes apply in order, over lines, and leave the given configuration alone", () => {
   const before = structuredClone(base);
   const result = applyChanges(base, ["ENV X=1\nENV Y=$X$X", "", "WORKDIR a", "WORKDIR b"]);
   expect(result.Env).toEqual(["PATH=/bin", "A=1", "X=1", "Y=11"]);

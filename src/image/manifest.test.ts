@@ -61,7 +61,7 @@ test("digests: sha256 and sha512 in lower case", () => {
   expect(mismatch.message).toContain(sha256("y"));
 });
 
-test("a manifest keeps what it does not know and drops nulls", () => {
+test("a manifest keeps unknown members and drops nulls", () => {
   const parsed = parseManifest(
     encodeDocument({
       ...manifest,

@@ -68,7 +68,7 @@ test("an upper-case repository says what is wrong", () => {
   expect(() => parseReference("Foo")).toThrow("repository name (library/Foo) must be lowercase");
 });
 
-test("the default tag fills only what is open", () => {
+test("the default tag fills only a reference without tag and digest", () => {
   expect(withDefaultTag(parseReference("a")).tag).toBe("latest");
   expect(withDefaultTag(parseReference("a:b")).tag).toBe("b");
   expect(withDefaultTag(parseReference(`a@sha256:${hex}`)).tag).toBeUndefined();

@@ -23,7 +23,7 @@ test("one lock at a time", () => {
   rmSync(root, { recursive: true });
 });
 
-test("who is at the other end", () => {
+test("the process at the other end", () => {
   const [a, b] = socketPair();
   expect(peerCredentials(a)).toEqual({
     pid: process.pid,
@@ -34,7 +34,7 @@ test("who is at the other end", () => {
   b.close();
 });
 
-test("what the other end has not read", () => {
+test("bytes that the other end has not read", () => {
   const [a, b] = socketPair();
   expect(untakenByPeer(a)).toBe(0);
   writeAll(a, Buffer.alloc(100));
@@ -58,7 +58,7 @@ test("an event descriptor counts", () => {
   expect(count.readBigUInt64LE()).toBe(6n);
 });
 
-test("a file system's size, and what is missing is not found", () => {
+test("a file system's size, and a missing path is not found", () => {
   const usage = statfs("/");
   expect(usage.total).toBeGreaterThan(usage.free);
   expect(statfs("/proc").type).toBe(0x9fa0);

@@ -35,7 +35,7 @@ test("a scoped lookup does not leave its root", () => {
   expect(plain).toThrow("a symbolic link is in the way");
 });
 
-test("files, directories, links and what stat says of them", () => {
+test("files, directories, links and their stat", () => {
   f.mkdirat(directory, "d", 0o750);
   using file = f.openat2(directory, "d/f", { flags: f.O_RDWR | f.O_CREAT | f.O_EXCL, mode: 0o640 });
   f.writeAll(file, Buffer.from("hello"));

@@ -27,7 +27,7 @@ test("the last of two contraries wins", () => {
   expect([again.set, again.clear]).toEqual([MOUNT_ATTR_RDONLY, 0]);
 });
 
-test("layers are joined for mount(2), what has a meaning there escaped", () => {
+test("layers are joined for mount(2), with its special characters escaped", () => {
   const options = ["lowerdir+=/l/a:b", "upperdir=/u,v", "lowerdir+=/l/c,d\\e", "workdir=/w"];
   expect(legacyData(options)).toBe("lowerdir=/l/a\\:b:/l/c\\,d\\\\e,upperdir=/u\\,v,workdir=/w");
   expect(legacyData(["size=1m"])).toBe("size=1m");

@@ -16,7 +16,7 @@ test("real-time signals count from 34 up and from 64 down", () => {
   expect(signalNumber("RTMIN-1")).toBeUndefined();
 });
 
-test("what is not a signal", () => {
+test("texts that are not signals", () => {
   for (const text of ["", "0", "65", "-9", "9x", "SIG", "NOPE", "SIGSIGTERM", "RTMIN+"])
     expect(signalNumber(text)).toBeUndefined();
 });

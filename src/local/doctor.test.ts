@@ -14,7 +14,7 @@ const findings: readonly Finding[] = [
 ];
 
 describe("a finding", () => {
-  test("that is well says nothing of what would be", () => {
+  test("that is well names neither consequence nor fix", () => {
     expect(findings[0]).toMatchObject({ state: "ok", consequence: "", fix: "" });
   });
 
@@ -24,7 +24,7 @@ describe("a finding", () => {
   });
 });
 
-test("the report is by area, with what to do below what is not there", () => {
+test("the report is by area, with the fix below each missing thing", () => {
   expect(report(findings, style)).toBe(`Kernel
   ok       seccomp     log allow
   lacking  KVM         not there
@@ -41,7 +41,7 @@ This machine cannot run thimble yet: 1 thing is missing. 1 feature is limited.
   expect(report(findings.slice(0, 1), style)).toEndWith("This machine can run thimble.\n");
 });
 
-test("an attempt gives its value or why there is none", async () => {
+test("an attempt gives its value or the reason of its failure", async () => {
   expect(await attempt(() => 1)).toEqual({ value: 1 });
   expect(await attempt(() => Promise.reject(new Error("no")))).toEqual({ failure: "no" });
 });

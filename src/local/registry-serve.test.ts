@@ -44,13 +44,13 @@ describe("serving a registry", () => {
     expect(await outcome(get("/v2/"))).toThrow();
   });
 
-  test("without pages and metrics there are none", async () => {
+  test("pages and metrics can be left out", async () => {
     await using service = await open({ web: false });
     for (const path of ["/", "/metrics"])
       expect((await fetch(`${service.url}${path}`)).status).toBe(404);
   });
 
-  test("one root has one server, and none is collected while it is served", async () => {
+  test("one root has one server, and is not collected while it is served", async () => {
     const root = fresh();
     await using _first = await open({ root });
     expect(await outcome(open({ root }))).toThrow(`another registry serves ${root}`);

@@ -95,7 +95,7 @@ test.each([0, 1, 3, 4, 1999, 2003, 2004, 4002, 4003, 9999])("the last %d records
   expect(await read({ tail })).toEqual(expected(Math.max(0, 4003 - tail), 4003));
 });
 
-test("what a compression was killed at is read once, and the next one finishes it", async () => {
+test("a file whose compression was killed is read once, and the next compression finishes it", async () => {
   writeThree();
   // Killed between the two steps of the exchange, and in the middle of the next file.
   await compress((inode) => {
@@ -136,7 +136,7 @@ test("a compression that is told to stop leaves the plain file", async () => {
   expect(await read()).toEqual(expected(0, 4003));
 });
 
-test("what is damaged is passed over", async () => {
+test("damaged records are passed over", async () => {
   writeThree();
   await compress();
   truncateSync(`${path}.2.gz`, 20);

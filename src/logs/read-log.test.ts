@@ -66,7 +66,7 @@ test("records keep stream, time, bytes and the parts of long lines", async () =>
   ]);
 });
 
-test("what a crash cut short or a full disk spoiled is passed over", async () => {
+test("a record that a crash cut short or a full disk spoiled is passed over", async () => {
   writeFileSync(path, `{"log":"cu\n${record("a\n")}null\n[]\n{"log":"b\\n","str`);
   expect(await read()).toEqual(["a\n"]);
 });
@@ -101,7 +101,7 @@ test("since and until are inclusive", async () => {
   expect(await read({ since: at(3), until: at(5) })).toEqual(expected(3, 6));
 });
 
-test("following passes what is written until the end, across a rotation", async () => {
+test("following passes all records until the end, across a rotation", async () => {
   writeFileSync(path, numbered(0, 2));
   const ended = Promise.withResolvers<void>();
   const follower = readLog({ path, maxFiles: 5, ended: ended.promise });

@@ -17,7 +17,7 @@ test("candidates do not overlap each other", () => {
     expect(chooseSubnet(defaultCandidates.slice(0, index), [candidate])).toBe(candidate);
 });
 
-test("neither network, gateway nor broadcast address is given, none twice", () => {
+test("neither network, gateway nor broadcast address is given, and no address twice", () => {
   const pool = new AddressPool(parseSubnet("10.0.0.0/29"));
   expect(pool.gateway).toBe("10.0.0.1");
   const given = Array.from({ length: 5 }, () => formatIpv4(pool.take()));

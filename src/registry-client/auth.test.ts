@@ -114,7 +114,7 @@ test("login: the identity token for right credentials, a fault for wrong ones", 
   expect((await faultOf(wrong)).code).toBe("unauthenticated");
 });
 
-test("basic authentication, and what it is without or with wrong credentials", async () => {
+test("basic authentication, with right, wrong and no credentials", async () => {
   await using registry = await FakeRegistry.start({
     hook: ({ headers }) =>
       headers.get("authorization") === basic("ü", "p:w")

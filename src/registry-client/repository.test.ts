@@ -194,7 +194,7 @@ test("an endless manifest is cut off", async () => {
   expect((await faultOf(appOf(registry).manifest("v1"))).code).toBe("exhausted");
 });
 
-test("what passes is tried again, also when asked to wait; what does not is not", async () => {
+test("passing failures are tried again, also after a Retry-After; others are not", async () => {
   let calls = 0;
   await using registry = await FakeRegistry.start({
     hook: ({ method }) => {

@@ -139,7 +139,7 @@ test("a source that is too short or breaks fails the upload with its own words",
   expect(fault.message).toContain("disk is gone");
 });
 
-test("what is uploaded waits for the registry: the source is not read ahead", async () => {
+test("an upload waits for the registry: its source is not read ahead", async () => {
   const size = 1 << 30;
   const block = Buffer.alloc(256 << 10);
   let pulled = 0;

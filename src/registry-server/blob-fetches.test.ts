@@ -120,7 +120,7 @@ for (const [medium, make] of media) {
   });
 }
 
-test("a store of files: the first bytes come before the last ones, and who reads slowly holds up nobody", async () => {
+test("a store of files: the first bytes come before the last ones, and a slow reader holds up no other", async () => {
   const { read, state } = await open(() => DiskStore.open(temporary()));
   const [slow, fast] = await Promise.all([read(), read()]);
   const reader = slow?.bytes[Symbol.asyncIterator]();

@@ -39,7 +39,7 @@ for (const [name, open] of media) {
       return { client, get };
     }
 
-    test("is whole, and says what it is", async () => {
+    test("is whole, with its type and digest", async () => {
       const { client, get } = await served();
       const whole = await get();
       expect(whole.status).toBe(200);
@@ -95,7 +95,7 @@ for (const [name, open] of media) {
       );
     });
 
-    test("is not sent to who has it", async () => {
+    test("is not sent to a client that has it", async () => {
       const { get } = await served();
       for (const tag of [`"${digest}"`, digest, `"x", W/"${digest}"`, "*"]) {
         const same = await get({ "if-none-match": tag });

@@ -57,7 +57,7 @@ function index(...children: readonly TestImage[]): TestImage {
   return { blobs: [], manifest, digest: sha256(manifest), mediaType: mediaTypes.index };
 }
 
-test("what nothing refers to goes when its time is over, and is counted", async () => {
+test("an unreferenced blob goes when its time is over, and is counted", async () => {
   const { collector, upload, push, wait, store, repositories } = registry();
   const image = testImage(["used"]);
   await push(image, tag);
@@ -101,7 +101,7 @@ test("a blob that is used in one repository only loses its name in the other", a
   expect(await repositories.blobSize(name, sha256("shared"))).toBe(6);
 });
 
-test("untagged manifests stay, unless they are to go; what a tag leads to stays always", async () => {
+test("untagged manifests stay, unless they are to go; tagged ones always stay", async () => {
   const { collector, push, wait, repositories } = registry();
   const [arm, amd, old] = [testImage(["arm"]), testImage(["amd"]), testImage(["old"])];
   const subject = (of: TestImage) => ({ subject: { mediaType: "x", digest: of.digest, size: 1 } });
@@ -129,7 +129,7 @@ test("untagged manifests stay, unless they are to go; what a tag leads to stays 
   expect(await Array.fromAsync(repositories.referrers(name, old.digest))).toEqual([]);
 });
 
-test("who looks at an index while its like are removed finds all of it afterwards", async () => {
+test("a client that looks at an index during a collection finds all of it afterwards", async () => {
   const { collector, push, wait, repositories, hooks } = registry();
   const pairs = ["1", "2", "3"].map((each) => {
     const child = testImage([each]);
@@ -216,7 +216,7 @@ test("a manifest that cannot be read keeps whatever it mentions", async () => {
   expect(await repositories.blobSize(name, kept)).toBe(9);
 });
 
-test("who asks while one runs gets its report", async () => {
+test("a second request during a collection gets its report", async () => {
   const { collector, upload, wait } = registry();
   await upload(Buffer.from("unused"));
   wait(10_000);
@@ -226,7 +226,7 @@ test("who asks while one runs gets its report", async () => {
   expect((await collector.collect()).blobs).toBe(0);
 });
 
-test("what a crash left of tags and referrers is tidied up", async () => {
+test("leftovers of tags and referrers from a crash are tidied up", async () => {
   const { collector, push, store } = registry();
   const image = testImage(["x"]);
   await push(image, tag);

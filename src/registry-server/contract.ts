@@ -45,7 +45,7 @@ export function objectStoreContract(name: string, open: () => Promise<StoreUnder
   }
 
   describe(name, () => {
-    test("what is written is read, whole and in parts", async () => {
+    test("an object is read as it was written, whole and in parts", async () => {
       const { store, reopen } = await make();
       const before = Date.now();
       await store.write("a/b/link", bytes("0123456789"));
@@ -64,7 +64,7 @@ export function objectStoreContract(name: string, open: () => Promise<StoreUnder
       expect(await faultCode(store.get("a/b/link", 9))).toBe("exhausted");
     });
 
-    test("what is not there is undefined, or not found where bytes are wanted", async () => {
+    test("a missing object is undefined, or not found where bytes are wanted", async () => {
       const { store } = await make();
       await store.write("a/b/link", bytes("x"));
       for (const key of ["none", "a", "a/b", "a/b/lin", "a/b/link/x"]) {
@@ -236,7 +236,7 @@ export function objectStoreContract(name: string, open: () => Promise<StoreUnder
       expect(await text(store.read("empty"))).toBe("");
     });
 
-    test("what was cancelled or deleted unfinished begins anew", async () => {
+    test("an object that was cancelled or deleted unfinished begins anew", async () => {
       const { store } = await make();
       const first = await store.writer("u/3/data");
       await first.write(bytes("abc"));

@@ -19,7 +19,7 @@ objectStoreContract("disk", async () => {
   };
 });
 
-test("what a crash left half-written is gone when it is opened", async () => {
+test("half-written files of a crash are gone when it is opened", async () => {
   const root = temporary();
   await DiskStore.open(root);
   writeFileSync(join(root, "thimble/new/7"), "half");

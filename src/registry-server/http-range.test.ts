@@ -9,7 +9,7 @@ test("one range of bytes", () => {
   expect(parseRange("bytes=5-999", 10)).toEqual({ start: 5, end: 10 });
 });
 
-test("what has nothing to give, and what is not a range", () => {
+test("ranges without bytes, and texts that are not ranges", () => {
   for (const header of ["bytes=10-", "bytes=999999999999999-", "bytes=-0", "bytes=4-3"]) {
     expect(parseRange(header, 10)).toBe("unsatisfiable");
   }
@@ -20,7 +20,7 @@ test("what has nothing to give, and what is not a range", () => {
   }
 });
 
-test("a chunk's range, with and without what RFC 9110 wants around it", () => {
+test("a chunk's range, with and without the form of RFC 9110", () => {
   for (const header of ["5-9", "bytes 5-9/*", "bytes 5-9/10", "bytes=5-9"]) {
     expect(parseChunkRange(header)).toEqual({ start: 5, length: 5 });
   }

@@ -25,7 +25,7 @@ test("a key is held while it is pinned, and for the grace time after", async () 
   expect(await held.remove("k", nothing)).toBe(true);
 });
 
-test("what was found not to be there leaves no lease", async () => {
+test("a missing object leaves no lease", async () => {
   const { leases: held } = leases();
   const pin = await held.pin(["k"]);
   pin.lapse();
@@ -34,7 +34,7 @@ test("what was found not to be there leaves no lease", async () => {
   expect(held.holds("k")).toBe(false);
 });
 
-test("a collection spares what was pinned since it began, however short its grace is", async () => {
+test("a collection spares objects pinned since it began, however short its grace is", async () => {
   const { leases: held, time } = leases();
   (await held.pin(["before"]))[Symbol.dispose]();
   const during = await held.pin(["under way"]);
@@ -52,7 +52,7 @@ test("a collection spares what was pinned since it began, however short its grac
   expect(held.holds("since")).toBe(false);
 });
 
-test("who pins what is being removed waits until it is gone", async () => {
+test("a pin on an object that is being removed waits until it is gone", async () => {
   const { leases: held } = leases();
   const order: string[] = [];
   const { promise, resolve } = Promise.withResolvers<void>();

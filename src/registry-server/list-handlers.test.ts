@@ -52,7 +52,7 @@ test("tags in the order of their bytes, in pages", async () => {
   });
 });
 
-test("tags of a repository that has none, and of no repository", async () => {
+test("tags of a repository without any, and of a missing repository", async () => {
   const { client, pages, image } = await served({ r: ["a"], blobs: [] });
   await client.call("DELETE", "/v2/r/manifests/a");
   expect(await pages("/v2/r/tags/list", "tags")).toEqual([[]]);

@@ -62,7 +62,7 @@ test("a manifest comes back byte for byte, by tag and by digest", async () => {
   }
 });
 
-test("what is not there is unknown, whatever it looks like", async () => {
+test("a missing manifest is unknown, whatever its name looks like", async () => {
   const { client, get, refused } = await served();
   await client.push("r", "v1", testImage(["one"]));
   for (const reference of ["v2", sha256("x"), ".bad", "x".repeat(129), "sha256:12"]) {
@@ -73,7 +73,7 @@ test("what is not there is unknown, whatever it looks like", async () => {
   expect(await refused(elsewhere)).toEqual([404, "MANIFEST_UNKNOWN"]);
 });
 
-test("nothing is taken that refers to what is not here", async () => {
+test("a manifest that refers to missing blobs is refused", async () => {
   const { client, refused, store } = await served();
   const image = testImage(["one", "two"]);
   await client.pushBlob("r", image.blobs[0] ?? Buffer.alloc(0));
@@ -103,7 +103,7 @@ test("a layer that lies elsewhere need not be here", async () => {
   expect(await client.push("r", "v1", image)).toBe(201);
 });
 
-test("documents that are none are refused with the reason", async () => {
+test("malformed documents are refused with the reason", async () => {
   const { client, refused } = await served();
   const good = testImage([]);
   await client.push("r", "v1", good);
@@ -181,7 +181,7 @@ test("an index needs its manifests, and an old client gets the image it can run"
   expect((await get(list.digest, asked)).headers.get("content-type")).toBe(mediaTypes.dockerIndex);
 });
 
-test("OCI documents go to who asks for them", async () => {
+test("OCI documents go to clients that ask for them", async () => {
   const { client, get, refused } = await served();
   const image = testImage(["one"]);
   await client.push("r", "v", image);
@@ -194,7 +194,7 @@ test("OCI documents go to who asks for them", async () => {
   expect((await get("v", { accept: `text/html,${mediaTypes.manifest};q=0.9` })).status).toBe(200);
 });
 
-test("referrers are listed with what they are, before and after their subject is there", async () => {
+test("referrers are listed with their type, before and after their subject exists", async () => {
   const { client } = await served();
   const image = testImage(["one"]);
   const subject = { mediaType: image.mediaType, digest: image.digest, size: image.manifest.length };
@@ -241,7 +241,7 @@ test("referrers are listed with what they are, before and after their subject is
   expect((await list()).body.manifests.length).toBe(1);
 });
 
-test("many referrers come in pages, none twice and none left out", async () => {
+test("many referrers come in pages, each exactly once", async () => {
   const { client } = await served();
   const subject = { mediaType: mediaTypes.manifest, digest: sha256("s"), size: 1 };
   const large = "x".repeat(600_000);

@@ -70,7 +70,7 @@ async function settled(store: MemoryStore): Promise<void> {
   }
 }
 
-test("what was fetched once is served from here", async () => {
+test("an object that was fetched once is served from here", async () => {
   const { get, asked, store, client, state } = await cache();
   const manifest = await get("manifests/v1");
   expect(Buffer.from(await manifest.arrayBuffer()).equals(image.manifest)).toBe(true);
@@ -101,7 +101,7 @@ test("a tag is followed, and not asked about again within its time", async () =>
   expect(fresh.asked.length).toBe(1);
 });
 
-test("what the upstream does not have, and what it cannot say", async () => {
+test("objects that the upstream lacks, and an upstream that does not answer", async () => {
   const { get, state, client } = await cache();
   const none = await get("manifests/v2");
   expect([none.status, await client.errorCodes(none)]).toEqual([404, ["MANIFEST_UNKNOWN"]]);
@@ -131,7 +131,7 @@ test("lies are not kept, and not passed off as whole", async () => {
   expect(kept()).toEqual([]);
 });
 
-test("who asks while it is fetched waits, and it is fetched once", async () => {
+test("requests during a fetch wait, and it is fetched once", async () => {
   const { get, state, asked, looks } = await cache();
   const { promise, resolve } = Promise.withResolvers<void>();
   state.pause = promise;

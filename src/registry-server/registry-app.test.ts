@@ -32,7 +32,7 @@ test("the ping says which API this is", async () => {
   }
 });
 
-test("what is not a request of the API is refused in its words", async () => {
+test("a request outside of the API is refused in its words", async () => {
   const { client } = await served();
   for (const [method, path, status] of [
     ["POST", "/v2/", 405],
@@ -69,7 +69,7 @@ test("a page of another site cannot make a browser write", async () => {
   expect([...asked.headers.keys()].filter((each) => each.startsWith("access-control"))).toEqual([]);
 });
 
-test("every request is put to the authorizer, with what it needs", async () => {
+test("every request is put to the authorizer, with the rights that it needs", async () => {
   const asked: AuthorizationRequest[] = [];
   const { client, server } = await served({
     authorizer: {
@@ -104,7 +104,7 @@ test("every request is put to the authorizer, with what it needs", async () => {
   expect(asked[0]?.remote).toMatch(/127\.0\.0\.1$/);
 });
 
-test("who may not is told so, and how to ask", async () => {
+test("a client without the right is told so, and how to ask", async () => {
   const answers = {
     none: { ok: false, status: 401, challenge: 'Basic realm="x"' },
     other: { ok: false, status: 403 },

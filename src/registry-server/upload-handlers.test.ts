@@ -94,7 +94,7 @@ test("a chunk whose length is not its range's is refused", async () => {
   expect((await client.call("GET", where)).headers.get("range")).toBe("0-0");
 });
 
-test("what has another digest is refused and gone", async () => {
+test("an upload with another digest is refused and gone", async () => {
   const { client, begin, store } = await served();
   const where = await begin();
   const wrong = await client.call("PUT", `${where}?digest=${sha256("other")}`, { body: "hello" });
@@ -124,7 +124,7 @@ test("cancelled, it is gone", async () => {
   expect((await client.call("GET", "/v2/r/blobs/uploads/../../x")).status).toBe(404);
 });
 
-test("goes on in another server, which reads again what it must hash", async () => {
+test("goes on in another server, which reads again the bytes that it must hash", async () => {
   const { store, begin, patch } = await served();
   const where = await begin();
   await patch(where, "hello ");
@@ -223,7 +223,7 @@ test("a blob is mounted from where it is, else an upload begins", async () => {
   expect(anywhere.status).toBe(201);
 });
 
-test("nobody mounts what they may not read", async () => {
+test("a blob that the client may not read is not mounted", async () => {
   const asked: string[] = [];
   const { client } = await served({
     authorizer: {

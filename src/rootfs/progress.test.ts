@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { Meter, type Progress, throttled } from "./progress.ts";
 
-test("changes of status and the end come through, what lies between does not", () => {
+test("changes of status and the end come through, steps between do not", () => {
   const seen: Progress[] = [];
   const report = throttled((progress) => seen.push(progress), 60_000);
   for (const current of [1, 2, 3]) report({ id: "a", status: "Downloading", current, total: 3 });

@@ -90,7 +90,7 @@ describe("readElf", () => {
       }
   });
 
-  test("a static program needs nothing, what is not a program is none", async () => {
+  test("a static program needs nothing; other files are not programs", async () => {
     expect(await needs(elf())).toEqual({ libraries: [] });
     expect(await needs(Buffer.from("#!/bin/sh\n"))).toBeUndefined();
     expect(await needs(Buffer.alloc(0))).toBeUndefined();
@@ -170,12 +170,12 @@ describe("makeScratch", () => {
     expect(readFileSync(join(tree.directory, "etc/motd"), "utf8")).toBe("hello");
   });
 
-  test("what it shall run instead", async () => {
+  test("another command", async () => {
     const tree = await make([{ name: "a", content: elf() }], ["/a", "--serve"]);
     expect(tree.config.cmd).toEqual(["/a", "--serve"]);
   });
 
-  test("a dynamic program names what is missing", async () => {
+  test("a dynamic program names the files that are missing", async () => {
     const program = elf({ loader: "/lib64/ld.so", libraries: ["libc.so.6", "libm.so.6"] });
     expect(await refusal([{ name: "app", content: program }])).toContain(
       "/app is dynamically linked and lacks the loader /lib64/ld.so and the libraries libc.so.6, libm.so.6",

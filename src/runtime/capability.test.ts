@@ -31,7 +31,7 @@ describe("--cap-add and --cap-drop", () => {
   });
 
   // What dockerd 28 does with each of these.
-  test("what is added beats what is dropped, but not with ALL", () => {
+  test("an added capability beats a dropped one, but not with ALL", () => {
     expect(choose({ add: ["KILL"], drop: ["KILL"] })).toEqual(without());
     expect(choose({ add: ["KILL"], drop: ["ALL"] })).toEqual(["CAP_KILL"]);
     expect(choose({ add: ["ALL"], drop: ["KILL"] })).not.toContain("CAP_KILL");
@@ -39,12 +39,12 @@ describe("--cap-add and --cap-drop", () => {
     expect(choose({ privileged: true, drop: ["ALL"] })).toHaveLength(41);
   });
 
-  test("a name that is none is a fault with the nearest one", () => {
+  test("an unknown name is a fault with the nearest one", () => {
     expect(() => choose({ add: ["SYS_ADMN"] })).toThrow("CAP_SYS_ADMIN");
     expect(() => choose({ drop: ["nonsense"] })).toThrow("CAP_NONSENSE");
   });
 
-  test("what the machine lacks: named is a fault, the rest is told", () => {
+  test("a named capability that the machine lacks is a fault, a default one a warning", () => {
     const available = everything & ~capabilityMask(["CAP_SYS_RESOURCE", "CAP_MKNOD"]);
     expect(() => choose({ add: ["SYS_RESOURCE"], available })).toThrow("CAP_SYS_RESOURCE");
     expect(choose({ available })).toEqual(without("CAP_MKNOD"));

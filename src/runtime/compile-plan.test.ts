@@ -213,7 +213,7 @@ describe("a fault names the field", () => {
   test("the plain configuration is fine", () => {
     expect(compilePlan(base).plan.process?.argv).toEqual(["true"]);
   });
-  test("what asks for nothing is not a request", () => {
+  test("an empty value is not a request", () => {
     const linux = {
       ...base.spec.linux,
       cgroupsPath: "",
@@ -228,7 +228,7 @@ describe("a fault names the field", () => {
   });
 });
 
-describe("what the machine cannot do", () => {
+describe("options that the machine cannot carry out", () => {
   const poor = machineOf({ lacks: ["CAP_SYS_RESOURCE"], hardLimits: { RLIMIT_NOFILE: 4096 } });
 
   test("an explicit limit above the hard one is a fault, below it is not", () => {
@@ -249,7 +249,7 @@ describe("what the machine cannot do", () => {
     expect(compilePlan(ask(0)).plan.oomScoreAdj).toBe(0);
   });
 
-  test("capabilities are cut to what there is, with a warning", () => {
+  test("capabilities are cut to those of the machine, with a warning", () => {
     const names = ["CAP_CHOWN", "CAP_SYS_RESOURCE"];
     const { plan, warnings } = compilePlan({
       ...withProcess({ capabilities: { bounding: names, permitted: names, effective: names } }),

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readHostDevices } from "./device.ts";
 
-test("a directory without devices has none, and so has one that is gone", () => {
+test("a directory without devices gives an empty list, and so does one that is gone", () => {
   const directory = mkdtempSync(join(tmpdir(), "thimble-devices-"));
   mkdirSync(join(directory, "below"));
   writeFileSync(join(directory, "below", "file"), "");

@@ -91,7 +91,7 @@ export function snapshotterContract(
       await snapshots.prepare("a", undefined);
     });
 
-    test("only what is committed can be built upon", async () => {
+    test("only a committed snapshot can be built upon", async () => {
       const { snapshots } = await opened();
       expect(await faultCode(snapshots.prepare("x", chain("none")))).toBe("not_found");
       await snapshots.prepare("active", undefined);
@@ -112,7 +112,7 @@ export function snapshotterContract(
       expect(await faultCode(snapshots.mounts(top))).toBe("conflict");
     });
 
-    test("what was prepared over nothing finds its place when it is committed", async () => {
+    test("a snapshot prepared over nothing finds its place when it is committed", async () => {
       const { snapshots } = await opened();
       await snapshots.prepare("top", undefined);
       await snapshots.prepare("base", undefined);
@@ -126,7 +126,7 @@ export function snapshotterContract(
       expect(await faultCode(snapshots.remove(chain("base")))).toBe("conflict");
     });
 
-    test("a layer that was lost gets new files, under what is built on it", async () => {
+    test("a lost layer gets new files, under its children", async () => {
       const { snapshots } = await opened();
       const base = await commitLayer(snapshots, "base", undefined, { file: "1" });
       const top = await commitLayer(snapshots, "top", "base", {});
@@ -150,7 +150,7 @@ export function snapshotterContract(
       expect(snapshots.stat("second")?.kind).toBe("active");
     });
 
-    test("what others stand on cannot be removed", async () => {
+    test("a snapshot with children cannot be removed", async () => {
       const { snapshots } = await opened();
       const base = await commitLayer(snapshots, "base", undefined, {});
       await snapshots.prepare("child", base);
@@ -237,7 +237,7 @@ export function snapshotterContract(
       expect(await faultCode(snapshots.lookup("c", "l0"))).toBe("invalid");
     });
 
-    test("usage counts what is the snapshot's own", async () => {
+    test("usage counts the snapshot's own files", async () => {
       const { snapshots } = await opened();
       await commitLayer(snapshots, "base", undefined, { big: "x".repeat(100_000) });
       await snapshots.prepare("c", chain("base"));

@@ -61,7 +61,7 @@ test("the mount names the layers uppermost first, and never an attribute that re
   ]);
 });
 
-test("what a crash leaves is settled at the next start", async () => {
+test("the next start settles what a crash left", async () => {
   const root = temporary();
   using state = openState(":memory:");
   const before = await openOverlaySnapshotter({ root, state });

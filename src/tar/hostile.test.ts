@@ -228,7 +228,7 @@ test.each(cases)("$what is $code: $says", ({ code, says, change, limits }) => {
   expect((caught as Fault).code).toBe(code);
 });
 
-test("times beyond what a file system takes are clamped, not refused", () => {
+test("times beyond those of a file system are clamped, not refused", () => {
   const time = (text: string) =>
     read(pax([`mtime=${text}`], write([file("a", "")])))[0]?.header.mtime;
   expect(time("99999999999999999999.5")).toBe(2n ** 63n - 1n);
@@ -242,7 +242,7 @@ test("a file that claims 2^50 bytes is refused before a byte of it is read", () 
   expect(() => read(archive)).toThrow("more than 1099511627776 bytes");
 });
 
-test("what follows the end mark is ignored", () => {
+test("bytes after the end mark are ignored", () => {
   const archive = Buffer.concat([write([file("a", "x")]), Buffer.from("garbage".repeat(1000))]);
   expect(read(archive, [333]).map(({ header }) => header.name)).toEqual(["a"]);
 });

@@ -195,7 +195,7 @@ async function* asStream(archive: Buffer, size = 1000): AsyncGenerator<Uint8Arra
   for (let at = 0; at < archive.length; at += size) yield archive.subarray(at, at + size);
 }
 
-test("readTar skips what is not read and closes its source when left early", async () => {
+test("readTar skips unread content and closes its source when left early", async () => {
   const archive = write([file("a", "1".repeat(5000)), file("b", "2".repeat(5000)), file("c", "3")]);
   const seen: string[] = [];
   for await (const entry of readTar(asStream(archive))) {

@@ -90,7 +90,7 @@ export function taskContract(name: string, open: () => Promise<TaskBench>): void
       return { ...exit, output };
     }
 
-    test("a plan is what create sends, byte for byte, and makes nothing", async () => {
+    test("a plan has the bytes that create sends, and makes nothing", async () => {
       await using other = await started("sleep 1000");
       using pid = other.openNamespace("pid");
       const log = { path: bench.path("planned.log"), maxSize: 1000n, maxFiles: 2 };
@@ -179,7 +179,7 @@ export function taskContract(name: string, open: () => Promise<TaskBench>): void
       expect((await run(await bench.tasks.create(again))).exitCode).toBe(0);
     });
 
-    test("what cannot be carried out is refused by field", async () => {
+    test("an option that cannot be carried out is refused by field", async () => {
       const input = inputOf("exit 0");
       const hooks = { poststart: [{ path: "/bin/true" }] };
       const wanted = { ...input, spec: { ...input.spec, hooks } };
@@ -349,7 +349,7 @@ export function taskContract(name: string, open: () => Promise<TaskBench>): void
     });
 
     describe("adopt", () => {
-      test("a task outlives who started it", async () => {
+      test("a task outlives the process that started it", async () => {
         const stdio = { ...pipes, stdin: true, stdinOnce: true };
         const task = await started("cat; exit 5", { stdio });
         const { id, pid, startTime } = task;
@@ -370,7 +370,7 @@ export function taskContract(name: string, open: () => Promise<TaskBench>): void
         expect(await later.adopt({ id, pid, startTime })).toBeUndefined();
       });
 
-      test("an end that nobody saw is in the exit record until it is removed", async () => {
+      test("an end while no engine runs is in the exit record until that is removed", async () => {
         const task = await started("exit 6");
         const { id, pid, startTime } = task;
         await task.released;
@@ -385,7 +385,7 @@ export function taskContract(name: string, open: () => Promise<TaskBench>): void
       });
     });
 
-    test("remove ends what runs, sweep all but the ones named", async () => {
+    test("remove ends a task that runs, sweep all tasks but the ones named", async () => {
       await using kept = await started("sleep 1000");
       await using swept = await started("sleep 1000");
       await using removed = await started("sleep 1000");

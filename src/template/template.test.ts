@@ -14,7 +14,7 @@ const data = {
 
 const render = (text: string, value: unknown = data) => compileTemplate(text)(value);
 
-describe("what people write", () => {
+describe("common templates", () => {
   // Checked against `docker inspect --format` and `docker ps --format` of Docker 28.
   test.each([
     ["plain", "plain"],
@@ -57,7 +57,7 @@ describe("what people write", () => {
   });
 });
 
-describe("what is wrong is said", () => {
+describe("mistakes are named", () => {
   test.each([
     ["{{.Nope}}", "can't evaluate field Nope: there is no such field"],
     ["{{.Nam}}", "did you mean .Name?"],

@@ -48,7 +48,7 @@ test("an unsealed PKCS #8 key needs no password", async () => {
   expect(spki(key)).toBe(publicKey.export({ format: "pem", type: "spki" }).toString());
 });
 
-test("what is not a key, or one too weak, is refused by name", async () => {
+test("a file that is not a key, and a weak key, are refused by name", async () => {
   expect(() => parsePublicKey("hello", "x.pub")).toThrow("x.pub holds no public key");
   const weak = generateKeyPairSync("rsa", { modulusLength: 1024 }).publicKey;
   expect(() => parsePublicKey(weak.export({ format: "pem", type: "spki" }), "x.pub")).toThrow(

@@ -103,7 +103,7 @@ test("keys are read once, from files and from the policy itself", () => {
   }
 });
 
-test("what it does not understand is refused, never skipped", () => {
+test("an unknown requirement is refused, never skipped", () => {
   const refused: readonly [object, string][] = [
     [{}, "default"],
     [{ default: [] }, "is empty"],
@@ -122,7 +122,7 @@ test("what it does not understand is refused, never skipped", () => {
   for (const [value, words] of refused) expect(() => policy(value)).toThrow(words);
 });
 
-test("the first file that exists counts, none accepts all, a broken one is told", () => {
+test("the first file that exists counts, without a file all is accepted, a broken one is a fault", () => {
   const directory = mkdtempSync(join(tmpdir(), "thimble-policy-"));
   try {
     const [first, second] = [join(directory, "a.json"), join(directory, "b.json")];

@@ -42,7 +42,7 @@ test("a simple signature of skopeo holds for its key and names image and digest"
   expect(verifySignature(simple, keysBut(cosign))).toBeUndefined();
 });
 
-test("what we sign holds for each kind of key, and for no other", () => {
+test("our signatures hold for each kind of key, and for no other key", () => {
   for (const { privateKey, publicKey } of pairs) {
     const annotated = { ...image, annotations: { by: "me" } };
     for (const signature of [

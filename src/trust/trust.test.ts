@@ -227,7 +227,7 @@ test("a key that is taken out of the policy no longer lets its images run", asyn
   expect(() => run(trust)).toThrow(policyFile);
 });
 
-test("simple signatures gather under one tag; what is malformed beside them does no harm", async () => {
+test("simple signatures gather under one tag; malformed ones beside them do no harm", async () => {
   await writeSignature(repository, image, signSimple(other.privateKey, signed));
   await writeSignature(repository, image, signSimple(privateKey, signed));
   const tagged = repository.manifests.get(signatureTag(image.digest));

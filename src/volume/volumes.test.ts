@@ -98,7 +98,7 @@ test("a removed volume is gone with its files, and its name is free", async () =
   expect(readdirSync(join(directory, "volumes/.removed"))).toEqual([]);
 });
 
-test("what is held or claimed is not removed", async () => {
+test("a held or claimed volume is not removed", async () => {
   const { path } = create("data").volume;
   expect(await volumes.hold("data", "one")).toBe(path);
   expect(await outcome(volumes.remove("data"))).toThrow("remove data: volume is in use");
@@ -117,7 +117,7 @@ test("a hold is remembered as the last use", async () => {
   expect(volumes.get("data").lastUsed).toBeGreaterThan(0n);
 });
 
-test("what was made for a claimant goes with the last claim", async () => {
+test("a volume made for a claimant goes with the last claim", async () => {
   volumes.create({ name: "data", owner }, "one");
   expect(volumes.list()).toEqual([]);
   expect(volumes.create({ name: "data", owner }, "two").made).toBe(false);
@@ -127,14 +127,14 @@ test("what was made for a claimant goes with the last claim", async () => {
   expect(volumes.find("data")).toBeUndefined();
 });
 
-test("what was kept for a claimant stays", async () => {
+test("a volume kept for a claimant stays", async () => {
   volumes.create({ name: "data", owner }, "one");
   volumes.keep(["data"]);
   await volumes.unclaim("one");
   expect(volumes.list()).toHaveLength(1);
 });
 
-test("what was made for a claimant is gone when the volumes are opened again", async () => {
+test("a volume made for a claimant is gone when the volumes are opened again", async () => {
   volumes.create({ name: "data", owner }, "one");
   volumes = await open();
   expect(volumes.find("data")).toBeUndefined();

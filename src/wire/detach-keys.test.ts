@@ -24,7 +24,7 @@ test("the sequence detaches, also when it comes in parts", () => {
   expect(feed([[97, 16], [17]])).toEqual({ passed: [97], detached: true });
 });
 
-test("what only begins the sequence goes on with the next key", () => {
+test("keys that only begin the sequence go on with the next key", () => {
   expect(feed([[16], [97]])).toEqual({ passed: [16, 97], detached: false });
   expect(feed([[16, 16, 17]])).toEqual({ passed: [16], detached: true });
   expect(feed([[17, 16]])).toEqual({ passed: [17], detached: false });

@@ -27,7 +27,7 @@ test.each([undefined, "", "@@@", btoa("[]"), btoa("null"), btoa("{"), "e".repeat
   },
 );
 
-test("credentials by registry; what is not an object is passed over", () => {
+test("credentials by registry; entries that are not objects are passed over", () => {
   const text = btoa(JSON.stringify({ "r.example": { username: "joe" }, other: 1 }));
   expect([...(decodeRegistryConfig(text) ?? [])]).toEqual([["r.example", { username: "joe" }]]);
 });

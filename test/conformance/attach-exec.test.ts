@@ -67,7 +67,7 @@ here("exec and attach [needs docker CLI]", () => {
     while ((await exec(name, "test", "-e", "/done")).status !== 0) await Bun.sleep(20);
   });
 
-  test("exec of what cannot run", async () => {
+  test("exec of a program that cannot run", async () => {
     const missing = await exec(name, "nope");
     expect(missing.status).toBe(127);
     expect(missing.stdout + missing.stderr).toContain(

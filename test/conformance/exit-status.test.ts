@@ -101,7 +101,7 @@ here("errors of the docker CLI [needs docker CLI]", () => {
     expect(image2.stderr).toContain("repository name");
   });
 
-  test("what is missing is told in the same words everywhere", async () => {
+  test("missing things are told in the same words everywhere", async () => {
     for (const verb of [
       "start",
       "stop",

@@ -123,7 +123,7 @@ here("images [needs docker CLI]", () => {
     await target.ok(["rmi", tag]);
   });
 
-  test("what is not an archive is refused", async () => {
+  test("a file that is not an archive is refused", async () => {
     const file = join(target.directory, "garbage");
     writeFileSync(file, "this is not an archive ".repeat(1000));
     const { status, stderr } = await target.docker(["load", "-i", file]);

@@ -76,7 +76,7 @@ async function unpacked(file: string): Promise<string> {
 const forget = (...names: string[]) => cli.ok(["rmi", "-f", ...names]);
 
 describe.skipIf(!skopeoPath || !isRoot)("images and skopeo [needs skopeo]", () => {
-  test("what save writes is a docker-archive and an oci-archive", async () => {
+  test("save writes a docker-archive that is an oci-archive too", async () => {
     const file = path("ours.tar");
     await cli.ok(["save", "-o", file, image]);
     const id = await idOf(image);
@@ -160,7 +160,7 @@ describe.skipIf(!skopeoPath || !isRoot)("images and skopeo [needs skopeo]", () =
 });
 
 describe.skipIf(!umociPath || !isRoot)("images and umoci [needs umoci]", () => {
-  test("umoci unpacks what save writes, and what it makes of it loads", async () => {
+  test("umoci unpacks an archive of save, and its own archive loads", async () => {
     const name = "interop.example/for-umoci:1";
     const file = path("for-umoci.tar");
     await cli.ok(["tag", image, name]);

@@ -28,7 +28,7 @@ here("the life of a container [needs docker CLI]", () => {
   };
   const inspect = (name: string, template: string) => target.ok(["inspect", "-f", template, name]);
 
-  test("ps shows what runs, -a everything, filters choose", async () => {
+  test("ps shows running containers, -a all, filters choose", async () => {
     const name = await detached("sleep 100", "-l", "kind=ps");
     const created = target.name();
     await target.ok(["create", "--name", created, "-l", "kind=ps", image, "echo", "a b"]);
@@ -116,7 +116,7 @@ here("the life of a container [needs docker CLI]", () => {
     expect(again.stderr).toContain("is not running");
   });
 
-  test("rename, and what it refuses", async () => {
+  test("rename, and its refusals", async () => {
     const name = await detached("sleep 100");
     const other = target.name();
     const renamed = target.name();
@@ -128,7 +128,7 @@ here("the life of a container [needs docker CLI]", () => {
     expect(await inspect(renamed, "{{.Name}}")).toBe(`/${renamed}`);
   });
 
-  test("rm refuses what runs, -f does not", async () => {
+  test("rm refuses a running container, -f does not", async () => {
     const name = await detached("sleep 100");
     const { status, stderr } = await target.docker(["rm", name]);
     expect(status).toBe(1);

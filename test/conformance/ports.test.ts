@@ -86,7 +86,7 @@ here("published ports [needs docker CLI]", () => {
     expect(await port(name, "80/tcp")).toEqual([`0.0.0.0:${a}`, `[::]:${a}`]);
   });
 
-  test("-P publishes what is exposed, at any port", async () => {
+  test("-P publishes exposed ports, at any port", async () => {
     const name = await run("-P", "--expose", "80", "--expose", "81/udp");
     const ports = await inspect(name, "NetworkSettings.Ports");
     expect(Object.keys(ports).sort()).toEqual(["80/tcp", "81/udp"]);
@@ -96,7 +96,7 @@ here("published ports [needs docker CLI]", () => {
     expect(await inspect(name, "HostConfig.PublishAllPorts")).toBe(true);
   });
 
-  test("a range takes the first that is free, and says when none is", async () => {
+  test("a range takes the first free port, and says when all are taken", async () => {
     const first = await freePort();
     const range = ["-p", `${first}-${first + 1}:80`];
     const names = [await run(...range), await run(...range)];
@@ -176,7 +176,7 @@ here("published ports [needs docker CLI]", () => {
     expect(await inspect(none, "NetworkSettings.Ports")).toEqual({});
   });
 
-  test("what is not a port is refused when the container is created", async () => {
+  test("a malformed port is refused when the container is created", async () => {
     const create = async (bindings: unknown) => {
       const answer = await fetch("http://d/containers/create", {
         method: "POST",

@@ -103,7 +103,7 @@ here("dockerode and registries [needs docker CLI]", () => {
     expect((await made.inspect()).Id).toBe(Id);
   });
 
-  test("what the registry refuses is an error with its status", async () => {
+  test("a refusal of the registry is an error with its status", async () => {
     const refused = async (reference: string, options: object) =>
       await docker.pull(reference, options).then(
         () => ({ statusCode: 200, message: "" }),

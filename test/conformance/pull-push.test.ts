@@ -83,7 +83,7 @@ here("pull and push [needs docker CLI]", () => {
     return (await target.ok(["image", "inspect", "-f", format, reference])).split("@")[1] ?? "";
   }
 
-  test("a push sends layers once, and mounts what the registry has elsewhere", async () => {
+  test("a push sends layers once, and mounts those that the registry has elsewhere", async () => {
     await step("push", "push", `${name}:v1`);
     await step("push again", "push", `${name}:v1`);
     await target.ok(["tag", `${name}:v1`, `${registry}/team/other:x`]);
@@ -93,12 +93,12 @@ here("pull and push [needs docker CLI]", () => {
     await step("push quiet", "push", "-q", `${name}:v1`);
   });
 
-  test("what is not there to be pushed is named", async () => {
+  test("a missing image is named by push", async () => {
     await step("push without that tag", "push", name);
     await step("push without that image", "push", `${registry}/team/nothing:1`);
   });
 
-  test("what comes back is what went: the same digests, the same layers", async () => {
+  test("a pull gives back the pushed image: the same digests, the same layers", async () => {
     const digest = await digestOf(`${name}:v1`);
     const layers = ["image", "inspect", "-f", "{{.Id}} {{json .RootFS.Layers}}", `${name}:v1`];
     const before = await target.ok(layers);
@@ -116,7 +116,7 @@ here("pull and push [needs docker CLI]", () => {
     await target.ok(["rmi", "-f", `${name}@${digest}`]);
   });
 
-  test("what is not there to be pulled is told in Docker's words", async () => {
+  test("a missing image is told by pull in Docker's words", async () => {
     await step("pull without that tag", "pull", `${name}:nothing`);
     await step("pull all of nothing", "pull", "-a", `${registry}/team/nothing`);
     await step("pull another platform", "pull", "--platform", "linux/s390x", `${name}:v1`);
@@ -124,7 +124,7 @@ here("pull and push [needs docker CLI]", () => {
     expect((await docker("pull", "127.0.0.1:1/x:1")).status).toBe(1);
   });
 
-  test("a run pulls what is missing, as it is told to", async () => {
+  test("a run pulls a missing image, as it is told to", async () => {
     await step("run pulls", "run", "--rm", `${name}:v1`);
     await step("run always pulls", "run", "--rm", "--pull", "always", `${name}:v1`);
     await step("run never pulls", "run", "--rm", "--pull", "never", `${registry}/team/nothing`);
@@ -156,7 +156,7 @@ here("pull and push [needs docker CLI]", () => {
     await target.ok(["rmi", private_]);
   });
 
-  test("the registry is asked what a name stands for", async () => {
+  test("the registry is asked for the manifest of a name", async () => {
     const { stdout } = await docker("manifest", "inspect", "--insecure", `${name}:v1`);
     expect(JSON.parse(stdout)).toMatchObject({ schemaVersion: 2, layers: [{}, {}, {}] });
     const answer = await fetch(`http://d/v1.44/distribution/${name}:v1/json`, {
@@ -197,7 +197,7 @@ here("pull and push [needs docker CLI]", () => {
     await step("commit of nothing", "commit", "nothing");
   });
 
-  test("disk usage tells what images share", async () => {
+  test("disk usage tells shared sizes", async () => {
     const response = await fetch("http://d/v1.44/system/df?type=image", { unix: target.socket });
     const { Images } = (await response.json()) as {
       Images: readonly { RepoTags: readonly string[] | null; Size: number; SharedSize: number }[];

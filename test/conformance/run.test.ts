@@ -123,7 +123,7 @@ here("docker run [needs docker CLI]", () => {
     expect(stdout).toBe("tmpfs\n");
   });
 
-  test("limits are what the control groups then hold", async () => {
+  test("limits are in the control groups afterwards", async () => {
     const script =
       "cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes; " +
       "cat /sys/fs/cgroup/pids.max 2>/dev/null || cat /sys/fs/cgroup/pids/pids.max; " +
@@ -155,7 +155,7 @@ here("docker run [needs docker CLI]", () => {
     expect(await out([], "sh", "-c", "echo $$")).toBe("1\n");
   });
 
-  test("--stop-signal is what stop sends", async () => {
+  test("--stop-signal sets the signal of stop", async () => {
     const name = target.name();
     const script = "trap 'echo usr1; exit 9' USR1; echo ready; while :; do sleep 0.1; done";
     await target.ok([

@@ -199,7 +199,7 @@ describe.skipIf(!isRoot)("bad input [needs root]", () => {
       expect(stderr).toContain(text);
     });
 
-    test("exec of what cannot be run", async () => {
+    test("exec of a program that cannot be run", async () => {
       await cli.ok(["run", "-d", "--rm", "--name", "runs", image, "sleep", "60"]);
       const exec = async (...args: string[]) => {
         // Told in the stream, which has begun by then, as dockerd does.
@@ -304,7 +304,7 @@ describe.skipIf(!isRoot)("bad input [needs root]", () => {
       expect(existsSync(outside)).toBe(false);
     });
 
-    test("names and changes that are none", async () => {
+    test("malformed names and changes", async () => {
       const input = tarOf([{ name: "a" }]);
       for (const [args, text] of [
         [["-", "BAD NAME"], "invalid reference format"],
@@ -536,7 +536,7 @@ describe.skipIf(!isRoot)("a full disk [needs root]", () => {
     await holdings.settled();
   });
 
-  test("one that cannot be logged goes on; what is there can be used and removed", async () => {
+  test("a container that cannot be logged goes on; existing ones can be used and removed", async () => {
     const talk = `echo first; ${fill}; seq 1 5000; echo end > /dev/shm/end; sleep 60`;
     await cli.ok(["run", "-d", "--name", "full", "--network", "none", image, "sh", "-c", talk]);
     while ((await cli.run(["exec", "full", "cat", "/dev/shm/end"])).status !== 0);

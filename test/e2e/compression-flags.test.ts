@@ -116,7 +116,7 @@ describe("the flags that choose the compression of layers [needs root]", () => {
     return member(Layers[0]);
   }
 
-  test("a compression that there is not is refused, and what could be given is said", async () => {
+  test("an unknown compression is refused, with the known ones", async () => {
     const image = await imported("refused:1");
     const refusals = [
       ["xz", "push", "--compression", "xz", image],

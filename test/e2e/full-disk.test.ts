@@ -83,7 +83,7 @@ describe.skipIf(!isRoot)("a full disk [needs root]", () => {
     await holdings.settled();
   });
 
-  test("run says it with Docker's status of what could not begin", async () => {
+  test("run says it with Docker's status for a start that failed", async () => {
     const { status, stderr } = await withFree(0, () => cli.run(["run", "--rm", name, "/a"]));
     expect(status).toBe(125);
     expect(stderr).toContain("no space left on the device");

@@ -68,7 +68,7 @@ test("a registry beside the engine is counted as well", async () => {
   expect((await values()).get(name)).toBe(1);
 });
 
-test("an address that is none, or is taken, is told before anything is served", async () => {
+test("a malformed or taken address is told before anything is served", async () => {
   await using other = new ThimbleCli();
   const wrong = await other.run(["daemon", "--metrics-addr", "9323"]);
   expect(wrong.status).toBe(1);

@@ -68,7 +68,7 @@ test("nothing below the data root and the run root is for anybody but root", asy
   expect(looseEntries()).toEqual([]);
 });
 
-test("what an older engine left open is closed when the roots are opened again", async () => {
+test("files that an older engine left open are closed when the roots are opened again", async () => {
   await haveBusySession();
   await cli.stopEngine();
   for (const name of ["data", "run"]) {
@@ -83,7 +83,7 @@ test("what an older engine left open is closed when the roots are opened again",
   expect(await cli.ok(["exec", "one", "cat", "/made"])).toBe("made");
 });
 
-test("modes in images and containers do not depend on the umask of whoever starts the engine", async () => {
+test("modes in images and containers do not depend on the umask at the engine's start", async () => {
   const before = process.umask(0o077);
   try {
     await cli.ok(["mkimage", "-t", "scratch", "scratch", "/bin/busybox"]);
@@ -95,7 +95,7 @@ test("modes in images and containers do not depend on the umask of whoever start
   expect(modes.split("\n")).toEqual(["755", "755", "755", "644"]);
 });
 
-test("a directory that others use as well keeps its mode; what the engine has there is closed", async () => {
+test("a directory that others use as well keeps its mode; the engine's entries are closed", async () => {
   for (const name of ["data", "run"]) {
     mkdirSync(join(cli.directory, name, "of-others"), { recursive: true });
     chmodSync(join(cli.directory, name), 0o755);

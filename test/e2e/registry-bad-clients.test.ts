@@ -85,7 +85,7 @@ describe("clients that mean harm", () => {
     expect(await raw(bytes)).toStartWith(`HTTP/1.1 ${status} `);
   });
 
-  test("uploads that are not what they say", async () => {
+  test("uploads with another digest or size", async () => {
     const finish = async (digest: string, body: string) =>
       send("PUT", `${await begin()}?digest=${digest}`, body);
     for (const digest of [digestOf("other"), "sha256:../../evil", "md5:x", ""]) {
@@ -142,7 +142,7 @@ describe("clients that mean harm", () => {
     expect(JSON.parse(text).manifests).toHaveLength(1);
   });
 
-  test("ranges that are none", async () => {
+  test("malformed ranges", async () => {
     const place = await begin();
     const digest = digestOf("hello");
     expect((await send("PUT", `${place}?digest=${digest}`, "hello")).status).toBe(201);
@@ -164,7 +164,7 @@ describe("clients that mean harm", () => {
     }
   });
 
-  test("many who begin a request and say no more do not keep others out", async () => {
+  test("many unfinished requests do not keep other clients out", async () => {
     const { hostname, port } = new URL(registry.url);
     const slow = Array.from({ length: 200 }, () =>
       connect(Number(port), hostname).on("error", () => undefined),

@@ -408,7 +408,7 @@ describe.skipIf(!isRoot)("a hostile registry [needs root]", () => {
     afterAll(nothingLeft);
   });
 
-  test("run ends with Docker's status of what could not begin", async () => {
+  test("run ends with Docker's status for a start that failed", async () => {
     registry.image("no-run", blobImage(Buffer.from("x".repeat(2000)), mediaTypes.layer));
     const words = ["run", "--rm", `${registry.host}/no-run`, "true"];
     const said = [await run(words)];

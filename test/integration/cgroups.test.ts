@@ -54,7 +54,7 @@ afterAll(() => {
 });
 
 describe("limits", () => {
-  test("are what the kernel then holds", async () => {
+  test("are in the kernel afterwards", async () => {
     await using cgroup = await create({
       memory: { limit: 64 * MiB },
       pids: { limit: 20 },

@@ -193,7 +193,7 @@ test("many images at once: names, no names, attestations and signatures beside t
   expect(other.content.resolve(untagged.id).tags).toEqual([]);
 });
 
-test("saving for a platform: what the image is for, or a word on what it is for", async () => {
+test("saving for a platform: the image for it, or a fault that names the image's own", async () => {
   await using data = await openTestContent();
   const references = [parseReference("arm:1")];
   const { manifestBytes } = arm;

@@ -29,7 +29,7 @@ const check = async (content: Content, repair = false, deep = false) =>
 const blobPath = (data: TestContent, digest: string) =>
   join(data.root, "content/blobs/sha256", digest.slice(7));
 
-test("what is whole has no findings", async () => {
+test("a whole store has no findings", async () => {
   await using data = await withImage();
   const report = await data.content.fsck({ repair: false, deep: true });
   expect(report).toEqual({
@@ -83,7 +83,7 @@ test.each<[string, FsckFinding["kind"], (path: string) => void]>([
   }
 });
 
-test("layers whose files are lost or changed are unpacked again, under what stands on them", async () => {
+test("layers whose files are lost or changed are unpacked again, under their children", async () => {
   await using data = await withImage();
   const { layers, chainId } = data.content.resolve("app:1");
   await data.snapshots.prepare("container", chainId);
@@ -126,7 +126,7 @@ test("a layer that is lost with its blob says so, and comes back with the next p
   expect(findings[1]?.message).toContain("pull or load the image again");
 });
 
-test("offline: finds what a crash left without touching it, and repairs it when told", async () => {
+test("offline: finds leftovers of a crash without touching them, and repairs when told", async () => {
   const data = await withImage();
   const { root, snapshots } = data;
   const { chainId } = data.content.resolve("app:1");

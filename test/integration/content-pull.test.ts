@@ -168,7 +168,7 @@ test("pulls at the same time fetch each layer once, three at most over all of th
   expect(await data.leftovers()).toEqual({ blobs: 0, snapshots: 0, loose: [] });
 });
 
-test("a download goes on while one is left who waits, and stops with the last", async () => {
+test("a download goes on while a caller waits, and stops with the last", async () => {
   await using data = await openTestContent();
   const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
   const { promise: gate, resolve: open } = Promise.withResolvers<void>();
@@ -211,7 +211,7 @@ test("a download goes on while one is left who waits, and stops with the last", 
   expect((await other).image.id).toBe(image.id);
 });
 
-test("who joined a pull that fails goes on with a source of its own", async () => {
+test("a pull that joined one that fails goes on with a source of its own", async () => {
   await using data = await openTestContent();
   const { promise: joined, resolve: release } = Promise.withResolvers<void>();
   const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
@@ -418,7 +418,7 @@ test("one configuration under two manifests: each name keeps its own, and both g
   expect(await data.leftovers()).toEqual({ blobs: 0, snapshots: 0, loose: [] });
 });
 
-test("reading: from an offset, sizes, sources, and what is not there", async () => {
+test("reading: from an offset, sizes, sources, and missing blobs", async () => {
   await using data = await openTestContent();
   const { content } = data;
   await content.pull({ ...request(image), source: sourceOf([image]) });

@@ -200,7 +200,7 @@ test("commit and squash take hundreds of megabytes of zeros, and keep them as ho
   }
 });
 
-test("what a container has changed includes its sockets", async () => {
+test("a container's changes include its sockets", async () => {
   const { id } = await runContainer(engine, ["touch", "/made"]);
   const active = readdirSync(join(roots.dataRoot, "snapshots"), { withFileTypes: true })
     .map(({ name }) => join(roots.dataRoot, "snapshots", name, "fs"))

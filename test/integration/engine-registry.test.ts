@@ -178,7 +178,7 @@ test("an image alone is taken whatever its platform, with a word about it", asyn
   });
 });
 
-test("what a policy refuses is not stored, nor any of its layers fetched", async () => {
+test("an image that a policy refuses is not stored, nor any of its layers fetched", async () => {
   publish("app", imageOf("app"), "1");
   refuse = (reference) => {
     throw Object.assign(new Error(reference), { name: "Refused" });
@@ -187,7 +187,7 @@ test("what a policy refuses is not stored, nor any of its layers fetched", async
   expect(registry.requests.filter((each) => each.includes("/blobs/"))).toEqual([]);
 });
 
-test("what is not an image is refused", async () => {
+test("an artifact is refused", async () => {
   registry.addManifest("odd", "1", {
     schemaVersion: 2,
     mediaType: "application/vnd.example.thing+json",
@@ -258,7 +258,7 @@ test("all tags are those of images: signatures are passed over, other things tol
   expect(events.at(-1)).toMatchObject({ kind: "complete", isNew: true });
 });
 
-test("a prune tells the bytes that are free after it, of what images share once", async () => {
+test("a prune tells the bytes that became free, shared ones once", async () => {
   publish("one", imageOf("one"), "1");
   publish("two", imageOf("two"), "1");
   await pull("one:1");
@@ -269,7 +269,7 @@ test("a prune tells the bytes that are free after it, of what images share once"
   expect(bytes).toBe(layers + blobs.size);
 });
 
-test("a push gives what was pulled, byte for byte, and is told as an event", async () => {
+test("a push sends the pulled bytes, and is told as an event", async () => {
   const image = imageOf("round");
   publish("from", image, "1");
   await pull("from:1");
@@ -338,7 +338,7 @@ async function importPlain(...tags: string[]): Promise<void> {
   for (const other of others) await engine.images.tag(first, other);
 }
 
-test("plain layers are compressed on their way, once, and the image is what was pushed", async () => {
+test("plain layers are compressed on their way, once, and the image becomes the pushed one", async () => {
   await importPlain("plain:1", "plain:2");
   const before = await get("plain:1");
   const events = await push("plain:1");
@@ -426,7 +426,7 @@ test("an image in Docker's format gets gzip, the only compression that the forma
   expect(refused.code).toBe("unsupported");
 });
 
-test("what was pulled by digest alone has a name: it is found by it, and no prune of dangling takes it", async () => {
+test("an image pulled by digest alone has a name: it is found by it, and no prune of dangling takes it", async () => {
   const image = imageOf("digest");
   publish("byhash", image, "1");
   await pull(`byhash@${image.digest}`);

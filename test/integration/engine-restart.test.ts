@@ -168,7 +168,7 @@ test("an image that a killed engine had mounted to be looked at is unmounted", a
   expect(readdirSync(join(roots.runRoot, "views"))).toEqual([]);
 });
 
-test("the log of the engine tells what its data has lost", async () => {
+test("the log of the engine tells of lost data", async () => {
   using own = temporaryRoots();
   {
     await using opened = await openEngineAt(own);

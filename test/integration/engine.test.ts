@@ -133,7 +133,7 @@ test("a signal's exit code is 128 and its number", async () => {
   expect(engine.containers.get(id).state).toMatchObject({ status: "exited", exitCode: 138 });
 });
 
-test("stop kills what ignores its signal", async () => {
+test("stop kills a program that ignores its signal", async () => {
   const id = await startSleeper(engine);
   // Process 1 without a handler ignores SIGTERM.
   await engine.containers.stop(id, { timeout: 0 });
@@ -157,7 +157,7 @@ test("start, restart and the states in between", async () => {
   expect(() => engine.containers.get(id)).toThrow("No such container");
 });
 
-test("what is written stays between two runs", async () => {
+test("files stay between two runs", async () => {
   const { id } = await engine.containers.create(
     createRequest("busybox", ["sh", "-c", "cat /kept 2>/dev/null; date > /kept"]),
   );

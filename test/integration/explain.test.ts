@@ -98,7 +98,7 @@ async function squashed(
 }
 
 describe.skipIf(!isRoot)("explaining images [needs root]", () => {
-  test("bytes by layer, package and path, with what later layers hide", async () => {
+  test("bytes by layer, package and path, with those that later layers hide", async () => {
     await using store = await openTestContent();
     const image = await load(store);
     const found = await explainLayers({
@@ -171,7 +171,7 @@ describe.skipIf(!isRoot)("explaining images [needs root]", () => {
     ] as never);
   });
 
-  test("descriptors are what they were", async () => {
+  test("no descriptor is left open", async () => {
     await using store = await openTestContent();
     const all = directoriesOf(store, await load(store));
     await explainLayers({ layers: all, top: 1, depth: 1 });
@@ -208,7 +208,7 @@ describe.skipIf(!isRoot)("squash [needs root]", () => {
     expect(same).toMatchObject({ changes: [], more: 0 });
   });
 
-  test("settings stay, and the history tells what was merged", async () => {
+  test("settings stay, and the history tells the merged steps", async () => {
     await using store = await openTestContent();
     const image = await load(store);
     const { config } = await squashed(store, image, { keep: 1 });
@@ -228,7 +228,7 @@ describe.skipIf(!isRoot)("squash [needs root]", () => {
     ]);
   });
 
-  test("what is alone needs no merge", async () => {
+  test("a single layer needs no merge", async () => {
     await using store = await openTestContent();
     const image = await load(store);
     const fault = await faultOf(squashed(store, image, { keep: 2 }));

@@ -182,7 +182,7 @@ test.each<[string, object | undefined, readonly string[]]>([
   }
 });
 
-test("what is saved loads again with the same ids, digests and names, here and bytes alike", async () => {
+test("a saved archive loads again with the same ids, digests and names", async () => {
   await using data = await openTestContent();
   await data.content.loadArchive(
     streamOf(
@@ -334,7 +334,7 @@ function singleLayer(layer: Buffer, more: object = {}): Buffer {
   ]);
 }
 
-test("what cannot be loaded says why, with digests where they matter, and leaves nothing", async () => {
+test("an archive that cannot be loaded says why, with digests where they matter, and leaves nothing", async () => {
   await using data = await openTestContent();
   for (const [what, code, says, archive] of bad) {
     const fault = await faultOf(data.content.loadArchive(streamOf(archive(), 3000)));
@@ -578,7 +578,7 @@ test("a tree is taken over by a rename; with a time given, twice the same gives 
   expect(await data.leftovers()).toEqual({ blobs: 3, snapshots: 1, loose: [] });
 });
 
-test("what a container changed becomes a layer over its image", async () => {
+test("a container's changes become a layer over its image", async () => {
   await using data = await openTestContent();
   await data.content.loadArchive(streamOf(classicArchive(["app:one"])));
   const baseImage = data.content.resolve("app:one");
@@ -599,7 +599,7 @@ test("what a container changed becomes a layer over its image", async () => {
   expect(readFileSync(join(upper, "new"), "utf8")).toBe("new");
 });
 
-test("after a crash: what was not finished goes, what was lost is unpacked again", async () => {
+test("after a crash: unfinished data goes, lost layers are unpacked again", async () => {
   const first = await openTestContent();
   await first.content.loadArchive(streamOf(classicArchive(["app:one"])));
   const { id, chainId, layers } = first.content.resolve("app:one");

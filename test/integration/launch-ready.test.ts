@@ -63,7 +63,7 @@ test("one that was killed while it waited is passed over", async () => {
   expect(await runToEnd(own, bench.plan(["true"]))).toMatchObject({ exitCode: 0 });
 });
 
-test("they end with whoever had them made", async () => {
+test("they end with the engine that made them", async () => {
   const own = openHelper({ ready: 2 });
   await prepared(own);
   own[Symbol.dispose]();

@@ -52,7 +52,7 @@ test("a launch that awaits its start outlives its creator and runs when a client
   expect(await readExitRecord(bench.path("two.exit"))).toMatchObject({ exitCode: 5 });
 });
 
-test("a start is told once, and whoever says it again learns that it was", async () => {
+test("a start happens once, and a second one is told so", async () => {
   await create(awaiting(["sleep", "100"]));
   using monitor = await connectMonitor(bench.path("two.sock"));
   await monitor.start();
@@ -62,7 +62,7 @@ test("a start is told once, and whoever says it again learns that it was", async
   await monitor.closed;
 });
 
-test("whoever lets go of it need not end for it to go on", async () => {
+test("a launch whose creator lets go of it goes on", async () => {
   {
     await using launch = helper.launch({
       plan: encodePlan(awaiting(["sleep", "100"])),
@@ -84,7 +84,7 @@ test("a start that fails says why", async () => {
   expect(await readExitRecord(bench.path("two.exit"))).toMatchObject({ exitCode: 127 });
 });
 
-test("what awaits its start can be killed instead", async () => {
+test("a launch that awaits its start can be killed instead", async () => {
   await create(awaiting(["sleep", "100"]));
   using monitor = await connectMonitor(bench.path("two.sock"));
   await monitor.signal(9);

@@ -137,7 +137,7 @@ test("a layer is unpacked with all it says, from any compression, and its diff i
   expect(lstatSync(join(target, "bin/su")).ino).toBe(lstatSync(join(target, "bin/again")).ino);
 });
 
-test("packing what was unpacked gives the same tree again, the same bytes each time", async () => {
+test("packing an unpacked layer gives the same tree again, the same bytes each time", async () => {
   await apply(everything);
   const first = await collect(packTree(target, { includeRoot: true }), 1 << 24, "tar");
   const second = await collect(packTree(target, { includeRoot: true }), 1 << 24, "tar");
@@ -280,7 +280,7 @@ test.each<[string, readonly TarMember[], string]>([
   expect((await fault(apply([...members, { name, content: "x" }]))).code).toBe("invalid");
 });
 
-test("a link that replaces a directory is seen by what follows", async () => {
+test("a link that replaces a directory is seen by later members", async () => {
   await apply([
     { name: "a/", type: "directory" },
     { name: "a/b/", type: "directory", mtime: 11_000_000_000n },
@@ -395,7 +395,7 @@ function isOpaque(path: string): boolean {
   return getXattr(directory, "", "trusted.overlay.opaque")?.toString() === "y";
 }
 
-test("whiteouts take overlayfs's form, and hide only what is below", async () => {
+test("whiteouts take overlayfs's form, and hide only lower layers", async () => {
   await apply([
     { name: "gone/.wh.file" },
     { name: "opq/.wh..wh..opq" },
@@ -667,7 +667,7 @@ test("cancelling stops a job, in and out", async () => {
   ).toBe(31);
 });
 
-test("streams that stall hold up nobody", async () => {
+test("streams that stall hold up no other", async () => {
   const stop = new AbortController();
   const stalled = Array.from({ length: 6 }, () => {
     const silence = Promise.withResolvers<never>();
@@ -698,7 +698,7 @@ test("streams that stall hold up nobody", async () => {
   for (const { ended } of stalled) expect((await ended).code).toBe("canceled");
 });
 
-test("holes are not read, and what is packed and unpacked in one pass is what unpacking gives", async () => {
+test("holes are not read, and packing and unpacking in one pass gives the same files", async () => {
   const size = 2 ** 26 + 5;
   const fd = openSync(join(target, "sparse"), "w");
   writeSync(fd, "begin");

@@ -58,7 +58,7 @@ async function shell(engine: Engine, change: HostConfigBody = {}) {
   return { id, attached, ended: result };
 }
 
-test("rotated logs are compressed while the container writes, and nothing of what it wrote is missing", async () => {
+test("rotated logs are compressed while the container writes, and no line is missing", async () => {
   const { engine } = opened;
   const { id, attached, ended } = await shell(engine);
   const drained = collectStreams(attached);
@@ -114,7 +114,7 @@ test("the oldest compressed files go when there are too many", async () => {
   expect(lines(1, 5000)).toEndWith(await read(engine, id));
 });
 
-test("what was rotated while no engine ran is compressed by the next one", async () => {
+test("files rotated while no engine ran are compressed by the next one", async () => {
   using gate = new Gate();
   const { id, attached } = await shell(opened.engine, { Binds: [gate.bind] });
   attached.output.resume();

@@ -19,7 +19,7 @@ afterEach(async () => {
 /** CAP_DAC_OVERRIDE and CAP_KILL (capabilities(7)). */
 const kept = (1n << 1n) | (1n << 5n);
 
-test("a monitor has given up what it does not need", async () => {
+test("a monitor has given up the rights that it does not need", async () => {
   const plan = bench.plan(["sleep", "100"], { id: "first" });
   const process = { ...plan.process, uid: 1000 } as PlanProcess;
   await using launch = await start(helper, { ...plan, process });
@@ -36,7 +36,7 @@ test("a monitor has given up what it does not need", async () => {
   await killLaunch(bench, "first", launch);
 });
 
-test("what a monitor has given up its container still has", async () => {
+test("a container still has the rights that its monitor gave up", async () => {
   const { out } = await bench.shell(
     helper,
     "busybox grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status",

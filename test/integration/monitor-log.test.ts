@@ -89,7 +89,7 @@ describe("the log", () => {
     await launch.monitorExited;
   });
 
-  test("is opened anew for who has moved it away", async () => {
+  test("is opened again after it was moved away", async () => {
     const plan = bench.plan(["sh", "-c", "echo one; read x; echo two"], {
       stdio: { mode: "pipes", stdin: true, stdinOnce: true },
     });

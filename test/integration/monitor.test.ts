@@ -194,7 +194,7 @@ describe("the monitor", () => {
     expect(logged).toEqual(["11 22\r\n", "88:0\r\n", "hi\r\n"]);
   });
 
-  test("signals go to the process; what it cannot take is an error", async () => {
+  test("signals go to the process; a command that it cannot take is an error", async () => {
     const plan = bench.plan([
       "sh",
       "-c",
@@ -223,7 +223,7 @@ describe("the monitor", () => {
     await launch.monitorExited;
   });
 
-  test("rubbish on the control socket harms nobody", async () => {
+  test("rubbish on the control socket does no harm", async () => {
     const plan = bench.plan(["sleep", "100"]);
     await using launch = await start(helper, plan);
     const socket = bench.path(`${plan.id}.sock`);

@@ -63,7 +63,7 @@ test("an engine that turns forwarding on forwards nothing but its own", async ()
   expect(await new Nftables({ netns: host.netns }).rules("filter", "FORWARD")).toEqual([]);
 });
 
-test("an engine that turned it on drops what is foreign again after the rules were flushed", async () => {
+test("an engine that turned it on drops foreign packets again after the rules were flushed", async () => {
   await using scope = new Scope();
   const host = await makeHost(scope, "0");
   const directory = mkdtempSync(join(tmpdir(), "tf-"));
@@ -88,7 +88,7 @@ test("a host that forwarded before goes on to", async () => {
   expect(await forwardPolicy(host.netns)).toBeUndefined();
 });
 
-test("what an administrator drops in DOCKER-USER or in FORWARD stays dropped", async () => {
+test("packets that an administrator drops in DOCKER-USER or in FORWARD stay dropped", async () => {
   await using scope = new Scope();
   const host = await makeHost(scope, "1");
   const filter = new Nftables({ netns: host.netns });

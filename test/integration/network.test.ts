@@ -139,7 +139,7 @@ describe("a bridge", () => {
     for (const endpoint of [a, b]) networks[0].release(endpoint);
   });
 
-  test("keeps what comes from another bridge out, answers aside", async () => {
+  test("keeps packets of other bridges out, answers aside", async () => {
     const [a, b] = await Promise.all([networks[0].attach("bridge"), networks[1].attach("bridge")]);
     using _listener = await listen(b.netns, 8080);
     expect(await dial(a.netns, b.address, 8080)).toBe("failed");
@@ -292,7 +292,7 @@ describe("after a crash", () => {
 describe("networks by name", () => {
   const runRoot = `${runRoots[0]}-names`;
 
-  test("are made with a subnet each, kept apart, and removed when nobody is in them", async () => {
+  test("are made with a subnet each, kept apart, and removed when they are empty", async () => {
     const all = await open({ instanceId: "names", runRoot });
     const front = await all.create({ name: "front" });
     const back = await all.create({ name: "back", subnet: "10.77.3.0/24" });
@@ -370,7 +370,7 @@ describe("networks by name", () => {
 });
 
 describe("the packet filter", () => {
-  test("of Docker that drops what is forwarded lets the bridge through, while it is ours", async () => {
+  test("of Docker that drops forwarded packets lets the bridge through, while it is ours", async () => {
     using netns = await newNetworkNamespace();
     const inner = new Nftables({ netns });
     const table = "filter";

@@ -53,7 +53,7 @@ test("an object of many parts goes on where another store left it", async () => 
   expect((await Array.fromAsync(store.walk(""))).map(({ key }) => key)).toEqual(["u/data"]);
 });
 
-test("what S3 would not copy at once is copied through us", async () => {
+test("an object too large for one copy in S3 is copied through us", async () => {
   const store = await open(`copy/${count++}`, { copyLimit: 1000 });
   await store.write("from", piece(3, 2000));
   await store.move("from", "to");
@@ -61,7 +61,7 @@ test("what S3 would not copy at once is copied through us", async () => {
   expect(await store.stat("from")).toBeUndefined();
 });
 
-test("a bucket that is not there is told at once, with what to do", async () => {
+test("a missing bucket is told at once, with the remedy", async () => {
   const opened = S3Store.open({ ...server, bucket: "other" });
   expect(await outcome(opened)).toThrow(`in the bucket other at ${server.endpoint}: `);
   expect(await outcome(opened)).toThrow("check its name, or make it");

@@ -221,7 +221,7 @@ test("connections that break and a busy server are tried again", async () => {
   expect(tree.packages).toHaveLength(6);
 });
 
-test("what is in the cache is not fetched again, and not trusted either", async () => {
+test("a cached file is not fetched again, and not trusted either", async () => {
   const files = await makeRepository({ packages, keys: [key] });
   await using mirror = await serve(files);
   const run = async () => {
@@ -318,7 +318,7 @@ test("cancelling while packages are downloaded", async () => {
   expect(fault.code).toBe("canceled");
 });
 
-test("names that are none", async () => {
+test("malformed names", async () => {
   expect((await failure(new Map(), { suite: "../etc" })).code).toBe("invalid");
   expect((await failure(new Map(), { include: ["--force"] })).code).toBe("invalid");
   expect((await failure(new Map(), { mirror: "ftp://mirror.example/debian" })).code).toBe(

@@ -45,7 +45,7 @@ const top: readonly TarMember[] = [
   { name: "dir/three", content: "3" },
 ];
 
-test("a mounted stack shows what the layers say, and lookup sees the same", async () => {
+test("a mounted stack shows the layers' files, and lookup sees the same", async () => {
   await using data = await openTestContent();
   const { snapshots, work } = data;
   await commit(snapshots, "base", undefined, base);

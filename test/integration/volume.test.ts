@@ -70,7 +70,7 @@ test("a mount is made for the first holder and undone after the last", async () 
   expect(mounts()).toEqual([]);
 });
 
-test("a mount that a dead engine has left is used by who holds it, and undone when nobody does", async () => {
+test("a mount that a dead engine left is used by its holders, and undone without one", async () => {
   make(sized);
   await volumes.hold("data", "one");
   volumes = await open();

@@ -25,7 +25,7 @@ async function fsck(findings: readonly FsckFinding[], ...flags: string[]) {
   return { status: await runCli(args, { ...options, local }), text: stdout.text };
 }
 
-describe("what a check tells", () => {
+describe("the findings of a check", () => {
   test("nothing found", async () => {
     expect(await fsck([])).toEqual({
       status: 0,
@@ -33,7 +33,7 @@ describe("what a check tells", () => {
     });
   });
 
-  test("what is lost is told from what nobody misses, and a finding of many images is short", async () => {
+  test("lost data is told from needless data, and a finding of many images is short", async () => {
     const images = ["a:1", "b:1", "c:1", "d:1", "e:1", "f:1", "g:1"];
     const { status, text } = await fsck([
       finding({ images }),

@@ -10,7 +10,7 @@ const container = {
   User: "app",
 };
 
-test("what the user does not say is the container's", () => {
+test("settings that the user leaves out are the container's", () => {
   expect(mergeDefaults({}, container)).toEqual(container);
   expect(mergeDefaults({}, {})).toEqual({});
 });

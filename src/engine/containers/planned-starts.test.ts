@@ -29,7 +29,7 @@ test("the first start gets the plan, and no other one", () => {
   expect(starts.take(made, user)).toBeUndefined();
 });
 
-test("a row or a user that has changed gets none", () => {
+test("a row or a user that has changed gets no kept plan", () => {
   const made = record();
   expect(kept(made, { ...made, name: "two" })).toBeUndefined();
   expect(kept(made, { ...made, host: { ...made.host, Memory: 1 } })).toBeUndefined();

@@ -39,7 +39,7 @@ test.each([
   });
 });
 
-test("what failed before the program's turn stays as it is", () => {
+test("a failure before the program's turn stays as it is", () => {
   const fault = new Fault("exhausted", "no space", { stage: "mount", errno: "ENOSPC" });
   expect(describeStartFailure(fault, "x")).toEqual({ exitCode: 128, fault });
 });

@@ -31,7 +31,7 @@ test("a layer is named before anything is said of it, and each step once", () =>
   expect(events).toEqual(["0 found", "0 downloading 10", "0 verifying", "0 complete"]);
 });
 
-test("what is here exists and no more; what is not a layer of the image is not told", () => {
+test("a stored layer exists and no more; blobs that are not layers are not told", () => {
   const one = layer("one");
   const { events, report } = reported([one]);
   report(one, { phase: "exists" });

@@ -13,7 +13,7 @@ alice    team/*,tools    push,delete
 root     *               *,admin
 `;
 
-  test("nobody may do what no rule gives", () => {
+  test("without a rule nothing is allowed", () => {
     expect(may("", "alice", "team/app")).toBe("");
     expect(may(rules, undefined, "team/app")).toBe("");
     expect(may(rules, undefined, "base/debian")).toBe("");

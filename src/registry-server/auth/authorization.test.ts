@@ -69,7 +69,7 @@ describe("basic", () => {
     });
   });
 
-  test("the ping asks for a login; empty credentials are none", async () => {
+  test("the ping asks for a login; empty credentials count as absent", async () => {
     const opened = await open();
     expect(await ask(opened, undefined)).toEqual({ ok: false, status: 401, challenge });
     expect(await ask(opened, basic("", ""), "public/app", ["pull"])).toEqual({ ok: true });
@@ -114,7 +114,7 @@ describe("basic", () => {
     expect(await ask(opened, undefined, "x", ["pull"])).toMatchObject({ status: 401 });
   });
 
-  test("with rules and no users nobody is asked to log in", async () => {
+  test("with rules and no users the registry asks for no login", async () => {
     const opened = await openAuthorization({ accessFile, log: silentLog });
     expect(await ask(opened, undefined)).toEqual({ ok: true });
     expect(await ask(opened, undefined, "public/app", ["pull"])).toEqual({ ok: true });
@@ -219,7 +219,7 @@ describe("tokens of our own", () => {
     });
   });
 
-  test("a token carries what the user may, of what was asked for", async () => {
+  test("a token carries the part of the request that the user may do", async () => {
     const opened = await open();
     const { status, body } = await call(
       opened,
@@ -251,7 +251,7 @@ describe("tokens of our own", () => {
     });
   });
 
-  test("without login there is a token for what everybody may", async () => {
+  test("without login there is a token for public rights", async () => {
     const opened = await open();
     const { body } = await call(opened, "/token?scope=repository:public/app:pull,push");
     expect(await ask(opened, `Bearer ${body.token}`, "public/app", ["pull"])).toEqual({ ok: true });

@@ -14,7 +14,7 @@ const request: RequestObservation = {
 };
 
 describe("metrics", () => {
-  test("count requests, bytes and times by what they are", () => {
+  test("count requests, bytes and times by kind", () => {
     const metrics = createMetrics("1.2.3");
     metrics.observe(request);
     metrics.observe({ ...request, sent: 500 });
@@ -66,7 +66,7 @@ describe("metrics", () => {
     expect(metrics.render()).toContain('thimble_registry_cache_hits_total{kind="blob"} 4\n');
   });
 
-  test("are for whoever may list all repositories", async () => {
+  test("are for users who may list all repositories", async () => {
     const handler = createMetricsHandler(createMetrics("1"));
     const ask = (status: 401 | 403 | undefined) =>
       handler.handle(new Request("http://r.example/metrics"), {

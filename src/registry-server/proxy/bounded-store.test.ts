@@ -26,7 +26,7 @@ async function open(inner = new MemoryStore()) {
   return { store, clock, evicted, blobs };
 }
 
-test("what was used least recently goes first", async () => {
+test("the least recently used blob goes first", async () => {
   const { store, clock, evicted, blobs } = await open();
   for (const name of ["a", "b", "c"]) {
     await store.write(blob(name), bytes(100 * kib));
@@ -40,7 +40,7 @@ test("what was used least recently goes first", async () => {
   expect(evicted).toEqual([100 * kib, 100 * kib]);
 });
 
-test("what arrives by a move counts, what is deleted no longer does", async () => {
+test("moved blobs count, deleted ones no longer do", async () => {
   const { store, clock, blobs } = await open();
   await store.write("up", bytes(200 * kib));
   await store.move("up", blob("a"));
@@ -53,7 +53,7 @@ test("what arrives by a move counts, what is deleted no longer does", async () =
   expect(await blobs()).toEqual(["b", "c"]);
 });
 
-test("what is in use stays even when it is too much", async () => {
+test("blobs in use stay even when they are too many", async () => {
   const { store, blobs } = await open();
   await store.write(blob("a"), bytes(200 * kib));
   await store.write(blob("b"), bytes(200 * kib));
@@ -61,7 +61,7 @@ test("what is in use stays even when it is too much", async () => {
   expect(await blobs()).toEqual(["a", "b"]);
 });
 
-test("manifests and what is not a blob stay", async () => {
+test("manifests and other objects stay", async () => {
   const { store, clock, blobs } = await open();
   await store.write(blob("a"), bytes(2 * kib));
   await store.write("docker/registry/v2/repositories/x/link", bytes(10));

@@ -73,7 +73,7 @@ describe("an upstream", () => {
     ]);
   });
 
-  test("tells apart what is not there from what does not answer", async () => {
+  test("tells a missing object from an upstream that does not answer", async () => {
     const seen: string[] = [];
     const failing = async () => {
       throw new Fault("unavailable", "down");

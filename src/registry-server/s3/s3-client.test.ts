@@ -58,7 +58,7 @@ test("a content type and what begins with x-amz- is signed, whatever is asked fo
   }
 });
 
-test("what is not there when it is written is a fault, and no silence", async () => {
+test("a write to a missing bucket is a fault", async () => {
   answer = () => new Response("", { status: 404 });
   expect(await outcome(bucket.put("k", bytes))).toThrow(
     `cannot write k in the bucket registry at http://127.0.0.1:${server.port}: `,
@@ -77,7 +77,7 @@ test("a 200 that does not end in a result is no copy and no object put together:
   expect(seen.length).toBe(4);
 });
 
-test("who is refused is told why and what to do, at the first try", async () => {
+test("a refusal gives its reason and remedy at the first try", async () => {
   answer = () =>
     new Response("<Error><Code>SignatureDoesNotMatch</Code><Message></Message></Error>", {
       status: 403,

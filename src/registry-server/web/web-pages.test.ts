@@ -88,7 +88,7 @@ async function get(
 }
 
 describe("pages", () => {
-  test("list what the reader may see, page by page", async () => {
+  test("list the repositories that the reader may see, page by page", async () => {
     const first = await get("/");
     expect(first.text).toContain('<a href="/?repository=team%2Fapp000">team/app000</a>');
     expect(first.text).toContain("team/app099");
@@ -104,7 +104,7 @@ describe("pages", () => {
     );
   });
 
-  test("show the tags of a repository and what a manifest is made of", async () => {
+  test("show the tags of a repository and the parts of a manifest", async () => {
     const tags = await get("/?repository=team/app001");
     expect(tags.text).toContain(
       '<a href="/?repository=team%2Fapp001&amp;reference=latest">latest</a>',
@@ -148,7 +148,7 @@ describe("pages", () => {
     expect(response?.headers.get("cache-control")).toBe("no-store");
   });
 
-  test("what one may not see and what is not there look the same", async () => {
+  test("forbidden and missing pages look the same", async () => {
     const hidden = await get("/?repository=team/app001", { sees: () => false });
     const missing = await get("/?repository=team/none");
     expect([hidden.response?.status, missing.response?.status]).toEqual([404, 404]);

@@ -45,7 +45,7 @@ test("each compression by its name; members of odd length are padded", async () 
   }
 });
 
-test("what is not a package", async () => {
+test("files that are not packages", async () => {
   await refused(Buffer.from("PK"), "not an ar archive");
   await refused(arOf([version]), "no data.tar");
   await refused(arOf([["control.tar", Buffer.alloc(0)]]), "debian-binary");

@@ -16,7 +16,7 @@ test("the old spellings mean what they meant", () => {
   expect(parseRelation("a (> 1)").version?.relation).toBe(">=");
 });
 
-test("what cannot be read is a name that nothing has", () => {
+test("an unreadable relation is a name that no package has", () => {
   expect(parseRelation("a (?? 1)")).toEqual({ name: "a (?? 1)" });
 });
 

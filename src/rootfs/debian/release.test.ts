@@ -40,7 +40,7 @@ test("an index of its own for architecture all", () => {
   expect(parseRelease(text.replace(/No-Support.*\n/, ""), "InRelease").separateAll).toBe(true);
 });
 
-test("what cannot be used", () => {
+test("releases that cannot be used", () => {
   const parse = (changed: string) => () => parseRelease(changed, "R");
   expect(parse(text.replace(/Date: .*/, "Date: soon"))).toThrow("date is not a date: soon");
   expect(parse(text.replace(/^Date: .*\n/m, ""))).toThrow("no Date field");

@@ -124,7 +124,7 @@ describe("resolve", () => {
     );
   });
 
-  test("the chain to what cannot be had", () => {
+  test("the chain to a package that cannot be had", () => {
     const index = indexOf("a; Depends: b", "b; Depends: c", "c; Depends: d (>= 2)", "d 1");
     expect(() => choose(index, "a")).toThrow(
       "a → b → c depends on d (>= 2), but d (>= 2) is wanted and the suite has 1",
@@ -135,7 +135,7 @@ describe("resolve", () => {
     expect(choose(indexOf("a; Depends: b", "b; Depends: a"), "a")).toEqual(["a 1", "b 1"]);
   });
 
-  test("what is installed already is not chosen again", () => {
+  test("an installed package is not chosen again", () => {
     const index = indexOf("a; Depends: b", "b; Depends: c", "c");
     const installed = findPackages(index, ["b", "c"]);
     const chosen = resolve(index, findPackages(index, ["a", "b"]), installed);
@@ -174,7 +174,7 @@ describe("the order of unpacking", () => {
     return inUnpackOrder(findPackages(index, names));
   };
 
-  test("base-passwd and base-files lead, dependencies come before who needs them", () => {
+  test("base-passwd and base-files lead, dependencies come before the packages that need them", () => {
     const ordered = order("a; Depends: z", "base-files", "base-passwd; Depends: z", "z");
     expect(ordered.map(({ name }) => name)).toEqual(["base-passwd", "base-files", "z", "a"]);
   });
@@ -210,7 +210,7 @@ describe("planInstallation", () => {
     expect(names("buildd").rest).toEqual(["apt", "build-essential", "gcc", "libapt", "passwd"]);
   });
 
-  test("what is included was asked for, its dependencies came along", () => {
+  test("an included package was asked for, its dependencies came along", () => {
     expect(names("minbase", ["hello", "build-essential"]).automatic).toEqual(["gcc", "libapt"]);
   });
 

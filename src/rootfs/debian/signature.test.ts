@@ -59,7 +59,7 @@ test("text around the message", async () => {
   );
 });
 
-test("a keyring that is none", async () => {
+test("a file that is not a keyring", async () => {
   expect(
     await rejection(verify(await clearSign("text\n", [key]), Buffer.from("nonsense"))),
   ).toMatchObject({

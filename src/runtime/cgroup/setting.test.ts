@@ -107,7 +107,7 @@ describe("limits as files", () => {
     expect(written(settingsV2({ cpu: { period: 50_000 } }))).toEqual(["cpu.max=max 50000"]);
   });
 
-  test("what v2 does not have is a warning", () => {
+  test("a setting that v2 lacks is a warning", () => {
     const { warnings } = settingsV2({ memory: { disableOOMKiller: true, swappiness: 10 } });
     expect(warnings.join()).toMatch(/OOM killer.*swappiness/);
   });
@@ -119,7 +119,7 @@ test("weights: ends and middle of both scales meet, and more shares never weigh 
   expect(weights).toEqual(weights.toSorted((a, b) => a - b));
 });
 
-describe("what no cgroup would take, or is not set, names its field", () => {
+describe("a value that no cgroup takes, or that is not set, names its field", () => {
   const cases: readonly (readonly [string, OciResources])[] = [
     ["memory.limit", { memory: { limit: 6 * MiB - 1 } }],
     ["memory.swap", { memory: { swap: 64 * MiB } }],
@@ -148,7 +148,7 @@ describe("what no cgroup would take, or is not set, names its field", () => {
     expect(() => settingsV2(resources)).toThrow(`resources.${field}:`);
   });
 
-  test("what one version alone has", () => {
+  test("settings that one version alone has", () => {
     const realtime = { cpu: { realtimeRuntime: 1000 } };
     expect(written(settingsV1(realtime))).toEqual(["cpu.rt_runtime_us=1000"]);
     expect(() => settingsV2(realtime)).toThrow("resources.cpu.realtimeRuntime:");

@@ -41,7 +41,7 @@ describe("the default profile", () => {
     expect(longest).toBeLessThanOrEqual(20);
   });
 
-  test("allows what programs need and refuses the rest", () => {
+  test("allows the calls that programs need and refuses the rest", () => {
     for (const name of ["read", "openat2", "execve", "futex_waitv", "mseal", "removexattrat"])
       expect(run(name)).toBe(ALLOW);
     for (const name of ["mount", "bpf", "io_uring_setup", "kexec_load", "reboot", "add_key"])
@@ -84,7 +84,7 @@ describe("the default profile", () => {
     expect(runFilter(program, { arch: ARM64, number: 63 })).toBe(KILL);
   });
 
-  test("capabilities open what they are for", () => {
+  test("capabilities open the calls that need them", () => {
     const admin = compile(["CAP_SYS_ADMIN"]);
     expect(runFilter(admin, { arch: AMD64, number: call("mount") })).toBe(ALLOW);
     expect(runFilter(admin, { arch: AMD64, number: call("clone3") })).toBe(ALLOW);
