@@ -44,7 +44,7 @@ export function inspectContainer(container: Container): ContainerInspect {
     ExecIDs: container.execIds.length > 0 ? container.execIds : null,
     HostConfig: inspectHostConfig(container.host, container.sent) as HostConfigInspect,
     GraphDriver: graphDriverOf(container),
-    Mounts: mountPoints(container.host),
+    Mounts: mountPoints(container),
     Config: configOf(container),
     NetworkSettings: networkSettingsOf(container),
   };
@@ -85,8 +85,11 @@ export function networkName({ NetworkMode }: Pick<HostConfig, "NetworkMode">): s
   return NetworkMode === "default" ? "bridge" : NetworkMode;
 }
 
-/** Binds, and the tmpfs mounts of `--mount`: Docker does not list those of `--tmpfs` either. */
-export function mountPoints(host: HostConfig): readonly MountPoint[] {
+/** Binds, volumes, and the tmpfs mounts of `--mount`: Docker does not list those of `--tmpfs` either. */
+export function mountPoints({
+  host,
+  placed,
+}: Pick<Container, "host" | "placed">): readonly MountPoint[] {
   const tmpfs = host.Mounts.tmpfs.map(({ target, options }) => ({
     Type: "tmpfs" as const,
     Source: "",
@@ -95,7 +98,21 @@ export function mountPoints(host: HostConfig): readonly MountPoint[] {
     RW: !options.split(",").includes("ro"),
     Propagation: "",
   }));
-  return [...bindsOf(host).map(bindPoint), ...tmpfs];
+  return [...bindsOf(host).map(bindPoint), ...placed.map(placedPoint), ...tmpfs];
+}
+
+function placedPoint(mount: Container["placed"][number]): MountPoint {
+  if (mount.volume === undefined) return bindPoint(mount);
+  return {
+    Type: "volume",
+    Name: mount.volume,
+    Source: mount.source,
+    Destination: mount.target,
+    Driver: "local",
+    Mode: mount.mode,
+    RW: !mount.readonly,
+    Propagation: "",
+  };
 }
 
 function bindPoint(bind: BindMount): MountPoint {

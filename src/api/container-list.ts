@@ -80,7 +80,7 @@ export function summaryOf(container: Container): ContainerSummary {
       NetworkMode: networkName(container.host),
     },
     NetworkSettings: { Networks: networksOf(container) },
-    Mounts: mountPoints(container.host),
+    Mounts: mountPoints(container),
   };
 }
 

@@ -97,7 +97,7 @@ const hostSamples: Json = {
     },
     { Type: "bind", Source: "/tmp", Target: "/o", BindOptions: { ReadOnlyNonRecursive: true } },
     {
-      ...{ Type: "volume", Target: "/v" },
+      ...{ Type: "volume", Source: "data", Target: "/v" },
       VolumeOptions: {
         ...{ NoCopy: true, Labels: { a: "b" }, Subpath: "s" },
         DriverConfig: { Name: "local", Options: { a: "b" } },
@@ -259,7 +259,6 @@ test.each(samples)("%s is honoured or refused by name, in any spelling", (name, 
 /** What a refusal calls a field when it does not use the field's own name. */
 function named(field: string): string {
   const words: Readonly<Record<string, string>> = {
-    Volumes: "anonymous volumes",
     Mounts: "mounts of type",
     IPAddress: "a fixed address",
   };

@@ -5,10 +5,11 @@ import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import { summaryOf as imageSummary } from "./images.ts";
 import type { Route } from "./router.ts";
+import { wireVolume } from "./volumes.ts";
 
 const types = ["container", "image", "volume", "build-cache"] as const;
 
-/** GET /system/df. Volumes and build cache are always empty: thimble has neither yet. */
+/** GET /system/df. The build cache is always empty: thimble has none yet. */
 export function diskUsageRoutes(context: ApiContext): readonly Route[] {
   return [
     { method: "GET", pattern: "/system/df", handle: (exchange) => diskUsage(context, exchange) },
@@ -37,7 +38,12 @@ async function diskUsage({ engine }: ApiContext, exchange: Exchange): Promise<vo
           })),
         )
       : null,
-    Volumes: wants("volume") ? [] : null,
+    Volumes: wants("volume")
+      ? (await engine.volumes.usage()).map(({ volume, bytes, containers }) => ({
+          ...wireVolume(volume),
+          UsageData: { RefCount: containers, Size: bytes },
+        }))
+      : null,
     BuildCache: wants("build-cache") ? [] : null,
     ...(wants("image") && { Reclaimable: usage.reclaimable }),
   };

@@ -38,7 +38,6 @@ export function notYetRoutes({ engine }: ApiContext): readonly Route[] {
   });
   return [
     absent("/networks/:name", (name) => `network ${name} not found`),
-    absent("/volumes/:name", (name) => `get ${name}: no such volume`),
     absent("/plugins/*name/json", (name) => `plugin "${name}" not found`),
     ...containerFeatures.map(([method, pattern, what]) => onContainer(method, pattern, what)),
     ...features.map(([method, pattern, what]) => missing(method, pattern, what)),
@@ -71,11 +70,6 @@ const features: readonly Feature[] = [
   ["POST", "/networks/:name/connect", "connecting containers to networks"],
   ["POST", "/networks/:name/disconnect", "connecting containers to networks"],
   ["DELETE", "/networks/:name", "making networks"],
-  ["GET", "/volumes", "listing volumes"],
-  ["POST", "/volumes/create", "making volumes"],
-  ["POST", "/volumes/prune", "making volumes"],
-  ["PUT", "/volumes/:name", "making volumes"],
-  ["DELETE", "/volumes/:name", "making volumes"],
   ["GET", "/plugins", "plugins"],
   ["GET", "/plugins/privileges", "plugins"],
   ["POST", "/plugins/*name", "plugins"],

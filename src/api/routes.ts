@@ -14,6 +14,7 @@ import type { Route } from "./router.ts";
 import { runRoutes } from "./run.ts";
 import { systemRoutes } from "./system.ts";
 import { thimbleRoutes } from "./thimble.ts";
+import { volumeRoutes } from "./volumes.ts";
 
 /** Every endpoint. Archives come before images: "/images/get" is not an image. */
 export function routes(context: ApiContext): readonly Route[] {
@@ -29,6 +30,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...imageArchiveRoutes(context),
     ...imageRoutes(context),
     ...eventRoutes(context),
+    ...volumeRoutes(context),
     ...thimbleRoutes(context),
     ...explainRoutes(context),
     ...notYetRoutes(context),

@@ -85,7 +85,7 @@ async function info({ engine, version }: ApiContext, exchange: Exchange): Promis
     Driver: dockerDriver(known.storageDriver),
     DriverStatus: [],
     Plugins: {
-      Volume: [],
+      Volume: ["local"],
       Network: ["bridge", "host", "null"],
       Authorization: null,
       Log: logDrivers,

@@ -6,6 +6,7 @@ import { type Host, parseHost } from "./host.ts";
 import { ImagesClient } from "./images.ts";
 import { SystemClient } from "./system.ts";
 import { Transport } from "./transport.ts";
+import { VolumesClient } from "./volumes.ts";
 
 /**
  * The endpoints of one engine, by what they are about. Failures that the engine answers are
@@ -20,6 +21,7 @@ export interface Client {
   readonly execs: ExecsClient;
   readonly images: ImagesClient;
   readonly system: SystemClient;
+  readonly volumes: VolumesClient;
 }
 
 /** A client of the engine at `host`. Nothing is opened before the first call, and nothing stays open after one. */
@@ -39,5 +41,6 @@ export function openClient(options: {
     execs: new ExecsClient(transport),
     images: new ImagesClient(transport),
     system: new SystemClient(transport),
+    volumes: new VolumesClient(transport),
   };
 }

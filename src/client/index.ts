@@ -36,3 +36,4 @@ export type { ProcessStream } from "./process-stream.ts";
 export type { ContainerRun } from "./run.ts";
 export type { SystemClient } from "./system.ts";
 export { ResponseFault } from "./transport.ts";
+export type { VolumesClient } from "./volumes.ts";

@@ -138,12 +138,11 @@ export const configOptions = {
   }),
   /** As the user wrote it. */
   Image: text({ default: "", effect: "engine" }),
+  /** Targets that have volumes of the container's own, unless something else is mounted there. */
   Volumes: option({
     shape: shapes.keySet,
     value: nameSet,
-    refusal: (sent) =>
-      isEmpty(sent) ? [] : [`anonymous volumes (${Object.keys(sent).join(", ")})`],
-    effect: "none",
+    effect: "engine",
     inspect: (volumes) => (isEmpty(volumes) ? null : volumes),
   }),
   WorkingDir: text({

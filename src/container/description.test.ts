@@ -93,6 +93,7 @@ test("mounts become binds that must exist, and tmpfs with options", () => {
       },
     ],
     tmpfs: [{ target: "/t", options: "size=1024,mode=1777" }],
+    volumes: [],
   });
   expect(host.Tmpfs).toEqual([{ target: "/u", options: "rw,size=1m" }]);
   expect(() => hostOf({ Mounts: [{ Type: "bind", Target: "/b" }] })).toThrow(
@@ -104,11 +105,7 @@ test("mounts become binds that must exist, and tmpfs with options", () => {
 });
 
 test.each([
-  [{ HostConfig: { Binds: ["data:/x"] } }, "named volumes (data:/x)"],
-  [{ HostConfig: { Binds: ["/x"] } }, "anonymous volumes (/x)"],
-  [{ Volumes: { "/x": {} } }, "anonymous volumes (/x)"],
-  [{ HostConfig: { Mounts: [{ Type: "volume", Target: "/x" }] } }, 'mounts of type "volume"'],
-  [{ HostConfig: { VolumesFrom: ["a"] } }, "VolumesFrom"],
+  [{ HostConfig: { Mounts: [{ Type: "image", Target: "/x" }] } }, 'mounts of type "image"'],
   [{ HostConfig: { Links: ["a:b"] } }, "Links"],
   [{ HostConfig: { RestartPolicy: { Name: "always" } } }, 'restart policy "always"'],
   [{ HostConfig: { Runtime: "runc" } }, 'runtime "runc"'],

@@ -1,16 +1,9 @@
 import { Fault } from "#base";
 import { capabilityMask } from "#runtime";
+import { ociBind } from "./bind-mount.ts";
 import { ociDevices, parseDevice } from "./device.ts";
 import { checkLogConfig } from "./log-config.ts";
-import {
-  mountShape,
-  ociBind,
-  ociTmpfs,
-  parseBind,
-  parseMounts,
-  refuseBind,
-  refuseMount,
-} from "./mounts.ts";
+import { mountShape, ociTmpfs, parseBind, parseMounts, refuseMount } from "./mounts.ts";
 import { checkAddress, checkExtraHost, checkResolverWord } from "./name-service.ts";
 import {
   flag,
@@ -27,6 +20,7 @@ import {
 import { parsePortBindings, shownBindings } from "./port-binding.ts";
 import { parseSecurityOptions } from "./security-option.ts";
 import { ociRlimit } from "./ulimit.ts";
+import { isVolumeMount, parseVolumesFrom } from "./volume-mount.ts";
 
 const { list, object } = shapes;
 
@@ -119,9 +113,8 @@ export const hostOptions = {
   Binds: option({
     shape: shapes.texts,
     value: (sent) => (sent ?? []).map(parseBind),
-    refusal: (sent) => sent.flatMap(refuseBind),
-    effect: (draft, binds) => {
-      draft.mounts.push(...binds.map(ociBind));
+    effect: (draft, mounts) => {
+      for (const mount of mounts) if (!isVolumeMount(mount)) draft.mounts.push(ociBind(mount));
     },
     inspect: (_, sent) => orNull(sent ?? []),
   }),
@@ -165,10 +158,13 @@ export const hostOptions = {
     inspect: () => ({ Name: "no", MaximumRetryCount: 0 }),
   }),
   AutoRemove: flag({ default: false, effect: "engine" }),
-  VolumeDriver: unsupported("volume drivers (VolumeDriver)", { shape: shapes.text, zero: "" }),
-  VolumesFrom: unsupported("volumes of other containers (VolumesFrom)", {
+  /** Of volumes that are made for the container and name no driver themselves. */
+  VolumeDriver: text({ default: "", effect: "engine" }),
+  VolumesFrom: option({
     shape: shapes.texts,
-    zero: null,
+    value: (sent) => (sent ?? []).map(parseVolumesFrom),
+    effect: "engine",
+    inspect: (_, sent) => orNull(sent ?? []),
   }),
   ConsoleSize: option({
     shape: list(shapes.whole).max(2),
@@ -537,8 +533,8 @@ export const hostOptions = {
     shape: list(mountShape),
     value: (sent) => parseMounts(sent ?? []),
     refusal: (sent) => sent.flatMap(refuseMount),
-    effect: (draft, { binds, tmpfs }) => {
-      draft.mounts.push(...tmpfs.map(ociTmpfs), ...binds.map(ociBind));
+    effect: (draft, { binds, tmpfs }, { volumes = [] }) => {
+      draft.mounts.push(...tmpfs.map(ociTmpfs), ...binds.map(ociBind), ...volumes);
     },
     inspect: (_, sent) => (sent && sent.length > 0 ? sent : undefined),
   }),

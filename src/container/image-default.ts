@@ -33,6 +33,7 @@ export function withImageDefaults(
       WorkingDir: config.WorkingDir || (image.WorkingDir ?? ""),
       User: config.User || (image.User ?? ""),
       Labels: { ...image.Labels, ...config.Labels },
+      Volumes: { ...config.Volumes, ...image.Volumes },
       ExposedPorts: { ...config.ExposedPorts, ...image.ExposedPorts },
     },
   };

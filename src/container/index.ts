@@ -35,5 +35,12 @@ export {
   parseContainerPort,
   wantedPorts,
 } from "./port-binding.ts";
-export { bindsOf } from "./rules.ts";
+export { bindsOf, checkTarget, volumesOf } from "./rules.ts";
 export { type ContainerSpecInput, containerSpec } from "./spec.ts";
+export {
+  cleanTarget,
+  ociPlaced,
+  type PlacedMount,
+  type PlacedVolume,
+  type VolumeMount,
+} from "./volume-mount.ts";

@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { defined, Fault } from "#base";
 import type { OciMount } from "#runtime";
 import { shapes } from "./option.ts";
+import { type VolumeMount, volumeOfBind, volumeOfMount } from "./volume-mount.ts";
 
 /** A directory or file of the host that the container sees at `target`. */
 export interface BindMount {
@@ -12,6 +13,8 @@ export interface BindMount {
   readonly mode: string;
   readonly readonly: boolean;
   readonly recursive: boolean;
+  /** Mounts below the source stay writable when it is read-only. */
+  readonly shallow?: boolean;
   readonly propagation?: Propagation;
   /** Make a missing source as a directory, as `-v` does and `--mount` does not. */
   readonly createSource: boolean;
@@ -67,24 +70,39 @@ export const mountShape = object({
 
 export type MountBody = z.infer<typeof mountShape>;
 
-/** "/source:/target[:options]" as in Docker: a missing source is made. */
-export function parseBind(spec: string): BindMount {
+/**
+ * "/source:/target[:options]", "NAME:/target[:options]" or "/target" as in Docker: a missing source
+ * is made, and a target alone has a volume of its own.
+ */
+export function parseBind(spec: string): BindMount | VolumeMount {
   const parts = spec.split(":");
-  const [source = "", target = "", mode = ""] = parts;
-  if (parts.length > 3 || source === "" || target === "")
+  const [source = "", target = source, mode = ""] = parts;
+  if (parts.length > 3 || source === "" || target === "" || isModeAlone(parts))
     throw new Fault("invalid", `invalid volume specification: '${spec}'`, { about: spec });
-  return { source, target, mode, recursive: true, createSource: true, ...parseMode(mode) };
+  const { copy, ...access } = parseMode(mode);
+  if (parts.length === 1 || !source.startsWith("/"))
+    return volumeOfBind(spec, {
+      ...{ volume: parts.length === 1 ? "" : source, target, mode, ...access },
+      copy: copy ?? true,
+    });
+  if (copy !== undefined) throw new Fault("invalid", `invalid mode: ${mode}`, { about: mode });
+  return { source, target, mode, recursive: true, createSource: true, ...access };
 }
 
-/** Why an entry of Binds is not a bind of a host path. */
-export function refuseBind(spec: string): readonly string[] {
-  if (!spec.includes(":")) return [`anonymous volumes (${spec})`];
-  return spec.startsWith("/") || spec.startsWith(":") ? [] : [`named volumes (${spec})`];
+/** "/target:ro", which Docker refuses rather than to mount something at "ro". */
+function isModeAlone([, second = "", ...more]: readonly string[]): boolean {
+  return second !== "" && more.length === 0 && second.split(",").every((word) => kindOf(word));
 }
 
-function parseMode(mode: string): Pick<BindMount, "readonly" | "propagation"> {
+interface Mode extends Pick<BindMount, "readonly" | "propagation"> {
+  /** Absent: nothing is said of it. */
+  readonly copy?: boolean;
+}
+
+function parseMode(mode: string): Mode {
   let readonly = false;
   let propagation: Propagation | undefined;
+  let copy: boolean | undefined;
   const seen = new Set<string>();
   for (const option of mode === "" ? [] : mode.split(",")) {
     const kind = kindOf(option);
@@ -92,15 +110,17 @@ function parseMode(mode: string): Pick<BindMount, "readonly" | "propagation"> {
       throw new Fault("invalid", `invalid mode: ${mode}`, { about: mode });
     seen.add(kind);
     if (option === "ro") readonly = true;
+    if (option === "nocopy") copy = false;
     if (isPropagation(option)) propagation = option;
   }
-  return { readonly, ...defined({ propagation }) };
+  return { readonly, ...defined({ propagation, copy }) };
 }
 
 /** Labels of SELinux and consistency have no effect, as in Docker on such a machine. */
 function kindOf(option: string): string | undefined {
   if (option === "ro" || option === "rw") return "access";
   if (option === "z" || option === "Z") return "label";
+  if (option === "nocopy") return "copy";
   if (isPropagation(option)) return "propagation";
   if (["consistent", "cached", "delegated", "default"].includes(option)) return "consistency";
   return undefined;
@@ -109,26 +129,30 @@ function kindOf(option: string): string | undefined {
 export interface Mounts {
   readonly binds: readonly BindMount[];
   readonly tmpfs: readonly TmpfsMount[];
+  readonly volumes: readonly VolumeMount[];
 }
 
-/** The binds and tmpfs mounts of HostConfig.Mounts; `invalid` in Docker's words. */
+/** The mounts of HostConfig.Mounts by their type; `invalid` in Docker's words. */
 export function parseMounts(mounts: readonly MountBody[]): Mounts {
   for (const { Type: type } of mounts)
-    if (type !== "bind" && type !== "tmpfs" && !laterMounts.includes(type ?? ""))
+    if (!["bind", "tmpfs", "volume", ...laterMounts].includes(type ?? ""))
       throw invalidMount(type ?? "", "mount type unknown");
   const of = (type: string) => mounts.filter((mount) => mount.Type === type);
-  return { binds: of("bind").map(bindOfMount), tmpfs: of("tmpfs").map(tmpfsOfMount) };
+  for (const mount of of("volume")) refuseForeignOptions(mount, "VolumeOptions");
+  return {
+    binds: of("bind").map(bindOfMount),
+    tmpfs: of("tmpfs").map(tmpfsOfMount),
+    volumes: of("volume").map(volumeOfMount),
+  };
 }
 
-/** Docker's types of mounts beside bind and tmpfs; any other is a mistake. */
-const laterMounts: readonly string[] = ["volume", "image", "cluster", "npipe"];
+/** Docker's further types of mounts; any other is a mistake. */
+const laterMounts: readonly string[] = ["image", "cluster", "npipe"];
 
 /** The parts of an entry of Mounts that thimble lacks. */
-export function refuseMount({ Type: type, Target: target, BindOptions }: MountBody) {
+export function refuseMount({ Type: type, Target: target }: MountBody) {
   if (type && laterMounts.includes(type))
     return [`mounts of type ${JSON.stringify(type)} (${target ?? ""})`];
-  if (BindOptions?.ReadOnlyNonRecursive)
-    return ["mounts that are read-only at the top alone (BindOptions.ReadOnlyNonRecursive)"];
   return [];
 }
 
@@ -154,6 +178,7 @@ function bindOfMount(mount: MountBody): BindMount {
     readonly: mount.ReadOnly ?? false,
     recursive: !options?.NonRecursive,
     createSource: options?.CreateMountpoint ?? false,
+    ...(options?.ReadOnlyNonRecursive && { shallow: true }),
     ...defined({ propagation }),
   };
 }
@@ -183,20 +208,5 @@ export function ociTmpfs({ target, options }: TmpfsMount): OciMount {
     type: "tmpfs",
     source: "tmpfs",
     options: ["noexec", "nosuid", "nodev", ...options.split(",").filter(Boolean)],
-  };
-}
-
-/** A bind as the OCI configuration has it. */
-export function ociBind(bind: BindMount): OciMount {
-  return {
-    destination: bind.target,
-    type: "bind",
-    source: bind.source,
-    options: [
-      bind.recursive ? "rbind" : "bind",
-      // Not "rw": that would make a file system writable that the host has mounted read-only.
-      ...(bind.readonly ? [bind.recursive ? "rro" : "ro"] : []),
-      bind.propagation ?? "rprivate",
-    ],
   };
 }

@@ -36,6 +36,8 @@ export interface Run {
   readonly hostname: string;
   /** /dev/shm of the container or the host whose ipc namespace is shared. */
   readonly shmSource?: string;
+  /** Volumes, and mounts of other containers. */
+  readonly volumes?: readonly OciMount[];
   /** Paths of the namespaces that are entered in place of new ones. */
   readonly joined: { readonly network: string; readonly pid: string };
   readonly machine: Machine;

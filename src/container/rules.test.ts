@@ -92,7 +92,6 @@ test.each([
   [{ StopSignal: "SIGNOPE" }, "invalid signal: SIGNOPE"],
   [{ Env: ["=x"] }, "invalid environment variable"],
   [{ Env: ["A=\0"] }, "NUL"],
-  [{ Volumes: { "/data": {} } }, "volumes"],
 ] as [ConfigBody, string][])("%j is refused", (config, message) => {
   expect(() => check({}, config)).toThrow(message);
 });

@@ -7,6 +7,7 @@ import type { HostConfig } from "./host-options.ts";
 import { checkResources } from "./limits.ts";
 import type { BindMount } from "./mounts.ts";
 import { networkModeOf } from "./network-mode.ts";
+import { cleanTarget, isVolumeMount, type VolumeMount } from "./volume-mount.ts";
 
 /** A description is kept in memory and in one row: more than this is a mistake or an attack. */
 const maxRequest = 1 << 20;
@@ -25,7 +26,15 @@ export function bindsOf({
   Binds,
   Mounts,
 }: Pick<HostConfig, "Binds" | "Mounts">): readonly BindMount[] {
-  return [...Binds, ...Mounts.binds];
+  return [...Binds.filter((mount): mount is BindMount => !isVolumeMount(mount)), ...Mounts.binds];
+}
+
+/** The volumes of `-v` and `--mount type=volume`, in this order as in Docker. */
+export function volumesOf({
+  Binds,
+  Mounts,
+}: Pick<HostConfig, "Binds" | "Mounts">): readonly VolumeMount[] {
+  return [...Binds.filter(isVolumeMount), ...Mounts.volumes];
 }
 
 /** The rules about several fields at once; `invalid`, in Docker's words. */
@@ -47,27 +56,34 @@ function checkText({ config, host }: Description): void {
     config.User,
     config.WorkingDir,
     ...bindsOf(host).flatMap((bind) => [bind.source, bind.target]),
+    ...volumesOf(host).flatMap(({ target, subpath }) => [target, subpath]),
+    ...Object.keys(config.Volumes),
   ]) {
     if (text.includes("\0")) refuse("a text of the configuration holds a NUL character", text);
   }
 }
 
+/** Whether something may be mounted there; `invalid`, in Docker's words, when not. */
+export function checkTarget(target: string, source: string): void {
+  if (!posix.isAbsolute(target)) {
+    refuse(`invalid mount path: '${target}' mount path must be absolute`, target);
+  }
+  if (cleanTarget(target) === "/") {
+    refuse("invalid specification: destination can't be '/'", target);
+  }
+  refuseInsideProc(target, source);
+}
+
 function checkTargets(host: HostConfig): void {
   const targets = new Set<string>();
-  const claim = (target: string) => {
-    if (!posix.isAbsolute(target)) {
-      refuse(`invalid mount path: '${target}' mount path must be absolute`, target);
-    }
-    const clean = posix.normalize(target).replace(/(.)\/+$/, "$1");
-    if (clean === "/") {
-      refuse("invalid specification: destination can't be '/'", target);
-    }
+  const claim = (target: string, source: string) => {
+    checkTarget(target, source);
+    const clean = cleanTarget(target);
     if (targets.has(clean)) refuse(`Duplicate mount point: ${clean}`, clean);
     targets.add(clean);
   };
   for (const bind of bindsOf(host)) {
-    claim(bind.target);
-    refuseInsideProc(bind.target, bind.source);
+    claim(bind.target, bind.source);
     if (!posix.isAbsolute(bind.source)) {
       refuse(`invalid mount path: '${bind.source}' mount path must be absolute`, bind.source);
     }
@@ -78,10 +94,8 @@ function checkTargets(host: HostConfig): void {
       );
     }
   }
-  for (const { target } of [...host.Tmpfs, ...host.Mounts.tmpfs]) {
-    claim(target);
-    refuseInsideProc(target, "tmpfs");
-  }
+  for (const { target, volume } of volumesOf(host)) claim(target, volume || "a volume");
+  for (const { target } of [...host.Tmpfs, ...host.Mounts.tmpfs]) claim(target, "tmpfs");
 }
 
 /** Files of /proc that may be replaced, as by lxcfs (runc, libcontainer/rootfs_linux.go, checkProcMount). */
@@ -98,7 +112,7 @@ const procMagic = 0x9fa0;
  * image.
  */
 function refuseInsideProc(target: string, source: string): void {
-  const clean = posix.normalize(target).replace(/(.)\/+$/, "$1");
+  const clean = cleanTarget(target);
   if (clean !== "/proc" && !clean.startsWith("/proc/")) return;
   if (replaceable.has(clean.slice("/proc/".length))) return;
   if (clean === "/proc" && exists(source) && statfs(source).type === procMagic) return;

@@ -1,11 +1,12 @@
 import type { Readable, Writable } from "node:stream";
 import type { ContainerId, ExecId, SandboxId } from "#base";
-import type { Config, HostConfig, Sent } from "#container";
+import type { Config, HostConfig, PlacedMount, Sent } from "#container";
 import type { Digest, ImageDefaults } from "#image";
 import type { PublishedPort } from "#network";
 import type { ImageAnalysis } from "./images/explain-contract.ts";
 import type { Images } from "./images/image-contract.ts";
 import type { Registries } from "./transfer/registry-contract.ts";
+import type { EngineVolumes } from "./volumes/volume-contract.ts";
 
 /**
  * An engine in its own words. `api` translates HTTP to it and knows nothing else of the
@@ -19,6 +20,7 @@ export interface Engine {
   readonly images: Images;
   readonly analysis: ImageAnalysis;
   readonly registries: Registries;
+  readonly volumes: EngineVolumes;
   readonly events: Events;
   /** Facts about this engine and its machine, read now. */
   info(): Promise<EngineInfo>;
@@ -106,6 +108,8 @@ export interface Container {
   readonly host: HostConfig;
   /** argv as resolved from entrypoint and command. */
   readonly argv: readonly string[];
+  /** Its volumes, with their places on the host, and the mounts that it has from other containers. */
+  readonly placed: readonly (PlacedMount & { readonly source: string })[];
   readonly state: ContainerState;
   readonly restartCount: number;
   /** Empty for a container that shares another's network. */
@@ -212,7 +216,7 @@ export interface Containers {
    */
   kill(ref: string, signal: string): Promise<void>;
   /**
-   * Removes the container and all that it owns. `conflict` while it runs, unless `force` kills it,
+   * Removes the container and all that it owns, with `volumes` its anonymous volumes too. `conflict` while it runs, unless `force` kills it,
    * and during another removal. The row goes first: what a crash leaves behind is swept at the next
    * start.
    */

@@ -9,6 +9,7 @@ import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
 import type { Tasks } from "#task";
 import type { Trust } from "#trust";
+import type { Volumes } from "#volume";
 import { Background } from "./background.ts";
 import { Closing } from "./closing.ts";
 import { PendingAttaches } from "./containers/attach.ts";
@@ -30,6 +31,7 @@ import type { EngineParts } from "./parts.ts";
 import { EnginePaths } from "./paths.ts";
 import { reconcile } from "./reconcile.ts";
 import { createRegistries } from "./transfer/registries.ts";
+import { createVolumes } from "./volumes/volumes.ts";
 
 /** Lower modules; the program that starts the engine opens them, and closes them after it. */
 export interface EngineDependencies {
@@ -39,6 +41,7 @@ export interface EngineDependencies {
   readonly tasks: Tasks;
   readonly networks: Networks;
   readonly ports: Ports;
+  readonly volumes: Volumes;
   readonly snapshots: Snapshotter;
   readonly content: Content;
   /**
@@ -90,6 +93,7 @@ export async function createEngine(
     images: createImages(parts, executor),
     analysis: createAnalysis(parts),
     registries: createRegistries(parts),
+    volumes: createVolumes(parts),
     events: parts.events,
     info: () => engineInfo(parts),
     metrics: async (version) => {

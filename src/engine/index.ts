@@ -15,3 +15,4 @@ export { createEngine, type EngineDependencies } from "./create-engine.ts";
 export type * from "./images/explain-contract.ts";
 export type * from "./images/image-contract.ts";
 export type * from "./transfer/registry-contract.ts";
+export type * from "./volumes/volume-contract.ts";

@@ -6,6 +6,7 @@ import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
 import type { Tasks } from "#task";
 import type { Trust } from "#trust";
+import type { Volumes } from "#volume";
 import type { Background } from "./background.ts";
 import type { Closing } from "./closing.ts";
 import type { PendingAttaches } from "./containers/attach.ts";
@@ -30,6 +31,7 @@ export interface EngineParts {
   readonly tasks: Tasks;
   readonly networks: Networks;
   readonly ports: Ports;
+  readonly volumes: Volumes;
   readonly snapshots: Snapshotter;
   readonly content: Content;
   /** A client of registries, made when one is needed. */

@@ -6,6 +6,7 @@ import { unmount } from "#kernel";
 import type { Task, TaskExit } from "#task";
 import { compressedLog } from "./containers/container-logs.ts";
 import type { ContainerRecord } from "./containers/container-record.ts";
+import { placedVolumes } from "./containers/container-volumes.ts";
 import { recordExit, trackContainer } from "./containers/exit.ts";
 import { adoptPorts } from "./containers/published-ports.ts";
 import { removeContainer } from "./containers/remove.ts";
@@ -30,6 +31,7 @@ export async function reconcile(parts: StartParts): Promise<void> {
     }
   }
   await parts.ports.retain(new Set(parts.live.keys()));
+  await attempt(parts, "undoing mounts of volumes", () => parts.volumes.settle());
   await sweep(parts);
 }
 
@@ -43,7 +45,7 @@ async function settleContainer(parts: StartParts, record: ContainerRecord): Prom
   await parts.tasks.remove(record.id, { keepExitRecord: !isWritten });
   const wasStarted = settled.state.startedAt !== 0n || settled.state.error !== "";
   if (settled.host.AutoRemove && (wasStarted || parts.state.rebooted)) {
-    await removeContainer(parts, record.id, { force: false });
+    await removeContainer(parts, record.id, { force: false, volumes: true });
     return;
   }
   const log = compressedLog(parts, record.id);
@@ -70,6 +72,7 @@ async function settleRunning(parts: StartParts, record: ContainerRecord): Promis
 /** Goes on with a container that another engine process started. */
 function adopt(parts: StartParts, record: ContainerRecord, task: Task): void {
   const { id } = record;
+  for (const { volume } of placedVolumes(record)) parts.volumes.adopt(volume, id);
   const sandbox = adoptSandbox(parts, record);
   const tracked = trackContainer(parts, { id, task, sandbox, ports: adoptPorts(parts, record) });
   parts.store.update(id, { starting: false });

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { defined, type Log, Scope } from "#base";
 import { openDataRoot } from "#content";
 import { createEngine, type EngineDependencies } from "#engine";
@@ -8,6 +9,7 @@ import { openCgroups } from "#runtime";
 import type { State } from "#state";
 import { openNativeTasks } from "#task";
 import type { Trust } from "#trust";
+import { openVolumes } from "#volume";
 import { helperPath } from "./assets.ts";
 import { instanceIdOf, type Roots } from "./roots.ts";
 
@@ -54,8 +56,21 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
   );
   const networks = await openNetworks({ instanceId, runRoot, state, log });
   const ports = await openPorts({ state, helper, runRoot, log });
+  const volumes = await openVolumes({ state, directory: join(dataRoot, "volumes"), log });
   const engine = await createEngine({
-    ...{ dataRoot, runRoot, log, state, tasks, networks, ports, snapshots, content, registry },
+    ...{
+      dataRoot,
+      runRoot,
+      log,
+      state,
+      tasks,
+      networks,
+      ports,
+      volumes,
+      snapshots,
+      content,
+      registry,
+    },
     ...defined({ trust: options.trust?.(state) }),
   });
   // With nothing running, nothing of this engine stays in the kernel.
@@ -63,6 +78,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
     const isIdle = engine.containers.list({ all: false, filters: {} }).length === 0;
     await engine.close();
     await ports.close();
+    await volumes.drained();
     await networks.close({ removeBridges: isIdle });
   });
   await engine.reconcile();

@@ -1,10 +1,10 @@
 import { posix } from "node:path";
 import { defined, Fault } from "#base";
-import type { MountOperation } from "#helper";
+import type { FdIndex, MountOperation } from "#helper";
 import type { Mount } from "#kernel";
 import type { Machine } from "./machine.ts";
 import { type MountOptions, parseMountOptions } from "./mount-option.ts";
-import type { OciMount } from "./oci-spec.ts";
+import type { OciMount, OciSpec } from "./oci-spec.ts";
 
 /** A controller of cgroup v1 as it shall show below /sys/fs/cgroup. */
 export interface CgroupMount {
@@ -20,6 +20,21 @@ export interface MountContext {
   readonly cgroupMounts: readonly CgroupMount[];
   /** The kind of a bind's source, for a missing target to be made. */
   readonly kindOf: (hostPath: string) => "directory" | "file";
+  /** The place in the inherited table of the next bind's descriptor. */
+  readonly nextDescriptor: () => FdIndex;
+}
+
+/** Whether a bind's source is an open file of some process: only a descriptor leads to its mount from the container's namespace. */
+function isDescriptorPath(path: string): boolean {
+  return /^\/proc\/\d+\/fd\/\d+$/.test(path);
+}
+
+/** The paths of the open files that a configuration binds, in the order of its mounts. */
+export function boundDescriptors({ mounts = [] }: Pick<OciSpec, "mounts">): readonly string[] {
+  return mounts.flatMap(({ source = "", type, options = [] }) => {
+    const isBind = type === "bind" || options.some((option) => /^r?bind$/.test(option));
+    return isBind && isDescriptorPath(source) ? [source] : [];
+  });
 }
 
 /** fsconfig(2) takes strings of at most 256 bytes, the closing NUL included; mount(2) takes one page. */
@@ -77,7 +92,9 @@ export function compileMount(
     return [
       {
         ...operation(target, options, context.kindOf(path)),
-        source: { kind: "bind", path, recursive },
+        source: isDescriptorPath(path)
+          ? { kind: "bind-fd", fd: context.nextDescriptor(), recursive }
+          : { kind: "bind", path, recursive },
       },
     ];
   }

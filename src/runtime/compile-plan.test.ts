@@ -4,6 +4,7 @@ import { isFault } from "#base";
 import type { FdIndex } from "#helper";
 import { capabilityMask } from "./capability.ts";
 import { compileExec } from "./compile-exec.ts";
+import { boundDescriptors } from "./compile-mount.ts";
 import { compilePlan, joinedPaths, type PlanInput } from "./compile-plan.ts";
 import { defaultSpec, type SpecOptions } from "./default-spec.ts";
 import { describePlan } from "./describe-plan.ts";
@@ -322,6 +323,24 @@ test("a namespace with a path is entered in place of a new one", () => {
     { kind: "mnt" },
     { kind: "pid", join: 1 as FdIndex },
     { kind: "uts" },
+  ]);
+});
+
+test("a bind of an open file goes by its descriptor, behind those of namespaces", () => {
+  const { spec, ...rest } = withLinux({
+    namespaces: [{ type: "network", path: "/proc/7/ns/net" }, { type: "mount" }],
+  });
+  const bind = (source: string, destination: string) => ({
+    ...{ source, destination, type: "bind", options: ["rbind", "rro"] },
+  });
+  const mounts = [bind("/proc/7/fd/9", "/a"), bind("/srv", "/b"), bind("/proc/7/fd/8", "/c")];
+  const input = { ...rest, spec: { ...spec, mounts } };
+  expect(boundDescriptors(input.spec)).toEqual(["/proc/7/fd/9", "/proc/7/fd/8"]);
+  const sources = compilePlan(input).plan.mounts.map(({ source }) => source);
+  expect(sources.slice(-3)).toEqual([
+    { kind: "bind-fd", fd: 1 as FdIndex, recursive: true },
+    { kind: "bind", path: "/srv", recursive: true },
+    { kind: "bind-fd", fd: 2 as FdIndex, recursive: true },
   ]);
 });
 

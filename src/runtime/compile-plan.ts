@@ -61,7 +61,7 @@ export function namespaceKind(type: OciNamespaceType): NamespaceKind {
 
 /**
  * The paths of the namespaces that a configuration joins. Opened in this order they are
- * the first of the descriptors that the plan names by index.
+ * the first of the descriptors that the plan names by index, before those of `boundDescriptors`.
  */
 export function joinedPaths(spec: OciSpec): readonly string[] {
   return (spec.linux?.namespaces ?? []).flatMap(({ path }) => (path ? [path] : []));
@@ -185,7 +185,9 @@ function boundRoot(spec: OciSpec): Mount {
 }
 
 function compileMounts(input: PlanInput) {
+  let next = joinedPaths(input.spec).length;
   const context = {
+    nextDescriptor: () => next++ as FdIndex,
     machine: input.machine,
     cgroupMounts: input.cgroupMounts ?? [],
     kindOf: input.kindOf ?? hostKind,

@@ -15,7 +15,7 @@ export { Cgroups, type CgroupsOptions, openCgroups } from "./cgroup/cgroups.ts";
 export type { CgroupEntry, ContainerCgroup } from "./cgroup/container-cgroup.ts";
 export type { CgroupStats } from "./cgroup/stats.ts";
 export { compileExec } from "./compile-exec.ts";
-export type { CgroupMount } from "./compile-mount.ts";
+export { boundDescriptors, type CgroupMount } from "./compile-mount.ts";
 export {
   type CompiledPlan,
   compilePlan,

@@ -1,7 +1,8 @@
 import { defined } from "#base";
 import { encodePlan, type LaunchPlan } from "#helper";
-import { type Fd, O_RDONLY, openat2 } from "#kernel";
+import { type Fd, O_PATH, O_RDONLY, openat2 } from "#kernel";
 import {
+  boundDescriptors,
   type CgroupEntry,
   type ContainerCgroup,
   compileExec,
@@ -33,13 +34,17 @@ export function planTask(
   ground: PlanGround,
   { kindOf = hostKind }: PlanOptions = {},
 ): PlannedTask {
-  const entry = ground.cgroup.plannedEntry(joinedPaths(input.spec).length);
+  const { spec } = input;
+  const entry = ground.cgroup.plannedEntry(
+    joinedPaths(spec).length + boundDescriptors(spec).length,
+  );
   const { plan, warnings } = compileTask(input, ground, { entry, kindOf });
   return { plan: encodePlan(plan), warnings };
 }
 
 /**
- * The same plan with its descriptors: the namespaces that are joined and the task's cgroup. A plan
+ * The same plan with its descriptors: the namespaces that are joined, open files that are bound, and
+ * the task's cgroup. A plan
  * that is given is not compiled again.
  */
 export function openTaskLaunch(
@@ -51,10 +56,13 @@ export function openTaskLaunch(
   const namespaces = joinedPaths(input.spec).map((path) =>
     opened.use(openat2(undefined, path, { flags: O_RDONLY })),
   );
-  const entry = openEntry(ground.cgroup.entry(namespaces.length), opened);
+  const bound = boundDescriptors(input.spec).map((path) =>
+    opened.use(openat2(undefined, path, { flags: O_PATH })),
+  );
+  const entry = openEntry(ground.cgroup.entry(namespaces.length + bound.length), opened);
   const plan =
     planned?.plan ?? encodePlan(compileTask(input, ground, { entry, kindOf: hostKind }).plan);
-  return compiled(plan, [...namespaces, ...entry.fds], opened);
+  return compiled(plan, [...namespaces, ...bound, ...entry.fds], opened);
 }
 
 /** A process beside those of a task: it enters the namespaces, which become the launch's to close. */

@@ -28,6 +28,8 @@ export interface VolumeRequest {
   /** Options of the driver: type, device and o as mount(8) has them. */
   readonly options?: Readonly<Record<string, string>> | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Whether the name was made up; absent: when there is none. */
+  readonly anonymous?: boolean;
   readonly owner: { readonly uid: number; readonly gid: number };
 }
 
@@ -61,6 +63,13 @@ export interface Volumes {
    */
   keep(names: readonly string[]): void;
   /**
+   * The opposite: they are removed when the volumes are opened again, if `remove` does not come
+   * first; to be called in the transaction in which their last user ceases to exist.
+   */
+  abandon(names: readonly string[]): void;
+  /** Where the volume of a name has its files, whether it exists or not. */
+  pathOf(name: string): string;
+  /**
    * Takes back all claims; removes the volumes that were made for this claimant and that nothing
    * keeps.
    */
@@ -84,6 +93,8 @@ export interface Volumes {
   hold(name: string, holder: string): Promise<string>;
   /** A holder that was there before these volumes were opened. */
   adopt(name: string, holder: string): void;
+  /** Whether this holder holds it. */
+  isHeld(name: string, holder: string): boolean;
   /** The last one undoes the mount. Does nothing for a holder that does not hold it. */
   release(name: string, holder: string): Promise<void>;
   /** After the last `adopt`: undoes mounts without a holder, as a crash leaves them. */

@@ -21,6 +21,10 @@ export class Members {
     return [...this.#members.keys()].filter((name) => this.remove(name, member));
   }
 
+  has(name: string, member: string): boolean {
+    return this.#members.get(name)?.has(member) ?? false;
+  }
+
   isEmpty(name: string): boolean {
     return !this.#members.has(name);
   }

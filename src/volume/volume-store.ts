@@ -96,8 +96,8 @@ export class VolumeStore {
     else this.#state.durably(write);
   }
 
-  keep(name: string): void {
-    this.#state.run("UPDATE volume SET pending = 0 WHERE name = ?", name);
+  setPending(name: string, isPending: boolean): void {
+    this.#state.run("UPDATE volume SET pending = ? WHERE name = ?", isPending ? 1 : 0, name);
   }
 
   used(name: string, time: bigint): void {

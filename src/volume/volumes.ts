@@ -99,7 +99,8 @@ class LocalVolumes implements Volumes {
     return { volume: this.#view(stored), made: true };
   }
 
-  #newRow(name: string, { name: given, options, labels, owner }: VolumeRequest): StoredVolume {
+  #newRow(name: string, request: VolumeRequest): StoredVolume {
+    const { options, labels, owner, anonymous = !request.name } = request;
     return {
       name,
       id: newId(),
@@ -107,7 +108,7 @@ class LocalVolumes implements Volumes {
       options,
       labels,
       createdAt: this.#clock.now(),
-      anonymous: !given,
+      anonymous,
       owner,
       lastUsed: 0n,
     };
@@ -120,7 +121,15 @@ class LocalVolumes implements Volumes {
   }
 
   keep(names: readonly string[]): void {
-    for (const name of names) this.#store.keep(name);
+    for (const name of names) this.#store.setPending(name, false);
+  }
+
+  abandon(names: readonly string[]): void {
+    for (const name of names) this.#store.setPending(name, true);
+  }
+
+  pathOf(name: string): string {
+    return this.#data(name);
   }
 
   async unclaim(claimant: string): Promise<void> {
@@ -200,6 +209,10 @@ class LocalVolumes implements Volumes {
     this.#holders.add(name, holder);
   }
 
+  isHeld(name: string, holder: string): boolean {
+    return this.#holders.has(name, holder);
+  }
+
   async release(name: string, holder: string): Promise<void> {
     if (!this.#holders.remove(name, holder)) return;
     const volume = this.find(name);
@@ -226,15 +239,27 @@ class LocalVolumes implements Volumes {
   }
 
   async fill(name: string, from: Fd): Promise<boolean> {
-    const { path } = this.get(name);
+    const volume = this.get(name);
     return await this.#locks.run(name, async () => {
       this.#makeDirectory(name);
-      if (readdirSync(path).length > 0) return false;
-      const isAlone = this.#holders.isEmpty(name) && mountsBelow(path).length === 0;
+      if (isMount(volume)) return await this.#fillMount(volume, from);
+      if (readdirSync(volume.path).length > 0) return false;
+      const isAlone = this.#holders.isEmpty(name) && mountsBelow(volume.path).length === 0;
       if (isAlone) await this.#fillApart(name, from);
-      else await copyInto(path, from);
+      else await copyInto(volume.path, from);
       return true;
     });
+  }
+
+  async #fillMount(volume: Volume, from: Fd): Promise<boolean> {
+    if (!mountsBelow(volume.path).includes(volume.path)) await mountDevice(volume);
+    try {
+      if (readdirSync(volume.path).length > 0) return false;
+      await copyInto(volume.path, from);
+      return true;
+    } finally {
+      if (this.#holders.isEmpty(volume.name)) await unmount(volume.path, { detach: true });
+    }
   }
 
   /** The copy takes the directory's place once it is whole: rename(2) replaces one that is empty. */

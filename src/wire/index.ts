@@ -35,6 +35,8 @@ export type * from "./registry-types.ts";
 export { RUN_ID_HEADER, RUN_PATH, RUN_WARNINGS_HEADER, type RunEnd } from "./run.ts";
 export { encodeFrame, type Frame, FrameDecoder, type StreamName } from "./stdcopy.ts";
 export type * from "./system-types.ts";
+export type { VolumeCreateBody } from "./volume-create.ts";
+export type * from "./volume-types.ts";
 
 export type Schemas = typeof import("./schemas.ts");
 

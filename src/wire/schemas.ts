@@ -3,3 +3,4 @@ export { authSchema } from "./auth.ts";
 export { execCreateSchema, execStartSchema } from "./exec-create.ts";
 export { explainQuerySchema, imageDiffQuerySchema, squashQuerySchema } from "./explain.ts";
 export { imageMakeSchema } from "./image-make.ts";
+export { volumeCreateSchema } from "./volume-create.ts";

@@ -1,5 +1,6 @@
 import type { ContainerSummary } from "./container-types.ts";
 import type { ImageSummary } from "./image-types.ts";
+import type { Volume } from "./volume-types.ts";
 
 /** The engine's answers about itself, named and spelled as in Docker's API. */
 
@@ -94,7 +95,7 @@ export interface DiskUsage {
   readonly LayersSize: number;
   readonly Images: readonly ImageSummary[] | null;
   readonly Containers: readonly ContainerSummary[] | null;
-  readonly Volumes: readonly unknown[] | null;
+  readonly Volumes: readonly Volume[] | null;
   readonly BuildCache: readonly unknown[] | null;
   /**
    * thimble only: the part of LayersSize that removing all images without a container would free.

@@ -11,13 +11,18 @@ import { openEngineAt } from "../support/engine.ts";
 const [dataRoot = "", runRoot = "", scenario = "", step = "", port] = process.argv.slice(2);
 const { engine } = await openEngineAt({ dataRoot, runRoot });
 const isShort = ["exit", "log", "publish-exit"].includes(scenario);
+const published = scenario.startsWith("publish") ? publishing(Number(port)) : undefined;
 const request = createRequest(
   "busybox",
   isShort ? ["sh", "-c", "seq 5000; exit 3"] : ["sleep", "1000"],
   {
     name: "victim",
-    ...(scenario.startsWith("publish") && publishing(Number(port))),
-    ...(scenario === "log" && { host: { LogConfig: compressedLog } }),
+    config: { Volumes: { "/own": {} }, ...published?.config },
+    host: {
+      Binds: ["named:/named"],
+      ...published?.host,
+      ...(scenario === "log" && { LogConfig: compressedLog }),
+    },
   },
 );
 
@@ -26,7 +31,7 @@ async function prepare(): Promise<() => Promise<unknown>> {
   const { id } = await engine.containers.create(request);
   if (scenario === "start" || scenario === "publish") return () => engine.containers.start(id);
   if (scenario === "remove") {
-    return () => engine.containers.remove(id, { force: false, volumes: false });
+    return () => engine.containers.remove(id, { force: false, volumes: true });
   }
   if (isShort) {
     return async () => {

@@ -16,6 +16,7 @@ import type { ImageDetail } from "../../src/engine/images/image-contract.ts";
 import type { DiffId, Digest } from "../../src/image/index.ts";
 import { encodeFrame } from "../../src/wire/index.ts";
 import { fakeAnalysis } from "./fake-analysis.ts";
+import { fakeVolumes } from "./fake-volumes.ts";
 
 /**
  * An engine in memory, for tests of what stands before it. Its programs: `cat` copies
@@ -87,6 +88,7 @@ export function createFakeEngine(): FakeEngine {
     images: fakeImages(calls),
     analysis: fakeAnalysis(calls),
     registries: fakeRegistries(calls),
+    volumes: fakeVolumes(calls),
     events: { subscribe: ({ signal, ...rest }) => subscribe(listeners, signal, calls, rest) },
     info: async () => ({
       id: "fake",
@@ -379,6 +381,7 @@ function containerFor(id: ContainerId, name: string, { sent, owner }: CreateRequ
     owner,
     sent,
     ...described,
+    placed: [],
     state: created,
     restartCount: 0,
     paths: {

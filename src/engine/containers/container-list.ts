@@ -77,7 +77,8 @@ function compileFilters(
   any(
     "volume",
     (value) => (record) =>
-      bindsOf(record.host).some((bind) => bind.source === value || bind.target === value),
+      bindsOf(record.host).some((bind) => bind.source === value || bind.target === value) ||
+      record.placed.some((mount) => mount.volume === value || mount.target === value),
   );
   any("health", (value) => () => value === "none");
   any("is-task", (value) => () => value === "false" || value === "0");

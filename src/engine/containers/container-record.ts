@@ -1,6 +1,6 @@
 import type { ContainerId } from "#base";
 import { defined } from "#base";
-import { type Description, describeContainer, type Sent } from "#container";
+import { type Description, describeContainer, type PlacedMount, type Sent } from "#container";
 import type { ChainId, Digest, ImageDefaults } from "#image";
 import type { Mount } from "#kernel";
 import type { ContainerState, Owner } from "../contract.ts";
@@ -21,6 +21,8 @@ export interface ContainerRecord extends Description {
   /** The image's defaults when the container was made. */
   readonly imageDefaults: ImageDefaults;
   readonly argv: readonly string[];
+  /** Its volumes, and the mounts that it has from other containers. */
+  readonly placed: readonly PlacedMount[];
   readonly root: Mount;
   readonly state: ContainerState;
   /**
@@ -42,7 +44,7 @@ export interface ContainerRecord extends Description {
 /** The part of a record that never changes after create, as one column. */
 export type Definition = Pick<
   ContainerRecord,
-  "imageId" | "chainId" | "owner" | "sent" | "imageDefaults" | "root"
+  "imageId" | "chainId" | "owner" | "sent" | "imageDefaults" | "placed" | "root"
 >;
 
 /** The part that changes over its life, as another column. */
@@ -62,13 +64,14 @@ export interface ContainerRow {
  * (definition-version.ts).
  */
 export function encodeDefinition(record: ContainerRecord): string {
-  const { imageId, chainId, owner, sent, imageDefaults, root } = record;
+  const { imageId, chainId, owner, sent, imageDefaults, placed, root } = record;
   const definition: Definition = {
     imageId,
     ...defined({ chainId }),
     owner,
     sent,
     imageDefaults,
+    placed,
     root,
   };
   return JSON.stringify({ version: currentVersion, ...definition });

@@ -17,6 +17,7 @@ function record(name: string, id = newId<ContainerId>()): ContainerRecord {
     owner,
     sent,
     imageDefaults: {},
+    placed: [],
     ...describeContainer(sent, {}),
     root: { type: "overlay", source: "overlay", options: [] },
     state: {

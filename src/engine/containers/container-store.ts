@@ -98,9 +98,12 @@ export class ContainerStore {
     };
   }
 
-  /** Records a new container. Durable unless it removes itself anyway once the machine was off. */
-  insert(record: ContainerRecord): void {
-    const write = () =>
+  /**
+   * Records a new container, in one transaction with what `also` writes. Durable unless it removes
+   * itself anyway once the machine was off.
+   */
+  insert(record: ContainerRecord, also: () => void = () => undefined): void {
+    const write = () => {
       this.#state.run(
         "INSERT INTO container (id, name, created_at, definition, course) VALUES (?, ?, ?, ?, ?)",
         record.id,
@@ -109,6 +112,8 @@ export class ContainerStore {
         encodeDefinition(record),
         encodeCourse(record),
       );
+      also();
+    };
     try {
       if (record.host.AutoRemove) this.#state.transaction(write);
       else this.#state.durably(write);
@@ -144,9 +149,13 @@ export class ContainerStore {
     this.#keep({ ...record, name });
   }
 
-  delete(id: ContainerId): void {
+  /** In one transaction with what `also` writes. */
+  delete(id: ContainerId, also: () => void = () => undefined): void {
     const record = this.#require(id);
-    this.#state.run("DELETE FROM container WHERE id = ?", id);
+    this.#state.transaction(() => {
+      this.#state.run("DELETE FROM container WHERE id = ?", id);
+      also();
+    });
     this.#records.delete(id);
     this.#names.delete(record.name);
   }

@@ -7,7 +7,7 @@ import { networksOf } from "./sandbox.ts";
 
 /** A record as callers see it. */
 export function viewContainer(
-  parts: Parts<"paths" | "networks" | "sandboxes" | "ports" | "execs" | "removing">,
+  parts: Parts<"paths" | "volumes" | "networks" | "sandboxes" | "ports" | "execs" | "removing">,
   record: ContainerRecord,
 ): Container {
   const { id, name, imageId, createdAt, owner, sent, config, host, argv, restartCount } = record;
@@ -27,6 +27,9 @@ export function viewContainer(
     host,
     argv,
     restartCount,
+    placed: record.placed.map((mount) =>
+      mount.volume === undefined ? mount : { ...mount, source: parts.volumes.pathOf(mount.volume) },
+    ),
     state: parts.removing.has(id) ? { ...record.state, status: "removing" } : record.state,
     ...networkPartOf(parts, record),
     ports: record.state.status === "running" ? parts.ports.of(id) : [],

@@ -119,7 +119,7 @@ async function pruneContainers(
     if ((filters["label!"] ?? []).some((label) => matchesLabels(config.Labels, [label]))) continue;
     try {
       const { writable } = await containerSize(parts, id);
-      await removeContainer(parts, id, { force: false });
+      await removeContainer(parts, id, { force: false, volumes: false });
       removed.push(id);
       bytes += writable;
     } catch (error) {

@@ -10,8 +10,10 @@ import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
 import { Trace } from "../trace.ts";
 import { checkRun } from "../transfer/trust.ts";
+import { publishVolume } from "../volumes/volume-event.ts";
 import { publishContainer } from "./container-event.ts";
 import type { ContainerRecord } from "./container-record.ts";
+import { claimVolumes, fillVolumes, type Placement, placeMounts } from "./container-volumes.ts";
 import { makeUpName, parseName } from "./name.ts";
 import type { PlannedStart } from "./planned-starts.ts";
 import { portWarnings } from "./published-ports.ts";
@@ -21,7 +23,7 @@ import type { ResolvedUser } from "./user.ts";
 import { lookupUser } from "./user-lookup.ts";
 
 type PlanParts = Parts<
-  "paths" | "clock" | "cpus" | "tasks" | "snapshots" | "content" | "trust" | "store"
+  "volumes" | "paths" | "clock" | "cpus" | "tasks" | "snapshots" | "content" | "trust" | "store"
 >;
 
 /** The parts that a creation touches; containers that run are not among them. */
@@ -36,7 +38,7 @@ export async function createContainer(
   request: CreateRequest,
 ): ReturnType<Containers["create"]> {
   const trace = new Trace();
-  const draft = draftRecord(parts, request);
+  const { draft, placement } = draftRecord(parts, request);
   using _name = parts.store.reserve(draft.name, draft.id);
   // The very plan of a start, so that all that is wrong with it shows here.
   // A user that the image does not have is told at the start, as in Docker.
@@ -44,6 +46,7 @@ export async function createContainer(
   const start = planDraft(parts, draft, user);
   trace.mark("checked");
   const { id } = draft;
+  await using volumes = await claimVolumes(parts, id, placement);
   await using scope = new Scope();
   for (const bind of bindsOf(draft.host)) {
     if (bind.createSource && !existsSync(bind.source)) {
@@ -53,15 +56,17 @@ export async function createContainer(
   const mount = await prepareRoot(parts, draft, scope);
   trace.mark("snapshot");
   crashPoint("create:snapshot-prepared");
+  await fillVolumes(parts, draft, placement);
   const directory = parts.paths.container(id);
   scope.defer(() => rm(directory, { recursive: true, force: true }));
   mkdirSync(directory, { mode: 0o700 });
   crashPoint("create:directory-made");
   const record = { ...draft, root: mount };
-  parts.store.insert(record);
+  parts.store.insert(record, () => parts.volumes.keep(volumes.made.map(({ name }) => name)));
   scope.release();
   if (isDeepStrictEqual(mount, start.input.root)) parts.plannedStarts.put(record, user, start);
   crashPoint("create:recorded");
+  for (const { name } of volumes.made) publishVolume(parts, "create", name);
   publishContainer(parts, record, "create");
   trace.mark("recorded");
   trace.write(parts.log, `create ${id.slice(0, 12)}`);
@@ -70,7 +75,7 @@ export async function createContainer(
 
 /** The launch plan that a start would send, as bytes; nothing is made for it. */
 export async function planContainer(parts: PlanParts, request: CreateRequest): Promise<Uint8Array> {
-  const draft = draftRecord(parts, request);
+  const { draft } = draftRecord(parts, request);
   return planDraft(parts, draft, await draftUser(parts, draft)).planned.plan;
 }
 
@@ -103,7 +108,7 @@ const neverStarted: ContainerRecord["state"] = {
 function draftRecord(
   parts: Parts<"clock" | "cpus" | "tasks" | "content" | "trust" | "store">,
   request: CreateRequest,
-): ContainerRecord {
+): { readonly draft: ContainerRecord; readonly placement: Placement } {
   const id = newId<ContainerId>();
   const name =
     request.name === undefined
@@ -116,7 +121,9 @@ function draftRecord(
   const chainId = chainIds(image.config.rootfs.diff_ids).at(-1);
   const imageDefaults = image.config.config ?? {};
   const sent = resolveModes(parts, request.sent);
-  return {
+  const described = describeContainer(sent, imageDefaults);
+  const placement = placeMounts(parts, { ...described, owner: request.owner });
+  const draft: ContainerRecord = {
     id,
     name,
     imageId: image.id,
@@ -125,7 +132,8 @@ function draftRecord(
     owner: request.owner,
     sent,
     imageDefaults,
-    ...describeContainer(sent, imageDefaults),
+    ...described,
+    placed: placement.placed,
     root: { type: "", source: "", options: [] },
     state: neverStarted,
     starting: false,
@@ -133,6 +141,7 @@ function draftRecord(
     restartCount: 0,
     files: { hostname: "", hosts: "", resolvConf: "" },
   };
+  return { draft, placement };
 }
 
 function checkPlatform(
@@ -175,7 +184,7 @@ function resolveModes(parts: Parts<"tasks" | "store">, sent: Sent): Sent {
 
 /** The container as a start would have it; its root is the image's layers under a directory that create will make. */
 function planDraft(
-  parts: Parts<"paths" | "tasks" | "snapshots" | "store">,
+  parts: Parts<"paths" | "tasks" | "snapshots" | "store" | "volumes">,
   draft: ContainerRecord,
   user: ResolvedUser,
 ): PlannedStart {

@@ -3,7 +3,7 @@ import type { Sent } from "#container";
 import type { Definition } from "./container-record.ts";
 
 /** The version of the definitions that this program writes. */
-export const currentVersion = 2;
+export const currentVersion = 3;
 
 /**
  * A definition of any version as the current one. Version 1, which had no number, kept the
@@ -12,6 +12,8 @@ export const currentVersion = 2;
 export function upgradeDefinition(stored: { readonly version?: number }): Definition {
   const { version = 1, ...definition } = stored;
   if (version === currentVersion) return definition as Definition;
+  // There were no volumes yet.
+  if (version === 2) return { ...(definition as Definition), placed: [] };
   if (version === 1) return upgradeFirst(definition as FirstDefinition);
   throw new Fault(
     "unsupported",
@@ -51,7 +53,7 @@ type FirstHost = Readonly<Record<string, unknown>> & {
   readonly consoleSize?: { readonly rows: number; readonly columns: number };
 };
 
-type FirstDefinition = Omit<Definition, "sent" | "imageDefaults"> & {
+type FirstDefinition = Omit<Definition, "sent" | "imageDefaults" | "placed"> & {
   readonly config: FirstConfig;
   readonly host: FirstHost;
   readonly argv: readonly string[];
@@ -91,7 +93,7 @@ function upgradeFirst({ config, host, argv: _, ...rest }: FirstDefinition): Defi
     ExposedPorts: Object.fromEntries(exposedPorts.map((port) => [port, {}])),
     ...defined({ Healthcheck: healthcheck && { Test: healthcheck.test } }),
   };
-  return { ...rest, sent: { Config, HostConfig } as Sent, imageDefaults: {} };
+  return { ...rest, sent: { Config, HostConfig } as Sent, imageDefaults: {}, placed: [] };
 }
 
 function bindText(bind: FirstBind): string {

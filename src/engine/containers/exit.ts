@@ -6,6 +6,7 @@ import type { Parts } from "../parts.ts";
 import { publishContainer, publishNetworks } from "./container-event.ts";
 import { compressedLog } from "./container-logs.ts";
 import type { ContainerRecord } from "./container-record.ts";
+import { releaseVolumes } from "./container-volumes.ts";
 import type { LiveContainer } from "./live-container.ts";
 import type { RunPorts } from "./published-ports.ts";
 import { type RemoveParts, removeContainer } from "./remove.ts";
@@ -152,6 +153,8 @@ function exitChange(
 async function settle(parts: TrackParts, live: LiveContainer, isWritten: boolean): Promise<void> {
   const { id, sandbox, task } = live;
   const isGoing = goesWithItsRun(parts, id);
+  const record = parts.store.get(id);
+  if (record && record.placed.length > 0) await releaseVolumes(parts, record);
   const left = Promise.try(() => {
     if (isWritten && !isGoing) leaveNetworks(parts, id);
   });
@@ -169,7 +172,7 @@ async function settle(parts: TrackParts, live: LiveContainer, isWritten: boolean
 /** Who waits for the end of a `--rm` container is told as well when it cannot be removed. */
 async function removeAfterRun(parts: RemoveParts, id: ContainerId): Promise<void> {
   try {
-    await removeContainer(parts, id, { force: false });
+    await removeContainer(parts, id, { force: false, volumes: true });
   } catch (error) {
     const why = `container ${id} has ended, but could not be removed: ${faultOf(error).message}`;
     parts.waits.removed(id, { exitCode: parts.store.get(id)?.state.exitCode ?? 0, error: why });

@@ -11,7 +11,10 @@ const planned = { planned: { plan: Uint8Array.of(1), warnings: [] } } as unknown
 function record(HostConfig: object = {}, id = "a"): ContainerRecord {
   const sent = { Config: { Image: "busybox", Cmd: ["true"] }, HostConfig, NetworkingConfig: {} };
   const described = describeContainer(sent as never, {});
-  return { id: id as ContainerId, name: "one", ...described } as unknown as ContainerRecord;
+  return {
+    ...{ id: id as ContainerId, name: "one", placed: [] },
+    ...described,
+  } as unknown as ContainerRecord;
 }
 
 /** The plan that is given out for `later` after `made` was put. */
@@ -46,6 +49,15 @@ test.each([
   [{ Mounts: [{ Type: "bind", Source: "/srv", Target: "/srv" }] }],
 ])("what depends on the host or another container is not kept: %p", (host) => {
   expect(kept(record(host))).toBeUndefined();
+});
+
+test.each([
+  [{ volume: "v", target: "/v", subpath: "" }, true],
+  [{ volume: "v", target: "/v", subpath: "part" }, false],
+  [{ source: "/srv", target: "/v" }, false],
+])("whole volumes are no hindrance, as their place is known: %p", (mount, isKept) => {
+  const made = { ...record(), placed: [mount] } as unknown as ContainerRecord;
+  expect(kept(made) !== undefined).toBe(isKept);
 });
 
 test("of many that are never started the oldest go", () => {

@@ -26,7 +26,7 @@ const kept = 32;
 /**
  * The plans that creates have made, each for the first start of its container, which would
  * otherwise compile the same bytes again. A plan is not kept when it depends on more than the
- * container's own row: the host's name, files on the host, other containers.
+ * container's own row: the host's name, files on the host, parts of volumes, other containers.
  */
 export class PlannedStarts {
   readonly #entries = new Map<ContainerId, Entry>();
@@ -49,7 +49,7 @@ export class PlannedStarts {
   }
 }
 
-function standsAlone({ host }: ContainerRecord): boolean {
+function standsAlone({ host, placed }: ContainerRecord): boolean {
   const { kind } = networkModeOf(host);
   const sharesContainer = [host.PidMode, host.IpcMode].some((mode) =>
     mode.startsWith("container:"),
@@ -59,6 +59,7 @@ function standsAlone({ host }: ContainerRecord): boolean {
     kind !== "container" &&
     host.UTSMode !== "host" &&
     !sharesContainer &&
-    bindsOf(host).length === 0
+    bindsOf(host).length === 0 &&
+    placed.every((mount) => mount.volume !== undefined && mount.subpath === "")
   );
 }

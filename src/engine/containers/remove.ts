@@ -4,12 +4,14 @@ import { type ContainerId, Fault } from "#base";
 import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
+import { ownVolumes, releaseVolumes, removeAbandoned } from "./container-volumes.ts";
 import { killAndWait } from "./kill.ts";
 
 /** The parts that a removal touches: all in which a container leaves a trace. */
 export type RemoveParts = Parts<
   | "paths"
   | "snapshots"
+  | "volumes"
   | "content"
   | "store"
   | "sandboxes"
@@ -32,7 +34,7 @@ export type RemoveParts = Parts<
 export async function removeContainer(
   parts: RemoveParts,
   ref: string,
-  options: { readonly force: boolean },
+  options: { readonly force: boolean; readonly volumes: boolean },
 ): Promise<void> {
   const { id, name } = parts.store.find(ref);
   if (parts.removing.has(id)) {
@@ -44,7 +46,7 @@ export async function removeContainer(
   try {
     await parts.metrics.timed("delete", async () => {
       if (options.force) await killRunning(parts, id);
-      await parts.locks.run(id, () => removeStopped(parts, id));
+      await parts.locks.run(id, () => removeStopped(parts, id, options.volumes));
     });
   } finally {
     parts.removing.delete(id);
@@ -65,6 +67,7 @@ async function removeStopped(
   parts: Parts<
     | "paths"
     | "snapshots"
+    | "volumes"
     | "content"
     | "store"
     | "sandboxes"
@@ -76,6 +79,7 @@ async function removeStopped(
     | "logCompression"
   >,
   id: ContainerId,
+  withVolumes: boolean,
 ): Promise<void> {
   const record = parts.store.find(id);
   if (record.state.status === "running") {
@@ -85,10 +89,13 @@ async function removeStopped(
       { about: record.name },
     );
   }
-  parts.store.delete(id);
+  const volumes = withVolumes ? ownVolumes(parts, record) : [];
+  parts.store.delete(id, () => parts.volumes.abandon(volumes));
   parts.sandboxes.forget(id);
   crashPoint("remove:row-deleted");
   parts.pendingAttaches.end(id);
+  await releaseVolumes(parts, record);
+  await removeAbandoned(parts, volumes);
   await parts.snapshots.remove(id);
   await parts.logCompression.stop(id);
   const removed = setAside(parts.paths.container(id));

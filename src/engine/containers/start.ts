@@ -8,6 +8,7 @@ import { publishContainer, publishNetworks } from "./container-event.ts";
 import { containerFiles, writeContainerFiles } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { allowRemount } from "./container-tree.ts";
+import { holdVolumes } from "./container-volumes.ts";
 import { type TrackParts, trackContainer } from "./exit.ts";
 import { publishPorts, type RunPorts } from "./published-ports.ts";
 import { removeContainer } from "./remove.ts";
@@ -36,7 +37,7 @@ export async function startContainer(parts: StartParts, ref: string): Promise<vo
   });
   if (!failed) return;
   if (parts.store.get(id)?.host.AutoRemove) {
-    await removeContainer(parts, id, { force: true });
+    await removeContainer(parts, id, { force: true, volumes: true });
   }
   throw failed;
 }
@@ -94,10 +95,11 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   await writeContainerFiles(parts, record, sandbox);
   trace.mark("files");
   const joined = joinedNamespaces(parts, record, { sandbox, scope });
+  const sources = await holdVolumes(parts, record, scope);
   const planned = parts.plannedStarts.take(record, user);
   const input = planned
     ? withJoined(planned.input, joined)
-    : taskInput(parts, { ...record, files }, { user, joined }).input;
+    : taskInput(parts, { ...record, files }, { user, joined, sources }).input;
   const task = scope.use(await parts.tasks.create(input, planned?.planned));
   trace.mark("created");
   crashPoint("start:launched");

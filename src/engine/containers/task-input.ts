@@ -11,6 +11,7 @@ import type { TaskInput } from "#task";
 import type { Parts } from "../parts.ts";
 import { containerFiles, hostnameOf } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
+import { ociMounts } from "./container-volumes.ts";
 import type { PlannedStart } from "./planned-starts.ts";
 import type { ResolvedUser } from "./user.ts";
 
@@ -18,6 +19,8 @@ import type { ResolvedUser } from "./user.ts";
 export interface RunInput {
   readonly user: ResolvedUser;
   readonly joined: ContainerSpecInput["joined"];
+  /** Places of parts of volumes, by target. */
+  readonly sources?: ReadonlyMap<string, string>;
 }
 
 /** Stand for namespaces that only a start makes or opens; a plan is the same whatever their paths are. */
@@ -31,9 +34,9 @@ export const unopened: ContainerSpecInput["joined"] = {
  * that is checked and shown is the plan that is sent.
  */
 export function taskInput(
-  parts: Parts<"paths" | "tasks" | "store">,
+  parts: Parts<"paths" | "tasks" | "store" | "volumes">,
   record: ContainerRecord,
-  { user, joined }: RunInput,
+  { user, joined, sources }: RunInput,
 ): { readonly input: TaskInput; readonly warnings: readonly string[] } {
   const { id, config, host, root } = record;
   const { spec, warnings } = containerSpec({
@@ -44,6 +47,7 @@ export function taskInput(
     hostname: hostnameOf(record),
     files: containerFiles(parts, record),
     ...(host.IpcMode === "host" && { shmSource: "/dev/shm" }),
+    volumes: ociMounts(parts, record, sources),
     joined,
     machine: parts.tasks.machine,
   });
@@ -61,7 +65,7 @@ export function taskInput(
 
 /** The plan of a container that is not made yet; its files and missing binds count as what create makes them. */
 export function plannedTask(
-  parts: Parts<"paths" | "tasks" | "store">,
+  parts: Parts<"paths" | "tasks" | "store" | "volumes">,
   record: ContainerRecord,
   user: ResolvedUser,
 ): PlannedStart {

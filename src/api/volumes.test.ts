@@ -1,0 +1,61 @@
+import { expect, test } from "bun:test";
+import { testServer } from "./testing.ts";
+
+test("a volume is made, listed, shown and removed with Docker's fields and statuses", async () => {
+  await using server = await testServer();
+  const body = { Name: "data", Labels: { a: "b" }, DriverOpts: null };
+  const volume = {
+    CreatedAt: "2023-11-14T22:13:20Z",
+    Driver: "local",
+    Labels: { a: "b" },
+    Mountpoint: "/v/data/_data",
+    Name: "data",
+    Options: null,
+    Scope: "local",
+  };
+  expect(await server.call("POST", "/volumes/create", body)).toMatchObject({
+    status: 201,
+    json: volume,
+  });
+  expect((await server.call("GET", "/volumes")).json).toEqual({
+    Volumes: [volume],
+    Warnings: null,
+  });
+  expect((await server.call("GET", "/volumes/data")).json).toEqual(volume);
+  expect((await server.call("GET", "/system/df?type=volume")).json).toMatchObject({
+    Volumes: [{ ...volume, UsageData: { RefCount: 1, Size: 8192 } }],
+    Images: null,
+  });
+  expect((await server.call("DELETE", "/volumes/data")).status).toBe(204);
+  expect(await server.call("DELETE", "/volumes/data")).toMatchObject({
+    status: 404,
+    json: { message: "get data: no such volume" },
+  });
+  expect((await server.call("DELETE", "/volumes/data?force=1")).status).toBe(204);
+});
+
+test("a volume in use is a conflict, one of a cluster is unavailable", async () => {
+  await using server = await testServer();
+  await server.call("POST", "/volumes/create", { Name: "busy" });
+  expect((await server.call("DELETE", "/volumes/busy?force=1")).status).toBe(409);
+  const cluster = { Name: "x", ClusterVolumeSpec: {} };
+  expect((await server.call("POST", "/volumes/create", cluster)).status).toBe(503);
+  expect(await server.call("PUT", "/volumes/busy?version=1", {})).toMatchObject({
+    status: 503,
+    json: { message: "volume update only valid for cluster volumes, but swarm is unavailable" },
+  });
+});
+
+test("prune tells what is gone, and null for nothing", async () => {
+  await using server = await testServer();
+  await server.call("POST", "/volumes/create", {});
+  const filters = encodeURIComponent(JSON.stringify({ all: ["true"] }));
+  expect((await server.call("POST", `/volumes/prune?filters=${filters}`)).json).toEqual({
+    VolumesDeleted: [expect.stringMatching(/^[0-9a-f]{64}$/)],
+    SpaceReclaimed: 4096,
+  });
+  expect((await server.call("POST", "/volumes/prune")).json).toMatchObject({
+    VolumesDeleted: null,
+  });
+  expect(server.engine.calls).toContain('volume prune {"all":["true"]}');
+});

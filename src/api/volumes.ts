@@ -1,0 +1,101 @@
+import { Fault } from "#base";
+import type { Volume } from "#engine";
+import { loadSchemas, type Volume as WireVolume } from "#wire";
+import type { ApiContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Route } from "./router.ts";
+import { timeText } from "./time-text.ts";
+
+/** Create, list, inspect, removal and prune of volumes. */
+export function volumeRoutes(context: ApiContext): readonly Route[] {
+  const { engine } = context;
+  return [
+    { method: "GET", pattern: "/volumes", handle: (exchange) => list(context, exchange) },
+    {
+      method: "POST",
+      pattern: "/volumes/create",
+      handle: (exchange) => create(context, exchange),
+    },
+    {
+      method: "POST",
+      pattern: "/volumes/prune",
+      handle: (exchange) => prune(context, exchange),
+    },
+    {
+      method: "GET",
+      pattern: "/volumes/:name",
+      handle: (exchange) =>
+        exchange.sendJson(200, wireVolume(engine.volumes.get(exchange.param("name")))),
+    },
+    { method: "PUT", pattern: "/volumes/:name", handle: update },
+    {
+      method: "DELETE",
+      pattern: "/volumes/:name",
+      handle: async (exchange) => {
+        const force = exchange.query.flag("force");
+        await engine.volumes.remove(exchange.param("name"), { force });
+        exchange.sendEmpty(204);
+      },
+    },
+  ];
+}
+
+/** A volume as Docker shows it; when it was last used is in its status, which is the driver's to fill. */
+export function wireVolume(volume: Volume): WireVolume {
+  const { name, driver, labels, options, path, createdAt, lastUsed } = volume;
+  return {
+    CreatedAt: secondsText(createdAt),
+    Driver: driver,
+    Labels: labels ?? null,
+    Mountpoint: path,
+    Name: name,
+    Options: options ?? null,
+    Scope: "local",
+    ...(lastUsed > 0n && { Status: { LastUsed: secondsText(lastUsed) } }),
+  };
+}
+
+function secondsText(time: bigint): string {
+  return timeText((time / 1_000_000_000n) * 1_000_000_000n);
+}
+
+function list({ engine }: ApiContext, exchange: Exchange): void {
+  const filters = exchange.query.filters(["dangling", "driver", "label", "name"]);
+  const volumes = engine.volumes.list(filters).map(wireVolume);
+  exchange.sendJson(200, { Volumes: volumes, Warnings: null });
+}
+
+async function create({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { volumeCreateSchema } = await loadSchemas();
+  const body = await exchange.json(volumeCreateSchema);
+  if (body.ClusterVolumeSpec)
+    throw new Fault(
+      "unavailable",
+      "This node is not a swarm manager. Swarm mode is not supported yet, so there are no cluster volumes.",
+    );
+  const volume = engine.volumes.create({
+    name: body.Name ?? undefined,
+    driver: body.Driver ?? undefined,
+    options: body.DriverOpts ?? undefined,
+    labels: body.Labels ?? undefined,
+    owner: exchange.owner,
+  });
+  exchange.sendJson(201, wireVolume(volume));
+}
+
+/** Docker's own answer of an engine that is in no swarm. */
+function update(): never {
+  throw new Fault(
+    "unavailable",
+    "volume update only valid for cluster volumes, but swarm is unavailable",
+  );
+}
+
+async function prune({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const filters = exchange.query.filters(["all", "label", "label!"]);
+  const { removed, bytes } = await engine.volumes.prune(filters);
+  exchange.sendJson(200, {
+    VolumesDeleted: removed.length > 0 ? removed : null,
+    SpaceReclaimed: bytes,
+  });
+}

@@ -1,0 +1,50 @@
+import type {
+  Volume,
+  VolumeCreateBody,
+  VolumeList,
+  VolumesPruneResponse,
+  WireFilters,
+} from "#wire";
+import { renderFilters } from "#wire";
+import type { Transport } from "./transport.ts";
+
+/** /volumes of the Docker Engine API. */
+export class VolumesClient {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /** GET /volumes, by name. */
+  list(options: { readonly filters?: WireFilters } = {}): Promise<VolumeList> {
+    const query = { filters: renderFilters(options.filters ?? {}) };
+    return this.#transport.json({ method: "GET", path: "/volumes", query });
+  }
+
+  /** POST /volumes/create; a volume that has the name is given as it is. */
+  create(body: VolumeCreateBody): Promise<Volume> {
+    return this.#transport.json({ method: "POST", path: "/volumes/create", json: body });
+  }
+
+  /** GET /volumes/NAME. */
+  inspect(name: string): Promise<Volume> {
+    return this.#transport.json({ method: "GET", path: at(name) });
+  }
+
+  /** DELETE /volumes/NAME; `conflict` while a container has it. */
+  async remove(name: string, options: { readonly force?: boolean } = {}): Promise<void> {
+    const query = { force: options.force };
+    await this.#transport.done({ method: "DELETE", path: at(name), query });
+  }
+
+  /** POST /volumes/prune: anonymous ones, or with the filter `all` also others that no container has. */
+  prune(filters: WireFilters): Promise<VolumesPruneResponse> {
+    const query = { filters: renderFilters(filters) };
+    return this.#transport.json({ method: "POST", path: "/volumes/prune", query });
+  }
+}
+
+function at(name: string): string {
+  return `/volumes/${encodeURIComponent(name)}`;
+}

@@ -1,0 +1,17 @@
+import type { OciMount } from "#runtime";
+import type { BindMount } from "./mounts.ts";
+
+/** A bind as the OCI configuration has it. */
+export function ociBind(bind: BindMount): OciMount {
+  return {
+    destination: bind.target,
+    type: "bind",
+    source: bind.source,
+    options: [
+      bind.recursive ? "rbind" : "bind",
+      // Not "rw": that would make a file system writable that the host has mounted read-only.
+      ...(bind.readonly ? [bind.recursive && !bind.shallow ? "rro" : "ro"] : []),
+      bind.propagation ?? "rprivate",
+    ],
+  };
+}

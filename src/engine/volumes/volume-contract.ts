@@ -1,0 +1,36 @@
+import type { Volume, VolumeRequest } from "#volume";
+import type { Filters } from "../contract.ts";
+
+export type { Volume, VolumeRequest };
+
+/** What a volume takes on the disk, and how many containers have it. */
+export interface VolumeUsage {
+  readonly volume: Volume;
+  readonly bytes: number;
+  readonly containers: number;
+}
+
+/** The volumes of one engine. Faults have Docker's words; a name that nothing has is `not_found`. */
+export interface EngineVolumes {
+  /**
+   * Makes a volume, or gives the one that has the name. `invalid` for names and options,
+   * `not_found` for a driver.
+   */
+  create(request: VolumeRequest): Volume;
+  /** The volume; `not_found` when there is none of that name. */
+  get(name: string): Volume;
+  /** By name; filters: `name` (a pattern), `label`, `driver`, `dangling`. */
+  list(filters: Filters): readonly Volume[];
+  /**
+   * Removes a volume with its files; `conflict` while a container has it, running or not. With
+   * `force` a volume that is not there is fine.
+   */
+  remove(name: string, options: { readonly force: boolean }): Promise<void>;
+  /**
+   * Removes the anonymous volumes that no container has, or with the filter `all` named ones too;
+   * further filters: `label`, `label!`. `bytes` is the disk space of their files.
+   */
+  prune(filters: Filters): Promise<{ readonly removed: readonly string[]; readonly bytes: number }>;
+  /** The use of all volumes that are plain directories; walks their files. */
+  usage(): Promise<readonly VolumeUsage[]>;
+}

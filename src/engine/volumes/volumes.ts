@@ -1,0 +1,133 @@
+import { Fault, isFault } from "#base";
+import type { Volume } from "#volume";
+import { placedVolumes, usersOf } from "../containers/container-volumes.ts";
+import type { Filters } from "../contract.ts";
+import { checkFilterKeys, matchesLabels } from "../filters.ts";
+import type { Parts } from "../parts.ts";
+import type { EngineVolumes, VolumeRequest, VolumeUsage } from "./volume-contract.ts";
+import { anonymousLabel, publishVolume } from "./volume-event.ts";
+
+type VolumeParts = Parts<"volumes" | "store" | "events">;
+
+/** The verbs of volumes over the parts of one engine. */
+export function createVolumes(parts: VolumeParts): EngineVolumes {
+  return {
+    create: (request) => createVolume(parts, request),
+    get: (name) => parts.volumes.get(name),
+    list: (filters) => listVolumes(parts, filters),
+    remove: (name, options) => removeVolume(parts, name, options),
+    prune: (filters) => pruneVolumes(parts, filters),
+    usage: () => volumeUsage(parts),
+  };
+}
+
+function createVolume(parts: VolumeParts, request: VolumeRequest): Volume {
+  const labels = request.name ? request.labels : { ...request.labels, ...anonymousLabel };
+  const { volume, made } = parts.volumes.create({ ...request, labels });
+  if (made) publishVolume(parts, "create", volume.name);
+  return volume;
+}
+
+/** How many containers have each volume. */
+function countUsers(parts: Parts<"store">): ReadonlyMap<string, number> {
+  const users = new Map<string, number>();
+  for (const record of parts.store.all())
+    for (const name of new Set(placedVolumes(record).map(({ volume }) => volume)))
+      users.set(name, (users.get(name) ?? 0) + 1);
+  return users;
+}
+
+function listVolumes(parts: VolumeParts, filters: Filters): readonly Volume[] {
+  checkFilterKeys(filters, ["dangling", "driver", "label", "name"]);
+  const dangling = truthOf(filters, "dangling");
+  const names = (filters.name ?? []).map(patternOf);
+  const users = dangling === undefined ? undefined : countUsers(parts);
+  return parts.volumes
+    .list()
+    .filter(
+      (volume) =>
+        (names.length === 0 || names.some((pattern) => pattern.test(volume.name))) &&
+        (!filters.driver?.length || filters.driver.includes(volume.driver)) &&
+        matchesLabels(volume.labels ?? {}, filters.label ?? []) &&
+        (users === undefined || !users.has(volume.name) === dangling),
+    );
+}
+
+/** Docker takes a regular expression that may match anywhere. */
+function patternOf(value: string): RegExp {
+  try {
+    return new RegExp(value.slice(0, 256));
+  } catch (cause) {
+    throw new Fault("invalid", `invalid filter 'name=${value}': it is not a regular expression`, {
+      about: value,
+      cause,
+    });
+  }
+}
+
+/** A truth value in Docker's words of it. */
+function truthOf(filters: Filters, key: string): boolean | undefined {
+  const values = filters[key] ?? [];
+  if (values.length === 0) return undefined;
+  if (values.every((value) => /^(1|t|true)$/i.test(value))) return true;
+  if (values.every((value) => /^(0|f|false)$/i.test(value))) return false;
+  throw new Fault("invalid", `invalid filter '${key}=[${values.join(" ")}]'`, { about: key });
+}
+
+async function removeVolume(
+  parts: VolumeParts,
+  name: string,
+  { force }: { readonly force: boolean },
+): Promise<void> {
+  if (!parts.volumes.find(name) && force) return;
+  parts.volumes.get(name);
+  const users = usersOf(parts, name);
+  if (users.length > 0)
+    throw new Fault("conflict", `remove ${name}: volume is in use - [${users.join(", ")}]`, {
+      about: name,
+    });
+  await parts.volumes.remove(name);
+  publishVolume(parts, "destroy", name);
+}
+
+async function pruneVolumes(
+  parts: VolumeParts,
+  filters: Filters,
+): Promise<{ readonly removed: readonly string[]; readonly bytes: number }> {
+  checkFilterKeys(filters, ["all", "label", "label!"]);
+  const all = truthOf(filters, "all") ?? false;
+  const [mark = ""] = Object.keys(anonymousLabel);
+  const label = [...(filters.label ?? []), ...(all ? [] : [mark])];
+  const removed: string[] = [];
+  let bytes = 0;
+  for (const { name, labels = {} } of listVolumes(parts, { label, dangling: ["true"] })) {
+    if ((filters["label!"] ?? []).some((each) => matchesLabels(labels, [each]))) continue;
+    try {
+      const size = await parts.volumes.size(name);
+      await removeVolume(parts, name, { force: false });
+      removed.push(name);
+      bytes += size;
+    } catch (error) {
+      // Someone else uses or removes it by now: not ours to prune.
+      if (!isFault(error, "conflict") && !isFault(error, "not_found")) throw error;
+    }
+  }
+  parts.events.publish("volume", "prune", "", { reclaimed: String(bytes) });
+  return { removed, bytes };
+}
+
+/** Volumes with options are left out, as in Docker: their files are elsewhere. */
+async function volumeUsage(parts: VolumeParts): Promise<readonly VolumeUsage[]> {
+  const users = countUsers(parts);
+  const usage: VolumeUsage[] = [];
+  for (const volume of parts.volumes.list()) {
+    if (Object.keys(volume.options ?? {}).length > 0) continue;
+    try {
+      const bytes = await parts.volumes.size(volume.name);
+      usage.push({ volume, bytes, containers: users.get(volume.name) ?? 0 });
+    } catch (error) {
+      if (!isFault(error, "not_found")) throw error;
+    }
+  }
+  return usage;
+}

@@ -1,0 +1,32 @@
+/** The engine's answers about volumes, named and spelled as in Docker's API. */
+
+/** A volume as list, create and inspect show it. */
+export interface Volume {
+  /** RFC 3339, in seconds. */
+  readonly CreatedAt: string;
+  readonly Driver: string;
+  /** As they were sent; null where none were. */
+  readonly Labels: Readonly<Record<string, string>> | null;
+  /** The directory on the engine's machine. */
+  readonly Mountpoint: string;
+  readonly Name: string;
+  readonly Options: Readonly<Record<string, string>> | null;
+  readonly Scope: "local";
+  /** `LastUsed`, RFC 3339: when a container that has it was last started; absent when never. */
+  readonly Status?: Readonly<Record<string, string>>;
+  /** In GET /system/df alone: the number of containers that have it, and bytes. */
+  readonly UsageData?: { readonly RefCount: number; readonly Size: number };
+}
+
+/** 200 of GET /volumes. */
+export interface VolumeList {
+  readonly Volumes: readonly Volume[];
+  readonly Warnings: readonly string[] | null;
+}
+
+/** 200 of POST /volumes/prune. */
+export interface VolumesPruneResponse {
+  readonly VolumesDeleted: readonly string[] | null;
+  /** Bytes. */
+  readonly SpaceReclaimed: number;
+}

@@ -1,0 +1,269 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Engine, EngineEvent } from "#engine";
+import { mountTable } from "#kernel";
+import { outcome } from "../../src/base/testing.ts";
+import { createRequest } from "../support/create-request.ts";
+import {
+  importBusybox,
+  type OpenedEngine,
+  openEngineAt,
+  type TestRoots,
+  temporaryRoots,
+} from "../support/engine.ts";
+import { engineHoldings } from "../support/engine-holdings.ts";
+import { runContainer, startSleeper } from "../support/run-container.ts";
+
+const owner = { uid: 0, gid: 0 };
+let leaks: ReturnType<typeof engineHoldings>;
+let roots: TestRoots & Disposable;
+let opened: OpenedEngine;
+let engine: Engine;
+
+beforeAll(async () => {
+  roots = temporaryRoots();
+  leaks = engineHoldings(roots);
+  opened = await openEngineAt(roots);
+  engine = opened.engine;
+  await importBusybox(engine);
+});
+
+afterAll(async () => {
+  for (const { id } of engine.containers.list({ all: true, filters: {} }))
+    await engine.containers.remove(id, { force: true, volumes: true });
+  await engine.volumes.prune({ all: ["true"] });
+  expect(engine.volumes.list({})).toEqual([]);
+  await opened[Symbol.asyncDispose]();
+  expect(readdirSync(join(roots.dataRoot, "volumes"))).toEqual([".removed"]);
+  roots[Symbol.dispose]();
+  await leaks.settled();
+});
+
+const remove = (id: string, volumes = false) =>
+  engine.containers.remove(id, { force: true, volumes });
+const names = () => engine.volumes.list({}).map(({ name }) => name);
+const deviceMounts = () =>
+  mountTable().filter(({ target }) => target.startsWith(join(roots.dataRoot, "volumes")));
+
+test("a named volume outlives its containers and is theirs while they exist", async () => {
+  const host = { Binds: ["keep:/data"] };
+  const first = await runContainer(engine, ["sh", "-c", "echo hi > /data/f"], { host });
+  expect(first.exitCode).toBe(0);
+  expect(await outcome(engine.volumes.remove("keep", { force: true }))).toThrow(
+    `remove keep: volume is in use - [${first.id}]`,
+  );
+  await remove(first.id, true);
+  const second = await runContainer(engine, ["cat", "/data/f"], { host });
+  expect(second.stdout).toBe("hi\n");
+  expect(engine.volumes.get("keep").lastUsed).toBeGreaterThan(0n);
+  await remove(second.id);
+  await engine.volumes.remove("keep", { force: false });
+  expect(names()).toEqual([]);
+});
+
+test("an empty volume gets what the image has, with owners and modes, and one that is not is left", async () => {
+  const script = "ls /bin | wc -l; stat -c '%a %u' /tmp; ls -A /etc";
+  const host = { Binds: ["bins:/bin", "temps:/tmp", "bare:/etc:nocopy"] };
+  const { stdout, id } = await runContainer(engine, ["/bin/sh", "-c", script], { host });
+  const [count = "", tmp = "", ...etc] = stdout.trim().split("\n");
+  expect(Number(count)).toBeGreaterThan(20);
+  expect(tmp).toBe("1777 0");
+  // What the engine mounts there itself.
+  expect(etc).toEqual(["hostname", "hosts", "resolv.conf"]);
+  await remove(id);
+  const again = await runContainer(engine, ["/bin/ls", "/root"], {
+    host: { Binds: ["bins:/root"] },
+  });
+  expect(again.stdout).toContain("busybox");
+  await remove(again.id);
+  await engine.volumes.prune({ all: ["1"] });
+});
+
+test("anonymous volumes go with `rm -v` and with `--rm`, unless another container has them", async () => {
+  const config = { Volumes: { "/a": {} } };
+  const once = await runContainer(engine, ["sh", "-c", "echo x > /a/x"], {
+    config,
+    host: { AutoRemove: true },
+  });
+  expect(once.exitCode).toBe(0);
+  expect(names()).toEqual([]);
+  const { id } = await engine.containers.create(
+    createRequest("busybox", ["true"], { name: "one", config, host: { Binds: ["/b"] } }),
+  );
+  expect(names()).toHaveLength(2);
+  const other = await engine.containers.create(
+    createRequest("busybox", ["true"], { host: { VolumesFrom: ["one:ro"] } }),
+  );
+  await remove(id, true);
+  expect(names()).toHaveLength(2);
+  const { placed } = engine.containers.get(other.id);
+  expect(placed.map(({ target, readonly }) => [target, readonly])).toEqual([
+    ["/b", true],
+    ["/a", true],
+  ]);
+  await remove(other.id, false);
+  expect(names()).toHaveLength(2);
+  expect((await engine.volumes.prune({})).removed).toHaveLength(2);
+});
+
+test("the volumes of an image are made, except where something else is mounted", async () => {
+  await engine.images.import(
+    (await import("../support/engine.ts")).busyboxTree(),
+    { reference: "withvolumes:latest", changes: ["VOLUME /v /w /x"] },
+    () => undefined,
+  );
+  const { id } = await engine.containers.create(
+    createRequest("withvolumes", ["true"], { host: { Binds: ["own:/v"], Tmpfs: { "/w": "" } } }),
+  );
+  const { placed, config } = engine.containers.get(id);
+  expect(placed.map(({ target, volume }) => [target, volume])).toEqual([
+    ["/v", "own"],
+    ["/x", expect.stringMatching(/^[0-9a-f]{64}$/)],
+  ]);
+  expect(Object.keys(config.Volumes).sort()).toEqual(["/v", "/w", "/x"]);
+  await remove(id, true);
+  await engine.volumes.remove("own", { force: false });
+});
+
+test("mounts that are read-only, and parts of volumes", async () => {
+  const { path } = engine.volumes.create({ name: "parts", owner });
+  await runContainer(engine, ["sh", "-c", "mkdir -p /v/sub; echo part > /v/sub/f"], {
+    host: { Binds: ["parts:/v"], AutoRemove: true },
+  });
+  writeFileSync(join(roots.dataRoot, "secret"), "secret");
+  symlinkSync("../../../..", join(path, "up"));
+  symlinkSync("sub", join(path, "link"));
+  const mount = (Subpath: string, Target: string, ReadOnly = false) => ({
+    ...{ Type: "volume", Source: "parts", Target, ReadOnly, VolumeOptions: { Subpath } },
+  });
+  const script = "cat /a/f /b /c/f; echo x > /a/new; ls /up";
+  const { stdout, stderr } = await runContainer(engine, ["sh", "-c", script], {
+    host: {
+      AutoRemove: true,
+      Mounts: [
+        mount("sub", "/a", true),
+        mount("sub/f", "/b"),
+        mount("link", "/c"),
+        mount("up", "/up"),
+      ],
+    },
+  });
+  // A link that leads out of the volume ends at its root.
+  expect(stdout).toBe("part\npart\npart\nlink\nsub\nup\n");
+  expect(stderr).toContain("Read-only file system");
+  const { id } = await engine.containers.create(
+    createRequest("busybox", ["true"], { host: { Mounts: [mount("nope", "/a")] } }),
+  );
+  expect(await outcome(engine.containers.start(id))).toThrow(`cannot access path ${path}/nope: `);
+  await remove(id);
+  await engine.volumes.remove("parts", { force: false });
+});
+
+test("a volume with options is a mount while a container runs, also over a restart of the engine", async () => {
+  const options = { type: "tmpfs", device: "tmpfs", o: "size=1m" };
+  engine.volumes.create({ name: "memory", options, owner });
+  const one = await startSleeper(engine, { host: { Binds: ["memory:/m"] } });
+  const { stdout } = await runContainer(
+    engine,
+    ["sh", "-c", "grep ' /m ' /proc/mounts; echo 1 > /m/f"],
+    {
+      host: { Binds: ["memory:/m"], AutoRemove: true },
+    },
+  );
+  expect(stdout).toMatch(/^tmpfs \/m tmpfs .*size=1024k/);
+  expect(deviceMounts()).toHaveLength(1);
+  await opened[Symbol.asyncDispose]();
+  opened = await openEngineAt(roots);
+  engine = opened.engine;
+  expect(deviceMounts()).toHaveLength(1);
+  const { path } = engine.volumes.get("memory");
+  expect(readFileSync(join(path, "f"), "utf8")).toBe("1\n");
+  await remove(one);
+  expect(deviceMounts()).toEqual([]);
+  expect(existsSync(join(path, "f"))).toBe(false);
+  await engine.volumes.remove("memory", { force: false });
+});
+
+test("a start whose volume cannot be mounted says why, and holds nothing", async () => {
+  const options = { type: "none", device: "/nonexistent", o: "bind" };
+  engine.volumes.create({ name: "bad", options, owner });
+  const { id } = await engine.containers.create(
+    createRequest("busybox", ["true"], { host: { Binds: ["bad:/x", "good:/y"] } }),
+  );
+  expect(await outcome(engine.containers.start(id))).toThrow("failed to mount local volume");
+  await remove(id);
+  await engine.volumes.remove("bad", { force: false });
+  await engine.volumes.remove("good", { force: false });
+});
+
+test.each([
+  [{ Binds: ["x y:/a"] }, "create x y: "],
+  [{ Binds: ["fine:/a"], VolumeDriver: "nope" }, 'plugin "nope" not found'],
+  [{ Binds: ["fine:/a", "fine:/bin/busybox"] }, "source /bin/busybox is not directory"],
+  [{ VolumesFrom: ["nobody"] }, "No such container: nobody"],
+  [{ Binds: ["fine:/a"], Tmpfs: { "/a/": "" } }, "Duplicate mount point: /a"],
+])("a create that fails leaves no volume: %j", async (host, message) => {
+  expect(
+    await outcome(engine.containers.create(createRequest("busybox", ["true"], { host }))),
+  ).toThrow(message);
+  expect(names()).toEqual([]);
+  expect(engine.containers.list({ all: true, filters: {} })).toEqual([]);
+});
+
+test("events tell of volumes as Docker's do", async () => {
+  const signal = new AbortController();
+  const events: EngineEvent[] = [];
+  const subscription = engine.events.subscribe({
+    filters: { type: ["volume"] },
+    signal: signal.signal,
+  });
+  const reading = (async () => {
+    for await (const event of subscription) {
+      events.push(event);
+      if (event.action === "destroy") signal.abort();
+    }
+  })();
+  const host = { Mounts: [{ Type: "volume", Target: "/a" }], AutoRemove: true };
+  const { id } = await runContainer(engine, ["true"], { host });
+  await reading;
+  expect(events.map(({ action, attributes }) => [action, attributes])).toEqual([
+    ["create", { driver: "local" }],
+    [
+      "mount",
+      {
+        ...{ container: id, destination: "/a", driver: "local" },
+        ...{ propagation: "", "read/write": "true" },
+      },
+    ],
+    ["unmount", { container: id, driver: "local" }],
+    ["destroy", { driver: "local" }],
+  ]);
+});
+
+test("lists are filtered, and what nobody uses is pruned by its label", async () => {
+  engine.volumes.create({ name: "red", labels: { color: "red" }, owner });
+  engine.volumes.create({ name: "blue", labels: { color: "blue" }, owner });
+  const { id } = await engine.containers.create(
+    createRequest("busybox", ["true"], { host: { Binds: ["red:/a"] } }),
+  );
+  const listed = (filters: Record<string, string[]>) =>
+    engine.volumes.list(filters).map(({ name }) => name);
+  expect(listed({})).toEqual(["blue", "red"]);
+  expect(listed({ name: ["lu"] })).toEqual(["blue"]);
+  expect(listed({ label: ["color=red"] })).toEqual(["red"]);
+  expect(listed({ dangling: ["true"] })).toEqual(["blue"]);
+  expect(listed({ dangling: ["0"] })).toEqual(["red"]);
+  expect(listed({ driver: ["other"] })).toEqual([]);
+  expect(() => engine.volumes.list({ dangling: ["x"] })).toThrow("invalid filter 'dangling=[x]'");
+  expect((await engine.volumes.prune({})).removed).toEqual([]);
+  const all = { all: ["true"], "label!": ["color=blue"] };
+  expect((await engine.volumes.prune(all)).removed).toEqual([]);
+  const usage = await engine.volumes.usage();
+  expect(usage.map(({ volume, containers }) => [volume.name, containers])).toEqual([
+    ["blue", 0],
+    ["red", 1],
+  ]);
+  await remove(id);
+  expect((await engine.volumes.prune({ all: ["true"] })).removed).toEqual(["blue", "red"]);
+});

@@ -1,0 +1,50 @@
+import { Fault, newId } from "../../src/base/index.ts";
+import type { EngineVolumes, Volume } from "../../src/engine/volumes/volume-contract.ts";
+
+/** Volumes in memory; "busy" is in use by a container. */
+export function fakeVolumes(calls: string[]): EngineVolumes {
+  const volumes = new Map<string, Volume>();
+  const get = (name: string) => {
+    const volume = volumes.get(name);
+    if (!volume) throw new Fault("not_found", `get ${name}: no such volume`, { about: name });
+    return volume;
+  };
+  return {
+    create(request) {
+      calls.push(`volume create ${JSON.stringify(request)}`);
+      const name = request.name || newId();
+      const volume: Volume = volumes.get(name) ?? {
+        name,
+        driver: "local",
+        options: request.options,
+        labels: request.labels,
+        createdAt: 1_700_000_000_123_456_789n,
+        anonymous: !request.name,
+        owner: request.owner,
+        lastUsed: 0n,
+        path: `/v/${name}/_data`,
+      };
+      volumes.set(name, volume);
+      return volume;
+    },
+    get,
+    list(filters) {
+      calls.push(`volume list ${JSON.stringify(filters)}`);
+      return [...volumes.values()];
+    },
+    async remove(name, { force }) {
+      if (force && !volumes.has(name)) return;
+      get(name);
+      if (name === "busy") throw new Fault("conflict", `remove ${name}: volume is in use - [id]`);
+      volumes.delete(name);
+    },
+    async prune(filters) {
+      calls.push(`volume prune ${JSON.stringify(filters)}`);
+      const removed = [...volumes.keys()];
+      volumes.clear();
+      return { removed, bytes: 4096 };
+    },
+    usage: async () =>
+      [...volumes.values()].map((volume) => ({ volume, bytes: 8192, containers: 1 })),
+  };
+}
