@@ -117,6 +117,8 @@ export interface Addon {
 
   /** Sends messages in the namespace (-1: ours) and reports every answer. */
   netlinkExchange(id: ReportId, netns: number, protocol: number, messages: Uint8Array): number;
+  /** A descriptor of our own namespace, from which the notices of these groups (a mask) are read. */
+  netlinkSubscribe(protocol: number, groups: number): number;
   /** `settings`: path below /proc/sys/net and value, alternating. Reports a descriptor of the namespace. */
   newNetworkNamespace(id: ReportId, settings: Block): number;
 

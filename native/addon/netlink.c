@@ -172,8 +172,29 @@ static long netlink_new_namespace(struct call *call)
 	return job_start(call, job);
 }
 
+/* netlinkSubscribe(protocol, mask of groups) -> descriptor, from which notices of the kernel are read */
+static long netlink_subscribe(struct call *call)
+{
+	int protocol = (int)take_integer(call, 0, 0, 31);
+	uint32_t groups = (uint32_t)take_integer(call, 1, 1, UINT32_MAX);
+	if (call->failed)
+		return 0;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+	if (fd < 0)
+		return -errno;
+	set_options(fd);
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		int error = errno;
+		close(fd);
+		return -error;
+	}
+	return fd;
+}
+
 const struct function netlink_functions[] = {
 	{ "netlinkExchange", netlink_exchange, 4 },
 	{ "newNetworkNamespace", netlink_new_namespace, 2 },
+	{ "netlinkSubscribe", netlink_subscribe, 2 },
 	{ 0 },
 };

@@ -93,9 +93,11 @@ export { nft } from "./nft-expressions.ts";
 export {
   type AddressAndPort,
   type Chain,
+  type FilterChange,
   type HookedChain,
   Nftables,
   NftBatch,
+  watchNftables,
 } from "./nftables.ts";
 export { makePrivateDirectory, restrictMode } from "./private-path.ts";
 export { pidfdOpen, pidfdSendSignal, startTime } from "./processes.ts";

@@ -213,6 +213,16 @@ export function encodeRequests(requests: readonly NetlinkRequest[]): Buffer {
   return writer.done();
 }
 
+/** The messages in what was read from a netlink socket, each without its header; one that is cut off ends it. */
+export function* listMessages(bytes: Buffer): Generator<NetlinkReply> {
+  for (let at = 0; at + HEADER <= bytes.length; ) {
+    const length = readU32(bytes, at);
+    if (length < HEADER || at + length > bytes.length) return;
+    yield { type: readU16(bytes, at + 4), body: bytes.subarray(at + HEADER, at + length) };
+    at += (length + 3) & ~3;
+  }
+}
+
 /**
  * The kernel's table changed while it was read (NLM_F_DUMP_INTR); the request is to be sent again.
  */

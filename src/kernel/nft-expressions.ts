@@ -140,6 +140,11 @@ function verdict(code: number, chain?: string): Expression {
  */
 export const nft = {
   iifname: (name: string) => match("iifname", name, true),
+  /** Interfaces whose names begin so. */
+  iifnameBegins: (prefix: string) => [
+    loadMeta("iifname"),
+    compare(true, interfaceBytes(prefix).subarray(0, prefix.length)),
+  ],
   iifnameNot: (name: string) => match("iifname", name, false),
   oifname: (name: string) => match("oifname", name, true),
   oifnameNot: (name: string) => match("oifname", name, false),

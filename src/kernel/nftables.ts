@@ -1,6 +1,11 @@
 import { defined, Fault, isFault } from "#base";
+import { addon } from "./addon.ts";
+import { openChannel } from "./channel.ts";
+import { check } from "./errno.ts";
+import { Fd } from "./fd.ts";
 import {
   listAttributes,
+  listMessages,
   NETLINK_NETFILTER,
   type Netlink,
   type NetlinkOptions,
@@ -37,6 +42,7 @@ const messages = {
   newSetElem: 12,
   getSetElem: 13,
   delSetElem: 14,
+  newGeneration: 15,
 } as const;
 const hooks = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
 const NFT_SET_MAP = 8;
@@ -341,6 +347,42 @@ export class NftBatch {
       about: `${table} ${set}`,
     });
   }
+}
+
+/** linux/netfilter/nfnetlink.h: NFNLGRP_NFTABLES as a bit. */
+const TABLES_GROUP = 1 << 6;
+
+/** Something that changed in the packet filter, of any program. */
+export interface FilterChange {
+  readonly table: string;
+  /** The table itself is gone, with all that was in it. */
+  readonly isDeleted: boolean;
+}
+
+/**
+ * Calls for each change of the packet filter of this process's network namespace, also those made here, until
+ * disposed. When notices were lost because there were too many, `onLost` is called and no more come.
+ */
+export function watchNftables(
+  onChange: (change: FilterChange) => void,
+  onLost: () => void,
+): Disposable {
+  const socket = check(addon().netlinkSubscribe(NETLINK_NETFILTER, TABLES_GROUP), {
+    call: "bind",
+    verb: "watch the packet filter",
+  });
+  const channel = openChannel(new Fd(socket));
+  channel.onData((bytes) => {
+    for (const { type: kind, body: message } of listMessages(Buffer.from(bytes))) {
+      if (kind >> 8 !== NFNL_SUBSYS_NFTABLES || (kind & 255) === messages.newGeneration) continue;
+      onChange({
+        table: readText(attributesOf(message).get(1)),
+        isDeleted: (kind & 255) === messages.delTable,
+      });
+    }
+  });
+  channel.onEnd(onLost);
+  return channel;
 }
 
 /** Each part of a concatenation begins at a multiple of four bytes. */

@@ -48,9 +48,14 @@ function aliasOf(runRoot: string, id: string): string {
   return `thimble ${runRoot.slice(0, 150)} ${id}`;
 }
 
+/** How the names of an instance's bridges begin, but the default one's. */
+export function namedPrefix(runRoot: string): string {
+  return `th${suffixOf(runRoot)}-`;
+}
+
 /** The bridges of an instance but the default one, also those that a crash left without an alias. */
 export async function namedBridges(runRoot: string): Promise<string[]> {
-  const prefix = `th${suffixOf(runRoot)}-`;
+  const prefix = namedPrefix(runRoot);
   const alias = aliasOf(runRoot, "");
   return (await new RouteTable().links())
     .filter((link) => link.kind === "bridge" && link.name.startsWith(prefix))

@@ -47,18 +47,6 @@ export async function installRules(
         chain: POSTROUTING,
         expressions: [nft.ipSource(network), nft.oifnameNot(name), nft.masquerade()],
         comment: name,
-      })
-      // From the bridge to a published port of the same bridge: the answer must come back this way.
-      .addRule({
-        table,
-        chain: POSTROUTING,
-        expressions: [
-          nft.ipSource(network),
-          nft.oifname(name),
-          nft.ctDestinationTranslated(),
-          nft.masquerade(),
-        ],
-        comment: name,
       }),
   );
 }

@@ -37,7 +37,8 @@ function isForward({ table, name, family }: HookedChain): boolean {
   return family === "ip" && table === "filter" && name === "FORWARD";
 }
 
-function hasLegacyFilter(): boolean {
+/** Whether iptables-legacy filters here. */
+export function hasLegacyFilter(): boolean {
   try {
     return readFileSync(LEGACY, "utf8").split("\n").includes("filter");
   } catch {

@@ -63,10 +63,10 @@ export class HostRules {
     if (Date.now() - this.#checked <= CHECK_MS) return;
     this.#checked = Date.now();
     await this.#change(async () => {
-      const isFlushed = !(await this.#filter.tables()).includes(this.#table);
+      const filtered = await filteredBridges(this.#filter, this.#table);
       await this.#keepForeignOut();
       for (const bridge of bridges()) {
-        if (isFlushed) await installRules(this.#filter, this.#table, bridge);
+        if (!filtered.includes(bridge.name)) await installRules(this.#filter, this.#table, bridge);
         await passForward(this.#filter, bridge.name);
       }
     });

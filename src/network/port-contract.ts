@@ -48,9 +48,9 @@ export interface Publication {
 
 /**
  * Published ports. Each is held by a socket of a proxy, a process of its own per container,
- * which outlives the engine and ends with the container. Traffic from outside, between containers,
- * and from the host to its own addresses is translated to the container by one element of an nftables
- * map, so that the container sees the client's address; what comes over loopback or IPv6, and
+ * which outlives the engine and ends with the container. Traffic from outside and from the host to its
+ * own addresses is translated to the container by one element of an nftables map, so that the
+ * container sees the client's address; what comes from containers, over loopback or IPv6, and
  * everything where the host's firewall filters what comes in, goes through the proxy's socket.
  *
  * `publish` faults: `unavailable` for a port that is taken, with the errno EADDRINUSE and its holder

@@ -1,12 +1,15 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { faultOf, isFault, KeyedLock, type Log } from "#base";
-import { type AddressAndPort, type Nftables, NftBatch, nft } from "#kernel";
-import { foreignFirewall } from "./foreign-firewall.ts";
+import { type AddressAndPort, type Nftables, NftBatch, nft, watchNftables } from "#kernel";
+import { foreignFirewall, hasLegacyFilter } from "./foreign-firewall.ts";
 import { addressBytes, isLoopback } from "./port-address.ts";
 import type { PortProtocol, PublishedPort } from "./port-contract.ts";
 
 const PREROUTING = "ports-prerouting";
 const OUTPUT = "ports-output";
 const protocols: readonly PortProtocol[] = ["tcp", "udp", "sctp"];
+/** A firewall that is loaded anew changes in many steps. */
+const courtesyMs = 20;
 const loopback = { address: "127.0.0.0", prefixLength: 8 };
 
 /** An element of a protocol's map. */
@@ -31,6 +34,8 @@ export interface PortRulesOptions {
   readonly filter: Nftables;
   /** The instance's. */
   readonly table: string;
+  /** The instance's bridges: the default one's name, and how those of other networks begin. */
+  readonly bridges: { readonly first: string; readonly prefix: string };
   /** Whether a policy of dropping what is forwarded is this engine's own doing. */
   readonly dropsForeign: () => boolean;
   readonly log: Log;
@@ -45,6 +50,9 @@ export class PortRules {
   readonly #options: PortRulesOptions;
   readonly #lock = new KeyedLock();
   readonly #wanted = new Map<string, PortElement>();
+  #watch: Disposable | undefined;
+  #due: Promise<void> | undefined;
+  #isClosed = false;
   /** Why nothing is translated; "" where it is; undefined before the first port. */
   #obstacle: string | undefined;
 
@@ -52,13 +60,22 @@ export class PortRules {
     this.#options = options;
   }
 
+  /** Stops looking at the firewall; what is translated stays so. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#watch?.[Symbol.dispose]();
+    await this.#due;
+  }
+
   /** Translates these too. Without success the proxies serve, and the log says why. */
   add(elements: readonly PortElement[]): Promise<void> {
     return this.#change(async () => {
       for (const element of elements) this.#wanted.set(keyOf(element), element);
-      const obstacle = await this.#findObstacle();
-      if (obstacle !== this.#obstacle) return await this.#install(obstacle);
-      if (obstacle === "") await this.#commit((batch) => this.#put(batch, elements));
+      this.#startWatch();
+      // iptables-legacy tells nobody of its changes.
+      const isUnsure = this.#obstacle === undefined || (this.#obstacle === "" && hasLegacyFilter());
+      if (isUnsure) return await this.#install(await this.#findObstacle());
+      if (this.#obstacle === "") await this.#commit((batch) => this.#put(batch, elements));
     });
   }
 
@@ -79,19 +96,46 @@ export class PortRules {
     return this.#change(async () => {
       this.#wanted.clear();
       for (const element of elements) this.#wanted.set(keyOf(element), element);
-      const { filter, table } = this.#options;
-      const isThere = (await filter.chains()).some(
-        (chain) => chain.table === table && chain.name === PREROUTING,
-      );
-      if (isThere || elements.length > 0) await this.#install(await this.#findObstacle());
+      if (elements.length > 0) this.#startWatch();
+      if (elements.length > 0 || (await this.#isInstalled()))
+        await this.#install(await this.#findObstacle());
     });
   }
 
-  /** The firewall may have changed: translates or no longer does. */
-  review(): Promise<void> {
-    return this.#change(async () => {
-      if (this.#wanted.size > 0) await this.#install(await this.#findObstacle());
+  /** Before the first look at the firewall, so that no change of it goes unseen. */
+  #startWatch(): void {
+    const { table } = this.#options;
+    this.#watch ??= watchNftables(
+      (change) => {
+        if (change.table !== table || change.isDeleted) this.#review();
+      },
+      () => {
+        this.#watch?.[Symbol.dispose]();
+        this.#watch = undefined;
+        this.#startWatch();
+        this.#review();
+      },
+    );
+  }
+
+  /** The firewall has changed: translates or no longer does. A reload of it makes many changes, which are one review. */
+  #review(): void {
+    this.#due ??= delay(courtesyMs).then(() => {
+      this.#due = undefined;
+      return this.#change(async () => {
+        if (this.#isClosed || this.#wanted.size === 0) return;
+        const obstacle = await this.#findObstacle();
+        if (obstacle !== this.#obstacle || !(await this.#isInstalled()))
+          await this.#install(obstacle);
+      });
     });
+  }
+
+  async #isInstalled(): Promise<boolean> {
+    const { filter, table } = this.#options;
+    return (await filter.chains()).some(
+      (chain) => chain.table === table && chain.name === PREROUTING,
+    );
   }
 
   #change(work: () => Promise<void>): Promise<void> {
@@ -125,7 +169,7 @@ export class PortRules {
 
   /** All rules and elements, whatever was there. */
   async #install(obstacle: string): Promise<void> {
-    const { filter, table, log } = this.#options;
+    const { filter, table, bridges, log } = this.#options;
     const batch = new NftBatch().addTable(table);
     for (const protocol of protocols)
       batch.addPortMap(table, mapOf(protocol)).flushSet(table, mapOf(protocol));
@@ -134,7 +178,7 @@ export class PortRules {
       [OUTPUT, "output"],
     ] as const) {
       batch.addBaseChain({ table, name, type: "nat", hook, priority: -100 });
-      addLookups(batch.flushChain(table, name), table, name);
+      addLookups(batch.flushChain(table, name), { table, chain: name }, bridges);
     }
     if (obstacle === "") this.#put(batch, [...this.#wanted.values()]);
     await filter.commit(batch);
@@ -162,10 +206,19 @@ function keyOf({ protocol, from }: PortElement): string {
   return `${protocol} ${from.address}:${from.port}`;
 }
 
-/** What goes to loopback could not be answered from elsewhere, and what goes to others is not ours. */
-function addLookups(batch: NftBatch, table: string, chain: string): void {
-  const place = { table, chain };
+/**
+ * What goes to loopback could not be answered from elsewhere, what goes to others is not ours, and
+ * what comes from a container may come back to its own port of the bridge, which takes nothing back
+ * that it sent.
+ */
+function addLookups(
+  batch: NftBatch,
+  place: { readonly table: string; readonly chain: string },
+  bridges: PortRulesOptions["bridges"],
+): void {
   batch
+    .addRule({ ...place, expressions: [nft.iifname(bridges.first), nft.return()] })
+    .addRule({ ...place, expressions: [nft.iifnameBegins(bridges.prefix), nft.return()] })
     .addRule({ ...place, expressions: [nft.ipDestination(loopback), nft.return()] })
     .addRule({ ...place, expressions: [nft.notToThisHost(), nft.return()] });
   for (const protocol of protocols)

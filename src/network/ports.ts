@@ -4,7 +4,7 @@ import { defined, Fault, faultOf, isFault, type Log, silentLog } from "#base";
 import { type Helper, ListenFault, type PortProxy } from "#helper";
 import { type Fd, KnownProcess, Nftables, openProcess, startTime } from "#kernel";
 import type { State } from "#state";
-import { bridgeNames } from "./bridge.ts";
+import { bridgeNames, namedPrefix } from "./bridge.ts";
 import { crashPoint } from "./crash-point.ts";
 import { NetworkStore } from "./network-store.ts";
 import { addressBytes } from "./port-address.ts";
@@ -60,6 +60,7 @@ class NetworkPorts implements Ports {
     this.#rules = new PortRules({
       filter: new Nftables(),
       table: bridgeNames(runRoot).table,
+      bridges: { first: bridgeNames(runRoot).bridge, prefix: namedPrefix(runRoot) },
       dropsForeign: () => networks.turnedForwardingOn,
       log,
     });
@@ -119,6 +120,7 @@ class NetworkPorts implements Ports {
   }
 
   async close(): Promise<void> {
+    await this.#rules.close();
     for (const process of this.#watched) process[Symbol.dispose]();
   }
 

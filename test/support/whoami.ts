@@ -45,3 +45,32 @@ export async function seenAs(
   const text = await new Response(child.stdout).text();
   return (await child.exited) === 0 ? text.trim() : "failed";
 }
+
+/** A listener for datagrams inside a namespace; `until` gives what came up to that text, from its last call on. */
+export async function hear(
+  netns: Namespace,
+  port: number,
+): Promise<AsyncDisposable & { until(text: string): Promise<string> }> {
+  const script = `
+    const s = require("node:dgram").createSocket("udp4", (bytes) => console.log(String(bytes)));
+    s.bind(${port}, "0.0.0.0", () => console.log("ready"));`;
+  const child = Bun.spawn(enter(netns, process.execPath, "-e", script), { stdout: "pipe" });
+  const reader = child.stdout.getReader();
+  const until = async (text: string) => {
+    let heard = "";
+    while (!heard.includes(text)) {
+      const { value, done } = await reader.read();
+      if (done) throw new Error(`the listener ended; it heard ${heard}`);
+      heard += new TextDecoder().decode(value);
+    }
+    return heard;
+  };
+  await until("ready");
+  return {
+    until,
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await child.exited;
+    },
+  };
+}
