@@ -6,7 +6,7 @@ import { type Fd, O_DIRECTORY, O_PATH, openat2 } from "#kernel";
 import { nameComponents, noTarLimits, TarReader } from "#tar";
 import { BlobFile } from "./blob-file.ts";
 import { compress } from "./compress.ts";
-import { chunkSize, decompress, isCompressed } from "./compression.ts";
+import { chunkSize, decompress, isCompressed, noExpansionLimits } from "./compression.ts";
 import { TreeExtractor } from "./extract.ts";
 import type {
   ExplodedMember,
@@ -33,9 +33,19 @@ import { TreePacker } from "./pack.ts";
 import { encodeEntries, type ScannedEntry, TreeScanner } from "./scan.ts";
 import { settle } from "./settle.ts";
 
-async function* readSource(source: Source, context: JobContext): AsyncGenerator<Uint8Array, void> {
+/** How the chunks of a file are used. */
+interface ReadOptions {
+  /** Plain ones are used up before the next is asked for, so that all can have one place in memory. */
+  readonly reuse: boolean;
+}
+
+async function* readSource(
+  source: Source,
+  context: JobContext,
+  options: ReadOptions = { reuse: false },
+): AsyncGenerator<Uint8Array, void> {
   let done = 0;
-  for await (const chunk of source === "stream" ? context.input : readFile(source.path)) {
+  for await (const chunk of source === "stream" ? context.input : readFile(source.path, options)) {
     await context.breathe(chunk.byteLength);
     yield chunk;
     done += chunk.byteLength;
@@ -43,18 +53,18 @@ async function* readSource(source: Source, context: JobContext): AsyncGenerator<
   }
 }
 
-function* readFile(path: string): Generator<Uint8Array, void> {
+function* readFile(path: string, { reuse }: ReadOptions): Generator<Uint8Array, void> {
   const fd = openSync(path, constants.O_RDONLY);
   try {
     let chunk = Buffer.allocUnsafe(chunkSize);
-    let isPlain: boolean | undefined;
+    let isReused: boolean | undefined;
     for (;;) {
       const size = readSync(fd, chunk, 0, chunk.length, null);
       if (size === 0) return;
-      isPlain ??= !isCompressed(chunk.subarray(0, size));
+      // A decompressor holds the chunk that it was given, as a compressor does.
+      isReused ??= reuse && !isCompressed(chunk.subarray(0, size));
       yield chunk.subarray(0, size);
-      // Plain bytes are used up by now; a decompressor still holds the chunk that it was given.
-      if (!isPlain) chunk = Buffer.allocUnsafe(chunkSize);
+      if (!isReused) chunk = Buffer.allocUnsafe(chunkSize);
     }
   } finally {
     closeSync(fd);
@@ -83,7 +93,7 @@ async function receive(request: ReceiveRequest, context: JobContext): Promise<Re
   const root = resources.use(openDirectory(request.target));
   const extractor = resources.use(new TreeExtractor(root));
   const blob = request.blob && resources.use(blobFile(request.blob));
-  const source = readSource(request.source, context);
+  const source = readSource(request.source, context, { reuse: true });
   const reader = new TarReader(extractor, request.limits);
   const hash = new Digester(request.diffAlgorithm);
   let tarSize = 0;
@@ -209,7 +219,7 @@ async function merge(request: MergeRequest, context: JobContext): Promise<MergeR
 
 async function store(request: StoreRequest, context: JobContext): Promise<StoreResult> {
   using blob = new BlobFile(request.path, request.algorithm);
-  for await (const chunk of readSource(request.source, context)) {
+  for await (const chunk of readSource(request.source, context, { reuse: true })) {
     writeWithin(blob, chunk, request.limit);
   }
   return blob.finish();
@@ -222,7 +232,7 @@ async function recompress(
   using blob = new BlobFile(request.path);
   const hash = new Digester(request.diffAlgorithm);
   const plain = async function* (): AsyncGenerator<Uint8Array, void> {
-    for await (const chunk of decompress(readSource(request.source, context))) {
+    for await (const chunk of decompress(readSource(request.source, context), noExpansionLimits)) {
       hash.update(chunk);
       yield chunk;
     }
@@ -277,7 +287,8 @@ async function explode(
     request.limits,
   );
   current.defer(() => blob?.[Symbol.dispose]());
-  for await (const chunk of decompress(readSource(request.source, context), request.expansion)) {
+  const source = readSource(request.source, context, { reuse: true });
+  for await (const chunk of decompress(source, request.expansion)) {
     reader.push(chunk);
   }
   reader.finish();

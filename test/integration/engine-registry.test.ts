@@ -330,7 +330,9 @@ function makeImageArchive(images: Readonly<Record<string, MadeImage>>) {
   ]);
 }
 
-const plainTar = () => tarOf([{ name: "zeros", content: "0".repeat(100_000) }]);
+/** Longer than what is read at once, and nowhere like it is elsewhere. */
+const numbers = Array.from({ length: 300_000 }, (_, n) => `${n}`).join(" ");
+const plainTar = () => tarOf([{ name: "numbers", content: numbers }]);
 async function importPlain(...tags: string[]): Promise<void> {
   const [first = "", ...others] = tags.map((tag) => `${registry.host}/${tag}`);
   const changes: string[] = [];

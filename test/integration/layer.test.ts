@@ -22,7 +22,15 @@ import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { collect, Fault } from "#base";
 import { sha256 } from "#image";
 import { fstatat, getXattr, O_DIRECTORY, openat2 } from "#kernel";
-import { diffLayer, explodeArchive, packBlob, packTree, receiveLayer, settleImplied } from "#layer";
+import {
+  diffLayer,
+  explodeArchive,
+  packBlob,
+  packTree,
+  receiveLayer,
+  recompressBlob,
+  settleImplied,
+} from "#layer";
 import { random, rounds } from "../../src/base/testing.ts";
 import {
   describeTree,
@@ -750,6 +758,20 @@ test("trees deeper than descriptors allow are packed, and the clamp holds", asyn
   expect(describeTree(target).every((line) => line.includes(` ${latest} `))).toBe(true);
   expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
 });
+
+test("a layer that is here gets another compression, however much it expands", async () => {
+  const path = join(scratch.path, "zstd");
+  // More than what strangers may send in so few bytes.
+  const frame = zstdCompressSync(Buffer.alloc(16 << 20, "a"));
+  writeFileSync(path, Buffer.concat(Array.from({ length: 34 }, () => frame)));
+  const made = await recompressBlob({
+    source: { path },
+    path: join(scratch.path, "other"),
+    choice: { format: "zstd", level: 1 },
+    diffAlgorithm: "sha256",
+  });
+  expect(made.size).toBeGreaterThan(0);
+}, 60_000);
 
 test("whatever an archive does in whatever order, nothing outside changes", async () => {
   const sentinel = () => describeTree(outside).join("\n");
