@@ -4,7 +4,7 @@ import { type Fd, Nftables, NftBatch, nft } from "#kernel";
 import { nameServers } from "./resolv-conf.ts";
 
 /** Where containers find the resolver, as under Docker. */
-export const resolverAddress = "127.0.0.11";
+const resolverAddress = "127.0.0.11";
 
 const DNS_PORT = 53;
 const TABLE = "thimble-dns";

@@ -106,7 +106,7 @@ export async function joinPlace(options: PlaceOptions, inside: Inside): Promise<
 }
 
 /** As dockerd since version 28: one host's, of local administration (IEEE 802, first octet). */
-export function randomMac(): string {
+function randomMac(): string {
   const octets = randomBytes(6);
   octets[0] = ((octets[0] ?? 0) & 0xfe) | 2;
   return octets.toString("hex").replace(/..\B/g, "$&:");

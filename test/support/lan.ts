@@ -10,7 +10,7 @@ import {
   setLinkUp,
 } from "#kernel";
 
-export interface Neighbour {
+interface Neighbour {
   readonly netns: Fd;
   readonly address: string;
   /** The host's address in that network. */
