@@ -58,5 +58,7 @@ int write_all(int fd, const void *buffer, size_t length);
 
 /* Nanoseconds since the epoch. */
 uint64_t now(void);
+/* Milliseconds of a clock that only goes forward. */
+uint64_t monotonic_ms(void);
 
 #endif

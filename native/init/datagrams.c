@@ -218,14 +218,14 @@ void datagrams_ready(struct watched *watched, uint32_t events)
 		struct peer *peer = length < 0 ? NULL : peer_of(listener, &client, &local);
 		if (!peer)
 			continue;
-		peer->last = proxy_time();
+		peer->last = monotonic_ms();
 		send(peer->watched.fd, datagram, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
 }
 
 int datagrams_expire(void)
 {
-	uint64_t time = proxy_time();
+	uint64_t time = monotonic_ms();
 	if (peer_count > 0 && time - expired_at >= EXPIRE_MS) {
 		expired_at = time;
 		drop_peers(NULL, time > SILENT_MS ? time - SILENT_MS : 0);

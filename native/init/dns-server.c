@@ -7,11 +7,11 @@
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "base.h"
 #include "dns-table.h"
 #include "harden.h"
+#include "loop.h"
 
 /* Questions that wait for a name server: of all containers, and of one. */
 #define LOOKUPS_MAX 4096u
@@ -25,12 +25,6 @@
 #define ATTEMPTS_MAX 6u
 /* A connection on which nothing happens. */
 #define IDLE_MS 10000u
-
-struct source {
-	int fd;
-	uint32_t events;
-	void (*ready)(struct source *source, uint32_t events);
-};
 
 /* A container that asks. */
 struct asker {
@@ -68,7 +62,6 @@ struct stream {
 };
 
 static struct {
-	int epoll;
 	struct source broker;
 	struct lookup *lookups;
 	struct stream *streams;
@@ -78,34 +71,6 @@ static struct {
 	uint8_t message[DNS_MESSAGE_MAX];
 	uint8_t answer[DNS_MESSAGE_MAX];
 } server;
-
-static uint64_t clock_ms(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000u + (uint64_t)time.tv_nsec / 1000000u;
-}
-
-static void watch(struct source *source, uint32_t events)
-{
-	if (events == source->events || source->fd < 0)
-		return;
-	struct epoll_event event = { .events = events, .data.ptr = source };
-	int operation = events == 0 ? EPOLL_CTL_DEL : source->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-	if (epoll_ctl(server.epoll, operation, source->fd, &event) == 0)
-		source->events = events;
-}
-
-static void open_source(struct source *source, int fd, void (*ready)(struct source *, uint32_t))
-{
-	*source = (struct source){ .fd = fd, .ready = ready };
-}
-
-static void close_source(struct source *source)
-{
-	watch(source, 0);
-	close_fd(&source->fd);
-}
 
 /* Builds what can be said without asking anybody: its length, 0 where it must be passed on, or -EINVAL for silence. */
 static int answer_here(const struct asker *asker, const uint8_t *bytes, size_t length, bool is_tcp)
@@ -201,7 +166,7 @@ static void ask_next(struct lookup *lookup)
 		/* An attacker who cannot see the question must guess port and id to forge its answer. */
 		if (getrandom(lookup->query, 2, 0) == 2 && send(fd, lookup->query, lookup->length, MSG_NOSIGNAL) >= 0) {
 			watch(&lookup->upstream, EPOLLIN);
-			lookup->deadline = clock_ms() + ATTEMPT_MS;
+			lookup->deadline = monotonic_ms() + ATTEMPT_MS;
 			return;
 		}
 		close_source(&lookup->upstream);
@@ -379,7 +344,7 @@ static void stream_upstream_ready(struct source *source, uint32_t events)
 {
 	struct stream *stream = (struct stream *)(void *)((char *)source - offsetof(struct stream, upstream));
 	(void)events;
-	stream->deadline = clock_ms() + IDLE_MS;
+	stream->deadline = monotonic_ms() + IDLE_MS;
 	if (stream->state == CONNECTING)
 		stream->state = FORWARDING;
 	int result = stream->state == FORWARDING ? write_message(stream, source->fd) : read_message(stream, source->fd);
@@ -399,7 +364,7 @@ static void stream_upstream_ready(struct source *source, uint32_t events)
 static void stream_ready(struct source *source, uint32_t events)
 {
 	struct stream *stream = (struct stream *)source;
-	stream->deadline = clock_ms() + IDLE_MS;
+	stream->deadline = monotonic_ms() + IDLE_MS;
 	if (stream->state != READING && stream->state != ANSWERING) {
 		drop_stream(stream); /* the asker is gone */
 		return;
@@ -434,7 +399,7 @@ static void listener_ready(struct source *source, uint32_t events)
 	stream->upstream.fd = -1;
 	stream->asker = asker;
 	stream->next = server.streams;
-	stream->deadline = clock_ms() + IDLE_MS;
+	stream->deadline = monotonic_ms() + IDLE_MS;
 	server.streams = stream;
 	server.stream_count++;
 	asker->streams++;
@@ -604,7 +569,7 @@ static void broker_ready(struct source *source, uint32_t events)
 /* Milliseconds until something is late; -1 when nothing waits. */
 static int timeout(void)
 {
-	uint64_t first = UINT64_MAX, time = clock_ms();
+	uint64_t first = UINT64_MAX, time = monotonic_ms();
 	for (const struct lookup *lookup = server.lookups; lookup; lookup = lookup->next)
 		first = lookup->deadline < first ? lookup->deadline : first;
 	for (const struct stream *stream = server.streams; stream; stream = stream->next)
@@ -614,7 +579,7 @@ static int timeout(void)
 
 static void end_late(void)
 {
-	uint64_t time = clock_ms();
+	uint64_t time = monotonic_ms();
 	for (struct lookup *lookup = server.lookups, *next; lookup; lookup = next) {
 		next = lookup->next;
 		if (lookup->deadline <= time)
@@ -629,18 +594,13 @@ static void end_late(void)
 
 void serve_queries(int broker)
 {
-	server.epoll = check(epoll_create1(EPOLL_CLOEXEC));
+	if (loop_open() < 0)
+		_exit(1);
 	open_source(&server.broker, broker, broker_ready);
 	watch(&server.broker, EPOLLIN);
 	harden_worker();
 	for (;;) {
-		struct epoll_event event;
-		/* One event at a time: a handler may then drop any other source without leaving a stale one behind. */
-		int count = check(epoll_wait(server.epoll, &event, 1, timeout()));
-		if (count == 1) {
-			struct source *source = event.data.ptr;
-			source->ready(source, event.events);
-		}
+		loop_turn(timeout());
 		if (server.lookups || server.streams)
 			end_late();
 	}

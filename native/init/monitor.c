@@ -30,22 +30,6 @@
 
 struct monitor monitor;
 
-void watch(struct source *source, uint32_t events)
-{
-	if (events == source->events || source->fd < 0)
-		return;
-	struct epoll_event event = { .events = events, .data.ptr = source };
-	int operation = events == 0 ? EPOLL_CTL_DEL : source->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-	if (epoll_ctl(monitor.epoll, operation, source->fd, &event) == 0)
-		source->events = events;
-}
-
-static void close_source(struct source *source)
-{
-	watch(source, 0);
-	close_fd(&source->fd);
-}
-
 uint8_t *scratch(void)
 {
 	if (!monitor.scratch)
@@ -375,9 +359,7 @@ bool monitor_turn(void)
 {
 	if (monitor.exited && !monitor.clients)
 		return false;
-	struct epoll_event event;
-	/* One event at a time: a handler may then drop any other source without leaving a stale one behind. */
-	int count = check(epoll_wait(monitor.epoll, &event, 1, timeout()));
+	int count = loop_turn(timeout());
 	if (count == 0 && monitor.exited)
 		return false;
 	if (count == 0 && monitor.oom_checks) {
@@ -388,19 +370,12 @@ bool monitor_turn(void)
 		trim();
 	}
 	if (count == 1) {
-		struct source *source = event.data.ptr;
-		source->ready(source, event.events);
 		if (monitor.log.rotated)
 			control_tell_rotation();
 		monitor.log.rotated = false;
 		control_sweep();
 	}
 	return true;
-}
-
-static void set_source(struct source *source, int fd, void (*ready)(struct source *, uint32_t))
-{
-	*source = (struct source){ .fd = fd, .ready = ready };
 }
 
 /*
@@ -454,7 +429,7 @@ static void close_inherited(const struct plan *plan, uint32_t inherited)
 			close(INHERITED(i));
 	monitor.oom_counter = counter;
 	monitor.oom_has_event = event >= 0;
-	set_source(&monitor.oom, event >= 0 ? event : counter, oom_ready);
+	open_source(&monitor.oom, event >= 0 ? event : counter, oom_ready);
 }
 
 int monitor_open(const struct plan *plan, const struct launch *launch, uint32_t inherited)
@@ -464,13 +439,13 @@ int monitor_open(const struct plan *plan, const struct launch *launch, uint32_t 
 	monitor.listener.fd = monitor.output[0].fd = monitor.output[1].fd = monitor.input.fd = -1;
 	monitor.to_engine = 4;
 	close_inherited(plan, inherited);
-	set_source(&monitor.engine, 3, engine_ready);
-	set_source(&monitor.sync, launch->sync, sync_ready);
-	set_source(&monitor.process, launch->pidfd, process_ready);
-	monitor.epoll = check(epoll_create1(EPOLL_CLOEXEC));
-	if (monitor.epoll < 0)
-		return fail(STAGE_MONITOR, monitor.epoll, "open the event loop");
-	int result = take_plan(plan);
+	open_source(&monitor.engine, 3, engine_ready);
+	open_source(&monitor.sync, launch->sync, sync_ready);
+	open_source(&monitor.process, launch->pidfd, process_ready);
+	int result = loop_open();
+	if (result < 0)
+		return fail(STAGE_MONITOR, result, "open the event loop");
+	result = take_plan(plan);
 	if (result < 0 || (result = control_open(monitor.control_socket)) < 0)
 		return result;
 	streams_open(launch);

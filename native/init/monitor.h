@@ -12,13 +12,7 @@
 #include "base.h"
 #include "launcher.h"
 #include "log.h"
-
-/* A descriptor in the loop; `events` is what epoll has been told, 0: not registered. */
-struct source {
-	int fd;
-	uint32_t events;
-	void (*ready)(struct source *source, uint32_t events);
-};
+#include "loop.h"
 
 /* Bytes on their way to a descriptor that would block. */
 struct queue {
@@ -46,7 +40,6 @@ struct client {
 };
 
 struct monitor {
-	int epoll;
 	const char *id, *control_socket, *exit_record;
 	uint32_t mode, stdio, stdio_flags;
 	pid_t pid;
@@ -99,8 +92,6 @@ int monitor_go(void);
 /* The kernel has killed a process for lack of memory. */
 void put_oom(struct message *message);
 
-/* Loop. 0 events: no longer watched. */
-void watch(struct source *source, uint32_t events);
 uint8_t *scratch(void);
 
 /* Queue. */

@@ -28,13 +28,6 @@ struct request {
 	union address addresses[PROXY_ADDRESSES];
 };
 
-uint64_t proxy_time(void)
-{
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000u + (uint64_t)time.tv_nsec / 1000000u;
-}
-
 int proxy_watch(struct watched *watched, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.ptr = watched };
@@ -272,8 +265,8 @@ bool proxy_turn(void)
 {
 	if (proxy.ending) {
 		drop_listeners(NULL);
-		proxy.end = proxy.end ? proxy.end : proxy_time() + ENDING_MS;
-		if (!relay_any() || proxy_time() >= proxy.end)
+		proxy.end = proxy.end ? proxy.end : monotonic_ms() + ENDING_MS;
+		if (!relay_any() || monotonic_ms() >= proxy.end)
 			return false;
 	}
 	int silent = datagrams_expire();

@@ -52,9 +52,8 @@ int proxy_main(void);
 bool proxy_turn(void);
 int proxy_open(int engine);
 
-/* Loop. Milliseconds are those of a clock that only goes forward. */
+/* Loop. */
 int proxy_watch(struct watched *watched, uint32_t events);
-uint64_t proxy_time(void);
 /* Accepts no more until something ends or a while has passed. */
 void proxy_stall(void);
 
