@@ -1,13 +1,15 @@
 /** The engine's data root on a disk that is full: a pull, a load and a `run` say so, leave nothing, and go well once there is room. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mountAll } from "#kernel";
+import { logFiles, logSettled } from "../support/compressed-log.ts";
 import { makeImage } from "../support/content-images.ts";
 import { isRoot } from "../support/docker-cli.ts";
 import { engineHoldings } from "../support/engine-holdings.ts";
 import { HostileRegistry, plainImage } from "../support/hostile-registry.ts";
+import { startRegistry } from "../support/registry-process.ts";
 import { ThimbleCli } from "../support/thimble-cli.ts";
 import { tarOf } from "../support/tree.ts";
 
@@ -80,6 +82,52 @@ describe.skipIf(!isRoot)("a full disk [needs root]", () => {
     expect(await work()).toMatchObject({ status: 0, stderr: "" });
     expect(await cli.ok(["system", "fsck"])).toContain("all is well");
     await cli.ok(["rmi", name]);
+    await holdings.settled();
+  });
+
+  test("at every point of a push that compresses", async () => {
+    await using target = await startRegistry([]);
+    const image = `${target.host}/plain`;
+    const tar = tarOf([{ name: "large", content: randomBytes(400 * kib).toString("base64") }]);
+    await cli.ok(["import", "-", image], { input: tar });
+    await cli.ok(["tag", image, `${target.host}/other`]);
+    for (const free of [0, 100, 300]) {
+      const { status, stderr } = await withFree(free * kib, () => cli.run(["push", "-q", image]));
+      expect(status).toBe(1);
+      expect(stderr).toContain("no space left on the device");
+      expect(await cli.ok(["system", "fsck"])).toContain("all is well");
+    }
+    for (const each of [image, `${target.host}/other`]) await cli.ok(["push", "-q", each]);
+    await cli.ok(["rmi", "-f", image, `${target.host}/other`]);
+    await cli.ok(["pull", "-q", image]);
+    await cli.ok(["rmi", image]);
+    await holdings.settled();
+  });
+
+  test("rotated logs stay plain until there is room, and no line is lost", async () => {
+    const options = ["max-size=8k", "max-file=100", "compress=true"];
+    const flags = options.flatMap((each) => ["--log-opt", each]);
+    await cli.importBusybox("busybox");
+    const script = "sleep 1; seq 1 3000";
+    await cli.ok(["run", "-d", "--name", "writer", ...flags, "busybox", "sh", "-c", script]);
+    const id = await cli.ok(["inspect", "-f", "{{.Id}}", "writer"]);
+    // Without an engine nothing is compressed.
+    await cli.stopEngine();
+    const ended = join(cli.directory, "run/containers", id.slice(0, 32), "exit");
+    while (!existsSync(ended)) await Bun.sleep(20);
+    expect(logFiles(dataRoot, id)).toContain(".20");
+    const numbers = Array.from({ length: 3000 }, (_, n) => `${n + 1}`).join("\n");
+    await withFree(0, async () => {
+      expect(await cli.ok(["wait", "writer"])).toBe("0");
+      expect(await cli.ok(["logs", "writer"])).toBe(numbers);
+      expect(logFiles(dataRoot, id).filter((each) => each.endsWith(".gz"))).toEqual([]);
+    });
+    await cli.stopEngine();
+    expect(await cli.ok(["logs", "writer"])).toBe(numbers);
+    await logSettled(dataRoot, id);
+    expect(await cli.ok(["logs", "writer"])).toBe(numbers);
+    await cli.ok(["rm", "writer"]);
+    await cli.ok(["rmi", "busybox"]);
     await holdings.settled();
   });
 
