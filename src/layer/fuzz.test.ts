@@ -66,7 +66,7 @@ function damage(next: Random, packed: Buffer): Buffer {
 
 test("whatever a stream holds, it comes out whole or ends in a Fault, within the limits", async () => {
   const seen = new Map<string, number>();
-  for (let seed = 1; seed <= rounds(150, 1500); seed++) {
+  for (let seed = 1; seed <= rounds(100, 1500); seed++) {
     const next = random(seed);
     const bytes = damage(next, pack(next, content(next)));
     const result = await outcome(bytes, () => 1 + next(next(4) === 0 ? 40 : 4000));
@@ -74,7 +74,7 @@ test("whatever a stream holds, it comes out whole or ends in a Fault, within the
     seen.set(kind, (seen.get(kind) ?? 0) + 1);
   }
   for (const kind of ["whole", "invalid", "exhausted"]) {
-    expect([kind, (seen.get(kind) ?? 0) > 5]).toEqual([kind, true]);
+    expect([kind, (seen.get(kind) ?? 0) > 3]).toEqual([kind, true]);
   }
 });
 
@@ -85,7 +85,7 @@ test.each([
 ] as const)("a flipped or missing byte of %s is never passed over", async (format, packed) => {
   const right = (await outcome(packed, () => 4096)) as Buffer;
   const next = random(11);
-  for (let i = 0; i < rounds(60, 1000); i++) {
+  for (let i = 0; i < rounds(40, 1000); i++) {
     const at = 10 + next(packed.length - 10);
     const flipped = Buffer.from(packed);
     flipped[at] = (flipped[at] ?? 0) ^ (1 << next(8));

@@ -227,9 +227,9 @@ export function snapshotterContract(
     test("a lookup ends where links lead through thousands of names", async () => {
       const { snapshots } = await opened();
       const zigzag = "d/../".repeat(800);
-      const links = Array.from({ length: 39 }, (_, n) => [`l${n}`, `-> ${zigzag}l${n + 1}`]);
+      const links = Array.from({ length: 6 }, (_, n) => [`l${n}`, `-> ${zigzag}l${n + 1}`]);
       await commitLayer(snapshots, "base", undefined, {
-        ...{ "d/file": "1", l39: "found", few: `-> ${zigzag}l39` },
+        ...{ "d/file": "1", l6: "found", few: `-> ${zigzag}l6` },
         ...Object.fromEntries(links),
       });
       await snapshots.prepare("c", chain("base"));
