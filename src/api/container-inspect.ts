@@ -9,7 +9,7 @@ import {
   inspectHostConfig,
   networkModeOf,
 } from "#container";
-import type { Container, NetworkAttachment } from "#engine";
+import type { Container, ContainerNetwork } from "#engine";
 import type {
   ContainerConfig,
   ContainerInspect,
@@ -138,14 +138,15 @@ function configOf({ id, config, host, sent }: Container): ContainerConfig {
   return { ...shown, Hostname: config.Hostname || ownHostname(id, host) };
 }
 
-function endpointOf(network: NetworkAttachment): EndpointSettings {
+function endpointOf(network: ContainerNetwork): EndpointSettings {
+  const { settings } = network;
   return {
-    IPAMConfig: null,
-    Links: null,
-    Aliases: null,
-    MacAddress: network.mac,
-    DriverOpts: null,
-    GwPriority: 0,
+    IPAMConfig: settings.IPAMConfig ?? null,
+    Links: settings.Links ?? null,
+    Aliases: settings.Aliases ?? null,
+    MacAddress: network.mac || settings.MacAddress || "",
+    DriverOpts: settings.DriverOpts ?? null,
+    GwPriority: settings.GwPriority ?? 0,
     NetworkID: network.networkId,
     EndpointID: network.endpointId,
     Gateway: network.gateway,
@@ -154,8 +155,13 @@ function endpointOf(network: NetworkAttachment): EndpointSettings {
     IPv6Gateway: "",
     GlobalIPv6Address: "",
     GlobalIPv6PrefixLen: 0,
-    DNSNames: null,
+    DNSNames: dnsNamesOf(network),
   };
+}
+
+/** Names are for networks that users made, and shown from the first start on. */
+function dnsNamesOf({ network, networkId, names }: ContainerNetwork): readonly string[] | null {
+  return networkId === "" || ["bridge", "host", "none"].includes(network) ? null : names;
 }
 
 /** `NetworkSettings.Networks`: the container's place in each network, by the network's name. */

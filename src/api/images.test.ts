@@ -140,12 +140,11 @@ test("a plan comes as bytes, or described where main can do that", async () => {
 
 test("missing features are named; one object of them is not found", async () => {
   await using server = await testServer();
-  expect(await server.call("GET", "/networks")).toMatchObject({
+  expect(await server.call("GET", "/plugins")).toMatchObject({
     status: 501,
-    json: { message: "listing networks is not supported yet: GET /networks" },
+    json: { message: "plugins is not supported yet: GET /plugins" },
   });
   for (const [method, path] of [
-    ["POST", "/networks/create"],
     ["POST", "/build"],
     ["POST", "/build/prune"],
   ] as const)

@@ -12,6 +12,9 @@ const attachment = {
   prefixLength: 16,
   gateway: "172.20.0.1",
   mac: "02:42:ac:14:00:02",
+  link: "eth0",
+  settings: {},
+  names: ["web"],
 };
 
 test("inspect lists every network, and the default one in Docker's old fields too", async () => {

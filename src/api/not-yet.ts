@@ -37,7 +37,6 @@ export function notYetRoutes({ engine }: ApiContext): readonly Route[] {
     },
   });
   return [
-    absent("/networks/:name", (name) => `network ${name} not found`),
     absent("/plugins/*name/json", (name) => `plugin "${name}" not found`),
     ...containerFeatures.map(([method, pattern, what]) => onContainer(method, pattern, what)),
     ...features.map(([method, pattern, what]) => missing(method, pattern, what)),
@@ -64,12 +63,6 @@ const features: readonly Feature[] = [
   ["POST", "/build/cancel", "building images"],
   ["POST", "/session", "building images"],
   ["POST", "/grpc", "building images"],
-  ["GET", "/networks", "listing networks"],
-  ["POST", "/networks/create", "making networks"],
-  ["POST", "/networks/prune", "making networks"],
-  ["POST", "/networks/:name/connect", "connecting containers to networks"],
-  ["POST", "/networks/:name/disconnect", "connecting containers to networks"],
-  ["DELETE", "/networks/:name", "making networks"],
   ["GET", "/plugins", "plugins"],
   ["GET", "/plugins/privileges", "plugins"],
   ["POST", "/plugins/*name", "plugins"],

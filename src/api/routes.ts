@@ -8,6 +8,7 @@ import { execRoutes } from "./exec.ts";
 import { explainRoutes } from "./explain.ts";
 import { imageArchiveRoutes } from "./image-archives.ts";
 import { imageRoutes } from "./images.ts";
+import { networkRoutes } from "./networks.ts";
 import { notYetRoutes } from "./not-yet.ts";
 import { registryRoutes } from "./registries.ts";
 import type { Route } from "./router.ts";
@@ -29,6 +30,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...registryRoutes(context),
     ...imageArchiveRoutes(context),
     ...imageRoutes(context),
+    ...networkRoutes(context),
     ...eventRoutes(context),
     ...volumeRoutes(context),
     ...thimbleRoutes(context),

@@ -32,6 +32,11 @@ export class ReadyPool<T> {
     return this.#ready.length;
   }
 
+  /** Those that are ready. */
+  get items(): readonly T[] {
+    return this.#ready;
+  }
+
   /** One that is ready, else a new one; then the pool fills itself up again. */
   async take(): Promise<T> {
     if (this.#closed) throw new Fault("unavailable", `no more ${this.#options.what}: closing down`);

@@ -4,6 +4,7 @@ import { candidates } from "./completion.ts";
 const names = {
   containers: async (all: boolean) => (all ? ["web", "old"] : ["web"]),
   images: async () => ["debian:latest", "web:1"],
+  networks: async () => ["bridge", "front"],
 };
 
 const cases: [line: string, want: string[]][] = [
@@ -15,6 +16,8 @@ const cases: [line: string, want: string[]][] = [
   ["run -it --name x ", ["debian:latest", "web:1"]],
   ["run --env-file ", [":file"]],
   ["exec -it ", ["web"]],
+  ["network rm fr", ["front"]],
+  ["run --network ", ["bridge", "front"]],
   ["rm ", ["old", "web"]],
   ["-H unix:///x.sock rm o", ["old"]],
   ["completion ", ["bash", "fish", "zsh"]],

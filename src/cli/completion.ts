@@ -7,6 +7,7 @@ import { commands } from "./table.ts";
 export interface NameSource {
   containers(all: boolean): Promise<readonly string[]>;
   images(): Promise<readonly string[]>;
+  networks(): Promise<readonly string[]>;
 }
 
 /** The candidates for the last of the words. [":file"] asks the shell for file names. */
@@ -63,6 +64,7 @@ async function named(
   if (completion === "container") return await names.containers(true);
   if (completion === "running") return await names.containers(false);
   if (completion === "image") return await names.images();
+  if (completion === "network") return await names.networks();
   return completion;
 }
 

@@ -1,8 +1,9 @@
 import { defined, Fault } from "#base";
 import type { ContainerCreateBody } from "#container";
 import type { Context } from "./context.ts";
-import { hostConfig, networkingConfig } from "./create-host.ts";
+import { hostConfig } from "./create-host.ts";
 import { parseVolumes } from "./create-mounts.ts";
+import { networkingConfig } from "./create-networks.ts";
 import { parsePorts } from "./create-ports.ts";
 import type { Values } from "./flag.ts";
 import { readEnvironment, readLabels } from "./key-values.ts";

@@ -1,7 +1,8 @@
 import { Fault } from "#base";
-import type { ContainerCreateBody, HostConfigBody } from "#container";
+import type { HostConfigBody } from "#container";
 import type { CreateInput } from "./create-body.ts";
 import { parseMount, parseTmpfs } from "./create-mounts.ts";
+import { networkMode } from "./create-networks.ts";
 import { keyValues } from "./key-values.ts";
 import { readText } from "./local-file.ts";
 
@@ -40,7 +41,7 @@ export function hostConfig(input: CreateInput): HostConfigBody {
     Links: [...flags.link],
     LogConfig: logConfig(flags["log-driver"], flags["log-opt"]),
     Mounts: flags.mount.map(parseMount),
-    NetworkMode: networkOf(flags.network[0]).name,
+    NetworkMode: networkMode(input),
     Privileged: flags.privileged,
     PublishAllPorts: flags["publish-all"],
     ReadonlyRootfs: flags["read-only"],
@@ -76,69 +77,6 @@ function limits({ flags, given: written }: CreateInput): HostConfigBody {
     }),
     Ulimits: flags.ulimit.map(parseUlimit).sort((a, b) => (a.Name < b.Name ? -1 : 1)),
   };
-}
-
-/** NetworkingConfig: the flags about the endpoint on each network. */
-export function networkingConfig({ flags }: CreateInput): ContainerCreateBody["NetworkingConfig"] {
-  const endpoints = Object.fromEntries(
-    flags.network.map((word) => {
-      const { name, aliases, address } = networkOf(word);
-      return [name, endpoint({ aliases, address })];
-    }),
-  );
-  const first = networkOf(flags.network[0]).name;
-  const settings = endpoint({
-    aliases: flags["network-alias"],
-    address: flags.ip,
-    address6: flags.ip6,
-    mac: flags["mac-address"],
-  });
-  return { EndpointsConfig: { ...endpoints, [first]: { ...endpoints[first], ...settings } } };
-}
-
-interface EndpointInput {
-  readonly aliases: readonly string[];
-  readonly address?: string | undefined;
-  readonly address6?: string | undefined;
-  readonly mac?: string | undefined;
-}
-
-function endpoint({ aliases, address, address6, mac }: EndpointInput) {
-  const ipam = given({ IPv4Address: address, IPv6Address: address6 });
-  return {
-    ...(aliases.length > 0 ? { Aliases: [...aliases] } : {}),
-    ...(Object.keys(ipam).length > 0 ? { IPAMConfig: ipam } : {}),
-    ...given({ MacAddress: mac }),
-  };
-}
-
-/** `--network NAME`, or `name=NAME,alias=A,ip=ADDRESS`. */
-function networkOf(word: string | undefined): {
-  name: string;
-  aliases: string[];
-  address?: string;
-} {
-  if (word === undefined) return { name: "default", aliases: [] };
-  if (!/^\w[\w-]*=/.test(word)) return { name: word, aliases: [] };
-  const result: { name: string; aliases: string[]; address?: string } = { name: "", aliases: [] };
-  for (const field of word.split(",")) {
-    const [key = "", value = ""] = field.split("=", 2);
-    if (key === "name") result.name = value;
-    else if (key === "alias") result.aliases.push(value);
-    else if (key === "ip") result.address = value;
-    else
-      throw new Fault(
-        "invalid",
-        `invalid argument "${word}" for "--network" flag: invalid field ${key}`,
-      );
-  }
-  if (result.name === "") {
-    throw new Fault(
-      "invalid",
-      `invalid argument "${word}" for "--network" flag: network name/id is not specified`,
-    );
-  }
-  return result;
 }
 
 /** "net_admin" and "CAP_NET_ADMIN" are the same; "ALL" stays. */

@@ -2,6 +2,7 @@ import { type Command, type Group, group } from "./command.ts";
 import * as container from "./table/containers.ts";
 import * as analysis from "./table/explain.ts";
 import * as image from "./table/images.ts";
+import { networkGroup } from "./table/networks.ts";
 import * as server from "./table/registry-server.ts";
 import * as system from "./table/system.ts";
 import * as transfer from "./table/transfer.ts";
@@ -65,6 +66,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
     squash: analysis.squashCommand,
     tag: image.tagCommand,
   }),
+  network: networkGroup,
   system: group("Manage the engine", {
     df: system.dfCommand,
     events: system.eventsCommand,

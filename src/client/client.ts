@@ -4,6 +4,7 @@ import { type Dial, dial } from "./dial.ts";
 import { ExecsClient } from "./execs.ts";
 import { type Host, parseHost } from "./host.ts";
 import { ImagesClient } from "./images.ts";
+import { NetworksClient } from "./networks.ts";
 import { SystemClient } from "./system.ts";
 import { Transport } from "./transport.ts";
 import { VolumesClient } from "./volumes.ts";
@@ -20,6 +21,7 @@ export interface Client {
   readonly containers: ContainersClient;
   readonly execs: ExecsClient;
   readonly images: ImagesClient;
+  readonly networks: NetworksClient;
   readonly system: SystemClient;
   readonly volumes: VolumesClient;
 }
@@ -40,6 +42,7 @@ export function openClient(options: {
     containers: new ContainersClient(transport),
     execs: new ExecsClient(transport),
     images: new ImagesClient(transport),
+    networks: new NetworksClient(transport),
     system: new SystemClient(transport),
     volumes: new VolumesClient(transport),
   };

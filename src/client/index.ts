@@ -26,6 +26,7 @@ export {
   resolveHost,
 } from "./host.ts";
 export { type ImagesClient, type MakeImage, splitTag, type TransferOptions } from "./images.ts";
+export type { NetworksClient } from "./networks.ts";
 export {
   configDirectory,
   type DockerConfig,

@@ -164,7 +164,8 @@ export const configOptions = {
     shape: shapes.flag,
     zero: undefined,
   }),
-  MacAddress: unsupported("a MAC address (MacAddress)", { shape: shapes.text, zero: undefined }),
+  /** Of the container in the network of its mode; from before each endpoint had one. */
+  MacAddress: text({ default: "", effect: "engine", inspect: (mac) => mac || undefined }),
   OnBuild: unsupported("triggers of a build (OnBuild)", { shape: shapes.texts, zero: null }),
   Labels: textMap({ default: {}, effect: "shown" }),
   StopSignal: option({

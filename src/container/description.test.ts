@@ -114,16 +114,14 @@ test.each([
   [{ HostConfig: { DeviceRequests: [{ Count: -1 }] } }, "DeviceRequests"],
   [{ HostConfig: { BlkioWeight: 10 } }, "BlkioWeight"],
   [{ HostConfig: { StorageOpt: { size: "1g" } } }, "StorageOpt"],
-  [{ HostConfig: { NetworkMode: "mine" } }, 'the network "mine"'],
-  [{ NetworkingConfig: { EndpointsConfig: { mine: {} } } }, 'the network "mine"'],
-  [{ NetworkingConfig: { EndpointsConfig: { bridge: { Aliases: ["a"] } } } }, "aliases on bridge"],
+  [{ NetworkingConfig: { EndpointsConfig: { mine: { Links: ["a:b"] } } } }, "links on mine"],
   [
     {
       NetworkingConfig: {
-        EndpointsConfig: { bridge: { IPAMConfig: { IPv4Address: "10.0.0.2" } } },
+        EndpointsConfig: { mine: { IPAMConfig: { IPv6Address: "fd00::2" } } },
       },
     },
-    "fixed address",
+    "an IPv6 address on mine",
   ],
   [{ Healthcheck: { Test: ["CMD", "x"] } }, "health checks"],
   [{ NetworkDisabled: true }, "NetworkDisabled"],

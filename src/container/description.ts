@@ -102,7 +102,7 @@ function refuseUnsupported(sent: Sent): void {
   const found = [
     ...refusalsOf(configOptions, sent.Config),
     ...refusalsOf(hostOptions, sent.HostConfig),
-    ...refuseNetworking(sent.NetworkingConfig ?? {}, sent.HostConfig.NetworkMode ?? ""),
+    ...refuseNetworking(sent.NetworkingConfig ?? {}),
   ];
   if (found.length === 0) return;
   const which = found.length === 1 ? "this option is" : "these options are";

@@ -1,13 +1,15 @@
+import { isIPv4 } from "node:net";
 import type { z } from "zod";
+import { networkModeOf } from "./network-mode.ts";
 import { isZero, shapes } from "./option.ts";
 
 const { text, texts, whole, textMap, object, record } = shapes;
 
 /**
- * A container's wishes for one network (Docker's EndpointSettings). Fields that the engine
- * determines itself are ignored when sent, as Docker does.
+ * What a container asks of one network (Docker's EndpointSettings). Values that the engine finds
+ * out itself are ignored when they are sent, as Docker does.
  */
-const endpointShape = object({
+export const endpointShape = object({
   IPAMConfig: object({ IPv4Address: text, IPv6Address: text, LinkLocalIPs: texts }),
   Links: texts,
   Aliases: texts,
@@ -21,32 +23,112 @@ const endpointShape = object({
 export const networkingShape = object({ EndpointsConfig: record(endpointShape.nullish()) });
 
 export type NetworkingBody = z.infer<typeof networkingShape>;
-type EndpointBody = z.infer<typeof endpointShape>;
+/** As it was sent; `null` and absence mean the same. */
+export type EndpointBody = z.infer<typeof endpointShape>;
 
-const ownNetworks = /^(|default|bridge|none|host|container:.+)$/;
+/** The body of POST /networks/ID/connect. */
+export const connectSchema = object({ Container: text, EndpointConfig: endpointShape });
 
-/**
- * The parts of NetworkingConfig that cannot be honoured, as phrases for an error. An entry for the
- * network that the mode names already is left to the mode.
- */
-export function refuseNetworking(networks: NetworkingBody, mode: string): readonly string[] {
-  return Object.entries(networks.EndpointsConfig ?? {}).flatMap(([name, settings]) => [
-    ...(ownNetworks.test(name) || name === mode
-      ? []
-      : [`the network ${JSON.stringify(name)} (NetworkingConfig)`]),
-    ...(settings ? refuseEndpoint(name, settings) : []),
-  ]);
+/** What an endpoint is to be like. */
+export interface EndpointRequest {
+  /** Dotted; "" for any, as is `mac`. */
+  readonly address: string;
+  readonly mac: string;
+  /** The interface's name in the container; "" for the next free one. */
+  readonly link: string;
+  /** By the last part of net.ipv4.conf.IFNAME. */
+  readonly sysctls: Readonly<Record<string, number>>;
+  /** The endpoint with the highest has the default route. */
+  readonly gatewayPriority: number;
+  readonly aliases: readonly string[];
 }
 
-function refuseEndpoint(name: string, settings: EndpointBody): readonly string[] {
-  const addresses = Object.values(settings.IPAMConfig ?? {}).every(isZero);
+const SYSCTLS = "com.docker.network.endpoint.sysctls";
+const IFNAME = "com.docker.network.endpoint.ifname";
+
+/** The parts of an endpoint's settings that cannot be honoured, as phrases for an error. */
+export function refuseEndpoint(name: string, settings: EndpointBody): readonly string[] {
+  const { IPv6Address, LinkLocalIPs } = settings.IPAMConfig ?? {};
   const asked: readonly (readonly [boolean, string])[] = [
-    [addresses && isZero(settings.IPAddress), "a fixed address on NAME (IPAMConfig)"],
-    [isZero(settings.Aliases), "aliases on NAME (Aliases)"],
+    [isZero(IPv6Address), "an IPv6 address on NAME (IPAMConfig)"],
+    [isZero(LinkLocalIPs), "link-local addresses on NAME (IPAMConfig)"],
     [isZero(settings.Links), "links on NAME (Links)"],
-    [isZero(settings.MacAddress), "a MAC address on NAME (MacAddress)"],
-    [isZero(settings.DriverOpts), "driver options on NAME (DriverOpts)"],
-    [isZero(settings.GwPriority), "a gateway priority on NAME (GwPriority)"],
   ];
   return asked.flatMap(([isAbsent, what]) => (isAbsent ? [] : [what.replace("NAME", name)]));
+}
+
+/** The parts of NetworkingConfig that cannot be honoured, as phrases for an error. */
+export function refuseNetworking({ EndpointsConfig }: NetworkingBody): readonly string[] {
+  return Object.entries(EndpointsConfig ?? {}).flatMap(([name, settings]) =>
+    settings ? refuseEndpoint(name, settings) : [],
+  );
+}
+
+/**
+ * The networks that a container is created in, by the name or id that was sent, that of its network
+ * mode first. As in Docker, NetworkingConfig replaces the mode's network unless it names that too.
+ */
+export function endpointsOf(
+  networkMode: string,
+  networking: NetworkingBody | undefined,
+): readonly (readonly [network: string, settings: EndpointBody])[] {
+  const mode = networkModeOf({ NetworkMode: networkMode });
+  if (mode.kind === "container") return [];
+  const main = mode.kind === "bridge" ? mode.network : mode.kind;
+  const sent = Object.entries(networking?.EndpointsConfig ?? {}).map(
+    ([name, settings]) => [name === "default" ? "bridge" : name, settings ?? {}] as const,
+  );
+  if (sent.length === 0) return [[main, {}]];
+  return [...sent.filter(([name]) => name === main), ...sent.filter(([name]) => name !== main)];
+}
+
+/** The settings in the engine's form. */
+export function readEndpoint(settings: EndpointBody): EndpointRequest {
+  const options = settings.DriverOpts ?? {};
+  return {
+    address: settings.IPAMConfig?.IPv4Address ?? "",
+    mac: (settings.MacAddress ?? "").toLowerCase().replaceAll("-", ":"),
+    link: options[IFNAME] ?? "",
+    sysctls: Object.fromEntries(
+      sysctlsOf(options).flatMap((each) => {
+        const [, name = "", value = ""] = sysctlForm.exec(each) ?? [];
+        return name === "" ? [] : [[name, Number(value)]];
+      }),
+    ),
+    gatewayPriority: settings.GwPriority ?? 0,
+    aliases: settings.Aliases ?? [],
+  };
+}
+
+const sysctlForm = /^net\.ipv4\.conf\.IFNAME\.(\w+)=(-?\d{1,10})$/;
+
+function sysctlsOf(options: Readonly<Record<string, string>>): readonly string[] {
+  return (options[SYSCTLS] ?? "").split(",").filter((each) => each !== "");
+}
+
+/** Why settings are wrong by themselves, in Docker's words; `known` are the sysctls of interfaces. */
+export function endpointFaults(
+  settings: EndpointBody,
+  known: readonly string[],
+): readonly string[] {
+  const { address, link } = readEndpoint(settings);
+  const faults: string[] = [];
+  if (address !== "" && !isIPv4(address)) faults.push(`invalid IPv4 address: ${address}`);
+  if (link !== "" && (!/^[^\s/:%]+$/.test(link) || Buffer.byteLength(link) > 15))
+    faults.push(`invalid interface name ${link}: it has 1 to 15 bytes, no white space, / or :`);
+  for (const each of sysctlsOf(settings.DriverOpts ?? {})) {
+    const [, name = ""] = sysctlForm.exec(each) ?? [];
+    if (known.includes(name)) continue;
+    faults.push(
+      /^net\.(ipv4|ipv6|mpls)\.\w+\.IFNAME\.\w+=/.test(each)
+        ? `unsupported network interface sysctl '${each}'; net.ipv4.conf.IFNAME.NAME=NUMBER is supported`
+        : `unrecognised network interface sysctl '${each}'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be 'ipv4', 'ipv6' or 'mpls'`,
+    );
+  }
+  return faults;
+}
+
+/** Whether a text is a MAC address that an interface can have: not that of a group. */
+export function isMac(text: string): boolean {
+  return /^[0-9a-f][02468ace]([:-][0-9a-f]{2}){5}$/i.test(text);
 }

@@ -23,12 +23,22 @@ export {
   type Sent,
   sentOf,
 } from "./description.ts";
-export type { NetworkingBody } from "./endpoint.ts";
+export {
+  connectSchema,
+  type EndpointBody,
+  type EndpointRequest,
+  endpointFaults,
+  endpointsOf,
+  isMac,
+  type NetworkingBody,
+  readEndpoint,
+  refuseEndpoint,
+} from "./endpoint.ts";
 export type { HostConfig, HostConfigBody } from "./host-options.ts";
 export { compressesLog, type LogConfig, logDrivers, logLimits } from "./log-config.ts";
 export { logPlan } from "./log-plan.ts";
 export type { BindMount, MountBody } from "./mounts.ts";
-export { type NetworkMode, networkModeOf, networkNames } from "./network-mode.ts";
+export { type NetworkMode, networkModeOf } from "./network-mode.ts";
 export {
   type ContainerPort,
   exposedPorts,

@@ -4,8 +4,8 @@ import type { HostConfig } from "./host-options.ts";
 export type NetworkMode =
   | { readonly kind: "none" }
   | { readonly kind: "host" }
-  /** Networks by name, the one with the default route first. */
-  | { readonly kind: "bridge"; readonly networks: readonly string[] }
+  /** A bridge network by name or id; the container may be in others besides, or instead. */
+  | { readonly kind: "bridge"; readonly network: string }
   /** The namespace of another container; its id, once the container is created. */
   | { readonly kind: "container"; readonly id: string };
 
@@ -17,14 +17,5 @@ export function networkModeOf({ NetworkMode }: Pick<HostConfig, "NetworkMode">):
   if (NetworkMode.startsWith(shared)) {
     return { kind: "container", id: NetworkMode.slice(shared.length) };
   }
-  return { kind: "bridge", networks: [NetworkMode === "default" ? "bridge" : NetworkMode] };
-}
-
-/**
- * The names under which Docker lists the networks of a mode; empty when another container's network
- * is shared.
- */
-export function networkNames(mode: NetworkMode): readonly string[] {
-  if (mode.kind === "bridge") return mode.networks;
-  return mode.kind === "container" ? [] : [mode.kind];
+  return { kind: "bridge", network: NetworkMode === "default" ? "bridge" : NetworkMode };
 }

@@ -37,7 +37,6 @@ test.each([
   [{ CpusetCpus: "0-x" }, "Invalid value 0-x for cpuset cpus"],
   [{ CpusetCpus: "4" }, "Requested CPUs are not available - requested 4, available: 0-3"],
   [{ OomScoreAdj: 2000 }, "range for oom score adj is [-1000, 1000]"],
-  [{ NetworkMode: "mine" }, 'the network "mine"'],
   [{ PidMode: "odd" }, "invalid PID mode: odd"],
   [{ Mounts: [bind] }, "bind source path does not exist: /nowhere/at/all"],
   [{ Mounts: [{ ...bind, Source: "/tmp", Target: "/" }] }, "destination can't be '/'"],

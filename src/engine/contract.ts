@@ -1,10 +1,11 @@
 import type { Readable, Writable } from "node:stream";
 import type { ContainerId, ExecId, SandboxId } from "#base";
-import type { Config, HostConfig, PlacedMount, Sent } from "#container";
+import type { Config, EndpointBody, HostConfig, PlacedMount, Sent } from "#container";
 import type { Digest, ImageDefaults } from "#image";
 import type { PublishedPort } from "#network";
 import type { ImageAnalysis } from "./images/explain-contract.ts";
 import type { Images } from "./images/image-contract.ts";
+import type { EngineNetworks } from "./networks/network-contract.ts";
 import type { Registries } from "./transfer/registry-contract.ts";
 import type { EngineVolumes } from "./volumes/volume-contract.ts";
 
@@ -18,6 +19,7 @@ export interface Engine {
   readonly containers: Containers;
   readonly execs: Execs;
   readonly images: Images;
+  readonly networks: EngineNetworks;
   readonly analysis: ImageAnalysis;
   readonly registries: Registries;
   readonly volumes: EngineVolumes;
@@ -91,6 +93,15 @@ export interface NetworkAttachment {
   readonly prefixLength: number;
   readonly gateway: string;
   readonly mac: string;
+  /** The interface's name in the container. */
+  readonly link: string;
+  /** As it was asked for: what it is to be like in each run. */
+  readonly settings: EndpointBody;
+}
+
+/** A container in a network, with the names that others find it by there. */
+export interface ContainerNetwork extends NetworkAttachment {
+  readonly names: readonly string[];
 }
 
 /** A container as it is listed and inspected; a copy that later changes do not reach. */
@@ -113,7 +124,7 @@ export interface Container {
   readonly state: ContainerState;
   readonly restartCount: number;
   /** Empty for a container that shares another's network. */
-  readonly networks: readonly NetworkAttachment[];
+  readonly networks: readonly ContainerNetwork[];
   /** The host's interface of the default network, for a container that has been in that. */
   readonly bridge?: string;
   /** Of a container that runs. */

@@ -19,6 +19,10 @@ export const crashPoints = [
   "remove:row-deleted",
   "remove:snapshot-removed",
   "exec:started",
+  "connect:attached",
+  "connect:recorded",
+  "disconnect:recorded",
+  "disconnect:left",
 ] as const;
 
 export type CrashPoint = (typeof crashPoints)[number];

@@ -27,6 +27,7 @@ import { createExecutor } from "./executor.ts";
 import { createAnalysis } from "./images/explain.ts";
 import { createImages } from "./images/images.ts";
 import { EngineMetrics } from "./metrics.ts";
+import { createNetworks } from "./networks/networks.ts";
 import type { EngineParts } from "./parts.ts";
 import { EnginePaths } from "./paths.ts";
 import { reconcile } from "./reconcile.ts";
@@ -91,6 +92,7 @@ export async function createEngine(
     containers: createContainers(parts),
     execs: new ContainerExecs(parts),
     images: createImages(parts, executor),
+    networks: createNetworks(parts),
     analysis: createAnalysis(parts),
     registries: createRegistries(parts),
     volumes: createVolumes(parts),

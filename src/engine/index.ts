@@ -14,5 +14,6 @@ export { crashPoints } from "./crash-point.ts";
 export { createEngine, type EngineDependencies } from "./create-engine.ts";
 export type * from "./images/explain-contract.ts";
 export type * from "./images/image-contract.ts";
+export type * from "./networks/network-contract.ts";
 export type * from "./transfer/registry-contract.ts";
 export type * from "./volumes/volume-contract.ts";

@@ -10,7 +10,7 @@ import { placedVolumes } from "./containers/container-volumes.ts";
 import { recordExit, trackContainer } from "./containers/exit.ts";
 import { adoptPorts } from "./containers/published-ports.ts";
 import { removeContainer } from "./containers/remove.ts";
-import { adoptSandbox, leaveNetworks } from "./containers/sandbox.ts";
+import { adoptSandbox, leaveNetworks, routeByGateway } from "./containers/sandbox.ts";
 import type { StartParts } from "./containers/start.ts";
 import type { Parts } from "./parts.ts";
 
@@ -32,7 +32,20 @@ export async function reconcile(parts: StartParts): Promise<void> {
   }
   await parts.ports.retain(new Set(parts.live.keys()));
   await attempt(parts, "undoing mounts of volumes", () => parts.volumes.settle());
+  await attempt(parts, "settling the networks of containers", () => settleNetworks(parts));
   await sweep(parts);
+}
+
+/** What a crash left of connecting and disconnecting: interfaces of no row, and default routes of before. */
+async function settleNetworks(parts: Parts<"networks" | "live">): Promise<void> {
+  const swept = await parts.networks.sweep();
+  for (const { task, sandbox } of parts.live.values()) {
+    const joined = sandbox.stored.endpoints.filter(({ address }) => address !== "");
+    if (joined.length < 2 && swept === 0) continue;
+    if (sandbox.stored.mode.kind === "host" || sandbox.stored.mode.kind === "container") continue;
+    using netns = task.openNamespace("network");
+    await routeByGateway(parts, netns, sandbox.stored);
+  }
 }
 
 async function settleContainer(parts: StartParts, record: ContainerRecord): Promise<void> {

@@ -89,6 +89,7 @@ export type { Mount } from "./mount.ts";
 export { type MountEntry, mountTable, parseMountTable } from "./mount-table.ts";
 export { knowsFileSystem, mountAll, overlayTakesLowerdirPlus, unmount } from "./mounts.ts";
 export { networkNamespaceOf, newNetworkNamespace } from "./namespaces.ts";
+export type { NetlinkRequest } from "./netlink.ts";
 export { nft } from "./nft-expressions.ts";
 export {
   type AddressAndPort,
@@ -97,20 +98,25 @@ export {
   type HookedChain,
   Nftables,
   NftBatch,
+  type RuleOptions,
   watchNftables,
 } from "./nftables.ts";
 export { makePrivateDirectory, restrictMode } from "./private-path.ts";
 export { pidfdOpen, pidfdSendSignal, startTime } from "./processes.ts";
 export {
   addAddress,
-  addRoute,
   createBridge,
   createVeth,
   deleteAddress,
   deleteLink,
+  deleteRoute,
+  interfaceSettings,
+  isolatePort,
   type Link,
   type Route,
   RouteTable,
+  replaceRoute,
+  setInterfaceSettings,
   setLinkAlias,
   setLinkUp,
 } from "./rtnetlink.ts";

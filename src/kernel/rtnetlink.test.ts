@@ -2,11 +2,11 @@ import { expect, test } from "bun:test";
 import { NetlinkWriter } from "./netlink.ts";
 import {
   addAddress,
-  addRoute,
   createBridge,
   ipv4Bytes,
   parseLink,
   parseRoute,
+  replaceRoute,
 } from "./rtnetlink.ts";
 
 test("an address comes with the broadcast address of its network", () => {
@@ -18,7 +18,7 @@ test("an address comes with the broadcast address of its network", () => {
 
 test("a default route has no destination", () => {
   const route = { destination: "0.0.0.0", prefixLength: 0, gateway: "10.0.0.1", index: 2 };
-  const { body } = addRoute(route);
+  const { body } = replaceRoute(route);
   expect(Buffer.from(body).toString("hex")).toBe(
     "02000000" + "fe040001" + "00000000" + "080005000a000001" + "0800040002000000",
   );

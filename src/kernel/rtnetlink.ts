@@ -10,6 +10,7 @@ import {
   NLM_F_CREATE,
   NLM_F_DUMP,
   NLM_F_EXCL,
+  NLM_F_REPLACE,
   openNetlink,
   readAttributes,
   readText,
@@ -24,6 +25,7 @@ const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
 const RTM_NEWROUTE = 24;
+const RTM_DELROUTE = 25;
 const RTM_GETROUTE = 26;
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
@@ -32,6 +34,11 @@ const IFLA_MASTER = 10;
 const IFLA_LINKINFO = 18;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
+const IFLA_INFO_SLAVE_KIND = 4;
+const IFLA_INFO_SLAVE_DATA = 5;
+const IFLA_BRPORT_ISOLATED = 33;
+const IFLA_AF_SPEC = 26;
+const IFLA_INET_CONF = 1;
 const IFLA_IFALIAS = 20;
 const IFLA_NET_NS_FD = 28;
 const VETH_INFO_PEER = 1;
@@ -250,21 +257,122 @@ export function deleteAddress(options: InterfaceAddress): NetlinkRequest {
   };
 }
 
-/** A route by way of a gateway; "0.0.0.0" with length 0 for the default route. */
-export function addRoute(route: Required<Route>): NetlinkRequest {
-  const writer = new NetlinkWriter().u8(AF_INET).u8(route.prefixLength).u8(0).u8(0);
+type GatewayRoute = Required<Route>;
+
+function writeRoute({ destination, prefixLength, gateway, index }: GatewayRoute): Uint8Array {
+  const writer = new NetlinkWriter().u8(AF_INET).u8(prefixLength).u8(0).u8(0);
   writer.u8(RT_TABLE_MAIN).u8(RTPROT_STATIC).u8(0).u8(RTN_UNICAST).u32(0);
-  if (route.prefixLength > 0)
-    writer.attribute(RTA_DST, (w) => w.bytes(ipv4Bytes(route.destination)));
-  writer
-    .attribute(RTA_GATEWAY, (w) => w.bytes(ipv4Bytes(route.gateway)))
-    .number(RTA_OIF, route.index);
+  if (prefixLength > 0) writer.attribute(RTA_DST, (w) => w.bytes(ipv4Bytes(destination)));
+  return writer
+    .attribute(RTA_GATEWAY, (w) => w.bytes(ipv4Bytes(gateway)))
+    .number(RTA_OIF, index)
+    .done();
+}
+
+function routeText({ destination, prefixLength, gateway }: GatewayRoute): string {
+  return `${destination}/${prefixLength} via ${gateway}`;
+}
+
+/**
+ * A route by way of a gateway, in the place of the one with the same destination, or a new one;
+ * "0.0.0.0" with length 0 for the default route.
+ */
+export function replaceRoute(route: GatewayRoute): NetlinkRequest {
   return {
     type: RTM_NEWROUTE,
-    flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
-    body: writer.done(),
-    verb: "add the route to",
-    about: `${route.destination}/${route.prefixLength} via ${route.gateway}`,
+    flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
+    body: writeRoute(route),
+    verb: "set the route to",
+    about: routeText(route),
+  };
+}
+
+/** Removes a route by way of a gateway; `not_found` when it is not there. */
+export function deleteRoute(route: GatewayRoute): NetlinkRequest {
+  return {
+    type: RTM_DELROUTE,
+    flags: NLM_F_ACK,
+    body: writeRoute(route),
+    verb: "remove the route to",
+    about: routeText(route),
+  };
+}
+
+/** Keeps a port of a bridge from exchanging packets with the other ports that are isolated. */
+export function isolatePort(name: string): NetlinkRequest {
+  const body = writeLinkHeader(new NetlinkWriter(), {})
+    .text(IFLA_IFNAME, linkName(name))
+    .nested(IFLA_LINKINFO, (info) => {
+      info.text(IFLA_INFO_SLAVE_KIND, "bridge");
+      info.nested(IFLA_INFO_SLAVE_DATA, (data) => {
+        data.attribute(IFLA_BRPORT_ISOLATED, (w) => w.u8(1));
+      });
+    })
+    .done();
+  return { type: RTM_NEWLINK, flags: NLM_F_ACK, body, verb: "isolate the port", about: name };
+}
+
+/** The settings of an interface below net.ipv4.conf, by their number in linux/ip.h. */
+const ipv4Settings = {
+  forwarding: 1,
+  proxy_arp: 3,
+  accept_redirects: 4,
+  secure_redirects: 5,
+  send_redirects: 6,
+  shared_media: 7,
+  rp_filter: 8,
+  accept_source_route: 9,
+  bootp_relay: 10,
+  log_martians: 11,
+  tag: 12,
+  arp_filter: 13,
+  medium_id: 14,
+  disable_xfrm: 15,
+  disable_policy: 16,
+  force_igmp_version: 17,
+  arp_announce: 18,
+  arp_ignore: 19,
+  promote_secondaries: 20,
+  arp_accept: 21,
+  arp_notify: 22,
+  accept_local: 23,
+  src_valid_mark: 24,
+  proxy_arp_pvlan: 25,
+  route_localnet: 26,
+  igmpv2_unsolicited_report_interval: 27,
+  igmpv3_unsolicited_report_interval: 28,
+  ignore_routes_with_linkdown: 29,
+  drop_unicast_in_l2_multicast: 30,
+  drop_gratuitous_arp: 31,
+  bc_forwarding: 32,
+  arp_evict_nocarrier: 33,
+} as const;
+
+/** The names that `setInterfaceSettings` takes. */
+export const interfaceSettings: readonly string[] = Object.keys(ipv4Settings);
+
+/** Sets sysctls below net.ipv4.conf.INTERFACE, from outside of its namespace; `settings` by their last part. */
+export function setInterfaceSettings(
+  index: number,
+  settings: Readonly<Record<string, number>>,
+): NetlinkRequest {
+  const numbers: Readonly<Record<string, number>> = ipv4Settings;
+  const body = writeLinkHeader(new NetlinkWriter(), { index })
+    .nested(IFLA_AF_SPEC, (families) => {
+      families.nested(AF_INET, (family) => {
+        family.nested(IFLA_INET_CONF, (conf) => {
+          for (const [name, value] of Object.entries(settings))
+            conf.number(numbers[name] ?? 0, value);
+        });
+      });
+    })
+    .done();
+  return {
+    type: RTM_NEWLINK,
+    flags: NLM_F_ACK,
+    body,
+    verb: "set sysctls of the interface with index",
+    about: String(index),
   };
 }
 

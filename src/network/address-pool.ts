@@ -1,9 +1,10 @@
 import { Fault } from "#base";
 import { contains, formatIpv4, formatSubnet, overlaps, type Subnet, sizeOf } from "./ipv4.ts";
+import { type AddressPlan, isNetworkOrBroadcast } from "./subnet-request.ts";
 
 /**
- * The networks that a bridge may get when it asks for none: as Docker's, but above those that
- * Docker takes first.
+ * The networks that the default bridge may get when it asks for none: as Docker's, but above those
+ * that Docker takes first.
  */
 export const defaultCandidates: readonly Subnet[] = [
   ...Array.from({ length: 12 }, (_, i) => ({
@@ -17,67 +18,105 @@ export const defaultCandidates: readonly Subnet[] = [
 ];
 
 /**
+ * The networks that other bridges may get: 256 addresses each, so that there are thousands, and
+ * first those that the default bridges of this and other engines take last.
+ */
+export const smallCandidates: readonly Subnet[] = [
+  ...Array.from({ length: 12 * 256 }, (_, i) => ({
+    base: 172 * 2 ** 24 + (31 - Math.floor(i / 256)) * 2 ** 16 + (i % 256) * 2 ** 8,
+    prefixLength: 24,
+  })),
+  ...Array.from({ length: 256 }, (_, i) => ({
+    base: 192 * 2 ** 24 + 168 * 2 ** 16 + i * 2 ** 8,
+    prefixLength: 24,
+  })),
+];
+
+/**
  * The first candidate that overlaps with nothing that is taken (routes, addresses, name servers of
- * the host).
+ * the host). When no candidate is free: `denied` when there was one alone, else `exhausted`.
  */
 export function chooseSubnet(
   taken: readonly Subnet[],
   candidates: readonly Subnet[] = defaultCandidates,
 ): Subnet {
-  const free = candidates.find((candidate) => !taken.some((other) => overlaps(candidate, other)));
+  const free = candidates.find(freedom(taken));
   if (free !== undefined) return free;
-  const tried = candidates.map(formatSubnet).join(", ");
-  throw new Fault(
-    "exhausted",
-    `no free network for the bridge: routes of this host overlap ${tried}; name another one`,
-  );
+  const [only] = candidates;
+  if (only !== undefined && candidates.length === 1)
+    throw new Fault(
+      "denied",
+      "invalid pool request: Pool overlaps with other one on this address space",
+      { about: formatSubnet(only) },
+    );
+  throw new Fault("exhausted", "all predefined address pools have been fully subnetted");
+}
+
+const BLOCK = 2 ** 8;
+
+/** Whether a candidate overlaps with nothing; with thousands of small networks, each is looked up by its block of 256 addresses. */
+function freedom(taken: readonly Subnet[]): (candidate: Subnet) => boolean {
+  const large = taken.filter(({ prefixLength }) => prefixLength < 24);
+  const small = taken.filter(({ prefixLength }) => prefixLength >= 24);
+  const blocks = new Set(small.map(({ base }) => Math.floor(base / BLOCK)));
+  return (candidate) => {
+    if (large.some((other) => overlaps(candidate, other))) return false;
+    if (candidate.prefixLength !== 24) return !small.some((other) => overlaps(candidate, other));
+    return !blocks.has(candidate.base / BLOCK);
+  };
 }
 
 /**
- * The addresses of one network. The first belongs to the gateway. Addresses are
+ * The addresses of one network. The gateway's and the reserved ones are never given. Addresses are
  * given in turn and not at once again, since the namespace of the last owner
  * goes away a moment later than its address is given back.
  */
 export class AddressPool {
-  readonly #subnet: Subnet;
-  readonly #used = new Set<number>();
+  readonly #plan: AddressPlan;
+  readonly #used: Set<number>;
   #next: number;
 
-  constructor(subnet: Subnet) {
-    this.#subnet = subnet;
-    this.#next = subnet.base + 2;
+  constructor(plan: AddressPlan) {
+    this.#plan = plan;
+    this.#used = new Set([plan.gateway, ...plan.reserved]);
+    this.#next = plan.range.base;
   }
 
-  get gateway(): string {
-    return formatIpv4(this.#subnet.base + 1);
-  }
-
-  get prefixLength(): number {
-    return this.#subnet.prefixLength;
-  }
-
+  /** The next free address of the range; `exhausted` when there is none. */
   take(): number {
-    const { base, prefixLength } = this.#subnet;
-    const [first, broadcast] = [base + 2, base + sizeOf(prefixLength) - 1];
-    for (let tried = first; tried < broadcast; tried++) {
+    const { base, prefixLength } = this.#plan.range;
+    const size = sizeOf(prefixLength);
+    for (let tried = 0; tried < size; tried++) {
       const address = this.#next;
-      this.#next = address + 1 < broadcast ? address + 1 : first;
-      if (this.#used.has(address)) continue;
+      this.#next = address + 1 < base + size ? address + 1 : base;
+      if (this.#isTaken(address)) continue;
       this.#used.add(address);
       return address;
     }
-    throw new Fault(
-      "exhausted",
-      `all ${broadcast - first} addresses of ${formatSubnet(this.#subnet)} are in use; remove containers first`,
-    );
+    throw new Fault("exhausted", "no available IPv4 addresses on this network's address pools");
+  }
+
+  /** Takes this address, which may be outside the range; `denied` when it is taken, `invalid` when it is outside the subnet. */
+  takeExactly(address: number): void {
+    if (!contains(this.#plan.subnet, address))
+      throw new Fault(
+        "invalid",
+        `no configured subnet or ip-range contain the IP address ${formatIpv4(address)}`,
+      );
+    if (this.#isTaken(address)) throw new Fault("denied", "Address already in use");
+    this.#used.add(address);
   }
 
   /** Marks an address as used; an address of another network is ignored. */
   adopt(address: number): void {
-    if (contains(this.#subnet, address)) this.#used.add(address);
+    if (contains(this.#plan.subnet, address)) this.#used.add(address);
   }
 
   release(address: number): void {
     this.#used.delete(address);
+  }
+
+  #isTaken(address: number): boolean {
+    return this.#used.has(address) || isNetworkOrBroadcast(this.#plan.subnet, address);
   }
 }

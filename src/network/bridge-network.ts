@@ -1,14 +1,32 @@
-import { isFault, type Log, ReadyPool } from "#base";
+import { Fault, isFault, type Log, ReadyPool } from "#base";
 import type { Fd } from "#kernel";
 import { AddressPool } from "./address-pool.ts";
-import { type Bridge, type BridgeNames, ensureBridge, type WantedSubnet } from "./bridge.ts";
-import { joinPlace, makePlace, type Place, type PlaceWithNamespace } from "./endpoint.ts";
-import { parseIpv4 } from "./ipv4.ts";
+import { type Bridge, type BridgeNames, ensureBridge, type WantedBridge } from "./bridge.ts";
+import {
+  type EndpointWish,
+  firstWish,
+  joinPlace,
+  makePlace,
+  type Place,
+  type PlaceOptions,
+  type PlaceWithNamespace,
+  removeInterface,
+} from "./endpoint.ts";
+import { formatIpv4, parseIpv4, type Subnet } from "./ipv4.ts";
+import type { AddressPlan } from "./subnet-request.ts";
 
 export interface BridgeNetworkOptions {
   readonly names: BridgeNames;
-  /** The network its bridge has or should have; asked whenever the bridge is made. */
-  readonly wanted: () => WantedSubnet | undefined;
+  /** The form that its bridge has or should have; asked whenever the bridge is made. */
+  readonly wanted: () => WantedBridge;
+  /** The addresses of the network that the bridge got. */
+  readonly plan: (subnet: Subnet) => AddressPlan;
+  /** Nothing leaves the network. */
+  readonly isInternal: boolean;
+  /** Its containers are kept from each other. */
+  readonly isIsolated: boolean;
+  /** For messages: "front (ID)". */
+  readonly what: () => string;
   /** The bridge has its network: rules and rows are to follow. What fails here fails the endpoint that needed it. */
   readonly onReady: (bridge: Bridge) => Promise<void>;
   /** Called before an endpoint is made: puts back rules that other programs took away. */
@@ -27,8 +45,10 @@ interface Ground {
 export class BridgeNetwork {
   readonly #options: BridgeNetworkOptions;
   readonly #adopted = new Set<number>();
-  readonly #inUse = new Set<number>();
+  /** By address, the endpoint's id. */
+  readonly #inUse = new Map<number, string>();
   readonly #pool: ReadyPool<PlaceWithNamespace>;
+  #joining = 0;
   #ground: Promise<Ground> | undefined;
   #addresses: AddressPool | undefined;
 
@@ -45,7 +65,7 @@ export class BridgeNetwork {
 
   /** Whether containers have addresses of it. */
   get isUsed(): boolean {
-    return this.#inUse.size > 0;
+    return this.#inUse.size + this.#joining > 0;
   }
 
   fill(): Promise<void> {
@@ -61,19 +81,37 @@ export class BridgeNetwork {
     return this.#ground;
   }
 
-  async attach(): Promise<PlaceWithNamespace> {
-    const place = await this.#pool.take();
-    this.#inUse.add(numberOf(place));
-    return place;
+  /** The ids of the endpoints that containers have, and of those made ahead. */
+  get ports(): readonly string[] {
+    return [...this.#inUse.values(), ...this.#pool.items.map(({ endpointId }) => endpointId)];
   }
 
-  /** Another interface for a namespace that has one. */
-  async join(netns: Fd, link: string): Promise<Place> {
-    const place = await this.#build((options) =>
-      joinPlace(options, { netns, link, isFirst: false }),
-    );
-    this.#inUse.add(numberOf(place));
-    return place;
+  /** In a new namespace, or in one made ahead when nothing special is wished for. */
+  attach(wish: EndpointWish = firstWish): Promise<PlaceWithNamespace> {
+    return this.#use(() => (wish === firstWish ? this.#pool.take() : this.#build(makePlace, wish)));
+  }
+
+  /** Another interface for a namespace that may have some. */
+  join(netns: Fd, wish: EndpointWish): Promise<Place> {
+    return this.#use(() => this.#build((options) => joinPlace(options, netns), wish));
+  }
+
+  /** The network is in use from the beginning, so that it is not removed meanwhile. */
+  async #use<T extends Place>(make: () => Promise<T>): Promise<T> {
+    this.#joining++;
+    try {
+      const place = await make();
+      this.#inUse.set(numberOf(place), place.endpointId);
+      return place;
+    } finally {
+      this.#joining--;
+    }
+  }
+
+  /** Takes the interface out of a namespace that goes on, and gives the address back. */
+  async leave(netns: Fd, place: Pick<Place, "address" | "mac">): Promise<void> {
+    await removeInterface(netns, place.mac);
+    this.release(place);
   }
 
   release(place: Pick<Place, "address">): void {
@@ -83,10 +121,10 @@ export class BridgeNetwork {
     this.#addresses?.release(address);
   }
 
-  adopt(place: Pick<Place, "address">): void {
+  adopt(place: Pick<Place, "address" | "endpointId">): void {
     const address = numberOf(place);
     this.#adopted.add(address);
-    this.#inUse.add(address);
+    this.#inUse.set(address, place.endpointId);
     this.#addresses?.adopt(address);
     this.#pool.evict((ready) => ready.address === place.address);
   }
@@ -96,11 +134,11 @@ export class BridgeNetwork {
   }
 
   async #prepare(): Promise<Ground> {
-    const { names, wanted, onReady } = this.#options;
+    const { names, wanted, plan, onReady } = this.#options;
     const bridge = await ensureBridge(names, wanted());
     await onReady(bridge);
-    const addresses = new AddressPool(bridge.subnet);
-    for (const address of this.#adopted) addresses.adopt(address);
+    const addresses = new AddressPool(plan(bridge.subnet));
+    for (const address of [...this.#adopted, ...this.#inUse.keys()]) addresses.adopt(address);
     this.#addresses = addresses;
     return { bridge, addresses };
   }
@@ -114,26 +152,40 @@ export class BridgeNetwork {
 
   async #make(): Promise<PlaceWithNamespace> {
     for (;;) {
-      const place = await this.#build(makePlace);
+      const place = await this.#build(makePlace, firstWish);
       if (!this.#adopted.has(numberOf(place))) return place;
       // The address was adopted in the meantime.
       place.netns.close();
     }
   }
 
-  async #build<T>(
-    make: (options: { bridge: Bridge; address: number; gateway: string }) => Promise<T>,
-  ): Promise<T> {
+  async #build<T>(make: (options: PlaceOptions) => Promise<T>, wish: EndpointWish): Promise<T> {
+    const { plan, isInternal, isIsolated, keep } = this.#options;
     const { bridge, addresses } = await this.ready();
-    await this.#options.keep();
-    const address = addresses.take();
+    await keep();
+    const address = this.#take(addresses, wish.address);
+    const gateway = isInternal ? "" : formatIpv4(plan(bridge.subnet).gateway);
     try {
-      return await make({ bridge, address, gateway: addresses.gateway });
+      return await make({ bridge, address, gateway, isIsolated, wish });
     } catch (error) {
       if (!this.#adopted.has(address)) addresses.release(address);
       // Someone deleted the bridge under us: make it again next time.
       if (isFault(error, "not_found") || isFault(error, "invalid")) this.#ground = undefined;
       throw error;
+    }
+  }
+
+  #take(addresses: AddressPool, asked: string | undefined): number {
+    if (asked !== undefined) {
+      const address = numberOf({ address: asked });
+      addresses.takeExactly(address);
+      return address;
+    }
+    try {
+      return addresses.take();
+    } catch (error) {
+      if (!isFault(error, "exhausted")) throw error;
+      throw new Fault("exhausted", `${error.message}: ${this.#options.what()}`, { cause: error });
     }
   }
 }

@@ -1,7 +1,8 @@
 import type { Log } from "#base";
 import type { Fd } from "#kernel";
 import type { State } from "#state";
-import type { Place } from "./endpoint.ts";
+import type { EndpointWish, Place } from "./endpoint.ts";
+import type { NetworkSettings } from "./network-store.ts";
 
 /** The engine whose networks these are. */
 export interface NetworksOptions {
@@ -18,17 +19,30 @@ export interface NetworksOptions {
   readonly log?: Log;
 }
 
+/** A bridge network to make; what is absent is asked for by nobody. */
+export interface NetworkRequest extends Partial<NetworkSettings> {
+  readonly name: string;
+}
+
 /** A network as it is listed. */
-export interface NetworkDescription {
+export interface NetworkDescription extends NetworkSettings {
   /** 64 hexadecimal digits. */
   readonly id: string;
   readonly name: string;
   readonly driver: "bridge" | "host" | "null";
+  /** Nanoseconds since the epoch; 0n of a network without a bridge. */
+  readonly createdAt: bigint;
+  /** Whether it always exists and cannot be removed. */
+  readonly isPredefined: boolean;
   /** The interface of the host; "" where the driver is not "bridge". */
   readonly bridge: string;
   /** "172.20.0.0/16"; "" until the bridge is made and for other drivers, as is `gateway`. */
   readonly subnet: string;
   readonly gateway: string;
+  /** The address of the host that ports of its containers are published at. */
+  readonly hostBinding: string;
+  /** Of its interfaces in containers: "eth" for eth0, eth1 ... */
+  readonly linkPrefix: string;
 }
 
 /** A container's place in a network. */
@@ -39,10 +53,12 @@ export interface Endpoint extends Place {
 }
 
 /** An endpoint as it is remembered: `netns` is gone when the engine was restarted meanwhile. */
-export type KnownEndpoint = Pick<Endpoint, "networkId" | "address"> & { readonly netns?: Fd };
+export type KnownEndpoint = Pick<Endpoint, "networkId" | "address" | "endpointId"> & {
+  readonly netns?: Fd;
+};
 
 /**
- * The networks of an engine, each with a name and an id; a REF is either. "bridge", the default, is
+ * The networks of an engine, each with a name and an id; a REF is either, or the beginning of an id. "bridge", the default, is
  * a bridge network as others are, but cannot be removed; "host" and "none" are listed, and nothing
  * can be attached to them.
  *
@@ -63,24 +79,30 @@ export type KnownEndpoint = Pick<Endpoint, "networkId" | "address"> & { readonly
 export interface Networks {
   /** In the order in which they were made, after those that always exist. */
   list(): readonly NetworkDescription[];
-  /** By name or id; `not_found` for any other text. */
+  /** `not_found` for a REF that names nothing, `invalid` for the beginning of several ids. */
   find(ref: string): NetworkDescription;
   /**
-   * A new bridge network; `exists` for a name that is taken, `exhausted` for a subnet that is not
-   * free.
+   * A new bridge network. `exists` for a name that is taken; `invalid` for settings that are wrong
+   * by themselves; `denied` for a subnet or an address that is not free; `conflict` for a bridge
+   * that exists and is not of this network. What fails leaves nothing.
    */
-  create(request: { readonly name: string; readonly subnet?: string }): Promise<NetworkDescription>;
+  create(request: NetworkRequest): Promise<NetworkDescription>;
   /**
-   * Removes a bridge network without endpoints; `conflict` for one that has any, and for the
+   * Removes a bridge network without endpoints; `denied` for one that has any, and for the
    * networks that always exist.
    */
   remove(ref: string): Promise<void>;
   /** Makes the bridge if it is missing; subnet and gateway are known from then on. */
   ready(ref: string): Promise<NetworkDescription>;
-  /** An endpoint in a new namespace, as eth0. */
-  attach(ref: string): Promise<Endpoint>;
-  /** An endpoint in a namespace that has one already, as the interface `link` ("eth1"). */
-  join(ref: string, netns: Fd, link: string): Promise<Endpoint>;
+  /**
+   * An endpoint in a new namespace, as eth0 unless something else is wished for. `denied` for an
+   * address that is taken, `invalid` for an address of another network.
+   */
+  attach(ref: string, wish?: EndpointWish): Promise<Endpoint>;
+  /** An endpoint in a namespace that exists already. */
+  join(ref: string, netns: Fd, wish: EndpointWish): Promise<Endpoint>;
+  /** Takes the interface of an endpoint out of a namespace that goes on, and gives the address back. */
+  leave(netns: Fd, endpoint: Pick<Endpoint, "networkId" | "address" | "mac">): Promise<void>;
   /** A namespace with no interface but `lo`. */
   isolated(): Promise<Fd>;
   /** Closes the namespace's descriptor and gives the address back; once per endpoint. */
@@ -90,6 +112,11 @@ export interface Networks {
    * To be called before the first `attach`; a namespace that was made ahead with it is given up.
    */
   adopt(endpoint: KnownEndpoint): void;
+  /**
+   * Removes the interfaces that a crash left in namespaces without being remembered: those of no
+   * endpoint that was adopted or made in this life of the engine. Gives their number.
+   */
+  sweep(): Promise<number>;
   /**
    * Closes what was made ahead. With `removeBridges` nothing is left in the kernel, and running
    * containers lose their network.

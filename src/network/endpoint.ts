@@ -2,11 +2,17 @@ import { randomBytes } from "node:crypto";
 import { Fault, isFault } from "#base";
 import {
   addAddress,
-  addRoute,
   createVeth,
+  deleteLink,
+  deleteRoute,
   type Fd,
+  interfaceSettings,
+  isolatePort,
+  type NetlinkRequest,
   newNetworkNamespace,
   RouteTable,
+  replaceRoute,
+  setInterfaceSettings,
   setLinkUp,
 } from "#kernel";
 import type { Bridge } from "./bridge.ts";
@@ -16,10 +22,13 @@ import { formatIpv4 } from "./ipv4.ts";
 export interface Place {
   readonly address: string;
   readonly prefixLength: number;
+  /** "" in a network that leads nowhere. */
   readonly gateway: string;
   readonly mac: string;
   /** 64 hexadecimal digits. */
   readonly endpointId: string;
+  /** The interface's name in the namespace. */
+  readonly link: string;
 }
 
 /** A place with the namespace that was made for it. */
@@ -40,7 +49,9 @@ const withoutIpv6 = {
   "net.ipv6.conf.default.disable_ipv6": "1",
 };
 const LOOPBACK = 1;
-const NAME_ATTEMPTS = 8;
+
+/** The sysctls that an endpoint's `settings` may name. */
+export const endpointSettings = interfaceSettings;
 
 /** A namespace with nothing but `lo`, up: `--network none`. */
 export async function makeIsolated(): Promise<Fd> {
@@ -54,17 +65,38 @@ export async function makeIsolated(): Promise<Fd> {
   }
 }
 
+/** What an endpoint is to be like in its namespace. */
+export interface EndpointWish {
+  /** The interface's name: "eth0". */
+  readonly link: string;
+  /** Whether the default route goes by it. */
+  readonly isGateway: boolean;
+  /** Dotted; absent: the next free one. */
+  readonly address?: string;
+  /** Absent: one made from the address. */
+  readonly mac?: string;
+  /** Sysctls below net.ipv4.conf of the interface, by their last part. */
+  readonly settings?: Readonly<Record<string, number>>;
+}
+
+/** The interface of a container in one network alone. */
+export const firstWish: EndpointWish = { link: "eth0", isGateway: true };
+
 export interface PlaceOptions {
   readonly bridge: Bridge;
   readonly address: number;
+  /** "" where the network leads nowhere. */
   readonly gateway: string;
+  /** Whether containers of the bridge are kept from each other. */
+  readonly isIsolated: boolean;
+  readonly wish: EndpointWish;
 }
 
-/** A namespace with `lo`, and `eth0` on the bridge; about a millisecond. The address stays the caller's when it fails. */
+/** A namespace with `lo`, and an interface on the bridge; about a millisecond. The address stays the caller's when it fails. */
 export async function makePlace(options: PlaceOptions): Promise<PlaceWithNamespace> {
   const netns = await newNetworkNamespace({ ...common, ...withoutIpv6 });
   try {
-    return { netns, ...(await joinPlace(options, { netns, link: "eth0", isFirst: true })) };
+    return { netns, ...(await joinPlace(options, netns, [setLinkUp(LOOPBACK)])) };
   } catch (error) {
     // The veth goes with its namespace; deleting it would wait for the kernel.
     netns.close();
@@ -72,37 +104,37 @@ export async function makePlace(options: PlaceOptions): Promise<PlaceWithNamespa
   }
 }
 
-/** The namespace that an interface goes to, and the interface's name there. */
-export interface Inside {
-  readonly netns: Fd;
-  readonly link: string;
-  /** `lo` is brought up with it, and the default route goes by its bridge. */
-  readonly isFirst: boolean;
-}
-
-/** An interface on the bridge in a namespace. What fails half-way goes with the namespace. */
-export async function joinPlace(options: PlaceOptions, inside: Inside): Promise<Place> {
-  const { bridge, gateway } = options;
-  const { netns, link: name, isFirst } = inside;
+/** An interface on the bridge in a namespace that has `lo`; what fails half-way is undone. */
+export async function joinPlace(
+  options: PlaceOptions,
+  netns: Fd,
+  before: readonly NetlinkRequest[] = [],
+): Promise<Place> {
+  const { bridge, gateway, wish } = options;
   const { prefixLength } = bridge.subnet;
   const address = formatIpv4(options.address);
-  const mac = randomMac();
-  await connect(bridge, { name, mac, netns });
+  const mac = wish.mac ?? randomMac();
   const table = new RouteTable({ netns });
-  const link = await table.link(name);
-  if (link === undefined)
-    throw new Fault("unavailable", "the container's interface vanished while it was set up");
-  const { index } = link;
-  const route = { destination: "0.0.0.0", prefixLength: 0, gateway, index };
-  await table.apply(
-    ...(isFirst ? [setLinkUp(LOOPBACK)] : []),
-    // The address first: what comes up with one announces it.
-    addAddress({ index, address, prefixLength }),
-    setLinkUp(index),
-    ...(isFirst ? [addRoute(route)] : []),
-  );
-  const endpointId = randomBytes(32).toString("hex");
-  return { address, prefixLength, gateway, mac, endpointId };
+  const endpointId = await connect(options, { name: wish.link, mac, netns });
+  try {
+    const link = await table.link(wish.link);
+    if (link === undefined)
+      throw new Fault("unavailable", "the container's interface vanished while it was set up");
+    const { index } = link;
+    await table.apply(
+      ...before,
+      ...(wish.settings ? [setInterfaceSettings(index, wish.settings)] : []),
+      // The address first: what comes up with one announces it.
+      addAddress({ index, address, prefixLength }),
+      setLinkUp(index),
+      ...(wish.isGateway && gateway !== "" ? [replaceRoute({ ...anywhere, gateway, index })] : []),
+    );
+  } catch (error) {
+    // Of a namespace that was made for it, the caller closes the last descriptor.
+    if (before.length === 0) await deletePorts([portName(endpointId)]);
+    throw error;
+  }
+  return { address, prefixLength, gateway, mac, endpointId, link: wish.link };
 }
 
 /** As dockerd since version 28: one host's, of local administration (IEEE 802, first octet). */
@@ -112,18 +144,75 @@ function randomMac(): string {
   return octets.toString("hex").replace(/..\B/g, "$&:");
 }
 
-async function connect(
-  bridge: Bridge,
-  peer: { readonly name: string; readonly mac: string; readonly netns: Fd },
+const anywhere = { destination: "0.0.0.0", prefixLength: 0 };
+
+/** Sends what has no better route by way of an endpoint; without one nothing goes out any more. */
+export async function setGateway(
+  netns: Fd,
+  endpoint?: Pick<Place, "link" | "gateway">,
 ): Promise<void> {
+  const table = new RouteTable({ netns });
+  const link = endpoint && (await table.link(endpoint.link));
+  if (endpoint && link) {
+    const { gateway } = endpoint;
+    await table.apply(replaceRoute({ ...anywhere, gateway, index: link.index }));
+    return;
+  }
+  for (const { gateway, prefixLength, index } of await table.routes())
+    if (prefixLength === 0 && gateway !== undefined)
+      await table.apply(deleteRoute({ ...anywhere, gateway, index }));
+}
+
+/** The host's end of an endpoint. Those of earlier versions have names of 11 letters. */
+export function portName(endpointId: string): string {
+  return `veth${endpointId.slice(0, 11)}`;
+}
+
+/** Removes the interface with a MAC address from a namespace that goes on; 14 to 37 ms, in which the kernel waits. */
+export async function removeInterface(netns: Fd, mac: string): Promise<void> {
+  const table = new RouteTable({ netns });
+  const link = (await table.links()).find((each) => each.kind === "veth" && each.mac === mac);
+  if (link !== undefined) await table.apply(deleteLink(link.index));
+}
+
+async function deletePorts(names: readonly string[]): Promise<void> {
   const host = new RouteTable();
-  for (let left = NAME_ATTEMPTS; ; left--) {
-    const name = `veth${randomBytes(4).toString("hex").slice(1)}`;
+  for (const name of names) {
+    const link = await host.link(name);
     try {
-      await host.apply(createVeth({ name, master: bridge.index, mtu: bridge.mtu, peer }));
-      return;
+      if (link !== undefined) await host.apply(deleteLink(link.index));
     } catch (error) {
-      if (left === 0 || !isFault(error, "exists")) throw error;
+      // Its namespace ended meanwhile.
+      if (!isFault(error, "not_found") && !isFault(error, "invalid")) throw error;
     }
   }
+}
+
+/** Removes the ports of bridges that are of none of the endpoints; gives their number. */
+export async function sweepPorts(
+  bridges: ReadonlySet<number>,
+  known: ReadonlySet<string>,
+): Promise<number> {
+  const links = await new RouteTable().links();
+  const left = links
+    .filter(({ kind, master }) => kind === "veth" && bridges.has(master))
+    .map(({ name }) => name)
+    .filter((name) => /^veth[0-9a-f]{11}$/.test(name) && !known.has(name));
+  await deletePorts(left);
+  return left.length;
+}
+
+/** Makes the pair of interfaces; gives the endpoint's id, from which the host's end has its name. */
+async function connect(
+  { bridge, isIsolated }: PlaceOptions,
+  peer: { readonly name: string; readonly mac: string; readonly netns: Fd },
+): Promise<string> {
+  const host = new RouteTable();
+  const endpointId = randomBytes(32).toString("hex");
+  const name = portName(endpointId);
+  await host.apply(
+    createVeth({ name, master: bridge.index, mtu: bridge.mtu, peer }),
+    ...(isIsolated ? [isolatePort(name)] : []),
+  );
+  return endpointId;
 }

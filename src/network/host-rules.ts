@@ -1,8 +1,14 @@
 import { KeyedLock, type Log } from "#base";
 import { Nftables } from "#kernel";
-import { type Bridge, bridgeNames, deleteBridge, namedBridges } from "./bridge.ts";
+import { bridgeNames, deleteBridge, namedBridges } from "./bridge.ts";
 import { crashPoint } from "./crash-point.ts";
-import { filteredBridges, installRules, removeRules, removeTable } from "./firewall.ts";
+import {
+  type FilteredBridge,
+  filteredBridges,
+  installRules,
+  removeRules,
+  removeTable,
+} from "./firewall.ts";
 import { ensureForwarding, keepForeignOut, passForward, removePass } from "./forwarding.ts";
 import type { NetworkStore } from "./network-store.ts";
 
@@ -14,8 +20,6 @@ export interface HostRulesOptions {
   readonly store: NetworkStore;
   readonly log: Log;
 }
-
-type FilteredBridge = Pick<Bridge, "name" | "subnet">;
 
 /**
  * The rules of one instance in the host's packet filter, for all its bridges; one change after the
@@ -77,12 +81,14 @@ export class HostRules {
     return this.#change(() => this.#removeBridge(bridge));
   }
 
-  /** Removes all that the instance has. */
-  removeAll(bridges: readonly string[]): Promise<void> {
+  /** Removes all that the instance has, its default bridge and those of no row too. */
+  removeAll(): Promise<void> {
+    const { runRoot } = this.#options;
     return this.#change(async () => {
+      const bridges = [bridgeNames(runRoot).bridge, ...(await namedBridges(runRoot))];
       await removePass(this.#filter, this.#table, ...bridges);
       await removeTable(this.#filter, this.#table);
-      for (const bridge of bridges) await deleteBridge(bridge);
+      for (const bridge of bridges) await deleteBridge(bridge, this.#options.runRoot);
     });
   }
 
@@ -110,6 +116,6 @@ export class HostRules {
     await removePass(this.#filter, bridge);
     await removeRules(this.#filter, this.#table, bridge);
     crashPoint("network:rules-removed");
-    await deleteBridge(bridge);
+    await deleteBridge(bridge, this.#options.runRoot);
   }
 }

@@ -3,8 +3,8 @@ import { Fault } from "#base";
 
 /** A container's names and addresses. */
 export interface HostsOptions {
-  /** The container's own address; absent without a network. */
-  readonly address?: string;
+  /** The container's own addresses; none without a network. */
+  readonly addresses: readonly string[];
   /** Its names, the canonical one first: ["web.example.org", "web"]. One alone with dots gets its first part too. */
   readonly names: readonly string[];
   /** "NAME:ADDRESS" as Docker keeps them; the address may be IPv6, with or without brackets. */
@@ -27,14 +27,18 @@ export function renderHosts(options: HostsOptions): string {
     const { name, address } = parseExtraHost(entry);
     lines.push(`${address}\t${name}`);
   }
-  const [first = ""] = options.names;
-  const names =
-    options.names.length === 1 && first.includes(".")
-      ? [first, first.slice(0, first.indexOf("."))]
-      : options.names;
-  if (options.address !== undefined && first !== "")
-    lines.push(`${options.address}\t${names.join(" ")}`);
+  const names = ownNames(options.names);
+  if (names.length > 0)
+    for (const address of options.addresses) lines.push(`${address}\t${names.join(" ")}`);
   return `${lines.join("\n")}\n`;
+}
+
+/** One name alone with dots gets its first part too. */
+export function ownNames(names: readonly string[]): readonly string[] {
+  const [first = ""] = names;
+  if (first === "") return [];
+  const isOne = names.length === 1 && first.includes(".");
+  return isOne ? [first, first.slice(0, first.indexOf("."))] : names;
 }
 
 /**

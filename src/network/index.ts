@@ -13,11 +13,15 @@ export type {
   Endpoint,
   KnownEndpoint,
   NetworkDescription,
+  NetworkRequest,
   Networks,
   NetworksOptions,
 } from "./contract.ts";
 export { networkCrashPoints, portCrashPoints } from "./crash-point.ts";
-export { type HostsOptions, parseExtraHost, renderHosts } from "./hosts.ts";
+export { type EndpointWish, endpointSettings, setGateway } from "./endpoint.ts";
+export { type HostsOptions, ownNames, parseExtraHost, renderHosts } from "./hosts.ts";
+export { containsAddress } from "./ipv4.ts";
+export type { NetworkSettings } from "./network-store.ts";
 export { openNetworks } from "./networks.ts";
 export type {
   PortProtocol,
@@ -28,3 +32,4 @@ export type {
 } from "./port-contract.ts";
 export { openPorts, type PortsOptions } from "./ports.ts";
 export { type ResolvConfOptions, readHostResolvConf, renderResolvConf } from "./resolv-conf.ts";
+export { joinFaults, type SubnetRequest } from "./subnet-request.ts";

@@ -54,3 +54,9 @@ export function contains(subnet: Subnet, address: number): boolean {
 export function overlaps(a: Subnet, b: Subnet): boolean {
   return contains(a, b.base) || contains(b, a.base);
 }
+
+/** Whether a dotted address is in a network such as "172.20.0.0/16"; false for any other text. */
+export function containsAddress(subnet: string, address: string): boolean {
+  const number = parseIpv4(address);
+  return number !== undefined && !subnet.includes(":") && contains(parseSubnet(subnet), number);
+}

@@ -1,12 +1,14 @@
 import { expect, test } from "bun:test";
 import { isFault } from "#base";
 import { openState } from "#state";
-import { NetworkStore } from "./network-store.ts";
+import { NetworkStore, plainSettings } from "./network-store.ts";
 
 test("networks come back from the database as they were, a name once", () => {
   using state = openState(":memory:");
   const store = new NetworkStore(state);
-  const made = { id: "a1", name: "front", createdAt: 1_700_000_000_123_456_789n, subnet: "" };
+  const settings = { ...plainSettings, isInternal: true, labels: { a: "b" } };
+  const createdAt = 1_700_000_000_123_456_789n;
+  const made = { id: "a1", name: "front", createdAt, subnet: "", settings };
   store.insert(made);
   store.setSubnet("a1", "10.0.0.0/24");
   expect(new NetworkStore(state).all()).toEqual([{ ...made, subnet: "10.0.0.0/24" }]);

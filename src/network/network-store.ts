@@ -1,4 +1,26 @@
 import type { State } from "#state";
+import type { SubnetRequest } from "./subnet-request.ts";
+
+/** What was asked of a network beyond its name. */
+export interface NetworkSettings {
+  /** Empty: the network chooses one. */
+  readonly subnets: readonly SubnetRequest[];
+  readonly isInternal: boolean;
+  readonly isAttachable: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of the driver, as they were sent. */
+  readonly options: Readonly<Record<string, string>>;
+  /** Of the address management, which knows none; as they were sent. */
+  readonly ipamOptions?: Readonly<Record<string, string>>;
+}
+
+export const plainSettings: NetworkSettings = {
+  subnets: [],
+  isInternal: false,
+  isAttachable: false,
+  labels: {},
+  options: {},
+};
 
 /** The row of a bridge network; its names in the kernel are made from the run root and the id. */
 export interface StoredNetwork {
@@ -9,6 +31,7 @@ export interface StoredNetwork {
   readonly createdAt: bigint;
   /** "172.20.0.0/16"; "" until the first bridge was made. */
   readonly subnet: string;
+  readonly settings: NetworkSettings;
 }
 
 const steps = [
@@ -19,6 +42,7 @@ const steps = [
      subnet TEXT NOT NULL
    ) STRICT, WITHOUT ROWID;
    CREATE TABLE network_forwarding (turned_on INTEGER PRIMARY KEY) STRICT`,
+  "ALTER TABLE network ADD COLUMN settings TEXT NOT NULL DEFAULT '{}'",
 ];
 
 interface Row {
@@ -26,6 +50,7 @@ interface Row {
   readonly name: string;
   readonly created_at: string;
   readonly subnet: string;
+  readonly settings: string;
 }
 
 /** The bridge networks of one engine, in its database. */
@@ -41,18 +66,23 @@ export class NetworkStore {
   all(): StoredNetwork[] {
     return this.#state
       .query<Row>("SELECT * FROM network")
-      .map(({ created_at, ...row }) => ({ ...row, createdAt: BigInt(created_at) }));
+      .map(({ created_at, settings, ...row }) => ({
+        ...row,
+        createdAt: BigInt(created_at),
+        settings: { ...plainSettings, ...JSON.parse(settings) },
+      }));
   }
 
   /** On the disk when it returns; a name that is taken is an `exists` fault. */
-  insert({ id, name, createdAt, subnet }: StoredNetwork): void {
+  insert({ id, name, createdAt, subnet, settings }: StoredNetwork): void {
     this.#state.durably(() =>
       this.#state.run(
-        "INSERT INTO network (id, name, created_at, subnet) VALUES (?, ?, ?, ?)",
+        "INSERT INTO network (id, name, created_at, subnet, settings) VALUES (?, ?, ?, ?, ?)",
         id,
         name,
         createdAt.toString(),
         subnet,
+        JSON.stringify(settings),
       ),
     );
   }

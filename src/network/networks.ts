@@ -1,20 +1,25 @@
 import { createHash } from "node:crypto";
 import { Fault, faultOf, type Log, ReadyPool, silentLog, systemClock } from "#base";
-import type { Fd } from "#kernel";
-import { type Bridge, type BridgeNames, bridgeNames, type WantedSubnet } from "./bridge.ts";
+import { type Fd, RouteTable } from "#kernel";
+import { defaultCandidates, smallCandidates } from "./address-pool.ts";
+import { type Bridge, type BridgeNames, bridgeNames, type WantedBridge } from "./bridge.ts";
 import { BridgeNetwork } from "./bridge-network.ts";
+import { type BridgeOptions, defaultBridgeOptions, parseBridgeOptions } from "./bridge-options.ts";
 import type {
   Endpoint,
   KnownEndpoint,
   NetworkDescription,
+  NetworkRequest,
   Networks,
   NetworksOptions,
 } from "./contract.ts";
 import { crashPoint } from "./crash-point.ts";
-import { makeIsolated } from "./endpoint.ts";
+import { type EndpointWish, makeIsolated, portName, sweepPorts } from "./endpoint.ts";
+import type { FilteredBridge } from "./firewall.ts";
 import { HostRules } from "./host-rules.ts";
-import { formatIpv4, formatSubnet, parseSubnet } from "./ipv4.ts";
-import { NetworkStore, type StoredNetwork } from "./network-store.ts";
+import { formatIpv4, formatSubnet, parseSubnet, type Subnet } from "./ipv4.ts";
+import { NetworkStore, plainSettings, type StoredNetwork } from "./network-store.ts";
+import { checkSubnets, isIpv6Subnet, planAddresses } from "./subnet-request.ts";
 
 const ENDPOINTS_READY = 4;
 const ISOLATED_READY = 2;
@@ -26,6 +31,7 @@ const plain = { host: "host", none: "null" } as const;
 interface Entry {
   row: StoredNetwork;
   readonly names: BridgeNames;
+  readonly options: BridgeOptions;
   readonly network: BridgeNetwork;
 }
 
@@ -55,7 +61,8 @@ class BridgeNetworks implements Networks {
     const rows = this.#store.all();
     if (!rows.some((row) => row.name === DEFAULT)) {
       const id = fixedId("network", instanceId);
-      const row = { id, name: DEFAULT, createdAt: systemClock.now(), subnet: "" };
+      const createdAt = systemClock.now();
+      const row = { id, name: DEFAULT, createdAt, subnet: "", settings: plainSettings };
       this.#store.insert(row);
       rows.push(row);
     }
@@ -90,29 +97,50 @@ class BridgeNetworks implements Networks {
       id: fixedId(`network ${name}`, this.#options.instanceId),
       name,
       driver,
+      ...plainSettings,
+      createdAt: this.#default.row.createdAt,
+      isPredefined: true,
       bridge: "",
       subnet: "",
       gateway: "",
+      hostBinding: "",
+      linkPrefix: "eth",
     }));
     return [...bridges.slice(0, 1), ...fixed, ...bridges.slice(1)];
   }
 
   find(ref: string): NetworkDescription {
     const all = this.list();
-    const found = all.find(({ name }) => name === ref) ?? all.find(({ id }) => id === ref);
-    if (found === undefined)
+    const found = all.find(({ id }) => id === ref) ?? all.find(({ name }) => name === ref);
+    if (found !== undefined) return found;
+    const begun = ref === "" ? [] : all.filter(({ id }) => id.startsWith(ref));
+    const [first, ...others] = begun;
+    if (first === undefined)
       throw new Fault("not_found", `network ${ref} not found`, { about: ref });
-    return found;
+    if (others.length === 0) return first;
+    throw new Fault(
+      "invalid",
+      `network ${ref} is ambiguous (${begun.length} matches found based on ID prefix)`,
+      { about: ref },
+    );
   }
 
-  async create(request: { name: string; subnet?: string }): Promise<NetworkDescription> {
-    const { name } = request;
-    const subnet = request.subnet === undefined ? "" : formatSubnet(parseSubnet(request.subnet));
+  async create({ name, ...asked }: NetworkRequest): Promise<NetworkDescription> {
+    const settings = { ...plainSettings, ...asked };
+    checkSubnets(settings.subnets);
+    if (settings.subnets.some(isIpv6Subnet))
+      throw new Fault("unsupported", "IPv6 subnets of networks are not supported yet");
+    if (settings.subnets.length > 1)
+      throw new Fault("denied", "bridge driver doesn't support multiple subnets");
     if (this.#making.has(name) || this.list().some((each) => each.name === name))
       throw new Fault("exists", `network with name ${name} already exists`, { about: name });
-    this.#making.add(name);
+    const [request] = settings.subnets;
+    const subnet = request?.subnet ?? "";
+    if (request) planAddresses(parseSubnet(subnet), request);
     const id = createHash("sha256").update(crypto.randomUUID()).digest("hex");
-    const entry = this.#add({ id, name, createdAt: systemClock.now(), subnet });
+    this.#refuseUsedBridge(parseBridgeOptions(settings.options));
+    this.#making.add(name);
+    const entry = this.#add({ id, name, createdAt: systemClock.now(), subnet, settings });
     try {
       await entry.network.ready();
       this.#store.insert(entry.row);
@@ -127,15 +155,30 @@ class BridgeNetworks implements Networks {
     return describe(entry);
   }
 
+  /** A bridge is of one network alone, also while it is not there. */
+  #refuseUsedBridge({ bridge }: BridgeOptions): void {
+    const owner = [...this.#entries.values()].find(({ names }) => names.bridge === bridge);
+    if (owner === undefined || bridge === undefined) return;
+    throw new Fault(
+      "conflict",
+      `the network ${owner.row.name} has the bridge ${bridge} already; give this network's bridge another name`,
+      { about: bridge },
+    );
+  }
+
   async remove(ref: string): Promise<void> {
     const { id, name } = this.find(ref);
     const entry = this.#entries.get(id);
     if (entry === undefined || name === DEFAULT)
-      throw new Fault("conflict", `${name} is a pre-defined network and cannot be removed`, {
+      throw new Fault("denied", `${name} is a pre-defined network and cannot be removed`, {
         about: name,
       });
     if (entry.network.isUsed)
-      throw new Fault("conflict", `network ${name} has active endpoints`, { about: name });
+      throw new Fault(
+        "denied",
+        `error while removing network: network ${name} has active endpoints`,
+        { about: name },
+      );
     this.#store.delete(id);
     this.#entries.delete(id);
     crashPoint("network:row-deleted");
@@ -148,14 +191,18 @@ class BridgeNetworks implements Networks {
     return describe(entry);
   }
 
-  async attach(ref: string): Promise<Endpoint> {
+  async attach(ref: string, wish?: EndpointWish): Promise<Endpoint> {
     const { row, network } = this.#bridge(ref);
-    return { networkId: row.id, ...(await network.attach()) };
+    return { networkId: row.id, ...(await network.attach(wish)) };
   }
 
-  async join(ref: string, netns: Fd, link: string): Promise<Endpoint> {
+  async join(ref: string, netns: Fd, wish: EndpointWish): Promise<Endpoint> {
     const { row, network } = this.#bridge(ref);
-    return { networkId: row.id, netns, ...(await network.join(netns, link)) };
+    return { networkId: row.id, netns, ...(await network.join(netns, wish)) };
+  }
+
+  async leave(netns: Fd, endpoint: Pick<Endpoint, "networkId" | "address" | "mac">): Promise<void> {
+    await this.#entries.get(endpoint.networkId)?.network.leave(netns, endpoint);
   }
 
   isolated(): Promise<Fd> {
@@ -171,23 +218,40 @@ class BridgeNetworks implements Networks {
     this.#entries.get(endpoint.networkId)?.network.adopt(endpoint);
   }
 
+  async sweep(): Promise<number> {
+    const entries = [...this.#entries.values()];
+    const bridges = new Map<string, Entry>(entries.map((entry) => [entry.names.bridge, entry]));
+    // What is being made ahead must have its name in the list of those that are known.
+    await this.#filling;
+    const links = await new RouteTable().links();
+    const masters = links.filter(({ name }) => bridges.has(name)).map(({ index }) => index);
+    const known = entries.flatMap(({ network }) => network.ports.map(portName));
+    return await sweepPorts(new Set(masters), new Set(known));
+  }
+
   async close({ removeBridges }: { readonly removeBridges: boolean }): Promise<void> {
     const entries = [...this.#entries.values()];
     await Promise.all([this.#isolated.close(), ...entries.map(({ network }) => network.close())]);
     await this.#filling;
-    if (removeBridges) await this.#rules.removeAll(entries.map(({ names }) => names.bridge));
+    if (removeBridges) await this.#rules.removeAll();
   }
 
   #add(row: StoredNetwork): Entry {
     const { runRoot } = this.#options;
     const isDefault = row.name === DEFAULT;
-    const names = isDefault ? bridgeNames(runRoot) : bridgeNames(runRoot, row.id);
+    const options = parseBridgeOptions(row.settings.options);
+    const names = isDefault ? bridgeNames(runRoot) : bridgeNames(runRoot, row.id, options.bridge);
     const entry: Entry = {
       row,
       names,
+      options,
       network: new BridgeNetwork({
         names,
         wanted: () => this.#wanted(entry),
+        plan: (subnet) => planAddresses(subnet, row.settings.subnets[0]),
+        isInternal: row.settings.isInternal,
+        isIsolated: !options.connectsContainers,
+        what: () => `${row.name} (${row.id})`,
         onReady: (bridge) => this.#establish(entry, bridge),
         keep: () => this.#rules.keep(() => this.#bridges()),
         endpointsReady: isDefault ? ENDPOINTS_READY : 0,
@@ -198,8 +262,15 @@ class BridgeNetworks implements Networks {
     return entry;
   }
 
+  get #default(): Entry {
+    const found = [...this.#entries.values()].find(({ row }) => row.name === DEFAULT);
+    if (found === undefined) throw new Fault("internal", "the default network has no row");
+    return found;
+  }
+
   /** A bridge network by name or id. */
   #bridge(ref: string): Entry {
+    if (ref === DEFAULT) return this.#default;
     const { id, name } = this.find(ref);
     const entry = this.#entries.get(id);
     if (entry === undefined)
@@ -211,18 +282,28 @@ class BridgeNetworks implements Networks {
    * The default network moves when the host took its addresses meanwhile; others keep those that
    * they were made with.
    */
-  #wanted({ row }: Entry): WantedSubnet | undefined {
-    const asked = row.name === DEFAULT ? this.#options.subnet : undefined;
-    if (asked !== undefined) return { subnet: parseSubnet(asked), isFixed: true };
-    if (row.subnet === "") return undefined;
-    return { subnet: parseSubnet(row.subnet), isFixed: row.name !== DEFAULT };
+  #wanted({ row, options }: Entry): WantedBridge {
+    const isDefault = row.name === DEFAULT;
+    const asked = isDefault ? this.#options.subnet : undefined;
+    const known = asked ?? row.subnet;
+    const others = [...this.#entries.values()].filter((other) => other.row.id !== row.id);
+    return {
+      ...(known === "" ? {} : { subnet: parseSubnet(known) }),
+      isFixed: asked !== undefined || (row.subnet !== "" && !isDefault),
+      candidates: isDefault ? defaultCandidates : smallCandidates,
+      taken: others.flatMap(({ row: { subnet } }) => (subnet === "" ? [] : [parseSubnet(subnet)])),
+      gatewayIn: (subnet: Subnet) => planAddresses(subnet, row.settings.subnets[0]).gateway,
+      hasAddress: options.hasAddress,
+      ...(isDefault && { owner: "the default bridge" }),
+      ...(options.mtu === undefined ? {} : { mtu: options.mtu }),
+    };
   }
 
   async #establish(entry: Entry, bridge: Bridge): Promise<void> {
     const isNew = this.#making.has(entry.row.name);
     if (isNew) crashPoint("network:bridge-made");
     const known = [...this.#entries.values()].map(({ names }) => names.bridge);
-    await this.#rules.establish(bridge, known);
+    await this.#rules.establish(filtered(entry, bridge), known);
     if (isNew) crashPoint("network:rules-made");
     const subnet = formatSubnet(bridge.subnet);
     if (entry.row.subnet === subnet) return;
@@ -231,10 +312,12 @@ class BridgeNetworks implements Networks {
   }
 
   /** The bridges that have been made. */
-  #bridges(): { readonly name: string; readonly subnet: Bridge["subnet"] }[] {
+  #bridges(): FilteredBridge[] {
     return [...this.#entries.values()]
       .filter(({ row }) => row.subnet !== "")
-      .map(({ row, names }) => ({ name: names.bridge, subnet: parseSubnet(row.subnet) }));
+      .map((entry) =>
+        filtered(entry, { name: entry.names.bridge, subnet: parseSubnet(entry.row.subnet) }),
+      );
   }
 
   async #dismantle({ names, network }: Entry): Promise<void> {
@@ -254,15 +337,31 @@ function byAge(a: Entry, b: Entry): number {
   return Number(rank(a) - rank(b));
 }
 
-function describe({ row, names }: Entry): NetworkDescription {
-  const { id, name, subnet } = row;
+function filtered(
+  { row, options }: Entry,
+  { name, subnet }: Pick<Bridge, "name" | "subnet">,
+): FilteredBridge {
+  const { connectsContainers, masquerades } = options;
+  return { name, subnet, isInternal: row.settings.isInternal, connectsContainers, masquerades };
+}
+
+function describe({ row, names, options }: Entry): NetworkDescription {
+  const { id, name, subnet, createdAt, settings } = row;
+  const isPredefined = name === DEFAULT;
+  const plan = subnet === "" ? undefined : planAddresses(parseSubnet(subnet), settings.subnets[0]);
   return {
+    ...settings,
     id,
     name,
     driver: "bridge",
+    createdAt,
+    isPredefined,
     bridge: names.bridge,
     subnet,
-    gateway: subnet === "" ? "" : formatIpv4(parseSubnet(subnet).base + 1),
+    gateway: plan ? formatIpv4(plan.gateway) : "",
+    options: isPredefined ? defaultBridgeOptions(names.bridge) : settings.options,
+    hostBinding: options.hostBinding,
+    linkPrefix: options.linkPrefix,
   };
 }
 

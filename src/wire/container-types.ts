@@ -39,11 +39,11 @@ export interface MountPoint {
 
 /** The place of a container in one network; empty strings and 0 until it runs. */
 export interface EndpointSettings {
-  readonly IPAMConfig: null;
-  readonly Links: null;
-  readonly Aliases: null;
+  readonly IPAMConfig: object | null;
+  readonly Links: readonly string[] | null;
+  readonly Aliases: readonly string[] | null;
   readonly MacAddress: string;
-  readonly DriverOpts: null;
+  readonly DriverOpts: Readonly<Record<string, string>> | null;
   readonly GwPriority: number;
   readonly NetworkID: string;
   readonly EndpointID: string;
@@ -53,7 +53,7 @@ export interface EndpointSettings {
   readonly IPv6Gateway: string;
   readonly GlobalIPv6Address: string;
   readonly GlobalIPv6PrefixLen: number;
-  readonly DNSNames: null;
+  readonly DNSNames: readonly string[] | null;
 }
 
 /** `Config` of an inspected container: the client's, completed with the image's. */

@@ -24,6 +24,8 @@ export {
   RAW_STREAM,
   TAR_TYPE,
 } from "./media-types.ts";
+export type { NetworkCreateBody } from "./network-create.ts";
+export type * from "./network-types.ts";
 export { progressBar } from "./progress-bar.ts";
 export {
   credentialsOf,

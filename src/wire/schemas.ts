@@ -3,4 +3,5 @@ export { authSchema } from "./auth.ts";
 export { execCreateSchema, execStartSchema } from "./exec-create.ts";
 export { explainQuerySchema, imageDiffQuerySchema, squashQuerySchema } from "./explain.ts";
 export { imageMakeSchema } from "./image-make.ts";
+export { networkCreateSchema, networkDisconnectSchema } from "./network-create.ts";
 export { volumeCreateSchema } from "./volume-create.ts";

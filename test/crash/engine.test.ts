@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import type { ConfigBody, HostConfigBody } from "#container";
 import { crashPoints, type Engine } from "#engine";
+import { networkNamespaceOf, RouteTable } from "#kernel";
 import { logCrashPoints } from "#logs";
 import { portCrashPoints } from "#network";
 import { logSettled } from "../support/compressed-log.ts";
@@ -111,6 +112,30 @@ const logged: Expectation = async (engine) => {
   expect(await read()).toBe(lines);
 };
 
+/** The interfaces and the default route inside are those of the row, and the address is free when it is not there. */
+const joined =
+  (isJoined: boolean): Expectation =>
+  async (engine) => {
+    const { id, state, networks } = engine.containers.get("victim");
+    expect(state.status).toBe("running");
+    expect(networks.map(({ network }) => network)).toEqual([
+      "bridge",
+      ...(isJoined ? ["a-front"] : []),
+    ]);
+    using netns = networkNamespaceOf(state.pid);
+    const table = new RouteTable({ netns });
+    const links = (await table.links()).map(({ name }) => name).filter((name) => name !== "lo");
+    expect(links).toEqual(isJoined ? ["eth0", "eth1"] : ["eth0"]);
+    const gateway = isJoined ? "10.93.1.1" : networks[0]?.gateway;
+    const found = (await table.routes()).filter(({ prefixLength }) => prefixLength === 0);
+    expect(found.map((route) => route.gateway)).toEqual([gateway]);
+    const disconnect = () => engine.networks.disconnect("a-front", id, { force: false });
+    if (isJoined) await disconnect();
+    await engine.networks.connect("a-front", id, { IPAMConfig: { IPv4Address: "10.93.1.9" } });
+    await disconnect();
+    await engine.networks.remove("a-front");
+  };
+
 const expectations: Record<Step, { readonly scenario: string; readonly after: Expectation }> = {
   "create:snapshot-prepared": { scenario: "create", after: gone },
   "create:directory-made": { scenario: "create", after: gone },
@@ -126,6 +151,10 @@ const expectations: Record<Step, { readonly scenario: string; readonly after: Ex
   "remove:row-deleted": { scenario: "remove", after: gone },
   "remove:snapshot-removed": { scenario: "remove", after: gone },
   "exec:started": { scenario: "exec", after: running },
+  "connect:attached": { scenario: "connect", after: joined(false) },
+  "connect:recorded": { scenario: "connect", after: joined(true) },
+  "disconnect:recorded": { scenario: "disconnect", after: joined(false) },
+  "disconnect:left": { scenario: "disconnect", after: joined(false) },
   "log:compressed": { scenario: "log", after: logged },
   "log:renamed": { scenario: "log", after: logged },
   "ports:held": { scenario: "publish", after: unpublished },

@@ -1,7 +1,7 @@
 /**
  * An engine process that is to die: opens the engine at the roots given, then does
  * one thing with THIMBLE_CRASH_AT naming the step at which it kills itself.
- * Usage: victim.ts DATA_ROOT RUN_ROOT (create | start | exit | remove | exec | log | publish | publish-exit) STEP [PORT]
+ * Usage: victim.ts DATA_ROOT RUN_ROOT SCENARIO STEP [PORT], with a scenario of those below.
  */
 
 import { compressedLog } from "../support/compressed-log.ts";
@@ -43,6 +43,15 @@ async function prepare(): Promise<() => Promise<unknown>> {
     };
   }
   await engine.containers.start(id);
+  if (scenario === "connect" || scenario === "disconnect") {
+    const subnets = [{ subnet: "10.93.1.0/24", range: "", gateway: "", reserved: {} }];
+    await engine.networks.create({ name: "a-front", driver: "", subnets });
+    const settings = { IPAMConfig: { IPv4Address: "10.93.1.9" } };
+    const connect = () => engine.networks.connect("a-front", id, settings);
+    if (scenario === "connect") return connect;
+    await connect();
+    return () => engine.networks.disconnect("a-front", id, { force: false });
+  }
   return async () => {
     const exec = await engine.execs.create(id, {
       argv: ["sleep", "1000"],

@@ -3,9 +3,10 @@ import { lookup } from "node:dns/promises";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { Nftables, NftBatch, newNetworkNamespace, nft, RouteTable } from "#kernel";
-import { type Networks, type NetworksOptions, openNetworks } from "#network";
+import { type Networks, type NetworksOptions, openNetworks, type SubnetRequest } from "#network";
 import { openState, type State } from "#state";
 import { outcome } from "../../src/base/testing.ts";
+import { defaultCandidates } from "../../src/network/address-pool.ts";
 import { bridgeNames, deleteBridge, ensureBridge } from "../../src/network/bridge.ts";
 import {
   filteredBridges,
@@ -14,6 +15,7 @@ import {
   removeTable,
 } from "../../src/network/firewall.ts";
 import { keepForeignOut, passForward, removePass } from "../../src/network/forwarding.ts";
+import type { Subnet } from "../../src/network/ipv4.ts";
 import { dial, inside, listen, reach } from "../support/namespace.ts";
 
 const runRoots = [1, 2].map((n) => `/tmp/network-test-${process.pid}-${n}`);
@@ -55,6 +57,10 @@ function reachableFromHost(address: string, port: number): Promise<boolean> {
     socket.once("error", () => done(false));
     socket.once("timeout", () => done(false));
   });
+}
+
+function subnetRequest(subnet: string): SubnetRequest {
+  return { subnet, range: "", gateway: "", reserved: {} };
 }
 
 function openFds(): number {
@@ -124,10 +130,17 @@ describe("a bridge", () => {
   });
 
   test("chooses a network of its own however many open at once", async () => {
-    const many = Array.from({ length: 6 }, (_, i) => bridgeNames(`${runRoots[0]}-many-${i}`));
-    const bridges = await Promise.all(many.map((names) => ensureBridge(names)));
+    const many = Array.from({ length: 6 }, (_, i) => `${runRoots[0]}-many-${i}`);
+    const wanted = {
+      isFixed: false,
+      candidates: defaultCandidates,
+      taken: [],
+      gatewayIn: ({ base }: Subnet) => base + 1,
+      hasAddress: true,
+    };
+    const bridges = await Promise.all(many.map((root) => ensureBridge(bridgeNames(root), wanted)));
     expect(new Set(bridges.map((bridge) => bridge.subnet.base)).size).toBe(many.length);
-    for (const bridge of bridges) await deleteBridge(bridge.name);
+    for (const root of many) await deleteBridge(bridgeNames(root).bridge, root);
   });
 
   test("connects its namespaces with each other and with the host", async () => {
@@ -182,7 +195,10 @@ describe("a namespace", () => {
   });
 
   test("is found by its neighbours at once when its address had another owner", async () => {
-    const { id } = await networks[0].create({ name: "small", subnet: "10.231.7.0/29" });
+    const { id } = await networks[0].create({
+      name: "small",
+      subnets: [subnetRequest("10.231.7.0/29")],
+    });
     const neighbour = await networks[0].attach("small");
     let owner = await networks[0].attach("small");
     const { address, mac } = owner;
@@ -249,7 +265,8 @@ describe("after a crash", () => {
     const index = (await host.link((await second.ready("bridge")).bridge))?.index;
     const ports = async () => (await host.links()).filter((link) => link.master === index).length;
     expect(await settled(async () => (await ports()) === 5)).toBe(true);
-    second.adopt({ networkId: running.networkId, address: running.address });
+    const { networkId, address, endpointId } = running;
+    second.adopt({ networkId, address, endpointId });
     expect(await second.ready("bridge")).toEqual(was);
     const given = await Promise.all(Array.from({ length: 8 }, () => second.attach("bridge")));
     expect(given.map((endpoint) => endpoint.address)).not.toContain(running.address);
@@ -266,7 +283,7 @@ describe("after a crash", () => {
     const network = await open({ instanceId: "four", runRoot });
     await network.attach("bridge").then((endpoint) => network.release(endpoint));
     const { bridge } = await network.ready("bridge");
-    await deleteBridge(bridge);
+    await deleteBridge(bridge, runRoot);
     const works = async () => {
       const endpoint = await network.attach("bridge").catch(() => undefined);
       if (endpoint === undefined) return false;
@@ -295,7 +312,7 @@ describe("networks by name", () => {
   test("are made with a subnet each, kept apart, and removed when they are empty", async () => {
     const all = await open({ instanceId: "names", runRoot });
     const front = await all.create({ name: "front" });
-    const back = await all.create({ name: "back", subnet: "10.77.3.0/24" });
+    const back = await all.create({ name: "back", subnets: [subnetRequest("10.77.3.0/24")] });
     expect(back).toMatchObject({ driver: "bridge", subnet: "10.77.3.0/24", gateway: "10.77.3.1" });
     expect(all.list().map(({ name }) => name)).toEqual(["bridge", "host", "none", "front", "back"]);
     expect(new Set(all.list().map(({ id }) => id)).size).toBe(5);
@@ -311,7 +328,7 @@ describe("networks by name", () => {
     expect(await dial(c.netns, b.address, 8080)).toBe("failed");
     expect(await reachableFromHost(b.address, 8080)).toBe(true);
     // A second interface, and c reaches what its new network has.
-    const second = await all.join("front", c.netns, "eth1");
+    const second = await all.join("front", c.netns, { link: "eth1", isGateway: false });
     expect(await reach(c.netns, b.address, 8080)).toBe("open");
     expect(await outcome(all.remove("front"))).toThrow("network front has active endpoints");
     for (const endpoint of [a, b, c]) all.release(endpoint);
@@ -328,12 +345,12 @@ describe("networks by name", () => {
 
   test("that cannot be: a name twice, a subnet twice, those that are always there", async () => {
     const all = await open({ instanceId: "names", runRoot });
-    const first = await all.create({ name: "one", subnet: "10.77.4.0/24" });
+    const first = await all.create({ name: "one", subnets: [subnetRequest("10.77.4.0/24")] });
     expect(await outcome(all.create({ name: "one" }))).toThrow("network with name one already");
     expect(await outcome(all.create({ name: "none" }))).toThrow("network with name none already");
-    expect(await outcome(all.create({ name: "two", subnet: "10.77.4.0/24" }))).toThrow(
-      "no free network",
-    );
+    expect(
+      await outcome(all.create({ name: "two", subnets: [subnetRequest("10.77.4.0/24")] })),
+    ).toThrow("Pool overlaps with other one on this address space");
     expect(all.list().map(({ name }) => name)).toEqual(["bridge", "host", "none", "one"]);
     const bridges = (await host.links()).filter(({ name }) =>
       name.startsWith(first.bridge.slice(0, 7)),
@@ -401,7 +418,8 @@ describe("the packet filter", () => {
     const inner = new Nftables({ netns });
     const subnet = { base: 0x0a000000, prefixLength: 8 };
     const policies = async () => (await inner.chains()).map(({ name, policy }) => [name, policy]);
-    const [one, two] = ["thimblex", "thx-1"].map((name) => ({ name, subnet }));
+    const open = { isInternal: false, connectsContainers: true, masquerades: true };
+    const [one, two] = ["thimblex", "thx-1"].map((name) => ({ name, subnet, ...open }));
     if (!one || !two) throw new Error("two bridges");
     for (const bridge of [one, two, one]) await installRules(inner, "thimble-x", bridge);
     expect(await inner.rules("thimble-x", "forward")).toHaveLength(2);

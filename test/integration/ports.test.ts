@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Scope } from "#base";
-import { addRoute, type Fd, Nftables, NftBatch, nft, RouteTable } from "#kernel";
+import { type Fd, Nftables, NftBatch, nft, RouteTable, replaceRoute } from "#kernel";
 import type { WantedPort } from "#network";
 import { type Host, makeHost } from "../support/lan.ts";
 import { dial, enter, inside, type Namespace } from "../support/namespace.ts";
@@ -133,7 +133,7 @@ test("nobody reaches a port that was not published to them", async () => {
   for (const each of [left, right]) {
     const table = new RouteTable({ netns: each.netns });
     const index = (await table.link("eth0"))?.index ?? 0;
-    await table.apply(addRoute({ ...route, gateway: each.gateway, index }));
+    await table.apply(replaceRoute({ ...route, gateway: each.gateway, index }));
   }
   const attackers: Readonly<Record<string, Namespace>> = {
     ...{ left: left.netns, right: right.netns, near: near.netns, far: far.netns },

@@ -16,6 +16,7 @@ import type { ImageDetail } from "../../src/engine/images/image-contract.ts";
 import type { DiffId, Digest } from "../../src/image/index.ts";
 import { encodeFrame } from "../../src/wire/index.ts";
 import { fakeAnalysis } from "./fake-analysis.ts";
+import { fakeNetworks } from "./fake-networks.ts";
 import { fakeVolumes } from "./fake-volumes.ts";
 
 /**
@@ -86,6 +87,7 @@ export function createFakeEngine(): FakeEngine {
     containers,
     execs: fakeExecs(containers, calls),
     images: fakeImages(calls),
+    networks: fakeNetworks(calls),
     analysis: fakeAnalysis(calls),
     registries: fakeRegistries(calls),
     volumes: fakeVolumes(calls),

@@ -1,12 +1,12 @@
 import type { Scope } from "#base";
 import {
   addAddress,
-  addRoute,
   createBridge,
   createVeth,
   type Fd,
   newNetworkNamespace,
   RouteTable,
+  replaceRoute,
   setLinkUp,
 } from "#kernel";
 
@@ -51,7 +51,7 @@ async function addNeighbour(scope: Scope, host: Fd, number: number): Promise<Nei
     setLinkUp(1),
     setLinkUp(index),
     addAddress({ index, address, prefixLength: 24 }),
-    addRoute({ destination: "0.0.0.0", prefixLength: 0, gateway, index }),
+    replaceRoute({ destination: "0.0.0.0", prefixLength: 0, gateway, index }),
   );
   return { netns, address, gateway };
 }

@@ -65,7 +65,9 @@ export const inspectFlags = {
   format: text('Format output using a Go template, or "json"', { short: "f" }),
   json,
   size: bool("Display total file sizes if the type is container", { short: "s" }),
-  type: text("Only inspect objects of the given type", { complete: ["container", "image"] }),
+  type: text("Only inspect objects of the given type", {
+    complete: ["container", "image", "network"],
+  }),
 };
 
 export const pruneFlags = {

@@ -70,7 +70,7 @@ export const createFlags = {
   network: list("Connect a container to a network", {
     placeholder: "network",
     aliases: ["net"],
-    complete: ["bridge", "host", "none"],
+    complete: "network",
   }),
   "network-alias": list("Add network-scoped alias for the container", { aliases: ["net-alias"] }),
   "no-healthcheck": bool("Disable any container-specified HEALTHCHECK"),

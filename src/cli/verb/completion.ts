@@ -66,6 +66,10 @@ export const complete: Verb<NoFlags> = async (context, { args }) => {
       const list = await client.images.list().catch(() => []);
       return list.flatMap(({ RepoTags }) => RepoTags ?? []);
     },
+    networks: async () => {
+      const list = await client.networks.list().catch(() => []);
+      return list.map(({ Name }) => Name);
+    },
   });
   await context.out.write(found.map((word) => `${word}\n`).join(""));
   return 0;

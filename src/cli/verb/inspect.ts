@@ -5,6 +5,7 @@ import { Exit, failureText } from "../failure.ts";
 import { userTemplate } from "../listing.ts";
 import type { inspectFlags } from "../table/containers.ts";
 import type { imageInspectFlags } from "../table/images.ts";
+import type { networkInspectFlags } from "../table/networks.ts";
 
 type Inspect = Verb<typeof inspectFlags>;
 /** The flags of every `inspect`. */
@@ -16,27 +17,29 @@ type Find = (ref: string) => Promise<unknown>;
 
 export const inspect: Inspect = (context, invocation) => {
   const { type, size } = invocation.flags;
-  const container: Find = (ref) => context.client.containers.inspect(ref, { size });
-  const image: Find = (ref) => context.client.images.inspect(ref);
-  if (type === "container") return show(context, invocation, container);
-  if (type === "image") return show(context, invocation, image);
-  if (type !== undefined && type !== "") {
+  const kinds: Readonly<Record<string, Find>> = {
+    container: (ref) => context.client.containers.inspect(ref, { size }),
+    image: (ref) => context.client.images.inspect(ref),
+    network: (ref) => context.client.networks.inspect(ref),
+  };
+  if (type) {
+    const find = kinds[type];
+    if (find) return show(context, invocation, find);
     throw new Error(
-      `unknown type: "${type}": must be "container" or "image"; networks and volumes are yet to come`,
+      `unknown type: "${type}": must be "container", "image" or "network"; volumes are yet to come`,
     );
   }
   return show(context, invocation, async (ref) => {
-    try {
-      return await container(ref);
-    } catch (error) {
-      if (!isFault(error, "not_found")) throw error;
+    let last: unknown;
+    for (const find of Object.values(kinds)) {
+      try {
+        return await find(ref);
+      } catch (error) {
+        if (!isFault(error, "not_found")) throw error;
+        last = error;
+      }
     }
-    try {
-      return await image(ref);
-    } catch (error) {
-      if (!isFault(error, "not_found")) throw error;
-      throw new Error(`Error: No such object: ${ref}`, { cause: error });
-    }
+    throw new Error(`Error: No such object: ${ref}`, { cause: last });
   });
 };
 
@@ -48,6 +51,11 @@ export const inspectContainers: Inspect = (context, invocation) => {
 export const inspectImages: Verb<typeof imageInspectFlags> = (context, invocation) => {
   const { platform } = invocation.flags;
   return show(context, invocation, (ref) => context.client.images.inspect(ref, { platform }));
+};
+
+export const inspectNetworks: Verb<typeof networkInspectFlags> = (context, invocation) => {
+  const { verbose } = invocation.flags;
+  return show(context, invocation, (ref) => context.client.networks.inspect(ref, { verbose }));
 };
 
 /**

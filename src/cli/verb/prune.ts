@@ -30,3 +30,13 @@ export const pruneImages: Verb<typeof imagePruneFlags> = async (context, { flags
   await context.out.write(`Total reclaimed space: ${formatBytes(result.SpaceReclaimed)}\n`);
   return 0;
 };
+
+export const pruneNetworks: Verb<typeof pruneFlags> = async (context, { flags }) => {
+  const warning = "This will remove all custom networks not used by at least one container.";
+  if (!flags.force && !(await confirm(context, warning))) return 1;
+  const { NetworksDeleted } = await context.client.networks.prune(flags.filter);
+  const removed = NetworksDeleted ?? [];
+  if (removed.length > 0)
+    await context.out.write(`Deleted Networks:\n${removed.map((name) => `${name}\n`).join("")}\n`);
+  return 0;
+};

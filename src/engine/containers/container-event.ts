@@ -23,12 +23,12 @@ export function publishNetworks(
   sandbox: StoredSandbox | undefined,
   action: "connect" | "disconnect",
 ): void {
-  const type = drivers[sandbox?.mode.kind ?? "container"];
   for (const { network, networkId, endpointId } of sandbox?.endpoints ?? []) {
     if (endpointId === "") continue;
+    const type = drivers[network] ?? "bridge";
     const attributes = { container: sandbox?.container ?? "", name: network, type };
     parts.events.publish("network", action, networkId, attributes);
   }
 }
 
-const drivers = { bridge: "bridge", host: "host", none: "null", container: "" } as const;
+const drivers: Readonly<Record<string, string>> = { host: "host", none: "null" };

@@ -1,9 +1,15 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { hostname as hostHostname } from "node:os";
 import { join } from "node:path";
-import { defined, shortId } from "#base";
+import { shortId } from "#base";
 import { networkModeOf } from "#container";
-import { parseExtraHost, readHostResolvConf, renderHosts, renderResolvConf } from "#network";
+import {
+  ownNames,
+  parseExtraHost,
+  readHostResolvConf,
+  renderHosts,
+  renderResolvConf,
+} from "#network";
 import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { joinedContainer, type OpenSandbox } from "./sandbox.ts";
@@ -43,7 +49,7 @@ export async function writeContainerFiles(
   const files = containerFiles(parts, record);
   const extraHosts = await resolveExtraHosts(parts, host.ExtraHosts);
   writeFileSync(files.hostname, `${hostnameOf(record)}\n`);
-  writeFileSync(files.hosts, hostsText(record, extraHosts, sandbox.stored.endpoints[0]?.address));
+  writeFileSync(files.hosts, hostsText(record, extraHosts, addressesOf(sandbox)));
   writeFileSync(
     files.resolvConf,
     renderResolvConf({
@@ -69,19 +75,24 @@ async function resolveExtraHosts(
 function hostsText(
   record: ContainerRecord,
   extraHosts: readonly string[],
-  address: string | undefined,
+  addresses: readonly string[],
 ): string {
   if (networkModeOf(record.host).kind === "host") {
     const extra = extraHosts.map(parseExtraHost).map((each) => `${each.address}\t${each.name}\n`);
     return [readText("/etc/hosts"), ...extra].join("");
   }
+  return renderHosts({ addresses, names: hostNames(record), extraHosts });
+}
+
+function addressesOf({ stored }: OpenSandbox): readonly string[] {
+  return stored.endpoints.map(({ address }) => address).filter((address) => address !== "");
+}
+
+/** The names that the container has for its own addresses. */
+export function hostNames(record: ContainerRecord): readonly string[] {
   const { Domainname: domainname } = record.config;
   const hostname = hostnameOf(record);
-  return renderHosts({
-    ...defined({ address: address || undefined }),
-    names: domainname === "" ? [hostname] : [`${hostname}.${domainname}`, hostname],
-    extraHosts,
-  });
+  return ownNames(domainname === "" ? [hostname] : [`${hostname}.${domainname}`, hostname]);
 }
 
 function readText(path: string): string {

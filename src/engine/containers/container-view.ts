@@ -1,6 +1,7 @@
 import { defined } from "#base";
 import type { Container } from "../contract.ts";
 import { execIdsOf } from "../execs/exec.ts";
+import { namesOf } from "../networks/names.ts";
 import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { networksOf } from "./sandbox.ts";
@@ -52,7 +53,10 @@ function networkPartOf(
   record: ContainerRecord,
 ): Pick<Container, "networks" | "bridge" | "sandboxId"> {
   const sandbox = parts.sandboxes.get(record.id);
-  const networks = networksOf(parts, record);
+  const networks = networksOf(parts, record).map((each) => ({
+    ...each,
+    names: namesOf(record, each),
+  }));
   const wasInDefault = networks.some((each) => each.network === "bridge" && each.networkId !== "");
   const isOwn = sandbox && sandbox.mode.kind !== "container" && record.state.status === "running";
   return {

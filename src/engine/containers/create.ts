@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
-import { type ContainerId, defined, Fault, newId, Scope } from "#base";
-import { bindsOf, checkSent, describeContainer, type Sent } from "#container";
+import { type ContainerId, defined, Fault, faultOf, newId, Scope } from "#base";
+import { bindsOf, checkSent, describeContainer, endpointsOf, isMac, type Sent } from "#container";
 import { chainIds, hostPlatform, parsePlatform, platformDistance } from "#image";
 import type { Mount } from "#kernel";
 import type { Containers, CreateRequest } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
+import { checkEndpoint } from "../networks/endpoint-check.ts";
 import type { Parts } from "../parts.ts";
 import { Trace } from "../trace.ts";
 import { checkRun } from "../transfer/trust.ts";
@@ -23,7 +24,16 @@ import type { ResolvedUser } from "./user.ts";
 import { lookupUser } from "./user-lookup.ts";
 
 type PlanParts = Parts<
-  "volumes" | "paths" | "clock" | "cpus" | "tasks" | "snapshots" | "content" | "trust" | "store"
+  | "volumes"
+  | "paths"
+  | "clock"
+  | "cpus"
+  | "tasks"
+  | "snapshots"
+  | "content"
+  | "trust"
+  | "store"
+  | "networks"
 >;
 
 /** The parts that a creation touches; containers that run are not among them. */
@@ -106,7 +116,7 @@ const neverStarted: ContainerRecord["state"] = {
 
 /** Checks the request as far as it needs no launch plan, and resolves names in it. */
 function draftRecord(
-  parts: Parts<"clock" | "cpus" | "tasks" | "content" | "trust" | "store">,
+  parts: Parts<"clock" | "cpus" | "tasks" | "content" | "trust" | "store" | "networks">,
   request: CreateRequest,
 ): { readonly draft: ContainerRecord; readonly placement: Placement } {
   const id = newId<ContainerId>();
@@ -121,6 +131,7 @@ function draftRecord(
   const chainId = chainIds(image.config.rootfs.diff_ids).at(-1);
   const imageDefaults = image.config.config ?? {};
   const sent = resolveModes(parts, request.sent);
+  checkNetworks(parts, sent);
   const described = describeContainer(sent, imageDefaults);
   const placement = placeMounts(parts, { ...described, owner: request.owner });
   const draft: ContainerRecord = {
@@ -164,16 +175,56 @@ function checkPlatform(
   );
 }
 
-/** "container:NAME" with the name's id in its place, so that a rename does no harm. */
-function resolveModes(parts: Parts<"tasks" | "store">, sent: Sent): Sent {
-  const { HostConfig } = sent;
+/** Networks that are missing are told at the start, as in Docker. */
+function checkNetworks(parts: Parts<"networks">, { Config, HostConfig, NetworkingConfig }: Sent) {
+  const mac = Config.MacAddress ?? "";
+  const asked = endpointsOf(HostConfig.NetworkMode ?? "", NetworkingConfig);
+  if (mac !== "" && !isMac(mac)) throw new Fault("invalid", `invalid MAC address ${mac}`);
+  const [main] = asked;
+  if (mac !== "" && main?.[1].MacAddress && main[1].MacAddress !== mac)
+    throw new Fault(
+      "invalid",
+      "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty",
+    );
+  for (const [ref, settings] of asked) {
+    const network = parts.networks.list().find(({ name, id }) => name === ref || id === ref);
+    try {
+      if (network) checkEndpoint(network, settings);
+    } catch (error) {
+      const cause = faultOf(error);
+      const message = `invalid config for network ${ref}: ${cause.message}`;
+      throw new Fault(cause.code, message, { cause });
+    }
+  }
+}
+
+/** The id of a network that the beginning of one names; any other text as it is. */
+function wholeId(parts: Parts<"networks">, ref: string): string {
+  const isKnown = ({ id, name }: { id: string; name: string }) => name === ref || id === ref;
+  if (!/^[0-9a-f]{1,63}$/.test(ref) || parts.networks.list().some(isKnown)) return ref;
+  const begun = parts.networks.list().filter(({ id }) => id.startsWith(ref));
+  return begun.length === 1 ? (begun[0]?.id ?? ref) : ref;
+}
+
+/** Ids in the place of a container's name, so that a rename does no harm, and of the beginning of a network's id. */
+function resolveModes(parts: Parts<"tasks" | "store" | "networks">, sent: Sent): Sent {
+  const { HostConfig, NetworkingConfig } = sent;
   const resolve = (mode: string | null | undefined) =>
     mode?.startsWith("container:") ? `container:${joinedContainer(parts, mode).id}` : mode;
+  const networkMode = resolve(HostConfig.NetworkMode);
+  const endpoints = NetworkingConfig?.EndpointsConfig;
   return {
     ...sent,
+    ...(endpoints && {
+      NetworkingConfig: {
+        EndpointsConfig: Object.fromEntries(
+          Object.entries(endpoints).map(([ref, settings]) => [wholeId(parts, ref), settings]),
+        ),
+      },
+    }),
     HostConfig: {
       ...HostConfig,
-      NetworkMode: resolve(HostConfig.NetworkMode),
+      NetworkMode: networkMode && wholeId(parts, networkMode),
       PidMode: resolve(HostConfig.PidMode),
       // As in Docker: private by default on version 2 alone.
       CgroupnsMode:

@@ -5,7 +5,7 @@ import type { Publication } from "#network";
 import type { Task } from "#task";
 import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
-import type { OpenSandbox } from "./sandbox.ts";
+import { gatewayOf, type OpenSandbox } from "./sandbox.ts";
 
 /** The published ports of a run; disposing gives them back. */
 export interface RunPorts extends AsyncDisposable {
@@ -46,24 +46,26 @@ export function portWarnings({ PortBindings, NetworkMode }: HostConfig): readonl
 
 /** Publishes the ports that a container asks for; the fault of one that cannot be had is in Docker's words. */
 export async function publishPorts(
-  parts: Parts<"ports" | "store">,
+  parts: Parts<"ports" | "store" | "networks">,
   { id, name, config, host }: ContainerRecord,
   { stored }: OpenSandbox,
 ): Promise<RunPorts> {
   if (networkModeOf(host).kind !== "bridge") return none;
   const ports = wantedPorts(config, host);
   if (ports.length === 0) return none;
-  const [endpoint] = stored.endpoints;
+  // Nothing comes in by an internal network.
+  const endpoint = gatewayOf(parts, stored.endpoints);
+  if (endpoint === undefined) return none;
   const nameOf = (container: string) =>
     parts.store.get(container as ContainerId)?.name ?? container;
   try {
-    const { address = "" } = endpoint ?? {};
+    const { address } = endpoint;
     return runPorts(await parts.ports.publish({ container: id, address, ports, nameOf }));
   } catch (error) {
     if (!isFault(error) || error.errno === undefined) throw error;
     throw new Fault(
       "internal",
-      `failed to set up container networking: driver failed programming external connectivity on endpoint ${name} (${endpoint?.endpointId}): ${error.message}`,
+      `failed to set up container networking: driver failed programming external connectivity on endpoint ${name} (${endpoint.endpointId}): ${error.message}`,
       { cause: error, errno: error.errno },
     );
   }

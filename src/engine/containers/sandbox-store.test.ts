@@ -30,11 +30,11 @@ test("the one network of a container that an earlier version stored becomes its 
   const store = new ContainerStore(state);
   const sandboxes = new SandboxStore(state);
   expect(store.find(bridged).state).toMatchObject({ status: "running", pid: 42 });
-  expect(sandboxes.get(bridged)).toEqual({
+  expect(sandboxes.get(bridged)).toMatchObject({
     id: expect.stringMatching(/^[0-9a-f]{64}$/),
     container: bridged,
-    mode: { kind: "bridge", networks: ["bridge"] },
-    endpoints: [network],
+    mode: { kind: "bridge" },
+    endpoints: [{ ...network, link: "eth0", settings: {} }],
   });
   expect(sandboxes.get(isolated)).toMatchObject({ mode: { kind: "none" }, endpoints: [none] });
   expect(sandboxes.get(stopped)).toBeUndefined();
@@ -49,13 +49,16 @@ test("a sandbox comes back as it was changed last, and goes with its container",
   const made: StoredSandbox = {
     id: newId<SandboxId>(),
     container,
-    mode: { kind: "bridge", networks: ["bridge"] },
-    endpoints: [network],
+    mode: { kind: "bridge", network: "bridge" },
+    endpoints: [{ ...network, link: "eth0", settings: {} }],
   };
   new SandboxStore(state).put(made);
   const sandboxes = new SandboxStore(state);
   expect(sandboxes.get(container)).toEqual(made);
-  const left = { ...made, endpoints: [{ ...network, endpointId: "", address: "" }] };
+  const left = {
+    ...made,
+    endpoints: [{ ...made.endpoints[0], endpointId: "", address: "" }],
+  } as StoredSandbox;
   sandboxes.put(left);
   expect(new SandboxStore(state).get(container)).toEqual(left);
   expect(() => sandboxes.put({ ...made, id: newId<SandboxId>() })).toThrow();

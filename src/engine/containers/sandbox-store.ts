@@ -1,4 +1,4 @@
-import type { ContainerId, SandboxId } from "#base";
+import { type ContainerId, newId, type SandboxId } from "#base";
 import type { NetworkMode } from "#container";
 import type { State } from "#state";
 import type { NetworkAttachment } from "../contract.ts";
@@ -11,7 +11,7 @@ export interface StoredSandbox {
   readonly id: SandboxId;
   readonly container: ContainerId;
   readonly mode: NetworkMode;
-  /** One for each network, in the mode's order; without an address while the container does not run. */
+  /** One for each network, in the order in which they were joined; without an address while the container does not run. */
   readonly endpoints: readonly NetworkAttachment[];
 }
 
@@ -53,13 +53,32 @@ export class SandboxStore {
     this.#state = state;
     for (const row of state.query<Row>("SELECT * FROM sandbox")) {
       const container = row.container as ContainerId;
-      const [mode, endpoints] = [JSON.parse(row.mode), JSON.parse(row.endpoints)];
-      this.#sandboxes.set(container, { id: row.id as SandboxId, container, mode, endpoints });
+      const id = row.id as SandboxId;
+      const mode = JSON.parse(row.mode);
+      const endpoints = JSON.parse(row.endpoints).map(withDefaults);
+      this.#sandboxes.set(container, { id, container, mode, endpoints });
     }
   }
 
   get(container: ContainerId): StoredSandbox | undefined {
     return this.#sandboxes.get(container);
+  }
+
+  /** The endpoints in a network, also those of containers that do not run. */
+  endpointsIn(
+    networkId: string,
+  ): readonly { readonly container: ContainerId; readonly endpoint: NetworkAttachment }[] {
+    return [...this.#sandboxes.values()].flatMap(({ container, endpoints }) =>
+      endpoints
+        .filter((endpoint) => endpoint.networkId === networkId)
+        .map((endpoint) => ({ container, endpoint })),
+    );
+  }
+
+  /** Sets the networks of a container that does not run; makes its sandbox when it was never started. */
+  change(container: ContainerId, mode: NetworkMode, endpoints: readonly NetworkAttachment[]): void {
+    const id = this.get(container)?.id ?? newId<SandboxId>();
+    this.put({ id, container, mode, endpoints });
   }
 
   /** Makes the container's sandbox, or changes it. */
@@ -80,4 +99,9 @@ export class SandboxStore {
   forget(container: ContainerId): void {
     this.#sandboxes.delete(container);
   }
+}
+
+/** Endpoints of earlier versions had no settings, and interfaces were named in their order. */
+function withDefaults(endpoint: NetworkAttachment, index: number): NetworkAttachment {
+  return { ...endpoint, link: endpoint.link ?? `eth${index}`, settings: endpoint.settings ?? {} };
 }

@@ -1,6 +1,14 @@
 import { type ContainerId, Fault, isFault, newId, type SandboxId } from "#base";
-import { networkModeOf, networkNames } from "#container";
+import {
+  type EndpointBody,
+  endpointsOf,
+  type NetworkMode,
+  networkModeOf,
+  readEndpoint,
+  type Sent,
+} from "#container";
 import type { Fd } from "#kernel";
+import { type EndpointWish, setGateway } from "#network";
 import type { OciNamespaceType } from "#runtime";
 import type { NetworkAttachment } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
@@ -12,8 +20,8 @@ import type { StoredSandbox } from "./sandbox-store.ts";
 export interface OpenSandbox {
   /** Absent: the host's own, or one that an earlier life of the engine made. */
   readonly netns?: Fd;
-  /** As it is to be stored, with the addresses of this run. */
-  readonly stored: StoredSandbox;
+  /** As it is to be stored, with the addresses of this run; replaced when the container joins or leaves a network. */
+  stored: StoredSandbox;
   /** Gives the addresses back; the namespace itself goes with its last process. */
   release(): void;
 }
@@ -30,71 +38,198 @@ export async function openSandbox(
   const mode = networkModeOf(record.host);
   const id = parts.sandboxes.get(record.id)?.id ?? newId<SandboxId>();
   const sandbox = { id, container: record.id, mode };
-  if (mode.kind === "bridge") return await attachAll(parts, sandbox, mode.networks);
   if (mode.kind === "container") {
     const netns = openNamespaceOf(parts, record.host.NetworkMode, "network", "network");
     return { netns, stored: { ...sandbox, endpoints: [] }, release: () => netns.close() };
   }
-  const networkId = parts.networks.find(mode.kind).id;
-  const endpoint = { ...emptyAttachment(mode.kind), networkId, endpointId: newId<SandboxId>() };
+  const wanted = networksOf(parts, record);
+  const plain = wanted.find(({ network }) => network === "host" || network === "none");
+  if (plain === undefined) return await attachAll(parts, sandbox, wanted);
+  if (wanted.length > 1) throw severalWithPlain(plain.network);
+  const networkId = parts.networks.find(plain.network).id;
+  const endpoint = { ...plain, networkId, endpointId: newId<SandboxId>() };
   const stored = { ...sandbox, endpoints: [endpoint] };
-  if (mode.kind === "host") return { stored, release: () => undefined };
+  if (plain.network === "host") return { stored, release: () => undefined };
   const netns = await parts.networks.isolated();
   return { netns, stored, release: () => netns.close() };
 }
 
+/** A container that is in "host" or "none" can be in no other network; `invalid`, in Docker's words. */
+export function severalWithPlain(network: string): Fault {
+  return new Fault(
+    "invalid",
+    network === "host"
+      ? "container sharing network namespace with another container or host cannot be connected to any other network"
+      : "container cannot be connected to multiple networks with one of the networks in private (none) mode",
+  );
+}
+
 /** A namespace with an interface in each network. */
 async function attachAll(
-  parts: Parts<"networks">,
+  parts: Parts<"networks" | "store" | "live">,
   sandbox: Omit<StoredSandbox, "endpoints">,
-  networks: readonly string[],
+  wanted: readonly NetworkAttachment[],
 ): Promise<OpenSandbox> {
-  const [first = "", ...others] = networks;
-  const { netns, ...endpoint } = await parts.networks.attach(first);
-  const endpoints = [{ network: first, ...endpoint }];
-  const release = () => {
-    netns.close();
-    for (const each of endpoints) parts.networks.release(each);
+  const plans = planEndpoints(parts, sandbox.mode, wanted);
+  const [first, ...others] = plans;
+  if (first === undefined) {
+    const netns = await parts.networks.isolated();
+    return { netns, stored: { ...sandbox, endpoints: [] }, release: () => netns.close() };
+  }
+  if (first.wish?.address) await endpointsGivenBack(parts, first.network);
+  const { netns, ...endpoint } = await parts.networks.attach(first.network, first.wish);
+  const open: OpenSandbox = {
+    netns,
+    stored: { ...sandbox, endpoints: [{ ...first.attachment, ...endpoint }] },
+    release: () => {
+      netns.close();
+      for (const each of open.stored.endpoints) parts.networks.release(each);
+    },
   };
   try {
-    for (const [index, network] of others.entries()) {
-      const { netns: _, ...joined } = await parts.networks.join(network, netns, `eth${index + 1}`);
-      endpoints.push({ network, ...joined });
-    }
+    for (const each of others) await joinNetwork(parts, { open, netns, plan: each });
   } catch (error) {
-    release();
+    open.release();
     throw error;
   }
-  return { netns, stored: { ...sandbox, endpoints }, release };
+  return open;
+}
+
+/** An endpoint that is to be made. */
+export interface EndpointPlan {
+  /** The network's id. */
+  readonly network: string;
+  /** Absent: the first one of a container that asks for nothing. */
+  readonly wish?: EndpointWish;
+  readonly attachment: NetworkAttachment;
+}
+
+/** Adds an endpoint to a sandbox that has a namespace. */
+export async function joinNetwork(
+  parts: Parts<"networks" | "store" | "live">,
+  { open, netns, plan }: { open: OpenSandbox; netns: Fd; plan: EndpointPlan },
+): Promise<void> {
+  if (plan.wish?.address) await endpointsGivenBack(parts, plan.network);
+  const wish = plan.wish ?? { link: "eth0", isGateway: true };
+  const { netns: _, ...joined } = await parts.networks.join(plan.network, netns, wish);
+  const { endpoints } = open.stored;
+  open.stored = { ...open.stored, endpoints: [...endpoints, { ...plan.attachment, ...joined }] };
+}
+
+/** Containers that have ended hold their addresses for some milliseconds more; resolves when those of a network are free. */
+export async function endpointsGivenBack(
+  parts: Parts<"store" | "live">,
+  networkId: string,
+): Promise<void> {
+  const ended = [...parts.live.values()].filter(
+    ({ id, sandbox }) =>
+      parts.store.get(id)?.state.status !== "running" &&
+      sandbox.stored.endpoints.some((endpoint) => endpoint.networkId === networkId),
+  );
+  await Promise.all(ended.map(({ settled }) => settled));
+}
+
+/** What to ask of each network: names of interfaces that are free, and one default route; the network of the mode first. */
+function planEndpoints(
+  parts: Parts<"networks">,
+  mode: NetworkMode,
+  wanted: readonly NetworkAttachment[],
+): readonly EndpointPlan[] {
+  const all = wanted.map((attachment) => {
+    const { id, name } = parts.networks.find(attachment.networkId || attachment.network);
+    return { ...attachment, network: name, networkId: id };
+  });
+  const isMain = ({ network, networkId }: NetworkAttachment) =>
+    mode.kind === "bridge" && (network === mode.network || networkId === mode.network);
+  const found = [...all.filter(isMain), ...all.filter((each) => !isMain(each))];
+  const gateway = gatewayOf(parts, found);
+  const plans: EndpointPlan[] = [];
+  for (const attachment of found) {
+    const links = plans.map((plan) => plan.wish?.link ?? "eth0");
+    plans.push(planEndpoint(parts, attachment, { links, isGateway: attachment === gateway }));
+  }
+  return plans;
+}
+
+/** What to ask of a network for an endpoint beside interfaces that have the names `links`. */
+export function planEndpoint(
+  parts: Parts<"networks">,
+  attachment: NetworkAttachment,
+  { links, isGateway }: { readonly links: readonly string[]; readonly isGateway: boolean },
+): EndpointPlan {
+  const { networkId } = attachment;
+  const { address, mac, sysctls, link } = readEndpoint(attachment.settings);
+  const { linkPrefix } = parts.networks.find(networkId);
+  const wish: EndpointWish = {
+    link: link || freeName(linkPrefix, links),
+    isGateway,
+    ...(address !== "" && { address }),
+    ...(mac !== "" && { mac }),
+    ...(Object.keys(sysctls).length > 0 && { settings: sysctls }),
+  };
+  const isPlain = wish.link === "eth0" && isGateway && Object.keys(wish).length === 2;
+  return { network: networkId, attachment, ...(!isPlain && { wish }) };
+}
+
+function freeName(prefix: string, taken: readonly string[]): string {
+  let number = 0;
+  while (taken.includes(`${prefix}${number}`)) number++;
+  return `${prefix}${number}`;
+}
+
+/**
+ * The endpoint that has the default route: as in Docker, the one with the highest priority, then
+ * the first by the name of its network; one of an internal network never has it.
+ */
+export function gatewayOf(
+  parts: Parts<"networks">,
+  endpoints: readonly NetworkAttachment[],
+): NetworkAttachment | undefined {
+  const open = endpoints.filter(
+    ({ networkId }) => networkId !== "" && !parts.networks.find(networkId).isInternal,
+  );
+  const priority = ({ settings }: NetworkAttachment) => readEndpoint(settings).gatewayPriority;
+  return open.toSorted((a, b) => priority(b) - priority(a) || (a.network < b.network ? -1 : 1))[0];
+}
+
+/** Sends what has no better route by way of the endpoint whose turn it is. */
+export async function routeByGateway(
+  parts: Parts<"networks">,
+  netns: Fd,
+  { endpoints }: StoredSandbox,
+): Promise<void> {
+  await setGateway(netns, gatewayOf(parts, endpoints));
 }
 
 /** The sandbox of a container that runs on from an earlier life of the engine. */
 export function adoptSandbox(
   parts: Parts<"networks" | "sandboxes">,
-  { id, host }: ContainerRecord,
+  record: ContainerRecord,
 ): OpenSandbox {
+  const { id, host } = record;
   const stored = parts.sandboxes.get(id) ?? {
     id: newId<SandboxId>(),
     container: id,
     mode: networkModeOf(host),
     endpoints: [],
   };
-  const used = stored.endpoints.filter(({ address }) => address !== "");
-  for (const endpoint of used) parts.networks.adopt(endpoint);
-  return {
+  const withAddress = () => open.stored.endpoints.filter(({ address }) => address !== "");
+  const open: OpenSandbox = {
     stored,
     release: () => {
-      for (const endpoint of used) parts.networks.release(endpoint);
+      for (const endpoint of withAddress()) parts.networks.release(endpoint);
     },
   };
+  for (const endpoint of withAddress()) parts.networks.adopt(endpoint);
+  return open;
 }
 
 /** A run is over: the sandbox stays in its networks, without endpoints. */
 export function leaveNetworks(parts: Parts<"sandboxes">, id: ContainerId): void {
   const sandbox = parts.sandboxes.get(id);
   if (!sandbox?.endpoints.some(({ endpointId }) => endpointId !== "")) return;
-  const endpoints = sandbox.endpoints.map(({ network, networkId }) => ({
-    ...emptyAttachment(network),
+  const endpoints = sandbox.endpoints.map(({ network, networkId, settings }) => ({
+    ...emptyAttachment(network, settings),
     networkId,
   }));
   parts.sandboxes.put({ ...sandbox, endpoints });
@@ -104,13 +239,26 @@ export function leaveNetworks(parts: Parts<"sandboxes">, id: ContainerId): void 
 /** The networks a container is in, or will be in once it is started. */
 export function networksOf(
   parts: Parts<"sandboxes">,
-  { id, host }: ContainerRecord,
+  { id, host, sent }: Pick<ContainerRecord, "id" | "host" | "sent">,
 ): readonly NetworkAttachment[] {
   const stored = parts.sandboxes.get(id)?.endpoints;
-  return stored ?? networkNames(networkModeOf(host)).map(emptyAttachment);
+  return stored ?? askedNetworks(host.NetworkMode, sent);
 }
 
-function emptyAttachment(network: string): NetworkAttachment {
+/** The networks that a create asks for, before any of them is looked up. */
+export function askedNetworks(networkMode: string, sent: Sent): readonly NetworkAttachment[] {
+  const asked = endpointsOf(networkMode, sent.NetworkingConfig ?? undefined);
+  const mac = sent.Config.MacAddress;
+  return asked.map(([network, settings], index) =>
+    emptyAttachment(
+      network,
+      index === 0 && mac && !settings.MacAddress ? { ...settings, MacAddress: mac } : settings,
+    ),
+  );
+}
+
+/** A place in a network that has no endpoint. */
+export function emptyAttachment(network: string, settings: EndpointBody): NetworkAttachment {
   return {
     network,
     networkId: "",
@@ -119,6 +267,8 @@ function emptyAttachment(network: string): NetworkAttachment {
     prefixLength: 0,
     gateway: "",
     mac: "",
+    link: "",
+    settings,
   };
 }
 

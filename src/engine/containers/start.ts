@@ -1,4 +1,5 @@
 import { type ContainerId, Fault, faultOf, Scope } from "#base";
+import { networkModeOf } from "#container";
 import { descriptorPath } from "#kernel";
 import type { Task } from "#task";
 import { crashPoint } from "../crash-point.ts";
@@ -86,7 +87,9 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   await allowRemount(record);
   const wanted = { user: record.config.User, groupAdd: record.host.GroupAdd };
   const user = await lookupUser(parts.snapshots, id, wanted);
-  const sandbox = await openSandbox(parts, record);
+  const sandbox = await openSandbox(parts, record).catch((error) => {
+    throw networkFault(record, faultOf(error));
+  });
   scope.defer(() => sandbox.release());
   trace.mark("sandbox");
   crashPoint("start:network-attached");
@@ -127,6 +130,13 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   tracked.running();
   trace.mark("started");
   trace.write(parts.log, `start ${id.slice(0, 12)}`);
+}
+
+/** Why a container has no network, in Docker's words. */
+function networkFault({ host }: ContainerRecord, cause: Fault): Fault {
+  if (networkModeOf(host).kind === "container") return cause;
+  const message = `failed to set up container networking: ${cause.message}`;
+  return new Fault(cause.code, message, { cause });
 }
 
 /**

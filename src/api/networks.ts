@@ -1,0 +1,176 @@
+import { Fault } from "#base";
+import { connectSchema } from "#container";
+import type { EngineNetwork, NetworkCreateRequest, SubnetRequest } from "#engine";
+import type { NetworkContainer, NetworkCreateBody, NetworkInspect } from "#wire";
+import { loadSchemas } from "#wire";
+import type { ApiContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Route } from "./router.ts";
+import { timeText } from "./time-text.ts";
+
+/** The endpoints of /networks. */
+export function networkRoutes(context: ApiContext): readonly Route[] {
+  const on =
+    (handle: (context: ApiContext, exchange: Exchange) => Promise<void> | void) =>
+    (exchange: Exchange) =>
+      handle(context, exchange);
+  return [
+    { method: "GET", pattern: "/networks", handle: on(list) },
+    { method: "POST", pattern: "/networks/create", handle: on(create) },
+    { method: "POST", pattern: "/networks/prune", handle: on(prune) },
+    { method: "POST", pattern: "/networks/*id/connect", handle: on(connect) },
+    { method: "POST", pattern: "/networks/*id/disconnect", handle: on(disconnect) },
+    { method: "GET", pattern: "/networks/*id", handle: on(inspect) },
+    { method: "DELETE", pattern: "/networks/*id", handle: on(remove) },
+  ];
+}
+
+const filterKeys = ["dangling", "driver", "id", "label", "name", "scope", "type"];
+
+function list({ engine }: ApiContext, exchange: Exchange): void {
+  const filters = exchange.query.filters(filterKeys);
+  exchange.sendJson(200, engine.networks.list(filters).map(summaryOf));
+}
+
+/** A network as lists show it: without its containers, as in Docker. */
+function summaryOf(network: EngineNetwork): NetworkInspect {
+  return { ...inspectNetwork(network), Containers: {} };
+}
+
+/** A network as `docker network inspect` shows it. */
+export function inspectNetwork(network: EngineNetwork): NetworkInspect {
+  return {
+    Name: network.name,
+    Id: network.id,
+    Created: timeText(network.createdAt),
+    Scope: "local",
+    Driver: network.driver,
+    EnableIPv4: true,
+    EnableIPv6: false,
+    IPAM: {
+      Driver: "default",
+      Options: network.ipamOptions ?? null,
+      Config: network.driver === "bridge" ? ipamOf(network) : null,
+    },
+    Internal: network.isInternal,
+    Attachable: network.isAttachable,
+    Ingress: false,
+    ConfigFrom: { Network: "" },
+    ConfigOnly: false,
+    Containers: Object.fromEntries(
+      network.members.map(({ container, name, endpointId, mac, address, prefixLength }) => [
+        container,
+        {
+          Name: name,
+          EndpointID: endpointId,
+          MacAddress: mac,
+          IPv4Address: address === "" ? "" : `${address}/${prefixLength}`,
+          IPv6Address: "",
+        } satisfies NetworkContainer,
+      ]),
+    ),
+    Options: sorted(network.options),
+    Labels: sorted(network.labels),
+  };
+}
+
+/** Go writes maps in the order of their keys. */
+function sorted(map: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** As it was asked for; else as it was chosen, with the gateway. */
+function ipamOf({ subnets, subnet, gateway }: EngineNetwork): NetworkInspect["IPAM"]["Config"] {
+  if (subnets.length === 0) return subnet === "" ? [] : [{ Subnet: subnet, Gateway: gateway }];
+  return subnets.map((asked) => ({
+    Subnet: asked.subnet,
+    ...(asked.range !== "" && { IPRange: asked.range }),
+    ...(asked.gateway !== "" && { Gateway: asked.gateway }),
+    ...(Object.keys(asked.reserved).length > 0 && { AuxiliaryAddresses: asked.reserved }),
+  }));
+}
+
+function inspect({ engine }: ApiContext, exchange: Exchange): void {
+  const scope = exchange.query.text("scope");
+  const network = engine.networks.get(exchange.param("id"));
+  if (scope !== undefined && scope !== "local")
+    throw new Fault("not_found", `network ${exchange.param("id")} not found`);
+  exchange.sendJson(200, inspectNetwork(network));
+}
+
+async function create({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { networkCreateSchema } = await loadSchemas();
+  const body = await exchange.json(networkCreateSchema);
+  const { id } = await engine.networks.create(requestOf(body));
+  exchange.sendJson(201, { Id: id, Warning: "" });
+}
+
+/** What the body asks for; `denied`, `unsupported` and `invalid`, in Docker's words, for what this engine has not. */
+function requestOf(body: NetworkCreateBody): NetworkCreateRequest {
+  refuse(body);
+  return {
+    name: body.Name ?? "",
+    driver: body.Driver ?? "",
+    subnets: (body.IPAM?.Config ?? []).map(subnetOf),
+    isInternal: body.Internal ?? false,
+    isAttachable: body.Attachable ?? false,
+    labels: body.Labels ?? {},
+    options: body.Options ?? {},
+    ...(body.IPAM?.Options && { ipamOptions: body.IPAM.Options }),
+  };
+}
+
+type SentSubnet = NonNullable<NonNullable<NetworkCreateBody["IPAM"]>["Config"]>[number];
+
+function subnetOf({ Subnet, IPRange, Gateway, AuxiliaryAddresses }: SentSubnet): SubnetRequest {
+  return {
+    subnet: Subnet ?? "",
+    range: IPRange ?? "",
+    gateway: Gateway ?? "",
+    reserved: AuxiliaryAddresses ?? {},
+  };
+}
+
+function refuse(body: NetworkCreateBody): void {
+  if (body.Ingress) throw new Fault("denied", "Ingress network can only be global scope network");
+  if (body.Scope && body.Scope !== "local")
+    throw new Fault("denied", "cannot create a swarm scoped network when swarm is not active");
+  const ipam = body.IPAM?.Driver ?? "";
+  if (ipam !== "" && ipam !== "default")
+    throw new Fault("not_found", `plugin "${ipam}" not found`, { about: ipam });
+  if (body.EnableIPv4 === false && !body.EnableIPv6)
+    throw new Fault("invalid", "IPv4 or IPv6 must be enabled");
+  const missing = [
+    body.EnableIPv6 && "IPv6 (EnableIPv6)",
+    body.EnableIPv4 === false && "a network without IPv4 (EnableIPv4)",
+    (body.ConfigOnly || body.ConfigFrom?.Network) && "configuration-only networks",
+  ].filter((each) => typeof each === "string");
+  if (missing.length > 0)
+    throw new Fault("unsupported", `not supported yet for networks: ${missing.join("; ")}`);
+}
+
+async function remove({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  await engine.networks.remove(exchange.param("id"));
+  exchange.sendEmpty(204);
+}
+
+async function prune({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const filters = exchange.query.filters(["until", "label", "label!"]);
+  const removed = await engine.networks.prune(filters);
+  exchange.sendJson(200, { NetworksDeleted: removed.length > 0 ? removed : null });
+}
+
+async function connect({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { Container, EndpointConfig } = await exchange.json(connectSchema);
+  await engine.networks.connect(exchange.param("id"), Container ?? "", EndpointConfig ?? {});
+  exchange.sendEmpty(200);
+}
+
+async function disconnect({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { networkDisconnectSchema } = await loadSchemas();
+  const { Container, Force } = await exchange.json(networkDisconnectSchema);
+  await engine.networks.disconnect(exchange.param("id"), Container ?? "", {
+    force: Force ?? false,
+  });
+  exchange.sendEmpty(200);
+}

@@ -1,0 +1,33 @@
+import { Fault } from "#base";
+import { type EndpointBody, endpointFaults, isMac, readEndpoint, refuseEndpoint } from "#container";
+import { containsAddress, endpointSettings, joinFaults, type NetworkDescription } from "#network";
+
+/**
+ * Whether a container can have such an endpoint in a network: `unsupported` for what this engine
+ * lacks, `invalid`, in Docker's words, for the rest.
+ */
+export function checkEndpoint(network: NetworkDescription, settings: EndpointBody): void {
+  const [refusal] = refuseEndpoint(network.name, settings);
+  if (refusal) throw new Fault("unsupported", `this option is not supported yet: ${refusal}`);
+  const mac = settings.MacAddress ?? "";
+  if (mac !== "" && !isMac(mac)) throw new Fault("invalid", `invalid MAC address ${mac}`);
+  const faults = [...faultsIn(network, settings)];
+  if (faults.length === 0) return;
+  throw new Fault("invalid", `invalid endpoint settings:\n${joinFaults(faults)}`);
+}
+
+/** The order is Docker's. */
+function* faultsIn(network: NetworkDescription, settings: EndpointBody): Generator<string> {
+  const { address, aliases } = readEndpoint(settings);
+  if (aliases.length > 0 && network.isPredefined)
+    yield "network-scoped alias is supported only for containers in user defined networks";
+  if (address !== "" && network.isPredefined)
+    yield "user specified IP address is supported on user defined networks only";
+  yield* endpointFaults(settings, endpointSettings);
+  if (address === "") return;
+  const [subnet] = network.subnets;
+  if (subnet === undefined)
+    yield "user specified IP address is supported only when connecting to networks with user configured subnets";
+  else if (!containsAddress(subnet.subnet, address))
+    yield `no configured subnet or ip-range contain the IP address ${address}`;
+}

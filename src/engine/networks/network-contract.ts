@@ -1,0 +1,65 @@
+import type { ContainerId } from "#base";
+import type { EndpointBody } from "#container";
+import type { NetworkDescription, NetworkRequest } from "#network";
+import type { Filters } from "../contract.ts";
+
+export type { NetworkDescription, NetworkRequest, SubnetRequest } from "#network";
+
+/** A running container in a network. */
+export interface NetworkMember {
+  readonly container: ContainerId;
+  /** The container's. */
+  readonly name: string;
+  readonly endpointId: string;
+  /** "" in "none" and "host", as is `address`. */
+  readonly mac: string;
+  readonly address: string;
+  readonly prefixLength: number;
+}
+
+/** A network as it is inspected; a copy that later changes do not reach. */
+export interface EngineNetwork extends NetworkDescription {
+  readonly members: readonly NetworkMember[];
+}
+
+/** A network to make. */
+export interface NetworkCreateRequest extends NetworkRequest {
+  /** "bridge" or "". */
+  readonly driver: string;
+}
+
+/**
+ * The networks of one engine. A REF is a name, an id, or the beginning of an id; `not_found` when
+ * it names nothing. Faults are in Docker's words.
+ */
+export interface EngineNetworks {
+  /** Those that always exist first, then in the order in which they were made. */
+  list(filters: Filters): readonly EngineNetwork[];
+  /** The network as it is now. */
+  get(ref: string): EngineNetwork;
+  /**
+   * Makes a bridge network. `exists` for a name that is taken, `denied` for one that Docker keeps
+   * for itself, for a subnet that is not free and for another driver of Docker's, `not_found` for a
+   * driver that nobody knows, `invalid` for settings that are wrong, `conflict` for a bridge of
+   * another program.
+   */
+  create(request: NetworkCreateRequest): Promise<NetworkDescription>;
+  /** Removes a network; `denied` while a running container is in it, and for those that always exist. */
+  remove(ref: string): Promise<void>;
+  /** Removes all networks that no running container is in and that match; gives their names. */
+  prune(filters: Filters): Promise<readonly string[]>;
+  /**
+   * Adds a container to a network: at once when it runs, else from its next start on. A crash leaves
+   * it in the network or not, and never half. `denied` when it is in it already or an address is
+   * taken, `invalid` for settings that do not fit the network, and for a container that shares
+   * another's network.
+   */
+  connect(ref: string, container: string, settings: EndpointBody): Promise<void>;
+  /**
+   * Takes a container out of a network. `internal` when it is not in it; with `force` the network
+   * may be gone already.
+   */
+  disconnect(ref: string, container: string, options: { readonly force: boolean }): Promise<void>;
+  /** The addresses in a network by every name that they have there: the container's, its id's first digits, aliases. */
+  names(ref: string): ReadonlyMap<string, readonly string[]>;
+}

@@ -1,0 +1,54 @@
+import { Fault } from "../../src/base/index.ts";
+import type { EngineNetwork, EngineNetworks } from "../../src/engine/networks/network-contract.ts";
+
+/** The network of a fake engine, as an engine shows one with an address for each field. */
+export const fakeNetwork: EngineNetwork = {
+  id: "n1".padEnd(64, "0"),
+  name: "front",
+  driver: "bridge",
+  createdAt: 1_700_000_000_000_000_000n,
+  isPredefined: false,
+  bridge: "th0-n1000000",
+  subnet: "10.7.0.0/24",
+  gateway: "10.7.0.1",
+  hostBinding: "0.0.0.0",
+  linkPrefix: "eth",
+  subnets: [],
+  isInternal: false,
+  isAttachable: false,
+  labels: {},
+  options: {},
+  members: [],
+};
+
+/** The networks of an engine in memory: one, "front"; what reaches it is noted. */
+export function fakeNetworks(calls: string[]): EngineNetworks {
+  const note = (what: string, value: unknown) => calls.push(`${what} ${JSON.stringify(value)}`);
+  const get = (ref: string) => {
+    if (ref === "front") return fakeNetwork;
+    throw new Fault("not_found", `network ${ref} not found`);
+  };
+  return {
+    list: (filters) => {
+      note("networks", filters);
+      return [fakeNetwork];
+    },
+    get,
+    create: async (request) => {
+      note("create network", request);
+      return fakeNetwork;
+    },
+    remove: async (ref) => void note("remove network", get(ref).name),
+    prune: async (filters) => {
+      note("prune networks", filters);
+      return [];
+    },
+    connect: async (ref, container, settings) => {
+      note(`connect ${get(ref).name} ${container}`, settings);
+    },
+    disconnect: async (ref, container, options) => {
+      note(`disconnect ${ref} ${container}`, options);
+    },
+    names: () => new Map(),
+  };
+}
