@@ -172,7 +172,12 @@ describe("words and sizes", () => {
     expect(parseBytes(text)).toBe(want);
   });
   test("sizes print as Docker prints them", () => {
-    expect([0, 999, 1240, 77_800_000].map(formatBytes)).toEqual(["0B", "999B", "1.24kB", "77.8MB"]);
+    expect([0, 999, 1240, 77_800_000].map((each) => formatBytes(each))).toEqual([
+      "0B",
+      "999B",
+      "1.24kB",
+      "77.8MB",
+    ]);
   });
 });
 

@@ -13,13 +13,13 @@ export function parseBytes(text: string): number | undefined {
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
-/** Bytes as Docker prints them: decimal units, three significant digits ("1.24MB"). */
-export function formatBytes(bytes: number): string {
+/** Bytes as Docker prints them: decimal units and three significant digits ("1.24MB"), four for volumes. */
+export function formatBytes(bytes: number, digits = 3): string {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];
   let value = bytes;
   let unit = 0;
   for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
-  return `${Number.parseFloat(value.toPrecision(3))}${units[unit]}`;
+  return `${Number.parseFloat(value.toPrecision(digits))}${units[unit]}`;
 }
 
 /** Whether all bytes are zero. */

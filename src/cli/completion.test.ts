@@ -5,6 +5,7 @@ const names = {
   containers: async (all: boolean) => (all ? ["web", "old"] : ["web"]),
   images: async () => ["debian:latest", "web:1"],
   networks: async () => ["bridge", "front"],
+  volumes: async () => ["data"],
 };
 
 const cases: [line: string, want: string[]][] = [
@@ -20,6 +21,7 @@ const cases: [line: string, want: string[]][] = [
   ["run --network ", ["bridge", "front"]],
   ["rm ", ["old", "web"]],
   ["-H unix:///x.sock rm o", ["old"]],
+  ["volume rm ", ["data"]],
   ["completion ", ["bash", "fish", "zsh"]],
   ["--ho", ["--host"]],
   ["nonsense x", []],

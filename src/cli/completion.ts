@@ -8,6 +8,7 @@ export interface NameSource {
   containers(all: boolean): Promise<readonly string[]>;
   images(): Promise<readonly string[]>;
   networks(): Promise<readonly string[]>;
+  volumes(): Promise<readonly string[]>;
 }
 
 /** The candidates for the last of the words. [":file"] asks the shell for file names. */
@@ -65,6 +66,7 @@ async function named(
   if (completion === "running") return await names.containers(false);
   if (completion === "image") return await names.images();
   if (completion === "network") return await names.networks();
+  if (completion === "volume") return await names.volumes();
   return completion;
 }
 

@@ -200,6 +200,22 @@ describe("the rest of the body", () => {
     expect(body("img").Cmd).toBeUndefined();
   });
 
+  test.each([
+    [
+      "--mount src=data,dst=/d,volume-nocopy,volume-label=a=b,volume-label=c img",
+      { VolumeOptions: { DriverConfig: {}, NoCopy: true, Labels: { a: "b", c: "" } } },
+    ],
+    [
+      "--mount type=volume,src=data,dst=/d,volume-driver=local,volume-opt=o=x=y,volume-subpath=s img",
+      { VolumeOptions: { DriverConfig: { Name: "local", Options: { o: "x=y" } }, Subpath: "s" } },
+    ],
+    ["--mount src=data,dst=/d,volume-nocopy=0 img", { VolumeOptions: { NoCopy: false } }],
+  ])("volumes of --mount: %s", (line, want) => {
+    expect(body(line).HostConfig?.Mounts).toMatchObject([
+      { Type: "volume", Source: "data", Target: "/d", ...want },
+    ]);
+  });
+
   test("a volume without a source, and ports to expose", () => {
     const made = body("-v /data -P --expose 90 --expose 91-92/udp img");
     expect(made.Volumes).toEqual({ "/data": {} });
@@ -224,10 +240,18 @@ describe("the rest of the body", () => {
 
 describe("mistakes", () => {
   test.each([
-    ["-v a:b:c:d img", "invalid spec: a:b:c:d"],
     ["-v :/b img", "empty section between colons"],
     ["--mount foo img", "invalid field 'foo' must be a key=value pair"],
     ["--mount type=bind img", "target is required"],
+    ["--mount type=,dst=/x img", "type is required"],
+    [
+      "--mount type=tmpfs,dst=/x,volume-nocopy img",
+      "cannot mix 'volume-*' options with mount type 'tmpfs'",
+    ],
+    [
+      "--mount type=volume,dst=/x,bind-propagation=rshared img",
+      "cannot mix 'bind-*' options with mount type 'volume'",
+    ],
     ["--mount type=bind,dst=/x,foo=bar img", "unexpected key 'foo'"],
     ["--mount type=tmpfs,dst=/x,tmpfs-mode=9 img", "invalid value for tmpfs-mode: 9"],
     ["--ulimit nofile=5:2 img", "soft limit must be less than or equal to hard limit: 5 > 2"],

@@ -15,7 +15,7 @@ export function parseVolumes(words: readonly string[]): Volumes {
   const anonymous: string[] = [];
   for (const word of words) {
     const parts = word.split(":");
-    if (word === "" || parts.length > 3 || (parts.length > 1 && !parts[1])) {
+    if (word === "" || (parts.length > 1 && !parts[1])) {
       throw new Fault("invalid", `invalid spec: ${word}: write SOURCE:TARGET[:OPTIONS]`, {
         about: word,
       });
@@ -48,9 +48,20 @@ export function parseMount(word: string): MountBody {
     const value = equals < 0 ? undefined : field.slice(equals + 1);
     setMountField(mount, { word, key, value });
   }
+  if (!mount.Type) throw invalidMount(word, "type is required");
   if (!mount.Target) throw invalidMount(word, "target is required");
+  for (const [type, field] of optionFields)
+    if (mount[field] && mount.Type !== type)
+      throw invalidMount(word, `cannot mix '${type}-*' options with mount type '${mount.Type}'`);
   return mount;
 }
+
+const optionFields = [
+  ["volume", "VolumeOptions"],
+  ["image", "ImageOptions"],
+  ["bind", "BindOptions"],
+  ["tmpfs", "TmpfsOptions"],
+] as const;
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -90,10 +101,44 @@ function setMountField(mount: Mutable<MountBody>, field: MountField): void {
   } else if (key === "tmpfs-mode") {
     if (!/^[0-7]{1,5}$/.test(text)) throw invalidMount(word, `invalid value for ${key}: ${text}`);
     mount.TmpfsOptions = { ...mount.TmpfsOptions, Mode: Number.parseInt(text, 8) };
-  } else if (/^volume-/.test(key)) {
-    // The engine says which of them it cannot honour; so the field must reach it.
-    mount.VolumeOptions = { ...(mount.VolumeOptions as object | undefined), [key]: text };
+  } else if (key === "image-subpath") {
+    mount.ImageOptions = { ...mount.ImageOptions, Subpath: text };
+  } else if (key === "volume-nocopy") {
+    mount.VolumeOptions = { ...volumeOptions(mount), NoCopy: on() };
+  } else if (Object.hasOwn(volumeFields, key)) {
+    mount.VolumeOptions = volumeFields[key]?.(volumeOptions(mount), text) ?? {};
   } else throw invalidMount(word, `unexpected key '${key}' in '${key}=${text}'`);
+}
+
+type VolumeOptions = NonNullable<MountBody["VolumeOptions"]>;
+
+/** As docker's CLI sends them: with a driver, which may be nothing. */
+function volumeOptions({ VolumeOptions }: MountBody): VolumeOptions {
+  return VolumeOptions ?? { DriverConfig: {} };
+}
+
+const volumeFields: Readonly<
+  Record<string, (options: VolumeOptions, text: string) => VolumeOptions>
+> = {
+  "volume-subpath": (options, Subpath) => ({ ...options, Subpath }),
+  "volume-label": (options, text) => ({ ...options, Labels: withPair(options.Labels, text) }),
+  "volume-driver": (options, Name) => ({
+    ...options,
+    DriverConfig: { ...options.DriverConfig, Name },
+  }),
+  "volume-opt": (options, text) => ({
+    ...options,
+    DriverConfig: {
+      ...options.DriverConfig,
+      Options: withPair(options.DriverConfig?.Options, text),
+    },
+  }),
+};
+
+function withPair(map: Readonly<Record<string, string>> | null | undefined, text: string) {
+  const equals = text.indexOf("=");
+  const [key, value] = equals < 0 ? [text, ""] : [text.slice(0, equals), text.slice(equals + 1)];
+  return { ...map, [key]: value };
 }
 
 const switches = new Set(["readonly", "ro", "bind-nonrecursive", "volume-nocopy"]);

@@ -2,9 +2,10 @@
 export const dockerCommands: Readonly<Record<string, readonly string[]>> = {
   "": (
     "build builder buildx checkpoint compose config context cp node pause plugin " +
-    "secret service stack stats swarm unpause update volume"
+    "secret service stack stats swarm unpause update"
   ).split(" "),
   container: ["cp", "diff", "pause", "stats", "unpause", "update"],
   image: ["build"],
+  volume: ["update"],
   system: ["dial-stdio", "prune"],
 };

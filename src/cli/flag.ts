@@ -1,7 +1,14 @@
 import { parseBytes } from "#base";
 
 /** The kind of words with which a value is completed, beyond a fixed list. */
-export type Completion = "container" | "running" | "image" | "network" | "file" | readonly string[];
+export type Completion =
+  | "container"
+  | "running"
+  | "image"
+  | "network"
+  | "volume"
+  | "file"
+  | readonly string[];
 
 /** One option of a command: its form, its meaning, and the value that it gives. */
 export interface Flag<T> {

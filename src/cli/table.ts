@@ -7,6 +7,7 @@ import * as server from "./table/registry-server.ts";
 import * as system from "./table/system.ts";
 import * as transfer from "./table/transfer.ts";
 import * as trust from "./table/trust.ts";
+import { volumeGroup } from "./table/volumes.ts";
 
 /** Every command there is. Parsing, help, suggestions and completion are made from this table. */
 export const commands: Readonly<Record<string, Command | Group>> = {
@@ -110,6 +111,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   trust: trust.trustGroup,
   verify: trust.verifyCommand,
   version: system.versionCommand,
+  volume: volumeGroup,
   wait: container.waitCommand,
   __complete: system.completeCommand,
 };

@@ -66,7 +66,7 @@ export const inspectFlags = {
   json,
   size: bool("Display total file sizes if the type is container", { short: "s" }),
   type: text("Only inspect objects of the given type", {
-    complete: ["container", "image", "network"],
+    complete: ["container", "image", "network", "volume"],
   }),
 };
 
@@ -235,7 +235,7 @@ export const topCommand = command({
 });
 
 export const inspectCommand = command({
-  summary: "Return low-level information on containers and images",
+  summary: "Return low-level information on containers, images, networks and volumes",
   usage: "[OPTIONS] NAME|ID [NAME|ID...]",
   flags: inspectFlags,
   args: [1, many],

@@ -70,6 +70,10 @@ export const complete: Verb<NoFlags> = async (context, { args }) => {
       const list = await client.networks.list().catch(() => []);
       return list.map(({ Name }) => Name);
     },
+    volumes: async () => {
+      const { Volumes } = await client.volumes.list().catch(() => ({ Volumes: [] }));
+      return Volumes.map(({ Name }) => Name);
+    },
   });
   await context.out.write(found.map((word) => `${word}\n`).join(""));
   return 0;

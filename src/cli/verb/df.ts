@@ -3,9 +3,10 @@ import type { ContainerSummary, DiskUsage } from "#wire";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { humanSince } from "../human.ts";
-import { printListing, type Row } from "../listing.ts";
+import { printListing, type Row, userTemplate } from "../listing.ts";
 import type { dfFlags } from "../table/system.ts";
 import { imageRows } from "./images.ts";
+import { volumeRow } from "./volumes.ts";
 
 const heads = {
   Type: "TYPE",
@@ -18,8 +19,10 @@ const heads = {
 export const df: Verb<typeof dfFlags> = async (context, { flags }) => {
   const usage = await context.client.system.diskUsage();
   const isJson = flags.json || flags.format === "json";
-  if (flags.verbose && (isJson || !flags.format)) {
-    await (isJson ? printDetailsAsJson(context, usage) : printDetails(context, usage));
+  if (flags.verbose) {
+    if (isJson || !flags.format)
+      await (isJson ? printDetailsAsJson(context, usage) : printDetails(context, usage));
+    else await context.out.write(`${userTemplate(flags.format)(details(usage))}\n`);
     return 0;
   }
   const table = "table {{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}";
@@ -51,6 +54,10 @@ export function summaryRows(usage: DiskUsage): Row[] {
         ? `${formatBytes(size.free)} (${Math.floor((size.free * 100) / size.total)}%)`
         : formatBytes(size.free),
   });
+  const volumes = (usage.Volumes ?? []).map(
+    ({ UsageData }) => UsageData ?? { RefCount: 0, Size: 0 },
+  );
+  const sizeOf = (of: typeof volumes) => sum(of.map(({ Size }) => Size));
   const none = { total: 0, active: 0 };
   return [
     row(
@@ -63,7 +70,11 @@ export function summaryRows(usage: DiskUsage): Row[] {
       { total: containers.length, active: running.length },
       { total: sizes(containers), free: sizes(containers) - sizes(running) },
     ),
-    row("Local Volumes", { ...none, total: usage.Volumes?.length ?? 0 }, { total: 0, free: 0 }),
+    row(
+      "Local Volumes",
+      { total: volumes.length, active: volumes.filter(({ RefCount }) => RefCount > 0).length },
+      { total: sizeOf(volumes), free: sizeOf(volumes.filter(({ RefCount }) => RefCount === 0)) },
+    ),
     row("Build Cache", { ...none, total: usage.BuildCache?.length ?? 0 }, { total: 0, free: 0 }),
   ];
 }
@@ -92,6 +103,9 @@ const containerHeads = {
   Names: "NAMES",
 };
 
+const volumeTable = "table {{.Name}}\t{{.Links}}\t{{.Size}}";
+const volumeHeads = { Name: "VOLUME NAME", Links: "LINKS", Size: "SIZE" };
+
 function containerRows(usage: DiskUsage, trunc: boolean): Row[] {
   return (usage.Containers ?? []).map((each) => ({
     ID: trunc ? shortId(each.Id) : each.Id,
@@ -106,12 +120,15 @@ function containerRows(usage: DiskUsage, trunc: boolean): Row[] {
 
 /** All in one document, as docker has it. */
 async function printDetailsAsJson(context: Context, usage: DiskUsage): Promise<void> {
+  await context.out.write(`${JSON.stringify(details(usage))}\n`);
+}
+
+function details(usage: DiskUsage) {
   const Images = (usage.Images ?? []).flatMap((image) =>
     imageRows(image, { trunc: false, digests: false }),
   );
   const Containers = containerRows(usage, false);
-  const all = { Images, Containers, Volumes: [], BuildCache: [] };
-  await context.out.write(`${JSON.stringify(all)}\n`);
+  return { Images, Containers, Volumes: (usage.Volumes ?? []).map(volumeRow), BuildCache: [] };
 }
 
 async function printDetails(context: Context, usage: DiskUsage): Promise<void> {
@@ -126,6 +143,12 @@ async function printDetails(context: Context, usage: DiskUsage): Promise<void> {
   await printListing(
     context,
     { table: containerTable, heads: containerHeads, rows: containers },
+    plain,
+  );
+  await context.out.write("\nLocal Volumes space usage:\n\n");
+  await printListing(
+    context,
+    { table: volumeTable, heads: volumeHeads, rows: (usage.Volumes ?? []).map(volumeRow) },
     plain,
   );
 }

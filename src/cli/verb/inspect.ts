@@ -6,6 +6,7 @@ import { userTemplate } from "../listing.ts";
 import type { inspectFlags } from "../table/containers.ts";
 import type { imageInspectFlags } from "../table/images.ts";
 import type { networkInspectFlags } from "../table/networks.ts";
+import type { volumeInspectFlags } from "../table/volumes.ts";
 
 type Inspect = Verb<typeof inspectFlags>;
 /** The flags of every `inspect`. */
@@ -21,13 +22,12 @@ export const inspect: Inspect = (context, invocation) => {
     container: (ref) => context.client.containers.inspect(ref, { size }),
     image: (ref) => context.client.images.inspect(ref),
     network: (ref) => context.client.networks.inspect(ref),
+    volume: (ref) => context.client.volumes.inspect(ref),
   };
   if (type) {
     const find = kinds[type];
     if (find) return show(context, invocation, find);
-    throw new Error(
-      `unknown type: "${type}": must be "container", "image" or "network"; volumes are yet to come`,
-    );
+    throw new Error(`unknown type: "${type}": must be "container", "image", "network" or "volume"`);
   }
   return show(context, invocation, async (ref) => {
     let last: unknown;
@@ -47,6 +47,9 @@ export const inspectContainers: Inspect = (context, invocation) => {
   const { size } = invocation.flags;
   return show(context, invocation, (ref) => context.client.containers.inspect(ref, { size }));
 };
+
+export const inspectVolumes: Verb<typeof volumeInspectFlags> = (context, invocation) =>
+  show(context, invocation, (ref) => context.client.volumes.inspect(ref));
 
 export const inspectImages: Verb<typeof imageInspectFlags> = (context, invocation) => {
   const { platform } = invocation.flags;

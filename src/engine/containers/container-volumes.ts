@@ -44,8 +44,8 @@ type Draft = Pick<ContainerRecord, "config" | "host" | "owner">;
 
 /**
  * Decides what is mounted where: mounts of other containers give way to the container's own, and
- * volumes of the image or of `-v /target` to everything. Nothing is made. `not_found` for another
- * container, `invalid` for targets.
+ * volumes of the image or of `-v /target` to everything. Nothing is made. `invalid` for targets, and
+ * for another container that is not there.
  */
 export function placeMounts(parts: Parts<"store">, draft: Draft): Placement {
   const { config, host } = draft;
@@ -84,7 +84,7 @@ function requestOf({ driver, options, labels }: VolumeMount, { host, owner }: Dr
 function inheritedMounts(parts: Parts<"store">, { host }: Draft): Map<string, PlacedMount> {
   const found = new Map<string, PlacedMount>();
   for (const { container, readonly: all } of host.VolumesFrom) {
-    const other = parts.store.find(container);
+    const other = findOther(parts, container);
     for (const mount of [...bindsOf(other.host), ...other.placed]) {
       const readonly = mount.readonly || all;
       found.set(cleanTarget(mount.target), {
@@ -95,6 +95,15 @@ function inheritedMounts(parts: Parts<"store">, { host }: Draft): Map<string, Pl
     }
   }
   return found;
+}
+
+/** Clients would take `not_found` for the image's, and pull it. */
+function findOther(parts: Parts<"store">, ref: string): ContainerRecord {
+  try {
+    return parts.store.find(ref);
+  } catch (cause) {
+    throw new Fault("invalid", `No such container: ${ref}`, { about: ref, cause });
+  }
 }
 
 /** The volumes among the mounts. */

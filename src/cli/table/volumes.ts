@@ -1,0 +1,84 @@
+import { command, group, many } from "../command.ts";
+import { bool, filter, list, map, text } from "../flag.ts";
+import { format, json, pruneFlags } from "./containers.ts";
+
+export const volumeCreateFlags = {
+  driver: text("Specify volume driver name", { short: "d", shownDefault: "local" }),
+  label: list("Set metadata for a volume"),
+  opt: map("Set driver specific options", { short: "o" }),
+};
+
+export const volumeLsFlags = {
+  filter: filter('Provide filter values (e.g. "dangling=true")'),
+  format,
+  json,
+  quiet: bool("Only display volume names", { short: "q" }),
+};
+
+export const volumeInspectFlags = {
+  format: text('Format output using a Go template, or "json"', { short: "f" }),
+  json,
+};
+
+export const volumeRmFlags = {
+  force: bool("Force the removal of one or more volumes", { short: "f" }),
+};
+
+export const volumePruneFlags = {
+  all: bool("Remove all unused volumes, not just anonymous ones", { short: "a" }),
+  force: pruneFlags.force,
+  filter: { ...filter('Provide filter values (e.g. "label=<label>")'), short: "" },
+};
+
+const ls = command({
+  summary: "List volumes",
+  usage: "[OPTIONS]",
+  flags: volumeLsFlags,
+  examples: [["volume ls -f dangling=true", "the ones that no container has"]],
+  load: async () => (await import("../verb/volumes.ts")).volumeLs,
+});
+
+const rm = command({
+  summary: "Remove one or more volumes that no container has",
+  usage: "[OPTIONS] VOLUME [VOLUME...]",
+  flags: volumeRmFlags,
+  args: [1, many],
+  complete: "volume",
+  load: async () => (await import("../verb/volumes.ts")).volumeRm,
+});
+
+export const volumeGroup = group("Manage volumes", {
+  create: command({
+    summary: "Create a volume",
+    usage: "[OPTIONS] [VOLUME]",
+    flags: volumeCreateFlags,
+    args: [0, 1],
+    examples: [
+      ["volume create data", "mount it with: thimble run -v data:/data IMAGE"],
+      [
+        "volume create -o type=tmpfs -o device=tmpfs -o o=size=64m fast",
+        "in memory, while a container that has it runs",
+      ],
+    ],
+    load: async () => (await import("../verb/volumes.ts")).volumeCreate,
+  }),
+  inspect: command({
+    summary: "Display detailed information on one or more volumes",
+    usage: "[OPTIONS] VOLUME [VOLUME...]",
+    flags: volumeInspectFlags,
+    args: [1, many],
+    complete: "volume",
+    load: async () => (await import("../verb/inspect.ts")).inspectVolumes,
+  }),
+  ls,
+  list: { ...ls, hidden: true },
+  prune: command({
+    summary: "Remove unused local volumes",
+    usage: "[OPTIONS]",
+    flags: volumePruneFlags,
+    examples: [["volume prune -a", "named ones too; shows first when each was last used"]],
+    load: async () => (await import("../verb/volumes.ts")).volumePrune,
+  }),
+  rm,
+  remove: { ...rm, hidden: true },
+});

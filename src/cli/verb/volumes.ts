@@ -1,0 +1,106 @@
+import { formatBytes } from "#base";
+import type { Volume, WireFilters } from "#wire";
+import type { Verb } from "../command.ts";
+import { confirm } from "../confirm.ts";
+import { Exit } from "../failure.ts";
+import { humanSince } from "../human.ts";
+import { readLabels } from "../key-values.ts";
+import { printListing, type Row } from "../listing.ts";
+import type {
+  volumeCreateFlags,
+  volumeLsFlags,
+  volumePruneFlags,
+  volumeRmFlags,
+} from "../table/volumes.ts";
+import { forEach } from "./lifecycle.ts";
+
+export const volumeCreate: Verb<typeof volumeCreateFlags> = async (context, { flags, args }) => {
+  const { Name } = await context.client.volumes.create({
+    Name: args[0] ?? "",
+    Driver: flags.driver ?? "local",
+    DriverOpts: orNull(flags.opt),
+    Labels: orNull(readLabels([], flags.label)),
+  });
+  await context.out.write(`${Name}\n`);
+  return 0;
+};
+
+/** The engine shows an empty map as one, and docker's CLI sends none. */
+function orNull(map: Readonly<Record<string, string>>): Record<string, string> | null {
+  return Object.keys(map).length > 0 ? { ...map } : null;
+}
+
+const heads = {
+  Name: "VOLUME NAME",
+  Driver: "DRIVER",
+  Scope: "SCOPE",
+  Mountpoint: "MOUNTPOINT",
+  Labels: "LABELS",
+  Links: "LINKS",
+  Size: "SIZE",
+  Availability: "AVAILABILITY",
+  Group: "GROUP",
+  Status: "STATUS",
+};
+
+export const volumeLs: Verb<typeof volumeLsFlags> = async (context, { flags }) => {
+  const { Volumes } = await context.client.volumes.list({ filters: flags.filter });
+  const rows = Volumes.map(volumeRow);
+  if (flags.quiet && !flags.format && !flags.json) {
+    await context.out.write(rows.map(({ Name }) => `${Name}\n`).join(""));
+    return 0;
+  }
+  await printListing(context, { table: "table {{.Driver}}\t{{.Name}}", heads, rows }, flags);
+  return 0;
+};
+
+/** The fields that `volume ls --format` and `system df -v` know. */
+export function volumeRow(volume: Volume): Row {
+  const labels = volume.Labels ?? {};
+  const { UsageData: usage } = volume;
+  return {
+    Name: volume.Name,
+    Driver: volume.Driver,
+    Scope: volume.Scope,
+    Mountpoint: volume.Mountpoint,
+    Labels: Object.entries(labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(","),
+    Label: (key: unknown) => labels[String(key)] ?? "",
+    Links: usage ? String(usage.RefCount) : "N/A",
+    Size: usage ? formatBytes(usage.Size, 4) : "N/A",
+    // Fields of clusters.
+    ...{ Availability: "N/A", Group: "N/A", Status: "N/A" },
+  };
+}
+
+export const volumeRm: Verb<typeof volumeRmFlags> = (context, { flags, args }) =>
+  forEach(context, args, (name) => context.client.volumes.remove(name, flags));
+
+export const volumePrune: Verb<typeof volumePruneFlags> = async (context, { flags }) => {
+  const { client, out } = context;
+  if (flags.all && "all" in flags.filter)
+    throw new Exit(1, "conflicting options: cannot specify both --all and --filter all=1");
+  const filters: WireFilters = { ...flags.filter, ...(flags.all && { all: ["true"] }) };
+  const all = filters.all?.some((value) => /^(1|t|true)$/i.test(value)) ?? false;
+  if (!flags.force) {
+    const label = [...(filters.label ?? []), ...(all ? [] : ["com.docker.volume.anonymous"])];
+    const { Volumes } = await client.volumes.list({ filters: { dangling: ["true"], label } });
+    await out.write(Volumes.map((volume) => `${volume.Name}: ${lastUse(volume)}\n`).join(""));
+    const warning = `This will remove ${all ? "all" : "anonymous"} local volumes not used by at least one container.`;
+    if (!(await confirm(context, warning))) return 1;
+  }
+  const result = await client.volumes.prune(filters);
+  const removed = result.VolumesDeleted ?? [];
+  if (removed.length > 0)
+    await out.write(`Deleted Volumes:\n${removed.map((name) => `${name}\n`).join("")}\n`);
+  await out.write(`Total reclaimed space: ${formatBytes(result.SpaceReclaimed, 4)}\n`);
+  return 0;
+};
+
+function lastUse({ Status, CreatedAt }: Volume): string {
+  const used = Status?.LastUsed;
+  return used
+    ? `last used ${humanSince(Date.parse(used))}`
+    : `never used, made ${humanSince(Date.parse(CreatedAt))}`;
+}
