@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "base.h"
@@ -50,6 +51,16 @@ static const uint16_t proxy_calls[] = {
 #endif
 };
 
+/* The resolver's worker likewise. */
+static const uint16_t worker_calls[] = {
+	SYS_epoll_pwait, SYS_recvfrom, SYS_sendto, SYS_epoll_ctl, SYS_clock_gettime, SYS_socket, SYS_connect, SYS_getrandom,
+	SYS_close, SYS_accept4, SYS_recvmsg, SYS_brk, SYS_madvise, SYS_munmap, SYS_mremap, SYS_getpid, SYS_exit_group,
+	SYS_exit, SYS_rt_sigreturn, SYS_restart_syscall,
+#ifdef __x86_64__
+	SYS_epoll_wait,
+#endif
+};
+
 struct calls {
 	const uint16_t *numbers;
 	size_t count;
@@ -81,7 +92,7 @@ static void add(struct filter *filter, const struct sock_filter *code, size_t co
 
 /*
  * A refused call is an error and ends nothing: of all ioctls only the terminal's size
- * passes, and memory is never code.
+ * passes, new sockets are those of IP and never lead to an engine's, and memory is never code.
  */
 static int install_filter(struct calls base, struct calls more)
 {
@@ -91,7 +102,11 @@ static int install_filter(struct calls base, struct calls more)
 	    LOAD(offsetof(struct seccomp_data, nr)));
 	for (size_t i = 0; i < base.count + more.count; i++) {
 		uint16_t call = i < base.count ? base.numbers[i] : more.numbers[i - base.count];
-		ADD(&filter, JUMP(BPF_JEQ, call, 0, 1), GIVE(SECCOMP_RET_ALLOW));
+		if (call == SYS_socket)
+			ADD(&filter, JUMP(BPF_JEQ, call, 0, 5), LOAD(ARGUMENT(0)), JUMP(BPF_JEQ, AF_INET, 1, 0),
+			    JUMP(BPF_JEQ, AF_INET6, 0, 1), GIVE(SECCOMP_RET_ALLOW), GIVE(REFUSED));
+		else
+			ADD(&filter, JUMP(BPF_JEQ, call, 0, 1), GIVE(SECCOMP_RET_ALLOW));
 	}
 	ADD(&filter, JUMP(BPF_JEQ, SYS_ioctl, 0, 4), LOAD(ARGUMENT(1)), JUMP(BPF_JEQ, TIOCSWINSZ, 0, 1),
 	    GIVE(SECCOMP_RET_ALLOW), GIVE(REFUSED));
@@ -148,8 +163,7 @@ int harden_broker(void)
 
 int harden_worker(void)
 {
-	static const uint16_t more[] = { SYS_socket, SYS_connect, SYS_getrandom, SYS_brk, SYS_madvise };
-	return harden(0, CALLS(monitor_calls), CALLS(more));
+	return harden(0, CALLS(worker_calls), (struct calls){ 0 });
 }
 
 int harden_proxy(void)

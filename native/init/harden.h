@@ -15,7 +15,7 @@ int harden_monitor(void);
 
 /*
  * The resolver's broker keeps the capability that entering namespaces needs, and its
- * system calls; its worker keeps no capability, and the system calls of sockets.
+ * system calls; its worker keeps no capability, and the system calls of IP sockets alone.
  */
 int harden_broker(void);
 int harden_worker(void);
