@@ -1,4 +1,4 @@
-import { type Log, silentLog } from "#base";
+import { faultOf, type Log, silentLog } from "#base";
 import type { Resolver, ResolverClient, ResolverEndpoint, ResolverPorts } from "#helper";
 import { type Fd, Nftables, NftBatch, nft } from "#kernel";
 import { nameServers } from "./resolv-conf.ts";
@@ -118,11 +118,19 @@ export class ContainerNames {
     return resolver;
   }
 
+  /** One container that cannot be served, such as one that has taken all ports for itself, is no reason to leave out the others. */
   async #tellAll(resolver: Resolver): Promise<void> {
     await resolver.begin();
     for (const container of this.#containers.values()) {
-      await Promise.all(container.endpoints.map((endpoint) => resolver.setEndpoint(endpoint)));
-      await this.#serveAgain(resolver, container);
+      try {
+        await Promise.all(container.endpoints.map((endpoint) => resolver.setEndpoint(endpoint)));
+        await this.#serveAgain(resolver, container);
+      } catch (error) {
+        this.#log.error("a container is left without the names of others", {
+          id: container.id,
+          error: faultOf(error).message,
+        });
+      }
     }
     await resolver.commit();
   }

@@ -12,7 +12,7 @@ import {
   setLinkUp,
 } from "#kernel";
 import { ContainerNames, type NamedContainer } from "../../src/network/container-names.ts";
-import { inside } from "../support/namespace.ts";
+import { enter, inside } from "../support/namespace.ts";
 
 const LOOPBACK = 1;
 const SIGKILL = 9;
@@ -127,4 +127,28 @@ test("a resolver that is killed is replaced, and knows everybody", async () => {
   let found: true | undefined;
   for (let attempt = 0; attempt < 10 && !found; attempt++) found = await again();
   expect(found).toBe(true);
+});
+
+test("a container that leaves the resolver no port of its own takes the names of no other", async () => {
+  await add(container("greedy", "10.0.0.4"));
+  await add(container("web", "10.0.0.2"));
+  await add(container("db", "10.0.0.3"));
+  const script = `
+    require("node:fs").writeFileSync("/proc/sys/net/ipv4/ip_local_port_range", "60000 60001");
+    const bind = (port) => new Promise((resolve) =>
+      require("node:dgram").createSocket("udp4").bind(port, "127.0.0.11", resolve));
+    Promise.all([bind(60000), bind(60001)]).then(() => console.log("taken"));`;
+  const command = enter(spaces.get("greedy") as Fd, process.execPath, "-e", script);
+  const greedy = Bun.spawn(command, { stdout: "pipe" });
+  await greedy.stdout.getReader().read();
+  using resolver = await openResolver(helper, join(root, "dns"));
+  using worker = pidfdOpen((await resolver.status()).pid);
+  pidfdSendSignal(worker, SIGKILL);
+  await resolver.closed;
+  const again = async () => ((await look("web", "db")) === "10.0.0.3" ? true : undefined);
+  let found: true | undefined;
+  for (let attempt = 0; attempt < 10 && !found; attempt++) found = await again();
+  greedy.kill();
+  expect(found).toBe(true);
+  expect(await look("web", "greedy")).toBe("10.0.0.4");
 });
