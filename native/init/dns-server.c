@@ -23,6 +23,8 @@
 #define ATTEMPT_MS 1000u
 #define ATTEMPTS_MIN 3u
 #define ATTEMPTS_MAX 6u
+/* By TCP, where the connection takes its time too; the last one may take as long as it likes to be idle. */
+#define STREAM_ATTEMPT_MS 3000u
 /* A connection on which nothing happens. */
 #define IDLE_MS 10000u
 
@@ -82,7 +84,9 @@ static int answer_here(const struct asker *asker, const uint8_t *bytes, size_t l
 		return result;
 	answer.room = is_tcp ? DNS_MESSAGE_MAX : query.udp_size;
 	bool can_ask = asker->view->forwards && asker->view->upstream_count > 0;
-	int code = result < 0 ? DNS_FORMERR : query.flags & 0x7800u ? DNS_NOTIMP : DNS_NOERROR;
+	/* What waits for a name server is kept: many long ones would be much memory. */
+	bool is_long = !is_tcp && length > DNS_UDP_MAX;
+	int code = result < 0 || is_long ? DNS_FORMERR : query.flags & 0x7800u ? DNS_NOTIMP : DNS_NOERROR;
 	dns_answer_begin(&answer, bytes, &query, code);
 	if (code == DNS_NOERROR && !dns_resolve(asker->view, &query, &answer)) {
 		if (can_ask)
@@ -254,6 +258,11 @@ static void drop_stream(struct stream *stream)
 	drop_pages(stream, sizeof *stream);
 }
 
+static size_t length_in(const struct stream *stream)
+{
+	return (size_t)(stream->bytes[0] << 8 | stream->bytes[1]);
+}
+
 static void set_length(struct stream *stream, size_t length)
 {
 	stream->bytes[0] = (uint8_t)(length >> 8);
@@ -266,22 +275,31 @@ static void begin_answer(struct stream *stream, size_t length)
 {
 	close_source(&stream->upstream);
 	set_length(stream, length);
+	stream->deadline = monotonic_ms() + IDLE_MS;
 	stream->state = ANSWERING;
 	watch(&stream->source, EPOLLOUT);
 }
 
+static void wait_for_upstream(struct stream *stream)
+{
+	bool is_last = stream->attempt >= stream->asker->view->upstream_count;
+	stream->deadline = monotonic_ms() + (is_last ? IDLE_MS : STREAM_ATTEMPT_MS);
+}
+
 static void stream_upstream_ready(struct source *source, uint32_t events);
 
+/* The question is whole in `bytes`. */
 static void ask_next_by_stream(struct stream *stream)
 {
 	close_source(&stream->upstream);
+	set_length(stream, length_in(stream));
 	while (stream->attempt < stream->asker->view->upstream_count) {
 		int fd = connect_upstream(stream->asker, stream->attempt++, SOCK_STREAM);
 		if (fd < 0)
 			continue;
 		open_source(&stream->upstream, fd, stream_upstream_ready);
 		stream->state = CONNECTING;
-		stream->done = 0;
+		wait_for_upstream(stream);
 		watch(&stream->upstream, EPOLLOUT);
 		watch(&stream->source, EPOLLRDHUP);
 		return;
@@ -323,7 +341,7 @@ static int read_message(struct stream *stream, int fd)
 			return count < 0 ? count : -EPIPE;
 		stream->done += (size_t)count;
 		if (stream->done == 2)
-			stream->size = 2u + (size_t)(stream->bytes[0] << 8 | stream->bytes[1]);
+			stream->size = 2u + length_in(stream);
 		if (stream->done == stream->size)
 			return stream->size > 2 ? 1 : -EPROTO;
 	}
@@ -340,15 +358,22 @@ static int write_message(struct stream *stream, int fd)
 	return stream->done == stream->size;
 }
 
+/* Whether another name server can still be asked the same: nothing of an answer has come yet. */
+static bool has_whole_question(const struct stream *stream)
+{
+	return stream->state == CONNECTING || stream->state == FORWARDING ||
+	       (stream->state == AWAITING && stream->done == 0);
+}
+
 static void stream_upstream_ready(struct source *source, uint32_t events)
 {
 	struct stream *stream = (struct stream *)(void *)((char *)source - offsetof(struct stream, upstream));
 	(void)events;
-	stream->deadline = monotonic_ms() + IDLE_MS;
+	wait_for_upstream(stream);
 	if (stream->state == CONNECTING)
 		stream->state = FORWARDING;
 	int result = stream->state == FORWARDING ? write_message(stream, source->fd) : read_message(stream, source->fd);
-	if (result < 0 && stream->state == FORWARDING && stream->done == 0) {
+	if (result < 0 && has_whole_question(stream)) {
 		ask_next_by_stream(stream);
 	} else if (result < 0) {
 		drop_stream(stream);
@@ -587,7 +612,11 @@ static void end_late(void)
 	}
 	for (struct stream *stream = server.streams, *next; stream; stream = next) {
 		next = stream->next;
-		if (stream->deadline <= time)
+		if (stream->deadline > time)
+			continue;
+		if (has_whole_question(stream))
+			ask_next_by_stream(stream);
+		else
 			drop_stream(stream);
 	}
 }

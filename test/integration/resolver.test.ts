@@ -1,8 +1,8 @@
 /** The resolver of containers, asked from network namespaces that stand for containers. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createSocket, type Socket } from "node:dgram";
+import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import { Readable } from "node:stream";
@@ -63,7 +63,7 @@ class Asker implements Disposable {
 
 /** A name server on the host's loopback: "big.NAME" has an answer of 100 addresses, "mute.NAME" none, all else 192.0.2.1. */
 class Upstream implements Disposable {
-  readonly udp: Socket = createSocket("udp4");
+  readonly udp: UdpSocket = createSocket("udp4");
   readonly tcp: Server;
   port = 0;
   asked = 0;
@@ -278,6 +278,25 @@ describe("other names", () => {
     await resolver.update(client());
   });
 
+  test("are asked by TCP of the next name server where the first hangs up or is silent", async () => {
+    const held: Socket[] = [];
+    await using deaf = createServer((connection) => void held.push(connection));
+    await using rude = createServer((connection) => connection.on("data", () => connection.end()));
+    const ports = [];
+    for (const server of [rude, deaf]) {
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      ports.push((server.address() as { port: number }).port);
+    }
+    const upstreams = [...ports, upstream.port].map((port) => ({ address: "127.0.0.1", port }));
+    await resolver.update(client({ upstreams }));
+    using other = await new Asker(netns, tcpPort).ready();
+    expect(await other.ask("example.com", "A", { tcp: true })).toMatchObject({
+      records: ["192.0.2.1"],
+    });
+    for (const connection of held) connection.destroy();
+    await resolver.update(client());
+  });
+
   test("of a name server that is silent delay no name of a container", async () => {
     using other = await new Asker(
       netns,
@@ -311,6 +330,16 @@ describe("bad questions", () => {
     ["another opcode", "0001290000010000000000000377656200000100 01".replaceAll(" ", ""), 4],
   ])("%s is refused", async (_, raw, code) => {
     expect(await asker.ask("", "A", { raw })).toMatchObject({ code });
+  });
+
+  test("a question longer than UDP answers may be is refused, and asked of nobody", async () => {
+    const { asked } = upstream;
+    const question = "000101000001000000000000076578616d706c6503636f6d0000010001";
+    const raw = question.padEnd(2 * 4096, "0");
+    expect(await asker.ask("", "A", { raw })).toMatchObject({ ...noError, records: ["192.0.2.1"] });
+    expect(upstream.asked).toBe(asked + 1);
+    expect(await asker.ask("", "A", { raw: `${raw}00` })).toMatchObject({ code: 1 });
+    expect(upstream.asked).toBe(asked + 1);
   });
 
   test("a pointer in the question is no name", async () => {
