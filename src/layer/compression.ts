@@ -123,7 +123,7 @@ async function peek(
 /**
  * The plain bytes of a stream that may be compressed, told by its first bytes.
  * Damaged or cut-off data is `invalid`; a bomb is `exhausted` before it has done harm.
- * Chunks that come out are not reused.
+ * Chunks that come out are not reused; plain ones come through as the source gave them.
  */
 export async function* decompress(
   source: AsyncIterable<Uint8Array>,

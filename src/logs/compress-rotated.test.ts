@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import {
   appendFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -173,6 +174,37 @@ test("a follower reads on while files are rotated and compressed behind and befo
     }
   }
   expect(found).toEqual(expected(0, 8));
+});
+
+test("a file that is met in two places is read once", async () => {
+  writeFileSync(path, numbered(4, 5));
+  writeFileSync(`${path}.2`, numbered(0, 2));
+  linkSync(`${path}.2`, `${path}.3`);
+  expect(await read()).toEqual([...expected(0, 2), ...expected(4, 5)]);
+  // As a rotation that was killed has left it: the plain file has moved on, its compressed form has not.
+  writeFileSync(`${path}.1`, numbered(2, 4));
+  await compress((inode) => {
+    if (statSync(`${path}.1`, { bigint: true }).ino !== inode) return false;
+    writeFileSync(`${path}.1.gz`, readFileSync(`${path}.gz`));
+    return true;
+  });
+  rmSync(`${path}.3`);
+  renameSync(`${path}.2`, `${path}.3`);
+  renameSync(`${path}.1`, `${path}.2`);
+  expect(await read()).toEqual(expected(0, 5));
+});
+
+test("a follower at the end of a compressed file waits for the next one", async () => {
+  writeFileSync(`${path}.1`, numbered(0, 500));
+  await compress();
+  const ended = Promise.withResolvers<void>();
+  const found: string[] = [];
+  for await (const batch of readLog({ path, maxFiles, ended: ended.promise })) {
+    for (const { line } of batch) found.push(Buffer.from(line).toString());
+    if (found.length === 500) writeFileSync(path, numbered(500, 501));
+    if (found.length >= 501) ended.resolve();
+  }
+  expect(found).toEqual(expected(0, 501));
 });
 
 test("an inode that a compressed file once had is no reason to pass over the file that has it now", async () => {
