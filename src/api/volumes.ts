@@ -4,7 +4,6 @@ import { loadSchemas, type Volume as WireVolume } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
-import { timeText } from "./time-text.ts";
 
 /** Create, list, inspect, removal and prune of volumes. */
 export function volumeRoutes(context: ApiContext): readonly Route[] {
@@ -55,8 +54,9 @@ export function wireVolume(volume: Volume): WireVolume {
   };
 }
 
+/** Lists may have thousands of them, so without arithmetic on bigints. */
 function secondsText(time: bigint): string {
-  return timeText((time / 1_000_000_000n) * 1_000_000_000n);
+  return `${new Date(Number(time / 1_000_000n)).toISOString().slice(0, 19)}Z`;
 }
 
 function list({ engine }: ApiContext, exchange: Exchange): void {

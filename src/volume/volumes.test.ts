@@ -127,6 +127,13 @@ test("a volume made for a claimant goes with the last claim", async () => {
   expect(volumes.find("data")).toBeUndefined();
 });
 
+test("a volume that a user makes as well stays when its claimant goes", async () => {
+  volumes.create({ name: "data", owner }, "one");
+  expect(create("data").made).toBe(false);
+  await volumes.unclaim("one");
+  expect(volumes.list()).toHaveLength(1);
+});
+
 test("a volume kept for a claimant stays", async () => {
   volumes.create({ name: "data", owner }, "one");
   volumes.keep(["data"]);

@@ -81,6 +81,7 @@ class LocalVolumes implements Volumes {
     if (found) {
       checkDriver(name, { ...request, options: {} });
       if (claimant !== undefined) this.#claims.add(name, claimant);
+      else this.#store.setPending(name, false);
       return { volume: found, made: false };
     }
     if (request.name) checkName(name);
@@ -133,7 +134,9 @@ class LocalVolumes implements Volumes {
   }
 
   async unclaim(claimant: string): Promise<void> {
-    const abandoned = this.#claims.leaveAll(claimant).filter((name) => this.#store.isPending(name));
+    const abandoned = this.#claims
+      .leaveAll(claimant)
+      .filter((name) => this.#claims.isEmpty(name) && this.#store.isPending(name));
     for (const name of abandoned) await this.#removeOrLog(name);
   }
 
@@ -287,11 +290,11 @@ class LocalVolumes implements Volumes {
   }
 
   #home(name: string): string {
-    return join(this.#directory, name);
+    return `${this.#directory}/${name}`;
   }
 
   #data(name: string): string {
-    return join(this.#home(name), "_data");
+    return `${this.#directory}/${name}/_data`;
   }
 
   #makeDirectory(name: string): void {
@@ -303,8 +306,19 @@ class LocalVolumes implements Volumes {
     chmodSync(data, 0o755);
   }
 
-  #view({ id: _, ...stored }: StoredVolume): Volume {
-    return { ...stored, path: this.#data(stored.name) };
+  /** Field by field, since lists may have thousands of them. */
+  #view(stored: StoredVolume): Volume {
+    return {
+      name: stored.name,
+      driver: stored.driver,
+      options: stored.options,
+      labels: stored.labels,
+      createdAt: stored.createdAt,
+      anonymous: stored.anonymous,
+      owner: stored.owner,
+      lastUsed: stored.lastUsed,
+      path: this.#data(stored.name),
+    };
   }
 }
 

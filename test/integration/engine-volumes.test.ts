@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { Engine, EngineEvent } from "#engine";
 import { mountTable } from "#kernel";
@@ -159,6 +166,40 @@ test("mounts that are read-only, and parts of volumes", async () => {
   await remove(id);
   await engine.volumes.remove("parts", { force: false });
 });
+
+test("a container whose volume another creation has made keeps it when that fails", async () => {
+  // Fails late: after its volumes were claimed.
+  const failing = engine.containers.create(
+    createRequest("busybox", ["true"], { host: { Binds: ["both:/a", "both:/bin/busybox"] } }),
+  );
+  const made = engine.containers.create(
+    createRequest("busybox", ["true"], { host: { Binds: ["both:/a"] } }),
+  );
+  expect(await outcome(failing)).toThrow("is not directory");
+  const { id } = await made;
+  await engine.containers.start(id);
+  await remove(id);
+  await engine.volumes.remove("both", { force: false });
+});
+
+test("a start with a part of a volume leaves no descriptor open", async () => {
+  engine.volumes.create({ name: "parts", owner });
+  const open = () =>
+    readdirSync("/proc/self/fd").filter((fd) => linkOf(fd).includes("/volumes/parts/")).length;
+  const mount = { Type: "volume", Source: "parts", Target: "/a", VolumeOptions: { Subpath: "." } };
+  const id = await startSleeper(engine, { host: { Mounts: [mount] } });
+  expect(open()).toBe(0);
+  await remove(id);
+  await engine.volumes.remove("parts", { force: false });
+});
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return "";
+  }
+}
 
 test("a volume with options is a mount while a container runs, also over a restart of the engine", async () => {
   const options = { type: "tmpfs", device: "tmpfs", o: "size=1m" };

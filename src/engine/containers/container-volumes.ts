@@ -124,6 +124,13 @@ export function ociMounts(
   return placed.map((mount) => ociPlaced(mount, mount.volume === undefined ? "" : sourceOf(mount)));
 }
 
+/** The volumes of a container that is made. */
+interface ClaimedVolumes {
+  readonly made: readonly Volume[];
+  /** Of all of them: another creation may have made one, and not succeed. */
+  readonly names: readonly string[];
+}
+
 /**
  * Makes the volumes that are missing, and keeps all of them from being removed until it is disposed;
  * those that were made go then, unless the container has come to exist.
@@ -132,8 +139,9 @@ export async function claimVolumes(
   parts: Parts<"volumes">,
   id: ContainerId,
   { wanted, placed }: Placement,
-): Promise<AsyncDisposable & { readonly made: readonly Volume[] }> {
+): Promise<AsyncDisposable & ClaimedVolumes> {
   const made: Volume[] = [];
+  const names = placedVolumes({ placed }).map(({ volume }) => volume);
   const asked = new Set<string>();
   try {
     for (const { anonymous, ...request } of wanted) {
@@ -142,13 +150,12 @@ export async function claimVolumes(
       const result = parts.volumes.create({ ...request, labels, anonymous }, id);
       if (result.made) made.push(result.volume);
     }
-    for (const { volume } of placedVolumes({ placed }))
-      if (!asked.has(volume)) parts.volumes.claim(volume, id);
+    for (const name of names) if (!asked.has(name)) parts.volumes.claim(name, id);
   } catch (error) {
     await parts.volumes.unclaim(id);
     throw error;
   }
-  return { made, [Symbol.asyncDispose]: () => parts.volumes.unclaim(id) };
+  return { made, names, [Symbol.asyncDispose]: () => parts.volumes.unclaim(id) };
 }
 
 /** Fills empty volumes with what the image has at their targets; its layers are mounted for that, and no link of it leads out of them. */
@@ -182,21 +189,27 @@ export async function fillVolumes(
   }
 }
 
+/** What a run mounts beside whole volumes, open until it is disposed. */
+interface OpenParts extends Disposable {
+  /** Places of parts of volumes, by target. */
+  readonly sources: ReadonlyMap<string, string>;
+}
+
 /**
- * Makes the volumes ready for a run; the scope gives them back. Gives the places of parts of
- * volumes: links in them were followed once, within the volume, and the place stays the same.
+ * Makes the volumes ready for a run; the scope gives them back. Links in parts of volumes were
+ * followed once, within the volume, and the place stays the same.
  */
 export async function holdVolumes(
   parts: Parts<"volumes" | "events">,
   record: ContainerRecord,
   scope: Scope,
-): Promise<ReadonlyMap<string, string>> {
+): Promise<OpenParts> {
+  using opened = new DisposableStack();
   const sources = new Map<string, string>();
-  if (record.placed.length === 0) return sources;
-  scope.defer(() => releaseVolumes(parts, record));
+  if (record.placed.length > 0) scope.defer(() => releaseVolumes(parts, record));
   for (const mount of placedVolumes(record)) {
     const path = await parts.volumes.hold(mount.volume, record.id);
-    if (mount.subpath !== "") sources.set(mount.target, openPart(path, mount.subpath, scope));
+    if (mount.subpath !== "") sources.set(mount.target, openPart(path, mount.subpath, opened));
     publishVolume(parts, "mount", mount.volume, {
       container: record.id,
       destination: mount.target,
@@ -204,14 +217,15 @@ export async function holdVolumes(
       "read/write": String(!mount.readonly),
     });
   }
-  return sources;
+  const owned = opened.move();
+  return { sources, [Symbol.dispose]: () => owned.dispose() };
 }
 
-function openPart(path: string, subpath: string, scope: Scope): string {
+function openPart(path: string, subpath: string, opened: DisposableStack): string {
   try {
     using root = openat2(undefined, path, { flags: O_PATH | O_DIRECTORY });
     const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-    return descriptorPath(scope.use(openat2(root, subpath, { flags: O_PATH, resolve })));
+    return descriptorPath(opened.use(openat2(root, subpath, { flags: O_PATH, resolve })));
   } catch (error) {
     if (!isFault(error)) throw error;
     throw new Fault(

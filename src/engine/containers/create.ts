@@ -72,7 +72,7 @@ export async function createContainer(
   mkdirSync(directory, { mode: 0o700 });
   crashPoint("create:directory-made");
   const record = { ...draft, root: mount };
-  parts.store.insert(record, () => parts.volumes.keep(volumes.made.map(({ name }) => name)));
+  parts.store.insert(record, () => parts.volumes.keep(volumes.names));
   scope.release();
   if (isDeepStrictEqual(mount, start.input.root)) parts.plannedStarts.put(record, user, start);
   crashPoint("create:recorded");

@@ -98,11 +98,11 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   await writeContainerFiles(parts, record, sandbox);
   trace.mark("files");
   const joined = joinedNamespaces(parts, record, { sandbox, scope });
-  const sources = await holdVolumes(parts, record, scope);
+  using held = await holdVolumes(parts, record, scope);
   const planned = parts.plannedStarts.take(record, user);
   const input = planned
     ? withJoined(planned.input, joined)
-    : taskInput(parts, { ...record, files }, { user, joined, sources }).input;
+    : taskInput(parts, { ...record, files }, { user, joined, sources: held.sources }).input;
   const task = scope.use(await parts.tasks.create(input, planned?.planned));
   trace.mark("created");
   crashPoint("start:launched");
