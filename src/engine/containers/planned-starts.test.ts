@@ -46,6 +46,8 @@ test.each([
   [{ UTSMode: "host" }],
   [{ PidMode: "container:other" }],
   [{ Binds: ["/srv:/srv"] }],
+  [{ Privileged: true }],
+  [{ Devices: [{ PathOnHost: "/dev/null", PathInContainer: "/dev/x", CgroupPermissions: "r" }] }],
   [{ Mounts: [{ Type: "bind", Source: "/srv", Target: "/srv" }] }],
 ])("what depends on the host or another container is not kept: %p", (host) => {
   expect(kept(record(host))).toBeUndefined();

@@ -60,6 +60,9 @@ function standsAlone({ host, placed }: ContainerRecord): boolean {
     host.UTSMode !== "host" &&
     !sharesContainer &&
     bindsOf(host).length === 0 &&
+    // Another device may be in the place of one by then.
+    !host.Privileged &&
+    host.Devices.length === 0 &&
     placed.every((mount) => mount.volume !== undefined && mount.subpath === "")
   );
 }
