@@ -145,7 +145,19 @@ describe("reaching an engine", () => {
     const version = await run("version", { env });
     expect(version.status).toBe(0);
     expect(version.out).toContain("Server: not running; it starts on first use\n");
-    expect((await run("__complete rm w", { env })).status).toBe(0);
+    expect((await run("__complete -- rm w", { env })).status).toBe(0);
+  });
+
+  test("completion knows the flags before the command, and asks the engine that -H names", async () => {
+    expect((await run("__complete -- --ho")).out).toBe("--host\n");
+    const server = createServer((_, response) => {
+      response.setHeader("Content-Type", "application/json");
+      response.end('[{ "Names": ["/here"] }]');
+    });
+    await new Promise<void>((resolve) => server.listen(join(directory, "words.sock"), resolve));
+    const found = await run(`__complete -- -H unix://${directory}/words.sock rm h`);
+    server.close();
+    expect(found.out).toBe("here\n");
   });
 });
 
@@ -157,7 +169,7 @@ test("bash completes the command that the line names, outside of PATH too", asyn
     const press = `COMP_WORDS=('${word}' run --na); COMP_CWORD=2; _thimble; echo "$COMPREPLY"`;
     const env = { ...process.env, HOME: directory };
     const shell = Bun.spawnSync(["bash", "--norc", "-c", `${script}\n${press}`], { env });
-    expect(shell.stdout.toString()).toBe("asked:__complete run --na\n");
+    expect(shell.stdout.toString()).toBe("asked:__complete -- run --na\n");
   }
 });
 

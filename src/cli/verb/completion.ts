@@ -2,11 +2,13 @@ import { openClient } from "#client";
 import type { Verb } from "../command.ts";
 import { candidates } from "../completion.ts";
 import { Exit } from "../failure.ts";
+import { globalFlags } from "../global-flags.ts";
+import { parseFlags } from "../parse-flags.ts";
 
 type NoFlags = Record<never, never>;
 
 /**
- * Each script hands the words so far to `thimble __complete`, which knows the table; that of bash
+ * Each script hands the words so far to `thimble __complete --`, which knows the table; that of bash
  * asks the very command of the line, which may be `./thimble` and in no $PATH.
  */
 const scripts: Readonly<Record<string, string>> = {
@@ -19,7 +21,7 @@ _thimble() {
       :file) compopt -o default; COMPREPLY=() ; return ;;
       *) COMPREPLY+=("$line") ;;
     esac
-  done < <("\${COMP_WORDS[0]/#\\~/$HOME}" __complete "\${words[@]}" 2>/dev/null)
+  done < <("\${COMP_WORDS[0]/#\\~/$HOME}" __complete -- "\${words[@]}" 2>/dev/null)
 }
 complete -F _thimble thimble
 `,
@@ -27,7 +29,7 @@ complete -F _thimble thimble
 # zsh completion of thimble; put it into a directory of $fpath as _thimble.
 _thimble() {
   local -a found
-  found=("\${(@f)$(thimble __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  found=("\${(@f)$(thimble __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
   if [[ $found[1] == :file ]]; then _files; else compadd -- $found; fi
 }
 compdef _thimble thimble
@@ -35,7 +37,7 @@ compdef _thimble thimble
   fish: `# fish completion of thimble; put it into ~/.config/fish/completions/thimble.fish.
 function __thimble_complete
   set -l words (commandline -opc) (commandline -ct)
-  set -l found (thimble __complete $words[2..-1] 2>/dev/null)
+  set -l found (thimble __complete -- $words[2..-1] 2>/dev/null)
   if test "$found[1]" = ":file"
     __fish_complete_path (commandline -ct)
   else
@@ -53,10 +55,19 @@ export const completion: Verb<NoFlags> = async (context, { args }) => {
   return 0;
 };
 
+/** The engine that the words name before the command. */
+function hostOf(words: readonly string[]): string | undefined {
+  try {
+    return parseFlags(globalFlags, words, { interspersed: false }).flags.host;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Prints the candidates for the last word, one to a line; ":file" stands for file names. */
 export const complete: Verb<NoFlags> = async (context, { args }) => {
   // A client of its own: pressing a key must not start an engine.
-  const client = openClient({ host: context.host.host });
+  const client = openClient({ host: hostOf(args) ?? context.host.host });
   const found = await candidates(args, {
     containers: async (all) => {
       const list = await client.containers.list({ all }).catch(() => []);
