@@ -232,7 +232,17 @@ test("an address that cannot be served is told", async () => {
   const { server } = await served();
   const port = Number(new URL(server.url).port);
   const again = startServer({ address: { host: "127.0.0.1", port }, store: new MemoryStore() });
-  expect(await rejection(again)).toMatchObject({ code: "unavailable" });
+  expect(await rejection(again)).toMatchObject({
+    code: "unavailable",
+    message: `cannot serve a registry at 127.0.0.1:${port}: another program listens there; choose another port`,
+  });
+  const foreign = startServer({
+    address: { host: "192.0.2.1", port: 0 },
+    store: new MemoryStore(),
+  });
+  expect(await rejection(foreign)).toMatchObject({
+    message: expect.stringContaining("this machine does not have that address"),
+  });
   const tls = { cert: "no certificate", key: "no key" };
   const bad = startServer({
     address: { host: "127.0.0.1", port: 0 },

@@ -75,6 +75,13 @@ export async function startServer(options: RegistryServerOptions): Promise<Regis
   };
 }
 
+const addressFaults: Readonly<Record<string, string>> = {
+  EADDRINUSE: "another program listens there; choose another port",
+  EACCES: "this user may not listen there; choose a port above 1023",
+  EADDRNOTAVAIL:
+    "this machine does not have that address; choose one of its own, or 0.0.0.0 for all",
+};
+
 function listen(options: RegistryServerOptions, limits: ServerLimits, app: RegistryApp) {
   const { host, port } = options.address;
   try {
@@ -92,11 +99,11 @@ function listen(options: RegistryServerOptions, limits: ServerLimits, app: Regis
       error: () => new RegistryError("UNKNOWN", "the registry failed; its log says why").response(),
     });
   } catch (error) {
-    const { code, message } = error as { readonly code?: unknown; readonly message?: string };
-    const isTaken = code === "EADDRINUSE" || code === "EACCES" || code === "EADDRNOTAVAIL";
+    const { code, message } = error as { readonly code?: string; readonly message?: string };
+    const reason = addressFaults[code ?? ""];
     throw new Fault(
-      isTaken ? "unavailable" : "invalid",
-      `cannot serve a registry at ${host}:${port}: ${message ?? code}; choose another address or certificate`,
+      reason === undefined ? "invalid" : "unavailable",
+      `cannot serve a registry at ${host}:${port}: ${reason ?? `${message ?? code}; choose another address or certificate`}`,
       { about: `${host}:${port}`, cause: error },
     );
   }
