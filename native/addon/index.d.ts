@@ -115,10 +115,16 @@ export interface Addon {
   watch(fd: number, id: ReportId, events: number): number;
   unwatch(fd: number): number;
 
-  /** Sends messages in the namespace (-1: ours) and reports every answer. */
-  netlinkExchange(id: ReportId, netns: number, protocol: number, messages: Uint8Array): number;
-  /** A descriptor of our own namespace, from which the notices of these groups (a mask) are read. */
-  netlinkSubscribe(protocol: number, groups: number): number;
+  /** Sends messages in the namespace (-1: ours), by a socket of `netlinkSocket` or a new one (-1), and reports every answer. */
+  netlinkExchange(
+    id: ReportId,
+    netns: number,
+    protocol: number,
+    messages: Uint8Array,
+    socket: number,
+  ): number;
+  /** A socket of our own namespace, from which the notices of these groups (a mask) are read. */
+  netlinkSocket(protocol: number, groups: number): number;
   /** `settings`: path below /proc/sys/net and value, alternating. Reports a descriptor of the namespace. */
   newNetworkNamespace(id: ReportId, settings: Block): number;
 

@@ -87,26 +87,34 @@ static long receive_all(struct job *job, int fd)
 	}
 }
 
-static long job_exchange(struct job *job)
+static long exchange(struct job *job, int fd)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	AUTO_FD fd = open_socket(job, job->fds[0], (int)job->flags[0]);
-	if (fd < 0)
-		return -errno;
-	set_options(fd);
 	if (sendto(fd, job->block, job->block_size, 0, (struct sockaddr *)&kernel,
 		   sizeof(kernel)) < 0)
 		return -errno;
 	return receive_all(job, fd);
 }
 
-/* netlinkExchange(id, namespace fd or -1, protocol, messages) -> report with all answers */
+static long job_exchange(struct job *job)
+{
+	if (job->fds[1] >= 0)
+		return exchange(job, job->fds[1]);
+	AUTO_FD fd = open_socket(job, job->fds[0], (int)job->flags[0]);
+	if (fd < 0)
+		return -errno;
+	set_options(fd);
+	return exchange(job, fd);
+}
+
+/* netlinkExchange(id, namespace fd or -1, protocol, messages, socket or -1 for a new one) -> report with all answers */
 static long netlink_exchange(struct call *call)
 {
 	struct job *job = job_create(call, job_exchange);
 	if (job) {
 		job->fds[0] = (int)take_integer(call, 1, -1, 1 << 30);
 		job->flags[0] = (unsigned long)take_integer(call, 2, 0, 31);
+		job->fds[1] = (int)take_integer(call, 4, -1, 1 << 30);
 		struct span messages = take_bytes(call, 3);
 		if (!call->failed && messages.size > 0 && messages.size <= RECEIVE_BUFFER)
 			job->block = malloc(messages.size);
@@ -172,11 +180,11 @@ static long netlink_new_namespace(struct call *call)
 	return job_start(call, job);
 }
 
-/* netlinkSubscribe(protocol, mask of groups) -> descriptor, from which notices of the kernel are read */
-static long netlink_subscribe(struct call *call)
+/* netlinkSocket(protocol, mask of groups) -> descriptor, from which notices of the groups are read */
+static long netlink_socket(struct call *call)
 {
 	int protocol = (int)take_integer(call, 0, 0, 31);
-	uint32_t groups = (uint32_t)take_integer(call, 1, 1, UINT32_MAX);
+	uint32_t groups = (uint32_t)take_integer(call, 1, 0, UINT32_MAX);
 	if (call->failed)
 		return 0;
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
@@ -193,8 +201,8 @@ static long netlink_subscribe(struct call *call)
 }
 
 const struct function netlink_functions[] = {
-	{ "netlinkExchange", netlink_exchange, 4 },
+	{ "netlinkExchange", netlink_exchange, 5 },
 	{ "newNetworkNamespace", netlink_new_namespace, 2 },
-	{ "netlinkSubscribe", netlink_subscribe, 2 },
+	{ "netlinkSocket", netlink_socket, 2 },
 	{ 0 },
 };

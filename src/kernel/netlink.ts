@@ -1,7 +1,7 @@
 import { defined, Fault } from "#base";
 import { addon } from "./addon.ts";
-import { type Attempt, errnoFault } from "./errno.ts";
-import type { Fd } from "./fd.ts";
+import { type Attempt, check, errnoFault } from "./errno.ts";
+import { Fd } from "./fd.ts";
 import { runJob } from "./reports.ts";
 
 export const NETLINK_ROUTE = 0;
@@ -278,10 +278,16 @@ function refuse(type: number, flags: number, body: Buffer, request: NetlinkReque
 export interface NetlinkOptions {
   /** The network namespace to talk to; our own by default. */
   readonly netns?: Fd;
+  /**
+   * Keeps one socket, of our own namespace, for all exchanges, which then wait for one another. The
+   * end of a socket through which elements or rules of nf_tables were deleted waits some 10 ms for them to
+   * be gone, and holds up all other changes.
+   */
+  readonly keepsSocket?: boolean;
 }
 
-/** Exchanges with one protocol of netlink in one namespace; no socket stays open between them. */
-export interface Netlink {
+/** Exchanges with one protocol of netlink in one namespace. */
+export interface Netlink extends Disposable {
   /**
    * Sends the requests in one datagram and gives the answers of each, in the order of the requests.
    * The first refusal is thrown as a Fault with the kernel's own words (extended ack) where it has
@@ -298,16 +304,22 @@ const DUMP_ATTEMPTS = 8;
  * this.
  */
 export function openNetlink(protocol: number, options: NetlinkOptions = {}): Netlink {
+  const kept = options.keepsSocket ? new KeptSocket(protocol) : undefined;
+  const send = (bytes: Buffer, attempt: Attempt, socket = -1) =>
+    runJob(
+      (id) => addon().netlinkExchange(id, options.netns?.number ?? -1, protocol, bytes, socket),
+      attempt,
+      () => undefined,
+    );
   return {
+    [Symbol.dispose]: () => kept?.[Symbol.dispose](),
     async exchange(requests) {
       const bytes = encodeRequests(requests);
       const attempt = { call: "sendto", verb: requests[0]?.verb ?? "talk to the kernel" };
       for (let left = DUMP_ATTEMPTS; ; left--) {
-        const result = await runJob(
-          (id) => addon().netlinkExchange(id, options.netns?.number ?? -1, protocol, bytes),
-          attempt,
-          () => undefined,
-        );
+        const result = await (kept
+          ? kept.use((socket) => send(bytes, attempt, socket))
+          : send(bytes, attempt));
         try {
           return decodeReplies(Buffer.from(result.bytes ?? []), requests);
         } catch (error) {
@@ -318,4 +330,42 @@ export function openNetlink(protocol: number, options: NetlinkOptions = {}): Net
       }
     },
   };
+}
+
+/** A socket for one exchange after another; after a failure, which may leave answers in it, a new one. */
+class KeptSocket implements Disposable {
+  readonly #protocol: number;
+  #socket: Fd | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(protocol: number) {
+    this.#protocol = protocol;
+  }
+
+  use<T>(work: (socket: number) => Promise<T>): Promise<T> {
+    const result = this.#last.then(async () => {
+      this.#socket ??= new Fd(openSocket(this.#protocol, 0));
+      try {
+        return await work(this.#socket.number);
+      } catch (error) {
+        this[Symbol.dispose]();
+        throw error;
+      }
+    });
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket?.close();
+    this.#socket = undefined;
+  }
+}
+
+/** The number of a socket of our own namespace, from which the notices of these groups (a mask) are read. */
+export function openSocket(protocol: number, groups: number): number {
+  return check(addon().netlinkSocket(protocol, groups), {
+    call: "socket",
+    verb: "talk to the kernel",
+  });
 }

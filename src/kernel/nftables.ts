@@ -1,7 +1,5 @@
 import { defined, Fault, isFault } from "#base";
-import { addon } from "./addon.ts";
 import { openChannel } from "./channel.ts";
-import { check } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import {
   listAttributes,
@@ -16,6 +14,7 @@ import {
   NLM_F_CREATE,
   NLM_F_DUMP,
   openNetlink,
+  openSocket,
   readAttributes,
   readText,
 } from "./netlink.ts";
@@ -367,11 +366,7 @@ export function watchNftables(
   onChange: (change: FilterChange) => void,
   onLost: () => void,
 ): Disposable {
-  const socket = check(addon().netlinkSubscribe(NETLINK_NETFILTER, TABLES_GROUP), {
-    call: "bind",
-    verb: "watch the packet filter",
-  });
-  const channel = openChannel(new Fd(socket));
+  const channel = openChannel(new Fd(openSocket(NETLINK_NETFILTER, TABLES_GROUP)));
   channel.onData((bytes) => {
     for (const { type: kind, body: message } of listMessages(Buffer.from(bytes))) {
       if (kind >> 8 !== NFNL_SUBSYS_NFTABLES || (kind & 255) === messages.newGeneration) continue;
@@ -400,11 +395,16 @@ function portBytes(port: number): Uint8Array {
  * The packet filter (nf_tables, family `ip`) of one network namespace, over nfnetlink; the command
  * nft(8) is not needed. Changing it needs CAP_NET_ADMIN there (`denied`).
  */
-export class Nftables {
+export class Nftables implements Disposable {
   readonly #netlink: Netlink;
 
   constructor(options: NetlinkOptions = {}) {
     this.#netlink = openNetlink(NETLINK_NETFILTER, options);
+  }
+
+  /** Closes a socket that was kept; the next exchange opens another. */
+  [Symbol.dispose](): void {
+    this.#netlink[Symbol.dispose]();
   }
 
   /**

@@ -65,6 +65,7 @@ export class PortRules {
     this.#isClosed = true;
     this.#watch?.[Symbol.dispose]();
     await this.#due;
+    await this.#change(async () => this.#options.filter[Symbol.dispose]());
   }
 
   /** Translates these too. Without success the proxies serve, and the log says why. */

@@ -58,7 +58,7 @@ class NetworkPorts implements Ports {
     this.#options = options;
     this.#store = new PortStore(state);
     this.#rules = new PortRules({
-      filter: new Nftables(),
+      filter: new Nftables({ keepsSocket: true }),
       table: bridgeNames(runRoot).table,
       bridges: { first: bridgeNames(runRoot).bridge, prefix: namedPrefix(runRoot) },
       dropsForeign: () => networks.turnedForwardingOn,
@@ -256,8 +256,8 @@ class ContainerPorts implements Publication {
     this.#isHeld = options.proxy === undefined;
   }
 
-  async hold(process: Fd): Promise<void> {
-    await this.#options.proxy?.hold(process);
+  hold(process: Fd): void {
+    this.#options.proxy?.hold(process);
     this.#isHeld = true;
     crashPoint("ports:bound-to-process");
   }
@@ -274,8 +274,7 @@ class ContainerPorts implements Publication {
   async #withdraw(): Promise<void> {
     const { holder, rules, store, forget, log } = this.#options;
     if (!this.#isHeld) holder.kill();
-    await rules.remove(this.elements);
-    crashPoint("ports:untranslated");
+    const untranslated = rules.remove(this.elements);
     const enough = new AbortController();
     const patience = delay(patienceMs, undefined, { signal: enough.signal }).then(
       () => holder.kill(),
@@ -283,6 +282,8 @@ class ContainerPorts implements Publication {
     );
     await Promise.race([holder.released, patience.then(() => holder.released)]);
     enough.abort();
+    await untranslated;
+    crashPoint("ports:untranslated");
     forget();
     try {
       store.delete(this.container);
