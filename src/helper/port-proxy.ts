@@ -76,9 +76,12 @@ export class PortProxy {
     return this.#ask(encodeFrame(type.LISTEN, ...words), []);
   }
 
-  /** From now on the ports are held until that process (a pidfd) ends, whatever becomes of this program. */
-  async hold(process: Fd): Promise<void> {
-    await this.#ask(encodeFrame(type.HOLD), [process]);
+  /**
+   * From now on the ports are held until that process (a pidfd) ends, whatever becomes of this
+   * program: the proxy reads this before it reads our end.
+   */
+  hold(process: Fd): void {
+    this.#ask(encodeFrame(type.HOLD), [process]).catch(() => undefined);
   }
 
   /** Ends it and with it all that it forwards. */

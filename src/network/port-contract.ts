@@ -39,7 +39,7 @@ export interface Publication {
   /** In the order in which they were wanted; one for all addresses has an entry for IPv4 and one for IPv6. */
   readonly ports: readonly PublishedPort[];
   /** The container's process, which waits to become the program. */
-  hold(process: Fd): Promise<void>;
+  hold(process: Fd): void;
   /** Writes them down, for the next life of the engine; to be called in the transaction that records the start. */
   record(): void;
   /** Gives the ports back; settles once they are free. Called again it does nothing. */

@@ -29,7 +29,7 @@ const publication = await published.publish({
 const program = Bun.spawn(["sleep", "1000"]);
 {
   using process = pidfdOpen(program.pid);
-  await publication.hold(process);
+  publication.hold(process);
 }
 const place = ({ address, gateway, netns }: typeof web) => ({
   address,

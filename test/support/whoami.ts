@@ -20,12 +20,20 @@ export async function whoAmI(netns: Namespace, ...ports: number[]): Promise<Disp
   return { [Symbol.dispose]: () => child.kill() };
 }
 
-/** How a client inside a namespace is seen at an address and port: an address, or "failed". */
+/**
+ * How a client inside a namespace is seen at an address and port: an address, or "failed". A client
+ * that is to fail waits for less long: what is dropped is never answered.
+ */
 export async function seenAs(
   netns: Namespace,
-  at: { readonly host: string; readonly port: number; readonly protocol: "tcp" | "udp" },
+  at: {
+    readonly host: string;
+    readonly port: number;
+    readonly protocol: "tcp" | "udp";
+    readonly patienceMs?: number;
+  },
 ): Promise<string> {
-  const { host, port, protocol } = at;
+  const { host, port, protocol, patienceMs = 20_000 } = at;
   // Datagrams may be lost while a bridge learns its ports: the client asks again.
   const script =
     protocol === "tcp"
@@ -37,7 +45,7 @@ export async function seenAs(
          s.on("message", (b, from) => { console.log(from.address === "${host}" ? String(b) : "answered by " + from.address); process.exit(0); });
          s.on("error", () => process.exit(1));
          const ask = () => s.send("?", ${port}, "${host}"); ask(); setInterval(ask, 200);`;
-  const limit = "setTimeout(() => process.exit(1), 1500);";
+  const limit = `setTimeout(() => process.exit(1), ${patienceMs});`;
   const child = Bun.spawn(enter(netns, process.execPath, "-e", limit + script), {
     stdout: "pipe",
     stderr: "ignore",

@@ -1,16 +1,19 @@
 import { type ContainerId, Fault, isFault } from "#base";
 import { type HostConfig, networkModeOf, wantedPorts } from "#container";
 import { openProcess } from "#kernel";
-import type { Publication } from "#network";
+import type { Publication, WantedPort } from "#network";
 import type { Task } from "#task";
+import type { NetworkAttachment } from "../contract.ts";
 import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { gatewayOf, type OpenSandbox } from "./sandbox.ts";
 
-/** The published ports of a run; disposing gives them back. */
+/** The published ports of a run, which are made while the rest of the start goes on; disposing gives them back. */
 export interface RunPorts extends AsyncDisposable {
+  /** They are reachable; or the fault of one that cannot be had, in Docker's words. */
+  readonly ready: Promise<void>;
   /** From now on they live as long as the task's process. */
-  hold(task: Pick<Task, "pid" | "startTime">): Promise<void>;
+  hold(task: Pick<Task, "pid" | "startTime">): void;
   /** In the transaction that records the start. */
   record(): void;
   /** Before the end of the run is told. */
@@ -18,23 +21,44 @@ export interface RunPorts extends AsyncDisposable {
 }
 
 const none: RunPorts = {
-  hold: async () => undefined,
+  ready: Promise.resolve(),
+  hold: () => undefined,
   record: () => undefined,
   withdraw: async () => undefined,
   [Symbol.asyncDispose]: async () => undefined,
 };
 
-function runPorts(publication: Publication | undefined): RunPorts {
-  if (!publication) return none;
-  return {
-    async hold({ pid, startTime }) {
-      using process = openProcess(pid, startTime);
-      await publication.hold(process);
-    },
-    record: () => publication.record(),
-    withdraw: () => publication.withdraw(),
-    [Symbol.asyncDispose]: () => publication.withdraw(),
-  };
+class PublishedRun implements RunPorts {
+  readonly ready: Promise<void>;
+  readonly #publishing: Promise<Publication>;
+  #publication: Publication | undefined;
+
+  constructor(publishing: Promise<Publication>) {
+    this.#publishing = publishing;
+    this.ready = publishing.then((publication) => {
+      this.#publication = publication;
+    });
+    // A start that fails for another reason looks at neither.
+    this.ready.catch(() => undefined);
+  }
+
+  hold({ pid, startTime }: Pick<Task, "pid" | "startTime">): void {
+    using process = openProcess(pid, startTime);
+    this.#publication?.hold(process);
+  }
+
+  record(): void {
+    this.#publication?.record();
+  }
+
+  async withdraw(): Promise<void> {
+    const publication = await this.#publishing.catch(() => undefined);
+    await publication?.withdraw();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.withdraw();
+  }
 }
 
 /** What the creator of a container is told of ports that will not be published. */
@@ -44,28 +68,34 @@ export function portWarnings({ PortBindings, NetworkMode }: HostConfig): readonl
     : [];
 }
 
-/** Publishes the ports that a container asks for; the fault of one that cannot be had is in Docker's words. */
-export async function publishPorts(
+/** Publishes the ports that a container asks for; nothing comes in by an internal network. */
+export function publishPorts(
   parts: Parts<"ports" | "store" | "networks">,
-  { id, name, config, host }: ContainerRecord,
+  record: ContainerRecord,
   { stored }: OpenSandbox,
-): Promise<RunPorts> {
+): RunPorts {
+  const { config, host } = record;
   if (networkModeOf(host).kind !== "bridge") return none;
   const ports = wantedPorts(config, host);
-  if (ports.length === 0) return none;
-  // Nothing comes in by an internal network.
-  const endpoint = gatewayOf(parts, stored.endpoints);
-  if (endpoint === undefined) return none;
+  const endpoint = ports.length > 0 ? gatewayOf(parts, stored.endpoints) : undefined;
+  return endpoint ? new PublishedRun(publish(parts, record, { endpoint, ports })) : none;
+}
+
+async function publish(
+  parts: Parts<"ports" | "store">,
+  { id, name }: ContainerRecord,
+  run: { readonly endpoint: NetworkAttachment; readonly ports: readonly WantedPort[] },
+): Promise<Publication> {
+  const { address, endpointId } = run.endpoint;
   const nameOf = (container: string) =>
     parts.store.get(container as ContainerId)?.name ?? container;
   try {
-    const { address } = endpoint;
-    return runPorts(await parts.ports.publish({ container: id, address, ports, nameOf }));
+    return await parts.ports.publish({ container: id, address, ports: run.ports, nameOf });
   } catch (error) {
     if (!isFault(error) || error.errno === undefined) throw error;
     throw new Fault(
       "internal",
-      `failed to set up container networking: driver failed programming external connectivity on endpoint ${name} (${endpoint.endpointId}): ${error.message}`,
+      `failed to set up container networking: driver failed programming external connectivity on endpoint ${name} (${endpointId}): ${error.message}`,
       { cause: error, errno: error.errno },
     );
   }
@@ -73,5 +103,6 @@ export async function publishPorts(
 
 /** The ports of a container that runs on from an earlier life of the engine. */
 export function adoptPorts(parts: Parts<"ports">, { id }: ContainerRecord): RunPorts {
-  return runPorts(parts.ports.adopt(id));
+  const publication = parts.ports.adopt(id);
+  return publication ? new PublishedRun(Promise.resolve(publication)) : none;
 }

@@ -93,8 +93,7 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   scope.defer(() => sandbox.release());
   trace.mark("sandbox");
   crashPoint("start:network-attached");
-  const ports = scope.use(await publishPorts(parts, record, sandbox));
-  trace.mark("ports");
+  const ports = scope.use(publishPorts(parts, record, sandbox));
   await writeContainerFiles(parts, record, sandbox);
   trace.mark("files");
   const joined = joinedNamespaces(parts, record, { sandbox, scope });
@@ -106,7 +105,9 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   const task = scope.use(await parts.tasks.create(input, planned?.planned));
   trace.mark("created");
   crashPoint("start:launched");
-  await ports.hold(task);
+  await ports.ready;
+  trace.mark("ports");
+  ports.hold(task);
   const tracked = trackContainer(parts, { id, task, sandbox, ports });
   recordStarting(parts, record, { files, sandbox, task, ports });
   crashPoint("start:recorded");
