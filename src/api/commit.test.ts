@@ -76,6 +76,10 @@ test("disk usage has Docker's shape; kinds that are not asked for are null", asy
     status: 400,
     json: { message: "unknown object type: bogus" },
   });
+  expect(await server.call("POST", "/build/prune")).toMatchObject({
+    status: 200,
+    json: { CachesDeleted: null, SpaceReclaimed: 0 },
+  });
   expect((await server.call("GET", "/images/json?shared-size=1")).json).toMatchObject([
     { SharedSize: 1024 },
   ]);

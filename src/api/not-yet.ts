@@ -59,7 +59,6 @@ const containerFeatures: readonly Feature[] = [
 
 const features: readonly Feature[] = [
   ["POST", "/build", "building images"],
-  ["POST", "/build/prune", "building images"],
   ["POST", "/build/cancel", "building images"],
   ["POST", "/session", "building images"],
   ["POST", "/grpc", "building images"],

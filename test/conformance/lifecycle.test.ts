@@ -137,6 +137,14 @@ here("the life of a container [needs docker CLI]", () => {
     );
     await target.ok(["rm", "-f", name]);
     expect((await target.docker(["rm", name])).stderr).toContain(`No such container: ${name}`);
+    expect(await target.docker(["rm", "-f", name])).toMatchObject({ status: 0 });
+  });
+
+  test("system prune comes to its end", async () => {
+    const filter = `label=${target.name()}`;
+    expect(await target.ok(["system", "prune", "-f", "--filter", filter])).toContain(
+      "Total reclaimed space: 0B",
+    );
   });
 
   test("start -a attaches and passes the status on", async () => {

@@ -260,6 +260,10 @@ describe.skipIf(!isRoot)("thimble [needs root]", () => {
         stderr:
           "Error response from daemon: No such container: nosuch1\nError response from daemon: No such container: nosuch2\n",
       });
+      expect(await cli.run(["rm", "-f", "nosuch"])).toMatchObject({
+        status: 0,
+        stderr: "Error response from daemon: No such container: nosuch\n",
+      });
     });
   });
 

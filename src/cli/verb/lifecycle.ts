@@ -1,3 +1,4 @@
+import { isFault } from "#base";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Exit, failureText } from "../failure.ts";
@@ -5,11 +6,15 @@ import type { killFlags, rmFlags, stopFlags } from "../table/containers.ts";
 
 type NoFlags = Record<never, never>;
 
-/** Does the same to each container, side by side; prints each name that went well and each failure, in order. */
+/**
+ * Does the same to each container, side by side; prints each name that went well and each failure, in order.
+ * The status is 1 after a failure, unless all were such as may be.
+ */
 export async function forEach(
   context: Context,
   refs: readonly string[],
   work: (ref: string) => Promise<unknown>,
+  mayBe: (error: unknown) => boolean = () => false,
 ): Promise<number> {
   const results = refs.map(async (ref) => {
     await work(ref);
@@ -21,7 +26,7 @@ export async function forEach(
     try {
       await context.out.write(`${await result}\n`);
     } catch (error) {
-      status = 1;
+      if (!mayBe(error)) status = 1;
       await context.err.write(`${failureText(error)}\n`);
     }
   }
@@ -37,12 +42,14 @@ export const restart: Verb<typeof stopFlags> = (context, { flags, args }) =>
 export const kill: Verb<typeof killFlags> = (context, { flags, args }) =>
   forEach(context, args, (ref) => context.client.containers.kill(ref, flags.signal ?? "KILL"));
 
-export const rm: Verb<typeof rmFlags> = (context, { flags, args }) =>
-  forEach(context, args, async (ref) => {
+export const rm: Verb<typeof rmFlags> = (context, { flags, args }) => {
+  const remove = async (ref: string) => {
     const name = ref.replace(/^\/+/, "").replace(/\/+$/, "");
     if (name === "") throw new Error("Container name cannot be empty");
     await context.client.containers.remove(name, flags);
-  });
+  };
+  return forEach(context, args, remove, (error) => flags.force && isFault(error, "not_found"));
+};
 
 export const rename: Verb<NoFlags> = async (context, { args }) => {
   const [from = "", to = ""] = args.map((arg) => arg.trim());
