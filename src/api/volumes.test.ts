@@ -59,3 +59,18 @@ test("prune tells what is gone, and null for nothing", async () => {
   });
   expect(server.engine.calls).toContain('volume prune {"all":["true"]}');
 });
+
+test("thimble's own: a clone, and another name", async () => {
+  await using server = await testServer();
+  await server.call("POST", "/volumes/create", { Name: "data" });
+  expect(await server.call("POST", "/thimble/v1/volumes/data/clone?to=copy")).toMatchObject({
+    status: 201,
+    json: { Volume: { Name: "copy", Driver: "local" }, Copied: 4096, Warnings: ["torn"] },
+  });
+  expect(await server.call("POST", "/thimble/v1/volumes/copy/rename?to=new")).toMatchObject({
+    status: 200,
+    json: { Name: "new" },
+  });
+  expect((await server.call("POST", "/thimble/v1/volumes/data/clone")).status).toBe(400);
+  expect((await server.call("POST", "/thimble/v1/volumes/nope/rename?to=x")).status).toBe(404);
+});

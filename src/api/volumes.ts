@@ -26,6 +26,16 @@ export function volumeRoutes(context: ApiContext): readonly Route[] {
       handle: (exchange) =>
         exchange.sendJson(200, wireVolume(engine.volumes.get(exchange.param("name")))),
     },
+    {
+      method: "POST",
+      pattern: "/thimble/v1/volumes/:name/clone",
+      handle: (exchange) => clone(context, exchange),
+    },
+    {
+      method: "POST",
+      pattern: "/thimble/v1/volumes/:name/rename",
+      handle: (exchange) => rename(context, exchange),
+    },
     { method: "PUT", pattern: "/volumes/:name", handle: update },
     {
       method: "DELETE",
@@ -89,6 +99,26 @@ function update(): never {
     "unavailable",
     "volume update only valid for cluster volumes, but swarm is unavailable",
   );
+}
+
+/** thimble's own: a volume with the files of another. */
+async function clone({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { volume, copied, warnings } = await engine.volumes.clone(exchange.param("name"), {
+    to: newName(exchange),
+    owner: exchange.owner,
+  });
+  exchange.sendJson(201, { Volume: wireVolume(volume), Copied: copied, Warnings: warnings });
+}
+
+async function rename({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const volume = await engine.volumes.rename(exchange.param("name"), newName(exchange));
+  exchange.sendJson(200, wireVolume(volume));
+}
+
+function newName({ query }: Exchange): string {
+  const to = query.text("to");
+  if (!to) throw new Fault("invalid", "the query parameter to=NAME is missing: the new name");
+  return to;
 }
 
 async function prune({ engine }: ApiContext, exchange: Exchange): Promise<void> {

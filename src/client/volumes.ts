@@ -1,5 +1,6 @@
 import type {
   Volume,
+  VolumeCloneResponse,
   VolumeCreateBody,
   VolumeList,
   VolumesPruneResponse,
@@ -30,6 +31,18 @@ export class VolumesClient {
   /** GET /volumes/NAME. */
   inspect(name: string): Promise<Volume> {
     return this.#transport.json({ method: "GET", path: at(name) });
+  }
+
+  /** thimble only: a new volume `to` with the files of another. */
+  clone(name: string, to: string): Promise<VolumeCloneResponse> {
+    const path = `/thimble/v1${at(name)}/clone`;
+    return this.#transport.json({ method: "POST", path, query: { to } });
+  }
+
+  /** thimble only: another name for a volume that no container has. */
+  rename(name: string, to: string): Promise<Volume> {
+    const path = `/thimble/v1${at(name)}/rename`;
+    return this.#transport.json({ method: "POST", path, query: { to } });
   }
 
   /** DELETE /volumes/NAME; `conflict` while a container has it. */

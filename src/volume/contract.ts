@@ -104,6 +104,25 @@ export interface Volumes {
    * crash a volume without a holder has all of it or nothing.
    */
   fill(name: string, from: Fd): Promise<boolean>;
+  /**
+   * Makes a volume with the files of another, which may change meanwhile: data is shared where the
+   * file system can, and `copied` are the bytes that had to be copied. After a crash it is whole or
+   * not there. `exists` for a name that is taken, `unsupported` for a volume with options, whose
+   * files are elsewhere.
+   */
+  clone(
+    name: string,
+    request: VolumeRequest & { readonly name: string },
+  ): Promise<{ readonly volume: Volume; readonly copied: number }>;
+  /**
+   * Gives a volume that nobody holds another name, and these labels; it is no longer anonymous.
+   * `exists` for a name that is taken, `conflict` as for a removal.
+   */
+  rename(
+    name: string,
+    to: string,
+    labels: Readonly<Record<string, string>> | undefined,
+  ): Promise<Volume>;
   /** The bytes that the volume's files take on the disk, without those of a mount that is not made. */
   size(name: string): Promise<number>;
   /** Settles once the files of removed volumes are deleted. */

@@ -8,6 +8,7 @@ export const volumeCrashPoints = [
   "volume:copy-moved",
   "volume:set-aside",
   "volume:row-deleted",
+  "volume:row-renamed",
   "volume:mounted",
 ] as const;
 

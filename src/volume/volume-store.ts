@@ -100,6 +100,23 @@ export class VolumeStore {
     this.#state.run("UPDATE volume SET pending = ? WHERE name = ?", isPending ? 1 : 0, name);
   }
 
+  /** On the disk when it returns. */
+  keepForGood(name: string): void {
+    this.#state.durably(() => this.setPending(name, false));
+  }
+
+  /** On the disk when it returns. */
+  rename(name: string, to: string, labels: Readonly<Record<string, string>> | undefined): void {
+    this.#state.durably(() =>
+      this.#state.run(
+        "UPDATE volume SET name = ?, labels = ?, anonymous = 0 WHERE name = ?",
+        to,
+        encode(labels),
+        name,
+      ),
+    );
+  }
+
   used(name: string, time: bigint): void {
     this.#state.run("UPDATE volume SET last_used = ? WHERE name = ?", time.toString(), name);
   }

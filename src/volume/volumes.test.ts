@@ -183,6 +183,48 @@ test("a copy has modes, times, links, holes and names of every kind", async () =
   expect(readdirSync(join(directory, "volumes/data"))).toEqual(["_data"]);
 });
 
+test("a clone has the files and is a volume of its own", async () => {
+  const { path } = create("data").volume;
+  writeFileSync(join(path, "f"), "one");
+  const { volume, copied } = await volumes.clone("data", {
+    name: "copy",
+    labels: { a: "b" },
+    owner,
+  });
+  expect(volume).toMatchObject({ name: "copy", labels: { a: "b" }, anonymous: false });
+  expect(copied === 0 || copied === 3).toBe(true);
+  writeFileSync(join(path, "f"), "two");
+  expect(readFileSync(join(volume.path, "f"), "utf8")).toBe("one");
+  expect(await outcome(volumes.clone("data", { name: "copy", owner }))).toThrow(
+    "there is a volume copy already; choose another name",
+  );
+  expect(await outcome(volumes.clone("nope", { name: "new", owner }))).toThrow("no such volume");
+  expect(volumes.list().map(({ name }) => name)).toEqual(["copy", "data"]);
+  await volumes.remove("data");
+});
+
+test("a new name has the files and the history", async () => {
+  const { volume } = volumes.create({ owner });
+  writeFileSync(join(volume.path, "f"), "one");
+  await volumes.hold(volume.name, "one");
+  expect(await outcome(volumes.rename(volume.name, "data", {}))).toThrow("volume is in use");
+  await volumes.release(volume.name, "one");
+  const { lastUsed } = volumes.get(volume.name);
+  const renamed = await volumes.rename(volume.name, "data", { a: "b" });
+  const path = join(directory, "volumes/data/_data");
+  expect(renamed).toEqual({ ...volume, ...{ name: "data", path, lastUsed }, ...named });
+  expect(readFileSync(join(path, "f"), "utf8")).toBe("one");
+  expect(volumes.find(volume.name)).toBeUndefined();
+  create("other");
+  expect(await outcome(volumes.rename("data", "other", {}))).toThrow("a volume other already");
+  expect(await outcome(volumes.rename("data", "a/b", {}))).toThrow("invalid characters");
+  mkdirSync(join(directory, "volumes/foreign"));
+  expect(await outcome(volumes.rename("data", "foreign", {}))).toThrow("belongs to no volume");
+  expect(volumes.list().map(({ name }) => name)).toEqual(["data", "other"]);
+});
+
+const named = { anonymous: false, labels: { a: "b" } };
+
 test("a volume that has something is not filled", async () => {
   const { path } = create("data").volume;
   writeFileSync(join(path, "own"), "");

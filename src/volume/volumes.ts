@@ -155,20 +155,25 @@ class LocalVolumes implements Volumes {
     return this.#store.all().map((stored) => this.#view(stored));
   }
 
-  async remove(name: string): Promise<void> {
-    await this.#undoMount(this.get(name));
-    // From here to the deleted row nothing waits, so that no holder comes in between.
+  /** The row of a volume without a holder; nothing may be awaited until the row has changed. */
+  #unused(verb: "remove" | "rename", name: string): StoredVolume {
     const stored = this.#store.get(name);
     if (!stored) throw new Fault("not_found", `get ${name}: no such volume`, { about: name });
     if (!this.#holders.isEmpty(name) || !this.#claims.isEmpty(name))
-      throw new Fault("conflict", `remove ${name}: volume is in use`, { about: name });
+      throw new Fault("conflict", `${verb} ${name}: volume is in use`, { about: name });
     const [mounted] = mountsBelow(this.#home(name));
     if (mounted !== undefined)
       throw new Fault(
         "conflict",
-        `remove ${name}: something is mounted at ${mounted}; unmount it first`,
+        `${verb} ${name}: something is mounted at ${mounted}; unmount it first`,
         { about: name },
       );
+    return stored;
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#undoMount(this.get(name));
+    const stored = this.#unused("remove", name);
     const aside = this.#removed.setAside(this.#home(name), stored.id);
     crashPoint("volume:set-aside");
     try {
@@ -179,6 +184,67 @@ class LocalVolumes implements Volumes {
     }
     crashPoint("volume:row-deleted");
     this.#removed.delete(aside);
+  }
+
+  async rename(
+    name: string,
+    to: string,
+    labels: Readonly<Record<string, string>> | undefined,
+  ): Promise<Volume> {
+    checkName(to);
+    await this.#undoMount(this.get(name));
+    const stored = this.#unused("rename", name);
+    this.#checkFree(to);
+    this.#removed.setAside(this.#home(name), stored.id);
+    crashPoint("volume:set-aside");
+    try {
+      this.#store.rename(name, to, labels);
+    } catch (error) {
+      this.#removed.putBack(stored.id, this.#home(name));
+      throw error;
+    }
+    crashPoint("volume:row-renamed");
+    this.#removed.putBack(stored.id, this.#home(to));
+    return this.get(to);
+  }
+
+  #checkFree(name: string): void {
+    if (this.#store.get(name))
+      throw new Fault("exists", `there is a volume ${name} already; choose another name`, {
+        about: name,
+      });
+    if (existsSync(this.#home(name)))
+      throw new Fault(
+        "exists",
+        `${this.#home(name)} is in the way, which belongs to no volume; move it away`,
+        { about: name },
+      );
+  }
+
+  async clone(
+    name: string,
+    request: VolumeRequest & { readonly name: string },
+  ): Promise<{ readonly volume: Volume; readonly copied: number }> {
+    const claimant = newId();
+    try {
+      const source = this.claim(name, claimant);
+      if (isMount(source))
+        throw new Fault(
+          "unsupported",
+          `the files of volume ${name} are not here but in its device; copy them in a container`,
+          { about: name },
+        );
+      this.#makeDirectory(name);
+      checkName(request.name);
+      this.#checkFree(request.name);
+      const { volume } = this.create(request, claimant);
+      using from = openDirectory(source.path);
+      const copied = await this.#fillApart(volume.name, from);
+      this.#store.keepForGood(volume.name);
+      return { volume, copied };
+    } finally {
+      await this.unclaim(claimant);
+    }
   }
 
   async #removeOrLog(name: string): Promise<void> {
@@ -266,12 +332,13 @@ class LocalVolumes implements Volumes {
   }
 
   /** The copy takes the directory's place once it is whole: rename(2) replaces one that is empty. */
-  async #fillApart(name: string, from: Fd): Promise<void> {
+  async #fillApart(name: string, from: Fd): Promise<number> {
     const copy = join(this.#home(name), "_copy");
     await removeTree(copy);
     mkdirSync(copy, { mode: 0o700 });
+    let copied: number;
     try {
-      await copyInto(copy, from);
+      copied = await copyInto(copy, from);
       crashPoint("volume:copied");
       renameSync(copy, this.#data(name));
     } catch (error) {
@@ -279,6 +346,7 @@ class LocalVolumes implements Volumes {
       throw error;
     }
     crashPoint("volume:copy-moved");
+    return copied;
   }
 
   async size(name: string): Promise<number> {
@@ -322,9 +390,13 @@ class LocalVolumes implements Volumes {
   }
 }
 
-async function copyInto(path: string, from: Fd): Promise<void> {
-  using to = openat2(undefined, path, { flags: O_RDONLY | O_DIRECTORY });
-  await copyTree(from, to);
+async function copyInto(path: string, from: Fd): Promise<number> {
+  using to = openDirectory(path);
+  return await copyTree(from, to);
+}
+
+function openDirectory(path: string): Fd {
+  return openat2(undefined, path, { flags: O_RDONLY | O_DIRECTORY });
 }
 
 /** The mount points at or below a path, in this process's namespace. */

@@ -24,6 +24,14 @@ export interface VolumeList {
   readonly Warnings: readonly string[] | null;
 }
 
+/** 201 of POST /thimble/v1/volumes/NAME/clone. */
+export interface VolumeCloneResponse {
+  readonly Volume: Volume;
+  /** Bytes that the file system could not share. */
+  readonly Copied: number;
+  readonly Warnings: readonly string[];
+}
+
 /** 200 of POST /volumes/prune. */
 export interface VolumesPruneResponse {
   readonly VolumesDeleted: readonly string[] | null;

@@ -1,7 +1,7 @@
 /**
  * Opens the volumes in DIRECTORY over the database STATE, then does one thing to the volume
  * "victim" with THIMBLE_CRASH_AT naming the step at which it kills itself.
- * Usage: volume-victim.ts STATE DIRECTORY (create | claim | fill | remove | mount) STEP
+ * Usage: volume-victim.ts STATE DIRECTORY (create | claim | fill | clone | rename | remove | mount) STEP
  */
 import { O_DIRECTORY, O_RDONLY, openat2 } from "#kernel";
 import { openState } from "#state";
@@ -15,10 +15,14 @@ const request = { name: "victim", owner, ...(scenario === "mount" && { options }
 using from = openat2(undefined, import.meta.dirname, { flags: O_RDONLY | O_DIRECTORY });
 const isMade = scenario === "create" || scenario === "claim";
 if (!isMade) volumes.create(request);
-if (scenario === "remove") await volumes.fill("victim", from);
+if (["clone", "rename", "remove"].includes(scenario)) await volumes.fill("victim", from);
+if (scenario === "clone" || scenario === "rename")
+  await volumes.rename("victim", "source", undefined);
 process.env.THIMBLE_CRASH_AT = step;
 if (isMade) volumes.create(request, scenario === "claim" ? "claimant" : undefined);
 if (scenario === "fill") await volumes.fill("victim", from);
+if (scenario === "clone") await volumes.clone("source", request);
+if (scenario === "rename") await volumes.rename("source", "victim", undefined);
 if (scenario === "remove") await volumes.remove("victim");
 if (scenario === "mount") await volumes.hold("victim", "holder");
 // Only reached when the step was never met.

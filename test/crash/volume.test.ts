@@ -22,10 +22,20 @@ const expectations: Record<Step, readonly (readonly [scenario: string, Outcome])
     ["create", "empty"],
     ["claim", "gone"],
   ],
-  "volume:copied": [["fill", "empty"]],
-  "volume:copy-moved": [["fill", "full"]],
-  "volume:set-aside": [["remove", "full"]],
+  "volume:copied": [
+    ["fill", "empty"],
+    ["clone", "gone"],
+  ],
+  "volume:copy-moved": [
+    ["fill", "full"],
+    ["clone", "gone"],
+  ],
+  "volume:set-aside": [
+    ["remove", "full"],
+    ["rename", "gone"],
+  ],
   "volume:row-deleted": [["remove", "gone"]],
+  "volume:row-renamed": [["rename", "full"]],
   "volume:mounted": [["mount", "empty"]],
 };
 
@@ -57,6 +67,14 @@ test.each(cases)("killed at %s of %s: %s", async (step, scenario, outcome) => {
   expect(existsSync(join(data, "victim"))).toBe(outcome !== "gone" && step !== "volume:recorded");
   await volumes.drained();
   expect(readdirSync(join(data, ".removed"))).toEqual([]);
+  // The origin of a clone or of a new name is never lost.
+  const isMoved = scenario === "rename" && outcome === "full";
+  if (scenario === "clone" || scenario === "rename")
+    expect(volumes.find("source") !== undefined).toBe(!isMoved);
+  if (volumes.find("source")) {
+    expect(readdirSync(volumes.pathOf("source")).length).toBeGreaterThan(0);
+    await volumes.remove("source");
+  }
   // What is left must not be in the way of the next one.
   volumes.create({ name: "victim", owner: { uid: 0, gid: 0 } });
   const path = await volumes.hold("victim", "holder");

@@ -201,6 +201,30 @@ function linkOf(fd: string): string {
   }
 }
 
+test("a clone of a volume in use warns, and a volume in use keeps its name", async () => {
+  const id = await startSleeper(engine, {
+    host: { Binds: ["busy:/bin2"], Mounts: [{ Type: "volume", Source: "busy", Target: "/bin" }] },
+  });
+  const { volume, warnings } = await engine.volumes.clone("busy", { to: "copy", owner });
+  expect(warnings).toEqual([expect.stringContaining("a running container has busy")]);
+  expect(readdirSync(volume.path)).toContain("busybox");
+  expect(await outcome(engine.volumes.rename("busy", "other"))).toThrow(
+    `rename busy: volume is in use - [${id}]`,
+  );
+  await remove(id);
+  expect((await engine.volumes.clone("busy", { to: "again", owner })).warnings).toEqual([]);
+  expect((await engine.volumes.rename("busy", "other")).name).toBe("other");
+  expect(names()).toEqual(["again", "copy", "other"]);
+  expect((await engine.volumes.prune({ all: ["true"] })).removed).toHaveLength(3);
+});
+
+test("an anonymous volume with a name of its own is no longer pruned", async () => {
+  const { name } = engine.volumes.create({ labels: { a: "b" }, owner });
+  expect(await engine.volumes.rename(name, "mine")).toMatchObject({ labels: { a: "b" } });
+  expect((await engine.volumes.prune({})).removed).toEqual([]);
+  await engine.volumes.remove("mine", { force: false });
+});
+
 test("a volume with options is a mount while a container runs, also over a restart of the engine", async () => {
   const options = { type: "tmpfs", device: "tmpfs", o: "size=1m" };
   engine.volumes.create({ name: "memory", options, owner });

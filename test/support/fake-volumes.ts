@@ -32,6 +32,17 @@ export function fakeVolumes(calls: string[]): EngineVolumes {
       calls.push(`volume list ${JSON.stringify(filters)}`);
       return [...volumes.values()];
     },
+    async clone(name, { to }) {
+      const volume = { ...get(name), name: to };
+      volumes.set(to, volume);
+      return { volume, copied: 4096, warnings: ["torn"] };
+    },
+    async rename(name, to) {
+      const volume = { ...get(name), name: to };
+      volumes.delete(name);
+      volumes.set(to, volume);
+      return volume;
+    },
     async remove(name, { force }) {
       if (force && !volumes.has(name)) return;
       get(name);

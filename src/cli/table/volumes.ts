@@ -48,6 +48,14 @@ const rm = command({
 });
 
 export const volumeGroup = group("Manage volumes", {
+  clone: command({
+    summary: "Create a volume with the files of another, shared where the file system can",
+    usage: "VOLUME NEW_VOLUME",
+    args: [2, 2],
+    complete: "volume",
+    examples: [["volume clone data data-before", "a copy to go back to"]],
+    load: async () => (await import("../verb/volumes.ts")).volumeClone,
+  }),
   create: command({
     summary: "Create a volume",
     usage: "[OPTIONS] [VOLUME]",
@@ -78,6 +86,13 @@ export const volumeGroup = group("Manage volumes", {
     flags: volumePruneFlags,
     examples: [["volume prune -a", "named ones too; shows first when each was last used"]],
     load: async () => (await import("../verb/volumes.ts")).volumePrune,
+  }),
+  rename: command({
+    summary: "Rename a volume that no container has",
+    usage: "VOLUME NEW_NAME",
+    args: [2, 2],
+    complete: "volume",
+    load: async () => (await import("../verb/volumes.ts")).volumeRename,
   }),
   rm,
   remove: { ...rm, hidden: true },

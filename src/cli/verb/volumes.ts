@@ -77,6 +77,24 @@ export function volumeRow(volume: Volume): Row {
 export const volumeRm: Verb<typeof volumeRmFlags> = (context, { flags, args }) =>
   forEach(context, args, (name) => context.client.volumes.remove(name, flags));
 
+type NoFlags = Record<never, never>;
+
+export const volumeClone: Verb<NoFlags> = async (context, { args: [name = "", to = ""] }) => {
+  const { Volume, Copied, Warnings } = await context.client.volumes.clone(name, to);
+  for (const warning of Warnings) await context.err.write(`WARNING: ${warning}\n`);
+  if (Copied > 0) {
+    const size = formatBytes(Copied);
+    await context.err.write(`${size} were copied: the file system cannot share them\n`);
+  }
+  await context.out.write(`${Volume.Name}\n`);
+  return 0;
+};
+
+export const volumeRename: Verb<NoFlags> = async (context, { args: [name = "", to = ""] }) => {
+  await context.client.volumes.rename(name, to);
+  return 0;
+};
+
 export const volumePrune: Verb<typeof volumePruneFlags> = async (context, { flags }) => {
   const { client, out } = context;
   if (flags.all && "all" in flags.filter)

@@ -22,6 +22,21 @@ export interface EngineVolumes {
   /** By name; filters: `name` (a pattern), `label`, `driver`, `dangling`. */
   list(filters: Filters): readonly Volume[];
   /**
+   * Makes a volume with the files of another and its labels. `copied`: the bytes that the file
+   * system could not share. A warning says when a running container may change them meanwhile.
+   * `exists` for a name that is taken, `unsupported` for a volume with options.
+   */
+  clone(
+    name: string,
+    request: { readonly to: string; readonly owner: VolumeRequest["owner"] },
+  ): Promise<{
+    readonly volume: Volume;
+    readonly copied: number;
+    readonly warnings: readonly string[];
+  }>;
+  /** Gives a volume another name; `conflict` while a container has it, `exists` for a taken name. */
+  rename(name: string, to: string): Promise<Volume>;
+  /**
    * Removes a volume with its files; `conflict` while a container has it, running or not. With
    * `force` a volume that is not there is fine.
    */

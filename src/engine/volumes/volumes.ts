@@ -15,6 +15,8 @@ export function createVolumes(parts: VolumeParts): EngineVolumes {
     create: (request) => createVolume(parts, request),
     get: (name) => parts.volumes.get(name),
     list: (filters) => listVolumes(parts, filters),
+    clone: (name, request) => cloneVolume(parts, name, request),
+    rename: (name, to) => renameVolume(parts, name, to),
     remove: (name, options) => removeVolume(parts, name, options),
     prune: (filters) => pruneVolumes(parts, filters),
     usage: () => volumeUsage(parts),
@@ -74,6 +76,45 @@ function truthOf(filters: Filters, key: string): boolean | undefined {
   throw new Fault("invalid", `invalid filter '${key}=[${values.join(" ")}]'`, { about: key });
 }
 
+/** Its labels without Docker's mark of a name that was made up. */
+function ownLabels({ labels }: Volume): Volume["labels"] {
+  const [mark = ""] = Object.keys(anonymousLabel);
+  if (!labels || !Object.hasOwn(labels, mark)) return labels;
+  const { [mark]: _, ...own } = labels;
+  return own;
+}
+
+async function cloneVolume(
+  parts: VolumeParts,
+  name: string,
+  { to, owner }: Parameters<EngineVolumes["clone"]>[1],
+): ReturnType<EngineVolumes["clone"]> {
+  const labels = ownLabels(parts.volumes.get(name));
+  const result = await parts.volumes.clone(name, { name: to, labels, owner });
+  publishVolume(parts, "create", to);
+  const isRunning = usersOf(parts, name).some(
+    (id) => parts.store.get(id)?.state.status === "running",
+  );
+  const warning = `a running container has ${name}: files that it changed meanwhile may be torn in ${to}`;
+  return { ...result, warnings: isRunning ? [warning] : [] };
+}
+
+async function renameVolume(parts: VolumeParts, name: string, to: string): Promise<Volume> {
+  const volume = parts.volumes.get(name);
+  refuseUsed(parts, "rename", name);
+  const renamed = await parts.volumes.rename(name, to, ownLabels(volume));
+  publishVolume(parts, "rename", to, { oldName: name });
+  return renamed;
+}
+
+function refuseUsed(parts: Parts<"store">, verb: string, name: string): void {
+  const users = usersOf(parts, name);
+  if (users.length > 0)
+    throw new Fault("conflict", `${verb} ${name}: volume is in use - [${users.join(", ")}]`, {
+      about: name,
+    });
+}
+
 async function removeVolume(
   parts: VolumeParts,
   name: string,
@@ -81,11 +122,7 @@ async function removeVolume(
 ): Promise<void> {
   if (!parts.volumes.find(name) && force) return;
   parts.volumes.get(name);
-  const users = usersOf(parts, name);
-  if (users.length > 0)
-    throw new Fault("conflict", `remove ${name}: volume is in use - [${users.join(", ")}]`, {
-      about: name,
-    });
+  refuseUsed(parts, "remove", name);
   await parts.volumes.remove(name);
   publishVolume(parts, "destroy", name);
 }
