@@ -98,7 +98,6 @@ export {
   type HookedChain,
   Nftables,
   NftBatch,
-  type RuleOptions,
   watchNftables,
 } from "./nftables.ts";
 export { makePrivateDirectory, restrictMode } from "./private-path.ts";

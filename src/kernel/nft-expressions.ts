@@ -22,7 +22,8 @@ const NFT_PAYLOAD_NETWORK = 1;
 const NFT_PAYLOAD_TRANSPORT = 2;
 const NFT_CT_STATE = 0;
 const NFT_CT_STATUS = 2;
-const IFNAMSIZ = 16;
+/** linux/if.h: bytes of an interface's name with its NUL. */
+export const IFNAMSIZ = 16;
 
 const metaKeys = { iifname: 6, oifname: 7, l4proto: 16 } as const;
 const verdicts = { drop: 0, accept: 1, jump: -3, return: -5 } as const;
@@ -90,7 +91,8 @@ function native32(value: number): Uint8Array {
   return new Uint8Array(new Uint32Array([value]).buffer);
 }
 
-function interfaceBytes(name: string): Uint8Array {
+/** An interface's name as nf_tables compares it; `invalid` for one that no interface can have. */
+export function interfaceBytes(name: string): Uint8Array {
   const bytes = Buffer.alloc(IFNAMSIZ);
   if (bytes.write(name) >= IFNAMSIZ || name === "")
     throw new Fault("invalid", `${JSON.stringify(name)} is not a name for a network interface`);
@@ -125,13 +127,33 @@ function matchCt(key: number, bits: number): Expression[] {
 
 function verdict(code: number, chain?: string): Expression {
   return expression("immediate", (w) =>
-    w.be32Attribute(1, NFT_REG_VERDICT).nested(2, (data) =>
-      data.nested(NFTA_DATA_VERDICT, (v) => {
-        v.be32Attribute(NFTA_VERDICT_CODE, code);
-        if (chain !== undefined) v.text(NFTA_VERDICT_CHAIN, chain);
-      }),
-    ),
+    w.be32Attribute(1, NFT_REG_VERDICT).nested(2, (data) => writeVerdict(data, code, chain)),
   );
+}
+
+function writeVerdict(data: NetlinkWriter, code: number, chain?: string): void {
+  data.nested(NFTA_DATA_VERDICT, (v) => {
+    v.be32Attribute(NFTA_VERDICT_CODE, code);
+    if (chain !== undefined) v.text(NFTA_VERDICT_CHAIN, chain);
+  });
+}
+
+/** A verdict as the value of a map's element. */
+export function verdictData(
+  verdict: "accept" | "drop" | { readonly jump: string },
+): (data: NetlinkWriter) => void {
+  return typeof verdict === "string"
+    ? (data) => writeVerdict(data, verdicts[verdict])
+    : (data) => writeVerdict(data, verdicts.jump, verdict.jump);
+}
+
+function verdictOf(key: "iifname" | "oifname", map: string): Expression[] {
+  return [
+    loadMeta(key),
+    expression("lookup", (w) =>
+      w.text(1, map).be32Attribute(2, NFT_REG_1).be32Attribute(3, NFT_REG_VERDICT),
+    ),
+  ];
 }
 
 /**
@@ -148,6 +170,9 @@ export const nft = {
   iifnameNot: (name: string) => match("iifname", name, false),
   oifname: (name: string) => match("oifname", name, true),
   oifnameNot: (name: string) => match("oifname", name, false),
+  /** What a map of verdicts says about the interface; nothing for one that is not in it. */
+  iifnameVerdict: (map: string) => verdictOf("iifname", map),
+  oifnameVerdict: (map: string) => verdictOf("oifname", map),
   ipSource: (network: Ipv4Network) => matchNetwork(12, network),
   ipDestination: (network: Ipv4Network) => matchNetwork(16, network),
   protocol: (protocol: keyof typeof protocols) => [

@@ -18,7 +18,7 @@ import {
   readAttributes,
   readText,
 } from "./netlink.ts";
-import type { Expression } from "./nft-expressions.ts";
+import { type Expression, IFNAMSIZ, interfaceBytes, verdictData } from "./nft-expressions.ts";
 import { ipv4Bytes } from "./rtnetlink.ts";
 
 /** linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h */
@@ -48,6 +48,9 @@ const NFT_SET_MAP = 8;
 /** The types of nft(8), which shows elements by them: ipv4_addr, inet_service. */
 const TYPE_IPADDR = 7;
 const TYPE_INET_SERVICE = 13;
+const TYPE_IFNAME = 41;
+/** NFT_DATA_VERDICT: the values of a map are verdicts. */
+const TYPE_VERDICT = 0xffffff00;
 /** Concatenated types are put together six bits each. */
 const TYPE_ADDRESS_AND_PORT = (TYPE_IPADDR << 6) | TYPE_INET_SERVICE;
 
@@ -270,6 +273,35 @@ export class NftBatch {
     });
   }
 
+  /** A map from the name of an interface to a verdict, for `nft.iifnameVerdict`. */
+  addVerdictMap(table: string, name: string): this {
+    return this.#addSet(table, name, (w) => {
+      w.be32Attribute(3, NFT_SET_MAP).be32Attribute(4, TYPE_IFNAME).be32Attribute(5, IFNAMSIZ);
+      w.be32Attribute(6, TYPE_VERDICT).be32Attribute(7, 16);
+    });
+  }
+
+  /** What happens to packets of an interface: a verdict, or a jump to a chain. Refused when the map says otherwise. */
+  addVerdict(
+    table: string,
+    map: string,
+    link: string,
+    verdict: "accept" | "drop" | { readonly jump: string },
+  ): this {
+    const writeVerdict = verdictData(verdict);
+    return this.#element("newSetElem", {
+      table,
+      set: map,
+      key: interfaceBytes(link),
+      writeVerdict,
+    });
+  }
+
+  /** Removes an interface from a map of verdicts; `not_found` when it is not there. */
+  deleteVerdict(table: string, map: string, link: string): this {
+    return this.#element("delSetElem", { table, set: map, key: interfaceBytes(link) });
+  }
+
   #addSet(table: string, name: string, fill: (writer: NetlinkWriter) => void): this {
     const writer = body().text(1, table).text(2, name);
     fill(writer);
@@ -326,9 +358,10 @@ export class NftBatch {
       readonly set: string;
       readonly key: Uint8Array;
       readonly value?: Uint8Array;
+      readonly writeVerdict?: (data: NetlinkWriter) => void;
     },
   ): this {
-    const { table, set, key, value } = element;
+    const { table, set, key, value, writeVerdict } = element;
     return this.#add({
       type: type(message),
       flags: NLM_F_ACK | (message === "newSetElem" ? NLM_F_CREATE : 0),
@@ -340,6 +373,7 @@ export class NftBatch {
             item.nested(1, (data) => data.attribute(1, (w) => w.bytes(key)));
             if (value !== undefined)
               item.nested(2, (data) => data.attribute(1, (w) => w.bytes(value)));
+            if (writeVerdict !== undefined) item.nested(2, writeVerdict);
           });
         }),
       verb: message === "newSetElem" ? "add to the nftables set" : "remove from the nftables set",
@@ -430,6 +464,22 @@ export class Nftables implements Disposable {
   async hookedChains(): Promise<HookedChain[]> {
     const replies = await this.#dump("getChain", body(NFPROTO_UNSPEC), "list the nftables chains");
     return replies.flatMap((reply) => hookedChain(reply) ?? []);
+  }
+
+  /** A chain of any program's; undefined when it is missing. */
+  async chain(table: string, name: string): Promise<Chain | undefined> {
+    const request = {
+      type: type("getChain"),
+      flags: NLM_F_ACK,
+      body: body().text(1, table).text(3, name).done(),
+      verb: "look up the nftables chain",
+      about: `${table} ${name}`,
+    };
+    const [replies = []] = await this.#netlink.exchange([request]).catch((error) => {
+      if (isFault(error, "not_found")) return [];
+      throw error;
+    });
+    return replies.map((reply) => chainOf(attributesOf(reply.body)))[0];
   }
 
   /** The rules of a chain in their order; empty when the table or chain is missing. */

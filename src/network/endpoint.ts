@@ -210,9 +210,18 @@ async function connect(
   const host = new RouteTable();
   const endpointId = randomBytes(32).toString("hex");
   const name = portName(endpointId);
-  await host.apply(
-    createVeth({ name, master: bridge.index, mtu: bridge.mtu, peer }),
-    ...(isIsolated ? [isolatePort(name)] : []),
-  );
+  try {
+    await host.apply(
+      createVeth({ name, master: bridge.index, mtu: bridge.mtu, peer }),
+      ...(isIsolated ? [isolatePort(name)] : []),
+    );
+  } catch (cause) {
+    if (!isFault(cause, "exists")) throw cause;
+    throw new Fault(
+      "conflict",
+      `the container has an interface ${peer.name} already; give the endpoint another name`,
+      { cause },
+    );
+  }
   return endpointId;
 }

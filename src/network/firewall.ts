@@ -1,10 +1,15 @@
 import { isFault } from "#base";
-import { type Nftables, NftBatch, nft, type RuleOptions } from "#kernel";
+import { type Nftables, NftBatch, nft } from "#kernel";
 import type { Bridge } from "./bridge.ts";
 import { formatIpv4 } from "./ipv4.ts";
 
 const FORWARD = "forward";
 const POSTROUTING = "postrouting";
+/** Maps from a bridge to what happens to packets that are forwarded to it, from it, and that leave the host from it. */
+const maps = { to: "to-bridge", from: "from-bridge", source: "source-bridge" } as const;
+/** Marks the rules of the base chains, which are the same for all bridges. */
+const BASE_MARK = "thimble: by bridge";
+const BASE_FORWARD_RULES = 2;
 
 /** A bridge, and which packets may pass between it and others. */
 export interface FilteredBridge extends Pick<Bridge, "name" | "subnet"> {
@@ -17,79 +22,97 @@ export interface FilteredBridge extends Pick<Bridge, "name" | "subnet"> {
 }
 
 /**
- * The packet filter for one bridge, replaced as a whole or not at all: in the instance's table a
- * chain with the bridge's name, for packets that are forwarded to it, and for the bridge rules in
- * each base chain, marked with its name.
+ * The packet filter for bridges, replaced as a whole or not at all: in the instance's table each has
+ * a chain with its name, for packets that are forwarded to it, and one for its source address. The
+ * base chains find them by maps, so that the number of bridges costs a packet nothing.
  *
  * Containers reach everything outside, under the host's address when they leave the bridge. A
  * bridge accepts packets of its own, answers, and packets that were translated to a published port;
  * so bridges are separate from one another. An internal one accepts packets of its own alone, and
  * nothing is forwarded from it. Packets between two ports of a bridge do not pass here, unless the
- * kernel is told so (br_netfilter); see `createVeth` for a bridge that does not connect them.
+ * kernel is told so (br_netfilter); ports of a bridge that does not connect them are isolated.
  */
 export async function installRules(
   filter: Nftables,
   table: string,
-  bridge: FilteredBridge,
+  bridges: readonly FilteredBridge[],
 ): Promise<void> {
-  const { name, isInternal } = bridge;
-  const own = { table, chain: name };
-  const forward = { table, chain: FORWARD, comment: name };
   const batch = new NftBatch()
     .addTable(table)
     .addBaseChain({ table, name: POSTROUTING, type: "nat", hook: "postrouting", priority: 100 })
-    .addBaseChain({ table, name: FORWARD, type: "filter", hook: "forward", priority: 0 })
-    .addChain(table, name)
-    .flushChain(table, name);
-  // Before there were several bridges, rules had no mark.
-  await deleteMarked(batch, { filter, table, marks: [name, ""] });
+    .addBaseChain({ table, name: FORWARD, type: "filter", hook: "forward", priority: 0 });
+  for (const map of Object.values(maps)) batch.addVerdictMap(table, map);
+  if (!(await hasBaseRules(filter, table))) {
+    const forward = { table, chain: FORWARD, comment: BASE_MARK };
+    // Earlier versions had rules for each bridge there.
+    batch
+      .flushChain(table, FORWARD)
+      .flushChain(table, POSTROUTING)
+      .addRule({ ...forward, expressions: [nft.oifnameVerdict(maps.to)] })
+      .addRule({ ...forward, expressions: [nft.iifnameVerdict(maps.from)] })
+      .addRule({
+        ...{ table, chain: POSTROUTING, comment: BASE_MARK },
+        expressions: [nft.iifnameVerdict(maps.source)],
+      });
+  }
+  for (const bridge of bridges) addBridge(batch, table, bridge);
+  await filter.commit(batch);
+}
+
+async function hasBaseRules(filter: Nftables, table: string): Promise<boolean> {
+  const rules = await filter.rules(table, FORWARD);
+  return rules.length === BASE_FORWARD_RULES && rules.every(({ comment }) => comment === BASE_MARK);
+}
+
+function addBridge(batch: NftBatch, table: string, bridge: FilteredBridge): void {
+  const { name, isInternal, subnet } = bridge;
+  const [own, source] = [
+    { table, chain: name },
+    { table, chain: sourceChain(name) },
+  ];
+  for (const { chain } of [own, source]) batch.addChain(table, chain).flushChain(table, chain);
   const fromItself = bridge.connectsContainers ? nft.accept() : nft.drop();
   batch.addRule({ ...own, expressions: [nft.iifname(name), fromItself] });
   if (!isInternal)
     batch
       .addRule({ ...own, expressions: [nft.ctState("established", "related"), nft.accept()] })
       .addRule({ ...own, expressions: [nft.ctDestinationTranslated(), nft.accept()] });
-  batch
-    .addRule({ ...own, expressions: [nft.drop()] })
-    .addRule({ ...forward, expressions: [nft.oifname(name), nft.jump(name)] });
-  if (isInternal) batch.addRule({ ...forward, expressions: [nft.iifname(name), nft.drop()] });
-  if (bridge.masquerades && !isInternal) batch.addRule(masqueradeRule(table, bridge));
-  await filter.commit(batch);
-}
-
-function masqueradeRule(table: string, { name, subnet }: FilteredBridge): RuleOptions {
+  batch.addRule({ ...own, expressions: [nft.drop()] });
   const network = { address: formatIpv4(subnet.base), prefixLength: subnet.prefixLength };
-  return {
-    table,
-    chain: POSTROUTING,
-    expressions: [nft.ipSource(network), nft.oifnameNot(name), nft.masquerade()],
-    comment: name,
-  };
+  if (bridge.masquerades && !isInternal)
+    batch.addRule({
+      ...source,
+      expressions: [nft.ipSource(network), nft.oifnameNot(name), nft.masquerade()],
+    });
+  batch
+    .addVerdict(table, maps.to, name, { jump: own.chain })
+    .addVerdict(table, maps.from, name, isInternal ? "drop" : "accept")
+    .addVerdict(table, maps.source, name, { jump: source.chain });
 }
 
-async function deleteMarked(
-  batch: NftBatch,
-  where: { readonly filter: Nftables; readonly table: string; readonly marks: readonly string[] },
-): Promise<void> {
-  const { filter, table, marks } = where;
-  for (const chain of [FORWARD, POSTROUTING]) {
-    for (const rule of await filter.rules(table, chain))
-      if (marks.includes(rule.comment)) batch.deleteRule(table, chain, rule.handle);
-  }
+const SOURCE = "source-address-of-";
+
+/** Longer than any interface's name. */
+function sourceChain(bridge: string): string {
+  return `${SOURCE}${bridge}`;
 }
 
 /** The names of the bridges that the table has rules for. */
 export async function filteredBridges(filter: Nftables, table: string): Promise<string[]> {
   return (await filter.chains())
     .filter((chain) => chain.table === table && chain.policy === undefined)
-    .map((chain) => chain.name);
+    .map((chain) => chain.name)
+    .filter((name) => !name.startsWith(SOURCE));
 }
 
 /** Removes the rules of one bridge; does nothing when it has none. */
 export async function removeRules(filter: Nftables, table: string, bridge: string): Promise<void> {
-  if (!(await filteredBridges(filter, table)).includes(bridge)) return;
+  if ((await filter.chain(table, bridge)) === undefined) return;
   const batch = new NftBatch();
-  await deleteMarked(batch, { filter, table, marks: [bridge] });
+  if ((await filter.chain(table, sourceChain(bridge))) !== undefined) {
+    for (const map of Object.values(maps)) batch.deleteVerdict(table, map, bridge);
+    batch.flushChain(table, sourceChain(bridge)).deleteChain(table, sourceChain(bridge));
+  }
   await filter.commit(batch.flushChain(table, bridge).deleteChain(table, bridge));
 }
 

@@ -1,4 +1,4 @@
-import { type Chain, type Nftables, NftBatch, nft } from "#kernel";
+import { type Nftables, NftBatch, nft } from "#kernel";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 
 const FORWARDING = "net/ipv4/ip_forward";
@@ -38,29 +38,27 @@ async function dropForeign(filter: Nftables): Promise<void> {
 
 /** Puts the policy back after someone flushed the whole table; a policy that an administrator set is left alone. */
 export async function keepForeignOut(filter: Nftables): Promise<void> {
-  if (forwardChain(await filter.chains()) === undefined) await dropForeign(filter);
-}
-
-function forwardChain(chains: readonly Chain[]): Chain | undefined {
-  return chains.find((chain) => chain.table === FILTER && chain.name === FORWARD);
+  if ((await filter.chain(FILTER, FORWARD)) === undefined) await dropForeign(filter);
 }
 
 /**
  * An accept of ours does not help against the drop of another table's chain. Where
- * the policy of FORWARD is to drop, two rules marked with its name let the bridge's packets
+ * the policy of FORWARD is to drop, two rules marked with its name let a bridge's packets
  * through there. They come last: only the policy is passed by, no rule of Docker or of
  * an administrator. Rules of iptables-legacy are out of reach.
  */
-export async function passForward(filter: Nftables, bridge: string): Promise<void> {
-  if (forwardChain(await filter.chains())?.policy !== "drop") return;
-  const rules = await filter.rules(FILTER, FORWARD);
-  if (rules.some((rule) => rule.comment === bridge)) return;
-  const place = { table: FILTER, chain: FORWARD, comment: bridge };
-  await filter.commit(
-    new NftBatch()
+export async function passForward(filter: Nftables, bridges: readonly string[]): Promise<void> {
+  if ((await filter.chain(FILTER, FORWARD))?.policy !== "drop") return;
+  const marks = new Set((await filter.rules(FILTER, FORWARD)).map(({ comment }) => comment));
+  const missing = bridges.filter((bridge) => !marks.has(bridge));
+  const batch = new NftBatch();
+  for (const bridge of missing) {
+    const place = { table: FILTER, chain: FORWARD, comment: bridge };
+    batch
       .addRule({ ...place, expressions: [nft.iifname(bridge), nft.counter(), nft.accept()] })
-      .addRule({ ...place, expressions: [nft.oifname(bridge), nft.counter(), nft.accept()] }),
-  );
+      .addRule({ ...place, expressions: [nft.oifname(bridge), nft.counter(), nft.accept()] });
+  }
+  if (missing.length > 0) await filter.commit(batch);
 }
 
 /** Takes the rules marked with any of the names out of the tables of others; earlier versions had some in DOCKER-USER. */

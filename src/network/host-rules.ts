@@ -14,6 +14,7 @@ import type { NetworkStore } from "./network-store.ts";
 
 /** How often the packet filter is looked at while endpoints are made. */
 const CHECK_MS = 10_000;
+const BATCH = 50;
 
 export interface HostRulesOptions {
   readonly runRoot: string;
@@ -30,7 +31,9 @@ export class HostRules {
   readonly #table: string;
   readonly #filter = new Nftables();
   readonly #lock = new KeyedLock();
-  #swept: Promise<void> | undefined;
+  /** By the bridge's name. */
+  readonly #installed = new Map<string, string>();
+  #isSwept = false;
   #checked = 0;
 
   constructor(options: HostRulesOptions) {
@@ -39,27 +42,40 @@ export class HostRules {
   }
 
   /**
-   * Rules for a bridge, then forwarding, so that nothing is forwarded before the rules
-   * stand. The first time everything goes that is of no bridge in `known`.
+   * Rules for a bridge, then forwarding, so that nothing is forwarded before the rules stand. The
+   * first time everything goes that is of no bridge in `known`, and `all` get their rules anew.
    */
-  establish(bridge: FilteredBridge, known: readonly string[]): Promise<void> {
+  establish(
+    bridge: FilteredBridge,
+    known: readonly string[],
+    all: () => readonly FilteredBridge[],
+  ): Promise<void> {
     const { store, log } = this.#options;
     return this.#change(async () => {
-      this.#swept ??= this.#sweep(known).catch((error) => {
-        this.#swept = undefined;
-        throw error;
-      });
-      await this.#swept;
-      await installRules(this.#filter, this.#table, bridge);
+      if (!this.#isSwept) await this.#sweep(known);
+      const bridges = this.#isSwept ? [bridge] : [...all(), bridge];
+      this.#isSwept = true;
+      const changed = bridges.filter((each) => this.#installed.get(each.name) !== keyOf(each));
+      await this.#install(changed);
       if (await ensureForwarding(this.#filter)) {
         store.rememberForwarding();
         log.warn(
           "IPv4 forwarding is on now; packets that do not belong to containers are dropped (the policy of FORWARD)",
         );
       }
-      await passForward(this.#filter, bridge.name);
+      await passForward(
+        this.#filter,
+        changed.map(({ name }) => name),
+      );
       this.#checked = Date.now();
     });
+  }
+
+  async #install(bridges: readonly FilteredBridge[]): Promise<void> {
+    // A datagram has room for some hundreds.
+    for (let at = 0; at < bridges.length; at += BATCH)
+      await installRules(this.#filter, this.#table, bridges.slice(at, at + BATCH));
+    for (const each of bridges) this.#installed.set(each.name, keyOf(each));
   }
 
   /** Now and then: puts back what someone flushed (a firewall that reloads), and passes a Docker that came later. */
@@ -67,12 +83,15 @@ export class HostRules {
     if (Date.now() - this.#checked <= CHECK_MS) return;
     this.#checked = Date.now();
     await this.#change(async () => {
-      const filtered = await filteredBridges(this.#filter, this.#table);
+      const filtered = new Set(await filteredBridges(this.#filter, this.#table));
       await this.#keepForeignOut();
-      for (const bridge of bridges()) {
-        if (!filtered.includes(bridge.name)) await installRules(this.#filter, this.#table, bridge);
-        await passForward(this.#filter, bridge.name);
-      }
+      const all = bridges();
+      const missing = all.filter(({ name }) => !filtered.has(name));
+      await this.#install(missing);
+      await passForward(
+        this.#filter,
+        all.map(({ name }) => name),
+      );
     });
   }
 
@@ -113,9 +132,15 @@ export class HostRules {
   }
 
   async #removeBridge(bridge: string): Promise<void> {
+    this.#installed.delete(bridge);
     await removePass(this.#filter, bridge);
     await removeRules(this.#filter, this.#table, bridge);
     crashPoint("network:rules-removed");
     await deleteBridge(bridge, this.#options.runRoot);
   }
+}
+
+/** What the rules of a bridge depend on. */
+function keyOf(bridge: FilteredBridge): string {
+  return JSON.stringify(Object.entries(bridge).sort());
 }

@@ -92,12 +92,22 @@ class BridgeNetworks implements Networks {
   }
 
   list(): readonly NetworkDescription[] {
-    const bridges = [...this.#entries.values()].sort(byAge).map(describe);
-    const fixed = Object.entries(plain).map(([name, driver]) => ({
-      id: fixedId(`network ${name}`, this.#options.instanceId),
-      name,
-      driver,
+    const bridges = this.#made().sort(byAge).map(describe);
+    const fixed = Object.keys(plain).map((name) => this.#describePlain(name));
+    return [...bridges.slice(0, 1), ...fixed, ...bridges.slice(1)];
+  }
+
+  /** Without those that are being made, which may yet fail. */
+  #made(): Entry[] {
+    return [...this.#entries.values()].filter(({ row }) => !this.#making.has(row.name));
+  }
+
+  #describePlain(name: string): NetworkDescription {
+    return {
       ...plainSettings,
+      id: this.#plainId(name),
+      name,
+      driver: plain[name as keyof typeof plain],
       createdAt: this.#default.row.createdAt,
       isPredefined: true,
       bridge: "",
@@ -105,24 +115,29 @@ class BridgeNetworks implements Networks {
       gateway: "",
       hostBinding: "",
       linkPrefix: "eth",
-    }));
-    return [...bridges.slice(0, 1), ...fixed, ...bridges.slice(1)];
+    };
+  }
+
+  #plainId(name: string): string {
+    return fixedId(`network ${name}`, this.#options.instanceId);
   }
 
   find(ref: string): NetworkDescription {
-    const all = this.list();
+    const all = [
+      ...this.#made().map((entry) => ({ id: entry.row.id, name: entry.row.name, entry })),
+      ...Object.keys(plain).map((name) => ({ id: this.#plainId(name), name, entry: undefined })),
+    ];
     const found = all.find(({ id }) => id === ref) ?? all.find(({ name }) => name === ref);
-    if (found !== undefined) return found;
-    const begun = ref === "" ? [] : all.filter(({ id }) => id.startsWith(ref));
-    const [first, ...others] = begun;
-    if (first === undefined)
-      throw new Fault("not_found", `network ${ref} not found`, { about: ref });
-    if (others.length === 0) return first;
-    throw new Fault(
-      "invalid",
-      `network ${ref} is ambiguous (${begun.length} matches found based on ID prefix)`,
-      { about: ref },
-    );
+    const begun = found || ref === "" ? [] : all.filter(({ id }) => id.startsWith(ref));
+    if (begun.length > 1)
+      throw new Fault(
+        "invalid",
+        `network ${ref} is ambiguous (${begun.length} matches found based on ID prefix)`,
+        { about: ref },
+      );
+    const one = found ?? begun[0];
+    if (one === undefined) throw new Fault("not_found", `network ${ref} not found`, { about: ref });
+    return one.entry ? describe(one.entry) : this.#describePlain(one.name);
   }
 
   async create({ name, ...asked }: NetworkRequest): Promise<NetworkDescription> {
@@ -132,7 +147,7 @@ class BridgeNetworks implements Networks {
       throw new Fault("unsupported", "IPv6 subnets of networks are not supported yet");
     if (settings.subnets.length > 1)
       throw new Fault("denied", "bridge driver doesn't support multiple subnets");
-    if (this.#making.has(name) || this.list().some((each) => each.name === name))
+    if (name in plain || [...this.#entries.values()].some(({ row }) => row.name === name))
       throw new Fault("exists", `network with name ${name} already exists`, { about: name });
     const [request] = settings.subnets;
     const subnet = request?.subnet ?? "";
@@ -303,7 +318,7 @@ class BridgeNetworks implements Networks {
     const isNew = this.#making.has(entry.row.name);
     if (isNew) crashPoint("network:bridge-made");
     const known = [...this.#entries.values()].map(({ names }) => names.bridge);
-    await this.#rules.establish(filtered(entry, bridge), known);
+    await this.#rules.establish(filtered(entry, bridge), known, () => this.#bridges());
     if (isNew) crashPoint("network:rules-made");
     const subnet = formatSubnet(bridge.subnet);
     if (entry.row.subnet === subnet) return;

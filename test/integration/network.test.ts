@@ -2,7 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { lookup } from "node:dns/promises";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
-import { Nftables, NftBatch, newNetworkNamespace, nft, RouteTable } from "#kernel";
+import {
+  createBridge,
+  deleteLink,
+  Nftables,
+  NftBatch,
+  newNetworkNamespace,
+  nft,
+  RouteTable,
+} from "#kernel";
 import { type Networks, type NetworksOptions, openNetworks, type SubnetRequest } from "#network";
 import { openState, type State } from "#state";
 import { outcome } from "../../src/base/testing.ts";
@@ -368,6 +376,58 @@ describe("networks by name", () => {
     await all.close({ removeBridges: true });
   });
 
+  test("whose bridge another program has are refused, and its bridge is left alone", async () => {
+    const all = await open({ instanceId: "names", runRoot });
+    const foreign = `fo${process.pid}`;
+    await host.apply(createBridge({ name: foreign, mac: "02:00:00:00:00:07" }));
+    const options = (name: string) => ({ "com.docker.network.bridge.name": name });
+    const taken = all.create({ name: "taken", options: options(foreign) });
+    expect(await outcome(taken)).toThrow(
+      `the interface ${foreign} exists and is not of this network`,
+    );
+    const link = await host.link(foreign);
+    expect(link?.kind).toBe("bridge");
+    await host.apply(deleteLink(link?.index ?? 0));
+    const own = await all.create({ name: "own", options: options(foreign) });
+    expect(own.bridge).toBe(foreign);
+    const twice = all.create({ name: "twice", options: options(foreign) });
+    expect(await outcome(twice)).toThrow(`the network own has the bridge ${foreign} already`);
+    expect(all.list().map(({ name }) => name)).toEqual(["bridge", "host", "none", "own"]);
+    await all.remove("own");
+    expect(await host.link(foreign)).toBeUndefined();
+    await all.close({ removeBridges: true });
+  });
+
+  test("have endpoints as they are wished for, and none when no address is left", async () => {
+    const all = await open({ instanceId: "names", runRoot });
+    const subnets = [{ ...subnetRequest("10.77.5.0/29"), range: "10.77.5.4/31" }];
+    const options = { "com.docker.network.driver.mtu": "1300" };
+    await all.create({ name: "tight", subnets, options });
+    const wish = { link: "lab0", isGateway: true, address: "10.77.5.2", mac: "02:00:00:00:00:09" };
+    const settings = { log_martians: 1 };
+    const wished = await all.attach("tight", { ...wish, settings });
+    expect(wished).toMatchObject({ address: "10.77.5.2", mac: wish.mac, link: "lab0" });
+    const [, link] = await new RouteTable({ netns: wished.netns }).links();
+    expect(link).toMatchObject({ name: "lab0", mtu: 1300, mac: wish.mac });
+    const sysctl = "/proc/sys/net/ipv4/conf/lab0/log_martians";
+    expect(await inside(wished.netns, "cat", sysctl)).toBe("1");
+    expect(await outcome(all.attach("tight", wish))).toThrow("Address already in use");
+    const ranged = await all.attach("tight");
+    expect(ranged.address).toBe("10.77.5.5");
+    expect(await outcome(all.attach("tight"))).toThrow(
+      "no available IPv4 addresses on this network's address pools: tight (",
+    );
+    // A second interface that fails half-way leaves nothing.
+    const same = { link: "lab0", isGateway: false, address: "10.77.5.3" };
+    expect(await outcome(all.join("tight", wished.netns, same))).toThrow("lab0");
+    const again = await all.join("tight", wished.netns, { ...same, link: "lab1" });
+    await all.leave(wished.netns, again);
+    const names = (await new RouteTable({ netns: wished.netns }).links()).map(({ name }) => name);
+    expect(names).toEqual(["lo", "lab0"]);
+    for (const each of [wished, ranged]) all.release(each);
+    await all.close({ removeBridges: true });
+  });
+
   test("are there again with their subnets when the engine and its bridges were gone", async () => {
     using state = openState(":memory:");
     const options = { instanceId: "names", runRoot, state };
@@ -405,8 +465,8 @@ describe("the packet filter", () => {
     const comments = async (chain: string) =>
       (await inner.rules(table, chain)).map((rule) => rule.comment);
     await removePass(inner, comment);
-    await passForward(inner, comment);
-    await passForward(inner, comment);
+    await passForward(inner, [comment]);
+    await passForward(inner, [comment]);
     expect(await comments("FORWARD")).toEqual(["", comment, comment]);
     expect(await comments("DOCKER-USER")).toEqual([]);
     await removePass(inner, comment);
@@ -421,14 +481,15 @@ describe("the packet filter", () => {
     const open = { isInternal: false, connectsContainers: true, masquerades: true };
     const [one, two] = ["thimblex", "thx-1"].map((name) => ({ name, subnet, ...open }));
     if (!one || !two) throw new Error("two bridges");
-    for (const bridge of [one, two, one]) await installRules(inner, "thimble-x", bridge);
+    for (const bridge of [one, two, one]) await installRules(inner, "thimble-x", [bridge]);
     expect(await inner.rules("thimble-x", "forward")).toHaveLength(2);
-    expect(await inner.rules("thimble-x", "postrouting")).toHaveLength(2);
+    expect(await inner.rules("thimble-x", "postrouting")).toHaveLength(1);
+    expect((await inner.elements("thimble-x", "to-bridge")).length).toBe(2);
     expect(await inner.rules("thimble-x", one.name)).toHaveLength(4);
     await removeRules(inner, "thimble-x", one.name);
     await removeRules(inner, "thimble-x", one.name);
     expect(await filteredBridges(inner, "thimble-x")).toEqual([two.name]);
-    expect(await inner.rules("thimble-x", "forward")).toHaveLength(1);
+    expect((await inner.elements("thimble-x", "to-bridge")).length).toBe(1);
     await keepForeignOut(inner);
     await removeTable(inner, "thimble-x");
     await removeTable(inner, "thimble-x");

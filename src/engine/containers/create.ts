@@ -8,6 +8,7 @@ import type { Mount } from "#kernel";
 import type { Containers, CreateRequest } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
 import { checkEndpoint } from "../networks/endpoint-check.ts";
+import type { NetworkDescription } from "../networks/network-contract.ts";
 import type { Parts } from "../parts.ts";
 import { Trace } from "../trace.ts";
 import { checkRun } from "../transfer/trust.ts";
@@ -187,7 +188,7 @@ function checkNetworks(parts: Parts<"networks">, { Config, HostConfig, Networkin
       "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty",
     );
   for (const [ref, settings] of asked) {
-    const network = parts.networks.list().find(({ name, id }) => name === ref || id === ref);
+    const network = foundNetwork(parts, ref);
     try {
       if (network) checkEndpoint(network, settings);
     } catch (error) {
@@ -200,10 +201,18 @@ function checkNetworks(parts: Parts<"networks">, { Config, HostConfig, Networkin
 
 /** The id of a network that the beginning of one names; any other text as it is. */
 function wholeId(parts: Parts<"networks">, ref: string): string {
-  const isKnown = ({ id, name }: { id: string; name: string }) => name === ref || id === ref;
-  if (!/^[0-9a-f]{1,63}$/.test(ref) || parts.networks.list().some(isKnown)) return ref;
-  const begun = parts.networks.list().filter(({ id }) => id.startsWith(ref));
-  return begun.length === 1 ? (begun[0]?.id ?? ref) : ref;
+  if (!/^[0-9a-f]{1,63}$/.test(ref)) return ref;
+  const network = foundNetwork(parts, ref);
+  return network === undefined || network.name === ref ? ref : network.id;
+}
+
+/** A network that is missing or not told from others is not the create's to refuse. */
+function foundNetwork(parts: Parts<"networks">, ref: string): NetworkDescription | undefined {
+  try {
+    return parts.networks.find(ref);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Ids in the place of a container's name, so that a rename does no harm, and of the beginning of a network's id. */
