@@ -61,7 +61,7 @@ const checks: readonly Step[] = [
 ];
 
 const suites: readonly Step[] = [
-  suite("integration", "./test/integration", 300_000),
+  suite("integration", "./test/integration", 600_000),
   suite("crash", "./test/crash", 300_000),
   suite("conformance", "./test/conformance", 300_000),
   suite("e2e", "./test/e2e", 300_000),

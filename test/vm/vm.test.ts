@@ -6,12 +6,13 @@ const missing = !existsSync("/usr/bin/qemu-system-x86_64") || !existsSync("/bin/
 
 describe.skipIf(missing)("a guest with cgroup v2 alone and Linux 6.1 [needs qemu]", () => {
   test("passes the launch, monitor, cgroup, task, engine and image suites", async () => {
-    const suites = ["launch", "monitor", "cgroups", "task", "engine", "images"]
+    const suites = ["launch", "launch-join", "launch-two-phases", "launch-descriptors"]
+      .concat("monitor", "monitor-log", "cgroups", "task", "engine", "images")
       .map((name) => `./test/integration/${name}.test.ts`)
       .join(" ");
     const run = await runInGuest(
-      `mount | grep cgroup; export TMPDIR=/var/tmp; bun test --timeout 120000 ${suites}`,
-      500,
+      `mount | grep cgroup; export TMPDIR=/var/tmp; bun test --timeout 300000 ${suites}`,
+      800,
     );
     if (run.status !== 0) console.error(run.output);
     expect(run.output).toContain("type cgroup2");
