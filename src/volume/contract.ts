@@ -104,6 +104,8 @@ export interface Volumes {
    * crash a volume without a holder has all of it or nothing.
    */
   fill(name: string, from: Fd): Promise<boolean>;
+  /** Whether `fill` could do something: false for a volume that is seen to have files. */
+  mayFill(name: string): boolean;
   /**
    * Makes a volume with the files of another, which may change meanwhile: data is shared where the
    * file system can, and `copied` are the bytes that had to be copied. After a crash it is whole or

@@ -320,6 +320,11 @@ class LocalVolumes implements Volumes {
     });
   }
 
+  mayFill(name: string): boolean {
+    const volume = this.get(name);
+    return isMount(volume) || !existsSync(volume.path) || readdirSync(volume.path).length === 0;
+  }
+
   async #fillMount(volume: Volume, from: Fd): Promise<boolean> {
     if (!mountsBelow(volume.path).includes(volume.path)) await mountDevice(volume);
     try {

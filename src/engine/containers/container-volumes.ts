@@ -21,12 +21,13 @@ import {
 } from "#kernel";
 import type { Volume, VolumeRequest } from "#volume";
 import { mountLayers } from "../images/image-mount.ts";
+import { mayHave } from "../images/layer-path.ts";
 import type { Parts } from "../parts.ts";
 import { anonymousLabel, publishVolume } from "../volumes/volume-event.ts";
 import type { ContainerRecord } from "./container-record.ts";
 
 /** A volume that a creation asks for. */
-export interface WantedVolume extends VolumeRequest {
+interface WantedVolume extends VolumeRequest {
   readonly name: string;
   readonly anonymous: boolean;
   readonly target: string;
@@ -167,9 +168,14 @@ export async function fillVolumes(
   const parted = new Set(
     placedVolumes({ placed }).flatMap((each) => (each.subpath ? [each.target] : [])),
   );
-  const filled = wanted.filter(({ copy, target }) => copy && !parted.has(target));
-  if (filled.length === 0 || chainId === undefined) return;
-  await using layers = await mountLayers(parts, parts.snapshots.layers(id));
+  if (chainId === undefined) return;
+  const stack = parts.snapshots.layers(id);
+  const filled = wanted.filter(
+    ({ name, copy, target }) =>
+      copy && !parted.has(target) && mayHave(stack, target) && parts.volumes.mayFill(name),
+  );
+  if (filled.length === 0) return;
+  await using layers = await mountLayers(parts, stack);
   for (const { name, target, anonymous } of filled) {
     try {
       using from = openat2(layers.root, target, {
