@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import type { Command, Group } from "./command.ts";
@@ -159,6 +159,20 @@ describe("reaching an engine", () => {
     server.close();
     expect(found.out).toBe("here\n");
   });
+});
+
+test("ctrl-c during save -o leaves no file behind", async () => {
+  const server = createServer(({ url }, response) => {
+    response.write("part");
+    if (url?.includes("/images/get")) process.emit("SIGINT");
+    else response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(join(directory, "cut.sock"), resolve));
+  const result = await run(`-H unix://${directory}/cut.sock save -o ${directory}/cut.tar img`);
+  server.closeAllConnections();
+  server.close();
+  expect(result).toEqual({ status: 130, out: "", err: "canceled\n" });
+  expect(readdirSync(directory).filter((name) => name.startsWith("cut.tar"))).toEqual([]);
 });
 
 test("bash completes the command that the line names, outside of PATH too", async () => {

@@ -1,3 +1,4 @@
+import { cancellable } from "../cancellable.ts";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { reasonOf } from "../local-file.ts";
@@ -8,15 +9,17 @@ import type { importFlags, loadFlags, saveFlags } from "../table/images.ts";
 
 export const save: Verb<typeof saveFlags> = async (context, { flags, args }) => {
   const { output, platform, compression } = flags;
-  await writeArchive(context, output, "save", () =>
-    context.client.images.save(args, { platform, compression }),
+  await writeArchive(context, output, "save", (signal) =>
+    context.client.images.save(args, { platform, compression, ...(signal && { signal }) }),
   );
   return 0;
 };
 
 export const exportContainer: Verb<typeof outputFlags> = async (context, { flags, args }) => {
   const [ref = ""] = args;
-  await writeArchive(context, flags.output, "export", () => context.client.containers.export(ref));
+  await writeArchive(context, flags.output, "export", (signal) =>
+    context.client.containers.export(ref, signal),
+  );
   return 0;
 };
 
@@ -72,7 +75,7 @@ async function writeArchive(
   context: Context,
   path: string | undefined,
   verb: string,
-  archive: () => AsyncIterable<Uint8Array>,
+  archive: (signal?: AbortSignal) => AsyncIterable<Uint8Array>,
 ): Promise<void> {
   if (path === undefined) {
     if (context.out.isTerminal) {
@@ -81,6 +84,10 @@ async function writeArchive(
     for await (const bytes of archive()) await context.out.write(bytes);
     return;
   }
+  await cancellable((signal) => writeFile(path, archive(signal)));
+}
+
+async function writeFile(path: string, archive: AsyncIterable<Uint8Array>): Promise<void> {
   const fs = process.getBuiltinModule("node:fs/promises");
   const found = await fs.stat(path).catch(() => undefined);
   const isSpecial = found !== undefined && !found.isFile();
@@ -89,7 +96,7 @@ async function writeArchive(
     throw new Error(`cannot write ${path}: ${reasonOf(cause)}`, { cause });
   });
   try {
-    for await (const bytes of archive()) await file.writeFile(bytes);
+    for await (const bytes of archive) await file.writeFile(bytes);
     await file.close();
     if (!isSpecial) await fs.rename(place, path);
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { MakeImage } from "#client";
+import { cancellable } from "../cancellable.ts";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Exit } from "../failure.ts";
@@ -125,26 +126,15 @@ async function make<F extends typeof mkimageFlags & Flags>(
   if (!request) throw new Exit(1, `thimble: '${path.join(" ")}' takes other arguments\n\n${usage}`);
   const json = own.json || common.json;
   const quiet = own.quiet || common.quiet;
-  const abort = new AbortController();
-  const stop = () => abort.abort();
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
-  try {
+  return await cancellable(async (signal) => {
     const messages = context.client.images.make(
       request.method === "scratch" ? { ...request, epoch: sourceDateEpoch(context.env) } : request,
-      abort.signal,
+      signal,
     );
     const id = await showProgress(context, messages, json ? "json" : quiet ? "quiet" : "auto");
     if (!json && id) await context.out.write(quiet ? `${id}\n` : `Made ${tag} (${id})\n`);
     return 0;
-  } catch (error) {
-    // Closing the connection makes the engine give up and clean up.
-    if (abort.signal.aborted) throw new Exit(130, "canceled; no image was made");
-    throw error;
-  } finally {
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
-  }
+  }, "canceled; no image was made");
 }
 
 function parse<F extends Flags>(flags: F, words: readonly string[], usage: string) {

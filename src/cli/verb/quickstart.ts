@@ -1,8 +1,8 @@
 import { formatBytes, isFault } from "#base";
 import { TarWriter } from "#tar";
+import { cancellable } from "../cancellable.ts";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
-import { Exit } from "../failure.ts";
 import { showProgress } from "../progress.ts";
 import { runToEnd } from "../run-to-end.ts";
 import type { quickstartFlags } from "../table/system.ts";
@@ -16,11 +16,7 @@ const page = "Hello from a container that is one static binary.\n";
 /** Makes two images unless they are there, runs both, and leaves only the images behind. */
 export const quickstart: Verb<typeof quickstartFlags> = async (context, { flags }) => {
   const { out, style, client } = context;
-  const abort = new AbortController();
-  const stop = () => abort.abort();
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
-  try {
+  return await cancellable(async (signal) => {
     await out.write(`${style.bold("1. Debian, from its packages")}\n`);
     await ensureImage(context, debian, () =>
       client.images.make(
@@ -31,26 +27,20 @@ export const quickstart: Verb<typeof quickstartFlags> = async (context, { flags 
           include: ["busybox-static"],
           mirror: flags.mirror,
         },
-        abort.signal,
+        signal,
       ),
     );
     await out.write(`\n${style.bold("2. An image of one static binary")}\n`);
     await ensureImage(context, web, async function* () {
       const files = archiveOf(await busybox(context));
       const cmd = ["/bin/busybox", "httpd", "-f", "-p", "80", "-h", "/www"];
-      yield* client.images.make({ method: "scratch", reference: web, cmd, files }, abort.signal);
+      yield* client.images.make({ method: "scratch", reference: web, cmd, files }, signal);
     });
     await out.write(`\n${style.bold("3. A container of each")}\n`);
     await runBoth(context);
     await out.write(`\n${style.bold("Next steps")}\n${suggestions(context)}`);
     return 0;
-  } catch (error) {
-    if (abort.signal.aborted) throw new Exit(130, "canceled");
-    throw error;
-  } finally {
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
-  }
+  });
 };
 
 type Messages = ReturnType<Context["client"]["images"]["make"]>;

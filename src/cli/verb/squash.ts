@@ -1,8 +1,8 @@
 import { formatBytes } from "#base";
 import type { SquashReport } from "#wire";
+import { cancellable } from "../cancellable.ts";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
-import { Exit } from "../failure.ts";
 import { showProgress } from "../progress.ts";
 import { sourceDateEpoch } from "../source-date.ts";
 import type { squashFlags } from "../table/explain.ts";
@@ -12,28 +12,18 @@ export const squash: Verb<typeof squashFlags> = async (context, { flags, args })
   const [image = ""] = args;
   const { from, tag: reference, json, quiet } = flags;
   const epoch = sourceDateEpoch(context.env);
-  const abort = new AbortController();
-  const stop = () => abort.abort();
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
   let report: SquashReport | undefined;
-  const messages = async function* () {
+  const messages = async function* (signal: AbortSignal) {
     const options = { from, reference, epoch };
-    for await (const message of context.client.analysis.squash(image, options, abort.signal)) {
+    for await (const message of context.client.analysis.squash(image, options, signal)) {
       report = message.aux?.squash ?? report;
       yield message;
     }
   };
-  try {
-    await showProgress(context, messages(), json ? "json" : quiet ? "quiet" : "auto");
-  } catch (error) {
-    // Closing the connection makes the engine give up and clean up.
-    if (abort.signal.aborted) throw new Exit(130, "canceled; no image was made");
-    throw error;
-  } finally {
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
-  }
+  await cancellable(
+    (signal) => showProgress(context, messages(signal), json ? "json" : quiet ? "quiet" : "auto"),
+    "canceled; no image was made",
+  );
   if (report && !json) await say(context, report, quiet);
   return 0;
 };

@@ -6,6 +6,7 @@ import {
   type Reference,
   withDefaultTag,
 } from "#image";
+import { cancellable } from "../cancellable.ts";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Exit } from "../failure.ts";
@@ -105,21 +106,4 @@ async function referenceOf(
 /** Docker prints names of its hub in full, without a tag for all of them. */
 function spelled(reference: Reference): string {
   return reference.domain === "docker.io" ? canonicalString(reference) : familiarString(reference);
-}
-
-/** Work that ends with ctrl-c: closing the connection makes the engine give up. */
-async function cancellable(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const abort = new AbortController();
-  const stop = () => abort.abort();
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
-  try {
-    await work(abort.signal);
-  } catch (error) {
-    if (abort.signal.aborted) throw new Exit(130, "canceled");
-    throw error;
-  } finally {
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
-  }
 }
