@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#base";
 import type { Engine, EngineEvent } from "#engine";
@@ -561,4 +568,21 @@ test("a --rm container can be restarted, and is removed at its end", async () =>
   await engine.containers.kill(id, "KILL");
   expect((await result).exitCode).toBe(137);
   expect(() => engine.containers.get(id)).toThrow("No such container");
+});
+
+test("a start into another's pid namespace leaves no descriptor of it open", async () => {
+  const namespaces = () =>
+    readdirSync("/proc/self/fd").filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).startsWith("pid:[");
+      } catch {
+        return false;
+      }
+    }).length;
+  const first = await startSleeper(engine);
+  const before = namespaces();
+  const second = await startSleeper(engine, { host: { PidMode: `container:${first}` } });
+  expect(namespaces()).toBe(before);
+  for (const id of [second, first])
+    await engine.containers.remove(id, { force: true, volumes: false });
 });

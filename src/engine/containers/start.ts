@@ -96,7 +96,8 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   const ports = scope.use(publishPorts(parts, record, sandbox));
   await writeContainerFiles(parts, record, sandbox);
   trace.mark("files");
-  const joined = joinedNamespaces(parts, record, { sandbox, scope });
+  using namespaces = new DisposableStack();
+  const joined = joinedNamespaces(parts, record, { sandbox, namespaces });
   using held = await holdVolumes(parts, record, scope);
   const planned = parts.plannedStarts.take(record, user);
   const input = planned
@@ -174,13 +175,14 @@ function recordStarting(
 function joinedNamespaces(
   parts: Parts<"store" | "live">,
   { host }: ContainerRecord,
-  { sandbox, scope }: { readonly sandbox: OpenSandbox; readonly scope: Scope },
+  run: { readonly sandbox: OpenSandbox; readonly namespaces: DisposableStack },
 ): RunInput["joined"] {
+  const { sandbox, namespaces } = run;
   const joined = {
     ...unopened,
     ...(sandbox.netns && { network: descriptorPath(sandbox.netns) }),
   };
   if (!host.PidMode.startsWith("container:")) return joined;
-  const pid = scope.use(openNamespaceOf(parts, host.PidMode, "pid", "PID"));
+  const pid = namespaces.use(openNamespaceOf(parts, host.PidMode, "pid", "PID"));
   return { ...joined, pid: descriptorPath(pid) };
 }
