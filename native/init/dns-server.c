@@ -65,6 +65,7 @@ struct stream {
 
 static struct {
 	struct source broker;
+	pid_t pid, broker_pid;
 	struct lookup *lookups;
 	struct stream *streams;
 	unsigned lookup_count, stream_count, client_count;
@@ -541,7 +542,8 @@ static void put_state(struct message *message)
 {
 	size_t frame = frame_begin(message, FRAME_DNS_STATE);
 	put_u32(message, PROTOCOL_VERSION);
-	put_u32(message, (uint32_t)getpid());
+	put_u32(message, (uint32_t)server.pid);
+	put_u32(message, (uint32_t)server.broker_pid);
 	put_u32(message, server.client_count);
 	put_u32(message, (uint32_t)dns_endpoint_count());
 	put_u64(message, server.answered);
@@ -627,6 +629,8 @@ void serve_queries(int broker)
 		_exit(1);
 	open_source(&server.broker, broker, broker_ready);
 	watch(&server.broker, EPOLLIN);
+	server.pid = getpid();
+	server.broker_pid = getppid();
 	harden_worker();
 	for (;;) {
 		loop_turn(timeout());

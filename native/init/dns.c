@@ -190,7 +190,7 @@ static bool is_needed(struct broker *broker)
 	const uint32_t status[2] = { FRAME_DNS_STATUS, 0 };
 	memcpy(broker->frame, status, sizeof status);
 	int length = ask_worker(broker, sizeof status, (const int[2]){ -1, -1 });
-	return length >= (int)FRAME_HEADER + 12 && get_u32(broker->frame + FRAME_HEADER + 8) > 0;
+	return length >= (int)FRAME_HEADER + 16 && get_u32(broker->frame + FRAME_HEADER + 12) > 0;
 }
 
 static void serve_engine(struct broker *broker)

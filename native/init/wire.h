@@ -69,7 +69,7 @@ enum frame {
 	/* Monitor to client; the resolver's OK of a namespace has u32 UDP port, u32 TCP port. */
 	FRAME_OK = 64,
 	FRAME_STATE = 65, /* u32 version, u32 pid, u64 start time, u32 monitor pid, u32 STATE_*, u64 dropped log lines, id */
-	FRAME_DNS_STATE = 66, /* u32 version, u32 pid, u32 clients, u32 endpoints, u64 answered, u64 forwarded, u64 refused */
+	FRAME_DNS_STATE = 66, /* u32 version, u32 pid of the worker, u32 pid of the broker, u32 clients, u32 endpoints, u64 answered, u64 forwarded, u64 refused */
 };
 
 enum { ATTACH_STDIN = 1, ATTACH_STDOUT = 2, ATTACH_STDERR = 4 };

@@ -9,6 +9,7 @@ export const crashPoints = [
   "create:directory-made",
   "create:recorded",
   "start:network-attached",
+  "start:names-served",
   "start:launched",
   "start:recorded",
   "start:go-sent",

@@ -1,8 +1,15 @@
 import { availableParallelism } from "node:os";
-import { type Clock, type CredentialSource, KeyedLock, type Log, systemClock } from "#base";
+import {
+  type Clock,
+  type ContainerId,
+  type CredentialSource,
+  KeyedLock,
+  type Log,
+  systemClock,
+} from "#base";
 import type { Content } from "#content";
-import { makePrivateDirectory } from "#kernel";
-import type { Networks, Ports } from "#network";
+import { type Fd, makePrivateDirectory } from "#kernel";
+import type { ContainerNames, Networks, Ports } from "#network";
 import type { RegistryClient } from "#registry-client";
 import type { Executor } from "#rootfs";
 import type { Snapshotter } from "#snapshot";
@@ -41,6 +48,8 @@ export interface EngineDependencies {
   readonly state: State;
   readonly tasks: Tasks;
   readonly networks: Networks;
+  /** The names of containers, over a resolver; it is given what opens the network namespace of a container that runs. */
+  readonly names: (openNamespace: (id: string) => Fd | undefined) => ContainerNames;
   readonly ports: Ports;
   readonly volumes: Volumes;
   readonly snapshots: Snapshotter;
@@ -65,8 +74,11 @@ export async function createEngine(
   for (const path of paths.directories) makePrivateDirectory(path);
   const background = new Background(modules.log);
   const metrics = new EngineMetrics();
+  const live: EngineParts["live"] = new Map();
+  const names = modules.names((id) => live.get(id as ContainerId)?.task.openNamespace("network"));
   const parts: EngineParts = {
     ...modules,
+    names,
     paths,
     clock,
     cpus: availableParallelism(),
@@ -76,7 +88,7 @@ export async function createEngine(
     metrics,
     waits: new WaitRegistry(),
     locks: new KeyedLock(),
-    live: new Map(),
+    live,
     execs: new Map(),
     pendingAttaches: new PendingAttaches(),
     plannedStarts: new PlannedStarts(),

@@ -1,6 +1,6 @@
 import type { Clock, ContainerId, CredentialSource, ExecId, KeyedLock, Log } from "#base";
 import type { Content } from "#content";
-import type { Networks, Ports } from "#network";
+import type { ContainerNames, Networks, Ports } from "#network";
 import type { RegistryClient } from "#registry-client";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
@@ -30,6 +30,7 @@ export interface EngineParts {
   readonly cpus: number;
   readonly tasks: Tasks;
   readonly networks: Networks;
+  readonly names: ContainerNames;
   readonly ports: Ports;
   readonly volumes: Volumes;
   readonly snapshots: Snapshotter;

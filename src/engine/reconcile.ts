@@ -12,6 +12,7 @@ import { adoptPorts } from "./containers/published-ports.ts";
 import { removeContainer } from "./containers/remove.ts";
 import { adoptSandbox, leaveNetworks, routeByGateway } from "./containers/sandbox.ts";
 import type { StartParts } from "./containers/start.ts";
+import { restoreNames } from "./networks/resolution.ts";
 import type { Parts } from "./parts.ts";
 
 /**
@@ -33,6 +34,7 @@ export async function reconcile(parts: StartParts): Promise<void> {
   await parts.ports.retain(new Set(parts.live.keys()));
   await attempt(parts, "undoing mounts of volumes", () => parts.volumes.settle());
   await attempt(parts, "settling the networks of containers", () => settleNetworks(parts));
+  await attempt(parts, "serving the names of containers", () => restoreNames(parts));
   await sweep(parts);
 }
 

@@ -22,6 +22,7 @@ export { connectMonitor, Monitor, type MonitorStatus, type MonitorWatch } from "
 export type * from "./plan.ts";
 export { ListenFault, type ListenRequest, PortProxy } from "./port-proxy.ts";
 export {
+  findResolver,
   openResolver,
   Resolver,
   type ResolverClient,

@@ -1,5 +1,6 @@
+import { readFileSync } from "node:fs";
 import { isIP, isIPv4 } from "node:net";
-import { Fault, isFault } from "#base";
+import { Fault, isFault, poll } from "#base";
 import { type Channel, connectUnix, type Fd, openChannel, sendDescriptors } from "#kernel";
 import { encodeFrame, type Frame, FrameReader, PayloadReader } from "./frame.ts";
 import type { Helper } from "./helper.ts";
@@ -41,7 +42,9 @@ export interface ResolverPorts {
 
 /** The clients of the resolver, and its work since it was started. */
 export interface ResolverStatus {
+  /** Of the process that answers, and of the one that makes its sockets. */
   readonly pid: number;
+  readonly brokerPid: number;
   readonly clients: number;
   readonly endpoints: number;
   /** Questions that were answered here, that were passed on, and that were dropped since too many waited. */
@@ -138,6 +141,7 @@ export class Resolver implements Disposable {
     payload.u32();
     return {
       pid: payload.u32(),
+      brokerPid: payload.u32(),
       clients: payload.u32(),
       endpoints: payload.u32(),
       answered: payload.u64(),
@@ -146,9 +150,12 @@ export class Resolver implements Disposable {
     };
   }
 
-  /** Ends the resolver itself. */
+  /** Ends the resolver itself, and resolves when its processes are gone. */
   async quit(): Promise<void> {
+    const { pid, brokerPid } = await this.status();
     await this.#ask(type.DNS_QUIT);
+    this.close();
+    await poll(() => [pid, brokerPid].every(hasEnded), { attempts: 200, base: 1, max: 10 });
   }
 
   /** Ends this connection; the resolver goes on while it has clients. */
@@ -198,14 +205,15 @@ export class Resolver implements Disposable {
  * An earlier one keeps what it knows until `begin` and `commit`; one of another protocol is replaced.
  */
 export async function openResolver(helper: Helper, path: string): Promise<Resolver> {
-  const known = await connect(path);
+  const known = await findResolver(path);
   if (known) return known;
   const resolver = new Resolver(helper.startResolver(path));
   await resolver.greeted();
   return resolver;
 }
 
-async function connect(path: string): Promise<Resolver | undefined> {
+/** The resolver that listens at a path, if there is one that speaks our protocol; one that does not is ended. */
+export async function findResolver(path: string): Promise<Resolver | undefined> {
   let resolver: Resolver;
   try {
     resolver = new Resolver(connectUnix(path));
@@ -220,6 +228,15 @@ async function connect(path: string): Promise<Resolver | undefined> {
     if (isFault(error, "conflict")) await resolver.quit().catch(() => undefined);
     resolver.close();
     return undefined;
+  }
+}
+
+/** A zombie that its parent has not looked at yet has ended, too. */
+function hasEnded(pid: number): boolean {
+  try {
+    return /^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return true;
   }
 }
 

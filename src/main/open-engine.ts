@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { defined, type Log, Scope } from "#base";
 import { openDataRoot } from "#content";
 import { createEngine, type EngineDependencies } from "#engine";
-import { type Helper, openHelper } from "#helper";
+import { findResolver, type Helper, openHelper, openResolver } from "#helper";
 import type { CompressionChoice } from "#layer";
-import { openNetworks, openPorts } from "#network";
+import { ContainerNames, openNetworks, openPorts, readHostResolvConf } from "#network";
 import { openCgroups } from "#runtime";
 import type { State } from "#state";
 import { openNativeTasks } from "#task";
@@ -57,7 +57,19 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
   const networks = await openNetworks({ instanceId, runRoot, state, log });
   const ports = await openPorts({ state, helper, runRoot, log });
   const volumes = await openVolumes({ state, directory: join(dataRoot, "volumes"), log });
+  let names: ContainerNames | undefined;
   const engine = await createEngine({
+    names: (openNamespace) => {
+      const socket = join(runRoot, "dns");
+      names = new ContainerNames({
+        open: () => openResolver(helper, socket),
+        find: () => findResolver(socket),
+        openNamespace,
+        hostResolvConf: readHostResolvConf,
+        log,
+      });
+      return names;
+    },
     ...{
       dataRoot,
       runRoot,
@@ -77,6 +89,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
   scope.defer(async () => {
     const isIdle = engine.containers.list({ all: false, filters: {} }).length === 0;
     await engine.close();
+    await names?.close({ quit: isIdle });
     await ports.close();
     await volumes.drained();
     await networks.close({ removeBridges: isIdle });

@@ -1,10 +1,7 @@
 import { faultOf, type Log, silentLog } from "#base";
 import type { Resolver, ResolverClient, ResolverEndpoint, ResolverPorts } from "#helper";
 import { type Fd, Nftables, NftBatch, nft } from "#kernel";
-import { nameServers } from "./resolv-conf.ts";
-
-/** Where containers find the resolver, as under Docker. */
-const resolverAddress = "127.0.0.11";
+import { nameServers, resolverAddress } from "./resolv-conf.ts";
 
 const DNS_PORT = 53;
 const TABLE = "thimble-dns";
@@ -25,6 +22,8 @@ export interface NamedContainer {
 export interface ContainerNamesOptions {
   /** Starts the resolver of this engine, or finds the one that an earlier engine has started. */
   readonly open: () => Promise<Resolver>;
+  /** The one that an earlier engine has started, if it is there. */
+  readonly find: () => Promise<Resolver | undefined>;
   /** The network namespace of a container that was added; undefined when it has ended. The caller closes it. */
   readonly openNamespace: (id: string) => Fd | undefined;
   /** The text of the host's resolv.conf. */
@@ -92,6 +91,12 @@ export class ContainerNames {
   async restore(containers: readonly NamedContainer[]): Promise<void> {
     for (const container of containers) this.#containers.set(container.id, container);
     if (this.#containers.size > 0) await this.#open();
+    else await (await this.#options.find())?.quit();
+  }
+
+  /** Whether a container was added. */
+  has(id: string): boolean {
+    return this.#containers.has(id);
   }
 
   /** Lets go of the resolver, or ends it when it has no clients any more. */

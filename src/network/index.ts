@@ -9,6 +9,7 @@
  * never deleted: the kernel removes it in the background when the namespace ends.
  */
 
+export { ContainerNames, type NamedContainer } from "./container-names.ts";
 export type {
   Endpoint,
   KnownEndpoint,
@@ -31,5 +32,5 @@ export type {
   WantedPort,
 } from "./port-contract.ts";
 export { openPorts, type PortsOptions } from "./ports.ts";
-export { type ResolvConfOptions, readHostResolvConf, renderResolvConf } from "./resolv-conf.ts";
+export { readHostResolvConf, resolvConfOf } from "./resolv-conf.ts";
 export { joinFaults, type SubnetRequest } from "./subnet-request.ts";

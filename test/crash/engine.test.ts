@@ -141,6 +141,7 @@ const expectations: Record<Step, { readonly scenario: string; readonly after: Ex
   "create:directory-made": { scenario: "create", after: gone },
   "create:recorded": { scenario: "create", after: startable },
   "start:network-attached": { scenario: "start", after: startable },
+  "start:names-served": { scenario: "start", after: startable },
   "start:launched": { scenario: "start", after: startable },
   "start:recorded": { scenario: "start", after: startable },
   "start:go-sent": { scenario: "start", after: running },

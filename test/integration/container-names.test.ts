@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { openHelper, openResolver } from "#helper";
+import { findResolver, openHelper, openResolver } from "#helper";
 import {
   type Fd,
   newNetworkNamespace,
@@ -25,6 +25,7 @@ let names: ContainerNames;
 function open(): ContainerNames {
   return new ContainerNames({
     open: () => openResolver(helper, join(root, "dns")),
+    find: () => findResolver(join(root, "dns")),
     openNamespace: (id) => spaces.get(id)?.duplicate(),
     hostResolvConf: () => "",
   });

@@ -3,13 +3,8 @@ import { hostname as hostHostname } from "node:os";
 import { join } from "node:path";
 import { shortId } from "#base";
 import { networkModeOf } from "#container";
-import {
-  ownNames,
-  parseExtraHost,
-  readHostResolvConf,
-  renderHosts,
-  renderResolvConf,
-} from "#network";
+import { ownNames, parseExtraHost, renderHosts, resolvConfOf } from "#network";
+import { hasNames } from "../networks/resolution.ts";
 import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { joinedContainer, type OpenSandbox } from "./sandbox.ts";
@@ -52,12 +47,9 @@ export async function writeContainerFiles(
   writeFileSync(files.hosts, hostsText(record, extraHosts, addressesOf(sandbox)));
   writeFileSync(
     files.resolvConf,
-    renderResolvConf({
-      host: readHostResolvConf(),
-      dns: host.Dns,
-      search: host.DnsSearch,
-      options: host.DnsOptions,
-      sharesHost: mode.kind === "host",
+    resolvConfOf(host, {
+      isHost: mode.kind === "host",
+      resolver: hasNames(parts, sandbox.stored.endpoints),
     }),
   );
 }

@@ -17,7 +17,7 @@ type RecordParts = Parts<
 >;
 
 /** The parts that the end of a run touches: with `--rm` it removes the container. */
-export type TrackParts = RecordParts & RemoveParts & Parts<"tasks" | "closing" | "paths">;
+export type TrackParts = RecordParts & RemoveParts & Parts<"tasks" | "closing" | "paths" | "names">;
 
 /** Milliseconds left to answers before the cleaning of cgroups, which blocks. */
 const courtesy = 5;
@@ -51,7 +51,7 @@ export function trackContainer(parts: TrackParts, run: Run): { running(): void; 
     let isWritten = true;
     if (exit) {
       crashPoint("exit:seen");
-      await run.ports.withdraw();
+      await Promise.all([run.ports.withdraw(), forgetNames(parts, id)]);
       isWritten = recordExit(parts, id, exit);
       crashPoint("exit:recorded");
     }
@@ -63,6 +63,16 @@ export function trackContainer(parts: TrackParts, run: Run): { running(): void; 
     settled.resolve();
   });
   return { running: () => begun.resolve(true), forget: () => begun.resolve(false) };
+}
+
+/** Others find it no more. Where its names cannot be taken back, its end counts all the same. */
+async function forgetNames(parts: Parts<"names" | "log">, id: ContainerId): Promise<void> {
+  try {
+    await parts.names.remove(id);
+  } catch (error) {
+    const reason = faultOf(error).message;
+    parts.log.error("the names of a container could not be taken back", { id, error: reason });
+  }
 }
 
 /** The engine closes: gives up what only this process holds of a container that goes on. */

@@ -3,6 +3,7 @@ import { networkModeOf } from "#container";
 import { descriptorPath } from "#kernel";
 import type { Task } from "#task";
 import { crashPoint } from "../crash-point.ts";
+import { serveNames } from "../networks/resolution.ts";
 import type { Parts } from "../parts.ts";
 import { Trace } from "../trace.ts";
 import { publishContainer, publishNetworks } from "./container-event.ts";
@@ -93,6 +94,8 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   scope.defer(() => sandbox.release());
   trace.mark("sandbox");
   crashPoint("start:network-attached");
+  scope.use(await serveNames(parts, record, sandbox));
+  crashPoint("start:names-served");
   const ports = scope.use(publishPorts(parts, record, sandbox));
   await writeContainerFiles(parts, record, sandbox);
   trace.mark("files");

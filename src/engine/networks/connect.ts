@@ -19,10 +19,11 @@ import type { NetworkAttachment } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
 import { checkEndpoint } from "./endpoint-check.ts";
+import { changeNames } from "./resolution.ts";
 
 /** What joining and leaving a network touches. */
 export type LinkParts = Parts<
-  "networks" | "store" | "sandboxes" | "events" | "locks" | "live" | "removing"
+  "networks" | "names" | "store" | "sandboxes" | "events" | "locks" | "live" | "removing"
 >;
 
 /** Adds a container to a network. */
@@ -126,6 +127,7 @@ async function connectRunning(
   parts.sandboxes.put(sandbox.stored);
   crashPoint("connect:recorded");
   await routeByGateway(parts, netns, sandbox.stored);
+  await changeNames(parts, record, { netns, endpoints: sandbox.stored.endpoints });
   const joined = sandbox.stored.endpoints.filter((each) => !endpoints.includes(each));
   changeHosts(record, { added: joined, removed: [] });
   publishNetworks(parts, { ...sandbox.stored, endpoints: joined }, "connect");
@@ -198,6 +200,7 @@ async function disconnectRunning(
   crashPoint("disconnect:recorded");
   if (endpoint.address !== "") {
     using netns = live.task.openNamespace("network");
+    await changeNames(parts, parts.store.find(live.id), { netns, endpoints: left.endpoints });
     // First, so that whoever finds the interface gone finds the route in order.
     await routeByGateway(parts, netns, left);
     await parts.networks.leave(netns, endpoint);
