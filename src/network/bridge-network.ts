@@ -31,7 +31,9 @@ export interface BridgeNetworkOptions {
   readonly onReady: (bridge: Bridge) => Promise<void>;
   /** Called before an endpoint is made: puts back rules that other programs took away. */
   readonly keep: () => Promise<void>;
-  /** How many namespaces to make ahead. */
+  /** A new namespace with `lo`. */
+  readonly namespace: () => Promise<Fd>;
+  /** How many namespaces with an endpoint to make ahead. */
   readonly endpointsReady: number;
   readonly log: Log;
 }
@@ -88,7 +90,7 @@ export class BridgeNetwork {
 
   /** In a new namespace, or in one made ahead when nothing special is wished for. */
   attach(wish: EndpointWish = firstWish): Promise<PlaceWithNamespace> {
-    return this.#use(() => (wish === firstWish ? this.#pool.take() : this.#build(makePlace, wish)));
+    return this.#use(() => (wish === firstWish ? this.#pool.take() : this.#place(wish)));
   }
 
   /** Another interface for a namespace that may have some. */
@@ -152,11 +154,16 @@ export class BridgeNetwork {
 
   async #make(): Promise<PlaceWithNamespace> {
     for (;;) {
-      const place = await this.#build(makePlace, firstWish);
+      const place = await this.#place(firstWish);
       if (!this.#adopted.has(numberOf(place))) return place;
       // The address was adopted in the meantime.
       place.netns.close();
     }
+  }
+
+  #place(wish: EndpointWish): Promise<PlaceWithNamespace> {
+    const { namespace } = this.#options;
+    return this.#build(async (options) => makePlace(options, await namespace()), wish);
   }
 
   async #build<T>(make: (options: PlaceOptions) => Promise<T>, wish: EndpointWish): Promise<T> {

@@ -100,7 +100,7 @@ export interface WantedBridge {
   /** False: the bridge has no address, and the network's is only remembered. */
   readonly hasAddress: boolean;
   readonly mtu?: number;
-  /** For messages, when it is not of a network that someone is making. */
+  /** For messages about a network that exists: "the network front". */
   readonly owner?: string;
 }
 

@@ -8,7 +8,6 @@ import {
   type Fd,
   interfaceSettings,
   isolatePort,
-  type NetlinkRequest,
   newNetworkNamespace,
   RouteTable,
   replaceRoute,
@@ -55,7 +54,7 @@ export const endpointSettings = interfaceSettings;
 
 /** A namespace with nothing but `lo`, up: `--network none`. */
 export async function makeIsolated(): Promise<Fd> {
-  const netns = await newNetworkNamespace(common);
+  const netns = await newNetworkNamespace({ ...common, ...withoutIpv6 });
   try {
     await new RouteTable({ netns }).apply(setLinkUp(LOOPBACK));
     return netns;
@@ -92,24 +91,18 @@ export interface PlaceOptions {
   readonly wish: EndpointWish;
 }
 
-/** A namespace with `lo`, and an interface on the bridge; about a millisecond. The address stays the caller's when it fails. */
-export async function makePlace(options: PlaceOptions): Promise<PlaceWithNamespace> {
-  const netns = await newNetworkNamespace({ ...common, ...withoutIpv6 });
+/** An interface on the bridge in a namespace that is the place's from now on, and is closed when it fails; the address stays the caller's then. */
+export async function makePlace(options: PlaceOptions, netns: Fd): Promise<PlaceWithNamespace> {
   try {
-    return { netns, ...(await joinPlace(options, netns, [setLinkUp(LOOPBACK)])) };
+    return { netns, ...(await joinPlace(options, netns)) };
   } catch (error) {
-    // The veth goes with its namespace; deleting it would wait for the kernel.
     netns.close();
     throw error;
   }
 }
 
 /** An interface on the bridge in a namespace that has `lo`; what fails half-way is undone. */
-export async function joinPlace(
-  options: PlaceOptions,
-  netns: Fd,
-  before: readonly NetlinkRequest[] = [],
-): Promise<Place> {
+export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place> {
   const { bridge, gateway, wish } = options;
   const { prefixLength } = bridge.subnet;
   const address = formatIpv4(options.address);
@@ -122,7 +115,6 @@ export async function joinPlace(
       throw new Fault("unavailable", "the container's interface vanished while it was set up");
     const { index } = link;
     await table.apply(
-      ...before,
       ...(wish.settings ? [setInterfaceSettings(index, wish.settings)] : []),
       // The address first: what comes up with one announces it.
       addAddress({ index, address, prefixLength }),
@@ -130,8 +122,7 @@ export async function joinPlace(
       ...(wish.isGateway && gateway !== "" ? [replaceRoute({ ...anywhere, gateway, index })] : []),
     );
   } catch (error) {
-    // Of a namespace that was made for it, the caller closes the last descriptor.
-    if (before.length === 0) await deletePorts([portName(endpointId)]);
+    await deletePorts([portName(endpointId)]);
     throw error;
   }
   return { address, prefixLength, gateway, mac, endpointId, link: wish.link };

@@ -269,6 +269,8 @@ class BridgeNetworks implements Networks {
         what: () => `${row.name} (${row.id})`,
         onReady: (bridge) => this.#establish(entry, bridge),
         keep: () => this.#rules.keep(() => this.#bridges()),
+        // The default network makes its own ahead.
+        namespace: isDefault ? makeIsolated : () => this.#isolated.take(),
         endpointsReady: isDefault ? ENDPOINTS_READY : 0,
         log: this.#log,
       }),
@@ -309,7 +311,7 @@ class BridgeNetworks implements Networks {
       taken: others.flatMap(({ row: { subnet } }) => (subnet === "" ? [] : [parseSubnet(subnet)])),
       gatewayIn: (subnet: Subnet) => planAddresses(subnet, row.settings.subnets[0]).gateway,
       hasAddress: options.hasAddress,
-      ...(isDefault && { owner: "the default bridge" }),
+      ...(!this.#making.has(row.name) && { owner: `the network ${row.name}` }),
       ...(options.mtu === undefined ? {} : { mtu: options.mtu }),
     };
   }
