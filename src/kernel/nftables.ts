@@ -1,5 +1,6 @@
 import { defined, Fault, isFault } from "#base";
 import { openChannel } from "./channel.ts";
+import { forgetUdpFlows } from "./conntrack.ts";
 import { Fd } from "./fd.ts";
 import {
   listAttributes,
@@ -446,6 +447,14 @@ export class Nftables implements Disposable {
    */
   async commit(batch: NftBatch): Promise<void> {
     await this.#netlink.exchange(batch.requests);
+  }
+
+  /**
+   * Forgets the UDP flows to an IPv4 address that is gone, translated ones too: a client that goes on
+   * sending would be sent there for ever. `not_found` or `invalid` before Linux 6.11.
+   */
+  async forgetUdpFlows(address: string): Promise<void> {
+    await this.#netlink.exchange([forgetUdpFlows(address)]);
   }
 
   /** The names of the tables of family `ip`, of every program. */

@@ -89,7 +89,21 @@ export class PortRules {
         for (const { protocol, from } of elements)
           batch.deletePort(this.#options.table, mapOf(protocol), from);
       });
+      await this.#forgetFlows(elements);
     });
+  }
+
+  /** A client that goes on sending datagrams would be translated to the address that is gone. */
+  async #forgetFlows(elements: readonly PortElement[]): Promise<void> {
+    const datagrams = elements.filter(({ protocol }) => protocol === "udp");
+    for (const address of new Set(datagrams.map(({ to }) => to.address))) {
+      try {
+        await this.#options.filter.forgetUdpFlows(address);
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        this.#options.log.debug("UDP flows stay until they are silent", { reason: error.message });
+      }
+    }
   }
 
   /** Makes the kernel have these elements and no others; without any, and without a table, nothing is made. */

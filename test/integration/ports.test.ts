@@ -16,6 +16,8 @@ interface Place {
 }
 
 interface Engine extends AsyncDisposable {
+  /** The ports go from "web" to "near". */
+  move(): void;
   readonly web: Place;
   readonly near: Place;
   readonly far: Place;
@@ -31,6 +33,10 @@ async function publish(host: Host, ports: readonly WantedPort[]): Promise<Engine
   const { value } = await child.stdout.getReader().read();
   return {
     ...JSON.parse(new TextDecoder().decode(value)),
+    move: () => {
+      child.stdin.write("move\n");
+      child.stdin.flush();
+    },
     [Symbol.asyncDispose]: async () => {
       child.stdin.end();
       expect(await child.exited).toBe(0);
@@ -262,6 +268,22 @@ test("one rule for what comes in is reason enough, also in a table of family ine
   );
   await until(netns, []);
   expect(await ask(left.netns, left.gateway, 8080)).toBe(engine.web.gateway);
+}, 120_000);
+
+test("a client that goes on sending datagrams finds the port's next container", async () => {
+  await using scope = new Scope();
+  const host = await makeHost(scope, "1");
+  await using engine = await publish(host, wanted(8080, "", 90));
+  await using first = await hear(engine.web.netns, 90);
+  await using second = await hear(engine.near.netns, 90);
+  const script = `
+    const s = require("node:dgram").createSocket("udp4");
+    setInterval(() => s.send("again", 8080, "${host.left.gateway}"), 50);`;
+  const client = Bun.spawn(enter(host.left.netns, process.execPath, "-e", script));
+  scope.defer(() => client.kill());
+  await first.until("again");
+  engine.move();
+  await second.until("again");
 }, 120_000);
 
 test("rules that were flushed come back, and the port is served meanwhile", async () => {

@@ -2,12 +2,13 @@
  * An engine's network in a network namespace that stands for a whole host: a container
  * ("web") with published ports, another on the same bridge ("near") and one on another bridge
  * ("far"), of which each is no more than a namespace. Prints their addresses and the paths of their namespaces
- * as JSON. At the end of its input it withdraws the ports and leaves nothing behind.
+ * as JSON. A line of its input moves the ports to "near", at the
+ * input's end it withdraws them and leaves nothing behind.
  * Usage: nsenter --net=PATH bun port-host.ts RUN_ROOT PORTS, PORTS a WantedPort[] in JSON
  */
 import { openHelper } from "#helper";
 import { pidfdOpen } from "#kernel";
-import { openNetworks, openPorts } from "#network";
+import { openNetworks, openPorts, type Publication } from "#network";
 import { openState } from "#state";
 
 const [runRoot = "", ports = "[]"] = process.argv.slice(2);
@@ -20,24 +21,26 @@ const [web, near, far] = await Promise.all(
   ["bridge", "bridge", "other"].map((name) => networks.attach(name)),
 );
 if (!web || !near || !far) throw new Error("no endpoints");
-const publication = await published.publish({
-  container: "web",
-  address: web.address,
-  ports: JSON.parse(ports),
-  nameOf: (container) => container,
-});
 const program = Bun.spawn(["sleep", "1000"]);
-{
+async function publishTo({ address }: { readonly address: string }): Promise<Publication> {
+  const nameOf = (container: string) => container;
+  const request = { container: "web", address, ports: JSON.parse(ports), nameOf };
+  const publication = await published.publish(request);
   using process = pidfdOpen(program.pid);
   publication.hold(process);
+  return publication;
 }
+let publication = await publishTo(web);
 const place = ({ address, gateway, netns }: typeof web) => ({
   address,
   gateway,
   netns: `/proc/${process.pid}/fd/${netns.number}`,
 });
 console.log(JSON.stringify({ web: place(web), near: place(near), far: place(far) }));
-for await (const _ of process.stdin);
+for await (const _ of process.stdin) {
+  await publication.withdraw();
+  publication = await publishTo(near);
+}
 program.kill();
 await publication.withdraw();
 await published.close();
