@@ -170,8 +170,9 @@ export function networksOf({ networks }: Container): Readonly<Record<string, End
 }
 
 /** `NetworkSettings.Ports`: what is published and, as null, what is only exposed; of a container that runs in a network of its own. */
-function portsOf({ config, host, state, ports }: Container): NetworkSettings["Ports"] {
-  if (state.pid === 0 || networkModeOf(host).kind !== "bridge") return {};
+function portsOf(container: Container): NetworkSettings["Ports"] {
+  const { config, host, state, ports, networks } = container;
+  if (state.pid === 0 || networks.length === 0 || networkModeOf(host).kind !== "bridge") return {};
   const shown: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
   for (const { protocol, containerPort } of exposedPorts(config))
     shown[`${containerPort}/${protocol}`] = null;

@@ -85,8 +85,9 @@ export function summaryOf(container: Container): ContainerSummary {
 }
 
 /** What is published, and what is only exposed, of a container that runs in a network of its own. */
-function portsOf({ config, host, state, ports }: Container): ContainerSummary["Ports"] {
-  if (state.pid === 0 || networkModeOf(host).kind !== "bridge") return [];
+function portsOf(container: Container): ContainerSummary["Ports"] {
+  const { config, host, state, ports, networks } = container;
+  if (state.pid === 0 || networks.length === 0 || networkModeOf(host).kind !== "bridge") return [];
   return exposedPorts(config).flatMap(({ protocol, containerPort }) => {
     const found = ports.filter(
       (each) => each.protocol === protocol && each.containerPort === containerPort,

@@ -36,14 +36,19 @@ export interface PublishRequest {
  * this program until `hold` has named the container's process, then with that process.
  */
 export interface Publication {
+  /** The container's IPv4 address, to which they lead. */
+  readonly address: string;
   /** In the order in which they were wanted; one for all addresses has an entry for IPv4 and one for IPv6. */
   readonly ports: readonly PublishedPort[];
   /** The container's process, which waits to become the program. */
   hold(process: Fd): void;
   /** Writes them down, for the next life of the engine; to be called in the transaction that records the start. */
   record(): void;
-  /** Gives the ports back; settles once they are free. Called again it does nothing. */
-  withdraw(): Promise<void>;
+  /**
+   * Gives the ports back; settles once they are free. Called again it does nothing. The proxy ends
+   * with the container's process; where that goes on, `endsProxy` ends it.
+   */
+  withdraw(options?: { readonly endsProxy: boolean }): Promise<void>;
 }
 
 /**

@@ -241,6 +241,7 @@ interface ContainerPortsOptions {
 
 class ContainerPorts implements Publication {
   readonly container: string;
+  readonly address: string;
   readonly ports: readonly PublishedPort[];
   readonly elements: ReturnType<typeof elementsOf>;
   readonly #options: ContainerPortsOptions;
@@ -250,6 +251,7 @@ class ContainerPorts implements Publication {
   constructor(options: ContainerPortsOptions) {
     const { container, address, ports } = options.row;
     this.container = container;
+    this.address = address;
     this.ports = ports;
     this.elements = elementsOf(address, ports);
     this.#options = options;
@@ -266,14 +268,14 @@ class ContainerPorts implements Publication {
     this.#options.store.put(this.#options.row);
   }
 
-  withdraw(): Promise<void> {
-    this.#withdrawn ??= this.#withdraw();
+  withdraw({ endsProxy } = { endsProxy: false }): Promise<void> {
+    this.#withdrawn ??= this.#withdraw(endsProxy || !this.#isHeld);
     return this.#withdrawn;
   }
 
-  async #withdraw(): Promise<void> {
+  async #withdraw(endsProxy: boolean): Promise<void> {
     const { holder, rules, store, forget, log } = this.#options;
-    if (!this.#isHeld) holder.kill();
+    if (endsProxy) holder.kill();
     const untranslated = rules.remove(this.elements);
     const enough = new AbortController();
     const patience = delay(patienceMs, undefined, { signal: enough.signal }).then(

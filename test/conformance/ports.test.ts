@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import {
   type DockerTarget,
   dockerPath,
@@ -15,6 +15,21 @@ import {
 import { freePort, isFree } from "../support/free-port.ts";
 
 const here = describe.skipIf(!dockerPath || !isRoot);
+/** What a server at a port of this host says; asked again while it does not listen yet. */
+async function hear(port: number): Promise<string> {
+  for (;;) {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    let heard = "";
+    const socket = connect({ host: "127.0.0.1", port });
+    socket.on("data", (bytes) => {
+      heard += String(bytes);
+    });
+    socket.on("error", () => undefined);
+    socket.on("close", () => resolve(heard));
+    if ((await promise) !== "") return heard;
+  }
+}
+
 const anywhere = (port: number) => [
   { HostIp: "0.0.0.0", HostPort: `${port}` },
   { HostIp: "::", HostPort: `${port}` },
@@ -153,6 +168,25 @@ here("published ports [needs docker CLI]", () => {
       expect(sctp.stderr).toContain(
         `error starting userland proxy: failed to listen on 0.0.0.0:${free}: protocol not supported`,
       );
+  });
+
+  test("a port follows its container from network to network", async () => {
+    const [free, network] = [await freePort(), `${target.name()}-net`];
+    await target.ok(["network", "create", network]);
+    await using scope = new AsyncDisposableStack();
+    scope.defer(() => target.docker(["network", "rm", network]).then(() => undefined));
+    const server = ["nc", "-ll", "-p", "80", "-e", "echo", "here"];
+    const name = target.name();
+    await target.ok(["run", "-d", "--name", name, "-p", `${free}:80`, image, ...server]);
+    scope.defer(() => target.docker(["rm", "-f", name]).then(() => undefined));
+    expect(await hear(free)).toBe("here\n");
+    await target.ok(["network", "connect", network, name]);
+    await target.ok(["network", "disconnect", "bridge", name]);
+    expect(await hear(free)).toBe("here\n");
+    expect(await port(name, "80")).toEqual([`0.0.0.0:${free}`, `[::]:${free}`]);
+    await target.ok(["network", "disconnect", network, name]);
+    expect(await isFree(free)).toBe(true);
+    expect(await inspect(name, "NetworkSettings.Ports")).toEqual({});
   });
 
   test("networks that cannot publish", async () => {

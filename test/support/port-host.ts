@@ -38,7 +38,7 @@ const place = ({ address, gateway, netns }: typeof web) => ({
 });
 console.log(JSON.stringify({ web: place(web), near: place(near), far: place(far) }));
 for await (const _ of process.stdin) {
-  await publication.withdraw();
+  await publication.withdraw({ endsProxy: true });
   publication = await publishTo(near);
 }
 program.kill();

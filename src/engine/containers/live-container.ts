@@ -2,6 +2,7 @@ import { type ContainerId, Fault } from "#base";
 import type { Task } from "#task";
 import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
+import type { RunPorts } from "./published-ports.ts";
 import type { OpenSandbox } from "./sandbox.ts";
 
 /** A container that runs, as this engine process holds it: nothing here outlives the process. */
@@ -9,6 +10,7 @@ export interface LiveContainer {
   readonly id: ContainerId;
   readonly task: Task;
   readonly sandbox: OpenSandbox;
+  readonly ports: RunPorts;
   /** Its end is in the database, and all output has been delivered to the log. */
   readonly recorded: Promise<void>;
   /** Nothing of this run is left: it may start anew. */

@@ -1,11 +1,11 @@
 import { type ContainerId, Fault, isFault } from "#base";
 import { type HostConfig, networkModeOf, wantedPorts } from "#container";
 import { openProcess } from "#kernel";
-import type { Publication, WantedPort } from "#network";
+import type { Publication } from "#network";
 import type { Task } from "#task";
-import type { NetworkAttachment } from "../contract.ts";
 import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
+import type { LiveContainer } from "./live-container.ts";
 import { gatewayOf, type OpenSandbox } from "./sandbox.ts";
 
 /** The published ports of a run, which are made while the rest of the start goes on; disposing gives them back. */
@@ -16,6 +16,8 @@ export interface RunPorts extends AsyncDisposable {
   hold(task: Pick<Task, "pid" | "startTime">): void;
   /** In the transaction that records the start. */
   record(): void;
+  /** The container's networks have changed: gives back what leads to an address that it no longer has, and publishes to the one that it has. */
+  move(live: Pick<LiveContainer, "task" | "sandbox">): Promise<void>;
   /** Before the end of the run is told. */
   withdraw(): Promise<void>;
 }
@@ -24,16 +26,25 @@ const none: RunPorts = {
   ready: Promise.resolve(),
   hold: () => undefined,
   record: () => undefined,
+  move: async () => undefined,
   withdraw: async () => undefined,
   [Symbol.asyncDispose]: async () => undefined,
 };
 
 class PublishedRun implements RunPorts {
   readonly ready: Promise<void>;
-  readonly #publishing: Promise<Publication>;
+  readonly #publish: (sandbox: OpenSandbox) => Promise<Publication | undefined>;
+  readonly #addressIn: (sandbox: OpenSandbox) => string | undefined;
+  #publishing: Promise<Publication | undefined>;
   #publication: Publication | undefined;
 
-  constructor(publishing: Promise<Publication>) {
+  constructor(
+    publishing: Promise<Publication | undefined>,
+    parts: Parts<"ports" | "store" | "networks">,
+    record: ContainerRecord,
+  ) {
+    this.#publish = (sandbox) => publish(parts, record, sandbox);
+    this.#addressIn = ({ stored }) => gatewayOf(parts, stored.endpoints)?.address;
     this.#publishing = publishing;
     this.ready = publishing.then((publication) => {
       this.#publication = publication;
@@ -49,6 +60,16 @@ class PublishedRun implements RunPorts {
 
   record(): void {
     this.#publication?.record();
+  }
+
+  async move({ task, sandbox }: Pick<LiveContainer, "task" | "sandbox">): Promise<void> {
+    if (this.#publication?.address === this.#addressIn(sandbox)) return;
+    await this.#publication?.withdraw({ endsProxy: true });
+    this.#publication = undefined;
+    this.#publishing = this.#publish(sandbox);
+    this.#publication = await this.#publishing;
+    this.hold(task);
+    this.record();
   }
 
   async withdraw(): Promise<void> {
@@ -72,25 +93,30 @@ export function portWarnings({ PortBindings, NetworkMode }: HostConfig): readonl
 export function publishPorts(
   parts: Parts<"ports" | "store" | "networks">,
   record: ContainerRecord,
-  { stored }: OpenSandbox,
+  sandbox: OpenSandbox,
 ): RunPorts {
-  const { config, host } = record;
-  if (networkModeOf(host).kind !== "bridge") return none;
-  const ports = wantedPorts(config, host);
-  const endpoint = ports.length > 0 ? gatewayOf(parts, stored.endpoints) : undefined;
-  return endpoint ? new PublishedRun(publish(parts, record, { endpoint, ports })) : none;
+  return wantsPorts(record)
+    ? new PublishedRun(publish(parts, record, sandbox), parts, record)
+    : none;
+}
+
+function wantsPorts({ config, host }: ContainerRecord): boolean {
+  return networkModeOf(host).kind === "bridge" && wantedPorts(config, host).length > 0;
 }
 
 async function publish(
-  parts: Parts<"ports" | "store">,
-  { id, name }: ContainerRecord,
-  run: { readonly endpoint: NetworkAttachment; readonly ports: readonly WantedPort[] },
-): Promise<Publication> {
-  const { address, endpointId } = run.endpoint;
+  parts: Parts<"ports" | "store" | "networks">,
+  { id, name, config, host }: ContainerRecord,
+  { stored }: OpenSandbox,
+): Promise<Publication | undefined> {
+  const endpoint = gatewayOf(parts, stored.endpoints);
+  if (!endpoint) return undefined;
+  const { address, endpointId } = endpoint;
+  const ports = wantedPorts(config, host);
   const nameOf = (container: string) =>
     parts.store.get(container as ContainerId)?.name ?? container;
   try {
-    return await parts.ports.publish({ container: id, address, ports: run.ports, nameOf });
+    return await parts.ports.publish({ container: id, address, ports, nameOf });
   } catch (error) {
     if (!isFault(error) || error.errno === undefined) throw error;
     throw new Fault(
@@ -102,7 +128,10 @@ async function publish(
 }
 
 /** The ports of a container that runs on from an earlier life of the engine. */
-export function adoptPorts(parts: Parts<"ports">, { id }: ContainerRecord): RunPorts {
-  const publication = parts.ports.adopt(id);
-  return publication ? new PublishedRun(Promise.resolve(publication)) : none;
+export function adoptPorts(
+  parts: Parts<"ports" | "store" | "networks">,
+  record: ContainerRecord,
+): RunPorts {
+  const adopted = Promise.resolve(parts.ports.adopt(record.id));
+  return wantsPorts(record) ? new PublishedRun(adopted, parts, record) : none;
 }

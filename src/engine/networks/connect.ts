@@ -128,6 +128,7 @@ async function connectRunning(
   crashPoint("connect:recorded");
   await routeByGateway(parts, netns, sandbox.stored);
   await changeNames(parts, record, { netns, endpoints: sandbox.stored.endpoints });
+  await live.ports.move(live);
   const joined = sandbox.stored.endpoints.filter((each) => !endpoints.includes(each));
   changeHosts(record, { added: joined, removed: [] });
   publishNetworks(parts, { ...sandbox.stored, endpoints: joined }, "connect");
@@ -203,6 +204,8 @@ async function disconnectRunning(
     await changeNames(parts, parts.store.find(live.id), { netns, endpoints: left.endpoints });
     // First, so that whoever finds the interface gone finds the route in order.
     await routeByGateway(parts, netns, left);
+    // Before the address is given back: nothing may lead to its next owner.
+    await live.ports.move(live);
     await parts.networks.leave(netns, endpoint);
     crashPoint("disconnect:left");
   }
