@@ -1,0 +1,29 @@
+import { expect, test } from "bun:test";
+import { ociBind } from "./bind-mount.ts";
+import { parseMounts } from "./mounts.ts";
+import { ociPlaced } from "./volume-mount.ts";
+
+const bindOptions = (BindOptions: object, ReadOnly = true) => {
+  const { binds } = parseMounts([
+    { Type: "bind", Source: "/srv", Target: "/x", ReadOnly, BindOptions },
+  ]);
+  return binds.map(ociBind)[0]?.options;
+};
+
+test("a read-only bind covers the mounts below, unless they are to stay as they are", () => {
+  expect(bindOptions({})).toEqual(["rbind", "rro", "rprivate"]);
+  expect(bindOptions({ ReadOnlyForceRecursive: true })).toEqual(["rbind", "rro", "rprivate"]);
+  expect(bindOptions({ ReadOnlyNonRecursive: true })).toEqual(["rbind", "ro", "rprivate"]);
+  expect(bindOptions({ NonRecursive: true })).toEqual(["bind", "ro", "rprivate"]);
+  expect(bindOptions({ ReadOnlyNonRecursive: true }, false)).toEqual(["rbind", "rprivate"]);
+});
+
+test("a volume is bound from its place, read-only with all below", () => {
+  const volume = { volume: "v", anonymous: false, target: "/v", mode: "", subpath: "" };
+  expect(ociPlaced({ ...volume, readonly: true }, "/d/v/_data")).toEqual({
+    destination: "/v",
+    type: "bind",
+    source: "/d/v/_data",
+    options: ["rbind", "rro", "rprivate"],
+  });
+});
