@@ -578,10 +578,12 @@ static void broker_ready(struct source *source, uint32_t events)
 		_exit(0);
 	int fds[2] = { -1, -1 };
 	struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
-	if (rights && rights->cmsg_len == CMSG_LEN(sizeof fds))
-		memcpy(fds, CMSG_DATA(rights), sizeof fds);
+	if (rights)
+		memcpy(fds, CMSG_DATA(rights), rights->cmsg_len - CMSG_LEN(0));
 	uint32_t type = get_u32(server.frame);
-	int result = execute(type, server.frame + FRAME_HEADER, (size_t)length - FRAME_HEADER, fds);
+	/* Of two sockets one may have found room, or none. */
+	bool is_cut = header.msg_flags & MSG_CTRUNC;
+	int result = is_cut ? -EMFILE : execute(type, server.frame + FRAME_HEADER, (size_t)length - FRAME_HEADER, fds);
 	close_fd(&fds[0]);
 	close_fd(&fds[1]);
 	MESSAGE(message);

@@ -1,7 +1,7 @@
 /** The resolver of containers, asked from network namespaces that stand for containers. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
@@ -400,5 +400,21 @@ describe("what it is told", () => {
     expect(await rejection(resolver.update(client({ id: "nobody" })))).toMatchObject({
       code: "not_found",
     });
+  });
+
+  test("a container whose sockets find no room is not said to be served, and keeps those it has", async () => {
+    const { pid } = await resolver.status();
+    const limit = async (soft: string) =>
+      expect(await Bun.spawn(["prlimit", `--pid=${pid}`, `--nofile=${soft}:`]).exited).toBe(0);
+    const hard = /^Max open files +\d+ +(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, "utf8"));
+    const open = readdirSync(`/proc/${pid}/fd`);
+    // Room for one of the two.
+    const next = [...Array(open.length + 1).keys()].find((fd) => !open.includes(`${fd}`)) ?? 0;
+    await limit(`${Math.max(next, ...open.map(Number)) + 1}`);
+    for (let count = 0; count < 3; count++)
+      expect(await rejection(resolver.serve(client(), netns))).toMatchObject({ errno: "EMFILE" });
+    expect(readdirSync(`/proc/${pid}/fd`).length).toBe(open.length);
+    await limit(hard?.[1] ?? "");
+    expect(await asker.ask("web")).toMatchObject(noError);
   });
 });
