@@ -38,7 +38,7 @@ function summaryOf(network: EngineNetwork): NetworkInspect {
 }
 
 /** A network as `docker network inspect` shows it. */
-export function inspectNetwork(network: EngineNetwork): NetworkInspect {
+function inspectNetwork(network: EngineNetwork): NetworkInspect {
   return {
     Name: network.name,
     Id: network.id,

@@ -9,7 +9,7 @@ const { text, texts, whole, textMap, object, record } = shapes;
  * What a container asks of one network (Docker's EndpointSettings). Values that the engine finds
  * out itself are ignored when they are sent, as Docker does.
  */
-export const endpointShape = object({
+const endpointShape = object({
   IPAMConfig: object({ IPv4Address: text, IPv6Address: text, LinkLocalIPs: texts }),
   Links: texts,
   Aliases: texts,

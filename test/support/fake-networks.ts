@@ -2,7 +2,7 @@ import { Fault } from "../../src/base/index.ts";
 import type { EngineNetwork, EngineNetworks } from "../../src/engine/networks/network-contract.ts";
 
 /** The network of a fake engine, as an engine shows one with an address for each field. */
-export const fakeNetwork: EngineNetwork = {
+const fakeNetwork: EngineNetwork = {
   id: "n1".padEnd(64, "0"),
   name: "front",
   driver: "bridge",

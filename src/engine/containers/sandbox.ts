@@ -246,7 +246,7 @@ export function networksOf(
 }
 
 /** The networks that a create asks for, before any of them is looked up. */
-export function askedNetworks(networkMode: string, sent: Sent): readonly NetworkAttachment[] {
+function askedNetworks(networkMode: string, sent: Sent): readonly NetworkAttachment[] {
   const asked = endpointsOf(networkMode, sent.NetworkingConfig ?? undefined);
   const mac = sent.Config.MacAddress;
   return asked.map(([network, settings], index) =>
