@@ -89,7 +89,6 @@ export type { Mount } from "./mount.ts";
 export { type MountEntry, mountTable, parseMountTable } from "./mount-table.ts";
 export { knowsFileSystem, mountAll, overlayTakesLowerdirPlus, unmount } from "./mounts.ts";
 export { networkNamespaceOf, newNetworkNamespace } from "./namespaces.ts";
-export type { NetlinkRequest } from "./netlink.ts";
 export { nft } from "./nft-expressions.ts";
 export {
   type AddressAndPort,

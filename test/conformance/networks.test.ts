@@ -250,6 +250,21 @@ describe.skipIf(!able)("networks [needs docker, root]", () => {
   );
 
   test(
+    "that are left take no published port along to the next owner of the address",
+    async () => {
+      const { name } = await network("--subnet", "10.91.9.0/24");
+      const box = await container("--network", name, "--publish", "127.0.0.1::80");
+      const published = () => json("inspect", "-f", "{{json .NetworkSettings.Ports}}", box);
+      const [, address = ""] = /"HostPort":"(\d+)"/.exec(JSON.stringify(await published())) ?? [];
+      expect(address).not.toBe("");
+      await target.ok(["network", "disconnect", name, box]);
+      expect(JSON.stringify(await published())).not.toContain("HostPort");
+      await target.ok(["rm", "-f", box]);
+    },
+    timeout,
+  );
+
+  test(
     "are joined and left by containers that do not run, for their next start",
     async () => {
       const { name } = await network();

@@ -8,6 +8,7 @@ import type { ContainerRecord } from "../containers/container-record.ts";
 import type { LiveContainer } from "../containers/live-container.ts";
 import {
   emptyAttachment,
+  gatewayOf,
   joinNetwork,
   networksOf,
   planEndpoint,
@@ -192,6 +193,8 @@ async function disconnectRunning(
 ): Promise<void> {
   const { sandbox } = live;
   const before = sandbox.stored;
+  // The address will be another container's: no published port may lead to it any more.
+  if (endpoint === gatewayOf(parts, before.endpoints)) await live.ports.withdraw();
   const left: StoredSandbox = {
     ...before,
     endpoints: before.endpoints.filter(({ network }) => network !== endpoint.network),
