@@ -302,7 +302,7 @@ static void ask_next_by_stream(struct stream *stream)
 		stream->state = CONNECTING;
 		wait_for_upstream(stream);
 		watch(&stream->upstream, EPOLLOUT);
-		watch(&stream->source, EPOLLRDHUP);
+		watch(&stream->source, 0); /* the asker may have ended its side already */
 		return;
 	}
 	size_t length = answer_failure(stream->bytes + 2, stream->size - 2);
@@ -391,10 +391,6 @@ static void stream_ready(struct source *source, uint32_t events)
 {
 	struct stream *stream = (struct stream *)source;
 	stream->deadline = monotonic_ms() + IDLE_MS;
-	if (stream->state != READING && stream->state != ANSWERING) {
-		drop_stream(stream); /* the asker is gone */
-		return;
-	}
 	(void)events;
 	int result = stream->state == READING ? read_message(stream, source->fd) : write_message(stream, source->fd);
 	if (result < 0) {

@@ -109,7 +109,15 @@ static int read_plan(struct plan_memory *memory, struct plan *plan, uint32_t *re
 	return 0;
 }
 
-static int start(void)
+/* ps(1) tells a monitor of one container from another, and from a launcher that waits: the id takes the place of what stood there. */
+static void show_id(char *place, const char *id)
+{
+	size_t room = strlen(place);
+	memset(place, 0, room);
+	memcpy(place, id, strnlen(id, room));
+}
+
+static int start(char *place)
 {
 	struct plan_memory memory __attribute__((cleanup(drop_plan))) = { 0 };
 	struct plan plan;
@@ -117,7 +125,11 @@ static int start(void)
 	uint32_t received = 0;
 	cleanup_fd int null = hold_standard_streams();
 	int result = null < 0 ? null : read_plan(&memory, &plan, &received);
-	if (result < 0 || (result = launch(&plan, &launched)) < 0)
+	if (result < 0)
+		return result;
+	if (place && plan.id)
+		show_id(place, plan.id);
+	if ((result = launch(&plan, &launched)) < 0)
 		return result;
 	if ((result = monitor_open(&plan, &launched, received)) < 0) {
 		sys_pidfd_send_signal(launched.pidfd, SIGKILL);
@@ -156,7 +168,7 @@ int main(int argc, char **argv)
 	bool is_proxy = strcmp(mode, "proxy") == 0;
 	bool is_launch = strcmp(mode, "launch") == 0 && fcntl(4, F_GETFD) >= 0;
 	if ((!is_dns && !is_proxy && !is_launch) || fcntl(3, F_GETFD) < 0) {
-		say("thimble-init: usage: thimble-init launch | proxy | dns SOCKET; plan or commands are read from fd 3, status frames of a launch go to fd 4\n");
+		say("thimble-init: usage: thimble-init launch [PLACE FOR THE ID] | proxy | dns SOCKET; plan or commands are read from fd 3, status frames of a launch go to fd 4\n");
 		return 2;
 	}
 	/* Executed from a memfd, it would be called after that. */
@@ -173,7 +185,7 @@ int main(int argc, char **argv)
 		return serve_dns(argv[2]);
 	if (is_proxy)
 		return proxy_main();
-	if (start() < 0) {
+	if (start(argc > 2 ? argv[2] : NULL) < 0) {
 		report_failure();
 		return 1;
 	}

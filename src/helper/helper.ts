@@ -32,6 +32,8 @@ interface Launcher {
 }
 
 const imageName = "thimble-init";
+/** In ps(1) until there is a plan, whose id then takes its place: that of a container has 64 digits. */
+const waiting = "waiting".padEnd(64);
 /** A process that has nothing left to do but to exit needs far less. */
 const patienceMs = 1000;
 
@@ -111,7 +113,7 @@ export class Helper implements Disposable {
   }
 
   #start(): Launcher {
-    return this.#run(["launch"], 3, 4);
+    return this.#run(["launch", waiting], 3, 4);
   }
 
   /** A process that has the other end of a socket pair as these descriptors. */

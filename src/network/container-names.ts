@@ -61,7 +61,9 @@ export class ContainerNames {
 
   /** The container was connected to a network, or disconnected from one. */
   async change(container: NamedContainer): Promise<void> {
-    const before = this.#containers.get(container.id)?.endpoints ?? [];
+    const before = this.#containers.get(container.id)?.endpoints;
+    // It has ended meanwhile.
+    if (!before) return;
     const kept = new Set(container.endpoints.map(({ id }) => id));
     this.#containers.set(container.id, container);
     const resolver = await this.#open();

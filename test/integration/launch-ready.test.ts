@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { type Helper, openHelper } from "#helper";
 import { pidfdOpen, pidfdSendSignal } from "#kernel";
 import { LaunchBench, runToEnd, start } from "../support/launch-bench.ts";
+import { killLaunch } from "../support/launch-exec.ts";
 import { eventually } from "../support/run-container.ts";
 
 const SIGKILL = 9;
@@ -42,6 +43,11 @@ async function prepared(own: Helper): Promise<readonly number[]> {
   }, "two launchers");
 }
 
+/** As ps(1) shows it. */
+function commandLine(pid: number): string {
+  return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+}
+
 async function kill(pid: number): Promise<void> {
   using process = pidfdOpen(pid);
   pidfdSendSignal(process, SIGKILL);
@@ -51,9 +57,11 @@ async function kill(pid: number): Promise<void> {
 test("a launch takes one that waits, and another one is made in its place", async () => {
   using own = openHelper({ ready: 2 });
   const waiting = await prepared(own);
-  await using launch = await start(own, bench.plan(["true"]));
+  for (const pid of waiting) expect(commandLine(pid)).toBe("thimble-init launch waiting");
+  await using launch = await start(own, bench.plan(["sleep", "100"], { id: "named" }));
   expect(waiting).toContain(launch.monitorPid);
-  expect(await launch.exited).toMatchObject({ exitCode: 0 });
+  expect(commandLine(launch.monitorPid)).toBe("thimble-init launch named");
+  await killLaunch(bench, "named", launch);
   expect(await prepared(own)).not.toContain(launch.monitorPid);
 });
 

@@ -297,6 +297,12 @@ describe("other names", () => {
     await resolver.update(client());
   });
 
+  test("reach an asker by TCP that has ended its own side", async () => {
+    using other = await new Asker(netns, tcpPort).ready();
+    const ended = await other.ask("example.com", "A", { tcp: true, ends: true });
+    expect(ended).toMatchObject({ records: ["192.0.2.1"] });
+  });
+
   test("of a name server that is silent delay no name of a container", async () => {
     using other = await new Asker(
       netns,

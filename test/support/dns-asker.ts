@@ -14,6 +14,8 @@ export interface Question {
   readonly name: string;
   readonly type: "A" | "AAAA" | "PTR" | "TXT" | "MX";
   readonly tcp?: boolean;
+  /** Ends its side of the connection behind the question. */
+  readonly ends?: boolean;
   /** Announces this size of UDP answers by EDNS. */
   readonly edns?: number;
   /** Sent instead of a question, as hexadecimal digits. */
@@ -101,9 +103,9 @@ async function askByUdp(query: Buffer): Promise<Answer> {
   return answer;
 }
 
-async function askByTcp(query: Buffer): Promise<Answer> {
+async function askByTcp(query: Buffer, ends = false): Promise<Answer> {
   const { promise, resolve } = Promise.withResolvers<Answer>();
-  const socket = connect(Number(port), address);
+  const socket = connect({ port: Number(port), host: address, allowHalfOpen: true });
   let bytes: Buffer = Buffer.alloc(0);
   socket.on("data", (more: Buffer) => {
     bytes = Buffer.concat([bytes, more]);
@@ -117,6 +119,7 @@ async function askByTcp(query: Buffer): Promise<Answer> {
   // In two parts, as some clients send it.
   socket.write(length);
   socket.write(query);
+  if (ends) socket.end();
   const answer = await promise;
   socket.destroy();
   return answer;
@@ -128,6 +131,8 @@ if (import.meta.main) {
   for await (const line of createInterface({ input: process.stdin })) {
     const question = JSON.parse(line) as Question;
     const query = encode(question, id++ & 0xffff);
-    console.log(JSON.stringify(await (question.tcp ? askByTcp(query) : askByUdp(query))));
+    console.log(
+      JSON.stringify(await (question.tcp ? askByTcp(query, question.ends) : askByUdp(query))),
+    );
   }
 }
