@@ -45,9 +45,9 @@ interface RootClaim {
 
 /** The names that an engine makes in its roots, and the one that mkfs(8) makes. */
 const ownNames = new Set([
-  ...["cache", "containers", "content", "lock", "lost+found", "registry", "snapshots"],
+  ...["cache", "containers", "content", "lock", "lost+found", "registry", "snapshots", "volumes"],
   ...["state.db", "state.db-journal", "state.db-shm", "state.db-wal", "work"],
-  ...["engine.log", "engine.pid", "execs", "native", "root", "thimble.sock", "views"],
+  ...["dns", "engine.log", "engine.pid", "execs", "native", "root", "thimble.sock", "views"],
 ]);
 
 /**
@@ -67,7 +67,7 @@ export async function makeRoot({ path, kind, socket }: RootClaim): Promise<void>
   });
   const isOwn = (name: string) => ownNames.has(name) || join(path, name) === socket;
   if (readdirSync(path).every(isOwn)) restrictMode(path, mode);
-  for (const name of ["lock", "engine.log"]) restrictMode(join(path, name), 0o600);
+  for (const name of ["dns", "engine.log", "lock"]) restrictMode(join(path, name), 0o600);
 }
 
 const reasons: Readonly<Record<string, string>> = {

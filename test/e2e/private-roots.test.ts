@@ -20,6 +20,7 @@ afterEach(async () => {
 const foreign = [
   /^data\/snapshots\/(\d+\/fs|empty)$/,
   /^data\/containers\/[0-9a-f]{64}\/(hosts|hostname|resolv\.conf)$/,
+  /^data\/volumes\/kept\/_data$/,
 ];
 
 /** The two doors: the run root may be passed, and the API's socket has the mode it was given. */
@@ -49,6 +50,9 @@ async function haveBusySession(): Promise<void> {
   await cli.importBusybox("busybox");
   await cli.ok(["run", "-d", "--name", "one", "-e", "SECRET=1", "busybox", "sleep", "1000"]);
   await cli.ok(["exec", "one", "sh", "-c", "echo made > /made; mkfifo /pipe"]);
+  await cli.ok(["network", "create", "named"]);
+  await cli.ok(["network", "connect", "named", "one"]);
+  await cli.ok(["run", "--rm", "-v", "kept:/kept", "-p", "80", "busybox", "touch", "/kept/file"]);
   await cli.ok(["run", "-t", "--name", "two", "busybox", "echo", "said"]);
   await cli.ok(["run", "--rm", "busybox", "true"]);
   await cli.ok(["commit", "one", "committed"]);
