@@ -49,7 +49,7 @@ describe.skipIf(!isRoot)("thimble [needs root]", () => {
         125,
         "bind source path does not exist: /nosuch",
       ],
-      ["what is yet to come", () => run(["-p", "80:80"]), 125, "Error response from daemon"],
+      ["what is yet to come", () => run(["--gpus", "all"]), 125, "Error response from daemon"],
     ];
     test.each(cases)("%s", async (_, ended, status, err) => {
       const { stderr, ...rest } = await ended();
