@@ -44,11 +44,16 @@ const patienceMs = 1000;
 export class Helper implements Disposable {
   #image: Fd;
   readonly #ready: ReadyPool<Launcher>;
+  readonly #patienceMs: number;
   readonly #proxies: ReadyPool<Launcher>;
   readonly #leaving = new Set<Promise<unknown>>();
 
-  constructor(image: Fd, { ready = 0, log = silentLog }: Omit<HelperOptions, "path"> = {}) {
+  constructor(
+    image: Fd,
+    { ready = 0, log = silentLog, patienceMs = 60_000 }: Omit<HelperOptions, "path"> = {},
+  ) {
     this.#image = image;
+    this.#patienceMs = patienceMs;
     const discard = ({ socket, child }: Launcher) => {
       socket.close();
       this.#leaving.add(child.exited);
@@ -92,7 +97,7 @@ export class Helper implements Disposable {
       }
       const channel = openChannel(socket);
       stack.move();
-      const launch = new Launch(channel, child);
+      const launch = new Launch(channel, child, this.#patienceMs);
       if (sent < plan.byteLength) channel.write(plan.subarray(sent));
       return launch;
     }
@@ -172,6 +177,8 @@ export interface HelperOptions {
   readonly path?: string;
   /** Launchers that are kept ready once `prepare` or `launch` was called; 0 by default. */
   readonly ready?: number;
+  /** Milliseconds within which a launcher must answer to its plan; a minute by default. */
+  readonly patienceMs?: number;
   /** Told when no launcher can be made ready; the next launch tries again. */
   readonly log?: Log;
 }

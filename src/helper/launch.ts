@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { Fault, isFault } from "#base";
 import type { Channel, ChildProcess } from "#kernel";
 import { type ExitRecord, readExitFrame } from "./exit-record.ts";
 import { encodeFrame, type Frame, FrameReader, PayloadReader } from "./frame.ts";
@@ -11,6 +11,8 @@ export interface Created {
   /** Clock ticks since boot: with the pid it names the process for good. */
   readonly startTime: bigint;
 }
+
+const SIGKILL = 9;
 
 /**
  * One process on its way into life, with its monitor.
@@ -40,10 +42,14 @@ export class Launch implements AsyncDisposable {
   #id = "";
   #error: LaunchError | undefined;
   #isGone = false;
+  #isLate = false;
   #wasTold = false;
+  readonly #patience: NodeJS.Timeout;
 
-  constructor(channel: Channel, child: ChildProcess) {
+  /** A launcher that says nothing for `patienceMs`, such as one that was stopped, is killed: `timeout`. */
+  constructor(channel: Channel, child: ChildProcess, patienceMs: number) {
     this.#channel = channel;
+    this.#patience = setTimeout(() => this.#giveUp(child), patienceMs).unref();
     this.monitorPid = child.pid;
     this.created = this.#created.promise;
     this.started = this.#started.promise;
@@ -82,6 +88,16 @@ export class Launch implements AsyncDisposable {
     this.#finish();
   }
 
+  #giveUp(child: ChildProcess): void {
+    this.#isLate = true;
+    try {
+      child.kill(SIGKILL);
+    } catch (error) {
+      // It has ended this very moment.
+      if (!isFault(error, "not_found")) throw error;
+    }
+  }
+
   #receive(bytes: Uint8Array): void {
     try {
       for (const frame of this.#frames.push(bytes)) this.#take(frame);
@@ -91,6 +107,7 @@ export class Launch implements AsyncDisposable {
   }
 
   #take(frame: Frame): void {
+    clearTimeout(this.#patience);
     const payload = new PayloadReader(frame);
     switch (frame.type) {
       case type.HELLO:
@@ -135,9 +152,12 @@ export class Launch implements AsyncDisposable {
   #finish(reason?: unknown): void {
     if (this.#isGone) return;
     this.#isGone = true;
+    clearTimeout(this.#patience);
+    const late = new Fault("timeout", "the launcher did not answer and was killed: start again");
     const abandoned = new Fault("canceled", "the launch was abandoned before its program ran");
     const silent = new Fault("unavailable", "the monitor ended without a word", { cause: reason });
-    const fault = this.#error ? launchFault(this.#error) : this.#wasTold ? silent : abandoned;
+    const unsaid = this.#isLate ? late : this.#wasTold ? silent : abandoned;
+    const fault = this.#error ? launchFault(this.#error) : unsaid;
     this.#created.reject(fault);
     this.#started.reject(fault);
     this.#exited.reject(fault);

@@ -1,13 +1,15 @@
 /** Launchers that are started before there is a plan for them. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
-import { type Helper, openHelper } from "#helper";
+import { encodePlan, type Helper, openHelper } from "#helper";
 import { pidfdOpen, pidfdSendSignal } from "#kernel";
+import { rejection } from "../../src/base/testing.ts";
 import { LaunchBench, runToEnd, start } from "../support/launch-bench.ts";
 import { killLaunch } from "../support/launch-exec.ts";
 import { eventually } from "../support/run-container.ts";
 
 const SIGKILL = 9;
+const SIGSTOP = 19;
 
 let bench: LaunchBench;
 
@@ -69,6 +71,19 @@ test("one that was killed while it waited is passed over", async () => {
   using own = openHelper({ ready: 2 });
   for (const pid of await prepared(own)) await kill(pid);
   expect(await runToEnd(own, bench.plan(["true"]))).toMatchObject({ exitCode: 0 });
+});
+
+test("one that was stopped while it waited is killed, and the launch is told", async () => {
+  using own = openHelper({ ready: 2, patienceMs: 200 });
+  const waiting = await prepared(own);
+  for (const pid of waiting) {
+    using stopped = pidfdOpen(pid);
+    pidfdSendSignal(stopped, SIGSTOP);
+  }
+  await using launch = own.launch({ plan: encodePlan(bench.plan(["true"])), fds: [] });
+  expect(await rejection(launch.created)).toMatchObject({ code: "timeout" });
+  await eventually(() => !launchers().includes(launch.monitorPid) || undefined, "its end");
+  for (const pid of waiting) if (pid !== launch.monitorPid) await kill(pid);
 });
 
 test("they end with the engine that made them", async () => {
