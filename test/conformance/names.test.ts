@@ -57,7 +57,7 @@ async function look({ name }: Container, wanted: string): Promise<string[]> {
 
 const resolvConf = ({ name }: Container) => target.ok(["exec", name, "cat", "/etc/resolv.conf"]);
 
-describe.skipIf(!able)("names of containers [needs docker CLI, root]", () => {
+describe.skipIf(!able)("names of containers [needs docker CLI]", () => {
   test(
     "a container is found by its name, its alias and its short id, in its networks alone",
     async () => {

@@ -52,7 +52,7 @@ const inside = (name: string, ...args: string[]) => target.ok(["exec", name, ...
 const networksOf = (name: string) =>
   json("inspect", "-f", "{{json .NetworkSettings.Networks}}", name);
 
-describe.skipIf(!able)("networks [needs docker, root]", () => {
+describe.skipIf(!able)("networks [needs docker CLI]", () => {
   test(
     "are created, listed, inspected and removed",
     async () => {
