@@ -1,9 +1,11 @@
 /**
- * network: the bridges, the addresses and the packet filter of containers.
+ * network: the bridges, the addresses, the ports and the names of containers.
  *
  * Bridge networks by name, each with an address book and packet filter rules, and
- * namespaces made ahead (`openNetworks`), and the files a container resolves names
- * with, as pure functions. No command is run: rtnetlink and nf_tables over #kernel.
+ * namespaces made ahead (`openNetworks`); ports of the host that lead to containers
+ * (`openPorts`); the names under which containers find each other (`ContainerNames`), and
+ * the files they resolve names with, as pure functions. No command is run: rtnetlink and
+ * nf_tables over #kernel, and the helper for what must outlive the engine.
  *
  * An endpoint is an interface in a namespace and a port of a bridge. Its link is
  * never deleted: the kernel removes it in the background when the namespace ends.
