@@ -63,8 +63,9 @@ function parseJson(bytes: Uint8Array): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-/** JSON.parse would recurse; a scan costs some microseconds. */
+/** JSON.parse would recurse. What has no more brackets than levels are allowed needs no scan. */
 function checkDepth(text: string): void {
+  if ((text.match(/[[{]/g)?.length ?? 0) <= wireLimits.jsonDepth) return;
   let depth = 0;
   for (let i = 0; i < text.length; i++) {
     const character = text[i];
@@ -99,12 +100,21 @@ function matchCase(value: unknown, { def }: SchemaNode): unknown {
   const { shape, valueType } = def;
   if (valueType) return mapEntries(value, (key, item) => [key, matchCase(item, valueType)]);
   if (!shape) return value;
-  const spelled = new Map(Object.keys(shape).map((key) => [key.toLowerCase(), key]));
   return mapEntries(value, (key, item) => {
-    const name = Object.hasOwn(shape, key) ? key : (spelled.get(key.toLowerCase()) ?? key);
+    const name = Object.hasOwn(shape, key) ? key : (spelling(shape, key) ?? key);
     const node = Object.hasOwn(shape, name) ? shape[name] : undefined;
     return [name, node ? matchCase(item, node) : item];
   });
+}
+
+const folded = new WeakMap<object, ReadonlyMap<string, string>>();
+
+/** The name of a field that is written in another case. */
+function spelling(shape: object, key: string): string | undefined {
+  const names =
+    folded.get(shape) ?? new Map(Object.keys(shape).map((name) => [name.toLowerCase(), name]));
+  folded.set(shape, names);
+  return names.get(key.toLowerCase());
 }
 
 function mapEntries(

@@ -8,6 +8,7 @@ import { answers } from "./connect.ts";
 import { Exchange } from "./exchange.ts";
 import { faultResponse } from "./fault-response.ts";
 import { Query } from "./query.ts";
+import { rehearseCreate } from "./rehearsal.ts";
 import { type Match, Router, splitVersion } from "./router.ts";
 import { routes } from "./routes.ts";
 
@@ -52,6 +53,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const loading = loadSchemas();
   let listener: Listener | undefined;
   let socketPath: string | undefined;
+  let endRehearsal: (() => void) | undefined;
   return {
     async listen(path, { mode }) {
       const context = { ...options, schemas: await loading };
@@ -59,8 +61,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       await clearPath(path);
       listener = await bind(path, mode, accept(httpServer(dispatch), connections));
       socketPath = path;
+      endRehearsal = rehearseCreate(options.engine, options.log);
     },
     async close() {
+      endRehearsal?.();
       const { promise, resolve } = Promise.withResolvers<void>();
       if (listener) listener.close(() => resolve());
       else resolve();

@@ -11,8 +11,8 @@ export class AttachedStream implements ProcessStream {
   readonly #onSystem: ((text: string) => void) | undefined;
 
   /**
-   * `onSystem` takes messages of the engine, which come in frames of their own; without it such a
-   * message is an error, as in Docker's API.
+   * `onSystem` takes the engine's last word, which comes in a frame of its own and ends the output;
+   * without it such a frame is an error, as in Docker's API.
    */
   constructor(response: HttpResponse, onSystem?: (text: string) => void) {
     this.#onSystem = onSystem;

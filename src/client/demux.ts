@@ -13,8 +13,8 @@ const headerSize = 8;
 /**
  * Docker's multiplexed stream (API docs, "ContainerAttach"): frames of an 8-byte header
  * (stream 0 to 3, three zeroes, big-endian length) and their bytes. Parts are passed on
- * as they arrive, so that a frame of any length takes no memory. A frame of stream 3 is a
- * message of the engine itself: it goes to `onSystem`; without that it is thrown as an error.
+ * as they arrive, so that a frame of any length takes no memory. A frame of stream 3 is the
+ * engine's own last word: it goes to `onSystem`; without that it is thrown as an error.
  */
 export async function* demux(
   source: AsyncIterable<Uint8Array>,
@@ -45,7 +45,7 @@ export async function* demux(
         if (said.length < 4096) said += Buffer.from(bytes).toString();
         if (left > 0) continue;
         onSystem(said);
-        said = "";
+        return;
       } else {
         yield { stream: header[0] === 2 ? "stderr" : "stdout", bytes };
       }

@@ -136,3 +136,13 @@ test("a bind whose source create makes is planned as the directory it will be", 
   const plan = decodePlan(sent);
   expect(renamed(planned, plan)).toEqual(plan);
 });
+
+test("a rehearsal of creates needs no image and leaves nothing", () => {
+  const { containers } = opened.engine;
+  const all = { all: true, filters: {} };
+  const before = containers.list(all);
+  recording.take();
+  containers.rehearse(createRequest("missing", ["true"], { host: { NetworkMode: "default" } }));
+  expect(containers.list(all)).toEqual(before);
+  expect(recording.take()).toEqual([]);
+});

@@ -256,6 +256,10 @@ class FakeContainers implements Pick<Engine["containers"], keyof Engine["contain
     return Buffer.from(`plan of ${request.sent.Config.Image}`);
   }
 
+  rehearse() {
+    // There is nothing to compile.
+  }
+
   async start(ref: string) {
     const entry = this.#entry(ref);
     const process = run(entry.container.argv, entry.container.config.Tty);

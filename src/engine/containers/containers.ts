@@ -15,7 +15,7 @@ import { listContainers } from "./container-list.ts";
 import { containerLogs } from "./container-logs.ts";
 import { containerSize, exportContainer } from "./container-tree.ts";
 import { viewContainer } from "./container-view.ts";
-import { type CreateParts, createContainer, planContainer } from "./create.ts";
+import { type CreateParts, createContainer, planContainer, rehearsePlan } from "./create.ts";
 import { killContainer, type StopOptions, stopContainer } from "./kill.ts";
 import { requireRunning } from "./live-container.ts";
 import { parseName } from "./name.ts";
@@ -34,6 +34,7 @@ export function createContainers(parts: ContainerParts): Containers {
     create: (request: CreateRequest) =>
       metrics.timed("create", () => createContainer(parts, request)),
     plan: (request: CreateRequest) => planContainer(parts, request),
+    rehearse: (request: CreateRequest) => rehearsePlan(parts, request),
     start: (ref) => metrics.timed("start", () => startContainer(parts, ref)),
     stop: (ref, options: StopOptions) => stopContainer(parts, ref, options),
     restart: (ref, options: StopOptions) => restartContainer(parts, ref, options),

@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { type ContainerId, defined, Fault, faultOf, newId, Scope } from "#base";
 import { bindsOf, checkSent, describeContainer, endpointsOf, isMac, type Sent } from "#container";
-import { chainIds, hostPlatform, parsePlatform, platformDistance } from "#image";
+import { chainIds, hostPlatform, parseDigest, parsePlatform, platformDistance } from "#image";
 import type { Mount } from "#kernel";
 import type { Containers, CreateRequest } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
@@ -49,7 +49,7 @@ export async function createContainer(
   request: CreateRequest,
 ): ReturnType<Containers["create"]> {
   const trace = new Trace();
-  const { draft, placement } = draftRecord(parts, request);
+  const { draft, placement } = draftRecord(parts, request, (name) => imageOf(parts, name, request));
   using _name = parts.store.reserve(draft.name, draft.id);
   // The very plan of a start, so that all that is wrong with it shows here.
   // A user that the image does not have is told at the start, as in Docker.
@@ -86,8 +86,17 @@ export async function createContainer(
 
 /** The launch plan that a start would send, as bytes; nothing is made for it. */
 export async function planContainer(parts: PlanParts, request: CreateRequest): Promise<Uint8Array> {
-  const { draft } = draftRecord(parts, request);
+  const { draft } = draftRecord(parts, request, (name) => imageOf(parts, name, request));
   return planDraft(parts, draft, await draftUser(parts, draft)).planned.plan;
+}
+
+/**
+ * Plans a container without an image and forgets it: what runs through the code of a plan some
+ * dozen times before a user waits for it has it compiled by then.
+ */
+export function rehearsePlan(parts: PlanParts, request: CreateRequest): void {
+  const { draft } = draftRecord(parts, request, () => noImage);
+  planDraft(parts, draft, root);
 }
 
 /** The user as the image's files have it; rejects where they do not. */
@@ -115,10 +124,28 @@ const neverStarted: ContainerRecord["state"] = {
   finishedAt: 0n,
 };
 
+type DraftImage = Pick<ContainerRecord, "imageId" | "chainId" | "imageDefaults">;
+
+const noImage: DraftImage = { imageId: parseDigest(`sha256:${"0".repeat(64)}`), imageDefaults: {} };
+
+/** The image that is asked for, if it is for this machine and may be run. */
+function imageOf(
+  parts: Parts<"content" | "trust">,
+  name: string,
+  { platform }: Pick<CreateRequest, "platform">,
+): DraftImage {
+  const image = parts.content.resolve(name);
+  checkRun(parts, name, image);
+  checkPlatform(name, platform, image.config);
+  const chainId = chainIds(image.config.rootfs.diff_ids).at(-1);
+  return { imageId: image.id, ...defined({ chainId }), imageDefaults: image.config.config ?? {} };
+}
+
 /** Checks the request as far as it needs no launch plan, and resolves names in it. */
 function draftRecord(
-  parts: Parts<"clock" | "cpus" | "tasks" | "content" | "trust" | "store" | "networks">,
+  parts: Parts<"clock" | "cpus" | "tasks" | "store" | "networks">,
   request: CreateRequest,
+  findImage: (name: string) => DraftImage,
 ): { readonly draft: ContainerRecord; readonly placement: Placement } {
   const id = newId<ContainerId>();
   const name =
@@ -126,24 +153,18 @@ function draftRecord(
       ? makeUpName((each) => parts.store.isTaken(each))
       : parseName(request.name);
   const { config: asked } = checkSent(request.sent, parts);
-  const image = parts.content.resolve(asked.Image);
-  checkRun(parts, asked.Image, image);
-  checkPlatform(asked.Image, request.platform, image.config);
-  const chainId = chainIds(image.config.rootfs.diff_ids).at(-1);
-  const imageDefaults = image.config.config ?? {};
+  const image = findImage(asked.Image);
   const sent = resolveModes(parts, request.sent);
   checkNetworks(parts, sent);
-  const described = describeContainer(sent, imageDefaults);
+  const described = describeContainer(sent, image.imageDefaults);
   const placement = placeMounts(parts, { ...described, owner: request.owner });
   const draft: ContainerRecord = {
     id,
     name,
-    imageId: image.id,
-    ...defined({ chainId }),
+    ...image,
     createdAt: parts.clock.now(),
     owner: request.owner,
     sent,
-    imageDefaults,
     ...described,
     placed: placement.placed,
     root: { type: "", source: "", options: [] },
