@@ -128,6 +128,8 @@ export interface Addon {
   /** `settings`: path below /proc/sys/net and value, alternating. Reports a descriptor of the namespace. */
   newNetworkNamespace(id: ReportId, settings: Block): number;
 
+  /** Each line of `lines` by a write(2) of its own; out: how many were written. */
+  writeSettings(path: string, lines: Uint8Array, out: Int32Array): number;
   /** Loads `program` (struct bpf_insn...) and attaches it to a cgroup v2 directory beside others. */
   attachDeviceProgram(cgroup: number, program: Uint8Array): number;
 }

@@ -11,6 +11,7 @@
  */
 
 export { addonPath, useAddon } from "./addon.ts";
+export { attachDeviceProgram, writeSetting } from "./cgroup-files.ts";
 export { Channel, openChannel } from "./channel.ts";
 export {
   canOpen,
@@ -25,7 +26,6 @@ export {
   statfs,
   untakenByPeer,
 } from "./descriptors.ts";
-export { attachDeviceProgram } from "./device-program.ts";
 export { diskUsage } from "./disk-usage.ts";
 export { errnoName } from "./errno.ts";
 export { descriptorPath, Fd } from "./fd.ts";

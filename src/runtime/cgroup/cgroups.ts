@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { Fault, isFault } from "#base";
-import { mkdirat, mountTable } from "#kernel";
+import { mkdirat, mountTable, writeSetting } from "#kernel";
 import type { OciResources } from "../oci-resources.ts";
 import { ContainerCgroup, type Membership } from "./container-cgroup.ts";
 import { findLayout, type Hierarchy, type Layout } from "./hierarchy.ts";
-import { childDirectory, processesIn, readSetting, tryRemove, writeSetting } from "./tree.ts";
+import { childDirectory, processesIn, readSetting, tryRemove } from "./tree.ts";
 
 /** Where an engine's cgroups are. */
 export interface CgroupsOptions {

@@ -12,6 +12,7 @@ import {
   openat2,
   pidfdOpen,
   pidfdSendSignal,
+  writeSetting,
 } from "#kernel";
 import type { CgroupMount } from "../compile-mount.ts";
 import type { OciDeviceRule, OciResources } from "../oci-resources.ts";
@@ -19,7 +20,7 @@ import { compileDeviceProgram } from "./device-program.ts";
 import { type Hierarchy, hierarchyName, type Layout } from "./hierarchy.ts";
 import { type Setting, settingsV1, settingsV2 } from "./setting.ts";
 import { type CgroupStats, parseKeyed, statsV1, statsV2 } from "./stats.ts";
-import { processesIn, readSetting, tryRemove, writeSetting } from "./tree.ts";
+import { processesIn, readSetting, tryRemove } from "./tree.ts";
 
 /**
  * The descriptors by which a plan puts a container into its cgroups. The caller closes them once
@@ -139,7 +140,7 @@ export class ContainerCgroup implements AsyncDisposable {
     const { settings, warnings } =
       this.#layout.version === 2 ? settingsV2(resources) : settingsV1(resources);
     this.#warnings.push(...warnings);
-    for (const setting of this.#inSafeOrder(settings)) this.#write(setting);
+    for (const run of runsOfOneFile(this.#inSafeOrder(settings))) this.#write(run);
     if (this.#layout.version === 2 && resources.devices) this.#restrictDevices(resources.devices);
   }
 
@@ -198,11 +199,11 @@ export class ContainerCgroup implements AsyncDisposable {
     return [total, ...settings.filter((setting) => setting !== total)];
   }
 
-  #write(setting: Setting): void {
+  #write([setting, ...more]: readonly [Setting, ...Setting[]]): void {
     const path = this.#pathOf(setting.controller);
     try {
       if (!path) throw new Fault("not_found", `the ${setting.controller} controller is missing`);
-      writeSetting(`${path}/${setting.file}`, setting.value);
+      writeSetting(`${path}/${setting.file}`, setting.value, ...more.map(({ value }) => value));
     } catch (error) {
       if (!isFault(error, "not_found") || this.paths.length === 0) throw error;
       if (setting.orWarn) this.#warnings.push(setting.orWarn);
@@ -341,6 +342,17 @@ export class ContainerCgroup implements AsyncDisposable {
     await this.killAll();
     await this.remove();
   }
+}
+
+/** Settings that follow one another in the same file, so that it is opened once. */
+function runsOfOneFile(settings: readonly Setting[]): readonly [Setting, ...Setting[]][] {
+  const runs: [Setting, ...Setting[]][] = [];
+  for (const setting of settings) {
+    const last = runs.at(-1);
+    if (last?.[0].file === setting.file) last.push(setting);
+    else runs.push([setting]);
+  }
+  return runs;
 }
 
 function openIfThere(path: string): Fd | undefined {

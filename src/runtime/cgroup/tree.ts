@@ -1,15 +1,6 @@
 import { readdirSync } from "node:fs";
-import { defined, Fault, faultOf, isFault } from "#base";
-import {
-  AT_REMOVEDIR,
-  type Fd,
-  O_RDONLY,
-  O_WRONLY,
-  openat2,
-  readInto,
-  unlinkat,
-  writeAll,
-} from "#kernel";
+import { Fault, isFault } from "#base";
+import { AT_REMOVEDIR, type Fd, O_RDONLY, openat2, readInto, unlinkat } from "#kernel";
 
 /** Cgroups made inside a container: as deep and as many as we follow. */
 const maxDepth = 32;
@@ -26,21 +17,6 @@ export function childDirectory(parent: string, name: string): string {
   if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(name))
     throw new Fault("invalid", `"${name}" cannot be the name of a cgroup`, { about: name });
   return `${parent}/${name}`;
-}
-
-/** One write(2), as cgroup files want; the fault tells file and value. */
-export function writeSetting(path: string, value: string): void {
-  try {
-    using file = openat2(undefined, path, { flags: O_WRONLY });
-    writeAll(file, Buffer.from(value));
-  } catch (error) {
-    const fault = faultOf(error);
-    throw new Fault(fault.code, `cannot write "${value}" to ${path}: ${fault.message}`, {
-      about: path,
-      cause: error,
-      ...defined({ errno: fault.errno || undefined }),
-    });
-  }
 }
 
 /** The whole of a small cgroup file; undefined when this kernel or hierarchy does not have it. */

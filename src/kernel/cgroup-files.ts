@@ -13,3 +13,14 @@ export function attachDeviceProgram(cgroup: Fd, program: Uint8Array): void {
     verb: "attach a device program to a cgroup",
   });
 }
+
+/**
+ * Writes values to a file of a cgroup, each by a write(2) of its own, as those files want it. The
+ * fault tells the value that was refused and the file.
+ */
+export function writeSetting(path: string, ...values: readonly string[]): void {
+  const written = new Int32Array(1);
+  const result = addon().writeSettings(path, Buffer.from(values.join("\n")), written);
+  const verb = `write "${values[written[0] ?? 0]}" to`;
+  check(result, { call: "write", verb, about: path });
+}
