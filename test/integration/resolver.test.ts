@@ -319,6 +319,38 @@ describe("other names", () => {
   });
 });
 
+describe("containers that ask without end", () => {
+  const crowd = Array.from({ length: 16 }, (_, index) => `hostile${index}`);
+
+  test("leave every other one its share of what waits for name servers", async () => {
+    using hostile = await new Asker(netns, tcpPort).ready();
+    const ports = [];
+    for (const id of crowd) ports.push((await resolver.serve(client({ id }), netns)).udp);
+    const { forwarded, refused } = await resolver.status();
+    const limit = 256;
+    const waits = async () => Number((await resolver.status()).forwarded - forwarded);
+    // What a full socket loses is sent again.
+    for (let sent = 0; sent < 10 && (await waits()) < crowd.length * limit; sent++)
+      for (const port of ports) await hostile.ask("mute.example", "A", { port, times: limit });
+    expect(await asker.ask("example.com")).toMatchObject({ records: ["192.0.2.1"] });
+    await hostile.ask("mute.example", "A", { port: ports[0] as number, times: 2 * limit });
+    expect((await resolver.status()).refused).toBeGreaterThan(refused);
+    for (const id of crowd) await resolver.drop(id);
+  });
+
+  test("leave every other one its share of connections", async () => {
+    using hostile = await new Asker(netns, tcpPort).ready();
+    for (const id of crowd) {
+      const { tcp } = await resolver.serve(client({ id }), netns);
+      await hostile.ask("", "A", { port: tcp, held: 32 });
+    }
+    expect(await asker.ask("example.com", "A", { tcp: true, port: tcpPort })).toMatchObject({
+      records: ["192.0.2.1"],
+    });
+    for (const id of crowd) await resolver.drop(id);
+  });
+});
+
 describe("bad questions", () => {
   test.each([
     ["a header alone", "000101000001000000000000", 1],

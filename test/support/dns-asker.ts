@@ -8,7 +8,7 @@ import { createSocket } from "node:dgram";
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
 
-const [address = "127.0.0.11", port = "53"] = process.argv.slice(2);
+const [address = "127.0.0.11", usualPort = "53"] = process.argv.slice(2);
 
 export interface Question {
   readonly name: string;
@@ -20,6 +20,12 @@ export interface Question {
   readonly edns?: number;
   /** Sent instead of a question, as hexadecimal digits. */
   readonly raw?: string;
+  /** The port that is asked, where it is not that of the command line. */
+  readonly port?: number;
+  /** Sent so often by UDP, and no answer is waited for. */
+  readonly times?: number;
+  /** As many connections are made and held without a question. */
+  readonly held?: number;
 }
 
 export interface Answer {
@@ -88,14 +94,33 @@ function decode(bytes: Buffer): Answer {
   };
 }
 
-async function askByUdp(query: Buffer): Promise<Answer> {
+/** Holds connections that say nothing until this program ends. */
+async function hold(port: number, count: number): Promise<Answer> {
+  for (let made = 0; made < count; made++) {
+    const socket = connect({ port, host: address });
+    socket.on("error", () => undefined);
+    await new Promise((resolve) => socket.once("connect", resolve).once("close", resolve));
+  }
+  return silence;
+}
+
+/** Asks a question many times and waits for no answer. */
+async function flood(query: Buffer, port: number, times: number): Promise<Answer> {
+  const socket = createSocket("udp4");
+  for (let sent = 0; sent < times; sent++)
+    await new Promise((resolve) => socket.send(query, port, address, resolve));
+  socket.close();
+  return silence;
+}
+
+async function askByUdp(query: Buffer, port: number): Promise<Answer> {
   const socket = createSocket("udp4");
   const { promise, resolve } = Promise.withResolvers<Answer>();
   socket.on("message", (bytes) => {
     if (bytes.readUInt16BE(0) === query.readUInt16BE(0)) resolve(decode(bytes));
   });
   socket.on("error", () => resolve(silence));
-  socket.send(query, Number(port), address);
+  socket.send(query, port, address);
   const timer = setTimeout(() => resolve(silence), 8000);
   const answer = await promise;
   clearTimeout(timer);
@@ -103,9 +128,9 @@ async function askByUdp(query: Buffer): Promise<Answer> {
   return answer;
 }
 
-async function askByTcp(query: Buffer, ends = false): Promise<Answer> {
+async function askByTcp(query: Buffer, port: number, ends = false): Promise<Answer> {
   const { promise, resolve } = Promise.withResolvers<Answer>();
-  const socket = connect({ port: Number(port), host: address, allowHalfOpen: true });
+  const socket = connect({ port, host: address, allowHalfOpen: true });
   let bytes: Buffer = Buffer.alloc(0);
   socket.on("data", (more: Buffer) => {
     bytes = Buffer.concat([bytes, more]);
@@ -125,14 +150,17 @@ async function askByTcp(query: Buffer, ends = false): Promise<Answer> {
   return answer;
 }
 
+async function ask(question: Question, id: number): Promise<Answer> {
+  const { tcp, ends, times, held, port = Number(usualPort) } = question;
+  const query = encode(question, id);
+  if (held !== undefined) return await hold(port, held);
+  if (times !== undefined) return await flood(query, port, times);
+  return await (tcp ? askByTcp(query, port, ends) : askByUdp(query, port));
+}
+
 if (import.meta.main) {
   console.log("ready");
   let id = 1;
-  for await (const line of createInterface({ input: process.stdin })) {
-    const question = JSON.parse(line) as Question;
-    const query = encode(question, id++ & 0xffff);
-    console.log(
-      JSON.stringify(await (question.tcp ? askByTcp(query, question.ends) : askByUdp(query))),
-    );
-  }
+  for await (const line of createInterface({ input: process.stdin }))
+    console.log(JSON.stringify(await ask(JSON.parse(line) as Question, id++ & 0xffff)));
 }
