@@ -25,6 +25,8 @@
 #define BACKLOG 64
 /* A frame that does not come on is the end of its connection. */
 #define PATIENCE_S 10
+/* A worker that does not answer, such as one that was stopped, is the end of this resolver: the engine starts another one. */
+#define WORKER_PATIENCE_S 3
 
 struct broker {
 	const char *path;
@@ -160,11 +162,16 @@ static int serve_frame(struct broker *broker, int connection)
 	return write_all(connection, broker->frame, (size_t)length);
 }
 
+static void set_patience(int socket, time_t seconds)
+{
+	const struct timeval patience = { .tv_sec = seconds };
+	setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+}
+
 static int greet(int connection)
 {
-	const struct timeval patience = { .tv_sec = PATIENCE_S };
-	setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-	setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	set_patience(connection, PATIENCE_S);
 	MESSAGE(message);
 	size_t at = frame_begin(&message, FRAME_HELLO);
 	put_u32(&message, PROTOCOL_VERSION);
@@ -264,6 +271,7 @@ static int start_worker(void)
 		serve_queries(3);
 	}
 	close(ends[1]);
+	set_patience(ends[0], WORKER_PATIENCE_S);
 	return pid < 0 ? pid : ends[0];
 }
 

@@ -113,8 +113,9 @@ export class Helper implements Disposable {
    * Starts a resolver that listens at a unix socket's path (mode dns of native/init), and gives our
    * end of its first connection. It goes on without this process for as long as containers need it.
    */
-  startResolver(path: string): Fd {
-    return this.#run(["dns", path], 3).socket;
+  startResolver(path: string): { readonly socket: Fd; readonly pid: number } {
+    const { socket, child } = this.#run(["dns", path], 3);
+    return { socket, pid: child.pid };
   }
 
   #start(): Launcher {

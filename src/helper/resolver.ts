@@ -1,7 +1,14 @@
 import { readFileSync } from "node:fs";
 import { isIP, isIPv4 } from "node:net";
 import { Fault, isFault, poll } from "#base";
-import { type Channel, connectUnix, type Fd, openChannel, sendDescriptors } from "#kernel";
+import {
+  type Channel,
+  connectUnix,
+  type Fd,
+  openChannel,
+  peerCredentials,
+  sendDescriptors,
+} from "#kernel";
 import { encodeFrame, type Frame, FrameReader, PayloadReader } from "./frame.ts";
 import type { Helper } from "./helper.ts";
 import { launchFault, readLaunchError } from "./launch-error.ts";
@@ -40,6 +47,12 @@ export interface ResolverPorts {
   readonly tcp: number;
 }
 
+/** The process of a resolver, and how long it may take for an answer: 10 seconds by default. */
+interface ResolverProcess {
+  readonly pid: number;
+  readonly patienceMs?: number | undefined;
+}
+
 /** The clients of the resolver, and its work since it was started. */
 export interface ResolverStatus {
   /** Of the process that answers, and of the one that makes its sockets. */
@@ -54,6 +67,7 @@ export interface ResolverStatus {
 }
 
 const maxTexts = 256;
+const SIGKILL = 9;
 
 /**
  * The resolver of an engine's containers (mode dns of native/init), which goes on while no engine
@@ -67,22 +81,30 @@ export class Resolver implements Disposable {
   readonly #socket: Fd;
   readonly #reader = new FrameReader();
   readonly #over = Promise.withResolvers<void>();
+  readonly #pid: number;
+  readonly #patienceMs: number;
   #waiting: PromiseWithResolvers<Frame> | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(socket: Fd) {
+  /** `pid` is the process at the other end; one that does not answer a command within `patienceMs` is killed. */
+  constructor(socket: Fd, { pid, patienceMs = 10_000 }: ResolverProcess) {
     this.#socket = socket;
+    this.#pid = pid;
+    this.#patienceMs = patienceMs;
     this.#channel = openChannel(socket);
     this.closed = this.#over.promise;
     this.#channel.onData((bytes) => this.#receive(bytes));
     this.#channel.onEnd(() => this.close());
   }
 
+  /** False after its end, and after `close`. */
+  get isOpen(): boolean {
+    return this.#channel.isOpen;
+  }
+
   /** Its greeting; `conflict` when it speaks another version of the protocol. */
   async greeted(): Promise<void> {
-    const greeting = Promise.withResolvers<Frame>();
-    this.#waiting = greeting;
-    const version = new PayloadReader(await greeting.promise).u32();
+    const version = new PayloadReader(await this.#nextFrame()).u32();
     if (version !== protocolVersion)
       throw new Fault(
         "conflict",
@@ -188,35 +210,59 @@ export class Resolver implements Disposable {
 
   async #exchange(command: number, payload: Buffer, fd: Fd | undefined): Promise<Frame> {
     if (!this.#channel.isOpen) throw gone();
-    const answer = Promise.withResolvers<Frame>();
-    this.#waiting = answer;
+    const answer = this.#nextFrame();
     const header = Buffer.from(encodeFrame(command));
     header.writeUInt32LE(payload.byteLength, 4);
     const bytes = Buffer.concat([header, payload]);
     // The answer to the last one is here, so nothing is queued before these bytes.
     const sent = fd ? sendDescriptors(this.#socket, bytes, [fd]) : 0;
     if (sent < bytes.byteLength) this.#channel.write(bytes.subarray(sent));
-    return await answer.promise;
+    return await answer;
+  }
+
+  /** One that was stopped would hold up every start of a container for ever. */
+  async #nextFrame(): Promise<Frame> {
+    const frame = Promise.withResolvers<Frame>();
+    this.#waiting = frame;
+    const giveUp = setTimeout(() => {
+      kill(this.#pid);
+      this.close();
+    }, this.#patienceMs).unref();
+    try {
+      return await frame.promise;
+    } finally {
+      clearTimeout(giveUp);
+    }
   }
 }
 
 /**
  * The resolver that listens at a path of at most 107 bytes: one that an earlier engine has started, or a new one.
- * An earlier one keeps what it knows until `begin` and `commit`; one of another protocol is replaced.
+ * An earlier one keeps what it knows until `begin` and `commit`; one of another protocol, and one that does not
+ * answer, is replaced.
  */
-export async function openResolver(helper: Helper, path: string): Promise<Resolver> {
-  const known = await findResolver(path);
+export async function openResolver(
+  helper: Helper,
+  path: string,
+  { patienceMs }: Pick<ResolverProcess, "patienceMs"> = {},
+): Promise<Resolver> {
+  const known = await findResolver(path, { patienceMs });
   if (known) return known;
-  const resolver = new Resolver(helper.startResolver(path));
+  const { socket, pid } = helper.startResolver(path);
+  const resolver = new Resolver(socket, { pid, patienceMs });
   await resolver.greeted();
   return resolver;
 }
 
-/** The resolver that listens at a path, if there is one that speaks our protocol; one that does not is ended. */
-export async function findResolver(path: string): Promise<Resolver | undefined> {
+/** The resolver that listens at a path, if there is one that answers and speaks our protocol; one that does not is ended. */
+export async function findResolver(
+  path: string,
+  { patienceMs }: Pick<ResolverProcess, "patienceMs"> = {},
+): Promise<Resolver | undefined> {
   let resolver: Resolver;
   try {
-    resolver = new Resolver(connectUnix(path));
+    const socket = connectUnix(path);
+    resolver = new Resolver(socket, { pid: peerCredentials(socket).pid, patienceMs });
   } catch (error) {
     if (isFault(error, "not_found") || isFault(error, "unavailable")) return undefined;
     throw error;
@@ -228,6 +274,15 @@ export async function findResolver(path: string): Promise<Resolver | undefined> 
     if (isFault(error, "conflict")) await resolver.quit().catch(() => undefined);
     resolver.close();
     return undefined;
+  }
+}
+
+/** It takes the process that answers with it. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, SIGKILL);
+  } catch {
+    // It has ended this very moment.
   }
 }
 

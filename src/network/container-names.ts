@@ -1,4 +1,4 @@
-import { faultOf, type Log, silentLog } from "#base";
+import { faultOf, isFault, type Log, silentLog } from "#base";
 import type { Resolver, ResolverClient, ResolverEndpoint, ResolverPorts } from "#helper";
 import { type Fd, Nftables, NftBatch, nft } from "#kernel";
 import { nameServers, resolverAddress } from "./resolv-conf.ts";
@@ -29,7 +29,11 @@ export interface ContainerNamesOptions {
   /** The text of the host's resolv.conf. */
   readonly hostResolvConf: () => string;
   readonly log?: Log;
+  /** Milliseconds until a container that could not be served is tried again, twice as many each time; 1000 by default. */
+  readonly retryMs?: number;
 }
+
+const longestRetryMs = 60_000;
 
 /**
  * The names by which containers of user-defined networks find each other, over a resolver that
@@ -40,6 +44,9 @@ export class ContainerNames {
   readonly #options: ContainerNamesOptions;
   readonly #log: Log;
   readonly #containers = new Map<string, NamedContainer>();
+  /** Those that a resolver could not serve when it was told of all. */
+  readonly #left = new Set<string>();
+  #retry: NodeJS.Timeout | undefined;
   #resolver: Promise<Resolver> | undefined;
   #isClosed = false;
 
@@ -50,12 +57,13 @@ export class ContainerNames {
 
   /** Before the container's program runs: it can ask, and be asked for. The namespace stays the caller's. */
   async add(container: NamedContainer, netns: Fd): Promise<void> {
-    const resolver = await this.#open();
-    const ports = await resolver.serve(this.#clientOf(container), netns);
-    await Promise.all([
-      leadQuestions(netns, ports),
-      ...container.endpoints.map((endpoint) => resolver.setEndpoint(endpoint)),
-    ]);
+    await this.#tell(async (resolver) => {
+      const ports = await resolver.serve(this.#clientOf(container), netns);
+      await Promise.all([
+        leadQuestions(netns, ports),
+        ...container.endpoints.map((endpoint) => resolver.setEndpoint(endpoint)),
+      ]);
+    });
     this.#containers.set(container.id, container);
   }
 
@@ -66,12 +74,13 @@ export class ContainerNames {
     if (!before) return;
     const kept = new Set(container.endpoints.map(({ id }) => id));
     this.#containers.set(container.id, container);
-    const resolver = await this.#open();
-    await Promise.all([
-      resolver.update(this.#clientOf(container)),
-      ...before.filter(({ id }) => !kept.has(id)).map(({ id }) => resolver.dropEndpoint(id)),
-      ...container.endpoints.map((endpoint) => resolver.setEndpoint(endpoint)),
-    ]);
+    await this.#tell(async (resolver) => {
+      await this.#serve(resolver, container);
+      this.#left.delete(container.id);
+      await Promise.all(
+        before.filter(({ id }) => !kept.has(id)).map(({ id }) => resolver.dropEndpoint(id)),
+      );
+    });
   }
 
   /** The container has ended; does nothing for one that was not added. */
@@ -79,11 +88,13 @@ export class ContainerNames {
     const container = this.#containers.get(id);
     if (!container) return;
     this.#containers.delete(id);
-    const resolver = await this.#open();
-    await Promise.all([
-      resolver.drop(id),
-      ...container.endpoints.map((endpoint) => resolver.dropEndpoint(endpoint.id)),
-    ]);
+    this.#left.delete(id);
+    await this.#tell(async (resolver) => {
+      await Promise.all([
+        resolver.drop(id),
+        ...container.endpoints.map((endpoint) => resolver.dropEndpoint(endpoint.id)),
+      ]);
+    });
   }
 
   /**
@@ -92,7 +103,7 @@ export class ContainerNames {
    */
   async restore(containers: readonly NamedContainer[]): Promise<void> {
     for (const container of containers) this.#containers.set(container.id, container);
-    if (this.#containers.size > 0) await this.#open();
+    if (this.#containers.size > 0) await this.#openOrRetry();
     else await (await this.#options.find())?.quit();
   }
 
@@ -104,9 +115,21 @@ export class ContainerNames {
   /** Lets go of the resolver, or ends it when it has no clients any more. */
   async close({ quit }: { readonly quit: boolean }): Promise<void> {
     this.#isClosed = true;
+    clearTimeout(this.#retry);
     const resolver = await this.#resolver?.catch(() => undefined);
     if (quit) await resolver?.quit().catch(() => undefined);
     resolver?.close();
+  }
+
+  /** Where the resolver ends meanwhile, the one that takes its place is told instead. */
+  async #tell(work: (resolver: Resolver) => Promise<void>): Promise<void> {
+    const resolver = await this.#open();
+    try {
+      await work(resolver);
+    } catch (error) {
+      if (resolver.isOpen || this.#isClosed) throw error;
+      await work(await this.#open());
+    }
   }
 
   /** A failure is not kept: the next caller tries again. */
@@ -127,40 +150,74 @@ export class ContainerNames {
 
   /** One container that cannot be served, such as one that has taken all ports for itself, is no reason to leave out the others. */
   async #tellAll(resolver: Resolver): Promise<void> {
+    this.#left.clear();
     await resolver.begin();
     for (const container of this.#containers.values()) {
       try {
-        await Promise.all(container.endpoints.map((endpoint) => resolver.setEndpoint(endpoint)));
-        await this.#serveAgain(resolver, container);
+        await this.#serve(resolver, container);
       } catch (error) {
-        this.#log.error("a container is left without the names of others", {
+        if (!resolver.isOpen) throw error;
+        this.#left.add(container.id);
+        this.#log.error("a container is left without the names of others until it is tried again", {
           id: container.id,
           error: faultOf(error).message,
         });
       }
     }
     await resolver.commit();
+    this.#serveLeftIn(this.#options.retryMs ?? 1000);
   }
 
-  /** One that the resolver serves already keeps its sockets. */
-  async #serveAgain(resolver: Resolver, container: NamedContainer): Promise<void> {
+  #serveLeftIn(pauseMs: number): void {
+    clearTimeout(this.#retry);
+    if (this.#left.size === 0 || this.#isClosed) return;
+    this.#retry = setTimeout(async () => {
+      for (const id of this.#left) await this.#serveLeft(id);
+      this.#serveLeftIn(Math.min(2 * pauseMs, longestRetryMs));
+    }, pauseMs).unref();
+  }
+
+  async #serveLeft(id: string): Promise<void> {
+    const container = this.#containers.get(id);
+    try {
+      if (container) await this.#serve(await this.#open(), container);
+      this.#left.delete(id);
+      if (container) this.#log.info("a container has the names of others again", { id });
+    } catch {
+      // It was said when it was left; the next turn comes.
+    }
+  }
+
+  /** A container that the resolver serves already keeps its sockets. */
+  async #serve(resolver: Resolver, container: NamedContainer): Promise<void> {
+    await Promise.all(container.endpoints.map((endpoint) => resolver.setEndpoint(endpoint)));
     const client = this.#clientOf(container);
-    const isServed = await resolver.update(client).then(
-      () => true,
-      () => false,
-    );
-    if (isServed) return;
-    using netns = this.#options.openNamespace(container.id);
-    if (netns) await leadQuestions(netns, await resolver.serve(client, netns));
+    try {
+      await resolver.update(client);
+    } catch (error) {
+      if (!isFault(error, "not_found")) throw error;
+      using netns = this.#options.openNamespace(container.id);
+      if (netns) await leadQuestions(netns, await resolver.serve(client, netns));
+    }
   }
 
   #replace(): void {
     this.#resolver = undefined;
     if (this.#isClosed || this.#containers.size === 0) return;
     this.#log.warn("the resolver of containers has ended: another one takes its place");
-    this.#open().catch((error: Error) =>
-      this.#log.error("the resolver of containers cannot be started", { error: error.message }),
-    );
+    void this.#openOrRetry();
+  }
+
+  async #openOrRetry(): Promise<void> {
+    try {
+      await this.#open();
+    } catch (error) {
+      this.#log.error("the resolver of containers cannot be started; it is tried again", {
+        error: faultOf(error).message,
+      });
+      for (const id of this.#containers.keys()) this.#left.add(id);
+      this.#serveLeftIn(this.#options.retryMs ?? 1000);
+    }
   }
 
   #clientOf({ id, endpoints, asksOutside, dns, links }: NamedContainer): ResolverClient {
