@@ -116,6 +116,7 @@ export {
   replaceRoute,
   setInterfaceSettings,
   setLinkAlias,
+  setLinkMac,
   setLinkUp,
 } from "./rtnetlink.ts";
 export { signalNumber } from "./signals.ts";

@@ -55,6 +55,7 @@ test("a link as the kernel tells it", () => {
     mtu: 1400,
     master: 5,
     kind: "veth",
+    forwards: false,
     alias: "",
   });
 });

@@ -36,7 +36,9 @@ const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_INFO_SLAVE_DATA = 5;
+const IFLA_BRPORT_STATE = 1;
 const IFLA_BRPORT_ISOLATED = 33;
+const BR_STATE_FORWARDING = 3;
 const IFLA_AF_SPEC = 26;
 const IFLA_INET_CONF = 1;
 const IFLA_IFALIAS = 20;
@@ -65,6 +67,8 @@ export interface Link {
   readonly mtu: number;
   /** The index of the bridge that it is a port of; 0 without a bridge. */
   readonly master: number;
+  /** Whether its bridge passes frames through it; false for what is no port of a bridge. */
+  readonly forwards: boolean;
   /** "bridge", "veth"; empty for hardware and loopback. */
   readonly kind: string;
   readonly alias: string;
@@ -205,6 +209,20 @@ export function setLinkUp(index: number): NetlinkRequest {
     flags: NLM_F_ACK,
     body,
     verb: "bring up the interface with index",
+    about: String(index),
+  };
+}
+
+/** Sets the MAC address of an interface, also to the one that it has: one with arp_notify then tells its neighbours. */
+export function setLinkMac(index: number, mac: string): NetlinkRequest {
+  const body = writeLinkHeader(new NetlinkWriter(), { index })
+    .attribute(IFLA_ADDRESS, (w) => w.bytes(macBytes(mac)))
+    .done();
+  return {
+    type: RTM_NEWLINK,
+    flags: NLM_F_ACK,
+    body,
+    verb: "set the MAC address of the interface with index",
     about: String(index),
   };
 }
@@ -380,6 +398,7 @@ export function setInterfaceSettings(
 export function parseLink(body: Buffer): Link {
   const attributes = readAttributes(body.subarray(16));
   const info = readAttributes(attributes.get(IFLA_LINKINFO) ?? Buffer.alloc(0));
+  const port = readAttributes(info.get(IFLA_INFO_SLAVE_DATA) ?? Buffer.alloc(0));
   const number = (type: number) => {
     const value = attributes.get(type);
     return value === undefined || value.length < 4 ? 0 : readU32(value);
@@ -391,6 +410,7 @@ export function parseLink(body: Buffer): Link {
     mac: attributes.get(IFLA_ADDRESS)?.toString("hex").match(/../g)?.join(":") ?? "",
     mtu: number(IFLA_MTU),
     master: number(IFLA_MASTER),
+    forwards: port.get(IFLA_BRPORT_STATE)?.[0] === BR_STATE_FORWARDING,
     kind: readText(info.get(IFLA_INFO_KIND)),
     alias: readText(attributes.get(IFLA_IFALIAS)),
   };

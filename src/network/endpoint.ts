@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { Fault, isFault } from "#base";
+import { Fault, isFault, poll } from "#base";
 import {
   addAddress,
   createVeth,
@@ -12,6 +12,7 @@ import {
   RouteTable,
   replaceRoute,
   setInterfaceSettings,
+  setLinkMac,
   setLinkUp,
 } from "#kernel";
 import type { Bridge } from "./bridge.ts";
@@ -116,16 +117,28 @@ export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place
     const { index } = link;
     await table.apply(
       ...(wish.settings ? [setInterfaceSettings(index, wish.settings)] : []),
-      // The address first: what comes up with one announces it.
       addAddress({ index, address, prefixLength }),
       setLinkUp(index),
       ...(wish.isGateway && gateway !== "" ? [replaceRoute({ ...anywhere, gateway, index })] : []),
     );
+    await forwards(portName(endpointId));
+    // With arp_notify this tells neighbours that know the address by the MAC of its last owner.
+    await table.apply(setLinkMac(index, mac));
   } catch (error) {
     await deletePorts([portName(endpointId)]);
     throw error;
   }
   return { address, prefixLength, gateway, mac, endpointId, link: wish.link };
+}
+
+/**
+ * Waits until the bridge passes frames through a port. The kernel sees to that on a thread of its
+ * own soon after both ends are up; what the container says earlier is lost.
+ */
+async function forwards(port: string): Promise<void> {
+  const host = new RouteTable();
+  const isReady = async () => (await host.link(port))?.forwards !== false;
+  await poll(isReady, { attempts: 100, base: 1, max: 20 });
 }
 
 /** As dockerd since version 28: one host's, of local administration (IEEE 802, first octet). */
