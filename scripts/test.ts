@@ -23,6 +23,7 @@ const bin = (name: string) => join(root, "node_modules/.bin", name);
 const excusable = [
   "docker CLI",
   "docker-registry",
+  "nft",
   "qemu",
   "root",
   "skopeo",

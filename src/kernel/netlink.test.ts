@@ -4,8 +4,10 @@ import { Fault } from "#base";
 import {
   decodeReplies,
   encodeRequests,
+  FIRST_SEQUENCE,
   InterruptedDump,
   listAttributes,
+  listMessages,
   type NetlinkRequest,
   NetlinkWriter,
   readAttributes,
@@ -26,7 +28,7 @@ function message(type: number, flags: number, sequence: number, body: Uint8Array
     .u16(type)
     .u16(flags);
   writer
-    .u32(sequence)
+    .u32(FIRST_SEQUENCE + sequence)
     .u32(0)
     .bytes(body)
     .bytes(new Uint8Array(-body.length & 3));
@@ -71,8 +73,18 @@ test("attributes that lie about their length end the list", () => {
 test("requests are numbered, marked as requests and padded", () => {
   const bytes = encodeRequests([request, request]);
   expect(bytes.length).toBe(48);
-  expect([bytes.readUInt32LE(0), bytes.readUInt16LE(6), bytes.readUInt32LE(8)]).toEqual([21, 5, 1]);
-  expect(bytes.readUInt32LE(24 + 8)).toBe(2);
+  expect([bytes.readUInt32LE(0), bytes.readUInt16LE(6), bytes.readUInt32LE(8)]).toEqual([
+    21,
+    5,
+    FIRST_SEQUENCE + 1,
+  ]);
+  expect(bytes.readUInt32LE(24 + 8)).toBe(FIRST_SEQUENCE + 2);
+});
+
+test("a notice tells whether its change was this process's", () => {
+  const other = message(16, 0, 1 - FIRST_SEQUENCE, new Uint8Array(4));
+  const notices = [...listMessages(Buffer.concat([encodeRequests([request]), other]))];
+  expect(notices.map(({ isOwn }) => isOwn)).toEqual([true, false]);
 });
 
 test("answers go to their requests, acknowledgements vanish", () => {

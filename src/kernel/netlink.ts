@@ -25,6 +25,14 @@ const NLA_F_NESTED = 0x8000;
 const NLA_TYPE_MASK = 0x3fff;
 const HEADER = 16;
 
+/**
+ * The sequence numbers of this process's requests begin behind this one. The kernel's notices of a
+ * change carry the number of the request that made it; small numbers, and times of day, which other
+ * programs take, are never among ours.
+ */
+export const FIRST_SEQUENCE = (0x80000000 | ((process.pid & 0x7fff) << 16)) >>> 0;
+const SEQUENCES = 1 << 16;
+
 const little = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /**
@@ -194,9 +202,15 @@ export interface NetlinkReply {
   readonly body: Buffer;
 }
 
+/** One message of the kernel to those who watch, without its header. */
+export interface NetlinkNotice extends NetlinkReply {
+  /** Whether this process made the change. */
+  readonly isOwn: boolean;
+}
+
 /**
  * Netlink messages (netlink(7)) in one buffer, each padded to 4 bytes; their sequence
- * numbers are 1, 2 and so on.
+ * numbers are those behind FIRST_SEQUENCE.
  */
 export function encodeRequests(requests: readonly NetlinkRequest[]): Buffer {
   const writer = new NetlinkWriter();
@@ -206,7 +220,7 @@ export function encodeRequests(requests: readonly NetlinkRequest[]): Buffer {
       .u16(type)
       .u16(flags | NLM_F_REQUEST);
     writer
-      .u32(index + 1)
+      .u32(FIRST_SEQUENCE + index + 1)
       .u32(0)
       .bytes(body);
     writer.bytes(new Uint8Array(-body.byteLength & 3));
@@ -215,11 +229,16 @@ export function encodeRequests(requests: readonly NetlinkRequest[]): Buffer {
 }
 
 /** The messages in what was read from a netlink socket, each without its header; one that is cut off ends it. */
-export function* listMessages(bytes: Buffer): Generator<NetlinkReply> {
+export function* listMessages(bytes: Buffer): Generator<NetlinkNotice> {
   for (let at = 0; at + HEADER <= bytes.length; ) {
     const length = readU32(bytes, at);
     if (length < HEADER || at + length > bytes.length) return;
-    yield { type: readU16(bytes, at + 4), body: bytes.subarray(at + HEADER, at + length) };
+    const number = readU32(bytes, at + 8) - FIRST_SEQUENCE;
+    yield {
+      type: readU16(bytes, at + 4),
+      body: bytes.subarray(at + HEADER, at + length),
+      isOwn: number > 0 && number < SEQUENCES,
+    };
     at += (length + 3) & ~3;
   }
 }
@@ -244,7 +263,7 @@ export function decodeReplies(
       throw new Fault("internal", "the kernel's netlink answer is cut off");
     const type = readU16(bytes, at + 4);
     const flags = readU16(bytes, at + 6);
-    const index = readU32(bytes, at + 8) - 1;
+    const index = readU32(bytes, at + 8) - FIRST_SEQUENCE - 1;
     const body = bytes.subarray(at + HEADER, at + length);
     at += (length + 3) & ~3;
     if ((flags & NLM_F_DUMP_INTR) !== 0) throw new InterruptedDump();

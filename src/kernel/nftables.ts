@@ -39,6 +39,7 @@ const messages = {
   getRule: 7,
   delRule: 8,
   newSet: 9,
+  delSet: 11,
   newSetElem: 12,
   getSetElem: 13,
   delSetElem: 14,
@@ -385,17 +386,26 @@ export class NftBatch {
 
 /** linux/netfilter/nfnetlink.h: NFNLGRP_NFTABLES as a bit. */
 const TABLES_GROUP = 1 << 6;
+const removals: readonly number[] = [
+  messages.delTable,
+  messages.delChain,
+  messages.delRule,
+  messages.delSet,
+  messages.delSetElem,
+];
 
-/** Something that changed in the packet filter, of any program. */
+/** Something that changed in the packet filter, by any program. */
 export interface FilterChange {
   readonly table: string;
-  /** The table itself is gone, with all that was in it. */
-  readonly isDeleted: boolean;
+  /** Something of the table is gone, or all of it. */
+  readonly isRemoval: boolean;
+  /** Whether this process made the change. */
+  readonly isOwn: boolean;
 }
 
 /**
- * Calls for each change of the packet filter of this process's network namespace, also those made here, until
- * disposed. When notices were lost because there were too many, `onLost` is called and no more come.
+ * Calls for each change of the packet filter of this process's network namespace, until disposed.
+ * When notices were lost because there were too many, `onLost` is called and no more come.
  */
 export function watchNftables(
   onChange: (change: FilterChange) => void,
@@ -403,12 +413,11 @@ export function watchNftables(
 ): Disposable {
   const channel = openChannel(new Fd(openSocket(NETLINK_NETFILTER, TABLES_GROUP)));
   channel.onData((bytes) => {
-    for (const { type: kind, body: message } of listMessages(Buffer.from(bytes))) {
-      if (kind >> 8 !== NFNL_SUBSYS_NFTABLES || (kind & 255) === messages.newGeneration) continue;
-      onChange({
-        table: readText(attributesOf(message).get(1)),
-        isDeleted: (kind & 255) === messages.delTable,
-      });
+    for (const { type: kind, body: message, isOwn } of listMessages(Buffer.from(bytes))) {
+      const what = kind & 255;
+      if (kind >> 8 !== NFNL_SUBSYS_NFTABLES || what === messages.newGeneration) continue;
+      const table = readText(attributesOf(message).get(1));
+      onChange({ table, isRemoval: removals.includes(what), isOwn });
     }
   });
   channel.onEnd(onLost);

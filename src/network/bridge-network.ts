@@ -29,8 +29,6 @@ export interface BridgeNetworkOptions {
   readonly what: () => string;
   /** The bridge has its network: rules and rows are to follow. What fails here fails the endpoint that needed it. */
   readonly onReady: (bridge: Bridge) => Promise<void>;
-  /** Called before an endpoint is made: puts back rules that other programs took away. */
-  readonly keep: () => Promise<void>;
   /** A new namespace with `lo`. */
   readonly namespace: () => Promise<Fd>;
   /** How many namespaces with an endpoint to make ahead. */
@@ -167,9 +165,8 @@ export class BridgeNetwork {
   }
 
   async #build<T>(make: (options: PlaceOptions) => Promise<T>, wish: EndpointWish): Promise<T> {
-    const { plan, isInternal, isIsolated, keep } = this.#options;
+    const { plan, isInternal, isIsolated } = this.#options;
     const { bridge, addresses } = await this.ready();
-    await keep();
     const address = this.#take(addresses, wish.address);
     const gateway = isInternal ? "" : formatIpv4(plan(bridge.subnet).gateway);
     try {

@@ -9,7 +9,11 @@ const POSTROUTING = "postrouting";
 const maps = { to: "to-bridge", from: "from-bridge", source: "source-bridge" } as const;
 /** Marks the rules of the base chains, which are the same for all bridges. */
 const BASE_MARK = "thimble: by bridge";
-const BASE_FORWARD_RULES = 2;
+/** How many each chain has. */
+const baseRules = [
+  [FORWARD, 2],
+  [POSTROUTING, 1],
+] as const;
 
 /** A bridge, and which packets may pass between it and others. */
 export interface FilteredBridge extends Pick<Bridge, "name" | "subnet"> {
@@ -60,8 +64,11 @@ export async function installRules(
 }
 
 async function hasBaseRules(filter: Nftables, table: string): Promise<boolean> {
-  const rules = await filter.rules(table, FORWARD);
-  return rules.length === BASE_FORWARD_RULES && rules.every(({ comment }) => comment === BASE_MARK);
+  const whole = baseRules.map(async ([chain, count]) => {
+    const rules = await filter.rules(table, chain);
+    return rules.length === count && rules.every(({ comment }) => comment === BASE_MARK);
+  });
+  return (await Promise.all(whole)).every((isWhole) => isWhole);
 }
 
 function addBridge(batch: NftBatch, table: string, bridge: FilteredBridge): void {

@@ -1,7 +1,8 @@
-import { KeyedLock, type Log } from "#base";
+import { faultOf, KeyedLock, type Log } from "#base";
 import { Nftables } from "#kernel";
 import { bridgeNames, deleteBridge, namedBridges } from "./bridge.ts";
 import { crashPoint } from "./crash-point.ts";
+import { FilterWatch } from "./filter-watch.ts";
 import {
   type FilteredBridge,
   filteredBridges,
@@ -12,19 +13,19 @@ import {
 import { ensureForwarding, keepForeignOut, passForward, removePass } from "./forwarding.ts";
 import type { NetworkStore } from "./network-store.ts";
 
-/** How often the packet filter is looked at while endpoints are made. */
-const CHECK_MS = 10_000;
 const BATCH = 50;
 
 export interface HostRulesOptions {
   readonly runRoot: string;
   readonly store: NetworkStore;
+  /** The bridges that have been made. */
+  readonly bridges: () => readonly FilteredBridge[];
   readonly log: Log;
 }
 
 /**
  * The rules of one instance in the host's packet filter, for all its bridges; one change after the
- * other.
+ * other. What another program takes away, as a firewall does that is loaded anew, is put back at once.
  */
 export class HostRules {
   readonly #options: HostRulesOptions;
@@ -33,29 +34,27 @@ export class HostRules {
   readonly #lock = new KeyedLock();
   /** By the bridge's name. */
   readonly #installed = new Map<string, string>();
+  readonly #watch: FilterWatch;
   #isSwept = false;
-  #checked = 0;
 
   constructor(options: HostRulesOptions) {
     this.#options = options;
     this.#table = bridgeNames(options.runRoot).table;
+    this.#watch = new FilterWatch(this.#table, (isRobbed) => this.#review(isRobbed));
   }
 
   /**
    * Rules for a bridge, then forwarding, so that nothing is forwarded before the rules stand. The
-   * first time everything goes that is of no bridge in `known`, and `all` get their rules anew.
+   * first time everything goes that is of no bridge in `known`, and all get their rules anew.
    */
-  establish(
-    bridge: FilteredBridge,
-    known: readonly string[],
-    all: () => readonly FilteredBridge[],
-  ): Promise<void> {
-    const { store, log } = this.#options;
+  establish(bridge: FilteredBridge, known: readonly string[]): Promise<void> {
+    const { store, bridges, log } = this.#options;
     return this.#change(async () => {
+      this.#watch.start();
       if (!this.#isSwept) await this.#sweep(known);
-      const bridges = this.#isSwept ? [bridge] : [...all(), bridge];
+      const all = this.#isSwept ? [bridge] : [...bridges(), bridge];
       this.#isSwept = true;
-      const changed = bridges.filter((each) => this.#installed.get(each.name) !== keyOf(each));
+      const changed = all.filter((each) => this.#installed.get(each.name) !== keyOf(each));
       await this.#install(changed);
       if (await ensureForwarding(this.#filter)) {
         store.rememberForwarding();
@@ -67,7 +66,6 @@ export class HostRules {
         this.#filter,
         changed.map(({ name }) => name),
       );
-      this.#checked = Date.now();
     });
   }
 
@@ -78,21 +76,31 @@ export class HostRules {
     for (const each of bridges) this.#installed.set(each.name, keyOf(each));
   }
 
-  /** Now and then: puts back what someone flushed (a firewall that reloads), and passes a Docker that came later. */
-  async keep(bridges: () => readonly FilteredBridge[]): Promise<void> {
-    if (Date.now() - this.#checked <= CHECK_MS) return;
-    this.#checked = Date.now();
-    await this.#change(async () => {
-      const filtered = new Set(await filteredBridges(this.#filter, this.#table));
-      await this.#keepForeignOut();
-      const all = bridges();
-      const missing = all.filter(({ name }) => !filtered.has(name));
-      await this.#install(missing);
-      await passForward(
-        this.#filter,
-        all.map(({ name }) => name),
-      );
-    });
+  /** Others have changed the packet filter: a firewall was loaded anew, or a Docker came. */
+  async #review(isRobbed: boolean): Promise<void> {
+    const { bridges, log } = this.#options;
+    try {
+      await this.#change(async () => {
+        const all = bridges();
+        await this.#keepForeignOut();
+        if (isRobbed) await this.#install(all);
+        await passForward(
+          this.#filter,
+          all.map(({ name }) => name),
+        );
+        if (isRobbed)
+          log.warn("another program removed packet filter rules of this engine; they are back");
+      });
+    } catch (error) {
+      log.error("packet filter rules that another program removed could not be put back", {
+        error: faultOf(error).message,
+      });
+    }
+  }
+
+  /** Stops watching; the rules stay. */
+  close(): Promise<void> {
+    return this.#watch[Symbol.asyncDispose]();
   }
 
   /** Removes a bridge of a network by its name, with its rules; does nothing when it is missing. */

@@ -50,7 +50,10 @@ class BridgeNetworks implements Networks {
     this.#options = options;
     this.#log = log;
     this.#store = new NetworkStore(state);
-    this.#rules = new HostRules({ runRoot, store: this.#store, log });
+    this.#rules = new HostRules({
+      ...{ runRoot, store: this.#store, log },
+      bridges: () => this.#bridges(),
+    });
     this.#isolated = new ReadyPool({
       size: ISOLATED_READY,
       make: makeIsolated,
@@ -248,6 +251,7 @@ class BridgeNetworks implements Networks {
     const entries = [...this.#entries.values()];
     await Promise.all([this.#isolated.close(), ...entries.map(({ network }) => network.close())]);
     await this.#filling;
+    await this.#rules.close();
     if (removeBridges) await this.#rules.removeAll();
   }
 
@@ -268,7 +272,6 @@ class BridgeNetworks implements Networks {
         isIsolated: !options.connectsContainers,
         what: () => `${row.name} (${row.id})`,
         onReady: (bridge) => this.#establish(entry, bridge),
-        keep: () => this.#rules.keep(() => this.#bridges()),
         // The default network makes its own ahead.
         namespace: isDefault ? makeIsolated : () => this.#isolated.take(),
         endpointsReady: isDefault ? ENDPOINTS_READY : 0,
@@ -320,7 +323,7 @@ class BridgeNetworks implements Networks {
     const isNew = this.#making.has(entry.row.name);
     if (isNew) crashPoint("network:bridge-made");
     const known = [...this.#entries.values()].map(({ names }) => names.bridge);
-    await this.#rules.establish(filtered(entry, bridge), known, () => this.#bridges());
+    await this.#rules.establish(filtered(entry, bridge), known);
     if (isNew) crashPoint("network:rules-made");
     const subnet = formatSubnet(bridge.subnet);
     if (entry.row.subnet === subnet) return;

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { faultOf, isFault, KeyedLock, type Log } from "#base";
-import { type AddressAndPort, type Nftables, NftBatch, nft, watchNftables } from "#kernel";
+import { type AddressAndPort, type Nftables, NftBatch, nft } from "#kernel";
+import { FilterWatch } from "./filter-watch.ts";
 import { foreignFirewall, hasLegacyFilter } from "./foreign-firewall.ts";
 import { addressBytes, isLoopback } from "./port-address.ts";
 import type { PortProtocol, PublishedPort } from "./port-contract.ts";
@@ -8,8 +8,6 @@ import type { PortProtocol, PublishedPort } from "./port-contract.ts";
 const PREROUTING = "ports-prerouting";
 const OUTPUT = "ports-output";
 const protocols: readonly PortProtocol[] = ["tcp", "udp", "sctp"];
-/** A firewall that is loaded anew changes in many steps. */
-const courtesyMs = 20;
 const loopback = { address: "127.0.0.0", prefixLength: 8 };
 
 /** An element of a protocol's map. */
@@ -50,21 +48,18 @@ export class PortRules {
   readonly #options: PortRulesOptions;
   readonly #lock = new KeyedLock();
   readonly #wanted = new Map<string, PortElement>();
-  #watch: Disposable | undefined;
-  #due: Promise<void> | undefined;
-  #isClosed = false;
+  readonly #watch: FilterWatch;
   /** Why nothing is translated; "" where it is; undefined before the first port. */
   #obstacle: string | undefined;
 
   constructor(options: PortRulesOptions) {
     this.#options = options;
+    this.#watch = new FilterWatch(options.table, (isRobbed) => this.#review(isRobbed));
   }
 
   /** Stops looking at the firewall; what is translated stays so. */
   async close(): Promise<void> {
-    this.#isClosed = true;
-    this.#watch?.[Symbol.dispose]();
-    await this.#due;
+    await this.#watch[Symbol.asyncDispose]();
     await this.#change(async () => this.#options.filter[Symbol.dispose]());
   }
 
@@ -72,7 +67,7 @@ export class PortRules {
   add(elements: readonly PortElement[]): Promise<void> {
     return this.#change(async () => {
       for (const element of elements) this.#wanted.set(keyOf(element), element);
-      this.#startWatch();
+      this.#watch.start();
       // iptables-legacy tells nobody of its changes.
       const isUnsure = this.#obstacle === undefined || (this.#obstacle === "" && hasLegacyFilter());
       if (isUnsure) return await this.#install(await this.#findObstacle());
@@ -111,38 +106,18 @@ export class PortRules {
     return this.#change(async () => {
       this.#wanted.clear();
       for (const element of elements) this.#wanted.set(keyOf(element), element);
-      if (elements.length > 0) this.#startWatch();
+      if (elements.length > 0) this.#watch.start();
       if (elements.length > 0 || (await this.#isInstalled()))
         await this.#install(await this.#findObstacle());
     });
   }
 
-  /** Before the first look at the firewall, so that no change of it goes unseen. */
-  #startWatch(): void {
-    const { table } = this.#options;
-    this.#watch ??= watchNftables(
-      (change) => {
-        if (change.table !== table || change.isDeleted) this.#review();
-      },
-      () => {
-        this.#watch?.[Symbol.dispose]();
-        this.#watch = undefined;
-        this.#startWatch();
-        this.#review();
-      },
-    );
-  }
-
-  /** The firewall has changed: translates or no longer does. A reload of it makes many changes, which are one review. */
-  #review(): void {
-    this.#due ??= delay(courtesyMs).then(() => {
-      this.#due = undefined;
-      return this.#change(async () => {
-        if (this.#isClosed || this.#wanted.size === 0) return;
-        const obstacle = await this.#findObstacle();
-        if (obstacle !== this.#obstacle || !(await this.#isInstalled()))
-          await this.#install(obstacle);
-      });
+  /** The firewall has changed: translates or no longer does, and puts back what was taken away. */
+  #review(isRobbed: boolean): Promise<void> {
+    return this.#change(async () => {
+      if (this.#wanted.size === 0) return;
+      const obstacle = await this.#findObstacle();
+      if (isRobbed || obstacle !== this.#obstacle) await this.#install(obstacle);
     });
   }
 
