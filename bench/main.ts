@@ -10,6 +10,7 @@ import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { dns } from "./cases/dns.ts";
 import { images } from "./cases/images.ts";
 import { launch } from "./cases/launch.ts";
 import { manyImages } from "./cases/many-images.ts";
@@ -35,6 +36,7 @@ const cases: Readonly<Record<string, (stage: Stage) => Promise<readonly Finding[
   launch,
   requests,
   "start-up": startUp,
+  dns,
   memory,
   images,
   pull,
