@@ -28,6 +28,8 @@ export function containerRoutes(context: ApiContext): readonly Route[] {
     { method: "POST", pattern: "/containers/:id/kill", handle: on(kill) },
     { method: "POST", pattern: "/containers/:id/rename", handle: on(rename) },
     { method: "POST", pattern: "/containers/:id/wait", handle: on(wait) },
+    { method: "POST", pattern: "/containers/:id/pause", handle: on(pause) },
+    { method: "POST", pattern: "/containers/:id/unpause", handle: on(unpause) },
     { method: "POST", pattern: "/containers/:id/resize", handle: on(resize) },
     { method: "DELETE", pattern: "/containers/:id", handle: on(remove) },
   ];
@@ -88,7 +90,7 @@ async function inspect(context: ApiContext, exchange: Exchange): Promise<void> {
 }
 
 async function top({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const { id } = runningContainerOf(engine, exchange.param("id"));
+  const { id } = containerOf(engine, exchange.param("id"));
   const words = (exchange.query.text("ps_args") ?? "-ef")
     .split(/\s+/)
     .filter((word) => word !== "");
@@ -157,6 +159,16 @@ async function kill({ engine }: ApiContext, exchange: Exchange): Promise<void> {
       throw refuse("conflict", `container ${container.id} is not running`, error);
     throw error;
   }
+  exchange.sendEmpty(204);
+}
+
+async function pause({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  await engine.containers.pause(containerOf(engine, exchange.param("id")).id);
+  exchange.sendEmpty(204);
+}
+
+async function unpause({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  await engine.containers.unpause(containerOf(engine, exchange.param("id")).id);
   exchange.sendEmpty(204);
 }
 
@@ -229,10 +241,10 @@ async function remove({ engine }: ApiContext, exchange: Exchange): Promise<void>
   if (!force && ["running", "paused", "restarting"].includes(state.status))
     throw new Fault(
       "conflict",
-      `cannot remove container "${ref}": container is ${state.status}: ${
+      `cannot remove container "${ref}": container is ${
         state.status === "paused"
-          ? "unpause and then stop the container before removing or force remove"
-          : "stop the container before removing or force remove"
+          ? "paused and must be unpaused first"
+          : `${state.status}: stop the container before removing or force remove`
       }`,
       { about: ref },
     );

@@ -50,8 +50,6 @@ const containerFeatures: readonly Feature[] = [
   ["GET", "/containers/:id/attach/ws", "attaching over a websocket"],
   ["GET", "/containers/:id/stats", "statistics of containers (docker stats)"],
   ["POST", "/containers/:id/update", "changing the limits of a container (docker update)"],
-  ["POST", "/containers/:id/pause", "pausing containers"],
-  ["POST", "/containers/:id/unpause", "pausing containers"],
   ["HEAD", "/containers/:id/archive", "copying files (docker cp)"],
   ["GET", "/containers/:id/archive", "copying files (docker cp)"],
   ["PUT", "/containers/:id/archive", "copying files (docker cp)"],

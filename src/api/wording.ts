@@ -21,11 +21,9 @@ export function runningContainerOf(engine: Engine, ref: string): Container {
   const container = containerOf(engine, ref);
   const { status } = container.state;
   if (status === "paused")
-    throw new Fault(
-      "conflict",
-      `Container ${container.id} is paused, unpause the container before exec`,
-      { about: ref },
-    );
+    throw new Fault("conflict", `Container ${ref} is paused, unpause the container before exec`, {
+      about: ref,
+    });
   if (status !== "running")
     throw new Fault("conflict", `container ${container.id} is not running`, { about: ref });
   return container;

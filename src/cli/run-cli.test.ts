@@ -31,7 +31,7 @@ describe("usage, with docker's exit statuses and words", () => {
     ["foo", 1, "", "thimble: unknown command: thimble foo\n\nRun 'thimble --help' for more"],
     ["runn", 1, "", 'Did you mean "thimble run"?'],
     ["container sl", 1, "", "thimble: unknown command: thimble container sl"],
-    ["pause web", 1, "", "thimble: docker has the command 'pause', but this version of thimble"],
+    ["update web", 1, "", "thimble: docker has the command 'update', but this version of thimble"],
     ["container stats", 1, "", "docker has the command 'container stats', but"],
     ["--foo", 125, "", "unknown flag: --foo\n"],
     ["--foo ps", 125, "", "unknown flag: --foo\n"],

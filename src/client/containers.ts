@@ -104,6 +104,16 @@ export class ContainersClient {
     await this.#transport.done({ method: "POST", path: `${at(ref)}/kill`, query: { signal } });
   }
 
+  /** POST /containers/ID/pause; `conflict` when it does not run or is paused. */
+  async pause(ref: string): Promise<void> {
+    await this.#transport.done({ method: "POST", path: `${at(ref)}/pause` });
+  }
+
+  /** POST /containers/ID/unpause. */
+  async unpause(ref: string): Promise<void> {
+    await this.#transport.done({ method: "POST", path: `${at(ref)}/unpause` });
+  }
+
   /**
    * DELETE /containers/ID; `conflict` while it runs, unless `force`. `volumes` removes its
    * anonymous volumes, `link` a link in place of a container.

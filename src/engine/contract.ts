@@ -232,6 +232,13 @@ export interface Containers {
    */
   kill(ref: string, signal: string): Promise<void>;
   /**
+   * Stops all its processes where they are; `conflict` when it does not run or is paused. A signal,
+   * a stop and a forced removal end the pause.
+   */
+  pause(ref: string): Promise<void>;
+  /** Lets a paused container go on; `internal`, as in Docker, for one that is not paused. */
+  unpause(ref: string): Promise<void>;
+  /**
    * Removes the container and all that it owns, with `volumes` its anonymous volumes too. `conflict` while it runs, unless `force` kills it,
    * and during another removal. The row goes first: what a crash leaves behind is swept at the next
    * start.

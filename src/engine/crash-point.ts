@@ -24,6 +24,9 @@ export const crashPoints = [
   "connect:recorded",
   "disconnect:recorded",
   "disconnect:left",
+  "pause:recorded",
+  "unpause:thawed",
+  "commit:held",
 ] as const;
 
 export type CrashPoint = (typeof crashPoints)[number];

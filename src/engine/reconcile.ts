@@ -5,7 +5,7 @@ import { faultOf, isContainerId, isFault } from "#base";
 import { unmount } from "#kernel";
 import type { Task, TaskExit } from "#task";
 import { compressedLog } from "./containers/container-logs.ts";
-import type { ContainerRecord } from "./containers/container-record.ts";
+import { type ContainerRecord, isUp } from "./containers/container-record.ts";
 import { placedVolumes } from "./containers/container-volumes.ts";
 import { recordExit, trackContainer } from "./containers/exit.ts";
 import { adoptPorts } from "./containers/published-ports.ts";
@@ -52,9 +52,9 @@ async function settleNetworks(parts: Parts<"networks" | "live">): Promise<void> 
 
 async function settleContainer(parts: StartParts, record: ContainerRecord): Promise<void> {
   if (parts.live.has(record.id)) return;
-  const isWritten = record.state.status !== "running" || (await settleRunning(parts, record));
+  const isWritten = !isUp(record.state) || (await settleRunning(parts, record));
   const settled = parts.store.get(record.id);
-  if (!settled || settled.state.status === "running") return;
+  if (!settled || isUp(settled.state)) return;
   // Also of one whose end was recorded before a crash.
   leaveNetworks(parts, record.id);
   await parts.tasks.remove(record.id, { keepExitRecord: !isWritten });
@@ -74,7 +74,7 @@ async function settleRunning(parts: StartParts, record: ContainerRecord): Promis
     ? undefined
     : await parts.tasks.adopt({ id, pid: state.pid, startTime });
   if (task) {
-    adopt(parts, record, task);
+    await adopt(parts, record, task);
     return true;
   }
   const exit = await parts.tasks.exitRecord(id);
@@ -84,14 +84,18 @@ async function settleRunning(parts: StartParts, record: ContainerRecord): Promis
     : recordExit(parts, id, exit ?? lost(parts, record));
 }
 
-/** Goes on with a container that another engine process started. */
-function adopt(parts: StartParts, record: ContainerRecord, task: Task): void {
+/** Goes on with a container that another engine process started, and that may have crashed while the container was held. */
+async function adopt(parts: StartParts, record: ContainerRecord, task: Task): Promise<void> {
   const { id } = record;
   for (const { volume } of placedVolumes(record)) parts.volumes.adopt(volume, id);
   const sandbox = adoptSandbox(parts, record);
   const tracked = trackContainer(parts, { id, task, sandbox, ports: adoptPorts(parts, record) });
   parts.store.update(id, { starting: false });
   tracked.running();
+  const isPaused = record.state.status === "paused";
+  await task.freeze(isPaused).catch((error) => {
+    if (isPaused || !isFault(error, "unsupported")) throw error;
+  });
 }
 
 const neverTold = { message: "the engine ended while it started this container; start it again" };

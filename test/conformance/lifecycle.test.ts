@@ -209,4 +209,60 @@ here("the life of a container [needs docker CLI]", () => {
     ]);
     expect(await inspect(name, "{{.State.OOMKilled}}")).toBe("true");
   });
+
+  test("a paused container stands still, is listed, and refuses what needs it to move", async () => {
+    const name = await detached("sleep 100");
+    const id = await inspect(name, "{{.Id}}");
+    expect(await target.docker(["unpause", name])).toMatchObject({
+      status: 1,
+      stderr: `Error response from daemon: Container ${id} is not paused\n`,
+    });
+    expect(await target.ok(["pause", name])).toBe(name);
+    expect(await inspect(name, "{{.State.Status}} {{.State.Running}} {{.State.Paused}}")).toBe(
+      "paused true true",
+    );
+    const listed = ["ps", "-f", `name=${name}`, "--format", "{{.Status}} {{.State}}"];
+    expect(await target.ok(listed)).toMatch(/^Up .* \(Paused\) paused$/);
+    const refusals: readonly (readonly [readonly string[], string])[] = [
+      [["pause", name], `Container ${id} is already paused`],
+      [["exec", name, "true"], `Container ${name} is paused, unpause the container before exec`],
+      [
+        ["rm", name],
+        `cannot remove container "${name}": container is paused and must be unpaused first`,
+      ],
+      [["start", name], "cannot start a paused container, try unpause instead"],
+    ];
+    for (const [argv, why] of refusals) {
+      const { status, stderr } = await target.docker([...argv]);
+      expect([status, stderr]).toEqual([1, expect.stringContaining(why)]);
+    }
+    expect(await target.ok(["unpause", name])).toBe(name);
+    expect(await target.ok(["exec", name, "echo", "on"])).toBe("on");
+    const events = ["events", "--since", "1h", "--until", "0s", "-f", `container=${name}`];
+    const actions = (await target.ok([...events, "--format", "{{.Action}}"])).split("\n");
+    expect(actions.filter((action) => action.includes("pause"))).toEqual(["pause", "unpause"]);
+  });
+
+  test.each([
+    ["a signal", ["kill", "-s", "HUP"], "running"],
+    ["stop", ["stop", "-t", "0"], "exited"],
+    ["kill", ["kill"], "exited"],
+    ["rm -f", ["rm", "-f"], ""],
+  ] as const)("%s ends the pause of a container", async (_, argv, after) => {
+    const name = await detached("trap : HUP; while :; do sleep 1; done");
+    await target.ok(["pause", name]);
+    await target.ok([...argv, name]);
+    const format = ["--format", "{{.State}}"];
+    expect(await target.ok(["ps", "-a", "-f", `name=${name}`, ...format])).toBe(after);
+  });
+
+  test("what does not run cannot be paused", async () => {
+    const name = target.name();
+    const id = await target.ok(["create", "--name", name, image, "true"]);
+    const { status, stderr } = await target.docker(["pause", name]);
+    expect([status, stderr]).toEqual([
+      1,
+      `Error response from daemon: container ${id} is not running\n`,
+    ]);
+  });
 });

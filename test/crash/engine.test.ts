@@ -12,6 +12,7 @@ import { createRequest, publishing } from "../support/create-request.ts";
 import { importBusybox, openEngineAt, type TestRoots, temporaryRoots } from "../support/engine.ts";
 import { engineHoldings } from "../support/engine-holdings.ts";
 import { freePort, isFree } from "../support/free-port.ts";
+import { isFrozen } from "../support/frozen.ts";
 import { Gate } from "../support/gate.ts";
 import { collectOutput, runContainer } from "../support/run-container.ts";
 
@@ -71,6 +72,20 @@ const running: Expectation = async (engine) => {
   await engine.containers.stop(id, { timeout: 0 });
   expect(engine.containers.get(id).state).toMatchObject({ status: "exited", exitCode: 137 });
   expect(addressesOf(engine)).toEqual([""]);
+};
+
+/** The processes agree with the row, and the pause can be ended. */
+const paused: Expectation = async (engine) => {
+  const { id, state } = engine.containers.get("victim");
+  expect(state.status).toBe("paused");
+  expect(isFrozen(state.pid)).toBe(true);
+  await engine.containers.unpause(id);
+  await movesOn(engine);
+};
+
+const movesOn: Expectation = async (engine) => {
+  expect(isFrozen(engine.containers.get("victim").state.pid)).toBe(false);
+  await running(engine);
 };
 
 const exited: Expectation = (engine) => {
@@ -156,6 +171,9 @@ const expectations: Record<Step, { readonly scenario: string; readonly after: Ex
   "connect:recorded": { scenario: "connect", after: joined(true) },
   "disconnect:recorded": { scenario: "disconnect", after: joined(false) },
   "disconnect:left": { scenario: "disconnect", after: joined(false) },
+  "pause:recorded": { scenario: "pause", after: paused },
+  "unpause:thawed": { scenario: "unpause", after: paused },
+  "commit:held": { scenario: "commit", after: movesOn },
   "log:compressed": { scenario: "log", after: logged },
   "log:renamed": { scenario: "log", after: logged },
   "ports:held": { scenario: "publish", after: unpublished },

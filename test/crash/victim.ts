@@ -52,6 +52,15 @@ async function prepare(): Promise<() => Promise<unknown>> {
     await connect();
     return () => engine.networks.disconnect("a-front", id, { force: false });
   }
+  if (scenario === "pause") return () => engine.containers.pause(id);
+  if (scenario === "unpause") {
+    await engine.containers.pause(id);
+    return () => engine.containers.unpause(id);
+  }
+  if (scenario === "commit") {
+    const request = { pause: true, config: {}, changes: [] };
+    return () => engine.containers.commit(id, request, new AbortController().signal);
+  }
   return async () => {
     const exec = await engine.execs.create(id, {
       argv: ["sleep", "1000"],

@@ -297,6 +297,14 @@ class FakeContainers implements Pick<Engine["containers"], keyof Engine["contain
     (await this.#entry(ref).started.promise).ended.resolve(137);
   }
 
+  async pause(ref: string) {
+    this.#state(this.#entry(ref), { status: "paused" });
+  }
+
+  async unpause(ref: string) {
+    this.#state(this.#entry(ref), { status: "running" });
+  }
+
   async remove(ref: string) {
     this.#entries.delete(this.#entry(ref).container.id);
   }

@@ -190,6 +190,23 @@ export const killCommand = command({
   load: async () => (await import("../verb/lifecycle.ts")).kill,
 });
 
+export const pauseCommand = command({
+  summary: "Pause all processes within one or more containers",
+  usage: "CONTAINER [CONTAINER...]",
+  args: [1, many],
+  complete: "running",
+  examples: [["pause web", "its processes stand still; go on with: thimble unpause web"]],
+  load: async () => (await import("../verb/lifecycle.ts")).pause,
+});
+
+export const unpauseCommand = command({
+  summary: "Unpause all processes within one or more containers",
+  usage: "CONTAINER [CONTAINER...]",
+  args: [1, many],
+  complete: "running",
+  load: async () => (await import("../verb/lifecycle.ts")).unpause,
+});
+
 export const rmCommand = command({
   summary: "Remove one or more containers",
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",

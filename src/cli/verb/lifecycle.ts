@@ -42,6 +42,12 @@ export const restart: Verb<typeof stopFlags> = (context, { flags, args }) =>
 export const kill: Verb<typeof killFlags> = (context, { flags, args }) =>
   forEach(context, args, (ref) => context.client.containers.kill(ref, flags.signal ?? "KILL"));
 
+export const pause: Verb<NoFlags> = (context, { args }) =>
+  forEach(context, args, (ref) => context.client.containers.pause(ref));
+
+export const unpause: Verb<NoFlags> = (context, { args }) =>
+  forEach(context, args, (ref) => context.client.containers.unpause(ref));
+
 export const rm: Verb<typeof rmFlags> = (context, { flags, args }) => {
   const remove = async (ref: string) => {
     const name = ref.replace(/^\/+/, "").replace(/\/+$/, "");

@@ -1,4 +1,4 @@
-import { defined, Fault, isFault, Scope } from "#base";
+import { defined, Fault, Scope } from "#base";
 import type { Config } from "#container";
 import type { Digest } from "#image";
 import {
@@ -9,9 +9,11 @@ import {
   withDefaultTag,
 } from "#image";
 import type { CommitRequest } from "../contract.ts";
+import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
 import { mountPoints } from "./container-changes.ts";
 import { publishContainer } from "./container-event.ts";
+import { holdStill } from "./pause.ts";
 
 type CommitParts = Parts<"snapshots" | "content" | "store" | "events" | "live">;
 
@@ -43,7 +45,8 @@ export async function commitContainer(
     );
   }
   await using scope = new Scope();
-  if (request.pause) await hold(parts, record.id, scope);
+  if (request.pause) await holdStill(parts, record.id, scope);
+  crashPoint("commit:held");
   const image = await parts.content.createImageFromUpper({
     upper: parts.snapshots.directory(record.id),
     base,
@@ -65,26 +68,6 @@ export async function commitContainer(
   });
   parts.events.publish("image", "create", id, { ...image.labels, name: id });
   return id;
-}
-
-/**
- * Freezes a container that runs until the scope ends; one that ends meanwhile needs no freezing.
- */
-async function hold(
-  parts: Parts<"store" | "live">,
-  id: Parameters<Parts<"store" | "live">["live"]["get"]>[0],
-  scope: Scope,
-): Promise<void> {
-  const live = parts.live.get(id);
-  if (!live || parts.store.get(id)?.state.status !== "running") return;
-  await live.task.freeze(true);
-  scope.defer(async () => {
-    try {
-      await live.task.freeze(false);
-    } catch (error) {
-      if (!isFault(error, "not_found")) throw error;
-    }
-  });
 }
 
 /**

@@ -50,6 +50,11 @@ export type Definition = Pick<
 /** The part that changes over its life, as another column. */
 type Course = Pick<ContainerRecord, "state" | "starting" | "startTime" | "restartCount" | "files">;
 
+/** Whether its processes exist: it runs, or stands still where it was paused. */
+export function isUp(state: ContainerState | undefined): boolean {
+  return state?.status === "running" || state?.status === "paused";
+}
+
 /** A row of the table `container`; bigints are text, because SQLite's driver gives numbers. */
 export interface ContainerRow {
   readonly id: string;

@@ -3,7 +3,7 @@ import type { Container } from "../contract.ts";
 import { execIdsOf } from "../execs/exec.ts";
 import { namesOf } from "../networks/names.ts";
 import type { Parts } from "../parts.ts";
-import type { ContainerRecord } from "./container-record.ts";
+import { type ContainerRecord, isUp } from "./container-record.ts";
 import { networksOf } from "./sandbox.ts";
 
 /** A record as callers see it. */
@@ -33,7 +33,7 @@ export function viewContainer(
     ),
     state: parts.removing.has(id) ? { ...record.state, status: "removing" } : record.state,
     ...networkPartOf(parts, record),
-    ports: record.state.status === "running" ? parts.ports.of(id) : [],
+    ports: isUp(record.state) ? parts.ports.of(id) : [],
     paths: {
       hostname: files.hostname,
       hosts: files.hosts,
@@ -58,7 +58,7 @@ function networkPartOf(
     names: namesOf(record, each),
   }));
   const wasInDefault = networks.some((each) => each.network === "bridge" && each.networkId !== "");
-  const isOwn = sandbox && sandbox.mode.kind !== "container" && record.state.status === "running";
+  const isOwn = sandbox && sandbox.mode.kind !== "container" && isUp(record.state);
   return {
     networks,
     ...defined({

@@ -13,12 +13,14 @@ import { attachContainer } from "./attach.ts";
 import { publishContainer } from "./container-event.ts";
 import { listContainers } from "./container-list.ts";
 import { containerLogs } from "./container-logs.ts";
+import { isUp } from "./container-record.ts";
 import { containerSize, exportContainer } from "./container-tree.ts";
 import { viewContainer } from "./container-view.ts";
 import { type CreateParts, createContainer, planContainer, rehearsePlan } from "./create.ts";
 import { killContainer, type StopOptions, stopContainer } from "./kill.ts";
-import { requireRunning } from "./live-container.ts";
+import { requireUp } from "./live-container.ts";
 import { parseName } from "./name.ts";
+import { pauseContainer, unpauseContainer } from "./pause.ts";
 import { type RemoveParts, removeContainer } from "./remove.ts";
 import { restartContainer } from "./restart.ts";
 import { type StartParts, startContainer } from "./start.ts";
@@ -39,6 +41,8 @@ export function createContainers(parts: ContainerParts): Containers {
     stop: (ref, options: StopOptions) => stopContainer(parts, ref, options),
     restart: (ref, options: StopOptions) => restartContainer(parts, ref, options),
     kill: (ref, signal) => killContainer(parts, ref, signal),
+    pause: (ref) => pauseContainer(parts, ref),
+    unpause: (ref) => unpauseContainer(parts, ref),
     remove: (ref, options) => removeContainer(parts, ref, options),
     rename: (ref, name) => renameContainer(parts, ref, name),
     wait: async (ref, condition) => ({ result: waitContainer(parts, ref, condition) }),
@@ -83,7 +87,7 @@ async function renameContainer(
 /** Registered when this returns; the promise settles when the condition holds. */
 function waitContainer(parts: Parts<"store" | "waits">, ref: string, condition: WaitCondition) {
   const { id, state } = parts.store.find(ref);
-  if (condition === "not-running" && state.status !== "running") {
+  if (condition === "not-running" && !isUp(state)) {
     return Promise.resolve({
       exitCode: state.exitCode,
       ...(state.error !== "" && { error: state.error }),
@@ -98,7 +102,7 @@ async function resizeContainer(
   size: { readonly rows: number; readonly columns: number },
 ): Promise<void> {
   const record = parts.store.find(ref);
-  await requireRunning(parts, record).task.resize(size);
+  await requireUp(parts, record).task.resize(size);
   publishContainer(parts, record, "resize", {
     height: String(size.rows),
     width: String(size.columns),
@@ -114,7 +118,7 @@ async function pruneContainers(
   const removed: ContainerId[] = [];
   let bytes = 0;
   for (const { id, state, createdAt, config } of [...parts.store.all()]) {
-    if (state.status === "running") continue;
+    if (isUp(state)) continue;
     if (until !== undefined && createdAt > until) continue;
     if (!matchesLabels(config.Labels, filters.label ?? [])) continue;
     if ((filters["label!"] ?? []).some((label) => matchesLabels(config.Labels, [label]))) continue;

@@ -5,7 +5,7 @@ import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
 import { publishContainer, publishNetworks } from "./container-event.ts";
 import { compressedLog } from "./container-logs.ts";
-import type { ContainerRecord } from "./container-record.ts";
+import { type ContainerRecord, isUp } from "./container-record.ts";
 import { releaseVolumes } from "./container-volumes.ts";
 import type { LiveContainer } from "./live-container.ts";
 import type { RunPorts } from "./published-ports.ts";
@@ -84,7 +84,7 @@ async function letGo({ sandbox, task }: LiveContainer): Promise<void> {
 /** The kernel has killed in the container for want of memory; it may well go on. */
 function recordOom(parts: Parts<"log" | "store" | "events">, id: ContainerId): void {
   const record = parts.store.get(id);
-  if (record?.state.status !== "running" || record.state.oomKilled) return;
+  if (!record || !isUp(record.state) || record.state.oomKilled) return;
   const change = { state: { ...record.state, oomKilled: true } };
   try {
     parts.store.update(id, change);

@@ -2,7 +2,9 @@ import { type ContainerId, Fault, isFault } from "#base";
 import { type Config, checkSignal } from "#container";
 import type { Parts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
+import { isUp } from "./container-record.ts";
 import type { LiveContainer } from "./live-container.ts";
+import { resumeForSignal } from "./pause.ts";
 
 const SIGKILL = 9;
 const SIGTERM = 15;
@@ -18,7 +20,7 @@ export async function killContainer(
   const record = parts.store.find(ref);
   const number = checkSignal(signal === "" ? "KILL" : signal);
   const live = parts.live.get(record.id);
-  if (!live || record.state.status !== "running") {
+  if (!live || !isUp(record.state)) {
     throw new Fault(
       "conflict",
       `cannot kill container: ${ref}: container ${record.id} is not running`,
@@ -29,9 +31,9 @@ export async function killContainer(
   else await sendSignal(parts, live, number);
 }
 
-/** Sends a signal and says so; a process that has just ended is not a fault. */
+/** Sends a signal and says so, and ends a pause, as in Docker; a process that has just ended is not a fault. */
 async function sendSignal(
-  parts: Parts<"store" | "events">,
+  parts: Parts<"store" | "events" | "live">,
   live: LiveContainer,
   signal: number,
 ): Promise<void> {
@@ -42,11 +44,12 @@ async function sendSignal(
     if (!isFault(error, "not_found")) throw error;
   }
   if (record) publishContainer(parts, record, "kill", { signal: String(signal) });
+  await resumeForSignal(parts, live.id);
 }
 
 /** SIGKILL to process 1, and to all others if that is not enough; until the end is recorded. */
 export async function killAndWait(
-  parts: Parts<"store" | "events">,
+  parts: Parts<"store" | "events" | "live">,
   live: LiveContainer,
 ): Promise<void> {
   await sendSignal(parts, live, SIGKILL);
@@ -101,7 +104,7 @@ export async function stopContainer(
   await parts.locks.run(id, async () => undefined);
   const record = parts.store.find(id);
   const live = parts.live.get(id);
-  if (!live || record.state.status !== "running") {
+  if (!live || !isUp(record.state)) {
     throw new Fault("not_modified", `container ${record.name} is not running`, {
       about: record.name,
     });

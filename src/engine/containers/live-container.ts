@@ -1,7 +1,7 @@
 import { type ContainerId, Fault } from "#base";
 import type { Task } from "#task";
 import type { Parts } from "../parts.ts";
-import type { ContainerRecord } from "./container-record.ts";
+import { type ContainerRecord, isUp } from "./container-record.ts";
 import type { RunPorts } from "./published-ports.ts";
 import type { OpenSandbox } from "./sandbox.ts";
 
@@ -17,11 +17,24 @@ export interface LiveContainer {
   readonly settled: Promise<void>;
 }
 
-/** The running container of a record; one that does not run, or is just ending, is a `conflict`. */
-export function requireRunning(parts: Parts<"live">, record: ContainerRecord): LiveContainer {
+/** The live container of a record, running or paused; one that does not run, or is just ending, is a `conflict`. */
+export function requireUp(parts: Parts<"live">, record: ContainerRecord): LiveContainer {
   const live = parts.live.get(record.id);
-  if (!live || record.state.status !== "running") {
+  if (!live || !isUp(record.state)) {
     throw new Fault("conflict", `container ${record.id} is not running`, { about: record.name });
+  }
+  return live;
+}
+
+/** As `requireUp`, and a `conflict` for one that is paused: nothing new can run in it. */
+export function requireRunning(parts: Parts<"live">, record: ContainerRecord): LiveContainer {
+  const live = requireUp(parts, record);
+  if (record.state.status === "paused") {
+    throw new Fault(
+      "conflict",
+      `Container ${record.id} is paused, unpause the container before exec`,
+      { about: record.name },
+    );
   }
   return live;
 }

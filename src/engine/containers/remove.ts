@@ -4,6 +4,7 @@ import { type ContainerId, Fault } from "#base";
 import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
+import { isUp } from "./container-record.ts";
 import { ownVolumes, releaseVolumes, removeAbandoned } from "./container-volumes.ts";
 import { killAndWait } from "./kill.ts";
 
@@ -60,7 +61,7 @@ async function killRunning(
 ): Promise<void> {
   await parts.locks.run(id, async () => undefined);
   const live = parts.live.get(id);
-  if (live && parts.store.get(id)?.state.status === "running") await killAndWait(parts, live);
+  if (live && isUp(parts.store.get(id)?.state)) await killAndWait(parts, live);
 }
 
 async function removeStopped(
@@ -82,12 +83,14 @@ async function removeStopped(
   withVolumes: boolean,
 ): Promise<void> {
   const record = parts.store.find(id);
-  if (record.state.status === "running") {
-    throw new Fault(
-      "conflict",
-      `cannot remove container "/${record.name}": container is running: stop the container before removing or force remove`,
-      { about: record.name },
-    );
+  if (isUp(record.state)) {
+    const why =
+      record.state.status === "paused"
+        ? "container is paused and must be unpaused first"
+        : "container is running: stop the container before removing or force remove";
+    throw new Fault("conflict", `cannot remove container "/${record.name}": ${why}`, {
+      about: record.name,
+    });
   }
   const volumes = withVolumes ? ownVolumes(parts, record) : [];
   parts.store.delete(id, () => parts.volumes.abandon(volumes));

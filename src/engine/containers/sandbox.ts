@@ -13,7 +13,7 @@ import type { OciNamespaceType } from "#runtime";
 import type { NetworkAttachment } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
-import type { ContainerRecord } from "./container-record.ts";
+import { type ContainerRecord, isUp } from "./container-record.ts";
 import type { StoredSandbox } from "./sandbox-store.ts";
 
 /** A container's sandbox for one run. */
@@ -123,7 +123,7 @@ export async function endpointsGivenBack(
 ): Promise<void> {
   const ended = [...parts.live.values()].filter(
     ({ id, sandbox }) =>
-      parts.store.get(id)?.state.status !== "running" &&
+      !isUp(parts.store.get(id)?.state) &&
       sandbox.stored.endpoints.some((endpoint) => endpoint.networkId === networkId),
   );
   await Promise.all(ended.map(({ settled }) => settled));
@@ -295,7 +295,7 @@ export function openNamespaceOf(
 ): Fd {
   const other = joinedContainer(parts, mode);
   const live = parts.live.get(other.id);
-  if (!live || other.state.status !== "running") {
+  if (!live || !isUp(other.state)) {
     throw new Fault(
       "conflict",
       `cannot join ${what} namespace of a non running container: ${other.id}`,

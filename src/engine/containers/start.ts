@@ -51,6 +51,11 @@ function checkStartable(parts: Parts<"store" | "removing">, id: ContainerId): vo
       about: name,
     });
   }
+  if (state.status === "paused") {
+    throw new Fault("conflict", "cannot start a paused container, try unpause instead", {
+      about: name,
+    });
+  }
   if (state.status === "running") {
     throw new Fault("not_modified", `container ${name} is already started`, { about: name });
   }

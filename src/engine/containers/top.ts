@@ -2,7 +2,7 @@ import { Fault } from "#base";
 import type { Containers } from "../contract.ts";
 import { runHostProgram } from "../host-program.ts";
 import type { Parts } from "../parts.ts";
-import { requireRunning } from "./live-container.ts";
+import { requireUp } from "./live-container.ts";
 
 /** The host's ps(1), with the processes that are in the container; as Docker does it. */
 export async function topContainer(
@@ -11,7 +11,7 @@ export async function topContainer(
   psArguments: readonly string[],
 ): ReturnType<Containers["top"]> {
   const record = parts.store.find(ref);
-  const live = requireRunning(parts, record);
+  const live = requireUp(parts, record);
   const given = psArguments.length > 0 ? psArguments : ["-ef"];
   return parsePs(await runPs(given), new Set(await live.task.pids()));
 }

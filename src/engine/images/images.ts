@@ -10,6 +10,7 @@ import {
 } from "#image";
 import { parseCompression } from "#layer";
 import type { Executor } from "#rootfs";
+import { isUp } from "../containers/container-record.ts";
 import type { Parts } from "../parts.ts";
 import type { ImageDetail, ImageSummary, Images, Progress } from "./image-contract.ts";
 import { imageHistory } from "./image-history.ts";
@@ -119,7 +120,7 @@ async function removeImage(
   const usersOf = (image: Digest) =>
     [...parts.store.all()]
       .filter(({ imageId }) => imageId === image)
-      .map((record) => ({ id: record.id, running: record.state.status === "running" }));
+      .map((record) => ({ id: record.id, running: isUp(record.state) }));
   return await removeAnd(parts, ref, { force, usersOf });
 }
 

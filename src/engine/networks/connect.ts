@@ -4,7 +4,7 @@ import { type EndpointBody, networkModeOf } from "#container";
 import type { NetworkDescription } from "#network";
 import { publishNetworks } from "../containers/container-event.ts";
 import { hostNames } from "../containers/container-files.ts";
-import type { ContainerRecord } from "../containers/container-record.ts";
+import { type ContainerRecord, isUp } from "../containers/container-record.ts";
 import type { LiveContainer } from "../containers/live-container.ts";
 import {
   emptyAttachment,
@@ -82,7 +82,7 @@ function runningOf(
   parts: Parts<"live">,
   { id, state }: ContainerRecord,
 ): LiveContainer | undefined {
-  return state.status === "running" ? parts.live.get(id) : undefined;
+  return isUp(state) ? parts.live.get(id) : undefined;
 }
 
 /** From the next start on; what was asked of the same network before is kept unless it is asked anew. */

@@ -1,5 +1,6 @@
 import { Fault, isFault } from "#base";
 import type { Volume } from "#volume";
+import { isUp } from "../containers/container-record.ts";
 import { placedVolumes, usersOf } from "../containers/container-volumes.ts";
 import type { Filters } from "../contract.ts";
 import { checkFilterKeys, matchesLabels } from "../filters.ts";
@@ -92,9 +93,7 @@ async function cloneVolume(
   const labels = ownLabels(parts.volumes.get(name));
   const result = await parts.volumes.clone(name, { name: to, labels, owner });
   publishVolume(parts, "create", to);
-  const isRunning = usersOf(parts, name).some(
-    (id) => parts.store.get(id)?.state.status === "running",
-  );
+  const isRunning = usersOf(parts, name).some((id) => isUp(parts.store.get(id)?.state));
   const warning = `a running container has ${name}: files that it changed meanwhile may be torn in ${to}`;
   return { ...result, warnings: isRunning ? [warning] : [] };
 }
