@@ -8,6 +8,7 @@ import {
   inspectConfig,
   inspectHostConfig,
   networkModeOf,
+  type PlacedImage,
 } from "#container";
 import type { Container, ContainerNetwork } from "#engine";
 import type {
@@ -102,6 +103,7 @@ export function mountPoints({
 }
 
 function placedPoint(mount: Container["placed"][number]): MountPoint {
+  if (mount.image !== undefined) return imagePoint(mount);
   if (mount.volume === undefined) return bindPoint(mount);
   return {
     Type: "volume",
@@ -112,6 +114,19 @@ function placedPoint(mount: Container["placed"][number]): MountPoint {
     Mode: mount.mode,
     RW: !mount.readonly,
     Propagation: "",
+  };
+}
+
+/** The files of an image are in no one directory of the host, so its id stands for the source. */
+function imagePoint({ image, id, target }: PlacedImage): MountPoint {
+  return {
+    Type: "image",
+    Name: image,
+    Source: id,
+    Destination: target,
+    Mode: "",
+    RW: false,
+    Propagation: "rprivate",
   };
 }
 

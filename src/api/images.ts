@@ -172,13 +172,13 @@ async function tag({ engine }: ApiContext, exchange: Exchange): Promise<void> {
 
 async function remove({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const ref = exchange.param("name");
-  const image = await imageOf(engine, ref);
+  await imageOf(engine, ref);
   const options = { force: exchange.query.flag("force"), prune: !exchange.query.flag("noprune") };
   let deletions: readonly ImageDeletion[];
   try {
     deletions = await engine.images.remove(ref, options);
   } catch (error) {
-    throw imageInUse(engine, image, ref, faultOf(error));
+    throw imageInUse(ref, faultOf(error));
   }
   exchange.sendJson(200, deletions.map(deletionOf));
 }

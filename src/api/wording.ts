@@ -1,4 +1,4 @@
-import { abbreviate, Fault, isFault, shortId } from "#base";
+import { abbreviate, Fault, isFault } from "#base";
 import type { Container, Engine, ImageDetail } from "#engine";
 import { familiarString, parseReference, withDefaultTag } from "#image";
 
@@ -70,20 +70,9 @@ export async function imageOf(engine: Engine, ref: string): Promise<ImageDetail>
 }
 
 /** For a removal that the engine refused: the container that uses the image, in Docker's words. */
-export function imageInUse(engine: Engine, image: ImageDetail, ref: string, fault: Fault): Fault {
+export function imageInUse(ref: string, fault: Fault): Fault {
   if (fault.code !== "conflict") return fault;
-  const users = engine.containers.list({ all: true, filters: {} });
-  const user = users.find((each) => each.imageId === image.id);
-  const short = shortId(image.id);
-  const byTag = image.tags.includes(spelledOut(ref));
-  const text = !user
-    ? `unable to delete ${short} (must be forced) - image is referenced in multiple repositories`
-    : byTag
-      ? `unable to remove repository reference "${ref}" (must force) - container ${shortId(user.id)} is using its referenced image ${short}`
-      : user.state.status === "running" || user.state.status === "paused"
-        ? `unable to delete ${short} (cannot be forced) - image is being used by running container ${shortId(user.id)}`
-        : `unable to delete ${short} (must be forced) - image is being used by stopped container ${shortId(user.id)}`;
-  return new Fault("conflict", `conflict: ${text}`, { about: ref, cause: fault });
+  return new Fault("conflict", `conflict: ${fault.message}`, { about: ref, cause: fault });
 }
 
 /**

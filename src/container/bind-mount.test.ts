@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { ociBind } from "./bind-mount.ts";
 import { parseMounts } from "./mounts.ts";
-import { ociPlaced } from "./volume-mount.ts";
+import { ociVolume } from "./volume-mount.ts";
 
 const bindOptions = (BindOptions: object, ReadOnly = true) => {
   const { binds } = parseMounts([
@@ -20,7 +20,7 @@ test("a read-only bind covers the mounts below, unless they are to stay as they 
 
 test("a volume is bound from its place, read-only with all below", () => {
   const volume = { volume: "v", anonymous: false, target: "/v", mode: "", subpath: "" };
-  expect(ociPlaced({ ...volume, readonly: true }, "/d/v/_data")).toEqual({
+  expect(ociVolume({ ...volume, readonly: true }, "/d/v/_data")).toEqual({
     destination: "/v",
     type: "bind",
     source: "/d/v/_data",

@@ -94,6 +94,7 @@ test("mounts become binds that must exist, and tmpfs with options", () => {
     ],
     tmpfs: [{ target: "/t", options: "size=1024,mode=1777" }],
     volumes: [],
+    images: [],
   });
   expect(host.Tmpfs).toEqual([{ target: "/u", options: "rw,size=1m" }]);
   expect(() => hostOf({ Mounts: [{ Type: "bind", Target: "/b" }] })).toThrow(
@@ -105,7 +106,7 @@ test("mounts become binds that must exist, and tmpfs with options", () => {
 });
 
 test.each([
-  [{ HostConfig: { Mounts: [{ Type: "image", Target: "/x" }] } }, 'mounts of type "image"'],
+  [{ HostConfig: { Mounts: [{ Type: "npipe", Target: "/x" }] } }, 'mounts of type "npipe"'],
   [{ HostConfig: { Links: ["a:b"] } }, "Links"],
   [{ HostConfig: { RestartPolicy: { Name: "always" } } }, 'restart policy "always"'],
   [{ HostConfig: { Runtime: "runc" } }, 'runtime "runc"'],

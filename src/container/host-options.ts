@@ -3,7 +3,7 @@ import { capabilityMask } from "#runtime";
 import { ociBind } from "./bind-mount.ts";
 import { ociDevices, parseDevice } from "./device.ts";
 import { checkLogConfig } from "./log-config.ts";
-import { mountShape, ociTmpfs, parseBind, parseMounts, refuseMount } from "./mounts.ts";
+import { mountShape, parseBind, parseMounts, refuseMount } from "./mounts.ts";
 import { checkAddress, checkExtraHost, checkResolverWord } from "./name-service.ts";
 import {
   flag,
@@ -19,6 +19,7 @@ import {
 } from "./option.ts";
 import { parsePortBindings, shownBindings } from "./port-binding.ts";
 import { parseSecurityOptions } from "./security-option.ts";
+import { checkTmpfsOptions, ociTmpfs } from "./tmpfs-mount.ts";
 import { ociRlimit } from "./ulimit.ts";
 import { isVolumeMount, parseVolumesFrom } from "./volume-mount.ts";
 
@@ -268,6 +269,9 @@ export const hostOptions = {
   Tmpfs: option({
     shape: shapes.textMap,
     value: (sent) => Object.entries(sent ?? {}).map(([target, options]) => ({ target, options })),
+    check: (all) => {
+      for (const { options } of all) checkTmpfsOptions(options);
+    },
     effect: (draft, all) => {
       draft.mounts.push(...all.map(ociTmpfs));
     },

@@ -11,6 +11,7 @@
  * exists, which device a path is.
  */
 
+export { ociBind } from "./bind-mount.ts";
 export { type Config, type ConfigBody, checkSignal } from "./config-options.ts";
 export {
   type ContainerCreateBody,
@@ -35,8 +36,10 @@ export {
   refuseEndpoint,
 } from "./endpoint.ts";
 export type { HostConfig, HostConfigBody } from "./host-options.ts";
+export { type ImageMount, ociImage, type PlacedImage } from "./image-mount.ts";
 export { compressesLog, type LogConfig, logDrivers, logLimits } from "./log-config.ts";
 export { logPlan } from "./log-plan.ts";
+export { cleanTarget } from "./mount-path.ts";
 export type { BindMount, MountBody } from "./mounts.ts";
 export { type NetworkMode, networkModeOf } from "./network-mode.ts";
 export {
@@ -48,8 +51,8 @@ export {
 export { bindsOf, checkTarget, volumesOf } from "./rules.ts";
 export { type ContainerSpecInput, containerSpec } from "./spec.ts";
 export {
-  cleanTarget,
-  ociPlaced,
+  ociVolume,
+  type PlacedBind,
   type PlacedMount,
   type PlacedVolume,
   type VolumeMount,

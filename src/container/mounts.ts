@@ -1,7 +1,8 @@
 import type { z } from "zod";
 import { defined, Fault } from "#base";
-import type { OciMount } from "#runtime";
+import { type ImageMount, imageOfMount } from "./image-mount.ts";
 import { shapes } from "./option.ts";
+import { type TmpfsMount, tmpfsOfMount } from "./tmpfs-mount.ts";
 import { type VolumeMount, volumeOfBind, volumeOfMount } from "./volume-mount.ts";
 
 /** A directory or file of the host that the container sees at `target`. */
@@ -18,12 +19,6 @@ export interface BindMount {
   readonly propagation?: Propagation;
   /** Make a missing source as a directory, as `-v` does and `--mount` does not. */
   readonly createSource: boolean;
-}
-
-export interface TmpfsMount {
-  readonly target: string;
-  /** Options as in `--tmpfs`: "rw,size=64m,mode=1777". */
-  readonly options: string;
 }
 
 type Propagation = "private" | "rprivate" | "shared" | "rshared" | "slave" | "rslave";
@@ -130,24 +125,26 @@ export interface Mounts {
   readonly binds: readonly BindMount[];
   readonly tmpfs: readonly TmpfsMount[];
   readonly volumes: readonly VolumeMount[];
+  readonly images: readonly ImageMount[];
 }
 
 /** The mounts of HostConfig.Mounts by their type; `invalid` in Docker's words. */
 export function parseMounts(mounts: readonly MountBody[]): Mounts {
   for (const { Type: type } of mounts)
-    if (!["bind", "tmpfs", "volume", ...laterMounts].includes(type ?? ""))
+    if (!Object.hasOwn(ownOptions, type ?? "") && !laterMounts.includes(type ?? ""))
       throw invalidMount(type ?? "", "mount type unknown");
+  for (const mount of mounts) refuseForeignOptions(mount);
   const of = (type: string) => mounts.filter((mount) => mount.Type === type);
-  for (const mount of of("volume")) refuseForeignOptions(mount, "VolumeOptions");
   return {
     binds: of("bind").map(bindOfMount),
     tmpfs: of("tmpfs").map(tmpfsOfMount),
     volumes: of("volume").map(volumeOfMount),
+    images: of("image").map(imageOfMount),
   };
 }
 
 /** Docker's further types of mounts; any other is a mistake. */
-const laterMounts: readonly string[] = ["image", "cluster", "npipe"];
+const laterMounts: readonly string[] = ["cluster", "npipe"];
 
 /** The parts of an entry of Mounts that thimble lacks. */
 export function refuseMount({ Type: type, Target: target }: MountBody) {
@@ -157,17 +154,28 @@ export function refuseMount({ Type: type, Target: target }: MountBody) {
 }
 
 /** Which options belong to which type of mount. */
-function refuseForeignOptions(mount: MountBody, own: string): void {
-  for (const field of ["BindOptions", "VolumeOptions", "ImageOptions", "TmpfsOptions"] as const)
-    if (field !== own && mount[field])
-      throw invalidMount(mount.Type ?? "", `field ${field} must not be specified`);
+const ownOptions = {
+  bind: "BindOptions",
+  volume: "VolumeOptions",
+  image: "ImageOptions",
+  tmpfs: "TmpfsOptions",
+} as const;
+
+/** Docker checks mounts of images elsewhere, in words of their own. */
+function refuseForeignOptions(mount: MountBody): void {
+  const type = mount.Type ?? "";
+  for (const [owner, field] of Object.entries(ownOptions)) {
+    if (owner === type || !mount[field] || laterMounts.includes(type)) continue;
+    throw type === "image"
+      ? new Fault("invalid", `${field} must not be specified on mount type "image"`)
+      : invalidMount(type, `field ${field} must not be specified`);
+  }
 }
 
 function bindOfMount(mount: MountBody): BindMount {
   const { Source: source, Target: target, BindOptions: options } = mount;
   if (!source) throw invalidMount("bind", "field Source must not be empty");
   if (!target) throw invalidMount("bind", "field Target must not be empty");
-  refuseForeignOptions(mount, "BindOptions");
   const propagation = options?.Propagation || undefined;
   if (propagation !== undefined && !isPropagation(propagation))
     throw invalidMount("bind", `invalid propagation mode: ${propagation}`);
@@ -183,30 +191,6 @@ function bindOfMount(mount: MountBody): BindMount {
   };
 }
 
-function tmpfsOfMount(mount: MountBody): TmpfsMount {
-  if (!mount.Target) throw invalidMount("tmpfs", "field Target must not be empty");
-  if (mount.Source) throw invalidMount("tmpfs", "field Source must not be specified");
-  refuseForeignOptions(mount, "TmpfsOptions");
-  const { SizeBytes, Mode, Options } = mount.TmpfsOptions ?? {};
-  const options = [
-    ...(mount.ReadOnly ? ["ro"] : []),
-    ...(SizeBytes ? [`size=${SizeBytes}`] : []),
-    ...(Mode ? [`mode=${Mode.toString(8)}`] : []),
-    ...(Options ?? []).map((pair) => pair.join("=")),
-  ];
-  return { target: mount.Target, options: options.join(",") };
-}
-
 function invalidMount(type: string, why: string): Fault {
   return new Fault("invalid", `invalid mount config for type "${type}": ${why}`);
-}
-
-/** A tmpfs as the OCI configuration has it; Docker's options first, which the user's replace. */
-export function ociTmpfs({ target, options }: TmpfsMount): OciMount {
-  return {
-    destination: target,
-    type: "tmpfs",
-    source: "tmpfs",
-    options: ["noexec", "nosuid", "nodev", ...options.split(",").filter(Boolean)],
-  };
 }

@@ -5,9 +5,10 @@ import { statfs } from "#kernel";
 import type { Description, Sent } from "./description.ts";
 import type { HostConfig } from "./host-options.ts";
 import { checkResources } from "./limits.ts";
+import { cleanTarget } from "./mount-path.ts";
 import type { BindMount } from "./mounts.ts";
 import { networkModeOf } from "./network-mode.ts";
-import { cleanTarget, isVolumeMount, type VolumeMount } from "./volume-mount.ts";
+import { isVolumeMount, type VolumeMount } from "./volume-mount.ts";
 
 /** A description is kept in memory and in one row: more than this is a mistake or an attack. */
 const maxRequest = 1 << 20;
@@ -57,6 +58,7 @@ function checkText({ config, host }: Description): void {
     config.WorkingDir,
     ...bindsOf(host).flatMap((bind) => [bind.source, bind.target]),
     ...volumesOf(host).flatMap(({ target, subpath }) => [target, subpath]),
+    ...host.Mounts.images.flatMap(({ image, target, subpath }) => [image, target, subpath]),
     ...Object.keys(config.Volumes),
   ]) {
     if (text.includes("\0")) refuse("a text of the configuration holds a NUL character", text);
@@ -95,6 +97,7 @@ function checkTargets(host: HostConfig): void {
     }
   }
   for (const { target, volume } of volumesOf(host)) claim(target, volume || "a volume");
+  for (const { target, image } of host.Mounts.images) claim(target, image);
   for (const { target } of [...host.Tmpfs, ...host.Mounts.tmpfs]) claim(target, "tmpfs");
 }
 

@@ -1,6 +1,8 @@
 import { posix } from "node:path";
 import { Fault } from "#base";
 import { ociBind } from "./bind-mount.ts";
+import type { PlacedImage } from "./image-mount.ts";
+import { cleanTarget, leavesRoot } from "./mount-path.ts";
 import type { BindMount, MountBody } from "./mounts.ts";
 
 /** A volume that the container is to see at `target`. */
@@ -29,11 +31,15 @@ export interface VolumesFrom {
   readonly readonly: boolean;
 }
 
-/** What create has decided of a mount that needs more than the request: which volume it is, or whose bind. */
-export type PlacedMount = PlacedVolume | (BindMount & { readonly volume?: undefined });
+/** What create has decided of a mount that needs more than the request: which volume or image it is, or whose bind. */
+export type PlacedMount = PlacedVolume | PlacedImage | PlacedBind;
+
+/** A bind of another container. */
+export type PlacedBind = BindMount & { readonly volume?: undefined; readonly image?: undefined };
 
 /** A volume of a container that exists. */
 export interface PlacedVolume {
+  readonly image?: undefined;
   readonly volume: string;
   /** Whether it goes with the container on `rm -v`. */
   readonly anonymous: boolean;
@@ -47,11 +53,6 @@ export interface PlacedVolume {
 /** Whether an entry of Binds names a volume rather than a path of the host. */
 export function isVolumeMount(mount: BindMount | VolumeMount): mount is VolumeMount {
   return "volume" in mount;
-}
-
-/** A target in the form in which two that are the same are equal. */
-export function cleanTarget(target: string): string {
-  return posix.normalize(target).replace(/(.)\/+$/, "$1");
 }
 
 /** The volume of `-v NAME:/target[:options]`, in the options' words as they are written there. */
@@ -115,11 +116,8 @@ function wrongAnonymous({ ReadOnly, VolumeOptions }: MountBody): string | undefi
   return undefined;
 }
 
-/** Links in it are the volume's; they are looked at when it is opened. */
 function wrongSubpath(subpath: string): string | undefined {
-  const clean = posix.normalize(subpath);
-  const leaves = clean === ".." || clean.startsWith("../") || posix.isAbsolute(clean);
-  return leaves ? "subpath must be a relative path within the volume" : undefined;
+  return leavesRoot(subpath) ? "subpath must be a relative path within the volume" : undefined;
 }
 
 function invalidVolume(why: string): Fault {
@@ -145,9 +143,7 @@ export function parseVolumesFrom(spec: string): VolumesFrom {
   };
 }
 
-/** A mount of a container as the OCI configuration has it; `source` is the volume's place on the host. */
-export function ociPlaced(placed: PlacedMount, source: string) {
-  if (placed.volume === undefined) return ociBind(placed);
-  const { target, readonly } = placed;
+/** A volume of a container as the OCI configuration has it; `source` is its place on the host. */
+export function ociVolume({ target, readonly }: PlacedVolume, source: string) {
   return ociBind({ source, target, readonly, mode: "", recursive: true, createSource: false });
 }

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import type { ContainerId, ExecId, SandboxId } from "#base";
-import type { Config, EndpointBody, HostConfig, PlacedMount, Sent } from "#container";
+import type { Config, EndpointBody, HostConfig, PlacedMount, PlacedVolume, Sent } from "#container";
 import type { Digest, ImageDefaults } from "#image";
 import type { PublishedPort } from "#network";
 import type { ImageAnalysis } from "./images/explain-contract.ts";
@@ -8,6 +8,11 @@ import type { Images } from "./images/image-contract.ts";
 import type { EngineNetworks } from "./networks/network-contract.ts";
 import type { Registries } from "./transfer/registry-contract.ts";
 import type { EngineVolumes } from "./volumes/volume-contract.ts";
+
+/** A mount of a container that create has decided; of a volume with its place on the host. */
+export type ShownMount =
+  | Exclude<PlacedMount, PlacedVolume>
+  | (PlacedVolume & { readonly source: string });
 
 /**
  * An engine in its own words. `api` translates HTTP to it and knows nothing else of the
@@ -120,7 +125,7 @@ export interface Container {
   /** argv as resolved from entrypoint and command. */
   readonly argv: readonly string[];
   /** Its volumes, with their places on the host, and the mounts that it has from other containers. */
-  readonly placed: readonly (PlacedMount & { readonly source: string })[];
+  readonly placed: readonly ShownMount[];
   readonly state: ContainerState;
   readonly restartCount: number;
   /** Empty for a container that shares another's network. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { faultOf, isContainerId, isFault } from "#base";
 import { unmount } from "#kernel";
 import type { Task, TaskExit } from "#task";
+import { viewOwner } from "./containers/container-images.ts";
 import { compressedLog } from "./containers/container-logs.ts";
 import { type ContainerRecord, isUp } from "./containers/container-record.ts";
 import { placedVolumes } from "./containers/container-volumes.ts";
@@ -143,7 +144,8 @@ async function sweep(
   const known = new Set<string>([...parts.store.all()].map((record) => record.id));
   await parts.tasks.sweep(known);
   for (const key of await parts.snapshots.activeKeys()) {
-    if (known.has(key) || !isContainerId(key)) continue;
+    const owner = viewOwner(key) ?? key;
+    if (known.has(owner) || !isContainerId(owner)) continue;
     await attempt(parts, `removing the snapshot ${key}`, () => parts.snapshots.remove(key));
   }
   for (const name of list(parts.paths.containers)) {

@@ -51,17 +51,27 @@ export function compileRootMount(mount: Mount, machine: Machine): MountOperation
     const recursive = options.bind !== "bind";
     return { ...base, source: { kind: "bind", path: mount.source, recursive } };
   }
-  if (mount.type !== "overlay" || machine.lowerdirPlus) {
-    checkData(options.data, "root mount");
-    return { ...base, source: { kind: "filesystem", type: mount.type, options: options.data } };
+  const source = filesystem({ type: mount.type, options: options.data }, "root mount", machine);
+  return { ...base, source };
+}
+
+/** A file system that is made for the container; before Linux 6.8 an overlay needs mount(2). */
+function filesystem(
+  { type, options }: { readonly type: string; readonly options: MountOptions["data"] },
+  field: string,
+  machine: Machine,
+): MountOperation["source"] {
+  if (type !== "overlay" || machine.lowerdirPlus) {
+    checkData(options, field);
+    return { kind: "filesystem", type, options };
   }
-  const data = joinLowerDirectories(options.data);
+  const data = joinLowerDirectories(options);
   if (Buffer.byteLength(data) > pageLimit)
     throw new Fault(
       "exhausted",
-      `root mount: the paths of ${mount.options.filter((option) => option.startsWith("lowerdir+=")).length} layers do not fit in one page of mount options, which is the limit before Linux 6.8; use an image of fewer layers or a shorter data root`,
+      `${field}: the paths of ${options.filter(([key]) => key === "lowerdir+").length} layers do not fit in one page of mount options, which is the limit before Linux 6.8; use an image of fewer layers or a shorter data root`,
     );
-  return { ...base, source: { kind: "legacy", type: "overlay", data } };
+  return { kind: "legacy", type, data };
 }
 
 /** Option string of mount(2): overlayfs reads a backslash before ":" and "," as part of the name. */
@@ -105,11 +115,10 @@ export function compileMount(
   const { source = mount.type } = mount;
   const name = source === mount.type ? [] : [["source", source] as const];
   const data = [...name, ...options.data];
-  checkData(data, field);
   return [
     {
       ...operation(target, options, "directory"),
-      source: { kind: "filesystem", type: mount.type, options: data },
+      source: filesystem({ type: mount.type, options: data }, field, context.machine),
     },
   ];
 }

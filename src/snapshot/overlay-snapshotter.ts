@@ -115,6 +115,11 @@ export class OverlaySnapshotter implements Snapshotter {
     });
   }
 
+  plannedView(parent: ChainId): readonly Mount[] {
+    const row = { id: this.#next, name: "planned", kind: "view", volatile: 0 } as const;
+    return this.#mountsOf({ ...row, parent: this.#parentId(parent) });
+  }
+
   #mountsOf(row: Pick<SnapshotRow, "id" | "name" | "kind" | "parent" | "volatile">): Mount[] {
     const lower = this.#lowerDirectories(row);
     // An overlay wants one lower layer with an upper directory, and two without.

@@ -54,6 +54,8 @@ export interface Snapshotter {
    * differs.
    */
   planned(parent: ChainId | undefined, options?: { readonly volatile?: boolean }): readonly Mount[];
+  /** The mounts of every view of a stack, which has no directory of its own. */
+  plannedView(parent: ChainId): readonly Mount[];
   /**
    * Turns an active snapshot, no longer mounted or written to, into a committed one. With `parent`
    * it stands over that one from now on; so a snapshot that was prepared over nothing, for the

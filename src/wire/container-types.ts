@@ -27,7 +27,7 @@ export interface ContainerState {
 
 /** One of the `Mounts` of a container, as the engine made it. */
 export interface MountPoint {
-  readonly Type: "bind" | "tmpfs" | "volume";
+  readonly Type: "bind" | "image" | "tmpfs" | "volume";
   readonly Name?: string;
   readonly Source: string;
   readonly Destination: string;

@@ -24,6 +24,8 @@ type Expectation = (engine: Engine) => void | Promise<void>;
 
 let leaks: ReturnType<typeof engineHoldings>;
 let roots: TestRoots & Disposable;
+/** Of the image alone. */
+let snapshots: readonly string[] = [];
 /** Of the host, for the container that publishes one. */
 let port = 0;
 
@@ -33,6 +35,7 @@ beforeAll(async () => {
   leaks = engineHoldings(roots);
   await using opened = await openEngineAt(roots);
   await importBusybox(opened.engine);
+  snapshots = readdirSync(join(roots.dataRoot, "snapshots")).sort();
 });
 
 afterAll(async () => {
@@ -50,6 +53,8 @@ const gone: Expectation = (engine) => {
   expect(engine.containers.list({ all: true, filters: {} })).toEqual([]);
   expect(engine.volumes.list({}).filter(({ anonymous }) => anonymous)).toEqual([]);
   expect(readdirSync(join(roots.dataRoot, "containers"))).toEqual([]);
+  expect(readdirSync(join(roots.dataRoot, "snapshots")).sort()).toEqual([...snapshots]);
+  expect(readdirSync(join(roots.runRoot, "views"))).toEqual([]);
 };
 
 const addressesOf = (engine: Engine) =>

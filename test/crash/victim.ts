@@ -20,6 +20,10 @@ const request = createRequest(
     config: { Volumes: { "/own": {} }, ...published?.config },
     host: {
       Binds: ["named:/named"],
+      Mounts: [
+        { Type: "image", Source: "busybox", Target: "/image" },
+        { Type: "image", Source: "busybox", Target: "/part", ImageOptions: { Subpath: "bin" } },
+      ],
       ...published?.host,
       ...(scenario === "log" && { LogConfig: compressedLog }),
     },

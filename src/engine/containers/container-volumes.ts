@@ -1,15 +1,6 @@
 import { posix } from "node:path";
-import { type ContainerId, Fault, isFault, newId, type Scope } from "#base";
-import {
-  bindsOf,
-  checkTarget,
-  cleanTarget,
-  ociPlaced,
-  type PlacedMount,
-  type PlacedVolume,
-  type VolumeMount,
-  volumesOf,
-} from "#container";
+import { type ContainerId, Fault, isFault, Scope } from "#base";
+import { ociBind, ociVolume, type PlacedMount, type PlacedVolume } from "#container";
 import {
   descriptorPath,
   O_DIRECTORY,
@@ -19,93 +10,14 @@ import {
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
 } from "#kernel";
-import type { Volume, VolumeRequest } from "#volume";
+import type { Volume } from "#volume";
 import { mountLayers } from "../images/image-mount.ts";
 import { mayHave } from "../images/layer-path.ts";
 import type { Parts } from "../parts.ts";
 import { anonymousLabel, publishVolume } from "../volumes/volume-event.ts";
+import { imageMount, openImagePart, placedImages } from "./container-images.ts";
 import type { ContainerRecord } from "./container-record.ts";
-
-/** A volume that a creation asks for. */
-interface WantedVolume extends VolumeRequest {
-  readonly name: string;
-  readonly anonymous: boolean;
-  readonly target: string;
-  /** Fill it with what the image has at the target, if it is empty. */
-  readonly copy: boolean;
-}
-
-/** What a container mounts beside its own binds and tmpfs, and the volumes that this takes. */
-export interface Placement {
-  readonly placed: readonly PlacedMount[];
-  readonly wanted: readonly WantedVolume[];
-}
-
-type Draft = Pick<ContainerRecord, "config" | "host" | "owner">;
-
-/**
- * Decides what is mounted where: mounts of other containers give way to the container's own, and
- * volumes of the image or of `-v /target` to everything. Nothing is made. `invalid` for targets, and
- * for another container that is not there.
- */
-export function placeMounts(parts: Parts<"store">, draft: Draft): Placement {
-  const { config, host } = draft;
-  const placed = inheritedMounts(parts, draft);
-  const wanted: WantedVolume[] = [];
-  const taken = [...bindsOf(host), ...host.Tmpfs, ...host.Mounts.tmpfs].map(({ target }) =>
-    cleanTarget(target),
-  );
-  for (const target of taken) placed.delete(target);
-  const place = (mount: VolumeMount, mode: string) => {
-    const { target, readonly, subpath } = mount;
-    const name = mount.volume || newId();
-    const anonymous = mount.volume === "";
-    placed.set(target, { volume: name, anonymous, target, mode, readonly, subpath });
-    wanted.push({ ...requestOf(mount, draft), name, anonymous, target, copy: mount.copy });
-  };
-  // Docker's label for SELinux, which it shows where no options are given.
-  for (const mount of volumesOf(host)) place(mount, mount.mode || "z");
-  for (const each of Object.keys(config.Volumes)) {
-    const target = cleanTarget(posix.join("/", each));
-    checkTarget(target, "a volume");
-    if (!placed.has(target) && !taken.includes(target)) place({ ...plainVolume, target }, "");
-  }
-  return { placed: [...placed.values()], wanted };
-}
-
-const plainVolume: Omit<VolumeMount, "target"> = {
-  ...{ volume: "", mode: "", readonly: false, copy: true, subpath: "" },
-  ...{ driver: "", options: undefined, labels: undefined },
-};
-
-function requestOf({ driver, options, labels }: VolumeMount, { host, owner }: Draft) {
-  return { driver: driver || host.VolumeDriver, options, labels, owner };
-}
-
-function inheritedMounts(parts: Parts<"store">, { host }: Draft): Map<string, PlacedMount> {
-  const found = new Map<string, PlacedMount>();
-  for (const { container, readonly: all } of host.VolumesFrom) {
-    const other = findOther(parts, container);
-    for (const mount of [...bindsOf(other.host), ...other.placed]) {
-      const readonly = mount.readonly || all;
-      found.set(cleanTarget(mount.target), {
-        ...mount,
-        ...{ readonly, mode: "" },
-        ...(!("volume" in mount) && { createSource: false }),
-      } as PlacedMount);
-    }
-  }
-  return found;
-}
-
-/** Clients would take `not_found` for the image's, and pull it. */
-function findOther(parts: Parts<"store">, ref: string): ContainerRecord {
-  try {
-    return parts.store.find(ref);
-  } catch (cause) {
-    throw new Fault("invalid", `No such container: ${ref}`, { about: ref, cause });
-  }
-}
+import type { Placement } from "./place-mounts.ts";
 
 /** The volumes among the mounts. */
 export function placedVolumes({
@@ -114,15 +26,19 @@ export function placedVolumes({
   return placed.filter((mount): mount is PlacedVolume => mount.volume !== undefined);
 }
 
-/** The mounts as the OCI configuration has them; `sources`: places of parts of volumes, by target. */
+/** The mounts as the OCI configuration has them; `sources`: places of parts of volumes and images, by target. */
 export function ociMounts(
-  parts: Parts<"volumes">,
+  parts: Parts<"volumes" | "snapshots">,
   { placed }: Pick<ContainerRecord, "placed">,
   sources: ReadonlyMap<string, string> = new Map(),
 ) {
-  const sourceOf = ({ volume = "", target, subpath = "" }: Partial<PlacedVolume>) =>
-    sources.get(target ?? "") ?? posix.join(parts.volumes.pathOf(volume), subpath);
-  return placed.map((mount) => ociPlaced(mount, mount.volume === undefined ? "" : sourceOf(mount)));
+  return placed.map((mount: PlacedMount) => {
+    const source = sources.get(mount.target);
+    if (mount.image !== undefined) return imageMount(parts, mount, source);
+    if (mount.volume === undefined) return ociBind(mount);
+    const whole = () => posix.join(parts.volumes.pathOf(mount.volume), mount.subpath);
+    return ociVolume(mount, source ?? whole());
+  });
 }
 
 /** The volumes of a container that is made. */
@@ -195,22 +111,22 @@ export async function fillVolumes(
   }
 }
 
-/** What a run mounts beside whole volumes, open until it is disposed. */
-interface OpenParts extends Disposable {
-  /** Places of parts of volumes, by target. */
+/** What a run mounts beside whole volumes and images, open until it is disposed. */
+interface OpenParts extends AsyncDisposable {
+  /** Places of parts of volumes and images, by target. */
   readonly sources: ReadonlyMap<string, string>;
 }
 
 /**
- * Makes the volumes ready for a run; the scope gives them back. Links in parts of volumes were
- * followed once, within the volume, and the place stays the same.
+ * Makes the volumes ready for a run; the scope gives them back. Links in parts of volumes and images
+ * were followed once, within the whole, and the place stays the same.
  */
 export async function holdVolumes(
-  parts: Parts<"volumes" | "events">,
+  parts: Parts<"paths" | "snapshots" | "volumes" | "events">,
   record: ContainerRecord,
   scope: Scope,
 ): Promise<OpenParts> {
-  using opened = new DisposableStack();
+  await using opened = new Scope();
   const sources = new Map<string, string>();
   if (record.placed.length > 0) scope.defer(() => releaseVolumes(parts, record));
   for (const mount of placedVolumes(record)) {
@@ -223,11 +139,13 @@ export async function holdVolumes(
       "read/write": String(!mount.readonly),
     });
   }
-  const owned = opened.move();
-  return { sources, [Symbol.dispose]: () => owned.dispose() };
+  for (const mount of placedImages(record))
+    if (mount.subpath !== "") sources.set(mount.target, await openImagePart(parts, mount, opened));
+  const owned = opened.release();
+  return { sources, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-function openPart(path: string, subpath: string, opened: DisposableStack): string {
+function openPart(path: string, subpath: string, opened: Scope): string {
   try {
     using root = openat2(undefined, path, { flags: O_PATH | O_DIRECTORY });
     const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
@@ -250,9 +168,12 @@ export async function releaseVolumes(
   parts: Parts<"volumes" | "events">,
   record: Pick<ContainerRecord, "id" | "placed">,
 ): Promise<void> {
-  for (const { volume } of placedVolumes(record)) {
-    if (!parts.volumes.isHeld(volume, record.id)) continue;
+  const mounted = placedVolumes(record)
+    .map(({ volume }) => volume)
+    .filter((volume) => parts.volumes.isHeld(volume, record.id));
+  for (const volume of mounted) {
     await parts.volumes.release(volume, record.id);
+    // As many as there were mounts of it.
     publishVolume(parts, "unmount", volume, { container: record.id });
   }
 }

@@ -14,13 +14,15 @@ import { Trace } from "../trace.ts";
 import { checkRun } from "../transfer/trust.ts";
 import { publishVolume } from "../volumes/volume-event.ts";
 import { publishContainer } from "./container-event.ts";
+import { findImageParts, keepImages } from "./container-images.ts";
 import type { ContainerRecord } from "./container-record.ts";
-import { claimVolumes, fillVolumes, type Placement, placeMounts } from "./container-volumes.ts";
+import { claimVolumes, fillVolumes } from "./container-volumes.ts";
 import { makeUpName, parseName } from "./name.ts";
+import { type Placement, placeMounts } from "./place-mounts.ts";
 import type { PlannedStart } from "./planned-starts.ts";
 import { portWarnings } from "./published-ports.ts";
 import { joinedContainer } from "./sandbox.ts";
-import { plannedTask } from "./task-input.ts";
+import { plannedTask, type RunInput } from "./task-input.ts";
 import type { ResolvedUser } from "./user.ts";
 import { lookupUser } from "./user-lookup.ts";
 
@@ -54,7 +56,7 @@ export async function createContainer(
   // The very plan of a start, so that all that is wrong with it shows here.
   // A user that the image does not have is told at the start, as in Docker.
   const user = await draftUser(parts, draft).catch(() => root);
-  const start = planDraft(parts, draft, user);
+  const start = planDraft(parts, draft, { user, sources: await findImageParts(parts, draft) });
   trace.mark("checked");
   const { id } = draft;
   await using volumes = await claimVolumes(parts, id, placement);
@@ -65,6 +67,7 @@ export async function createContainer(
     }
   }
   const mount = await prepareRoot(parts, draft, scope);
+  await keepImages(parts, draft, scope);
   trace.mark("snapshot");
   crashPoint("create:snapshot-prepared");
   await fillVolumes(parts, draft, placement);
@@ -87,7 +90,9 @@ export async function createContainer(
 /** The launch plan that a start would send, as bytes; nothing is made for it. */
 export async function planContainer(parts: PlanParts, request: CreateRequest): Promise<Uint8Array> {
   const { draft } = draftRecord(parts, request, (name) => imageOf(parts, name, request));
-  return planDraft(parts, draft, await draftUser(parts, draft)).planned.plan;
+  const user = await draftUser(parts, draft);
+  const sources = await findImageParts(parts, draft);
+  return planDraft(parts, draft, { user, sources }).planned.plan;
 }
 
 /**
@@ -96,7 +101,7 @@ export async function planContainer(parts: PlanParts, request: CreateRequest): P
  */
 export function rehearsePlan(parts: PlanParts, request: CreateRequest): void {
   const { draft } = draftRecord(parts, request, () => noImage);
-  planDraft(parts, draft, root);
+  planDraft(parts, draft, { user: root });
 }
 
 /** The user as the image's files have it; rejects where they do not. */
@@ -143,7 +148,7 @@ function imageOf(
 
 /** Checks the request as far as it needs no launch plan, and resolves names in it. */
 function draftRecord(
-  parts: Parts<"clock" | "cpus" | "tasks" | "store" | "networks">,
+  parts: Parts<"clock" | "cpus" | "tasks" | "content" | "trust" | "store" | "networks">,
   request: CreateRequest,
   findImage: (name: string) => DraftImage,
 ): { readonly draft: ContainerRecord; readonly placement: Placement } {
@@ -267,11 +272,11 @@ function resolveModes(parts: Parts<"tasks" | "store" | "networks">, sent: Sent):
 function planDraft(
   parts: Parts<"paths" | "tasks" | "snapshots" | "store" | "volumes">,
   draft: ContainerRecord,
-  user: ResolvedUser,
+  run: Pick<RunInput, "user" | "sources">,
 ): PlannedStart {
   const { chainId, host } = draft;
   const root = onlyMount(parts.snapshots.planned(chainId, { volatile: host.AutoRemove }), draft.id);
-  return plannedTask(parts, { ...draft, root }, user);
+  return plannedTask(parts, { ...draft, root }, run);
 }
 
 /** The container's own layer over its image's; `volatile` where a power cut takes the container anyway. */

@@ -26,7 +26,8 @@ const kept = 32;
 /**
  * The plans that creates have made, each for the first start of its container, which would
  * otherwise compile the same bytes again. A plan is not kept when it depends on more than the
- * container's own row: the host's name, files on the host, parts of volumes, other containers.
+ * container's own row: the host's name, files on the host, parts of volumes, images that it
+ * mounts, other containers.
  */
 export class PlannedStarts {
   readonly #entries = new Map<ContainerId, Entry>();

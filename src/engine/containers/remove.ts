@@ -4,6 +4,7 @@ import { type ContainerId, Fault } from "#base";
 import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
+import { dropImages, placedImages } from "./container-images.ts";
 import { isUp } from "./container-record.ts";
 import { ownVolumes, releaseVolumes, removeAbandoned } from "./container-volumes.ts";
 import { killAndWait } from "./kill.ts";
@@ -99,6 +100,7 @@ async function removeStopped(
   parts.pendingAttaches.end(id);
   await releaseVolumes(parts, record);
   await removeAbandoned(parts, volumes);
+  await dropImages(parts, record);
   await parts.snapshots.remove(id);
   await parts.logCompression.stop(id);
   const removed = setAside(parts.paths.container(id));
@@ -109,7 +111,8 @@ async function removeStopped(
   publishContainer(parts, record, "destroy");
   // Without the error of a failed start: its caller has it already, and clients would show it twice.
   parts.waits.removed(id, { exitCode: record.state.exitCode });
-  if (!parts.content.images.has(record.imageId)) {
+  const images = [record.imageId, ...placedImages(record).map((image) => image.id)];
+  if (!images.every((image) => parts.content.images.has(image))) {
     void parts.background.run("collecting the layers of an image that is gone", () =>
       parts.content.collect(),
     );

@@ -106,7 +106,7 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   trace.mark("files");
   using namespaces = new DisposableStack();
   const joined = joinedNamespaces(parts, record, { sandbox, namespaces });
-  using held = await holdVolumes(parts, record, scope);
+  await using held = await holdVolumes(parts, record, scope);
   const planned = parts.plannedStarts.take(record, user);
   const input = planned
     ? withJoined(planned.input, joined)

@@ -19,7 +19,7 @@ import type { ResolvedUser } from "./user.ts";
 export interface RunInput {
   readonly user: ResolvedUser;
   readonly joined: ContainerSpecInput["joined"];
-  /** Places of parts of volumes, by target. */
+  /** Places of parts of volumes and images, by target. */
   readonly sources?: ReadonlyMap<string, string>;
 }
 
@@ -34,7 +34,7 @@ export const unopened: ContainerSpecInput["joined"] = {
  * that is checked and shown is the plan that is sent.
  */
 export function taskInput(
-  parts: Parts<"paths" | "tasks" | "store" | "volumes">,
+  parts: Parts<"paths" | "tasks" | "snapshots" | "store" | "volumes">,
   record: ContainerRecord,
   { user, joined, sources }: RunInput,
 ): { readonly input: TaskInput; readonly warnings: readonly string[] } {
@@ -65,11 +65,11 @@ export function taskInput(
 
 /** The plan of a container that is not made yet; its files and missing binds count as what create makes them. */
 export function plannedTask(
-  parts: Parts<"paths" | "tasks" | "store" | "volumes">,
+  parts: Parts<"paths" | "tasks" | "snapshots" | "store" | "volumes">,
   record: ContainerRecord,
-  user: ResolvedUser,
+  run: Pick<RunInput, "user" | "sources">,
 ): PlannedStart {
-  const { input, warnings } = taskInput(parts, record, { user, joined: unopened });
+  const { input, warnings } = taskInput(parts, record, { ...run, joined: unopened });
   const own = `${parts.paths.container(record.id)}/`;
   const { plan, warnings: more } = parts.tasks.plan(input, {
     kindOf: (path) => (path.startsWith(own) ? "file" : kindOf(path)),

@@ -1,9 +1,10 @@
+import { usedImages } from "../containers/container-images.ts";
 import type { DiskUsage } from "../contract.ts";
 import type { Parts } from "../parts.ts";
 
 /** The disk space that images take. */
 export async function diskUsage(parts: Parts<"content" | "store">): Promise<DiskUsage> {
-  const used = new Set([...parts.store.all()].map(({ imageId }) => imageId));
+  const used = usedImages(parts);
   const { images, layers, blobs, reclaimable } = await parts.content.diskUsage((id) =>
     used.has(id),
   );

@@ -1,6 +1,7 @@
 import { isFault } from "#base";
 import type { ListedImage } from "#content";
 import type { Digest } from "#image";
+import { usedImages } from "../containers/container-images.ts";
 import type { Filters } from "../contract.ts";
 import { booleanFilter, checkFilterKeys, matchesLabels, untilFilter } from "../filters.ts";
 import type { Parts } from "../parts.ts";
@@ -67,7 +68,7 @@ export async function pruneImages(
   checkFilterKeys(filters, ["dangling", "label", "label!", "until"]);
   const all = booleanFilter(filters, "dangling") === false;
   const until = untilFilter(filters, parts.clock.now());
-  const used = new Set([...parts.store.all()].map(({ imageId }) => imageId));
+  const used = usedImages(parts);
   const deleted: ImageDeletion[] = [];
   const before = await bytesKept(parts);
   for (const image of parts.content.images.list()) {

@@ -16,10 +16,18 @@ export async function mountLayers(
   parts: Parts<"paths">,
   layers: readonly string[],
 ): Promise<MountedLayers> {
+  return await mountForUs(parts, layers.length > 0 ? [readOnlyRoot(layers)] : []);
+}
+
+/** Makes mounts where nobody but the engine looks; the uppermost is the root. */
+export async function mountForUs(
+  parts: Parts<"paths">,
+  mounts: readonly Mount[],
+): Promise<MountedLayers> {
   await using scope = new Scope();
   const path = await mkdtemp(join(parts.paths.runViews, "view-"));
   scope.defer(() => rmdir(path));
-  if (layers.length > 0) scope.use(await mountAll([readOnlyRoot(layers)], path));
+  if (mounts.length > 0) scope.use(await mountAll(mounts, path));
   const root = scope.use(openat2(undefined, path, { flags: O_PATH | O_DIRECTORY }));
   const opened = scope.release();
   return { path, root, [Symbol.asyncDispose]: () => opened.disposeAsync() };

@@ -10,6 +10,7 @@ import {
 } from "#image";
 import { parseCompression } from "#layer";
 import type { Executor } from "#rootfs";
+import { usesImage } from "../containers/container-images.ts";
 import { isUp } from "../containers/container-record.ts";
 import type { Parts } from "../parts.ts";
 import type { ImageDetail, ImageSummary, Images, Progress } from "./image-contract.ts";
@@ -119,7 +120,7 @@ async function removeImage(
 ): ReturnType<Images["remove"]> {
   const usersOf = (image: Digest) =>
     [...parts.store.all()]
-      .filter(({ imageId }) => imageId === image)
+      .filter((record) => usesImage(record, image))
       .map((record) => ({ id: record.id, running: isUp(record.state) }));
   return await removeAnd(parts, ref, { force, usersOf });
 }
@@ -131,7 +132,7 @@ async function removeUnused(
 ): ReturnType<Images["remove"]> {
   const usersOf = () =>
     [...parts.store.all()]
-      .filter(({ imageId }) => imageId === id)
+      .filter((record) => usesImage(record, id))
       .map((record) => ({ id: record.id, running: true }));
   return await removeAnd(parts, id, { force: true, usersOf });
 }
