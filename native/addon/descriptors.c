@@ -87,6 +87,26 @@ static long descriptor_unix_connect(struct call *call)
 	return -error;
 }
 
+/* unixListen(path) -> a stream socket that listens there, for this user alone; what was there is replaced */
+static long descriptor_unix_listen(struct call *call)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	take_text(call, 0, address.sun_path, sizeof(address.sun_path));
+	if (call->failed)
+		return 0;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	unlink(address.sun_path);
+	/* The file gets the socket's mode (unix(7)), so that it never has another. */
+	if (fchmod(fd, 0600) == 0 && bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
+	    listen(fd, SOMAXCONN) == 0)
+		return fd;
+	int error = errno;
+	close(fd);
+	return -error;
+}
+
 /* pipe(out two): read end, write end */
 static long descriptor_pipe(struct call *call)
 {
@@ -274,6 +294,7 @@ const struct function descriptor_functions[] = {
 	{ "duplicate", descriptor_duplicate, 1 },
 	{ "socketPair", descriptor_socket_pair, 1 },
 	{ "unixConnect", descriptor_unix_connect, 1 },
+	{ "unixListen", descriptor_unix_listen, 1 },
 	{ "pipe", descriptor_pipe, 1 },
 	{ "eventFd", descriptor_event, 0 },
 	{ "setBlocking", descriptor_set_blocking, 2 },

@@ -92,6 +92,8 @@ export interface Addon {
   socketPair(out: Int32Array): number;
   /** ENOENT or ECONNREFUSED when no program listens. */
   unixConnect(path: string): number;
+  /** What was at the path is replaced. */
+  unixListen(path: string): number;
   pipe(out: Int32Array): number;
   eventFd(): number;
   setBlocking(fd: number, blocking: 0 | 1): number;

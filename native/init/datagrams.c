@@ -26,7 +26,7 @@ union local {
 
 struct peer {
 	struct watched watched; /* first: what is watched is its peer */
-	const struct listener *listener;
+	struct listener *listener;
 	struct peer *next;
 	union address client;
 	union local local;
@@ -43,6 +43,7 @@ static void drop_peer(struct peer **link)
 	struct peer *peer = *link;
 	*link = peer->next;
 	peer_count--;
+	peer->listener->open--;
 	close_fd(&peer->watched.fd);
 	free(peer);
 }
@@ -130,8 +131,10 @@ static void peer_ready(struct watched *watched, uint32_t events)
 		int length = receive(watched->fd, &from, &local);
 		if (length == -EAGAIN)
 			return;
-		if (length >= 0)
-			answer(peer, (size_t)length); /* a refusal of the container's is one datagram that is lost */
+		if (length < 0)
+			continue; /* a refusal of the container's is one datagram that is lost */
+		peer->listener->bytes[1] += (size_t)length;
+		answer(peer, (size_t)length);
 	}
 }
 
@@ -170,7 +173,7 @@ static union local way_back(int family, const union local *local)
 	return back;
 }
 
-static struct peer *new_peer(struct peer **bucket, const struct listener *listener, const union address *client,
+static struct peer *new_peer(struct peer **bucket, struct listener *listener, const union address *client,
 			     const union local *local)
 {
 	struct peer *peer = calloc(1, sizeof *peer);
@@ -185,6 +188,8 @@ static struct peer *new_peer(struct peer **bucket, const struct listener *listen
 	};
 	*bucket = peer;
 	peer_count++;
+	listener->open++;
+	listener->clients++;
 	int fd = peer->watched.fd;
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)&listener->target, sizeof listener->target) == 0 &&
 	    proxy_watch(&peer->watched, EPOLLIN) == 0)
@@ -193,7 +198,7 @@ static struct peer *new_peer(struct peer **bucket, const struct listener *listen
 	return NULL;
 }
 
-static struct peer *peer_of(const struct listener *listener, const union address *client, const union local *local)
+static struct peer *peer_of(struct listener *listener, const union address *client, const union local *local)
 {
 	struct peer **bucket = &peers[bucket_of(listener, client)];
 	for (struct peer *peer = *bucket; peer; peer = peer->next)
@@ -208,7 +213,7 @@ static struct peer *peer_of(const struct listener *listener, const union address
 void datagrams_ready(struct watched *watched, uint32_t events)
 {
 	(void)events;
-	const struct listener *listener = (const struct listener *)watched;
+	struct listener *listener = (struct listener *)watched;
 	for (int turn = 0; turn < TURNS; turn++) {
 		union address client = { 0 };
 		union local local = { 0 };
@@ -219,6 +224,7 @@ void datagrams_ready(struct watched *watched, uint32_t events)
 		if (!peer)
 			continue;
 		peer->last = monotonic_ms();
+		listener->bytes[0] += (size_t)length;
 		send(peer->watched.fd, datagram, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL);
 	}
 }

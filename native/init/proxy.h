@@ -2,8 +2,8 @@
  * The proxy of one container's published ports: one epoll loop over the sockets that
  * listen on the host, the streams of TCP (and SCTP) clients, and the peers of UDP. It
  * holds the ports for as long as the container's process lives, whatever becomes of the
- * engine. The parts are loop and commands (proxy.c), relay.c and datagrams.c; this header
- * is their common state.
+ * engine. The parts are loop and commands (proxy.c), listeners.c, relay.c and datagrams.c; this
+ * header is their common state.
  */
 #ifndef PROXY_H
 #define PROXY_H
@@ -31,12 +31,16 @@ struct listener {
 	struct watched watched; /* first: what is watched is its listener */
 	struct listener *next;
 	int protocol;
+	union address address;
 	struct sockaddr_in target;
+	bool provisional; /* goes with the engine's connection unless it is confirmed */
+	uint32_t open;     /* clients now */
+	uint64_t clients, bytes[2]; /* ever; bytes to the container, and from it */
 };
 
 struct proxy {
 	int epoll;
-	struct watched engine, process; /* -1 once gone */
+	struct watched engine, control, process; /* -1 once gone; control: where a later engine connects */
 	struct listener *listeners;
 	bool stalled; /* nothing is accepted until there are descriptors again */
 	bool held;    /* the engine may go */
@@ -57,12 +61,27 @@ int proxy_watch(struct watched *watched, uint32_t events);
 /* Accepts no more until something ends or a while has passed. */
 void proxy_stall(void);
 
+/* Listeners. Accepts, or leaves clients waiting in the kernel. */
+void listeners_watch(bool accept);
+/* FRAME_LISTEN: the port, or a negative errno with the index of the address that failed. */
+int listeners_add(const uint8_t *payload, size_t length, uint32_t *failed);
+/* FRAME_COUNT, FRAME_UNLISTEN (-ENOENT: nobody listens there) and FRAME_RETARGET. */
+const struct listener *listeners_find(const uint8_t *payload, size_t length);
+int listeners_remove(const uint8_t *payload, size_t length);
+int listeners_retarget(const uint8_t *payload, size_t length);
+/* Those that were added after `rest`. */
+void listeners_drop(const struct listener *rest);
+/* Keeps, or drops, those that are provisional. */
+void listeners_settle(bool confirm);
+
 /* Relay: streams between clients and the container. */
 void relay_accept(struct watched *watched, uint32_t events);
 bool relay_any(void);
 /* Whether a stream was stopped so that others have their turn; relay_turn goes on with those. */
 bool relay_waits(void);
 void relay_turn(void);
+/* A listener goes, its streams go on. */
+void relay_forget(const struct listener *listener);
 
 /* Datagrams. */
 void datagrams_ready(struct watched *watched, uint32_t events);

@@ -40,6 +40,7 @@ struct relay {
 	struct relay *next, **link; /* of the list that it is in */
 	struct end ends[2];         /* the client's, the container's */
 	struct flow flows[2];       /* [i]: from end i to the other */
+	struct listener *listener;  /* whose client it is, NULL once that is gone */
 	bool connecting;
 };
 
@@ -104,6 +105,8 @@ static void end_relay(struct relay *relay, bool is_broken)
 		close_fd(fd);
 		close_pipe(&relay->flows[i].pipe); /* with what is in it */
 	}
+	if (relay->listener)
+		relay->listener->open--;
 	unlink_relay(relay);
 	free(relay);
 }
@@ -125,7 +128,7 @@ static int push(struct flow *flow, int to)
 }
 
 /* One step of a direction: 1 when there may be more, 0 when it has to wait. */
-static int step(struct flow *flow, int from, int to)
+static int step(struct flow *flow, int from, int to, uint64_t *bytes)
 {
 	if (flow->pipe.read < 0) {
 		int result = take_pipe(&flow->pipe);
@@ -139,6 +142,7 @@ static int step(struct flow *flow, int from, int to)
 			return count;
 		flow->ended = count == 0;
 		flow->held = count > 0 ? (size_t)count : 0;
+		*bytes += flow->held;
 		result = count == -EINTR ? 1 : count > 0;
 	} else if (result == 1) {
 		result = 0;
@@ -161,7 +165,8 @@ static void pump(struct relay *relay)
 			struct flow *flow = &relay->flows[i];
 			if (flow->told)
 				continue;
-			int result = step(flow, relay->ends[i].watched.fd, relay->ends[!i].watched.fd);
+			uint64_t unlisted, *bytes = relay->listener ? &relay->listener->bytes[i] : &unlisted;
+			int result = step(flow, relay->ends[i].watched.fd, relay->ends[!i].watched.fd, bytes);
 			if (result < 0) {
 				end_relay(relay, true);
 				return;
@@ -190,7 +195,7 @@ static void end_ready(struct watched *watched, uint32_t events)
 		pump(relay);
 }
 
-static void open_relay(const struct listener *listener, int client)
+static void open_relay(struct listener *listener, int client)
 {
 	struct relay *relay = calloc(1, sizeof *relay);
 	if (!relay) {
@@ -203,6 +208,9 @@ static void open_relay(const struct listener *listener, int client)
 		relay->ends[i] = (struct end){ { -1, end_ready }, relay };
 	}
 	link_relay(&relays, relay);
+	relay->listener = listener;
+	listener->open++;
+	listener->clients++;
 	relay->ends[0].watched.fd = client;
 	int *target = &relay->ends[1].watched.fd;
 	*target = check(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, listener->protocol));
@@ -223,7 +231,7 @@ static void open_relay(const struct listener *listener, int client)
 void relay_accept(struct watched *watched, uint32_t events)
 {
 	(void)events;
-	const struct listener *listener = (const struct listener *)watched;
+	struct listener *listener = (struct listener *)watched;
 	for (int count = 0; count < ACCEPTS; count++) {
 		int client = check(accept4(watched->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
 		if (client == -EAGAIN)
@@ -235,6 +243,19 @@ void relay_accept(struct watched *watched, uint32_t events)
 		if (client >= 0)
 			open_relay(listener, client);
 	}
+}
+
+static void forget(struct relay *list, const struct listener *listener)
+{
+	for (; list; list = list->next)
+		if (list->listener == listener)
+			list->listener = NULL;
+}
+
+void relay_forget(const struct listener *listener)
+{
+	forget(relays, listener);
+	forget(waiting, listener);
 }
 
 bool relay_any(void)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "proxy-rig.h"
@@ -54,22 +55,79 @@ static void test_all_or_none(void)
 	proxy_rig_close(&rig);
 }
 
-static void hold(struct proxy_rig *rig, int pidfd)
+/* Sends the pidfd with a socket that listens at an abstract address of the test's own. */
+static void hold(struct proxy_rig *rig, int pidfd, int listener)
 {
+	const int both[2] = { pidfd, listener };
 	MESSAGE(message);
 	frame_end(&message, frame_begin(&message, FRAME_HOLD));
 	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(sizeof both)];
 		struct cmsghdr aligned;
 	} control = { 0 };
 	struct iovec part = { message.bytes, message.length };
 	struct msghdr header = {
 		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
 	};
-	control.aligned = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof pidfd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
-	memcpy(CMSG_DATA(&control.aligned), &pidfd, sizeof pidfd);
+	control.aligned = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof both), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+	memcpy(CMSG_DATA(&control.aligned), both, sizeof both);
 	EXPECT(sendmsg(rig->engine, &header, 0) == (ssize_t)message.length);
 	proxy_rig_settle();
+	uint8_t answer[FRAME_HEADER + 8];
+	EXPECT(read_all(rig->engine, answer, sizeof answer) == 0 && get_u32(answer) == FRAME_LISTENING);
+}
+
+static struct sockaddr_un control_address(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "proxy-test-%d", getpid());
+	return address;
+}
+
+static int control_listener(void)
+{
+	struct sockaddr_un address = control_address();
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	EXPECT(bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, 1) == 0);
+	return fd;
+}
+
+static void connect_engine(struct proxy_rig *rig)
+{
+	struct sockaddr_un address = control_address();
+	rig->engine = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	EXPECT(connect(rig->engine, (struct sockaddr *)&address, sizeof address) == 0);
+	proxy_rig_settle();
+}
+
+/* A command with a port of 127.0.0.1 for its payload: its answer's first number, negative of an error. */
+static int name_port(struct proxy_rig *rig, enum frame command, uint16_t port)
+{
+	MESSAGE(message);
+	const uint8_t none[12] = { 0 };
+	size_t frame = frame_begin(&message, command);
+	put_u32(&message, IPPROTO_TCP);
+	put_u32(&message, port);
+	put_u32(&message, 4);
+	put_u32(&message, htonl(INADDR_LOOPBACK));
+	put_bytes(&message, none, sizeof none);
+	frame_end(&message, frame);
+	EXPECT(write_all(rig->engine, message.bytes, message.length) == 0);
+	proxy_rig_settle();
+	uint8_t header[FRAME_HEADER], answer[64];
+	EXPECT(read_all(rig->engine, header, sizeof header) == 0 && get_u32(header + 4) <= sizeof answer);
+	EXPECT(read_all(rig->engine, answer, get_u32(header + 4)) == 0);
+	return get_u32(header) == FRAME_ERROR ? -(int)get_u32(answer) : (int)get_u32(answer);
+}
+
+static void confirm(struct proxy_rig *rig)
+{
+	MESSAGE(message);
+	frame_end(&message, frame_begin(&message, FRAME_CONFIRM));
+	EXPECT(write_all(rig->engine, message.bytes, message.length) == 0);
+	proxy_rig_settle();
+	uint8_t answer[FRAME_HEADER + 8];
+	EXPECT(read_all(rig->engine, answer, sizeof answer) == 0 && get_u32(answer) == FRAME_LISTENING);
 }
 
 static void test_life(void)
@@ -79,15 +137,28 @@ static void test_life(void)
 	EXPECT(proxy_rig_listen(&rig, IPPROTO_TCP, FIRST, LAST, 0) > 0);
 	pid_t child = fork();
 	if (child == 0) {
+		syscall(SYS_close_range, 3, ~0u, 0);
 		pause();
 		_exit(0);
 	}
 	int pidfd = (int)syscall(SYS_pidfd_open, child, 0);
-	hold(&rig, pidfd);
+	int listener = control_listener();
+	hold(&rig, pidfd, listener);
+	close(listener);
 	EXPECT(proxy.held);
+	struct listener *first = proxy.listeners;
+	EXPECT(proxy_rig_listen(&rig, IPPROTO_TCP, FIRST, LAST, 0) > 0);
+	EXPECT(proxy.listeners != first);
 	close_fd(&rig.engine);
 	EXPECT(proxy_rig_settle());
-	EXPECT(proxy.listeners != NULL); /* the engine is gone, the container is not */
+	EXPECT(proxy.listeners == first); /* the engine is gone with what it did not confirm, the container is not */
+	connect_engine(&rig);
+	EXPECT(proxy_rig_listen(&rig, IPPROTO_TCP, FIRST, LAST, 0) > 0);
+	confirm(&rig);
+	struct listener *second = proxy.listeners;
+	close_fd(&rig.engine);
+	proxy_rig_settle();
+	EXPECT(proxy.listeners == second && second != first);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	EXPECT(!proxy_rig_settle());
@@ -105,6 +176,34 @@ static void test_abandoned(void)
 	close_fd(&rig.engine);
 	EXPECT(!proxy_rig_settle());
 	EXPECT(proxy.listeners == NULL);
+	proxy_rig_close(&rig);
+}
+
+/* A port that is taken back lets its streams go on, and takes no more clients. */
+static void test_unlisten(void)
+{
+	struct proxy_rig rig;
+	char bytes[16];
+	proxy_rig_open(&rig);
+	uint16_t port = (uint16_t)proxy_rig_listen(&rig, IPPROTO_TCP, FIRST, LAST, 0);
+	uint16_t other = (uint16_t)proxy_rig_listen(&rig, IPPROTO_TCP, FIRST, LAST, 0);
+	int client = proxy_rig_connect(SOCK_STREAM, port), server = accepted(&rig);
+	EXPECT(name_port(&rig, FRAME_COUNT, port) == 1);
+	EXPECT(name_port(&rig, FRAME_COUNT, other) == 0);
+	EXPECT(name_port(&rig, FRAME_UNLISTEN, port) == 0);
+	EXPECT(name_port(&rig, FRAME_UNLISTEN, port) == -ENOENT);
+	EXPECT(name_port(&rig, FRAME_COUNT, port) == -ENOENT);
+	EXPECT(send(client, "question", 8, 0) == 8);
+	proxy_rig_settle();
+	EXPECT(recv(server, bytes, sizeof bytes, 0) == 8);
+	int late = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port) };
+	EXPECT(connect(late, (struct sockaddr *)&address, sizeof address) < 0 && errno == ECONNREFUSED);
+	close(late);
+	proxy_rig_reset(&client);
+	proxy_rig_reset(&server);
+	proxy_rig_settle();
+	EXPECT(!relay_any());
 	proxy_rig_close(&rig);
 }
 
@@ -173,6 +272,7 @@ int main(void)
 	test_all_or_none();
 	test_life();
 	test_abandoned();
+	test_unlisten();
 	test_ends();
 	test_refusal();
 	test_want();

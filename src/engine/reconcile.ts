@@ -35,6 +35,8 @@ export async function reconcile(parts: StartParts): Promise<void> {
   await parts.ports.retain(new Set(parts.live.keys()));
   await attempt(parts, "undoing mounts of volumes", () => parts.volumes.settle());
   await attempt(parts, "settling the networks of containers", () => settleNetworks(parts));
+  for (const live of parts.live.values())
+    await attempt(parts, `publishing the ports of ${live.id}`, () => live.ports.settle(live));
   await attempt(parts, "serving the names of containers", () => restoreNames(parts));
   await sweep(parts);
 }

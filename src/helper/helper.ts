@@ -32,6 +32,7 @@ interface Launcher {
 }
 
 const imageName = "thimble-init";
+const SIGKILL = 9;
 /** In ps(1) until there is a plan, whose id then takes its place: that of a container has 64 digits. */
 const waiting = "waiting".padEnd(64);
 /** A process that has nothing left to do but to exit needs far less. */
@@ -106,7 +107,17 @@ export class Helper implements Disposable {
   /** A proxy for the ports of one container. Once one was asked for, the next is kept ready. */
   proxy(): PortProxy {
     const { socket, child } = this.#proxies.takeReady() ?? this.#run(["proxy"], 3);
-    return new PortProxy(socket, child);
+    return new PortProxy(socket, {
+      pid: child.pid,
+      kill: async () => {
+        try {
+          child.kill(SIGKILL);
+        } catch {
+          // It has ended by itself.
+        }
+        await child.exited;
+      },
+    });
   }
 
   /**

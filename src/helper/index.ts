@@ -20,7 +20,14 @@ export { type Created, Launch } from "./launch.ts";
 export type { LaunchError } from "./launch-error.ts";
 export { connectMonitor, Monitor, type MonitorStatus, type MonitorWatch } from "./monitor.ts";
 export type * from "./plan.ts";
-export { ListenFault, type ListenRequest, PortProxy } from "./port-proxy.ts";
+export {
+  connectProxy,
+  ListenFault,
+  type ListeningPort,
+  type ListenRequest,
+  PortProxy,
+  type PortTraffic,
+} from "./port-proxy.ts";
 export {
   findResolver,
   openResolver,

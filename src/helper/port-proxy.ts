@@ -1,7 +1,7 @@
 import { Fault } from "#base";
 import {
   type Channel,
-  type ChildProcess,
+  connectUnix,
   errnoName,
   type Fd,
   openChannel,
@@ -9,6 +9,9 @@ import {
 } from "#kernel";
 import { encodeFrame, type Frame, FrameReader, PayloadReader } from "./frame.ts";
 import { frame as type } from "./tags.ts";
+
+/** A proxy that is stopped, or hangs, serves nobody: it is ended. */
+const patienceMs = 10_000;
 
 /** A host's port to hold, and where it leads. */
 export interface ListenRequest {
@@ -24,6 +27,29 @@ export interface ListenRequest {
   readonly addresses: readonly Uint8Array[];
 }
 
+/** A port of the host at one of its addresses, of 4 or 16 bytes. */
+export interface ListeningPort {
+  /** Of linux/in.h. */
+  readonly protocol: number;
+  readonly port: number;
+  readonly address: Uint8Array;
+}
+
+/** What has come to a port since it is held; of UDP, a client is an address that was heard of lately. */
+export interface PortTraffic {
+  readonly clientsNow: number;
+  readonly clients: bigint;
+  readonly bytesIn: bigint;
+  readonly bytesOut: bigint;
+}
+
+/** The process that is a proxy. */
+export interface ProxyProcess {
+  readonly pid: number;
+  /** Ends it by force; resolves once it is gone. */
+  kill(): Promise<void>;
+}
+
 /** Why a port is not held: `errno` of the Fault, and the index of the address that failed. */
 export class ListenFault extends Fault {
   readonly index: number;
@@ -37,7 +63,7 @@ export class ListenFault extends Fault {
 /**
  * A process that holds ports of the host and forwards what comes to them (native/init/proxy.c). It
  * ends with this program until `hold` has named the process for which it holds them; then it ends
- * with that one. Commands are answered one after another.
+ * with that one. Commands are answered one after another; once it has ended they are `unavailable`.
  */
 export class PortProxy {
   readonly pid: number;
@@ -45,15 +71,15 @@ export class PortProxy {
   readonly released: Promise<void>;
   readonly #socket: Fd;
   readonly #channel: Channel;
-  readonly #child: ChildProcess;
+  readonly #process: ProxyProcess;
   readonly #frames = new FrameReader();
-  readonly #waiting: PromiseWithResolvers<number>[] = [];
+  readonly #waiting: PromiseWithResolvers<Frame>[] = [];
 
-  constructor(socket: Fd, child: ChildProcess) {
+  constructor(socket: Fd, process: ProxyProcess) {
     this.#socket = socket;
-    this.#child = child;
+    this.#process = process;
     this.#channel = openChannel(socket);
-    this.pid = child.pid;
+    this.pid = process.pid;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.released = promise;
     this.#channel.onData((bytes) => {
@@ -61,57 +87,115 @@ export class PortProxy {
     });
     this.#channel.onEnd(() => {
       this.#channel.close();
-      const gone = new Fault("unavailable", "the proxy of published ports has ended");
-      for (const { reject } of this.#waiting.splice(0)) reject(gone);
+      for (const { reject } of this.#waiting.splice(0)) reject(gone());
       resolve();
     });
   }
 
-  /** Holds a port at all its addresses: the port. A ListenFault when it cannot, and then none is held. */
-  listen({ protocol, target, first, last, begin, addresses }: ListenRequest): Promise<number> {
+  /**
+   * Holds a port at all its addresses: the port. A ListenFault when it cannot, and then none is
+   * held. After `hold` it goes with this connection until `confirm`.
+   */
+  async listen({
+    protocol,
+    target,
+    first,
+    last,
+    begin,
+    addresses,
+  }: ListenRequest): Promise<number> {
     const words = [
       ...[protocol, word(target.address), target.port, first, last, begin, addresses.length],
       ...addresses.flatMap((each) => [each.byteLength === 4 ? 4 : 6, ...wordsOf(each)]),
     ];
-    return this.#ask(encodeFrame(type.LISTEN, ...words), []);
+    return new PayloadReader(await this.#ask(encodeFrame(type.LISTEN, ...words))).u32();
   }
 
   /**
    * From now on the ports are held until that process (a pidfd) ends, whatever becomes of this
-   * program: the proxy reads this before it reads our end.
+   * program: the proxy reads this before it reads our end. `control` is a unix socket that listens,
+   * where a later program connects (`connectProxy`).
    */
-  hold(process: Fd): void {
-    this.#ask(encodeFrame(type.HOLD), [process]).catch(() => undefined);
+  hold(process: Fd, control: Fd): void {
+    this.#ask(encodeFrame(type.HOLD), [process, control]).catch(() => undefined);
+  }
+
+  /** The ports that were added after `hold` stay when this connection ends. */
+  async confirm(): Promise<void> {
+    await this.#ask(encodeFrame(type.CONFIRM));
+  }
+
+  /** Takes no more clients at a port; those that it has stay. A ListenFault of ENOENT where it is not held. */
+  async unlisten(port: ListeningPort): Promise<void> {
+    await this.#ask(encodeFrame(type.UNLISTEN, ...nameOf(port)));
+  }
+
+  /** Leads all ports to another IPv4 address of the container; streams that are open stay where they are. */
+  async retarget(address: Uint8Array): Promise<void> {
+    await this.#ask(encodeFrame(type.RETARGET, word(address)));
+  }
+
+  /** What has come to a port; undefined where it is not held. */
+  async count(port: ListeningPort): Promise<PortTraffic | undefined> {
+    try {
+      const answer = new PayloadReader(await this.#ask(encodeFrame(type.COUNT, ...nameOf(port))));
+      return {
+        clientsNow: answer.u32(),
+        clients: answer.u64(),
+        bytesIn: answer.u64(),
+        bytesOut: answer.u64(),
+      };
+    } catch (error) {
+      if (error instanceof ListenFault && error.errno === "ENOENT") return undefined;
+      throw error;
+    }
   }
 
   /** Ends it and with it all that it forwards. */
-  async kill(): Promise<void> {
-    const SIGKILL = 9;
-    try {
-      this.#child.kill(SIGKILL);
-    } catch {
-      // It has ended by itself.
-    }
-    await this.#child.exited;
+  kill(): Promise<void> {
+    return this.#process.kill();
   }
 
-  #ask(command: Uint8Array, fds: readonly Fd[]): Promise<number> {
-    const answer = Promise.withResolvers<number>();
-    if (!this.#channel.isOpen)
-      throw new Fault("unavailable", "the proxy of published ports has ended");
+  /** Lets go of it: ports that a process holds stay. */
+  close(): void {
+    this.#channel.close();
+  }
+
+  async #ask(command: Uint8Array, fds: readonly Fd[] = []): Promise<Frame> {
+    const answer = Promise.withResolvers<Frame>();
+    if (!this.#channel.isOpen) throw gone();
     // So short a message is taken whole or not at all.
     sendDescriptors(this.#socket, command, fds);
     this.#waiting.push(answer);
+    const patience = setTimeout(() => void this.kill(), patienceMs).unref();
+    const enough = () => clearTimeout(patience);
+    answer.promise.then(enough, enough);
     return answer.promise;
   }
 
   #take(frame: Frame): void {
-    const payload = new PayloadReader(frame);
-    const [number, index] = [payload.u32(), payload.u32()];
     const answer = this.#waiting.shift();
-    if (frame.type === type.LISTENING) answer?.resolve(number);
-    else answer?.reject(new ListenFault(errnoName(number), index));
+    if (frame.type === type.ERROR) answer?.reject(listenFault(new PayloadReader(frame)));
+    else answer?.resolve(frame);
   }
+}
+
+/** The proxy that listens at the path of its control socket; `not_found` or `unavailable` where none does. */
+export function connectProxy(path: string, process: ProxyProcess): PortProxy {
+  return new PortProxy(connectUnix(path), process);
+}
+
+function listenFault(payload: PayloadReader): ListenFault {
+  const number = payload.u32();
+  return new ListenFault(errnoName(number), payload.u32());
+}
+
+function gone(): Fault {
+  return new Fault("unavailable", "the proxy of published ports has ended");
+}
+
+function nameOf({ protocol, port, address }: ListeningPort): number[] {
+  return [protocol, port, address.byteLength === 4 ? 4 : 6, ...wordsOf(address)];
 }
 
 /** Bytes as the little-endian words in which they keep their order. */

@@ -125,10 +125,15 @@ export const frame = {
   DNS_QUIT: 55,
   LISTEN: 56,
   HOLD: 57,
+  UNLISTEN: 58,
+  RETARGET: 59,
+  CONFIRM: 60,
+  COUNT: 61,
   OK: 64,
   STATE: 65,
   DNS_STATE: 66,
   LISTENING: 72,
+  COUNTED: 73,
 } as const;
 
 /** ATTACH_* bits. */

@@ -22,6 +22,15 @@ export function connectUnix(path: string): Fd {
   return new Fd(check(addon().unixConnect(path), what));
 }
 
+/**
+ * A stream socket that listens at a path of at most 107 bytes, in place of whatever was there; only
+ * this user may connect.
+ */
+export function listenUnix(path: string): Fd {
+  const what = { call: "bind", verb: "listen at", about: path };
+  return new Fd(check(addon().unixListen(path), what));
+}
+
 /** A pipe(7): its read end, then its write end, both blocking. */
 export function pipe(): [Fd, Fd] {
   const out = new Int32Array(2);

@@ -18,6 +18,7 @@ export {
   connectUnix,
   copySealed,
   eventFd,
+  listenUnix,
   lockFile,
   memfdSealed,
   peerCredentials,
@@ -100,7 +101,7 @@ export {
   watchNftables,
 } from "./nftables.ts";
 export { makePrivateDirectory, restrictMode } from "./private-path.ts";
-export { pidfdOpen, pidfdSendSignal, startTime } from "./processes.ts";
+export { hasEnded, pidfdOpen, pidfdSendSignal, startTime } from "./processes.ts";
 export {
   addAddress,
   createBridge,

@@ -40,6 +40,16 @@ export function startTime(pid: number): bigint | undefined {
   }
 }
 
+/** Whether the process of this pid and start time has ended, also where its parent has not looked at it yet. */
+export function hasEnded(pid: number, start: bigint): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return parseStartTime(stat) !== start || /^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+  } catch {
+    return true;
+  }
+}
+
 /** The command in parentheses may contain anything, also spaces and parentheses. */
 export function parseStartTime(stat: string): bigint | undefined {
   const rest = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

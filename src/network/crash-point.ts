@@ -15,6 +15,9 @@ export const portCrashPoints = [
   "ports:translated",
   "ports:bound-to-process",
   "ports:untranslated",
+  "ports:replaced",
+  "ports:move-recorded",
+  "ports:retargeted",
 ] as const;
 
 /** Kills the process here when a crash test asks for this step; see `crashHere`. */

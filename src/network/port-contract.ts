@@ -1,5 +1,3 @@
-import type { Fd } from "#kernel";
-
 export type PortProtocol = "tcp" | "udp" | "sctp";
 
 /** A port of a container to publish. */
@@ -31,9 +29,16 @@ export interface PublishRequest {
   readonly nameOf: (container: string) => string;
 }
 
+/** A process for good: its pid and field 22 of /proc/PID/stat. */
+export interface ProcessName {
+  readonly pid: number;
+  readonly startTime: bigint;
+}
+
 /**
  * The published ports of one container, from before its program runs. They end with
- * this program until `hold` has named the container's process, then with that process.
+ * this program until `hold` has named the container's process, then with that process. A proxy
+ * that someone else ends meanwhile is replaced by one that holds the same ports.
  */
 export interface Publication {
   /** The container's IPv4 address, to which they lead. */
@@ -41,9 +46,14 @@ export interface Publication {
   /** In the order in which they were wanted; one for all addresses has an entry for IPv4 and one for IPv6. */
   readonly ports: readonly PublishedPort[];
   /** The container's process, which waits to become the program. */
-  hold(process: Fd): void;
+  hold(process: ProcessName): void;
   /** Writes them down, for the next life of the engine; to be called in the transaction that records the start. */
   record(): void;
+  /**
+   * Leads the ports to another IPv4 address of the container, from the next connection on: those that
+   * are open stay as they are. Recorded; a crash leaves the old address or the new one.
+   */
+  move(address: string): Promise<void>;
   /**
    * Gives the ports back; settles once they are free. Called again it does nothing. The proxy ends
    * with the container's process; where that goes on, `endsProxy` ends it.
@@ -67,8 +77,11 @@ export interface Ports {
   publish(request: PublishRequest): Promise<Publication>;
   /** The ports of a container; empty for one that has none. */
   of(container: string): readonly PublishedPort[];
-  /** The publication of a container that runs on from an earlier life of the engine. */
-  adopt(container: string): Publication | undefined;
+  /**
+   * The publication of a container that runs on from an earlier life of the engine, with its process. A
+   * proxy that has ended meanwhile is replaced.
+   */
+  adopt(container: string, process: ProcessName): Publication | undefined;
   /** Once what runs is known: withdraws the ports of all other containers. */
   retain(running: ReadonlySet<string>): Promise<void>;
   /** Stops listening; ports stay as they are. */

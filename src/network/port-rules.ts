@@ -75,15 +75,27 @@ export class PortRules {
     });
   }
 
+  /** Translates some instead of others, in one step. */
+  async replace(before: readonly PortElement[], after: readonly PortElement[]): Promise<void> {
+    if (before.length === 0 && after.length === 0) return;
+    await this.#change(async () => {
+      for (const element of before) this.#wanted.delete(keyOf(element));
+      for (const element of after) this.#wanted.set(keyOf(element), element);
+      if (this.#obstacle !== "") return;
+      await this.#commit((batch) => {
+        this.#take(batch, before);
+        this.#put(batch, after);
+      });
+      await this.#forgetFlows(before);
+    });
+  }
+
   async remove(elements: readonly PortElement[]): Promise<void> {
     if (elements.length === 0) return;
     await this.#change(async () => {
       for (const element of elements) this.#wanted.delete(keyOf(element));
       if (this.#obstacle !== "") return;
-      await this.#commit((batch) => {
-        for (const { protocol, from } of elements)
-          batch.deletePort(this.#options.table, mapOf(protocol), from);
-      });
+      await this.#commit((batch) => this.#take(batch, elements));
       await this.#forgetFlows(elements);
     });
   }
@@ -180,6 +192,11 @@ export class PortRules {
         },
       );
     this.#obstacle = obstacle;
+  }
+
+  #take(batch: NftBatch, elements: readonly PortElement[]): void {
+    for (const { protocol, from } of elements)
+      batch.deletePort(this.#options.table, mapOf(protocol), from);
   }
 
   #put(batch: NftBatch, elements: readonly PortElement[]): void {

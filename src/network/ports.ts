@@ -1,31 +1,26 @@
-import { existsSync, readFileSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
-import { defined, Fault, faultOf, isFault, type Log, silentLog } from "#base";
-import { type Helper, ListenFault, type PortProxy } from "#helper";
-import { type Fd, KnownProcess, Nftables, openProcess, startTime } from "#kernel";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { isFault, type Log, silentLog } from "#base";
+import { connectProxy, type Helper, type PortProxy } from "#helper";
+import { KnownProcess, Nftables, openProcess, startTime } from "#kernel";
 import type { State } from "#state";
 import { bridgeNames, namedPrefix } from "./bridge.ts";
+import { ContainerPorts, controlPath, type PortSharing } from "./container-ports.ts";
 import { crashPoint } from "./crash-point.ts";
 import { NetworkStore } from "./network-store.ts";
-import { addressBytes } from "./port-address.ts";
 import type {
   PortProtocol,
   Ports,
+  ProcessName,
   Publication,
   PublishedPort,
   PublishRequest,
-  WantedPort,
 } from "./port-contract.ts";
-import { portHolder } from "./port-holder.ts";
-import { elementsOf, PortRules } from "./port-rules.ts";
+import { PortListening } from "./port-listening.ts";
+import { PortRules } from "./port-rules.ts";
 import { PortStore, type StoredPublication } from "./port-store.ts";
 
-/** linux/in.h */
-const protocolNumbers: Readonly<Record<PortProtocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
-const LOCAL_PORTS = "/proc/sys/net/ipv4/ip_local_port_range";
 const SIGKILL = 9;
-/** A proxy whose container has ended lets go of its ports at once; one that does not is ended. */
-const patienceMs = 1000;
 
 /** The engine whose ports these are. */
 export interface PortsOptions {
@@ -36,68 +31,58 @@ export interface PortsOptions {
   readonly log?: Log;
 }
 
-/** A proxy of this life of the engine or of an earlier one. */
-interface Holder {
-  readonly pid: number;
-  readonly startTime: bigint;
-  readonly released: Promise<unknown>;
-  kill(): void;
-}
-
 class NetworkPorts implements Ports {
-  readonly #options: PortsOptions;
-  readonly #store: PortStore;
-  readonly #rules: PortRules;
+  readonly #shared: PortSharing;
   readonly #publications = new Map<string, ContainerPorts>();
   readonly #watched: KnownProcess[] = [];
-  #next = 0;
+  readonly #closing = new AbortController();
 
   constructor(options: PortsOptions) {
-    const { state, runRoot, log = silentLog } = options;
+    const { state, helper, runRoot, log = silentLog } = options;
     const networks = new NetworkStore(state);
-    this.#options = options;
-    this.#store = new PortStore(state);
-    this.#rules = new PortRules({
+    const rules = new PortRules({
       filter: new Nftables({ keepsSocket: true }),
       table: bridgeNames(runRoot).table,
       bridges: { first: bridgeNames(runRoot).bridge, prefix: namedPrefix(runRoot) },
       dropsForeign: () => networks.turnedForwardingOn,
       log,
     });
+    this.#shared = {
+      ...{ store: new PortStore(state), rules, helper, log },
+      directory: join(runRoot, "ports"),
+      listening: new PortListening({ holderOf: (...port) => this.#holderOf(...port) }),
+      closing: this.#closing.signal,
+      forget: (publication) => {
+        if (this.#publications.get(publication.container) === publication)
+          this.#publications.delete(publication.container);
+      },
+    };
   }
 
-  /** What an earlier life of the engine has left: proxies that live are taken over, of others nothing stays. */
+  /** What an earlier life of the engine has left: proxies that live are taken over; `adopt` replaces those that do not. */
   async open(): Promise<void> {
-    for (const row of this.#store.all()) {
-      const holder = this.#findProxy(row);
-      if (holder) this.#keep(row, holder);
-      else this.#store.delete(row.container);
-    }
-    const all = [...this.#publications.values()].flatMap(({ elements }) => elements);
-    await this.#rules.reset(all);
+    const { store, directory, rules } = this.#shared;
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const rows = store.all();
+    const sockets = new Set(rows.map(({ container }) => controlPath(directory, container)));
+    for (const name of readdirSync(directory))
+      if (!sockets.has(join(directory, name))) rmSync(join(directory, name), { force: true });
+    for (const row of rows) this.#keep(row, await this.#findProxy(row));
+    const served = [...this.#publications.values()].filter(({ isServed }) => isServed);
+    await rules.reset(served.flatMap(({ elements }) => elements));
   }
 
   async publish(request: PublishRequest): Promise<Publication> {
-    const proxy = this.#options.helper.proxy();
+    const { helper, listening, rules } = this.#shared;
+    const proxy = helper.proxy();
     const { container, address } = request;
     try {
-      const ports: PublishedPort[] = [];
-      for (const wanted of request.ports)
-        ports.push(...(await this.#listen(proxy, request, wanted)));
+      const ports = await listening.all(proxy, request, request.ports);
       crashPoint("ports:held");
       const started = startTime(proxy.pid) ?? 0n;
       const row = { container, address, ports, proxy: { pid: proxy.pid, startTime: started } };
-      const publication = this.#keep(
-        row,
-        {
-          pid: proxy.pid,
-          startTime: started,
-          released: proxy.released,
-          kill: () => void proxy.kill(),
-        },
-        proxy,
-      );
-      await this.#rules.add(publication.elements);
+      const publication = this.#keep(row, proxy);
+      await rules.add(publication.elements);
       crashPoint("ports:translated");
       return publication;
     } catch (error) {
@@ -110,8 +95,10 @@ class NetworkPorts implements Ports {
     return this.#publications.get(container)?.ports ?? [];
   }
 
-  adopt(container: string): Publication | undefined {
-    return this.#publications.get(container);
+  adopt(container: string, process: ProcessName): Publication | undefined {
+    const publication = this.#publications.get(container);
+    publication?.adopt(process);
+    return publication;
   }
 
   async retain(running: ReadonlySet<string>): Promise<void> {
@@ -120,96 +107,37 @@ class NetworkPorts implements Ports {
   }
 
   async close(): Promise<void> {
-    await this.#rules.close();
+    this.#closing.abort();
+    await this.#shared.rules.close();
     for (const process of this.#watched) process[Symbol.dispose]();
   }
 
-  #keep(row: StoredPublication, holder: Holder, proxy?: PortProxy): ContainerPorts {
-    const publication = new ContainerPorts({
-      row,
-      holder,
-      ...(proxy && { proxy }),
-      store: this.#store,
-      rules: this.#rules,
-      log: this.#options.log ?? silentLog,
-      forget: () => {
-        if (this.#publications.get(row.container) === publication)
-          this.#publications.delete(row.container);
-      },
-    });
+  #keep(row: StoredPublication, proxy?: PortProxy): ContainerPorts {
+    const publication = new ContainerPorts(this.#shared, row, proxy);
     this.#publications.set(row.container, publication);
     return publication;
   }
 
-  #findProxy({ proxy }: StoredPublication): Holder | undefined {
+  /** One that lives and does not answer holds the ports for nobody: it is ended. */
+  async #findProxy({ container, proxy }: StoredPublication): Promise<PortProxy | undefined> {
+    let known: KnownProcess;
     try {
-      const known = new KnownProcess(openProcess(proxy.pid, proxy.startTime));
-      this.#watched.push(known);
-      return { ...proxy, released: known.ended, kill: () => known.kill(SIGKILL) };
+      known = new KnownProcess(openProcess(proxy.pid, proxy.startTime));
     } catch (error) {
       if (isFault(error, "not_found")) return undefined;
       throw error;
     }
-  }
-
-  async #listen(
-    proxy: PortProxy,
-    { address, nameOf }: PublishRequest,
-    wanted: WantedPort,
-  ): Promise<PublishedPort[]> {
-    const { protocol, containerPort, hostIp } = wanted;
-    const hosts = hostIp === "" ? anyAddresses() : [hostIp];
-    const range = wanted.range ?? localPorts();
-    const begin = wanted.range ? range.first : this.#beginIn(range);
-    const target = { address: addressBytes(address), port: containerPort };
-    const addresses = hosts.map(addressBytes);
+    this.#watched.push(known);
+    const kill = () => {
+      known.kill(SIGKILL);
+      return known.ended;
+    };
     try {
-      const number = protocolNumbers[protocol];
-      const hostPort = await proxy.listen({ protocol: number, target, ...range, begin, addresses });
-      if (!wanted.range) this.#next = hostPort + 1;
-      return hosts.map((host) => ({ protocol, containerPort, hostIp: host, hostPort }));
-    } catch (error) {
-      if (!(error instanceof ListenFault)) throw error;
-      const host = hosts[error.index] ?? hostIp;
-      throw this.#refused(error, { ...wanted, hostIp: host, address, nameOf });
+      return connectProxy(controlPath(this.#shared.directory, container), { ...proxy, kill });
+    } catch {
+      await kill();
+      return undefined;
     }
-  }
-
-  /** As Docker: one after the other, so that a port that was just given back is not the next one's. */
-  #beginIn({ first, last }: { readonly first: number; readonly last: number }): number {
-    return this.#next >= first && this.#next <= last ? this.#next : first;
-  }
-
-  /** In Docker's words, and by whom a port is held. */
-  #refused(fault: ListenFault, at: WantedPort & Pick<PublishRequest, "address" | "nameOf">): Fault {
-    const { protocol, hostIp, containerPort, range, address } = at;
-    const text =
-      range && range.first !== range.last ? `${range.first}-${range.last}` : range?.first;
-    const about = `${bracketed(hostIp)}:${text ?? 0}`;
-    const detail = { about, cause: fault, ...defined({ errno: fault.errno }) };
-    if (fault.errno === "EADDRINUSE" && range && range.first === range.last) {
-      const other = this.#holderOf(protocol, range.first);
-      if (other)
-        return new Fault(
-          "unavailable",
-          `Bind for ${bracketed(other.hostIp)}:${text} failed: port is already allocated (held by container ${at.nameOf(other.container)})`,
-          detail,
-        );
-    }
-    if (fault.errno === "EADDRINUSE" && text !== range?.first)
-      return new Fault("unavailable", "all ports are allocated", detail);
-    if (fault.errno === "EPROTONOSUPPORT") {
-      const message = `error starting userland proxy: failed to listen on ${about}: protocol not supported`;
-      return new Fault("unavailable", message, detail);
-    }
-    const why = reasons[fault.errno ?? ""] ?? `the kernel refused it (${fault.errno})`;
-    const holder = fault.errno === "EADDRINUSE" && range ? portHolder(protocol, range.first) : "";
-    const held = holder === "" ? "" : ` (held by ${holder})`;
-    return new Fault(
-      "unavailable",
-      `failed to bind host port for ${about}:${address}:${containerPort}/${protocol}: ${why}${held}`,
-      detail,
-    );
   }
 
   /** The container of this engine that has a port. */
@@ -220,101 +148,6 @@ class NetworkPorts implements Ports {
     }
     return undefined;
   }
-}
-
-/** Go's words for them, which Docker shows. */
-const reasons: Readonly<Record<string, string>> = {
-  EADDRINUSE: "address already in use",
-  EADDRNOTAVAIL: "cannot assign requested address",
-  EACCES: "permission denied",
-};
-
-interface ContainerPortsOptions {
-  readonly row: StoredPublication;
-  readonly holder: Holder;
-  readonly proxy?: PortProxy;
-  readonly store: PortStore;
-  readonly rules: PortRules;
-  readonly forget: () => void;
-  readonly log: Log;
-}
-
-class ContainerPorts implements Publication {
-  readonly container: string;
-  readonly address: string;
-  readonly ports: readonly PublishedPort[];
-  readonly elements: ReturnType<typeof elementsOf>;
-  readonly #options: ContainerPortsOptions;
-  #isHeld: boolean;
-  #withdrawn: Promise<void> | undefined;
-
-  constructor(options: ContainerPortsOptions) {
-    const { container, address, ports } = options.row;
-    this.container = container;
-    this.address = address;
-    this.ports = ports;
-    this.elements = elementsOf(address, ports);
-    this.#options = options;
-    this.#isHeld = options.proxy === undefined;
-  }
-
-  hold(process: Fd): void {
-    this.#options.proxy?.hold(process);
-    this.#isHeld = true;
-    crashPoint("ports:bound-to-process");
-  }
-
-  record(): void {
-    this.#options.store.put(this.#options.row);
-  }
-
-  withdraw({ endsProxy } = { endsProxy: false }): Promise<void> {
-    this.#withdrawn ??= this.#withdraw(endsProxy || !this.#isHeld);
-    return this.#withdrawn;
-  }
-
-  async #withdraw(endsProxy: boolean): Promise<void> {
-    const { holder, rules, store, forget, log } = this.#options;
-    if (endsProxy) holder.kill();
-    const untranslated = rules.remove(this.elements);
-    const enough = new AbortController();
-    const patience = delay(patienceMs, undefined, { signal: enough.signal }).then(
-      () => holder.kill(),
-      () => undefined,
-    );
-    await Promise.race([holder.released, patience.then(() => holder.released)]);
-    enough.abort();
-    await untranslated;
-    crashPoint("ports:untranslated");
-    forget();
-    try {
-      store.delete(this.container);
-    } catch (error) {
-      // The next life of the engine finds its proxy gone, and deletes it.
-      const reason = faultOf(error).message;
-      log.warn("the end of a publication could not be recorded", {
-        container: this.container,
-        reason,
-      });
-    }
-  }
-}
-
-function bracketed(address: string): string {
-  return address.includes(":") ? `[${address}]` : address;
-}
-
-function anyAddresses(): readonly string[] {
-  return existsSync("/proc/net/if_inet6") ? ["0.0.0.0", "::"] : ["0.0.0.0"];
-}
-
-/** Where the kernel, and Docker, take ports from that nobody has chosen. */
-function localPorts(): { readonly first: number; readonly last: number } {
-  const [first = 32768, last = 60999] = readFileSync(LOCAL_PORTS, "utf8")
-    .trim()
-    .split(/\s+/)
-    .map(Number);
-  return { first, last };
 }
 
 /** Opens the ports of an instance; those of containers that run on are served on, all others are free. */

@@ -1,24 +1,19 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, readdirSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
-import type { ConfigBody, HostConfigBody } from "#container";
 import { crashPoints, type Engine } from "#engine";
 import { networkNamespaceOf, RouteTable } from "#kernel";
 import { logCrashPoints } from "#logs";
-import { portCrashPoints } from "#network";
 import { logSettled } from "../support/compressed-log.ts";
-import { createRequest, publishing } from "../support/create-request.ts";
 import { importBusybox, openEngineAt, type TestRoots, temporaryRoots } from "../support/engine.ts";
 import { engineHoldings } from "../support/engine-holdings.ts";
-import { freePort, isFree } from "../support/free-port.ts";
 import { isFrozen } from "../support/frozen.ts";
 import { Gate } from "../support/gate.ts";
 import { collectOutput, runContainer } from "../support/run-container.ts";
+import { crashEngine, createThenKillEngine, ended } from "./crash-engine.ts";
 
-const steps = [...crashPoints, ...logCrashPoints, ...portCrashPoints];
+const steps = [...crashPoints, ...logCrashPoints];
 type Step = (typeof steps)[number];
-const hasIpv6 = existsSync("/proc/net/if_inet6");
 const allOutput = { follow: false, stdout: true, stderr: true, timestamps: false };
 type Expectation = (engine: Engine) => void | Promise<void>;
 
@@ -26,11 +21,8 @@ let leaks: ReturnType<typeof engineHoldings>;
 let roots: TestRoots & Disposable;
 /** Of the image alone. */
 let snapshots: readonly string[] = [];
-/** Of the host, for the container that publishes one. */
-let port = 0;
 
 beforeAll(async () => {
-  port = await freePort();
   roots = temporaryRoots();
   leaks = engineHoldings(roots);
   await using opened = await openEngineAt(roots);
@@ -100,27 +92,6 @@ const exited: Expectation = (engine) => {
   expect(addressesOf(engine)).toEqual([""]);
 };
 
-/** Nobody has the port of a container that never ran or has ended, and its next start gets it. */
-const unpublished: Expectation = async (engine) => {
-  expect(await isFree(port)).toBe(true);
-  await startable(engine);
-  await published(engine);
-};
-
-const published: Expectation = async (engine) => {
-  expect(engine.containers.get("victim").ports).toMatchObject([
-    { hostIp: "0.0.0.0", hostPort: port },
-    ...(hasIpv6 ? [{ hostIp: "::", hostPort: port }] : []),
-  ]);
-  expect(await isFree(port)).toBe(false);
-};
-
-const publishedThenExited: Expectation = async (engine) => {
-  expect(await isFree(port)).toBe(true);
-  await exited(engine);
-  expect(engine.containers.get("victim").ports).toEqual([]);
-};
-
 /** What the engine was killed at is done by the next one, and no line is lost before or after. */
 const logged: Expectation = async (engine) => {
   await exited(engine);
@@ -181,10 +152,6 @@ const expectations: Record<Step, { readonly scenario: string; readonly after: Ex
   "commit:held": { scenario: "commit", after: movesOn },
   "log:compressed": { scenario: "log", after: logged },
   "log:renamed": { scenario: "log", after: logged },
-  "ports:held": { scenario: "publish", after: unpublished },
-  "ports:translated": { scenario: "publish", after: unpublished },
-  "ports:bound-to-process": { scenario: "publish", after: unpublished },
-  "ports:untranslated": { scenario: "publish-exit", after: publishedThenExited },
 };
 
 test("every crash step has its test", () => {
@@ -193,7 +160,7 @@ test("every crash step has its test", () => {
 
 test.each(steps.map((step) => [step] as const))("killed at %s", async (step) => {
   const { scenario, after } = expectations[step];
-  await crash(scenario, step);
+  await crashEngine(roots, scenario, { step, port: 0 });
   await using opened = await openEngineAt(roots);
   const { engine } = opened;
   await after(engine);
@@ -213,70 +180,12 @@ test.each(steps.map((step) => [step] as const))("killed at %s", async (step) => 
   });
 });
 
-async function crash(scenario: string, step: string): Promise<void> {
-  const child = Bun.spawn(
-    [
-      process.execPath,
-      join(import.meta.dirname, "victim.ts"),
-      roots.dataRoot,
-      roots.runRoot,
-      scenario,
-      step,
-      String(port),
-    ],
-    // One that does not meet its step is ended before the test is.
-    { stdout: "inherit", stderr: "inherit", timeout: 120_000, killSignal: "SIGTERM" },
-  );
-  await child.exited;
-  expect(child.signalCode).toBe("SIGKILL");
-}
-
-test("a port stays with its container while no engine runs, and goes with it", async () => {
-  const { config, host } = publishing(port);
-  const id = await createThenKillEngine("nc -l -p 80; exit 5", host, config);
-  expect(await isFree(port)).toBe(false);
-  {
-    await using opened = await openEngineAt(roots);
-    const [first] = opened.engine.containers.get(id).ports;
-    expect(first).toEqual({
-      protocol: "tcp",
-      containerPort: 80,
-      hostIp: "0.0.0.0",
-      hostPort: port,
-    });
-    const { containers } = opened.engine;
-    await containers.create(createRequest("busybox", ["true"], { name: "other", config, host }));
-    const refusal = await containers.start("other").catch((error: Error) => error.message);
-    expect(refusal).toContain(
-      `Bind for 0.0.0.0:${port} failed: port is already allocated (held by container `,
-    );
-    await opened.engine.containers.remove("other", { force: true, volumes: false });
-  }
-  const answer = await talk("127.0.0.1", port);
-  await ended(id);
-  expect(answer).toBe("closed");
-  await using opened = await openEngineAt(roots);
-  expect(opened.engine.containers.get(id)).toMatchObject({ state: { exitCode: 5 }, ports: [] });
-  expect(await isFree(port)).toBe(true);
-  await opened.engine.containers.remove(id, { force: false, volumes: false });
-});
-
-/** Connects, says something and hears the other end close. */
-function talk(host: string, at: number): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port: at });
-    socket.on("error", (error) => resolve(error.message));
-    socket.on("close", () => resolve("closed"));
-    socket.resume().end("hello\n");
-  });
-}
-
 test("logs and exit code of a container that ended while no engine ran", async () => {
   using gate = new Gate();
   const script = `echo before; ${Gate.wait}; echo after; exit 5`;
-  const id = await createThenKillEngine(script, { Binds: [gate.bind] });
+  const id = await createThenKillEngine(roots, script, { host: { Binds: [gate.bind] } });
   gate.open();
-  await ended(id);
+  await ended(roots, id);
   await using opened = await openEngineAt(roots);
   const { state } = opened.engine.containers.get(id);
   expect(state).toMatchObject({ status: "exited", exitCode: 5 });
@@ -287,38 +196,11 @@ test("logs and exit code of a container that ended while no engine ran", async (
 
 test("--rm is honoured when no engine saw the end", async () => {
   using gate = new Gate();
-  const id = await createThenKillEngine(Gate.wait, { Binds: [gate.bind], AutoRemove: true });
+  const id = await createThenKillEngine(roots, Gate.wait, {
+    host: { Binds: [gate.bind], AutoRemove: true },
+  });
   gate.open();
-  await ended(id);
+  await ended(roots, id);
   await using opened = await openEngineAt(roots);
   expect(() => opened.engine.containers.get(id)).toThrow("No such container");
 });
-
-/** Waits for the record that the monitor leaves; it is renamed into its place when it is whole. */
-async function ended(id: string): Promise<void> {
-  const record = join(roots.runRoot, "containers", id.slice(0, 32), "exit");
-  while (!existsSync(record)) await Bun.sleep(10);
-}
-
-/** Another process starts it and is killed; the container's id. */
-async function createThenKillEngine(
-  script: string,
-  host: HostConfigBody,
-  config: ConfigBody = {},
-): Promise<string> {
-  const request = createRequest("busybox", ["sh", "-c", script], { host, config });
-  const child = Bun.spawn(
-    [
-      process.execPath,
-      join(import.meta.dirname, "starter.ts"),
-      roots.dataRoot,
-      roots.runRoot,
-      JSON.stringify(request),
-    ],
-    { stdout: "pipe", stderr: "inherit" },
-  );
-  const id = (await new Response(child.stdout).text()).trim();
-  await child.exited;
-  expect(child.signalCode).toBe("SIGKILL");
-  return id;
-}

@@ -1,39 +1,39 @@
 /**
  * An engine process that is to die: opens the engine at the roots given, then does
  * one thing with THIMBLE_CRASH_AT naming the step at which it kills itself.
+ * With a PORT of the host the container publishes it, and answers there.
  * Usage: victim.ts DATA_ROOT RUN_ROOT SCENARIO STEP [PORT], with a scenario of those below.
  */
 
 import { compressedLog } from "../support/compressed-log.ts";
 import { createRequest, publishing } from "../support/create-request.ts";
 import { openEngineAt } from "../support/engine.ts";
+import { echoServer } from "../support/port-client.ts";
+import { proxyPid } from "../support/proxy-process.ts";
 
 const [dataRoot = "", runRoot = "", scenario = "", step = "", port] = process.argv.slice(2);
 const { engine } = await openEngineAt({ dataRoot, runRoot });
-const isShort = ["exit", "log", "publish-exit"].includes(scenario);
-const published = scenario.startsWith("publish") ? publishing(Number(port)) : undefined;
-const request = createRequest(
-  "busybox",
-  isShort ? ["sh", "-c", "seq 5000; exit 3"] : ["sleep", "1000"],
-  {
-    name: "victim",
-    config: { Volumes: { "/own": {} }, ...published?.config },
-    host: {
-      Binds: ["named:/named"],
-      Mounts: [
-        { Type: "image", Source: "busybox", Target: "/image" },
-        { Type: "image", Source: "busybox", Target: "/part", ImageOptions: { Subpath: "bin" } },
-      ],
-      ...published?.host,
-      ...(scenario === "log" && { LogConfig: compressedLog }),
-    },
+const isShort = ["exit", "log"].includes(scenario);
+const published = Number(port) > 0 ? publishing(Number(port)) : undefined;
+const program = published ? ["sh", "-c", echoServer] : ["sleep", "1000"];
+const request = createRequest("busybox", isShort ? ["sh", "-c", "seq 5000; exit 3"] : program, {
+  name: "victim",
+  config: { Volumes: { "/own": {} }, ...published?.config },
+  host: {
+    Binds: ["named:/named"],
+    Mounts: [
+      { Type: "image", Source: "busybox", Target: "/image" },
+      { Type: "image", Source: "busybox", Target: "/part", ImageOptions: { Subpath: "bin" } },
+    ],
+    ...published?.host,
+    ...(scenario === "log" && { LogConfig: compressedLog }),
   },
-);
+});
 
 async function prepare(): Promise<() => Promise<unknown>> {
   if (scenario === "create") return () => engine.containers.create(request);
   const { id } = await engine.containers.create(request);
-  if (scenario === "start" || scenario === "publish") return () => engine.containers.start(id);
+  if (scenario === "start") return () => engine.containers.start(id);
   if (scenario === "remove") {
     return () => engine.containers.remove(id, { force: false, volumes: true });
   }
@@ -65,6 +65,11 @@ async function prepare(): Promise<() => Promise<unknown>> {
     const request = { pause: true, config: {}, changes: [] };
     return () => engine.containers.commit(id, request, new AbortController().signal);
   }
+  if (scenario === "kill-proxy")
+    return async () => {
+      process.kill(proxyPid({ dataRoot, runRoot }, id), "SIGKILL");
+      await new Promise(() => setInterval(() => undefined, 1000));
+    };
   return async () => {
     const exec = await engine.execs.create(id, {
       argv: ["sleep", "1000"],

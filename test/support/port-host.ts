@@ -7,8 +7,8 @@
  * Usage: nsenter --net=PATH bun port-host.ts RUN_ROOT PORTS, PORTS a WantedPort[] in JSON
  */
 import { openHelper } from "#helper";
-import { pidfdOpen } from "#kernel";
-import { openNetworks, openPorts, type Publication } from "#network";
+import { startTime } from "#kernel";
+import { openNetworks, openPorts } from "#network";
 import { openState } from "#state";
 
 const [runRoot = "", ports = "[]"] = process.argv.slice(2);
@@ -22,25 +22,17 @@ const [web, near, far] = await Promise.all(
 );
 if (!web || !near || !far) throw new Error("no endpoints");
 const program = Bun.spawn(["sleep", "1000"]);
-async function publishTo({ address }: { readonly address: string }): Promise<Publication> {
-  const nameOf = (container: string) => container;
-  const request = { container: "web", address, ports: JSON.parse(ports), nameOf };
-  const publication = await published.publish(request);
-  using process = pidfdOpen(program.pid);
-  publication.hold(process);
-  return publication;
-}
-let publication = await publishTo(web);
+const nameOf = (container: string) => container;
+const request = { container: "web", address: web.address, ports: JSON.parse(ports), nameOf };
+const publication = await published.publish(request);
+publication.hold({ pid: program.pid, startTime: startTime(program.pid) ?? 0n });
 const place = ({ address, gateway, netns }: typeof web) => ({
   address,
   gateway,
   netns: `/proc/${process.pid}/fd/${netns.number}`,
 });
 console.log(JSON.stringify({ web: place(web), near: place(near), far: place(far) }));
-for await (const _ of process.stdin) {
-  await publication.withdraw({ endsProxy: true });
-  publication = await publishTo(near);
-}
+for await (const _ of process.stdin) await publication.move(near.address);
 program.kill();
 await publication.withdraw();
 await published.close();

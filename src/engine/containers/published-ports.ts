@@ -1,6 +1,5 @@
 import { type ContainerId, Fault, isFault } from "#base";
 import { type HostConfig, networkModeOf, wantedPorts } from "#container";
-import { openProcess } from "#kernel";
 import type { Publication } from "#network";
 import type { Task } from "#task";
 import type { Parts } from "../parts.ts";
@@ -16,8 +15,11 @@ export interface RunPorts extends AsyncDisposable {
   hold(task: Pick<Task, "pid" | "startTime">): void;
   /** In the transaction that records the start. */
   record(): void;
-  /** The container's networks have changed: gives back what leads to an address that it no longer has, and publishes to the one that it has. */
-  move(live: Pick<LiveContainer, "task" | "sandbox">): Promise<void>;
+  /**
+   * Leads them to the address that the container has in its networks now; without one they are
+   * given back. Connections that are open stay as they are.
+   */
+  settle(live: Pick<LiveContainer, "task" | "sandbox">): Promise<void>;
   /** Before the end of the run is told. */
   withdraw(): Promise<void>;
 }
@@ -26,7 +28,7 @@ const none: RunPorts = {
   ready: Promise.resolve(),
   hold: () => undefined,
   record: () => undefined,
-  move: async () => undefined,
+  settle: async () => undefined,
   withdraw: async () => undefined,
   [Symbol.asyncDispose]: async () => undefined,
 };
@@ -54,16 +56,18 @@ class PublishedRun implements RunPorts {
   }
 
   hold({ pid, startTime }: Pick<Task, "pid" | "startTime">): void {
-    using process = openProcess(pid, startTime);
-    this.#publication?.hold(process);
+    this.#publication?.hold({ pid, startTime });
   }
 
   record(): void {
     this.#publication?.record();
   }
 
-  async move({ task, sandbox }: Pick<LiveContainer, "task" | "sandbox">): Promise<void> {
-    if (this.#publication?.address === this.#addressIn(sandbox)) return;
+  async settle({ task, sandbox }: Pick<LiveContainer, "task" | "sandbox">): Promise<void> {
+    await this.ready;
+    const address = this.#addressIn(sandbox);
+    if (this.#publication?.address === address) return;
+    if (address !== undefined && this.#publication) return await this.#publication.move(address);
     await this.#publication?.withdraw({ endsProxy: true });
     this.#publication = undefined;
     this.#publishing = this.#publish(sandbox);
@@ -132,6 +136,7 @@ export function adoptPorts(
   parts: Parts<"ports" | "store" | "networks">,
   record: ContainerRecord,
 ): RunPorts {
-  const adopted = Promise.resolve(parts.ports.adopt(record.id));
+  const process = { pid: record.state.pid, startTime: record.startTime };
+  const adopted = Promise.resolve(parts.ports.adopt(record.id, process));
   return wantsPorts(record) ? new PublishedRun(adopted, parts, record) : none;
 }

@@ -8,7 +8,6 @@ import { type ContainerRecord, isUp } from "../containers/container-record.ts";
 import type { LiveContainer } from "../containers/live-container.ts";
 import {
   emptyAttachment,
-  gatewayOf,
   joinNetwork,
   networksOf,
   planEndpoint,
@@ -129,7 +128,7 @@ async function connectRunning(
   crashPoint("connect:recorded");
   await routeByGateway(parts, netns, sandbox.stored);
   await changeNames(parts, record, { netns, endpoints: sandbox.stored.endpoints });
-  await live.ports.move(live);
+  await live.ports.settle(live);
   const joined = sandbox.stored.endpoints.filter((each) => !endpoints.includes(each));
   changeHosts(record, { added: joined, removed: [] });
   publishNetworks(parts, { ...sandbox.stored, endpoints: joined }, "connect");
@@ -193,8 +192,6 @@ async function disconnectRunning(
 ): Promise<void> {
   const { sandbox } = live;
   const before = sandbox.stored;
-  // The address will be another container's: no published port may lead to it any more.
-  if (endpoint === gatewayOf(parts, before.endpoints)) await live.ports.withdraw();
   const left: StoredSandbox = {
     ...before,
     endpoints: before.endpoints.filter(({ network }) => network !== endpoint.network),
@@ -208,7 +205,7 @@ async function disconnectRunning(
     // First, so that whoever finds the interface gone finds the route in order.
     await routeByGateway(parts, netns, left);
     // Before the address is given back: nothing may lead to its next owner.
-    await live.ports.move(live);
+    await live.ports.settle(live);
     await parts.networks.leave(netns, endpoint);
     crashPoint("disconnect:left");
   }
