@@ -43,11 +43,19 @@ export function inspectContainer(container: Container): ContainerInspect {
     ProcessLabel: "",
     AppArmorProfile: "",
     ExecIDs: container.execIds.length > 0 ? container.execIds : null,
-    HostConfig: inspectHostConfig(container.host, container.sent) as HostConfigInspect,
+    HostConfig: hostConfigOf(container),
     GraphDriver: graphDriverOf(container),
     Mounts: mountPoints(container),
     Config: configOf(container),
     NetworkSettings: networkSettingsOf(container),
+  };
+}
+
+function hostConfigOf({ host, sent, links, name }: Container): HostConfigInspect {
+  const shown = links.map((link) => `/${link.name}:/${name}/${link.alias}`);
+  return {
+    ...(inspectHostConfig(host, sent) as HostConfigInspect),
+    Links: shown.length > 0 ? shown : null,
   };
 }
 

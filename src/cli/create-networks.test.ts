@@ -3,7 +3,7 @@ import type { CreateInput } from "./create-body.ts";
 import { networkingConfig, networkMode } from "./create-networks.ts";
 
 function input(network: readonly string[], others: object = {}): CreateInput {
-  const flags = { network, "network-alias": [], ...others };
+  const flags = { network, "network-alias": [], link: [], ...others };
   return { flags, given: new Set(), args: [] } as unknown as CreateInput;
 }
 
@@ -32,6 +32,11 @@ test("each field of a network, and the flags that are about the first", () => {
     },
   });
   expect(networkMode(input([long]))).toBe("back");
+  expect(endpoints(["front", "back"], { link: ["db:mysql"] })).toEqual({
+    front: { Links: ["db:mysql"] },
+    back: {},
+  });
+  expect(endpoints([], { link: ["db:mysql"] })).toEqual({});
 });
 
 test.each([

@@ -70,6 +70,8 @@ function withOwnFlags(network: NetworkInput, { flags }: CreateInput): NetworkInp
       network.aliases,
       "--network-alias and per-network alias",
     ),
+    // On the default bridge they are in HostConfig alone.
+    links: isUserDefined(network.target) ? flags.link : [],
     address: either(flags.ip ?? "", network.address, "--ip and per-network IPv4 address"),
     address6: either(flags.ip6 ?? "", network.address6, "--ip6 and per-network IPv6 address"),
     mac: either(
@@ -88,8 +90,6 @@ function endpointBody(network: NetworkInput): EndpointBody {
         "invalid",
         "network-scoped aliases are only supported for user-defined networks",
       );
-    if (links.length > 0)
-      throw new Fault("invalid", "links are only supported for user-defined networks");
   }
   if (mac !== "" && !/^([0-9a-f]{2}([:-](?=.)|$)){6}$/i.test(mac))
     throw new Fault("invalid", `${mac} is not a valid mac address`);

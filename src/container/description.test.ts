@@ -107,7 +107,6 @@ test("mounts become binds that must exist, and tmpfs with options", () => {
 
 test.each([
   [{ HostConfig: { Mounts: [{ Type: "npipe", Target: "/x" }] } }, 'mounts of type "npipe"'],
-  [{ HostConfig: { Links: ["a:b"] } }, "Links"],
   [{ HostConfig: { RestartPolicy: { Name: "always" } } }, 'restart policy "always"'],
   [{ HostConfig: { Runtime: "runc" } }, 'runtime "runc"'],
   [{ HostConfig: { Isolation: "vm" } }, 'isolation "vm"'],
@@ -115,7 +114,6 @@ test.each([
   [{ HostConfig: { DeviceRequests: [{ Count: -1 }] } }, "DeviceRequests"],
   [{ HostConfig: { BlkioWeight: 10 } }, "BlkioWeight"],
   [{ HostConfig: { StorageOpt: { size: "1g" } } }, "StorageOpt"],
-  [{ NetworkingConfig: { EndpointsConfig: { mine: { Links: ["a:b"] } } } }, "links on mine"],
   [
     {
       NetworkingConfig: {
@@ -135,5 +133,5 @@ test.each([
 );
 
 test("all that is missing is named at once", () => {
-  expect(() => hostOf({ Links: ["a"], CgroupParent: "/x" })).toThrow(/Links.*; .*CgroupParent/);
+  expect(() => hostOf({ Cgroup: "a", CgroupParent: "/x" })).toThrow(/Cgroup.*; .*CgroupParent/);
 });

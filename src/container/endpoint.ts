@@ -1,5 +1,6 @@
 import { isIPv4 } from "node:net";
 import type { z } from "zod";
+import { type Link, parseLink } from "./link.ts";
 import { networkModeOf } from "./network-mode.ts";
 import { isZero, shapes } from "./option.ts";
 
@@ -41,6 +42,8 @@ export interface EndpointRequest {
   /** The endpoint with the highest has the default route. */
   readonly gatewayPriority: number;
   readonly aliases: readonly string[];
+  /** Names that this container alone has for others of the network. */
+  readonly links: readonly Link[];
 }
 
 const SYSCTLS = "com.docker.network.endpoint.sysctls";
@@ -52,7 +55,6 @@ export function refuseEndpoint(name: string, settings: EndpointBody): readonly s
   const asked: readonly (readonly [boolean, string])[] = [
     [isZero(IPv6Address), "an IPv6 address on NAME (IPAMConfig)"],
     [isZero(LinkLocalIPs), "link-local addresses on NAME (IPAMConfig)"],
-    [isZero(settings.Links), "links on NAME (Links)"],
   ];
   return asked.flatMap(([isAbsent, what]) => (isAbsent ? [] : [what.replace("NAME", name)]));
 }
@@ -97,6 +99,7 @@ export function readEndpoint(settings: EndpointBody): EndpointRequest {
     ),
     gatewayPriority: settings.GwPriority ?? 0,
     aliases: settings.Aliases ?? [],
+    links: (settings.Links ?? []).map(parseLink),
   };
 }
 

@@ -2,6 +2,7 @@ import { Fault } from "#base";
 import { capabilityMask } from "#runtime";
 import { ociBind } from "./bind-mount.ts";
 import { ociDevices, parseDevice } from "./device.ts";
+import { type Link, parseLink } from "./link.ts";
 import { checkLogConfig } from "./log-config.ts";
 import { mountShape, parseBind, parseMounts, refuseMount } from "./mounts.ts";
 import { checkAddress, checkExtraHost, checkResolverWord } from "./name-service.ts";
@@ -218,7 +219,12 @@ export const hostOptions = {
     },
   }),
   Cgroup: unsupported("another container's cgroup (Cgroup)", { shape: shapes.text, zero: "" }),
-  Links: unsupported("links to other containers (Links)", { shape: shapes.texts, zero: null }),
+  Links: option<string[], readonly Link[]>({
+    shape: shapes.texts,
+    value: (sent) => (sent ?? []).map(parseLink),
+    effect: "engine",
+    inspect: (links) => orNull(links.map(({ name, alias }) => `${name}:${alias}`)),
+  }),
   OomScoreAdj: whole({
     default: 0,
     check: (value) => {

@@ -37,6 +37,7 @@ export {
 } from "./endpoint.ts";
 export type { HostConfig, HostConfigBody } from "./host-options.ts";
 export { type ImageMount, ociImage, type PlacedImage } from "./image-mount.ts";
+export { type Link, parseLink } from "./link.ts";
 export { compressesLog, type LogConfig, logDrivers, logLimits } from "./log-config.ts";
 export { logPlan } from "./log-plan.ts";
 export { cleanTarget } from "./mount-path.ts";

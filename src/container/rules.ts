@@ -38,6 +38,16 @@ export function volumesOf({
   return [...Binds.filter(isVolumeMount), ...Mounts.volumes];
 }
 
+function checkLinks(host: HostConfig): void {
+  const { kind } = networkModeOf(host);
+  if (host.Links.length === 0 || kind === "bridge") return;
+  if (kind === "none") refuse("conflicting options: a container without a network has no links");
+  const type = kind === "host" ? "host type networking" : "container type network";
+  refuse(
+    `conflicting options: ${type} can't be used with links. This would result in undefined behavior`,
+  );
+}
+
 /** The rules about several fields at once; `invalid`, in Docker's words. */
 export function checkRules(sent: Sent, description: Description, limits: Limits): void {
   if (JSON.stringify(sent).length > maxRequest) {
@@ -130,6 +140,7 @@ function exists(path: string): boolean {
 }
 
 function checkModes({ config, host }: Description): void {
+  checkLinks(host);
   if (networkModeOf(host).kind === "container") {
     if (config.Hostname !== "") refuse("conflicting options: hostname and the network mode");
     if (host.Dns.length > 0) refuse("conflicting options: dns and the network mode");

@@ -1,6 +1,14 @@
 import type { Readable, Writable } from "node:stream";
 import type { ContainerId, ExecId, SandboxId } from "#base";
-import type { Config, EndpointBody, HostConfig, PlacedMount, PlacedVolume, Sent } from "#container";
+import type {
+  Config,
+  EndpointBody,
+  HostConfig,
+  Link,
+  PlacedMount,
+  PlacedVolume,
+  Sent,
+} from "#container";
 import type { Digest, ImageDefaults } from "#image";
 import type { PublishedPort } from "#network";
 import type { ImageAnalysis } from "./images/explain-contract.ts";
@@ -130,6 +138,8 @@ export interface Container {
   readonly restartCount: number;
   /** Empty for a container that shares another's network. */
   readonly networks: readonly ContainerNetwork[];
+  /** Those of the default bridge, with the present names of the other containers. */
+  readonly links: readonly Link[];
   /** The host's interface of the default network, for a container that has been in that. */
   readonly bridge?: string;
   /** Of a container that runs. */

@@ -9,6 +9,8 @@ export interface HostsOptions {
   readonly names: readonly string[];
   /** "NAME:ADDRESS" as Docker keeps them; the address may be IPv6, with or without brackets. */
   readonly extraHosts?: readonly string[];
+  /** Whole lines for other containers. */
+  readonly links?: readonly string[];
 }
 
 const fixed = [
@@ -27,6 +29,7 @@ export function renderHosts(options: HostsOptions): string {
     const { name, address } = parseExtraHost(entry);
     lines.push(`${address}\t${name}`);
   }
+  lines.push(...(options.links ?? []));
   const names = ownNames(options.names);
   if (names.length > 0)
     for (const address of options.addresses) lines.push(`${address}\t${names.join(" ")}`);

@@ -391,6 +391,7 @@ function containerFor(id: ContainerId, name: string, { sent, owner }: CreateRequ
     imageId,
     createdAt: 1_700_000_000_120_000_000n,
     networks: [],
+    links: [],
     ports: [],
     owner,
     sent,

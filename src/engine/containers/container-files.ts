@@ -1,20 +1,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { hostname as hostHostname } from "node:os";
 import { join } from "node:path";
-import { shortId } from "#base";
 import { networkModeOf } from "#container";
-import { ownNames, parseExtraHost, renderHosts, resolvConfOf } from "#network";
+import { type HostsOptions, ownNames, parseExtraHost, renderHosts, resolvConfOf } from "#network";
+import { linkLines } from "../networks/links.ts";
 import { hasNames } from "../networks/resolution.ts";
 import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
+import { hostnameOf } from "./hostname.ts";
 import { joinedContainer, type OpenSandbox } from "./sandbox.ts";
-
-/** The name the container has: its own, else its short id, or the host's where it shares the host's. */
-export function hostnameOf(record: ContainerRecord): string {
-  if (record.config.Hostname !== "") return record.config.Hostname;
-  const isHosts = networkModeOf(record.host).kind === "host" || record.host.UTSMode === "host";
-  return isHosts ? hostHostname() : shortId(record.id);
-}
 
 /** Where the files are that stand in /etc; a container that shares another's network shares its files. */
 export function containerFiles(
@@ -34,7 +27,7 @@ export function containerFiles(
 
 /** Writes hosts, hostname and resolv.conf of a container for one run; in place, since a bind mount follows the file and not its name. */
 export async function writeContainerFiles(
-  parts: Parts<"paths" | "networks" | "store">,
+  parts: Parts<"paths" | "networks" | "store" | "sandboxes">,
   record: ContainerRecord,
   sandbox: OpenSandbox,
 ): Promise<void> {
@@ -44,7 +37,11 @@ export async function writeContainerFiles(
   const files = containerFiles(parts, record);
   const extraHosts = await resolveExtraHosts(parts, host.ExtraHosts);
   writeFileSync(files.hostname, `${hostnameOf(record)}\n`);
-  writeFileSync(files.hosts, hostsText(record, extraHosts, addressesOf(sandbox)));
+  const links = linkLines(parts, record);
+  writeFileSync(
+    files.hosts,
+    hostsText(record, { extraHosts, links, addresses: addressesOf(sandbox) }),
+  );
   writeFileSync(
     files.resolvConf,
     resolvConfOf(host, {
@@ -66,14 +63,15 @@ async function resolveExtraHosts(
 
 function hostsText(
   record: ContainerRecord,
-  extraHosts: readonly string[],
-  addresses: readonly string[],
+  lines: Pick<HostsOptions, "addresses" | "links"> & { readonly extraHosts: readonly string[] },
 ): string {
   if (networkModeOf(record.host).kind === "host") {
-    const extra = extraHosts.map(parseExtraHost).map((each) => `${each.address}\t${each.name}\n`);
+    const extra = lines.extraHosts
+      .map(parseExtraHost)
+      .map((each) => `${each.address}\t${each.name}\n`);
     return [readText("/etc/hosts"), ...extra].join("");
   }
-  return renderHosts({ addresses, names: hostNames(record), extraHosts });
+  return renderHosts({ ...lines, names: hostNames(record) });
 }
 
 function addressesOf({ stored }: OpenSandbox): readonly string[] {

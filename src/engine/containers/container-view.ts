@@ -1,6 +1,7 @@
 import { defined } from "#base";
 import type { Container } from "../contract.ts";
 import { execIdsOf } from "../execs/exec.ts";
+import { linksOf } from "../networks/links.ts";
 import { namesOf } from "../networks/names.ts";
 import type { Parts } from "../parts.ts";
 import { type ContainerRecord, isUp } from "./container-record.ts";
@@ -8,7 +9,9 @@ import { networksOf } from "./sandbox.ts";
 
 /** A record as callers see it. */
 export function viewContainer(
-  parts: Parts<"paths" | "volumes" | "networks" | "sandboxes" | "ports" | "execs" | "removing">,
+  parts: Parts<
+    "paths" | "volumes" | "networks" | "sandboxes" | "ports" | "execs" | "removing" | "store"
+  >,
   record: ContainerRecord,
 ): Container {
   const { id, name, imageId, createdAt, owner, sent, config, host, argv, restartCount } = record;
@@ -33,6 +36,7 @@ export function viewContainer(
     ),
     state: parts.removing.has(id) ? { ...record.state, status: "removing" } : record.state,
     ...networkPartOf(parts, record),
+    links: linksOf(parts, record),
     ports: isUp(record.state) ? parts.ports.of(id) : [],
     paths: {
       hostname: files.hostname,

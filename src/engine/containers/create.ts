@@ -8,6 +8,7 @@ import type { Mount } from "#kernel";
 import type { Containers, CreateRequest } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
 import { checkEndpoint } from "../networks/endpoint-check.ts";
+import { resolveLinks } from "../networks/links.ts";
 import type { NetworkDescription } from "../networks/network-contract.ts";
 import type { Parts } from "../parts.ts";
 import { Trace } from "../trace.ts";
@@ -247,6 +248,7 @@ function resolveModes(parts: Parts<"tasks" | "store" | "networks">, sent: Sent):
   const resolve = (mode: string | null | undefined) =>
     mode?.startsWith("container:") ? `container:${joinedContainer(parts, mode).id}` : mode;
   const networkMode = resolve(HostConfig.NetworkMode);
+  const links = resolveLinks(parts, sent);
   const endpoints = NetworkingConfig?.EndpointsConfig;
   return {
     ...sent,
@@ -261,6 +263,7 @@ function resolveModes(parts: Parts<"tasks" | "store" | "networks">, sent: Sent):
       ...HostConfig,
       NetworkMode: networkMode && wholeId(parts, networkMode),
       PidMode: resolve(HostConfig.PidMode),
+      Links: links && [...links],
       // As in Docker: private by default on version 2 alone.
       CgroupnsMode:
         HostConfig.CgroupnsMode || (parts.tasks.machine.cgroupVersion === 1 ? "host" : "private"),

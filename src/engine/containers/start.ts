@@ -3,6 +3,7 @@ import { networkModeOf } from "#container";
 import { descriptorPath } from "#kernel";
 import type { Task } from "#task";
 import { crashPoint } from "../crash-point.ts";
+import { moveLinks } from "../networks/links.ts";
 import { serveNames } from "../networks/resolution.ts";
 import type { Parts } from "../parts.ts";
 import { Trace } from "../trace.ts";
@@ -135,6 +136,7 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   sandbox.netns?.close();
   crashPoint("start:started");
   const started = parts.store.update(id, { starting: false });
+  moveLinks(parts, record, sandbox.stored);
   publishNetworks(parts, sandbox.stored, "connect");
   publishContainer(parts, started, "start");
   tracked.running();

@@ -9,9 +9,10 @@ import {
 } from "#container";
 import type { TaskInput } from "#task";
 import type { Parts } from "../parts.ts";
-import { containerFiles, hostnameOf } from "./container-files.ts";
+import { containerFiles } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { ociMounts } from "./container-volumes.ts";
+import { hostnameOf } from "./hostname.ts";
 import type { PlannedStart } from "./planned-starts.ts";
 import type { ResolvedUser } from "./user.ts";
 

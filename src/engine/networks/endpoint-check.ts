@@ -18,9 +18,11 @@ export function checkEndpoint(network: NetworkDescription, settings: EndpointBod
 
 /** The order is Docker's. */
 function* faultsIn(network: NetworkDescription, settings: EndpointBody): Generator<string> {
-  const { address, aliases } = readEndpoint(settings);
+  const { address, aliases, links } = readEndpoint(settings);
   if (aliases.length > 0 && network.isPredefined)
     yield "network-scoped alias is supported only for containers in user defined networks";
+  if (links.length > 0 && network.isPredefined)
+    yield "links of an endpoint are supported in user defined networks only";
   if (address !== "" && network.isPredefined)
     yield "user specified IP address is supported on user defined networks only";
   yield* endpointFaults(settings, endpointSettings);

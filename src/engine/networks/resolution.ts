@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { networkModeOf, readEndpoint } from "#container";
 import type { Fd } from "#kernel";
 import { type NamedContainer, resolvConfOf } from "#network";
 import type { ContainerRecord } from "../containers/container-record.ts";
@@ -41,8 +42,25 @@ function namedContainer(
       ({ networkId }) => networkId !== "" && !parts.networks.find(networkId).isInternal,
     ),
     dns: record.host.Dns,
-    links: [],
+    links: endpoints
+      .filter(({ networkId }) => isNamed(parts, networkId))
+      .flatMap((endpoint) => linksIn(record, endpoint)),
   };
+}
+
+/** In one network: an alias there leads to no container of another one. */
+function linksIn(
+  { host }: ContainerRecord,
+  { network, networkId, settings }: NetworkAttachment,
+): NamedContainer["links"] {
+  const mode = networkModeOf(host);
+  const isMain = mode.kind === "bridge" && (mode.network === network || mode.network === networkId);
+  const all = [...readEndpoint(settings).links, ...(isMain ? host.Links : [])];
+  return all.flatMap(({ name, alias }) =>
+    [alias, `${alias}.${network}`]
+      .filter((each) => isHostName(each) && isHostName(`${name}.${network}`))
+      .map((each) => [each, `${name}.${network}`] as const),
+  );
 }
 
 /** With the network's name behind a dot as well; a look-up by address gives "web.front", as under Docker. */
