@@ -5,7 +5,7 @@ import type { Parts } from "./parts.ts";
 
 /** The facts that `docker info` shows. */
 export async function engineInfo(
-  parts: Parts<"paths" | "state" | "cpus" | "tasks" | "content" | "store">,
+  parts: Parts<"paths" | "state" | "cpus" | "tasks" | "content" | "store" | "networks">,
 ): Promise<EngineInfo> {
   const statuses = [...parts.store.all()].map((record) => record.state.status);
   const count = (...wanted: string[]) => statuses.filter((each) => wanted.includes(each)).length;
@@ -29,7 +29,7 @@ export async function engineInfo(
     cgroupVersion: parts.tasks.machine.cgroupVersion,
     storageDriver: "overlay",
     securityOptions: ["name=seccomp,profile=builtin"],
-    warnings: [],
+    warnings: (await parts.networks.warnings()).map((text) => `WARNING: ${text}`),
   };
 }
 

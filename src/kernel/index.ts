@@ -102,8 +102,10 @@ export {
 } from "./nftables.ts";
 export { makePrivateDirectory, restrictMode } from "./private-path.ts";
 export { hasEnded, pidfdOpen, pidfdSendSignal, startTime } from "./processes.ts";
+export { type RouteNotices, watchRoutes } from "./route-watch.ts";
 export {
   addAddress,
+  addToBridge,
   createBridge,
   createVeth,
   deleteAddress,

@@ -22,7 +22,7 @@ test("a default route has no destination", () => {
   expect(Buffer.from(body).toString("hex")).toBe(
     "02000000" + "fe040001" + "00000000" + "080005000a000001" + "0800040002000000",
   );
-  expect(parseRoute(Buffer.from(body))).toEqual(route);
+  expect(parseRoute(Buffer.from(body))).toEqual({ ...route, isUnicast: true });
 });
 
 test("names, addresses and MACs are checked before the kernel sees them", () => {

@@ -22,9 +22,9 @@ const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 const RTM_NEWADDR = 20;
-const RTM_DELADDR = 21;
+export const RTM_DELADDR = 21;
 const RTM_GETADDR = 22;
-const RTM_NEWROUTE = 24;
+export const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;
 const RTM_GETROUTE = 26;
 const IFLA_ADDRESS = 1;
@@ -50,6 +50,7 @@ const IFA_BROADCAST = 4;
 const RTA_DST = 1;
 const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
+const RTA_PREFSRC = 7;
 const IFF_UP = 1;
 const AF_INET = 2;
 const RT_TABLE_MAIN = 254;
@@ -89,6 +90,10 @@ export interface Route {
   readonly prefixLength: number;
   readonly gateway?: string;
   readonly index: number;
+  /** The host's address that its packets have. */
+  readonly source?: string;
+  /** False for the host's own addresses and for broadcasts; requests need not say it. */
+  readonly isUnicast?: boolean;
 }
 
 /** The four bytes of a dotted IPv4 address; `invalid` for another form. */
@@ -275,7 +280,7 @@ export function deleteAddress(options: InterfaceAddress): NetlinkRequest {
   };
 }
 
-type GatewayRoute = Required<Route>;
+type GatewayRoute = Route & { readonly gateway: string };
 
 function writeRoute({ destination, prefixLength, gateway, index }: GatewayRoute): Uint8Array {
   const writer = new NetlinkWriter().u8(AF_INET).u8(prefixLength).u8(0).u8(0);
@@ -314,6 +319,15 @@ export function deleteRoute(route: GatewayRoute): NetlinkRequest {
     verb: "remove the route to",
     about: routeText(route),
   };
+}
+
+/** Makes an interface a port of the bridge with an index. */
+export function addToBridge(name: string, bridge: number): NetlinkRequest {
+  const body = writeLinkHeader(new NetlinkWriter(), {})
+    .text(IFLA_IFNAME, linkName(name))
+    .number(IFLA_MASTER, bridge)
+    .done();
+  return { type: RTM_NEWLINK, flags: NLM_F_ACK, body, verb: "add to its bridge", about: name };
 }
 
 /** Keeps a port of a bridge from exchanging packets with the other ports that are isolated. */
@@ -420,6 +434,16 @@ function dotted(bytes: Buffer | undefined): string | undefined {
   return bytes?.length === 4 ? bytes.join(".") : undefined;
 }
 
+/** An IPv4 address from the body of an RTM_NEWADDR or RTM_DELADDR message. */
+export function parseAddress(body: Buffer): InterfaceAddress {
+  const attributes = readAttributes(body.subarray(8));
+  return {
+    index: readU32(body, 4),
+    address: dotted(attributes.get(IFA_LOCAL) ?? attributes.get(IFA_ADDRESS)) ?? "0.0.0.0",
+    prefixLength: body.readUInt8(1),
+  };
+}
+
 /**
  * An IPv4 route from the body of an RTM_NEWROUTE message; "0.0.0.0" with length 0 is the
  * default route.
@@ -431,8 +455,9 @@ export function parseRoute(body: Buffer): Route {
   return {
     destination: dotted(attributes.get(RTA_DST)) ?? "0.0.0.0",
     prefixLength: body.readUInt8(1),
-    ...defined({ gateway }),
+    ...defined({ gateway, source: dotted(attributes.get(RTA_PREFSRC)) }),
     index: oif === undefined ? 0 : readU32(oif),
+    isUnicast: body.readUInt8(7) === RTN_UNICAST,
   };
 }
 
@@ -478,14 +503,7 @@ export class RouteTable {
   async addresses(): Promise<InterfaceAddress[]> {
     const body = new NetlinkWriter().u8(AF_INET).u8(0).u8(0).u8(0).u32(0).done();
     const replies = await this.#dump(RTM_GETADDR, body, "list the addresses");
-    return replies.map((reply) => {
-      const attributes = readAttributes(reply.subarray(8));
-      return {
-        index: readU32(reply, 4),
-        address: dotted(attributes.get(IFA_LOCAL) ?? attributes.get(IFA_ADDRESS)) ?? "0.0.0.0",
-        prefixLength: reply.readUInt8(1),
-      };
-    });
+    return replies.map(parseAddress);
   }
 
   /** The IPv4 routes of every table, including those of the local addresses. */

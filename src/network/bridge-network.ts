@@ -1,7 +1,13 @@
 import { Fault, isFault, type Log, ReadyPool } from "#base";
-import type { Fd } from "#kernel";
+import { type Fd, type Link, RouteTable } from "#kernel";
 import { AddressPool } from "./address-pool.ts";
-import { type Bridge, type BridgeNames, ensureBridge, type WantedBridge } from "./bridge.ts";
+import {
+  type Bridge,
+  type BridgeNames,
+  ensureBridge,
+  isThere,
+  type WantedBridge,
+} from "./bridge.ts";
 import {
   type EndpointWish,
   firstWish,
@@ -10,9 +16,10 @@ import {
   type Place,
   type PlaceOptions,
   type PlaceWithNamespace,
+  rejoinBridge,
   removeInterface,
 } from "./endpoint.ts";
-import { formatIpv4, parseIpv4, type Subnet } from "./ipv4.ts";
+import { formatIpv4, formatSubnet, parseIpv4, type Subnet } from "./ipv4.ts";
 import type { AddressPlan } from "./subnet-request.ts";
 
 export interface BridgeNetworkOptions {
@@ -50,7 +57,7 @@ export class BridgeNetwork {
   readonly #pool: ReadyPool<PlaceWithNamespace>;
   #joining = 0;
   #ground: Promise<Ground> | undefined;
-  #addresses: AddressPool | undefined;
+  #last: Ground | undefined;
 
   constructor(options: BridgeNetworkOptions) {
     this.#options = options;
@@ -118,14 +125,14 @@ export class BridgeNetwork {
     const address = numberOf(place);
     this.#adopted.delete(address);
     this.#inUse.delete(address);
-    this.#addresses?.release(address);
+    this.#last?.addresses.release(address);
   }
 
   adopt(place: Pick<Place, "address" | "endpointId">): void {
     const address = numberOf(place);
     this.#adopted.add(address);
     this.#inUse.set(address, place.endpointId);
-    this.#addresses?.adopt(address);
+    this.#last?.addresses.adopt(address);
     this.#pool.evict((ready) => ready.address === place.address);
   }
 
@@ -133,21 +140,45 @@ export class BridgeNetwork {
     return this.#pool.close();
   }
 
+  /** Makes a bridge again that another program deleted or whose address it took; nothing is done for one that nobody has needed yet. */
+  async repair(): Promise<void> {
+    if (this.#last === undefined) return;
+    this.#ground = undefined;
+    await this.ready();
+  }
+
+  /** Puts the interfaces of containers that are among `links`, and not on the bridge, back on it. */
+  async rejoin(bridge: Pick<Bridge, "index">, links: readonly Link[]): Promise<void> {
+    await rejoinBridge({ bridge, isIsolated: this.#options.isIsolated }, this.ports, links);
+  }
+
   async #prepare(): Promise<Ground> {
     const { names, wanted, plan, onReady } = this.#options;
-    const bridge = await ensureBridge(names, wanted());
+    const before = this.#last;
+    // With the same MAC address its containers find it at once.
+    const mac = before && { mac: before.bridge.mac };
+    const bridge = await ensureBridge(names, { ...wanted(), ...mac });
     await onReady(bridge);
-    const addresses = new AddressPool(plan(bridge.subnet));
+    const isSame = before && formatSubnet(before.bridge.subnet) === formatSubnet(bridge.subnet);
+    const addresses = isSame ? before.addresses : this.#newAddresses(plan(bridge.subnet));
+    this.#last = { bridge, addresses };
+    const isNew = before !== undefined && before.bridge.index !== bridge.index;
+    if (isNew) await this.rejoin(bridge, await new RouteTable().links());
+    return this.#last;
+  }
+
+  #newAddresses(plan: AddressPlan): AddressPool {
+    const addresses = new AddressPool(plan);
+    this.#pool.evict(() => true);
     for (const address of [...this.#adopted, ...this.#inUse.keys()]) addresses.adopt(address);
-    this.#addresses = addresses;
-    return { bridge, addresses };
+    return addresses;
   }
 
   /** Without giving back an address that turned out to have an owner. */
   #discard(place: PlaceWithNamespace): void {
     place.netns.close();
     const address = numberOf(place);
-    if (!this.#adopted.has(address)) this.#addresses?.release(address);
+    if (!this.#adopted.has(address)) this.#last?.addresses.release(address);
   }
 
   async #make(): Promise<PlaceWithNamespace> {
@@ -164,7 +195,11 @@ export class BridgeNetwork {
     return this.#build(async (options) => makePlace(options, await namespace()), wish);
   }
 
-  async #build<T>(make: (options: PlaceOptions) => Promise<T>, wish: EndpointWish): Promise<T> {
+  async #build<T>(
+    make: (options: PlaceOptions) => Promise<T>,
+    wish: EndpointWish,
+    mayTryAgain = true,
+  ): Promise<T> {
     const { plan, isInternal, isIsolated } = this.#options;
     const { bridge, addresses } = await this.ready();
     const address = this.#take(addresses, wish.address);
@@ -173,10 +208,11 @@ export class BridgeNetwork {
       return await make({ bridge, address, gateway, isIsolated, wish });
     } catch (error) {
       if (!this.#adopted.has(address)) addresses.release(address);
-      // Someone deleted the bridge under us: make it again next time.
-      if (isFault(error, "not_found") || isFault(error, "invalid")) this.#ground = undefined;
-      throw error;
+      if (!mayTryAgain || (await isThere(bridge))) throw error;
     }
+    // Another program deleted the bridge under us.
+    await this.repair();
+    return await this.#build(make, wish, false);
   }
 
   #take(addresses: AddressPool, asked: string | undefined): number {

@@ -14,6 +14,7 @@ import {
 import { chooseSubnet } from "./address-pool.ts";
 import { formatIpv4, formatSubnet, overlaps, parseIpv4, type Subnet, subnetOf } from "./ipv4.ts";
 import { nameServers, readHostResolvConf } from "./resolv-conf.ts";
+import { hasDestination } from "./route-overlap.ts";
 import { writeSysctl } from "./sysctl.ts";
 
 const DEFAULT_RUN_ROOT = "/run/thimble";
@@ -83,6 +84,7 @@ export interface Bridge {
   readonly name: string;
   readonly index: number;
   readonly mtu: number;
+  readonly mac: string;
   readonly subnet: Subnet;
 }
 
@@ -100,6 +102,8 @@ export interface WantedBridge {
   /** False: the bridge has no address, and the network's is only remembered. */
   readonly hasAddress: boolean;
   readonly mtu?: number;
+  /** That of the bridge before; absent: a new one. */
+  readonly mac?: string;
   /** For messages about a network that exists: "the network front". */
   readonly owner?: string;
 }
@@ -108,7 +112,7 @@ export interface WantedBridge {
 export async function ensureBridge(names: BridgeNames, wanted: WantedBridge): Promise<Bridge> {
   const host = new RouteTable();
   const before = await host.link(names.bridge);
-  if (before === undefined) await makeBridge(host, names, wanted.mtu);
+  if (before === undefined) await makeBridge(host, names, wanted);
   else await takeOver(host, names, before);
   const link = await host.link(names.bridge);
   if (link === undefined)
@@ -123,16 +127,25 @@ export async function ensureBridge(names: BridgeNames, wanted: WantedBridge): Pr
         `the bridge ${names.bridge} has the network ${formatSubnet(subnet)} already, not ${formatSubnet(wanted.subnet)}; stop all containers and remove it first`,
         { about: names.bridge },
       );
-    return { name: link.name, index: link.index, mtu: link.mtu, subnet };
+    return { name: link.name, index: link.index, mtu: link.mtu, mac: link.mac, subnet };
   } catch (error) {
     if (before === undefined) await host.apply(deleteLink(link.index));
     throw error;
   }
 }
 
-async function makeBridge(host: RouteTable, names: BridgeNames, asked?: number): Promise<void> {
-  const mtu = asked ?? (await uplinkMtu(host));
-  const mac = `02:42:${randomBytes(4).toString("hex").replace(/..\B/g, "$&:")}`;
+/** Whether the bridge is the one that was made, and not deleted or made anew meanwhile. */
+export async function isThere({ name, index }: Pick<Bridge, "name" | "index">): Promise<boolean> {
+  return (await new RouteTable().link(name))?.index === index;
+}
+
+async function makeBridge(
+  host: RouteTable,
+  names: BridgeNames,
+  wanted: Pick<WantedBridge, "mtu" | "mac">,
+): Promise<void> {
+  const mtu = wanted.mtu ?? (await uplinkMtu(host));
+  const mac = wanted.mac ?? `02:42:${randomBytes(4).toString("hex").replace(/..\B/g, "$&:")}`;
   try {
     await host.apply(
       createBridge({ name: names.bridge, mac, mtu }),
@@ -183,7 +196,7 @@ async function addSubnet(host: RouteTable, link: Link, wanted: WantedBridge): Pr
   ];
   for (;;) {
     const others = (await host.routes()).filter(
-      (route) => route.index !== link.index && route.prefixLength > 0,
+      (route) => route.index !== link.index && hasDestination(route),
     );
     const servers = nameServers(readHostResolvConf()).flatMap((server) => parseIpv4(server) ?? []);
     const taken = [
@@ -219,7 +232,7 @@ function choose(
 
 async function isShared(host: RouteTable, link: Link, subnet: Subnet): Promise<boolean> {
   const others = (await host.routes()).filter(
-    (route) => route.prefixLength > 0 && route.index !== link.index,
+    (route) => hasDestination(route) && route.index !== link.index,
   );
   return others.some((route) => overlaps(subnetOfRoute(route), subnet));
 }

@@ -117,6 +117,8 @@ export interface Networks {
    * endpoint that was adopted or made in this life of the engine. Gives their number.
    */
   sweep(): Promise<number>;
+  /** What of the host stands in the way of networks now, as sentences: routes that overlap with them. */
+  warnings(): Promise<readonly string[]>;
   /**
    * Closes what was made ahead. With `removeBridges` nothing is left in the kernel, and running
    * containers lose their network.

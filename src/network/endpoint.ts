@@ -2,12 +2,14 @@ import { randomBytes } from "node:crypto";
 import { Fault, isFault, poll } from "#base";
 import {
   addAddress,
+  addToBridge,
   createVeth,
   deleteLink,
   deleteRoute,
   type Fd,
   interfaceSettings,
   isolatePort,
+  type Link,
   newNetworkNamespace,
   RouteTable,
   replaceRoute,
@@ -185,6 +187,33 @@ async function deletePorts(names: readonly string[]): Promise<void> {
     const link = await host.link(name);
     try {
       if (link !== undefined) await host.apply(deleteLink(link.index));
+    } catch (error) {
+      // Its namespace ended meanwhile.
+      if (!isFault(error, "not_found") && !isFault(error, "invalid")) throw error;
+    }
+  }
+}
+
+/**
+ * Puts the host's ends of endpoints, by the endpoints' ids, back on their bridge, which another
+ * program deleted or took them from.
+ */
+export async function rejoinBridge(
+  {
+    bridge,
+    isIsolated,
+  }: Pick<PlaceOptions, "isIsolated"> & { readonly bridge: Pick<Bridge, "index"> },
+  known: readonly string[],
+  links: readonly Link[],
+): Promise<void> {
+  const host = new RouteTable();
+  const names = new Set(known.map(portName));
+  const lost = links.filter(
+    ({ name, kind, master }) => kind === "veth" && names.has(name) && master !== bridge.index,
+  );
+  for (const { name } of lost) {
+    try {
+      await host.apply(addToBridge(name, bridge.index), ...(isIsolated ? [isolatePort(name)] : []));
     } catch (error) {
       // Its namespace ended meanwhile.
       if (!isFault(error, "not_found") && !isFault(error, "invalid")) throw error;

@@ -19,6 +19,8 @@ import type { FilteredBridge } from "./firewall.ts";
 import { HostRules } from "./host-rules.ts";
 import { formatIpv4, formatSubnet, parseSubnet, type Subnet } from "./ipv4.ts";
 import { NetworkStore, plainSettings, type StoredNetwork } from "./network-store.ts";
+import { NetworkWatch, type WatchedNetwork } from "./network-watch.ts";
+import { overlapText } from "./route-overlap.ts";
 import { checkSubnets, isIpv6Subnet, planAddresses } from "./subnet-request.ts";
 
 const ENDPOINTS_READY = 4;
@@ -40,6 +42,7 @@ class BridgeNetworks implements Networks {
   readonly #log: Log;
   readonly #store: NetworkStore;
   readonly #rules: HostRules;
+  readonly #watch: NetworkWatch;
   readonly #entries = new Map<string, Entry>();
   readonly #making = new Set<string>();
   readonly #isolated: ReadyPool<Fd>;
@@ -54,6 +57,7 @@ class BridgeNetworks implements Networks {
       ...{ runRoot, store: this.#store, log },
       bridges: () => this.#bridges(),
     });
+    this.#watch = new NetworkWatch({ networks: () => this.#watched(), log });
     this.#isolated = new ReadyPool({
       size: ISOLATED_READY,
       make: makeIsolated,
@@ -242,15 +246,24 @@ class BridgeNetworks implements Networks {
     // What is being made ahead must have its name in the list of those that are known.
     await this.#filling;
     const links = await new RouteTable().links();
+    for (const { names, network } of entries) {
+      const index = links.find(({ name }) => name === names.bridge)?.index;
+      if (index !== undefined) await network.rejoin({ index }, links);
+    }
     const masters = links.filter(({ name }) => bridges.has(name)).map(({ index }) => index);
     const known = entries.flatMap(({ network }) => network.ports.map(portName));
     return await sweepPorts(new Set(masters), new Set(known));
+  }
+
+  async warnings(): Promise<readonly string[]> {
+    return (await this.#watch.overlaps()).map(overlapText);
   }
 
   async close({ removeBridges }: { readonly removeBridges: boolean }): Promise<void> {
     const entries = [...this.#entries.values()];
     await Promise.all([this.#isolated.close(), ...entries.map(({ network }) => network.close())]);
     await this.#filling;
+    await this.#watch[Symbol.asyncDispose]();
     await this.#rules.close();
     if (removeBridges) await this.#rules.removeAll();
   }
@@ -302,14 +315,14 @@ class BridgeNetworks implements Networks {
    * The default network moves when the host took its addresses meanwhile; others keep those that
    * they were made with.
    */
-  #wanted({ row, options }: Entry): WantedBridge {
+  #wanted({ row, options, network }: Entry): WantedBridge {
     const isDefault = row.name === DEFAULT;
     const asked = isDefault ? this.#options.subnet : undefined;
     const known = asked ?? row.subnet;
     const others = [...this.#entries.values()].filter((other) => other.row.id !== row.id);
     return {
       ...(known === "" ? {} : { subnet: parseSubnet(known) }),
-      isFixed: asked !== undefined || (row.subnet !== "" && !isDefault),
+      isFixed: asked !== undefined || (row.subnet !== "" && (!isDefault || network.isUsed)),
       candidates: isDefault ? defaultCandidates : smallCandidates,
       taken: others.flatMap(({ row: { subnet } }) => (subnet === "" ? [] : [parseSubnet(subnet)])),
       gatewayIn: (subnet: Subnet) => planAddresses(subnet, row.settings.subnets[0]).gateway,
@@ -331,13 +344,24 @@ class BridgeNetworks implements Networks {
     this.#store.setSubnet(entry.row.id, subnet);
   }
 
-  /** The bridges that have been made. */
+  /** Those whose bridges have been made. */
+  #established(): Entry[] {
+    return [...this.#entries.values()].filter(({ row }) => row.subnet !== "");
+  }
+
   #bridges(): FilteredBridge[] {
-    return [...this.#entries.values()]
-      .filter(({ row }) => row.subnet !== "")
-      .map((entry) =>
-        filtered(entry, { name: entry.names.bridge, subnet: parseSubnet(entry.row.subnet) }),
-      );
+    return this.#established().map((entry) =>
+      filtered(entry, { name: entry.names.bridge, subnet: parseSubnet(entry.row.subnet) }),
+    );
+  }
+
+  #watched(): WatchedNetwork[] {
+    return this.#established().map(({ row, names, network }) => {
+      const subnet = parseSubnet(row.subnet);
+      const gateway = formatIpv4(planAddresses(subnet, row.settings.subnets[0]).gateway);
+      const repair = () => network.repair();
+      return { name: row.name, bridge: names.bridge, subnet, gateway, repair };
+    });
   }
 
   async #dismantle({ names, network }: Entry): Promise<void> {

@@ -27,8 +27,7 @@ async function openEngine(
   const script = `${import.meta.dirname}/../support/network-host.ts`;
   const runRoot = `/tmp/forwarding-${process.pid}-${opened++}`;
   const child = Bun.spawn(enter(host.netns, process.execPath, script, runRoot, state), {
-    stdin: "pipe",
-    stdout: "pipe",
+    ...{ stdin: "pipe", stdout: "pipe", stderr: "ignore" },
   });
   const { value } = await child.stdout.getReader().read();
   return {

@@ -1,0 +1,151 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { faultOf, type Log } from "#base";
+import { type Route, type RouteNotices, RouteTable, watchRoutes } from "#kernel";
+import { overlaps, type Subnet } from "./ipv4.ts";
+import {
+  overlapText,
+  type RoutedNetwork,
+  type RouteOverlap,
+  routedSubnet,
+  routeOverlaps,
+} from "./route-overlap.ts";
+
+/** What changes a bridge or a route comes in several notices. */
+const courtesyMs = 20;
+/** So that a routing daemon cannot fill the log. */
+const MAX_TOLD = 100;
+
+export interface WatchedNetwork extends RoutedNetwork {
+  /** The bridge's address. */
+  readonly gateway: string;
+  /** Makes the bridge again. */
+  repair(): Promise<void>;
+}
+
+export interface NetworkWatchOptions {
+  /** Those that have a bridge. */
+  readonly networks: () => readonly WatchedNetwork[];
+  readonly log: Log;
+}
+
+/**
+ * Watches what other programs do to the addresses and routes of the host: a bridge that is deleted,
+ * or loses its address, is repaired, and a route that overlaps with a network is told, once.
+ */
+export class NetworkWatch implements AsyncDisposable {
+  readonly #options: NetworkWatchOptions;
+  readonly #told = new Set<string>();
+  #watch: Disposable | undefined;
+  #work: Promise<void> = Promise.resolve();
+  #robbed = new Set<string>();
+  #routes: Route[] = [];
+  #isDue = false;
+  #isClosed = false;
+
+  constructor(options: NetworkWatchOptions) {
+    this.#options = options;
+    this.#start();
+  }
+
+  /** Resolves when the last repair has ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    this.#watch?.[Symbol.dispose]();
+    await this.#work;
+  }
+
+  /** The routes that overlap with networks now. */
+  async overlaps(): Promise<readonly RouteOverlap[]> {
+    const host = new RouteTable();
+    const [routes, links] = await Promise.all([host.routes(), host.links()]);
+    return routeOverlaps(routes, this.#options.networks(), links);
+  }
+
+  #start(): void {
+    this.#watch = watchRoutes(
+      (notices) => this.#notice(notices),
+      () => {
+        this.#watch?.[Symbol.dispose]();
+        if (!this.#isClosed) this.#start();
+      },
+    );
+  }
+
+  #notice({ lostAddresses, newRoutes }: RouteNotices): void {
+    if (lostAddresses.length + newRoutes.length === 0) return;
+    const networks = this.#options.networks();
+    const gateways = new Set(networks.map(({ gateway }) => gateway));
+    for (const { address } of lostAddresses) if (gateways.has(address)) this.#robbed.add(address);
+    const isTaken = overlapping(networks.map(({ subnet }) => subnet));
+    // The kernel adds the route of a bridge that has got its address.
+    const isOwn = ({ source }: Route) => source !== undefined && gateways.has(source);
+    this.#routes.push(...newRoutes.filter((route) => isTaken(route) && !isOwn(route)));
+    if (this.#robbed.size + this.#routes.length > 0) this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.#work = this.#work.then(() => delay(courtesyMs)).then(() => this.#review());
+  }
+
+  async #review(): Promise<void> {
+    const [robbed, routes] = [this.#robbed, this.#routes];
+    this.#robbed = new Set();
+    this.#routes = [];
+    this.#isDue = false;
+    if (this.#isClosed) return;
+    for (const network of this.#options.networks())
+      if (robbed.has(network.gateway)) await this.#repair(network);
+    try {
+      if (routes.length > 0) await this.#tell(routes);
+    } catch (error) {
+      const reason = faultOf(error).message;
+      this.#options.log.warn("the routes of the host could not be read", { reason });
+    }
+  }
+
+  async #repair({ name, bridge, repair }: WatchedNetwork): Promise<void> {
+    const { log } = this.#options;
+    try {
+      await repair();
+      log.warn("another program deleted the bridge of a network, or its address; it is back", {
+        network: name,
+        bridge,
+      });
+    } catch (error) {
+      log.error("the bridge of a network, which another program deleted, could not be made again", {
+        network: name,
+        bridge,
+        error: faultOf(error).message,
+      });
+    }
+  }
+
+  async #tell(routes: readonly Route[]): Promise<void> {
+    const { networks, log } = this.#options;
+    const links = await new RouteTable().links();
+    for (const overlap of routeOverlaps(routes, networks(), links)) {
+      const text = overlapText(overlap);
+      if (this.#told.has(text) || this.#told.size >= MAX_TOLD) continue;
+      this.#told.add(text);
+      log.warn("a route of the host overlaps with a network", { reason: text });
+    }
+  }
+}
+
+/** Whether a route leads to addresses of any of the subnets, which do not overlap with each other; by halves, since there may be thousands of each. */
+function overlapping(subnets: readonly Subnet[]): (route: Route) => boolean {
+  const sorted = subnets.toSorted((a, b) => a.base - b.base);
+  return (route) => {
+    const wanted = routedSubnet(route);
+    if (wanted === undefined) return false;
+    let [low, high] = [0, sorted.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((sorted[middle]?.base ?? 0) <= wanted.base) low = middle + 1;
+      else high = middle;
+    }
+    return [sorted[low - 1], sorted[low]].some((each) => each && overlaps(each, wanted));
+  };
+}
