@@ -74,3 +74,20 @@ test("thimble's own: a clone, and another name", async () => {
   expect((await server.call("POST", "/thimble/v1/volumes/data/clone")).status).toBe(400);
   expect((await server.call("POST", "/thimble/v1/volumes/nope/rename?to=x")).status).toBe(404);
 });
+
+test("a volume goes out as a tar, and a tar comes in", async () => {
+  await using server = await testServer();
+  await server.call("POST", "/volumes/create", { Name: "data" });
+  const path = "/thimble/v1/volumes/data/archive";
+  const answer = await fetch(`http://engine${path}`, { unix: server.socket });
+  expect(answer.headers.get("content-type")).toBe("application/x-tar");
+  expect(await answer.text()).toBe("archive of data");
+  const sent = await fetch(`http://engine${path}?replace=1`, {
+    unix: server.socket,
+    method: "PUT",
+    body: "12345",
+  });
+  expect(await sent.json()).toMatchObject({ Volume: { Name: "data" }, Entries: 1, Bytes: 5 });
+  expect(server.engine.calls).toContain("volume import data 5 true");
+  expect((await server.call("GET", "/thimble/v1/volumes/none/archive")).status).toBe(404);
+});

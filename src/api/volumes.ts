@@ -1,6 +1,6 @@
 import { Fault } from "#base";
 import type { Volume } from "#engine";
-import { loadSchemas, type Volume as WireVolume } from "#wire";
+import { loadSchemas, TAR_TYPE, type Volume as WireVolume } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
@@ -35,6 +35,17 @@ export function volumeRoutes(context: ApiContext): readonly Route[] {
       method: "POST",
       pattern: "/thimble/v1/volumes/:name/rename",
       handle: (exchange) => rename(context, exchange),
+    },
+    {
+      method: "GET",
+      pattern: "/thimble/v1/volumes/:name/archive",
+      handle: (exchange) =>
+        exchange.stream(TAR_TYPE, engine.volumes.export(exchange.param("name"))),
+    },
+    {
+      method: "PUT",
+      pattern: "/thimble/v1/volumes/:name/archive",
+      handle: (exchange) => importArchive(context, exchange),
     },
     { method: "PUT", pattern: "/volumes/:name", handle: update },
     {
@@ -108,6 +119,18 @@ async function clone({ engine }: ApiContext, exchange: Exchange): Promise<void> 
     owner: exchange.owner,
   });
   exchange.sendJson(201, { Volume: wireVolume(volume), Copied: copied, Warnings: warnings });
+}
+
+/** thimble's own: the files of a tar for a volume, which is made if it is missing. */
+async function importArchive({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { volume, entries, bytes } = await engine.volumes.import({
+    name: exchange.param("name"),
+    owner: exchange.owner,
+    archive: exchange.body,
+    replaces: exchange.query.flag("replace"),
+    signal: exchange.signal,
+  });
+  exchange.sendJson(200, { Volume: wireVolume(volume), Entries: entries, Bytes: bytes });
 }
 
 async function rename({ engine }: ApiContext, exchange: Exchange): Promise<void> {

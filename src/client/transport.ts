@@ -164,9 +164,16 @@ export class Transport {
   ): Promise<HttpResponse> {
     if (signal?.aborted) throw new Fault("canceled", "canceled");
     const connection = await this.#dial(this.host);
-    signal?.addEventListener("abort", () => connection.close(), { once: true });
+    // Not only by closing the connection: a body whose source stalls would be waited for.
+    const aborted = Promise.withResolvers<never>();
+    const abort = () => {
+      connection.close();
+      aborted.reject(new Fault("canceled", "canceled"));
+    };
+    signal?.addEventListener("abort", abort, { once: true });
     try {
-      return await exchange(connection, this.host, { ...request, upgrade });
+      const answer = exchange(connection, this.host, { ...request, upgrade });
+      return await Promise.race([answer, aborted.promise]);
     } catch (error) {
       throw signal?.aborted ? new Fault("canceled", "canceled", { cause: error }) : error;
     }

@@ -2,6 +2,7 @@ import type {
   Volume,
   VolumeCloneResponse,
   VolumeCreateBody,
+  VolumeImportResponse,
   VolumeList,
   VolumesPruneResponse,
   WireFilters,
@@ -37,6 +38,27 @@ export class VolumesClient {
   clone(name: string, to: string): Promise<VolumeCloneResponse> {
     const path = `/thimble/v1${at(name)}/clone`;
     return this.#transport.json({ method: "POST", path, query: { to } });
+  }
+
+  /** thimble only: the files of a volume as a tar. */
+  async *export(name: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    const path = `/thimble/v1${at(name)}/archive`;
+    const response = await this.#transport.call({ method: "GET", path, signal });
+    yield* response.body;
+  }
+
+  /**
+   * thimble only: the files of a tar for a volume, which is made if it is missing; `conflict` when
+   * it has files and not `replace`.
+   */
+  import(
+    name: string,
+    archive: AsyncIterable<Uint8Array>,
+    options: { readonly replace?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<VolumeImportResponse> {
+    const { replace, signal } = options;
+    const path = `/thimble/v1${at(name)}/archive`;
+    return this.#transport.json({ method: "PUT", path, query: { replace }, body: archive, signal });
   }
 
   /** thimble only: another name for a volume that no container has. */

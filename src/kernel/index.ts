@@ -33,6 +33,7 @@ export { descriptorPath, Fd } from "./fd.ts";
 export {
   AT_REMOVEDIR,
   dataExtents,
+  type Extent,
   fchmodat,
   fchownat,
   fstatat,
@@ -52,6 +53,7 @@ export {
   openat2,
   openRegularFile,
   type Place,
+  RENAME_EXCHANGE,
   RESOLVE_BENEATH,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,

@@ -15,17 +15,28 @@ export interface Place {
   readonly name: string | Uint8Array;
 }
 
+/** How the attributes of one file are set. */
+interface SetOptions {
+  readonly isSymlink?: boolean;
+  /** The overlay's own attributes too. */
+  readonly exact?: boolean | undefined;
+}
+
 /**
  * Owner, then mode, then extended attributes: chown(2) takes away setuid bits and
  * security.capability. Attributes that the file system does not know are passed over.
  */
-export function setAttributes(place: Place, attributes: Attributes, isSymlink = false): void {
+export function setAttributes(
+  place: Place,
+  attributes: Attributes,
+  { isSymlink = false, exact = false }: SetOptions = {},
+): void {
   const { directory, name } = place;
   fchownat(directory, name, attributes);
   if (!isSymlink) fchmodat(directory, name, attributes.mode);
   if (!attributes.xattrs) return;
   for (const [attribute, value] of attributes.xattrs) {
-    if (isOverlayAttribute(attribute)) continue;
+    if (!exact && isOverlayAttribute(attribute)) continue;
     try {
       setXattr(directory, name, attribute, value);
     } catch (error) {
@@ -35,12 +46,15 @@ export function setAttributes(place: Place, attributes: Attributes, isSymlink = 
   }
 }
 
-/** All extended attributes except the overlay's own; undefined for a file without any. */
-export function readXattrs(place: Place): Map<string, Uint8Array> | undefined {
+/** All extended attributes, the overlay's own only if `exact`; undefined for a file without any. */
+export function readXattrs(
+  place: Place,
+  { exact = false }: Pick<SetOptions, "exact"> = {},
+): Map<string, Uint8Array> | undefined {
   const names = listXattr(place.directory, place.name);
   let found: Map<string, Uint8Array> | undefined;
   for (const name of names) {
-    if (isOverlayAttribute(name)) continue;
+    if (!exact && isOverlayAttribute(name)) continue;
     const value = getXattr(place.directory, place.name, name);
     if (!value) continue;
     found ??= new Map();

@@ -69,7 +69,7 @@ export class NodeCopier {
     const place = { directory: to.directory, name };
     const xattrs = readXattrs({ directory: from.directory, name: from.path });
     const attributes = { ...stat, mode: stat.mode & 0o7777, ...defined({ xattrs }) };
-    setAttributes(place, attributes, type === "symlink");
+    setAttributes(place, attributes, { isSymlink: type === "symlink" });
     utimensat(to.directory, name, { atime: stat.mtime, mtime: stat.mtime });
     if (stat.nlink > 1) this.#copies.set(key, to.path);
   }

@@ -49,10 +49,17 @@ export class TreeExtractor implements TarSink, Disposable {
   readonly #directories: ExtractedDirectories;
   #file: OpenFile | undefined;
 
-  /** @param root the directory to fill; nothing outside of it is ever touched */
-  constructor(root: Fd) {
+  readonly #exact: boolean;
+
+  /**
+   * @param root the directory to fill; nothing outside of it is ever touched
+   * @param exact whether the archive is no layer: a name that begins with ".wh." is a name like any
+   * other, and the overlay's attributes are set
+   */
+  constructor(root: Fd, { exact = false }: { readonly exact?: boolean } = {}) {
     this.#root = root;
-    this.#directories = new ExtractedDirectories(root);
+    this.#exact = exact;
+    this.#directories = new ExtractedDirectories(root, { exact });
   }
 
   entry(header: TarHeader): void {
@@ -80,7 +87,7 @@ export class TreeExtractor implements TarSink, Disposable {
     const { header, place } = file;
     this.#naming(header, () => {
       if (file.position !== header.size) ftruncate(fd, header.size);
-      setAttributes(place, header);
+      this.#setAttributes(place, header);
       this.#setTime(place, header.mtime);
     });
   }
@@ -104,7 +111,7 @@ export class TreeExtractor implements TarSink, Disposable {
     const components = nameComponents(header.name);
     const base = components.pop();
     if (base === undefined) this.#makeRoot(header);
-    else if (isWhiteoutName(components, base)) this.#whiteout(components, base);
+    else if (!this.#exact && isWhiteoutName(components, base)) this.#whiteout(components, base);
     else this.#makeMember(header, components, base);
   }
 
@@ -121,7 +128,7 @@ export class TreeExtractor implements TarSink, Disposable {
     if (header.type !== "directory") {
       throw new Fault("invalid", `the root is a ${header.type}, not a directory`);
     }
-    setAttributes({ directory: this.#root, name: "" }, header);
+    this.#setAttributes({ directory: this.#root, name: "" }, header);
     this.#directories.rootNamed(header.mtime);
   }
 
@@ -135,16 +142,19 @@ export class TreeExtractor implements TarSink, Disposable {
       this.#file = { fd, place, header, position: 0 };
       return;
     }
-    const isSymlink = header.type === "symlink";
-    if (isSymlink) {
+    if (header.type === "symlink") {
       if (header.linkName === "") throw new Fault("invalid", "a symbolic link leads nowhere");
       symlinkat(pathOf(header.linkName), directory, name);
     } else {
       const type = header.type === "fifo" ? S_IFIFO : header.type === "block" ? S_IFBLK : S_IFCHR;
       mknodat(directory, name, { mode: type | 0o600, ...header.device });
     }
-    setAttributes(place, header, isSymlink);
+    this.#setAttributes(place, header);
     this.#setTime(place, header.mtime);
+  }
+
+  #setAttributes(place: Place, header: TarHeader): void {
+    setAttributes(place, header, { isSymlink: header.type === "symlink", exact: this.#exact });
   }
 
   #makeDirectory(place: Place, header: TarHeader): void {
@@ -153,9 +163,9 @@ export class TreeExtractor implements TarSink, Disposable {
       if (there) this.#directories.remove(place, there);
       mkdirat(place.directory, place.name, 0o700);
       // The whiteout said that nothing of the layers below shines through.
-      if (there && isWhiteout(there)) makeOpaque(place);
+      if (!this.#exact && there && isWhiteout(there)) makeOpaque(place);
     }
-    setAttributes(place, header);
+    this.#setAttributes(place, header);
   }
 
   #makeHardlink(place: Place, header: TarHeader): void {

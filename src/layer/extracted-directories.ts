@@ -33,10 +33,13 @@ export class ExtractedDirectories implements Disposable {
   readonly #cache: DirectoryCache;
   readonly #times = new Map<string, bigint>();
   readonly #implied = new Set<string>([""]);
+  readonly #exact: boolean;
   #nameBytes = 0;
 
-  constructor(root: Fd) {
+  /** @param exact whether overlayfs's whiteouts are devices like any other */
+  constructor(root: Fd, { exact }: { readonly exact: boolean }) {
     this.#root = root;
+    this.#exact = exact;
     this.#cache = new DirectoryCache(root);
     this.#rootPath = pathBehind(root);
   }
@@ -127,7 +130,7 @@ export class ExtractedDirectories implements Disposable {
       if (!found) throw new Fault("invalid", `${showName(shown)} leads to no directory`);
       return found;
     }
-    if (there && !isWhiteout(there)) {
+    if (there && (this.#exact || !isWhiteout(there))) {
       throw new Fault(
         "invalid",
         `${showName(shown)} is not a directory, but something shall be in it`,

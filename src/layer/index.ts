@@ -23,6 +23,7 @@ export type {
   PackResult,
   ReceiveResult,
   StoreResult,
+  UnpackResult,
 } from "./job.ts";
 export {
   diffLayer,
@@ -38,6 +39,7 @@ export {
   scanTree,
   settleImplied,
   storeStream,
+  unpackTree,
 } from "./layers.ts";
 export type { MergeResult } from "./merge.ts";
 export type { PackOptions } from "./pack.ts";

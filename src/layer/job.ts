@@ -23,6 +23,22 @@ export interface ReceiveRequest {
   readonly expansion: Partial<ExpansionLimits>;
 }
 
+/** An archive that is no layer, to unpack into an empty directory. */
+export interface UnpackRequest {
+  readonly source: Source;
+  /** An existing directory. */
+  readonly target: string;
+  readonly limits: Partial<TarLimits>;
+  readonly expansion: Partial<ExpansionLimits>;
+}
+
+/** The size of an archive that was unpacked. */
+export interface UnpackResult {
+  readonly entries: number;
+  /** Bytes of the files, holes included. */
+  readonly size: number;
+}
+
 /** An unpacked layer. */
 export interface ReceiveResult {
   readonly diffId: DiffId;
@@ -132,6 +148,7 @@ export interface ExplodedMember {
 /** The jobs of a worker, by name. */
 export interface Jobs {
   readonly receive: { readonly request: ReceiveRequest; readonly result: ReceiveResult };
+  readonly unpack: { readonly request: UnpackRequest; readonly result: UnpackResult };
   readonly settle: { readonly request: SettleRequest; readonly result: undefined };
   /** Its output is the archive, uncompressed. */
   readonly pack: { readonly request: PackRequest; readonly result: undefined };

@@ -27,6 +27,8 @@ import type {
   Source,
   StoreRequest,
   StoreResult,
+  UnpackRequest,
+  UnpackResult,
 } from "./job.ts";
 import { LayerMerger, type MergeResult } from "./merge.ts";
 import { TreePacker } from "./pack.ts";
@@ -110,6 +112,17 @@ async function receive(request: ReceiveRequest, context: JobContext): Promise<Re
   settle(root, implied, openAll(resources, request.lowers));
   const diffId = hash.digest() as DiffId;
   return { diffId, size: reader.totalBytes, entries: reader.entries, tarSize, implied };
+}
+
+async function unpack(request: UnpackRequest, context: JobContext): Promise<UnpackResult> {
+  using root = openDirectory(request.target);
+  using extractor = new TreeExtractor(root, { exact: true });
+  const reader = new TarReader(extractor, request.limits);
+  const source = readSource(request.source, context, { reuse: true });
+  for await (const chunk of decompress(source, request.expansion)) reader.push(chunk);
+  reader.finish();
+  extractor.finish();
+  return { entries: reader.entries, size: reader.totalBytes };
 }
 
 function blobFile({ path, digest }: { readonly path: string; readonly digest: Digest }): BlobFile {
@@ -302,6 +315,7 @@ type Work<N extends JobName> = (
 
 export const jobs: { readonly [N in JobName]: Work<N> } = {
   receive,
+  unpack,
   settle: settleJob,
   pack,
   packBlob,

@@ -16,6 +16,7 @@ import type {
   SettleRequest,
   StoreRequest,
   StoreResult,
+  UnpackResult,
 } from "./job.ts";
 import type { MergeResult } from "./merge.ts";
 import type { PackOptions } from "./pack.ts";
@@ -74,6 +75,23 @@ export async function receiveLayer(options: ReceiveOptions): Promise<ReceiveResu
   if ("path" in source) return await pool.run("receive", { ...request, source }, options);
   const run = { ...options, input: source.stream, isGiven: source.isGiven };
   return await pool.run("receive", { ...request, source: "stream" }, run);
+}
+
+/**
+ * Unpacks an archive (plain, gzip, zstd or xz) that is no layer into an empty directory, as it is:
+ * owners, modes, times, extended attributes, links, devices, holes; a name that begins with ".wh."
+ * is a name. Whatever the archive says, nothing outside of the directory is touched. Its size has
+ * no limit beside the disk's, but a compressed one that expands like a bomb is `exhausted`. After a
+ * Fault the files made so far stay in the directory, for its owner to remove.
+ */
+export async function unpackTree(
+  { stream, isGiven }: GivenStream,
+  target: string,
+  options: LayerOptions = {},
+): Promise<UnpackResult> {
+  const limits = { entries: Infinity, totalBytes: Infinity };
+  const request = { source: "stream", target, limits, expansion: { bytes: Infinity } } as const;
+  return await pool.run("unpack", request, { ...options, input: stream, isGiven });
 }
 
 /**

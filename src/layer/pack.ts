@@ -1,5 +1,6 @@
 import {
   dataExtents,
+  type Extent,
   type Fd,
   openRegularFile,
   readInto,
@@ -26,6 +27,11 @@ export interface PackOptions {
   readonly latest?: bigint;
   /** Sets the clamped times on the disk as well, so that tree and archive agree. */
   readonly touch?: boolean;
+  /**
+   * For trees that are no layers: holes of files stay holes (GNU's sparse format 1.0), and the
+   * overlay's attributes are kept.
+   */
+  readonly exact?: boolean;
   /** Paths ("etc/hosts") that are left out; of a directory its own entry alone. */
   readonly exclude?: readonly string[];
 }
@@ -69,7 +75,7 @@ export class TreePacker implements Disposable {
       if (walked.path === "" && !this.#options.includeRoot) continue;
       if (this.#options.exclude?.includes(walked.path)) continue;
       const header = this.#add(walked);
-      if (header?.type === "file" && header.size > 0) yield* this.#content(walked, header.size);
+      if (header) yield* this.#file(walked, header);
       yield* this.#take();
     }
     this.#writer.finish();
@@ -81,7 +87,7 @@ export class TreePacker implements Disposable {
     this.#walk[Symbol.dispose]();
   }
 
-  /** Writes the header of one member. Gives it when content must follow. */
+  /** Writes the header of one member, or gives that of a file with content, which is still to be written. */
   #add({ directory, entry, path, type, stat }: WalkedEntry): TarHeader | undefined {
     if (type === "socket") return undefined;
     const place = { directory, name: entry };
@@ -98,7 +104,7 @@ export class TreePacker implements Disposable {
     }
     const target = type === "symlink" && unlessGone(() => readlinkatBytes(directory, entry));
     if (target === undefined) return undefined;
-    const xattrs = unlessGone(() => readXattrs(place));
+    const xattrs = unlessGone(() => readXattrs(place, this.#options));
     const isDevice = type === "character" || type === "block";
     const header: TarHeader = {
       ...common,
@@ -109,18 +115,23 @@ export class TreePacker implements Disposable {
       ...(isDevice && { device: stat.rdev }),
       ...(xattrs && { xattrs: new Map([...xattrs].filter(([key]) => !key.includes("="))) }),
     };
+    if (header.size > 0) return header;
     this.#write(header);
     const isUpper = this.#options.mode === "upper" && type === "directory" && path !== "";
     if (isUpper && isOpaque(directory, entry)) {
       this.#write({ ...emptyFile, name: `${path}/${opaqueName}` });
     }
-    return header;
+    return undefined;
   }
 
-  #write(header: TarHeader): void {
+  #write(header: TarHeader, runs?: readonly Extent[]): void {
     this.totals.entries++;
     this.totals.size += header.size;
-    this.#writer.entry(header);
+    if (!runs) this.#writer.entry(header);
+    else {
+      const map = runs.map(({ start, end }) => ({ offset: start, length: end - start }));
+      this.#writer.sparse(header, map);
+    }
   }
 
   /** The first name of a file with several, or undefined when this is it. */
@@ -139,25 +150,28 @@ export class TreePacker implements Disposable {
     return latest;
   }
 
-  *#content({ directory, entry, stat }: WalkedEntry, size: number): Generator<Buffer, void> {
+  *#file({ directory, entry, stat }: WalkedEntry, header: TarHeader): Generator<Buffer, void> {
+    const { size } = header;
     // A FIFO or a device may have come in its place since.
     using file = unlessGone(() => openRegularFile(directory, entry));
-    const whole = [{ start: 0, end: size }];
-    const extents = file && (stat.blocks * 512 < size ? dataExtents(file) : whole);
+    const runs = file && stat.blocks * 512 < size ? runsOf(file, size) : [{ start: 0, end: size }];
+    const keepsHoles = this.#options.exact && runs[0]?.end !== size;
+    this.#write(header, keepsHoles ? runs : undefined);
     let at = 0;
-    for (const { start, end } of extents ?? []) {
-      yield* this.#zeros(Math.min(start, size) - at);
-      at = Math.min(start, size);
-      while (file && at < Math.min(end, size)) {
-        const room = Math.min(end, size, at + this.#buffer.length) - at;
+    for (const { start, end } of runs) {
+      if (!keepsHoles) yield* this.#zeros(start - at);
+      at = start;
+      while (file && at < end) {
+        const room = Math.min(end - at, this.#buffer.length);
         const got = readInto(file, this.#buffer.subarray(0, room), at);
         if (got === 0) break;
         this.#writer.data(this.#buffer.subarray(0, got));
         at += got;
         yield* this.#take();
       }
+      if (keepsHoles) yield* this.#zeros(end - at);
     }
-    yield* this.#zeros(size - at);
+    if (!keepsHoles) yield* this.#zeros(size - at);
   }
 
   *#zeros(count: number): Generator<Buffer, void> {
@@ -208,6 +222,38 @@ const emptyFile = {
   mtime: 0n,
   linkName: "",
 } as const;
+
+/** A sparse map of so many runs stays far below the limit that readers have for it. */
+const maxRuns = 16 << 10;
+
+/**
+ * The parts of a file that have data, within its first `size` bytes. Of a file with very many the
+ * smallest holes are taken for data.
+ */
+function runsOf(file: Fd, size: number): Extent[] {
+  let runs: Extent[] = [];
+  let leastHole = 1;
+  for (const { start, end } of dataExtents(file)) {
+    if (start >= size) break;
+    runs.push({ start, end: Math.min(end, size) });
+    while (runs.length > maxRuns) {
+      leastHole *= 2;
+      runs = joinRuns(runs, leastHole);
+    }
+  }
+  return runs;
+}
+
+function joinRuns(runs: readonly Extent[], leastHole: number): Extent[] {
+  const joined: Extent[] = [];
+  for (const run of runs) {
+    const last = joined.at(-1);
+    if (last && run.start - last.end < leastHole) {
+      joined[joined.length - 1] = { start: last.start, end: run.end };
+    } else joined.push(run);
+  }
+  return joined;
+}
 
 /** The name in an archive that hides the path. */
 function whiteoutOf(path: string): string {

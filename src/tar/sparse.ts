@@ -1,5 +1,5 @@
 import { readNumber } from "./field.ts";
-import { blockSize } from "./header.ts";
+import { blockSize, paddingOf } from "./header.ts";
 import type { PaxRecord } from "./pax.ts";
 
 /** A run of stored bytes and where it stands in the file; all between is zero. */
@@ -98,6 +98,19 @@ export class InlineMapReader {
   get bytes(): number {
     return this.#blocks.length * blockSize;
   }
+}
+
+/**
+ * The map of format 1.0, filled up to a block: the number of runs, then of each its offset and
+ * length, and one of nothing at the end of a file that ends in a hole.
+ */
+export function encodeInlineMap(map: readonly Fragment[], size: number): Buffer {
+  const last = map.at(-1);
+  const endsInData = last !== undefined && last.offset + last.length === size;
+  const runs = endsInData ? map : [...map, { offset: size, length: 0 }];
+  const numbers = runs.flatMap(({ offset, length }) => [offset, length]);
+  const text = Buffer.from([runs.length, ...numbers].map((each) => `${each}\n`).join(""));
+  return Buffer.concat([text, Buffer.alloc(paddingOf(text.length))]);
 }
 
 /** Whether the runs ascend without overlap, lie within the file and are `stored` bytes together. */

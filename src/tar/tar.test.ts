@@ -19,6 +19,7 @@ import {
   nameToText,
   readTar,
   type TarHeader,
+  TarReader,
   TarWriter,
   textToName,
 } from "./index.ts";
@@ -98,6 +99,37 @@ test("a damaged archive gives a Fault or other members, never anything else", ()
     }
   }
   expect([...outcomes].sort()).toEqual(["invalid", "read"]);
+});
+
+test("a sparse file is stored without its holes, and read back whole", () => {
+  const ends = [
+    [{ offset: 0, length: 3 }],
+    [
+      { offset: 1000, length: 2000 },
+      { offset: 2 ** 40 - 5, length: 5 },
+    ],
+    [],
+  ];
+  for (const map of ends) {
+    const name = `${"d".repeat(120)}/${"n".repeat(150)}`;
+    const header: TarHeader = { ...plain, name, size: 2 ** 40, mtime: 1_500_000_000n };
+    const out: Buffer[] = [];
+    const writer = new TarWriter((bytes) => out.push(Buffer.from(bytes)));
+    writer.sparse(header, map);
+    for (const { length } of map) writer.data(Buffer.alloc(length, "x"));
+    writer.entry({ ...plain, name: "next", size: 0 });
+    writer.finish();
+    const seen: unknown[] = [];
+    const reader = new TarReader({
+      entry: (each) => seen.push(each.name, each.size, each.mtime),
+      data: (bytes, offset) => seen.push([offset, bytes.toString()]),
+      end: () => undefined,
+    });
+    reader.push(Buffer.concat(out));
+    reader.finish();
+    const runs = map.map(({ offset, length }) => [offset, "x".repeat(length)]);
+    expect(seen).toEqual([name, 2 ** 40, 1_500_000_000n, ...runs, "next", 0, plain.mtime]);
+  }
 });
 
 test("GNU tar lists what we write", () => {

@@ -2,6 +2,7 @@ import { Fault } from "#base";
 import { checksums, places, writeOctal } from "./field.ts";
 import { blockSize, paddingOf, showName, type TarHeader, type TarType } from "./header.ts";
 import { encodePax, formatPaxTime, type PaxRecord } from "./pax.ts";
+import { encodeInlineMap, type Fragment } from "./sparse.ts";
 
 const flags: Readonly<Record<TarType, string>> = {
   file: "0",
@@ -33,11 +34,33 @@ export class TarWriter {
    * tar cannot hold, `internal` when the member before lacks bytes.
    */
   entry(header: TarHeader, content?: Uint8Array): void {
+    this.#begin(header, []);
+    if (content) this.data(content);
+  }
+
+  /**
+   * Begins a file of which these runs alone are stored, in GNU's sparse format 1.0; their bytes
+   * follow with `data`. The runs ascend, do not touch and lie within the file.
+   */
+  sparse(header: TarHeader, map: readonly Fragment[]): void {
+    const table = encodeInlineMap(map, header.size);
+    const stored = map.reduce((sum, { length }) => sum + length, table.length);
+    const base = header.name.lastIndexOf("/") + 1;
+    const name = `${header.name.slice(0, base)}GNUSparseFile.0/${header.name.slice(base)}`;
+    this.#begin({ ...header, name, size: stored }, [
+      ["GNU.sparse.major", "1"],
+      ["GNU.sparse.minor", "0"],
+      ["GNU.sparse.name", header.name],
+      ["GNU.sparse.realsize", String(header.size)],
+    ]);
+    this.data(table);
+  }
+
+  #begin(header: TarHeader, records: readonly PaxRecord[]): void {
     this.#requireComplete();
-    this.#emit(encodeTarHeader(header));
+    this.#emit(encodeTarHeader(header, records));
     this.#size = header.type === "file" ? header.size : 0;
     this.#left = this.#size;
-    if (content) this.data(content);
   }
 
   /**
@@ -76,8 +99,9 @@ export class TarWriter {
 const zeros = new Uint8Array(2 * blockSize);
 
 /** The header blocks of one member: its PAX header if it needs one, and its own. */
-export function encodeTarHeader(header: TarHeader): Buffer {
-  const { block, records } = encodeUstar(header);
+export function encodeTarHeader(header: TarHeader, more: readonly PaxRecord[] = []): Buffer {
+  const { block, records: own } = encodeUstar(header);
+  const records = [...more, ...own];
   if (records.length === 0) return block;
   const body = encodePax(records);
   const extended = encodeUstar({

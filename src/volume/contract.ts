@@ -87,10 +87,10 @@ export interface Volumes {
   remove(name: string): Promise<void>;
   /**
    * Makes the volume's directory ready for a holder and gives its path: the mount that its options
-   * ask for is made by the first one. `lastUsed` is now. Faults name the mount and the kernel's
-   * reason; `not_found` when the volume is gone.
+   * ask for is made by the first one. `lastUsed` is now, if it `isUse` (default). Faults name the
+   * mount and the kernel's reason; `not_found` when the volume is gone.
    */
-  hold(name: string, holder: string): Promise<string>;
+  hold(name: string, holder: string, options?: { readonly isUse?: boolean }): Promise<string>;
   /** A holder that was there before these volumes were opened. */
   adopt(name: string, holder: string): void;
   /** Whether this holder holds it. */
@@ -106,6 +106,19 @@ export interface Volumes {
   fill(name: string, from: Fd): Promise<boolean>;
   /** Whether `fill` could do something: false for a volume that is seen to have files. */
   mayFill(name: string): boolean;
+  /**
+   * Gives a volume, which is made if it is missing, other files: `make` puts them into an empty
+   * directory, and they take the volume's place once they are whole and on the disk. After a crash
+   * it has the old ones or the new ones. `exists` when it has files and not `replaces`, `conflict`
+   * while it is held, `unsupported` for a volume with options.
+   */
+  replace(
+    request: VolumeRequest & { readonly name: string },
+    options: {
+      readonly replaces: boolean;
+      readonly make: (directory: string) => Promise<void>;
+    },
+  ): Promise<{ readonly volume: Volume; readonly made: boolean }>;
   /**
    * Makes a volume with the files of another, which may change meanwhile: data is shared where the
    * file system can, and `copied` are the bytes that had to be copied. After a crash it is whole or

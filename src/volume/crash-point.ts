@@ -4,6 +4,8 @@ import { crashHere } from "#base";
 export const volumeCrashPoints = [
   "volume:recorded",
   "volume:directory-made",
+  "volume:replacement-made",
+  "volume:replaced",
   "volume:copied",
   "volume:copy-moved",
   "volume:set-aside",

@@ -19,7 +19,9 @@ import {
   O_DIRECTORY,
   O_RDONLY,
   openat2,
-  removeTree,
+  RENAME_EXCHANGE,
+  renameat2,
+  syncfsAsync,
   unmount,
 } from "#kernel";
 import type { State } from "#state";
@@ -29,6 +31,7 @@ import { isMount, mountDevice } from "./device-mount.ts";
 import { Members } from "./members.ts";
 import { RemovedVolumes } from "./removed-volumes.ts";
 import { checkDriver, checkName } from "./request.ts";
+import { Staging } from "./staging.ts";
 import { type StoredVolume, VolumeStore } from "./volume-store.ts";
 
 /** The data root whose volumes these are. */
@@ -54,6 +57,7 @@ class LocalVolumes implements Volumes {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #removed: RemovedVolumes;
+  readonly #staging: Staging;
   readonly #holders = new Members();
   readonly #claims = new Members();
   /** Held per volume while its directory is made ready. */
@@ -65,6 +69,7 @@ class LocalVolumes implements Volumes {
     this.#clock = clock;
     this.#log = log;
     this.#removed = new RemovedVolumes(join(directory, ".removed"), log);
+    this.#staging = new Staging(join(directory, ".making"), this.#removed);
   }
 
   async recover(): Promise<void> {
@@ -72,6 +77,7 @@ class LocalVolumes implements Volumes {
       const name = this.#store.nameOf(id);
       return name === undefined ? undefined : this.#home(name);
     });
+    this.#staging.recover();
     for (const { name } of this.#store.pending()) await this.#removeOrLog(name);
   }
 
@@ -228,12 +234,7 @@ class LocalVolumes implements Volumes {
     const claimant = newId();
     try {
       const source = this.claim(name, claimant);
-      if (isMount(source))
-        throw new Fault(
-          "unsupported",
-          `the files of volume ${name} are not here but in its device; copy them in a container`,
-          { about: name },
-        );
+      refuseMount(source, "copy them");
       this.#makeDirectory(name);
       checkName(request.name);
       this.#checkFree(request.name);
@@ -256,7 +257,11 @@ class LocalVolumes implements Volumes {
     }
   }
 
-  async hold(name: string, holder: string): Promise<string> {
+  async hold(
+    name: string,
+    holder: string,
+    { isUse = true }: { readonly isUse?: boolean } = {},
+  ): Promise<string> {
     const volume = this.get(name);
     this.#holders.add(name, holder);
     try {
@@ -270,7 +275,7 @@ class LocalVolumes implements Volumes {
       this.#holders.remove(name, holder);
       throw error;
     }
-    this.#store.used(name, this.#clock.now());
+    if (isUse) this.#store.used(name, this.#clock.now());
     return volume.path;
   }
 
@@ -338,20 +343,61 @@ class LocalVolumes implements Volumes {
 
   /** The copy takes the directory's place once it is whole: rename(2) replaces one that is empty. */
   async #fillApart(name: string, from: Fd): Promise<number> {
-    const copy = join(this.#home(name), "_copy");
-    await removeTree(copy);
-    mkdirSync(copy, { mode: 0o700 });
-    let copied: number;
-    try {
-      copied = await copyInto(copy, from);
+    return await this.#staging.use(async (copy) => {
+      const copied = await copyInto(copy, from);
       crashPoint("volume:copied");
       renameSync(copy, this.#data(name));
-    } catch (error) {
-      await removeTree(copy);
-      throw error;
+      crashPoint("volume:copy-moved");
+      return copied;
+    });
+  }
+
+  async replace(
+    request: VolumeRequest & { readonly name: string },
+    { replaces, make }: Parameters<Volumes["replace"]>[1],
+  ): ReturnType<Volumes["replace"]> {
+    const { name } = request;
+    const claimant = newId();
+    try {
+      const { volume, made } = this.create(request, claimant);
+      refuseMount(volume, "write them");
+      this.#makeDirectory(name);
+      this.#checkReplaceable(volume, replaces);
+      await this.#staging.use(async (directory) => {
+        await make(directory);
+        await syncDirectory(directory);
+        await this.#locks.run(name, async () => {
+          this.#checkReplaceable(volume, replaces);
+          crashPoint("volume:replacement-made");
+          exchange(directory, volume.path);
+          crashPoint("volume:replaced");
+        });
+      });
+      this.#store.keepForGood(name);
+      return { volume, made };
+    } finally {
+      await this.unclaim(claimant);
     }
-    crashPoint("volume:copy-moved");
-    return copied;
+  }
+
+  #checkReplaceable({ name, path }: Volume, replaces: boolean): void {
+    if (!this.#holders.isEmpty(name))
+      throw new Fault(
+        "conflict",
+        `volume ${name} is in use by a running container; stop it first, or import into another volume`,
+        { about: name },
+      );
+    const [mounted] = mountsBelow(path);
+    if (mounted !== undefined)
+      throw new Fault("conflict", `something is mounted at ${mounted}; unmount it first`, {
+        about: name,
+      });
+    if (!replaces && readdirSync(path).length > 0)
+      throw new Fault(
+        "exists",
+        `volume ${name} has files already; replace them (--replace), or import into another volume`,
+        { about: name },
+      );
   }
 
   async size(name: string): Promise<number> {
@@ -393,6 +439,26 @@ class LocalVolumes implements Volumes {
       path: this.#data(stored.name),
     };
   }
+}
+
+function refuseMount(volume: Volume, verb: string): void {
+  if (!isMount(volume)) return;
+  throw new Fault(
+    "unsupported",
+    `the files of volume ${volume.name} are not here but in its device; ${verb} in a container`,
+    { about: volume.name },
+  );
+}
+
+/** Swaps two directories atomically. */
+function exchange(one: string, other: string): void {
+  const [from, to] = [one, other].map((path) => ({ directory: undefined, path }));
+  if (from && to) renameat2(from, to, RENAME_EXCHANGE);
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  using directory = openDirectory(path);
+  await syncfsAsync(directory);
 }
 
 async function copyInto(path: string, from: Fd): Promise<number> {

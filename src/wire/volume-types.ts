@@ -32,6 +32,15 @@ export interface VolumeCloneResponse {
   readonly Warnings: readonly string[];
 }
 
+/** 200 of PUT /thimble/v1/volumes/NAME/archive. */
+export interface VolumeImportResponse {
+  readonly Volume: Volume;
+  /** Files, directories and links. */
+  readonly Entries: number;
+  /** Bytes of the files, holes included. */
+  readonly Bytes: number;
+}
+
 /** 200 of POST /volumes/prune. */
 export interface VolumesPruneResponse {
   readonly VolumesDeleted: readonly string[] | null;

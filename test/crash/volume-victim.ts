@@ -1,8 +1,10 @@
 /**
  * Opens the volumes in DIRECTORY over the database STATE, then does one thing to the volume
  * "victim" with THIMBLE_CRASH_AT naming the step at which it kills itself.
- * Usage: volume-victim.ts STATE DIRECTORY (create | claim | fill | clone | rename | remove | mount) STEP
+ * Usage: volume-victim.ts STATE DIRECTORY (create | claim | import | replace | fill | clone | rename | remove | mount) STEP
  */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { O_DIRECTORY, O_RDONLY, openat2 } from "#kernel";
 import { openState } from "#state";
 import { openVolumes } from "#volume";
@@ -13,13 +15,18 @@ const owner = { uid: 0, gid: 0 };
 const options = { type: "tmpfs", device: "tmpfs" };
 const request = { name: "victim", owner, ...(scenario === "mount" && { options }) };
 using from = openat2(undefined, import.meta.dirname, { flags: O_RDONLY | O_DIRECTORY });
-const isMade = scenario === "create" || scenario === "claim";
+const isMade = ["create", "claim", "import"].includes(scenario);
 if (!isMade) volumes.create(request);
-if (["clone", "rename", "remove"].includes(scenario)) await volumes.fill("victim", from);
+if (["clone", "rename", "remove", "replace"].includes(scenario)) await volumes.fill("victim", from);
 if (scenario === "clone" || scenario === "rename")
   await volumes.rename("victim", "source", undefined);
 process.env.THIMBLE_CRASH_AT = step;
-if (isMade) volumes.create(request, scenario === "claim" ? "claimant" : undefined);
+if (scenario === "create") volumes.create(request);
+if (scenario === "claim") volumes.create(request, "claimant");
+if (scenario === "import" || scenario === "replace") {
+  const make = async (target: string) => writeFileSync(join(target, "imported"), "");
+  await volumes.replace(request, { replaces: true, make });
+}
 if (scenario === "fill") await volumes.fill("victim", from);
 if (scenario === "clone") await volumes.clone("source", request);
 if (scenario === "rename") await volumes.rename("source", "victim", undefined);

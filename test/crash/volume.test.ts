@@ -7,7 +7,7 @@ import { openState } from "#state";
 import { openVolumes, volumeCrashPoints } from "#volume";
 
 type Step = (typeof volumeCrashPoints)[number];
-type Outcome = "empty" | "full" | "gone";
+type Outcome = "empty" | "full" | "new" | "gone";
 
 const directory = mkdtempSync(join(tmpdir(), "tv-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -21,6 +21,14 @@ const expectations: Record<Step, readonly (readonly [scenario: string, Outcome])
   "volume:directory-made": [
     ["create", "empty"],
     ["claim", "gone"],
+  ],
+  "volume:replacement-made": [
+    ["import", "gone"],
+    ["replace", "full"],
+  ],
+  "volume:replaced": [
+    ["import", "gone"],
+    ["replace", "new"],
   ],
   "volume:copied": [
     ["fill", "empty"],
@@ -66,6 +74,7 @@ test.each(cases)("killed at %s of %s: %s", async (step, scenario, outcome) => {
   expect(found !== undefined).toBe(outcome !== "gone");
   expect(existsSync(join(data, "victim"))).toBe(outcome !== "gone" && step !== "volume:recorded");
   await volumes.drained();
+  expect(readdirSync(join(data, ".making"))).toEqual([]);
   expect(readdirSync(join(data, ".removed"))).toEqual([]);
   // The origin of a clone or of a new name is never lost.
   const isMoved = scenario === "rename" && outcome === "full";
@@ -78,9 +87,11 @@ test.each(cases)("killed at %s of %s: %s", async (step, scenario, outcome) => {
   // What is left must not be in the way of the next one.
   volumes.create({ name: "victim", owner: { uid: 0, gid: 0 } });
   const path = await volumes.hold("victim", "holder");
-  expect(readdirSync(path).length > 0).toBe(outcome === "full");
+  const files = readdirSync(path);
+  expect(files.length > 0).toBe(outcome === "full" || outcome === "new");
+  expect(files.includes("imported")).toBe(outcome === "new");
   await volumes.release("victim", "holder");
   await volumes.remove("victim");
   await volumes.drained();
-  expect(readdirSync(data)).toEqual([".removed"]);
+  expect(readdirSync(data)).toEqual([".making", ".removed"]);
 });

@@ -42,7 +42,7 @@ afterAll(async () => {
   await engine.volumes.prune({ all: ["true"] });
   expect(engine.volumes.list({})).toEqual([]);
   await opened[Symbol.asyncDispose]();
-  expect(readdirSync(join(roots.dataRoot, "volumes"))).toEqual([".removed"]);
+  expect(readdirSync(join(roots.dataRoot, "volumes"))).toEqual([".making", ".removed"]);
   roots[Symbol.dispose]();
   await leaks.settled();
 });

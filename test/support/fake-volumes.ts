@@ -37,6 +37,15 @@ export function fakeVolumes(calls: string[]): EngineVolumes {
       volumes.set(to, volume);
       return { volume, copied: 4096, warnings: ["torn"] };
     },
+    async *export(name) {
+      get(name);
+      yield Buffer.from(`archive of ${name}`);
+    },
+    async import({ name, owner, archive, replaces }) {
+      const bytes = (await Array.fromAsync(archive)).reduce((sum, each) => sum + each.length, 0);
+      calls.push(`volume import ${name} ${bytes} ${replaces}`);
+      return { volume: this.create({ name, owner }), entries: 1, bytes };
+    },
     async rename(name, to) {
       const volume = { ...get(name), name: to };
       volumes.delete(name);

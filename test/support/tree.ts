@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -85,5 +85,13 @@ function detail(host: Buffer, { mode, size, rdev }: Stat): string {
   if (type === S_IFDIR) return "";
   if (type === S_IFLNK) return `-> ${readlinkatBytes(undefined, host).toString("latin1")}`;
   if (type !== S_IFREG) return `${rdev.major}:${rdev.minor}`;
-  return JSON.stringify(readFileSync(host).toString("latin1").slice(0, 64)) + String(size);
+  return JSON.stringify(beginningOf(host)) + String(size);
+}
+
+function beginningOf(path: Buffer): string {
+  const file = openSync(path, "r");
+  const bytes = Buffer.alloc(64);
+  const got = readSync(file, bytes);
+  closeSync(file);
+  return bytes.toString("latin1", 0, got);
 }

@@ -1,6 +1,6 @@
 import { command, group, many } from "../command.ts";
 import { bool, filter, list, map, text } from "../flag.ts";
-import { format, json, pruneFlags } from "./containers.ts";
+import { format, json, outputFlags, pruneFlags } from "./containers.ts";
 
 export const volumeCreateFlags = {
   driver: text("Specify volume driver name", { short: "d", shownDefault: "local" }),
@@ -22,6 +22,10 @@ export const volumeInspectFlags = {
 
 export const volumeRmFlags = {
   force: bool("Force the removal of one or more volumes", { short: "f" }),
+};
+
+export const volumeImportFlags = {
+  replace: bool("Replace the files that the volume has"),
 };
 
 export const volumePruneFlags = {
@@ -69,6 +73,33 @@ export const volumeGroup = group("Manage volumes", {
       ],
     ],
     load: async () => (await import("../verb/volumes.ts")).volumeCreate,
+  }),
+  export: command({
+    summary: "Export the files of a volume as a tar archive",
+    usage: "[OPTIONS] VOLUME",
+    flags: outputFlags,
+    args: [1, 1],
+    complete: "volume",
+    examples: [
+      ["volume export data -o data.tar", "owners, modes, times, attributes, links and holes"],
+      ["volume export data | zstd > data.tar.zst", ""],
+    ],
+    load: async () => (await import("../verb/volume-archive.ts")).volumeExport,
+  }),
+  import: command({
+    summary: "Put the files of a tar archive into a volume, which is created if it is missing",
+    usage: "[OPTIONS] VOLUME [FILE|-]",
+    flags: volumeImportFlags,
+    args: [1, 2],
+    complete: "volume",
+    examples: [
+      [
+        "volume import data data.tar.zst",
+        "plain, gzip, zstd or xz; all of it or, on failure, nothing",
+      ],
+      ["volume export data | ssh other thimble volume import data", "to another machine"],
+    ],
+    load: async () => (await import("../verb/volume-archive.ts")).volumeImport,
   }),
   inspect: command({
     summary: "Display detailed information on one or more volumes",

@@ -52,8 +52,18 @@ export const importImage: Verb<typeof importFlags> = async (context, { flags, ar
   return 0;
 };
 
-/** A file of this machine as a stream; that it is missing is said before anything is sent. */
 function readArchive(path: string): AsyncIterable<Uint8Array> {
+  return openArchive(path).source;
+}
+
+/**
+ * A file of this machine as a stream; that it is missing is said before anything is sent. `size` is
+ * in bytes, undefined for pipes and devices.
+ */
+export function openArchive(path: string): {
+  readonly source: AsyncIterable<Uint8Array>;
+  readonly size: number | undefined;
+} {
   const fs = process.getBuiltinModule("node:fs");
   let descriptor: number;
   try {
@@ -61,17 +71,17 @@ function readArchive(path: string): AsyncIterable<Uint8Array> {
   } catch (cause) {
     throw new Error(`open ${path}: ${reasonOf(cause)}`, { cause });
   }
-  if (fs.fstatSync(descriptor).isDirectory()) {
-    throw new Error(`read ${path}: is a directory, and no archive`);
-  }
-  return fs.createReadStream(path, { fd: descriptor, highWaterMark: 256 * 1024 });
+  const stat = fs.fstatSync(descriptor);
+  if (stat.isDirectory()) throw new Error(`read ${path}: is a directory, and no archive`);
+  const source = fs.createReadStream(path, { fd: descriptor, highWaterMark: 256 * 1024 });
+  return { source, size: stat.isFile() ? stat.size : undefined };
 }
 
 /**
  * An archive to standard output, or to a file, which appears when it is complete. A device or
  * a pipe is written to: another file must not take its place.
  */
-async function writeArchive(
+export async function writeArchive(
   context: Context,
   path: string | undefined,
   verb: string,

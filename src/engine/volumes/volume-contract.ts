@@ -10,6 +10,24 @@ export interface VolumeUsage {
   readonly containers: number;
 }
 
+/** A volume to fill from an archive. */
+export interface ImportRequest {
+  readonly name: string;
+  readonly owner: VolumeRequest["owner"];
+  readonly archive: AsyncIterable<Uint8Array>;
+  /** Whether files that it has give way. */
+  readonly replaces: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** What an import has put into a volume. */
+export interface ImportResult {
+  readonly volume: Volume;
+  readonly entries: number;
+  /** Bytes of the files, holes included. */
+  readonly bytes: number;
+}
+
 /** The volumes of one engine. Faults have Docker's words; a name that nothing has is `not_found`. */
 export interface EngineVolumes {
   /**
@@ -34,6 +52,18 @@ export interface EngineVolumes {
     readonly copied: number;
     readonly warnings: readonly string[];
   }>;
+  /**
+   * The volume's files as an uncompressed tar, exact: owners, modes, times, extended attributes,
+   * hard links, holes. Sockets and file systems mounted in it are left out. Files that change
+   * meanwhile may be torn.
+   */
+  export(name: string): AsyncIterable<Uint8Array>;
+  /**
+   * Gives a volume, which is made if it is missing, the files of a tar (plain, gzip, zstd or xz):
+   * all of them, or after a fault none. `exists` when it has files and not `replaces`; `conflict`
+   * while a container runs with it; `unsupported` for a volume with options.
+   */
+  import(request: ImportRequest): Promise<ImportResult>;
   /** Gives a volume another name; `conflict` while a container has it, `exists` for a taken name. */
   rename(name: string, to: string): Promise<Volume>;
   /**

@@ -5,6 +5,7 @@ import { placedVolumes, usersOf } from "../containers/container-volumes.ts";
 import type { Filters } from "../contract.ts";
 import { checkFilterKeys, matchesLabels } from "../filters.ts";
 import type { Parts } from "../parts.ts";
+import { exportVolume, importVolume } from "./volume-archive.ts";
 import type { EngineVolumes, VolumeRequest, VolumeUsage } from "./volume-contract.ts";
 import { anonymousLabel, publishVolume } from "./volume-event.ts";
 
@@ -17,6 +18,8 @@ export function createVolumes(parts: VolumeParts): EngineVolumes {
     get: (name) => parts.volumes.get(name),
     list: (filters) => listVolumes(parts, filters),
     clone: (name, request) => cloneVolume(parts, name, request),
+    export: (name) => exportVolume(parts, name),
+    import: (request) => importVolume(parts, request),
     rename: (name, to) => renameVolume(parts, name, to),
     remove: (name, options) => removeVolume(parts, name, options),
     prune: (filters) => pruneVolumes(parts, filters),
