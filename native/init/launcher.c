@@ -14,6 +14,7 @@
 #include <termios.h>
 
 #include "exec.h"
+#include "idmap.h"
 #include "init.h"
 #include "mounts.h"
 #include "security.h"
@@ -368,7 +369,8 @@ int launch(struct plan *plan, struct launch *launch)
 	child.sync = ends[1];
 	if (enters_files(plan))
 		result = clone_inside(&child, launch);
-	else if ((result = open_inherited_mounts(plan)) >= 0 && (result = join_namespace(plan, NAMESPACE_PID)) >= 0)
+	else if ((result = open_id_maps(plan)) >= 0 && (result = open_inherited_mounts(plan)) >= 0 &&
+		 (result = join_namespace(plan, NAMESPACE_PID)) >= 0)
 		result = clone_child(&child, launch, 0);
 	if (result < 0)
 		return result;

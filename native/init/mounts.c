@@ -13,6 +13,7 @@
 #include <sys/vfs.h>
 
 #include "base.h"
+#include "idmap.h"
 #include "syscalls.h"
 
 #define DEVPTS_MAGIC 0x1cd1
@@ -96,8 +97,10 @@ int open_inherited_mounts(struct plan *plan)
 
 void close_mounts(struct plan *plan)
 {
-	for (struct mount *mount = plan->mounts; mount; mount = mount->next)
+	for (struct mount *mount = plan->mounts; mount; mount = mount->next) {
 		close_fd(&mount->fd);
+		close_fd(&mount->userns);
+	}
 }
 
 static int set_attributes(const struct mount *mount)
@@ -174,7 +177,7 @@ int open_mounts(struct plan *plan)
 		if (mount->kind != TAG_MOUNT_BIND_FD)
 			mount->fd = mount->kind == TAG_MOUNT_FILESYSTEM ? make_filesystem(mount) : make_bind(mount);
 		int result = mount->fd < 0 ? mount->fd : set_attributes(mount);
-		if (result < 0)
+		if (result < 0 || (result = map_owners(mount)) < 0)
 			return result;
 	}
 	if (prctl(PR_CAPBSET_READ, CAP_MKNOD) == 1)

@@ -264,6 +264,19 @@ static int take_attributes(struct reader *reader, const struct record *record, s
 	return 0;
 }
 
+static int take_id_map(struct reader *reader, const struct record *record, struct id_map **maps)
+{
+	struct id_map *map = append(reader->arena, maps, sizeof *map);
+	if (!map)
+		return -ENOMEM;
+	if (record->length != 12)
+		return bad(reader, "an id map of a mount has not twelve bytes");
+	map->inside = get_u32(record->value);
+	map->outside = get_u32(record->value + 4);
+	map->count = get_u32(record->value + 8);
+	return 0;
+}
+
 static int take_mount_record(struct reader *reader, const struct record *record, struct mount *mount)
 {
 	switch (record->tag) {
@@ -291,6 +304,10 @@ static int take_mount_record(struct reader *reader, const struct record *record,
 		return take_choice(reader, record, &mount->propagation, PROPAGATION_UNBINDABLE + 1);
 	case TAG_MOUNT_CREATE:
 		return take_choice(reader, record, &mount->create, CREATE_NONE + 1);
+	case TAG_MOUNT_UID_MAP:
+		return take_id_map(reader, record, &mount->uids);
+	case TAG_MOUNT_GID_MAP:
+		return take_id_map(reader, record, &mount->gids);
 	default:
 		return bad(reader, "a mount has an unknown tag");
 	}
@@ -302,7 +319,7 @@ static int take_mount(struct reader *outer, const struct record *record, struct 
 	if (!mount)
 		return -ENOMEM;
 	mount->create = CREATE_NONE;
-	mount->fd = -1;
+	mount->fd = mount->userns = -1;
 	struct reader reader = { record->value, record->value + record->length, outer->arena, outer->fds, NULL };
 	struct record inner;
 	int result;
@@ -320,6 +337,8 @@ static int take_mount(struct reader *outer, const struct record *record, struct 
 		return bad(outer, "the root is not the first mount and the only one at /");
 	if (mount->options && mount->kind != TAG_MOUNT_FILESYSTEM)
 		return bad(outer, "a bind has file system options");
+	if (!mount->uids != !mount->gids || (mount->uids && mount == plan->mounts))
+		return bad(outer, "a mount has id maps of one kind only, or it is the root");
 	return 0;
 }
 

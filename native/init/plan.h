@@ -68,6 +68,8 @@ enum tag {
 	TAG_MOUNT_RECURSIVE_ATTRIBUTES = 73, /* present or not */
 	TAG_MOUNT_PROPAGATION = 74, /* u32 PROPAGATION_* */
 	TAG_MOUNT_CREATE = 75,     /* u32 CREATE_* */
+	TAG_MOUNT_UID_MAP = 76,    /* u32 inside, outside, count; repeated */
+	TAG_MOUNT_GID_MAP = 77,
 
 	TAG_ARGUMENT = 96, /* text; repeated */
 	TAG_VARIABLE = 97, /* text; repeated */
@@ -106,6 +108,12 @@ struct option {
 	const char *key, *value; /* value NULL: a flag */
 };
 
+/* Of a mount: `inside` is on the file system, `outside` in the mount. */
+struct id_map {
+	struct id_map *next;
+	uint32_t inside, outside, count;
+};
+
 struct mount {
 	struct mount *next;
 	uint32_t kind; /* the tag that named the source, 0 none yet */
@@ -117,7 +125,9 @@ struct mount {
 	const char *target;
 	uint64_t set, clear;
 	uint32_t propagation, create;
+	struct id_map *uids, *gids; /* both or none */
 	int fd; /* of the detached mount, once it is made */
+	int userns; /* that holds the maps, once it is made */
 };
 
 struct device {

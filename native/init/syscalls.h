@@ -28,6 +28,7 @@
 #define MOUNT_ATTR_NOSUID 2u
 #define MOUNT_ATTR_NODEV 4u
 #define MOUNT_ATTR_NOEXEC 8u
+#define MOUNT_ATTR_IDMAP 0x100000u
 
 struct mount_attributes {
 	uint64_t set, clear, propagation, userns_fd;

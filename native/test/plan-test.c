@@ -153,6 +153,36 @@ static void test_mounts(void)
 	expect_refusal(&sample, "the root is not the first mount and the only one at /");
 }
 
+/* A bind at /x whose owners are mapped as the tags say. */
+static const char *decode_owners(struct plan *plan, const uint32_t *tags, size_t count, size_t length)
+{
+	struct sample sample, mount = { .length = 0 };
+	const uint32_t map[3] = { 1000, 0, 1 }, mnt[2] = { NAMESPACE_MNT, NO_FD };
+	begin_good(&sample);
+	record(&sample, TAG_NAMESPACE, mnt, sizeof mnt);
+	TEXT(&sample, TAG_ROOT_ANCHOR, "/anchor");
+	add_mount(&sample, "/");
+	TEXT(&mount, TAG_MOUNT_BIND, "/srv");
+	TEXT(&mount, TAG_MOUNT_TARGET, "/x");
+	for (size_t i = 0; i < count; i++)
+		record(&mount, tags[i], map, length);
+	record(&sample, TAG_MOUNT, mount.bytes, mount.length);
+	return decode(&sample, plan);
+}
+
+static void test_owners(void)
+{
+	struct plan plan;
+	const uint32_t tags[] = { TAG_MOUNT_UID_MAP, TAG_MOUNT_GID_MAP, TAG_MOUNT_GID_MAP };
+	EXPECT(strcmp(decode_owners(&plan, tags, 3, 12), "good") == 0);
+	const struct mount *mount = plan.mounts->next;
+	EXPECT(mount->uids->inside == 1000 && mount->uids->outside == 0 && mount->uids->count == 1);
+	EXPECT(mount->gids->next && !mount->uids->next && mount->userns == -1 && !plan.mounts->uids);
+	const char *one = "a mount has id maps of one kind only, or it is the root";
+	EXPECT(strcmp(decode_owners(&plan, tags, 1, 12), one) == 0);
+	EXPECT(strcmp(decode_owners(&plan, tags, 2, 8), "an id map of a mount has not twelve bytes") == 0);
+}
+
 static void test_header(void)
 {
 	struct sample sample = { .length = 0 };
@@ -258,6 +288,7 @@ int main(void)
 {
 	test_process();
 	test_mounts();
+	test_owners();
 	test_header();
 	test_records();
 	test_whole();

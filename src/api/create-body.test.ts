@@ -96,7 +96,13 @@ const hostSamples: Json = {
         ReadOnlyForceRecursive: true,
       },
     },
-    { Type: "bind", Source: "/tmp", Target: "/o", BindOptions: { ReadOnlyNonRecursive: true } },
+    {
+      ...{ Type: "bind", Source: "/tmp", Target: "/o" },
+      BindOptions: {
+        ReadOnlyNonRecursive: true,
+        IDMapping: { Source: "match-user", User: "app" },
+      },
+    },
     {
       ...{ Type: "volume", Source: "data", Target: "/v" },
       VolumeOptions: {

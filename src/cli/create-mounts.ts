@@ -94,6 +94,7 @@ function setMountField(mount: Mutable<MountBody>, field: MountField): void {
   else if (key === "bind-propagation") bind({ Propagation: text.toLowerCase() });
   else if (key === "bind-nonrecursive") bind({ NonRecursive: on() });
   else if (key === "bind-recursive") bind(recursion(word, text));
+  else if (key === "bind-idmap") bind({ IDMapping: idMapping(text) });
   else if (key === "tmpfs-size") {
     const SizeBytes = parseBytes(text);
     if (SizeBytes === undefined) throw invalidMount(word, `invalid value for ${key}: ${text}`);
@@ -141,7 +142,13 @@ function withPair(map: Readonly<Record<string, string>> | null | undefined, text
   return { ...map, [key]: value };
 }
 
-const switches = new Set(["readonly", "ro", "bind-nonrecursive", "volume-nocopy"]);
+const switches = new Set(["readonly", "ro", "bind-nonrecursive", "bind-idmap", "volume-nocopy"]);
+
+/** "match-user[:USER]" or "userns", which the engine checks; alone it is the first. */
+function idMapping(text: string) {
+  const [, Source = "match-user", User] = /^([^:]+)(?::(.*))?$/.exec(text) ?? [];
+  return { Source, ...(User && { User }) };
+}
 
 function recursion(word: string, mode: string): MountBody["BindOptions"] {
   if (mode === "enabled") return { NonRecursive: false };

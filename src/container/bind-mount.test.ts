@@ -7,7 +7,7 @@ const bindOptions = (BindOptions: object, ReadOnly = true) => {
   const { binds } = parseMounts([
     { Type: "bind", Source: "/srv", Target: "/x", ReadOnly, BindOptions },
   ]);
-  return binds.map(ociBind)[0]?.options;
+  return binds.map((bind) => ociBind(bind))[0]?.options;
 };
 
 test("a read-only bind covers the mounts below, unless they are to stay as they are", () => {

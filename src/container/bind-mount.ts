@@ -1,8 +1,9 @@
 import type { OciMount } from "#runtime";
+import { type Owners, ociOwners } from "./id-mapping.ts";
 import type { BindMount } from "./mounts.ts";
 
-/** A bind as the OCI configuration has it. */
-export function ociBind(bind: BindMount): OciMount {
+/** A bind as the OCI configuration has it; `owners` where they are mapped. */
+export function ociBind(bind: BindMount, owners?: Owners): OciMount {
   return {
     destination: bind.target,
     type: "bind",
@@ -13,5 +14,6 @@ export function ociBind(bind: BindMount): OciMount {
       ...(bind.readonly ? [bind.recursive && !bind.shallow ? "rro" : "ro"] : []),
       bind.propagation ?? "rprivate",
     ],
+    ...(owners && ociOwners(owners)),
   };
 }

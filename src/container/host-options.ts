@@ -115,8 +115,9 @@ export const hostOptions = {
   Binds: option({
     shape: shapes.texts,
     value: (sent) => (sent ?? []).map(parseBind),
-    effect: (draft, mounts) => {
-      for (const mount of mounts) if (!isVolumeMount(mount)) draft.mounts.push(ociBind(mount));
+    effect: (draft, mounts, { owners }) => {
+      for (const mount of mounts)
+        if (!isVolumeMount(mount)) draft.mounts.push(ociBind(mount, owners?.get(mount.target)));
     },
     inspect: (_, sent) => orNull(sent ?? []),
   }),
@@ -537,8 +538,9 @@ export const hostOptions = {
     shape: list(mountShape),
     value: (sent) => parseMounts(sent ?? []),
     refusal: (sent) => sent.flatMap(refuseMount),
-    effect: (draft, { binds, tmpfs }, { volumes = [] }) => {
-      draft.mounts.push(...tmpfs.map(ociTmpfs), ...binds.map(ociBind), ...volumes);
+    effect: (draft, { binds, tmpfs }, { volumes = [], owners }) => {
+      const bound = binds.map((bind) => ociBind(bind, owners?.get(bind.target)));
+      draft.mounts.push(...tmpfs.map(ociTmpfs), ...bound, ...volumes);
     },
     inspect: (_, sent) => (sent && sent.length > 0 ? sent : undefined),
   }),

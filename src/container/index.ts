@@ -36,6 +36,7 @@ export {
   refuseEndpoint,
 } from "./endpoint.ts";
 export type { HostConfig, HostConfigBody } from "./host-options.ts";
+export type { IdMapping, Owners } from "./id-mapping.ts";
 export { type ImageMount, ociImage, type PlacedImage } from "./image-mount.ts";
 export { type Link, parseLink } from "./link.ts";
 export { compressesLog, type LogConfig, logDrivers, logLimits } from "./log-config.ts";

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { defined, Fault } from "#base";
+import { type IdMapping, parseIdMapping } from "./id-mapping.ts";
 import { type ImageMount, imageOfMount } from "./image-mount.ts";
 import { shapes } from "./option.ts";
 import { type TmpfsMount, tmpfsOfMount } from "./tmpfs-mount.ts";
@@ -17,6 +18,7 @@ export interface BindMount {
   /** Mounts below the source stay writable when it is read-only. */
   readonly shallow?: boolean;
   readonly propagation?: Propagation;
+  readonly idMapping?: IdMapping;
   /** Make a missing source as a directory, as `-v` does and `--mount` does not. */
   readonly createSource: boolean;
 }
@@ -51,6 +53,7 @@ export const mountShape = object({
     CreateMountpoint: flag,
     ReadOnlyNonRecursive: flag,
     ReadOnlyForceRecursive: flag,
+    IDMapping: object({ Source: text, User: text }),
   }),
   VolumeOptions: object({
     NoCopy: flag,
@@ -74,14 +77,21 @@ export function parseBind(spec: string): BindMount | VolumeMount {
   const [source = "", target = source, mode = ""] = parts;
   if (parts.length > 3 || source === "" || target === "" || isModeAlone(parts))
     throw new Fault("invalid", `invalid volume specification: '${spec}'`, { about: spec });
-  const { copy, ...access } = parseMode(mode);
-  if (parts.length === 1 || !source.startsWith("/"))
+  const { copy, idMapping, ...access } = parseMode(mode);
+  const isVolume = parts.length === 1 || !source.startsWith("/");
+  if (copy !== undefined && !isVolume)
+    throw new Fault("invalid", `invalid mode: ${mode}`, { about: mode });
+  if (idMapping && isVolume)
+    throw new Fault("invalid", `invalid mode: ${mode}: the owners of volumes are not mapped`, {
+      about: mode,
+    });
+  if (isVolume)
     return volumeOfBind(spec, {
       ...{ volume: parts.length === 1 ? "" : source, target, mode, ...access },
       copy: copy ?? true,
     });
-  if (copy !== undefined) throw new Fault("invalid", `invalid mode: ${mode}`, { about: mode });
-  return { source, target, mode, recursive: true, createSource: true, ...access };
+  const own = defined({ idMapping });
+  return { source, target, mode, recursive: true, createSource: true, ...access, ...own };
 }
 
 /** "/target:ro", which Docker refuses rather than to mount something at "ro". */
@@ -89,7 +99,7 @@ function isModeAlone([, second = "", ...more]: readonly string[]): boolean {
   return second !== "" && more.length === 0 && second.split(",").every((word) => kindOf(word));
 }
 
-interface Mode extends Pick<BindMount, "readonly" | "propagation"> {
+interface Mode extends Pick<BindMount, "readonly" | "propagation" | "idMapping"> {
   /** Absent: nothing is said of it. */
   readonly copy?: boolean;
 }
@@ -98,6 +108,7 @@ function parseMode(mode: string): Mode {
   let readonly = false;
   let propagation: Propagation | undefined;
   let copy: boolean | undefined;
+  let idMapping: IdMapping | undefined;
   const seen = new Set<string>();
   for (const option of mode === "" ? [] : mode.split(",")) {
     const kind = kindOf(option);
@@ -106,9 +117,10 @@ function parseMode(mode: string): Mode {
     seen.add(kind);
     if (option === "ro") readonly = true;
     if (option === "nocopy") copy = false;
+    if (option === "idmap") idMapping = { user: "" };
     if (isPropagation(option)) propagation = option;
   }
-  return { readonly, ...defined({ propagation, copy }) };
+  return { readonly, ...defined({ propagation, copy, idMapping }) };
 }
 
 /** Labels of SELinux and consistency have no effect, as in Docker on such a machine. */
@@ -116,6 +128,7 @@ function kindOf(option: string): string | undefined {
   if (option === "ro" || option === "rw") return "access";
   if (option === "z" || option === "Z") return "label";
   if (option === "nocopy") return "copy";
+  if (option === "idmap") return "owners";
   if (isPropagation(option)) return "propagation";
   if (["consistent", "cached", "delegated", "default"].includes(option)) return "consistency";
   return undefined;
@@ -187,7 +200,7 @@ function bindOfMount(mount: MountBody): BindMount {
     recursive: !options?.NonRecursive,
     createSource: options?.CreateMountpoint ?? false,
     ...(options?.ReadOnlyNonRecursive && { shallow: true }),
-    ...defined({ propagation }),
+    ...defined({ propagation, idMapping: parseIdMapping(options?.IDMapping) }),
   };
 }
 

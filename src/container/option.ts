@@ -7,6 +7,7 @@ import type {
   OciResources,
   SpecOptions,
 } from "#runtime";
+import type { Owners } from "./id-mapping.ts";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -38,6 +39,8 @@ export interface Run {
   readonly shmSource?: string;
   /** Volumes, and mounts of other containers. */
   readonly volumes?: readonly OciMount[];
+  /** Of binds whose owners are mapped, by target. */
+  readonly owners?: ReadonlyMap<string, Owners>;
   /** Paths of the namespaces that are entered in place of new ones. */
   readonly joined: { readonly network: string; readonly pid: string };
   readonly machine: Machine;

@@ -2,6 +2,7 @@ import { defined, Fault } from "#base";
 import type {
   DeviceNode,
   FdIndex,
+  IdMap,
   LaunchPlan,
   MountOperation,
   NamespaceEntry,
@@ -291,6 +292,8 @@ function readMount(outer: PlanRecord): MountOperation {
   let source: MountOperation["source"] | undefined;
   const options: [string, string | null][] = [];
   const mount: Partial<Mutable<MountOperation>> = { recursiveAttributes: false };
+  const uids: IdMap[] = [];
+  const gids: IdMap[] = [];
   let recursive = false;
   for (const record of records(outer.rest())) {
     if (record.number === tag.MOUNT_FILESYSTEM)
@@ -311,6 +314,8 @@ function readMount(outer: PlanRecord): MountOperation {
     else if (record.number === tag.MOUNT_PROPAGATION)
       mount.propagation = record.choice(propagations);
     else if (record.number === tag.MOUNT_CREATE) mount.create = record.choice(creations);
+    else if (record.number === tag.MOUNT_UID_MAP) uids.push(readMap(record));
+    else if (record.number === tag.MOUNT_GID_MAP) gids.push(readMap(record));
     else throw broken(`a mount has the unknown tag ${record.number}`);
     record.expectEnd();
   }
@@ -325,6 +330,7 @@ function readMount(outer: PlanRecord): MountOperation {
     recursiveAttributes,
     ...defined({ propagation }),
     create,
+    ...(uids.length + gids.length > 0 && { owners: { uids, gids } }),
   };
 }
 

@@ -200,6 +200,11 @@ function writeMount(writer: Writer, mount: MountOperation): void {
   if (mount.propagation)
     writer.record(tag.MOUNT_PROPAGATION, [propagations.indexOf(mount.propagation)]);
   writer.record(tag.MOUNT_CREATE, [creations.indexOf(mount.create)]);
+  const { uids = [], gids = [] } = mount.owners ?? {};
+  for (const map of list(uids, "user id maps of a mount"))
+    writer.record(tag.MOUNT_UID_MAP, [map.inside, map.outside, map.count]);
+  for (const map of list(gids, "group id maps of a mount"))
+    writer.record(tag.MOUNT_GID_MAP, [map.inside, map.outside, map.count]);
 }
 
 /** The part of the plan that limits the process. */

@@ -42,7 +42,11 @@ const codes: Readonly<Record<string, FaultCode>> = {
 };
 
 /** libuv calls this an "illegal operation on a directory". */
-const reasons: Readonly<Record<string, string>> = { EISDIR: "is a directory" };
+const reasons: Readonly<Record<string, string>> = {
+  EISDIR: "is a directory",
+  // Likewise "on socket".
+  ENOTSUP: "operation not supported",
+};
 
 /** Payload of an ERROR frame. */
 export function readLaunchError(frame: Frame): LaunchError {

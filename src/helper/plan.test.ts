@@ -73,6 +73,10 @@ function randomPlan(seed: number): LaunchPlan {
       recursiveAttributes: flag(),
       ...dice.maybe("propagation", () => dice.pick(propagations)),
       create: dice.pick(creations),
+      ...dice.maybe("owners", () => ({
+        uids: [{ inside: dice.u32(), outside: dice.u32(), count: dice.u32() }],
+        gids: dice.many(() => ({ inside: dice.u32(), outside: dice.u32(), count: dice.u32() })),
+      })),
     })),
     rootReadonly: flag(),
     ...dice.maybe("rootPropagation", () => dice.pick(propagations)),

@@ -56,6 +56,8 @@ export interface MountOperation {
   /** For the whole tree of a recursive bind; private when absent. */
   readonly propagation?: Propagation;
   readonly create: "directory" | "file" | "none";
+  /** Whose the files of a bind are in the mount: `inside` is the id on the file system, `outside` the one in the mount. */
+  readonly owners?: { readonly uids: readonly IdMap[]; readonly gids: readonly IdMap[] };
 }
 
 /** A node to make: character or block device, or FIFO ("p"); `mode` without the type. */

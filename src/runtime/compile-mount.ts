@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { defined, Fault } from "#base";
-import type { FdIndex, MountOperation } from "#helper";
+import type { FdIndex, IdMap, MountOperation } from "#helper";
 import type { Mount } from "#kernel";
 import type { Machine } from "./machine.ts";
 import { type MountOptions, parseMountOptions } from "./mount-option.ts";
@@ -94,6 +94,7 @@ export function compileMount(
   const field = `mounts[${index}]`;
   const target = cleanTarget(mount.destination, `${field}.destination`);
   const options = parseMountOptions(mount.options ?? [], `${field}.options`);
+  const owners = compileOwners(mount, field);
   if (mount.type === "bind" || options.bind !== "none") {
     const path = mount.source ?? "";
     checkPath(path, `${field}.source`);
@@ -102,12 +103,19 @@ export function compileMount(
     return [
       {
         ...operation(target, options, context.kindOf(path)),
+        ...defined({ owners }),
         source: isDescriptorPath(path)
           ? { kind: "bind-fd", fd: context.nextDescriptor(), recursive }
           : { kind: "bind", path, recursive },
       },
     ];
   }
+  if (owners)
+    throw new Fault(
+      "unsupported",
+      `${field}.uidMappings: thimble maps the owners of binds alone; leave the field out`,
+      { about: `${field}.uidMappings` },
+    );
   if (!mount.type)
     throw new Fault("invalid", `${field}.type: a mount on ${target} needs a type or "bind"`);
   if (mount.type === "cgroup") return compileCgroup(target, options, context);
@@ -121,6 +129,27 @@ export function compileMount(
       source: filesystem({ type: mount.type, options: data }, field, context.machine),
     },
   ];
+}
+
+/** Id maps of the configuration as the plan has them. */
+export function compileMaps(mappings: OciMount["uidMappings"] = []): readonly IdMap[] {
+  return mappings.map(({ containerID, hostID, size }) => ({
+    inside: containerID,
+    outside: hostID,
+    count: size,
+  }));
+}
+
+/** config.md: both kinds of maps, or none. */
+function compileOwners(
+  { uidMappings, gidMappings }: OciMount,
+  field: string,
+): MountOperation["owners"] {
+  const owners = { uids: compileMaps(uidMappings), gids: compileMaps(gidMappings) };
+  if (owners.uids.length === 0 && owners.gids.length === 0) return undefined;
+  if (owners.uids.length === 0 || owners.gids.length === 0)
+    throw new Fault("invalid", `${field}: uidMappings and gidMappings go together`);
+  return owners;
 }
 
 /** v2: the hierarchy itself, whose root is the container's cgroup inside a cgroup namespace. v1: a tmpfs with the container's own cgroups bound into it. */

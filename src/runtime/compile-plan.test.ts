@@ -202,6 +202,7 @@ describe("a fault names the field", () => {
             destination: "/x",
             type: "tmpfs",
             uidMappings: [{ containerID: 0, hostID: 1, size: 1 }],
+            gidMappings: [{ containerID: 0, hostID: 1, size: 1 }],
           },
         ],
       }),

@@ -3,7 +3,13 @@ import { defined, Fault } from "#base";
 import type { FdIndex, LaunchPlan, NamespaceEntry, NamespaceKind, PlanProcess } from "#helper";
 import type { Mount } from "#kernel";
 import { compileCapabilities, hasCapability } from "./capability.ts";
-import { type CgroupMount, checkPath, compileMount, compileRootMount } from "./compile-mount.ts";
+import {
+  type CgroupMount,
+  checkPath,
+  compileMaps,
+  compileMount,
+  compileRootMount,
+} from "./compile-mount.ts";
 import { compileDevices, defaultSymlinks } from "./device.ts";
 import type { Machine } from "./machine.ts";
 import { parseMountOptions } from "./mount-option.ts";
@@ -193,14 +199,6 @@ function compileMounts(input: PlanInput) {
     kindOf: input.kindOf ?? hostKind,
   };
   return (input.spec.mounts ?? []).flatMap((mount, index) => compileMount(mount, index, context));
-}
-
-function compileMaps(mappings: NonNullable<OciSpec["linux"]>["uidMappings"]) {
-  return (mappings ?? []).map((map) => ({
-    inside: map.containerID,
-    outside: map.hostID,
-    count: map.size,
-  }));
 }
 
 function compileOomScore(score: number | undefined, machine: Machine): number | undefined {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { LaunchPlan, MountOperation } from "#helper";
+import type { IdMap, LaunchPlan, MountOperation } from "#helper";
 import { capabilityNames } from "./capability.ts";
 import { attributeNames } from "./mount-option.ts";
 import { resourceLimitName, unlimited } from "./rlimit.ts";
@@ -120,7 +120,16 @@ function mountFlags(mount: MountOperation): string {
     ...(mount.propagation ? [mount.propagation] : []),
   ];
   const tree = mount.recursiveAttributes ? " (whole tree)" : "";
-  return flags.length > 0 ? flags.join(",") + tree : "-";
+  const owners = [...(mount.owners?.uids ?? []).map(mapText)].join(",");
+  const shown = [
+    ...(flags.length > 0 ? [flags.join(",") + tree] : []),
+    ...(owners ? [`owner ${owners}`] : []),
+  ];
+  return shown.join(" ") || "-";
+}
+
+function mapText({ inside, outside, count }: IdMap): string {
+  return `${inside} as ${outside}${count > 1 ? ` (${count})` : ""}`;
 }
 
 /** One line for short options; an overlay's layers and directories get a line each. */

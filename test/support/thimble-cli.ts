@@ -1,5 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { busyboxTree } from "./engine.ts";
 import { removeNetworks } from "./remove-networks.ts";
@@ -23,6 +23,8 @@ export interface Running {
 export interface RunOptions {
   readonly input?: string | Uint8Array | AsyncIterable<Uint8Array>;
   readonly env?: Readonly<Record<string, string>>;
+  /** Runs as this user and group in place of root. */
+  readonly user?: number;
 }
 
 const tool = join(import.meta.dir, "../../src/main/tool.ts");
@@ -37,6 +39,12 @@ export const busybox = "/bin/busybox";
 export class ThimbleCli implements AsyncDisposable {
   readonly directory = mkdtempSync("/tmp/te-");
   readonly #runRoot = join(this.directory, "run");
+
+  /** Lets every user ask the engine, which runs. */
+  openToAll(): void {
+    for (const path of [this.directory, this.#runRoot]) chmodSync(path, 0o711);
+    chmodSync(this.socket, 0o666);
+  }
 
   get socket(): string {
     return join(this.#runRoot, "thimble.sock");
@@ -100,7 +108,9 @@ export class ThimbleCli implements AsyncDisposable {
   }
 
   #spawn(command: readonly string[], options: RunOptions) {
-    const [program = "", ...args] = command;
+    const { user } = options;
+    const drop = ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups"];
+    const [program = "", ...args] = user === undefined ? command : [...drop, ...command];
     return spawn(program, args, {
       cwd: this.directory,
       stdio: "pipe",

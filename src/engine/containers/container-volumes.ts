@@ -18,6 +18,7 @@ import { anonymousLabel, publishVolume } from "../volumes/volume-event.ts";
 import { imageMount, openImagePart, placedImages } from "./container-images.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import type { Placement } from "./place-mounts.ts";
+import type { RunInput } from "./task-input.ts";
 
 /** The volumes among the mounts. */
 export function placedVolumes({
@@ -26,16 +27,16 @@ export function placedVolumes({
   return placed.filter((mount): mount is PlacedVolume => mount.volume !== undefined);
 }
 
-/** The mounts as the OCI configuration has them; `sources`: places of parts of volumes and images, by target. */
+/** The mounts as the OCI configuration has them. */
 export function ociMounts(
   parts: Parts<"volumes" | "snapshots">,
   { placed }: Pick<ContainerRecord, "placed">,
-  sources: ReadonlyMap<string, string> = new Map(),
+  { sources, owners }: Pick<RunInput, "sources" | "owners">,
 ) {
   return placed.map((mount: PlacedMount) => {
-    const source = sources.get(mount.target);
+    const source = sources?.get(mount.target);
     if (mount.image !== undefined) return imageMount(parts, mount, source);
-    if (mount.volume === undefined) return ociBind(mount);
+    if (mount.volume === undefined) return ociBind(mount, owners?.get(mount.target));
     const whole = () => posix.join(parts.volumes.pathOf(mount.volume), mount.subpath);
     return ociVolume(mount, source ?? whole());
   });

@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { type ContainerId, defined, Fault, faultOf, newId, Scope } from "#base";
-import { bindsOf, checkSent, describeContainer, endpointsOf, isMac, type Sent } from "#container";
+import { checkSent, describeContainer, endpointsOf, isMac, type Sent } from "#container";
 import { chainIds, hostPlatform, parseDigest, parsePlatform, platformDistance } from "#image";
 import type { Mount } from "#kernel";
 import type { Containers, CreateRequest } from "../contract.ts";
@@ -14,6 +14,7 @@ import type { Parts } from "../parts.ts";
 import { Trace } from "../trace.ts";
 import { checkRun } from "../transfer/trust.ts";
 import { publishVolume } from "../volumes/volume-event.ts";
+import { bindOwners, makeBindSources } from "./bind-owners.ts";
 import { publishContainer } from "./container-event.ts";
 import { findImageParts, keepImages } from "./container-images.ts";
 import type { ContainerRecord } from "./container-record.ts";
@@ -57,16 +58,12 @@ export async function createContainer(
   // The very plan of a start, so that all that is wrong with it shows here.
   // A user that the image does not have is told at the start, as in Docker.
   const user = await draftUser(parts, draft).catch(() => root);
-  const start = planDraft(parts, draft, { user, sources: await findImageParts(parts, draft) });
+  const start = planDraft(parts, draft, await draftRun(parts, draft, user));
   trace.mark("checked");
   const { id } = draft;
   await using volumes = await claimVolumes(parts, id, placement);
   await using scope = new Scope();
-  for (const bind of bindsOf(draft.host)) {
-    if (bind.createSource && !existsSync(bind.source)) {
-      mkdirSync(bind.source, { recursive: true });
-    }
-  }
+  makeBindSources(draft);
   const mount = await prepareRoot(parts, draft, scope);
   await keepImages(parts, draft, scope);
   trace.mark("snapshot");
@@ -92,8 +89,17 @@ export async function createContainer(
 export async function planContainer(parts: PlanParts, request: CreateRequest): Promise<Uint8Array> {
   const { draft } = draftRecord(parts, request, (name) => imageOf(parts, name, request));
   const user = await draftUser(parts, draft);
+  return planDraft(parts, draft, await draftRun(parts, draft, user)).planned.plan;
+}
+
+/** The facts of a start that tell the same before there is a container. */
+async function draftRun(
+  parts: Parts<"snapshots">,
+  draft: ContainerRecord,
+  user: ResolvedUser,
+): Promise<Omit<RunInput, "joined">> {
   const sources = await findImageParts(parts, draft);
-  return planDraft(parts, draft, { user, sources }).planned.plan;
+  return { user, sources, owners: await bindOwners(parts, draft, { key: draft.chainId, user }) };
 }
 
 /**
@@ -275,7 +281,7 @@ function resolveModes(parts: Parts<"tasks" | "store" | "networks">, sent: Sent):
 function planDraft(
   parts: Parts<"paths" | "tasks" | "snapshots" | "store" | "volumes">,
   draft: ContainerRecord,
-  run: Pick<RunInput, "user" | "sources">,
+  run: Omit<RunInput, "joined">,
 ): PlannedStart {
   const { chainId, host } = draft;
   const root = onlyMount(parts.snapshots.planned(chainId, { volatile: host.AutoRemove }), draft.id);

@@ -1,12 +1,13 @@
 import { type ContainerId, Fault, faultOf, Scope } from "#base";
 import { networkModeOf } from "#container";
 import { descriptorPath } from "#kernel";
-import type { Task } from "#task";
+import type { Task, TaskInput } from "#task";
 import { crashPoint } from "../crash-point.ts";
 import { moveLinks } from "../networks/links.ts";
 import { serveNames } from "../networks/resolution.ts";
 import type { Parts } from "../parts.ts";
 import { Trace } from "../trace.ts";
+import { bindOwners, ownersFault } from "./bind-owners.ts";
 import { publishContainer, publishNetworks } from "./container-event.ts";
 import { containerFiles, writeContainerFiles } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
@@ -69,7 +70,7 @@ function recordFailure(
   error: unknown,
 ): Fault {
   const { id, state, argv } = before;
-  const failure = describeStartFailure(faultOf(error), argv[0] ?? "");
+  const failure = describeStartFailure(ownersFault(before, faultOf(error)), argv[0] ?? "");
   const { exitCode, fault } = failure;
   parts.store.update(id, {
     starting: false,
@@ -111,7 +112,7 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   const planned = parts.plannedStarts.take(record, user);
   const input = planned
     ? withJoined(planned.input, joined)
-    : taskInput(parts, { ...record, files }, { user, joined, sources: held.sources }).input;
+    : await ownInput(parts, { ...record, files }, { user, joined, sources: held.sources });
   const task = scope.use(await parts.tasks.create(input, planned?.planned));
   trace.mark("created");
   crashPoint("start:launched");
@@ -142,6 +143,16 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   tracked.running();
   trace.mark("started");
   trace.write(parts.log, `start ${id.slice(0, 12)}`);
+}
+
+/** The input of a run whose plan was not made ahead. */
+async function ownInput(
+  parts: StartParts,
+  record: ContainerRecord,
+  run: RunInput,
+): Promise<TaskInput> {
+  const owners = await bindOwners(parts, record, { key: record.id, user: run.user });
+  return taskInput(parts, record, { ...run, owners }).input;
 }
 
 /** Why a container has no network, in Docker's words. */

@@ -22,6 +22,7 @@ export interface RunInput {
   readonly joined: ContainerSpecInput["joined"];
   /** Places of parts of volumes and images, by target. */
   readonly sources?: ReadonlyMap<string, string>;
+  readonly owners?: ContainerSpecInput["owners"];
 }
 
 /** Stand for namespaces that only a start makes or opens; a plan is the same whatever their paths are. */
@@ -37,7 +38,7 @@ export const unopened: ContainerSpecInput["joined"] = {
 export function taskInput(
   parts: Parts<"paths" | "tasks" | "snapshots" | "store" | "volumes">,
   record: ContainerRecord,
-  { user, joined, sources }: RunInput,
+  { user, joined, sources, owners }: RunInput,
 ): { readonly input: TaskInput; readonly warnings: readonly string[] } {
   const { id, config, host, root } = record;
   const { spec, warnings } = containerSpec({
@@ -48,7 +49,8 @@ export function taskInput(
     hostname: hostnameOf(record),
     files: containerFiles(parts, record),
     ...(host.IpcMode === "host" && { shmSource: "/dev/shm" }),
-    volumes: ociMounts(parts, record, sources),
+    volumes: ociMounts(parts, record, defined({ sources, owners })),
+    ...defined({ owners }),
     joined,
     machine: parts.tasks.machine,
   });
@@ -68,7 +70,7 @@ export function taskInput(
 export function plannedTask(
   parts: Parts<"paths" | "tasks" | "snapshots" | "store" | "volumes">,
   record: ContainerRecord,
-  run: Pick<RunInput, "user" | "sources">,
+  run: Omit<RunInput, "joined">,
 ): PlannedStart {
   const { input, warnings } = taskInput(parts, record, { ...run, joined: unopened });
   const own = `${parts.paths.container(record.id)}/`;
