@@ -13,6 +13,7 @@ import { notYetRoutes } from "./not-yet.ts";
 import { registryRoutes } from "./registries.ts";
 import type { Route } from "./router.ts";
 import { runRoutes } from "./run.ts";
+import { statsRoutes } from "./stats.ts";
 import { systemRoutes } from "./system.ts";
 import { thimbleRoutes } from "./thimble.ts";
 import { volumeRoutes } from "./volumes.ts";
@@ -23,6 +24,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...systemRoutes(context),
     ...containerRoutes(context),
     ...containerStreamRoutes(context),
+    ...statsRoutes(context),
     ...runRoutes(context),
     ...execRoutes(context),
     ...commitRoutes(context),

@@ -2,9 +2,9 @@
 export const dockerCommands: Readonly<Record<string, readonly string[]>> = {
   "": (
     "build builder buildx checkpoint compose config context cp node plugin " +
-    "secret service stack stats swarm update"
+    "secret service stack swarm update"
   ).split(" "),
-  container: ["cp", "diff", "stats", "update"],
+  container: ["cp", "diff", "update"],
   image: ["build"],
   volume: ["update"],
   system: ["dial-stdio", "prune"],

@@ -32,7 +32,7 @@ describe("usage, with docker's exit statuses and words", () => {
     ["runn", 1, "", 'Did you mean "thimble run"?'],
     ["container sl", 1, "", "thimble: unknown command: thimble container sl"],
     ["update web", 1, "", "thimble: docker has the command 'update', but this version of thimble"],
-    ["container stats", 1, "", "docker has the command 'container stats', but"],
+    ["container update", 1, "", "docker has the command 'container update', but"],
     ["--foo", 125, "", "unknown flag: --foo\n"],
     ["--foo ps", 125, "", "unknown flag: --foo\n"],
     ["ps --foo", 125, "", "unknown flag: --foo\n\nUsage:  thimble ps [OPTIONS]\n\nRun 'thimble ps"],

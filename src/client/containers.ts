@@ -3,6 +3,7 @@ import type {
   ContainerChange,
   ContainerCreateResponse,
   ContainerInspect,
+  ContainerStats,
   ContainerSummary,
   ContainersPruneResponse,
   ContainerTopResponse,
@@ -219,6 +220,12 @@ export class ContainersClient {
   top(ref: string, psArguments: readonly string[]): Promise<ContainerTopResponse> {
     const query = { ps_args: psArguments.length === 0 ? undefined : psArguments.join(" ") };
     return this.#transport.json({ method: "GET", path: `${at(ref)}/top`, query });
+  }
+
+  /** Its usage now, without that of a moment before; zeros for one that does not run. */
+  stats(ref: string): Promise<ContainerStats> {
+    const query = { stream: false, "one-shot": true };
+    return this.#transport.json({ method: "GET", path: `${at(ref)}/stats`, query });
   }
 
   /** The paths that differ from its image. */

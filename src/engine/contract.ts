@@ -11,6 +11,7 @@ import type {
 } from "#container";
 import type { Digest, ImageDefaults } from "#image";
 import type { PublishedPort } from "#network";
+import type { TaskStats } from "#task";
 import type { ImageAnalysis } from "./images/explain-contract.ts";
 import type { Images } from "./images/image-contract.ts";
 import type { EngineNetworks } from "./networks/network-contract.ts";
@@ -304,6 +305,8 @@ export interface Containers {
     readonly titles: readonly string[];
     readonly processes: readonly (readonly string[])[];
   }>;
+  /** Its usage now; undefined when it does not run. */
+  stats(ref: string): Promise<ContainerUsage | undefined>;
   /** The root file system as an uncompressed tar. */
   export(ref: string): AsyncIterable<Uint8Array>;
   /** The paths that differ from its image, in their order. */
@@ -320,6 +323,19 @@ export interface Containers {
   prune(
     filters: Filters,
   ): Promise<{ readonly removed: readonly ContainerId[]; readonly bytes: number }>;
+}
+
+/** The usage of a container, and what to compare it with. */
+export interface ContainerUsage extends TaskStats {
+  /** Nanoseconds since the epoch. */
+  readonly readAt: bigint;
+  readonly machine: {
+    /** Nanoseconds of all CPUs together since boot, busy or idle. */
+    readonly cpu: number;
+    readonly cpus: number;
+    /** Bytes. */
+    readonly memory: number;
+  };
 }
 
 /** A path that a container made, changed or removed; a directory is changed when an entry in it is. */

@@ -261,6 +261,7 @@ export function taskContract(name: string, open: () => Promise<TaskBench>): void
       expect(await task.stats()).toMatchObject({
         memory: { limit: 32 * MiB },
         pids: { current: 1, limit: 20 },
+        links: {},
       });
       expect(await task.update({ pids: { limit: 30 } })).toEqual([]);
       expect(await task.stats()).toMatchObject({

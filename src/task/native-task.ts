@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { Fault, isFault, Scope } from "#base";
 import { connectMonitor, type Helper, type Monitor, type NamespaceKind } from "#helper";
 import { type Fd, O_RDONLY, openat2, startTime } from "#kernel";
@@ -9,6 +10,7 @@ import {
   type OciResources,
 } from "#runtime";
 import { openExecLaunch } from "./compiled-launch.ts";
+import { parseNetDev } from "./link-counters.ts";
 import { NativeProcess, type NativeProcessOptions, openLaunched } from "./native-process.ts";
 import type { ExecInput, Task, TaskLog, TaskProcess, TaskStats } from "./task.ts";
 import type { TaskFiles } from "./task-files.ts";
@@ -84,7 +86,7 @@ export class NativeTask extends NativeProcess implements Task {
   }
 
   async stats(): Promise<TaskStats> {
-    return this.#cgroup.stats();
+    return { ...this.#cgroup.stats(), links: this.#links() };
   }
 
   async freeze(frozen: boolean): Promise<void> {
@@ -95,6 +97,16 @@ export class NativeTask extends NativeProcess implements Task {
     const [[, fd] = []] = this.#openNamespaces([namespaceKind(type)]);
     if (!fd) throw new Fault("internal", `no namespace ${type} was opened`);
     return fd;
+  }
+
+  #links(): TaskStats["links"] {
+    try {
+      const links = parseNetDev(readFileSync(`/proc/${this.pid}/net/dev`, "utf8"));
+      if (startTime(this.pid) === this.startTime) return links;
+    } catch (cause) {
+      if (!isNoProcess(cause)) throw cause;
+    }
+    throw new Fault("conflict", `the first process of ${this.id} has ended`, { about: this.id });
   }
 
   /** The process is checked to be the one that is meant after its namespaces were opened. */
@@ -114,6 +126,11 @@ export class NativeTask extends NativeProcess implements Task {
       throw isFault(error, "not_found") ? ended(error) : error;
     }
   }
+}
+
+function isNoProcess(error: unknown): boolean {
+  const code = (error as { readonly code?: unknown }).code;
+  return code === "ENOENT" || code === "ESRCH" || code === "EINVAL" || isFault(error, "not_found");
 }
 
 async function putCompressed(monitor: Monitor, inode: bigint): Promise<boolean> {

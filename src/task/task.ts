@@ -9,6 +9,7 @@ import type {
   OciSeccomp,
   OciSpec,
 } from "#runtime";
+import type { LinkCounters } from "./link-counters.ts";
 
 /**
  * The tasks of one engine. A task is one run of a container: its first process, the
@@ -199,7 +200,7 @@ export interface Task extends TaskProcess {
    * used than the new limit allows.
    */
   update(resources: Omit<OciResources, "devices">): Promise<readonly string[]>;
-  /** Its usage now. */
+  /** Its usage now; `conflict` when it has ended. */
   stats(): Promise<TaskStats>;
   /** Stops all its processes where they are, or lets them go on; settles when all have. */
   freeze(frozen: boolean): Promise<void>;
@@ -231,4 +232,7 @@ export interface ExecInput {
 }
 
 /** The usage of a task, in the units of Docker's stats; unknown numbers are absent. */
-export type TaskStats = CgroupStats;
+export interface TaskStats extends CgroupStats {
+  /** The interfaces that the task sees, but for its loopback: of a network namespace that it shares, all. */
+  readonly links: Readonly<Record<string, LinkCounters>>;
+}

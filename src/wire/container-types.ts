@@ -216,3 +216,74 @@ export interface ExecInspect {
   readonly DetachKeys: string;
   readonly Pid: number;
 }
+
+/** A message of GET /containers/{id}/stats. A container that does not run has zeros and no times. */
+export interface ContainerStats {
+  readonly name?: string;
+  readonly id?: string;
+  /** RFC 3339, as `preread`, which is the time of `precpu_stats`. */
+  readonly read: string;
+  readonly preread: string;
+  readonly pids_stats: { readonly current?: number; readonly limit?: number };
+  readonly blkio_stats: Readonly<Record<BlkioField, readonly BlkioCount[] | null>>;
+  /** Of Windows alone, as `storage_stats`. */
+  readonly num_procs: number;
+  readonly storage_stats: Readonly<Record<string, never>>;
+  readonly cpu_stats: CpuStats;
+  readonly precpu_stats: CpuStats;
+  readonly memory_stats: {
+    readonly usage?: number;
+    readonly max_usage?: number;
+    readonly stats?: Readonly<Record<string, number>>;
+    readonly limit?: number;
+  };
+  readonly networks?: Readonly<Record<string, InterfaceStats>>;
+}
+
+export type BlkioField =
+  | "io_service_bytes_recursive"
+  | "io_serviced_recursive"
+  | "io_queue_recursive"
+  | "io_service_time_recursive"
+  | "io_wait_time_recursive"
+  | "io_merged_recursive"
+  | "io_time_recursive"
+  | "sectors_recursive";
+
+/** What was done on one block device: bytes or operations, by the field that it is in. */
+export interface BlkioCount {
+  readonly major: number;
+  readonly minor: number;
+  readonly op: string;
+  readonly value: number;
+}
+
+/** Times in nanoseconds. */
+export interface CpuStats {
+  readonly cpu_usage: {
+    readonly total_usage: number;
+    readonly percpu_usage?: readonly number[];
+    readonly usage_in_kernelmode: number;
+    readonly usage_in_usermode: number;
+  };
+  /** Of the whole machine, busy or idle. */
+  readonly system_cpu_usage?: number;
+  readonly online_cpus?: number;
+  readonly throttling_data: {
+    readonly periods: number;
+    readonly throttled_periods: number;
+    readonly throttled_time: number;
+  };
+}
+
+/** What went over a network interface since it was made, as seen from inside. */
+export interface InterfaceStats {
+  readonly rx_bytes: number;
+  readonly rx_packets: number;
+  readonly rx_errors: number;
+  readonly rx_dropped: number;
+  readonly tx_bytes: number;
+  readonly tx_packets: number;
+  readonly tx_errors: number;
+  readonly tx_dropped: number;
+}

@@ -266,4 +266,25 @@ here("the life of a container [needs docker CLI]", () => {
       `Error response from daemon: container ${id} is not running\n`,
     ]);
   });
+
+  test("stats agree with the limits and the work of a container", async () => {
+    const limits = ["--memory", "64m", "--pids-limit", "50"];
+    const name = await detached("while :; do :; done", ...limits);
+    const idle = await detached("sleep 100");
+    const stats = async (...args: string[]) =>
+      JSON.parse(await target.ok(["stats", "--no-stream", "--format", "json", ...args]));
+    const busy = await stats(name);
+    expect(busy).toMatchObject({ Name: name, PIDs: "1" });
+    expect(busy.MemUsage).toMatch(/^[\d.]+(KiB|MiB) \/ 64MiB$/);
+    expect(Number.parseFloat(busy.CPUPerc)).toBeGreaterThan(1);
+    expect(Number.parseFloat((await stats(idle)).CPUPerc)).toBeLessThan(1);
+    const listed = await target.ok(["stats", "--no-stream", "--format", "{{.Name}}"]);
+    expect(listed.split("\n")).toEqual(expect.arrayContaining([name, idle]));
+    await target.ok(["kill", name]);
+    expect(await stats(name)).toMatchObject({ MemUsage: "0B / 0B", CPUPerc: "0.00%" });
+    expect(await target.docker(["stats", "--no-stream", "none-such"])).toMatchObject({
+      status: 1,
+      stderr: "Error response from daemon: No such container: none-such\n",
+    });
+  });
 });

@@ -6,6 +6,7 @@ import type {
   CommitRequest,
   Container,
   ContainerState,
+  ContainerUsage,
   CreateRequest,
   Engine,
   EngineEvent,
@@ -213,6 +214,27 @@ function streamOf(process: Promise<Process>, tty: boolean): AttachedStream {
   };
 }
 
+const fakeUsage: ContainerUsage = {
+  memory: { usage: 954_368, limit: 67_108_864, maxUsage: 4_882_432, stats: { cache: 409_600 } },
+  cpu: {
+    total: 43_275_715,
+    perCpu: [2_655_174, 40_620_541],
+    user: 20_000_000,
+    system: 10_000_000,
+    throttled: { periods: 1, throttled: 2, time: 3 },
+  },
+  pids: { current: 1 },
+  io: { bytes: [{ major: 8, minor: 0, op: "read", value: 4096 }], operations: [] },
+  links: {
+    eth0: {
+      received: { bytes: 572, packets: 6, errors: 0, dropped: 1 },
+      sent: { bytes: 84, packets: 2, errors: 0, dropped: 0 },
+    },
+  },
+  readAt: 1_700_000_001_500_000_000n,
+  machine: { cpu: 47_819_870_000_000, cpus: 2, memory: 25_276_760_064 },
+};
+
 interface Entry {
   container: Container;
   readonly started: PromiseWithResolvers<Process>;
@@ -295,6 +317,10 @@ class FakeContainers implements Pick<Engine["containers"], keyof Engine["contain
     if (!/^(SIG)?(KILL|TERM|HUP|INT)$/.test(signal))
       throw new Fault("invalid", `what is ${signal}?`);
     (await this.#entry(ref).started.promise).ended.resolve(137);
+  }
+
+  async stats(ref: string) {
+    return this.#entry(ref).container.state.status === "running" ? fakeUsage : undefined;
   }
 
   async pause(ref: string) {

@@ -17,6 +17,14 @@ export const psFlags = {
   size: bool("Display total file sizes", { short: "s" }),
 };
 
+export const statsFlags = {
+  all: bool("Show all containers (default shows just running)", { short: "a" }),
+  format,
+  json,
+  "no-stream": bool("Disable streaming stats and only pull the first result"),
+  "no-trunc": bool("Do not truncate output"),
+};
+
 export const logsFlags = {
   details: bool("Show extra details provided to logs"),
   follow: bool("Follow log output", { short: "f" }),
@@ -249,6 +257,19 @@ export const topCommand = command({
   interspersed: false,
   complete: "running",
   load: async () => (await import("../verb/top.ts")).top,
+});
+
+export const statsCommand = command({
+  summary: "Display a live stream of container(s) resource usage statistics",
+  usage: "[OPTIONS] [CONTAINER...]",
+  flags: statsFlags,
+  args: [0, many],
+  complete: "running",
+  examples: [
+    ["stats", "a table of all that run, anew each second; end it with ctrl-c"],
+    ["stats --no-stream --json", "the usage now, a line for each container"],
+  ],
+  load: async () => (await import("../verb/stats.ts")).stats,
 });
 
 export const inspectCommand = command({

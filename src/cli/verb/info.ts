@@ -1,6 +1,7 @@
 import type { SystemInfo } from "#wire";
 import type { Verb } from "../command.ts";
 import { failureText } from "../failure.ts";
+import { binarySize } from "../human.ts";
 import { userTemplate } from "../listing.ts";
 import type { showFlags } from "../table/system.ts";
 
@@ -68,13 +69,4 @@ function securityLine(option: string): [number, string, unknown] {
 function pairs(value: unknown): [string, unknown][] {
   if (!Array.isArray(value)) return [];
   return value.filter((pair) => Array.isArray(pair) && pair.length === 2) as [string, unknown][];
-}
-
-/** Memory as docker prints it: powers of 1024, four digits. */
-function binarySize(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let value = bytes;
-  let unit = 0;
-  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
-  return `${Number.parseFloat(value.toPrecision(4))}${units[unit]}`;
 }

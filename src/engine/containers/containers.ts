@@ -24,6 +24,7 @@ import { pauseContainer, unpauseContainer } from "./pause.ts";
 import { type RemoveParts, removeContainer } from "./remove.ts";
 import { restartContainer } from "./restart.ts";
 import { type StartParts, startContainer } from "./start.ts";
+import { containerStats } from "./stats.ts";
 import { topContainer } from "./top.ts";
 
 /** The parts that the verbs of containers touch together; the registry is not among them. */
@@ -56,6 +57,7 @@ export function createContainers(parts: ContainerParts): Containers {
     },
     resize: (ref, size) => resizeContainer(parts, ref, size),
     size: (ref) => containerSize(parts, ref),
+    stats: (ref) => containerStats(parts, ref),
     top: (ref, psArguments) => topContainer(parts, ref, psArguments),
     export: (ref) => exportContainer(parts, ref),
     changes: async (ref) => {

@@ -15,6 +15,8 @@ export interface CgroupStats {
   readonly cpu: {
     /** Nanoseconds. */
     readonly total: number;
+    /** Nanoseconds on each CPU of the machine; version 1 alone. */
+    readonly perCpu?: readonly number[];
     readonly user: number;
     readonly system: number;
     readonly throttled: {
@@ -24,6 +26,21 @@ export interface CgroupStats {
     };
   };
   readonly pids: { readonly current: number; readonly limit?: number };
+  /** What was read from and written to block devices. */
+  readonly io: {
+    readonly bytes: readonly IoCount[];
+    /** Version 1 alone. */
+    readonly operations?: readonly IoCount[];
+  };
+}
+
+/** The count of one kind of operation on one device. */
+interface IoCount {
+  readonly major: number;
+  readonly minor: number;
+  /** "read" and "write"; version 1 has the kernel's others too, as "sync", "async", "discard", "total". */
+  readonly op: string;
+  readonly value: number;
 }
 
 /** Lines of "key value". */
@@ -57,6 +74,8 @@ export function statsV1(read: ReadFile): CgroupStats {
   // cpuacct.stat counts in USER_HZ, which is 100 on every Linux that Bun runs on.
   const split = parseKeyed(read("cpuacct", "cpuacct.stat"));
   const maxUsage = read("memory", "memory.max_usage_in_bytes");
+  const perCpu = read("cpuacct", "cpuacct.usage_percpu");
+  const io = (file: string) => ioCountsV1(read("blkio", `blkio.throttle.${file}_recursive`));
   return {
     memory: {
       usage: Number(read("memory", "memory.usage_in_bytes") ?? 0),
@@ -66,6 +85,7 @@ export function statsV1(read: ReadFile): CgroupStats {
     },
     cpu: {
       total: Number(read("cpuacct", "cpuacct.usage") ?? 0),
+      ...(perCpu !== undefined && { perCpu: perCpu.trim().split(" ").map(Number) }),
       user: (split.user ?? 0) * 1e7,
       system: (split.system ?? 0) * 1e7,
       throttled: {
@@ -78,7 +98,35 @@ export function statsV1(read: ReadFile): CgroupStats {
       current: Number(read("pids", "pids.current") ?? 0),
       ...limitOf(read("pids", "pids.max")),
     },
+    io: { bytes: io("io_service_bytes"), operations: io("io_serviced") },
   };
+}
+
+/** Lines of "8:0 Read 4096"; the last one is a sum over all devices and has no number. */
+function ioCountsV1(text: string | undefined): readonly IoCount[] {
+  return (text ?? "").split("\n").flatMap((line) => {
+    const match = /^(\d+):(\d+) (\w+) (\d+)$/.exec(line);
+    if (!match) return [];
+    const [major, minor, value] = [match[1], match[2], match[4]].map(Number) as [
+      number,
+      number,
+      number,
+    ];
+    return [{ major, minor, op: (match[3] ?? "").toLowerCase(), value }];
+  });
+}
+
+/** Lines of "8:0 rbytes=4096 wbytes=0 rios=1 ...". */
+function ioCountsV2(text: string | undefined): readonly IoCount[] {
+  return (text ?? "").split("\n").flatMap((line) => {
+    const match = /^(\d+):(\d+) .*?rbytes=(\d+) wbytes=(\d+)/.exec(line);
+    if (!match) return [];
+    const device = { major: Number(match[1]), minor: Number(match[2]) };
+    return [
+      { ...device, op: "read", value: Number(match[3]) },
+      { ...device, op: "write", value: Number(match[4]) },
+    ];
+  });
 }
 
 /** The usage from the files of one v2 cgroup. */
@@ -106,5 +154,6 @@ export function statsV2(read: ReadFile): CgroupStats {
       current: Number(read("pids", "pids.current") ?? 0),
       ...limitOf(read("pids", "pids.max")),
     },
+    io: { bytes: ioCountsV2(read("io", "io.stat")) },
   };
 }
