@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -16,6 +15,8 @@
 /* A name may belong to another container a moment later. */
 #define TTL 0u
 #define OPT_SIZE 11u
+/* Type, class, time to live and the length of the data. */
+#define FIELDS 10u
 
 static uint16_t get_be16(const uint8_t *at)
 {
@@ -136,40 +137,14 @@ void dns_answer_begin(struct dns_answer *answer, const uint8_t *request, const s
 	memset(answer->bytes + 6, 0, 6);
 	answer->length = query->question_end;
 	answer->records = 0;
+	answer->additional = 0;
 	answer->truncated = false;
 }
 
-/* The head of a record of the question's name; NULL where it does not fit with its data. */
-static uint8_t *add_record(struct dns_answer *answer, uint16_t type, size_t data)
+/* The labels of a name, length + 2 bytes. */
+static void put_name(uint8_t *at, const char *name)
 {
-	if (answer->truncated || answer->length + 12 + data + OPT_SIZE > answer->room) {
-		answer->truncated = true;
-		return NULL;
-	}
-	uint8_t *at = answer->bytes + answer->length;
-	put_be16(at, QUESTION_POINTER);
-	put_be16(at + 2, type);
-	put_be16(at + 4, DNS_CLASS_IN);
-	put_be16(at + 6, 0);
-	put_be16(at + 8, TTL);
-	put_be16(at + 10, (uint16_t)data);
-	answer->length += 12 + data;
-	answer->records++;
-	return at + 12;
-}
-
-void dns_answer_address(struct dns_answer *answer, const uint8_t *address, size_t length)
-{
-	uint8_t *at = add_record(answer, length == 4 ? DNS_A : DNS_AAAA, length);
-	if (at)
-		memcpy(at, address, length);
-}
-
-void dns_answer_name(struct dns_answer *answer, const char *name)
-{
-	size_t length = strlen(name);
-	uint8_t *at = add_record(answer, DNS_PTR, length + 2);
-	while (at) {
+	for (;;) {
 		size_t size = strcspn(name, ".");
 		*at++ = (uint8_t)size;
 		memcpy(at, name, size);
@@ -182,6 +157,74 @@ void dns_answer_name(struct dns_answer *answer, const char *name)
 	}
 }
 
+/* The fields of a record behind its name; gives the place of its data. */
+static uint8_t *put_fields(uint8_t *at, uint16_t type, size_t data)
+{
+	put_be16(at, type);
+	put_be16(at + 2, DNS_CLASS_IN);
+	put_be16(at + 4, 0);
+	put_be16(at + 6, TTL);
+	put_be16(at + 8, (uint16_t)data);
+	return at + FIELDS;
+}
+
+static bool fits(const struct dns_answer *answer, size_t record)
+{
+	return answer->length + record + OPT_SIZE <= answer->room;
+}
+
+/* A record of the question's name, but for its data; NULL where it does not fit. */
+static uint8_t *add_record(struct dns_answer *answer, uint16_t type, size_t data)
+{
+	size_t size = 2 + FIELDS + data;
+	if (answer->truncated || !fits(answer, size)) {
+		answer->truncated = true;
+		return NULL;
+	}
+	uint8_t *at = answer->bytes + answer->length;
+	put_be16(at, QUESTION_POINTER);
+	answer->length += size;
+	answer->records++;
+	return put_fields(at + 2, type, data);
+}
+
+void dns_answer_address(struct dns_answer *answer, const uint8_t *address, size_t length)
+{
+	uint8_t *at = add_record(answer, length == 4 ? DNS_A : DNS_AAAA, length);
+	if (at)
+		memcpy(at, address, length);
+}
+
+void dns_answer_name(struct dns_answer *answer, const char *name)
+{
+	uint8_t *at = add_record(answer, DNS_PTR, strlen(name) + 2);
+	if (at)
+		put_name(at, name);
+}
+
+void dns_answer_service(struct dns_answer *answer, const char *name, uint16_t port)
+{
+	uint8_t *at = add_record(answer, DNS_SRV, 6 + strlen(name) + 2);
+	if (!at)
+		return;
+	/* Priority and weight: all are alike. */
+	memset(at, 0, 4);
+	put_be16(at + 4, port);
+	put_name(at + 6, name);
+}
+
+void dns_answer_additional(struct dns_answer *answer, const char *name, const uint8_t *address, size_t length)
+{
+	size_t name_size = strlen(name) + 2, size = name_size + FIELDS + length;
+	if (answer->truncated || !fits(answer, size))
+		return;
+	uint8_t *at = answer->bytes + answer->length;
+	put_name(at, name);
+	memcpy(put_fields(at + name_size, length == 4 ? DNS_A : DNS_AAAA, length), address, length);
+	answer->length += size;
+	answer->additional++;
+}
+
 size_t dns_answer_end(struct dns_answer *answer, const struct dns_query *query)
 {
 	put_be16(answer->bytes + 6, answer->records);
@@ -192,54 +235,22 @@ size_t dns_answer_end(struct dns_answer *answer, const struct dns_query *query)
 		memset(at, 0, OPT_SIZE);
 		put_be16(at + 1, DNS_OPT);
 		put_be16(at + 3, DNS_UDP_MAX);
-		put_be16(answer->bytes + 10, 1);
+		answer->additional++;
 		answer->length += OPT_SIZE;
 	}
+	put_be16(answer->bytes + 10, answer->additional);
 	return answer->length;
 }
 
-/* "4.3.2.1" is 1.2.3.4. */
-static size_t reverse_ipv4(const char *name, size_t length, uint8_t *address)
+size_t dns_reverse_name(const uint8_t *address, size_t length, char *name)
 {
-	char text[16];
-	unsigned parts[4];
-	int end = 0;
-	if (length >= sizeof text)
+	if (length == 4)
+		return (size_t)sprintf(name, "%u.%u.%u.%u.in-addr.arpa", address[3], address[2], address[1], address[0]);
+	if (length != 16)
 		return 0;
-	memcpy(text, name, length);
-	text[length] = 0;
-	if (sscanf(text, "%3u.%3u.%3u.%3u%n", &parts[3], &parts[2], &parts[1], &parts[0], &end) != 4 || text[end])
-		return 0;
-	for (int i = 0; i < 4; i++) {
-		if (parts[i] > 255)
-			return 0;
-		address[i] = (uint8_t)parts[i];
-	}
-	return 4;
-}
-
-/* 32 digits with dots between, the last of the address first. */
-static size_t reverse_ipv6(const char *name, size_t length, uint8_t *address)
-{
-	if (length != 63)
-		return 0;
-	memset(address, 0, 16);
-	for (int i = 0; i < 32; i++) {
-		const char *digits = "0123456789abcdef", *digit = strchr(digits, name[2 * i]);
-		if (!name[2 * i] || !digit || (i < 31 && name[2 * i + 1] != '.'))
-			return 0;
-		address[15 - i / 2] |= (uint8_t)((digit - digits) << (i % 2 ? 4 : 0));
-	}
-	return 16;
-}
-
-size_t dns_reverse_address(const char *name, uint8_t address[16])
-{
-	static const char ipv4[] = ".in-addr.arpa", ipv6[] = ".ip6.arpa";
-	size_t length = strlen(name);
-	if (length > sizeof ipv4 - 1 && strcmp(name + length - (sizeof ipv4 - 1), ipv4) == 0)
-		return reverse_ipv4(name, length - (sizeof ipv4 - 1), address);
-	if (length > sizeof ipv6 - 1 && strcmp(name + length - (sizeof ipv6 - 1), ipv6) == 0)
-		return reverse_ipv6(name, length - (sizeof ipv6 - 1), address);
-	return 0;
+	size_t end = 0;
+	for (size_t i = 16; i-- > 0;)
+		end += (size_t)sprintf(name + end, "%x.%x.", address[i] & 15u, address[i] >> 4u);
+	strcpy(name + end, "ip6.arpa");
+	return end + strlen("ip6.arpa");
 }

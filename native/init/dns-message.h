@@ -17,7 +17,7 @@
 #define DNS_UDP_MAX 4096u
 #define DNS_MESSAGE_MAX 65535u
 
-enum { DNS_A = 1, DNS_PTR = 12, DNS_AAAA = 28, DNS_OPT = 41, DNS_ANY = 255 };
+enum { DNS_A = 1, DNS_PTR = 12, DNS_AAAA = 28, DNS_SRV = 33, DNS_OPT = 41 };
 enum { DNS_CLASS_IN = 1 };
 enum { DNS_NOERROR = 0, DNS_FORMERR = 1, DNS_SERVFAIL = 2, DNS_NXDOMAIN = 3, DNS_NOTIMP = 4, DNS_REFUSED = 5 };
 
@@ -43,7 +43,7 @@ bool dns_answers(const uint8_t *answer, size_t length, const uint8_t *query, siz
 struct dns_answer {
 	uint8_t *bytes;
 	size_t room, length;
-	uint16_t records;
+	uint16_t records, additional;
 	bool truncated;
 };
 
@@ -51,10 +51,17 @@ struct dns_answer {
 void dns_answer_begin(struct dns_answer *answer, const uint8_t *request, const struct dns_query *query, int code);
 void dns_answer_address(struct dns_answer *answer, const uint8_t *address, size_t length);
 void dns_answer_name(struct dns_answer *answer, const char *name);
+/* Where a service is (SRV, RFC 2782). */
+void dns_answer_service(struct dns_answer *answer, const char *name, uint16_t port);
+/* Behind all others, the address of a name that they give; left out where it does not fit. */
+void dns_answer_additional(struct dns_answer *answer, const char *name, const uint8_t *address, size_t length);
 /* The length of the whole answer. */
 size_t dns_answer_end(struct dns_answer *answer, const struct dns_query *query);
 
-/* The address of a name below in-addr.arpa or ip6.arpa: its length (4 or 16), or 0 where the name is not one. */
-size_t dns_reverse_address(const char *name, uint8_t address[16]);
+/*
+ * The name below in-addr.arpa or ip6.arpa of an address of 4 or 16 bytes, in DNS_NAME_SIZE
+ * bytes: its length, 0 for an address of another size.
+ */
+size_t dns_reverse_name(const uint8_t *address, size_t length, char *name);
 
 #endif

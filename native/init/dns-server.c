@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base.h"
+#include "dns-resolve.h"
 #include "dns-worker.h"
 #include "harden.h"
 
@@ -176,7 +177,7 @@ static int execute(uint32_t type, const uint8_t *payload, size_t length, int fds
 static void put_state(struct message *message)
 {
 	size_t frame = frame_begin(message, FRAME_DNS_STATE);
-	put_u32(message, PROTOCOL_VERSION);
+	put_u32(message, DNS_PROTOCOL_VERSION);
 	put_u32(message, (uint32_t)server.pid);
 	put_u32(message, (uint32_t)server.broker_pid);
 	put_u32(message, server.client_count);

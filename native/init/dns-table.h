@@ -10,51 +10,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "dns-message.h"
+#include "dns-frames.h"
 
-#define DNS_ID_MAX 64u
-#define DNS_NETWORKS_MAX 128u
-#define DNS_NAMES_MAX 256u
-#define DNS_UPSTREAMS_MAX 8u
 /* Of all endpoints and clients together. */
 #define DNS_ENTRIES_MAX 100000u
 
-/* A text that came in a frame: not ended by a NUL. */
-struct dns_text {
-	const char *at;
-	size_t length;
+/* A name of an endpoint, or the one under which its address is looked up (is_reverse). */
+struct dns_name {
+	struct dns_name *next; /* in its bucket */
+	struct dns_name *sibling; /* of the same endpoint */
+	struct dns_endpoint *endpoint;
+	uint32_t hash;
+	bool is_reverse;
+	char text[];
 };
 
-struct dns_upstream {
-	uint8_t address[16];
-	uint8_t length; /* 4 or 16 */
-	uint16_t port;
+struct dns_endpoint {
+	struct dns_endpoint *next; /* in its bucket */
+	char id[DNS_ID_MAX + 1], network[DNS_ID_MAX + 1];
+	uint8_t ipv4[4], ipv6[16];
+	bool has_ipv4, has_ipv6, stale;
+	struct dns_name *names; /* the first is the one that look-ups by address, and of services, give */
+	struct dns_port *ports;
+	size_t port_count;
 };
-
-/* The content of FRAME_DNS_ENDPOINT, pointing into the frame. */
-struct dns_endpoint_frame {
-	struct dns_text id, network;
-	struct dns_text ipv4, ipv6; /* 0 or 4 bytes, 0 or 16 bytes */
-	struct dns_text names[DNS_NAMES_MAX];
-	size_t name_count;
-};
-
-/* The content of FRAME_DNS_CLIENT, pointing into the frame. */
-struct dns_client_frame {
-	struct dns_text id;
-	bool forwards;
-	struct dns_text networks[DNS_NETWORKS_MAX];
-	size_t network_count;
-	struct dns_upstream upstreams[DNS_UPSTREAMS_MAX];
-	size_t upstream_count;
-	/* Names that this client alone has for others: alias, then the name it stands for. */
-	struct dns_text links[DNS_NAMES_MAX][2];
-	size_t link_count;
-};
-
-/* Both: 0, or -EPROTO for a payload that is not one. */
-int dns_read_endpoint(const uint8_t *payload, size_t length, struct dns_endpoint_frame *frame);
-int dns_read_client(const uint8_t *payload, size_t length, struct dns_client_frame *frame);
 
 struct dns_link {
 	struct dns_link *next;
@@ -89,11 +68,9 @@ struct dns_view *dns_views(void);
 void dns_mark_stale(void);
 void dns_drop_stale_endpoints(void);
 
-/*
- * Writes the records of the question into the answer. False when the view does not see the
- * name.
- */
-bool dns_resolve(const struct dns_view *view, const struct dns_query *query, struct dns_answer *answer);
+/* The endpoints that have a name, one after the other; NULL behind the last. */
+const struct dns_name *dns_find_name(const char *text);
+const struct dns_name *dns_next_name(const struct dns_name *name);
 
 size_t dns_endpoint_count(void);
 

@@ -174,7 +174,7 @@ static int greet(int connection)
 	set_patience(connection, PATIENCE_S);
 	MESSAGE(message);
 	size_t at = frame_begin(&message, FRAME_HELLO);
-	put_u32(&message, PROTOCOL_VERSION);
+	put_u32(&message, DNS_PROTOCOL_VERSION);
 	put_bytes(&message, "dns", 3);
 	frame_end(&message, at);
 	return write_all(connection, message.bytes, message.length);

@@ -13,6 +13,8 @@
 #include <string.h>
 
 #define PROTOCOL_VERSION 1u
+/* Of the resolver, which an engine replaces when it speaks another one. */
+#define DNS_PROTOCOL_VERSION 2u
 #define FRAME_HEADER 8u
 /* The largest frame that a monitor reads. */
 #define COMMAND_MAX 64u
@@ -56,7 +58,7 @@ enum frame {
 	/* Engine to the resolver (mode dns). Texts are u16 length, bytes; lists are u16 count, items. */
 	FRAME_DNS_BEGIN = 48, /* what is not said again before COMMIT goes then */
 	FRAME_DNS_COMMIT = 49,
-	FRAME_DNS_ENDPOINT = 50, /* id, network, IPv4 (0 or 4 bytes), IPv6 (0 or 16), names: the first one is that of reverse look-ups */
+	FRAME_DNS_ENDPOINT = 50, /* id, network, IPv4 (0 or 4 bytes), IPv6 (0 or 16), names, ports (u16, u16 number of the protocol); the first name is that of reverse look-ups */
 	FRAME_DNS_DROP_ENDPOINT = 51, /* id */
 	FRAME_DNS_CLIENT = 52, /* id, u16 forwards, networks, upstreams (u16 port, address), links (alias, name); with a network namespace where it is new or has a new one */
 	FRAME_DNS_DROP_CLIENT = 53, /* id */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns-table.h"
+#include "dns-resolve.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,7 +25,8 @@ static struct dns_view *asker(void)
 	if (view)
 		return view;
 	static struct dns_client_frame client = { .id = { "a", 1 }, .network_count = 1, .networks = { { "n", 1 } } };
-	static struct dns_endpoint_frame endpoint = { .network = { "n", 1 }, .name_count = 1, .names = { { "web", 3 } } };
+	static struct dns_endpoint_frame endpoint = { .network = { "n", 1 }, .name_count = 1, .names = { { "web", 3 } },
+						    .port_count = 2, .ports = { { 80, 6 }, { 53, 17 } } };
 	for (char id = '0'; id <= 'z'; id++) {
 		const char address[4] = { 10, 0, 0, id };
 		endpoint.id = (struct dns_text){ &id, 1 };
@@ -86,6 +87,8 @@ static const struct right questions[] = {
 	RIGHT(QUESTION "\3wEb\0\0\1\0\1"),
 	RIGHT(WITH_EDNS "\3web\0\0\1\0\1" EDNS),
 	RIGHT(QUESTION "\3www\7example\3com\0\0\x1c\0\1"),
+	RIGHT(QUESTION "\3_80\4_tcp\3web\0\0\x21\0\1"),
+	RIGHT(WITH_EDNS "\4_udp\3web\0\0\x21\0\1" EDNS),
 	RIGHT(QUESTION "\2" "97\1" "0\1" "0\2" "10\7in-addr\4arpa\0\0\x0c\0\1"),
 	RIGHT(WITH_EDNS "\1" "1\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0"
 			"\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "0\1" "d\1" "f"
@@ -93,7 +96,7 @@ static const struct right questions[] = {
 };
 
 static const struct right endpoints[] = {
-	RIGHT("\2\0aa\1\0n\4\0\x0a\0\0\1\x10\0" "0123456789abcdef\2\0\3\0web\5\0web.n"),
+	RIGHT("\2\0aa\1\0n\4\0\x0a\0\0\1\x10\0" "0123456789abcdef\2\0\3\0web\5\0web.n\2\0\x50\0\6\0\x35\0\x11\0"),
 };
 
 static const struct right clients[] = {

@@ -12,7 +12,7 @@ import {
 import { encodeFrame, type Frame, FrameReader, PayloadReader } from "./frame.ts";
 import type { Helper } from "./helper.ts";
 import { launchFault, readLaunchError } from "./launch-error.ts";
-import { protocolVersion, frame as type } from "./tags.ts";
+import { dnsProtocolVersion, frame as type } from "./tags.ts";
 
 /** A container in a network, under names. */
 export interface ResolverEndpoint {
@@ -23,8 +23,15 @@ export interface ResolverEndpoint {
   /** "10.1.0.2" */
   readonly ipv4?: string;
   readonly ipv6?: string;
-  /** At most 256, without a last dot. The first one is given for the address (PTR). */
+  /** At most 256, without a last dot. The first one is given for the address (PTR) and for ports (SRV). */
   readonly names: readonly string[];
+  /** The ports that it offers, at most 256: "_80._tcp.NAME" and "_tcp.NAME" lead there. */
+  readonly ports?: readonly ResolverPort[];
+}
+
+interface ResolverPort {
+  readonly port: number;
+  readonly protocol: "tcp" | "udp" | "sctp";
 }
 
 /** A container that asks. */
@@ -68,6 +75,7 @@ export interface ResolverStatus {
 
 const maxTexts = 256;
 const SIGKILL = 9;
+const protocolNumbers = { tcp: 6, udp: 17, sctp: 132 } as const;
 
 /**
  * The resolver of an engine's containers (mode dns of native/init), which goes on while no engine
@@ -105,10 +113,10 @@ export class Resolver implements Disposable {
   /** Its greeting; `conflict` when it speaks another version of the protocol. */
   async greeted(): Promise<void> {
     const version = new PayloadReader(await this.#nextFrame()).u32();
-    if (version !== protocolVersion)
+    if (version !== dnsProtocolVersion)
       throw new Fault(
         "conflict",
-        `the resolver speaks protocol ${version}, not ${protocolVersion}`,
+        `the resolver speaks protocol ${version}, not ${dnsProtocolVersion}`,
       );
   }
 
@@ -123,13 +131,21 @@ export class Resolver implements Disposable {
   }
 
   /** Adds an endpoint, or replaces the one of this id. `invalid` for a name that no question can have. */
-  async setEndpoint({ id, network, ipv4, ipv6, names }: ResolverEndpoint): Promise<void> {
+  async setEndpoint({
+    id,
+    network,
+    ipv4,
+    ipv6,
+    names,
+    ports = [],
+  }: ResolverEndpoint): Promise<void> {
     const payload = [
       text(id),
       text(network),
       text(ipv4 === undefined ? "" : addressBytes(ipv4)),
       text(ipv6 === undefined ? "" : addressBytes(ipv6)),
       list(names.map(nameText)),
+      list(ports.map(({ port, protocol }) => numbers(port, protocolNumbers[protocol]))),
     ];
     await this.#ask(type.DNS_ENDPOINT, payload);
   }
@@ -301,18 +317,21 @@ function gone(): Fault {
 
 function text(value: string | Buffer): Buffer {
   const bytes = Buffer.from(value as string);
-  const length = Buffer.alloc(2);
   if (bytes.byteLength > 0xffff) throw new Fault("invalid", "a text for the resolver is too long");
-  length.writeUInt16LE(bytes.byteLength);
-  return Buffer.concat([length, bytes]);
+  return Buffer.concat([numbers(bytes.byteLength), bytes]);
 }
 
 function list(items: readonly Buffer[]): Buffer {
   if (items.length > maxTexts)
     throw new Fault("invalid", `the resolver takes at most ${maxTexts} names of one container`);
-  const count = Buffer.alloc(2);
-  count.writeUInt16LE(items.length);
-  return Buffer.concat([count, ...items]);
+  return Buffer.concat([numbers(items.length), ...items]);
+}
+
+/** Of 16 bits each. */
+function numbers(...values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(2 * values.length);
+  for (const [index, value] of values.entries()) bytes.writeUInt16LE(value, 2 * index);
+  return bytes;
 }
 
 function nameText(name: string): Buffer {
@@ -346,19 +365,15 @@ function withoutDots(address: string): string {
 }
 
 function clientPayload(client: ResolverClient): readonly Buffer[] {
-  const forwards = Buffer.alloc(2);
-  forwards.writeUInt16LE(client.forwards ? 1 : 0);
-  const upstreams = client.upstreams.map(({ address, port }) => {
-    const number = Buffer.alloc(2);
-    number.writeUInt16LE(port);
-    return Buffer.concat([number, text(addressBytes(address))]);
-  });
+  const upstreams = client.upstreams.map(({ address, port }) =>
+    Buffer.concat([numbers(port), text(addressBytes(address))]),
+  );
   const links = client.links.map(([alias, name]) =>
     Buffer.concat([nameText(alias), nameText(name)]),
   );
   return [
     text(client.id),
-    forwards,
+    numbers(client.forwards ? 1 : 0),
     list(client.networks.map((id) => text(id))),
     list(upstreams),
     list(links),

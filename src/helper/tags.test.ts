@@ -57,4 +57,5 @@ test("versions and limits are those of the headers", () => {
   expect(definition("PLAN_ID_MAX")).toBe(String(tags.planLimits.id));
   expect(definition("NO_FD")).toBe(`0x${tags.NO_FD.toString(16)}u`);
   expect(definition("PROTOCOL_VERSION")).toBe(`${tags.protocolVersion}u`);
+  expect(definition("DNS_PROTOCOL_VERSION")).toBe(`${tags.dnsProtocolVersion}u`);
 });

@@ -96,6 +96,8 @@ export const stdioModes = ["pty", "pipes", "null"] as const;
 export const stdioWith = { STDIN: 1, STDIN_ONCE: 2, ROWS: 4, COLUMNS: 8 } as const;
 
 export const protocolVersion = 1;
+/** Of the resolver. */
+export const dnsProtocolVersion = 2;
 
 /** FRAME_* */
 export const frame = {

@@ -136,6 +136,29 @@ describe.skipIf(!able)("names of containers [needs docker CLI]", () => {
   );
 
   test(
+    "the ports that a container exposes are found by name, beyond Docker",
+    async () => {
+      if (!target.ours) return;
+      const net = await network();
+      const web = await container("--network", net, "--expose", "8080", "-p", "127.0.0.1::9090");
+      const asker = await container("--network", net);
+      const services = async (name: string) => {
+        const query = ["exec", asker.name, "busybox", "nslookup", "-type=srv", name];
+        const { stdout } = await target.docker(query);
+        return [...stdout.matchAll(/service = \d+ \d+ (\d+) (\S+)/g)].map(([, ...found]) => found);
+      };
+      const host = `${web.name}.${net}`;
+      expect(await services(`_tcp.${web.name}`)).toEqual([
+        ["8080", host],
+        ["9090", host],
+      ]);
+      expect(await services(`_9090._tcp.${web.name}`)).toEqual([["9090", host]]);
+      expect(await services(`_9091._tcp.${web.name}`)).toEqual([]);
+    },
+    timeout,
+  );
+
+  test(
     "resolv.conf names the resolver where there are names, and not on the default bridge",
     async () => {
       const net = await network();

@@ -203,7 +203,37 @@ describe("names of containers", () => {
     expect(await asker.ask("2.0.0.10.in-addr.arpa", "PTR")).toMatchObject({ records: ["web"] });
     const ip6 = `2.${"0.".repeat(27)}0.0.d.f.ip6.arpa`;
     expect(await asker.ask(ip6, "PTR")).toMatchObject({ records: ["db"] });
+    expect(await asker.ask(ip6.toUpperCase(), "PTR")).toMatchObject({ records: ["db"] });
+    expect(await asker.ask("2.0.0.10.in-addr.arpa")).toMatchObject({ ...noError, records: [] });
     expect((await asker.ask("2.0.2.10.in-addr.arpa", "PTR")).records).not.toContain("secret");
+  });
+
+  test("lead to the ports that their containers offer", async () => {
+    const ports = [
+      { port: 80, protocol: "tcp" },
+      { port: 443, protocol: "tcp" },
+      { port: 53, protocol: "udp" },
+    ] as const;
+    const endpoint = { network: "front", names: ["shop.front", "shop"], ports } as const;
+    await resolver.setEndpoint({ ...endpoint, id: "shop", ipv4: "10.0.0.20", ipv6: "fd00::20" });
+    const { asked } = upstream;
+    expect(await asker.ask("_443._tcp.shop", "SRV")).toMatchObject({
+      ...noError,
+      records: ["443 shop.front"],
+      additional: ["10.0.0.20", "fd000000000000000000000000000020"],
+    });
+    expect(await asker.ask("_TCP.Shop.front", "SRV")).toMatchObject({
+      records: ["80 shop.front", "443 shop.front"],
+    });
+    expect(await asker.ask("_udp.shop", "SRV")).toMatchObject({ records: ["53 shop.front"] });
+    for (const name of ["_81._tcp.shop", "_80._udp.shop", "_sctp.shop", "shop"])
+      expect(await asker.ask(name, "SRV")).toMatchObject({ ...noError, records: [] });
+    expect(await asker.ask("_80._tcp.shop", "A")).toMatchObject({ ...noError, records: [] });
+    expect(upstream.asked).toBe(asked);
+    for (const name of ["_80.shop", "_080._tcp.shop", "_80x._tcp.shop", "_70000._tcp.shop", "_tcp"])
+      await asker.ask(name, "SRV");
+    expect(upstream.asked).toBe(asked + 5);
+    await resolver.dropEndpoint("shop");
   });
 
   test("that several containers have are answered with all, each first in its turn", async () => {
@@ -230,6 +260,13 @@ describe("names of containers", () => {
   test("a link is a name for one container alone", async () => {
     await resolver.update(client({ links: [["mysql", "db"]] }));
     expect(await asker.ask("mysql")).toMatchObject({ records: ["10.1.0.2"] });
+    const both = [
+      ["any", "db"],
+      ["any", "web"],
+    ] as const;
+    await resolver.update(client({ links: both }));
+    const { records } = await asker.ask("any");
+    expect([...records].sort()).toEqual(["10.0.0.2", "10.1.0.2"]);
     await resolver.update(client());
     expect(await asker.ask("mysql")).toMatchObject({ records: ["192.0.2.1"] });
   });

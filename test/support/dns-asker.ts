@@ -12,7 +12,7 @@ const [address = "127.0.0.11", usualPort = "53"] = process.argv.slice(2);
 
 export interface Question {
   readonly name: string;
-  readonly type: "A" | "AAAA" | "PTR" | "TXT" | "MX";
+  readonly type: "A" | "AAAA" | "PTR" | "TXT" | "MX" | "SRV";
   readonly tcp?: boolean;
   /** Ends its side of the connection behind the question. */
   readonly ends?: boolean;
@@ -36,11 +36,21 @@ export interface Answer {
   readonly truncated: boolean;
   readonly bytes: number;
   readonly edns: boolean;
+  /** Addresses, names, "PORT NAME" of services, else hexadecimal digits. */
   readonly records: readonly string[];
+  /** Those of the additional section. */
+  readonly additional: readonly string[];
 }
 
-const types = { A: 1, PTR: 12, MX: 15, TXT: 16, AAAA: 28 } as const;
-const silence: Answer = { code: -1, truncated: false, bytes: 0, edns: false, records: [] };
+const types = { A: 1, PTR: 12, MX: 15, TXT: 16, AAAA: 28, SRV: 33 } as const;
+const silence: Answer = {
+  code: -1,
+  truncated: false,
+  bytes: 0,
+  edns: false,
+  records: [],
+  additional: [],
+};
 
 function encode({ name, type, edns, raw }: Question, id: number): Buffer {
   if (raw !== undefined) return Buffer.from(raw, "hex");
@@ -73,16 +83,20 @@ function decode(bytes: Buffer): Answer {
   let at = 12;
   if (bytes.readUInt16BE(4) === 1) at = skipName(bytes, at) + 4;
   const records: string[] = [];
+  const additional: string[] = [];
   let edns = false;
-  const count = bytes.readUInt16BE(6) + bytes.readUInt16BE(8) + bytes.readUInt16BE(10);
-  for (let left = count; left > 0; left--) {
+  const count = bytes.readUInt16BE(6) + bytes.readUInt16BE(8);
+  for (let place = 0; place < count + bytes.readUInt16BE(10); place++) {
+    const section = place < count ? records : additional;
     at = skipName(bytes, at);
     const [type, size] = [bytes.readUInt16BE(at), bytes.readUInt16BE(at + 8)];
     const data = bytes.subarray(at + 10, at + 10 + size);
     if (type === 41) edns = true;
-    else if (type === types.A) records.push([...data].join("."));
-    else if (type === types.PTR) records.push(readName(bytes, at + 10));
-    else records.push(data.toString("hex"));
+    else if (type === types.A) section.push([...data].join("."));
+    else if (type === types.PTR) section.push(readName(bytes, at + 10));
+    else if (type === types.SRV)
+      section.push(`${data.readUInt16BE(4)} ${readName(bytes, at + 16)}`);
+    else section.push(data.toString("hex"));
     at += 10 + size;
   }
   return {
@@ -91,6 +105,7 @@ function decode(bytes: Buffer): Answer {
     bytes: bytes.byteLength,
     edns,
     records,
+    additional,
   };
 }
 

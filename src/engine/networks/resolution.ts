@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { networkModeOf, readEndpoint } from "#container";
+import { exposedPorts, networkModeOf, readEndpoint } from "#container";
 import type { Fd } from "#kernel";
 import { type NamedContainer, resolvConfOf } from "#network";
 import type { ContainerRecord } from "../containers/container-record.ts";
@@ -37,6 +37,7 @@ function namedContainer(
         network: endpoint.networkId,
         ipv4: endpoint.address,
         names: qualified(namesOf(record, endpoint), endpoint.network),
+        ports: portsOf(record),
       })),
     asksOutside: endpoints.some(
       ({ networkId }) => networkId !== "" && !parts.networks.find(networkId).isInternal,
@@ -46,6 +47,15 @@ function namedContainer(
       .filter(({ networkId }) => isNamed(parts, networkId))
       .flatMap((endpoint) => linksIn(record, endpoint)),
   };
+}
+
+/** As many of the exposed ports as the resolver takes; those that are published are among them. */
+function portsOf({
+  config,
+}: ContainerRecord): NonNullable<NamedContainer["endpoints"][number]["ports"]> {
+  return exposedPorts(config)
+    .slice(0, 256)
+    .map(({ containerPort, protocol }) => ({ port: containerPort, protocol }));
 }
 
 /** In one network: an alias there leads to no container of another one. */
