@@ -24,6 +24,7 @@ import { run } from "./cases/run.ts";
 import { saveAndLoad } from "./cases/save-load.ts";
 import { squash } from "./cases/squash.ts";
 import { startUp } from "./cases/start-up.ts";
+import { volumeList } from "./cases/volume-list.ts";
 import { describeMachine } from "./machine.ts";
 import { command, startPeers } from "./peers.ts";
 import { type Finding, renderFindings } from "./report.ts";
@@ -44,6 +45,7 @@ const cases: Readonly<Record<string, (stage: Stage) => Promise<readonly Finding[
   "save-load": saveAndLoad,
   registry,
   "many-images": manyImages,
+  "volume-list": volumeList,
   squash,
 };
 

@@ -37,22 +37,37 @@ interface Row {
   readonly owner_uid: number;
   readonly owner_gid: number;
   readonly last_used: string;
+  readonly pending: number;
 }
 
-/** The volumes of one data root, in its database alone; nothing of them is kept in memory. */
+/** The volumes of one data root. What was listed is kept, so that a list reads only what has changed since. */
 export class VolumeStore {
   readonly #state: State;
+  readonly #listed = new Map<string, StoredVolume>();
+  /** The same in order; undefined until there is a list. */
+  #ordered: readonly StoredVolume[] | undefined;
+  /** Written since then, though perhaps in a transaction that was undone. */
+  readonly #changed = new Set<string>();
 
   constructor(state: State) {
     this.#state = state;
     state.migrate("volume", steps);
   }
 
-  /** By name; without those that are pending. */
-  all(): StoredVolume[] {
-    return this.#state
-      .query<Row>("SELECT * FROM volume WHERE pending = 0 ORDER BY name")
-      .map(decode);
+  /** By name, without those that are pending. Not within a transaction, which may be undone. */
+  all(): readonly StoredVolume[] {
+    if (!this.#ordered) {
+      for (const row of this.#state.query<Row>("SELECT * FROM volume WHERE pending = 0"))
+        this.#listed.set(row.name, decode(row));
+    } else if (this.#changed.size === 0) return this.#ordered;
+    for (const name of this.#changed) {
+      const row = this.#row(name);
+      if (row?.pending === 0) this.#listed.set(name, decode(row));
+      else this.#listed.delete(name);
+    }
+    this.#changed.clear();
+    this.#ordered = [...this.#listed.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    return this.#ordered;
   }
 
   pending(): StoredVolume[] {
@@ -60,14 +75,16 @@ export class VolumeStore {
   }
 
   get(name: string): StoredVolume | undefined {
-    const row = this.#state.first<Row>("SELECT * FROM volume WHERE name = ?", name);
+    const row = this.#row(name);
     return row && decode(row);
   }
 
   isPending(name: string): boolean {
-    return (
-      this.#state.first("SELECT 1 FROM volume WHERE name = ? AND pending = 1", name) !== undefined
-    );
+    return this.#row(name)?.pending === 1;
+  }
+
+  #row(name: string): Row | undefined {
+    return this.#state.first<Row>("SELECT * FROM volume WHERE name = ?", name);
   }
 
   nameOf(id: string): string | undefined {
@@ -76,6 +93,7 @@ export class VolumeStore {
 
   /** On the disk when it returns, unless it is pending. */
   insert(volume: StoredVolume, isPending: boolean): void {
+    this.#changed.add(volume.name);
     const write = () =>
       this.#state.run(
         `INSERT INTO volume
@@ -97,6 +115,7 @@ export class VolumeStore {
   }
 
   setPending(name: string, isPending: boolean): void {
+    this.#changed.add(name);
     this.#state.run("UPDATE volume SET pending = ? WHERE name = ?", isPending ? 1 : 0, name);
   }
 
@@ -107,6 +126,7 @@ export class VolumeStore {
 
   /** On the disk when it returns. */
   rename(name: string, to: string, labels: Readonly<Record<string, string>> | undefined): void {
+    this.#changed.add(name).add(to);
     this.#state.durably(() =>
       this.#state.run(
         "UPDATE volume SET name = ?, labels = ?, anonymous = 0 WHERE name = ?",
@@ -118,10 +138,12 @@ export class VolumeStore {
   }
 
   used(name: string, time: bigint): void {
+    this.#changed.add(name);
     this.#state.run("UPDATE volume SET last_used = ? WHERE name = ?", time.toString(), name);
   }
 
   delete(name: string): void {
+    this.#changed.add(name);
     this.#state.durably(() => this.#state.run("DELETE FROM volume WHERE name = ?", name));
   }
 }

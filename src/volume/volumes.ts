@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import {
   type Clock,
   Fault,
@@ -294,9 +294,10 @@ class LocalVolumes implements Volumes {
   }
 
   async settle(): Promise<void> {
-    const targets = new Set(mountsBelow(this.#directory));
-    if (targets.size === 0) return;
-    for (const volume of this.list()) if (targets.has(volume.path)) await this.#undoMount(volume);
+    for (const target of mountsBelow(this.#directory)) {
+      const volume = this.find(basename(dirname(target)));
+      if (volume?.path === target) await this.#undoMount(volume);
+    }
   }
 
   /**
