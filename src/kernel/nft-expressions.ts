@@ -138,10 +138,11 @@ function writeVerdict(data: NetlinkWriter, code: number, chain?: string): void {
   });
 }
 
+/** What a map of verdicts says about a key. */
+export type MapVerdict = "accept" | "drop" | "return" | { readonly jump: string };
+
 /** A verdict as the value of a map's element. */
-export function verdictData(
-  verdict: "accept" | "drop" | { readonly jump: string },
-): (data: NetlinkWriter) => void {
+export function verdictData(verdict: MapVerdict): (data: NetlinkWriter) => void {
   return typeof verdict === "string"
     ? (data) => writeVerdict(data, verdicts[verdict])
     : (data) => writeVerdict(data, verdicts.jump, verdict.jump);
@@ -162,11 +163,6 @@ function verdictOf(key: "iifname" | "oifname", map: string): Expression[] {
  */
 export const nft = {
   iifname: (name: string) => match("iifname", name, true),
-  /** Interfaces whose names begin so. */
-  iifnameBegins: (prefix: string) => [
-    loadMeta("iifname"),
-    compare(true, interfaceBytes(prefix).subarray(0, prefix.length)),
-  ],
   iifnameNot: (name: string) => match("iifname", name, false),
   oifname: (name: string) => match("oifname", name, true),
   oifnameNot: (name: string) => match("oifname", name, false),
@@ -209,13 +205,9 @@ export const nft = {
    * `protocol`.
    */
   dnatByMap: (map: string, address: "own" | "any") => [
-    address === "own"
-      ? loadPayload(NFT_PAYLOAD_NETWORK, 16, 4)
-      : expression("immediate", (w) =>
-          w
-            .be32Attribute(1, NFT_REG_1)
-            .nested(2, (data) => data.attribute(NFTA_DATA_VALUE, (d) => d.be32(0))),
-        ),
+    loadPayload(NFT_PAYLOAD_NETWORK, 16, 4),
+    // nft(8) can show it so; a constant in a concatenation it cannot.
+    ...(address === "any" ? [maskWith(new Uint8Array(4))] : []),
     loadPayload(NFT_PAYLOAD_TRANSPORT, 2, 2, NFT_REG32_01),
     expression("lookup", (w) =>
       w.text(1, map).be32Attribute(2, NFT_REG_1).be32Attribute(3, NFT_REG_1),

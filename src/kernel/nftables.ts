@@ -19,7 +19,13 @@ import {
   readAttributes,
   readText,
 } from "./netlink.ts";
-import { type Expression, IFNAMSIZ, interfaceBytes, verdictData } from "./nft-expressions.ts";
+import {
+  type Expression,
+  IFNAMSIZ,
+  interfaceBytes,
+  type MapVerdict,
+  verdictData,
+} from "./nft-expressions.ts";
 import { ipv4Bytes } from "./rtnetlink.ts";
 
 /** linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h */
@@ -55,6 +61,9 @@ const TYPE_IFNAME = 41;
 const TYPE_VERDICT = 0xffffff00;
 /** Concatenated types are put together six bits each. */
 const TYPE_ADDRESS_AND_PORT = (TYPE_IPADDR << 6) | TYPE_INET_SERVICE;
+
+/** libnftnl's user data of a set: type 0 is the byte order of keys, and 1 the host's, without which nft(8) shows no names of interfaces. */
+const KEYS_OF_HOST = Buffer.concat([Uint8Array.of(0, 4), new Uint8Array(Uint32Array.of(1).buffer)]);
 
 function type(message: keyof typeof messages): number {
   return (NFNL_SUBSYS_NFTABLES << 8) | messages[message];
@@ -280,16 +289,12 @@ export class NftBatch {
     return this.#addSet(table, name, (w) => {
       w.be32Attribute(3, NFT_SET_MAP).be32Attribute(4, TYPE_IFNAME).be32Attribute(5, IFNAMSIZ);
       w.be32Attribute(6, TYPE_VERDICT).be32Attribute(7, 16);
+      w.attribute(13, (data) => data.bytes(KEYS_OF_HOST));
     });
   }
 
   /** What happens to packets of an interface: a verdict, or a jump to a chain. Refused when the map says otherwise. */
-  addVerdict(
-    table: string,
-    map: string,
-    link: string,
-    verdict: "accept" | "drop" | { readonly jump: string },
-  ): this {
+  addVerdict(table: string, map: string, link: string, verdict: MapVerdict): this {
     const writeVerdict = verdictData(verdict);
     return this.#element("newSetElem", {
       table,

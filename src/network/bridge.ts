@@ -60,7 +60,7 @@ function aliasOf(runRoot: string, id: string): string {
 }
 
 /** How the names of an instance's bridges begin, but the default one's. */
-export function namedPrefix(runRoot: string): string {
+function namedPrefix(runRoot: string): string {
   return `th${suffixOf(runRoot)}-`;
 }
 

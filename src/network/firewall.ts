@@ -5,6 +5,8 @@ import { formatIpv4 } from "./ipv4.ts";
 
 const FORWARD = "forward";
 const POSTROUTING = "postrouting";
+/** A map in which the instance's bridges are, each with the verdict to return: what comes from them is not looked up further. */
+export const ownBridges = "own-bridges";
 /** Maps from a bridge to what happens to packets that are forwarded to it, from it, and that leave the host from it. */
 const maps = { to: "to-bridge", from: "from-bridge", source: "source-bridge" } as const;
 /** Marks the rules of the base chains, which are the same for all bridges. */
@@ -45,7 +47,7 @@ export async function installRules(
     .addTable(table)
     .addBaseChain({ table, name: POSTROUTING, type: "nat", hook: "postrouting", priority: 100 })
     .addBaseChain({ table, name: FORWARD, type: "filter", hook: "forward", priority: 0 });
-  for (const map of Object.values(maps)) batch.addVerdictMap(table, map);
+  for (const map of [ownBridges, ...Object.values(maps)]) batch.addVerdictMap(table, map);
   if (!(await hasBaseRules(filter, table))) {
     const forward = { table, chain: FORWARD, comment: BASE_MARK };
     // Earlier versions had rules for each bridge there.
@@ -92,6 +94,7 @@ function addBridge(batch: NftBatch, table: string, bridge: FilteredBridge): void
       expressions: [nft.ipSource(network), nft.oifnameNot(name), nft.masquerade()],
     });
   batch
+    .addVerdict(table, ownBridges, name, "return")
     .addVerdict(table, maps.to, name, { jump: own.chain })
     .addVerdict(table, maps.from, name, isInternal ? "drop" : "accept")
     .addVerdict(table, maps.source, name, { jump: source.chain });
@@ -117,7 +120,9 @@ export async function removeRules(filter: Nftables, table: string, bridge: strin
   if ((await filter.chain(table, bridge)) === undefined) return;
   const batch = new NftBatch();
   if ((await filter.chain(table, sourceChain(bridge))) !== undefined) {
-    for (const map of Object.values(maps)) batch.deleteVerdict(table, map, bridge);
+    // Earlier versions had no such map.
+    batch.addVerdictMap(table, ownBridges).addVerdict(table, ownBridges, bridge, "return");
+    for (const map of [ownBridges, ...Object.values(maps)]) batch.deleteVerdict(table, map, bridge);
     batch.flushChain(table, sourceChain(bridge)).deleteChain(table, sourceChain(bridge));
   }
   await filter.commit(batch.flushChain(table, bridge).deleteChain(table, bridge));

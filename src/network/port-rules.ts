@@ -1,6 +1,7 @@
 import { faultOf, isFault, KeyedLock, type Log } from "#base";
 import { type AddressAndPort, type Nftables, NftBatch, nft } from "#kernel";
 import { FilterWatch } from "./filter-watch.ts";
+import { ownBridges } from "./firewall.ts";
 import { foreignFirewall, hasLegacyFilter } from "./foreign-firewall.ts";
 import { addressBytes, isLoopback } from "./port-address.ts";
 import type { PortProtocol, PublishedPort } from "./port-contract.ts";
@@ -32,8 +33,6 @@ export interface PortRulesOptions {
   readonly filter: Nftables;
   /** The instance's. */
   readonly table: string;
-  /** The instance's bridges: the default one's name, and how those of other networks begin. */
-  readonly bridges: { readonly first: string; readonly prefix: string };
   /** Whether a policy of dropping what is forwarded is this engine's own doing. */
   readonly dropsForeign: () => boolean;
   readonly log: Log;
@@ -171,8 +170,8 @@ export class PortRules {
 
   /** All rules and elements, whatever was there. */
   async #install(obstacle: string): Promise<void> {
-    const { filter, table, bridges, log } = this.#options;
-    const batch = new NftBatch().addTable(table);
+    const { filter, table, log } = this.#options;
+    const batch = new NftBatch().addTable(table).addVerdictMap(table, ownBridges);
     for (const protocol of protocols)
       batch.addPortMap(table, mapOf(protocol)).flushSet(table, mapOf(protocol));
     for (const [name, hook] of [
@@ -180,7 +179,7 @@ export class PortRules {
       [OUTPUT, "output"],
     ] as const) {
       batch.addBaseChain({ table, name, type: "nat", hook, priority: -100 });
-      addLookups(batch.flushChain(table, name), { table, chain: name }, bridges);
+      addLookups(batch.flushChain(table, name), { table, chain: name });
     }
     if (obstacle === "") this.#put(batch, [...this.#wanted.values()]);
     await filter.commit(batch);
@@ -221,11 +220,9 @@ function keyOf({ protocol, from }: PortElement): string {
 function addLookups(
   batch: NftBatch,
   place: { readonly table: string; readonly chain: string },
-  bridges: PortRulesOptions["bridges"],
 ): void {
   batch
-    .addRule({ ...place, expressions: [nft.iifname(bridges.first), nft.return()] })
-    .addRule({ ...place, expressions: [nft.iifnameBegins(bridges.prefix), nft.return()] })
+    .addRule({ ...place, expressions: [nft.iifnameVerdict(ownBridges)] })
     .addRule({ ...place, expressions: [nft.ipDestination(loopback), nft.return()] })
     .addRule({ ...place, expressions: [nft.notToThisHost(), nft.return()] });
   for (const protocol of protocols)

@@ -4,7 +4,7 @@ import { isFault, type Log, silentLog } from "#base";
 import { connectProxy, type Helper, type PortProxy } from "#helper";
 import { KnownProcess, Nftables, openProcess, startTime } from "#kernel";
 import type { State } from "#state";
-import { bridgeNames, namedPrefix } from "./bridge.ts";
+import { bridgeNames } from "./bridge.ts";
 import { ContainerPorts, controlPath, type PortSharing } from "./container-ports.ts";
 import { crashPoint } from "./crash-point.ts";
 import { NetworkStore } from "./network-store.ts";
@@ -43,7 +43,6 @@ class NetworkPorts implements Ports {
     const rules = new PortRules({
       filter: new Nftables({ keepsSocket: true }),
       table: bridgeNames(runRoot).table,
-      bridges: { first: bridgeNames(runRoot).bridge, prefix: namedPrefix(runRoot) },
       dropsForeign: () => networks.turnedForwardingOn,
       log,
     });

@@ -16,7 +16,8 @@ using state = openState(":memory:");
 using helper = openHelper();
 const networks = await openNetworks({ instanceId: runRoot, runRoot, state });
 const published = await openPorts({ state, helper, runRoot });
-await networks.create({ name: "other" });
+const options = { "com.docker.network.bridge.name": "lab0" };
+await networks.create({ name: "other", options });
 const [web, near, far] = await Promise.all(
   ["bridge", "bridge", "other"].map((name) => networks.attach(name)),
 );
