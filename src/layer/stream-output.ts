@@ -1,4 +1,3 @@
-import { isFault } from "#base";
 import type { JobName, Jobs } from "./job.ts";
 import type { RunOptions, WorkerPool } from "./pool.ts";
 
@@ -47,7 +46,5 @@ export async function* streamOutput<N extends JobName>(
     for (const { taken } of queue) taken();
     await running;
   }
-  if (outcome.error !== undefined && !(stop.signal.aborted && isFault(outcome.error, "canceled"))) {
-    throw outcome.error;
-  }
+  if (outcome.error !== undefined) throw outcome.error;
 }
