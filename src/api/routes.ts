@@ -1,3 +1,4 @@
+import { backupRoutes } from "./backups.ts";
 import { commitRoutes } from "./commit.ts";
 import { containerStreamRoutes } from "./container-streams.ts";
 import { containerRoutes } from "./containers.ts";
@@ -35,6 +36,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...networkRoutes(context),
     ...eventRoutes(context),
     ...volumeRoutes(context),
+    ...backupRoutes(context),
     ...thimbleRoutes(context),
     ...explainRoutes(context),
     ...notYetRoutes(context),

@@ -1,5 +1,5 @@
 import { Fault } from "#base";
-import type { Volume } from "#engine";
+import type { BackupSchedule, Volume } from "#engine";
 import { loadSchemas, TAR_TYPE, type Volume as WireVolume } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
@@ -23,8 +23,7 @@ export function volumeRoutes(context: ApiContext): readonly Route[] {
     {
       method: "GET",
       pattern: "/volumes/:name",
-      handle: (exchange) =>
-        exchange.sendJson(200, wireVolume(engine.volumes.get(exchange.param("name")))),
+      handle: (exchange) => inspect(context, exchange),
     },
     {
       method: "POST",
@@ -58,6 +57,28 @@ export function volumeRoutes(context: ApiContext): readonly Route[] {
       },
     },
   ];
+}
+
+function inspect({ engine }: ApiContext, exchange: Exchange): void {
+  const volume = wireVolume(engine.volumes.get(exchange.param("name")));
+  const status = backupStatus(engine.backups.schedules(), volume.Name);
+  if (!status) exchange.sendJson(200, volume);
+  else exchange.sendJson(200, { ...volume, Status: { ...volume.Status, ...status } });
+}
+
+/** How the scheduled backups of a volume are doing. */
+function backupStatus(
+  schedules: readonly BackupSchedule[],
+  name: string,
+): Readonly<Record<string, string>> | undefined {
+  const own = schedules.filter(({ volume }) => volume === name);
+  if (own.length === 0) return undefined;
+  const last = Math.max(...own.map((each) => each.last ?? 0));
+  const errors = own.flatMap(({ error }) => error ?? []);
+  return {
+    ...(last > 0 && { LastBackup: secondsText(BigInt(last) * 1_000_000n) }),
+    ...(errors.length > 0 && { BackupError: errors.join("; ") }),
+  };
 }
 
 /** A volume as Docker shows it; when it was last used is in its status, which is the driver's to fill. */

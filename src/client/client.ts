@@ -1,4 +1,5 @@
 import { AnalysisClient } from "./analysis.ts";
+import { BackupsClient } from "./backups.ts";
 import { ContainersClient } from "./containers.ts";
 import { type Dial, dial } from "./dial.ts";
 import { ExecsClient } from "./execs.ts";
@@ -18,6 +19,7 @@ export interface Client {
   /** The API version that requests carry; settled once an answer has come. */
   readonly apiVersion: string;
   readonly analysis: AnalysisClient;
+  readonly backups: BackupsClient;
   readonly containers: ContainersClient;
   readonly execs: ExecsClient;
   readonly images: ImagesClient;
@@ -39,6 +41,7 @@ export function openClient(options: {
       return transport.version;
     },
     analysis: new AnalysisClient(transport),
+    backups: new BackupsClient(transport),
     containers: new ContainersClient(transport),
     execs: new ExecsClient(transport),
     images: new ImagesClient(transport),

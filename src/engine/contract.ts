@@ -12,6 +12,7 @@ import type {
 import type { Digest, ImageDefaults } from "#image";
 import type { PublishedPort } from "#network";
 import type { TaskStats } from "#task";
+import type { EngineBackups } from "./backups/backup-contract.ts";
 import type { ImageAnalysis } from "./images/explain-contract.ts";
 import type { Images } from "./images/image-contract.ts";
 import type { EngineNetworks } from "./networks/network-contract.ts";
@@ -37,6 +38,7 @@ export interface Engine {
   readonly analysis: ImageAnalysis;
   readonly registries: Registries;
   readonly volumes: EngineVolumes;
+  readonly backups: EngineBackups;
   readonly events: Events;
   /** Facts about this engine and its machine, read now. */
   info(): Promise<EngineInfo>;

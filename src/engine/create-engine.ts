@@ -18,6 +18,9 @@ import type { Tasks } from "#task";
 import type { Trust } from "#trust";
 import type { Volumes } from "#volume";
 import { Background } from "./background.ts";
+import { BackupRuns } from "./backups/backup-runs.ts";
+import { BackupTable } from "./backups/backup-table.ts";
+import { createBackups, startBackups } from "./backups/backups.ts";
 import { Closing } from "./closing.ts";
 import { PendingAttaches } from "./containers/attach.ts";
 import { ContainerStore } from "./containers/container-store.ts";
@@ -76,6 +79,8 @@ export async function createEngine(
   const metrics = new EngineMetrics();
   const live: EngineParts["live"] = new Map();
   const names = modules.names((id) => live.get(id as ContainerId)?.task.openNamespace("network"));
+  const backupTable = new BackupTable(modules.state);
+  const now = () => Number(clock.now() / 1_000_000n);
   const parts: EngineParts = {
     ...modules,
     names,
@@ -95,6 +100,8 @@ export async function createEngine(
     removing: new Set(),
     restarting: new Set(),
     background,
+    backupTable,
+    backupRuns: new BackupRuns({ table: backupTable, background, log: modules.log, now }),
     logCompression: new LogCompression({ background, log: modules.log }),
     closing: new Closing(),
   };
@@ -108,6 +115,7 @@ export async function createEngine(
     analysis: createAnalysis(parts),
     registries: createRegistries(parts),
     volumes: createVolumes(parts),
+    backups: createBackups(parts),
     events: parts.events,
     info: () => engineInfo(parts),
     metrics: async (version) => {
@@ -119,9 +127,13 @@ export async function createEngine(
       return await diskUsage(parts);
     },
     fsck: (request) => parts.content.fsck(request),
-    reconcile: () => reconcile(parts),
+    reconcile: async () => {
+      await reconcile(parts);
+      startBackups(parts);
+    },
     close: async () => {
       parts.closing.close();
+      parts.backupRuns.close();
       parts.logCompression.close();
       await parts.background.settled();
     },

@@ -9,6 +9,7 @@
  * `parts.ts` lists the parts that they share. Not here: HTTP, Docker's JSON, command lines.
  */
 
+export type * from "./backups/backup-contract.ts";
 export type * from "./contract.ts";
 export { crashPoints } from "./crash-point.ts";
 export { createEngine, type EngineDependencies } from "./create-engine.ts";

@@ -8,6 +8,8 @@ import type { Tasks } from "#task";
 import type { Trust } from "#trust";
 import type { Volumes } from "#volume";
 import type { Background } from "./background.ts";
+import type { BackupRuns } from "./backups/backup-runs.ts";
+import type { BackupTable } from "./backups/backup-table.ts";
 import type { Closing } from "./closing.ts";
 import type { PendingAttaches } from "./containers/attach.ts";
 import type { ContainerStore } from "./containers/container-store.ts";
@@ -55,6 +57,8 @@ export interface EngineParts {
   /** Containers that stop only to start again: they are not removed in between. */
   readonly restarting: Set<ContainerId>;
   readonly logCompression: LogCompression;
+  readonly backupTable: BackupTable;
+  readonly backupRuns: BackupRuns;
   readonly background: Background;
   readonly closing: Closing;
 }

@@ -15,7 +15,7 @@ export class EnginePaths {
    * Directories that are made, or closed to all users but their owner, when an engine is opened.
    */
   get directories(): readonly string[] {
-    return [this.containers, this.cache, this.runViews];
+    return [this.containers, this.cache, this.backups, this.runViews];
   }
 
   /** All that lasts of all containers. */
@@ -35,6 +35,11 @@ export class EnginePaths {
   /** Trees in the making; whatever is there at a start is left over. */
   get work(): string {
     return join(this.dataRoot, "work");
+  }
+
+  /** What backups have under way, also of those that did not come to their end. */
+  get backups(): string {
+    return join(this.dataRoot, "backups");
   }
 
   /** Downloads worth keeping. */

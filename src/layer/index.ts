@@ -8,6 +8,14 @@
  * The workers start with the first job and stay; idle ones do not hold the process.
  */
 
+export type { ChunkMessage, ChunkRequest, KnownSegment, SpooledBlob } from "./chunk-job.ts";
+export {
+  chunkTree,
+  createBackupKey,
+  keepBlob,
+  openBackupKey,
+  unchunkTree,
+} from "./chunks.ts";
 export { compress } from "./compress.ts";
 export {
   type Compression,

@@ -1,5 +1,6 @@
 import type { DiffId, Digest, DigestAlgorithm } from "#image";
 import type { TarLimits, TarType } from "#tar";
+import type { ChunkJobs } from "./chunk-job.ts";
 import type { ExpansionLimits } from "./compression.ts";
 import type { CompressionChoice } from "./compression-choice.ts";
 import type { MergeOptions, MergeResult } from "./merge.ts";
@@ -146,7 +147,7 @@ export interface ExplodedMember {
 }
 
 /** The jobs of a worker, by name. */
-export interface Jobs {
+export interface Jobs extends ChunkJobs {
   readonly receive: { readonly request: ReceiveRequest; readonly result: ReceiveResult };
   readonly unpack: { readonly request: UnpackRequest; readonly result: UnpackResult };
   readonly settle: { readonly request: SettleRequest; readonly result: undefined };

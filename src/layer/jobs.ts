@@ -5,6 +5,7 @@ import { type DiffId, type Digest, type DigestAlgorithm, Digester, digestAlgorit
 import { type Fd, O_DIRECTORY, O_PATH, openat2 } from "#kernel";
 import { nameComponents, noTarLimits, TarReader } from "#tar";
 import { BlobFile } from "./blob-file.ts";
+import { chunkJobs } from "./chunk-jobs.ts";
 import { compress } from "./compress.ts";
 import { chunkSize, decompress, isCompressed, noExpansionLimits } from "./compression.ts";
 import { TreeExtractor } from "./extract.ts";
@@ -324,4 +325,5 @@ export const jobs: { readonly [N in JobName]: Work<N> } = {
   store,
   recompress,
   explode,
+  ...chunkJobs,
 };

@@ -25,7 +25,7 @@ import { decodeEntries, type ScannedEntry } from "./scan.ts";
 import { streamOutput } from "./stream-output.ts";
 
 /** For the whole process: more workers than these would only take cores from containers. */
-const pool = new WorkerPool(2);
+export const pool = new WorkerPool(2);
 
 /**
  * The options of every job. A job whose signal fires is `canceled`; its files stay for their owner

@@ -14,7 +14,7 @@ function importsOf(name: string): Set<string> {
   for (const file of new Bun.Glob("**/*.ts").scanSync({ cwd: folder })) {
     if (/(\.test|(^|\/)contract|(^|\/)testing)\.ts$/.test(file)) continue;
     const text = readFileSync(join(folder, file), "utf8");
-    for (const match of text.matchAll(/\b(?:from|import)\s*\(?\s*"#([a-z-]+)"/g))
+    for (const match of text.matchAll(/\b(?:from|import)\s*\(?\s*"#([a-z0-9-]+)"/g))
       imported.add(match[1] ?? "");
   }
   return imported;

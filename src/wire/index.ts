@@ -10,6 +10,14 @@
  */
 
 export { API_VERSION, compareApiVersions, MIN_API_VERSION } from "./api-version.ts";
+export type {
+  BackupCreateBody,
+  BackupListBody,
+  BackupPruneBody,
+  BackupRestoreBody,
+  BucketBody,
+} from "./backup.ts";
+export type * from "./backup-types.ts";
 export type * from "./container-types.ts";
 export { DetachFilter, defaultDetachKeys, parseDetachKeys } from "./detach-keys.ts";
 export type { ExecCreateBody, ExecStartBody } from "./exec-create.ts";

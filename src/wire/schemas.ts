@@ -1,5 +1,11 @@
 /** Everything that needs zod; loaded by `loadSchemas` of the index so that a CLI start never pays for it. */
 export { authSchema } from "./auth.ts";
+export {
+  backupCreateSchema,
+  backupListSchema,
+  backupPruneSchema,
+  backupRestoreSchema,
+} from "./backup.ts";
 export { execCreateSchema, execStartSchema } from "./exec-create.ts";
 export { explainQuerySchema, imageDiffQuerySchema, squashQuerySchema } from "./explain.ts";
 export { imageMakeSchema } from "./image-make.ts";

@@ -1,3 +1,4 @@
+import type { BackupMade, BackupRestored } from "./backup-types.ts";
 import type { ContainerSummary } from "./container-types.ts";
 import type { ImageSummary } from "./image-types.ts";
 import type { Volume } from "./volume-types.ts";
@@ -21,7 +22,9 @@ export interface JsonMessage {
   /** The id of an image that was made, or the manifest that a push stored. */
   readonly aux?:
     | { readonly ID: string }
-    | { readonly Tag: string; readonly Digest: string; readonly Size: number };
+    | { readonly Tag: string; readonly Digest: string; readonly Size: number }
+    | BackupMade
+    | BackupRestored;
   readonly errorDetail?: { readonly message: string; readonly code?: number };
   readonly error?: string;
 }

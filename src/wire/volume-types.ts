@@ -12,7 +12,7 @@ export interface Volume {
   readonly Name: string;
   readonly Options: Readonly<Record<string, string>> | null;
   readonly Scope: "local";
-  /** `LastUsed`, RFC 3339: when a container that has it was last started; absent when never. */
+  /** `LastUsed`, RFC 3339: when a container that has it was last started; absent when never. Of a volume that the engine backs up, when inspected, `LastBackup` and `BackupError`. */
   readonly Status?: Readonly<Record<string, string>>;
   /** In GET /system/df alone: the number of containers that have it, and bytes. */
   readonly UsageData?: { readonly RefCount: number; readonly Size: number };

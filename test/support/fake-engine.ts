@@ -17,6 +17,7 @@ import type { ImageDetail } from "../../src/engine/images/image-contract.ts";
 import type { DiffId, Digest } from "../../src/image/index.ts";
 import { encodeFrame } from "../../src/wire/index.ts";
 import { fakeAnalysis } from "./fake-analysis.ts";
+import { fakeBackups } from "./fake-backups.ts";
 import { fakeNetworks } from "./fake-networks.ts";
 import { fakeVolumes } from "./fake-volumes.ts";
 
@@ -92,6 +93,7 @@ export function createFakeEngine(): FakeEngine {
     analysis: fakeAnalysis(calls),
     registries: fakeRegistries(calls),
     volumes: fakeVolumes(calls),
+    backups: fakeBackups(calls),
     events: { subscribe: ({ signal, ...rest }) => subscribe(listeners, signal, calls, rest) },
     info: async () => ({
       id: "fake",

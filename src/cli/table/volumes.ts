@@ -1,5 +1,5 @@
 import { command, group, many } from "../command.ts";
-import { bool, filter, list, map, text } from "../flag.ts";
+import { bool, filter, int, list, map, text } from "../flag.ts";
 import { format, json, outputFlags, pruneFlags } from "./containers.ts";
 
 export const volumeCreateFlags = {
@@ -34,6 +34,50 @@ export const volumePruneFlags = {
   filter: { ...filter('Provide filter values (e.g. "label=<label>")'), short: "" },
 };
 
+const passphraseFile = text("Encrypt or decrypt with the passphrase in this file (- asks for it)", {
+  placeholder: "FILE",
+  complete: "file",
+});
+
+const encryptionFlags = {
+  "encrypt-to": list("Encrypt for a recipient of age (age1...)", { placeholder: "RECIPIENT" }),
+  "passphrase-file": passphraseFile,
+};
+
+const decryptionFlags = {
+  identity: list("Decrypt with the identities of age in this file", {
+    short: "i",
+    placeholder: "FILE",
+    complete: "file",
+  }),
+  "passphrase-file": passphraseFile,
+  replace: bool("Replace the files of a volume that has some"),
+};
+
+export const volumePushFlags = encryptionFlags;
+
+export const volumePullFlags = decryptionFlags;
+
+export const volumeBackupFlags = {
+  ...encryptionFlags,
+  every: text('Make further backups as often, as "6h"; "off" ends that', {
+    placeholder: "DURATION",
+  }),
+  "keep-last": int("Remove backups but for the newest N", { min: 1, placeholder: "N" }),
+  "keep-daily": int("Keep the newest of each of the last N days too", {
+    min: 1,
+    placeholder: "N",
+  }),
+  prune: bool("Only remove what is not kept; make no backup"),
+};
+
+export const volumeRestoreFlags = {
+  ...decryptionFlags,
+  backup: text("The backup to restore; by default the newest", { placeholder: "NAME" }),
+};
+
+export const volumeBackupsFlags = { format, json };
+
 const ls = command({
   summary: "List volumes",
   usage: "[OPTIONS]",
@@ -52,6 +96,31 @@ const rm = command({
 });
 
 export const volumeGroup = group("Manage volumes", {
+  backup: command({
+    summary: "Back up a volume to a directory, a registry or a bucket of S3",
+    usage: "[OPTIONS] VOLUME DIRECTORY|REGISTRY/REPOSITORY|s3://BUCKET/PREFIX",
+    flags: volumeBackupFlags,
+    args: [2, 2],
+    complete: "volume",
+    examples: [
+      ["volume backup data /mnt/backups", "a directory of the engine's machine"],
+      [
+        "volume backup --every 6h --keep-last 7 --keep-daily 30 data registry.example.org/backups",
+        "now, and from now on by the engine",
+      ],
+      ["volume backup --encrypt-to age1... data s3://bucket/data", "keys: AWS_ACCESS_KEY_ID, ..."],
+      ["volume backup --every off data /mnt/backups", "no further ones"],
+    ],
+    load: async () => (await import("../verb/volume-backup.ts")).volumeBackup,
+  }),
+  backups: command({
+    summary: "List the backups at a place, or those that the engine makes by itself",
+    usage: "[OPTIONS] [DIRECTORY|REGISTRY/REPOSITORY|s3://BUCKET/PREFIX]",
+    flags: volumeBackupsFlags,
+    args: [0, 1],
+    examples: [["volume backups", "schedules: when, where to, and why the last one failed"]],
+    load: async () => (await import("../verb/volume-backup.ts")).volumeBackups,
+  }),
   clone: command({
     summary: "Create a volume with the files of another, shared where the file system can",
     usage: "VOLUME NEW_VOLUME",
@@ -118,12 +187,45 @@ export const volumeGroup = group("Manage volumes", {
     examples: [["volume prune -a", "named ones too; shows first when each was last used"]],
     load: async () => (await import("../verb/volumes.ts")).volumePrune,
   }),
+  pull: command({
+    summary: "Create a volume from one that was pushed to a registry",
+    usage: "[OPTIONS] REGISTRY/REPOSITORY[:TAG] VOLUME",
+    flags: volumePullFlags,
+    args: [2, 2],
+    examples: [
+      ["volume pull registry.example.org/volumes/data data", "only what is missing comes"],
+    ],
+    load: async () => (await import("../verb/volume-backup.ts")).volumePull,
+  }),
+  push: command({
+    summary: "Upload a volume to a registry",
+    usage: "[OPTIONS] VOLUME REGISTRY/REPOSITORY[:TAG]",
+    flags: volumePushFlags,
+    args: [2, 2],
+    complete: "volume",
+    examples: [["volume push data registry.example.org/volumes/data:v1", "only changes travel"]],
+    load: async () => (await import("../verb/volume-backup.ts")).volumePush,
+  }),
   rename: command({
     summary: "Rename a volume that no container has",
     usage: "VOLUME NEW_NAME",
     args: [2, 2],
     complete: "volume",
     load: async () => (await import("../verb/volumes.ts")).volumeRename,
+  }),
+  restore: command({
+    summary: "Create a volume from a backup",
+    usage: "[OPTIONS] DIRECTORY|REGISTRY/REPOSITORY[:TAG]|s3://BUCKET/PREFIX VOLUME",
+    flags: volumeRestoreFlags,
+    args: [2, 2],
+    examples: [
+      ["volume restore /mnt/backups data", "the newest one; the volume is whole or not there"],
+      [
+        "volume restore --backup data-20260102T030405Z -i key.txt s3://bucket/data old",
+        "an encrypted one",
+      ],
+    ],
+    load: async () => (await import("../verb/volume-backup.ts")).volumeRestore,
   }),
   rm,
   remove: { ...rm, hidden: true },

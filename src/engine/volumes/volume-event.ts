@@ -6,7 +6,15 @@ export const anonymousLabel = { "com.docker.volume.anonymous": "" };
 /** Tells listeners what happened to a volume, with the attributes that Docker's events have. */
 export function publishVolume(
   parts: Parts<"events">,
-  action: "create" | "rename" | "mount" | "unmount" | "destroy",
+  action:
+    | "create"
+    | "rename"
+    | "mount"
+    | "unmount"
+    | "destroy"
+    | "backup"
+    | "backup-failed"
+    | "restore",
   name: string,
   extra: Readonly<Record<string, string>> = {},
 ): void {

@@ -9,7 +9,7 @@ import { exportVolume, importVolume } from "./volume-archive.ts";
 import type { EngineVolumes, VolumeRequest, VolumeUsage } from "./volume-contract.ts";
 import { anonymousLabel, publishVolume } from "./volume-event.ts";
 
-type VolumeParts = Parts<"volumes" | "store" | "events">;
+type VolumeParts = Parts<"volumes" | "store" | "events" | "backupTable">;
 
 /** The verbs of volumes over the parts of one engine. */
 export function createVolumes(parts: VolumeParts): EngineVolumes {
@@ -105,6 +105,7 @@ async function renameVolume(parts: VolumeParts, name: string, to: string): Promi
   const volume = parts.volumes.get(name);
   refuseUsed(parts, "rename", name);
   const renamed = await parts.volumes.rename(name, to, ownLabels(volume));
+  parts.backupTable.rename(name, to);
   publishVolume(parts, "rename", to, { oldName: name });
   return renamed;
 }
@@ -126,6 +127,7 @@ async function removeVolume(
   parts.volumes.get(name);
   refuseUsed(parts, "remove", name);
   await parts.volumes.remove(name);
+  parts.backupTable.forget(name);
   publishVolume(parts, "destroy", name);
 }
 

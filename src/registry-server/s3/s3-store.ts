@@ -1,4 +1,5 @@
 import { Fault } from "#base";
+import { Bucket, type BucketOptions } from "#s3";
 import type {
   ByteRange,
   ListEntry,
@@ -8,7 +9,6 @@ import type {
   WalkEntry,
 } from "../object-store.ts";
 import { byBytes, requireDirectory, requireKey } from "../store-key.ts";
-import { Bucket, type BucketOptions } from "./s3-client.ts";
 import { dropUnfinished, minPartBytes, S3Writer } from "./s3-writer.ts";
 
 export interface S3StoreOptions extends BucketOptions {

@@ -1,6 +1,6 @@
 import { Fault } from "#base";
+import type { Bucket } from "#s3";
 import type { ObjectWriter } from "../object-store.ts";
-import type { Bucket } from "./s3-client.ts";
 
 /** S3 refuses smaller parts, but for the last one. */
 export const minPartBytes = 5 << 20;

@@ -1,5 +1,6 @@
 import { AwsV4Signer } from "aws4fetch";
 
+/** The keys of a bucket; a session token comes with temporary ones. */
 export interface S3Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;

@@ -2,6 +2,7 @@ import { S3Client } from "bun";
 import { Fault, retry } from "#base";
 import { type S3Credentials, signRequest } from "./sign-request.ts";
 
+/** Where a bucket is, and its keys. */
 export interface BucketOptions {
   readonly bucket: string;
   /** "https://s3.example.org"; absent: Amazon's of the region. */
@@ -80,6 +81,7 @@ export class Bucket {
     await this.#attempt("delete", key, () => this.#client.delete(key));
   }
 
+  /** A page of the objects whose keys begin with the prefix, by their keys: at most 1,000. */
   async list(options: {
     readonly prefix: string;
     readonly delimiter?: string;
@@ -117,6 +119,7 @@ export class Bucket {
     });
   }
 
+  /** Begins a multipart upload; its id. */
   async createUpload(key: string): Promise<string> {
     const found = await this.#attempt("write", key, async () => {
       const response = await this.#request("POST", key, { query: { uploads: "" } });
@@ -250,7 +253,7 @@ const refused: ReadonlyMap<string, string> = new Map([
   ["SignatureDoesNotMatch", checkKeys],
   ["ERR_S3_MISSING_CREDENTIALS", checkKeys],
   ["RequestTimeTooSkewed", "set the clock of this machine"],
-  ["NoSuchBucket", "check its name, or make it: a registry makes no buckets"],
+  ["NoSuchBucket", "check its name, or make it: thimble makes no buckets"],
   ["ERR_S3_INVALID_ENDPOINT", "check the address of the server"],
 ]);
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
-import { outcome } from "../../base/testing.ts";
-import { Bucket } from "./s3-client.ts";
+import { outcome } from "../base/testing.ts";
+import { Bucket } from "./bucket.ts";
 
 /** A server that answers as it is told to and keeps what it was sent. */
 let answer: () => Response;

@@ -1,0 +1,149 @@
+import { access, mkdir, rename, rm, statfs } from "node:fs/promises";
+import { join } from "node:path";
+import { Fault, formatBytes, inParallel, isFault } from "#base";
+import type { BackupKey, BlobRef } from "#chunk";
+import { digestHex, sha256 } from "#image";
+import { keepBlob, unchunkTree } from "#layer";
+import type { BackupStore } from "./backup-store.ts";
+import { crashPoint } from "./crash-point.ts";
+import { type BackupConfig, parseManifest } from "./document.ts";
+import { readConfig } from "./read-config.ts";
+
+/** A backup to fetch. */
+export interface FetchRequest {
+  readonly tag: string;
+  /** A directory for what is fetched; each backup has one of its own in it. */
+  readonly work: string;
+  /** Opens the key of an encrypted backup. */
+  readonly openKey: (file: Uint8Array) => Promise<BackupKey>;
+  readonly onProgress: (progress: FetchProgress) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Bytes of blobs that came, of all that are needed; then bytes of the archive that are unpacked. */
+interface FetchProgress {
+  readonly received: number;
+  readonly total: number;
+  readonly unpacked: number;
+  readonly size: number;
+}
+
+/** A backup that was unpacked. */
+export interface FetchResult {
+  readonly config: BackupConfig;
+  /** Bytes of blobs that came; those of an earlier attempt are not among them. */
+  readonly received: number;
+  readonly entries: number;
+}
+
+const downloads = 4;
+
+/**
+ * Fetches a backup and unpacks it into an empty directory. Each blob is checked when it comes, each
+ * chunk when it is unpacked. Blobs stay in the work directory after a failure of the network, for
+ * the next attempt; otherwise nothing stays. `not_found` for a tag that is not there, `data_loss` for
+ * a backup that was cut or altered.
+ */
+export async function fetchBackup(
+  store: BackupStore,
+  request: FetchRequest,
+  target: string,
+): Promise<FetchResult> {
+  const { tag, work, signal } = request;
+  const manifestBytes = await store.manifest(tag);
+  if (!manifestBytes) throw new Fault("not_found", `there is no backup ${tag}`, { about: tag });
+  const manifest = parseManifest(manifestBytes, tag);
+  const config = await readConfig(store, manifest.config);
+  const key = config.key && (await request.openKey(Buffer.from(config.key, "base64")));
+  const place = join(work, digestHex(sha256(manifestBytes)).slice(0, 32));
+  const fetcher = new Fetcher(store, { request, place, key: key || undefined });
+  try {
+    await fetcher.fetch(config.segments, manifest.packs, config.size);
+    crashPoint("restore:blobs-fetched");
+    const { entries } = await unchunkTree(
+      {
+        target,
+        segments: config.segments.map(({ digest }) => join(place, digestHex(digest))),
+        packs: place,
+        size: config.size,
+        key: key || undefined,
+      },
+      { signal, onProgress: (unpacked) => fetcher.tell({ unpacked, size: config.size }) },
+    );
+    crashPoint("restore:unpacked");
+    await rm(place, { recursive: true, force: true });
+    return { config, received: fetcher.received, entries };
+  } catch (error) {
+    const mayGoOn = isFault(error, "unavailable") || isFault(error, "timeout");
+    if (!mayGoOn) await rm(place, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+class Fetcher {
+  readonly #store: BackupStore;
+  readonly #request: FetchRequest;
+  readonly #place: string;
+  readonly #key: BackupKey | undefined;
+  #total = 0;
+  received = 0;
+
+  constructor(
+    store: BackupStore,
+    { request, place, key }: { request: FetchRequest; place: string; key: BackupKey | undefined },
+  ) {
+    this.#store = store;
+    this.#request = request;
+    this.#place = place;
+    this.#key = key;
+  }
+
+  async fetch(
+    segments: readonly BlobRef[],
+    packs: readonly BlobRef[],
+    size: number,
+  ): Promise<void> {
+    await mkdir(this.#place, { recursive: true, mode: 0o700 });
+    const missing: BlobRef[] = [];
+    for (const ref of new Map([...segments, ...packs].map((ref) => [ref.digest, ref])).values())
+      if (!(await isThere(this.#pathOf(ref)))) missing.push(ref);
+    this.#total = missing.reduce((sum, { size }) => sum + size, 0);
+    await this.#requireRoom(this.#total + size);
+    this.tell({ unpacked: 0, size });
+    await inParallel(missing, downloads, async (ref) => {
+      const path = this.#pathOf(ref);
+      await rm(`${path}.part`, { force: true });
+      const { signal } = this.#request;
+      const request = { ...ref, path: `${path}.part`, key: this.#key };
+      await keepBlob(this.#store.read(ref), request, { signal });
+      await rename(`${path}.part`, path);
+      this.received += ref.size;
+      this.tell({ unpacked: 0, size });
+    });
+  }
+
+  tell(progress: { readonly unpacked: number; readonly size: number }): void {
+    this.#request.onProgress({ received: this.received, total: this.#total, ...progress });
+  }
+
+  #pathOf({ digest }: BlobRef): string {
+    return join(this.#place, digestHex(digest));
+  }
+
+  /** Before a stranger's backup fills the disk. */
+  async #requireRoom(bytes: number): Promise<void> {
+    const { bavail, bsize } = await statfs(this.#place);
+    if (bytes <= bavail * bsize) return;
+    throw new Fault(
+      "exhausted",
+      `the backup needs ${formatBytes(bytes)} of room to be restored, and ${formatBytes(bavail * bsize)} are free; make room first`,
+    );
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,231 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createKey } from "#chunk";
+import type { BackupRequest, BackupStep, Engine, RestoreRequest } from "#engine";
+import { outcome } from "../../src/base/testing.ts";
+import { randomBytes } from "../../src/chunk/testing.ts";
+import {
+  type OpenedEngine,
+  openEngineAt,
+  type TestRoots,
+  temporaryRoots,
+} from "../support/engine.ts";
+import { engineHoldings } from "../support/engine-holdings.ts";
+import {
+  dockerRegistryPath,
+  type RunningRegistry,
+  startDockerRegistry,
+  startRegistry,
+} from "../support/registry-process.ts";
+import { findS3Server, type S3Server } from "../support/s3-server.ts";
+import { describeTree } from "../support/tree.ts";
+
+const owner = { uid: 0, gid: 0 };
+const { signal } = new AbortController();
+let leaks: ReturnType<typeof engineHoldings>;
+let roots: TestRoots & Disposable;
+let opened: OpenedEngine;
+let engine: Engine;
+let registry: RunningRegistry;
+let s3: S3Server;
+
+beforeAll(async () => {
+  // Before the engine, in whose cgroup they would be otherwise.
+  registry = await startRegistry([]);
+  s3 = await findS3Server();
+  roots = temporaryRoots();
+  leaks = engineHoldings(roots);
+  opened = await openEngineAt(roots);
+  engine = opened.engine;
+});
+
+afterAll(async () => {
+  await engine.volumes.prune({ all: ["true"] });
+  await opened[Symbol.asyncDispose]();
+  await registry[Symbol.asyncDispose]();
+  await s3[Symbol.asyncDispose]();
+  roots[Symbol.dispose]();
+  await leaks.settled();
+});
+
+/** A volume with 3 MB that do not compress, and some other files. */
+function makeVolume(name: string): string {
+  const { path } = engine.volumes.create({ name, owner });
+  writeFileSync(join(path, "big"), randomBytes(3_000_000, "big"));
+  mkdirSync(join(path, "sub"), { mode: 0o700 });
+  writeFileSync(join(path, "sub/.wh.text"), "hello\n".repeat(1000), { mode: 0o640 });
+  return path;
+}
+
+/** Another megabyte in the middle of the large file. */
+function change(path: string): void {
+  const big = readFileSync(join(path, "big"));
+  const edit = randomBytes(50_000, "edit");
+  writeFileSync(join(path, "big"), Buffer.concat([big.subarray(0, 1e6), edit, big.subarray(1e6)]));
+}
+
+/** A recipient of age whose identity nobody has. */
+const anyone = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+const bucketAccess = () => ({ ...s3.credentials, endpoint: s3.endpoint });
+const places = {
+  directory: () => ({ text: join(roots.dataRoot, "../backups") }),
+  registry: () => ({ text: `${registry.host}/team/backups` }),
+  bucket: () => ({ text: `s3://${s3.bucket}/some/where`, bucket: bucketAccess() }),
+} as const;
+
+async function backUp(request: Omit<BackupRequest, "retention"> & Partial<BackupRequest>) {
+  return await engine.backups.create({ retention: {}, ...request }, () => undefined, signal);
+}
+
+async function restore(request: Omit<RestoreRequest, "owner" | "replaces">) {
+  const full = { owner, replaces: false, ...request };
+  return await engine.backups.restore(full, () => undefined, signal);
+}
+
+test.each(["directory", "registry", "bucket"] as const)(
+  "a volume comes back from a %s, and of a changed one the change alone is sent",
+  async (kind) => {
+    const place = places[kind]();
+    const [name, back] = [`v-${kind}`, `back-${kind}`];
+    const path = makeVolume(name);
+    const first = await backUp({ volume: name, place });
+    expect(first.sent).toBeGreaterThan(3_000_000);
+    expect(first.tag).toStartWith(`${name}-2`);
+    const original = describeTree(path);
+    change(path);
+    const second = await backUp({ volume: name, place });
+    expect(second.sent).toBeGreaterThan(50_000);
+    expect(second.sent).toBeLessThan(300_000);
+    const listed = await engine.backups.list(place, signal);
+    expect(listed.map(({ tag }) => tag)).toEqual([second.tag, first.tag]);
+    const restored = await restore({ volume: back, place });
+    expect(restored.tag).toBe(second.tag);
+    expect(describeTree(engine.volumes.get(back).path)).toEqual(describeTree(path));
+    expect(await outcome(restore({ volume: back, place }))).toThrow("has files already");
+    await engine.backups.restore(
+      { volume: back, place, tag: first.tag, owner, replaces: true },
+      () => undefined,
+      signal,
+    );
+    expect(describeTree(engine.volumes.get(back).path)).toEqual(original);
+    const third = await backUp({ volume: name, place, retention: { last: 1 } });
+    expect(third.sent).toBeLessThan(10_000);
+    expect(third.removed).toEqual([second.tag, first.tag]);
+    expect((await engine.backups.list(place, signal)).map(({ tag }) => tag)).toEqual([third.tag]);
+    for (const volume of [name, back]) await engine.volumes.remove(volume, { force: false });
+  },
+  60_000,
+);
+
+test.skipIf(dockerRegistryPath === null)(
+  "Debian's docker-registry keeps volumes too [needs docker-registry]",
+  async () => {
+    await using other = await startDockerRegistry();
+    const place = { text: `${other.host}/volumes/data` };
+    const path = makeVolume("pushed");
+    await backUp({ volume: "pushed", place, tag: "v1" });
+    const original = describeTree(path);
+    change(path);
+    const { sent } = await backUp({ volume: "pushed", place, tag: "v2" });
+    expect(sent).toBeLessThan(300_000);
+    await restore({ volume: "pulled", place: { text: `${place.text}:v1` } });
+    expect(describeTree(engine.volumes.get("pulled").path)).toEqual(original);
+  },
+);
+
+test("an encrypted backup is for its holders, and shares what did not change", async () => {
+  const path = makeVolume("secret");
+  const place = { text: `${registry.host}/team/secret` };
+  const { key: holder } = await createKey({ recipients: [anyone] });
+  const holders = { recipients: [holder.recipient] };
+  await backUp({ volume: "secret", place, tag: "v1", holders });
+  change(path);
+  const second = await backUp({ volume: "secret", place, tag: "v1", holders });
+  expect(second.sent).toBeLessThan(300_000);
+  await restore({ volume: "secret-here", place, tag: "v1" });
+  expect(describeTree(engine.volumes.get("secret-here").path)).toEqual(describeTree(path));
+  const original = describeTree(path);
+  await opened[Symbol.asyncDispose]();
+  using elsewhere = temporaryRoots();
+  const stranger = await openEngineAt(elsewhere);
+  const attempt = (opener: RestoreRequest["opener"]) =>
+    stranger.engine.backups.restore(
+      { volume: "got", place, tag: "v1", owner, replaces: false, opener },
+      () => undefined,
+      signal,
+    );
+  expect(await outcome(attempt(undefined))).toThrow("the backup is encrypted: give an identity");
+  const { key: other } = await createKey({ recipients: [anyone] });
+  const wrong = attempt({ identities: [other.identity] });
+  expect(await outcome(wrong)).toThrow("not for the identities given");
+  expect(stranger.engine.volumes.list({})).toEqual([]);
+  await attempt({ identities: [holder.identity] });
+  expect(describeTree(stranger.engine.volumes.get("got").path)).toEqual(original);
+  await stranger[Symbol.asyncDispose]();
+  opened = await openEngineAt(roots);
+  engine = opened.engine;
+  expect((await backUp({ volume: "secret", place, tag: "v1", holders })).sent).toBeLessThan(10_000);
+}, 60_000);
+
+test("a backup that was cut or altered restores nothing, and says why", async () => {
+  makeVolume("victim");
+  const place = { text: join(roots.dataRoot, "../altered") };
+  await backUp({ volume: "victim", place });
+  const blobs = join(place.text, "blobs/sha256");
+  const whole = join(roots.dataRoot, "../whole");
+  cpSync(blobs, whole, { recursive: true });
+  for (const name of readdirSync(whole)) {
+    const bytes = readFileSync(join(whole, name));
+    writeFileSync(join(blobs, name), bytes.subarray(0, bytes.length - 1));
+    expect(await outcome(restore({ volume: "new", place }))).toThrow("cannot restore new from /");
+    rmSync(join(blobs, name));
+    expect(await outcome(restore({ volume: "new", place }))).toThrow("cannot restore new from /");
+    writeFileSync(join(blobs, name), bytes);
+  }
+  expect(engine.volumes.list({ name: ["^new$"] })).toEqual([]);
+  await restore({ volume: "new", place });
+});
+
+test("what was sent before a failure is not sent again", async () => {
+  makeVolume("broken");
+  const place = { text: `${registry.host}/team/broken` };
+  const stop = new AbortController();
+  const steps: BackupStep[] = [];
+  const holders = {
+    recipients: [anyone],
+  };
+  const { path } = engine.volumes.get("broken");
+  for (const name of ["a", "b", "c", "d"])
+    writeFileSync(join(path, name), crypto.getRandomValues(Buffer.alloc(9_000_000)));
+  const request = { volume: "broken", place, tag: "v1", holders, retention: {} };
+  const report = (step: BackupStep) => {
+    steps.push(step);
+    if (step.step === "sending" && step.current > 0) stop.abort();
+  };
+  expect(await outcome(engine.backups.create(request, report, stop.signal))).toThrow("canceled");
+  const before = Math.max(...steps.map(({ step, current }) => (step === "sending" ? current : 0)));
+  expect(before).toBeGreaterThan(16_000_000);
+  const { size, sent } = await backUp(request);
+  expect(sent).toBeLessThan(size - before + 1_000_000);
+}, 60_000);
+
+test("bad places, volumes and counts are refused before anything is made", async () => {
+  makeVolume("good");
+  const { path } = engine.volumes.get("good");
+  const at = (text: string) => outcome(backUp({ volume: "good", place: { text } }));
+  expect(await at("./here")).toThrow("is no place for backups");
+  expect(await at("ftp://host/x")).toThrow("is no place for backups");
+  expect(await at("s3://UP/x")).toThrow("is no place in a bucket");
+  expect(await at("s3://bucket/../x")).toThrow("is no place in a bucket");
+  expect(await at("s3://bucket/x")).toThrow("AWS_ACCESS_KEY_ID");
+  expect(await at("host:5000/repo:tag")).toThrow("has a tag");
+  expect(await at(`${path}/sub`)).toThrow("is in the volume itself");
+  expect(await at("/proc/nowhere/x")).toThrow("/proc/nowhere does not exist");
+  const place = places.directory();
+  expect(await outcome(backUp({ volume: "none", place }))).toThrow("no such volume");
+  const retention = { last: 0 };
+  expect(await outcome(backUp({ volume: "good", place, retention }))).toThrow("--keep-last 0");
+  expect(await outcome(backUp({ volume: "good", place, every: 5 }))).toThrow("one minute");
+  expect(await outcome(restore({ volume: "xx", place, tag: "nope" }))).toThrow("no backup nope");
+});
