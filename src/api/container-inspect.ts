@@ -18,6 +18,7 @@ import type {
   HostConfigInspect,
   MountPoint,
   NetworkSettings,
+  PublishedPorts,
 } from "#wire";
 import { timeText } from "./time-text.ts";
 
@@ -196,9 +197,15 @@ export function networksOf({ networks }: Container): Readonly<Record<string, End
 function portsOf(container: Container): NetworkSettings["Ports"] {
   const { config, host, state, ports, networks } = container;
   if (state.pid === 0 || networks.length === 0 || networkModeOf(host).kind !== "bridge") return {};
-  const shown: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
+  const shown: Record<string, PublishedPorts[string] | null> = {};
   for (const { protocol, containerPort } of exposedPorts(config))
     shown[`${containerPort}/${protocol}`] = null;
+  return { ...shown, ...wirePorts(ports) };
+}
+
+/** By "80/tcp": where each is published. */
+export function wirePorts(ports: Container["ports"]): PublishedPorts {
+  const shown: Record<string, { HostIp: string; HostPort: string }[]> = {};
   for (const { protocol, containerPort, hostIp, hostPort } of ports) {
     const key = `${containerPort}/${protocol}`;
     const binding = { HostIp: hostIp, HostPort: String(hostPort) };

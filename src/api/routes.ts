@@ -1,5 +1,6 @@
 import { backupRoutes } from "./backups.ts";
 import { commitRoutes } from "./commit.ts";
+import { containerPortRoutes } from "./container-ports.ts";
 import { containerStreamRoutes } from "./container-streams.ts";
 import { containerRoutes } from "./containers.ts";
 import type { ApiContext } from "./context.ts";
@@ -26,6 +27,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...containerRoutes(context),
     ...containerStreamRoutes(context),
     ...statsRoutes(context),
+    ...containerPortRoutes(context),
     ...runRoutes(context),
     ...execRoutes(context),
     ...commitRoutes(context),

@@ -37,6 +37,11 @@ export interface Command {
   /** The kind of words with which arguments are completed. */
   readonly complete?: Completion;
   readonly hidden: boolean;
+  /**
+   * Commands named by the first argument, where more arguments follow than this one takes: "port add
+   * web 8080:80". Containers may have such names.
+   */
+  readonly variants: Readonly<Record<string, Command>>;
   /** The exit status of a failure; docker has 125 for run, 1 elsewhere. */
   readonly failure: number;
   run(context: Context, parsed: ParsedFlags<Flags>): Promise<number>;
@@ -58,6 +63,7 @@ interface Spec<F extends Flags> {
   readonly complete?: Completion;
   readonly hidden?: boolean;
   readonly failure?: number;
+  readonly variants?: Command["variants"];
   /** How many connections the verb is going to open at once; they are made while it loads. */
   readonly calls?: number;
   /** Imports the verb when it is used, so that a start pays for one command only. */
@@ -77,6 +83,7 @@ export function command<F extends Flags>(spec: Spec<F>): Command {
     examples: (spec.examples ?? []).map(([line, what]) => ({ command: line, what })),
     ...defined({ complete: spec.complete }),
     hidden: spec.hidden ?? false,
+    variants: spec.variants ?? {},
     failure: spec.failure ?? 1,
     run: async (context, parsed) => {
       if (spec.calls) context.expectCalls(spec.calls);

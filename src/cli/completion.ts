@@ -26,7 +26,10 @@ export async function candidates(
       ? flagWords(flags)
       : node.kind === "group"
         ? visible(node)
-        : await named(node.complete, names);
+        : [
+            ...(await named(node.complete, names)),
+            ...(rest.length === 0 ? Object.keys(node.variants) : []),
+          ];
   if (all[0] === ":file") return all;
   return [...new Set(all)].filter((word) => word.startsWith(last)).sort();
 }
@@ -34,8 +37,14 @@ export async function candidates(
 function walk(words: readonly string[]): { node: Command | Group; rest: readonly string[] } {
   let node: Command | Group = { kind: "group", summary: "", commands };
   let at = 0;
-  for (; at < words.length && node.kind === "group"; at++) {
+  for (; at < words.length; at++) {
     const word = words[at] ?? "";
+    if (node.kind === "command") {
+      const variant: Command | undefined = node.variants[word];
+      if (!variant) break;
+      node = variant;
+      continue;
+    }
     if (word === "-H" || word === "--host") at++;
     else if (!word.startsWith("-")) {
       const next: Command | Group | undefined = node.commands[word];

@@ -6,12 +6,16 @@ export interface Ports {
   readonly bindings: Readonly<Record<string, readonly { HostIp: string; HostPort: string }[]>>;
 }
 
-/** `-p [IP:][HOST:]CONTAINER[/PROTOCOL]` with ranges, and `--expose`. */
-export function parsePorts(published: readonly string[], exposed: readonly string[]): Ports {
+/** `-p [IP:][HOST:]CONTAINER[/PROTOCOL]` with ranges, and `--expose`; `place` is where such a word stands. */
+export function parsePorts(
+  published: readonly string[],
+  exposed: readonly string[],
+  place = 'for "-p, --publish" flag',
+): Ports {
   const bindings: Record<string, { HostIp: string; HostPort: string }[]> = {};
   const all: Record<string, Record<string, never>> = {};
   for (const word of published) {
-    for (const { port, ...binding } of publishedPorts(word)) {
+    for (const { port, ...binding } of publishedPorts(word, place)) {
       all[port] = {};
       bindings[port] = [...(bindings[port] ?? []), binding];
     }
@@ -25,9 +29,12 @@ export function parsePorts(published: readonly string[], exposed: readonly strin
   return { exposed: all, bindings };
 }
 
-function publishedPorts(word: string): { port: string; HostIp: string; HostPort: string }[] {
+function publishedPorts(
+  word: string,
+  place: string,
+): { port: string; HostIp: string; HostPort: string }[] {
   const invalid = (why: string) =>
-    new Fault("invalid", `invalid argument "${word}" for "-p, --publish" flag: ${why}`, {
+    new Fault("invalid", `invalid argument "${word}" ${place}: ${why}`, {
       about: word,
     });
   const match = /^(?:(?:(\[[0-9a-fA-F:.]+\]|[0-9.]*):)?([0-9-]*):)?([0-9-]+)(?:\/(\w+))?$/.exec(

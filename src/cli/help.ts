@@ -21,8 +21,10 @@ export function helpText(path: readonly string[], layout: HelpLayout): string {
 export function commandAt(path: readonly string[]): Command | Group | undefined {
   let node: Command | Group | undefined = { kind: "group", summary: "", commands };
   for (const word of path) {
-    if (node?.kind !== "group" || !Object.hasOwn(node.commands, word)) return undefined;
-    node = node.commands[word];
+    const below: Group["commands"] =
+      node?.kind === "group" ? node.commands : (node?.variants ?? {});
+    if (!Object.hasOwn(below, word)) return undefined;
+    node = below[word];
   }
   return node;
 }
@@ -30,7 +32,8 @@ export function commandAt(path: readonly string[]): Command | Group | undefined 
 /** The help of one command, laid out for a terminal of the layout's width. */
 export function commandHelp(
   path: readonly string[],
-  node: Pick<Command, "usage" | "summary" | "flags" | "examples">,
+  node: Pick<Command, "usage" | "summary" | "flags" | "examples"> &
+    Partial<Pick<Command, "variants">>,
   layout: HelpLayout,
 ): string {
   const { style } = layout;
@@ -40,6 +43,10 @@ export function commandHelp(
   if (aliases.length > 1) parts.push(`${style.bold("Aliases:")}\n  ${aliases.join(", ")}`);
   const options = optionLines(node.flags, layout);
   if (options !== "") parts.push(`${style.bold("Options:")}\n${options}`);
+  const { variants = {} } = node;
+  const names = Object.keys(variants);
+  if (names.length > 0)
+    parts.push(`${style.bold("Commands:")}\n${summaries(names, variants, layout)}`);
   if (node.examples.length > 0) {
     const lines = node.examples.map(
       ({ command, what }) => `  ${style.dim(`# ${what}`)}\n  ${style.cyan(`thimble ${command}`)}`,

@@ -66,7 +66,7 @@ describe("every command of the table", () => {
   const walk = (nodes: Readonly<Record<string, Command | Group>>, before: string) => {
     for (const [name, node] of Object.entries(nodes)) {
       all.push([`${before}${name}`, node]);
-      if (node.kind === "group") walk(node.commands, `${before}${name} `);
+      walk(node.kind === "group" ? node.commands : node.variants, `${before}${name} `);
     }
   };
   walk(commands, "");

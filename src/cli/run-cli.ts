@@ -73,7 +73,12 @@ function find(words: readonly string[]): Target {
   let node: Command | Group = { kind: "group", summary: "", commands };
   const path: string[] = [];
   for (const [index, word] of words.entries()) {
-    if (node.kind === "command") return { node, path, rest: words.slice(index) };
+    if (node.kind === "command") {
+      const variant = variantOf(node, words.slice(index));
+      return variant
+        ? { node: variant, path: [...path, word], rest: words.slice(index + 1) }
+        : { node, path, rest: words.slice(index) };
+    }
     if (word === "--help" || word === "-h") return { node, path, rest: [] };
     const next: Command | Group | undefined = Object.hasOwn(node.commands, word)
       ? node.commands[word]
@@ -83,6 +88,13 @@ function find(words: readonly string[]): Target {
     path.push(word);
   }
   return { node, path, rest: [] };
+}
+
+/** The command that the first of the words names, where they are more than the one before it takes. */
+function variantOf(node: Command, words: readonly string[]): Command | undefined {
+  const [word = ""] = words;
+  const isMore = words.length > node.args.max || words.includes("--help") || words.includes("-h");
+  return isMore && Object.hasOwn(node.variants, word) ? node.variants[word] : undefined;
 }
 
 function unknownCommand(node: Group, path: readonly string[], word: string): Exit {
@@ -108,7 +120,8 @@ function unknownCommand(node: Group, path: readonly string[], word: string): Exi
 function usageLine(path: readonly string[]): string {
   const name = ["thimble", ...path].join(" ");
   let node: Command | Group | undefined = { kind: "group", summary: "", commands };
-  for (const word of path) node = node?.kind === "group" ? node.commands[word] : undefined;
+  for (const word of path)
+    node = node?.kind === "group" ? node.commands[word] : node?.variants[word];
   const rest = node?.kind === "command" ? node.usage : "[OPTIONS] COMMAND [ARG...]";
   return `Usage:  ${name} ${rest}\n\nRun '${name} --help' for more information`;
 }

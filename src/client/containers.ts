@@ -1,4 +1,4 @@
-import type { ContainerCreateBody } from "#container";
+import type { ContainerCreateBody, PortBindingsBody } from "#container";
 import type {
   ContainerChange,
   ContainerCreateResponse,
@@ -8,6 +8,7 @@ import type {
   ContainersPruneResponse,
   ContainerTopResponse,
   ContainerWaitResponse,
+  PortsChangeResponse,
   WireFilters,
 } from "#wire";
 import { renderFilters } from "#wire";
@@ -81,6 +82,18 @@ export class ContainersClient {
       query,
       json: body,
     });
+  }
+
+  /** thimble only: publishes more ports, without a restart; they are published at each later start, too. */
+  addPorts(ref: string, bindings: PortBindingsBody): Promise<PortsChangeResponse> {
+    const path = `/thimble/v1${at(ref)}/ports`;
+    return this.#transport.json({ method: "POST", path, json: { PortBindings: bindings } });
+  }
+
+  /** thimble only: takes ports back; `not_found` for one that is not published. */
+  removePorts(ref: string, bindings: PortBindingsBody): Promise<PortsChangeResponse> {
+    const path = `/thimble/v1${at(ref)}/ports/remove`;
+    return this.#transport.json({ method: "POST", path, json: { PortBindings: bindings } });
   }
 
   /** False when it was running already. */

@@ -18,7 +18,7 @@ import {
   type ValuesOf,
   whole,
 } from "./option.ts";
-import { parsePortBindings, shownBindings } from "./port-binding.ts";
+import { parsePortBindings, portBindingsSchema, shownBindings } from "./port-binding.ts";
 import { parseSecurityOptions } from "./security-option.ts";
 import { checkTmpfsOptions, ociTmpfs } from "./tmpfs-mount.ts";
 import { ociRlimit } from "./ulimit.ts";
@@ -138,7 +138,7 @@ export const hostOptions = {
     inspect: (mode) => (mode === "default" ? "bridge" : mode),
   }),
   PortBindings: option({
-    shape: shapes.record(list(object({ HostIp: shapes.text, HostPort: shapes.text })).nullish()),
+    shape: portBindingsSchema,
     value: (sent) => parsePortBindings(sent ?? {}),
     effect: "engine",
     inspect: (_, sent) => shownBindings(sent ?? {}),

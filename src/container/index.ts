@@ -47,9 +47,13 @@ export { type NetworkMode, networkModeOf } from "./network-mode.ts";
 export {
   type ContainerPort,
   exposedPorts,
+  type PortBindingsBody,
   parseContainerPort,
+  parsePortBindings,
+  portsChangeSchema,
   wantedPorts,
 } from "./port-binding.ts";
+export { withoutPorts, withPorts } from "./port-change.ts";
 export { bindsOf, checkTarget, volumesOf } from "./rules.ts";
 export { type ContainerSpecInput, containerSpec } from "./spec.ts";
 export {

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { Fault } from "#base";
 import type { Config } from "./config-options.ts";
 import type { HostConfig } from "./host-options.ts";
+import { shapes } from "./option.ts";
 
 const protocols = ["tcp", "udp", "sctp"] as const;
 
@@ -21,6 +22,14 @@ interface HostBinding {
 export interface PortBinding extends ContainerPort {
   readonly bindings: readonly HostBinding[];
 }
+
+/** The form of PortBindings. */
+export const portBindingsSchema = shapes.record(
+  shapes.list(shapes.object({ HostIp: shapes.text, HostPort: shapes.text })).nullish(),
+);
+
+/** The body of POST /thimble/v1/containers/ID/ports and of its removal. */
+export const portsChangeSchema = shapes.object({ PortBindings: portBindingsSchema });
 
 /** PortBindings as they are on the wire. */
 export type PortBindingsBody = Readonly<Record<string, readonly BindingBody[] | null | undefined>>;

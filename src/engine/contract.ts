@@ -7,6 +7,7 @@ import type {
   Link,
   PlacedMount,
   PlacedVolume,
+  PortBindingsBody,
   Sent,
 } from "#container";
 import type { Digest, ImageDefaults } from "#image";
@@ -325,6 +326,18 @@ export interface Containers {
   prune(
     filters: Filters,
   ): Promise<{ readonly removed: readonly ContainerId[]; readonly bytes: number }>;
+  /**
+   * Publishes more ports, all or none: at once where the container runs, without interrupting its
+   * others, and from each later start on. `unavailable` or `internal` for a port that is taken, with
+   * its holder in the message; `conflict` for a container without a network of its own. Gives the
+   * ports that are published now.
+   */
+  addPorts(ref: string, bindings: PortBindingsBody): Promise<readonly PublishedPort[]>;
+  /**
+   * Takes ports back, and gives those that were published; connections that are open stay.
+   * `not_found` for one that is not published.
+   */
+  removePorts(ref: string, bindings: PortBindingsBody): Promise<readonly PublishedPort[]>;
 }
 
 /** The usage of a container, and what to compare it with. */

@@ -10,15 +10,16 @@ const CTA_TUPLE_IP = 1;
 const CTA_TUPLE_PROTO = 2;
 const CTA_IP_V4_SRC = 1;
 const CTA_PROTO_NUM = 1;
+const CTA_PROTO_SRC_PORT = 2;
 const CTA_FILTER = 25;
 const CTA_FILTER_ORIG_FLAGS = 1;
 const CTA_FILTER_REPLY_FLAGS = 2;
-/** net/netfilter/nf_internals.h: the address at which the answer begins, and the protocol. */
-const BY_SOURCE_AND_PROTOCOL = (1 << 0) | (1 << 3);
+/** net/netfilter/nf_internals.h: address and port at which the answer begins, and the protocol. */
+const BY_SOURCE = (1 << 0) | (1 << 3) | (1 << 4);
 const IPPROTO_UDP = 17;
 
-/** The request to forget all UDP flows that an IPv4 address answers; before Linux 6.11 it is refused. */
-export function forgetUdpFlows(address: string): NetlinkRequest {
+/** The request to forget all UDP flows that a port of an IPv4 address answers; before Linux 6.11 it is refused. */
+export function forgetUdpFlows(address: string, port: number): NetlinkRequest {
   const body = new NetlinkWriter()
     .u8(AF_INET)
     .u8(0)
@@ -29,19 +30,19 @@ export function forgetUdpFlows(address: string): NetlinkRequest {
           ip.attribute(CTA_IP_V4_SRC, (w) => w.bytes(ipv4Bytes(address))),
         )
         .nested(CTA_TUPLE_PROTO, (protocol) =>
-          protocol.attribute(CTA_PROTO_NUM, (w) => w.u8(IPPROTO_UDP)),
+          protocol
+            .attribute(CTA_PROTO_NUM, (w) => w.u8(IPPROTO_UDP))
+            .attribute(CTA_PROTO_SRC_PORT, (w) => w.be16(port)),
         );
     })
     .nested(CTA_FILTER, (filter) => {
-      filter
-        .number(CTA_FILTER_ORIG_FLAGS, 0)
-        .number(CTA_FILTER_REPLY_FLAGS, BY_SOURCE_AND_PROTOCOL);
+      filter.number(CTA_FILTER_ORIG_FLAGS, 0).number(CTA_FILTER_REPLY_FLAGS, BY_SOURCE);
     });
   return {
     type: (NFNL_SUBSYS_CTNETLINK << 8) | IPCTNL_MSG_CT_DELETE,
     flags: NLM_F_ACK,
     body: body.done(),
     verb: "forget the UDP flows of",
-    about: address,
+    about: `${address}:${port}`,
   };
 }

@@ -464,11 +464,11 @@ export class Nftables implements Disposable {
   }
 
   /**
-   * Forgets the UDP flows to an IPv4 address that is gone, translated ones too: a client that goes on
+   * Forgets the UDP flows to a port that is gone, translated ones too: a client that goes on
    * sending would be sent there for ever. `not_found` or `invalid` before Linux 6.11.
    */
-  async forgetUdpFlows(address: string): Promise<void> {
-    await this.#netlink.exchange([forgetUdpFlows(address)]);
+  async forgetUdpFlows({ address, port }: AddressAndPort): Promise<void> {
+    await this.#netlink.exchange([forgetUdpFlows(address, port)]);
   }
 
   /** The names of the tables of family `ip`, of every program. */

@@ -1,12 +1,12 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { faultOf, isFault, KeyedLock, type Log, Patience } from "#base";
+import { Fault, faultOf, isFault, KeyedLock, type Log, Patience } from "#base";
 import type { Helper, PortProxy } from "#helper";
 import { hasEnded, listenUnix, openProcess, startTime } from "#kernel";
 import { crashPoint } from "./crash-point.ts";
 import { addressBytes } from "./port-address.ts";
-import type { ProcessName, Publication, PublishedPort } from "./port-contract.ts";
+import type { AddRequest, ProcessName, Publication, PublishedPort } from "./port-contract.ts";
 import type { PortListening } from "./port-listening.ts";
 import { elementsOf, type PortElement, type PortRules } from "./port-rules.ts";
 import type { PortStore, StoredPublication } from "./port-store.ts";
@@ -80,8 +80,8 @@ export class ContainerPorts implements Publication {
     crashPoint("ports:bound-to-process");
   }
 
-  record(): void {
-    this.#shared.store.put(this.#row);
+  record(also?: () => void): void {
+    this.#shared.store.put(this.#row, also);
   }
 
   /** The container runs on from an earlier life of the engine: its proxy does what the row says, or is replaced. */
@@ -104,6 +104,47 @@ export class ContainerPorts implements Publication {
       await this.#whileServed((proxy) => proxy.retarget(addressBytes(address)));
       crashPoint("ports:retargeted");
       await this.#shared.rules.replace(before, this.elements);
+    });
+  }
+
+  async add({ ports: wanted, nameOf, also }: AddRequest): Promise<readonly PublishedPort[]> {
+    return await this.#change(async () => {
+      const { listening, rules } = this.#shared;
+      const proxy = this.#requireProxy();
+      const { address } = this;
+      const added = await listening.all(proxy, { address, nameOf }, wanted);
+      crashPoint("ports:added");
+      const before = this.#row;
+      try {
+        this.#recordWith({ ...before, ports: [...before.ports, ...added] }, also);
+      } catch (error) {
+        await listening.release(proxy, added);
+        throw error;
+      }
+      crashPoint("ports:added-recorded");
+      await this.#whileServed(() => proxy.confirm());
+      await rules.add(elementsOf(address, added));
+      return added;
+    });
+  }
+
+  async remove(ports: readonly PublishedPort[], also: () => void): Promise<void> {
+    await this.#change(async () => {
+      const { listening, rules } = this.#shared;
+      const { address } = this;
+      const left = this.ports.filter((port) => !ports.includes(port));
+      await rules.remove(elementsOf(address, ports));
+      await this.#whileServed((proxy) => listening.release(proxy, ports));
+      crashPoint("ports:removed");
+      try {
+        this.#recordWith({ ...this.#row, ports: left }, also);
+      } catch (error) {
+        // All is as it was.
+        await this.#whileServed((proxy) => listening.again(proxy, this.#place, ports));
+        await this.#whileServed((proxy) => proxy.confirm());
+        await rules.add(elementsOf(address, ports));
+        throw error;
+      }
     });
   }
 
@@ -132,6 +173,19 @@ export class ContainerPorts implements Publication {
         reason,
       });
     }
+  }
+
+  #recordWith(row: StoredPublication, also: () => void): void {
+    this.#shared.store.put(row, also);
+    this.#row = row;
+  }
+
+  #requireProxy(): PortProxy {
+    if (this.#proxy) return this.#proxy;
+    throw new Fault(
+      "unavailable",
+      "the proxy of the container's ports has ended and is about to be replaced: try again",
+    );
   }
 
   get #socket(): string {

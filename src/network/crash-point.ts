@@ -18,6 +18,9 @@ export const portCrashPoints = [
   "ports:replaced",
   "ports:move-recorded",
   "ports:retargeted",
+  "ports:added",
+  "ports:added-recorded",
+  "ports:removed",
 ] as const;
 
 /** Kills the process here when a crash test asks for this step; see `crashHere`. */

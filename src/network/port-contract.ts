@@ -29,6 +29,11 @@ export interface PublishRequest {
   readonly nameOf: (container: string) => string;
 }
 
+/** Ports to publish beside those that a container has. */
+export interface AddRequest extends Pick<PublishRequest, "ports" | "nameOf"> {
+  readonly also: () => void;
+}
+
 /** A process for good: its pid and field 22 of /proc/PID/stat. */
 export interface ProcessName {
   readonly pid: number;
@@ -47,13 +52,23 @@ export interface Publication {
   readonly ports: readonly PublishedPort[];
   /** The container's process, which waits to become the program. */
   hold(process: ProcessName): void;
-  /** Writes them down, for the next life of the engine; to be called in the transaction that records the start. */
-  record(): void;
+  /**
+   * Writes them down, for the next life of the engine: in the transaction that records the start, or
+   * in one of its own with what `also` writes.
+   */
+  record(also?: () => void): void;
   /**
    * Leads the ports to another IPv4 address of the container, from the next connection on: those that
    * are open stay as they are. Recorded; a crash leaves the old address or the new one.
    */
   move(address: string): Promise<void>;
+  /**
+   * Publishes more, all or none; nothing else is interrupted. See `Ports.publish` for its faults.
+   * `also` is called in the transaction that records them.
+   */
+  add(request: AddRequest): Promise<readonly PublishedPort[]>;
+  /** Takes some back: nobody new comes in by them, connections that are open stay. `also` as in `add`. */
+  remove(ports: readonly PublishedPort[], also: () => void): Promise<void>;
   /**
    * Gives the ports back; settles once they are free. Called again it does nothing. The proxy ends
    * with the container's process; where that goes on, `endsProxy` ends it.

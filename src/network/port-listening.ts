@@ -29,15 +29,31 @@ export class PortListening {
     this.#options = options;
   }
 
-  /** All of the ports, in their order; at the first that cannot be had a fault, and others may be held already. */
+  /** All of the ports, in their order, or none: then the fault of the first that cannot be had. */
   async all(
     proxy: PortProxy,
     place: ListenPlace,
     ports: readonly WantedPort[],
   ): Promise<PublishedPort[]> {
     const held: PublishedPort[] = [];
-    for (const wanted of ports) held.push(...(await this.#listen(proxy, place, wanted)));
+    try {
+      for (const wanted of ports) held.push(...(await this.#listen(proxy, place, wanted)));
+    } catch (error) {
+      await this.release(proxy, held);
+      throw error;
+    }
     return held;
+  }
+
+  /** Takes no more clients at these; one that is not held is no matter. */
+  async release(proxy: PortProxy, ports: readonly PublishedPort[]): Promise<void> {
+    for (const port of ports) {
+      try {
+        await proxy.unlisten(listeningPort(port));
+      } catch (error) {
+        if (!(error instanceof ListenFault) || error.errno !== "ENOENT") throw error;
+      }
+    }
   }
 
   /** Holds these very ports again, as far as they are not held. */

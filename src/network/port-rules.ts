@@ -101,10 +101,9 @@ export class PortRules {
 
   /** A client that goes on sending datagrams would be translated to the address that is gone. */
   async #forgetFlows(elements: readonly PortElement[]): Promise<void> {
-    const datagrams = elements.filter(({ protocol }) => protocol === "udp");
-    for (const address of new Set(datagrams.map(({ to }) => to.address))) {
+    for (const { to } of elements.filter(({ protocol }) => protocol === "udp")) {
       try {
-        await this.#options.filter.forgetUdpFlows(address);
+        await this.#options.filter.forgetUdpFlows(to);
       } catch (error) {
         if (!isFault(error)) throw error;
         this.#options.log.debug("UDP flows stay until they are silent", { reason: error.message });

@@ -46,15 +46,21 @@ export class PortStore {
     }));
   }
 
-  put({ container, address, ports, proxy }: StoredPublication): void {
-    this.#state.run(
-      "INSERT OR REPLACE INTO published_port VALUES (?, ?, ?, ?, ?)",
-      container,
-      address,
-      JSON.stringify(ports),
-      proxy.pid,
-      proxy.startTime.toString(),
-    );
+  /** With `also`, durably, and in one transaction with what that writes. */
+  put({ container, address, ports, proxy }: StoredPublication, also?: () => void): void {
+    const write = () => {
+      this.#state.run(
+        "INSERT OR REPLACE INTO published_port VALUES (?, ?, ?, ?, ?)",
+        container,
+        address,
+        JSON.stringify(ports),
+        proxy.pid,
+        proxy.startTime.toString(),
+      );
+      also?.();
+    };
+    if (also) this.#state.durably(write);
+    else write();
   }
 
   delete(container: string): void {

@@ -124,6 +124,16 @@ export type HostConfigInspect = Readonly<Record<string, unknown>> & {
   readonly NanoCpus: number;
 };
 
+/** Where ports of a container are published, by "80/tcp". */
+export type PublishedPorts = Readonly<
+  Record<string, readonly { readonly HostIp: string; readonly HostPort: string }[]>
+>;
+
+/** 200 of POST /thimble/v1/containers/ID/ports, and of its removal: what is published now, or no longer. */
+export interface PortsChangeResponse {
+  readonly Ports: PublishedPorts;
+}
+
 /**
  * `NetworkSettings` of an inspected container: the fields on top repeat those of the default
  * bridge.
@@ -133,9 +143,7 @@ export interface NetworkSettings {
   readonly SandboxID: string;
   readonly SandboxKey: string;
   /** By "80/tcp"; null for a port that is only exposed. */
-  readonly Ports: Readonly<
-    Record<string, readonly { readonly HostIp: string; readonly HostPort: string }[] | null>
-  >;
+  readonly Ports: Readonly<Record<string, PublishedPorts[string] | null>>;
   readonly EndpointID: string;
   readonly Gateway: string;
   readonly IPAddress: string;

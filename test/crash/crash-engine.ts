@@ -9,11 +9,11 @@ import type { TestRoots } from "../support/engine.ts";
 export async function crashEngine(
   { dataRoot, runRoot }: TestRoots,
   scenario: string,
-  { step, port }: { readonly step: string; readonly port: number },
+  { step, ports = [] }: { readonly step: string; readonly ports?: readonly number[] },
 ): Promise<void> {
   const victim = join(import.meta.dirname, "victim.ts");
   const child = Bun.spawn(
-    [process.execPath, victim, dataRoot, runRoot, scenario, step, String(port)],
+    [process.execPath, victim, dataRoot, runRoot, scenario, step, ports.join(",")],
     // One that does not meet its step is ended before the test is.
     { stdout: "inherit", stderr: "inherit", timeout: 120_000, killSignal: "SIGTERM" },
   );

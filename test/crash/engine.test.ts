@@ -160,7 +160,7 @@ test("every crash step has its test", () => {
 
 test.each(steps.map((step) => [step] as const))("killed at %s", async (step) => {
   const { scenario, after } = expectations[step];
-  await crashEngine(roots, scenario, { step, port: 0 });
+  await crashEngine(roots, scenario, { step });
   await using opened = await openEngineAt(roots);
   const { engine } = opened;
   await after(engine);

@@ -19,9 +19,11 @@ let leaks: ReturnType<typeof engineHoldings>;
 let roots: TestRoots & Disposable;
 /** Of the host. */
 let port = 0;
+let second = 0;
 
 beforeAll(async () => {
   port = await freePort();
+  second = await freePort();
   roots = temporaryRoots();
   leaks = engineHoldings(roots);
   await using opened = await openEngineAt(roots);
@@ -73,6 +75,24 @@ const publishedIn =
     await engine.networks.remove("a-front");
   };
 
+/** The second port is published, or is nobody's; it is as the container's next start will have it. */
+function withSecond(isPublished: boolean): Expectation {
+  return async (engine) => {
+    const { host, ports } = engine.containers.get("victim");
+    const bindings = host.PortBindings.flatMap((each) => each.bindings);
+    expect(bindings).toHaveLength(isPublished ? 2 : 1);
+    expect(new Set(ports.map(({ hostPort }) => hostPort)).size).toBe(isPublished ? 2 : 1);
+    expect(await askUntilAnswered(port)).toBe("ready?");
+    if (isPublished) expect(await askUntilAnswered(second)).toBe("ready?");
+    else expect(await isFree(second)).toBe(true);
+    const change = { "80/tcp": [{ HostPort: String(second) }] };
+    if (!isPublished) await engine.containers.addPorts("victim", change);
+    await engine.containers.removePorts("victim", change);
+    expect(await isFree(second)).toBe(true);
+    expect(await askUntilAnswered(port)).toBe("ready?");
+  };
+}
+
 const expectations: Record<
   (typeof portCrashPoints)[number],
   { readonly scenario: string; readonly after: Expectation }
@@ -84,6 +104,9 @@ const expectations: Record<
   "ports:replaced": { scenario: "kill-proxy", after: published },
   "ports:move-recorded": { scenario: "connect", after: publishedIn("bridge", "a-front") },
   "ports:retargeted": { scenario: "connect", after: publishedIn("bridge", "a-front") },
+  "ports:added": { scenario: "add-port", after: withSecond(false) },
+  "ports:added-recorded": { scenario: "add-port", after: withSecond(true) },
+  "ports:removed": { scenario: "remove-port", after: withSecond(true) },
 };
 const others = {
   "connect:attached": { scenario: "connect", after: publishedIn("bridge") },
@@ -99,7 +122,7 @@ test("every crash step of ports has its test", () => {
 test.each(Object.entries({ ...expectations, ...others }))(
   "killed at %s",
   async (step, { scenario, after }) => {
-    await crashEngine(roots, scenario, { step, port });
+    await crashEngine(roots, scenario, { step, ports: [port, second] });
     await using opened = await openEngineAt(roots);
     const { engine } = opened;
     await after(engine);

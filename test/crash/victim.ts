@@ -1,8 +1,8 @@
 /**
  * An engine process that is to die: opens the engine at the roots given, then does
  * one thing with THIMBLE_CRASH_AT naming the step at which it kills itself.
- * With a PORT of the host the container publishes it, and answers there.
- * Usage: victim.ts DATA_ROOT RUN_ROOT SCENARIO STEP [PORT], with a scenario of those below.
+ * With PORTS of the host, one or two with a comma, the container publishes the first and answers there.
+ * Usage: victim.ts DATA_ROOT RUN_ROOT SCENARIO STEP [PORTS], with a scenario of those below.
  */
 
 import { compressedLog } from "../support/compressed-log.ts";
@@ -11,7 +11,8 @@ import { openEngineAt } from "../support/engine.ts";
 import { echoServer } from "../support/port-client.ts";
 import { proxyPid } from "../support/proxy-process.ts";
 
-const [dataRoot = "", runRoot = "", scenario = "", step = "", port] = process.argv.slice(2);
+const [dataRoot = "", runRoot = "", scenario = "", step = "", ports = ""] = process.argv.slice(2);
+const [port, another = ""] = ports.split(",");
 const { engine } = await openEngineAt({ dataRoot, runRoot });
 const isShort = ["exit", "log"].includes(scenario);
 const published = Number(port) > 0 ? publishing(Number(port)) : undefined;
@@ -64,6 +65,12 @@ async function prepare(): Promise<() => Promise<unknown>> {
   if (scenario === "commit") {
     const request = { pause: true, config: {}, changes: [] };
     return () => engine.containers.commit(id, request, new AbortController().signal);
+  }
+  if (scenario === "add-port" || scenario === "remove-port") {
+    const second = { "80/tcp": [{ HostPort: another }] };
+    if (scenario === "add-port") return () => engine.containers.addPorts(id, second);
+    await engine.containers.addPorts(id, second);
+    return () => engine.containers.removePorts(id, second);
   }
   if (scenario === "kill-proxy")
     return async () => {

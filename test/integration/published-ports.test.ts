@@ -63,3 +63,81 @@ test("connections of published ports go on while the container joins networks an
   await containers.remove(id, { force: true, volumes: true });
   expect(await isFree(port)).toBe(true);
 }, 120_000);
+
+const binding = (port: number, more: object = {}) => ({
+  "80/tcp": [{ HostPort: String(port), ...more }],
+});
+
+test("ports are published and taken back while connections of others stay open, and a restart keeps them", async () => {
+  const { containers } = opened.engine;
+  const [first, second] = [await freePort(), await freePort()];
+  const { config, host } = publishing(first);
+  const request = createRequest("busybox", ["sh", "-c", echoServer], { name: "hot", config, host });
+  const { id } = await containers.create(request);
+  await containers.start(id);
+  await askUntilAnswered(first);
+  using kept = new Line(first);
+  expect(await kept.ask("before")).toBe("before");
+  const pid = proxyPid(roots, id);
+  const added = await containers.addPorts(id, binding(second, { HostIp: "127.0.0.1" }));
+  expect(added).toEqual([
+    { protocol: "tcp", containerPort: 80, hostIp: "127.0.0.1", hostPort: second },
+  ]);
+  expect(await kept.ask("added")).toBe("added");
+  using other = new Line(second);
+  expect(await other.ask("new")).toBe("new");
+  expect(containers.get(id).ports).toEqual(expect.arrayContaining([...added]));
+  const clash = await containers
+    .addPorts(id, binding(first))
+    .catch((error: Error) => error.message);
+  expect(clash).toContain(`port is already allocated (held by container hot)`);
+  expect(await kept.ask("refused")).toBe("refused");
+  await containers.restart(id, { timeout: 0 });
+  expect(await askUntilAnswered(second)).toBe("ready?");
+  using again = new Line(first);
+  expect(await again.ask("restarted")).toBe("restarted");
+  using stays = new Line(second);
+  expect(await stays.ask("one")).toBe("one");
+  expect(proxyPid(roots, id)).not.toBe(pid);
+  expect(await containers.removePorts(id, binding(second))).toEqual(added);
+  expect(await stays.ask("two")).toBe("two");
+  expect(await again.ask("still")).toBe("still");
+  expect(await isFree(second)).toBe(true);
+  expect(containers.get(id).host.PortBindings).toHaveLength(1);
+  const missing = await containers
+    .removePorts(id, binding(second))
+    .catch((error: Error) => error.message);
+  expect(missing).toContain(`${second}:80/tcp is not published by itself`);
+  await containers.remove(id, { force: true, volumes: true });
+}, 120_000);
+
+test("a container that publishes nothing, and one that does not run, get ports as well", async () => {
+  const { containers } = opened.engine;
+  const port = await freePort();
+  const request = createRequest("busybox", ["sh", "-c", echoServer], { name: "plain" });
+  const { id } = await containers.create(request);
+  expect(await containers.addPorts(id, binding(port))).toEqual([]);
+  const twice = await containers.addPorts(id, binding(port)).catch((error: Error) => error.message);
+  expect(twice).toContain(`port ${port}/tcp of the host is published by container plain already`);
+  await containers.start(id);
+  expect(await askUntilAnswered(port)).toBe("ready?");
+  await containers.removePorts(id, binding(port));
+  expect(await isFree(port)).toBe(true);
+  await containers.restart(id, { timeout: 0 });
+  expect(containers.get(id).ports).toEqual([]);
+  const [published] = await containers.addPorts(id, { "80/tcp": [{}] });
+  expect(await askUntilAnswered(published?.hostPort ?? 0)).toBe("ready?");
+  await containers.removePorts(id, binding(published?.hostPort ?? 0));
+  expect(await isFree(published?.hostPort ?? 0)).toBe(true);
+  await containers.remove(id, { force: true, volumes: true });
+  const host = createRequest("busybox", ["true"], {
+    name: "on-host",
+    host: { NetworkMode: "host" },
+  });
+  await containers.create(host);
+  const refusal = await containers
+    .addPorts("on-host", binding(port))
+    .catch((error: Error) => error.message);
+  expect(refusal).toContain("its network mode is host");
+  await containers.remove("on-host", { force: true, volumes: true });
+}, 120_000);

@@ -396,6 +396,16 @@ class FakeContainers implements Pick<Engine["containers"], keyof Engine["contain
     return { removed: [], bytes: 0 };
   }
 
+  async addPorts(ref: string, bindings: object) {
+    this.#calls.push(`add ports ${this.#entry(ref).container.name} ${JSON.stringify(bindings)}`);
+    return [{ protocol: "tcp", containerPort: 80, hostIp: "0.0.0.0", hostPort: 8080 }] as const;
+  }
+
+  async removePorts(ref: string, bindings: object) {
+    this.#calls.push(`remove ports ${this.#entry(ref).container.name} ${JSON.stringify(bindings)}`);
+    return [];
+  }
+
   async changes(ref: string) {
     if (this.#entry(ref).container.name === "unchanged") return [];
     return [

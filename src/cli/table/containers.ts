@@ -246,7 +246,35 @@ export const portCommand = command({
   usage: "CONTAINER [PRIVATE_PORT[/PROTO]]",
   args: [1, 2],
   complete: "running",
-  examples: [["port web 80", "where port 80 is published"]],
+  examples: [
+    ["port web 80", "where port 80 is published"],
+    ["port add web 8080:80", "publish port 80 while the container runs"],
+  ],
+  variants: {
+    add: command({
+      summary: "Publish ports of a container, without a restart",
+      usage: "CONTAINER [IP:][HOST_PORT:]PORT[/PROTO]...",
+      args: [2, many],
+      complete: "container",
+      examples: [
+        ["port add web 8080:80", "at all addresses of this host, also after a restart"],
+        ["port add web 127.0.0.1:5353:53/udp", "for this host alone"],
+        ["port add web 80", "at any port that is free"],
+      ],
+      load: async () => (await import("../verb/port.ts")).portAdd,
+    }),
+    rm: command({
+      summary: "Take published ports back; connections that are open stay",
+      usage: "CONTAINER [IP:][HOST_PORT:]PORT[/PROTO]...",
+      args: [2, many],
+      complete: "container",
+      examples: [
+        ["port rm web 8080:80", "one port of this host"],
+        ["port rm web 80", "wherever port 80 is published"],
+      ],
+      load: async () => (await import("../verb/port.ts")).portRm,
+    }),
+  },
   load: async () => (await import("../verb/port.ts")).port,
 });
 

@@ -1,4 +1,5 @@
 import { type ContainerId, Fault, isFault } from "#base";
+import { describeContainer, type Sent } from "#container";
 import type { State } from "#state";
 import {
   type ContainerRecord,
@@ -130,6 +131,19 @@ export class ContainerStore {
     this.#state.run("UPDATE container SET course = ? WHERE id = ?", encodeCourse(record), id);
     this.#records.set(id, record);
     return record;
+  }
+
+  /** Another request in place of the one that a client sent: `write` in a transaction, then `keep`. */
+  redefine(id: ContainerId, sent: Sent): { write(): void; keep(): ContainerRecord } {
+    const { imageDefaults } = this.#require(id);
+    const change = { sent, ...describeContainer(sent, imageDefaults) };
+    return {
+      write: () => {
+        const definition = encodeDefinition({ ...this.#require(id), ...change });
+        this.#state.run("UPDATE container SET definition = ? WHERE id = ?", definition, id);
+      },
+      keep: () => this.assume(id, change),
+    };
   }
 
   /** Notes a fact that the database would not take; it holds until this process ends. */

@@ -10,6 +10,7 @@ import type {
 import { checkFilterKeys, matchesLabels, untilFilter } from "../filters.ts";
 import type { Parts } from "../parts.ts";
 import { attachContainer } from "./attach.ts";
+import { addPorts, removePorts } from "./change-ports.ts";
 import { publishContainer } from "./container-event.ts";
 import { listContainers } from "./container-list.ts";
 import { containerLogs } from "./container-logs.ts";
@@ -68,6 +69,8 @@ export function createContainers(parts: ContainerParts): Containers {
       const { commitContainer } = await import("./commit.ts");
       return await metrics.timed("commit", () => commitContainer(parts, ref, request, signal));
     },
+    addPorts: (ref, bindings) => addPorts(parts, ref, bindings),
+    removePorts: (ref, bindings) => removePorts(parts, ref, bindings),
     prune: (filters) => pruneContainers(parts, filters),
   };
 }

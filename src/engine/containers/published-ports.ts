@@ -1,6 +1,6 @@
 import { type ContainerId, Fault, isFault } from "#base";
 import { type HostConfig, networkModeOf, wantedPorts } from "#container";
-import type { Publication } from "#network";
+import type { Publication, PublishedPort, WantedPort } from "#network";
 import type { Task } from "#task";
 import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
@@ -20,33 +20,37 @@ export interface RunPorts extends AsyncDisposable {
    * given back. Connections that are open stay as they are.
    */
   settle(live: Pick<LiveContainer, "task" | "sandbox">): Promise<void>;
+  /**
+   * Publishes more, all or none, and calls `also` in the transaction that records them. Gives none
+   * for a container without an address that ports could lead to: its record says what it wants.
+   */
+  add(
+    live: Pick<LiveContainer, "task" | "sandbox">,
+    ports: readonly WantedPort[],
+    also: () => void,
+  ): Promise<readonly PublishedPort[]>;
+  /** Takes some back, and calls `also` in the transaction that records it. */
+  remove(ports: readonly PublishedPort[], also: () => void): Promise<void>;
   /** Before the end of the run is told. */
   withdraw(): Promise<void>;
 }
 
-const none: RunPorts = {
-  ready: Promise.resolve(),
-  hold: () => undefined,
-  record: () => undefined,
-  settle: async () => undefined,
-  withdraw: async () => undefined,
-  [Symbol.asyncDispose]: async () => undefined,
-};
+type PortParts = Parts<"ports" | "store" | "networks">;
 
 class PublishedRun implements RunPorts {
   readonly ready: Promise<void>;
-  readonly #publish: (sandbox: OpenSandbox) => Promise<Publication | undefined>;
-  readonly #addressIn: (sandbox: OpenSandbox) => string | undefined;
+  readonly #parts: PortParts;
+  readonly #id: ContainerId;
   #publishing: Promise<Publication | undefined>;
   #publication: Publication | undefined;
 
   constructor(
     publishing: Promise<Publication | undefined>,
-    parts: Parts<"ports" | "store" | "networks">,
-    record: ContainerRecord,
+    parts: PortParts,
+    { id }: Pick<ContainerRecord, "id">,
   ) {
-    this.#publish = (sandbox) => publish(parts, record, sandbox);
-    this.#addressIn = ({ stored }) => gatewayOf(parts, stored.endpoints)?.address;
+    this.#parts = parts;
+    this.#id = id;
     this.#publishing = publishing;
     this.ready = publishing.then((publication) => {
       this.#publication = publication;
@@ -65,20 +69,54 @@ class PublishedRun implements RunPorts {
 
   async settle({ task, sandbox }: Pick<LiveContainer, "task" | "sandbox">): Promise<void> {
     await this.ready;
-    const address = this.#addressIn(sandbox);
+    const address = gatewayOf(this.#parts, sandbox.stored.endpoints)?.address;
     if (this.#publication?.address === address) return;
     if (address !== undefined && this.#publication) return await this.#publication.move(address);
     await this.#publication?.withdraw({ endsProxy: true });
     this.#publication = undefined;
-    this.#publishing = this.#publish(sandbox);
-    this.#publication = await this.#publishing;
-    this.hold(task);
+    await this.#publish(sandbox);
     this.record();
+    this.hold(task);
+  }
+
+  async add(
+    { task, sandbox }: Pick<LiveContainer, "task" | "sandbox">,
+    ports: readonly WantedPort[],
+    also: () => void,
+  ): Promise<readonly PublishedPort[]> {
+    await this.ready;
+    const { store } = this.#parts;
+    if (this.#publication)
+      return await this.#publication.add({ ports, nameOf: nameOf(store), also });
+    const publication = await this.#publish(sandbox, ports);
+    if (publication === undefined) {
+      also();
+      return [];
+    }
+    publication.record(also);
+    this.hold(task);
+    return publication.ports;
+  }
+
+  async remove(ports: readonly PublishedPort[], also: () => void): Promise<void> {
+    await this.ready;
+    if (this.#publication) await this.#publication.remove(ports, also);
+    else also();
   }
 
   async withdraw(): Promise<void> {
     const publication = await this.#publishing.catch(() => undefined);
     await publication?.withdraw();
+  }
+
+  async #publish(
+    sandbox: OpenSandbox,
+    ports?: readonly WantedPort[],
+  ): Promise<Publication | undefined> {
+    const record = this.#parts.store.find(this.#id);
+    this.#publishing = publish(this.#parts, record, { sandbox, ports: ports ?? wantedBy(record) });
+    this.#publication = await this.#publishing;
+    return this.#publication;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -95,32 +133,34 @@ export function portWarnings({ PortBindings, NetworkMode }: HostConfig): readonl
 
 /** Publishes the ports that a container asks for; nothing comes in by an internal network. */
 export function publishPorts(
-  parts: Parts<"ports" | "store" | "networks">,
+  parts: PortParts,
   record: ContainerRecord,
   sandbox: OpenSandbox,
 ): RunPorts {
-  return wantsPorts(record)
-    ? new PublishedRun(publish(parts, record, sandbox), parts, record)
-    : none;
+  const ports = wantedBy(record);
+  return new PublishedRun(publish(parts, record, { sandbox, ports }), parts, record);
 }
 
-function wantsPorts({ config, host }: ContainerRecord): boolean {
-  return networkModeOf(host).kind === "bridge" && wantedPorts(config, host).length > 0;
+function wantedBy({ config, host }: ContainerRecord): readonly WantedPort[] {
+  return networkModeOf(host).kind === "bridge" ? wantedPorts(config, host) : [];
+}
+
+function nameOf(store: PortParts["store"]): (container: string) => string {
+  return (container) => store.get(container as ContainerId)?.name ?? container;
 }
 
 async function publish(
-  parts: Parts<"ports" | "store" | "networks">,
-  { id, name, config, host }: ContainerRecord,
-  { stored }: OpenSandbox,
+  parts: PortParts,
+  { id, name }: ContainerRecord,
+  { sandbox, ports }: { readonly sandbox: OpenSandbox; readonly ports: readonly WantedPort[] },
 ): Promise<Publication | undefined> {
-  const endpoint = gatewayOf(parts, stored.endpoints);
+  if (ports.length === 0) return undefined;
+  const endpoint = gatewayOf(parts, sandbox.stored.endpoints);
   if (!endpoint) return undefined;
   const { address, endpointId } = endpoint;
-  const ports = wantedPorts(config, host);
-  const nameOf = (container: string) =>
-    parts.store.get(container as ContainerId)?.name ?? container;
   try {
-    return await parts.ports.publish({ container: id, address, ports, nameOf });
+    const request = { container: id, address, ports, nameOf: nameOf(parts.store) };
+    return await parts.ports.publish(request);
   } catch (error) {
     if (!isFault(error) || error.errno === undefined) throw error;
     throw new Fault(
@@ -132,11 +172,7 @@ async function publish(
 }
 
 /** The ports of a container that runs on from an earlier life of the engine. */
-export function adoptPorts(
-  parts: Parts<"ports" | "store" | "networks">,
-  record: ContainerRecord,
-): RunPorts {
+export function adoptPorts(parts: PortParts, record: ContainerRecord): RunPorts {
   const process = { pid: record.state.pid, startTime: record.startTime };
-  const adopted = Promise.resolve(parts.ports.adopt(record.id, process));
-  return wantsPorts(record) ? new PublishedRun(adopted, parts, record) : none;
+  return new PublishedRun(Promise.resolve(parts.ports.adopt(record.id, process)), parts, record);
 }
