@@ -136,6 +136,26 @@ describe.skipIf(!able)("names of containers [needs docker CLI]", () => {
   );
 
   test(
+    "a search domain stands behind the names that a program asks for",
+    async () => {
+      const net = await network();
+      const web = await container("--network", net, "--network-alias", "shop.lan");
+      const asker = await container("--network", net, "--dns-search", "lan");
+      // Of busybox's tools ping asks as programs do, by the C library.
+      const { stdout } = await target.docker([
+        "exec",
+        asker.name,
+        "busybox",
+        "ping",
+        "-c1",
+        "shop",
+      ]);
+      expect(stdout).toContain(await addressIn(web, net));
+    },
+    timeout,
+  );
+
+  test(
     "the ports that a container exposes are found by name, beyond Docker",
     async () => {
       if (!target.ours) return;
