@@ -129,6 +129,8 @@ export interface Addon {
   netlinkSocket(protocol: number, groups: number): number;
   /** `settings`: path below /proc/sys/net and value, alternating. Reports a descriptor of the namespace. */
   newNetworkNamespace(id: ReportId, settings: Block): number;
+  /** The same settings in a namespace that exists. */
+  writeNamespaceSettings(id: ReportId, netns: number, settings: Block): number;
 
   /** Each line of `lines` by a write(2) of its own; out: how many were written. */
   writeSettings(path: string, lines: Uint8Array, out: Int32Array): number;

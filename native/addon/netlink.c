@@ -180,6 +180,29 @@ static long netlink_new_namespace(struct call *call)
 	return job_start(call, job);
 }
 
+static long job_namespace_settings(struct job *job)
+{
+	AUTO_FD home = open_own_namespace();
+	if (home < 0 || setns(job->fds[0], CLONE_NEWNET) < 0)
+		return -errno;
+	int result = write_settings(job);
+	int error = errno;
+	job->spoils_thread = setns(home, CLONE_NEWNET) < 0;
+	errno = error;
+	return result_of(result);
+}
+
+/* writeNamespaceSettings(id, namespace fd, settings) -> report */
+static long netlink_namespace_settings(struct call *call)
+{
+	struct job *job = job_create(call, job_namespace_settings);
+	if (job) {
+		job->fds[0] = (int)take_fd(call, 1);
+		job->block = take_block(call, 2, &job->block_size);
+	}
+	return job_start(call, job);
+}
+
 /* netlinkSocket(protocol, mask of groups) -> descriptor, from which notices of the groups are read */
 static long netlink_socket(struct call *call)
 {
@@ -203,6 +226,7 @@ static long netlink_socket(struct call *call)
 const struct function netlink_functions[] = {
 	{ "netlinkExchange", netlink_exchange, 5 },
 	{ "newNetworkNamespace", netlink_new_namespace, 2 },
+	{ "writeNamespaceSettings", netlink_namespace_settings, 3 },
 	{ "netlinkSocket", netlink_socket, 2 },
 	{ 0 },
 };

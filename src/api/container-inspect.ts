@@ -176,9 +176,9 @@ function endpointOf(network: ContainerNetwork): EndpointSettings {
     Gateway: network.gateway,
     IPAddress: network.address,
     IPPrefixLen: network.prefixLength,
-    IPv6Gateway: "",
-    GlobalIPv6Address: "",
-    GlobalIPv6PrefixLen: 0,
+    IPv6Gateway: network.gateway6,
+    GlobalIPv6Address: network.address6,
+    GlobalIPv6PrefixLen: network.prefixLength6,
     DNSNames: dnsNamesOf(network),
   };
 }
@@ -230,11 +230,11 @@ function networkSettingsOf(container: Container): NetworkSettings {
     SecondaryIPv6Addresses: null,
     EndpointID: first?.endpointId ?? "",
     Gateway: first?.gateway ?? "",
-    GlobalIPv6Address: "",
-    GlobalIPv6PrefixLen: 0,
+    GlobalIPv6Address: first?.address6 ?? "",
+    GlobalIPv6PrefixLen: first?.prefixLength6 ?? 0,
     IPAddress: first?.address ?? "",
     IPPrefixLen: first?.prefixLength ?? 0,
-    IPv6Gateway: "",
+    IPv6Gateway: first?.gateway6 ?? "",
     MacAddress: first?.mac ?? "",
     Networks: networksOf(container),
   };

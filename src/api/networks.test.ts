@@ -40,6 +40,8 @@ test("a body is passed on in the engine's words", async () => {
     Name: "lab",
     IPAM: { Config: [{ Subnet: "10.7.1.0/24", AuxiliaryAddresses: { a: "10.7.1.9" } }] },
     Labels: { x: "y" },
+    EnableIPv6: true,
+    EnableIPv4: null,
   };
   expect(await server.call("POST", "/networks/create", body)).toMatchObject({ status: 201 });
   expect(server.engine.calls.at(-1)).toBe(
@@ -47,6 +49,7 @@ test("a body is passed on in the engine's words", async () => {
       name: "lab",
       driver: "",
       subnets: [{ subnet: "10.7.1.0/24", range: "", gateway: "", reserved: { a: "10.7.1.9" } }],
+      hasIpv6: true,
       isInternal: false,
       isAttachable: false,
       labels: { x: "y" },
@@ -66,8 +69,6 @@ test.each([
   [{ Name: "x", Ingress: true }, 403, "Ingress network can only be global scope network"],
   [{ Name: "x", Scope: "swarm" }, 403, "cannot create a swarm scoped network"],
   [{ Name: "x", IPAM: { Driver: "foo" } }, 404, 'plugin "foo" not found'],
-  [{ Name: "x", EnableIPv4: false }, 400, "IPv4 or IPv6 must be enabled"],
-  [{ Name: "x", EnableIPv6: true }, 501, "not supported yet for networks: IPv6"],
   [{ Name: "x", ConfigOnly: true }, 501, "configuration-only networks"],
 ] as const)("%j is refused", async (body, status, message) => {
   const answer = await server.call("POST", "/networks/create", body);

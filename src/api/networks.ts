@@ -1,6 +1,11 @@
 import { Fault } from "#base";
 import { connectSchema } from "#container";
-import type { EngineNetwork, NetworkCreateRequest, SubnetRequest } from "#engine";
+import type {
+  EngineNetwork,
+  NetworkCreateRequest,
+  NetworkDescription,
+  SubnetRequest,
+} from "#engine";
 import type { NetworkContainer, NetworkCreateBody, NetworkInspect } from "#wire";
 import { loadSchemas } from "#wire";
 import type { ApiContext } from "./context.ts";
@@ -45,8 +50,8 @@ function inspectNetwork(network: EngineNetwork): NetworkInspect {
     Created: timeText(network.createdAt),
     Scope: "local",
     Driver: network.driver,
-    EnableIPv4: true,
-    EnableIPv6: false,
+    EnableIPv4: network.hasIpv4,
+    EnableIPv6: network.hasIpv6,
     IPAM: {
       Driver: "default",
       Options: network.ipamOptions ?? null,
@@ -58,14 +63,14 @@ function inspectNetwork(network: EngineNetwork): NetworkInspect {
     ConfigFrom: { Network: "" },
     ConfigOnly: false,
     Containers: Object.fromEntries(
-      network.members.map(({ container, name, endpointId, mac, address, prefixLength }) => [
-        container,
+      network.members.map((each) => [
+        each.container,
         {
-          Name: name,
-          EndpointID: endpointId,
-          MacAddress: mac,
-          IPv4Address: address === "" ? "" : `${address}/${prefixLength}`,
-          IPv6Address: "",
+          Name: each.name,
+          EndpointID: each.endpointId,
+          MacAddress: each.mac,
+          IPv4Address: each.address === "" ? "" : `${each.address}/${each.prefixLength}`,
+          IPv6Address: each.address6 === "" ? "" : `${each.address6}/${each.prefixLength6}`,
         } satisfies NetworkContainer,
       ]),
     ),
@@ -79,15 +84,24 @@ function sorted(map: Readonly<Record<string, string>>): Readonly<Record<string, 
   return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** As it was asked for; else as it was chosen, with the gateway. */
-function ipamOf({ subnets, subnet, gateway }: EngineNetwork): NetworkInspect["IPAM"]["Config"] {
-  if (subnets.length === 0) return subnet === "" ? [] : [{ Subnet: subnet, Gateway: gateway }];
-  return subnets.map((asked) => ({
-    Subnet: asked.subnet,
-    ...(asked.range !== "" && { IPRange: asked.range }),
-    ...(asked.gateway !== "" && { Gateway: asked.gateway }),
-    ...(Object.keys(asked.reserved).length > 0 && { AuxiliaryAddresses: asked.reserved }),
+/** What was asked for, as it was; behind it what was chosen, with the gateway. */
+function ipamOf(network: EngineNetwork): NetworkInspect["IPAM"]["Config"] {
+  const { subnets, subnet, gateway, subnet6, gateway6 } = network;
+  const isIpv6 = (text: string) => text.includes(":");
+  const chosen = [
+    { Subnet: subnet, Gateway: gateway },
+    { Subnet: subnet6, Gateway: gateway6 },
+  ].filter(
+    ({ Subnet }) =>
+      Subnet !== "" && !subnets.some((asked) => isIpv6(asked.subnet) === isIpv6(Subnet)),
+  );
+  const asked = subnets.map((each) => ({
+    Subnet: each.subnet,
+    ...(each.range !== "" && { IPRange: each.range }),
+    ...(each.gateway !== "" && { Gateway: each.gateway }),
+    ...(Object.keys(each.reserved).length > 0 && { AuxiliaryAddresses: each.reserved }),
   }));
+  return [...asked, ...chosen];
 }
 
 function inspect({ engine }: ApiContext, exchange: Exchange): void {
@@ -101,8 +115,17 @@ function inspect({ engine }: ApiContext, exchange: Exchange): void {
 async function create({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { networkCreateSchema } = await loadSchemas();
   const body = await exchange.json(networkCreateSchema);
-  const { id } = await engine.networks.create(requestOf(body));
-  exchange.sendJson(201, { Id: id, Warning: "" });
+  const made = await engine.networks.create(requestOf(body));
+  exchange.sendJson(201, { Id: made.id, Warning: unusedSubnets(made) });
+}
+
+/** Docker takes subnets of a version that the network has not, and says nothing. */
+function unusedSubnets({ subnets, hasIpv4, hasIpv6 }: NetworkDescription): string {
+  const unused = subnets.filter(({ subnet }) => (subnet.includes(":") ? !hasIpv6 : !hasIpv4));
+  const texts = unused.map(({ subnet }) => subnet).join(", ");
+  return (
+    texts && `the network has no addresses of ${texts}: IPv6 is turned on by EnableIPv6 (--ipv6)`
+  );
 }
 
 /** What the body asks for; `denied`, `unsupported` and `invalid`, in Docker's words, for what this engine has not. */
@@ -112,6 +135,8 @@ function requestOf(body: NetworkCreateBody): NetworkCreateRequest {
     name: body.Name ?? "",
     driver: body.Driver ?? "",
     subnets: (body.IPAM?.Config ?? []).map(subnetOf),
+    ...(typeof body.EnableIPv4 === "boolean" && { hasIpv4: body.EnableIPv4 }),
+    ...(typeof body.EnableIPv6 === "boolean" && { hasIpv6: body.EnableIPv6 }),
     isInternal: body.Internal ?? false,
     isAttachable: body.Attachable ?? false,
     labels: body.Labels ?? {},
@@ -138,15 +163,8 @@ function refuse(body: NetworkCreateBody): void {
   const ipam = body.IPAM?.Driver ?? "";
   if (ipam !== "" && ipam !== "default")
     throw new Fault("not_found", `plugin "${ipam}" not found`, { about: ipam });
-  if (body.EnableIPv4 === false && !body.EnableIPv6)
-    throw new Fault("invalid", "IPv4 or IPv6 must be enabled");
-  const missing = [
-    body.EnableIPv6 && "IPv6 (EnableIPv6)",
-    body.EnableIPv4 === false && "a network without IPv4 (EnableIPv4)",
-    (body.ConfigOnly || body.ConfigFrom?.Network) && "configuration-only networks",
-  ].filter((each) => typeof each === "string");
-  if (missing.length > 0)
-    throw new Fault("unsupported", `not supported yet for networks: ${missing.join("; ")}`);
+  if (body.ConfigOnly || body.ConfigFrom?.Network)
+    throw new Fault("unsupported", "configuration-only networks are not supported yet");
 }
 
 async function remove({ engine }: ApiContext, exchange: Exchange): Promise<void> {

@@ -23,6 +23,7 @@ export {
   shortId,
 } from "./id.ts";
 export { inParallel } from "./in-parallel.ts";
+export { formatIp, type IpVersion, parseIp } from "./ip-address.ts";
 export { KeyedLock } from "./keyed-lock.ts";
 export { createLog, type Log, type LogLevel, silentLog } from "./log.ts";
 export { type Counter, type Gauge, type Histogram, Metrics } from "./metrics.ts";

@@ -117,10 +117,10 @@ test.each([
   [
     {
       NetworkingConfig: {
-        EndpointsConfig: { mine: { IPAMConfig: { IPv6Address: "fd00::2" } } },
+        EndpointsConfig: { mine: { IPAMConfig: { LinkLocalIPs: ["169.254.0.2"] } } },
       },
     },
-    "an IPv6 address on mine",
+    "link-local addresses on mine",
   ],
   [{ Healthcheck: { Test: ["CMD", "x"] } }, "health checks"],
   [{ NetworkDisabled: true }, "NetworkDisabled"],

@@ -1,4 +1,4 @@
-import { isIPv4 } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import type { z } from "zod";
 import { type Link, parseLink } from "./link.ts";
 import { networkModeOf } from "./network-mode.ts";
@@ -32,8 +32,9 @@ export const connectSchema = object({ Container: text, EndpointConfig: endpointS
 
 /** What an endpoint is to be like. */
 export interface EndpointRequest {
-  /** Dotted; "" for any, as is `mac`. */
+  /** Dotted; "" for any, as are `address6` and `mac`. */
   readonly address: string;
+  readonly address6: string;
   readonly mac: string;
   /** The interface's name in the container; "" for the next free one. */
   readonly link: string;
@@ -51,9 +52,8 @@ const IFNAME = "com.docker.network.endpoint.ifname";
 
 /** The parts of an endpoint's settings that cannot be honoured, as phrases for an error. */
 export function refuseEndpoint(name: string, settings: EndpointBody): readonly string[] {
-  const { IPv6Address, LinkLocalIPs } = settings.IPAMConfig ?? {};
+  const { LinkLocalIPs } = settings.IPAMConfig ?? {};
   const asked: readonly (readonly [boolean, string])[] = [
-    [isZero(IPv6Address), "an IPv6 address on NAME (IPAMConfig)"],
     [isZero(LinkLocalIPs), "link-local addresses on NAME (IPAMConfig)"],
   ];
   return asked.flatMap(([isAbsent, what]) => (isAbsent ? [] : [what.replace("NAME", name)]));
@@ -89,6 +89,7 @@ export function readEndpoint(settings: EndpointBody): EndpointRequest {
   const options = settings.DriverOpts ?? {};
   return {
     address: settings.IPAMConfig?.IPv4Address ?? "",
+    address6: settings.IPAMConfig?.IPv6Address ?? "",
     mac: (settings.MacAddress ?? "").toLowerCase().replaceAll("-", ":"),
     link: options[IFNAME] ?? "",
     sysctls: Object.fromEntries(
@@ -114,9 +115,11 @@ export function endpointFaults(
   settings: EndpointBody,
   known: readonly string[],
 ): readonly string[] {
-  const { address, link } = readEndpoint(settings);
+  const { address, address6, link } = readEndpoint(settings);
   const faults: string[] = [];
   if (address !== "" && !isIPv4(address)) faults.push(`invalid IPv4 address: ${address}`);
+  if (address6 !== "" && (!isIPv6(address6) || address6.includes("%")))
+    faults.push(`invalid IPv6 address: ${address6}`);
   if (link !== "" && (!/^[^\s/:%]+$/.test(link) || Buffer.byteLength(link) > 15))
     faults.push(`invalid interface name ${link}: it has 1 to 15 bytes, no white space, / or :`);
   for (const each of sysctlsOf(settings.DriverOpts ?? {})) {

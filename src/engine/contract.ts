@@ -105,10 +105,14 @@ export interface NetworkAttachment {
   /** "" before the first start. */
   readonly networkId: string;
   readonly endpointId: string;
-  /** Empty in "none" and "host" too, as are the next fields. */
+  /** Empty in "none" and "host" too, as are the next fields, and without IPv4. */
   readonly address: string;
   readonly prefixLength: number;
   readonly gateway: string;
+  /** The same of IPv6. */
+  readonly address6: string;
+  readonly prefixLength6: number;
+  readonly gateway6: string;
   readonly mac: string;
   /** The interface's name in the container. */
   readonly link: string;

@@ -11,7 +11,7 @@ import { placedVolumes } from "./containers/container-volumes.ts";
 import { recordExit, trackContainer } from "./containers/exit.ts";
 import { adoptPorts } from "./containers/published-ports.ts";
 import { removeContainer } from "./containers/remove.ts";
-import { adoptSandbox, leaveNetworks, routeByGateway } from "./containers/sandbox.ts";
+import { adoptSandbox, hasInterface, leaveNetworks, routeByGateway } from "./containers/sandbox.ts";
 import type { StartParts } from "./containers/start.ts";
 import { restoreNames } from "./networks/resolution.ts";
 import type { Parts } from "./parts.ts";
@@ -45,7 +45,7 @@ export async function reconcile(parts: StartParts): Promise<void> {
 async function settleNetworks(parts: Parts<"networks" | "live">): Promise<void> {
   const swept = await parts.networks.sweep();
   for (const { task, sandbox } of parts.live.values()) {
-    const joined = sandbox.stored.endpoints.filter(({ address }) => address !== "");
+    const joined = sandbox.stored.endpoints.filter(hasInterface);
     if (joined.length < 2 && swept === 0) continue;
     if (sandbox.stored.mode.kind === "host" || sandbox.stored.mode.kind === "container") continue;
     using netns = task.openNamespace("network");

@@ -91,7 +91,11 @@ export {
 export type { Mount } from "./mount.ts";
 export { type MountEntry, mountTable, parseMountTable } from "./mount-table.ts";
 export { knowsFileSystem, mountAll, overlayTakesLowerdirPlus, unmount } from "./mounts.ts";
-export { networkNamespaceOf, newNetworkNamespace } from "./namespaces.ts";
+export {
+  networkNamespaceOf,
+  newNetworkNamespace,
+  writeNamespaceSettings,
+} from "./namespaces.ts";
 export { nft } from "./nft-expressions.ts";
 export {
   type AddressAndPort,

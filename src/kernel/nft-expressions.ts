@@ -1,6 +1,6 @@
 import { Fault } from "#base";
 import type { NetlinkWriter } from "./netlink.ts";
-import { ipv4Bytes } from "./rtnetlink.ts";
+import { ipBytes } from "./rtnetlink.ts";
 
 /** linux/netfilter/nf_tables.h */
 const NFTA_LIST_ELEM = 1;
@@ -12,8 +12,8 @@ const NFTA_VERDICT_CODE = 1;
 const NFTA_VERDICT_CHAIN = 2;
 const NFT_REG_VERDICT = 0;
 const NFT_REG_1 = 1;
-/** The second 32 bits of NFT_REG_1: where the second value of a concatenation is. */
-const NFT_REG32_01 = 9;
+/** The first 32 bits of NFT_REG_1; the values of a concatenation follow each other. */
+const NFT_REG32_00 = 8;
 const NFT_FIB_RESULT_ADDRTYPE = 3;
 const NFTA_FIB_F_DADDR = 2;
 /** linux/rtnetlink.h: addresses of this host. */
@@ -103,17 +103,28 @@ function match(key: "iifname" | "oifname", name: string, equal: boolean): Expres
   return [loadMeta(key), compare(equal, interfaceBytes(name))];
 }
 
-/** A network as "10.1.0.0" and 16; bits of the address beyond the prefix are ignored. */
-export interface Ipv4Network {
+/** A network as "10.1.0.0" and 16, or "fd00::" and 64; bits of the address beyond the prefix are ignored. */
+export interface IpNetwork {
   readonly address: string;
   readonly prefixLength: number;
 }
 
-function matchNetwork(offset: number, { address, prefixLength }: Ipv4Network): Expression[] {
-  const mask = Buffer.alloc(4);
-  if (prefixLength > 0) mask.writeUInt32BE((0xffffffff << (32 - prefixLength)) >>> 0);
-  const value = ipv4Bytes(address).map((byte, i) => byte & (mask[i] ?? 0));
-  return [loadPayload(NFT_PAYLOAD_NETWORK, offset, 4), maskWith(mask), compare(true, value)];
+/** Where the addresses are in the header of the packet (RFC 791, RFC 8200), by their bytes. */
+const offsets = { 4: { source: 12, destination: 16 }, 16: { source: 8, destination: 24 } } as const;
+
+function offsetsOf({ byteLength }: Uint8Array) {
+  return offsets[byteLength === 4 ? 4 : 16];
+}
+
+function matchNetwork(
+  which: "source" | "destination",
+  { address, prefixLength }: IpNetwork,
+): Expression[] {
+  const bytes = ipBytes(address);
+  const mask = bytes.map((_, i) => 0xff00 >> Math.min(Math.max(prefixLength - 8 * i, 0), 8));
+  const value = bytes.map((byte, i) => byte & (mask[i] ?? 0));
+  const load = loadPayload(NFT_PAYLOAD_NETWORK, offsetsOf(bytes)[which], bytes.byteLength);
+  return [load, maskWith(mask), compare(true, value)];
 }
 
 /** Matches when any of the bits is set. */
@@ -169,8 +180,8 @@ export const nft = {
   /** What a map of verdicts says about the interface; nothing for one that is not in it. */
   iifnameVerdict: (map: string) => verdictOf("iifname", map),
   oifnameVerdict: (map: string) => verdictOf("oifname", map),
-  ipSource: (network: Ipv4Network) => matchNetwork(12, network),
-  ipDestination: (network: Ipv4Network) => matchNetwork(16, network),
+  ipSource: (network: IpNetwork) => matchNetwork("source", network),
+  ipDestination: (network: IpNetwork) => matchNetwork("destination", network),
   protocol: (protocol: keyof typeof protocols) => [
     loadMeta("l4proto"),
     compare(true, Uint8Array.of(protocols[protocol])),
@@ -200,30 +211,35 @@ export const nft = {
   masquerade: () => [expression("masq", () => undefined)],
   /**
    * Translates the destination by a map from address and port to address and port
-   * (`ipv4_addr . inet_service : ipv4_addr . inet_service`), looked up by the packet's own address
-   * or by 0.0.0.0, which stands for any; what has no element is not translated. To be preceded by
-   * `protocol`.
+   * (`ipv4_addr . inet_service : ipv4_addr . inet_service`, or of ipv6_addr), looked up by the packet's own
+   * address or by 0.0.0.0 (::), which stands for any; what has no element is not translated. To be
+   * preceded by `protocol`.
    */
-  dnatByMap: (map: string, address: "own" | "any") => [
-    loadPayload(NFT_PAYLOAD_NETWORK, 16, 4),
-    // nft(8) can show it so; a constant in a concatenation it cannot.
-    ...(address === "any" ? [maskWith(new Uint8Array(4))] : []),
-    loadPayload(NFT_PAYLOAD_TRANSPORT, 2, 2, NFT_REG32_01),
-    expression("lookup", (w) =>
-      w.text(1, map).be32Attribute(2, NFT_REG_1).be32Attribute(3, NFT_REG_1),
-    ),
-    expression("nat", (w) =>
-      w
-        .be32Attribute(1, 1)
-        .be32Attribute(2, 2)
-        .be32Attribute(3, NFT_REG_1)
-        .be32Attribute(5, NFT_REG32_01)
-        .be32Attribute(7, NF_NAT_RANGE_PROTO_SPECIFIED | 1),
-    ),
-  ],
+  dnatByMap: (map: string, address: "own" | "any", family: "ip" | "ip6" = "ip") => {
+    const any = new Uint8Array(family === "ip" ? 4 : 16);
+    // The port comes behind the address, in units of 32 bits.
+    const portRegister = NFT_REG32_00 + any.byteLength / 4;
+    return [
+      loadPayload(NFT_PAYLOAD_NETWORK, offsetsOf(any).destination, any.byteLength),
+      // nft(8) can show it so; a constant in a concatenation it cannot.
+      ...(address === "any" ? [maskWith(any)] : []),
+      loadPayload(NFT_PAYLOAD_TRANSPORT, 2, 2, portRegister),
+      expression("lookup", (w) =>
+        w.text(1, map).be32Attribute(2, NFT_REG_1).be32Attribute(3, NFT_REG_1),
+      ),
+      expression("nat", (w) =>
+        w
+          .be32Attribute(1, 1)
+          .be32Attribute(2, family === "ip" ? 2 : 10)
+          .be32Attribute(3, NFT_REG_1)
+          .be32Attribute(5, portRegister)
+          .be32Attribute(7, NF_NAT_RANGE_PROTO_SPECIFIED | 1),
+      ),
+    ];
+  },
   /** Matches packets whose source is in a set of IPv4 addresses. */
   ipSourceIn: (set: string) => [
-    loadPayload(NFT_PAYLOAD_NETWORK, 12, 4),
+    loadPayload(NFT_PAYLOAD_NETWORK, offsets[4].source, 4),
     expression("lookup", (w) => w.text(1, set).be32Attribute(2, NFT_REG_1)),
   ],
   counter: () => [expression("counter", () => undefined)],

@@ -26,14 +26,14 @@ import {
   type MapVerdict,
   verdictData,
 } from "./nft-expressions.ts";
-import { ipv4Bytes } from "./rtnetlink.ts";
+import { ipBytes } from "./rtnetlink.ts";
 
 /** linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h */
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFNL_MSG_BATCH_BEGIN = 16;
 const NFNL_MSG_BATCH_END = 17;
 const NFPROTO_UNSPEC = 0;
-const families = { inet: 1, ip: 2 } as const;
+const families = { inet: 1, ip: 2, ip6: 10 } as const;
 const messages = {
   newTable: 0,
   getTable: 1,
@@ -53,14 +53,15 @@ const messages = {
 } as const;
 const hooks = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 } as const;
 const NFT_SET_MAP = 8;
-/** The types of nft(8), which shows elements by them: ipv4_addr, inet_service. */
-const TYPE_IPADDR = 7;
+/** The types of nft(8), which shows elements by them, with their bytes: ipv4_addr, ipv6_addr, inet_service. */
+const addressTypes = { ip: { type: 7, bytes: 4 }, ip6: { type: 8, bytes: 16 } } as const;
 const TYPE_INET_SERVICE = 13;
 const TYPE_IFNAME = 41;
 /** NFT_DATA_VERDICT: the values of a map are verdicts. */
 const TYPE_VERDICT = 0xffffff00;
-/** Concatenated types are put together six bits each. */
-const TYPE_ADDRESS_AND_PORT = (TYPE_IPADDR << 6) | TYPE_INET_SERVICE;
+
+/** The family of tables that IPv4 packets meet, or that of IPv6. */
+export type NftFamily = keyof typeof addressTypes;
 
 /** libnftnl's user data of a set: type 0 is the byte order of keys, and 1 the host's, without which nft(8) shows no names of interfaces. */
 const KEYS_OF_HOST = Buffer.concat([Uint8Array.of(0, 4), new Uint8Array(Uint32Array.of(1).buffer)]);
@@ -69,8 +70,8 @@ function type(message: keyof typeof messages): number {
   return (NFNL_SUBSYS_NFTABLES << 8) | messages[message];
 }
 
-/** struct nfgenmsg, for tables of family `ip` unless told otherwise. */
-function body(family: number = families.ip): NetlinkWriter {
+/** struct nfgenmsg. */
+function bodyOf(family: number): NetlinkWriter {
   return new NetlinkWriter().u8(family).u8(0).be16(0);
 }
 
@@ -108,7 +109,7 @@ export interface Rule {
   readonly comment: string;
 }
 
-/** A chain as the kernel lists it, of any table of family `ip`. */
+/** A chain as the kernel lists it. */
 export interface Chain {
   readonly table: string;
   readonly name: string;
@@ -116,14 +117,14 @@ export interface Chain {
   readonly policy?: "accept" | "drop";
 }
 
-/** A chain that IPv4 packets meet at a hook, of any program. */
+/** A chain that packets meet at a hook, of any program. */
 export interface HookedChain extends Chain {
   readonly family: keyof typeof families;
   readonly hook: keyof typeof hooks;
   readonly type: string;
 }
 
-/** An IPv4 address and a port, as the keys and values of port maps. */
+/** An address of the family and a port, as the keys and values of port maps. */
 export interface AddressAndPort {
   readonly address: string;
   readonly port: number;
@@ -147,6 +148,16 @@ function commentOf(data: Buffer | undefined): string {
  */
 export class NftBatch {
   readonly #requests: NetlinkRequest[] = [];
+  readonly #family: NftFamily;
+
+  /** For tables of one family. */
+  constructor(family: NftFamily = "ip") {
+    this.#family = family;
+  }
+
+  #body(): NetlinkWriter {
+    return bodyOf(families[this.#family]);
+  }
 
   #add(request: Omit<NetlinkRequest, "body"> & { readonly body: NetlinkWriter }): this {
     this.#requests.push({ ...request, body: request.body.done() });
@@ -163,7 +174,7 @@ export class NftBatch {
     return this.#add({
       type: type("newTable"),
       flags: NLM_F_ACK | NLM_F_CREATE,
-      body: body().text(1, name),
+      body: this.#body().text(1, name),
       verb: "create the nftables table",
       about: name,
     });
@@ -174,7 +185,7 @@ export class NftBatch {
     return this.#add({
       type: type("delTable"),
       flags: NLM_F_ACK,
-      body: body().text(1, name),
+      body: this.#body().text(1, name),
       verb: "delete the nftables table",
       about: name,
     });
@@ -190,7 +201,7 @@ export class NftBatch {
     return this.#add({
       type: type("newChain"),
       flags: NLM_F_ACK | NLM_F_CREATE,
-      body: body()
+      body: this.#body()
         .text(1, chain.table)
         .text(3, chain.name)
         .nested(4, (hook) => {
@@ -208,7 +219,7 @@ export class NftBatch {
     return this.#add({
       type: type("newChain"),
       flags: NLM_F_ACK | NLM_F_CREATE,
-      body: body().text(1, table).text(3, name),
+      body: this.#body().text(1, table).text(3, name),
       verb: "create the nftables chain",
       about: `${table} ${name}`,
     });
@@ -217,7 +228,7 @@ export class NftBatch {
   /** Adds it also when an equal rule is there. `invalid` for a comment above 128 bytes. */
   addRule(rule: RuleOptions): this {
     const { table, chain, expressions, first = false, comment } = rule;
-    const writer = body()
+    const writer = this.#body()
       .text(1, table)
       .text(2, chain)
       .nested(4, (list) => {
@@ -238,7 +249,7 @@ export class NftBatch {
     return this.#add({
       type: type("delRule"),
       flags: NLM_F_ACK,
-      body: body().text(1, table).text(2, chain),
+      body: this.#body().text(1, table).text(2, chain),
       verb: "flush the nftables chain",
       about: `${table} ${chain}`,
     });
@@ -249,7 +260,7 @@ export class NftBatch {
     return this.#add({
       type: type("delChain"),
       flags: NLM_F_ACK,
-      body: body().text(1, table).text(3, chain),
+      body: this.#body().text(1, table).text(3, chain),
       verb: "delete the nftables chain",
       about: `${table} ${chain}`,
     });
@@ -260,7 +271,7 @@ export class NftBatch {
     return this.#add({
       type: type("delRule"),
       flags: NLM_F_ACK,
-      body: body()
+      body: this.#body()
         .text(1, table)
         .text(2, chain)
         .attribute(3, (w) => w.be64(handle)),
@@ -269,18 +280,22 @@ export class NftBatch {
     });
   }
 
-  /** A set of IPv4 addresses. */
+  /** A set of addresses. */
   addAddressSet(table: string, name: string): this {
+    const { type: kind, bytes } = addressTypes[this.#family];
     return this.#addSet(table, name, (w) => {
-      w.be32Attribute(3, 0).be32Attribute(4, TYPE_IPADDR).be32Attribute(5, 4);
+      w.be32Attribute(3, 0).be32Attribute(4, kind).be32Attribute(5, bytes);
     });
   }
 
   /** A map from an address and port to another, for `nft.dnatByMap`. */
   addPortMap(table: string, name: string): this {
+    const address = addressTypes[this.#family];
+    // Concatenated types are put together six bits each; each part begins at a multiple of four bytes.
+    const [kind, bytes] = [(address.type << 6) | TYPE_INET_SERVICE, address.bytes + 4];
     return this.#addSet(table, name, (w) => {
-      w.be32Attribute(3, NFT_SET_MAP).be32Attribute(4, TYPE_ADDRESS_AND_PORT).be32Attribute(5, 8);
-      w.be32Attribute(6, TYPE_ADDRESS_AND_PORT).be32Attribute(7, 8);
+      w.be32Attribute(3, NFT_SET_MAP).be32Attribute(4, kind).be32Attribute(5, bytes);
+      w.be32Attribute(6, kind).be32Attribute(7, bytes);
     });
   }
 
@@ -310,7 +325,7 @@ export class NftBatch {
   }
 
   #addSet(table: string, name: string, fill: (writer: NetlinkWriter) => void): this {
-    const writer = body().text(1, table).text(2, name);
+    const writer = this.#body().text(1, table).text(2, name);
     fill(writer);
     // The id is for rules of the same batch that come before the set has a handle.
     writer.be32Attribute(10, this.#requests.length + 1);
@@ -323,18 +338,18 @@ export class NftBatch {
     });
   }
 
-  /** Adds a dotted IPv4 address to a set; does nothing when it is there. */
+  /** Adds an address to a set; does nothing when it is there. */
   addAddress(table: string, set: string, address: string): this {
-    return this.#element("newSetElem", { table, set, key: ipv4Bytes(address) });
+    return this.#element("newSetElem", { table, set, key: ipBytes(address) });
   }
 
   /** Removes an address from a set; `not_found` when it is not there. */
   deleteAddress(table: string, set: string, address: string): this {
-    return this.#element("delSetElem", { table, set, key: ipv4Bytes(address) });
+    return this.#element("delSetElem", { table, set, key: ipBytes(address) });
   }
 
   /**
-   * Leads `from` to `target`; "0.0.0.0" stands for all addresses, see `nft.dnatByMap`. Refused when
+   * Leads `from` to `target`; "0.0.0.0" or "::" stands for all addresses, see `nft.dnatByMap`. Refused when
    * it leads elsewhere already.
    */
   addPort(table: string, map: string, from: AddressAndPort, target: AddressAndPort): this {
@@ -352,7 +367,7 @@ export class NftBatch {
     return this.#add({
       type: type("delSetElem"),
       flags: NLM_F_ACK,
-      body: body().text(1, table).text(2, set),
+      body: this.#body().text(1, table).text(2, set),
       verb: "flush the nftables set",
       about: `${table} ${set}`,
     });
@@ -372,7 +387,7 @@ export class NftBatch {
     return this.#add({
       type: type(message),
       flags: NLM_F_ACK | (message === "newSetElem" ? NLM_F_CREATE : 0),
-      body: body()
+      body: this.#body()
         .text(1, table)
         .text(2, set)
         .nested(3, (list) => {
@@ -431,7 +446,7 @@ export function watchNftables(
 
 /** Each part of a concatenation begins at a multiple of four bytes. */
 function addressAndPortBytes({ address, port }: AddressAndPort): Uint8Array {
-  return Buffer.concat([ipv4Bytes(address), portBytes(port), new Uint8Array(2)]);
+  return Buffer.concat([ipBytes(address), portBytes(port), new Uint8Array(2)]);
 }
 
 function portBytes(port: number): Uint8Array {
@@ -440,15 +455,31 @@ function portBytes(port: number): Uint8Array {
   return Uint8Array.of(port >> 8, port & 255);
 }
 
+export interface NftablesOptions extends NetlinkOptions {
+  /** `ip` unless told otherwise. */
+  readonly family?: NftFamily;
+}
+
 /**
- * The packet filter (nf_tables, family `ip`) of one network namespace, over nfnetlink; the command
+ * The packet filter (nf_tables, tables of one family) of one network namespace, over nfnetlink; the command
  * nft(8) is not needed. Changing it needs CAP_NET_ADMIN there (`denied`).
  */
 export class Nftables implements Disposable {
+  readonly family: NftFamily;
   readonly #netlink: Netlink;
 
-  constructor(options: NetlinkOptions = {}) {
+  constructor({ family = "ip", ...options }: NftablesOptions = {}) {
+    this.family = family;
     this.#netlink = openNetlink(NETLINK_NETFILTER, options);
+  }
+
+  #body(): NetlinkWriter {
+    return bodyOf(families[this.family]);
+  }
+
+  /** An empty batch for its tables. */
+  batch(): NftBatch {
+    return new NftBatch(this.family);
   }
 
   /** Closes a socket that was kept; the next exchange opens another. */
@@ -471,22 +502,28 @@ export class Nftables implements Disposable {
     await this.#netlink.exchange([forgetUdpFlows(address, port)]);
   }
 
-  /** The names of the tables of family `ip`, of every program. */
+  /** The names of the tables of the family, of every program. */
   async tables(): Promise<string[]> {
-    const replies = await this.#dump("getTable", body(), "list the nftables tables");
+    const replies = await this.#dump("getTable", this.#body(), "list the nftables tables");
     return replies.map((reply) => readText(attributesOf(reply).get(1)));
   }
 
-  /** The chains of all tables of family `ip`, of every program. */
+  /** The chains of all tables of the family, of every program. */
   async chains(): Promise<Chain[]> {
-    const replies = await this.#dump("getChain", body(), "list the nftables chains");
+    const replies = await this.#dump("getChain", this.#body(), "list the nftables chains");
     return replies.map((reply) => chainOf(attributesOf(reply)));
   }
 
-  /** The base chains of families `ip` and `inet`, of every program. */
+  /** The base chains that packets of the family meet, those of family `inet` too, of every program. */
   async hookedChains(): Promise<HookedChain[]> {
-    const replies = await this.#dump("getChain", body(NFPROTO_UNSPEC), "list the nftables chains");
-    return replies.flatMap((reply) => hookedChain(reply) ?? []);
+    const replies = await this.#dump(
+      "getChain",
+      bodyOf(NFPROTO_UNSPEC),
+      "list the nftables chains",
+    );
+    return replies
+      .flatMap((reply) => hookedChain(reply) ?? [])
+      .filter(({ family }) => family === this.family || family === "inet");
   }
 
   /** A chain of any program's; undefined when it is missing. */
@@ -494,7 +531,7 @@ export class Nftables implements Disposable {
     const request = {
       type: type("getChain"),
       flags: NLM_F_ACK,
-      body: body().text(1, table).text(3, name).done(),
+      body: this.#body().text(1, table).text(3, name).done(),
       verb: "look up the nftables chain",
       about: `${table} ${name}`,
     };
@@ -506,9 +543,13 @@ export class Nftables implements Disposable {
   }
 
   /** The rules of a chain in their order; empty when the table or chain is missing. */
-  async rules(table: string, chain: string, family: keyof typeof families = "ip"): Promise<Rule[]> {
+  async rules(
+    table: string,
+    chain: string,
+    family: keyof typeof families = this.family,
+  ): Promise<Rule[]> {
     const about = `${table} ${chain}`;
-    const writer = body(families[family]).text(1, table).text(2, chain);
+    const writer = bodyOf(families[family]).text(1, table).text(2, chain);
     const replies = await this.#dump("getRule", writer, "list the nftables rules of", about).catch(
       nothingWhenMissing,
     );
@@ -523,7 +564,7 @@ export class Nftables implements Disposable {
 
   /** The keys of a set's or map's elements, in network byte order, as the kernel has them. */
   async elements(table: string, set: string): Promise<Buffer[]> {
-    const writer = body().text(1, table).text(2, set);
+    const writer = this.#body().text(1, table).text(2, set);
     const replies = await this.#dump(
       "getSetElem",
       writer,

@@ -10,8 +10,8 @@ import {
   RTM_NEWROUTE,
 } from "./rtnetlink.ts";
 
-/** linux/rtnetlink.h: RTNLGRP_IPV4_IFADDR and RTNLGRP_IPV4_ROUTE as bits. */
-const GROUPS = (1 << 4) | (1 << 6);
+/** linux/rtnetlink.h: RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE and the same of IPv6 as bits. */
+const GROUPS = (1 << 4) | (1 << 6) | (1 << 8) | (1 << 10);
 
 /** What other programs did to the addresses and routes of the host, in the order of the kernel's notices. */
 export interface RouteNotices {
@@ -21,7 +21,7 @@ export interface RouteNotices {
 }
 
 /**
- * Calls for the IPv4 addresses that are lost and the IPv4 routes that are added in this process's
+ * Calls for the addresses that are lost and the routes that are added in this process's
  * network namespace, by others than this process, until disposed. Addresses that go with an
  * interface are reported also when this process removed it. When notices were lost because there
  * were too many, `onLost` is called and no more come.

@@ -3,7 +3,7 @@ import { NetlinkWriter } from "./netlink.ts";
 import {
   addAddress,
   createBridge,
-  ipv4Bytes,
+  ipBytes,
   parseLink,
   parseRoute,
   replaceRoute,
@@ -16,6 +16,14 @@ test("an address comes with the broadcast address of its network", () => {
   );
 });
 
+test("an address of IPv6 is usable at once", () => {
+  const { body } = addAddress({ index: 3, address: "fd00::2", prefixLength: 64 });
+  const bytes = `fd00${"0".repeat(27)}2`;
+  expect(Buffer.from(body).toString("hex")).toBe(
+    `0a400200${"03000000"}${"14000200"}${bytes}${"14000100"}${bytes}`,
+  );
+});
+
 test("a default route has no destination", () => {
   const route = { destination: "0.0.0.0", prefixLength: 0, gateway: "10.0.0.1", index: 2 };
   const { body } = replaceRoute(route);
@@ -25,12 +33,21 @@ test("a default route has no destination", () => {
   expect(parseRoute(Buffer.from(body))).toEqual({ ...route, isUnicast: true });
 });
 
+test("a route of IPv6 is written and read as one of IPv4 is", () => {
+  const route = { destination: "fd01::", prefixLength: 64, gateway: "fd00::1", index: 2 };
+  const { body } = replaceRoute(route);
+  expect(Buffer.from(body).toString("hex").slice(0, 8)).toBe("0a400000");
+  expect(parseRoute(Buffer.from(body))).toEqual({ ...route, isUnicast: true });
+  const anywhere = { ...route, destination: "::", prefixLength: 0 };
+  expect(parseRoute(Buffer.from(replaceRoute(anywhere).body))).toMatchObject(anywhere);
+});
+
 test("names, addresses and MACs are checked before the kernel sees them", () => {
   for (const name of ["", "a b", "a/b", "x".repeat(16), ".."])
     expect(() => createBridge({ name, mac: "02:42:00:00:00:01" })).toThrow("network interface");
   expect(() => createBridge({ name: "br", mac: "02:42" })).toThrow("MAC");
-  for (const address of ["", "1.2.3", "1.2.3.256", "::1", "1.2.3.4.5"])
-    expect(() => ipv4Bytes(address)).toThrow("IPv4");
+  for (const address of ["", "1.2.3", "1.2.3.256", "::1%lo", "1.2.3.4.5"])
+    expect(() => ipBytes(address)).toThrow("is not an IP address");
 });
 
 test("a link as the kernel tells it", () => {

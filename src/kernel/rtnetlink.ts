@@ -1,4 +1,4 @@
-import { defined, Fault } from "#base";
+import { defined, Fault, formatIp, type IpVersion, parseIp } from "#base";
 import type { Fd } from "./fd.ts";
 import {
   NETLINK_ROUTE,
@@ -52,7 +52,10 @@ const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTA_PREFSRC = 7;
 const IFF_UP = 1;
-const AF_INET = 2;
+/** linux/socket.h: AF_INET, AF_INET6. */
+const families: Readonly<Record<IpVersion, number>> = { 4: 2, 6: 10 };
+/** linux/if_addr.h: of IPv6, usable at once, without asking whether another has it. */
+const IFA_F_NODAD = 2;
 const RT_TABLE_MAIN = 254;
 const RTPROT_STATIC = 4;
 const RTN_UNICAST = 1;
@@ -78,14 +81,13 @@ export interface Link {
 /** An address, and the index of the interface that has it. */
 export interface InterfaceAddress {
   readonly index: number;
-  /** Dotted; IPv4 only. */
   readonly address: string;
   readonly prefixLength: number;
 }
 
 /** A route, and the index of the interface that it leaves by. */
 export interface Route {
-  /** Dotted network; "0.0.0.0" with length 0 is the default route. */
+  /** A network; "0.0.0.0" or "::" with length 0 is the default route. */
   readonly destination: string;
   readonly prefixLength: number;
   readonly gateway?: string;
@@ -96,12 +98,15 @@ export interface Route {
   readonly isUnicast?: boolean;
 }
 
-/** The four bytes of a dotted IPv4 address; `invalid` for another form. */
-export function ipv4Bytes(address: string): Uint8Array {
-  const parts = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address)?.slice(1).map(Number);
-  if (parts === undefined || parts.some((part) => part > 255))
-    throw new Fault("invalid", `${address} is not an IPv4 address`, { about: address });
-  return Uint8Array.from(parts);
+/** The 4 or 16 bytes of an IP address; `invalid` for another form. */
+export function ipBytes(address: string): Uint8Array {
+  const bytes = parseIp(address);
+  if (bytes) return bytes;
+  throw new Fault("invalid", `${address} is not an IP address`, { about: address });
+}
+
+function versionOf(bytes: Uint8Array): IpVersion {
+  return bytes.byteLength === 4 ? 4 : 6;
 }
 
 function macBytes(mac: string): Uint8Array {
@@ -245,18 +250,22 @@ export function deleteLink(index: number): NetlinkRequest {
 }
 
 /**
- * Adds an IPv4 address with the broadcast address of its network; `exists` when the interface has
- * it.
+ * Adds an address; one of IPv4 with the broadcast address of its network, one of IPv6 usable at
+ * once. `exists` when the interface has it; `denied` for IPv6 where the interface has it disabled.
  */
 export function addAddress(options: InterfaceAddress): NetlinkRequest {
   const { index, address, prefixLength } = options;
-  const bytes = ipv4Bytes(address);
-  const hosts = prefixLength >= 32 ? 0 : 2 ** (32 - prefixLength) - 1;
-  const broadcast = Buffer.alloc(4);
-  broadcast.writeUInt32BE((Buffer.from(bytes).readUInt32BE() | hosts) >>> 0);
-  const writer = new NetlinkWriter().u8(AF_INET).u8(prefixLength).u8(0).u8(0).u32(index);
+  const bytes = ipBytes(address);
+  const isV4 = versionOf(bytes) === 4;
+  const writer = new NetlinkWriter()
+    .u8(families[versionOf(bytes)])
+    .u8(prefixLength)
+    .u8(isV4 ? 0 : IFA_F_NODAD)
+    .u8(0)
+    .u32(index);
   writer.attribute(IFA_LOCAL, (w) => w.bytes(bytes)).attribute(IFA_ADDRESS, (w) => w.bytes(bytes));
-  if (prefixLength < 31) writer.attribute(IFA_BROADCAST, (w) => w.bytes(broadcast));
+  if (isV4 && prefixLength < 31)
+    writer.attribute(IFA_BROADCAST, (w) => w.bytes(broadcastOf(bytes, prefixLength)));
   return {
     type: RTM_NEWADDR,
     flags: NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL,
@@ -266,11 +275,19 @@ export function addAddress(options: InterfaceAddress): NetlinkRequest {
   };
 }
 
-/** Removes an IPv4 address from the interface that has it. */
+function broadcastOf(ipv4: Uint8Array, prefixLength: number): Uint8Array {
+  const broadcast = Buffer.alloc(4);
+  const hosts = 2 ** (32 - prefixLength) - 1;
+  broadcast.writeUInt32BE((Buffer.from(ipv4).readUInt32BE() | hosts) >>> 0);
+  return broadcast;
+}
+
+/** Removes an address from the interface that has it. */
 export function deleteAddress(options: InterfaceAddress): NetlinkRequest {
   const { index, address, prefixLength } = options;
-  const body = new NetlinkWriter().u8(AF_INET).u8(prefixLength).u8(0).u8(0).u32(index);
-  body.attribute(IFA_LOCAL, (w) => w.bytes(ipv4Bytes(address)));
+  const bytes = ipBytes(address);
+  const body = new NetlinkWriter().u8(families[versionOf(bytes)]).u8(prefixLength).u8(0).u8(0);
+  body.u32(index).attribute(IFA_LOCAL, (w) => w.bytes(bytes));
   return {
     type: RTM_DELADDR,
     flags: NLM_F_ACK,
@@ -283,11 +300,12 @@ export function deleteAddress(options: InterfaceAddress): NetlinkRequest {
 type GatewayRoute = Route & { readonly gateway: string };
 
 function writeRoute({ destination, prefixLength, gateway, index }: GatewayRoute): Uint8Array {
-  const writer = new NetlinkWriter().u8(AF_INET).u8(prefixLength).u8(0).u8(0);
+  const via = ipBytes(gateway);
+  const writer = new NetlinkWriter().u8(families[versionOf(via)]).u8(prefixLength).u8(0).u8(0);
   writer.u8(RT_TABLE_MAIN).u8(RTPROT_STATIC).u8(0).u8(RTN_UNICAST).u32(0);
-  if (prefixLength > 0) writer.attribute(RTA_DST, (w) => w.bytes(ipv4Bytes(destination)));
+  if (prefixLength > 0) writer.attribute(RTA_DST, (w) => w.bytes(ipBytes(destination)));
   return writer
-    .attribute(RTA_GATEWAY, (w) => w.bytes(ipv4Bytes(gateway)))
+    .attribute(RTA_GATEWAY, (w) => w.bytes(via))
     .number(RTA_OIF, index)
     .done();
 }
@@ -298,7 +316,7 @@ function routeText({ destination, prefixLength, gateway }: GatewayRoute): string
 
 /**
  * A route by way of a gateway, in the place of the one with the same destination, or a new one;
- * "0.0.0.0" with length 0 for the default route.
+ * "0.0.0.0" or "::" with length 0 for the default route.
  */
 export function replaceRoute(route: GatewayRoute): NetlinkRequest {
   return {
@@ -390,8 +408,8 @@ export function setInterfaceSettings(
 ): NetlinkRequest {
   const numbers: Readonly<Record<string, number>> = ipv4Settings;
   const body = writeLinkHeader(new NetlinkWriter(), { index })
-    .nested(IFLA_AF_SPEC, (families) => {
-      families.nested(AF_INET, (family) => {
+    .nested(IFLA_AF_SPEC, (all) => {
+      all.nested(families[4], (family) => {
         family.nested(IFLA_INET_CONF, (conf) => {
           for (const [name, value] of Object.entries(settings))
             conf.number(numbers[name] ?? 0, value);
@@ -430,35 +448,41 @@ export function parseLink(body: Buffer): Link {
   };
 }
 
-function dotted(bytes: Buffer | undefined): string | undefined {
-  return bytes?.length === 4 ? bytes.join(".") : undefined;
+function ipText(bytes: Buffer | undefined): string | undefined {
+  return bytes && [4, 16].includes(bytes.length) ? formatIp(bytes) : undefined;
 }
 
-/** An IPv4 address from the body of an RTM_NEWADDR or RTM_DELADDR message. */
+/** An address from the body of an RTM_NEWADDR or RTM_DELADDR message. */
 export function parseAddress(body: Buffer): InterfaceAddress {
   const attributes = readAttributes(body.subarray(8));
   return {
     index: readU32(body, 4),
-    address: dotted(attributes.get(IFA_LOCAL) ?? attributes.get(IFA_ADDRESS)) ?? "0.0.0.0",
+    address: ipText(attributes.get(IFA_LOCAL) ?? attributes.get(IFA_ADDRESS)) ?? "0.0.0.0",
     prefixLength: body.readUInt8(1),
   };
 }
 
 /**
- * An IPv4 route from the body of an RTM_NEWROUTE message; "0.0.0.0" with length 0 is the
+ * A route from the body of an RTM_NEWROUTE message; "0.0.0.0" or "::" with length 0 is the
  * default route.
  */
 export function parseRoute(body: Buffer): Route {
   const attributes = readAttributes(body.subarray(12));
-  const gateway = dotted(attributes.get(RTA_GATEWAY));
+  const gateway = ipText(attributes.get(RTA_GATEWAY));
   const oif = attributes.get(RTA_OIF);
+  const anywhere = body.readUInt8(0) === families[6] ? "::" : "0.0.0.0";
   return {
-    destination: dotted(attributes.get(RTA_DST)) ?? "0.0.0.0",
+    destination: ipText(attributes.get(RTA_DST)) ?? anywhere,
     prefixLength: body.readUInt8(1),
-    ...defined({ gateway, source: dotted(attributes.get(RTA_PREFSRC)) }),
+    ...defined({ gateway, source: ipText(attributes.get(RTA_PREFSRC)) }),
     index: oif === undefined ? 0 : readU32(oif),
     isUnicast: body.readUInt8(7) === RTN_UNICAST,
   };
+}
+
+/** A kernel without IPv6 answers with what it has of all other families. */
+function isOf(version: IpVersion): (reply: Buffer) => boolean {
+  return (reply) => reply[0] === families[version];
 }
 
 /**
@@ -499,17 +523,18 @@ export class RouteTable {
     }
   }
 
-  /** The IPv4 addresses of all interfaces. */
-  async addresses(): Promise<InterfaceAddress[]> {
-    const body = new NetlinkWriter().u8(AF_INET).u8(0).u8(0).u8(0).u32(0).done();
+  /** The addresses of all interfaces, of one version. */
+  async addresses(version: IpVersion = 4): Promise<InterfaceAddress[]> {
+    const body = new NetlinkWriter().u8(families[version]).u8(0).u8(0).u8(0).u32(0).done();
     const replies = await this.#dump(RTM_GETADDR, body, "list the addresses");
-    return replies.map(parseAddress);
+    return replies.filter(isOf(version)).map(parseAddress);
   }
 
-  /** The IPv4 routes of every table, including those of the local addresses. */
-  async routes(): Promise<Route[]> {
-    const body = new NetlinkWriter().u8(AF_INET).bytes(new Uint8Array(11)).done();
-    return (await this.#dump(RTM_GETROUTE, body, "list the routes")).map(parseRoute);
+  /** The routes of every table, of one version, including those of the local addresses. */
+  async routes(version: IpVersion = 4): Promise<Route[]> {
+    const body = new NetlinkWriter().u8(families[version]).bytes(new Uint8Array(11)).done();
+    const replies = await this.#dump(RTM_GETROUTE, body, "list the routes");
+    return replies.filter(isOf(version)).map(parseRoute);
   }
 
   async #dump(type: number, body: Uint8Array, verb: string): Promise<Buffer[]> {

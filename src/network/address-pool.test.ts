@@ -1,6 +1,12 @@
 import { expect, test } from "bun:test";
-import { AddressPool, chooseSubnet, defaultCandidates, smallCandidates } from "./address-pool.ts";
-import { formatIpv4, formatSubnet, parseIpv4, parseSubnet } from "./ipv4.ts";
+import {
+  AddressPool,
+  chooseSubnet,
+  defaultCandidates,
+  ipv6Candidates,
+  smallCandidates,
+} from "./address-pool.ts";
+import { formatSubnet, parseSubnet } from "./subnet.ts";
 import { planAddresses } from "./subnet-request.ts";
 
 test("the first network that no route touches", () => {
@@ -20,7 +26,7 @@ test("candidates do not overlap each other", () => {
 
 test("neither network, gateway nor broadcast address is given, and no address twice", () => {
   const pool = new AddressPool(planAddresses(parseSubnet("10.0.0.0/29")));
-  const given = Array.from({ length: 5 }, () => formatIpv4(pool.take()));
+  const given = Array.from({ length: 5 }, () => pool.take());
   expect(given).toEqual(["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"]);
   expect(() => pool.take()).toThrow("no available IPv4 addresses");
 });
@@ -43,13 +49,8 @@ test("of a range, without what is reserved; a certain address from outside the r
     ...{ subnet: "10.0.0.0/24", range: "10.0.0.8/30", gateway: "10.0.0.254", reserved },
   });
   const pool = new AddressPool(plan);
-  const number = (text: string) => parseIpv4(text) ?? 0;
-  pool.takeExactly(number("10.0.0.99"));
-  expect([pool.take(), pool.take(), pool.take()].map(formatIpv4)).toEqual([
-    "10.0.0.8",
-    "10.0.0.9",
-    "10.0.0.11",
-  ]);
+  pool.takeExactly("10.0.0.99");
+  expect([pool.take(), pool.take(), pool.take()]).toEqual(["10.0.0.8", "10.0.0.9", "10.0.0.11"]);
   expect(() => pool.take()).toThrow("no available IPv4 addresses");
   for (const taken of [
     "10.0.0.0",
@@ -59,8 +60,8 @@ test("of a range, without what is reserved; a certain address from outside the r
     "10.0.0.254",
     "10.0.0.255",
   ])
-    expect(() => pool.takeExactly(number(taken))).toThrow("Address already in use");
-  expect(() => pool.takeExactly(number("10.0.1.1"))).toThrow("contain the IP address 10.0.1.1");
+    expect(() => pool.takeExactly(taken)).toThrow("Address already in use");
+  expect(() => pool.takeExactly("10.0.1.1")).toThrow("contain the IP address 10.0.1.1");
 });
 
 test("thousands of small networks, each once, and none that something larger covers", () => {
@@ -75,8 +76,35 @@ test("thousands of small networks, each once, and none that something larger cov
   expect([...chosen].slice(0, 3)).toEqual(["172.30.0.0/24", "172.30.1.0/24", "172.30.3.0/24"]);
 });
 
+test("a pool of IPv6 gives small numbers first, whatever its size", () => {
+  const pool = new AddressPool(planAddresses(parseSubnet("fd00:7::/64")));
+  expect([pool.take(), pool.take()]).toEqual(["fd00:7::2", "fd00:7::3"]);
+  expect(pool.takeExactly("FD00:7:0:0::4")).toBe("fd00:7::4");
+  pool.takeExactly("fd00:7::ffff:ffff:ffff:ffff");
+  expect(pool.take()).toBe("fd00:7::5");
+  for (const taken of ["fd00:7::", "fd00:7::1", "fd00:7:0::4"])
+    expect(() => pool.takeExactly(taken)).toThrow("Address already in use");
+  expect(() => pool.takeExactly("10.0.0.1")).toThrow("contain the IP address 10.0.0.1");
+  const small = new AddressPool(planAddresses(parseSubnet("fd00:7::/126")));
+  expect([small.take(), small.take()]).toEqual(["fd00:7::2", "fd00:7::3"]);
+  expect(() => small.take()).toThrow("no available IPv6 addresses");
+});
+
+test("an instance's networks of IPv6 are of one unique local prefix, a thousand of them soon found", () => {
+  const taken: ReturnType<typeof chooseSubnet>[] = [];
+  for (let i = 0; i < 1000; i++) taken.push(chooseSubnet(taken, ipv6Candidates("a")));
+  const texts = taken.map(formatSubnet);
+  expect(new Set(texts).size).toBe(1000);
+  expect(texts[0]).toMatch(/^fd[0-9a-f]{2}:[0-9a-f]{1,4}:[0-9a-f]{1,4}::\/64$/);
+  expect(texts[999]).toBe((texts[0] ?? "").replace("::", ":3e7::"));
+  const [other] = ipv6Candidates("b");
+  expect(other && formatSubnet(other)).not.toBe(texts[0]);
+  const [first] = ipv6Candidates("a");
+  expect(first && formatSubnet(first)).toBe(texts[0]);
+});
+
 test("adopted addresses are left out, those of other networks ignored", () => {
   const pool = new AddressPool(planAddresses(parseSubnet("10.0.0.0/29")));
-  for (const text of ["10.0.0.2", "10.0.0.4", "192.168.0.1"]) pool.adopt(parseIpv4(text) ?? 0);
-  expect([pool.take(), pool.take()].map(formatIpv4)).toEqual(["10.0.0.3", "10.0.0.5"]);
+  for (const text of ["10.0.0.2", "10.0.0.4", "192.168.0.1"]) pool.adopt(text);
+  expect([pool.take(), pool.take()]).toEqual(["10.0.0.3", "10.0.0.5"]);
 });

@@ -9,6 +9,7 @@ import {
   type WantedBridge,
 } from "./bridge.ts";
 import {
+  type Addresses,
   type EndpointWish,
   firstWish,
   joinPlace,
@@ -19,14 +20,14 @@ import {
   rejoinBridge,
   removeInterface,
 } from "./endpoint.ts";
-import { formatIpv4, formatSubnet, parseIpv4, type Subnet } from "./ipv4.ts";
+import { formatSubnet, type Subnet } from "./subnet.ts";
 import type { AddressPlan } from "./subnet-request.ts";
 
 export interface BridgeNetworkOptions {
   readonly names: BridgeNames;
   /** The form that its bridge has or should have; asked whenever the bridge is made. */
   readonly wanted: () => WantedBridge;
-  /** The addresses of the network that the bridge got. */
+  /** The addresses of a network that the bridge got. */
   readonly plan: (subnet: Subnet) => AddressPlan;
   /** Nothing leaves the network. */
   readonly isInternal: boolean;
@@ -43,17 +44,26 @@ export interface BridgeNetworkOptions {
   readonly log: Log;
 }
 
-interface Ground {
-  readonly bridge: Bridge;
-  readonly addresses: AddressPool;
+/** The addresses of one version. */
+interface AddressBook {
+  readonly plan: AddressPlan;
+  readonly pool: AddressPool;
 }
 
-/** One bridge and its address book. */
+interface Ground {
+  readonly bridge: Bridge;
+  readonly books: readonly AddressBook[];
+}
+
+/** An endpoint by what it is known by while others may have its addresses. */
+export type KnownPlace = Pick<Place, "address" | "address6" | "endpointId">;
+
+/** One bridge and its address books. */
 export class BridgeNetwork {
   readonly #options: BridgeNetworkOptions;
-  readonly #adopted = new Set<number>();
-  /** By address, the endpoint's id. */
-  readonly #inUse = new Map<number, string>();
+  readonly #adopted = new Set<string>();
+  /** By the endpoint's id. */
+  readonly #inUse = new Map<string, KnownPlace>();
   readonly #pool: ReadyPool<PlaceWithNamespace>;
   #joining = 0;
   #ground: Promise<Ground> | undefined;
@@ -90,7 +100,7 @@ export class BridgeNetwork {
 
   /** The ids of the endpoints that containers have, and of those made ahead. */
   get ports(): readonly string[] {
-    return [...this.#inUse.values(), ...this.#pool.items.map(({ endpointId }) => endpointId)];
+    return [...this.#inUse.keys(), ...this.#pool.items.map(({ endpointId }) => endpointId)];
   }
 
   /** In a new namespace, or in one made ahead when nothing special is wished for. */
@@ -108,32 +118,35 @@ export class BridgeNetwork {
     this.#joining++;
     try {
       const place = await make();
-      this.#inUse.set(numberOf(place), place.endpointId);
+      this.#inUse.set(place.endpointId, place);
       return place;
     } finally {
       this.#joining--;
     }
   }
 
-  /** Takes the interface out of a namespace that goes on, and gives the address back. */
-  async leave(netns: Fd, place: Pick<Place, "address" | "mac">): Promise<void> {
+  /** Takes the interface out of a namespace that goes on, and gives the addresses back. */
+  async leave(netns: Fd, place: KnownPlace & Pick<Place, "mac">): Promise<void> {
     await removeInterface(netns, place.mac);
     this.release(place);
   }
 
-  release(place: Pick<Place, "address">): void {
-    const address = numberOf(place);
-    this.#adopted.delete(address);
-    this.#inUse.delete(address);
-    this.#last?.addresses.release(address);
+  release(place: KnownPlace): void {
+    for (const address of addressesOf(place)) this.#adopted.delete(address);
+    this.#inUse.delete(place.endpointId);
+    this.#giveBack(place);
   }
 
-  adopt(place: Pick<Place, "address" | "endpointId">): void {
-    const address = numberOf(place);
-    this.#adopted.add(address);
-    this.#inUse.set(address, place.endpointId);
-    this.#last?.addresses.adopt(address);
-    this.#pool.evict((ready) => ready.address === place.address);
+  adopt(place: KnownPlace): void {
+    const addresses = addressesOf(place);
+    for (const address of addresses) this.#adopted.add(address);
+    this.#inUse.set(place.endpointId, place);
+    for (const { pool } of this.#books) for (const address of addresses) pool.adopt(address);
+    this.#pool.evict((ready) => addressesOf(ready).some((address) => addresses.includes(address)));
+  }
+
+  get #books(): readonly AddressBook[] {
+    return this.#last?.books ?? [];
   }
 
   close(): Promise<void> {
@@ -159,34 +172,40 @@ export class BridgeNetwork {
     const mac = before && { mac: before.bridge.mac };
     const bridge = await ensureBridge(names, { ...wanted(), ...mac });
     await onReady(bridge);
-    const isSame = before && formatSubnet(before.bridge.subnet) === formatSubnet(bridge.subnet);
-    const addresses = isSame ? before.addresses : this.#newAddresses(plan(bridge.subnet));
-    this.#last = { bridge, addresses };
+    const networks = (each: Bridge) => each.subnets.map(formatSubnet).join(" ");
+    const isSame = before && networks(before.bridge) === networks(bridge);
+    const books = isSame ? before.books : this.#newBooks(bridge.subnets.map(plan));
+    this.#last = { bridge, books };
     const isNew = before !== undefined && before.bridge.index !== bridge.index;
     if (isNew) await this.rejoin(bridge, await new RouteTable().links());
     return this.#last;
   }
 
-  #newAddresses(plan: AddressPlan): AddressPool {
-    const addresses = new AddressPool(plan);
+  #newBooks(plans: readonly AddressPlan[]): readonly AddressBook[] {
+    const books = plans.map((plan) => ({ plan, pool: new AddressPool(plan) }));
     this.#pool.evict(() => true);
-    for (const address of [...this.#adopted, ...this.#inUse.keys()]) addresses.adopt(address);
-    return addresses;
+    const taken = [...this.#adopted, ...[...this.#inUse.values()].flatMap(addressesOf)];
+    for (const { pool } of books) for (const address of taken) pool.adopt(address);
+    return books;
   }
 
-  /** Without giving back an address that turned out to have an owner. */
+  /** But those that turned out to have an owner. */
+  #giveBack(place: Pick<Addresses, "address" | "address6">): void {
+    const free = addressesOf(place).filter((address) => !this.#adopted.has(address));
+    for (const { pool } of this.#books) for (const address of free) pool.release(address);
+  }
+
   #discard(place: PlaceWithNamespace): void {
     place.netns.close();
-    const address = numberOf(place);
-    if (!this.#adopted.has(address)) this.#last?.addresses.release(address);
+    this.#giveBack(place);
   }
 
   async #make(): Promise<PlaceWithNamespace> {
     for (;;) {
       const place = await this.#place(firstWish);
-      if (!this.#adopted.has(numberOf(place))) return place;
-      // The address was adopted in the meantime.
-      place.netns.close();
+      if (!addressesOf(place).some((address) => this.#adopted.has(address))) return place;
+      // An address was adopted in the meantime.
+      this.#discard(place);
     }
   }
 
@@ -200,14 +219,13 @@ export class BridgeNetwork {
     wish: EndpointWish,
     mayTryAgain = true,
   ): Promise<T> {
-    const { plan, isInternal, isIsolated } = this.#options;
-    const { bridge, addresses } = await this.ready();
-    const address = this.#take(addresses, wish.address);
-    const gateway = isInternal ? "" : formatIpv4(plan(bridge.subnet).gateway);
+    const { isIsolated } = this.#options;
+    const { bridge, books } = await this.ready();
+    const addresses = this.#takeAll(books, wish);
     try {
-      return await make({ bridge, address, gateway, isIsolated, wish });
+      return await make({ bridge, addresses, isIsolated, wish });
     } catch (error) {
-      if (!this.#adopted.has(address)) addresses.release(address);
+      this.#giveBack(addresses);
       if (!mayTryAgain || (await isThere(bridge))) throw error;
     }
     // Another program deleted the bridge under us.
@@ -215,14 +233,31 @@ export class BridgeNetwork {
     return await this.#build(make, wish, false);
   }
 
-  #take(addresses: AddressPool, asked: string | undefined): number {
-    if (asked !== undefined) {
-      const address = numberOf({ address: asked });
-      addresses.takeExactly(address);
-      return address;
-    }
+  /** An address of each version, or of none. */
+  #takeAll(books: readonly AddressBook[], wish: EndpointWish): Addresses {
+    let addresses = noAddresses;
     try {
-      return addresses.take();
+      for (const book of books) addresses = { ...addresses, ...this.#take(book, wish) };
+      return addresses;
+    } catch (error) {
+      this.#giveBack(addresses);
+      throw error;
+    }
+  }
+
+  #take({ plan, pool }: AddressBook, wish: EndpointWish): Partial<Addresses> {
+    const { version, prefixLength } = plan.subnet;
+    const gateway = this.#options.isInternal ? "" : plan.gateway;
+    if (version === 4)
+      return { address: this.#takeFrom(pool, wish.address), prefixLength, gateway };
+    const address6 = this.#takeFrom(pool, wish.address6);
+    return { address6, prefixLength6: prefixLength, gateway6: gateway };
+  }
+
+  #takeFrom(pool: AddressPool, asked: string | undefined): string {
+    if (asked !== undefined) return pool.takeExactly(asked);
+    try {
+      return pool.take();
     } catch (error) {
       if (!isFault(error, "exhausted")) throw error;
       throw new Fault("exhausted", `${error.message}: ${this.#options.what()}`, { cause: error });
@@ -230,7 +265,15 @@ export class BridgeNetwork {
   }
 }
 
-/** An address of a place; one that is not IPv4 belongs to no pool. */
-function numberOf({ address }: Pick<Place, "address">): number {
-  return parseIpv4(address) ?? 0;
+const noAddresses: Addresses = {
+  address: "",
+  prefixLength: 0,
+  gateway: "",
+  address6: "",
+  prefixLength6: 0,
+  gateway6: "",
+};
+
+function addressesOf(place: Pick<Addresses, "address" | "address6">): readonly string[] {
+  return [place.address, place.address6].filter((each) => each !== "");
 }

@@ -62,7 +62,50 @@ function unreadable(key: string, value: string, why: string): Fault {
   return new Fault("invalid", `failed to parse ${key} value: ${value} (${why})`, { about: key });
 }
 
+const VERSION = "com.docker.network.enable_";
+
+/**
+ * Which versions of IP a network has: as it was asked for, else as Docker's options of drivers say,
+ * else IPv4 alone. The options are then of no more account. `invalid`, in Docker's words, for a
+ * network of neither.
+ */
+export function settleVersions<T extends VersionWishes>(
+  wished: T,
+): T & { readonly hasIpv4: boolean; readonly hasIpv6: boolean } {
+  const { [`${VERSION}ipv4`]: ipv4, [`${VERSION}ipv6`]: ipv6, ...options } = wished.options;
+  const hasIpv4 = isEnabled(wished.hasIpv4, `${VERSION}ipv4`, ipv4) ?? true;
+  const hasIpv6 = isEnabled(wished.hasIpv6, `${VERSION}ipv6`, ipv6) ?? false;
+  if (!hasIpv4 && !hasIpv6) throw new Fault("invalid", "IPv4 or IPv6 must be enabled");
+  return { ...wished, hasIpv4, hasIpv6, options };
+}
+
+interface VersionWishes {
+  readonly hasIpv4?: boolean;
+  readonly hasIpv6?: boolean;
+  readonly options: Readonly<Record<string, string>>;
+}
+
+function isEnabled(
+  asked: boolean | undefined,
+  key: string,
+  value: string | undefined,
+): boolean | undefined {
+  if (asked !== undefined || value === undefined) return asked;
+  const option = parseBool(value);
+  if (option === undefined)
+    throw new Fault("invalid", `driver-opt ${JSON.stringify(key)} is not a valid bool`, {
+      about: key,
+    });
+  return option;
+}
+
 /** Go's strconv.ParseBool. */
+function parseBool(value: string): boolean | undefined {
+  if (["1", "t", "T", "TRUE", "true", "True"].includes(value)) return true;
+  if (["0", "f", "F", "FALSE", "false", "False"].includes(value)) return false;
+  return undefined;
+}
+
 function truth(
   options: Readonly<Record<string, string>>,
   key: string,
@@ -70,8 +113,8 @@ function truth(
 ): boolean {
   const value = options[key];
   if (value === undefined) return otherwise;
-  if (["1", "t", "T", "TRUE", "true", "True"].includes(value)) return true;
-  if (["0", "f", "F", "FALSE", "false", "False"].includes(value)) return false;
+  const found = parseBool(value);
+  if (found !== undefined) return found;
   throw unreadable(
     key,
     value,

@@ -1,20 +1,29 @@
 import { createHash, randomBytes, randomInt } from "node:crypto";
-import { Fault, faultOf, isFault, wait } from "#base";
+import { Fault, faultOf, type IpVersion, isFault, wait } from "#base";
 import {
   addAddress,
   createBridge,
   deleteAddress,
   deleteLink,
   type Link,
-  type Route,
   RouteTable,
   setLinkAlias,
   setLinkUp,
 } from "#kernel";
 import { chooseSubnet } from "./address-pool.ts";
-import { formatIpv4, formatSubnet, overlaps, parseIpv4, type Subnet, subnetOf } from "./ipv4.ts";
 import { nameServers, readHostResolvConf } from "./resolv-conf.ts";
 import { hasDestination } from "./route-overlap.ts";
+import {
+  type Address,
+  addressBits,
+  contains,
+  formatSubnet,
+  overlaps,
+  parseAddress,
+  parseSubnet,
+  type Subnet,
+  subnetOf,
+} from "./subnet.ts";
 import { writeSysctl } from "./sysctl.ts";
 
 const DEFAULT_RUN_ROOT = "/run/thimble";
@@ -85,22 +94,30 @@ export interface Bridge {
   readonly index: number;
   readonly mtu: number;
   readonly mac: string;
-  readonly subnet: Subnet;
+  /** At most one of each version. */
+  readonly subnets: readonly Subnet[];
 }
 
-/** The network and the form that a bridge is to have. */
-export interface WantedBridge {
+/** The network of one version that a bridge is to have. */
+export interface WantedSubnet {
+  readonly version: IpVersion;
   /** The network that it had or was asked for; absent: one of `candidates`. */
   readonly subnet?: Subnet;
   /** Whether it is to have that network or fail. */
   readonly isFixed: boolean;
-  readonly candidates: readonly Subnet[];
+  readonly candidates: () => Iterable<Subnet>;
   /** Networks that are not to be chosen although no route of the host shows them. */
   readonly taken: readonly Subnet[];
   /** The address of the bridge itself in a network. */
-  readonly gatewayIn: (subnet: Subnet) => number;
+  readonly gatewayIn: (subnet: Subnet) => string;
   /** False: the bridge has no address, and the network's is only remembered. */
   readonly hasAddress: boolean;
+}
+
+/** The networks and the form that a bridge is to have. */
+export interface WantedBridge {
+  /** At most one of each version. */
+  readonly subnets: readonly WantedSubnet[];
   readonly mtu?: number;
   /** That of the bridge before; absent: a new one. */
   readonly mac?: string;
@@ -118,16 +135,10 @@ export async function ensureBridge(names: BridgeNames, wanted: WantedBridge): Pr
   if (link === undefined)
     throw new Fault("unavailable", `the bridge ${names.bridge} was deleted by another program`);
   try {
-    // Nothing on this bridge speaks IPv6 yet; a link-local address would only invite it.
-    writeSysctl(`net/ipv6/conf/${names.bridge}/disable_ipv6`, "1");
-    const subnet = (await subnetOn(host, link)) ?? (await addSubnet(host, link, wanted));
-    if (wanted.isFixed && wanted.subnet && formatSubnet(subnet) !== formatSubnet(wanted.subnet))
-      throw new Fault(
-        "conflict",
-        `the bridge ${names.bridge} has the network ${formatSubnet(subnet)} already, not ${formatSubnet(wanted.subnet)}; stop all containers and remove it first`,
-        { about: names.bridge },
-      );
-    return { name: link.name, index: link.index, mtu: link.mtu, mac: link.mac, subnet };
+    switchIpv6(names.bridge, wanted);
+    const subnets: Subnet[] = [];
+    for (const each of wanted.subnets) subnets.push(await giveSubnet(host, link, each, wanted));
+    return { name: link.name, index: link.index, mtu: link.mtu, mac: link.mac, subnets };
   } catch (error) {
     if (before === undefined) await host.apply(deleteLink(link.index));
     throw error;
@@ -137,6 +148,32 @@ export async function ensureBridge(names: BridgeNames, wanted: WantedBridge): Pr
 /** Whether the bridge is the one that was made, and not deleted or made anew meanwhile. */
 export async function isThere({ name, index }: Pick<Bridge, "name" | "index">): Promise<boolean> {
   return (await new RouteTable().link(name))?.index === index;
+}
+
+/** Without a network of IPv6 a link-local address would only invite it; containers are no routers for the host. */
+function switchIpv6(bridge: string, { subnets }: WantedBridge): void {
+  const hasIpv6 = subnets.some(({ version }) => version === 6);
+  writeSysctl(`net/ipv6/conf/${bridge}/disable_ipv6`, hasIpv6 ? "0" : "1");
+  if (hasIpv6) writeSysctl(`net/ipv6/conf/${bridge}/accept_ra`, "0");
+}
+
+/** The network that the bridge has, or gets now. */
+async function giveSubnet(
+  host: RouteTable,
+  link: Link,
+  wanted: WantedSubnet,
+  { owner }: WantedBridge,
+): Promise<Subnet> {
+  const { version, isFixed, subnet: asked } = wanted;
+  const subnet =
+    (await subnetOn(host, link, version)) ?? (await addSubnet(host, link, wanted, owner));
+  if (isFixed && asked && formatSubnet(subnet) !== formatSubnet(asked))
+    throw new Fault(
+      "conflict",
+      `the bridge ${link.name} has the network ${formatSubnet(subnet)} already, not ${formatSubnet(asked)}; stop all containers and remove it first`,
+      { about: link.name },
+    );
+  return subnet;
 }
 
 async function makeBridge(
@@ -177,39 +214,59 @@ async function uplinkMtu(host: RouteTable): Promise<number> {
   return Math.min(mtu, MAX_MTU);
 }
 
-async function subnetOn(host: RouteTable, link: Link): Promise<Subnet | undefined> {
-  for (const { index, address, prefixLength } of await host.addresses()) {
-    const number = parseIpv4(address);
-    if (index === link.index && number !== undefined) return subnetOf(number, prefixLength);
+/** Networks that every interface has: link-local addresses and groups (RFC 4291). */
+const everywhere = ["fe80::/10", "ff00::/8"].map(parseSubnet);
+
+function isOfEveryLink(address: Address): boolean {
+  return everywhere.some((subnet) => contains(subnet, address));
+}
+
+async function subnetOn(
+  host: RouteTable,
+  link: Link,
+  version: IpVersion,
+): Promise<Subnet | undefined> {
+  for (const { index, address, prefixLength } of await host.addresses(version)) {
+    const found = parseAddress(address);
+    if (index === link.index && found && !isOfEveryLink(found))
+      return subnetOf(found, prefixLength);
   }
   return undefined;
 }
 
-function subnetOfRoute(route: Route): Subnet {
-  return subnetOf(parseIpv4(route.destination) ?? 0, route.prefixLength);
+/** The networks that other interfaces lead to. */
+async function routedElsewhere(
+  host: RouteTable,
+  link: Link,
+  version: IpVersion,
+): Promise<readonly Subnet[]> {
+  return (await host.routes(version)).flatMap((route) => {
+    const address = parseAddress(route.destination);
+    if (route.index === link.index || !hasDestination(route) || !address) return [];
+    return isOfEveryLink(address) ? [] : [subnetOf(address, route.prefixLength)];
+  });
 }
 
-async function addSubnet(host: RouteTable, link: Link, wanted: WantedBridge): Promise<Subnet> {
-  const candidates = [
-    ...(wanted.subnet ? [wanted.subnet] : []),
-    ...(wanted.isFixed ? [] : wanted.candidates),
-  ];
+async function addSubnet(
+  host: RouteTable,
+  link: Link,
+  wanted: WantedSubnet,
+  owner: string | undefined,
+): Promise<Subnet> {
+  const { version } = wanted;
+  const servers = nameServers(readHostResolvConf()).flatMap((text) => {
+    const server = parseAddress(text);
+    return server?.version === version ? [subnetOf(server, addressBits[version])] : [];
+  });
   for (;;) {
-    const others = (await host.routes()).filter(
-      (route) => route.index !== link.index && hasDestination(route),
-    );
-    const servers = nameServers(readHostResolvConf()).flatMap((server) => parseIpv4(server) ?? []);
-    const taken = [
-      ...wanted.taken,
-      ...others.map(subnetOfRoute),
-      ...servers.map((base) => ({ base, prefixLength: 32 })),
-    ];
-    const subnet = choose(taken, candidates, wanted);
+    const routed = await routedElsewhere(host, link, version);
+    const subnet = choose([...wanted.taken, ...routed, ...servers], wanted, owner);
     if (!wanted.hasAddress) return subnet;
     const { prefixLength } = subnet;
-    const address = formatIpv4(wanted.gatewayIn(subnet));
+    const address = wanted.gatewayIn(subnet);
     await host.apply(addAddress({ index: link.index, address, prefixLength }));
-    if (!(await isShared(host, link, subnet))) return subnet;
+    const others = await routedElsewhere(host, link, version);
+    if (!others.some((other) => overlaps(other, subnet))) return subnet;
     // Another instance chose the same at the same moment, and sees it too: both step back, for different times.
     await host.apply(deleteAddress({ index: link.index, address, prefixLength }));
     await wait(randomInt(MAX_STEP_BACK_MS));
@@ -218,23 +275,20 @@ async function addSubnet(host: RouteTable, link: Link, wanted: WantedBridge): Pr
 
 function choose(
   taken: readonly Subnet[],
-  candidates: readonly Subnet[],
-  { owner, subnet }: WantedBridge,
+  { subnet, isFixed, candidates }: WantedSubnet,
+  owner: string | undefined,
 ): Subnet {
+  function* all(): Generator<Subnet> {
+    if (subnet) yield subnet;
+    if (!isFixed) yield* candidates();
+  }
   try {
-    return chooseSubnet(taken, candidates);
+    return chooseSubnet(taken, all());
   } catch (error) {
     const { code, message } = faultOf(error);
     if (owner === undefined || subnet === undefined) throw error;
     throw new Fault(code, `${owner} cannot have ${formatSubnet(subnet)}: ${message}`);
   }
-}
-
-async function isShared(host: RouteTable, link: Link, subnet: Subnet): Promise<boolean> {
-  const others = (await host.routes()).filter(
-    (route) => hasDestination(route) && route.index !== link.index,
-  );
-  return others.some((route) => overlaps(subnetOfRoute(route), subnet));
 }
 
 /** Does nothing when it is missing, and leaves a bridge of another program alone. */

@@ -1,6 +1,7 @@
 import type { Log } from "#base";
 import type { Fd } from "#kernel";
 import type { State } from "#state";
+import type { KnownPlace } from "./bridge-network.ts";
 import type { EndpointWish, Place } from "./endpoint.ts";
 import type { NetworkSettings } from "./network-store.ts";
 
@@ -36,9 +37,12 @@ export interface NetworkDescription extends NetworkSettings {
   readonly isPredefined: boolean;
   /** The interface of the host; "" where the driver is not "bridge". */
   readonly bridge: string;
-  /** "172.20.0.0/16"; "" until the bridge is made and for other drivers, as is `gateway`. */
+  /** "172.20.0.0/16"; "" until the bridge is made, without IPv4 and for other drivers, as is `gateway`. */
   readonly subnet: string;
   readonly gateway: string;
+  /** "fd00::/64"; the same of IPv6. */
+  readonly subnet6: string;
+  readonly gateway6: string;
   /** The address of the host that ports of its containers are published at. */
   readonly hostBinding: string;
   /** Of its interfaces in containers: "eth" for eth0, eth1 ... */
@@ -53,9 +57,10 @@ export interface Endpoint extends Place {
 }
 
 /** An endpoint as it is remembered: `netns` is gone when the engine was restarted meanwhile. */
-export type KnownEndpoint = Pick<Endpoint, "networkId" | "address" | "endpointId"> & {
-  readonly netns?: Fd;
-};
+export type KnownEndpoint = Pick<Endpoint, "networkId"> &
+  KnownPlace & {
+    readonly netns?: Fd;
+  };
 
 /**
  * The networks of an engine, each with a name and an id; a REF is either, or the beginning of an id. "bridge", the default, is
@@ -84,7 +89,8 @@ export interface Networks {
   /**
    * A new bridge network. `exists` for a name that is taken; `invalid` for settings that are wrong
    * by themselves; `denied` for a subnet or an address that is not free; `conflict` for a bridge
-   * that exists and is not of this network. What fails leaves nothing.
+   * that exists and is not of this network; `unsupported` for IPv6 where this kernel has none. What
+   * fails leaves nothing.
    */
   create(request: NetworkRequest): Promise<NetworkDescription>;
   /**
@@ -101,15 +107,15 @@ export interface Networks {
   attach(ref: string, wish?: EndpointWish): Promise<Endpoint>;
   /** An endpoint in a namespace that exists already. */
   join(ref: string, netns: Fd, wish: EndpointWish): Promise<Endpoint>;
-  /** Takes the interface of an endpoint out of a namespace that goes on, and gives the address back. */
-  leave(netns: Fd, endpoint: Pick<Endpoint, "networkId" | "address" | "mac">): Promise<void>;
+  /** Takes the interface of an endpoint out of a namespace that goes on, and gives the addresses back. */
+  leave(netns: Fd, endpoint: KnownEndpoint & Pick<Place, "mac">): Promise<void>;
   /** A namespace with no interface but `lo`. */
   isolated(): Promise<Fd>;
-  /** Closes the namespace's descriptor and gives the address back; once per endpoint. */
+  /** Closes the namespace's descriptor and gives the addresses back; once per endpoint. */
   release(endpoint: KnownEndpoint): void;
   /**
-   * Marks the address of a container that runs on from an earlier life of the engine.
-   * To be called before the first `attach`; a namespace that was made ahead with it is given up.
+   * Marks the addresses of a container that runs on from an earlier life of the engine.
+   * To be called before the first `attach`; a namespace that was made ahead with one is given up.
    */
   adopt(endpoint: KnownEndpoint): void;
   /**

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { Fault, isFault, poll } from "#base";
+import { Fault, type IpVersion, isFault, poll } from "#base";
 import {
   addAddress,
   addToBridge,
@@ -16,16 +16,24 @@ import {
   setInterfaceSettings,
   setLinkMac,
   setLinkUp,
+  writeNamespaceSettings,
 } from "#kernel";
 import type { Bridge } from "./bridge.ts";
-import { formatIpv4 } from "./ipv4.ts";
 
-/** A container's place on a bridge. */
-export interface Place {
+/** A container's addresses on a bridge; those of a version that the network has not are "" and 0. */
+export interface Addresses {
   readonly address: string;
   readonly prefixLength: number;
   /** "" in a network that leads nowhere. */
   readonly gateway: string;
+  /** The same of IPv6. */
+  readonly address6: string;
+  readonly prefixLength6: number;
+  readonly gateway6: string;
+}
+
+/** A container's place on a bridge. */
+export interface Place extends Addresses {
   readonly mac: string;
   /** 64 hexadecimal digits. */
   readonly endpointId: string;
@@ -45,7 +53,7 @@ const common = {
   "net.ipv4.ip_unprivileged_port_start": "0",
   "net.ipv4.ping_group_range": "0 2147483647",
 };
-/** Interfaces made later have no IPv6; `lo` keeps ::1, which programs listen on. */
+/** Interfaces made later have no IPv6 unless it is turned on; `lo` keeps ::1, which programs listen on. */
 const withoutIpv6 = {
   "net.ipv6.conf.default.accept_ra": "0",
   "net.ipv6.conf.default.disable_ipv6": "1",
@@ -73,8 +81,12 @@ export interface EndpointWish {
   readonly link: string;
   /** Whether the default route goes by it. */
   readonly isGateway: boolean;
+  /** Whether that of IPv6 does; absent: as `isGateway`. */
+  readonly isGateway6?: boolean;
   /** Dotted; absent: the next free one. */
   readonly address?: string;
+  /** The same of IPv6. */
+  readonly address6?: string;
   /** Absent: one made from the address. */
   readonly mac?: string;
   /** Sysctls below net.ipv4.conf of the interface, by their last part. */
@@ -86,9 +98,7 @@ export const firstWish: EndpointWish = { link: "eth0", isGateway: true };
 
 export interface PlaceOptions {
   readonly bridge: Bridge;
-  readonly address: number;
-  /** "" where the network leads nowhere. */
-  readonly gateway: string;
+  readonly addresses: Addresses;
   /** Whether containers of the bridge are kept from each other. */
   readonly isIsolated: boolean;
   readonly wish: EndpointWish;
@@ -106,9 +116,7 @@ export async function makePlace(options: PlaceOptions, netns: Fd): Promise<Place
 
 /** An interface on the bridge in a namespace that has `lo`; what fails half-way is undone. */
 export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place> {
-  const { bridge, gateway, wish } = options;
-  const { prefixLength } = bridge.subnet;
-  const address = formatIpv4(options.address);
+  const { addresses, wish } = options;
   const mac = wish.mac ?? randomMac();
   const table = new RouteTable({ netns });
   const endpointId = await connect(options, { name: wish.link, mac, netns });
@@ -117,20 +125,50 @@ export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place
     if (link === undefined)
       throw new Fault("unavailable", "the container's interface vanished while it was set up");
     const { index } = link;
+    if (addresses.address6 !== "") await writeNamespaceSettings(netns, ipv6Settings(wish.link));
     await table.apply(
       ...(wish.settings ? [setInterfaceSettings(index, wish.settings)] : []),
-      addAddress({ index, address, prefixLength }),
+      ...interfaceAddresses(addresses).map((each) => addAddress({ index, ...each })),
       setLinkUp(index),
-      ...(wish.isGateway && gateway !== "" ? [replaceRoute({ ...anywhere, gateway, index })] : []),
+      ...defaultRoutes(addresses, wish).map((gateway) => replaceRoute(anywhere(gateway, index))),
     );
     await forwards(portName(endpointId));
-    // With arp_notify this tells neighbours that know the address by the MAC of its last owner.
+    // With arp_notify and ndisc_notify this tells neighbours that know the address by the MAC of its last owner.
     await table.apply(setLinkMac(index, mac));
   } catch (error) {
     await deletePorts([portName(endpointId)]);
     throw error;
   }
-  return { address, prefixLength, gateway, mac, endpointId, link: wish.link };
+  return { ...addresses, mac, endpointId, link: wish.link };
+}
+
+/**
+ * Of an interface with IPv6. Addresses come from the engine alone, which gives none twice: no
+ * router's advertisement counts, and none is asked about on the link before it is used.
+ */
+function ipv6Settings(link: string): Readonly<Record<string, string>> {
+  // A slash stands for a dot within a name, and the other way round (sysctl(8)).
+  const conf = `net.ipv6.conf.${link.replaceAll(".", "/")}`;
+  return {
+    [`${conf}.accept_ra`]: "0",
+    [`${conf}.accept_dad`]: "0",
+    [`${conf}.ndisc_notify`]: "1",
+    [`${conf}.disable_ipv6`]: "0",
+  };
+}
+
+function interfaceAddresses({ address, prefixLength, address6, prefixLength6 }: Addresses) {
+  return [
+    { address, prefixLength },
+    { address: address6, prefixLength: prefixLength6 },
+  ].filter((each) => each.address !== "");
+}
+
+function defaultRoutes(
+  { gateway, gateway6 }: Addresses,
+  { isGateway, isGateway6 = isGateway }: EndpointWish,
+): readonly string[] {
+  return [isGateway ? gateway : "", isGateway6 ? gateway6 : ""].filter((each) => each !== "");
 }
 
 /**
@@ -150,23 +188,43 @@ function randomMac(): string {
   return octets.toString("hex").replace(/..\B/g, "$&:");
 }
 
-const anywhere = { destination: "0.0.0.0", prefixLength: 0 };
+/** The default route by way of a gateway, of the gateway's version. */
+function anywhere(gateway: string, index: number) {
+  const destination = gateway.includes(":") ? "::" : "0.0.0.0";
+  return { destination, prefixLength: 0, gateway, index };
+}
 
-/** Sends what has no better route by way of an endpoint; without one nothing goes out any more. */
-export async function setGateway(
+/**
+ * Sends what has no better route by way of an endpoint, of each version by another; without one
+ * nothing goes out any more.
+ */
+export async function setGateways(
   netns: Fd,
-  endpoint?: Pick<Place, "link" | "gateway">,
+  gateways: {
+    readonly ipv4?: Pick<Place, "link" | "gateway">;
+    readonly ipv6?: Pick<Place, "link" | "gateway6">;
+  },
 ): Promise<void> {
   const table = new RouteTable({ netns });
-  const link = endpoint && (await table.link(endpoint.link));
-  if (endpoint && link) {
-    const { gateway } = endpoint;
-    await table.apply(replaceRoute({ ...anywhere, gateway, index: link.index }));
+  const { ipv4, ipv6 } = gateways;
+  await setDefaultRoute(table, 4, ipv4?.link, ipv4?.gateway);
+  await setDefaultRoute(table, 6, ipv6?.link, ipv6?.gateway6);
+}
+
+async function setDefaultRoute(
+  table: RouteTable,
+  version: IpVersion,
+  name: string | undefined,
+  gateway = "",
+): Promise<void> {
+  const link = name === undefined ? undefined : await table.link(name);
+  if (link && gateway !== "") {
+    await table.apply(replaceRoute(anywhere(gateway, link.index)));
     return;
   }
-  for (const { gateway, prefixLength, index } of await table.routes())
-    if (prefixLength === 0 && gateway !== undefined)
-      await table.apply(deleteRoute({ ...anywhere, gateway, index }));
+  for (const route of await table.routes(version))
+    if (route.prefixLength === 0 && route.gateway !== undefined)
+      await table.apply(deleteRoute(anywhere(route.gateway, route.index)));
 }
 
 /** The host's end of an endpoint. Those of earlier versions have names of 11 letters. */

@@ -1,7 +1,7 @@
 import { isFault } from "#base";
-import { type Nftables, NftBatch, nft } from "#kernel";
+import { type Nftables, type NftBatch, nft } from "#kernel";
 import type { Bridge } from "./bridge.ts";
-import { formatIpv4 } from "./ipv4.ts";
+import { firstOf, formatAddress } from "./subnet.ts";
 
 const FORWARD = "forward";
 const POSTROUTING = "postrouting";
@@ -18,7 +18,7 @@ const baseRules = [
 ] as const;
 
 /** A bridge, and which packets may pass between it and others. */
-export interface FilteredBridge extends Pick<Bridge, "name" | "subnet"> {
+export interface FilteredBridge extends Pick<Bridge, "name" | "subnets"> {
   /** Nothing passes between the bridge and other interfaces. */
   readonly isInternal: boolean;
   /** Containers of the bridge reach each other. */
@@ -28,7 +28,7 @@ export interface FilteredBridge extends Pick<Bridge, "name" | "subnet"> {
 }
 
 /**
- * The packet filter for bridges, replaced as a whole or not at all: in the instance's table each has
+ * The packet filter for bridges of one family, replaced as a whole or not at all: in the instance's table each has
  * a chain with its name, for packets that are forwarded to it, and one for its source address. The
  * base chains find them by maps, so that the number of bridges costs a packet nothing.
  *
@@ -43,7 +43,8 @@ export async function installRules(
   table: string,
   bridges: readonly FilteredBridge[],
 ): Promise<void> {
-  const batch = new NftBatch()
+  const batch = filter
+    .batch()
     .addTable(table)
     .addBaseChain({ table, name: POSTROUTING, type: "nat", hook: "postrouting", priority: 100 })
     .addBaseChain({ table, name: FORWARD, type: "filter", hook: "forward", priority: 0 });
@@ -61,7 +62,7 @@ export async function installRules(
         expressions: [nft.iifnameVerdict(maps.source)],
       });
   }
-  for (const bridge of bridges) addBridge(batch, table, bridge);
+  for (const bridge of bridges) addBridge(batch, table, inFamily(filter, bridge));
   await filter.commit(batch);
 }
 
@@ -73,8 +74,15 @@ async function hasBaseRules(filter: Nftables, table: string): Promise<boolean> {
   return (await Promise.all(whole)).every((isWhole) => isWhole);
 }
 
+/** A bridge without a network of the family leads nowhere there, whatever addresses its containers give themselves. */
+function inFamily({ family }: Nftables, bridge: FilteredBridge): FilteredBridge {
+  const version = family === "ip" ? 4 : 6;
+  const subnets = bridge.subnets.filter((subnet) => subnet.version === version);
+  return { ...bridge, subnets, isInternal: bridge.isInternal || subnets.length === 0 };
+}
+
 function addBridge(batch: NftBatch, table: string, bridge: FilteredBridge): void {
-  const { name, isInternal, subnet } = bridge;
+  const { name, isInternal, subnets } = bridge;
   const [own, source] = [
     { table, chain: name },
     { table, chain: sourceChain(name) },
@@ -87,12 +95,13 @@ function addBridge(batch: NftBatch, table: string, bridge: FilteredBridge): void
       .addRule({ ...own, expressions: [nft.ctState("established", "related"), nft.accept()] })
       .addRule({ ...own, expressions: [nft.ctDestinationTranslated(), nft.accept()] });
   batch.addRule({ ...own, expressions: [nft.drop()] });
-  const network = { address: formatIpv4(subnet.base), prefixLength: subnet.prefixLength };
-  if (bridge.masquerades && !isInternal)
+  for (const subnet of bridge.masquerades && !isInternal ? subnets : []) {
+    const network = { address: formatAddress(firstOf(subnet)), prefixLength: subnet.prefixLength };
     batch.addRule({
       ...source,
       expressions: [nft.ipSource(network), nft.oifnameNot(name), nft.masquerade()],
     });
+  }
   batch
     .addVerdict(table, ownBridges, name, "return")
     .addVerdict(table, maps.to, name, { jump: own.chain })
@@ -118,7 +127,7 @@ export async function filteredBridges(filter: Nftables, table: string): Promise<
 /** Removes the rules of one bridge; does nothing when it has none. */
 export async function removeRules(filter: Nftables, table: string, bridge: string): Promise<void> {
   if ((await filter.chain(table, bridge)) === undefined) return;
-  const batch = new NftBatch();
+  const batch = filter.batch();
   if ((await filter.chain(table, sourceChain(bridge))) !== undefined) {
     // Earlier versions had no such map.
     batch.addVerdictMap(table, ownBridges).addVerdict(table, ownBridges, bridge, "return");
@@ -131,7 +140,7 @@ export async function removeRules(filter: Nftables, table: string, bridge: strin
 /** Removes the table with all that is in it; does nothing when it is missing. */
 export async function removeTable(filter: Nftables, table: string): Promise<void> {
   try {
-    await filter.commit(new NftBatch().deleteTable(table));
+    await filter.commit(filter.batch().deleteTable(table));
   } catch (error) {
     if (!isFault(error, "not_found")) throw error;
   }

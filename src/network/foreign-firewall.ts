@@ -2,10 +2,10 @@ import { readFileSync } from "node:fs";
 import type { HookedChain, Nftables } from "#kernel";
 
 /** Tables of iptables-legacy, which nf_tables knows nothing of. */
-const LEGACY = "/proc/net/ip_tables_names";
+const legacy = { ip: "/proc/net/ip_tables_names", ip6: "/proc/net/ip6_tables_names" } as const;
 
 export interface FirewallOptions {
-  /** Whether the policy of iptables' FORWARD to drop was set by an engine like this one: see forwarding.ts. */
+  /** Whether the policy of iptables' FORWARD, of the family, to drop was set by an engine like this one: see forwarding.ts. */
   readonly dropsForeign: boolean;
 }
 
@@ -19,11 +19,16 @@ export async function foreignFirewall(
   filter: Nftables,
   { dropsForeign }: FirewallOptions,
 ): Promise<string> {
-  if (hasLegacyFilter()) return "iptables-legacy has a table filter, which cannot be read here";
+  if (hasLegacyFilter(filter))
+    return "iptables-legacy has a table filter, which cannot be read here";
   for (const chain of await filter.hookedChains()) {
     if (chain.type !== "filter" || /^thimble-[0-9a-f]+$/.test(chain.table)) continue;
     const name = `chain ${chain.name} of the table ${chain.family} ${chain.table}`;
-    if (chain.hook === "forward" && chain.policy === "drop" && !(dropsForeign && isForward(chain)))
+    if (
+      chain.hook === "forward" &&
+      chain.policy === "drop" &&
+      !(dropsForeign && isForward(filter, chain))
+    )
       return `the ${name} drops what is forwarded`;
     if (chain.hook !== "input") continue;
     if (chain.policy === "drop") return `the ${name} drops what comes in`;
@@ -33,14 +38,14 @@ export async function foreignFirewall(
   return "";
 }
 
-function isForward({ table, name, family }: HookedChain): boolean {
-  return family === "ip" && table === "filter" && name === "FORWARD";
+function isForward(filter: Nftables, { table, name, family }: HookedChain): boolean {
+  return family === filter.family && table === "filter" && name === "FORWARD";
 }
 
-/** Whether iptables-legacy filters here. */
-export function hasLegacyFilter(): boolean {
+/** Whether iptables-legacy filters packets of the family here. */
+export function hasLegacyFilter({ family }: Pick<Nftables, "family">): boolean {
   try {
-    return readFileSync(LEGACY, "utf8").split("\n").includes("filter");
+    return readFileSync(legacy[family], "utf8").split("\n").includes("filter");
   } catch {
     return false;
   }

@@ -1,7 +1,10 @@
-import { type Nftables, NftBatch, nft } from "#kernel";
+import { readdirSync } from "node:fs";
+import { type Nftables, nft } from "#kernel";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 
-const FORWARDING = "net/ipv4/ip_forward";
+const forwarding = { ip: "net/ipv4/ip_forward", ip6: "net/ipv6/conf/all/forwarding" } as const;
+/** Interfaces, and what the kernel keeps for all of them and those to come. */
+const INTERFACES = "net/ipv6/conf";
 /** iptables' own table, which Docker and administrators use too. */
 const FILTER = "filter";
 const FORWARD = "FORWARD";
@@ -9,23 +12,38 @@ const FORWARD = "FORWARD";
 const DOCKER_USER = "DOCKER-USER";
 
 /**
- * Lets this host forward IPv4 packets; gives whether it did not before. In that case it must not
+ * Lets this host forward packets of the filter's family; gives whether it did not before. In that case it must not
  * become a router for everyone because it has containers: as in Docker, the policy of FORWARD is
  * then to drop, in the one chain where every other program can accept its own packets (moby,
  * daemon/libnetwork/drivers/bridge/setup_ip_forwarding.go). The policy comes first, so that a crash
  * in between leaves nothing open.
  */
 export async function ensureForwarding(filter: Nftables): Promise<boolean> {
-  if (readSysctl(FORWARDING) === "1") return false;
+  const setting = forwarding[filter.family];
+  if (readSysctl(setting) === "1") return false;
   await dropForeign(filter);
-  writeSysctl(FORWARDING, "1");
+  if (filter.family === "ip6") keepAdvertisedRoutes();
+  writeSysctl(setting, "1");
   return true;
+}
+
+/**
+ * A host that forwards IPv6 no longer listens to the routers of its networks, from which it may have its own default
+ * route, unless accept_ra is 2 (ip-sysctl.rst). So that is set on the interfaces that listened.
+ */
+function keepAdvertisedRoutes(): void {
+  for (const name of readdirSync(`/proc/sys/${INTERFACES}`)) {
+    const setting = `${INTERFACES}/${name}/accept_ra`;
+    const isInterface = name !== "all" && name !== "default" && name !== "lo";
+    const isOff = readSysctl(`${INTERFACES}/${name}/disable_ipv6`) === "1";
+    if (isInterface && !isOff && readSysctl(setting) === "1") writeSysctl(setting, "2");
+  }
 }
 
 /** Sets the policy of FORWARD to drop; makes the chain when it is missing. */
 async function dropForeign(filter: Nftables): Promise<void> {
   await filter.commit(
-    new NftBatch().addTable(FILTER).addBaseChain({
+    filter.batch().addTable(FILTER).addBaseChain({
       table: FILTER,
       name: FORWARD,
       type: "filter",
@@ -51,7 +69,7 @@ export async function passForward(filter: Nftables, bridges: readonly string[]):
   if ((await filter.chain(FILTER, FORWARD))?.policy !== "drop") return;
   const marks = new Set((await filter.rules(FILTER, FORWARD)).map(({ comment }) => comment));
   const missing = bridges.filter((bridge) => !marks.has(bridge));
-  const batch = new NftBatch();
+  const batch = filter.batch();
   for (const bridge of missing) {
     const place = { table: FILTER, chain: FORWARD, comment: bridge };
     batch
@@ -66,7 +84,7 @@ export async function removePass(filter: Nftables, ...marks: readonly string[]):
   for (const chain of [DOCKER_USER, FORWARD]) {
     const rules = await filter.rules(FILTER, chain);
     const ours = rules.filter((rule) => marks.includes(rule.comment));
-    const batch = new NftBatch();
+    const batch = filter.batch();
     for (const rule of ours) batch.deleteRule(FILTER, chain, rule.handle);
     if (ours.length > 0) await filter.commit(batch);
   }

@@ -1,4 +1,4 @@
-import { faultOf, KeyedLock, type Log } from "#base";
+import { faultOf, type IpVersion, KeyedLock, type Log } from "#base";
 import { Nftables } from "#kernel";
 import { bridgeNames, deleteBridge, namedBridges } from "./bridge.ts";
 import { crashPoint } from "./crash-point.ts";
@@ -12,6 +12,7 @@ import {
 } from "./firewall.ts";
 import { ensureForwarding, keepForeignOut, passForward, removePass } from "./forwarding.ts";
 import type { NetworkStore } from "./network-store.ts";
+import { formatSubnet } from "./subnet.ts";
 
 const BATCH = 50;
 
@@ -30,7 +31,10 @@ export interface HostRulesOptions {
 export class HostRules {
   readonly #options: HostRulesOptions;
   readonly #table: string;
-  readonly #filter = new Nftables();
+  readonly #filters: readonly (readonly [IpVersion, Nftables])[] = [
+    [4, new Nftables()],
+    [6, new Nftables({ family: "ip6" })],
+  ];
   readonly #lock = new KeyedLock();
   /** By the bridge's name. */
   readonly #installed = new Map<string, string>();
@@ -55,25 +59,31 @@ export class HostRules {
       const all = this.#isSwept ? [bridge] : [...bridges(), bridge];
       this.#isSwept = true;
       const changed = all.filter((each) => this.#installed.get(each.name) !== keyOf(each));
-      await this.#install(changed);
-      if (await ensureForwarding(this.#filter)) {
-        store.rememberForwarding();
-        log.warn(
-          "IPv4 forwarding is on now; packets that do not belong to containers are dropped (the policy of FORWARD)",
-        );
+      for (const [version, filter] of this.#filters) {
+        await this.#install(version, filter, changed);
+        const own = concerned(version, [...changed, bridge]);
+        if (own.length > 0 && (await ensureForwarding(filter))) {
+          store.rememberForwarding(version);
+          log.warn(
+            `IPv${version} forwarding is on now; packets that do not belong to containers are dropped (the policy of FORWARD)`,
+          );
+        }
+        await passForward(filter, concerned(version, changed));
       }
-      await passForward(
-        this.#filter,
-        changed.map(({ name }) => name),
-      );
+      for (const each of changed) this.#installed.set(each.name, keyOf(each));
     });
   }
 
-  async #install(bridges: readonly FilteredBridge[]): Promise<void> {
+  async #install(
+    version: IpVersion,
+    filter: Nftables,
+    all: readonly FilteredBridge[],
+  ): Promise<void> {
+    const names = concerned(version, all);
+    const bridges = all.filter(({ name }) => names.includes(name));
     // A datagram has room for some hundreds.
     for (let at = 0; at < bridges.length; at += BATCH)
-      await installRules(this.#filter, this.#table, bridges.slice(at, at + BATCH));
-    for (const each of bridges) this.#installed.set(each.name, keyOf(each));
+      await installRules(filter, this.#table, bridges.slice(at, at + BATCH));
   }
 
   /** Others have changed the packet filter: a firewall was loaded anew, or a Docker came. */
@@ -82,12 +92,13 @@ export class HostRules {
     try {
       await this.#change(async () => {
         const all = bridges();
-        await this.#keepForeignOut();
-        if (isRobbed) await this.#install(all);
-        await passForward(
-          this.#filter,
-          all.map(({ name }) => name),
-        );
+        for (const [version, filter] of this.#filters) {
+          const own = concerned(version, all);
+          if (own.length === 0) continue;
+          await this.#keepForeignOut(version, filter);
+          if (isRobbed) await this.#install(version, filter, all);
+          await passForward(filter, own);
+        }
         if (isRobbed)
           log.warn("another program removed packet filter rules of this engine; they are back");
       });
@@ -113,8 +124,10 @@ export class HostRules {
     const { runRoot } = this.#options;
     return this.#change(async () => {
       const bridges = [bridgeNames(runRoot).bridge, ...(await namedBridges(runRoot))];
-      await removePass(this.#filter, this.#table, ...bridges);
-      await removeTable(this.#filter, this.#table);
+      for (const [, filter] of this.#filters) {
+        await removePass(filter, this.#table, ...bridges);
+        await removeTable(filter, this.#table);
+      }
       for (const bridge of bridges) await deleteBridge(bridge, this.#options.runRoot);
     });
   }
@@ -125,30 +138,41 @@ export class HostRules {
 
   /** Removes what a crash left of networks that have no row. */
   async #sweep(known: readonly string[]): Promise<void> {
-    // Rules from when there was one bridge alone.
-    await removePass(this.#filter, this.#table);
-    const left = [
-      ...(await filteredBridges(this.#filter, this.#table)),
-      ...(await namedBridges(this.#options.runRoot)),
-    ].filter((name) => !known.includes(name));
-    for (const name of new Set(left)) await this.#removeBridge(name);
-    await this.#keepForeignOut();
+    const left = new Set(await namedBridges(this.#options.runRoot));
+    for (const [version, filter] of this.#filters) {
+      // Rules from when there was one bridge alone.
+      await removePass(filter, this.#table);
+      for (const name of await filteredBridges(filter, this.#table)) left.add(name);
+      await this.#keepForeignOut(version, filter);
+    }
+    for (const name of left) if (!known.includes(name)) await this.#removeBridge(name);
   }
 
-  async #keepForeignOut(): Promise<void> {
-    if (this.#options.store.turnedForwardingOn) await keepForeignOut(this.#filter);
+  async #keepForeignOut(version: IpVersion, filter: Nftables): Promise<void> {
+    if (this.#options.store.turnedForwardingOn(version)) await keepForeignOut(filter);
   }
 
   async #removeBridge(bridge: string): Promise<void> {
     this.#installed.delete(bridge);
-    await removePass(this.#filter, bridge);
-    await removeRules(this.#filter, this.#table, bridge);
+    for (const [, filter] of this.#filters) {
+      await removePass(filter, bridge);
+      await removeRules(filter, this.#table, bridge);
+    }
     crashPoint("network:rules-removed");
     await deleteBridge(bridge, this.#options.runRoot);
   }
 }
 
+/** The names of the bridges that have rules for a version: of IPv4 all, so that without it nothing passes. */
+function concerned(version: IpVersion, bridges: readonly FilteredBridge[]): readonly string[] {
+  const own = bridges.filter(
+    ({ subnets }) => version === 4 || subnets.some((subnet) => subnet.version === version),
+  );
+  return [...new Set(own.map(({ name }) => name))];
+}
+
 /** What the rules of a bridge depend on. */
 function keyOf(bridge: FilteredBridge): string {
-  return JSON.stringify(Object.entries(bridge).sort());
+  const subnets = bridge.subnets.map(formatSubnet);
+  return JSON.stringify(Object.entries({ ...bridge, subnets }).sort());
 }

@@ -21,9 +21,8 @@ export type {
   NetworksOptions,
 } from "./contract.ts";
 export { networkCrashPoints, portCrashPoints } from "./crash-point.ts";
-export { type EndpointWish, endpointSettings, setGateway } from "./endpoint.ts";
+export { type Addresses, type EndpointWish, endpointSettings, setGateways } from "./endpoint.ts";
 export { type HostsOptions, ownNames, parseExtraHost, renderHosts } from "./hosts.ts";
-export { containsAddress } from "./ipv4.ts";
 export type { NetworkSettings } from "./network-store.ts";
 export { openNetworks } from "./networks.ts";
 export type {
@@ -35,4 +34,5 @@ export type {
 } from "./port-contract.ts";
 export { openPorts, type PortsOptions } from "./ports.ts";
 export { readHostResolvConf, resolvConfOf } from "./resolv-conf.ts";
+export { containsAddress } from "./subnet.ts";
 export { joinFaults, type SubnetRequest } from "./subnet-request.ts";

@@ -1,3 +1,4 @@
+import type { IpVersion } from "#base";
 import type { State } from "#state";
 import type { SubnetRequest } from "./subnet-request.ts";
 
@@ -5,6 +6,8 @@ import type { SubnetRequest } from "./subnet-request.ts";
 export interface NetworkSettings {
   /** Empty: the network chooses one. */
   readonly subnets: readonly SubnetRequest[];
+  readonly hasIpv4: boolean;
+  readonly hasIpv6: boolean;
   readonly isInternal: boolean;
   readonly isAttachable: boolean;
   readonly labels: Readonly<Record<string, string>>;
@@ -16,6 +19,8 @@ export interface NetworkSettings {
 
 export const plainSettings: NetworkSettings = {
   subnets: [],
+  hasIpv4: true,
+  hasIpv6: false,
   isInternal: false,
   isAttachable: false,
   labels: {},
@@ -29,8 +34,10 @@ export interface StoredNetwork {
   readonly name: string;
   /** Nanoseconds since the epoch. */
   readonly createdAt: bigint;
-  /** "172.20.0.0/16"; "" until the first bridge was made. */
+  /** "172.20.0.0/16"; "" until the first bridge was made, and without IPv4. */
   readonly subnet: string;
+  /** "fd00::/64"; the same of IPv6. */
+  readonly subnet6: string;
   readonly settings: NetworkSettings;
 }
 
@@ -43,6 +50,7 @@ const steps = [
    ) STRICT, WITHOUT ROWID;
    CREATE TABLE network_forwarding (turned_on INTEGER PRIMARY KEY) STRICT`,
   "ALTER TABLE network ADD COLUMN settings TEXT NOT NULL DEFAULT '{}'",
+  "ALTER TABLE network ADD COLUMN subnet6 TEXT NOT NULL DEFAULT ''",
 ];
 
 interface Row {
@@ -50,6 +58,7 @@ interface Row {
   readonly name: string;
   readonly created_at: string;
   readonly subnet: string;
+  readonly subnet6: string;
   readonly settings: string;
 }
 
@@ -74,33 +83,41 @@ export class NetworkStore {
   }
 
   /** On the disk when it returns; a name that is taken is an `exists` fault. */
-  insert({ id, name, createdAt, subnet, settings }: StoredNetwork): void {
+  insert({ id, name, createdAt, subnet, subnet6, settings }: StoredNetwork): void {
     this.#state.durably(() =>
       this.#state.run(
-        "INSERT INTO network (id, name, created_at, subnet, settings) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO network (id, name, created_at, subnet, subnet6, settings) VALUES (?, ?, ?, ?, ?, ?)",
         id,
         name,
         createdAt.toString(),
         subnet,
+        subnet6,
         JSON.stringify(settings),
       ),
     );
   }
 
-  setSubnet(id: string, subnet: string): void {
-    this.#state.run("UPDATE network SET subnet = ? WHERE id = ?", subnet, id);
+  setSubnets({ id, subnet, subnet6 }: StoredNetwork): void {
+    this.#state.run("UPDATE network SET subnet = ?, subnet6 = ? WHERE id = ?", subnet, subnet6, id);
   }
 
   delete(id: string): void {
     this.#state.durably(() => this.#state.run("DELETE FROM network WHERE id = ?", id));
   }
 
-  /** Whether this engine was ever the one that turned IPv4 forwarding on. */
-  get turnedForwardingOn(): boolean {
-    return this.#state.first("SELECT 1 FROM network_forwarding") !== undefined;
+  /** Whether this engine was ever the one that turned forwarding on. */
+  turnedForwardingOn(version: IpVersion): boolean {
+    const known = "SELECT 1 FROM network_forwarding WHERE turned_on = ?";
+    return this.#state.first(known, forwardingRow[version]) !== undefined;
   }
 
-  rememberForwarding(): void {
-    this.#state.run("INSERT OR IGNORE INTO network_forwarding (turned_on) VALUES (1)");
+  rememberForwarding(version: IpVersion): void {
+    this.#state.run(
+      "INSERT OR IGNORE INTO network_forwarding (turned_on) VALUES (?)",
+      forwardingRow[version],
+    );
   }
 }
+
+/** From before there was more than IPv4. */
+const forwardingRow = { 4: 1, 6: 6 } as const;

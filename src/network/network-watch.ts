@@ -1,7 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { faultOf, type Log } from "#base";
 import { type Route, type RouteNotices, RouteTable, watchRoutes } from "#kernel";
-import { overlaps, type Subnet } from "./ipv4.ts";
 import {
   overlapText,
   type RoutedNetwork,
@@ -9,6 +8,7 @@ import {
   routedSubnet,
   routeOverlaps,
 } from "./route-overlap.ts";
+import { overlaps, type Subnet } from "./subnet.ts";
 
 /** What changes a bridge or a route comes in several notices. */
 const courtesyMs = 20;
@@ -95,8 +95,10 @@ export class NetworkWatch implements AsyncDisposable {
     this.#routes = [];
     this.#isDue = false;
     if (this.#isClosed) return;
-    for (const network of this.#options.networks())
-      if (robbed.has(network.gateway)) await this.#repair(network);
+    const lost = this.#options.networks().filter(({ gateway }) => robbed.has(gateway));
+    // One bridge may have lost an address of each version.
+    for (const network of new Map(lost.map((each) => [each.bridge, each])).values())
+      await this.#repair(network);
     try {
       if (routes.length > 0) await this.#tell(routes);
     } catch (error) {
@@ -136,16 +138,21 @@ export class NetworkWatch implements AsyncDisposable {
 
 /** Whether a route leads to addresses of any of the subnets, which do not overlap with each other; by halves, since there may be thousands of each. */
 function overlapping(subnets: readonly Subnet[]): (route: Route) => boolean {
-  const sorted = subnets.toSorted((a, b) => a.base - b.base);
+  const sorted = subnets.toSorted((a, b) => (isBefore(a, b) ? -1 : 1));
   return (route) => {
     const wanted = routedSubnet(route);
     if (wanted === undefined) return false;
     let [low, high] = [0, sorted.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((sorted[middle]?.base ?? 0) <= wanted.base) low = middle + 1;
-      else high = middle;
+      const other = sorted[middle];
+      if (other && isBefore(wanted, other)) high = middle;
+      else low = middle + 1;
     }
     return [sorted[low - 1], sorted[low]].some((each) => each && overlaps(each, wanted));
   };
+}
+
+function isBefore(a: Subnet, b: Subnet): boolean {
+  return a.version === b.version ? a.base < b.base : a.version < b.version;
 }

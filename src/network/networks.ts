@@ -1,10 +1,21 @@
 import { createHash } from "node:crypto";
-import { Fault, faultOf, type Log, ReadyPool, silentLog, systemClock } from "#base";
+import { Fault, faultOf, type IpVersion, type Log, ReadyPool, silentLog, systemClock } from "#base";
 import { type Fd, RouteTable } from "#kernel";
-import { defaultCandidates, smallCandidates } from "./address-pool.ts";
-import { type Bridge, type BridgeNames, bridgeNames, type WantedBridge } from "./bridge.ts";
+import { defaultCandidates, ipv6Candidates, smallCandidates } from "./address-pool.ts";
+import {
+  type Bridge,
+  type BridgeNames,
+  bridgeNames,
+  type WantedBridge,
+  type WantedSubnet,
+} from "./bridge.ts";
 import { BridgeNetwork } from "./bridge-network.ts";
-import { type BridgeOptions, defaultBridgeOptions, parseBridgeOptions } from "./bridge-options.ts";
+import {
+  type BridgeOptions,
+  defaultBridgeOptions,
+  parseBridgeOptions,
+  settleVersions,
+} from "./bridge-options.ts";
 import type {
   Endpoint,
   KnownEndpoint,
@@ -17,11 +28,17 @@ import { crashPoint } from "./crash-point.ts";
 import { type EndpointWish, makeIsolated, portName, sweepPorts } from "./endpoint.ts";
 import type { FilteredBridge } from "./firewall.ts";
 import { HostRules } from "./host-rules.ts";
-import { formatIpv4, formatSubnet, parseSubnet, type Subnet } from "./ipv4.ts";
-import { NetworkStore, plainSettings, type StoredNetwork } from "./network-store.ts";
+import { checkIpv6, planOf, subnetOfRow, subnetsOf, versionsOf } from "./network-addresses.ts";
+import {
+  type NetworkSettings,
+  NetworkStore,
+  plainSettings,
+  type StoredNetwork,
+} from "./network-store.ts";
 import { NetworkWatch, type WatchedNetwork } from "./network-watch.ts";
 import { overlapText } from "./route-overlap.ts";
-import { checkSubnets, isIpv6Subnet, planAddresses } from "./subnet-request.ts";
+import { formatSubnet, parseSubnet, type Subnet } from "./subnet.ts";
+import { checkSubnets, planAddresses, requestOf } from "./subnet-request.ts";
 
 const ENDPOINTS_READY = 4;
 const ISOLATED_READY = 2;
@@ -69,7 +86,8 @@ class BridgeNetworks implements Networks {
     if (!rows.some((row) => row.name === DEFAULT)) {
       const id = fixedId("network", instanceId);
       const createdAt = systemClock.now();
-      const row = { id, name: DEFAULT, createdAt, subnet: "", settings: plainSettings };
+      const subnets = { subnet: "", subnet6: "" };
+      const row = { id, name: DEFAULT, createdAt, ...subnets, settings: plainSettings };
       this.#store.insert(row);
       rows.push(row);
     }
@@ -120,6 +138,8 @@ class BridgeNetworks implements Networks {
       bridge: "",
       subnet: "",
       gateway: "",
+      subnet6: "",
+      gateway6: "",
       hostBinding: "",
       linkPrefix: "eth",
     };
@@ -148,21 +168,27 @@ class BridgeNetworks implements Networks {
   }
 
   async create({ name, ...asked }: NetworkRequest): Promise<NetworkDescription> {
-    const settings = { ...plainSettings, ...asked };
-    checkSubnets(settings.subnets);
-    if (settings.subnets.some(isIpv6Subnet))
-      throw new Fault("unsupported", "IPv6 subnets of networks are not supported yet");
-    if (settings.subnets.length > 1)
-      throw new Fault("denied", "bridge driver doesn't support multiple subnets");
+    const settings: NetworkSettings = {
+      ...plainSettings,
+      ...settleVersions({ options: {}, ...asked }),
+    };
+    const versions = versionsOf(settings);
+    checkSubnets(settings.subnets, versions);
     if (name in plain || [...this.#entries.values()].some(({ row }) => row.name === name))
       throw new Fault("exists", `network with name ${name} already exists`, { about: name });
-    const [request] = settings.subnets;
-    const subnet = request?.subnet ?? "";
-    if (request) planAddresses(parseSubnet(subnet), request);
+    if (settings.hasIpv6) checkIpv6(settings);
+    const askedSubnet = (version: IpVersion) => {
+      const request = versions.includes(version) && requestOf(settings.subnets, version);
+      if (!request) return "";
+      const subnet = parseSubnet(request.subnet);
+      planAddresses(subnet, request);
+      return formatSubnet(subnet);
+    };
+    const subnets = { subnet: askedSubnet(4), subnet6: askedSubnet(6) };
     const id = createHash("sha256").update(crypto.randomUUID()).digest("hex");
     this.#refuseUsedBridge(parseBridgeOptions(settings.options));
     this.#making.add(name);
-    const entry = this.#add({ id, name, createdAt: systemClock.now(), subnet, settings });
+    const entry = this.#add({ id, name, createdAt: systemClock.now(), ...subnets, settings });
     try {
       await entry.network.ready();
       this.#store.insert(entry.row);
@@ -223,7 +249,7 @@ class BridgeNetworks implements Networks {
     return { networkId: row.id, netns, ...(await network.join(netns, wish)) };
   }
 
-  async leave(netns: Fd, endpoint: Pick<Endpoint, "networkId" | "address" | "mac">): Promise<void> {
+  async leave(netns: Fd, endpoint: KnownEndpoint & Pick<Endpoint, "mac">): Promise<void> {
     await this.#entries.get(endpoint.networkId)?.network.leave(netns, endpoint);
   }
 
@@ -280,7 +306,7 @@ class BridgeNetworks implements Networks {
       network: new BridgeNetwork({
         names,
         wanted: () => this.#wanted(entry),
-        plan: (subnet) => planAddresses(subnet, row.settings.subnets[0]),
+        plan: (subnet) => planOf(row, subnet),
         isInternal: row.settings.isInternal,
         isIsolated: !options.connectsContainers,
         what: () => `${row.name} (${row.id})`,
@@ -315,20 +341,31 @@ class BridgeNetworks implements Networks {
    * The default network moves when the host took its addresses meanwhile; others keep those that
    * they were made with.
    */
-  #wanted({ row, options, network }: Entry): WantedBridge {
-    const isDefault = row.name === DEFAULT;
-    const asked = isDefault ? this.#options.subnet : undefined;
-    const known = asked ?? row.subnet;
-    const others = [...this.#entries.values()].filter((other) => other.row.id !== row.id);
+  #wanted(entry: Entry): WantedBridge {
+    const { row, options } = entry;
     return {
-      ...(known === "" ? {} : { subnet: parseSubnet(known) }),
-      isFixed: asked !== undefined || (row.subnet !== "" && (!isDefault || network.isUsed)),
-      candidates: isDefault ? defaultCandidates : smallCandidates,
-      taken: others.flatMap(({ row: { subnet } }) => (subnet === "" ? [] : [parseSubnet(subnet)])),
-      gatewayIn: (subnet: Subnet) => planAddresses(subnet, row.settings.subnets[0]).gateway,
-      hasAddress: options.hasAddress,
+      subnets: versionsOf(row.settings).map((version) => this.#wantedSubnet(entry, version)),
       ...(!this.#making.has(row.name) && { owner: `the network ${row.name}` }),
       ...(options.mtu === undefined ? {} : { mtu: options.mtu }),
+    };
+  }
+
+  #wantedSubnet({ row, options, network }: Entry, version: IpVersion): WantedSubnet {
+    const isDefault = row.name === DEFAULT;
+    const asked = isDefault ? this.#options.subnet : undefined;
+    const known = asked ?? subnetOfRow(row, version);
+    const others = [...this.#entries.values()].filter((other) => other.row.id !== row.id);
+    const candidates = isDefault ? defaultCandidates : smallCandidates;
+    return {
+      version,
+      ...(known === "" ? {} : { subnet: parseSubnet(known) }),
+      isFixed: asked !== undefined || (known !== "" && (!isDefault || network.isUsed)),
+      candidates: () => (version === 4 ? candidates : ipv6Candidates(this.#options.instanceId)),
+      taken: others.flatMap((other) =>
+        subnetsOf(other.row).filter((each) => each.version === version),
+      ),
+      gatewayIn: (subnet: Subnet) => planOf(row, subnet).gateway,
+      hasAddress: version === 6 || options.hasAddress,
     };
   }
 
@@ -338,29 +375,37 @@ class BridgeNetworks implements Networks {
     const known = [...this.#entries.values()].map(({ names }) => names.bridge);
     await this.#rules.establish(filtered(entry, bridge), known);
     if (isNew) crashPoint("network:rules-made");
-    const subnet = formatSubnet(bridge.subnet);
-    if (entry.row.subnet === subnet) return;
-    entry.row = { ...entry.row, subnet };
-    this.#store.setSubnet(entry.row.id, subnet);
+    const { row } = entry;
+    const text = (version: IpVersion) => {
+      const found = bridge.subnets.find((subnet) => subnet.version === version);
+      return found ? formatSubnet(found) : "";
+    };
+    const subnets = { subnet: text(4), subnet6: text(6) };
+    if (row.subnet === subnets.subnet && row.subnet6 === subnets.subnet6) return;
+    entry.row = { ...row, ...subnets };
+    this.#store.setSubnets(entry.row);
   }
 
-  /** Those whose bridges have been made. */
+  /** Those whose bridges have been made, or whose networks are known. */
   #established(): Entry[] {
-    return [...this.#entries.values()].filter(({ row }) => row.subnet !== "");
+    return [...this.#entries.values()].filter(
+      ({ row }) => subnetsOf(row).length === versionsOf(row.settings).length,
+    );
   }
 
   #bridges(): FilteredBridge[] {
     return this.#established().map((entry) =>
-      filtered(entry, { name: entry.names.bridge, subnet: parseSubnet(entry.row.subnet) }),
+      filtered(entry, { name: entry.names.bridge, subnets: subnetsOf(entry.row) }),
     );
   }
 
   #watched(): WatchedNetwork[] {
-    return this.#established().map(({ row, names, network }) => {
-      const subnet = parseSubnet(row.subnet);
-      const gateway = formatIpv4(planAddresses(subnet, row.settings.subnets[0]).gateway);
+    return this.#established().flatMap(({ row, names, network }) => {
       const repair = () => network.repair();
-      return { name: row.name, bridge: names.bridge, subnet, gateway, repair };
+      return subnetsOf(row).map((subnet) => {
+        const { gateway } = planOf(row, subnet);
+        return { name: row.name, bridge: names.bridge, subnet, gateway, repair };
+      });
     });
   }
 
@@ -383,16 +428,16 @@ function byAge(a: Entry, b: Entry): number {
 
 function filtered(
   { row, options }: Entry,
-  { name, subnet }: Pick<Bridge, "name" | "subnet">,
+  { name, subnets }: Pick<Bridge, "name" | "subnets">,
 ): FilteredBridge {
   const { connectsContainers, masquerades } = options;
-  return { name, subnet, isInternal: row.settings.isInternal, connectsContainers, masquerades };
+  return { name, subnets, isInternal: row.settings.isInternal, connectsContainers, masquerades };
 }
 
 function describe({ row, names, options }: Entry): NetworkDescription {
-  const { id, name, subnet, createdAt, settings } = row;
+  const { id, name, subnet, subnet6, createdAt, settings } = row;
   const isPredefined = name === DEFAULT;
-  const plan = subnet === "" ? undefined : planAddresses(parseSubnet(subnet), settings.subnets[0]);
+  const gatewayIn = (text: string) => (text === "" ? "" : planOf(row, parseSubnet(text)).gateway);
   return {
     ...settings,
     id,
@@ -402,7 +447,9 @@ function describe({ row, names, options }: Entry): NetworkDescription {
     isPredefined,
     bridge: names.bridge,
     subnet,
-    gateway: plan ? formatIpv4(plan.gateway) : "",
+    gateway: gatewayIn(subnet),
+    subnet6,
+    gateway6: gatewayIn(subnet6),
     options: isPredefined ? defaultBridgeOptions(names.bridge) : settings.options,
     hostBinding: options.hostBinding,
     linkPrefix: options.linkPrefix,

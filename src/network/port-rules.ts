@@ -20,6 +20,7 @@ export interface PortElement {
 
 /** The elements of a container's ports. Loopback and IPv6 have none: the proxy serves them. */
 export function elementsOf(address: string, ports: readonly PublishedPort[]): PortElement[] {
+  if (addressBytes(address).byteLength !== 4) return [];
   return ports
     .filter(({ hostIp }) => addressBytes(hostIp).byteLength === 4 && !isLoopback(hostIp))
     .map(({ protocol, hostIp, hostPort, containerPort }) => ({
@@ -68,7 +69,9 @@ export class PortRules {
       for (const element of elements) this.#wanted.set(keyOf(element), element);
       this.#watch.start();
       // iptables-legacy tells nobody of its changes.
-      const isUnsure = this.#obstacle === undefined || (this.#obstacle === "" && hasLegacyFilter());
+      const isUnsure =
+        this.#obstacle === undefined ||
+        (this.#obstacle === "" && hasLegacyFilter(this.#options.filter));
       if (isUnsure) return await this.#install(await this.#findObstacle());
       if (this.#obstacle === "") await this.#commit((batch) => this.#put(batch, elements));
     });

@@ -43,7 +43,7 @@ class NetworkPorts implements Ports {
     const rules = new PortRules({
       filter: new Nftables({ keepsSocket: true }),
       table: bridgeNames(runRoot).table,
-      dropsForeign: () => networks.turnedForwardingOn,
+      dropsForeign: () => networks.turnedForwardingOn(4),
       log,
     });
     this.#shared = {

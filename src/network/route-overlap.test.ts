@@ -1,10 +1,11 @@
 import { expect, test } from "bun:test";
-import { parseSubnet } from "./ipv4.ts";
 import { overlapText, routeOverlaps } from "./route-overlap.ts";
+import { parseSubnet } from "./subnet.ts";
 
 const networks = [
   { name: "front", subnet: parseSubnet("10.7.0.0/24"), bridge: "br0" },
   { name: "back", subnet: parseSubnet("172.20.0.0/16"), bridge: "br1" },
+  { name: "back", subnet: parseSubnet("fd00:7::/64"), bridge: "br1" },
 ];
 const links = ["br0", "br1", "tun0"].map((name, index) => ({ name, index }));
 const route = (destination: string, prefixLength: number, index = 2) => ({
@@ -25,6 +26,12 @@ test("a route of another program that has addresses of a network is told with wh
   expect(same).toContain("the host reaches either its containers or what is behind tun0");
   expect(narrow).toContain("the host sends what is for containers with these addresses to tun0");
   expect(more).toEqual([]);
+});
+
+test("a route of IPv6 is told as one of IPv4 is", () => {
+  expect(texts(route("fd00:7::", 48), route("fd00:8::", 48), route("::", 0))).toEqual([
+    expect.stringContaining("the route to fd00:7::/48 by tun0 overlaps with the network back"),
+  ]);
 });
 
 test("routes of the networks themselves, to everywhere and to the host's own addresses are none", () => {

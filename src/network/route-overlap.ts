@@ -1,5 +1,5 @@
 import type { Link, Route } from "#kernel";
-import { formatSubnet, overlaps, parseIpv4, type Subnet, subnetOf } from "./ipv4.ts";
+import { formatSubnet, overlaps, parseAddress, type Subnet, subnetOf } from "./subnet.ts";
 
 /** Shorter prefixes stand for "everywhere", as the halves 0.0.0.0/1 and 128.0.0.0/1 of a VPN. */
 const SHORTEST_PREFIX = 8;
@@ -27,8 +27,8 @@ export function hasDestination({ prefixLength }: Route): boolean {
 /** The addresses that a route leads to; undefined for one to everywhere, or to the host's own addresses. */
 export function routedSubnet(route: Route): Subnet | undefined {
   if (!hasDestination(route) || route.isUnicast === false) return undefined;
-  const { destination, prefixLength } = route;
-  return subnetOf(parseIpv4(destination) ?? 0, prefixLength);
+  const address = parseAddress(route.destination);
+  return address && subnetOf(address, route.prefixLength);
 }
 
 /** The overlaps of routes with networks, but for the networks' own routes, in the order of the routes. */

@@ -1,18 +1,20 @@
-import { isIP, isIPv4 } from "node:net";
-import { Fault } from "#base";
+import { Fault, type IpVersion } from "#base";
 import {
+  type Address,
   contains,
+  formatAddress,
   formatSubnet,
   overlaps,
-  parseIpv4,
+  parseAddress,
+  parsePrefix,
+  parseSubnet,
   type Subnet,
   sizeOf,
-  subnetOf,
-} from "./ipv4.ts";
+} from "./subnet.ts";
 
 /** The addresses that a network is to have, as they were asked for; "" where nothing was said. */
 export interface SubnetRequest {
-  /** "10.7.0.0/24" */
+  /** "10.7.0.0/24", "fd00:7::/64" */
   readonly subnet: string;
   /** The part of it that containers get addresses from. */
   readonly range: string;
@@ -21,19 +23,40 @@ export interface SubnetRequest {
   readonly reserved: Readonly<Record<string, string>>;
 }
 
-/** A network's addresses. */
+/** A network's addresses of one version. */
 export interface AddressPlan {
   readonly subnet: Subnet;
   readonly range: Subnet;
-  readonly gateway: number;
-  readonly reserved: readonly number[];
+  readonly gateway: string;
+  readonly reserved: readonly string[];
 }
 
-/** One `invalid` fault, in Docker's words, that names everything that is wrong with a list of subnets. */
-export function checkSubnets(requests: readonly SubnetRequest[]): void {
-  const faults = requests.flatMap((each) => [...faultsOf(each)]);
-  if (faults.length === 0) return;
-  throw new Fault("invalid", `invalid network config:\n${joinFaults(faults)}`);
+/** What was asked of the addresses of one version, as Docker takes one subnet of each. */
+export function requestOf(
+  requests: readonly SubnetRequest[],
+  version: IpVersion,
+): SubnetRequest | undefined {
+  return requests.find((each) => parsePrefix(each.subnet)?.subnet.version === version);
+}
+
+/**
+ * One `invalid` fault, in Docker's words, that names everything that is wrong with a list of
+ * subnets; those of a version that the network has not are ignored, as in Docker. `denied` for
+ * several of one version.
+ */
+export function checkSubnets(
+  requests: readonly SubnetRequest[],
+  versions: readonly IpVersion[],
+): void {
+  const used = requests.filter(({ subnet }) => {
+    const found = parsePrefix(subnet);
+    return found === undefined || versions.includes(found.subnet.version);
+  });
+  const faults = used.flatMap((each) => [...faultsOf(each)]);
+  if (faults.length > 0)
+    throw new Fault("invalid", `invalid network config:\n${joinFaults(faults)}`);
+  if (used.some((each) => each !== requestOf(used, parseSubnet(each.subnet).version)))
+    throw new Fault("denied", "bridge driver doesn't support multiple subnets");
 }
 
 /** Go's errors.Join as Docker prints it: one alone as it is, several with a star each. */
@@ -42,82 +65,105 @@ export function joinFaults(faults: readonly string[]): string {
 }
 
 function* faultsOf({ subnet, range, gateway, reserved }: SubnetRequest): Generator<string> {
-  const parent = parsePrefix(subnet);
-  if (parent === undefined) {
-    yield `invalid subnet ${subnet}: invalid CIDR block notation`;
-    return;
-  }
-  if (typeof parent === "string") yield `invalid subnet ${subnet}: it should be ${parent}`;
-  if (typeof parent === "string" || parent === ipv6) return;
-  if (range !== "") yield* rangeFaults(range, subnet, parent);
-  const isInside = (address: string) => contains(parent, parseIpv4(address) ?? -1);
-  const wrong = (address: string) =>
-    isIP(address) === 0
-      ? "invalid address"
-      : isInside(address)
-        ? undefined
-        : `parent subnet ${subnet} doesn't contain this address`;
-  const gatewayFault = gateway === "" ? undefined : wrong(gateway);
-  if (gatewayFault) yield `invalid gateway ${gateway}: ${gatewayFault}`;
+  const found = parsePrefix(subnet);
+  const wrongSubnet = subnetFault(found);
+  if (wrongSubnet) yield `invalid subnet ${subnet}: ${wrongSubnet}`;
+  if (found === undefined || wrongSubnet) return;
+  const parent = found.subnet;
+  const wrongRange = range === "" ? "" : rangeFault(range, subnet, parent);
+  if (wrongRange) yield `invalid ip-range ${range}: ${wrongRange}`;
+  const addressFault = (text: string): string => {
+    const address = parseAddress(text);
+    if (address === undefined) return "invalid address";
+    if (address.version !== parent.version) return otherVersion(parent);
+    return contains(parent, address) ? "" : `parent subnet ${subnet} doesn't contain this address`;
+  };
+  const wrongGateway = gateway === "" ? "" : addressFault(gateway);
+  if (wrongGateway) yield `invalid gateway ${gateway}: ${wrongGateway}`;
   for (const [name, address] of Object.entries(reserved)) {
-    const fault = wrong(address);
-    if (fault) yield `invalid auxiliary address ${name}: ${fault}`;
+    const wrong = addressFault(address);
+    if (wrong) yield `invalid auxiliary address ${name}: ${wrong}`;
   }
 }
 
-function* rangeFaults(range: string, subnet: string, parent: Subnet): Generator<string> {
+const notCidr = "invalid CIDR block notation";
+
+function otherVersion({ version }: Subnet): string {
+  return `parent subnet is an IPv${version} block`;
+}
+
+/** Networks of IPv6 whose addresses have a meaning of their own (RFC 4291). */
+const special = [
+  ["::ffff:0:0/96", "it stands for addresses of IPv4"],
+  ["fe80::/10", "link-local addresses are of every interface, so that no route can lead to them"],
+] as const;
+
+/** "" for a network that containers can have addresses of. */
+function subnetFault(found: ReturnType<typeof parsePrefix>): string {
+  if (found === undefined) return notCidr;
+  const { address, subnet } = found;
+  if (subnet.base !== address.value) return `it should be ${formatSubnet(subnet)}`;
+  const [, meaning = ""] = special.find(([text]) => isPart(parseSubnet(text), subnet)) ?? [];
+  return meaning;
+}
+
+function rangeFault(range: string, subnet: string, parent: Subnet): string {
   const found = parsePrefix(range);
-  if (found === undefined) yield `invalid ip-range ${range}: invalid CIDR block notation`;
-  else if (typeof found === "string") yield `invalid ip-range ${range}: it should be ${found}`;
-  else if (found === ipv6 || !isPart(parent, found))
-    yield `invalid ip-range ${range}: parent subnet ${subnet} doesn't contain ip-range`;
+  if (found === undefined) return notCidr;
+  const { address, subnet: part } = found;
+  if (part.base !== address.value) return `it should be ${formatSubnet(part)}`;
+  if (part.version !== parent.version) return otherVersion(parent);
+  if (part.prefixLength < parent.prefixLength)
+    return `CIDR block is bigger than its parent subnet ${subnet}`;
+  return isPart(parent, part) ? "" : `parent subnet ${subnet} doesn't contain ip-range`;
 }
 
 function isPart(parent: Subnet, part: Subnet): boolean {
   return part.prefixLength >= parent.prefixLength && overlaps(parent, part);
 }
 
-const ipv6 = Symbol("an IPv6 network");
-
-/** An IPv4 network; the text it should have been where host bits are set; undefined when it is no network. */
-function parsePrefix(text: string): Subnet | string | typeof ipv6 | undefined {
-  const [address = "", length = "", ...more] = text.split("/");
-  if (more.length > 0 || !/^\d{1,3}$/.test(length)) return undefined;
-  if (isIP(address) === 6) return Number(length) <= 128 ? ipv6 : undefined;
-  const number = parseIpv4(address);
-  if (number === undefined || !isIPv4(address) || Number(length) > 32) return undefined;
-  const subnet = subnetOf(number, Number(length));
-  return subnet.base === number ? subnet : formatSubnet(subnet);
+/**
+ * Whether an address of a subnet is of no interface: that of the network itself, which of IPv6 is
+ * that of its routers (RFC 4291, 2.6.1), and of IPv4 the one for all in it. An IPv4 subnet of two or
+ * fewer addresses has none.
+ */
+export function isReserved(subnet: Subnet, value: bigint): boolean {
+  const size = sizeOf(subnet);
+  if (subnet.version === 6) return size > 1n && value === subnet.base;
+  return size > 2n && (value === subnet.base || value === subnet.base + size - 1n);
 }
 
-/** Whether a subnet is one of IPv6. */
-export function isIpv6Subnet({ subnet }: Pick<SubnetRequest, "subnet">): boolean {
-  return subnet.includes(":");
-}
-
-/** Whether an address of a subnet stands for the network itself or for all in it; one of two or fewer addresses has none. */
-export function isNetworkOrBroadcast({ base, prefixLength }: Subnet, address: number): boolean {
-  if (prefixLength > 30) return false;
-  return address === base || address === base + sizeOf(prefixLength) - 1;
-}
+const multicast = parseSubnet("ff00::/8");
 
 /**
  * The addresses of a network that got `subnet`, as Docker gives them: the gateway is the first of
- * the range. `denied`, in Docker's words, for an address that is taken twice.
+ * the range. `denied`, in Docker's words, for an address that is taken twice, `invalid` for a subnet
+ * of groups.
  */
 export function planAddresses(subnet: Subnet, request?: SubnetRequest): AddressPlan {
-  const range = request?.range ? (parsePrefix(request.range) as Subnet) : subnet;
-  const first = isNetworkOrBroadcast(subnet, range.base) ? range.base + 1 : range.base;
-  const gateway = request?.gateway ? (parseIpv4(request.gateway) ?? 0) : first;
-  const taken = (what: string) => new Fault("denied", `${what}: Address already in use`);
-  if (isNetworkOrBroadcast(subnet, gateway))
-    throw taken(`failed to allocate gateway (${request?.gateway})`);
-  const reserved: number[] = [];
-  for (const [name, text] of Object.entries(request?.reserved ?? {})) {
-    const address = parseIpv4(text) ?? 0;
-    if (address === gateway || reserved.includes(address) || isNetworkOrBroadcast(subnet, address))
+  const { version } = subnet;
+  const range = request?.range ? parseSubnet(request.range) : subnet;
+  const first = isReserved(subnet, range.base) ? range.base + 1n : range.base;
+  const gateway = parseAddress(request?.gateway ?? "") ?? { version, value: first };
+  const taken = (what: string, why = "Address already in use") =>
+    new Fault("denied", `${what}: ${why}`);
+  const asked = `failed to allocate gateway (${request?.gateway ?? ""})`;
+  if (version === 6 && sizeOf(subnet) === 1n)
+    throw taken(asked, "no available addresses on this pool");
+  if (isReserved(subnet, gateway.value)) throw taken(asked);
+  const gatewayText = formatAddress(gateway);
+  if (contains(multicast, gateway))
+    throw new Fault(
+      "invalid",
+      `multicast subnet '${gatewayText}/${subnet.prefixLength}' is not allowed`,
+    );
+  const used = [gateway.value];
+  const reserved = Object.entries(request?.reserved ?? {}).map(([name, text]) => {
+    const address = parseAddress(text) as Address;
+    if (used.includes(address.value) || isReserved(subnet, address.value))
       throw taken(`failed to allocate secondary ip address (${name}:${text})`);
-    reserved.push(address);
-  }
-  return { subnet, range, gateway, reserved };
+    used.push(address.value);
+    return formatAddress(address);
+  });
+  return { subnet, range, gateway: gatewayText, reserved };
 }

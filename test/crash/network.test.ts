@@ -31,7 +31,7 @@ test.each(networkCrashPoints.map((step) => [step] as const))("killed at %s", asy
   const path = join(directory, `${step}.db`);
   const runRoot = `/tmp/network-crash-${process.pid}-${step}`;
   const { table } = bridgeNames(runRoot);
-  const filter = new Nftables();
+  const [filter, filter6] = [new Nftables(), new Nftables({ family: "ip6" })];
   const victim = join(import.meta.dirname, "network-victim.ts");
   const child = Bun.spawn([process.execPath, victim, path, runRoot, scenario, step], {
     stdout: "inherit",
@@ -48,12 +48,16 @@ test.each(networkCrashPoints.map((step) => [step] as const))("killed at %s", asy
   const made = isThere ? [(await networks.ready("victim")).bridge] : [];
   expect(await namedBridges(runRoot)).toEqual(made);
   expect((await filteredBridges(filter, table)).sort()).toEqual([own, ...made].sort());
+  expect(await filteredBridges(filter6, table)).toEqual(made);
   // What is left must not be in the way of the next one.
   if (isThere) await networks.remove("victim");
-  await networks.create({ name: "victim" });
+  await networks.create({ name: "victim", hasIpv6: true });
   networks.release(await networks.attach("victim"));
   await networks.close({ removeBridges: true });
-  expect(await filteredBridges(filter, table)).toEqual([]);
+  for (const each of [filter, filter6]) {
+    expect(await filteredBridges(each, table)).toEqual([]);
+    expect(await each.tables()).not.toContain(table);
+  }
   expect(await namedBridges(runRoot)).toEqual([]);
   expect(await new RouteTable().link(own)).toBeUndefined();
 });

@@ -14,7 +14,7 @@ import {
 import { type Networks, type NetworksOptions, openNetworks, type SubnetRequest } from "#network";
 import { openState, type State } from "#state";
 import { outcome } from "../../src/base/testing.ts";
-import { defaultCandidates } from "../../src/network/address-pool.ts";
+import { defaultCandidates, ipv6Candidates } from "../../src/network/address-pool.ts";
 import { bridgeNames, deleteBridge, ensureBridge } from "../../src/network/bridge.ts";
 import { portName } from "../../src/network/endpoint.ts";
 import {
@@ -24,7 +24,8 @@ import {
   removeTable,
 } from "../../src/network/firewall.ts";
 import { keepForeignOut, passForward, removePass } from "../../src/network/forwarding.ts";
-import type { Subnet } from "../../src/network/ipv4.ts";
+import { formatSubnet, parseSubnet } from "../../src/network/subnet.ts";
+import { planAddresses } from "../../src/network/subnet-request.ts";
 import { dial, inside, listen, reach } from "../support/namespace.ts";
 
 const runRoots = [1, 2].map((n) => `/tmp/network-test-${process.pid}-${n}`);
@@ -140,15 +141,22 @@ describe("a bridge", () => {
 
   test("chooses a network of its own however many open at once", async () => {
     const many = Array.from({ length: 6 }, (_, i) => `${runRoots[0]}-many-${i}`);
-    const wanted = {
+    const wanted = ([4, 6] as const).map((version) => ({
+      version,
       isFixed: false,
-      candidates: defaultCandidates,
+      // Those of IPv6 as if the instances were one.
+      candidates: () => (version === 4 ? defaultCandidates : ipv6Candidates("many")),
       taken: [],
-      gatewayIn: ({ base }: Subnet) => base + 1,
+      gatewayIn: (subnet: Parameters<typeof formatSubnet>[0]) => planAddresses(subnet).gateway,
       hasAddress: true,
-    };
-    const bridges = await Promise.all(many.map((root) => ensureBridge(bridgeNames(root), wanted)));
-    expect(new Set(bridges.map((bridge) => bridge.subnet.base)).size).toBe(many.length);
+    }));
+    const bridges = await Promise.all(
+      many.map((root) => ensureBridge(bridgeNames(root), { subnets: wanted })),
+    );
+    for (const at of [0, 1])
+      expect(
+        new Set(bridges.map(({ subnets: { [at]: one } }) => one && formatSubnet(one))).size,
+      ).toBe(many.length);
     for (const root of many) await deleteBridge(bridgeNames(root).bridge, root);
   });
 
@@ -272,8 +280,8 @@ describe("after a crash", () => {
     const index = (await host.link((await second.ready("bridge")).bridge))?.index;
     const ports = async () => (await host.links()).filter((link) => link.master === index).length;
     expect(await settled(async () => (await ports()) === 5)).toBe(true);
-    const { networkId, address, endpointId } = running;
-    second.adopt({ networkId, address, endpointId });
+    const { netns: _, ...known } = running;
+    second.adopt(known);
     expect(await second.ready("bridge")).toEqual(was);
     const given = await Promise.all(Array.from({ length: 8 }, () => second.attach("bridge")));
     expect(given.map((endpoint) => endpoint.address)).not.toContain(running.address);
@@ -475,10 +483,10 @@ describe("the packet filter", () => {
   test("is put back when it was flushed, but not against an administrator's policy", async () => {
     using netns = await newNetworkNamespace();
     const inner = new Nftables({ netns });
-    const subnet = { base: 0x0a000000, prefixLength: 8 };
+    const subnets = [parseSubnet("10.0.0.0/8")];
     const policies = async () => (await inner.chains()).map(({ name, policy }) => [name, policy]);
     const open = { isInternal: false, connectsContainers: true, masquerades: true };
-    const [one, two] = ["thimblex", "thx-1"].map((name) => ({ name, subnet, ...open }));
+    const [one, two] = ["thimblex", "thx-1"].map((name) => ({ name, subnets, ...open }));
     if (!one || !two) throw new Error("two bridges");
     for (const bridge of [one, two, one]) await installRules(inner, "thimble-x", [bridge]);
     expect(await inner.rules("thimble-x", "forward")).toHaveLength(2);

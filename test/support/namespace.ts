@@ -33,9 +33,9 @@ export async function reach(netns: Namespace, address: string, port: number): Pr
   return answer;
 }
 
-/** A listener inside that ends with the test. */
+/** A listener inside, for IPv4 and IPv6, that ends with the test. */
 export async function listen(netns: Namespace, port: number): Promise<Disposable> {
-  const script = `Bun.listen({ hostname: "0.0.0.0", port: ${port}, socket: { data() {} } }); console.log("ready");`;
+  const script = `Bun.listen({ hostname: "::", port: ${port}, socket: { data() {} } }); console.log("ready");`;
   const child = Bun.spawn(enter(netns, process.execPath, "-e", script), { stdout: "pipe" });
   await child.stdout.getReader().read();
   return { [Symbol.dispose]: () => child.kill() };

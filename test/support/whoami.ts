@@ -9,10 +9,10 @@ export async function whoAmI(netns: Namespace, ...ports: number[]): Promise<Disp
     const dgram = require("node:dgram");
     const plain = (address) => address.replace(/^::ffff:/, "");
     const ready = ${JSON.stringify(ports)}.map(async (port) => {
-      Bun.listen({ hostname: "0.0.0.0", port, socket: {
+      Bun.listen({ hostname: "::", port, socket: {
         open(socket) { socket.end(plain(socket.remoteAddress)); }, data() {} } });
-      const udp = dgram.createSocket("udp4", (_, from) => udp.send(plain(from.address), from.port, from.address));
-      await new Promise((resolve) => udp.bind(port, "0.0.0.0", resolve));
+      const udp = dgram.createSocket("udp6", (_, from) => udp.send(plain(from.address), from.port, from.address));
+      await new Promise((resolve) => udp.bind(port, "::", resolve));
     });
     Promise.all(ready).then(() => console.log("ready"));`;
   const child = Bun.spawn(enter(netns, process.execPath, "-e", script), { stdout: "pipe" });

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { networkModeOf } from "#container";
 import { type HostsOptions, ownNames, parseExtraHost, renderHosts, resolvConfOf } from "#network";
+import { addressesOf } from "../networks/endpoint-addresses.ts";
 import { linkLines } from "../networks/links.ts";
 import { hasNames } from "../networks/resolution.ts";
 import type { Parts } from "../parts.ts";
@@ -38,10 +39,8 @@ export async function writeContainerFiles(
   const extraHosts = await resolveExtraHosts(parts, host.ExtraHosts);
   writeFileSync(files.hostname, `${hostnameOf(record)}\n`);
   const links = linkLines(parts, record);
-  writeFileSync(
-    files.hosts,
-    hostsText(record, { extraHosts, links, addresses: addressesOf(sandbox) }),
-  );
+  const addresses = addressesOf(sandbox.stored.endpoints);
+  writeFileSync(files.hosts, hostsText(record, { extraHosts, links, addresses }));
   writeFileSync(
     files.resolvConf,
     resolvConfOf(host, {
@@ -72,10 +71,6 @@ function hostsText(
     return [readText("/etc/hosts"), ...extra].join("");
   }
   return renderHosts({ ...lines, names: hostNames(record) });
-}
-
-function addressesOf({ stored }: OpenSandbox): readonly string[] {
-  return stored.endpoints.map(({ address }) => address).filter((address) => address !== "");
 }
 
 /** The names that the container has for its own addresses. */

@@ -69,7 +69,7 @@ class PublishedRun implements RunPorts {
 
   async settle({ task, sandbox }: Pick<LiveContainer, "task" | "sandbox">): Promise<void> {
     await this.ready;
-    const address = gatewayOf(this.#parts, sandbox.stored.endpoints)?.address;
+    const address = entrance(this.#parts, sandbox.stored)?.address;
     if (this.#publication?.address === address) return;
     if (address !== undefined && this.#publication) return await this.#publication.move(address);
     await this.#publication?.withdraw({ endsProxy: true });
@@ -149,15 +149,26 @@ function nameOf(store: PortParts["store"]): (container: string) => string {
   return (container) => store.get(container as ContainerId)?.name ?? container;
 }
 
+/** Where ports lead to. */
+function entrance(
+  parts: Parts<"networks">,
+  { endpoints }: OpenSandbox["stored"],
+): { readonly address: string; readonly endpointId: string } | undefined {
+  const ipv4 = gatewayOf(parts, endpoints, 4);
+  if (ipv4) return ipv4;
+  const ipv6 = gatewayOf(parts, endpoints, 6);
+  return ipv6 && { address: ipv6.address6, endpointId: ipv6.endpointId };
+}
+
 async function publish(
   parts: PortParts,
   { id, name }: ContainerRecord,
   { sandbox, ports }: { readonly sandbox: OpenSandbox; readonly ports: readonly WantedPort[] },
 ): Promise<Publication | undefined> {
   if (ports.length === 0) return undefined;
-  const endpoint = gatewayOf(parts, sandbox.stored.endpoints);
-  if (!endpoint) return undefined;
-  const { address, endpointId } = endpoint;
+  const found = entrance(parts, sandbox.stored);
+  if (!found) return undefined;
+  const { address, endpointId } = found;
   try {
     const request = { container: id, address, ports, nameOf: nameOf(parts.store) };
     return await parts.ports.publish(request);

@@ -9,6 +9,8 @@ import { SandboxStore, type StoredSandbox } from "./sandbox-store.ts";
 const golden = join(import.meta.dir, "testdata/sandbox/one-network.json");
 const { course: goldenCourse, ...goldenRow } = JSON.parse(readFileSync(golden, "utf8"));
 
+const withoutIpv6 = { address6: "", prefixLength6: 0, gateway6: "" };
+
 function insertRow(state: State, course: unknown, id: string = goldenRow.id): ContainerId {
   const { created_at, definition } = goldenRow;
   state.run(
@@ -34,7 +36,7 @@ test("the one network of a container that an earlier version stored becomes its 
     id: expect.stringMatching(/^[0-9a-f]{64}$/),
     container: bridged,
     mode: { kind: "bridge" },
-    endpoints: [{ ...network, link: "eth0", settings: {} }],
+    endpoints: [{ ...network, link: "eth0", settings: {}, ...withoutIpv6 }],
   });
   expect(sandboxes.get(isolated)).toMatchObject({ mode: { kind: "none" }, endpoints: [none] });
   expect(sandboxes.get(stopped)).toBeUndefined();
@@ -50,7 +52,7 @@ test("a sandbox comes back as it was changed last, and goes with its container",
     id: newId<SandboxId>(),
     container,
     mode: { kind: "bridge", network: "bridge" },
-    endpoints: [{ ...network, link: "eth0", settings: {} }],
+    endpoints: [{ ...network, link: "eth0", settings: {}, ...withoutIpv6 }],
   };
   new SandboxStore(state).put(made);
   const sandboxes = new SandboxStore(state);

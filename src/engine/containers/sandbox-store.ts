@@ -101,7 +101,14 @@ export class SandboxStore {
   }
 }
 
-/** Endpoints of earlier versions had no settings, and interfaces were named in their order. */
+/** Endpoints of earlier versions had no settings and no IPv6, and interfaces were named in their order. */
 function withDefaults(endpoint: NetworkAttachment, index: number): NetworkAttachment {
-  return { ...endpoint, link: endpoint.link ?? `eth${index}`, settings: endpoint.settings ?? {} };
+  const earlier = {
+    link: `eth${index}`,
+    settings: {},
+    address6: "",
+    prefixLength6: 0,
+    gateway6: "",
+  };
+  return { ...earlier, ...endpoint };
 }

@@ -1,4 +1,12 @@
-import { type ContainerId, Fault, isFault, newId, type SandboxId } from "#base";
+import {
+  type ContainerId,
+  defined,
+  Fault,
+  type IpVersion,
+  isFault,
+  newId,
+  type SandboxId,
+} from "#base";
 import {
   type EndpointBody,
   endpointsOf,
@@ -8,7 +16,7 @@ import {
   type Sent,
 } from "#container";
 import type { Fd } from "#kernel";
-import { type EndpointWish, setGateway } from "#network";
+import { type EndpointWish, setGateways } from "#network";
 import type { OciNamespaceType } from "#runtime";
 import type { NetworkAttachment } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
@@ -76,7 +84,7 @@ async function attachAll(
     const netns = await parts.networks.isolated();
     return { netns, stored: { ...sandbox, endpoints: [] }, release: () => netns.close() };
   }
-  if (first.wish?.address) await endpointsGivenBack(parts, first.network);
+  if (asksAddress(first)) await endpointsGivenBack(parts, first.network);
   const { netns, ...endpoint } = await parts.networks.attach(first.network, first.wish);
   const open: OpenSandbox = {
     netns,
@@ -104,12 +112,16 @@ export interface EndpointPlan {
   readonly attachment: NetworkAttachment;
 }
 
+function asksAddress({ wish }: EndpointPlan): boolean {
+  return wish?.address !== undefined || wish?.address6 !== undefined;
+}
+
 /** Adds an endpoint to a sandbox that has a namespace. */
 export async function joinNetwork(
   parts: Parts<"networks" | "store" | "live">,
   { open, netns, plan }: { open: OpenSandbox; netns: Fd; plan: EndpointPlan },
 ): Promise<void> {
-  if (plan.wish?.address) await endpointsGivenBack(parts, plan.network);
+  if (asksAddress(plan)) await endpointsGivenBack(parts, plan.network);
   const wish = plan.wish ?? { link: "eth0", isGateway: true };
   const { netns: _, ...joined } = await parts.networks.join(plan.network, netns, wish);
   const { endpoints } = open.stored;
@@ -142,28 +154,41 @@ function planEndpoints(
   const isMain = ({ network, networkId }: NetworkAttachment) =>
     mode.kind === "bridge" && (network === mode.network || networkId === mode.network);
   const found = [...all.filter(isMain), ...all.filter((each) => !isMain(each))];
-  const gateway = gatewayOf(parts, found);
+  const [gateway, gateway6] = ([4, 6] as const).map((version) => gatewayOf(parts, found, version));
   const plans: EndpointPlan[] = [];
   for (const attachment of found) {
     const links = plans.map((plan) => plan.wish?.link ?? "eth0");
-    plans.push(planEndpoint(parts, attachment, { links, isGateway: attachment === gateway }));
+    const isGateway = attachment === gateway;
+    const isGateway6 = attachment === gateway6;
+    plans.push(planEndpoint(parts, attachment, { links, isGateway, isGateway6 }));
   }
   return plans;
+}
+
+/** An endpoint's place among others. */
+interface EndpointOrder {
+  readonly links: readonly string[];
+  /** Whether the default route goes by it. */
+  readonly isGateway: boolean;
+  /** Whether that of IPv6 does. */
+  readonly isGateway6: boolean;
 }
 
 /** What to ask of a network for an endpoint beside interfaces that have the names `links`. */
 export function planEndpoint(
   parts: Parts<"networks">,
   attachment: NetworkAttachment,
-  { links, isGateway }: { readonly links: readonly string[]; readonly isGateway: boolean },
+  { links, isGateway, isGateway6 }: EndpointOrder,
 ): EndpointPlan {
   const { networkId } = attachment;
-  const { address, mac, sysctls, link } = readEndpoint(attachment.settings);
-  const { linkPrefix } = parts.networks.find(networkId);
+  const { address, address6, mac, sysctls, link } = readEndpoint(attachment.settings);
+  const { linkPrefix, hasIpv6 } = parts.networks.find(networkId);
   const wish: EndpointWish = {
     link: link || freeName(linkPrefix, links),
     isGateway,
+    ...(hasIpv6 && isGateway6 !== isGateway && { isGateway6 }),
     ...(address !== "" && { address }),
+    ...(address6 !== "" && { address6 }),
     ...(mac !== "" && { mac }),
     ...(Object.keys(sysctls).length > 0 && { settings: sysctls }),
   };
@@ -178,27 +203,31 @@ function freeName(prefix: string, taken: readonly string[]): string {
 }
 
 /**
- * The endpoint that has the default route: as in Docker, the one with the highest priority, then
- * the first by the name of its network; one of an internal network never has it.
+ * The endpoint that has the default route of a version: as in Docker, the one with the highest
+ * priority, then the first by the name of its network; one of an internal network never has it.
  */
 export function gatewayOf(
   parts: Parts<"networks">,
   endpoints: readonly NetworkAttachment[],
+  version: IpVersion,
 ): NetworkAttachment | undefined {
-  const open = endpoints.filter(
-    ({ networkId }) => networkId !== "" && !parts.networks.find(networkId).isInternal,
-  );
+  const open = endpoints.filter(({ networkId }) => {
+    if (networkId === "") return false;
+    const { isInternal, hasIpv4, hasIpv6 } = parts.networks.find(networkId);
+    return !isInternal && (version === 4 ? hasIpv4 : hasIpv6);
+  });
   const priority = ({ settings }: NetworkAttachment) => readEndpoint(settings).gatewayPriority;
   return open.toSorted((a, b) => priority(b) - priority(a) || (a.network < b.network ? -1 : 1))[0];
 }
 
-/** Sends what has no better route by way of the endpoint whose turn it is. */
+/** Sends what has no better route by way of the endpoints whose turn it is. */
 export async function routeByGateway(
   parts: Parts<"networks">,
   netns: Fd,
   { endpoints }: StoredSandbox,
 ): Promise<void> {
-  await setGateway(netns, gatewayOf(parts, endpoints));
+  const [ipv4, ipv6] = ([4, 6] as const).map((version) => gatewayOf(parts, endpoints, version));
+  await setGateways(netns, defined({ ipv4, ipv6 }));
 }
 
 /** The sandbox of a container that runs on from an earlier life of the engine. */
@@ -213,15 +242,20 @@ export function adoptSandbox(
     mode: networkModeOf(host),
     endpoints: [],
   };
-  const withAddress = () => open.stored.endpoints.filter(({ address }) => address !== "");
+  const withInterface = () => open.stored.endpoints.filter(hasInterface);
   const open: OpenSandbox = {
     stored,
     release: () => {
-      for (const endpoint of withAddress()) parts.networks.release(endpoint);
+      for (const endpoint of withInterface()) parts.networks.release(endpoint);
     },
   };
-  for (const endpoint of withAddress()) parts.networks.adopt(endpoint);
+  for (const endpoint of withInterface()) parts.networks.adopt(endpoint);
   return open;
+}
+
+/** Whether an endpoint is an interface: those of "host" and "none", and of containers that do not run, are not. */
+export function hasInterface({ mac }: Pick<NetworkAttachment, "mac">): boolean {
+  return mac !== "";
 }
 
 /** A run is over: the sandbox stays in its networks, without endpoints. */
@@ -266,6 +300,9 @@ export function emptyAttachment(network: string, settings: EndpointBody): Networ
     address: "",
     prefixLength: 0,
     gateway: "",
+    address6: "",
+    prefixLength6: 0,
+    gateway6: "",
     mac: "",
     link: "",
     settings,

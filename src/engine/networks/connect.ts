@@ -8,6 +8,7 @@ import { type ContainerRecord, isUp } from "../containers/container-record.ts";
 import type { LiveContainer } from "../containers/live-container.ts";
 import {
   emptyAttachment,
+  hasInterface,
   joinNetwork,
   networksOf,
   planEndpoint,
@@ -18,6 +19,7 @@ import type { StoredSandbox } from "../containers/sandbox-store.ts";
 import type { NetworkAttachment } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
+import { addressesOf } from "./endpoint-addresses.ts";
 import { checkEndpoint } from "./endpoint-check.ts";
 import { changeNames } from "./resolution.ts";
 
@@ -121,6 +123,7 @@ async function connectRunning(
   const plan = planEndpoint(parts, attachment, {
     links: endpoints.map((each) => each.link),
     isGateway: false,
+    isGateway6: false,
   });
   await joinNetwork(parts, { open: sandbox, netns, plan });
   crashPoint("connect:attached");
@@ -199,7 +202,7 @@ async function disconnectRunning(
   parts.sandboxes.put(left);
   sandbox.stored = left;
   crashPoint("disconnect:recorded");
-  if (endpoint.address !== "") {
+  if (hasInterface(endpoint)) {
     using netns = live.task.openNamespace("network");
     await changeNames(parts, parts.store.find(live.id), { netns, endpoints: left.endpoints });
     // First, so that whoever finds the interface gone finds the route in order.
@@ -224,9 +227,7 @@ function changeHosts(
   const path = record.files.hosts;
   if (path === "") return;
   const lines = (endpoints: readonly NetworkAttachment[]) =>
-    endpoints
-      .filter(({ address }) => address !== "")
-      .map(({ address }) => `${address}\t${hostNames(record).join(" ")}`);
+    addressesOf(endpoints).map((address) => `${address}\t${hostNames(record).join(" ")}`);
   const gone = lines(change.removed);
   const kept = readFileSync(path, "utf8")
     .split("\n")

@@ -18,18 +18,20 @@ export function checkEndpoint(network: NetworkDescription, settings: EndpointBod
 
 /** The order is Docker's. */
 function* faultsIn(network: NetworkDescription, settings: EndpointBody): Generator<string> {
-  const { address, aliases, links } = readEndpoint(settings);
+  const { address, address6, aliases, links } = readEndpoint(settings);
+  const asked = [address, address6].filter((each) => each !== "");
   if (aliases.length > 0 && network.isPredefined)
     yield "network-scoped alias is supported only for containers in user defined networks";
   if (links.length > 0 && network.isPredefined)
     yield "links of an endpoint are supported in user defined networks only";
-  if (address !== "" && network.isPredefined)
+  if (asked.length > 0 && network.isPredefined)
     yield "user specified IP address is supported on user defined networks only";
   yield* endpointFaults(settings, endpointSettings);
-  if (address === "") return;
-  const [subnet] = network.subnets;
-  if (subnet === undefined)
+  if (asked.length > 0 && network.subnets.length === 0)
     yield "user specified IP address is supported only when connecting to networks with user configured subnets";
-  else if (!containsAddress(subnet.subnet, address))
-    yield `no configured subnet or ip-range contain the IP address ${address}`;
+  for (const each of network.subnets.length > 0 ? asked : [])
+    if (!network.subnets.some(({ subnet }) => containsAddress(subnet, each)))
+      yield `no configured subnet or ip-range contain the IP address ${each}`;
+    else if (each.includes(":") ? !network.hasIpv6 : !network.hasIpv4)
+      yield `the network ${network.name} has no IPv${each.includes(":") ? 6 : 4}, so that no container can have the address ${each} in it`;
 }

@@ -9,7 +9,6 @@ export function membersOf(
   return parts.sandboxes.endpointsIn(networkId).flatMap(({ container, endpoint }) => {
     const record = parts.store.get(container);
     if (record === undefined || endpoint.endpointId === "") return [];
-    const { endpointId, mac, address, prefixLength } = endpoint;
-    return [{ container, name: record.name, endpointId, mac, address, prefixLength }];
+    return [{ ...endpoint, container, name: record.name }];
   });
 }

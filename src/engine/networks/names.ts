@@ -3,6 +3,7 @@ import { readEndpoint } from "#container";
 import type { ContainerRecord } from "../containers/container-record.ts";
 import type { NetworkAttachment } from "../contract.ts";
 import type { Parts } from "../parts.ts";
+import { addressesOf } from "./endpoint-addresses.ts";
 
 /**
  * The names of a container in a network, in Docker's order: its own, its aliases there, its short
@@ -24,12 +25,10 @@ export function namesIn(
   const found = new Map<string, string[]>();
   for (const { container, endpoint } of parts.sandboxes.endpointsIn(networkId)) {
     const record = parts.store.get(container);
-    if (record === undefined || endpoint.address === "") continue;
-    for (const name of namesOf(record, endpoint)) {
-      const addresses = found.get(name);
-      if (addresses) addresses.push(endpoint.address);
-      else found.set(name, [endpoint.address]);
-    }
+    if (record === undefined) continue;
+    const addresses = addressesOf([endpoint]);
+    for (const name of addresses.length > 0 ? namesOf(record, endpoint) : [])
+      found.set(name, [...(found.get(name) ?? []), ...addresses]);
   }
   return found;
 }

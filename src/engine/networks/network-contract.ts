@@ -1,20 +1,15 @@
 import type { ContainerId } from "#base";
 import type { EndpointBody } from "#container";
 import type { NetworkDescription, NetworkRequest } from "#network";
-import type { Filters } from "../contract.ts";
+import type { Filters, NetworkAttachment } from "../contract.ts";
 
 export type { NetworkDescription, NetworkRequest, SubnetRequest } from "#network";
 
-/** A running container in a network. */
-export interface NetworkMember {
+/** A running container in a network, with its place there. */
+export interface NetworkMember extends NetworkAttachment {
   readonly container: ContainerId;
   /** The container's. */
   readonly name: string;
-  readonly endpointId: string;
-  /** "" in "none" and "host", as is `address`. */
-  readonly mac: string;
-  readonly address: string;
-  readonly prefixLength: number;
 }
 
 /** A network as it is inspected; a copy that later changes do not reach. */

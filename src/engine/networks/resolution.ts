@@ -35,7 +35,8 @@ function namedContainer(
       .map((endpoint) => ({
         id: endpoint.endpointId,
         network: endpoint.networkId,
-        ipv4: endpoint.address,
+        ...(endpoint.address !== "" && { ipv4: endpoint.address }),
+        ...(endpoint.address6 !== "" && { ipv6: endpoint.address6 }),
         names: qualified(namesOf(record, endpoint), endpoint.network),
         ports: portsOf(record),
       })),

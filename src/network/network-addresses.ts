@@ -1,0 +1,44 @@
+import { Fault, type IpVersion } from "#base";
+import { parseBridgeOptions } from "./bridge-options.ts";
+import type { NetworkSettings, StoredNetwork } from "./network-store.ts";
+import { parseSubnet, type Subnet } from "./subnet.ts";
+import { type AddressPlan, planAddresses, requestOf } from "./subnet-request.ts";
+import { readSysctl } from "./sysctl.ts";
+
+/** The versions of a network, IPv4 first. */
+export function versionsOf({ hasIpv4, hasIpv6 }: NetworkSettings): readonly IpVersion[] {
+  return [...(hasIpv4 ? [4 as const] : []), ...(hasIpv6 ? [6 as const] : [])];
+}
+
+/** "172.20.0.0/16", or "" where it is not known. */
+export function subnetOfRow({ subnet, subnet6 }: StoredNetwork, version: IpVersion): string {
+  return version === 4 ? subnet : subnet6;
+}
+
+/** The networks of a bridge that are known. */
+export function subnetsOf({ subnet, subnet6 }: StoredNetwork): readonly Subnet[] {
+  return [subnet, subnet6].filter((each) => each !== "").map(parseSubnet);
+}
+
+/** The addresses of a network of which the bridge has `subnet`. */
+export function planOf({ settings }: Pick<StoredNetwork, "settings">, subnet: Subnet): AddressPlan {
+  return planAddresses(subnet, requestOf(settings.subnets, subnet.version));
+}
+
+/** RFC 8200, 5: links of IPv6 carry packets of that size. */
+const MIN_MTU_IPV6 = 1280;
+
+/**
+ * Whether a network can have IPv6, before anything is made: `invalid` for an MTU that is too small,
+ * `unsupported` where the kernel lacks it.
+ */
+export function checkIpv6({ options }: NetworkSettings): void {
+  const { mtu = MIN_MTU_IPV6 } = parseBridgeOptions(options);
+  if (mtu < MIN_MTU_IPV6)
+    throw new Fault(
+      "invalid",
+      `invalid MTU number: ${mtu}; that of a network with IPv6 is at least ${MIN_MTU_IPV6}`,
+    );
+  if (readSysctl("net/ipv6/conf/all/forwarding") === "")
+    throw new Fault("unsupported", "this kernel runs without IPv6: the network cannot have it");
+}
