@@ -23,6 +23,8 @@ const bin = (name: string) => join(root, "node_modules/.bin", name);
 const excusable = [
   "docker CLI",
   "docker-registry",
+  "mkfs.btrfs",
+  "mkfs.xfs",
   "nft",
   "qemu",
   "root",

@@ -91,3 +91,31 @@ test("a volume goes out as a tar, and a tar comes in", async () => {
   expect(server.engine.calls).toContain("volume import data 5 true");
   expect((await server.call("GET", "/thimble/v1/volumes/none/archive")).status).toBe(404);
 });
+
+test("snapshots are made, listed, rolled back to and removed", async () => {
+  await using server = await testServer();
+  await server.call("POST", "/volumes/create", { Name: "data" });
+  const path = "/thimble/v1/volumes/data/snapshots";
+  const snapshot = {
+    ...{ Volume: "data", Tag: "monday", CreatedAt: "2023-11-14T22:13:20Z", Mountpoint: "/s" },
+  };
+  expect(await server.call("POST", `${path}?tag=monday&pause=0`)).toMatchObject({
+    status: 201,
+    json: {
+      ...{ Snapshot: snapshot, Copied: 4096, Warnings: ["torn"] },
+      Paused: { Containers: ["web"], Milliseconds: 12.5 },
+    },
+  });
+  expect((await server.call("POST", path)).status).toBe(201);
+  expect((await server.call("GET", path)).json).toMatchObject({ Snapshots: [{ Tag: "now" }] });
+  const rollback = "/thimble/v1/volumes/data/rollback";
+  expect(await server.call("POST", `${rollback}?tag=now`)).toMatchObject({ json: { Copied: 0 } });
+  expect((await server.call("POST", rollback)).status).toBe(400);
+  expect((await server.call("DELETE", `${path}/now`)).status).toBe(204);
+  expect(server.engine.calls.filter((call) => /snapshot|rollback/.test(call))).toEqual([
+    "volume snapshot data monday false",
+    "volume snapshot data now true",
+    "volume rollback data now",
+    "snapshot remove data now",
+  ]);
+});

@@ -1,6 +1,11 @@
 import { Fault } from "#base";
-import type { BackupSchedule, Volume } from "#engine";
-import { loadSchemas, TAR_TYPE, type Volume as WireVolume } from "#wire";
+import type { BackupSchedule, Volume, VolumeSnapshot } from "#engine";
+import {
+  loadSchemas,
+  TAR_TYPE,
+  type VolumeSnapshot as WireSnapshot,
+  type Volume as WireVolume,
+} from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
@@ -34,6 +39,32 @@ export function volumeRoutes(context: ApiContext): readonly Route[] {
       method: "POST",
       pattern: "/thimble/v1/volumes/:name/rename",
       handle: (exchange) => rename(context, exchange),
+    },
+    {
+      method: "GET",
+      pattern: "/thimble/v1/volumes/:name/snapshots",
+      handle: (exchange) => {
+        const snapshots = engine.volumes.snapshots(exchange.param("name"));
+        exchange.sendJson(200, { Snapshots: snapshots.map(wireSnapshot) });
+      },
+    },
+    {
+      method: "POST",
+      pattern: "/thimble/v1/volumes/:name/snapshots",
+      handle: (exchange) => snapshot(context, exchange),
+    },
+    {
+      method: "DELETE",
+      pattern: "/thimble/v1/volumes/:name/snapshots/:tag",
+      handle: (exchange) => {
+        engine.volumes.removeSnapshot(exchange.param("name"), exchange.param("tag"));
+        exchange.sendEmpty(204);
+      },
+    },
+    {
+      method: "POST",
+      pattern: "/thimble/v1/volumes/:name/rollback",
+      handle: (exchange) => rollBack(context, exchange),
     },
     {
       method: "GET",
@@ -138,8 +169,38 @@ async function clone({ engine }: ApiContext, exchange: Exchange): Promise<void> 
   const { volume, copied, warnings } = await engine.volumes.clone(exchange.param("name"), {
     to: newName(exchange),
     owner: exchange.owner,
+    signal: exchange.signal,
   });
   exchange.sendJson(201, { Volume: wireVolume(volume), Copied: copied, Warnings: warnings });
+}
+
+function wireSnapshot({ volume, tag, createdAt, path }: VolumeSnapshot): WireSnapshot {
+  return { Volume: volume, Tag: tag, CreatedAt: secondsText(createdAt), Mountpoint: path };
+}
+
+/** thimble's own: a volume's files as they are now, kept under a tag. */
+async function snapshot({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { query } = exchange;
+  const pause = !query.has("pause") || query.flag("pause");
+  const result = await engine.volumes.snapshot(exchange.param("name"), {
+    tag: query.text("tag"),
+    pause,
+    signal: exchange.signal,
+  });
+  const { copied, paused, warnings } = result;
+  exchange.sendJson(201, {
+    Snapshot: wireSnapshot(result.snapshot),
+    Copied: copied,
+    Paused: paused ? { Containers: paused.containers, Milliseconds: paused.milliseconds } : null,
+    Warnings: warnings,
+  });
+}
+
+async function rollBack({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const tag = exchange.query.text("tag");
+  if (!tag) throw new Fault("invalid", "the query parameter tag=TAG is missing: the snapshot");
+  const { copied } = await engine.volumes.rollback(exchange.param("name"), tag, exchange.signal);
+  exchange.sendJson(200, { Copied: copied });
 }
 
 /** thimble's own: the files of a tar for a volume, which is made if it is missing. */

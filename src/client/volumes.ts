@@ -4,6 +4,8 @@ import type {
   VolumeCreateBody,
   VolumeImportResponse,
   VolumeList,
+  VolumeSnapshot,
+  VolumeSnapshotResponse,
   VolumesPruneResponse,
   WireFilters,
 } from "#wire";
@@ -34,13 +36,55 @@ export class VolumesClient {
     return this.#transport.json({ method: "GET", path: at(name) });
   }
 
-  /** thimble only: a new volume `to` with the files of another. */
-  clone(name: string, to: string): Promise<VolumeCloneResponse> {
+  /** thimble only: a new volume `to` with the files of another, or of a snapshot ("data@monday"). */
+  clone(name: string, to: string, signal?: AbortSignal): Promise<VolumeCloneResponse> {
     const path = `/thimble/v1${at(name)}/clone`;
-    return this.#transport.json({ method: "POST", path, query: { to } });
+    return this.#transport.json({ method: "POST", path, query: { to }, signal });
   }
 
-  /** thimble only: the files of a volume as a tar. */
+  /** thimble only: keeps the files of a volume under a tag, by default the time. */
+  snapshot(
+    name: string,
+    options: {
+      readonly tag?: string | undefined;
+      readonly pause?: boolean;
+      readonly signal?: AbortSignal;
+    } = {},
+  ): Promise<VolumeSnapshotResponse> {
+    const { tag, pause = true, signal } = options;
+    const path = `/thimble/v1${at(name)}/snapshots`;
+    const query = { tag, pause: pause ? 1 : 0 };
+    return this.#transport.json({ method: "POST", path, query, signal });
+  }
+
+  /** thimble only: the oldest first. */
+  async snapshots(name: string): Promise<readonly VolumeSnapshot[]> {
+    const path = `/thimble/v1${at(name)}/snapshots`;
+    const { Snapshots } = await this.#transport.json<{
+      readonly Snapshots: readonly VolumeSnapshot[];
+    }>({ method: "GET", path });
+    return Snapshots;
+  }
+
+  /** thimble only. */
+  async removeSnapshot(name: string, tag: string): Promise<void> {
+    const path = `/thimble/v1${at(name)}/snapshots/${encodeURIComponent(tag)}`;
+    await this.#transport.done({ method: "DELETE", path });
+  }
+
+  /** thimble only: the volume gets the files of a snapshot; gives the bytes that were copied. */
+  async rollback(name: string, tag: string, signal?: AbortSignal): Promise<number> {
+    const path = `/thimble/v1${at(name)}/rollback`;
+    const { Copied } = await this.#transport.json<{ readonly Copied: number }>({
+      method: "POST",
+      path,
+      query: { tag },
+      signal,
+    });
+    return Copied;
+  }
+
+  /** thimble only: the files of a volume, or of a snapshot ("data@monday"), as a tar. */
   async *export(name: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     const path = `/thimble/v1${at(name)}/archive`;
     const response = await this.#transport.call({ method: "GET", path, signal });

@@ -19,6 +19,25 @@ export interface Volume {
   readonly path: string;
 }
 
+/** The files of a volume as they were at a moment. */
+export interface VolumeSnapshot {
+  /** The name of the volume. */
+  readonly volume: string;
+  /** Unique among the snapshots of the volume. */
+  readonly tag: string;
+  /** Nanoseconds since the epoch. */
+  readonly createdAt: bigint;
+  /** The directory on the host; nothing may be written in it. */
+  readonly path: string;
+}
+
+/** A volume, or one of its snapshots. */
+export interface VolumeSource {
+  readonly name: string;
+  /** A tag. */
+  readonly snapshot?: string | undefined;
+}
+
 /** A volume to make. */
 export interface VolumeRequest {
   /** Absent or "": one is made up. */
@@ -87,10 +106,15 @@ export interface Volumes {
   remove(name: string): Promise<void>;
   /**
    * Makes the volume's directory ready for a holder and gives its path: the mount that its options
-   * ask for is made by the first one. `lastUsed` is now, if it `isUse` (default). Faults name the
-   * mount and the kernel's reason; `not_found` when the volume is gone.
+   * ask for is made by the first one. `lastUsed` is now. Faults name the mount and the kernel's
+   * reason; `not_found` when the volume is gone.
    */
-  hold(name: string, holder: string, options?: { readonly isUse?: boolean }): Promise<string>;
+  hold(name: string, holder: string): Promise<string>;
+  /**
+   * The directory of a volume, whose mount is there, or of a snapshot: it stays, and is not replaced,
+   * until the reader disposes of it.
+   */
+  read(source: VolumeSource): Promise<AsyncDisposable & { readonly path: string }>;
   /** A holder that was there before these volumes were opened. */
   adopt(name: string, holder: string): void;
   /** Whether this holder holds it. */
@@ -120,15 +144,43 @@ export interface Volumes {
     },
   ): Promise<{ readonly volume: Volume; readonly made: boolean }>;
   /**
-   * Makes a volume with the files of another, which may change meanwhile: data is shared where the
-   * file system can, and `copied` are the bytes that had to be copied. After a crash it is whole or
-   * not there. `exists` for a name that is taken, `unsupported` for a volume with options, whose
-   * files are elsewhere.
+   * Makes a volume with the files of another, which may change meanwhile, or of a snapshot: data is
+   * shared where the file system can, and `copied` are the bytes that had to be copied. After a
+   * crash it is whole or not there. `exists` for a name that is taken, `unsupported` for a volume
+   * with options, whose files are elsewhere.
    */
   clone(
-    name: string,
+    source: VolumeSource,
     request: VolumeRequest & { readonly name: string },
+    signal?: AbortSignal,
   ): Promise<{ readonly volume: Volume; readonly copied: number }>;
+  /**
+   * Keeps the volume's files as they are. They are read within `holding`, which lets their writers
+   * stand still meanwhile; no holder comes until it settles. Without a tag it is the time. Data is
+   * shared where the file system can; `copied` are the bytes that had to be copied. After a crash
+   * the snapshot is whole or not there. `exists` for a tag that is taken, `unsupported` for a volume
+   * with options.
+   */
+  snapshot(
+    name: string,
+    options: {
+      readonly tag?: string | undefined;
+      readonly holding: (copy: () => Promise<number>) => Promise<number>;
+      readonly signal?: AbortSignal;
+    },
+  ): Promise<{ readonly snapshot: VolumeSnapshot; readonly copied: number }>;
+  /** The volume's snapshots, the oldest first. They are removed with the volume. */
+  snapshots(name: string): readonly VolumeSnapshot[];
+  /**
+   * Removes a snapshot; its files are deleted in the background. `not_found` when it is not there,
+   * `conflict` while it is read.
+   */
+  removeSnapshot(name: string, tag: string): void;
+  /**
+   * Gives the volume the files of a snapshot, which stays. After a crash it has the old ones or
+   * those. `conflict` while it is held.
+   */
+  rollback(name: string, tag: string, signal?: AbortSignal): Promise<{ readonly copied: number }>;
   /**
    * Gives a volume that nobody holds another name, and these labels; it is no longer anonymous.
    * `exists` for a name that is taken, `conflict` as for a removal.

@@ -10,6 +10,6 @@
  * volume, and which ones are in use, is the engine's to say.
  */
 
-export type { Volume, VolumeRequest, Volumes } from "./contract.ts";
+export type { Volume, VolumeRequest, VolumeSnapshot, VolumeSource, Volumes } from "./contract.ts";
 export { volumeCrashPoints } from "./crash-point.ts";
 export { openVolumes, type VolumesOptions } from "./volumes.ts";

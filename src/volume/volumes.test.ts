@@ -186,19 +186,24 @@ test("a copy has modes, times, links, holes and names of every kind", async () =
 test("a clone has the files and is a volume of its own", async () => {
   const { path } = create("data").volume;
   writeFileSync(join(path, "f"), "one");
-  const { volume, copied } = await volumes.clone("data", {
-    name: "copy",
-    labels: { a: "b" },
-    owner,
-  });
+  const { volume, copied } = await volumes.clone(
+    { name: "data" },
+    {
+      name: "copy",
+      labels: { a: "b" },
+      owner,
+    },
+  );
   expect(volume).toMatchObject({ name: "copy", labels: { a: "b" }, anonymous: false });
   expect(copied === 0 || copied === 3).toBe(true);
   writeFileSync(join(path, "f"), "two");
   expect(readFileSync(join(volume.path, "f"), "utf8")).toBe("one");
-  expect(await outcome(volumes.clone("data", { name: "copy", owner }))).toThrow(
+  expect(await outcome(volumes.clone({ name: "data" }, { name: "copy", owner }))).toThrow(
     "there is a volume copy already; choose another name",
   );
-  expect(await outcome(volumes.clone("nope", { name: "new", owner }))).toThrow("no such volume");
+  expect(await outcome(volumes.clone({ name: "nope" }, { name: "new", owner }))).toThrow(
+    "no such volume",
+  );
   expect(volumes.list().map(({ name }) => name)).toEqual(["copy", "data"]);
   await volumes.remove("data");
 });

@@ -10,27 +10,16 @@ import {
   silentLog,
   systemClock,
 } from "#base";
-import {
-  copyTree,
-  diskUsage,
-  type Fd,
-  makePrivateDirectory,
-  mountTable,
-  O_DIRECTORY,
-  O_RDONLY,
-  openat2,
-  RENAME_EXCHANGE,
-  renameat2,
-  syncfsAsync,
-  unmount,
-} from "#kernel";
+import { diskUsage, type Fd, makePrivateDirectory, unmount } from "#kernel";
 import type { State } from "#state";
-import type { Volume, VolumeRequest, Volumes } from "./contract.ts";
+import type { Volume, VolumeRequest, VolumeSnapshot, VolumeSource, Volumes } from "./contract.ts";
 import { crashPoint } from "./crash-point.ts";
 import { isMount, mountDevice } from "./device-mount.ts";
+import { copyInto, exchange, mountsBelow, openDirectory, syncDirectory } from "./directory.ts";
 import { Members } from "./members.ts";
 import { RemovedVolumes } from "./removed-volumes.ts";
 import { checkDriver, checkName } from "./request.ts";
+import { type Origin, Snapshots } from "./snapshots.ts";
 import { Staging } from "./staging.ts";
 import { type StoredVolume, VolumeStore } from "./volume-store.ts";
 
@@ -58,8 +47,11 @@ class LocalVolumes implements Volumes {
   readonly #log: Log;
   readonly #removed: RemovedVolumes;
   readonly #staging: Staging;
+  readonly #snapshots: Snapshots;
   readonly #holders = new Members();
   readonly #claims = new Members();
+  /** Of snapshots, by path. */
+  readonly #readers = new Members();
   /** Held per volume while its directory is made ready. */
   readonly #locks = new KeyedLock();
 
@@ -70,14 +62,18 @@ class LocalVolumes implements Volumes {
     this.#log = log;
     this.#removed = new RemovedVolumes(join(directory, ".removed"), log);
     this.#staging = new Staging(join(directory, ".making"), this.#removed);
+    const { removed, staging } = { removed: this.#removed, staging: this.#staging };
+    this.#snapshots = new Snapshots({ state, clock, removed, staging });
   }
 
   async recover(): Promise<void> {
-    this.#removed.recover((id) => {
+    const homeOf = (id: string) => {
       const name = this.#store.nameOf(id);
       return name === undefined ? undefined : this.#home(name);
-    });
+    };
+    this.#removed.recover((id) => homeOf(id) ?? this.#snapshots.homeOf(id, homeOf));
     this.#staging.recover();
+    this.#snapshots.recover(homeOf);
     for (const { name } of this.#store.pending()) await this.#removeOrLog(name);
   }
 
@@ -228,24 +224,89 @@ class LocalVolumes implements Volumes {
   }
 
   async clone(
-    name: string,
+    source: VolumeSource,
     request: VolumeRequest & { readonly name: string },
+    signal?: AbortSignal,
   ): Promise<{ readonly volume: Volume; readonly copied: number }> {
+    refuseMount(this.get(source.name), "copy them");
     const claimant = newId();
+    await using origin = await this.read(source);
     try {
-      const source = this.claim(name, claimant);
-      refuseMount(source, "copy them");
-      this.#makeDirectory(name);
       checkName(request.name);
       this.#checkFree(request.name);
       const { volume } = this.create(request, claimant);
-      using from = openDirectory(source.path);
-      const copied = await this.#fillApart(volume.name, from);
+      using from = openDirectory(origin.path);
+      const copied = await this.#fillApart(volume.name, from, signal);
       this.#store.keepForGood(volume.name);
       return { volume, copied };
     } finally {
       await this.unclaim(claimant);
     }
+  }
+
+  async read({ name, snapshot }: VolumeSource): ReturnType<Volumes["read"]> {
+    const reader = newId();
+    if (snapshot === undefined) {
+      const path = await this.#hold(name, reader);
+      return { path, [Symbol.asyncDispose]: () => this.release(name, reader) };
+    }
+    const { path } = this.#snapshots.get(this.#origin(name), snapshot);
+    this.claim(name, reader);
+    this.#readers.add(path, reader);
+    const end = async () => {
+      this.#readers.remove(path, reader);
+      await this.unclaim(reader);
+    };
+    return { path, [Symbol.asyncDispose]: end };
+  }
+
+  #origin(name: string): Origin {
+    const id = this.#store.get(name)?.id;
+    if (id === undefined)
+      throw new Fault("not_found", `get ${name}: no such volume`, { about: name });
+    return { id, name, home: this.#home(name) };
+  }
+
+  async snapshot(
+    name: string,
+    { tag, holding, signal }: Parameters<Volumes["snapshot"]>[1],
+  ): ReturnType<Volumes["snapshot"]> {
+    refuseMount(this.get(name), "copy them");
+    await using volume = await this.read({ name });
+    // What is written already need not be waited for while its writers stand still.
+    await syncDirectory(volume.path);
+    using from = openDirectory(volume.path);
+    return await this.#snapshots.create(this.#origin(name), tag, (directory) =>
+      // No other holder comes meanwhile.
+      this.#locks.run(name, () => holding(() => copyInto(directory, from, signal))),
+    );
+  }
+
+  snapshots(name: string): readonly VolumeSnapshot[] {
+    return this.#snapshots.list(this.#origin(name));
+  }
+
+  removeSnapshot(name: string, tag: string): void {
+    const origin = this.#origin(name);
+    const { path } = this.#snapshots.get(origin, tag);
+    if (!this.#readers.isEmpty(path))
+      throw new Fault(
+        "conflict",
+        `snapshot ${name}@${tag} is being read; try again when that is over`,
+        { about: tag },
+      );
+    this.#snapshots.remove(origin, tag);
+  }
+
+  async rollback(
+    name: string,
+    tag: string,
+    signal?: AbortSignal,
+  ): Promise<{ readonly copied: number }> {
+    await using snapshot = await this.read({ name, snapshot: tag });
+    using from = openDirectory(snapshot.path);
+    const make = (directory: string) => copyInto(directory, from, signal);
+    return { copied: await this.#exchangeFiles(this.get(name), make, true) };
   }
 
   async #removeOrLog(name: string): Promise<void> {
@@ -257,11 +318,13 @@ class LocalVolumes implements Volumes {
     }
   }
 
-  async hold(
-    name: string,
-    holder: string,
-    { isUse = true }: { readonly isUse?: boolean } = {},
-  ): Promise<string> {
+  async hold(name: string, holder: string): Promise<string> {
+    const path = await this.#hold(name, holder);
+    this.#store.used(name, this.#clock.now());
+    return path;
+  }
+
+  async #hold(name: string, holder: string): Promise<string> {
     const volume = this.get(name);
     this.#holders.add(name, holder);
     try {
@@ -275,7 +338,6 @@ class LocalVolumes implements Volumes {
       this.#holders.remove(name, holder);
       throw error;
     }
-    if (isUse) this.#store.used(name, this.#clock.now());
     return volume.path;
   }
 
@@ -343,9 +405,9 @@ class LocalVolumes implements Volumes {
   }
 
   /** The copy takes the directory's place once it is whole: rename(2) replaces one that is empty. */
-  async #fillApart(name: string, from: Fd): Promise<number> {
+  async #fillApart(name: string, from: Fd, signal?: AbortSignal): Promise<number> {
     return await this.#staging.use(async (copy) => {
-      const copied = await copyInto(copy, from);
+      const copied = await copyInto(copy, from, signal);
       crashPoint("volume:copied");
       renameSync(copy, this.#data(name));
       crashPoint("volume:copy-moved");
@@ -363,17 +425,7 @@ class LocalVolumes implements Volumes {
       const { volume, made } = this.create(request, claimant);
       refuseMount(volume, "write them");
       this.#makeDirectory(name);
-      this.#checkReplaceable(volume, replaces);
-      await this.#staging.use(async (directory) => {
-        await make(directory);
-        await syncDirectory(directory);
-        await this.#locks.run(name, async () => {
-          this.#checkReplaceable(volume, replaces);
-          crashPoint("volume:replacement-made");
-          exchange(directory, volume.path);
-          crashPoint("volume:replaced");
-        });
-      });
+      await this.#exchangeFiles(volume, make, replaces);
       this.#store.keepForGood(name);
       return { volume, made };
     } finally {
@@ -381,11 +433,31 @@ class LocalVolumes implements Volumes {
     }
   }
 
+  /** The files that `make` puts into a directory, on the disk, take the place of the volume's. */
+  async #exchangeFiles<T>(
+    volume: Volume,
+    make: (directory: string) => Promise<T>,
+    replaces: boolean,
+  ): Promise<T> {
+    this.#checkReplaceable(volume, replaces);
+    return await this.#staging.use(async (directory) => {
+      const result = await make(directory);
+      await syncDirectory(directory);
+      return await this.#locks.run(volume.name, async () => {
+        this.#checkReplaceable(volume, replaces);
+        crashPoint("volume:replacement-made");
+        exchange(directory, volume.path);
+        crashPoint("volume:replaced");
+        return result;
+      });
+    });
+  }
+
   #checkReplaceable({ name, path }: Volume, replaces: boolean): void {
     if (!this.#holders.isEmpty(name))
       throw new Fault(
         "conflict",
-        `volume ${name} is in use by a running container; stop it first, or import into another volume`,
+        `volume ${name} is in use by a running container or an export; stop that first`,
         { about: name },
       );
     const [mounted] = mountsBelow(path);
@@ -449,31 +521,4 @@ function refuseMount(volume: Volume, verb: string): void {
     `the files of volume ${volume.name} are not here but in its device; ${verb} in a container`,
     { about: volume.name },
   );
-}
-
-/** Swaps two directories atomically. */
-function exchange(one: string, other: string): void {
-  const [from, to] = [one, other].map((path) => ({ directory: undefined, path }));
-  if (from && to) renameat2(from, to, RENAME_EXCHANGE);
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  using directory = openDirectory(path);
-  await syncfsAsync(directory);
-}
-
-async function copyInto(path: string, from: Fd): Promise<number> {
-  using to = openDirectory(path);
-  return await copyTree(from, to);
-}
-
-function openDirectory(path: string): Fd {
-  return openat2(undefined, path, { flags: O_RDONLY | O_DIRECTORY });
-}
-
-/** The mount points at or below a path, in this process's namespace. */
-function mountsBelow(path: string): readonly string[] {
-  return mountTable()
-    .map(({ target }) => target)
-    .filter((target) => target === path || target.startsWith(`${path}/`));
 }

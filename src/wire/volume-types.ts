@@ -32,6 +32,26 @@ export interface VolumeCloneResponse {
   readonly Warnings: readonly string[];
 }
 
+/** A snapshot of a volume; GET /thimble/v1/volumes/NAME/snapshots gives `{Snapshots}`. */
+export interface VolumeSnapshot {
+  readonly Volume: string;
+  readonly Tag: string;
+  /** RFC 3339, in seconds. */
+  readonly CreatedAt: string;
+  /** The directory on the engine's machine. */
+  readonly Mountpoint: string;
+}
+
+/** 201 of POST /thimble/v1/volumes/NAME/snapshots. */
+export interface VolumeSnapshotResponse {
+  readonly Snapshot: VolumeSnapshot;
+  /** Bytes that the file system could not share. */
+  readonly Copied: number;
+  /** The containers that stood still meanwhile, by name; null for none. */
+  readonly Paused: { readonly Containers: readonly string[]; readonly Milliseconds: number } | null;
+  readonly Warnings: readonly string[];
+}
+
 /** 200 of PUT /thimble/v1/volumes/NAME/archive. */
 export interface VolumeImportResponse {
   readonly Volume: Volume;

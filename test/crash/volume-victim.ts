@@ -1,7 +1,7 @@
 /**
  * Opens the volumes in DIRECTORY over the database STATE, then does one thing to the volume
  * "victim" with THIMBLE_CRASH_AT naming the step at which it kills itself.
- * Usage: volume-victim.ts STATE DIRECTORY (create | claim | import | replace | fill | clone | rename | remove | mount) STEP
+ * Usage: volume-victim.ts STATE DIRECTORY (create | claim | import | replace | snapshot | snapshot-rm | rollback | fill | clone | rename | remove | mount) STEP
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,10 +17,19 @@ const request = { name: "victim", owner, ...(scenario === "mount" && { options }
 using from = openat2(undefined, import.meta.dirname, { flags: O_RDONLY | O_DIRECTORY });
 const isMade = ["create", "claim", "import"].includes(scenario);
 if (!isMade) volumes.create(request);
-if (["clone", "rename", "remove", "replace"].includes(scenario)) await volumes.fill("victim", from);
+const isFilled = ["clone", "rename", "remove", "replace", "snapshot", "snapshot-rm", "rollback"];
+if (isFilled.includes(scenario)) await volumes.fill("victim", from);
 if (scenario === "clone" || scenario === "rename")
   await volumes.rename("victim", "source", undefined);
+const snapshot = { tag: "s", holding: (copy: () => Promise<number>) => copy() };
+if (scenario === "snapshot-rm" || scenario === "rollback") {
+  await volumes.snapshot("victim", snapshot);
+  writeFileSync(join(volumes.pathOf("victim"), "later"), "");
+}
 process.env.THIMBLE_CRASH_AT = step;
+if (scenario === "snapshot") await volumes.snapshot("victim", snapshot);
+if (scenario === "snapshot-rm") volumes.removeSnapshot("victim", "s");
+if (scenario === "rollback") await volumes.rollback("victim", "s");
 if (scenario === "create") volumes.create(request);
 if (scenario === "claim") volumes.create(request, "claimant");
 if (scenario === "import" || scenario === "replace") {
@@ -28,7 +37,7 @@ if (scenario === "import" || scenario === "replace") {
   await volumes.replace(request, { replaces: true, make });
 }
 if (scenario === "fill") await volumes.fill("victim", from);
-if (scenario === "clone") await volumes.clone("source", request);
+if (scenario === "clone") await volumes.clone({ name: "source" }, request);
 if (scenario === "rename") await volumes.rename("source", "victim", undefined);
 if (scenario === "remove") await volumes.remove("victim");
 if (scenario === "mount") await volumes.hold("victim", "holder");

@@ -7,7 +7,11 @@ import { openState } from "#state";
 import { openVolumes, volumeCrashPoints } from "#volume";
 
 type Step = (typeof volumeCrashPoints)[number];
-type Outcome = "empty" | "full" | "new" | "gone";
+/**
+ * "later": "full", and with the file that came after the snapshot; "kept": that and the snapshot;
+ * "restored": what the snapshot has, and the snapshot.
+ */
+type Outcome = "empty" | "full" | "new" | "later" | "kept" | "restored" | "gone";
 
 const directory = mkdtempSync(join(tmpdir(), "tv-"));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -25,11 +29,18 @@ const expectations: Record<Step, readonly (readonly [scenario: string, Outcome])
   "volume:replacement-made": [
     ["import", "gone"],
     ["replace", "full"],
+    ["rollback", "kept"],
   ],
   "volume:replaced": [
     ["import", "gone"],
     ["replace", "new"],
+    ["rollback", "restored"],
   ],
+  "snapshot:recorded": [["snapshot", "full"]],
+  "snapshot:copied": [["snapshot", "full"]],
+  "snapshot:moved": [["snapshot", "full"]],
+  "snapshot:set-aside": [["snapshot-rm", "kept"]],
+  "snapshot:row-deleted": [["snapshot-rm", "later"]],
   "volume:copied": [
     ["fill", "empty"],
     ["clone", "gone"],
@@ -71,6 +82,11 @@ test.each(cases)("killed at %s of %s: %s", async (step, scenario, outcome) => {
   await volumes.settle();
   expect(mountTable().filter(({ target }) => target.startsWith(place))).toEqual([]);
   const found = volumes.find("victim");
+  const hasSnapshot = outcome === "kept" || outcome === "restored";
+  const tags = found ? volumes.snapshots("victim").map(({ tag }) => tag) : [];
+  expect(tags).toEqual(hasSnapshot ? ["s"] : []);
+  const snapshots = join(data, "victim", "_snapshots");
+  expect(existsSync(snapshots) ? readdirSync(snapshots) : []).toEqual(tags);
   expect(found !== undefined).toBe(outcome !== "gone");
   expect(existsSync(join(data, "victim"))).toBe(outcome !== "gone" && step !== "volume:recorded");
   await volumes.drained();
@@ -88,8 +104,9 @@ test.each(cases)("killed at %s of %s: %s", async (step, scenario, outcome) => {
   volumes.create({ name: "victim", owner: { uid: 0, gid: 0 } });
   const path = await volumes.hold("victim", "holder");
   const files = readdirSync(path);
-  expect(files.length > 0).toBe(outcome === "full" || outcome === "new");
+  expect(files.length > 0).toBe(outcome !== "empty" && outcome !== "gone");
   expect(files.includes("imported")).toBe(outcome === "new");
+  expect(files.includes("later")).toBe(outcome === "kept" || outcome === "later");
   await volumes.release("victim", "holder");
   await volumes.remove("victim");
   await volumes.drained();

@@ -58,6 +58,26 @@ describe.skipIf(!isRoot)("thimble volume [needs root]", () => {
     expect(readdirSync(pathOf("one"))).toEqual(["new"]);
   });
 
+  test("snapshot, snapshots, rollback, rm", async () => {
+    const file = join(data, "d/file");
+    expect(await cli.run(["volume", "snapshot", "data", "monday"])).toMatchObject({
+      ...{ status: 0, stdout: "monday\n" },
+    });
+    writeFileSync(file, "changed");
+    const listing = await cli.ok(["volume", "snapshots", "data"]);
+    expect(listing).toMatch(/^VOLUME +TAG +CREATED\ndata +monday +(Less than a|\d+) seconds? ago$/);
+    expect(await cli.ok(["volume", "snapshots", "-q", "data"])).toBe("monday");
+    await cli.ok(["volume", "clone", "data@monday", "of-monday"]);
+    await cli.ok(["volume", "rollback", "data", "monday"]);
+    for (const path of [file, join(pathOf("of-monday"), "d/file")])
+      expect(readFileSync(path, "utf8")).toBe("content");
+    expect(await cli.ok(["volume", "rm", "data@monday"])).toBe("data@monday");
+    expect(await cli.ok(["volume", "snapshots", "-q", "data"])).toBe("");
+    expect(await failure("rollback", "data", "monday")).toContain("data has no snapshot monday");
+    expect(await failure("rm", "data@monday")).toContain("data has no snapshot monday");
+    expect(await failure("snapshot", "data", "a/b")).toContain("cannot be the tag of a snapshot");
+  });
+
   test("bad input is named and leaves nothing", async () => {
     const file = join(cli.directory, "bad.tar");
     writeFileSync(file, "no archive at all".repeat(100));

@@ -37,6 +37,24 @@ export function fakeVolumes(calls: string[]): EngineVolumes {
       volumes.set(to, volume);
       return { volume, copied: 4096, warnings: ["torn"] };
     },
+    async snapshot(name, request) {
+      const { tag = "now", pause } = request;
+      calls.push(`volume snapshot ${name} ${tag} ${pause}`);
+      get(name);
+      const snapshot = { volume: name, tag, createdAt: 1_700_000_000_000_000_000n, path: "/s" };
+      return {
+        ...{ snapshot, copied: 4096, warnings: ["torn"] },
+        paused: { containers: ["web"], milliseconds: 12.5 },
+      };
+    },
+    snapshots: (name) => [{ volume: get(name).name, tag: "now", createdAt: 0n, path: "/s" }],
+    removeSnapshot(name, tag) {
+      calls.push(`snapshot remove ${name} ${tag}`);
+    },
+    async rollback(name, tag) {
+      calls.push(`volume rollback ${name} ${tag}`);
+      return { copied: 0 };
+    },
     async *export(name) {
       get(name);
       yield Buffer.from(`archive of ${name}`);

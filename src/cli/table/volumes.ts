@@ -24,6 +24,16 @@ export const volumeRmFlags = {
   force: bool("Force the removal of one or more volumes", { short: "f" }),
 };
 
+export const volumeSnapshotFlags = {
+  pause: bool("Pause the containers that run with the volume meanwhile", { initial: true }),
+};
+
+export const volumeSnapshotsFlags = {
+  format,
+  json,
+  quiet: bool("Only display tags", { short: "q" }),
+};
+
 export const volumeImportFlags = {
   replace: bool("Replace the files that the volume has"),
 };
@@ -87,11 +97,12 @@ const ls = command({
 });
 
 const rm = command({
-  summary: "Remove one or more volumes that no container has",
-  usage: "[OPTIONS] VOLUME [VOLUME...]",
+  summary: "Remove volumes that no container has, with their snapshots, or single snapshots",
+  usage: "[OPTIONS] VOLUME[@TAG] [VOLUME[@TAG]...]",
   flags: volumeRmFlags,
   args: [1, many],
   complete: "volume",
+  examples: [["volume rm data@monday", "a snapshot of the volume data"]],
   load: async () => (await import("../verb/volumes.ts")).volumeRm,
 });
 
@@ -123,10 +134,13 @@ export const volumeGroup = group("Manage volumes", {
   }),
   clone: command({
     summary: "Create a volume with the files of another, shared where the file system can",
-    usage: "VOLUME NEW_VOLUME",
+    usage: "VOLUME[@TAG] NEW_VOLUME",
     args: [2, 2],
     complete: "volume",
-    examples: [["volume clone data data-before", "a copy to go back to"]],
+    examples: [
+      ["volume clone data data-test", "a copy to try things out"],
+      ["volume clone data@monday data-monday", "of a snapshot"],
+    ],
     load: async () => (await import("../verb/volumes.ts")).volumeClone,
   }),
   create: command({
@@ -144,8 +158,8 @@ export const volumeGroup = group("Manage volumes", {
     load: async () => (await import("../verb/volumes.ts")).volumeCreate,
   }),
   export: command({
-    summary: "Export the files of a volume as a tar archive",
-    usage: "[OPTIONS] VOLUME",
+    summary: "Export the files of a volume, or of a snapshot, as a tar archive",
+    usage: "[OPTIONS] VOLUME[@TAG]",
     flags: outputFlags,
     args: [1, 1],
     complete: "volume",
@@ -229,4 +243,36 @@ export const volumeGroup = group("Manage volumes", {
   }),
   rm,
   remove: { ...rm, hidden: true },
+  rollback: command({
+    summary: "Give a volume the files of one of its snapshots, while no container runs with it",
+    usage: "VOLUME TAG",
+    args: [2, 2],
+    complete: "volume",
+    examples: [["volume rollback data before-upgrade", "what came after is lost"]],
+    load: async () => (await import("../verb/volume-snapshots.ts")).volumeRollback,
+  }),
+  snapshot: command({
+    summary: "Keep the files of a volume as they are now",
+    usage: "[OPTIONS] VOLUME [TAG]",
+    flags: volumeSnapshotFlags,
+    args: [1, 2],
+    complete: "volume",
+    examples: [
+      [
+        "volume snapshot data before-upgrade",
+        "back again: thimble volume rollback data before-upgrade",
+      ],
+      ["volume snapshot data", "the tag is the time"],
+    ],
+    load: async () => (await import("../verb/volume-snapshots.ts")).volumeSnapshot,
+  }),
+  snapshots: command({
+    summary: "List the snapshots of a volume",
+    usage: "[OPTIONS] VOLUME",
+    flags: volumeSnapshotsFlags,
+    args: [1, 1],
+    complete: "volume",
+    examples: [["volume snapshots data", "remove one with: thimble volume rm data@TAG"]],
+    load: async () => (await import("../verb/volume-snapshots.ts")).volumeSnapshots,
+  }),
 });

@@ -1,7 +1,9 @@
 import { formatBytes } from "#base";
 import type { Volume, WireFilters } from "#wire";
+import { cancellable } from "../cancellable.ts";
 import type { Verb } from "../command.ts";
 import { confirm } from "../confirm.ts";
+import type { Context } from "../context.ts";
 import { Exit } from "../failure.ts";
 import { humanSince } from "../human.ts";
 import { readLabels } from "../key-values.ts";
@@ -75,20 +77,30 @@ export function volumeRow(volume: Volume): Row {
 }
 
 export const volumeRm: Verb<typeof volumeRmFlags> = (context, { flags, args }) =>
-  forEach(context, args, (name) => context.client.volumes.remove(name, flags));
+  forEach(context, args, async (source) => {
+    const { volumes } = context.client;
+    const at = source.indexOf("@");
+    if (at < 0) await volumes.remove(source, flags);
+    else await volumes.removeSnapshot(source.slice(0, at), source.slice(at + 1));
+  });
 
 type NoFlags = Record<never, never>;
 
 export const volumeClone: Verb<NoFlags> = async (context, { args: [name = "", to = ""] }) => {
-  const { Volume, Copied, Warnings } = await context.client.volumes.clone(name, to);
+  const { Volume, Copied, Warnings } = await cancellable((signal) =>
+    context.client.volumes.clone(name, to, signal),
+  );
   for (const warning of Warnings) await context.err.write(`WARNING: ${warning}\n`);
-  if (Copied > 0) {
-    const size = formatBytes(Copied);
-    await context.err.write(`${size} were copied: the file system cannot share them\n`);
-  }
+  await sayCopied(context, Copied);
   await context.out.write(`${Volume.Name}\n`);
   return 0;
 };
+
+/** Says that data was copied which another file system would have shared. */
+export async function sayCopied({ err }: Pick<Context, "err">, bytes: number): Promise<void> {
+  if (bytes === 0) return;
+  await err.write(`${formatBytes(bytes)} were copied: the file system cannot share them\n`);
+}
 
 export const volumeRename: Verb<NoFlags> = async (context, { args: [name = "", to = ""] }) => {
   await context.client.volumes.rename(name, to);

@@ -1,21 +1,16 @@
-import { newId } from "#base";
 import { packTree, unpackTree } from "#layer";
 import type { Parts } from "../parts.ts";
 import type { ImportRequest, ImportResult } from "./volume-contract.ts";
 import { publishVolume } from "./volume-event.ts";
+import { parseSource } from "./volume-snapshots.ts";
 
-/** A volume as a tar; while it is read the volume stays, and its mount is there. */
+/** A volume or a snapshot as a tar; while it is read it stays, and its mount is there. */
 export async function* exportVolume(
   { volumes }: Parts<"volumes">,
-  name: string,
+  source: string,
 ): AsyncGenerator<Uint8Array, void> {
-  const reader = newId();
-  const path = await volumes.hold(name, reader, { isUse: false });
-  try {
-    yield* packTree(path, { includeRoot: true, exact: true });
-  } finally {
-    await volumes.release(name, reader);
-  }
+  await using volume = await volumes.read(parseSource(source));
+  yield* packTree(volume.path, { includeRoot: true, exact: true });
 }
 
 /** Fills a volume from a tar. */

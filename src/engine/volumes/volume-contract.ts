@@ -1,13 +1,34 @@
-import type { Volume, VolumeRequest } from "#volume";
+import type { Volume, VolumeRequest, VolumeSnapshot } from "#volume";
 import type { Filters } from "../contract.ts";
 
-export type { Volume, VolumeRequest };
+export type { Volume, VolumeRequest, VolumeSnapshot };
 
 /** What a volume takes on the disk, and how many containers have it. */
 export interface VolumeUsage {
   readonly volume: Volume;
   readonly bytes: number;
   readonly containers: number;
+}
+
+/** A snapshot to make. */
+export interface SnapshotRequest {
+  /** Absent: the time. */
+  readonly tag?: string | undefined;
+  /** Whether containers that run with the volume stand still meanwhile. */
+  readonly pause: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** A snapshot that was made. */
+export interface SnapshotResult {
+  readonly snapshot: VolumeSnapshot;
+  /** Bytes that the file system could not share. */
+  readonly copied: number;
+  /** The containers that stood still, by name, and for how long; undefined for none. */
+  readonly paused:
+    | { readonly containers: readonly string[]; readonly milliseconds: number }
+    | undefined;
+  readonly warnings: readonly string[];
 }
 
 /** A volume to fill from an archive. */
@@ -40,24 +61,42 @@ export interface EngineVolumes {
   /** By name; filters: `name` (a pattern), `label`, `driver`, `dangling`. */
   list(filters: Filters): readonly Volume[];
   /**
-   * Makes a volume with the files of another and its labels. `copied`: the bytes that the file
+   * Makes a volume with the files of another, or of a snapshot ("data@monday"), and its labels. `copied`: the bytes that the file
    * system could not share. A warning says when a running container may change them meanwhile.
    * `exists` for a name that is taken, `unsupported` for a volume with options.
    */
   clone(
-    name: string,
-    request: { readonly to: string; readonly owner: VolumeRequest["owner"] },
+    source: string,
+    request: {
+      readonly to: string;
+      readonly owner: VolumeRequest["owner"];
+      readonly signal?: AbortSignal;
+    },
   ): Promise<{
     readonly volume: Volume;
     readonly copied: number;
     readonly warnings: readonly string[];
   }>;
   /**
-   * The volume's files as an uncompressed tar, exact: owners, modes, times, extended attributes,
-   * hard links, holes. Sockets and file systems mounted in it are left out. Files that change
+   * Keeps the volume's files as they are now, under a tag (default: the time). `exists` for a tag
+   * that is taken, `unsupported` for a volume with options.
+   */
+  snapshot(name: string, request: SnapshotRequest): Promise<SnapshotResult>;
+  /** The snapshots of a volume, the oldest first. */
+  snapshots(name: string): readonly VolumeSnapshot[];
+  /** Removes a snapshot; `conflict` while it is read. */
+  removeSnapshot(name: string, tag: string): void;
+  /**
+   * Gives a volume the files of a snapshot, which stays. `conflict` while a container runs with it.
+   * `copied`: the bytes that the file system could not share.
+   */
+  rollback(name: string, tag: string, signal?: AbortSignal): Promise<{ readonly copied: number }>;
+  /**
+   * The files of a volume, or of a snapshot ("data@monday"), as an uncompressed tar, exact:
+   * owners, modes, times, extended attributes, hard links, holes. Sockets and file systems mounted in it are left out. Files that change
    * meanwhile may be torn.
    */
-  export(name: string): AsyncIterable<Uint8Array>;
+  export(source: string): AsyncIterable<Uint8Array>;
   /**
    * Gives a volume, which is made if it is missing, the files of a tar (plain, gzip, zstd or xz):
    * all of them, or after a fault none. `exists` when it has files and not `replaces`; `conflict`

@@ -14,7 +14,10 @@ export function publishVolume(
     | "destroy"
     | "backup"
     | "backup-failed"
-    | "restore",
+    | "restore"
+    | "snapshot"
+    | "snapshot-destroy"
+    | "rollback",
   name: string,
   extra: Readonly<Record<string, string>> = {},
 ): void {

@@ -8,8 +8,9 @@ import type { Parts } from "../parts.ts";
 import { exportVolume, importVolume } from "./volume-archive.ts";
 import type { EngineVolumes, VolumeRequest, VolumeUsage } from "./volume-contract.ts";
 import { anonymousLabel, publishVolume } from "./volume-event.ts";
+import { parseSource, rollBackVolume, snapshotVolume } from "./volume-snapshots.ts";
 
-type VolumeParts = Parts<"volumes" | "store" | "events" | "backupTable">;
+type VolumeParts = Parts<"volumes" | "store" | "events" | "live" | "backupTable">;
 
 /** The verbs of volumes over the parts of one engine. */
 export function createVolumes(parts: VolumeParts): EngineVolumes {
@@ -18,7 +19,14 @@ export function createVolumes(parts: VolumeParts): EngineVolumes {
     get: (name) => parts.volumes.get(name),
     list: (filters) => listVolumes(parts, filters),
     clone: (name, request) => cloneVolume(parts, name, request),
-    export: (name) => exportVolume(parts, name),
+    snapshot: (name, request) => snapshotVolume(parts, name, request),
+    snapshots: (name) => parts.volumes.snapshots(name),
+    removeSnapshot: (name, tag) => {
+      parts.volumes.removeSnapshot(name, tag);
+      publishVolume(parts, "snapshot-destroy", name, { tag });
+    },
+    rollback: (name, tag, signal) => rollBackVolume(parts, name, tag, signal),
+    export: (source) => exportVolume(parts, source),
     import: (request) => importVolume(parts, request),
     rename: (name, to) => renameVolume(parts, name, to),
     remove: (name, options) => removeVolume(parts, name, options),
@@ -90,13 +98,17 @@ function ownLabels({ labels }: Volume): Volume["labels"] {
 
 async function cloneVolume(
   parts: VolumeParts,
-  name: string,
-  { to, owner }: Parameters<EngineVolumes["clone"]>[1],
+  text: string,
+  { to, owner, signal }: Parameters<EngineVolumes["clone"]>[1],
 ): ReturnType<EngineVolumes["clone"]> {
+  const source = parseSource(text);
+  const { name } = source;
   const labels = ownLabels(parts.volumes.get(name));
-  const result = await parts.volumes.clone(name, { name: to, labels, owner });
+  const result = await parts.volumes.clone(source, { name: to, labels, owner }, signal);
   publishVolume(parts, "create", to);
-  const isRunning = usersOf(parts, name).some((id) => isUp(parts.store.get(id)?.state));
+  const isRunning =
+    source.snapshot === undefined &&
+    usersOf(parts, name).some((id) => isUp(parts.store.get(id)?.state));
   const warning = `a running container has ${name}: files that it changed meanwhile may be torn in ${to}`;
   return { ...result, warnings: isRunning ? [warning] : [] };
 }

@@ -1,0 +1,47 @@
+import { Fault } from "#base";
+import {
+  copyTree,
+  type Fd,
+  mountTable,
+  O_DIRECTORY,
+  O_RDONLY,
+  openat2,
+  RENAME_EXCHANGE,
+  renameat2,
+  syncfsAsync,
+} from "#kernel";
+
+/** Opens a directory of a volume for reading. */
+export function openDirectory(path: string): Fd {
+  return openat2(undefined, path, { flags: O_RDONLY | O_DIRECTORY });
+}
+
+/**
+ * Copies a directory into an empty one; gives the bytes that could not be shared. `canceled` at the
+ * end if the signal has fired meanwhile.
+ */
+export async function copyInto(path: string, from: Fd, signal?: AbortSignal): Promise<number> {
+  using to = openDirectory(path);
+  const copied = await copyTree(from, to);
+  if (signal?.aborted) throw new Fault("canceled", "canceled");
+  return copied;
+}
+
+/** Swaps two directories atomically. */
+export function exchange(one: string, other: string): void {
+  const place = (path: string) => ({ directory: undefined, path });
+  renameat2(place(one), place(other), RENAME_EXCHANGE);
+}
+
+/** All that was written to the file system of a directory is on the disk afterwards. */
+export async function syncDirectory(path: string): Promise<void> {
+  using directory = openDirectory(path);
+  await syncfsAsync(directory);
+}
+
+/** The mount points at or below a path, in this process's namespace. */
+export function mountsBelow(path: string): readonly string[] {
+  return mountTable()
+    .map(({ target }) => target)
+    .filter((target) => target === path || target.startsWith(`${path}/`));
+}

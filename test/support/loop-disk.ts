@@ -1,0 +1,36 @@
+import { execFileSync } from "node:child_process";
+import { closeSync, ftruncateSync, mkdirSync, openSync } from "node:fs";
+import { join } from "node:path";
+
+/** File systems that a test may want, with the options of their mkfs. */
+const makers = {
+  btrfs: ["mkfs.btrfs", "-q"],
+  xfs: ["mkfs.xfs", "-q", "-m", "reflink=1"],
+  ext4: ["mkfs.ext4", "-q", "-O", "quota,project"],
+} as const;
+
+export type DiskType = keyof typeof makers;
+
+/** The program that a file system of this type is made with, if this machine lacks it. */
+export function missingMaker(type: DiskType): string | undefined {
+  const [program] = makers[type];
+  return Bun.which(program) ? undefined : program;
+}
+
+/** A file system of its own below `directory`, mounted until it is disposed. */
+export function loopDisk(
+  type: DiskType,
+  directory: string,
+  { bytes, options = [] }: { readonly bytes: number; readonly options?: readonly string[] },
+): Disposable & { readonly path: string } {
+  const [program, ...flags] = makers[type];
+  const image = join(directory, `${type}.img`);
+  const path = join(directory, type);
+  const file = openSync(image, "wx");
+  ftruncateSync(file, bytes);
+  closeSync(file);
+  mkdirSync(path);
+  execFileSync(program, [...flags, image], { stdio: ["ignore", "ignore", "pipe"] });
+  execFileSync("mount", ["-o", ["loop", ...options].join(","), image, path]);
+  return { path, [Symbol.dispose]: () => void execFileSync("umount", ["-l", path]) };
+}
