@@ -125,12 +125,12 @@ test("what is cancelled leaves nothing", async () => {
   await engine.volumes.snapshot("kept", { tag: "s", pause });
   writeFileSync(join(path, "f"), "2");
   const signal = AbortSignal.abort();
-  for (const work of [
-    engine.volumes.snapshot("kept", { tag: "t", pause, signal }),
-    engine.volumes.clone("kept", { to: "cancelled", owner, signal }),
-    engine.volumes.rollback("kept", "s", signal),
-  ])
-    expect(await rejection(work)).toMatchObject({ code: "canceled" });
+  const works: readonly (() => Promise<unknown>)[] = [
+    () => engine.volumes.snapshot("kept", { tag: "t", pause, signal }),
+    () => engine.volumes.clone("kept", { to: "cancelled", owner, signal }),
+    () => engine.volumes.rollback("kept", "s", signal),
+  ];
+  for (const work of works) expect(await rejection(work())).toMatchObject({ code: "canceled" });
   expect(tags("kept")).toEqual(["s"]);
   expect(read("kept", "f")).toBe("2");
   expect(engine.volumes.list({}).map(({ name }) => name)).not.toContain("cancelled");
