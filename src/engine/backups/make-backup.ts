@@ -8,7 +8,7 @@ import {
   parseDestination,
   pruneBackups,
 } from "#backup";
-import { Fault, newId } from "#base";
+import { Fault } from "#base";
 import { usersOf } from "../containers/container-volumes.ts";
 import { publishVolume } from "../volumes/volume-event.ts";
 import type {
@@ -110,23 +110,18 @@ async function runBackup(
       const { labels } = parts.volumes.get(volume);
       const { tag, created } = await freeTag(parts, store, { volume, asked });
       const key = keyName === undefined ? undefined : parts.backupTable.key(destination, keyName);
-      const reader = newId();
-      const directory = await parts.volumes.hold(volume, reader, { isUse: false });
-      try {
-        const result = await createBackup(store, {
-          ...{ volume, labels, directory, tag, created, key, signal },
-          work: workDirectory(parts, `${destination}\n${volume}`),
-          onProgress: ({ read, sent }) => {
-            report({ step: "reading", current: read });
-            report({ step: "sending", current: sent });
-          },
-        });
-        const isPruned = retention.last !== undefined || retention.daily !== undefined;
-        const pruned = isPruned && (await pruneBackups(store, { volume, retention }));
-        return { ...result, removed: pruned ? pruned.removed : [] };
-      } finally {
-        await parts.volumes.release(volume, reader);
-      }
+      await using source = await parts.volumes.read({ name: volume });
+      const result = await createBackup(store, {
+        ...{ volume, labels, directory: source.path, tag, created, key, signal },
+        work: workDirectory(parts, `${destination}\n${volume}`),
+        onProgress: ({ read, sent }) => {
+          report({ step: "reading", current: read });
+          report({ step: "sending", current: sent });
+        },
+      });
+      const isPruned = retention.last !== undefined || retention.daily !== undefined;
+      const pruned = isPruned && (await pruneBackups(store, { volume, retention }));
+      return { ...result, removed: pruned ? pruned.removed : [] };
     });
     publishVolume(parts, "backup", volume, { destination, tag: made.tag });
     return { ...made, warnings: runningWarnings(parts, volume) };
