@@ -1,7 +1,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { inParallel } from "#base";
-import { type BackupKey, type BlobRef, decodeSegment } from "#chunk";
+import type { BackupKey, BlobRef } from "#chunk";
 import { type Digest, parseDigest } from "#image";
 import { type KnownSegment, keepBlob } from "#layer";
 import type { BackupStore } from "./backup-store.ts";
@@ -68,8 +68,6 @@ interface KnownOptions {
   readonly index: string;
   /** The journal of an earlier backup that did not come to its end. */
   readonly journal: string;
-  /** Bytes of a pack, about. */
-  readonly packBytes: number;
 }
 
 const lanes = 8;
@@ -77,19 +75,17 @@ const lanes = 8;
 /** Fetches the index of the base, reads the journal, and looks which packs are there. */
 export async function knownChunks(
   store: BackupStore,
-  { base, key, index, journal, packBytes }: KnownOptions,
+  { base, key, index, journal }: KnownOptions,
 ): Promise<KnownChunks> {
   const known: KnownSegment[] = [];
-  const uses = new PackUses(base?.packs ?? []);
   const segments = base?.config.segments ?? [];
   await inParallel(segments.entries(), lanes, async ([number, stored]) => {
     const path = join(index, String(number));
     await keepBlob(store.read(stored), { ...stored, path, key });
-    uses.add(decodeSegment(await Bun.file(path).bytes()));
     known.push({ path, stored });
   });
   const packs: Digest[] = [];
-  await inParallel(uses.worthwhile(packBytes), lanes, async (digest) => {
+  await inParallel(base?.packs ?? [], lanes, async ({ digest }) => {
     if (await store.has(digest)) packs.push(digest);
   });
   await inParallel(await readdir(journal), lanes, async (name) => {
@@ -101,40 +97,4 @@ export async function knownChunks(
     } else await rm(path, { force: true });
   });
   return { known, packs };
-}
-
-const manySmall = 64;
-
-/** How much of each pack a backup needs. */
-class PackUses {
-  readonly #sizes: ReadonlyMap<Digest, number>;
-  readonly #frames = new Map<Digest, Map<number, number>>();
-
-  constructor(packs: readonly BlobRef[]) {
-    this.#sizes = new Map(packs.map(({ digest, size }) => [digest, size]));
-  }
-
-  add({ packs, frames }: ReturnType<typeof decodeSegment>): void {
-    for (const { pack, offset, stored } of frames) {
-      const digest = packs[pack]?.digest;
-      if (!digest || !this.#sizes.has(digest)) continue;
-      const used = this.#frames.get(digest) ?? new Map<number, number>();
-      this.#frames.set(digest, used.set(offset, stored));
-    }
-  }
-
-  /**
-   * Without those of which less than a quarter is needed, and without small ones once there are
-   * many: their chunks are written again, so that old packs go and their number stays bounded.
-   */
-  worthwhile(packBytes: number): readonly Digest[] {
-    const used = [...this.#frames].filter(([digest, frames]) => {
-      const bytes = frames.values().reduce((sum, stored) => sum + stored, 0);
-      return bytes * 4 >= (this.#sizes.get(digest) ?? 0);
-    });
-    const isSmall = (digest: Digest) => (this.#sizes.get(digest) ?? 0) * 4 < packBytes;
-    const digests = used.map(([digest]) => digest);
-    if (digests.filter(isSmall).length <= manySmall) return digests;
-    return digests.filter((digest) => !isSmall(digest));
-  }
 }

@@ -70,7 +70,7 @@ export async function createBackup(
     const base = await findBase(store, { tag, volume, key: keyText });
     const average = averageFor(size, base?.config.average);
     const usable = base?.config.average === average ? base : undefined;
-    const options = { base: usable, key: key?.key, index, journal, packBytes };
+    const options = { base: usable, key: key?.key, index, journal };
     const known = await knownChunks(store, options);
     const sender = new Sender(store, { ...request, journal });
     const written = await sender.send({

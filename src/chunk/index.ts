@@ -9,6 +9,7 @@
  */
 
 export { maxAverage, minAverage } from "./chunker.ts";
+export { PackUses } from "./pack-uses.ts";
 export {
   type BackupKey,
   createKey,

@@ -19,8 +19,9 @@ export interface ChunkRequest {
   /** Bytes of a pack, about. */
   readonly packBytes: number;
   readonly key?: BackupKey | undefined;
-  /** Chunks that are stored already, in so far as their packs are among `packs`. */
+  /** The segments of the last backup, which have blobs of their own, and those of single packs. */
   readonly known: readonly KnownSegment[];
+  /** The packs that are stored. */
   readonly packs: readonly Digest[];
 }
 

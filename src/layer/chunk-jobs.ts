@@ -6,6 +6,7 @@ import {
   decodeSegment,
   type NewBlob,
   openKey,
+  PackUses,
   StreamReader,
   StreamWriter,
   unseal,
@@ -31,11 +32,7 @@ function openDirectory(path: string): Fd {
 
 async function chunk(request: ChunkRequest, context: JobContext): Promise<undefined> {
   const writer = new StreamWriter(request);
-  const usable = new Set(request.packs);
-  for (const { path, stored } of request.known) {
-    await context.breathe(1 << 20);
-    writer.know(decodeSegment(readFileSync(path)), (pack) => usable.has(pack), stored);
-  }
+  await know(writer, request, context);
   const send = (message: ChunkMessage) => context.output(Buffer.from(JSON.stringify(message)));
   const spool = async ({ kind, ref, bytes, ...rest }: NewBlob) => {
     const path = join(request.spool, digestHex(ref.digest));
@@ -60,6 +57,26 @@ async function chunk(request: ChunkRequest, context: JobContext): Promise<undefi
       return;
     }
     await spool(next.value);
+  }
+}
+
+/** Tells the writer what is stored, but for packs of the last backup that are better given up. */
+async function know(
+  writer: StreamWriter,
+  { known, packs, packBytes }: ChunkRequest,
+  context: JobContext,
+): Promise<void> {
+  const uses = new PackUses();
+  for (const { path, stored } of known) {
+    await context.breathe(1 << 20);
+    if (stored) uses.add(decodeSegment(readFileSync(path)));
+  }
+  const there = new Set(packs);
+  const worthwhile = uses.worthwhile(packBytes);
+  for (const { path, stored } of known) {
+    await context.breathe(1 << 20);
+    const isUsable = (pack: Digest) => there.has(pack) && (!stored || worthwhile.has(pack));
+    writer.know(decodeSegment(readFileSync(path)), isUsable, stored);
   }
 }
 

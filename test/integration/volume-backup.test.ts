@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createKey } from "#chunk";
-import type { BackupRequest, BackupStep, Engine, RestoreRequest } from "#engine";
+import type { BackupRequest, BackupStep, Engine, EngineEvent, RestoreRequest } from "#engine";
+import { openState } from "#state";
 import { outcome } from "../../src/base/testing.ts";
 import { randomBytes } from "../../src/chunk/testing.ts";
 import {
@@ -208,6 +209,42 @@ test("what was sent before a failure is not sent again", async () => {
   expect(before).toBeGreaterThan(16_000_000);
   const { size, sent } = await backUp(request);
   expect(sent).toBeLessThan(size - before + 1_000_000);
+}, 60_000);
+
+/** Opens the engine again, with the schedule due since an hour; settles with the event of its run. */
+async function reopenOverdue(action: string): Promise<EngineEvent> {
+  await opened[Symbol.asyncDispose]();
+  {
+    using state = openState(join(roots.dataRoot, "state.db"));
+    state.run("UPDATE backup_schedule SET next = ?", Date.now() - 3600_000);
+  }
+  opened = await openEngineAt(roots);
+  engine = opened.engine;
+  const filters = { type: ["volume"], event: [action] };
+  const stop = new AbortController();
+  for await (const event of engine.events.subscribe({ since: 1n, filters, signal: stop.signal }))
+    return event;
+  throw new Error("the events ended");
+}
+
+test("a scheduled backup that was missed is made once at the start, and a failure is told", async () => {
+  const path = makeVolume("often");
+  const place = { text: join(roots.dataRoot, "../often") };
+  const first = await backUp({ volume: "often", place, every: 3600, retention: { last: 1 } });
+  expect(engine.backups.schedules()).toMatchObject([
+    { volume: "often", destination: place.text, every: 3600, tag: first.tag },
+  ]);
+  change(path);
+  const event = await reopenOverdue("backup");
+  expect(event).toMatchObject({ id: "often", attributes: { destination: place.text } });
+  const [backup, ...others] = await engine.backups.list(place, signal);
+  expect(others).toEqual([]);
+  expect(backup?.tag).toBe(event.attributes.tag ?? "");
+  rmSync(join(place.text, "oci-layout"));
+  const failed = await reopenOverdue("backup-failed");
+  expect(failed.attributes.error).toContain("it has files of others");
+  await engine.backups.unschedule("often", place.text);
+  expect(engine.backups.schedules()).toEqual([]);
 }, 60_000);
 
 test("bad places, volumes and counts are refused before anything is made", async () => {
