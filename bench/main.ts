@@ -24,6 +24,7 @@ import { run } from "./cases/run.ts";
 import { saveAndLoad } from "./cases/save-load.ts";
 import { squash } from "./cases/squash.ts";
 import { startUp } from "./cases/start-up.ts";
+import { volumeBackup } from "./cases/volume-backup.ts";
 import { volumeList } from "./cases/volume-list.ts";
 import { describeMachine } from "./machine.ts";
 import { command, startPeers } from "./peers.ts";
@@ -46,6 +47,7 @@ const cases: Readonly<Record<string, (stage: Stage) => Promise<readonly Finding[
   registry,
   "many-images": manyImages,
   "volume-list": volumeList,
+  "volume-backup": volumeBackup,
   squash,
 };
 

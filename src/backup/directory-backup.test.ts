@@ -18,6 +18,7 @@ import {
   fetchBackup,
   openBackupStore,
   pruneBackups,
+  readBackup,
 } from "./index.ts";
 
 let root = "";
@@ -54,8 +55,8 @@ async function restore(tag: string): Promise<string> {
   const destination = { kind: "directory", path: join(root, "backups") } as const;
   const target = mkdtempSync(join(root, "restored-"));
   await using store = await openBackupStore(destination, { registry, writes: false, signal });
-  const request = { tag, work: join(root, "fetched"), openKey, onProgress: ignore, signal };
-  await fetchBackup(store, request, target);
+  const request = { target, work: join(root, "fetched"), openKey, onProgress: ignore, signal };
+  await fetchBackup(store, await readBackup(store, tag), request);
   return target;
 }
 

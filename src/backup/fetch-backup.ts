@@ -2,16 +2,31 @@ import { access, mkdir, rename, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault, formatBytes, inParallel, isFault } from "#base";
 import type { BackupKey, BlobRef } from "#chunk";
-import { digestHex, sha256 } from "#image";
+import { type Digest, digestHex, sha256 } from "#image";
 import { keepBlob, unchunkTree } from "#layer";
 import type { BackupStore } from "./backup-store.ts";
 import { crashPoint } from "./crash-point.ts";
 import { type BackupConfig, parseManifest } from "./document.ts";
 import { readConfig } from "./read-config.ts";
 
-/** A backup to fetch. */
+/** A backup that is stored, by its documents. */
+export interface StoredBackup {
+  /** Of its manifest. */
+  readonly digest: Digest;
+  readonly config: BackupConfig;
+  readonly packs: readonly BlobRef[];
+}
+
+/** The backup of a tag; `not_found` when there is none, `invalid` when that is something else. */
+export async function readBackup(store: BackupStore, tag: string): Promise<StoredBackup> {
+  const bytes = await store.manifest(tag);
+  if (!bytes) throw new Fault("not_found", `there is no backup ${tag}`, { about: tag });
+  const { config, packs } = parseManifest(bytes, tag);
+  return { digest: sha256(bytes), config: await readConfig(store, config), packs };
+}
+
+/** How to fetch a backup. */
 export interface FetchRequest {
-  readonly tag: string;
   /** A directory for what is fetched; each backup has one of its own in it. */
   readonly work: string;
   /** Opens the key of an encrypted backup. */
@@ -28,9 +43,8 @@ interface FetchProgress {
   readonly size: number;
 }
 
-/** A backup that was unpacked. */
+/** The size of a backup that was unpacked. */
 export interface FetchResult {
-  readonly config: BackupConfig;
   /** Bytes of blobs that came; those of an earlier attempt are not among them. */
   readonly received: number;
   readonly entries: number;
@@ -41,24 +55,20 @@ const downloads = 4;
 /**
  * Fetches a backup and unpacks it into an empty directory. Each blob is checked when it comes, each
  * chunk when it is unpacked. Blobs stay in the work directory after a failure of the network, for
- * the next attempt; otherwise nothing stays. `not_found` for a tag that is not there, `data_loss` for
- * a backup that was cut or altered.
+ * the next attempt; otherwise nothing stays. `data_loss` for a backup that was cut or altered.
  */
 export async function fetchBackup(
   store: BackupStore,
-  request: FetchRequest,
-  target: string,
+  { digest, config, packs }: StoredBackup,
+  request: FetchRequest & { readonly target: string },
 ): Promise<FetchResult> {
-  const { tag, work, signal } = request;
-  const manifestBytes = await store.manifest(tag);
-  if (!manifestBytes) throw new Fault("not_found", `there is no backup ${tag}`, { about: tag });
-  const manifest = parseManifest(manifestBytes, tag);
-  const config = await readConfig(store, manifest.config);
-  const key = config.key && (await request.openKey(Buffer.from(config.key, "base64")));
-  const place = join(work, digestHex(sha256(manifestBytes)).slice(0, 32));
-  const fetcher = new Fetcher(store, { request, place, key: key || undefined });
+  const { work, target, signal } = request;
+  const keyFile = config.key === undefined ? undefined : Buffer.from(config.key, "base64");
+  const key = keyFile && (await request.openKey(keyFile));
+  const place = join(work, digestHex(digest).slice(0, 32));
+  const fetcher = new Fetcher(store, { request, place, key });
   try {
-    await fetcher.fetch(config.segments, manifest.packs, config.size);
+    await fetcher.fetch(config.segments, packs, config.size);
     crashPoint("restore:blobs-fetched");
     const { entries } = await unchunkTree(
       {
@@ -66,13 +76,13 @@ export async function fetchBackup(
         segments: config.segments.map(({ digest }) => join(place, digestHex(digest))),
         packs: place,
         size: config.size,
-        key: key || undefined,
+        key,
       },
       { signal, onProgress: (unpacked) => fetcher.tell({ unpacked, size: config.size }) },
     );
     crashPoint("restore:unpacked");
     await rm(place, { recursive: true, force: true });
-    return { config, received: fetcher.received, entries };
+    return { received: fetcher.received, entries };
   } catch (error) {
     const mayGoOn = isFault(error, "unavailable") || isFault(error, "timeout");
     if (!mayGoOn) await rm(place, { recursive: true, force: true });

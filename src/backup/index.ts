@@ -18,6 +18,6 @@ export {
   type ParsedDestination,
   parseDestination,
 } from "./destination.ts";
-export { type FetchResult, fetchBackup } from "./fetch-backup.ts";
+export { fetchBackup, readBackup } from "./fetch-backup.ts";
 export { type BucketAccess, openBackupStore, type StoreAccess } from "./open-store.ts";
 export { listBackups, pruneBackups } from "./prune.ts";

@@ -17,7 +17,6 @@ export {
   type KeyOpener,
   maxKeyFile,
   openKey,
-  seal,
   unseal,
 } from "./seal.ts";
 export { type BlobRef, decodeSegment, type Segment, segmentLimits } from "./segment.ts";

@@ -87,16 +87,15 @@ export function secretOf({ identity }: BackupKey): Buffer {
   return createHash("sha256").update(`thimble volume backup\n${identity}`).digest();
 }
 
-/** Bytes as an age file for the key; without one as they are. */
-export async function seal(bytes: Uint8Array, key: BackupKey | undefined): Promise<Uint8Array> {
-  if (!key) return bytes;
+/** Bytes as an age file for the key. */
+export async function seal(bytes: Uint8Array, key: BackupKey): Promise<Uint8Array> {
   const age = await import("age-encryption");
   const encrypter = new age.Encrypter();
   encrypter.addRecipient(key.recipient);
   return await encrypter.encrypt(bytes);
 }
 
-/** The opposite; `data_loss` when the file was altered or is for another key. */
+/** The bytes in an age file, or without a key as they are; `data_loss` when the file was altered or is for another key. */
 export async function unseal(bytes: Uint8Array, key: BackupKey | undefined): Promise<Uint8Array> {
   if (!key) return bytes;
   const age = await import("age-encryption");

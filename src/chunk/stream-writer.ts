@@ -1,5 +1,5 @@
 import { constants, zstdCompressSync } from "node:zlib";
-import { type Digest, sha256 } from "#image";
+import { type Digest, Digester } from "#image";
 import { type Namer, namerOf } from "./chunk-id.ts";
 import { ChunkTable, firstWord } from "./chunk-table.ts";
 import { Chunker, spread } from "./chunker.ts";
@@ -28,11 +28,12 @@ export type NewBlob =
   | {
       readonly kind: "pack";
       readonly ref: BlobRef;
-      readonly bytes: Uint8Array;
+      /** Its bytes in parts, which are not put together for nothing. */
+      readonly parts: readonly Uint8Array[];
       /** The segment of the pack's chunks, encoded. */
       readonly contents: Uint8Array;
     }
-  | { readonly kind: "segment"; readonly ref: BlobRef; readonly bytes: Uint8Array };
+  | { readonly kind: "segment"; readonly ref: BlobRef; readonly parts: readonly Uint8Array[] };
 
 /** A segment's blob, with the name of its plain bytes. */
 export interface SegmentRef extends BlobRef {
@@ -124,10 +125,9 @@ export class StreamWriter {
       const stored = this.#segments.get(id);
       if (stored) segments.push(stored);
       else {
-        const bytes = await seal(plain, this.#options.key);
-        const ref = { digest: sha256(bytes), size: bytes.length };
-        segments.push({ ...ref, id });
-        yield { kind: "segment", ref, bytes };
+        const blob = await this.#blobOf([plain]);
+        segments.push({ ...blob.ref, id });
+        yield { kind: "segment", ...blob };
       }
     }
     return { segments, packs: this.#usedPacks(), size: this.#size, chunks: this.#count };
@@ -187,8 +187,7 @@ export class StreamWriter {
 
   async #closePack(): Promise<NewBlob> {
     this.#closeFrame();
-    const bytes = await seal(Buffer.concat(this.#pack), this.#options.key);
-    const ref = { digest: sha256(bytes), size: bytes.length };
+    const { ref, parts } = await this.#blobOf(this.#pack);
     const numbers = function* (from: number, to: number) {
       for (let number = from; number < to; number++) yield number;
     };
@@ -197,7 +196,21 @@ export class StreamWriter {
     this.#pack = [];
     this.#packFilled = 0;
     this.#packFirst = this.#table.count;
-    return { kind: "pack", ref, bytes, contents };
+    return { kind: "pack", ref, parts, contents };
+  }
+
+  async #blobOf(
+    plain: readonly Uint8Array[],
+  ): Promise<{ readonly ref: BlobRef; readonly parts: readonly Uint8Array[] }> {
+    const { key } = this.#options;
+    const parts = key ? [await seal(Buffer.concat(plain), key)] : plain;
+    const digester = new Digester();
+    let size = 0;
+    for (const part of parts) {
+      digester.update(part);
+      size += part.length;
+    }
+    return { ref: { digest: digester.digest(), size }, parts };
   }
 
   /**

@@ -3,7 +3,12 @@ import type { Digest } from "#image";
 import { type BackupKey, unseal } from "./seal.ts";
 import { decodeSegment, type Segment } from "./segment.ts";
 import { StreamReader } from "./stream-reader.ts";
-import { StreamWriter, type WriterOptions, type WrittenStream } from "./stream-writer.ts";
+import {
+  type NewBlob,
+  StreamWriter,
+  type WriterOptions,
+  type WrittenStream,
+} from "./stream-writer.ts";
 
 /** Bytes that look random, and are the same for the same seed. */
 export function randomBytes(size: number, seed: string): Buffer {
@@ -31,10 +36,10 @@ export class MemoryBlobs {
       writer.know(segment, (pack) => this.blobs.has(pack), ref);
     }
     let sent = 0;
-    const store = (blob: { ref: { digest: Digest }; bytes: Uint8Array; contents?: Uint8Array }) => {
-      this.blobs.set(blob.ref.digest, blob.bytes);
-      if (blob.contents) this.contents.set(blob.ref.digest, blob.contents);
-      sent += blob.bytes.length;
+    const store = ({ ref, parts, ...rest }: NewBlob) => {
+      this.blobs.set(ref.digest, Buffer.concat(parts));
+      if ("contents" in rest) this.contents.set(ref.digest, rest.contents);
+      sent += ref.size;
     };
     for (let at = 0; at < bytes.length; at += 100_000)
       for await (const blob of writer.add(bytes.subarray(at, at + 100_000))) store(blob);

@@ -1,4 +1,12 @@
-import { closeSync, existsSync, openSync, readFileSync, readSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#base";
 import {
@@ -34,9 +42,9 @@ async function chunk(request: ChunkRequest, context: JobContext): Promise<undefi
   const writer = new StreamWriter(request);
   await know(writer, request, context);
   const send = (message: ChunkMessage) => context.output(Buffer.from(JSON.stringify(message)));
-  const spool = async ({ kind, ref, bytes, ...rest }: NewBlob) => {
+  const spool = async ({ kind, ref, parts, ...rest }: NewBlob) => {
     const path = join(request.spool, digestHex(ref.digest));
-    writeFileSync(path, bytes, { mode: 0o600 });
+    writeParts(path, parts);
     if ("contents" in rest) writeFileSync(`${path}.contents`, rest.contents, { mode: 0o600 });
     await send({ kind, ...ref, path });
   };
@@ -57,6 +65,16 @@ async function chunk(request: ChunkRequest, context: JobContext): Promise<undefi
       return;
     }
     await spool(next.value);
+  }
+}
+
+function writeParts(path: string, parts: readonly Uint8Array[]): void {
+  const fd = openSync(path, "w", 0o600);
+  try {
+    for (const part of parts)
+      for (let done = 0; done < part.length; ) done += writeSync(fd, part, done);
+  } finally {
+    closeSync(fd);
   }
 }
 

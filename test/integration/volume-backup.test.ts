@@ -52,7 +52,7 @@ afterAll(async () => {
 
 /** A volume with 3 MB that do not compress, and some other files. */
 function makeVolume(name: string): string {
-  const { path } = engine.volumes.create({ name, owner });
+  const { path } = engine.volumes.create({ name, owner, labels: { of: name } });
   writeFileSync(join(path, "big"), randomBytes(3_000_000, "big"));
   mkdirSync(join(path, "sub"), { mode: 0o700 });
   writeFileSync(join(path, "sub/.wh.text"), "hello\n".repeat(1000), { mode: 0o640 });
@@ -103,6 +103,7 @@ test.each(["directory", "registry", "bucket"] as const)(
     const restored = await restore({ volume: back, place });
     expect(restored.tag).toBe(second.tag);
     expect(describeTree(engine.volumes.get(back).path)).toEqual(describeTree(path));
+    expect(engine.volumes.get(back).labels).toEqual({ of: name });
     expect(await outcome(restore({ volume: back, place }))).toThrow("has files already");
     await engine.backups.restore(
       { volume: back, place, tag: first.tag, owner, replaces: true },

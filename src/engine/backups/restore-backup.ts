@@ -4,6 +4,7 @@ import {
   fetchBackup,
   listBackups,
   parseDestination,
+  readBackup,
 } from "#backup";
 import { Fault } from "#base";
 import { publishVolume } from "../volumes/volume-event.ts";
@@ -23,28 +24,28 @@ export async function restoreBackup(
   try {
     const restored = await withStore(parts, { place, writes: false, signal }, async (store) => {
       const tag = asked ?? written ?? (await newest(store, from));
+      const backup = await readBackup(store, tag);
       let received = 0;
       let entries = 0;
       const make = async (directory: string) => {
-        const fetched = await fetchBackup(
-          store,
-          {
-            tag,
-            work: workDirectory(parts, "fetched"),
-            openKey: (file) => openKeyOf(parts, file, opener),
-            onProgress: (progress) => {
-              const { received: current, total } = progress;
-              report({ step: "fetching", current, total });
-              if (progress.unpacked > 0)
-                report({ step: "unpacking", current: progress.unpacked, total: progress.size });
-            },
-            signal,
+        const fetched = await fetchBackup(store, backup, {
+          target: directory,
+          work: workDirectory(parts, "fetched"),
+          openKey: (file) => openKeyOf(parts, file, opener),
+          onProgress: (progress) => {
+            const { received: current, total } = progress;
+            report({ step: "fetching", current, total });
+            if (progress.unpacked > 0)
+              report({ step: "unpacking", current: progress.unpacked, total: progress.size });
           },
-          directory,
-        );
+          signal,
+        });
         ({ received, entries } = fetched);
       };
-      const { volume, made } = await parts.volumes.replace({ name, owner }, { replaces, make });
+      const { volume, made } = await parts.volumes.replace(
+        { name, owner, labels: backup.config.labels },
+        { replaces, make },
+      );
       if (made) publishVolume(parts, "create", name);
       return { volume, tag, received, entries };
     });
