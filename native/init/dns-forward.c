@@ -95,9 +95,10 @@ static void ask_next(struct lookup *lookup)
 		close_source(&lookup->upstream);
 	}
 	memcpy(lookup->query, lookup->id, 2);
-	size_t length = answer_failure(lookup->query, lookup->length);
+	uint8_t answer[DNS_UDP_PLAIN];
+	size_t length = answer_failure(lookup->query, lookup->length, answer);
 	if (length)
-		reply(lookup, dns_answer_bytes, length);
+		reply(lookup, answer, length);
 	drop_lookup(lookup);
 }
 

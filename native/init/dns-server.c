@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 
 #include "base.h"
-#include "dns-resolve.h"
 #include "dns-worker.h"
 #include "harden.h"
 
@@ -16,58 +15,12 @@ static struct {
 	pid_t pid, broker_pid;
 	unsigned client_count;
 	uint8_t frame[FRAME_HEADER + DNS_FRAME_MAX];
-	uint8_t message[DNS_MESSAGE_MAX];
 } server;
-
-struct dns_counts counts;
-uint8_t dns_answer_bytes[DNS_MESSAGE_MAX];
-
-int answer_here(const struct asker *asker, const uint8_t *bytes, size_t length, bool is_tcp)
-{
-	struct dns_query query;
-	struct dns_answer answer = { .bytes = dns_answer_bytes };
-	int result = dns_parse_query(bytes, length, &query);
-	if (result == -EINVAL)
-		return result;
-	answer.room = is_tcp ? DNS_MESSAGE_MAX : query.udp_size;
-	bool can_ask = asker->view->forwards && asker->view->upstream_count > 0;
-	/* What waits for a name server is kept: many long ones would be much memory. */
-	bool is_long = !is_tcp && length > DNS_UDP_MAX;
-	int code = result < 0 || is_long ? DNS_FORMERR : query.flags & 0x7800u ? DNS_NOTIMP : DNS_NOERROR;
-	dns_answer_begin(&answer, bytes, &query, code);
-	if (code == DNS_NOERROR && !dns_resolve(asker->view, &query, &answer)) {
-		if (can_ask)
-			return 0;
-		dns_answer_begin(&answer, bytes, &query, DNS_NXDOMAIN);
-	}
-	counts.answered++;
-	return (int)dns_answer_end(&answer, &query);
-}
-
-size_t answer_failure(const uint8_t *bytes, size_t length)
-{
-	struct dns_query query;
-	struct dns_answer answer = { .bytes = dns_answer_bytes, .room = DNS_UDP_PLAIN };
-	if (dns_parse_query(bytes, length, &query) < 0)
-		return 0;
-	dns_answer_begin(&answer, bytes, &query, DNS_SERVFAIL);
-	return dns_answer_end(&answer, &query);
-}
 
 static void udp_ready(struct source *source, uint32_t events)
 {
 	(void)events;
-	struct asker *asker = (struct asker *)source;
-	struct sockaddr_in from;
-	socklen_t size = sizeof from;
-	ssize_t length = recvfrom(source->fd, server.message, sizeof server.message, 0, (struct sockaddr *)&from, &size);
-	if (length <= 0)
-		return;
-	int answer = answer_here(asker, server.message, (size_t)length, false);
-	if (answer > 0)
-		sendto(source->fd, dns_answer_bytes, (size_t)answer, MSG_NOSIGNAL, (const struct sockaddr *)&from, size);
-	else if (answer == 0)
-		pass_on(asker, &from, server.message, (size_t)length);
+	take_questions((struct asker *)source);
 }
 
 static void listener_ready(struct source *source, uint32_t events)

@@ -87,20 +87,22 @@ static void ask_next_by_stream(struct stream *stream)
 		watch(&stream->source, 0); /* the asker may have ended its side already */
 		return;
 	}
-	size_t length = answer_failure(stream->bytes + 2, stream->size - 2);
+	uint8_t answer[DNS_UDP_PLAIN];
+	size_t length = answer_failure(stream->bytes + 2, stream->size - 2, answer);
 	if (!length) {
 		drop_stream(stream);
 		return;
 	}
-	memcpy(stream->bytes + 2, dns_answer_bytes, length);
+	memcpy(stream->bytes + 2, answer, length);
 	begin_answer(stream, length);
 }
 
 static void take_question(struct stream *stream)
 {
-	int answer = answer_here(stream->asker, stream->bytes + 2, stream->size - 2, true);
+	static uint8_t bytes[DNS_MESSAGE_MAX];
+	int answer = answer_here(stream->asker, stream->bytes + 2, stream->size - 2, (struct room){ bytes, sizeof bytes });
 	if (answer > 0) {
-		memcpy(stream->bytes + 2, dns_answer_bytes, (size_t)answer);
+		memcpy(stream->bytes + 2, bytes, (size_t)answer);
 		begin_answer(stream, (size_t)answer);
 	} else if (answer == 0) {
 		counts.forwarded++;

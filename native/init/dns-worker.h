@@ -1,7 +1,7 @@
 /*
  * The parts of the resolver's worker: the askers and what the broker says of them
- * (dns-server.c), questions that are passed on by UDP (dns-forward.c), and those that come by
- * TCP (dns-streams.c).
+ * (dns-server.c), questions and their answers (dns-questions.c), those that are passed on by
+ * UDP (dns-forward.c), and those that come by TCP (dns-streams.c).
  */
 #ifndef DNS_WORKER_H
 #define DNS_WORKER_H
@@ -30,16 +30,21 @@ struct dns_counts {
 };
 extern struct dns_counts counts;
 
-/* Where answers are made. */
-extern uint8_t dns_answer_bytes[DNS_MESSAGE_MAX];
+/* Where an answer is made: DNS_UDP_MAX bytes, or DNS_MESSAGE_MAX for one by TCP. */
+struct room {
+	uint8_t *bytes;
+	size_t size;
+};
 
 /*
  * Makes the answer that needs nobody else: its length, 0 where the question must be passed
  * on, or -EINVAL for silence.
  */
-int answer_here(const struct asker *asker, const uint8_t *bytes, size_t length, bool is_tcp);
+int answer_here(const struct asker *asker, const uint8_t *bytes, size_t length, struct room room);
 /* Makes the answer that says that no name server could be reached; 0 for a question that has none. */
-size_t answer_failure(const uint8_t *bytes, size_t length);
+size_t answer_failure(const uint8_t *bytes, size_t length, uint8_t *to);
+/* Answers questions that came by UDP, or passes them on. */
+void take_questions(struct asker *asker);
 
 /* There is so much for all as leaves most of this process's descriptors to the sockets of askers. */
 void fit_shares(size_t descriptors);

@@ -53,7 +53,7 @@ static const uint16_t proxy_calls[] = {
 
 /* The resolver's worker likewise. */
 static const uint16_t worker_calls[] = {
-	SYS_epoll_pwait, SYS_recvfrom, SYS_sendto, SYS_epoll_ctl, SYS_clock_gettime, SYS_socket, SYS_connect, SYS_getrandom,
+	SYS_epoll_pwait, SYS_recvmmsg, SYS_sendmmsg, SYS_recvfrom, SYS_sendto, SYS_epoll_ctl, SYS_clock_gettime, SYS_socket, SYS_connect, SYS_getrandom,
 	SYS_close, SYS_accept4, SYS_recvmsg, SYS_brk, SYS_madvise, SYS_munmap, SYS_mremap, SYS_getpid, SYS_exit_group,
 	SYS_exit, SYS_rt_sigreturn, SYS_restart_syscall,
 #ifdef __x86_64__

@@ -6,6 +6,7 @@
 #include <linux/openat2.h>
 #include <linux/sched.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "base.h"
@@ -33,6 +34,17 @@
 struct mount_attributes {
 	uint64_t set, clear, propagation, userns_fd;
 };
+
+/* musl makes a call for each message. */
+static inline int sys_recvmmsg(int fd, struct mmsghdr *messages, unsigned count)
+{
+	return check(syscall(SYS_recvmmsg, fd, messages, count, 0, NULL));
+}
+
+static inline int sys_sendmmsg(int fd, struct mmsghdr *messages, unsigned count)
+{
+	return check(syscall(SYS_sendmmsg, fd, messages, count, MSG_NOSIGNAL));
+}
 
 static inline int sys_openat2(int dirfd, const char *path, uint64_t flags, uint64_t resolve)
 {
