@@ -55,7 +55,7 @@ function inspectNetwork(network: EngineNetwork): NetworkInspect {
     IPAM: {
       Driver: "default",
       Options: network.ipamOptions ?? null,
-      Config: network.driver === "bridge" ? ipamOf(network) : null,
+      Config: network.driver === "host" || network.driver === "null" ? null : ipamOf(network),
     },
     Internal: network.isInternal,
     Attachable: network.isAttachable,
@@ -89,8 +89,8 @@ function ipamOf(network: EngineNetwork): NetworkInspect["IPAM"]["Config"] {
   const { subnets, subnet, gateway, subnet6, gateway6 } = network;
   const isIpv6 = (text: string) => text.includes(":");
   const chosen = [
-    { Subnet: subnet, Gateway: gateway },
-    { Subnet: subnet6, Gateway: gateway6 },
+    { Subnet: subnet, ...(gateway !== "" && { Gateway: gateway }) },
+    { Subnet: subnet6, ...(gateway6 !== "" && { Gateway: gateway6 }) },
   ].filter(
     ({ Subnet }) =>
       Subnet !== "" && !subnets.some((asked) => isIpv6(asked.subnet) === isIpv6(Subnet)),

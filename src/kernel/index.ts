@@ -130,5 +130,15 @@ export {
 } from "./rtnetlink.ts";
 export { signalNumber } from "./signals.ts";
 export { type ChildProcess, type SpawnOptions, spawn } from "./spawn.ts";
+export {
+  createNowhere,
+  createStackedLink,
+  createVlan,
+  hasStackedKind,
+  ipvlanFlags,
+  ipvlanModes,
+  macvlanModes,
+  type StackedKind,
+} from "./stacked-link.ts";
 export { copyTree, removeTree } from "./tree.ts";
 export { getXattr, listXattr, setXattr } from "./xattrs.ts";

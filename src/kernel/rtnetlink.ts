@@ -18,7 +18,7 @@ import {
 } from "./netlink.ts";
 
 /** linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h */
-const RTM_NEWLINK = 16;
+export const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_GETLINK = 18;
 const RTM_NEWADDR = 20;
@@ -27,13 +27,13 @@ const RTM_GETADDR = 22;
 export const RTM_NEWROUTE = 24;
 const RTM_DELROUTE = 25;
 const RTM_GETROUTE = 26;
-const IFLA_ADDRESS = 1;
-const IFLA_IFNAME = 3;
+export const IFLA_ADDRESS = 1;
+export const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
 const IFLA_MASTER = 10;
-const IFLA_LINKINFO = 18;
-const IFLA_INFO_KIND = 1;
-const IFLA_INFO_DATA = 2;
+export const IFLA_LINKINFO = 18;
+export const IFLA_INFO_KIND = 1;
+export const IFLA_INFO_DATA = 2;
 const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_INFO_SLAVE_DATA = 5;
 const IFLA_BRPORT_STATE = 1;
@@ -42,7 +42,7 @@ const BR_STATE_FORWARDING = 3;
 const IFLA_AF_SPEC = 26;
 const IFLA_INET_CONF = 1;
 const IFLA_IFALIAS = 20;
-const IFLA_NET_NS_FD = 28;
+export const IFLA_NET_NS_FD = 28;
 const VETH_INFO_PEER = 1;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
@@ -109,13 +109,15 @@ function versionOf(bytes: Uint8Array): IpVersion {
   return bytes.byteLength === 4 ? 4 : 6;
 }
 
-function macBytes(mac: string): Uint8Array {
+/** The six bytes of a MAC address; `invalid` for another form. */
+export function macBytes(mac: string): Uint8Array {
   if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(mac))
     throw new Fault("invalid", `${mac} is not a MAC address`, { about: mac });
   return Buffer.from(mac.replaceAll(":", ""), "hex");
 }
 
-function linkName(name: string): string {
+/** The name as it is; `invalid` for one that no interface can have. */
+export function linkName(name: string): string {
   // dev_valid_name() of the kernel.
   if (!/^[^\s/:]{1,15}$/.test(name) || name === "." || name === "..")
     throw new Fault("invalid", `${JSON.stringify(name)} is not a name for a network interface`);
@@ -127,7 +129,8 @@ interface LinkHeader {
   readonly up?: boolean;
 }
 
-function writeLinkHeader(writer: NetlinkWriter, header: LinkHeader): NetlinkWriter {
+/** struct ifinfomsg. */
+export function writeLinkHeader(writer: NetlinkWriter, header: LinkHeader): NetlinkWriter {
   const up = header.up === undefined ? 0 : IFF_UP;
   writer
     .u8(0)
@@ -510,11 +513,15 @@ export class RouteTable {
     return (await this.#dump(RTM_GETLINK, body, "list the interfaces")).map(parseLink);
   }
 
-  /** Undefined when there is no interface of this name. */
-  async link(name: string): Promise<Link | undefined> {
-    const body = writeLinkHeader(new NetlinkWriter(), {}).text(IFLA_IFNAME, linkName(name)).done();
+  /** The interface with a name or an index; undefined when there is none. */
+  async link(ref: string | number): Promise<Link | undefined> {
+    const body =
+      typeof ref === "number"
+        ? writeLinkHeader(new NetlinkWriter(), { index: ref })
+        : writeLinkHeader(new NetlinkWriter(), {}).text(IFLA_IFNAME, linkName(ref));
     try {
-      const request = { type: RTM_GETLINK, flags: 0, body, verb: "look up", about: name };
+      const asked = { verb: "look up the interface", about: String(ref) };
+      const request = { type: RTM_GETLINK, flags: 0, body: body.done(), ...asked };
       const [replies = []] = await this.#netlink.exchange([request]);
       return replies.map((reply) => parseLink(reply.body))[0];
     } catch (error) {
@@ -530,9 +537,19 @@ export class RouteTable {
     return replies.filter(isOf(version)).map(parseAddress);
   }
 
-  /** The routes of every table, of one version, including those of the local addresses. */
+  /** The routes of every table, of one version, including those of the host's own addresses. */
   async routes(version: IpVersion = 4): Promise<Route[]> {
-    const body = new NetlinkWriter().u8(families[version]).bytes(new Uint8Array(11)).done();
+    return await this.#routes(version, 0);
+  }
+
+  /** Those alone that lead to other machines: a quarter, on a host with many bridges. */
+  async unicastRoutes(version: IpVersion = 4): Promise<Route[]> {
+    return await this.#routes(version, RTN_UNICAST);
+  }
+
+  async #routes(version: IpVersion, type: number): Promise<Route[]> {
+    const head = new NetlinkWriter().u8(families[version]).bytes(new Uint8Array(6));
+    const body = head.u8(type).u32(0).done();
     const replies = await this.#dump(RTM_GETROUTE, body, "list the routes");
     return replies.filter(isOf(version)).map(parseRoute);
   }

@@ -1,13 +1,7 @@
-import { Fault, isFault, type Log, ReadyPool } from "#base";
-import { type Fd, type Link, RouteTable } from "#kernel";
+import { defined, Fault, isFault, type Log, ReadyPool } from "#base";
+import { type Fd, type Link, RouteTable, type StackedKind } from "#kernel";
 import { AddressPool } from "./address-pool.ts";
-import {
-  type Bridge,
-  type BridgeNames,
-  ensureBridge,
-  isThere,
-  type WantedBridge,
-} from "./bridge.ts";
+import { type Bridge, isThere } from "./bridge.ts";
 import {
   type Addresses,
   type EndpointWish,
@@ -24,9 +18,10 @@ import { formatSubnet, type Subnet } from "./subnet.ts";
 import type { AddressPlan } from "./subnet-request.ts";
 
 export interface BridgeNetworkOptions {
-  readonly names: BridgeNames;
-  /** The form that its bridge has or should have; asked whenever the bridge is made. */
-  readonly wanted: () => WantedBridge;
+  /** Makes the bridge, or what stands in its place; `mac` is that of the one before. */
+  readonly ensure: (mac?: string) => Promise<Bridge>;
+  /** The kind of its containers' interfaces where they are no ports of a bridge. */
+  readonly stacked?: StackedKind;
   /** The addresses of a network that the bridge got. */
   readonly plan: (subnet: Subnet) => AddressPlan;
   /** Nothing leaves the network. */
@@ -58,7 +53,7 @@ interface Ground {
 /** An endpoint by what it is known by while others may have its addresses. */
 export type KnownPlace = Pick<Place, "address" | "address6" | "endpointId">;
 
-/** One bridge and its address books. */
+/** One bridge, or an interface in its place, and its address books. */
 export class BridgeNetwork {
   readonly #options: BridgeNetworkOptions;
   readonly #adopted = new Set<string>();
@@ -126,8 +121,8 @@ export class BridgeNetwork {
   }
 
   /** Takes the interface out of a namespace that goes on, and gives the addresses back. */
-  async leave(netns: Fd, place: KnownPlace & Pick<Place, "mac">): Promise<void> {
-    await removeInterface(netns, place.mac);
+  async leave(netns: Fd, place: KnownPlace & Pick<Place, "mac" | "link">): Promise<void> {
+    await removeInterface(netns, place);
     this.release(place);
   }
 
@@ -166,11 +161,10 @@ export class BridgeNetwork {
   }
 
   async #prepare(): Promise<Ground> {
-    const { names, wanted, plan, onReady } = this.#options;
+    const { ensure, plan, onReady } = this.#options;
     const before = this.#last;
     // With the same MAC address its containers find it at once.
-    const mac = before && { mac: before.bridge.mac };
-    const bridge = await ensureBridge(names, { ...wanted(), ...mac });
+    const bridge = await ensure(before?.bridge.mac);
     await onReady(bridge);
     const networks = (each: Bridge) => each.subnets.map(formatSubnet).join(" ");
     const isSame = before && networks(before.bridge) === networks(bridge);
@@ -219,11 +213,11 @@ export class BridgeNetwork {
     wish: EndpointWish,
     mayTryAgain = true,
   ): Promise<T> {
-    const { isIsolated } = this.#options;
+    const { isIsolated, stacked } = this.#options;
     const { bridge, books } = await this.ready();
     const addresses = this.#takeAll(books, wish);
     try {
-      return await make({ bridge, addresses, isIsolated, wish });
+      return await make({ bridge, addresses, isIsolated, ...defined({ stacked }), wish });
     } catch (error) {
       this.#giveBack(addresses);
       if (!mayTryAgain || (await isThere(bridge))) throw error;

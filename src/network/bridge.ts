@@ -81,8 +81,12 @@ export async function namedBridges(runRoot: string): Promise<string[]> {
     .map((link) => link.name);
 }
 
+/** Of interfaces that are made for networks without a bridge. */
+const parentKinds: readonly string[] = ["vlan", "dummy", "ifb"];
+
 /** Whether an instance made the interface; before the alias its name alone tells. */
 function isOwn({ kind, name, alias }: Link, runRoot: string): boolean {
+  if (parentKinds.includes(kind)) return alias.startsWith(aliasOf(runRoot, ""));
   if (kind !== "bridge") return false;
   const own = bridgeNames(runRoot);
   const isNamed = name === own.bridge || name.startsWith(namedPrefix(runRoot));
@@ -208,10 +212,10 @@ async function takeOver(host: RouteTable, names: BridgeNames, link: Link): Promi
 }
 
 async function uplinkMtu(host: RouteTable): Promise<number> {
-  const [routes, links] = await Promise.all([host.routes(), host.links()]);
+  const routes = await host.unicastRoutes();
   const out = routes.find((route) => route.prefixLength === 0 && route.gateway !== undefined);
-  const mtu = links.find((link) => link.index === out?.index)?.mtu ?? MAX_MTU;
-  return Math.min(mtu, MAX_MTU);
+  const link = out && (await host.link(out.index));
+  return Math.min(link?.mtu ?? MAX_MTU, MAX_MTU);
 }
 
 /** Networks that every interface has: link-local addresses and groups (RFC 4291). */

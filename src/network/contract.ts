@@ -4,6 +4,7 @@ import type { State } from "#state";
 import type { KnownPlace } from "./bridge-network.ts";
 import type { EndpointWish, Place } from "./endpoint.ts";
 import type { NetworkSettings } from "./network-store.ts";
+import type { VlanDriver } from "./vlan-options.ts";
 
 /** The engine whose networks these are. */
 export interface NetworksOptions {
@@ -20,17 +21,17 @@ export interface NetworksOptions {
   readonly log?: Log;
 }
 
-/** A bridge network to make; what is absent is asked for by nobody. */
+/** A network to make; what is absent is asked for by nobody. */
 export interface NetworkRequest extends Partial<NetworkSettings> {
   readonly name: string;
 }
 
 /** A network as it is listed. */
-export interface NetworkDescription extends NetworkSettings {
+export interface NetworkDescription extends Omit<NetworkSettings, "driver"> {
   /** 64 hexadecimal digits. */
   readonly id: string;
   readonly name: string;
-  readonly driver: "bridge" | "host" | "null";
+  readonly driver: "bridge" | VlanDriver | "host" | "null";
   /** Nanoseconds since the epoch; 0n of a network without a bridge. */
   readonly createdAt: bigint;
   /** Whether it always exists and cannot be removed. */
@@ -43,7 +44,7 @@ export interface NetworkDescription extends NetworkSettings {
   /** "fd00::/64"; the same of IPv6. */
   readonly subnet6: string;
   readonly gateway6: string;
-  /** The address of the host that ports of its containers are published at. */
+  /** The address of the host that ports of its containers are published at; "" where none are. */
   readonly hostBinding: string;
   /** Of its interfaces in containers: "eth" for eth0, eth1 ... */
   readonly linkPrefix: string;
@@ -108,7 +109,7 @@ export interface Networks {
   /** An endpoint in a namespace that exists already. */
   join(ref: string, netns: Fd, wish: EndpointWish): Promise<Endpoint>;
   /** Takes the interface of an endpoint out of a namespace that goes on, and gives the addresses back. */
-  leave(netns: Fd, endpoint: KnownEndpoint & Pick<Place, "mac">): Promise<void>;
+  leave(netns: Fd, endpoint: KnownEndpoint & Pick<Place, "mac" | "link">): Promise<void>;
   /** A namespace with no interface but `lo`. */
   isolated(): Promise<Fd>;
   /** Closes the namespace's descriptor and gives the addresses back; once per endpoint. */

@@ -3,6 +3,7 @@ import { Fault, type IpVersion, isFault, poll } from "#base";
 import {
   addAddress,
   addToBridge,
+  createStackedLink,
   createVeth,
   deleteLink,
   deleteRoute,
@@ -13,6 +14,7 @@ import {
   newNetworkNamespace,
   RouteTable,
   replaceRoute,
+  type StackedKind,
   setInterfaceSettings,
   setLinkMac,
   setLinkUp,
@@ -101,6 +103,8 @@ export interface PlaceOptions {
   readonly addresses: Addresses;
   /** Whether containers of the bridge are kept from each other. */
   readonly isIsolated: boolean;
+  /** The kind of interface over `bridge`, which is then no bridge; absent: a port of it. */
+  readonly stacked?: StackedKind;
   readonly wish: EndpointWish;
 }
 
@@ -117,9 +121,11 @@ export async function makePlace(options: PlaceOptions, netns: Fd): Promise<Place
 /** An interface on the bridge in a namespace that has `lo`; what fails half-way is undone. */
 export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place> {
   const { addresses, wish } = options;
-  const mac = wish.mac ?? randomMac();
+  const { stacked } = options;
   const table = new RouteTable({ netns });
-  const endpointId = await connect(options, { name: wish.link, mac, netns });
+  const peer = { name: wish.link, mac: wish.mac ?? randomMac(), netns };
+  const endpointId = await (stacked ? stack : connect)(options, peer);
+  let mac = peer.mac;
   try {
     const link = await table.link(wish.link);
     if (link === undefined)
@@ -132,11 +138,16 @@ export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place
       setLinkUp(index),
       ...defaultRoutes(addresses, wish).map((gateway) => replaceRoute(anywhere(gateway, index))),
     );
-    await forwards(portName(endpointId));
-    // With arp_notify and ndisc_notify this tells neighbours that know the address by the MAC of its last owner.
-    await table.apply(setLinkMac(index, mac));
+    // As Docker shows it: that of its parent is not its own.
+    if (stacked) mac = stacked.kind === "ipvlan" ? "" : link.mac;
+    else {
+      await forwards(portName(endpointId));
+      // With arp_notify and ndisc_notify this tells neighbours that know the address by the MAC of its last owner.
+      await table.apply(setLinkMac(index, mac));
+    }
   } catch (error) {
-    await deletePorts([portName(endpointId)]);
+    if (stacked) await removeInterface(netns, { mac: "", link: wish.link });
+    else await deletePorts([portName(endpointId)]);
     throw error;
   }
   return { ...addresses, mac, endpointId, link: wish.link };
@@ -232,10 +243,17 @@ export function portName(endpointId: string): string {
   return `veth${endpointId.slice(0, 11)}`;
 }
 
-/** Removes the interface with a MAC address from a namespace that goes on; 14 to 37 ms, in which the kernel waits. */
-export async function removeInterface(netns: Fd, mac: string): Promise<void> {
+const kinds: readonly string[] = ["veth", "macvlan", "ipvlan"];
+
+/** Removes an interface, by its MAC address or else its name, from a namespace that goes on; 14 to 37 ms, in which the kernel waits. */
+export async function removeInterface(
+  netns: Fd,
+  { mac, link: name }: Pick<Place, "mac" | "link">,
+): Promise<void> {
   const table = new RouteTable({ netns });
-  const link = (await table.links()).find((each) => each.kind === "veth" && each.mac === mac);
+  const link = (await table.links()).find(
+    (each) => kinds.includes(each.kind) && (mac === "" ? each.name === name : each.mac === mac),
+  );
   if (link !== undefined) await table.apply(deleteLink(link.index));
 }
 
@@ -293,11 +311,35 @@ export async function sweepPorts(
   return left.length;
 }
 
+/** Makes an interface over the host's; gives the endpoint's id. */
+async function stack({ bridge, stacked }: PlaceOptions, peer: Peer): Promise<string> {
+  if (stacked === undefined) throw new Fault("internal", "the endpoint has no kind of interface");
+  // One of passthru has its parent's.
+  const isOwn = stacked.kind === "macvlan" && stacked.mode !== "passthru";
+  const { name, netns, mac } = peer;
+  const link = { type: stacked, parent: bridge.index, name, netns, ...(isOwn && { mac }) };
+  await new RouteTable().apply(createStackedLink(link)).catch((cause) => {
+    throw isFault(cause, "exists") ? nameTaken(peer.name, cause) : cause;
+  });
+  return randomBytes(32).toString("hex");
+}
+
+interface Peer {
+  readonly name: string;
+  readonly mac: string;
+  readonly netns: Fd;
+}
+
+function nameTaken(name: string, cause: unknown): Fault {
+  return new Fault(
+    "conflict",
+    `the container has an interface ${name} already; give the endpoint another name`,
+    { cause },
+  );
+}
+
 /** Makes the pair of interfaces; gives the endpoint's id, from which the host's end has its name. */
-async function connect(
-  { bridge, isIsolated }: PlaceOptions,
-  peer: { readonly name: string; readonly mac: string; readonly netns: Fd },
-): Promise<string> {
+async function connect({ bridge, isIsolated }: PlaceOptions, peer: Peer): Promise<string> {
   const host = new RouteTable();
   const endpointId = randomBytes(32).toString("hex");
   const name = portName(endpointId);
@@ -307,12 +349,7 @@ async function connect(
       ...(isIsolated ? [isolatePort(name)] : []),
     );
   } catch (cause) {
-    if (!isFault(cause, "exists")) throw cause;
-    throw new Fault(
-      "conflict",
-      `the container has an interface ${peer.name} already; give the endpoint another name`,
-      { cause },
-    );
+    throw isFault(cause, "exists") ? nameTaken(peer.name, cause) : cause;
   }
   return endpointId;
 }

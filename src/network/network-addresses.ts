@@ -22,7 +22,9 @@ export function subnetsOf({ subnet, subnet6 }: StoredNetwork): readonly Subnet[]
 
 /** The addresses of a network of which the bridge has `subnet`. */
 export function planOf({ settings }: Pick<StoredNetwork, "settings">, subnet: Subnet): AddressPlan {
-  return planAddresses(subnet, requestOf(settings.subnets, subnet.version));
+  const plan = planAddresses(subnet, requestOf(settings.subnets, subnet.version));
+  // The gateway of a network without a bridge would be a machine outside.
+  return settings.isInternal && settings.driver !== "bridge" ? { ...plan, gateway: "" } : plan;
 }
 
 /** RFC 8200, 5: links of IPv6 carry packets of that size. */

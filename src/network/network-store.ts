@@ -1,9 +1,11 @@
 import type { IpVersion } from "#base";
 import type { State } from "#state";
 import type { SubnetRequest } from "./subnet-request.ts";
+import type { VlanDriver } from "./vlan-options.ts";
 
 /** What was asked of a network beyond its name. */
 export interface NetworkSettings {
+  readonly driver: "bridge" | VlanDriver;
   /** Empty: the network chooses one. */
   readonly subnets: readonly SubnetRequest[];
   readonly hasIpv4: boolean;
@@ -18,6 +20,7 @@ export interface NetworkSettings {
 }
 
 export const plainSettings: NetworkSettings = {
+  driver: "bridge",
   subnets: [],
   hasIpv4: true,
   hasIpv6: false,

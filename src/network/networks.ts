@@ -1,11 +1,21 @@
 import { createHash } from "node:crypto";
-import { Fault, faultOf, type IpVersion, type Log, ReadyPool, silentLog, systemClock } from "#base";
+import {
+  defined,
+  Fault,
+  faultOf,
+  type IpVersion,
+  type Log,
+  ReadyPool,
+  silentLog,
+  systemClock,
+} from "#base";
 import { type Fd, RouteTable } from "#kernel";
 import { defaultCandidates, ipv6Candidates, smallCandidates } from "./address-pool.ts";
 import {
   type Bridge,
   type BridgeNames,
   bridgeNames,
+  ensureBridge,
   type WantedBridge,
   type WantedSubnet,
 } from "./bridge.ts";
@@ -36,9 +46,11 @@ import {
   type StoredNetwork,
 } from "./network-store.ts";
 import { NetworkWatch, type WatchedNetwork } from "./network-watch.ts";
+import { ensureParent } from "./parent-link.ts";
 import { overlapText } from "./route-overlap.ts";
 import { formatSubnet, parseSubnet, type Subnet } from "./subnet.ts";
 import { checkSubnets, planAddresses, requestOf } from "./subnet-request.ts";
+import { parseVlanOptions, type VlanOptions } from "./vlan-options.ts";
 
 const ENDPOINTS_READY = 4;
 const ISOLATED_READY = 2;
@@ -51,6 +63,8 @@ interface Entry {
   row: StoredNetwork;
   readonly names: BridgeNames;
   readonly options: BridgeOptions;
+  /** Of a network without a bridge of its own. */
+  readonly vlan?: VlanOptions;
   readonly network: BridgeNetwork;
 }
 
@@ -186,7 +200,8 @@ class BridgeNetworks implements Networks {
     };
     const subnets = { subnet: askedSubnet(4), subnet6: askedSubnet(6) };
     const id = createHash("sha256").update(crypto.randomUUID()).digest("hex");
-    this.#refuseUsedBridge(parseBridgeOptions(settings.options));
+    if (settings.driver === "bridge") this.#refuseUsedBridge(parseBridgeOptions(settings.options));
+    else this.#refuseUsedParent(parseVlanOptions(settings.driver, settings.options));
     this.#making.add(name);
     const entry = this.#add({ id, name, createdAt: systemClock.now(), ...subnets, settings });
     try {
@@ -212,6 +227,19 @@ class BridgeNetworks implements Networks {
       `the network ${owner.row.name} has the bridge ${bridge} already; give this network's bridge another name`,
       { about: bridge },
     );
+  }
+
+  /** One interface alone can pass everything through. */
+  #refuseUsedParent({ parent, type }: VlanOptions): void {
+    for (const { row, vlan } of this.#entries.values()) {
+      if (vlan?.parent !== parent || parent === "") continue;
+      if (type.mode !== "passthru" && vlan.type.mode !== "passthru") continue;
+      const message =
+        type.mode === "passthru"
+          ? `cannot use mode passthru, macvlan network ${row.id} is already using parent interface ${parent}`
+          : `macvlan network ${row.id} is already using parent interface ${parent} in mode passthru`;
+      throw new Fault("internal", message, { about: parent });
+    }
   }
 
   async remove(ref: string): Promise<void> {
@@ -249,7 +277,7 @@ class BridgeNetworks implements Networks {
     return { networkId: row.id, netns, ...(await network.join(netns, wish)) };
   }
 
-  async leave(netns: Fd, endpoint: KnownEndpoint & Pick<Endpoint, "mac">): Promise<void> {
+  async leave(netns: Fd, endpoint: Parameters<Networks["leave"]>[1]): Promise<void> {
     await this.#entries.get(endpoint.networkId)?.network.leave(netns, endpoint);
   }
 
@@ -268,11 +296,12 @@ class BridgeNetworks implements Networks {
 
   async sweep(): Promise<number> {
     const entries = [...this.#entries.values()];
-    const bridges = new Map<string, Entry>(entries.map((entry) => [entry.names.bridge, entry]));
+    const bridged = entries.filter(({ vlan }) => vlan === undefined);
+    const bridges = new Set(bridged.map(({ names }) => names.bridge));
     // What is being made ahead must have its name in the list of those that are known.
     await this.#filling;
     const links = await new RouteTable().links();
-    for (const { names, network } of entries) {
+    for (const { names, network } of bridged) {
       const index = links.find(({ name }) => name === names.bridge)?.index;
       if (index !== undefined) await network.rejoin({ index }, links);
     }
@@ -297,15 +326,24 @@ class BridgeNetworks implements Networks {
   #add(row: StoredNetwork): Entry {
     const { runRoot } = this.#options;
     const isDefault = row.name === DEFAULT;
-    const options = parseBridgeOptions(row.settings.options);
-    const names = isDefault ? bridgeNames(runRoot) : bridgeNames(runRoot, row.id, options.bridge);
+    const { driver } = row.settings;
+    const vlan = driver === "bridge" ? undefined : parseVlanOptions(driver, row.settings.options);
+    const options = parseBridgeOptions(
+      vlan ? linkOptions(row.settings.options) : row.settings.options,
+    );
+    const chosen = vlan ? vlan.parent || nowhereName(row.id) : options.bridge;
+    const names = isDefault ? bridgeNames(runRoot) : bridgeNames(runRoot, row.id, chosen);
     const entry: Entry = {
       row,
       names,
       options,
+      ...(vlan && { vlan }),
       network: new BridgeNetwork({
-        names,
-        wanted: () => this.#wanted(entry),
+        ensure: (mac) => {
+          const wanted = { ...this.#wanted(entry), ...defined({ mac }) };
+          return vlan ? ensureParent(names, vlan, wanted) : ensureBridge(names, wanted);
+        },
+        ...(vlan && { stacked: vlan.type }),
         plan: (subnet) => planOf(row, subnet),
         isInternal: row.settings.isInternal,
         isIsolated: !options.connectsContainers,
@@ -373,7 +411,7 @@ class BridgeNetworks implements Networks {
     const isNew = this.#making.has(entry.row.name);
     if (isNew) crashPoint("network:bridge-made");
     const known = [...this.#entries.values()].map(({ names }) => names.bridge);
-    await this.#rules.establish(filtered(entry, bridge), known);
+    if (!entry.vlan) await this.#rules.establish(filtered(entry, bridge), known);
     if (isNew) crashPoint("network:rules-made");
     const { row } = entry;
     const text = (version: IpVersion) => {
@@ -389,7 +427,7 @@ class BridgeNetworks implements Networks {
   /** Those whose bridges have been made, or whose networks are known. */
   #established(): Entry[] {
     return [...this.#entries.values()].filter(
-      ({ row }) => subnetsOf(row).length === versionsOf(row.settings).length,
+      ({ row, vlan }) => !vlan && subnetsOf(row).length === versionsOf(row.settings).length,
     );
   }
 
@@ -411,7 +449,9 @@ class BridgeNetworks implements Networks {
 
   async #dismantle({ names, network }: Entry): Promise<void> {
     await network.close();
-    await this.#rules.removeBridge(names.bridge);
+    // Networks can share a parent.
+    const others = [...this.#entries.values()].map((entry) => entry.names.bridge);
+    if (!others.includes(names.bridge)) await this.#rules.removeBridge(names.bridge);
   }
 }
 
@@ -434,7 +474,18 @@ function filtered(
   return { name, subnets, isInternal: row.settings.isInternal, connectsContainers, masquerades };
 }
 
-function describe({ row, names, options }: Entry): NetworkDescription {
+/** Of the options of a network without a bridge, those that are about its interfaces in containers. */
+function linkOptions(options: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const known = Object.entries(options).filter(([key]) => key.includes("container_iface_prefix"));
+  return Object.fromEntries(known);
+}
+
+/** The interface, as Docker names it, of a network without a parent. */
+function nowhereName(id: string): string {
+  return `dm-${id.slice(0, 12)}`;
+}
+
+function describe({ row, names, options, vlan }: Entry): NetworkDescription {
   const { id, name, subnet, subnet6, createdAt, settings } = row;
   const isPredefined = name === DEFAULT;
   const gatewayIn = (text: string) => (text === "" ? "" : planOf(row, parseSubnet(text)).gateway);
@@ -442,16 +493,15 @@ function describe({ row, names, options }: Entry): NetworkDescription {
     ...settings,
     id,
     name,
-    driver: "bridge",
     createdAt,
     isPredefined,
-    bridge: names.bridge,
+    bridge: vlan ? "" : names.bridge,
     subnet,
     gateway: gatewayIn(subnet),
     subnet6,
     gateway6: gatewayIn(subnet6),
     options: isPredefined ? defaultBridgeOptions(names.bridge) : settings.options,
-    hostBinding: options.hostBinding,
+    hostBinding: vlan ? "" : options.hostBinding,
     linkPrefix: options.linkPrefix,
   };
 }

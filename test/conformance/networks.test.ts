@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createNowhere, deleteLink, RouteTable } from "#kernel";
 import {
   type DockerTarget,
   dockerPath,
@@ -51,6 +52,20 @@ async function json(...args: string[]) {
 const inside = (name: string, ...args: string[]) => target.ok(["exec", name, ...args]);
 const networksOf = (name: string) =>
   json("inspect", "-f", "{{json .NetworkSettings.Networks}}", name);
+
+/** An interface of the host that leads nowhere. */
+async function nowhere(name: string): Promise<AsyncDisposable> {
+  const host = new RouteTable();
+  await host
+    .apply(createNowhere(name, "dummy"))
+    .catch(() => host.apply(createNowhere(name, "ifb")));
+  return {
+    [Symbol.asyncDispose]: async () => {
+      const link = await host.link(name);
+      if (link) await host.apply(deleteLink(link.index));
+    },
+  };
+}
 
 describe.skipIf(!able)("networks [needs docker CLI]", () => {
   test(
@@ -378,6 +393,41 @@ describe.skipIf(!able)("networks [needs docker CLI]", () => {
         `disconnect ${kept.name}`,
         `destroy ${kept.name}`,
       ]);
+    },
+    timeout,
+  );
+
+  test(
+    "of the driver macvlan put containers on an interface of the host, and publish no ports",
+    async () => {
+      const parent = `cm${process.pid}`;
+      await using _parent = await nowhere(parent);
+      const options = ["-d", "macvlan", "-o", `parent=${parent}`, "--subnet", "10.92.8.0/24"];
+      const { name } = await network(...options);
+      const [shown] = await json("network", "inspect", name);
+      expect(shown).toMatchObject({
+        Driver: "macvlan",
+        IPAM: { Driver: "default", Options: {}, Config: [{ Subnet: "10.92.8.0/24" }] },
+        Options: { parent },
+      });
+      const box = await container("--network", name, "-p", "80");
+      expect(await target.ok(["port", box])).toBe("");
+      expect((await networksOf(box))[name]).toMatchObject({
+        IPAddress: "10.92.8.2",
+        IPPrefixLen: 24,
+        Gateway: "10.92.8.1",
+        MacAddress: expect.stringMatching(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
+      });
+      expect(await inside(box, "ip", "route")).toContain("default via 10.92.8.1 dev eth0");
+      for (const [why, ...wrong] of [
+        ["loopback interface is not a valid macvlan parent link", "-o", "parent=lo"],
+        ["invalid subinterface vlan name nope, example formatting is", "-o", "parent=nope"],
+        ["-o parent interface was not found on the host: nope", "-o", "parent=nope.10"],
+      ])
+        expect(await failure("network", "create", "-d", "macvlan", ...wrong, "wrong")).toContain(
+          why ?? "",
+        );
+      await target.ok(["rm", "-f", box]);
     },
     timeout,
   );

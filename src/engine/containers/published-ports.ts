@@ -149,11 +149,14 @@ function nameOf(store: PortParts["store"]): (container: string) => string {
   return (container) => store.get(container as ContainerId)?.name ?? container;
 }
 
-/** Where ports lead to. */
+/** Where ports lead to: not to networks without a bridge, as in Docker. */
 function entrance(
   parts: Parts<"networks">,
-  { endpoints }: OpenSandbox["stored"],
+  { endpoints: all }: OpenSandbox["stored"],
 ): { readonly address: string; readonly endpointId: string } | undefined {
+  const endpoints = all.filter(
+    ({ networkId }) => networkId !== "" && parts.networks.find(networkId).driver === "bridge",
+  );
   const ipv4 = gatewayOf(parts, endpoints, 4);
   if (ipv4) return ipv4;
   const ipv6 = gatewayOf(parts, endpoints, 6);

@@ -18,8 +18,8 @@ export interface EngineNetwork extends NetworkDescription {
 }
 
 /** A network to make. */
-export interface NetworkCreateRequest extends NetworkRequest {
-  /** "bridge" or "". */
+export interface NetworkCreateRequest extends Omit<NetworkRequest, "driver"> {
+  /** "bridge", "macvlan", "ipvlan", or "" for "bridge". */
   readonly driver: string;
 }
 
@@ -33,7 +33,7 @@ export interface EngineNetworks {
   /** The network as it is now. */
   get(ref: string): EngineNetwork;
   /**
-   * Makes a bridge network. `exists` for a name that is taken, `denied` for one that Docker keeps
+   * Makes a network. `exists` for a name that is taken, `denied` for one that Docker keeps
    * for itself, for a subnet that is not free and for another driver of Docker's, `not_found` for a
    * driver that nobody knows, `invalid` for settings that are wrong, `conflict` for a bridge of
    * another program.

@@ -107,28 +107,27 @@ async function createNetwork(
     throw new Fault("denied", `operation is not permitted on predefined ${name} network `, {
       about: name,
     });
-  checkDriver(driver);
-  const made = await parts.networks.create(request);
+  const made = await parts.networks.create({ ...request, driver: driverOf(driver) });
   publish(parts, made, "create");
   return made;
 }
 
 const maxName = 256;
 
-function checkDriver(driver: string): void {
+function driverOf(driver: string): "bridge" | "macvlan" | "ipvlan" {
   switch (driver) {
     case "":
     case "bridge":
     case "default":
-      return;
+      return "bridge";
+    case "macvlan":
+    case "ipvlan":
+      return driver;
     case "host":
     case "null":
       throw new Fault("denied", `only one instance of "${driver}" network is allowed`);
     case "overlay":
       throw new Fault("denied", swarm);
-    case "macvlan":
-    case "ipvlan":
-      throw new Fault("unsupported", `the network driver ${driver} is not supported yet`);
     default:
       throw new Fault("not_found", `plugin "${driver}" not found`, { about: driver });
   }
