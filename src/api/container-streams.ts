@@ -105,6 +105,11 @@ async function attach({ engine }: ApiContext, exchange: Exchange): Promise<void>
   const detach = detachFilter(config.Tty, query.text("detachKeys"), badKeys);
   if (state.status === "paused")
     throw new Fault("conflict", `container ${id} is paused, unpause the container before attach`);
+  if (state.status === "restarting")
+    throw new Fault(
+      "conflict",
+      `container ${id} is restarting, wait until the container is running`,
+    );
   const stdin = query.flag("stdin") && config.OpenStdin;
   // As dockerd: the connection first. A container that is not started yet is attached to
   // before the client can have read the answer and ask for the start.

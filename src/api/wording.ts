@@ -24,6 +24,12 @@ export function runningContainerOf(engine: Engine, ref: string): Container {
     throw new Fault("conflict", `Container ${ref} is paused, unpause the container before exec`, {
       about: ref,
     });
+  if (status === "restarting")
+    throw new Fault(
+      "conflict",
+      `Container ${container.id} is restarting, wait until the container is running`,
+      { about: ref },
+    );
   if (status !== "running")
     throw new Fault("conflict", `container ${container.id} is not running`, { about: ref });
   return container;

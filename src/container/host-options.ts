@@ -102,7 +102,9 @@ function checkRestartPolicy({
     const known = "use one of 'no', 'always', 'on-failure', or 'unless-stopped'";
     invalid(`invalid restart policy: unknown policy '${Name}'; ${known}`, Name);
   }
-  if (MaximumRetryCount !== 0)
+  if (MaximumRetryCount < 0)
+    invalid("invalid restart policy: maximum retry count cannot be negative", Name);
+  if (MaximumRetryCount !== 0 && Name !== "on-failure")
     invalid("invalid restart policy: maximum retry count can only be used with 'on-failure'", Name);
 }
 
@@ -146,13 +148,9 @@ export const hostOptions = {
   RestartPolicy: option({
     shape: object({ Name: shapes.text, MaximumRetryCount: shapes.whole }),
     value: (sent) => ({ Name: sent?.Name ?? "", MaximumRetryCount: sent?.MaximumRetryCount ?? 0 }),
-    refusal: ({ Name }) =>
-      Name && Name !== "no" && restartPolicies.includes(Name)
-        ? [`the restart policy ${JSON.stringify(Name)} (RestartPolicy)`]
-        : [],
     check: checkRestartPolicy,
     effect: "engine",
-    inspect: () => ({ Name: "no", MaximumRetryCount: 0 }),
+    inspect: ({ Name, MaximumRetryCount }) => ({ Name: Name || "no", MaximumRetryCount }),
   }),
   AutoRemove: flag({ default: false, effect: "engine" }),
   /** Of volumes that are made for the container and name no driver themselves. */

@@ -56,7 +56,13 @@ export function checkRules(sent: Sent, description: Description, limits: Limits)
   checkText(description);
   checkResources(description.host, limits);
   checkTargets(description.host);
+  checkRemoval(description.host);
   checkModes(description);
+}
+
+function checkRemoval({ AutoRemove, RestartPolicy: { Name } }: HostConfig): void {
+  if (AutoRemove && Name !== "" && Name !== "no")
+    refuse("can't create 'AutoRemove' container with restart policy");
 }
 
 function checkText({ config, host }: Description): void {

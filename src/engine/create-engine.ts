@@ -27,7 +27,9 @@ import { ContainerStore } from "./containers/container-store.ts";
 import { createContainers } from "./containers/containers.ts";
 import { LogCompression } from "./containers/log-compression.ts";
 import { PlannedStarts } from "./containers/planned-starts.ts";
+import { Restarts } from "./containers/restarts.ts";
 import { SandboxStore } from "./containers/sandbox-store.ts";
+import { startAgain } from "./containers/start.ts";
 import { WaitRegistry } from "./containers/wait-registry.ts";
 import type { Engine } from "./contract.ts";
 import { engineInfo } from "./engine-info.ts";
@@ -99,6 +101,9 @@ export async function createEngine(
     plannedStarts: new PlannedStarts(),
     removing: new Set(),
     restarting: new Set(),
+    restarts: new Restarts((id) => {
+      void background.run(`starting container ${id} again`, () => startAgain(parts, id));
+    }),
     background,
     backupTable,
     backupRuns: new BackupRuns({ table: backupTable, background, log: modules.log, now }),
@@ -134,6 +139,7 @@ export async function createEngine(
     close: async () => {
       parts.closing.close();
       parts.backupRuns.close();
+      parts.restarts.close();
       parts.logCompression.close();
       await parts.background.settled();
     },

@@ -16,6 +16,7 @@ import type { ContainerStore } from "./containers/container-store.ts";
 import type { LiveContainer } from "./containers/live-container.ts";
 import type { LogCompression } from "./containers/log-compression.ts";
 import type { PlannedStarts } from "./containers/planned-starts.ts";
+import type { Restarts } from "./containers/restarts.ts";
 import type { SandboxStore } from "./containers/sandbox-store.ts";
 import type { WaitRegistry } from "./containers/wait-registry.ts";
 import type { EventBus } from "./events.ts";
@@ -56,6 +57,7 @@ export interface EngineParts {
   readonly removing: Set<ContainerId>;
   /** Containers that stop only to start again: they are not removed in between. */
   readonly restarting: Set<ContainerId>;
+  readonly restarts: Restarts;
   readonly logCompression: LogCompression;
   readonly backupTable: BackupTable;
   readonly backupRuns: BackupRuns;

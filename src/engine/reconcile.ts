@@ -11,6 +11,7 @@ import { placedVolumes } from "./containers/container-volumes.ts";
 import { recordExit, trackContainer } from "./containers/exit.ts";
 import { adoptPorts } from "./containers/published-ports.ts";
 import { removeContainer } from "./containers/remove.ts";
+import { startsWithEngine } from "./containers/restart-policy.ts";
 import { adoptSandbox, hasInterface, leaveNetworks, routeByGateway } from "./containers/sandbox.ts";
 import type { StartParts } from "./containers/start.ts";
 import { restoreNames } from "./networks/resolution.ts";
@@ -39,6 +40,20 @@ export async function reconcile(parts: StartParts): Promise<void> {
     await attempt(parts, `publishing the ports of ${live.id}`, () => live.ports.settle(live));
   await attempt(parts, "serving the names of containers", () => restoreNames(parts));
   await sweep(parts);
+  startThoseThatGoOn(parts);
+}
+
+/** Starts what its policy wants to run: after a reboot too, and what was waiting for its next start. */
+function startThoseThatGoOn(parts: Parts<"store" | "restarts" | "live">): void {
+  for (const record of [...parts.store.all()]) {
+    const { id, state } = record;
+    if (parts.live.has(id) || isUp(state)) continue;
+    if (state.status !== "restarting") {
+      if (!startsWithEngine(record)) continue;
+      parts.store.update(id, { state: { ...state, status: "restarting" } });
+    }
+    parts.restarts.soon(id);
+  }
 }
 
 /** What a crash left of connecting and disconnecting: interfaces of no row, and default routes of before. */

@@ -4,7 +4,7 @@ import type { Digest } from "#image";
 import type { Containers, Filters } from "../contract.ts";
 import { checkFilterKeys, matchesLabels } from "../filters.ts";
 import type { Parts } from "../parts.ts";
-import { type ContainerRecord, isUp } from "./container-record.ts";
+import { type ContainerRecord, goesOn } from "./container-record.ts";
 import { networksOf } from "./sandbox.ts";
 
 const known = [
@@ -35,7 +35,7 @@ export function listContainers(
   checkFilterKeys(options.filters, known);
   const tests = compileFilters(parts, options.filters);
   const found = [...parts.store.all()]
-    .filter((record) => options.all || isUp(record.state))
+    .filter((record) => options.all || goesOn(record.state))
     .filter((record) => tests.every((test) => test(record)))
     .sort((a, b) => (a.createdAt > b.createdAt ? -1 : a.createdAt < b.createdAt ? 1 : 0));
   return options.limit === undefined ? found : found.slice(0, options.limit);
@@ -129,7 +129,8 @@ function exitedTest(value: string): Test {
   if (!/^\d{1,3}$/.test(value)) {
     throw new Fault("invalid", `invalid filter 'exited=${value}': it takes an exit code`);
   }
-  return ({ state }) => state.exitCode === Number(value) && !isUp(state) && state.startedAt !== 0n;
+  return ({ state }) =>
+    state.exitCode === Number(value) && !goesOn(state) && state.startedAt !== 0n;
 }
 
 function ancestorTest(parts: Parts<"content">, value: string): Test {

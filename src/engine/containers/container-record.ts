@@ -32,7 +32,10 @@ export interface ContainerRecord extends Description {
   readonly starting: boolean;
   /** Field 22 of /proc/PID/stat of `state.pid`, which tells it from a later process of that number. */
   readonly startTime: bigint;
+  /** How often its policy has started it again since its user did. */
   readonly restartCount: number;
+  /** Whether its user stopped or killed it, after which its policy starts it no more. */
+  readonly stoppedByUser: boolean;
   /** Paths on the host of the files that stand in /etc; "" before the first start. */
   readonly files: {
     readonly hostname: string;
@@ -48,11 +51,19 @@ export type Definition = Pick<
 >;
 
 /** The part that changes over its life, as another column. */
-type Course = Pick<ContainerRecord, "state" | "starting" | "startTime" | "restartCount" | "files">;
+type Course = Pick<
+  ContainerRecord,
+  "state" | "starting" | "startTime" | "restartCount" | "stoppedByUser" | "files"
+>;
 
 /** Whether its processes exist: it runs, or stands still where it was paused. */
 export function isUp(state: ContainerState | undefined): boolean {
   return state?.status === "running" || state?.status === "paused";
+}
+
+/** Whether it counts as running for those who list and wait: its policy may be about to start it again. */
+export function goesOn(state: ContainerState): boolean {
+  return isUp(state) || state.status === "restarting";
 }
 
 /** A row of the table `container`; bigints are text, because SQLite's driver gives numbers. */
@@ -87,7 +98,7 @@ export function encodeDefinition(record: ContainerRecord): string {
  * them.
  */
 export function encodeCourse(record: ContainerRecord): string {
-  const { state, starting, startTime, restartCount, files } = record;
+  const { state, starting, startTime, restartCount, stoppedByUser, files } = record;
   return JSON.stringify({
     state: {
       ...state,
@@ -97,6 +108,7 @@ export function encodeCourse(record: ContainerRecord): string {
     starting,
     startTime: startTime.toString(),
     restartCount,
+    stoppedByUser,
     files,
   });
 }
@@ -112,6 +124,8 @@ export function decodeRow(row: ContainerRow): ContainerRecord {
     ...definition,
     ...describeContainer(definition.sent, definition.imageDefaults),
     ...(course as Course),
+    // Rows of before it was recorded have none.
+    stoppedByUser: course.stoppedByUser ?? false,
     state: {
       ...course.state,
       startedAt: BigInt(course.state.startedAt),

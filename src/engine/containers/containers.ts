@@ -14,7 +14,7 @@ import { addPorts, removePorts } from "./change-ports.ts";
 import { publishContainer } from "./container-event.ts";
 import { listContainers } from "./container-list.ts";
 import { containerLogs } from "./container-logs.ts";
-import { isUp } from "./container-record.ts";
+import { goesOn } from "./container-record.ts";
 import { containerSize, exportContainer } from "./container-tree.ts";
 import { viewContainer } from "./container-view.ts";
 import { type CreateParts, createContainer, planContainer, rehearsePlan } from "./create.ts";
@@ -92,7 +92,7 @@ async function renameContainer(
 /** Registered when this returns; the promise settles when the condition holds. */
 function waitContainer(parts: Parts<"store" | "waits">, ref: string, condition: WaitCondition) {
   const { id, state } = parts.store.find(ref);
-  if (condition === "not-running" && !isUp(state)) {
+  if (condition === "not-running" && !goesOn(state)) {
     return Promise.resolve({
       exitCode: state.exitCode,
       ...(state.error !== "" && { error: state.error }),
@@ -123,7 +123,7 @@ async function pruneContainers(
   const removed: ContainerId[] = [];
   let bytes = 0;
   for (const { id, state, createdAt, config } of [...parts.store.all()]) {
-    if (isUp(state)) continue;
+    if (goesOn(state)) continue;
     if (until !== undefined && createdAt > until) continue;
     if (!matchesLabels(config.Labels, filters.label ?? [])) continue;
     if ((filters["label!"] ?? []).some((label) => matchesLabels(config.Labels, [label]))) continue;

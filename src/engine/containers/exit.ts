@@ -10,6 +10,7 @@ import { releaseVolumes } from "./container-volumes.ts";
 import type { LiveContainer } from "./live-container.ts";
 import type { RunPorts } from "./published-ports.ts";
 import { type RemoveParts, removeContainer } from "./remove.ts";
+import { startsAgain } from "./restart-policy.ts";
 import { leaveNetworks, type OpenSandbox } from "./sandbox.ts";
 
 type RecordParts = Parts<
@@ -17,7 +18,9 @@ type RecordParts = Parts<
 >;
 
 /** The parts that the end of a run touches: with `--rm` it removes the container. */
-export type TrackParts = RecordParts & RemoveParts & Parts<"tasks" | "closing" | "paths" | "names">;
+export type TrackParts = RecordParts &
+  RemoveParts &
+  Parts<"tasks" | "closing" | "paths" | "names" | "restarts">;
 
 /** Milliseconds left to answers before the cleaning of cgroups, which blocks. */
 const courtesy = 5;
@@ -61,8 +64,16 @@ export function trackContainer(parts: TrackParts, run: Run): { running(): void; 
     else if (isRunning) await letGo(live);
     parts.live.delete(id);
     settled.resolve();
+    if (exit) startLater(parts, id);
   });
   return { running: () => begun.resolve(true), forget: () => begun.resolve(false) };
+}
+
+/** Its policy starts it again after a while, unless its user was faster. */
+function startLater(parts: Parts<"store" | "restarts">, id: ContainerId): void {
+  const state = parts.store.get(id)?.state;
+  if (state?.status !== "restarting") return;
+  parts.restarts.after(id, Number((state.finishedAt - state.startedAt) / 1_000_000n));
 }
 
 /** Others find it no more. Where its names cannot be taken back, its end counts all the same. */
@@ -115,7 +126,8 @@ export function recordExit(parts: RecordParts, id: ContainerId, exit: TaskExit):
   const record = parts.store.get(id);
   if (!record) return true;
   const finishedAt = exit.finishedAt || parts.clock.now();
-  const change = exitChange(record, exit, finishedAt);
+  const change = exitChange(parts, record, { ...exit, finishedAt });
+  const { status } = change.state;
   let isWritten = !goesWithItsRun(parts, id);
   try {
     if (isWritten) parts.store.update(id, change);
@@ -135,27 +147,31 @@ export function recordExit(parts: RecordParts, id: ContainerId, exit: TaskExit):
     exitCode: String(exit.exitCode),
     execDuration: String(seconds),
   });
-  parts.waits.exited(id, { exitCode: exit.exitCode });
+  const result = { exitCode: exit.exitCode };
+  if (status === "restarting") parts.waits.endedOnce(id, result);
+  else parts.waits.exited(id, result);
   return isWritten;
 }
 
 function exitChange(
+  parts: Parts<"removing" | "restarting">,
   record: ContainerRecord,
-  exit: TaskExit,
-  finishedAt: bigint,
+  { exitCode, error, oomKilled, finishedAt }: TaskExit,
 ): Pick<ContainerRecord, "starting" | "startTime" | "state"> {
+  const state = {
+    ...record.state,
+    pid: 0,
+    exitCode,
+    error: error?.message ?? "",
+    oomKilled,
+    finishedAt,
+  };
+  const isTaken = parts.removing.has(record.id) || parts.restarting.has(record.id);
+  const again = !isTaken && startsAgain({ ...record, state });
   return {
     starting: false,
     startTime: 0n,
-    state: {
-      ...record.state,
-      status: "exited",
-      pid: 0,
-      exitCode: exit.exitCode,
-      error: exit.error?.message ?? "",
-      oomKilled: exit.oomKilled,
-      finishedAt,
-    },
+    state: { ...state, status: again ? "restarting" : "exited" },
   };
 }
 

@@ -2,7 +2,7 @@ import { type ContainerId, Fault, isFault } from "#base";
 import { type Config, checkSignal } from "#container";
 import type { Parts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
-import { isUp } from "./container-record.ts";
+import { type ContainerRecord, isUp } from "./container-record.ts";
 import type { LiveContainer } from "./live-container.ts";
 import { resumeForSignal } from "./pause.ts";
 
@@ -13,12 +13,13 @@ const killPatience = 10_000;
 
 /** Sends a signal to process 1 of a running container; SIGKILL is waited for. */
 export async function killContainer(
-  parts: Parts<"store" | "events" | "live">,
+  parts: Parts<"store" | "events" | "live" | "waits" | "restarts">,
   ref: string,
   signal: string,
 ): Promise<void> {
   const record = parts.store.find(ref);
   const number = checkSignal(signal === "" ? "KILL" : signal);
+  if (cancelRestart(parts, record.id)) return;
   const live = parts.live.get(record.id);
   if (!live || !isUp(record.state)) {
     throw new Fault(
@@ -27,8 +28,32 @@ export async function killContainer(
       { about: record.name },
     );
   }
+  if (number === SIGKILL || number === stopSignalOf(record)) markStopped(parts, record.id);
   if (number === SIGKILL) await killAndWait(parts, live);
   else await sendSignal(parts, live, number);
+}
+
+function stopSignalOf({ config: { StopSignal } }: ContainerRecord): number {
+  return StopSignal ? checkSignal(StopSignal) : SIGTERM;
+}
+
+/** From now on its policy starts it no more, until its user does. */
+function markStopped(parts: Parts<"store" | "restarts">, id: ContainerId): void {
+  parts.restarts.forget(id);
+  if (parts.store.get(id)?.stoppedByUser === false) parts.store.update(id, { stoppedByUser: true });
+}
+
+/** Whether a container was waiting for its next start; it has ended for good then. */
+export function cancelRestart(
+  parts: Parts<"store" | "waits" | "restarts">,
+  id: ContainerId,
+): boolean {
+  const state = parts.store.get(id)?.state;
+  if (state?.status !== "restarting") return false;
+  parts.restarts.forget(id);
+  parts.store.update(id, { stoppedByUser: true, state: { ...state, status: "exited" } });
+  parts.waits.exited(id, { exitCode: state.exitCode });
+  return true;
 }
 
 /** Sends a signal and says so, and ends a pause, as in Docker; a process that has just ended is not a fault. */
@@ -94,7 +119,7 @@ export function secondsToStop(
 
 /** The stop signal, then SIGKILL; a container that does not run is `not_modified`. */
 export async function stopContainer(
-  parts: Parts<"store" | "events" | "locks" | "live">,
+  parts: Parts<"store" | "events" | "locks" | "live" | "waits" | "restarts">,
   ref: string,
   options: StopOptions,
 ): Promise<void> {
@@ -102,6 +127,7 @@ export async function stopContainer(
   const signal = options.signal ? checkSignal(options.signal) : undefined;
   // A start that is under way comes first; the waiting below must not hold the lock.
   await parts.locks.run(id, async () => undefined);
+  if (cancelRestart(parts, id)) return publishStopped(parts, id);
   const record = parts.store.find(id);
   const live = parts.live.get(id);
   if (!live || !isUp(record.state)) {
@@ -109,9 +135,9 @@ export async function stopContainer(
       about: record.name,
     });
   }
-  const { StopSignal } = record.config;
   const seconds = secondsToStop(record.config, options);
-  await sendSignal(parts, live, signal ?? (StopSignal ? checkSignal(StopSignal) : SIGTERM));
+  markStopped(parts, id);
+  await sendSignal(parts, live, signal ?? stopSignalOf(record));
   if (!(await endsWithin(live, seconds * 1000))) await killAndWait(parts, live);
   publishStopped(parts, id);
 }

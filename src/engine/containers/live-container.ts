@@ -20,6 +20,13 @@ export interface LiveContainer {
 /** The live container of a record, running or paused; one that does not run, or is just ending, is a `conflict`. */
 export function requireUp(parts: Parts<"live">, record: ContainerRecord): LiveContainer {
   const live = parts.live.get(record.id);
+  if (record.state.status === "restarting") {
+    throw new Fault(
+      "conflict",
+      `Container ${record.id} is restarting, wait until the container is running`,
+      { about: record.name },
+    );
+  }
   if (!live || !isUp(record.state)) {
     throw new Fault("conflict", `container ${record.id} is not running`, { about: record.name });
   }

@@ -5,9 +5,9 @@ import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
 import { dropImages, placedImages } from "./container-images.ts";
-import { isUp } from "./container-record.ts";
+import { goesOn, isUp } from "./container-record.ts";
 import { ownVolumes, releaseVolumes, removeAbandoned } from "./container-volumes.ts";
-import { killAndWait } from "./kill.ts";
+import { cancelRestart, killAndWait } from "./kill.ts";
 
 /** The parts that a removal touches: all in which a container leaves a trace. */
 export type RemoveParts = Parts<
@@ -25,6 +25,7 @@ export type RemoveParts = Parts<
   | "execs"
   | "pendingAttaches"
   | "removing"
+  | "restarts"
   | "background"
   | "logCompression"
 >;
@@ -57,10 +58,11 @@ export async function removeContainer(
 
 /** A start that is under way is waited for, since it cannot be undone half-way. */
 async function killRunning(
-  parts: Parts<"store" | "events" | "locks" | "live">,
+  parts: Parts<"store" | "events" | "locks" | "live" | "waits" | "restarts">,
   id: ContainerId,
 ): Promise<void> {
   await parts.locks.run(id, async () => undefined);
+  cancelRestart(parts, id);
   const live = parts.live.get(id);
   if (live && isUp(parts.store.get(id)?.state)) await killAndWait(parts, live);
 }
@@ -84,11 +86,12 @@ async function removeStopped(
   withVolumes: boolean,
 ): Promise<void> {
   const record = parts.store.find(id);
-  if (isUp(record.state)) {
+  if (goesOn(record.state)) {
+    const { status } = record.state;
     const why =
-      record.state.status === "paused"
+      status === "paused"
         ? "container is paused and must be unpaused first"
-        : "container is running: stop the container before removing or force remove";
+        : `container is ${status}: stop the container before removing or force remove`;
     throw new Fault("conflict", `cannot remove container "/${record.name}": ${why}`, {
       about: record.name,
     });

@@ -27,23 +27,49 @@ export type StartParts = TrackParts & Parts<"state" | "networks" | "ports" | "pl
 /** Starts a container that does not run; one that runs is `not_modified`. */
 export async function startContainer(parts: StartParts, ref: string): Promise<void> {
   const { id } = parts.store.find(ref);
-  let failed: Fault | undefined;
-  await parts.locks.run(id, async () => {
+  const failed = await parts.locks.run(id, async () => {
     checkStartable(parts, id);
-    await parts.live.get(id)?.settled;
-    await parts.logCompression.stop(id);
-    const before = parts.store.find(id);
-    try {
-      await launchContainer(parts, before);
-    } catch (error) {
-      failed = recordFailure(parts, before, error);
-    }
+    parts.restarts.forget(id);
+    return await tryLaunch(parts, id, { restartCount: 0 });
   });
   if (!failed) return;
   if (parts.store.get(id)?.host.AutoRemove) {
     await removeContainer(parts, id, { force: true, volumes: true });
   }
   throw failed;
+}
+
+/**
+ * The next start of a container whose policy asks for it; nothing where its user was faster. One
+ * that cannot be started has ended for good, as in Docker.
+ */
+export async function startAgain(parts: StartParts, id: ContainerId): Promise<void> {
+  await parts.locks.run(id, async () => {
+    const record = parts.store.get(id);
+    if (record?.state.status !== "restarting" || parts.removing.has(id)) return;
+    const failed = await tryLaunch(parts, id, { restartCount: record.restartCount + 1 });
+    if (!failed) return;
+    parts.restarts.forget(id);
+    parts.waits.exited(id, { exitCode: parts.store.find(id).state.exitCode });
+    parts.log.error("a container could not be started again", { id, error: failed.message });
+  });
+}
+
+/** Why it could not be launched, which its state tells as well. */
+async function tryLaunch(
+  parts: StartParts,
+  id: ContainerId,
+  count: Pick<ContainerRecord, "restartCount">,
+): Promise<Fault | undefined> {
+  await parts.live.get(id)?.settled;
+  await parts.logCompression.stop(id);
+  const before = parts.store.find(id);
+  try {
+    await launchContainer(parts, { ...before, ...count });
+    return undefined;
+  } catch (error) {
+    return recordFailure(parts, before, error);
+  }
 }
 
 function checkStartable(parts: Parts<"store" | "removing">, id: ContainerId): void {
@@ -58,7 +84,7 @@ function checkStartable(parts: Parts<"store" | "removing">, id: ContainerId): vo
       about: name,
     });
   }
-  if (state.status === "running") {
+  if (state.status === "running" || state.status === "restarting") {
     throw new Fault("not_modified", `container ${name} is already started`, { about: name });
   }
 }
@@ -75,7 +101,12 @@ function recordFailure(
   parts.store.update(id, {
     starting: false,
     startTime: 0n,
-    state: { ...state, exitCode, error: fault.message },
+    state: {
+      ...state,
+      status: state.status === "restarting" ? "exited" : state.status,
+      exitCode,
+      error: fault.message,
+    },
   });
   publishNetworks(parts, parts.sandboxes.get(id), "disconnect");
   leaveNetworks(parts, id);
@@ -188,7 +219,14 @@ function recordStarting(
   parts.state.transaction(() => {
     parts.sandboxes.put(sandbox.stored);
     ports.record();
-    parts.store.update(record.id, { starting: true, startTime: task.startTime, files, state });
+    parts.store.update(record.id, {
+      starting: true,
+      startTime: task.startTime,
+      restartCount: record.restartCount,
+      stoppedByUser: false,
+      files,
+      state,
+    });
   });
 }
 

@@ -31,6 +31,11 @@ export class WaitRegistry {
     this.#settle(id, result, (waiter) => waiter.condition !== "removed");
   }
 
+  /** A run ended, and another follows by itself: who waits until it stops for good waits on. */
+  endedOnce(id: ContainerId, result: WaitResult): void {
+    this.#settle(id, result, (waiter) => waiter.condition === "next-exit");
+  }
+
   /** The container is gone, with its last exit code. */
   removed(id: ContainerId, result: WaitResult): void {
     this.#settle(id, result, () => true);

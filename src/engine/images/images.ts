@@ -11,7 +11,7 @@ import {
 import { parseCompression } from "#layer";
 import type { Executor } from "#rootfs";
 import { usesImage } from "../containers/container-images.ts";
-import { isUp } from "../containers/container-record.ts";
+import { goesOn } from "../containers/container-record.ts";
 import type { Parts } from "../parts.ts";
 import type { ImageDetail, ImageSummary, Images, Progress } from "./image-contract.ts";
 import { imageHistory } from "./image-history.ts";
@@ -121,7 +121,7 @@ async function removeImage(
   const usersOf = (image: Digest) =>
     [...parts.store.all()]
       .filter((record) => usesImage(record, image))
-      .map((record) => ({ id: record.id, running: isUp(record.state) }));
+      .map((record) => ({ id: record.id, running: goesOn(record.state) }));
   return await removeAnd(parts, ref, { force, usersOf });
 }
 
