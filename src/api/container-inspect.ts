@@ -119,7 +119,7 @@ function placedPoint(mount: Container["placed"][number]): MountPoint {
     Name: mount.volume,
     Source: mount.source,
     Destination: mount.target,
-    Driver: "local",
+    Driver: mount.driver,
     Mode: mount.mode,
     RW: !mount.readonly,
     Propagation: "",

@@ -90,8 +90,8 @@ export function volumeRoutes(context: ApiContext): readonly Route[] {
   ];
 }
 
-function inspect({ engine }: ApiContext, exchange: Exchange): void {
-  const volume = wireVolume(engine.volumes.get(exchange.param("name")));
+async function inspect({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const volume = wireVolume(await engine.volumes.inspect(exchange.param("name")));
   const status = backupStatus(engine.backups.schedules(), volume.Name);
   if (!status) exchange.sendJson(200, volume);
   else exchange.sendJson(200, { ...volume, Status: { ...volume.Status, ...status } });
@@ -114,16 +114,17 @@ function backupStatus(
 
 /** A volume as Docker shows it; when it was last used is in its status, which is the driver's to fill. */
 export function wireVolume(volume: Volume): WireVolume {
-  const { name, driver, labels, options, path, createdAt, lastUsed } = volume;
+  const { name, driver, labels, options, path, createdAt, lastUsed, scope, status } = volume;
+  const used = lastUsed > 0n ? { LastUsed: secondsText(lastUsed) } : undefined;
   return {
-    CreatedAt: secondsText(createdAt),
+    ...(createdAt > 0n && { CreatedAt: secondsText(createdAt) }),
     Driver: driver,
     Labels: labels ?? null,
     Mountpoint: path,
     Name: name,
     Options: options ?? null,
-    Scope: "local",
-    ...(lastUsed > 0n && { Status: { LastUsed: secondsText(lastUsed) } }),
+    Scope: scope ?? "local",
+    ...((status ?? used) && { Status: { ...status, ...used } }),
   };
 }
 
@@ -132,10 +133,13 @@ function secondsText(time: bigint): string {
   return `${new Date(Number(time / 1_000_000n)).toISOString().slice(0, 19)}Z`;
 }
 
-function list({ engine }: ApiContext, exchange: Exchange): void {
+async function list({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const filters = exchange.query.filters(["dangling", "driver", "label", "name"]);
-  const volumes = engine.volumes.list(filters).map(wireVolume);
-  exchange.sendJson(200, { Volumes: volumes, Warnings: null });
+  const { volumes, warnings } = await engine.volumes.listAll(filters);
+  exchange.sendJson(200, {
+    Volumes: volumes.map(wireVolume),
+    Warnings: warnings.length > 0 ? warnings : null,
+  });
 }
 
 async function create({ engine }: ApiContext, exchange: Exchange): Promise<void> {
@@ -146,7 +150,7 @@ async function create({ engine }: ApiContext, exchange: Exchange): Promise<void>
       "unavailable",
       "This node is not a swarm manager. Swarm mode is not supported yet, so there are no cluster volumes.",
     );
-  const volume = engine.volumes.create({
+  const volume = await engine.volumes.provide({
     name: body.Name ?? undefined,
     driver: body.Driver ?? undefined,
     options: body.DriverOpts ?? undefined,

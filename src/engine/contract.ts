@@ -20,10 +20,10 @@ import type { EngineNetworks } from "./networks/network-contract.ts";
 import type { Registries } from "./transfer/registry-contract.ts";
 import type { EngineVolumes } from "./volumes/volume-contract.ts";
 
-/** A mount of a container that create has decided; of a volume with its place on the host. */
+/** A mount of a container that create has decided; of a volume with its place on the host and its driver. */
 export type ShownMount =
   | Exclude<PlacedMount, PlacedVolume>
-  | (PlacedVolume & { readonly source: string });
+  | (PlacedVolume & { readonly source: string; readonly driver: string });
 
 /**
  * An engine in its own words. `api` translates HTTP to it and knows nothing else of the

@@ -3,7 +3,8 @@ import type { Fd } from "#kernel";
 /** A volume as it is listed. */
 export interface Volume {
   readonly name: string;
-  readonly driver: "local";
+  /** "local", or the name of a plugin. */
+  readonly driver: string;
   /** As they were sent; undefined when the request had none. */
   readonly options: Readonly<Record<string, string>> | undefined;
   readonly labels: Readonly<Record<string, string>> | undefined;
@@ -15,8 +16,12 @@ export interface Volume {
   readonly owner: { readonly uid: number; readonly gid: number };
   /** When a container that has it was last started; 0n: never. */
   readonly lastUsed: bigint;
-  /** The directory on the host that is mounted in containers. */
+  /** The directory on the host that is mounted in containers; "" for one of a plugin that is not mounted. */
   readonly path: string;
+  /** Of a plugin whose volumes are on every machine of a cluster; absent: "local". */
+  readonly scope?: "local" | "global";
+  /** What its plugin tells of it. */
+  readonly status?: Readonly<Record<string, unknown>>;
 }
 
 /** The files of a volume as they were at a moment. */
@@ -74,6 +79,22 @@ export interface Volumes {
     request: VolumeRequest,
     claimant?: string,
   ): { readonly volume: Volume; readonly made: boolean };
+  /**
+   * The same with any driver. A plugin is asked whether it has a volume of the name, then to make
+   * it; without a driver, one that has it is taken. `conflict` for a name that has another driver;
+   * what a plugin refuses, and one that does not answer, is told with its name.
+   */
+  provide(
+    request: VolumeRequest,
+    claimant?: string,
+  ): Promise<{ readonly volume: Volume; readonly made: boolean }>;
+  /** The volume as its driver knows it now; also one that only a plugin knows. */
+  inspect(name: string): Promise<Volume>;
+  /** All volumes by name, with those that only plugins know; a warning for a plugin that does not answer. */
+  listAll(): Promise<{
+    readonly volumes: readonly Volume[];
+    readonly warnings: readonly string[];
+  }>;
   /** Claims a volume that exists; `not_found` in Docker's words. */
   claim(name: string, claimant: string): Volume;
   /**
@@ -101,9 +122,10 @@ export interface Volumes {
   list(): readonly Volume[];
   /**
    * Removes a volume. It is gone when this settles; its files are deleted in the background.
-   * `conflict` while it is held or claimed, or while something else is mounted in it.
+   * `conflict` while it is held or claimed, or while something else is mounted in it. With `force`
+   * one is forgotten whose plugin cannot be asked.
    */
-  remove(name: string): Promise<void>;
+  remove(name: string, options?: { readonly force: boolean }): Promise<void>;
   /**
    * Makes the volume's directory ready for a holder and gives its path: the mount that its options
    * ask for is made by the first one. `lastUsed` is now. Faults name the mount and the kernel's

@@ -17,6 +17,8 @@ export const volumeCrashPoints = [
   "volume:row-deleted",
   "volume:row-renamed",
   "volume:mounted",
+  "volume:plugin-recorded",
+  "volume:plugin-made",
 ] as const;
 
 /** Kills the process here when a crash test asks for this step; see `crashHere`. */

@@ -15,7 +15,7 @@ function mountOf({ options = {} }: Volume): Mount | undefined {
 
 /** Whether it is more than a plain directory. */
 export function isMount(volume: Volume): boolean {
-  return mountOf(volume) !== undefined;
+  return volume.driver !== "local" || mountOf(volume) !== undefined;
 }
 
 /**

@@ -29,7 +29,7 @@ const steps = [
 interface Row {
   readonly name: string;
   readonly id: string;
-  readonly driver: "local";
+  readonly driver: string;
   readonly options: string | null;
   readonly labels: string | null;
   readonly created_at: string;

@@ -17,10 +17,13 @@ import { crashPoint } from "./crash-point.ts";
 import { isMount, mountDevice } from "./device-mount.ts";
 import { copyInto, exchange, mountsBelow, openDirectory, syncDirectory } from "./directory.ts";
 import { Members } from "./members.ts";
+import { PluginMounts } from "./plugin-mounts.ts";
+import { PluginVolumes } from "./plugin-volumes.ts";
 import { RemovedVolumes } from "./removed-volumes.ts";
 import { checkDriver, checkName } from "./request.ts";
 import { type Origin, Snapshots } from "./snapshots.ts";
 import { Staging } from "./staging.ts";
+import { type PluginOptions, VolumePlugins } from "./volume-plugins.ts";
 import { type StoredVolume, VolumeStore } from "./volume-store.ts";
 
 /** The data root whose volumes these are. */
@@ -30,6 +33,8 @@ export interface VolumesOptions {
   readonly directory: string;
   readonly clock?: Clock;
   readonly log?: Log;
+  /** Where plugins are looked for, and how long they are waited for; as Docker does unless given. */
+  readonly plugins?: PluginOptions;
 }
 
 /** Opens the volumes of a data root, and finishes or undoes what a crash left half-done. */
@@ -54,8 +59,11 @@ class LocalVolumes implements Volumes {
   readonly #readers = new Members();
   /** Held per volume while its directory is made ready. */
   readonly #locks = new KeyedLock();
+  readonly #mounts: PluginMounts;
+  readonly #foreign: PluginVolumes;
 
-  constructor({ state, directory, clock = systemClock, log = silentLog }: VolumesOptions) {
+  constructor(options: VolumesOptions) {
+    const { state, directory, clock = systemClock, log = silentLog } = options;
     this.#directory = directory;
     this.#store = new VolumeStore(state);
     this.#clock = clock;
@@ -64,6 +72,14 @@ class LocalVolumes implements Volumes {
     this.#staging = new Staging(join(directory, ".making"), this.#removed);
     const { removed, staging } = { removed: this.#removed, staging: this.#staging };
     this.#snapshots = new Snapshots({ state, clock, removed, staging });
+    const plugins = new VolumePlugins(options.plugins);
+    this.#mounts = new PluginMounts({ state, plugins, log });
+    this.#foreign = new PluginVolumes({
+      ...{ store: this.#store, plugins, mounts: this.#mounts, log },
+      ...{ holders: this.#holders, claims: this.#claims, locks: this.#locks },
+      newRow: (name, request) => this.#newRow(name, request),
+      view: (stored) => this.#view(stored),
+    });
   }
 
   async recover(): Promise<void> {
@@ -74,7 +90,11 @@ class LocalVolumes implements Volumes {
     this.#removed.recover((id) => homeOf(id) ?? this.#snapshots.homeOf(id, homeOf));
     this.#staging.recover();
     this.#snapshots.recover(homeOf);
-    for (const { name } of this.#store.pending()) await this.#removeOrLog(name);
+    for (const { name, driver } of this.#store.pending()) {
+      // What a plugin has may have been there before.
+      if (driver === "local") await this.#removeOrLog(name);
+      else this.#store.delete(name);
+    }
   }
 
   create(request: VolumeRequest, claimant?: string) {
@@ -102,12 +122,45 @@ class LocalVolumes implements Volumes {
     return { volume: this.#view(stored), made: true };
   }
 
+  async provide(request: VolumeRequest, claimant?: string) {
+    const name = request.name || newId();
+    const asked = request.driver || this.find(name)?.driver;
+    const driver = asked || (request.name ? await this.#foreign.driverOf(name) : "local");
+    return await this.#locks.run(name, async () => {
+      const found = this.find(name);
+      if (found && found.driver !== driver)
+        throw new Fault(
+          "conflict",
+          `create ${name}: driver '${found.driver}' already has volume '${name}': volume name must be unique`,
+          { about: name },
+        );
+      if (driver === "local") return this.create({ ...request, driver }, claimant);
+      this.#foreign.checkStays(name);
+      const { made } = found ? { made: false } : await this.#foreign.provide(name, driver, request);
+      if (claimant !== undefined) this.#claims.add(name, claimant);
+      // One that was there is not its claimant's to remove.
+      if (claimant === undefined || !made) this.#store.keepForGood(name);
+      return { volume: this.get(name), made };
+    });
+  }
+
+  async inspect(name: string): Promise<Volume> {
+    const known = this.find(name);
+    if (known?.driver === "local") return known;
+    if (known) return await this.#foreign.describe(known);
+    return (await this.#foreign.find(name)) ?? this.get(name);
+  }
+
+  listAll() {
+    return this.#foreign.list(this.list());
+  }
+
   #newRow(name: string, request: VolumeRequest): StoredVolume {
     const { options, labels, owner, anonymous = !request.name } = request;
     return {
       name,
       id: newId(),
-      driver: "local",
+      driver: request.driver || "local",
       options,
       labels,
       createdAt: this.#clock.now(),
@@ -119,6 +172,7 @@ class LocalVolumes implements Volumes {
 
   claim(name: string, claimant: string): Volume {
     const volume = this.get(name);
+    this.#foreign.checkStays(name);
     this.#claims.add(name, claimant);
     return volume;
   }
@@ -132,7 +186,7 @@ class LocalVolumes implements Volumes {
   }
 
   pathOf(name: string): string {
-    return this.#data(name);
+    return this.#mounts.placeOf(name) ?? this.#data(name);
   }
 
   async unclaim(claimant: string): Promise<void> {
@@ -173,8 +227,13 @@ class LocalVolumes implements Volumes {
     return stored;
   }
 
-  async remove(name: string): Promise<void> {
-    await this.#undoMount(this.get(name));
+  async remove(name: string, { force }: { readonly force: boolean } = { force: false }) {
+    const volume = this.get(name);
+    if (volume.driver !== "local") {
+      await this.#foreign.remove(volume, force);
+      return;
+    }
+    await this.#undoMount(volume);
     const stored = this.#unused("remove", name);
     const aside = this.#removed.setAside(this.#home(name), stored.id);
     crashPoint("volume:set-aside");
@@ -194,6 +253,7 @@ class LocalVolumes implements Volumes {
     labels: Readonly<Record<string, string>> | undefined,
   ): Promise<Volume> {
     checkName(to);
+    this.#refuseForeign("rename", this.get(name));
     await this.#undoMount(this.get(name));
     const stored = this.#unused("rename", name);
     this.#checkFree(to);
@@ -208,6 +268,12 @@ class LocalVolumes implements Volumes {
     crashPoint("volume:row-renamed");
     this.#removed.putBack(stored.id, this.#home(to));
     return this.get(to);
+  }
+
+  #refuseForeign(verb: string, { name, driver }: Volume): void {
+    if (driver === "local") return;
+    const message = `${verb} ${name}: it is a volume of the plugin ${driver}, which cannot do that`;
+    throw new Fault("unsupported", message, { about: name });
   }
 
   #checkFree(name: string): void {
@@ -328,17 +394,24 @@ class LocalVolumes implements Volumes {
     const volume = this.get(name);
     this.#holders.add(name, holder);
     try {
-      await this.#locks.run(name, async () => {
-        this.#makeDirectory(name);
-        if (!isMount(volume) || mountsBelow(volume.path).includes(volume.path)) return;
-        await mountDevice(volume);
-        crashPoint("volume:mounted");
-      });
+      const isOurs = volume.driver === "local";
+      return await (isOurs ? this.#ready(volume) : this.#foreign.hold(volume, holder));
     } catch (error) {
       this.#holders.remove(name, holder);
       throw error;
     }
-    return volume.path;
+  }
+
+  /** The directory of a local volume, with the mount that its options ask for. */
+  async #ready(volume: Volume): Promise<string> {
+    const { name, path } = volume;
+    await this.#locks.run(name, async () => {
+      this.#makeDirectory(name);
+      if (!isMount(volume) || mountsBelow(path).includes(path)) return;
+      await mountDevice(volume);
+      crashPoint("volume:mounted");
+    });
+    return path;
   }
 
   adopt(name: string, holder: string): void {
@@ -352,10 +425,12 @@ class LocalVolumes implements Volumes {
   async release(name: string, holder: string): Promise<void> {
     if (!this.#holders.remove(name, holder)) return;
     const volume = this.find(name);
-    if (volume) await this.#undoMount(volume);
+    if (volume && volume.driver !== "local") await this.#foreign.release(volume, holder);
+    else if (volume) await this.#undoMount(volume);
   }
 
   async settle(): Promise<void> {
+    this.#foreign.settle();
     for (const target of mountsBelow(this.#directory)) {
       const volume = this.find(basename(dirname(target)));
       if (volume?.path === target) await this.#undoMount(volume);
@@ -367,7 +442,7 @@ class LocalVolumes implements Volumes {
    * theirs.
    */
   async #undoMount(volume: Volume): Promise<void> {
-    if (!isMount(volume)) return;
+    if (volume.driver !== "local" || !isMount(volume)) return;
     await this.#locks.run(volume.name, async () => {
       if (!this.#holders.isEmpty(volume.name)) return;
       for (const target of mountsBelow(volume.path))
@@ -377,6 +452,7 @@ class LocalVolumes implements Volumes {
 
   async fill(name: string, from: Fd): Promise<boolean> {
     const volume = this.get(name);
+    if (volume.driver !== "local") return await this.#foreign.fill(volume, from);
     return await this.#locks.run(name, async () => {
       this.#makeDirectory(name);
       if (isMount(volume)) return await this.#fillMount(volume, from);
@@ -474,7 +550,8 @@ class LocalVolumes implements Volumes {
   }
 
   async size(name: string): Promise<number> {
-    return (await diskUsage(this.get(name).path)).bytes;
+    const { driver, path } = this.get(name);
+    return driver === "local" ? (await diskUsage(path)).bytes : 0;
   }
 
   drained(): Promise<void> {
@@ -509,7 +586,10 @@ class LocalVolumes implements Volumes {
       anonymous: stored.anonymous,
       owner: stored.owner,
       lastUsed: stored.lastUsed,
-      path: this.#data(stored.name),
+      path:
+        stored.driver === "local"
+          ? this.#data(stored.name)
+          : (this.#mounts.placeOf(stored.name) ?? ""),
     };
   }
 }

@@ -2,8 +2,8 @@
 
 /** A volume as list, create and inspect show it. */
 export interface Volume {
-  /** RFC 3339, in seconds. */
-  readonly CreatedAt: string;
+  /** RFC 3339, in seconds; absent where a plugin does not say it. */
+  readonly CreatedAt?: string;
   readonly Driver: string;
   /** As they were sent; null where none were. */
   readonly Labels: Readonly<Record<string, string>> | null;
@@ -11,9 +11,13 @@ export interface Volume {
   readonly Mountpoint: string;
   readonly Name: string;
   readonly Options: Readonly<Record<string, string>> | null;
-  readonly Scope: "local";
-  /** `LastUsed`, RFC 3339: when a container that has it was last started; absent when never. Of a volume that the engine backs up, when inspected, `LastBackup` and `BackupError`. */
-  readonly Status?: Readonly<Record<string, string>>;
+  readonly Scope: "local" | "global";
+  /**
+   * `LastUsed`, RFC 3339: when a container that has it was last started; absent when never. Of a
+   * volume that the engine backs up, when inspected, `LastBackup` and `BackupError`. What a plugin
+   * tells of its own.
+   */
+  readonly Status?: Readonly<Record<string, unknown>>;
   /** In GET /system/df alone: the number of containers that have it, and bytes. */
   readonly UsageData?: { readonly RefCount: number; readonly Size: number };
 }

@@ -56,6 +56,8 @@ const expectations: Record<Step, readonly (readonly [scenario: string, Outcome])
   "volume:row-deleted": [["remove", "gone"]],
   "volume:row-renamed": [["rename", "full"]],
   "volume:mounted": [["mount", "empty"]],
+  "volume:plugin-recorded": [["plugin", "gone"]],
+  "volume:plugin-made": [["plugin", "gone"]],
 };
 
 test("every crash step has its test", () => {

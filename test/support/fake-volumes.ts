@@ -9,7 +9,7 @@ export function fakeVolumes(calls: string[]): EngineVolumes {
     if (!volume) throw new Fault("not_found", `get ${name}: no such volume`, { about: name });
     return volume;
   };
-  return {
+  const fake: EngineVolumes = {
     create(request) {
       calls.push(`volume create ${JSON.stringify(request)}`);
       const name = request.name || newId();
@@ -27,6 +27,9 @@ export function fakeVolumes(calls: string[]): EngineVolumes {
       volumes.set(name, volume);
       return volume;
     },
+    provide: async (request) => fake.create(request),
+    inspect: async (name) => get(name),
+    listAll: async (filters) => ({ volumes: fake.list(filters), warnings: [] }),
     get,
     list(filters) {
       calls.push(`volume list ${JSON.stringify(filters)}`);
@@ -85,4 +88,5 @@ export function fakeVolumes(calls: string[]): EngineVolumes {
     usage: async () =>
       [...volumes.values()].map((volume) => ({ volume, bytes: 8192, containers: 1 })),
   };
+  return fake;
 }

@@ -130,7 +130,7 @@ export const volumePrune: Verb<typeof volumePruneFlags> = async (context, { flag
 
 function lastUse({ Status, CreatedAt }: Volume): string {
   const used = Status?.LastUsed;
-  return used
+  return typeof used === "string"
     ? `last used ${humanSince(Date.parse(used))}`
-    : `never used, made ${humanSince(Date.parse(CreatedAt))}`;
+    : `never used, made ${CreatedAt ? humanSince(Date.parse(CreatedAt)) : "once"}`;
 }

@@ -1,5 +1,6 @@
 import { defined } from "#base";
-import type { Container } from "../contract.ts";
+import type { PlacedVolume } from "#container";
+import type { Container, ShownMount } from "../contract.ts";
 import { execIdsOf } from "../execs/exec.ts";
 import { linksOf } from "../networks/links.ts";
 import { namesOf } from "../networks/names.ts";
@@ -32,7 +33,7 @@ export function viewContainer(
     argv,
     restartCount,
     placed: record.placed.map((mount) =>
-      mount.volume === undefined ? mount : { ...mount, source: parts.volumes.pathOf(mount.volume) },
+      mount.volume === undefined ? mount : viewVolume(parts, mount),
     ),
     state: parts.removing.has(id) ? { ...record.state, status: "removing" } : record.state,
     ...networkPartOf(parts, record),
@@ -50,6 +51,13 @@ export function viewContainer(
     },
     execIds: execIdsOf(parts, id),
   };
+}
+
+/** Docker's label for SELinux is for its own driver alone. */
+function viewVolume(parts: Parts<"volumes">, mount: PlacedVolume): ShownMount {
+  const driver = parts.volumes.find(mount.volume)?.driver ?? "local";
+  const mode = driver !== "local" && mount.mode === "z" ? "" : mount.mode;
+  return { ...mount, mode, driver, source: parts.volumes.pathOf(mount.volume) };
 }
 
 function networkPartOf(

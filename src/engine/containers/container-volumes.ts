@@ -65,7 +65,7 @@ export async function claimVolumes(
     for (const { anonymous, ...request } of wanted) {
       asked.add(request.name);
       const labels = anonymous ? { ...request.labels, ...anonymousLabel } : request.labels;
-      const result = parts.volumes.create({ ...request, labels, anonymous }, id);
+      const result = await parts.volumes.provide({ ...request, labels, anonymous }, id);
       if (result.made) made.push(result.volume);
     }
     for (const name of names) if (!asked.has(name)) parts.volumes.claim(name, id);
@@ -132,10 +132,14 @@ export async function holdVolumes(
   if (record.placed.length > 0) scope.defer(() => releaseVolumes(parts, record));
   for (const mount of placedVolumes(record)) {
     const path = await parts.volumes.hold(mount.volume, record.id);
+    const driver = driverOf(parts, mount.volume);
     if (mount.subpath !== "") sources.set(mount.target, openPart(path, mount.subpath, opened));
+    // Where a plugin has its volumes, no plan can know before.
+    else if (driver !== "local") sources.set(mount.target, path);
     publishVolume(parts, "mount", mount.volume, {
       container: record.id,
       destination: mount.target,
+      driver,
       propagation: "",
       "read/write": String(!mount.readonly),
     });
@@ -144,6 +148,10 @@ export async function holdVolumes(
     if (mount.subpath !== "") sources.set(mount.target, await openImagePart(parts, mount, opened));
   const owned = opened.release();
   return { sources, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+function driverOf(parts: Parts<"volumes">, name: string): string {
+  return parts.volumes.find(name)?.driver ?? "local";
 }
 
 function openPart(path: string, subpath: string, opened: Scope): string {
@@ -175,7 +183,8 @@ export async function releaseVolumes(
   for (const volume of mounted) {
     await parts.volumes.release(volume, record.id);
     // As many as there were mounts of it.
-    publishVolume(parts, "unmount", volume, { container: record.id });
+    const driver = driverOf(parts, volume);
+    publishVolume(parts, "unmount", volume, { container: record.id, driver });
   }
 }
 
@@ -201,8 +210,9 @@ export async function removeAbandoned(
 ): Promise<void> {
   for (const name of names) {
     try {
+      const driver = driverOf(parts, name);
       await parts.volumes.remove(name);
-      publishVolume(parts, "destroy", name);
+      publishVolume(parts, "destroy", name, { driver });
     } catch (error) {
       // Another container has it by now; anything else is tried again by the next start.
       if (isFault(error, "conflict")) parts.volumes.keep([name]);

@@ -78,7 +78,7 @@ export async function createContainer(
   scope.release();
   if (isDeepStrictEqual(mount, start.input.root)) parts.plannedStarts.put(record, user, start);
   crashPoint("create:recorded");
-  for (const { name } of volumes.made) publishVolume(parts, "create", name);
+  for (const { name, driver } of volumes.made) publishVolume(parts, "create", name, { driver });
   publishContainer(parts, record, "create");
   trace.mark("recorded");
   trace.write(parts.log, `create ${id.slice(0, 12)}`);

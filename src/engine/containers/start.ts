@@ -140,7 +140,8 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   using namespaces = new DisposableStack();
   const joined = joinedNamespaces(parts, record, { sandbox, namespaces });
   await using held = await holdVolumes(parts, record, scope);
-  const planned = parts.plannedStarts.take(record, user);
+  const made = parts.plannedStarts.take(record, user);
+  const planned = held.sources.size === 0 ? made : undefined;
   const input = planned
     ? withJoined(planned.input, joined)
     : await ownInput(parts, { ...record, files }, { user, joined, sources: held.sources });

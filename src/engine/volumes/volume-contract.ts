@@ -52,10 +52,22 @@ export interface ImportResult {
 /** The volumes of one engine. Faults have Docker's words; a name that nothing has is `not_found`. */
 export interface EngineVolumes {
   /**
-   * Makes a volume, or gives the one that has the name. `invalid` for names and options,
-   * `not_found` for a driver.
+   * Makes a volume of the driver local, or gives the one that has the name. `invalid` for names and
+   * options, `not_found` for a driver.
    */
   create(request: VolumeRequest): Volume;
+  /** The same with any driver, as Docker's plugins are; `timeout` for one that does not answer. */
+  provide(request: VolumeRequest): Promise<Volume>;
+  /** The volume as its driver knows it now, also when only a plugin knows it. */
+  inspect(name: string): Promise<Volume>;
+  /**
+   * By name, with the volumes that only plugins know; filters as of `list`. A warning for each
+   * plugin that does not answer.
+   */
+  listAll(filters: Filters): Promise<{
+    readonly volumes: readonly Volume[];
+    readonly warnings: readonly string[];
+  }>;
   /** The volume; `not_found` when there is none of that name. */
   get(name: string): Volume;
   /** By name; filters: `name` (a pattern), `label`, `driver`, `dangling`. */

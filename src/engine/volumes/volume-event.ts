@@ -21,5 +21,5 @@ export function publishVolume(
   name: string,
   extra: Readonly<Record<string, string>> = {},
 ): void {
-  parts.events.publish("volume", action, name, { ...extra, driver: "local" });
+  parts.events.publish("volume", action, name, { driver: "local", ...extra });
 }

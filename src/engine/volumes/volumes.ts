@@ -16,6 +16,13 @@ type VolumeParts = Parts<"volumes" | "store" | "events" | "live" | "backupTable"
 export function createVolumes(parts: VolumeParts): EngineVolumes {
   return {
     create: (request) => createVolume(parts, request),
+    provide: (request) => provideVolume(parts, request),
+    inspect: (name) => parts.volumes.inspect(name),
+    listAll: async (filters) => {
+      const chosen = volumeFilter(parts, filters);
+      const { volumes, warnings } = await parts.volumes.listAll();
+      return { volumes: volumes.filter(chosen), warnings };
+    },
     get: (name) => parts.volumes.get(name),
     list: (filters) => listVolumes(parts, filters),
     clone: (name, request) => cloneVolume(parts, name, request),
@@ -42,6 +49,13 @@ function createVolume(parts: VolumeParts, request: VolumeRequest): Volume {
   return volume;
 }
 
+async function provideVolume(parts: VolumeParts, request: VolumeRequest): Promise<Volume> {
+  const labels = request.name ? request.labels : { ...request.labels, ...anonymousLabel };
+  const { volume, made } = await parts.volumes.provide({ ...request, labels });
+  if (made) publishVolume(parts, "create", volume.name, { driver: volume.driver });
+  return await parts.volumes.inspect(volume.name);
+}
+
 /** How many containers have each volume. */
 function countUsers(parts: Parts<"store">): ReadonlyMap<string, number> {
   const users = new Map<string, number>();
@@ -52,19 +66,20 @@ function countUsers(parts: Parts<"store">): ReadonlyMap<string, number> {
 }
 
 function listVolumes(parts: VolumeParts, filters: Filters): readonly Volume[] {
+  const chosen = volumeFilter(parts, filters);
+  return parts.volumes.list().filter(chosen);
+}
+
+function volumeFilter(parts: VolumeParts, filters: Filters): (volume: Volume) => boolean {
   checkFilterKeys(filters, ["dangling", "driver", "label", "name"]);
   const dangling = truthOf(filters, "dangling");
   const names = (filters.name ?? []).map(patternOf);
   const users = dangling === undefined ? undefined : countUsers(parts);
-  return parts.volumes
-    .list()
-    .filter(
-      (volume) =>
-        (names.length === 0 || names.some((pattern) => pattern.test(volume.name))) &&
-        (!filters.driver?.length || filters.driver.includes(volume.driver)) &&
-        matchesLabels(volume.labels ?? {}, filters.label ?? []) &&
-        (users === undefined || !users.has(volume.name) === dangling),
-    );
+  return (volume) =>
+    (names.length === 0 || names.some((pattern) => pattern.test(volume.name))) &&
+    (!filters.driver?.length || filters.driver.includes(volume.driver)) &&
+    matchesLabels(volume.labels ?? {}, filters.label ?? []) &&
+    (users === undefined || !users.has(volume.name) === dangling);
 }
 
 /** Docker takes a regular expression that may match anywhere. */
@@ -135,12 +150,27 @@ async function removeVolume(
   name: string,
   { force }: { readonly force: boolean },
 ): Promise<void> {
-  if (!parts.volumes.find(name) && force) return;
-  parts.volumes.get(name);
+  const known = parts.volumes.find(name) ?? (await unknownVolume(parts, name, force));
+  if (!known) return;
   refuseUsed(parts, "remove", name);
-  await parts.volumes.remove(name);
+  await parts.volumes.remove(name, { force });
   parts.backupTable.forget(name);
-  publishVolume(parts, "destroy", name);
+  publishVolume(parts, "destroy", name, { driver: known.driver });
+}
+
+/** Remembers a volume that only a plugin knows; undefined with `force` when there is none. */
+async function unknownVolume(
+  parts: VolumeParts,
+  name: string,
+  force: boolean,
+): Promise<Volume | undefined> {
+  try {
+    const { driver, owner } = await parts.volumes.inspect(name);
+    return (await parts.volumes.provide({ name, driver, owner })).volume;
+  } catch (error) {
+    if (force && isFault(error, "not_found")) return undefined;
+    throw error;
+  }
 }
 
 async function pruneVolumes(
@@ -174,7 +204,7 @@ async function volumeUsage(parts: VolumeParts): Promise<readonly VolumeUsage[]> 
   const users = countUsers(parts);
   const usage: VolumeUsage[] = [];
   for (const volume of parts.volumes.list()) {
-    if (Object.keys(volume.options ?? {}).length > 0) continue;
+    if (volume.driver !== "local" || Object.keys(volume.options ?? {}).length > 0) continue;
     try {
       const bytes = await parts.volumes.size(volume.name);
       usage.push({ volume, bytes, containers: users.get(volume.name) ?? 0 });
