@@ -191,10 +191,11 @@ static int timeout(void)
 	return lookups < 0 || (streams >= 0 && streams < lookups) ? streams : lookups;
 }
 
-void serve_queries(int broker)
+int open_worker(int broker)
 {
-	if (loop_open() < 0)
-		_exit(1);
+	int result = loop_open();
+	if (result < 0)
+		return result;
 	open_source(&server.broker, broker, broker_ready);
 	watch(&server.broker, EPOLLIN);
 	struct rlimit limit;
@@ -202,10 +203,22 @@ void serve_queries(int broker)
 		fit_shares(limit.rlim_cur);
 	server.pid = getpid();
 	server.broker_pid = getppid();
+	return 0;
+}
+
+int turn_worker(void)
+{
+	int result = loop_turn(timeout());
+	end_late_lookups();
+	end_late_streams();
+	return result;
+}
+
+void serve_queries(int broker)
+{
+	if (open_worker(broker) < 0)
+		_exit(1);
 	harden_worker();
-	for (;;) {
-		loop_turn(timeout());
-		end_late_lookups();
-		end_late_streams();
-	}
+	for (;;)
+		turn_worker();
 }

@@ -14,6 +14,10 @@
 #include "dns-table.h"
 #include "loop.h"
 
+/* The worker without its filter of system calls: 0 or a negative errno; one event is a turn, as in loop_turn(). */
+int open_worker(int broker);
+int turn_worker(void);
+
 /* What askers hold of what there is for all: questions that wait for a name server, and connections. */
 enum share { LOOKUPS, STREAMS, SHARES };
 
