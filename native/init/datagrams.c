@@ -180,7 +180,7 @@ static struct peer *new_peer(struct peer **bucket, struct listener *listener, co
 	if (!peer)
 		return NULL;
 	*peer = (struct peer){
-		.watched = { check(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)), peer_ready },
+		.watched = { check(socket(listener->target.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)), peer_ready },
 		.listener = listener,
 		.next = *bucket,
 		.client = *client,
@@ -191,7 +191,7 @@ static struct peer *new_peer(struct peer **bucket, struct listener *listener, co
 	listener->open++;
 	listener->clients++;
 	int fd = peer->watched.fd;
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&listener->target, sizeof listener->target) == 0 &&
+	if (fd >= 0 && connect(fd, &listener->target.any, address_size(&listener->target)) == 0 &&
 	    proxy_watch(&peer->watched, EPOLLIN) == 0)
 		return peer;
 	drop_peer(bucket);

@@ -13,7 +13,7 @@
 /* What FRAME_LISTEN asks for: one port of a range, free at each of the addresses. */
 struct request {
 	int protocol;
-	struct sockaddr_in target;
+	union address target;
 	uint32_t first, last, begin;
 	uint32_t count;
 	union address addresses[PROXY_ADDRESSES];
@@ -93,6 +93,11 @@ static void set_port(union address *address, uint32_t port)
 		address->v6.sin6_port = htons((uint16_t)port);
 }
 
+static uint32_t port_of(const union address *address)
+{
+	return ntohs(address->any.sa_family == AF_INET ? address->v4.sin_port : address->v6.sin6_port);
+}
+
 static int add_listener(const struct request *request, union address address, uint32_t port)
 {
 	set_port(&address, port);
@@ -161,13 +166,15 @@ static int decode_request(const uint8_t *at, size_t length, struct request *requ
 	if (length < PROXY_LISTEN_FIXED)
 		return -EPROTO;
 	request->protocol = (int)get_u32(at);
-	request->target = (struct sockaddr_in){
-		.sin_family = AF_INET, .sin_addr.s_addr = get_u32(at + 4), .sin_port = htons((uint16_t)get_u32(at + 8))
-	};
-	request->first = get_u32(at + 12);
-	request->last = get_u32(at + 16);
-	request->begin = get_u32(at + 20);
-	request->count = get_u32(at + 24);
+	if (decode_address(at + 4, &request->target) < 0)
+		return -EPROTO;
+	at += 4 + PROXY_ADDRESS;
+	set_port(&request->target, get_u32(at));
+	request->first = get_u32(at + 4);
+	request->last = get_u32(at + 8);
+	request->begin = get_u32(at + 12);
+	request->count = get_u32(at + 16);
+	at += 20;
 	if (request->protocol != IPPROTO_TCP && request->protocol != IPPROTO_UDP && request->protocol != IPPROTO_SCTP)
 		return -EPROTONOSUPPORT;
 	if (request->count < 1 || request->count > PROXY_ADDRESSES ||
@@ -175,7 +182,7 @@ static int decode_request(const uint8_t *at, size_t length, struct request *requ
 	    request->first > request->begin || request->begin > request->last || request->last > 65535)
 		return -EPROTO;
 	for (uint32_t i = 0; i < request->count; i++)
-		if (decode_address(at + PROXY_LISTEN_FIXED + i * PROXY_ADDRESS, &request->addresses[i]) < 0)
+		if (decode_address(at + i * PROXY_ADDRESS, &request->addresses[i]) < 0)
 			return -EPROTO;
 	return 0;
 }
@@ -225,10 +232,12 @@ int listeners_remove(const uint8_t *payload, size_t length)
 
 int listeners_retarget(const uint8_t *payload, size_t length)
 {
-	if (length != sizeof(uint32_t))
+	union address target;
+	if (length != PROXY_ADDRESS || decode_address(payload, &target) < 0)
 		return -EPROTO;
 	for (struct listener *at = proxy.listeners; at; at = at->next) {
-		at->target.sin_addr.s_addr = get_u32(payload);
+		set_port(&target, port_of(&at->target));
+		at->target = target;
 		datagrams_drop(at); /* a client that goes on sending finds the new one */
 	}
 	return 0;

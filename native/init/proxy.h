@@ -26,13 +26,17 @@ union address {
 	struct sockaddr_in6 v6;
 };
 
+static inline socklen_t address_size(const union address *address)
+{
+	return address->any.sa_family == AF_INET ? sizeof address->v4 : sizeof address->v6;
+}
+
 /* A socket on the host and the container's port that it leads to. */
 struct listener {
 	struct watched watched; /* first: what is watched is its listener */
 	struct listener *next;
 	int protocol;
-	union address address;
-	struct sockaddr_in target;
+	union address address, target;
 	bool provisional; /* goes with the engine's connection unless it is confirmed */
 	uint32_t open;     /* clients now */
 	uint64_t clients, bytes[2]; /* ever; bytes to the container, and from it */

@@ -213,7 +213,7 @@ static void open_relay(struct listener *listener, int client)
 	listener->clients++;
 	relay->ends[0].watched.fd = client;
 	int *target = &relay->ends[1].watched.fd;
-	*target = check(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, listener->protocol));
+	*target = check(socket(listener->target.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, listener->protocol));
 	int result = *target;
 	for (int i = 0; i < 2 && result >= 0; i++) {
 		setsockopt(relay->ends[i].watched.fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
@@ -221,7 +221,7 @@ static void open_relay(struct listener *listener, int client)
 			setsockopt(relay->ends[i].watched.fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
 	}
 	if (result >= 0)
-		result = check(connect(*target, (const struct sockaddr *)&listener->target, sizeof listener->target));
+		result = check(connect(*target, &listener->target.any, address_size(&listener->target)));
 	relay->connecting = true;
 	if ((result < 0 && result != -EINPROGRESS) || proxy_watch(&relay->ends[0].watched, EVENTS) < 0 ||
 	    proxy_watch(&relay->ends[1].watched, EVENTS) < 0)

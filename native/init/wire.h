@@ -24,8 +24,8 @@
 #define FRAME_MAX 2048u
 
 #define PROXY_ADDRESSES 2u
-#define PROXY_LISTEN_FIXED 28u
 #define PROXY_ADDRESS 20u
+#define PROXY_LISTEN_FIXED (24u + PROXY_ADDRESS)
 /* u32 protocol, u32 port, then an address as above. */
 #define PROXY_NAME (8u + PROXY_ADDRESS)
 #define PROXY_COMMAND_MAX (PROXY_LISTEN_FIXED + PROXY_ADDRESSES * PROXY_ADDRESS)
@@ -66,10 +66,10 @@ enum frame {
 	FRAME_DNS_QUIT = 55,
 
 	/* Engine to proxy (fd 3), answered by LISTENING or by ERROR with u32 errno, u32 index of the address that failed. */
-	FRAME_LISTEN = 56, /* u32 protocol, target's 4 address bytes, u32 its port, u32 first, last and begin of the host's ports, u32 number of addresses; of each u32 4 or 6, 16 bytes */
+	FRAME_LISTEN = 56, /* u32 protocol, target's address, u32 its port, u32 first, last and begin of the host's ports, u32 number of addresses, these; an address is u32 4 or 6, 16 bytes */
 	FRAME_HOLD = 57,   /* with a pidfd and a unix socket that listens: from now on the ports live as long as that process, and later engines connect there */
 	FRAME_UNLISTEN = 58, /* u32 protocol, u32 port of the host, u32 4 or 6, 16 bytes of the address: takes no more clients there; those that it has stay */
-	FRAME_RETARGET = 59, /* the 4 bytes of the container's new address; clients that are connected stay where they are */
+	FRAME_RETARGET = 59, /* the container's new address; clients that are connected stay where they are */
 	FRAME_CONFIRM = 60,  /* ports that were asked for after HOLD go with this connection until then */
 	FRAME_COUNT = 61,    /* as UNLISTEN, answered by COUNTED */
 	FRAME_LISTENING = 72, /* u32 port of the host (0 after others than LISTEN), u32 0; the socket's end: no port is held any more */

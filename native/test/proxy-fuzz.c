@@ -91,7 +91,7 @@ static void say_garbage(struct script *script)
 	uint8_t frame[FRAME_HEADER + PROXY_COMMAND_MAX];
 	uint32_t type = take(script) % 4 ? FRAME_LISTEN : take(script);
 	uint32_t length = take(script) % (PROXY_COMMAND_MAX + 1);
-	if (type == FRAME_RETARGET && length == 4)
+	if (type == FRAME_RETARGET && length == PROXY_ADDRESS)
 		length--; /* else the streams would go to strangers */
 	memcpy(frame, &type, 4);
 	memcpy(frame + 4, &length, 4);

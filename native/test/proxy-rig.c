@@ -140,7 +140,9 @@ int proxy_rig_listen(struct proxy_rig *rig, int protocol, uint32_t first, uint32
 	const uint8_t none[12] = { 0 };
 	size_t frame = frame_begin(&message, FRAME_LISTEN);
 	put_u32(&message, (uint32_t)protocol);
+	put_u32(&message, 4);
 	put_u32(&message, htonl(INADDR_LOOPBACK));
+	put_bytes(&message, none, sizeof none);
 	put_u32(&message, protocol == IPPROTO_UDP ? rig->datagram_port : rig->server_port);
 	put_u32(&message, first);
 	put_u32(&message, last);

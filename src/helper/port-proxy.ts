@@ -17,7 +17,7 @@ const patienceMs = 10_000;
 export interface ListenRequest {
   /** Of linux/in.h: 6, 17 or 132. */
   readonly protocol: number;
-  /** The container's IPv4 address, four bytes, and its port. */
+  /** The container's address, 4 or 16 bytes, and its port. */
   readonly target: { readonly address: Uint8Array; readonly port: number };
   /** Any free port from `first` to `last`, looked for from `begin` on. */
   readonly first: number;
@@ -105,8 +105,8 @@ export class PortProxy {
     addresses,
   }: ListenRequest): Promise<number> {
     const words = [
-      ...[protocol, word(target.address), target.port, first, last, begin, addresses.length],
-      ...addresses.flatMap((each) => [each.byteLength === 4 ? 4 : 6, ...wordsOf(each)]),
+      ...[protocol, ...addressWords(target.address), target.port, first, last, begin],
+      ...[addresses.length, ...addresses.flatMap(addressWords)],
     ];
     return new PayloadReader(await this.#ask(encodeFrame(type.LISTEN, ...words))).u32();
   }
@@ -130,9 +130,9 @@ export class PortProxy {
     await this.#ask(encodeFrame(type.UNLISTEN, ...nameOf(port)));
   }
 
-  /** Leads all ports to another IPv4 address of the container; streams that are open stay where they are. */
+  /** Leads all ports to another address of the container; streams that are open stay where they are. */
   async retarget(address: Uint8Array): Promise<void> {
-    await this.#ask(encodeFrame(type.RETARGET, word(address)));
+    await this.#ask(encodeFrame(type.RETARGET, ...addressWords(address)));
   }
 
   /** What has come to a port; undefined where it is not held. */
@@ -195,16 +195,12 @@ function gone(): Fault {
 }
 
 function nameOf({ protocol, port, address }: ListeningPort): number[] {
-  return [protocol, port, address.byteLength === 4 ? 4 : 6, ...wordsOf(address)];
+  return [protocol, port, ...addressWords(address)];
 }
 
-/** Bytes as the little-endian words in which they keep their order. */
-function word(bytes: Uint8Array): number {
-  return Buffer.from(bytes).readUInt32LE();
-}
-
-function wordsOf(address: Uint8Array): number[] {
+/** The version and 16 bytes, as the little-endian words in which these keep their order. */
+function addressWords(address: Uint8Array): number[] {
   const bytes = Buffer.alloc(16);
   bytes.set(address);
-  return [0, 4, 8, 12].map((at) => bytes.readUInt32LE(at));
+  return [address.byteLength === 4 ? 4 : 6, ...[0, 4, 8, 12].map((at) => bytes.readUInt32LE(at))];
 }

@@ -6,10 +6,17 @@ import type { Helper, PortProxy } from "#helper";
 import { hasEnded, listenUnix, openProcess, startTime } from "#kernel";
 import { crashPoint } from "./crash-point.ts";
 import { addressBytes } from "./port-address.ts";
-import type { AddRequest, ProcessName, Publication, PublishedPort } from "./port-contract.ts";
+import type {
+  AddRequest,
+  PortTarget,
+  ProcessName,
+  Publication,
+  PublishedPort,
+} from "./port-contract.ts";
 import type { PortListening } from "./port-listening.ts";
-import { elementsOf, type PortElement, type PortRules } from "./port-rules.ts";
+import { elementsOf, type PortElement } from "./port-rules.ts";
 import type { PortStore, StoredPublication } from "./port-store.ts";
+import type { PortTranslation } from "./port-translation.ts";
 
 /** A proxy whose container has ended lets go of its ports at once; one that does not is ended. */
 const patienceMs = 1000;
@@ -19,7 +26,7 @@ const revival = { attempts: Number.POSITIVE_INFINITY, base: 100, max: 30_000 };
 /** What the publications of an engine share. */
 export interface PortSharing {
   readonly store: PortStore;
-  readonly rules: PortRules;
+  readonly rules: PortTranslation;
   readonly listening: PortListening;
   readonly helper: Helper;
   readonly log: Log;
@@ -61,12 +68,16 @@ export class ContainerPorts implements Publication {
     return this.#row.address;
   }
 
+  get address6(): string {
+    return this.#row.address6;
+  }
+
   get ports(): readonly PublishedPort[] {
     return this.#row.ports;
   }
 
   get elements(): readonly PortElement[] {
-    return elementsOf(this.#row.address, this.#row.ports);
+    return elementsOf(this.#row);
   }
 
   /** Whether a proxy holds the ports; else it is gone, and `adopt` replaces it. */
@@ -95,10 +106,10 @@ export class ContainerPorts implements Publication {
     }
   }
 
-  async move(address: string): Promise<void> {
+  async move({ address, address6 }: PortTarget): Promise<void> {
     await this.#change(async () => {
       const before = this.elements;
-      this.#row = { ...this.#row, address };
+      this.#row = { ...this.#row, address, address6 };
       this.record();
       crashPoint("ports:move-recorded");
       await this.#whileServed((proxy) => proxy.retarget(addressBytes(address)));
@@ -123,7 +134,7 @@ export class ContainerPorts implements Publication {
       }
       crashPoint("ports:added-recorded");
       await this.#whileServed(() => proxy.confirm());
-      await rules.add(elementsOf(address, added));
+      await rules.add(elementsOf({ ...this.#row, ports: added }));
       return added;
     });
   }
@@ -131,9 +142,9 @@ export class ContainerPorts implements Publication {
   async remove(ports: readonly PublishedPort[], also: () => void): Promise<void> {
     await this.#change(async () => {
       const { listening, rules } = this.#shared;
-      const { address } = this;
+      const gone = elementsOf({ ...this.#row, ports });
       const left = this.ports.filter((port) => !ports.includes(port));
-      await rules.remove(elementsOf(address, ports));
+      await rules.remove(gone);
       await this.#whileServed((proxy) => listening.release(proxy, ports));
       crashPoint("ports:removed");
       try {
@@ -142,7 +153,7 @@ export class ContainerPorts implements Publication {
         // All is as it was.
         await this.#whileServed((proxy) => listening.again(proxy, this.#place, ports));
         await this.#whileServed((proxy) => proxy.confirm());
-        await rules.add(elementsOf(address, ports));
+        await rules.add(gone);
         throw error;
       }
     });

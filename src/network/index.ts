@@ -28,6 +28,7 @@ export { openNetworks } from "./networks.ts";
 export type {
   PortProtocol,
   Ports,
+  PortTarget,
   Publication,
   PublishedPort,
   WantedPort,

@@ -19,11 +19,17 @@ export interface PublishedPort {
   readonly hostPort: number;
 }
 
-export interface PublishRequest {
+/** Where the ports of a container lead to. */
+export interface PortTarget {
+  /** For proxies: its IPv4 address, or that of IPv6 where it has no other. */
+  readonly address: string;
+  /** What comes over IPv6 is translated to this; "" where nothing is. */
+  readonly address6: string;
+}
+
+export interface PublishRequest extends PortTarget {
   /** The container's id. */
   readonly container: string;
-  /** The container's IPv4 address. */
-  readonly address: string;
   readonly ports: readonly WantedPort[];
   /** The name of a container, for the message that it holds a port already. */
   readonly nameOf: (container: string) => string;
@@ -45,9 +51,7 @@ export interface ProcessName {
  * this program until `hold` has named the container's process, then with that process. A proxy
  * that someone else ends meanwhile is replaced by one that holds the same ports.
  */
-export interface Publication {
-  /** The container's IPv4 address, to which they lead. */
-  readonly address: string;
+export interface Publication extends PortTarget {
   /** In the order in which they were wanted; one for all addresses has an entry for IPv4 and one for IPv6. */
   readonly ports: readonly PublishedPort[];
   /** The container's process, which waits to become the program. */
@@ -58,10 +62,10 @@ export interface Publication {
    */
   record(also?: () => void): void;
   /**
-   * Leads the ports to another IPv4 address of the container, from the next connection on: those that
-   * are open stay as they are. Recorded; a crash leaves the old address or the new one.
+   * Leads the ports to other addresses of the container, from the next connection on: those that
+   * are open stay as they are. Recorded; a crash leaves the old addresses or the new ones.
    */
-  move(address: string): Promise<void>;
+  move(target: PortTarget): Promise<void>;
   /**
    * Publishes more, all or none; nothing else is interrupted. See `Ports.publish` for its faults.
    * `also` is called in the transaction that records them.
@@ -80,7 +84,7 @@ export interface Publication {
  * Published ports. Each is held by a socket of a proxy, a process of its own per container,
  * which outlives the engine and ends with the container. Traffic from outside and from the host to its
  * own addresses is translated to the container by one element of an nftables map, so that the
- * container sees the client's address; what comes from containers, over loopback or IPv6, and
+ * container sees the client's address; what comes from containers, over loopback, over IPv6 to a container without it, and
  * everything where the host's firewall filters what comes in, goes through the proxy's socket.
  *
  * `publish` faults: `unavailable` for a port that is taken, with the errno EADDRINUSE and its holder

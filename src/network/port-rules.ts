@@ -1,15 +1,24 @@
+import { isIPv6 } from "node:net";
 import { faultOf, isFault, KeyedLock, type Log } from "#base";
-import { type AddressAndPort, type Nftables, NftBatch, nft } from "#kernel";
+import { type AddressAndPort, type Nftables, type NftBatch, nft } from "#kernel";
 import { FilterWatch } from "./filter-watch.ts";
 import { ownBridges } from "./firewall.ts";
 import { foreignFirewall, hasLegacyFilter } from "./foreign-firewall.ts";
-import { addressBytes, isLoopback } from "./port-address.ts";
-import type { PortProtocol, PublishedPort } from "./port-contract.ts";
+import { isLoopback } from "./port-address.ts";
+import type { PortProtocol } from "./port-contract.ts";
+import type { StoredPublication } from "./port-store.ts";
 
 const PREROUTING = "ports-prerouting";
 const OUTPUT = "ports-output";
 const protocols: readonly PortProtocol[] = ["tcp", "udp", "sctp"];
-const loopback = { address: "127.0.0.0", prefixLength: 8 };
+/** What stays with the proxy: loopback, and of IPv6 clients whose address is of their link alone. */
+const untranslated = {
+  ip: [nft.ipDestination({ address: "127.0.0.0", prefixLength: 8 })],
+  ip6: [
+    nft.ipDestination({ address: "::1", prefixLength: 128 }),
+    nft.ipSource({ address: "fe80::", prefixLength: 10 }),
+  ],
+} as const;
 
 /** An element of a protocol's map. */
 export interface PortElement {
@@ -18,19 +27,23 @@ export interface PortElement {
   readonly to: AddressAndPort;
 }
 
-/** The elements of a container's ports. Loopback and IPv6 have none: the proxy serves them. */
-export function elementsOf(address: string, ports: readonly PublishedPort[]): PortElement[] {
-  if (addressBytes(address).byteLength !== 4) return [];
-  return ports
-    .filter(({ hostIp }) => addressBytes(hostIp).byteLength === 4 && !isLoopback(hostIp))
-    .map(({ protocol, hostIp, hostPort, containerPort }) => ({
-      protocol,
-      from: { address: hostIp, port: hostPort },
-      to: { address, port: containerPort },
-    }));
+/** The elements of a container's ports, of both families. Loopback has none, nor has IPv6 to a container without it: the proxy serves them. */
+export function elementsOf({
+  address,
+  address6,
+  ports,
+}: Pick<StoredPublication, "address" | "address6" | "ports">): PortElement[] {
+  const ipv4 = isIPv6(address) ? "" : address;
+  return ports.flatMap(({ protocol, hostIp, hostPort, containerPort }) => {
+    const target = isIPv6(hostIp) ? address6 : ipv4;
+    if (target === "" || isLoopback(hostIp)) return [];
+    const from = { address: hostIp, port: hostPort };
+    return [{ protocol, from, to: { address: target, port: containerPort } }];
+  });
 }
 
 export interface PortRulesOptions {
+  /** Of the family whose packets are translated. */
   readonly filter: Nftables;
   /** The instance's. */
   readonly table: string;
@@ -40,7 +53,7 @@ export interface PortRulesOptions {
 }
 
 /**
- * The translation of published ports in the host's packet filter: a map per protocol, and two
+ * The translation of published ports in the host's packet filter, of one family: a map per protocol, and two
  * chains that look every new connection to one of the host's own addresses up in it. It is an
  * improvement on the proxies and not needed: where the host's firewall filters, the maps are empty.
  */
@@ -160,7 +173,7 @@ export class PortRules {
 
   /** When others have flushed the rules, everything is made anew. */
   async #commit(write: (batch: NftBatch) => void): Promise<void> {
-    const batch = new NftBatch();
+    const batch = this.#options.filter.batch();
     write(batch);
     try {
       await this.#options.filter.commit(batch);
@@ -173,7 +186,7 @@ export class PortRules {
   /** All rules and elements, whatever was there. */
   async #install(obstacle: string): Promise<void> {
     const { filter, table, log } = this.#options;
-    const batch = new NftBatch().addTable(table).addVerdictMap(table, ownBridges);
+    const batch = filter.batch().addTable(table).addVerdictMap(table, ownBridges);
     for (const protocol of protocols)
       batch.addPortMap(table, mapOf(protocol)).flushSet(table, mapOf(protocol));
     for (const [name, hook] of [
@@ -181,7 +194,7 @@ export class PortRules {
       [OUTPUT, "output"],
     ] as const) {
       batch.addBaseChain({ table, name, type: "nat", hook, priority: -100 });
-      addLookups(batch.flushChain(table, name), { table, chain: name });
+      addLookups(batch.flushChain(table, name), { table, chain: name }, filter.family);
     }
     if (obstacle === "") this.#put(batch, [...this.#wanted.values()]);
     await filter.commit(batch);
@@ -222,15 +235,15 @@ function keyOf({ protocol, from }: PortElement): string {
 function addLookups(
   batch: NftBatch,
   place: { readonly table: string; readonly chain: string },
+  family: Nftables["family"],
 ): void {
-  batch
-    .addRule({ ...place, expressions: [nft.iifnameVerdict(ownBridges)] })
-    .addRule({ ...place, expressions: [nft.ipDestination(loopback), nft.return()] })
-    .addRule({ ...place, expressions: [nft.notToThisHost(), nft.return()] });
+  batch.addRule({ ...place, expressions: [nft.iifnameVerdict(ownBridges)] });
+  for (const match of [...untranslated[family], nft.notToThisHost()])
+    batch.addRule({ ...place, expressions: [match, nft.return()] });
   for (const protocol of protocols)
     for (const address of ["own", "any"] as const)
       batch.addRule({
         ...place,
-        expressions: [nft.protocol(protocol), nft.dnatByMap(mapOf(protocol), address)],
+        expressions: [nft.protocol(protocol), nft.dnatByMap(mapOf(protocol), address, family)],
       });
 }

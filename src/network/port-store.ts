@@ -1,11 +1,9 @@
 import type { State } from "#state";
-import type { PublishedPort } from "./port-contract.ts";
+import type { PortTarget, PublishedPort } from "./port-contract.ts";
 
 /** The ports of a container that runs, and the proxy that holds them. */
-export interface StoredPublication {
+export interface StoredPublication extends PortTarget {
   readonly container: string;
-  /** The container's IPv4 address. */
-  readonly address: string;
   readonly ports: readonly PublishedPort[];
   readonly proxy: { readonly pid: number; readonly startTime: bigint };
 }
@@ -18,11 +16,13 @@ const steps = [
      proxy_pid INTEGER NOT NULL,
      proxy_start TEXT NOT NULL
    ) STRICT, WITHOUT ROWID`,
+  "ALTER TABLE published_port ADD COLUMN address6 TEXT NOT NULL DEFAULT ''",
 ];
 
 interface Row {
   readonly container: string;
   readonly address: string;
+  readonly address6: string;
   readonly ports: string;
   readonly proxy_pid: number;
   readonly proxy_start: string;
@@ -41,21 +41,23 @@ export class PortStore {
     return this.#state.query<Row>("SELECT * FROM published_port").map((row) => ({
       container: row.container,
       address: row.address,
+      address6: row.address6,
       ports: JSON.parse(row.ports),
       proxy: { pid: row.proxy_pid, startTime: BigInt(row.proxy_start) },
     }));
   }
 
   /** With `also`, durably, and in one transaction with what that writes. */
-  put({ container, address, ports, proxy }: StoredPublication, also?: () => void): void {
+  put({ container, address, address6, ports, proxy }: StoredPublication, also?: () => void): void {
     const write = () => {
       this.#state.run(
-        "INSERT OR REPLACE INTO published_port VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO published_port VALUES (?, ?, ?, ?, ?, ?)",
         container,
         address,
         JSON.stringify(ports),
         proxy.pid,
         proxy.startTime.toString(),
+        address6,
       );
       also?.();
     };

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isFault, type Log, silentLog } from "#base";
 import { connectProxy, type Helper, type PortProxy } from "#helper";
-import { KnownProcess, Nftables, openProcess, startTime } from "#kernel";
+import { KnownProcess, openProcess, startTime } from "#kernel";
 import type { State } from "#state";
 import { bridgeNames } from "./bridge.ts";
 import { ContainerPorts, controlPath, type PortSharing } from "./container-ports.ts";
@@ -17,8 +17,8 @@ import type {
   PublishRequest,
 } from "./port-contract.ts";
 import { PortListening } from "./port-listening.ts";
-import { PortRules } from "./port-rules.ts";
 import { PortStore, type StoredPublication } from "./port-store.ts";
+import { PortTranslation } from "./port-translation.ts";
 
 const SIGKILL = 9;
 
@@ -40,10 +40,9 @@ class NetworkPorts implements Ports {
   constructor(options: PortsOptions) {
     const { state, helper, runRoot, log = silentLog } = options;
     const networks = new NetworkStore(state);
-    const rules = new PortRules({
-      filter: new Nftables({ keepsSocket: true }),
+    const rules = new PortTranslation({
       table: bridgeNames(runRoot).table,
-      dropsForeign: () => networks.turnedForwardingOn(4),
+      dropsForeign: (version) => networks.turnedForwardingOn(version),
       log,
     });
     this.#shared = {
@@ -74,12 +73,13 @@ class NetworkPorts implements Ports {
   async publish(request: PublishRequest): Promise<Publication> {
     const { helper, listening, rules } = this.#shared;
     const proxy = helper.proxy();
-    const { container, address } = request;
+    const { container, address, address6 } = request;
     try {
       const ports = await listening.all(proxy, request, request.ports);
       crashPoint("ports:held");
       const started = startTime(proxy.pid) ?? 0n;
-      const row = { container, address, ports, proxy: { pid: proxy.pid, startTime: started } };
+      const held = { ports, proxy: { pid: proxy.pid, startTime: started } };
+      const row = { container, address, address6, ...held };
       const publication = this.#keep(row, proxy);
       await rules.add(publication.elements);
       crashPoint("ports:translated");

@@ -1,54 +1,11 @@
 /** Published ports among hosts that are network namespaces: who reaches them, and as whom. */
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { Scope } from "#base";
 import { type Fd, Nftables, NftBatch, nft, RouteTable, replaceRoute } from "#kernel";
-import type { WantedPort } from "#network";
 import { type Host, makeHost } from "../support/lan.ts";
 import { dial, enter, inside, type Namespace } from "../support/namespace.ts";
+import { documented, publish, wanted } from "../support/published-host.ts";
 import { hear, seenAs, whoAmI } from "../support/whoami.ts";
-
-interface Place {
-  readonly address: string;
-  readonly gateway: string;
-  readonly netns: string;
-}
-
-interface Engine extends AsyncDisposable {
-  /** The ports go from "web" to "near". */
-  move(): void;
-  readonly web: Place;
-  readonly near: Place;
-  readonly far: Place;
-}
-
-let opened = 0;
-
-async function publish(host: Host, ports: readonly WantedPort[]): Promise<Engine> {
-  const script = `${import.meta.dirname}/../support/port-host.ts`;
-  const runRoot = `/tmp/ports-${process.pid}-${opened++}`;
-  const command = enter(host.netns, process.execPath, script, runRoot, JSON.stringify(ports));
-  const child = Bun.spawn(command, { stdin: "pipe", stdout: "pipe" });
-  const { value } = await child.stdout.getReader().read();
-  return {
-    ...JSON.parse(new TextDecoder().decode(value)),
-    move: () => {
-      child.stdin.write("move\n");
-      child.stdin.flush();
-    },
-    [Symbol.asyncDispose]: async () => {
-      child.stdin.end();
-      expect(await child.exited).toBe(0);
-    },
-  };
-}
-
-const wanted = (hostPort: number, hostIp = "", containerPort = 80): readonly WantedPort[] =>
-  (["tcp", "udp"] as const).map((protocol) => ({
-    ...{ protocol, containerPort, hostIp },
-    range: { first: hostPort, last: hostPort },
-  }));
 
 const ask = (netns: Fd | string, host: string, port: number, protocol: "tcp" | "udp" = "tcp") =>
   seenAs(netns, { host, port, protocol });
@@ -57,14 +14,6 @@ const ask = (netns: Fd | string, host: string, port: number, protocol: "tcp" | "
 async function expectSilence(netns: Fd, host: string, port: number): Promise<void> {
   for (const protocol of ["tcp", "udp"] as const)
     expect(await seenAs(netns, { host, port, protocol, patienceMs: 1000 })).toBe("failed");
-}
-
-/** The table of docs/ports.md: who a container takes its clients for. */
-function documented(): Readonly<Record<string, readonly string[]>> {
-  const text = readFileSync(join(import.meta.dirname, "../../docs/ports.md"), "utf8");
-  const rows = text.split("\n").filter((line) => /^\| (?!client )[a-z]/.test(line));
-  const cells = rows.map((row) => row.split("|").map((cell) => cell.trim()));
-  return Object.fromEntries(cells.map(([, from = "", ...rest]) => [from, rest.slice(0, 3)]));
 }
 
 test("a container sees its clients' addresses as docs/ports.md says", async () => {
@@ -90,7 +39,7 @@ test("a container sees its clients' addresses as docs/ports.md says", async () =
     const seen = [await ask(netns, address, 8080), await ask(netns, address, 8080, "udp")];
     found[client] = seen.map(name);
   }
-  const table = documented();
+  const table = documented("client");
   expect(Object.keys(table)).toEqual([...Object.keys(clients), "anyone, where a firewall filters"]);
   for (const [client, seen] of Object.entries(found))
     expect([client, ...seen]).toEqual([client, ...(table[client]?.slice(1, 3) ?? [])]);

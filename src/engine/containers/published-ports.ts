@@ -1,6 +1,6 @@
 import { type ContainerId, Fault, isFault } from "#base";
 import { type HostConfig, networkModeOf, wantedPorts } from "#container";
-import type { Publication, PublishedPort, WantedPort } from "#network";
+import type { PortTarget, Publication, PublishedPort, WantedPort } from "#network";
 import type { Task } from "#task";
 import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
@@ -69,9 +69,10 @@ class PublishedRun implements RunPorts {
 
   async settle({ task, sandbox }: Pick<LiveContainer, "task" | "sandbox">): Promise<void> {
     await this.ready;
-    const address = entrance(this.#parts, sandbox.stored)?.address;
-    if (this.#publication?.address === address) return;
-    if (address !== undefined && this.#publication) return await this.#publication.move(address);
+    const target = entrance(this.#parts, sandbox.stored);
+    const before = this.#publication;
+    if (before?.address === target?.address && before?.address6 === target?.address6) return;
+    if (target && before) return await before.move(target);
     await this.#publication?.withdraw({ endsProxy: true });
     this.#publication = undefined;
     await this.#publish(sandbox);
@@ -149,18 +150,22 @@ function nameOf(store: PortParts["store"]): (container: string) => string {
   return (container) => store.get(container as ContainerId)?.name ?? container;
 }
 
-/** Where ports lead to: not to networks without a bridge, as in Docker. */
+/**
+ * Where ports lead to: of each version to the endpoint that has the default route; not to networks
+ * without a bridge, as in Docker.
+ */
 function entrance(
   parts: Parts<"networks">,
   { endpoints: all }: OpenSandbox["stored"],
-): { readonly address: string; readonly endpointId: string } | undefined {
+): (PortTarget & { readonly endpointId: string }) | undefined {
   const endpoints = all.filter(
     ({ networkId }) => networkId !== "" && parts.networks.find(networkId).driver === "bridge",
   );
-  const ipv4 = gatewayOf(parts, endpoints, 4);
-  if (ipv4) return ipv4;
-  const ipv6 = gatewayOf(parts, endpoints, 6);
-  return ipv6 && { address: ipv6.address6, endpointId: ipv6.endpointId };
+  const [ipv4, ipv6] = ([4, 6] as const).map((version) => gatewayOf(parts, endpoints, version));
+  const first = ipv4 ?? ipv6;
+  if (!first) return undefined;
+  const address6 = ipv6?.address6 ?? "";
+  return { address: ipv4?.address ?? address6, address6, endpointId: first.endpointId };
 }
 
 async function publish(
@@ -171,9 +176,9 @@ async function publish(
   if (ports.length === 0) return undefined;
   const found = entrance(parts, sandbox.stored);
   if (!found) return undefined;
-  const { address, endpointId } = found;
+  const { endpointId, ...target } = found;
   try {
-    const request = { container: id, address, ports, nameOf: nameOf(parts.store) };
+    const request = { container: id, ...target, ports, nameOf: nameOf(parts.store) };
     return await parts.ports.publish(request);
   } catch (error) {
     if (!isFault(error) || error.errno === undefined) throw error;
