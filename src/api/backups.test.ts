@@ -56,7 +56,12 @@ test("backups and schedules are listed, old ones removed, schedules ended", asyn
   expect((await server.call("GET", "/thimble/v1/backups")).json).toEqual([
     {
       ...{ Volume: "kept", Place: "/b", Every: 3600, KeepLast: 3, KeepDaily: null },
-      ...{ Encrypted: false, Last: "2023-11-14T22:13:20Z", Tag: "data-20231114T221320Z" },
+      ...{
+        Encrypted: false,
+        Snapshot: false,
+        Last: "2023-11-14T22:13:20Z",
+        Tag: "data-20231114T221320Z",
+      },
       ...{ Error: "no route", Next: "2023-11-14T23:13:20Z" },
     },
   ]);

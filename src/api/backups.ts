@@ -78,6 +78,7 @@ async function create({ engine }: ApiContext, exchange: Exchange): Promise<void>
     place: placeOf(exchange, body),
     tag: body.Tag ?? undefined,
     every: body.Every ?? undefined,
+    fromSnapshot: body.Snapshot ?? undefined,
     holders,
     retention: retentionOf(body),
   };
@@ -205,6 +206,7 @@ function wireSchedule(schedule: BackupSchedule): BackupScheduleEntry {
     KeepLast: retention.last ?? null,
     KeepDaily: retention.daily ?? null,
     Encrypted: encrypted,
+    Snapshot: schedule.fromSnapshot,
     Last: last === undefined ? "" : secondsText(last),
     Tag: tag ?? "",
     Error: error ?? "",

@@ -9,7 +9,7 @@ import type { Frame, Segment } from "./segment.ts";
 export type ReadPack = (pack: Digest, range: { offset: number; length: number }) => Uint8Array;
 
 /** Plain bytes of frames that are kept, since neighbours of a chunk are wanted soon. */
-const keptBytes = 64 << 20;
+const keptBytes = 16 << 20;
 
 /**
  * Puts a stream together again from its segments and packs. Every chunk is checked against its id:

@@ -40,6 +40,7 @@ export interface BackupScheduleEntry {
   readonly KeepLast: number | null;
   readonly KeepDaily: number | null;
   readonly Encrypted: boolean;
+  readonly Snapshot: boolean;
   /** RFC 3339: when the last one began; "" before the first. */
   readonly Last: string;
   /** The last one that succeeded. */

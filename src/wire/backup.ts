@@ -28,6 +28,8 @@ export const backupCreateSchema = z.object({
   ...place,
   ...retention,
   Tag: tag,
+  /** Whether a snapshot is made for it, for which containers stand still. */
+  Snapshot: z.boolean().nullish(),
   /** Seconds. */
   Every: z.int().min(1).max(400_000_000).nullish(),
   Recipients: secrets,

@@ -7,6 +7,7 @@ import { openState } from "#state";
 import { outcome } from "../../src/base/testing.ts";
 import { randomBytes } from "../../src/chunk/testing.ts";
 import {
+  importBusybox,
   type OpenedEngine,
   openEngineAt,
   type TestRoots,
@@ -19,6 +20,7 @@ import {
   startDockerRegistry,
   startRegistry,
 } from "../support/registry-process.ts";
+import { startSleeper } from "../support/run-container.ts";
 import { findS3Server, type S3Server } from "../support/s3-server.ts";
 import { describeTree } from "../support/tree.ts";
 
@@ -246,6 +248,28 @@ test("a scheduled backup that was missed is made once at the start, and a failur
   expect(failed.attributes.error).toContain("it has files of others");
   await engine.backups.unschedule("often", place.text);
   expect(engine.backups.schedules()).toEqual([]);
+}, 60_000);
+
+test("files of a running container may be torn, which is said, but for a backup of a snapshot", async () => {
+  const path = makeVolume("used");
+  await importBusybox(engine);
+  const container = await startSleeper(engine, { host: { Binds: ["used:/data"] } });
+  const place = { text: join(roots.dataRoot, "../used") };
+  expect((await backUp({ volume: "used", place })).warnings).toEqual([
+    expect.stringContaining("may be torn in the backup; back up from a snapshot (--snapshot)"),
+  ]);
+  expect((await backUp({ volume: "used", place, fromSnapshot: true })).warnings).toEqual([]);
+  expect(engine.volumes.snapshots("used")).toEqual([]);
+  await engine.volumes.snapshot("used", { tag: "monday", pause: false });
+  const before = describeTree(path);
+  writeFileSync(join(path, "later"), "");
+  const { tag } = await backUp({ volume: "used@monday", place });
+  await restore({ volume: "monday", place, tag });
+  expect(describeTree(engine.volumes.get("monday").path)).toEqual(before);
+  const scheduled = backUp({ volume: "used@monday", place, every: 3600 });
+  expect(await outcome(scheduled)).toThrow("used@monday does not change");
+  expect(await outcome(backUp({ volume: "used@never", place }))).toThrow("never");
+  await engine.containers.remove(container, { force: true, volumes: false });
 }, 60_000);
 
 test("bad places, volumes and counts are refused before anything is made", async () => {

@@ -46,7 +46,12 @@ export function fakeBackups(calls: string[]): EngineBackups {
     schedules: () => [
       {
         ...{ volume: "kept", destination: "/b", every: 3600, retention: { last: 3 } },
-        ...{ encrypted: false, last: 1_700_000_000_000, tag: "data-20231114T221320Z" },
+        ...{
+          encrypted: false,
+          fromSnapshot: false,
+          last: 1_700_000_000_000,
+          tag: "data-20231114T221320Z",
+        },
         ...{ error: "no route", next: 1_700_003_600_000 },
       },
     ],

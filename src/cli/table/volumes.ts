@@ -49,7 +49,8 @@ const passphraseFile = text("Encrypt or decrypt with the passphrase in this file
   complete: "file",
 });
 
-const encryptionFlags = {
+const backupFlags = {
+  snapshot: bool("Back up from a snapshot, for which containers stand still a moment"),
   "encrypt-to": list("Encrypt for a recipient of age (age1...)", { placeholder: "RECIPIENT" }),
   "passphrase-file": passphraseFile,
 };
@@ -64,12 +65,12 @@ const decryptionFlags = {
   replace: bool("Replace the files of a volume that has some"),
 };
 
-export const volumePushFlags = encryptionFlags;
+export const volumePushFlags = backupFlags;
 
 export const volumePullFlags = decryptionFlags;
 
 export const volumeBackupFlags = {
-  ...encryptionFlags,
+  ...backupFlags,
   every: text('Make further backups as often, as "6h"; "off" ends that', {
     placeholder: "DURATION",
   }),
@@ -109,7 +110,7 @@ const rm = command({
 export const volumeGroup = group("Manage volumes", {
   backup: command({
     summary: "Back up a volume to a directory, a registry or a bucket of S3",
-    usage: "[OPTIONS] VOLUME DIRECTORY|REGISTRY/REPOSITORY|s3://BUCKET/PREFIX",
+    usage: "[OPTIONS] VOLUME[@SNAPSHOT] DIRECTORY|REGISTRY/REPOSITORY|s3://BUCKET/PREFIX",
     flags: volumeBackupFlags,
     args: [2, 2],
     complete: "volume",
@@ -213,7 +214,7 @@ export const volumeGroup = group("Manage volumes", {
   }),
   push: command({
     summary: "Upload a volume to a registry",
-    usage: "[OPTIONS] VOLUME REGISTRY/REPOSITORY[:TAG]",
+    usage: "[OPTIONS] VOLUME[@SNAPSHOT] REGISTRY/REPOSITORY[:TAG]",
     flags: volumePushFlags,
     args: [2, 2],
     complete: "volume",

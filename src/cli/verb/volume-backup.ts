@@ -32,7 +32,12 @@ export const volumePush: Verb<typeof volumePushFlags> = async (context, { flags,
   const { tag = "latest", digest } = parseReference(reference);
   if (digest !== undefined) throw new Exit(1, "cannot push to a digest; name a tag");
   const place = await placeOf(context, reference);
-  const body = { ...place.body, Tag: tag, ...(await encryption(context, flags)) };
+  const body = {
+    ...place.body,
+    Tag: tag,
+    Snapshot: flags.snapshot,
+    ...(await encryption(context, flags)),
+  };
   await showMade(context, volume, await make(context, volume, body, place.auth));
   return 0;
 };
@@ -66,6 +71,7 @@ export const volumeBackup: Verb<typeof volumeBackupFlags> = async (context, { fl
     ...place.body,
     ...retention,
     Every: seconds,
+    Snapshot: flags.snapshot,
     ...(await encryption(context, flags)),
   };
   const made = await make(context, volume, body, place.auth);
@@ -110,7 +116,7 @@ async function showSchedules(
   }));
   const heads = {
     ...{ Volume: "VOLUME", Place: "PLACE", Every: "EVERY", LastRun: "LAST RUN", Next: "NEXT" },
-    ...{ Status: "STATUS", Tag: "BACKUP", Encrypted: "ENCRYPTED" },
+    ...{ Status: "STATUS", Tag: "BACKUP", Encrypted: "ENCRYPTED", Snapshot: "SNAPSHOT" },
     ...{ KeepLast: "KEEP LAST", KeepDaily: "KEEP DAILY" },
   };
   const table = "table {{.Volume}}\t{{.Place}}\t{{.Every}}\t{{.LastRun}}\t{{.Next}}\t{{.Status}}";

@@ -18,7 +18,10 @@ export interface BackupPlace {
 
 /** A volume to back up. */
 export interface BackupRequest {
+  /** "data", or "data@monday" for its snapshot of that tag. */
   readonly volume: string;
+  /** Whether a snapshot is made for it, for which containers that run with the volume stand still. */
+  readonly fromSnapshot?: boolean | undefined;
   readonly place: BackupPlace;
   /** The name of the backup; absent: "VOLUME-TIME". */
   readonly tag?: string | undefined;
@@ -86,6 +89,7 @@ export interface BackupSchedule {
   readonly every: number;
   readonly retention: Retention;
   readonly encrypted: boolean;
+  readonly fromSnapshot: boolean;
   /** Milliseconds since the epoch: when the last one began; absent: none has. */
   readonly last?: number | undefined;
   /** The last one that succeeded. */

@@ -25,7 +25,13 @@ afterEach(async () => {
 });
 
 function schedule(volume: string, next: number): void {
-  const settings = { every: 3600, retention: { last: 2 }, access: {}, holders: undefined };
+  const settings = {
+    every: 3600,
+    retention: { last: 2 },
+    access: {},
+    holders: undefined,
+    fromSnapshot: false,
+  };
   table.schedule({ volume, destination: "/b", next, ...settings });
 }
 

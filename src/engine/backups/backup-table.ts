@@ -24,6 +24,7 @@ const steps = [
     next INTEGER NOT NULL,
     PRIMARY KEY (volume, destination)
   ) STRICT`,
+  "ALTER TABLE backup_schedule ADD COLUMN snapshot INTEGER NOT NULL DEFAULT 0",
 ];
 
 /** A key with the age file that holds it. */
@@ -50,6 +51,7 @@ interface ScheduleRow {
   readonly tag: string | null;
   readonly error: string | null;
   readonly next: number;
+  readonly snapshot: number;
 }
 
 interface KeyRow {
@@ -78,16 +80,25 @@ export class BackupTable {
   schedule(
     schedule: Pick<
       StoredSchedule,
-      "volume" | "destination" | "every" | "retention" | "access" | "holders" | "next"
+      | "volume"
+      | "destination"
+      | "every"
+      | "retention"
+      | "access"
+      | "holders"
+      | "fromSnapshot"
+      | "next"
     >,
   ): void {
     const { volume, destination, every, retention, access, holders, next } = schedule;
     this.#state.durably(() =>
       this.#state.run(
         `INSERT INTO backup_schedule
-          (volume, destination, every, retention, access, holders, next) VALUES (?, ?, ?, ?, ?, ?, ?)
+          (volume, destination, every, retention, access, holders, next, snapshot)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT DO UPDATE SET every = excluded.every, retention = excluded.retention,
-          access = excluded.access, holders = excluded.holders, next = excluded.next`,
+          access = excluded.access, holders = excluded.holders, next = excluded.next,
+          snapshot = excluded.snapshot`,
         volume,
         destination,
         every,
@@ -95,6 +106,7 @@ export class BackupTable {
         JSON.stringify(access),
         holders ?? null,
         next,
+        schedule.fromSnapshot ? 1 : 0,
       ),
     );
   }
@@ -186,6 +198,7 @@ function scheduleOf(row: ScheduleRow): StoredSchedule {
     access: JSON.parse(row.access) as StoredSchedule["access"],
     holders: row.holders ?? undefined,
     encrypted: row.holders !== null,
+    fromSnapshot: row.snapshot === 1,
     last: row.last ?? undefined,
     tag: row.tag ?? undefined,
     error: row.error ?? undefined,

@@ -9,8 +9,9 @@ import {
   pruneBackups,
 } from "#backup";
 import { Fault } from "#base";
-import { usersOf } from "../containers/container-volumes.ts";
+import type { VolumeSource } from "#volume";
 import { publishVolume } from "../volumes/volume-event.ts";
+import { parseSource } from "../volumes/volume-snapshots.ts";
 import type {
   BackupPlace,
   BackupReport,
@@ -19,6 +20,7 @@ import type {
   Retention,
 } from "./backup-contract.ts";
 import { keyNameFor } from "./backup-keys.ts";
+import { openSource } from "./backup-source.ts";
 import type { StoredSchedule } from "./backup-table.ts";
 import { type BackupParts, named, withStore, workDirectory } from "./with-store.ts";
 
@@ -37,13 +39,19 @@ export function checkRetention(retention: Retention): Retention {
 /** As `EngineBackups.create`. */
 export async function makeBackup(
   parts: BackupParts,
-  { volume, place, tag, holders, retention, every }: BackupRequest,
+  { volume: text, place, tag, holders, retention, every, fromSnapshot = false }: BackupRequest,
   report: BackupReport,
   signal: AbortSignal,
 ): Promise<MadeBackup> {
   checkRetention(retention);
   if (every !== undefined && !(Number.isSafeInteger(every) && every >= shortestEvery))
     throw new Fault("invalid", `--every ${every}s: one minute is the shortest`);
+  const source = parseSource(text);
+  const { name: volume } = source;
+  if (source.snapshot !== undefined && every !== undefined)
+    throw new Fault("invalid", `${text} does not change: a schedule is for a volume`, {
+      about: text,
+    });
   const parsed = parseDestination(place.text);
   refuseInside(parts.volumes.get(volume).path, parsed.destination);
   if (parsed.tag !== undefined && tag === undefined)
@@ -57,14 +65,14 @@ export async function makeBackup(
   const now = millisecondsOf(parts);
   const made = await runBackup(
     parts,
-    { volume, place, tag: tag ?? parsed.tag, keyName, retention },
+    { source, place, tag: tag ?? parsed.tag, keyName, retention, fromSnapshot },
     report,
     signal,
   );
   if (every !== undefined) {
     const { text: _, ...access } = place;
-    const schedule = { volume, destination, every, retention, access, holders: keyName };
-    parts.backupTable.schedule({ ...schedule, next: now + every * 1000 });
+    const schedule = { volume, destination, every, retention, access, fromSnapshot };
+    parts.backupTable.schedule({ ...schedule, holders: keyName, next: now + every * 1000 });
     parts.backupTable.began(volume, destination, { last: now, next: now + every * 1000 });
     parts.backupTable.ended(volume, destination, { tag: made.tag });
     parts.backupRuns.wake();
@@ -82,16 +90,18 @@ function refuseInside(volume: string, destination: Destination): void {
 /** Makes the backup of a schedule that is due. */
 export async function runSchedule(
   parts: BackupParts,
-  { volume, destination, access, holders, retention }: StoredSchedule,
+  { volume, destination, access, holders, retention, fromSnapshot }: StoredSchedule,
   signal: AbortSignal,
 ): Promise<MadeBackup> {
   const place = { text: destination, ...access };
-  const run = { volume, place, tag: undefined, keyName: holders, retention };
+  const source = { name: volume };
+  const run = { source, place, tag: undefined, keyName: holders, retention, fromSnapshot };
   return await runBackup(parts, run, () => undefined, signal);
 }
 
 interface Run {
-  readonly volume: string;
+  readonly source: VolumeSource;
+  readonly fromSnapshot: boolean;
   readonly place: BackupPlace;
   readonly tag: string | undefined;
   readonly keyName: string | undefined;
@@ -100,19 +110,21 @@ interface Run {
 
 async function runBackup(
   parts: BackupParts,
-  { volume, place, tag: asked, keyName, retention }: Run,
+  { source, place, tag: asked, keyName, retention, fromSnapshot }: Run,
   report: BackupReport,
   signal: AbortSignal,
 ): Promise<MadeBackup> {
   const destination = destinationText(parseDestination(place.text).destination);
+  const { name: volume } = source;
   try {
     const made = await withStore(parts, { place, writes: true, signal }, async (store) => {
       const { labels } = parts.volumes.get(volume);
       const { tag, created } = await freeTag(parts, store, { volume, asked });
       const key = keyName === undefined ? undefined : parts.backupTable.key(destination, keyName);
-      await using source = await parts.volumes.read({ name: volume });
+      const options = { fromSnapshot, destination, signal };
+      await using opened = await openSource(parts, source, options);
       const result = await createBackup(store, {
-        ...{ volume, labels, directory: source.path, tag, created, key, signal },
+        ...{ volume, labels, directory: opened.path, tag, created, key, signal },
         work: workDirectory(parts, `${destination}\n${volume}`),
         onProgress: ({ read, sent }) => {
           report({ step: "reading", current: read });
@@ -121,26 +133,16 @@ async function runBackup(
       });
       const isPruned = retention.last !== undefined || retention.daily !== undefined;
       const pruned = isPruned && (await pruneBackups(store, { volume, retention }));
-      return { ...result, removed: pruned ? pruned.removed : [] };
+      return { ...result, removed: pruned ? pruned.removed : [], warnings: opened.warnings };
     });
     publishVolume(parts, "backup", volume, { destination, tag: made.tag });
-    return { ...made, warnings: runningWarnings(parts, volume) };
+    return made;
   } catch (error) {
     const fault = named(error, `cannot back up ${volume} to ${destination}`);
     if (fault.code !== "canceled")
       publishVolume(parts, "backup-failed", volume, { destination, error: fault.message });
     throw fault;
   }
-}
-
-function runningWarnings(parts: BackupParts, volume: string): readonly string[] {
-  const isRunning = usersOf(parts, volume).some(
-    (id) => parts.store.get(id)?.state.status === "running",
-  );
-  if (!isRunning) return [];
-  return [
-    `a running container has ${volume}: files that it changed meanwhile may be torn in the backup`,
-  ];
 }
 
 /** A tag of a second in which there is no backup yet. */

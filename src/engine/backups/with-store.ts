@@ -16,6 +16,7 @@ export type BackupParts = Parts<
   | "paths"
   | "locks"
   | "clock"
+  | "live"
 >;
 
 /** One operation at a time writes to a place of this engine. */
