@@ -27,6 +27,8 @@
 #define PATIENCE_S 10
 /* A worker that does not answer, such as one that was stopped, is the end of this resolver: the engine starts another one. */
 #define WORKER_PATIENCE_S 3
+/* While an engine is there that can replace it, the worker is looked at so often. */
+#define LOOK_MS 5000
 
 struct broker {
 	const char *path;
@@ -188,16 +190,23 @@ static void accept_connection(struct broker *broker)
 			broker->connections[i] = take_fd_from(&fd);
 }
 
-/* Without an engine it goes on for those whom it serves. */
-static bool is_needed(struct broker *broker)
+static bool has_engine(const struct broker *broker)
 {
 	for (int i = 0; i < CONNECTIONS_MAX; i++)
 		if (broker->connections[i] >= 0)
 			return true;
+	return false;
+}
+
+/* The number of clients, or a negative errno where the worker does not answer. */
+static int count_clients(const struct broker *broker)
+{
 	const uint32_t status[2] = { FRAME_DNS_STATUS, 0 };
 	memcpy(broker->frame, status, sizeof status);
 	int length = ask_worker(broker, sizeof status, (const int[2]){ -1, -1 });
-	return length >= (int)FRAME_HEADER + 16 && get_u32(broker->frame + FRAME_HEADER + 12) > 0;
+	if (length < 0)
+		return length;
+	return length < (int)FRAME_HEADER + 16 ? -EPROTO : (int)get_u32(broker->frame + FRAME_HEADER + 12);
 }
 
 static void serve_engine(struct broker *broker)
@@ -208,7 +217,10 @@ static void serve_engine(struct broker *broker)
 			polls[i] = (struct pollfd){ .fd = broker->connections[i], .events = POLLIN };
 		polls[CONNECTIONS_MAX] = (struct pollfd){ .fd = broker->listener, .events = POLLIN };
 		polls[CONNECTIONS_MAX + 1] = (struct pollfd){ .fd = broker->worker };
-		if (check(poll(polls, CONNECTIONS_MAX + 2, -1)) == -EINTR)
+		int ready = check(poll(polls, CONNECTIONS_MAX + 2, has_engine(broker) ? LOOK_MS : -1));
+		if (ready == 0 && count_clients(broker) < 0)
+			return;
+		if (ready <= 0)
 			continue;
 		if (polls[CONNECTIONS_MAX + 1].revents)
 			return;
@@ -221,7 +233,8 @@ static void serve_engine(struct broker *broker)
 		}
 		if (polls[CONNECTIONS_MAX].revents)
 			accept_connection(broker);
-		if (lost && !broker->quits && !is_needed(broker))
+		/* Without an engine it goes on for those whom it serves. */
+		if (lost && !broker->quits && !has_engine(broker) && count_clients(broker) <= 0)
 			return;
 	}
 }

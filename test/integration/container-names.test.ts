@@ -151,6 +151,12 @@ test.each(["pid", "brokerPid"] as const)(
   },
 );
 
+test("a resolver that was stopped is replaced though no container starts", async () => {
+  await add(container("web", "10.0.0.2"));
+  await signal("pid", SIGSTOP);
+  expect(await finds("web", "web", "10.0.0.2")).toBe(true);
+});
+
 test("the next engine replaces a resolver that was stopped", async () => {
   await add(container("web", "10.0.0.2"));
   await names.close({ quit: false });
