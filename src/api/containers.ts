@@ -1,5 +1,10 @@
 import { defined, Fault, faultOf, isFault } from "#base";
-import { type ContainerCreateBody, containerCreateSchema, sentOf } from "#container";
+import {
+  type ContainerCreateBody,
+  containerCreateSchema,
+  containerUpdateSchema,
+  sentOf,
+} from "#container";
 import type { Container, CreateRequest, Engine, WaitCondition } from "#engine";
 import { inspectContainer } from "./container-inspect.ts";
 import { listContainers, sizesOf } from "./container-list.ts";
@@ -28,6 +33,7 @@ export function containerRoutes(context: ApiContext): readonly Route[] {
     { method: "POST", pattern: "/containers/:id/kill", handle: on(kill) },
     { method: "POST", pattern: "/containers/:id/rename", handle: on(rename) },
     { method: "POST", pattern: "/containers/:id/wait", handle: on(wait) },
+    { method: "POST", pattern: "/containers/:id/update", handle: on(update) },
     { method: "POST", pattern: "/containers/:id/pause", handle: on(pause) },
     { method: "POST", pattern: "/containers/:id/unpause", handle: on(unpause) },
     { method: "POST", pattern: "/containers/:id/resize", handle: on(resize) },
@@ -160,6 +166,21 @@ async function kill({ engine }: ApiContext, exchange: Exchange): Promise<void> {
     throw error;
   }
   exchange.sendEmpty(204);
+}
+
+async function update({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const { id } = containerOf(engine, exchange.param("id"));
+  const body = await exchange.json(containerUpdateSchema);
+  try {
+    const warnings = await engine.containers.update(id, body);
+    exchange.sendJson(200, { Warnings: warnings.length > 0 ? warnings : null });
+  } catch (error) {
+    const fault = faultOf(error);
+    if (fault.code === "invalid") throw fault;
+    throw new Fault(fault.code, `Cannot update container ${id}: ${fault.message}`, {
+      cause: fault,
+    });
+  }
 }
 
 async function pause({ engine }: ApiContext, exchange: Exchange): Promise<void> {

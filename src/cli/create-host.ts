@@ -142,7 +142,8 @@ function logConfig(driver: string | undefined, options: readonly string[]) {
   return { Type: driver ?? "", Config: { ...keyValues(options) } };
 }
 
-function restartPolicy(word: string | undefined, autoRemove: boolean) {
+/** "on-failure:3" and the like; a policy does not go with the removal at the end. */
+export function restartPolicy(word: string | undefined, autoRemove: boolean) {
   const [name = "no", count, ...more] = (word || "no").split(":");
   if (more.length > 0) throw new Fault("invalid", "invalid restart policy format");
   if (count !== undefined && !/^\d+$/.test(count)) {

@@ -2,9 +2,9 @@
 export const dockerCommands: Readonly<Record<string, readonly string[]>> = {
   "": (
     "build builder buildx checkpoint compose config context cp node plugin " +
-    "secret service stack swarm update"
+    "secret service stack swarm"
   ).split(" "),
-  container: ["cp", "diff", "update"],
+  container: ["cp", "diff"],
   image: ["build"],
   volume: ["update"],
   system: ["dial-stdio", "prune"],

@@ -48,6 +48,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
     stats: container.statsCommand,
     stop: container.stopCommand,
     top: container.topCommand,
+    update: container.updateCommand,
     wait: container.waitCommand,
   }),
   image: group("Manage images", {
@@ -118,6 +119,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   verify: trust.verifyCommand,
   version: system.versionCommand,
   volume: volumeGroup,
+  update: container.updateCommand,
   wait: container.waitCommand,
   __complete: system.completeCommand,
 };

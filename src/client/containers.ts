@@ -1,4 +1,4 @@
-import type { ContainerCreateBody, PortBindingsBody } from "#container";
+import type { ContainerCreateBody, ContainerUpdateBody, PortBindingsBody } from "#container";
 import type {
   ContainerChange,
   ContainerCreateResponse,
@@ -7,6 +7,7 @@ import type {
   ContainerSummary,
   ContainersPruneResponse,
   ContainerTopResponse,
+  ContainerUpdateResponse,
   ContainerWaitResponse,
   PortsChangeResponse,
   WireFilters,
@@ -116,6 +117,16 @@ export class ContainersClient {
   /** Sends a signal, by name or number; `conflict` when the container is not running. */
   async kill(ref: string, signal: string): Promise<void> {
     await this.#transport.done({ method: "POST", path: `${at(ref)}/kill`, query: { signal } });
+  }
+
+  /** POST /containers/ID/update; gives warnings. */
+  async update(ref: string, body: ContainerUpdateBody): Promise<readonly string[]> {
+    const { Warnings } = await this.#transport.json<ContainerUpdateResponse>({
+      method: "POST",
+      path: `${at(ref)}/update`,
+      json: body,
+    });
+    return Warnings ?? [];
   }
 
   /** POST /containers/ID/pause; `conflict` when it does not run or is paused. */

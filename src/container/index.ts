@@ -56,6 +56,7 @@ export {
 export { withoutPorts, withPorts } from "./port-change.ts";
 export { bindsOf, checkTarget, volumesOf } from "./rules.ts";
 export { type ContainerSpecInput, containerSpec } from "./spec.ts";
+export { type ContainerUpdateBody, containerUpdateSchema, updated } from "./update.ts";
 export {
   ociVolume,
   type PlacedBind,

@@ -2,6 +2,7 @@ import type { Readable, Writable } from "node:stream";
 import type { ContainerId, ExecId, SandboxId } from "#base";
 import type {
   Config,
+  ContainerUpdateBody,
   EndpointBody,
   HostConfig,
   Link,
@@ -312,6 +313,11 @@ export interface Containers {
     readonly titles: readonly string[];
     readonly processes: readonly (readonly string[])[];
   }>;
+  /**
+   * Gives it other limits or another restart policy, at once where it runs; gives warnings. `invalid`,
+   * `conflict` or `unsupported`, and then nothing has changed.
+   */
+  update(ref: string, body: ContainerUpdateBody): Promise<readonly string[]>;
   /** Its usage now; undefined when it does not run. */
   stats(ref: string): Promise<ContainerUsage | undefined>;
   /** The root file system as an uncompressed tar. */

@@ -192,6 +192,11 @@ export interface ContainerTopResponse {
   readonly Processes: readonly (readonly string[])[];
 }
 
+/** 200 of POST /containers/{id}/update. */
+export interface ContainerUpdateResponse {
+  readonly Warnings: readonly string[] | null;
+}
+
 /** 200 of POST /containers/prune; `SpaceReclaimed` in bytes. */
 export interface ContainersPruneResponse {
   readonly ContainersDeleted: readonly string[] | null;

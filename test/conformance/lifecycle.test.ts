@@ -287,4 +287,63 @@ here("the life of a container [needs docker CLI]", () => {
       stderr: "Error response from daemon: No such container: none-such\n",
     });
   });
+
+  test("update changes limits while a container runs, and its restart policy", async () => {
+    const name = await detached("sleep 1000", "-m", "64m", "--pids-limit", "50");
+    const host = (field: string) => inspect(name, `{{json .HostConfig.${field}}}`);
+    const limits = [
+      "--pids-limit",
+      "60",
+      "-m",
+      "32m",
+      "--cpus",
+      "0.5",
+      "--restart",
+      "on-failure:2",
+    ];
+    expect(await target.ok(["update", ...limits, name])).toBe(name);
+    expect([
+      await host("Memory"),
+      await host("MemorySwap"),
+      await host("NanoCpus"),
+      await host("PidsLimit"),
+      JSON.parse(await host("RestartPolicy")),
+    ]).toEqual([
+      String(32 << 20),
+      String(128 << 20),
+      "500000000",
+      "60",
+      { Name: "on-failure", MaximumRetryCount: 2 },
+    ]);
+    const usage = JSON.parse(
+      await target.ok(["stats", "--no-stream", "--format", "json", name]),
+    ) as { MemUsage: string };
+    expect(usage.MemUsage).toEndWith("/ 32MiB");
+    await target.ok(["update", "--pids-limit", "-1", name]);
+    expect(await host("PidsLimit")).toBe(target.ours ? "null" : "-1");
+    await target.ok(["restart", "-t", "0", name]);
+    expect(await host("Memory")).toBe(String(32 << 20));
+    const id = await inspect(name, "{{.Id}}");
+    for (const [flags, why] of [
+      [["-m", "200m"], "Memory limit should be smaller than already set memoryswap limit"],
+      [["--cpu-quota", "50000"], "CPU Quota cannot be updated as NanoCPUs has already been set"],
+    ] as const) {
+      const { status, stderr } = await target.docker(["update", ...flags, name]);
+      expect([status, stderr]).toEqual([
+        1,
+        expect.stringMatching(new RegExp(`Cannot update container ${id}: .*${why}`)),
+      ]);
+    }
+    for (const [flags, why] of [
+      [["-m", "1m"], "Minimum memory limit allowed is 6MB"],
+      [["--restart", "sometimes"], "invalid restart policy: unknown policy 'sometimes'"],
+    ] as const) {
+      const { status, stderr } = await target.docker(["update", ...flags, name]);
+      expect([status, stderr]).toEqual([1, expect.stringContaining(why)]);
+    }
+    expect(await target.docker(["update", "-m", "64m", "none-such"])).toMatchObject({
+      status: 1,
+      stderr: "Error response from daemon: No such container: none-such\n",
+    });
+  });
 });

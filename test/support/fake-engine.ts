@@ -321,6 +321,11 @@ class FakeContainers implements Pick<Engine["containers"], keyof Engine["contain
     (await this.#entry(ref).started.promise).ended.resolve(137);
   }
 
+  async update(ref: string, body: object) {
+    this.#calls.push(`update ${this.#entry(ref).container.name} ${JSON.stringify(body)}`);
+    return [];
+  }
+
   async stats(ref: string) {
     return this.#entry(ref).container.state.status === "running" ? fakeUsage : undefined;
   }

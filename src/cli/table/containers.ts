@@ -1,6 +1,6 @@
 import { command, many } from "../command.ts";
 import { bool, filter, int, text } from "../flag.ts";
-import { createFlags, detachKeys, execFlags, runFlags } from "./create-flags.ts";
+import { createFlags, detachKeys, execFlags, runFlags, updateFlags } from "./create-flags.ts";
 
 export const format = text('Format output: "json", "table", "table TEMPLATE" or TEMPLATE');
 export const json = bool("Print JSON, the same as --format json");
@@ -196,6 +196,19 @@ export const killCommand = command({
   args: [1, many],
   complete: "running",
   load: async () => (await import("../verb/lifecycle.ts")).kill,
+});
+
+export const updateCommand = command({
+  summary: "Update configuration of one or more containers",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  flags: updateFlags,
+  args: [1, many],
+  complete: "container",
+  examples: [
+    ["update -m 512m --cpus 1.5 web", "new limits for a container that runs on"],
+    ["update --restart unless-stopped web", "another restart policy"],
+  ],
+  load: async () => (await import("../verb/update.ts")).update,
 });
 
 export const pauseCommand = command({

@@ -1,10 +1,31 @@
 import { bool, cpus, duration, int, list, map, size, text } from "../flag.ts";
 
+/** What of a container can change later. */
+export const updateFlags = {
+  "cpu-period": int("Limit CPU CFS (Completely Fair Scheduler) period"),
+  "cpu-quota": int("Limit CPU CFS (Completely Fair Scheduler) quota"),
+  "cpu-shares": int("CPU shares (relative weight)", { short: "c" }),
+  cpus: cpus("Number of CPUs"),
+  "cpuset-cpus": text("CPUs in which to allow execution (0-3, 0,1)"),
+  "cpuset-mems": text("MEMs in which to allow execution (0-3, 0,1)"),
+  memory: size("Memory limit", { short: "m" }),
+  "memory-reservation": size("Memory soft limit"),
+  "memory-swap": size("Swap limit equal to memory plus swap: -1 to enable unlimited swap", {
+    unlimited: true,
+  }),
+  "pids-limit": int("Tune container pids limit (set -1 for unlimited)"),
+  restart: text("Restart policy to apply when a container exits", {
+    shownDefault: "no",
+    complete: ["no", "always", "on-failure", "unless-stopped"],
+  }),
+};
+
 /**
  * The flags of `run` and `create`, named and spelled as docker's; the engine refuses those that it
  * lacks.
  */
 export const createFlags = {
+  ...updateFlags,
   "add-host": list("Add a custom host-to-IP mapping (host:ip)"),
   annotation: map("Add an annotation to the container"),
   attach: list("Attach to STDIN, STDOUT or STDERR", {
@@ -20,14 +41,8 @@ export const createFlags = {
   "cgroup-parent": text("Optional parent cgroup for the container"),
   cgroupns: text("Cgroup namespace to use (host|private)", { complete: ["host", "private"] }),
   cidfile: text("Write the container ID to the file", { complete: "file" }),
-  "cpu-period": int("Limit CPU CFS (Completely Fair Scheduler) period"),
-  "cpu-quota": int("Limit CPU CFS (Completely Fair Scheduler) quota"),
   "cpu-rt-period": int("Limit CPU real-time period in microseconds"),
   "cpu-rt-runtime": int("Limit CPU real-time runtime in microseconds"),
-  "cpu-shares": int("CPU shares (relative weight)", { short: "c" }),
-  cpus: cpus("Number of CPUs"),
-  "cpuset-cpus": text("CPUs in which to allow execution (0-3, 0,1)"),
-  "cpuset-mems": text("MEMs in which to allow execution (0-3, 0,1)"),
   device: list("Add a host device to the container", { complete: "file" }),
   "device-cgroup-rule": list("Add a rule to the cgroup allowed devices list"),
   dns: list("Set custom DNS servers"),
@@ -59,11 +74,6 @@ export const createFlags = {
   "log-driver": text("Logging driver for the container", { complete: ["json-file", "none"] }),
   "log-opt": list("Log driver options"),
   "mac-address": text("Container MAC address (e.g., 92:d0:c6:0a:29:33)"),
-  memory: size("Memory limit", { short: "m" }),
-  "memory-reservation": size("Memory soft limit"),
-  "memory-swap": size("Swap limit equal to memory plus swap: -1 to enable unlimited swap", {
-    unlimited: true,
-  }),
   "memory-swappiness": int("Tune container memory swappiness (0 to 100)", { min: -1, max: 100 }),
   mount: list("Attach a filesystem mount to the container", { placeholder: "mount" }),
   name: text("Assign a name to the container"),
@@ -77,7 +87,6 @@ export const createFlags = {
   "oom-kill-disable": bool("Disable OOM Killer"),
   "oom-score-adj": int("Tune host's OOM preferences (-1000 to 1000)"),
   pid: text("PID namespace to use"),
-  "pids-limit": int("Tune container pids limit (set -1 for unlimited)"),
   platform: text("Set platform if server is multi-platform capable"),
   privileged: bool("Give extended privileges to this container"),
   publish: list("Publish a container's port(s) to the host", { short: "p" }),
@@ -87,10 +96,6 @@ export const createFlags = {
   }),
   quiet: bool("Suppress the pull output", { short: "q" }),
   "read-only": bool("Mount the container's root filesystem as read only"),
-  restart: text("Restart policy to apply when a container exits", {
-    shownDefault: "no",
-    complete: ["no", "always", "on-failure", "unless-stopped"],
-  }),
   rm: bool("Automatically remove the container when it exits"),
   runtime: text("Runtime to use for this container"),
   "security-opt": list("Security Options"),

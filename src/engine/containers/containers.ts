@@ -27,6 +27,7 @@ import { restartContainer } from "./restart.ts";
 import { type StartParts, startContainer } from "./start.ts";
 import { containerStats } from "./stats.ts";
 import { topContainer } from "./top.ts";
+import { updateContainer } from "./update.ts";
 
 /** The parts that the verbs of containers touch together; the registry is not among them. */
 type ContainerParts = CreateParts & StartParts;
@@ -58,6 +59,7 @@ export function createContainers(parts: ContainerParts): Containers {
     },
     resize: (ref, size) => resizeContainer(parts, ref, size),
     size: (ref) => containerSize(parts, ref),
+    update: (ref, body) => updateContainer(parts, ref, body),
     stats: (ref) => containerStats(parts, ref),
     top: (ref, psArguments) => topContainer(parts, ref, psArguments),
     export: (ref) => exportContainer(parts, ref),

@@ -1,0 +1,36 @@
+import type { ContainerUpdateBody } from "#container";
+import type { Verb } from "../command.ts";
+import { restartPolicy } from "../create-host.ts";
+import { failureText } from "../failure.ts";
+import type { updateFlags } from "../table/create-flags.ts";
+
+export const update: Verb<typeof updateFlags> = async (context, { flags, given, args }) => {
+  if (given.size === 0)
+    throw new Error("you must provide one or more flags when using this command");
+  const body: ContainerUpdateBody = {
+    CpuShares: flags["cpu-shares"],
+    CpuPeriod: flags["cpu-period"],
+    CpuQuota: flags["cpu-quota"],
+    CpusetCpus: flags["cpuset-cpus"],
+    CpusetMems: flags["cpuset-mems"],
+    NanoCpus: flags.cpus,
+    Memory: flags.memory,
+    MemoryReservation: flags["memory-reservation"],
+    MemorySwap: flags["memory-swap"],
+    // 0 would be the same as not asked for.
+    PidsLimit: flags["pids-limit"] === 0 ? -1 : flags["pids-limit"],
+    RestartPolicy: flags.restart === undefined ? undefined : restartPolicy(flags.restart, false),
+  };
+  let status = 0;
+  for (const ref of args) {
+    try {
+      const warnings = await context.client.containers.update(ref, body);
+      await context.out.write(`${ref}\n`);
+      for (const warning of warnings) await context.err.write(`${warning}\n`);
+    } catch (error) {
+      status = 1;
+      await context.err.write(`${failureText(error)}\n`);
+    }
+  }
+  return status;
+};
