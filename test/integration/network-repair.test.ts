@@ -15,16 +15,12 @@ import { hasNft, ruleset } from "../support/ruleset.ts";
 
 let opened = 0;
 
-/** An engine's networks on a host of their own, with a published port. */
+/** Networks of an engine on a host of their own, one of each kind, and published ports. */
 async function openHost(scope: Scope) {
   // One that does not forward yet, so that the engine has rules in the table of iptables too.
   const host = await makeHost(scope, "0");
-  const script = `${import.meta.dirname}/../support/port-host.ts`;
-  const runRoot = `/tmp/repair-${process.pid}-${opened++}`;
-  const ports = [
-    { protocol: "tcp", containerPort: 80, hostIp: "", range: { first: 80, last: 80 } },
-  ];
-  const command = enter(host.netns, process.execPath, script, runRoot, JSON.stringify(ports));
+  const script = `${import.meta.dirname}/../support/ruleset-host.ts`;
+  const command = enter(host.netns, process.execPath, script, host.left.gateway);
   const child = Bun.spawn(command, { stdin: "pipe", stdout: "pipe" });
   await child.stdout.getReader().read();
   scope.defer(async () => {
@@ -42,11 +38,13 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
 const damages: readonly (readonly [what: string, command: (table: string) => string])[] = [
   ["all rules of the host", () => "flush ruleset"],
   ["the engine's table", (table) => `delete table ${table}`],
+  ["its table of IPv6", () => "delete table ip6 thimble-0"],
   ["the rules of the engine's table", (table) => `flush table ${table}`],
   ["the rules of one chain", (table) => `flush chain ${table} postrouting`],
   ["the rules that find published ports", (table) => `flush chain ${table} ports-prerouting`],
   ["the ports of a map", (table) => `flush map ${table} ports-tcp`],
   ["the policy that keeps strangers out", () => "delete table ip filter"],
+  ["the same of IPv6", () => "delete table ip6 filter"],
   ["what lets the bridges pass that policy", () => "flush chain ip filter FORWARD"],
 ];
 

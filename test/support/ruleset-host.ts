@@ -24,6 +24,7 @@ const kinds = [
   ["apart", { options: option("enable_icc", "false") }],
   ["plain", { options: option("enable_ip_masquerade", "false") }],
   ["local", { options: option("host_binding_ipv4", "127.0.0.1") }],
+  ["six", { hasIpv6: true }],
 ] as const;
 for (const [index, [name, { options, ...kind }]] of kinds
   .map(([name, kind]) => [name, { options: {}, ...kind }] as const)
@@ -32,7 +33,9 @@ for (const [index, [name, { options, ...kind }]] of kinds
     name,
     ...kind,
     options: { ...options, ...option("name", `th-${name}`) },
-    subnets: [{ subnet: `10.7.${index}.0/24`, range: "", gateway: "", reserved: {} }],
+    subnets: [`10.7.${index}.0/24`, ...(name === "six" ? ["fd00:7::/64"] : [])].map((subnet) => ({
+      ...{ subnet, range: "", gateway: "", reserved: {} },
+    })),
   });
 const endpoint = await networks.attach("bridge");
 const port = (protocol: WantedPort["protocol"], first: number, at = "") => ({

@@ -13,7 +13,7 @@ export async function ruleset(netns: Namespace): Promise<string> {
     .replace(/counter packets \d+ bytes \d+/g, "counter")
     // What lets the bridges pass a policy of iptables: a rule for each, in any order.
     .replace(
-      /(?:\t\t.* counter accept comment .*\n)+/,
+      /(?:\t\t.* counter accept comment .*\n)+/g,
       (run) => `${lines(run).sort().join("\n")}\n`,
     );
   const tables = plain.split(/^(?=table )/m).map((table) => {
