@@ -10,6 +10,7 @@ import { execRoutes } from "./exec.ts";
 import { explainRoutes } from "./explain.ts";
 import { imageArchiveRoutes } from "./image-archives.ts";
 import { imageRoutes } from "./images.ts";
+import { networkFaultRoutes } from "./network-fault.ts";
 import { networkRoutes } from "./networks.ts";
 import { notYetRoutes } from "./not-yet.ts";
 import { registryRoutes } from "./registries.ts";
@@ -36,6 +37,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...imageArchiveRoutes(context),
     ...imageRoutes(context),
     ...networkRoutes(context),
+    ...networkFaultRoutes(context),
     ...eventRoutes(context),
     ...volumeRoutes(context),
     ...backupRoutes(context),

@@ -1,4 +1,4 @@
-import type { EndpointBody } from "#container";
+import type { EndpointBody, NetworkFaultBody } from "#container";
 import type {
   NetworkCreateBody,
   NetworkCreateResponse,
@@ -63,6 +63,20 @@ export class NetworksClient {
     const json = { Container: container, Force: options.force };
     await this.#transport.done({ method: "POST", path: `${at(ref)}/disconnect`, json });
   }
+
+  /** thimble only: makes a running container's network go wrong until it ends; `unsupported` for what the kernel lacks. */
+  async fault(container: string, json: NetworkFaultBody): Promise<void> {
+    await this.#transport.done({ method: "POST", path: faultOf(container), json });
+  }
+
+  /** thimble only: takes that back. */
+  async mend(container: string): Promise<void> {
+    await this.#transport.done({ method: "DELETE", path: faultOf(container) });
+  }
+}
+
+function faultOf(container: string): string {
+  return `/thimble/v1/containers/${encodeURIComponent(container)}/network-fault`;
 }
 
 function at(ref: string): string {

@@ -103,6 +103,7 @@ export const shapes = {
   text: z.string(),
   flag: z.boolean(),
   whole: z.int(),
+  number: z.number(),
   texts: z.array(z.string()).max(fewItems),
   longTexts: z.array(z.string()).max(manyItems),
   textMap: z.record(z.string(), z.string()),

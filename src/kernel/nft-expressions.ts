@@ -25,7 +25,7 @@ const NFT_CT_STATUS = 2;
 /** linux/if.h: bytes of an interface's name with its NUL. */
 export const IFNAMSIZ = 16;
 
-const metaKeys = { iifname: 6, oifname: 7, l4proto: 16 } as const;
+const metaKeys = { protocol: 1, iifname: 6, oifname: 7, l4proto: 16 } as const;
 const verdicts = { drop: 0, accept: 1, jump: -3, return: -5 } as const;
 /** IPPROTO_* of linux/in.h. */
 const protocols = { tcp: 6, udp: 17, sctp: 132 } as const;
@@ -33,6 +33,8 @@ const protocols = { tcp: 6, udp: 17, sctp: 132 } as const;
 const ctStates = { invalid: 1, established: 2, related: 4, new: 8 } as const;
 const IPS_DST_NAT = 1 << 5;
 const NF_NAT_RANGE_PROTO_SPECIFIED = 2;
+const NFT_NG_RANDOM = 1;
+const NFT_BYTEORDER_HTON = 1;
 
 /** One expression of a rule: writes itself as an element of the rule's list of expressions. */
 export type Expression = (list: NetlinkWriter) => void;
@@ -64,11 +66,15 @@ function loadPayload(
   );
 }
 
-function compare(equal: boolean, value: Uint8Array): Expression {
+/** NFT_CMP_EQ, NFT_CMP_NEQ, NFT_CMP_LT: of bytes, so that numbers must be in network byte order. */
+const comparisons = { equal: 0, other: 1, less: 2 } as const;
+
+function compare(how: boolean | "less", value: Uint8Array): Expression {
+  const operation = typeof how === "string" ? how : how ? "equal" : "other";
   return expression("cmp", (w) =>
     w
       .be32Attribute(1, NFT_REG_1)
-      .be32Attribute(2, equal ? 0 : 1)
+      .be32Attribute(2, comparisons[operation])
       .nested(3, (data) => data.attribute(NFTA_DATA_VALUE, (d) => d.bytes(value))),
   );
 }
@@ -242,6 +248,31 @@ export const nft = {
     loadPayload(NFT_PAYLOAD_NETWORK, offsets[4].source, 4),
     expression("lookup", (w) => w.text(1, set).be32Attribute(2, NFT_REG_1)),
   ],
+  /** Packets of IPv4 or IPv6, in a chain that sees others too; `ipSource` and `ipDestination` need it there. */
+  etherType: (version: 4 | 6) => [
+    loadMeta("protocol"),
+    // ETH_P_IP, ETH_P_IPV6
+    compare(true, version === 4 ? Uint8Array.of(0x08, 0x00) : Uint8Array.of(0x86, 0xdd)),
+  ],
+  /** Matches by chance, so many of a million packets. */
+  chance: (millionths: number) => {
+    const limit = Buffer.alloc(4);
+    limit.writeUInt32BE(millionths);
+    return [
+      expression("numgen", (w) =>
+        w.be32Attribute(1, NFT_REG_1).be32Attribute(2, 1_000_000).be32Attribute(3, NFT_NG_RANDOM),
+      ),
+      expression("byteorder", (w) =>
+        w
+          .be32Attribute(1, NFT_REG_1)
+          .be32Attribute(2, NFT_REG_1)
+          .be32Attribute(3, NFT_BYTEORDER_HTON)
+          .be32Attribute(4, 4)
+          .be32Attribute(5, 4),
+      ),
+      compare("less", limit),
+    ];
+  },
   counter: () => [expression("counter", () => undefined)],
   accept: () => [verdict(verdicts.accept)],
   drop: () => [verdict(verdicts.drop)],

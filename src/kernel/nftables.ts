@@ -33,7 +33,9 @@ const NFNL_SUBSYS_NFTABLES = 10;
 const NFNL_MSG_BATCH_BEGIN = 16;
 const NFNL_MSG_BATCH_END = 17;
 const NFPROTO_UNSPEC = 0;
-const families = { inet: 1, ip: 2, ip6: 10 } as const;
+const families = { inet: 1, ip: 2, netdev: 5, ip6: 10 } as const;
+/** Of family netdev: what comes in by an interface, and what goes out. */
+const deviceHooks = { ingress: 0, egress: 1 } as const;
 const messages = {
   newTable: 0,
   getTable: 1,
@@ -148,10 +150,10 @@ function commentOf(data: Buffer | undefined): string {
  */
 export class NftBatch {
   readonly #requests: NetlinkRequest[] = [];
-  readonly #family: NftFamily;
+  readonly #family: NftFamily | "netdev";
 
   /** For tables of one family. */
-  constructor(family: NftFamily = "ip") {
+  constructor(family: NftFamily | "netdev" = "ip") {
     this.#family = family;
   }
 
@@ -211,6 +213,27 @@ export class NftBatch {
         .text(7, chain.type),
       verb: "create the nftables chain",
       about: `${chain.table} ${chain.name}`,
+    });
+  }
+
+  /** A chain that frames meet at an interface, in a table of family netdev. */
+  addDeviceChain(
+    table: string,
+    name: string,
+    at: { readonly device: string; readonly hook: keyof typeof deviceHooks },
+  ): this {
+    return this.#add({
+      type: type("newChain"),
+      flags: NLM_F_ACK | NLM_F_CREATE,
+      body: this.#body()
+        .text(1, table)
+        .text(3, name)
+        .nested(4, (hook) => {
+          hook.be32Attribute(1, deviceHooks[at.hook]).be32Attribute(2, 0).text(3, at.device);
+        })
+        .text(7, "filter"),
+      verb: `create the nftables chain at the hook ${at.hook}`,
+      about: `${table} ${name}`,
     });
   }
 
@@ -280,9 +303,14 @@ export class NftBatch {
     });
   }
 
+  #addressType() {
+    if (this.#family !== "netdev") return addressTypes[this.#family];
+    throw new Fault("internal", "tables of the family netdev have no sets of addresses");
+  }
+
   /** A set of addresses. */
   addAddressSet(table: string, name: string): this {
-    const { type: kind, bytes } = addressTypes[this.#family];
+    const { type: kind, bytes } = this.#addressType();
     return this.#addSet(table, name, (w) => {
       w.be32Attribute(3, 0).be32Attribute(4, kind).be32Attribute(5, bytes);
     });
@@ -290,7 +318,7 @@ export class NftBatch {
 
   /** A map from an address and port to another, for `nft.dnatByMap`. */
   addPortMap(table: string, name: string): this {
-    const address = addressTypes[this.#family];
+    const address = this.#addressType();
     // Concatenated types are put together six bits each; each part begins at a multiple of four bytes.
     const [kind, bytes] = [(address.type << 6) | TYPE_INET_SERVICE, address.bytes + 4];
     return this.#addSet(table, name, (w) => {

@@ -23,6 +23,7 @@ export type {
 export { networkCrashPoints, portCrashPoints } from "./crash-point.ts";
 export { type Addresses, type EndpointWish, endpointSettings, setGateways } from "./endpoint.ts";
 export { type HostsOptions, ownNames, parseExtraHost, renderHosts } from "./hosts.ts";
+export { clearNetworkFault, type NetworkFault, setNetworkFault } from "./network-fault.ts";
 export type { NetworkSettings } from "./network-store.ts";
 export { openNetworks } from "./networks.ts";
 export type {

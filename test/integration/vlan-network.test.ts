@@ -4,7 +4,7 @@ import { createNowhere, deleteLink, hasStackedKind, RouteTable } from "#kernel";
 import { type Networks, openNetworks, type SubnetRequest } from "#network";
 import { openState, type State } from "#state";
 import { outcome } from "../../src/base/testing.ts";
-import { dial, listen, reach } from "../support/namespace.ts";
+import { inside, type Namespace } from "../support/namespace.ts";
 
 const runRoot = `/tmp/vlan-test-${process.pid}`;
 const parent = `par${process.pid}`;
@@ -42,6 +42,15 @@ afterAll(async () => {
   await remove(parent);
 });
 
+/** Whether one of so many pings is answered. */
+async function answers(netns: Namespace, address: string, tries: number): Promise<boolean> {
+  for (let left = tries; left > 0; left--) {
+    const said = await inside(netns, "busybox", "ping", "-c", "1", "-W", "1", address);
+    if (said !== "failed") return true;
+  }
+  return false;
+}
+
 let made = 0;
 const subnetOf = (): SubnetRequest => ({
   ...{ subnet: `10.232.${made++}.0/24`, range: "", gateway: "", reserved: {} },
@@ -58,8 +67,7 @@ describe.skipIf(!has.macvlan)("a macvlan network", () => {
     expect([a.gateway, a.prefixLength]).toEqual([made.gateway, 24]);
     const [, link] = await new RouteTable({ netns: a.netns }).links();
     expect(link).toMatchObject({ name: "eth0", kind: "macvlan", mac: a.mac, up: true });
-    using _listener = await listen(b.netns, 8080);
-    expect(await reach(a.netns, b.address, 8080)).toBe("open");
+    expect(await answers(a.netns, b.address, 10)).toBe(true);
 
     const second = await networks.join("lab", a.netns, { link: "eth1", isGateway: false });
     const names = async () =>
@@ -78,8 +86,7 @@ describe.skipIf(!has.macvlan)("a macvlan network", () => {
   test("in the mode private keeps its containers apart", async () => {
     await macvlan("apart", { parent, macvlan_mode: "private" });
     const [a, b] = [await networks.attach("apart"), await networks.attach("apart")];
-    using _listener = await listen(b.netns, 8080);
-    expect(await dial(a.netns, b.address, 8080)).toBe("failed");
+    expect(await answers(a.netns, b.address, 1)).toBe(false);
     for (const each of [a, b]) networks.release(each);
     await networks.remove("apart");
   });
@@ -106,8 +113,7 @@ describe.skipIf(!has.macvlan)("a macvlan network", () => {
     expect((await host.link(name))?.up).toBe(true);
     const [a, b] = [await networks.attach("nowhere"), await networks.attach("nowhere")];
     expect([gateway, a.gateway, a.address]).toEqual(["", "", expect.stringMatching(/\.1$/)]);
-    using _listener = await listen(b.netns, 8080);
-    expect(await reach(a.netns, b.address, 8080)).toBe("open");
+    expect(await answers(a.netns, b.address, 10)).toBe(true);
     for (const each of [a, b]) networks.release(each);
     await networks.remove("nowhere");
     expect(await host.link(name)).toBeUndefined();
@@ -186,8 +192,7 @@ test.each(["l2", "l3", "l3s"])(
     await create;
     const [a, b] = [await networks.attach("ip"), await networks.attach("ip")];
     expect(a.mac).toBe("");
-    using _listener = await listen(b.netns, 8080);
-    expect(await reach(a.netns, b.address, 8080)).toBe("open");
+    expect(await answers(a.netns, b.address, 10)).toBe(true);
     for (const each of [a, b]) networks.release(each);
     await networks.remove("ip");
   },

@@ -53,6 +53,8 @@ export function fakeNetworks(calls: string[]): EngineNetworks {
     disconnect: async (ref, container, options) => {
       note(`disconnect ${ref} ${container}`, options);
     },
+    fault: async (container, fault) => void note(`fault network of ${container}`, fault),
+    mend: async (container) => void note("mend network of", container),
     names: () => new Map(),
   };
 }

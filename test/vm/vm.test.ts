@@ -5,9 +5,11 @@ import { runInGuest } from "./guest.ts";
 const missing = !existsSync("/usr/bin/qemu-system-x86_64") || !existsSync("/bin/busybox");
 
 describe.skipIf(missing)("a guest with cgroup v2 alone and Linux 6.1 [needs qemu]", () => {
-  test("passes the launch, monitor, cgroup, task, engine and image suites", async () => {
+  test("passes the launch, monitor, cgroup, task, engine, image and network suites", async () => {
     const suites = ["launch", "launch-join", "launch-two-phases", "launch-descriptors"]
       .concat("monitor", "monitor-log", "cgroups", "task", "engine", "images")
+      // Its kernel has what others may lack: ipvlan, VLANs, netem.
+      .concat("vlan-network", "network-fault")
       .map((name) => `./test/integration/${name}.test.ts`)
       .join(" ");
     const run = await runInGuest(

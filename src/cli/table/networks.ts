@@ -1,5 +1,5 @@
 import { command, group, many } from "../command.ts";
-import { bool, commaList, filter, int, list, map, text } from "../flag.ts";
+import { bool, commaList, duration, filter, int, list, map, text } from "../flag.ts";
 import { format, json, pruneFlags } from "./containers.ts";
 
 export const networkLsFlags = {
@@ -52,6 +52,13 @@ export const networkConnectFlags = {
   ip6: text('IPv6 address (e.g., "2001:db8::33")'),
   link: list("Add link to another container"),
   "link-local-ip": commaList("Add a link-local address for the container", strings),
+};
+
+export const networkFaultFlags = {
+  clear: bool("Take all faults of the container back"),
+  delay: duration("How much later what it sends is sent (needs the kernel's sch_netem)"),
+  loss: text("How many packets are lost, sent and received ones, in percent"),
+  partition: commaList("Containers that it exchanges nothing with", { placeholder: "containers" }),
 };
 
 export const networkDisconnectFlags = {
@@ -123,10 +130,26 @@ const disconnect = command({
   load: async () => (await import("../verb/network.ts")).disconnectNetwork,
 });
 
+const fault = command({
+  summary: "Make a running container's network go wrong, for tests, until it ends",
+  usage: "[OPTIONS] CONTAINER",
+  flags: networkFaultFlags,
+  args: [1, 1],
+  complete: "running",
+  examples: [
+    ["network fault --loss 5% web", "lose each twentieth packet, in both directions"],
+    ["network fault --delay 100ms web", "send everything a tenth of a second later"],
+    ["network fault --partition db,cache web", "keep it apart from two other containers"],
+    ["network fault --clear web", "all is well again"],
+  ],
+  load: async () => (await import("../verb/network-fault.ts")).faultNetwork,
+});
+
 export const networkGroup = group("Manage networks", {
   connect,
   create,
   disconnect,
+  fault,
   inspect,
   ls,
   list: { ...ls, hidden: true },

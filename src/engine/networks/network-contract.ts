@@ -1,5 +1,5 @@
 import type { ContainerId } from "#base";
-import type { EndpointBody } from "#container";
+import type { EndpointBody, NetworkFaultBody } from "#container";
 import type { NetworkDescription, NetworkRequest } from "#network";
 import type { Filters, NetworkAttachment } from "../contract.ts";
 
@@ -57,4 +57,12 @@ export interface EngineNetworks {
   disconnect(ref: string, container: string, options: { readonly force: boolean }): Promise<void>;
   /** The addresses in a network by every name that they have there: the container's, its id's first digits, aliases. */
   names(ref: string): ReadonlyMap<string, readonly string[]>;
+  /**
+   * Makes the network of a running container go wrong, instead of how it did before, until `mend` or
+   * the container's end. `invalid` for a fault that cannot be, `conflict` for a container that does
+   * not run or has no network of its own, `unsupported` for what the kernel lacks.
+   */
+  fault(container: string, fault: NetworkFaultBody): Promise<void>;
+  /** Takes that back. */
+  mend(container: string): Promise<void>;
 }

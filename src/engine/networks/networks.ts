@@ -5,6 +5,7 @@ import type { Filters } from "../contract.ts";
 import { booleanFilter, checkFilterKeys, matchesLabels, untilFilter } from "../filters.ts";
 import type { Parts } from "../parts.ts";
 import { connectContainer, disconnectContainer, type LinkParts } from "./connect.ts";
+import { faultNetwork, mendNetwork } from "./fault.ts";
 import { membersOf } from "./members.ts";
 import { namesIn } from "./names.ts";
 import type { EngineNetwork, EngineNetworks, NetworkCreateRequest } from "./network-contract.ts";
@@ -21,6 +22,8 @@ export function createNetworks(parts: NetworkParts): EngineNetworks {
     prune: (filters) => pruneNetworks(parts, filters),
     connect: (ref, container, settings) => connectContainer(parts, ref, container, settings),
     disconnect: (ref, container, { force }) => disconnectContainer(parts, ref, container, force),
+    fault: (container, fault) => faultNetwork(parts, container, fault),
+    mend: (container) => mendNetwork(parts, container),
     names: (ref) => namesIn(parts, parts.networks.find(ref).id),
   };
 }
