@@ -33,6 +33,7 @@ const excusable = [
   "umoci",
   "x86-64",
   "a clone that others can read",
+  "a peer dockerd",
 ];
 
 interface Step {

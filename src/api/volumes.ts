@@ -77,6 +77,24 @@ export function volumeRoutes(context: ApiContext): readonly Route[] {
       pattern: "/thimble/v1/volumes/:name/archive",
       handle: (exchange) => importArchive(context, exchange),
     },
+    {
+      method: "PUT",
+      pattern: "/thimble/v1/volumes/:name/loans/:borrower",
+      handle: async (exchange) => {
+        const borrower = checkBorrower(exchange.param("borrower"));
+        const volume = await engine.volumes.lend(exchange.param("name"), borrower);
+        exchange.sendJson(200, wireVolume(volume));
+      },
+    },
+    {
+      method: "DELETE",
+      pattern: "/thimble/v1/volumes/:name/loans/:borrower",
+      handle: async (exchange) => {
+        const borrower = checkBorrower(exchange.param("borrower"));
+        await engine.volumes.takeBack(exchange.param("name"), borrower);
+        exchange.sendEmpty(204);
+      },
+    },
     { method: "PUT", pattern: "/volumes/:name", handle: update },
     {
       method: "DELETE",
@@ -158,6 +176,14 @@ async function create({ engine }: ApiContext, exchange: Exchange): Promise<void>
     owner: exchange.owner,
   });
   exchange.sendJson(201, wireVolume(volume));
+}
+
+/** As Docker's engine calls a mount: some 64 digits. */
+function checkBorrower(borrower: string): string {
+  if (/^[\w.-]{1,128}$/.test(borrower)) return borrower;
+  throw new Fault("invalid", "a borrower is told by 1 to 128 letters, digits, and any of _ . -", {
+    about: borrower,
+  });
 }
 
 /** Docker's own answer of an engine that is in no swarm. */

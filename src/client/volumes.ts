@@ -31,6 +31,18 @@ export class VolumesClient {
     return this.#transport.json({ method: "POST", path: "/volumes/create", json: body });
   }
 
+  /** thimble only: makes a volume's directory ready for somebody who is no container of the engine. */
+  lend(name: string, borrower: string): Promise<Volume> {
+    const path = `/thimble/v1${at(name)}/loans/${encodeURIComponent(borrower)}`;
+    return this.#transport.json({ method: "PUT", path });
+  }
+
+  /** thimble only: ends what `lend` began; does nothing where there is no loan. */
+  async takeBack(name: string, borrower: string): Promise<void> {
+    const path = `/thimble/v1${at(name)}/loans/${encodeURIComponent(borrower)}`;
+    await this.#transport.done({ method: "DELETE", path });
+  }
+
   /** GET /volumes/NAME. */
   inspect(name: string): Promise<Volume> {
     return this.#transport.json({ method: "GET", path: at(name) });

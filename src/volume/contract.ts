@@ -90,11 +90,22 @@ export interface Volumes {
   ): Promise<{ readonly volume: Volume; readonly made: boolean }>;
   /** The volume as its driver knows it now; also one that only a plugin knows. */
   inspect(name: string): Promise<Volume>;
-  /** All volumes by name, with those that only plugins know; a warning for a plugin that does not answer. */
-  listAll(): Promise<{
+  /**
+   * All volumes by name, with those that only plugins know; a warning for a plugin that does not
+   * answer. Plugins other than `drivers`, where they are given, are not asked.
+   */
+  listAll(drivers?: readonly string[]): Promise<{
     readonly volumes: readonly Volume[];
     readonly warnings: readonly string[];
   }>;
+  /**
+   * Holds a local volume for somebody who is no container of this engine, and gives its directory.
+   * On the disk when it settles: it is held, over restarts of the engine, until `takeBack` or the
+   * end of the machine's run.
+   */
+  lend(name: string, borrower: string): Promise<string>;
+  /** Ends a loan; does nothing where there is none. */
+  takeBack(name: string, borrower: string): Promise<void>;
   /** Claims a volume that exists; `not_found` in Docker's words. */
   claim(name: string, claimant: string): Volume;
   /**

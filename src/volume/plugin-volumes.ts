@@ -160,13 +160,18 @@ export class PluginVolumes {
    * The known volumes with those that plugins have beside them, and where plugins have theirs. A
    * plugin that does not answer is a warning.
    */
-  async list(known: readonly Volume[]): Promise<{
+  async list(
+    known: readonly Volume[],
+    asked?: readonly string[],
+  ): Promise<{
     readonly volumes: readonly Volume[];
     readonly warnings: readonly string[];
   }> {
     const { plugins } = this.#parts;
     const used = known.filter(({ driver }) => driver !== "local").map(({ driver }) => driver);
-    const drivers = [...new Set([...used, ...plugins.names()])];
+    const drivers = [...new Set([...used, ...plugins.names()])].filter(
+      (driver) => !asked || asked.includes(driver),
+    );
     if (drivers.length === 0) return { volumes: known, warnings: [] };
     const volumes = new Map(known.map((volume) => [volume.name, volume]));
     const warnings: string[] = [];

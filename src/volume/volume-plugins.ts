@@ -35,6 +35,8 @@ const dockersPatience: Patience = { long: 120_000, short: 60_000, list: 5_000 };
 export interface PluginOptions {
   readonly places?: PluginPlaces;
   readonly patience?: Patience;
+  /** The id of this engine: a plugin that is this engine itself is none to it. */
+  readonly self?: string;
 }
 
 type Answer = Readonly<Record<string, unknown>>;
@@ -48,11 +50,14 @@ type Answer = Readonly<Record<string, unknown>>;
 export class VolumePlugins {
   readonly #places: PluginPlaces;
   readonly #patience: Patience;
+  readonly #self: string | undefined;
   /** By name, those that said they are drivers of volumes, with the place where they did. */
   readonly #active = new Map<string, string>();
   readonly #scopes = new Map<string, "local" | "global">();
 
-  constructor({ places = dockersPlaces, patience = dockersPatience }: PluginOptions = {}) {
+  constructor(options: PluginOptions = {}) {
+    const { places = dockersPlaces, patience = dockersPatience, self } = options;
+    this.#self = self;
     this.#places = places;
     this.#patience = patience;
   }
@@ -167,7 +172,9 @@ export class VolumePlugins {
       if (this.#active.get(driver) === place) return address;
       const { callPlugin } = await import("./plugin-client.ts");
       const call = { method: "Plugin.Activate", body: {}, patience };
-      const { Implements: roles } = await callPlugin(address, call);
+      const { Implements: roles, ThimbleEngine: engine } = await callPlugin(address, call);
+      if (engine !== undefined && engine === this.#self)
+        throw lookingUp(`plugin ${JSON.stringify(driver)} is this engine; use the driver local`);
       if (!Array.isArray(roles) || !roles.includes("VolumeDriver"))
         throw lookingUp(`plugin ${JSON.stringify(driver)} does not implement VolumeDriver`);
       this.#active.set(driver, place);

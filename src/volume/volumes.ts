@@ -16,6 +16,7 @@ import type { Volume, VolumeRequest, VolumeSnapshot, VolumeSource, Volumes } fro
 import { crashPoint } from "./crash-point.ts";
 import { isMount, mountDevice } from "./device-mount.ts";
 import { copyInto, exchange, mountsBelow, openDirectory, syncDirectory } from "./directory.ts";
+import { Loans } from "./loans.ts";
 import { Members } from "./members.ts";
 import { PluginMounts } from "./plugin-mounts.ts";
 import { PluginVolumes } from "./plugin-volumes.ts";
@@ -59,6 +60,7 @@ class LocalVolumes implements Volumes {
   readonly #readers = new Members();
   /** Held per volume while its directory is made ready. */
   readonly #locks = new KeyedLock();
+  readonly #loans: Loans;
   readonly #mounts: PluginMounts;
   readonly #foreign: PluginVolumes;
 
@@ -72,7 +74,8 @@ class LocalVolumes implements Volumes {
     this.#staging = new Staging(join(directory, ".making"), this.#removed);
     const { removed, staging } = { removed: this.#removed, staging: this.#staging };
     this.#snapshots = new Snapshots({ state, clock, removed, staging });
-    const plugins = new VolumePlugins(options.plugins);
+    this.#loans = new Loans(state);
+    const plugins = new VolumePlugins({ self: state.instanceId, ...options.plugins });
     this.#mounts = new PluginMounts({ state, plugins, log });
     this.#foreign = new PluginVolumes({
       ...{ store: this.#store, plugins, mounts: this.#mounts, log },
@@ -83,6 +86,7 @@ class LocalVolumes implements Volumes {
   }
 
   async recover(): Promise<void> {
+    for (const { name, borrower } of this.#loans.all()) this.adopt(name, loanOf(borrower));
     const homeOf = (id: string) => {
       const name = this.#store.nameOf(id);
       return name === undefined ? undefined : this.#home(name);
@@ -151,8 +155,8 @@ class LocalVolumes implements Volumes {
     return (await this.#foreign.find(name)) ?? this.get(name);
   }
 
-  listAll() {
-    return this.#foreign.list(this.list());
+  listAll(drivers?: readonly string[]) {
+    return this.#foreign.list(this.list(), drivers);
   }
 
   #newRow(name: string, request: VolumeRequest): StoredVolume {
@@ -414,6 +418,22 @@ class LocalVolumes implements Volumes {
     return path;
   }
 
+  async lend(name: string, borrower: string): Promise<string> {
+    const { driver } = this.get(name);
+    if (driver !== "local")
+      throw new Fault("unsupported", `volume ${name} is the plugin ${driver}'s to lend`, {
+        about: name,
+      });
+    const path = await this.hold(name, loanOf(borrower));
+    this.#loans.add({ name, borrower });
+    return path;
+  }
+
+  async takeBack(name: string, borrower: string): Promise<void> {
+    this.#loans.remove({ name, borrower });
+    await this.release(name, loanOf(borrower));
+  }
+
   adopt(name: string, holder: string): void {
     this.#holders.add(name, holder);
   }
@@ -602,3 +622,6 @@ function refuseMount(volume: Volume, verb: string): void {
     { about: volume.name },
   );
 }
+
+/** Told from containers, whose ids have no colon. */
+const loanOf = (borrower: string) => `loan:${borrower}`;

@@ -29,6 +29,13 @@ export function fakeVolumes(calls: string[]): EngineVolumes {
     },
     provide: async (request) => fake.create(request),
     inspect: async (name) => get(name),
+    async lend(name, borrower) {
+      calls.push(`volume lend ${name} ${borrower}`);
+      return get(name);
+    },
+    async takeBack(name, borrower) {
+      calls.push(`volume take back ${name} ${borrower}`);
+    },
     listAll: async (filters) => ({ volumes: fake.list(filters), warnings: [] }),
     get,
     list(filters) {

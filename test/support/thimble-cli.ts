@@ -37,8 +37,14 @@ export const busybox = "/bin/busybox";
  * as a user's does, and ends with the disposal.
  */
 export class ThimbleCli implements AsyncDisposable {
-  readonly directory = mkdtempSync("/tmp/te-");
-  readonly #runRoot = join(this.directory, "run");
+  readonly directory: string;
+  readonly #runRoot: string;
+
+  /** @param place the beginning of the path of its files */
+  constructor(place = "/tmp/te-") {
+    this.directory = mkdtempSync(place);
+    this.#runRoot = join(this.directory, "run");
+  }
 
   /** Lets every user ask the engine, which runs. */
   openToAll(): void {

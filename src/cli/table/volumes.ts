@@ -65,6 +65,17 @@ const decryptionFlags = {
   replace: bool("Replace the files of a volume that has some"),
 };
 
+/** Where Docker's engine looks for plugins, by the name that its users call this one. */
+export const pluginSocket = "/run/docker/plugins/thimble.sock";
+
+export const volumeServePluginFlags = {
+  socket: text("Listen here; the file's name is the driver's", {
+    placeholder: "PATH",
+    shownDefault: pluginSocket,
+    complete: "file",
+  }),
+};
+
 export const volumePushFlags = backupFlags;
 
 export const volumePullFlags = decryptionFlags;
@@ -251,6 +262,15 @@ export const volumeGroup = group("Manage volumes", {
     complete: "volume",
     examples: [["volume rollback data before-upgrade", "what came after is lost"]],
     load: async () => (await import("../verb/volume-snapshots.ts")).volumeRollback,
+  }),
+  "serve-plugin": command({
+    summary: "Serve the engine's volumes to Docker's engine, as a volume plugin",
+    usage: "[OPTIONS]",
+    flags: volumeServePluginFlags,
+    examples: [
+      ["volume serve-plugin", "then: docker run --volume-driver thimble -v data:/data IMAGE"],
+    ],
+    load: async () => (await import("../verb/volume-plugin.ts")).volumeServePlugin,
   }),
   snapshot: command({
     summary: "Keep the files of a volume as they are now",

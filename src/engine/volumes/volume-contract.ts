@@ -68,6 +68,13 @@ export interface EngineVolumes {
     readonly volumes: readonly Volume[];
     readonly warnings: readonly string[];
   }>;
+  /**
+   * Makes a local volume's directory ready for somebody who is no container of this engine, as
+   * another engine whose plugin this one is. It is in use, over restarts, until it is taken back.
+   */
+  lend(name: string, borrower: string): Promise<Volume>;
+  /** Ends a loan; does nothing where there is none. */
+  takeBack(name: string, borrower: string): Promise<void>;
   /** The volume; `not_found` when there is none of that name. */
   get(name: string): Volume;
   /** By name; filters: `name` (a pattern), `label`, `driver`, `dangling`. */

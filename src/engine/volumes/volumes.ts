@@ -20,9 +20,15 @@ export function createVolumes(parts: VolumeParts): EngineVolumes {
     inspect: (name) => parts.volumes.inspect(name),
     listAll: async (filters) => {
       const chosen = volumeFilter(parts, filters);
-      const { volumes, warnings } = await parts.volumes.listAll();
+      const asked = filters.driver?.length ? filters.driver : undefined;
+      const { volumes, warnings } = await parts.volumes.listAll(asked);
       return { volumes: volumes.filter(chosen), warnings };
     },
+    lend: async (name, borrower) => {
+      await parts.volumes.lend(name, borrower);
+      return parts.volumes.get(name);
+    },
+    takeBack: (name, borrower) => parts.volumes.takeBack(name, borrower),
     get: (name) => parts.volumes.get(name),
     list: (filters) => listVolumes(parts, filters),
     clone: (name, request) => cloneVolume(parts, name, request),
