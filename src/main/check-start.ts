@@ -45,9 +45,19 @@ interface RootClaim {
 
 /** The names that an engine makes in its roots, and the one that mkfs(8) makes. */
 const ownNames = new Set([
-  ...["cache", "containers", "content", "lock", "lost+found", "registry", "snapshots", "volumes"],
-  ...["state.db", "state.db-journal", "state.db-shm", "state.db-wal", "work"],
-  ...["dns", "engine.log", "engine.pid", "execs", "native", "root", "thimble.sock", "views"],
+  ...["backups", "cache", "containers", "content", "lock", "lost+found", "registry", "snapshots"],
+  ...["state.db", "state.db-journal", "state.db-shm", "state.db-wal", "volumes", "work"],
+  ...[
+    "dns",
+    "engine.log",
+    "engine.pid",
+    "execs",
+    "native",
+    "ports",
+    "root",
+    "thimble.sock",
+    "views",
+  ],
 ]);
 
 /**

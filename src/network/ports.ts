@@ -1,8 +1,8 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isFault, type Log, silentLog } from "#base";
 import { connectProxy, type Helper, type PortProxy } from "#helper";
-import { KnownProcess, openProcess, startTime } from "#kernel";
+import { KnownProcess, makePrivateDirectory, openProcess, startTime } from "#kernel";
 import type { State } from "#state";
 import { bridgeNames } from "./bridge.ts";
 import { ContainerPorts, controlPath, type PortSharing } from "./container-ports.ts";
@@ -60,7 +60,7 @@ class NetworkPorts implements Ports {
   /** What an earlier life of the engine has left: proxies that live are taken over; `adopt` replaces those that do not. */
   async open(): Promise<void> {
     const { store, directory, rules } = this.#shared;
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makePrivateDirectory(directory);
     const rows = store.all();
     const sockets = new Set(rows.map(({ container }) => controlPath(directory, container)));
     for (const name of readdirSync(directory))
