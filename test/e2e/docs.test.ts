@@ -28,6 +28,14 @@ describe("documents", () => {
     }
   });
 
+  test("decisions are numbered without gaps, in their names and titles", () => {
+    const decisions = documents.filter((file) => /^docs\/decisions\/\d/.test(file)).sort();
+    const numbers = decisions.map((file) => Number(/(\d+)-/.exec(file)?.[1]));
+    expect(numbers).toEqual(decisions.map((_, index) => index + 1));
+    for (const [index, file] of decisions.entries())
+      expect(readFileSync(join(root, file), "utf8")).toMatch(new RegExp(`^# ${index + 1}\\D`));
+  });
+
   test.each(documents)("every link of %s leads somewhere", (document) => {
     const lost: string[] = [];
     for (const [target, fragment] of links(readFileSync(join(root, document), "utf8"))) {
