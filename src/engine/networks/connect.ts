@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { Fault, isFault } from "#base";
 import { type EndpointBody, networkModeOf } from "#container";
 import type { NetworkDescription } from "#network";
@@ -21,6 +20,7 @@ import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
 import { addressesOf } from "./endpoint-addresses.ts";
 import { checkEndpoint } from "./endpoint-check.ts";
+import { changeNameFile } from "./name-file.ts";
 import { changeNames } from "./resolution.ts";
 
 /** What joining and leaving a network touches. */
@@ -224,14 +224,11 @@ function changeHosts(
     readonly removed: readonly NetworkAttachment[];
   },
 ): void {
-  const path = record.files.hosts;
-  if (path === "") return;
   const lines = (endpoints: readonly NetworkAttachment[]) =>
     addressesOf(endpoints).map((address) => `${address}\t${hostNames(record).join(" ")}`);
   const gone = lines(change.removed);
-  const kept = readFileSync(path, "utf8")
-    .split("\n")
-    .filter((line) => line !== "" && !gone.includes(line));
-  // In place, since a bind mount follows the file and not its name.
-  writeFileSync(path, `${[...kept, ...lines(change.added)].join("\n")}\n`);
+  changeNameFile(record.files.hosts, (text) => {
+    const kept = text.split("\n").filter((line) => line !== "" && !gone.includes(line));
+    return `${[...kept, ...lines(change.added)].join("\n")}\n`;
+  });
 }

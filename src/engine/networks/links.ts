@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { type ContainerId, Fault, isFault, shortId } from "#base";
 import { type HostConfig, type Link, networkModeOf, parseLink, type Sent } from "#container";
 import { type ContainerRecord, isUp } from "../containers/container-record.ts";
@@ -7,6 +6,7 @@ import { joinedContainer } from "../containers/sandbox.ts";
 import type { StoredSandbox } from "../containers/sandbox-store.ts";
 import type { NetworkAttachment } from "../contract.ts";
 import type { Parts } from "../parts.ts";
+import { changeNameFile } from "./name-file.ts";
 
 /*
  * Links on the default bridge, which has no names: lines of hosts(5), for containers that run when
@@ -115,11 +115,11 @@ function moveLink(
   { alias, address }: { readonly alias: string; readonly address: string },
 ): void {
   const begin = `${alias} ${hostnameOf(other)}`;
-  const lines = readFileSync(path, "utf8").split("\n");
-  const moved = lines.map((line) => {
-    const [, names = ""] = /^\S+\t(.*)$/.exec(line) ?? [];
-    return names === begin || names.startsWith(`${begin} `) ? `${address}\t${names}` : line;
+  changeNameFile(path, (text) => {
+    const moved = text.split("\n").map((line) => {
+      const [, names = ""] = /^\S+\t(.*)$/.exec(line) ?? [];
+      return names === begin || names.startsWith(`${begin} `) ? `${address}\t${names}` : line;
+    });
+    return moved.join("\n");
   });
-  // In place, since a bind mount follows the file and not its name.
-  writeFileSync(path, moved.join("\n"));
 }

@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from "node:fs";
 import { exposedPorts, networkModeOf, readEndpoint } from "#container";
 import type { Fd } from "#kernel";
 import { type NamedContainer, resolvConfOf } from "#network";
@@ -6,6 +5,7 @@ import type { ContainerRecord } from "../containers/container-record.ts";
 import type { OpenSandbox } from "../containers/sandbox.ts";
 import type { NetworkAttachment } from "../contract.ts";
 import type { Parts } from "../parts.ts";
+import { changeNameFile } from "./name-file.ts";
 import { namesOf } from "./names.ts";
 
 type ResolutionParts = Parts<"networks" | "names">;
@@ -67,7 +67,9 @@ function linksIn(
   const mode = networkModeOf(host);
   const isMain = mode.kind === "bridge" && (mode.network === network || mode.network === networkId);
   const all = [...readEndpoint(settings).links, ...(isMain ? host.Links : [])];
-  return all.flatMap(({ name, alias }) =>
+  // The docker CLI sends those of the main network in both places.
+  const once = new Map(all.map((link) => [`${link.name}:${link.alias}`, link]));
+  return [...once.values()].flatMap(({ name, alias }) =>
     [alias, `${alias}.${network}`]
       .filter((each) => isHostName(each) && isHostName(`${name}.${network}`))
       .map((each) => [each, `${name}.${network}`] as const),
@@ -115,9 +117,7 @@ export async function changeNames(
 /** The container's own changes are kept. */
 function changeResolvConf({ host, files }: ContainerRecord, resolver: boolean): void {
   const text = (asks: boolean) => resolvConfOf(host, { isHost: false, resolver: asks });
-  // In place, since a bind mount follows the file and not its name.
-  if (files.resolvConf !== "" && readFileSync(files.resolvConf, "utf8") === text(!resolver))
-    writeFileSync(files.resolvConf, text(resolver));
+  changeNameFile(files.resolvConf, (found) => (found === text(!resolver) ? text(resolver) : found));
 }
 
 /** After a restart of the engine: the containers that run on keep their names, and those that ended meanwhile lose them. */
