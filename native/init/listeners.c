@@ -80,8 +80,10 @@ static int bind_socket(const struct request *request, const union address *addre
 		result = check(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes));
 	if (result >= 0)
 		result = check(bind(fd, &address->any, is_v4 ? sizeof address->v4 : sizeof address->v6));
-	if (result >= 0 && !is_udp)
+	if (result >= 0 && !is_udp) {
+		relay_options(fd, request->protocol);
 		result = check(listen(fd, BACKLOG));
+	}
 	return result < 0 ? result : take_fd_from(&fd);
 }
 

@@ -79,6 +79,8 @@ void listeners_drop(const struct listener *rest);
 void listeners_settle(bool confirm);
 
 /* Relay: streams between clients and the container. */
+/* What a stream's socket is to have; of one that listens its clients inherit it (tcp(7)). */
+void relay_options(int fd, int protocol);
 void relay_accept(struct watched *watched, uint32_t events);
 bool relay_any(void);
 /* Whether a stream was stopped so that others have their turn; relay_turn goes on with those. */

@@ -13,7 +13,8 @@
 
 /* Splices of one stream before others have their turn. */
 #define TURNS 16
-#define PIPE_SIZE (256 << 10)
+/* The most that a pipe may be made without a privilege (pipe(7)). */
+#define PIPE_SIZE (1 << 20)
 #define ACCEPTS 64
 #define EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
@@ -34,6 +35,8 @@ struct relay;
 struct end {
 	struct watched watched; /* first: what is watched is its end */
 	struct relay *relay;
+	/* Until the kernel says otherwise: an event tells once when that changes (EPOLLET). */
+	bool readable, writable;
 };
 
 struct relay {
@@ -111,15 +114,41 @@ static void end_relay(struct relay *relay, bool is_broken)
 	free(relay);
 }
 
+/* From the sender to the pipe: 1 when it gave bytes or its end, 0 when it has none now. */
+static int fill(struct flow *flow, struct end *from, uint64_t *bytes)
+{
+	if (!from->readable)
+		return 0;
+	int count = check(
+		splice(from->watched.fd, NULL, flow->pipe.write, NULL, PIPE_SIZE, SPLICE_F_NONBLOCK | SPLICE_F_MOVE));
+	if (count == -EINTR)
+		return 1;
+	if (count == -EAGAIN) {
+		from->readable = false;
+		return 0;
+	}
+	if (count < 0)
+		return count;
+	flow->ended = count == 0;
+	flow->held = (size_t)count;
+	*bytes += flow->held;
+	return 1;
+}
+
 /* From the pipe to the receiver: 1 when all went, 0 when the receiver takes no more now. */
-static int push(struct flow *flow, int to)
+static int push(struct flow *flow, struct end *to)
 {
 	while (flow->held > 0) {
-		int count = check(splice(flow->pipe.read, NULL, to, NULL, flow->held, SPLICE_F_NONBLOCK | SPLICE_F_MOVE));
+		if (!to->writable)
+			return 0;
+		int count = check(splice(flow->pipe.read, NULL, to->watched.fd, NULL, flow->held,
+					 SPLICE_F_NONBLOCK | SPLICE_F_MOVE));
 		if (count == -EINTR)
 			continue;
-		if (count == -EAGAIN)
+		if (count == -EAGAIN) {
+			to->writable = false;
 			return 0;
+		}
 		if (count <= 0)
 			return count < 0 ? count : -EPIPE;
 		flow->held -= (size_t)count;
@@ -127,33 +156,28 @@ static int push(struct flow *flow, int to)
 	return 1;
 }
 
-/* One step of a direction: 1 when there may be more, 0 when it has to wait. */
-static int step(struct flow *flow, int from, int to, uint64_t *bytes)
+/* One step of the direction from an end: 1 when there may be more, 0 when it has to wait. */
+static int step(struct relay *relay, int from)
 {
-	if (flow->pipe.read < 0) {
-		int result = take_pipe(&flow->pipe);
-		if (result < 0)
-			return result;
-	}
-	int result = push(flow, to);
-	if (result == 1 && !flow->ended) {
-		int count = check(splice(from, NULL, flow->pipe.write, NULL, PIPE_SIZE, SPLICE_F_NONBLOCK | SPLICE_F_MOVE));
-		if (count < 0 && count != -EAGAIN && count != -EINTR)
-			return count;
-		flow->ended = count == 0;
-		flow->held = count > 0 ? (size_t)count : 0;
-		*bytes += flow->held;
-		result = count == -EINTR ? 1 : count > 0;
-	} else if (result == 1) {
-		result = 0;
-	}
+	struct flow *flow = &relay->flows[from];
+	uint64_t unlisted, *bytes = relay->listener ? &relay->listener->bytes[from] : &unlisted;
+	int result = flow->pipe.read < 0 ? take_pipe(&flow->pipe) : 0;
+	if (result < 0)
+		return result;
+	if (flow->held == 0 && !flow->ended)
+		result = fill(flow, &relay->ends[from], bytes);
+	if (result >= 0 && flow->held > 0)
+		result = push(flow, &relay->ends[!from]);
+	if (result < 0)
+		return result;
 	if (flow->held == 0)
 		give_pipe(&flow->pipe);
 	if (flow->held == 0 && flow->ended && !flow->told) {
 		flow->told = true;
-		shutdown(to, SHUT_WR);
+		if (!relay->flows[!from].told) /* else the end of the relay tells it */
+			shutdown(relay->ends[!from].watched.fd, SHUT_WR);
 	}
-	return result;
+	return result > 0 && !flow->told;
 }
 
 static void pump(struct relay *relay)
@@ -162,11 +186,7 @@ static void pump(struct relay *relay)
 	for (int turn = 0; more && turn < TURNS; turn++) {
 		more = false;
 		for (int i = 0; i < 2; i++) {
-			struct flow *flow = &relay->flows[i];
-			if (flow->told)
-				continue;
-			uint64_t unlisted, *bytes = relay->listener ? &relay->listener->bytes[i] : &unlisted;
-			int result = step(flow, relay->ends[i].watched.fd, relay->ends[!i].watched.fd, bytes);
+			int result = relay->flows[i].told ? 0 : step(relay, i);
 			if (result < 0) {
 				end_relay(relay, true);
 				return;
@@ -184,15 +204,26 @@ static void pump(struct relay *relay)
 
 static void end_ready(struct watched *watched, uint32_t events)
 {
-	struct relay *relay = ((struct end *)watched)->relay;
+	struct end *end = (struct end *)watched;
+	struct relay *relay = end->relay;
 	if (events & EPOLLERR) {
 		end_relay(relay, true);
 		return;
 	}
+	end->readable |= (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0;
+	end->writable |= (events & EPOLLOUT) != 0;
 	if (watched == &relay->ends[1].watched && events & EPOLLOUT)
 		relay->connecting = false;
 	if (!relay->connecting)
 		pump(relay);
+}
+
+void relay_options(int fd, int protocol)
+{
+	const int yes = 1;
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
+	if (protocol == IPPROTO_TCP)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
 }
 
 static void open_relay(struct listener *listener, int client)
@@ -202,10 +233,9 @@ static void open_relay(struct listener *listener, int client)
 		close(client);
 		return;
 	}
-	const int yes = 1;
 	for (int i = 0; i < 2; i++) {
 		relay->flows[i].pipe = (struct pipe){ -1, -1 };
-		relay->ends[i] = (struct end){ { -1, end_ready }, relay };
+		relay->ends[i] = (struct end){ .watched = { -1, end_ready }, .relay = relay, .writable = true };
 	}
 	link_relay(&relays, relay);
 	relay->listener = listener;
@@ -215,13 +245,10 @@ static void open_relay(struct listener *listener, int client)
 	int *target = &relay->ends[1].watched.fd;
 	*target = check(socket(listener->target.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, listener->protocol));
 	int result = *target;
-	for (int i = 0; i < 2 && result >= 0; i++) {
-		setsockopt(relay->ends[i].watched.fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes);
-		if (listener->protocol == IPPROTO_TCP)
-			setsockopt(relay->ends[i].watched.fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-	}
-	if (result >= 0)
+	if (result >= 0) {
+		relay_options(*target, listener->protocol);
 		result = check(connect(*target, &listener->target.any, address_size(&listener->target)));
+	}
 	relay->connecting = true;
 	if ((result < 0 && result != -EINPROGRESS) || proxy_watch(&relay->ends[0].watched, EVENTS) < 0 ||
 	    proxy_watch(&relay->ends[1].watched, EVENTS) < 0)
