@@ -50,7 +50,7 @@ export function freshOwn(name = "thimble", binary = release): FreshKind<FreshSub
     async start(stage) {
       await using scope = new AsyncDisposableStack();
       const disk = scope.use(await (await stage.library()).disks().then((disks) => disks.make()));
-      const subject = scope.use(await startSubject(disk, binary));
+      const subject = scope.use(await startSubject({ disk, binary }));
       const { pull, load } = ownStore({ subject });
       return { subject, pull, load, ...owned(scope) };
     },

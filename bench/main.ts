@@ -10,12 +10,14 @@ import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { attach } from "./cases/attach.ts";
 import { dns } from "./cases/dns.ts";
 import { images } from "./cases/images.ts";
 import { launch } from "./cases/launch.ts";
 import { manyImages } from "./cases/many-images.ts";
 import { memory } from "./cases/memory.ts";
 import { overhead } from "./cases/overhead.ts";
+import { publish } from "./cases/publish.ts";
 import { pull } from "./cases/pull.ts";
 import { push } from "./cases/push.ts";
 import { registry } from "./cases/registry.ts";
@@ -24,15 +26,27 @@ import { run } from "./cases/run.ts";
 import { saveAndLoad } from "./cases/save-load.ts";
 import { squash } from "./cases/squash.ts";
 import { startUp } from "./cases/start-up.ts";
+import { connect, throughput } from "./cases/traffic.ts";
 import { volumeBackup } from "./cases/volume-backup.ts";
+import { volumeClone } from "./cases/volume-clone.ts";
 import { volumeList } from "./cases/volume-list.ts";
+import { type EngineHosts, openHosts } from "./engine-hosts.ts";
 import { describeMachine } from "./machine.ts";
 import { command, startPeers } from "./peers.ts";
 import { type Finding, renderFindings } from "./report.ts";
 import { prepareStage, type Stage } from "./stage.ts";
 import { startSubject } from "./subject.ts";
 
-const cases: Readonly<Record<string, (stage: Stage) => Promise<readonly Finding[]>>> = {
+/** What cases run in. */
+interface Place extends AsyncDisposable {
+  readonly rounds: number;
+  versions(): Promise<readonly string[]>;
+}
+
+type Cases<P extends Place> = Readonly<Record<string, (place: P) => Promise<readonly Finding[]>>>;
+
+/** With all engines on this machine. */
+const machineCases: Cases<Stage> = {
   run,
   overhead,
   launch,
@@ -51,14 +65,21 @@ const cases: Readonly<Record<string, (stage: Stage) => Promise<readonly Finding[
   squash,
 };
 
+/** With thimble and Docker on hosts of their own, as network namespaces. */
+const hostCases: Cases<EngineHosts> = { attach, throughput, connect, publish };
+
+/** With an engine that the case starts itself, and no peer. */
+const ownCases: Cases<Place> = { "volume-clone": volumeClone };
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { rounds: { type: "string", default: "30" } },
 });
 const rounds = Number(values.rounds);
-const unknown = positionals.filter((name) => !(name in cases));
+const names = [machineCases, hostCases, ownCases].flatMap((cases) => Object.keys(cases));
+const unknown = positionals.filter((name) => !names.includes(name));
 if (!Number.isInteger(rounds) || rounds < 1 || unknown.length > 0) {
-  console.error(`usage: npm run bench -- [--rounds N] [${Object.keys(cases).join("|")}]...`);
+  console.error(`usage: npm run bench -- [--rounds N] [${names.join("|")}]...`);
   process.exit(2);
 }
 if (!existsSync(join(import.meta.dir, "../dist/thimble"))) {
@@ -66,26 +87,51 @@ if (!existsSync(join(import.meta.dir, "../dist/thimble"))) {
   process.exit(1);
 }
 
-await using subject = await startSubject();
-const started = await startPeers();
-const peers = "missing" in started ? undefined : started;
-if ("missing" in started) console.error(`without peers: ${started.missing}`);
-await using scope = new AsyncDisposableStack();
-if (peers) scope.use(peers);
-const stage = scope.use(await prepareStage({ subject, peers, rounds }));
-
 const findings: Finding[] = [];
-for (const [name, measure] of Object.entries(cases)) {
-  if (positionals.length > 0 && !positionals.includes(name)) continue;
-  console.error(`measuring: ${name}`);
-  findings.push(...(await measure(stage)));
-}
+const versions = new Set<string>();
 
-const versions = await stage.versions();
-const report = renderFindings({ findings, machine: describeMachine(), versions, rounds });
+await measure(hostCases, () => openHosts(rounds));
+await measure(ownCases, async () => ({
+  rounds,
+  versions: async () => [],
+  [Symbol.asyncDispose]: async () => undefined,
+}));
+await measure(machineCases, openStage);
+
+const report = renderFindings({
+  findings,
+  machine: describeMachine(),
+  versions: [...versions],
+  rounds,
+});
 console.log(report);
 const commit = await command(["git", "rev-parse", "--short", "HEAD"]).catch(() => "unknown");
 const results = join(import.meta.dir, "results");
 await mkdir(results, { recursive: true });
 const day = new Date().toISOString().slice(0, 10);
 await writeFile(join(results, `${day}-${commit}.md`), report);
+
+/** Measures those of the cases that were asked for; without any no place is opened. */
+async function measure<P extends Place>(cases: Cases<P>, open: () => Promise<P>): Promise<void> {
+  const asked = Object.entries(cases).filter(
+    ([name]) => positionals.length === 0 || positionals.includes(name),
+  );
+  if (asked.length === 0) return;
+  await using place = await open();
+  for (const version of await place.versions()) versions.add(version);
+  for (const [name, measureCase] of asked) {
+    console.error(`measuring: ${name}`);
+    findings.push(...(await measureCase(place)));
+  }
+}
+
+async function openStage(): Promise<Stage> {
+  await using scope = new AsyncDisposableStack();
+  const subject = scope.use(await startSubject());
+  const started = await startPeers();
+  const peers = "missing" in started ? undefined : scope.use(started);
+  if ("missing" in started) console.error(`without peers: ${started.missing}`);
+  const stage = scope.use(await prepareStage({ subject, peers, rounds }));
+  const opened = scope.move();
+  return { ...stage, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}

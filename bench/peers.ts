@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { runDirectory } from "./run-directory.ts";
 
@@ -34,13 +35,17 @@ export interface Peers extends AsyncDisposable {
   readonly tree: string;
 }
 
+/** The tree of the peers, or why it is missing. */
+export async function peersTree(): Promise<string | { readonly missing: string }> {
+  const tree = (await command([script, "socket"])).replace(/\/run\/peers\/docker\.sock$/, "");
+  const isReady = await Bun.file(join(tree, ".ready")).exists();
+  return isReady ? tree : { missing: `no tree at ${tree}: run bench/peers setup` };
+}
+
 /** Starts the peers, or says why they are missing. */
 export async function startPeers(): Promise<Peers | { readonly missing: string }> {
-  const socket = await command([script, "socket"]);
-  const tree = socket.replace(/\/run\/peers\/docker\.sock$/, "");
-  if (!(await Bun.file(join(tree, ".ready")).exists())) {
-    return { missing: `no tree at ${tree}: run bench/peers setup` };
-  }
+  const tree = await peersTree();
+  if (typeof tree !== "string") return tree;
   const holder = Bun.spawn([script, "hold"], {
     stdin: "ignore",
     stdout: "pipe",
@@ -48,8 +53,10 @@ export async function startPeers(): Promise<Peers | { readonly missing: string }
   });
   const { value } = await holder.stdout.getReader().read();
   const holderPid = Number(new TextDecoder().decode(value).trim());
-  const dockerHost = `unix://${socket}`;
-  const stopDocker = await startDocker(dockerHost, tree);
+  const dockerHost = `unix://${join(tree, "run/peers/docker.sock")}`;
+  const stopDocker = (await answers(dockerHost))
+    ? async () => undefined // of someone else, to whom it is left
+    : await startDocker(dockerHost, join(tree, "run/peers"), [script, "dockerd"]);
   if (!stopDocker) {
     holder.kill();
     return { missing: "Docker's engine does not start in the tree" };
@@ -65,28 +72,55 @@ export async function startPeers(): Promise<Peers | { readonly missing: string }
   };
 }
 
-/** Uses the engine that answers in the tree, and leaves it running, or starts one; gives what ends ours. */
-async function startDocker(host: string, tree: string): Promise<(() => Promise<void>) | undefined> {
-  const answers = () =>
-    command(["docker", "-H", host, "version"]).then(
-      () => true,
-      () => false,
-    );
-  if (await answers()) return async () => undefined;
-  const mounted = await runDirectory(join(tree, "run/peers"));
-  const dockerd = Bun.spawn([script, "dockerd"], {
-    stdin: "ignore",
-    stdout: "ignore",
-    stderr: "ignore",
-  });
-  for (let attempt = 0; !(await answers()); attempt++) {
+/** Docker's engine, of one user alone. */
+export interface ApartDocker extends AsyncDisposable {
+  readonly host: string;
+  /** The command line of a verb against this engine. */
+  argv(...rest: string[]): string[];
+}
+
+/** @param within puts a command into the network namespace that the engine is to be in */
+export async function startDockerApart(
+  tree: string,
+  within: (argv: readonly string[]) => string[],
+): Promise<ApartDocker> {
+  const run = join(tree, "run/apart");
+  const host = `unix://${join(run, "docker.sock")}`;
+  const stop = await startDocker(host, run, within([script, "dockerd-apart"]));
+  if (!stop) throw new Error("Docker's engine does not start in a network namespace of its own");
+  return {
+    host,
+    argv: (...rest) => ["docker", "-H", host, ...rest],
+    async [Symbol.asyncDispose]() {
+      await stop();
+      await rm(join(tree, "var/lib/docker-apart"), { recursive: true, force: true });
+    },
+  };
+}
+
+function answers(host: string): Promise<boolean> {
+  return command(["docker", "-H", host, "version"]).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Starts an engine that has its socket and its pid in `run`; gives what ends it. */
+async function startDocker(
+  host: string,
+  run: string,
+  argv: readonly string[],
+): Promise<(() => Promise<void>) | undefined> {
+  const mounted = await runDirectory(run);
+  const dockerd = Bun.spawn([...argv], { stdin: "ignore", stdout: "ignore", stderr: "ignore" });
+  for (let attempt = 0; !(await answers(host)); attempt++) {
     if (attempt > 100 || dockerd.exitCode !== null) {
       await mounted[Symbol.asyncDispose]();
       return undefined;
     }
     await Bun.sleep(100);
   }
-  const pid = Number(await Bun.file(join(tree, "run/peers/docker.pid")).text());
+  const pid = Number(await Bun.file(join(run, "docker.pid")).text());
   return async () => {
     process.kill(pid, "SIGTERM");
     await dockerd.exited;

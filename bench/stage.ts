@@ -24,20 +24,37 @@ export interface StageOptions {
   readonly rounds: number;
 }
 
-/** Makes the image from the host's static busybox and gives it to every engine. */
-export async function prepareStage({ subject, peers, rounds }: StageOptions): Promise<Stage> {
-  const work = await mkdtemp("/var/tmp/thimble-stage-");
+/** An image as a directory and as an archive of it. */
+export interface BenchImage {
+  readonly name: string;
+  readonly rootfs: string;
+  readonly archive: string;
+}
+
+/** Makes the image from the host's static busybox, with further programs. */
+export async function makeImage(
+  work: string,
+  programs: Readonly<Record<string, string>> = {},
+): Promise<BenchImage> {
   const rootfs = join(work, "rootfs");
   for (const folder of ["bin", "dev", "etc", "proc", "root", "sys", "tmp"]) {
     await mkdir(join(rootfs, folder), { recursive: true });
   }
-  await copyFile("/bin/busybox", join(rootfs, "bin/busybox"));
-  await chmod(join(rootfs, "bin/busybox"), 0o755);
+  for (const [name, path] of Object.entries({ busybox: "/bin/busybox", ...programs })) {
+    await copyFile(path, join(rootfs, "bin", name));
+    await chmod(join(rootfs, "bin", name), 0o755);
+  }
   for (const applet of ["true", "sh", "sleep"])
     await symlink("busybox", join(rootfs, "bin", applet));
   const archive = join(work, "rootfs.tar");
   await command(["tar", "-C", rootfs, "-cf", archive, "."]);
-  const image = "thimble-bench";
+  return { name: "thimble-bench", rootfs, archive };
+}
+
+/** Gives the image to every engine. */
+export async function prepareStage({ subject, peers, rounds }: StageOptions): Promise<Stage> {
+  const work = await mkdtemp("/var/tmp/thimble-stage-");
+  const { name: image, rootfs, archive } = await makeImage(work);
   await command(subject.argv("import", archive, image));
   if (peers) {
     await command(["docker", "-H", peers.dockerHost, "import", archive, image]);

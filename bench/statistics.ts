@@ -10,6 +10,10 @@ export function quantile(values: readonly number[], q: number): number {
   return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? Number.NaN;
 }
 
+export function median({ milliseconds }: Sample): number {
+  return quantile(milliseconds, 0.5);
+}
+
 export interface Contender {
   readonly name: string;
   /** Brings about what `run` begins with; not measured. */

@@ -17,15 +17,23 @@ export interface Subject extends AsyncDisposable {
   argv(...rest: string[]): string[];
 }
 
-/** @param disk keeps its data instead of the host's disk */
-export async function startSubject(disk?: FreshDisk, binary = release): Promise<Subject> {
+export interface SubjectOptions {
+  /** Keeps its data instead of the host's disk. */
+  readonly disk?: Pick<FreshDisk, "place" | "within">;
+  readonly binary?: string;
+  /** Puts the engine's command elsewhere. */
+  readonly within?: (argv: readonly string[]) => string[];
+}
+
+export async function startSubject(options: SubjectOptions = {}): Promise<Subject> {
+  const { disk, binary = release, within = disk?.within } = options;
   const root = await mkdtemp("/var/tmp/thimble-bench-");
   const runRoot = await mkdtemp("/run/thimble-bench-");
   const mounted = await runDirectory(runRoot);
   const dataRoot = join(disk?.place ?? root, "data");
   const host = `unix://${runRoot}/thimble.sock`;
   const daemonArgv = [binary, "daemon", "--data-root", dataRoot, "--run-root", runRoot, "-H", host];
-  const daemon = Bun.spawn(disk ? disk.within(daemonArgv) : daemonArgv, {
+  const daemon = Bun.spawn(within?.(daemonArgv) ?? daemonArgv, {
     stdin: "ignore",
     stdout: "ignore",
     stderr: Bun.file(join(root, "engine.log")),

@@ -1,7 +1,7 @@
 import { command } from "../peers.ts";
 import type { Finding } from "../report.ts";
 import type { Stage } from "../stage.ts";
-import { interleave, quantile, type Sample } from "../statistics.ts";
+import { interleave, median } from "../statistics.ts";
 
 /**
  * The container's share of a run: beside the same command line asking for the version, and, for the
@@ -56,5 +56,3 @@ export async function overhead({ subject, peers, image, rounds }: Stage): Promis
   });
   return findings;
 }
-
-const median = ({ milliseconds }: Sample) => quantile(milliseconds, 0.5);
