@@ -14,6 +14,7 @@ import {
   NLM_F_APPEND,
   NLM_F_CREATE,
   NLM_F_DUMP,
+  NLM_F_EXCL,
   openNetlink,
   openSocket,
   readAttributes,
@@ -173,9 +174,18 @@ export class NftBatch {
 
   /** Does nothing when the table is there. */
   addTable(name: string): this {
+    return this.#newTable(name, 0);
+  }
+
+  /** `exists` when the table is there. */
+  createTable(name: string): this {
+    return this.#newTable(name, NLM_F_EXCL);
+  }
+
+  #newTable(name: string, flags: number): this {
     return this.#add({
       type: type("newTable"),
-      flags: NLM_F_ACK | NLM_F_CREATE,
+      flags: NLM_F_ACK | NLM_F_CREATE | flags,
       body: this.#body().text(1, name),
       verb: "create the nftables table",
       about: name,
@@ -442,7 +452,7 @@ const removals: readonly number[] = [
   messages.delSetElem,
 ];
 
-/** Something that changed in the packet filter, by any program. */
+/** A table that a transaction changed in the packet filter, by any program. */
 export interface FilterChange {
   readonly table: string;
   /** Something of the table is gone, or all of it. */
@@ -460,12 +470,20 @@ export function watchNftables(
   onLost: () => void,
 ): Disposable {
   const channel = openChannel(new Fd(openSocket(NETLINK_NETFILTER, TABLES_GROUP)));
+  // Of a transaction, by table: whether something of it is gone.
+  const changed = new Map<string, boolean>();
   channel.onData((bytes) => {
     for (const { type: kind, body: message, isOwn } of listMessages(Buffer.from(bytes))) {
+      if (kind >> 8 !== NFNL_SUBSYS_NFTABLES) continue;
       const what = kind & 255;
-      if (kind >> 8 !== NFNL_SUBSYS_NFTABLES || what === messages.newGeneration) continue;
-      const table = readText(attributesOf(message).get(1));
-      onChange({ table, isRemoval: removals.includes(what), isOwn });
+      if (what !== messages.newGeneration) {
+        const table = readText(attributesOf(message).get(1));
+        changed.set(table, changed.get(table) === true || removals.includes(what));
+        continue;
+      }
+      // The end of the transaction tells whose it was: the kernel's notices of elements do not.
+      for (const [table, isRemoval] of changed) onChange({ table, isRemoval, isOwn });
+      changed.clear();
     }
   });
   channel.onEnd(onLost);

@@ -236,11 +236,22 @@ export class ContainerNames {
   }
 }
 
-/** Inside the namespace, port 53 of the resolver's address leads to where it listens. */
-async function leadQuestions(netns: Fd, { udp, tcp }: ResolverPorts): Promise<void> {
-  const batch = new NftBatch()
-    .replaceTable(TABLE)
-    .addBaseChain({ table: TABLE, name: "output", type: "nat", hook: "output", priority: -100 });
+/**
+ * Inside the namespace, port 53 of the resolver's address leads to where it listens. A table that is
+ * replaced costs some 10 ms, in which the kernel waits for the old one to be gone.
+ */
+async function leadQuestions(netns: Fd, ports: ResolverPorts): Promise<void> {
+  const filter = new Nftables({ netns });
+  try {
+    await filter.commit(questionRules(new NftBatch().createTable(TABLE), ports));
+  } catch (error) {
+    if (!isFault(error, "exists")) throw error;
+    await filter.commit(questionRules(new NftBatch().replaceTable(TABLE), ports));
+  }
+}
+
+function questionRules(batch: NftBatch, { udp, tcp }: ResolverPorts): NftBatch {
+  batch.addBaseChain({ table: TABLE, name: "output", type: "nat", hook: "output", priority: -100 });
   const asked = { address: resolverAddress, port: DNS_PORT };
   for (const [protocol, port] of [["udp", udp] as const, ["tcp", tcp] as const]) {
     batch
@@ -256,5 +267,5 @@ async function leadQuestions(netns: Fd, { udp, tcp }: ResolverPorts): Promise<vo
         ],
       });
   }
-  await new Nftables({ netns }).commit(batch);
+  return batch;
 }

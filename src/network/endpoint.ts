@@ -146,7 +146,7 @@ export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place
       await table.apply(setLinkMac(index, mac));
     }
   } catch (error) {
-    if (stacked) await removeInterface(netns, { mac: "", link: wish.link });
+    if (stacked) await removeInterface(netns, { endpointId, mac: "", link: wish.link });
     else await deletePorts([portName(endpointId)]);
     throw error;
   }
@@ -243,10 +243,32 @@ export function portName(endpointId: string): string {
   return `veth${endpointId.slice(0, 11)}`;
 }
 
+/**
+ * Removes the interface of an endpoint from a namespace that goes on. One with an end on the host
+ * is found by nobody any more soon after the request; that the kernel has given back all that it
+ * held, which takes 14 to 37 ms, is not waited for.
+ */
+export async function removeInterface(
+  netns: Fd,
+  place: Pick<Place, "endpointId" | "mac" | "link">,
+): Promise<void> {
+  const host = new RouteTable();
+  const port = await host.link(portName(place.endpointId));
+  if (port === undefined) return await removeFrom(netns, place);
+  let isAnswered = false;
+  const removal = removePort(host, port).finally(() => {
+    isAnswered = true;
+  });
+  removal.catch(() => undefined);
+  // The kernel answers a look-up between its changes, not in the middle of one.
+  while (!isAnswered && (await host.link(port.name)) !== undefined);
+  if (isAnswered) await removal;
+}
+
 const kinds: readonly string[] = ["veth", "macvlan", "ipvlan"];
 
-/** Removes an interface, by its MAC address or else its name, from a namespace that goes on; 14 to 37 ms, in which the kernel waits. */
-export async function removeInterface(
+/** By its MAC address or else its name: one without an end on the host, or whose end has an earlier version's name. */
+async function removeFrom(
   netns: Fd,
   { mac, link: name }: Pick<Place, "mac" | "link">,
 ): Promise<void> {
@@ -261,12 +283,16 @@ async function deletePorts(names: readonly string[]): Promise<void> {
   const host = new RouteTable();
   for (const name of names) {
     const link = await host.link(name);
-    try {
-      if (link !== undefined) await host.apply(deleteLink(link.index));
-    } catch (error) {
-      // Its namespace ended meanwhile.
-      if (!isFault(error, "not_found") && !isFault(error, "invalid")) throw error;
-    }
+    if (link !== undefined) await removePort(host, link);
+  }
+}
+
+async function removePort(host: RouteTable, { index }: Link): Promise<void> {
+  try {
+    await host.apply(deleteLink(index));
+  } catch (error) {
+    // Its namespace ended meanwhile.
+    if (!isFault(error, "not_found") && !isFault(error, "invalid")) throw error;
   }
 }
 

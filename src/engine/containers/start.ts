@@ -132,8 +132,7 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   scope.defer(() => sandbox.release());
   trace.mark("sandbox");
   crashPoint("start:network-attached");
-  scope.use(await serveNames(parts, record, sandbox));
-  crashPoint("start:names-served");
+  const names = scope.use(serveNames(parts, record, sandbox));
   const ports = scope.use(publishPorts(parts, record, sandbox));
   await writeContainerFiles(parts, record, sandbox);
   trace.mark("files");
@@ -148,6 +147,9 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   const task = scope.use(await parts.tasks.create(input, planned?.planned));
   trace.mark("created");
   crashPoint("start:launched");
+  await names.ready;
+  crashPoint("start:names-served");
+  trace.mark("names");
   await ports.ready;
   trace.mark("ports");
   ports.hold(task);

@@ -1,5 +1,6 @@
 import { Fault, isFault } from "#base";
 import { type EndpointBody, networkModeOf } from "#container";
+import type { Fd } from "#kernel";
 import type { NetworkDescription } from "#network";
 import { publishNetworks } from "../containers/container-event.ts";
 import { hostNames } from "../containers/container-files.ts";
@@ -129,9 +130,7 @@ async function connectRunning(
   crashPoint("connect:attached");
   parts.sandboxes.put(sandbox.stored);
   crashPoint("connect:recorded");
-  await routeByGateway(parts, netns, sandbox.stored);
-  await changeNames(parts, record, { netns, endpoints: sandbox.stored.endpoints });
-  await live.ports.settle(live);
+  await follow(parts, live, netns);
   const joined = sandbox.stored.endpoints.filter((each) => !endpoints.includes(each));
   changeHosts(record, { added: joined, removed: [] });
   publishNetworks(parts, { ...sandbox.stored, endpoints: joined }, "connect");
@@ -204,16 +203,26 @@ async function disconnectRunning(
   crashPoint("disconnect:recorded");
   if (hasInterface(endpoint)) {
     using netns = live.task.openNamespace("network");
-    await changeNames(parts, parts.store.find(live.id), { netns, endpoints: left.endpoints });
-    // First, so that whoever finds the interface gone finds the route in order.
-    await routeByGateway(parts, netns, left);
-    // Before the address is given back: nothing may lead to its next owner.
-    await live.ports.settle(live);
+    // First, so that whoever finds the interface gone finds the rest in order, and nothing leads to
+    // the next owner of its address.
+    await follow(parts, live, netns);
     await parts.networks.leave(netns, endpoint);
     crashPoint("disconnect:left");
   }
   changeHosts(parts.store.find(live.id), { added: [], removed: [endpoint] });
   publishNetworks(parts, { ...before, endpoints: [endpoint] }, "disconnect");
+}
+
+/** Routes, names and published ports of a container whose networks have changed. */
+async function follow(parts: LinkParts, live: LiveContainer, netns: Fd): Promise<void> {
+  const { endpoints } = live.sandbox.stored;
+  const done = await Promise.allSettled([
+    routeByGateway(parts, netns, live.sandbox.stored),
+    changeNames(parts, parts.store.find(live.id), { netns, endpoints }),
+    live.ports.settle(live),
+  ]);
+  const failed = done.find((each) => each.status === "rejected");
+  if (failed) throw failed.reason;
 }
 
 /** Keeps what the container itself has written to its hosts file. */

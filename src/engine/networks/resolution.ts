@@ -88,15 +88,31 @@ function isHostName(name: string): boolean {
   return name.length < 254 && name.split(".").every((label) => /^[!-~]{1,63}$/.test(label));
 }
 
-/** Before the program runs: it finds others by name, and is found. Disposing ends that. */
-export async function serveNames(
+/** The names of a run, which are made while the rest of the start goes on; disposing ends them. */
+interface RunNames extends AsyncDisposable {
+  /** The container finds others by name, and is found. */
+  readonly ready: Promise<void>;
+}
+
+/** To be ready before the program runs. The namespace stays open until then, or until the end. */
+export function serveNames(
   parts: ResolutionParts,
   record: ContainerRecord,
   { netns, stored }: OpenSandbox,
-): Promise<AsyncDisposable> {
-  if (netns && hasNames(parts, stored.endpoints))
-    await parts.names.add(namedContainer(parts, record, stored.endpoints), netns);
-  return { [Symbol.asyncDispose]: () => parts.names.remove(record.id) };
+): RunNames {
+  const ready =
+    netns && hasNames(parts, stored.endpoints)
+      ? parts.names.add(namedContainer(parts, record, stored.endpoints), netns)
+      : Promise.resolve();
+  // A start that fails for another reason looks only at the end.
+  ready.catch(() => undefined);
+  return {
+    ready,
+    async [Symbol.asyncDispose]() {
+      await ready.catch(() => undefined);
+      await parts.names.remove(record.id);
+    },
+  };
 }
 
 /**
