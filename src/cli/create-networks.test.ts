@@ -3,7 +3,7 @@ import type { CreateInput } from "./create-body.ts";
 import { networkingConfig, networkMode } from "./create-networks.ts";
 
 function input(network: readonly string[], others: object = {}): CreateInput {
-  const flags = { network, "network-alias": [], link: [], ...others };
+  const flags = { network, "network-alias": [], "network-opt": [], link: [], ...others };
   return { flags, given: new Set(), args: [] } as unknown as CreateInput;
 }
 
@@ -37,6 +37,9 @@ test("each field of a network, and the flags that are about the first", () => {
     back: {},
   });
   expect(endpoints([], { link: ["db:mysql"] })).toEqual({});
+  expect(endpoints([], { "network-opt": ["rate=10mbit"] })).toEqual({
+    default: { DriverOpts: { "thimble.rate": "10mbit" } },
+  });
 });
 
 test.each([
@@ -52,6 +55,7 @@ test.each([
     { "network-alias": ["y"] },
     "cannot specify both --network-alias and per-network alias",
   ],
+  [["a"], { "network-opt": ["speed=1"] }, "there is rate=RATE, as rate=10mbit"],
   [["name=a,mac-address=zz"], {}, "zz is not a valid mac address"],
   [
     ["bridge"],

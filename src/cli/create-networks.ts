@@ -70,6 +70,7 @@ function withOwnFlags(network: NetworkInput, { flags }: CreateInput): NetworkInp
       network.aliases,
       "--network-alias and per-network alias",
     ),
+    options: { ...network.options, ...ownOptions(flags["network-opt"]) },
     // On the default bridge they are in HostConfig alone.
     links: isUserDefined(network.target) ? flags.link : [],
     address: either(flags.ip ?? "", network.address, "--ip and per-network IPv4 address"),
@@ -80,6 +81,23 @@ function withOwnFlags(network: NetworkInput, { flags }: CreateInput): NetworkInp
       "--mac-address and per-network MAC address",
     ),
   };
+}
+
+/** The options of `--network-opt`, as the engine has them. */
+const networkOptions: Readonly<Record<string, string>> = { rate: "thimble.rate" };
+
+function ownOptions(words: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    words.map((word) => {
+      const [, name = "", value = ""] = /^([^=]+)=(.+)$/.exec(word) ?? [];
+      const key = networkOptions[name];
+      if (key !== undefined) return [key, value];
+      throw new Fault(
+        "invalid",
+        `invalid argument "${word}" for "--network-opt" flag: there is rate=RATE, as rate=10mbit`,
+      );
+    }),
+  );
 }
 
 function endpointBody(network: NetworkInput): EndpointBody {

@@ -40,6 +40,8 @@ export interface EndpointRequest {
   readonly link: string;
   /** By the last part of net.ipv4.conf.IFNAME. */
   readonly sysctls: Readonly<Record<string, number>>;
+  /** Bytes per second, of what it sends and of what it gets; 0 without a limit. */
+  readonly rate: number;
   /** The endpoint with the highest has the default route. */
   readonly gatewayPriority: number;
   readonly aliases: readonly string[];
@@ -49,6 +51,8 @@ export interface EndpointRequest {
 
 const SYSCTLS = "com.docker.network.endpoint.sysctls";
 const IFNAME = "com.docker.network.endpoint.ifname";
+/** thimble's own, as "10mbit". */
+const RATE = "thimble.rate";
 
 /** The parts of an endpoint's settings that cannot be honoured, as phrases for an error. */
 export function refuseEndpoint(name: string, settings: EndpointBody): readonly string[] {
@@ -98,10 +102,26 @@ export function readEndpoint(settings: EndpointBody): EndpointRequest {
         return name === "" ? [] : [[name, Number(value)]];
       }),
     ),
+    rate: rateOf(options) ?? 0,
     gatewayPriority: settings.GwPriority ?? 0,
     aliases: settings.Aliases ?? [],
     links: (settings.Links ?? []).map(parseLink),
   };
+}
+
+/** Bits, as tc(8) counts them. */
+const rateUnits = { bit: 1, kbit: 1e3, mbit: 1e6, gbit: 1e9 } as const;
+const BITS = 8;
+/** Bytes per second: a slower one has no room for a frame, a faster one no clock. */
+const rates = { least: 1_000, most: 12_500_000_000 } as const;
+
+/** Bytes per second; undefined where no rate is asked for, or where it cannot be read. */
+function rateOf(options: Readonly<Record<string, string>>): number | undefined {
+  const [, number, unit] =
+    /^(\d{1,12}(?:\.\d{1,3})?)([kmg]?bit)$/.exec(options[RATE]?.toLowerCase() ?? "") ?? [];
+  if (number === undefined) return undefined;
+  const rate = Math.round((Number(number) * rateUnits[unit as keyof typeof rateUnits]) / BITS);
+  return rate >= rates.least && rate <= rates.most ? rate : undefined;
 }
 
 const sysctlForm = /^net\.ipv4\.conf\.IFNAME\.(\w+)=(-?\d{1,10})$/;
@@ -122,6 +142,9 @@ export function endpointFaults(
     faults.push(`invalid IPv6 address: ${address6}`);
   if (link !== "" && (!/^[^\s/:%]+$/.test(link) || Buffer.byteLength(link) > 15))
     faults.push(`invalid interface name ${link}: it has 1 to 15 bytes, no white space, / or :`);
+  const { [RATE]: rate = "" } = settings.DriverOpts ?? {};
+  if (rate !== "" && rateOf({ [RATE]: rate }) === undefined)
+    faults.push(`invalid rate ${rate} (${RATE}): it is from 8kbit to 100gbit, as 10mbit`);
   for (const each of sysctlsOf(settings.DriverOpts ?? {})) {
     const [, name = ""] = sysctlForm.exec(each) ?? [];
     if (known.includes(name)) continue;

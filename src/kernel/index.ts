@@ -108,7 +108,7 @@ export {
 } from "./nftables.ts";
 export { makePrivateDirectory, restrictMode } from "./private-path.ts";
 export { hasEnded, pidfdOpen, pidfdSendSignal, startTime } from "./processes.ts";
-export { delayPackets, removeQdisc } from "./qdisc.ts";
+export { delayPackets, limitRate, removeDelay } from "./qdisc.ts";
 export { type RouteNotices, watchRoutes } from "./route-watch.ts";
 export {
   addAddress,

@@ -21,6 +21,7 @@ import {
   writeNamespaceSettings,
 } from "#kernel";
 import type { Bridge } from "./bridge.ts";
+import { limitEnds } from "./rate-limit.ts";
 
 /** A container's addresses on a bridge; those of a version that the network has not are "" and 0. */
 export interface Addresses {
@@ -91,6 +92,8 @@ export interface EndpointWish {
   readonly address6?: string;
   /** Absent: one made from the address. */
   readonly mac?: string;
+  /** Bytes per second that it sends at most, and gets; absent: no limit. */
+  readonly rate?: number;
   /** Sysctls below net.ipv4.conf of the interface, by their last part. */
   readonly settings?: Readonly<Record<string, number>>;
 }
@@ -138,6 +141,8 @@ export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place
       setLinkUp(index),
       ...defaultRoutes(addresses, wish).map((gateway) => replaceRoute(anywhere(gateway, index))),
     );
+    if (wish.rate !== undefined)
+      await limitEnds(wish.rate, { netns, index, port: portName(endpointId) });
     // As Docker shows it: that of its parent is not its own.
     if (stacked) mac = stacked.kind === "ipvlan" ? "" : link.mac;
     else {

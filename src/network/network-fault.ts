@@ -1,5 +1,14 @@
 import { Fault, isFault } from "#base";
-import { delayPackets, type Fd, Nftables, NftBatch, nft, RouteTable, removeQdisc } from "#kernel";
+import {
+  delayPackets,
+  type Fd,
+  type Link,
+  Nftables,
+  NftBatch,
+  nft,
+  RouteTable,
+  removeDelay,
+} from "#kernel";
 import { parseAddress } from "./subnet.ts";
 
 /** In the container's own namespace, so that it goes with the container. */
@@ -73,17 +82,24 @@ function addChains(
 
 async function setDelay(
   netns: Fd,
-  links: readonly { readonly index: number }[],
+  links: readonly Pick<Link, "index" | "name">[],
   delayMs: number,
 ): Promise<void> {
   const table = new RouteTable({ netns });
-  for (const { index } of links) {
+  for (const { index, name } of links) {
     try {
-      await table.apply(delayMs > 0 ? delayPackets(index, delayMs) : removeQdisc(index));
+      await table.apply(removeDelay(index));
     } catch (error) {
-      if (delayMs > 0) throw lacking(error, "a delay", "the module sch_netem");
-      // The interface has no queue but its own.
+      // It has none.
       if (!isFault(error, "not_found") && !isFault(error, "invalid")) throw error;
+    }
+    if (delayMs === 0) continue;
+    try {
+      await table.apply(delayPackets(index, delayMs));
+    } catch (cause) {
+      if (!isFault(cause, "exists")) throw lacking(cause, "a delay", "the module sch_netem");
+      const message = `the interface ${name} cannot have a delay: it has a queue already, as one with a rate has`;
+      throw new Fault("conflict", message, { about: name, cause });
     }
   }
 }

@@ -82,6 +82,9 @@ export const createFlags = {
     aliases: ["net"],
     complete: "network",
   }),
+  "network-opt": list("Limit what is sent and received on the first network (rate=10mbit)", {
+    placeholder: "option=value",
+  }),
   "network-alias": list("Add network-scoped alias for the container", { aliases: ["net-alias"] }),
   "no-healthcheck": bool("Disable any container-specified HEALTHCHECK"),
   "oom-kill-disable": bool("Disable OOM Killer"),

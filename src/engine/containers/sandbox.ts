@@ -181,7 +181,7 @@ export function planEndpoint(
   { links, isGateway, isGateway6 }: EndpointOrder,
 ): EndpointPlan {
   const { networkId } = attachment;
-  const { address, address6, mac, sysctls, link } = readEndpoint(attachment.settings);
+  const { address, address6, mac, sysctls, link, rate } = readEndpoint(attachment.settings);
   const { linkPrefix, hasIpv6 } = parts.networks.find(networkId);
   const wish: EndpointWish = {
     link: link || freeName(linkPrefix, links),
@@ -190,6 +190,7 @@ export function planEndpoint(
     ...(address !== "" && { address }),
     ...(address6 !== "" && { address6 }),
     ...(mac !== "" && { mac }),
+    ...(rate > 0 && { rate }),
     ...(Object.keys(sysctls).length > 0 && { settings: sysctls }),
   };
   const isPlain = wish.link === "eth0" && isGateway && Object.keys(wish).length === 2;

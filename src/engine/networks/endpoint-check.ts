@@ -18,7 +18,7 @@ export function checkEndpoint(network: NetworkDescription, settings: EndpointBod
 
 /** The order is Docker's. */
 function* faultsIn(network: NetworkDescription, settings: EndpointBody): Generator<string> {
-  const { address, address6, aliases, links } = readEndpoint(settings);
+  const { address, address6, aliases, links, rate } = readEndpoint(settings);
   const asked = [address, address6].filter((each) => each !== "");
   if (aliases.length > 0 && network.isPredefined)
     yield "network-scoped alias is supported only for containers in user defined networks";
@@ -27,6 +27,8 @@ function* faultsIn(network: NetworkDescription, settings: EndpointBody): Generat
   if (asked.length > 0 && network.isPredefined)
     yield "user specified IP address is supported on user defined networks only";
   yield* endpointFaults(settings, endpointSettings);
+  if (rate > 0 && network.driver !== "bridge")
+    yield `the network ${network.name} has no bridge (${network.driver}), so that no rate can be kept in it`;
   if (asked.length > 0 && network.subnets.length === 0)
     yield "user specified IP address is supported only when connecting to networks with user configured subnets";
   for (const each of network.subnets.length > 0 ? asked : [])
