@@ -1,9 +1,13 @@
+import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { Fault } from "#base";
 import type { BlobRef } from "#chunk";
 import { type Digest, digestPath, maxDocumentBytes } from "#image";
 import type { Bucket } from "#s3";
 import type { BackupStore } from "./backup-store.ts";
+
+/** Bytes of a part of an upload; S3 wants 5 MiB at least. */
+const partBytes = 8 << 20;
 
 /** Bytes that are asked for at once. */
 const windowBytes = 4 << 20;
@@ -34,10 +38,32 @@ export class S3BackupStore implements BackupStore {
     return (await this.#bucket.stat(this.#blob(digest))) !== undefined;
   }
 
-  async put({ digest }: BlobRef, path: string): Promise<boolean> {
+  async put({ digest, size }: BlobRef, path: string): Promise<boolean> {
     if (await this.has(digest)) return false;
-    await this.#bucket.put(this.#blob(digest), await readFile(path));
+    const key = this.#blob(digest);
+    if (size <= partBytes) await this.#bucket.put(key, await readFile(path));
+    else await this.#putParts(key, path);
     return true;
+  }
+
+  /** In parts, so that a slow line is no timeout, and memory holds one part. */
+  async #putParts(key: string, path: string): Promise<void> {
+    const uploadId = await this.#bucket.createUpload(key);
+    try {
+      const parts: { readonly number: number; readonly etag: string }[] = [];
+      const source = createReadStream(path, { highWaterMark: partBytes });
+      for await (const bytes of source) {
+        this.#signal.throwIfAborted();
+        const number = parts.length + 1;
+        const etag = await this.#bucket.uploadPart(key, { uploadId, number, bytes });
+        if (etag === undefined) throw this.#gone(key);
+        parts.push({ number, etag });
+      }
+      if (!(await this.#bucket.completeUpload(key, { uploadId, parts }))) throw this.#gone(key);
+    } catch (error) {
+      await this.#bucket.abortUpload(key, uploadId);
+      throw error;
+    }
   }
 
   read({ digest }: BlobRef): AsyncIterable<Uint8Array> {

@@ -52,10 +52,10 @@ afterAll(async () => {
   await leaks.settled();
 });
 
-/** A volume with 3 MB that do not compress, and some other files. */
+/** A volume with 9 MB that do not compress, and some other files. */
 function makeVolume(name: string): string {
   const { path } = engine.volumes.create({ name, owner, labels: { of: name } });
-  writeFileSync(join(path, "big"), randomBytes(3_000_000, "big"));
+  writeFileSync(join(path, "big"), randomBytes(9_000_000, "big"));
   mkdirSync(join(path, "sub"), { mode: 0o700 });
   writeFileSync(join(path, "sub/.wh.text"), "hello\n".repeat(1000), { mode: 0o640 });
   return path;
@@ -93,7 +93,7 @@ test.each(["directory", "registry", "bucket"] as const)(
     const [name, back] = [`v-${kind}`, `back-${kind}`];
     const path = makeVolume(name);
     const first = await backUp({ volume: name, place });
-    expect(first.sent).toBeGreaterThan(3_000_000);
+    expect(first.sent).toBeGreaterThan(9_000_000);
     expect(first.tag).toStartWith(`${name}-2`);
     const original = describeTree(path);
     change(path);
@@ -249,6 +249,22 @@ test("a scheduled backup that was missed is made once at the start, and a failur
   await engine.backups.unschedule("often", place.text);
   expect(engine.backups.schedules()).toEqual([]);
 }, 60_000);
+
+test("a restore that is cancelled leaves neither a volume nor what came", async () => {
+  makeVolume("long");
+  const place = { text: `${registry.host}/team/long` };
+  await backUp({ volume: "long", place, tag: "v1" });
+  const stop = new AbortController();
+  const request = { volume: "cancelled", place, tag: "v1", owner, replaces: false };
+  const report = ({ step }: BackupStep) => {
+    if (step === "fetching") stop.abort();
+  };
+  const restored = engine.backups.restore(request, report, stop.signal);
+  expect(await outcome(restored)).toThrow("canceled");
+  expect(engine.volumes.list({ name: ["^cancelled$"] })).toEqual([]);
+  for (const each of readdirSync(join(roots.dataRoot, "backups")))
+    expect(readdirSync(join(roots.dataRoot, "backups", each))).not.toContain("spool");
+});
 
 test("files of a running container may be torn, which is said, but for a backup of a snapshot", async () => {
   const path = makeVolume("used");
