@@ -14,6 +14,7 @@ import { removeContainer } from "./containers/remove.ts";
 import { startsWithEngine } from "./containers/restart-policy.ts";
 import { adoptSandbox, hasInterface, leaveNetworks, routeByGateway } from "./containers/sandbox.ts";
 import type { StartParts } from "./containers/start.ts";
+import { moveLinks } from "./networks/links.ts";
 import { restoreNames } from "./networks/resolution.ts";
 import type { Parts } from "./parts.ts";
 
@@ -39,6 +40,7 @@ export async function reconcile(parts: StartParts): Promise<void> {
   for (const live of parts.live.values())
     await attempt(parts, `publishing the ports of ${live.id}`, () => live.ports.settle(live));
   await attempt(parts, "serving the names of containers", () => restoreNames(parts));
+  moveLinks(parts);
   await sweep(parts);
   startThoseThatGoOn(parts);
 }

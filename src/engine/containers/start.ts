@@ -171,7 +171,7 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   sandbox.netns?.close();
   crashPoint("start:started");
   const started = parts.store.update(id, { starting: false });
-  moveLinks(parts, record, sandbox.stored);
+  moveLinks(parts, id);
   publishNetworks(parts, sandbox.stored, "connect");
   publishContainer(parts, started, "start");
   tracked.running();

@@ -1,9 +1,8 @@
-import { type ContainerId, Fault, isFault, shortId } from "#base";
+import { type ContainerId, Fault, faultOf, isFault, shortId } from "#base";
 import { type HostConfig, type Link, networkModeOf, parseLink, type Sent } from "#container";
 import { type ContainerRecord, isUp } from "../containers/container-record.ts";
 import { hostnameOf } from "../containers/hostname.ts";
 import { joinedContainer } from "../containers/sandbox.ts";
-import type { StoredSandbox } from "../containers/sandbox-store.ts";
 import type { NetworkAttachment } from "../contract.ts";
 import type { Parts } from "../parts.ts";
 import { changeNameFile } from "./name-file.ts";
@@ -92,19 +91,30 @@ function linkNames(other: ContainerRecord, alias: string): string {
   return [alias, hostnameOf(other), ...(alias === other.name ? [] : [other.name])].join(" ");
 }
 
-/** A container has started, perhaps at another address: the hosts files of those that link to it have that one. */
+/**
+ * The hosts files of containers that run get the addresses that those they link to have now; `to`:
+ * only of links to that one, which has just started.
+ */
 export function moveLinks(
-  parts: Parts<"store" | "live">,
-  record: ContainerRecord,
-  { endpoints }: StoredSandbox,
+  parts: Parts<"store" | "live" | "sandboxes" | "log">,
+  to?: ContainerId,
 ): void {
-  const address = bridgeAddress(endpoints);
-  if (address === "") return;
   for (const { id } of parts.live.values()) {
     const linking = parts.store.get(id);
-    for (const link of linking ? legacyLinks(linking.host) : [])
-      if (link.name === record.id)
-        moveLink(linking?.files.hosts ?? "", record, { ...link, address });
+    for (const link of linking ? legacyLinks(linking.host) : []) {
+      const other = parts.store.get(link.name as ContainerId);
+      if (!linking || !other || (to !== undefined && other.id !== to)) continue;
+      const address = bridgeAddress(parts.sandboxes.get(other.id)?.endpoints);
+      try {
+        if (address !== "") moveLink(linking.files.hosts, other, { ...link, address });
+      } catch (error) {
+        parts.log.error("a link of a container leads to an old address", {
+          id,
+          alias: link.alias,
+          error: faultOf(error).message,
+        });
+      }
+    }
   }
 }
 
