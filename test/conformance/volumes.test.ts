@@ -277,9 +277,50 @@ here("volumes [needs docker CLI]", () => {
     expect(await target.ok(["volume", "prune", "-fa", ...filter])).toBe(
       "Total reclaimed space: 0B",
     );
-    expect(await refusal("volume", "prune", "-f", "--filter", "foo=bar")).toContain(
-      "invalid filter 'foo'",
-    );
+    for (const [filter, message] of [
+      ["foo=bar", "invalid filter 'foo'"],
+      ["dangling=true", "invalid filter 'dangling'"],
+      ["all=maybe", `invalid filter 'all': strconv.ParseBool: parsing "maybe": invalid syntax`],
+    ] as const)
+      expect(await refusal("volume", "prune", "-f", "--filter", filter)).toContain(message);
+  });
+
+  test("the API's answers to what the CLI does not send", async () => {
+    const volume = volumeName();
+    const ask = async (method: string, path: string, body?: string) => {
+      const response = await fetch(`http://d/v1.44${path}`, {
+        ...{ unix: target.socket, method },
+        ...(body !== undefined && { body, headers: { "content-type": "application/json" } }),
+      });
+      const text = await response.text();
+      return { status: response.status, ...(text && (JSON.parse(text) as { message?: string })) };
+    };
+    const create = (body: object) => ask("POST", "/volumes/create", JSON.stringify(body));
+    expect(await create({ Name: volume, Labels: { a: "1" } })).toMatchObject({ status: 201 });
+    // As it is, whatever else is asked.
+    const again = { Name: volume, Labels: { b: "2" }, DriverOpts: { type: "t", device: "d" } };
+    expect(await create(again)).toMatchObject({ status: 201, Labels: { a: "1" }, Options: null });
+    expect((await ask("POST", "/volumes/create", "{")).status).toBe(400);
+    expect(await ask("PUT", `/volumes/${volume}`, "{}")).toEqual({
+      status: 503,
+      message: "volume update only valid for cluster volumes, but swarm is unavailable",
+    });
+    expect(await ask("GET", "/volumes?filters=garbage")).toMatchObject({ status: 400 });
+    const both = encodeURIComponent('{"dangling":["true","false"]}');
+    expect(await ask("GET", `/volumes?filters=${both}`)).toEqual({
+      status: 400,
+      message: "invalid filter 'dangling=[true false]'",
+    });
+    const names = encodeURIComponent(JSON.stringify({ name: ["no-such", volume] }));
+    expect(await ask("GET", `/volumes?filters=${names}`)).toMatchObject({
+      Volumes: [{ Name: volume }],
+    });
+    expect(await ask("DELETE", `/volumes/${volume}`)).toEqual({ status: 204 });
+    expect(await ask("DELETE", `/volumes/${volume}`)).toEqual({
+      status: 404,
+      message: `get ${volume}: no such volume`,
+    });
+    expect(await ask("DELETE", `/volumes/${volume}?force=1`)).toEqual({ status: 204 });
   });
 
   test("events and disk usage tell of volumes", async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -20,7 +21,7 @@ import {
   temporaryRoots,
 } from "../support/engine.ts";
 import { engineHoldings } from "../support/engine-holdings.ts";
-import { runContainer, startSleeper } from "../support/run-container.ts";
+import { collectOutput, runContainer, startSleeper } from "../support/run-container.ts";
 
 const owner = { uid: 0, gid: 0 };
 let leaks: ReturnType<typeof engineHoldings>;
@@ -165,6 +166,35 @@ test("mounts that are read-only, and parts of volumes", async () => {
   expect(await outcome(engine.containers.start(id))).toThrow(`cannot access path ${path}/nope: `);
   await remove(id);
   await engine.volumes.remove("parts", { force: false });
+});
+
+test("a part that changes into a link while it is mounted never leads out of its volume", async () => {
+  const { path } = engine.volumes.create({ name: "raced", owner });
+  const outside = join(roots.dataRoot, "outside");
+  for (const at of [outside, join(path, "part")]) mkdirSync(at);
+  writeFileSync(join(outside, "f"), "of the host");
+  writeFileSync(join(path, "part/f"), "of the volume");
+  // Each turn the name is a directory, then links of both kinds to the host's, then again.
+  const turn = `mv part real; ln -s ${outside} part; rm part; ln -s ../../../outside part; rm part; mv real part`;
+  const script = `i=0; while [ $i -lt 400 ]; do ${turn}; i=$((i+1)); done`;
+  const attacker = Bun.spawn(["/bin/busybox", "sh", "-c", script], { cwd: path, stderr: "ignore" });
+  const mount = (Subpath: string) => ({
+    ...{ Type: "volume", Source: "raced", Target: "/a", VolumeOptions: { Subpath } },
+  });
+  const found = new Set<string>();
+  while (attacker.exitCode === null) {
+    const { id } = await engine.containers.create(
+      createRequest("busybox", ["cat", "/a/f"], { host: { Mounts: [mount("part")] } }),
+    );
+    // It may find nothing there.
+    await engine.containers.start(id).catch(() => undefined);
+    await (await engine.containers.wait(id, "not-running")).result;
+    const streams = { follow: false, stdout: true, stderr: true, timestamps: false };
+    found.add((await collectOutput(engine.containers.logs(id, streams))).stdout);
+    await remove(id);
+  }
+  expect([...found].filter((text) => text.includes("of the host"))).toEqual([]);
+  await engine.volumes.remove("raced", { force: false });
 });
 
 test("a container whose volume another creation has made keeps it when that fails", async () => {

@@ -114,6 +114,15 @@ test("a volume in which someone else has mounted something stays", async () => {
 test.each([
   [{ ...sized, o: "size=bogus" }, "mount tmpfs:.*, data: size=bogus: .*EINVAL"],
   [{ type: "none", device: "/nonexistent", o: "bind" }, "mount /nonexistent:.*no such file"],
+  // Named by its server where the kernel knows the file system.
+  [
+    { type: "nfs", device: ":/export", o: "addr=server.invalid,vers=4" },
+    'mount :/export:.*, data: addr=server.invalid,vers=4: .*(no file system "nfs"|server.invalid)',
+  ],
+  [
+    { type: "cifs", device: "//server/share", o: "addr=server.invalid,password=secret" },
+    'data: addr=server.invalid,password=\\*+: .*(no file system "cifs"|server.invalid)',
+  ],
   [{ type: "xyzfs", device: "x" }, 'this kernel has no file system "xyzfs"'],
   [
     { type: "xyzfs", device: "//h/s", o: "username=me,password=secret" },

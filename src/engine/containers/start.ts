@@ -8,6 +8,7 @@ import { serveNames } from "../networks/resolution.ts";
 import type { Parts } from "../parts.ts";
 import { Trace } from "../trace.ts";
 import { bindOwners, ownersFault } from "./bind-owners.ts";
+import { checkPropagation } from "./bind-propagation.ts";
 import { publishContainer, publishNetworks } from "./container-event.ts";
 import { containerFiles, writeContainerFiles } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
@@ -123,6 +124,7 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   const trace = new Trace();
   await using scope = new Scope();
   const files = containerFiles(parts, record);
+  checkPropagation(record);
   await allowRemount(record);
   const wanted = { user: record.config.User, groupAdd: record.host.GroupAdd };
   const user = await lookupUser(parts.snapshots, id, wanted);

@@ -109,6 +109,14 @@ function truthOf(filters: Filters, key: string): boolean | undefined {
   throw new Fault("invalid", `invalid filter '${key}=[${values.join(" ")}]'`, { about: key });
 }
 
+/** Docker parses this one by other means, and says so. */
+function checkAll({ all = [] }: Filters): void {
+  const wrong = all.find((value) => !/^(1|t|true|0|f|false)$/i.test(value));
+  if (wrong === undefined) return;
+  const why = `strconv.ParseBool: parsing ${JSON.stringify(wrong)}: invalid syntax`;
+  throw new Fault("invalid", `invalid filter 'all': ${why}`, { about: "all" });
+}
+
 /** Its labels without Docker's mark of a name that was made up. */
 function ownLabels({ labels }: Volume): Volume["labels"] {
   const [mark = ""] = Object.keys(anonymousLabel);
@@ -184,6 +192,7 @@ async function pruneVolumes(
   filters: Filters,
 ): Promise<{ readonly removed: readonly string[]; readonly bytes: number }> {
   checkFilterKeys(filters, ["all", "label", "label!"]);
+  checkAll(filters);
   const all = truthOf(filters, "all") ?? false;
   const [mark = ""] = Object.keys(anonymousLabel);
   const label = [...(filters.label ?? []), ...(all ? [] : [mark])];
