@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { faultOf, type Log } from "#base";
-import { type Route, type RouteNotices, RouteTable, watchRoutes } from "#kernel";
+import { type Link, type Route, type RouteNotices, RouteTable, watchRoutes } from "#kernel";
 import {
   overlapText,
   type RoutedNetwork,
@@ -14,6 +14,7 @@ import { overlaps, type Subnet } from "./subnet.ts";
 const courtesyMs = 20;
 /** So that a routing daemon cannot fill the log. */
 const MAX_TOLD = 100;
+const FEW_LINKS = 16;
 
 export interface WatchedNetwork extends RoutedNetwork {
   /** The bridge's address. */
@@ -57,8 +58,8 @@ export class NetworkWatch implements AsyncDisposable {
   /** The routes that overlap with networks now. */
   async overlaps(): Promise<readonly RouteOverlap[]> {
     const host = new RouteTable();
-    const [routes, links] = await Promise.all([host.routes(), host.links()]);
-    return routeOverlaps(routes, this.#options.networks(), links);
+    const [ipv4, ipv6] = await Promise.all([host.unicastRoutes(4), host.unicastRoutes(6)]);
+    return await this.#overlapsOf([...ipv4, ...ipv6]);
   }
 
   #start(): void {
@@ -124,16 +125,32 @@ export class NetworkWatch implements AsyncDisposable {
     }
   }
 
+  async #overlapsOf(routes: readonly Route[]): Promise<readonly RouteOverlap[]> {
+    const networks = this.#options.networks();
+    const taken = routes.filter(overlapping(networks.map(({ subnet }) => subnet)));
+    return routeOverlaps(taken, networks, await linksOf(taken));
+  }
+
   async #tell(routes: readonly Route[]): Promise<void> {
-    const { networks, log } = this.#options;
-    const links = await new RouteTable().links();
-    for (const overlap of routeOverlaps(routes, networks(), links)) {
+    const { log } = this.#options;
+    for (const overlap of await this.#overlapsOf(routes)) {
       const text = overlapText(overlap);
       if (this.#told.has(text) || this.#told.size >= MAX_TOLD) continue;
       this.#told.add(text);
       log.warn("a route of the host overlaps with a network", { reason: text });
     }
   }
+}
+
+/** The interfaces of routes; one by one where they are few, since a host may have thousands. */
+async function linksOf(routes: readonly Route[]): Promise<readonly Link[]> {
+  const host = new RouteTable();
+  // A route by several interfaces names none.
+  const indexes = [...new Set(routes.map(({ index }) => index))].filter((index) => index > 0);
+  if (indexes.length > FEW_LINKS) return await host.links();
+  return (await Promise.all(indexes.map((index) => host.link(index)))).flatMap(
+    (link) => link ?? [],
+  );
 }
 
 /** Whether a route leads to addresses of any of the subnets, which do not overlap with each other; by halves, since there may be thousands of each. */

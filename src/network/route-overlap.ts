@@ -41,7 +41,7 @@ export function routeOverlaps(
   const own = new Set(networks.map(({ bridge }) => bridge));
   return routes.flatMap((route) => {
     const subnet = routedSubnet(route);
-    const link = names.get(route.index) ?? "";
+    const link = names.get(route.index) ?? "several interfaces";
     if (subnet === undefined || own.has(link)) return [];
     return networks
       .filter((network) => overlaps(network.subnet, subnet))

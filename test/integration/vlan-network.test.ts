@@ -1,6 +1,6 @@
 /** Networks whose containers are on an interface of the host: macvlan and ipvlan. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createNowhere, deleteLink, hasStackedKind, RouteTable } from "#kernel";
+import { createNowhere, deleteLink, hasStackedKind, RouteTable, setLinkAlias } from "#kernel";
 import { type Networks, openNetworks, type SubnetRequest } from "#network";
 import { openState, type State } from "#state";
 import { outcome } from "../../src/base/testing.ts";
@@ -162,6 +162,25 @@ describe.skipIf(!has.macvlan)("a macvlan network", () => {
     expect(await outcome(macvlan("wrong", options))).toThrow(why);
     expect(networks.list()).toEqual(before);
   });
+});
+
+test("an interface that a crash left without its network goes with the next start", async () => {
+  const root = `${runRoot}-crash`;
+  const name = `dm-${"0".repeat(7)}${process.pid % 100_000}`;
+  const of = (owner: string) => setLinkAlias(name, `thimble ${owner} ${"0".repeat(64)}`);
+  using rows = openState(":memory:");
+  const open = () => openNetworks({ instanceId: "crash", runRoot: root, state: rows });
+  await makeParent(name);
+  for (const [owner, isLeft] of [
+    [`${root}-other`, true],
+    [root, false],
+  ] as const) {
+    await host.apply(of(owner));
+    const next = await open();
+    await next.ready("bridge");
+    expect((await host.link(name)) !== undefined).toBe(isLeft);
+    await next.close({ removeBridges: true });
+  }
 });
 
 test("a parent that is a VLAN is made on demand, or refused by a kernel without VLANs", async () => {
