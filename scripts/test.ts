@@ -23,6 +23,7 @@ const bin = (name: string) => join(root, "node_modules/.bin", name);
 const excusable = [
   "docker CLI",
   "docker-registry",
+  "iptables",
   "mkfs.btrfs",
   "mkfs.xfs",
   "nft",
@@ -30,6 +31,7 @@ const excusable = [
   "root",
   "skopeo",
   "strace",
+  "ufw",
   "umoci",
   "x86-64",
   "a clone that others can read",

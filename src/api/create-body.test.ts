@@ -43,6 +43,7 @@ const hostSamples: Json = {
   PidMode: "host",
   Privileged: true,
   PublishAllPorts: true,
+  PublishThrough: true,
   ReadonlyRootfs: true,
   SecurityOpt: ["no-new-privileges"],
   StorageOpt: { size: "1g" },

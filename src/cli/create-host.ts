@@ -44,6 +44,7 @@ export function hostConfig(input: CreateInput): HostConfigBody {
     NetworkMode: networkMode(input),
     Privileged: flags.privileged,
     PublishAllPorts: flags["publish-all"],
+    ...(flags["publish-through"] && { PublishThrough: true }),
     ReadonlyRootfs: flags["read-only"],
     RestartPolicy: restartPolicy(flags.restart, flags.rm),
     SecurityOpt: security.options,

@@ -250,6 +250,12 @@ export const hostOptions = {
     },
   }),
   PublishAllPorts: flag({ default: false, effect: "engine" }),
+  /** thimble's own: published ports pass by the host's firewall. */
+  PublishThrough: flag({
+    default: false,
+    effect: "engine",
+    inspect: (isThrough) => (isThrough ? true : undefined),
+  }),
   ReadonlyRootfs: flag({
     default: false,
     effect: (draft, isReadonly) => {

@@ -452,9 +452,11 @@ const removals: readonly number[] = [
   messages.delSetElem,
 ];
 
-/** A table that a transaction changed in the packet filter, by any program. */
+/** A table, or a chain, that a transaction changed in the packet filter, by any program. */
 export interface FilterChange {
   readonly table: string;
+  /** The chain whose rules changed. */
+  readonly chain?: string;
   /** Something of the table is gone, or all of it. */
   readonly isRemoval: boolean;
   /** Whether this process made the change. */
@@ -470,19 +472,24 @@ export function watchNftables(
   onLost: () => void,
 ): Disposable {
   const channel = openChannel(new Fd(openSocket(NETLINK_NETFILTER, TABLES_GROUP)));
-  // Of a transaction, by table: whether something of it is gone.
-  const changed = new Map<string, boolean>();
+  // Of a transaction, by table and chain.
+  const changed = new Map<string, Omit<FilterChange, "isOwn">>();
   channel.onData((bytes) => {
     for (const { type: kind, body: message, isOwn } of listMessages(Buffer.from(bytes))) {
       if (kind >> 8 !== NFNL_SUBSYS_NFTABLES) continue;
       const what = kind & 255;
       if (what !== messages.newGeneration) {
-        const table = readText(attributesOf(message).get(1));
-        changed.set(table, changed.get(table) === true || removals.includes(what));
+        const attributes = attributesOf(message);
+        const table = readText(attributes.get(1));
+        const isRule = what === messages.newRule || what === messages.delRule;
+        const chain = isRule ? readText(attributes.get(2)) : undefined;
+        const place = `${table} ${chain ?? ""}`;
+        const isRemoval = changed.get(place)?.isRemoval === true || removals.includes(what);
+        changed.set(place, { table, ...defined({ chain }), isRemoval });
         continue;
       }
       // The end of the transaction tells whose it was: the kernel's notices of elements do not.
-      for (const [table, isRemoval] of changed) onChange({ table, isRemoval, isOwn });
+      for (const change of changed.values()) onChange({ ...change, isOwn });
       changed.clear();
     }
   });

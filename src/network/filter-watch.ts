@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type FilterChange, watchNftables } from "#kernel";
+import { userChain } from "./firewall.ts";
 
 /** A firewall that is loaded anew changes in many steps. */
 const courtesyMs = 20;
@@ -41,8 +42,9 @@ export class FilterWatch implements AsyncDisposable {
     await this.#reviews;
   }
 
-  #notice({ table, isRemoval, isOwn }: FilterChange): void {
-    if (isOwn) return;
+  #notice({ table, chain, isRemoval, isOwn }: FilterChange): void {
+    const isOfUser = table === this.#table && chain === userChain;
+    if (isOwn || isOfUser) return;
     if (table === this.#table && isRemoval) this.#isRobbed = true;
     this.#schedule();
   }

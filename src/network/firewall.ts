@@ -5,6 +5,11 @@ import { firstOf, formatAddress } from "./subnet.ts";
 
 const FORWARD = "forward";
 const POSTROUTING = "postrouting";
+/**
+ * The user's own rules, before all others of the hook `forward`: made once, and neither flushed nor
+ * removed while it has any. Longer than any interface's name, after which other chains are named.
+ */
+export const userChain = "rules-of-the-user";
 /** A map in which the instance's bridges are, each with the verdict to return: what comes from them is not looked up further. */
 export const ownBridges = "own-bridges";
 /** Maps from a bridge to what happens to packets that are forwarded to it, from it, and that leave the host from it. */
@@ -13,7 +18,7 @@ const maps = { to: "to-bridge", from: "from-bridge", source: "source-bridge" } a
 const BASE_MARK = "thimble: by bridge";
 /** How many each chain has. */
 const baseRules = [
-  [FORWARD, 2],
+  [FORWARD, 3],
   [POSTROUTING, 1],
 ] as const;
 
@@ -30,7 +35,8 @@ export interface FilteredBridge extends Pick<Bridge, "name" | "subnets"> {
 /**
  * The packet filter for bridges of one family, replaced as a whole or not at all: in the instance's table each has
  * a chain with its name, for packets that are forwarded to it, and one for its source address. The
- * base chains find them by maps, so that the number of bridges costs a packet nothing.
+ * base chains find them by maps, so that the number of bridges costs a packet nothing. Before them come
+ * the rules of the user, in a chain that is made here and then left alone.
  *
  * Containers reach everything outside, under the host's address when they leave the bridge. A
  * bridge accepts packets of its own, answers, and packets that were translated to a published port;
@@ -55,6 +61,8 @@ export async function installRules(
     batch
       .flushChain(table, FORWARD)
       .flushChain(table, POSTROUTING)
+      .addChain(table, userChain)
+      .addRule({ ...forward, expressions: [nft.jump(userChain)] })
       .addRule({ ...forward, expressions: [nft.oifnameVerdict(maps.to)] })
       .addRule({ ...forward, expressions: [nft.iifnameVerdict(maps.from)] })
       .addRule({
@@ -121,7 +129,7 @@ export async function filteredBridges(filter: Nftables, table: string): Promise<
   return (await filter.chains())
     .filter((chain) => chain.table === table && chain.policy === undefined)
     .map((chain) => chain.name)
-    .filter((name) => !name.startsWith(SOURCE));
+    .filter((name) => name !== userChain && !name.startsWith(SOURCE));
 }
 
 /** Removes the rules of one bridge; does nothing when it has none. */
@@ -137,11 +145,25 @@ export async function removeRules(filter: Nftables, table: string, bridge: strin
   await filter.commit(batch.flushChain(table, bridge).deleteChain(table, bridge));
 }
 
-/** Removes the table with all that is in it; does nothing when it is missing. */
+/** Removes the table with all that is in it, unless there are rules of the user; does nothing when it is missing. */
 export async function removeTable(filter: Nftables, table: string): Promise<void> {
+  if ((await filter.rules(table, userChain)).length > 0) return await emptyTable(filter, table);
   try {
     await filter.commit(filter.batch().deleteTable(table));
   } catch (error) {
     if (!isFault(error, "not_found")) throw error;
   }
+}
+
+/** Leaves the chain of the user alone, and maps without elements. */
+async function emptyTable(filter: Nftables, table: string): Promise<void> {
+  const chains = (await filter.chains()).filter(
+    (chain) => chain.table === table && chain.name !== userChain,
+  );
+  const batch = filter.batch();
+  for (const { name } of chains) batch.flushChain(table, name);
+  for (const map of [ownBridges, ...Object.values(maps)])
+    batch.addVerdictMap(table, map).flushSet(table, map);
+  for (const { name } of chains) batch.deleteChain(table, name);
+  await filter.commit(batch);
 }

@@ -1,45 +1,106 @@
 import { readFileSync } from "node:fs";
 import type { HookedChain, Nftables } from "#kernel";
+import { isPolicyOfEngine } from "./forwarding.ts";
 
 /** Tables of iptables-legacy, which nf_tables knows nothing of. */
 const legacy = { ip: "/proc/net/ip_tables_names", ip6: "/proc/net/ip6_tables_names" } as const;
+const legacyFilter = "iptables-legacy has a table filter, which cannot be read here";
 
 export interface FirewallOptions {
   /** Whether the policy of iptables' FORWARD, of the family, to drop was set by an engine like this one: see forwarding.ts. */
   readonly dropsForeign: boolean;
 }
 
-/**
- * What of this host's firewall a translated connection would pass by or be dropped by, as a phrase;
- * "" where there is nothing. A translated connection is forwarded: the input chains, in which a
- * host says what may come in, would not see it. So any rule there is reason enough, whatever it
- * says, and a policy of dropping what comes in or is forwarded.
- */
+/** Chains of this host's firewall that concern containers, as phrases: "the chain input of the table inet fw drops what comes in". */
+export interface ForeignFirewall {
+  /**
+   * What a translated connection would pass by: it is forwarded, so that the input chains, in which a
+   * host says what may come in, would not see it. Any rule there is reason enough, whatever it says.
+   */
+  readonly input?: string;
+  /** What drops all that is forwarded and that it does not know: translated connections, and what containers send. */
+  readonly forward?: ForwardPolicy;
+}
+
+/** A policy of dropping what is forwarded. */
+interface ForwardPolicy {
+  readonly reason: string;
+  /** The commands that let the packets of a bridge pass there, and nothing else. */
+  readonly fix: (bridge: string) => readonly string[];
+}
+
+/** What of this host's firewall concerns containers; empty where nothing does. */
 export async function foreignFirewall(
   filter: Nftables,
   { dropsForeign }: FirewallOptions,
-): Promise<string> {
-  if (hasLegacyFilter(filter))
-    return "iptables-legacy has a table filter, which cannot be read here";
-  for (const chain of await filter.hookedChains()) {
-    if (chain.type !== "filter" || /^thimble-[0-9a-f]+$/.test(chain.table)) continue;
-    const name = `chain ${chain.name} of the table ${chain.family} ${chain.table}`;
-    if (
-      chain.hook === "forward" &&
-      chain.policy === "drop" &&
-      !(dropsForeign && isForward(filter, chain))
-    )
-      return `the ${name} drops what is forwarded`;
-    if (chain.hook !== "input") continue;
-    if (chain.policy === "drop") return `the ${name} drops what comes in`;
+): Promise<ForeignFirewall> {
+  const others = (await filter.hookedChains()).filter(
+    ({ type, table }) => type === "filter" && !/^thimble-[0-9a-f]+$/.test(table),
+  );
+  const forward = await blockingForward(filter, others, dropsForeign);
+  const input = hasLegacyFilter(filter) ? legacyFilter : await filteringInput(filter, others);
+  return { ...(input !== undefined && { input }), ...(forward && { forward }) };
+}
+
+async function filteringInput(
+  filter: Nftables,
+  chains: readonly HookedChain[],
+): Promise<string | undefined> {
+  for (const chain of chains.filter(({ hook }) => hook === "input")) {
+    if (chain.policy === "drop") return `the ${nameOf(chain)} drops what comes in`;
     const rules = await filter.rules(chain.table, chain.name, chain.family);
-    if (rules.length > 0) return `the ${name} filters what comes in`;
+    if (rules.length > 0) return `the ${nameOf(chain)} filters what comes in`;
   }
-  return "";
+  return undefined;
+}
+
+/** A policy that an engine set stops nothing of ours: see passForward. */
+async function blockingForward(
+  filter: Nftables,
+  chains: readonly HookedChain[],
+  dropsForeign: boolean,
+): Promise<ForwardPolicy | undefined> {
+  for (const chain of chains) {
+    if (chain.hook !== "forward" || chain.policy !== "drop") continue;
+    if (isForward(filter, chain) && (dropsForeign || (await isPolicyOfEngine(filter)))) continue;
+    const reason = `the ${nameOf(chain)} drops what is forwarded`;
+    const isUfw = chain.table === "filter" && (await hasUfw(filter));
+    return { reason, fix: (bridge) => fixOf(chain, isUfw, bridge) };
+  }
+  return undefined;
+}
+
+function fixOf(
+  { family, table, name }: HookedChain,
+  isUfw: boolean,
+  bridge: string,
+): readonly string[] {
+  if (isUfw) return [`ufw route allow in on ${bridge}`, `ufw route allow out on ${bridge}`];
+  if (table === "firewalld")
+    return [
+      `firewall-cmd --permanent --zone=trusted --add-interface=${bridge}`,
+      "firewall-cmd --reload",
+    ];
+  if (table === "filter" && name === "FORWARD" && family !== "inet") {
+    const command = family === "ip" ? "iptables" : "ip6tables";
+    return ["-i", "-o"].map((side) => `${command} -I FORWARD ${side} ${bridge} -j ACCEPT`);
+  }
+  return ["iifname", "oifname"].map(
+    (side) => `nft insert rule ${family} ${table} ${name} ${side} ${bridge} accept`,
+  );
+}
+
+function nameOf({ name, family, table }: HookedChain): string {
+  return `chain ${name} of the table ${family} ${table}`;
 }
 
 function isForward(filter: Nftables, { table, name, family }: HookedChain): boolean {
   return family === filter.family && table === "filter" && name === "FORWARD";
+}
+
+async function hasUfw(filter: Nftables): Promise<boolean> {
+  const name = filter.family === "ip" ? "ufw-before-forward" : "ufw6-before-forward";
+  return (await filter.chain("filter", name)) !== undefined;
 }
 
 /** Whether iptables-legacy filters packets of the family here. */

@@ -10,6 +10,8 @@ const FILTER = "filter";
 const FORWARD = "FORWARD";
 /** Docker's chain for the administrator's rules: FORWARD jumps there first. */
 const DOCKER_USER = "DOCKER-USER";
+/** An empty chain beside FORWARD, by which every engine sees that one of them has set the policy. */
+const MARK = "THIMBLE-SET-POLICY";
 
 /**
  * Lets this host forward packets of the filter's family; gives whether it did not before. In that case it must not
@@ -43,32 +45,41 @@ function keepAdvertisedRoutes(): void {
 /** Sets the policy of FORWARD to drop; makes the chain when it is missing. */
 async function dropForeign(filter: Nftables): Promise<void> {
   await filter.commit(
-    filter.batch().addTable(FILTER).addBaseChain({
-      table: FILTER,
-      name: FORWARD,
-      type: "filter",
-      hook: "forward",
-      priority: 0,
-      policy: "drop",
-    }),
+    filter
+      .batch()
+      .addTable(FILTER)
+      .addBaseChain({
+        table: FILTER,
+        name: FORWARD,
+        type: "filter",
+        hook: "forward",
+        priority: 0,
+        policy: "drop",
+      })
+      .addChain(FILTER, MARK),
   );
 }
 
 /** Puts the policy back after someone flushed the whole table; a policy that an administrator set is left alone. */
 export async function keepForeignOut(filter: Nftables): Promise<void> {
-  if ((await filter.chain(FILTER, FORWARD)) === undefined) await dropForeign(filter);
+  const forward = await filter.chain(FILTER, FORWARD);
+  if (forward === undefined) await dropForeign(filter);
+  // Versions before did not mark it.
+  else if (forward.policy === "drop" && !(await isPolicyOfEngine(filter)))
+    await filter.commit(filter.batch().addChain(FILTER, MARK));
 }
 
 /**
- * An accept of ours does not help against the drop of another table's chain. Where
- * the policy of FORWARD is to drop, two rules marked with its name let a bridge's packets
- * through there. They come last: only the policy is passed by, no rule of Docker or of
+ * An accept of ours does not help against the drop of another table's chain. Where an engine has set
+ * the policy of FORWARD to drop, one of ours or Docker, two rules marked with its name let a
+ * bridge's packets through there. An administrator's policy stays as it is. They come last: only the policy is passed by, no rule of Docker or of
  * an administrator. Rules of iptables-legacy are out of reach.
  */
 export async function passForward(filter: Nftables, bridges: readonly string[]): Promise<void> {
   if ((await filter.chain(FILTER, FORWARD))?.policy !== "drop") return;
+  if (!(await isPolicyOfEngine(filter))) return;
   const marks = new Set((await filter.rules(FILTER, FORWARD)).map(({ comment }) => comment));
-  const missing = bridges.filter((bridge) => !marks.has(bridge));
+  const missing = [...new Set(bridges)].filter((bridge) => !marks.has(bridge));
   const batch = filter.batch();
   for (const bridge of missing) {
     const place = { table: FILTER, chain: FORWARD, comment: bridge };
@@ -77,6 +88,12 @@ export async function passForward(filter: Nftables, bridges: readonly string[]):
       .addRule({ ...place, expressions: [nft.oifname(bridge), nft.counter(), nft.accept()] });
   }
   if (missing.length > 0) await filter.commit(batch);
+}
+
+/** Whether the policy of FORWARD to drop is that of an engine which turned forwarding on, and no administrator's. */
+export async function isPolicyOfEngine(filter: Nftables): Promise<boolean> {
+  const names = (await filter.chains()).filter(({ table }) => table === FILTER);
+  return names.some(({ name }) => name === MARK || name === DOCKER_USER);
 }
 
 /** Takes the rules marked with any of the names out of the tables of others; earlier versions had some in DOCKER-USER. */

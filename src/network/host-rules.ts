@@ -10,6 +10,7 @@ import {
   removeRules,
   removeTable,
 } from "./firewall.ts";
+import { ForwardWarning } from "./forward-warning.ts";
 import { ensureForwarding, keepForeignOut, passForward, removePass } from "./forwarding.ts";
 import type { NetworkStore } from "./network-store.ts";
 import { formatSubnet } from "./subnet.ts";
@@ -39,11 +40,14 @@ export class HostRules {
   /** By the bridge's name. */
   readonly #installed = new Map<string, string>();
   readonly #watch: FilterWatch;
+  readonly #forward: Readonly<Record<IpVersion, ForwardWarning>>;
   #isSwept = false;
 
   constructor(options: HostRulesOptions) {
     this.#options = options;
     this.#table = bridgeNames(options.runRoot).table;
+    const { log } = options;
+    this.#forward = { 4: new ForwardWarning(log), 6: new ForwardWarning(log) };
     this.#watch = new FilterWatch(this.#table, (isRobbed) => this.#review(isRobbed));
   }
 
@@ -69,9 +73,15 @@ export class HostRules {
           );
         }
         await passForward(filter, concerned(version, changed));
+        if (own.length > 0) await this.#warnOfForward(version, filter, bridge.name);
       }
       for (const each of changed) this.#installed.set(each.name, keyOf(each));
     });
+  }
+
+  async #warnOfForward(version: IpVersion, filter: Nftables, bridge: string): Promise<void> {
+    const dropsForeign = this.#options.store.turnedForwardingOn(version);
+    await this.#forward[version].look(filter, bridge, { dropsForeign });
   }
 
   async #install(
@@ -98,6 +108,7 @@ export class HostRules {
           await this.#keepForeignOut(version, filter);
           if (isRobbed) await this.#install(version, filter, all);
           await passForward(filter, own);
+          if (own[0]) await this.#warnOfForward(version, filter, own[0]);
         }
         if (isRobbed)
           log.warn("another program removed packet filter rules of this engine; they are back");

@@ -30,6 +30,8 @@ export interface PortTarget {
 export interface PublishRequest extends PortTarget {
   /** The container's id. */
   readonly container: string;
+  /** Whether they pass by a firewall of the host that filters what comes in. */
+  readonly passesInput: boolean;
   readonly ports: readonly WantedPort[];
   /** The name of a container, for the message that it holds a port already. */
   readonly nameOf: (container: string) => string;

@@ -3,7 +3,7 @@ import { faultOf, isFault, KeyedLock, type Log } from "#base";
 import { type AddressAndPort, type Nftables, type NftBatch, nft } from "#kernel";
 import { FilterWatch } from "./filter-watch.ts";
 import { ownBridges } from "./firewall.ts";
-import { foreignFirewall, hasLegacyFilter } from "./foreign-firewall.ts";
+import { type ForeignFirewall, foreignFirewall, hasLegacyFilter } from "./foreign-firewall.ts";
 import { isLoopback } from "./port-address.ts";
 import type { PortProtocol } from "./port-contract.ts";
 import type { StoredPublication } from "./port-store.ts";
@@ -25,6 +25,8 @@ export interface PortElement {
   readonly protocol: PortProtocol;
   readonly from: AddressAndPort;
   readonly to: AddressAndPort;
+  /** Translated also where the host's firewall filters what comes in. */
+  readonly passesInput: boolean;
 }
 
 /** The elements of a container's ports, of both families. Loopback has none, nor has IPv6 to a container without it: the proxy serves them. */
@@ -32,13 +34,14 @@ export function elementsOf({
   address,
   address6,
   ports,
-}: Pick<StoredPublication, "address" | "address6" | "ports">): PortElement[] {
+  passesInput,
+}: Pick<StoredPublication, "address" | "address6" | "ports" | "passesInput">): PortElement[] {
   const ipv4 = isIPv6(address) ? "" : address;
   return ports.flatMap(({ protocol, hostIp, hostPort, containerPort }) => {
     const target = isIPv6(hostIp) ? address6 : ipv4;
     if (target === "" || isLoopback(hostIp)) return [];
     const from = { address: hostIp, port: hostPort };
-    return [{ protocol, from, to: { address: target, port: containerPort } }];
+    return [{ protocol, from, to: { address: target, port: containerPort }, passesInput }];
   });
 }
 
@@ -55,15 +58,16 @@ export interface PortRulesOptions {
 /**
  * The translation of published ports in the host's packet filter, of one family: a map per protocol, and two
  * chains that look every new connection to one of the host's own addresses up in it. It is an
- * improvement on the proxies and not needed: where the host's firewall filters, the maps are empty.
+ * improvement on the proxies and not needed: where the host's firewall filters, only those ports are in
+ * the maps whose containers are to pass by it.
  */
 export class PortRules {
   readonly #options: PortRulesOptions;
   readonly #lock = new KeyedLock();
   readonly #wanted = new Map<string, PortElement>();
   readonly #watch: FilterWatch;
-  /** Why nothing is translated; "" where it is; undefined before the first port. */
-  #obstacle: string | undefined;
+  /** What concerns translated connections; undefined before the first port, and after a failure. */
+  #firewall: ForeignFirewall | undefined;
 
   constructor(options: PortRulesOptions) {
     this.#options = options;
@@ -82,11 +86,10 @@ export class PortRules {
       for (const element of elements) this.#wanted.set(keyOf(element), element);
       this.#watch.start();
       // iptables-legacy tells nobody of its changes.
-      const isUnsure =
-        this.#obstacle === undefined ||
-        (this.#obstacle === "" && hasLegacyFilter(this.#options.filter));
-      if (isUnsure) return await this.#install(await this.#findObstacle());
-      if (this.#obstacle === "") await this.#commit((batch) => this.#put(batch, elements));
+      const firewall = this.#firewall;
+      if (!firewall || (!firewall.input && hasLegacyFilter(this.#options.filter)))
+        return await this.#install(await this.#findFirewall());
+      await this.#commit(elements, (batch) => this.#put(batch, elements, firewall));
     });
   }
 
@@ -96,10 +99,11 @@ export class PortRules {
     await this.#change(async () => {
       for (const element of before) this.#wanted.delete(keyOf(element));
       for (const element of after) this.#wanted.set(keyOf(element), element);
-      if (this.#obstacle !== "") return;
-      await this.#commit((batch) => {
-        this.#take(batch, before);
-        this.#put(batch, after);
+      const firewall = this.#firewall;
+      if (!firewall) return;
+      await this.#commit([...before, ...after], (batch) => {
+        this.#take(batch, before, firewall);
+        this.#put(batch, after, firewall);
       });
       await this.#forgetFlows(before);
     });
@@ -109,8 +113,9 @@ export class PortRules {
     if (elements.length === 0) return;
     await this.#change(async () => {
       for (const element of elements) this.#wanted.delete(keyOf(element));
-      if (this.#obstacle !== "") return;
-      await this.#commit((batch) => this.#take(batch, elements));
+      const firewall = this.#firewall;
+      if (!firewall) return;
+      await this.#commit(elements, (batch) => this.#take(batch, elements, firewall));
       await this.#forgetFlows(elements);
     });
   }
@@ -134,7 +139,7 @@ export class PortRules {
       for (const element of elements) this.#wanted.set(keyOf(element), element);
       if (elements.length > 0) this.#watch.start();
       if (elements.length > 0 || (await this.#isInstalled()))
-        await this.#install(await this.#findObstacle());
+        await this.#install(await this.#findFirewall());
     });
   }
 
@@ -142,8 +147,8 @@ export class PortRules {
   #review(isRobbed: boolean): Promise<void> {
     return this.#change(async () => {
       if (this.#wanted.size === 0) return;
-      const obstacle = await this.#findObstacle();
-      if (isRobbed || obstacle !== this.#obstacle) await this.#install(obstacle);
+      const firewall = await this.#findFirewall();
+      if (isRobbed || !isSame(firewall, this.#firewall)) await this.#install(firewall);
     });
   }
 
@@ -159,32 +164,34 @@ export class PortRules {
       try {
         await work();
       } catch (error) {
-        this.#obstacle = undefined;
+        this.#firewall = undefined;
         const { message } = faultOf(error);
         this.#options.log.warn("published ports go through their proxies", { reason: message });
       }
     });
   }
 
-  async #findObstacle(): Promise<string> {
+  async #findFirewall(): Promise<ForeignFirewall> {
     const { filter, dropsForeign } = this.#options;
     return await foreignFirewall(filter, { dropsForeign: dropsForeign() });
   }
 
   /** When others have flushed the rules, everything is made anew. */
-  async #commit(write: (batch: NftBatch) => void): Promise<void> {
+  async #commit(elements: readonly PortElement[], write: (batch: NftBatch) => void): Promise<void> {
+    const firewall = this.#firewall ?? {};
+    if (!elements.some((element) => isTranslated(element, firewall))) return;
     const batch = this.#options.filter.batch();
     write(batch);
     try {
       await this.#options.filter.commit(batch);
     } catch (error) {
       if (!isFault(error, "not_found") && !isFault(error, "exists")) throw error;
-      await this.#install(this.#obstacle ?? "");
+      await this.#install(firewall);
     }
   }
 
   /** All rules and elements, whatever was there. */
-  async #install(obstacle: string): Promise<void> {
+  async #install(firewall: ForeignFirewall): Promise<void> {
     const { filter, table, log } = this.#options;
     const batch = filter.batch().addTable(table).addVerdictMap(table, ownBridges);
     for (const protocol of protocols)
@@ -196,27 +203,38 @@ export class PortRules {
       batch.addBaseChain({ table, name, type: "nat", hook, priority: -100 });
       addLookups(batch.flushChain(table, name), { table, chain: name }, filter.family);
     }
-    if (obstacle === "") this.#put(batch, [...this.#wanted.values()]);
+    this.#put(batch, [...this.#wanted.values()], firewall);
     await filter.commit(batch);
-    if (obstacle !== "" && obstacle !== this.#obstacle)
+    const reason = firewall.forward?.reason ?? firewall.input;
+    if (reason && !isSame(firewall, this.#firewall))
       log.info(
         "published ports go through their proxies, so that the host's firewall holds for them",
-        {
-          reason: obstacle,
-        },
+        { reason },
       );
-    this.#obstacle = obstacle;
+    this.#firewall = firewall;
   }
 
-  #take(batch: NftBatch, elements: readonly PortElement[]): void {
-    for (const { protocol, from } of elements)
+  #take(batch: NftBatch, elements: readonly PortElement[], firewall: ForeignFirewall): void {
+    for (const { protocol, from } of elements.filter((each) => isTranslated(each, firewall)))
       batch.deletePort(this.#options.table, mapOf(protocol), from);
   }
 
-  #put(batch: NftBatch, elements: readonly PortElement[]): void {
-    for (const { protocol, from, to } of elements)
+  #put(batch: NftBatch, elements: readonly PortElement[], firewall: ForeignFirewall): void {
+    for (const { protocol, from, to } of elements.filter((each) => isTranslated(each, firewall)))
       batch.addPort(this.#options.table, mapOf(protocol), from, to);
   }
+}
+
+/** Nothing is translated into a chain that drops it: the proxy serves then. */
+function isTranslated(
+  { passesInput }: Pick<PortElement, "passesInput">,
+  { input, forward }: ForeignFirewall,
+): boolean {
+  return forward === undefined && (input === undefined || passesInput);
+}
+
+function isSame(a: ForeignFirewall, b: ForeignFirewall | undefined): boolean {
+  return b !== undefined && a.input === b.input && a.forward?.reason === b.forward?.reason;
 }
 
 function mapOf(protocol: PortProtocol): string {

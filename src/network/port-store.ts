@@ -5,6 +5,8 @@ import type { PortTarget, PublishedPort } from "./port-contract.ts";
 export interface StoredPublication extends PortTarget {
   readonly container: string;
   readonly ports: readonly PublishedPort[];
+  /** Translated also where the host's firewall filters what comes in. */
+  readonly passesInput: boolean;
   readonly proxy: { readonly pid: number; readonly startTime: bigint };
 }
 
@@ -17,6 +19,7 @@ const steps = [
      proxy_start TEXT NOT NULL
    ) STRICT, WITHOUT ROWID`,
   "ALTER TABLE published_port ADD COLUMN address6 TEXT NOT NULL DEFAULT ''",
+  "ALTER TABLE published_port ADD COLUMN passes_input INTEGER NOT NULL DEFAULT 0",
 ];
 
 interface Row {
@@ -26,6 +29,7 @@ interface Row {
   readonly ports: string;
   readonly proxy_pid: number;
   readonly proxy_start: string;
+  readonly passes_input: number;
 }
 
 /** Who has which ports, in the engine's database. */
@@ -43,21 +47,24 @@ export class PortStore {
       address: row.address,
       address6: row.address6,
       ports: JSON.parse(row.ports),
+      passesInput: row.passes_input !== 0,
       proxy: { pid: row.proxy_pid, startTime: BigInt(row.proxy_start) },
     }));
   }
 
   /** With `also`, durably, and in one transaction with what that writes. */
-  put({ container, address, address6, ports, proxy }: StoredPublication, also?: () => void): void {
+  put(publication: StoredPublication, also?: () => void): void {
+    const { container, address, address6, ports, passesInput, proxy } = publication;
     const write = () => {
       this.#state.run(
-        "INSERT OR REPLACE INTO published_port VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO published_port VALUES (?, ?, ?, ?, ?, ?, ?)",
         container,
         address,
         JSON.stringify(ports),
         proxy.pid,
         proxy.startTime.toString(),
         address6,
+        passesInput ? 1 : 0,
       );
       also?.();
     };

@@ -73,12 +73,12 @@ class NetworkPorts implements Ports {
   async publish(request: PublishRequest): Promise<Publication> {
     const { helper, listening, rules } = this.#shared;
     const proxy = helper.proxy();
-    const { container, address, address6 } = request;
+    const { container, address, address6, passesInput } = request;
     try {
       const ports = await listening.all(proxy, request, request.ports);
       crashPoint("ports:held");
       const started = startTime(proxy.pid) ?? 0n;
-      const held = { ports, proxy: { pid: proxy.pid, startTime: started } };
+      const held = { ports, passesInput, proxy: { pid: proxy.pid, startTime: started } };
       const row = { container, address, address6, ...held };
       const publication = this.#keep(row, proxy);
       await rules.add(publication.elements);

@@ -39,7 +39,7 @@ test("containers that come and go leave no interface, address, port or descripto
     const { address, address6 } = endpoint;
     const wanted = [{ protocol: "tcp", containerPort: 80, hostIp: "" }] as const;
     const nameOf = (id: string) => id;
-    const request = { container, address, address6, ports: wanted, nameOf };
+    const request = { container, address, address6, passesInput: false, ports: wanted, nameOf };
     const publication = await ports.publish(request);
     await publication.withdraw({ endsProxy: true });
     networks.release({ ...endpoint, netns });

@@ -489,7 +489,7 @@ describe("the packet filter", () => {
     const [one, two] = ["thimblex", "thx-1"].map((name) => ({ name, subnets, ...open }));
     if (!one || !two) throw new Error("two bridges");
     for (const bridge of [one, two, one]) await installRules(inner, "thimble-x", [bridge]);
-    expect(await inner.rules("thimble-x", "forward")).toHaveLength(2);
+    expect(await inner.rules("thimble-x", "forward")).toHaveLength(3);
     expect(await inner.rules("thimble-x", "postrouting")).toHaveLength(1);
     expect((await inner.elements("thimble-x", "to-bridge")).length).toBe(2);
     expect(await inner.rules("thimble-x", one.name)).toHaveLength(4);
@@ -500,11 +500,12 @@ describe("the packet filter", () => {
     await keepForeignOut(inner);
     await removeTable(inner, "thimble-x");
     await removeTable(inner, "thimble-x");
-    expect(await policies()).toEqual([["FORWARD", "drop"]]);
+    const mark = ["THIMBLE-SET-POLICY", undefined];
+    expect(await policies()).toEqual([["FORWARD", "drop"], mark]);
     const forward = { table: "filter", name: "FORWARD", type: "filter", hook: "forward" } as const;
     await inner.commit(new NftBatch().addBaseChain({ ...forward, priority: 0, policy: "accept" }));
     await keepForeignOut(inner);
-    expect(await policies()).toEqual([["FORWARD", "accept"]]);
+    expect(await policies()).toEqual([["FORWARD", "accept"], mark]);
   });
 
   test("changes all at once or not at all", async () => {

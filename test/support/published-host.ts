@@ -14,12 +14,16 @@ interface Place {
   readonly netns: string;
 }
 
-interface Engine extends AsyncDisposable {
+export interface PortEngine extends AsyncDisposable {
   /** The ports go from "web" to "near". */
   move(): void;
+  /** The name of the bridge of "web" and "near". */
+  readonly bridge: string;
   readonly web: Place;
   readonly near: Place;
   readonly far: Place;
+  /** In an internal network. */
+  readonly vault: Place;
 }
 
 let opened = 0;
@@ -29,12 +33,19 @@ export async function publish(
   host: Host,
   ports: readonly WantedPort[],
   kind?: "dual" | "six",
-): Promise<Engine> {
+  {
+    /** Ports pass by a firewall that filters what comes in. */
+    isThrough = false,
+    runRoot = `/tmp/ports-${process.pid}-${opened++}`,
+  } = {},
+): Promise<PortEngine> {
   const script = `${import.meta.dirname}/port-host.ts`;
-  const runRoot = `/tmp/ports-${process.pid}-${opened++}`;
   const options = [runRoot, JSON.stringify(ports), ...(kind ? [kind] : [])];
   const command = enter(host.netns, process.execPath, script, ...options);
-  const child = Bun.spawn(command, { stdin: "pipe", stdout: "pipe" });
+  const child = Bun.spawn(command, {
+    ...{ stdin: "pipe", stdout: "pipe" },
+    env: { ...process.env, ...(isThrough && { PUBLISH_THROUGH: "yes" }) },
+  });
   const { value } = await child.stdout.getReader().read();
   return {
     ...JSON.parse(new TextDecoder().decode(value)),

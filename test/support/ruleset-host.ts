@@ -51,6 +51,7 @@ const publication = await published.publish({
     port("tcp", 8081, hostIp),
     port("tcp", 8082, "127.0.0.1"),
   ],
+  passesInput: false,
   nameOf: (container) => container,
 });
 console.log("ready");

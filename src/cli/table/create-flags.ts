@@ -94,6 +94,7 @@ export const createFlags = {
   privileged: bool("Give extended privileges to this container"),
   publish: list("Publish a container's port(s) to the host", { short: "p" }),
   "publish-all": bool("Publish all exposed ports to random ports", { short: "P" }),
+  "publish-through": bool("Let published ports pass by the host's firewall"),
   pull: text('Pull image before running ("always", "missing", "never")', {
     complete: ["always", "missing", "never"],
   }),

@@ -170,7 +170,7 @@ function entrance(
 
 async function publish(
   parts: PortParts,
-  { id, name }: ContainerRecord,
+  { id, name, host }: ContainerRecord,
   { sandbox, ports }: { readonly sandbox: OpenSandbox; readonly ports: readonly WantedPort[] },
 ): Promise<Publication | undefined> {
   if (ports.length === 0) return undefined;
@@ -178,7 +178,8 @@ async function publish(
   if (!found) return undefined;
   const { endpointId, ...target } = found;
   try {
-    const request = { container: id, ...target, ports, nameOf: nameOf(parts.store) };
+    const passesInput = host.PublishThrough;
+    const request = { container: id, ...target, ports, passesInput, nameOf: nameOf(parts.store) };
     return await parts.ports.publish(request);
   } catch (error) {
     if (!isFault(error) || error.errno === undefined) throw error;

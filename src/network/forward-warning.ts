@@ -1,0 +1,29 @@
+import type { Log } from "#base";
+import type { Nftables } from "#kernel";
+import { foreignFirewall } from "./foreign-firewall.ts";
+
+/** Says once, with the commands that would change it, that a chain of others drops what containers send and receive. */
+export class ForwardWarning {
+  readonly #log: Log;
+  #told = "";
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** `bridge` is one of those whose packets pass there; the same holds for all. */
+  async look(
+    filter: Nftables,
+    bridge: string,
+    options: { readonly dropsForeign: boolean },
+  ): Promise<void> {
+    const { forward } = await foreignFirewall(filter, options);
+    const told = forward?.reason ?? "";
+    if (forward && told !== this.#told)
+      this.#log.warn(
+        "packets between containers and other machines are dropped by this host's firewall, which thimble does not change",
+        { reason: forward.reason, fix: forward.fix(bridge).join("; ") },
+      );
+    this.#told = told;
+  }
+}
