@@ -26,6 +26,7 @@ const excusable = [
   "iptables",
   "mkfs.btrfs",
   "mkfs.xfs",
+  "project quotas",
   "nft",
   "qemu",
   "root",

@@ -6,7 +6,7 @@
 static const struct function *const tables[] = {
 	file_functions,	      attribute_functions, mount_functions,   process_functions,
 	descriptor_functions, loop_functions,	   netlink_functions, cgroup_functions,
-	tree_functions,
+	tree_functions,	      removal_functions,   quota_functions,
 };
 
 static napi_value invoke(napi_env env, napi_callback_info info)

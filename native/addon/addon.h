@@ -110,5 +110,7 @@ extern const struct function loop_functions[];
 extern const struct function netlink_functions[];
 extern const struct function cgroup_functions[];
 extern const struct function tree_functions[];
+extern const struct function removal_functions[];
+extern const struct function quota_functions[];
 
 #endif

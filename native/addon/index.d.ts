@@ -32,10 +32,20 @@ export interface Addon {
    */
   seekExtent(fd: number, offset: number, hole: 0 | 1): number;
   syncAsync(id: ReportId, fd: number, wholeFileSystem: 0 | 1): number;
-  /** Reports the bytes that were copied; of a refusal, the path in the report's bytes. */
-  copyTree(id: ReportId, from: number, to: number): number;
+  /**
+   * Reports the bytes that were copied; of a refusal, the path in the report's bytes. `gate`: a
+   * socket, or -1.
+   */
+  copyTree(id: ReportId, from: number, to: number, gate: number): number;
   /** `name` is one name in the directory. */
   removeTree(id: ReportId, directory: number, name: Text): number;
+
+  setProject(fd: number, project: number): number;
+  getProject(fd: number): number;
+  /** `limit` in KiB. */
+  setQuota(fd: number, project: number, limit: number): number;
+  /** `out`: two int64. */
+  getQuota(fd: number, project: number, out: Uint8Array): number;
 
   /** `name` is one name in the directory `fd`, not followed, or "" for what `fd` is itself. */
   getXattr(fd: number, name: Text, attribute: string, out: Uint8Array): number;

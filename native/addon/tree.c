@@ -1,10 +1,11 @@
 /*
- * Copies and removals of whole trees, on a job's thread. Every name is walked once, from
+ * Copies of whole trees, on a job's thread. Every name is walked once, from
  * the directory that is open already, and never through a symbolic link: the trees may
  * change meanwhile under the hands of a container, and be as deep as it likes.
  */
 #define _GNU_SOURCE
 #include "addon.h"
+#include "tree.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -20,90 +21,63 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define DEPTH_MAX 1000
 #define LINKS_LEAST 64
 #define CHUNK ((size_t)1 << 20)
 #define XATTR_SIZE ((size_t)64 << 10)
 
-/* A file of several names that is copied already. */
-struct link {
-	dev_t dev;
-	ino_t ino;
-	ino_t copy;
-	char *path;
-};
-
-/* A directory that the copy is in. */
-struct level {
-	DIR *from;
-	int to;
-	struct stat stat;
-	size_t path_length;
-};
-
-struct copy {
-	struct level levels[DEPTH_MAX];
-	size_t depth;
-	/* From the root of the copy to the entry at hand. */
-	char path[MAX_PATH * 2];
-	size_t path_length;
-	struct link *links;
-	size_t links_room, links_count;
-	char *buffer;
-	char *names, *value;
-	/* Bytes that were copied, as opposed to shared with their origin. */
-	int64_t copied;
-};
-
-static void close_fd(int *fd)
+struct link *find_link(const struct link_table *table, dev_t dev, ino_t ino)
 {
-	if (*fd >= 0)
-		close(*fd);
-}
-#define AUTO_FD __attribute__((cleanup(close_fd))) int
-
-static struct link *find_link(struct copy *copy, dev_t dev, ino_t ino)
-{
-	size_t at = (size_t)(ino * 0x9e3779b97f4a7c15ull >> 20) & (copy->links_room - 1);
-	while (copy->links[at].path && (copy->links[at].dev != dev || copy->links[at].ino != ino))
-		at = (at + 1) & (copy->links_room - 1);
-	return &copy->links[at];
+	size_t at = (size_t)(ino * 0x9e3779b97f4a7c15ull >> 20) & (table->room - 1);
+	while (table->links[at].path && (table->links[at].dev != dev || table->links[at].ino != ino))
+		at = (at + 1) & (table->room - 1);
+	return &table->links[at];
 }
 
-static int grow_links(struct copy *copy)
+static int grow_links(struct link_table *table)
 {
-	struct link *old = copy->links;
-	size_t room = copy->links_room;
-	if (copy->links_count * 2 < room)
+	struct link_table grown = { .room = table->room ? table->room * 2 : LINKS_LEAST, .count = table->count };
+	if (table->count * 2 < table->room)
 		return 0;
-	copy->links_room = room ? room * 2 : LINKS_LEAST;
-	copy->links = calloc(copy->links_room, sizeof(*copy->links));
-	if (!copy->links) {
-		copy->links = old;
-		copy->links_room = room;
+	grown.links = calloc(grown.room, sizeof(*grown.links));
+	if (!grown.links)
 		return -ENOMEM;
-	}
-	for (size_t i = 0; i < room; i++)
-		if (old[i].path)
-			*find_link(copy, old[i].dev, old[i].ino) = old[i];
-	free(old);
+	for (size_t i = 0; i < table->room; i++)
+		if (table->links[i].path)
+			*find_link(&grown, table->links[i].dev, table->links[i].ino) = table->links[i];
+	free(table->links);
+	*table = grown;
 	return 0;
 }
 
-static int remember_link(struct copy *copy, const struct stat *stat, int fd)
+int remember_link(struct link_table *table, const struct stat *stat, ino_t copy, const char *path)
 {
-	struct stat made;
-	int result = grow_links(copy);
+	int result = grow_links(table);
 	if (result < 0)
 		return result;
-	if (fstat(fd, &made) < 0)
-		return -errno;
-	struct link *link = find_link(copy, stat->st_dev, stat->st_ino);
-	*link = (struct link){ stat->st_dev, stat->st_ino, made.st_ino, strdup(copy->path) };
+	struct link *link = find_link(table, stat->st_dev, stat->st_ino);
+	if (link->path) {
+		link->copy = copy;
+		return 0;
+	}
+	*link = (struct link){ stat->st_dev, stat->st_ino, copy, strdup(path) };
 	if (!link->path)
 		return -ENOMEM;
-	copy->links_count++;
+	table->count++;
 	return 0;
+}
+
+void free_links(struct link_table *table)
+{
+	for (size_t i = 0; i < table->room; i++)
+		free(table->links[i].path);
+	free(table->links);
+	*table = (struct link_table){ 0 };
+}
+
+static int remember_copy(struct copy *copy, const struct stat *stat, int fd)
+{
+	struct stat made;
+	return fstat(fd, &made) < 0 ? -errno : remember_link(&copy->links, stat, made.st_ino, copy->path);
 }
 
 /*
@@ -177,6 +151,10 @@ static int copy_content(struct copy *copy, int from, int to, off_t size)
 {
 	if (size == 0 || ioctl(to, FICLONE, from) == 0)
 		return 0;
+	if (copy->rehearses) {
+		copy->cannot_share = true;
+		return -EXDEV;
+	}
 	for (off_t at = 0; at < size;) {
 		off_t data = lseek(from, at, SEEK_DATA);
 		if (data < 0 && errno == ENXIO)
@@ -273,7 +251,7 @@ static int copy_file(struct copy *copy, int from, int to, const char *name)
 	int result = copy_content(copy, source, made, stat.st_size);
 	if (result >= 0)
 		result = settle_fd(copy, source, made, &stat);
-	return result >= 0 && stat.st_nlink > 1 ? remember_link(copy, &stat, made) : result;
+	return result >= 0 && stat.st_nlink > 1 ? remember_copy(copy, &stat, made) : result;
 }
 
 static int copy_symlink(int from, int to, const char *name)
@@ -286,7 +264,7 @@ static int copy_symlink(int from, int to, const char *name)
 	return symlinkat(target, to, name) < 0 ? -errno : 0;
 }
 
-static int enter(struct copy *copy, int from, int to)
+int enter_copy(struct copy *copy, int from, int to)
 {
 	struct level *level = &copy->levels[copy->depth];
 	if (fstat(from, &level->stat) < 0)
@@ -302,14 +280,19 @@ static int enter(struct copy *copy, int from, int to)
 	}
 	level->to = writing;
 	level->path_length = copy->path_length;
+	level->updates = level->changed = false;
 	copy->depth++;
-	return 0;
+	struct stat made;
+	if (!copy->rehearses)
+		return 0;
+	return fstat(to, &made) < 0 ? -errno : remember_link(&copy->directories, &level->stat, made.st_ino, "");
 }
 
 static int leave(struct copy *copy)
 {
 	struct level *level = &copy->levels[--copy->depth];
-	int result = settle_fd(copy, dirfd(level->from), level->to, &level->stat);
+	bool is_settled = level->updates && !level->changed && is_unchanged(copy, &level->stat);
+	int result = is_settled ? 0 : settle_fd(copy, dirfd(level->from), level->to, &level->stat);
 	copy->path_length = level->path_length;
 	copy->path[copy->path_length] = 0;
 	closedir(level->from);
@@ -326,10 +309,10 @@ static int copy_directory(struct copy *copy, int from, int to, const char *name)
 	if (source < 0 || mkdirat(to, name, 0700) < 0)
 		return -errno;
 	AUTO_FD made = openat(to, name, flags);
-	return made < 0 ? -errno : enter(copy, source, made);
+	return made < 0 ? -errno : enter_copy(copy, source, made);
 }
 
-static int copy_entry(struct copy *copy, int from, int to, const char *name)
+int copy_entry(struct copy *copy, int from, int to, const char *name)
 {
 	struct stat stat;
 	if (fstatat(from, name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
@@ -337,8 +320,8 @@ static int copy_entry(struct copy *copy, int from, int to, const char *name)
 		return errno == ENOENT ? 0 : -errno;
 	if (S_ISDIR(stat.st_mode))
 		return copy_directory(copy, from, to, name);
-	if (stat.st_nlink > 1 && copy->links_count) {
-		const struct link *link = find_link(copy, stat.st_dev, stat.st_ino);
+	if (stat.st_nlink > 1 && copy->links.count) {
+		const struct link *link = find_link(&copy->links, stat.st_dev, stat.st_ino);
 		if (link->path)
 			return make_link(copy, link, to, name);
 	}
@@ -352,11 +335,17 @@ static int copy_entry(struct copy *copy, int from, int to, const char *name)
 	if (result < 0 || stat.st_nlink == 1)
 		return result;
 	AUTO_FD made = openat(to, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	return made < 0 ? -errno : remember_link(copy, &stat, made);
+	return made < 0 ? -errno : remember_copy(copy, &stat, made);
+}
+
+/* What was found is gone by now, or something else stands there. */
+static bool is_race(int result)
+{
+	return result == -ENOENT || result == -ESTALE || result == -ENOTDIR || result == -EISDIR || result == -ELOOP;
 }
 
 /* Appends the name to the path; the path of a directory that was entered stays until it is left. */
-static int copy_next(struct copy *copy)
+int copy_next(struct copy *copy)
 {
 	struct level *level = &copy->levels[copy->depth - 1];
 	errno = 0;
@@ -371,7 +360,10 @@ static int copy_next(struct copy *copy)
 	if ((size_t)length >= sizeof(copy->path) - before)
 		return -ENAMETOOLONG;
 	copy->path_length = before + (size_t)length;
-	int result = copy_entry(copy, dirfd(level->from), level->to, name);
+	int result = level->updates ? update_entry(copy, dirfd(level->from), level->to, name) :
+				      copy_entry(copy, dirfd(level->from), level->to, name);
+	if (copy->rehearses && !copy->cannot_share && copy->depth == depth && is_race(result))
+		result = 0;
 	if (copy->depth > depth)
 		copy->levels[depth].path_length = before;
 	else if (result >= 0)
@@ -379,33 +371,63 @@ static int copy_next(struct copy *copy)
 	return result;
 }
 
-static void free_copy(struct copy *copy)
+void leave_all(struct copy *copy)
 {
 	while (copy->depth > 0) {
 		struct level *level = &copy->levels[--copy->depth];
 		closedir(level->from);
 		close(level->to);
 	}
-	for (size_t i = 0; i < copy->links_room; i++)
-		free(copy->links[i].path);
-	free(copy->links);
+	copy->path[copy->path_length = 0] = 0;
+}
+
+static void free_copy(struct copy *copy)
+{
+	leave_all(copy);
+	free_links(&copy->links);
+	free_links(&copy->directories);
 	free(copy->buffer);
 	free(copy->names);
 	free(copy->value);
 	free(copy);
 }
 
+/* Says that the first pass is over, and waits for the word that nobody writes any longer. */
+static int pass_gate(int gate)
+{
+	char byte = 0;
+	if (write(gate, &byte, 1) != 1)
+		return -ECANCELED;
+	return read(gate, &byte, 1) == 1 ? 0 : -ECANCELED;
+}
+
+static int copy_all(struct copy *copy, int from, int to)
+{
+	int result = enter_copy(copy, from, to);
+	while (result >= 0 && copy->depth > 0)
+		result = copy_next(copy);
+	return result;
+}
+
 static long job_copy(struct job *job)
 {
+	int from = job->fds[0], to = job->fds[1], gate = (int)job->flags[0];
 	struct copy *copy = calloc(1, sizeof(*copy));
 	if (!copy)
 		return -ENOMEM;
 	copy->buffer = malloc(CHUNK);
 	copy->names = malloc(XATTR_SIZE);
 	copy->value = malloc(XATTR_SIZE);
-	int result = copy->buffer && copy->names && copy->value ? enter(copy, job->fds[0], job->fds[1]) : -ENOMEM;
-	while (result >= 0 && copy->depth > 0)
-		result = copy_next(copy);
+	int result = copy->buffer && copy->names && copy->value ? 0 : -ENOMEM;
+	if (result >= 0 && gate < 0)
+		result = copy_all(copy, from, to);
+	else if (result >= 0) {
+		result = copy_first(copy, from, to);
+		if (result >= 0)
+			result = pass_gate(gate);
+		if (result >= 0)
+			result = copy_second(copy, from, to);
+	}
 	long value = result < 0 ? result : (long)copy->copied;
 	if (result < 0 && copy->path[0] && (job->data = strdup(copy->path)))
 		job->size = strlen(copy->path);
@@ -414,9 +436,10 @@ static long job_copy(struct job *job)
 }
 
 /*
- * copyTree(id, from, to) -> bytes that were copied, as opposed to shared by reflink. The
- * descriptors stay open until the report. Of a refusal the report's bytes are the path
- * that could not be copied.
+ * copyTree(id, from, to, gate) -> bytes that were copied, as opposed to shared by reflink.
+ * With a gate, a socket, in two passes: after the first, during which others may write, it
+ * sends a byte and waits for one. The descriptors stay open until the report. Of a refusal
+ * the report's bytes are the path that could not be copied.
  */
 static long tree_copy(struct call *call)
 {
@@ -424,128 +447,12 @@ static long tree_copy(struct call *call)
 	if (job) {
 		job->fds[0] = take_fd(call, 1);
 		job->fds[1] = take_fd(call, 2);
-	}
-	return job_start(call, job);
-}
-
-/* Deeper directories are moved up, which keeps the number of open ones small. */
-#define REMOVAL_DEPTH 64
-
-struct removal_level {
-	DIR *directory;
-	bool found;
-	char name[NAME_MAX + 1];
-};
-
-struct removal {
-	struct removal_level levels[REMOVAL_DEPTH];
-	size_t depth;
-	unsigned int moved;
-};
-
-/* Not into another mount, whose files belong to someone else. */
-static int open_to_remove(struct removal *removal, int parent, const char *name)
-{
-	struct open_how how = {
-		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
-	};
-	int fd = (int)syscall(SYS_openat2, parent, name, &how, sizeof(how));
-	if (fd < 0)
-		return -errno;
-	struct removal_level *level = &removal->levels[removal->depth];
-	level->directory = fdopendir(fd);
-	if (!level->directory) {
-		int error = errno;
-		close(fd);
-		return -error;
-	}
-	level->found = false;
-	snprintf(level->name, sizeof(level->name), "%s", name);
-	removal->depth++;
-	return 0;
-}
-
-/* Until the tree's own directory holds it, from where it is removed like all that is there. */
-static int move_up(struct removal *removal, int parent, const char *name)
-{
-	char next[32];
-	int root = dirfd(removal->levels[0].directory);
-	do {
-		snprintf(next, sizeof(next), ".moved-%u", removal->moved++);
-		if (syscall(SYS_renameat2, parent, name, root, next, RENAME_NOREPLACE) == 0)
-			return 0;
-	} while (errno == EEXIST);
-	return -errno;
-}
-
-static int remove_entry(struct removal *removal, int parent, const char *name)
-{
-	if (unlinkat(parent, name, 0) == 0)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return -errno;
-	int error = errno;
-	if (unlinkat(parent, name, AT_REMOVEDIR) == 0)
-		return 0;
-	if (errno != ENOTEMPTY && errno != EEXIST)
-		return errno == ENOTDIR ? -error : -errno;
-	return removal->depth == REMOVAL_DEPTH ? move_up(removal, parent, name) : open_to_remove(removal, parent, name);
-}
-
-/* One entry of the innermost directory, or, when a whole pass has found none, that directory. */
-static int remove_next(struct removal *removal, int parent)
-{
-	struct removal_level *level = &removal->levels[removal->depth - 1];
-	errno = 0;
-	const struct dirent *entry = readdir(level->directory);
-	if (entry) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			return 0;
-		level->found = true;
-		return remove_entry(removal, dirfd(level->directory), entry->d_name);
-	}
-	if (errno)
-		return -errno;
-	if (level->found) {
-		level->found = false;
-		rewinddir(level->directory);
-		return 0;
-	}
-	closedir(level->directory);
-	removal->depth--;
-	if (removal->depth > 0)
-		parent = dirfd(removal->levels[removal->depth - 1].directory);
-	return unlinkat(parent, level->name, AT_REMOVEDIR) < 0 ? -errno : 0;
-}
-
-static long job_remove(struct job *job)
-{
-	struct removal *removal = calloc(1, sizeof(*removal));
-	if (!removal)
-		return -ENOMEM;
-	int result = remove_entry(removal, job->fds[0], job->texts[0]);
-	while (result >= 0 && removal->depth > 0)
-		result = remove_next(removal, job->fds[0]);
-	while (removal->depth > 0)
-		closedir(removal->levels[--removal->depth].directory);
-	free(removal);
-	return result;
-}
-
-/* removeTree(id, directory, name in it); a mount in the tree ends it with EXDEV or EBUSY. The descriptor stays open until the report. */
-static long tree_remove(struct call *call)
-{
-	struct job *job = job_create(call, job_remove);
-	if (job) {
-		job->fds[0] = take_fd(call, 1);
-		job->texts[0] = job_text(call, 2, NAME_MAX + 1);
+		job->flags[0] = (unsigned long)take_integer(call, 3, -1, INT32_MAX);
 	}
 	return job_start(call, job);
 }
 
 const struct function tree_functions[] = {
-	{ "copyTree", tree_copy, 3 },
-	{ "removeTree", tree_remove, 3 },
+	{ "copyTree", tree_copy, 4 },
 	{ 0 },
 };

@@ -109,7 +109,7 @@ export function volumeRoutes(context: ApiContext): readonly Route[] {
 }
 
 async function inspect({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const volume = wireVolume(await engine.volumes.inspect(exchange.param("name")));
+  const volume = limitedVolume(engine, await engine.volumes.inspect(exchange.param("name")));
   const status = backupStatus(engine.backups.schedules(), volume.Name);
   if (!status) exchange.sendJson(200, volume);
   else exchange.sendJson(200, { ...volume, Status: { ...volume.Status, ...status } });
@@ -146,6 +146,15 @@ export function wireVolume(volume: Volume): WireVolume {
   };
 }
 
+/** With the limit of one that has any, and its use, in bytes. */
+function limitedVolume(engine: ApiContext["engine"], volume: Volume): WireVolume {
+  const shown = wireVolume(volume);
+  const isLimited = volume.driver === "local" && volume.options?.size !== undefined;
+  const quota = isLimited ? engine.volumes.quota(volume.name) : undefined;
+  if (!quota) return shown;
+  return { ...shown, Status: { ...shown.Status, Limit: quota.limit, Used: quota.used } };
+}
+
 /** Lists may have thousands of them, so without arithmetic on bigints. */
 function secondsText(time: bigint): string {
   return `${new Date(Number(time / 1_000_000n)).toISOString().slice(0, 19)}Z`;
@@ -155,7 +164,7 @@ async function list({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const filters = exchange.query.filters(["dangling", "driver", "label", "name"]);
   const { volumes, warnings } = await engine.volumes.listAll(filters);
   exchange.sendJson(200, {
-    Volumes: volumes.map(wireVolume),
+    Volumes: volumes.map((volume) => limitedVolume(engine, volume)),
     Warnings: warnings.length > 0 ? warnings : null,
   });
 }

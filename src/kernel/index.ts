@@ -109,6 +109,14 @@ export {
 export { makePrivateDirectory, restrictMode } from "./private-path.ts";
 export { hasEnded, pidfdOpen, pidfdSendSignal, startTime } from "./processes.ts";
 export { delayPackets, limitRate, removeDelay } from "./qdisc.ts";
+export {
+  hasProjectQuotas,
+  type ProjectQuota,
+  projectOf,
+  projectQuota,
+  setProject,
+  setProjectQuota,
+} from "./quota.ts";
 export { type RouteNotices, watchRoutes } from "./route-watch.ts";
 export {
   addAddress,
@@ -141,5 +149,5 @@ export {
   macvlanModes,
   type StackedKind,
 } from "./stacked-link.ts";
-export { copyTree, removeTree } from "./tree.ts";
+export { copyTree, copyTreeHolding, removeTree } from "./tree.ts";
 export { getXattr, listXattr, setXattr } from "./xattrs.ts";

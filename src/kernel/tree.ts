@@ -1,6 +1,8 @@
 import { basename, dirname } from "node:path";
 import { defined, Fault, isFault } from "#base";
 import { addon } from "./addon.ts";
+import { openChannel } from "./channel.ts";
+import { socketPair } from "./descriptors.ts";
 import type { Fd } from "./fd.ts";
 import { O_DIRECTORY, O_PATH, openat2 } from "./files.ts";
 import { runJob } from "./reports.ts";
@@ -15,10 +17,44 @@ import { runJob } from "./reports.ts";
  * settles. A fault names the path below the directory; what was copied until then stays.
  */
 export async function copyTree(from: Fd, to: Fd): Promise<number> {
+  return await startCopy(from, to, -1);
+}
+
+/**
+ * Copies as `copyTree` does a tree that others write to, and that has to be the tree of one moment.
+ * On btrfs and xfs most of it is shared while they write. Then `holding` is called, which stops them,
+ * calls `finish` once and lets them go on: meanwhile what they have changed is shared again. Where
+ * nothing can be shared all is copied in `finish`. Gives what `holding` gives.
+ */
+export async function copyTreeHolding(
+  from: Fd,
+  to: Fd,
+  holding: (finish: () => Promise<number>) => Promise<number>,
+): Promise<number> {
+  const [ours, theirs] = socketPair();
+  using gate = theirs;
+  using channel = openChannel(ours);
+  const copied = startCopy(from, to, gate.number);
+  const ready = Promise.withResolvers<void>();
+  channel.onData(() => ready.resolve());
+  try {
+    await Promise.race([ready.promise, copied]);
+    return await holding(async () => {
+      channel.write(Buffer.alloc(1));
+      return await copied;
+    });
+  } finally {
+    // Ends a copy that still waits; the descriptors are its own until then.
+    channel.close();
+    await copied.catch(() => undefined);
+  }
+}
+
+async function startCopy(from: Fd, to: Fd, gate: number): Promise<number> {
   let path: string | undefined;
   try {
     const { value } = await runJob(
-      (id) => addon().copyTree(id, from.number, to.number),
+      (id) => addon().copyTree(id, from.number, to.number, gate),
       { call: "copyTree", verb: "copy", about: "a directory" },
       (bytes) => {
         path = Buffer.from(bytes).toString();

@@ -1,4 +1,4 @@
-import type { Fd } from "#kernel";
+import type { Fd, ProjectQuota } from "#kernel";
 
 /** A volume as it is listed. */
 export interface Volume {
@@ -43,13 +43,16 @@ export interface VolumeSource {
   readonly snapshot?: string | undefined;
 }
 
+/** What a volume may take of the disk, and takes, in bytes. */
+export type VolumeQuota = ProjectQuota;
+
 /** A volume to make. */
 export interface VolumeRequest {
   /** Absent or "": one is made up. */
   readonly name?: string | undefined;
   /** Absent or "": "local". */
   readonly driver?: string | undefined;
-  /** Options of the driver: type, device and o as mount(8) has them. */
+  /** Options of the driver: type, device and o as mount(8) has them, or size, a limit. */
   readonly options?: Readonly<Record<string, string>> | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** Whether the name was made up; absent: when there is none. */
@@ -188,8 +191,8 @@ export interface Volumes {
     signal?: AbortSignal,
   ): Promise<{ readonly volume: Volume; readonly copied: number }>;
   /**
-   * Keeps the volume's files as they are. They are read within `holding`, which lets their writers
-   * stand still meanwhile; no holder comes until it settles. Without a tag it is the time. Data is
+   * Keeps the volume's files as they are at one moment: within `holding`, which stops their writers
+   * and calls its argument once; no holder comes until it settles. What can be shared before is. Without a tag it is the time. Data is
    * shared where the file system can; `copied` are the bytes that had to be copied. After a crash
    * the snapshot is whole or not there. `exists` for a tag that is taken, `unsupported` for a volume
    * with options.
@@ -225,6 +228,8 @@ export interface Volumes {
   ): Promise<Volume>;
   /** The bytes that the volume's files take on the disk, without those of a mount that is not made. */
   size(name: string): Promise<number>;
+  /** The limit of a volume that was made with the option `size`, and its use; else undefined. */
+  quota(name: string): VolumeQuota | undefined;
   /** Settles once the files of removed volumes are deleted. */
   drained(): Promise<void>;
 }

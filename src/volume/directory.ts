@@ -1,6 +1,7 @@
 import { Fault } from "#base";
 import {
   copyTree,
+  copyTreeHolding,
   type Fd,
   mountTable,
   O_DIRECTORY,
@@ -10,6 +11,8 @@ import {
   renameat2,
   syncfsAsync,
 } from "#kernel";
+
+type Holding = Parameters<typeof copyTreeHolding>[2];
 
 /** Opens a directory of a volume for reading. */
 export function openDirectory(path: string): Fd {
@@ -23,6 +26,18 @@ export function openDirectory(path: string): Fd {
 export async function copyInto(path: string, from: Fd, signal?: AbortSignal): Promise<number> {
   using to = openDirectory(path);
   const copied = await copyTree(from, to);
+  if (signal?.aborted) throw new Fault("canceled", "canceled");
+  return copied;
+}
+
+/** The same of a directory that others write to, who stand still within `holding` alone. */
+export async function copyHolding(
+  path: string,
+  from: Fd,
+  { holding, signal }: { readonly holding: Holding; readonly signal?: AbortSignal | undefined },
+): Promise<number> {
+  using to = openDirectory(path);
+  const copied = await copyTreeHolding(from, to, holding);
   if (signal?.aborted) throw new Fault("canceled", "canceled");
   return copied;
 }

@@ -10,6 +10,13 @@
  * volume, and which ones are in use, is the engine's to say.
  */
 
-export type { Volume, VolumeRequest, VolumeSnapshot, VolumeSource, Volumes } from "./contract.ts";
+export type {
+  Volume,
+  VolumeQuota,
+  VolumeRequest,
+  VolumeSnapshot,
+  VolumeSource,
+  Volumes,
+} from "./contract.ts";
 export { volumeCrashPoints } from "./crash-point.ts";
 export { openVolumes, type VolumesOptions } from "./volumes.ts";

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { faultOf, type Log } from "#base";
 import { makePrivateDirectory, removeTree } from "#kernel";
+import { unlimit } from "./limit.ts";
 
 /**
  * Directories of volumes that are removed, each under the volume's id: first set aside, then, once
@@ -48,6 +49,7 @@ export class RemovedVolumes {
   delete(aside: string): void {
     this.#deleting = this.#deleting.then(async () => {
       try {
+        unlimit([aside, join(aside, "_data")]);
         await removeTree(aside);
       } catch (error) {
         this.#log.warn("the files of a removed volume stay until the next start", {

@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { Fault, parseBytes } from "#base";
 import type { VolumeRequest } from "./contract.ts";
 
 const longestName = 255;
@@ -21,7 +21,7 @@ export function checkName(name: string): void {
     refuse(`the name has ${name.length} characters, and a directory's has at most ${longestName}`);
 }
 
-const known: readonly string[] = ["type", "device", "o"];
+const ofMount: readonly string[] = ["type", "device", "o"];
 
 /** Checks driver and options; `not_found` and `invalid` in Docker's words. */
 export function checkDriver(name: string, { driver, options = {} }: VolumeRequest): void {
@@ -35,10 +35,18 @@ export function checkDriver(name: string, { driver, options = {} }: VolumeReques
     throw new Fault("invalid", `create ${name}: ${why}`, { about: name });
   };
   for (const [key, value] of Object.entries(options)) {
-    if (!known.includes(key)) refuse(`invalid option: ${JSON.stringify(key)}`);
+    if (key !== "size" && !ofMount.includes(key)) refuse(`invalid option: ${JSON.stringify(key)}`);
     if (value.includes("\0")) refuse(`the option ${JSON.stringify(key)} holds a NUL character`);
   }
-  if (Object.keys(options).length === 0) return;
+  const isMount = Object.keys(options).some((key) => ofMount.includes(key));
+  if (options.size !== undefined) {
+    if (parseBytes(options.size) === undefined) refuse(`invalid size: '${options.size}'`);
+    if (isMount)
+      refuse(
+        "the option size limits a directory of the data root; a mount has its own, as o=size=1g",
+      );
+  }
+  if (!isMount) return;
   if (!options.device) refuse('missing required option: "device"');
   if (!options.type) refuse('missing required option: "type"');
 }

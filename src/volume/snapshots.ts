@@ -83,7 +83,7 @@ export class Snapshots {
     this.#store.insert(stored);
     crashPoint("snapshot:recorded");
     try {
-      const copied = await this.#parts.staging.use(async (directory) => {
+      const copied = await this.#parts.staging.use(undefined, async (directory) => {
         const result = await copy(directory);
         crashPoint("snapshot:copied");
         makePrivateDirectory(`${origin.home}/_snapshots`);

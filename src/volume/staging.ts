@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { newId } from "#base";
 import { makePrivateDirectory } from "#kernel";
+import { limitDirectory } from "./limit.ts";
 import type { RemovedVolumes } from "./removed-volumes.ts";
 
 /** Directories in the making, each under an id of its own; the next start deletes those of a crash. */
@@ -22,13 +23,15 @@ export class Staging {
   /**
    * Gives an empty directory to work, which moves it to its place as its last step. Whatever is at
    * its path afterwards is deleted: what was half-made, or what it took the place of.
+   * @param size bytes that the directory is limited to
    */
-  async use<T>(work: (directory: string) => Promise<T>): Promise<T> {
+  async use<T>(size: number | undefined, work: (directory: string) => Promise<T>): Promise<T> {
     const directory = join(this.#directory, newId());
     mkdirSync(directory);
     // Whatever the umask is: a container's user is rarely ours.
     chmodSync(directory, 0o755);
     try {
+      if (size !== undefined) limitDirectory(directory, size);
       return await work(directory);
     } finally {
       this.#removed.delete(directory);

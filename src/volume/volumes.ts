@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, renameSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import {
   type Clock,
@@ -10,12 +10,20 @@ import {
   silentLog,
   systemClock,
 } from "#base";
-import { diskUsage, type Fd, makePrivateDirectory, unmount } from "#kernel";
+import { diskUsage, type Fd, makePrivateDirectory, type ProjectQuota, unmount } from "#kernel";
 import type { State } from "#state";
 import type { Volume, VolumeRequest, VolumeSnapshot, VolumeSource, Volumes } from "./contract.ts";
 import { crashPoint } from "./crash-point.ts";
 import { isMount, mountDevice } from "./device-mount.ts";
-import { copyInto, exchange, mountsBelow, openDirectory, syncDirectory } from "./directory.ts";
+import {
+  copyHolding,
+  copyInto,
+  exchange,
+  mountsBelow,
+  openDirectory,
+  syncDirectory,
+} from "./directory.ts";
+import { limitDirectory, limitOf, requireQuotas, sizeOf } from "./limit.ts";
 import { Loans } from "./loans.ts";
 import { Members } from "./members.ts";
 import { PluginMounts } from "./plugin-mounts.ts";
@@ -112,6 +120,7 @@ class LocalVolumes implements Volumes {
     }
     if (request.name) checkName(name);
     checkDriver(name, request);
+    if (sizeOf(request.options) !== undefined) requireQuotas(this.#directory);
     const stored = this.#newRow(name, request);
     this.#store.insert(stored, claimant !== undefined);
     crashPoint("volume:recorded");
@@ -298,7 +307,7 @@ class LocalVolumes implements Volumes {
     request: VolumeRequest & { readonly name: string },
     signal?: AbortSignal,
   ): Promise<{ readonly volume: Volume; readonly copied: number }> {
-    refuseMount(this.get(source.name), "copy them");
+    refuseElsewhere(this.get(source.name), "copy them");
     const claimant = newId();
     await using origin = await this.read(source);
     try {
@@ -341,14 +350,15 @@ class LocalVolumes implements Volumes {
     name: string,
     { tag, holding, signal }: Parameters<Volumes["snapshot"]>[1],
   ): ReturnType<Volumes["snapshot"]> {
-    refuseMount(this.get(name), "copy them");
+    refuseElsewhere(this.get(name), "copy them");
     await using volume = await this.read({ name });
     // What is written already need not be waited for while its writers stand still.
     await syncDirectory(volume.path);
     using from = openDirectory(volume.path);
+    // No other holder comes meanwhile.
+    const alone = (copy: () => Promise<number>) => this.#locks.run(name, () => holding(copy));
     return await this.#snapshots.create(this.#origin(name), tag, (directory) =>
-      // No other holder comes meanwhile.
-      this.#locks.run(name, () => holding(() => copyInto(directory, from, signal))),
+      copyHolding(directory, from, { holding: alone, signal }),
     );
   }
 
@@ -502,7 +512,7 @@ class LocalVolumes implements Volumes {
 
   /** The copy takes the directory's place once it is whole: rename(2) replaces one that is empty. */
   async #fillApart(name: string, from: Fd, signal?: AbortSignal): Promise<number> {
-    return await this.#staging.use(async (copy) => {
+    return await this.#staging.use(this.#size(name), async (copy) => {
       const copied = await copyInto(copy, from, signal);
       crashPoint("volume:copied");
       renameSync(copy, this.#data(name));
@@ -519,7 +529,7 @@ class LocalVolumes implements Volumes {
     const claimant = newId();
     try {
       const { volume, made } = this.create(request, claimant);
-      refuseMount(volume, "write them");
+      refuseElsewhere(volume, "write them");
       this.#makeDirectory(name);
       await this.#exchangeFiles(volume, make, replaces);
       this.#store.keepForGood(name);
@@ -536,7 +546,7 @@ class LocalVolumes implements Volumes {
     replaces: boolean,
   ): Promise<T> {
     this.#checkReplaceable(volume, replaces);
-    return await this.#staging.use(async (directory) => {
+    return await this.#staging.use(this.#size(volume.name), async (directory) => {
       const result = await make(directory);
       await syncDirectory(directory);
       return await this.#locks.run(volume.name, async () => {
@@ -574,6 +584,11 @@ class LocalVolumes implements Volumes {
     return driver === "local" ? (await diskUsage(path)).bytes : 0;
   }
 
+  quota(name: string): ProjectQuota | undefined {
+    const { driver, options, path } = this.get(name);
+    return driver !== "local" || sizeOf(options) === undefined ? undefined : limitOf(path);
+  }
+
   drained(): Promise<void> {
     return this.#removed.drained();
   }
@@ -590,9 +605,18 @@ class LocalVolumes implements Volumes {
     makePrivateDirectory(this.#home(name));
     const data = this.#data(name);
     if (existsSync(data)) return;
-    mkdirSync(data);
+    // Apart, so that a crash leaves no directory without its limit.
+    const fresh = join(this.#home(name), "_new");
+    makePrivateDirectory(fresh);
     // Whatever the umask is: a container's user is rarely ours.
-    chmodSync(data, 0o755);
+    chmodSync(fresh, 0o755);
+    const size = this.#size(name);
+    if (size !== undefined) limitDirectory(fresh, size);
+    renameSync(fresh, data);
+  }
+
+  #size(name: string): number | undefined {
+    return sizeOf(this.#store.get(name)?.options);
   }
 
   /** Field by field, since lists may have thousands of them. */
@@ -614,11 +638,13 @@ class LocalVolumes implements Volumes {
   }
 }
 
-function refuseMount(volume: Volume, verb: string): void {
-  if (!isMount(volume)) return;
+function refuseElsewhere(volume: Volume, verb: string): void {
+  const isForeign = volume.driver !== "local";
+  if (!isForeign && !isMount(volume)) return;
+  const place = isForeign ? `with the plugin ${volume.driver}` : "in its device";
   throw new Fault(
     "unsupported",
-    `the files of volume ${volume.name} are not here but in its device; ${verb} in a container`,
+    `the files of volume ${volume.name} are not here but ${place}; ${verb} in a container`,
     { about: volume.name },
   );
 }

@@ -1,5 +1,18 @@
 /** The engine's answers about volumes, named and spelled as in Docker's API. */
 
+/** What the driver says of a volume; a plugin has words of its own. */
+export interface VolumeStatus {
+  /** RFC 3339: when a container that has it was last started; absent when never. */
+  readonly LastUsed?: unknown;
+  /** Bytes that a volume which was made with the option `size` may take, and takes. */
+  readonly Limit?: unknown;
+  readonly Used?: unknown;
+  /** When inspected, of a volume that the engine backs up. */
+  readonly LastBackup?: unknown;
+  readonly BackupError?: unknown;
+  readonly [word: string]: unknown;
+}
+
 /** A volume as list, create and inspect show it. */
 export interface Volume {
   /** RFC 3339, in seconds; absent where a plugin does not say it. */
@@ -12,12 +25,7 @@ export interface Volume {
   readonly Name: string;
   readonly Options: Readonly<Record<string, string>> | null;
   readonly Scope: "local" | "global";
-  /**
-   * `LastUsed`, RFC 3339: when a container that has it was last started; absent when never. Of a
-   * volume that the engine backs up, when inspected, `LastBackup` and `BackupError`. What a plugin
-   * tells of its own.
-   */
-  readonly Status?: Readonly<Record<string, unknown>>;
+  readonly Status?: VolumeStatus;
   /** In GET /system/df alone: the number of containers that have it, and bytes. */
   readonly UsageData?: { readonly RefCount: number; readonly Size: number };
 }

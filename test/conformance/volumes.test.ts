@@ -78,6 +78,7 @@ here("volumes [needs docker CLI]", () => {
     [["a"], "create a: volume name is too short, names should be at least two alphanumeric"],
     [["a/b"], 'create a/b: "a/b" includes invalid characters for a local volume name, only'],
     [["-o", "foo=bar", "xx"], 'create xx: invalid option: "foo"'],
+    [["-o", "size=lots", "xx"], "invalid size: 'lots'"],
     [["-o", "type=tmpfs", "xx"], 'create xx: missing required option: "device"'],
     [["-o", "device=x", "xx"], 'create xx: missing required option: "type"'],
   ])("volume create %j is refused", async (args, message) => {

@@ -38,6 +38,7 @@ export function fakeVolumes(calls: string[]): EngineVolumes {
     },
     listAll: async (filters) => ({ volumes: fake.list(filters), warnings: [] }),
     get,
+    quota: () => ({ limit: 2 ** 30, used: 4096 }),
     list(filters) {
       calls.push(`volume list ${JSON.stringify(filters)}`);
       return [...volumes.values()];

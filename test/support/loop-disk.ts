@@ -6,7 +6,7 @@ import { join } from "node:path";
 const makers = {
   btrfs: ["mkfs.btrfs", "-q"],
   xfs: ["mkfs.xfs", "-q", "-m", "reflink=1"],
-  ext4: ["mkfs.ext4", "-q", "-O", "quota,project"],
+  ext4: ["mke2fs", "-q", "-t", "ext4", "-O", "quota,project", "-E", "quotatype=prjquota"],
 } as const;
 
 export type DiskType = keyof typeof makers;
@@ -31,6 +31,6 @@ export function loopDisk(
   closeSync(file);
   mkdirSync(path);
   execFileSync(program, [...flags, image], { stdio: ["ignore", "ignore", "pipe"] });
-  execFileSync("mount", ["-o", ["loop", ...options].join(","), image, path]);
+  execFileSync("mount", ["-t", type, "-o", ["loop", ...options].join(","), image, path]);
   return { path, [Symbol.dispose]: () => void execFileSync("umount", ["-l", path]) };
 }

@@ -156,6 +156,12 @@ async function makeDisk(work: string, kernel: Kernel, command: string): Promise<
   await writeFile(join(tree, "etc/group"), "root:x:0:\n");
   await cp(kernel.modules, join(tree, "lib/modules", kernel.version), { recursive: true });
   await copyLibraries(tree, process.execPath);
+  for (const program of ["mke2fs", "mkfs.xfs", "setpriv"]) {
+    const file = Bun.which(program, { PATH: "/sbin:/usr/sbin:/usr/bin" });
+    if (!file) continue;
+    await copyLibraries(tree, file);
+    await cp(file, join(tree, "usr/bin", program), { dereference: true });
+  }
   for (const part of [
     "src",
     "test",

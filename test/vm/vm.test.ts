@@ -5,6 +5,18 @@ import { runInGuest } from "./guest.ts";
 const missing = !existsSync("/usr/bin/qemu-system-x86_64") || !existsSync("/bin/busybox");
 
 describe.skipIf(missing)("a guest with cgroup v2 alone and Linux 6.1 [needs qemu]", () => {
+  test("limits volumes by project quotas, on ext4 and xfs", async () => {
+    const run = await runInGuest(
+      "export TMPDIR=/var/tmp; bun test --timeout 300000 ./test/integration/volume-quota.test.ts",
+      800,
+    );
+    if (run.status !== 0) console.error(run.output);
+    expect(run.status).toBe(0);
+    expect(run.output).toMatch(/\(pass\) .*a volume of a limited size on ext4/);
+    if (existsSync("/usr/sbin/mkfs.xfs"))
+      expect(run.output).toMatch(/\(pass\) .*a volume of a limited size on xfs/);
+  });
+
   test("passes the launch, monitor, cgroup, task, engine, image and network suites", async () => {
     const suites = ["launch", "launch-join", "launch-two-phases", "launch-descriptors"]
       .concat("monitor", "monitor-log", "cgroups", "task", "engine", "images")

@@ -162,6 +162,7 @@ export const volumeGroup = group("Manage volumes", {
     args: [0, 1],
     examples: [
       ["volume create data", "mount it with: thimble run -v data:/data IMAGE"],
+      ["volume create -o size=1g data", "of 1 GiB at most, on xfs and ext4 with project quotas"],
       [
         "volume create -o type=tmpfs -o device=tmpfs -o o=size=64m fast",
         "in memory, while a container that has it runs",

@@ -40,6 +40,8 @@ const heads = {
   Labels: "LABELS",
   Links: "LINKS",
   Size: "SIZE",
+  Used: "USED",
+  Limit: "LIMIT",
   Availability: "AVAILABILITY",
   Group: "GROUP",
   Status: "STATUS",
@@ -52,14 +54,16 @@ export const volumeLs: Verb<typeof volumeLsFlags> = async (context, { flags }) =
     await context.out.write(rows.map(({ Name }) => `${Name}\n`).join(""));
     return 0;
   }
-  await printListing(context, { table: "table {{.Driver}}\t{{.Name}}", heads, rows }, flags);
+  const hasLimits = Volumes.some(({ Status }) => typeof Status?.Limit === "number");
+  const table = `table {{.Driver}}\t{{.Name}}${hasLimits ? "\t{{.Used}}\t{{.Limit}}" : ""}`;
+  await printListing(context, { table, heads, rows }, flags);
   return 0;
 };
 
 /** The fields that `volume ls --format` and `system df -v` know. */
 export function volumeRow(volume: Volume): Row {
   const labels = volume.Labels ?? {};
-  const { UsageData: usage } = volume;
+  const { UsageData: usage, Status: status } = volume;
   return {
     Name: volume.Name,
     Driver: volume.Driver,
@@ -71,9 +75,16 @@ export function volumeRow(volume: Volume): Row {
     Label: (key: unknown) => labels[String(key)] ?? "",
     Links: usage ? String(usage.RefCount) : "N/A",
     Size: usage ? formatBytes(usage.Size, 4) : "N/A",
+    Used: shownBytes(status?.Used),
+    Limit: shownBytes(status?.Limit),
     // Fields of clusters.
     ...{ Availability: "N/A", Group: "N/A", Status: "N/A" },
   };
+}
+
+/** "" for what is no number: a plugin may have the word for something else. */
+function shownBytes(value: unknown): string {
+  return typeof value === "number" ? formatBytes(value) : "";
 }
 
 export const volumeRm: Verb<typeof volumeRmFlags> = (context, { flags, args }) =>

@@ -1,4 +1,4 @@
-import type { Volume, VolumeRequest, VolumeSnapshot } from "#volume";
+import type { Volume, VolumeQuota, VolumeRequest, VolumeSnapshot } from "#volume";
 import type { Filters } from "../contract.ts";
 
 export type { Volume, VolumeRequest, VolumeSnapshot };
@@ -77,6 +77,8 @@ export interface EngineVolumes {
   takeBack(name: string, borrower: string): Promise<void>;
   /** The volume; `not_found` when there is none of that name. */
   get(name: string): Volume;
+  /** The limit of a volume that was made with the option `size`, and its use; else undefined. */
+  quota(name: string): VolumeQuota | undefined;
   /** By name; filters: `name` (a pattern), `label`, `driver`, `dangling`. */
   list(filters: Filters): readonly Volume[];
   /**

@@ -30,6 +30,7 @@ export function createVolumes(parts: VolumeParts): EngineVolumes {
     },
     takeBack: (name, borrower) => parts.volumes.takeBack(name, borrower),
     get: (name) => parts.volumes.get(name),
+    quota: (name) => parts.volumes.quota(name),
     list: (filters) => listVolumes(parts, filters),
     clone: (name, request) => cloneVolume(parts, name, request),
     snapshot: (name, request) => snapshotVolume(parts, name, request),
@@ -132,8 +133,9 @@ async function cloneVolume(
 ): ReturnType<EngineVolumes["clone"]> {
   const source = parseSource(text);
   const { name } = source;
-  const labels = ownLabels(parts.volumes.get(name));
-  const result = await parts.volumes.clone(source, { name: to, labels, owner }, signal);
+  const volume = parts.volumes.get(name);
+  const request = { name: to, labels: ownLabels(volume), options: volume.options, owner };
+  const result = await parts.volumes.clone(source, request, signal);
   publishVolume(parts, "create", to);
   const isRunning =
     source.snapshot === undefined &&
@@ -219,7 +221,8 @@ async function volumeUsage(parts: VolumeParts): Promise<readonly VolumeUsage[]> 
   const users = countUsers(parts);
   const usage: VolumeUsage[] = [];
   for (const volume of parts.volumes.list()) {
-    if (volume.driver !== "local" || Object.keys(volume.options ?? {}).length > 0) continue;
+    const isElsewhere = Object.keys(volume.options ?? {}).some((key) => key !== "size");
+    if (volume.driver !== "local" || isElsewhere) continue;
     try {
       const bytes = await parts.volumes.size(volume.name);
       usage.push({ volume, bytes, containers: users.get(volume.name) ?? 0 });
