@@ -265,7 +265,7 @@ test("what only the driver local can do is refused", async () => {
     "rename data: it is a volume of the plugin p, which cannot do that",
   );
   expect(await outcome(volumes.clone({ name: "data" }, { name: "copy", owner }))).toThrow(
-    "the files of volume data are not here but in its device",
+    "the files of volume data are not here but with the plugin p",
   );
   expect(names()).toEqual(["data"]);
 });

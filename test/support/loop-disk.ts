@@ -24,13 +24,14 @@ export function loopDisk(
   { bytes, options = [] }: { readonly bytes: number; readonly options?: readonly string[] },
 ): Disposable & { readonly path: string } {
   const [program, ...flags] = makers[type];
+  const quiet = { stdio: ["ignore", "ignore", "pipe"] } as const;
   const image = join(directory, `${type}.img`);
   const path = join(directory, type);
   const file = openSync(image, "wx");
   ftruncateSync(file, bytes);
   closeSync(file);
   mkdirSync(path);
-  execFileSync(program, [...flags, image], { stdio: ["ignore", "ignore", "pipe"] });
-  execFileSync("mount", ["-t", type, "-o", ["loop", ...options].join(","), image, path]);
+  execFileSync(program, [...flags, image], quiet);
+  execFileSync("mount", ["-t", type, "-o", ["loop", ...options].join(","), image, path], quiet);
   return { path, [Symbol.dispose]: () => void execFileSync("umount", ["-l", path]) };
 }
