@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { type ExecFileSyncOptions, execFileSync } from "node:child_process";
 import { closeSync, ftruncateSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 
@@ -24,7 +24,7 @@ export function loopDisk(
   { bytes, options = [] }: { readonly bytes: number; readonly options?: readonly string[] },
 ): Disposable & { readonly path: string } {
   const [program, ...flags] = makers[type];
-  const quiet = { stdio: ["ignore", "ignore", "pipe"] } as const;
+  const quiet: ExecFileSyncOptions = { stdio: ["ignore", "ignore", "pipe"] };
   const image = join(directory, `${type}.img`);
   const path = join(directory, type);
   const file = openSync(image, "wx");
