@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readdirSync, renameSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import {
   type Clock,
@@ -12,20 +12,15 @@ import {
 } from "#base";
 import { diskUsage, type Fd, makePrivateDirectory, type ProjectQuota, unmount } from "#kernel";
 import type { State } from "#state";
+import { Contents } from "./contents.ts";
 import type { Volume, VolumeRequest, VolumeSnapshot, VolumeSource, Volumes } from "./contract.ts";
 import { crashPoint } from "./crash-point.ts";
 import { isMount, mountDevice } from "./device-mount.ts";
-import {
-  copyHolding,
-  copyInto,
-  exchange,
-  mountsBelow,
-  openDirectory,
-  syncDirectory,
-} from "./directory.ts";
-import { limitDirectory, limitOf, requireQuotas, sizeOf } from "./limit.ts";
+import { copyHolding, copyInto, mountsBelow, openDirectory, syncDirectory } from "./directory.ts";
+import { limitOf, requireQuotas, sizeOf } from "./limit.ts";
 import { Loans } from "./loans.ts";
 import { Members } from "./members.ts";
+import { Places } from "./places.ts";
 import { PluginMounts } from "./plugin-mounts.ts";
 import { PluginVolumes } from "./plugin-volumes.ts";
 import { RemovedVolumes } from "./removed-volumes.ts";
@@ -61,6 +56,8 @@ class LocalVolumes implements Volumes {
   readonly #log: Log;
   readonly #removed: RemovedVolumes;
   readonly #staging: Staging;
+  readonly #places: Places;
+  readonly #contents: Contents;
   readonly #snapshots: Snapshots;
   readonly #holders = new Members();
   readonly #claims = new Members();
@@ -76,12 +73,17 @@ class LocalVolumes implements Volumes {
     const { state, directory, clock = systemClock, log = silentLog } = options;
     this.#directory = directory;
     this.#store = new VolumeStore(state);
+    this.#places = new Places(directory, this.#store);
     this.#clock = clock;
     this.#log = log;
-    this.#removed = new RemovedVolumes(join(directory, ".removed"), log);
-    this.#staging = new Staging(join(directory, ".making"), this.#removed);
-    const { removed, staging } = { removed: this.#removed, staging: this.#staging };
+    const removed = new RemovedVolumes(join(directory, ".removed"), log);
+    const staging = new Staging(join(directory, ".making"), removed);
+    this.#removed = removed;
+    this.#staging = staging;
     this.#snapshots = new Snapshots({ state, clock, removed, staging });
+    this.#contents = new Contents({
+      ...{ places: this.#places, staging, holders: this.#holders, locks: this.#locks },
+    });
     this.#loans = new Loans(state);
     const plugins = new VolumePlugins({ self: state.instanceId, ...options.plugins });
     this.#mounts = new PluginMounts({ state, plugins, log });
@@ -97,7 +99,7 @@ class LocalVolumes implements Volumes {
     for (const { name, borrower } of this.#loans.all()) this.adopt(name, loanOf(borrower));
     const homeOf = (id: string) => {
       const name = this.#store.nameOf(id);
-      return name === undefined ? undefined : this.#home(name);
+      return name === undefined ? undefined : this.#places.home(name);
     };
     this.#removed.recover((id) => homeOf(id) ?? this.#snapshots.homeOf(id, homeOf));
     this.#staging.recover();
@@ -125,7 +127,7 @@ class LocalVolumes implements Volumes {
     this.#store.insert(stored, claimant !== undefined);
     crashPoint("volume:recorded");
     try {
-      this.#makeDirectory(name);
+      this.#places.make(name);
     } catch (error) {
       this.#store.delete(name);
       throw error;
@@ -199,7 +201,7 @@ class LocalVolumes implements Volumes {
   }
 
   pathOf(name: string): string {
-    return this.#mounts.placeOf(name) ?? this.#data(name);
+    return this.#mounts.placeOf(name) ?? this.#places.data(name);
   }
 
   async unclaim(claimant: string): Promise<void> {
@@ -230,7 +232,7 @@ class LocalVolumes implements Volumes {
     if (!stored) throw new Fault("not_found", `get ${name}: no such volume`, { about: name });
     if (!this.#holders.isEmpty(name) || !this.#claims.isEmpty(name))
       throw new Fault("conflict", `${verb} ${name}: volume is in use`, { about: name });
-    const [mounted] = mountsBelow(this.#home(name));
+    const [mounted] = mountsBelow(this.#places.home(name));
     if (mounted !== undefined)
       throw new Fault(
         "conflict",
@@ -248,12 +250,12 @@ class LocalVolumes implements Volumes {
     }
     await this.#undoMount(volume);
     const stored = this.#unused("remove", name);
-    const aside = this.#removed.setAside(this.#home(name), stored.id);
+    const aside = this.#removed.setAside(this.#places.home(name), stored.id);
     crashPoint("volume:set-aside");
     try {
       this.#store.delete(name);
     } catch (error) {
-      this.#removed.putBack(stored.id, this.#home(name));
+      this.#removed.putBack(stored.id, this.#places.home(name));
       throw error;
     }
     crashPoint("volume:row-deleted");
@@ -269,17 +271,17 @@ class LocalVolumes implements Volumes {
     this.#refuseForeign("rename", this.get(name));
     await this.#undoMount(this.get(name));
     const stored = this.#unused("rename", name);
-    this.#checkFree(to);
-    this.#removed.setAside(this.#home(name), stored.id);
+    this.#places.requireFree(to);
+    this.#removed.setAside(this.#places.home(name), stored.id);
     crashPoint("volume:set-aside");
     try {
       this.#store.rename(name, to, labels);
     } catch (error) {
-      this.#removed.putBack(stored.id, this.#home(name));
+      this.#removed.putBack(stored.id, this.#places.home(name));
       throw error;
     }
     crashPoint("volume:row-renamed");
-    this.#removed.putBack(stored.id, this.#home(to));
+    this.#removed.putBack(stored.id, this.#places.home(to));
     return this.get(to);
   }
 
@@ -287,19 +289,6 @@ class LocalVolumes implements Volumes {
     if (driver === "local") return;
     const message = `${verb} ${name}: it is a volume of the plugin ${driver}, which cannot do that`;
     throw new Fault("unsupported", message, { about: name });
-  }
-
-  #checkFree(name: string): void {
-    if (this.#store.get(name))
-      throw new Fault("exists", `there is a volume ${name} already; choose another name`, {
-        about: name,
-      });
-    if (existsSync(this.#home(name)))
-      throw new Fault(
-        "exists",
-        `${this.#home(name)} is in the way, which belongs to no volume; move it away`,
-        { about: name },
-      );
   }
 
   async clone(
@@ -312,10 +301,10 @@ class LocalVolumes implements Volumes {
     await using origin = await this.read(source);
     try {
       checkName(request.name);
-      this.#checkFree(request.name);
+      this.#places.requireFree(request.name);
       const { volume } = this.create(request, claimant);
       using from = openDirectory(origin.path);
-      const copied = await this.#fillApart(volume.name, from, signal);
+      const copied = await this.#contents.fillApart(volume, from, signal);
       this.#store.keepForGood(volume.name);
       return { volume, copied };
     } finally {
@@ -343,7 +332,7 @@ class LocalVolumes implements Volumes {
     const id = this.#store.get(name)?.id;
     if (id === undefined)
       throw new Fault("not_found", `get ${name}: no such volume`, { about: name });
-    return { id, name, home: this.#home(name) };
+    return { id, name, home: this.#places.home(name) };
   }
 
   async snapshot(
@@ -386,7 +375,7 @@ class LocalVolumes implements Volumes {
     await using snapshot = await this.read({ name, snapshot: tag });
     using from = openDirectory(snapshot.path);
     const make = (directory: string) => copyInto(directory, from, signal);
-    return { copied: await this.#exchangeFiles(this.get(name), make, true) };
+    return { copied: await this.#contents.exchange(this.get(name), make, true) };
   }
 
   async #removeOrLog(name: string): Promise<void> {
@@ -420,7 +409,7 @@ class LocalVolumes implements Volumes {
   async #ready(volume: Volume): Promise<string> {
     const { name, path } = volume;
     await this.#locks.run(name, async () => {
-      this.#makeDirectory(name);
+      this.#places.make(name);
       if (!isMount(volume) || mountsBelow(path).includes(path)) return;
       await mountDevice(volume);
       crashPoint("volume:mounted");
@@ -483,42 +472,12 @@ class LocalVolumes implements Volumes {
   async fill(name: string, from: Fd): Promise<boolean> {
     const volume = this.get(name);
     if (volume.driver !== "local") return await this.#foreign.fill(volume, from);
-    return await this.#locks.run(name, async () => {
-      this.#makeDirectory(name);
-      if (isMount(volume)) return await this.#fillMount(volume, from);
-      if (readdirSync(volume.path).length > 0) return false;
-      const isAlone = this.#holders.isEmpty(name) && mountsBelow(volume.path).length === 0;
-      if (isAlone) await this.#fillApart(name, from);
-      else await copyInto(volume.path, from);
-      return true;
-    });
+    return await this.#contents.fill(volume, from);
   }
 
   mayFill(name: string): boolean {
     const volume = this.get(name);
     return isMount(volume) || !existsSync(volume.path) || readdirSync(volume.path).length === 0;
-  }
-
-  async #fillMount(volume: Volume, from: Fd): Promise<boolean> {
-    if (!mountsBelow(volume.path).includes(volume.path)) await mountDevice(volume);
-    try {
-      if (readdirSync(volume.path).length > 0) return false;
-      await copyInto(volume.path, from);
-      return true;
-    } finally {
-      if (this.#holders.isEmpty(volume.name)) await unmount(volume.path, { detach: true });
-    }
-  }
-
-  /** The copy takes the directory's place once it is whole: rename(2) replaces one that is empty. */
-  async #fillApart(name: string, from: Fd, signal?: AbortSignal): Promise<number> {
-    return await this.#staging.use(this.#size(name), async (copy) => {
-      const copied = await copyInto(copy, from, signal);
-      crashPoint("volume:copied");
-      renameSync(copy, this.#data(name));
-      crashPoint("volume:copy-moved");
-      return copied;
-    });
   }
 
   async replace(
@@ -530,53 +489,13 @@ class LocalVolumes implements Volumes {
     try {
       const { volume, made } = this.create(request, claimant);
       refuseElsewhere(volume, "write them");
-      this.#makeDirectory(name);
-      await this.#exchangeFiles(volume, make, replaces);
+      this.#places.make(name);
+      await this.#contents.exchange(volume, make, replaces);
       this.#store.keepForGood(name);
       return { volume, made };
     } finally {
       await this.unclaim(claimant);
     }
-  }
-
-  /** The files that `make` puts into a directory, on the disk, take the place of the volume's. */
-  async #exchangeFiles<T>(
-    volume: Volume,
-    make: (directory: string) => Promise<T>,
-    replaces: boolean,
-  ): Promise<T> {
-    this.#checkReplaceable(volume, replaces);
-    return await this.#staging.use(this.#size(volume.name), async (directory) => {
-      const result = await make(directory);
-      await syncDirectory(directory);
-      return await this.#locks.run(volume.name, async () => {
-        this.#checkReplaceable(volume, replaces);
-        crashPoint("volume:replacement-made");
-        exchange(directory, volume.path);
-        crashPoint("volume:replaced");
-        return result;
-      });
-    });
-  }
-
-  #checkReplaceable({ name, path }: Volume, replaces: boolean): void {
-    if (!this.#holders.isEmpty(name))
-      throw new Fault(
-        "conflict",
-        `volume ${name} is in use by a running container or an export; stop that first`,
-        { about: name },
-      );
-    const [mounted] = mountsBelow(path);
-    if (mounted !== undefined)
-      throw new Fault("conflict", `something is mounted at ${mounted}; unmount it first`, {
-        about: name,
-      });
-    if (!replaces && readdirSync(path).length > 0)
-      throw new Fault(
-        "exists",
-        `volume ${name} has files already; replace them (--replace), or import into another volume`,
-        { about: name },
-      );
   }
 
   async size(name: string): Promise<number> {
@@ -593,32 +512,6 @@ class LocalVolumes implements Volumes {
     return this.#removed.drained();
   }
 
-  #home(name: string): string {
-    return `${this.#directory}/${name}`;
-  }
-
-  #data(name: string): string {
-    return `${this.#directory}/${name}/_data`;
-  }
-
-  #makeDirectory(name: string): void {
-    makePrivateDirectory(this.#home(name));
-    const data = this.#data(name);
-    if (existsSync(data)) return;
-    // Apart, so that a crash leaves no directory without its limit.
-    const fresh = join(this.#home(name), "_new");
-    makePrivateDirectory(fresh);
-    // Whatever the umask is: a container's user is rarely ours.
-    chmodSync(fresh, 0o755);
-    const size = this.#size(name);
-    if (size !== undefined) limitDirectory(fresh, size);
-    renameSync(fresh, data);
-  }
-
-  #size(name: string): number | undefined {
-    return sizeOf(this.#store.get(name)?.options);
-  }
-
   /** Field by field, since lists may have thousands of them. */
   #view(stored: StoredVolume): Volume {
     return {
@@ -632,7 +525,7 @@ class LocalVolumes implements Volumes {
       lastUsed: stored.lastUsed,
       path:
         stored.driver === "local"
-          ? this.#data(stored.name)
+          ? this.#places.data(stored.name)
           : (this.#mounts.placeOf(stored.name) ?? ""),
     };
   }
