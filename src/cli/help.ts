@@ -110,10 +110,12 @@ function summaries(
   nodes: Readonly<Record<string, Command | Group>>,
   layout: HelpLayout,
 ): string {
+  const width = Math.max(12, ...names.map((name) => name.length + 2));
+  const indent = " ".repeat(width + 2);
   return names
     .map((name) => {
-      const lines = wrap(nodes[name]?.summary ?? "", Math.max(30, layout.columns - 14));
-      return `  ${name.padEnd(12)}${lines.join(`\n${" ".repeat(14)}`)}`;
+      const lines = wrap(nodes[name]?.summary ?? "", Math.max(30, layout.columns - indent.length));
+      return `  ${name.padEnd(width)}${lines.join(`\n${indent}`)}`;
     })
     .join("\n");
 }

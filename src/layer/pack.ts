@@ -155,7 +155,9 @@ export class TreePacker implements Disposable {
     // A FIFO or a device may have come in its place since.
     using file = unlessGone(() => openRegularFile(directory, entry));
     const runs = file && stat.blocks * 512 < size ? runsOf(file, size) : [{ start: 0, end: size }];
-    const keepsHoles = this.#options.exact && runs[0]?.end !== size;
+    const [first] = runs;
+    const hasHoles = first?.start !== 0 || first.end !== size;
+    const keepsHoles = this.#options.exact && hasHoles;
     this.#write(header, keepsHoles ? runs : undefined);
     let at = 0;
     for (const { start, end } of runs) {

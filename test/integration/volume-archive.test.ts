@@ -167,12 +167,13 @@ test("holes cost nothing: neither in the archive nor on the disk", async () => {
   const path = make("sparse");
   const many = Array.from({ length: 17_000 }, (_, i) => i * 8192);
   sparse(join(path, "empty"), 2 ** 42, []);
+  sparse(join(path, "end"), 2 ** 40, [2 ** 40 - 4]);
   sparse(join(path, "database"), 2 ** 41, [0, 2 ** 40, 2 ** 41 - 4]);
   sparse(join(path, "fragments"), 2 ** 28, many);
   const archive = await exported("sparse");
   expect(archive.length).toBeLessThan(400 << 20);
   await load("sparse-again", archive);
-  for (const name of ["empty", "database", "fragments"]) {
+  for (const name of ["empty", "end", "database", "fragments"]) {
     const [before, after] = [path, pathOf("sparse-again")].map((at) => statSync(join(at, name)));
     expect(after?.size).toBe(before?.size ?? -1);
     if (name !== "fragments") expect(after?.blocks).toBe(before?.blocks ?? -1);
