@@ -10,9 +10,10 @@ import {
   networkModeOf,
   type PlacedImage,
 } from "#container";
-import type { Container, ContainerNetwork } from "#engine";
+import type { Container, ContainerNetwork, Health } from "#engine";
 import type {
   ContainerConfig,
+  ContainerHealth,
   ContainerInspect,
   EndpointSettings,
   HostConfigInspect,
@@ -60,7 +61,7 @@ function hostConfigOf({ host, sent, links, name }: Container): HostConfigInspect
   };
 }
 
-function stateOf({ state }: Container): ContainerInspect["State"] {
+function stateOf({ state, health }: Container): ContainerInspect["State"] {
   const { status } = state;
   return {
     Status: status,
@@ -74,6 +75,20 @@ function stateOf({ state }: Container): ContainerInspect["State"] {
     Error: state.error,
     StartedAt: timeText(state.startedAt),
     FinishedAt: timeText(state.finishedAt),
+    ...(health && { Health: healthOf(health) }),
+  };
+}
+
+function healthOf({ status, failingStreak, log }: Health): ContainerHealth {
+  return {
+    Status: status,
+    FailingStreak: failingStreak,
+    Log: log.map(({ start, end, exitCode, output }) => ({
+      Start: timeText(start),
+      End: timeText(end),
+      ExitCode: exitCode,
+      Output: output,
+    })),
   };
 }
 

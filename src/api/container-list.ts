@@ -107,12 +107,17 @@ function commandText([program = "", ...rest]: readonly string[]): string {
   return [program, ...rest.map((each) => (each.includes(" ") ? `'${each}'` : each))].join(" ");
 }
 
+function healthText(health: Container["health"]): string {
+  if (!health) return "";
+  return health.status === "starting" ? " (health: starting)" : ` (${health.status})`;
+}
+
 /** The STATUS column of `docker ps`. */
-export function statusText({ state }: Container, now: bigint): string {
+export function statusText({ state, health }: Container, now: bigint): string {
   const span = (since: bigint) => spanText(now > since ? now - since : 0n);
   switch (state.status) {
     case "running":
-      return `Up ${span(state.startedAt)}`;
+      return `Up ${span(state.startedAt)}${healthText(health)}`;
     case "paused":
       return `Up ${span(state.startedAt)} (Paused)`;
     case "restarting":

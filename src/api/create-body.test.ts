@@ -136,8 +136,8 @@ const configSamples: Json = {
   Env: ["A=b"],
   Cmd: ["ls"],
   Healthcheck: {
-    ...{ Test: ["CMD", "x"], Interval: 1, Timeout: 1, Retries: 1 },
-    ...{ StartPeriod: 1, StartInterval: 1 },
+    ...{ Test: ["CMD", "x"], Interval: 1e6, Timeout: 1e6, Retries: 1 },
+    ...{ StartPeriod: 1e6, StartInterval: 1e6 },
   },
   ArgsEscaped: true,
   Image: "other",

@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import { Fault } from "#base";
 import { signalNumber } from "#kernel";
+import { checkHealthCheck, healthCheckOf, shownHealthCheck } from "./health-check.ts";
 import { resolveEnv } from "./image-default.ts";
 import {
   flag,
@@ -124,13 +125,10 @@ export const configOptions = {
       StartInterval: shapes.whole,
       Retries: shapes.whole,
     }),
-    value: (sent) => (sent?.Test?.[0] === "NONE" ? { Test: ["NONE"] } : undefined),
-    refusal: (sent) =>
-      Object.values(sent).every((each) => !each || (Array.isArray(each) && each.length === 0)) ||
-      sent.Test?.[0] === "NONE"
-        ? []
-        : ["health checks (Healthcheck)"],
-    effect: "shown",
+    value: healthCheckOf,
+    check: checkHealthCheck,
+    effect: "engine",
+    inspect: shownHealthCheck,
   }),
   ArgsEscaped: unsupported("Windows' command lines (ArgsEscaped)", {
     shape: shapes.flag,

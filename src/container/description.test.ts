@@ -121,7 +121,6 @@ test.each([
     },
     "link-local addresses on mine",
   ],
-  [{ Healthcheck: { Test: ["CMD", "x"] } }, "health checks"],
   [{ NetworkDisabled: true }, "NetworkDisabled"],
 ] as [ContainerCreateBody, string][])(
   "what is not there is refused and named: %#",

@@ -1,6 +1,7 @@
 import { Fault } from "#base";
 import type { ImageDefaults } from "#image";
 import type { Config } from "./config-options.ts";
+import { mergeHealthCheck } from "./health-check.ts";
 
 /**
  * The user's request with the image's defaults filled in. The image's command counts only while the
@@ -32,6 +33,7 @@ export function withImageDefaults(
       Env: mergeImageEnv(config.Env, image.Env ?? []),
       WorkingDir: config.WorkingDir || (image.WorkingDir ?? ""),
       User: config.User || (image.User ?? ""),
+      Healthcheck: mergeHealthCheck(config.Healthcheck, image.Healthcheck),
       Labels: { ...image.Labels, ...config.Labels },
       Volumes: { ...config.Volumes, ...image.Volumes },
       ExposedPorts: { ...config.ExposedPorts, ...image.ExposedPorts },

@@ -35,6 +35,7 @@ export {
   readEndpoint,
   refuseEndpoint,
 } from "./endpoint.ts";
+export { type Probe, probeOf } from "./health-check.ts";
 export type { HostConfig, HostConfigBody } from "./host-options.ts";
 export type { IdMapping, Owners } from "./id-mapping.ts";
 export { type ImageMount, ociImage, type PlacedImage } from "./image-mount.ts";

@@ -99,6 +99,24 @@ export interface ContainerState {
   readonly finishedAt: bigint;
 }
 
+/** What the latest probes of a container found. */
+export interface Health {
+  readonly status: "starting" | "healthy" | "unhealthy";
+  /** Failures in a row. */
+  readonly failingStreak: number;
+  /** The latest ones, oldest first. */
+  readonly log: readonly HealthResult[];
+}
+
+/** One probe; times in nanoseconds since the epoch. */
+export interface HealthResult {
+  readonly start: bigint;
+  readonly end: bigint;
+  /** -1 for one that could not be run or took too long. */
+  readonly exitCode: number;
+  readonly output: string;
+}
+
 /** A container in a network; the fields that it has only while it runs are empty at other times. */
 export interface NetworkAttachment {
   /** The network's name. */
@@ -145,6 +163,8 @@ export interface Container {
   readonly placed: readonly ShownMount[];
   readonly state: ContainerState;
   readonly restartCount: number;
+  /** Of a container with a health check, since its latest start. */
+  readonly health?: Health;
   /** Empty for a container that shares another's network. */
   readonly networks: readonly ContainerNetwork[];
   /** Those of the default bridge, with the present names of the other containers. */

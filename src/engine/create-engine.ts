@@ -25,6 +25,7 @@ import { Closing } from "./closing.ts";
 import { PendingAttaches } from "./containers/attach.ts";
 import { ContainerStore } from "./containers/container-store.ts";
 import { createContainers } from "./containers/containers.ts";
+import { HealthChecks } from "./containers/health.ts";
 import { LogCompression } from "./containers/log-compression.ts";
 import { PlannedStarts } from "./containers/planned-starts.ts";
 import { Restarts } from "./containers/restarts.ts";
@@ -83,7 +84,7 @@ export async function createEngine(
   const names = modules.names((id) => live.get(id as ContainerId)?.task.openNamespace("network"));
   const backupTable = new BackupTable(modules.state);
   const now = () => Number(clock.now() / 1_000_000n);
-  const parts: EngineParts = {
+  const base: Omit<EngineParts, "health"> = {
     ...modules,
     names,
     paths,
@@ -110,11 +111,13 @@ export async function createEngine(
     logCompression: new LogCompression({ background, log: modules.log }),
     closing: new Closing(),
   };
+  const execs = new ContainerExecs(base);
+  const parts: EngineParts = { ...base, health: new HealthChecks(base, execs) };
   const executor = createExecutor(parts);
   return {
     executor,
     containers: createContainers(parts),
-    execs: new ContainerExecs(parts),
+    execs,
     images: createImages(parts, executor),
     networks: createNetworks(parts),
     analysis: createAnalysis(parts),

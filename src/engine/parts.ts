@@ -13,6 +13,7 @@ import type { BackupTable } from "./backups/backup-table.ts";
 import type { Closing } from "./closing.ts";
 import type { PendingAttaches } from "./containers/attach.ts";
 import type { ContainerStore } from "./containers/container-store.ts";
+import type { HealthChecks } from "./containers/health.ts";
 import type { LiveContainer } from "./containers/live-container.ts";
 import type { LogCompression } from "./containers/log-compression.ts";
 import type { PlannedStarts } from "./containers/planned-starts.ts";
@@ -58,6 +59,7 @@ export interface EngineParts {
   /** Containers that stop only to start again: they are not removed in between. */
   readonly restarting: Set<ContainerId>;
   readonly restarts: Restarts;
+  readonly health: HealthChecks;
   readonly logCompression: LogCompression;
   readonly backupTable: BackupTable;
   readonly backupRuns: BackupRuns;

@@ -23,6 +23,20 @@ export interface ContainerState {
   /** RFC 3339; "0001-01-01T00:00:00Z" when never. */
   readonly StartedAt: string;
   readonly FinishedAt: string;
+  /** Of a container with a health check. */
+  readonly Health?: ContainerHealth;
+}
+
+/** What the latest probes of a container found. */
+export interface ContainerHealth {
+  readonly Status: "starting" | "healthy" | "unhealthy";
+  readonly FailingStreak: number;
+  readonly Log: readonly {
+    readonly Start: string;
+    readonly End: string;
+    readonly ExitCode: number;
+    readonly Output: string;
+  }[];
 }
 
 /** One of the `Mounts` of a container, as the engine made it. */

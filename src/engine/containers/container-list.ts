@@ -29,7 +29,7 @@ type Test = (record: ContainerRecord) => boolean;
 
 /** Containers as `docker ps` chooses them, the newest first. */
 export function listContainers(
-  parts: Parts<"content" | "store" | "sandboxes" | "ports">,
+  parts: Parts<"content" | "store" | "sandboxes" | "ports" | "health">,
   options: Parameters<Containers["list"]>[0],
 ): readonly ContainerRecord[] {
   checkFilterKeys(options.filters, known);
@@ -43,7 +43,7 @@ export function listContainers(
 
 /** One test for each filter: any of its values must match (of `label`, all). */
 function compileFilters(
-  parts: Parts<"content" | "store" | "sandboxes" | "ports">,
+  parts: Parts<"content" | "store" | "sandboxes" | "ports" | "health">,
   filters: Filters,
 ): readonly Test[] {
   const tests: Test[] = [];
@@ -80,7 +80,12 @@ function compileFilters(
       bindsOf(record.host).some((bind) => bind.source === value || bind.target === value) ||
       record.placed.some((mount) => mount.volume === value || mount.target === value),
   );
-  any("health", (value) => () => value === "none");
+  any(
+    "health",
+    (value) =>
+      ({ id }) =>
+        (parts.health.of(id)?.status ?? "none") === value,
+  );
   any("is-task", (value) => () => value === "false" || value === "0");
   const hostPorts = (record: ContainerRecord) =>
     parts.ports.of(record.id).map(({ protocol, hostPort: port }) => ({ protocol, port }));

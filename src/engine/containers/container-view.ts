@@ -11,7 +11,15 @@ import { networksOf } from "./sandbox.ts";
 /** A record as callers see it. */
 export function viewContainer(
   parts: Parts<
-    "paths" | "volumes" | "networks" | "sandboxes" | "ports" | "execs" | "removing" | "store"
+    | "paths"
+    | "volumes"
+    | "networks"
+    | "sandboxes"
+    | "ports"
+    | "execs"
+    | "removing"
+    | "store"
+    | "health"
   >,
   record: ContainerRecord,
 ): Container {
@@ -32,6 +40,7 @@ export function viewContainer(
     host,
     argv,
     restartCount,
+    ...defined({ health: parts.health.of(id) }),
     placed: record.placed.map((mount) =>
       mount.volume === undefined ? mount : viewVolume(parts, mount),
     ),

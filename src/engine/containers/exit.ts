@@ -20,7 +20,7 @@ type RecordParts = Parts<
 /** The parts that the end of a run touches: with `--rm` it removes the container. */
 export type TrackParts = RecordParts &
   RemoveParts &
-  Parts<"tasks" | "closing" | "paths" | "names" | "restarts">;
+  Parts<"tasks" | "closing" | "paths" | "names" | "restarts" | "health">;
 
 /** Milliseconds left to answers before the cleaning of cgroups, which blocks. */
 const courtesy = 5;
@@ -50,7 +50,9 @@ export function trackContainer(parts: TrackParts, run: Run): { running(): void; 
     const isRunning = await begun.promise;
     const log = isRunning && compressedLog(parts, id);
     if (log) parts.logCompression.follow(log, task);
+    const healthCheck = isRunning ? followHealth(parts, id) : undefined;
     const exit = isRunning ? await parts.closing.until(task.exited) : undefined;
+    await healthCheck?.end();
     let isWritten = true;
     if (exit) {
       crashPoint("exit:seen");
@@ -67,6 +69,19 @@ export function trackContainer(parts: TrackParts, run: Run): { running(): void; 
     if (exit) startLater(parts, id);
   });
   return { running: () => begun.resolve(true), forget: () => begun.resolve(false) };
+}
+
+/** Until `end`, which settles when no probe is under way. */
+function followHealth(parts: Parts<"store" | "health">, id: ContainerId) {
+  const ended = new AbortController();
+  const record = parts.store.get(id);
+  const following = record && parts.health.follow(record, ended.signal);
+  return {
+    end: async () => {
+      ended.abort();
+      await following;
+    },
+  };
 }
 
 /** Its policy starts it again after a while, unless its user was faster. */

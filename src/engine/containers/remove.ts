@@ -28,6 +28,7 @@ export type RemoveParts = Parts<
   | "restarts"
   | "background"
   | "logCompression"
+  | "health"
 >;
 
 /**
@@ -81,6 +82,7 @@ async function removeStopped(
     | "pendingAttaches"
     | "background"
     | "logCompression"
+    | "health"
   >,
   id: ContainerId,
   withVolumes: boolean,
@@ -99,6 +101,7 @@ async function removeStopped(
   const volumes = withVolumes ? ownVolumes(parts, record) : [];
   parts.store.delete(id, () => parts.volumes.abandon(volumes));
   parts.sandboxes.forget(id);
+  parts.health.forget(id);
   crashPoint("remove:row-deleted");
   parts.pendingAttaches.end(id);
   await releaseVolumes(parts, record);

@@ -1,0 +1,165 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { type ContainerId, type ExecId, faultOf, type Log } from "#base";
+import { type Probe, probeOf } from "#container";
+import type { Execs, Health, HealthResult } from "../contract.ts";
+import type { Parts } from "../parts.ts";
+import { publishContainer } from "./container-event.ts";
+import type { ContainerRecord } from "./container-record.ts";
+
+/** Results that are kept, and bytes of the output of each, as in Docker. */
+const keptResults = 5;
+const keptOutput = 4096;
+
+type HealthParts = Parts<"store" | "events" | "execs" | "clock"> & { readonly log: Log };
+
+/**
+ * Whether containers are well: while one with a health check runs, its probe is run as an exec, again
+ * and again. What was found is kept until the next start, in memory alone: to a new engine a
+ * container that runs on is "starting".
+ */
+export class HealthChecks {
+  readonly #parts: HealthParts;
+  readonly #execs: Execs;
+  readonly #known = new Map<ContainerId, Health>();
+
+  constructor(parts: HealthParts, execs: Execs) {
+    this.#parts = parts;
+    this.#execs = execs;
+  }
+
+  /** Undefined for a container that has no check or never ran. */
+  of(id: ContainerId): Health | undefined {
+    return this.#known.get(id);
+  }
+
+  forget(id: ContainerId): void {
+    this.#known.delete(id);
+  }
+
+  /** Probes a container that runs until it is aborted; settles at once for one without a check. */
+  async follow({ id, config }: ContainerRecord, signal: AbortSignal): Promise<void> {
+    const probe = probeOf(config.Healthcheck, config.Shell);
+    if (!probe) return;
+    const startedAt = performance.now();
+    this.#known.set(id, { status: "starting", failingStreak: 0, log: [] });
+    for (;;) {
+      const isStarting = performance.now() - startedAt < probe.startPeriod;
+      const isNew = this.of(id)?.status === "starting";
+      const pause = isStarting && isNew ? probe.startInterval : probe.interval;
+      if (!(await passed(pause, signal))) return;
+      if (this.#parts.store.get(id)?.state.status !== "running") continue;
+      const isEarly = performance.now() - startedAt < probe.startPeriod;
+      const result = await this.#run(id, probe, signal);
+      if (signal.aborted) return;
+      this.#take(id, { probe, isEarly, result });
+    }
+  }
+
+  async #run(id: ContainerId, probe: Probe, signal: AbortSignal): Promise<HealthResult> {
+    const { clock } = this.#parts;
+    const start = clock.now();
+    const done = (exitCode: number, output: string) => ({
+      start,
+      end: clock.now(),
+      exitCode,
+      output,
+    });
+    try {
+      const exec = await this.#execs.create(id, {
+        ...plainExec,
+        argv: probe.argv,
+      });
+      const streams = await this.#execs.start(exec, { detach: false });
+      if (!streams) return done(-1, "");
+      await using _attached = streams;
+      const killed = AbortSignal.any([signal, AbortSignal.timeout(probe.timeout)]);
+      const kill = () => void this.#kill(exec);
+      killed.addEventListener("abort", kill, { once: true });
+      const output = await firstBytes(streams.output);
+      killed.removeEventListener("abort", kill);
+      if (killed.aborted)
+        return done(
+          -1,
+          `Health check exceeded timeout (${span(probe.timeout)})${output && `: ${output}`}`,
+        );
+      return done(this.#execs.get(exec).exitCode ?? -1, output);
+    } catch (error) {
+      return done(-1, faultOf(error).message);
+    }
+  }
+
+  async #kill(exec: ExecId): Promise<void> {
+    try {
+      await this.#parts.execs.get(exec)?.process?.kill(9);
+    } catch (error) {
+      this.#parts.log.debug("a probe had ended", { error: faultOf(error).message });
+    }
+  }
+
+  #take(
+    id: ContainerId,
+    {
+      probe,
+      isEarly,
+      result,
+    }: { readonly probe: Probe; readonly isEarly: boolean; readonly result: HealthResult },
+  ): void {
+    const before = this.#known.get(id);
+    const record = this.#parts.store.get(id);
+    if (!before || !record) return;
+    const isForgiven = isEarly && before.status === "starting";
+    const failingStreak = result.exitCode === 0 ? 0 : before.failingStreak + (isForgiven ? 0 : 1);
+    const status =
+      result.exitCode === 0
+        ? "healthy"
+        : failingStreak >= probe.retries
+          ? "unhealthy"
+          : before.status;
+    const log = [...before.log, result].slice(-keptResults);
+    this.#known.set(id, { status, failingStreak, log });
+    if (status !== before.status) publishContainer(this.#parts, record, `health_status: ${status}`);
+  }
+}
+
+const plainExec = {
+  env: [],
+  workingDir: "",
+  user: "",
+  privileged: false,
+  tty: false,
+  attachStdin: false,
+  attachStdout: true,
+  attachStderr: true,
+} as const;
+
+/** Whether the time has passed; false when it was aborted before. */
+async function passed(milliseconds: number, signal: AbortSignal): Promise<boolean> {
+  try {
+    await delay(Math.min(milliseconds, 2 ** 31 - 1), undefined, { signal, ref: false });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The beginning of what a probe printed, without the headers of its frames. */
+async function firstBytes(source: AsyncIterable<Buffer>): Promise<string> {
+  let output = "";
+  let rest = Buffer.alloc(0);
+  for await (const chunk of source) {
+    if (output.length >= keptOutput) continue;
+    rest = Buffer.concat([rest, chunk]);
+    while (rest.byteLength >= 8) {
+      const end = 8 + rest.readUInt32BE(4);
+      if (rest.byteLength < end) break;
+      output += rest.toString("utf8", 8, end);
+      rest = rest.subarray(end);
+    }
+  }
+  return output.slice(0, keptOutput);
+}
+
+/** As Go writes a span: "30s", "1.5s", "200ms". */
+function span(milliseconds: number): string {
+  return milliseconds < 1000 ? `${milliseconds}ms` : `${milliseconds / 1000}s`;
+}
