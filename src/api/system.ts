@@ -125,7 +125,9 @@ async function info({ engine, version }: ApiContext, exchange: Exchange): Promis
     Labels: [],
     ExperimentalBuild: false,
     ServerVersion: version,
-    Runtimes: { thimble: { path: "thimble" } },
+    Runtimes: Object.fromEntries(
+      ["thimble", "runc", "io.containerd.runc.v2"].map((name) => [name, { path: "thimble" }]),
+    ),
     DefaultRuntime: "thimble",
     Swarm: {
       NodeID: "",

@@ -107,7 +107,6 @@ test("mounts become binds that must exist, and tmpfs with options", () => {
 
 test.each([
   [{ HostConfig: { Mounts: [{ Type: "npipe", Target: "/x" }] } }, 'mounts of type "npipe"'],
-  [{ HostConfig: { Runtime: "runc" } }, 'runtime "runc"'],
   [{ HostConfig: { Isolation: "vm" } }, 'isolation "vm"'],
   [{ HostConfig: { UsernsMode: "keep" } }, 'user namespace mode "keep"'],
   [{ HostConfig: { DeviceRequests: [{ Count: -1 }] } }, "DeviceRequests"],

@@ -89,6 +89,8 @@ function systemPaths(key: "maskedPaths" | "readonlyPaths") {
 
 const throttle = list(object({ Path: shapes.text, Rate: shapes.whole }));
 
+const runtimes = ["thimble", "runc", "io.containerd.runc.v2"];
+
 const restartPolicies = ["no", "always", "on-failure", "unless-stopped"];
 
 function checkRestartPolicy({
@@ -168,9 +170,18 @@ export const hostOptions = {
     effect: "engine",
     inspect: (size) => [size?.rows ?? 0, size?.columns ?? 0],
   }),
-  Annotations: unsupported("annotations (Annotations)", {
+  Annotations: option({
     shape: shapes.textMap,
-    zero: undefined,
+    value: (sent) => sent ?? {},
+    check: (annotations) => {
+      if ("" in annotations)
+        invalid(
+          "invalid Annotations: the empty string is not permitted as an annotation key",
+          "Annotations",
+        );
+    },
+    effect: "shown",
+    inspect: (annotations) => (Object.keys(annotations).length === 0 ? undefined : annotations),
   }),
   CapAdd: capabilities("CapAdd", "capAdd"),
   CapDrop: capabilities("CapDrop", "capDrop"),
@@ -322,11 +333,13 @@ export const hostOptions = {
     },
     inspect: orAbsent,
   }),
+  /** There is one runtime, which also answers to the names that Docker's has. */
   Runtime: option({
     shape: shapes.text,
     value: (sent) => sent || "thimble",
-    refusal: (sent) =>
-      sent === "" || sent === "thimble" ? [] : [`the runtime ${JSON.stringify(sent)} (Runtime)`],
+    check: (name) => {
+      if (!runtimes.includes(name)) invalid(`unknown or invalid runtime name: ${name}`, name);
+    },
     effect: "shown",
   }),
   Isolation: option({
