@@ -1,4 +1,4 @@
-import { access, mkdir, rename, rm, statfs } from "node:fs/promises";
+import { mkdir, rename, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault, formatBytes, inParallel, isFault } from "#base";
 import type { BackupKey, BlobRef } from "#chunk";
@@ -116,7 +116,7 @@ class Fetcher {
     await mkdir(this.#place, { recursive: true, mode: 0o700 });
     const missing: BlobRef[] = [];
     for (const ref of new Map([...segments, ...packs].map((ref) => [ref.digest, ref])).values())
-      if (!(await isThere(this.#pathOf(ref)))) missing.push(ref);
+      if (!(await Bun.file(this.#pathOf(ref)).exists())) missing.push(ref);
     this.#total = missing.reduce((sum, { size }) => sum + size, 0);
     await this.#requireRoom(this.#total + size);
     this.tell({ unpacked: 0, size });
@@ -149,11 +149,4 @@ class Fetcher {
       `the backup needs ${formatBytes(bytes)} of room to be restored, and ${formatBytes(bavail * bsize)} are free; make room first`,
     );
   }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }

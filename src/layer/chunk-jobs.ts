@@ -47,6 +47,8 @@ async function chunk(request: ChunkRequest, context: JobContext): Promise<undefi
     writeParts(path, parts);
     if ("contents" in rest) writeFileSync(`${path}.contents`, rest.contents, { mode: 0o600 });
     await send({ kind, ...ref, path });
+    // Frames lie outside of the collector's heap: without this, hundreds of MB would wait for it.
+    Bun.gc(true);
   };
   using root = openDirectory(request.directory);
   using packer = new TreePacker(root, { mode: "tree", includeRoot: true, exact: true });
