@@ -15,7 +15,10 @@ const NFT_REG_1 = 1;
 /** The first 32 bits of NFT_REG_1; the values of a concatenation follow each other. */
 const NFT_REG32_00 = 8;
 const NFT_FIB_RESULT_ADDRTYPE = 3;
-const NFTA_FIB_F_DADDR = 2;
+const NFT_FIB_RESULT_OIF = 1;
+const NFTA_FIB_F_SADDR = 1 << 0;
+const NFTA_FIB_F_DADDR = 1 << 1;
+const NFTA_FIB_F_IIF = 1 << 3;
 /** linux/rtnetlink.h: addresses of this host. */
 const RTN_LOCAL = 2;
 const NFT_PAYLOAD_NETWORK = 1;
@@ -201,6 +204,16 @@ export const nft = {
         .be32Attribute(3, NFTA_FIB_F_DADDR),
     ),
     compare(false, native32(RTN_LOCAL)),
+  ],
+  /** Packets with a source to which no route leads by the interface that they came in by. */
+  sourceIsElsewhere: () => [
+    expression("fib", (w) =>
+      w
+        .be32Attribute(1, NFT_REG_1)
+        .be32Attribute(2, NFT_FIB_RESULT_OIF)
+        .be32Attribute(3, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF),
+    ),
+    compare(true, native32(0)),
   ],
   /** The port of TCP or UDP; to be preceded by `protocol`. */
   destinationPort: (port: number) => [

@@ -160,13 +160,14 @@ export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place
 
 /**
  * Of an interface with IPv6. Addresses come from the engine alone, which gives none twice: no
- * router's advertisement counts, and none is asked about on the link before it is used.
+ * router's advertisement or redirect counts, and none is asked about on the link before it is used.
  */
 function ipv6Settings(link: string): Readonly<Record<string, string>> {
   // A slash stands for a dot within a name, and the other way round (sysctl(8)).
   const conf = `net.ipv6.conf.${link.replaceAll(".", "/")}`;
   return {
     [`${conf}.accept_ra`]: "0",
+    [`${conf}.accept_redirects`]: "0",
     [`${conf}.accept_dad`]: "0",
     [`${conf}.ndisc_notify`]: "1",
     [`${conf}.disable_ipv6`]: "0",

@@ -1,6 +1,7 @@
 import { isFault } from "#base";
 import { type Nftables, type NftBatch, nft } from "#kernel";
 import type { Bridge } from "./bridge.ts";
+import { addSourceCheck, removeSourceCheck } from "./source-check.ts";
 import { firstOf, formatAddress } from "./subnet.ts";
 
 const FORWARD = "forward";
@@ -71,6 +72,12 @@ export async function installRules(
       });
   }
   for (const bridge of bridges) addBridge(batch, table, inFamily(filter, bridge));
+  if (filter.family === "ip6")
+    addSourceCheck(
+      batch,
+      table,
+      bridges.map(({ name }) => name),
+    );
   await filter.commit(batch);
 }
 
@@ -142,6 +149,7 @@ export async function removeRules(filter: Nftables, table: string, bridge: strin
     for (const map of [ownBridges, ...Object.values(maps)]) batch.deleteVerdict(table, map, bridge);
     batch.flushChain(table, sourceChain(bridge)).deleteChain(table, sourceChain(bridge));
   }
+  if (filter.family === "ip6") removeSourceCheck(batch, table, bridge);
   await filter.commit(batch.flushChain(table, bridge).deleteChain(table, bridge));
 }
 

@@ -1,10 +1,10 @@
 /** Networks of IPv6 among hosts that are network namespaces: addresses, and who reaches whom. */
 import { expect, test } from "bun:test";
 import { Scope } from "#base";
-import { type Fd, O_RDONLY, openat2, RouteTable } from "#kernel";
+import { addAddress, type Fd, Nftables, O_RDONLY, openat2, RouteTable } from "#kernel";
 import { type Host, makeHost } from "../support/lan.ts";
 import { dial, enter, inside, listen, type Namespace, reach } from "../support/namespace.ts";
-import { seenAs, whoAmI } from "../support/whoami.ts";
+import { hear, seenAs, whoAmI } from "../support/whoami.ts";
 
 const PORT = 8080;
 
@@ -96,6 +96,7 @@ test("addresses are usable at once, and no router's advertisement counts", async
   });
   expect(four[0]).toMatchObject({ address6: "", gateway6: "", prefixLength6: 0 });
   for (const { netns, address6, bridge } of [dual[0], other[0], six[0]]) {
+    expect(await setting(netns, "eth0", "accept_redirects")).toBe("0");
     for (const [name, value] of Object.entries({ disable_ipv6: "0", accept_ra: "0" })) {
       expect([name, await setting(netns, "eth0", name)]).toEqual([name, value]);
       expect([name, await setting(host.netns, bridge, name)]).toEqual([name, value]);
@@ -119,4 +120,55 @@ test("addresses are usable at once, and no router's advertisement counts", async
   }
   expect(await inside(four[0].netns, "cat", "/proc/net/if_inet6")).toMatch(/^0{31}1 .* lo$/);
   expect(await setting(host.netns, four[0].bridge, "disable_ipv6")).toBe("1");
+});
+
+test("no container speaks for an address outside its network", async () => {
+  await using scope = new Scope();
+  const host = await makeHost(scope, "1");
+  const { left } = host;
+  await using engine = await openEngine(host);
+  const { dual } = engine;
+  const table = new RouteTable({
+    netns: scope.use(openat2(undefined, dual[0].netns, { flags: O_RDONLY })),
+  });
+  const foreign = "fd66::1";
+  await table.apply(addAddress({ index: 2, address: foreign, prefixLength: 128 }));
+  await using outside = await hear(left.netns, 90);
+  await using inner = await hear(host.netns, 90);
+  // What is dropped comes before what is not, so that it would be heard first.
+  const script = `
+    const dgram = require("node:dgram");
+    for (const to of ["${left.address6}", "${dual[0].gateway6}"]) {
+      const speak = (from, text, next) => {
+        const s = dgram.createSocket("udp6");
+        s.bind(0, from, () => s.send(text, 90, to, next));
+        return s;
+      };
+      setInterval(() => speak("${foreign}", "false", function () { this.close?.(); }), 50);
+      setTimeout(() => setInterval(() => speak("${dual[0].address6}", "honest"), 50), 500);
+    }`;
+  const speaker = Bun.spawn(enter(dual[0].netns, process.execPath, "-e", script));
+  scope.defer(() => speaker.kill());
+  for (const listener of [outside, inner])
+    expect(await listener.until("honest")).not.toMatch("false");
+});
+
+test("an engine that turns forwarding on forwards nothing but its own, and keeps the host's routers", async () => {
+  await using scope = new Scope();
+  const host = await makeHost(scope, "0");
+  const { left, right } = host;
+  scope.use(await listen(right.netns, PORT));
+  expect(await setting(host.netns, "lan1", "accept_ra")).toBe("1");
+  {
+    await using engine = await openEngine(host);
+    expect(await setting(host.netns, "all", "forwarding")).toBe("1");
+    // Else an interface whose host forwards no longer listens to its routers.
+    expect(await setting(host.netns, "lan1", "accept_ra")).toBe("2");
+    expect(await reach(engine.dual[0].netns, right.address6, PORT)).toBe("open");
+    expect(await dial(left.netns, right.address6, PORT)).toBe("failed");
+  }
+  expect(await dial(left.netns, right.address6, PORT)).toBe("failed");
+  const filter = new Nftables({ netns: host.netns, family: "ip6" });
+  expect(await filter.rules("filter", "FORWARD")).toEqual([]);
+  expect((await filter.tables()).filter((name) => name.startsWith("thimble"))).toEqual([]);
 });

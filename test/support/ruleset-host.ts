@@ -44,7 +44,7 @@ const port = (protocol: WantedPort["protocol"], first: number, at = "") => ({
 const publication = await published.publish({
   container: "web",
   address: "172.20.0.9",
-  address6: "",
+  address6: "fd00:7::9",
   ports: [
     port("tcp", 8080),
     port("udp", 8080),

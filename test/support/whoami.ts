@@ -60,8 +60,8 @@ export async function hear(
   port: number,
 ): Promise<AsyncDisposable & { until(text: string): Promise<string> }> {
   const script = `
-    const s = require("node:dgram").createSocket("udp4", (bytes) => console.log(String(bytes)));
-    s.bind(${port}, "0.0.0.0", () => console.log("ready"));`;
+    const s = require("node:dgram").createSocket("udp6", (bytes) => console.log(String(bytes)));
+    s.bind(${port}, "::", () => console.log("ready"));`;
   const child = Bun.spawn(enter(netns, process.execPath, "-e", script), { stdout: "pipe" });
   const reader = child.stdout.getReader();
   const until = async (text: string) => {
