@@ -16,11 +16,12 @@ export interface EngineApi {
   /** Its address in a network. */
   addressIn(id: string, network: string): Promise<string>;
   remove(id: string): Promise<void>;
+  /** All that there are. */
+  removeAll(): Promise<void>;
   createNetwork(name: string): Promise<void>;
   removeNetwork(name: string): Promise<void>;
   connect(network: string, id: string): Promise<void>;
   disconnect(network: string, id: string): Promise<void>;
-  createVolume(name: string): Promise<void>;
   import(image: { readonly name: string; readonly archive: string }): Promise<void>;
   /** The version of the engine. */
   version(): Promise<string>;
@@ -66,11 +67,17 @@ export function connectApi(host: string): EngineApi {
     async addressIn(id, network) {
       return (await inspect(id)).NetworkSettings.Networks[network]?.IPAddress ?? "";
     },
+    async removeAll() {
+      const all = await call<readonly { readonly Id: string }[]>(
+        "GET",
+        "/containers/json?all=true",
+      );
+      for (const { Id } of all) await remove(Id);
+    },
     createNetwork: (name) => call("POST", "/networks/create", { Name: name }),
     removeNetwork: (name) => call("DELETE", `/networks/${name}`),
     connect: (network, id) => call("POST", `/networks/${network}/connect`, { Container: id }),
     disconnect: (network, id) => call("POST", `/networks/${network}/disconnect`, { Container: id }),
-    createVolume: (name) => call("POST", "/volumes/create", { Name: name }),
     import: async ({ name, archive }) =>
       void (await command(["docker", "-H", host, "import", archive, name])),
     version: async () => (await call<{ Version: string }>("GET", "/version")).Version,

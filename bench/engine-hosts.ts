@@ -56,8 +56,12 @@ export async function openHosts(rounds: number): Promise<EngineHosts> {
   for (const [name, start] of Object.entries(engines)) {
     const namespace = scope.use(await makeNamespace(name));
     const address = await connectNamespaces(namespace, outside, all.length);
-    const { host, argv } = scope.use(await start(namespace.enter));
+    // Out of reach of the terminal, whose interrupt ends the cases and not the engines.
+    const within = (argv: readonly string[]) => ["setsid", ...namespace.enter(argv)];
+    const { host, argv } = scope.use(await start(within));
     const api = connectApi(host);
+    // A case that failed leaves them running, and thimble's outlive their engine.
+    scope.defer(() => api.removeAll());
     await api.import(image);
     all.push({ name, api, address, argv, onHost: namespace.enter, outside: outside.enter });
   }

@@ -117,7 +117,16 @@ async function measure<P extends Place>(cases: Cases<P>, open: () => Promise<P>)
     ([name]) => positionals.length === 0 || positionals.includes(name),
   );
   if (asked.length === 0) return;
-  await using place = await open();
+  const place = await open();
+  let clearing: Promise<void> | undefined;
+  const clear = () => {
+    clearing ??= Promise.resolve(place[Symbol.asyncDispose]());
+    return clearing;
+  };
+  await using _ = { [Symbol.asyncDispose]: clear };
+  // Else engines and their hosts would go on.
+  for (const signal of ["SIGINT", "SIGTERM"])
+    process.once(signal, () => void clear().finally(() => process.exit(1)));
   for (const version of await place.versions()) versions.add(version);
   for (const [name, measureCase] of asked) {
     console.error(`measuring: ${name}`);
