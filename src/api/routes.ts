@@ -10,6 +10,7 @@ import { execRoutes } from "./exec.ts";
 import { explainRoutes } from "./explain.ts";
 import { imageArchiveRoutes } from "./image-archives.ts";
 import { imageRoutes } from "./images.ts";
+import { networkExplainRoutes } from "./network-explain.ts";
 import { networkFaultRoutes } from "./network-fault.ts";
 import { networkRoutes } from "./networks.ts";
 import { notYetRoutes } from "./not-yet.ts";
@@ -42,6 +43,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...volumeRoutes(context),
     ...backupRoutes(context),
     ...thimbleRoutes(context),
+    ...networkExplainRoutes(context),
     ...explainRoutes(context),
     ...notYetRoutes(context),
   ];

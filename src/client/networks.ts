@@ -2,6 +2,7 @@ import type { EndpointBody, NetworkFaultBody } from "#container";
 import type {
   NetworkCreateBody,
   NetworkCreateResponse,
+  NetworkExplanation,
   NetworkInspect,
   NetworksPruneResponse,
   WireFilters,
@@ -62,6 +63,12 @@ export class NetworksClient {
   ): Promise<void> {
     const json = { Container: container, Force: options.force };
     await this.#transport.done({ method: "POST", path: `${at(ref)}/disconnect`, json });
+  }
+
+  /** thimble only: who reaches the published ports of running containers; of all, of one, or at a port of the host. */
+  explain(of: string): Promise<readonly NetworkExplanation[]> {
+    const path = "/thimble/v1/networks/explain";
+    return this.#transport.json({ method: "GET", path, query: { of } });
   }
 
   /** thimble only: makes a running container's network go wrong until it ends; `unsupported` for what the kernel lacks. */

@@ -1,10 +1,12 @@
 import { rmSync } from "node:fs";
+import { isIPv6 } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { Fault, faultOf, isFault, KeyedLock, type Log, Patience } from "#base";
+import { defined, Fault, faultOf, isFault, KeyedLock, type Log, Patience } from "#base";
 import type { Helper, PortProxy } from "#helper";
 import { hasEnded, listenUnix, openProcess, startTime } from "#kernel";
 import { crashPoint } from "./crash-point.ts";
+import type { ForeignFirewall } from "./foreign-firewall.ts";
 import { addressBytes } from "./port-address.ts";
 import type {
   AddRequest,
@@ -13,7 +15,8 @@ import type {
   Publication,
   PublishedPort,
 } from "./port-contract.ts";
-import type { PortListening } from "./port-listening.ts";
+import { explainPort, type PortExplanation } from "./port-explanation.ts";
+import { listeningPort, type PortListening } from "./port-listening.ts";
 import { elementsOf, type PortElement } from "./port-rules.ts";
 import type { PortStore, StoredPublication } from "./port-store.ts";
 import type { PortTranslation } from "./port-translation.ts";
@@ -156,6 +159,21 @@ export class ContainerPorts implements Publication {
         await rules.add(gone);
         throw error;
       }
+    });
+  }
+
+  /** Each port with its path; `firewalls` by the version of IP. */
+  async explain(
+    firewalls: Readonly<Record<4 | 6, ForeignFirewall>>,
+  ): Promise<readonly PortExplanation[]> {
+    return await this.#change(async () => {
+      const all: PortExplanation[] = [];
+      for (const port of this.ports) {
+        const explained = explainPort(this.#row, port, firewalls[isIPv6(port.hostIp) ? 6 : 4]);
+        const traffic = await this.#proxy?.count(listeningPort(port)).catch(() => undefined);
+        all.push({ ...explained, ...defined({ traffic }) });
+      }
+      return all;
     });
   }
 

@@ -23,7 +23,7 @@ export interface ForeignFirewall {
 }
 
 /** A policy of dropping what is forwarded. */
-interface ForwardPolicy {
+export interface ForwardPolicy {
   readonly reason: string;
   /** The commands that let the packets of a bridge pass there, and nothing else. */
   readonly fix: (bridge: string) => readonly string[];

@@ -34,6 +34,7 @@ export type {
   PublishedPort,
   WantedPort,
 } from "./port-contract.ts";
+export type { PortExplanation } from "./port-explanation.ts";
 export { openPorts, type PortsOptions } from "./ports.ts";
 export { readHostResolvConf, resolvConfOf } from "./resolv-conf.ts";
 export { containsAddress } from "./subnet.ts";

@@ -1,3 +1,6 @@
+import type { ForwardPolicy } from "./foreign-firewall.ts";
+import type { PortExplanation } from "./port-explanation.ts";
+
 export type PortProtocol = "tcp" | "udp" | "sctp";
 
 /** A port of a container to publish. */
@@ -103,6 +106,10 @@ export interface Ports {
    * proxy that has ended meanwhile is replaced.
    */
   adopt(container: string, process: ProcessName): Publication | undefined;
+  /** The published ports of a container, with who reaches them and how; empty for one that has none. */
+  explain(container: string): Promise<readonly PortExplanation[]>;
+  /** What drops the packets that containers send to other machines, by the version of IP: see foreign-firewall.ts. */
+  forwardPolicy(version: 4 | 6): Promise<ForwardPolicy | undefined>;
   /** Once what runs is known: withdraws the ports of all other containers. */
   retain(running: ReadonlySet<string>): Promise<void>;
   /** Stops listening; ports stay as they are. */

@@ -131,7 +131,7 @@ export class PortListening {
 }
 
 /** A port as a proxy names it. */
-function listeningPort({ protocol, hostIp, hostPort }: PublishedPort): ListeningPort {
+export function listeningPort({ protocol, hostIp, hostPort }: PublishedPort): ListeningPort {
   return {
     protocol: protocolNumbers[protocol],
     port: hostPort,

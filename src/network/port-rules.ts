@@ -74,6 +74,11 @@ export class PortRules {
     this.#watch = new FilterWatch(options.table, (isRobbed) => this.#review(isRobbed));
   }
 
+  /** What of the host's firewall concerns these ports, read now. */
+  firewall(): Promise<ForeignFirewall> {
+    return this.#findFirewall();
+  }
+
   /** Stops looking at the firewall; what is translated stays so. */
   async close(): Promise<void> {
     await this.#watch[Symbol.asyncDispose]();
@@ -226,7 +231,7 @@ export class PortRules {
 }
 
 /** Nothing is translated into a chain that drops it: the proxy serves then. */
-function isTranslated(
+export function isTranslated(
   { passesInput }: Pick<PortElement, "passesInput">,
   { input, forward }: ForeignFirewall,
 ): boolean {

@@ -1,5 +1,6 @@
 import { isIPv6 } from "node:net";
 import { Nftables } from "#kernel";
+import type { ForeignFirewall } from "./foreign-firewall.ts";
 import { type PortElement, PortRules, type PortRulesOptions } from "./port-rules.ts";
 
 export interface PortTranslationOptions extends Omit<PortRulesOptions, "filter" | "dropsForeign"> {
@@ -43,6 +44,11 @@ export class PortTranslation {
   /** See `PortRules.reset`. */
   async reset(elements: readonly PortElement[]): Promise<void> {
     await this.#each([elements], (rules, [own = []]) => rules.reset(own));
+  }
+
+  /** What of the host's firewall concerns packets of a family, read now. */
+  async firewall(version: 4 | 6): Promise<ForeignFirewall> {
+    return (await this.#rules[version === 4 ? 0 : 1]?.firewall()) ?? {};
   }
 
   /** Stops looking at the firewall; what is translated stays so. */

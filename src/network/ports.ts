@@ -7,6 +7,7 @@ import type { State } from "#state";
 import { bridgeNames } from "./bridge.ts";
 import { ContainerPorts, controlPath, type PortSharing } from "./container-ports.ts";
 import { crashPoint } from "./crash-point.ts";
+import type { ForwardPolicy } from "./foreign-firewall.ts";
 import { NetworkStore } from "./network-store.ts";
 import type {
   PortProtocol,
@@ -16,6 +17,7 @@ import type {
   PublishedPort,
   PublishRequest,
 } from "./port-contract.ts";
+import type { PortExplanation } from "./port-explanation.ts";
 import { PortListening } from "./port-listening.ts";
 import { PortStore, type StoredPublication } from "./port-store.ts";
 import { PortTranslation } from "./port-translation.ts";
@@ -98,6 +100,18 @@ class NetworkPorts implements Ports {
     const publication = this.#publications.get(container);
     publication?.adopt(process);
     return publication;
+  }
+
+  async explain(container: string): Promise<readonly PortExplanation[]> {
+    const publication = this.#publications.get(container);
+    if (!publication) return [];
+    const { rules } = this.#shared;
+    const [four, six] = await Promise.all([rules.firewall(4), rules.firewall(6)]);
+    return await publication.explain({ 4: four, 6: six });
+  }
+
+  async forwardPolicy(version: 4 | 6): Promise<ForwardPolicy | undefined> {
+    return (await this.#shared.rules.firewall(version)).forward;
   }
 
   async retain(running: ReadonlySet<string>): Promise<void> {

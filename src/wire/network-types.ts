@@ -53,3 +53,35 @@ export interface NetworkCreateResponse {
 export interface NetworksPruneResponse {
   readonly NetworksDeleted: readonly string[] | null;
 }
+
+/** A container of GET /thimble/v1/networks/explain. */
+export interface NetworkExplanation {
+  readonly Id: string;
+  readonly Name: string;
+  readonly Ports: readonly {
+    /** "80/tcp" */
+    readonly Port: string;
+    readonly HostIp: string;
+    readonly HostPort: number;
+    readonly ReachedBy: string;
+    /** Of those who come from other machines, and from the host by an address of its own. */
+    readonly Path: "translated" | "proxy";
+    /** Whether the container sees the addresses of those. */
+    readonly KeepsAddress: boolean;
+    readonly Reason: string;
+    /** What has come through the proxy; null where it is not there now. */
+    readonly Proxy: {
+      readonly ClientsNow: number;
+      readonly Clients: number;
+      readonly BytesIn: number;
+      readonly BytesOut: number;
+    } | null;
+  }[];
+  /** Networks from which other machines are not reached. */
+  readonly Egress: readonly {
+    readonly Network: string;
+    readonly Reason: string;
+    /** Commands for a shell. */
+    readonly Fix: readonly string[];
+  }[];
+}

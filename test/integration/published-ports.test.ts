@@ -141,3 +141,32 @@ test("a container that publishes nothing, and one that does not run, get ports a
   expect(refusal).toContain("its network mode is host");
   await containers.remove("on-host", { force: true, volumes: true });
 }, 120_000);
+
+test("the ports of a container are explained, with what came through the proxy", async () => {
+  const { containers, networks } = opened.engine;
+  const port = await freePort();
+  const host = { PortBindings: { "80/tcp": [{ HostIp: "127.0.0.1", HostPort: String(port) }] } };
+  const config = { ExposedPorts: { "80/tcp": {} } };
+  const request = createRequest("busybox", ["sh", "-c", echoServer], {
+    name: "told",
+    config,
+    host,
+  });
+  const { id } = await containers.create(request);
+  const before = await networks.explain("told").catch((error: Error) => error.message);
+  expect(before).toContain("container told is not running");
+  await containers.start(id);
+  await askUntilAnswered(port);
+  using line = new Line(port);
+  expect(await line.ask("hello")).toBe("hello");
+  const [explained] = await networks.explain(String(port));
+  expect(explained).toMatchObject({ container: id, name: "told" });
+  const [only] = explained?.ports ?? [];
+  expect(only).toMatchObject({ hostPort: port, path: "proxy", reachedBy: "this host alone" });
+  expect(only?.traffic?.clientsNow).toBeGreaterThanOrEqual(1);
+  expect(only?.traffic?.bytesIn).toBeGreaterThanOrEqual(6n);
+  expect(await networks.explain("told")).toEqual(await networks.explain(String(port)));
+  const nobody = await networks.explain("1").catch((error: Error) => error.message);
+  expect(nobody).toBe("no container of this engine publishes port 1");
+  await containers.remove(id, { force: true, volumes: true });
+}, 120_000);

@@ -54,6 +54,23 @@ export function fakeNetworks(calls: string[]): EngineNetworks {
       note(`disconnect ${ref} ${container}`, options);
     },
     fault: async (container, fault) => void note(`fault network of ${container}`, fault),
+    explain: async (ref) => {
+      note("explain networks", ref);
+      const port = {
+        protocol: "tcp",
+        containerPort: 80,
+        hostIp: "0.0.0.0",
+        hostPort: 8080,
+      } as const;
+      const path = { path: "translated", reason: "none filters", reachedBy: "all" } as const;
+      const traffic = { clientsNow: 1, clients: 2n, bytesIn: 3n, bytesOut: 4n };
+      return [
+        {
+          ...{ container: "c1" as never, name: "web", ports: [{ ...port, ...path, traffic }] },
+          egress: [{ network: "bridge", reason: "a chain drops", fix: ["nft x"] }],
+        },
+      ];
+    },
     mend: async (container) => void note("mend network of", container),
     names: () => new Map(),
   };

@@ -130,6 +130,20 @@ const disconnect = command({
   load: async () => (await import("../verb/network.ts")).disconnectNetwork,
 });
 
+const explain = command({
+  summary:
+    "Show who reaches the published ports of containers and how, and what keeps them from others",
+  usage: "[OPTIONS] [CONTAINER|PORT]",
+  flags: { json },
+  args: [0, 1],
+  complete: "running",
+  examples: [
+    ["network explain web", "the ports of a container, and its way out"],
+    ["network explain 8080", "who has port 8080 of this host, and who reaches it"],
+  ],
+  load: async () => (await import("../verb/network-explain.ts")).explainNetwork,
+});
+
 const fault = command({
   summary: "Make a running container's network go wrong, for tests, until it ends",
   usage: "[OPTIONS] CONTAINER",
@@ -149,6 +163,7 @@ export const networkGroup = group("Manage networks", {
   connect,
   create,
   disconnect,
+  explain,
   fault,
   inspect,
   ls,

@@ -1,6 +1,6 @@
 import type { ContainerId } from "#base";
 import type { EndpointBody, NetworkFaultBody } from "#container";
-import type { NetworkDescription, NetworkRequest } from "#network";
+import type { NetworkDescription, NetworkRequest, PortExplanation } from "#network";
 import type { Filters, NetworkAttachment } from "../contract.ts";
 
 export type { NetworkDescription, NetworkRequest, SubnetRequest } from "#network";
@@ -65,4 +65,23 @@ export interface EngineNetworks {
   fault(container: string, fault: NetworkFaultBody): Promise<void>;
   /** Takes that back. */
   mend(container: string): Promise<void>;
+  /**
+   * Who reaches the published ports of running containers and how, and what drops what they send: of
+   * all (""), of one, or of those at a port of the host. `not_found` for a port that none publishes,
+   * `conflict` for a container that does not run.
+   */
+  explain(ref: string): Promise<readonly NetworkExplanation[]>;
+}
+
+/** The ways into a container, and what is in the way out. */
+export interface NetworkExplanation {
+  readonly container: ContainerId;
+  readonly name: string;
+  readonly ports: readonly PortExplanation[];
+  /** Networks from which other machines are not reached, with the commands that would change it. */
+  readonly egress: readonly {
+    readonly network: string;
+    readonly reason: string;
+    readonly fix: readonly string[];
+  }[];
 }

@@ -5,12 +5,13 @@ import type { Filters } from "../contract.ts";
 import { booleanFilter, checkFilterKeys, matchesLabels, untilFilter } from "../filters.ts";
 import type { Parts } from "../parts.ts";
 import { connectContainer, disconnectContainer, type LinkParts } from "./connect.ts";
+import { explainNetworks } from "./explain.ts";
 import { faultNetwork, mendNetwork } from "./fault.ts";
 import { membersOf } from "./members.ts";
 import { namesIn } from "./names.ts";
 import type { EngineNetwork, EngineNetworks, NetworkCreateRequest } from "./network-contract.ts";
 
-type NetworkParts = LinkParts & Parts<"clock">;
+type NetworkParts = LinkParts & Parts<"clock" | "ports">;
 
 /** The verbs of networks over the parts of one engine. */
 export function createNetworks(parts: NetworkParts): EngineNetworks {
@@ -23,6 +24,7 @@ export function createNetworks(parts: NetworkParts): EngineNetworks {
     connect: (ref, container, settings) => connectContainer(parts, ref, container, settings),
     disconnect: (ref, container, { force }) => disconnectContainer(parts, ref, container, force),
     fault: (container, fault) => faultNetwork(parts, container, fault),
+    explain: (ref) => explainNetworks(parts, ref),
     mend: (container) => mendNetwork(parts, container),
     names: (ref) => namesIn(parts, parts.networks.find(ref).id),
   };

@@ -1,0 +1,42 @@
+import type { NetworkExplanation } from "#wire";
+import type { Verb } from "../command.ts";
+import { hostAndPort } from "../show-ports.ts";
+import type { json } from "../table/containers.ts";
+
+/** One block for each container: a line for a port, why it is so, and what stands in the way out. */
+export const explainNetwork: Verb<{ json: typeof json }> = async (context, { flags, args }) => {
+  const explained = await context.client.networks.explain(args[0] ?? "");
+  const text = flags.json
+    ? `${JSON.stringify(explained)}\n`
+    : explained.map((each) => `${linesOf(each).join("\n")}\n`).join("\n");
+  await context.out.write(text);
+  return 0;
+};
+
+function linesOf({ Name, Ports, Egress }: NetworkExplanation): readonly string[] {
+  const ports = Ports.flatMap((port) => [
+    `  ${hostAndPort(port.HostIp, String(port.HostPort))} -> ${port.Port}: reached by ${port.ReachedBy}`,
+    `    ${pathText(port)}: ${port.Reason}`,
+    `    ${proxyText(port.Proxy)}`,
+  ]);
+  const egress = Egress.flatMap(({ Network, Reason, Fix }) => [
+    `  from ${Network} other machines are not reached: ${Reason}`,
+    ...Fix.map((command) => `    ${command}`),
+  ]);
+  return [Name, ...(ports.length > 0 ? ports : ["  publishes no port"]), ...egress];
+}
+
+function pathText({ Path, KeepsAddress }: NetworkExplanation["Ports"][number]): string {
+  const seen = KeepsAddress
+    ? "their addresses are kept"
+    : "the container sees the bridge's address";
+  return Path === "translated"
+    ? `translated for other machines and the host, ${seen}`
+    : `through the proxy, ${seen}`;
+}
+
+function proxyText(proxy: NetworkExplanation["Ports"][number]["Proxy"]): string {
+  if (!proxy) return "its proxy is being replaced";
+  const { ClientsNow, Clients, BytesIn, BytesOut } = proxy;
+  return `through its proxy: ${Clients} clients, ${ClientsNow} of them now, ${BytesIn} bytes in, ${BytesOut} bytes out`;
+}
