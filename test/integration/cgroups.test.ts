@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { Readable } from "node:stream";
 import { isFault } from "#base";
 import { type ContainerCgroup, defaultDeviceRules, type OciResources, openCgroups } from "#runtime";
 import { outcome } from "../../src/base/testing.ts";
@@ -146,18 +147,21 @@ describe("processes", () => {
     expect(child.exitCode).toBeNull();
   });
 
-  test("the engine's own leaf holds the engine", async () => {
+  test("the engine's own leaf holds the engine, with the share of ten containers", async () => {
     const other = `${instanceId}x`;
     const script = `
       const { openCgroups } = await import("#runtime");
       const cgroups = openCgroups({ instanceId: "${other}" });
       cgroups.enterOwn();
       console.log(await Bun.file("/proc/self/cgroup").text());
+      const { globSync, readFileSync } = await import("node:fs");
+      const shares = globSync("/sys/fs/cgroup/{,*/}thimble-${other}/engine/cpu.{shares,weight}");
+      for (const share of shares) console.log("share", readFileSync(share, "utf8").trim());
       cgroups.close();`;
     const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
-    const [text] = (await once(child.stdout, "data")) as [Buffer];
-    await once(child, "exit");
-    expect(text.toString()).toContain(`/thimble-${other}/engine`);
+    const text = await new Response(Readable.toWeb(child.stdout) as ReadableStream).text();
+    expect(text).toContain(`/thimble-${other}/engine`);
+    expect(text).toMatch(/^share (10240|1000)$/m);
     expect(leftovers().filter((path) => path.includes(other))).toEqual([]);
   });
 });
