@@ -96,6 +96,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
   });
   await engine.reconcile();
   void helper.prepare();
+  networks.prepare();
   const opened = scope.release();
   return { engine, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }

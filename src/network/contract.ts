@@ -116,9 +116,12 @@ export interface Networks {
   release(endpoint: KnownEndpoint): void;
   /**
    * Marks the addresses of a container that runs on from an earlier life of the engine.
-   * To be called before the first `attach`; a namespace that was made ahead with one is given up.
+   * To be called before `prepare` and the first `attach`: an endpoint that was made ahead with one
+   * has announced it to its neighbours, which then send to the wrong place for a while.
    */
   adopt(endpoint: KnownEndpoint): void;
+  /** Makes ready in the background what starts will need, once all endpoints are adopted. */
+  prepare(): void;
   /**
    * Removes the interfaces that a crash left in namespaces without being remembered: those of no
    * endpoint that was adopted or made in this life of the engine. Gives their number.

@@ -108,13 +108,9 @@ class BridgeNetworks implements Networks {
     for (const row of rows) this.#add(row);
   }
 
-  /**
-   * Makes ready in the background what a start will need. A failure is not told here: the same step
-   * fails again, with its reason, when it is needed.
-   */
-  fill(): Promise<void> {
+  /** A failure is not told here: the same step fails again, with its reason, when it is needed. */
+  prepare(): void {
     this.#filling ??= this.#fill();
-    return this.#filling;
   }
 
   async #fill(): Promise<void> {
@@ -511,7 +507,5 @@ function describe({ row, names, options, vlan }: Entry): NetworkDescription {
  * background; where that fails, `attach` says why, and `isolated` works all the same.
  */
 export async function openNetworks(options: NetworksOptions): Promise<Networks> {
-  const networks = new BridgeNetworks(options);
-  void networks.fill();
-  return networks;
+  return new BridgeNetworks(options);
 }

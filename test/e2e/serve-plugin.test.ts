@@ -80,8 +80,8 @@ describe.skipIf(!isRoot)("the engine's volumes as a plugin [needs root]", () => 
       status: 500,
       Err: expect.stringContaining("includes invalid characters for a local volume name"),
     });
-    expect(await drive("Create", { Name: "xx", Opts: { size: "1" } })).toMatchObject({
-      Err: 'create xx: invalid option: "size"',
+    expect(await drive("Create", { Name: "xx", Opts: { colour: "1" } })).toMatchObject({
+      Err: 'create xx: invalid option: "colour"',
     });
     const garbage = await fetch("http://p/VolumeDriver.Get", {
       unix: socket,

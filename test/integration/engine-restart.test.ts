@@ -1,5 +1,6 @@
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -113,7 +114,14 @@ function writeRow(id: string, version: string): void {
 test.each(readdirSync(golden).map((file) => file.replace(".json", "")))(
   "a container that version %s of the row holds starts, as it was asked for",
   async (version) => {
-    for (const name of ["a", "b"]) mkdirSync(`${roots.dataRoot}/bind-${name}`, { recursive: true });
+    using shared = new DisposableStack();
+    for (const name of ["a", "b"]) {
+      const path = `${roots.dataRoot}/bind-${name}`;
+      mkdirSync(path, { recursive: true });
+      // A bind may ask for the mounts of its source, which the host's own mount may keep to itself.
+      execFileSync("mount", ["--bind", "--make-shared", path, path]);
+      shared.defer(() => execFileSync("umount", [path]));
+    }
     writeFileSync(`${roots.dataRoot}/bind-a/mark`, "marked\n");
     chmodSync(`${roots.dataRoot}/bind-b`, 0o777);
     let id = "";

@@ -276,12 +276,12 @@ describe("after a crash", () => {
     await first.close({ removeBridges: false });
 
     const second = await openNetworks({ instanceId: "three", runRoot, state });
-    // The pool has made an endpoint of that address ahead when it is adopted.
+    const { netns: _, ...known } = running;
+    second.adopt(known);
+    second.prepare();
     const index = (await host.link((await second.ready("bridge")).bridge))?.index;
     const ports = async () => (await host.links()).filter((link) => link.master === index).length;
     expect(await settled(async () => (await ports()) === 5)).toBe(true);
-    const { netns: _, ...known } = running;
-    second.adopt(known);
     expect(await second.ready("bridge")).toEqual(was);
     const given = await Promise.all(Array.from({ length: 8 }, () => second.attach("bridge")));
     expect(given.map((endpoint) => endpoint.address)).not.toContain(running.address);
