@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { defined } from "#base";
 import {
   type Config,
@@ -91,10 +91,13 @@ export function withJoined(input: TaskInput, joined: RunInput["joined"]): TaskIn
   return { ...input, spec: { ...input.spec, linux: { ...linux, ...defined({ namespaces }) } } };
 }
 
-/** A source that is missing will be made as a directory. */
+/** A source that is missing will be made as a directory; a container may take one away at any time. */
 function kindOf(path: string): "directory" | "file" {
-  if (!existsSync(path)) return "directory";
-  return statSync(path).isDirectory() ? "directory" : "file";
+  try {
+    return statSync(path).isDirectory() ? "directory" : "file";
+  } catch {
+    return "directory";
+  }
 }
 
 function stdioOf(
