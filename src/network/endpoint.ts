@@ -350,9 +350,21 @@ async function stack({ bridge, stacked }: PlaceOptions, peer: Peer): Promise<str
   const isOwn = stacked.kind === "macvlan" && stacked.mode !== "passthru";
   const { name, netns, mac } = peer;
   const link = { type: stacked, parent: bridge.index, name, netns, ...(isOwn && { mac }) };
-  await new RouteTable().apply(createStackedLink(link)).catch((cause) => {
-    throw isFault(cause, "exists") ? nameTaken(peer.name, cause) : cause;
-  });
+  const host = new RouteTable();
+  let busy: unknown;
+  const isMade = async () => {
+    try {
+      await host.apply(createStackedLink(link));
+      return true;
+    } catch (cause) {
+      if (isFault(cause, "exists")) throw nameTaken(peer.name, cause);
+      if (!isFault(cause) || cause.errno !== "EBUSY") throw cause;
+      busy = cause;
+      return false;
+    }
+  };
+  // A parent has interfaces of one kind; those of namespaces that have ended go a moment later.
+  if (!(await poll(isMade, { attempts: 13, base: 1, max: 256 }))) throw busy;
   return randomBytes(32).toString("hex");
 }
 
