@@ -92,6 +92,19 @@ here("health checks [needs docker CLI]", () => {
     expect(tops.split("\n").filter((line) => line.includes("echo begun")).length).toBeLessThan(2);
   });
 
+  test("a probe that leaves a child with its output has ended, and holds up no stop", async () => {
+    const name = await run("sleep 1000 & echo left", "--health-timeout", "200ms");
+    for (;;) {
+      const [first] = (await health(name)).Log;
+      if (!first) await Bun.sleep(20);
+      else {
+        expect(first).toMatchObject({ ExitCode: 0, Output: "left\n" });
+        break;
+      }
+    }
+    expect(await target.ok(["stop", "-t", "0", name])).toBe(name);
+  });
+
   test("the image's check counts, the container's flags change it, and it can be turned off", async () => {
     const name = target.name();
     const base = target.name();

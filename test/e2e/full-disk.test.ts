@@ -131,6 +131,29 @@ describe.skipIf(!isRoot)("a full disk [needs root]", () => {
     await holdings.settled();
   });
 
+  test("containers are stopped, killed and removed while nothing can be written", async () => {
+    await cli.importBusybox("busybox");
+    const policy = ["--network", "none", "--restart", "always"];
+    const start = (each: string, ...command: string[]) =>
+      cli.ok(["run", "-d", "--name", each, ...policy, "busybox", ...command]);
+    for (const each of ["stopped", "killed", "paused"]) await start(each, "sleep", "1000");
+    await start("failing", "false");
+    await cli.ok(["pause", "paused"]);
+    const state = (each: string) => cli.ok(["inspect", "-f", "{{.State.Status}}", each]);
+    while ((await state("failing")) !== "restarting") await Bun.sleep(5);
+    await withFree(0, async () => {
+      await cli.ok(["stop", "-t", "0", "stopped"]);
+      await cli.ok(["kill", "killed"]);
+      await cli.ok(["stop", "failing"]);
+      for (const each of ["stopped", "killed", "failing"]) expect(await state(each)).toBe("exited");
+      await cli.ok(["unpause", "paused"]);
+      expect(await state("paused")).toBe("running");
+    });
+    await cli.ok(["rm", "-f", "stopped", "killed", "paused", "failing"]);
+    await cli.ok(["rmi", "busybox"]);
+    await holdings.settled();
+  });
+
   test("run says it with Docker's status for a start that failed", async () => {
     const { status, stderr } = await withFree(0, () => cli.run(["run", "--rm", name, "/a"]));
     expect(status).toBe(125);

@@ -97,3 +97,20 @@ test("a rename frees the old name and lasts", () => {
   expect([store.isTaken("old"), store.isTaken("new")]).toEqual([false, true]);
   expect(new ContainerStore(state).find("new").id).toBe(made.id);
 });
+
+test("what is noted holds though the database takes nothing, and nothing else is lost", () => {
+  using state = openState(":memory:");
+  const store = new ContainerStore(state);
+  const made = record("web");
+  store.insert(made);
+  state.run("CREATE TRIGGER full BEFORE UPDATE ON container BEGIN SELECT RAISE(FAIL, 'full'); END");
+  expect(() => store.update(made.id, { stoppedByUser: true })).toThrow("full");
+  expect(store.note(made.id, { stoppedByUser: true })?.message).toContain("full");
+  expect(store.get(made.id)?.stoppedByUser).toBe(true);
+  state.run("DROP TRIGGER full");
+  expect(store.note(made.id, { restartCount: 2 })).toBeUndefined();
+  expect(new ContainerStore(state).get(made.id)).toMatchObject({
+    stoppedByUser: true,
+    restartCount: 2,
+  });
+});

@@ -1,4 +1,4 @@
-import { type ContainerId, Fault, isFault } from "#base";
+import { type ContainerId, Fault, faultOf, isFault } from "#base";
 import { describeContainer, type Sent } from "#container";
 import type { State } from "#state";
 import {
@@ -146,7 +146,21 @@ export class ContainerStore {
     };
   }
 
-  /** Notes a fact that the database would not take; it holds until this process ends. */
+  /**
+   * As `update`, for facts that hold whether they can be written or not, as on a full disk. Gives
+   * the fault of what could not be written; it then holds until this process ends.
+   */
+  note(id: ContainerId, change: Partial<Omit<ContainerRecord, "id" | "name">>): Fault | undefined {
+    try {
+      this.update(id, change);
+      return undefined;
+    } catch (error) {
+      this.assume(id, change);
+      return faultOf(error);
+    }
+  }
+
+  /** Changes what this process knows of a container, and writes nothing. */
   assume(id: ContainerId, change: Partial<Omit<ContainerRecord, "id" | "name">>): ContainerRecord {
     const record = { ...this.#require(id), ...change };
     this.#records.set(id, record);

@@ -50,9 +50,9 @@ export function trackContainer(parts: TrackParts, run: Run): { running(): void; 
     const isRunning = await begun.promise;
     const log = isRunning && compressedLog(parts, id);
     if (log) parts.logCompression.follow(log, task);
-    const healthCheck = isRunning ? followHealth(parts, id) : undefined;
+    const endProbes = isRunning ? startProbes(parts, id) : undefined;
     const exit = isRunning ? await parts.closing.until(task.exited) : undefined;
-    await healthCheck?.end();
+    endProbes?.();
     let isWritten = true;
     if (exit) {
       crashPoint("exit:seen");
@@ -71,17 +71,15 @@ export function trackContainer(parts: TrackParts, run: Run): { running(): void; 
   return { running: () => begun.resolve(true), forget: () => begun.resolve(false) };
 }
 
-/** Until `end`, which settles when no probe is under way. */
-function followHealth(parts: Parts<"store" | "health">, id: ContainerId) {
+/** Probes a container until the function is called; nobody waits for a probe that is under way, but the end of the engine. */
+function startProbes(parts: Parts<"store" | "health" | "background">, id: ContainerId) {
   const ended = new AbortController();
   const record = parts.store.get(id);
-  const following = record && parts.health.follow(record, ended.signal);
-  return {
-    end: async () => {
-      ended.abort();
-      await following;
-    },
-  };
+  if (record)
+    void parts.background.run(`probing container ${id}`, () =>
+      parts.health.follow(record, ended.signal),
+    );
+  return () => ended.abort();
 }
 
 /** Its policy starts it again after a while, unless its user was faster. */
@@ -112,13 +110,12 @@ function recordOom(parts: Parts<"log" | "store" | "events">, id: ContainerId): v
   const record = parts.store.get(id);
   if (!record || !isUp(record.state) || record.state.oomKilled) return;
   const change = { state: { ...record.state, oomKilled: true } };
-  try {
-    parts.store.update(id, change);
-  } catch (error) {
-    parts.store.assume(id, change);
-    const reason = faultOf(error).message;
-    parts.log.error("a container's want of memory could not be recorded", { id, error: reason });
-  }
+  const fault = parts.store.note(id, change);
+  if (fault)
+    parts.log.error("a container's want of memory could not be recorded", {
+      id,
+      error: fault.message,
+    });
   publishContainer(parts, record, "oom");
 }
 
@@ -143,18 +140,11 @@ export function recordExit(parts: RecordParts, id: ContainerId, exit: TaskExit):
   const finishedAt = exit.finishedAt || parts.clock.now();
   const change = exitChange(parts, record, { ...exit, finishedAt });
   const { status } = change.state;
-  let isWritten = !goesWithItsRun(parts, id);
-  try {
-    if (isWritten) parts.store.update(id, change);
-    else parts.store.assume(id, change);
-  } catch (error) {
-    isWritten = false;
-    parts.store.assume(id, change);
-    parts.log.error("the end of a container could not be recorded", {
-      id,
-      error: faultOf(error).message,
-    });
-  }
+  const isGoing = goesWithItsRun(parts, id);
+  if (isGoing) parts.store.assume(id, change);
+  const fault = isGoing ? undefined : parts.store.note(id, change);
+  if (fault)
+    parts.log.error("the end of a container could not be recorded", { id, error: fault.message });
   // As dockerd: a container has left its networks when it is told to have ended.
   publishNetworks(parts, parts.sandboxes.get(id), "disconnect");
   const seconds = (finishedAt - record.state.startedAt) / 1_000_000_000n;
@@ -165,7 +155,7 @@ export function recordExit(parts: RecordParts, id: ContainerId, exit: TaskExit):
   const result = { exitCode: exit.exitCode };
   if (status === "restarting") parts.waits.endedOnce(id, result);
   else parts.waits.exited(id, result);
-  return isWritten;
+  return !isGoing && !fault;
 }
 
 function exitChange(

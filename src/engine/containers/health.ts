@@ -1,5 +1,6 @@
+import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { type ContainerId, type ExecId, faultOf, type Log } from "#base";
+import { type ContainerId, type ExecId, endOf, faultOf, type Log } from "#base";
 import { type Probe, probeOf } from "#container";
 import type { Execs, Health, HealthResult } from "../contract.ts";
 import type { Parts } from "../parts.ts";
@@ -72,12 +73,22 @@ export class HealthChecks {
       const streams = await this.#execs.start(exec, { detach: false });
       if (!streams) return done(-1, "");
       await using _attached = streams;
-      const killed = AbortSignal.any([signal, AbortSignal.timeout(probe.timeout)]);
-      const kill = () => void this.#kill(exec);
-      killed.addEventListener("abort", kill, { once: true });
-      const output = await firstBytes(streams.output);
-      killed.removeEventListener("abort", kill);
-      if (killed.aborted)
+      const printed = firstBytes(streams.output);
+      let isCut = false;
+      // A child that it left may hold its output, which is let go as well.
+      const cut = () => {
+        isCut = true;
+        void this.#kill(exec);
+        streams.output.destroy();
+      };
+      const timer = setTimeout(cut, probe.timeout);
+      signal.addEventListener("abort", cut, { once: true });
+      if (signal.aborted) cut();
+      await endOf(streams.output);
+      clearTimeout(timer);
+      signal.removeEventListener("abort", cut);
+      const output = printed();
+      if (isCut)
         return done(
           -1,
           `Health check exceeded timeout (${span(probe.timeout)})${output && `: ${output}`}`,
@@ -142,12 +153,12 @@ async function passed(milliseconds: number, signal: AbortSignal): Promise<boolea
   }
 }
 
-/** The beginning of what a probe printed, without the headers of its frames. */
-async function firstBytes(source: AsyncIterable<Buffer>): Promise<string> {
+/** Reads a stream to its end; the function gives the beginning of what came until now, without the headers of its frames. */
+function firstBytes(source: Readable): () => string {
   let output = "";
   let rest = Buffer.alloc(0);
-  for await (const chunk of source) {
-    if (output.length >= keptOutput) continue;
+  source.on("data", (chunk: Buffer) => {
+    if (output.length >= keptOutput) return;
     rest = Buffer.concat([rest, chunk]);
     while (rest.byteLength >= 8) {
       const end = 8 + rest.readUInt32BE(4);
@@ -155,8 +166,8 @@ async function firstBytes(source: AsyncIterable<Buffer>): Promise<string> {
       output += rest.toString("utf8", 8, end);
       rest = rest.subarray(end);
     }
-  }
-  return output.slice(0, keptOutput);
+  });
+  return () => output.slice(0, keptOutput);
 }
 
 /** As Go writes a span: "30s", "1.5s", "200ms". */

@@ -40,7 +40,7 @@ function stopSignalOf({ config: { StopSignal } }: ContainerRecord): number {
 /** From now on its policy starts it no more, until its user does. */
 function markStopped(parts: Parts<"store" | "restarts">, id: ContainerId): void {
   parts.restarts.forget(id);
-  if (parts.store.get(id)?.stoppedByUser === false) parts.store.update(id, { stoppedByUser: true });
+  if (parts.store.get(id)?.stoppedByUser === false) parts.store.note(id, { stoppedByUser: true });
 }
 
 /** Whether a container was waiting for its next start; it has ended for good then. */
@@ -51,7 +51,7 @@ export function cancelRestart(
   const state = parts.store.get(id)?.state;
   if (state?.status !== "restarting") return false;
   parts.restarts.forget(id);
-  parts.store.update(id, { stoppedByUser: true, state: { ...state, status: "exited" } });
+  parts.store.note(id, { stoppedByUser: true, state: { ...state, status: "exited" } });
   parts.waits.exited(id, { exitCode: state.exitCode });
   return true;
 }

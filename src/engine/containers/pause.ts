@@ -61,7 +61,7 @@ export async function resumeForSignal(
 function resumed(parts: Parts<"store">, id: ContainerId): boolean {
   const state = parts.store.get(id)?.state;
   if (state?.status !== "paused") return false;
-  parts.store.update(id, { state: { ...state, status: "running" } });
+  parts.store.note(id, { state: { ...state, status: "running" } });
   return true;
 }
 

@@ -99,7 +99,7 @@ function recordFailure(
   const { id, state, argv } = before;
   const failure = describeStartFailure(ownersFault(before, faultOf(error)), argv[0] ?? "");
   const { exitCode, fault } = failure;
-  parts.store.update(id, {
+  parts.store.note(id, {
     starting: false,
     startTime: 0n,
     state: {
