@@ -8,16 +8,9 @@
 #include <string.h>
 
 #include "dns-resolve.h"
+#include "expect.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define EXPECT(condition)                                                                      \
-	do {                                                                                   \
-		if (!(condition)) {                                                            \
-			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                               \
-		}                                                                              \
-	} while (0)
 
 static struct dns_view *asker(void)
 {

@@ -18,6 +18,7 @@
 
 #include "base.h"
 #include "dns-worker.h"
+#include "expect.h"
 #include "harden.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -26,14 +27,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define QUESTIONS 8
 /* Looks in vain before what is missing counts as lost; a millisecond each. */
 #define PATIENCE 1000
-
-#define EXPECT(condition)                                                                      \
-	do {                                                                                   \
-		if (!(condition)) {                                                            \
-			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                               \
-		}                                                                              \
-	} while (0)
 
 /* The linker gives the worker these. */
 int __real_epoll_wait(int epoll, struct epoll_event *events, int count, int timeout);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "expect.h"
 #include "rig.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -40,14 +41,6 @@ struct script {
 	uint64_t random;
 	bool any_bytes, ended, failed;
 };
-
-#define EXPECT(condition)                                                                      \
-	do {                                                                                   \
-		if (!(condition)) {                                                            \
-			fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                               \
-		}                                                                              \
-	} while (0)
 
 static uint8_t take(struct script *script)
 {

@@ -52,7 +52,7 @@ function startThoseThatGoOn(parts: Parts<"store" | "restarts" | "live">): void {
     if (parts.live.has(id) || isUp(state)) continue;
     if (state.status !== "restarting") {
       if (!startsWithEngine(record)) continue;
-      parts.store.update(id, { state: { ...state, status: "restarting" } });
+      parts.store.note(id, { state: { ...state, status: "restarting" } });
     }
     parts.restarts.soon(id);
   }
@@ -114,7 +114,9 @@ async function adopt(parts: StartParts, record: ContainerRecord, task: Task): Pr
   tracked.running();
   const isPaused = record.state.status === "paused";
   await task.freeze(isPaused).catch((error) => {
-    if (isPaused || !isFault(error, "unsupported")) throw error;
+    // One that has ended meanwhile is followed to its end already.
+    if (isFault(error, "not_found") || (!isPaused && isFault(error, "unsupported"))) return;
+    throw error;
   });
 }
 

@@ -1,14 +1,15 @@
 /**
  * network: the bridges, the addresses, the ports and the names of containers.
  *
- * Bridge networks by name, each with an address book and packet filter rules, and
- * namespaces made ahead (`openNetworks`); ports of the host that lead to containers
- * (`openPorts`); the names under which containers find each other (`ContainerNames`), and
+ * Networks by name, each with address books of IPv4 and IPv6: bridges with packet filter
+ * rules, and macvlan and ipvlan over an interface of the host (`openNetworks`); namespaces
+ * made ahead; ports of the host that lead to containers (`openPorts`); the names under which containers find each other (`ContainerNames`), and
  * the files they resolve names with, as pure functions. No command is run: rtnetlink and
  * nf_tables over #kernel, and the helper for what must outlive the engine.
  *
- * An endpoint is an interface in a namespace and a port of a bridge. Its link is
- * never deleted: the kernel removes it in the background when the namespace ends.
+ * An endpoint is an interface in a namespace, and a port of a bridge where there is one.
+ * The kernel removes it in the background when the namespace ends; from a namespace that
+ * goes on it is taken out.
  */
 
 export { ContainerNames, type NamedContainer } from "./container-names.ts";
