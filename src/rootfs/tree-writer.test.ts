@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { lstatSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TarHeader, textToName } from "#tar";
@@ -49,6 +49,26 @@ test("a later file takes an earlier one's place, also where two writers work", a
   expect(readFileSync(join(root, "a/c"), "utf8")).toBe("other");
   expect(lstatSync(join(root, "a/b")).mode & 0o7777).toBe(0o600);
   expect(lstatSync(join(root, "a/b")).nlink).toBe(2);
+});
+
+test("two writers make the same directories at the same time", async () => {
+  const writer = `
+    import { TreeWriter } from ${JSON.stringify(join(import.meta.dir, "tree-writer.ts"))};
+    const tree = new TreeWriter(${JSON.stringify(root)}, "test");
+    const entry = { type: "directory", mode: 0o755, uid: process.getuid(), gid: process.getgid(), size: 0, mtime: 0n, linkName: "" };
+    console.log("ready");
+    for await (const _ of process.stdin) break;
+    for (let n = 0; n < 2_000; n++) await tree.put({ ...entry, name: "a/" + n, body: [] });`;
+  const both = [0, 1].map(() =>
+    Bun.spawn([process.execPath, "-e", writer], { stdin: "pipe", stdout: "pipe", stderr: "pipe" }),
+  );
+  for (const { stdout } of both) await stdout.getReader().read();
+  for (const { stdin } of both) {
+    stdin.write("go\n");
+    stdin.end();
+  }
+  for (const { stderr } of both) expect(await new Response(stderr).text()).toBe("");
+  expect(readdirSync(join(root, "a")).length).toBe(2_000);
 });
 
 test("nothing takes a directory's place", async () => {

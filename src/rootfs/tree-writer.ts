@@ -62,13 +62,12 @@ export class TreeWriter {
   }
 
   #directory(path: string, components: string[], entry: TarHeader): void {
-    const found = look(path);
-    if (found?.isSymbolicLink()) {
+    const found = look(path) ?? make(path);
+    if (found.isSymbolicLink()) {
       this.#parent(components, entry);
       return;
     }
-    if (found === undefined) mkdirSync(bytes(path), 0o755);
-    else if (!found.isDirectory()) throw this.#malformed(entry, "a file is in its place");
+    if (!found.isDirectory()) throw this.#malformed(entry, "a file is in its place");
     setMetadata(path, entry);
   }
 

@@ -32,21 +32,26 @@ import {
 } from "../support/hostile-registry.ts";
 import type { FakeRequest } from "../support/registry-fake.ts";
 import { runProgram } from "../support/registry-process.ts";
+import { eventually } from "../support/run-container.ts";
 import { type RunOptions, ThimbleCli } from "../support/thimble-cli.ts";
 import { type TarMember, tarOf } from "../support/tree.ts";
 
-/** MiB. One after the other without a rest they were seen to reach 187 to 204; an engine collects what it has used once it is quiet. */
-const memoryLimit = 250;
+/**
+ * MiB. At the peak: an engine that serves 90 of them without a rest keeps its garbage, 187 to 255
+ * were seen, and any one of the bombs is far larger. Once it is quiet it gives that back.
+ */
+const memoryLimit = { peak: 350, quiet: 160 };
 
 const rootsOf = ({ directory }: ThimbleCli) => ({
   dataRoot: join(directory, "data"),
   runRoot: join(directory, "run"),
 });
 
-function peakMemory({ directory }: ThimbleCli): number {
+/** In MiB. */
+function memory({ directory }: ThimbleCli, which: "VmHWM" | "VmRSS"): number {
   const pid = readFileSync(join(directory, "run/engine.pid"), "utf8").trim();
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1]) / 1024;
+  return Number(new RegExp(`^${which}:\\s+(\\d+)`, "m").exec(status)?.[1]) / 1024;
 }
 
 /** No byte in it that a terminal would obey. */
@@ -515,7 +520,9 @@ describe.skipIf(!isRoot)("a hostile registry [needs root]", () => {
     await nothingLeft();
     expect(await cli.ok(["system", "fsck"])).toContain("all is well");
     expect(await pings.stop()).toBe(0);
-    expect(peakMemory(cli)).toBeLessThan(memoryLimit);
+    expect(memory(cli, "VmHWM")).toBeLessThan(memoryLimit.peak);
+    const small = () => memory(cli, "VmRSS") < memoryLimit.quiet || undefined;
+    await eventually(small, "an engine that gives memory back");
   });
 });
 
