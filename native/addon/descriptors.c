@@ -120,6 +120,17 @@ static long descriptor_pipe(struct call *call)
 	return 0;
 }
 
+/* socketError(fd) -> the negated errno of what failed on a socket since the last call, or 0 */
+static long descriptor_socket_error(struct call *call)
+{
+	int fd = take_fd(call, 0);
+	if (call->failed)
+		return 0;
+	int error = 0;
+	socklen_t size = sizeof(error);
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 ? -errno : -error;
+}
+
 /* eventFd() -> descriptor */
 static long descriptor_event(struct call *call)
 {
@@ -296,6 +307,7 @@ const struct function descriptor_functions[] = {
 	{ "unixConnect", descriptor_unix_connect, 1 },
 	{ "unixListen", descriptor_unix_listen, 1 },
 	{ "pipe", descriptor_pipe, 1 },
+	{ "socketError", descriptor_socket_error, 1 },
 	{ "eventFd", descriptor_event, 0 },
 	{ "setBlocking", descriptor_set_blocking, 2 },
 	{ "read", descriptor_read, 3 },

@@ -105,6 +105,8 @@ export interface Addon {
   /** What was at the path is replaced. */
   unixListen(path: string): number;
   pipe(out: Int32Array): number;
+  /** The negated errno of what failed on a socket since the last call. */
+  socketError(fd: number): number;
   eventFd(): number;
   setBlocking(fd: number, blocking: 0 | 1): number;
   /** At `position`, or where the descriptor stands for -1. */
@@ -141,6 +143,8 @@ export interface Addon {
   newNetworkNamespace(id: ReportId, settings: Block): number;
   /** The same settings in a namespace that exists. */
   writeNamespaceSettings(id: ReportId, netns: number, settings: Block): number;
+  /** Reports a non-blocking TCP socket of that namespace, which may still be connecting. */
+  connectInNamespace(id: ReportId, netns: number, address: Uint8Array, port: number): number;
 
   /** Each line of `lines` by a write(2) of its own; out: how many were written. */
   writeSettings(path: string, lines: Uint8Array, out: Int32Array): number;

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +204,51 @@ static long netlink_namespace_settings(struct call *call)
 	return job_start(call, job);
 }
 
+/* A socket belongs to the namespace in which it was made, wherever it is used. */
+static long job_connect(struct job *job)
+{
+	AUTO_FD home = open_own_namespace();
+	if (home < 0 || setns(job->fds[0], CLONE_NEWNET) < 0)
+		return -errno;
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons((uint16_t)job->flags[0]) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = v4.sin_port };
+	bool is_v4 = job->block_size == sizeof(v4.sin_addr);
+	memcpy(is_v4 ? (void *)&v4.sin_addr : (void *)&v6.sin6_addr, job->block, job->block_size);
+	AUTO_FD fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error = errno;
+	job->spoils_thread = setns(home, CLONE_NEWNET) < 0;
+	if (fd < 0)
+		return -error;
+	const struct sockaddr *address = is_v4 ? (const struct sockaddr *)&v4 : (const struct sockaddr *)&v6;
+	if (connect(fd, address, is_v4 ? sizeof(v4) : sizeof(v6)) < 0 && errno != EINPROGRESS)
+		return -errno;
+	int given = fd;
+	fd = -1;
+	return given;
+}
+
+/* connectInNamespace(id, namespace fd, address of 4 or 16 bytes, port) -> report with a TCP socket that may still be connecting */
+static long netlink_connect(struct call *call)
+{
+	struct job *job = job_create(call, job_connect);
+	if (job) {
+		job->returns_fd = true;
+		job->fds[0] = (int)take_fd(call, 1);
+		struct span address = take_bytes(call, 2);
+		job->flags[0] = (unsigned long)take_integer(call, 3, 1, UINT16_MAX);
+		if (!call->failed && (address.size == 4 || address.size == 16))
+			job->block = malloc(address.size);
+		if (job->block) {
+			memcpy(job->block, address.data, address.size);
+			job->block_size = address.size;
+		} else if (!call->failed) {
+			call->failed = true;
+			napi_throw_range_error(call->env, NULL, "connectInNamespace: bad address");
+		}
+	}
+	return job_start(call, job);
+}
+
 /* netlinkSocket(protocol, mask of groups) -> descriptor, from which notices of the groups are read */
 static long netlink_socket(struct call *call)
 {
@@ -227,6 +273,7 @@ const struct function netlink_functions[] = {
 	{ "netlinkExchange", netlink_exchange, 5 },
 	{ "newNetworkNamespace", netlink_new_namespace, 2 },
 	{ "writeNamespaceSettings", netlink_namespace_settings, 3 },
+	{ "connectInNamespace", netlink_connect, 4 },
 	{ "netlinkSocket", netlink_socket, 2 },
 	{ 0 },
 };

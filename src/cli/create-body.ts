@@ -74,9 +74,27 @@ function attachedStreams(flags: CreateInput["flags"]): ReadonlySet<string> {
   );
 }
 
+const healthTests = {
+  "health-cmd": "CMD-SHELL",
+  "health-http": "HTTP",
+  "health-tcp": "TCP",
+  "health-grpc": "GRPC",
+} as const;
+
+function healthTest(flags: CreateInput["flags"]): string[] | undefined {
+  const given = Object.entries(healthTests).flatMap(([flag, kind]) => {
+    const value = flags[flag as keyof typeof healthTests];
+    return value ? [{ flag, test: [kind, value] }] : [];
+  });
+  const [first, second] = given;
+  if (first && second)
+    throw new Fault("invalid", `conflicting options: --${first.flag} and --${second.flag}`);
+  return first?.test;
+}
+
 function healthcheck(flags: CreateInput["flags"]): Pick<ContainerCreateBody, "Healthcheck"> {
   const check = {
-    Test: flags["health-cmd"] ? ["CMD-SHELL", flags["health-cmd"]] : undefined,
+    Test: healthTest(flags),
     Interval: flags["health-interval"],
     Timeout: flags["health-timeout"],
     Retries: flags["health-retries"],

@@ -24,7 +24,7 @@ test("the image's check fills the gaps of the user's", () => {
 
 test("a probe has Docker's defaults, and its shell where it is a script", () => {
   expect(probeOf(healthCheckOf({ Test: ["CMD-SHELL", "a || b"] }))).toEqual({
-    argv: ["/bin/sh", "-c", "a || b"],
+    test: { kind: "program", argv: ["/bin/sh", "-c", "a || b"] },
     interval: 30_000,
     timeout: 30_000,
     startPeriod: 0,
@@ -33,11 +33,15 @@ test("a probe has Docker's defaults, and its shell where it is a script", () => 
   });
   const own = healthCheckOf({ Test: ["CMD-SHELL", "a"], Interval: 1.5e9, StartPeriod: 2e6 });
   expect(probeOf(own, ["/bin/ash", "-ec"])).toMatchObject({
-    argv: ["/bin/ash", "-ec", "a"],
+    test: { kind: "program", argv: ["/bin/ash", "-ec", "a"] },
     interval: 1500,
     startPeriod: 2,
   });
-  expect(probeOf(healthCheckOf({ Test: ["CMD", "x", "y"] }))?.argv).toEqual(["x", "y"]);
+  expect(probeOf(healthCheckOf({ Test: ["CMD", "x", "y"] }))?.test).toEqual({
+    kind: "program",
+    argv: ["x", "y"],
+  });
+  expect(probeOf(healthCheckOf({ Test: ["TCP", "80"] }))?.test).toEqual({ kind: "tcp", port: 80 });
 });
 
 test.each([[["CMD"]], [["NONE"]], [["RUN", "x"]], [[]]])("%j is no probe", (words) => {
@@ -47,6 +51,7 @@ test.each([[["CMD"]], [["NONE"]], [["RUN", "x"]], [[]]])("%j is no probe", (word
 test.each([
   [{ Interval: 1 }, "Interval in Healthcheck cannot be less than 1ms"],
   [{ StartInterval: -1 }, "StartInterval in Healthcheck cannot be less than 1ms"],
+  [{ Test: ["TCP", "postgres"] }, '"postgres" is no port'],
   [{ Retries: -1 }, "Retries in Healthcheck cannot be negative"],
 ])("%j is refused", (sent, why) => {
   expect(() => checkHealthCheck(healthCheckOf(sent))).toThrow(why);

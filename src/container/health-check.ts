@@ -1,8 +1,9 @@
 import { Fault } from "#base";
+import { type NetworkCheck, networkCheckOf } from "./network-check.ts";
 
 /** A health check as it was sent or as an image has it; 0 and an empty test stand for what the other one says. Times in nanoseconds. */
 export interface HealthCheck {
-  /** `["CMD", program, ...]`, `["CMD-SHELL", script]` or `["NONE"]`. */
+  /** `["CMD", program, ...]`, `["CMD-SHELL", script]`, `["NONE"]`, or one of network-check.ts. */
   readonly Test: readonly string[];
   readonly Interval: number;
   readonly Timeout: number;
@@ -46,6 +47,7 @@ export function checkHealthCheck(check: HealthCheck | undefined): void {
     if (check[name] !== 0 && check[name] < least)
       throw new Fault("invalid", `${name} in Healthcheck cannot be less than 1ms`);
   }
+  networkCheckOf(check.Test);
   if (check.Retries < 0) throw new Fault("invalid", "Retries in Healthcheck cannot be negative");
 }
 
@@ -58,9 +60,12 @@ export function shownHealthCheck(check: HealthCheck | undefined): Partial<Health
   return Object.fromEntries(shown);
 }
 
-/** What is run to see whether a container is well, with Docker's defaults. Times in milliseconds. */
+/** How a container is asked: by a program that is run in it, or over its network. */
+type ProbeTest = { readonly kind: "program"; readonly argv: readonly string[] } | NetworkCheck;
+
+/** What is done to see whether a container is well, with Docker's defaults. Times in milliseconds. */
 export interface Probe {
-  readonly argv: readonly string[];
+  readonly test: ProbeTest;
   readonly interval: number;
   readonly timeout: number;
   /** After the start, in which a failure does not count. */
@@ -76,16 +81,24 @@ export function probeOf(
   check: HealthCheck | undefined,
   shell: readonly string[] = ["/bin/sh", "-c"],
 ): Probe | undefined {
-  const [kind, ...words] = check?.Test ?? [];
-  if (!check || words.length === 0 || (kind !== "CMD" && kind !== "CMD-SHELL")) return undefined;
+  const test = check && testOf(check.Test, shell);
+  if (!test) return undefined;
   const milliseconds = (nanoseconds: number, fallback: number) =>
     nanoseconds === 0 ? fallback : nanoseconds / 1e6;
   return {
-    argv: kind === "CMD" ? words : [...shell, ...words],
+    test,
     interval: milliseconds(check.Interval, 30_000),
     timeout: milliseconds(check.Timeout, 30_000),
     startPeriod: milliseconds(check.StartPeriod, 0),
     startInterval: milliseconds(check.StartInterval, 5_000),
     retries: check.Retries || 3,
   };
+}
+
+function testOf(words: readonly string[], shell: readonly string[]): ProbeTest | undefined {
+  const [kind, ...argv] = words;
+  if (argv.length === 0) return undefined;
+  if (kind === "CMD") return { kind: "program", argv };
+  if (kind === "CMD-SHELL") return { kind: "program", argv: [...shell, ...argv] };
+  return networkCheckOf(words);
 }

@@ -91,7 +91,7 @@ const throttle = list(object({ Path: shapes.text, Rate: shapes.whole }));
 
 const runtimes = ["thimble", "runc", "io.containerd.runc.v2"];
 
-const restartPolicies = ["no", "always", "on-failure", "unless-stopped"];
+const restartPolicies = ["no", "always", "on-failure", "unless-stopped", "unhealthy"];
 
 function checkRestartPolicy({
   Name,
@@ -101,12 +101,12 @@ function checkRestartPolicy({
   MaximumRetryCount: number;
 }) {
   if (Name !== "" && !restartPolicies.includes(Name)) {
-    const known = "use one of 'no', 'always', 'on-failure', or 'unless-stopped'";
+    const known = "use one of 'no', 'always', 'on-failure', 'unless-stopped', or 'unhealthy'";
     invalid(`invalid restart policy: unknown policy '${Name}'; ${known}`, Name);
   }
   if (MaximumRetryCount < 0)
     invalid("invalid restart policy: maximum retry count cannot be negative", Name);
-  if (MaximumRetryCount !== 0 && Name !== "on-failure")
+  if (MaximumRetryCount !== 0 && Name !== "on-failure" && Name !== "unhealthy")
     invalid("invalid restart policy: maximum retry count can only be used with 'on-failure'", Name);
 }
 

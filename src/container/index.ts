@@ -44,6 +44,7 @@ export { compressesLog, type LogConfig, logDrivers, logLimits } from "./log-conf
 export { logPlan } from "./log-plan.ts";
 export { cleanTarget } from "./mount-path.ts";
 export type { BindMount, MountBody } from "./mounts.ts";
+export type { NetworkCheck } from "./network-check.ts";
 export { type NetworkFaultBody, networkFaultSchema } from "./network-fault.ts";
 export { type NetworkMode, networkModeOf } from "./network-mode.ts";
 export {

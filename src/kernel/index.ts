@@ -13,6 +13,7 @@
 export { addonPath, useAddon } from "./addon.ts";
 export { attachDeviceProgram, writeSetting } from "./cgroup-files.ts";
 export { Channel, openChannel } from "./channel.ts";
+export { streamOf } from "./channel-stream.ts";
 export {
   canOpen,
   connectUnix,
@@ -92,6 +93,7 @@ export type { Mount } from "./mount.ts";
 export { type MountEntry, mountTable, parseMountTable } from "./mount-table.ts";
 export { knowsFileSystem, mountAll, overlayTakesLowerdirPlus, unmount } from "./mounts.ts";
 export {
+  connectInNamespace,
   networkNamespaceOf,
   newNetworkNamespace,
   writeNamespaceSettings,

@@ -1,8 +1,9 @@
 import { addon } from "./addon.ts";
+import { check } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { O_RDONLY, openat2 } from "./files.ts";
 import { packStrings } from "./pack.ts";
-import { runJob } from "./reports.ts";
+import { dropReports, newReport, runJob } from "./reports.ts";
 
 /** Sysctls below net by their names ("net.ipv4.ip_forward"). */
 export type NetworkSettings = Readonly<Record<string, string>>;
@@ -30,6 +31,54 @@ export async function writeNamespaceSettings(netns: Fd, settings: NetworkSetting
     { call: "setns", verb: "write sysctls in a network namespace" },
     cannotWrite,
   );
+}
+
+/**
+ * A TCP connection from inside a network namespace to an address of 4 or 16 bytes, as a non-blocking
+ * socket. A fault with the errno of connect(2); the reason of the signal when it is aborted first.
+ */
+export async function connectInNamespace(
+  netns: Fd,
+  { address, port }: { readonly address: Uint8Array; readonly port: number },
+  signal: AbortSignal,
+): Promise<Fd> {
+  const { value } = await runJob(
+    (id) => addon().connectInNamespace(id, netns.number, address, port),
+    connecting,
+  );
+  const socket = new Fd(value);
+  try {
+    await writable(socket, signal);
+    check(addon().socketError(socket.number), connecting);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+const connecting = { call: "connect", verb: "connect in a network namespace" };
+
+const EPOLLOUT = 4;
+
+/** Settles once a socket has connected, or has failed to. */
+async function writable(socket: Fd, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const abort = () => reject(signal.reason);
+  const id = newReport(() => resolve());
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    check(addon().watch(socket.number, id, EPOLLOUT), {
+      call: "epoll_ctl",
+      verb: "watch a descriptor",
+    });
+    await promise;
+  } finally {
+    signal.removeEventListener("abort", abort);
+    dropReports(id);
+    addon().unwatch(socket.number);
+  }
 }
 
 /** A dot within the name of an interface is a slash in that of the sysctl (sysctl(8)). */

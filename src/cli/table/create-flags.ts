@@ -16,7 +16,7 @@ export const updateFlags = {
   "pids-limit": int("Tune container pids limit (set -1 for unlimited)"),
   restart: text("Restart policy to apply when a container exits", {
     shownDefault: "no",
-    complete: ["no", "always", "on-failure", "unless-stopped"],
+    complete: ["no", "always", "on-failure", "unless-stopped", "unhealthy"],
   }),
 };
 
@@ -56,10 +56,17 @@ export const createFlags = {
   gpus: text("GPU devices to add to the container", { hidden: true }),
   "group-add": list("Add additional groups to join"),
   "health-cmd": text("Command to run to check health"),
+  "health-grpc": text(
+    "Check health by the gRPC health protocol at PORT[/SERVICE] of the container; needs no program in the image",
+  ),
+  "health-http": text(
+    "Check health by a GET request to a URL (or PORT[/PATH]) of the container; a status from 200 to 399 is healthy",
+  ),
   "health-interval": duration("Time between running the check"),
   "health-retries": int("Consecutive failures needed to report unhealthy", { min: 0 }),
   "health-start-interval": duration("Time between checks during the start period"),
   "health-start-period": duration("Time to initialize before failures count"),
+  "health-tcp": text("Check health by a connection to a TCP port of the container"),
   "health-timeout": duration("Maximum time to allow one check to run"),
   hostname: text("Container host name", { short: "h" }),
   init: bool("Run an init inside the container that forwards signals and reaps processes"),

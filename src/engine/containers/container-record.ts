@@ -34,6 +34,11 @@ export interface ContainerRecord extends Description {
   readonly startTime: bigint;
   /** How often its policy has started it again since its user did. */
   readonly restartCount: number;
+  /**
+   * Whether its policy ended this run because the container was unhealthy: it starts again then,
+   * whatever its exit code.
+   */
+  readonly endedUnhealthy: boolean;
   /** Whether its user stopped or killed it, after which its policy starts it no more. */
   readonly stoppedByUser: boolean;
   /** Paths on the host of the files that stand in /etc; "" before the first start. */
@@ -53,7 +58,7 @@ export type Definition = Pick<
 /** The part that changes over its life, as another column. */
 type Course = Pick<
   ContainerRecord,
-  "state" | "starting" | "startTime" | "restartCount" | "stoppedByUser" | "files"
+  "state" | "starting" | "startTime" | "restartCount" | "endedUnhealthy" | "stoppedByUser" | "files"
 >;
 
 /** Whether its processes exist: it runs, or stands still where it was paused. */
@@ -98,7 +103,7 @@ export function encodeDefinition(record: ContainerRecord): string {
  * them.
  */
 export function encodeCourse(record: ContainerRecord): string {
-  const { state, starting, startTime, restartCount, stoppedByUser, files } = record;
+  const { state, starting, startTime, restartCount, endedUnhealthy, stoppedByUser, files } = record;
   return JSON.stringify({
     state: {
       ...state,
@@ -108,6 +113,7 @@ export function encodeCourse(record: ContainerRecord): string {
     starting,
     startTime: startTime.toString(),
     restartCount,
+    endedUnhealthy,
     stoppedByUser,
     files,
   });
@@ -124,7 +130,8 @@ export function decodeRow(row: ContainerRow): ContainerRecord {
     ...definition,
     ...describeContainer(definition.sent, definition.imageDefaults),
     ...(course as Course),
-    // Rows of before it was recorded have none.
+    // Rows of before these were recorded have none.
+    endedUnhealthy: course.endedUnhealthy ?? false,
     stoppedByUser: course.stoppedByUser ?? false,
     state: {
       ...course.state,

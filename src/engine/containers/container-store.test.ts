@@ -32,6 +32,7 @@ function record(name: string, id = newId<ContainerId>()): ContainerRecord {
     starting: false,
     startTime: 0n,
     restartCount: 0,
+    endedUnhealthy: false,
     stoppedByUser: false,
     files: { hostname: "", hosts: "", resolvConf: "" },
   };

@@ -184,6 +184,7 @@ function draftRecord(
     starting: false,
     startTime: 0n,
     restartCount: 0,
+    endedUnhealthy: false,
     stoppedByUser: false,
     files: { hostname: "", hosts: "", resolvConf: "" },
   };

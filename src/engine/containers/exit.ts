@@ -7,6 +7,7 @@ import { publishContainer, publishNetworks } from "./container-event.ts";
 import { compressedLog } from "./container-logs.ts";
 import { type ContainerRecord, isUp } from "./container-record.ts";
 import { releaseVolumes } from "./container-volumes.ts";
+import { endUnhealthy } from "./kill.ts";
 import type { LiveContainer } from "./live-container.ts";
 import type { RunPorts } from "./published-ports.ts";
 import { type RemoveParts, removeContainer } from "./remove.ts";
@@ -50,7 +51,7 @@ export function trackContainer(parts: TrackParts, run: Run): { running(): void; 
     const isRunning = await begun.promise;
     const log = isRunning && compressedLog(parts, id);
     if (log) parts.logCompression.follow(log, task);
-    const endProbes = isRunning ? startProbes(parts, id) : undefined;
+    const endProbes = isRunning ? startProbes(parts, live) : undefined;
     const exit = isRunning ? await parts.closing.until(task.exited) : undefined;
     endProbes?.();
     let isWritten = true;
@@ -72,12 +73,25 @@ export function trackContainer(parts: TrackParts, run: Run): { running(): void; 
 }
 
 /** Probes a container until the function is called; nobody waits for a probe that is under way, but the end of the engine. */
-function startProbes(parts: Parts<"store" | "health" | "background">, id: ContainerId) {
+function startProbes(
+  parts: Parts<"store" | "health" | "background" | "events" | "live">,
+  live: LiveContainer,
+) {
+  const { id } = live;
   const ended = new AbortController();
   const record = parts.store.get(id);
+  let isEnding = false;
+  const onUnhealthy = () => {
+    if (isEnding) return;
+    isEnding = true;
+    void parts.background.run(`ending container ${id}, which is unhealthy`, async () => {
+      await endUnhealthy(parts, live);
+      isEnding = false;
+    });
+  };
   if (record)
     void parts.background.run(`probing container ${id}`, () =>
-      parts.health.follow(record, ended.signal),
+      parts.health.follow(record, ended.signal, onUnhealthy),
     );
   return () => ended.abort();
 }

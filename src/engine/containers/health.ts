@@ -1,21 +1,22 @@
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { type ContainerId, type ExecId, endOf, faultOf, type Log } from "#base";
-import { type Probe, probeOf } from "#container";
+import { type ContainerId, type ExecId, endOf, Fault, faultOf, type Log } from "#base";
+import { type NetworkCheck, type Probe, probeOf } from "#container";
 import type { Execs, Health, HealthResult } from "../contract.ts";
 import type { Parts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
 import type { ContainerRecord } from "./container-record.ts";
+import { probeNetwork } from "./network-probe.ts";
 
 /** Results that are kept, and bytes of the output of each, as in Docker. */
 const keptResults = 5;
 const keptOutput = 4096;
 
-type HealthParts = Parts<"store" | "events" | "execs" | "clock"> & { readonly log: Log };
+type HealthParts = Parts<"store" | "events" | "execs" | "clock" | "live"> & { readonly log: Log };
 
 /**
- * Whether containers are well: while one with a health check runs, its probe is run as an exec, again
- * and again. What was found is kept until the next start, in memory alone: to a new engine a
+ * Whether containers are well: while one with a health check runs, it is probed again and again, by
+ * an exec or over its network. What was found is kept until the next start, in memory alone: to a new engine a
  * container that runs on is "starting".
  */
 export class HealthChecks {
@@ -37,8 +38,15 @@ export class HealthChecks {
     this.#known.delete(id);
   }
 
-  /** Probes a container that runs until it is aborted; settles at once for one without a check. */
-  async follow({ id, config }: ContainerRecord, signal: AbortSignal): Promise<void> {
+  /**
+   * Probes a container that runs until it is aborted; settles at once for one without a check.
+   * `onUnhealthy` is called after each probe that finds it so.
+   */
+  async follow(
+    { id, config }: ContainerRecord,
+    signal: AbortSignal,
+    onUnhealthy: () => void,
+  ): Promise<void> {
     const probe = probeOf(config.Healthcheck, config.Shell);
     if (!probe) return;
     const startedAt = performance.now();
@@ -53,50 +61,68 @@ export class HealthChecks {
       const result = await this.#run(id, probe, signal);
       if (signal.aborted) return;
       this.#take(id, { probe, isEarly, result });
+      if (this.of(id)?.status === "unhealthy") onUnhealthy();
     }
   }
 
   async #run(id: ContainerId, probe: Probe, signal: AbortSignal): Promise<HealthResult> {
     const { clock } = this.#parts;
     const start = clock.now();
-    const done = (exitCode: number, output: string) => ({
-      start,
-      end: clock.now(),
-      exitCode,
-      output,
-    });
+    const { test, timeout } = probe;
+    const ask =
+      test.kind === "program"
+        ? this.#runProgram(id, { argv: test.argv, timeout }, signal)
+        : this.#askNetwork(id, { check: test, timeout }, signal);
+    const outcome = await ask.catch((error: unknown) => ({
+      exitCode: -1,
+      output: faultOf(error).message,
+    }));
+    return { start, end: clock.now(), ...outcome };
+  }
+
+  async #askNetwork(
+    id: ContainerId,
+    { check, timeout }: { readonly check: NetworkCheck; readonly timeout: number },
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const task = this.#parts.live.get(id)?.task;
+    if (!task) throw new Fault("conflict", "the container has ended", { about: id });
+    using netns = task.openNamespace("network");
+    const limit = AbortSignal.timeout(timeout);
     try {
-      const exec = await this.#execs.create(id, {
-        ...plainExec,
-        argv: probe.argv,
-      });
-      const streams = await this.#execs.start(exec, { detach: false });
-      if (!streams) return done(-1, "");
-      await using _attached = streams;
-      const printed = firstBytes(streams.output);
-      let isCut = false;
-      // A child that it left may hold its output, which is let go as well.
-      const cut = () => {
-        isCut = true;
-        void this.#kill(exec);
-        streams.output.destroy();
-      };
-      const timer = setTimeout(cut, probe.timeout);
-      signal.addEventListener("abort", cut, { once: true });
-      if (signal.aborted) cut();
-      await endOf(streams.output);
-      clearTimeout(timer);
-      signal.removeEventListener("abort", cut);
-      const output = printed();
-      if (isCut)
-        return done(
-          -1,
-          `Health check exceeded timeout (${span(probe.timeout)})${output && `: ${output}`}`,
-        );
-      return done(this.#execs.get(exec).exitCode ?? -1, output);
+      return await probeNetwork(netns, check, AbortSignal.any([signal, limit]));
     } catch (error) {
-      return done(-1, faultOf(error).message);
+      if (!limit.aborted) throw error;
+      return tooLong(timeout);
     }
+  }
+
+  async #runProgram(
+    id: ContainerId,
+    { argv, timeout }: { readonly argv: readonly string[]; readonly timeout: number },
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const exec = await this.#execs.create(id, { ...plainExec, argv });
+    const streams = await this.#execs.start(exec, { detach: false });
+    if (!streams) return { exitCode: -1, output: "" };
+    await using _attached = streams;
+    const printed = firstBytes(streams.output);
+    let isCut = false;
+    // A child that it left may hold its output, which is let go as well.
+    const cut = () => {
+      isCut = true;
+      void this.#kill(exec);
+      streams.output.destroy();
+    };
+    const timer = setTimeout(cut, timeout);
+    signal.addEventListener("abort", cut, { once: true });
+    if (signal.aborted) cut();
+    await endOf(streams.output);
+    clearTimeout(timer);
+    signal.removeEventListener("abort", cut);
+    const output = printed();
+    if (isCut) return tooLong(timeout, output);
+    return { exitCode: this.#execs.get(exec).exitCode ?? -1, output };
   }
 
   async #kill(exec: ExecId): Promise<void> {
@@ -130,6 +156,13 @@ export class HealthChecks {
     this.#known.set(id, { status, failingStreak, log });
     if (status !== before.status) publishContainer(this.#parts, record, `health_status: ${status}`);
   }
+}
+
+type Outcome = Pick<HealthResult, "exitCode" | "output">;
+
+function tooLong(timeout: number, output = ""): Outcome {
+  const why = `Health check exceeded timeout (${span(timeout)})`;
+  return { exitCode: -1, output: output === "" ? why : `${why}: ${output}` };
 }
 
 const plainExec = {

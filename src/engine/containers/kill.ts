@@ -5,6 +5,7 @@ import { publishContainer } from "./container-event.ts";
 import { type ContainerRecord, isUp } from "./container-record.ts";
 import type { LiveContainer } from "./live-container.ts";
 import { resumeForSignal } from "./pause.ts";
+import { endsUnhealthy } from "./restart-policy.ts";
 
 const SIGKILL = 9;
 const SIGTERM = 15;
@@ -137,9 +138,30 @@ export async function stopContainer(
   }
   const seconds = secondsToStop(record.config, options);
   markStopped(parts, id);
-  await sendSignal(parts, live, signal ?? stopSignalOf(record));
-  if (!(await endsWithin(live, seconds * 1000))) await killAndWait(parts, live);
+  await endRun(parts, live, { signal: signal ?? stopSignalOf(record), seconds });
   publishStopped(parts, id);
+}
+
+/** A signal, then SIGKILL where that many seconds were not enough; a negative number waits for ever. */
+async function endRun(
+  parts: Parts<"store" | "events" | "live">,
+  live: LiveContainer,
+  { signal, seconds }: { readonly signal: number; readonly seconds: number },
+): Promise<void> {
+  await sendSignal(parts, live, signal);
+  if (!(await endsWithin(live, seconds * 1000))) await killAndWait(parts, live);
+}
+
+/** Ends a container that is unhealthy, where its policy asks for that; with its end it starts again. */
+export async function endUnhealthy(
+  parts: Parts<"store" | "events" | "live">,
+  live: LiveContainer,
+): Promise<void> {
+  const record = parts.store.get(live.id);
+  if (!record || record.stoppedByUser || !endsUnhealthy(record)) return;
+  parts.store.note(live.id, { endedUnhealthy: true });
+  const seconds = secondsToStop(record.config, {});
+  await endRun(parts, live, { signal: stopSignalOf(record), seconds });
 }
 
 function publishStopped(parts: Parts<"store" | "events">, id: ContainerId): void {

@@ -5,6 +5,7 @@ const ended = (policy: string, exitCode: number, change = {}) => ({
   host: { RestartPolicy: { Name: policy, MaximumRetryCount: 0 } },
   state: { exitCode, startedAt: 1n },
   restartCount: 0,
+  endedUnhealthy: false,
   stoppedByUser: false,
   ...change,
 });
@@ -25,6 +26,15 @@ test.each([
   ["on-failure, stopped by its user", ended("on-failure", 137, byUser), false, false],
   ["on-failure for the last time", ended("", 3, { ...most(2), restartCount: 1 }), true, true],
   ["on-failure once too often", ended("", 3, { ...most(2), restartCount: 2 }), false, false],
+  ["unhealthy that fails", ended("unhealthy", 1), true, true],
+  ["unhealthy that succeeds", ended("unhealthy", 0), false, false],
+  ["ended as unhealthy", ended("unhealthy", 0, { endedUnhealthy: true }), true, true],
+  [
+    "ended as unhealthy, then stopped by its user",
+    ended("unhealthy", 0, { endedUnhealthy: true, ...byUser }),
+    false,
+    false,
+  ],
 ] as const)("%s", (_, record, again, withEngine) => {
   expect([startsAgain(record), startsWithEngine(record)]).toEqual([again, withEngine]);
 });

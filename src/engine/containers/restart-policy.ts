@@ -2,24 +2,36 @@ import type { HostConfig } from "#container";
 import type { ContainerRecord } from "./container-record.ts";
 
 /** A container that has ended, as far as its policy asks. */
-export type Ended = Pick<ContainerRecord, "restartCount" | "stoppedByUser"> & {
+export type Ended = Pick<ContainerRecord, "restartCount" | "endedUnhealthy" | "stoppedByUser"> & {
   readonly host: Pick<HostConfig, "RestartPolicy">;
   readonly state: Pick<ContainerRecord["state"], "exitCode" | "startedAt">;
 };
 
 /** Whether a container whose run has just ended starts again by itself. */
-export function startsAgain({ host, state, restartCount, stoppedByUser }: Ended): boolean {
+export function startsAgain(record: Ended): boolean {
+  const { host, state, endedUnhealthy, stoppedByUser } = record;
   if (stoppedByUser) return false;
-  const { Name, MaximumRetryCount: most } = host.RestartPolicy;
-  switch (Name) {
+  switch (host.RestartPolicy.Name) {
     case "always":
     case "unless-stopped":
       return true;
     case "on-failure":
-      return state.exitCode !== 0 && (most === 0 || restartCount < most);
+      return state.exitCode !== 0 && hasRetries(record);
+    case "unhealthy":
+      return (state.exitCode !== 0 || endedUnhealthy) && hasRetries(record);
     default:
       return false;
   }
+}
+
+/** Whether a container that runs is ended, to start anew, once it is unhealthy. */
+export function endsUnhealthy(record: Omit<Ended, "state">): boolean {
+  return record.host.RestartPolicy.Name === "unhealthy" && hasRetries(record);
+}
+
+function hasRetries({ host, restartCount }: Omit<Ended, "state">): boolean {
+  const { MaximumRetryCount: most } = host.RestartPolicy;
+  return most === 0 || restartCount < most;
 }
 
 /**

@@ -228,6 +228,7 @@ function recordStarting(
       starting: true,
       startTime: task.startTime,
       restartCount: record.restartCount,
+      endedUnhealthy: false,
       stoppedByUser: false,
       files,
       state,
