@@ -1,6 +1,7 @@
 import { defined, Fault } from "#base";
 import type { ContainerCreateBody } from "#container";
 import type { Context } from "./context.ts";
+import { healthCheck } from "./create-health.ts";
 import { hostConfig } from "./create-host.ts";
 import { parseVolumes } from "./create-mounts.ts";
 import { networkingConfig } from "./create-networks.ts";
@@ -40,7 +41,7 @@ export function createBody(
     Env: [...readEnvironment(flags["env-file"], flags.env, context.env)],
     ...(cmd.length > 0 ? { Cmd: cmd } : {}),
     ...(flags.entrypoint === undefined ? {} : { Entrypoint: [flags.entrypoint] }),
-    ...healthcheck(flags),
+    ...healthCheck(flags),
     Image: image,
     Volumes: Object.fromEntries(volumes.anonymous.map((target) => [target, {}])),
     ExposedPorts: ports.exposed,
@@ -72,43 +73,6 @@ function attachedStreams(flags: CreateInput["flags"]): ReadonlySet<string> {
       );
     }),
   );
-}
-
-const healthTests = {
-  "health-cmd": "CMD-SHELL",
-  "health-http": "HTTP",
-  "health-tcp": "TCP",
-  "health-grpc": "GRPC",
-} as const;
-
-function healthTest(flags: CreateInput["flags"]): string[] | undefined {
-  const given = Object.entries(healthTests).flatMap(([flag, kind]) => {
-    const value = flags[flag as keyof typeof healthTests];
-    return value ? [{ flag, test: [kind, value] }] : [];
-  });
-  const [first, second] = given;
-  if (first && second)
-    throw new Fault("invalid", `conflicting options: --${first.flag} and --${second.flag}`);
-  return first?.test;
-}
-
-function healthcheck(flags: CreateInput["flags"]): Pick<ContainerCreateBody, "Healthcheck"> {
-  const check = {
-    Test: healthTest(flags),
-    Interval: flags["health-interval"],
-    Timeout: flags["health-timeout"],
-    Retries: flags["health-retries"],
-    StartPeriod: flags["health-start-period"],
-    StartInterval: flags["health-start-interval"],
-  };
-  const given = Object.entries(check).filter(([, value]) => value !== undefined);
-  if (!flags["no-healthcheck"]) {
-    return given.length > 0 ? { Healthcheck: Object.fromEntries(given) } : {};
-  }
-  if (given.length > 0) {
-    throw new Fault("invalid", "--no-healthcheck conflicts with --health-* options");
-  }
-  return { Healthcheck: { Test: ["NONE"] } };
 }
 
 function mutable<T>(record: Readonly<Record<string, readonly T[]>>): Record<string, T[]> {

@@ -29,6 +29,23 @@ test("what is given is changed and the rest stays, also what memory and swap wer
   });
 });
 
+test("a health check's fields change one by one", () => {
+  const sent: Sent = {
+    Config: { Image: "i", Cmd: ["x"], Healthcheck: { Test: ["CMD", "a"], Retries: 2 } },
+    HostConfig: {},
+  };
+  const body = { Healthcheck: { Test: ["TCP", "80"], Interval: 1e9 } };
+  const after = updated({ sent, host: checkSent(sent, machine).host }, body, machine);
+  expect(after.sent.Config.Healthcheck).toEqual({ Test: ["TCP", "80"], Interval: 1e9, Retries: 2 });
+  expect(() =>
+    updated(
+      { sent, host: checkSent(sent, machine).host },
+      { Healthcheck: { Retries: -1 } },
+      machine,
+    ),
+  ).toThrow("Retries in Healthcheck cannot be negative");
+});
+
 test("the end of a limit is told to the kernel", () => {
   const { resources } = change({ PidsLimit: 50 }, { PidsLimit: -1, CpuQuota: -1 });
   expect(resources).toEqual({ memory: {}, cpu: { quota: -1 }, pids: { limit: -1 } });

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Fault } from "#base";
 import type { OciResources } from "#runtime";
+import { type ConfigBody, configOptions } from "./config-options.ts";
 import { checkSent, type Sent } from "./description.ts";
 import { type HostConfig, type HostConfigBody, hostOptions } from "./host-options.ts";
 import type { Options, SpecDraft } from "./option.ts";
@@ -48,13 +49,21 @@ const fixed = [
   "Ulimits",
 ] as const satisfies readonly (keyof HostConfig)[];
 
-/** The body of POST /containers/{id}/update. What is absent, null or zero stays as it is. */
-export type ContainerUpdateBody = Partial<Pick<HostConfigBody, Changeable>>;
+/**
+ * The body of POST /containers/{id}/update, and of ours the health check. What is absent, null or
+ * zero stays as it is.
+ */
+export type ContainerUpdateBody = Partial<
+  Pick<HostConfigBody, Changeable> & Pick<ConfigBody, "Healthcheck">
+>;
 
 const options = hostOptions as Options;
-const shapes = Object.fromEntries(
-  [...changeable, ...fixed].map((name) => [name, hostOptions[name].shape.nullish()]),
-);
+const shapes = {
+  ...Object.fromEntries(
+    [...changeable, ...fixed].map((name) => [name, hostOptions[name].shape.nullish()]),
+  ),
+  Healthcheck: configOptions.Healthcheck.shape.nullish(),
+};
 
 export const containerUpdateSchema = z.object(shapes) as unknown as z.ZodObject<
   z.ZodRawShape,
@@ -74,7 +83,7 @@ export interface Update {
  */
 export function updated(
   { sent, host }: { readonly sent: Sent; readonly host: HostConfig },
-  body: ContainerUpdateBody,
+  { Healthcheck, ...body }: ContainerUpdateBody,
   limits: Limits,
 ): Update {
   const given = Object.fromEntries(
@@ -92,6 +101,9 @@ export function updated(
       ...(host.MemorySwap !== 0 && { MemorySwap: host.MemorySwap }),
       ...given,
     },
+    ...(Healthcheck && {
+      Config: { ...sent.Config, Healthcheck: { ...sent.Config.Healthcheck, ...Healthcheck } },
+    }),
   };
   const { host: after } = checkSent(changed, limits);
   return { sent: changed, resources: resourcesOf(after, given) };

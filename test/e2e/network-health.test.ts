@@ -138,6 +138,27 @@ describe.skipIf(!isRoot)("health checks over the network [needs root]", () => {
     await cli.ok(["rm", id]);
   });
 
+  test("update gives a container that runs another check, changes one of its fields, or ends it", async () => {
+    const first = ["--health-cmd", "false", "--health-interval", "1h", "--health-retries", "1"];
+    const id = await run(["--network", "none", ...first], serve);
+    expect((await inspect(id)).State.Health.Status).toBe("starting");
+    expect(await cli.ok(["update", "--health-interval", "50ms", id])).toBe(id);
+    await until(id, "unhealthy");
+    await cli.ok(["update", "--health-http", "8080/ready", id]);
+    expect((await until(id, "healthy")).Log[0].Output).toContain("localhost:8080");
+    expect((await inspect(id)).Config.Healthcheck).toEqual({
+      Test: ["HTTP", "8080/ready"],
+      Interval: 50_000_000,
+      Retries: 1,
+    });
+    const { status, stderr } = await cli.run(["update", "--health-tcp", "0", id]);
+    expect([status, stderr]).toEqual([1, expect.stringContaining('"0" is no port')]);
+    await until(id, "healthy");
+    await cli.ok(["update", "--no-healthcheck", id]);
+    expect((await inspect(id)).State.Health).toBeUndefined();
+    await cli.ok(["rm", "-f", id]);
+  });
+
   test.each([
     [["--health-tcp", "http"], 'invalid health check: "http" is no port'],
     [["--health-http", "https://localhost"], "only http is supported, not https"],

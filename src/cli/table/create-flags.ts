@@ -1,7 +1,25 @@
 import { bool, cpus, duration, int, list, map, size, text } from "../flag.ts";
 
+const healthFlags = {
+  "health-cmd": text("Command to run to check health"),
+  "health-grpc": text(
+    "Check health by the gRPC health protocol at PORT[/SERVICE] of the container; needs no program in the image",
+  ),
+  "health-http": text(
+    "Check health by a GET request to a URL (or PORT[/PATH]) of the container; a status from 200 to 399 is healthy",
+  ),
+  "health-interval": duration("Time between running the check"),
+  "health-retries": int("Consecutive failures needed to report unhealthy", { min: 0 }),
+  "health-start-interval": duration("Time between checks during the start period"),
+  "health-start-period": duration("Time to initialize before failures count"),
+  "health-tcp": text("Check health by a connection to a TCP port of the container"),
+  "health-timeout": duration("Maximum time to allow one check to run"),
+  "no-healthcheck": bool("Disable any container-specified HEALTHCHECK"),
+};
+
 /** What of a container can change later. */
 export const updateFlags = {
+  ...healthFlags,
   "cpu-period": int("Limit CPU CFS (Completely Fair Scheduler) period"),
   "cpu-quota": int("Limit CPU CFS (Completely Fair Scheduler) quota"),
   "cpu-shares": int("CPU shares (relative weight)", { short: "c" }),
@@ -55,19 +73,6 @@ export const createFlags = {
   expose: list("Expose a port or a range of ports"),
   gpus: text("GPU devices to add to the container", { hidden: true }),
   "group-add": list("Add additional groups to join"),
-  "health-cmd": text("Command to run to check health"),
-  "health-grpc": text(
-    "Check health by the gRPC health protocol at PORT[/SERVICE] of the container; needs no program in the image",
-  ),
-  "health-http": text(
-    "Check health by a GET request to a URL (or PORT[/PATH]) of the container; a status from 200 to 399 is healthy",
-  ),
-  "health-interval": duration("Time between running the check"),
-  "health-retries": int("Consecutive failures needed to report unhealthy", { min: 0 }),
-  "health-start-interval": duration("Time between checks during the start period"),
-  "health-start-period": duration("Time to initialize before failures count"),
-  "health-tcp": text("Check health by a connection to a TCP port of the container"),
-  "health-timeout": duration("Maximum time to allow one check to run"),
   hostname: text("Container host name", { short: "h" }),
   init: bool("Run an init inside the container that forwards signals and reaps processes"),
   interactive: bool("Keep STDIN open even if not attached", { short: "i" }),
@@ -93,7 +98,6 @@ export const createFlags = {
     placeholder: "option=value",
   }),
   "network-alias": list("Add network-scoped alias for the container", { aliases: ["net-alias"] }),
-  "no-healthcheck": bool("Disable any container-specified HEALTHCHECK"),
   "oom-kill-disable": bool("Disable OOM Killer"),
   "oom-score-adj": int("Tune host's OOM preferences (-1000 to 1000)"),
   pid: text("PID namespace to use"),

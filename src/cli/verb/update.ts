@@ -1,5 +1,6 @@
 import type { ContainerUpdateBody } from "#container";
 import type { Verb } from "../command.ts";
+import { healthCheck } from "../create-health.ts";
 import { restartPolicy } from "../create-host.ts";
 import { failureText } from "../failure.ts";
 import type { updateFlags } from "../table/create-flags.ts";
@@ -20,6 +21,7 @@ export const update: Verb<typeof updateFlags> = async (context, { flags, given, 
     // 0 would be the same as not asked for.
     PidsLimit: flags["pids-limit"] === 0 ? -1 : flags["pids-limit"],
     RestartPolicy: flags.restart === undefined ? undefined : restartPolicy(flags.restart, false),
+    ...healthCheck(flags),
   };
   let status = 0;
   for (const ref of args) {

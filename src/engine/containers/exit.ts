@@ -51,9 +51,9 @@ export function trackContainer(parts: TrackParts, run: Run): { running(): void; 
     const isRunning = await begun.promise;
     const log = isRunning && compressedLog(parts, id);
     if (log) parts.logCompression.follow(log, task);
-    const endProbes = isRunning ? startProbes(parts, live) : undefined;
+    if (isRunning) followHealth(parts, live);
     const exit = isRunning ? await parts.closing.until(task.exited) : undefined;
-    endProbes?.();
+    parts.health.end(id);
     let isWritten = true;
     if (exit) {
       crashPoint("exit:seen");
@@ -72,28 +72,20 @@ export function trackContainer(parts: TrackParts, run: Run): { running(): void; 
   return { running: () => begun.resolve(true), forget: () => begun.resolve(false) };
 }
 
-/** Probes a container until the function is called; nobody waits for a probe that is under way, but the end of the engine. */
-function startProbes(
+/** Its policy may ask for its end, at most once at a time. */
+function followHealth(
   parts: Parts<"store" | "health" | "background" | "events" | "live">,
   live: LiveContainer,
-) {
-  const { id } = live;
-  const ended = new AbortController();
-  const record = parts.store.get(id);
+): void {
   let isEnding = false;
-  const onUnhealthy = () => {
+  parts.health.follow(live.id, () => {
     if (isEnding) return;
     isEnding = true;
-    void parts.background.run(`ending container ${id}, which is unhealthy`, async () => {
+    void parts.background.run(`ending container ${live.id}, which is unhealthy`, async () => {
       await endUnhealthy(parts, live);
       isEnding = false;
     });
-  };
-  if (record)
-    void parts.background.run(`probing container ${id}`, () =>
-      parts.health.follow(record, ended.signal, onUnhealthy),
-    );
-  return () => ended.abort();
+  });
 }
 
 /** Its policy starts it again after a while, unless its user was faster. */

@@ -1,18 +1,24 @@
-import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { type ContainerId, type ExecId, endOf, Fault, faultOf, type Log } from "#base";
+import { type ContainerId, Fault, faultOf, type Log } from "#base";
 import { type NetworkCheck, type Probe, probeOf } from "#container";
 import type { Execs, Health, HealthResult } from "../contract.ts";
 import type { Parts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
-import type { ContainerRecord } from "./container-record.ts";
 import { probeNetwork } from "./network-probe.ts";
+import { type ProbeOutcome, probeProgram, tookTooLong } from "./program-probe.ts";
 
-/** Results that are kept, and bytes of the output of each, as in Docker. */
+/** As in Docker. */
 const keptResults = 5;
-const keptOutput = 4096;
 
-type HealthParts = Parts<"store" | "events" | "execs" | "clock" | "live"> & { readonly log: Log };
+type HealthParts = Parts<"store" | "events" | "execs" | "clock" | "live" | "background"> & {
+  readonly log: Log;
+};
+
+/** A container that runs, until it is aborted. */
+interface Followed {
+  readonly ended: AbortController;
+  readonly onUnhealthy: () => void;
+}
 
 /**
  * Whether containers are well: while one with a health check runs, it is probed again and again, by
@@ -23,6 +29,7 @@ export class HealthChecks {
   readonly #parts: HealthParts;
   readonly #execs: Execs;
   readonly #known = new Map<ContainerId, Health>();
+  readonly #followed = new Map<ContainerId, Followed>();
 
   constructor(parts: HealthParts, execs: Execs) {
     this.#parts = parts;
@@ -39,16 +46,40 @@ export class HealthChecks {
   }
 
   /**
-   * Probes a container that runs until it is aborted; settles at once for one without a check.
-   * `onUnhealthy` is called after each probe that finds it so.
+   * Probes a container that has a check from its start to `end`. `onUnhealthy` is called after each
+   * probe that finds it so.
    */
-  async follow(
-    { id, config }: ContainerRecord,
-    signal: AbortSignal,
-    onUnhealthy: () => void,
+  follow(id: ContainerId, onUnhealthy: () => void): void {
+    const ended = new AbortController();
+    this.#followed.set(id, { ended, onUnhealthy });
+    this.#known.delete(id);
+    const config = this.#parts.store.get(id)?.config;
+    const probe = config && probeOf(config.Healthcheck, config.Shell);
+    // Nobody waits for a probe that is under way, but the end of the engine.
+    if (probe)
+      void this.#parts.background.run(`probing container ${id}`, () =>
+        this.#repeat(id, probe, { signal: ended.signal, onUnhealthy }),
+      );
+  }
+
+  /** Its check has changed: what the old one found counts no more. */
+  again(id: ContainerId): void {
+    const followed = this.#followed.get(id);
+    this.end(id);
+    this.#known.delete(id);
+    if (followed) this.follow(id, followed.onUnhealthy);
+  }
+
+  end(id: ContainerId): void {
+    this.#followed.get(id)?.ended.abort();
+    this.#followed.delete(id);
+  }
+
+  async #repeat(
+    id: ContainerId,
+    probe: Probe,
+    { signal, onUnhealthy }: { readonly signal: AbortSignal; readonly onUnhealthy: () => void },
   ): Promise<void> {
-    const probe = probeOf(config.Healthcheck, config.Shell);
-    if (!probe) return;
     const startedAt = performance.now();
     this.#known.set(id, { status: "starting", failingStreak: 0, log: [] });
     for (;;) {
@@ -71,7 +102,11 @@ export class HealthChecks {
     const { test, timeout } = probe;
     const ask =
       test.kind === "program"
-        ? this.#runProgram(id, { argv: test.argv, timeout }, signal)
+        ? probeProgram({ ...this.#parts, verbs: this.#execs }, id, {
+            argv: test.argv,
+            timeout,
+            signal,
+          })
         : this.#askNetwork(id, { check: test, timeout }, signal);
     const outcome = await ask.catch((error: unknown) => ({
       exitCode: -1,
@@ -84,7 +119,7 @@ export class HealthChecks {
     id: ContainerId,
     { check, timeout }: { readonly check: NetworkCheck; readonly timeout: number },
     signal: AbortSignal,
-  ): Promise<Outcome> {
+  ): Promise<ProbeOutcome> {
     const task = this.#parts.live.get(id)?.task;
     if (!task) throw new Fault("conflict", "the container has ended", { about: id });
     using netns = task.openNamespace("network");
@@ -93,43 +128,7 @@ export class HealthChecks {
       return await probeNetwork(netns, check, AbortSignal.any([signal, limit]));
     } catch (error) {
       if (!limit.aborted) throw error;
-      return tooLong(timeout);
-    }
-  }
-
-  async #runProgram(
-    id: ContainerId,
-    { argv, timeout }: { readonly argv: readonly string[]; readonly timeout: number },
-    signal: AbortSignal,
-  ): Promise<Outcome> {
-    const exec = await this.#execs.create(id, { ...plainExec, argv });
-    const streams = await this.#execs.start(exec, { detach: false });
-    if (!streams) return { exitCode: -1, output: "" };
-    await using _attached = streams;
-    const printed = firstBytes(streams.output);
-    let isCut = false;
-    // A child that it left may hold its output, which is let go as well.
-    const cut = () => {
-      isCut = true;
-      void this.#kill(exec);
-      streams.output.destroy();
-    };
-    const timer = setTimeout(cut, timeout);
-    signal.addEventListener("abort", cut, { once: true });
-    if (signal.aborted) cut();
-    await endOf(streams.output);
-    clearTimeout(timer);
-    signal.removeEventListener("abort", cut);
-    const output = printed();
-    if (isCut) return tooLong(timeout, output);
-    return { exitCode: this.#execs.get(exec).exitCode ?? -1, output };
-  }
-
-  async #kill(exec: ExecId): Promise<void> {
-    try {
-      await this.#parts.execs.get(exec)?.process?.kill(9);
-    } catch (error) {
-      this.#parts.log.debug("a probe had ended", { error: faultOf(error).message });
+      return tookTooLong(timeout);
     }
   }
 
@@ -158,24 +157,6 @@ export class HealthChecks {
   }
 }
 
-type Outcome = Pick<HealthResult, "exitCode" | "output">;
-
-function tooLong(timeout: number, output = ""): Outcome {
-  const why = `Health check exceeded timeout (${span(timeout)})`;
-  return { exitCode: -1, output: output === "" ? why : `${why}: ${output}` };
-}
-
-const plainExec = {
-  env: [],
-  workingDir: "",
-  user: "",
-  privileged: false,
-  tty: false,
-  attachStdin: false,
-  attachStdout: true,
-  attachStderr: true,
-} as const;
-
 /** Whether the time has passed; false when it was aborted before. */
 async function passed(milliseconds: number, signal: AbortSignal): Promise<boolean> {
   try {
@@ -184,26 +165,4 @@ async function passed(milliseconds: number, signal: AbortSignal): Promise<boolea
   } catch {
     return false;
   }
-}
-
-/** Reads a stream to its end; the function gives the beginning of what came until now, without the headers of its frames. */
-function firstBytes(source: Readable): () => string {
-  let output = "";
-  let rest = Buffer.alloc(0);
-  source.on("data", (chunk: Buffer) => {
-    if (output.length >= keptOutput) return;
-    rest = Buffer.concat([rest, chunk]);
-    while (rest.byteLength >= 8) {
-      const end = 8 + rest.readUInt32BE(4);
-      if (rest.byteLength < end) break;
-      output += rest.toString("utf8", 8, end);
-      rest = rest.subarray(end);
-    }
-  });
-  return () => output.slice(0, keptOutput);
-}
-
-/** As Go writes a span: "30s", "1.5s", "200ms". */
-function span(milliseconds: number): string {
-  return milliseconds < 1000 ? `${milliseconds}ms` : `${milliseconds / 1000}s`;
 }

@@ -5,11 +5,11 @@ import { publishContainer } from "./container-event.ts";
 import { type ContainerRecord, isUp } from "./container-record.ts";
 
 /**
- * Gives a container other limits or another restart policy; one that runs has them at once. Gives
- * warnings. What the kernel refuses changes nothing.
+ * Gives a container other limits, another restart policy or health check; one that runs has them at
+ * once. Gives warnings. What the kernel refuses changes nothing.
  */
 export async function updateContainer(
-  parts: Parts<"state" | "store" | "events" | "live" | "locks" | "cpus">,
+  parts: Parts<"state" | "store" | "events" | "live" | "locks" | "cpus" | "health">,
   ref: string,
   body: ContainerUpdateBody,
 ): Promise<readonly string[]> {
@@ -26,6 +26,8 @@ export async function updateContainer(
       redefine(parts, id, before.sent);
       throw faultOf(error);
     }
+    if (!Bun.deepEquals(before.config.Healthcheck, after.config.Healthcheck))
+      parts.health.again(id);
     publishContainer(parts, after, "update");
     return warnings;
   });
