@@ -4,6 +4,7 @@ import { containerPortRoutes } from "./container-ports.ts";
 import { containerStreamRoutes } from "./container-streams.ts";
 import { containerRoutes } from "./containers.ts";
 import type { ApiContext } from "./context.ts";
+import { diagnosisRoutes } from "./diagnosis.ts";
 import { diskUsageRoutes } from "./disk-usage.ts";
 import { eventRoutes } from "./events.ts";
 import { execRoutes } from "./exec.ts";
@@ -30,6 +31,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...containerStreamRoutes(context),
     ...statsRoutes(context),
     ...containerPortRoutes(context),
+    ...diagnosisRoutes(context),
     ...runRoutes(context),
     ...execRoutes(context),
     ...commitRoutes(context),

@@ -50,6 +50,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
     top: container.topCommand,
     update: container.updateCommand,
     wait: container.waitCommand,
+    why: container.whyCommand,
   }),
   image: group("Manage images", {
     cp: image.imageCpCommand,
@@ -121,6 +122,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   volume: volumeGroup,
   update: container.updateCommand,
   wait: container.waitCommand,
+  why: container.whyCommand,
   __complete: system.completeCommand,
 };
 

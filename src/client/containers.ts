@@ -2,6 +2,7 @@ import type { ContainerCreateBody, ContainerUpdateBody, PortBindingsBody } from 
 import type {
   ContainerChange,
   ContainerCreateResponse,
+  ContainerDiagnosis,
   ContainerInspect,
   ContainerStats,
   ContainerSummary,
@@ -250,6 +251,11 @@ export class ContainersClient {
   stats(ref: string): Promise<ContainerStats> {
     const query = { stream: false, "one-shot": true };
     return this.#transport.json({ method: "GET", path: `${at(ref)}/stats`, query });
+  }
+
+  /** thimble only: facts beyond `inspect` about why it does not run. */
+  diagnose(ref: string): Promise<ContainerDiagnosis> {
+    return this.#transport.json({ method: "GET", path: `/thimble/v1${at(ref)}/diagnosis` });
   }
 
   /** The paths that differ from its image. */

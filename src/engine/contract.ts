@@ -13,6 +13,7 @@ import type {
 } from "#container";
 import type { Digest, ImageDefaults } from "#image";
 import type { PublishedPort } from "#network";
+import type { ProgramProblem } from "#rootfs";
 import type { TaskStats } from "#task";
 import type { EngineBackups } from "./backups/backup-contract.ts";
 import type { ImageAnalysis } from "./images/explain-contract.ts";
@@ -187,6 +188,25 @@ export interface Container {
   readonly execIds: readonly ExecId[];
 }
 
+/** Facts by which a user learns why a container does not run, beyond its state. */
+export interface ContainerDiagnosis {
+  readonly imageExists: boolean;
+  /** Whether its user stopped or killed it. */
+  readonly stoppedByUser: boolean;
+  readonly program: {
+    /** The first word of its command. */
+    readonly name: string;
+    /** Where that is in the container; "" when it is nowhere. */
+    readonly path: string;
+    /** What would keep it from being run at the next start; most important first. */
+    readonly problems: readonly {
+      readonly kind: ProgramProblem["kind"] | "missing-mount" | "unknown-user";
+      readonly message: string;
+      readonly advice: string;
+    }[];
+  };
+}
+
 /** Docker's filters: every key must match, by any of its values. */
 export type Filters = Readonly<Record<string, readonly string[]>>;
 
@@ -338,6 +358,8 @@ export interface Containers {
    * `conflict` or `unsupported`, and then nothing has changed.
    */
   update(ref: string, body: ContainerUpdateBody): Promise<readonly string[]>;
+  /** Looks for reasons why it does not run; changes and runs nothing. */
+  diagnose(ref: string): Promise<ContainerDiagnosis>;
   /** Its usage now; undefined when it does not run. */
   stats(ref: string): Promise<ContainerUsage | undefined>;
   /** The root file system as an uncompressed tar. */

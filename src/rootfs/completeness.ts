@@ -2,6 +2,7 @@ import { lstat, open, readdir, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { defined, StepBudget } from "#base";
 import { readElf } from "./elf.ts";
+import { readShebang } from "./shebang.ts";
 
 /** A thing without which a file cannot run, and which the tree lacks. */
 export interface Lack {
@@ -40,8 +41,7 @@ async function lackOf(
   await using handle = await open(path, "r");
   const elf = await readElf(handle, file);
   if (elf === undefined) {
-    const interpreter =
-      mode & 0o111 ? shebang(await handle.read(Buffer.alloc(256), 0, 256, 0)) : undefined;
+    const interpreter = mode & 0o111 ? (await readShebang(handle))?.interpreter : undefined;
     if (interpreter === undefined || (await exists(root, interpreter))) return undefined;
     return { file, libraries: [], interpreter };
   }
@@ -54,11 +54,6 @@ async function lackOf(
   }
   if (loader === undefined && libraries.length === 0) return undefined;
   return { file, libraries, ...defined({ loader }) };
-}
-
-/** The interpreter of a script; the kernel looks no further than 255 bytes (execve(2)). */
-function shebang({ buffer, bytesRead }: { buffer: Buffer; bytesRead: number }): string | undefined {
-  return /^#![ \t]*([^\s\0]+)/.exec(buffer.toString("utf8", 0, bytesRead))?.[1];
 }
 
 /**

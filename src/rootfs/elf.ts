@@ -1,21 +1,30 @@
 import type { FileHandle } from "node:fs/promises";
 import { defined, Fault } from "#base";
 
-/** The things that an ELF file needs beside itself; see elf(5). */
+/** The machine that an ELF file is for, and the things that it needs beside itself; see elf(5). */
 export interface ElfNeeds {
+  /** e_machine: 62 is x86-64, 183 is arm64. */
+  readonly machine: number;
+  /** Directories in which its libraries are searched first (DT_RUNPATH, DT_RPATH), "$ORIGIN" as it stands. */
+  readonly searchPaths: readonly string[];
   /** The dynamic loader (PT_INTERP); absent in static programs and most libraries. */
   readonly loader?: string;
   /** Shared libraries by name (DT_NEEDED). */
   readonly libraries: readonly string[];
 }
 
-const limits = { headers: 512, dynamic: 1 << 20, string: 4096, libraries: 1024 };
+const limits = { headers: 512, dynamic: 1 << 20, string: 4096, libraries: 1024, paths: 2 };
+
+type Linked = Pick<ElfNeeds, "libraries" | "searchPaths">;
+const unlinked: Linked = { libraries: [], searchPaths: [] };
 
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
 const PT_INTERP = 3;
 const DT_NEEDED = 1n;
 const DT_STRTAB = 5n;
+const DT_RPATH = 15n;
+const DT_RUNPATH = 29n;
 
 interface Segment {
   readonly type: number;
@@ -70,8 +79,8 @@ class ElfReader {
     const interpreter = segments.find(({ type }) => type === PT_INTERP);
     const loader = interpreter === undefined ? undefined : await this.#string(interpreter.offset);
     const dynamic = segments.find(({ type }) => type === PT_DYNAMIC);
-    const libraries = dynamic === undefined ? [] : await this.#libraries(dynamic, segments);
-    return { ...defined({ loader }), libraries };
+    const linked = dynamic === undefined ? unlinked : await this.#dynamic(dynamic, segments);
+    return { machine: this.#u16(this.#header, 18), ...defined({ loader }), ...linked };
   }
 
   async #segments(): Promise<Segment[]> {
@@ -95,25 +104,32 @@ class ElfReader {
     });
   }
 
-  async #libraries(dynamic: Segment, segments: readonly Segment[]): Promise<string[]> {
+  async #dynamic(dynamic: Segment, segments: readonly Segment[]): Promise<Linked> {
     if (dynamic.size > limits.dynamic) throw this.#malformed("its dynamic section is too large");
     const table = await read(this.#file, dynamic.offset, dynamic.size);
     const step = this.#wide ? 8 : 4;
     const names: bigint[] = [];
+    const paths: bigint[] = [];
     let strings: bigint | undefined;
     for (let at = 0; at + 2 * step <= table.length; at += 2 * step) {
       const tag = this.#word(table, at);
       if (tag === 0n) break;
       if (tag === DT_NEEDED) names.push(this.#word(table, at + step));
       else if (tag === DT_STRTAB) strings = this.#word(table, at + step);
+      else if (tag === DT_RPATH || tag === DT_RUNPATH) paths.push(this.#word(table, at + step));
     }
-    if (names.length === 0) return [];
+    if (names.length + paths.length === 0) return unlinked;
     if (names.length > limits.libraries)
       throw this.#malformed(`it needs ${names.length} libraries`);
     const base = this.#fileOffset(strings, segments);
     const libraries: string[] = [];
     for (const name of names) libraries.push(await this.#string(base + this.#position(name)));
-    return libraries;
+    const searchPaths: string[] = [];
+    for (const path of paths.slice(0, limits.paths)) {
+      const list = await this.#string(base + this.#position(path));
+      searchPaths.push(...list.split(":").filter((each) => each !== ""));
+    }
+    return { libraries, searchPaths };
   }
 
   #fileOffset(address: bigint | undefined, segments: readonly Segment[]): number {

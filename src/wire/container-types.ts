@@ -206,6 +206,23 @@ export interface ContainerTopResponse {
   readonly Processes: readonly (readonly string[])[];
 }
 
+/** 200 of GET /thimble/v1/containers/{id}/diagnosis. */
+export interface ContainerDiagnosis {
+  readonly ImageExists: boolean;
+  readonly StoppedByUser: boolean;
+  /** The first word of its command. */
+  readonly Program: string;
+  /** Where that is in the container; "" when it is nowhere. */
+  readonly Path: string;
+  /** What would keep the program from being run; most important first. */
+  readonly Problems: readonly {
+    /** "not-found", "missing-library", "wrong-architecture" and so on. */
+    readonly Kind: string;
+    readonly Message: string;
+    readonly Advice: string;
+  }[];
+}
+
 /** 200 of POST /containers/{id}/update. */
 export interface ContainerUpdateResponse {
   readonly Warnings: readonly string[] | null;

@@ -411,6 +411,14 @@ class FakeContainers implements Pick<Engine["containers"], keyof Engine["contain
     return [];
   }
 
+  async diagnose() {
+    return {
+      imageExists: true,
+      stoppedByUser: false,
+      program: { name: "sh", path: "/bin/sh", problems: [] },
+    };
+  }
+
   async changes(ref: string) {
     if (this.#entry(ref).container.name === "unchanged") return [];
     return [

@@ -83,6 +83,8 @@ export const pruneFlags = {
   filter: { ...filter('Provide filter values (e.g. "until=<timestamp>")'), short: "" },
 };
 
+export const whyFlags = { json: bool("Print JSON") };
+
 export const outputFlags = {
   output: text("Write to a file, instead of STDOUT", { short: "o", complete: "file" }),
 };
@@ -312,6 +314,18 @@ export const statsCommand = command({
     ["stats --no-stream --json", "the usage now, a line for each container"],
   ],
   load: async () => (await import("../verb/stats.ts")).stats,
+});
+
+export const whyCommand = command({
+  summary: "Tell why a container is not running, how that is known, and what to do",
+  usage: "[OPTIONS] CONTAINER",
+  flags: whyFlags,
+  args: [1, 1],
+  complete: "container",
+  examples: [
+    ["why web", "exit status, signal, memory, health, its program and its policy in words"],
+  ],
+  load: async () => (await import("../verb/why.ts")).why,
 });
 
 export const inspectCommand = command({

@@ -71,6 +71,10 @@ export function createContainers(parts: ContainerParts): Containers {
       const { commitContainer } = await import("./commit.ts");
       return await metrics.timed("commit", () => commitContainer(parts, ref, request, signal));
     },
+    diagnose: async (ref) => {
+      const { diagnoseContainer } = await import("./diagnose.ts");
+      return await diagnoseContainer(parts, ref);
+    },
     addPorts: (ref, bindings) => addPorts(parts, ref, bindings),
     removePorts: (ref, bindings) => removePorts(parts, ref, bindings),
     prune: (filters) => pruneContainers(parts, filters),
