@@ -98,15 +98,14 @@ test("an upgrade to another protocol is answered as a plain request", async () =
 test("the socket has its mode, a dead one is replaced, a live one and a file are not", async () => {
   await using server = await testServer();
   expect(statSync(server.socket).mode & 0o777).toBe(0o600);
+  const at = (path: string) => [{ kind: "unix", path, mode: 0o600 }] as const;
   const second = () => createApiServer({ engine: server.engine, log: silentLog, version: "0" });
-  expect(await outcome(second().listen(server.socket, { mode: 0o600 }))).toThrow(
-    "another engine answers",
-  );
+  expect(await outcome(second().listen(at(server.socket)))).toThrow("another engine answers");
   const file = `${server.socket}.file`;
   writeFileSync(file, "");
-  expect(await outcome(second().listen(file, { mode: 0o600 }))).toThrow("it is not a socket");
+  expect(await outcome(second().listen(at(file)))).toThrow("it is not a socket");
   const long = `/tmp/${"x".repeat(120)}`;
-  expect(await outcome(second().listen(long, { mode: 0o600 }))).toThrow("107 bytes");
+  expect(await outcome(second().listen(at(long)))).toThrow("107 bytes");
 });
 
 test("closing ends every connection, also those taken over, and removes the socket", async () => {

@@ -1,12 +1,18 @@
-import { chmodSync, lstatSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, ServerResponse } from "node:http";
-import { createServer as createListener, type Server as Listener, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { defined, Fault, faultOf, type Log } from "#base";
 import type { Engine, Owner } from "#engine";
 import { API_VERSION, compareApiVersions, loadSchemas, MIN_API_VERSION, wireLimits } from "#wire";
-import { answers } from "./connect.ts";
 import { Exchange } from "./exchange.ts";
 import { faultResponse } from "./fault-response.ts";
+import { refuseForeignPage } from "./foreign-page.ts";
+import {
+  type Accepted,
+  firstBytesMs,
+  type ListenAddress,
+  type OpenListener,
+  openListener,
+} from "./listener.ts";
 import { Query } from "./query.ts";
 import { rehearseCreate } from "./rehearsal.ts";
 import { type Match, Router, splitVersion } from "./router.ts";
@@ -28,21 +34,19 @@ export interface ApiServerOptions {
   readonly onRequest?: () => void;
 }
 
-/** Docker's API on a socket, over one engine. */
+/** Docker's API on sockets, over one engine. */
 export interface ApiServer {
   /**
-   * Listens on a unix socket, which has this mode before it can be connected to. `conflict` when
-   * another engine answers at the path; the socket of a dead one is replaced.
+   * Listens at all of the addresses, or at none; gives what listens. `conflict` when another engine
+   * answers at a path; the socket of a dead one is replaced. `invalid` for TCP without TLS that
+   * other machines reach.
    */
-  listen(path: string, options: { readonly mode: number }): Promise<void>;
+  listen(addresses: readonly ListenAddress[]): Promise<readonly OpenListener[]>;
   /**
-   * Takes no more connections, ends those that are open and removes the socket; containers go on.
+   * Takes no more connections, ends those that are open and removes its sockets; containers go on.
    */
   close(): Promise<void>;
 }
-
-/** A connection that sends no complete request header within this time is closed. */
-const firstRequestMs = 30_000;
 
 /** How long the rest of a refused request's body is read. */
 const drainMs = 10_000;
@@ -51,28 +55,41 @@ const drainMs = 10_000;
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const connections = new Set<Socket>();
   const loading = loadSchemas();
-  let listener: Listener | undefined;
-  let socketPath: string | undefined;
+  const listeners: OpenListener[] = [];
   let endRehearsal: (() => void) | undefined;
+  const closeListeners = async () => {
+    await Promise.all(listeners.splice(0).map((listener) => listener.close()));
+  };
   return {
-    async listen(path, { mode }) {
+    async listen(addresses) {
       const context = { ...options, schemas: await loading };
-      const dispatch = dispatcher(options, new Router(routes(context)));
-      await clearPath(path);
-      listener = await bind(path, mode, accept(httpServer(dispatch), connections));
-      socketPath = path;
+      const server = httpServer(dispatcher(options, new Router(routes(context))));
+      const onAccepted = acceptor(server);
+      try {
+        for (const address of addresses) {
+          const { log } = options;
+          const onConnection = (socket: Socket) => keepUntilClosed(socket, connections);
+          listeners.push(await openListener({ address, log, onConnection, onAccepted }));
+        }
+      } catch (error) {
+        await closeListeners();
+        throw error;
+      }
       endRehearsal = rehearseCreate(options.engine, options.log);
+      return [...listeners];
     },
     async close() {
       endRehearsal?.();
-      const { promise, resolve } = Promise.withResolvers<void>();
-      if (listener) listener.close(() => resolve());
-      else resolve();
+      const closed = closeListeners();
       for (const socket of connections) socket.destroy();
-      await promise;
-      if (socketPath !== undefined) rmSync(socketPath, { force: true });
+      await closed;
     },
   };
+}
+
+function keepUntilClosed(socket: Socket, connections: Set<Socket>): void {
+  connections.add(socket);
+  socket.once("close", () => connections.delete(socket));
 }
 
 type Dispatch = (request: IncomingMessage, response: ServerResponse, head?: Uint8Array) => void;
@@ -112,24 +129,23 @@ function protocolError(isTooLarge: boolean): string {
   return `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 }
 
-/**
- * Connections are accepted by a plain listener and handed to the HTTP server: so each is
- * a socket with a descriptor (for the credentials of the peer), and half-closed ones live.
- */
-function accept(server: ReturnType<typeof httpServer>, connections: Set<Socket>) {
-  return (socket: Socket) => {
-    connections.add(socket);
-    const timer = setTimeout(() => socket.destroy(), firstRequestMs);
-    firstRequest.set(socket, timer);
-    socket.once("close", () => {
-      clearTimeout(timer);
-      connections.delete(socket);
-    });
+/** Hands connections to the HTTP server, and closes those that ask for nothing. */
+function acceptor(server: ReturnType<typeof httpServer>) {
+  return ({ socket, listener }: Accepted) => {
+    const timer = setTimeout(() => socket.destroy(), firstBytesMs);
+    arrivals.set(socket, { timer, listener });
+    socket.once("close", () => clearTimeout(timer));
     server.emit("connection", socket);
   };
 }
 
-const firstRequest = new WeakMap<Socket, ReturnType<typeof setTimeout>>();
+interface Arrival {
+  /** Runs until the first request. */
+  readonly timer: ReturnType<typeof setTimeout>;
+  readonly listener: OpenListener;
+}
+
+const arrivals = new WeakMap<Socket, Arrival>();
 
 function dispatcher(options: ApiServerOptions, router: Router) {
   const find = (
@@ -146,7 +162,8 @@ function dispatcher(options: ApiServerOptions, router: Router) {
     };
   };
   const handle: Dispatch = (request, response, head) => {
-    clearTimeout(firstRequest.get(request.socket));
+    const arrival = arrivals.get(request.socket);
+    clearTimeout(arrival?.timer);
     options.onRequest?.();
     setCommonHeaders(response, options.version);
     response.on("error", () => response.destroy());
@@ -154,6 +171,7 @@ function dispatcher(options: ApiServerOptions, router: Router) {
     const run = async () => {
       const found = find(request);
       version = found.version;
+      if (arrival) refuseForeignPage(request, arrival.listener);
       checkVersion(version);
       if (!found.match) throw new Fault("not_found", "page not found");
       const exchange = new Exchange({
@@ -162,7 +180,7 @@ function dispatcher(options: ApiServerOptions, router: Router) {
         version,
         params: found.match.params,
         query: found.query,
-        ownerOf: () => options.ownerOf?.(request.socket) ?? { uid: 0, gid: 0 },
+        ownerOf: () => ownerOf(options, request.socket, arrival?.listener),
         untaken: () => options.untaken?.(request.socket) ?? 0,
         ...defined({ head }),
       });
@@ -178,6 +196,12 @@ function dispatcher(options: ApiServerOptions, router: Router) {
     }
   };
   return { handle, hijacks };
+}
+
+/** Whoever may use the engine over TCP is its administrator. */
+function ownerOf(options: ApiServerOptions, socket: Socket, listener?: OpenListener): Owner {
+  const isLocal = listener?.kind !== "tcp";
+  return (isLocal ? options.ownerOf?.(socket) : undefined) ?? { uid: 0, gid: 0 };
 }
 
 function refuse(
@@ -249,51 +273,4 @@ function decodePath(encoded: string): string {
 function splitOnce(text: string, separator: string): readonly [string, string?] {
   const at = text.indexOf(separator);
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
-}
-
-async function clearPath(path: string): Promise<void> {
-  if (Buffer.byteLength(path) > 107)
-    throw new Fault(
-      "invalid",
-      `the socket path ${path} is longer than the 107 bytes that Linux allows`,
-      { about: path },
-    );
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (!found) return;
-  if (!found.isSocket())
-    throw new Fault("conflict", `cannot listen on ${path}: it is not a socket`, {
-      about: path,
-    });
-  if (await answers(path))
-    throw new Fault("conflict", `cannot listen on ${path}: another engine answers there`, {
-      about: path,
-    });
-  rmSync(path, { force: true });
-}
-
-async function bind(
-  path: string,
-  mode: number,
-  accepted: (socket: Socket) => void,
-): Promise<Listener> {
-  const listener = createListener({ allowHalfOpen: true }, accepted);
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  listener.once("error", reject).once("listening", resolve);
-  // No client may connect between bind and chmod.
-  const before = process.umask(0o177);
-  try {
-    listener.listen(path);
-  } finally {
-    process.umask(before);
-  }
-  try {
-    await promise;
-  } catch (cause) {
-    throw new Fault("unavailable", `cannot listen on ${path}: ${String(cause)}`, {
-      about: path,
-      cause,
-    });
-  }
-  chmodSync(path, mode);
-  return listener;
 }

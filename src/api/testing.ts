@@ -32,7 +32,7 @@ export async function testServer(options: Partial<ApiServerOptions> = {}): Promi
   const logged: string[] = [];
   const log = createLog("debug", (line) => void logged.push(line));
   const server = createApiServer({ engine, log, version: "0.0.0", ...options });
-  await server.listen(socket, { mode: 0o600 });
+  await server.listen([{ kind: "unix", path: socket, mode: 0o600 }]);
   return {
     engine,
     socket,

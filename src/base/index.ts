@@ -30,6 +30,7 @@ export { type Counter, type Gauge, type Histogram, Metrics } from "./metrics.ts"
 export { flattenFault, type PlainFault, unflattenFault } from "./plain-fault.ts";
 export { ReadyPool, type ReadyPoolOptions } from "./ready-pool.ts";
 export { Scope } from "./scope.ts";
+export { isLoopbackAddress, isLoopbackName, isServedHost } from "./served-host.ts";
 export { Slots } from "./slots.ts";
 export { StepBudget } from "./step-budget.ts";
 export { collect, endOf, lines } from "./stream.ts";

@@ -47,8 +47,18 @@ export interface LocalContext {
 export interface DaemonOptions {
   readonly dataRoot?: string | undefined;
   readonly runRoot?: string | undefined;
-  /** "unix:///path"; absent: thimble.sock in the run root. */
-  readonly host?: string | undefined;
+  /** Where to listen: "unix:///path", "tcp://HOST:PORT", "fd://"; absent: thimble.sock in the run root. */
+  readonly hosts?: readonly string[] | undefined;
+  /** The group of unix sockets: its name or number. */
+  readonly group?: string | undefined;
+  /** Speak TLS on TCP. */
+  readonly tls?: boolean | undefined;
+  /** Speak TLS on TCP with clients that have a certificate by the authority in `tlscacert`. */
+  readonly tlsverify?: boolean | undefined;
+  /** Files in PEM; absent: ca.pem, server-cert.pem and server-key.pem in tls below `configRoot`. */
+  readonly tlscacert?: string | undefined;
+  readonly tlscert?: string | undefined;
+  readonly tlskey?: string | undefined;
   /** Where certs.d and policy.json are; absent: as THIMBLE_CONFIG_ROOT says, else /etc/thimble. */
   readonly configRoot?: string | undefined;
   /**
@@ -63,6 +73,22 @@ export interface DaemonOptions {
   /** A registry to serve beside the engine, kept in the data root. */
   readonly registry?: Pick<ServedRegistry, "addr" | "htpasswd" | "access" | "tls-own"> | undefined;
   readonly logLevel: LogLevel;
+}
+
+/** The certificates that `thimble system cert` makes. */
+export interface CertificateRequest {
+  readonly directory: string;
+  /** Names and addresses by which clients reach the engine; none: those of this machine. */
+  readonly hosts: readonly string[];
+  /** The client's name; its files are in the directory of that name. */
+  readonly client: string;
+  readonly days: number;
+}
+
+/** What was made: whom the engine's certificate is for, and where the client's files are. */
+export interface IssuedCertificates {
+  readonly names: readonly string[];
+  readonly clientDirectory: string;
 }
 
 /** The program that the CLI is the front of: its version, its environment, its streams, and its own commands. */
@@ -80,6 +106,7 @@ export interface CliOptions {
       readonly deep: boolean;
       readonly onFinding: (finding: FsckFinding) => void;
     }): Promise<FsckChecked>;
+    certificates(request: CertificateRequest): Promise<IssuedCertificates>;
     registryVerbs(context: RegistryCommandContext): Promise<RegistryVerbs>;
     registryServing(context: ServingCommandContext): Promise<RegistryServing>;
   };

@@ -11,8 +11,10 @@
  */
 
 export type {
+  CertificateRequest,
   CliOptions,
   DaemonOptions,
+  IssuedCertificates,
   LocalCommand,
   LocalContext,
   Sink,

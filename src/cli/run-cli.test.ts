@@ -202,7 +202,7 @@ test("the daemon is told its flags, -H before or after its name", async () => {
     {
       dataRoot: "/d",
       runRoot: "/r",
-      host: "unix:///x.sock",
+      hosts: ["unix:///x.sock"],
       configRoot: "/c",
       insecureRegistries: ["r.example:5000"],
       logLevel: "debug",
@@ -210,7 +210,7 @@ test("the daemon is told its flags, -H before or after its name", async () => {
     {
       dataRoot: undefined,
       runRoot: undefined,
-      host: "unix:///y.sock",
+      hosts: ["unix:///y.sock"],
       configRoot: undefined,
       insecureRegistries: [],
       logLevel: "info",

@@ -74,6 +74,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   }),
   network: networkGroup,
   system: group("Manage the engine", {
+    cert: system.certCommand,
     df: system.dfCommand,
     events: system.eventsCommand,
     fsck: system.fsckCommand,

@@ -40,6 +40,7 @@ export function testOptions(change: Partial<CliOptions> = {}) {
       daemon: async () => 0,
       doctor: async () => 0,
       fsck: async () => ({ blobs: 0, bytes: 0, layers: 0 }),
+      certificates: () => Promise.reject(new Error("no certificates are to be made")),
       registryVerbs: () => Promise.reject(new Error("no registry is to be asked")),
       registryServing: () => Promise.reject(new Error("no registry is to be served")),
     },

@@ -9,6 +9,7 @@
  */
 
 export { type DoctorContext, doctor } from "./doctor.ts";
+export { issueEngineCertificates } from "./engine-certificates.ts";
 export type { Finding } from "./finding.ts";
 export { fsck } from "./fsck.ts";
 export { openServedRegistry } from "./registry-serve.ts";

@@ -5,42 +5,33 @@ import { Fault, isFault } from "#base";
 import { type Fd, hasCapability, lockFile, restrictMode } from "#kernel";
 import { answers } from "./start-daemon.ts";
 
-/** The path of the unix socket that `host` names; any other host is an `invalid` fault. */
-export function socketPath(host: string): string {
-  const path = host.replace(/^unix:\/\//, "");
-  if (path.startsWith("/")) return path;
-  throw new Fault(
-    "invalid",
-    `cannot listen on ${host}: the engine listens on unix sockets only, as -H unix:///run/thimble/thimble.sock`,
-    { about: host },
-  );
-}
-
 /**
  * Whether an engine can start here at all, before it makes anything. Faults: `denied`
- * without the privilege to mount, `conflict` when the socket is another one's.
+ * without the privilege to mount, `conflict` when a socket is another one's.
  */
-export async function checkStart(socket: string): Promise<void> {
+export async function checkStart(sockets: readonly string[]): Promise<void> {
   if (!hasCapability("SYS_ADMIN")) {
     throw new Fault(
       "denied",
       `the engine needs root's privileges, and this process (user ${process.getuid?.()}) lacks CAP_SYS_ADMIN: start it as root (sudo thimble daemon), and see thimble doctor for what else it needs`,
     );
   }
-  if (!(await answers(socket))) return;
-  throw new Fault(
-    "conflict",
-    `cannot listen on ${socket}: another engine answers there; stop it first, or choose another socket with -H`,
-    { about: socket },
-  );
+  for (const socket of sockets) {
+    if (!(await answers(socket))) continue;
+    throw new Fault(
+      "conflict",
+      `cannot listen on ${socket}: another engine answers there; stop it first, or choose another socket with -H`,
+      { about: socket },
+    );
+  }
 }
 
 interface RootClaim {
   readonly path: string;
   /** "data root" and its flag "--data-root". */
   readonly kind: "data" | "run";
-  /** The socket, for the message to a user who finds the root taken. */
-  readonly socket: string;
+  /** Where the engine listens, as -H names it: for the message to a user who finds the root taken. */
+  readonly hosts: readonly string[];
 }
 
 /** The names that an engine makes in its roots, and the one that mkfs(8) makes. */
@@ -65,7 +56,7 @@ const ownNames = new Set([
  * pass the run root, since the socket in it may be for a group. A directory that others use as well
  * (`--data-root /srv`) keeps its mode: its entries are closed.
  */
-export async function makeRoot({ path, kind, socket }: RootClaim): Promise<void> {
+export async function makeRoot({ path, kind, hosts }: RootClaim): Promise<void> {
   const mode = kind === "data" ? 0o700 : 0o711;
   await mkdir(path, { recursive: true, mode }).catch((cause: NodeJS.ErrnoException) => {
     const why = reasons[cause.code ?? ""] ?? cause.message;
@@ -75,7 +66,8 @@ export async function makeRoot({ path, kind, socket }: RootClaim): Promise<void>
       { about: path, cause },
     );
   });
-  const isOwn = (name: string) => ownNames.has(name) || join(path, name) === socket;
+  const isOwn = (name: string) =>
+    ownNames.has(name) || hosts.includes(`unix://${join(path, name)}`);
   if (readdirSync(path).every(isOwn)) restrictMode(path, mode);
   for (const name of ["dns", "engine.log", "lock"]) restrictMode(join(path, name), 0o600);
 }
@@ -91,7 +83,7 @@ const reasons: Readonly<Record<string, string>> = {
 
 /** One engine at a time has a root: held until the descriptor is closed. `conflict` names the one that has it. */
 export async function lockRoot(claim: RootClaim): Promise<Fd> {
-  const { path, kind, socket } = claim;
+  const { path, kind, hosts } = claim;
   const file = join(path, "lock");
   let lock: Fd;
   try {
@@ -106,6 +98,6 @@ export async function lockRoot(claim: RootClaim): Promise<Fd> {
     );
   }
   // On a full disk the lock holds all the same.
-  await writeFile(file, `pid ${process.pid}, unix://${socket}\n`).catch(() => undefined);
+  await writeFile(file, `pid ${process.pid}, ${hosts.join(", ")}\n`).catch(() => undefined);
   return lock;
 }

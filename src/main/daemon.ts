@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
-import { createApiServer } from "#api";
+import { createApiServer, type OpenListener } from "#api";
 import { createLog, defined, faultOf, type Log, Scope } from "#base";
 import type { DaemonOptions } from "#cli";
 import type { Engine } from "#engine";
@@ -11,7 +11,8 @@ import { parseCompression } from "#layer";
 import { describePlan } from "#runtime";
 import type { State } from "#state";
 import { openTrust } from "#trust";
-import { checkStart, lockRoot, makeRoot, socketPath } from "./check-start.ts";
+import { checkStart, lockRoot, makeRoot } from "./check-start.ts";
+import { listenAddresses } from "./listen-addresses.ts";
 import { lowerOomScore } from "./lower-oom-score.ts";
 import { useEmbeddedAddon } from "./native-parts.ts";
 import { openEngine } from "./open-engine.ts";
@@ -28,10 +29,13 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   let serves = false;
   try {
     const places = roots(process.env, options);
-    const socket = socketPath(options.host ?? `unix://${join(places.runRoot, "thimble.sock")}`);
-    await checkStart(socket);
+    const { hosts = [`unix://${join(places.runRoot, "thimble.sock")}`] } = options;
+    const { configRoot } = places;
+    const addresses = await listenAddresses({ ...options, hosts, configRoot, env: process.env });
+    for (const name of ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]) delete process.env[name];
+    await checkStart(addresses.flatMap((each) => (each.kind === "unix" ? [each.path] : [])));
     await using scope = new Scope();
-    await claimRoots(places, socket, scope);
+    await claimRoots(places, hosts, scope);
     lowerOomScore(log);
     const registry = registryOpener({
       configRoot: places.configRoot,
@@ -55,14 +59,14 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
       describePlan: renderPlan,
       onRequest: releaseMemoryWhenQuiet(),
     });
-    await server.listen(socket, { mode: 0o660 });
+    const listeners = await server.listen(addresses);
     scope.defer(() => server.close());
     const pidFile = join(places.runRoot, "engine.pid");
     writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
     scope.defer(() => rmSync(pidFile, { force: true }));
     await serveBeside(options, { engine, places, log, scope });
     serves = true;
-    log.info("serving", { socket, version, pid: process.pid });
+    for (const listener of listeners) tellListener(listener, log);
     const signal = await untilSignal();
     log.info("stopping; containers go on", { signal });
     return 0;
@@ -74,14 +78,26 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   }
 }
 
-async function claimRoots({ dataRoot, runRoot }: Roots, socket: string, scope: Scope) {
-  const data = { path: dataRoot, kind: "data", socket } as const;
-  const run = { path: runRoot, kind: "run", socket } as const;
+async function claimRoots({ dataRoot, runRoot }: Roots, hosts: readonly string[], scope: Scope) {
+  const data = { path: dataRoot, kind: "data", hosts } as const;
+  const run = { path: runRoot, kind: "run", hosts } as const;
   await makeRoot(data);
   await makeRoot(run);
   await useEmbeddedAddon(runRoot);
   scope.use(await lockRoot(data));
   scope.use(await lockRoot(run));
+}
+
+const trustWarnings: Readonly<Partial<Record<OpenListener["trust"], string>>> = {
+  plain:
+    "every user of this machine who connects has root's rights; use a unix socket, or --tlsverify",
+  encrypted: "whoever connects has root's rights; ask for client certificates with --tlsverify",
+};
+
+function tellListener({ name, trust }: OpenListener, log: Log): void {
+  log.info("serving", { socket: name, version, pid: process.pid });
+  const warning = trustWarnings[trust];
+  if (warning) log.warn(warning, { socket: name });
 }
 
 interface Beside {

@@ -22,6 +22,7 @@ const status = await runCli(process.argv.slice(2), {
       await (await import("./native-parts.ts")).useEmbeddedAddon(runRoot);
       return (await import("#local")).fsck(request);
     },
+    certificates: async (request) => (await import("#local")).issueEngineCertificates(request),
     registryVerbs: async (context) => {
       const configRoot = process.env.THIMBLE_CONFIG_ROOT || "/etc/thimble";
       return (await import("#local")).registryVerbs({ ...context, configRoot, insecure: [] });

@@ -108,7 +108,8 @@ async function claimRoot(root: string, scope: Scope): Promise<void> {
 
 async function openCertificate({ tls, root, address }: RegistryServiceOptions) {
   if (!tls) return undefined;
-  const { namesFor, openOwnCertificate, readCertificate } = await import("./tls/index.ts");
+  const { openOwnCertificate } = await import("./tls/index.ts");
+  const { namesFor, readCertificate } = await import("#certificate");
   if ("certFile" in tls) {
     return { ...(await readCertificate(tls.certFile, tls.keyFile)), authorityFile: undefined };
   }

@@ -35,7 +35,7 @@ export interface DockerTarget extends AsyncDisposable {
   /** In a terminal of its own. */
   terminal(args: readonly string[]): Session;
   /** Goes on running, with pipes. */
-  session(args: readonly string[]): Session;
+  session(args: readonly string[], env?: Readonly<Record<string, string>>): Session;
   /** A name of this test alone; a container or image of that name is removed at the end. */
   name(): string;
 }
@@ -68,11 +68,16 @@ export const isRoot = process.getuid?.() === 0;
 /** The image that the tests run: busybox and nothing else. */
 export const image = "thimble.example/busybox:conformance";
 
-export async function openDockerTarget(): Promise<DockerTarget> {
+export async function openDockerTarget(
+  options: {
+    /** Further flags of an engine of ours. */
+    readonly daemonFlags?: readonly string[];
+  } = {},
+): Promise<DockerTarget> {
   const directory = mkdtempSync(join(tmpdir(), "thimble-conf-"));
   const shared = mkdtempSync("/dev/shm/thimble-conf-");
   const given = process.env.DOCKER_HOST;
-  const daemon = given ? undefined : await startDaemon(directory);
+  const daemon = given ? undefined : await startDaemon(directory, options.daemonFlags);
   const host = given ?? `unix://${join(directory, "s")}`;
   const names: string[] = [];
   const start = (command: string, args: readonly string[], env = {}) =>
@@ -94,7 +99,7 @@ export async function openDockerTarget(): Promise<DockerTarget> {
       if (status !== 0) throw new Error(`docker ${args.join(" ")}: status ${status}: ${stderr}`);
       return stdout.trim();
     },
-    session: (args) => sessionOf(start("docker", args)),
+    session: (args, env) => sessionOf(start("docker", args, env)),
     terminal(args) {
       const quoted = ["docker", ...args]
         .map((each) => `'${each.replaceAll("'", "'\\''")}'`)
@@ -160,12 +165,15 @@ function sessionOf(child: ReturnType<typeof spawn>): Session {
   };
 }
 
-async function startDaemon(directory: string): Promise<{ stop(): Promise<void> }> {
+async function startDaemon(
+  directory: string,
+  flags: readonly string[] = [],
+): Promise<{ stop(): Promise<void> }> {
   const socket = join(directory, "s");
   const roots = ["--data-root", join(directory, "data"), "--run-root", join(directory, "run")];
   const child = spawn(
     process.execPath,
-    [join(root, "src/main/tool.ts"), "daemon", ...roots, "-H", `unix://${socket}`],
+    [join(root, "src/main/tool.ts"), "daemon", ...roots, "-H", `unix://${socket}`, ...flags],
     { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, UV_THREADPOOL_SIZE: "8" } },
   );
   const { ended } = sessionOf(child);

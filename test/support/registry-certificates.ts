@@ -4,7 +4,7 @@
  */
 import { isIP } from "node:net";
 import type { X509Certificate } from "@peculiar/x509";
-import { provideReflectMetadata } from "../../src/registry-server/tls/reflect-metadata.ts";
+import { provideReflectMetadata } from "../../src/certificate/reflect-metadata.ts";
 
 provideReflectMetadata();
 const x509 = await import("@peculiar/x509");

@@ -38,7 +38,7 @@ switch (what) {
   case "socket": {
     mkdirSync(root);
     const server = createApiServer({ engine: createFakeEngine(), log: silentLog, version: "0" });
-    await server.listen(join(root, "socket"), { mode: 0o660 });
+    await server.listen([{ kind: "unix", path: join(root, "socket"), mode: 0o660 }]);
     await server.close();
     break;
   }

@@ -1,5 +1,5 @@
 import { command } from "../command.ts";
-import { bool, filter, list, text } from "../flag.ts";
+import { bool, filter, int, list, text } from "../flag.ts";
 import { json } from "./containers.ts";
 import { logLevel } from "./log-level.ts";
 
@@ -32,7 +32,8 @@ export const daemonFlags = {
     shownDefault: "/run/thimble",
     complete: "file",
   }),
-  host: text("Address to listen on", {
+  group: text("Group of the unix sockets, whose members may use the engine (and are root by that)"),
+  host: list("Address to listen on: unix:///PATH, tcp://HOST:PORT or fd:// (sockets of systemd)", {
     short: "H",
     shownDefault: "unix:///run/thimble/thimble.sock",
   }),
@@ -63,6 +64,32 @@ export const daemonFlags = {
   }),
   "registry-tls-own": bool("Serve it with a certificate signed by its own authority"),
   "log-level": logLevel,
+  tls: bool("Speak TLS on TCP, also with clients that have no certificate"),
+  tlsverify: bool("Speak TLS on TCP, with clients that have a certificate of the authority only"),
+  tlscacert: text("Certificate of the authority of clients", {
+    shownDefault: "/etc/thimble/tls/ca.pem",
+    complete: "file",
+  }),
+  tlscert: text("Certificate of the engine", {
+    shownDefault: "/etc/thimble/tls/server-cert.pem",
+    complete: "file",
+  }),
+  tlskey: text("Key of the engine's certificate", {
+    shownDefault: "/etc/thimble/tls/server-key.pem",
+    complete: "file",
+  }),
+};
+
+export const certFlags = {
+  client: text("Name of the client, and of the directory for its certificate", {
+    shownDefault: "client",
+  }),
+  days: int("Days for which certificates hold; those of the authority hold for ten years", {
+    min: 1,
+    max: 3000,
+    shownDefault: "730",
+  }),
+  host: list("Name or address by which clients reach the engine (default: those of this machine)"),
 };
 
 export const dfFlags = {
@@ -108,6 +135,23 @@ export const dfCommand = command({
   load: async () => (await import("../verb/df.ts")).df,
 });
 
+export const certCommand = command({
+  summary: "Make the certificates of an engine that other machines reach, and of its clients",
+  usage: "[OPTIONS] [DIRECTORY]",
+  flags: certFlags,
+  args: [0, 1],
+  examples: [
+    ["system cert --host engine.example", "make them in /etc/thimble/tls, or renew them"],
+    ["daemon -H tcp://0.0.0.0:2376 --tlsverify", "serve with them"],
+    [
+      "-H tcp://engine.example:2376 --tlsverify ps",
+      "use it, with the files of /etc/thimble/tls/client in ~/.docker, or in $DOCKER_CERT_PATH",
+    ],
+    ["system cert --client alice", "one more client, with the same authority"],
+  ],
+  load: async () => (await import("../verb/cert.ts")).cert,
+});
+
 export const fsckCommand = command({
   summary: "Check images on the disk for damaged, missing and unused data",
   usage: "[OPTIONS]",
@@ -137,7 +181,13 @@ export const daemonCommand = command({
   summary: "Run the engine in the foreground (otherwise it starts on first use)",
   usage: "[OPTIONS]",
   flags: daemonFlags,
-  examples: [["daemon --data-root /tmp/d --run-root /tmp/r", "a second engine beside the first"]],
+  examples: [
+    ["daemon --data-root /tmp/d --run-root /tmp/r", "a second engine beside the first"],
+    [
+      "daemon -H unix:///run/thimble/thimble.sock -H tcp://0.0.0.0:2376 --tlsverify",
+      "also for other machines, with the certificates of `thimble system cert`",
+    ],
+  ],
   load: async () => (await import("../verb/daemon.ts")).daemon,
 });
 

@@ -1,12 +1,19 @@
 import type { Verb } from "../command.ts";
 import type { daemonFlags } from "../table/system.ts";
 
-export const daemon: Verb<typeof daemonFlags> = (context, { flags }) => {
+export const daemon: Verb<typeof daemonFlags> = (context, { flags, given }) => {
   const { registry: addr } = flags;
+  const hosts = flags.host.length > 0 || !context.hostFlag ? flags.host : [context.hostFlag];
   return context.options.local.daemon({
     dataRoot: flags["data-root"],
     runRoot: flags["run-root"],
-    host: flags.host ?? context.hostFlag,
+    hosts: hosts.length > 0 ? hosts : undefined,
+    group: flags.group,
+    tls: given.has("tls") ? flags.tls : undefined,
+    tlsverify: given.has("tlsverify") ? flags.tlsverify : undefined,
+    tlscacert: flags.tlscacert,
+    tlscert: flags.tlscert,
+    tlskey: flags.tlskey,
     configRoot: flags["config-root"],
     layerCompression: flags["layer-compression"],
     insecureRegistries: flags["insecure-registry"],

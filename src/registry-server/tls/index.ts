@@ -3,5 +3,4 @@
  * is made once below the registry's root and that clients are told to trust.
  */
 
-export { namesFor, openOwnCertificate } from "./own-certificate.ts";
-export { readCertificate } from "./read-certificate.ts";
+export { openOwnCertificate } from "./own-certificate.ts";

@@ -4,9 +4,9 @@ import { cp, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Clock } from "#base";
+import { namesFor, readCertificate } from "#certificate";
 import { outcome } from "../../base/testing.ts";
-import { namesFor, openOwnCertificate } from "./own-certificate.ts";
-import { readCertificate } from "./read-certificate.ts";
+import { openOwnCertificate } from "./own-certificate.ts";
 
 let root: string;
 let count = 0;

@@ -48,7 +48,7 @@ export async function issueServer(options: {
   const x509 = await loadX509();
   const { names, validity, authority } = options;
   return await issue({
-    subject: (names[0] ?? "registry").slice(0, 64),
+    subject: (names[0] ?? "server").slice(0, 64),
     validity,
     authority,
     extensions: [
@@ -58,6 +58,25 @@ export async function issueServer(options: {
       new x509.SubjectAlternativeNameExtension(
         names.map((name) => ({ type: isIP(name) ? "ip" : "dns", value: name }) as const),
       ),
+    ],
+  });
+}
+
+/** A certificate that shows a server who its client is. */
+export async function issueClient(options: {
+  readonly commonName: string;
+  readonly validity: Validity;
+  readonly authority: CertificatePair;
+}): Promise<CertificatePair> {
+  const x509 = await loadX509();
+  return await issue({
+    subject: options.commonName.slice(0, 64),
+    validity: options.validity,
+    authority: options.authority,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
     ],
   });
 }
