@@ -41,6 +41,7 @@ module.exports = {
   ],
   options: {
     tsPreCompilationDeps: true,
+    cache: { folder: "node_modules/.cache/dependency-rules", strategy: "content" },
     doNotFollow: { path: "node_modules" },
     enhancedResolveOptions: {
       exportsFields: ["exports"],

@@ -13,7 +13,10 @@
  */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { defined } from "../src/base/defined.ts";
 import { type Failure, failedTests, lastLines } from "./failures.ts";
+import { openMemoryDirectory } from "./memory-directory.ts";
+import { slowFiles } from "./slow-files.ts";
 
 const root = join(import.meta.dir, "..");
 const bun = process.execPath;
@@ -44,6 +47,8 @@ interface Step {
   readonly command: readonly string[];
   /** Count the tests that bun reports; otherwise the command is one pass or one failure. */
   readonly counts: boolean;
+  /** Milliseconds that the tests of one file should take at most; those above are told, not failed, when nothing else runs. */
+  readonly quick?: number;
 }
 
 const check = (name: string, ...command: string[]): Step => ({ name, command, counts: false });
@@ -59,12 +64,13 @@ const checks: readonly Step[] = [
     name: "unit",
     command: [bun, "test", "--parallel", "--no-isolate", "--timeout", "60000", "./src"],
     counts: true,
+    quick: 1_000,
   },
   check("types", bun, join(root, "node_modules/typescript-7/bin/tsc")),
   check("lint", bin("biome"), "check", "--error-on-warnings", "."),
   check("native", "make", "-s", "-C", "native", "test"),
   check("dependency rules", bin("depcruise"), "--config", "dependency-rules.cjs", "src"),
-  check("dead code", bin("knip")),
+  check("dead code", bin("knip"), "--cache"),
 ];
 
 const suites: readonly Step[] = [
@@ -95,7 +101,10 @@ const wanted = (step: Step) => chosen.length === 0 || chosen.includes(step.name)
 const total = { passed: 0, failed: 0, skipped: 0 };
 const failures: Failure[] = [];
 
+/** Where the unit tests have their temporary files, so that they do not wait for a disk. */
+using memory = openMemoryDirectory();
 const waiting = chosen.includes("check") ? [...checks] : checks.filter(wanted);
+const isAlone = waiting.length === 1;
 await Promise.all(
   Array.from({ length: availableParallelism() }, async () => {
     for (let step = waiting.shift(); step; step = waiting.shift()) await carryOut(step);
@@ -114,23 +123,32 @@ process.exitCode = total.failed === 0 ? 0 : 1;
 /** Runs one step and counts it. A suite's output is shown as it comes, a check's at its end. */
 async function carryOut(step: Step): Promise<void> {
   const begun = performance.now();
-  const shown = !checks.includes(step);
+  const shown = !checks.includes(step) || isAlone;
   if (shown) console.log(`\n== ${step.name}`);
-  const { status, output } = await run(step.command, shown);
+  const { status, output } = await run(step, shown);
   if (!shown) process.stdout.write(`\n== ${step.name}\n${output}`);
   if (step.counts) tally(step.name, status, output);
   else if (status === 0) total.passed++;
   else fail(step.name, lastLines(output));
-  console.log(`-- ${step.name}: ${((performance.now() - begun) / 1000).toFixed(1)} s`);
+  for (const { file, took } of isAlone && step.quick ? slowFiles(output, step.quick) : [])
+    console.log(
+      `SLOW ${file}: ${seconds(took)}; a file of unit tests should take less than a second on an idle machine`,
+    );
+  console.log(`-- ${step.name}: ${seconds(performance.now() - begun)}`);
+}
+
+function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
 /** Both streams through one pipe, so that a failure keeps the order of its lines. */
 async function run(
-  command: readonly string[],
+  { command, quick }: Step,
   shown: boolean,
 ): Promise<{ status: number; output: string }> {
   const child = Bun.spawn(["sh", "-c", 'exec "$@" 2>&1', "sh", ...command], {
     cwd: root,
+    env: { ...process.env, ...(quick !== undefined && defined({ TMPDIR: memory.path })) },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "inherit",

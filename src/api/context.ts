@@ -9,5 +9,7 @@ export interface ApiContext {
   /** The version of thimble. */
   readonly version: string;
   readonly schemas: Schemas;
+  /** Milliseconds between two messages of a container's usage; a second, as in Docker, when absent. */
+  readonly statsInterval?: number;
   readonly describePlan?: (plan: Uint8Array, format: "json" | "text") => string;
 }

@@ -1,29 +1,30 @@
-import { expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, jest, test } from "bun:test";
 import { silentLog } from "#base";
 import type { CreateRequest } from "#engine";
 import { rehearseCreate } from "./rehearsal.ts";
 
-test("a rehearsal goes on by itself until it is ended", async () => {
-  const third = Promise.withResolvers<CreateRequest>();
-  let count = 0;
+beforeEach(() => void jest.useFakeTimers());
+afterEach(() => void jest.useRealTimers());
+
+test("a rehearsal goes on by itself until it is ended", () => {
+  const seen: CreateRequest[] = [];
   const end = rehearseCreate(
     {
       containers: {
         rehearse(request) {
-          if (++count < 3) return;
-          end();
-          third.resolve(request);
+          if (seen.push(request) === 3) end();
         },
       },
     },
     silentLog,
   );
-  const { sent } = await third.promise;
-  expect(sent.HostConfig).toEqual({ AutoRemove: true, NetworkMode: "default" });
+  jest.advanceTimersByTime(1_000);
+  expect(seen.length).toBe(3);
+  expect(seen[2]?.sent.HostConfig).toEqual({ AutoRemove: true, NetworkMode: "default" });
 });
 
-test("one that fails says so and is not tried again", async () => {
-  const said = Promise.withResolvers<unknown>();
+test("one that fails says so and is not tried again", () => {
+  const said: unknown[] = [];
   let count = 0;
   rehearseCreate(
     {
@@ -34,8 +35,9 @@ test("one that fails says so and is not tried again", async () => {
         },
       },
     },
-    { ...silentLog, warn: (_, fields) => said.resolve(fields) },
+    { ...silentLog, warn: (_, fields) => void said.push(fields) },
   );
-  expect(await said.promise).toEqual({ error: "no such network" });
+  jest.advanceTimersByTime(1_000);
+  expect(said).toEqual([{ error: "no such network" }]);
   expect(count).toBe(1);
 });

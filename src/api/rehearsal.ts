@@ -40,5 +40,8 @@ export function rehearseCreate(
     if (--left > 0) timer = setTimeout(rehearse, pauseMs);
   };
   let timer = setTimeout(rehearse, delayMs);
-  return () => clearTimeout(timer);
+  return () => {
+    left = 0;
+    clearTimeout(timer);
+  };
 }

@@ -30,6 +30,8 @@ export interface ApiServerOptions {
   readonly untaken?: (socket: Socket) => number;
   /** Renders an encoded launch plan; without it, plans are served as bytes only. */
   readonly describePlan?: (plan: Uint8Array, format: "json" | "text") => string;
+  /** Milliseconds between two messages of a container's usage; a second, as in Docker, when absent. */
+  readonly statsInterval?: number;
   /** Called at the beginning of each request. */
   readonly onRequest?: () => void;
 }

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { testServer } from "./testing.ts";
 
 async function withContainer() {
-  const server = await testServer();
+  const server = await testServer({ statsInterval: 10 });
   await server.call("POST", "/containers/create?name=a", { Image: "busybox:test", Cmd: ["sleep"] });
   return server;
 }
@@ -65,7 +65,7 @@ test("a message has docker's names, and one that comes at once no moment before"
   });
 });
 
-test("without a stream the use of the CPU is that of a second", async () => {
+test("without a stream the use of the CPU is that of an interval", async () => {
   await using server = await withContainer();
   await server.call("POST", "/containers/a/start");
   const { json } = await server.call("GET", "/containers/a/stats?stream=0");
@@ -88,7 +88,7 @@ test("a container that does not run has zeros, at once", async () => {
   expect(json).not.toHaveProperty("networks");
 });
 
-test("the stream has a message each second until the client leaves", async () => {
+test("the stream has a message each interval until the client leaves", async () => {
   await using server = await withContainer();
   await server.call("POST", "/containers/a/start");
   const response = await fetch(`http://x/containers/a/stats`, { unix: server.socket });

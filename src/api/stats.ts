@@ -8,9 +8,6 @@ import type { Route } from "./router.ts";
 import { timeText } from "./time-text.ts";
 import { containerOf } from "./wording.ts";
 
-/** Milliseconds between two messages, as in Docker. */
-const interval = 1_000;
-
 /** GET /containers/{id}/stats: the usage of a container, once a second or once. */
 export function statsRoutes(context: ApiContext): readonly Route[] {
   return [
@@ -38,7 +35,7 @@ async function stats(context: ApiContext, exchange: Exchange): Promise<void> {
     exchange.sendJson(200, statsMessage(container, before, undefined));
     return;
   }
-  if (!(await passed(exchange.signal))) return;
+  if (!(await intervalPassed(context, exchange))) return;
   const after = await usageOf(context, container);
   exchange.sendJson(200, statsMessage(container, after, after && before));
 }
@@ -46,7 +43,7 @@ async function stats(context: ApiContext, exchange: Exchange): Promise<void> {
 /** A message each second until the client leaves or the container is gone. */
 async function* lines(
   context: ApiContext,
-  { signal }: Exchange,
+  exchange: Exchange,
   container: Container,
 ): AsyncGenerator<string> {
   let before: ContainerUsage | undefined;
@@ -60,7 +57,7 @@ async function* lines(
     }
     yield `${JSON.stringify(statsMessage(container, usage, before))}\n`;
     before = usage;
-  } while (await passed(signal));
+  } while (await intervalPassed(context, exchange));
 }
 
 function usageOf({ engine }: ApiContext, { id }: Container): Promise<ContainerUsage | undefined> {
@@ -68,9 +65,12 @@ function usageOf({ engine }: ApiContext, { id }: Container): Promise<ContainerUs
 }
 
 /** Whether the interval has passed; false when the client has left. */
-async function passed(signal: AbortSignal): Promise<boolean> {
+async function intervalPassed(
+  { statsInterval = 1_000 }: ApiContext,
+  { signal }: Exchange,
+): Promise<boolean> {
   try {
-    await delay(interval, undefined, { signal });
+    await delay(statsInterval, undefined, { signal });
     return true;
   } catch {
     return false;

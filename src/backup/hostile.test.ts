@@ -1,5 +1,13 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "#image";
@@ -9,12 +17,13 @@ import { createBackup, fetchBackup, openBackupStore, readBackup } from "./index.
 
 /** A backup whose documents are rewritten by a liar who puts their digests right. */
 let root = "";
+const honest = mkdtempSync(join(tmpdir(), "thimble-hostile-"));
 const place = () => ({ kind: "directory", path: join(root, "backups") }) as const;
 const { signal } = new AbortController();
 const registry = () => Promise.reject(new Error("there is no registry"));
 
-beforeEach(async () => {
-  root = mkdtempSync(join(tmpdir(), "thimble-hostile-"));
+beforeAll(async () => {
+  root = honest;
   for (const name of ["volume", "fetched"]) mkdirSync(join(root, name));
   writeFileSync(join(root, "volume/one"), randomBytes(100_000, "one"));
   await using store = await openBackupStore(place(), { registry, writes: true, signal });
@@ -22,6 +31,12 @@ beforeEach(async () => {
     ...{ volume: "data", labels: undefined, tag: "t", signal, onProgress: () => undefined },
     ...{ directory: join(root, "volume"), work: join(root, "work"), created: new Date() },
   });
+});
+afterAll(() => rmSync(honest, { recursive: true }));
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "thimble-hostile-"));
+  cpSync(honest, root, { recursive: true });
 });
 afterEach(() => rmSync(root, { recursive: true }));
 

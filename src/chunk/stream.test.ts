@@ -1,17 +1,17 @@
 import { expect, test } from "bun:test";
 import { generateX25519Identity, identityToRecipient } from "age-encryption";
-import { outcome } from "../base/testing.ts";
+import { outcome, rounds } from "../base/testing.ts";
 import { type BackupKey, createKey, decodeSegment, openKey, StreamWriter } from "./index.ts";
 import { encodeSegment } from "./segment.ts";
 import { MemoryBlobs, randomBytes } from "./testing.ts";
 
-const options = { average: 4096, packBytes: 256 << 10 };
-const text = Buffer.from("the same line again and again\n".repeat(20_000));
-const stream = Buffer.concat([randomBytes(3 << 20, "one"), text, Buffer.alloc(1 << 20)]);
+const options = { average: 4096, packBytes: 128 << 10 };
+const text = Buffer.from("the same line again and again\n".repeat(10_000));
+const stream = Buffer.concat([randomBytes(3 << 19, "one"), text, Buffer.alloc(1 << 19)]);
 const changed = Buffer.concat([
-  stream.subarray(0, 1_500_000),
+  stream.subarray(0, 700_000),
   randomBytes(30_000, "change"),
-  stream.subarray(1_520_000),
+  stream.subarray(720_000),
 ]);
 
 test("a stream comes back as it was, from packs of about the size that was asked for", async () => {
@@ -19,10 +19,10 @@ test("a stream comes back as it was, from packs of about the size that was asked
   const { written, sent } = await store.write(stream, options);
   expect((await store.read(written)).equals(stream)).toBe(true);
   expect(written.size).toBe(stream.length);
-  expect(written.packs.length).toBeGreaterThan(8);
-  expect(written.packs.length).toBeLessThan(16);
+  expect(written.packs.length).toBeGreaterThan(5);
+  expect(written.packs.length).toBeLessThan(14);
   // The text compresses, and zeros are one chunk.
-  expect(sent).toBeLessThan(3.3 * 2 ** 20);
+  expect(sent).toBeLessThan(1.7 * 2 ** 20);
 });
 
 test("of a changed stream only the change is new, also over what it shares with an older one", async () => {
@@ -32,10 +32,10 @@ test("of a changed stream only the change is new, also over what it shares with 
   expect(again.sent).toBe(0);
   expect(again.written).toEqual(first.written);
   const second = await store.write(changed, options, first.written);
-  expect(second.sent).toBeLessThan(200_000);
+  expect(second.sent).toBeLessThan(150_000);
   expect((await store.read(second.written)).equals(changed)).toBe(true);
   const third = await store.write(Buffer.concat([changed, text]), options, second.written);
-  expect(third.sent).toBeLessThan(200_000);
+  expect(third.sent).toBeLessThan(150_000);
   expect((await store.read(third.written)).length).toBe(changed.length + text.length);
 });
 
@@ -47,10 +47,10 @@ test("chunks of packs that are not to be used are written again", async () => {
   const bytes = store.blobs.get(lost);
   store.blobs.delete(lost);
   const second = await store.write(stream, options, first.written);
-  expect(second.sent).toBeGreaterThan(200_000);
-  expect(second.sent).toBeLessThan(600_000);
+  expect(second.sent).toBeGreaterThan(100_000);
+  expect(second.sent).toBeLessThan(300_000);
   expect((await store.read(second.written)).equals(stream)).toBe(true);
-  expect(bytes?.length).toBeGreaterThan(200_000);
+  expect(bytes?.length).toBeGreaterThan(100_000);
 });
 
 test("what a pack has is told by its contents alone, so that a broken-off backup is gone on with", async () => {
@@ -72,15 +72,20 @@ test("encrypted blobs share what they have in common, and give nothing away", as
   const key = await newKey();
   const store = new MemoryBlobs();
   const secret = { ...options, key };
-  const first = await store.write(Buffer.concat([text, stream]), secret);
+  const half = stream.subarray(500_000);
+  const first = await store.write(Buffer.concat([text, half]), secret);
   for (const blob of store.blobs.values()) {
     expect(Buffer.from(blob.subarray(0, 21)).toString()).toBe("age-encryption.org/v1");
     expect(Buffer.from(blob).includes("again and again")).toBe(false);
   }
-  const second = await store.write(Buffer.concat([text, changed]), secret, first.written);
-  expect(second.sent).toBeLessThan(200_000);
+  const second = await store.write(
+    Buffer.concat([text, changed.subarray(500_000)]),
+    secret,
+    first.written,
+  );
+  expect(second.sent).toBeLessThan(150_000);
   const back = await store.read(second.written, key);
-  expect(back.equals(Buffer.concat([text, changed]))).toBe(true);
+  expect(back.equals(Buffer.concat([text, changed.subarray(500_000)]))).toBe(true);
   expect(await outcome(store.read(second.written, await newKey()))).toThrow("cannot be decrypted");
 });
 
@@ -121,9 +126,10 @@ test("an index of a stranger is read or refused, whatever is in it", async () =>
   const bytes = encodeSegment(segment);
   expect(decodeSegment(bytes)).toEqual(segment);
   const plain = Buffer.from(Bun.zstdDecompressSync(bytes));
-  const seed = randomBytes(4000, "fuzz");
+  const count = rounds(200, 1_000);
+  const seed = randomBytes(4 * count, "fuzz");
   let refused = 0;
-  for (let round = 0; round < 1000; round++) {
+  for (let round = 0; round < count; round++) {
     const at = seed.readUInt32LE(round * 4) % plain.length;
     const bad = Buffer.from(plain);
     if (round % 3 === 0) bad[at] = (bad[at] ?? 0) ^ (1 << (round % 8));
@@ -136,7 +142,7 @@ test("an index of a stranger is read or refused, whatever is in it", async () =>
       expect(error).toMatchObject({ code: "invalid" });
     }
   }
-  expect(refused).toBeGreaterThan(400);
+  expect(refused).toBeGreaterThan(count * 0.4);
   expect(() => decodeSegment(bytes.subarray(0, 50))).toThrow("is damaged");
   expect(() => decodeSegment(Bun.zstdCompressSync(Buffer.alloc(50 << 20)))).toThrow("is damaged");
 });

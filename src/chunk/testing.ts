@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createCipheriv, createHash } from "node:crypto";
 import type { Digest } from "#image";
 import { type BackupKey, unseal } from "./seal.ts";
 import { decodeSegment, type Segment } from "./segment.ts";
@@ -12,10 +12,8 @@ import {
 
 /** Bytes that look random, and are the same for the same seed. */
 export function randomBytes(size: number, seed: string): Buffer {
-  const blocks: Buffer[] = [];
-  for (let i = 0; i * 64 < size; i++)
-    blocks.push(createHash("sha512").update(`${seed} ${i}`).digest());
-  return Buffer.concat(blocks).subarray(0, size);
+  const key = createHash("sha256").update(seed).digest();
+  return createCipheriv("aes-256-ctr", key, Buffer.alloc(16)).update(Buffer.alloc(size));
 }
 
 /** A store of blobs in memory. */

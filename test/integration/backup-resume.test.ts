@@ -2,23 +2,17 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type BackupStore, createBackup, fetchBackup, openBackupStore, readBackup } from "#backup";
 import { Fault } from "#base";
 import type { Digest } from "#image";
-import { outcome } from "../base/testing.ts";
-import {
-  type BackupStore,
-  createBackup,
-  fetchBackup,
-  openBackupStore,
-  readBackup,
-} from "./index.ts";
+import { outcome } from "../../src/base/testing.ts";
 
 let root = "";
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "thimble-resume-"));
   for (const name of ["volume", "fetched"]) mkdirSync(join(root, name));
   for (const name of ["one", "two", "three"])
-    writeFileSync(join(root, "volume", name), crypto.getRandomValues(Buffer.alloc(12 << 20)));
+    writeFileSync(join(root, "volume", name), crypto.getRandomValues(Buffer.alloc(6 << 20)));
 });
 afterEach(() => rmSync(root, { recursive: true }));
 
