@@ -4,6 +4,7 @@ import { command } from "./peers.ts";
 export interface ContainerBody {
   readonly ExposedPorts?: Readonly<Record<string, object>>;
   readonly HostConfig?: Readonly<Record<string, unknown>>;
+  readonly Healthcheck?: Readonly<Record<string, unknown>>;
 }
 
 /** The few calls of Docker's API that are measured, alike for every engine, over one socket. */
@@ -16,6 +17,10 @@ export interface EngineApi {
   /** Its address in a network. */
   addressIn(id: string, network: string): Promise<string>;
   remove(id: string): Promise<void>;
+  /** How many containers there are. */
+  list(): Promise<number>;
+  /** Runs a program in a container that runs, to its end. */
+  exec(id: string, argv: readonly string[]): Promise<void>;
   /** All that there are. */
   removeAll(): Promise<void>;
   createNetwork(name: string): Promise<void>;
@@ -46,6 +51,7 @@ export function connectApi(host: string): EngineApi {
       .Id;
   const start = (id: string) => call<void>("POST", `/containers/${id}/start`);
   const remove = (id: string) => call<void>("DELETE", `/containers/${id}?force=true`);
+  const all = () => call<readonly { readonly Id: string }[]>("GET", "/containers/json?all=true");
   const inspect = (id: string) => call<Inspected>("GET", `/containers/${id}/json`);
   return {
     create,
@@ -67,12 +73,16 @@ export function connectApi(host: string): EngineApi {
     async addressIn(id, network) {
       return (await inspect(id)).NetworkSettings.Networks[network]?.IPAddress ?? "";
     },
+    list: async () => (await all()).length,
+    async exec(id, argv) {
+      const { Id } = await call<{ Id: string }>("POST", `/containers/${id}/exec`, {
+        Cmd: argv,
+        AttachStdout: true,
+      });
+      await call<void>("POST", `/exec/${Id}/start`, { Detach: false });
+    },
     async removeAll() {
-      const all = await call<readonly { readonly Id: string }[]>(
-        "GET",
-        "/containers/json?all=true",
-      );
-      for (const { Id } of all) await remove(Id);
+      for (const { Id } of await all()) await remove(Id);
     },
     createNetwork: (name) => call("POST", "/networks/create", { Name: name }),
     removeNetwork: (name) => call("DELETE", `/networks/${name}`),

@@ -14,6 +14,7 @@ import { attach } from "./cases/attach.ts";
 import { dns } from "./cases/dns.ts";
 import { images } from "./cases/images.ts";
 import { launch } from "./cases/launch.ts";
+import { manyContainers } from "./cases/many-containers.ts";
 import { manyImages } from "./cases/many-images.ts";
 import { memory } from "./cases/memory.ts";
 import { overhead } from "./cases/overhead.ts";
@@ -23,6 +24,7 @@ import { push } from "./cases/push.ts";
 import { registry } from "./cases/registry.ts";
 import { requests } from "./cases/requests.ts";
 import { run } from "./cases/run.ts";
+import { runningCrowd } from "./cases/running-crowd.ts";
 import { saveAndLoad } from "./cases/save-load.ts";
 import { squash } from "./cases/squash.ts";
 import { startUp } from "./cases/start-up.ts";
@@ -60,6 +62,8 @@ const machineCases: Cases<Stage> = {
   "save-load": saveAndLoad,
   registry,
   "many-images": manyImages,
+  "many-containers": manyContainers,
+  "running-crowd": runningCrowd,
   "volume-list": volumeList,
   "volume-backup": volumeBackup,
   squash,

@@ -11,6 +11,8 @@ export interface Stage extends AsyncDisposable {
   readonly rounds: number;
   /** The root file system of the image, as a directory. */
   readonly rootfs: string;
+  /** The same as an archive. */
+  readonly rootArchive: string;
   /** The image's name in every engine. */
   readonly image: string;
   /** The images and registries; they cost a while, so that they are made when first asked for. */
@@ -67,6 +69,7 @@ export async function prepareStage({ subject, peers, rounds }: StageOptions): Pr
     peers,
     rounds,
     rootfs,
+    rootArchive: archive,
     image,
     library: () => {
       library ??= openLibrary(work);

@@ -4,7 +4,7 @@ import type { Finding } from "../report.ts";
 import type { Stage } from "../stage.ts";
 import { interleave } from "../statistics.ts";
 
-/** Over the API: create, start, wait and remove; and exec through the docker CLI. */
+/** Over the API: create, start, wait and remove, and exec; and exec through the docker CLI. */
 export async function requests(stage: Stage): Promise<Finding[]> {
   const { subject, peers, image, rounds } = stage;
   const hosts = [
@@ -31,9 +31,27 @@ export async function requests(stage: Stage): Promise<Finding[]> {
     })),
     rounds,
   );
+  const apiExec = await interleave(
+    engines.map(({ name, api }, index) => ({
+      name,
+      run: () => api.exec(running[index] ?? "", ["/bin/true"]),
+    })),
+    rounds,
+  );
   await Promise.all(engines.map(({ api }, index) => api.remove(running[index] ?? "")));
   return [
-    { kind: "timed", title: "API: create, start, wait, remove", samples: cycle },
+    {
+      kind: "timed",
+      title: "API: create, start, wait, remove",
+      samples: cycle,
+      bars: [{ against: "docker", factor: 15 }],
+    },
+    {
+      kind: "timed",
+      title: "API: exec true",
+      samples: apiExec,
+      bars: [{ against: "docker", factor: 10 }],
+    },
     { kind: "timed", title: "docker exec true", samples: exec },
   ];
 }
