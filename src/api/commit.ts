@@ -1,4 +1,4 @@
-import { defined, isFault } from "#base";
+import { defined } from "#base";
 import { type ContainerCreateBody, containerCreateSchema } from "#container";
 import type { FileChange } from "#engine";
 import type { ImageDefaults } from "#image";
@@ -33,7 +33,7 @@ async function changes({ engine }: ApiContext, exchange: Exchange): Promise<void
 async function commit({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { query } = exchange;
   const { id } = containerOf(engine, query.text("container") ?? "");
-  const body = await bodyOf(exchange);
+  const body = await exchange.json(containerCreateSchema);
   const repository = query.text("repo");
   const tag = query.text("tag");
   const message = query.text("comment");
@@ -57,20 +57,6 @@ async function commit({ engine }: ApiContext, exchange: Exchange): Promise<void>
     exchange.signal,
   );
   exchange.sendJson(201, { Id: image });
-}
-
-/** A client may leave the body out. */
-async function bodyOf(exchange: Exchange): Promise<ContainerCreateBody> {
-  const { headers } = exchange.request;
-  const isEmpty = headers["content-length"] === undefined && !headers["transfer-encoding"];
-  if (isEmpty || headers["content-length"] === "0") return {};
-  try {
-    return await exchange.json(containerCreateSchema);
-  } catch (error) {
-    // "null" is what docker commit sends when it has no configuration to give.
-    if (isFault(error, "invalid") && /must be an object/.test(error.message)) return {};
-    throw error;
-  }
 }
 
 /**

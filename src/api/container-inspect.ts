@@ -53,6 +53,22 @@ export function inspectContainer(container: Container): ContainerInspect {
   };
 }
 
+/** As before 1.45: in networks that users made, a container's short id and host name are aliases. */
+export function withOwnNames(answer: ContainerInspect): ContainerInspect {
+  const own = [answer.Id.slice(0, 12), answer.Config.Hostname];
+  const networks = Object.entries(answer.NetworkSettings.Networks).map(
+    ([name, endpoint]) =>
+      [
+        name,
+        ["bridge", "host", "none", "default"].includes(name)
+          ? endpoint
+          : { ...endpoint, Aliases: [...new Set([...(endpoint.Aliases ?? []), ...own])] },
+      ] as const,
+  );
+  const NetworkSettings = { ...answer.NetworkSettings, Networks: Object.fromEntries(networks) };
+  return { ...answer, NetworkSettings };
+}
+
 function hostConfigOf({ host, sent, links, name }: Container): HostConfigInspect {
   const shown = links.map((link) => `/${link.name}:/${name}/${link.alias}`);
   return {

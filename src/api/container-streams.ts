@@ -37,8 +37,8 @@ export function containerStreamRoutes(context: ApiContext): readonly Route[] {
 }
 
 /** The Content-Type of output: raw from a terminal, framed otherwise. */
-export function streamType(tty: boolean): string {
-  return tty ? RAW_STREAM : MULTIPLEXED_STREAM;
+export function streamType(exchange: Exchange, tty: boolean): string {
+  return tty || !exchange.has("framedType") ? RAW_STREAM : MULTIPLEXED_STREAM;
 }
 
 async function logs({ engine, log }: ApiContext, exchange: Exchange): Promise<void> {
@@ -66,7 +66,7 @@ async function logs({ engine, log }: ApiContext, exchange: Exchange): Promise<vo
   });
   const { Tty: tty } = container.config;
   try {
-    await exchange.stream(streamType(tty), source, { atOnce: true });
+    await exchange.stream(streamType(exchange, tty), source, { atOnce: true });
   } catch (error) {
     if (exchange.signal.aborted) return;
     const { message } = faultOf(error);
@@ -113,7 +113,9 @@ async function attach({ engine }: ApiContext, exchange: Exchange): Promise<void>
   const stdin = query.flag("stdin") && config.OpenStdin;
   // As dockerd: the connection first. A container that is not started yet is attached to
   // before the client can have read the answer and ask for the start.
-  const connection = await exchange.hijack(exchange.upgrades ? streamType(config.Tty) : RAW_STREAM);
+  const connection = await exchange.hijack(
+    exchange.upgrades ? streamType(exchange, config.Tty) : RAW_STREAM,
+  );
   const attached = await engine.containers.attach(id, {
     stdin,
     stdout: query.flag("stdout"),

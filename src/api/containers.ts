@@ -1,14 +1,16 @@
 import { defined, Fault, faultOf, isFault } from "#base";
 import {
   type ContainerCreateBody,
+  type ContainerUpdateBody,
   containerCreateSchema,
   containerUpdateSchema,
   sentOf,
 } from "#container";
 import type { Container, CreateRequest, Engine, WaitCondition } from "#engine";
-import { inspectContainer } from "./container-inspect.ts";
+import { inspectContainer, withOwnNames } from "./container-inspect.ts";
 import { listContainers, sizesOf } from "./container-list.ts";
 import type { ApiContext } from "./context.ts";
+import { currentBody } from "./create-version.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
 import { containerOf, launchFault, nameFault, noSuchImage, runningContainerOf } from "./wording.ts";
@@ -42,7 +44,7 @@ export function containerRoutes(context: ApiContext): readonly Route[] {
 }
 
 async function create({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const body = await exchange.json(containerCreateSchema);
+  const body = await exchange.json(containerCreateSchema, { required: true });
   const { id, warnings } = await createdContainer(engine, createRequestOf(exchange, body));
   exchange.sendJson(201, { Id: id, Warnings: warnings });
 }
@@ -66,10 +68,10 @@ export async function createdContainer(
 /** A create request from its body, its query and its connection. */
 export function createRequestOf(exchange: Exchange, body: ContainerCreateBody): CreateRequest {
   const name = exchange.query.text("name");
-  const platform = exchange.query.text("platform");
+  const platform = exchange.has("oneShot") ? exchange.query.text("platform") : undefined;
   return {
     ...defined({ name, platform }),
-    sent: sentOf(body),
+    sent: sentOf(currentBody(exchange, body)),
     owner: exchange.owner,
   };
 }
@@ -92,7 +94,8 @@ async function inspect(context: ApiContext, exchange: Exchange): Promise<void> {
   const container = containerOf(context.engine, exchange.param("id"));
   const answer = inspectContainer(container);
   const sizes = exchange.query.flag("size") ? await sizesOf(context, container) : {};
-  exchange.sendJson(200, { ...answer, ...sizes });
+  const { NetworkSettings } = exchange.has("ownAliases") ? answer : withOwnNames(answer);
+  exchange.sendJson(200, { ...answer, ...sizes, NetworkSettings });
 }
 
 async function top({ engine }: ApiContext, exchange: Exchange): Promise<void> {
@@ -129,7 +132,7 @@ export function startFault({ argv }: Container, fault: Fault): Fault {
 /** `t` in seconds and `signal` of stop and restart. */
 function stopOptions(exchange: Exchange): { timeout?: number; signal?: string } {
   const timeout = exchange.query.whole("t");
-  const signal = exchange.query.text("signal");
+  const signal = exchange.has("stopSignal") ? exchange.query.text("signal") : undefined;
   return defined({ timeout, signal });
 }
 
@@ -170,7 +173,7 @@ async function kill({ engine }: ApiContext, exchange: Exchange): Promise<void> {
 
 async function update({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { id } = containerOf(engine, exchange.param("id"));
-  const body = await exchange.json(containerUpdateSchema);
+  const body = await updateOf(exchange);
   try {
     const warnings = await engine.containers.update(id, body);
     exchange.sendJson(200, { Warnings: warnings.length > 0 ? warnings : null });
@@ -181,6 +184,16 @@ async function update({ engine }: ApiContext, exchange: Exchange): Promise<void>
       cause: fault,
     });
   }
+}
+
+/** `PidsLimit` and kernel memory as far as the version has them. */
+async function updateOf(exchange: Exchange): Promise<ContainerUpdateBody> {
+  const body = await exchange.json(containerUpdateSchema);
+  return {
+    ...body,
+    ...(!exchange.has("privateIpc") && { PidsLimit: null }),
+    ...(exchange.has("consoleSize") && { KernelMemory: null }),
+  };
 }
 
 async function pause({ engine }: ApiContext, exchange: Exchange): Promise<void> {
@@ -209,11 +222,10 @@ async function rename({ engine }: ApiContext, exchange: Exchange): Promise<void>
 
 /** The headers go out as soon as the wait is registered: clients start the container on seeing them. */
 async function wait({ engine, log }: ApiContext, exchange: Exchange): Promise<void> {
+  const condition = waitCondition(exchange);
   const { id } = containerOf(engine, exchange.param("id"));
-  const condition = exchange.query.text("condition") ?? "not-running";
-  if (!isCondition(condition)) throw new Fault("invalid", `invalid condition: "${condition}"`);
   const { result } = await engine.containers.wait(id, condition);
-  exchange.begin("application/json");
+  if (exchange.has("waitCondition")) exchange.begin("application/json");
   let answer: object;
   try {
     const { exitCode, error } = await result;
@@ -221,9 +233,21 @@ async function wait({ engine, log }: ApiContext, exchange: Exchange): Promise<vo
   } catch (error) {
     const { message } = faultOf(error);
     log.warn("a wait failed", { container: id, error: message });
+    if (condition === "removed" && !exchange.has("waitError")) {
+      exchange.response.end();
+      return;
+    }
     answer = { StatusCode: -1, Error: { Message: message } };
   }
-  exchange.response.end(`${JSON.stringify(answer)}\n`);
+  if (!exchange.response.headersSent) exchange.sendJson(200, answer);
+  else exchange.response.end(`${JSON.stringify(answer)}\n`);
+}
+
+function waitCondition(exchange: Exchange): WaitCondition {
+  const condition = exchange.has("waitCondition") && exchange.query.text("condition");
+  if (!condition) return "not-running";
+  if (!isCondition(condition)) throw new Fault("invalid", `invalid condition: "${condition}"`);
+  return condition;
 }
 
 function isCondition(text: string): text is WaitCondition {

@@ -25,7 +25,9 @@ export function diskUsageRoutes(context: ApiContext): readonly Route[] {
 }
 
 async function diskUsage({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const asked = exchange.query.all("type").filter((type) => type !== "");
+  const asked = exchange.has("diskUsageType")
+    ? exchange.query.all("type").filter((type) => type !== "")
+    : [];
   const unknown = asked.find((type) => !types.some((each) => each === type));
   if (unknown !== undefined) throw new Fault("invalid", `unknown object type: ${unknown}`);
   const wants = (type: (typeof types)[number]) => asked.length === 0 || asked.includes(type);
@@ -36,7 +38,7 @@ async function diskUsage({ engine }: ApiContext, exchange: Exchange): Promise<vo
     // Files and blobs alike, as Docker counts them with containerd's image store.
     LayersSize: wants("image") ? usage.layers + usage.blobs.size : 0,
     Images: wants("image")
-      ? images.map((image) => imageSummary(image, usage.shared.get(image.id)))
+      ? images.map((image) => imageSummary(exchange, image, usage.shared.get(image.id)))
       : null,
     Containers: wants("container")
       ? await Promise.all(

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { collect, Fault } from "#base";
 import type { Owner } from "#engine";
 import { type JsonMessage, wireLimits } from "#wire";
+import { type ApiChange, hasChange } from "./api-change.ts";
 import { type RawConnection, takeOver, takeUpgradeBody } from "./hijack.ts";
 import { type BodySchema, parseJsonBody } from "./json-body.ts";
 import type { Query } from "./query.ts";
@@ -19,13 +20,14 @@ export interface ExchangeParts {
   readonly head?: Uint8Array;
 }
 
+const noFields = Buffer.from("{}");
+
 /** One request and the ways to answer it. A handler answers exactly once, or throws. */
 export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** The version of the API that the client speaks. */
-  readonly version: string;
   readonly query: Query;
+  readonly #version: string;
   readonly #ownerOf: () => Owner;
   readonly #untaken: () => number;
   readonly #params: Readonly<Record<string, string>>;
@@ -36,7 +38,7 @@ export class Exchange {
   constructor(parts: ExchangeParts) {
     this.request = parts.request;
     this.response = parts.response;
-    this.version = parts.version;
+    this.#version = parts.version;
     this.query = parts.query;
     this.#ownerOf = parts.ownerOf;
     this.#untaken = parts.untaken;
@@ -45,6 +47,11 @@ export class Exchange {
     this.response.once("close", () => {
       if (!this.response.writableFinished) this.#gone.abort();
     });
+  }
+
+  /** Whether the version of the API that the client speaks has this change. */
+  has(change: ApiChange): boolean {
+    return hasChange(this.#version, change);
   }
 
   /** Aborted when the client goes away before its answer is complete. */
@@ -71,8 +78,11 @@ export class Exchange {
     return this.request.iterator({ destroyOnReturn: false });
   }
 
-  /** The body as a JSON object of this schema. Docker insists on the content type. */
-  async json<T>(schema: BodySchema<T>): Promise<T> {
+  /** The body as a JSON object of this schema, which may be missing unless it is `required`. Docker insists on the content type. */
+  async json<T>(
+    schema: BodySchema<T>,
+    { required = false }: { readonly required?: boolean } = {},
+  ): Promise<T> {
     const type = (this.request.headers["content-type"] ?? "").split(";")[0]?.trim() ?? "";
     const bytes = await this.#bodyBytes();
     if (type !== "application/json" && (type !== "" || bytes.byteLength > 0))
@@ -80,7 +90,7 @@ export class Exchange {
         "invalid",
         `unsupported Content-Type header (${type}): must be 'application/json'`,
       );
-    return parseJsonBody(bytes, schema);
+    return parseJsonBody(bytes.byteLength === 0 && !required ? noFields : bytes, schema);
   }
 
   async #bodyBytes(): Promise<Uint8Array> {

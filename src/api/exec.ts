@@ -83,7 +83,7 @@ async function create(
   const { id: containerId } = runningContainerOf(engine, exchange.param("id"));
   const tty = body.Tty ?? false;
   detachFilter(tty, body.DetachKeys ?? undefined, badKeys);
-  const [rows, columns] = body.ConsoleSize ?? [];
+  const [rows, columns] = consoleSize(exchange, body);
   const id = await engine.execs.create(containerId, {
     argv,
     env: body.Env ?? [],
@@ -100,6 +100,13 @@ async function create(
   exchange.sendJson(201, { Id: id });
 }
 
+function consoleSize(
+  exchange: Exchange,
+  { ConsoleSize }: { readonly ConsoleSize?: readonly number[] | null | undefined },
+): readonly number[] {
+  return exchange.has("consoleSize") ? (ConsoleSize ?? []) : [];
+}
+
 /**
  * As dockerd: the connection is taken first and the program starts then; a failure after that is
  * told in the stream.
@@ -111,7 +118,7 @@ async function start(
 ): Promise<void> {
   const { id, containerId, request } = execOf(engine, exchange.param("id"));
   const body = await exchange.json(schemas.execStartSchema);
-  const [rows, columns] = body.ConsoleSize ?? [];
+  const [rows, columns] = consoleSize(exchange, body);
   const size = rows && columns ? { rows, columns } : {};
   const tty = body.Tty ?? false;
   runningContainerOf(engine, containerId);
@@ -127,7 +134,9 @@ async function start(
     return exchange.sendEmpty(200);
   }
   const detach = detachFilter(request.tty, detachKeys.get(id), badKeys);
-  const connection = await exchange.hijack(exchange.upgrades ? streamType(tty) : RAW_STREAM);
+  const connection = await exchange.hijack(
+    exchange.upgrades ? streamType(exchange, tty) : RAW_STREAM,
+  );
   try {
     const attached = await launch(false);
     if (!attached) throw new Fault("internal", `exec ${id} has no stream`, { about: id });

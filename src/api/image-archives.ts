@@ -48,7 +48,7 @@ async function save(
       throw new Fault("not_found", `No such image: ${ref}`, { about: ref, cause });
     }
   const options = {
-    platform: platformOf(exchange),
+    platform: exchange.has("descriptor") ? platformOf(exchange) : undefined,
     compression: exchange.query.text("compression"),
   };
   await exchange.stream(TAR_TYPE, engine.images.save(refs, options));
@@ -56,7 +56,7 @@ async function save(
 
 async function load({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const quiet = exchange.query.flag("quiet");
-  const platform = platformOf(exchange);
+  const platform = exchange.has("descriptor") ? platformOf(exchange) : undefined;
   await withProgress(exchange, async () => {
     const report = (progress: Progress) => {
       if (!quiet) exchange.progress(progressMessage(progress));
@@ -88,7 +88,7 @@ async function importTree({ engine }: ApiContext, exchange: Exchange): Promise<v
   const repository = query.text("repo");
   const tag = query.text("tag");
   const message = query.text("message");
-  const platform = platformOf(exchange);
+  const platform = exchange.has("pullPlatform") ? platformOf(exchange) : undefined;
   const created = query.epoch;
   const changes = query
     .all("changes")

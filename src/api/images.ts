@@ -1,12 +1,13 @@
 import { defined, Fault, faultOf } from "#base";
 import type { Engine, ImageSummary as EngineSummary, ImageDeletion, ImageDetail } from "#engine";
-import {
-  compareApiVersions,
-  type ImageDeleteEntry,
-  type ImageInspect,
-  type ImageManifest,
-  type ImageSummary,
+import type {
+  ImageDeleteEntry,
+  ImageInspect,
+  ImageManifest,
+  ImageSummary,
+  WireFilters,
 } from "#wire";
+import type { ApiChange } from "./api-change.ts";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import { requirePlatform } from "./platform-query.ts";
@@ -32,51 +33,76 @@ export function imageRoutes(context: ApiContext): readonly Route[] {
 const filterKeys = ["before", "dangling", "label", "reference", "since", "until"] as const;
 
 async function list({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const filters = exchange.query.filters(filterKeys);
   const { query } = exchange;
+  const filters = listFilters(exchange);
   for (const ref of [...(filters.before ?? []), ...(filters.since ?? [])])
     await imageOf(engine, ref);
   const images = await engine.images.list({ all: query.flag("all"), filters });
-  const shared = query.flag("shared-size") ? (await engine.diskUsage()).shared : undefined;
+  const withShared = exchange.has("sharedSize") && query.flag("shared-size");
+  const shared = withShared ? (await engine.diskUsage()).shared : undefined;
   exchange.sendJson(
     200,
-    images.map((image) => summaryOf(image, shared?.get(image.id))),
+    images.map((image) => ({
+      ...summaryOf(exchange, image, shared?.get(image.id)),
+      ...(!exchange.has("containerCount") && { Containers: -1 }),
+    })),
   );
+}
+
+/** Before 1.41, `filter` was a pattern for names. */
+function listFilters(exchange: Exchange): WireFilters {
+  const filters = exchange.query.filters(filterKeys);
+  const pattern = exchange.has("oneShot") ? undefined : exchange.query.text("filter");
+  if (pattern === undefined) return filters;
+  return { ...filters, reference: [...(filters.reference ?? []), pattern] };
 }
 
 function orNull(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> | null {
   return Object.keys(labels).length > 0 ? labels : null;
 }
 
-/** An image as lists show it; `shared` is told where it was asked for. */
-export function summaryOf(image: EngineSummary, shared = -1): ImageSummary {
+/** An image as lists show it to the client; `shared` is told where it was asked for. */
+export function summaryOf(exchange: Exchange, image: EngineSummary, shared = -1): ImageSummary {
+  const isNameless = image.tags.length + image.digests.length === 0;
+  const showsNone = isNameless && !exchange.has("annotations");
   return {
     Containers: image.containers,
     Created: image.created,
     Id: image.id,
     Labels: orNull(image.labels),
     ParentId: "",
-    RepoDigests: image.digests,
-    RepoTags: image.tags,
+    RepoDigests: showsNone ? ["<none>@<none>"] : image.digests,
+    RepoTags: showsNone ? ["<none>:<none>"] : image.tags,
     SharedSize: shared,
     Size: image.size,
+    ...(!exchange.has("singleSize") && { VirtualSize: image.size }),
   };
 }
 
-/** The image that the path names, which must be for the platform of the query, if there is one. */
-async function imageFor(engine: Engine, exchange: Exchange): Promise<ImageDetail> {
+/** The image that the path names, which must be for the platform of the query where `change` has come. */
+async function imageFor(
+  engine: Engine,
+  exchange: Exchange,
+  change: ApiChange,
+): Promise<ImageDetail> {
   const ref = exchange.param("name");
   const image = await imageOf(engine, ref);
-  requirePlatform(exchange, ref, image);
+  if (exchange.has(change)) requirePlatform(exchange, ref, image);
   return image;
 }
 
 async function inspect({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const image = await imageFor(engine, exchange);
-  // The versions in which Docker's engines began to tell of these.
-  const hasDescriptor = compareApiVersions(exchange.version, "1.48") >= 0;
+  const image = await imageFor(engine, exchange, "firewall");
+  const hasDescriptor = exchange.has("descriptor");
+  const detail = detailOf(image);
   exchange.sendJson(200, {
-    ...detailOf(image),
+    ...detail,
+    ...(!exchange.has("ociConfig") && { Config: { ...containerFields, ...detail.Config } }),
+    ...(!exchange.has("ownAliases") && {
+      Container: "",
+      ContainerConfig: { ...containerFields, ...emptyConfig },
+    }),
+    ...(!exchange.has("singleSize") && { VirtualSize: image.size }),
     ...(hasDescriptor && { Descriptor: image.descriptor }),
     ...(hasDescriptor && exchange.query.flag("manifests") && { Manifests: [manifestOf(image)] }),
   });
@@ -106,6 +132,30 @@ export function shortTime(text: string): string {
     .replace(/\.(?=Z$|[+-]\d\d:\d\d$)/, "");
 }
 
+const emptyConfig = {
+  Cmd: null,
+  Entrypoint: null,
+  Env: null,
+  Labels: null,
+  OnBuild: null,
+  User: "",
+  Volumes: null,
+  WorkingDir: "",
+};
+
+/** What the configuration of an image had in common with that of a container. */
+const containerFields = {
+  Hostname: "",
+  Domainname: "",
+  AttachStdin: false,
+  AttachStdout: false,
+  AttachStderr: false,
+  Tty: false,
+  OpenStdin: false,
+  StdinOnce: false,
+  Image: "",
+};
+
 function detailOf(image: ImageDetail): ImageInspect {
   const { config } = image;
   const defaults = config.config ?? {};
@@ -118,17 +168,7 @@ function detailOf(image: ImageDetail): ImageInspect {
     Created: shortTime(config.created ?? ""),
     DockerVersion: "",
     Author: config.author ?? "",
-    Config: {
-      Cmd: null,
-      Entrypoint: null,
-      Env: null,
-      Labels: null,
-      OnBuild: null,
-      User: "",
-      Volumes: null,
-      WorkingDir: "",
-      ...defaults,
-    },
+    Config: { ...emptyConfig, ...defaults },
     Architecture: config.architecture,
     ...defined({ Variant: config.variant || undefined }),
     Os: config.os,
@@ -147,7 +187,7 @@ function graphDriverOf([top, ...below]: readonly string[]): ImageInspect["GraphD
 }
 
 async function history({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const { id } = await imageFor(engine, exchange);
+  const { id } = await imageFor(engine, exchange, "descriptor");
   const entries = await engine.images.history(id);
   exchange.sendJson(
     200,

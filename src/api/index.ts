@@ -1,5 +1,5 @@
 /**
- * api: the engine over HTTP, on unix sockets and TCP: the Docker Engine API 1.44 to 1.51 and
+ * api: the engine over HTTP, on unix sockets and TCP: the Docker Engine API 1.24 to 1.51 and
  * thimble's own beside it.
  *
  * It translates and nothing more: requests to the engine's words, its answers and

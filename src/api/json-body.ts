@@ -35,6 +35,12 @@ export interface BodySchema<T> extends CheckingSchema<T> {
   readonly def: { readonly type: string };
 }
 
+/** For a body whose fields do not matter. */
+export const anyObject: BodySchema<Record<string, unknown>> = {
+  def: { type: "record" },
+  safeParse: (value) => ({ success: true, data: value as Record<string, unknown> }),
+};
+
 /** A JSON body by its schema; `invalid` faults say which field is wrong and how. */
 export function parseJsonBody<T>(bytes: Uint8Array, schema: BodySchema<T>): T {
   const value = matchCase(parseJson(bytes), schema as SchemaNode);
@@ -58,7 +64,8 @@ function parseJson(bytes: Uint8Array): Record<string, unknown> {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Fault("invalid", `invalid JSON: ${reason}`, { cause });
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value))
+  if (value === null) return {};
+  if (typeof value !== "object" || Array.isArray(value))
     throw new Fault("invalid", "invalid JSON: the body must be an object");
   return value as Record<string, unknown>;
 }

@@ -21,6 +21,7 @@ export function networkRoutes(context: ApiContext): readonly Route[] {
       handle(context, exchange);
   return [
     { method: "GET", pattern: "/networks", handle: on(list) },
+    { method: "GET", pattern: "/networks/", handle: on(list) },
     { method: "POST", pattern: "/networks/create", handle: on(create) },
     { method: "POST", pattern: "/networks/prune", handle: on(prune) },
     { method: "POST", pattern: "/networks/*id/connect", handle: on(connect) },
@@ -34,7 +35,8 @@ const filterKeys = ["dangling", "driver", "id", "label", "name", "scope", "type"
 
 function list({ engine }: ApiContext, exchange: Exchange): void {
   const filters = exchange.query.filters(filterKeys);
-  exchange.sendJson(200, engine.networks.list(filters).map(summaryOf));
+  const shown = exchange.has("shortNetworkList") ? summaryOf : inspectNetwork;
+  exchange.sendJson(200, engine.networks.list(filters).map(shown));
 }
 
 /** A network as lists show it: without its containers, as in Docker. */

@@ -30,9 +30,7 @@ export class Query {
 
   whole(name: string): number | undefined {
     const text = this.text(name);
-    if (text === undefined) return undefined;
-    if (!/^[+-]?\d{1,15}$/.test(text)) throw malformed(name, text, "a whole number");
-    return Number(text);
+    return text === undefined ? undefined : parseWhole(text);
   }
 
   /** SOURCE_DATE_EPOCH as nanoseconds; ours: Docker has no such parameter. */
@@ -43,22 +41,38 @@ export class Query {
     return seconds;
   }
 
-  /** Seconds since the epoch, with up to nine digits of fraction, as nanoseconds. */
+  /** Seconds since the epoch, with a fraction of which nine digits count, as nanoseconds. */
   timestamp(name: string): bigint | undefined {
     const text = this.text(name);
     if (text === undefined) return undefined;
-    const match = /^(\d{1,12})(?:\.(\d{1,9}))?$/.exec(text);
-    if (!match) throw malformed(name, text, "seconds since the epoch, as 1136073600.000000001");
-    return BigInt(match[1] ?? "0") * 1_000_000_000n + BigInt((match[2] ?? "").padEnd(9, "0"));
+    const [seconds = "", fraction = "0"] = text.split(/\.(.*)/s);
+    for (const [part, pattern] of [
+      [seconds, /^[+-]?\d{1,12}$/],
+      [fraction, /^\d{1,18}$/],
+    ] as const)
+      if (!pattern.test(part)) throw notNumber("ParseInt", part);
+    return BigInt(seconds) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, "0"));
   }
 
-  /** Keys other than those accepted are refused, as a typing error would select everything. */
-  filters(accepted: readonly string[]): WireFilters {
+  /** The `filters`; keys other than those accepted, if there are any, are refused, as a typing error would select everything. */
+  filters(accepted?: readonly string[]): WireFilters {
     const filters = parseFilters(this.text("filters"));
-    const unknown = Object.keys(filters).find((key) => !accepted.includes(key));
+    const unknown = accepted && Object.keys(filters).find((key) => !accepted.includes(key));
     if (unknown !== undefined) throw new Fault("invalid", `invalid filter '${unknown}'`);
     return filters;
   }
+}
+
+/** A whole number; dockerd gives a mistake in it no kind, so it is a 500. */
+export function parseWhole(text: string): number {
+  if (!/^[+-]?\d{1,15}$/.test(text)) throw notNumber("Atoi", text);
+  return Number(text);
+}
+
+/** In the words of Go's library. */
+function notNumber(verb: "Atoi" | "ParseInt", text: string): Fault {
+  const message = `strconv.${verb}: parsing ${JSON.stringify(text)}: invalid syntax`;
+  return new Fault("internal", message, { about: text });
 }
 
 function malformed(name: string, text: string, wanted: string): Fault {

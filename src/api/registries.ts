@@ -34,7 +34,7 @@ export async function pull({ engine }: ApiContext, exchange: Exchange): Promise<
   const { query } = exchange;
   const name = query.text("fromImage") ?? "";
   const tag = query.text("tag");
-  const platform = platformOf(exchange);
+  const platform = exchange.has("pullPlatform") ? platformOf(exchange) : undefined;
   const separator = tag?.includes(":") ? "@" : ":";
   const written = tag === undefined ? name : `${name}${separator}${tag}`;
   const reference = parsedReference(written);
@@ -60,7 +60,7 @@ async function push({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { query } = exchange;
   const name = exchange.param("name");
   const tag = query.text("tag");
-  const platform = platformOf(exchange);
+  const platform = exchange.has("pushPlatform") ? platformOf(exchange) : undefined;
   const reference = parsedReference(tag === undefined ? name : `${name}:${tag}`);
   const written = tag === undefined ? name : `${name}:${tag}`;
   const compression = query.text("compression");

@@ -1,6 +1,6 @@
 import type { Exchange } from "./exchange.ts";
 
-export type Method = "GET" | "POST" | "PUT" | "DELETE" | "HEAD";
+export type Method = "GET" | "POST" | "PUT" | "DELETE" | "HEAD" | "OPTIONS";
 type Handler = (exchange: Exchange) => Promise<void> | void;
 
 /**
@@ -50,7 +50,7 @@ function compile(pattern: string): RegExp {
   return new RegExp(`^${source}$`, "s");
 }
 
-const versioned = /^\/v(\d+(?:\.\d+)?)(\/.*)$/s;
+const versioned = /^\/v([\d.]+)(\/.*)$/s;
 
 /**
  * Cuts "/v1.44/containers/json" into version and path; the version is undefined when the path lacks

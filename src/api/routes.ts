@@ -15,10 +15,12 @@ import { networkExplainRoutes } from "./network-explain.ts";
 import { networkFaultRoutes } from "./network-fault.ts";
 import { networkRoutes } from "./networks.ts";
 import { notYetRoutes } from "./not-yet.ts";
+import { pluginRoutes } from "./plugins.ts";
 import { registryRoutes } from "./registries.ts";
 import type { Route } from "./router.ts";
 import { runRoutes } from "./run.ts";
 import { statsRoutes } from "./stats.ts";
+import { swarmRoutes } from "./swarm.ts";
 import { systemRoutes } from "./system.ts";
 import { thimbleRoutes } from "./thimble.ts";
 import { volumeRoutes } from "./volumes.ts";
@@ -47,6 +49,8 @@ export function routes(context: ApiContext): readonly Route[] {
     ...thimbleRoutes(context),
     ...networkExplainRoutes(context),
     ...explainRoutes(context),
+    ...pluginRoutes(),
+    ...swarmRoutes(),
     ...notYetRoutes(context),
   ];
 }

@@ -30,7 +30,7 @@ export function runRoutes(context: ApiContext): readonly Route[] {
 }
 
 async function run({ engine, log }: ApiContext, exchange: Exchange): Promise<void> {
-  const body = await exchange.json(containerCreateSchema);
+  const body = await exchange.json(containerCreateSchema, { required: true });
   const { id, warnings } = await createdContainer(engine, createRequestOf(exchange, body));
   const container = engine.containers.get(id);
   const { query } = exchange;

@@ -8,15 +8,18 @@ import { testServer } from "./testing.ts";
 
 test("versions from the oldest to the newest are spoken, and no others", async () => {
   await using server = await testServer();
-  for (const prefix of ["", "/v1.44", "/v1.51"])
+  for (const prefix of ["", "/v1.24", "/v1.43", "/v1.51"])
     expect((await server.call("GET", `${prefix}/version`)).status).toBe(200);
   expect(await server.call("GET", "/v1.99/version")).toMatchObject({
     status: 400,
     json: { message: "client version 1.99 is too new. Maximum supported API version is 1.51" },
   });
-  expect((await server.call("GET", "/v1.43/version")).json).toEqual({
-    message:
-      "client version 1.43 is too old. Minimum supported API version is 1.44, please upgrade your client to a newer version",
+  expect((await server.call("GET", "/v1.24.1/version")).status).toBe(200);
+  expect((await server.call("GET", "/v1.99/nothing")).status).toBe(404);
+  expect(await server.call("OPTIONS", "/v1.23/info")).toMatchObject({ status: 400 });
+  expect(await server.call("GET", "/v1.23/version")).toMatchObject({
+    status: 400,
+    text: "client version 1.23 is too old. Minimum supported API version is 1.24, please upgrade your client to a newer version\n",
   });
   const ancient = await server.call("GET", "/v1.20/version");
   expect(ancient.status).toBe(400);

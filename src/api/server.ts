@@ -174,8 +174,8 @@ function dispatcher(options: ApiServerOptions, router: Router) {
       const found = find(request);
       version = found.version;
       if (arrival) refuseForeignPage(request, arrival.listener);
-      checkVersion(version);
       if (!found.match) throw new Fault("not_found", "page not found");
+      checkVersion(version);
       const exchange = new Exchange({
         request,
         response,

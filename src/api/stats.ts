@@ -31,7 +31,7 @@ async function stats(context: ApiContext, exchange: Exchange): Promise<void> {
   }
   const before = await usageOf(context, container);
   // The use of a CPU is a difference: a message without a stream has one, unless it is to come at once.
-  if (!before || query.flag("one-shot")) {
+  if (!before || (exchange.has("oneShot") && query.flag("one-shot"))) {
     exchange.sendJson(200, statsMessage(container, before, undefined));
     return;
   }

@@ -5,13 +5,18 @@ import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
 import { timeText } from "./time-text.ts";
 
-/** /_ping, /version and /info. */
+/** /_ping, /version and /info, and OPTIONS of every path. */
 export function systemRoutes(context: ApiContext): readonly Route[] {
   return [
     { method: "GET", pattern: "/_ping", handle: ping },
     { method: "HEAD", pattern: "/_ping", handle: ping },
     { method: "GET", pattern: "/version", handle: (exchange) => version(context, exchange) },
     { method: "GET", pattern: "/info", handle: (exchange) => info(context, exchange) },
+    ...["/", "/*path"].map((pattern) => ({
+      method: "OPTIONS" as const,
+      pattern,
+      handle: (exchange: Exchange) => exchange.sendEmpty(200),
+    })),
   ];
 }
 
@@ -90,6 +95,7 @@ async function info({ engine, version }: ApiContext, exchange: Exchange): Promis
       Authorization: null,
       Log: logDrivers,
     },
+    ...(!exchange.has("ociConfig") && { BridgeNfIptables: false, BridgeNfIp6tables: false }),
     MemoryLimit: true,
     SwapLimit: true,
     CpuCfsPeriod: true,
@@ -113,7 +119,17 @@ async function info({ engine, version }: ApiContext, exchange: Exchange): Promis
     OSType: "linux",
     Architecture: known.architecture,
     IndexServerAddress: "https://index.docker.io/v1/",
-    RegistryConfig: { IndexConfigs: {}, InsecureRegistryCIDRs: [], Mirrors: null },
+    RegistryConfig: {
+      ...(!exchange.has("noForeignLayers") && {
+        AllowNondistributableArtifactsCIDRs: null,
+        AllowNondistributableArtifactsHostnames: null,
+      }),
+      IndexConfigs: {
+        "docker.io": { Name: "docker.io", Mirrors: [], Secure: true, Official: true },
+      },
+      InsecureRegistryCIDRs: [],
+      Mirrors: null,
+    },
     NCPU: known.cpus,
     MemTotal: known.memory,
     GenericResources: null,

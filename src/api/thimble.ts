@@ -93,7 +93,7 @@ async function plan({ engine, describePlan }: ApiContext, exchange: Exchange): P
       "invalid",
       `invalid query parameter format=${format}: bytes, json or text is expected`,
     );
-  const body = await exchange.json(containerCreateSchema);
+  const body = await exchange.json(containerCreateSchema, { required: true });
   const bytes = await engine.containers.plan(createRequestOf(exchange, body));
   if (format === "bytes") return exchange.sendBytes(PLAN_TYPE, bytes);
   if (!describePlan)

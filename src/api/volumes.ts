@@ -9,6 +9,7 @@ import {
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
+import { noSwarmManager } from "./swarm.ts";
 
 /** Create, list, inspect, removal and prune of volumes. */
 export function volumeRoutes(context: ApiContext): readonly Route[] {
@@ -172,11 +173,7 @@ async function list({ engine }: ApiContext, exchange: Exchange): Promise<void> {
 async function create({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { volumeCreateSchema } = await loadSchemas();
   const body = await exchange.json(volumeCreateSchema);
-  if (body.ClusterVolumeSpec)
-    throw new Fault(
-      "unavailable",
-      "This node is not a swarm manager. Swarm mode is not supported yet, so there are no cluster volumes.",
-    );
+  if (body.ClusterVolumeSpec && exchange.has("clusterVolumes")) throw noSwarmManager();
   const volume = await engine.volumes.provide({
     name: body.Name ?? undefined,
     driver: body.Driver ?? undefined,
@@ -266,7 +263,10 @@ function newName({ query }: Exchange): string {
 }
 
 async function prune({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const filters = exchange.query.filters(["all", "label", "label!"]);
+  const sent = exchange.query.filters(["all", "label", "label!"]);
+  const filters = exchange.has("anonymousPrune")
+    ? sent
+    : { ...sent, all: [...(sent.all ?? []), "true"] };
   const { removed, bytes } = await engine.volumes.prune(filters);
   exchange.sendJson(200, {
     VolumesDeleted: removed.length > 0 ? removed : null,

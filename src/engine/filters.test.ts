@@ -16,7 +16,9 @@ test("truth values", () => {
   expect(booleanFilter({ dangling: ["1"] }, "dangling")).toBe(true);
   expect(booleanFilter({ dangling: ["false"] }, "dangling")).toBe(false);
   expect(booleanFilter({}, "dangling")).toBeUndefined();
-  expect(() => booleanFilter({ dangling: ["maybe"] }, "dangling")).toThrow("true or false");
+  expect(() => booleanFilter({ dangling: ["maybe"] }, "dangling")).toThrow(
+    "invalid filter 'dangling=[maybe]'",
+  );
 });
 
 test.each([
@@ -24,11 +26,20 @@ test.each([
   ["10m", 2_000_000_000_000_000_000n - 600_000_000_000n],
   ["1h30m", 2_000_000_000_000_000_000n - 5_400_000_000_000n],
   ["2023-11-14T22:13:20Z", 1_700_000_000_000_000_000n],
+  ["2023-11-14T23:13:20.5+01:00", 1_700_000_000_500_000_000n],
+  ["2023-11-14T22:13Z", 1_699_999_980_000_000_000n],
+  ["2023-11-14Z", 1_699_920_000_000_000_000n],
+  ["-1s", 2_000_000_001_000_000_000n],
+  ["1700000000.25", 1_700_000_000_250_000_000n],
 ])("until=%s", (value, expected) => {
   expect(untilFilter({ until: [value] }, 2_000_000_000_000_000_000n)).toBe(expected);
 });
 
 test("an until that is not a time is refused", () => {
-  expect(() => untilFilter({ until: ["soon"] }, 0n)).toThrow("until=soon");
-  expect(() => untilFilter({ until: ["1m", "2m"] }, 0n)).toThrow("once only");
+  expect(() => untilFilter({ until: ["soon"] }, 0n)).toThrow(
+    'failed to parse value as time or duration: "soon"',
+  );
+  expect(() => untilFilter({ until: ["1m", "2m"] }, 0n)).toThrow(
+    "more than one until filter specified",
+  );
 });

@@ -32,30 +32,46 @@ export function booleanFilter(filters: Filters, key: string): boolean | undefine
   if (!values || values.length === 0) return undefined;
   if (values.every((value) => value === "true" || value === "1")) return true;
   if (values.every((value) => value === "false" || value === "0")) return false;
-  throw new Fault("invalid", `invalid filter '${key}=${values.join(",")}': it takes true or false`);
+  throw new Fault("invalid", `invalid filter '${key}=[${values.join(" ")}]'`, { about: key });
 }
 
-/** `until` of prune: a Go duration back from now, seconds since the epoch, or RFC 3339; in nanoseconds. */
+/** `until` of a prune, which is given once: the moment before which something was made; in nanoseconds. */
 export function untilFilter(filters: Filters, now: bigint): bigint | undefined {
-  const values = filters.until;
-  if (!values || values.length === 0) return undefined;
-  const [value] = values;
-  if (values.length > 1 || value === undefined) {
-    throw new Fault("invalid", "the filter 'until' can be given once only");
-  }
-  if (/^\d+(\.\d+)?$/.test(value)) return BigInt(Math.floor(Number(value) * 1e9));
+  const [value, ...more] = filters.until ?? [];
+  if (more.length > 0) throw new Fault("invalid", "more than one until filter specified");
+  return value === undefined ? undefined : parseMoment(value, now);
+}
+
+/**
+ * A Go duration back from `now`, seconds since the epoch, or a date with or without a time and a
+ * zone (the engine's own where it lacks); nanoseconds since the epoch. `invalid`, in Docker's words.
+ */
+export function parseMoment(value: string, now: bigint): bigint {
   const duration = parseDuration(value);
   if (duration !== undefined) return now - duration;
-  const time = Date.parse(value);
-  if (!Number.isNaN(time)) return BigInt(time) * 1_000_000n;
+  const seconds = /^(\d{1,12})(?:\.(\d{1,18}))?$/.exec(value);
+  if (seconds) return BigInt(`${seconds[1]}${(seconds[2] ?? "").slice(0, 9).padEnd(9, "0")}`);
+  const time = parseDate(value);
+  if (time !== undefined) return time;
   throw new Fault(
     "invalid",
-    `invalid filter 'until=${value}': give a duration as 10m or 1h30m, or a time as 2026-01-02T15:04:05Z`,
-    { about: value },
+    `failed to parse value as time or duration: ${JSON.stringify(value)}`,
+    {
+      about: value,
+    },
   );
 }
 
-/** Go's durations ("1h30m", "1.5s") in nanoseconds; undefined for any other text. */
+const date = /^(\d{4}-\d\d-\d\d)(?:T(\d\d)(?::(\d\d)(?::(\d\d(?:\.\d+)?))?)?)?(Z|[+-]\d\d:\d\d)?$/;
+
+function parseDate(text: string): bigint | undefined {
+  const [, day, hour = "00", minute = "00", second = "00", zone = ""] = date.exec(text) ?? [];
+  if (day === undefined) return undefined;
+  const time = Date.parse(`${day}T${hour}:${minute}:${second}${zone}`);
+  return Number.isNaN(time) ? undefined : BigInt(time) * 1_000_000n;
+}
+
+/** Go's durations ("1h30m", "-1.5s") in nanoseconds; undefined for any other text. */
 function parseDuration(text: string): bigint | undefined {
   const unit: Record<string, number> = {
     ns: 1,
@@ -66,10 +82,11 @@ function parseDuration(text: string): bigint | undefined {
     m: 60e9,
     h: 3600e9,
   };
-  if (!/^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
+  if (!/^[+-]?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
   let total = 0;
   for (const [, count, name] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)) {
     total += Number(count) * (unit[name ?? ""] ?? 0);
   }
-  return Number.isFinite(total) ? BigInt(Math.floor(total)) : undefined;
+  if (!Number.isFinite(total)) return undefined;
+  return BigInt(Math.floor(total)) * (text.startsWith("-") ? -1n : 1n);
 }

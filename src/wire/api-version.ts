@@ -1,6 +1,6 @@
 /** The newest and the oldest version of the Docker Engine API that is spoken. */
 export const API_VERSION = "1.51";
-export const MIN_API_VERSION = "1.44";
+export const MIN_API_VERSION = "1.24";
 
 /** Negative when `a` is older than `b`; "1.9" is older than "1.10". Parts that are not numbers count as 0. */
 export function compareApiVersions(a: string, b: string): number {

@@ -6,8 +6,8 @@ export type WireFilters = Readonly<Record<string, readonly string[]>>;
 const maxBytes = 64 << 10;
 
 /**
- * The value of the `filters` query: both `{"label":["a"]}` and the older `{"label":{"a":true}}`; an
- * empty set when it is missing. `invalid`, in Docker's words, for anything else.
+ * The value of the `filters` query: both `{"label":["a"]}` and the older `{"label":{"a":true}}`, whose
+ * truth values do not matter; an empty set when it is missing. `invalid`, in Docker's words, for anything else.
  */
 export function parseFilters(text: string | undefined): WireFilters {
   if (text === undefined || text === "") return {};
@@ -18,7 +18,8 @@ export function parseFilters(text: string | undefined): WireFilters {
   } catch (cause) {
     throw new Fault("invalid", "invalid filter", { cause });
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value))
+  if (value === null) return {};
+  if (typeof value !== "object" || Array.isArray(value))
     throw new Fault("invalid", "invalid filter");
   const filters: Record<string, readonly string[]> = Object.create(null);
   for (const [key, values] of Object.entries(value)) filters[key] = valuesOf(values);
@@ -27,10 +28,13 @@ export function parseFilters(text: string | undefined): WireFilters {
 
 function valuesOf(values: unknown): readonly string[] {
   if (Array.isArray(values) && values.every((item) => typeof item === "string")) return values;
-  if (typeof values === "object" && values !== null && !Array.isArray(values))
-    return Object.entries(values)
-      .filter(([, on]) => on === true)
-      .map(([name]) => name);
+  if (
+    typeof values === "object" &&
+    values !== null &&
+    !Array.isArray(values) &&
+    Object.values(values).every((on) => typeof on === "boolean")
+  )
+    return Object.keys(values);
   throw new Fault("invalid", "invalid filter");
 }
 

@@ -14,6 +14,8 @@ export interface ImageSummary {
   readonly RepoTags: readonly string[];
   readonly SharedSize: number;
   readonly Size: number;
+  /** Before API 1.44: the same as Size. */
+  readonly VirtualSize?: number;
 }
 
 /** An OCI descriptor (image-spec descriptor.md); `size` in bytes. */

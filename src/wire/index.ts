@@ -1,7 +1,7 @@
 /**
  * wire: the messages between a client and an engine, as types and pure functions.
  *
- * The Docker Engine API, versions 1.44 to 1.51, and thimble's own API beside it
+ * The Docker Engine API, versions 1.24 to 1.51, and thimble's own API beside it
  * (/thimble/v1/). Answers are interfaces; requests are zod schemas, and their types are
  * inferred from them. No I/O and no policy: `api` decides the meaning of a field.
  *
