@@ -1,4 +1,4 @@
-import { defined, Fault, faultOf } from "#base";
+import { defined, faultOf } from "#base";
 import type { Engine, ImageSummary as EngineSummary, ImageDeletion, ImageDetail } from "#engine";
 import type {
   ImageDeleteEntry,
@@ -229,8 +229,6 @@ function deletionOf(deletion: ImageDeletion): ImageDeleteEntry {
 
 async function prune({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const filters = exchange.query.filters(["dangling", "until", "label", "label!"]);
-  const bad = filters.dangling?.find((value) => !/^(true|false|0|1)$/.test(value));
-  if (bad !== undefined) throw new Fault("invalid", `invalid filter 'dangling=[${bad}]'`);
   const { deleted, bytes } = await engine.images.prune(filters);
   exchange.sendJson(200, {
     ImagesDeleted: deleted.length > 0 ? deleted.map(deletionOf) : null,

@@ -3,9 +3,16 @@ import type { ListedImage } from "#content";
 import type { Digest } from "#image";
 import { usedImages } from "../containers/container-images.ts";
 import type { Filters } from "../contract.ts";
-import { booleanFilter, checkFilterKeys, matchesLabels, untilFilter } from "../filters.ts";
+import {
+  booleanFilter,
+  checkFilterKeys,
+  matchesLabels,
+  parseMoment,
+  untilFilter,
+} from "../filters.ts";
 import type { Parts } from "../parts.ts";
 import type { ImageDeletion, Images } from "./image-contract.ts";
+import { referencePattern } from "./reference-pattern.ts";
 
 const known = ["dangling", "label", "before", "since", "until", "reference"];
 
@@ -16,11 +23,12 @@ export function listImages(
 ): readonly ListedImage[] {
   checkFilterKeys(filters, known);
   const dangling = booleanFilter(filters, "dangling");
-  const until = untilFilter(filters, parts.clock.now());
-  const created = (key: string) =>
-    (filters[key] ?? []).map((ref) => parts.content.resolve(ref).created);
-  const before = Math.min(...created("before"));
-  const since = Math.max(...created("since"));
+  const now = parts.clock.now();
+  const moments = (filters.until ?? []).map((value) => parseMoment(value, now));
+  const times = (refs: readonly string[] = []) =>
+    refs.map((ref) => createdAt(parts, parts.content.resolve(ref)));
+  const before = [...moments, ...times(filters.before)];
+  const since = times(filters.since);
   const patterns = (filters.reference ?? []).map(referencePattern);
   return parts.content.images
     .list()
@@ -28,9 +36,8 @@ export function listImages(
       (image) =>
         (dangling === undefined || dangling === isDangling(image)) &&
         matchesLabels(image.labels, filters.label ?? []) &&
-        image.created < before &&
-        image.created > since &&
-        (until === undefined || BigInt(image.created) * 1_000_000_000n < until),
+        before.every((limit) => age(parts, image, limit) < 0) &&
+        since.every((limit) => age(parts, image, limit) > 0),
     )
     .flatMap((image) => {
       if (patterns.length === 0) return [image];
@@ -43,20 +50,22 @@ export function listImages(
     .toSorted((a, b) => b.created - a.created);
 }
 
+/** Negative for an image that was made before a moment, in nanoseconds since the epoch, positive after it. */
+function age(parts: Parts<"content">, image: ListedImage, moment: bigint): number {
+  const seconds = BigInt(image.created) - moment / 1_000_000_000n;
+  // The parts of a second are in the configuration alone, which is not read for every image.
+  return Number(seconds === 0n ? createdAt(parts, image) - moment : seconds);
+}
+
+function createdAt({ content }: Parts<"content">, { id, created }: ListedImage): bigint {
+  const text = content.findById(id)?.config.created ?? "";
+  const fraction = /\.(\d{1,9})/.exec(text)?.[1] ?? "";
+  return BigInt(created) * 1_000_000_000n + BigInt(fraction.padEnd(9, "0"));
+}
+
 /** An image that was pulled by its digest alone has a name, too. */
 function isDangling({ tags, digests }: ListedImage): boolean {
   return tags.length + digests.length === 0;
-}
-
-/** Docker's `reference` filter: a shell pattern for the familiar name, with or without its tag. */
-function referencePattern(pattern: string): (tag: string) => boolean {
-  const source = pattern
-    .slice(0, 512)
-    .replace(/[.+^${}()|\\]/g, "\\$&")
-    .replace(/\*/g, "[^/]*")
-    .replace(/\?/g, "[^/]");
-  const expression = new RegExp(`^(?:${source})$`);
-  return (name) => expression.test(name) || expression.test(name.replace(/(:[^:/@]*|@.*)$/, ""));
 }
 
 /** Removes dangling images, or with `dangling=false` all that no container uses. */
