@@ -9,6 +9,7 @@ import { hostnameOf } from "../containers/hostname.ts";
 import { type LiveContainer, requireRunning } from "../containers/live-container.ts";
 import { describeStartFailure } from "../containers/start-failure.ts";
 import { unopened } from "../containers/task-input.ts";
+import type { ResolvedUser } from "../containers/user.ts";
 import { lookupUser } from "../containers/user-lookup.ts";
 import type { AttachedStream, Exec, ExecRequest, Execs } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
@@ -17,6 +18,8 @@ import type { Parts } from "../parts.ts";
 /** An exec as the engine holds it; in memory only, as Docker does. */
 export interface LiveExec extends Exec {
   readonly status: "created" | "starting" | "running" | "ended";
+  /** As its name was resolved at create. */
+  readonly user: ResolvedUser;
   /** While it runs. */
   readonly process?: TaskProcess;
 }
@@ -43,13 +46,14 @@ export class ContainerExecs implements Execs {
     requireRunning(parts, record);
     if (request.argv.length === 0) throw new Fault("invalid", "No exec command specified");
     // Docker says so now; everything else that is wrong with the program is told at its start.
-    await userOf(parts, record, request);
+    const user = await userOf(parts, record, request);
     makeRoom(parts);
     const id = newId<ExecId>();
     parts.execs.set(id, {
       id,
       containerId: record.id,
       request,
+      user,
       status: "created",
       running: false,
       pid: 0,
@@ -181,11 +185,11 @@ function endingAfter(source: Readable, known: Promise<void>): Readable {
 }
 
 async function createProcess(
-  parts: Parts<"tasks" | "snapshots">,
+  parts: Parts<"tasks">,
   { exec, record, live, options }: ExecStart,
 ): Promise<TaskProcess> {
   const { request } = exec;
-  const { process, linux } = await execSpec(parts, record, request);
+  const { process, linux } = execSpec(parts, record, exec);
   if (!process) throw new Fault("internal", "the configuration of an exec has no process");
   const rows = options.rows ?? request.rows;
   const columns = options.columns ?? request.columns;
@@ -225,14 +229,9 @@ function checkProcess({ workingDir, env }: ExecRequest): void {
 }
 
 /** The container's configuration with the exec's program, as Docker combines them. */
-async function execSpec(
-  parts: Parts<"tasks" | "snapshots">,
-  record: ContainerRecord,
-  request: ExecRequest,
-) {
+function execSpec(parts: Parts<"tasks">, record: ContainerRecord, { request, user }: LiveExec) {
   checkProcess(request);
   const { config, host } = record;
-  const user = await userOf(parts, record, request);
   const input: ContainerSpecInput = {
     config: {
       ...config,
