@@ -3,6 +3,7 @@ import { candidates } from "./completion.ts";
 
 const names = {
   containers: async (all: boolean) => (all ? ["web", "old"] : ["web"]),
+  contexts: async () => ["default", "far"],
   images: async () => ["debian:latest", "web:1"],
   networks: async () => ["bridge", "front"],
   volumes: async () => ["data"],
@@ -27,6 +28,8 @@ const cases: [line: string, want: string[]][] = [
   ["volume rm ", ["data"]],
   ["completion ", ["bash", "fish", "zsh"]],
   ["--ho", ["--host"]],
+  ["--context f", ["far"]],
+  ["--context far rm o", ["old"]],
   ["nonsense x", []],
 ];
 

@@ -3,9 +3,10 @@ import type { Completion, Flag, Flags } from "./flag.ts";
 import { globalFlags } from "./global-flags.ts";
 import { commands } from "./table.ts";
 
-/** Names that only an engine knows. */
+/** Names that only an engine, or the user's files, know. */
 export interface NameSource {
   containers(all: boolean): Promise<readonly string[]>;
+  contexts(): Promise<readonly string[]>;
   images(): Promise<readonly string[]>;
   networks(): Promise<readonly string[]>;
   volumes(): Promise<readonly string[]>;
@@ -19,7 +20,7 @@ export async function candidates(
   const last = words.at(-1) ?? "";
   const { node, rest } = walk(words.slice(0, -1));
   const flags = node.kind === "command" ? node.flags : globalFlags;
-  const waiting = flagWaiting(flags, rest);
+  const waiting = flagWaiting(flags, node.kind === "command" ? rest : words.slice(0, -1));
   const all = waiting
     ? await named(waiting.complete, names)
     : last.startsWith("-")
@@ -45,7 +46,7 @@ function walk(words: readonly string[]): { node: Command | Group; rest: readonly
       node = variant;
       continue;
     }
-    if (word === "-H" || word === "--host") at++;
+    if (flagWaiting(globalFlags, [word])) at++;
     else if (!word.startsWith("-")) {
       const next: Command | Group | undefined = node.commands[word];
       if (!next) break;
@@ -71,6 +72,7 @@ async function named(
 ): Promise<readonly string[]> {
   if (completion === undefined) return [];
   if (completion === "file") return [":file"];
+  if (completion === "context") return await names.contexts();
   if (completion === "container") return await names.containers(true);
   if (completion === "running") return await names.containers(false);
   if (completion === "image") return await names.images();

@@ -1,5 +1,5 @@
 import type { LogLevel } from "#base";
-import type { Client, HostChoice } from "#client";
+import type { Client, Connection, HostChoice, HostFlags } from "#client";
 import type { FsckChecked, FsckFinding } from "#wire";
 import type { RegistryServing, ServedRegistry, ServingCommandContext } from "./registry-serving.ts";
 import type { RegistryCommandContext, RegistryVerbs } from "./registry-verbs.ts";
@@ -126,9 +126,12 @@ export interface Context {
   readonly client: Client;
   /** Makes connections ahead, while the program is still busy with itself; where no engine listens it does nothing. */
   expectCalls(count: number): void;
+  /** Found on first use: a context that is missing is a fault then. */
   readonly host: HostChoice;
-  /** The value of -H before the command. */
-  readonly hostFlag: string | undefined;
+  /** The flags before the command that name the engine. */
+  readonly hostFlags: HostFlags;
+  /** A connection to the engine, which starts as with `client`. */
+  dial(): Promise<Connection>;
   readonly stdin: Source;
   readonly out: Sink;
   readonly err: Sink;

@@ -5,6 +5,7 @@ import {
   type Dial,
   dial,
   type HostChoice,
+  type HostFlags,
   openClient,
   resolveHost,
 } from "#client";
@@ -13,36 +14,44 @@ import { openSink, openStdin } from "./stdio.ts";
 import { createStyle, type Style } from "./style.ts";
 
 /** The world of one command line; nothing in it is opened before it is used. */
-export function createContext(options: CliOptions, hostFlag: string | undefined): Context {
+export function createContext(options: CliOptions, hostFlags: HostFlags): Context {
   const { env } = options;
-  const host = resolveHost({ flag: hostFlag, env });
   const out = options.stdout ?? openSink(1, env);
   const spares: Promise<Connection | undefined>[] = [];
+  let host: HostChoice | undefined;
   let client: Client | undefined;
   let style: Style | undefined;
-  return {
-    host,
-    hostFlag,
+  const context: Context = {
+    hostFlags,
     env,
     options,
     out,
     err: options.stderr ?? openSink(2, env),
     stdin: options.stdin ?? openStdin(),
+    get host() {
+      host ??= resolveHost({ flags: hostFlags, env });
+      return host;
+    },
     get client() {
       client ??= openClient({
-        host: host.host,
-        dial: withSpares(spares, startingDial(options, host)),
+        host: context.host.host,
+        dial: withSpares(spares, startingDial(options, context.host)),
       });
       return client;
     },
+    dial: () => startingDial(options, context.host)(context.host.host),
     expectCalls(count) {
-      for (let i = 0; i < count; i++) spares.push(dial(host.host).catch(() => undefined));
+      const target = context.host.host;
+      // Each would be a program, which may ask for a password.
+      if (target.kind === "ssh") return;
+      for (let i = 0; i < count; i++) spares.push(dial(target).catch(() => undefined));
     },
     get style() {
       style ??= createStyle(!env.NO_COLOR && env.TERM !== "dumb" && out.isTerminal);
       return style;
     },
   };
+  return context;
 }
 
 /** Takes the connections that were made ahead first. */
@@ -78,7 +87,7 @@ type UnixChoice = HostChoice & { readonly host: { readonly kind: "unix" } };
 function isOurs(choice: HostChoice, env: CliOptions["env"]): choice is UnixChoice {
   if (choice.host.kind !== "unix") return false;
   if (choice.source === "default") return true;
-  const own = resolveHost({ env: { THIMBLE_RUN_ROOT: env.THIMBLE_RUN_ROOT } }).host;
+  const own = resolveHost({ flags: { context: "default" }, env }).host;
   const directory = (path: string) => path.slice(0, path.lastIndexOf("/"));
   return (
     choice.source === "flag" &&

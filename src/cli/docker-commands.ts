@@ -1,11 +1,10 @@
 /** Commands of the docker CLI that are not here yet, by the words of the group that has them. */
 export const dockerCommands: Readonly<Record<string, readonly string[]>> = {
   "": (
-    "build builder buildx checkpoint compose config context cp node plugin " +
-    "secret service stack swarm"
+    "build builder buildx checkpoint compose config cp node plugin " + "secret service stack swarm"
   ).split(" "),
   container: ["cp", "diff"],
   image: ["build"],
   volume: ["update"],
-  system: ["dial-stdio", "prune"],
+  system: ["prune"],
 };

@@ -3,6 +3,7 @@ import { parseBytes } from "#base";
 /** The kind of words with which a value is completed, beyond a fixed list. */
 export type Completion =
   | "container"
+  | "context"
   | "running"
   | "image"
   | "network"
@@ -112,6 +113,16 @@ export function map(help: string, extra: Extra = {}): Flag<Readonly<Record<strin
       if (equals <= 0) throw new Error(`"${word}" is not of the form KEY=VALUE`);
       return { ...before, [word.slice(0, equals)]: word.slice(equals + 1) };
     },
+  };
+}
+
+/** "KEY=VALUE", of which one occurrence may give several with commas between. */
+export function commaMap(help: string, extra: Extra = {}): Flag<Readonly<Record<string, string>>> {
+  const one = map(help, extra);
+  return {
+    ...one,
+    placeholder: "stringToString",
+    parse: (words, before) => words.split(",").reduce((all, word) => one.parse(word, all), before),
   };
 }
 

@@ -4,7 +4,7 @@ import type { CliOptions, Context } from "./context.ts";
 import { createContext } from "./create-context.ts";
 import { dockerCommands } from "./docker-commands.ts";
 import { Exit, failureText } from "./failure.ts";
-import { globalFlags } from "./global-flags.ts";
+import { globalFlags, hostFlags } from "./global-flags.ts";
 import { FlagError, parseFlags } from "./parse-flags.ts";
 import { openSink } from "./stdio.ts";
 import { commands } from "./table.ts";
@@ -18,7 +18,7 @@ export async function runCli(argv: readonly string[], options: CliOptions): Prom
     const parsed = parse(globalFlags, argv, false, []);
     const { flags } = parsed;
     debug = flags.debug;
-    const context = createContext(options, flags.host);
+    const context = createContext(options, hostFlags(parsed));
     if (flags.version) {
       await context.out.write(`thimble version ${options.version}\n`);
       return 0;

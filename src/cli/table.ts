@@ -1,5 +1,6 @@
 import { type Command, type Group, group } from "./command.ts";
 import * as container from "./table/containers.ts";
+import { contextGroup } from "./table/contexts.ts";
 import * as analysis from "./table/explain.ts";
 import * as image from "./table/images.ts";
 import { networkGroup } from "./table/networks.ts";
@@ -72,10 +73,12 @@ export const commands: Readonly<Record<string, Command | Group>> = {
     squash: analysis.squashCommand,
     tag: image.tagCommand,
   }),
+  context: contextGroup,
   network: networkGroup,
   system: group("Manage the engine", {
     cert: system.certCommand,
     df: system.dfCommand,
+    "dial-stdio": system.dialStdioCommand,
     events: system.eventsCommand,
     fsck: system.fsckCommand,
     info: system.infoCommand,

@@ -1,12 +1,12 @@
 import type { Socket } from "bun";
 import { brokenFault, type Connection, connectionFault, Deferred, Inbox } from "./connection.ts";
-import type { Host } from "./host.ts";
+import type { DirectHost, Host } from "./host.ts";
 
 /**
  * A connection over Bun's own sockets. Loading node:net costs a program 4 to 7 ms before
  * its first byte, and node:http 14 ms; this costs half of one.
  */
-export async function dialBun(host: Host): Promise<Connection> {
+export async function dialBun(host: DirectHost): Promise<Connection> {
   const connection = new BunConnection(host);
   const socket = connection.handlers();
   try {

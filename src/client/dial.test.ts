@@ -5,13 +5,15 @@ import { join } from "node:path";
 import { outcome, rejection } from "../base/testing.ts";
 import { dialBun } from "./dial-bun.ts";
 import { dialNode } from "./dial-node.ts";
-import type { Host } from "./host.ts";
+import type { DirectHost } from "./host.ts";
 
 const directory = mkdtempSync("/tmp/thimble-dial-");
 afterAll(() => rmSync(directory, { recursive: true }));
 let next = 0;
 
-async function listen(serve: (socket: Socket) => void): Promise<{ host: Host; server: Server }> {
+async function listen(
+  serve: (socket: Socket) => void,
+): Promise<{ host: DirectHost; server: Server }> {
   const path = join(directory, `${next++}.sock`);
   const server = createServer({ allowHalfOpen: true }, serve);
   await new Promise<void>((resolve) => server.listen(path, resolve));
@@ -85,9 +87,9 @@ describe.each([
   });
 
   test("says why it cannot connect", async () => {
-    const absent: Host = { kind: "unix", path: join(directory, "absent") };
+    const absent: DirectHost = { kind: "unix", path: join(directory, "absent") };
     expect(await rejection(dial(absent))).toMatchObject({ code: "unavailable", errno: "ENOENT" });
-    const deaf: Host = { kind: "unix", path: import.meta.path };
+    const deaf: DirectHost = { kind: "unix", path: import.meta.path };
     expect(await rejection(dial(deaf))).toMatchObject({ errno: "ECONNREFUSED" });
     expect(await outcome(dial(deaf))).toThrow("nothing listens there");
   });

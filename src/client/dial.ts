@@ -7,9 +7,11 @@ export type Dial = (host: Host) => Promise<Connection>;
 
 /** Connects by the cheapest means of this runtime; a Fault (`unavailable`, `denied`) says why it could not. */
 export const dial: Dial = async (host) => {
-  if (typeof Bun === "undefined") {
-    const { dialNode } = await import("./dial-node.ts");
-    return dialNode(host);
+  if (host.kind === "ssh") return (await import("./dial-ssh.ts")).dialSsh(host);
+  if (host.kind === "tcp" && host.tls) {
+    const { tls } = host;
+    return (await import("./dial-tls.ts")).dialTls({ ...host, tls });
   }
+  if (typeof Bun === "undefined") return (await import("./dial-node.ts")).dialNode(host);
   return dialBun(host);
 };

@@ -76,6 +76,13 @@ export class DockerConfig {
     return [...new Set([...Object.keys(objectOf(config.auths)), ...listed, ...helped])];
   }
 
+  /** Makes a context the current one; undefined: the default one. */
+  async useContext(name: string | undefined): Promise<void> {
+    const { currentContext: before, ...rest } = await this.#read();
+    if (before === name) return;
+    await this.#write({ ...rest, ...defined({ currentContext: name }) });
+  }
+
   async #read(): Promise<Json> {
     let text: string;
     try {

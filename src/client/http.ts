@@ -65,7 +65,7 @@ async function send(
   onUnreadable: (reason: unknown) => void,
 ): Promise<void> {
   const { body } = request;
-  const name = host.kind === "unix" ? "localhost" : formatHost(host).slice("tcp://".length);
+  const name = host.kind !== "tcp" ? "localhost" : formatHost(host).slice("tcp://".length);
   const fields: Record<string, string> = {
     Host: name,
     Connection: request.upgrade ? "Upgrade" : "close",

@@ -135,6 +135,13 @@ export const dfCommand = command({
   load: async () => (await import("../verb/df.ts")).df,
 });
 
+export const dialStdioCommand = command({
+  summary: "Join standard input and output to the engine; the far end of ssh:// runs it",
+  usage: "",
+  hidden: true,
+  load: async () => (await import("../verb/dial-stdio.ts")).dialStdio,
+});
+
 export const certCommand = command({
   summary: "Make the certificates of an engine that other machines reach, and of its clients",
   usage: "[OPTIONS] [DIRECTORY]",

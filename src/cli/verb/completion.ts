@@ -1,8 +1,9 @@
-import { openClient } from "#client";
+import { ContextStore, type Host, openClient, resolveHost } from "#client";
 import type { Verb } from "../command.ts";
 import { candidates } from "../completion.ts";
+import type { Context } from "../context.ts";
 import { Exit } from "../failure.ts";
-import { globalFlags } from "../global-flags.ts";
+import { globalFlags, hostFlags } from "../global-flags.ts";
 import { parseFlags } from "../parse-flags.ts";
 
 type NoFlags = Record<never, never>;
@@ -56,9 +57,10 @@ export const completion: Verb<NoFlags> = async (context, { args }) => {
 };
 
 /** The engine that the words name before the command. */
-function hostOf(words: readonly string[]): string | undefined {
+function hostOf(words: readonly string[], env: Context["env"]): Host | undefined {
   try {
-    return parseFlags(globalFlags, words, { interspersed: false }).flags.host;
+    const parsed = parseFlags(globalFlags, words, { interspersed: false });
+    return resolveHost({ flags: hostFlags(parsed), env }).host;
   } catch {
     return undefined;
   }
@@ -67,12 +69,16 @@ function hostOf(words: readonly string[]): string | undefined {
 /** Prints the candidates for the last word, one to a line; ":file" stands for file names. */
 export const complete: Verb<NoFlags> = async (context, { args }) => {
   // A client of its own: pressing a key must not start an engine.
-  const client = openClient({ host: hostOf(args) ?? context.host.host });
+  const client = openClient({ host: hostOf(args, context.env) ?? context.host.host });
   const found = await candidates(args, {
     containers: async (all) => {
       const list = await client.containers.list({ all }).catch(() => []);
       return list.flatMap(({ Names }) => Names.map((name) => name.replace(/^\//, "")));
     },
+    contexts: async () => [
+      "default",
+      ...new ContextStore(context.env).all().map(({ name }) => name),
+    ],
     images: async () => {
       const list = await client.images.list().catch(() => []);
       return list.flatMap(({ RepoTags }) => RepoTags ?? []);

@@ -3,7 +3,8 @@ import type { daemonFlags } from "../table/system.ts";
 
 export const daemon: Verb<typeof daemonFlags> = (context, { flags, given }) => {
   const { registry: addr } = flags;
-  const hosts = flags.host.length > 0 || !context.hostFlag ? flags.host : [context.hostFlag];
+  const { host } = context.hostFlags;
+  const hosts = flags.host.length > 0 || !host ? flags.host : [host];
   return context.options.local.daemon({
     dataRoot: flags["data-root"],
     runRoot: flags["run-root"],

@@ -4,6 +4,7 @@ import type { Context } from "../context.ts";
 import { Exit, failureText } from "../failure.ts";
 import { userTemplate } from "../listing.ts";
 import type { inspectFlags } from "../table/containers.ts";
+import type { contextInspectFlags } from "../table/contexts.ts";
 import type { imageInspectFlags } from "../table/images.ts";
 import type { networkInspectFlags } from "../table/networks.ts";
 import type { volumeInspectFlags } from "../table/volumes.ts";
@@ -59,6 +60,17 @@ export const inspectImages: Verb<typeof imageInspectFlags> = (context, invocatio
 export const inspectNetworks: Verb<typeof networkInspectFlags> = (context, invocation) => {
   const { verbose } = invocation.flags;
   return show(context, invocation, (ref) => context.client.networks.inspect(ref, { verbose }));
+};
+
+export const inspectContexts: Verb<typeof contextInspectFlags> = async (
+  context,
+  { flags, args },
+) => {
+  const { describeContext, shownContexts } = await import("./context.ts");
+  const names = shownContexts(context, args);
+  return await show(context, { flags, args: names }, async (name) =>
+    describeContext(context, name),
+  );
 };
 
 /**
