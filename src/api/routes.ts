@@ -16,6 +16,7 @@ import { networkFaultRoutes } from "./network-fault.ts";
 import { networkRoutes } from "./networks.ts";
 import { notYetRoutes } from "./not-yet.ts";
 import { pluginRoutes } from "./plugins.ts";
+import { profileRoutes } from "./profile.ts";
 import { registryRoutes } from "./registries.ts";
 import type { Route } from "./router.ts";
 import { runRoutes } from "./run.ts";
@@ -47,6 +48,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...volumeRoutes(context),
     ...backupRoutes(context),
     ...thimbleRoutes(context),
+    ...profileRoutes(),
     ...networkExplainRoutes(context),
     ...explainRoutes(context),
     ...pluginRoutes(),

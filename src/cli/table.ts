@@ -81,6 +81,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
     "dial-stdio": system.dialStdioCommand,
     events: system.eventsCommand,
     fsck: system.fsckCommand,
+    profile: system.profileCommand,
     info: system.infoCommand,
   }),
 

@@ -61,6 +61,15 @@ export class SystemClient {
     return this.#transport.json({ method: "GET", path: "/system/df", query: { type: types } });
   }
 
+  /** Where the engine's time goes for that long, in the format of a .cpuprofile file. */
+  profile(seconds: number): Promise<object> {
+    return this.#transport.json({
+      method: "POST",
+      path: "/thimble/v1/system/profile",
+      query: { seconds },
+    });
+  }
+
   /**
    * Checks the engine's store of images: findings as they come, at the end the numbers of what was
    * read.

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { ThimbleCli } from "../support/thimble-cli.ts";
 
 let cli: ThimbleCli;
@@ -79,4 +81,24 @@ test("a malformed or taken address is told before anything is served", async () 
   const taken = await other.run(["daemon", "--metrics-addr", host]);
   expect(taken.status).toBe(1);
   expect(taken.stderr).toContain(`cannot start the engine: cannot serve metrics on ${host}`);
+});
+
+test("a profile of the engine is taken while it serves", async () => {
+  const file = join(cli.directory, "engine.cpuprofile");
+  expect(await cli.ok(["system", "profile", "-s", "1", "-o", file])).toContain(file);
+  const { nodes, samples, timeDeltas } = JSON.parse(readFileSync(file, "utf8"));
+  expect(nodes.length).toBeGreaterThan(0);
+  expect(samples.length).toBe(timeDeltas.length);
+});
+
+test("one profile is taken at a time", async () => {
+  const ask = () =>
+    fetch("http://d/thimble/v1/system/profile?seconds=1", { unix: cli.socket, method: "POST" });
+  const answers = await Promise.all([ask(), ask()]);
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
+});
+
+test("a time that is too long is refused", async () => {
+  const { status, stderr } = await cli.run(["system", "profile", "-s", "301"]);
+  expect([status, stderr]).toEqual([125, expect.stringContaining("301")]);
 });

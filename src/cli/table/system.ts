@@ -108,6 +108,20 @@ export const fsckFlags = {
   repair: bool("Remove damaged and unused data, and unpack lost layers again"),
 };
 
+export const profileFlags = {
+  output: text("File to write, - for standard output", {
+    short: "o",
+    shownDefault: "thimble.cpuprofile",
+    complete: "file",
+  }),
+  seconds: int("Time to watch the engine", {
+    short: "s",
+    min: 1,
+    max: 300,
+    shownDefault: "10",
+  }),
+};
+
 export const doctorFlags = {
   json: bool("Print JSON"),
   "data-root": text("The engine's data root", { shownDefault: "/var/lib/thimble" }),
@@ -168,6 +182,16 @@ export const fsckCommand = command({
     ["system fsck --repair", "repair the data, and list the images that must be pulled again"],
   ],
   load: async () => (await import("../verb/fsck.ts")).fsck,
+});
+
+export const profileCommand = command({
+  summary: "Record where the engine's time goes",
+  usage: "[OPTIONS]",
+  flags: profileFlags,
+  examples: [
+    ["system profile -s 30", "write thimble.cpuprofile, which Chrome's developer tools show"],
+  ],
+  load: async () => (await import("../verb/profile.ts")).profile,
 });
 
 export const infoCommand = command({
