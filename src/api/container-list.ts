@@ -1,6 +1,6 @@
 import { Fault } from "#base";
 import { exposedPorts, networkModeOf } from "#container";
-import type { Container } from "#engine";
+import type { Container, Engine } from "#engine";
 import type { ContainerSummary } from "#wire";
 import { mountPoints, networkName, networksOf } from "./container-inspect.ts";
 import type { ApiContext } from "./context.ts";
@@ -27,6 +27,8 @@ const filterKeys = [
 
 const states = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
+const healths = ["none", "starting", "healthy", "unhealthy"];
+
 /** GET /containers/json. */
 export async function listContainers({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { query } = exchange;
@@ -37,17 +39,24 @@ export async function listContainers({ engine }: ApiContext, exchange: Exchange)
         "invalid",
         `invalid filter 'status=${state}': invalid value for state (${state}): must be one of ${states.join(", ")}`,
       );
+  for (const health of filters.health ?? [])
+    if (!healths.includes(health))
+      throw new Fault(
+        "invalid",
+        `invalid filter 'health=${health}': invalid value for health (${health}): must be one of ${healths.join(", ")}`,
+      );
   const limit = query.whole("limit") ?? 0;
   const containers = engine.containers.list({
     // A filter on the state lists those that do not run as well.
-    all: query.flag("all") || limit > 0 || "status" in filters || "exited" in filters,
+    all: query.flag("all") || limit > 0 || (filters.status ?? []).length > 0,
     ...(limit > 0 && { limit }),
     filters,
   });
   const withSize = query.flag("size");
+  const imageName = imageNames(engine);
   const summaries = await Promise.all(
     containers.map(async (each) => ({
-      ...summaryOf(each),
+      ...summaryOf(each, imageName(each)),
       ...(withSize && (await sizesOf({ engine }, each))),
     })),
   );
@@ -63,12 +72,21 @@ export async function sizesOf(
   return { SizeRw: writable, SizeRootFs: total };
 }
 
-/** A container as lists show it. */
-export function summaryOf(container: Container): ContainerSummary {
+/** How lists call the image of a container: as the container was made, or by its id when that name is of another image now. */
+export function imageNames(engine: Engine): (container: Container) => string {
+  const ids = new Map<string, string | undefined>();
+  return ({ config: { Image }, imageId }) => {
+    if (!ids.has(Image)) ids.set(Image, engine.images.idOf(Image));
+    return ids.get(Image) === imageId ? Image : imageId;
+  };
+}
+
+/** A container as lists show it, with its image under this name. */
+export function summaryOf(container: Container, imageName: string): ContainerSummary {
   return {
     Id: container.id,
     Names: [`/${container.name}`],
-    Image: container.config.Image,
+    Image: imageName,
     ImageID: container.imageId,
     Command: commandText(container.argv),
     Created: Number(container.createdAt / 1_000_000_000n),

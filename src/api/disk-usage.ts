@@ -1,6 +1,6 @@
 import { Fault } from "#base";
 import type { DiskUsage as WireUsage } from "#wire";
-import { summaryOf as containerSummary, sizesOf } from "./container-list.ts";
+import { summaryOf as containerSummary, imageNames, sizesOf } from "./container-list.ts";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import { summaryOf as imageSummary } from "./images.ts";
@@ -34,6 +34,7 @@ async function diskUsage({ engine }: ApiContext, exchange: Exchange): Promise<vo
   const usage = await engine.diskUsage();
   const images = await engine.images.list({ all: true, filters: {} });
   const containers = engine.containers.list({ all: true, filters: {} });
+  const imageName = imageNames(engine);
   const answer: WireUsage = {
     // Files and blobs alike, as Docker counts them with containerd's image store.
     LayersSize: wants("image") ? usage.layers + usage.blobs.size : 0,
@@ -43,7 +44,7 @@ async function diskUsage({ engine }: ApiContext, exchange: Exchange): Promise<vo
     Containers: wants("container")
       ? await Promise.all(
           containers.map(async (each) => ({
-            ...containerSummary(each),
+            ...containerSummary(each, imageName(each)),
             ...(await sizesOf({ engine }, each)),
           })),
         )

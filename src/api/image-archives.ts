@@ -40,23 +40,26 @@ async function save(
   if (refs.length === 0) throw new Fault("invalid", "no image is named: give names=IMAGE");
   if (refs.length > wireLimits.list)
     throw new Fault("invalid", `at most ${wireLimits.list} images can be saved at once`);
-  for (const ref of refs)
+  const saved = refs.flatMap((ref) => {
     try {
-      await engine.images.get(ref);
+      return engine.images.savedNames(ref);
     } catch (cause) {
       if (!isFault(cause, "not_found")) throw cause;
       throw new Fault("not_found", `No such image: ${ref}`, { about: ref, cause });
     }
+  });
   const options = {
     platform: exchange.has("descriptor") ? platformOf(exchange) : undefined,
     compression: exchange.query.text("compression"),
   };
-  await exchange.stream(TAR_TYPE, engine.images.save(refs, options));
+  await exchange.stream(TAR_TYPE, engine.images.save(saved, options));
 }
 
 async function load({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const quiet = exchange.query.flag("quiet");
   const platform = exchange.has("descriptor") ? platformOf(exchange) : undefined;
+  // As dockerd: the answer is 200, and a failure is the last line.
+  exchange.begin("application/json");
   await withProgress(exchange, async () => {
     const report = (progress: Progress) => {
       if (!quiet) exchange.progress(progressMessage(progress));

@@ -61,7 +61,7 @@ test("several images are saved at once", async () => {
   expect(saved.headers.get("content-type")).toBe("application/x-tar");
 });
 
-test("a load reports its progress, unless quiet, and a failure at the start has its status", async () => {
+test("a load reports its progress, unless quiet, and a failure as its last line", async () => {
   await using server = await testServer();
   const loaded = { stream: "Loaded image: busybox:test\n" };
   expect(await send(server, "/images/load?quiet=1", "a long archive")).toEqual({
@@ -72,7 +72,11 @@ test("a load reports its progress, unless quiet, and a failure at the start has 
     { status: "Loading layer", progressDetail: { current: 14, total: 14 }, id: "abc" },
     loaded,
   ]);
-  expect(await send(server, "/images/load", "short")).toMatchObject({ status: 400 });
+  const failure = "this is not an archive";
+  expect(await send(server, "/images/load", "short")).toEqual({
+    status: 200,
+    lines: [{ errorDetail: { message: failure }, error: failure }],
+  });
 });
 
 test("an import passes its options on", async () => {
@@ -138,6 +142,21 @@ test("a plan comes as bytes, or described where main can do that", async () => {
   expect(text.text).toBe("text: plan of busybox:test");
 });
 
+test("names that cannot be are refused as in Docker", async () => {
+  await using server = await testServer();
+  const refused = (method: string, path: string, message: string) =>
+    server
+      .call(method, path)
+      .then((answer) => expect(answer).toMatchObject({ status: 400, json: { message } }));
+  await refused("DELETE", "/images/%20", "image name cannot be blank");
+  const digest = `sha256:${"a".repeat(64)}`;
+  await refused(
+    "POST",
+    `/images/busybox:test/tag?repo=x@${digest}`,
+    "cannot import digest reference",
+  );
+});
+
 test("missing features are named; one object of them is not found", async () => {
   await using server = await testServer();
   expect(await server.call("POST", "/build")).toMatchObject({
@@ -160,8 +179,8 @@ test("a body that is not read to its end does not keep the answer back", async (
     return [];
   };
   expect(await send(server, "/images/load", body)).toEqual({
-    status: 400,
-    lines: [{ message: "bad after true" }],
+    status: 200,
+    lines: [{ errorDetail: { message: "bad after true" }, error: "bad after true" }],
   });
 });
 

@@ -1,5 +1,6 @@
-import { defined, faultOf } from "#base";
+import { defined, Fault, faultOf } from "#base";
 import type { Engine, ImageSummary as EngineSummary, ImageDeletion, ImageDetail } from "#engine";
+import { parseReference } from "#image";
 import type {
   ImageDeleteEntry,
   ImageInspect,
@@ -70,7 +71,7 @@ export function summaryOf(exchange: Exchange, image: EngineSummary, shared = -1)
     Created: image.created,
     Id: image.id,
     Labels: orNull(image.labels),
-    ParentId: "",
+    ParentId: image.parent ?? "",
     RepoDigests: showsNone ? ["<none>@<none>"] : image.digests,
     RepoTags: showsNone ? ["<none>:<none>"] : image.tags,
     SharedSize: shared,
@@ -163,7 +164,7 @@ function detailOf(image: ImageDetail): ImageInspect {
     Id: image.id,
     RepoTags: image.tags,
     RepoDigests: image.digests,
-    Parent: "",
+    Parent: image.parent ?? "",
     Comment: config.history?.at(-1)?.comment ?? "",
     Created: shortTime(config.created ?? ""),
     DockerVersion: "",
@@ -205,13 +206,17 @@ async function history({ engine }: ApiContext, exchange: Exchange): Promise<void
 async function tag({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const repository = exchange.query.text("repo") ?? "";
   const label = exchange.query.text("tag");
+  const target = label === undefined ? repository : `${repository}:${label}`;
+  if (parseReference(target).digest !== undefined)
+    throw new Fault("invalid", "cannot import digest reference", { about: target });
   const image = await imageOf(engine, exchange.param("name"));
-  await engine.images.tag(image.id, label === undefined ? repository : `${repository}:${label}`);
+  await engine.images.tag(image.id, target);
   exchange.sendEmpty(201);
 }
 
 async function remove({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const ref = exchange.param("name");
+  if (ref.trim() === "") throw new Fault("invalid", "image name cannot be blank");
   await imageOf(engine, ref);
   const options = { force: exchange.query.flag("force"), prune: !exchange.query.flag("noprune") };
   let deletions: readonly ImageDeletion[];

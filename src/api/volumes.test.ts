@@ -55,7 +55,7 @@ test("prune tells what is gone, and null for nothing", async () => {
     SpaceReclaimed: 4096,
   });
   expect((await server.call("POST", "/volumes/prune")).json).toMatchObject({
-    VolumesDeleted: null,
+    VolumesDeleted: [],
   });
   expect(server.engine.calls).toContain('volume prune {"all":["true"]}');
 });

@@ -269,7 +269,7 @@ async function prune({ engine }: ApiContext, exchange: Exchange): Promise<void> 
     : { ...sent, all: [...(sent.all ?? []), "true"] };
   const { removed, bytes } = await engine.volumes.prune(filters);
   exchange.sendJson(200, {
-    VolumesDeleted: removed.length > 0 ? removed : null,
+    VolumesDeleted: removed,
     SpaceReclaimed: bytes,
   });
 }

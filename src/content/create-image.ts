@@ -221,6 +221,7 @@ export async function createImageFromUpper(
     author: options.author,
     platform: base?.config,
     trusted,
+    parent: base?.id,
   });
 }
 
@@ -260,10 +261,11 @@ interface NewImage {
   readonly created?: bigint | undefined;
   readonly author?: string | undefined;
   readonly trusted?: ReadonlySet<Digest>;
+  readonly parent?: Digest | undefined;
 }
 
 async function storeNew(parts: CreationParts, lease: Lease, image: NewImage): Promise<StoredImage> {
-  const { diffIds, defaults, layers, reference, trusted } = image;
+  const { diffIds, defaults, layers, reference, trusted, parent } = image;
   const created = formatTime(image.created ?? parts.clock.now());
   const { os, architecture, variant } = image.platform ?? hostPlatform();
   const last = { created, ...image.history.at(-1) };
@@ -277,7 +279,7 @@ async function storeNew(parts: CreationParts, lease: Lease, image: NewImage): Pr
     rootfs: { type: "layers", diff_ids: diffIds },
     history: [...image.history.slice(0, -1), last],
   };
-  return await storeConfig(parts, lease, { config, layers, reference, trusted });
+  return await storeConfig(parts, lease, { config, layers, reference, trusted, parent });
 }
 
 /** Stores an image by its configuration; its layers are held blobs already. */
@@ -290,10 +292,12 @@ export async function storeConfig(
     readonly reference: Reference | undefined;
     /** Layers that this engine has packed. */
     readonly trusted?: ReadonlySet<Digest> | undefined;
+    /** The image of the container that it is committed from. */
+    readonly parent?: Digest | undefined;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<StoredImage> {
-  const { config, layers, reference, trusted, signal } = image;
+  const { config, layers, reference, trusted, parent, signal } = image;
   if (layers.length > maxLayers) {
     throw new Fault("exhausted", `the image would have more than ${maxLayers} layers`);
   }
@@ -308,7 +312,7 @@ export async function storeConfig(
   };
   return await storeImage(
     parts,
-    { manifestBytes: encodeDocument(manifest), references: reference ? [reference] : [] },
+    { manifestBytes: encodeDocument(manifest), references: reference ? [reference] : [], parent },
     { lease, trusted, signal },
   );
 }

@@ -1,5 +1,6 @@
-import { type Clock, Fault } from "#base";
+import { type Clock, Fault, isFault } from "#base";
 import {
+  canonicalName,
   canonicalString,
   chainIds,
   type Digest,
@@ -70,10 +71,13 @@ export class ImageStore {
       readonly size: number;
       /** Further blobs to keep with it, as the index it was chosen from. */
       readonly companions?: readonly Digest[];
+      /** The image of the container that it was committed from. */
+      readonly parent?: Digest | undefined;
     },
     references: readonly Reference[],
   ): { readonly image: StoredImage; readonly isNew: boolean } {
-    const { manifest, digest, id, size, companions = [] } = image;
+    for (const reference of references) checkTag(reference);
+    const { manifest, digest, id, size, companions = [], parent = null } = image;
     const documents = [digest, ...new Set([id, manifest.config.digest])];
     const config = this.readConfig(id);
     const now = this.#clock.now();
@@ -86,7 +90,7 @@ export class ImageStore {
       this.#table.put(
         {
           ...{ id, manifest: digest, size, stored: now },
-          ...{ created: createdOf(config), labels: JSON.stringify(labelsOf(config)) },
+          ...{ created: createdOf(config), labels: JSON.stringify(labelsOf(config)), parent },
         },
         {
           blobs: [...documents, ...manifest.layers.map((layer) => layer.digest), ...companions],
@@ -94,7 +98,7 @@ export class ImageStore {
         },
       );
       return names
-        .flatMap((name) => this.#name(name, id, digest))
+        .flatMap((name) => this.#name(name, { image: id, manifest: digest, isTagged: false }))
         .concat(this.#table.trimManifests(id));
     });
     this.#collector.collectBlobs(dropped);
@@ -143,6 +147,28 @@ export class ImageStore {
     return this.#table.get(id) !== undefined;
   }
 
+  /** The id of the image that `resolve` would give, without reading it; undefined when there is none. */
+  idOf(text: string): Digest | undefined {
+    try {
+      return this.#found(text).row.id;
+    } catch (error) {
+      if (isFault(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** The tags of a repository, familiar; none for a text that has a tag, or that is not a name. */
+  tagsOf(text: string): readonly string[] {
+    if (/^[0-9a-f]{64}$/.test(text)) return [];
+    const reference = parseReference(text);
+    if (reference.tag !== undefined || reference.digest !== undefined) return [];
+    const prefix = `${canonicalName(reference)}:`;
+    return this.#table
+      .names()
+      .filter((name) => name.reference.startsWith(prefix) && !name.reference.includes("@"))
+      .map((name) => familiarString(parseReference(name.reference)));
+  }
+
   /**
    * By id, by name ("debian" is "debian:latest"), by digest ("debian@sha256:..."), or
    * by the beginning of an id that only one has. A name goes before a beginning, and
@@ -165,8 +191,9 @@ export class ImageStore {
         about: target,
       });
     }
+    checkTag(reference);
     const dropped = this.#table.durably(() =>
-      this.#name(canonicalString(reference), row.id, manifest),
+      this.#name(canonicalString(reference), { image: row.id, manifest, isTagged: true }),
     );
     this.#collector.collectBlobs(dropped);
     return this.get(row.id, manifest);
@@ -176,7 +203,10 @@ export class ImageStore {
   nameByDigest(reference: Reference & { readonly digest: Digest }): void {
     const { digest } = reference;
     const row = this.#table.byManifest(digest);
-    if (row) this.#table.durably(() => this.#name(nameOf(reference), row.id, digest));
+    if (row)
+      this.#table.durably(() =>
+        this.#name(nameOf(reference), { image: row.id, manifest: digest, isTagged: false }),
+      );
   }
 
   /** Puts manifests, whose documents and blobs are in place and held, where others of the same images are, in one durable step. */
@@ -262,9 +292,21 @@ export class ImageStore {
     return [{ deleted: id }, ...removed.map((deleted) => ({ deleted }))];
   }
 
-  /** In a transaction; gives the blobs that no name needs any more. */
-  #name(reference: string, image: Digest, manifest: Digest): Digest[] {
-    const before = this.#table.name({ reference, image, manifest, tagged: this.#clock.now() });
+  /**
+   * In a transaction; gives the blobs that no name needs any more. A name that the image has already
+   * keeps its time, unless it was tagged anew.
+   */
+  #name(
+    reference: string,
+    {
+      image,
+      manifest,
+      isTagged,
+    }: { readonly image: Digest; readonly manifest: Digest; readonly isTagged: boolean },
+  ): Digest[] {
+    const known = isTagged ? undefined : this.#table.named(reference);
+    const tagged = known?.image === image ? known.tagged : this.#clock.now();
+    const before = this.#table.name({ reference, image, manifest, tagged });
     return before ? this.#table.trimManifests(before.image) : [];
   }
 
@@ -349,4 +391,12 @@ function nameOf(reference: Reference): string {
   const { domain, path, digest } = reference;
   if (digest !== undefined) return canonicalString({ domain, path, digest });
   return canonicalString(withDefaultTag(reference));
+}
+
+/** "sha256:..." would be taken for a digest. */
+function checkTag(reference: Reference): void {
+  if (familiarName(reference) !== "sha256" || reference.digest !== undefined) return;
+  throw new Fault("invalid", "refusing to create an ambiguous tag using digest algorithm as name", {
+    about: familiarString(reference),
+  });
 }

@@ -14,6 +14,8 @@ export interface ImageRow {
   readonly created: number | null;
   /** The configuration's labels, as JSON. Null: not read yet. */
   readonly labels: string | null;
+  /** The image of the container that it was committed from, which may be gone. */
+  readonly parent: Digest | null;
 }
 
 /** The part of a row that a list of many needs. */
@@ -63,6 +65,7 @@ const steps = [
   "UPDATE image_name SET manifest = (SELECT manifest FROM image WHERE image.id = image_name.image)",
   "ALTER TABLE image ADD COLUMN created INTEGER",
   "ALTER TABLE image ADD COLUMN labels TEXT",
+  "ALTER TABLE image ADD COLUMN parent TEXT",
 ];
 
 /** Images, their manifests and names, and which blobs and layers each needs. */
@@ -88,7 +91,7 @@ export class ImageTable {
   /** Newest first. */
   all(): readonly ListedRow[] {
     return this.#state.query<ListedRow>(
-      "SELECT id, manifest, size, created, labels FROM image ORDER BY stored DESC",
+      "SELECT id, manifest, size, created, labels, parent FROM image ORDER BY stored DESC",
     );
   }
 
@@ -114,10 +117,10 @@ export class ImageTable {
     row: ImageRow,
     needs: { readonly blobs: readonly Digest[]; readonly layers: readonly ChainId[] },
   ): void {
-    const { id, manifest, size, stored, created, labels } = row;
+    const { id, manifest, size, stored, created, labels, parent } = row;
     this.#state.run(
-      "INSERT OR IGNORE INTO image (id, manifest, size, stored, created, labels) VALUES (?, ?, ?, ?, ?, ?)",
-      ...[id, manifest, size, stored, created, labels],
+      "INSERT INTO image (id, manifest, size, stored, created, labels, parent) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET parent = coalesce(excluded.parent, parent)",
+      ...[id, manifest, size, stored, created, labels, parent],
     );
     this.#state.run(
       "INSERT OR IGNORE INTO image_manifest (digest, image) VALUES (?, ?)",

@@ -89,7 +89,9 @@ async function loadImage(
 /** Unpacks an image whose configuration and layers are held blobs already, and stores it. */
 export async function storeImage(
   parts: ContentParts,
-  image: Pick<ArchivedImage, "manifestBytes" | "references">,
+  image: Pick<ArchivedImage, "manifestBytes" | "references"> & {
+    readonly parent?: Digest | undefined;
+  },
   { lease, trusted, onProgress, signal }: LoadOptions & { readonly lease: Lease },
 ): Promise<StoredImage> {
   const manifest = parseManifest(image.manifestBytes);
@@ -102,7 +104,8 @@ export async function storeImage(
   const size = await parts.layers.ensure({ manifest, config, lease, signal, trusted, onLayer });
   const id = await keepConfig(parts, manifest.config.digest, lease);
   await parts.blobs.sync();
-  return parts.images.put({ digest, id, manifest, size }, image.references).image;
+  const { parent, references } = image;
+  return parts.images.put({ digest, id, manifest, size, parent }, references).image;
 }
 
 /**

@@ -19,6 +19,8 @@ export interface ListedImage {
   /** Seconds since the epoch, of the configuration; 0 when it does not say. */
   readonly created: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** The image of the container that it was committed from, which may be gone. */
+  readonly parent?: Digest;
 }
 
 /** A layer of an image, unpacked and as a blob. */
@@ -62,6 +64,7 @@ export function listedImage(row: ListedRow, references: readonly string[]): List
     size: row.size,
     created: row.created ?? 0,
     labels: row.labels === null || row.labels === "{}" ? {} : JSON.parse(row.labels),
+    ...(row.parent !== null && { parent: row.parent }),
   };
 }
 

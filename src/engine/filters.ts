@@ -26,6 +26,16 @@ export function matchesLabels(
   });
 }
 
+/** Docker takes a regular expression that may match anywhere; one that is malformed matches itself alone. */
+export function textTest(value: string): (text: string) => boolean {
+  try {
+    const pattern = new RegExp(value.slice(0, 256));
+    return (text) => text === value || pattern.test(text);
+  } catch {
+    return (text) => text === value;
+  }
+}
+
 /** A filter that takes one truth value ("true", "1", "false", "0"); absent when not given. */
 export function booleanFilter(filters: Filters, key: string): boolean | undefined {
   const values = filters[key];
@@ -48,7 +58,8 @@ export function untilFilter(filters: Filters, now: bigint): bigint | undefined {
  */
 export function parseMoment(value: string, now: bigint): bigint {
   const duration = parseDuration(value);
-  if (duration !== undefined) return now - duration;
+  // As in Docker, of whole seconds.
+  if (duration !== undefined) return ((now - duration) / 1_000_000_000n) * 1_000_000_000n;
   const seconds = /^(\d{1,12})(?:\.(\d{1,18}))?$/.exec(value);
   if (seconds) return BigInt(`${seconds[1]}${(seconds[2] ?? "").slice(0, 9).padEnd(9, "0")}`);
   const time = parseDate(value);

@@ -524,9 +524,9 @@ function fakeRegistries(calls: string[]): Engine["registries"] {
 }
 
 function fakeImages(calls: string[]): Engine["images"] {
+  const isKnown = (ref: string) => ref === imageId || fakeImage.tags.includes(ref);
   const known = (ref: string) => {
-    if (ref !== imageId && !fakeImage.tags.includes(ref))
-      throw new Fault("not_found", `what is ${ref}?`);
+    if (!isKnown(ref)) throw new Fault("not_found", `what is ${ref}?`);
     return fakeImage;
   };
   const swallow = async (archive: AsyncIterable<Uint8Array>) => {
@@ -537,6 +537,8 @@ function fakeImages(calls: string[]): Engine["images"] {
   return {
     list: async () => [fakeImage],
     get: async (ref) => known(ref),
+    idOf: (ref) => (isKnown(ref) ? imageId : undefined),
+    savedNames: (ref) => known(ref).tags,
     history: async () => [],
     async pull({ reference, all, platform, credentials }, report, signal) {
       calls.push(`pull ${reference}${all ? " all" : ""} ${platform ?? ""}`.trim());

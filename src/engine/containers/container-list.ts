@@ -1,8 +1,7 @@
-import { Fault, isFault } from "#base";
-import { bindsOf, exposedPorts, parseContainerPort } from "#container";
-import type { Digest } from "#image";
+import { Fault } from "#base";
+import { bindsOf, exposedPorts } from "#container";
 import type { Containers, Filters } from "../contract.ts";
-import { checkFilterKeys, matchesLabels } from "../filters.ts";
+import { booleanFilter, checkFilterKeys, matchesLabels, textTest } from "../filters.ts";
 import type { Parts } from "../parts.ts";
 import { type ContainerRecord, goesOn } from "./container-record.ts";
 import { networksOf } from "./sandbox.ts";
@@ -53,11 +52,18 @@ function compileFilters(
     const each = values.map(compile);
     tests.push((record) => each.some((test) => test(record)));
   };
-  any("id", (value) => (record) => record.id.startsWith(value));
-  any("name", (value) => nameTest(value));
+  any("id", (value) => {
+    const matches = textTest(value);
+    return ({ id }) => matches(id);
+  });
+  any("name", (value) => {
+    const matches = textTest(value);
+    return ({ name }) => matches(name) || matches(`/${name}`);
+  });
   any("status", (value) => (record) => record.state.status === value);
   any("exited", (value) => exitedTest(value));
-  any("ancestor", (value) => ancestorTest(parts, value));
+  const ancestors = filters.ancestor ?? [];
+  if (ancestors.length > 0) tests.push(ancestorTest(parts, ancestors));
   any("before", (value) => {
     const { createdAt } = parts.store.find(value);
     return (record) => record.createdAt < createdAt;
@@ -69,9 +75,8 @@ function compileFilters(
   any(
     "network",
     (value) => (record) =>
-      value !== "" &&
       networksOf(parts, record).some(
-        ({ network, networkId }) => network === value || networkId === value,
+        ({ network, networkId }) => network === value || networkId.startsWith(value),
       ),
   );
   any(
@@ -86,66 +91,74 @@ function compileFilters(
       ({ id }) =>
         (parts.health.of(id)?.status ?? "none") === value,
   );
-  any("is-task", (value) => () => value === "false" || value === "0");
-  const hostPorts = (record: ContainerRecord) =>
-    parts.ports.of(record.id).map(({ protocol, hostPort: port }) => ({ protocol, port }));
-  const ownPorts = ({ config }: ContainerRecord) =>
-    exposedPorts(config).map(({ protocol, containerPort: port }) => ({ protocol, port }));
-  any("publish", (value) => portTest(`publish ${value}`, hostPorts));
-  any("expose", (value) => portTest(`expose ${value}`, ownPorts));
+  // No container is one of a swarm's task.
+  if (booleanFilter(filters, "is-task") === true) tests.push(() => false);
+  const portTests = [
+    ...(filters.publish ?? []).map((value) => publishTest(parts, value)),
+    ...(filters.expose ?? []).map((value) => exposeTest(value)),
+  ];
+  if (portTests.length > 0) tests.push((record) => portTests.some((test) => test(record)));
   const labels = filters.label ?? [];
   tests.push((record) => matchesLabels(record.config.Labels, labels));
   return tests;
 }
 
-/** Docker takes a regular expression that may match anywhere, with or without the leading slash. */
-function nameTest(value: string): Test {
-  let pattern: RegExp;
-  try {
-    pattern = new RegExp(value.slice(0, 256));
-  } catch (cause) {
-    throw new Fault("invalid", `invalid filter 'name=${value}': it is not a regular expression`, {
-      about: value,
-      cause,
-    });
-  }
-  return ({ name }) => pattern.test(name) || pattern.test(`/${name}`);
+/** By the ports of the host that a running container has. */
+function publishTest(parts: Parts<"ports">, value: string): Test {
+  const isMeant = portRange("publish", value);
+  return ({ id, state }) =>
+    goesOn(state) &&
+    parts.ports.of(id).some(({ protocol, hostPort }) => isMeant(protocol, hostPort));
 }
 
-/** "publish 80", "expose 80/udp", or a range: by the host's ports or by the container's own. */
-function portTest(
-  filter: string,
-  portsOf: (record: ContainerRecord) => readonly { protocol: string; port: number }[],
-): Test {
-  const [, value = ""] = filter.split(" ");
-  const [range = "", protocol = "tcp"] = value.split("/");
-  const [first, last = first] = range.split("-").map((each) => {
-    if (parseContainerPort(`${each}/${protocol}`)) return Number(each);
-    const why = `strconv.ParseUint: parsing "${each}": invalid syntax`;
-    throw new Fault("invalid", `error while looking up for ${filter}: ${why}`, { about: value });
+/** By the ports of its own that a running container has. */
+function exposeTest(value: string): Test {
+  const isMeant = portRange("expose", value);
+  return ({ config, state }) =>
+    goesOn(state) &&
+    exposedPorts(config).some(({ protocol, containerPort }) => isMeant(protocol, containerPort));
+}
+
+/** "80", "80/udp" or "80-90/tcp"; dockerd gives mistakes in it no kind, so they are `internal`. */
+function portRange(
+  filter: "publish" | "expose",
+  value: string,
+): (protocol: string, port: number) => boolean {
+  const refuse = (why: string) =>
+    new Fault("internal", `error while looking up for ${filter} ${value}: ${why}`, {
+      about: value,
+    });
+  if (value.includes(":"))
+    throw new Fault("internal", `filter for '${filter}' should not contain ':': ${value}`, {
+      about: value,
+    });
+  const [range = "", protocol = ""] = value.split("/");
+  if (range === "") throw refuse("Empty string specified for ports.");
+  const [first = 0, last = first] = range.split(/-(.*)/s, 2).map((text) => {
+    const why = /^\d+$/.test(text) ? "value out of range" : "invalid syntax";
+    if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+    throw refuse(`strconv.ParseUint: parsing ${JSON.stringify(text)}: ${why}`);
   });
-  return (record) =>
-    portsOf(record).some(
-      (each) => each.protocol === protocol && each.port >= (first ?? 0) && each.port <= (last ?? 0),
-    );
+  if (last < first) throw refuse(`Invalid range specified for the Port: ${range}`);
+  return (kind, port) => kind === (protocol || "tcp") && port >= first && port <= last;
 }
 
 function exitedTest(value: string): Test {
-  if (!/^\d{1,3}$/.test(value)) {
-    throw new Fault("invalid", `invalid filter 'exited=${value}': it takes an exit code`);
+  if (!/^[+-]?\d{1,15}$/.test(value)) {
+    const why = `strconv.Atoi: parsing ${JSON.stringify(value)}: invalid syntax`;
+    throw new Fault("invalid", `invalid filter 'exited=${value}': ${why}`, { about: value });
   }
   return ({ state }) =>
     state.exitCode === Number(value) && !goesOn(state) && state.startedAt !== 0n;
 }
 
-function ancestorTest(parts: Parts<"content">, value: string): Test {
-  let id: Digest;
-  try {
-    id = parts.content.resolve(value).id;
-  } catch (error) {
-    // As Docker: an image that does not exist has no containers.
-    if (isFault(error)) return () => false;
-    throw error;
+/** Of these images and of all that were committed from containers of them; a name without an image has none. */
+function ancestorTest({ content }: Parts<"content">, values: readonly string[]): Test {
+  const meant = new Set(values.flatMap((value) => content.images.idOf(value) ?? []));
+  const children = content.images.list().filter(({ parent }) => parent !== undefined);
+  for (let before = -1; before !== meant.size; ) {
+    before = meant.size;
+    for (const { id, parent } of children) if (parent && meant.has(parent)) meant.add(id);
   }
-  return (record) => record.imageId === id;
+  return ({ imageId }) => meant.has(imageId);
 }

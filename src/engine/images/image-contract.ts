@@ -16,6 +16,8 @@ export interface ImageSummary {
   readonly labels: Readonly<Record<string, string>>;
   /** Number of containers that use it. */
   readonly containers: number;
+  /** The image of the container that it was committed from, if that is still here. */
+  readonly parent?: Digest;
 }
 
 /** An image as it is inspected. */
@@ -51,6 +53,10 @@ export interface Images {
   }): Promise<readonly ImageSummary[]>;
   /** By id, unique id prefix, or reference. */
   get(ref: string): Promise<ImageDetail>;
+  /** The id that `get` would give, without reading the image; undefined when there is none. */
+  idOf(ref: string): Digest | undefined;
+  /** The names that a save takes: all tags of a repository that is named alone, else the name itself. `not_found`. */
+  savedNames(ref: string): readonly string[];
   /**
    * The steps by which the image was made, the latest first; `created` in seconds, `size` in bytes.
    */

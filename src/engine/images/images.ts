@@ -27,9 +27,16 @@ export function createImages(parts: ImageParts, executor: Executor): Images {
   return {
     list: async (options) => {
       const counts = countUsers(parts);
-      return listImages(parts, options.filters).map((image) => summarize(image, counts));
+      return listImages(parts, options.filters).map((image) => summarize(parts, image, counts));
     },
     get: async (ref) => detail(parts, parts.content.resolve(ref)),
+    idOf: (ref) => parts.content.images.idOf(ref),
+    savedNames: (ref) => {
+      const tags = parts.content.images.tagsOf(ref);
+      if (tags.length > 0) return tags;
+      parts.content.resolve(ref);
+      return [ref];
+    },
     history: async (ref) => imageHistory(parts.content.resolve(ref)),
     tag: async (source, target) => {
       const image = parts.content.images.tag(source, target);
@@ -90,14 +97,20 @@ function countUsers(parts: Parts<"store">): ReadonlyMap<Digest, number> {
   return counts;
 }
 
-function summarize(image: ListedImage, counts: ReadonlyMap<Digest, number>): ImageSummary {
+function summarize(
+  { content }: Parts<"content">,
+  image: ListedImage,
+  counts: ReadonlyMap<Digest, number>,
+): ImageSummary {
   const { id, tags, digests, created, size, labels } = image;
-  return { id, tags, digests, created, size, labels, containers: counts.get(id) ?? 0 };
+  const parent = image.parent && content.images.has(image.parent) ? image.parent : undefined;
+  const containers = counts.get(id) ?? 0;
+  return { id, tags, digests, created, size, labels, containers, ...defined({ parent }) };
 }
 
-function detail(parts: Parts<"snapshots" | "store">, image: StoredImage): ImageDetail {
+function detail(parts: Parts<"content" | "snapshots" | "store">, image: StoredImage): ImageDetail {
   return {
-    ...summarize(image, countUsers(parts)),
+    ...summarize(parts, image, countUsers(parts)),
     config: image.config,
     descriptor: {
       mediaType: image.manifest.mediaType,

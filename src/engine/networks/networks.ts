@@ -2,7 +2,13 @@ import { Fault, isFault, shortId } from "#base";
 import type { NetworkDescription } from "#network";
 import { endpointsGivenBack } from "../containers/sandbox.ts";
 import type { Filters } from "../contract.ts";
-import { booleanFilter, checkFilterKeys, matchesLabels, untilFilter } from "../filters.ts";
+import {
+  booleanFilter,
+  checkFilterKeys,
+  matchesLabels,
+  textTest,
+  untilFilter,
+} from "../filters.ts";
 import type { Parts } from "../parts.ts";
 import { connectContainer, disconnectContainer, type LinkParts } from "./connect.ts";
 import { explainNetworks } from "./explain.ts";
@@ -53,8 +59,8 @@ function listNetworks(
     .list()
     .filter(
       ({ id, name, driver, labels, isPredefined }) =>
-        any("name", (value) => pattern("name", value).test(name)) &&
-        any("id", (value) => id.startsWith(value)) &&
+        any("name", (value) => textTest(value)(name)) &&
+        any("id", (value) => textTest(value)(id)) &&
         any("driver", (value) => value === driver) &&
         any("scope", (value) => value === "local") &&
         any("type", (value) => value === (isPredefined ? "builtin" : "custom")) &&
@@ -78,18 +84,6 @@ function danglingFilter(filters: Filters): boolean | undefined {
       `invalid value for filter 'dangling', must be "true" (or "1"), or "false" (or "0")`,
       { cause },
     );
-  }
-}
-
-/** Docker takes a regular expression that may match anywhere. */
-function pattern(key: string, value: string): RegExp {
-  try {
-    return new RegExp(value.slice(0, 256));
-  } catch (cause) {
-    throw new Fault("invalid", `invalid filter '${key}=${value}': it is not a regular expression`, {
-      about: value,
-      cause,
-    });
   }
 }
 

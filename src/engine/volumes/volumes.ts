@@ -3,7 +3,7 @@ import type { Volume } from "#volume";
 import { isUp } from "../containers/container-record.ts";
 import { placedVolumes, usersOf } from "../containers/container-volumes.ts";
 import type { Filters } from "../contract.ts";
-import { checkFilterKeys, matchesLabels } from "../filters.ts";
+import { booleanFilter, checkFilterKeys, matchesLabels, textTest } from "../filters.ts";
 import type { Parts } from "../parts.ts";
 import { exportVolume, importVolume } from "./volume-archive.ts";
 import type { EngineVolumes, VolumeRequest, VolumeUsage } from "./volume-contract.ts";
@@ -79,42 +79,30 @@ function listVolumes(parts: VolumeParts, filters: Filters): readonly Volume[] {
 
 function volumeFilter(parts: VolumeParts, filters: Filters): (volume: Volume) => boolean {
   checkFilterKeys(filters, ["dangling", "driver", "label", "name"]);
-  const dangling = truthOf(filters, "dangling");
-  const names = (filters.name ?? []).map(patternOf);
+  const dangling = booleanFilter(filters, "dangling");
+  const names = (filters.name ?? []).map(textTest);
   const users = dangling === undefined ? undefined : countUsers(parts);
   return (volume) =>
-    (names.length === 0 || names.some((pattern) => pattern.test(volume.name))) &&
+    (names.length === 0 || names.some((matches) => matches(volume.name))) &&
     (!filters.driver?.length || filters.driver.includes(volume.driver)) &&
     matchesLabels(volume.labels ?? {}, filters.label ?? []) &&
     (users === undefined || !users.has(volume.name) === dangling);
 }
 
-/** Docker takes a regular expression that may match anywhere. */
-function patternOf(value: string): RegExp {
-  try {
-    return new RegExp(value.slice(0, 256));
-  } catch (cause) {
-    throw new Fault("invalid", `invalid filter 'name=${value}': it is not a regular expression`, {
-      about: value,
-      cause,
-    });
-  }
-}
-
-/** A truth value in Docker's words of it. */
-function truthOf(filters: Filters, key: string): boolean | undefined {
-  const values = filters[key] ?? [];
-  if (values.length === 0) return undefined;
-  if (values.every((value) => /^(1|t|true)$/i.test(value))) return true;
-  if (values.every((value) => /^(0|f|false)$/i.test(value))) return false;
-  throw new Fault("invalid", `invalid filter '${key}=[${values.join(" ")}]'`, { about: key });
-}
-
-/** Docker parses this one by other means, and says so. */
-function checkAll({ all = [] }: Filters): void {
-  const wrong = all.find((value) => !/^(1|t|true|0|f|false)$/i.test(value));
-  if (wrong === undefined) return;
-  const why = `strconv.ParseBool: parsing ${JSON.stringify(wrong)}: invalid syntax`;
+/** Whether volumes with names are pruned as well; Docker parses this one by other means, and says so. */
+function allFilter({ all = [] }: Filters): boolean {
+  const [value = "false", ...more] = all;
+  if (more.length > 0)
+    throw new Fault(
+      "invalid",
+      `invalid filter 'all=[${all.join(" ")}]': only one value is expected`,
+      {
+        about: "all",
+      },
+    );
+  if (/^(1|t|true)$/i.test(value)) return true;
+  if (/^(0|f|false)$/i.test(value)) return false;
+  const why = `strconv.ParseBool: parsing ${JSON.stringify(value)}: invalid syntax`;
   throw new Fault("invalid", `invalid filter 'all': ${why}`, { about: "all" });
 }
 
@@ -194,8 +182,7 @@ async function pruneVolumes(
   filters: Filters,
 ): Promise<{ readonly removed: readonly string[]; readonly bytes: number }> {
   checkFilterKeys(filters, ["all", "label", "label!"]);
-  checkAll(filters);
-  const all = truthOf(filters, "all") ?? false;
+  const all = allFilter(filters);
   const [mark = ""] = Object.keys(anonymousLabel);
   const label = [...(filters.label ?? []), ...(all ? [] : [mark])];
   const removed: string[] = [];
