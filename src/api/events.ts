@@ -52,6 +52,11 @@ async function* lines(events: AsyncIterable<EngineEvent>): AsyncGenerator<string
 }
 
 /** One event as Docker writes it. `timeNano` has more digits than a number holds, so it is put in as text. */
+/** Go encodes maps in the order of their keys. */
+function sorted(attributes: EngineEvent["attributes"]): EngineEvent["attributes"] {
+  return Object.fromEntries(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 function eventText(event: EngineEvent): string {
   const { type, action, id, attributes, time } = event;
   const legacy =
@@ -66,7 +71,7 @@ function eventText(event: EngineEvent): string {
     ...legacy,
     Type: type,
     Action: action,
-    Actor: { ID: id, Attributes: attributes },
+    Actor: { ID: id, Attributes: sorted(attributes) },
     scope: "local",
     time: Number(time / 1_000_000_000n),
   };

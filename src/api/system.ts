@@ -142,7 +142,7 @@ async function info({ engine, version }: ApiContext, exchange: Exchange): Promis
     ExperimentalBuild: false,
     ServerVersion: version,
     Runtimes: Object.fromEntries(
-      ["thimble", "runc", "io.containerd.runc.v2"].map((name) => [name, { path: "thimble" }]),
+      ["io.containerd.runc.v2", "runc", "thimble"].map((name) => [name, { path: "thimble" }]),
     ),
     DefaultRuntime: "thimble",
     Swarm: {

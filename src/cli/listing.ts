@@ -1,5 +1,12 @@
 import { visibleText } from "#base";
-import { compileTemplate, type Template, TemplateError } from "#template";
+import {
+  compileTemplate,
+  type GoKind,
+  rawValue,
+  type Template,
+  TemplateError,
+  typedValue,
+} from "#template";
 import type { Context } from "./context.ts";
 import { Exit } from "./failure.ts";
 
@@ -46,10 +53,33 @@ export async function printListing(
   );
 }
 
-/** A template of the user's, whose errors are the user's. */
-export function userTemplate(source: string): Template {
+/** A template of the user's, whose errors are the user's; `shape`: the Go type of what it is for. */
+export function userTemplate(source: string, shape?: GoKind): Template {
   const template = guarded(() => compileTemplate(unescaped(source)));
-  return (data) => guarded(() => template(data));
+  return (data) => guarded(() => template(typedValue(data, shape)));
+}
+
+/** As docker's `inspect`: what the type does not have is looked for in the JSON itself. */
+export function inspectTemplate(source: string): (data: unknown, shape: GoKind) => string {
+  const template = guarded(() => compileTemplate(unescaped(source)));
+  return (data, shape) => {
+    try {
+      return template(typedValue(data, shape));
+    } catch (error) {
+      if (!(error instanceof TemplateError)) throw error;
+      return guarded(() => template(rawValue(data)));
+    }
+  };
+}
+
+/** docker ends the line of a single object even where its template has failed. */
+export async function lineOnFailure(context: Context, show: () => string): Promise<string> {
+  try {
+    return show();
+  } catch (error) {
+    await context.out.write("\n");
+    throw error;
+  }
 }
 
 function guarded<T>(work: () => T): T {
@@ -99,9 +129,10 @@ function rowJson(row: Row): string {
   return JSON.stringify(plain(row));
 }
 
-/** The row without its functions, in the order of the alphabet. */
+/** The row, or what its `toJSON` makes of it, without its functions, in the order of the alphabet. */
 function plain(row: Row): Row {
-  const entries = Object.entries(row).filter(([, value]) => typeof value !== "function");
+  const shown = typeof row.toJSON === "function" ? (row.toJSON() as Row) : row;
+  const entries = Object.entries(shown).filter(([, value]) => typeof value !== "function");
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 

@@ -249,7 +249,8 @@ export class ContainersClient {
 
   /** Its usage now, without that of a moment before; zeros for one that does not run. */
   stats(ref: string): Promise<ContainerStats> {
-    const query = { stream: false, "one-shot": true };
+    // A query leaves out what is false, and the server streams by itself.
+    const query = { stream: 0, "one-shot": true };
     return this.#transport.json({ method: "GET", path: `${at(ref)}/stats`, query });
   }
 

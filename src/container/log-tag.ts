@@ -80,7 +80,7 @@ function logInfo(container: LoggedContainer, { path, options, chosen }: LogSourc
     ImageFullID: () => imageId,
     ImageName: () => config.Image,
     Command: () => argv.join(" "),
-    ExtraAttributes: () => goMap(chosen),
+    ExtraAttributes: (_renamed: unknown) => goMap(chosen),
     Hostname: () => hostname(),
   };
 }

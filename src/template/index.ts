@@ -8,4 +8,5 @@
  * lack any; a function in it is a method.
  */
 
+export { type GoKind, type GoStruct, rawValue, typedValue } from "./go-value.ts";
 export { compileTemplate, type Template, TemplateError } from "./template.ts";

@@ -1,3 +1,6 @@
+import { escapeHtml, escapeJs, escapeQuery } from "./escape.ts";
+import { GoText } from "./go-value.ts";
+import { printf } from "./printf.ts";
 import { TemplateError } from "./template-parse.ts";
 
 /** An argument, evaluated when it is wanted: `and` and `or` stop at the first that decides. */
@@ -14,7 +17,10 @@ const functions: Readonly<Record<string, (...args: readonly unknown[]) => unknow
   truncate: (text, length) => [...String(text)].slice(0, Number(length)).join(""),
   print,
   println: (...values) => `${values.map(printed).join(" ")}\n`,
-  printf: (format, ...values) => printf(String(format), values),
+  printf: (format, ...values) => printf(String(format), values, printed),
+  html: (...values) => escapeHtml(print(...values)),
+  js: (...values) => escapeJs(print(...values)),
+  urlquery: (...values) => escapeQuery(print(...values)),
   len: (value) => lengthOf(value),
   index: (value, ...keys) => keys.reduce(itemOf, value),
   slice: (value, from, to) => {
@@ -22,8 +28,8 @@ const functions: Readonly<Record<string, (...args: readonly unknown[]) => unknow
     return sliceable.slice(Number(from ?? 0), to === undefined ? undefined : Number(to));
   },
   not: (value) => !truth(value),
-  eq: (value, ...others) => others.some((other) => value === other),
-  ne: (a, b) => a !== b,
+  eq: (value, ...others) => others.some((other) => equal(value, other)),
+  ne: (a, b) => !equal(a, b),
   lt: (a, b) => compare(a, b) < 0,
   le: (a, b) => compare(a, b) <= 0,
   gt: (a, b) => compare(a, b) > 0,
@@ -69,9 +75,21 @@ export function printed(value: unknown): string {
   if (value === null) return "<nil>";
   if (Array.isArray(value)) return `[${value.map(printed).join(" ")}]`;
   if (typeof value !== "object") return String(value);
+  if (value instanceof GoText) return value.text;
+  if (Object.getPrototypeOf(value) !== null) return structText(value);
   const entries = Object.entries(value).filter(([, item]) => typeof item !== "function");
   const sorted = entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   return `map[${sorted.map(([key, item]) => `${key}:${printed(item)}`).join(" ")}]`;
+}
+
+/** The fields of a struct, those that JSON left out among them, without its methods. */
+function structText(value: object): string {
+  const names = Object.getOwnPropertyNames(value);
+  const fields = names.map((name) => (value as Readonly<Record<string, unknown>>)[name]);
+  return `{${fields
+    .filter((field) => typeof field !== "function")
+    .map(printed)
+    .join(" ")}}`;
 }
 
 function asList(value: unknown): readonly unknown[] {
@@ -102,6 +120,14 @@ function itemOf(value: unknown, key: unknown): unknown {
   throw new TemplateError(`can't index ${printed(value)}`);
 }
 
+/** Texts, numbers and truth values are not compared with each other. */
+function equal(a: unknown, b: unknown): boolean {
+  const isBasic = (value: unknown) => /^(string|number|boolean)$/.test(typeof value);
+  if (isBasic(a) && isBasic(b) && typeof a !== typeof b)
+    throw new TemplateError("incompatible types for comparison");
+  return a === b;
+}
+
 function compare(a: unknown, b: unknown): number {
   if (typeof a === "number" && typeof b === "number") return a - b;
   if (typeof a === "string" && typeof b === "string") return a < b ? -1 : a > b ? 1 : 0;
@@ -116,24 +142,4 @@ function print(...values: readonly unknown[]): string {
     out += (apart ? " " : "") + printed(value);
   }
   return out;
-}
-
-/** %s %v %d %q %x %t %% with a width, which is what formats use. */
-function printf(format: string, values: readonly unknown[]): string {
-  let next = 0;
-  return format.replace(
-    /%([-0]?)(\d*)(?:\.(\d+))?([svdqxtf%])/g,
-    (_, flag, width, precision, verb) => {
-      if (verb === "%") return "%";
-      const value = values[next++];
-      let text = printed(value);
-      if (verb === "q") text = JSON.stringify(String(value));
-      if (verb === "x") text = Number(value).toString(16);
-      if (verb === "f") text = Number(value).toFixed(Number(precision ?? 6));
-      if (verb === "s" && precision !== undefined) text = text.slice(0, Number(precision));
-      const length = Math.min(Number(width || 0), 1000);
-      if (flag === "-") return text.padEnd(length);
-      return text.padStart(length, flag === "0" ? "0" : " ");
-    },
-  );
 }

@@ -16,9 +16,19 @@ type Node =
       readonly pipe: Pipe;
       readonly body: Block;
       readonly otherwise: Block;
-    };
+    }
+  | { readonly kind: "break" }
+  | { readonly kind: "continue" }
+  /** `{{template "name" pipe}}`; without a pipe the dot is nil. */
+  | { readonly kind: "template"; readonly name: string; readonly pipe: Pipe | undefined };
 
 export type Block = readonly Node[];
+
+/** A template, and those that it defines by name. */
+export interface ParsedTemplate {
+  readonly block: Block;
+  readonly defined: ReadonlyMap<string, Block>;
+}
 
 /** `$k, $v := a | b c`: commands from left to right, each given the last one's value as its last argument. */
 export interface Pipe {
@@ -44,11 +54,11 @@ type Root =
 export class TemplateError extends Error {}
 
 /** The tree of a template; a TemplateError says what is wrong with it. */
-export function parseTemplate(text: string): Block {
+export function parseTemplate(text: string): ParsedTemplate {
   const parser = new BlockParser(cut(text));
   const block = parser.block();
   if (parser.stop) throw new TemplateError(`unexpected {{${parser.stop}}}`);
-  return block;
+  return { block, defined: parser.defined };
 }
 
 type Piece = { readonly text: string } | { readonly action: string };
@@ -98,6 +108,8 @@ function endOfAction(source: string, from: number): number {
 class BlockParser {
   readonly #pieces: readonly Piece[];
   #at = 0;
+  #loops = 0;
+  readonly defined = new Map<string, Block>();
   /** The keyword (and what follows it) that ended the last block: "end", "else", "else if ...". */
   stop = "";
 
@@ -121,15 +133,38 @@ class BlockParser {
       }
       if (word === "if" || word === "with" || word === "range")
         nodes.push(this.#branch(word, rest));
+      else if (word === "break" || word === "continue") nodes.push(this.#jump(word));
+      else if (word === "define") this.#define(word, rest);
+      else if (word === "block") nodes.push(this.#define(word, rest));
+      else if (word === "template") nodes.push(call(rest));
       else if (piece.action === "") throw new TemplateError("missing value for command");
       else nodes.push({ kind: "print", pipe: parsePipe(piece.action) });
     }
     return nodes;
   }
 
+  #jump<K extends "break" | "continue">(kind: K): { readonly kind: K } {
+    if (this.#loops === 0) throw new TemplateError(`{{${kind}}} outside {{range}}`);
+    return { kind };
+  }
+
+  /** Keeps a named template; gives the call that `block` is at the same time. */
+  #define(word: string, rest: string): Node {
+    const node = call(rest);
+    const outside = this.#loops;
+    this.#loops = 0;
+    this.defined.set(node.name, this.block());
+    this.#loops = outside;
+    if (this.stop !== "end") throw new TemplateError(`{{${word} ${rest}}} has no {{end}}`);
+    this.stop = "";
+    return node;
+  }
+
   #branch(kind: "if" | "with" | "range", source: string): Node {
     const pipe = parsePipe(source);
+    if (kind === "range") this.#loops++;
     const body = this.block();
+    if (kind === "range") this.#loops--;
     let otherwise: Block = [];
     const also = /^else\s+(if|with)\s+(.*)$/s.exec(this.stop);
     if (also) {
@@ -144,8 +179,17 @@ class BlockParser {
   }
 }
 
+/** `"name"` or `"name" pipe`. */
+function call(source: string): Extract<Node, { kind: "template" }> {
+  const [, name, rest = ""] = /^("(?:[^"\\]|\\.)*"|`[^`]*`)\s*(.*)$/s.exec(source) ?? [];
+  if (name === undefined) throw new TemplateError(`a template is named by a text: {{${source}}}`);
+  const pipe = rest === "" ? undefined : parsePipe(rest);
+  return { kind: "template", name: textOf(name), pipe };
+}
+
+/** Texts, characters, numbers, variables, fields, signs and words; fields right behind a parenthesis belong to it. */
 const token =
-  /\s*(?:("(?:[^"\\]|\\.)*"|`[^`]*`)|(-?\d+(?:\.\d+)?)|(\$\w*(?:\.\w+)*)|(\.(?:\w+(?:\.\w+)*)?)|(:=|=|,|\||\(|\))|(\w+))/y;
+  /\s*(?:"(?:[^"\\]|\\.)*"|`[^`]*`|'(?:[^'\\]|\\.)+'|[-+]?(?:0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|\d[\d_]*(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+)|\$\w*(?:\.\w+)*|\.(?:\w+(?:\.\w+)*)?|:=|=|,|\||\(|\)(?:\.\w+)*|\w+)/y;
 
 function parsePipe(source: string): Pipe {
   const tokens: string[] = [];
@@ -200,7 +244,7 @@ class PipeParser {
   #command(): Operand[] {
     const operands: Operand[] = [];
     for (let next = this.#tokens[this.#at]; next !== undefined; next = this.#tokens[this.#at]) {
-      if (next === "|" || next === ")") break;
+      if (next === "|" || next.startsWith(")")) break;
       operands.push(this.#operand(next));
     }
     if (operands.length === 0)
@@ -212,15 +256,13 @@ class PipeParser {
     this.#at++;
     if (next === "(") {
       const pipe = this.pipe();
-      if (!this.#accept(")")) throw new TemplateError(`unclosed left paren in {{${this.#source}}}`);
-      const chain = this.#tokens[this.#at];
-      const fields = chain?.startsWith(".") && chain.length > 1 ? chain.slice(1).split(".") : [];
-      if (fields.length > 0) this.#at++;
-      return { kind: "path", root: { kind: "pipe", pipe }, fields };
+      const close = this.#tokens[this.#at++];
+      if (!close?.startsWith(")"))
+        throw new TemplateError(`unclosed left paren in {{${this.#source}}}`);
+      return { kind: "path", root: { kind: "pipe", pipe }, fields: close.split(".").slice(1) };
     }
-    if (next.startsWith("`")) return { kind: "literal", value: next.slice(1, -1) };
-    if (next.startsWith('"')) return { kind: "literal", value: unquote(next) };
-    if (/^-?\d/.test(next)) return { kind: "literal", value: Number(next) };
+    if (/^["`']/.test(next)) return { kind: "literal", value: quoted(next) };
+    if (/^[-+]?\.?\d/.test(next)) return { kind: "literal", value: numberOf(next) };
     if (next.startsWith(".")) {
       return {
         kind: "path",
@@ -248,6 +290,30 @@ class PipeParser {
   #unexpected(): TemplateError {
     return new TemplateError(`unexpected "${this.#tokens[this.#at]}" in {{${this.#source}}}`);
   }
+}
+
+function quoted(literal: string): string | number {
+  return literal.startsWith("'") ? characterOf(literal) : textOf(literal);
+}
+
+function textOf(literal: string): string {
+  return literal.startsWith("`") ? literal.slice(1, -1) : unquote(literal);
+}
+
+/** A character is its number, as in Go. */
+function characterOf(literal: string): number {
+  const inner = literal.slice(1, -1);
+  const text = inner === "\\'" ? "'" : inner === '"' ? inner : unquote(`"${inner}"`);
+  const [first = "", ...more] = text;
+  if (first === "" || more.length > 0) throw new TemplateError(`bad character ${literal}`);
+  return first.codePointAt(0) ?? 0;
+}
+
+function numberOf(literal: string): number {
+  const plain = literal.replaceAll("_", "");
+  const value = plain.startsWith("-") ? -Number(plain.slice(1)) : Number(plain.replace("+", ""));
+  if (Number.isNaN(value)) throw new TemplateError(`bad number ${literal}`);
+  return value;
 }
 
 function unquote(literal: string): string {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { rawValue, typedValue } from "./go-value.ts";
 import { compileTemplate } from "./template.ts";
 
 const data = {
@@ -6,7 +7,7 @@ const data = {
   Id: "abc",
   State: { Running: true, ExitCode: 0, Health: null },
   Env: ["A=1", "B=2"],
-  Labels: { b: "2", a: "1" },
+  Labels: Object.assign(Object.create(null), { b: "2", a: "1" }),
   Empty: [],
   Size: 1234.5,
   Label: (key: unknown) => ({ a: "1" })[String(key)] ?? "",
@@ -52,8 +53,56 @@ describe("common templates", () => {
     ["{{(index .Env 0) | lower}}", "a=1"],
     ["{{slice .Id 1 3}}", "bc"],
     ['{{"a\\tb"}}', "a\tb"],
+    ['{{if and (ne .Id "x") .Name}}yes{{end}}', "yes"],
+    ['{{define "t"}}<{{.}}>{{end}}{{template "t" .Id}}{{template "t"}}', "<abc><<no value>>"],
+    ['{{block "b" .Id}}[{{.}}]{{end}}', "[abc]"],
+    ['{{range .Env}}{{if eq . "B=2"}}{{break}}{{end}}{{.}};{{end}}', "A=1;"],
+    ['{{range .Env}}{{if eq . "A=1"}}{{continue}}{{end}}{{.}};{{end}}', "B=2;"],
+    ["{{'a'}} {{1.5}} {{0x10}} {{1_000}} {{-3}} {{.5}}", "97 1.5 16 1000 -3 0.5"],
+    ['{{html "<a>" }} {{js "it\'s"}} {{urlquery "a b/c"}}', "&lt;a&gt; it\\'s a+b%2Fc"],
+    ['{{printf "%d|%s|%s" "x" 1}}', "%!d(string=x)|%!s(int=1)|%!s(MISSING)"],
+    ['{{printf "%+d|%05d|%c|%x|%T|%.1f" 3 -42 65 "hi" true 1.25}}', "+3|-0042|A|6869|bool|1.3"],
+    ['{{printf "%s" .Env}}{{printf "%v" 1 2}}', "[A=1 B=2]1%!(EXTRA int=2)"],
   ])("%s", (text, want) => {
     expect(render(text)).toBe(want);
+  });
+});
+
+describe("values of JSON as Go has them", () => {
+  const shape = {
+    names: { Id: "ID" },
+    fields: { Cmd: "list", Labels: "map", Made: "time", Ports: { mapOf: { listOf: {} } } },
+    zeros: { Health: null, Signal: "" },
+  } as const;
+  const json = {
+    Id: "x",
+    Cmd: null,
+    Labels: null,
+    Made: "2026-01-02T03:04:05.600Z",
+    Ports: { "80/tcp": [{ HostIp: "::", HostPort: "8" }] },
+    Count: 3,
+  };
+  const typed = (text: string) => render(text, typedValue(json, shape));
+  const raw = (text: string) => render(text, rawValue(json));
+
+  test("lists and maps that are null print as empty ones, and stay null in JSON", () => {
+    expect(typed("{{.Cmd}} {{.Labels}} {{len .Cmd}} {{json .Cmd}}")).toBe("[] map[] 0 null");
+    expect(typed('{{.Labels.absent}}|{{index .Labels "absent"}}')).toBe("<no value>|");
+  });
+
+  test("structs, times, names of Go, and fields that JSON left out", () => {
+    expect(typed("{{.ID}} {{.Made}} {{.Ports}}")).toBe(
+      "x 2026-01-02 03:04:05.6 +0000 UTC map[80/tcp:[{:: 8}]]",
+    );
+    expect(typed("{{.Signal}}{{with .Health}}x{{else}}none{{end}}")).toBe("none");
+    expect(typed("{{json .}}")).toBe(JSON.stringify(json));
+    expect(() => typed("{{.Id}}")).toThrow("no such field");
+  });
+
+  test("without the types there are maps, numbers as they are written, and no other keys", () => {
+    expect(raw('{{.Id}} {{.Cmd}} {{eq .Count "3"}}')).toBe("x <no value> true");
+    expect(raw("{{json .}}")).toBe(JSON.stringify(json));
+    expect(() => raw("{{.Nothing}}")).toThrow('map has no entry for key "Nothing"');
   });
 });
 
@@ -79,6 +128,12 @@ describe("mistakes are named", () => {
     ["{{range .Id}}{{end}}", "range can't iterate"],
     ["{{lt .Env 1}}", "cannot compare"],
     ['{{.Id "x"}}', "not a method"],
+    ["{{.Label}}", "wrong number of args for Label: want 1 got 0"],
+    ["{{break}}", "outside {{range}}"],
+    ['{{template "t"}}', 'template "t" not defined'],
+    ['{{define "t"}}{{template "t"}}{{end}}{{template "t"}}', "too deep"],
+    ["{{template .Id}}", "is named by a text"],
+    ["{{'ab'}}", "bad character"],
   ])("%s", (text, message) => {
     expect(() => render(text)).toThrow(message);
   });

@@ -1,4 +1,5 @@
 import { suggest } from "#base";
+import { strictKeys } from "./go-value.ts";
 import { applyFunction, isFunction, printed, truth } from "./template-functions.ts";
 import {
   type Block,
@@ -18,12 +19,12 @@ export type Template = (data: unknown) => string;
  * its actions passes through `show`.
  */
 export function compileTemplate(text: string, show: Show = (printed) => printed): Template {
-  const block = parseTemplate(text);
+  const { block, defined } = parseTemplate(text);
   const columns = columnsOf(block);
   if (columns) return (data) => printColumns(columns, data, show);
   return (data) => {
     const out: string[] = [];
-    new Evaluator(out, show).block(block, { dot: data, variables: [["", data]] });
+    new Evaluator(out, show, defined).block(block, { dot: data, variables: [["", data]] });
     return out.join("");
   };
 }
@@ -70,19 +71,27 @@ interface Scope {
 const maxOutput = 64 << 20;
 /** Nodes, about half a second. */
 const maxSteps = 1_000_000;
+/** Templates that call each other. */
+const maxDepth = 100;
+
+/** How a block ended before its end. */
+type Jump = "break" | "continue" | undefined;
 
 class Evaluator {
   readonly #out: string[];
   readonly #show: Show;
+  readonly #defined: ReadonlyMap<string, Block>;
   #size = 0;
   #steps = 0;
+  #depth = 0;
 
-  constructor(out: string[], show: Show) {
+  constructor(out: string[], show: Show, defined: ReadonlyMap<string, Block>) {
     this.#out = out;
     this.#show = show;
+    this.#defined = defined;
   }
 
-  block(block: Block, outer: Scope): void {
+  block(block: Block, outer: Scope): Jump {
     const scope = { dot: outer.dot, variables: [...outer.variables] };
     for (const node of block) {
       if (++this.#steps > maxSteps) throw new TemplateError("the template takes too long");
@@ -90,28 +99,46 @@ class Evaluator {
       else if (node.kind === "print") {
         const value = this.#pipe(node.pipe, scope);
         if (node.pipe.variables.length === 0) this.#print(this.#show(printed(value)));
-      } else if (node.kind === "range") this.#range(node, scope);
+      } else if (node.kind === "range") {
+        const jump = this.#range(node, scope);
+        if (jump) return jump;
+      } else if (node.kind === "template") this.#call(node, scope);
+      else if (node.kind === "break") return "break";
+      else if (node.kind === "continue") return "continue";
       else {
         const inner = { dot: scope.dot, variables: [...scope.variables] };
         const value = this.#pipe(node.pipe, inner);
-        if (!truth(value)) this.block(node.otherwise, inner);
-        else this.block(node.body, node.kind === "with" ? { ...inner, dot: value } : inner);
+        const dot = node.kind === "with" && truth(value) ? value : inner.dot;
+        const jump = this.block(truth(value) ? node.body : node.otherwise, { ...inner, dot });
+        if (jump) return jump;
       }
     }
+    return undefined;
   }
 
-  #range(node: { pipe: Pipe; body: Block; otherwise: Block }, scope: Scope): void {
+  #call(node: { name: string; pipe: Pipe | undefined }, scope: Scope): void {
+    const block = this.#defined.get(node.name);
+    if (!block) throw new TemplateError(`template "${node.name}" not defined`);
+    if (++this.#depth > maxDepth) throw new TemplateError("templates call each other too deep");
+    const dot = node.pipe && this.#pipe(node.pipe, scope);
+    this.block(block, { dot, variables: [["", dot]] });
+    this.#depth--;
+  }
+
+  /** A jump within the loop ends there; one of `else` is of the loop outside. */
+  #range(node: { pipe: Pipe; body: Block; otherwise: Block }, scope: Scope): Jump {
     const { variables, ...pipe } = node.pipe;
     const value = this.#pipe({ ...pipe, variables: [] }, scope);
     const entries = entriesOf(value, node.pipe.source);
-    if (entries.length === 0) this.block(node.otherwise, scope);
+    if (entries.length === 0) return this.block(node.otherwise, scope);
     const [first, second] = variables;
     for (const [key, item] of entries) {
       const inner: Scope = { dot: item, variables: [...scope.variables] };
       if (first && second) inner.variables.push([first, key], [second, item]);
       else if (first) inner.variables.push([first, item]);
-      this.block(node.body, inner);
+      if (this.block(node.body, inner) === "break") break;
     }
+    return undefined;
   }
 
   #pipe(pipe: Pipe, scope: Scope): unknown {
@@ -184,15 +211,24 @@ function fieldOf(value: unknown, field: string, args: readonly unknown[]): unkno
     );
   }
   if (!Object.hasOwn(value, field)) {
-    if (Object.getPrototypeOf(value) === null) return undefined;
+    if (Object.getPrototypeOf(value) === null) {
+      if (!(strictKeys in value)) return undefined;
+      throw new TemplateError(`map has no entry for key ${JSON.stringify(field)}`);
+    }
     const meant = suggest(field, Object.keys(value));
     throw new TemplateError(
       `can't evaluate field ${field}: there is no such field${meant ? ` (did you mean .${meant}?)` : ""}`,
     );
   }
   const found = (value as Record<string, unknown>)[field];
-  if (typeof found === "function")
-    return (found as (...args: readonly unknown[]) => unknown)(...args);
+  if (typeof found === "function") {
+    const method = found as (...args: readonly unknown[]) => unknown;
+    if (method.length !== args.length)
+      throw new TemplateError(
+        `wrong number of args for ${field}: want ${method.length} got ${args.length}`,
+      );
+    return method(...args);
+  }
   if (args.length > 0) throw new TemplateError(`${field} is not a method but has arguments`);
   return found;
 }

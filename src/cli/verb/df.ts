@@ -22,7 +22,7 @@ export const df: Verb<typeof dfFlags> = async (context, { flags }) => {
   if (flags.verbose) {
     if (isJson || !flags.format)
       await (isJson ? printDetailsAsJson(context, usage) : printDetails(context, usage));
-    else await context.out.write(`${userTemplate(flags.format)(details(usage))}\n`);
+    else await context.out.write(userTemplate(flags.format)(details(usage)));
     return 0;
   }
   const table = "table {{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}";
@@ -48,11 +48,11 @@ export function summaryRows(usage: DiskUsage): Row[] {
     Type,
     TotalCount: String(count.total),
     Active: String(count.active),
-    Size: formatBytes(size.total),
+    Size: formatBytes(size.total, 4),
     Reclaimable:
       size.total > 0
-        ? `${formatBytes(size.free)} (${Math.floor((size.free * 100) / size.total)}%)`
-        : formatBytes(size.free),
+        ? `${formatBytes(size.free, 4)} (${Math.floor((size.free * 100) / size.total)}%)`
+        : formatBytes(size.free, 4),
   });
   const volumes = (usage.Volumes ?? []).map(
     ({ UsageData }) => UsageData ?? { RefCount: 0, Size: 0 },

@@ -1,13 +1,14 @@
 import { visibleText } from "#base";
 import type { EventMessage } from "#wire";
 import type { Verb } from "../command.ts";
+import { eventShape } from "../inspect-shapes.ts";
 import { userTemplate } from "../listing.ts";
 import type { eventsFlags } from "../table/system.ts";
 import { parseTimeFlag } from "../time-flag.ts";
 
 export const events: Verb<typeof eventsFlags> = async (context, { flags }) => {
   const format = flags.json ? "json" : flags.format;
-  const template = format && format !== "json" ? userTemplate(format) : undefined;
+  const template = format && format !== "json" ? userTemplate(format, eventShape) : undefined;
   const stream = context.client.system.events({
     since: parseTimeFlag(flags.since),
     until: parseTimeFlag(flags.until),

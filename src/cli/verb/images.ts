@@ -86,10 +86,10 @@ export function imageRows(
       return formatBytes(image.Size);
     },
     get VirtualSize() {
-      return formatBytes(image.Size);
+      return formatBytes(image.Size, 4);
     },
     Containers: image.Containers < 0 ? "N/A" : String(image.Containers),
-    SharedSize: image.SharedSize < 0 ? "N/A" : formatBytes(image.SharedSize),
-    UniqueSize: image.SharedSize < 0 ? "N/A" : formatBytes(image.Size - image.SharedSize),
+    SharedSize: image.SharedSize < 0 ? "N/A" : formatBytes(image.SharedSize, 4),
+    UniqueSize: image.SharedSize < 0 ? "N/A" : formatBytes(image.Size - image.SharedSize, 4),
   }));
 }

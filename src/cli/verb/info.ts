@@ -2,11 +2,19 @@ import type { SystemInfo } from "#wire";
 import type { Verb } from "../command.ts";
 import { failureText } from "../failure.ts";
 import { binarySize } from "../human.ts";
-import { userTemplate } from "../listing.ts";
+import { infoShape } from "../inspect-shapes.ts";
+import { lineOnFailure, userTemplate } from "../listing.ts";
 import type { showFlags } from "../table/system.ts";
 
 export const info: Verb<typeof showFlags> = async (context, { flags }) => {
-  const client = { Version: context.options.version };
+  const client = {
+    Debug: false,
+    Version: context.options.version,
+    ...{ GitCommit: "", GoVersion: "" },
+    Os: process.platform,
+    Arch: process.arch === "x64" ? "amd64" : process.arch,
+    ...{ BuildTime: "", Context: "default", Plugins: [], Warnings: null },
+  };
   let server: SystemInfo | undefined;
   let failure = "";
   try {
@@ -17,8 +25,10 @@ export const info: Verb<typeof showFlags> = async (context, { flags }) => {
   const format = flags.json ? "json" : flags.format;
   const value = { ...server, ClientInfo: client, ...(failure ? { ServerErrors: [failure] } : {}) };
   if (format === "json") await context.out.write(`${JSON.stringify(value)}\n`);
-  else if (format) await context.out.write(`${userTemplate(format)(value)}\n`);
-  else {
+  else if (format) {
+    const template = userTemplate(format, infoShape);
+    await context.out.write(await lineOnFailure(context, () => `${template(value)}\n`));
+  } else {
     const head = `Client:\n Version:    ${client.Version}\n\nServer:\n`;
     await context.out.write(server ? `${head}${describe(server)}` : head);
   }

@@ -1,8 +1,10 @@
-import { isFault } from "#base";
+import { defined, isFault } from "#base";
+import type { GoKind } from "#template";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Exit, failureText } from "../failure.ts";
-import { userTemplate } from "../listing.ts";
+import { containerShape, imageShape, networkShape, volumeShape } from "../inspect-shapes.ts";
+import { inspectTemplate, lineOnFailure } from "../listing.ts";
 import type { inspectFlags } from "../table/containers.ts";
 import type { contextInspectFlags } from "../table/contexts.ts";
 import type { imageInspectFlags } from "../table/images.ts";
@@ -15,16 +17,27 @@ interface Shown {
   readonly flags: { readonly json: boolean; readonly format: string | undefined };
   readonly args: readonly string[];
 }
-type Find = (ref: string) => Promise<unknown>;
+/** Gives the object, and the Go type by which a template sees it. */
+type Find = (ref: string) => Promise<{ readonly value: unknown; readonly shape: GoKind }>;
+
+/** The kinds of objects, in the order in which a name is looked for. */
+function finders(
+  { client }: Context,
+  options: { readonly size?: boolean; readonly platform?: string; readonly verbose?: boolean } = {},
+): Readonly<Record<string, Find>> {
+  const { size, platform, verbose } = options;
+  const as = async (work: Promise<unknown>, shape: GoKind) => ({ value: await work, shape });
+  return {
+    container: (ref) => as(client.containers.inspect(ref, defined({ size })), containerShape),
+    image: (ref) => as(client.images.inspect(ref, { platform }), imageShape),
+    network: (ref) => as(client.networks.inspect(ref, { verbose }), networkShape),
+    volume: (ref) => as(client.volumes.inspect(ref), volumeShape),
+  };
+}
 
 export const inspect: Inspect = (context, invocation) => {
   const { type, size } = invocation.flags;
-  const kinds: Readonly<Record<string, Find>> = {
-    container: (ref) => context.client.containers.inspect(ref, { size }),
-    image: (ref) => context.client.images.inspect(ref),
-    network: (ref) => context.client.networks.inspect(ref),
-    volume: (ref) => context.client.volumes.inspect(ref),
-  };
+  const kinds = finders(context, { size });
   if (type) {
     const find = kinds[type];
     if (find) return show(context, invocation, find);
@@ -44,23 +57,27 @@ export const inspect: Inspect = (context, invocation) => {
   });
 };
 
-export const inspectContainers: Inspect = (context, invocation) => {
-  const { size } = invocation.flags;
-  return show(context, invocation, (ref) => context.client.containers.inspect(ref, { size }));
-};
+export const inspectContainers: Inspect = (context, invocation) =>
+  showKind(context, invocation, "container", { size: invocation.flags.size });
 
 export const inspectVolumes: Verb<typeof volumeInspectFlags> = (context, invocation) =>
-  show(context, invocation, (ref) => context.client.volumes.inspect(ref));
+  showKind(context, invocation, "volume");
 
-export const inspectImages: Verb<typeof imageInspectFlags> = (context, invocation) => {
-  const { platform } = invocation.flags;
-  return show(context, invocation, (ref) => context.client.images.inspect(ref, { platform }));
-};
+export const inspectImages: Verb<typeof imageInspectFlags> = (context, invocation) =>
+  showKind(context, invocation, "image", defined({ platform: invocation.flags.platform }));
 
-export const inspectNetworks: Verb<typeof networkInspectFlags> = (context, invocation) => {
-  const { verbose } = invocation.flags;
-  return show(context, invocation, (ref) => context.client.networks.inspect(ref, { verbose }));
-};
+export const inspectNetworks: Verb<typeof networkInspectFlags> = (context, invocation) =>
+  showKind(context, invocation, "network", { verbose: invocation.flags.verbose });
+
+function showKind(
+  context: Context,
+  invocation: Shown,
+  kind: string,
+  options?: Parameters<typeof finders>[1],
+): Promise<number> {
+  const find = finders(context, options)[kind] as Find;
+  return show(context, invocation, find);
+}
 
 export const inspectContexts: Verb<typeof contextInspectFlags> = async (
   context,
@@ -68,9 +85,10 @@ export const inspectContexts: Verb<typeof contextInspectFlags> = async (
 ) => {
   const { describeContext, shownContexts } = await import("./context.ts");
   const names = shownContexts(context, args);
-  return await show(context, { flags, args: names }, async (name) =>
-    describeContext(context, name),
-  );
+  return await show(context, { flags, args: names }, async (name) => ({
+    value: describeContext(context, name),
+    shape: {},
+  }));
 };
 
 /**
@@ -78,8 +96,8 @@ export const inspectContexts: Verb<typeof contextInspectFlags> = async (
  */
 async function show(context: Context, { flags, args }: Shown, find: Find): Promise<number> {
   const format = flags.json ? "json" : flags.format;
-  const template = format && format !== "json" ? userTemplate(format) : undefined;
-  const found: unknown[] = [];
+  const template = format && format !== "json" ? inspectTemplate(format) : undefined;
+  const found: Awaited<ReturnType<Find>>[] = [];
   const failures: string[] = [];
   for (const ref of args) {
     try {
@@ -89,10 +107,11 @@ async function show(context: Context, { flags, args }: Shown, find: Find): Promi
     }
   }
   if (template) {
-    for (const value of found) await context.out.write(`${template(value)}\n`);
-    if (found.length === 0) await context.out.write("\n");
+    const shown = () => found.map(({ value, shape }) => `${template(value, shape)}\n`).join("");
+    await context.out.write(found.length === 0 ? "\n" : await lineOnFailure(context, shown));
   } else {
-    const text = JSON.stringify(found, null, format === "json" ? undefined : 4);
+    const values = found.map(({ value }) => value);
+    const text = JSON.stringify(values, null, format === "json" ? undefined : 4);
     await context.out.write(`${text}\n`);
   }
   if (failures.length > 0) throw new Exit(1, failures.join("\n"));

@@ -12,7 +12,7 @@ export const pruneContainers: Verb<typeof pruneFlags> = async (context, { flags 
   if (removed.length > 0) {
     await context.out.write(`Deleted Containers:\n${removed.map((id) => `${id}\n`).join("")}\n`);
   }
-  await context.out.write(`Total reclaimed space: ${formatBytes(result.SpaceReclaimed)}\n`);
+  await context.out.write(`Total reclaimed space: ${formatBytes(result.SpaceReclaimed, 4)}\n`);
   return 0;
 };
 
@@ -27,7 +27,7 @@ export const pruneImages: Verb<typeof imagePruneFlags> = async (context, { flags
     "Untagged" in entry ? `untagged: ${entry.Untagged}\n` : `deleted: ${entry.Deleted}\n`,
   );
   if (lines.length > 0) await context.out.write(`Deleted Images:\n${lines.join("")}\n`);
-  await context.out.write(`Total reclaimed space: ${formatBytes(result.SpaceReclaimed)}\n`);
+  await context.out.write(`Total reclaimed space: ${formatBytes(result.SpaceReclaimed, 4)}\n`);
   return 0;
 };
 

@@ -39,7 +39,11 @@ export const ps: Verb<typeof psFlags> = async (context, { flags }) => {
   });
   const trunc = !flags["no-trunc"];
   const rows = containers.map((container) => containerRow(container, trunc));
-  if (flags.quiet && !flags.format && !flags.json) {
+  if (flags.quiet && !flags.json) {
+    if (flags.format)
+      await context.err.write(
+        "WARNING: Ignoring custom format, because both --format and --quiet are set.\n",
+      );
     await context.out.write(rows.map((row) => `${row.ID}\n`).join(""));
     return 0;
   }

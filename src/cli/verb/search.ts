@@ -23,12 +23,13 @@ export const search: Verb<typeof searchFlags> = async (context, { flags, args })
   });
   const rows = found.map(({ name, description, star_count, is_official }) => {
     const text = description.replaceAll(/\s+/g, " ");
-    return {
+    const row = {
       Name: name,
       Description: flags["no-trunc"] ? text : ellipsis(text, widest),
       StarCount: String(star_count),
       IsOfficial: is_official ? "[OK]" : "",
     };
+    return { ...row, toJSON: () => ({ ...row, IsOfficial: String(is_official) }) };
   });
   const table = "table {{.Name}}\t{{.Description}}\t{{.StarCount}}\t{{.IsOfficial}}";
   await printListing(context, { table, heads, rows }, flags);

@@ -4,7 +4,8 @@ import type { SystemVersion } from "#wire";
 import { API_VERSION } from "#wire";
 import type { Verb } from "../command.ts";
 import { failureText } from "../failure.ts";
-import { userTemplate } from "../listing.ts";
+import { versionShape } from "../inspect-shapes.ts";
+import { lineOnFailure, userTemplate } from "../listing.ts";
 import type { showFlags } from "../table/system.ts";
 
 export const version: Verb<typeof showFlags> = async (context, { flags }) => {
@@ -23,15 +24,21 @@ export const version: Verb<typeof showFlags> = async (context, { flags }) => {
     Version: context.options.version,
     ApiVersion: server ? engine.apiVersion : API_VERSION,
     DefaultAPIVersion: API_VERSION,
+    GitCommit: "",
+    GoVersion: "",
     Os: process.platform,
     Arch: process.arch === "x64" ? "amd64" : process.arch,
+    BuildTime: "",
+    Context: "default",
     Runtime: `bun ${Bun.version}`,
   };
   const format = flags.json ? "json" : flags.format;
   const value = { Client: client, Server: server ?? null };
   if (format === "json") await context.out.write(`${JSON.stringify(value)}\n`);
-  else if (format) await context.out.write(`${userTemplate(format)(value)}\n`);
-  else await context.out.write(describe(client, server, idle));
+  else if (format) {
+    const template = userTemplate(format, versionShape);
+    await context.out.write(await lineOnFailure(context, () => `${template(value)}\n`));
+  } else await context.out.write(describe(client, server, idle));
   if (failure === "") return 0;
   await context.err.write(`${failure}\n`);
   return 1;
