@@ -40,6 +40,8 @@ export function eventRoutes({ engine }: ApiContext): readonly Route[] {
           ...defined({ since, until }),
           filters: query.filters(filterKeys),
           signal,
+          // A client that does not read is not waited for: the engine would keep all events for it.
+          onOverrun: () => exchange.response.destroy(),
         });
         await exchange.stream("application/json", lines(events), { atOnce: true });
       },

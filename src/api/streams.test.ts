@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { connect } from "node:net";
+import type { EngineEvent } from "#engine";
 import { type TestServer, testServer } from "./testing.ts";
 
 const upgrade = "Connection: Upgrade\r\nUpgrade: tcp\r\n";
@@ -284,6 +286,28 @@ test("events that end before they begin are refused in Docker's words", async ()
     json: { message: "`since` time (5.5) cannot be after `until` time (5)" },
   });
   expect(server.engine.calls).toEqual([]);
+});
+
+test("a client of events that does not read is disconnected", async () => {
+  await using server = await testServer();
+  const ended = Promise.withResolvers<void>();
+  const blocked = Promise.withResolvers<() => void>();
+  server.engine.events.subscribe = async function* ({ onOverrun = () => undefined }) {
+    const event = { type: "daemon", action: "x".repeat(8 << 20), id: "", attributes: {}, time: 0n };
+    try {
+      // More than the buffers of a socket hold, so that the first write waits for the client.
+      blocked.resolve(onOverrun);
+      for (;;) yield event as EngineEvent;
+    } finally {
+      ended.resolve();
+    }
+  };
+  const client = connect(server.socket);
+  client.pause().write("GET /events HTTP/1.1\r\nHost: d\r\n\r\n");
+  const overrun = await blocked.promise;
+  setImmediate(overrun);
+  await ended.promise;
+  client.destroy();
 });
 
 test("events are lines of JSON, exact to the nanosecond", async () => {

@@ -493,13 +493,15 @@ export interface EngineEvent {
 export interface Events {
   /**
    * Past events from `since`, then live ones until `until` (nanoseconds since the epoch) or the
-   * signal. A reader that falls too far behind gets `exhausted`.
+   * signal. A reader that falls too far behind gets `exhausted`; what it did not read is let go,
+   * and `onOverrun` is called, as it may be waiting for a client and not read again.
    */
   subscribe(options: {
     readonly since?: bigint;
     readonly until?: bigint;
     readonly filters: Filters;
     readonly signal: AbortSignal;
+    readonly onOverrun?: () => void;
   }): AsyncIterable<EngineEvent>;
 }
 

@@ -24,7 +24,15 @@ test.each([
   [{ container: ["web"] }, 2],
   [{ container: ["abcd"] }, 2],
   [{ container: ["other"] }, 0],
+  [{ container: ["/we"] }, 2],
+  [{ node: ["web"] }, 2],
+  [{ event: ["exec_"] }, 0],
+  [{ event: ["create"] }, 1],
+  [{ event: ["create", "exec_create"] }, 2],
+  [{ scope: ["local"] }, 3],
+  [{ scope: ["swarm"] }, 0],
   [{ image: ["nginx"] }, 3],
+  [{ image: ["nginx:2"] }, 0],
   [{ image: ["nginx:1"], type: ["image"] }, 1],
   [{ label: ["colour"] }, 1],
   [{ label: ["colour=blue"] }, 0],
@@ -78,6 +86,20 @@ test("256 past events are kept", async () => {
   expect([found[0], found.at(-1)]).toEqual(["44", "299"]);
 });
 
+test("a reader that does not come back is let go, with what it did not read", () => {
+  const bus = createBus();
+  const { signal } = new AbortController();
+  let overruns = 0;
+  const subscribe = () => bus.subscribe({ filters: {}, signal, onOverrun: () => void overruns++ });
+  subscribe();
+  for (let i = 0; i < 4097; i++) bus.publish("container", "start", `${i}`, {});
+  expect([bus.subscribers, overruns]).toEqual([0, 1]);
+  subscribe();
+  const label = "x".repeat(1 << 20);
+  for (let i = 0; i < 8; i++) bus.publish("container", "start", `${i}`, { label });
+  expect([bus.subscribers, overruns]).toEqual([0, 2]);
+});
+
 test("a reader that falls too far behind is told so", async () => {
   const bus = createBus();
   const { signal } = new AbortController();
@@ -86,7 +108,7 @@ test("a reader that falls too far behind is told so", async () => {
   const read = async () => {
     for await (const _ of events);
   };
-  expect(await outcome(read())).toThrow("fell more than 4096 events behind");
+  expect(await outcome(read())).toThrow("fell more than 4096 events or 8 MiB behind");
 });
 
 test("past events up to `until` end the stream by themselves", async () => {

@@ -14,6 +14,7 @@ const before = [
   "ALTER TABLE image_name DROP COLUMN manifest",
   "ALTER TABLE image DROP COLUMN created",
   "ALTER TABLE image DROP COLUMN labels",
+  "ALTER TABLE image DROP COLUMN parent",
   "UPDATE state_migration SET step = 7 WHERE module = 'content'",
 ];
 
