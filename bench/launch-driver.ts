@@ -17,8 +17,8 @@ const work = mkdtempSync("/run/thimble-launch-");
 const anchor = join(work, "root");
 mkdirSync(anchor);
 const cgroups = openCgroups({ instanceId: "bench" });
-const machine = readMachine(cgroups.version);
-const { spec: defaults } = defaultSpec({
+const machine = readMachine(cgroups);
+const defaults = defaultSpec({
   argv: ["/bin/true"],
   env: ["PATH=/bin"],
   cwd: "/",

@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { type ContainerId, shortId } from "#base";
+import { shortId } from "#base";
 import {
   type BindMount,
   bindsOf,
@@ -181,16 +181,11 @@ function bindPoint(bind: BindMount): MountPoint {
   };
 }
 
-/** Without a name of its own a container is called by its short id, unless it has the host's name or another's. */
-function ownHostname(id: ContainerId, host: HostConfig): string {
-  const { kind } = networkModeOf(host);
-  if (host.UTSMode === "host" || kind === "host") return hostname();
-  return kind === "container" ? "" : shortId(id);
-}
-
+/** Without a name of its own a container is called by its short id, unless it has the host's name. */
 function configOf({ id, config, host, sent }: Container): ContainerConfig {
   const shown = inspectConfig(config, sent) as ContainerConfig & Readonly<Record<string, unknown>>;
-  return { ...shown, Hostname: config.Hostname || ownHostname(id, host) };
+  const own = networkModeOf(host).kind === "host" ? hostname() : shortId(id);
+  return { ...shown, Hostname: config.Hostname || own };
 }
 
 function endpointOf(network: ContainerNetwork): EndpointSettings {

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { startRefused } from "#engine";
 import { type TestServer, testServer } from "./testing.ts";
 
 async function create(
@@ -151,7 +152,7 @@ test.each([
     expect(await server.call("POST", "/containers/a/start")).toMatchObject({
       status: 400,
       json: {
-        message: `failed to create task for container: unable to start container process: ${why}`,
+        message: `${startRefused}: ${why}`,
       },
     });
   },

@@ -6,7 +6,13 @@ import {
   containerUpdateSchema,
   sentOf,
 } from "#container";
-import type { Container, CreateRequest, Engine, WaitCondition } from "#engine";
+import {
+  type Container,
+  type CreateRequest,
+  type Engine,
+  startRefused,
+  type WaitCondition,
+} from "#engine";
 import { inspectContainer, withOwnNames } from "./container-inspect.ts";
 import { listContainers, sizesOf } from "./container-list.ts";
 import type { ApiContext } from "./context.ts";
@@ -122,11 +128,7 @@ async function start({ engine }: ApiContext, exchange: Exchange): Promise<void> 
 
 /** Why a container did not start, in Docker's words. */
 export function startFault({ argv }: Container, fault: Fault): Fault {
-  return launchFault(
-    fault,
-    argv[0] ?? "",
-    "failed to create task for container: unable to start container process",
-  );
+  return launchFault(fault, argv[0] ?? "", startRefused);
 }
 
 /** `t` in seconds and `signal` of stop and restart. */

@@ -98,7 +98,7 @@ const hostSamples: Json = {
       },
     },
     {
-      ...{ Type: "bind", Source: "/tmp", Target: "/o" },
+      ...{ Type: "bind", Source: "/tmp", Target: "/o", ReadOnly: true },
       BindOptions: {
         ReadOnlyNonRecursive: true,
         IDMapping: { Source: "match-user", User: "app" },

@@ -15,7 +15,10 @@ test("a read-only bind covers the mounts below, unless they are to stay as they 
   expect(bindOptions({ ReadOnlyForceRecursive: true })).toEqual(["rbind", "rro", "rprivate"]);
   expect(bindOptions({ ReadOnlyNonRecursive: true })).toEqual(["rbind", "ro", "rprivate"]);
   expect(bindOptions({ NonRecursive: true })).toEqual(["bind", "ro", "rprivate"]);
-  expect(bindOptions({ ReadOnlyNonRecursive: true }, false)).toEqual(["rbind", "rprivate"]);
+  const conflict = "mount options conflict: !ReadOnly && BindOptions.ReadOnlyNonRecursive";
+  expect(() => bindOptions({ ReadOnlyNonRecursive: true }, false)).toThrow(conflict);
+  const both = { ReadOnlyNonRecursive: true, ReadOnlyForceRecursive: true };
+  expect(() => bindOptions(both)).toThrow("mount options conflict: ReadOnlyNonRecursive && ");
 });
 
 test("a volume is bound from its place, read-only with all below", () => {

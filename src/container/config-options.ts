@@ -3,16 +3,8 @@ import { Fault } from "#base";
 import { signalNumber } from "#kernel";
 import { checkHealthCheck, healthCheckOf, shownHealthCheck } from "./health-check.ts";
 import { resolveEnv } from "./image-default.ts";
-import {
-  flag,
-  option,
-  type SentOf,
-  shapes,
-  text,
-  textMap,
-  unsupported,
-  type ValuesOf,
-} from "./option.ts";
+import { cleanTarget } from "./mount-path.ts";
+import { flag, option, type SentOf, shapes, text, textMap, type ValuesOf } from "./option.ts";
 
 const { object } = shapes;
 
@@ -61,7 +53,7 @@ export const configOptions = {
   Hostname: text({
     default: "",
     check: (name) => {
-      if (name.length > 64 || /[^A-Za-z0-9._-]/.test(name))
+      if (Buffer.byteLength(name) > 64 || /[\p{Cc}\s]/u.test(name))
         invalid(`invalid hostname format: ${name}`, name);
     },
     effect: (draft, _, run) => {
@@ -111,9 +103,11 @@ export const configOptions = {
     effect: (draft, own, { hostname, user }) => {
       const terminal = draft.terminal ? ["TERM=xterm"] : [];
       const env = resolveEnv([defaultPath, `HOSTNAME=${hostname}`, ...terminal, ...own]);
-      const hasHome = env.some((each) => each.startsWith("HOME="));
-      draft.env = hasHome ? env : [...env, `HOME=${user.home}`];
+      const hasHome = env.some((each) => each.startsWith("HOME=") && each !== "HOME=");
+      // Where it is empty the user's counts, as in runc.
+      draft.env = hasHome ? env : resolveEnv([...env, `HOME=${user.home}`]);
     },
+    inspect: (env, sent) => (env.length > 0 ? env : (sent ?? null)),
   }),
   Cmd: argv(),
   Healthcheck: option({
@@ -128,12 +122,10 @@ export const configOptions = {
     value: healthCheckOf,
     check: checkHealthCheck,
     effect: "engine",
-    inspect: shownHealthCheck,
+    inspect: (check, sent) => shownHealthCheck(check) ?? (sent && {}),
   }),
-  ArgsEscaped: unsupported("Windows' command lines (ArgsEscaped)", {
-    shape: shapes.flag,
-    zero: undefined,
-  }),
+  /** Of Windows' command lines; Linux has no use for it. */
+  ArgsEscaped: flag({ default: false, effect: "shown", inspect: (isSet) => isSet || undefined }),
   /** As the user wrote it. */
   Image: text({ default: "", effect: "engine" }),
   /** Targets that have volumes of the container's own, unless something else is mounted there. */
@@ -143,8 +135,9 @@ export const configOptions = {
     effect: "engine",
     inspect: (volumes) => (isEmpty(volumes) ? null : volumes),
   }),
-  WorkingDir: text({
-    default: "",
+  WorkingDir: option({
+    shape: shapes.text,
+    value: (sent) => (sent ? cleanTarget(sent) : ""),
     check: (path) => {
       if (path !== "" && !posix.isAbsolute(path))
         invalid(
@@ -158,13 +151,21 @@ export const configOptions = {
   }),
   /** Absent: the image's. `[]` or `[""]`: no entry point. */
   Entrypoint: argv(),
-  NetworkDisabled: unsupported("NetworkDisabled (use the network none)", {
-    shape: shapes.flag,
-    zero: undefined,
+  /** As if the network mode were "none"; see `settle` in description.ts. */
+  NetworkDisabled: flag({
+    default: false,
+    effect: "engine",
+    inspect: (isDisabled) => isDisabled || undefined,
   }),
   /** Of the container in the network of its mode; from before each endpoint had one. */
   MacAddress: text({ default: "", effect: "engine", inspect: (mac) => mac || undefined }),
-  OnBuild: unsupported("triggers of a build (OnBuild)", { shape: shapes.texts, zero: null }),
+  /** Triggers of builds, for an image that is made of the container. */
+  OnBuild: option({
+    shape: shapes.texts,
+    value: (sent): readonly string[] => sent ?? [],
+    effect: "shown",
+    inspect: (_, sent) => sent ?? null,
+  }),
   Labels: textMap({ default: {}, effect: "shown" }),
   StopSignal: option({
     shape: shapes.text,
@@ -178,7 +179,12 @@ export const configOptions = {
     value: (sent): number | undefined => sent,
     effect: "engine",
   }),
-  Shell: unsupported("the shell of a build (Shell)", { shape: shapes.texts, zero: undefined }),
+  /** By which scripts of the health check run; absent: /bin/sh -c. */
+  Shell: option({
+    shape: shapes.texts,
+    value: (sent): readonly string[] | undefined => (sent && sent.length > 0 ? sent : undefined),
+    effect: "engine",
+  }),
 } as const;
 
 /** Config with defaults filled in, each field in the form in which the engine works with it. */

@@ -75,14 +75,18 @@ function valuesOf(options: Options, sent: Fields): unknown {
 export function readSent(sent: Sent): Description {
   const config = valuesOf(configOptions, sent.Config) as Config;
   const host = valuesOf(hostOptions, sent.HostConfig) as HostConfig;
-  return { config, host: settle(host) };
+  return { config, host: settle(host, config, sent) };
 }
 
 /** The defaults that depend on other fields. */
-function settle(host: HostConfig): HostConfig {
+function settle(host: HostConfig, { NetworkDisabled }: Config, sent: Sent): HostConfig {
   const { Memory, MemorySwap, Privileged } = host;
+  const isUnlabelled = Privileged || host.IpcMode === "host" || host.PidMode === "host";
   return {
     ...host,
+    ...(NetworkDisabled && { NetworkMode: "none" }),
+    // As Docker shows it, where nothing else is asked for.
+    ...(isUnlabelled && !sent.HostConfig.SecurityOpt && { SecurityOpt: ["label=disable"] }),
     // A memory limit alone allows as much swap again.
     MemorySwap: Memory > 0 && MemorySwap === 0 ? Memory * 2 : MemorySwap,
     MaskedPaths: host.MaskedPaths ?? (Privileged ? undefined : defaultMaskedPaths),

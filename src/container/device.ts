@@ -1,4 +1,5 @@
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
+import { posix } from "node:path";
 import { Fault } from "#base";
 import { type OciDevice, type OciDeviceRule, readHostDevice, readHostDevices } from "#runtime";
 
@@ -18,7 +19,7 @@ export function parseDevice(sent: {
   const source = sent.PathOnHost ?? "";
   return {
     source,
-    target: sent.PathInContainer || source,
+    target: posix.join("/", sent.PathInContainer || source),
     permissions: sent.CgroupPermissions || "rwm",
   };
 }
@@ -35,10 +36,11 @@ export function ociDevices(mapping: DeviceMapping): readonly {
   const isDirectory = statSync(source, { throwIfNoEntry: false })?.isDirectory();
   const found = isDirectory ? readHostDevices(source) : [readHostDevice(source) ?? []].flat();
   if (found.length === 0) {
+    const why = existsSync(source) ? "not a device node" : "no such file or directory";
     throw new Fault(
       "invalid",
-      `error gathering device information while adding custom device "${mapping.source}": no such file or directory, or not a device`,
-      { about: mapping.source },
+      `error gathering device information while adding custom device "${source}": ${why}`,
+      { about: source },
     );
   }
   if (!/^[rwm]{1,3}$/.test(mapping.permissions)) {

@@ -1,10 +1,13 @@
 import { Fault } from "#base";
 import { capabilityMask } from "#runtime";
 import { ociBind } from "./bind-mount.ts";
+import { blockWeight, blockWeights, throttle } from "./block-io.ts";
 import { ociDevices, parseDevice } from "./device.ts";
+import { deviceRequests } from "./device-request.ts";
+import { parseDeviceRule } from "./device-rule.ts";
 import { type Link, parseLink } from "./link.ts";
 import { checkLogConfig } from "./log-config.ts";
-import { mountShape, parseBind, parseMounts, refuseMount } from "./mounts.ts";
+import { mountShape, parseBind, parseMounts } from "./mounts.ts";
 import { checkAddress, checkExtraHost, checkResolverWord } from "./name-service.ts";
 import {
   flag,
@@ -41,6 +44,16 @@ function invalid(message: string, about: string): never {
 const oneOf = (what: string, pattern: RegExp) => (mode: string) => {
   if (!pattern.test(mode)) invalid(`invalid ${what} mode: ${mode}`, mode);
 };
+
+/** Words that the engine acts on, each by itself; inspect shows the list as it was sent. */
+const listed = (check: (word: string) => void) =>
+  option<string[], readonly string[]>({
+    shape: shapes.texts,
+    value: (sent) => sent ?? [],
+    check: (all) => all.forEach(check),
+    effect: "engine",
+    inspect: (_, sent) => sent ?? null,
+  });
 
 const namespaceMode = (mode: string) => (mode === "host" ? "host" : "new");
 
@@ -87,8 +100,6 @@ function systemPaths(key: "maskedPaths" | "readonlyPaths") {
   });
 }
 
-const throttle = list(object({ Path: shapes.text, Rate: shapes.whole }));
-
 const runtimes = ["thimble", "runc", "io.containerd.runc.v2"];
 
 const restartPolicies = ["no", "always", "on-failure", "unless-stopped", "unhealthy"];
@@ -104,10 +115,13 @@ function checkRestartPolicy({
     const known = "use one of 'no', 'always', 'on-failure', 'unless-stopped', or 'unhealthy'";
     invalid(`invalid restart policy: unknown policy '${Name}'; ${known}`, Name);
   }
-  if (MaximumRetryCount < 0)
-    invalid("invalid restart policy: maximum retry count cannot be negative", Name);
-  if (MaximumRetryCount !== 0 && Name !== "on-failure" && Name !== "unhealthy")
-    invalid("invalid restart policy: maximum retry count can only be used with 'on-failure'", Name);
+  const wrong = [
+    ...(MaximumRetryCount !== 0 && Name !== "on-failure" && Name !== "unhealthy"
+      ? ["can only be used with 'on-failure'"]
+      : []),
+    ...(MaximumRetryCount < 0 ? ["cannot be negative"] : []),
+  ].join(" and ");
+  if (wrong) invalid(`invalid restart policy: maximum retry count ${wrong}`, Name);
 }
 
 /**
@@ -135,17 +149,22 @@ export const hostOptions = {
   NetworkMode: option({
     shape: shapes.text,
     value: (sent) => sent || "default",
+    check: (mode) => {
+      if (mode === "container" || mode === "container:")
+        invalid("invalid network mode: invalid container format container:<name|id>", mode);
+    },
     effect: (draft, mode, { joined }) => {
       // The network module makes namespaces ahead, with what Docker sets in them.
       draft.namespaces.network = mode === "host" ? "host" : { path: joined.network };
     },
-    inspect: (mode) => (mode === "default" ? "bridge" : mode),
+    // A container whose network is disabled shows the mode that it would have.
+    inspect: (_, sent) => (!sent || sent === "default" ? "bridge" : sent),
   }),
   PortBindings: option({
     shape: portBindingsSchema,
     value: (sent) => parsePortBindings(sent ?? {}),
     effect: "engine",
-    inspect: (_, sent) => shownBindings(sent ?? {}),
+    inspect: (_, sent) => (sent && shownBindings(sent)) || null,
   }),
   RestartPolicy: option({
     shape: object({ Name: shapes.text, MaximumRetryCount: shapes.whole }),
@@ -164,11 +183,11 @@ export const hostOptions = {
     inspect: (_, sent) => orNull(sent ?? []),
   }),
   ConsoleSize: option({
-    shape: list(shapes.whole).max(2),
+    shape: list(shapes.unsigned),
     value: ([rows = 0, columns = 0]: readonly number[] = []) =>
       rows > 0 && columns > 0 ? { rows, columns } : undefined,
     effect: "engine",
-    inspect: (size) => [size?.rows ?? 0, size?.columns ?? 0],
+    inspect: (_, sent = []) => [sent[0] ?? 0, sent[1] ?? 0],
   }),
   Annotations: option({
     shape: shapes.textMap,
@@ -194,17 +213,9 @@ export const hostOptions = {
       if (mode !== "") draft.namespaces.cgroup = mode === "host" ? "host" : "new";
     },
   }),
-  Dns: texts({ default: [], check: (all) => all.forEach(checkAddress), effect: "engine" }),
-  DnsOptions: texts({
-    default: [],
-    check: (all) => all.forEach(checkResolverWord),
-    effect: "engine",
-  }),
-  DnsSearch: texts({
-    default: [],
-    check: (all) => all.forEach(checkResolverWord),
-    effect: "engine",
-  }),
+  Dns: listed(checkAddress),
+  DnsOptions: listed(checkResolverWord),
+  DnsSearch: listed(checkResolverWord),
   ExtraHosts: texts({
     default: [],
     check: (all) => all.forEach(checkExtraHost),
@@ -216,14 +227,11 @@ export const hostOptions = {
   IpcMode: option({
     shape: shapes.text,
     value: (sent) => sent || "private",
-    // Its /dev/shm would have to be found by a path in files that the other container may change.
-    refusal: (sent) =>
-      sent.startsWith("container:")
-        ? ["the ipc namespace of another container (IpcMode); use private, none, shareable or host"]
-        : [],
-    check: oneOf("IPC", /^(private|shareable|none|host)$/),
+    check: oneOf("IPC", /^(private|shareable|none|host|container:.+)$/),
     effect: (draft, mode, run) => {
-      draft.namespaces.ipc = namespaceMode(mode);
+      draft.namespaces.ipc = mode.startsWith("container:")
+        ? { path: run.joined.ipc }
+        : namespaceMode(mode);
       if (mode === "none") draft.shmSize = 0;
       if (run.shmSource !== undefined) draft.shmSource = run.shmSource;
     },
@@ -247,7 +255,7 @@ export const hostOptions = {
   }),
   PidMode: text({
     default: "",
-    check: oneOf("PID", /^(|host|private|container:.+)$/),
+    check: oneOf("PID", /^(|host|container:.+)$/),
     effect: (draft, mode, { joined }) => {
       draft.namespaces.pid = mode.startsWith("container:")
         ? { path: joined.pid }
@@ -345,10 +353,10 @@ export const hostOptions = {
   Isolation: option({
     shape: shapes.text,
     value: (sent) => sent ?? "",
-    refusal: (sent) =>
-      ["", "default", "process"].includes(sent)
-        ? []
-        : [`the isolation ${JSON.stringify(sent)} (Isolation)`],
+    check: (isolation) => {
+      if (!["", "default", "process"].includes(isolation.toLowerCase()))
+        invalid(`invalid isolation (${isolation}): linux only supports 'default'`, isolation);
+    },
     effect: "shown",
   }),
   CpuShares: whole({
@@ -379,27 +387,12 @@ export const hostOptions = {
     shape: shapes.text,
     zero: "",
   }),
-  BlkioWeight: unsupported("block I/O weights (BlkioWeight)", { shape: shapes.whole, zero: 0 }),
-  BlkioWeightDevice: unsupported("block I/O weights (BlkioWeightDevice)", {
-    shape: list(object({ Path: shapes.text, Weight: shapes.whole })),
-    zero: [],
-  }),
-  BlkioDeviceReadBps: unsupported("block I/O limits (BlkioDeviceReadBps)", {
-    shape: throttle,
-    zero: [],
-  }),
-  BlkioDeviceWriteBps: unsupported("block I/O limits (BlkioDeviceWriteBps)", {
-    shape: throttle,
-    zero: [],
-  }),
-  BlkioDeviceReadIOps: unsupported("block I/O limits (BlkioDeviceReadIOps)", {
-    shape: throttle,
-    zero: [],
-  }),
-  BlkioDeviceWriteIOps: unsupported("block I/O limits (BlkioDeviceWriteIOps)", {
-    shape: throttle,
-    zero: [],
-  }),
+  BlkioWeight: blockWeight,
+  BlkioWeightDevice: blockWeights,
+  BlkioDeviceReadBps: throttle("throttleReadBpsDevice"),
+  BlkioDeviceWriteBps: throttle("throttleWriteBpsDevice"),
+  BlkioDeviceReadIOps: throttle("throttleReadIOPSDevice"),
+  BlkioDeviceWriteIOps: throttle("throttleWriteIOPSDevice"),
   CpuPeriod: whole({
     default: 0,
     check: (period) => {
@@ -423,13 +416,18 @@ export const hostOptions = {
       if (quota > 0) draft.resources.cpu.quota = quota;
     },
   }),
-  CpuRealtimePeriod: unsupported("real-time scheduling (CpuRealtimePeriod)", {
-    shape: shapes.whole,
-    zero: 0,
+  /** Microseconds, of which `CpuRealtimeRuntime` may go to processes with a real-time priority. */
+  CpuRealtimePeriod: whole({
+    default: 0,
+    effect: (draft, period) => {
+      if (period !== 0) draft.resources.cpu.realtimePeriod = period;
+    },
   }),
-  CpuRealtimeRuntime: unsupported("real-time scheduling (CpuRealtimeRuntime)", {
-    shape: shapes.whole,
-    zero: 0,
+  CpuRealtimeRuntime: whole({
+    default: 0,
+    effect: (draft, runtime) => {
+      if (runtime !== 0) draft.resources.cpu.realtimeRuntime = runtime;
+    },
   }),
   CpusetCpus: text({
     default: "",
@@ -458,29 +456,24 @@ export const hostOptions = {
         draft.deviceRules.push(rule);
       }
     },
-    inspect: (devices) =>
-      devices.map(({ source, target, permissions }) => ({
-        PathOnHost: source,
-        PathInContainer: target,
-        CgroupPermissions: permissions,
-      })),
+    inspect: (devices, sent) =>
+      sent
+        ? devices.map(({ source, target, permissions }) => ({
+            PathOnHost: source,
+            PathInContainer: target,
+            CgroupPermissions: permissions,
+          }))
+        : null,
   }),
-  DeviceCgroupRules: unsupported("device cgroup rules (DeviceCgroupRules)", {
+  DeviceCgroupRules: option({
     shape: shapes.texts,
-    zero: null,
+    value: (sent) => (sent ?? []).flatMap(parseDeviceRule),
+    effect: (draft, rules) => {
+      draft.deviceRules.push(...rules);
+    },
+    inspect: (_, sent) => sent ?? null,
   }),
-  DeviceRequests: unsupported("device requests, as for GPUs (DeviceRequests)", {
-    shape: list(
-      object({
-        Driver: shapes.text,
-        Count: shapes.whole,
-        DeviceIDs: shapes.texts,
-        Capabilities: list(list(shapes.text)),
-        Options: shapes.textMap,
-      }),
-    ),
-    zero: null,
-  }),
+  DeviceRequests: deviceRequests,
   KernelMemory: unsupported("limits of kernel memory (KernelMemory)", {
     shape: shapes.whole,
     zero: undefined,
@@ -499,7 +492,8 @@ export const hostOptions = {
   MemorySwap: whole({
     default: 0,
     effect: (draft, bytes) => {
-      if (bytes !== 0 && draft.resources.memory.limit) draft.resources.memory.swap = bytes;
+      if (bytes !== 0 && draft.resources.memory.limit)
+        draft.resources.memory.swap = Math.max(bytes, -1);
     },
   }),
   MemorySwappiness: option({
@@ -540,6 +534,7 @@ export const hostOptions = {
     effect: (draft, limits) => {
       draft.rlimits = limits.map(ociRlimit);
     },
+    inspect: (limits, sent) => (sent ? limits : null),
   }),
   CpuCount: unsupported("Windows' CPU limits (CpuCount)", { shape: shapes.whole, zero: 0 }),
   CpuPercent: unsupported("Windows' CPU limits (CpuPercent)", { shape: shapes.whole, zero: 0 }),
@@ -554,7 +549,6 @@ export const hostOptions = {
   Mounts: option({
     shape: list(mountShape),
     value: (sent) => parseMounts(sent ?? []),
-    refusal: (sent) => sent.flatMap(refuseMount),
     effect: (draft, { binds, tmpfs }, { volumes = [], owners }) => {
       const bound = binds.map((bind) => ociBind(bind, owners?.get(bind.target)));
       draft.mounts.push(...tmpfs.map(ociTmpfs), ...bound, ...volumes);
@@ -564,7 +558,12 @@ export const hostOptions = {
   MaskedPaths: systemPaths("maskedPaths"),
   ReadonlyPaths: systemPaths("readonlyPaths"),
   /** Run a reaper as process 1. */
-  Init: flag({ default: false, effect: "engine", inspect: (wanted) => wanted || undefined }),
+  Init: option({
+    shape: shapes.flag,
+    value: (sent) => sent ?? false,
+    effect: "engine",
+    inspect: (_, sent) => sent,
+  }),
 } as const;
 
 /** HostConfig with defaults filled in, each field in the form in which the engine works with it. */

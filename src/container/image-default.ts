@@ -19,7 +19,7 @@ export function withImageDefaults(
   const cmd = takesImageCmd ? (image.Cmd ?? []) : ownCmd;
   const argv = [...entrypoint, ...cmd];
   if (argv.length === 0) {
-    throw new Fault("invalid", "no command specified: the image has none, so give one", {
+    throw new Fault("invalid", "no command specified", {
       about: config.Image,
     });
   }

@@ -31,7 +31,7 @@ test("options of other types are refused", () => {
     );
   expect(() =>
     parseMounts([{ Type: "tmpfs", Target: "/x", ImageOptions: { Subpath: "" } }]),
-  ).toThrow('invalid mount config for type "tmpfs": field ImageOptions must not be specified');
+  ).toThrow('ImageOptions must not be specified on mount type "tmpfs"');
 });
 
 test("a part is bound read-only, and only itself", () => {

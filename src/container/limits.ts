@@ -25,7 +25,7 @@ function checkMemory(host: HostConfig): void {
   if (memory === 0 && memorySwap > 0) {
     refuse("You should always set the Memory limit when using Memoryswap limit, see usage");
   }
-  if (memoryReservation !== 0 && memoryReservation < leastMemory) {
+  if (memoryReservation > 0 && memoryReservation < leastMemory) {
     refuse("Minimum memory reservation allowed is 6MB");
   }
   if (memory > 0 && memoryReservation > memory) {
@@ -44,6 +44,9 @@ function checkCpu(host: HostConfig, cpus: number): void {
   if (nanoCpus < 0 || nanoCpus > cpus * 1e9 || (nanoCpus > 0 && nanoCpus < 1e7)) {
     refuse(`range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`);
   }
+  if (host.CpuRealtimePeriod !== 0 && host.CpuRealtimeRuntime > host.CpuRealtimePeriod) {
+    refuse("cpu real-time runtime cannot be higher than cpu real-time period");
+  }
   checkList(host.CpusetCpus, "cpuset cpus", cpus);
   checkList(host.CpusetMems, "cpuset mems");
 }
@@ -51,14 +54,12 @@ function checkCpu(host: HostConfig, cpus: number): void {
 /** Lists as of cpuset(7): "0-3,7". */
 function checkList(list: string, what: string, count?: number): void {
   if (list === "") return;
-  if (!/^\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*$/.test(list)) {
-    refuse(`Invalid value ${list} for ${what}`, list);
-  }
+  const malformed = () =>
+    refuse(`Invalid value ${list} for ${what}: invalid format: ${list}`, list);
+  if (!/^\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*$/.test(list)) malformed();
   for (const range of list.split(",")) {
     const [first, last] = range.split("-").map(Number);
-    if (first !== undefined && last !== undefined && last < first) {
-      refuse(`Invalid value ${list} for ${what}`, list);
-    }
+    if (first !== undefined && last !== undefined && last < first) malformed();
     if (count !== undefined && Math.max(first ?? 0, last ?? 0) >= count) {
       refuse(
         `Requested CPUs are not available - requested ${list}, available: ${count === 1 ? "0" : `0-${count - 1}`}`,

@@ -11,8 +11,11 @@ test.each([
   expect(parseLink(text)).toEqual({ name, alias });
 });
 
+test("an empty link is refused", () => {
+  expect(() => parseLink("")).toThrow("empty string specified for links");
+});
+
 test.each([
-  "",
   ":",
   "db:",
   ":db",

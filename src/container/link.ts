@@ -12,6 +12,7 @@ export interface Link {
  * for anything else, and for an alias that cannot be the name of a host.
  */
 export function parseLink(text: string): Link {
+  if (text === "") throw new Fault("invalid", "empty string specified for links");
   const [first = "", second, ...more] = text.split(":");
   const isShown = first.startsWith("/") && second !== undefined;
   const name = isShown ? first.slice(1) : first;

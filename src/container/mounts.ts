@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { defined, Fault } from "#base";
 import { type IdMapping, parseIdMapping } from "./id-mapping.ts";
 import { type ImageMount, imageOfMount } from "./image-mount.ts";
+import { cleanTarget, wrongPath, wrongTarget } from "./mount-path.ts";
 import { shapes } from "./option.ts";
 import { type TmpfsMount, tmpfsOfMount } from "./tmpfs-mount.ts";
 import { type VolumeMount, volumeOfBind, volumeOfMount } from "./volume-mount.ts";
@@ -79,8 +80,6 @@ export function parseBind(spec: string): BindMount | VolumeMount {
     throw new Fault("invalid", `invalid volume specification: '${spec}'`, { about: spec });
   const { copy, idMapping, ...access } = parseMode(mode);
   const isVolume = parts.length === 1 || !source.startsWith("/");
-  if (copy !== undefined && !isVolume)
-    throw new Fault("invalid", `invalid mode: ${mode}`, { about: mode });
   if (idMapping && isVolume)
     throw new Fault("invalid", `invalid mode: ${mode}: the owners of volumes are not mapped`, {
       about: mode,
@@ -90,8 +89,18 @@ export function parseBind(spec: string): BindMount | VolumeMount {
       ...{ volume: parts.length === 1 ? "" : source, target, mode, ...access },
       copy: copy ?? true,
     });
-  const own = defined({ idMapping });
-  return { source, target, mode, recursive: true, createSource: true, ...access, ...own };
+  const wrong =
+    copy === undefined ? wrongTarget(target) : "field VolumeOptions must not be specified";
+  if (wrong)
+    throw new Fault(
+      "invalid",
+      `invalid volume specification: '${spec}': ${invalidMount("bind", wrong).message}`,
+      { about: spec },
+    );
+  return {
+    ...{ source: cleanTarget(source), target: cleanTarget(target), mode },
+    ...{ recursive: true, createSource: true, ...access, ...defined({ idMapping }) },
+  };
 }
 
 /** "/target:ro", which Docker refuses rather than to mount something at "ro". */
@@ -144,7 +153,7 @@ export interface Mounts {
 /** The mounts of HostConfig.Mounts by their type; `invalid` in Docker's words. */
 export function parseMounts(mounts: readonly MountBody[]): Mounts {
   for (const { Type: type } of mounts)
-    if (!Object.hasOwn(ownOptions, type ?? "") && !laterMounts.includes(type ?? ""))
+    if (!Object.hasOwn(ownOptions, type ?? ""))
       throw invalidMount(type ?? "", "mount type unknown");
   for (const mount of mounts) refuseForeignOptions(mount);
   const of = (type: string) => mounts.filter((mount) => mount.Type === type);
@@ -156,16 +165,6 @@ export function parseMounts(mounts: readonly MountBody[]): Mounts {
   };
 }
 
-/** Docker's further types of mounts; any other is a mistake. */
-const laterMounts: readonly string[] = ["cluster", "npipe"];
-
-/** The parts of an entry of Mounts that thimble lacks. */
-export function refuseMount({ Type: type, Target: target }: MountBody) {
-  if (type && laterMounts.includes(type))
-    return [`mounts of type ${JSON.stringify(type)} (${target ?? ""})`];
-  return [];
-}
-
 /** Which options belong to which type of mount. */
 const ownOptions = {
   bind: "BindOptions",
@@ -174,14 +173,11 @@ const ownOptions = {
   tmpfs: "TmpfsOptions",
 } as const;
 
-/** Docker checks mounts of images elsewhere, in words of their own. */
 function refuseForeignOptions(mount: MountBody): void {
   const type = mount.Type ?? "";
   for (const [owner, field] of Object.entries(ownOptions)) {
-    if (owner === type || !mount[field] || laterMounts.includes(type)) continue;
-    throw type === "image"
-      ? new Fault("invalid", `${field} must not be specified on mount type "image"`)
-      : invalidMount(type, `field ${field} must not be specified`);
+    if (owner === type || !mount[field]) continue;
+    throw new Fault("invalid", `${field} must not be specified on mount type "${type}"`);
   }
 }
 
@@ -189,12 +185,14 @@ function bindOfMount(mount: MountBody): BindMount {
   const { Source: source, Target: target, BindOptions: options } = mount;
   if (!source) throw invalidMount("bind", "field Source must not be empty");
   if (!target) throw invalidMount("bind", "field Target must not be empty");
+  const wrong = wrongPath(source) ?? wrongTarget(target) ?? wrongReadOnly(mount);
+  if (wrong) throw invalidMount("bind", wrong);
   const propagation = options?.Propagation || undefined;
   if (propagation !== undefined && !isPropagation(propagation))
     throw invalidMount("bind", `invalid propagation mode: ${propagation}`);
   return {
-    source,
-    target,
+    source: cleanTarget(source),
+    target: cleanTarget(target),
     mode: "",
     readonly: mount.ReadOnly ?? false,
     recursive: !options?.NonRecursive,
@@ -202,6 +200,17 @@ function bindOfMount(mount: MountBody): BindMount {
     ...(options?.ReadOnlyNonRecursive && { shallow: true }),
     ...defined({ propagation, idMapping: parseIdMapping(options?.IDMapping) }),
   };
+}
+
+/** Options of read-only mounts that contradict each other, in Docker's words. */
+function wrongReadOnly({ ReadOnly, BindOptions: options }: MountBody): string | undefined {
+  const conflict = (what: string) => `mount options conflict: ${what}`;
+  const { ReadOnlyNonRecursive: shallow, ReadOnlyForceRecursive: deep } = options ?? {};
+  if (shallow && !ReadOnly) return conflict("!ReadOnly && BindOptions.ReadOnlyNonRecursive");
+  if (deep && !ReadOnly) return conflict("!ReadOnly && BindOptions.ReadOnlyForceRecursive");
+  if (shallow && deep)
+    return conflict("ReadOnlyNonRecursive && BindOptions.ReadOnlyForceRecursive");
+  return undefined;
 }
 
 function invalidMount(type: string, why: string): Fault {

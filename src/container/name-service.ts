@@ -10,9 +10,12 @@ export function checkAddress(address: string): void {
 /** "NAME:ADDRESS", where the address may be "host-gateway" or stand in brackets. */
 export function checkExtraHost(entry: string): void {
   const colon = entry.indexOf(":");
-  const address = entry.slice(colon + 1).replace(/^\[(.*)\]$/, "$1");
-  if (colon < 1 || /\s/.test(entry) || (address !== "host-gateway" && isIP(address) === 0))
+  const written = entry.slice(colon + 1);
+  const address = written.replace(/^\[(.*)\]$/, "$1");
+  if (colon < 1 || /\s/.test(entry) || address === "")
     throw new Fault("invalid", `bad format for add-host: "${entry}"`, { about: entry });
+  if (address !== "host-gateway" && isIP(address) === 0)
+    throw new Fault("invalid", `invalid IP address in add-host: "${written}"`, { about: entry });
 }
 
 /** An option or a search domain of resolv.conf(5), which is one word of a line; anything else is `invalid`. */

@@ -17,6 +17,7 @@ export type SpecDraft = Omit<Mutable<SpecOptions>, "resources"> & {
   resources: {
     readonly memory: Mutable<NonNullable<OciResources["memory"]>>;
     readonly cpu: Mutable<NonNullable<OciResources["cpu"]>>;
+    readonly blockIO: Mutable<NonNullable<OciResources["blockIO"]>>;
     pids?: NonNullable<OciResources["pids"]>;
   };
   mounts: OciMount[];
@@ -42,7 +43,7 @@ export interface Run {
   /** Of binds whose owners are mapped, by target. */
   readonly owners?: ReadonlyMap<string, Owners>;
   /** Paths of the namespaces that are entered in place of new ones. */
-  readonly joined: { readonly network: string; readonly pid: string };
+  readonly joined: { readonly network: string; readonly pid: string; readonly ipc: string };
   readonly machine: Machine;
 }
 
@@ -103,6 +104,8 @@ export const shapes = {
   text: z.string(),
   flag: z.boolean(),
   whole: z.int(),
+  /** Of Go's unsigned types. */
+  unsigned: z.int().min(0),
   number: z.number(),
   texts: z.array(z.string()).max(fewItems),
   longTexts: z.array(z.string()).max(manyItems),

@@ -1,11 +1,10 @@
 import { lstatSync } from "node:fs";
-import { posix } from "node:path";
 import { defined, Fault } from "#base";
 import { statfs } from "#kernel";
 import type { Description, Sent } from "./description.ts";
 import type { HostConfig } from "./host-options.ts";
 import { checkResources } from "./limits.ts";
-import { cleanTarget } from "./mount-path.ts";
+import { cleanTarget, wrongTarget } from "./mount-path.ts";
 import type { BindMount } from "./mounts.ts";
 import { networkModeOf } from "./network-mode.ts";
 import { isVolumeMount, type VolumeMount } from "./volume-mount.ts";
@@ -83,12 +82,8 @@ function checkText({ config, host }: Description): void {
 
 /** Whether something may be mounted there; `invalid`, in Docker's words, when not. */
 export function checkTarget(target: string, source: string): void {
-  if (!posix.isAbsolute(target)) {
-    refuse(`invalid mount path: '${target}' mount path must be absolute`, target);
-  }
-  if (cleanTarget(target) === "/") {
-    refuse("invalid specification: destination can't be '/'", target);
-  }
+  const wrong = wrongTarget(target);
+  if (wrong) refuse(wrong, target);
   refuseInsideProc(target, source);
 }
 
@@ -102,9 +97,6 @@ function checkTargets(host: HostConfig): void {
   };
   for (const bind of bindsOf(host)) {
     claim(bind.target, bind.source);
-    if (!posix.isAbsolute(bind.source)) {
-      refuse(`invalid mount path: '${bind.source}' mount path must be absolute`, bind.source);
-    }
     if (!bind.createSource && !exists(bind.source)) {
       refuse(
         `invalid mount config for type "bind": bind source path does not exist: ${bind.source}`,

@@ -24,7 +24,7 @@ export function parseSecurityOptions(options: readonly string[]): SecurityOption
     else if (key === "seccomp" && value !== "builtin") seccomp = parseSeccompProfile(value);
     else if (key === "systempaths" && value === "unconfined") showsSystemPaths = true;
     else if (!isWithoutEffect(key, value)) {
-      throw new Fault("invalid", `invalid --security-opt: "${option}"`, { about: option });
+      throw unknown(option);
     }
   }
   return { noNewPrivileges, showsSystemPaths, ...defined({ seccomp }) };
@@ -33,7 +33,13 @@ export function parseSecurityOptions(options: readonly string[]): SecurityOption
 function parseTruth(option: string, value: string): boolean {
   if (value === "" || value === "true") return true;
   if (value === "false") return false;
-  throw new Fault("invalid", `invalid --security-opt: "${option}"`, { about: option });
+  throw unknown(option);
+}
+
+/** Docker numbers the two forms: a word alone, and a key with a value. */
+function unknown(option: string): Fault {
+  const form = /[=:]/.test(option) ? 2 : 1;
+  return new Fault("invalid", `invalid --security-opt ${form}: "${option}"`, { about: option });
 }
 
 /** Options that switch off what this machine does not have: AppArmor and SELinux. */

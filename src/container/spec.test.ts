@@ -19,9 +19,9 @@ function specOf(host: HostConfigBody = {}, config: ConfigBody = {}) {
     user: { uid: 7, gid: 8, additionalGids: [9], home: "/home/seven" },
     hostname: "box",
     files: { hostname: "/d/hostname", hosts: "/d/hosts", resolvConf: "/d/resolv.conf" },
-    joined: { network: "/n/net", pid: "/n/pid" },
+    joined: { network: "/n/net", pid: "/n/pid", ipc: "/n/ipc" },
     machine,
-  }).spec;
+  });
 }
 
 test("the environment is Docker's, then the user's", () => {

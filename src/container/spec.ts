@@ -16,12 +16,9 @@ export interface ContainerSpecInput extends Description, Run {
 
 /**
  * The OCI configuration of a container: the runtime's defaults, changed by each option in the order
- * of its table. `warnings` are sentences for the user.
+ * of its table.
  */
-export function containerSpec(input: ContainerSpecInput): {
-  readonly spec: OciSpec;
-  readonly warnings: readonly string[];
-} {
+export function containerSpec(input: ContainerSpecInput): OciSpec {
   const draft: SpecDraft = {
     argv: input.argv,
     env: [],
@@ -29,7 +26,7 @@ export function containerSpec(input: ContainerSpecInput): {
     user: input.user,
     terminal: false,
     namespaces: {},
-    resources: { memory: {}, cpu: {} },
+    resources: { memory: {}, cpu: {}, blockIO: {} },
     mounts: [],
     devices: [],
     deviceRules: [],

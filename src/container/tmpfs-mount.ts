@@ -1,5 +1,6 @@
 import { Fault } from "#base";
 import type { OciMount } from "#runtime";
+import { wrongTarget } from "./mount-path.ts";
 import type { MountBody } from "./mounts.ts";
 
 /** A file system in memory that the container sees at `target`. */
@@ -52,6 +53,8 @@ export function tmpfsOfMount(mount: MountBody): TmpfsMount {
   };
   if (!mount.Target) return refuse("field Target must not be empty");
   if (mount.Source) return refuse("field Source must not be specified");
+  const wrong = wrongTarget(mount.Target);
+  if (wrong) return refuse(wrong);
   const { SizeBytes, Mode, Options } = mount.TmpfsOptions ?? {};
   if ((SizeBytes ?? 0) < 0 || (Mode ?? 0) < 0) refuse("size and mode must not be negative");
   const pairs = (Options ?? []).map((pair) =>

@@ -1,8 +1,7 @@
-import { posix } from "node:path";
 import { Fault } from "#base";
 import { ociBind } from "./bind-mount.ts";
 import type { PlacedImage } from "./image-mount.ts";
-import { cleanTarget, leavesRoot } from "./mount-path.ts";
+import { cleanTarget, leavesRoot, wrongTarget } from "./mount-path.ts";
 import type { BindMount, MountBody } from "./mounts.ts";
 
 /** A volume that the container is to see at `target`. */
@@ -86,7 +85,7 @@ export function volumeOfMount(mount: MountBody): VolumeMount {
   const wrong =
     target === ""
       ? "field Target must not be empty"
-      : (wrongTarget(target) ??
+      : (wrongTarget(target ?? "") ??
         (volume ? undefined : wrongAnonymous(mount)) ??
         wrongSubpath(options?.Subpath ?? ""));
   if (wrong) throw invalidVolume(wrong);
@@ -101,13 +100,6 @@ export function volumeOfMount(mount: MountBody): VolumeMount {
     options: options?.DriverConfig?.Options ?? undefined,
     labels: options?.Labels ?? undefined,
   };
-}
-
-function wrongTarget(target: string | null): string | undefined {
-  if (!posix.isAbsolute(target ?? ""))
-    return `invalid mount path: '${target}' mount path must be absolute`;
-  if (cleanTarget(target ?? "") === "/") return "invalid specification: destination can't be '/'";
-  return undefined;
 }
 
 function wrongAnonymous({ ReadOnly, VolumeOptions }: MountBody): string | undefined {

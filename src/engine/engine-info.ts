@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { arch, hostname, release, totalmem } from "node:os";
+import { type Machine, missingCapabilities } from "#runtime";
 import type { EngineInfo } from "./contract.ts";
 import type { Parts } from "./parts.ts";
 
@@ -29,8 +30,20 @@ export async function engineInfo(
     cgroupVersion: parts.tasks.machine.cgroupVersion,
     storageDriver: "overlay",
     securityOptions: ["name=seccomp,profile=builtin"],
-    warnings: (await parts.networks.warnings()).map((text) => `WARNING: ${text}`),
+    warnings: [...machineWarnings(parts.tasks.machine), ...(await parts.networks.warnings())].map(
+      (text) => `WARNING: ${text}`,
+    ),
   };
+}
+
+/** What this machine lacks for containers, whichever they are; for `info` and the log. */
+export function machineWarnings({
+  capabilities,
+}: Pick<Machine, "capabilities">): readonly string[] {
+  const missing = missingCapabilities(capabilities).join(", ");
+  return missing
+    ? [`this machine cannot give containers ${missing}, not even privileged ones`]
+    : [];
 }
 
 /** os-release(5); an empty record when the file is missing. */

@@ -93,7 +93,7 @@ function taskSpec(parts: Parts<"tasks">, task: ExecutorTask, network: Fd | undef
       })),
     ],
     machine: parts.tasks.machine,
-  }).spec;
+  });
 }
 
 /** The network namespace to run in; undefined: the host's. */

@@ -10,6 +10,7 @@
  */
 
 export type * from "./backups/backup-contract.ts";
+export { startRefused } from "./containers/start-failure.ts";
 export type * from "./contract.ts";
 export { crashPoints } from "./crash-point.ts";
 export { createEngine, type EngineDependencies } from "./create-engine.ts";

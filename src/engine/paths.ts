@@ -15,7 +15,7 @@ export class EnginePaths {
    * Directories that are made, or closed to all users but their owner, when an engine is opened.
    */
   get directories(): readonly string[] {
-    return [this.containers, this.cache, this.backups, this.runViews];
+    return [this.containers, this.cache, this.backups, this.runViews, this.sharedMemory];
   }
 
   /** All that lasts of all containers. */
@@ -45,6 +45,11 @@ export class EnginePaths {
   /** Downloads worth keeping. */
   get cache(): string {
     return join(this.dataRoot, "cache");
+  }
+
+  /** A mount for each running container that shares its ipc namespace. */
+  get sharedMemory(): string {
+    return join(this.runRoot, "shm");
   }
 
   /** Mounted images that are looked at; whatever is there at a start is left over. */

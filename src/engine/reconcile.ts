@@ -13,6 +13,7 @@ import { adoptPorts } from "./containers/published-ports.ts";
 import { removeContainer } from "./containers/remove.ts";
 import { startsWithEngine } from "./containers/restart-policy.ts";
 import { adoptSandbox, hasInterface, leaveNetworks, routeByGateway } from "./containers/sandbox.ts";
+import { sweepSharedMemory } from "./containers/shared-memory.ts";
 import type { StartParts } from "./containers/start.ts";
 import { moveLinks } from "./networks/links.ts";
 import { restoreNames } from "./networks/resolution.ts";
@@ -36,6 +37,7 @@ export async function reconcile(parts: StartParts): Promise<void> {
   }
   await parts.ports.retain(new Set(parts.live.keys()));
   await attempt(parts, "undoing mounts of volumes", () => parts.volumes.settle());
+  await attempt(parts, "undoing mounts of shared memory", () => sweepSharedMemory(parts));
   await attempt(parts, "settling the networks of containers", () => settleNetworks(parts));
   for (const live of parts.live.values())
     await attempt(parts, `publishing the ports of ${live.id}`, () => live.ports.settle(live));

@@ -79,28 +79,28 @@ export interface CapabilityRequest {
 
 /**
  * The set of a container, by Docker's rules for --cap-add and --cap-drop. A named
- * capability that the machine lacks is a `denied` fault; defaults, ALL and
- * privileged give what there is, and `missing` tells what that left out.
+ * capability that the machine lacks is `invalid`, in Docker's words; defaults, ALL and
+ * privileged give what there is (see `missingCapabilities`).
  */
-export function chooseCapabilities(request: CapabilityRequest): {
-  readonly names: readonly string[];
-  readonly missing: readonly string[];
-} {
+export function chooseCapabilities(request: CapabilityRequest): readonly string[] {
   const add = request.add.map(normalize);
   const drop = request.drop.map(normalize);
   for (const name of add) {
     if (name === "ALL" || request.privileged || hasCapability(request.available, name)) continue;
     throw new Fault(
-      "denied",
-      `cannot add ${name}: this process does not have it and so cannot give it to a container; run the engine with it, or leave it out`,
+      "invalid",
+      `invalid CapAdd: capability not supported by your kernel or not available in the current environment: "${name}"`,
       { about: name },
     );
   }
-  const kept = combine(request.privileged, add, drop);
-  return {
-    names: kept.filter((name) => hasCapability(request.available, name)),
-    missing: kept.filter((name) => !hasCapability(request.available, name)),
-  };
+  return combine(request.privileged, add, drop).filter((name) =>
+    hasCapability(request.available, name),
+  );
+}
+
+/** The capabilities that no container on this machine can have, not even a privileged one. */
+export function missingCapabilities(available: bigint): readonly string[] {
+  return names.filter((name) => !hasCapability(available, name));
 }
 
 /**

@@ -46,18 +46,18 @@ function machineOf({
 function outcome(input: Case): string {
   const machine = machineOf(input.machine ?? {});
   try {
-    const made = input.options
+    const spec = input.options
       ? defaultSpec({ ...input.options, machine })
-      : { spec: input.spec ?? { ociVersion: "1.2.1" }, warnings: [] };
+      : (input.spec ?? { ociVersion: "1.2.1" });
     const { log, ...rest } = input.plan;
     const { plan, warnings } = compilePlan({
       ...rest,
       ...(log && { log: { ...log, maxSize: BigInt(log.maxSize) } }),
-      spec: made.spec,
+      spec,
       machine,
       kindOf: (path) => (input.files?.includes(path) ? "file" : "directory"),
     });
-    const said = [...made.warnings, ...warnings].map((warning) => `warning: ${warning}\n`).join("");
+    const said = warnings.map((warning) => `warning: ${warning}\n`).join("");
     return said + describePlan(plan);
   } catch (error) {
     if (!isFault(error)) throw error;

@@ -99,25 +99,21 @@ const defaultShmSize = 64 * 1024 * 1024;
 
 /**
  * The OCI configuration of a Docker container. Pure: all facts about the host are in the options.
- * Names in `capAdd` that the machine lacks are a `denied` fault; `warnings` say which capabilities
- * a default or privileged set lost.
+ * Names in `capAdd` that the machine lacks are `invalid`; a default or privileged set is cut to what
+ * the machine has.
  */
-export function defaultSpec(options: SpecOptions): {
-  readonly spec: OciSpec;
-  readonly warnings: readonly string[];
-} {
+export function defaultSpec(options: SpecOptions): OciSpec {
   const { machine, privileged = false, user } = options;
-  const capabilities = chooseCapabilities({
+  const names = chooseCapabilities({
     privileged,
     add: options.capAdd ?? [],
     drop: options.capDrop ?? [],
     available: machine.capabilities,
   });
-  const names = capabilities.names;
   const namespaces = chooseNamespaces(options);
   const ownUts = modeOf(options, "uts") === "new";
   const seccomp = chooseSeccomp(options, names);
-  const spec: OciSpec = {
+  return {
     ociVersion: "1.2.1",
     ...(ownUts && options.hostname !== undefined && { hostname: options.hostname }),
     ...(ownUts && options.domainname && { domainname: options.domainname }),
@@ -154,8 +150,6 @@ export function defaultSpec(options: SpecOptions): {
       ...defined({ seccomp }),
     },
   };
-  const lost = capabilities.missing.join(", ");
-  return { spec, warnings: lost ? [`this machine cannot give the container ${lost}`] : [] };
 }
 
 function modeOf(

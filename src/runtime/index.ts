@@ -10,6 +10,7 @@
 export {
   capabilityMask,
   defaultCapabilities,
+  missingCapabilities,
 } from "./capability.ts";
 export { Cgroups, type CgroupsOptions, openCgroups } from "./cgroup/cgroups.ts";
 export type { CgroupEntry, ContainerCgroup } from "./cgroup/container-cgroup.ts";
@@ -38,7 +39,7 @@ export {
   readHostDevices,
 } from "./device.ts";
 export { type Machine, readMachine } from "./machine.ts";
-export type { OciDeviceRule, OciResources } from "./oci-resources.ts";
+export type { OciBlockIO, OciDeviceRule, OciResources } from "./oci-resources.ts";
 export type * from "./oci-spec.ts";
 export { parseResourceLimit } from "./rlimit.ts";
 export { compileSeccomp } from "./seccomp/compile.ts";

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { capabilities, overlayTakesLowerdirPlus } from "#kernel";
+import type { Cgroups } from "./cgroup/cgroups.ts";
 import { resourceLimitNames, unlimited } from "./rlimit.ts";
 
 /** The abilities of this machine and process on which a plan depends. */
@@ -12,6 +13,8 @@ export interface Machine {
   /** Overlay takes one `lowerdir+` option per layer (Linux 6.8). */
   readonly lowerdirPlus: boolean;
   readonly cgroupVersion: 1 | 2;
+  /** Cgroups can have shares of block devices; absent: not. */
+  readonly blockWeights?: boolean;
   /**
    * This process's hard limits by name ("RLIMIT_NOFILE"); a resource that is absent is unlimited.
    */
@@ -19,12 +22,13 @@ export interface Machine {
 }
 
 /** Reads what compilePlan needs to know of this machine, once at engine start. */
-export function readMachine(cgroupVersion: 1 | 2): Machine {
+export function readMachine(cgroups: Pick<Cgroups, "version" | "hasBlockWeights">): Machine {
   const { permitted, bounding } = capabilities();
   return {
     capabilities: permitted & bounding,
     lowerdirPlus: overlayTakesLowerdirPlus(),
-    cgroupVersion,
+    cgroupVersion: cgroups.version,
+    blockWeights: cgroups.hasBlockWeights(),
     hardLimits: parseHardLimits(readFileSync("/proc/self/limits", "utf8")),
   };
 }

@@ -38,8 +38,7 @@ export function planTask(
   const entry = ground.cgroup.plannedEntry(
     joinedPaths(spec).length + boundDescriptors(spec).length,
   );
-  const { plan, warnings } = compileTask(input, ground, { entry, kindOf });
-  return { plan: encodePlan(plan), warnings };
+  return { plan: encodePlan(compileTask(input, ground, { entry, kindOf }).plan) };
 }
 
 /**

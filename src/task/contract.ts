@@ -60,7 +60,7 @@ export function taskContract(name: string, open: () => Promise<TaskBench>): void
       const { options, ...rest } = change;
       const id = (count++).toString(16).padStart(4, "0").padEnd(64, "a");
       ids.push(id);
-      const { spec } = defaultSpec({
+      const spec = defaultSpec({
         argv: ["sh", "-c", script],
         env: ["PATH=/bin"],
         cwd: "/",

@@ -44,7 +44,7 @@ class NativeTasks implements Tasks {
   readonly #log: Log;
 
   constructor({ helper, cgroups, runRoot, log = silentLog }: NativeTasksOptions) {
-    this.machine = readMachine(cgroups.version);
+    this.machine = readMachine(cgroups);
     this.#files = new TaskFiles(runRoot);
     this.#ground = { helper, files: this.#files, machine: this.machine };
     this.#cgroups = cgroups;

@@ -103,8 +103,6 @@ export interface PlanOptions {
 /** The plan as `create` would send it, in the encoding of the launcher. */
 export interface PlannedTask {
   readonly plan: Uint8Array;
-  /** Sentences about defaults that this machine cannot carry out. */
-  readonly warnings: readonly string[];
 }
 
 /** A task as it was recorded; these three together name it for good. */

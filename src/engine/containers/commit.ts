@@ -91,6 +91,7 @@ export function configOf(
 /** A container's configuration as the defaults of an image. */
 function defaultsOf(config: Config): ImageDefaults {
   const { User, ExposedPorts, Env, Entrypoint, Cmd, WorkingDir, Labels, StopSignal } = config;
+  const { OnBuild, Shell } = config;
   const isEmpty = (set: object) => Object.keys(set).length === 0;
   return {
     ...(User !== "" && { User }),
@@ -99,7 +100,8 @@ function defaultsOf(config: Config): ImageDefaults {
     ...defined({ Entrypoint, Cmd }),
     ...(WorkingDir !== "" && { WorkingDir }),
     ...(!isEmpty(Labels) && { Labels }),
-    ...defined({ StopSignal }),
+    ...(OnBuild.length > 0 && { OnBuild }),
+    ...defined({ StopSignal, Shell }),
   };
 }
 

@@ -8,16 +8,22 @@ import { hasNames } from "../networks/resolution.ts";
 import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { hostnameOf } from "./hostname.ts";
-import { joinedContainer, type OpenSandbox } from "./sandbox.ts";
+import { findJoined } from "./joined-container.ts";
+import type { OpenSandbox } from "./sandbox.ts";
 
-/** Where the files are that stand in /etc; a container that shares another's network shares its files. */
+const noFiles: ContainerRecord["files"] = { hostname: "", hosts: "", resolvConf: "" };
+
+/**
+ * Where the files are that stand in /etc; a container that shares another's network shares its files,
+ * and one whose other is missing has none, since it cannot start.
+ */
 export function containerFiles(
   parts: Parts<"paths" | "store">,
   record: ContainerRecord,
 ): ContainerRecord["files"] {
   const { host } = record;
   if (networkModeOf(host).kind === "container")
-    return joinedContainer(parts, host.NetworkMode).files;
+    return findJoined(parts, host.NetworkMode)?.files ?? noFiles;
   const directory = parts.paths.container(record.id);
   return {
     hostname: join(directory, "hostname"),

@@ -19,11 +19,11 @@ import { publishContainer } from "./container-event.ts";
 import { findImageParts, keepImages } from "./container-images.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { claimVolumes, fillVolumes } from "./container-volumes.ts";
+import { createWarnings } from "./create-warnings.ts";
+import { findJoined, joinedContainer, joinsContainer } from "./joined-container.ts";
 import { makeUpName, parseName } from "./name.ts";
 import { type Placement, placeMounts } from "./place-mounts.ts";
 import type { PlannedStart } from "./planned-starts.ts";
-import { portWarnings } from "./published-ports.ts";
-import { joinedContainer } from "./sandbox.ts";
 import { plannedTask, type RunInput } from "./task-input.ts";
 import type { ResolvedUser } from "./user.ts";
 import { lookupUser } from "./user-lookup.ts";
@@ -82,7 +82,7 @@ export async function createContainer(
   publishContainer(parts, record, "create");
   trace.mark("recorded");
   trace.write(parts.log, `create ${id.slice(0, 12)}`);
-  return { id, warnings: [...portWarnings(record.host), ...start.planned.warnings] };
+  return { id, warnings: createWarnings(record, parts.tasks.machine) };
 }
 
 /** The launch plan that a start would send, as bytes; nothing is made for it. */
@@ -215,8 +215,13 @@ function checkPlatform(
 function checkNetworks(parts: Parts<"networks">, { Config, HostConfig, NetworkingConfig }: Sent) {
   const mac = Config.MacAddress ?? "";
   const asked = endpointsOf(HostConfig.NetworkMode ?? "", NetworkingConfig);
-  if (mac !== "" && !isMac(mac)) throw new Fault("invalid", `invalid MAC address ${mac}`);
   const [main] = asked;
+  if (mac !== "" && !isMac(mac))
+    throw new Fault(
+      "invalid",
+      `invalid config for network ${main?.[0] ?? "bridge"}: invalid MAC address ${mac}`,
+      { about: mac },
+    );
   if (mac !== "" && main?.[1].MacAddress && main[1].MacAddress !== mac)
     throw new Fault(
       "invalid",
@@ -254,8 +259,8 @@ function foundNetwork(parts: Parts<"networks">, ref: string): NetworkDescription
 function resolveModes(parts: Parts<"tasks" | "store" | "networks">, sent: Sent): Sent {
   const { HostConfig, NetworkingConfig } = sent;
   const resolve = (mode: string | null | undefined) =>
-    mode?.startsWith("container:") ? `container:${joinedContainer(parts, mode).id}` : mode;
-  const networkMode = resolve(HostConfig.NetworkMode);
+    mode && joinsContainer(mode) ? `container:${joinedContainer(parts, mode).id}` : mode;
+  const networkMode = resolveNetworkMode(parts, HostConfig.NetworkMode);
   const links = resolveLinks(parts, sent);
   const endpoints = NetworkingConfig?.EndpointsConfig;
   return {
@@ -271,12 +276,19 @@ function resolveModes(parts: Parts<"tasks" | "store" | "networks">, sent: Sent):
       ...HostConfig,
       NetworkMode: networkMode && wholeId(parts, networkMode),
       PidMode: resolve(HostConfig.PidMode),
+      IpcMode: resolve(HostConfig.IpcMode),
       Links: links && [...links],
       // As in Docker: private by default on version 2 alone.
       CgroupnsMode:
         HostConfig.CgroupnsMode || (parts.tasks.machine.cgroupVersion === 1 ? "host" : "private"),
     },
   };
+}
+
+/** One that is missing, or is the container itself, is told at the start, as in Docker. */
+function resolveNetworkMode(parts: Parts<"store">, mode: string | null | undefined) {
+  const other = mode && joinsContainer(mode) ? findJoined(parts, mode) : undefined;
+  return other ? `container:${other.id}` : mode;
 }
 
 /** The container as a start would have it; its root is the image's layers under a directory that create will make. */

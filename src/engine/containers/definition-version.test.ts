@@ -39,7 +39,7 @@ test.each(versions)(
     const newest = openRow(`${currentVersion}`);
     const run = {
       user: { uid: 7, gid: 7, additionalGids: [], home: "/" },
-      joined: { network: "/n/net", pid: "/n/pid" },
+      joined: { network: "/n/net", pid: "/n/pid", ipc: "/n/ipc" },
       hostname: "box",
       machine,
     };

@@ -13,6 +13,7 @@ import type { RunPorts } from "./published-ports.ts";
 import { type RemoveParts, removeContainer } from "./remove.ts";
 import { startsAgain } from "./restart-policy.ts";
 import { leaveNetworks, type OpenSandbox } from "./sandbox.ts";
+import { unmountSharedMemory } from "./shared-memory.ts";
 
 type RecordParts = Parts<
   "log" | "clock" | "store" | "sandboxes" | "events" | "waits" | "removing" | "restarting"
@@ -192,6 +193,7 @@ async function settle(parts: TrackParts, live: LiveContainer, isWritten: boolean
   const isGoing = goesWithItsRun(parts, id);
   const record = parts.store.get(id);
   if (record && record.placed.length > 0) await releaseVolumes(parts, record);
+  if (record?.host.IpcMode === "shareable") await unmountSharedMemory(parts, id);
   const left = Promise.try(() => {
     if (isWritten && !isGoing) leaveNetworks(parts, id);
   });

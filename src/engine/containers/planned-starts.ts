@@ -3,6 +3,7 @@ import type { ContainerId } from "#base";
 import { bindsOf, networkModeOf } from "#container";
 import type { PlannedTask, TaskInput } from "#task";
 import type { ContainerRecord } from "./container-record.ts";
+import { joinsContainer } from "./joined-container.ts";
 import type { ResolvedUser } from "./user.ts";
 
 /** The plan of a start, and the input that it was made from. */
@@ -52,9 +53,12 @@ export class PlannedStarts {
 
 function standsAlone({ host, placed }: ContainerRecord): boolean {
   const { kind } = networkModeOf(host);
-  const sharesContainer = [host.PidMode, host.IpcMode].some((mode) =>
-    mode.startsWith("container:"),
-  );
+  const sharesContainer = [host.PidMode, host.IpcMode].some(joinsContainer);
+  const devices = [
+    ...[host.Devices, host.DeviceRequests, host.BlkioWeightDevice],
+    ...[host.BlkioDeviceReadBps, host.BlkioDeviceWriteBps],
+    ...[host.BlkioDeviceReadIOps, host.BlkioDeviceWriteIOps],
+  ];
   return (
     kind !== "host" &&
     kind !== "container" &&
@@ -63,7 +67,7 @@ function standsAlone({ host, placed }: ContainerRecord): boolean {
     bindsOf(host).length === 0 &&
     // Another device may be in the place of one by then.
     !host.Privileged &&
-    host.Devices.length === 0 &&
+    devices.every((list) => list.length === 0) &&
     placed.every((mount) => mount.volume !== undefined && mount.subpath === "")
   );
 }

@@ -1,5 +1,5 @@
 import { type ContainerId, Fault, isFault } from "#base";
-import { type HostConfig, networkModeOf, wantedPorts } from "#container";
+import { networkModeOf, wantedPorts } from "#container";
 import type { PortTarget, Publication, PublishedPort, WantedPort } from "#network";
 import type { Task } from "#task";
 import type { Parts } from "../parts.ts";
@@ -123,13 +123,6 @@ class PublishedRun implements RunPorts {
   [Symbol.asyncDispose](): Promise<void> {
     return this.withdraw();
   }
-}
-
-/** What the creator of a container is told of ports that will not be published. */
-export function portWarnings({ PortBindings, NetworkMode }: HostConfig): readonly string[] {
-  return NetworkMode === "host" && PortBindings.length > 0
-    ? ["Published ports are discarded when using host network mode"]
-    : [];
 }
 
 /** Publishes the ports that a container asks for; nothing comes in by an internal network. */

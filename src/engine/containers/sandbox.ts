@@ -1,12 +1,4 @@
-import {
-  type ContainerId,
-  defined,
-  Fault,
-  type IpVersion,
-  isFault,
-  newId,
-  type SandboxId,
-} from "#base";
+import { type ContainerId, defined, Fault, type IpVersion, newId, type SandboxId } from "#base";
 import {
   type EndpointBody,
   endpointsOf,
@@ -17,11 +9,11 @@ import {
 } from "#container";
 import type { Fd } from "#kernel";
 import { type EndpointWish, setGateways } from "#network";
-import type { OciNamespaceType } from "#runtime";
 import type { NetworkAttachment } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
 import { type ContainerRecord, isUp } from "./container-record.ts";
+import { openJoined } from "./joined-container.ts";
 import type { StoredSandbox } from "./sandbox-store.ts";
 
 /** A container's sandbox for one run. */
@@ -47,7 +39,7 @@ export async function openSandbox(
   const id = parts.sandboxes.get(record.id)?.id ?? newId<SandboxId>();
   const sandbox = { id, container: record.id, mode };
   if (mode.kind === "container") {
-    const netns = openNamespaceOf(parts, record.host.NetworkMode, "network", "network");
+    const netns = openJoined(parts, record, "network");
     return { netns, stored: { ...sandbox, endpoints: [] }, release: () => netns.close() };
   }
   const wanted = networksOf(parts, record);
@@ -308,37 +300,4 @@ export function emptyAttachment(network: string, settings: EndpointBody): Networ
     link: "",
     settings,
   };
-}
-
-/** The container that "container:REF" names. A missing one is `invalid`: clients take `not_found` for the image's. */
-export function joinedContainer(parts: Parts<"store">, mode: string): ContainerRecord {
-  const ref = mode.slice("container:".length);
-  try {
-    return parts.store.find(ref);
-  } catch (cause) {
-    if (!isFault(cause, "not_found")) throw cause;
-    throw new Fault("invalid", `joining namespaces of a container: No such container: ${ref}`, {
-      about: ref,
-      cause,
-    });
-  }
-}
-
-/** A namespace of the running container that "container:REF" names. */
-export function openNamespaceOf(
-  parts: Parts<"store" | "live">,
-  mode: string,
-  type: OciNamespaceType,
-  what: string,
-): Fd {
-  const other = joinedContainer(parts, mode);
-  const live = parts.live.get(other.id);
-  if (!live || !isUp(other.state)) {
-    throw new Fault(
-      "conflict",
-      `cannot join ${what} namespace of a non running container: ${other.id}`,
-      { about: other.name },
-    );
-  }
-  return live.task.openNamespace(type);
 }

@@ -7,7 +7,7 @@ test.each([
   ["/sh2", "ENOENT", 127, 'exec: "/sh2": stat /sh2: no such file or directory'],
   ["/etc/passwd", "EACCES", 126, 'exec: "/etc/passwd": permission denied'],
   ["/etc", "EISDIR", 126, 'exec: "/etc": is a directory: permission denied'],
-  ["/etc/passwd/x", "ENOTDIR", 127, 'exec: "/etc/passwd/x": not a directory'],
+  ["/etc/passwd/x", "ENOTDIR", 127, 'exec: "/etc/passwd/x": stat /etc/passwd/x: not a directory'],
   ["", "ENOENT", 127, 'exec: "": executable file not found in $PATH'],
   ["/x", "ENOEXEC", 126, 'exec: "/x": exec format error'],
 ])("exec of %s with %s", (program, errno, exitCode, message) => {

@@ -6,6 +6,10 @@ export interface StartFailure {
   readonly exitCode: number;
 }
 
+/** The beginning of Docker's text for a program that a container cannot start, which clients match on. */
+export const startRefused =
+  "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init";
+
 const cwdExitCodes: Readonly<Record<string, number>> = { ENOENT: 127, ENOTDIR: 127, EACCES: 126 };
 
 /**
@@ -41,7 +45,10 @@ export function describeStartFailure(fault: Fault, program: string): StartFailur
         fault: refused(`${prefix} is a directory: permission denied`, fault),
       };
     case "ENOTDIR":
-      return { exitCode: 127, fault: refused(`${prefix} not a directory`, fault) };
+      return {
+        exitCode: 127,
+        fault: refused(`${prefix} stat ${abbreviate(program)}: not a directory`, fault),
+      };
     case "ENOEXEC":
       return { exitCode: 126, fault: refused(`${prefix} exec format error`, fault) };
     default:

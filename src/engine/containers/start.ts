@@ -15,10 +15,12 @@ import type { ContainerRecord } from "./container-record.ts";
 import { allowRemount } from "./container-tree.ts";
 import { holdVolumes } from "./container-volumes.ts";
 import { type TrackParts, trackContainer } from "./exit.ts";
+import { joinsContainer, openJoined } from "./joined-container.ts";
 import { publishPorts, type RunPorts } from "./published-ports.ts";
 import { removeContainer } from "./remove.ts";
-import { leaveNetworks, type OpenSandbox, openNamespaceOf, openSandbox } from "./sandbox.ts";
-import { describeStartFailure } from "./start-failure.ts";
+import { leaveNetworks, type OpenSandbox, openSandbox } from "./sandbox.ts";
+import { mountSharedMemory, unmountSharedMemory } from "./shared-memory.ts";
+import { describeStartFailure, startRefused } from "./start-failure.ts";
 import { type RunInput, taskInput, unopened, withJoined } from "./task-input.ts";
 import { lookupUser } from "./user-lookup.ts";
 
@@ -106,7 +108,7 @@ function recordFailure(
       ...state,
       status: state.status === "restarting" ? "exited" : state.status,
       exitCode,
-      error: fault.message,
+      error: fault.stage === undefined ? fault.message : `${startRefused}: ${fault.message}`,
     },
   });
   publishNetworks(parts, parts.sandboxes.get(id), "disconnect");
@@ -128,6 +130,8 @@ async function launchContainer(parts: StartParts, record: ContainerRecord): Prom
   await allowRemount(record);
   const wanted = { user: record.config.User, groupAdd: record.host.GroupAdd };
   const user = await lookupUser(parts.snapshots, id, wanted);
+  scope.defer(() => unmountSharedMemory(parts, id));
+  await mountSharedMemory(parts, record);
   const sandbox = await openSandbox(parts, record).catch((error) => {
     throw networkFault(record, faultOf(error));
   });
@@ -188,7 +192,7 @@ async function ownInput(
   run: RunInput,
 ): Promise<TaskInput> {
   const owners = await bindOwners(parts, record, { key: record.id, user: run.user });
-  return taskInput(parts, record, { ...run, owners }).input;
+  return taskInput(parts, record, { ...run, owners });
 }
 
 /** Why a container has no network, in Docker's words. */
@@ -239,7 +243,7 @@ function recordStarting(
 /** The network of the run and, where they are shared, namespaces of another container. */
 function joinedNamespaces(
   parts: Parts<"store" | "live">,
-  { host }: ContainerRecord,
+  record: ContainerRecord,
   run: { readonly sandbox: OpenSandbox; readonly namespaces: DisposableStack },
 ): RunInput["joined"] {
   const { sandbox, namespaces } = run;
@@ -247,7 +251,11 @@ function joinedNamespaces(
     ...unopened,
     ...(sandbox.netns && { network: descriptorPath(sandbox.netns) }),
   };
-  if (!host.PidMode.startsWith("container:")) return joined;
-  const pid = namespaces.use(openNamespaceOf(parts, host.PidMode, "pid", "PID"));
-  return { ...joined, pid: descriptorPath(pid) };
+  const open = (type: "pid" | "ipc") =>
+    descriptorPath(namespaces.use(openJoined(parts, record, type)));
+  return {
+    ...joined,
+    ...(joinsContainer(record.host.PidMode) && { pid: open("pid") }),
+    ...(joinsContainer(record.host.IpcMode) && { ipc: open("ipc") }),
+  };
 }

@@ -14,6 +14,7 @@ import type { ContainerRecord } from "./container-record.ts";
 import { ociMounts } from "./container-volumes.ts";
 import { hostnameOf } from "./hostname.ts";
 import type { PlannedStart } from "./planned-starts.ts";
+import { sharedMemoryOf } from "./shared-memory.ts";
 import type { ResolvedUser } from "./user.ts";
 
 /** The facts of a run that are known only once it begins. */
@@ -29,6 +30,7 @@ export interface RunInput {
 export const unopened: ContainerSpecInput["joined"] = {
   network: "/proc/self/ns/net",
   pid: "/proc/self/ns/pid",
+  ipc: "/proc/self/ns/ipc",
 };
 
 /**
@@ -39,23 +41,22 @@ export function taskInput(
   parts: Parts<"paths" | "tasks" | "snapshots" | "store" | "volumes">,
   record: ContainerRecord,
   { user, joined, sources, owners }: RunInput,
-): { readonly input: TaskInput; readonly warnings: readonly string[] } {
+): TaskInput {
   const { id, config, host, root } = record;
-  const { spec, warnings } = containerSpec({
+  const spec = containerSpec({
     config,
     host,
     argv: record.argv,
     user,
     hostname: hostnameOf(record),
     files: containerFiles(parts, record),
-    ...(host.IpcMode === "host" && { shmSource: "/dev/shm" }),
     volumes: ociMounts(parts, record, defined({ sources, owners })),
-    ...defined({ owners }),
+    ...defined({ owners, shmSource: sharedMemoryOf(parts, record) }),
     joined,
     machine: parts.tasks.machine,
   });
   const log = logPlan(parts.paths.log(id), host.LogConfig, record);
-  const input: TaskInput = {
+  return {
     id,
     spec,
     root,
@@ -63,7 +64,6 @@ export function taskInput(
     ...defined({ log }),
     init: host.Init,
   };
-  return { input, warnings };
 }
 
 /** The plan of a container that is not made yet; its files and missing binds count as what create makes them. */
@@ -72,12 +72,12 @@ export function plannedTask(
   record: ContainerRecord,
   run: Omit<RunInput, "joined">,
 ): PlannedStart {
-  const { input, warnings } = taskInput(parts, record, { ...run, joined: unopened });
+  const input = taskInput(parts, record, { ...run, joined: unopened });
   const own = `${parts.paths.container(record.id)}/`;
-  const { plan, warnings: more } = parts.tasks.plan(input, {
+  const planned = parts.tasks.plan(input, {
     kindOf: (path) => (path.startsWith(own) ? "file" : kindOf(path)),
   });
-  return { input, planned: { plan, warnings: [...new Set([...warnings, ...more])] } };
+  return { input, planned };
 }
 
 /** The same run with the namespaces that a start has made or opened. */

@@ -40,7 +40,7 @@ test.each([
   ["2147483648", "uids and gids must be in range 0-2147483647"],
   ["0:2147483648", "uids and gids must be in range 0-2147483647"],
   ["me:99999999999", "uids and gids must be in range"],
-  ["-1", "unable to find user -1"],
+  ["-1", "uids and gids must be in range 0-2147483647"],
 ])("%p is refused", (user, message) => {
   expect(() => resolveUser(user, files)).toThrow(message);
 });

@@ -91,7 +91,7 @@ function findUser(wanted: string, entries: readonly PasswdEntry[]): PasswdEntry 
   const byName = entries.find((entry) => entry.name === wanted);
   if (byName) return byName;
   const uid = wanted === "" ? 0 : parseId(wanted);
-  if (uid === undefined && /^\d+$/.test(wanted)) refuseNumber(wanted);
+  if (uid === undefined && /^[+-]?\d+$/.test(wanted)) refuseNumber(wanted);
   if (uid === undefined) {
     throw new Fault(
       "invalid",
@@ -105,7 +105,7 @@ function findUser(wanted: string, entries: readonly PasswdEntry[]): PasswdEntry 
 function findGroup(wanted: string, entries: readonly GroupEntry[]): number {
   const byName = entries.find((entry) => entry.name === wanted);
   const gid = byName?.gid ?? parseId(wanted);
-  if (gid === undefined && /^\d+$/.test(wanted)) refuseNumber(wanted);
+  if (gid === undefined && /^[+-]?\d+$/.test(wanted)) refuseNumber(wanted);
   if (gid === undefined) {
     throw new Fault(
       "invalid",

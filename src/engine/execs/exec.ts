@@ -247,10 +247,10 @@ function execSpec(parts: Parts<"tasks">, record: ContainerRecord, { request, use
     joined: unopened,
     machine: parts.tasks.machine,
   };
-  const { spec } = containerSpec(input);
+  const spec = containerSpec(input);
   if (!request.privileged) return spec;
   // As Docker: all capabilities, but the container's own filter stays.
-  const { spec: privileged } = containerSpec({ ...input, host: { ...host, Privileged: true } });
+  const privileged = containerSpec({ ...input, host: { ...host, Privileged: true } });
   return { ...spec, ...defined({ process: privileged.process }) };
 }
 

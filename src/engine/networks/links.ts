@@ -2,7 +2,7 @@ import { type ContainerId, Fault, faultOf, isFault, shortId } from "#base";
 import { type HostConfig, type Link, networkModeOf, parseLink, type Sent } from "#container";
 import { type ContainerRecord, isUp } from "../containers/container-record.ts";
 import { hostnameOf } from "../containers/hostname.ts";
-import { joinedContainer } from "../containers/sandbox.ts";
+import { joinedContainer } from "../containers/joined-container.ts";
 import type { NetworkAttachment } from "../contract.ts";
 import type { Parts } from "../parts.ts";
 import { changeNameFile } from "./name-file.ts";

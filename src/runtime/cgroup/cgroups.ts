@@ -83,6 +83,12 @@ export class Cgroups {
     return new ContainerCgroup(this.#layout, this.#membersOf(id));
   }
 
+  /** Whether this kernel shares out block devices by weight; one that was built without BFQ does not. */
+  hasBlockWeights(): boolean {
+    const names = ["blkio.weight", "io.weight"];
+    return this.#parents.some(({ path }) => names.some((name) => existsSync(`${path}/${name}`)));
+  }
+
   /** The ids of all containers that still have a cgroup. */
   list(): readonly string[] {
     const names = this.#parents.flatMap(({ path }) =>
