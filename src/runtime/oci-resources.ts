@@ -70,6 +70,7 @@ export interface OciCpu {
   readonly idle?: number;
 }
 
+/** Shares and limits of block devices (config-linux.md, "Block IO"). */
 export interface OciBlockIO {
   /** 10 to 1000. */
   readonly weight?: number;
