@@ -70,14 +70,13 @@ static long descriptor_socket_pair(struct call *call)
 	return 0;
 }
 
-/* unixConnect(path) -> a stream socket that is connected to the listener there */
-static long descriptor_unix_connect(struct call *call)
+static long connect_unix(struct call *call, int type)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	take_text(call, 0, address.sun_path, sizeof(address.sun_path));
 	if (call->failed)
 		return 0;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
@@ -85,6 +84,18 @@ static long descriptor_unix_connect(struct call *call)
 	int error = errno;
 	close(fd);
 	return -error;
+}
+
+/* unixConnect(path) -> a stream socket that is connected to the listener there */
+static long descriptor_unix_connect(struct call *call)
+{
+	return connect_unix(call, SOCK_STREAM);
+}
+
+/* unixDatagrams(path) -> a datagram socket that is connected to the receiver there: each write is a datagram */
+static long descriptor_unix_datagrams(struct call *call)
+{
+	return connect_unix(call, SOCK_DGRAM);
 }
 
 /* unixListen(path) -> a stream socket that listens there, for this user alone; what was there is replaced */
@@ -305,6 +316,7 @@ const struct function descriptor_functions[] = {
 	{ "duplicate", descriptor_duplicate, 1 },
 	{ "socketPair", descriptor_socket_pair, 1 },
 	{ "unixConnect", descriptor_unix_connect, 1 },
+	{ "unixDatagrams", descriptor_unix_datagrams, 1 },
 	{ "unixListen", descriptor_unix_listen, 1 },
 	{ "pipe", descriptor_pipe, 1 },
 	{ "socketError", descriptor_socket_error, 1 },

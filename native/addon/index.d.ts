@@ -102,6 +102,8 @@ export interface Addon {
   socketPair(out: Int32Array): number;
   /** ENOENT or ECONNREFUSED when no program listens. */
   unixConnect(path: string): number;
+  /** A datagram socket; each write is a datagram. EPROTOTYPE when a stream socket listens there. */
+  unixDatagrams(path: string): number;
   /** What was at the path is replaced. */
   unixListen(path: string): number;
   pipe(out: Int32Array): number;

@@ -50,6 +50,22 @@ export function inspectContainer(container: Container): ContainerInspect {
     Mounts: mountPoints(container),
     Config: configOf(container),
     NetworkSettings: networkSettingsOf(container),
+    ...shippingOf(container),
+  };
+}
+
+/** Not in Docker, which cannot tell what became of lines that a receiver did not take. */
+function shippingOf({ logShipping }: Container): Pick<ContainerInspect, "LogShipping"> {
+  if (!logShipping) return {};
+  const { driver, receiver, shipped, dropped, failure = "" } = logShipping;
+  return {
+    LogShipping: {
+      Driver: driver,
+      Receiver: receiver,
+      ShippedLines: shipped,
+      DroppedLines: dropped,
+      Error: failure,
+    },
   };
 }
 

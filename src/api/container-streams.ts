@@ -1,4 +1,5 @@
 import { defined, Fault, faultOf } from "#base";
+import { readsLog } from "#container";
 import {
   DetachFilter,
   defaultDetachKeys,
@@ -48,7 +49,7 @@ async function logs({ engine, log }: ApiContext, exchange: Exchange): Promise<vo
   const stderr = query.flag("stderr");
   if (!stdout && !stderr)
     throw new Fault("invalid", "Bad parameters: you must choose at least one stream");
-  if (container.host.LogConfig.Type === "none")
+  if (!readsLog(container.host.LogConfig))
     throw new Fault("unsupported", "configured logging driver does not support reading");
   const since = query.timestamp("since");
   const until = query.timestamp("until");

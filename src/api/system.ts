@@ -109,7 +109,7 @@ async function info({ engine, version }: ApiContext, exchange: Exchange): Promis
     OomKillDisable: known.cgroupVersion === 1,
     NGoroutines: 0,
     SystemTime: timeText(BigInt(Date.now()) * 1_000_000n),
-    LoggingDriver: "json-file",
+    LoggingDriver: known.loggingDriver,
     CgroupDriver: "cgroupfs",
     CgroupVersion: String(known.cgroupVersion),
     NEventsListener: 0,

@@ -40,7 +40,17 @@ export type { HostConfig, HostConfigBody } from "./host-options.ts";
 export type { IdMapping, Owners } from "./id-mapping.ts";
 export { type ImageMount, ociImage, type PlacedImage } from "./image-mount.ts";
 export { type Link, parseLink } from "./link.ts";
-export { compressesLog, type LogConfig, logDrivers, logLimits } from "./log-config.ts";
+export { logSubject } from "./log-attributes.ts";
+export {
+  compressesLog,
+  defaultLogConfig,
+  type LogConfig,
+  logDrivers,
+  logLimits,
+  logTargetOf,
+  readsLog,
+  withLogDefaults,
+} from "./log-config.ts";
 export { logPlan } from "./log-plan.ts";
 export { cleanTarget } from "./mount-path.ts";
 export type { BindMount, MountBody } from "./mounts.ts";

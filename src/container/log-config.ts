@@ -1,4 +1,6 @@
 import { defined, Fault, parseBytes } from "#base";
+import { logTarget, shippedDrivers } from "#log-driver";
+import type { Sent } from "./description.ts";
 import { checkTag } from "./log-tag.ts";
 
 /** HostConfig.LogConfig with its default driver. */
@@ -7,77 +9,120 @@ export interface LogConfig {
   readonly Config: Readonly<Record<string, string>>;
 }
 
+/** The driver of a container whose request names none, and its options, until a configuration says otherwise. */
+export const defaultLogConfig: LogConfig = { Type: "json-file", Config: {} };
+
+/** Of json-file, where nobody says how large a file may get: in Docker it has no end. */
+const cap = { "max-size": "10m", "max-file": "3" };
+
 export interface LogLimits {
   /** Bytes of one file; 0n is unlimited. */
   readonly maxSize: bigint;
   readonly maxFiles: number;
 }
 
-/** Options of every driver that writes: how the log is fed. */
-const feeding = ["mode", "max-buffer-size"];
+/** Options that every driver takes: how the log is fed, and the copy that stays here of one that is shipped. */
+const common = [
+  ...["mode", "max-buffer-size"],
+  ...["cache-disabled", "cache-max-size", "cache-max-file", "cache-compress"],
+];
 
-/** Docker's options and defaults of each driver. */
-const drivers: Readonly<
-  Record<
-    string,
-    {
-      readonly options: readonly string[];
-      readonly size: string;
-      readonly files: string;
-      readonly compress?: string;
-    }
-  >
-> = {
+/** Docker's options and defaults of a log's files. */
+interface FileDriver {
+  readonly options: readonly string[];
+  /** Stands before the names of the options that follow. */
+  readonly prefix: string;
+  readonly size: string;
+  readonly files: string;
+  readonly compress: string;
+}
+
+const rotation = ["max-size", "max-file", "compress"];
+const capped = { size: "20m", files: "5", compress: "true" };
+
+const drivers: Readonly<Record<string, FileDriver>> = {
   "json-file": {
-    options: [
-      ...["max-size", "max-file", "compress", "tag", "labels", "labels-regex", "env", "env-regex"],
-      ...feeding,
-    ],
-    size: "",
-    files: "1",
+    options: [...rotation, "tag", "labels", "labels-regex", "env", "env-regex"],
+    ...{ prefix: "", size: "", files: "1", compress: "false" },
   },
-  local: {
-    options: ["max-size", "max-file", "compress", ...feeding],
-    ...{ size: "20m", files: "5", compress: "true" },
-  },
-  none: { options: [], size: "", files: "1" },
+  local: { options: rotation, prefix: "", ...capped },
+  none: { options: [], prefix: "", size: "", files: "1", compress: "false" },
 };
 
-/** The drivers whose logs are kept on this host and can be read back, as `info` lists them. */
-export const logDrivers: readonly string[] = ["json-file", "local"];
+/** Docker's drivers for services of others, which this engine does not have. */
+const refused = ["awslogs", "etwlogs", "gcplogs", "splunk"];
+
+/** As `info` lists them. */
+export const logDrivers: readonly string[] = [
+  ...shippedDrivers.keys(),
+  "json-file",
+  "local",
+].sort();
+
+function driverOf(name: string): FileDriver | undefined {
+  const shipped = shippedDrivers.get(name);
+  return shipped ? { options: shipped.options, prefix: "cache-", ...capped } : drivers[name];
+}
 
 function refuse(message: string, about?: string): never {
   throw new Fault("invalid", message, defined({ about }));
 }
 
+/**
+ * A request with the defaults of the log, as Docker merges them: a request that names no driver gets
+ * the default one, and the default options that it does not set itself if the driver is that one. A log
+ * of json-file that nobody has given a size gets one.
+ */
+export function withLogDefaults(sent: Sent, defaults: LogConfig): Sent {
+  const { Type, Config } = sent.HostConfig.LogConfig ?? {};
+  const name = Type || defaults.Type;
+  const merged = name === defaults.Type ? { ...defaults.Config, ...Config } : { ...Config };
+  const isUncapped = name === "json-file" && merged["max-size"] === undefined;
+  const options = isUncapped ? { ...cap, ...merged } : merged;
+  return {
+    ...sent,
+    HostConfig: { ...sent.HostConfig, LogConfig: { Type: name, Config: options } },
+  };
+}
+
 /** `invalid`, in Docker's words, for an unknown driver or option; Docker says some of these only at the start. */
 export function checkLogConfig(log: LogConfig): void {
   const { Type: name, Config: options } = log;
-  const driver = drivers[name];
-  if (!driver) {
-    const message = `this version of thimble does not have the log driver "${name}"; use json-file, local or none`;
-    throw new Fault("unsupported", message, { about: name });
-  }
+  if (name === "none") return;
+  checkFeeding(options);
+  const driver = driverOf(name) ?? refuseDriver(name);
+  shippedDrivers.get(name)?.check?.(options);
+  checkCache(options);
   for (const key of Object.keys(options)) {
-    if (driver.options.includes(key)) continue;
-    const where = name === "json-file" ? "json-file log driver" : `log driver ${name}`;
+    if (driver.options.includes(key) || common.includes(key)) continue;
+    const where = name === "local" ? "log driver local" : `${name} log driver`;
     refuse(`unknown log opt '${key}' for ${where}`, key);
   }
-  checkCompress(options.compress, logLimits(log));
-  checkFeeding(options);
+  checkCompress(options[`${driver.prefix}compress`], logLimits(log));
   for (const key of ["labels-regex", "env-regex"]) checkExpression(options[key]);
   if (options.tag !== undefined) checkTag(options.tag);
 }
 
+function refuseDriver(name: string): never {
+  if (!refused.includes(name))
+    refuse(`error looking up logging plugin ${name}: plugin "${name}" not found`, name);
+  throw new Fault(
+    "unsupported",
+    `thimble does not have the log driver ${name}; it has ${logDrivers.join(", ")} and none`,
+    { about: name },
+  );
+}
+
 /** `max-size` and `max-file`; without a size there is one file, however many are asked for. */
 export function logLimits({ Type: name, Config: options }: LogConfig): LogLimits {
-  const defaults = drivers[name] ?? { size: "", files: "1" };
-  const { "max-size": size, "max-file": files = defaults.files } = options;
+  const { prefix, ...defaults } = driverOf(name) ?? (drivers.none as FileDriver);
+  const [sizeKey, filesKey] = [`${prefix}max-size`, `${prefix}max-file`];
+  const { [sizeKey]: size, [filesKey]: files = defaults.files } = options;
   const maxSize = size === undefined ? sizeOf(defaults.size || "0") : sizeOf(size);
-  if (size !== undefined && maxSize === 0) refuse("max-size must be a positive number", size);
-  if (!/^[+-]?\d+$/.test(files)) refuse(`invalid value for max-file: ${files}`, files);
-  if (Number(files) < 1) refuse("max-file cannot be less than 1", files);
-  if (Number(files) > 1000) refuse("max-file cannot be greater than 1000", files);
+  if (size !== undefined && maxSize === 0) refuse(`${sizeKey} must be a positive number`, size);
+  if (!/^[+-]?\d+$/.test(files)) refuse(`invalid value for ${filesKey}: ${files}`, files);
+  if (Number(files) < 1) refuse(`${filesKey} cannot be less than 1`, files);
+  if (Number(files) > 1000) refuse(`${filesKey} cannot be greater than 1000`, files);
   return { maxSize: BigInt(maxSize), maxFiles: maxSize === 0 ? 1 : Number(files) };
 }
 
@@ -85,10 +130,25 @@ function sizeOf(text: string): number {
   return parseBytes(text) ?? refuse(`invalid size: '${text}'`, text);
 }
 
-/** Whether rotated files are compressed: where it is asked for, and by default where there are any with the driver `local`. */
+/**
+ * Whether rotated files are compressed: where it is asked for, and by default with the driver local. Those of
+ * a log that is shipped stay plain, since they wait to be read.
+ */
 export function compressesLog(log: LogConfig): boolean {
-  const { compress = drivers[log.Type]?.compress ?? "false" } = log.Config;
-  return isTrue(compress) && logLimits(log).maxFiles > 1;
+  if (shippedDrivers.has(log.Type)) return false;
+  const { prefix, compress: byDefault } = driverOf(log.Type) ?? (drivers.none as FileDriver);
+  return isTrue(log.Config[`${prefix}compress`] ?? byDefault) && logLimits(log).maxFiles > 1;
+}
+
+/** Whether `logs` may read what is kept of the log here. */
+export function readsLog({ Type: name, Config: options }: LogConfig): boolean {
+  if (name === "none") return false;
+  return !shippedDrivers.has(name) || !isTrue(options["cache-disabled"] || "false");
+}
+
+/** Where the log goes; undefined when it stays here. */
+export function logTargetOf({ Type: name, Config: options }: LogConfig) {
+  return logTarget(name, options);
 }
 
 /** Go's strconv.ParseBool. */
@@ -101,6 +161,11 @@ function isTrue(text: string): boolean {
 function checkCompress(text: string | undefined, { maxFiles }: LogLimits): void {
   if (text !== undefined && isTrue(text) && maxFiles < 2)
     refuse("compress cannot be true when max-file is less than 2 or max-size is not set");
+}
+
+function checkCache({ "cache-disabled": text = "" }: LogConfig["Config"]): void {
+  if (text !== "" && !/^([01tTfF]|true|TRUE|True|false|FALSE|False)$/.test(text))
+    refuse(`invalid value for option cache-disabled: ${text}`, text);
 }
 
 function checkFeeding({ mode, "max-buffer-size": size }: LogConfig["Config"]): void {

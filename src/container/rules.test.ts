@@ -50,15 +50,11 @@ test.each([
   [{ Mounts: [{ ...bind, Source: "/tmp", Target: "/proc/1/x" }] }, "inside /proc"],
   [{ Tmpfs: { "/proc/acpi": "" } }, "inside /proc"],
   [{ ExtraHosts: ["host"] }, "bad format for add-host"],
-  [{ LogConfig: { Type: "syslog" } }, "the log driver"],
+  [{ LogConfig: { Type: "splunk" } }, "the log driver"],
   [{ LogConfig: { Config: { size: "x" } } }, "unknown log opt 'size' for json-file log driver"],
   [
     { LogConfig: { Type: "local", Config: { tag: "x" } } },
     "unknown log opt 'tag' for log driver local",
-  ],
-  [
-    { LogConfig: { Type: "none", Config: { mode: "" } } },
-    "unknown log opt 'mode' for log driver none",
   ],
   [{ LogConfig: { Config: { compress: "true" } } }, "compress cannot be true when max-file"],
   [{ LogConfig: { Config: { compress: "maybe" } } }, "invalid value for compress"],

@@ -12,6 +12,7 @@ import type {
   Sent,
 } from "#container";
 import type { Digest, ImageDefaults } from "#image";
+import type { ShippingState } from "#logs";
 import type { PublishedPort } from "#network";
 import type { ProgramProblem } from "#rootfs";
 import type { TaskStats } from "#task";
@@ -166,6 +167,8 @@ export interface Container {
   readonly restartCount: number;
   /** Of a container with a health check, since its latest start. */
   readonly health?: Health;
+  /** Of a log that goes to a receiver. */
+  readonly logShipping?: ShippingState;
   /** Empty for a container that shares another's network. */
   readonly networks: readonly ContainerNetwork[];
   /** Those of the default bridge, with the present names of the other containers. */
@@ -567,6 +570,8 @@ export interface EngineInfo {
   readonly memory: number;
   readonly cgroupVersion: 1 | 2;
   readonly storageDriver: string;
+  /** The log driver of containers whose request names none. */
+  readonly loggingDriver: string;
   readonly securityOptions: readonly string[];
   readonly warnings: readonly string[];
 }

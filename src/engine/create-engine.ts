@@ -7,6 +7,7 @@ import {
   type Log,
   systemClock,
 } from "#base";
+import { defaultLogConfig, type LogConfig } from "#container";
 import type { Content } from "#content";
 import { type Fd, makePrivateDirectory } from "#kernel";
 import type { ContainerNames, Networks, Ports } from "#network";
@@ -27,6 +28,7 @@ import { ContainerStore } from "./containers/container-store.ts";
 import { createContainers } from "./containers/containers.ts";
 import { HealthChecks } from "./containers/health.ts";
 import { LogCompression } from "./containers/log-compression.ts";
+import { LogShipping } from "./containers/log-shipping.ts";
 import { PlannedStarts } from "./containers/planned-starts.ts";
 import { Restarts } from "./containers/restarts.ts";
 import { SandboxStore } from "./containers/sandbox-store.ts";
@@ -67,6 +69,8 @@ export interface EngineDependencies {
   readonly registry: (credentials: CredentialSource) => Promise<RegistryClient>;
   /** The policy of images that may be pulled and run; absent: all may. */
   readonly trust?: Trust;
+  /** The log of containers whose request names no driver; absent: `defaultLogConfig`. */
+  readonly logDefaults?: LogConfig;
   readonly log: Log;
   readonly clock?: Clock;
 }
@@ -75,7 +79,13 @@ export interface EngineDependencies {
 export async function createEngine(
   dependencies: EngineDependencies,
 ): Promise<Engine & { readonly executor: Executor }> {
-  const { dataRoot, runRoot, clock = systemClock, ...modules } = dependencies;
+  const {
+    dataRoot,
+    runRoot,
+    clock = systemClock,
+    logDefaults = defaultLogConfig,
+    ...modules
+  } = dependencies;
   const paths = new EnginePaths(dataRoot, runRoot);
   for (const path of paths.directories) makePrivateDirectory(path);
   const background = new Background(modules.log);
@@ -90,6 +100,7 @@ export async function createEngine(
     paths,
     clock,
     cpus: availableParallelism(),
+    logDefaults,
     store: new ContainerStore(modules.state),
     sandboxes: new SandboxStore(modules.state),
     events: new EventBus(clock, metrics.events),
@@ -109,6 +120,7 @@ export async function createEngine(
     backupTable,
     backupRuns: new BackupRuns({ table: backupTable, background, log: modules.log, now }),
     logCompression: new LogCompression({ background, log: modules.log }),
+    logShipping: new LogShipping({ paths, background, metrics, log: modules.log }),
     closing: new Closing(),
   };
   const execs = new ContainerExecs(base);
@@ -145,6 +157,7 @@ export async function createEngine(
       parts.backupRuns.close();
       parts.restarts.close();
       parts.logCompression.close();
+      parts.logShipping.close();
       await parts.background.settled();
     },
   };

@@ -6,7 +6,9 @@ import type { Parts } from "./parts.ts";
 
 /** The facts that `docker info` shows. */
 export async function engineInfo(
-  parts: Parts<"paths" | "state" | "cpus" | "tasks" | "content" | "store" | "networks">,
+  parts: Parts<
+    "paths" | "state" | "cpus" | "logDefaults" | "tasks" | "content" | "store" | "networks"
+  >,
 ): Promise<EngineInfo> {
   const statuses = [...parts.store.all()].map((record) => record.state.status);
   const count = (...wanted: string[]) => statuses.filter((each) => wanted.includes(each)).length;
@@ -29,6 +31,7 @@ export async function engineInfo(
     memory: totalmem(),
     cgroupVersion: parts.tasks.machine.cgroupVersion,
     storageDriver: "overlay",
+    loggingDriver: parts.logDefaults.Type,
     securityOptions: ["name=seccomp,profile=builtin"],
     warnings: [...machineWarnings(parts.tasks.machine), ...(await parts.networks.warnings())].map(
       (text) => `WARNING: ${text}`,

@@ -17,6 +17,7 @@ const info: EngineInfo = {
   memory: 1 << 30,
   cgroupVersion: 2,
   storageDriver: "overlay",
+  loggingDriver: "json-file",
   securityOptions: [],
   warnings: [],
 };
@@ -48,8 +49,18 @@ const docker = [
   "# TYPE process_start_time_seconds gauge",
 ];
 
-test("the families are Docker's, with its types and words", () => {
-  expect(shown(new EngineMetrics()).filter((line) => line.startsWith("#"))).toEqual(docker);
+test("the families are Docker's, with its types and words, and ours", () => {
+  const families = shown(new EngineMetrics()).filter((line) => line.startsWith("#"));
+  expect(families.filter((line) => !line.includes(" thimble_"))).toEqual(docker);
+  expect(families).toContain("# TYPE thimble_container_log_lines_total counter");
+});
+
+test("lines of logs are counted by driver and by what became of them", () => {
+  const metrics = new EngineMetrics();
+  metrics.logLines.add(3, { driver: "gelf", result: "dropped" });
+  expect(shown(metrics)).toContain(
+    'thimble_container_log_lines_total{driver="gelf",result="dropped"} 3',
+  );
 });
 
 test("the state of now is shown, and every action before it happens", () => {

@@ -12,6 +12,8 @@ const actions = ["changes", "commit", "create", "delete", "start"] as const;
 export class EngineMetrics {
   readonly #engine = new Metrics("engine_daemon_");
   readonly #process = new Metrics("process_");
+  /** What Docker does not count. */
+  readonly #own = new Metrics("thimble_");
   readonly #actions = this.#engine.histogram(
     "container_actions_seconds",
     "The number of seconds it takes to process each container action",
@@ -38,6 +40,11 @@ export class EngineMetrics {
   );
   /** Counted by the code that publishes them. */
   readonly events = this.#engine.counter("events_total", "The number of events logged");
+  /** Counted by the code that ships logs. */
+  readonly logLines = this.#own.counter(
+    "container_log_lines_total",
+    "The number of lines of logs with a receiver, by driver, that were shipped or dropped",
+  );
   readonly #cpuSeconds = this.#process.counter(
     "cpu_seconds_total",
     "Total user and system CPU time spent in seconds.",
@@ -91,6 +98,6 @@ export class EngineMetrics {
     this.#cpuSeconds.set((user + system) / 1e6);
     this.#resident.set(process.memoryUsage.rss());
     this.#started.set(performance.timeOrigin / 1000);
-    return this.#engine.render() + this.#process.render();
+    return this.#engine.render() + this.#process.render() + this.#own.render();
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock, ContainerId, CredentialSource, ExecId, KeyedLock, Log } from "#base";
+import type { LogConfig } from "#container";
 import type { Content } from "#content";
 import type { ContainerNames, Networks, Ports } from "#network";
 import type { RegistryClient } from "#registry-client";
@@ -16,6 +17,7 @@ import type { ContainerStore } from "./containers/container-store.ts";
 import type { HealthChecks } from "./containers/health.ts";
 import type { LiveContainer } from "./containers/live-container.ts";
 import type { LogCompression } from "./containers/log-compression.ts";
+import type { LogShipping } from "./containers/log-shipping.ts";
 import type { PlannedStarts } from "./containers/planned-starts.ts";
 import type { Restarts } from "./containers/restarts.ts";
 import type { SandboxStore } from "./containers/sandbox-store.ts";
@@ -32,6 +34,8 @@ export interface EngineParts {
   readonly log: Log;
   readonly clock: Clock;
   readonly cpus: number;
+  /** The log of containers whose request names no driver. */
+  readonly logDefaults: LogConfig;
   readonly tasks: Tasks;
   readonly networks: Networks;
   readonly names: ContainerNames;
@@ -61,6 +65,7 @@ export interface EngineParts {
   readonly restarts: Restarts;
   readonly health: HealthChecks;
   readonly logCompression: LogCompression;
+  readonly logShipping: LogShipping;
   readonly backupTable: BackupTable;
   readonly backupRuns: BackupRuns;
   readonly background: Background;

@@ -32,6 +32,11 @@ export class EnginePaths {
     return join(this.container(id), `${id}-json.log`);
   }
 
+  /** How far the log has been shipped to its receiver. */
+  shipMark(id: ContainerId): string {
+    return join(this.container(id), "shipped");
+  }
+
   /** Trees in the making; whatever is there at a start is left over. */
   get work(): string {
     return join(this.dataRoot, "work");

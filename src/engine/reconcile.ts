@@ -87,6 +87,7 @@ async function settleContainer(parts: StartParts, record: ContainerRecord): Prom
   }
   const log = compressedLog(parts, record.id);
   if (log) parts.logCompression.finish(log);
+  parts.logShipping.follow(settled);
 }
 
 /** Three ways a container recorded as running can stand: alive, ended with a record, or lost. Whether its state could be written. */

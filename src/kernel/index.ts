@@ -14,6 +14,7 @@ export { addonPath, useAddon } from "./addon.ts";
 export { attachDeviceProgram, writeSetting } from "./cgroup-files.ts";
 export { Channel, openChannel } from "./channel.ts";
 export { streamOf } from "./channel-stream.ts";
+export { UnixDatagrams } from "./datagrams.ts";
 export {
   canOpen,
   connectUnix,

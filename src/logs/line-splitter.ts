@@ -7,6 +7,11 @@ export class LineSplitter {
   #rest: Uint8Array[] = [];
   #restBytes = 0;
 
+  /** Bytes since the last newline. */
+  get pending(): number {
+    return this.#restBytes;
+  }
+
   /** The lines that end in `block`, without their newlines. They may point into it. */
   push(block: Uint8Array): Uint8Array[] {
     const lines: Uint8Array[] = [];

@@ -126,6 +126,16 @@ export interface ContainerInspect {
   readonly Mounts: readonly MountPoint[];
   readonly Config: ContainerConfig;
   readonly NetworkSettings: NetworkSettings;
+  /** Ours: of a container whose log goes to a receiver. */
+  readonly LogShipping?: {
+    readonly Driver: string;
+    readonly Receiver: string;
+    readonly ShippedLines: number;
+    /** Rotated away before the receiver took them. */
+    readonly DroppedLines: number;
+    /** Why the receiver takes nothing now, or "". */
+    readonly Error: string;
+  };
 }
 
 /** HostConfig with every key that Docker shows; keys of options that thimble lacks hold their zero values. */

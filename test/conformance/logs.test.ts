@@ -1,8 +1,9 @@
 /**
- * Options of the log drivers json-file and local, by the real docker CLI. Shown to pass on
+ * Log drivers and their options, by the real docker CLI. Shown to pass on
  * dockerd 28.5.2 with docker CLI 28.2.2.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import {
   type DockerTarget,
   dockerPath,
@@ -10,6 +11,8 @@ import {
   isRoot,
   openDockerTarget,
 } from "../support/docker-cli.ts";
+import { forwarded, syslogLines } from "../support/log-protocols.ts";
+import { StreamReceiver } from "../support/log-receiver.ts";
 
 const here = describe.skipIf(!dockerPath || !isRoot);
 
@@ -66,6 +69,55 @@ here("log options [needs docker CLI]", () => {
       stderr: "err\n",
     });
     expect(await target.ok(["logs", "--tail", "1", name])).toBeOneOf(["out", ""]);
+  });
+
+  test("a log that goes to syslog is read here as well, with its tag there", async () => {
+    const at = join(target.shared, "syslog");
+    await using receiver = await StreamReceiver.open({ at });
+    const flags = ["--log-driver", "syslog", "--label", "a=1"];
+    const name = await ran(
+      [
+        ...flags,
+        ...options(`syslog-address=unix://${at}`, "tag={{.Name}}", "syslog-facility=local1"),
+      ],
+      "echo out; echo err >&2; seq 1000",
+    );
+    const { stdout, stderr } = await target.docker(["logs", name]);
+    expect([stdout.split("\n").length, stderr]).toEqual([1002, "err\n"]);
+    const whole = () => Buffer.concat(receiver.connections);
+    await receiver.until(() => whole().includes("]: 1000\n"));
+    expect(new Set(syslogLines(whole()))).toEqual(
+      new Set(["out", "err", ...Array.from({ length: 1000 }, (_, index) => `${index + 1}`)]),
+    );
+    const texts = whole().toString();
+    expect(texts).toMatch(
+      new RegExp(`^<142>\\w{3} [ \\d]\\d \\d\\d:\\d\\d:\\d\\d ${name}\\[\\d+\\]: out$`, "m"),
+    );
+    expect(texts).toMatch(/^<139>.*: err$/m);
+  });
+
+  test("lines of a container that removes itself are shipped", async () => {
+    const at = join(target.shared, "fluentd");
+    await using receiver = await StreamReceiver.open({ at });
+    const flags = ["--log-driver", "fluentd", "-e", "KEY=value"];
+    const opts = options(`fluentd-address=unix://${at}`, "env=KEY", "tag=t.{{.ID}}");
+    await target.ok(["run", "--rm", ...flags, ...opts, image, "sh", "-c", "seq 100"]);
+    const records = () =>
+      forwarded(Buffer.concat(receiver.connections)).messages.flatMap((each) =>
+        each.records.map(({ log }) => log),
+      );
+    await receiver.until(() => records().length >= 100);
+    expect(records()).toEqual(Array.from({ length: 100 }, (_, index) => `${index + 1}`));
+  });
+
+  test("logs refuses a container without a copy of its log", async () => {
+    const at = join(target.shared, "closed");
+    await using _receiver = await StreamReceiver.open({ at });
+    const opts = options(`syslog-address=unix://${at}`, "cache-disabled=true");
+    const name = await ran(["--log-driver", "syslog", ...opts], "true");
+    const ended = await target.docker(["logs", name]);
+    expect(ended.stderr).toContain("configured logging driver does not support reading");
+    expect(ended.status).toBe(1);
   });
 
   test("rotated files are compressed and read back", async () => {

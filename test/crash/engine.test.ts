@@ -9,6 +9,8 @@ import { importBusybox, openEngineAt, type TestRoots, temporaryRoots } from "../
 import { engineHoldings } from "../support/engine-holdings.ts";
 import { isFrozen } from "../support/frozen.ts";
 import { Gate } from "../support/gate.ts";
+import { syslogLines } from "../support/log-protocols.ts";
+import { receiverPath, StreamReceiver } from "../support/log-receiver.ts";
 import { collectOutput, runContainer } from "../support/run-container.ts";
 import { crashEngine, createThenKillEngine, ended } from "./crash-engine.ts";
 
@@ -17,6 +19,7 @@ type Step = (typeof steps)[number];
 const allOutput = { follow: false, stdout: true, stderr: true, timestamps: false };
 type Expectation = (engine: Engine) => void | Promise<void>;
 
+let receiver: StreamReceiver;
 let leaks: ReturnType<typeof engineHoldings>;
 let roots: TestRoots & Disposable;
 /** Of the image alone. */
@@ -27,6 +30,7 @@ beforeAll(async () => {
   leaks = engineHoldings(roots);
   await using opened = await openEngineAt(roots);
   await importBusybox(opened.engine);
+  receiver = await StreamReceiver.open({ at: receiverPath(roots.runRoot) });
   snapshots = readdirSync(join(roots.dataRoot, "snapshots")).sort();
 });
 
@@ -36,6 +40,7 @@ afterAll(async () => {
 });
 
 afterAll(async () => {
+  await receiver[Symbol.asyncDispose]();
   roots[Symbol.dispose]();
   await leaks.settled();
 });
@@ -127,6 +132,18 @@ const joined =
     await engine.networks.remove("a-front");
   };
 
+/** What the killed engine had sent may come once more; nothing is missing. */
+const shipped: Expectation = async () => {
+  await receiver.until(() => receiver.connections[1]?.includes("]: 5000\n") === true);
+  const [before = Buffer.alloc(0), after = Buffer.alloc(0)] = receiver.connections;
+  const numbers = (from: number) =>
+    Array.from({ length: 5001 - from }, (_, index) => `${from + index}`);
+  const first = Number(syslogLines(after)[0]);
+  expect(syslogLines(after)).toEqual(numbers(first));
+  expect(syslogLines(before).length).toBeGreaterThanOrEqual(first - 1);
+  expect(new Set([...syslogLines(before), ...syslogLines(after)])).toEqual(new Set(numbers(1)));
+};
+
 const expectations: Record<Step, { readonly scenario: string; readonly after: Expectation }> = {
   "create:snapshot-prepared": { scenario: "create", after: gone },
   "create:directory-made": { scenario: "create", after: gone },
@@ -152,6 +169,7 @@ const expectations: Record<Step, { readonly scenario: string; readonly after: Ex
   "commit:held": { scenario: "commit", after: movesOn },
   "log:compressed": { scenario: "log", after: logged },
   "log:renamed": { scenario: "log", after: logged },
+  "log:shipped": { scenario: "ship", after: shipped },
 };
 
 test("every crash step has its test", () => {

@@ -8,13 +8,14 @@
 import { compressedLog } from "../support/compressed-log.ts";
 import { createRequest, publishing } from "../support/create-request.ts";
 import { openEngineAt } from "../support/engine.ts";
+import { shippedLog } from "../support/log-receiver.ts";
 import { echoServer } from "../support/port-client.ts";
 import { proxyPid } from "../support/proxy-process.ts";
 
 const [dataRoot = "", runRoot = "", scenario = "", step = "", ports = ""] = process.argv.slice(2);
 const [port, another = ""] = ports.split(",");
 const { engine } = await openEngineAt({ dataRoot, runRoot });
-const isShort = ["exit", "log"].includes(scenario);
+const isShort = ["exit", "log", "ship"].includes(scenario);
 const published = Number(port) > 0 ? publishing(Number(port)) : undefined;
 const program = published ? ["sh", "-c", echoServer] : ["sleep", "1000"];
 const request = createRequest("busybox", isShort ? ["sh", "-c", "seq 5000; exit 3"] : program, {
@@ -28,6 +29,7 @@ const request = createRequest("busybox", isShort ? ["sh", "-c", "seq 5000; exit 
     ],
     ...published?.host,
     ...(scenario === "log" && { LogConfig: compressedLog }),
+    ...(scenario === "ship" && { LogConfig: shippedLog(runRoot) }),
   },
 });
 

@@ -109,6 +109,7 @@ export function createFakeEngine(): FakeEngine {
       memory: 1 << 30,
       cgroupVersion: 2,
       storageDriver: "overlay2",
+      loggingDriver: "json-file",
       securityOptions: ["name=seccomp,profile=builtin"],
       warnings: [],
     }),

@@ -83,7 +83,9 @@ export const createFlags = {
   label: list("Set meta data on a container", { short: "l" }),
   "label-file": list("Read in a line delimited file of labels", { complete: "file" }),
   link: list("Add link to another container", { complete: "container" }),
-  "log-driver": text("Logging driver for the container", { complete: ["json-file", "none"] }),
+  "log-driver": text("Logging driver for the container", {
+    complete: ["fluentd", "gelf", "journald", "json-file", "local", "none", "syslog"],
+  }),
   "log-opt": list("Log driver options"),
   "mac-address": text("Container MAC address (e.g., 92:d0:c6:0a:29:33)"),
   "memory-swappiness": int("Tune container memory swappiness (0 to 100)", { min: -1, max: 100 }),

@@ -1,5 +1,5 @@
 import { type ContainerId, defined, Fault, formatTime, isFault } from "#base";
-import { compressesLog, logLimits } from "#container";
+import { compressesLog, logLimits, readsLog } from "#container";
 import { type LogRecord, readLog } from "#logs";
 import type { TaskLog } from "#task";
 import type { LogRequest } from "../contract.ts";
@@ -15,7 +15,7 @@ export function containerLogs(
   request: LogRequest,
 ): AsyncIterable<Uint8Array> {
   const record = parts.store.find(ref);
-  if (record.host.LogConfig.Type === "none") {
+  if (!readsLog(record.host.LogConfig)) {
     throw new Fault("unsupported", "configured logging driver does not support reading", {
       about: record.name,
     });

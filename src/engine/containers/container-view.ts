@@ -20,6 +20,7 @@ export function viewContainer(
     | "removing"
     | "store"
     | "health"
+    | "logShipping"
   >,
   record: ContainerRecord,
 ): Container {
@@ -40,7 +41,7 @@ export function viewContainer(
     host,
     argv,
     restartCount,
-    ...defined({ health: parts.health.of(id) }),
+    ...defined({ health: parts.health.of(id), logShipping: parts.logShipping.stateOf(record) }),
     placed: record.placed.map((mount) =>
       mount.volume === undefined ? mount : viewVolume(parts, mount),
     ),

@@ -2,7 +2,14 @@ import { mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { type ContainerId, defined, Fault, faultOf, newId, Scope } from "#base";
-import { checkSent, describeContainer, endpointsOf, isMac, type Sent } from "#container";
+import {
+  checkSent,
+  describeContainer,
+  endpointsOf,
+  isMac,
+  type Sent,
+  withLogDefaults,
+} from "#container";
 import { chainIds, hostPlatform, parseDigest, parsePlatform, platformDistance } from "#image";
 import type { Mount } from "#kernel";
 import type { Containers, CreateRequest } from "../contract.ts";
@@ -33,6 +40,7 @@ type PlanParts = Parts<
   | "paths"
   | "clock"
   | "cpus"
+  | "logDefaults"
   | "tasks"
   | "snapshots"
   | "content"
@@ -155,7 +163,9 @@ function imageOf(
 
 /** Checks the request as far as it needs no launch plan, and resolves names in it. */
 function draftRecord(
-  parts: Parts<"clock" | "cpus" | "tasks" | "content" | "trust" | "store" | "networks">,
+  parts: Parts<
+    "clock" | "cpus" | "logDefaults" | "tasks" | "content" | "trust" | "store" | "networks"
+  >,
   request: CreateRequest,
   findImage: (name: string) => DraftImage,
 ): { readonly draft: ContainerRecord; readonly placement: Placement } {
@@ -164,9 +174,10 @@ function draftRecord(
     request.name === undefined
       ? makeUpName((each) => parts.store.isTaken(each))
       : parseName(request.name);
-  const { config: asked } = checkSent(request.sent, parts);
+  const requested = withLogDefaults(request.sent, parts.logDefaults);
+  const { config: asked } = checkSent(requested, parts);
   const image = findImage(asked.Image);
-  const sent = resolveModes(parts, request.sent);
+  const sent = resolveModes(parts, requested);
   checkNetworks(parts, sent);
   const described = describeContainer(sent, image.imageDefaults);
   const placement = placeMounts(parts, { ...described, owner: request.owner });

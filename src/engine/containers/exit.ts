@@ -53,6 +53,8 @@ export function trackContainer(parts: TrackParts, run: Run): { running(): void; 
     const log = isRunning && compressedLog(parts, id);
     if (log) parts.logCompression.follow(log, task);
     if (isRunning) followHealth(parts, live);
+    const record = isRunning ? parts.store.get(id) : undefined;
+    if (record) parts.logShipping.follow(record, recorded.promise);
     const exit = isRunning ? await parts.closing.until(task.exited) : undefined;
     parts.health.end(id);
     let isWritten = true;

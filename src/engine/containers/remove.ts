@@ -28,6 +28,7 @@ export type RemoveParts = Parts<
   | "restarts"
   | "background"
   | "logCompression"
+  | "logShipping"
   | "health"
 >;
 
@@ -82,6 +83,8 @@ async function removeStopped(
     | "pendingAttaches"
     | "background"
     | "logCompression"
+    | "logShipping"
+    | "logShipping"
     | "health"
   >,
   id: ContainerId,
@@ -109,6 +112,7 @@ async function removeStopped(
   await dropImages(parts, record);
   await parts.snapshots.remove(id);
   await parts.logCompression.stop(id);
+  await parts.logShipping.release(id);
   const removed = setAside(parts.paths.container(id));
   crashPoint("remove:snapshot-removed");
   for (const [execId, exec] of parts.execs) {
