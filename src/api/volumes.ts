@@ -163,7 +163,7 @@ function secondsText(time: bigint): string {
 
 async function list({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const filters = exchange.query.filters(["dangling", "driver", "label", "name"]);
-  const { volumes, warnings } = await engine.volumes.listAll(filters);
+  const { volumes, warnings } = await engine.volumes.list(filters);
   exchange.sendJson(200, {
     Volumes: volumes.map((volume) => limitedVolume(engine, volume)),
     Warnings: warnings.length > 0 ? warnings : null,
@@ -174,7 +174,7 @@ async function create({ engine }: ApiContext, exchange: Exchange): Promise<void>
   const { volumeCreateSchema } = await loadSchemas();
   const body = await exchange.json(volumeCreateSchema);
   if (body.ClusterVolumeSpec && exchange.has("clusterVolumes")) throw noSwarmManager();
-  const volume = await engine.volumes.provide({
+  const volume = await engine.volumes.create({
     name: body.Name ?? undefined,
     driver: body.Driver ?? undefined,
     options: body.DriverOpts ?? undefined,

@@ -36,7 +36,7 @@ export async function reconcile(parts: StartParts): Promise<void> {
     }
   }
   await parts.ports.retain(new Set(parts.live.keys()));
-  await attempt(parts, "undoing mounts of volumes", () => parts.volumes.settle());
+  await attempt(parts, "undoing mounts of volumes", () => parts.volumes.holders.settle());
   await attempt(parts, "undoing mounts of shared memory", () => sweepSharedMemory(parts));
   await attempt(parts, "settling the networks of containers", () => settleNetworks(parts));
   for (const live of parts.live.values())
@@ -110,7 +110,7 @@ async function settleRunning(parts: StartParts, record: ContainerRecord): Promis
 /** Goes on with a container that another engine process started, and that may have crashed while the container was held. */
 async function adopt(parts: StartParts, record: ContainerRecord, task: Task): Promise<void> {
   const { id } = record;
-  for (const { volume } of placedVolumes(record)) parts.volumes.adopt(volume, id);
+  for (const { volume } of placedVolumes(record)) parts.volumes.holders.adopt(volume, id);
   const sandbox = adoptSandbox(parts, record);
   const tracked = trackContainer(parts, { id, task, sandbox, ports: adoptPorts(parts, record) });
   parts.store.update(id, { starting: false });

@@ -61,46 +61,24 @@ export interface VolumeRequest {
 }
 
 /**
- * The volumes of one data root.
- *
- * The row makes a volume exist. It is written first, and a directory that a crash kept from being
- * made is made when it is needed. A removal sets the directory aside, deletes the row, and then the
- * files: after a crash between the first two the directory is put back. A directory without a row
- * is never touched.
- *
- * A claim keeps a volume from being removed while its user is being made. A volume that was made
- * for its claimant alone is removed with the last claim, or when the volumes are opened again after
- * a crash, unless `keep` was called.
+ * Who has a volume: runs of containers, readers, and borrowers outside of this engine. While
+ * somebody has it, it is not removed, and the mount that its options ask for is there.
  */
-export interface Volumes {
+export interface VolumeHolders {
   /**
-   * Makes a volume, or gives the one of that name (`made` false), whatever the request says of
-   * options and labels, as Docker does. On the disk when it returns, unless it is for a claimant.
-   * Faults: `invalid` for names and options, `not_found` for a driver, in Docker's words.
+   * Makes the volume's directory ready for a holder and gives its path: the mount that its options
+   * ask for is made by the first one. `lastUsed` is now. Faults name the mount and the kernel's
+   * reason; `not_found` when the volume is gone.
    */
-  create(
-    request: VolumeRequest,
-    claimant?: string,
-  ): { readonly volume: Volume; readonly made: boolean };
-  /**
-   * The same with any driver. A plugin is asked whether it has a volume of the name, then to make
-   * it; without a driver, one that has it is taken. `conflict` for a name that has another driver;
-   * what a plugin refuses, and one that does not answer, is told with its name.
-   */
-  provide(
-    request: VolumeRequest,
-    claimant?: string,
-  ): Promise<{ readonly volume: Volume; readonly made: boolean }>;
-  /** The volume as its driver knows it now; also one that only a plugin knows. */
-  inspect(name: string): Promise<Volume>;
-  /**
-   * All volumes by name, with those that only plugins know; a warning for a plugin that does not
-   * answer. Plugins other than `drivers`, where they are given, are not asked.
-   */
-  listAll(drivers?: readonly string[]): Promise<{
-    readonly volumes: readonly Volume[];
-    readonly warnings: readonly string[];
-  }>;
+  hold(name: string, holder: string): Promise<string>;
+  /** A holder that was there before these volumes were opened. */
+  adopt(name: string, holder: string): void;
+  /** Whether this holder holds it. */
+  has(name: string, holder: string): boolean;
+  /** The last one undoes the mount. Does nothing for a holder that does not hold it. */
+  release(name: string, holder: string): Promise<void>;
+  /** After the last `adopt`: undoes mounts without a holder, as a crash leaves them. */
+  settle(): Promise<void>;
   /**
    * Holds a local volume for somebody who is no container of this engine, and gives its directory.
    * On the disk when it settles: it is held, over restarts of the engine, until `takeBack` or the
@@ -109,56 +87,15 @@ export interface Volumes {
   lend(name: string, borrower: string): Promise<string>;
   /** Ends a loan; does nothing where there is none. */
   takeBack(name: string, borrower: string): Promise<void>;
-  /** Claims a volume that exists; `not_found` in Docker's words. */
-  claim(name: string, claimant: string): Volume;
-  /**
-   * The volumes stay, whatever becomes of their claimants; to be called in the transaction that
-   * makes their user exist.
-   */
-  keep(names: readonly string[]): void;
-  /**
-   * The opposite: they are removed when the volumes are opened again, if `remove` does not come
-   * first; to be called in the transaction in which their last user ceases to exist.
-   */
-  abandon(names: readonly string[]): void;
-  /** Where the volume of a name has its files, whether it exists or not. */
-  pathOf(name: string): string;
-  /**
-   * Takes back all claims; removes the volumes that were made for this claimant and that nothing
-   * keeps.
-   */
-  unclaim(claimant: string): Promise<void>;
-  /** Undefined for an unknown name. */
-  find(name: string): Volume | undefined;
-  /** The volume; `not_found` in Docker's words. */
-  get(name: string): Volume;
-  /** By name; without those that only claimants know. */
-  list(): readonly Volume[];
-  /**
-   * Removes a volume. It is gone when this settles; its files are deleted in the background.
-   * `conflict` while it is held or claimed, or while something else is mounted in it. With `force`
-   * one is forgotten whose plugin cannot be asked.
-   */
-  remove(name: string, options?: { readonly force: boolean }): Promise<void>;
-  /**
-   * Makes the volume's directory ready for a holder and gives its path: the mount that its options
-   * ask for is made by the first one. `lastUsed` is now. Faults name the mount and the kernel's
-   * reason; `not_found` when the volume is gone.
-   */
-  hold(name: string, holder: string): Promise<string>;
+}
+
+/** The files of volumes: read, filled, replaced, cloned, and kept as they were at a moment. */
+export interface VolumeCopies {
   /**
    * The directory of a volume, whose mount is there, or of a snapshot: it stays, and is not replaced,
    * until the reader disposes of it.
    */
   read(source: VolumeSource): Promise<AsyncDisposable & { readonly path: string }>;
-  /** A holder that was there before these volumes were opened. */
-  adopt(name: string, holder: string): void;
-  /** Whether this holder holds it. */
-  isHeld(name: string, holder: string): boolean;
-  /** The last one undoes the mount. Does nothing for a holder that does not hold it. */
-  release(name: string, holder: string): Promise<void>;
-  /** After the last `adopt`: undoes mounts without a holder, as a crash leaves them. */
-  settle(): Promise<void>;
   /**
    * Copies a directory and its attributes into an empty volume; false when it is not empty. After a
    * crash a volume without a holder has all of it or nothing.
@@ -217,6 +154,76 @@ export interface Volumes {
    * those. `conflict` while it is held.
    */
   rollback(name: string, tag: string, signal?: AbortSignal): Promise<{ readonly copied: number }>;
+}
+
+/**
+ * The volumes of one data root.
+ *
+ * The row makes a volume exist. It is written first, and a directory that a crash kept from being
+ * made is made when it is needed. A removal sets the directory aside, deletes the row, and then the
+ * files: after a crash between the first two the directory is put back. A directory without a row
+ * is never touched.
+ *
+ * A claim keeps a volume from being removed while its user is being made. A volume that was made
+ * for its claimant alone is removed with the last claim, or when the volumes are opened again after
+ * a crash, unless `keep` was called.
+ */
+export interface Volumes {
+  readonly holders: VolumeHolders;
+  readonly copies: VolumeCopies;
+  /**
+   * Makes a volume, or gives the one of that name (`made` false), whatever the request says of
+   * options and labels, as Docker does. On the disk when it settles, unless it is for a claimant. A
+   * plugin is asked whether it has a volume of the name, then to make it; without a driver, one that
+   * has it is taken. Faults, in Docker's words: `invalid` for names and options, `not_found` for a
+   * driver, `conflict` for a name that has another driver; what a plugin refuses, and one that does
+   * not answer, is told with its name.
+   */
+  create(
+    request: VolumeRequest,
+    claimant?: string,
+  ): Promise<{ readonly volume: Volume; readonly made: boolean }>;
+  /**
+   * All volumes by name, with those that only plugins know; a warning for a plugin that does not
+   * answer. Plugins other than `drivers`, where they are given, are not asked.
+   */
+  list(drivers?: readonly string[]): Promise<{
+    readonly volumes: readonly Volume[];
+    readonly warnings: readonly string[];
+  }>;
+  /** By name, as they are remembered: no plugin is asked. Without those that only claimants know. */
+  known(): readonly Volume[];
+  /** The volume as its driver knows it now; also one that only a plugin knows. */
+  inspect(name: string): Promise<Volume>;
+  /** Claims a volume that exists; `not_found` in Docker's words. */
+  claim(name: string, claimant: string): Volume;
+  /**
+   * The volumes stay, whatever becomes of their claimants; to be called in the transaction that
+   * makes their user exist.
+   */
+  keep(names: readonly string[]): void;
+  /**
+   * The opposite: they are removed when the volumes are opened again, if `remove` does not come
+   * first; to be called in the transaction in which their last user ceases to exist.
+   */
+  abandon(names: readonly string[]): void;
+  /** Where the volume of a name has its files, whether it exists or not. */
+  pathOf(name: string): string;
+  /**
+   * Takes back all claims; removes the volumes that were made for this claimant and that nothing
+   * keeps.
+   */
+  unclaim(claimant: string): Promise<void>;
+  /** Undefined for an unknown name. */
+  find(name: string): Volume | undefined;
+  /** The volume; `not_found` in Docker's words. */
+  get(name: string): Volume;
+  /**
+   * Removes a volume. It is gone when this settles; its files are deleted in the background.
+   * `conflict` while it is held or claimed, or while something else is mounted in it. With `force`
+   * one is forgotten whose plugin cannot be asked.
+   */
+  remove(name: string, options?: { readonly force: boolean }): Promise<void>;
   /**
    * Gives a volume that nobody holds another name, and these labels; it is no longer anonymous.
    * `exists` for a name that is taken, `conflict` as for a removal.

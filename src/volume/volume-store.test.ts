@@ -86,12 +86,12 @@ test("neither a list nor an opening nor a container's start looks at every volum
     const { state, asked } = filled(count);
     const at = join(directory, String(count));
     const volumes = await openVolumes({ state, directory: at });
-    await volumes.settle();
-    await volumes.hold("v0", "container");
-    await volumes.release("v0", "container");
+    await volumes.holders.settle();
+    await volumes.holders.hold("v0", "container");
+    await volumes.holders.release("v0", "container");
     const before = asked.length;
     // None but the first has a directory: nothing looks for the others.
-    expect(volumes.list()).toHaveLength(count);
+    expect(volumes.known()).toHaveLength(count);
     return [before, asked.length - before];
   };
   expect(await questions(300)).toEqual(await questions(3));

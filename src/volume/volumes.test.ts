@@ -39,24 +39,24 @@ const open = () => openVolumes({ state, directory: join(directory, "volumes") })
 const create = (name: string) => volumes.create({ name, owner });
 const openDirectory = (path: string) => openat2(undefined, path, { flags: O_RDONLY | O_DIRECTORY });
 
-test("a volume is there once, with what was sent for it first", () => {
+test("a volume is there once, with what was sent for it first", async () => {
   const request = { name: "data", labels: { a: "b" }, owner };
-  const { volume, made } = volumes.create(request);
+  const { volume, made } = await volumes.create(request);
   expect(made).toBe(true);
   expect(volume).toMatchObject({ name: "data", driver: "local", labels: { a: "b" }, owner });
   expect(volume).toMatchObject({ options: undefined, anonymous: false, lastUsed: 0n });
   expect(volume.path).toBe(join(directory, "volumes/data/_data"));
   expect(statSync(volume.path).mode & 0o7777).toBe(0o755);
-  expect(volumes.create({ name: "data", labels: { c: "d" }, owner })).toEqual({
+  expect(await volumes.create({ name: "data", labels: { c: "d" }, owner })).toEqual({
     volume,
     made: false,
   });
-  expect(volumes.list()).toEqual([volume]);
+  expect(volumes.known()).toEqual([volume]);
   expect(volumes.get("data")).toEqual(volume);
 });
 
-test("a volume without a name gets one", () => {
-  const { volume } = volumes.create({ owner });
+test("a volume without a name gets one", async () => {
+  const { volume } = await volumes.create({ owner });
   expect(volume).toMatchObject({ name: expect.stringMatching(/^[0-9a-f]{64}$/), anonymous: true });
 });
 
@@ -68,9 +68,9 @@ test.each([
   [".removed", "includes invalid characters"],
   ["é1", "includes invalid characters"],
   ["x".repeat(256), "the name has 256 characters"],
-])("the name %p is refused", (name, message) => {
+])("the name %p is refused", async (name, message) => {
   expect(() => create(name)).toThrow(message);
-  expect(volumes.list()).toEqual([]);
+  expect(volumes.known()).toEqual([]);
 });
 
 test.each([
@@ -78,33 +78,33 @@ test.each([
   [{ type: "tmpfs" }, 'create xx: missing required option: "device"'],
   [{ device: "x" }, 'create xx: missing required option: "type"'],
   [{ o: "x" }, 'create xx: missing required option: "device"'],
-])("the options %p are refused", (options, message) => {
-  expect(() => volumes.create({ name: "xx", options, owner })).toThrow(message);
+])("the options %p are refused", async (options, message) => {
+  expect(await outcome(volumes.create({ name: "xx", options, owner }))).toThrow(message);
 });
 
-test("a driver that is not there is named", () => {
-  expect(() => volumes.create({ name: "xx", driver: "nope", owner })).toThrow(
+test("a driver that is not there is named", async () => {
+  expect(await outcome(volumes.create({ name: "xx", driver: "nope", owner }))).toThrow(
     'create xx: error looking up volume plugin nope: plugin "nope" not found',
   );
 });
 
 test("a removed volume is gone with its files, and its name is free", async () => {
-  writeFileSync(join(create("data").volume.path, "f"), "1");
+  writeFileSync(join((await create("data")).volume.path, "f"), "1");
   await volumes.remove("data");
   expect(() => volumes.get("data")).toThrow("get data: no such volume");
   expect(existsSync(join(directory, "volumes/data"))).toBe(false);
-  expect(readdirSync(create("data").volume.path)).toEqual([]);
+  expect(readdirSync((await create("data")).volume.path)).toEqual([]);
   await volumes.drained();
   expect(readdirSync(join(directory, "volumes/.removed"))).toEqual([]);
 });
 
 test("a held or claimed volume is not removed", async () => {
-  const { path } = create("data").volume;
-  expect(await volumes.hold("data", "one")).toBe(path);
+  const { path } = (await create("data")).volume;
+  expect(await volumes.holders.hold("data", "one")).toBe(path);
   expect(await outcome(volumes.remove("data"))).toThrow("remove data: volume is in use");
-  await volumes.release("data", "another");
+  await volumes.holders.release("data", "another");
   expect(await outcome(volumes.remove("data"))).toThrow("volume is in use");
-  await volumes.release("data", "one");
+  await volumes.holders.release("data", "one");
   volumes.claim("data", "two");
   expect(await outcome(volumes.remove("data"))).toThrow("volume is in use");
   await volumes.unclaim("two");
@@ -112,15 +112,15 @@ test("a held or claimed volume is not removed", async () => {
 });
 
 test("a hold is remembered as the last use", async () => {
-  create("data");
-  await volumes.hold("data", "one");
+  await create("data");
+  await volumes.holders.hold("data", "one");
   expect(volumes.get("data").lastUsed).toBeGreaterThan(0n);
 });
 
 test("a volume made for a claimant goes with the last claim", async () => {
-  volumes.create({ name: "data", owner }, "one");
-  expect(volumes.list()).toEqual([]);
-  expect(volumes.create({ name: "data", owner }, "two").made).toBe(false);
+  await volumes.create({ name: "data", owner }, "one");
+  expect(volumes.known()).toEqual([]);
+  expect((await volumes.create({ name: "data", owner }, "two")).made).toBe(false);
   await volumes.unclaim("one");
   expect(volumes.find("data")?.name).toBe("data");
   await volumes.unclaim("two");
@@ -128,33 +128,33 @@ test("a volume made for a claimant goes with the last claim", async () => {
 });
 
 test("a volume that a user makes as well stays when its claimant goes", async () => {
-  volumes.create({ name: "data", owner }, "one");
-  expect(create("data").made).toBe(false);
+  await volumes.create({ name: "data", owner }, "one");
+  expect((await create("data")).made).toBe(false);
   await volumes.unclaim("one");
-  expect(volumes.list()).toHaveLength(1);
+  expect(volumes.known()).toHaveLength(1);
 });
 
 test("a volume kept for a claimant stays", async () => {
-  volumes.create({ name: "data", owner }, "one");
+  await volumes.create({ name: "data", owner }, "one");
   volumes.keep(["data"]);
   await volumes.unclaim("one");
-  expect(volumes.list()).toHaveLength(1);
+  expect(volumes.known()).toHaveLength(1);
 });
 
 test("a volume made for a claimant is gone when the volumes are opened again", async () => {
-  volumes.create({ name: "data", owner }, "one");
+  await volumes.create({ name: "data", owner }, "one");
   volumes = await open();
   expect(volumes.find("data")).toBeUndefined();
 });
 
 test("the directory of a row is made when it is missing; one without a row is left alone", async () => {
-  const { path } = create("data").volume;
+  const { path } = (await create("data")).volume;
   rmSync(path, { recursive: true });
   const foreign = join(directory, "volumes/foreign/_data");
   mkdirSync(foreign, { recursive: true });
   writeFileSync(join(foreign, "precious"), "");
   volumes = await open();
-  await volumes.hold("data", "one");
+  await volumes.holders.hold("data", "one");
   expect(existsSync(path)).toBe(true);
   expect(readdirSync(foreign)).toEqual(["precious"]);
 });
@@ -169,8 +169,8 @@ test("a copy has modes, times, links, holes and names of every kind", async () =
   using sparse = openat2(undefined, source, { flags: O_RDONLY | O_DIRECTORY });
   writeFileSync(join(source, "hole"), "");
   Bun.spawnSync(["truncate", "-s", "10M", join(source, "hole")]);
-  const { path } = create("data").volume;
-  expect(await volumes.fill("data", sparse)).toBe(true);
+  const { path } = (await create("data")).volume;
+  expect(await volumes.copies.fill("data", sparse)).toBe(true);
   const at = (name: string) => statSync(join(path, name));
   expect(readdirSync(path).sort()).toEqual(["file", "hole", "sub"]);
   expect(at("file").mode).toBe(statSync(join(source, "file")).mode);
@@ -184,9 +184,9 @@ test("a copy has modes, times, links, holes and names of every kind", async () =
 });
 
 test("a clone has the files and is a volume of its own", async () => {
-  const { path } = create("data").volume;
+  const { path } = (await create("data")).volume;
   writeFileSync(join(path, "f"), "one");
-  const { volume, copied } = await volumes.clone(
+  const { volume, copied } = await volumes.copies.clone(
     { name: "data" },
     {
       name: "copy",
@@ -198,57 +198,57 @@ test("a clone has the files and is a volume of its own", async () => {
   expect(copied === 0 || copied === 3).toBe(true);
   writeFileSync(join(path, "f"), "two");
   expect(readFileSync(join(volume.path, "f"), "utf8")).toBe("one");
-  expect(await outcome(volumes.clone({ name: "data" }, { name: "copy", owner }))).toThrow(
+  expect(await outcome(volumes.copies.clone({ name: "data" }, { name: "copy", owner }))).toThrow(
     "there is a volume copy already; choose another name",
   );
-  expect(await outcome(volumes.clone({ name: "nope" }, { name: "new", owner }))).toThrow(
+  expect(await outcome(volumes.copies.clone({ name: "nope" }, { name: "new", owner }))).toThrow(
     "no such volume",
   );
-  expect(volumes.list().map(({ name }) => name)).toEqual(["copy", "data"]);
+  expect(volumes.known().map(({ name }) => name)).toEqual(["copy", "data"]);
   await volumes.remove("data");
 });
 
 test("a new name has the files and the history", async () => {
-  const { volume } = volumes.create({ owner });
+  const { volume } = await volumes.create({ owner });
   writeFileSync(join(volume.path, "f"), "one");
-  await volumes.hold(volume.name, "one");
+  await volumes.holders.hold(volume.name, "one");
   expect(await outcome(volumes.rename(volume.name, "data", {}))).toThrow("volume is in use");
-  await volumes.release(volume.name, "one");
+  await volumes.holders.release(volume.name, "one");
   const { lastUsed } = volumes.get(volume.name);
   const renamed = await volumes.rename(volume.name, "data", { a: "b" });
   const path = join(directory, "volumes/data/_data");
   expect(renamed).toEqual({ ...volume, ...{ name: "data", path, lastUsed }, ...named });
   expect(readFileSync(join(path, "f"), "utf8")).toBe("one");
   expect(volumes.find(volume.name)).toBeUndefined();
-  create("other");
+  await create("other");
   expect(await outcome(volumes.rename("data", "other", {}))).toThrow("a volume other already");
   expect(await outcome(volumes.rename("data", "a/b", {}))).toThrow("invalid characters");
   mkdirSync(join(directory, "volumes/foreign"));
   expect(await outcome(volumes.rename("data", "foreign", {}))).toThrow("belongs to no volume");
-  expect(volumes.list().map(({ name }) => name)).toEqual(["data", "other"]);
+  expect(volumes.known().map(({ name }) => name)).toEqual(["data", "other"]);
 });
 
 const named = { anonymous: false, labels: { a: "b" } };
 
 test("a volume that has something is not filled", async () => {
-  const { path } = create("data").volume;
+  const { path } = (await create("data")).volume;
   writeFileSync(join(path, "own"), "");
   using from = openDirectory("/sys/kernel");
-  expect(await volumes.fill("data", from)).toBe(false);
+  expect(await volumes.copies.fill("data", from)).toBe(false);
   expect(readdirSync(path)).toEqual(["own"]);
 });
 
 test("a copy that fails leaves the volume empty", async () => {
-  const { path } = create("data").volume;
+  const { path } = (await create("data")).volume;
   const file = join(directory, "file");
   writeFileSync(file, "");
   using from = openat2(undefined, file, { flags: O_RDONLY });
-  expect(await outcome(volumes.fill("data", from))).toThrow("not a directory");
+  expect(await outcome(volumes.copies.fill("data", from))).toThrow("not a directory");
   expect(readdirSync(path)).toEqual([]);
   expect(readdirSync(join(directory, "volumes/data"))).toEqual(["_data"]);
 });
 
-test("10,000 volumes are listed from their rows alone", () => {
+test("10,000 volumes are listed from their rows alone", async () => {
   state.transaction(() => {
     for (let n = 0; n < 10_000; n++)
       state.run(
@@ -258,5 +258,5 @@ test("10,000 volumes are listed from their rows alone", () => {
         `id${n}`,
       );
   });
-  expect(volumes.list()).toHaveLength(10_000);
+  expect(volumes.known()).toHaveLength(10_000);
 });

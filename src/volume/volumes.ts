@@ -1,5 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 import {
   type Clock,
   Fault,
@@ -10,22 +9,22 @@ import {
   silentLog,
   systemClock,
 } from "#base";
-import { diskUsage, type Fd, makePrivateDirectory, type ProjectQuota, unmount } from "#kernel";
+import { diskUsage, makePrivateDirectory, type ProjectQuota } from "#kernel";
 import type { State } from "#state";
 import { Contents } from "./contents.ts";
-import type { Volume, VolumeRequest, VolumeSnapshot, VolumeSource, Volumes } from "./contract.ts";
+import type { Volume, VolumeRequest, Volumes } from "./contract.ts";
+import { Copies } from "./copies.ts";
 import { crashPoint } from "./crash-point.ts";
-import { isMount, mountDevice } from "./device-mount.ts";
-import { copyHolding, copyInto, mountsBelow, openDirectory, syncDirectory } from "./directory.ts";
+import { mountsBelow } from "./directory.ts";
+import { Holders } from "./holders.ts";
 import { limitOf, requireQuotas, sizeOf } from "./limit.ts";
-import { Loans } from "./loans.ts";
 import { Members } from "./members.ts";
 import { Places } from "./places.ts";
 import { PluginMounts } from "./plugin-mounts.ts";
 import { PluginVolumes } from "./plugin-volumes.ts";
 import { RemovedVolumes } from "./removed-volumes.ts";
 import { checkDriver, checkName } from "./request.ts";
-import { type Origin, Snapshots } from "./snapshots.ts";
+import { Snapshots } from "./snapshots.ts";
 import { Staging } from "./staging.ts";
 import { type PluginOptions, VolumePlugins } from "./volume-plugins.ts";
 import { type StoredVolume, VolumeStore } from "./volume-store.ts";
@@ -57,17 +56,15 @@ class LocalVolumes implements Volumes {
   readonly #removed: RemovedVolumes;
   readonly #staging: Staging;
   readonly #places: Places;
-  readonly #contents: Contents;
   readonly #snapshots: Snapshots;
-  readonly #holders = new Members();
+  readonly #holding = new Members();
   readonly #claims = new Members();
-  /** Of snapshots, by path. */
-  readonly #readers = new Members();
   /** Held per volume while its directory is made ready. */
   readonly #locks = new KeyedLock();
-  readonly #loans: Loans;
   readonly #mounts: PluginMounts;
   readonly #foreign: PluginVolumes;
+  readonly holders: Holders;
+  readonly copies: Copies;
 
   constructor(options: VolumesOptions) {
     const { state, directory, clock = systemClock, log = silentLog } = options;
@@ -81,22 +78,33 @@ class LocalVolumes implements Volumes {
     this.#removed = removed;
     this.#staging = staging;
     this.#snapshots = new Snapshots({ state, clock, removed, staging });
-    this.#contents = new Contents({
-      ...{ places: this.#places, staging, holders: this.#holders, locks: this.#locks },
-    });
-    this.#loans = new Loans(state);
     const plugins = new VolumePlugins({ self: state.instanceId, ...options.plugins });
     this.#mounts = new PluginMounts({ state, plugins, log });
     this.#foreign = new PluginVolumes({
       ...{ store: this.#store, plugins, mounts: this.#mounts, log },
-      ...{ holders: this.#holders, claims: this.#claims, locks: this.#locks },
+      ...{ holders: this.#holding, claims: this.#claims, locks: this.#locks },
       newRow: (name, request) => this.#newRow(name, request),
       view: (stored) => this.#view(stored),
+    });
+    const shared = {
+      ...{ store: this.#store, places: this.#places, foreign: this.#foreign, locks: this.#locks },
+      get: (name: string) => this.get(name),
+    };
+    this.holders = new Holders({
+      ...{ ...shared, state, clock, directory, members: this.#holding },
+      find: (name) => this.find(name),
+    });
+    this.copies = new Copies({
+      ...{ ...shared, snapshots: this.#snapshots, holders: this.holders },
+      contents: new Contents({ ...shared, staging, holders: this.#holding }),
+      claim: (name, claimant) => this.claim(name, claimant),
+      unclaim: (claimant) => this.unclaim(claimant),
+      createLocal: (request, claimant) => this.#createLocal(request, claimant),
     });
   }
 
   async recover(): Promise<void> {
-    for (const { name, borrower } of this.#loans.all()) this.adopt(name, loanOf(borrower));
+    this.holders.recover();
     const homeOf = (id: string) => {
       const name = this.#store.nameOf(id);
       return name === undefined ? undefined : this.#places.home(name);
@@ -111,7 +119,7 @@ class LocalVolumes implements Volumes {
     }
   }
 
-  create(request: VolumeRequest, claimant?: string) {
+  #createLocal(request: VolumeRequest, claimant: string | undefined) {
     const name = request.name || newId();
     const found = this.find(name);
     if (found) {
@@ -137,7 +145,8 @@ class LocalVolumes implements Volumes {
     return { volume: this.#view(stored), made: true };
   }
 
-  async provide(request: VolumeRequest, claimant?: string) {
+  async create(request: VolumeRequest, claimant?: string) {
+    const { anonymous = !request.name } = request;
     const name = request.name || newId();
     const asked = request.driver || this.find(name)?.driver;
     const driver = asked || (request.name ? await this.#foreign.driverOf(name) : "local");
@@ -149,7 +158,8 @@ class LocalVolumes implements Volumes {
           `create ${name}: driver '${found.driver}' already has volume '${name}': volume name must be unique`,
           { about: name },
         );
-      if (driver === "local") return this.create({ ...request, driver }, claimant);
+      if (driver === "local")
+        return this.#createLocal({ ...request, name, driver, anonymous }, claimant);
       this.#foreign.checkStays(name);
       const { made } = found ? { made: false } : await this.#foreign.provide(name, driver, request);
       if (claimant !== undefined) this.#claims.add(name, claimant);
@@ -166,8 +176,8 @@ class LocalVolumes implements Volumes {
     return (await this.#foreign.find(name)) ?? this.get(name);
   }
 
-  listAll(drivers?: readonly string[]) {
-    return this.#foreign.list(this.list(), drivers);
+  list(drivers?: readonly string[]) {
+    return this.#foreign.list(this.known(), drivers);
   }
 
   #newRow(name: string, request: VolumeRequest): StoredVolume {
@@ -222,7 +232,7 @@ class LocalVolumes implements Volumes {
     throw new Fault("not_found", `get ${name}: no such volume`, { about: name });
   }
 
-  list(): readonly Volume[] {
+  known(): readonly Volume[] {
     return this.#store.all().map((stored) => this.#view(stored));
   }
 
@@ -230,7 +240,7 @@ class LocalVolumes implements Volumes {
   #unused(verb: "remove" | "rename", name: string): StoredVolume {
     const stored = this.#store.get(name);
     if (!stored) throw new Fault("not_found", `get ${name}: no such volume`, { about: name });
-    if (!this.#holders.isEmpty(name) || !this.#claims.isEmpty(name))
+    if (!this.#holding.isEmpty(name) || !this.#claims.isEmpty(name))
       throw new Fault("conflict", `${verb} ${name}: volume is in use`, { about: name });
     const [mounted] = mountsBelow(this.#places.home(name));
     if (mounted !== undefined)
@@ -248,7 +258,7 @@ class LocalVolumes implements Volumes {
       await this.#foreign.remove(volume, force);
       return;
     }
-    await this.#undoMount(volume);
+    await this.holders.undoMount(volume);
     const stored = this.#unused("remove", name);
     const aside = this.#removed.setAside(this.#places.home(name), stored.id);
     crashPoint("volume:set-aside");
@@ -269,7 +279,7 @@ class LocalVolumes implements Volumes {
   ): Promise<Volume> {
     checkName(to);
     this.#refuseForeign("rename", this.get(name));
-    await this.#undoMount(this.get(name));
+    await this.holders.undoMount(this.get(name));
     const stored = this.#unused("rename", name);
     this.#places.requireFree(to);
     this.#removed.setAside(this.#places.home(name), stored.id);
@@ -291,210 +301,12 @@ class LocalVolumes implements Volumes {
     throw new Fault("unsupported", message, { about: name });
   }
 
-  async clone(
-    source: VolumeSource,
-    request: VolumeRequest & { readonly name: string },
-    signal?: AbortSignal,
-  ): Promise<{ readonly volume: Volume; readonly copied: number }> {
-    refuseElsewhere(this.get(source.name), "copy them");
-    const claimant = newId();
-    await using origin = await this.read(source);
-    try {
-      checkName(request.name);
-      this.#places.requireFree(request.name);
-      const { volume } = this.create(request, claimant);
-      using from = openDirectory(origin.path);
-      const copied = await this.#contents.fillApart(volume, from, signal);
-      this.#store.keepForGood(volume.name);
-      return { volume, copied };
-    } finally {
-      await this.unclaim(claimant);
-    }
-  }
-
-  async read({ name, snapshot }: VolumeSource): ReturnType<Volumes["read"]> {
-    const reader = newId();
-    if (snapshot === undefined) {
-      const path = await this.#hold(name, reader);
-      return { path, [Symbol.asyncDispose]: () => this.release(name, reader) };
-    }
-    const { path } = this.#snapshots.get(this.#origin(name), snapshot);
-    this.claim(name, reader);
-    this.#readers.add(path, reader);
-    const end = async () => {
-      this.#readers.remove(path, reader);
-      await this.unclaim(reader);
-    };
-    return { path, [Symbol.asyncDispose]: end };
-  }
-
-  #origin(name: string): Origin {
-    const id = this.#store.get(name)?.id;
-    if (id === undefined)
-      throw new Fault("not_found", `get ${name}: no such volume`, { about: name });
-    return { id, name, home: this.#places.home(name) };
-  }
-
-  async snapshot(
-    name: string,
-    { tag, holding, signal }: Parameters<Volumes["snapshot"]>[1],
-  ): ReturnType<Volumes["snapshot"]> {
-    refuseElsewhere(this.get(name), "copy them");
-    await using volume = await this.read({ name });
-    // What is written already need not be waited for while its writers stand still.
-    await syncDirectory(volume.path);
-    using from = openDirectory(volume.path);
-    // No other holder comes meanwhile.
-    const alone = (copy: () => Promise<number>) => this.#locks.run(name, () => holding(copy));
-    return await this.#snapshots.create(this.#origin(name), tag, (directory) =>
-      copyHolding(directory, from, { holding: alone, signal }),
-    );
-  }
-
-  snapshots(name: string): readonly VolumeSnapshot[] {
-    return this.#snapshots.list(this.#origin(name));
-  }
-
-  removeSnapshot(name: string, tag: string): void {
-    const origin = this.#origin(name);
-    const { path } = this.#snapshots.get(origin, tag);
-    if (!this.#readers.isEmpty(path))
-      throw new Fault(
-        "conflict",
-        `snapshot ${name}@${tag} is being read; try again when that is over`,
-        { about: tag },
-      );
-    this.#snapshots.remove(origin, tag);
-  }
-
-  async rollback(
-    name: string,
-    tag: string,
-    signal?: AbortSignal,
-  ): Promise<{ readonly copied: number }> {
-    await using snapshot = await this.read({ name, snapshot: tag });
-    using from = openDirectory(snapshot.path);
-    const make = (directory: string) => copyInto(directory, from, signal);
-    return { copied: await this.#contents.exchange(this.get(name), make, true) };
-  }
-
   async #removeOrLog(name: string): Promise<void> {
     try {
       await this.remove(name);
     } catch (error) {
       const reason = faultOf(error).message;
       this.#log.error("a volume that was made for nothing could not be removed", { name, reason });
-    }
-  }
-
-  async hold(name: string, holder: string): Promise<string> {
-    const path = await this.#hold(name, holder);
-    this.#store.used(name, this.#clock.now());
-    return path;
-  }
-
-  async #hold(name: string, holder: string): Promise<string> {
-    const volume = this.get(name);
-    this.#holders.add(name, holder);
-    try {
-      const isOurs = volume.driver === "local";
-      return await (isOurs ? this.#ready(volume) : this.#foreign.hold(volume, holder));
-    } catch (error) {
-      this.#holders.remove(name, holder);
-      throw error;
-    }
-  }
-
-  /** The directory of a local volume, with the mount that its options ask for. */
-  async #ready(volume: Volume): Promise<string> {
-    const { name, path } = volume;
-    await this.#locks.run(name, async () => {
-      this.#places.make(name);
-      if (!isMount(volume) || mountsBelow(path).includes(path)) return;
-      await mountDevice(volume);
-      crashPoint("volume:mounted");
-    });
-    return path;
-  }
-
-  async lend(name: string, borrower: string): Promise<string> {
-    const { driver } = this.get(name);
-    if (driver !== "local")
-      throw new Fault("unsupported", `volume ${name} is the plugin ${driver}'s to lend`, {
-        about: name,
-      });
-    const path = await this.hold(name, loanOf(borrower));
-    this.#loans.add({ name, borrower });
-    return path;
-  }
-
-  async takeBack(name: string, borrower: string): Promise<void> {
-    this.#loans.remove({ name, borrower });
-    await this.release(name, loanOf(borrower));
-  }
-
-  adopt(name: string, holder: string): void {
-    this.#holders.add(name, holder);
-  }
-
-  isHeld(name: string, holder: string): boolean {
-    return this.#holders.has(name, holder);
-  }
-
-  async release(name: string, holder: string): Promise<void> {
-    if (!this.#holders.remove(name, holder)) return;
-    const volume = this.find(name);
-    if (volume && volume.driver !== "local") await this.#foreign.release(volume, holder);
-    else if (volume) await this.#undoMount(volume);
-  }
-
-  async settle(): Promise<void> {
-    this.#foreign.settle();
-    for (const target of mountsBelow(this.#directory)) {
-      const volume = this.find(basename(dirname(target)));
-      if (volume?.path === target) await this.#undoMount(volume);
-    }
-  }
-
-  /**
-   * Undoes a mount of the volume's own once it has no holder. Containers that still end keep
-   * theirs.
-   */
-  async #undoMount(volume: Volume): Promise<void> {
-    if (volume.driver !== "local" || !isMount(volume)) return;
-    await this.#locks.run(volume.name, async () => {
-      if (!this.#holders.isEmpty(volume.name)) return;
-      for (const target of mountsBelow(volume.path))
-        if (target === volume.path) await unmount(target, { detach: true });
-    });
-  }
-
-  async fill(name: string, from: Fd): Promise<boolean> {
-    const volume = this.get(name);
-    if (volume.driver !== "local") return await this.#foreign.fill(volume, from);
-    return await this.#contents.fill(volume, from);
-  }
-
-  mayFill(name: string): boolean {
-    const volume = this.get(name);
-    return isMount(volume) || !existsSync(volume.path) || readdirSync(volume.path).length === 0;
-  }
-
-  async replace(
-    request: VolumeRequest & { readonly name: string },
-    { replaces, make }: Parameters<Volumes["replace"]>[1],
-  ): ReturnType<Volumes["replace"]> {
-    const { name } = request;
-    const claimant = newId();
-    try {
-      const { volume, made } = this.create(request, claimant);
-      refuseElsewhere(volume, "write them");
-      this.#places.make(name);
-      await this.#contents.exchange(volume, make, replaces);
-      this.#store.keepForGood(name);
-      return { volume, made };
-    } finally {
-      await this.unclaim(claimant);
     }
   }
 
@@ -530,17 +342,3 @@ class LocalVolumes implements Volumes {
     };
   }
 }
-
-function refuseElsewhere(volume: Volume, verb: string): void {
-  const isForeign = volume.driver !== "local";
-  if (!isForeign && !isMount(volume)) return;
-  const place = isForeign ? `with the plugin ${volume.driver}` : "in its device";
-  throw new Fault(
-    "unsupported",
-    `the files of volume ${volume.name} are not here but ${place}; ${verb} in a container`,
-    { about: volume.name },
-  );
-}
-
-/** Told from containers, whose ids have no colon. */
-const loanOf = (borrower: string) => `loan:${borrower}`;

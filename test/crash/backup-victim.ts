@@ -11,7 +11,7 @@ const [root = "", scenario = "", step = ""] = process.argv.slice(2);
 const { engine } = await openEngineAt({ dataRoot: join(root, "data"), runRoot: join(root, "run") });
 const owner = { uid: 0, gid: 0 };
 const place = { text: join(root, "backups") };
-const { path } = engine.volumes.create({ name: "data", owner });
+const { path } = await engine.volumes.create({ name: "data", owner });
 const { signal } = new AbortController();
 const backUp = () =>
   engine.backups.create({ volume: "data", place, retention: {} }, () => undefined, signal);

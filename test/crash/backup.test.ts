@@ -40,7 +40,7 @@ test.each(backupCrashPoints.map((step) => [step, ...expectations[step]] as const
       const { engine } = opened;
       const { signal } = new AbortController();
       const place = { text: join(root, "backups") };
-      expect(engine.volumes.list({ name: ["^back$"] })).toEqual([]);
+      expect((await engine.volumes.list({ name: ["^back$"] })).volumes).toEqual([]);
       const found = await engine.backups.list(place, signal);
       expect(found.length).toBe(backups);
       const restore = async (volume: string, tag?: string) => {

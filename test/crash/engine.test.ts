@@ -46,9 +46,9 @@ afterAll(async () => {
 });
 
 /** Each may be found in the old state or in the new one, never in between. */
-const gone: Expectation = (engine) => {
+const gone: Expectation = async (engine) => {
   expect(engine.containers.list({ all: true, filters: {} })).toEqual([]);
-  expect(engine.volumes.list({}).filter(({ anonymous }) => anonymous)).toEqual([]);
+  expect((await engine.volumes.list({})).volumes.filter(({ anonymous }) => anonymous)).toEqual([]);
   expect(readdirSync(join(roots.dataRoot, "containers"))).toEqual([]);
   expect(readdirSync(join(roots.dataRoot, "snapshots")).sort()).toEqual([...snapshots]);
   expect(readdirSync(join(roots.runRoot, "views"))).toEqual([]);
@@ -184,11 +184,11 @@ test.each(steps.map((step) => [step] as const))("killed at %s", async (step) => 
   await after(engine);
   await engine.reconcile();
   for (const { id } of engine.containers.list({ all: true, filters: {} })) {
-    const names = engine.volumes.list({}).map(({ name }) => name);
+    const names = (await engine.volumes.list({})).volumes.map(({ name }) => name);
     expect(names).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/), "named"]);
     await engine.containers.remove(id, { force: true, volumes: true });
   }
-  const left = engine.volumes.list({}).map(({ name }) => name);
+  const left = (await engine.volumes.list({})).volumes.map(({ name }) => name);
   expect(left).toEqual(scenario === "create" && after === gone ? [] : ["named"]);
   await engine.volumes.prune({ all: ["true"] });
   // What is left must not be in the way of the next one.

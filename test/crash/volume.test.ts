@@ -81,11 +81,11 @@ test.each(cases)("killed at %s of %s: %s", async (step, scenario, outcome) => {
 
   using state = openState(database);
   const volumes = await openVolumes({ state, directory: data });
-  await volumes.settle();
+  await volumes.holders.settle();
   expect(mountTable().filter(({ target }) => target.startsWith(place))).toEqual([]);
   const found = volumes.find("victim");
   const hasSnapshot = outcome === "kept" || outcome === "restored";
-  const tags = found ? volumes.snapshots("victim").map(({ tag }) => tag) : [];
+  const tags = found ? volumes.copies.snapshots("victim").map(({ tag }) => tag) : [];
   expect(tags).toEqual(hasSnapshot ? ["s"] : []);
   const snapshots = join(data, "victim", "_snapshots");
   expect(existsSync(snapshots) ? readdirSync(snapshots) : []).toEqual(tags);
@@ -103,13 +103,13 @@ test.each(cases)("killed at %s of %s: %s", async (step, scenario, outcome) => {
     await volumes.remove("source");
   }
   // What is left must not be in the way of the next one.
-  volumes.create({ name: "victim", owner: { uid: 0, gid: 0 } });
-  const path = await volumes.hold("victim", "holder");
+  await volumes.create({ name: "victim", owner: { uid: 0, gid: 0 } });
+  const path = await volumes.holders.hold("victim", "holder");
   const files = readdirSync(path);
   expect(files.length > 0).toBe(outcome !== "empty" && outcome !== "gone");
   expect(files.includes("imported")).toBe(outcome === "new");
   expect(files.includes("later")).toBe(outcome === "kept" || outcome === "later");
-  await volumes.release("victim", "holder");
+  await volumes.holders.release("victim", "holder");
   await volumes.remove("victim");
   await volumes.drained();
   expect(readdirSync(data)).toEqual([".making", ".removed"]);

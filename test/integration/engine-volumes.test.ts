@@ -41,7 +41,7 @@ afterAll(async () => {
   for (const { id } of engine.containers.list({ all: true, filters: {} }))
     await engine.containers.remove(id, { force: true, volumes: true });
   await engine.volumes.prune({ all: ["true"] });
-  expect(engine.volumes.list({})).toEqual([]);
+  expect((await engine.volumes.list({})).volumes).toEqual([]);
   await opened[Symbol.asyncDispose]();
   expect(readdirSync(join(roots.dataRoot, "volumes"))).toEqual([".making", ".removed"]);
   roots[Symbol.dispose]();
@@ -50,7 +50,7 @@ afterAll(async () => {
 
 const remove = (id: string, volumes = false) =>
   engine.containers.remove(id, { force: true, volumes });
-const names = () => engine.volumes.list({}).map(({ name }) => name);
+const names = async () => (await engine.volumes.list({})).volumes.map(({ name }) => name);
 const deviceMounts = () =>
   mountTable().filter(({ target }) => target.startsWith(join(roots.dataRoot, "volumes")));
 
@@ -67,7 +67,7 @@ test("a named volume outlives its containers and is theirs while they exist", as
   expect(engine.volumes.get("keep").lastUsed).toBeGreaterThan(0n);
   await remove(second.id);
   await engine.volumes.remove("keep", { force: false });
-  expect(names()).toEqual([]);
+  expect(await names()).toEqual([]);
 });
 
 test("an empty volume gets what the image has, with owners and modes, and one that is not is left", async () => {
@@ -95,23 +95,23 @@ test("anonymous volumes go with `rm -v` and with `--rm`, unless another containe
     host: { AutoRemove: true },
   });
   expect(once.exitCode).toBe(0);
-  expect(names()).toEqual([]);
+  expect(await names()).toEqual([]);
   const { id } = await engine.containers.create(
     createRequest("busybox", ["true"], { name: "one", config, host: { Binds: ["/b"] } }),
   );
-  expect(names()).toHaveLength(2);
+  expect(await names()).toHaveLength(2);
   const other = await engine.containers.create(
     createRequest("busybox", ["true"], { host: { VolumesFrom: ["one:ro"] } }),
   );
   await remove(id, true);
-  expect(names()).toHaveLength(2);
+  expect(await names()).toHaveLength(2);
   const { placed } = engine.containers.get(other.id);
   expect(placed).toMatchObject([
     { target: "/b", readonly: true },
     { target: "/a", readonly: true },
   ]);
   await remove(other.id, false);
-  expect(names()).toHaveLength(2);
+  expect(await names()).toHaveLength(2);
   expect((await engine.volumes.prune({})).removed).toHaveLength(2);
 });
 
@@ -135,7 +135,7 @@ test("the volumes of an image are made, except where something else is mounted",
 });
 
 test("mounts that are read-only, and parts of volumes", async () => {
-  const { path } = engine.volumes.create({ name: "parts", owner });
+  const { path } = await engine.volumes.create({ name: "parts", owner });
   await runContainer(engine, ["sh", "-c", "mkdir -p /v/sub; echo part > /v/sub/f"], {
     host: { Binds: ["parts:/v"], AutoRemove: true },
   });
@@ -169,7 +169,7 @@ test("mounts that are read-only, and parts of volumes", async () => {
 });
 
 test("a part that changes into a link while it is mounted never leads out of its volume", async () => {
-  const { path } = engine.volumes.create({ name: "raced", owner });
+  const { path } = await engine.volumes.create({ name: "raced", owner });
   const outside = join(roots.dataRoot, "outside");
   for (const at of [outside, join(path, "part")]) mkdirSync(at);
   writeFileSync(join(outside, "f"), "of the host");
@@ -213,7 +213,7 @@ test("a container whose volume another creation has made keeps it when that fail
 });
 
 test("a start with a part of a volume leaves no descriptor open", async () => {
-  engine.volumes.create({ name: "parts", owner });
+  await engine.volumes.create({ name: "parts", owner });
   const open = () =>
     readdirSync("/proc/self/fd").filter((fd) => linkOf(fd).includes("/volumes/parts/")).length;
   const mount = { Type: "volume", Source: "parts", Target: "/a", VolumeOptions: { Subpath: "." } };
@@ -244,12 +244,12 @@ test("a clone of a volume in use warns, and a volume in use keeps its name", asy
   await remove(id);
   expect((await engine.volumes.clone("busy", { to: "again", owner })).warnings).toEqual([]);
   expect((await engine.volumes.rename("busy", "other")).name).toBe("other");
-  expect(names()).toEqual(["again", "copy", "other"]);
+  expect(await names()).toEqual(["again", "copy", "other"]);
   expect((await engine.volumes.prune({ all: ["true"] })).removed).toHaveLength(3);
 });
 
 test("an anonymous volume with a name of its own is no longer pruned", async () => {
-  const { name } = engine.volumes.create({ labels: { a: "b" }, owner });
+  const { name } = await engine.volumes.create({ labels: { a: "b" }, owner });
   expect(await engine.volumes.rename(name, "mine")).toMatchObject({ labels: { a: "b" } });
   expect((await engine.volumes.prune({})).removed).toEqual([]);
   await engine.volumes.remove("mine", { force: false });
@@ -257,7 +257,7 @@ test("an anonymous volume with a name of its own is no longer pruned", async () 
 
 test("a volume with options is a mount while a container runs, also over a restart of the engine", async () => {
   const options = { type: "tmpfs", device: "tmpfs", o: "size=1m" };
-  engine.volumes.create({ name: "memory", options, owner });
+  await engine.volumes.create({ name: "memory", options, owner });
   const one = await startSleeper(engine, { host: { Binds: ["memory:/m"] } });
   const { stdout } = await runContainer(
     engine,
@@ -282,7 +282,7 @@ test("a volume with options is a mount while a container runs, also over a resta
 
 test("a start whose volume cannot be mounted says why, and holds nothing", async () => {
   const options = { type: "none", device: "/nonexistent", o: "bind" };
-  engine.volumes.create({ name: "bad", options, owner });
+  await engine.volumes.create({ name: "bad", options, owner });
   const { id } = await engine.containers.create(
     createRequest("busybox", ["true"], { host: { Binds: ["bad:/x", "good:/y"] } }),
   );
@@ -302,7 +302,7 @@ test.each([
   expect(
     await outcome(engine.containers.create(createRequest("busybox", ["true"], { host }))),
   ).toThrow(message);
-  expect(names()).toEqual([]);
+  expect(await names()).toEqual([]);
   expect(engine.containers.list({ all: true, filters: {} })).toEqual([]);
 });
 
@@ -347,20 +347,22 @@ test("events tell of volumes as Docker's do", async () => {
 });
 
 test("lists are filtered, and what nobody uses is pruned by its label", async () => {
-  engine.volumes.create({ name: "red", labels: { color: "red" }, owner });
-  engine.volumes.create({ name: "blue", labels: { color: "blue" }, owner });
+  await engine.volumes.create({ name: "red", labels: { color: "red" }, owner });
+  await engine.volumes.create({ name: "blue", labels: { color: "blue" }, owner });
   const { id } = await engine.containers.create(
     createRequest("busybox", ["true"], { host: { Binds: ["red:/a"] } }),
   );
-  const listed = (filters: Record<string, string[]>) =>
-    engine.volumes.list(filters).map(({ name }) => name);
-  expect(listed({})).toEqual(["blue", "red"]);
-  expect(listed({ name: ["lu"] })).toEqual(["blue"]);
-  expect(listed({ label: ["color=red"] })).toEqual(["red"]);
-  expect(listed({ dangling: ["true"] })).toEqual(["blue"]);
-  expect(listed({ dangling: ["0"] })).toEqual(["red"]);
-  expect(listed({ driver: ["other"] })).toEqual([]);
-  expect(() => engine.volumes.list({ dangling: ["x"] })).toThrow("invalid filter 'dangling=[x]'");
+  const listed = async (filters: Record<string, string[]>) =>
+    (await engine.volumes.list(filters)).volumes.map(({ name }) => name);
+  expect(await listed({})).toEqual(["blue", "red"]);
+  expect(await listed({ name: ["lu"] })).toEqual(["blue"]);
+  expect(await listed({ label: ["color=red"] })).toEqual(["red"]);
+  expect(await listed({ dangling: ["true"] })).toEqual(["blue"]);
+  expect(await listed({ dangling: ["0"] })).toEqual(["red"]);
+  expect(await listed({ driver: ["other"] })).toEqual([]);
+  expect(await outcome(engine.volumes.list({ dangling: ["x"] }))).toThrow(
+    "invalid filter 'dangling=[x]'",
+  );
   expect((await engine.volumes.prune({})).removed).toEqual([]);
   const all = { all: ["true"], "label!": ["color=blue"] };
   expect((await engine.volumes.prune(all)).removed).toEqual([]);

@@ -53,8 +53,8 @@ afterAll(async () => {
 });
 
 /** A volume with 9 MB that do not compress, and some other files. */
-function makeVolume(name: string): string {
-  const { path } = engine.volumes.create({ name, owner, labels: { of: name } });
+async function makeVolume(name: string): Promise<string> {
+  const { path } = await engine.volumes.create({ name, owner, labels: { of: name } });
   writeFileSync(join(path, "big"), randomBytes(9_000_000, "big"));
   mkdirSync(join(path, "sub"), { mode: 0o700 });
   writeFileSync(join(path, "sub/.wh.text"), "hello\n".repeat(1000), { mode: 0o640 });
@@ -91,7 +91,7 @@ test.each(["directory", "registry", "bucket"] as const)(
   async (kind) => {
     const place = places[kind]();
     const [name, back] = [`v-${kind}`, `back-${kind}`];
-    const path = makeVolume(name);
+    const path = await makeVolume(name);
     const first = await backUp({ volume: name, place });
     expect(first.sent).toBeGreaterThan(9_000_000);
     expect(first.tag).toStartWith(`${name}-2`);
@@ -127,7 +127,7 @@ test.skipIf(dockerRegistryPath === null)(
   async () => {
     await using other = await startDockerRegistry();
     const place = { text: `${other.host}/volumes/data` };
-    const path = makeVolume("pushed");
+    const path = await makeVolume("pushed");
     await backUp({ volume: "pushed", place, tag: "v1" });
     const original = describeTree(path);
     change(path);
@@ -139,7 +139,7 @@ test.skipIf(dockerRegistryPath === null)(
 );
 
 test("an encrypted backup is for its holders, and shares what did not change", async () => {
-  const path = makeVolume("secret");
+  const path = await makeVolume("secret");
   const place = { text: `${registry.host}/team/secret` };
   const { key: holder } = await createKey({ recipients: [anyone] });
   const holders = { recipients: [holder.recipient] };
@@ -163,7 +163,7 @@ test("an encrypted backup is for its holders, and shares what did not change", a
   const { key: other } = await createKey({ recipients: [anyone] });
   const wrong = attempt({ identities: [other.identity] });
   expect(await outcome(wrong)).toThrow("not for the identities given");
-  expect(stranger.engine.volumes.list({})).toEqual([]);
+  expect((await stranger.engine.volumes.list({})).volumes).toEqual([]);
   await attempt({ identities: [holder.identity] });
   expect(describeTree(stranger.engine.volumes.get("got").path)).toEqual(original);
   await stranger[Symbol.asyncDispose]();
@@ -173,7 +173,7 @@ test("an encrypted backup is for its holders, and shares what did not change", a
 }, 60_000);
 
 test("a backup that was cut or altered restores nothing, and says why", async () => {
-  makeVolume("victim");
+  await makeVolume("victim");
   const place = { text: join(roots.dataRoot, "../altered") };
   await backUp({ volume: "victim", place });
   const blobs = join(place.text, "blobs/sha256");
@@ -187,12 +187,12 @@ test("a backup that was cut or altered restores nothing, and says why", async ()
     expect(await outcome(restore({ volume: "new", place }))).toThrow("cannot restore new from /");
     writeFileSync(join(blobs, name), bytes);
   }
-  expect(engine.volumes.list({ name: ["^new$"] })).toEqual([]);
+  expect((await engine.volumes.list({ name: ["^new$"] })).volumes).toEqual([]);
   await restore({ volume: "new", place });
 });
 
 test("what was sent before a failure is not sent again", async () => {
-  makeVolume("broken");
+  await makeVolume("broken");
   const place = { text: `${registry.host}/team/broken` };
   const stop = new AbortController();
   const steps: BackupStep[] = [];
@@ -231,7 +231,7 @@ async function reopenOverdue(action: string): Promise<EngineEvent> {
 }
 
 test("a scheduled backup that was missed is made once at the start, and a failure is told", async () => {
-  const path = makeVolume("often");
+  const path = await makeVolume("often");
   const place = { text: join(roots.dataRoot, "../often") };
   const first = await backUp({ volume: "often", place, every: 3600, retention: { last: 1 } });
   expect(engine.backups.schedules()).toMatchObject([
@@ -251,7 +251,7 @@ test("a scheduled backup that was missed is made once at the start, and a failur
 }, 60_000);
 
 test("a restore that is cancelled leaves neither a volume nor what came", async () => {
-  makeVolume("long");
+  await makeVolume("long");
   const place = { text: `${registry.host}/team/long` };
   await backUp({ volume: "long", place, tag: "v1" });
   const stop = new AbortController();
@@ -261,13 +261,13 @@ test("a restore that is cancelled leaves neither a volume nor what came", async 
   };
   const restored = engine.backups.restore(request, report, stop.signal);
   expect(await outcome(restored)).toThrow("canceled");
-  expect(engine.volumes.list({ name: ["^cancelled$"] })).toEqual([]);
+  expect((await engine.volumes.list({ name: ["^cancelled$"] })).volumes).toEqual([]);
   for (const each of readdirSync(join(roots.dataRoot, "backups")))
     expect(readdirSync(join(roots.dataRoot, "backups", each))).not.toContain("spool");
 });
 
 test("files of a running container may be torn, which is said, but for a backup of a snapshot", async () => {
-  const path = makeVolume("used");
+  const path = await makeVolume("used");
   await importBusybox(engine);
   const container = await startSleeper(engine, { host: { Binds: ["used:/data"] } });
   const place = { text: join(roots.dataRoot, "../used") };
@@ -289,7 +289,7 @@ test("files of a running container may be torn, which is said, but for a backup 
 }, 60_000);
 
 test("bad places, volumes and counts are refused before anything is made", async () => {
-  makeVolume("good");
+  await makeVolume("good");
   const { path } = engine.volumes.get("good");
   const at = (text: string) => outcome(backUp({ volume: "good", place: { text } }));
   expect(await at("./here")).toThrow("is no place for backups");

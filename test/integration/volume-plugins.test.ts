@@ -41,22 +41,22 @@ afterEach(async () => {
 });
 
 const provide = (name: string, more: object = {}) =>
-  volumes.provide({ name, owner, driver: "p", ...more });
+  volumes.create({ name, owner, driver: "p", ...more });
 const calls = () => plugin.calls().map(({ method, Name }) => `${method} ${Name}`);
-const names = () => volumes.list().map(({ name }) => name);
+const names = () => volumes.known().map(({ name }) => name);
 
 test("a volume is made, mounted for each holder, unmounted and removed", async () => {
   const { volume, made } = await provide("data", { options: { size: "1" }, labels: { a: "b" } });
   expect(made).toBe(true);
   expect(volume).toMatchObject({ driver: "p", options: { size: "1" }, path: "" });
   const place = join(plugin.directory, "volumes/data");
-  expect(await volumes.hold("data", "one")).toBe(place);
-  expect(await volumes.hold("data", "one")).toBe(place);
-  expect(await volumes.hold("data", "two")).toBe(place);
+  expect(await volumes.holders.hold("data", "one")).toBe(place);
+  expect(await volumes.holders.hold("data", "one")).toBe(place);
+  expect(await volumes.holders.hold("data", "two")).toBe(place);
   expect(volumes.pathOf("data")).toBe(place);
   expect(await outcome(volumes.remove("data"))).toThrow("remove data: volume is in use");
-  await volumes.release("data", "one");
-  await volumes.release("data", "two");
+  await volumes.holders.release("data", "one");
+  await volumes.holders.release("data", "two");
   expect((await volumes.inspect("data")).path).toBe("");
   await volumes.remove("data");
   expect(plugin.calls()).toMatchObject([
@@ -67,7 +67,7 @@ test("a volume is made, mounted for each holder, unmounted and removed", async (
     { method: "Unmount" },
     { method: "Remove", Name: "data" },
   ]);
-  expect(volumes.list()).toEqual([]);
+  expect(volumes.known()).toEqual([]);
 });
 
 test("a volume shows what its plugin tells of it", async () => {
@@ -84,30 +84,30 @@ test("volumes that only a plugin has are listed, found and taken by their names"
   await plugin.revive();
   state.run("DELETE FROM volume");
   volumes = await open();
-  volumes.create({ name: "own", owner });
-  const { volumes: listed, warnings } = await volumes.listAll();
+  await volumes.create({ name: "own", owner });
+  const { volumes: listed, warnings } = await volumes.list();
   expect(warnings).toEqual([]);
   expect(listed.map(({ name, driver, scope }) => [name, driver, scope])).toEqual([
     ["data", "p", "global"],
     ["own", "local", undefined],
   ]);
   expect(await volumes.inspect("data")).toMatchObject({ driver: "p" });
-  const { made } = await volumes.provide({ name: "data", owner });
+  const { made } = await volumes.create({ name: "data", owner });
   expect(made).toBe(false);
   expect(volumes.get("data").driver).toBe("p");
   expect(calls()).toEqual(["Create data"]);
 });
 
 test("one name has one driver", async () => {
-  volumes.create({ name: "own", owner });
+  await volumes.create({ name: "own", owner });
   expect(await outcome(provide("own"))).toThrow(
     "create own: driver 'local' already has volume 'own': volume name must be unique",
   );
   await provide("data");
-  expect(await outcome(volumes.provide({ name: "data", owner, driver: "local" }))).toThrow(
+  expect(await outcome(volumes.create({ name: "data", owner, driver: "local" }))).toThrow(
     "create data: driver 'p' already has volume 'data': volume name must be unique",
   );
-  expect((await volumes.provide({ name: "data", owner })).made).toBe(false);
+  expect((await volumes.create({ name: "data", owner })).made).toBe(false);
 });
 
 test.each([
@@ -115,7 +115,7 @@ test.each([
   ["../p", {}, 'create xx: error looking up volume plugin ../p: plugin "../p" not found'],
   ["p", { size: "wrong" }, "create xx: size: not a number"],
 ])("a volume of %s with %j is refused", async (driver, options, message) => {
-  expect(await outcome(volumes.provide({ name: "xx", owner, driver, options }))).toThrow(message);
+  expect(await outcome(volumes.create({ name: "xx", owner, driver, options }))).toThrow(message);
   expect(names()).toEqual([]);
   expect(volumes.find("xx")).toBeUndefined();
 });
@@ -159,27 +159,27 @@ test.each([
 ])("a plugin that does %s mounts nothing", async (how, message) => {
   await provide("data");
   plugin.behave(how);
-  expect(await outcome(volumes.hold("data", "one"))).toThrow(
+  expect(await outcome(volumes.holders.hold("data", "one"))).toThrow(
     `error while mounting volume 'data': VolumeDriver.Mount: the plugin p ${message}`,
   );
-  expect(volumes.isHeld("data", "one")).toBe(false);
+  expect(volumes.holders.has("data", "one")).toBe(false);
   plugin.behave(undefined);
   await plugin.revive();
-  expect(await volumes.hold("data", "one")).toBe(join(plugin.directory, "volumes/data"));
-  await volumes.release("data", "one");
+  expect(await volumes.holders.hold("data", "one")).toBe(join(plugin.directory, "volumes/data"));
+  await volumes.holders.release("data", "one");
   await volumes.remove("data");
 });
 
 test("the end of a holder does not fail over a plugin that is away, which is asked again later", async () => {
   await provide("data");
-  await volumes.hold("data", "one");
+  await volumes.holders.hold("data", "one");
   await plugin.kill();
-  await volumes.release("data", "one");
-  expect(volumes.isHeld("data", "one")).toBe(false);
+  await volumes.holders.release("data", "one");
+  expect(volumes.holders.has("data", "one")).toBe(false);
   await plugin.revive();
   plugin.calls();
   volumes = await open();
-  await volumes.settle();
+  await volumes.holders.settle();
   await eventually(() => (calls().includes("Unmount data") ? true : undefined), "the unmount");
   // The plugin lets it go now.
   await volumes.remove("data");
@@ -187,14 +187,14 @@ test("the end of a holder does not fail over a plugin that is away, which is ask
 
 test("opening waits for no plugin, and holders that are still there keep their mounts", async () => {
   await provide("data");
-  await volumes.hold("data", "alive");
-  await volumes.hold("data", "lost");
+  await volumes.holders.hold("data", "alive");
+  await volumes.holders.hold("data", "lost");
   plugin.calls();
   plugin.behave("Unmount hang");
   // Longer than a test may take: it would fail if anything waited for the plugin.
   volumes = await open(3_600_000);
-  volumes.adopt("data", "alive");
-  await volumes.settle();
+  volumes.holders.adopt("data", "alive");
+  await volumes.holders.settle();
   await eventually(() => (calls().includes("Unmount data") ? true : undefined), "the unmount");
   expect(volumes.pathOf("data")).toBe(join(plugin.directory, "volumes/data"));
 });
@@ -226,7 +226,7 @@ test("a list has what it can, and a warning for each plugin that does not answer
   const hung = createServer(() => undefined);
   await new Promise<void>((resolve) => hung.listen(join(root, "sockets/hung.sock"), resolve));
   plugin.behave("List garbage");
-  const { volumes: listed, warnings } = await volumes.listAll();
+  const { volumes: listed, warnings } = await volumes.list();
   expect(listed.map(({ name }) => name)).toEqual(["data"]);
   expect(warnings).toEqual([
     expect.stringContaining("list volumes of hung: error looking up volume plugin hung"),
@@ -239,9 +239,9 @@ test("a list has what it can, and a warning for each plugin that does not answer
 test("an empty volume is filled, mounted for that alone; one that is not is left", async () => {
   await provide("data");
   using from = openat2(undefined, import.meta.dir, { flags: O_RDONLY | O_DIRECTORY });
-  expect(await volumes.fill("data", from)).toBe(true);
+  expect(await volumes.copies.fill("data", from)).toBe(true);
   expect(readdirSync(join(plugin.directory, "volumes/data"))).toEqual(readdirSync(import.meta.dir));
-  expect(await volumes.fill("data", from)).toBe(false);
+  expect(await volumes.copies.fill("data", from)).toBe(false);
   expect(calls()).toEqual([
     ...["Create data", "Mount data", "Unmount data", "Mount data", "Unmount data"],
   ]);
@@ -251,8 +251,8 @@ test("a volume that was made for a claimant goes with it; one that the plugin ha
   await provide("theirs");
   state.run("DELETE FROM volume");
   volumes = await open();
-  await volumes.provide({ name: "theirs", owner, driver: "p" }, "claimant");
-  await volumes.provide({ name: "new", owner, driver: "p" }, "claimant");
+  await volumes.create({ name: "theirs", owner, driver: "p" }, "claimant");
+  await volumes.create({ name: "new", owner, driver: "p" }, "claimant");
   plugin.calls();
   await volumes.unclaim("claimant");
   expect(calls()).toEqual(["Remove new"]);
@@ -264,7 +264,7 @@ test("what only the driver local can do is refused", async () => {
   expect(await outcome(volumes.rename("data", "other", undefined))).toThrow(
     "rename data: it is a volume of the plugin p, which cannot do that",
   );
-  expect(await outcome(volumes.clone({ name: "data" }, { name: "copy", owner }))).toThrow(
+  expect(await outcome(volumes.copies.clone({ name: "data" }, { name: "copy", owner }))).toThrow(
     "the files of volume data are not here but with the plugin p",
   );
   expect(names()).toEqual(["data"]);

@@ -2,6 +2,7 @@
  * Volumes of a limited size. Few kernels of test machines have quotas; the guest of the vm suite
  * runs this file too.
  */
+
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import {
@@ -17,6 +18,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openState, type State } from "#state";
 import { openVolumes, type Volumes } from "#volume";
+import { outcome } from "../../src/base/testing.ts";
 import { type DiskType, loopDisk, missingMaker } from "../support/loop-disk.ts";
 
 const owner = { uid: 0, gid: 0 };
@@ -28,10 +30,10 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 test("a size where there are no quotas is refused, and no volume is made", async () => {
   using state = openState(":memory:");
   const volumes = await openVolumes({ state, directory: join("/dev/shm", `tq-${process.pid}`) });
-  expect(() => volumes.create({ name: "data", options, owner })).toThrow(
+  expect(await outcome(volumes.create({ name: "data", options, owner }))).toThrow(
     /quota size requested but no quota support: the file system of .* \(tmpfs\) has no project quotas/,
   );
-  expect(volumes.list()).toEqual([]);
+  expect(volumes.known()).toEqual([]);
   rmSync(join("/dev/shm", `tq-${process.pid}`), { recursive: true });
 });
 
@@ -41,7 +43,7 @@ test.each([
 ])("%p are refused", async (bad, why) => {
   using state = openState(":memory:");
   const volumes = await openVolumes({ state, directory: join(directory, "bad") });
-  expect(() => volumes.create({ name: "data", options: bad, owner })).toThrow(why);
+  expect(await outcome(volumes.create({ name: "data", options: bad, owner }))).toThrow(why);
 });
 
 /** Undefined where a file system of this type can have project quotas here. */
@@ -92,7 +94,7 @@ for (const type of ["ext4", "xfs"] as const) {
     };
 
     test(`a volume of a limited size on ${type}`, async () => {
-      const { path } = volumes.create({ name: "data", options, owner }).volume;
+      const { path } = (await volumes.create({ name: "data", options, owner })).volume;
       expect(volumes.quota("data")).toMatchObject({ limit });
       write(join(path, "small"), 1);
       isFull(path);
@@ -105,9 +107,9 @@ for (const type of ["ext4", "xfs"] as const) {
       // df in a container shows the limit.
       expect(statfsSync(path).blocks * statfsSync(path).bsize).toBe(limit);
       // Another volume has room of its own, one without a limit all there is.
-      const other = volumes.create({ name: "other", options, owner }).volume;
+      const other = (await volumes.create({ name: "other", options, owner })).volume;
       write(join(other.path, "f"), 3);
-      const free = volumes.create({ name: "free", owner }).volume;
+      const free = (await volumes.create({ name: "free", owner })).volume;
       write(join(free.path, "f"), 10);
       expect(volumes.quota("free")).toBeUndefined();
     });
@@ -115,18 +117,18 @@ for (const type of ["ext4", "xfs"] as const) {
     test(`its clones, rollbacks and imports on ${type} keep the limit, and snapshots do not count`, async () => {
       const { path } = volumes.get("data");
       const holding = (copy: () => Promise<number>) => copy();
-      await volumes.snapshot("data", { tag: "s", holding });
-      const snapshot = volumes.snapshots("data")[0]?.path ?? "";
+      await volumes.copies.snapshot("data", { tag: "s", holding });
+      const snapshot = volumes.copies.snapshots("data")[0]?.path ?? "";
       write(join(path, "small"), 3);
       expect(readFileSync(join(snapshot, "small")).length).toBe(1 << 20);
-      await volumes.rollback("data", "s");
+      await volumes.copies.rollback("data", "s");
       expect(readFileSync(join(path, "small")).length).toBe(1 << 20);
       expect(volumes.quota("data")).toMatchObject({ limit });
       isFull(path);
-      await volumes.clone({ name: "data" }, { name: "clone", options, owner });
+      await volumes.copies.clone({ name: "data" }, { name: "clone", options, owner });
       isFull(volumes.get("clone").path);
       const make = async (target: string) => isFull(target);
-      await volumes.replace({ name: "data", owner }, { replaces: true, make });
+      await volumes.copies.replace({ name: "data", owner }, { replaces: true, make });
       await volumes.rename("data", "renamed", undefined);
       expect(volumes.quota("renamed")).toMatchObject({ limit });
     });

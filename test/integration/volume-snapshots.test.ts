@@ -38,8 +38,8 @@ afterAll(async () => {
   roots[Symbol.dispose]();
 });
 
-function make(name: string, files: Readonly<Record<string, string>>): string {
-  const { path } = engine.volumes.create({ name, owner });
+async function make(name: string, files: Readonly<Record<string, string>>): Promise<string> {
+  const { path } = await engine.volumes.create({ name, owner });
   for (const [file, text] of Object.entries(files)) writeFileSync(join(path, file), text);
   return path;
 }
@@ -49,7 +49,7 @@ const read = (name: string, file: string) =>
   readFileSync(join(engine.volumes.get(name).path, file), "utf8");
 
 test("a snapshot keeps the files, and a rollback brings them back", async () => {
-  const path = make("data", { f: "before" });
+  const path = await make("data", { f: "before" });
   const { snapshot } = await engine.volumes.snapshot("data", { tag: "monday", pause });
   expect(snapshot).toMatchObject({ volume: "data", tag: "monday" });
   writeFileSync(join(path, "f"), "after");
@@ -64,14 +64,14 @@ test("a snapshot keeps the files, and a rollback brings them back", async () => 
 });
 
 test("without a tag it is the time, also twice within a second", async () => {
-  make("timed", {});
+  await make("timed", {});
   for (let i = 0; i < 3; i++) await engine.volumes.snapshot("timed", { pause });
   expect(tags("timed")).toHaveLength(3);
   for (const tag of tags("timed")) expect(tag).toMatch(/^\d{8}-\d{6}(\.\d)?$/);
 });
 
 test("tags are checked, and one that is taken stays", async () => {
-  make("tagged", { f: "1" });
+  await make("tagged", { f: "1" });
   await engine.volumes.snapshot("tagged", { tag: "a", pause });
   const refused = (tag: string) => outcome(engine.volumes.snapshot("tagged", { tag, pause }));
   expect(await refused("a")).toThrow("volume tagged has a snapshot a already");
@@ -85,7 +85,7 @@ test("tags are checked, and one that is taken stays", async () => {
 });
 
 test("snapshots follow their volume's new name, are no part of a clone, and go with the volume", async () => {
-  make("first", { f: "old" });
+  await make("first", { f: "old" });
   await engine.volumes.snapshot("first", { tag: "s", pause });
   await engine.volumes.rename("first", "second");
   expect(tags("second")).toEqual(["s"]);
@@ -97,12 +97,12 @@ test("snapshots follow their volume's new name, are no part of a clone, and go w
   await engine.volumes.rollback("second", "s");
   expect(read("second", "f")).toBe("old");
   await engine.volumes.remove("second", { force: false });
-  make("second", {});
+  await make("second", {});
   expect(tags("second")).toEqual([]);
 });
 
 test("a snapshot can be exported and removed, and stays while it is read", async () => {
-  const path = make("read", { f: "kept" });
+  const path = await make("read", { f: "kept" });
   await engine.volumes.snapshot("read", { tag: "s", pause });
   writeFileSync(join(path, "f"), "gone");
   const archive = engine.volumes.export("read@s")[Symbol.asyncIterator]();
@@ -121,7 +121,7 @@ test("a snapshot can be exported and removed, and stays while it is read", async
 });
 
 test("what is cancelled leaves nothing", async () => {
-  const path = make("kept", { f: "1" });
+  const path = await make("kept", { f: "1" });
   await engine.volumes.snapshot("kept", { tag: "s", pause });
   writeFileSync(join(path, "f"), "2");
   const signal = AbortSignal.abort();
@@ -133,11 +133,13 @@ test("what is cancelled leaves nothing", async () => {
   for (const work of works) expect(await rejection(work())).toMatchObject({ code: "canceled" });
   expect(tags("kept")).toEqual(["s"]);
   expect(read("kept", "f")).toBe("2");
-  expect(engine.volumes.list({}).map(({ name }) => name)).not.toContain("cancelled");
+  expect((await engine.volumes.list({})).volumes.map(({ name }) => name)).not.toContain(
+    "cancelled",
+  );
 });
 
 test("a rollback waits for no one: a volume in use is refused", async () => {
-  make("busy", { f: "1" });
+  await make("busy", { f: "1" });
   await engine.volumes.snapshot("busy", { tag: "s", pause });
   const id = await startSleeper(engine, { host: { Binds: ["busy:/data"] } });
   expect(await outcome(engine.volumes.rollback("busy", "s"))).toThrow(
@@ -149,7 +151,7 @@ test("a rollback waits for no one: a volume in use is refused", async () => {
 
 test("a volume with a device has no snapshots", async () => {
   const options = { type: "tmpfs", device: "tmpfs" };
-  engine.volumes.create({ name: "memory", options, owner });
+  await engine.volumes.create({ name: "memory", options, owner });
   expect(await outcome(engine.volumes.snapshot("memory", { pause }))).toThrow(
     "not here but in its device",
   );
@@ -200,7 +202,7 @@ for (const type of reflinks) {
       const own = { ...place, dataRoot: disk.path };
       await using engineHere = await openEngineAt(own);
       const { volumes } = engineHere.engine;
-      const { path } = volumes.create({ name: "data", owner });
+      const { path } = await volumes.create({ name: "data", owner });
       const content = Buffer.alloc(64 << 20, "0123456789abcdef-");
       for (const name of ["a", "b", "c"]) writeFileSync(join(path, name), content);
       await Bun.$`sync -f ${path}`;

@@ -51,34 +51,34 @@ const open = () => openVolumes({ state, directory: join(directory, "volumes") })
 const mounts = () => mountTable().filter(({ target }) => target.startsWith(`${directory}/`));
 const openDirectory = (path: string) => openat2(undefined, path, { flags: O_RDONLY | O_DIRECTORY });
 
-const make = (options: Readonly<Record<string, string>>) =>
-  volumes.create({ name: "data", options, owner }).volume;
+const make = async (options: Readonly<Record<string, string>>) =>
+  (await volumes.create({ name: "data", options, owner })).volume;
 
 const sized = { type: "tmpfs", device: "tmpfs", o: "size=1m,mode=700,uid=5" };
 
 test("a mount is made for the first holder and undone after the last", async () => {
-  const { path } = make(sized);
+  const { path } = await make(sized);
   expect(mounts()).toEqual([]);
-  await volumes.hold("data", "one");
-  await volumes.hold("data", "two");
+  await volumes.holders.hold("data", "one");
+  await volumes.holders.hold("data", "two");
   expect(mounts()).toHaveLength(1);
   expect(statSync(path)).toMatchObject({ mode: 0o40700, uid: 5 });
   expect(statfsSync(path).blocks * statfsSync(path).bsize).toBe(1 << 20);
-  await volumes.release("data", "one");
+  await volumes.holders.release("data", "one");
   expect(mounts()).toHaveLength(1);
-  await volumes.release("data", "two");
+  await volumes.holders.release("data", "two");
   expect(mounts()).toEqual([]);
 });
 
 test("a mount that a dead engine left is used by its holders, and undone without one", async () => {
-  make(sized);
-  await volumes.hold("data", "one");
+  await make(sized);
+  await volumes.holders.hold("data", "one");
   volumes = await open();
-  volumes.adopt("data", "one");
-  await volumes.settle();
+  volumes.holders.adopt("data", "one");
+  await volumes.holders.settle();
   expect(mounts()).toHaveLength(1);
   volumes = await open();
-  await volumes.settle();
+  await volumes.holders.settle();
   expect(mounts()).toEqual([]);
 });
 
@@ -86,8 +86,8 @@ test("a bound directory is never deleted with its volume", async () => {
   const precious = join(directory, "precious");
   mkdirSync(precious);
   writeFileSync(join(precious, "file"), "");
-  make({ type: "none", device: precious, o: "bind" });
-  await volumes.hold("data", "one");
+  await make({ type: "none", device: precious, o: "bind" });
+  await volumes.holders.hold("data", "one");
   expect(await outcome(volumes.remove("data"))).toThrow("volume is in use");
   // The engine that held it is gone.
   volumes = await open();
@@ -97,7 +97,7 @@ test("a bound directory is never deleted with its volume", async () => {
 });
 
 test("a volume in which someone else has mounted something stays", async () => {
-  const { path } = volumes.create({ name: "data", owner }).volume;
+  const { path } = (await volumes.create({ name: "data", owner })).volume;
   mkdirSync(join(path, "sub"));
   {
     await using _ = await mountAll(
@@ -129,8 +129,8 @@ test.each([
     "data: username=me,password=\\*+: ",
   ],
 ])("a mount that fails says why: %j", async (options, message) => {
-  const { path } = make(options);
-  expect(await outcome(volumes.hold("data", "one"))).toThrow(
+  const { path } = await make(options);
+  expect(await outcome(volumes.holders.hold("data", "one"))).toThrow(
     new RegExp(
       `^error while mounting volume '${path}': failed to mount local volume: .*${message}`,
     ),
@@ -148,15 +148,15 @@ test("a copy has owners and extended attributes, and a mounted volume is filled 
   using from = openDirectory(source);
   setXattr(from, "f", "user.color", Buffer.from("red"));
   Bun.spawnSync(["mkfifo", join(source, "pipe")]);
-  const { path } = make({ ...sized, o: "size=1m" });
-  await volumes.hold("data", "one");
-  expect(await volumes.fill("data", from)).toBe(true);
+  const { path } = await make({ ...sized, o: "size=1m" });
+  await volumes.holders.hold("data", "one");
+  expect(await volumes.copies.fill("data", from)).toBe(true);
   expect(statSync(path)).toMatchObject({ mode: 0o41777, uid: 56, gid: 78 });
   expect(statSync(join(path, "f"))).toMatchObject({ uid: 12, gid: 34 });
   expect(statSync(join(path, "pipe")).isFIFO()).toBe(true);
   using to = openDirectory(path);
   expect(getXattr(to, "f", "user.color")?.toString()).toBe("red");
-  await volumes.release("data", "one");
+  await volumes.holders.release("data", "one");
 });
 
 /** Deeper than any path can name. */
@@ -173,10 +173,12 @@ function makeDeep(levels: number): string {
 
 test("a tree that is too deep to copy is refused, and one of any depth is removed", async () => {
   const deep = makeDeep(20_000);
-  volumes.create({ name: "data", owner });
+  await volumes.create({ name: "data", owner });
   {
     using from = openDirectory(deep);
-    expect(await outcome(volumes.fill("data", from))).toThrow(/the name is too long .*, at d\/d\//);
+    expect(await outcome(volumes.copies.fill("data", from))).toThrow(
+      /the name is too long .*, at d\/d\//,
+    );
   }
   await removeTree(deep);
   expect(existsSync(deep)).toBe(false);

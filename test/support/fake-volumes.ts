@@ -9,8 +9,8 @@ export function fakeVolumes(calls: string[]): EngineVolumes {
     if (!volume) throw new Fault("not_found", `get ${name}: no such volume`, { about: name });
     return volume;
   };
-  const fake: EngineVolumes = {
-    create(request) {
+  return {
+    async create(request) {
       calls.push(`volume create ${JSON.stringify(request)}`);
       const name = request.name || newId();
       const volume: Volume = volumes.get(name) ?? {
@@ -27,7 +27,6 @@ export function fakeVolumes(calls: string[]): EngineVolumes {
       volumes.set(name, volume);
       return volume;
     },
-    provide: async (request) => fake.create(request),
     inspect: async (name) => get(name),
     async lend(name, borrower) {
       calls.push(`volume lend ${name} ${borrower}`);
@@ -36,12 +35,11 @@ export function fakeVolumes(calls: string[]): EngineVolumes {
     async takeBack(name, borrower) {
       calls.push(`volume take back ${name} ${borrower}`);
     },
-    listAll: async (filters) => ({ volumes: fake.list(filters), warnings: [] }),
     get,
     quota: () => ({ limit: 2 ** 30, used: 4096 }),
-    list(filters) {
+    async list(filters) {
       calls.push(`volume list ${JSON.stringify(filters)}`);
-      return [...volumes.values()];
+      return { volumes: [...volumes.values()], warnings: [] };
     },
     async clone(name, { to }) {
       const volume = { ...get(name), name: to };
@@ -73,7 +71,7 @@ export function fakeVolumes(calls: string[]): EngineVolumes {
     async import({ name, owner, archive, replaces }) {
       const bytes = (await Array.fromAsync(archive)).reduce((sum, each) => sum + each.length, 0);
       calls.push(`volume import ${name} ${bytes} ${replaces}`);
-      return { volume: this.create({ name, owner }), entries: 1, bytes };
+      return { volume: await this.create({ name, owner }), entries: 1, bytes };
     },
     async rename(name, to) {
       const volume = { ...get(name), name: to };
@@ -96,5 +94,4 @@ export function fakeVolumes(calls: string[]): EngineVolumes {
     usage: async () =>
       [...volumes.values()].map((volume) => ({ volume, bytes: 8192, containers: 1 })),
   };
-  return fake;
 }

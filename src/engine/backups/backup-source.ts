@@ -27,7 +27,7 @@ export async function openSource(
 ): Promise<BackupSource> {
   const { name, snapshot } = source;
   if (snapshot === undefined && options.fromSnapshot) return await openOwn(parts, name, options);
-  const reader = await parts.volumes.read(source);
+  const reader = await parts.volumes.copies.read(source);
   const isChanging = snapshot === undefined && isRunning(parts, name);
   const torn = `a running container has ${name}: files that it changed meanwhile may be torn in the backup; back up from a snapshot (--snapshot)`;
   return {
@@ -46,7 +46,7 @@ async function openOwn(
   const tag = `backup-${digits}`;
   const remove = () => {
     try {
-      parts.volumes.removeSnapshot(name, tag);
+      parts.volumes.copies.removeSnapshot(name, tag);
     } catch (error) {
       if (!isFault(error, "not_found")) throw error;
     }
@@ -55,7 +55,7 @@ async function openOwn(
   await using scope = new Scope();
   scope.defer(remove);
   await snapshotVolume(parts, name, { tag, pause: true, signal });
-  const { path } = scope.use(await parts.volumes.read({ name, snapshot: tag }));
+  const { path } = scope.use(await parts.volumes.copies.read({ name, snapshot: tag }));
   const opened = scope.release();
   return { path, warnings: [], [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }

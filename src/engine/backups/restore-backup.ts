@@ -42,7 +42,7 @@ export async function restoreBackup(
         });
         ({ received, entries } = fetched);
       };
-      const { volume, made } = await parts.volumes.replace(
+      const { volume, made } = await parts.volumes.copies.replace(
         { name, owner, labels: backup.config.labels },
         { replaces, make },
       );

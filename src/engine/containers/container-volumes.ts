@@ -65,7 +65,7 @@ export async function claimVolumes(
     for (const { anonymous, ...request } of wanted) {
       asked.add(request.name);
       const labels = anonymous ? { ...request.labels, ...anonymousLabel } : request.labels;
-      const result = await parts.volumes.provide({ ...request, labels, anonymous }, id);
+      const result = await parts.volumes.create({ ...request, labels, anonymous }, id);
       if (result.made) made.push(result.volume);
     }
     for (const name of names) if (!asked.has(name)) parts.volumes.claim(name, id);
@@ -89,7 +89,7 @@ export async function fillVolumes(
   const stack = parts.snapshots.layers(id);
   const filled = wanted.filter(
     ({ name, copy, target }) =>
-      copy && !parted.has(target) && mayHave(stack, target) && parts.volumes.mayFill(name),
+      copy && !parted.has(target) && mayHave(stack, target) && parts.volumes.copies.mayFill(name),
   );
   if (filled.length === 0) return;
   await using layers = await mountLayers(parts, stack);
@@ -99,7 +99,7 @@ export async function fillVolumes(
         flags: O_RDONLY | O_DIRECTORY,
         resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
       });
-      await parts.volumes.fill(name, from);
+      await parts.volumes.copies.fill(name, from);
     } catch (error) {
       if (!isFault(error)) throw error;
       if (error.code === "not_found" && error.errno === "ENOENT") continue;
@@ -131,7 +131,7 @@ export async function holdVolumes(
   const sources = new Map<string, string>();
   if (record.placed.length > 0) scope.defer(() => releaseVolumes(parts, record));
   for (const mount of placedVolumes(record)) {
-    const path = await parts.volumes.hold(mount.volume, record.id);
+    const path = await parts.volumes.holders.hold(mount.volume, record.id);
     const driver = driverOf(parts, mount.volume);
     if (mount.subpath !== "") sources.set(mount.target, openPart(path, mount.subpath, opened));
     // Where a plugin has its volumes, no plan can know before.
@@ -179,9 +179,9 @@ export async function releaseVolumes(
 ): Promise<void> {
   const mounted = placedVolumes(record)
     .map(({ volume }) => volume)
-    .filter((volume) => parts.volumes.isHeld(volume, record.id));
+    .filter((volume) => parts.volumes.holders.has(volume, record.id));
   for (const volume of mounted) {
-    await parts.volumes.release(volume, record.id);
+    await parts.volumes.holders.release(volume, record.id);
     // As many as there were mounts of it.
     const driver = driverOf(parts, volume);
     publishVolume(parts, "unmount", volume, { container: record.id, driver });

@@ -9,7 +9,7 @@ export async function* exportVolume(
   { volumes }: Parts<"volumes">,
   source: string,
 ): AsyncGenerator<Uint8Array, void> {
-  await using volume = await volumes.read(parseSource(source));
+  await using volume = await volumes.copies.read(parseSource(source));
   yield* packTree(volume.path, { includeRoot: true, exact: true });
 }
 
@@ -19,7 +19,7 @@ export async function importVolume(
   { name, owner, archive, replaces, signal }: ImportRequest,
 ): Promise<ImportResult> {
   let size = { entries: 0, size: 0 };
-  const { volume, made } = await parts.volumes.replace(
+  const { volume, made } = await parts.volumes.copies.replace(
     { name, owner },
     {
       replaces,

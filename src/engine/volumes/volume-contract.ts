@@ -52,19 +52,17 @@ export interface ImportResult {
 /** The volumes of one engine. Faults have Docker's words; a name that nothing has is `not_found`. */
 export interface EngineVolumes {
   /**
-   * Makes a volume of the driver local, or gives the one that has the name. `invalid` for names and
-   * options, `not_found` for a driver.
+   * Makes a volume, or gives the one that has the name. `invalid` for names and options, `not_found`
+   * for a driver, `timeout` for a plugin that does not answer.
    */
-  create(request: VolumeRequest): Volume;
-  /** The same with any driver, as Docker's plugins are; `timeout` for one that does not answer. */
-  provide(request: VolumeRequest): Promise<Volume>;
+  create(request: VolumeRequest): Promise<Volume>;
   /** The volume as its driver knows it now, also when only a plugin knows it. */
   inspect(name: string): Promise<Volume>;
   /**
-   * By name, with the volumes that only plugins know; filters as of `list`. A warning for each
-   * plugin that does not answer.
+   * By name, with the volumes that only plugins know; filters: `name` (a pattern), `label`,
+   * `driver`, `dangling`. A warning for each plugin that does not answer.
    */
-  listAll(filters: Filters): Promise<{
+  list(filters: Filters): Promise<{
     readonly volumes: readonly Volume[];
     readonly warnings: readonly string[];
   }>;
@@ -79,8 +77,6 @@ export interface EngineVolumes {
   get(name: string): Volume;
   /** The limit of a volume that was made with the option `size`, and its use; else undefined. */
   quota(name: string): VolumeQuota | undefined;
-  /** By name; filters: `name` (a pattern), `label`, `driver`, `dangling`. */
-  list(filters: Filters): readonly Volume[];
   /**
    * Makes a volume with the files of another, or of a snapshot ("data@monday"), and its labels. `copied`: the bytes that the file
    * system could not share. A warning says when a running container may change them meanwhile.

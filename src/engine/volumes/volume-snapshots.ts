@@ -35,7 +35,7 @@ export async function snapshotVolume(
       paused = performance.now() - begun;
     }
   };
-  const { snapshot, copied } = await parts.volumes.snapshot(name, {
+  const { snapshot, copied } = await parts.volumes.copies.snapshot(name, {
     ...{ tag, holding },
     ...defined({ signal }),
   });
@@ -57,7 +57,7 @@ export async function rollBackVolume(
   tag: string,
   signal?: AbortSignal,
 ): Promise<{ readonly copied: number }> {
-  const result = await parts.volumes.rollback(name, tag, signal);
+  const result = await parts.volumes.copies.rollback(name, tag, signal);
   publishVolume(parts, "rollback", name, { tag });
   return result;
 }

@@ -16,27 +16,25 @@ type VolumeParts = Parts<"volumes" | "store" | "events" | "live" | "backupTable"
 export function createVolumes(parts: VolumeParts): EngineVolumes {
   return {
     create: (request) => createVolume(parts, request),
-    provide: (request) => provideVolume(parts, request),
     inspect: (name) => parts.volumes.inspect(name),
-    listAll: async (filters) => {
+    list: async (filters) => {
       const chosen = volumeFilter(parts, filters);
       const asked = filters.driver?.length ? filters.driver : undefined;
-      const { volumes, warnings } = await parts.volumes.listAll(asked);
+      const { volumes, warnings } = await parts.volumes.list(asked);
       return { volumes: volumes.filter(chosen), warnings };
     },
     lend: async (name, borrower) => {
-      await parts.volumes.lend(name, borrower);
+      await parts.volumes.holders.lend(name, borrower);
       return parts.volumes.get(name);
     },
-    takeBack: (name, borrower) => parts.volumes.takeBack(name, borrower),
+    takeBack: (name, borrower) => parts.volumes.holders.takeBack(name, borrower),
     get: (name) => parts.volumes.get(name),
     quota: (name) => parts.volumes.quota(name),
-    list: (filters) => listVolumes(parts, filters),
     clone: (name, request) => cloneVolume(parts, name, request),
     snapshot: (name, request) => snapshotVolume(parts, name, request),
-    snapshots: (name) => parts.volumes.snapshots(name),
+    snapshots: (name) => parts.volumes.copies.snapshots(name),
     removeSnapshot: (name, tag) => {
-      parts.volumes.removeSnapshot(name, tag);
+      parts.volumes.copies.removeSnapshot(name, tag);
       publishVolume(parts, "snapshot-destroy", name, { tag });
     },
     rollback: (name, tag, signal) => rollBackVolume(parts, name, tag, signal),
@@ -49,16 +47,9 @@ export function createVolumes(parts: VolumeParts): EngineVolumes {
   };
 }
 
-function createVolume(parts: VolumeParts, request: VolumeRequest): Volume {
+async function createVolume(parts: VolumeParts, request: VolumeRequest): Promise<Volume> {
   const labels = request.name ? request.labels : { ...request.labels, ...anonymousLabel };
-  const { volume, made } = parts.volumes.create({ ...request, labels });
-  if (made) publishVolume(parts, "create", volume.name);
-  return volume;
-}
-
-async function provideVolume(parts: VolumeParts, request: VolumeRequest): Promise<Volume> {
-  const labels = request.name ? request.labels : { ...request.labels, ...anonymousLabel };
-  const { volume, made } = await parts.volumes.provide({ ...request, labels });
+  const { volume, made } = await parts.volumes.create({ ...request, labels });
   if (made) publishVolume(parts, "create", volume.name, { driver: volume.driver });
   return await parts.volumes.inspect(volume.name);
 }
@@ -70,11 +61,6 @@ function countUsers(parts: Parts<"store">): ReadonlyMap<string, number> {
     for (const name of new Set(placedVolumes(record).map(({ volume }) => volume)))
       users.set(name, (users.get(name) ?? 0) + 1);
   return users;
-}
-
-function listVolumes(parts: VolumeParts, filters: Filters): readonly Volume[] {
-  const chosen = volumeFilter(parts, filters);
-  return parts.volumes.list().filter(chosen);
 }
 
 function volumeFilter(parts: VolumeParts, filters: Filters): (volume: Volume) => boolean {
@@ -123,7 +109,7 @@ async function cloneVolume(
   const { name } = source;
   const volume = parts.volumes.get(name);
   const request = { name: to, labels: ownLabels(volume), options: volume.options, owner };
-  const result = await parts.volumes.clone(source, request, signal);
+  const result = await parts.volumes.copies.clone(source, request, signal);
   publishVolume(parts, "create", to);
   const isRunning =
     source.snapshot === undefined &&
@@ -170,7 +156,7 @@ async function unknownVolume(
 ): Promise<Volume | undefined> {
   try {
     const { driver, owner } = await parts.volumes.inspect(name);
-    return (await parts.volumes.provide({ name, driver, owner })).volume;
+    return (await parts.volumes.create({ name, driver, owner })).volume;
   } catch (error) {
     if (force && isFault(error, "not_found")) return undefined;
     throw error;
@@ -187,7 +173,8 @@ async function pruneVolumes(
   const label = [...(filters.label ?? []), ...(all ? [] : [mark])];
   const removed: string[] = [];
   let bytes = 0;
-  for (const { name, labels = {} } of listVolumes(parts, { label, dangling: ["true"] })) {
+  const chosen = volumeFilter(parts, { label, dangling: ["true"] });
+  for (const { name, labels = {} } of parts.volumes.known().filter(chosen)) {
     if ((filters["label!"] ?? []).some((each) => matchesLabels(labels, [each]))) continue;
     try {
       const size = await parts.volumes.size(name);
@@ -207,7 +194,7 @@ async function pruneVolumes(
 async function volumeUsage(parts: VolumeParts): Promise<readonly VolumeUsage[]> {
   const users = countUsers(parts);
   const usage: VolumeUsage[] = [];
-  for (const volume of parts.volumes.list()) {
+  for (const volume of parts.volumes.known()) {
     const isElsewhere = Object.keys(volume.options ?? {}).some((key) => key !== "size");
     if (volume.driver !== "local" || isElsewhere) continue;
     try {
