@@ -1,4 +1,5 @@
 import { logDrivers } from "#container";
+import type { EngineSettings } from "#engine";
 import { API_VERSION, MIN_API_VERSION, type SystemInfo, type SystemVersion } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
@@ -77,8 +78,23 @@ function dockerDriver(name: string): string {
   return name === "overlay" ? "overlay2" : name;
 }
 
+/** The registries as dockerd has them: Docker Hub with its mirrors, and those that need no certificate. */
+function registryConfig({ insecureRegistries, registryMirrors }: EngineSettings) {
+  const hub = { Name: "docker.io", Mirrors: registryMirrors, Secure: true, Official: true };
+  const insecure = insecureRegistries.filter((name) => !name.includes("/"));
+  const others = insecure.map(
+    (Name) => [Name, { Name, Mirrors: [], Secure: false, Official: false }] as const,
+  );
+  return {
+    IndexConfigs: Object.fromEntries([["docker.io", hub], ...others]),
+    InsecureRegistryCIDRs: ["::1/128", "127.0.0.0/8"],
+    Mirrors: registryMirrors.length > 0 ? registryMirrors : null,
+  };
+}
+
 async function info({ engine, version }: ApiContext, exchange: Exchange): Promise<void> {
   const known = await engine.info();
+  const { settings } = known;
   const { running, paused, stopped } = known.containers;
   const answer: SystemInfo = {
     ID: known.id,
@@ -104,7 +120,7 @@ async function info({ engine, version }: ApiContext, exchange: Exchange): Promis
     CPUSet: true,
     PidsLimit: true,
     IPv4Forwarding: true,
-    Debug: false,
+    Debug: settings.debug,
     NFd: 0,
     OomKillDisable: known.cgroupVersion === 1,
     NGoroutines: 0,
@@ -124,11 +140,7 @@ async function info({ engine, version }: ApiContext, exchange: Exchange): Promis
         AllowNondistributableArtifactsCIDRs: null,
         AllowNondistributableArtifactsHostnames: null,
       }),
-      IndexConfigs: {
-        "docker.io": { Name: "docker.io", Mirrors: [], Secure: true, Official: true },
-      },
-      InsecureRegistryCIDRs: [],
-      Mirrors: null,
+      ...registryConfig(settings),
     },
     NCPU: known.cpus,
     MemTotal: known.memory,
@@ -138,7 +150,7 @@ async function info({ engine, version }: ApiContext, exchange: Exchange): Promis
     HttpsProxy: "",
     NoProxy: "",
     Name: known.name,
-    Labels: [],
+    Labels: [...settings.labels],
     ExperimentalBuild: false,
     ServerVersion: version,
     Runtimes: Object.fromEntries(

@@ -23,15 +23,15 @@ function render(value: unknown): string {
   return /[\s"=]/.test(text) || text === "" ? JSON.stringify(text) : text;
 }
 
-/** A logfmt log (time, level, msg, then fields), one line a record; `write` gets the line with its newline. */
+/** A logfmt log (time, level, msg, then fields), one line a record; a `level` that may change is a function; `write` gets the line with its newline. */
 export function createLog(
-  level: LogLevel,
+  level: LogLevel | (() => LogLevel),
   write: (line: string) => void = (line) => process.stderr.write(line),
 ): Log {
   const record =
     (at: LogLevel) =>
     (message: string, fields: Record<string, unknown> = {}) => {
-      if (order.indexOf(at) < order.indexOf(level)) return;
+      if (order.indexOf(at) < order.indexOf(typeof level === "string" ? level : level())) return;
       const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${render(value)}`);
       write(
         `time=${new Date().toISOString()} level=${at} msg=${render(message)}${rest.join("")}\n`,

@@ -8,20 +8,21 @@ interface Queue {
 
 /** A number of places that are given out first come, first served. */
 export class Slots {
-  #free: number;
+  #count: number;
+  #taken = 0;
   readonly #waiting: (() => void)[] = [];
   readonly #queue: Queue | undefined;
 
   /** Without a `queue` any number may wait. */
   constructor(count: number, queue?: Queue) {
-    this.#free = count;
+    this.#count = count;
     this.#queue = queue;
   }
 
   /** Waits for a place; `using` gives it back. `canceled` when the signal fires first; the refusal of the queue when it is full. */
   async take(signal?: AbortSignal): Promise<Disposable> {
     if (signal?.aborted) throw canceled(signal);
-    if (this.#free > 0) this.#free--;
+    if (this.#taken < this.#count) this.#taken++;
     else if (this.#queue && this.#waiting.length >= this.#queue.length) throw this.#queue.refusal();
     else await this.#turn(signal);
     return { [Symbol.dispose]: () => this.#giveBack() };
@@ -43,10 +44,24 @@ export class Slots {
     await promise;
   }
 
+  /** Changes how many places there are; those that are taken above it are not given out again. */
+  resize(count: number): void {
+    this.#count = count;
+    this.#giveOut();
+  }
+
   #giveBack(): void {
-    const next = this.#waiting.shift();
-    if (next) next();
-    else this.#free++;
+    this.#taken--;
+    this.#giveOut();
+  }
+
+  #giveOut(): void {
+    while (this.#taken < this.#count) {
+      const next = this.#waiting.shift();
+      if (!next) return;
+      this.#taken++;
+      next();
+    }
   }
 }
 

@@ -43,7 +43,7 @@ export interface LocalContext {
   readonly runRoot: string;
 }
 
-/** The flags of `thimble daemon`. */
+/** The flags of `thimble daemon`; those that are not given are undefined. */
 export interface DaemonOptions {
   readonly dataRoot?: string | undefined;
   readonly runRoot?: string | undefined;
@@ -72,7 +72,14 @@ export interface DaemonOptions {
   readonly metricsAddr?: string | undefined;
   /** A registry to serve beside the engine, kept in the data root. */
   readonly registry?: Pick<ServedRegistry, "addr" | "htpasswd" | "access" | "tls-own"> | undefined;
-  readonly logLevel: LogLevel;
+  /** Absent: info. */
+  readonly logLevel?: LogLevel | undefined;
+  /** The log level debug, which `info` shows. */
+  readonly debug?: boolean | undefined;
+  /** Absent: daemon.json below `configRoot`, which may be missing. */
+  readonly configFile?: string | undefined;
+  /** Only says whether flags and file are right. */
+  readonly validate?: boolean | undefined;
 }
 
 /** The certificates that `thimble system cert` makes. */

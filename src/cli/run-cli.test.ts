@@ -212,8 +212,7 @@ test("the daemon is told its flags, -H before or after its name", async () => {
       runRoot: undefined,
       hosts: ["unix:///y.sock"],
       configRoot: undefined,
-      insecureRegistries: [],
-      logLevel: "info",
+      insecureRegistries: undefined,
     },
   ]);
 });

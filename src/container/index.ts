@@ -67,6 +67,7 @@ export {
   wantedPorts,
 } from "./port-binding.ts";
 export { withoutPorts, withPorts } from "./port-change.ts";
+export type { Limits } from "./rules.ts";
 export { bindsOf, checkTarget, volumesOf } from "./rules.ts";
 export { type ContainerSpecInput, containerSpec } from "./spec.ts";
 export { type ContainerUpdateBody, containerUpdateSchema, updated } from "./update.ts";

@@ -59,6 +59,7 @@ export class Content {
   readonly images: ImageStore;
   readonly compression: CompressionChoice;
   readonly #stores: ContentStores;
+  readonly #receiver: LayerReceiver;
 
   constructor(options: ContentOptions) {
     const { root, state, snapshots, log = silentLog, clock = systemClock } = options;
@@ -70,11 +71,17 @@ export class Content {
     this.images = new ImageStore({ blobs, images: table, snapshots, collector, clock });
     const drafts = new Drafts(snapshots, log);
     const receiver = new LayerReceiver({ blobs, drafts, collector });
+    this.#receiver = receiver;
     const layers = new LayerStore({ blobs, snapshots, receiver });
     this.#stores = {
       ...{ blobs, table, sources, collector, drafts, layers, snapshots },
       ...{ images: this.images, clock, log, compression: this.compression },
     };
+  }
+
+  /** How many layers are fetched at once, over all pulls; three unless told otherwise. */
+  limitDownloads(count: number): void {
+    this.#receiver.limitDownloads(count);
   }
 
   /** By name, id or beginning of an id; `not_found` for anything else. */

@@ -90,6 +90,10 @@ export class LayerReceiver {
     this.#collector = parts.collector;
   }
 
+  limitDownloads(count: number): void {
+    this.#slots.resize(count);
+  }
+
   /** The layer unpacked, its blob in place. Hold the blob before. */
   async receive(layer: Descriptor, run: ReceiveRun): Promise<Draft> {
     const draft = await this.#fetch(layer, run, true);

@@ -20,6 +20,7 @@ import type { EngineBackups } from "./backups/backup-contract.ts";
 import type { ImageAnalysis } from "./images/explain-contract.ts";
 import type { Images } from "./images/image-contract.ts";
 import type { EngineNetworks } from "./networks/network-contract.ts";
+import type { EngineSettings } from "./settings.ts";
 import type { Registries } from "./transfer/registry-contract.ts";
 import type { EngineVolumes } from "./volumes/volume-contract.ts";
 
@@ -46,6 +47,9 @@ export interface Engine {
   readonly events: Events;
   /** Facts about this engine and its machine, read now. */
   info(): Promise<EngineInfo>;
+  readonly settings: EngineSettings;
+  /** Replaces the settings, for what is created from now on. `invalid` for a value that no container can have. */
+  reload(settings: EngineSettings): void;
   /** What the engine, of this version, has counted and timed, in Prometheus' text format. */
   metrics(version: string): Promise<string>;
   /** The disk space that images take; walks rows and blobs, no files. */
@@ -574,4 +578,5 @@ export interface EngineInfo {
   readonly loggingDriver: string;
   readonly securityOptions: readonly string[];
   readonly warnings: readonly string[];
+  readonly settings: EngineSettings;
 }

@@ -7,7 +7,6 @@ import {
   type Log,
   systemClock,
 } from "#base";
-import { defaultLogConfig, type LogConfig } from "#container";
 import type { Content } from "#content";
 import { type Fd, makePrivateDirectory } from "#kernel";
 import type { ContainerNames, Networks, Ports } from "#network";
@@ -46,6 +45,7 @@ import { createNetworks } from "./networks/networks.ts";
 import type { EngineParts } from "./parts.ts";
 import { EnginePaths } from "./paths.ts";
 import { reconcile } from "./reconcile.ts";
+import { checkDefaults, defaultSettings, type EngineSettings, reload } from "./settings.ts";
 import { createRegistries } from "./transfer/registries.ts";
 import { createVolumes } from "./volumes/volumes.ts";
 
@@ -69,8 +69,8 @@ export interface EngineDependencies {
   readonly registry: (credentials: CredentialSource) => Promise<RegistryClient>;
   /** The policy of images that may be pulled and run; absent: all may. */
   readonly trust?: Trust;
-  /** The log of containers whose request names no driver; absent: `defaultLogConfig`. */
-  readonly logDefaults?: LogConfig;
+  /** Absent: as Docker's. */
+  readonly settings?: EngineSettings | undefined;
   readonly log: Log;
   readonly clock?: Clock;
 }
@@ -82,8 +82,8 @@ export async function createEngine(
   const {
     dataRoot,
     runRoot,
+    settings = defaultSettings,
     clock = systemClock,
-    logDefaults = defaultLogConfig,
     ...modules
   } = dependencies;
   const paths = new EnginePaths(dataRoot, runRoot);
@@ -98,9 +98,9 @@ export async function createEngine(
     ...modules,
     names,
     paths,
+    settings: { current: settings },
     clock,
     cpus: availableParallelism(),
-    logDefaults,
     store: new ContainerStore(modules.state),
     sandboxes: new SandboxStore(modules.state),
     events: new EventBus(clock, metrics.events),
@@ -123,6 +123,8 @@ export async function createEngine(
     logShipping: new LogShipping({ paths, background, metrics, log: modules.log }),
     closing: new Closing(),
   };
+  checkDefaults(settings, base);
+  modules.content.limitDownloads(settings.maxDownloads);
   const execs = new ContainerExecs(base);
   const parts: EngineParts = { ...base, health: new HealthChecks(base, execs) };
   const executor = createExecutor(parts);
@@ -138,6 +140,10 @@ export async function createEngine(
     backups: createBackups(parts),
     events: parts.events,
     info: () => engineInfo(parts),
+    get settings() {
+      return parts.settings.current;
+    },
+    reload: (next) => reload(parts, next),
     metrics: async (version) => {
       const { subscribers } = parts.events;
       return metrics.render({ info: await engineInfo(parts), version, subscribers });

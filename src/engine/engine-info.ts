@@ -7,7 +7,7 @@ import type { Parts } from "./parts.ts";
 /** The facts that `docker info` shows. */
 export async function engineInfo(
   parts: Parts<
-    "paths" | "state" | "cpus" | "logDefaults" | "tasks" | "content" | "store" | "networks"
+    "paths" | "state" | "cpus" | "tasks" | "content" | "store" | "networks" | "settings"
   >,
 ): Promise<EngineInfo> {
   const statuses = [...parts.store.all()].map((record) => record.state.status);
@@ -31,7 +31,8 @@ export async function engineInfo(
     memory: totalmem(),
     cgroupVersion: parts.tasks.machine.cgroupVersion,
     storageDriver: "overlay",
-    loggingDriver: parts.logDefaults.Type,
+    loggingDriver: parts.settings.current.log.Type,
+    settings: parts.settings.current,
     securityOptions: ["name=seccomp,profile=builtin"],
     warnings: [...machineWarnings(parts.tasks.machine), ...(await parts.networks.warnings())].map(
       (text) => `WARNING: ${text}`,

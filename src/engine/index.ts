@@ -18,5 +18,6 @@ export { booleanFilter } from "./filters.ts";
 export type * from "./images/explain-contract.ts";
 export type * from "./images/image-contract.ts";
 export type * from "./networks/network-contract.ts";
+export { type ContainerDefaults, defaultSettings, type EngineSettings } from "./settings.ts";
 export type * from "./transfer/registry-contract.ts";
 export type * from "./volumes/volume-contract.ts";

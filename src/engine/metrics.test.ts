@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { rejection } from "../base/testing.ts";
 import type { EngineInfo } from "./contract.ts";
 import { EngineMetrics } from "./metrics.ts";
+import { defaultSettings } from "./settings.ts";
 
 const info: EngineInfo = {
   id: "an-id",
@@ -20,6 +21,7 @@ const info: EngineInfo = {
   loggingDriver: "json-file",
   securityOptions: [],
   warnings: [],
+  settings: defaultSettings,
 };
 
 const shown = (metrics: EngineMetrics) =>

@@ -1,5 +1,4 @@
 import type { Clock, ContainerId, CredentialSource, ExecId, KeyedLock, Log } from "#base";
-import type { LogConfig } from "#container";
 import type { Content } from "#content";
 import type { ContainerNames, Networks, Ports } from "#network";
 import type { RegistryClient } from "#registry-client";
@@ -26,6 +25,7 @@ import type { EventBus } from "./events.ts";
 import type { LiveExec } from "./execs/exec.ts";
 import type { EngineMetrics } from "./metrics.ts";
 import type { EnginePaths } from "./paths.ts";
+import type { EngineSettings } from "./settings.ts";
 
 /** The parts that the engine's verbs work on; made once by `createEngine` and handed to each. */
 export interface EngineParts {
@@ -34,8 +34,6 @@ export interface EngineParts {
   readonly log: Log;
   readonly clock: Clock;
   readonly cpus: number;
-  /** The log of containers whose request names no driver. */
-  readonly logDefaults: LogConfig;
   readonly tasks: Tasks;
   readonly networks: Networks;
   readonly names: ContainerNames;
@@ -47,6 +45,8 @@ export interface EngineParts {
   readonly registry: (credentials: CredentialSource) => Promise<RegistryClient>;
   /** The policy of images that may be pulled and run; absent: all may. */
   readonly trust?: Trust;
+  /** Replaced when they are read again. */
+  readonly settings: { current: EngineSettings };
   readonly store: ContainerStore;
   readonly sandboxes: SandboxStore;
   readonly events: EventBus;

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault, isFault } from "#base";
@@ -24,6 +24,16 @@ export async function checkStart(sockets: readonly string[]): Promise<void> {
       { about: socket },
     );
   }
+}
+
+/** Refuses a data root of dockerd's, as its configuration file may name: each would break the other's. */
+export function refuseDockerRoot(path: string): void {
+  if (!["engine-id", "overlay2", "buildkit"].some((name) => existsSync(join(path, name)))) return;
+  throw new Fault(
+    "conflict",
+    `the data root ${path} is one of Docker's: choose another, as /var/lib/thimble`,
+    { about: path },
+  );
 }
 
 interface RootClaim {

@@ -1,8 +1,8 @@
 import { rmSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
-import { createApiServer, type OpenListener } from "#api";
-import { createLog, defined, faultOf, type Log, Scope } from "#base";
+import { createApiServer, type ListenAddress, type OpenListener } from "#api";
+import { createLog, defined, faultOf, type Log, type LogLevel, Scope } from "#base";
 import type { DaemonOptions } from "#cli";
 import type { Engine } from "#engine";
 import { decodePlan } from "#helper";
@@ -11,7 +11,7 @@ import { parseCompression } from "#layer";
 import { describePlan } from "#runtime";
 import type { State } from "#state";
 import { openTrust } from "#trust";
-import { checkStart, lockRoot, makeRoot } from "./check-start.ts";
+import { checkStart, lockRoot, makeRoot, refuseDockerRoot } from "./check-start.ts";
 import { listenAddresses } from "./listen-addresses.ts";
 import { lowerOomScore } from "./lower-oom-score.ts";
 import { useEmbeddedAddon } from "./native-parts.ts";
@@ -19,55 +19,37 @@ import { openEngine } from "./open-engine.ts";
 import { releaseMemoryWhenQuiet } from "./quiet-memory.ts";
 import { registryOpener } from "./registry.ts";
 import { type Roots, roots } from "./roots.ts";
+import { type DaemonSettings, daemonSettings } from "./settings/daemon-settings.ts";
 import { version } from "./version.ts";
 
 /** Runs the engine until SIGTERM or SIGINT; containers go on after it. Gives the exit status. */
-export async function runDaemon(options: DaemonOptions): Promise<number> {
+export async function runDaemon(flags: DaemonOptions): Promise<number> {
   // As dockerd's: modes in images and containers do not depend on the shell that starts the engine.
   process.umask(0o022);
-  const log = createLog(options.logLevel);
+  const file = configFile(flags);
+  let level: LogLevel = flags.logLevel ?? "info";
+  const log = createLog(() => level);
   let serves = false;
   try {
-    const places = roots(process.env, options);
-    const { hosts = [`unix://${join(places.runRoot, "thimble.sock")}`] } = options;
-    const { configRoot } = places;
-    const addresses = await listenAddresses({ ...options, hosts, configRoot, env: process.env });
-    for (const name of ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]) delete process.env[name];
-    await checkStart(addresses.flatMap((each) => (each.kind === "unix" ? [each.path] : [])));
+    const settings = await daemonSettings(flags, file);
+    level = settings.logLevel;
+    const served = await prepare(settings.options);
+    if (flags.validate) {
+      process.stdout.write("configuration OK\n");
+      return 0;
+    }
     await using scope = new Scope();
-    await claimRoots(places, hosts, scope);
-    lowerOomScore(log);
-    const registry = registryOpener({
-      configRoot: places.configRoot,
-      insecure: options.insecureRegistries ?? [],
-      environment: process.env,
-      log,
-    });
-    const { layerCompression } = options;
-    const compression = layerCompression ? parseCompression(layerCompression) : undefined;
-    const policyFiles = [join(places.configRoot, "policy.json")];
-    const trust = (state: State) => openTrust({ policyFiles, state, log });
-    const { engine } = scope.use(
-      await openEngine({ ...places, log, registry, trust, compression }),
-    );
-    const server = createApiServer({
-      engine,
-      log,
-      version,
-      ownerOf: (client) => peerCredentials(descriptorOf(client)),
-      untaken: (client) => untakenByPeer(descriptorOf(client)),
-      describePlan: renderPlan,
-      onRequest: releaseMemoryWhenQuiet(),
-    });
-    const listeners = await server.listen(addresses);
-    scope.defer(() => server.close());
-    const pidFile = join(places.runRoot, "engine.pid");
-    writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
-    scope.defer(() => rmSync(pidFile, { force: true }));
-    await serveBeside(options, { engine, places, log, scope });
+    const engine = await serve(settings, served, { log, scope });
     serves = true;
-    for (const listener of listeners) tellListener(listener, log);
-    const signal = await untilSignal();
+    const reread = async () => {
+      const next = await daemonSettings(flags, file);
+      engine.reload(next.engine);
+      level = next.logLevel;
+      log.info("the configuration was read again", { file });
+    };
+    const signal = await untilSignal(() => {
+      reread().catch((error) => log.error("the configuration stays as it was", { error }));
+    });
     log.info("stopping; containers go on", { signal });
     return 0;
   } catch (error) {
@@ -76,6 +58,71 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     else process.stderr.write(`cannot start the engine: ${message}\n`);
     return 1;
   }
+}
+
+function configFile({ configRoot, configFile: named }: DaemonOptions): string {
+  return named ?? join(roots(process.env, { configRoot }).configRoot, "daemon.json");
+}
+
+interface Served {
+  readonly places: Roots;
+  readonly hosts: readonly string[];
+  readonly addresses: readonly ListenAddress[];
+}
+
+/** Judges what can be judged before anything is made. */
+async function prepare(options: DaemonOptions): Promise<Served> {
+  const places = roots(process.env, options);
+  const { hosts = [`unix://${join(places.runRoot, "thimble.sock")}`] } = options;
+  const { configRoot } = places;
+  const addresses = await listenAddresses({ ...options, hosts, configRoot, env: process.env });
+  if (options.layerCompression) parseCompression(options.layerCompression);
+  refuseDockerRoot(places.dataRoot);
+  return { places, hosts, addresses };
+}
+
+/** Opens the engine and listens. */
+async function serve(
+  { options, engine: settings, network }: DaemonSettings,
+  { places, hosts, addresses }: Served,
+  { log, scope }: Pick<Beside, "log" | "scope">,
+): Promise<Engine> {
+  for (const name of ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]) delete process.env[name];
+  await checkStart(addresses.flatMap((each) => (each.kind === "unix" ? [each.path] : [])));
+  await claimRoots(places, hosts, scope);
+  lowerOomScore(log);
+  let opened: Engine | undefined;
+  const registry = registryOpener({
+    configRoot: places.configRoot,
+    registries: () => opened?.settings ?? settings,
+    environment: process.env,
+    log,
+  });
+  const { layerCompression } = options;
+  const compression = layerCompression ? parseCompression(layerCompression) : undefined;
+  const policyFiles = [join(places.configRoot, "policy.json")];
+  const trust = (state: State) => openTrust({ policyFiles, state, log });
+  const { engine } = scope.use(
+    await openEngine({ ...places, log, registry, trust, compression, settings, network }),
+  );
+  opened = engine;
+  const server = createApiServer({
+    engine,
+    log,
+    version,
+    ownerOf: (client) => peerCredentials(descriptorOf(client)),
+    untaken: (client) => untakenByPeer(descriptorOf(client)),
+    describePlan: renderPlan,
+    onRequest: releaseMemoryWhenQuiet(),
+  });
+  const listeners = await server.listen(addresses);
+  scope.defer(() => server.close());
+  const pidFile = join(places.runRoot, "engine.pid");
+  writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });
+  scope.defer(() => rmSync(pidFile, { force: true }));
+  await serveBeside(options, { engine, places, log, scope });
+  for (const listener of listeners) tellListener(listener, log);
+  return engine;
 }
 
 async function claimRoots({ dataRoot, runRoot }: Roots, hosts: readonly string[], scope: Scope) {
@@ -161,7 +208,9 @@ function renderPlan(bytes: Uint8Array, format: "json" | "text"): string {
   return JSON.stringify(plan, plain, 2);
 }
 
-function untilSignal(): Promise<string> {
+/** Until SIGTERM or SIGINT, whose name it gives; SIGHUP calls `reload`. */
+function untilSignal(reload: () => void): Promise<string> {
+  process.on("SIGHUP", reload);
   return new Promise((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const)
       process.once(signal, () => resolve(signal));

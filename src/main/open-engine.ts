@@ -1,10 +1,16 @@
 import { join } from "node:path";
 import { defined, type Log, Scope } from "#base";
 import { openDataRoot } from "#content";
-import { createEngine, type EngineDependencies } from "#engine";
+import { createEngine, type EngineDependencies, type EngineSettings } from "#engine";
 import { findResolver, type Helper, openHelper, openResolver } from "#helper";
 import type { CompressionChoice } from "#layer";
-import { ContainerNames, openNetworks, openPorts, readHostResolvConf } from "#network";
+import {
+  ContainerNames,
+  type NetworkDefaults,
+  openNetworks,
+  openPorts,
+  readHostResolvConf,
+} from "#network";
 import { openCgroups } from "#runtime";
 import type { State } from "#state";
 import { openNativeTasks } from "#task";
@@ -27,6 +33,9 @@ export interface EngineOptions extends Pick<Roots, "dataRoot" | "runRoot"> {
   readonly trust?: ((state: State) => Trust) | undefined;
   /** The compression of layers that are made here, and of plain ones when they are pushed. */
   readonly compression?: CompressionChoice | undefined;
+  /** What an administrator sets; absent: as Docker has it. */
+  readonly settings?: EngineSettings | undefined;
+  readonly network?: NetworkDefaults | undefined;
   /** Starts and watches processes, and stays the caller's to close; absent: the build's own. */
   readonly helper?: Helper | undefined;
 }
@@ -54,7 +63,10 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
   const { state, snapshots, content } = scope.use(
     await openDataRoot(dataRoot, { log, compression }),
   );
-  const networks = await openNetworks({ instanceId, runRoot, state, log });
+  const networks = await openNetworks({
+    ...{ instanceId, runRoot, state, log },
+    ...defined({ defaults: options.network }),
+  });
   const ports = await openPorts({ state, helper, runRoot, log });
   const volumes = await openVolumes({ state, directory: join(dataRoot, "volumes"), log });
   let names: ContainerNames | undefined;
@@ -83,7 +95,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
       content,
       registry,
     },
-    ...defined({ trust: options.trust?.(state) }),
+    ...defined({ trust: options.trust?.(state), settings: options.settings }),
   });
   // With nothing running, nothing of this engine stays in the kernel.
   scope.defer(async () => {

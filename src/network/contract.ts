@@ -2,6 +2,7 @@ import type { Log } from "#base";
 import type { Fd } from "#kernel";
 import type { State } from "#state";
 import type { KnownPlace } from "./bridge-network.ts";
+import type { NetworkDefaults } from "./default-bridge.ts";
 import type { EndpointWish, Place } from "./endpoint.ts";
 import type { NetworkSettings } from "./network-store.ts";
 import type { VlanDriver } from "./vlan-options.ts";
@@ -18,6 +19,7 @@ export interface NetworksOptions {
    * overlaps with no route of the host.
    */
   readonly subnet?: string;
+  readonly defaults?: NetworkDefaults;
   readonly log?: Log;
 }
 

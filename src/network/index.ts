@@ -22,6 +22,7 @@ export type {
   NetworksOptions,
 } from "./contract.ts";
 export { networkCrashPoints, portCrashPoints } from "./crash-point.ts";
+export { checkNetworkDefaults, type NetworkDefaults } from "./default-bridge.ts";
 export { type Addresses, type EndpointWish, endpointSettings, setGateways } from "./endpoint.ts";
 export { type HostsOptions, ownNames, parseExtraHost, renderHosts } from "./hosts.ts";
 export { clearNetworkFault, type NetworkFault, setNetworkFault } from "./network-fault.ts";

@@ -35,6 +35,12 @@ import type {
   NetworksOptions,
 } from "./contract.ts";
 import { crashPoint } from "./crash-point.ts";
+import {
+  checkNetworkDefaults,
+  poolCandidates,
+  subnetOfBip,
+  withNetworkDefaults,
+} from "./default-bridge.ts";
 import { type EndpointWish, makeIsolated, portName, sweepPorts } from "./endpoint.ts";
 import type { FilteredBridge } from "./firewall.ts";
 import { HostRules } from "./host-rules.ts";
@@ -105,7 +111,10 @@ class BridgeNetworks implements Networks {
       this.#store.insert(row);
       rows.push(row);
     }
-    for (const row of rows) this.#add(row);
+    const { defaults = {} } = options;
+    checkNetworkDefaults(defaults);
+    for (const row of rows)
+      this.#add(row.name === DEFAULT ? withNetworkDefaults(row, defaults) : row);
   }
 
   /** A failure is not told here: the same step fails again, with its reason, when it is needed. */
@@ -386,7 +395,8 @@ class BridgeNetworks implements Networks {
 
   #wantedSubnet({ row, options, network }: Entry, version: IpVersion): WantedSubnet {
     const isDefault = row.name === DEFAULT;
-    const asked = isDefault ? this.#options.subnet : undefined;
+    const { subnet: wanted, defaults = {} } = this.#options;
+    const asked = isDefault && version === 4 ? (wanted ?? subnetOfBip(defaults)) : undefined;
     const known = asked ?? subnetOfRow(row, version);
     const others = [...this.#entries.values()].filter((other) => other.row.id !== row.id);
     const candidates = isDefault ? defaultCandidates : smallCandidates;
@@ -394,7 +404,9 @@ class BridgeNetworks implements Networks {
       version,
       ...(known === "" ? {} : { subnet: parseSubnet(known) }),
       isFixed: asked !== undefined || (known !== "" && (!isDefault || network.isUsed)),
-      candidates: () => (version === 4 ? candidates : ipv6Candidates(this.#options.instanceId)),
+      candidates: () =>
+        poolCandidates(defaults, version) ??
+        (version === 4 ? candidates : ipv6Candidates(this.#options.instanceId)),
       taken: others.flatMap((other) =>
         subnetsOf(other.row).filter((each) => each.version === version),
       ),

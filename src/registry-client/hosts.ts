@@ -5,6 +5,7 @@ import { isLoopbackHost, unbracket } from "./address.ts";
 import type { Capability, Endpoint } from "./endpoint.ts";
 import { parseHostsToml } from "./hosts-toml.ts";
 import { requireCertificate, type Trust } from "./http-transport.ts";
+import { mirrorEndpoints } from "./mirrors.ts";
 
 /** The configuration of registry hosts: where their repositories are found, and how. */
 export interface HostDirectory {
@@ -17,6 +18,8 @@ export interface HostDirectoryOptions {
   readonly directories: readonly string[];
   /** Hosts ("registry.example:5000") whose certificate is not checked and that may be spoken to in plain http. */
   readonly insecure?: readonly string[] | undefined;
+  /** URLs of mirrors of Docker Hub, for when its directory has no hosts.toml. */
+  readonly mirrors?: readonly string[] | undefined;
 }
 
 /** Where hosts are configured: thimble's own certs.d, then containerd's and Docker's, which may be there already. */
@@ -48,7 +51,8 @@ async function readEndpoints(options: HostDirectoryOptions, host: string): Promi
     const text = await readText(path);
     if (text !== undefined) return parseHostsToml({ path, text, host, origin, readText });
   }
-  return [origin];
+  const { mirrors = [], insecure = [] } = options;
+  return host === dockerHub.name ? [...mirrorEndpoints(mirrors, insecure), origin] : [origin];
 }
 
 /** Directories of a host; containerd also takes "host_port_", since some file systems have no colon. */

@@ -8,6 +8,7 @@
  */
 
 export { type HostDirectory, hostDirectories, openHostDirectory } from "./hosts.ts";
+export { parseMirror } from "./mirrors.ts";
 export { createRegistryClient } from "./open-client.ts";
 export type {
   RegistryClient,

@@ -14,6 +14,7 @@ import type {
   ExecRequest,
 } from "../../src/engine/contract.ts";
 import type { ImageDetail } from "../../src/engine/images/image-contract.ts";
+import { defaultSettings } from "../../src/engine/settings.ts";
 import type { DiffId, Digest } from "../../src/image/index.ts";
 import { encodeFrame } from "../../src/wire/index.ts";
 import { fakeAnalysis } from "./fake-analysis.ts";
@@ -112,7 +113,10 @@ export function createFakeEngine(): FakeEngine {
       loggingDriver: "json-file",
       securityOptions: ["name=seccomp,profile=builtin"],
       warnings: [],
+      settings: defaultSettings,
     }),
+    settings: defaultSettings,
+    reload: () => undefined,
     metrics: async () => "",
     diskUsage: async () => ({
       layers: 4096,

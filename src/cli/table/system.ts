@@ -17,6 +17,15 @@ export const showFlags = {
 };
 
 export const daemonFlags = {
+  "config-file": text(
+    "Configuration file, with the keys of dockerd's daemon.json; SIGHUP has it read again",
+    {
+      shownDefault: "/etc/thimble/daemon.json",
+      complete: "file",
+    },
+  ),
+  debug: bool("Write all that the engine does to its log", { short: "D" }),
+  validate: bool("Say whether the flags and the file are right, and end"),
   "config-root": text(
     "Directory of certs.d (certificates and mirrors of registries) and policy.json",
     {
@@ -214,6 +223,7 @@ export const daemonCommand = command({
   flags: daemonFlags,
   examples: [
     ["daemon --data-root /tmp/d --run-root /tmp/r", "a second engine beside the first"],
+    ["daemon --validate --config-file /etc/docker/daemon.json", "see what of Docker's file holds"],
     [
       "daemon -H unix:///run/thimble/thimble.sock -H tcp://0.0.0.0:2376 --tlsverify",
       "also for other machines, with the certificates of `thimble system cert`",

@@ -17,9 +17,12 @@ export const daemon: Verb<typeof daemonFlags> = (context, { flags, given }) => {
     tlskey: flags.tlskey,
     configRoot: flags["config-root"],
     layerCompression: flags["layer-compression"],
-    insecureRegistries: flags["insecure-registry"],
+    insecureRegistries: given.has("insecure-registry") ? flags["insecure-registry"] : undefined,
     metricsAddr: flags["metrics-addr"],
-    logLevel: flags["log-level"] ?? "info",
+    logLevel: flags["log-level"],
+    debug: given.has("debug") ? flags.debug : undefined,
+    configFile: flags["config-file"],
+    validate: flags.validate || undefined,
     registry:
       addr === undefined
         ? undefined

@@ -2,14 +2,7 @@ import { mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
 import { type ContainerId, defined, Fault, faultOf, newId, Scope } from "#base";
-import {
-  checkSent,
-  describeContainer,
-  endpointsOf,
-  isMac,
-  type Sent,
-  withLogDefaults,
-} from "#container";
+import { checkSent, describeContainer, endpointsOf, isMac, type Sent } from "#container";
 import { chainIds, hostPlatform, parseDigest, parsePlatform, platformDistance } from "#image";
 import type { Mount } from "#kernel";
 import type { Containers, CreateRequest } from "../contract.ts";
@@ -18,6 +11,7 @@ import { checkEndpoint } from "../networks/endpoint-check.ts";
 import { resolveLinks } from "../networks/links.ts";
 import type { NetworkDescription } from "../networks/network-contract.ts";
 import type { Parts } from "../parts.ts";
+import { withDefaults } from "../settings.ts";
 import { Trace } from "../trace.ts";
 import { checkRun } from "../transfer/trust.ts";
 import { publishVolume } from "../volumes/volume-event.ts";
@@ -40,13 +34,13 @@ type PlanParts = Parts<
   | "paths"
   | "clock"
   | "cpus"
-  | "logDefaults"
   | "tasks"
   | "snapshots"
   | "content"
   | "trust"
   | "store"
   | "networks"
+  | "settings"
 >;
 
 /** The parts that a creation touches; containers that run are not among them. */
@@ -164,7 +158,7 @@ function imageOf(
 /** Checks the request as far as it needs no launch plan, and resolves names in it. */
 function draftRecord(
   parts: Parts<
-    "clock" | "cpus" | "logDefaults" | "tasks" | "content" | "trust" | "store" | "networks"
+    "clock" | "cpus" | "tasks" | "content" | "trust" | "store" | "networks" | "settings"
   >,
   request: CreateRequest,
   findImage: (name: string) => DraftImage,
@@ -174,7 +168,7 @@ function draftRecord(
     request.name === undefined
       ? makeUpName((each) => parts.store.isTaken(each))
       : parseName(request.name);
-  const requested = withLogDefaults(request.sent, parts.logDefaults);
+  const requested = withDefaults(request.sent, parts.settings.current);
   const { config: asked } = checkSent(requested, parts);
   const image = findImage(asked.Image);
   const sent = resolveModes(parts, requested);

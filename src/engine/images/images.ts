@@ -19,7 +19,15 @@ import { listImages, pruneImages } from "./image-list.ts";
 import { makeImage } from "./make-image.ts";
 
 type ImageParts = Parts<
-  "paths" | "clock" | "content" | "snapshots" | "registry" | "trust" | "store" | "events"
+  | "paths"
+  | "clock"
+  | "content"
+  | "snapshots"
+  | "registry"
+  | "trust"
+  | "store"
+  | "events"
+  | "settings"
 >;
 
 /** The verbs of images: content with events, and with the containers that use it. */

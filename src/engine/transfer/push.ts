@@ -22,16 +22,13 @@ import { credentialSource } from "./registries.ts";
 import type { PushRequest, TransferReport } from "./registry-contract.ts";
 import { layerId, throttled } from "./transfer-layers.ts";
 
-/** Layers that travel at once, as in Docker. */
-const parallel = 5;
-
 /**
  * Sends images to the registries in their names: layers first, side by side; blobs that the
  * registry has are not sent, and those that it has elsewhere are mounted; then the configuration,
  * and the manifest last, so that no name at the registry ever leads to something that is missing.
  */
 export async function pushImage(
-  parts: Parts<"content" | "registry" | "events">,
+  parts: Parts<"content" | "registry" | "events" | "settings">,
   request: PushRequest,
   report: TransferReport,
   signal: AbortSignal,
@@ -53,7 +50,7 @@ export async function pushImage(
 }
 
 interface PushRun {
-  readonly parts: Parts<"content" | "events">;
+  readonly parts: Parts<"content" | "events" | "settings">;
   readonly repository: Repository;
   readonly report: TransferReport;
   readonly signal: AbortSignal;
@@ -196,6 +193,7 @@ async function pushLayers(
   layers: readonly PushedLayer[],
 ): Promise<void> {
   const report = throttled(run.report);
+  const { maxUploads: parallel } = run.parts.settings.current;
   for (const { id } of layers) report({ kind: "layer", id, step: "preparing" });
   for (const { id } of layers.slice(parallel)) report({ kind: "layer", id, step: "waiting" });
   try {

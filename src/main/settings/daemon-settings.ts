@@ -1,0 +1,112 @@
+import { defined, Fault, type LogLevel, parseBytes } from "#base";
+import type { DaemonOptions } from "#cli";
+import { type ContainerDefaults, defaultSettings, type EngineSettings } from "#engine";
+import { checkNetworkDefaults, type NetworkDefaults } from "#network";
+import { type DaemonFile, readDaemonFile } from "./read-file.ts";
+
+/** The flags of the daemon with what its file adds to them. */
+export interface DaemonSettings {
+  readonly options: DaemonOptions;
+  readonly logLevel: LogLevel;
+  readonly engine: EngineSettings;
+  readonly network: NetworkDefaults;
+}
+
+/** Keys of the file with the flags that mean the same. */
+const flagOfKey = {
+  "data-root": "dataRoot",
+  "exec-root": "runRoot",
+  "run-root": "runRoot",
+  hosts: "hosts",
+  group: "group",
+  tls: "tls",
+  tlsverify: "tlsverify",
+  tlscacert: "tlscacert",
+  tlscert: "tlscert",
+  tlskey: "tlskey",
+  debug: "debug",
+  "log-level": "logLevel",
+  "metrics-addr": "metricsAddr",
+  "layer-compression": "layerCompression",
+  "insecure-registries": "insecureRegistries",
+} as const satisfies Partial<Record<keyof DaemonFile, keyof DaemonOptions>>;
+
+/**
+ * Reads the file at `path` beside the flags. `invalid` when the file is, and in Docker's words when
+ * a flag and the file say the same thing. It changes nothing, so that it also validates.
+ */
+export async function daemonSettings(flags: DaemonOptions, path: string): Promise<DaemonSettings> {
+  const file = readDaemonFile(path, { isNamed: flags.configFile !== undefined });
+  refuseTwice(flags, file);
+  const fromFile = Object.fromEntries(
+    Object.entries(flagOfKey).flatMap(([key, flag]) => {
+      const value = file[key as keyof typeof flagOfKey];
+      return value === undefined ? [] : [[flag, value]];
+    }),
+  );
+  const options: DaemonOptions = { ...flags, ...fromFile };
+  const network: NetworkDefaults = {
+    bip: file.bip,
+    fixedCidr: file["fixed-cidr"],
+    mtu: file.mtu || undefined,
+    pools: file["default-address-pools"],
+  };
+  checkNetworkDefaults(network);
+  const { registryMirrors, ...rest } = engineSettings(options, file);
+  if (registryMirrors.length > 0) {
+    const { parseMirror } = await import("#registry-client");
+    for (const mirror of registryMirrors) parseMirror(mirror);
+  }
+  const logLevel = options.debug ? "debug" : (options.logLevel ?? "info");
+  return { options, logLevel, network, engine: { ...rest, registryMirrors } };
+}
+
+function refuseTwice(flags: DaemonOptions, file: DaemonFile): void {
+  const twice = Object.entries(flagOfKey).flatMap(([key, flag]) => {
+    const [fromFlag, fromFile] = [flags[flag], file[key as keyof typeof flagOfKey]];
+    if (fromFlag === undefined || fromFile === undefined) return [];
+    return [`${key}: (from flag: ${shown(fromFlag)}, from file: ${shown(fromFile)})`];
+  });
+  if (twice.length === 0) return;
+  throw new Fault(
+    "invalid",
+    `the following directives are specified both as a flag and in the configuration file: ${twice.join(", ")}`,
+  );
+}
+
+/** As Go prints values with %v. */
+function shown(value: unknown): string {
+  return Array.isArray(value) ? `[${value.join(" ")}]` : String(value);
+}
+
+function engineSettings(options: DaemonOptions, file: DaemonFile): EngineSettings {
+  const badLabel = file.labels?.find((label) => !/^[^=]+=/.test(label));
+  if (badLabel !== undefined)
+    throw new Fault("invalid", `bad attribute format: ${badLabel}; a label is KEY=VALUE`);
+  return {
+    debug: options.debug ?? false,
+    labels: file.labels ?? [],
+    log: { Type: file["log-driver"] ?? "json-file", Config: file["log-opts"] ?? {} },
+    containers: containerDefaults(file),
+    insecureRegistries: options.insecureRegistries ?? [],
+    registryMirrors: file["registry-mirrors"] ?? [],
+    maxDownloads: file["max-concurrent-downloads"] ?? defaultSettings.maxDownloads,
+    maxUploads: file["max-concurrent-uploads"] ?? defaultSettings.maxUploads,
+  };
+}
+
+function containerDefaults(file: DaemonFile): ContainerDefaults {
+  const { "default-shm-size": shm } = file;
+  const limits = Object.entries(file["default-ulimits"] ?? {});
+  return defined({
+    ShmSize: typeof shm === "string" ? parseBytes(shm) : shm,
+    Ulimits:
+      limits.length > 0
+        ? limits.map(([Name, { Soft, Hard }]) => ({ Name, Soft, Hard }))
+        : undefined,
+    Init: file.init,
+    Dns: file.dns,
+    DnsOptions: file["dns-opts"],
+    DnsSearch: file["dns-search"],
+  }) as ContainerDefaults;
+}

@@ -1,0 +1,55 @@
+import { describe, expect, test } from "bun:test";
+import {
+  checkNetworkDefaults,
+  poolCandidates,
+  subnetOfBip,
+  withNetworkDefaults,
+} from "./default-bridge.ts";
+import { plainSettings } from "./network-store.ts";
+import { formatSubnet } from "./subnet.ts";
+
+test("the bridge has the address of bip, and containers those of fixed-cidr", () => {
+  const row = {
+    id: "a",
+    name: "bridge",
+    createdAt: 0n,
+    subnet: "",
+    subnet6: "",
+    settings: plainSettings,
+  };
+  const defaults = { bip: "172.30.0.1/24", fixedCidr: "172.30.0.128/25", mtu: 1400 };
+  expect(() => checkNetworkDefaults(defaults)).not.toThrow();
+  expect(subnetOfBip(defaults)).toBe("172.30.0.0/24");
+  expect(withNetworkDefaults(row, defaults).settings).toMatchObject({
+    subnets: [{ subnet: "172.30.0.0/24", gateway: "172.30.0.1", range: "172.30.0.128/25" }],
+    options: { "com.docker.network.driver.mtu": "1400" },
+  });
+  expect(withNetworkDefaults(row, {})).toEqual(row);
+});
+
+test("networks come from the pools of their version, in order", () => {
+  const pools = [
+    { base: "10.9.0.0/30", size: 31 },
+    { base: "fd00::/63", size: 64 },
+    { base: "10.10.0.0/24", size: 24 },
+  ];
+  const all = (version: 4 | 6) => [...(poolCandidates({ pools }, version) ?? [])].map(formatSubnet);
+  expect(all(4)).toEqual(["10.9.0.0/31", "10.9.0.2/31", "10.10.0.0/24"]);
+  expect(all(6)).toEqual(["fd00::/64", "fd00:0:0:1::/64"]);
+  expect(poolCandidates({}, 4)).toBeUndefined();
+});
+
+describe("refused is", () => {
+  test.each([
+    [{ bip: "172.30.0.1" }, "invalid bip 172.30.0.1"],
+    [{ bip: "172.30.0.0/24" }, "invalid bip 172.30.0.0/24"],
+    [{ bip: "fd00::1/64" }, "invalid bip fd00::1/64"],
+    [{ fixedCidr: "172.30.0.0/24" }, "give bip as well"],
+    [{ bip: "172.30.0.1/24", fixedCidr: "10.0.0.0/24" }, "no part of 172.30.0.0/24"],
+    [{ mtu: 20 }, "between 68 and 65535"],
+    [{ pools: [{ base: "10.0.0.1/8", size: 24 }] }, "the base is a network"],
+    [{ pools: [{ base: "10.0.0.0/16", size: 8 }] }, "prefix length"],
+  ])("%j", (defaults, why) => {
+    expect(() => checkNetworkDefaults(defaults)).toThrow(why);
+  });
+});
