@@ -11,6 +11,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { attach } from "./cases/attach.ts";
+import { compose } from "./cases/compose.ts";
 import { dns } from "./cases/dns.ts";
 import { images } from "./cases/images.ts";
 import { launch } from "./cases/launch.ts";
@@ -53,6 +54,7 @@ const machineCases: Cases<Stage> = {
   overhead,
   launch,
   requests,
+  compose,
   "start-up": startUp,
   dns,
   memory,
