@@ -231,7 +231,9 @@ function dnsNamesOf({ network, networkId, names }: ContainerNetwork): readonly s
 }
 
 /** `NetworkSettings.Networks`: the container's place in each network, by the network's name. */
-export function networksOf({ networks }: Container): Readonly<Record<string, EndpointSettings>> {
+export function networksOf({
+  networks,
+}: Pick<Container, "networks">): Readonly<Record<string, EndpointSettings>> {
   return Object.fromEntries(networks.map((each) => [each.network, endpointOf(each)]));
 }
 

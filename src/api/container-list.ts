@@ -1,6 +1,6 @@
 import { Fault } from "#base";
 import { exposedPorts, networkModeOf } from "#container";
-import type { Container, Engine } from "#engine";
+import type { Engine, ListedContainer } from "#engine";
 import type { ContainerSummary } from "#wire";
 import { mountPoints, networkName, networksOf } from "./container-inspect.ts";
 import type { ApiContext } from "./context.ts";
@@ -66,14 +66,14 @@ export async function listContainers({ engine }: ApiContext, exchange: Exchange)
 /** `SizeRw` and `SizeRootFs` as list and inspect show them on request. */
 export async function sizesOf(
   { engine }: Pick<ApiContext, "engine">,
-  container: Container,
+  container: Pick<ListedContainer, "id">,
 ): Promise<{ readonly SizeRw: number; readonly SizeRootFs: number }> {
   const { writable, total } = await engine.containers.size(container.id);
   return { SizeRw: writable, SizeRootFs: total };
 }
 
 /** How lists call the image of a container: as the container was made, or by its id when that name is of another image now. */
-export function imageNames(engine: Engine): (container: Container) => string {
+export function imageNames(engine: Engine): (container: ListedContainer) => string {
   const ids = new Map<string, string | undefined>();
   return ({ config: { Image }, imageId }) => {
     if (!ids.has(Image)) ids.set(Image, engine.images.idOf(Image));
@@ -82,28 +82,38 @@ export function imageNames(engine: Engine): (container: Container) => string {
 }
 
 /** A container as lists show it, with its image under this name. */
-export function summaryOf(container: Container, imageName: string): ContainerSummary {
-  return {
+export function summaryOf(container: ListedContainer, imageName: string): ContainerSummary {
+  const Status = statusText(container, BigInt(Date.now()) * 1_000_000n);
+  return { ...factsOf(container), Image: imageName, Status };
+}
+
+const known = new WeakMap<ListedContainer, ContainerSummary>();
+
+/** The part of a summary that holds until the container changes; the other fields keep their places. */
+function factsOf(container: ListedContainer): ContainerSummary {
+  const facts = known.get(container) ?? {
     Id: container.id,
     Names: [`/${container.name}`],
-    Image: imageName,
+    Image: "",
     ImageID: container.imageId,
     Command: commandText(container.argv),
     Created: Number(container.createdAt / 1_000_000_000n),
     Ports: portsOf(container),
     Labels: container.config.Labels,
     State: container.state.status,
-    Status: statusText(container, BigInt(Date.now()) * 1_000_000n),
+    Status: "",
     HostConfig: {
       NetworkMode: networkName(container.host),
     },
     NetworkSettings: { Networks: networksOf(container) },
     Mounts: mountPoints(container),
   };
+  known.set(container, facts);
+  return facts;
 }
 
 /** What is published, and what is only exposed, of a container that runs in a network of its own. */
-function portsOf(container: Container): ContainerSummary["Ports"] {
+function portsOf(container: ListedContainer): ContainerSummary["Ports"] {
   const { config, host, state, ports, networks } = container;
   if (state.pid === 0 || networks.length === 0 || networkModeOf(host).kind !== "bridge") return [];
   return exposedPorts(config).flatMap(({ protocol, containerPort }) => {
@@ -125,13 +135,13 @@ function commandText([program = "", ...rest]: readonly string[]): string {
   return [program, ...rest.map((each) => (each.includes(" ") ? `'${each}'` : each))].join(" ");
 }
 
-function healthText(health: Container["health"]): string {
+function healthText(health: ListedContainer["health"]): string {
   if (!health) return "";
   return health.status === "starting" ? " (health: starting)" : ` (${health.status})`;
 }
 
 /** The STATUS column of `docker ps`. */
-export function statusText({ state, health }: Container, now: bigint): string {
+export function statusText({ state, health }: ListedContainer, now: bigint): string {
   const span = (since: bigint) => spanText(now > since ? now - since : 0n);
   switch (state.status) {
     case "running":

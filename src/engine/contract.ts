@@ -195,6 +195,12 @@ export interface Container {
   readonly execIds: readonly ExecId[];
 }
 
+/**
+ * A container as lists show it. The same object as long as nothing of it changes, so that callers
+ * may keep what they make of it.
+ */
+export type ListedContainer = Omit<Container, "links" | "paths" | "execIds" | "logShipping">;
+
 /** Facts by which a user learns why a container does not run, beyond its state. */
 export interface ContainerDiagnosis {
   readonly imageExists: boolean;
@@ -337,7 +343,7 @@ export interface Containers {
     readonly all: boolean;
     readonly limit?: number;
     readonly filters: Filters;
-  }): readonly Container[];
+  }): readonly ListedContainer[];
   /**
    * The log as `docker logs` streams it: framed unless the container has a terminal. `unsupported`
    * for a logging driver that cannot be read.

@@ -586,3 +586,31 @@ test("a start into another's pid namespace leaves no descriptor of it open", asy
   for (const id of [second, first])
     await engine.containers.remove(id, { force: true, volumes: false });
 });
+
+test("a list shows a container as one object until it changes, and each change at once", async () => {
+  const id = await startSleeper(engine);
+  const listed = () => {
+    const found = engine.containers.list({ all: true, filters: {} }).find((each) => each.id === id);
+    if (!found) throw new Error("the container is not listed");
+    return found;
+  };
+  let before = listed();
+  expect(listed()).toBe(before);
+  const changed = () => {
+    const after = listed();
+    expect(after).not.toBe(before);
+    before = after;
+    return after;
+  };
+  await engine.containers.rename(id, "renamed");
+  expect(changed().name).toBe("renamed");
+  await engine.containers.pause(id);
+  expect(changed().state.status).toBe("paused");
+  await engine.containers.unpause(id);
+  expect(changed().state.status).toBe("running");
+  await engine.networks.disconnect("bridge", id, { force: false });
+  expect(changed().networks).toEqual([]);
+  await engine.containers.stop(id, { timeout: 0 });
+  expect(changed().state.status).toBe("exited");
+  await engine.containers.remove(id, { force: true, volumes: false });
+});

@@ -99,7 +99,7 @@ function compileFilters(
   ];
   if (portTests.length > 0) tests.push((record) => portTests.some((test) => test(record)));
   const labels = filters.label ?? [];
-  tests.push((record) => matchesLabels(record.config.Labels, labels));
+  if (labels.length > 0) tests.push((record) => matchesLabels(record.config.Labels, labels));
   return tests;
 }
 

@@ -16,7 +16,7 @@ import { listContainers } from "./container-list.ts";
 import { containerLogs } from "./container-logs.ts";
 import { goesOn } from "./container-record.ts";
 import { containerSize, exportContainer } from "./container-tree.ts";
-import { viewContainer } from "./container-view.ts";
+import { viewContainer, viewListed } from "./container-view.ts";
 import { type CreateParts, createContainer, planContainer, rehearsePlan } from "./create.ts";
 import { killContainer, type StopOptions, stopContainer } from "./kill.ts";
 import { requireUp } from "./live-container.ts";
@@ -50,7 +50,7 @@ export function createContainers(parts: ContainerParts): Containers {
     rename: (ref, name) => renameContainer(parts, ref, name),
     wait: async (ref, condition) => ({ result: waitContainer(parts, ref, condition) }),
     get: (ref) => viewContainer(parts, parts.store.find(ref)),
-    list: (options) => listContainers(parts, options).map((record) => viewContainer(parts, record)),
+    list: (options) => listContainers(parts, options).map((record) => viewListed(parts, record)),
     logs: (ref, request: LogRequest) => containerLogs(parts, ref, request),
     attach: async (ref, request: AttachRequest) => {
       const attached = await attachContainer(parts, ref, request);
