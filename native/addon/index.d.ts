@@ -39,6 +39,7 @@ export interface Addon {
   copyTree(id: ReportId, from: number, to: number, gate: number): number;
   /** `name` is one name in the directory. */
   removeTree(id: ReportId, directory: number, name: Text): number;
+  removeTreeNow(directory: number, name: Text): number;
 
   setProject(fd: number, project: number): number;
   getProject(fd: number): number;
@@ -69,6 +70,14 @@ export interface Addon {
     recursive: 0 | 1,
     set: number,
     clear: number,
+  ): number;
+  /** Binds the root of that mount namespace on a directory of ours; both descriptors stay open until the report. */
+  mountRootOf(
+    id: ReportId,
+    namespace: number,
+    target: number,
+    recursive: 0 | 1,
+    set: number,
   ): number;
   mountLegacy(
     id: ReportId,

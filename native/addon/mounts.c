@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/mount.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -138,6 +139,42 @@ static long mount_bind(struct call *call)
 	return job_start(call, job);
 }
 
+/*
+ * The thread walks into another mount namespace and back. Its root and directory are that
+ * namespace's meanwhile, so it shares them with no other thread and does no further job.
+ */
+static long job_clone_root(struct job *job)
+{
+	unsigned int recursive = job->flags[0] ? AT_RECURSIVE : 0;
+	struct mount_attr attributes = { .attr_set = job->flags[1], .propagation = MS_PRIVATE };
+	job->spoils_thread = true;
+	AUTO_FD home = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (home < 0 || unshare(CLONE_FS) < 0 || setns(job->fds[0], CLONE_NEWNS) < 0)
+		return -errno;
+	AUTO_FD tree = (int)syscall(SYS_open_tree, AT_FDCWD, "/",
+				    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
+	if (tree < 0 ||
+	    syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | recursive, &attributes,
+		    sizeof(attributes)) < 0 ||
+	    setns(home, CLONE_NEWNS) < 0)
+		return -errno;
+	return result_of(syscall(SYS_move_mount, tree, "", job->fds[1], "",
+				 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
+}
+
+/* mountRootOf(id, mount namespace, target directory, recursive, attributes to set) */
+static long mount_root_of(struct call *call)
+{
+	struct job *job = job_create(call, job_clone_root);
+	if (job) {
+		job->fds[0] = take_fd(call, 1);
+		job->fds[1] = take_fd(call, 2);
+		job->flags[0] = (unsigned long)take_integer(call, 3, 0, 1);
+		job->flags[1] = (unsigned long)take_integer(call, 4, 0, INT_MAX);
+	}
+	return job_start(call, job);
+}
+
 static long job_legacy(struct job *job)
 {
 	return result_of(mount(job->texts[0], job->texts[1], job->texts[2], job->flags[0],
@@ -192,6 +229,7 @@ static long mount_probe(struct call *call)
 const struct function mount_functions[] = {
 	{ "mountFilesystem", mount_filesystem, 6 },
 	{ "mountBind", mount_bind, 6 },
+	{ "mountRootOf", mount_root_of, 5 },
 	{ "mountLegacy", mount_legacy, 6 },
 	{ "unmount", mount_unmount, 3 },
 	{ "probeFsconfig", mount_probe, 3 },

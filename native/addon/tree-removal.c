@@ -65,8 +65,18 @@ static int move_up(struct removal *removal, int parent, const char *name)
 	return -errno;
 }
 
+/* The kernel itself refuses only where the mount is in this mount namespace, and undoes it elsewhere. */
+static bool is_mounted_on(int parent, const char *name)
+{
+	struct statx entry;
+	return statx(parent, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &entry) == 0 &&
+	       entry.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
 static int remove_entry(struct removal *removal, int parent, const char *name)
 {
+	if (is_mounted_on(parent, name))
+		return -EBUSY;
 	if (unlinkat(parent, name, 0) == 0)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
@@ -135,7 +145,17 @@ static long tree_remove(struct call *call)
 	return job_start(call, job);
 }
 
+/* removeTreeNow(directory, name in it): the same at once, for threads that may wait */
+static long tree_remove_now(struct call *call)
+{
+	char name[NAME_MAX + 1];
+	int parent = take_fd(call, 0);
+	take_text(call, 1, name, sizeof(name));
+	return call->failed ? 0 : remove_tree(parent, name);
+}
+
 const struct function removal_functions[] = {
 	{ "removeTree", tree_remove, 3 },
+	{ "removeTreeNow", tree_remove_now, 2 },
 	{ 0 },
 };

@@ -33,9 +33,6 @@ type Feature = readonly [method: Method, pattern: string, what: string];
 
 const containerFeatures: readonly Feature[] = [
   ["GET", "/containers/:id/attach/ws", "attaching over a websocket"],
-  ["HEAD", "/containers/:id/archive", "copying files (docker cp)"],
-  ["GET", "/containers/:id/archive", "copying files (docker cp)"],
-  ["PUT", "/containers/:id/archive", "copying files (docker cp)"],
 ];
 
 const features: readonly Feature[] = [

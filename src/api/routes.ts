@@ -1,5 +1,6 @@
 import { backupRoutes } from "./backups.ts";
 import { commitRoutes } from "./commit.ts";
+import { containerArchiveRoutes } from "./container-archive.ts";
 import { containerPortRoutes } from "./container-ports.ts";
 import { containerStreamRoutes } from "./container-streams.ts";
 import { containerRoutes } from "./containers.ts";
@@ -32,6 +33,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...systemRoutes(context),
     ...containerRoutes(context),
     ...containerStreamRoutes(context),
+    ...containerArchiveRoutes(context),
     ...statsRoutes(context),
     ...containerPortRoutes(context),
     ...diagnosisRoutes(context),

@@ -17,6 +17,7 @@ import type { PublishedPort } from "#network";
 import type { ProgramProblem } from "#rootfs";
 import type { TaskStats } from "#task";
 import type { EngineBackups } from "./backups/backup-contract.ts";
+import type { EngineFiles } from "./files/file-contract.ts";
 import type { ImageAnalysis } from "./images/explain-contract.ts";
 import type { Images } from "./images/image-contract.ts";
 import type { EngineNetworks } from "./networks/network-contract.ts";
@@ -38,6 +39,7 @@ export type ShownMount =
 export interface Engine {
   readonly containers: Containers;
   readonly execs: Execs;
+  readonly files: EngineFiles;
   readonly images: Images;
   readonly networks: EngineNetworks;
   readonly analysis: ImageAnalysis;

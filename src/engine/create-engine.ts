@@ -38,6 +38,7 @@ import { engineInfo, machineWarnings } from "./engine-info.ts";
 import { EventBus } from "./events.ts";
 import { ContainerExecs } from "./execs/exec.ts";
 import { createExecutor } from "./executor.ts";
+import { createFiles } from "./files/files.ts";
 import { createAnalysis } from "./images/explain.ts";
 import { createImages } from "./images/images.ts";
 import { EngineMetrics } from "./metrics.ts";
@@ -132,6 +133,7 @@ export async function createEngine(
     executor,
     containers: createContainers(parts),
     execs,
+    files: createFiles(parts),
     images: createImages(parts, executor),
     networks: createNetworks(parts),
     analysis: createAnalysis(parts),

@@ -73,10 +73,14 @@ export function openat2(directory: Directory, path: Path, how: OpenHow): Fd {
 
 /**
  * Opens a regular file for reading in a tree that others may change; undefined when the path is
- * anything else. The type is looked at first, because opening a device may have effects.
+ * anything else. The type is looked at first, because opening a device may have effects. "" as path
+ * means the file of the descriptor.
  */
-export function openRegularFile(directory: Directory, path: Path): Fd | undefined {
-  using pinned = openat2(directory, path, { flags: O_PATH | O_NOFOLLOW });
+export function openRegularFile(directory: Fd | undefined, path: Path): Fd | undefined {
+  using pinned =
+    path.length === 0 && directory
+      ? directory.duplicate()
+      : openat2(directory, path, { flags: O_PATH | O_NOFOLLOW });
   if ((fstatat(pinned, "", false).mode & S_IFMT) !== S_IFREG) return undefined;
   return openat2(undefined, `/proc/self/fd/${pinned.number}`, { flags: O_RDONLY });
 }

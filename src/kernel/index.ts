@@ -52,6 +52,7 @@ export {
   O_PATH,
   O_RDONLY,
   O_WRONLY,
+  type Owner,
   openat2,
   openRegularFile,
   type Place,
@@ -92,7 +93,13 @@ export {
 } from "./machine.ts";
 export type { Mount } from "./mount.ts";
 export { type MountEntry, mountTable, parseMountTable } from "./mount-table.ts";
-export { knowsFileSystem, mountAll, overlayTakesLowerdirPlus, unmount } from "./mounts.ts";
+export {
+  knowsFileSystem,
+  mountAll,
+  mountRootOf,
+  overlayTakesLowerdirPlus,
+  unmount,
+} from "./mounts.ts";
 export {
   connectInNamespace,
   networkNamespaceOf,
@@ -152,5 +159,5 @@ export {
   macvlanModes,
   type StackedKind,
 } from "./stacked-link.ts";
-export { copyTree, copyTreeHolding, removeTree } from "./tree.ts";
+export { copyTree, copyTreeHolding, removeTree, removeTreeNow } from "./tree.ts";
 export { getXattr, listXattr, setXattr } from "./xattrs.ts";

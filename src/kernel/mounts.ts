@@ -1,6 +1,8 @@
 import { Fault, Scope } from "#base";
 import { addon } from "./addon.ts";
 import { errnoName } from "./errno.ts";
+import type { Fd } from "./fd.ts";
+import { O_DIRECTORY, O_PATH, openat2 } from "./files.ts";
 import type { Mount } from "./mount.ts";
 import { packStrings } from "./pack.ts";
 import { runJob } from "./reports.ts";
@@ -191,6 +193,27 @@ export async function mountAll(mounts: readonly Mount[], target: string): Promis
     scope.defer(() => unmount(target, { detach: true }));
   }
   return scope.release();
+}
+
+/**
+ * Binds the root of another mount namespace on a directory of ours, without what is mounted in it
+ * unless `recursive`, and without devices and setuid programs if `guarded`. Nothing that is mounted
+ * later on either side shows on the other. Both descriptors stay open until it settles; disposing
+ * and a crash are as with `mountAll`.
+ */
+export async function mountRootOf(
+  namespace: Fd,
+  target: string,
+  options: { readonly recursive?: boolean; readonly guarded?: boolean } = {},
+): Promise<AsyncDisposable> {
+  using place = openat2(undefined, target, { flags: O_PATH | O_DIRECTORY });
+  const attributes = options.guarded ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV : 0;
+  const recursive = options.recursive ? 1 : 0;
+  await runJob(
+    (id) => addon().mountRootOf(id, namespace.number, place.number, recursive, attributes),
+    { call: "open_tree", verb: "mount the root of a mount namespace on", about: target },
+  );
+  return { [Symbol.asyncDispose]: () => unmount(target, { detach: true }) };
 }
 
 /**

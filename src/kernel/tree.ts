@@ -3,8 +3,9 @@ import { defined, Fault, isFault } from "#base";
 import { addon } from "./addon.ts";
 import { openChannel } from "./channel.ts";
 import { socketPair } from "./descriptors.ts";
+import { check } from "./errno.ts";
 import type { Fd } from "./fd.ts";
-import { O_DIRECTORY, O_PATH, openat2 } from "./files.ts";
+import { O_DIRECTORY, O_PATH, openat2, type Path } from "./files.ts";
 import { runJob } from "./reports.ts";
 
 /**
@@ -85,4 +86,16 @@ export async function removeTree(path: string): Promise<void> {
   } catch (error) {
     if (!isFault(error, "not_found")) throw error;
   }
+}
+
+/**
+ * As `removeTree`, for a name in a directory that others may change meanwhile; blocks this thread.
+ * `not_found` for a missing name.
+ */
+export function removeTreeNow(directory: Fd, name: Path): void {
+  check(addon().removeTreeNow(directory.number, name), {
+    call: "unlinkat",
+    verb: "remove",
+    about: name,
+  });
 }

@@ -1,5 +1,15 @@
 import { isFault } from "#base";
-import { type Fd, fchmodat, fchownat, getXattr, listXattr, setXattr } from "#kernel";
+import {
+  type Fd,
+  fchmodat,
+  fchownat,
+  getXattr,
+  listXattr,
+  O_NOFOLLOW,
+  O_PATH,
+  openat2,
+  setXattr,
+} from "#kernel";
 import { isOverlayAttribute } from "./whiteout.ts";
 
 export interface Attributes {
@@ -24,14 +34,28 @@ interface SetOptions {
 
 /**
  * Owner, then mode, then extended attributes: chown(2) takes away setuid bits and
- * security.capability. Attributes that the file system does not know are passed over.
+ * security.capability. Attributes that the file system does not know are passed over. The name is
+ * not followed, whatever has come in its place.
  */
 export function setAttributes(
   place: Place,
   attributes: Attributes,
   { isSymlink = false, exact = false }: SetOptions = {},
 ): void {
-  const { directory, name } = place;
+  if (isSymlink || place.name.length === 0) {
+    setThrough(place, attributes, { isSymlink, exact });
+    return;
+  }
+  // chmod(2) follows links, and may do nothing else before Linux 6.6.
+  using pinned = openat2(place.directory, place.name, { flags: O_PATH | O_NOFOLLOW });
+  setThrough({ directory: pinned, name: "" }, attributes, { isSymlink, exact });
+}
+
+function setThrough(
+  { directory, name }: Place,
+  attributes: Attributes,
+  { isSymlink, exact }: SetOptions,
+): void {
   fchownat(directory, name, attributes);
   if (!isSymlink) fchmodat(directory, name, attributes.mode);
   if (!attributes.xattrs) return;

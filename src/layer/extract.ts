@@ -9,6 +9,7 @@ import {
   O_EXCL,
   O_NOFOLLOW,
   O_WRONLY,
+  type Owner,
   openat2,
   S_IFBLK,
   S_IFCHR,
@@ -33,37 +34,52 @@ import {
 
 interface OpenFile {
   readonly fd: Fd;
-  readonly place: Place;
   readonly header: TarHeader;
   position: number;
+}
+
+/** How an archive is unpacked. */
+export interface ExtractOptions {
+  /**
+   * Whether the archive is no layer: a name that begins with ".wh." is a name like any other, and
+   * the overlay's attributes are set.
+   */
+  readonly exact?: boolean;
+  /** The directory that is filled keeps its own attributes. */
+  readonly keepsRoot?: boolean;
+  /** A directory is not replaced by something else, nor something else by a directory. */
+  readonly keepsKinds?: boolean;
+  /** Owns all that is made, whatever the archive says. */
+  readonly owner?: Owner | undefined;
 }
 
 /**
  * Makes the members of an archive in a directory, as they come: ownership, modes, times in
  * nanoseconds, extended attributes, links and devices. A later member of a name replaces the
- * earlier one; a directory keeps its entries. No other process may write below the root meanwhile.
- * A Fault names the member; the files that were made before it stay.
+ * earlier one; a directory keeps its entries. Other processes may change the tree meanwhile: no
+ * name is followed out of the root, and attributes are set on files that are open. A Fault names the
+ * member; the files that were made before it stay.
  */
 export class TreeExtractor implements TarSink, Disposable {
   readonly #root: Fd;
   readonly #directories: ExtractedDirectories;
   #file: OpenFile | undefined;
 
+  readonly #options: ExtractOptions;
   readonly #exact: boolean;
 
-  /**
-   * @param root the directory to fill; nothing outside of it is ever touched
-   * @param exact whether the archive is no layer: a name that begins with ".wh." is a name like any
-   * other, and the overlay's attributes are set
-   */
-  constructor(root: Fd, { exact = false }: { readonly exact?: boolean } = {}) {
+  /** @param root the directory to fill; nothing outside of it is ever touched */
+  constructor(root: Fd, options: ExtractOptions = {}) {
+    const { exact = false } = options;
     this.#root = root;
+    this.#options = options;
     this.#exact = exact;
     this.#directories = new ExtractedDirectories(root, { exact });
   }
 
   entry(header: TarHeader): void {
-    this.#naming(header, () => this.#make(header));
+    const { owner } = this.#options;
+    this.#naming(header, () => this.#make(owner ? { ...header, ...owner } : header));
   }
 
   data(bytes: Buffer, offset: number): void {
@@ -84,11 +100,12 @@ export class TreeExtractor implements TarSink, Disposable {
     this.#file = undefined;
     if (!file) return;
     using fd = file.fd;
-    const { header, place } = file;
+    const { header } = file;
     this.#naming(header, () => {
       if (file.position !== header.size) ftruncate(fd, header.size);
-      this.#setAttributes(place, header);
-      this.#setTime(place, header.mtime);
+      const made = { directory: fd, name: "" };
+      this.#setAttributes(made, header);
+      this.#setTime(made, header.mtime);
     });
   }
 
@@ -110,13 +127,15 @@ export class TreeExtractor implements TarSink, Disposable {
   #make(header: TarHeader): void {
     const components = nameComponents(header.name);
     const base = components.pop();
-    if (base === undefined) this.#makeRoot(header);
-    else if (!this.#exact && isWhiteoutName(components, base)) this.#whiteout(components, base);
+    if (base === undefined) {
+      if (!this.#options.keepsRoot) this.#makeRoot(header);
+    } else if (!this.#exact && isWhiteoutName(components, base)) this.#whiteout(components, base);
     else this.#makeMember(header, components, base);
   }
 
   #makeMember(header: TarHeader, components: readonly string[], base: string): void {
     const place = { directory: this.#directories.open(components), name: pathOf(base) };
+    if (this.#options.keepsKinds) checkKind(place, header);
     if (header.type === "directory") {
       this.#makeDirectory(place, header);
       this.#directories.named(place.directory, base, header.mtime);
@@ -139,7 +158,7 @@ export class TreeExtractor implements TarSink, Disposable {
         flags: O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
         mode: 0o600,
       });
-      this.#file = { fd, place, header, position: 0 };
+      this.#file = { fd, header, position: 0 };
       return;
     }
     if (header.type === "symlink") {
@@ -236,6 +255,16 @@ export class TreeExtractor implements TarSink, Disposable {
       });
     }
   }
+}
+
+/** In Docker's words. */
+function checkKind(place: Place, { name, type }: TarHeader): void {
+  const there = statOf(place);
+  if (!there || isDirectory(there) === (type === "directory")) return;
+  const kinds = ["directory", "non-directory"] as const;
+  const [old, made] = isDirectory(there) ? kinds : [...kinds].reverse();
+  const shown = showName(nameComponents(name).join("/"));
+  throw new Fault("conflict", `cannot overwrite ${old} ${shown} with ${made}`);
 }
 
 function isWhiteoutName(components: readonly string[], base: string): boolean {

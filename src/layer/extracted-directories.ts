@@ -1,16 +1,15 @@
-import { rmSync } from "node:fs";
 import { Fault, isFault, StepBudget } from "#base";
 import {
   type Fd,
   fstatat,
   mkdirat,
   readlinkatBytes,
+  removeTreeNow,
   S_IFDIR,
   S_IFLNK,
   S_IFMT,
   type Stat,
   setXattr,
-  unlinkat,
   utimensat,
 } from "#kernel";
 import { showName } from "#tar";
@@ -41,7 +40,7 @@ export class ExtractedDirectories implements Disposable {
     this.#root = root;
     this.#exact = exact;
     this.#cache = new DirectoryCache(root);
-    this.#rootPath = pathBehind(root);
+    this.#rootPath = pathBehind(root).replace(/^\/$/, "");
   }
 
   /**
@@ -91,14 +90,10 @@ export class ExtractedDirectories implements Disposable {
     this.#times.set("", mtime);
   }
 
-  /** Removes a file, or a directory with all in it. */
+  /** Removes a file, or a directory with all in it; not where something is mounted. */
   remove({ directory, name }: Place, there: Stat): void {
     if (isDirectory(there) || isSymlink(there)) this.#cache.forget();
-    if (isDirectory(there)) {
-      const prefix = Buffer.from(`/proc/self/fd/${directory.number}/`);
-      const bytes = typeof name === "string" ? Buffer.from(name) : name;
-      rmSync(Buffer.concat([prefix, bytes]), { recursive: true });
-    } else unlinkat(directory, name);
+    removeTreeNow(directory, name);
   }
 
   /** After the last member. */

@@ -3,6 +3,7 @@ import type { TarLimits, TarType } from "#tar";
 import type { ChunkJobs } from "./chunk-job.ts";
 import type { ExpansionLimits } from "./compression.ts";
 import type { CompressionChoice } from "./compression-choice.ts";
+import type { ExtractOptions } from "./extract.ts";
 import type { MergeOptions, MergeResult } from "./merge.ts";
 import type { PackOptions } from "./pack.ts";
 import type { ScanOptions } from "./scan.ts";
@@ -24,8 +25,8 @@ export interface ReceiveRequest {
   readonly expansion: Partial<ExpansionLimits>;
 }
 
-/** An archive that is no layer, to unpack into an empty directory. */
-export interface UnpackRequest {
+/** An archive that is no layer, to unpack into a directory. */
+export interface UnpackRequest extends Omit<ExtractOptions, "exact"> {
   readonly source: Source;
   /** An existing directory. */
   readonly target: string;

@@ -117,7 +117,7 @@ async function receive(request: ReceiveRequest, context: JobContext): Promise<Re
 
 async function unpack(request: UnpackRequest, context: JobContext): Promise<UnpackResult> {
   using root = openDirectory(request.target);
-  using extractor = new TreeExtractor(root, { exact: true });
+  using extractor = new TreeExtractor(root, { ...request, exact: true });
   const reader = new TarReader(extractor, request.limits);
   const source = readSource(request.source, context, { reuse: true });
   for await (const chunk of decompress(source, request.expansion)) reader.push(chunk);
@@ -160,7 +160,7 @@ async function settleJob(request: SettleRequest): Promise<undefined> {
 }
 
 async function pack(request: PackRequest, context: JobContext): Promise<undefined> {
-  using root = openDirectory(request.directory);
+  using root = openat2(undefined, request.directory, { flags: O_PATH });
   using packer = new TreePacker(root, request);
   for await (const chunk of told(packer, context)) await context.output(chunk);
 }

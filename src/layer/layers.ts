@@ -16,6 +16,7 @@ import type {
   SettleRequest,
   StoreRequest,
   StoreResult,
+  UnpackRequest,
   UnpackResult,
 } from "./job.ts";
 import type { MergeResult } from "./merge.ts";
@@ -78,19 +79,22 @@ export async function receiveLayer(options: ReceiveOptions): Promise<ReceiveResu
 }
 
 /**
- * Unpacks an archive (plain, gzip, zstd or xz) that is no layer into an empty directory, as it is:
- * owners, modes, times, extended attributes, links, devices, holes; a name that begins with ".wh."
- * is a name. Whatever the archive says, nothing outside of the directory is touched. Its size has
- * no limit beside the disk's, but a compressed one that expands like a bomb is `exhausted`. After a
- * Fault the files made so far stay in the directory, for its owner to remove.
+ * Unpacks an archive (plain, gzip, zstd or xz) that is no layer into a directory, as it is: owners,
+ * modes, times, extended attributes, links, devices, holes; a name that begins with ".wh." is a
+ * name. Whatever the archive says and others do to the tree, nothing outside of the directory is
+ * touched. Its size has no limit beside the disk's, but a compressed one that expands like a bomb is
+ * `exhausted`. After a Fault the files made so far stay in the directory.
  */
 export async function unpackTree(
   { stream, isGiven }: GivenStream,
   target: string,
-  options: LayerOptions = {},
+  options: LayerOptions & Pick<UnpackRequest, "keepsRoot" | "keepsKinds" | "owner"> = {},
 ): Promise<UnpackResult> {
+  const { keepsRoot = false, keepsKinds = false, owner } = options;
   const limits = { entries: Infinity, totalBytes: Infinity };
-  const request = { source: "stream", target, limits, expansion: { bytes: Infinity } } as const;
+  const rules = { keepsRoot, keepsKinds, owner };
+  const expansion = { bytes: Infinity };
+  const request = { source: "stream", target, limits, expansion, ...rules } as const;
   return await pool.run("unpack", request, { ...options, input: stream, isGiven });
 }
 
@@ -109,7 +113,7 @@ export async function settleImplied(
 export type StreamOptions = Partial<Omit<PackOptions, "mode">> & LayerOptions;
 
 /**
- * A directory tree as an uncompressed archive: equal trees give equal bytes. Leaving the loop early
+ * A directory tree, or another file, as an uncompressed archive: equal trees give equal bytes. Leaving the loop early
  * stops it.
  */
 export function packTree(

@@ -32,6 +32,13 @@ export interface PackOptions {
    * overlay's attributes are kept.
    */
   readonly exact?: boolean;
+  /**
+   * The name of the tree in the archive, which all names begin with; one character a byte. Without
+   * it the root is "./", and names are relative to it.
+   */
+  readonly as?: string;
+  /** File systems that are mounted in the tree are packed with it. */
+  readonly mounts?: boolean;
   /** Paths ("etc/hosts") that are left out; of a directory its own entry alone. */
   readonly exclude?: readonly string[];
 }
@@ -64,7 +71,7 @@ export class TreePacker implements Disposable {
   /** @param sharesHoles chunks of holes are the same one, not to be changed or transferred */
   constructor(root: Fd, options: PackOptions, sharesHoles = false) {
     this.#sharesHoles = sharesHoles;
-    this.#walk = new TreeWalk(root);
+    this.#walk = new TreeWalk(root, { mounts: options.mounts });
     this.#options = options;
     this.#writer = new TarWriter((bytes) => this.#emit(bytes));
   }
@@ -99,7 +106,8 @@ export class TreePacker implements Disposable {
     const mtime = this.#clamp(stat, directory, entry);
     const common = { mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid, mtime };
     if (link !== undefined) {
-      this.#write({ ...common, name: path, type: "hardlink", linkName: link, size: 0 });
+      const [name, linkName] = [this.#nameOf(path), this.#nameOf(link)];
+      this.#write({ ...common, name, type: "hardlink", linkName, size: 0 });
       return undefined;
     }
     const target = type === "symlink" && unlessGone(() => readlinkatBytes(directory, entry));
@@ -108,7 +116,8 @@ export class TreePacker implements Disposable {
     const isDevice = type === "character" || type === "block";
     const header: TarHeader = {
       ...common,
-      name: type === "directory" ? `${path === "" ? "." : path}/` : path,
+      name:
+        type === "directory" ? `${this.#nameOf(path)}/`.replace(/^\/\/$/, "/") : this.#nameOf(path),
       type,
       size: type === "file" ? stat.size : 0,
       linkName: target ? target.toString("latin1") : "",
@@ -122,6 +131,12 @@ export class TreePacker implements Disposable {
       this.#write({ ...emptyFile, name: `${path}/${opaqueName}` });
     }
     return undefined;
+  }
+
+  #nameOf(path: string): string {
+    const { as } = this.#options;
+    if (as === undefined) return path || ".";
+    return path === "" ? as : `${as === "/" ? "" : as}/${path}`;
   }
 
   #write(header: TarHeader, runs?: readonly Extent[]): void {

@@ -61,27 +61,37 @@ interface Level {
   fd: Fd | undefined;
 }
 
+/** What a walk takes in beside the files of the one file system. */
+export interface WalkOptions {
+  readonly sockets?: boolean;
+  /** Directories of other file systems are entered. */
+  readonly mounts?: boolean | undefined;
+}
+
 /**
- * A directory tree, the root first, depth first, names in the order of their bytes. Sockets are
- * left out unless they are asked for, other file systems are not entered, and files that vanish
+ * A directory tree, the root first, depth first, names in the order of their bytes. Sockets and
+ * other file systems are left out unless they are asked for, and files that vanish
  * meanwhile are passed over. Symbolic links are never followed.
  */
 export class TreeWalk implements Disposable {
   readonly #root: Fd;
-  readonly #device: bigint;
-  readonly #sockets: boolean;
+  readonly #stat: Stat;
+  readonly #options: WalkOptions;
   readonly #levels: Level[] = [];
 
-  constructor(root: Fd, { sockets = false }: { readonly sockets?: boolean } = {}) {
+  /** @param root a file of another kind is a tree of itself alone */
+  constructor(root: Fd, options: WalkOptions = {}) {
     this.#root = root;
-    this.#sockets = sockets;
-    this.#device = fstatat(root, "", false).dev;
+    this.#options = options;
+    this.#stat = fstatat(root, "", false);
   }
 
   /** A directory's own entry comes before it is entered, so that its reader may still change it. */
   *entries(): Generator<WalkedEntry, void> {
-    const stat = fstatat(this.#root, "", false);
-    yield { directory: this.#root, entry: "", path: "", type: "directory", stat };
+    const stat = this.#stat;
+    const type = this.#typeOf(stat);
+    if (type) yield { directory: this.#root, entry: "", path: "", type, stat };
+    if (type !== "directory") return;
     this.#enter("");
     for (let level = this.#levels.at(-1); level; level = this.#levels.at(-1)) {
       const name = level.names[level.next++];
@@ -93,8 +103,8 @@ export class TreeWalk implements Disposable {
       if (!found) continue;
       yield found;
       // Directories alone tell file systems apart: an overlay gives files the numbers of its layers.
-      const isOurs = found.type === "directory" && found.stat.dev === this.#device;
-      if (isOurs) unlessGone(() => this.#enter(found.path));
+      const isOurs = this.#options.mounts || found.stat.dev === stat.dev;
+      if (found.type === "directory" && isOurs) unlessGone(() => this.#enter(found.path));
     }
   }
 
@@ -115,9 +125,13 @@ export class TreeWalk implements Disposable {
     }
     const entry = pathOf(name);
     const stat = unlessGone(() => fstatat(directory, entry, false));
-    const isSocket = this.#sockets && stat !== undefined && (stat.mode & S_IFMT) === S_IFSOCK;
-    const type = isSocket ? "socket" : stat && typeOf(stat);
+    const type = stat && this.#typeOf(stat);
     return stat && type && { directory, entry, path, type, stat };
+  }
+
+  #typeOf(stat: Stat): NodeType | undefined {
+    const isSocket = this.#options.sockets && (stat.mode & S_IFMT) === S_IFSOCK;
+    return isSocket ? "socket" : typeOf(stat);
   }
 
   #enter(path: string): void {

@@ -38,6 +38,8 @@ export interface PlanInput {
   readonly exitRecord?: string;
   /** Run the helper's reaper as process 1. */
   readonly init?: boolean;
+  /** Hold the namespaces without a program; the root gets neither devices nor the links that go with them. */
+  readonly sandbox?: boolean;
   readonly machine: Machine;
   /** The kind of a bind's source, for a missing target to be made; `hostKind` unless given. */
   readonly kindOf?: (hostPath: string) => "directory" | "file";
@@ -104,7 +106,7 @@ export function compilePlan(input: PlanInput): CompiledPlan {
   ).propagation;
   const filter = linux.seccomp && compileFilter(linux.seccomp);
   const plan: LaunchPlan = {
-    mode: "run",
+    mode: input.sandbox ? "sandbox" : "run",
     id: input.id,
     namespaces,
     uidMaps: compileMaps(linux.uidMappings),
@@ -113,8 +115,8 @@ export function compilePlan(input: PlanInput): CompiledPlan {
     mounts: [rootMount, ...mounts],
     rootReadonly: spec.root?.readonly ?? false,
     ...defined({ rootPropagation }),
-    devices: compileDevices(linux.devices ?? []),
-    symlinks: defaultSymlinks,
+    devices: input.sandbox ? [] : compileDevices(linux.devices ?? []),
+    symlinks: input.sandbox ? [] : defaultSymlinks,
     maskedPaths: checkPaths(linux.maskedPaths, "linux.maskedPaths"),
     readonlyPaths: checkPaths(linux.readonlyPaths, "linux.readonlyPaths"),
     sysctls: Object.entries(linux.sysctl ?? {}).map(([name, value]) => ({ name, value })),
@@ -130,7 +132,7 @@ export function compilePlan(input: PlanInput): CompiledPlan {
     capabilities: capabilities.masks,
     noNewPrivileges: spec.process?.noNewPrivileges ?? false,
     ...(filter && { seccomp: filter.program, seccompFlags: filter.flags }),
-    process: compileProcess(spec.process),
+    ...(!input.sandbox && { process: compileProcess(spec.process) }),
     init: input.init ?? false,
     stdio: { ...consoleSize(spec.process), ...input.stdio },
     ...defined({

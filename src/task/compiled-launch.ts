@@ -85,7 +85,7 @@ export function openExecLaunch(
 }
 
 function compileTask(
-  { id, spec, root, stdio, log, init }: TaskInput,
+  { id, spec, root, stdio, log, init, sandbox }: TaskInput,
   { files, machine, cgroup }: PlanGround,
   found: {
     readonly entry: Omit<CgroupEntry, "fds">;
@@ -102,7 +102,7 @@ function compileTask(
     ...defined({ oomCounter: entry.oomCounter, oomEvent: entry.oomEvent }),
     cgroupMounts: cgroup.mounts,
     stdio,
-    ...defined({ log }),
+    ...defined({ log, sandbox }),
     controlSocket: files.controlSocket(id),
     exitRecord: files.exitRecord(id),
     init,

@@ -81,6 +81,11 @@ export interface TaskInput {
   };
   /** Process 1 is a reaper and the program its child. */
   readonly init: boolean;
+  /**
+   * Instead of a program: `start` makes the namespaces and mounts, and they are held until the task
+   * is killed. No devices are made in its root, and `spec.process` is left out.
+   */
+  readonly sandbox?: boolean;
 }
 
 /** The standard streams of a process, and the size of its terminal in characters. */

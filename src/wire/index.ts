@@ -34,6 +34,13 @@ export {
 } from "./media-types.ts";
 export type { NetworkCreateBody } from "./network-create.ts";
 export type * from "./network-types.ts";
+export {
+  goFileMode,
+  goModes,
+  hasGoMode,
+  PATH_STAT_HEADER,
+  type PathStat,
+} from "./path-stat.ts";
 export { progressBar } from "./progress-bar.ts";
 export {
   credentialsOf,

@@ -19,6 +19,7 @@ import type { DiffId, Digest } from "../../src/image/index.ts";
 import { encodeFrame } from "../../src/wire/index.ts";
 import { fakeAnalysis } from "./fake-analysis.ts";
 import { fakeBackups } from "./fake-backups.ts";
+import { fakeFiles } from "./fake-files.ts";
 import { fakeNetworks } from "./fake-networks.ts";
 import { fakeVolumes } from "./fake-volumes.ts";
 
@@ -89,6 +90,7 @@ export function createFakeEngine(): FakeEngine {
     },
     containers,
     execs: fakeExecs(containers, calls),
+    files: fakeFiles(calls),
     images: fakeImages(calls),
     networks: fakeNetworks(calls),
     analysis: fakeAnalysis(calls),

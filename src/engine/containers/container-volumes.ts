@@ -150,6 +150,27 @@ export async function holdVolumes(
   return { sources, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
+/**
+ * Makes the volumes ready for a look at a container's files, which holds them under an id of its
+ * own and tells nobody; the scope gives them back. Gives the places of all mounts that are not the
+ * whole of an image or the host's, by target.
+ */
+export async function holdForView(
+  parts: Parts<"paths" | "snapshots" | "volumes">,
+  record: ContainerRecord,
+  { holder, scope }: { readonly holder: string; readonly scope: Scope },
+): Promise<ReadonlyMap<string, string>> {
+  const sources = new Map<string, string>();
+  for (const { volume, subpath, target } of placedVolumes(record)) {
+    scope.defer(() => parts.volumes.release(volume, holder));
+    const path = await parts.volumes.hold(volume, holder);
+    sources.set(target, subpath === "" ? path : openPart(path, subpath, scope));
+  }
+  for (const mount of placedImages(record))
+    if (mount.subpath !== "") sources.set(mount.target, await openImagePart(parts, mount, scope));
+  return sources;
+}
+
 function driverOf(parts: Parts<"volumes">, name: string): string {
   return parts.volumes.find(name)?.driver ?? "local";
 }

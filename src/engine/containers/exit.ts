@@ -45,7 +45,10 @@ export function trackContainer(parts: TrackParts, run: Run): { running(): void; 
   const begun = Promise.withResolvers<boolean>();
   const recorded = Promise.withResolvers<void>();
   const settled = Promise.withResolvers<void>();
-  const live: LiveContainer = { ...run, recorded: recorded.promise, settled: settled.promise };
+  const live: LiveContainer = {
+    ...{ ...run, views: new Set() },
+    ...{ recorded: recorded.promise, settled: settled.promise },
+  };
   parts.live.set(id, live);
   void task.outOfMemory.then(() => recordOom(parts, id));
   void parts.background.run(`following container ${id}`, async () => {
@@ -66,8 +69,10 @@ export function trackContainer(parts: TrackParts, run: Run): { running(): void; 
     }
     // From here on the container counts as stopped, also for `start`.
     recorded.resolve();
-    if (exit) await settle(parts, live, isWritten);
-    else if (isRunning) await letGo(live);
+    if (exit) {
+      await settle(parts, live, isWritten);
+      await Promise.all(live.views);
+    } else if (isRunning) await letGo(live);
     parts.live.delete(id);
     settled.resolve();
     if (exit) startLater(parts, id);

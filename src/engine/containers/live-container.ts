@@ -11,6 +11,8 @@ export interface LiveContainer {
   readonly task: Task;
   readonly sandbox: OpenSandbox;
   readonly ports: RunPorts;
+  /** Looks at its files that are under way: its root stays mounted until they settle. */
+  readonly views: Set<Promise<void>>;
   /** Its end is in the database, and all output has been delivered to the log. */
   readonly recorded: Promise<void>;
   /** Nothing of this run is left: it may start anew. */

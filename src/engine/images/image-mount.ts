@@ -25,12 +25,18 @@ export async function mountForUs(
   mounts: readonly Mount[],
 ): Promise<MountedLayers> {
   await using scope = new Scope();
-  const path = await mkdtemp(join(parts.paths.runViews, "view-"));
-  scope.defer(() => rmdir(path));
+  const path = await makeMountPoint(parts, scope);
   if (mounts.length > 0) scope.use(await mountAll(mounts, path));
   const root = scope.use(openat2(undefined, path, { flags: O_PATH | O_DIRECTORY }));
   const opened = scope.release();
   return { path, root, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/** A directory for a mount that is no container's; it goes with the scope, and with a crash. */
+export async function makeMountPoint(parts: Parts<"paths">, scope: Scope): Promise<string> {
+  const path = await mkdtemp(join(parts.paths.runViews, "view-"));
+  scope.defer(() => rmdir(path));
+  return path;
 }
 
 /**

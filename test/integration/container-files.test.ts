@@ -1,0 +1,160 @@
+/** Copies in and out of containers: what is shown, what is kept, and that nothing leads out of them. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type ContainerId, collect } from "#base";
+import type { Engine } from "#engine";
+import { readTar } from "#tar";
+import { outcome } from "../../src/base/testing.ts";
+import { createRequest } from "../support/create-request.ts";
+import {
+  importBusybox,
+  type OpenedEngine,
+  openEngineAt,
+  type TestRoots,
+  temporaryRoots,
+} from "../support/engine.ts";
+import { engineHoldings } from "../support/engine-holdings.ts";
+import { execIn } from "../support/run-container.ts";
+import { streamOf, type TarMember, tarOf, temporaryDirectory } from "../support/tree.ts";
+
+let leaks: ReturnType<typeof engineHoldings>;
+let roots: TestRoots & Disposable;
+let opened: OpenedEngine;
+let engine: Engine;
+
+beforeAll(async () => {
+  roots = temporaryRoots();
+  leaks = engineHoldings(roots);
+  opened = await openEngineAt(roots);
+  engine = opened.engine;
+  await importBusybox(engine);
+});
+
+afterEach(async () => {
+  for (const { id } of engine.containers.list({ all: true, filters: {} }))
+    await engine.containers.remove(id, { force: true, volumes: true });
+});
+
+afterAll(async () => {
+  await engine.volumes.prune({ all: ["true"] });
+  await opened[Symbol.asyncDispose]();
+  roots[Symbol.dispose]();
+  await leaks.settled();
+});
+
+const never = new AbortController().signal;
+
+async function put(
+  ref: string,
+  path: string,
+  members: readonly TarMember[] | Uint8Array,
+  rules: { readonly keepsKinds?: boolean; readonly toUser?: boolean } = {},
+): Promise<void> {
+  const bytes = members instanceof Uint8Array ? members : tarOf(members);
+  const { keepsKinds = false, toUser = false } = rules;
+  await engine.files.put(ref, path, {
+    ...{ archive: streamOf(bytes), keepsKinds, toUser, signal: never },
+  });
+}
+
+async function archiveOf(ref: string, path: string, holes = false): Promise<Uint8Array> {
+  await using files = await engine.files.open(ref, path);
+  return await collect(files.archive({ holes }), 64 << 20, "an archive");
+}
+
+async function names(ref: string, path: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const header of readTar(streamOf(await archiveOf(ref, path)))) found.push(header.name);
+  return found;
+}
+
+async function content(ref: string, path: string): Promise<string> {
+  for await (const header of readTar(streamOf(await archiveOf(ref, path))))
+    if (header.type === "file")
+      return Buffer.from(await collect(header.body, 1 << 20, "a file")).toString();
+  throw new Error(`${path} is no file`);
+}
+
+async function created(change: Parameters<typeof createRequest>[2] = {}): Promise<ContainerId> {
+  return (await engine.containers.create(createRequest("busybox", ["sleep", "1000"], change))).id;
+}
+
+describe.each(["created", "running", "paused", "stopped"])("a container that is %s", (state) => {
+  async function container(change: Parameters<typeof created>[0] = {}): Promise<ContainerId> {
+    const id = await created(change);
+    if (state === "created") return id;
+    await engine.containers.start(id);
+    if (state === "paused") await engine.containers.pause(id);
+    if (state === "stopped") await engine.containers.stop(id, { timeout: 0 });
+    return id;
+  }
+
+  test("gives what was put into it", async () => {
+    const id = await container();
+    await put(id, "/root", [
+      { name: "d/", type: "directory", mode: 0o711, uid: 5, gid: 6 },
+      { name: "d/f", content: "one", uid: 7, gid: 8, mode: 0o4755 },
+      { name: "d/h", type: "hardlink", linkName: "d/f" },
+      { name: "d/l", type: "symlink", linkName: "f" },
+      { name: "d/p", type: "fifo" },
+    ]);
+    expect(await names(id, "/root/d")).toEqual(["d/", "d/f", "d/h", "d/l", "d/p"]);
+    expect(await names(id, "/root/d/.")).toEqual(["./", "./f", "./h", "./l", "./p"]);
+    expect(await content(id, "root/d/f")).toBe("one");
+    const found: object[] = [];
+    for await (const header of readTar(streamOf(await archiveOf(id, "/root/d"))))
+      found.push(header);
+    expect(found).toMatchObject([
+      { mode: 0o711, uid: 5, gid: 6 },
+      { mode: 0o4755, uid: 7, gid: 8, size: 3 },
+      { type: "hardlink", linkName: "d/f" },
+      { type: "symlink", linkName: "f" },
+      { type: "fifo" },
+    ]);
+    expect(await engine.files.stat(id, "/root/d/l")).toMatchObject({
+      name: "l",
+      linkTarget: "/root/d/f",
+    });
+  });
+
+  test("shows volumes and binds, and nothing that is in memory", async () => {
+    using bound = temporaryDirectory("bound");
+    writeFileSync(join(bound.path, "of-the-host"), "host");
+    const host = { Binds: [`${bound.path}:/bound:ro`, "data:/data"], Tmpfs: { "/scratch": "" } };
+    const id = await container({ host });
+    await put(id, "/data", [{ name: "f", content: "in the volume" }]);
+    expect(readFileSync(join(roots.dataRoot, "volumes/data/_data/f"), "utf8")).toBe(
+      "in the volume",
+    );
+    expect(await names(id, "/bound")).toEqual(["bound/", "bound/of-the-host"]);
+    expect(await names(id, "/proc")).toEqual(["proc/"]);
+    expect(await outcome(engine.files.stat(id, "/proc/version"))).toThrow("no such file");
+    const written = await outcome(put(id, "/bound", [{ name: "f" }]));
+    expect(written).toThrow("mounted volume is marked read-only");
+    expect(existsSync(join(bound.path, "f"))).toBe(false);
+  });
+
+  test("starts again after it", async () => {
+    const id = await container();
+    await put(id, "/root", [{ name: "f", content: "kept" }]);
+    if (state === "paused") await engine.containers.unpause(id);
+    await engine.containers.stop(id, { timeout: 0 }).catch(() => undefined);
+    await engine.containers.start(id);
+    expect((await execIn(engine, id, ["cat", "/root/f"])).stdout).toBe("kept");
+  });
+});
+
+test("what is mounted in a container that runs is not replaced", async () => {
+  const id = await created({ host: { Binds: ["data:/root/below/data"] } });
+  await engine.containers.start(id);
+  const mounts = async () => (await execIn(engine, id, ["cat", "/proc/mounts"])).stdout;
+  const before = await mounts();
+  for (const [path, name] of [
+    ["/root/below", "data"],
+    ["/root", "below"],
+    ["/etc", "hosts"],
+  ] as const)
+    expect(await outcome(put(id, path, [{ name, content: "x" }]))).toThrow("EBUSY");
+  expect(await mounts()).toBe(before);
+});
