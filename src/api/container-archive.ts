@@ -1,6 +1,6 @@
 import { Fault, isFault } from "#base";
 import type { PathStat } from "#engine";
-import { goFileMode, PATH_STAT_HEADER, TAR_TYPE } from "#wire";
+import { encodePathStat, goFileMode, PATH_STAT_HEADER, TAR_TYPE } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
@@ -20,7 +20,7 @@ export function containerArchiveRoutes(context: ApiContext): readonly Route[] {
 async function head({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const path = pathOf(exchange);
   const { id } = containerOf(engine, exchange.param("id"));
-  tell(exchange, await told(exchange, path, () => engine.files.stat(id, path)));
+  tellPathStat(exchange, await told(exchange, path, () => engine.files.stat(id, path)));
   exchange.sendEmpty(200);
 }
 
@@ -28,7 +28,7 @@ async function get({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const path = pathOf(exchange);
   const { id } = containerOf(engine, exchange.param("id"));
   await using files = await told(exchange, path, () => engine.files.open(id, path));
-  tell(exchange, files.stat);
+  tellPathStat(exchange, files.stat);
   // thimble's own: many readers of tar know no sparse files.
   const holes = exchange.query.flag("holes");
   await exchange.stream(TAR_TYPE, files.archive({ holes }), { atOnce: true });
@@ -58,10 +58,11 @@ function pathOf({ query }: Exchange): string {
   return path;
 }
 
-function tell({ response }: Exchange, stat: PathStat): void {
+/** Tells about a file in the header that Docker has for it. */
+export function tellPathStat({ response }: Exchange, stat: PathStat): void {
   const { name, size, mode, mtime, linkTarget } = stat;
   const told = { name, size, mode: goFileMode(mode), mtime: timeText(mtime), linkTarget };
-  response.setHeader(PATH_STAT_HEADER, Buffer.from(JSON.stringify(told)).toString("base64"));
+  response.setHeader(PATH_STAT_HEADER, encodePathStat(told));
 }
 
 /** Go's words for what can be wrong with a path. */

@@ -1,13 +1,13 @@
 import { defined, Fault, faultOf } from "#base";
 import { containerCreateSchema } from "#container";
 import type { MakeImageRequest } from "#engine";
-import { type FsckMessage, type PathStat, PLAN_TYPE, TAR_TYPE } from "#wire";
+import { type FsckMessage, PLAN_TYPE, TAR_TYPE } from "#wire";
+import { tellPathStat } from "./container-archive.ts";
 import { createRequestOf } from "./containers.ts";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import { progressMessage, withProgress } from "./progress-stream.ts";
 import type { Route } from "./router.ts";
-import { timeText } from "./time-text.ts";
 import { imageOf } from "./wording.ts";
 
 /** thimble's own API, for what Docker has no endpoint: /thimble/v1/. */
@@ -122,28 +122,8 @@ async function imageArchive({ engine }: ApiContext, exchange: Exchange): Promise
     follow: query.flag("follow"),
     signal: exchange.signal,
   });
-  const { name, size, mode, mtime, linkTarget } = archive;
-  const stat: PathStat = { name, size, mode: goMode(mode), mtime: timeText(mtime), linkTarget };
-  exchange.response.setHeader(
-    "X-Docker-Container-Path-Stat",
-    Buffer.from(JSON.stringify(stat)).toString("base64"),
-  );
+  tellPathStat(exchange, archive);
   await exchange.stream(TAR_TYPE, archive.tar);
-}
-
-/** The bits of Go's os.FileMode for the kinds of st_mode: directory, link, pipe, socket. */
-const goKinds: ReadonlyMap<number, number> = new Map([
-  [0o040000, 2 ** 31],
-  [0o120000, 2 ** 27],
-  [0o010000, 2 ** 25],
-  [0o140000, 2 ** 24],
-]);
-
-/** st_mode as Go's os.FileMode, which Docker's clients read. */
-function goMode(mode: number): number {
-  const special =
-    (mode & 0o4000 ? 2 ** 23 : 0) + (mode & 0o2000 ? 2 ** 22 : 0) + (mode & 0o1000 ? 2 ** 20 : 0);
-  return (goKinds.get(mode & 0o170000) ?? 0) + special + (mode & 0o777);
 }
 
 /** Each finding is a line as soon as it is made; the last line has the numbers of what was read. */

@@ -1,4 +1,4 @@
-import { defined } from "#base";
+import { defined, Fault } from "#base";
 import type {
   ImageDeleteEntry,
   ImageHistoryEntry,
@@ -9,7 +9,13 @@ import type {
   PathStat,
   WireFilters,
 } from "#wire";
-import { type AuthConfig, encodeRegistryAuth, renderFilters } from "#wire";
+import {
+  type AuthConfig,
+  decodePathStat,
+  encodeRegistryAuth,
+  PATH_STAT_HEADER,
+  renderFilters,
+} from "#wire";
 import type { Transport } from "./transport.ts";
 
 export type MakeImage =
@@ -165,8 +171,8 @@ export class ImagesClient {
       query: { path, follow },
       signal,
     });
-    const header = response.headers.get("x-docker-container-path-stat") ?? "";
-    const stat = JSON.parse(Buffer.from(header, "base64").toString()) as PathStat;
+    const stat = decodePathStat(response.headers.get(PATH_STAT_HEADER));
+    if (!stat) throw new Fault("internal", `the answer about ${path} tells nothing about it`);
     return { stat, tar: response.body, close: () => response.close() };
   }
 

@@ -35,6 +35,8 @@ export {
 export type { NetworkCreateBody } from "./network-create.ts";
 export type * from "./network-types.ts";
 export {
+  decodePathStat,
+  encodePathStat,
   goFileMode,
   goModes,
   hasGoMode,

@@ -137,14 +137,3 @@ export interface ContainerChange {
   /** 0 modified, 1 added, 2 deleted. */
   readonly Kind: number;
 }
-
-/** A path in a container; the header X-Docker-Container-Path-Stat has it as base64 of its JSON. */
-export interface PathStat {
-  readonly name: string;
-  readonly size: number;
-  /** As Go's os.FileMode has it: permission bits, and the kind in the upper bits. */
-  readonly mode: number;
-  /** RFC 3339. */
-  readonly mtime: string;
-  readonly linkTarget: string;
-}

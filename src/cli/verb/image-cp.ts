@@ -1,14 +1,11 @@
 import { formatBytes } from "#base";
-import type { PathStat } from "#wire";
+import { goModes, hasGoMode, type PathStat } from "#wire";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Exit } from "../failure.ts";
 import { reasonOf } from "../local-file.ts";
 import { receiveTree } from "../receive-tree.ts";
 import type { imageCpFlags } from "../table/images.ts";
-
-/** os.ModeDir of Go, which the stat has. */
-const directoryBit = 2 ** 31;
 
 export const imageCp: Verb<typeof imageCpFlags> = async (context, { flags, args }) => {
   const [source = "", destination = ""] = args;
@@ -59,7 +56,7 @@ interface Target {
 async function targetOf(stat: PathStat, path: string, destination: string): Promise<Target> {
   const { lstat, mkdir, stat: look } = process.getBuiltinModule("node:fs/promises");
   const { basename, dirname, resolve } = process.getBuiltinModule("node:path");
-  const isDirectory = stat.mode >= directoryBit;
+  const isDirectory = hasGoMode(stat.mode, goModes.directory);
   const whole = resolve(destination);
   const found = await look(whole).catch(() => undefined);
   // The archive calls a directory "./" and anything else by its name.
