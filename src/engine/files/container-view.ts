@@ -1,15 +1,16 @@
 import { existsSync } from "node:fs";
 import { type ContainerId, Fault, isFault, newId, Scope } from "#base";
-import { bindsOf } from "#container";
+import { bindsOf, containerSpec } from "#container";
 import { type Fd, type Mount, mountRootOf, O_DIRECTORY, O_PATH, openat2, startTime } from "#kernel";
 import type { Task, TaskInput } from "#task";
 import { bindOwners } from "../containers/bind-owners.ts";
 import { mountPoints } from "../containers/container-changes.ts";
 import { type ContainerRecord, isUp } from "../containers/container-record.ts";
 import { allowRemount } from "../containers/container-tree.ts";
-import { holdForView } from "../containers/container-volumes.ts";
+import { holdForView, ociMounts } from "../containers/container-volumes.ts";
+import { hostnameOf } from "../containers/hostname.ts";
 import type { LiveContainer } from "../containers/live-container.ts";
-import { taskInput, unopened } from "../containers/task-input.ts";
+import { unopened } from "../containers/task-input.ts";
 import { lookupUser } from "../containers/user-lookup.ts";
 import { makeMountPoint } from "../images/image-mount.ts";
 import type { Parts } from "../parts.ts";
@@ -126,16 +127,22 @@ async function viewSpec(
   const wanted = { user: record.config.User, groupAdd: [] };
   const user = await lookupUser(parts.snapshots, record.id, wanted).catch(() => root);
   const owners = await bindOwners(parts, record, { key: record.id, user });
-  const { input } = taskInput(parts, record, { user, joined: unopened, sources, owners });
-  const shown = new Set([...bindsOf(record.host), ...record.placed].map(({ target }) => target));
-  const mounts = (input.spec.mounts ?? []).filter(
+  const { config, host, argv, files, placed } = record;
+  const volumes = ociMounts(parts, record, { sources, owners });
+  const hostname = hostnameOf(record);
+  const { machine } = parts.tasks;
+  const whole = containerSpec({
+    ...{ config, host, argv, files, user, hostname, volumes, owners, joined: unopened, machine },
+  });
+  const shown = new Set([...bindsOf(host), ...placed].map(({ target }) => target));
+  const mounts = (whole.mounts ?? []).filter(
     ({ destination, source = "" }) =>
       shown.has(destination) ||
       // Its own hosts, hostname and resolv.conf, once it has been started.
       (mountPoints.includes(destination.slice(1)) && existsSync(source)),
   );
   return {
-    ociVersion: input.spec.ociVersion,
+    ociVersion: whole.ociVersion,
     root: { path: "", readonly: false },
     mounts,
     linux: { namespaces: [{ type: "mount" }] },
