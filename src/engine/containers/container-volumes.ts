@@ -162,8 +162,8 @@ export async function holdForView(
 ): Promise<ReadonlyMap<string, string>> {
   const sources = new Map<string, string>();
   for (const { volume, subpath, target } of placedVolumes(record)) {
-    scope.defer(() => parts.volumes.release(volume, holder));
-    const path = await parts.volumes.hold(volume, holder);
+    scope.defer(() => parts.volumes.holders.release(volume, holder));
+    const path = await parts.volumes.holders.hold(volume, holder);
     sources.set(target, subpath === "" ? path : openPart(path, subpath, scope));
   }
   for (const mount of placedImages(record))
