@@ -10,6 +10,7 @@ import {
   formatTime,
   isContainerId,
   KeyedLock,
+  type LogLevel,
   lines,
   newId,
   parseBytes,
@@ -188,5 +189,20 @@ describe("log", () => {
     log.debug("hidden");
     log.warn("two words", { path: "/a b", count: 3 });
     expect(out).toEqual(['level=warn msg="two words" path="/a b" count=3\n']);
+  });
+
+  test("as JSON each record is one object, and its settings may change meanwhile", () => {
+    const out: string[] = [];
+    let level: LogLevel = "info";
+    const log = createLog(
+      () => ({ level, format: "json" }),
+      (line) => out.push(line),
+    );
+    log.error("no room", { error: new Error("disk full"), bytes: 5n });
+    level = "error";
+    log.info("hidden");
+    expect(out.map((line) => JSON.parse(line))).toEqual([
+      { time: expect.any(String), level: "error", msg: "no room", error: "disk full", bytes: "5" },
+    ]);
   });
 });

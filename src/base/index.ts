@@ -25,7 +25,7 @@ export {
 export { inParallel } from "./in-parallel.ts";
 export { formatIp, type IpVersion, parseIp } from "./ip-address.ts";
 export { KeyedLock } from "./keyed-lock.ts";
-export { createLog, type Log, type LogLevel, silentLog } from "./log.ts";
+export { createLog, type Log, type LogFormat, type LogLevel, silentLog } from "./log.ts";
 export { type Counter, type Gauge, type Histogram, Metrics } from "./metrics.ts";
 export { flattenFault, type PlainFault, unflattenFault } from "./plain-fault.ts";
 export { ReadyPool, type ReadyPoolOptions } from "./ready-pool.ts";

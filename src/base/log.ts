@@ -23,19 +23,41 @@ function render(value: unknown): string {
   return /[\s"=]/.test(text) || text === "" ? JSON.stringify(text) : text;
 }
 
-/** A logfmt log (time, level, msg, then fields), one line a record; a `level` that may change is a function; `write` gets the line with its newline. */
+/** Records as logfmt, or each as a JSON object. */
+export type LogFormat = "text" | "json";
+
+interface LogSettings {
+  readonly level: LogLevel;
+  readonly format: LogFormat;
+}
+
+const renderers = {
+  text: (facts: Readonly<Record<string, unknown>>) =>
+    Object.entries(facts)
+      .map(([key, value]) => `${key}=${render(value)}`)
+      .join(" "),
+  json: (facts: Readonly<Record<string, unknown>>) =>
+    JSON.stringify(facts, (_, value) =>
+      value instanceof Error ? value.message : typeof value === "bigint" ? String(value) : value,
+    ),
+} as const;
+
+/**
+ * One line a record: time, level, msg, then its fields. Settings that may change are a function;
+ * `write` gets the line with its newline.
+ */
 export function createLog(
-  level: LogLevel | (() => LogLevel),
+  settings: LogLevel | (() => LogSettings),
   write: (line: string) => void = (line) => process.stderr.write(line),
 ): Log {
   const record =
     (at: LogLevel) =>
     (message: string, fields: Record<string, unknown> = {}) => {
-      if (order.indexOf(at) < order.indexOf(typeof level === "string" ? level : level())) return;
-      const rest = Object.entries(fields).map(([key, value]) => ` ${key}=${render(value)}`);
-      write(
-        `time=${new Date().toISOString()} level=${at} msg=${render(message)}${rest.join("")}\n`,
-      );
+      const { level, format }: LogSettings =
+        typeof settings === "string" ? { level: settings, format: "text" } : settings();
+      if (order.indexOf(at) < order.indexOf(level)) return;
+      const facts = { time: new Date().toISOString(), level: at, msg: message, ...fields };
+      write(`${renderers[format](facts)}\n`);
     };
   return {
     debug: record("debug"),

@@ -1,4 +1,4 @@
-import type { LogLevel } from "#base";
+import type { LogFormat, LogLevel } from "#base";
 import type { Client, Connection, HostChoice, HostFlags } from "#client";
 import type { FsckChecked, FsckFinding } from "#wire";
 import type { RegistryServing, ServedRegistry, ServingCommandContext } from "./registry-serving.ts";
@@ -74,6 +74,8 @@ export interface DaemonOptions {
   readonly registry?: Pick<ServedRegistry, "addr" | "htpasswd" | "access" | "tls-own"> | undefined;
   /** Absent: info. */
   readonly logLevel?: LogLevel | undefined;
+  /** Absent: text. */
+  readonly logFormat?: LogFormat | undefined;
   /** The log level debug, which `info` shows. */
   readonly debug?: boolean | undefined;
   /** Absent: daemon.json below `configRoot`, which may be missing. */

@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { createApiServer, type ListenAddress, type OpenListener } from "#api";
-import { createLog, defined, faultOf, type Log, type LogLevel, Scope } from "#base";
+import { createLog, defined, faultOf, type Log, Scope } from "#base";
 import type { DaemonOptions } from "#cli";
 import type { Engine } from "#engine";
 import { decodePlan } from "#helper";
@@ -27,12 +27,15 @@ export async function runDaemon(flags: DaemonOptions): Promise<number> {
   // As dockerd's: modes in images and containers do not depend on the shell that starts the engine.
   process.umask(0o022);
   const file = configFile(flags);
-  let level: LogLevel = flags.logLevel ?? "info";
-  const log = createLog(() => level);
+  let logging: DaemonSettings["logging"] = {
+    level: flags.logLevel ?? "info",
+    format: flags.logFormat ?? "text",
+  };
+  const log = createLog(() => logging);
   let serves = false;
   try {
     const settings = await daemonSettings(flags, file);
-    level = settings.logLevel;
+    logging = settings.logging;
     const served = await prepare(settings.options);
     if (flags.validate) {
       process.stdout.write("configuration OK\n");
@@ -44,7 +47,7 @@ export async function runDaemon(flags: DaemonOptions): Promise<number> {
     const reread = async () => {
       const next = await daemonSettings(flags, file);
       engine.reload(next.engine);
-      level = next.logLevel;
+      logging = next.logging;
       log.info("the configuration was read again", { file });
     };
     const signal = await untilSignal(() => {

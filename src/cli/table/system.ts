@@ -1,5 +1,5 @@
 import { command } from "../command.ts";
-import { bool, filter, int, list, text } from "../flag.ts";
+import { bool, choice, filter, int, list, text } from "../flag.ts";
 import { json } from "./containers.ts";
 import { logLevel } from "./log-level.ts";
 
@@ -72,6 +72,9 @@ export const daemonFlags = {
     complete: "file",
   }),
   "registry-tls-own": bool("Serve it with a certificate signed by its own authority"),
+  "log-format": choice("Format of messages to log: text or json", ["text", "json"], {
+    shownDefault: "text",
+  }),
   "log-level": logLevel,
   tls: bool("Speak TLS on TCP, also with clients that have no certificate"),
   tlsverify: bool("Speak TLS on TCP, with clients that have a certificate of the authority only"),

@@ -20,6 +20,7 @@ export const daemon: Verb<typeof daemonFlags> = (context, { flags, given }) => {
     insecureRegistries: given.has("insecure-registry") ? flags["insecure-registry"] : undefined,
     metricsAddr: flags["metrics-addr"],
     logLevel: flags["log-level"],
+    logFormat: flags["log-format"],
     debug: given.has("debug") ? flags.debug : undefined,
     configFile: flags["config-file"],
     validate: flags.validate || undefined,

@@ -20,11 +20,12 @@ function read(file: unknown, flags = {}) {
 }
 
 test("what a file says is put where it takes effect", async () => {
-  const { options, engine, network, logLevel } = await read({
+  const { options, engine, network, logging } = await read({
     "data-root": "/d",
     "exec-root": "/r",
     hosts: ["unix:///s"],
     debug: true,
+    "log-format": "json",
     "log-driver": "local",
     "log-opts": { "max-size": "1m" },
     labels: ["a=b"],
@@ -44,7 +45,7 @@ test("what a file says is put where it takes effect", async () => {
     features: { buildkit: false },
   });
   expect(options).toMatchObject({ dataRoot: "/d", runRoot: "/r", hosts: ["unix:///s"] });
-  expect(logLevel).toBe("debug");
+  expect(logging).toEqual({ level: "debug", format: "json" });
   expect(engine).toEqual({
     debug: true,
     labels: ["a=b"],

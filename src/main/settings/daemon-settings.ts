@@ -1,4 +1,4 @@
-import { defined, Fault, type LogLevel, parseBytes } from "#base";
+import { defined, Fault, type LogFormat, type LogLevel, parseBytes } from "#base";
 import type { DaemonOptions } from "#cli";
 import { type ContainerDefaults, defaultSettings, type EngineSettings } from "#engine";
 import { checkNetworkDefaults, type NetworkDefaults } from "#network";
@@ -7,7 +7,7 @@ import { type DaemonFile, readDaemonFile } from "./read-file.ts";
 /** The flags of the daemon with what its file adds to them. */
 export interface DaemonSettings {
   readonly options: DaemonOptions;
-  readonly logLevel: LogLevel;
+  readonly logging: { readonly level: LogLevel; readonly format: LogFormat };
   readonly engine: EngineSettings;
   readonly network: NetworkDefaults;
 }
@@ -26,6 +26,7 @@ const flagOfKey = {
   tlskey: "tlskey",
   debug: "debug",
   "log-level": "logLevel",
+  "log-format": "logFormat",
   "metrics-addr": "metricsAddr",
   "layer-compression": "layerCompression",
   "insecure-registries": "insecureRegistries",
@@ -57,8 +58,11 @@ export async function daemonSettings(flags: DaemonOptions, path: string): Promis
     const { parseMirror } = await import("#registry-client");
     for (const mirror of registryMirrors) parseMirror(mirror);
   }
-  const logLevel = options.debug ? "debug" : (options.logLevel ?? "info");
-  return { options, logLevel, network, engine: { ...rest, registryMirrors } };
+  const logging = {
+    level: options.debug ? "debug" : (options.logLevel ?? "info"),
+    format: options.logFormat ?? "text",
+  } as const;
+  return { options, logging, network, engine: { ...rest, registryMirrors } };
 }
 
 function refuseTwice(flags: DaemonOptions, file: DaemonFile): void {

@@ -31,6 +31,7 @@ export const fileKeys: Readonly<Record<string, FileKey>> = {
   tlskey: text,
   debug: bool,
   "log-level": oneOf("debug", "info", "warn", "error"),
+  "log-format": oneOf("text", "json"),
   "log-driver": text,
   "log-opts": textMap,
   labels: texts,
@@ -89,7 +90,6 @@ export const fileKeys: Readonly<Record<string, FileKey>> = {
   "userns-remap": fixed("give --userns to containers instead", ""),
   "no-new-privileges": fixed("give --security-opt no-new-privileges to containers instead", false),
   "raw-logs": fixed("logs have no colours; leave it out", true, false),
-  "log-format": fixed("the log is text", "text"),
   features: (value) => (isMap(value) ? unknownFeature(value) : 'give it as {"NAME": false}'),
 
   "shutdown-timeout": refused("containers go on when the engine ends, so that it waits for none"),

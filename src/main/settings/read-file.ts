@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
-import { Fault, type LogLevel, suggest } from "#base";
+import { Fault, type LogFormat, type LogLevel, suggest } from "#base";
 import { isMap } from "./file-key.ts";
 import { fileKeys } from "./file-keys.ts";
 
@@ -17,6 +17,7 @@ export interface DaemonFile {
   readonly tlskey?: string;
   readonly debug?: boolean;
   readonly "log-level"?: LogLevel;
+  readonly "log-format"?: LogFormat;
   readonly "log-driver"?: string;
   readonly "log-opts"?: Readonly<Record<string, string>>;
   readonly labels?: readonly string[];
