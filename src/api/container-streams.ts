@@ -100,17 +100,39 @@ export function detachFilter(
 const badKeys = (keys: string | undefined) =>
   new Fault("invalid", `Invalid detach keys (${keys}) provided`);
 
-async function attach({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const { query } = exchange;
-  const { id, config, state } = containerOf(engine, exchange.param("id"));
-  const detach = detachFilter(config.Tty, query.text("detachKeys"), badKeys);
+/** The container of an attach, if one can attach to it now, and the filter of its input. */
+function attachable({ engine }: ApiContext, exchange: Exchange) {
+  const ref = exchange.param("id");
+  const container = containerOf(engine, ref);
+  const { id, config, state } = container;
+  const detach = detachFilter(config.Tty, exchange.query.text("detachKeys"), badKeys);
   if (state.status === "paused")
-    throw new Fault("conflict", `container ${id} is paused, unpause the container before attach`);
+    throw new Fault("conflict", `container ${ref} is paused, unpause the container before attach`);
   if (state.status === "restarting")
     throw new Fault(
       "conflict",
       `container ${id} is restarting, wait until the container is running`,
     );
+  return { id, config, detach };
+}
+
+/** As dockerd: what is wrong is told in plain text, in the type of a stream. */
+async function attach(context: ApiContext, exchange: Exchange): Promise<void> {
+  let found: ReturnType<typeof attachable>;
+  try {
+    found = attachable(context, exchange);
+  } catch (error) {
+    return exchange.sendFault(faultOf(error), RAW_STREAM);
+  }
+  await attachTo(context, exchange, found);
+}
+
+async function attachTo(
+  { engine }: ApiContext,
+  exchange: Exchange,
+  { id, config, detach }: ReturnType<typeof attachable>,
+): Promise<void> {
+  const { query } = exchange;
   const stdin = query.flag("stdin") && config.OpenStdin;
   // As dockerd: the connection first. A container that is not started yet is attached to
   // before the client can have read the answer and ask for the start.

@@ -100,17 +100,22 @@ test("every endpoint of one container says that there is no such container", asy
     "start",
     "stop",
     "restart",
-    "kill",
     "rename?name=b",
     "wait",
     "resize?h=1&w=1",
-    "attach",
     "pause",
     "update",
   ])
     expect(await server.call("POST", `/containers/nope/${path}`)).toMatchObject(missing);
   expect(await server.call("POST", "/containers/nope/exec", { Cmd: ["x"] })).toMatchObject(missing);
   expect(await server.call("DELETE", "/containers/nope")).toMatchObject(missing);
+  expect(await server.call("POST", "/containers/nope/kill")).toMatchObject({
+    status: 404,
+    json: { message: "cannot kill container: nope: No such container: nope" },
+  });
+  const attach = await server.call("POST", "/containers/nope/attach");
+  expect([attach.status, attach.text]).toEqual([404, "No such container: nope\r\n"]);
+  expect(attach.headers.get("Content-Type")).toBe("application/vnd.docker.raw-stream");
 });
 
 test("start, stop and kill answer with Docker's statuses", async () => {

@@ -1,7 +1,8 @@
-import { defined, Fault, faultOf, isFault } from "#base";
+import { defined, Fault, type FaultCode, faultOf, isFault } from "#base";
 import {
   type ContainerCreateBody,
   type ContainerUpdateBody,
+  checkSignal,
   containerCreateSchema,
   containerUpdateSchema,
   sentOf,
@@ -19,7 +20,7 @@ import type { ApiContext } from "./context.ts";
 import { currentBody } from "./create-version.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
-import { containerOf, launchFault, nameFault, noSuchImage, runningContainerOf } from "./wording.ts";
+import { containerOf, launchFault, nameFault, noSuchImage } from "./wording.ts";
 
 const conditions: readonly string[] = ["not-running", "next-exit", "removed"];
 
@@ -114,6 +115,7 @@ async function top({ engine }: ApiContext, exchange: Exchange): Promise<void> {
 }
 
 async function start({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  refuseStartBody(exchange);
   const container = containerOf(engine, exchange.param("id"));
   if (container.state.status === "running") throw new Fault("not_modified", "already running");
   if (container.state.status === "paused")
@@ -124,6 +126,16 @@ async function start({ engine }: ApiContext, exchange: Exchange): Promise<void> 
     throw startFault(container, faultOf(error));
   }
   exchange.sendEmpty(204);
+}
+
+/** A HostConfig at the start is of long ago; Docker takes less than 8 bytes for nothing, as "{}" and "null". */
+function refuseStartBody({ request: { headers } }: Exchange): void {
+  const isChunked = headers["transfer-encoding"] !== undefined;
+  if (!isChunked && Number(headers["content-length"] ?? 0) <= 7) return;
+  throw new Fault(
+    "invalid",
+    "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24",
+  );
 }
 
 /** Why a container did not start, in Docker's words. */
@@ -139,8 +151,19 @@ function stopOptions(exchange: Exchange): { timeout?: number; signal?: string } 
 }
 
 async function stop({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const { id } = containerOf(engine, exchange.param("id"));
-  await engine.containers.stop(id, stopOptions(exchange));
+  const ref = exchange.param("id");
+  const options = stopOptions(exchange);
+  const { id } = containerOf(engine, ref);
+  try {
+    await engine.containers.stop(id, options);
+  } catch (error) {
+    const { code, message } = faultOf(error);
+    if (code !== "invalid") throw error;
+    throw new Fault(code, `cannot stop container: ${ref}: ${message}`, {
+      about: ref,
+      cause: error,
+    });
+  }
   exchange.sendEmpty(204);
 }
 
@@ -156,21 +179,44 @@ async function restart({ engine }: ApiContext, exchange: Exchange): Promise<void
 
 async function kill({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const ref = exchange.param("id");
-  const container = containerOf(engine, ref);
   const signal = exchange.query.text("signal") ?? "SIGKILL";
-  const refuse = (code: "conflict" | "invalid", why: string, cause?: unknown) =>
+  const refuse = (code: FaultCode, why: string, cause?: unknown) =>
     new Fault(code, `cannot kill container: ${ref}: ${why}`, { about: ref, cause });
+  if (/^-?[1-9]\d*$/.test(signal) && !isSignal(signal))
+    throw refuse("invalid", `the linux daemon does not support signal ${signal}`);
+  if (!isSignal(signal)) throw refuse("invalid", `invalid signal: ${signal}`);
+  const container = killable(engine, ref, refuse);
   if (!["running", "paused", "restarting"].includes(container.state.status))
     throw refuse("conflict", `container ${container.id} is not running`);
   try {
     await engine.containers.kill(container.id, signal);
   } catch (error) {
-    if (isFault(error, "invalid")) throw refuse("invalid", `invalid signal: ${signal}`, error);
     if (isFault(error, "conflict"))
       throw refuse("conflict", `container ${container.id} is not running`, error);
     throw error;
   }
   exchange.sendEmpty(204);
+}
+
+function isSignal(text: string): boolean {
+  try {
+    return checkSignal(text) > 0;
+  } catch {
+    return false;
+  }
+}
+
+function killable(
+  engine: Engine,
+  ref: string,
+  refuse: (code: FaultCode, why: string, cause: unknown) => Fault,
+): Container {
+  try {
+    return containerOf(engine, ref);
+  } catch (error) {
+    const { code, message } = faultOf(error);
+    throw refuse(code, message, error);
+  }
 }
 
 async function update({ engine }: ApiContext, exchange: Exchange): Promise<void> {
@@ -209,15 +255,18 @@ async function unpause({ engine }: ApiContext, exchange: Exchange): Promise<void
 }
 
 async function rename({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const container = containerOf(engine, exchange.param("id"));
   const name = exchange.query.text("name");
   if (name === undefined) throw new Fault("invalid", "Neither old nor new names may be empty");
+  const container = containerOf(engine, exchange.param("id"));
   if (name.replace(/^\//, "") === container.name)
     throw new Fault("invalid", "Renaming a container with the same name as its current name");
   try {
     await engine.containers.rename(container.id, name);
   } catch (error) {
-    throw nameFault(engine, name, faultOf(error));
+    // Docker names it with its slash here, and has words for whatever is wrong.
+    const { code, message } = nameFault(engine, name, faultOf(error));
+    const told = message.replace(`name (${name})`, `name (/${name.replace(/^\//, "")})`);
+    throw new Fault(code, `Error when allocating new name: ${told}`, { about: name, cause: error });
   }
   exchange.sendEmpty(204);
 }
@@ -257,20 +306,19 @@ function isCondition(text: string): text is WaitCondition {
 }
 
 async function resize({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const ref = exchange.param("id");
   const size = sizeOf(exchange);
-  const { id } = runningContainerOf(engine, ref);
-  await engine.containers.resize(id, size);
+  await engine.containers.resize(containerOf(engine, exchange.param("id")).id, size);
   exchange.sendEmpty(200);
 }
 
-/** `h` and `w` of both resize endpoints. */
+/** `h` and `w` of both resize endpoints; 32 bits are read and 16 count, as in Docker. */
 export function sizeOf({ query }: Exchange): { readonly rows: number; readonly columns: number } {
   const side = (name: "h" | "w", word: string) => {
     const text = query.text(name) ?? "";
-    if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
-      throw new Fault("invalid", `invalid resize ${word} ${JSON.stringify(text)}: invalid syntax`);
-    return Number(text);
+    const wrong = /^[+-]?\d+$/.test(text) ? "value out of range" : "invalid syntax";
+    if (!/^\d{1,10}$/.test(text) || Number(text) > 0xffff_ffff)
+      throw new Fault("invalid", `invalid resize ${word} ${JSON.stringify(text)}: ${wrong}`);
+    return Number(text) & 0xffff;
   };
   return { rows: side("h", "height"), columns: side("w", "width") };
 }
@@ -280,10 +328,7 @@ async function remove({ engine }: ApiContext, exchange: Exchange): Promise<void>
   const { id, state } = containerOf(engine, ref);
   const { query } = exchange;
   if (query.flag("link"))
-    throw new Fault(
-      "unsupported",
-      "removing a link is not supported yet: links between containers",
-    );
+    throw new Fault("conflict", "Conflict, cannot remove the default link name of the container");
   const force = query.flag("force");
   if (!force && ["running", "paused", "restarting"].includes(state.status))
     throw new Fault(

@@ -3,6 +3,7 @@ import { collect, Fault } from "#base";
 import type { Owner } from "#engine";
 import { type JsonMessage, wireLimits } from "#wire";
 import { type ApiChange, hasChange } from "./api-change.ts";
+import { faultText } from "./fault-response.ts";
 import { type RawConnection, takeOver, takeUpgradeBody } from "./hijack.ts";
 import { type BodySchema, parseJsonBody } from "./json-body.ts";
 import type { Query } from "./query.ts";
@@ -64,9 +65,12 @@ export class Exchange {
     return this.#ownerOf();
   }
 
-  /** Whether the client asked for an upgrade; older ones take the connection without asking. */
+  /**
+   * Whether the client asked for an upgrade; older ones take the connection without asking. As in
+   * Docker, those count that send no `Connection: Upgrade`.
+   */
   get upgrades(): boolean {
-    return this.#head !== undefined;
+    return this.#head !== undefined || this.request.headers.upgrade?.toLowerCase() === "tcp";
   }
 
   param(name: string): string {
@@ -114,6 +118,12 @@ export class Exchange {
 
   sendBytes(contentType: string, bytes: Uint8Array): void {
     this.#send(200, contentType, bytes);
+  }
+
+  /** A fault on an endpoint whose connections become streams, where Docker answers in plain text. */
+  sendFault(fault: Fault, contentType: string): void {
+    const { status, message } = faultText(fault);
+    this.#send(status, contentType, Buffer.from(`${message}\r\n`));
   }
 
   sendEmpty(status: number): void {
@@ -193,7 +203,8 @@ export class Exchange {
     if (this.#head !== undefined && !this.#bodyTaken) await this.#bodyBytes();
     return takeOver(this.response, {
       headers: { "Content-Type": contentType, ...headers },
-      early: this.#head,
+      isUpgrade: this.upgrades,
+      early: this.#head ?? new Uint8Array(0),
       untaken: this.#untaken,
     });
   }

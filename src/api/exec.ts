@@ -116,8 +116,8 @@ async function start(
   exchange: Exchange,
   detachKeys: DetachKeys,
 ): Promise<void> {
-  const { id, containerId, request } = execOf(engine, exchange.param("id"));
   const body = await exchange.json(schemas.execStartSchema);
+  const { id, containerId, request } = execOf(engine, exchange.param("id"));
   const [rows, columns] = consoleSize(exchange, body);
   const size = rows && columns ? { rows, columns } : {};
   const tty = body.Tty ?? false;
@@ -166,8 +166,9 @@ async function complain(
 }
 
 async function resize({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const size = sizeOf(exchange);
   const { id } = execOf(engine, exchange.param("id"));
-  await engine.execs.resize(id, sizeOf(exchange));
+  await engine.execs.resize(id, size);
   exchange.sendEmpty(200);
 }
 

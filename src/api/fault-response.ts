@@ -25,10 +25,15 @@ export interface FaultResponse {
   readonly body: string;
 }
 
+/** The status of a fault and its text, which is never empty. */
+export function faultText(fault: Fault): { readonly status: number; readonly message: string } {
+  const message = fault.message || "the engine failed and did not say why; its log may";
+  return { status: statusOf[fault.code], message };
+}
+
 /** How a fault is answered; clients older than 1.24 read plain text. */
 export function faultResponse(fault: Fault, version: string): FaultResponse {
-  const status = statusOf[fault.code];
-  const message = fault.message || "the engine failed and did not say why; its log may";
+  const { status, message } = faultText(fault);
   if (status === 304) return { status, contentType: "", body: "" };
   if (compareApiVersions(version, "1.24") < 0)
     return { status, contentType: "text/plain; charset=utf-8", body: `${message}\n` };

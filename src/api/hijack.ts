@@ -68,8 +68,10 @@ function sizeOf(chunks: readonly Uint8Array[]): number {
 
 export interface TakeOver {
   readonly headers: Readonly<Record<string, string>>;
-  /** Undefined when the client did not ask for an upgrade. */
-  readonly early: Uint8Array | undefined;
+  /** Whether the client asked for an upgrade. */
+  readonly isUpgrade: boolean;
+  /** The bytes that it has sent behind its request. */
+  readonly early: Uint8Array;
   /** 0 when the client has read all that was sent to it. */
   readonly untaken: () => number;
 }
@@ -80,7 +82,7 @@ export interface TakeOver {
  */
 export function takeOver(
   response: ServerResponse,
-  { headers, early, untaken }: TakeOver,
+  { headers, isUpgrade, early, untaken }: TakeOver,
 ): RawConnection {
   const { socket } = response;
   if (!socket || socket.destroyed)
@@ -92,14 +94,13 @@ export function takeOver(
   // Bytes that the client sends before there is a process wait in the socket.
   socket.pause();
   const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  const lines =
-    early === undefined
-      ? ["HTTP/1.1 200 OK", ...fields]
-      : ["HTTP/1.1 101 UPGRADED", ...fields, "Connection: Upgrade", "Upgrade: tcp"];
+  const lines = isUpgrade
+    ? ["HTTP/1.1 101 UPGRADED", ...fields, "Connection: Upgrade", "Upgrade: tcp"]
+    : ["HTTP/1.1 200 OK", ...fields];
   socket.write(`${lines.join("\r\n")}\r\n\r\n`);
   return {
     socket,
-    early: early ?? new Uint8Array(0),
+    early,
     async headTaken() {
       const isTaken = () => socket.destroyed || untaken() <= 0;
       await poll(isTaken, { attempts: Number.POSITIVE_INFINITY, base: 1, max: 50 });

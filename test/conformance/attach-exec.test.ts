@@ -151,6 +151,75 @@ here("exec and attach [needs docker CLI]", () => {
     expect(await target.ok(["inspect", "-f", "{{.State.Running}}", other])).toBe("true");
   });
 
+  test("what is wrong with a request is told in this order and in these words", async () => {
+    const created = target.name();
+    await target.ok(["create", "--name", created, image, "true"]);
+    const live = target.name();
+    await target.ok(["run", "-d", "--name", live, image, "sleep", "1000"]);
+    const raw = "application/vnd.docker.raw-stream";
+    const call = async (path: string, body?: string) => {
+      const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+      const init = { method: "POST", unix: target.socket, headers, ...(body && { body }) };
+      const answer = await fetch(`http://d/v1.51/${path}`, init);
+      return [answer.status, answer.headers.get("Content-Type"), (await answer.text()).trim()];
+    };
+    const json = (message: string) => ["application/json", JSON.stringify({ message })];
+    const size = (value: string, why: string) =>
+      json(`invalid resize height ${JSON.stringify(value)}: ${why}`);
+    const kill = (ref: string, why: string) => json(`cannot kill container: ${ref}: ${why}`);
+    const renamed = (why: string) => json(`Error when allocating new name: ${why}`);
+    const only = "only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed";
+    const cases: readonly [string, number, readonly string[], string?][] = [
+      ["containers/nope/resize", 400, size("", "invalid syntax")],
+      ["containers/nope/resize?h=-1&w=1", 400, size("-1", "value out of range")],
+      ["containers/nope/resize?h=70000&w=1", 404, json("No such container: nope")],
+      ["exec/nope/resize?h=x&w=1", 400, size("x", "invalid syntax")],
+      ["exec/nope/resize?h=1&w=1", 404, json("No such exec instance: nope")],
+      ["containers/nope/attach", 404, [raw, "No such container: nope"]],
+      [`containers/${live}/attach?detachKeys=x-`, 400, [raw, "Invalid detach keys (x-) provided"]],
+      ["containers/nope/kill?signal=FOO", 400, kill("nope", "invalid signal: FOO")],
+      ["containers/nope/kill", 404, kill("nope", "No such container: nope")],
+      [
+        `containers/${live}/kill?signal=65`,
+        400,
+        kill(live, "the linux daemon does not support signal 65"),
+      ],
+      ["containers/nope/rename", 400, json("Neither old nor new names may be empty")],
+      [
+        `containers/${created}/rename?name=a/b`,
+        400,
+        renamed(`Invalid container name (/a/b), ${only}`),
+      ],
+      [
+        `containers/${created}/start`,
+        400,
+        json(
+          "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24",
+        ),
+        '{"Binds":[]}',
+      ],
+    ];
+    for (const [path, status, [type = "", text = ""], body] of cases)
+      expect([path, ...(await call(path, body))]).toEqual([path, status, type, text]);
+    expect((await call(`containers/${live}/resize?h=10&w=10`))[0]).toBe(200);
+    expect((await call(`containers/${created}/stop?signal=FOO`))[0]).toBe(304);
+  });
+
+  test("an exec that was not started goes with the run of its container", async () => {
+    const live = target.name();
+    await target.ok(["run", "-d", "--name", live, image, "sleep", "1000"]);
+    const call = (method: string, path: string, body?: object) =>
+      fetch(`http://d/v1.51/${path}`, {
+        ...{ method, unix: target.socket, headers: { "Content-Type": "application/json" } },
+        ...(body && { body: JSON.stringify(body) }),
+      });
+    const made = await call("POST", `containers/${live}/exec`, { Cmd: ["true"] });
+    const { Id: id } = (await made.json()) as { Id: string };
+    await target.ok(["restart", "-t", "0", live]);
+    expect((await call("GET", `exec/${id}/json`)).status).toBe(404);
+    expect((await call("POST", `exec/${id}/start`, {})).status).toBe(404);
+  });
+
   test("many lines come complete and in order", async () => {
     const lines = 50_000;
     const { stdout } = await exec(name, "seq", String(lines));

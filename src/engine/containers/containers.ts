@@ -113,7 +113,9 @@ async function resizeContainer(
   size: { readonly rows: number; readonly columns: number },
 ): Promise<void> {
   const record = parts.store.find(ref);
-  await requireUp(parts, record).task.resize(size);
+  const { task } = requireUp(parts, record);
+  // Docker takes the size of what is no terminal too.
+  if (record.config.Tty) await task.resize(size);
   publishContainer(parts, record, "resize", {
     height: String(size.rows),
     width: String(size.columns),

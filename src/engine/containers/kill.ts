@@ -125,7 +125,6 @@ export async function stopContainer(
   options: StopOptions,
 ): Promise<void> {
   const { id } = parts.store.find(ref);
-  const signal = options.signal ? checkSignal(options.signal) : undefined;
   // A start that is under way comes first; the waiting below must not hold the lock.
   await parts.locks.run(id, async () => undefined);
   if (cancelRestart(parts, id)) return publishStopped(parts, id);
@@ -136,6 +135,7 @@ export async function stopContainer(
       about: record.name,
     });
   }
+  const signal = options.signal ? checkSignal(options.signal) : undefined;
   const seconds = secondsToStop(record.config, options);
   markStopped(parts, id);
   await endRun(parts, live, { signal: signal ?? stopSignalOf(record), seconds });

@@ -20,6 +20,8 @@ export interface LiveExec extends Exec {
   readonly status: "created" | "starting" | "running" | "ended";
   /** As its name was resolved at create. */
   readonly user: ResolvedUser;
+  /** The start time of the container's run that it was created in. */
+  readonly runStart: bigint;
   /** While it runs. */
   readonly process?: TaskProcess;
 }
@@ -54,6 +56,7 @@ export class ContainerExecs implements Execs {
       containerId: record.id,
       request,
       user,
+      runStart: record.startTime,
       status: "created",
       running: false,
       pid: 0,
@@ -91,11 +94,12 @@ export class ContainerExecs implements Execs {
     id: string,
     size: { readonly rows: number; readonly columns: number },
   ): Promise<void> {
-    const { running, process } = this.#find(id);
+    const { running, process, request } = this.#find(id);
     if (!running || !process) {
       throw new Fault("conflict", `exec ${id} is not running`, { about: id });
     }
-    await process.resize(size);
+    // As of a container: what is no terminal has no size to set.
+    if (request.tty) await process.resize(size);
   }
 
   get(id: string): Exec {
@@ -104,9 +108,14 @@ export class ContainerExecs implements Execs {
 
   #find(id: string): LiveExec {
     const exec = this.#parts.execs.get(id as ExecId);
-    if (!exec) throw new Fault("not_found", `No such exec instance: ${id}`, { about: id });
-    return exec;
+    if (exec && !isOfPastRun(this.#parts, exec)) return exec;
+    throw new Fault("not_found", `No such exec instance: ${id}`, { about: id });
   }
+}
+
+/** An exec that nobody started goes with the run of its container, as in Docker. */
+function isOfPastRun(parts: Parts<"store">, { status, containerId, runStart }: LiveExec): boolean {
+  return status === "created" && parts.store.get(containerId)?.startTime !== runStart;
 }
 
 function makeRoom(parts: Parts<"execs">): void {
