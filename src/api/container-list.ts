@@ -1,7 +1,7 @@
 import { Fault } from "#base";
 import { exposedPorts, networkModeOf } from "#container";
 import type { Engine, ListedContainer } from "#engine";
-import type { ContainerSummary } from "#wire";
+import type { ContainerSummary, ContainerUsage } from "#wire";
 import { mountPoints, networkName, networksOf } from "./container-inspect.ts";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
@@ -53,11 +53,13 @@ export async function listContainers({ engine }: ApiContext, exchange: Exchange)
     filters,
   });
   const withSize = query.flag("size");
+  const withUsage = query.flag("usage");
   const imageName = imageNames(engine);
   const summaries = await Promise.all(
     containers.map(async (each) => ({
       ...summaryOf(each, imageName(each)),
       ...(withSize && (await sizesOf({ engine }, each))),
+      ...(withUsage && { Usage: await usageOf(engine, each) }),
     })),
   );
   exchange.sendJson(200, summaries);
@@ -70,6 +72,23 @@ export async function sizesOf(
 ): Promise<{ readonly SizeRw: number; readonly SizeRootFs: number }> {
   const { writable, total } = await engine.containers.size(container.id);
   return { SizeRw: writable, SizeRootFs: total };
+}
+
+/** A container that ends meanwhile has no usage any more. */
+async function usageOf(engine: Engine, container: ListedContainer): Promise<ContainerUsage> {
+  const { id, health, restartCount, state } = container;
+  const usage =
+    state.pid === 0 ? undefined : await engine.containers.stats(id).catch(() => undefined);
+  return {
+    Health: state.pid === 0 ? "" : (health?.status ?? ""),
+    RestartCount: restartCount,
+    Memory: usage ? usage.memory.usage - cacheOf(usage.memory.stats) : null,
+  };
+}
+
+/** As Docker's CLI takes it off in `stats`; cgroup v1 and v2 name it differently. */
+function cacheOf(stats: Readonly<Record<string, number>>): number {
+  return stats.total_inactive_file ?? stats.inactive_file ?? 0;
 }
 
 /** How lists call the image of a container: as the container was made, or by its id when that name is of another image now. */

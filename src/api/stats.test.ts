@@ -115,3 +115,27 @@ test("an unknown container is not found", async () => {
     json: { message: "No such container: no" },
   });
 });
+
+test("a list has health, restarts and memory of each container when it is asked for them", async () => {
+  await using server = await withContainer();
+  const list = async (query: string) =>
+    (
+      (await server.call("GET", `/containers/json?all=1${query}`)).json as readonly {
+        readonly Usage?: object;
+      }[]
+    )[0]?.Usage;
+  expect(await list("")).toBeUndefined();
+  expect(await list("&usage=1")).toEqual({ Health: "", RestartCount: 0, Memory: null });
+  await server.call("POST", "/containers/a/start");
+  expect(await list("&usage=1")).toMatchObject({ Memory: expect.any(Number) });
+});
+
+test("what is known of a container beyond its state is told by its diagnosis", async () => {
+  await using server = await withContainer();
+  const { json } = await server.call("GET", "/thimble/v1/containers/a/diagnosis");
+  expect(json).toEqual({
+    ...{ ImageExists: true, StoppedByUser: false, Program: "sh", Path: "/bin/sh", Problems: [] },
+  });
+  const absent = await server.call("GET", "/thimble/v1/containers/b/diagnosis");
+  expect(absent.status).toBe(404);
+});

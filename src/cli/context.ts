@@ -1,5 +1,5 @@
 import type { LogFormat, LogLevel } from "#base";
-import type { Client, Connection, HostChoice, HostFlags } from "#client";
+import type { Client, CliSettings, Connection, HostChoice, HostFlags } from "#client";
 import type { FsckChecked, FsckFinding } from "#wire";
 import type { RegistryServing, ServedRegistry, ServingCommandContext } from "./registry-serving.ts";
 import type { RegistryCommandContext, RegistryVerbs } from "./registry-verbs.ts";
@@ -145,6 +145,8 @@ export interface Context {
   readonly out: Sink;
   readonly err: Sink;
   readonly style: Style;
+  /** What config.json says; read on first use. */
+  readonly settings: CliSettings;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly options: CliOptions;
 }

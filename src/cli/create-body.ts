@@ -1,4 +1,5 @@
 import { defined, Fault } from "#base";
+import { formatHost } from "#client";
 import type { ContainerCreateBody } from "#container";
 import type { Context } from "./context.ts";
 import { healthCheck } from "./create-health.ts";
@@ -19,7 +20,7 @@ export interface CreateInput {
 
 /** The body of a create, as docker makes it from the same flags. An `invalid` fault names the flag that is wrong. */
 export function createBody(
-  context: Pick<Context, "env" | "stdin">,
+  context: Pick<Context, "env" | "stdin"> & Partial<Pick<Context, "settings" | "host">>,
   input: CreateInput,
 ): ContainerCreateBody {
   const { flags, args } = input;
@@ -38,7 +39,7 @@ export function createBody(
     Tty: flags.tty,
     OpenStdin: flags.interactive,
     StdinOnce: flags.interactive && attached.has("stdin"),
-    Env: [...readEnvironment(flags["env-file"], flags.env, context.env)],
+    Env: [...environment(context, flags)],
     ...(cmd.length > 0 ? { Cmd: cmd } : {}),
     ...(flags.entrypoint === undefined ? {} : { Entrypoint: [flags.entrypoint] }),
     ...healthCheck(flags),
@@ -56,6 +57,20 @@ export function createBody(
     },
     NetworkingConfig: networkingConfig(input),
   };
+}
+
+/** What was asked for, and the proxies of config.json that it does not name. */
+function environment(
+  { env, settings, host }: Parameters<typeof createBody>[0],
+  flags: CreateInput["flags"],
+): readonly string[] {
+  const asked = readEnvironment(flags["env-file"], flags.env, env);
+  const named = new Set(flags.env.map((each) => each.replace(/=.*/s, "")));
+  const proxies = Object.entries((host && settings?.proxies(formatHost(host.host))) ?? {});
+  return [
+    ...asked,
+    ...proxies.filter(([name]) => !named.has(name)).map(([name, value]) => `${name}=${value}`),
+  ];
 }
 
 /** `-a` names the streams; without it output is attached, and input when it is kept open. */

@@ -1,12 +1,14 @@
 import { Fault, isFault } from "#base";
 import {
   type Client,
+  type CliSettings,
   type Connection,
   type Dial,
   dial,
   type HostChoice,
   type HostFlags,
   openClient,
+  readCliSettings,
   resolveHost,
 } from "#client";
 import type { CliOptions, Context } from "./context.ts";
@@ -21,6 +23,7 @@ export function createContext(options: CliOptions, hostFlags: HostFlags): Contex
   let host: HostChoice | undefined;
   let client: Client | undefined;
   let style: Style | undefined;
+  let settings: CliSettings | undefined;
   const context: Context = {
     hostFlags,
     env,
@@ -36,6 +39,7 @@ export function createContext(options: CliOptions, hostFlags: HostFlags): Contex
       client ??= openClient({
         host: context.host.host,
         dial: withSpares(spares, startingDial(options, context.host)),
+        headers: context.settings.headers,
       });
       return client;
     },
@@ -45,6 +49,10 @@ export function createContext(options: CliOptions, hostFlags: HostFlags): Contex
       // Each would be a program, which may ask for a password.
       if (target.kind === "ssh") return;
       for (let i = 0; i < count; i++) spares.push(dial(target).catch(() => undefined));
+    },
+    get settings() {
+      settings ??= readCliSettings(env);
+      return settings;
     },
     get style() {
       style ??= createStyle(!env.NO_COLOR && env.TERM !== "dumb" && out.isTerminal);

@@ -1,5 +1,6 @@
 import { Fault } from "#base";
 import type { HostConfigBody } from "#container";
+import { deviceRate, deviceWeight } from "./block-io.ts";
 import type { CreateInput } from "./create-body.ts";
 import { parseMount, parseTmpfs } from "./create-mounts.ts";
 import { networkMode } from "./create-networks.ts";
@@ -60,6 +61,7 @@ function limits({ flags, given: written }: CreateInput): HostConfigBody {
   return {
     ...given({
       BlkioWeight: flags["blkio-weight"],
+      KernelMemory: flags["kernel-memory"],
       CpuPeriod: flags["cpu-period"],
       CpuQuota: flags["cpu-quota"],
       CpuRealtimePeriod: flags["cpu-rt-period"],
@@ -76,6 +78,11 @@ function limits({ flags, given: written }: CreateInput): HostConfigBody {
       OomScoreAdj: flags["oom-score-adj"],
       PidsLimit: flags["pids-limit"],
     }),
+    BlkioWeightDevice: flags["blkio-weight-device"].map(deviceWeight),
+    BlkioDeviceReadBps: flags["device-read-bps"].map(deviceRate("device-read-bps")),
+    BlkioDeviceWriteBps: flags["device-write-bps"].map(deviceRate("device-write-bps")),
+    BlkioDeviceReadIOps: flags["device-read-iops"].map(deviceRate("device-read-iops")),
+    BlkioDeviceWriteIOps: flags["device-write-iops"].map(deviceRate("device-write-iops")),
     Ulimits: flags.ulimit.map(parseUlimit).sort((a, b) => (a.Name < b.Name ? -1 : 1)),
   };
 }

@@ -3,7 +3,14 @@ import type { CreateInput } from "./create-body.ts";
 import { networkingConfig, networkMode } from "./create-networks.ts";
 
 function input(network: readonly string[], others: object = {}): CreateInput {
-  const flags = { network, "network-alias": [], "network-opt": [], link: [], ...others };
+  const flags = {
+    network,
+    "network-alias": [],
+    "network-opt": [],
+    link: [],
+    "link-local-ip": [],
+    ...others,
+  };
   return { flags, given: new Set(), args: [] } as unknown as CreateInput;
 }
 

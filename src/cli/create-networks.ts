@@ -74,6 +74,11 @@ function withOwnFlags(network: NetworkInput, { flags }: CreateInput): NetworkInp
     // On the default bridge they are in HostConfig alone.
     links: isUserDefined(network.target) ? flags.link : [],
     address: either(flags.ip ?? "", network.address, "--ip and per-network IPv4 address"),
+    linkLocal: either(
+      flags["link-local-ip"],
+      network.linkLocal,
+      "--link-local-ip and per-network link-local IP addresses",
+    ),
     address6: either(flags.ip6 ?? "", network.address6, "--ip6 and per-network IPv6 address"),
     mac: either(
       flags["mac-address"] ?? "",

@@ -3,7 +3,7 @@ export const dockerCommands: Readonly<Record<string, readonly string[]>> = {
   "": (
     "build builder buildx checkpoint compose config cp node plugin " + "secret service stack swarm"
   ).split(" "),
-  container: ["cp", "diff"],
+  container: ["cp"],
   image: ["build"],
   volume: ["update"],
   system: ["prune"],

@@ -29,6 +29,16 @@ export interface FormatFlags {
   readonly json: boolean;
 }
 
+/** The flags of a list, with the format of config.json where none is given; names alone (`-q`) have none. */
+export function withOwnFormat<F extends FormatFlags>(
+  { settings }: Context,
+  flags: F,
+  list: keyof Context["settings"]["formats"],
+): F {
+  const isGiven = flags.format !== undefined || flags.json || ("quiet" in flags && flags.quiet);
+  return isGiven ? flags : { ...flags, format: settings.formats[list] };
+}
+
 /** Prints a list as `--format` says: a table, JSON lines, or a template for each row. */
 export async function printListing(
   context: Context,
@@ -97,13 +107,23 @@ function unescaped(source: string): string {
 }
 
 function table(source: string, listing: Listing, context: Context): string {
+  const [first = "", ...rest] = tableLines(source, listing);
+  return [context.style.bold(first), ...rest].map((line) => `${line}\n`).join("");
+}
+
+function tableLines(source: string, listing: Listing): string[] {
   // Text of strangers, such as an image's history, does not move the terminal; the user's own
   // template may.
   const template = compileTemplate(source, visibleText);
   const head = template({ ...listing.heads, Label: (key: unknown) => String(key) });
   const lines = [head, ...printable(listing.rows, source).map(template)];
-  const [first = "", ...rest] = alignColumns(lines.map((line) => line.split("\t")));
-  return [context.style.bold(first), ...rest].map((line) => `${line}\n`).join("");
+  return alignColumns(lines.map((line) => line.split("\t")));
+}
+
+/** The characters of the longest line of a listing's own table. */
+export function tableWidth(listing: Listing): number {
+  const lines = tableLines(listing.table.slice("table ".length), listing);
+  return Math.max(...lines.map((line) => line.length));
 }
 
 /** As text/tabwriter does for docker: columns three spaces apart and at least `least` wide, the last one as it is. */

@@ -24,7 +24,7 @@ export async function runCli(argv: readonly string[], options: CliOptions): Prom
       return 0;
     }
     if (parsed.help || parsed.args.length === 0) return await showHelp(context, []);
-    const target = find(parsed.args);
+    const target = find(withoutAlias(context, parsed.args));
     if (target.node.kind === "group") return await showHelp(context, target.path);
     failure = target.node.failure;
     return await runCommand(context, target.node, target.path, target.rest);
@@ -60,6 +60,13 @@ function parse<F extends Command["flags"]>(
     const meant = error.meant ? `\nDid you mean ${error.meant}?\n` : "";
     throw new Exit(125, `${error.message}\n${meant}\n${usageLine(path)}`);
   }
+}
+
+/** The words with those of an alias of config.json in place of the first, where that is no command. */
+function withoutAlias({ settings }: Context, words: readonly string[]): readonly string[] {
+  const [first = "", ...rest] = words;
+  if (Object.hasOwn(commands, first) || !Object.hasOwn(settings.aliases, first)) return words;
+  return [...(settings.aliases[first] ?? "").split(/\s+/).filter(Boolean), ...rest];
 }
 
 interface Target {

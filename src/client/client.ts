@@ -32,9 +32,11 @@ export interface Client {
 export function openClient(options: {
   readonly host: Host | string;
   readonly dial?: Dial;
+  /** Sent with each request. */
+  readonly headers?: Readonly<Record<string, string>>;
 }): Client {
   const host = typeof options.host === "string" ? parseHost(options.host) : options.host;
-  const transport = new Transport(host, options.dial ?? dial);
+  const transport = new Transport(host, options.dial ?? dial, options.headers);
   return {
     host,
     get apiVersion() {

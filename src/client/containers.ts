@@ -189,12 +189,14 @@ export class ContainersClient {
     options: {
       readonly all?: boolean;
       readonly size?: boolean;
+      /** thimble only: health, restarts and memory of each. */
+      readonly usage?: boolean;
       readonly limit?: number | undefined;
       readonly filters?: WireFilters;
     } = {},
   ): Promise<readonly ContainerSummary[]> {
-    const { all, size, limit } = options;
-    const query = { all, size, limit, filters: renderFilters(options.filters ?? {}) };
+    const { all, size, usage, limit } = options;
+    const query = { all, size, usage, limit, filters: renderFilters(options.filters ?? {}) };
     return this.#transport.json({ method: "GET", path: "/containers/json", query });
   }
 

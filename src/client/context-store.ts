@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#base";
+import { readCliSettings } from "./cli-settings.ts";
 import { configDirectory } from "./open-docker-config.ts";
 import type { ClientTls } from "./tls-choice.ts";
 
@@ -185,15 +186,5 @@ export function contextHost(
 /** The context that DOCKER_CONTEXT names, else config.json; undefined when it is the default one. */
 export function currentContext(env: Env): string | undefined {
   if (env.DOCKER_CONTEXT) return env.DOCKER_CONTEXT;
-  const path = join(configDirectory(env), "config.json");
-  if (!existsSync(path)) return undefined;
-  try {
-    const { currentContext: name } = JSON.parse(readFileSync(path, "utf8")) as {
-      readonly currentContext?: unknown;
-    };
-    return typeof name === "string" && name !== "" ? name : undefined;
-  } catch {
-    // Commands that need the file tell what is wrong with it.
-    return undefined;
-  }
+  return readCliSettings(env).currentContext;
 }

@@ -11,6 +11,7 @@
 
 export type { AnalysisClient } from "./analysis.ts";
 export type { AttachedStream } from "./attached-stream.ts";
+export { type CliSettings, readCliSettings } from "./cli-settings.ts";
 export { type Client, openClient } from "./client.ts";
 export type { Connection } from "./connection.ts";
 export type { ContainersClient, CreateOptions, LogOptions, StopOptions } from "./containers.ts";

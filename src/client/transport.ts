@@ -50,12 +50,14 @@ const encoder = new TextEncoder();
 export class Transport {
   readonly host: Host;
   readonly #dial: Dial;
+  readonly #headers: Readonly<Record<string, string>>;
   #version = API_VERSION;
   #negotiated = false;
 
-  constructor(host: Host, dial: Dial) {
+  constructor(host: Host, dial: Dial, headers: Readonly<Record<string, string>> = {}) {
     this.host = host;
     this.#dial = dial;
+    this.#headers = headers;
   }
 
   /** The version that requests carry: settled once an answer has come. */
@@ -138,7 +140,7 @@ export class Transport {
     const request: HttpRequest = {
       method: call.method,
       path,
-      headers: { ...call.headers, ...defined({ "Content-Type": body && type }) },
+      headers: { ...this.#headers, ...call.headers, ...defined({ "Content-Type": body && type }) },
       ...defined({ body }),
     };
     const response = await this.#send(request, upgrade, call.signal);

@@ -54,7 +54,7 @@ const fixed = [
  * zero stays as it is.
  */
 export type ContainerUpdateBody = Partial<
-  Pick<HostConfigBody, Changeable> & Pick<ConfigBody, "Healthcheck">
+  Pick<HostConfigBody, Changeable | (typeof fixed)[number]> & Pick<ConfigBody, "Healthcheck">
 >;
 
 const options = hostOptions as Options;

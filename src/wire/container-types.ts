@@ -196,12 +196,23 @@ export interface ContainerSummary {
   readonly SizeRw?: number;
   readonly SizeRootFs?: number;
   readonly Labels: Readonly<Record<string, string>>;
+  /** With `usage=1`, which is thimble's own. */
+  readonly Usage?: ContainerUsage;
   readonly State: string;
   /** "Up 3 minutes", "Exited (0) 2 days ago". */
   readonly Status: string;
   readonly HostConfig: { readonly NetworkMode: string };
   readonly NetworkSettings: { readonly Networks: Readonly<Record<string, EndpointSettings>> };
   readonly Mounts: readonly MountPoint[];
+}
+
+/** How a container fares, in a list. */
+export interface ContainerUsage {
+  /** "healthy", "unhealthy", "starting"; "" without a health check or a run. */
+  readonly Health: string;
+  readonly RestartCount: number;
+  /** Bytes without the page cache that the kernel gives back first; null when it does not run. */
+  readonly Memory: number | null;
 }
 
 /** 200 of POST /containers/ID/wait; `Error` when the container could not be waited for. */

@@ -15,6 +15,7 @@ export const psFlags = {
   "no-trunc": bool("Don't truncate output"),
   quiet: bool("Only display container IDs", { short: "q" }),
   size: bool("Display total file sizes", { short: "s" }),
+  wide: bool("Also show health, restarts and memory (default on a terminal where they fit)"),
 };
 
 export const statsFlags = {
@@ -59,7 +60,10 @@ export const attachFlags = {
   "sig-proxy": bool("Proxy all received signals to the process", { initial: true }),
 };
 
+export const dryRun = bool("List what would be removed, and remove nothing");
+
 export const rmFlags = {
+  "dry-run": dryRun,
   force: bool("Force the removal of a running container (uses SIGKILL)", { short: "f" }),
   link: bool("Remove the specified link", { short: "l" }),
   volumes: bool("Remove anonymous volumes associated with the container", { short: "v" }),
@@ -79,6 +83,7 @@ export const inspectFlags = {
 };
 
 export const pruneFlags = {
+  "dry-run": dryRun,
   force: bool("Do not prompt for confirmation", { short: "f" }),
   filter: { ...filter('Provide filter values (e.g. "until=<timestamp>")'), short: "" },
 };
@@ -140,6 +145,7 @@ export const psCommand = command({
   flags: psFlags,
   examples: [
     ["ps -a", "stopped ones too"],
+    ["ps --wide", "with health, restarts and memory, also in a pipe"],
     ['ps --format "{{.Names}}\\t{{.Status}}"', "show only these columns"],
   ],
   load: async () => (await import("../verb/ps.ts")).ps,

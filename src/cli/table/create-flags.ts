@@ -19,6 +19,12 @@ const healthFlags = {
 
 /** What of a container can change later. */
 export const updateFlags = {
+  "cpu-rt-runtime": int("Limit CPU real-time runtime in microseconds"),
+  "cpu-rt-period": int("Limit CPU real-time period in microseconds"),
+  "blkio-weight": int("Block IO weight, between 10 and 1000, or 0 to disable", {
+    min: 0,
+    max: 65_535,
+  }),
   ...healthFlags,
   "cpu-period": int("Limit CPU CFS (Completely Fair Scheduler) period"),
   "cpu-quota": int("Limit CPU CFS (Completely Fair Scheduler) quota"),
@@ -50,19 +56,22 @@ export const createFlags = {
     short: "a",
     complete: ["stdin", "stdout", "stderr"],
   }),
-  "blkio-weight": int("Block IO weight, between 10 and 1000, or 0 to disable", {
-    min: 0,
-    max: 65_535,
-  }),
+  "blkio-weight-device": list("Block IO weight (relative device weight)"),
   "cap-add": list("Add Linux capabilities"),
   "cap-drop": list("Drop Linux capabilities"),
   "cgroup-parent": text("Optional parent cgroup for the container"),
   cgroupns: text("Cgroup namespace to use (host|private)", { complete: ["host", "private"] }),
   cidfile: text("Write the container ID to the file", { complete: "file" }),
-  "cpu-rt-period": int("Limit CPU real-time period in microseconds"),
-  "cpu-rt-runtime": int("Limit CPU real-time runtime in microseconds"),
   device: list("Add a host device to the container", { complete: "file" }),
   "device-cgroup-rule": list("Add a rule to the cgroup allowed devices list"),
+  "device-read-bps": list("Limit read rate (bytes per second) from a device"),
+  "device-read-iops": list("Limit read rate (IO per second) from a device"),
+  "device-write-bps": list("Limit write rate (bytes per second) to a device"),
+  "device-write-iops": list("Limit write rate (IO per second) to a device"),
+  "disable-content-trust": bool("Skip image verification (deprecated)", {
+    initial: true,
+    hidden: true,
+  }),
   dns: list("Set custom DNS servers"),
   "dns-option": list("Set DNS options", { aliases: ["dns-opt"] }),
   "dns-search": list("Set custom DNS search domains"),
@@ -82,7 +91,9 @@ export const createFlags = {
   isolation: text("Container isolation technology"),
   label: list("Set meta data on a container", { short: "l" }),
   "label-file": list("Read in a line delimited file of labels", { complete: "file" }),
+  "kernel-memory": size("Kernel memory limit (deprecated)", { hidden: true }),
   link: list("Add link to another container", { complete: "container" }),
+  "link-local-ip": list("Container IPv4/IPv6 link-local addresses"),
   "log-driver": text("Logging driver for the container", {
     complete: ["fluentd", "gelf", "journald", "json-file", "local", "none", "syslog"],
   }),

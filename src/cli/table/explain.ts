@@ -48,6 +48,16 @@ export const explainCommand = command({
   load: async () => (await import("../verb/explain.ts")).explain,
 });
 
+export const containerDiffCommand = command({
+  summary: "Inspect changes to files or directories on a container's filesystem",
+  usage: "CONTAINER",
+  flags: { format, json },
+  args: [1, 1],
+  complete: "container",
+  examples: [["container diff web", "list the files that a container has changed"]],
+  load: async () => (await import("../verb/diff.ts")).containerDiff,
+});
+
 export const diffCommand = command({
   summary: "Inspect changes to files on a container's filesystem, or between two images",
   usage: "[OPTIONS] CONTAINER | IMAGE IMAGE",

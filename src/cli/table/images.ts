@@ -1,6 +1,6 @@
 import { command, many } from "../command.ts";
 import { bool, filter, list, text } from "../flag.ts";
-import { format, inspectFlags, json, outputFlags, pruneFlags } from "./containers.ts";
+import { dryRun, format, inspectFlags, json, outputFlags, pruneFlags } from "./containers.ts";
 
 const platform = text("Set platform if server is multi-platform capable");
 
@@ -15,6 +15,7 @@ export const imagesFlags = {
 };
 
 export const rmiFlags = {
+  "dry-run": dryRun,
   force: bool("Force removal of the image", { short: "f" }),
   "no-prune": bool("Do not delete untagged parents"),
 };

@@ -1,6 +1,6 @@
 import { command, group, many } from "../command.ts";
 import { bool, commaList, duration, filter, int, list, map, text } from "../flag.ts";
-import { format, json, pruneFlags } from "./containers.ts";
+import { dryRun, format, json, pruneFlags } from "./containers.ts";
 
 export const networkLsFlags = {
   filter: filter('Provide filter values (e.g. "driver=bridge")'),
@@ -39,6 +39,7 @@ export const networkInspectFlags = {
 };
 
 export const networkRmFlags = {
+  "dry-run": dryRun,
   force: bool("Do not error if the network does not exist", { short: "f" }),
 };
 

@@ -258,6 +258,15 @@ export const completionCommand = command({
   load: async () => (await import("../verb/completion.ts")).completion,
 });
 
+export const manCommand = command({
+  summary: "Write the pages of the manual into a directory",
+  usage: "DIRECTORY",
+  args: [1, 1],
+  complete: "file",
+  examples: [["man /usr/local/share/man/man1", "for all users; then: man thimble-run"]],
+  load: async () => (await import("../verb/man.ts")).man,
+});
+
 export const completeCommand = command({
   summary: "Complete a command line; the scripts of `completion` call it",
   usage: "[WORD...]",

@@ -4,8 +4,15 @@ import { format, json } from "./containers.ts";
 
 const platform = text("Set platform if server is multi-platform capable");
 
+/** Taken for the sake of scripts: signatures are the trust policy's. */
+const disableContentTrust = bool("Skip image verification (deprecated)", {
+  initial: true,
+  hidden: true,
+});
+
 export const pullFlags = {
   "all-tags": bool("Download all tagged images in the repository", { short: "a" }),
+  "disable-content-trust": disableContentTrust,
   platform,
   quiet: bool("Suppress verbose output", { short: "q" }),
 };
@@ -15,6 +22,7 @@ export const pushFlags = {
   compression: text("Compression of all layers: gzip or zstd, or with a level, as zstd:19", {
     placeholder: "FORMAT[:LEVEL]",
   }),
+  "disable-content-trust": disableContentTrust,
   platform: text("Push only if the image is for this platform"),
   quiet: bool("Suppress verbose output", { short: "q" }),
 };

@@ -1,6 +1,6 @@
 import { command, group, many } from "../command.ts";
 import { bool, filter, int, list, map, text } from "../flag.ts";
-import { format, json, outputFlags, pruneFlags } from "./containers.ts";
+import { dryRun, format, json, outputFlags, pruneFlags } from "./containers.ts";
 
 export const volumeCreateFlags = {
   driver: text("Specify volume driver name", { short: "d", shownDefault: "local" }),
@@ -21,6 +21,7 @@ export const volumeInspectFlags = {
 };
 
 export const volumeRmFlags = {
+  "dry-run": dryRun,
   force: bool("Force the removal of one or more volumes", { short: "f" }),
 };
 
@@ -39,6 +40,7 @@ export const volumeImportFlags = {
 };
 
 export const volumePruneFlags = {
+  "dry-run": dryRun,
   all: bool("Remove all unused volumes, not just anonymous ones", { short: "a" }),
   force: pruneFlags.force,
   filter: { ...filter('Provide filter values (e.g. "label=<label>")'), short: "" },

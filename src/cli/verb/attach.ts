@@ -14,7 +14,7 @@ export const attach: Verb<typeof attachFlags> = async (context, { flags, args })
   if (State.Paused) throw new Error("You cannot attach to a paused container, unpause it first");
   const tty = Config.Tty;
   const stdin = Config.OpenStdin && !flags["no-stdin"];
-  const detachKeys = flags["detach-keys"];
+  const detachKeys = flags["detach-keys"] || context.settings.detachKeys;
   requireTerminal(context, { tty, stdin });
   const waiting = await containers.wait(Id, "not-running");
   const stream = await containers.attach(Id, {

@@ -4,6 +4,14 @@ import { diffContainer } from "./diff-container.ts";
 import { describeComparison } from "./diff-images.ts";
 import { rendered } from "./explain.ts";
 
+export const containerDiff: Verb<Omit<typeof diffFlags, "top">> = async (
+  context,
+  { flags, args },
+) => {
+  await diffContainer(context, args[0] ?? "", flags.json ? "json" : flags.format);
+  return 0;
+};
+
 /** The changes of one container, or the differences between two images. */
 export const diff: Verb<typeof diffFlags> = async (context, { flags, args }) => {
   const [from = "", to] = args;

@@ -10,7 +10,8 @@ export const exec: Verb<typeof execFlags> = async (context, { flags, args }) => 
   const [ref = "", ...command] = args;
   const { tty, detach, interactive } = flags;
   const stdin = interactive && !detach;
-  if (flags["detach-keys"]) parseDetachKeys(flags["detach-keys"]);
+  const detachKeys = flags["detach-keys"] || context.settings.detachKeys;
+  if (detachKeys) parseDetachKeys(detachKeys);
   requireTerminal(context, { tty, stdin });
   const { execs } = context.client;
   const terminal = tty ? context.stdin.size() : undefined;
@@ -23,7 +24,7 @@ export const exec: Verb<typeof execFlags> = async (context, { flags, args }) => 
     AttachStdin: stdin,
     AttachStdout: !detach,
     AttachStderr: !detach,
-    DetachKeys: flags["detach-keys"] ?? defaultDetachKeys,
+    DetachKeys: detachKeys ?? defaultDetachKeys,
     Env: [...readEnvironment(flags["env-file"], flags.env, context.env)],
     WorkingDir: flags.workdir ?? "",
     Cmd: command,
@@ -38,7 +39,7 @@ export const exec: Verb<typeof execFlags> = async (context, { flags, args }) => 
     stream,
     stdin,
     tty,
-    detachKeys: flags["detach-keys"],
+    detachKeys,
   });
   unfollow?.();
   if (end === "detached") throw new Exit(1, "read escape sequence");

@@ -3,7 +3,7 @@ import { splitTag } from "#client";
 import type { ImageSummary } from "#wire";
 import type { Verb } from "../command.ts";
 import { humanSince, localTime } from "../human.ts";
-import { printListing, type Row } from "../listing.ts";
+import { printListing, type Row, withOwnFormat } from "../listing.ts";
 import type { imagesFlags } from "../table/images.ts";
 
 const heads = {
@@ -20,7 +20,8 @@ const heads = {
   UniqueSize: "UNIQUE SIZE",
 };
 
-export const images: Verb<typeof imagesFlags> = async (context, { flags, args }) => {
+export const images: Verb<typeof imagesFlags> = async (context, { flags: given, args }) => {
+  const flags = withOwnFormat(context, given, "images");
   const [reference] = args;
   const filters = reference ? { ...flags.filter, reference: [reference] } : flags.filter;
   const list = await context.client.images.list({ all: flags.all, filters });

@@ -48,7 +48,9 @@ export const pause: Verb<NoFlags> = (context, { args }) =>
 export const unpause: Verb<NoFlags> = (context, { args }) =>
   forEach(context, args, (ref) => context.client.containers.unpause(ref));
 
-export const rm: Verb<typeof rmFlags> = (context, { flags, args }) => {
+export const rm: Verb<typeof rmFlags> = async (context, invocation) => {
+  const { flags, args } = invocation;
+  if (flags["dry-run"]) return (await import("./dry-run.ts")).rm(context, invocation);
   const remove = async (ref: string) => {
     const name = ref.replace(/^\/+/, "").replace(/\/+$/, "");
     if (name === "") throw new Error("Container name cannot be empty");

@@ -3,7 +3,7 @@ import type { NetworkCreateBody, NetworkInspect } from "#wire";
 import type { Verb } from "../command.ts";
 import { failureText } from "../failure.ts";
 import { keyValues } from "../key-values.ts";
-import { printListing, type Row } from "../listing.ts";
+import { printListing, type Row, withOwnFormat } from "../listing.ts";
 import { ipamConfig } from "../network-ipam.ts";
 import type {
   networkConnectFlags,
@@ -25,7 +25,8 @@ const heads = {
   CreatedAt: "CREATED AT",
 };
 
-export const listNetworks: Verb<typeof networkLsFlags> = async (context, { flags }) => {
+export const listNetworks: Verb<typeof networkLsFlags> = async (context, { flags: given }) => {
+  const flags = withOwnFormat(context, given, "networks");
   const networks = await context.client.networks.list(flags.filter);
   const rows = networks
     .toSorted((a, b) => a.Name.localeCompare(b.Name, "en", { numeric: true }))
@@ -85,7 +86,9 @@ export const createNetwork: Verb<typeof networkCreateFlags> = async (context, in
   return 0;
 };
 
-export const removeNetworks: Verb<typeof networkRmFlags> = async (context, { flags, args }) => {
+export const removeNetworks: Verb<typeof networkRmFlags> = async (context, invocation) => {
+  const { flags, args } = invocation;
+  if (flags["dry-run"]) return (await import("./dry-run.ts")).removeNetworks(context, invocation);
   let status = 0;
   for (const ref of args) {
     try {

@@ -4,7 +4,9 @@ import { confirm } from "../confirm.ts";
 import type { pruneFlags } from "../table/containers.ts";
 import type { imagePruneFlags } from "../table/images.ts";
 
-export const pruneContainers: Verb<typeof pruneFlags> = async (context, { flags }) => {
+export const pruneContainers: Verb<typeof pruneFlags> = async (context, invocation) => {
+  const { flags } = invocation;
+  if (flags["dry-run"]) return (await import("./dry-run.ts")).pruneContainers(context, invocation);
   const warning = "This will remove all stopped containers.";
   if (!flags.force && !(await confirm(context, warning))) return 1;
   const result = await context.client.containers.prune(flags.filter);
@@ -16,7 +18,9 @@ export const pruneContainers: Verb<typeof pruneFlags> = async (context, { flags 
   return 0;
 };
 
-export const pruneImages: Verb<typeof imagePruneFlags> = async (context, { flags }) => {
+export const pruneImages: Verb<typeof imagePruneFlags> = async (context, invocation) => {
+  const { flags } = invocation;
+  if (flags["dry-run"]) return (await import("./dry-run.ts")).pruneImages(context, invocation);
   const warning = flags.all
     ? "This will remove all images without at least one container associated to them."
     : "This will remove all dangling images.";
@@ -31,7 +35,9 @@ export const pruneImages: Verb<typeof imagePruneFlags> = async (context, { flags
   return 0;
 };
 
-export const pruneNetworks: Verb<typeof pruneFlags> = async (context, { flags }) => {
+export const pruneNetworks: Verb<typeof pruneFlags> = async (context, invocation) => {
+  const { flags } = invocation;
+  if (flags["dry-run"]) return (await import("./dry-run.ts")).pruneNetworks(context, invocation);
   const warning = "This will remove all custom networks not used by at least one container.";
   if (!flags.force && !(await confirm(context, warning))) return 1;
   const { NetworksDeleted } = await context.client.networks.prune(flags.filter);

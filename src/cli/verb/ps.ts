@@ -1,13 +1,16 @@
 import { formatBytes, shortId } from "#base";
 import type { ContainerSummary } from "#wire";
 import type { Verb } from "../command.ts";
-import { ellipsis, humanSince, localTime } from "../human.ts";
-import { printListing, type Row } from "../listing.ts";
+import { binarySize, ellipsis, humanSince, localTime } from "../human.ts";
+import { printListing, type Row, tableWidth, withOwnFormat } from "../listing.ts";
 import { showPorts } from "../show-ports.ts";
 import type { psFlags } from "../table/containers.ts";
 
-const base =
+const plain =
   "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
+/** With what docker's table leaves out; the state of the health has left the status. */
+const wide =
+  "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Health}}\t{{.Restarts}}\t{{.Memory}}\t{{.Ports}}\t{{.Names}}";
 
 const heads = {
   ID: "CONTAINER ID",
@@ -25,15 +28,22 @@ const heads = {
   LocalVolumes: "LOCAL VOLUMES",
   Networks: "NETWORKS",
   Platform: "PLATFORM",
+  Health: "HEALTH",
+  Restarts: "RESTARTS",
+  Memory: "MEMORY",
 };
 
-export const ps: Verb<typeof psFlags> = async (context, { flags }) => {
+export const ps: Verb<typeof psFlags> = async (context, call) => {
+  const flags = withOwnFormat(context, call.flags, "ps");
   const limit = flags.latest && flags.last === undefined ? 1 : flags.last;
   const template = flags.format ?? "";
   const size = flags.size || /\{\{.*(\.Size\b|json \.\s*\}).*\}/.test(template);
+  const isTable = (!template || template === "table") && !flags.json && !flags.quiet;
+  const mayBeWide = isTable && (call.given.has("wide") ? flags.wide : context.out.isTerminal);
   const containers = await context.client.containers.list({
     all: flags.all,
     size,
+    usage: mayBeWide || /\.(Health|Restarts|Memory)\b/.test(template),
     limit: limit !== undefined && limit > 0 ? limit : undefined,
     filters: flags.filter,
   });
@@ -47,8 +57,10 @@ export const ps: Verb<typeof psFlags> = async (context, { flags }) => {
     await context.out.write(rows.map((row) => `${row.ID}\n`).join(""));
     return 0;
   }
-  const table = flags.size ? `${base}\t{{.Size}}` : base;
-  await printListing(context, { table, heads, rows }, flags);
+  const table = (columns: string) => (flags.size ? `${columns}\t{{.Size}}` : columns);
+  const widest = { table: table(wide), heads, rows };
+  const isWide = mayBeWide && (call.given.has("wide") || tableWidth(widest) <= context.out.columns);
+  await printListing(context, isWide ? widest : { table: table(plain), heads, rows }, flags);
   return 0;
 };
 
@@ -81,6 +93,17 @@ export function containerRow(container: ContainerSummary, trunc: boolean): Row {
     ),
     Networks: Object.keys(container.NetworkSettings?.Networks ?? {}).join(","),
     Platform: null,
+    ...usageFields(container),
+  };
+}
+
+/** thimble's own, and methods, so that JSON has docker's fields alone; "-" where an engine does not tell. */
+function usageFields({ Usage }: ContainerSummary): Row {
+  const memory = Usage?.Memory ?? null;
+  return {
+    Health: () => Usage?.Health || "-",
+    Restarts: () => (Usage ? String(Usage.RestartCount) : "-"),
+    Memory: () => (memory === null ? "-" : binarySize(memory)),
   };
 }
 

@@ -19,11 +19,12 @@ export const run: Verb<RunFlags> = async (context, invocation) => {
     return 0;
   }
   if (flags.detach) return await runDetached(context, invocation, body);
-  if (flags["detach-keys"]) parseDetachKeys(flags["detach-keys"]);
+  const detachKeys = flags["detach-keys"] || context.settings.detachKeys;
+  if (detachKeys) parseDetachKeys(detachKeys);
   requireTerminal(context, { tty: flags.tty, stdin: body.AttachStdin ?? false });
   const proxy = flags["sig-proxy"] && !flags.tty ? openSignalProxy(context) : undefined;
   try {
-    return await runAttached(context, invocation, { body, proxy });
+    return await runAttached(context, invocation, { body, proxy, detachKeys });
   } finally {
     proxy?.stop();
   }
@@ -55,10 +56,11 @@ async function runDetached(
 async function runAttached(
   context: Context,
   { flags }: Invocation<RunFlags>,
-  { body, proxy }: { body: Body; proxy: SignalProxy | undefined },
+  attached: { body: Body; proxy: SignalProxy | undefined; detachKeys: string | undefined },
 ): Promise<number> {
   const { containers } = context.client;
-  const { tty, platform, "detach-keys": detachKeys } = flags;
+  const { body, proxy, detachKeys } = attached;
+  const { tty, platform } = flags;
   const options = { name: flags.name || undefined, platform };
   const { id, stream, exitCode } = await withImage(context, { body, flags }, () =>
     containers.run(body, options),

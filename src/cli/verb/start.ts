@@ -11,7 +11,7 @@ export const start: Verb<typeof startFlags> = async (context, { flags, args }) =
     if (args.length > 1) throw new Error("you cannot start and attach multiple containers at once");
     return await startAttached(context, args[0] ?? "", {
       stdin: flags.interactive,
-      detachKeys: flags["detach-keys"],
+      detachKeys: flags["detach-keys"] || context.settings.detachKeys,
     });
   }
   const failed: string[] = [];

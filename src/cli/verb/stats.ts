@@ -3,7 +3,7 @@ import { isFault } from "#base";
 import type { ContainerStats } from "#wire";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
-import { type Listing, printListing } from "../listing.ts";
+import { type Listing, printListing, withOwnFormat } from "../listing.ts";
 import type { statsFlags } from "../table/containers.ts";
 import { cpuPercent, sparkline, usageRow } from "../usage.ts";
 
@@ -37,7 +37,8 @@ interface Seen {
   readonly percents: readonly number[];
 }
 
-export const stats: Verb<typeof statsFlags> = async (context, { flags, args }) => {
+export const stats: Verb<typeof statsFlags> = async (context, { flags: given, args }) => {
+  const flags = withOwnFormat(context, given, "stats");
   let seen = await look(context, { flags, args }, []);
   for (;;) {
     await delay(interval);

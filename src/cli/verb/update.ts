@@ -9,6 +9,9 @@ export const update: Verb<typeof updateFlags> = async (context, { flags, given, 
   if (given.size === 0)
     throw new Error("you must provide one or more flags when using this command");
   const body: ContainerUpdateBody = {
+    BlkioWeight: flags["blkio-weight"],
+    CpuRealtimePeriod: flags["cpu-rt-period"],
+    CpuRealtimeRuntime: flags["cpu-rt-runtime"],
     CpuShares: flags["cpu-shares"],
     CpuPeriod: flags["cpu-period"],
     CpuQuota: flags["cpu-quota"],

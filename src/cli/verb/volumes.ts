@@ -7,7 +7,7 @@ import type { Context } from "../context.ts";
 import { Exit } from "../failure.ts";
 import { humanSince } from "../human.ts";
 import { readLabels } from "../key-values.ts";
-import { printListing, type Row } from "../listing.ts";
+import { printListing, type Row, withOwnFormat } from "../listing.ts";
 import type {
   volumeCreateFlags,
   volumeLsFlags,
@@ -47,7 +47,8 @@ const heads = {
   Status: "STATUS",
 };
 
-export const volumeLs: Verb<typeof volumeLsFlags> = async (context, { flags }) => {
+export const volumeLs: Verb<typeof volumeLsFlags> = async (context, { flags: given }) => {
+  const flags = withOwnFormat(context, given, "volumes");
   const { Volumes } = await context.client.volumes.list({ filters: flags.filter });
   const rows = Volumes.map(volumeRow);
   if (flags.quiet && !flags.format && !flags.json) {
@@ -87,13 +88,16 @@ function shownBytes(value: unknown): string {
   return typeof value === "number" ? formatBytes(value) : "";
 }
 
-export const volumeRm: Verb<typeof volumeRmFlags> = (context, { flags, args }) =>
-  forEach(context, args, async (source) => {
+export const volumeRm: Verb<typeof volumeRmFlags> = async (context, invocation) => {
+  const { flags, args } = invocation;
+  if (flags["dry-run"]) return (await import("./dry-run.ts")).volumeRm(context, invocation);
+  return await forEach(context, args, async (source) => {
     const { volumes } = context.client;
     const at = source.indexOf("@");
     if (at < 0) await volumes.remove(source, flags);
     else await volumes.removeSnapshot(source.slice(0, at), source.slice(at + 1));
   });
+};
 
 type NoFlags = Record<never, never>;
 
@@ -123,6 +127,7 @@ export const volumePrune: Verb<typeof volumePruneFlags> = async (context, { flag
   if (flags.all && "all" in flags.filter)
     throw new Exit(1, "conflicting options: cannot specify both --all and --filter all=1");
   const filters: WireFilters = { ...flags.filter, ...(flags.all && { all: ["true"] }) };
+  if (flags["dry-run"]) return (await import("./dry-run.ts")).pruneVolumes(context, filters);
   const all = filters.all?.some((value) => /^(1|t|true)$/i.test(value)) ?? false;
   if (!flags.force) {
     const label = [...(filters.label ?? []), ...(all ? [] : ["com.docker.volume.anonymous"])];

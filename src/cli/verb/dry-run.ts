@@ -1,0 +1,186 @@
+import { Fault, formatBytes } from "#base";
+import type { ContainerInspect, ContainerSummary, ImageSummary, WireFilters } from "#wire";
+import type { Verb } from "../command.ts";
+import type { Context } from "../context.ts";
+import { failureText } from "../failure.ts";
+import type { pruneFlags, rmFlags } from "../table/containers.ts";
+import type { imagePruneFlags, rmiFlags } from "../table/images.ts";
+import type { networkRmFlags } from "../table/networks.ts";
+import type { volumeRmFlags } from "../table/volumes.ts";
+import { parseTimeFlag } from "../time-flag.ts";
+
+/** What of these would go, a line each, and why others would stay; nothing is changed. */
+async function tellEach(
+  context: Context,
+  refs: readonly string[],
+  look: (ref: string) => Promise<readonly string[]>,
+): Promise<number> {
+  let status = 0;
+  for (const ref of refs) {
+    try {
+      await tell(context, await look(ref));
+    } catch (error) {
+      await context.err.write(`${failureText(error)}\n`);
+      status = 1;
+    }
+  }
+  return status;
+}
+
+async function tell({ out }: Context, lines: readonly string[]): Promise<void> {
+  await out.write(lines.map((line) => `would remove ${line}\n`).join(""));
+}
+
+async function tellAll(context: Context, lines: readonly string[]): Promise<number> {
+  await tell(context, lines);
+  if (lines.length === 0) await context.out.write("nothing would be removed\n");
+  return 0;
+}
+
+export const rm: Verb<typeof rmFlags> = (context, { flags, args }) =>
+  tellEach(context, args, async (ref) => {
+    const container = await context.client.containers.inspect(ref);
+    const { Name, State } = container;
+    const name = Name.replace(/^\//, "");
+    if (State.Running && !flags.force)
+      throw new Fault("conflict", `container ${name} is running: only --force would remove it`);
+    const own = `container ${name} (${State.Status})`;
+    return flags.volumes ? [own, ...(await anonymousVolumes(context, container))] : [own];
+  });
+
+async function anonymousVolumes({ client }: Context, { Mounts }: ContainerInspect) {
+  const { Volumes } = await client.volumes.list({
+    filters: { label: ["com.docker.volume.anonymous"] },
+  });
+  const anonymous = new Set(Volumes.map(({ Name }) => Name));
+  return Mounts.flatMap(({ Name = "" }) => (anonymous.has(Name) ? [`volume ${Name}`] : []));
+}
+
+export const rmi: Verb<typeof rmiFlags> = (context, { flags, args }) =>
+  tellEach(context, args, async (ref) => {
+    const { images, containers } = context.client;
+    const { Id, RepoTags, Size } = await images.inspect(ref);
+    const tags = RepoTags ?? [];
+    const isId = Id.startsWith(ref) || Id.startsWith(`sha256:${ref}`);
+    if (!isId && tags.length > 1) return [`the name ${ref}, and keep the image: it has others`];
+    if (isId && tags.length > 1 && !flags.force)
+      throw new Fault("conflict", `image ${ref} has several names: only --force would remove it`);
+    const users = await containers.list({ all: true, filters: { ancestor: [Id] } });
+    const running = users.filter(({ State }) => State === "running" || State === "paused");
+    if (running.length > 0 || (users.length > 0 && !flags.force))
+      throw new Fault("conflict", `image ${ref} is used by ${users.map(nameOf).join(", ")}`);
+    return [...tags.map((tag) => `the name ${tag}`), imageLine(Id, Size)];
+  });
+
+export const removeNetworks: Verb<typeof networkRmFlags> = (context, { args }) =>
+  tellEach(context, args, async (ref) => {
+    const { Name, Containers } = await context.client.networks.inspect(ref);
+    const users = Object.values(Containers ?? {}).map((each) => each.Name);
+    if (["bridge", "host", "none"].includes(Name))
+      throw new Fault("denied", `network ${Name} exists always and cannot be removed`);
+    if (users.length > 0)
+      throw new Fault("denied", `network ${Name} is used by ${users.join(", ")}`);
+    return [`network ${Name}`];
+  });
+
+export const volumeRm: Verb<typeof volumeRmFlags> = (context, { args }) =>
+  tellEach(context, args, async (ref) => {
+    const [name = "", snapshot] = ref.split("@");
+    const volume = await context.client.volumes.inspect(name);
+    if (snapshot !== undefined) return [`snapshot ${snapshot} of volume ${volume.Name}`];
+    const users = await context.client.containers.list({ all: true, filters: { volume: [name] } });
+    if (users.length > 0)
+      throw new Fault("conflict", `volume ${name} is used by ${users.map(nameOf).join(", ")}`);
+    return [`volume ${volume.Name}`];
+  });
+
+export const pruneContainers: Verb<typeof pruneFlags> = async (context, { flags }) => {
+  const { label } = flags.filter;
+  const filters = { status: ["created", "exited", "dead"], ...(label && { label }) };
+  const found = await context.client.containers.list({ all: true, size: true, filters });
+  const isOld = isOlder(flags.filter);
+  return await tellAll(
+    context,
+    found
+      .filter((each) => isOld(each.Created) && !isExempt(flags.filter, each.Labels))
+      .map(
+        (each) => `container ${nameOf(each)} (${each.Status}, ${formatBytes(each.SizeRw ?? 0)})`,
+      ),
+  );
+};
+
+export const pruneImages: Verb<typeof imagePruneFlags> = async (context, { flags }) => {
+  const { label } = flags.filter;
+  const filters = { ...(!flags.all && { dangling: ["true"] }), ...(label && { label }) };
+  const [found, containers] = await Promise.all([
+    context.client.images.list({ filters }),
+    context.client.containers.list({ all: true }),
+  ]);
+  const used = new Set(containers.map(({ ImageID }) => ImageID));
+  const isOld = isOlder(flags.filter);
+  const goes = (image: ImageSummary) =>
+    !used.has(image.Id) && isOld(image.Created) && !isExempt(flags.filter, image.Labels);
+  return await tellAll(
+    context,
+    found
+      .filter(goes)
+      .flatMap(({ Id, RepoTags, Size }) => [
+        ...(RepoTags ?? [])
+          .filter((tag) => tag !== "<none>:<none>")
+          .map((tag) => `the name ${tag}`),
+        imageLine(Id, Size),
+      ]),
+  );
+};
+
+export const pruneNetworks: Verb<typeof pruneFlags> = async (context, { flags }) => {
+  const { label } = flags.filter;
+  const filters = { dangling: ["true"], type: ["custom"], ...(label && { label }) };
+  const found = await context.client.networks.list(filters);
+  const isOld = isOlder(flags.filter);
+  const gone = found.filter(
+    (each) => isOld(Date.parse(each.Created) / 1000) && !isExempt(flags.filter, each.Labels),
+  );
+  return await tellAll(
+    context,
+    gone.map(({ Name }) => `network ${Name}`),
+  );
+};
+
+/** @param filters those of the call, with `all` when all volumes are meant and not only those without a name */
+export async function pruneVolumes(context: Context, filters: WireFilters): Promise<number> {
+  const all = filters.all?.some((value) => /^(1|t|true)$/i.test(value)) ?? false;
+  const label = [...(filters.label ?? []), ...(all ? [] : ["com.docker.volume.anonymous"])];
+  const { Volumes } = await context.client.volumes.list({ filters: { dangling: ["true"], label } });
+  const gone = Volumes.filter(({ Labels }) => !isExempt(filters, Labels));
+  return await tellAll(
+    context,
+    gone.map(({ Name }) => `volume ${Name}`),
+  );
+}
+
+/** By the filter `until`; the argument is in seconds since 1970. */
+function isOlder({ until = [] }: WireFilters): (created: number) => boolean {
+  const limits = until.map((each) => Number(parseTimeFlag(each)));
+  return (created) => limits.every((limit) => created <= limit);
+}
+
+/** By the filter `label!`. */
+function isExempt(
+  filters: WireFilters,
+  labels: Readonly<Record<string, string>> | null | undefined,
+): boolean {
+  return (filters["label!"] ?? []).some((each) => {
+    const [key = "", value] = each.split(/=(.*)/s);
+    const found = labels?.[key];
+    return found !== undefined && (value === undefined || value === found);
+  });
+}
+
+function imageLine(id: string, size: number): string {
+  return `image ${id} (${formatBytes(size)})`;
+}
+
+function nameOf({ Names }: Pick<ContainerSummary, "Names">): string {
+  return (Names[0] ?? "").replace(/^\//, "");
+}

@@ -1,0 +1,79 @@
+/** What a user sets once, in config.json, and what the command line tells before it changes something. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { busyboxTree } from "../support/engine.ts";
+import { ThimbleCli } from "../support/thimble-cli.ts";
+
+const isRoot = process.getuid?.() === 0;
+const image = "busybox:prefs";
+
+describe.skipIf(!isRoot)("preferences [needs root]", () => {
+  const cli = new ThimbleCli();
+  const config = join(cli.directory, "docker");
+  const env = { DOCKER_CONFIG: config };
+
+  beforeAll(async () => {
+    mkdirSync(config);
+    await cli.ok(["import", "-", image], { input: busyboxTree() });
+    await cli.ok([
+      ...["run", "-d", "--name", "web", "--network", "none", "--health-cmd", "true"],
+      ...["-v", "/anonymous", image, "sleep", "1000"],
+    ]);
+  });
+  afterAll(() => cli[Symbol.asyncDispose]());
+
+  test("config.json gives formats, aliases, proxies and headers; a flag goes before it", async () => {
+    const settings = {
+      psFormat: "{{.Names}}={{.State}}",
+      aliases: { mine: "ps --filter name=web" },
+      proxies: { default: { httpProxy: "http://proxy.example:3128" } },
+      HttpHeaders: { "X-Meta-Team": "shop" },
+    };
+    writeFileSync(join(config, "config.json"), JSON.stringify(settings));
+    expect(await cli.ok(["ps"], { env })).toBe("web=running");
+    expect(await cli.ok(["mine"], { env })).toBe("web=running");
+    expect(await cli.ok(["ps", "--format", "{{.Image}}"], { env })).toBe(image);
+    const words = ["run", "--rm", "--network", "none", "-e", "http_proxy=own", image, "env"];
+    const variables = await cli.ok(words, { env });
+    expect(variables).toContain("HTTP_PROXY=http://proxy.example:3128");
+    expect(variables).toContain("http_proxy=own");
+  });
+
+  test("ps --wide shows health, restarts and memory; without it a pipe gets docker's columns", async () => {
+    const [head = "", line = ""] = (await cli.ok(["ps", "--wide"])).split("\n");
+    expect(head.split(/ {2,}/)).toEqual(
+      "CONTAINER ID,IMAGE,COMMAND,CREATED,STATUS,HEALTH,RESTARTS,MEMORY,PORTS,NAMES".split(","),
+    );
+    expect(line).toMatch(/ (starting|healthy) +0 +[\d.]+[KM]iB /);
+    expect((await cli.ok(["ps"])).split("\n")[0]).not.toContain("HEALTH");
+  });
+
+  test("--dry-run names what would go and what stands in the way, and changes nothing", async () => {
+    await cli.ok(["create", "--name", "idle", "--network", "none", image, "true"]);
+    await cli.ok(["volume", "create", "data"]);
+    await cli.ok(["network", "create", "front"]);
+    expect(await cli.run(["rm", "--dry-run", "web"])).toMatchObject({
+      status: 1,
+      stderr: "container web is running: only --force would remove it\n",
+    });
+    expect(await cli.ok(["rm", "--dry-run", "-fv", "web"])).toMatch(
+      /^would remove container web \(running\)\nwould remove volume [0-9a-f]{64}$/,
+    );
+    const refused = await cli.run(["rmi", "--dry-run", image]);
+    expect(refused.stderr).toMatch(/image busybox:prefs is used by (web|idle), (web|idle)/);
+    const lists = {
+      "container prune": /^would remove container idle \(Created, /,
+      "network prune": /^would remove network front$/,
+      "network rm front": /^would remove network front$/,
+      "volume rm data": /^would remove volume data$/,
+      "volume prune --all": /^would remove volume data$/,
+      "image prune --all": /^nothing would be removed$/,
+    };
+    for (const [words, told] of Object.entries(lists))
+      expect(await cli.ok([...words.split(" "), "--dry-run"])).toMatch(told);
+    expect((await cli.ok(["ps", "-aq"])).split("\n")).toHaveLength(2);
+    expect(await cli.ok(["volume", "ls", "-q"])).toContain("data");
+    expect(await cli.ok(["network", "ls", "-q", "--filter", "name=front"])).not.toBe("");
+  });
+});
