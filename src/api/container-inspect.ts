@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { shortId } from "#base";
+import { defined, shortId } from "#base";
 import {
   type BindMount,
   bindsOf,
@@ -198,10 +198,12 @@ function bindPoint(bind: BindMount): MountPoint {
 }
 
 /** Without a name of its own a container is called by its short id, unless it has the host's name. */
-function configOf({ id, config, host, sent }: Container): ContainerConfig {
+function configOf({ id, config, host, sent, networks }: Container): ContainerConfig {
   const shown = inspectConfig(config, sent) as ContainerConfig & Readonly<Record<string, unknown>>;
   const own = networkModeOf(host).kind === "host" ? hostname() : shortId(id);
-  return { ...shown, Hostname: config.Hostname || own };
+  const main = networks.find(({ network }) => network === networkName(host));
+  const MacAddress = config.MacAddress || main?.settings.MacAddress || undefined;
+  return { ...shown, Hostname: config.Hostname || own, ...defined({ MacAddress }) };
 }
 
 function endpointOf(network: ContainerNetwork): EndpointSettings {

@@ -58,7 +58,7 @@ export async function listContainers({ engine }: ApiContext, exchange: Exchange)
   const summaries = await Promise.all(
     containers.map(async (each) => ({
       ...summaryOf(each, imageName(each)),
-      ...(withSize && (await sizesOf({ engine }, each))),
+      ...(withSize && listedSizes(await sizesOf({ engine }, each))),
       ...(withUsage && { Usage: await usageOf(engine, each) }),
     })),
   );
@@ -89,6 +89,13 @@ async function usageOf(engine: Engine, container: ListedContainer): Promise<Cont
 /** As Docker's CLI takes it off in `stats`; cgroup v1 and v2 name it differently. */
 function cacheOf(stats: Readonly<Record<string, number>>): number {
   return stats.total_inactive_file ?? stats.inactive_file ?? 0;
+}
+
+/** As in Docker, a list leaves sizes of 0 out. */
+export function listedSizes(
+  sizes: Awaited<ReturnType<typeof sizesOf>>,
+): Partial<Awaited<ReturnType<typeof sizesOf>>> {
+  return Object.fromEntries(Object.entries(sizes).filter(([, bytes]) => bytes > 0));
 }
 
 /** How lists call the image of a container: as the container was made, or by its id when that name is of another image now. */
@@ -124,11 +131,19 @@ function factsOf(container: ListedContainer): ContainerSummary {
     HostConfig: {
       NetworkMode: networkName(container.host),
     },
-    NetworkSettings: { Networks: networksOf(container) },
+    NetworkSettings: { Networks: listedNetworks(container) },
     Mounts: mountPoints(container),
   };
   known.set(container, facts);
   return facts;
+}
+
+/** Without the names that others find it by, which inspect tells. */
+function listedNetworks(
+  container: ListedContainer,
+): ContainerSummary["NetworkSettings"]["Networks"] {
+  const networks = Object.entries(networksOf(container));
+  return Object.fromEntries(networks.map(([name, each]) => [name, { ...each, DNSNames: null }]));
 }
 
 /** What is published, and what is only exposed, of a container that runs in a network of its own. */

@@ -107,6 +107,10 @@ test("every endpoint of one container says that there is no such container", asy
     "update",
   ])
     expect(await server.call("POST", `/containers/nope/${path}`)).toMatchObject(missing);
+  expect(await server.call("POST", "/containers/nope/kill")).toMatchObject({
+    status: 404,
+    json: { message: "cannot kill container: nope: No such container: nope" },
+  });
   expect(await server.call("POST", "/containers/nope/exec", { Cmd: ["x"] })).toMatchObject(missing);
   expect(await server.call("DELETE", "/containers/nope")).toMatchObject(missing);
   expect(await server.call("POST", "/containers/nope/kill")).toMatchObject({

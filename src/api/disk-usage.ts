@@ -1,6 +1,12 @@
 import { Fault } from "#base";
-import type { DiskUsage as WireUsage } from "#wire";
-import { summaryOf as containerSummary, imageNames, sizesOf } from "./container-list.ts";
+import type { ImageSummary, DiskUsage as WireUsage } from "#wire";
+import { pruneBuildCache } from "./build-prune.ts";
+import {
+  summaryOf as containerSummary,
+  imageNames,
+  listedSizes,
+  sizesOf,
+} from "./container-list.ts";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import { summaryOf as imageSummary } from "./images.ts";
@@ -9,19 +15,22 @@ import { wireVolume } from "./volumes.ts";
 
 const types = ["container", "image", "volume", "build-cache"] as const;
 
-/**
- * GET /system/df, POST /build/prune. The build cache is always empty: thimble has none yet. Nothing is
- * left to prune of it, so that `docker system prune` comes to its end.
- */
+/** GET /system/df, POST /build/prune. The build cache is always empty: thimble has none yet. */
 export function diskUsageRoutes(context: ApiContext): readonly Route[] {
   return [
     { method: "GET", pattern: "/system/df", handle: (exchange) => diskUsage(context, exchange) },
     {
       method: "POST",
       pattern: "/build/prune",
-      handle: (exchange) => exchange.sendJson(200, { CachesDeleted: null, SpaceReclaimed: 0 }),
+      handle: pruneBuildCache,
     },
   ];
+}
+
+/** Here Docker writes null for a list without members, in every version. */
+function usageOf(image: ImageSummary): ImageSummary {
+  const orNull = (names: ImageSummary["RepoTags"]) => (names?.length ? names : null);
+  return { ...image, RepoDigests: orNull(image.RepoDigests), RepoTags: orNull(image.RepoTags) };
 }
 
 async function diskUsage({ engine }: ApiContext, exchange: Exchange): Promise<void> {
@@ -39,13 +48,13 @@ async function diskUsage({ engine }: ApiContext, exchange: Exchange): Promise<vo
     // Files and blobs alike, as Docker counts them with containerd's image store.
     LayersSize: wants("image") ? usage.layers + usage.blobs.size : 0,
     Images: wants("image")
-      ? images.map((image) => imageSummary(exchange, image, usage.shared.get(image.id)))
+      ? images.map((image) => usageOf(imageSummary(exchange, image, usage.shared.get(image.id))))
       : null,
     Containers: wants("container")
       ? await Promise.all(
           containers.map(async (each) => ({
             ...containerSummary(each, imageName(each)),
-            ...(await sizesOf({ engine }, each)),
+            ...listedSizes(await sizesOf({ engine }, each)),
           })),
         )
       : null,

@@ -65,15 +65,16 @@ function orNull(labels: Readonly<Record<string, string>>): Readonly<Record<strin
 /** An image as lists show it to the client; `shared` is told where it was asked for. */
 export function summaryOf(exchange: Exchange, image: EngineSummary, shared = -1): ImageSummary {
   const isNameless = image.tags.length + image.digests.length === 0;
-  const showsNone = isNameless && !exchange.has("annotations");
+  const isOld = !exchange.has("annotations");
+  const listed = (names: readonly string[]) => (names.length === 0 && isOld ? null : names);
   return {
     Containers: image.containers,
     Created: image.created,
     Id: image.id,
     Labels: orNull(image.labels),
     ParentId: image.parent ?? "",
-    RepoDigests: showsNone ? ["<none>@<none>"] : image.digests,
-    RepoTags: showsNone ? ["<none>:<none>"] : image.tags,
+    RepoDigests: isNameless && isOld ? ["<none>@<none>"] : listed(image.digests),
+    RepoTags: isNameless && isOld ? ["<none>:<none>"] : listed(image.tags),
     SharedSize: shared,
     Size: image.size,
     ...(!exchange.has("singleSize") && { VirtualSize: image.size }),
@@ -100,7 +101,6 @@ async function inspect({ engine }: ApiContext, exchange: Exchange): Promise<void
     ...detail,
     ...(!exchange.has("ociConfig") && { Config: { ...containerFields, ...detail.Config } }),
     ...(!exchange.has("ownAliases") && {
-      Container: "",
       ContainerConfig: { ...containerFields, ...emptyConfig },
     }),
     ...(!exchange.has("singleSize") && { VirtualSize: image.size }),

@@ -12,6 +12,7 @@ import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
 import { timeText } from "./time-text.ts";
+import { containerOf } from "./wording.ts";
 
 /** The endpoints of /networks. */
 export function networkRoutes(context: ApiContext): readonly Route[] {
@@ -108,6 +109,7 @@ function ipamOf(network: EngineNetwork): NetworkInspect["IPAM"]["Config"] {
 
 function inspect({ engine }: ApiContext, exchange: Exchange): void {
   const scope = exchange.query.text("scope");
+  exchange.query.truth("verbose");
   const network = engine.networks.get(exchange.param("id"));
   if (scope !== undefined && scope !== "local")
     throw new Fault("not_found", `network ${exchange.param("id")} not found`);
@@ -189,6 +191,7 @@ async function connect({ engine }: ApiContext, exchange: Exchange): Promise<void
 async function disconnect({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { networkDisconnectSchema } = await loadSchemas();
   const { Container, Force } = await exchange.json(networkDisconnectSchema);
+  if (!Force) containerOf(engine, Container ?? "");
   await engine.networks.disconnect(exchange.param("id"), Container ?? "", {
     force: Force ?? false,
   });

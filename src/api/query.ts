@@ -28,6 +28,15 @@ export class Query {
     return !["", "0", "no", "false", "none"].includes(value);
   }
 
+  /** True or false in Go's words of them; false when absent. */
+  truth(name: string): boolean {
+    const text = this.text(name);
+    if (text === undefined || /^(0|f|F|false|FALSE|False)$/.test(text)) return false;
+    if (/^(1|t|T|true|TRUE|True)$/.test(text)) return true;
+    const why = `strconv.ParseBool: parsing ${JSON.stringify(text)}: invalid syntax`;
+    throw new Fault("invalid", `invalid value for ${name}: ${text}: ${why}`, { about: text });
+  }
+
   whole(name: string): number | undefined {
     const text = this.text(name);
     return text === undefined ? undefined : parseWhole(text);

@@ -37,7 +37,7 @@ test("inspect of an image has the fields of containers before 1.50", async () =>
   expect(config.before.Config).toMatchObject({ Hostname: "", Tty: false });
   expect(config.after.Config).not.toHaveProperty("Hostname");
   const legacy = await answers(path, ["1.44", "1.45"]);
-  expect(legacy.before).toMatchObject({ Container: "", ContainerConfig: { Cmd: null } });
+  expect(legacy.before).toMatchObject({ ContainerConfig: { Cmd: null } });
   expect(legacy.after).not.toHaveProperty("ContainerConfig");
   const descriptor = await answers(path, ["1.47", "1.48"]);
   expect(descriptor.before).not.toHaveProperty("Descriptor");

@@ -1,8 +1,9 @@
-import { Fault } from "#base";
+import { Fault, faultOf } from "#base";
 import type { BackupSchedule, Volume, VolumeSnapshot } from "#engine";
 import {
   loadSchemas,
   TAR_TYPE,
+  type WireFilters,
   type VolumeSnapshot as WireSnapshot,
   type Volume as WireVolume,
 } from "#wire";
@@ -161,8 +162,18 @@ function secondsText(time: bigint): string {
   return `${new Date(Number(time / 1_000_000n)).toISOString().slice(0, 19)}Z`;
 }
 
+function listFilters({ query }: Exchange): WireFilters {
+  try {
+    query.filters();
+  } catch (cause) {
+    const message = `error reading volume filters: ${faultOf(cause).message}`;
+    throw new Fault("invalid", message, { cause });
+  }
+  return query.filters(["dangling", "driver", "label", "name"]);
+}
+
 async function list({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const filters = exchange.query.filters(["dangling", "driver", "label", "name"]);
+  const filters = listFilters(exchange);
   const { volumes, warnings } = await engine.volumes.list(filters);
   exchange.sendJson(200, {
     Volumes: volumes.map((volume) => limitedVolume(engine, volume)),
@@ -266,7 +277,7 @@ async function prune({ engine }: ApiContext, exchange: Exchange): Promise<void> 
   const sent = exchange.query.filters(["all", "label", "label!"]);
   const filters = exchange.has("anonymousPrune")
     ? sent
-    : { ...sent, all: [...(sent.all ?? []), "true"] };
+    : { ...sent, all: [...new Set([...(sent.all ?? []), "true"])] };
   const { removed, bytes } = await engine.volumes.prune(filters);
   exchange.sendJson(200, {
     VolumesDeleted: removed,

@@ -8,6 +8,7 @@ import { familiarString, parseReference, withDefaultTag } from "#image";
  * never by reading its messages.
  */
 export function containerOf(engine: Engine, ref: string): Container {
+  if (ref === "") throw new Fault("invalid", 'invalid name or ID supplied: ""');
   try {
     return engine.containers.get(ref);
   } catch (cause) {

@@ -15,7 +15,7 @@ export type * from "./contract.ts";
 export { crashPoints } from "./crash-point.ts";
 export { createEngine, type EngineDependencies } from "./create-engine.ts";
 export type * from "./files/file-contract.ts";
-export { booleanFilter } from "./filters.ts";
+export { booleanFilter, parseMoment } from "./filters.ts";
 export type * from "./images/explain-contract.ts";
 export type * from "./images/image-contract.ts";
 export type * from "./networks/network-contract.ts";

@@ -56,12 +56,18 @@ test.each([
   "a/../b",
   "a\nb",
   "é",
-  hex,
   "a".repeat(300),
   `a:${"t".repeat(129)}`,
   `${"a/".repeat(5000)}b`,
 ])("%p is refused in Docker's words", (text) => {
   expect(() => parseReference(text)).toThrow(/invalid reference format/);
+});
+
+test("an image's id is not a name, with a tag or without", () => {
+  for (const text of [hex, `${hex}:1`])
+    expect(() => parseReference(text)).toThrow(
+      `invalid repository name (${hex}), cannot specify 64-byte hexadecimal strings`,
+    );
 });
 
 test("an upper-case repository says what is wrong", () => {

@@ -16,16 +16,22 @@ import {
 
 const entriesPerTurn = 500;
 
-/**
- * The disk space of a tree; files with several names count once. Lets others run between portions.
- */
-export async function diskUsage(
-  directory: string,
-): Promise<{ readonly bytes: number; readonly inodes: number }> {
+/** What a tree takes; files with several names count once. */
+export interface TreeUsage {
+  /** Of the disk, in bytes. */
+  readonly bytes: number;
+  /** The lengths of its files and links, as programs see them. */
+  readonly length: number;
+  readonly inodes: number;
+}
+
+/** Lets others run between portions. */
+export async function diskUsage(directory: string): Promise<TreeUsage> {
   using root = openat2(undefined, directory, { flags: O_PATH | O_DIRECTORY });
   const linked = new Set<bigint>();
   const open = ["."];
   let bytes = 0;
+  let length = 0;
   let inodes = 0;
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
     using level = openLevel(root, path);
@@ -36,14 +42,18 @@ export async function diskUsage(
       if (index % entriesPerTurn === entriesPerTurn - 1) await setImmediate();
       const stat = statOf(level, name);
       if (!stat || linked.has(stat.ino)) continue;
-      if ((stat.mode & S_IFMT) === S_IFDIR) open.push(`${path}/${name}`);
-      else if (stat.nlink > 1) linked.add(stat.ino);
+      const isDirectory = (stat.mode & S_IFMT) === S_IFDIR;
+      if (isDirectory) open.push(`${path}/${name}`);
+      else {
+        length += stat.size;
+        if (stat.nlink > 1) linked.add(stat.ino);
+      }
       bytes += stat.blocks * 512;
       inodes++;
     }
     await setImmediate();
   }
-  return { bytes, inodes };
+  return { bytes, length, inodes };
 }
 
 /** Undefined when a container has removed it since. */

@@ -29,7 +29,7 @@ export {
   statfs,
   untakenByPeer,
 } from "./descriptors.ts";
-export { diskUsage } from "./disk-usage.ts";
+export { diskUsage, type TreeUsage } from "./disk-usage.ts";
 export { errnoName } from "./errno.ts";
 export { descriptorPath, Fd } from "./fd.ts";
 export {

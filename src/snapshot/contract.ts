@@ -247,6 +247,7 @@ export function snapshotterContract(
       expect(after.inodes - before.inodes).toBe(1);
       expect(after.bytes - before.bytes).toBeGreaterThanOrEqual(50_000);
       expect(after.bytes).toBeLessThan(90_000);
+      expect(after.length - before.length).toBe(50_000);
     });
 
     test("all is there when it is opened again", async () => {

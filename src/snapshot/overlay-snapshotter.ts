@@ -13,6 +13,7 @@ import {
   openat2,
   renameat2,
   syncfsAsync,
+  type TreeUsage,
 } from "#kernel";
 import type { State } from "#state";
 import { crashPoint } from "./crash-point.ts";
@@ -204,7 +205,7 @@ export class OverlaySnapshotter implements Snapshotter {
     if (existsSync(this.#path(row.id))) this.#trash.take(this.#path(row.id));
   }
 
-  async usage(name: string): Promise<{ readonly bytes: number; readonly inodes: number }> {
+  async usage(name: string): Promise<TreeUsage> {
     return await diskUsage(this.directory(name));
   }
 

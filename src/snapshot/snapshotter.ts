@@ -1,5 +1,5 @@
 import type { ChainId } from "#image";
-import type { Mount, Stat } from "#kernel";
+import type { Mount, Stat, TreeUsage } from "#kernel";
 
 export type SnapshotKind = "committed" | "active" | "view";
 
@@ -82,8 +82,8 @@ export interface Snapshotter {
    * disk space is freed in the background.
    */
   remove(name: string): Promise<void>;
-  /** The disk space of its own files, without its parents. */
-  usage(name: string): Promise<{ readonly bytes: number; readonly inodes: number }>;
+  /** What its own files take, without its parents. */
+  usage(name: string): Promise<TreeUsage>;
   /** By key or name; undefined when it is unknown. */
   stat(name: string): SnapshotInfo | undefined;
   /** All snapshots of every kind. */

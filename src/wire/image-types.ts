@@ -10,8 +10,9 @@ export interface ImageSummary {
   readonly Id: string;
   readonly Labels: Readonly<Record<string, string>> | null;
   readonly ParentId: string;
-  readonly RepoDigests: readonly string[];
-  readonly RepoTags: readonly string[];
+  /** Before API 1.43, and in the usage of disks, null in the place of an empty list. */
+  readonly RepoDigests: readonly string[] | null;
+  readonly RepoTags: readonly string[] | null;
   readonly SharedSize: number;
   readonly Size: number;
   /** Before API 1.44: the same as Size. */

@@ -3,7 +3,7 @@ import type { Config } from "#container";
 import type { Digest } from "#image";
 import {
   applyChanges,
-  canonicalString,
+  familiarString,
   type ImageDefaults,
   parseReference,
   withDefaultTag,
@@ -64,9 +64,14 @@ export async function commitContainer(
   publishContainer(parts, record, "commit", {
     comment: request.message ?? "",
     imageID: id,
-    imageRef: reference ? canonicalString(reference) : "",
+    imageRef: reference ? familiarString(reference) : "",
   });
   parts.events.publish("image", "create", id, { ...image.labels, name: id });
+  if (reference)
+    parts.events.publish("image", "tag", id, {
+      ...image.labels,
+      name: familiarString(reference),
+    });
   return id;
 }
 

@@ -5,13 +5,13 @@ import { mountLayers } from "../images/image-mount.ts";
 import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
 
-/** Bytes in the container's own layer, and with those of its image. */
+/** Bytes in the container's own layer, and with those of its image: lengths of files, as Docker counts them. */
 export async function containerSize(
   parts: Parts<"snapshots" | "content" | "store">,
   ref: string,
 ): Promise<{ readonly writable: number; readonly total: number }> {
   const record = parts.store.find(ref);
-  const { bytes: writable } = await parts.snapshots.usage(record.id);
+  const { length: writable } = await parts.snapshots.usage(record.id);
   const image = parts.content.findById(record.imageId);
   return { writable, total: writable + (image?.size ?? 0) };
 }

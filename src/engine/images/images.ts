@@ -66,7 +66,8 @@ export function createImages(parts: ImageParts, executor: Executor): Images {
         platform: platformOf(platform),
         compression: compression === undefined ? undefined : savedCompression(compression),
       });
-      for (const ref of refs) publishImage(parts, "save", parts.content.resolve(ref).id, ref);
+      for (const id of new Set(refs.map((ref) => parts.content.resolve(ref).id)))
+        publishImage(parts, "save", id, id);
       return stream;
     },
     archive: async (ref, request) => {
@@ -199,16 +200,16 @@ async function importImage(
   options: Parameters<Images["import"]>[1],
   report: (progress: Progress) => void,
 ): Promise<Digest> {
+  const reference =
+    options.reference === undefined ? undefined : withDefaultTag(parseReference(options.reference));
   const { id } = await parts.content.importTree(archive, {
     changes: options.changes,
-    ...(options.reference !== undefined && {
-      reference: withDefaultTag(parseReference(options.reference)),
-    }),
-    ...defined({ message: options.message }),
+    ...defined({ reference, message: options.message }),
     ...(options.platform !== undefined && { platform: parsePlatform(options.platform) }),
     created: options.created,
     onProgress: (current) => report({ status: "Importing", current }),
   });
   publishImage(parts, "import", id, id);
+  if (reference) publishImage(parts, "tag", id, familiarString(reference));
   return id;
 }
