@@ -36,6 +36,7 @@ const excusable = [
   "root",
   "skopeo",
   "strace",
+  "systemd",
   "ufw",
   "umoci",
   "x86-64",

@@ -49,7 +49,7 @@ export interface Accepted {
 
 /** A place where the API is served, until it is closed; connections stay. */
 export interface OpenListener {
-  /** As clients name it: "unix:///path" or "tcp://HOST:PORT". */
+  /** "unix:///path", "tcp://HOST:PORT", or "fd://3" for an inherited unix socket. */
   readonly name: string;
   readonly kind: "unix" | "tcp";
   /** How far clients have shown who they are: by the rights on the socket, by certificates, or not at all. */
@@ -79,7 +79,7 @@ export async function openListener(options: ListenOptions): Promise<OpenListener
   const bound = server.address();
   const isTcp = typeof bound === "object" && bound !== null && "port" in bound;
   const tls = address.kind === "unix" || !isTcp ? undefined : address.tls;
-  const name = isTcp ? tcpName(bound.address, bound.port) : `unix://${pathOf(address, bound)}`;
+  const name = isTcp ? tcpName(bound.address, bound.port) : localName(address);
   try {
     if (isTcp && !tls) refuseExposed(name, bound.address);
   } catch (error) {
@@ -118,13 +118,15 @@ export function refuseExposed(name: string, address: string): void {
   );
 }
 
-function tcpName(address: string, port: number): string {
-  return `tcp://${address.includes(":") ? `[${address}]` : address}:${port}`;
+/** An inherited socket's path is not asked for: whoever made it knows it. */
+function localName(address: ListenAddress): string {
+  return address.kind === "unix"
+    ? `unix://${address.path}`
+    : `fd://${"fd" in address ? address.fd : ""}`;
 }
 
-function pathOf(address: ListenAddress, bound: unknown): string {
-  if (address.kind === "unix") return address.path;
-  return typeof bound === "string" ? bound : `/proc/self/fd/${"fd" in address ? address.fd : ""}`;
+function tcpName(address: string, port: number): string {
+  return `tcp://${address.includes(":") ? `[${address}]` : address}:${port}`;
 }
 
 async function bind(server: Server, address: ListenAddress): Promise<void> {

@@ -100,6 +100,25 @@ export interface IssuedCertificates {
   readonly clientDirectory: string;
 }
 
+/** Units of systemd for the engine: to be made or removed. */
+export interface UnitRequest {
+  readonly action: "install" | "uninstall";
+  /** Of the machine's files; absolute. */
+  readonly root: string;
+  /** Of the socket. */
+  readonly group: string;
+  /** The file that starts thimble; absolute. */
+  readonly program: string;
+}
+
+/** The steps of a request, in this order; none when there is nothing to do. */
+export interface UnitChange {
+  readonly before: readonly (readonly string[])[];
+  readonly write: readonly { readonly path: string; readonly text: string }[];
+  readonly remove: readonly string[];
+  readonly after: readonly (readonly string[])[];
+}
+
 /** The program that the CLI is the front of: its version, its environment, its streams, and its own commands. */
 export interface CliOptions {
   readonly version: string;
@@ -107,6 +126,11 @@ export interface CliOptions {
   /** Commands of this machine, loaded on use. */
   readonly local: {
     daemon(options: DaemonOptions): Promise<number>;
+    /** Changes systemd's units of the engine, unless it is a rehearsal; gives the steps. */
+    daemonUnits(
+      request: Omit<UnitRequest, "program">,
+      options: { readonly isRehearsal: boolean },
+    ): Promise<UnitChange>;
     doctor: LocalCommand;
     /** Checks a data root that no engine uses. */
     fsck(request: {

@@ -20,6 +20,8 @@ export type {
   Sink,
   Source,
   TerminalSize,
+  UnitChange,
+  UnitRequest,
 } from "./context.ts";
 export type { CollectedRegistry, RegistryServing, ServedRegistry } from "./registry-serving.ts";
 export { runCli } from "./run-cli.ts";

@@ -1,6 +1,7 @@
 import { type Command, type Group, group } from "./command.ts";
 import * as container from "./table/containers.ts";
 import { contextGroup } from "./table/contexts.ts";
+import { daemonCommand } from "./table/daemon.ts";
 import * as analysis from "./table/explain.ts";
 import * as image from "./table/images.ts";
 import { networkGroup } from "./table/networks.ts";
@@ -91,7 +92,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   commit: image.commitCommand,
   completion: system.completionCommand,
   create: container.createCommand,
-  daemon: system.daemonCommand,
+  daemon: daemonCommand,
   diff: analysis.diffCommand,
   events: system.eventsCommand,
   explain: analysis.explainCommand,

@@ -38,6 +38,7 @@ export function testOptions(change: Partial<CliOptions> = {}) {
     env: {},
     local: {
       daemon: async () => 0,
+      daemonUnits: () => Promise.reject(new Error("no units are to be changed")),
       doctor: async () => 0,
       fsck: async () => ({ blobs: 0, bytes: 0, layers: 0 }),
       certificates: () => Promise.reject(new Error("no certificates are to be made")),

@@ -8,6 +8,7 @@
  * `lacking` limits a feature.
  */
 
+export { applyUnits, planUnits } from "./daemon-units.ts";
 export { type DoctorContext, doctor } from "./doctor.ts";
 export { issueEngineCertificates } from "./engine-certificates.ts";
 export type { Finding } from "./finding.ts";

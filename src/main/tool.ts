@@ -7,12 +7,24 @@ import { version } from "./version.ts";
 // credentials.
 for (const name of ["BUN_OPTIONS", "BUN_BE_BUN"]) delete process.env[name];
 
+/** The file that starts this program: the release, or the clone's script. */
+async function ownProgram(): Promise<string> {
+  const { isRelease } = await import("./assets.ts");
+  return isRelease ? process.execPath : join(import.meta.dir, "../../thimble");
+}
+
 /** The command line. What only some verbs need is imported when they run. */
 const status = await runCli(process.argv.slice(2), {
   version,
   env: process.env,
   local: {
     daemon: async (options) => (await import("./daemon.ts")).runDaemon(options),
+    daemonUnits: async (request, { isRehearsal }) => {
+      const { applyUnits, planUnits } = await import("#local");
+      const plan = planUnits({ ...request, program: await ownProgram() });
+      if (!isRehearsal) applyUnits(plan);
+      return plan;
+    },
     doctor: async (context) => {
       await (await import("./native-parts.ts")).useEmbeddedAddon(context.runRoot);
       return (await import("#local")).doctor(context);

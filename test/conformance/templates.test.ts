@@ -253,7 +253,10 @@ here("templates [needs docker CLI]", () => {
   async function thimble(args: readonly string[]) {
     const [stdout, stderr] = [new MemorySink(), new MemorySink()];
     const never = () => Promise.reject(new Fault("internal", "not to be called"));
-    const local = { doctor: never, daemon: never, fsck: never, certificates: never };
+    const local = {
+      ...{ doctor: never, daemon: never, daemonUnits: never },
+      ...{ fsck: never, certificates: never },
+    };
     const status = await runCli(args, {
       ...{
         version: "0",

@@ -1,7 +1,6 @@
 import { command } from "../command.ts";
-import { bool, choice, filter, int, list, text } from "../flag.ts";
+import { bool, filter, int, list, text } from "../flag.ts";
 import { json } from "./containers.ts";
-import { logLevel } from "./log-level.ts";
 
 export const eventsFlags = {
   filter: filter(),
@@ -14,82 +13,6 @@ export const eventsFlags = {
 export const showFlags = {
   format: text('Format output: "json" or TEMPLATE', { short: "f" }),
   json,
-};
-
-export const daemonFlags = {
-  "config-file": text(
-    "Configuration file, with the keys of dockerd's daemon.json; SIGHUP has it read again",
-    {
-      shownDefault: "/etc/thimble/daemon.json",
-      complete: "file",
-    },
-  ),
-  debug: bool("Write all that the engine does to its log", { short: "D" }),
-  validate: bool("Say whether the flags and the file are right, and end"),
-  "config-root": text(
-    "Directory of certs.d (certificates and mirrors of registries) and policy.json",
-    {
-      shownDefault: "/etc/thimble",
-      complete: "file",
-    },
-  ),
-  "data-root": text("Directory of images and containers", {
-    shownDefault: "/var/lib/thimble",
-    complete: "file",
-  }),
-  "run-root": text("Directory of sockets and other files that do not outlive a boot", {
-    shownDefault: "/run/thimble",
-    complete: "file",
-  }),
-  group: text("Group of the unix sockets, whose members may use the engine (and are root by that)"),
-  host: list("Address to listen on: unix:///PATH, tcp://HOST:PORT or fd:// (sockets of systemd)", {
-    short: "H",
-    shownDefault: "unix:///run/thimble/thimble.sock",
-  }),
-  "insecure-registry": list(
-    "Registry (HOST[:PORT]) to which plain HTTP and any certificate are allowed",
-  ),
-  "layer-compression": text(
-    "Compression of layers made here, and of plain layers that are pushed",
-    {
-      placeholder: "FORMAT[:LEVEL]",
-      shownDefault: "zstd:1",
-    },
-  ),
-  "metrics-addr": text("Serve metrics for Prometheus at /metrics of this address", {
-    placeholder: "HOST:PORT",
-  }),
-  registry: text("Also serve a registry, whose data is in the data root", {
-    placeholder: "HOST:PORT",
-  }),
-  "registry-access": text(
-    "File with the access rules of that registry (see `registry serve --access`)",
-    {
-      complete: "file",
-    },
-  ),
-  "registry-htpasswd": text("File with the users of that registry (see `registry htpasswd`)", {
-    complete: "file",
-  }),
-  "registry-tls-own": bool("Serve it with a certificate signed by its own authority"),
-  "log-format": choice("Format of messages to log: text or json", ["text", "json"], {
-    shownDefault: "text",
-  }),
-  "log-level": logLevel,
-  tls: bool("Speak TLS on TCP, also with clients that have no certificate"),
-  tlsverify: bool("Speak TLS on TCP, with clients that have a certificate of the authority only"),
-  tlscacert: text("Certificate of the authority of clients", {
-    shownDefault: "/etc/thimble/tls/ca.pem",
-    complete: "file",
-  }),
-  tlscert: text("Certificate of the engine", {
-    shownDefault: "/etc/thimble/tls/server-cert.pem",
-    complete: "file",
-  }),
-  tlskey: text("Key of the engine's certificate", {
-    shownDefault: "/etc/thimble/tls/server-key.pem",
-    complete: "file",
-  }),
 };
 
 export const certFlags = {
@@ -218,21 +141,6 @@ export const versionCommand = command({
   usage: "[OPTIONS]",
   flags: showFlags,
   load: async () => (await import("../verb/version.ts")).version,
-});
-
-export const daemonCommand = command({
-  summary: "Run the engine in the foreground (otherwise it starts on first use)",
-  usage: "[OPTIONS]",
-  flags: daemonFlags,
-  examples: [
-    ["daemon --data-root /tmp/d --run-root /tmp/r", "a second engine beside the first"],
-    ["daemon --validate --config-file /etc/docker/daemon.json", "see what of Docker's file holds"],
-    [
-      "daemon -H unix:///run/thimble/thimble.sock -H tcp://0.0.0.0:2376 --tlsverify",
-      "also for other machines, with the certificates of `thimble system cert`",
-    ],
-  ],
-  load: async () => (await import("../verb/daemon.ts")).daemon,
 });
 
 export const doctorCommand = command({

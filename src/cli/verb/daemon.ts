@@ -1,5 +1,5 @@
 import type { Verb } from "../command.ts";
-import type { daemonFlags } from "../table/system.ts";
+import type { daemonFlags } from "../table/daemon.ts";
 
 export const daemon: Verb<typeof daemonFlags> = (context, { flags, given }) => {
   const { registry: addr } = flags;
