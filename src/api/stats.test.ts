@@ -136,6 +136,6 @@ test("what is known of a container beyond its state is told by its diagnosis", a
   expect(json).toEqual({
     ...{ ImageExists: true, StoppedByUser: false, Program: "sh", Path: "/bin/sh", Problems: [] },
   });
-  const absent = await server.call("GET", "/thimble/v1/containers/b/diagnosis");
+  const absent = await server.call("GET", "/thimble/v1/containers/none/diagnosis");
   expect(absent.status).toBe(404);
 });
