@@ -25,6 +25,11 @@ function body(line: string, size?: { rows: number; columns: number }): Container
 
 const host = (line: string) => body(line).HostConfig ?? {};
 
+const gpus = (more: object) => ({
+  ...{ Driver: "", Count: 0, DeviceIDs: null, Capabilities: [["gpu"]], Options: {} },
+  ...more,
+});
+
 describe("what is attached", () => {
   const streams = (line: string) => {
     const { AttachStdin, AttachStdout, AttachStderr, OpenStdin, StdinOnce, Tty } = body(line);
@@ -137,6 +142,38 @@ describe("host configuration", () => {
           { PathOnHost: "/dev/zero", PathInContainer: "/dev/z", CgroupPermissions: "r" },
           { PathOnHost: "/dev/fuse", PathInContainer: "/dev/fuse", CgroupPermissions: "rw" },
         ],
+      },
+    ],
+    [
+      "--device vendor.com/net=nic0 --device /dev/null img",
+      {
+        Devices: [
+          { PathOnHost: "/dev/null", PathInContainer: "/dev/null", CgroupPermissions: "rwm" },
+        ],
+        DeviceRequests: [{ Driver: "cdi", DeviceIDs: ["vendor.com/net=nic0"] }],
+      },
+    ],
+    ["--gpus all img", { DeviceRequests: [gpus({ Count: -1 })] }],
+    ["--gpus 2 img", { DeviceRequests: [gpus({ Count: 2 })] }],
+    ["--gpus driver=nvidia img", { DeviceRequests: [gpus({ Driver: "nvidia", Count: 1 })] }],
+    [
+      '--gpus "device=0,1","capabilities=compute,utility" img',
+      {
+        DeviceRequests: [
+          gpus({ DeviceIDs: ["0", "1"], Capabilities: [["compute", "utility", "gpu"]] }),
+        ],
+      },
+    ],
+    [
+      '--gpus count=2,"options=a=b,c" img',
+      { DeviceRequests: [gpus({ Count: 2, Options: { a: "b", c: "" } })] },
+    ],
+    [
+      "--device-read-bps /dev/sda:1mb --device-write-iops /dev/sdb:30 --blkio-weight-device /dev/sda:100 img",
+      {
+        BlkioDeviceReadBps: [{ Path: "/dev/sda", Rate: 1 << 20 }],
+        BlkioDeviceWriteIOps: [{ Path: "/dev/sdb", Rate: 30 }],
+        BlkioWeightDevice: [{ Path: "/dev/sda", Weight: 100 }],
       },
     ],
     ["--security-opt label:disable img", { SecurityOpt: ["label:disable"] }],
@@ -258,6 +295,9 @@ describe("mistakes", () => {
     ["--ulimit foo img", "NAME=SOFT[:HARD]"],
     ["--device a:b:c:d img", "invalid device specification"],
     ["--device /dev/null:/x:q img", "invalid device specification"],
+    ["--gpus foo img", 'invalid count (foo): value must be either "all" or an integer'],
+    ["--gpus foo=1 img", "unexpected key 'foo' in 'foo=1'"],
+    ["--gpus count=1,count=2 img", "gpu request key 'count' can be specified only once"],
     ["--security-opt foo img", 'invalid --security-opt: "foo"'],
     ["--security-opt seccomp=/none img", "opening seccomp profile /none: no such file"],
     ["--log-driver none --log-opt a=b img", "invalid logging opts for driver none"],

@@ -2,6 +2,7 @@ import { Fault } from "#base";
 import type { HostConfigBody } from "#container";
 import { deviceRate, deviceWeight } from "./block-io.ts";
 import type { CreateInput } from "./create-body.ts";
+import { devices } from "./create-devices.ts";
 import { parseMount, parseTmpfs } from "./create-mounts.ts";
 import { networkMode } from "./create-networks.ts";
 import { keyValues } from "./key-values.ts";
@@ -32,8 +33,7 @@ export function hostConfig(input: CreateInput): HostConfigBody {
     CapAdd: flags["cap-add"].map(capability),
     CapDrop: flags["cap-drop"].map(capability),
     DeviceCgroupRules: [...flags["device-cgroup-rule"]],
-    ...(flags.gpus === undefined ? {} : { DeviceRequests: [{ Driver: "", Count: -1 }] }),
-    Devices: flags.device.map(parseDevice),
+    ...devices(flags),
     Dns: flags.dns.map(address),
     DnsOptions: [...flags["dns-option"]],
     DnsSearch: [...flags["dns-search"]],
@@ -100,21 +100,6 @@ function address(word: string): string {
     "invalid",
     `invalid argument "${word}" for "--dns" flag: IP address is not correctly formatted: ${word}`,
   );
-}
-
-/** "SOURCE[:TARGET][:rwm]". */
-function parseDevice(word: string) {
-  const [source = "", second = "", third = ""] = word.split(":");
-  const isMode = (text: string) => /^[rwm]{1,3}$/.test(text);
-  if (word.split(":").length > 3 || source === "" || (third !== "" && !isMode(third))) {
-    throw new Fault(
-      "invalid",
-      `invalid argument "${word}" for "--device" flag: invalid device specification: ${word}`,
-    );
-  }
-  const mode = isMode(second) && third === "" ? second : third;
-  const target = second === "" || mode === second ? source : second;
-  return { PathOnHost: source, PathInContainer: target, CgroupPermissions: mode || "rwm" };
 }
 
 /** "NAME=SOFT[:HARD]". */

@@ -1,5 +1,6 @@
 import { Fault, parseBytes } from "#base";
 import type { MountBody } from "#container";
+import { csvFields } from "./csv-fields.ts";
 import { absolute } from "./local-file.ts";
 
 export interface Volumes {
@@ -156,15 +157,6 @@ function recursion(word: string, mode: string): MountBody["BindOptions"] {
   if (mode === "writable") return { ReadOnlyNonRecursive: true };
   if (mode === "readonly") return { ReadOnlyForceRecursive: true };
   throw invalidMount(word, `invalid value for bind-recursive: ${mode}`);
-}
-
-/** The fields of one CSV line: quotes let a value hold a comma. */
-function csvFields(line: string): string[] {
-  const fields: string[] = [];
-  for (const [, quoted, plain] of line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)) {
-    fields.push(quoted === undefined ? (plain ?? "") : quoted.replaceAll('""', '"'));
-  }
-  return fields;
 }
 
 function invalidMount(word: string, why: string): Fault {

@@ -70,10 +70,11 @@ export function addDevices(
 
 function selectDevices(request: DeviceRequest, known: CdiDevices): readonly CdiDevice[] {
   const { Driver: driver, Count: count, DeviceIDs: ids } = request;
+  const hasOptions = Object.keys(request.Options).length > 0;
+  const noOptions = new Fault("invalid", "unexpected options in CDI device request");
   if (driver === "cdi") {
     if (count !== 0) throw new Fault("invalid", "unexpected count in CDI device request");
-    if (Object.keys(request.Options).length > 0)
-      throw new Fault("invalid", "unexpected options in CDI device request");
+    if (hasOptions) throw noOptions;
     return named(ids, known);
   }
   const gpus = isForGpus(request) ? gpusOf(known) : [];
@@ -83,6 +84,7 @@ function selectDevices(request: DeviceRequest, known: CdiDevices): readonly CdiD
     const message = `could not select device driver ${JSON.stringify(driver)} with capabilities: [${lists}]`;
     throw new Fault("invalid", message, { about: "DeviceRequests" });
   }
+  if (hasOptions) throw noOptions;
   if (count !== 0 && ids.length > 0)
     throw new Fault("invalid", "cannot set both Count and DeviceIDs on device request");
   const kind = first.name.split("=")[0];

@@ -62,7 +62,9 @@ export const createFlags = {
   "cgroup-parent": text("Optional parent cgroup for the container"),
   cgroupns: text("Cgroup namespace to use (host|private)", { complete: ["host", "private"] }),
   cidfile: text("Write the container ID to the file", { complete: "file" }),
-  device: list("Add a host device to the container", { complete: "file" }),
+  device: list("Add a host device, or one of a CDI specification, to the container", {
+    complete: "file",
+  }),
   "device-cgroup-rule": list("Add a rule to the cgroup allowed devices list"),
   "device-read-bps": list("Limit read rate (bytes per second) from a device"),
   "device-read-iops": list("Limit read rate (IO per second) from a device"),
@@ -80,7 +82,10 @@ export const createFlags = {
   env: list("Set environment variables", { short: "e" }),
   "env-file": list("Read in a file of environment variables", { complete: "file" }),
   expose: list("Expose a port or a range of ports"),
-  gpus: text("GPU devices to add to the container", { hidden: true }),
+  gpus: text("GPU devices to add to the container ('all' to pass all GPUs)", {
+    placeholder: "gpu-request",
+    complete: ["all"],
+  }),
   "group-add": list("Add additional groups to join"),
   hostname: text("Container host name", { short: "h" }),
   init: bool("Run an init inside the container that forwards signals and reaps processes"),
