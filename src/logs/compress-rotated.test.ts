@@ -17,7 +17,8 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { formatTime } from "#base";
-import { compressRotated, type ReadLogOptions, readLog, replaceRotated } from "./index.ts";
+import { compressRotated, replaceRotated } from "./compress-rotated.ts";
+import { type ReadLogOptions, readLog } from "./read-log.ts";
 
 const maxFiles = 5;
 let directory = "";

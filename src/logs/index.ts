@@ -8,7 +8,7 @@
  * the monitor, while there is one, puts in its place.
  * A log with a receiver has a `LogShipper`, which sends the records in order and keeps a mark of how far
  * it has come: the log's own files hold what waits for a receiver that is down.
- * Life cycle: `readLog` opens the files when first pulled and closes them when left.
+ * Life cycle: `renderLog` opens the files when first pulled and closes them when left.
  */
 
 export {
@@ -19,5 +19,4 @@ export {
 export { logCrashPoints } from "./crash-point.ts";
 export type { HoldRotation } from "./log-files.ts";
 export { type LogShipment, LogShipper, type ShippingState, shippingState } from "./log-shipper.ts";
-export { type ReadLogOptions, readLog } from "./read-log.ts";
-export type { LogRecord, LogStream } from "./record.ts";
+export { type RenderLogOptions, renderLog } from "./render-log.ts";

@@ -14,28 +14,36 @@ export class LineSplitter {
 
   /** The lines that end in `block`, without their newlines. They may point into it. */
   push(block: Uint8Array): Uint8Array[] {
+    const whole = this.whole(block);
     const lines: Uint8Array[] = [];
     let start = 0;
-    for (let end = block.indexOf(newline); end >= 0; end = block.indexOf(newline, start)) {
-      const line = this.#complete(block.subarray(start, end));
-      if (line) lines.push(line);
+    for (let end = whole.indexOf(newline); end >= 0; end = whole.indexOf(newline, start)) {
+      lines.push(whole.subarray(start, end));
       start = end + 1;
     }
-    this.#keep(block.subarray(start));
     return lines;
+  }
+
+  /** The same with their newlines, in one piece. */
+  whole(block: Uint8Array): Uint8Array {
+    const end = block.lastIndexOf(newline) + 1;
+    if (end === 0) {
+      this.#keep(block);
+      return block.subarray(0, 0);
+    }
+    const isTooLong = this.#restBytes > maxLine;
+    const begin = isTooLong ? block.indexOf(newline) + 1 : 0;
+    const tail = block.subarray(begin, end);
+    const whole = this.#rest.length === 0 ? tail : Buffer.concat([...this.#rest, tail]);
+    this.reset();
+    this.#keep(block.subarray(end));
+    return whole;
   }
 
   /** Forgets an unfinished line, because the next bytes are of another file. */
   reset(): void {
     this.#rest = [];
     this.#restBytes = 0;
-  }
-
-  #complete(tail: Uint8Array): Uint8Array | undefined {
-    const size = this.#restBytes + tail.byteLength;
-    const line = this.#rest.length === 0 ? tail : Buffer.concat([...this.#rest, tail]);
-    this.reset();
-    return size > maxLine ? undefined : line;
   }
 
   #keep(part: Uint8Array): void {

@@ -3,6 +3,7 @@ import { type FileHandle, open, stat } from "node:fs/promises";
 import { gunzipLog, type LogOrigin, readOrigin } from "./gzip-log.ts";
 
 const blockSize = 64 * 1024;
+const largeBlockSize = 4 * blockSize;
 const newline = 0x0a;
 
 /** One file of a log, open: rotation renames it underneath without harm. */
@@ -127,13 +128,15 @@ export async function* blocks(
   limit = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<Uint8Array> {
   if (file.isCompressed) return yield* skipped(gunzipLog(file.handle), offset);
-  const block = Buffer.allocUnsafe(blockSize);
+  let block = Buffer.allocUnsafe(blockSize);
   while (offset < limit) {
-    const { bytesRead } = await file.handle.read(block, 0, blockSize, offset);
+    const { bytesRead } = await file.handle.read(block, 0, block.byteLength, offset);
     if (bytesRead === 0) return;
     const wanted = Math.min(bytesRead, limit - offset);
     offset += wanted;
     yield block.subarray(0, wanted);
+    // Who reads on reads much.
+    if (bytesRead === blockSize) block = Buffer.allocUnsafe(largeBlockSize);
   }
 }
 

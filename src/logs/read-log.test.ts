@@ -11,7 +11,7 @@ import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatTime } from "#base";
-import { type ReadLogOptions, readLog } from "./index.ts";
+import { type ReadLogOptions, readLog } from "./read-log.ts";
 
 let directory = "";
 let path = "";

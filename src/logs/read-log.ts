@@ -31,9 +31,12 @@ export interface ReadLogOptions extends LogPlace {
 
 /**
  * Bun's watch drops an event that is like the last one and within 10 ms of it, which may be
- * the only one of a line. So the end of the file is read once more this many milliseconds later.
+ * the only one of a line. So the end of the file is read again after so many milliseconds, so many times after
+ * the last change.
  */
-const settleTime = 25;
+const settleTime = 5;
+const settleTimes = 5;
+const newline = 0x0a;
 
 /**
  * The records of a log in the order written, in batches (one for each block read).
@@ -41,6 +44,16 @@ const settleTime = 25;
  * the log; the reader's pace is the caller's. Leaving the loop closes everything.
  */
 export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly LogRecord[]> {
+  const stop = { done: false };
+  for await (const lines of readLines(options)) {
+    const batch = select(lines, options, stop);
+    if (batch.length > 0) yield batch;
+    if (stop.done) return;
+  }
+}
+
+/** The lines of a log's files, whole and with their newlines, otherwise as `readLog`; each piece is valid until the next. */
+export async function* readLines(options: ReadLogOptions): AsyncGenerator<Uint8Array> {
   // Before the files are looked at, so that no change falls in between.
   using change = options.ended
     ? new LogChange(options.path, options.ended, options.signal)
@@ -48,11 +61,10 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly
   let files = await openLogFiles(options);
   try {
     const start = await startPosition(files, options.tail);
-    const stop = { done: false };
     let offset = start.offset;
     files = await dropUpTo(files, start.index);
     const splitter = new LineSplitter();
-    let isBusy = false;
+    let settling = 0;
     for (;;) {
       for (;;) {
         const file = files[0];
@@ -60,10 +72,10 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly
         const limit = change ? undefined : (await file.handle.stat()).size;
         for await (const block of blocks(file, offset, limit)) {
           offset += block.byteLength;
-          isBusy = true;
-          const batch = select(splitter.push(block), options, stop);
-          if (batch.length > 0) yield batch;
-          if (stop.done || options.signal?.aborted) return;
+          settling = settleTimes;
+          const lines = splitter.whole(block);
+          if (lines.byteLength > 0) yield lines;
+          if (options.signal?.aborted) return;
         }
         if (files.length > 1) files = await dropUpTo(files, 1);
         else if (!change || !(await isShorter(file, offset))) break;
@@ -78,7 +90,8 @@ export async function* readLog(options: ReadLogOptions): AsyncGenerator<readonly
       if (newer.length > 0) continue;
       if (ended) return;
       const left = millisecondsTo(options.until);
-      isBusy = await change.wait(isBusy ? Math.min(left ?? settleTime, settleTime) : left);
+      const pause = settling > 0 ? Math.min(left ?? settleTime, settleTime) : left;
+      settling = (await change.wait(pause)) ? settleTimes : Math.max(0, settling - 1);
     }
   } finally {
     await closeLogFiles(files);
@@ -95,14 +108,11 @@ async function dropUpTo(files: readonly LogFile[], index: number): Promise<LogFi
   return files.slice(index);
 }
 
-function select(
-  lines: readonly Uint8Array[],
-  options: ReadLogOptions,
-  stop: { done: boolean },
-): LogRecord[] {
+function select(lines: Uint8Array, options: ReadLogOptions, stop: { done: boolean }): LogRecord[] {
   const batch: LogRecord[] = [];
-  for (const line of lines) {
-    const record = parseLogRecord(line);
+  for (let at = 0, end = 0; at < lines.byteLength; at = end + 1) {
+    end = lines.indexOf(newline, at);
+    const record = parseLogRecord(lines.subarray(at, end));
     if (!record) continue;
     if (options.since !== undefined && record.time < options.since) continue;
     if (options.until !== undefined && record.time > options.until) {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { attach, connectMonitor, openHelper, readExitRecord } from "#helper";
-import { readLog } from "#logs";
+import { readLog } from "../../src/logs/read-log.ts";
 import { LaunchBench, type LogLine, logLines, start } from "../support/launch-bench.ts";
 
 const helper = openHelper();

@@ -3,7 +3,7 @@ import { type ContainerId, endOf, Fault, faultOf } from "#base";
 import type { Task, TaskStreams } from "#task";
 import type { AttachedStream, AttachRequest } from "../contract.ts";
 import type { Parts } from "../parts.ts";
-import { renderLog } from "./container-logs.ts";
+import { logFrames } from "./container-logs.ts";
 
 /** Attaches that wait for a start; more on one container is a mistake or an attack. The monitor takes some more. */
 const maxPending = 1000;
@@ -102,7 +102,7 @@ export async function attachContainer(
     ? await openStreams(parts, record.id, wanted)
     : { input: new PassThrough(), output: endedStream() };
   const output = request.logs
-    ? replayed(renderLog(parts, record, { ...request, follow: false }), streams.output)
+    ? replayed(logFrames(parts, record, { ...request, follow: false }), streams.output)
     : streams.output;
   return attachedStream(streams.input, output, tty);
 }

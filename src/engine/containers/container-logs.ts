@@ -1,6 +1,6 @@
-import { type ContainerId, defined, Fault, formatTime, isFault } from "#base";
+import { type ContainerId, defined, Fault, isFault } from "#base";
 import { compressesLog, logLimits, readsLog } from "#container";
-import { type LogRecord, readLog } from "#logs";
+import { renderLog } from "#logs";
 import type { TaskLog } from "#task";
 import type { LogRequest } from "../contract.ts";
 import type { Parts } from "../parts.ts";
@@ -23,7 +23,7 @@ export function containerLogs(
   if (!request.stdout && !request.stderr) {
     throw new Fault("invalid", "Bad parameters: you must choose at least one stream");
   }
-  return renderLog(parts, record, request);
+  return logFrames(parts, record, request);
 }
 
 /** The log of a container whose rotated files are to be compressed. */
@@ -39,31 +39,23 @@ export function compressedLog(
 type Rendering = Pick<LogRequest, "stdout" | "stderr" | "follow"> & Partial<LogRequest>;
 
 /** The log of a container as frames; a container without a log has an empty one. */
-export async function* renderLog(
+export async function* logFrames(
   parts: Parts<"paths" | "live">,
   record: ContainerRecord,
   request: Rendering,
 ): AsyncGenerator<Uint8Array> {
   if (record.host.LogConfig.Type === "none") return;
   const live = parts.live.get(record.id);
-  const batches = readLog({
+  yield* renderLog({
     path: parts.paths.log(record.id),
     maxFiles: logLimits(record.host.LogConfig).maxFiles,
+    framed: !record.config.Tty,
+    ...request,
     ...defined({
       hold: live && (() => holdRotation(live)),
-      tail: request.tail,
-      since: request.since,
-      until: request.until,
       ended: request.follow && live ? live.recorded : undefined,
-      signal: request.signal,
     }),
   });
-  for await (const batch of batches) {
-    const frames = batch
-      .filter(({ stream }) => request[stream])
-      .flatMap((each) => render(each, record.config.Tty, request));
-    if (frames.length > 0) yield Buffer.concat(frames);
-  }
 }
 
 /** A task that has ended, and the monitor of an older version, hold nothing back. */
@@ -78,28 +70,4 @@ async function holdRotation({ task }: LiveContainer): Promise<Disposable | undef
     if (isFault(error)) return undefined;
     throw error;
   }
-}
-
-/** Docker's stream framing (Engine API, "Attach to a container"): stream number, three zeroes, length as four bytes. */
-function render(record: LogRecord, tty: boolean, { timestamps, details }: Rendering): Uint8Array[] {
-  const stamp = Buffer.from(
-    `${timestamps ? `${formatTime(record.time)} ` : ""}${details ? `${detailsOf(record)} ` : ""}`,
-  );
-  if (tty) return [stamp, record.line];
-  const header = Buffer.alloc(8);
-  header[0] = record.stream === "stdout" ? 1 : 2;
-  header.writeUInt32BE(stamp.byteLength + record.line.byteLength, 4);
-  return [header, stamp, record.line];
-}
-
-/** As Docker writes them: sorted, each part as in the query of a URL. */
-function detailsOf({ attributes = {} }: LogRecord): string {
-  const escaped = (text: string) =>
-    encodeURIComponent(text)
-      .replaceAll("%20", "+")
-      .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
-  return Object.entries(attributes)
-    .map(([name, value]) => `${escaped(name)}=${escaped(value)}`)
-    .sort()
-    .join(",");
 }
