@@ -9,6 +9,8 @@ export interface Style {
   readonly red: Paint;
   readonly green: Paint;
   readonly yellow: Paint;
+  readonly blue: Paint;
+  readonly magenta: Paint;
   readonly cyan: Paint;
 }
 
@@ -25,6 +27,8 @@ export function createStyle(enabled: boolean): Style {
     red: paint(31, 39),
     green: paint(32, 39),
     yellow: paint(33, 39),
+    blue: paint(34, 39),
+    magenta: paint(35, 39),
     cyan: paint(36, 39),
   };
 }

@@ -6,6 +6,8 @@ export type OutputStream = "stdout" | "stderr";
 export interface OutputPart {
   readonly stream: OutputStream;
   readonly bytes: Uint8Array;
+  /** The rest of its frame comes in the next part. */
+  readonly isCut?: boolean;
 }
 
 const headerSize = 8;
@@ -47,7 +49,8 @@ export async function* demux(
         onSystem(said);
         return;
       } else {
-        yield { stream: header[0] === 2 ? "stderr" : "stdout", bytes };
+        const stream = header[0] === 2 ? "stderr" : "stdout";
+        yield left > 0 ? { stream, bytes, isCut: true } : { stream, bytes };
       }
     }
   }

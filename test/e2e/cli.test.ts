@@ -218,6 +218,31 @@ describe.skipIf(!isRoot)("thimble [needs root]", () => {
   });
 
   describe("the life of a container", () => {
+    test("logs of several containers come by time, each line behind its container's name", async () => {
+      const script = "echo one; sleep 0.1; echo three >&2";
+      await cli.ok(["run", "-d", "--name", "first", image, "sh", "-c", script]);
+      await cli.ok(["wait", "first"]);
+      await cli.ok(["run", "--name", "second-one", image, "sh", "-c", "echo four; printf five"]);
+      await cli.ok(["start", "-a", "first"]);
+      const { stdout, stderr, status } = await cli.run(["logs", "first", "second-one"]);
+      const lines = [
+        "first      | one",
+        "second-one | four",
+        "second-one | five",
+        "first      | one",
+      ];
+      expect({ status, stdout, stderr }).toEqual({
+        status: 0,
+        stdout: `${lines.join("\n")}\n`,
+        stderr: "first      | three\n".repeat(2),
+      });
+      const followed = await cli.ok(["logs", "-f", "-t", "--tail", "1", "first", "second-one"]);
+      expect(followed).toMatch(/^second-one \| \d{4}-\S+Z five$/);
+      const missing = await cli.run(["logs", "first", "nope"]);
+      expect(missing).toMatchObject({ stdout: "", status: 1 });
+      await cli.ok(["rm", "first", "second-one"]);
+    });
+
     test("create, start, exec, logs, stop, wait, rename, rm", async () => {
       const script = "trap 'echo down; exit 3' TERM; echo up; while :; do sleep 0.05; done";
       await cli.ok(["create", "--name", "life", "-l", "k=v", image, "sh", "-c", script]);

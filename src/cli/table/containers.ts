@@ -152,12 +152,15 @@ export const psCommand = command({
 });
 
 export const logsCommand = command({
-  summary: "Fetch the logs of a container",
-  usage: "[OPTIONS] CONTAINER",
+  summary: "Fetch the logs of one or more containers",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
   flags: logsFlags,
-  args: [1, 1],
+  args: [1, many],
   complete: "container",
-  examples: [["logs -f --tail 20 web", "show the last 20 lines, then new ones as they come"]],
+  examples: [
+    ["logs -f --tail 20 web", "show the last 20 lines, then new ones as they come"],
+    ["logs -f web db", "show the lines of both by their time, each behind its container's name"],
+  ],
   load: async () => (await import("../verb/logs.ts")).logs,
 });
 
