@@ -15,6 +15,7 @@ import { compose } from "./cases/compose.ts";
 import { dns } from "./cases/dns.ts";
 import { images } from "./cases/images.ts";
 import { launch } from "./cases/launch.ts";
+import { logs } from "./cases/logs.ts";
 import { manyContainers } from "./cases/many-containers.ts";
 import { manyImages } from "./cases/many-images.ts";
 import { memory } from "./cases/memory.ts";
@@ -65,6 +66,7 @@ const machineCases: Cases<Stage> = {
   registry,
   "many-images": manyImages,
   "many-containers": manyContainers,
+  logs,
   "running-crowd": runningCrowd,
   "volume-list": volumeList,
   "volume-backup": volumeBackup,

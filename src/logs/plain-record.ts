@@ -63,13 +63,13 @@ export class PlainRecord {
         target[to++] = byte;
         continue;
       }
-      const escape = source[++at] as number;
-      const plain = escapes[escape];
+      const letter = source[++at] as number;
+      const plain = escapes[letter];
       if (plain !== undefined) {
         target[to++] = plain;
         continue;
       }
-      const code = escape === 0x75 ? hex(source, at + 1) : -1;
+      const code = letter === 0x75 ? hex(source, at + 1) : -1;
       if (code < 0 || (code >= 0xd800 && code < 0xe000)) return -1;
       at += 4;
       if (code < 0x80) target[to++] = code;
