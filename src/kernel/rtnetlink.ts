@@ -530,9 +530,9 @@ export class RouteTable {
     }
   }
 
-  /** The addresses of all interfaces, of one version. */
-  async addresses(version: IpVersion = 4): Promise<InterfaceAddress[]> {
-    const body = new NetlinkWriter().u8(families[version]).u8(0).u8(0).u8(0).u32(0).done();
+  /** The addresses of one version of all interfaces, or of the one with the index. */
+  async addresses(version: IpVersion = 4, index = 0): Promise<InterfaceAddress[]> {
+    const body = new NetlinkWriter().u8(families[version]).u8(0).u8(0).u8(0).u32(index).done();
     const replies = await this.#dump(RTM_GETADDR, body, "list the addresses");
     return replies.filter(isOf(version)).map(parseAddress);
   }

@@ -6,6 +6,7 @@ import {
   deleteAddress,
   deleteLink,
   type Link,
+  type Route,
   RouteTable,
   setLinkAlias,
   setLinkUp,
@@ -230,7 +231,7 @@ async function subnetOn(
   link: Link,
   version: IpVersion,
 ): Promise<Subnet | undefined> {
-  for (const { index, address, prefixLength } of await host.addresses(version)) {
+  for (const { index, address, prefixLength } of await host.addresses(version, link.index)) {
     const found = parseAddress(address);
     if (index === link.index && found && !isOfEveryLink(found))
       return subnetOf(found, prefixLength);
@@ -239,12 +240,8 @@ async function subnetOn(
 }
 
 /** The networks that other interfaces lead to. */
-async function routedElsewhere(
-  host: RouteTable,
-  link: Link,
-  version: IpVersion,
-): Promise<readonly Subnet[]> {
-  return (await host.routes(version)).flatMap((route) => {
+function subnetsElsewhere(routes: readonly Route[], link: Link): readonly Subnet[] {
+  return routes.flatMap((route) => {
     const address = parseAddress(route.destination);
     if (route.index === link.index || !hasDestination(route) || !address) return [];
     return isOfEveryLink(address) ? [] : [subnetOf(address, route.prefixLength)];
@@ -263,13 +260,13 @@ async function addSubnet(
     return server?.version === version ? [subnetOf(server, addressBits[version])] : [];
   });
   for (;;) {
-    const routed = await routedElsewhere(host, link, version);
+    const routed = subnetsElsewhere(await host.routes(version), link);
     const subnet = choose([...wanted.taken, ...routed, ...servers], wanted, owner);
     if (!wanted.hasAddress) return subnet;
     const { prefixLength } = subnet;
     const address = wanted.gatewayIn(subnet);
     await host.apply(addAddress({ index: link.index, address, prefixLength }));
-    const others = await routedElsewhere(host, link, version);
+    const others = subnetsElsewhere(await host.unicastRoutes(version), link);
     if (!others.some((other) => overlaps(other, subnet))) return subnet;
     // Another instance chose the same at the same moment, and sees it too: both step back, for different times.
     await host.apply(deleteAddress({ index: link.index, address, prefixLength }));

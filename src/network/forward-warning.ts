@@ -5,10 +5,14 @@ import { foreignFirewall } from "./foreign-firewall.ts";
 /** Says once, with the commands that would change it, that a chain of others drops what containers send and receive. */
 export class ForwardWarning {
   readonly #log: Log;
-  #told = "";
+  #told: string | undefined;
 
   constructor(log: Log) {
     this.#log = log;
+  }
+
+  get hasLooked(): boolean {
+    return this.#told !== undefined;
   }
 
   /** `bridge` is one of those whose packets pass there; the same holds for all. */

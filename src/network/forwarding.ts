@@ -74,11 +74,17 @@ export async function keepForeignOut(filter: Nftables): Promise<void> {
  * the policy of FORWARD to drop, one of ours or Docker, two rules marked with its name let a
  * bridge's packets through there. An administrator's policy stays as it is. They come last: only the policy is passed by, no rule of Docker or of
  * an administrator. Rules of iptables-legacy are out of reach.
+ * @param areNew none has such rules yet, which need not be looked for then
  */
-export async function passForward(filter: Nftables, bridges: readonly string[]): Promise<void> {
+export async function passForward(
+  filter: Nftables,
+  bridges: readonly string[],
+  { areNew }: { readonly areNew: boolean } = { areNew: false },
+): Promise<void> {
   if ((await filter.chain(FILTER, FORWARD))?.policy !== "drop") return;
   if (!(await isPolicyOfEngine(filter))) return;
-  const marks = new Set((await filter.rules(FILTER, FORWARD)).map(({ comment }) => comment));
+  const rules = areNew ? [] : await filter.rules(FILTER, FORWARD);
+  const marks = new Set(rules.map(({ comment }) => comment));
   const missing = [...new Set(bridges)].filter((bridge) => !marks.has(bridge));
   const batch = filter.batch();
   for (const bridge of missing) {
@@ -92,8 +98,8 @@ export async function passForward(filter: Nftables, bridges: readonly string[]):
 
 /** Whether the policy of FORWARD to drop is that of an engine which turned forwarding on, and no administrator's. */
 export async function isPolicyOfEngine(filter: Nftables): Promise<boolean> {
-  const names = (await filter.chains()).filter(({ table }) => table === FILTER);
-  return names.some(({ name }) => name === MARK || name === DOCKER_USER);
+  const isThere = async (name: string) => (await filter.chain(FILTER, name)) !== undefined;
+  return (await isThere(MARK)) || (await isThere(DOCKER_USER));
 }
 
 /** Takes the rules marked with any of the names out of the tables of others; earlier versions had some in DOCKER-USER. */

@@ -60,6 +60,7 @@ export class HostRules {
     return this.#change(async () => {
       this.#watch.start();
       if (!this.#isSwept) await this.#sweep(known);
+      const areNew = this.#isSwept && !this.#installed.has(bridge.name);
       const all = this.#isSwept ? [bridge] : [...bridges(), bridge];
       this.#isSwept = true;
       const changed = all.filter((each) => this.#installed.get(each.name) !== keyOf(each));
@@ -72,8 +73,10 @@ export class HostRules {
             `IPv${version} forwarding is on now; packets that do not belong to containers are dropped (the policy of FORWARD)`,
           );
         }
-        await passForward(filter, concerned(version, changed));
-        if (own.length > 0) await this.#warnOfForward(version, filter, bridge.name);
+        await passForward(filter, concerned(version, changed), { areNew });
+        // Later changes come by the watch.
+        if (own.length > 0 && !this.#forward[version].hasLooked)
+          await this.#warnOfForward(version, filter, bridge.name);
       }
       for (const each of changed) this.#installed.set(each.name, keyOf(each));
     });

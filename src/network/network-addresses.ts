@@ -1,7 +1,7 @@
 import { Fault, type IpVersion } from "#base";
 import { parseBridgeOptions } from "./bridge-options.ts";
 import type { NetworkSettings, StoredNetwork } from "./network-store.ts";
-import { parseSubnet, type Subnet } from "./subnet.ts";
+import type { Subnet } from "./subnet.ts";
 import { type AddressPlan, planAddresses, requestOf } from "./subnet-request.ts";
 import { readSysctl } from "./sysctl.ts";
 
@@ -10,21 +10,21 @@ export function versionsOf({ hasIpv4, hasIpv6 }: NetworkSettings): readonly IpVe
   return [...(hasIpv4 ? [4 as const] : []), ...(hasIpv6 ? [6 as const] : [])];
 }
 
-/** "172.20.0.0/16", or "" where it is not known. */
-export function subnetOfRow({ subnet, subnet6 }: StoredNetwork, version: IpVersion): string {
-  return version === 4 ? subnet : subnet6;
-}
-
-/** The networks of a bridge that are known. */
-export function subnetsOf({ subnet, subnet6 }: StoredNetwork): readonly Subnet[] {
-  return [subnet, subnet6].filter((each) => each !== "").map(parseSubnet);
-}
-
 /** The addresses of a network of which the bridge has `subnet`. */
 export function planOf({ settings }: Pick<StoredNetwork, "settings">, subnet: Subnet): AddressPlan {
   const plan = planAddresses(subnet, requestOf(settings.subnets, subnet.version));
   // The gateway of a network without a bridge would be a machine outside.
   return settings.isInternal && settings.driver !== "bridge" ? { ...plan, gateway: "" } : plan;
+}
+
+/** By row, which is replaced and never changed: with a thousand networks they are asked for all the time. */
+const plans = new WeakMap<StoredNetwork, readonly AddressPlan[]>();
+
+/** The addresses of a network in the subnets that it has. */
+export function plansOf(row: StoredNetwork): readonly AddressPlan[] {
+  const known = plans.get(row) ?? row.subnets.map((subnet) => planOf(row, subnet));
+  plans.set(row, known);
+  return known;
 }
 
 /** RFC 8200, 5: links of IPv6 carry packets of that size. */

@@ -1,5 +1,6 @@
 import type { IpVersion } from "#base";
 import type { State } from "#state";
+import { formatSubnet, parseSubnet, type Subnet } from "./subnet.ts";
 import type { SubnetRequest } from "./subnet-request.ts";
 import type { VlanDriver } from "./vlan-options.ts";
 
@@ -37,10 +38,8 @@ export interface StoredNetwork {
   readonly name: string;
   /** Nanoseconds since the epoch. */
   readonly createdAt: bigint;
-  /** "172.20.0.0/16"; "" until the first bridge was made, and without IPv4. */
-  readonly subnet: string;
-  /** "fd00::/64"; the same of IPv6. */
-  readonly subnet6: string;
+  /** One of each version that it has, IPv4 first; none until the bridge was made, unless it was asked for. */
+  readonly subnets: readonly Subnet[];
   readonly settings: NetworkSettings;
 }
 
@@ -78,30 +77,31 @@ export class NetworkStore {
   all(): StoredNetwork[] {
     return this.#state
       .query<Row>("SELECT * FROM network")
-      .map(({ created_at, settings, ...row }) => ({
+      .map(({ created_at, settings, subnet, subnet6, ...row }) => ({
         ...row,
+        subnets: [subnet, subnet6].filter((each) => each !== "").map(parseSubnet),
         createdAt: BigInt(created_at),
         settings: { ...plainSettings, ...JSON.parse(settings) },
       }));
   }
 
   /** On the disk when it returns; a name that is taken is an `exists` fault. */
-  insert({ id, name, createdAt, subnet, subnet6, settings }: StoredNetwork): void {
+  insert({ id, name, createdAt, subnets, settings }: StoredNetwork): void {
     this.#state.durably(() =>
       this.#state.run(
         "INSERT INTO network (id, name, created_at, subnet, subnet6, settings) VALUES (?, ?, ?, ?, ?, ?)",
         id,
         name,
         createdAt.toString(),
-        subnet,
-        subnet6,
+        ...columnsOf(subnets),
         JSON.stringify(settings),
       ),
     );
   }
 
-  setSubnets({ id, subnet, subnet6 }: StoredNetwork): void {
-    this.#state.run("UPDATE network SET subnet = ?, subnet6 = ? WHERE id = ?", subnet, subnet6, id);
+  setSubnets({ id, subnets }: StoredNetwork): void {
+    const columns = columnsOf(subnets);
+    this.#state.run("UPDATE network SET subnet = ?, subnet6 = ? WHERE id = ?", ...columns, id);
   }
 
   delete(id: string): void {
@@ -120,6 +120,15 @@ export class NetworkStore {
       forwardingRow[version],
     );
   }
+}
+
+/** "172.20.0.0/16", or "", of each version. */
+function columnsOf(subnets: readonly Subnet[]): readonly [string, string] {
+  const [ipv4 = "", ipv6 = ""] = [4, 6].map((version) => {
+    const found = subnets.find((each) => each.version === version);
+    return found && formatSubnet(found);
+  });
+  return [ipv4, ipv6];
 }
 
 /** From before there was more than IPv4. */

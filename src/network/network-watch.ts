@@ -24,9 +24,15 @@ export interface WatchedNetwork extends RoutedNetwork {
 }
 
 export interface NetworkWatchOptions {
-  /** Those that have a bridge. */
+  /** Those that have a bridge; another list when any of them changed. */
   readonly networks: () => readonly WatchedNetwork[];
   readonly log: Log;
+}
+
+interface KnownNetworks {
+  readonly networks: readonly WatchedNetwork[];
+  readonly gateways: ReadonlySet<string>;
+  readonly isTaken: (route: Route) => boolean;
 }
 
 /**
@@ -36,6 +42,7 @@ export interface NetworkWatchOptions {
 export class NetworkWatch implements AsyncDisposable {
   readonly #options: NetworkWatchOptions;
   readonly #told = new Set<string>();
+  #known: KnownNetworks | undefined;
   #watch: Disposable | undefined;
   #work: Promise<void> = Promise.resolve();
   #robbed = new Set<string>();
@@ -74,14 +81,24 @@ export class NetworkWatch implements AsyncDisposable {
 
   #notice({ lostAddresses, newRoutes }: RouteNotices): void {
     if (lostAddresses.length + newRoutes.length === 0) return;
-    const networks = this.#options.networks();
-    const gateways = new Set(networks.map(({ gateway }) => gateway));
+    const { gateways, isTaken } = this.#knownNetworks();
     for (const { address } of lostAddresses) if (gateways.has(address)) this.#robbed.add(address);
-    const isTaken = overlapping(networks.map(({ subnet }) => subnet));
     // The kernel adds the route of a bridge that has got its address.
     const isOwn = ({ source }: Route) => source !== undefined && gateways.has(source);
     this.#routes.push(...newRoutes.filter((route) => isTaken(route) && !isOwn(route)));
     if (this.#robbed.size + this.#routes.length > 0) this.#schedule();
+  }
+
+  /** With a thousand networks this is much to do for each notice. */
+  #knownNetworks(): KnownNetworks {
+    const networks = this.#options.networks();
+    if (this.#known?.networks !== networks)
+      this.#known = {
+        networks,
+        gateways: new Set(networks.map(({ gateway }) => gateway)),
+        isTaken: overlapping(networks.map(({ subnet }) => subnet)),
+      };
+    return this.#known;
   }
 
   #schedule(): void {
@@ -126,8 +143,8 @@ export class NetworkWatch implements AsyncDisposable {
   }
 
   async #overlapsOf(routes: readonly Route[]): Promise<readonly RouteOverlap[]> {
-    const networks = this.#options.networks();
-    const taken = routes.filter(overlapping(networks.map(({ subnet }) => subnet)));
+    const { networks, isTaken } = this.#knownNetworks();
+    const taken = routes.filter(isTaken);
     return routeOverlaps(taken, networks, await linksOf(taken));
   }
 

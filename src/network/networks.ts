@@ -11,21 +11,10 @@ import {
 } from "#base";
 import { type Fd, RouteTable } from "#kernel";
 import { defaultCandidates, ipv6Candidates, smallCandidates } from "./address-pool.ts";
-import {
-  type Bridge,
-  type BridgeNames,
-  bridgeNames,
-  ensureBridge,
-  type WantedBridge,
-  type WantedSubnet,
-} from "./bridge.ts";
+import { type Bridge, bridgeNames, type WantedBridge, type WantedSubnet } from "./bridge.ts";
+import { bridgeDriver } from "./bridge-driver.ts";
 import { BridgeNetwork } from "./bridge-network.ts";
-import {
-  type BridgeOptions,
-  defaultBridgeOptions,
-  parseBridgeOptions,
-  settleVersions,
-} from "./bridge-options.ts";
+import { defaultBridgeOptions, settleVersions } from "./bridge-options.ts";
 import type {
   Endpoint,
   KnownEndpoint,
@@ -44,7 +33,8 @@ import {
 import { type EndpointWish, makeIsolated, portName, sweepPorts } from "./endpoint.ts";
 import type { FilteredBridge } from "./firewall.ts";
 import { HostRules } from "./host-rules.ts";
-import { checkIpv6, planOf, subnetOfRow, subnetsOf, versionsOf } from "./network-addresses.ts";
+import { checkIpv6, planOf, plansOf, versionsOf } from "./network-addresses.ts";
+import type { NetworkDriver } from "./network-driver.ts";
 import {
   type NetworkSettings,
   NetworkStore,
@@ -52,11 +42,10 @@ import {
   type StoredNetwork,
 } from "./network-store.ts";
 import { NetworkWatch, type WatchedNetwork } from "./network-watch.ts";
-import { ensureParent } from "./parent-link.ts";
 import { overlapText } from "./route-overlap.ts";
 import { formatSubnet, parseSubnet, type Subnet } from "./subnet.ts";
 import { checkSubnets, planAddresses, requestOf } from "./subnet-request.ts";
-import { parseVlanOptions, type VlanOptions } from "./vlan-options.ts";
+import { vlanDriver } from "./vlan-driver.ts";
 
 const ENDPOINTS_READY = 4;
 const ISOLATED_READY = 2;
@@ -67,10 +56,7 @@ const plain = { host: "host", none: "null" } as const;
 
 interface Entry {
   row: StoredNetwork;
-  readonly names: BridgeNames;
-  readonly options: BridgeOptions;
-  /** Of a network without a bridge of its own. */
-  readonly vlan?: VlanOptions;
+  readonly driver: NetworkDriver;
   readonly network: BridgeNetwork;
 }
 
@@ -83,6 +69,8 @@ class BridgeNetworks implements Networks {
   readonly #entries = new Map<string, Entry>();
   readonly #making = new Set<string>();
   readonly #isolated: ReadyPool<Fd>;
+  /** Until a network comes, goes or gets its subnets. */
+  #watchedNow: readonly WatchedNetwork[] | undefined;
   #filling: Promise<void> | undefined;
 
   constructor(options: NetworksOptions) {
@@ -106,8 +94,7 @@ class BridgeNetworks implements Networks {
     if (!rows.some((row) => row.name === DEFAULT)) {
       const id = fixedId("network", instanceId);
       const createdAt = systemClock.now();
-      const subnets = { subnet: "", subnet6: "" };
-      const row = { id, name: DEFAULT, createdAt, ...subnets, settings: plainSettings };
+      const row = { id, name: DEFAULT, createdAt, subnets: [], settings: plainSettings };
       this.#store.insert(row);
       rows.push(row);
     }
@@ -196,24 +183,21 @@ class BridgeNetworks implements Networks {
     if (name in plain || [...this.#entries.values()].some(({ row }) => row.name === name))
       throw new Fault("exists", `network with name ${name} already exists`, { about: name });
     if (settings.hasIpv6) checkIpv6(settings);
-    const askedSubnet = (version: IpVersion) => {
-      const request = versions.includes(version) && requestOf(settings.subnets, version);
-      if (!request) return "";
-      const subnet = parseSubnet(request.subnet);
-      planAddresses(subnet, request);
-      return formatSubnet(subnet);
-    };
-    const subnets = { subnet: askedSubnet(4), subnet6: askedSubnet(6) };
+    const subnets = versions.flatMap((version) => {
+      const request = requestOf(settings.subnets, version);
+      return request ? [planAddresses(parseSubnet(request.subnet), request).subnet] : [];
+    });
     const id = createHash("sha256").update(crypto.randomUUID()).digest("hex");
-    if (settings.driver === "bridge") this.#refuseUsedBridge(parseBridgeOptions(settings.options));
-    else this.#refuseUsedParent(parseVlanOptions(settings.driver, settings.options));
+    const row = { id, name, createdAt: systemClock.now(), subnets, settings };
+    const driver = this.#driverOf(row);
+    driver.refuseBeside([...this.#entries.values()]);
     this.#making.add(name);
-    const entry = this.#add({ id, name, createdAt: systemClock.now(), ...subnets, settings });
+    const entry = this.#add(row, driver);
     try {
       await entry.network.ready();
       this.#store.insert(entry.row);
     } catch (error) {
-      this.#entries.delete(id);
+      this.#forget(id);
       await this.#dismantle(entry);
       throw error;
     } finally {
@@ -221,30 +205,6 @@ class BridgeNetworks implements Networks {
     }
     crashPoint("network:recorded");
     return describe(entry);
-  }
-
-  /** A bridge is of one network alone, also while it is not there. */
-  #refuseUsedBridge({ bridge }: BridgeOptions): void {
-    const owner = [...this.#entries.values()].find(({ names }) => names.bridge === bridge);
-    if (owner === undefined || bridge === undefined) return;
-    throw new Fault(
-      "conflict",
-      `the network ${owner.row.name} has the bridge ${bridge} already; give this network's bridge another name`,
-      { about: bridge },
-    );
-  }
-
-  /** One interface alone can pass everything through. */
-  #refuseUsedParent({ parent, type }: VlanOptions): void {
-    for (const { row, vlan } of this.#entries.values()) {
-      if (vlan?.parent !== parent || parent === "") continue;
-      if (type.mode !== "passthru" && vlan.type.mode !== "passthru") continue;
-      const message =
-        type.mode === "passthru"
-          ? `cannot use mode passthru, macvlan network ${row.id} is already using parent interface ${parent}`
-          : `macvlan network ${row.id} is already using parent interface ${parent} in mode passthru`;
-      throw new Fault("internal", message, { about: parent });
-    }
   }
 
   async remove(ref: string): Promise<void> {
@@ -261,7 +221,7 @@ class BridgeNetworks implements Networks {
         { about: name },
       );
     this.#store.delete(id);
-    this.#entries.delete(id);
+    this.#forget(id);
     crashPoint("network:row-deleted");
     await this.#dismantle(entry);
   }
@@ -301,13 +261,13 @@ class BridgeNetworks implements Networks {
 
   async sweep(): Promise<number> {
     const entries = [...this.#entries.values()];
-    const bridged = entries.filter(({ vlan }) => vlan === undefined);
-    const bridges = new Set(bridged.map(({ names }) => names.bridge));
+    const bridged = entries.filter(({ driver }) => driver.stacked === undefined);
+    const bridges = new Set(bridged.map(({ driver }) => driver.link));
     // What is being made ahead must have its name in the list of those that are known.
     await this.#filling;
     const links = await new RouteTable().links();
-    for (const { names, network } of bridged) {
-      const index = links.find(({ name }) => name === names.bridge)?.index;
+    for (const { driver, network } of bridged) {
+      const index = links.find(({ name }) => name === driver.link)?.index;
       if (index !== undefined) await network.rejoin({ index }, links);
     }
     const masters = links.filter(({ name }) => bridges.has(name)).map(({ index }) => index);
@@ -328,30 +288,26 @@ class BridgeNetworks implements Networks {
     if (removeBridges) await this.#rules.removeAll();
   }
 
-  #add(row: StoredNetwork): Entry {
+  #driverOf({ id, name, settings }: StoredNetwork): NetworkDriver {
     const { runRoot } = this.#options;
+    const namesOf = (link?: string) =>
+      name === DEFAULT ? bridgeNames(runRoot) : bridgeNames(runRoot, id, link);
+    return settings.driver === "bridge"
+      ? bridgeDriver(settings.options, namesOf)
+      : vlanDriver({ id, kind: settings.driver }, settings.options, namesOf);
+  }
+
+  #add(row: StoredNetwork, driver = this.#driverOf(row)): Entry {
     const isDefault = row.name === DEFAULT;
-    const { driver } = row.settings;
-    const vlan = driver === "bridge" ? undefined : parseVlanOptions(driver, row.settings.options);
-    const options = parseBridgeOptions(
-      vlan ? linkOptions(row.settings.options) : row.settings.options,
-    );
-    const chosen = vlan ? vlan.parent || nowhereName(row.id) : options.bridge;
-    const names = isDefault ? bridgeNames(runRoot) : bridgeNames(runRoot, row.id, chosen);
     const entry: Entry = {
       row,
-      names,
-      options,
-      ...(vlan && { vlan }),
+      driver,
       network: new BridgeNetwork({
-        ensure: (mac) => {
-          const wanted = { ...this.#wanted(entry), ...defined({ mac }) };
-          return vlan ? ensureParent(names, vlan, wanted) : ensureBridge(names, wanted);
-        },
-        ...(vlan && { stacked: vlan.type }),
+        ensure: (mac) => driver.ensure({ ...this.#wanted(entry), ...defined({ mac }) }),
+        ...defined({ stacked: driver.stacked }),
         plan: (subnet) => planOf(row, subnet),
         isInternal: row.settings.isInternal,
-        isIsolated: !options.connectsContainers,
+        isIsolated: driver.filter?.connectsContainers === false,
         what: () => `${row.name} (${row.id})`,
         onReady: (bridge) => this.#establish(entry, bridge),
         // The default network makes its own ahead.
@@ -361,7 +317,13 @@ class BridgeNetworks implements Networks {
       }),
     };
     this.#entries.set(row.id, entry);
+    this.#watchedNow = undefined;
     return entry;
+  }
+
+  #forget(id: string): void {
+    this.#entries.delete(id);
+    this.#watchedNow = undefined;
   }
 
   get #default(): Entry {
@@ -385,81 +347,76 @@ class BridgeNetworks implements Networks {
    * they were made with.
    */
   #wanted(entry: Entry): WantedBridge {
-    const { row, options } = entry;
+    const { row } = entry;
     return {
       subnets: versionsOf(row.settings).map((version) => this.#wantedSubnet(entry, version)),
       ...(!this.#making.has(row.name) && { owner: `the network ${row.name}` }),
-      ...(options.mtu === undefined ? {} : { mtu: options.mtu }),
     };
   }
 
-  #wantedSubnet({ row, options, network }: Entry, version: IpVersion): WantedSubnet {
+  #wantedSubnet({ row, driver, network }: Entry, version: IpVersion): WantedSubnet {
     const isDefault = row.name === DEFAULT;
     const { subnet: wanted, defaults = {} } = this.#options;
     const asked = isDefault && version === 4 ? (wanted ?? subnetOfBip(defaults)) : undefined;
-    const known = asked ?? subnetOfRow(row, version);
+    const ofVersion = (each: Subnet) => each.version === version;
+    const known = asked === undefined ? row.subnets.find(ofVersion) : parseSubnet(asked);
     const others = [...this.#entries.values()].filter((other) => other.row.id !== row.id);
     const candidates = isDefault ? defaultCandidates : smallCandidates;
     return {
       version,
-      ...(known === "" ? {} : { subnet: parseSubnet(known) }),
-      isFixed: asked !== undefined || (known !== "" && (!isDefault || network.isUsed)),
+      ...defined({ subnet: known }),
+      isFixed: asked !== undefined || (known !== undefined && (!isDefault || network.isUsed)),
       candidates: () =>
         poolCandidates(defaults, version) ??
         (version === 4 ? candidates : ipv6Candidates(this.#options.instanceId)),
-      taken: others.flatMap((other) =>
-        subnetsOf(other.row).filter((each) => each.version === version),
-      ),
+      taken: others.flatMap((other) => other.row.subnets.filter(ofVersion)),
       gatewayIn: (subnet: Subnet) => planOf(row, subnet).gateway,
-      hasAddress: version === 6 || options.hasAddress,
+      hasAddress: version === 6 || driver.hasAddress,
     };
   }
 
   async #establish(entry: Entry, bridge: Bridge): Promise<void> {
     const isNew = this.#making.has(entry.row.name);
     if (isNew) crashPoint("network:bridge-made");
-    const known = [...this.#entries.values()].map(({ names }) => names.bridge);
-    if (!entry.vlan) await this.#rules.establish(filtered(entry, bridge), known);
+    const known = [...this.#entries.values()].map(({ driver }) => driver.link);
+    for (const own of filtered(entry, bridge)) await this.#rules.establish(own, known);
     if (isNew) crashPoint("network:rules-made");
     const { row } = entry;
-    const text = (version: IpVersion) => {
-      const found = bridge.subnets.find((subnet) => subnet.version === version);
-      return found ? formatSubnet(found) : "";
-    };
-    const subnets = { subnet: text(4), subnet6: text(6) };
-    if (row.subnet === subnets.subnet && row.subnet6 === subnets.subnet6) return;
-    entry.row = { ...row, ...subnets };
+    const texts = (subnets: readonly Subnet[]) => subnets.map(formatSubnet).join(" ");
+    if (texts(row.subnets) === texts(bridge.subnets)) return;
+    entry.row = { ...row, subnets: bridge.subnets };
+    this.#watchedNow = undefined;
     this.#store.setSubnets(entry.row);
   }
 
   /** Those whose bridges have been made, or whose networks are known. */
   #established(): Entry[] {
     return [...this.#entries.values()].filter(
-      ({ row, vlan }) => !vlan && subnetsOf(row).length === versionsOf(row.settings).length,
+      ({ row, driver }) => driver.filter && row.subnets.length === versionsOf(row.settings).length,
     );
   }
 
   #bridges(): FilteredBridge[] {
-    return this.#established().map((entry) =>
-      filtered(entry, { name: entry.names.bridge, subnets: subnetsOf(entry.row) }),
+    return this.#established().flatMap((entry) =>
+      filtered(entry, { name: entry.driver.link, subnets: entry.row.subnets }),
     );
   }
 
-  #watched(): WatchedNetwork[] {
-    return this.#established().flatMap(({ row, names, network }) => {
+  #watched(): readonly WatchedNetwork[] {
+    this.#watchedNow ??= this.#established().flatMap(({ row, driver, network }) => {
       const repair = () => network.repair();
-      return subnetsOf(row).map((subnet) => {
-        const { gateway } = planOf(row, subnet);
-        return { name: row.name, bridge: names.bridge, subnet, gateway, repair };
+      return plansOf(row).map(({ subnet, gateway }) => {
+        return { name: row.name, bridge: driver.link, subnet, gateway, repair };
       });
     });
+    return this.#watchedNow;
   }
 
-  async #dismantle({ names, network }: Entry): Promise<void> {
+  async #dismantle({ driver: { link }, network }: Entry): Promise<void> {
     await network.close();
     // Networks can share a parent.
-    const others = [...this.#entries.values()].map((entry) => entry.names.bridge);
-    if (!others.includes(names.bridge)) await this.#rules.removeBridge(names.bridge);
+    const isShared = [...this.#entries.values()].some(({ driver }) => driver.link === link);
+    if (!isShared) await this.#rules.removeBridge(link);
   }
 }
 
@@ -474,43 +431,34 @@ function byAge(a: Entry, b: Entry): number {
   return Number(rank(a) - rank(b));
 }
 
+/** The bridge as the packet filter has it; none of a network whose containers it does not see. */
 function filtered(
-  { row, options }: Entry,
+  { row, driver }: Entry,
   { name, subnets }: Pick<Bridge, "name" | "subnets">,
-): FilteredBridge {
-  const { connectsContainers, masquerades } = options;
-  return { name, subnets, isInternal: row.settings.isInternal, connectsContainers, masquerades };
+): FilteredBridge[] {
+  const { isInternal } = row.settings;
+  return driver.filter ? [{ name, subnets, isInternal, ...driver.filter }] : [];
 }
 
-/** Of the options of a network without a bridge, those that are about its interfaces in containers. */
-function linkOptions(options: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const known = Object.entries(options).filter(([key]) => key.includes("container_iface_prefix"));
-  return Object.fromEntries(known);
-}
-
-/** The interface, as Docker names it, of a network without a parent. */
-function nowhereName(id: string): string {
-  return `dm-${id.slice(0, 12)}`;
-}
-
-function describe({ row, names, options, vlan }: Entry): NetworkDescription {
-  const { id, name, subnet, subnet6, createdAt, settings } = row;
+function describe({ row, driver }: Entry): NetworkDescription {
+  const { id, name, createdAt, settings } = row;
   const isPredefined = name === DEFAULT;
-  const gatewayIn = (text: string) => (text === "" ? "" : planOf(row, parseSubnet(text)).gateway);
+  const [ipv4, ipv6] = ([4, 6] as const).map((version) => {
+    const plan = plansOf(row).find(({ subnet }) => subnet.version === version);
+    return plan ? { subnet: formatSubnet(plan.subnet), gateway: plan.gateway } : undefined;
+  });
   return {
     ...settings,
+    ...driver.described,
     id,
     name,
     createdAt,
     isPredefined,
-    bridge: vlan ? "" : names.bridge,
-    subnet,
-    gateway: gatewayIn(subnet),
-    subnet6,
-    gateway6: gatewayIn(subnet6),
-    options: isPredefined ? defaultBridgeOptions(names.bridge) : settings.options,
-    hostBinding: vlan ? "" : options.hostBinding,
-    linkPrefix: options.linkPrefix,
+    subnet: ipv4?.subnet ?? "",
+    gateway: ipv4?.gateway ?? "",
+    subnet6: ipv6?.subnet ?? "",
+    gateway6: ipv6?.gateway ?? "",
+    options: isPredefined ? defaultBridgeOptions(driver.link) : settings.options,
   };
 }
 
