@@ -1,6 +1,7 @@
 import { Fault } from "#base";
 import { connectSchema } from "#container";
 import type {
+  CreatedNetwork,
   EngineNetwork,
   NetworkCreateRequest,
   NetworkDescription,
@@ -120,7 +121,11 @@ async function create({ engine }: ApiContext, exchange: Exchange): Promise<void>
   const { networkCreateSchema } = await loadSchemas();
   const body = await exchange.json(networkCreateSchema);
   const made = await engine.networks.create(requestOf(body));
-  exchange.sendJson(201, { Id: made.id, Warning: unusedSubnets(made) });
+  exchange.sendJson(201, { Id: made.id, Warning: warningsOf(made).join("\n") });
+}
+
+function warningsOf(made: CreatedNetwork): readonly string[] {
+  return [unusedSubnets(made), ...made.warnings].filter((each) => each !== "");
 }
 
 /** Docker takes subnets of a version that the network has not, and says nothing. */

@@ -52,6 +52,13 @@ export interface NetworkDescription extends Omit<NetworkSettings, "driver"> {
   readonly linkPrefix: string;
 }
 
+/** Why other machines are not reached from a network. */
+export interface BlockedEgress {
+  /** As a phrase: "the chain FORWARD of the table ip filter drops what is forwarded". */
+  readonly reason: string;
+  readonly fix: readonly string[];
+}
+
 /** A container's place in a network. */
 export interface Endpoint extends Place {
   readonly networkId: string;
@@ -101,6 +108,8 @@ export interface Networks {
    * networks that always exist.
    */
   remove(ref: string): Promise<void>;
+  /** What drops all that containers of the network send to other machines, and the commands that would change it. */
+  blockedEgress(ref: string): readonly BlockedEgress[];
   /** Makes the bridge if it is missing; subnet and gateway are known from then on. */
   ready(ref: string): Promise<NetworkDescription>;
   /**

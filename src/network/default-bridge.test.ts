@@ -13,8 +13,7 @@ test("the bridge has the address of bip, and containers those of fixed-cidr", ()
     id: "a",
     name: "bridge",
     createdAt: 0n,
-    subnet: "",
-    subnet6: "",
+    subnets: [],
     settings: plainSettings,
   };
   const defaults = { bip: "172.30.0.1/24", fixedCidr: "172.30.0.128/25", mtu: 1400 };

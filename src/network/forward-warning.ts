@@ -1,11 +1,12 @@
 import type { Log } from "#base";
 import type { Nftables } from "#kernel";
-import { foreignFirewall } from "./foreign-firewall.ts";
+import { type ForwardPolicy, foreignFirewall } from "./foreign-firewall.ts";
 
 /** Says once, with the commands that would change it, that a chain of others drops what containers send and receive. */
 export class ForwardWarning {
   readonly #log: Log;
   #told: string | undefined;
+  #policy: ForwardPolicy | undefined;
 
   constructor(log: Log) {
     this.#log = log;
@@ -13,6 +14,11 @@ export class ForwardWarning {
 
   get hasLooked(): boolean {
     return this.#told !== undefined;
+  }
+
+  /** The policy of dropping what is forwarded as it was when it was looked at. */
+  get policy(): ForwardPolicy | undefined {
+    return this.#policy;
   }
 
   /** `bridge` is one of those whose packets pass there; the same holds for all. */
@@ -29,5 +35,6 @@ export class ForwardWarning {
         { reason: forward.reason, fix: forward.fix(bridge).join("; ") },
       );
     this.#told = told;
+    this.#policy = forward;
   }
 }

@@ -10,6 +10,7 @@ import {
   removeRules,
   removeTable,
 } from "./firewall.ts";
+import type { ForwardPolicy } from "./foreign-firewall.ts";
 import { ForwardWarning } from "./forward-warning.ts";
 import { ensureForwarding, keepForeignOut, passForward, removePass } from "./forwarding.ts";
 import type { NetworkStore } from "./network-store.ts";
@@ -121,6 +122,11 @@ export class HostRules {
         error: faultOf(error).message,
       });
     }
+  }
+
+  /** What of others drops all that is forwarded, as it is known since the last change of it. */
+  forwardPolicy(version: IpVersion): ForwardPolicy | undefined {
+    return this.#forward[version].policy;
   }
 
   /** Stops watching; the rules stay. */

@@ -6,7 +6,10 @@ import { type AddressPlan, planAddresses, requestOf } from "./subnet-request.ts"
 import { readSysctl } from "./sysctl.ts";
 
 /** The versions of a network, IPv4 first. */
-export function versionsOf({ hasIpv4, hasIpv6 }: NetworkSettings): readonly IpVersion[] {
+export function versionsOf({
+  hasIpv4,
+  hasIpv6,
+}: Pick<NetworkSettings, "hasIpv4" | "hasIpv6">): readonly IpVersion[] {
   return [...(hasIpv4 ? [4 as const] : []), ...(hasIpv6 ? [6 as const] : [])];
 }
 

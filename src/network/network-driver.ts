@@ -4,7 +4,7 @@ import type { NetworkDescription } from "./contract.ts";
 import type { FilteredBridge } from "./firewall.ts";
 
 /** A network beside the one that a driver is of. */
-export interface Neighbour {
+interface Neighbour {
   readonly row: { readonly id: string; readonly name: string };
   readonly driver: NetworkDriver;
 }

@@ -16,6 +16,7 @@ import { bridgeDriver } from "./bridge-driver.ts";
 import { BridgeNetwork } from "./bridge-network.ts";
 import { defaultBridgeOptions, settleVersions } from "./bridge-options.ts";
 import type {
+  BlockedEgress,
   Endpoint,
   KnownEndpoint,
   NetworkDescription,
@@ -224,6 +225,13 @@ class BridgeNetworks implements Networks {
     this.#forget(id);
     crashPoint("network:row-deleted");
     await this.#dismantle(entry);
+  }
+
+  blockedEgress(ref: string): readonly BlockedEgress[] {
+    const { bridge, isInternal, ...settings } = this.find(ref);
+    if (bridge === "" || isInternal) return [];
+    const policies = versionsOf(settings).flatMap((each) => this.#rules.forwardPolicy(each) ?? []);
+    return policies.map(({ reason, fix }) => ({ reason, fix: fix(bridge) }));
   }
 
   async ready(ref: string): Promise<NetworkDescription> {

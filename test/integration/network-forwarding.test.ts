@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Scope } from "#base";
 import { type Fd, Nftables, NftBatch, nft } from "#kernel";
+import type { Networks } from "#network";
 import { type Host, makeHost as makeLan } from "../support/lan.ts";
 import { dial, enter, inside, listen, reach } from "../support/namespace.ts";
 
@@ -17,13 +18,16 @@ async function makeHost(scope: Scope, forwards: "0" | "1"): Promise<Host> {
   return host;
 }
 
+interface Container {
+  readonly address: string;
+  readonly netns: string;
+  readonly egress: ReturnType<Networks["blockedEgress"]>;
+}
+
 let opened = 0;
 
 /** Opens an engine's network on the host, in a process of its own; the namespace of its container. */
-async function openEngine(
-  host: Host,
-  state = ":memory:",
-): Promise<AsyncDisposable & { readonly address: string; readonly netns: string }> {
+async function openEngine(host: Host, state = ":memory:"): Promise<AsyncDisposable & Container> {
   const script = `${import.meta.dirname}/../support/network-host.ts`;
   const runRoot = `/tmp/forwarding-${process.pid}-${opened++}`;
   const child = Bun.spawn(enter(host.netns, process.execPath, script, runRoot, state), {
@@ -85,6 +89,28 @@ test("a host that forwarded before goes on to", async () => {
   expect(await reach(host.left.netns, host.right.address, PORT)).toBe("open");
   expect(await reach(container.netns, host.right.address, PORT)).toBe("open");
   expect(await forwardPolicy(host.netns)).toBeUndefined();
+  expect(container.egress).toEqual([]);
+});
+
+test("a network tells what of the host's firewall drops what its containers send, and the fix", async () => {
+  await using scope = new Scope();
+  const host = await makeHost(scope, "1");
+  const filter = new Nftables({ netns: host.netns });
+  const chain = { table: "wall", name: "through", type: "filter", hook: "forward" } as const;
+  await filter.commit(
+    new NftBatch().addTable("wall").addBaseChain({ ...chain, priority: 10, policy: "drop" }),
+  );
+  await using container = await openEngine(host);
+  expect(await dial(container.netns, host.right.address, PORT)).toBe("failed");
+  expect(container.egress).toEqual([
+    {
+      reason: "the chain through of the table ip wall drops what is forwarded",
+      fix: [
+        expect.stringMatching(/^nft insert rule ip wall through iifname \S+ accept$/),
+        expect.stringMatching(/^nft insert rule ip wall through oifname \S+ accept$/),
+      ],
+    },
+  ]);
 });
 
 test("packets that an administrator drops in DOCKER-USER or in FORWARD stay dropped", async () => {

@@ -40,7 +40,7 @@ export function fakeNetworks(calls: string[]): EngineNetworks {
     get,
     create: async (request) => {
       note("create network", request);
-      return fakeNetwork;
+      return { ...fakeNetwork, warnings: ["nothing goes out"] };
     },
     remove: async (ref) => void note("remove network", get(ref).name),
     prune: async (filters) => {

@@ -1,7 +1,7 @@
 /**
  * An engine's network in a network namespace that stands for a whole host: opens it at
- * RUN_ROOT over the database STATE, attaches one endpoint, and prints its address and the path of its
- * namespace as JSON, then for each line of input the warnings that there are. At the end of its input it
+ * RUN_ROOT over the database STATE, attaches one endpoint, and prints its address, the path of its
+ * namespace and what drops what it sends as JSON, then for each line of input the warnings that there are. At the end of its input it
  * leaves nothing behind. Its log is on standard error.
  * Usage: nsenter --net=PATH bun network-host.ts RUN_ROOT [STATE]
  */
@@ -19,7 +19,8 @@ const networks = await openNetworks({
 });
 const endpoint = await networks.attach("bridge");
 const netns = `/proc/${process.pid}/fd/${endpoint.netns.number}`;
-console.log(JSON.stringify({ address: endpoint.address, netns }));
+const egress = networks.blockedEgress("bridge");
+console.log(JSON.stringify({ address: endpoint.address, netns, egress }));
 for await (const _ of process.stdin) console.log(JSON.stringify(await networks.warnings()));
 networks.release(endpoint);
 await networks.close({ removeBridges: true });

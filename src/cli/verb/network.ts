@@ -81,7 +81,8 @@ export const createNetwork: Verb<typeof networkCreateFlags> = async (context, in
     Options: { ...keyValues(flags.opt) },
     Labels: { ...keyValues(flags.label) },
   };
-  const { Id } = await context.client.networks.create(body);
+  const { Id, Warning } = await context.client.networks.create(body);
+  if (Warning) await context.err.write(`WARNING: ${Warning}\n`);
   await context.out.write(`${Id}\n`);
   return 0;
 };

@@ -23,6 +23,11 @@ export interface NetworkCreateRequest extends Omit<NetworkRequest, "driver"> {
   readonly driver: string;
 }
 
+/** A network that was made, and what its containers will not reach, as sentences. */
+export interface CreatedNetwork extends NetworkDescription {
+  readonly warnings: readonly string[];
+}
+
 /**
  * The networks of one engine. A REF is a name, an id, or the beginning of an id; `not_found` when
  * it names nothing. Faults are in Docker's words.
@@ -38,7 +43,7 @@ export interface EngineNetworks {
    * driver that nobody knows, `invalid` for settings that are wrong, `conflict` for a bridge of
    * another program.
    */
-  create(request: NetworkCreateRequest): Promise<NetworkDescription>;
+  create(request: NetworkCreateRequest): Promise<CreatedNetwork>;
   /** Removes a network; `denied` while a running container is in it, and for those that always exist. */
   remove(ref: string): Promise<void>;
   /** Removes all networks that no running container is in and that match; gives their names. */

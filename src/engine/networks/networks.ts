@@ -15,7 +15,12 @@ import { explainNetworks } from "./explain.ts";
 import { faultNetwork, mendNetwork } from "./fault.ts";
 import { membersOf } from "./members.ts";
 import { namesIn } from "./names.ts";
-import type { EngineNetwork, EngineNetworks, NetworkCreateRequest } from "./network-contract.ts";
+import type {
+  CreatedNetwork,
+  EngineNetwork,
+  EngineNetworks,
+  NetworkCreateRequest,
+} from "./network-contract.ts";
 
 type NetworkParts = LinkParts & Parts<"clock" | "ports">;
 
@@ -94,7 +99,7 @@ const swarm =
 async function createNetwork(
   parts: Parts<"networks" | "events">,
   { driver, ...request }: NetworkCreateRequest,
-): Promise<NetworkDescription> {
+): Promise<CreatedNetwork> {
   const { name } = request;
   if (name.trim() === "") throw new Fault("invalid", "invalid name: name is empty");
   if (/[\p{Cc}]/u.test(name) || name.length > maxName)
@@ -108,7 +113,13 @@ async function createNetwork(
     });
   const made = await parts.networks.create({ ...request, driver: driverOf(driver) });
   publish(parts, made, "create");
-  return made;
+  const warnings = parts.networks
+    .blockedEgress(made.id)
+    .map(
+      ({ reason, fix }) =>
+        `containers of the network do not reach other machines: ${reason}; to let them: ${fix.join("; ")}`,
+    );
+  return { ...made, warnings };
 }
 
 const maxName = 256;
