@@ -78,7 +78,10 @@ export function createRequestOf(exchange: Exchange, body: ContainerCreateBody): 
   const platform = exchange.has("oneShot") ? exchange.query.text("platform") : undefined;
   return {
     ...defined({ name, platform }),
-    sent: sentOf(currentBody(exchange, body)),
+    sent: {
+      ...sentOf(currentBody(exchange, body)),
+      ...(!exchange.has("endpointMac") && { shallowBinds: true }),
+    },
     owner: exchange.owner,
   };
 }

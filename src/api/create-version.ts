@@ -97,7 +97,7 @@ function oneNetwork(body: ContainerCreateBody): ContainerCreateBody {
   const changed = Healthcheck
     ? { ...body, Healthcheck: { ...Healthcheck, StartInterval: 0 } }
     : body;
-  return withBindOptions(changed, { ReadOnlyNonRecursive: true });
+  return changed;
 }
 
 function withoutSubpaths(body: ContainerCreateBody): ContainerCreateBody {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { type ContainerCreateBody, checkSent, sentOf } from "./description.ts";
+import { type ContainerCreateBody, checkSent, readSent, sentOf } from "./description.ts";
 
 const limits = { cpus: 4 };
 
@@ -69,6 +69,20 @@ test("binds are read with their modes", () => {
     expect(() => hostOf({ Binds: [bad] })).toThrow(`invalid mode: ${bad.slice(6)}`);
   for (const bad of ["/a:", "/a:/b:ro:rw"])
     expect(() => hostOf({ Binds: [bad] })).toThrow("invalid volume specification");
+});
+
+test("binds of a client of before API 1.44 leave what is mounted below them as it is", () => {
+  const HostConfig = {
+    Binds: ["/a:/b:ro", "data:/d:ro"],
+    Mounts: [{ Type: "bind", Source: "/a", Target: "/c", ReadOnly: true }],
+  };
+  const { host } = readSent({ Config: {}, HostConfig, shallowBinds: true });
+  expect([...host.Binds, ...host.Mounts.binds].map((bind) => "shallow" in bind)).toEqual([
+    true,
+    false,
+    true,
+  ]);
+  expect(readSent({ Config: {}, HostConfig }).host.Binds[0]).not.toHaveProperty("shallow");
 });
 
 test("mounts become binds that must exist, and tmpfs with options", () => {

@@ -8,12 +8,15 @@ import { type HostConfig, type HostConfigBody, hostOptions } from "./host-option
 import { withImageDefaults } from "./image-default.ts";
 import type { Options } from "./option.ts";
 import { checkRules, type Limits } from "./rules.ts";
+import { isVolumeMount } from "./volume-mount.ts";
 
 /** A create request as it was sent and is stored; `null` and absence mean the same. */
 export interface Sent {
   readonly Config: ConfigBody;
   readonly HostConfig: HostConfigBody;
   readonly NetworkingConfig?: NetworkingBody;
+  /** Binds that are read-only leave what is mounted below them as it is, as before API 1.44. */
+  readonly shallowBinds?: boolean;
 }
 
 /** The body of POST /containers/create: Config, with HostConfig and NetworkingConfig inside. */
@@ -85,12 +88,20 @@ function settle(host: HostConfig, { NetworkDisabled }: Config, sent: Sent): Host
   return {
     ...host,
     ...(NetworkDisabled && { NetworkMode: "none" }),
+    ...(sent.shallowBinds && shallowBinds(host)),
     // As Docker shows it, where nothing else is asked for.
     ...(isUnlabelled && !sent.HostConfig.SecurityOpt && { SecurityOpt: ["label=disable"] }),
     // A memory limit alone allows as much swap again.
     MemorySwap: Memory > 0 && MemorySwap === 0 ? Memory * 2 : MemorySwap,
     MaskedPaths: host.MaskedPaths ?? (Privileged ? undefined : defaultMaskedPaths),
     ReadonlyPaths: host.ReadonlyPaths ?? (Privileged ? undefined : defaultReadonlyPaths),
+  };
+}
+
+function shallowBinds({ Binds, Mounts }: HostConfig): Pick<HostConfig, "Binds" | "Mounts"> {
+  return {
+    Binds: Binds.map((mount) => (isVolumeMount(mount) ? mount : { ...mount, shallow: true })),
+    Mounts: { ...Mounts, binds: Mounts.binds.map((bind) => ({ ...bind, shallow: true })) },
   };
 }
 
