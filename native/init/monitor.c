@@ -81,24 +81,43 @@ static uint64_t read_start_time(pid_t pid)
 	return at ? strtoull(at, NULL, 10) : 0;
 }
 
-/* Both v1's memory.oom_control and v2's memory.events have the line "oom_kill N". */
-static uint64_t read_oom_count(void)
+/* The number of the line that begins with a name and a space; 0 where there is none. */
+static uint64_t number_of_line(const char *text, const char *name)
 {
-	char text[512];
-	ssize_t length = monitor.oom_counter < 0 ? 0 : pread(monitor.oom_counter, text, sizeof text - 1, 0);
-	text[length > 0 ? length : 0] = 0;
-	for (char *at = text; at; at = strchr(at, '\n')) {
+	size_t length = strlen(name);
+	for (const char *at = text; at; at = strchr(at, '\n')) {
 		at += *at == '\n';
-		if (strncmp(at, "oom_kill ", 9) == 0)
-			return strtoull(at + 9, NULL, 10);
+		if (strncmp(at, name, length) == 0)
+			return strtoull(at + length, NULL, 10);
 	}
 	return 0;
 }
 
-/* Whether the kernel has killed for the first time since the last look. */
+struct oom_state {
+	uint64_t kills;
+	/* v1 with the killer switched off: processes wait for memory until someone acts. */
+	bool is_stuck;
+};
+
+/* Both v1's memory.oom_control and v2's memory.events have the line "oom_kill N". */
+static struct oom_state read_oom(void)
+{
+	char text[512];
+	ssize_t length = monitor.oom_counter < 0 ? 0 : pread(monitor.oom_counter, text, sizeof text - 1, 0);
+	text[length > 0 ? length : 0] = 0;
+	return (struct oom_state){
+		.kills = number_of_line(text, "oom_kill "),
+		.is_stuck = number_of_line(text, "oom_kill_disable ") && number_of_line(text, "under_oom "),
+	};
+}
+
+/* Whether for the first time the kernel has killed since the start, or would have. */
 static bool note_oom(void)
 {
-	if (monitor.oom_killed || read_oom_count() <= monitor.oom_baseline)
+	if (monitor.oom_killed)
+		return false;
+	struct oom_state state = read_oom();
+	if (state.kills <= monitor.oom_baseline && !state.is_stuck)
 		return false;
 	monitor.oom_killed = true;
 	monitor.oom_checks = 0;
@@ -450,7 +469,7 @@ int monitor_open(const struct plan *plan, const struct launch *launch, uint32_t 
 		return result;
 	streams_open(launch);
 	monitor.start_time = read_start_time(monitor.pid);
-	monitor.oom_baseline = read_oom_count();
+	monitor.oom_baseline = read_oom().kills;
 	watch(&monitor.engine, EPOLLIN);
 	watch(&monitor.sync, EPOLLIN);
 	watch(&monitor.process, EPOLLIN);

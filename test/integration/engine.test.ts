@@ -356,6 +356,24 @@ test("the memory limit kills, and says so", async () => {
   expect(seen.filter(({ id }) => id === run.id).map(({ action }) => action)).toContain("oom");
 });
 
+test("without the OOM killer, want of memory is told while the container waits", async () => {
+  const stop = new AbortController();
+  const events = engine.events.subscribe({ filters: { event: ["oom"] }, signal: stop.signal });
+  const seen = events[Symbol.asyncIterator]().next();
+  const host = { Memory: 8 << 20, MemorySwap: 8 << 20, OomKillDisable: true };
+  const { id } = await engine.containers.create(
+    createRequest("busybox", ["awk", 'BEGIN { s = "0123456789"; while (1) s = s s }'], { host }),
+  );
+  await engine.containers.start(id);
+  expect((await seen).value).toMatchObject({ id, action: "oom" });
+  const { cgroupVersion } = await engine.info();
+  // Version 2 cannot switch the killer off.
+  if (cgroupVersion === 1)
+    expect(engine.containers.get(id).state).toMatchObject({ status: "running", oomKilled: true });
+  await engine.containers.remove(id, { force: true, volumes: true });
+  stop.abort();
+});
+
 test("the pids limit holds", async () => {
   const run = await runContainer(
     engine,
