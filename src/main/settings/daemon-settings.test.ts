@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { outcome } from "../../base/testing.ts";
@@ -107,4 +107,14 @@ describe("refused is", () => {
 test("every key of Docker's that has no effect is refused with a reason", () => {
   const none = Object.entries(fileKeys).filter(([, check]) => check(Symbol("x")) === undefined);
   expect(none).toEqual([]);
+});
+
+test("docs/configuration.md names the keys that are not refused whatever they say", () => {
+  const document = readFileSync(join(import.meta.dir, "../../../docs/configuration.md"), "utf8");
+  const listed = Object.entries(fileKeys).filter(
+    ([, check]) => check(Symbol("x")) !== "thimble does not have this setting",
+  );
+  expect(listed.filter(([key]) => !document.includes(`\`${key}\``)).map(([key]) => key)).toEqual([
+    ...["pidfile", "bridge", "default-gateway", "api-cors-header"],
+  ]);
 });
