@@ -32,6 +32,8 @@ export interface DockerTarget extends AsyncDisposable {
   docker(args: readonly string[], options?: RunOptions): Promise<Ended>;
   /** Like `docker`, and fails the test unless the status is 0; trimmed standard output. */
   ok(args: readonly string[], options?: RunOptions): Promise<string>;
+  /** A command line of a shell, in which docker is before this engine. */
+  shell(command: string, directory: string): Promise<Ended>;
   /** In a terminal of its own. */
   terminal(args: readonly string[]): Session;
   /** Goes on running, with pipes. */
@@ -80,8 +82,12 @@ export async function openDockerTarget(
   const daemon = given ? undefined : await startDaemon(directory, options.daemonFlags);
   const host = given ?? `unix://${join(directory, "s")}`;
   const names: string[] = [];
-  const start = (command: string, args: readonly string[], env = {}) =>
-    spawn(command, args, { env: { ...process.env, DOCKER_HOST: host, ...env }, stdio: "pipe" });
+  const start = (command: string, args: readonly string[], env = {}, cwd?: string) =>
+    spawn(command, args, {
+      cwd,
+      env: { ...process.env, DOCKER_HOST: host, ...env },
+      stdio: "pipe",
+    });
   const target: DockerTarget = {
     host,
     socket: host.replace("unix://", ""),
@@ -98,6 +104,11 @@ export async function openDockerTarget(
       const { status, stdout, stderr } = await target.docker(args, options);
       if (status !== 0) throw new Error(`docker ${args.join(" ")}: status ${status}: ${stderr}`);
       return stdout.trim();
+    },
+    shell(command, cwd) {
+      const child = start("timeout", ["-s", "KILL", "30", "sh", "-c", command], { HOME: cwd }, cwd);
+      child.stdin.end();
+      return sessionOf(child).ended;
     },
     session: (args, env) => sessionOf(start("docker", args, env)),
     terminal(args) {
