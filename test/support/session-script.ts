@@ -105,6 +105,8 @@ const variable: readonly (readonly [RegExp, string])[] = [
 export function stableLines(text: string): string[] {
   let stable = text.replaceAll("\r", "");
   for (const [pattern, name] of variable) stable = stable.replace(pattern, name);
+  // The docker CLI complains of a connection that was closed before or after all was written.
+  stable = stable.replace(/^time="<time>" level=error msg="Can't (add|close) .*\n/gm, "");
   const lines = stable.split("\n").map((line) => line.trimEnd().replace(/(\S) {2,}/g, "$1  "));
   while (lines.at(-1) === "") lines.pop();
   return lines;
