@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { packTree } from "#layer";
 import { mountLayers } from "../images/image-mount.ts";
 import type { Parts } from "../parts.ts";
+import { publishContainer } from "./container-event.ts";
 import type { ContainerRecord } from "./container-record.ts";
 
 /** Bytes in the container's own layer, and with those of its image: lengths of files, as Docker counts them. */
@@ -21,11 +22,12 @@ export async function containerSize(
  * mounted into it.
  */
 export async function* exportContainer(
-  parts: Parts<"paths" | "snapshots" | "store">,
+  parts: Parts<"paths" | "snapshots" | "store" | "events">,
   ref: string,
 ): AsyncGenerator<Uint8Array> {
   const record = parts.store.find(ref);
   await using mounted = await mountLayers(parts, parts.snapshots.layers(record.id));
+  publishContainer(parts, record, "export");
   yield* packTree(mounted.path);
 }
 

@@ -61,7 +61,11 @@ export function createContainers(parts: ContainerParts): Containers {
     size: (ref) => containerSize(parts, ref),
     update: (ref, body) => updateContainer(parts, ref, body),
     stats: (ref) => containerStats(parts, ref),
-    top: (ref, psArguments) => topContainer(parts, ref, psArguments),
+    top: async (ref, psArguments) => {
+      const processes = await topContainer(parts, ref, psArguments);
+      publishContainer(parts, parts.store.find(ref), "top");
+      return processes;
+    },
     export: (ref) => exportContainer(parts, ref),
     changes: async (ref) => {
       const { containerChanges } = await import("./container-changes.ts");

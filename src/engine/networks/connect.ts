@@ -147,7 +147,7 @@ export async function disconnectContainer(
   const { id } = findMember(parts, container, isForced);
   await parts.locks.run(id, async () => {
     const record = parts.store.find(id);
-    if (name === "host")
+    if (name === "host" && networkModeOf(record.host).kind === "host")
       throw new Fault(
         "invalid",
         "cannot disconnect container from host network - container was created in host network mode",

@@ -174,7 +174,9 @@ async function pruneVolumes(
   const removed: string[] = [];
   let bytes = 0;
   const chosen = volumeFilter(parts, { label, dangling: ["true"] });
-  for (const { name, labels = {} } of parts.volumes.known().filter(chosen)) {
+  for (const { name, labels = {}, driver, options = {} } of parts.volumes.known().filter(chosen)) {
+    // As in Docker: a volume that stands for something elsewhere is never removed on the way.
+    if (driver !== "local" || Object.keys(options).length > 0) continue;
     if ((filters["label!"] ?? []).some((each) => matchesLabels(labels, [each]))) continue;
     try {
       const size = await parts.volumes.size(name);
