@@ -22,13 +22,13 @@ export async function candidates(
   const flags = node.kind === "command" ? node.flags : globalFlags;
   const waiting = flagWaiting(flags, node.kind === "command" ? rest : words.slice(0, -1));
   const all = waiting
-    ? await named(waiting.complete, names)
+    ? await named(waiting.complete, names, last)
     : last.startsWith("-")
       ? flagWords(flags)
       : node.kind === "group"
         ? visible(node)
         : [
-            ...(await named(node.complete, names)),
+            ...(await named(node.complete, names, last)),
             ...(rest.length === 0 ? Object.keys(node.variants) : []),
           ];
   if (all[0] === ":file") return all;
@@ -69,8 +69,13 @@ function flagWaiting(flags: Flags, words: readonly string[]): Flag<unknown> | un
 async function named(
   completion: Completion | undefined,
   names: NameSource,
+  last: string,
 ): Promise<readonly string[]> {
   if (completion === undefined) return [];
+  if (completion === "copy") {
+    if (/^[./~]/.test(last)) return [":file"];
+    return (await names.containers(true)).map((name) => `${name}:`);
+  }
   if (completion === "file") return [":file"];
   if (completion === "context") return await names.contexts();
   if (completion === "container") return await names.containers(true);

@@ -9,6 +9,8 @@ export type Completion =
   | "network"
   | "volume"
   | "file"
+  /** "CONTAINER:", or a file where the word begins like a path. */
+  | "copy"
   | readonly string[];
 
 /** One option of a command: its form, its meaning, and the value that it gives. */

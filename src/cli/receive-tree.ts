@@ -1,4 +1,14 @@
-import { type FileHandle, link, lstat, mkdir, open, rm, symlink, utimes } from "node:fs/promises";
+import {
+  type FileHandle,
+  lchown,
+  link,
+  lstat,
+  mkdir,
+  open,
+  rm,
+  symlink,
+  utimes,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { areZeros, Fault } from "#base";
 import { nameComponents, nameToText, readTar, showName, type TarEntry } from "#tar";
@@ -6,7 +16,7 @@ import { reasonOf } from "./local-file.ts";
 
 /**
  * Puts the members of an archive below the directory `base`, as docker cp does: modes and times are
- * kept, owners are the user's own. The archive is not trusted: no name leads out of `base`, no link
+ * kept, owners are the user's own, unless `owners` is set and the user may give files away. The archive is not trusted: no name leads out of `base`, no link
  * that came with it is walked through, and a thing that stands in a file's place is removed and
  * never written through. Gives the bytes of the files. Devices, pipes and sockets are left out and
  * told to `skip`.
@@ -17,10 +27,11 @@ export async function receiveTree(
   options: {
     /** The place of a member whose name has these components; [] is `base` itself. */
     readonly rename?: (components: readonly string[]) => readonly string[];
+    readonly owners?: boolean;
     readonly skip: (name: string) => Promise<void>;
   },
 ): Promise<number> {
-  const { rename = (components) => components, skip } = options;
+  const { rename = (components) => components, owners = false, skip } = options;
   const directories: { readonly path: string; readonly entry: TarEntry }[] = [];
   let bytes = 0;
   for await (const entry of readTar(archive)) {
@@ -38,11 +49,12 @@ export async function receiveTree(
       await makeDirectories(base, parent);
       if (entry.type === "file") {
         await clear(path);
-        await writeMember(path, entry);
+        await writeMember(path, entry, owners);
         bytes += entry.size;
       } else if (entry.type === "symlink") {
         await clear(path);
         await symlink(nameToText(entry.linkName), path);
+        if (owners) await give(() => lchown(path, entry.uid, entry.gid));
       } else if (entry.type === "hardlink") {
         const target = place(entry.linkName);
         await requireDirectories(base, target.slice(0, -1));
@@ -58,11 +70,18 @@ export async function receiveTree(
     }
   }
   // The innermost first: to write into a directory changes its time, and may not be allowed.
-  for (const { path, entry } of directories.toReversed()) await settle(path, entry);
+  for (const { path, entry } of directories.toReversed()) await settle(path, entry, owners);
   return bytes;
 }
 
-async function writeMember(path: string, entry: TarEntry): Promise<void> {
+/** Whoever may not give files away keeps them. */
+async function give(work: () => Promise<void>): Promise<void> {
+  await work().catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPERM") throw error;
+  });
+}
+
+async function writeMember(path: string, entry: TarEntry, owners: boolean): Promise<void> {
   // No other user may read it before its mode is set; "wx" follows no link.
   const file = await open(path, "wx", 0o600);
   try {
@@ -73,6 +92,7 @@ async function writeMember(path: string, entry: TarEntry): Promise<void> {
       at += chunk.byteLength;
     }
     await file.truncate(at);
+    if (owners) await give(() => file.chown(entry.uid, entry.gid));
     await file.chmod(entry.mode & 0o7777);
     const time = seconds(entry);
     await file.utimes(time, time);
@@ -88,11 +108,13 @@ async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): P
   }
 }
 
-async function settle(path: string, entry: TarEntry): Promise<void> {
+async function settle(path: string, entry: TarEntry, owners: boolean): Promise<void> {
   let directory: FileHandle | undefined;
   try {
-    directory = await open(path, "r");
-    await directory.chmod(entry.mode & 0o7777);
+    const opened = await open(path, "r");
+    directory = opened;
+    if (owners) await give(() => opened.chown(entry.uid, entry.gid));
+    await opened.chmod(entry.mode & 0o7777);
     await utimes(path, seconds(entry), seconds(entry));
   } catch (cause) {
     throw new Fault("invalid", `cannot settle ${path}: ${reasonOf(cause)}`, { about: path, cause });

@@ -28,6 +28,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   container: group("Manage containers", {
     attach: container.attachCommand,
     commit: image.commitCommand,
+    cp: container.cpCommand,
     create: container.createCommand,
     diff: analysis.containerDiffCommand,
     exec: container.execCommand,
@@ -93,6 +94,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   completion: system.completionCommand,
   create: container.createCommand,
   daemon: daemonCommand,
+  cp: container.cpCommand,
   diff: analysis.diffCommand,
   events: system.eventsCommand,
   explain: analysis.explainCommand,

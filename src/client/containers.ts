@@ -10,6 +10,7 @@ import type {
   ContainerTopResponse,
   ContainerUpdateResponse,
   ContainerWaitResponse,
+  PathStat,
   PortsChangeResponse,
   WireFilters,
 } from "#wire";
@@ -17,6 +18,7 @@ import { renderFilters } from "#wire";
 import type { AttachedStream } from "./attached-stream.ts";
 import { demux, type OutputPart } from "./demux.ts";
 import { splitTag } from "./images.ts";
+import { pathStatOf } from "./path-stat.ts";
 import { type ContainerRun, runContainer } from "./run.ts";
 import type { Transport } from "./transport.ts";
 
@@ -84,6 +86,54 @@ export class ContainersClient {
       query,
       json: body,
     });
+  }
+
+  /** HEAD /containers/ID/archive: the facts about a file; `not_found` for one that is missing. */
+  async statPath(ref: string, path: string): Promise<PathStat> {
+    const call = { method: "HEAD", path: `${at(ref)}/archive`, query: { path } } as const;
+    const response = await this.#transport.call(call);
+    response.close();
+    return pathStatOf(response, path);
+  }
+
+  /**
+   * GET /containers/ID/archive: the file or directory at a path and its facts, as a tar, which must
+   * be read or closed. With `holes` an engine of thimble leaves out those of files.
+   */
+  async archive(
+    ref: string,
+    path: string,
+    options: { readonly holes?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<{ readonly stat: PathStat; readonly tar: AsyncIterable<Uint8Array>; close(): void }> {
+    const { holes, signal } = options;
+    const response = await this.#transport.call({
+      method: "GET",
+      path: `${at(ref)}/archive`,
+      query: { path, holes },
+      signal,
+    });
+    return {
+      stat: pathStatOf(response, path),
+      tar: response.body,
+      close: () => response.close(),
+    };
+  }
+
+  /** PUT /containers/ID/archive: unpacks a tar into a directory of a container. */
+  async putArchive(
+    ref: string,
+    path: string,
+    archive: AsyncIterable<Uint8Array>,
+    options: {
+      readonly noOverwriteDirNonDir?: boolean;
+      readonly copyUIDGID?: boolean;
+      readonly signal?: AbortSignal;
+    } = {},
+  ): Promise<void> {
+    const { signal, ...rest } = options;
+    const query = { path, ...rest };
+    const call = { method: "PUT", path: `${at(ref)}/archive`, query, body: archive } as const;
+    await this.#transport.done({ ...call, signal });
   }
 
   /** thimble only: publishes more ports, without a restart; they are published at each later start, too. */

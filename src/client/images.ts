@@ -1,4 +1,4 @@
-import { defined, Fault } from "#base";
+import { defined } from "#base";
 import type {
   ImageDeleteEntry,
   ImageHistoryEntry,
@@ -9,13 +9,8 @@ import type {
   PathStat,
   WireFilters,
 } from "#wire";
-import {
-  type AuthConfig,
-  decodePathStat,
-  encodeRegistryAuth,
-  PATH_STAT_HEADER,
-  renderFilters,
-} from "#wire";
+import { type AuthConfig, encodeRegistryAuth, renderFilters } from "#wire";
+import { pathStatOf } from "./path-stat.ts";
 import type { Transport } from "./transport.ts";
 
 export type MakeImage =
@@ -171,8 +166,7 @@ export class ImagesClient {
       query: { path, follow },
       signal,
     });
-    const stat = decodePathStat(response.headers.get(PATH_STAT_HEADER));
-    if (!stat) throw new Fault("internal", `the answer about ${path} tells nothing about it`);
+    const stat = pathStatOf(response, path);
     return { stat, tar: response.body, close: () => response.close() };
   }
 

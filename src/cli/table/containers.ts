@@ -88,6 +88,15 @@ export const pruneFlags = {
   filter: { ...filter('Provide filter values (e.g. "until=<timestamp>")'), short: "" },
 };
 
+export const cpFlags = {
+  archive: bool("Archive mode (copy all uid/gid information)", { short: "a" }),
+  "follow-link": bool("Always follow symbol link in SRC_PATH", { short: "L" }),
+  quiet: bool(
+    "Suppress progress output during copy. Progress output is automatically suppressed if no terminal is attached",
+    { short: "q" },
+  ),
+};
+
 export const whyFlags = { json: bool("Print JSON") };
 
 export const outputFlags = {
@@ -137,6 +146,21 @@ export const execCommand = command({
   complete: "running",
   examples: [["exec -it web sh", "a shell inside"]],
   load: async () => (await import("../verb/exec.ts")).exec,
+});
+
+export const cpCommand = command({
+  summary: "Copy files/folders between a container and the local filesystem",
+  usage: "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|- | SRC_PATH|- CONTAINER:DEST_PATH",
+  flags: cpFlags,
+  args: [2, 2],
+  complete: "copy",
+  examples: [
+    ["cp web:/etc/nginx/nginx.conf .", "a file, also of a container that is stopped"],
+    ["cp ./site web:/srv", "a directory, as /srv/site where /srv exists"],
+    ["cp ./site/. web:/srv", "what is in a directory"],
+    ["cp web:/var/log - | tar -t", "as an archive; SRC_PATH may be - as well"],
+  ],
+  load: async () => (await import("../verb/cp.ts")).cp,
 });
 
 export const psCommand = command({
