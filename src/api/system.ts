@@ -80,10 +80,10 @@ function dockerDriver(name: string): string {
 
 /** The registries as dockerd has them: Docker Hub with its mirrors, and those that need no certificate. */
 function registryConfig({ insecureRegistries, registryMirrors }: EngineSettings) {
-  const hub = { Name: "docker.io", Mirrors: registryMirrors, Secure: true, Official: true };
+  const hub = { Mirrors: registryMirrors, Name: "docker.io", Official: true, Secure: true };
   const insecure = insecureRegistries.filter((name) => !name.includes("/"));
   const others = insecure.map(
-    (Name) => [Name, { Name, Mirrors: [], Secure: false, Official: false }] as const,
+    (Name) => [Name, { Mirrors: [], Name, Official: false, Secure: false }] as const,
   );
   return {
     IndexConfigs: Object.fromEntries([["docker.io", hub], ...others]),

@@ -62,7 +62,7 @@ const listings: Readonly<Record<string, readonly string[]>> = {
   "ps -aq": ["{{.Names}}"],
   images: [
     "{{.Repository}}:{{.Tag}} {{.ID}} {{.Size}} {{.CreatedAt}}",
-    "{{.Digest}} {{.Containers}} {{.SharedSize}} {{.UniqueSize}} {{.VirtualSize}}",
+    "{{.Digest}} {{.SharedSize}} {{.UniqueSize}} {{.VirtualSize}}",
     "{{json .Repository}} {{json .Size}}",
     "table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.Size}}",
     "table {{.ID}}\t{{.CreatedAt}}",
