@@ -33,10 +33,10 @@ export interface Addon {
   seekExtent(fd: number, offset: number, hole: 0 | 1): number;
   syncAsync(id: ReportId, fd: number, wholeFileSystem: 0 | 1): number;
   /**
-   * Reports the bytes that were copied; of a refusal, the path in the report's bytes. `gate`: a
-   * socket, or -1.
+   * Reports the bytes that were copied; of a refusal, the path in the report's bytes. `line`: a
+   * socket, whose other end is closed to end the copy.
    */
-  copyTree(id: ReportId, from: number, to: number, gate: number): number;
+  copyTree(id: ReportId, from: number, to: number, line: number, waits: 0 | 1): number;
   /** `name` is one name in the directory. */
   removeTree(id: ReportId, directory: number, name: Text): number;
   removeTreeNow(directory: number, name: Text): number;

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -23,6 +24,8 @@
 
 #define LINKS_LEAST 64
 #define CHUNK ((size_t)1 << 20)
+/* So little that the copy soon sees that it is wanted no more, also on a slow disk. */
+#define SPAN (CHUNK * 8)
 #define XATTR_SIZE ((size_t)64 << 10)
 
 struct link *find_link(const struct link_table *table, dev_t dev, ino_t ino)
@@ -116,15 +119,23 @@ static int write_all(int fd, const char *bytes, size_t size, off_t at)
 	return 0;
 }
 
+static int check_line(const struct copy *copy)
+{
+	char byte;
+	return recv(copy->line, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0 ? -ECANCELED : 0;
+}
+
 /* Within the kernel where both file systems allow it. */
 static int copy_span(struct copy *copy, int from, int to, off_t at, off_t end)
 {
 	bool in_kernel = true;
 	while (at < end) {
 		size_t size = (size_t)(end - at);
+		if (check_line(copy) < 0)
+			return -ECANCELED;
 		if (in_kernel) {
 			off_t in = at, out = at;
-			ssize_t done = copy_file_range(from, &in, to, &out, size < CHUNK * 64 ? size : CHUNK * 64, 0);
+			ssize_t done = copy_file_range(from, &in, to, &out, size < SPAN ? size : SPAN, 0);
 			if (done > 0) {
 				copy->copied += done;
 				at += done;
@@ -348,6 +359,8 @@ static bool is_race(int result)
 int copy_next(struct copy *copy)
 {
 	struct level *level = &copy->levels[copy->depth - 1];
+	if (check_line(copy) < 0)
+		return -ECANCELED;
 	errno = 0;
 	const struct dirent *entry = readdir(level->from);
 	if (!entry)
@@ -393,12 +406,12 @@ static void free_copy(struct copy *copy)
 }
 
 /* Says that the first pass is over, and waits for the word that nobody writes any longer. */
-static int pass_gate(int gate)
+static int pass_gate(int line)
 {
 	char byte = 0;
-	if (write(gate, &byte, 1) != 1)
+	if (send(line, &byte, 1, MSG_NOSIGNAL) != 1)
 		return -ECANCELED;
-	return read(gate, &byte, 1) == 1 ? 0 : -ECANCELED;
+	return read(line, &byte, 1) == 1 ? 0 : -ECANCELED;
 }
 
 static int copy_all(struct copy *copy, int from, int to)
@@ -411,20 +424,22 @@ static int copy_all(struct copy *copy, int from, int to)
 
 static long job_copy(struct job *job)
 {
-	int from = job->fds[0], to = job->fds[1], gate = (int)job->flags[0];
+	int from = job->fds[0], to = job->fds[1];
+	bool waits = job->flags[1];
 	struct copy *copy = calloc(1, sizeof(*copy));
 	if (!copy)
 		return -ENOMEM;
+	copy->line = (int)job->flags[0];
 	copy->buffer = malloc(CHUNK);
 	copy->names = malloc(XATTR_SIZE);
 	copy->value = malloc(XATTR_SIZE);
 	int result = copy->buffer && copy->names && copy->value ? 0 : -ENOMEM;
-	if (result >= 0 && gate < 0)
+	if (result >= 0 && !waits)
 		result = copy_all(copy, from, to);
 	else if (result >= 0) {
 		result = copy_first(copy, from, to);
 		if (result >= 0)
-			result = pass_gate(gate);
+			result = pass_gate(copy->line);
 		if (result >= 0)
 			result = copy_second(copy, from, to);
 	}
@@ -436,10 +451,11 @@ static long job_copy(struct job *job)
 }
 
 /*
- * copyTree(id, from, to, gate) -> bytes that were copied, as opposed to shared by reflink.
- * With a gate, a socket, in two passes: after the first, during which others may write, it
- * sends a byte and waits for one. The descriptors stay open until the report. Of a refusal
- * the report's bytes are the path that could not be copied.
+ * copyTree(id, from, to, line, waits) -> bytes that were copied, as opposed to shared by
+ * reflink. The line is a socket: the copy ends when its other end is closed. One that waits is
+ * made in two passes: after the first, during which others may write, it sends a byte and waits
+ * for one. The descriptors stay open until the report. Of a refusal the report's bytes are the
+ * path that could not be copied.
  */
 static long tree_copy(struct call *call)
 {
@@ -447,12 +463,13 @@ static long tree_copy(struct call *call)
 	if (job) {
 		job->fds[0] = take_fd(call, 1);
 		job->fds[1] = take_fd(call, 2);
-		job->flags[0] = (unsigned long)take_integer(call, 3, -1, INT32_MAX);
+		job->flags[0] = (unsigned long)take_fd(call, 3);
+		job->flags[1] = (unsigned long)take_integer(call, 4, 0, 1);
 	}
 	return job_start(call, job);
 }
 
 const struct function tree_functions[] = {
-	{ "copyTree", tree_copy, 4 },
+	{ "copyTree", tree_copy, 5 },
 	{ 0 },
 };

@@ -45,6 +45,8 @@ struct copy {
 	struct link_table links;
 	char *buffer;
 	char *names, *value;
+	/* A socket whose other end is closed when the copy is wanted no more. */
+	int line;
 	/* Bytes that were copied, as opposed to shared with their origin. */
 	int64_t copied;
 	/* The first of two passes: what changes under its hands is left to the second. */

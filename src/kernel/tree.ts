@@ -15,33 +15,41 @@ import { runJob } from "./reports.ts";
  * the addon. Gives the bytes that were copied rather than shared.
  *
  * No name is walked twice and no symbolic link is followed. Both descriptors stay open until this
- * settles. A fault names the path below the directory; what was copied until then stays.
+ * settles. A fault names the path below the directory; what was copied until then stays. `canceled`
+ * soon after the signal has fired.
  */
-export async function copyTree(from: Fd, to: Fd): Promise<number> {
-  return await startCopy(from, to, -1);
+export async function copyTree(from: Fd, to: Fd, signal?: AbortSignal): Promise<number> {
+  const [ours, theirs] = socketPair();
+  using line = theirs;
+  using end = ours;
+  using _heard = onAbort(signal, () => end.close());
+  return await startCopy({ from, to, line, waits: 0, signal });
 }
 
 /**
  * Copies as `copyTree` does a tree that others write to, and that has to be the tree of one moment.
  * On btrfs and xfs most of it is shared while they write. Then `holding` is called, which stops them,
  * calls `finish` once and lets them go on: meanwhile what they have changed is shared again. Where
- * nothing can be shared all is copied in `finish`. Gives what `holding` gives.
+ * nothing can be shared all is copied in `finish`. Gives what `holding` gives; `canceled` soon after
+ * the signal has fired.
  */
 export async function copyTreeHolding(
   from: Fd,
   to: Fd,
   holding: (finish: () => Promise<number>) => Promise<number>,
+  signal?: AbortSignal,
 ): Promise<number> {
   const [ours, theirs] = socketPair();
-  using gate = theirs;
+  using line = theirs;
   using channel = openChannel(ours);
-  const copied = startCopy(from, to, gate.number);
+  using _heard = onAbort(signal, () => channel.close());
+  const copied = startCopy({ from, to, line, waits: 1, signal });
   const ready = Promise.withResolvers<void>();
   channel.onData(() => ready.resolve());
   try {
     await Promise.race([ready.promise, copied]);
     return await holding(async () => {
-      channel.write(Buffer.alloc(1));
+      if (!signal?.aborted) channel.write(Buffer.alloc(1));
       return await copied;
     });
   } finally {
@@ -51,11 +59,27 @@ export async function copyTreeHolding(
   }
 }
 
-async function startCopy(from: Fd, to: Fd, gate: number): Promise<number> {
+function onAbort(signal: AbortSignal | undefined, act: () => void): Disposable {
+  if (signal?.aborted) act();
+  signal?.addEventListener("abort", act);
+  return { [Symbol.dispose]: () => signal?.removeEventListener("abort", act) };
+}
+
+interface Copy {
+  readonly from: Fd;
+  readonly to: Fd;
+  /** The copy ends when its other end is closed. */
+  readonly line: Fd;
+  /** Whether the second pass waits for a byte on the line. */
+  readonly waits: 0 | 1;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function startCopy({ from, to, line, waits, signal }: Copy): Promise<number> {
   let path: string | undefined;
   try {
     const { value } = await runJob(
-      (id) => addon().copyTree(id, from.number, to.number, gate),
+      (id) => addon().copyTree(id, from.number, to.number, line.number, waits),
       { call: "copyTree", verb: "copy", about: "a directory" },
       (bytes) => {
         path = Buffer.from(bytes).toString();
@@ -64,6 +88,7 @@ async function startCopy(from: Fd, to: Fd, gate: number): Promise<number> {
     );
     return value;
   } catch (error) {
+    if (signal?.aborted) throw new Fault("canceled", "the copy was canceled", { cause: error });
     if (path === undefined || !isFault(error)) throw error;
     const detail = { about: path, cause: error, ...defined({ errno: error.errno || undefined }) };
     throw new Fault(error.code, `${error.message}, at ${path}`, detail);

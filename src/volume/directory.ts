@@ -20,12 +20,12 @@ export function openDirectory(path: string): Fd {
 }
 
 /**
- * Copies a directory into an empty one; gives the bytes that could not be shared. `canceled` at the
- * end if the signal has fired meanwhile.
+ * Copies a directory into an empty one; gives the bytes that could not be shared. `canceled`
+ * soon after the signal has fired.
  */
 export async function copyInto(path: string, from: Fd, signal?: AbortSignal): Promise<number> {
   using to = openDirectory(path);
-  const copied = await copyTree(from, to);
+  const copied = await copyTree(from, to, signal);
   if (signal?.aborted) throw new Fault("canceled", "canceled");
   return copied;
 }
@@ -37,7 +37,7 @@ export async function copyHolding(
   { holding, signal }: { readonly holding: Holding; readonly signal?: AbortSignal | undefined },
 ): Promise<number> {
   using to = openDirectory(path);
-  const copied = await copyTreeHolding(from, to, holding);
+  const copied = await copyTreeHolding(from, to, holding, signal);
   if (signal?.aborted) throw new Fault("canceled", "canceled");
   return copied;
 }

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import {
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -10,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { copyTreeHolding, O_DIRECTORY, O_RDONLY, openat2 } from "#kernel";
+import { copyTree, copyTreeHolding, O_DIRECTORY, O_RDONLY, openat2 } from "#kernel";
 import { rejection, rounds } from "../../src/base/testing.ts";
 import { type DiskType, loopDisk, missingMaker } from "../support/loop-disk.ts";
 import { eventually } from "../support/run-container.ts";
@@ -97,6 +98,38 @@ for (const type of ["xfs", "btrfs", "plain"] as const) {
     },
   );
 }
+
+/** Many files, in memory so that they are soon made. */
+function manyFiles(
+  count: number,
+): Disposable & { readonly source: string; readonly target: string } {
+  const root = mkdtempSync(existsSync("/dev/shm") ? "/dev/shm/tc-" : join(directory, "many-"));
+  const [source, target] = [join(root, "source"), join(root, "target")];
+  for (const path of [source, target]) mkdirSync(path);
+  for (let n = 0; n < count; n++) writeFileSync(join(source, `f${n}`), "x");
+  return { source, target, [Symbol.dispose]: () => rmSync(root, { recursive: true }) };
+}
+
+test("a copy ends in the middle when it is cancelled, and one that waits for its writers too", async () => {
+  const count = 3_000;
+  using files = manyFiles(count);
+  using from = open(files.source);
+  using to = open(files.target);
+  const abort = new AbortController();
+  const copying = copyTree(from, to, abort.signal);
+  abort.abort();
+  expect(await rejection(copying)).toMatchObject({ code: "canceled" });
+  expect(readdirSync(files.target).length).toBeLessThan(count);
+  const later = new AbortController();
+  const holding = (finish: () => Promise<number>) => {
+    later.abort();
+    return finish();
+  };
+  using other = open(directory);
+  const waiting = copyTreeHolding(from, other, holding, later.signal);
+  expect(await rejection(waiting)).toMatchObject({ code: "canceled" });
+  expect(readdirSync(directory)).not.toContain("f0");
+});
 
 /** With the names of one file told by the first of them. */
 function described(path: string): string[] {
