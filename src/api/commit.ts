@@ -4,6 +4,7 @@ import type { FileChange } from "#engine";
 import type { ImageDefaults } from "#image";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
+import { repoTag } from "./repo-tag.ts";
 import type { Route } from "./router.ts";
 import { containerOf } from "./wording.ts";
 
@@ -34,18 +35,14 @@ async function commit({ engine }: ApiContext, exchange: Exchange): Promise<void>
   const { query } = exchange;
   const { id } = containerOf(engine, query.text("container") ?? "");
   const body = await exchange.json(containerCreateSchema);
-  const repository = query.text("repo");
-  const tag = query.text("tag");
+  const reference = repoTag(query);
   const message = query.text("comment");
   const author = query.text("author");
   const created = query.epoch;
   const image = await engine.containers.commit(
     id,
     {
-      ...(repository !== undefined && {
-        reference: tag === undefined ? repository : `${repository}:${tag}`,
-      }),
-      ...defined({ message, author, created }),
+      ...defined({ reference, message, author, created }),
       // Without the parameter it is held, as in all versions that are spoken here.
       pause: !query.has("pause") || query.flag("pause"),
       changes: query

@@ -6,6 +6,7 @@ import type { Exchange } from "./exchange.ts";
 import { platformOf } from "./platform-query.ts";
 import { progressMessage, withProgress } from "./progress-stream.ts";
 import { pull } from "./registries.ts";
+import { repoTag } from "./repo-tag.ts";
 import type { Route } from "./router.ts";
 
 /** Images as tar streams: save, load, import. */
@@ -88,8 +89,7 @@ async function create(context: ApiContext, exchange: Exchange): Promise<void> {
 
 async function importTree({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { query } = exchange;
-  const repository = query.text("repo");
-  const tag = query.text("tag");
+  const reference = repoTag(query);
   const message = query.text("message");
   const platform = exchange.has("pullPlatform") ? platformOf(exchange) : undefined;
   const created = query.epoch;
@@ -101,11 +101,8 @@ async function importTree({ engine }: ApiContext, exchange: Exchange): Promise<v
     const id = await engine.images.import(
       exchange.body,
       {
-        ...(repository !== undefined && {
-          reference: tag === undefined ? repository : `${repository}:${tag}`,
-        }),
         message: message ?? "Imported from -",
-        ...defined({ platform, created }),
+        ...defined({ reference, platform, created }),
         changes,
       },
       () => undefined,

@@ -88,7 +88,7 @@ test("an import passes its options on", async () => {
     lines: [{ status: fakeImage.id }],
   });
   expect(server.engine.calls).toContain(
-    'import 3 {"reference":"a/b:1","message":"m","platform":"linux/amd64","changes":["CMD x","ENV a=b"]}',
+    'import 3 {"message":"m","reference":"a/b:1","platform":"linux/amd64","changes":["CMD x","ENV a=b"]}',
   );
 });
 
@@ -150,6 +150,12 @@ test("names that cannot be are refused as in Docker", async () => {
       .then((answer) => expect(answer).toMatchObject({ status: 400, json: { message } }));
   await refused("DELETE", "/images/%20", "image name cannot be blank");
   const digest = `sha256:${"a".repeat(64)}`;
+  await refused("POST", "/images/busybox:test/tag?repo=x&tag=a%20b", "invalid tag format");
+  await refused(
+    "POST",
+    `/images/busybox:test/tag?repo=${"a".repeat(64)}&tag=x`,
+    `invalid repository name (${"a".repeat(64)}), cannot specify 64-byte hexadecimal strings`,
+  );
   await refused(
     "POST",
     `/images/busybox:test/tag?repo=x@${digest}`,

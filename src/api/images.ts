@@ -1,6 +1,5 @@
 import { defined, Fault, faultOf } from "#base";
 import type { Engine, ImageSummary as EngineSummary, ImageDeletion, ImageDetail } from "#engine";
-import { parseReference } from "#image";
 import type {
   ImageDeleteEntry,
   ImageInspect,
@@ -12,6 +11,7 @@ import type { ApiChange } from "./api-change.ts";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import { requirePlatform } from "./platform-query.ts";
+import { repoTag } from "./repo-tag.ts";
 import type { Route } from "./router.ts";
 import { timeText } from "./time-text.ts";
 import { imageInUse, imageOf } from "./wording.ts";
@@ -204,11 +204,7 @@ async function history({ engine }: ApiContext, exchange: Exchange): Promise<void
 }
 
 async function tag({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const repository = exchange.query.text("repo") ?? "";
-  const label = exchange.query.text("tag");
-  const target = label === undefined ? repository : `${repository}:${label}`;
-  if (parseReference(target).digest !== undefined)
-    throw new Fault("invalid", "cannot import digest reference", { about: target });
+  const target = repoTag(exchange.query) ?? "";
   const image = await imageOf(engine, exchange.param("name"));
   await engine.images.tag(image.id, target);
   exchange.sendEmpty(201);

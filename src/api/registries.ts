@@ -13,6 +13,7 @@ import { platformOf } from "./platform-query.ts";
 import { withProgress } from "./progress-stream.ts";
 import { registryHost, requestCredentials } from "./registry-auth.ts";
 import { registryFault } from "./registry-wording.ts";
+import { checkTag } from "./repo-tag.ts";
 import type { Route } from "./router.ts";
 import { transferMessages } from "./transfer-message.ts";
 
@@ -36,7 +37,7 @@ export async function pull({ engine }: ApiContext, exchange: Exchange): Promise<
   const tag = query.text("tag");
   const platform = exchange.has("pullPlatform") ? platformOf(exchange) : undefined;
   const separator = tag?.includes(":") ? "@" : ":";
-  const written = tag === undefined ? name : `${name}${separator}${tag}`;
+  const written = tag === undefined ? name : `${name}${separator}${checkTag(tag)}`;
   const reference = parsedReference(written);
   const all = reference.tag === undefined && reference.digest === undefined;
   const credentials = requestCredentials(exchange, reference.domain);

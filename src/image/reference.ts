@@ -32,15 +32,15 @@ function refuse(text: string, why: string): never {
  */
 export function parseReference(text: string): Reference {
   if (text === "") refuse(text, "it is empty");
+  if (/^[0-9a-f]{64}$/.test(text))
+    throw new Fault(
+      "invalid",
+      `invalid repository name (${text}), cannot specify 64-byte hexadecimal strings`,
+      { about: text },
+    );
   if (text.length > 2048) refuse(text, "it is too long");
   const { rest, digest } = cutDigest(text);
   const { name, tag } = cutTag(rest);
-  if (/^[0-9a-f]{64}$/.test(name))
-    throw new Fault(
-      "invalid",
-      `invalid repository name (${name}), cannot specify 64-byte hexadecimal strings`,
-      { about: name },
-    );
   const { domain, path } = splitName(name);
   if (path !== path.toLowerCase()) {
     const why = `repository name (${path}) must be lowercase`;

@@ -118,8 +118,6 @@ async function removeStopped(
   for (const [execId, exec] of parts.execs) {
     if (exec.containerId === id) parts.execs.delete(execId);
   }
-  // Without the error of a failed start: its caller has it already, and clients would show it twice.
-  parts.waits.removed(id, { exitCode: record.state.exitCode });
   const images = [record.imageId, ...placedImages(record).map((image) => image.id)];
   if (!images.every((image) => parts.content.images.has(image))) {
     void parts.background.run("collecting the layers of an image that is gone", () =>
@@ -132,6 +130,8 @@ async function removeStopped(
     // Just before the answer: clients of before API 1.25, which remove containers themselves, leave
     // on seeing this and take a removal without an answer for a failed one.
     publishContainer(parts, record, "destroy");
+    // Without the error of a failed start: its caller has it already, and clients would show it twice.
+    parts.waits.removed(id, { exitCode: record.state.exitCode });
   }
 }
 
