@@ -46,3 +46,19 @@ test("a caller is refused when the queue is full", async () => {
   (await second)[Symbol.dispose]();
   using _third = await slots.take();
 });
+
+test("places that are added go to those who wait, and those taken away are not given again", async () => {
+  const slots = new Slots(1);
+  const first = await slots.take();
+  const second = slots.take();
+  slots.resize(2);
+  const held = [first, await second];
+  slots.resize(1);
+  const stop = new AbortController();
+  const third = slots.take(stop.signal);
+  held[0]?.[Symbol.dispose]();
+  stop.abort();
+  expect(await outcome(third)).toThrow("canceled");
+  held[1]?.[Symbol.dispose]();
+  (await slots.take())[Symbol.dispose]();
+});

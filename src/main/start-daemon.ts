@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { Fault, poll } from "#base";
 import { isRelease } from "./assets.ts";
 import { roots } from "./roots.ts";
+import { readDaemonFile } from "./settings/read-file.ts";
 
 const patience = 15_000;
 
@@ -21,12 +22,13 @@ function selfCommand(): readonly [string, ...string[]] {
 
 /** Starts the engine in the background and settles once `socket` answers. */
 export async function startDaemon({ socket }: { readonly socket: string }): Promise<void> {
-  const { runRoot } = roots(process.env);
+  const { runRoot, configRoot } = roots(process.env);
+  const listen = listenFlags(socket, join(configRoot, "daemon.json"));
   const directory = socket.startsWith(`${runRoot}/`) ? runRoot : dirname(socket);
   const logPath = join(directory, "engine.log");
   const log = openLog(directory, logPath);
   const [program, ...before] = selfCommand();
-  const child = spawn(program, [...before, "daemon", "-H", `unix://${socket}`], {
+  const child = spawn(program, [...before, "daemon", ...listen], {
     cwd: "/",
     detached: true,
     // It counts only when set before exec.
@@ -53,6 +55,21 @@ export async function startDaemon({ socket }: { readonly socket: string }): Prom
     }
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
+}
+
+/**
+ * The flag for the socket, unless the configuration file says where the engine listens: it may not be
+ * said twice. `unavailable` when the file has it listen elsewhere.
+ */
+function listenFlags(socket: string, file: string): readonly string[] {
+  const { hosts } = readDaemonFile(file, { isNamed: false });
+  if (!hosts) return ["-H", `unix://${socket}`];
+  if (hosts.some((host) => host.replace(/^unix:\/\//, "") === socket)) return [];
+  throw new Fault(
+    "unavailable",
+    `no engine runs at ${socket}, and none would: ${file} has it listen on ${hosts.join(", ")}; start it with thimble daemon, and name one of these with -H`,
+    { about: file },
+  );
 }
 
 async function answersSoon(socket: string): Promise<boolean> {
