@@ -362,7 +362,7 @@ test("without the OOM killer, want of memory is told while the container waits",
   const seen = events[Symbol.asyncIterator]().next();
   const host = { Memory: 8 << 20, MemorySwap: 8 << 20, OomKillDisable: true };
   const { id } = await engine.containers.create(
-    createRequest("busybox", ["awk", 'BEGIN { s = "0123456789"; while (1) s = s s }'], { host }),
+    createRequest("busybox", ["sh", "-c", "s=0123456789; while :; do s=$s$s; done"], { host }),
   );
   await engine.containers.start(id);
   expect((await seen).value).toMatchObject({ id, action: "oom" });
