@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { Fault } from "#base";
 import { type OciBlockIO, readHostDevice } from "#runtime";
 import { option, shapes, whole } from "./option.ts";
@@ -14,7 +15,7 @@ function checkWeight(weight: number): void {
 function blockDevice(path: string): { readonly major: number; readonly minor: number } {
   const device = readHostDevice(path);
   if (device?.type === "b") return { major: device.major ?? 0, minor: device.minor ?? 0 };
-  const why = device ? "not a block device" : "no such file or directory, or not a device";
+  const why = existsSync(path) ? "not a block device" : "no such file or directory";
   throw new Fault("invalid", `stat ${path}: ${why}`, { about: path });
 }
 

@@ -140,5 +140,5 @@ test.each([
 );
 
 test("all that is missing is named at once", () => {
-  expect(() => hostOf({ Cgroup: "a", CgroupParent: "/x" })).toThrow(/Cgroup.*; .*CgroupParent/);
+  expect(() => hostOf({ Cgroup: "a", UsernsMode: "keep" })).toThrow(/Cgroup.*; .*UsernsMode/);
 });

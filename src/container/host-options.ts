@@ -1,5 +1,5 @@
 import { Fault } from "#base";
-import { capabilityMask } from "#runtime";
+import { capabilityMask, parseCgroupParent } from "#runtime";
 import { ociBind } from "./bind-mount.ts";
 import { blockWeight, blockWeights, throttle } from "./block-io.ts";
 import { ociDevices, parseDevice } from "./device.ts";
@@ -383,9 +383,10 @@ export const hostOptions = {
       draft.resources.cpu.quota = Math.max(1000, Math.round(billionths / 10_000));
     },
   }),
-  CgroupParent: unsupported("a parent cgroup that you choose (CgroupParent)", {
-    shape: shapes.text,
-    zero: "",
+  CgroupParent: text({
+    default: "",
+    check: (parent) => void (parent === "" || parseCgroupParent(parent)),
+    effect: "engine",
   }),
   BlkioWeight: blockWeight,
   BlkioWeightDevice: blockWeights,

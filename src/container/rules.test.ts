@@ -70,7 +70,8 @@ test.each([
   [{ LogConfig: { Config: { "env-regex": "(" } } }, "error parsing regexp"],
   [{ LogConfig: { Config: { tag: "{{.Name" } } }, "cannot read the log tag"],
   [{ LogConfig: { Config: { tag: "{{.ID" } } }, "cannot read the log tag"],
-  [{ CgroupParent: "/x" }, "a parent cgroup"],
+  [{ CgroupParent: "/" }, '"/" cannot be the parent of cgroups'],
+  [{ CgroupParent: "/a/../b" }, '"/a/../b" cannot be the parent of cgroups'],
 ] as [HostConfigBody, string][])("%j is refused", (host, message) => {
   expect(() => check(host)).toThrow(message);
 });

@@ -12,7 +12,7 @@ export {
   defaultCapabilities,
   missingCapabilities,
 } from "./capability.ts";
-export { Cgroups, type CgroupsOptions, openCgroups } from "./cgroup/cgroups.ts";
+export { Cgroups, type CgroupsOptions, openCgroups, parseCgroupParent } from "./cgroup/cgroups.ts";
 export type { CgroupEntry, ContainerCgroup } from "./cgroup/container-cgroup.ts";
 export type { CgroupStats } from "./cgroup/stats.ts";
 export { compileExec } from "./compile-exec.ts";

@@ -7,7 +7,7 @@ import {
   readExitRecord,
 } from "#helper";
 import { pidfdOpen, startTime } from "#kernel";
-import { type Cgroups, type Machine, readMachine } from "#runtime";
+import { type Cgroups, type ContainerCgroup, type Machine, readMachine } from "#runtime";
 import { openTaskLaunch, planTask } from "./compiled-launch.ts";
 import { openLaunched, type ProcessReports } from "./native-process.ts";
 import { type NativeGround, NativeTask } from "./native-task.ts";
@@ -52,16 +52,18 @@ class NativeTasks implements Tasks {
   }
 
   plan(input: TaskInput, options?: PlanOptions): PlannedTask {
-    const cgroup = this.#cgroups.planned(input.id);
+    const cgroup = this.#cgroups.planned(input.id, input.cgroupParent);
     return planTask(input, { ...this.#ground, cgroup }, options);
   }
 
   async create(input: TaskInput, planned?: PlannedTask): Promise<Task> {
-    const { id, spec } = input;
+    const { id, spec, cgroupParent } = input;
+    const resources = spec.linux?.resources ?? {};
     await using scope = new Scope();
-    const cgroup = scope.use(await this.#cgroups.create(id, spec.linux?.resources ?? {}));
     scope.defer(() => this.#files.remove(id));
-    this.#files.prepare(id);
+    // First, so that after a crash the cgroup is found wherever it is.
+    this.#files.prepare(id, cgroupParent);
+    const cgroup = scope.use(await this.#cgroups.create(id, resources, cgroupParent));
     using compiled = openTaskLaunch(input, { ...this.#ground, cgroup }, planned);
     const launch = scope.use(this.#ground.helper.launch(compiled));
     const launched = await openLaunched(launch);
@@ -77,7 +79,7 @@ class NativeTasks implements Tasks {
     if (!monitor) return undefined;
     using opened = new DisposableStack();
     opened.use(monitor);
-    const cgroup = this.#cgroups.open(id);
+    const cgroup = this.#open(id);
     if (!cgroup) throw new Fault("internal", `task ${id} runs without a cgroup`);
     const pidfd = opened.use(pidfdOpen(pid));
     const reports = monitorReports(monitor);
@@ -94,18 +96,22 @@ class NativeTasks implements Tasks {
     id: string,
     { keepExitRecord = false }: { readonly keepExitRecord?: boolean } = {},
   ): Promise<void> {
-    await this.#cgroups.open(id)?.[Symbol.asyncDispose]();
+    await this.#open(id)?.[Symbol.asyncDispose]();
     if (!keepExitRecord) await this.#files.remove(id);
   }
 
   async sweep(keep: ReadonlySet<string>): Promise<void> {
-    for (const id of this.#cgroups.list()) {
+    for (const id of new Set([...this.#cgroups.list(), ...this.#files.withOwnParent()])) {
       if (!keep.has(id)) await this.#attempt(`removing the task ${id}`, () => this.remove(id));
     }
     await this.#attempt("removing files of tasks", () => this.#files.sweep(keep));
     // The monitors of execs outlive the engine as others do, but their exit codes can no longer be
     // asked for.
     await this.#attempt("removing files of execs", () => this.#files.sweepExecs(answers));
+  }
+
+  #open(id: string): ContainerCgroup | undefined {
+    return this.#cgroups.open(id, this.#files.cgroupParent(id));
   }
 
   /** The task's monitor, if it is the one that is known. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "#base";
@@ -6,6 +6,8 @@ import { makePrivateDirectory } from "#kernel";
 
 /** Half an id is enough to tell tasks apart, and keeps socket paths short. */
 const idLength = 32;
+
+const parentFile = "cgroup-parent";
 
 /** Where the control sockets and exit records of tasks are, below the run root; a reboot may take them. */
 export class TaskFiles {
@@ -46,11 +48,35 @@ export class TaskFiles {
     return `${this.execSocket(id)}.exit`;
   }
 
-  /** An empty directory for a task's files. */
-  prepare(id: string): void {
+  /** An empty directory for a task's files; it remembers the parent of the task's cgroup, where that is not ours. */
+  prepare(id: string, cgroupParent?: string): void {
     const directory = this.#directory(id);
     rmSync(directory, { recursive: true, force: true });
     mkdirSync(directory, { mode: 0o700 });
+    if (cgroupParent !== undefined)
+      writeFileSync(join(directory, parentFile), `${cgroupParent}\n${id}`);
+  }
+
+  /** The parent of a task's cgroup that `prepare` was given. */
+  cgroupParent(id: string): string | undefined {
+    return this.#parentOf(this.#directory(id))?.parent;
+  }
+
+  /** The tasks with a cgroup below another's parent. */
+  withOwnParent(): readonly string[] {
+    return readdirSync(this.#containers).flatMap(
+      (name) => this.#parentOf(join(this.#containers, name))?.id ?? [],
+    );
+  }
+
+  #parentOf(directory: string): { readonly parent: string; readonly id: string } | undefined {
+    try {
+      const [parent = "", id = ""] = readFileSync(join(directory, parentFile), "utf8").split("\n");
+      return parent && id ? { parent, id } : undefined;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+      throw error;
+    }
   }
 
   /** On a disk each unlink may take a millisecond, which others need not wait for. */

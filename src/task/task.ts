@@ -65,6 +65,8 @@ export interface TaskInput {
   readonly id: string;
   /** A namespace with a `path` is joined; the path is opened by `create` and need not last. */
   readonly spec: OciSpec;
+  /** In place of the engine's own: the parent of the task's cgroup (`parseCgroupParent`). */
+  readonly cgroupParent?: string;
   /** Mounted as the root, in place of `spec.root.path`. */
   readonly root: Mount;
   readonly stdio: TaskStdio;

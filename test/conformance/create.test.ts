@@ -2,7 +2,10 @@
  * What a create makes of its options, and its errors, by the real docker CLI and over HTTP.
  * Shown to pass on dockerd 28.5.2 with docker CLI 28.2.2.
  */
+
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
 import {
   type DockerTarget,
   dockerPath,
@@ -10,6 +13,16 @@ import {
   isRoot,
   openDockerTarget,
 } from "../support/docker-cli.ts";
+
+/** Both engines leave the parents that they made. */
+function removeCgroups(parent: string): void {
+  const hierarchies = readdirSync("/sys/fs/cgroup").map((name) => join("/sys/fs/cgroup", name));
+  for (const place of ["/sys/fs/cgroup", ...hierarchies].map((each) => join(each, parent)))
+    if (existsSync(place)) {
+      rmdirSync(join(place, "below"));
+      rmdirSync(place);
+    }
+}
 
 const here = describe.skipIf(!dockerPath || !isRoot);
 
@@ -193,6 +206,19 @@ here("creating containers [needs docker CLI]", () => {
 
   test("HOME is the user's where it is empty", async () => {
     expect(await run("-e", "HOME=", "-u", "user", image, "sh", "-c", "echo $HOME")).toBe("/tmp");
+  });
+
+  test("a container has its cgroups below the parent that is asked for", async () => {
+    const parent = `thimble-conf-${process.pid}`;
+    const name = target.name();
+    const flags = ["--cgroup-parent", `/${parent}/below`, "--memory", "20m"];
+    const id = await target.ok(["run", "-d", "--name", name, ...flags, image, "sleep", "1000"]);
+    const cgroups = await target.ok(["exec", name, "cat", "/proc/self/cgroup"]);
+    expect(cgroups).toContain(`/${parent}/below/${id}`);
+    await target.ok(["rm", "-f", name]);
+    const roots = ["memory", "cpu", ""].map((each) => join("/sys/fs/cgroup", each, parent));
+    for (const root of roots) expect(existsSync(join(root, "below", id))).toBe(false);
+    removeCgroups(parent);
   });
 
   test("a privileged container gives no warning", async () => {

@@ -1,7 +1,6 @@
-import { mkdirSync, readdirSync, rmdirSync } from "node:fs";
-import { join } from "node:path";
-import type { ContainerId } from "#base";
-import { isFault } from "#base";
+import { mkdirSync, readdirSync, rmdirSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { type ContainerId, Fault, isFault } from "#base";
 import { mountAll, unmount } from "#kernel";
 import type { Parts } from "../parts.ts";
 import type { ContainerRecord } from "./container-record.ts";
@@ -24,17 +23,34 @@ export function sharedMemoryOf(
   return undefined;
 }
 
-/** Mounts it for a run of a container that shares; does nothing for any other. */
+/**
+ * Mounts it for a run of a container that shares, and looks after that of another container; does
+ * nothing for any other.
+ */
 export async function mountSharedMemory(
   parts: Parts<"paths">,
-  { id, host }: Pick<ContainerRecord, "id" | "host">,
+  record: Pick<ContainerRecord, "id" | "host">,
 ): Promise<void> {
+  const { id, host } = record;
+  if (joinsContainer(host.IpcMode)) requireMount(sharedMemoryOf(parts, record) ?? "");
   if (host.IpcMode !== "shareable") return;
   await unmountSharedMemory(parts, id);
   const path = join(parts.paths.sharedMemory, id);
   mkdirSync(path, { mode: 0o700 });
   const options = ["nosuid", "noexec", "nodev", "mode=1777", `size=${host.ShmSize}`];
   await mountAll([{ type: "tmpfs", source: "shm", options }], path);
+}
+
+/** A mount of the host goes with the mount namespace of the engine that made it. One that never was is told when the namespace is joined. */
+function requireMount(path: string): void {
+  const device = (place: string) => statSync(place, { throwIfNoEntry: false })?.dev;
+  const own = device(path);
+  if (own === undefined || own !== device(dirname(path))) return;
+  throw new Fault(
+    "conflict",
+    `the shared memory of container ${basename(path)} was mounted by an engine in another mount namespace; restart that container`,
+    { about: path },
+  );
 }
 
 /** Takes it away; those who share it keep it. Does nothing where there is none. */

@@ -7,6 +7,7 @@ import {
   type HostConfig,
   logPlan,
 } from "#container";
+import { parseCgroupParent } from "#runtime";
 import type { TaskInput } from "#task";
 import type { Parts } from "../parts.ts";
 import { containerFiles } from "./container-files.ts";
@@ -62,6 +63,7 @@ export function taskInput(
     root,
     stdio: stdioOf(config, host),
     ...defined({ log }),
+    ...(host.CgroupParent !== "" && { cgroupParent: parseCgroupParent(host.CgroupParent) }),
     init: host.Init,
   };
 }

@@ -31,15 +31,16 @@ export class Cgroups {
   constructor(layout: Layout, parent: string) {
     this.version = layout.version;
     this.#layout = layout;
-    this.#parents = layout.hierarchies.map((hierarchy) => ({
-      hierarchy,
-      path: hierarchy.mountPoint.replace(/\/+$/, "") + parent,
-    }));
+    this.#parents = this.#below(parent);
   }
 
   /** Makes the parents and sets what children inherit from them; a second call does nothing. */
   prepare(): void {
-    for (const { hierarchy, path } of this.#parents) {
+    this.#prepare(this.#parents);
+  }
+
+  #prepare(parents: readonly Membership[]): void {
+    for (const { hierarchy, path } of parents) {
       if (this.version === 2) enableControllers(hierarchy.mountPoint);
       for (const directory of stepsDown(hierarchy.mountPoint, path)) {
         makeDirectory(directory);
@@ -50,11 +51,13 @@ export class Cgroups {
   }
 
   /**
-   * The container's cgroups with their limits. After a fault nothing is left. Cgroups that a crash
-   * left under the same id are removed first, unless processes run in them.
+   * The container's cgroups with their limits, below another parent if one is named (`parseCgroupParent`),
+   * which stays. After a fault nothing else is left. Cgroups that a crash left under the same id are
+   * removed first, unless processes run in them.
    */
-  async create(id: string, resources: OciResources): Promise<ContainerCgroup> {
-    const members = this.#membersOf(id);
+  async create(id: string, resources: OciResources, parent?: string): Promise<ContainerCgroup> {
+    if (parent !== undefined) this.#prepare(this.#below(parent));
+    const members = this.#membersOf(id, parent);
     const cgroup = new ContainerCgroup(this.#layout, members);
     try {
       makeAll(members);
@@ -73,14 +76,14 @@ export class Cgroups {
   }
 
   /** The cgroups of a container made earlier; undefined when it has none. */
-  open(id: string): ContainerCgroup | undefined {
-    const members = this.#membersOf(id).filter(({ path }) => existsSync(path));
+  open(id: string, parent?: string): ContainerCgroup | undefined {
+    const members = this.#membersOf(id, parent).filter(({ path }) => existsSync(path));
     return members.length > 0 ? new ContainerCgroup(this.#layout, members) : undefined;
   }
 
   /** The cgroups that a container would have; makes nothing. */
-  planned(id: string): ContainerCgroup {
-    return new ContainerCgroup(this.#layout, this.#membersOf(id));
+  planned(id: string, parent?: string): ContainerCgroup {
+    return new ContainerCgroup(this.#layout, this.#membersOf(id, parent));
   }
 
   /** Whether this kernel shares out block devices by weight; one that was built without BFQ does not. */
@@ -89,7 +92,7 @@ export class Cgroups {
     return this.#parents.some(({ path }) => names.some((name) => existsSync(`${path}/${name}`)));
   }
 
-  /** The ids of all containers that still have a cgroup. */
+  /** The ids of all containers that still have a cgroup below the engine's own parent. */
   list(): readonly string[] {
     const names = this.#parents.flatMap(({ path }) =>
       readdirSync(path, { withFileTypes: true })
@@ -128,10 +131,18 @@ export class Cgroups {
     }
   }
 
-  #membersOf(id: string): readonly Membership[] {
+  #below(parent: string): readonly Membership[] {
+    return this.#layout.hierarchies.map((hierarchy) => ({
+      hierarchy,
+      path: hierarchy.mountPoint.replace(/\/+$/, "") + parent,
+    }));
+  }
+
+  #membersOf(id: string, parent?: string): readonly Membership[] {
     if (id === ownLeaf)
       throw new Fault("invalid", `"${id}" is the engine's own cgroup`, { about: id });
-    return this.#parents.map(({ hierarchy, path }) => ({
+    const parents = parent === undefined ? this.#parents : this.#below(parent);
+    return parents.map(({ hierarchy, path }) => ({
       hierarchy,
       path: childDirectory(path, id),
     }));
@@ -142,16 +153,21 @@ export class Cgroups {
 export function openCgroups(options: CgroupsOptions): Cgroups {
   if (!/^[A-Za-z0-9]{1,32}$/.test(options.instanceId))
     throw new Fault("invalid", `"${options.instanceId}" cannot be an instance id`);
-  const parent = options.parent ?? `/thimble-${options.instanceId}`;
-  if (!/^(\/[A-Za-z0-9][A-Za-z0-9_.@:-]*){1,8}$/.test(parent))
-    throw new Fault(
-      "invalid",
-      `"${parent}" cannot be the parent of cgroups: it must be an absolute path below the root of the hierarchy`,
-      { about: parent },
-    );
+  const parent = parseCgroupParent(options.parent ?? `/thimble-${options.instanceId}`);
   const cgroups = new Cgroups(findLayout(mountTable()), parent);
   cgroups.prepare();
   return cgroups;
+}
+
+/** A path from the root of every hierarchy, whose first slash may be missing; `invalid` for any other text, the root included. */
+export function parseCgroupParent(text: string): string {
+  const parent = text.startsWith("/") ? text : `/${text}`;
+  if (/^(\/[A-Za-z0-9][A-Za-z0-9_.@:-]*){1,8}$/.test(parent)) return parent;
+  throw new Fault(
+    "invalid",
+    `"${text}" cannot be the parent of cgroups: it must be a path below the root of the hierarchy`,
+    { about: text },
+  );
 }
 
 function readOwn(leaf: string): boolean {
