@@ -1,11 +1,12 @@
 /** Copies in and out of containers: what is shown, what is kept, and that nothing leads out of them. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ContainerId, collect } from "#base";
+import { setImmediate } from "node:timers/promises";
+import { type ContainerId, collect, isFault } from "#base";
 import type { Engine } from "#engine";
 import { readTar } from "#tar";
-import { outcome } from "../../src/base/testing.ts";
+import { outcome, random, rounds } from "../../src/base/testing.ts";
 import { createRequest } from "../support/create-request.ts";
 import {
   importBusybox,
@@ -16,7 +17,13 @@ import {
 } from "../support/engine.ts";
 import { engineHoldings } from "../support/engine-holdings.ts";
 import { execIn } from "../support/run-container.ts";
-import { streamOf, type TarMember, tarOf, temporaryDirectory } from "../support/tree.ts";
+import {
+  describeTree,
+  streamOf,
+  type TarMember,
+  tarOf,
+  temporaryDirectory,
+} from "../support/tree.ts";
 
 let leaks: ReturnType<typeof engineHoldings>;
 let roots: TestRoots & Disposable;
@@ -157,4 +164,69 @@ test("what is mounted in a container that runs is not replaced", async () => {
   ] as const)
     expect(await outcome(put(id, path, [{ name, content: "x" }]))).toThrow("EBUSY");
   expect(await mounts()).toBe(before);
+});
+
+/** One chunk at a time, so that a container gets its turns in between. */
+async function* slowly(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += 4096) {
+    yield bytes.subarray(at, at + 4096);
+    await setImmediate();
+  }
+}
+
+test("a container that swaps a directory for a link leads no copy out of it", async () => {
+  using outside = temporaryDirectory("outside");
+  writeFileSync(join(outside.path, "secret"), "of the host");
+  mkdirSync(join(outside.path, "sub"));
+  const before = describeTree(outside.path);
+  const swap = `mkdir -p /w/d/sub; echo ready > /w/ready; b=/bin/busybox; while :; do
+    $b mv /w/d /w/e; $b ln -s ${outside.path} /w/d; $b rm /w/d; $b mv /w/e /w/d
+    $b mv /w/d/sub /w/d/old; $b ln -s ${outside.path} /w/d/sub; $b rm /w/d/sub; $b mv /w/d/old /w/d/sub
+  done`;
+  const { id } = await engine.containers.create(createRequest("busybox", ["sh", "-c", swap]));
+  await engine.containers.start(id);
+  const isReady = () => engine.files.stat(id, "/w/ready").then(Boolean, () => false);
+  while (!(await isReady())) await setImmediate();
+  const members = Array.from({ length: 60 }, (_, i): TarMember[] => [
+    { name: `sub/d${i % 7}/`, type: "directory", mode: 0o777, uid: 9, gid: 9 },
+    { name: `sub/d${i % 7}/f${i}`, content: "x".repeat(2000), mode: 0o4777 },
+    { name: `sub/secret`, content: "replaced" },
+  ]).flat();
+  const archive = tarOf(members);
+  for (let round = 0; round < rounds(8, 200); round++) {
+    const request = { keepsKinds: false, toUser: false, signal: never };
+    const put = engine.files.put(id, "/w/d", { ...request, archive: slowly(archive) });
+    const read = archiveOf(id, "/w/d/").catch(() => Buffer.alloc(0));
+    // The directory may be away, or no directory, at any moment.
+    await put.catch(() => undefined);
+    expect(Buffer.from(await read).includes("of the host")).toBe(false);
+  }
+  expect(describeTree(outside.path)).toEqual(before);
+});
+
+test("whatever an archive holds, only the directory that it is for changes", async () => {
+  const id = await created({ host: { Binds: ["data:/root/data"] } });
+  const next = random(71);
+  const names = ["f", "d/", "d/f", "../f", "/etc/f", "d/../../f", "l", "l/f", "data/f", "./", ".."];
+  const targets = ["/etc", "../../etc", "d", "f", "/proc/self/root", "l", "."];
+  const types = ["file", "directory", "symlink", "hardlink", "fifo", "character"] as const;
+  const pick = <T>(from: readonly T[]) => from[next(from.length)] as T;
+  for (let round = 0; round < rounds(15, 1000); round++) {
+    const members = Array.from({ length: 1 + next(8) }, (): TarMember => {
+      const type = pick(types);
+      const isLink = type === "symlink" || type === "hardlink";
+      return {
+        ...{ name: pick(names), type, content: type === "file" ? "x".repeat(next(3000)) : "" },
+        ...(isLink && { linkName: pick(targets) }),
+        ...(type === "character" && { device: { major: 1, minor: 3 } }),
+      };
+    });
+    const bytes = tarOf(members);
+    for (let flaws = next(3); flaws > 0; flaws--) bytes[next(bytes.length)] = next(256);
+    await put(id, "/root", bytes).catch((error: unknown) => {
+      if (!isFault(error) || error.code === "internal") throw error;
+    });
+  }
+  const changed = (await engine.containers.changes(id)).map(({ path }) => path);
+  expect(changed.filter((path) => !/^\/root($|\/)/.test(path))).toEqual([]);
 });
