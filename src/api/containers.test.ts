@@ -239,3 +239,17 @@ test("sizes of a terminal are checked", async () => {
   expect((await server.call("POST", "/containers/a/resize?h=24&w=80")).status).toBe(200);
   expect(server.engine.calls).toContain("resize 24x80");
 });
+
+test("a link is removed by the name that it gives, and the container's own name is none", async () => {
+  await using server = await testServer();
+  await server.call("POST", "/containers/create?name=web", { Image: "busybox:test", Cmd: ["x"] });
+  expect(await server.call("DELETE", "/containers/web/mysql?link=1")).toMatchObject({
+    status: 204,
+  });
+  expect(server.engine.calls.at(-1)).toBe("remove link mysql");
+  expect(await server.call("DELETE", "/containers/web/mysql")).toMatchObject({
+    status: 404,
+    json: { message: "No such container: web/mysql" },
+  });
+  expect(await server.call("DELETE", "/containers/web?link=1")).toMatchObject({ status: 500 });
+});

@@ -47,6 +47,7 @@ export function containerRoutes(context: ApiContext): readonly Route[] {
     { method: "POST", pattern: "/containers/:id/unpause", handle: on(unpause) },
     { method: "POST", pattern: "/containers/:id/resize", handle: on(resize) },
     { method: "DELETE", pattern: "/containers/:id", handle: on(remove) },
+    { method: "DELETE", pattern: "/containers/:id/:alias", handle: on(removeLink) },
   ];
 }
 
@@ -331,7 +332,7 @@ async function remove({ engine }: ApiContext, exchange: Exchange): Promise<void>
   const { id, state } = containerOf(engine, ref);
   const { query } = exchange;
   if (query.flag("link"))
-    throw new Fault("conflict", "Conflict, cannot remove the default link name of the container");
+    throw new Fault("internal", "Conflict, cannot remove the default link name of the container");
   const force = query.flag("force");
   if (!force && ["running", "paused", "restarting"].includes(state.status))
     throw new Fault(
@@ -344,6 +345,15 @@ async function remove({ engine }: ApiContext, exchange: Exchange): Promise<void>
       { about: ref },
     );
   await engine.containers.remove(id, { force, volumes: query.flag("v") });
+  exchange.sendEmpty(204);
+}
+
+/** `docker rm --link web/mysql`: the container of that name is not removed, but the link that gives it the name. */
+async function removeLink({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const [ref, alias] = [exchange.param("id"), exchange.param("alias")];
+  if (!exchange.query.flag("link"))
+    throw new Fault("not_found", `No such container: ${ref}/${alias}`, { about: ref });
+  await engine.containers.removeLink(ref, alias);
   exchange.sendEmpty(204);
 }
 

@@ -327,6 +327,11 @@ export interface Containers {
     options: { readonly force: boolean; readonly volumes: boolean },
   ): Promise<void>;
   /**
+   * Takes a link of the default bridge, by its alias, from a container, also from one that runs;
+   * `not_found`, in Docker's words, for one that it has not.
+   */
+  removeLink(ref: string, alias: string): Promise<void>;
+  /**
    * Gives the container another name; `conflict` when it is taken, `invalid` when it is not a name.
    */
   rename(ref: string, name: string): Promise<void>;

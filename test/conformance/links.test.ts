@@ -140,6 +140,29 @@ describe.skipIf(!able)("links [needs docker CLI]", () => {
   );
 
   test(
+    "a link is taken from a container that runs, and the default name is no link",
+    async () => {
+      const db = await container();
+      const links = ["--link", `${db.name}:mysql`, "--link", `${db.name}:kept`];
+      const web = await container(...links);
+      expect(await hostsLines(web, "mysql")).toHaveLength(1);
+      expect(await target.ok(["rm", "--link", `${web.name}/mysql`])).toBe(`${web.name}/mysql`);
+      expect(await hostsLines(web, "mysql")).toEqual([]);
+      expect(await hostsLines(web, "kept")).toHaveLength(1);
+      expect(await shown(web, ".HostConfig.Links")).toEqual([`/${db.name}:/${web.name}/kept`]);
+      await target.ok(["restart", "-t", "0", web.name]);
+      expect(await hostsLines(web, "mysql")).toEqual([]);
+      const refused = async (name: string) => (await target.docker(["rm", "--link", name])).stderr;
+      const gone = `${web.name}/mysql`;
+      expect(await refused(gone)).toContain(`No such container: ${gone}`);
+      expect(await refused(web.name)).toContain(
+        "Conflict, cannot remove the default link name of the container",
+      );
+    },
+    timeout,
+  );
+
+  test(
     "a link that cannot be made is refused in Docker's words",
     async () => {
       const net = await network();

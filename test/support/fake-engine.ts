@@ -349,6 +349,11 @@ class FakeContainers implements Pick<Engine["containers"], keyof Engine["contain
     this.#entries.delete(this.#entry(ref).container.id);
   }
 
+  async removeLink(ref: string, alias: string) {
+    this.#entry(ref);
+    this.#calls.push(`remove link ${alias}`);
+  }
+
   async rename(ref: string, name: string) {
     const entry = this.#entry(ref);
     if ([...this.#entries.values()].some((each) => each.container.name === name))

@@ -8,6 +8,7 @@ import type {
   WaitCondition,
 } from "../contract.ts";
 import { checkFilterKeys, matchesLabels, untilFilter } from "../filters.ts";
+import { removeLink } from "../networks/links.ts";
 import type { Parts } from "../parts.ts";
 import { attachContainer } from "./attach.ts";
 import { addPorts, removePorts } from "./change-ports.ts";
@@ -47,6 +48,7 @@ export function createContainers(parts: ContainerParts): Containers {
     pause: (ref) => pauseContainer(parts, ref),
     unpause: (ref) => unpauseContainer(parts, ref),
     remove: (ref, options) => removeContainer(parts, ref, options),
+    removeLink: (ref, alias) => removeLink(parts, ref, alias),
     rename: (ref, name) => renameContainer(parts, ref, name),
     wait: async (ref, condition) => ({ result: waitContainer(parts, ref, condition) }),
     get: (ref) => viewContainer(parts, parts.store.find(ref)),

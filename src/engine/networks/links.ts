@@ -1,4 +1,5 @@
-import { type ContainerId, Fault, faultOf, isFault, shortId } from "#base";
+import { existsSync } from "node:fs";
+import { type ContainerId, defined, Fault, faultOf, isFault, shortId } from "#base";
 import { type HostConfig, type Link, networkModeOf, parseLink, type Sent } from "#container";
 import { type ContainerRecord, isUp } from "../containers/container-record.ts";
 import { hostnameOf } from "../containers/hostname.ts";
@@ -118,18 +119,72 @@ export function moveLinks(
   }
 }
 
+/** Takes a link, by its alias, from a container and from its hosts file. */
+export async function removeLink(
+  parts: Parts<"state" | "store" | "locks">,
+  ref: string,
+  alias: string,
+): Promise<void> {
+  const missing = () =>
+    new Fault("not_found", `No such container: ${ref}/${alias}`, { about: ref });
+  const found = tryFind(parts, ref);
+  if (!found) throw missing();
+  await parts.locks.run(found.id, async () => {
+    const record = parts.store.find(found.id);
+    const link = legacyLinks(record.host).find((each) => each.alias === alias);
+    if (!link) throw missing();
+    const { HostConfig } = record.sent;
+    const Links = HostConfig.Links?.filter((text) => parseLink(text).alias !== alias);
+    const change = parts.store.redefine(record.id, {
+      ...record.sent,
+      HostConfig: { ...HostConfig, ...defined({ Links }) },
+    });
+    parts.state.durably(change.write);
+    change.keep();
+    const other = parts.store.get(link.name as ContainerId);
+    if (other && existsSync(record.files.hosts)) dropLine(record.files.hosts, other, alias);
+  });
+}
+
+function tryFind(parts: Parts<"store">, ref: string): ContainerRecord | undefined {
+  try {
+    return parts.store.find(ref);
+  } catch (error) {
+    if (isFault(error, "not_found")) return undefined;
+    throw error;
+  }
+}
+
+function dropLine(path: string, other: ContainerRecord, alias: string): void {
+  const isOf = isLineOf(other, alias);
+  changeNameFile(path, (text) =>
+    text
+      .split("\n")
+      .filter((line) => !isOf(line))
+      .join("\n"),
+  );
+}
+
+/** Whether a line of a hosts file is that of a link. */
+function isLineOf(other: ContainerRecord, alias: string): (line: string) => boolean {
+  const begin = `${alias} ${hostnameOf(other)}`;
+  return (line) => {
+    const [, names = ""] = /^\S+\t(.*)$/.exec(line) ?? [];
+    return names === begin || names.startsWith(`${begin} `);
+  };
+}
+
 /** The container's own changes of its file are kept. */
 function moveLink(
   path: string,
   other: ContainerRecord,
   { alias, address }: { readonly alias: string; readonly address: string },
 ): void {
-  const begin = `${alias} ${hostnameOf(other)}`;
-  changeNameFile(path, (text) => {
-    const moved = text.split("\n").map((line) => {
-      const [, names = ""] = /^\S+\t(.*)$/.exec(line) ?? [];
-      return names === begin || names.startsWith(`${begin} `) ? `${address}\t${names}` : line;
-    });
-    return moved.join("\n");
-  });
+  const isOf = isLineOf(other, alias);
+  changeNameFile(path, (text) =>
+    text
+      .split("\n")
+      .map((line) => (isOf(line) ? line.replace(/^\S+/, address) : line))
+      .join("\n"),
+  );
 }
