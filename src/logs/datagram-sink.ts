@@ -1,13 +1,19 @@
 import { createSocket, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { isIPv6 } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { Fault } from "#base";
 import { UnixDatagrams } from "#kernel";
 import type { Endpoint, Shipment } from "#log-driver";
 import type { Sink } from "./sink.ts";
 
-/** Datagrams after which others have their turn: the receiver too, whose queue is short. */
+/** Datagrams after which others have their turn. */
 const burst = 32;
+/**
+ * Milliseconds between two bursts over UDP: a socket queues some 200 small datagrams by default, and what comes while its
+ * program is kept from running is lost.
+ */
+const pause = 2;
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -72,7 +78,7 @@ export async function openUdpSink({
         await sendOne(socket, packet).catch((error: Error) => {
           throw unavailable(host, error);
         });
-        if (index % burst === burst - 1) await turn();
+        if (index % burst === burst - 1) await delay(pause);
       }
     },
   };

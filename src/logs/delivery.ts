@@ -27,6 +27,7 @@ export class Delivery implements Disposable {
   #sink: Sink | undefined;
   #sent: Sent[] = [];
   #failure: Fault | undefined;
+  #forgetting: Timer | undefined;
 
   /** `changed` is told of the first failure after a success, and of the first success after failures. */
   constructor(target: LogTarget, changed: (failure: Fault | undefined) => void) {
@@ -47,6 +48,7 @@ export class Delivery implements Disposable {
 
   [Symbol.dispose](): void {
     this.#stop.abort();
+    clearTimeout(this.#forgetting);
     this.#sink?.close();
   }
 
@@ -91,22 +93,32 @@ export class Delivery implements Disposable {
 
   #keep(shipment: Shipment): void {
     if (shipment.acknowledgement !== undefined) return;
+    this.#sent.push({ shipment, at: performance.now() });
+    this.#forget();
+  }
+
+  /** Lets go of what the receiver has had for long enough: also when nothing more comes, for the memory's sake. */
+  #forget(): void {
+    if (this.#failure || this.#stop.signal.aborted) return;
     const now = performance.now();
-    this.#sent.push({ shipment, at: now });
     let bytes = 0;
-    const kept = this.#sent.findLastIndex((sent) => {
-      bytes += sent.shipment.packets.reduce((sum, { byteLength }) => sum + byteLength, 0);
-      return bytes > keptBytes || now - sent.at > keptTime;
+    const last = this.#sent.findLastIndex(({ shipment, at }) => {
+      bytes += shipment.packets.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      return bytes > keptBytes || now - at > keptTime;
     });
-    this.#sent.splice(0, kept + 1);
+    this.#sent.splice(0, last + 1);
+    if (this.#sent.length === 0) return;
+    this.#forgetting ??= setTimeout(() => {
+      this.#forgetting = undefined;
+      this.#forget();
+    }, keptTime).unref();
   }
 
   /** A connection that ends by itself: what it may have lost is sent again, without waiting for more. */
   #lost(sink: Sink, reason: Fault): void {
     if (this.#sink !== sink || this.#stop.signal.aborted) return;
     this.#sink = undefined;
-    const now = performance.now();
-    if (!this.#failure) this.#sent = this.#sent.filter(({ at }) => now - at <= keptTime);
+    this.#forget();
     if (this.#sent.length === 0) return;
     this.#tell(reason);
     void this.#again().catch(() => undefined);

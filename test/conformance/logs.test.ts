@@ -11,6 +11,7 @@ import {
   isRoot,
   openDockerTarget,
 } from "../support/docker-cli.ts";
+import { freePort } from "../support/free-port.ts";
 import { forwarded, syslogLines } from "../support/log-protocols.ts";
 import { StreamReceiver } from "../support/log-receiver.ts";
 
@@ -108,6 +109,26 @@ here("log options [needs docker CLI]", () => {
       );
     await receiver.until(() => records().length >= 100);
     expect(records()).toEqual(Array.from({ length: 100 }, (_, index) => `${index + 1}`));
+  });
+
+  test("a receiver that is down keeps no container from running, as it does under Docker", async () => {
+    const name = target.name();
+    const flags = [
+      "--log-driver",
+      "fluentd",
+      ...options(`fluentd-address=127.0.0.1:${await freePort()}`),
+    ];
+    const ended = await target.docker(["run", "--name", name, ...flags, image, "echo", "hi"]);
+    if (!target.ours) {
+      expect(ended.status).toBe(125);
+      expect(ended.stderr).toContain("failed to initialize logging driver");
+      return;
+    }
+    expect(ended).toEqual({ status: 0, stdout: "hi\n", stderr: "" });
+    expect(await target.ok(["logs", name])).toBe("hi");
+    const show = ["inspect", "-f", "{{.LogShipping.DroppedLines}} {{.LogShipping.Error}}", name];
+    while ((await target.ok(show)) === "0") await Bun.sleep(50);
+    expect(await target.ok(show)).toStartWith("0 cannot connect to tcp://127.0.0.1");
   });
 
   test("logs refuses a container without a copy of its log", async () => {

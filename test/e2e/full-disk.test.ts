@@ -8,7 +8,10 @@ import { logFiles, logSettled } from "../support/compressed-log.ts";
 import { makeImage } from "../support/content-images.ts";
 import { isRoot } from "../support/docker-cli.ts";
 import { engineHoldings } from "../support/engine-holdings.ts";
+import { freePort } from "../support/free-port.ts";
 import { HostileRegistry, plainImage } from "../support/hostile-registry.ts";
+import { syslogLines } from "../support/log-protocols.ts";
+import { StreamReceiver } from "../support/log-receiver.ts";
 import { startRegistry } from "../support/registry-process.ts";
 import { ThimbleCli } from "../support/thimble-cli.ts";
 import { tarOf } from "../support/tree.ts";
@@ -127,6 +130,25 @@ describe.skipIf(!isRoot)("a full disk [needs root]", () => {
     await logSettled(dataRoot, id);
     expect(await cli.ok(["logs", "writer"])).toBe(numbers);
     await cli.ok(["rm", "writer"]);
+    await cli.ok(["rmi", "busybox"]);
+    await holdings.settled();
+  });
+
+  test("a log is shipped while nothing can be written", async () => {
+    await cli.importBusybox("busybox");
+    const port = await freePort();
+    const flags = ["--log-driver", "syslog", "--log-opt", `syslog-address=tcp://127.0.0.1:${port}`];
+    await cli.ok(["run", "-d", "--name", "shipped", ...flags, "busybox", "seq", "500"]);
+    expect(await cli.ok(["wait", "shipped"])).toBe("0");
+    await cli.stopEngine();
+    await using receiver = await StreamReceiver.open({ at: port });
+    await withFree(0, async () => {
+      await cli.ok(["ps"]);
+      await receiver.until(() => receiver.connections.at(-1)?.includes("]: 500\n") === true);
+    });
+    const numbers = Array.from({ length: 500 }, (_, n) => `${n + 1}`);
+    expect(syslogLines(receiver.connections[0] ?? Buffer.alloc(0))).toEqual(numbers);
+    await cli.ok(["rm", "shipped"]);
     await cli.ok(["rmi", "busybox"]);
     await holdings.settled();
   });

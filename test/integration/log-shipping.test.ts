@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isRoot } from "../support/docker-cli.ts";
 import { freePort } from "../support/free-port.ts";
 import {
   forwarded,
@@ -12,6 +15,7 @@ import {
 } from "../support/log-protocols.ts";
 import { StreamReceiver, UdpReceiver, UnixDatagramReceiver } from "../support/log-receiver.ts";
 import { authority, issue } from "../support/registry-certificates.ts";
+import { eventually } from "../support/run-container.ts";
 import { ShippedLog, shippedLines } from "../support/shipped-log.ts";
 
 const whole = (receiver: StreamReceiver) => Buffer.concat(receiver.connections);
@@ -102,6 +106,57 @@ test.each(["syslog", "journald"])(
         : /^MESSAGE=(.*)$/m.exec(datagram.toString())?.[1],
     );
     expect(texts).toEqual(shippedLines(0, 2000));
+  },
+);
+
+const journald = "/lib/systemd/systemd-journald";
+const hasJournald = existsSync(journald) && existsSync("/etc/machine-id") && isRoot;
+
+test.skipIf(!hasJournald)(
+  "systemd-journald keeps entries as they were [needs systemd]",
+  async () => {
+    // With nothing of this machine: its own /run, its own configuration, no kernel messages, no audit.
+    const script = `mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /etc/systemd
+    mkdir -p /run/systemd/journal /run/log/journal/$(cat /etc/machine-id)
+    printf '[Journal]\\nAudit=no\\nReadKMsg=no\\nStorage=volatile\\n' > /etc/systemd/journald.conf
+    exec ${journald}`;
+    const journal = spawn("unshare", ["-mn", "sh", "-c", script], { stdio: "ignore" });
+    try {
+      const path = `/proc/${journal.pid}/root/run/systemd/journal/socket`;
+      await eventually(() => existsSync(path) || undefined, "journald's socket");
+      await using log = new ShippedLog();
+      log.write(0, 500);
+      log.put("two\\nlines\n", 500, "stderr");
+      await log.ship("journald", {}, { endpoints: [{ kind: "unixgram", path }] });
+      await log.end();
+      const argv = [
+        "-m",
+        "-t",
+        `${journal.pid}`,
+        "journalctl",
+        "-q",
+        "-o",
+        "json",
+        "CONTAINER_NAME=web",
+      ];
+      const entries = await eventually(() => {
+        const { stdout } = spawnSync("nsenter", argv, { maxBuffer: 1 << 24 });
+        const lines = stdout.toString().trim().split("\n");
+        return lines.length === 501 ? lines.map((line) => JSON.parse(line)) : undefined;
+      }, "all entries");
+      expect(entries.map(({ MESSAGE }) => MESSAGE)).toEqual([
+        ...shippedLines(0, 500),
+        "two\\nlines",
+      ]);
+      expect(entries[500]).toMatchObject({
+        PRIORITY: "3",
+        CONTAINER_TAG: "tag",
+        IMAGE_NAME: "busybox",
+      });
+    } finally {
+      journal.kill("SIGKILL");
+      await once(journal, "exit");
+    }
   },
 );
 
