@@ -16,10 +16,16 @@ const since = {
   pullPlatform: "1.32",
   /** A wait for a removal that fails is answered with the error; before, with nothing. */
   waitError: "1.34",
-  /** Containers have private IPC by default; NonRecursive of binds and PidsLimit of updates count. */
+  /** Containers have private IPC by default, and NonRecursive of binds counts. */
   privateIpc: "1.40",
-  /** Stats take `one-shot`, create a platform; `filter` of the list of images is gone. */
+  /** An update takes PidsLimit. */
+  pidsUpdate: "1.40",
+  /** Stats take `one-shot`. */
   oneShot: "1.41",
+  /** Create takes a platform. */
+  createPlatform: "1.41",
+  /** `filter` of the list of images, a pattern for names, is gone. */
+  referenceFilter: "1.41",
   /** Output has a content type of its own when it is in frames. */
   framedType: "1.42",
   /** `stop` and `restart` take a signal. */
@@ -32,26 +38,46 @@ const since = {
   clusterVolumes: "1.42",
   /** Lists of images take `shared-size`. */
   sharedSize: "1.42",
-  /** The size of a terminal is part of create; so is CreateMountpoint; kernel memory is gone. */
+  /** Create and exec take the size of the terminal. */
   consoleSize: "1.42",
-  /** Annotations of containers; images without a name have no names instead of `<none>`. */
+  /** CreateMountpoint of binds counts, and the options of other types of mounts are looked at. */
+  mountOptions: "1.42",
+  /** Limits of kernel memory are gone. */
+  noKernelMemory: "1.42",
+  /** Annotations of containers. */
   annotations: "1.43",
-  /** Several networks at create, MAC addresses by network, read-only binds with all below, StartInterval. */
+  /** Images without a name have empty lists of names; before, `<none>` or null. */
+  emptyNames: "1.43",
+  /** A container may be created in several networks, with a MAC address in each. */
   endpointMac: "1.44",
-  /** The size of an image is told once, and runtimes have a status. */
+  /** Binds that are read-only are so with all that is mounted below them. */
+  readOnlyBelow: "1.44",
+  /** The size of an image is told once. */
   singleSize: "1.44",
-  /** Aliases are as they were given; images have no ContainerConfig; volumes have subpaths. */
+  /** Aliases in networks are as they were given. */
   ownAliases: "1.45",
-  /** A push takes a platform; `info` tells of containerd, lists of containers of annotations. */
+  /** Images have no ContainerConfig. */
+  noContainerConfig: "1.45",
+  /** A part of a volume can be mounted. */
+  volumeSubpath: "1.45",
+  /** A push takes a platform. */
   pushPlatform: "1.46",
   /** `info` no longer tells of registries that layers are not pushed to. */
   noForeignLayers: "1.47",
-  /** Descriptors, mounts of images, priorities of gateways, platforms of history, load and save. */
+  /** Images have descriptors, and their manifests are listed. */
   descriptor: "1.48",
-  /** `info` tells of the firewall; inspect of an image takes a platform. */
-  firewall: "1.49",
-  /** The configuration of an image has no fields of containers; `info` no bridge filters. */
+  /** Images can be mounted, and networks have priorities of gateways. */
+  imageMounts: "1.48",
+  /** History, load and save take a platform. */
+  archivePlatform: "1.48",
+  /** A prune of the build cache takes several limits. */
+  buildLimits: "1.48",
+  /** Inspect of an image takes a platform. */
+  inspectPlatform: "1.49",
+  /** The configuration of an image has no fields of containers. */
   ociConfig: "1.50",
+  /** `info` no longer tells of packet filters of bridges. */
+  noBridgeFilters: "1.50",
   /** Lists of images count the containers. */
   containerCount: "1.51",
 } as const;

@@ -18,7 +18,7 @@ const limits = ["keep-storage", "reserved-space", "max-used-space", "min-free-sp
  */
 export function pruneBuildCache(exchange: Exchange): void {
   const { query } = exchange;
-  for (const name of exchange.has("descriptor") ? limits : limits.slice(0, 1))
+  for (const name of exchange.has("buildLimits") ? limits : limits.slice(0, 1))
     checkLimit(query, name);
   checkFilters(query);
   exchange.sendJson(200, { CachesDeleted: null, SpaceReclaimed: 0 });

@@ -76,12 +76,12 @@ export async function createdContainer(
 /** A create request from its body, its query and its connection. */
 export function createRequestOf(exchange: Exchange, body: ContainerCreateBody): CreateRequest {
   const name = exchange.query.text("name");
-  const platform = exchange.has("oneShot") ? exchange.query.text("platform") : undefined;
+  const platform = exchange.has("createPlatform") ? exchange.query.text("platform") : undefined;
   return {
     ...defined({ name, platform }),
     sent: {
       ...sentOf(currentBody(exchange, body)),
-      ...(!exchange.has("endpointMac") && { shallowBinds: true }),
+      ...(!exchange.has("readOnlyBelow") && { shallowBinds: true }),
     },
     owner: exchange.owner,
   };
@@ -243,8 +243,8 @@ async function updateOf(exchange: Exchange): Promise<ContainerUpdateBody> {
   const body = await exchange.json(containerUpdateSchema);
   return {
     ...body,
-    ...(!exchange.has("privateIpc") && { PidsLimit: null }),
-    ...(exchange.has("consoleSize") && { KernelMemory: null }),
+    ...(!exchange.has("pidsUpdate") && { PidsLimit: null }),
+    ...(exchange.has("noKernelMemory") && { KernelMemory: null }),
   };
 }
 

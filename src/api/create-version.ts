@@ -8,11 +8,12 @@ const older: readonly (readonly [ApiChange, (body: ContainerCreateBody) => Conta
   [
     ["autoRemove", (body) => withHost(body, { AutoRemove: false })],
     ["privateIpc", sharedIpc],
-    ["consoleSize", plainMounts],
+    ["consoleSize", (body) => withHost(body, { ConsoleSize: [0, 0] })],
+    ["mountOptions", plainMounts],
     ["annotations", (body) => withHost(body, { Annotations: null })],
     ["endpointMac", oneNetwork],
-    ["ownAliases", withoutSubpaths],
-    ["descriptor", withoutImages],
+    ["volumeSubpath", withoutSubpaths],
+    ["imageMounts", withoutImages],
     ["endpointMac", containerMac],
   ];
 
@@ -24,7 +25,7 @@ export function currentBody(
   exchange: Pick<Exchange, "has">,
   sent: ContainerCreateBody,
 ): ContainerCreateBody {
-  let body = exchange.has("consoleSize") ? withoutKernelMemory(sent) : sent;
+  let body = exchange.has("noKernelMemory") ? withoutKernelMemory(sent) : sent;
   for (const [change, apply] of older) if (!exchange.has(change)) body = apply(body);
   return body;
 }
@@ -72,7 +73,7 @@ function sharedIpc(body: ContainerCreateBody): ContainerCreateBody {
 
 /** Options of another type of mount were not looked at. */
 function plainMounts(body: ContainerCreateBody): ContainerCreateBody {
-  const changed = withMounts(withHost(body, { ConsoleSize: [0, 0] }), (mount) => ({
+  const changed = withMounts(body, (mount) => ({
     ...mount,
     VolumeOptions: mount.Type === "volume" ? mount.VolumeOptions : null,
     TmpfsOptions: mount.Type === "tmpfs" ? mount.TmpfsOptions : null,

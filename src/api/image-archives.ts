@@ -50,7 +50,7 @@ async function save(
     }
   });
   const options = {
-    platform: exchange.has("descriptor") ? platformOf(exchange) : undefined,
+    platform: exchange.has("archivePlatform") ? platformOf(exchange) : undefined,
     compression: exchange.query.text("compression"),
   };
   await exchange.stream(TAR_TYPE, engine.images.save(saved, options));
@@ -58,7 +58,7 @@ async function save(
 
 async function load({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const quiet = exchange.query.flag("quiet");
-  const platform = exchange.has("descriptor") ? platformOf(exchange) : undefined;
+  const platform = exchange.has("archivePlatform") ? platformOf(exchange) : undefined;
   // As dockerd: the answer is 200, and a failure is the last line.
   exchange.begin("application/json");
   await withProgress(exchange, async () => {

@@ -53,7 +53,7 @@ async function list({ engine }: ApiContext, exchange: Exchange): Promise<void> {
 /** Before 1.41, `filter` was a pattern for names. */
 function listFilters(exchange: Exchange): WireFilters {
   const filters = exchange.query.filters(filterKeys);
-  const pattern = exchange.has("oneShot") ? undefined : exchange.query.text("filter");
+  const pattern = exchange.has("referenceFilter") ? undefined : exchange.query.text("filter");
   if (pattern === undefined) return filters;
   return { ...filters, reference: [...(filters.reference ?? []), pattern] };
 }
@@ -65,7 +65,7 @@ function orNull(labels: Readonly<Record<string, string>>): Readonly<Record<strin
 /** An image as lists show it to the client; `shared` is told where it was asked for. */
 export function summaryOf(exchange: Exchange, image: EngineSummary, shared = -1): ImageSummary {
   const isNameless = image.tags.length + image.digests.length === 0;
-  const isOld = !exchange.has("annotations");
+  const isOld = !exchange.has("emptyNames");
   const listed = (names: readonly string[]) => (names.length === 0 && isOld ? null : names);
   return {
     Containers: image.containers,
@@ -94,13 +94,13 @@ async function imageFor(
 }
 
 async function inspect({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const image = await imageFor(engine, exchange, "firewall");
+  const image = await imageFor(engine, exchange, "inspectPlatform");
   const hasDescriptor = exchange.has("descriptor");
   const detail = detailOf(image);
   exchange.sendJson(200, {
     ...detail,
     ...(!exchange.has("ociConfig") && { Config: { ...containerFields, ...detail.Config } }),
-    ...(!exchange.has("ownAliases") && {
+    ...(!exchange.has("noContainerConfig") && {
       ContainerConfig: { ...containerFields, ...emptyConfig },
     }),
     ...(!exchange.has("singleSize") && { VirtualSize: image.size }),
@@ -188,7 +188,7 @@ function graphDriverOf([top, ...below]: readonly string[]): ImageInspect["GraphD
 }
 
 async function history({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const { id } = await imageFor(engine, exchange, "descriptor");
+  const { id } = await imageFor(engine, exchange, "archivePlatform");
   const entries = await engine.images.history(id);
   exchange.sendJson(
     200,

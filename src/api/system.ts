@@ -111,7 +111,7 @@ async function info({ engine, version }: ApiContext, exchange: Exchange): Promis
       Authorization: null,
       Log: logDrivers,
     },
-    ...(!exchange.has("ociConfig") && { BridgeNfIptables: false, BridgeNfIp6tables: false }),
+    ...(!exchange.has("noBridgeFilters") && { BridgeNfIptables: false, BridgeNfIp6tables: false }),
     MemoryLimit: true,
     SwapLimit: true,
     CpuCfsPeriod: true,
