@@ -1,5 +1,6 @@
-import { Fault } from "#base";
+import { Fault, faultOf } from "#base";
 import { wireLimits } from "#wire";
+import { contentAfterJson, jsonSyntaxError } from "./json-syntax.ts";
 
 /** The part of a zod schema that checks. */
 export interface CheckingSchema<T> {
@@ -54,20 +55,33 @@ export function parseJsonBody<T>(bytes: Uint8Array, schema: BodySchema<T>): T {
 function parseJson(bytes: Uint8Array): Record<string, unknown> {
   if (bytes.byteLength === 0)
     throw new Fault("invalid", "invalid JSON: got EOF while reading request body");
-  let value: unknown;
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    checkDepth(text);
-    value = JSON.parse(text);
-  } catch (cause) {
-    if (cause instanceof Fault) throw cause;
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Fault("invalid", `invalid JSON: ${reason}`, { cause });
-  }
+  const value = parseText(textOf(bytes));
   if (value === null) return {};
   if (typeof value !== "object" || Array.isArray(value))
     throw new Fault("invalid", "invalid JSON: the body must be an object");
   return value as Record<string, unknown>;
+}
+
+function textOf(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new Fault("invalid", "invalid JSON: the body is not UTF-8", { cause });
+  }
+}
+
+/** A mistake in a longer text is told in the words of the runtime: to find it takes too long. */
+const maxExplained = 64 << 10;
+
+function parseText(text: string): unknown {
+  checkDepth(text);
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const reason = text.length > maxExplained ? faultOf(cause).message : jsonSyntaxError(text);
+    const isBehind = reason === contentAfterJson;
+    throw new Fault("invalid", isBehind ? reason : `invalid JSON: ${reason}`, { cause });
+  }
 }
 
 /** JSON.parse would recurse. What has no more brackets than levels are allowed needs no scan. */
