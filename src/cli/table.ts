@@ -128,6 +128,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   top: container.topCommand,
   trust: trust.trustGroup,
   verify: trust.verifyCommand,
+  ui: system.uiCommand,
   version: system.versionCommand,
   volume: volumeGroup,
   update: container.updateCommand,

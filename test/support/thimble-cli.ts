@@ -17,6 +17,10 @@ export interface Running {
   /** The output (both streams) once it has this text; rejects when it ends before. */
   until(text: string): Promise<string>;
   send(text: string): void;
+  /** Hears what is written to its output from now on. */
+  onOutput(listener: (bytes: Uint8Array) => void): void;
+  /** The id of the process that was started. */
+  readonly pid: number;
   signal(name: NodeJS.Signals): void;
 }
 
@@ -25,6 +29,11 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Runs as this user and group in place of root. */
   readonly user?: number;
+}
+
+interface TerminalOptions extends Pick<RunOptions, "env"> {
+  readonly rows?: number;
+  readonly columns?: number;
 }
 
 const tool = join(import.meta.dir, "../../src/main/tool.ts");
@@ -81,11 +90,14 @@ export class ThimbleCli implements AsyncDisposable {
     return watch(this.#spawn([process.execPath, tool, ...args], {}));
   }
 
-  /** Goes on running in a terminal of its own of 24 by 80 characters. */
-  terminal(args: readonly string[]): Running {
+  /** Goes on running in a terminal of its own, of 24 by 80 characters unless told otherwise. */
+  terminal(
+    args: readonly string[],
+    { rows = 24, columns = 80, env }: TerminalOptions = {},
+  ): Running {
     const words = [process.execPath, tool, ...args].map((word) => `'${word}'`).join(" ");
-    const line = `stty rows 24 cols 80; exec ${words}`;
-    return watch(this.#spawn(["script", "-qefc", line, "/dev/null"], {}));
+    const line = `stty rows ${rows} cols ${columns}; exec ${words}`;
+    return watch(this.#spawn(["script", "-qefc", line, "/dev/null"], { ...(env && { env }) }));
   }
 
   /** A root file system of busybox as an image. */
@@ -166,6 +178,8 @@ function watch(child: ChildProcessWithoutNullStreams): Running {
       return `${stdout}${stderr}`;
     },
     send: (text) => void child.stdin.write(text),
+    onOutput: (listener) => void child.stdout.on("data", listener),
+    pid: child.pid ?? 0,
     signal: (name) => void child.kill(name),
   };
 }

@@ -167,6 +167,7 @@ export const psCommand = command({
   summary: "List containers",
   usage: "[OPTIONS]",
   flags: psFlags,
+  calls: 1,
   examples: [
     ["ps -a", "stopped ones too"],
     ["ps --wide", "with health, restarts and memory, also in a pipe"],

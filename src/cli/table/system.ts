@@ -166,6 +166,13 @@ export const completionCommand = command({
   load: async () => (await import("../verb/completion.ts")).completion,
 });
 
+export const uiCommand = command({
+  summary: "Watch and change containers, images and volumes on the whole screen",
+  usage: "",
+  examples: [["ui", "arrows choose, tab goes on, enter scrolls, x is the menu, q quits"]],
+  load: async () => (await import("../verb/ui.ts")).ui,
+});
+
 export const manCommand = command({
   summary: "Write the pages of the manual into a directory",
   usage: "DIRECTORY",

@@ -10,13 +10,7 @@ const logLines = 5;
 
 export const why: Verb<typeof whyFlags> = async (context, { flags, args }) => {
   const container = await context.client.containers.inspect(args[0] ?? "");
-  const [diagnosis, events, log] = await Promise.all([
-    diagnose(context, container.Id),
-    eventsOf(context, container),
-    lastLines(context, container),
-  ]);
-  const facts = { container, diagnosis, events, log, now: Date.now() };
-  const findings = whyContainer(facts);
+  const findings = await findingsOf(context, container);
   const { Id, Name, State } = container;
   const name = Name.replace(/^\//, "");
   if (flags.json) {
@@ -37,6 +31,19 @@ export const why: Verb<typeof whyFlags> = async (context, { flags, args }) => {
   await context.out.write(`${[head, ...blocks].join("\n\n")}\n`);
   return 0;
 };
+
+/** Asks the engine for all that tells why a container is in its state. */
+export async function findingsOf(
+  context: Context,
+  container: ContainerInspect,
+): Promise<readonly Finding[]> {
+  const [diagnosis, events, log] = await Promise.all([
+    diagnose(context, container.Id),
+    eventsOf(context, container),
+    lastLines(context, container),
+  ]);
+  return whyContainer({ container, diagnosis, events, log, now: Date.now() });
+}
 
 /** Names, logs and errors are a stranger's: they move no terminal. */
 function block({ style }: Context, { says, evidence, advice }: Finding): string {
