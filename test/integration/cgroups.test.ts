@@ -172,7 +172,7 @@ describe("names", () => {
       expect(await outcome(cgroups.create(id, {}))).toThrow();
       expect(() => cgroups.open(id)).toThrow();
     }
-    for (const parent of ["", "/", "//", "/..", "/a/../..", "relative", "/a/"]) {
+    for (const parent of ["", "/", "//", "/..", "/a/../..", "../a", "/a/"]) {
       expect(() => openCgroups({ instanceId, parent })).toThrow("cannot be the parent");
     }
   });
