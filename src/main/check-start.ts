@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault, isFault } from "#base";
@@ -7,7 +7,7 @@ import { answers } from "./start-daemon.ts";
 
 /**
  * Whether an engine can start here at all, before it makes anything. Faults: `denied`
- * without the privilege to mount, `conflict` when a socket is another one's.
+ * without the privilege to mount, `conflict` when a socket is another one's, or a file.
  */
 export async function checkStart(sockets: readonly string[]): Promise<void> {
   if (!hasCapability("SYS_ADMIN")) {
@@ -17,6 +17,10 @@ export async function checkStart(sockets: readonly string[]): Promise<void> {
     );
   }
   for (const socket of sockets) {
+    if (lstatSync(socket, { throwIfNoEntry: false })?.isSocket() === false)
+      throw new Fault("conflict", `cannot listen on ${socket}: it is not a socket`, {
+        about: socket,
+      });
     if (!(await answers(socket))) continue;
     throw new Fault(
       "conflict",

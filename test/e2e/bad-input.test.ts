@@ -371,7 +371,13 @@ describe.skipIf(!isRoot)("bad input [needs root]", () => {
         `cannot listen on ${cli.socket}: another engine answers there`,
       ],
       ["on a file", own("d3"), own("r3"), `unix://${tool}`, "it is not a socket"],
-      ["on a port", own("d4"), own("r4"), "tcp://127.0.0.1:1", "listens on unix sockets only"],
+      [
+        "for all",
+        own("d4"),
+        own("r4"),
+        "tcp://0.0.0.0:2375",
+        "cannot listen on tcp://0.0.0.0:2375 without TLS",
+      ],
       ["in a file", tool, own("r5"), `unix://${socket}`, "cannot make the data root"],
     ];
     test.each(cases)("%s", async (_, data, run, host, text) => {
@@ -401,7 +407,10 @@ describe.skipIf(!isRoot)("bad input [needs root]", () => {
   test.each([
     ["unix:///nosuch/s", "cannot reach an engine at unix:///nosuch/s: there is no such socket"],
     ["tcp://127.0.0.1:1", "cannot reach an engine at tcp://127.0.0.1:1: nothing listens there"],
-    ["bog", '"bog" is not a host to connect to: use unix:///PATH or tcp://HOST:PORT'],
+    [
+      "bog",
+      '"bog" is not a host to connect to: use unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST',
+    ],
   ])("no engine at %s", async (host, text) => {
     expect(await cli.run(["-H", host, "ps"])).toMatchObject({
       status: 1,
