@@ -95,6 +95,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   create: container.createCommand,
   daemon: daemonCommand,
   cp: container.cpCommand,
+  debug: container.debugCommand,
   diff: analysis.diffCommand,
   events: system.eventsCommand,
   explain: analysis.explainCommand,

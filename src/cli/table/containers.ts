@@ -97,6 +97,13 @@ export const cpFlags = {
   ),
 };
 
+export const debugFlags = {
+  image: text("Image of the tools; it needs a shell", {
+    shownDefault: "busybox, made once",
+    complete: "image",
+  }),
+};
+
 export const whyFlags = { json: bool("Print JSON") };
 
 export const outputFlags = {
@@ -161,6 +168,22 @@ export const cpCommand = command({
     ["cp web:/var/log - | tar -t", "as an archive; SRC_PATH may be - as well"],
   ],
   load: async () => (await import("../verb/cp.ts")).cp,
+});
+
+export const debugCommand = command({
+  summary: "Run a shell with tools beside a container whose image has none",
+  usage: "[OPTIONS] CONTAINER [-- COMMAND [ARG...]]",
+  flags: debugFlags,
+  args: [1, many],
+  interspersed: false,
+  complete: "container",
+  examples: [
+    ["debug web", "a shell that sees the processes, network and files of web"],
+    ["debug web -- netstat -tln", "one command; it begins in the root of web"],
+    ["debug --image debian web -- bash", "with the tools of an image"],
+    ["debug stopped", "only to read the files of a container that does not run"],
+  ],
+  load: async () => (await import("../verb/debug.ts")).debug,
 });
 
 export const psCommand = command({
