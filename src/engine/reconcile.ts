@@ -65,9 +65,10 @@ async function settleNetworks(parts: Parts<"networks" | "live">): Promise<void> 
   const swept = await parts.networks.sweep();
   for (const { task, sandbox } of parts.live.values()) {
     const joined = sandbox.stored.endpoints.filter(hasInterface);
-    if (joined.length < 2 && swept === 0) continue;
     if (sandbox.stored.mode.kind === "host" || sandbox.stored.mode.kind === "container") continue;
     using netns = task.openNamespace("network");
+    const inside = await parts.networks.sweepInside(netns);
+    if (joined.length < 2 && swept + inside === 0) continue;
     await routeByGateway(parts, netns, sandbox.stored);
   }
 }

@@ -138,6 +138,11 @@ export interface Networks {
    * endpoint that was adopted or made in this life of the engine. Gives their number.
    */
   sweep(): Promise<number>;
+  /**
+   * The same of the interfaces of macvlan and ipvlan networks, which no port of a bridge tells: those
+   * in the namespace of a container.
+   */
+  sweepInside(netns: Fd): Promise<number>;
   /** What of the host stands in the way of networks now, as sentences: routes that overlap with them. */
   warnings(): Promise<readonly string[]>;
   /**

@@ -16,6 +16,7 @@ import {
   replaceRoute,
   type StackedKind,
   setInterfaceSettings,
+  setLinkAlias,
   setLinkMac,
   setLinkUp,
   writeNamespaceSettings,
@@ -136,6 +137,7 @@ export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place
     const { index } = link;
     if (addresses.address6 !== "") await writeNamespaceSettings(netns, ipv6Settings(wish.link));
     await table.apply(
+      ...(stacked ? [setLinkAlias(wish.link, aliasOf(endpointId))] : []),
       ...(wish.settings ? [setInterfaceSettings(index, wish.settings)] : []),
       ...interfaceAddresses(addresses).map((each) => addAddress({ index, ...each })),
       setLinkUp(index),
@@ -327,6 +329,25 @@ export async function rejoinBridge(
       if (!isFault(error, "not_found") && !isFault(error, "invalid")) throw error;
     }
   }
+}
+
+/** Tells an interface over one of the host's from those that the container makes itself. */
+function aliasOf(endpointId: string): string {
+  return `thimble endpoint ${endpointId}`;
+}
+
+/**
+ * Removes from a container's namespace the interfaces over one of the host's that are of no endpoint
+ * in `known`, by their ids; gives their number.
+ */
+export async function sweepStacked(netns: Fd, known: ReadonlySet<string>): Promise<number> {
+  const table = new RouteTable({ netns });
+  const aliases = new Set([...known].map(aliasOf));
+  const left = (await table.links()).filter(
+    ({ alias }) => alias.startsWith(aliasOf("")) && !aliases.has(alias),
+  );
+  for (const { index } of left) await table.apply(deleteLink(index));
+  return left.length;
 }
 
 /** Removes the ports of bridges that are of none of the endpoints; gives their number. */

@@ -31,7 +31,7 @@ import {
   subnetOfBip,
   withNetworkDefaults,
 } from "./default-bridge.ts";
-import { type EndpointWish, makeIsolated, portName, sweepPorts } from "./endpoint.ts";
+import { type EndpointWish, makeIsolated, portName, sweepPorts, sweepStacked } from "./endpoint.ts";
 import type { FilteredBridge } from "./firewall.ts";
 import { HostRules } from "./host-rules.ts";
 import { checkIpv6, planOf, plansOf, versionsOf } from "./network-addresses.ts";
@@ -281,6 +281,12 @@ class BridgeNetworks implements Networks {
     const masters = links.filter(({ name }) => bridges.has(name)).map(({ index }) => index);
     const known = entries.flatMap(({ network }) => network.ports.map(portName));
     return await sweepPorts(new Set(masters), new Set(known));
+  }
+
+  async sweepInside(netns: Fd): Promise<number> {
+    const stacked = [...this.#entries.values()].filter(({ driver }) => driver.stacked);
+    if (stacked.length === 0) return 0;
+    return await sweepStacked(netns, new Set(stacked.flatMap(({ network }) => network.ports)));
   }
 
   async warnings(): Promise<readonly string[]> {

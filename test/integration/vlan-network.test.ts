@@ -1,6 +1,13 @@
 /** Networks whose containers are on an interface of the host: macvlan and ipvlan. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createNowhere, deleteLink, hasStackedKind, RouteTable, setLinkAlias } from "#kernel";
+import {
+  createNowhere,
+  createStackedLink,
+  deleteLink,
+  hasStackedKind,
+  RouteTable,
+  setLinkAlias,
+} from "#kernel";
 import { type Networks, openNetworks, type SubnetRequest } from "#network";
 import { openState, type State } from "#state";
 import { outcome } from "../../src/base/testing.ts";
@@ -81,6 +88,27 @@ describe.skipIf(!has.macvlan)("a macvlan network", () => {
     for (const each of [a, b]) networks.release(each);
     await networks.remove("lab");
     expect(await host.link(parent)).toBeDefined();
+  });
+
+  test("leaves an interface of no endpoint in a container to the sweep, which takes no other", async () => {
+    await macvlan("swept", { parent });
+    const a = await networks.attach("swept");
+    const { netns: _, ...lost } = await networks.join("swept", a.netns, {
+      link: "eth1",
+      isGateway: false,
+    });
+    const inside = new RouteTable({ netns: a.netns });
+    const index = (await inside.link("eth0"))?.index ?? 0;
+    const own = { type: { kind: "macvlan", mode: "bridge" }, name: "own", netns: a.netns } as const;
+    await inside.apply(createStackedLink({ ...own, parent: index, mac: "02:00:00:00:00:07" }));
+    expect(await networks.sweepInside(a.netns)).toBe(0);
+    // As after a crash that came before the endpoint was recorded.
+    networks.release(lost);
+    expect(await networks.sweepInside(a.netns)).toBe(1);
+    const names = (await inside.links()).map(({ name }) => name);
+    expect(names.sort()).toEqual(["eth0", "lo", "own"]);
+    networks.release(a);
+    await networks.remove("swept");
   });
 
   test("in the mode private keeps its containers apart", async () => {
