@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { Fault, isFault } from "#base";
 import { exposedPorts, networkModeOf } from "#container";
 import type { Engine, ListedContainer } from "#engine";
 import type { ContainerSummary, ContainerUsage } from "#wire";
@@ -58,7 +58,7 @@ export async function listContainers({ engine }: ApiContext, exchange: Exchange)
   const summaries = await Promise.all(
     containers.map(async (each) => ({
       ...summaryOf(each, imageName(each)),
-      ...(withSize && listedSizes(await sizesOf({ engine }, each))),
+      ...(withSize && (await listedSizes({ engine }, each))),
       ...(withUsage && { Usage: await usageOf(engine, each) }),
     })),
   );
@@ -91,11 +91,18 @@ function cacheOf(stats: Readonly<Record<string, number>>): number {
   return stats.total_inactive_file ?? stats.inactive_file ?? 0;
 }
 
-/** As in Docker, a list leaves sizes of 0 out. */
-export function listedSizes(
-  sizes: Awaited<ReturnType<typeof sizesOf>>,
-): Partial<Awaited<ReturnType<typeof sizesOf>>> {
-  return Object.fromEntries(Object.entries(sizes).filter(([, bytes]) => bytes > 0));
+/** As in Docker, a list leaves sizes of 0 out; those of a container that is removed meanwhile too. */
+export async function listedSizes(
+  context: Pick<ApiContext, "engine">,
+  container: Pick<ListedContainer, "id">,
+): Promise<Partial<Awaited<ReturnType<typeof sizesOf>>>> {
+  try {
+    const sizes = await sizesOf(context, container);
+    return Object.fromEntries(Object.entries(sizes).filter(([, bytes]) => bytes > 0));
+  } catch (error) {
+    if (isFault(error, "not_found")) return {};
+    throw error;
+  }
 }
 
 /** How lists call the image of a container: as the container was made, or by its id when that name is of another image now. */

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { Fault } from "#base";
 import { startRefused } from "#engine";
 import { type TestServer, testServer } from "./testing.ts";
 
@@ -227,6 +228,16 @@ test("the list has Docker's fields, and the filters are checked", async () => {
   expect(await filter('{"status":["x"]}')).toMatchObject({
     message: expect.stringContaining("must be one of created, running"),
   });
+});
+
+test("a container that is removed while its size is counted does not fail the list", async () => {
+  await using server = await testServer();
+  await create(server, "a", ["true"]);
+  server.engine.containers.size = async () => {
+    throw new Fault("not_found", "gone");
+  };
+  for (const path of ["/containers/json?all=1&size=1", "/system/df"])
+    expect((await server.call("GET", path)).status).toBe(200);
 });
 
 test("sizes of a terminal are checked", async () => {

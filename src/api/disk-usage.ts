@@ -1,12 +1,7 @@
 import { Fault } from "#base";
 import type { ImageSummary, DiskUsage as WireUsage } from "#wire";
 import { pruneBuildCache } from "./build-prune.ts";
-import {
-  summaryOf as containerSummary,
-  imageNames,
-  listedSizes,
-  sizesOf,
-} from "./container-list.ts";
+import { summaryOf as containerSummary, imageNames, listedSizes } from "./container-list.ts";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import { summaryOf as imageSummary } from "./images.ts";
@@ -54,7 +49,7 @@ async function diskUsage({ engine }: ApiContext, exchange: Exchange): Promise<vo
       ? await Promise.all(
           containers.map(async (each) => ({
             ...containerSummary(each, imageName(each)),
-            ...listedSizes(await sizesOf({ engine }, each)),
+            ...(await listedSizes({ engine }, each)),
           })),
         )
       : null,

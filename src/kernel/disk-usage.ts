@@ -36,8 +36,7 @@ export async function diskUsage(directory: string): Promise<TreeUsage> {
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
     using level = openLevel(root, path);
     if (!level) continue;
-    // Elsewhere than here, since a directory may have a million names.
-    const names = await readdir(`/proc/self/fd/${level.number}`, { encoding: "latin1" });
+    const names = await namesIn(level);
     for (const [index, name] of names.entries()) {
       if (index % entriesPerTurn === entriesPerTurn - 1) await setImmediate();
       const stat = statOf(level, name);
@@ -64,6 +63,16 @@ function openLevel(root: Fd, path: string): Fd | undefined {
       resolve: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
     }),
   );
+}
+
+/** Read elsewhere than here, since a directory may have a million; none in one that was removed since it was opened. */
+async function namesIn(level: Fd): Promise<string[]> {
+  try {
+    return await readdir(`/proc/self/fd/${level.number}`, { encoding: "latin1" });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
 }
 
 function statOf(level: Fd, name: string) {

@@ -54,7 +54,12 @@ here("the docker CLI [needs docker CLI]", () => {
   async function run(command: string, directory: string): Promise<Outcome> {
     const { status, stdout, stderr } = await target.shell(command, directory);
     const lines = (latin1: string) =>
-      stableLines(Buffer.from(latin1, "latin1").toString().replaceAll(directory, "<here>"));
+      stableLines(
+        Buffer.from(latin1, "latin1")
+          .toString()
+          .replaceAll(directory, "<here>")
+          .replaceAll(target.directory, "<engine>"),
+      );
     return { status, stdout: lines(stdout), stderr: lines(stderr) };
   }
 

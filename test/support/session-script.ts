@@ -98,6 +98,8 @@ const variable: readonly (readonly [RegExp, string])[] = [
   [/\b\d+(\.\d+)?%/g, "<share>"],
   [/\b(172\.(1[6-9]|2\d|3[01])|192\.168)\.\d+\.\d+\b/g, "<ip>"],
   [/\b(0.0.0.0|127.0.0.1|\[::\]):(3[2-9]|[45]\d)\d{3}\b/g, "$1:<port>"],
+  [/member \d+ \(("[^"]*")\) at byte \d+/g, "member <n> ($1) at byte <n>"],
+  [/docker-import-\d+/g, "docker-import-<n>"],
   [/\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b/g, "<mac>"],
 ];
 
