@@ -82,37 +82,40 @@ async function chosen(filters: Record<string, string[]>, all = true): Promise<st
     .map(([part]) => part);
 }
 
-test.skipIf(!runs)("containers by their state, network, volume and ports", async () => {
-  const id = await target.ok(["inspect", "-f", "{{.Id}}", made.exited]);
-  const publicPort = (await target.ok(["port", made.running, "80"])).split(":").at(-1) ?? "";
-  const cases: [Record<string, string[]>, string[]][] = [
-    [{ status: ["created", "exited"] }, ["created", "exited"]],
-    [{ exited: ["3"] }, ["exited"]],
-    [{ exited: ["0"] }, []],
-    [{ health: ["none"] }, ["created", "exited", "paused"]],
-    [{ "is-task": ["false"] }, ["created", "running", "exited", "paused"]],
-    [{ "is-task": ["1"] }, []],
-    [{ isolation: ["x"] }, ["created", "running", "exited", "paused"]],
-    [{ network: [network] }, ["running"]],
-    [{ volume: [volume] }, ["running"]],
-    [{ volume: ["/data"] }, ["running"]],
-    [{ publish: [publicPort] }, ["running"]],
-    [{ publish: ["80"] }, []],
-    [{ expose: ["80-81/udp"] }, ["running"]],
-    [{ expose: ["9"], publish: [`${publicPort}/tcp`] }, ["running"]],
-    [{ before: [made.running] }, ["created", "exited"]],
-    [{ since: [made.running] }, ["paused"]],
-    [{ name: [`^/${made.created}$`] }, ["created"]],
-    [{ name: ["("] }, []],
-    [{ id: [id.slice(0, 20)] }, ["exited"]],
-    [{ ancestor: [image] }, ["created", "running", "exited", "paused"]],
-    [{ ancestor: ["no-such-image"] }, []],
-  ];
-  const seen = await Promise.all(cases.map(async ([filter]) => [filter, await chosen(filter)]));
-  expect(seen).toEqual(cases);
-  expect(await chosen({ exited: ["3"] }, false)).toEqual([]);
-  expect(await chosen({ status: ["exited"] }, false)).toEqual(["exited"]);
-});
+test.skipIf(!runs)(
+  "[needs docker CLI] containers by their state, network, volume and ports",
+  async () => {
+    const id = await target.ok(["inspect", "-f", "{{.Id}}", made.exited]);
+    const publicPort = (await target.ok(["port", made.running, "80"])).split(":").at(-1) ?? "";
+    const cases: [Record<string, string[]>, string[]][] = [
+      [{ status: ["created", "exited"] }, ["created", "exited"]],
+      [{ exited: ["3"] }, ["exited"]],
+      [{ exited: ["0"] }, []],
+      [{ health: ["none"] }, ["created", "exited", "paused"]],
+      [{ "is-task": ["false"] }, ["created", "running", "exited", "paused"]],
+      [{ "is-task": ["1"] }, []],
+      [{ isolation: ["x"] }, ["created", "running", "exited", "paused"]],
+      [{ network: [network] }, ["running"]],
+      [{ volume: [volume] }, ["running"]],
+      [{ volume: ["/data"] }, ["running"]],
+      [{ publish: [publicPort] }, ["running"]],
+      [{ publish: ["80"] }, []],
+      [{ expose: ["80-81/udp"] }, ["running"]],
+      [{ expose: ["9"], publish: [`${publicPort}/tcp`] }, ["running"]],
+      [{ before: [made.running] }, ["created", "exited"]],
+      [{ since: [made.running] }, ["paused"]],
+      [{ name: [`^/${made.created}$`] }, ["created"]],
+      [{ name: ["("] }, []],
+      [{ id: [id.slice(0, 20)] }, ["exited"]],
+      [{ ancestor: [image] }, ["created", "running", "exited", "paused"]],
+      [{ ancestor: ["no-such-image"] }, []],
+    ];
+    const seen = await Promise.all(cases.map(async ([filter]) => [filter, await chosen(filter)]));
+    expect(seen).toEqual(cases);
+    expect(await chosen({ exited: ["3"] }, false)).toEqual([]);
+    expect(await chosen({ status: ["exited"] }, false)).toEqual(["exited"]);
+  },
+);
 
 const atoi = (text: string) => `strconv.Atoi: parsing "${text}": invalid syntax`;
 
@@ -155,7 +158,7 @@ const refusals: readonly (readonly [string, unknown, number, string])[] = [
   ["/system/df?type=x", undefined, 400, "unknown object type: x"],
 ];
 
-test.skipIf(!runs)("wrong filters are refused in Docker's words", async () => {
+test.skipIf(!runs)("[needs docker CLI] wrong filters are refused in Docker's words", async () => {
   const seen = await Promise.all(
     refusals.map(async ([path, filters]) => {
       const { status, json } = await get(path, filters);
@@ -165,7 +168,7 @@ test.skipIf(!runs)("wrong filters are refused in Docker's words", async () => {
   expect(seen).toEqual(refusals.map(([...each]) => each));
 });
 
-test.skipIf(!runs)("networks and volumes by name, label and use", async () => {
+test.skipIf(!runs)("[needs docker CLI] networks and volumes by name, label and use", async () => {
   const names = async (path: string, filters: unknown) => {
     const { json } = await get(path, filters);
     const all = path === "/volumes" ? (json as { Volumes: unknown }).Volumes : json;
@@ -180,29 +183,32 @@ test.skipIf(!runs)("networks and volumes by name, label and use", async () => {
   expect(await names("/volumes", { name: [volume], dangling: ["1"] })).toEqual([]);
 });
 
-test.skipIf(!runs)("images by time to the nanosecond, and by several limits", async () => {
-  const [first, second] = [`${made.created}-a`, `${made.created}-b`];
-  const { ok } = target;
-  await ok(["commit", made.created, `lists/${first}`]);
-  await ok(["commit", made.created, `lists/${second}`]);
-  const list = async (filters: Record<string, string[]>) => {
-    const reference = [`lists/${made.created}-*`];
-    const { json } = await get("/images/json", { ...filters, reference });
-    return (json as { RepoTags: string[] }[]).flatMap(({ RepoTags }) => RepoTags).toSorted();
-  };
-  const tags = [`lists/${first}:latest`, `lists/${second}:latest`];
-  expect(await list({})).toEqual(tags);
-  expect(await list({ before: [`lists/${second}`] })).toEqual([tags[0] ?? ""]);
-  expect(await list({ since: [`lists/${first}`] })).toEqual([tags[1] ?? ""]);
-  expect(await list({ until: ["-1h"] })).toEqual(tags);
-  expect(await list({ until: ["-1h", "1h"] })).toEqual([]);
-  const ofCreated = await ok(["inspect", "-f", "{{.Image}}", made.created]);
-  expect(await ok(["inspect", "-f", "{{.Parent}}", `lists/${first}`])).toBe(ofCreated);
-  await ok(["rmi", `lists/${first}`, `lists/${second}`]);
-});
+test.skipIf(!runs)(
+  "[needs docker CLI] images by time to the nanosecond, and by several limits",
+  async () => {
+    const [first, second] = [`${made.created}-a`, `${made.created}-b`];
+    const { ok } = target;
+    await ok(["commit", made.created, `lists/${first}`]);
+    await ok(["commit", made.created, `lists/${second}`]);
+    const list = async (filters: Record<string, string[]>) => {
+      const reference = [`lists/${made.created}-*`];
+      const { json } = await get("/images/json", { ...filters, reference });
+      return (json as { RepoTags: string[] }[]).flatMap(({ RepoTags }) => RepoTags).toSorted();
+    };
+    const tags = [`lists/${first}:latest`, `lists/${second}:latest`];
+    expect(await list({})).toEqual(tags);
+    expect(await list({ before: [`lists/${second}`] })).toEqual([tags[0] ?? ""]);
+    expect(await list({ since: [`lists/${first}`] })).toEqual([tags[1] ?? ""]);
+    expect(await list({ until: ["-1h"] })).toEqual(tags);
+    expect(await list({ until: ["-1h", "1h"] })).toEqual([]);
+    const ofCreated = await ok(["inspect", "-f", "{{.Image}}", made.created]);
+    expect(await ok(["inspect", "-f", "{{.Parent}}", `lists/${first}`])).toBe(ofCreated);
+    await ok(["rmi", `lists/${first}`, `lists/${second}`]);
+  },
+);
 
 test.skipIf(!runs)(
-  "a container's image is shown by its id once its name is another's",
+  "[needs docker CLI] a container's image is shown by its id once its name is another's",
   async () => {
     const { ok } = target;
     const [name, tag] = [target.name(), `lists/${made.created}:moved`];
@@ -220,7 +226,7 @@ test.skipIf(!runs)(
 );
 
 test.skipIf(!runs)(
-  "a repository is saved with all its tags, and a load of the same keeps the time",
+  "[needs docker CLI] a repository is saved with all its tags, and a load of the same keeps the time",
   async () => {
     const { ok } = target;
     const repository = `lists/${made.created}-saved`;
@@ -238,12 +244,17 @@ test.skipIf(!runs)(
   },
 );
 
-test.skipIf(!runs)("images get no name that would be taken for another", async () => {
-  const failure = async (...args: string[]) => (await target.docker(args)).stderr.trim();
-  expect(await failure("tag", image, "sha256:abc")).toBe(
-    "Error response from daemon: refusing to create an ambiguous tag using digest algorithm as name",
-  );
-  expect(await failure("rmi", " ")).toBe("Error response from daemon: image name cannot be blank");
-  const load = await target.docker(["load"], { input: "not an archive" });
-  expect(load.status).toBe(1);
-});
+test.skipIf(!runs)(
+  "[needs docker CLI] images get no name that would be taken for another",
+  async () => {
+    const failure = async (...args: string[]) => (await target.docker(args)).stderr.trim();
+    expect(await failure("tag", image, "sha256:abc")).toBe(
+      "Error response from daemon: refusing to create an ambiguous tag using digest algorithm as name",
+    );
+    expect(await failure("rmi", " ")).toBe(
+      "Error response from daemon: image name cannot be blank",
+    );
+    const load = await target.docker(["load"], { input: "not an archive" });
+    expect(load.status).toBe(1);
+  },
+);

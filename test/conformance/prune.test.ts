@@ -27,7 +27,7 @@ async function prune(kind: string, label: string, ...args: string[]) {
 }
 
 test.skipIf(!runs)(
-  "containers are pruned by label and time, and their bytes are told",
+  "[needs docker CLI] containers are pruned by label and time, and their bytes are told",
   async () => {
     const { ok } = target;
     const [exited, kept, running] = [target.name(), target.name(), target.name()];
@@ -58,7 +58,7 @@ test.skipIf(!runs)(
 );
 
 test.skipIf(!runs)(
-  "volumes and networks are pruned by label; volumes with names when all are asked for",
+  "[needs docker CLI] volumes and networks are pruned by label; volumes with names when all are asked for",
   async () => {
     const { ok } = target;
     const label = target.name();
@@ -91,7 +91,7 @@ test.skipIf(!runs)(
 );
 
 test.skipIf(!runs)(
-  "images are pruned by label, those with a name when all are asked for",
+  "[needs docker CLI] images are pruned by label, those with a name when all are asked for",
   async () => {
     const { ok } = target;
     const label = target.name();
@@ -106,7 +106,7 @@ test.skipIf(!runs)(
   },
 );
 
-test.skipIf(!runs)("docker system prune comes to its end", async () => {
+test.skipIf(!runs)("[needs docker CLI] docker system prune comes to its end", async () => {
   const { ok } = target;
   const label = target.name();
   await ok(["create", "--name", label, "-l", label, image, "true"]);

@@ -20,7 +20,7 @@ afterAll(async () => {
 }, 60_000);
 
 test.skipIf(!runs).each(["1.24", "1.41"])(
-  "the docker CLI runs a container with version %s of the API",
+  "[needs docker CLI] the docker CLI runs a container with version %s of the API",
   async (version) => {
     const env = { DOCKER_API_VERSION: version };
     const name = target.name();
@@ -39,40 +39,43 @@ test.skipIf(!runs).each(["1.24", "1.41"])(
 );
 
 /** The answer of each version, where something changed: recorded from dockerd 28.5. */
-test.skipIf(!runs)("answers have the fields of the version that asks", async () => {
-  const name = target.name();
-  const network = `${name}-net`;
-  await target.ok(["network", "create", network]);
-  await target.ok(["run", "-d", "--name", name, "--network", network, image, "sleep", "1000"]);
-  const ask = async (version: string, path: string) => {
-    const response = await fetch(`http://d/v${version}${path}`, { unix: target.socket });
-    return (await response.json()) as never;
-  };
-  const filters = encodeURIComponent(JSON.stringify({ name: [network] }));
-  const networks = async (version: string) => {
-    const [found] = (await ask(version, `/networks?filters=${filters}`)) as {
-      Containers: object;
-    }[];
-    return Object.keys(found?.Containers ?? {}).length;
-  };
-  expect([await networks("1.27"), await networks("1.28")]).toEqual([1, 0]);
-  const aliases = async (version: string) => {
-    const { NetworkSettings } = (await ask(version, `/containers/${name}/json`)) as {
-      NetworkSettings: { Networks: Record<string, { Aliases: string[] | null }> };
+test.skipIf(!runs)(
+  "[needs docker CLI] answers have the fields of the version that asks",
+  async () => {
+    const name = target.name();
+    const network = `${name}-net`;
+    await target.ok(["network", "create", network]);
+    await target.ok(["run", "-d", "--name", name, "--network", network, image, "sleep", "1000"]);
+    const ask = async (version: string, path: string) => {
+      const response = await fetch(`http://d/v${version}${path}`, { unix: target.socket });
+      return (await response.json()) as never;
     };
-    return NetworkSettings.Networks[network]?.Aliases?.length ?? 0;
-  };
-  expect([await aliases("1.44"), await aliases("1.45")]).toEqual([1, 0]);
-  const types = async (version: string) => {
-    const usage = (await ask(version, "/system/df?type=volume")) as { Containers: unknown };
-    return usage.Containers !== null;
-  };
-  expect([await types("1.41"), await types("1.42")]).toEqual([true, false]);
-  await target.ok(["rm", "-f", name]);
-  await target.ok(["network", "rm", network]);
-});
+    const filters = encodeURIComponent(JSON.stringify({ name: [network] }));
+    const networks = async (version: string) => {
+      const [found] = (await ask(version, `/networks?filters=${filters}`)) as {
+        Containers: object;
+      }[];
+      return Object.keys(found?.Containers ?? {}).length;
+    };
+    expect([await networks("1.27"), await networks("1.28")]).toEqual([1, 0]);
+    const aliases = async (version: string) => {
+      const { NetworkSettings } = (await ask(version, `/containers/${name}/json`)) as {
+        NetworkSettings: { Networks: Record<string, { Aliases: string[] | null }> };
+      };
+      return NetworkSettings.Networks[network]?.Aliases?.length ?? 0;
+    };
+    expect([await aliases("1.44"), await aliases("1.45")]).toEqual([1, 0]);
+    const types = async (version: string) => {
+      const usage = (await ask(version, "/system/df?type=volume")) as { Containers: unknown };
+      return usage.Containers !== null;
+    };
+    expect([await types("1.41"), await types("1.42")]).toEqual([true, false]);
+    await target.ok(["rm", "-f", name]);
+    await target.ok(["network", "rm", network]);
+  },
+);
 
-test.skipIf(!runs)("dockerode speaks the version that it is told", async () => {
+test.skipIf(!runs)("[needs docker CLI] dockerode speaks the version that it is told", async () => {
   const create = async (version: string, options: object) => {
     const docker = new Docker({ socketPath: target.socket, version });
     const name = target.name();
