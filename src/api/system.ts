@@ -172,7 +172,7 @@ async function info({ engine, version }: ApiContext, exchange: Exchange): Promis
     RuncCommit: { ID: "" },
     InitCommit: { ID: "" },
     SecurityOptions: known.securityOptions,
-    Warnings: known.warnings.length > 0 ? known.warnings : null,
+    Warnings: known.warnings.length > 0 ? known.warnings.map((text) => `WARNING: ${text}`) : null,
   };
   exchange.sendJson(200, answer);
 }

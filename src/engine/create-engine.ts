@@ -34,7 +34,7 @@ import { SandboxStore } from "./containers/sandbox-store.ts";
 import { startAgain } from "./containers/start.ts";
 import { WaitRegistry } from "./containers/wait-registry.ts";
 import type { Engine } from "./contract.ts";
-import { engineInfo, machineWarnings } from "./engine-info.ts";
+import { engineInfo } from "./engine-info.ts";
 import { EventBus } from "./events.ts";
 import { ContainerExecs } from "./execs/exec.ts";
 import { createExecutor } from "./executor.ts";
@@ -156,7 +156,6 @@ export async function createEngine(
     },
     fsck: (request) => parts.content.fsck(request),
     reconcile: async () => {
-      for (const text of machineWarnings(parts.tasks.machine)) parts.log.warn(text);
       await reconcile(parts);
       startBackups(parts);
     },

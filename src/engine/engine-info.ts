@@ -34,16 +34,12 @@ export async function engineInfo(
     loggingDriver: parts.settings.current.log.Type,
     settings: parts.settings.current,
     securityOptions: ["name=seccomp,profile=builtin"],
-    warnings: [...machineWarnings(parts.tasks.machine), ...(await parts.networks.warnings())].map(
-      (text) => `WARNING: ${text}`,
-    ),
+    warnings: [...machineWarnings(parts.tasks.machine), ...(await parts.networks.warnings())],
   };
 }
 
-/** What this machine lacks for containers, whichever they are; for `info` and the log. */
-export function machineWarnings({
-  capabilities,
-}: Pick<Machine, "capabilities">): readonly string[] {
+/** What this machine lacks for containers, whichever they are. */
+function machineWarnings({ capabilities }: Pick<Machine, "capabilities">): readonly string[] {
   const missing = missingCapabilities(capabilities).join(", ");
   return missing
     ? [`this machine cannot give containers ${missing}, not even privileged ones`]

@@ -60,6 +60,7 @@ const ownNames = new Set([
     "native",
     "ports",
     "root",
+    "shm",
     "thimble.sock",
     "views",
   ],

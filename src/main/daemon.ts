@@ -125,6 +125,7 @@ async function serve(
   scope.defer(() => rmSync(pidFile, { force: true }));
   await serveBeside(options, { engine, places, log, scope });
   for (const listener of listeners) tellListener(listener, log);
+  for (const warning of (await engine.info()).warnings) log.warn(warning);
   return engine;
 }
 
