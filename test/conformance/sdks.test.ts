@@ -1,6 +1,6 @@
 /**
  * Clients that others wrote, as Debian has them, from a tree that thimble's resolver fetched: they
- * run in containers of the engine, with its socket mounted. Shown to pass on dockerd 28.5.2.
+ * run in containers of the engine, with its socket mounted. That of Python was shown to pass on dockerd 28.5.2.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";

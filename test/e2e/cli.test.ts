@@ -376,7 +376,7 @@ describe.skipIf(!isRoot)("thimble [needs root]", () => {
     );
 
     test("version, info and doctor", async () => {
-      expect(await cli.ok(["version", "-f", "{{.Server.ApiVersion}}"])).toBe("1.51");
+      expect(await cli.ok(["version", "-f", "{{.Server.APIVersion}}"])).toBe("1.51");
       expect(JSON.parse(await cli.ok(["info", "--json"]))).toMatchObject({ OSType: "linux" });
       expect(JSON.parse(await cli.ok(["doctor", "--json"]))).toMatchObject({ ok: true });
       expect(await cli.ok(["doctor"])).toContain("This machine can run thimble.");

@@ -313,15 +313,6 @@ test("an export opens no device and runs no program that the container may put i
   expect(options).toEqual(expect.arrayContaining(["ro", "nosuid", "nodev", "noexec"]));
 });
 
-test("another container's ipc namespace is refused: its /dev/shm would be a path that it chooses", async () => {
-  const { id } = await engine.containers.create(createRequest("busybox", ["true"], {}));
-  const host = { IpcMode: `container:${id}` };
-  const fault = await faultOf(
-    engine.containers.create(createRequest("busybox", ["true"], { host })),
-  );
-  expect(fault.code).toBe("unsupported");
-});
-
 test("an exec ends with its container", async () => {
   const id = await startSleeper(engine);
   const exec = await engine.execs.create(id, { ...execDefaults, argv: ["sleep", "1000"] });
