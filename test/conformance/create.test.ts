@@ -13,6 +13,7 @@ import {
   isRoot,
   openDockerTarget,
 } from "../support/docker-cli.ts";
+import { eventually } from "../support/run-container.ts";
 
 /** Both engines leave the parents that they made. */
 function removeCgroups(parent: string): void {
@@ -217,7 +218,8 @@ here("creating containers [needs docker CLI]", () => {
     expect(cgroups).toContain(`/${parent}/below/${id}`);
     await target.ok(["rm", "-f", name]);
     const roots = ["memory", "cpu", ""].map((each) => join("/sys/fs/cgroup", each, parent));
-    for (const root of roots) expect(existsSync(join(root, "below", id))).toBe(false);
+    const isGone = () => roots.every((root) => !existsSync(join(root, "below", id))) || undefined;
+    await eventually(isGone, "the removal of the cgroups, which follows the answer");
     removeCgroups(parent);
   });
 
