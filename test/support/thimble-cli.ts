@@ -68,7 +68,6 @@ export class ThimbleCli implements AsyncDisposable {
   /** Runs to the end; a status other than 0 is not a failure of the test yet. */
   async run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
     const child = this.#spawn([process.execPath, tool, ...args], options);
-    child.stdin.on("error", () => undefined);
     const { input = "" } = options;
     if (typeof input === "string" || input instanceof Uint8Array) child.stdin.end(input);
     else {
@@ -129,7 +128,7 @@ export class ThimbleCli implements AsyncDisposable {
     const { user } = options;
     const drop = ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups"];
     const [program = "", ...args] = user === undefined ? command : [...drop, ...command];
-    return spawn(program, args, {
+    const child = spawn(program, args, {
       cwd: this.directory,
       stdio: "pipe",
       env: {
@@ -140,6 +139,9 @@ export class ThimbleCli implements AsyncDisposable {
         ...options.env,
       },
     });
+    // One that ends need not have read all that it was sent.
+    child.stdin.on("error", () => undefined);
+    return child;
   }
 }
 
