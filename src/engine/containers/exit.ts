@@ -90,8 +90,11 @@ function followHealth(
     if (isEnding) return;
     isEnding = true;
     void parts.background.run(`ending container ${live.id}, which is unhealthy`, async () => {
-      await endUnhealthy(parts, live);
-      isEnding = false;
+      try {
+        await endUnhealthy(parts, live);
+      } finally {
+        isEnding = false;
+      }
     });
   });
 }
