@@ -1,11 +1,20 @@
 import { expect, test } from "bun:test";
-import { booleanFilter, checkFilterKeys, matchesLabels, untilFilter } from "./filters.ts";
+import { booleanFilter, checkFilterKeys, matchesLabels, textTest, untilFilter } from "./filters.ts";
 
 test("labels match by key, or by key and value, all of them", () => {
   const labels = { a: "1", b: "" };
   expect(matchesLabels(labels, ["a", "b="])).toBe(true);
   expect(matchesLabels(labels, ["a=2"])).toBe(false);
   expect(matchesLabels(labels, ["toString"])).toBe(false);
+});
+
+test("a pattern matches anywhere, and one that tries without end is refused", () => {
+  const isMeant = textTest("w[ei]b$");
+  expect(["my-web", "wib", "web-1"].map(isMeant)).toEqual([true, true, false]);
+  expect(textTest("(")("(")).toBe(true);
+  const endless = textTest("(a+)+$");
+  const texts = Array.from({ length: 1000 }, () => `${"a".repeat(60)}b`);
+  expect(() => texts.filter(endless)).toThrow("takes too long to match");
 });
 
 test("an unknown filter is refused", () => {

@@ -60,12 +60,16 @@ function listNetworks(
     if (type !== "builtin" && type !== "custom")
       throw new Fault("internal", `invalid filter: 'type'='${type}'`, { about: type });
   const dangling = danglingFilter(filters);
+  const names = filters.name?.map(textTest) ?? [];
+  const ids = filters.id?.map(textTest) ?? [];
+  const matchesAny = (tests: typeof names, text: string) =>
+    tests.length === 0 || tests.some((test) => test(text));
   const found = parts.networks
     .list()
     .filter(
       ({ id, name, driver, labels, isPredefined }) =>
-        any("name", (value) => textTest(value)(name)) &&
-        any("id", (value) => textTest(value)(id)) &&
+        matchesAny(names, name) &&
+        matchesAny(ids, id) &&
         any("driver", (value) => value === driver) &&
         any("scope", (value) => value === "local") &&
         any("type", (value) => value === (isPredefined ? "builtin" : "custom")) &&
