@@ -5,6 +5,7 @@ import { containerPortRoutes } from "./container-ports.ts";
 import { containerStreamRoutes } from "./container-streams.ts";
 import { containerRoutes } from "./containers.ts";
 import type { ApiContext } from "./context.ts";
+import { debugRoutes } from "./debug.ts";
 import { diagnosisRoutes } from "./diagnosis.ts";
 import { diskUsageRoutes } from "./disk-usage.ts";
 import { eventRoutes } from "./events.ts";
@@ -38,6 +39,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...containerPortRoutes(context),
     ...diagnosisRoutes(context),
     ...runRoutes(context),
+    ...debugRoutes(context),
     ...execRoutes(context),
     ...commitRoutes(context),
     ...diskUsageRoutes(context),

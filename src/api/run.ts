@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { faultOf, type Log } from "#base";
 import { containerCreateSchema } from "#container";
-import type { AttachedStream, Container } from "#engine";
+import type { AttachedStream } from "#engine";
 import {
   encodeFrame,
   MULTIPLEXED_STREAM,
@@ -66,7 +66,7 @@ async function run({ engine, log }: ApiContext, exchange: Exchange): Promise<voi
     const { exitCode, error } = await result;
     return error ? failed(500, error) : { StatusCode: exitCode };
   };
-  await join(connection, withEnd(attached, { container, log, end }), { stdin });
+  await join(connection, withEnd(attached, { log, end }), { stdin });
 }
 
 function failed(Status: number, Message: string): RunEnd {
@@ -74,20 +74,16 @@ function failed(Status: number, Message: string): RunEnd {
 }
 
 interface RunOutput {
-  readonly container: Container;
   readonly log: Log;
   readonly end: () => Promise<RunEnd>;
 }
 
 /** The same stream in frames, with the end as its last one, however the output ended. */
-function withEnd(
-  attached: AttachedStream,
-  { container: { config }, log, end }: RunOutput,
-): AttachedStream {
+export function withEnd(attached: AttachedStream, { log, end }: RunOutput): AttachedStream {
   async function* frames(): AsyncGenerator<Uint8Array> {
     try {
       for await (const bytes of attached.output)
-        yield config.Tty ? encodeFrame("stdout", bytes) : bytes;
+        yield attached.tty ? encodeFrame("stdout", bytes) : bytes;
     } catch (error) {
       // A monitor whose start fails may go without a proper end; the failure that counts is told
       // below.

@@ -10,6 +10,7 @@ import type {
   ContainerTopResponse,
   ContainerUpdateResponse,
   ContainerWaitResponse,
+  ExecCreateBody,
   PathStat,
   PortsChangeResponse,
   WireFilters,
@@ -19,7 +20,7 @@ import type { AttachedStream } from "./attached-stream.ts";
 import { demux, type OutputPart } from "./demux.ts";
 import { splitTag } from "./images.ts";
 import { pathStatOf } from "./path-stat.ts";
-import { type ContainerRun, runContainer } from "./run.ts";
+import { type ContainerRun, openRun, runContainer } from "./run.ts";
 import type { Transport } from "./transport.ts";
 
 /** The query of a create: the container's name, and a platform as "linux/arm64". */
@@ -71,6 +72,26 @@ export class ContainersClient {
   /** Creates and starts a container with its streams connected. */
   run(body: ContainerCreateBody, options: CreateOptions = {}): Promise<ContainerRun> {
     return runContainer(this.#transport, this, { body, options });
+  }
+
+  /** thimble only: runs tools on the files of a container that is stopped; `image` has the tools. */
+  debug(
+    ref: string,
+    image: string,
+    body: Pick<ExecCreateBody, "Cmd" | "User" | "Tty" | "AttachStdin">,
+  ): Promise<Omit<ContainerRun, "id" | "warnings">> {
+    const path = `/thimble/v1${at(ref)}/debug`;
+    return openRun(this.#transport, { method: "POST", path, query: { image }, json: body });
+  }
+
+  /** thimble only: sets the size of the terminal of those tools. */
+  async resizeDebug(
+    ref: string,
+    size: { readonly rows: number; readonly columns: number },
+  ): Promise<void> {
+    const query = { h: size.rows, w: size.columns };
+    const path = `/thimble/v1${at(ref)}/debug/resize`;
+    await this.#transport.done({ method: "POST", path, query });
   }
 
   /** The plan of a start, without creating anything: as text for people, or as JSON text. */

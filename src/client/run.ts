@@ -4,7 +4,7 @@ import { RUN_ID_HEADER, RUN_PATH, RUN_WARNINGS_HEADER, type RunEnd } from "#wire
 import { AttachedStream } from "./attached-stream.ts";
 import type { ContainersClient, CreateOptions } from "./containers.ts";
 import type { ProcessStream } from "./process-stream.ts";
-import { ResponseFault, type Transport } from "./transport.ts";
+import { type Call, ResponseFault, type Transport } from "./transport.ts";
 
 /** A container that was created and started with its streams connected. */
 export interface ContainerRun {
@@ -44,10 +44,15 @@ async function runByOne(
 ): Promise<ContainerRun> {
   const query = { name, platform, ...streamsOf(body) };
   const call = { method: "POST", path: RUN_PATH, query, json: body } as const;
+  return await openRun(transport, call);
+}
+
+/** A program by a call that answers with its output and its end; `unsupported` where the engine is not thimble. */
+export async function openRun(transport: Transport, call: Call): Promise<ContainerRun> {
   const response = await transport.call(call, true);
   if (response.status !== 101) {
     response.close();
-    throw new Fault("unsupported", `the engine has no ${RUN_PATH}: it is not thimble`);
+    throw new Fault("unsupported", `the engine has no ${call.path}: it is not thimble`);
   }
   const end = Promise.withResolvers<number>();
   end.promise.catch(() => undefined);

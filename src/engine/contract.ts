@@ -266,6 +266,25 @@ export interface LogRequest {
 /** "next-exit" waits for the end of the next run, also when the container does not run now. */
 export type WaitCondition = "not-running" | "next-exit" | "removed";
 
+/** Tools to run on the files of a container that does not run. */
+export interface DebugRequest {
+  /** The image of the tools: a statically linked /bin/busybox. */
+  readonly image: string;
+  /** Empty: a shell. */
+  readonly argv: readonly string[];
+  /** "" stands for the container's own. */
+  readonly user: string;
+  readonly tty: boolean;
+  readonly stdin: boolean;
+}
+
+/** Tools at work; disposing ends them, and settles once the container's files are free again. */
+export interface DebugSession extends AsyncDisposable {
+  readonly streams: AttachedStream;
+  /** The exit code; settles once the container can be started again. */
+  readonly ended: Promise<number>;
+}
+
 /** The containers of one engine. */
 export interface Containers {
   /**
@@ -343,6 +362,18 @@ export interface Containers {
     ref: string,
     condition: WaitCondition,
   ): Promise<{ readonly result: Promise<{ readonly exitCode: number; readonly error?: string }> }>;
+  /**
+   * Runs tools on the files of a container that does not run, with its own environment, directory,
+   * user and volumes, and keeps what they change; the network is empty. Until they end it can
+   * neither be started nor removed, unless by force, which ends them: `conflict`. They do not
+   * outlive the engine.
+   */
+  debug(ref: string, request: DebugRequest): Promise<DebugSession>;
+  /** Sets the size of their terminal in characters; `conflict` when there are none. */
+  resizeDebug(
+    ref: string,
+    size: { readonly rows: number; readonly columns: number },
+  ): Promise<void>;
   /** The container as it is now. */
   get(ref: string): Container;
   /** Newest first; without `all` those that run. `limit` counts after the filters. */

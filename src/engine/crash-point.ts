@@ -27,6 +27,8 @@ export const crashPoints = [
   "pause:recorded",
   "unpause:thawed",
   "commit:held",
+  "debug:launched",
+  "debug:started",
 ] as const;
 
 export type CrashPoint = (typeof crashPoints)[number];

@@ -110,6 +110,7 @@ export async function createEngine(
     locks: new KeyedLock(),
     live,
     execs: new Map(),
+    debugging: new Map(),
     pendingAttaches: new PendingAttaches(),
     plannedStarts: new PlannedStarts(),
     removing: new Set(),

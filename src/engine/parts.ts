@@ -13,6 +13,7 @@ import type { BackupTable } from "./backups/backup-table.ts";
 import type { Closing } from "./closing.ts";
 import type { PendingAttaches } from "./containers/attach.ts";
 import type { ContainerStore } from "./containers/container-store.ts";
+import type { LiveDebug } from "./containers/debug-session.ts";
 import type { HealthChecks } from "./containers/health.ts";
 import type { LiveContainer } from "./containers/live-container.ts";
 import type { LogCompression } from "./containers/log-compression.ts";
@@ -56,6 +57,8 @@ export interface EngineParts {
   readonly locks: KeyedLock;
   readonly live: Map<ContainerId, LiveContainer>;
   readonly execs: Map<ExecId, LiveExec>;
+  /** Sessions of `debug` by the container whose files they have. */
+  readonly debugging: Map<ContainerId, LiveDebug>;
   readonly pendingAttaches: PendingAttaches;
   readonly plannedStarts: PlannedStarts;
   /** Containers that are on their way out: no one may start them or remove them again. */

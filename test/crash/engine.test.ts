@@ -167,6 +167,8 @@ const expectations: Record<Step, { readonly scenario: string; readonly after: Ex
   "pause:recorded": { scenario: "pause", after: paused },
   "unpause:thawed": { scenario: "unpause", after: paused },
   "commit:held": { scenario: "commit", after: movesOn },
+  "debug:launched": { scenario: "debug", after: startable },
+  "debug:started": { scenario: "debug", after: startable },
   "log:compressed": { scenario: "log", after: logged },
   "log:renamed": { scenario: "log", after: logged },
   "log:shipped": { scenario: "ship", after: shipped },

@@ -37,6 +37,10 @@ async function prepare(): Promise<() => Promise<unknown>> {
   if (scenario === "create") return () => engine.containers.create(request);
   const { id } = await engine.containers.create(request);
   if (scenario === "start") return () => engine.containers.start(id);
+  if (scenario === "debug") {
+    const tools = { image: "busybox", argv: ["sleep", "1000"], user: "", tty: false, stdin: false };
+    return () => engine.containers.debug(id, tools);
+  }
   if (scenario === "remove") {
     return () => engine.containers.remove(id, { force: false, volumes: true });
   }

@@ -39,11 +39,72 @@ describe.skipIf(!isRoot)("thimble debug and thimble cp [needs root]", () => {
     expect(statSync(back)).toMatchObject({ uid: 7, gid: 8 });
   });
 
-  test("the files of a container that is stopped are shown, and its image goes again", async () => {
+  test("of a container that is stopped, the tools see and keep what it would see", async () => {
+    const options = ["-e", "COLOUR=red", "-w", "/work", "-u", "7:8", "-v", "data:/data"];
+    await cli.ok(["create", "--name", "job", ...options, "bare", "/server"]);
+    const script = 'echo "$COLOUR $PWD $(id -u):$(id -g)"; which vi; ls -d /server /data';
+    const seen = await cli.ok(["debug", "job", "--", "sh", "-c", script]);
+    expect(seen.split("\n")).toEqual(["red /work 7:8", "/dev/tools/bin/vi", "/data", "/server"]);
+    const shell = await cli.run(["debug", "-u", "0", "job"], {
+      input: "echo new > /data/file; echo fixed > /etc-fix; exit 7",
+    });
+    expect(shell).toMatchObject({ status: 7, stdout: "", stderr: "" });
+    expect(await cli.ok(["diff", "job"])).not.toContain("tools");
+    expect(await cli.ok(["diff", "job"])).toContain("A /etc-fix");
+    expect(await cli.ok(["debug", "job", "--", "cat", "/data/file", "/etc-fix"])).toBe(
+      "new\nfixed",
+    );
+    expect(await cli.ok(["rm", "job"])).toBe("job");
+    await cli.ok(["volume", "rm", "data"]);
+  });
+
+  test("meanwhile it is neither started nor removed, and a copy goes into the same files", async () => {
     await cli.ok(["stop", "-t", "0", "web"]);
-    const before = await cli.ok(["images", "-a", "-q"]);
-    expect(await cli.ok(["debug", "web", "--", "cat", "sent"])).toBe("content");
-    expect(await cli.ok(["images", "-a", "-q"])).toBe(before);
+    const session = cli.terminal(["debug", "web"]);
+    await session.until("# ");
+    session.send("echo rea''dy\n");
+    await session.until("ready");
+    for (const verb of ["start", "rm", "debug"]) {
+      const { status, stderr } = await cli.run([verb, "web"]);
+      expect({ verb, status }).toEqual({ verb, status: 1 });
+      expect(stderr).toContain("container web is being debugged");
+    }
+    expect(await cli.ok(["container", "prune", "-f"])).not.toContain("Deleted");
+    const sent = join(cli.directory, "late");
+    writeFileSync(sent, "late");
+    await cli.ok(["cp", sent, "web:/"]);
+    session.send("cat /late; exit\n");
+    expect((await session.ended).stdout).toContain("late");
+    await cli.ok(["start", "web"]);
+    await cli.ok(["stop", "-t", "0", "web"]);
+  });
+
+  test("rm -f ends the tools; so does an engine that was killed, and the next one", async () => {
+    await cli.ok(["create", "--name", "gone", "bare", "/server"]);
+    const ended = cli.terminal(["debug", "gone"]);
+    await ended.until("# ");
+    await cli.ok(["rm", "-f", "gone"]);
+    expect((await ended.ended).status).toBe(137);
+    const lost = cli.terminal(["debug", "web"]);
+    await lost.until("# ");
+    await cli.stopEngine("SIGKILL");
+    expect((await lost.ended).status).not.toBe(0);
+    await cli.ok(["start", "web"]);
+    expect(await cli.ok(["ps", "--format", "{{.Names}}"])).toBe("web");
+    await cli.ok(["stop", "-t", "0", "web"]);
+  });
+
+  test("only tools that need no files of their own run on those of a container", async () => {
+    await cli.ok(["mkimage", "-q", "-t", "tools", "scratch", `${busybox}:/bin/sh`]);
+    const { status, stderr } = await cli.run(["debug", "--image", "tools", "web"]);
+    expect(status).toBe(1);
+    expect(stderr).toContain("statically linked /bin/busybox, which image tools does not have");
+    await cli.ok(["create", "--name", "hidden", "-v", "/dev:/dev", "bare", "/server"]);
+    const { stderr: refused } = await cli.run(["debug", "hidden"]);
+    expect(refused).toContain("a mount of its own at /dev");
+  });
+
+  test("a container that is missing is told", async () => {
     const { status, stderr } = await cli.run(["debug", "nope"]);
     expect(status).toBe(1);
     expect(stderr).toContain("No such container: nope");

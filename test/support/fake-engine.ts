@@ -8,6 +8,7 @@ import type {
   ContainerState,
   ContainerUsage,
   CreateRequest,
+  DebugRequest,
   Engine,
   EngineEvent,
   Exec,
@@ -391,6 +392,22 @@ class FakeContainers implements Pick<Engine["containers"], keyof Engine["contain
     this.#calls.push(`attach ${JSON.stringify(request)}`);
     const { container, started } = this.#entry(ref);
     return streamOf(started.promise, container.config.Tty);
+  }
+
+  async debug(ref: string, request: DebugRequest) {
+    this.#calls.push(`debug ${JSON.stringify(request)}`);
+    const { state } = this.#entry(ref).container;
+    if (state.status === "running") throw new Fault("conflict", "it is running, and not stopped");
+    const process = run(request.argv, request.tty);
+    return {
+      streams: streamOf(Promise.resolve(process), request.tty),
+      ended: process.ended.promise,
+      [Symbol.asyncDispose]: async () => process.ended.resolve(137),
+    };
+  }
+
+  resizeDebug(ref: string, size: { rows: number; columns: number }) {
+    return this.resize(ref, size);
   }
 
   async resize(_ref: string, { rows, columns }: { rows: number; columns: number }) {

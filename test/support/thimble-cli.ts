@@ -118,9 +118,9 @@ export class ThimbleCli implements AsyncDisposable {
   }
 
   /** Ends the engine, which must run; containers go on, and the next command starts another one. */
-  async stopEngine(): Promise<void> {
+  async stopEngine(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     const pid = Number(readFileSync(join(this.#runRoot, "engine.pid"), "utf8"));
-    process.kill(pid, "SIGTERM");
+    process.kill(pid, signal);
     while (existsSync(`/proc/${pid}`)) await Bun.sleep(10);
   }
 

@@ -102,6 +102,10 @@ export const debugFlags = {
     shownDefault: "busybox, made once",
     complete: "image",
   }),
+  user: text("User of the shell", {
+    short: "u",
+    shownDefault: "root; of a container that is stopped, its own",
+  }),
 };
 
 export const whyFlags = { json: bool("Print JSON") };
@@ -171,7 +175,7 @@ export const cpCommand = command({
 });
 
 export const debugCommand = command({
-  summary: "Run a shell with tools beside a container whose image has none",
+  summary: "Run a shell with tools in a container whose image has none",
   usage: "[OPTIONS] CONTAINER [-- COMMAND [ARG...]]",
   flags: debugFlags,
   args: [1, many],
@@ -181,7 +185,7 @@ export const debugCommand = command({
     ["debug web", "a shell that sees the processes, network and files of web"],
     ["debug web -- netstat -tln", "one command; it begins in the root of web"],
     ["debug --image debian web -- bash", "with the tools of an image"],
-    ["debug stopped", "only to read the files of a container that does not run"],
+    ["debug stopped", "on the files of a container that does not run; changes are kept"],
   ],
   load: async () => (await import("../verb/debug.ts")).debug,
 });

@@ -1,8 +1,9 @@
 import { isFault } from "#base";
+import type { ContainerRun } from "#client";
 import type { ContainerCreateBody } from "#container";
 import type { ContainerInspect } from "#wire";
 import type { Verb } from "../command.ts";
-import type { Context } from "../context.ts";
+import type { Context, TerminalSize } from "../context.ts";
 import { Exit } from "../failure.ts";
 import { showProgress } from "../progress.ts";
 import { followSize, runSession } from "../session.ts";
@@ -12,13 +13,12 @@ import type { debugFlags } from "../table/containers.ts";
 const defaultImage = "thimble-debug:latest";
 const busyboxPlaces = ["/bin/busybox", "/usr/bin/busybox"];
 
-/** Where the tools of a busybox are linked, and where the files of a container that is stopped are. */
+/** Where the tools of a busybox are linked. */
 const toolsDirectory = "/tools";
-const stoppedRoot = "/container";
 
 /** The shell of the tools begins where the container's files are. */
 const begin = `[ -d ${toolsDirectory} ] && /bin/busybox --install -s ${toolsDirectory} 2>/dev/null
-cd "$CONTAINER_ROOT" || exit 1
+cd /proc/1/root || exit 1
 exec "$@"`;
 
 export const debug: Verb<typeof debugFlags> = async (context, { flags, args }) => {
@@ -26,43 +26,64 @@ export const debug: Verb<typeof debugFlags> = async (context, { flags, args }) =
   const command = rest[0] === "--" ? rest.slice(1) : rest;
   const target = await context.client.containers.inspect(ref);
   const image = flags.image || (await defaultTools(context));
-  await using files = await filesOf(context, target);
-  const body = debugBody(context, { image, target, files, command });
-  return await runTools(context, body);
+  const request = { image, target, command, user: flags.user ?? "" };
+  return target.State.Running
+    ? await runBeside(context, request)
+    : await runInside(context, request);
 };
-
-interface Files extends AsyncDisposable {
-  /** Where the tools see the container's files. */
-  readonly root: string;
-  /** The image of a container that is stopped. */
-  readonly image?: string;
-}
-
-/** A container that runs shows its files in /proc; of another an image is made, which goes afterwards. */
-async function filesOf(context: Context, { Id, State }: ContainerInspect): Promise<Files> {
-  if (State.Running) return { root: "/proc/1/root", [Symbol.asyncDispose]: async () => undefined };
-  const image = await context.client.containers.commit(Id, { pause: false });
-  return {
-    ...{ root: stoppedRoot, image },
-    [Symbol.asyncDispose]: async () => {
-      await context.client.images.remove(image, { force: true });
-    },
-  };
-}
 
 interface DebugRequest {
   readonly image: string;
   readonly target: ContainerInspect;
-  readonly files: Files;
   readonly command: readonly string[];
+  /** "": root beside a container that runs, else the container's own. */
+  readonly user: string;
 }
 
-/** A container of the tools that is read-only, in the namespaces of the one to look at. */
-function debugBody(
+const onTerminal = ({ stdin, out }: Context) => stdin.isTerminal && out.isTerminal;
+
+/** The tools on the files of a container that is stopped, which it gets back with their end. */
+async function runInside(context: Context, request: DebugRequest): Promise<number> {
+  const { image, target, command, user } = request;
+  const { containers } = context.client;
+  const tty = onTerminal(context);
+  const body = { Cmd: [...command], User: user, Tty: tty, AttachStdin: true };
+  const run = await containers.debug(target.Id, image, body);
+  const resize = (size: TerminalSize) => containers.resizeDebug(target.Id, size);
+  const end = await followRun(context, run, { tty, resize });
+  return end === "detached" ? 0 : await run.exitCode;
+}
+
+/** The streams of the tools, to their end. */
+async function followRun(
   context: Context,
-  { image, target, files, command }: DebugRequest,
+  { stream }: Pick<ContainerRun, "stream">,
+  { tty, resize }: { readonly tty: boolean; resize(size: TerminalSize): Promise<void> },
+): Promise<"ended" | "detached"> {
+  const unfollow = tty ? followSize(context, resize) : undefined;
+  try {
+    return await runSession(context, { stream, stdin: true, tty });
+  } finally {
+    unfollow?.();
+  }
+}
+
+/** The tools in a read-only container of their own, in the namespaces of the one that runs. */
+async function runBeside(context: Context, request: DebugRequest): Promise<number> {
+  const { containers } = context.client;
+  const tty = onTerminal(context);
+  const { id, stream, exitCode } = await containers.run(toolsBody(request, tty));
+  const resize = (size: TerminalSize) => containers.resize(id, size);
+  const end = await followRun(context, { stream }, { tty, resize });
+  // Nothing of it may stay, so that its user has to come to an end with it.
+  if (end === "detached") await containers.remove(id, { force: true });
+  return end === "detached" ? 0 : await exitCode;
+}
+
+function toolsBody(
+  { image, target, command, user }: DebugRequest,
+  tty: boolean,
 ): ContainerCreateBody {
-  const tty = context.stdin.isTerminal && context.out.isTerminal;
   const joined = `container:${target.Id}`;
   const isShareable = target.HostConfig.IpcMode === "shareable";
   const tools = image === defaultImage ? { [toolsDirectory]: "exec,size=1m" } : {};
@@ -71,8 +92,8 @@ function debugBody(
     Image: image,
     Entrypoint: [],
     Cmd: ["/bin/sh", "-c", begin, "debug", ...(command.length > 0 ? command : ["/bin/sh"])],
-    Env: [`CONTAINER_ROOT=${files.root}`, `PATH=${path}:${toolsDirectory}`],
-    User: "0",
+    Env: ["CONTAINER_ROOT=/proc/1/root", `PATH=${path}:${toolsDirectory}`],
+    User: user || "0",
     Tty: tty,
     ...{ OpenStdin: true, StdinOnce: true },
     ...{ AttachStdin: true, AttachStdout: true, AttachStderr: true },
@@ -80,28 +101,12 @@ function debugBody(
       AutoRemove: true,
       ReadonlyRootfs: true,
       Tmpfs: tools,
-      ...(files.image
-        ? { Mounts: [{ Type: "image", Source: files.image, Target: stoppedRoot }] }
-        : {
-            ...{ PidMode: joined, NetworkMode: joined },
-            ...(isShareable && { IpcMode: joined }),
-            // To look into the /proc of processes that are not its own.
-            CapAdd: ["SYS_PTRACE"],
-          }),
+      ...{ PidMode: joined, NetworkMode: joined },
+      ...(isShareable && { IpcMode: joined }),
+      // To look into the /proc of processes that are not its own.
+      CapAdd: ["SYS_PTRACE"],
     },
   };
-}
-
-async function runTools(context: Context, body: ContainerCreateBody): Promise<number> {
-  const { containers } = context.client;
-  const { id, stream, exitCode } = await containers.run(body);
-  const tty = body.Tty === true;
-  const unfollow = tty ? followSize(context, (size) => containers.resize(id, size)) : undefined;
-  const end = await runSession(context, { stream, stdin: true, tty });
-  unfollow?.();
-  // Nothing of it may stay, so that its user has to come to an end with it.
-  if (end === "detached") await containers.remove(id, { force: true });
-  return end === "detached" ? 0 : await exitCode;
 }
 
 /** The default image; made of this machine's static busybox when it is missing. */

@@ -19,6 +19,7 @@ import { goesOn } from "./container-record.ts";
 import { containerSize, exportContainer } from "./container-tree.ts";
 import { viewContainer, viewListed } from "./container-view.ts";
 import { type CreateParts, createContainer, planContainer, rehearsePlan } from "./create.ts";
+import { resizeDebug } from "./debug-session.ts";
 import { killContainer, type StopOptions, stopContainer } from "./kill.ts";
 import { requireUp } from "./live-container.ts";
 import { parseName } from "./name.ts";
@@ -81,6 +82,11 @@ export function createContainers(parts: ContainerParts): Containers {
       const { diagnoseContainer } = await import("./diagnose.ts");
       return await diagnoseContainer(parts, ref);
     },
+    debug: async (ref, request) => {
+      const { debugContainer } = await import("./debug.ts");
+      return await debugContainer(parts, ref, request);
+    },
+    resizeDebug: (ref, size) => resizeDebug(parts, ref, size),
     addPorts: (ref, bindings) => addPorts(parts, ref, bindings),
     removePorts: (ref, bindings) => removePorts(parts, ref, bindings),
     prune: (filters) => pruneContainers(parts, filters),

@@ -7,6 +7,7 @@ import { publishContainer } from "./container-event.ts";
 import { dropImages, placedImages } from "./container-images.ts";
 import { goesOn, isUp } from "./container-record.ts";
 import { ownVolumes, releaseVolumes, removeAbandoned } from "./container-volumes.ts";
+import { endDebug, requireUndebugged } from "./debug-session.ts";
 import { cancelRestart, killAndWait } from "./kill.ts";
 
 /** The parts that a removal touches: all in which a container leaves a trace. */
@@ -23,6 +24,7 @@ export type RemoveParts = Parts<
   | "locks"
   | "live"
   | "execs"
+  | "debugging"
   | "pendingAttaches"
   | "removing"
   | "restarts"
@@ -60,10 +62,11 @@ export async function removeContainer(
 
 /** A start that is under way is waited for, since it cannot be undone half-way. */
 async function killRunning(
-  parts: Parts<"store" | "events" | "locks" | "live" | "waits" | "restarts">,
+  parts: Parts<"store" | "events" | "locks" | "live" | "waits" | "restarts" | "debugging">,
   id: ContainerId,
 ): Promise<void> {
   await parts.locks.run(id, async () => undefined);
+  await endDebug(parts, id);
   cancelRestart(parts, id);
   const live = parts.live.get(id);
   if (live && isUp(parts.store.get(id)?.state)) await killAndWait(parts, live);
@@ -80,10 +83,10 @@ async function removeStopped(
     | "events"
     | "waits"
     | "execs"
+    | "debugging"
     | "pendingAttaches"
     | "background"
     | "logCompression"
-    | "logShipping"
     | "logShipping"
     | "health"
   >,
@@ -101,6 +104,7 @@ async function removeStopped(
       about: record.name,
     });
   }
+  requireUndebugged(parts, record, "cannot be removed");
   const volumes = withVolumes ? ownVolumes(parts, record) : [];
   parts.store.delete(id, () => parts.volumes.abandon(volumes));
   parts.sandboxes.forget(id);

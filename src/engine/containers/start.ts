@@ -14,6 +14,7 @@ import { containerFiles, writeContainerFiles } from "./container-files.ts";
 import type { ContainerRecord } from "./container-record.ts";
 import { allowRemount } from "./container-tree.ts";
 import { holdVolumes } from "./container-volumes.ts";
+import { requireUndebugged } from "./debug-session.ts";
 import { type TrackParts, trackContainer } from "./exit.ts";
 import { joinsContainer, openJoined } from "./joined-container.ts";
 import { publishPorts, type RunPorts } from "./published-ports.ts";
@@ -25,7 +26,8 @@ import { type RunInput, taskInput, unopened, withJoined } from "./task-input.ts"
 import { lookupUser } from "./user-lookup.ts";
 
 /** The parts that a start touches: those of its end, and those that a run is made of. */
-export type StartParts = TrackParts & Parts<"state" | "networks" | "ports" | "plannedStarts">;
+export type StartParts = TrackParts &
+  Parts<"state" | "networks" | "ports" | "plannedStarts" | "debugging">;
 
 /** Starts a container that does not run; one that runs is `not_modified`. */
 export async function startContainer(parts: StartParts, ref: string): Promise<void> {
@@ -75,13 +77,14 @@ async function tryLaunch(
   }
 }
 
-function checkStartable(parts: Parts<"store" | "removing">, id: ContainerId): void {
+function checkStartable(parts: Parts<"store" | "removing" | "debugging">, id: ContainerId): void {
   const { state, name } = parts.store.find(id);
   if (parts.removing.has(id)) {
     throw new Fault("conflict", "container is marked for removal and cannot be started", {
       about: name,
     });
   }
+  requireUndebugged(parts, { id, name }, "cannot be started");
   if (state.status === "paused") {
     throw new Fault("conflict", "cannot start a paused container, try unpause instead", {
       about: name,

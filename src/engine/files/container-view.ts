@@ -17,7 +17,7 @@ import type { Parts } from "../parts.ts";
 
 /** The parts that a look at files touches. */
 export type ViewParts = Parts<
-  "paths" | "tasks" | "snapshots" | "volumes" | "store" | "live" | "locks"
+  "paths" | "tasks" | "snapshots" | "volumes" | "store" | "live" | "debugging" | "locks"
 >;
 
 /** The files of a container, mounted apart until it is disposed of. */
@@ -36,10 +36,10 @@ export async function openView(parts: ViewParts, ref: string): Promise<Container
   return (await viewOfLive(parts, id)) ?? (await viewOfStopped(parts, id));
 }
 
-/** Undefined when it does not run, or ends just now. */
+/** Of one that runs, or that tools work on; undefined when neither is so, or ends just now. */
 async function viewOfLive(parts: ViewParts, id: ContainerId): Promise<ContainerView | undefined> {
-  const live = parts.live.get(id);
-  if (!live || !isUp(parts.store.get(id)?.state)) return undefined;
+  const live = isUp(parts.store.get(id)?.state) ? parts.live.get(id) : parts.debugging.get(id);
+  if (!live) return undefined;
   await using scope = new Scope();
   keepRoot(live, scope);
   const source = await makeMountPoint(parts, scope);
@@ -55,7 +55,7 @@ async function viewOfLive(parts: ViewParts, id: ContainerId): Promise<ContainerV
 }
 
 /** The next run mounts the root anew, which no two mounts may write to: it waits. */
-function keepRoot({ views }: LiveContainer, scope: Scope): void {
+function keepRoot({ views }: Pick<LiveContainer, "views">, scope: Scope): void {
   const { promise, resolve } = Promise.withResolvers<void>();
   views.add(promise);
   scope.defer(() => {
@@ -70,7 +70,7 @@ async function viewOfStopped(parts: ViewParts, id: ContainerId): Promise<Contain
     await using waiting = new Scope();
     waiting.use(await parts.locks.hold(id));
     // It may have been started while this waited.
-    if (!isUp(parts.store.find(id).state)) {
+    if (!isUp(parts.store.find(id).state) && !parts.debugging.has(id)) {
       await parts.live.get(id)?.settled;
       scope.use(waiting.release());
       const record = parts.store.find(id);
