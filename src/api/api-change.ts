@@ -8,6 +8,8 @@ import { compareApiVersions } from "#wire";
 const since = {
   /** The engine removes containers that were created with AutoRemove. */
   autoRemove: "1.25",
+  /** Messages of a websocket are binary; before, text. */
+  binaryMessages: "1.28",
   /** Lists of networks leave out the containers. */
   shortNetworkList: "1.28",
   /** `wait` takes a condition, and sends its headers at once. */
@@ -28,6 +30,8 @@ const since = {
   referenceFilter: "1.41",
   /** Output has a content type of its own when it is in frames. */
   framedType: "1.42",
+  /** Attaching over a websocket takes the streams; before, all were meant. */
+  websocketStreams: "1.42",
   /** `stop` and `restart` take a signal. */
   stopSignal: "1.42",
   /** `system df` takes the kinds of objects. */

@@ -12,6 +12,7 @@ import {
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import { join } from "./hijack.ts";
+import { mergedOutput } from "./reframe.ts";
 import type { Route } from "./router.ts";
 import { containerOf } from "./wording.ts";
 
@@ -27,7 +28,13 @@ export function containerStreamRoutes(context: ApiContext): readonly Route[] {
       method: "POST",
       pattern: "/containers/:id/attach",
       handle: (exchange) => attach(context, exchange),
-      hijacks: true,
+      upgrade: "tcp",
+    },
+    {
+      method: "GET",
+      pattern: "/containers/:id/attach/ws",
+      handle: (exchange) => attachWebSocket(context, exchange),
+      upgrade: "websocket",
     },
     {
       method: "GET",
@@ -147,6 +154,24 @@ async function attachTo(
     stream: query.flag("stream"),
   });
   await join(connection, attached, { stdin, ...defined({ detach }) });
+}
+
+/** The output is not in frames: standard output and errors come in the same messages. */
+async function attachWebSocket(context: ApiContext, exchange: Exchange): Promise<void> {
+  const { query } = exchange;
+  const { id, config, detach } = attachable(context, exchange);
+  const connection = exchange.openWebSocket({ text: !exchange.has("binaryMessages") });
+  if (!connection) return;
+  const wants = (name: string) => !exchange.has("websocketStreams") || query.flag(name);
+  const stdin = wants("stdin") && config.OpenStdin;
+  const attached = await context.engine.containers.attach(id, {
+    stdin,
+    stdout: wants("stdout"),
+    stderr: wants("stderr"),
+    logs: query.flag("logs"),
+    stream: query.flag("stream"),
+  });
+  await join(connection, mergedOutput(attached), { stdin, ...defined({ detach }) });
 }
 
 async function exportTree({ engine }: ApiContext, exchange: Exchange): Promise<void> {

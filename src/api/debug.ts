@@ -15,7 +15,7 @@ export function debugRoutes(context: ApiContext): readonly Route[] {
       method: "POST",
       pattern: "/thimble/v1/containers/:id/debug",
       handle: (exchange) => debug(context, exchange),
-      hijacks: true,
+      upgrade: "tcp",
     },
     {
       method: "POST",

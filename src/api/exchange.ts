@@ -7,6 +7,7 @@ import { faultText } from "./fault-response.ts";
 import { type RawConnection, takeOver, takeUpgradeBody } from "./hijack.ts";
 import { type BodySchema, parseJsonBody } from "./json-body.ts";
 import type { Query } from "./query.ts";
+import { answerHandshake, WebSocketStream } from "./websocket.ts";
 
 export interface ExchangeParts {
   readonly request: IncomingMessage;
@@ -194,18 +195,42 @@ export class Exchange {
     this.response.write(`${JSON.stringify(message)}\r\n`);
   }
 
-  /** Takes the connection over for a raw stream. */
+  /**
+   * Takes the connection over for a raw stream. A client that did not ask for an upgrade gets a 200
+   * and the stream all the same, as dockerd does.
+   */
   async hijack(
     contentType: string,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<RawConnection> {
     // A body that the endpoint does not take (dockerode sends its options) is not standard input.
     if (this.#head !== undefined && !this.#bodyTaken) await this.#bodyBytes();
-    return takeOver(this.response, {
-      headers: { "Content-Type": contentType, ...headers },
-      isUpgrade: this.upgrades,
-      early: this.#head ?? new Uint8Array(0),
-      untaken: this.#untaken,
-    });
+    const type = { "Content-Type": contentType, ...headers };
+    return this.upgrades
+      ? this.#takeOver("101 UPGRADED", { ...type, Connection: "Upgrade", Upgrade: "tcp" })
+      : this.#takeOver("200 OK", type);
+  }
+
+  /**
+   * Makes the connection a websocket, whose messages are text or binary; undefined when the client
+   * did not ask for one as it should, which it is told.
+   */
+  openWebSocket({ text }: { readonly text: boolean }): RawConnection | undefined {
+    const handshake = answerHandshake(this.request);
+    if ("refusal" in handshake) {
+      this.response.writeHead(400, handshake.fields).end(handshake.refusal);
+      return undefined;
+    }
+    const raw = this.#takeOver("101 Switching Protocols", handshake.fields);
+    return {
+      ...raw,
+      socket: new WebSocketStream(raw.socket, { early: raw.early, text }),
+      early: new Uint8Array(0),
+    };
+  }
+
+  #takeOver(status: string, headers: Readonly<Record<string, string>>) {
+    const early = this.#head ?? new Uint8Array(0);
+    return takeOver(this.response, { status, headers, early, untaken: this.#untaken });
   }
 }

@@ -26,7 +26,7 @@ export function execRoutes(context: ApiContext): readonly Route[] {
       method: "POST",
       pattern: "/exec/:id/start",
       handle: (exchange) => start(context, exchange, detachKeys),
-      hijacks: true,
+      upgrade: "tcp",
     },
     {
       method: "POST",

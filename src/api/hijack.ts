@@ -1,17 +1,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { endOf, Fault, poll } from "#base";
 import type { AttachedStream } from "#engine";
 import type { DetachFilter } from "#wire";
 
 /** A connection that is no longer HTTP. */
-export interface RawConnection {
-  readonly socket: Socket;
+export interface RawConnection<Stream extends RawStream = RawStream> {
+  readonly socket: Stream;
   /** The bytes that the client has sent already. */
   readonly early: Uint8Array;
   /** Settles once the client has read the head of our answer, or is gone. */
   headTaken(): Promise<void>;
 }
+
+/** A socket, or a protocol on one, that carries bytes both ways. */
+type RawStream = Duplex & { destroySoon(): void };
 
 /** How long a client may take to send a body with an upgrade, and to close after our end. */
 const patienceMs = 30_000;
@@ -67,23 +71,20 @@ function sizeOf(chunks: readonly Uint8Array[]): number {
 }
 
 export interface TakeOver {
+  /** As "101 UPGRADED". */
+  readonly status: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Whether the client asked for an upgrade. */
-  readonly isUpgrade: boolean;
   /** The bytes that it has sent behind its request. */
   readonly early: Uint8Array;
   /** 0 when the client has read all that was sent to it. */
   readonly untaken: () => number;
 }
 
-/**
- * Takes a connection from the HTTP server and answers for it. A client that did not ask
- * for an upgrade gets a 200 and the stream unframed by HTTP all the same, as dockerd does.
- */
+/** Takes a connection from the HTTP server and answers for it; the stream is unframed by HTTP. */
 export function takeOver(
   response: ServerResponse,
-  { headers, isUpgrade, early, untaken }: TakeOver,
-): RawConnection {
+  { status, headers, early, untaken }: TakeOver,
+): RawConnection<Socket> {
   const { socket } = response;
   if (!socket || socket.destroyed)
     throw new Fault("canceled", "the client closed the connection before its stream began");
@@ -94,10 +95,7 @@ export function takeOver(
   // Bytes that the client sends before there is a process wait in the socket.
   socket.pause();
   const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  const lines = isUpgrade
-    ? ["HTTP/1.1 101 UPGRADED", ...fields, "Connection: Upgrade", "Upgrade: tcp"]
-    : ["HTTP/1.1 200 OK", ...fields];
-  socket.write(`${lines.join("\r\n")}\r\n\r\n`);
+  socket.write(`${[`HTTP/1.1 ${status}`, ...fields].join("\r\n")}\r\n\r\n`);
   return {
     socket,
     early,
@@ -180,7 +178,7 @@ function feed(
  * Ends our side and waits for the client's, so that it reads all of ours; bytes that it still sends
  * are dropped.
  */
-export function leave(socket: Socket): void {
+export function leave(socket: RawStream): void {
   if (socket.destroyed) return;
   const timer = setTimeout(() => socket.destroy(), lingerMs);
   timer.unref();

@@ -1,6 +1,6 @@
 import { pipeline, Transform } from "node:stream";
 import type { AttachedStream } from "#engine";
-import { encodeFrame, FrameDecoder } from "#wire";
+import { encodeFrame, FrameDecoder, type StreamName } from "#wire";
 
 /**
  * The same process with its output in frames, or (`tty`) without. As dockerd, which believes the
@@ -9,7 +9,7 @@ import { encodeFrame, FrameDecoder } from "#wire";
  */
 export function framedFor(tty: boolean, attached: AttachedStream): AttachedStream {
   if (attached.tty === tty) return attached;
-  const output = pipeline(attached.output, tty ? unframed() : framed(), () => undefined);
+  const output = pipeline(attached.output, tty ? unframed(["stdout"]) : framed(), () => undefined);
   return { ...attached, output, tty, [Symbol.asyncDispose]: () => attached[Symbol.asyncDispose]() };
 }
 
@@ -19,11 +19,18 @@ function framed(): Transform {
   });
 }
 
-function unframed(): Transform {
+/** A process's output without frames: standard output and errors as they came. */
+export function mergedOutput(attached: AttachedStream): AttachedStream {
+  if (attached.tty) return attached;
+  const output = pipeline(attached.output, unframed(["stdout", "stderr"]), () => undefined);
+  return { ...attached, output, [Symbol.asyncDispose]: () => attached[Symbol.asyncDispose]() };
+}
+
+function unframed(streams: readonly StreamName[]): Transform {
   const decoder = new FrameDecoder();
   return new Transform({
     transform(chunk: Uint8Array, _encoding, done) {
-      const frames = decoder.push(chunk).filter(({ stream }) => stream === "stdout");
+      const frames = decoder.push(chunk).filter(({ stream }) => streams.includes(stream));
       done(null, Buffer.concat(frames.map(({ payload }) => payload)));
     },
   });

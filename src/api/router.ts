@@ -11,8 +11,8 @@ export interface Route {
   readonly method: Method;
   readonly pattern: string;
   readonly handle: Handler;
-  /** The connection may be taken over for a raw stream. */
-  readonly hijacks?: boolean;
+  /** What the connection may be upgraded to: a raw stream ("tcp"), or a websocket. */
+  readonly upgrade?: "tcp" | "websocket";
 }
 
 export interface Match {

@@ -57,6 +57,6 @@ export function routes(context: ApiContext): readonly Route[] {
     ...explainRoutes(context),
     ...pluginRoutes(),
     ...swarmRoutes(),
-    ...notYetRoutes(context),
+    ...notYetRoutes(),
   ];
 }

@@ -24,7 +24,7 @@ export function runRoutes(context: ApiContext): readonly Route[] {
       method: "POST",
       pattern: RUN_PATH,
       handle: (exchange) => run(context, exchange),
-      hijacks: true,
+      upgrade: "tcp",
     },
   ];
 }

@@ -103,8 +103,7 @@ function httpServer(dispatch: ReturnType<typeof dispatcher>) {
       // Archives may take long, and clients keep idle connections as long as they like.
       requestTimeout: 0,
       keepAliveTimeout: 0,
-      shouldUpgradeCallback: (request) =>
-        request.headers.upgrade?.toLowerCase() === "tcp" && dispatch.hijacks(request),
+      shouldUpgradeCallback: dispatch.upgrades,
     },
     dispatch.handle,
   );
@@ -190,14 +189,15 @@ function dispatcher(options: ApiServerOptions, router: Router) {
     };
     run().catch((error: unknown) => refuse(options.log, request, response, version, error));
   };
-  const hijacks = (request: IncomingMessage): boolean => {
+  const upgrades = (request: IncomingMessage): boolean => {
+    const wanted = request.headers.upgrade?.toLowerCase();
     try {
-      return find(request).match?.route.hijacks === true;
+      return wanted !== undefined && find(request).match?.route.upgrade === wanted;
     } catch {
       return false;
     }
   };
-  return { handle, hijacks };
+  return { handle, upgrades };
 }
 
 /** Whoever may use the engine over TCP is its administrator. */

@@ -136,6 +136,26 @@ here("exec and attach [needs docker CLI]", () => {
     expect(ended.stderr).toContain("cannot attach to a stopped container");
   });
 
+  test("a websocket attaches: the log, then output, and input until its close", async () => {
+    const other = target.name();
+    const script = "echo first; cat; echo last; exit 6";
+    await target.ok(["create", "-i", "--name", other, image, "sh", "-c", script]);
+    await target.ok(["start", other]);
+    while ((await target.ok(["logs", other])) !== "first") await Bun.sleep(20);
+    const path = `/v1.51/containers/${other}/attach/ws?logs=1&stream=1&stdin=1&stdout=1`;
+    const socket = new WebSocket(`ws+unix://${target.socket}:${path}`);
+    socket.binaryType = "arraybuffer";
+    let received = "";
+    socket.onopen = () => socket.send("second\n");
+    socket.onmessage = ({ data }) => {
+      received += Buffer.from(data).toString();
+      if (received.endsWith("second\n")) socket.close(1000);
+    };
+    expect(await target.ok(["wait", other])).toBe("6");
+    expect(received).toBe("first\nsecond\n");
+    expect(await target.ok(["logs", other])).toBe("first\nsecond\nlast");
+  });
+
   test("the detach keys leave a terminal running", async () => {
     const other = target.name();
     const session = target.terminal(["run", "-it", "--name", other, image, "sh"]);

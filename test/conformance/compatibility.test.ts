@@ -28,7 +28,7 @@ const nameOf = ({ method, pattern }: Route) => `${method} ${pattern.replace(/[:*
 
 function endpoints(): string[] {
   const among = (some: readonly Route[]) => new Set(some.map(nameOf));
-  const refused = among(notYetRoutes(context));
+  const refused = among(notYetRoutes());
   const swarm = among(swarmRoutes());
   const state = (name: string) => {
     if (name.includes("/thimble/")) return "thimble's own";
