@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ContextStore } from "./context-store.ts";
 import { sshArguments } from "./dial-ssh.ts";
-import { parseHost, resolveHost } from "./host.ts";
+import { contextName, parseHost, resolveHost } from "./host.ts";
 
 let directory: string;
 let env: Record<string, string>;
@@ -41,6 +41,16 @@ describe("the engine is that of", () => {
     expect(() => kindOf({ context: "nowhere" })).toThrow('context "nowhere": context not found');
     expect(() => kindOf({ context: "far", host: "/x" })).toThrow("conflicting options");
   });
+});
+
+test("the name of the context in use: that of a host that is given is default", () => {
+  const nameOf = (flags: object, more: Record<string, string> = {}) =>
+    contextName({ flags, env: { ...env, ...more } });
+  expect(nameOf({})).toBe("near");
+  expect(nameOf({}, { DOCKER_CONTEXT: "nowhere" })).toBe("nowhere");
+  expect(nameOf({}, { DOCKER_CONTEXT: "far", DOCKER_HOST: "/x" })).toBe("default");
+  expect(nameOf({ context: "far" }, { DOCKER_HOST: "/x" })).toBe("far");
+  expect(nameOf({ host: "/x" }, { DOCKER_CONTEXT: "far" })).toBe("default");
 });
 
 describe("TLS", () => {

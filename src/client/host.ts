@@ -88,21 +88,31 @@ export interface HostFlags {
   readonly tls?: TlsFlags | undefined;
 }
 
+interface HostRequest {
+  readonly flags?: HostFlags;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** The name of the context in use, whether or not there is one of that name; "default" where a host is given. */
+export function contextName({ flags = {}, env }: HostRequest): string {
+  if (flags.host) return "default";
+  if (flags.context) return flags.context;
+  if (env.THIMBLE_HOST || env.DOCKER_HOST) return "default";
+  return currentContext(env) || "default";
+}
+
 /**
  * The host to speak to: the flags, then THIMBLE_HOST, DOCKER_HOST, DOCKER_CONTEXT, the current
  * context of config.json, and last the socket in the run root (THIMBLE_RUN_ROOT moves it), which is
  * the context "default". Empty values count as absent. `not_found` for a context that is missing.
  */
-export function resolveHost(options: {
-  readonly flags?: HostFlags;
-  readonly env: Readonly<Record<string, string | undefined>>;
-}): HostChoice {
-  const { flags = {}, env } = options;
+export function resolveHost(request: HostRequest): HostChoice {
+  const { flags = {}, env } = request;
   if (flags.host && flags.context)
     throw new Fault("invalid", "conflicting options: cannot specify both --host and --context");
   const given = (["THIMBLE_HOST", "DOCKER_HOST"] as const).find((name) => env[name]);
-  const named = flags.host ? undefined : flags.context || (given ? undefined : currentContext(env));
-  if (named && named !== "default") {
+  const named = contextName(request);
+  if (named !== "default") {
     const { host, tls } = contextHost(named, env);
     const parsed = parseHost(host);
     return { host: parsed.kind === "tcp" && tls ? { ...parsed, tls } : parsed, source: "context" };

@@ -28,6 +28,7 @@ export type { OutputPart, OutputStream } from "./demux.ts";
 export { type Dial, dial } from "./dial.ts";
 export type { ExecsClient } from "./execs.ts";
 export {
+  contextName,
   defaultSocket,
   formatHost,
   type Host,

@@ -105,6 +105,19 @@ here("contexts and remote engines [needs docker CLI]", () => {
       await docker("--context", "far", "version", "-f", "{{.Server.Version}}"),
     ];
     expect([own.status, own.stdout]).toEqual([0, peer.stdout]);
+    const ways = [
+      ["-c", "far"],
+      ["-H", target.host],
+    ];
+    for (const [verb, field] of [
+      ["version", ".Client"],
+      ["info", ".ClientInfo"],
+    ] as const)
+      for (const way of ways) {
+        const args = [...way, verb, "-f", `{{${field}.Context}}`];
+        const [own, peer] = [await thimble(args), await docker(...args)];
+        expect({ args, said: own.stdout }).toEqual({ args, said: peer.stdout });
+      }
     expect((await docker("context", "use", "near")).status).toBe(0);
     expect((await thimble(["context", "show"])).stdout).toBe("near\n");
     expect((await thimble(["images", "-q"])).stdout).toBe((await docker("images", "-q")).stdout);

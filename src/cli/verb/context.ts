@@ -2,6 +2,7 @@ import { Fault, isFault } from "#base";
 import {
   ContextStore,
   checkContextName,
+  contextName,
   currentContext,
   type DockerContext,
   formatHost,
@@ -131,13 +132,6 @@ function readMaterial(paths: readonly (string | undefined)[]): TlsMaterial {
   return Object.fromEntries(entries);
 }
 
-/** The name of the context that a command of these flags and variables uses. */
-function currentName({ hostFlags, env }: Context): string {
-  if (hostFlags.context) return hostFlags.context;
-  if (hostFlags.host || env.THIMBLE_HOST || env.DOCKER_HOST) return "default";
-  return currentContext(env) ?? "default";
-}
-
 const heads = {
   Name: "NAME",
   Description: "DESCRIPTION",
@@ -149,7 +143,7 @@ const table =
 
 export const contextLs: Verb<typeof contextLsFlags> = async (context, { flags }) => {
   const store = new ContextStore(context.env);
-  const current = currentName(context);
+  const current = contextName({ flags: context.hostFlags, env: context.env });
   const all = [...store.all(), contextNamed(context, store, "default")];
   const rows = all
     .sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -166,8 +160,8 @@ export const contextLs: Verb<typeof contextLsFlags> = async (context, { flags })
   return 0;
 };
 
-export const contextShow: Verb<NoFlags> = async (context) => {
-  await context.out.write(`${currentName(context)}\n`);
+export const contextShow: Verb<NoFlags> = async ({ hostFlags: flags, env, out }) => {
+  await out.write(`${contextName({ flags, env })}\n`);
   return 0;
 };
 
@@ -229,6 +223,9 @@ export function describeContext(context: Context, name: string): unknown {
 }
 
 /** The contexts that `inspect` shows without a name. */
-export function shownContexts(context: Context, names: readonly string[]): readonly string[] {
-  return names.length > 0 ? names : [currentName(context)];
+export function shownContexts(
+  { hostFlags: flags, env }: Context,
+  names: readonly string[],
+): readonly string[] {
+  return names.length > 0 ? names : [contextName({ flags, env })];
 }

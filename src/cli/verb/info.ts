@@ -1,3 +1,4 @@
+import { contextName } from "#client";
 import type { SystemInfo } from "#wire";
 import type { Verb } from "../command.ts";
 import { failureText } from "../failure.ts";
@@ -13,7 +14,9 @@ export const info: Verb<typeof showFlags> = async (context, { flags }) => {
     ...{ GitCommit: "", GoVersion: "" },
     Os: process.platform,
     Arch: process.arch === "x64" ? "amd64" : process.arch,
-    ...{ BuildTime: "", Context: "default", Plugins: [], Warnings: null },
+    BuildTime: "",
+    Context: contextName({ flags: context.hostFlags, env: context.env }),
+    ...{ Plugins: [], Warnings: null },
   };
   let server: SystemInfo | undefined;
   let failure = "";
@@ -29,7 +32,7 @@ export const info: Verb<typeof showFlags> = async (context, { flags }) => {
     const template = userTemplate(format, infoShape);
     await context.out.write(await lineOnFailure(context, () => `${template(value)}\n`));
   } else {
-    const head = `Client:\n Version:    ${client.Version}\n\nServer:\n`;
+    const head = `Client:\n Version:    ${client.Version}\n Context:    ${client.Context}\n\nServer:\n`;
     await context.out.write(server ? `${head}${describe(server)}` : head);
   }
   for (const warning of server?.Warnings ?? []) await context.err.write(`${warning}\n`);

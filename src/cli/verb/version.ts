@@ -1,5 +1,5 @@
 import { isFault } from "#base";
-import { openClient } from "#client";
+import { contextName, openClient } from "#client";
 import type { SystemVersion } from "#wire";
 import { API_VERSION } from "#wire";
 import type { Verb } from "../command.ts";
@@ -29,7 +29,7 @@ export const version: Verb<typeof showFlags> = async (context, { flags }) => {
     Os: process.platform,
     Arch: process.arch === "x64" ? "amd64" : process.arch,
     BuildTime: "",
-    Context: "default",
+    Context: contextName({ flags: context.hostFlags, env: context.env }),
     Runtime: `bun ${Bun.version}`,
   };
   const format = flags.json ? "json" : flags.format;
@@ -55,6 +55,7 @@ function describe(
     line(1, "API version:", client.ApiVersion),
     line(1, "Runtime:", client.Runtime),
     line(1, "OS/Arch:", `${client.Os}/${client.Arch}`),
+    line(1, "Context:", client.Context),
   ];
   if (!server) {
     const state = idle ? "not running; it starts on first use" : "out of reach";
