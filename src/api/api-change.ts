@@ -78,6 +78,8 @@ const since = {
   buildLimits: "1.48",
   /** Inspect of an image takes a platform. */
   inspectPlatform: "1.49",
+  /** A removal of an image takes platforms. */
+  removedPlatforms: "1.50",
   /** The configuration of an image has no fields of containers. */
   ociConfig: "1.50",
   /** `info` no longer tells of packet filters of bridges. */

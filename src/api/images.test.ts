@@ -232,3 +232,23 @@ test.each([
 ])("an image made at %s is shown as Docker does", (created, shown) => {
   expect(shortTime(created)).toBe(shown);
 });
+
+test("a removal for a platform leaves an image of another one, from API 1.50 on", async () => {
+  await using server = await testServer();
+  const remove = (version: string, query: string) =>
+    server.call("DELETE", `/v${version}/images/busybox:test?${query}`);
+  const arm = `platforms=${encodeURIComponent('{"os":"linux","architecture":"arm64"}')}`;
+  const refused = [
+    [arm, 404, "its platform (linux/amd64) does not match the specified platform (linux/arm64)"],
+    [`${arm}&${arm}`, 400, "multiple platforms are not supported"],
+    ["platforms=linux/arm64", 400, "failed to parse platform: invalid character 'l' looking for"],
+    ["platforms={}", 400, "both OS and Architecture must be provided"],
+  ] as const;
+  for (const [query, status, message] of refused) {
+    const answer = await remove("1.50", query);
+    expect({ query, ...answer }).toMatchObject({ query, status });
+    expect(answer.text).toContain(message);
+  }
+  expect((await remove("1.49", arm)).status).toBe(200);
+  expect((await remove("1.50", arm.replace("arm64", "amd64"))).status).toBe(200);
+});

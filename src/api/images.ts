@@ -10,7 +10,7 @@ import type {
 import type { ApiChange } from "./api-change.ts";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
-import { requirePlatform } from "./platform-query.ts";
+import { requirePlatform, requirePlatforms } from "./platform-query.ts";
 import { repoTag } from "./repo-tag.ts";
 import type { Route } from "./router.ts";
 import { timeText } from "./time-text.ts";
@@ -213,7 +213,7 @@ async function tag({ engine }: ApiContext, exchange: Exchange): Promise<void> {
 async function remove({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const ref = exchange.param("name");
   if (ref.trim() === "") throw new Fault("invalid", "image name cannot be blank");
-  await imageOf(engine, ref);
+  requirePlatforms(exchange, ref, await imageOf(engine, ref));
   const options = { force: exchange.query.flag("force"), prune: !exchange.query.flag("noprune") };
   let deletions: readonly ImageDeletion[];
   try {

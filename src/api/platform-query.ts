@@ -2,6 +2,7 @@ import { Fault, faultOf } from "#base";
 import type { ImageDetail } from "#engine";
 import { formatPlatform, parsePlatform, platformDistance } from "#image";
 import type { Exchange } from "./exchange.ts";
+import { jsonSyntaxError } from "./json-syntax.ts";
 
 /** As the query has it: "linux/arm64", or from API 1.48 on JSON ({"os": "linux", ...}). */
 export function platformOf({ query }: Exchange): string | undefined {
@@ -36,9 +37,32 @@ function platformOfJson(text: string): string {
  * For a question about an image for one platform: an image for another platform is not found, in
  * Docker's words.
  */
-export function requirePlatform(exchange: Exchange, ref: string, { config }: ImageDetail): void {
+export function requirePlatform(exchange: Exchange, ref: string, image: ImageDetail): void {
   const wanted = platformOf(exchange);
-  if (wanted === undefined) return;
+  if (wanted !== undefined) checkPlatform(ref, image, wanted);
+}
+
+/** For a removal: the one platform of an image that has no others. */
+export function requirePlatforms(exchange: Exchange, ref: string, image: ImageDetail): void {
+  const [text, ...more] = exchange.query.all("platforms");
+  if (text === undefined || !exchange.has("removedPlatforms")) return;
+  if (more.length > 0) throw new Fault("invalid", "multiple platforms are not supported");
+  const { os, architecture, variant } = objectOf(text);
+  if (typeof os !== "string" || typeof architecture !== "string" || !os || !architecture)
+    throw new Fault("invalid", "both OS and Architecture must be provided", { about: text });
+  checkPlatform(ref, image, [os, architecture, ...(variant ? [variant] : [])].join("/"));
+}
+
+function objectOf(text: string): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(text));
+  } catch (cause) {
+    const message = `failed to parse platform: ${jsonSyntaxError(text)}`;
+    throw new Fault("invalid", message, { about: text, cause });
+  }
+}
+
+function checkPlatform(ref: string, { config }: ImageDetail, wanted: string): void {
   const platform = parsePlatform(wanted);
   if (platformDistance(platform, config) !== undefined) return;
   throw new Fault(

@@ -5,5 +5,4 @@ export const dockerCommands: Readonly<Record<string, readonly string[]>> = {
   ),
   image: ["build"],
   volume: ["update"],
-  system: ["prune"],
 };

@@ -67,6 +67,16 @@ export function text(help: string, extra: Extra = {}): Flag<string | undefined> 
   return { help, placeholder: "string", ...extra, initial: undefined, parse: (word) => word };
 }
 
+/** A flag of docker's that has no place here; whoever gives it is told why. */
+export function refused(why: string): Flag<undefined> {
+  return {
+    ...{ help: why, placeholder: "", hidden: true, initial: undefined },
+    parse: () => {
+      throw new Error(`thimble does not have it: ${why}`);
+    },
+  };
+}
+
 /** One of these words; undefined when it is not given. */
 export function choice<T extends string>(
   help: string,

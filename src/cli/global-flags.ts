@@ -1,11 +1,18 @@
 import type { HostFlags } from "#client";
-import { bool, text } from "./flag.ts";
+import { bool, choice, text } from "./flag.ts";
 import type { ParsedFlags } from "./parse-flags.ts";
 
 const files = "(default: in $DOCKER_CERT_PATH, else in ~/.docker)";
 
+/** Those of docker. */
+const logLevels = ["debug", "info", "warn", "error", "fatal"] as const;
+
 /** The flags before the command. */
 export const globalFlags = {
+  config: text("Directory of config.json, contexts and certificates", {
+    shownDefault: "~/.docker",
+    complete: "file",
+  }),
   context: text("Context of the engine to connect to (see `context create`)", {
     short: "c",
     complete: "context",
@@ -14,6 +21,7 @@ export const globalFlags = {
   host: text("Engine to connect to: unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST", {
     short: "H",
   }),
+  "log-level": choice("With debug: as --debug", logLevels, { short: "l", shownDefault: "info" }),
   tls: bool("Speak TLS; implied by --tlsverify"),
   tlscacert: text(`Authority of the engine's certificate ${files}`, { complete: "file" }),
   tlscert: text(`Certificate of this client ${files}`, { complete: "file" }),

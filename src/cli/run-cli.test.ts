@@ -51,6 +51,8 @@ describe("usage, with docker's exit statuses and words", () => {
     ["mkimage foo", 1, "", "unknown method: foo"],
     ["mkimage scratch x", 1, "", "the image needs a name: -t NAME"],
     ["mkimage -t x debootstrap", 1, "", "takes other arguments"],
+    ["images --tree", 125, "", "thimble does not have it: an image is of one platform here"],
+    ["-l loud ps", 125, "", 'invalid argument "loud" for "-l, --log-level" flag'],
     ["daemon -l loud", 125, "", 'invalid argument "loud" for "-l, --log-level" flag'],
     ["completion tcsh", 1, "", "use bash, zsh or fish"],
   ])("%s", async (line, status, out, err) => {
@@ -161,6 +163,13 @@ describe("reaching an engine", () => {
     server.close();
     expect(found.out).toBe("here\n");
   });
+});
+
+test("--config names the directory of config.json", async () => {
+  writeFileSync(join(directory, "config.json"), '{"currentContext":"far"}');
+  const { out } = await run(`--config ${directory} context show`);
+  rmSync(join(directory, "config.json"));
+  expect(out).toBe("far\n");
 });
 
 test("ctrl-c during save -o leaves no file behind", async () => {

@@ -17,8 +17,8 @@ export async function runCli(argv: readonly string[], options: CliOptions): Prom
   try {
     const parsed = parse(globalFlags, argv, false, []);
     const { flags } = parsed;
-    debug = flags.debug;
-    const context = createContext(options, hostFlags(parsed));
+    debug = flags.debug || flags["log-level"] === "debug";
+    const context = createContext(withConfig(options, flags.config), hostFlags(parsed));
     if (flags.version) {
       await context.out.write(`thimble version ${options.version}\n`);
       return 0;
@@ -31,6 +31,12 @@ export async function runCli(argv: readonly string[], options: CliOptions): Prom
   } catch (error) {
     return await report(error, { err, debug, failure });
   }
+}
+
+/** As if the variable named the directory of config.json. */
+function withConfig(options: CliOptions, directory: string | undefined): CliOptions {
+  if (!directory) return options;
+  return { ...options, env: { ...options.env, DOCKER_CONFIG: directory } };
 }
 
 async function runCommand(

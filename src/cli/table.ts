@@ -85,6 +85,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
     events: system.eventsCommand,
     fsck: system.fsckCommand,
     profile: system.profileCommand,
+    prune: system.systemPruneCommand,
     info: system.infoCommand,
   }),
 

@@ -123,9 +123,16 @@ export class ImagesClient {
    */
   remove(
     ref: string,
-    options: { readonly force?: boolean; readonly noPrune?: boolean } = {},
+    options: {
+      readonly force?: boolean;
+      readonly noPrune?: boolean;
+      /** As "linux/arm64". */
+      readonly platforms?: readonly string[];
+    } = {},
   ): Promise<readonly ImageDeleteEntry[]> {
-    const query = { force: options.force, noprune: options.noPrune };
+    const { force, noPrune: noprune } = options;
+    const platforms = options.platforms?.map((each) => platformJson({ platform: each }) ?? "");
+    const query = { force, noprune, platforms };
     return this.#transport.json({ method: "DELETE", path: at(ref), query });
   }
 

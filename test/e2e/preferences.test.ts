@@ -76,4 +76,30 @@ describe.skipIf(!isRoot)("preferences [needs root]", () => {
     expect(await cli.ok(["volume", "ls", "-q"])).toContain("data");
     expect(await cli.ok(["network", "ls", "-q", "--filter", "name=front"])).not.toBe("");
   });
+
+  test("system prune lists, asks and removes; what only a stopped container holds goes with it", async () => {
+    await cli.importBusybox("spare:1");
+    await cli.ok(["create", "--name", "last", "-v", "/own", "spare:1", "true"]);
+    const args = ["system", "prune", "-a", "--volumes"];
+    const listed = await cli.ok([...args, "--dry-run"]);
+    expect(listed).toMatch(
+      /^would remove container last .*\nwould remove container idle .*\nwould remove network front\nwould remove volume [0-9a-f]{64}\nwould remove the name spare:1\nwould remove image sha256:[0-9a-f]{64} \([\d.]+MB\)$/,
+    );
+    const asked = await cli.run(args, { input: "n\n" });
+    expect(asked).toMatchObject({ status: 0, stderr: "" });
+    expect(asked.stdout).toContain("  - all images without at least one container");
+    expect(await cli.ok([...args, "--dry-run"])).toBe(listed);
+    const told = await cli.ok([...args, "--force"]);
+    const kinds = told.split("\n").filter((line) => /^(Deleted|Total)/.test(line));
+    expect(kinds).toEqual([
+      ...["Deleted Containers:", "Deleted Networks:", "Deleted Volumes:", "Deleted Images:"],
+      expect.stringMatching(/^Total reclaimed space: [\d.]+[kM]?B$/),
+    ]);
+    expect(await cli.ok([...args, "--dry-run"])).toBe("nothing would be removed");
+    const refused = await cli.run([...args, "--filter", "until=1h"]);
+    expect([refused.status, refused.stderr]).toEqual([
+      1,
+      'ERROR: The "until" filter is not supported with "--volumes"\n',
+    ]);
+  });
 });

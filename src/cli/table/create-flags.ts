@@ -1,4 +1,4 @@
-import { bool, cpus, duration, int, list, map, size, text } from "../flag.ts";
+import { bool, cpus, duration, int, list, map, refused, size, text } from "../flag.ts";
 
 const healthFlags = {
   "health-cmd": text("Command to run to check health"),
@@ -140,6 +140,9 @@ export const createFlags = {
   tmpfs: list("Mount a tmpfs directory"),
   tty: bool("Allocate a pseudo-TTY", { short: "t" }),
   ulimit: list("Ulimit options", { placeholder: "ulimit" }),
+  "use-api-socket": refused(
+    "mount the engine's socket with -v /run/thimble/thimble.sock:/run/docker.sock",
+  ),
   user: text("Username or UID (format: <name|uid>[:<group|gid>])", { short: "u" }),
   userns: text("User namespace to use"),
   uts: text("UTS namespace to use"),

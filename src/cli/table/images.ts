@@ -1,5 +1,5 @@
 import { command, many } from "../command.ts";
-import { bool, filter, list, text } from "../flag.ts";
+import { bool, filter, list, refused, text } from "../flag.ts";
 import { dryRun, format, inspectFlags, json, outputFlags, pruneFlags } from "./containers.ts";
 
 const platform = text("Set platform if server is multi-platform capable");
@@ -12,12 +12,16 @@ export const imagesFlags = {
   json,
   "no-trunc": bool("Don't truncate output"),
   quiet: bool("Only show image IDs", { short: "q" }),
+  tree: refused("an image is of one platform here, so that a tree would have no branches"),
 };
 
 export const rmiFlags = {
   "dry-run": dryRun,
   force: bool("Force removal of the image", { short: "f" }),
   "no-prune": bool("Do not delete untagged parents"),
+  platform: list(
+    "Remove only the given platform variant. Formatted as `os[/arch[/variant]]` (e.g., `linux/amd64`)",
+  ),
 };
 
 export const saveFlags = {

@@ -1,6 +1,6 @@
 import { command } from "../command.ts";
 import { bool, filter, int, list, text } from "../flag.ts";
-import { json } from "./containers.ts";
+import { json, pruneFlags } from "./containers.ts";
 
 export const eventsFlags = {
   filter: filter(),
@@ -25,6 +25,14 @@ export const certFlags = {
     shownDefault: "730",
   }),
   host: list("Name or address by which clients reach the engine (default: those of this machine)"),
+};
+
+export const systemPruneFlags = {
+  "dry-run": pruneFlags["dry-run"],
+  all: bool("Remove all unused images not just dangling ones", { short: "a" }),
+  filter: { ...filter('Provide filter values (e.g. "label=<key>=<value>")'), short: "" },
+  force: pruneFlags.force,
+  volumes: bool("Prune anonymous volumes"),
 };
 
 export const dfFlags = {
@@ -74,6 +82,17 @@ export const eventsCommand = command({
   flags: eventsFlags,
   examples: [["events --filter type=container --since 1h", "list the events of containers"]],
   load: async () => (await import("../verb/events.ts")).events,
+});
+
+export const systemPruneCommand = command({
+  summary: "Remove unused data",
+  usage: "[OPTIONS]",
+  flags: systemPruneFlags,
+  examples: [
+    ["system prune -a --volumes --dry-run", "list what would go, and remove nothing"],
+    ["system prune -f --filter until=24h", "what is older than a day, without asking"],
+  ],
+  load: async () => (await import("../verb/prune.ts")).pruneSystem,
 });
 
 export const dfCommand = command({

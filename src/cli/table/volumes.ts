@@ -214,7 +214,7 @@ export const volumeGroup = group("Manage volumes", {
     usage: "[OPTIONS]",
     flags: volumePruneFlags,
     examples: [["volume prune -a", "named ones too; shows first when each was last used"]],
-    load: async () => (await import("../verb/volumes.ts")).volumePrune,
+    load: async () => (await import("../verb/prune.ts")).pruneVolumes,
   }),
   pull: command({
     summary: "Create a volume from one that was pushed to a registry",

@@ -6,6 +6,7 @@ import { failureText } from "../failure.ts";
 import type { pruneFlags, rmFlags } from "../table/containers.ts";
 import type { imagePruneFlags, rmiFlags } from "../table/images.ts";
 import type { networkRmFlags } from "../table/networks.ts";
+import type { systemPruneFlags } from "../table/system.ts";
 import type { volumeRmFlags } from "../table/volumes.ts";
 import { parseTimeFlag } from "../time-flag.ts";
 
@@ -95,67 +96,99 @@ export const volumeRm: Verb<typeof volumeRmFlags> = (context, { args }) =>
   });
 
 export const pruneContainers: Verb<typeof pruneFlags> = async (context, { flags }) => {
-  const { label } = flags.filter;
-  const filters = { status: ["created", "exited", "dead"], ...(label && { label }) };
-  const found = await context.client.containers.list({ all: true, size: true, filters });
-  const isOld = isOlder(flags.filter);
-  return await tellAll(
-    context,
-    found
-      .filter((each) => isOld(each.Created) && !isExempt(flags.filter, each.Labels))
-      .map(
-        (each) => `container ${nameOf(each)} (${each.Status}, ${formatBytes(each.SizeRw ?? 0)})`,
-      ),
-  );
+  const gone = await goneContainers(context, flags.filter);
+  return await tellAll(context, gone.map(containerLine));
 };
 
-export const pruneImages: Verb<typeof imagePruneFlags> = async (context, { flags }) => {
-  const { label } = flags.filter;
-  const filters = { ...(!flags.all && { dangling: ["true"] }), ...(label && { label }) };
-  const [found, containers] = await Promise.all([
-    context.client.images.list({ filters }),
-    context.client.containers.list({ all: true }),
-  ]);
-  const used = new Set(containers.map(({ ImageID }) => ImageID));
-  const isOld = isOlder(flags.filter);
-  const goes = (image: ImageSummary) =>
-    !used.has(image.Id) && isOld(image.Created) && !isExempt(flags.filter, image.Labels);
-  return await tellAll(
-    context,
-    found
-      .filter(goes)
-      .flatMap(({ Id, RepoTags, Size }) => [
-        ...(RepoTags ?? [])
-          .filter((tag) => tag !== "<none>:<none>")
-          .map((tag) => `the name ${tag}`),
-        imageLine(Id, Size),
-      ]),
-  );
-};
+export const pruneImages: Verb<typeof imagePruneFlags> = async (context, { flags }) =>
+  await tellAll(context, await goneImages(context, flags, []));
 
-export const pruneNetworks: Verb<typeof pruneFlags> = async (context, { flags }) => {
-  const { label } = flags.filter;
-  const filters = { dangling: ["true"], type: ["custom"], ...(label && { label }) };
-  const found = await context.client.networks.list(filters);
-  const isOld = isOlder(flags.filter);
-  const gone = found.filter(
-    (each) => isOld(Date.parse(each.Created) / 1000) && !isExempt(flags.filter, each.Labels),
-  );
-  return await tellAll(
-    context,
-    gone.map(({ Name }) => `network ${Name}`),
-  );
-};
+export const pruneNetworks: Verb<typeof pruneFlags> = async (context, { flags }) =>
+  await tellAll(context, await goneNetworks(context, flags.filter));
 
 /** @param filters those of the call, with `all` when all volumes are meant and not only those without a name */
 export async function pruneVolumes(context: Context, filters: WireFilters): Promise<number> {
+  return await tellAll(context, await goneVolumes(context, filters, []));
+}
+
+/** With the containers goes the use that they make of volumes and images. */
+export const pruneSystem: Verb<typeof systemPruneFlags> = async (context, { flags }) => {
+  const { filter, volumes } = flags;
+  const containers = await goneContainers(context, filter);
+  return await tellAll(context, [
+    ...containers.map(containerLine),
+    ...(await goneNetworks(context, filter)),
+    ...(volumes ? await goneVolumes(context, filter, containers) : []),
+    ...(await goneImages(context, flags, containers)),
+  ]);
+};
+
+type Containers = readonly ContainerSummary[];
+
+async function goneContainers({ client }: Context, filter: WireFilters): Promise<Containers> {
+  const { label } = filter;
+  const filters = { status: ["created", "exited", "dead"], ...(label && { label }) };
+  const found = await client.containers.list({ all: true, size: true, filters });
+  const isOld = isOlder(filter);
+  return found.filter((each) => isOld(each.Created) && !isExempt(filter, each.Labels));
+}
+
+function containerLine(container: ContainerSummary): string {
+  const size = formatBytes(container.SizeRw ?? 0);
+  return `container ${nameOf(container)} (${container.Status}, ${size})`;
+}
+
+/** @param without containers that go before, and hold no image then */
+async function goneImages(
+  { client }: Context,
+  { all, filter }: { readonly all: boolean; readonly filter: WireFilters },
+  without: Containers,
+): Promise<readonly string[]> {
+  const { label } = filter;
+  const filters = { ...(!all && { dangling: ["true"] }), ...(label && { label }) };
+  const [found, containers] = await Promise.all([
+    client.images.list({ filters }),
+    client.containers.list({ all: true }),
+  ]);
+  const gone = new Set(without.map(({ Id }) => Id));
+  const used = new Set(containers.filter(({ Id }) => !gone.has(Id)).map(({ ImageID }) => ImageID));
+  const isOld = isOlder(filter);
+  const goes = (image: ImageSummary) =>
+    !used.has(image.Id) && isOld(image.Created) && !isExempt(filter, image.Labels);
+  return found
+    .filter(goes)
+    .flatMap(({ Id, RepoTags, Size }) => [
+      ...(RepoTags ?? []).filter((tag) => tag !== "<none>:<none>").map((tag) => `the name ${tag}`),
+      imageLine(Id, Size),
+    ]);
+}
+
+async function goneNetworks({ client }: Context, filter: WireFilters): Promise<readonly string[]> {
+  const { label } = filter;
+  const filters = { dangling: ["true"], type: ["custom"], ...(label && { label }) };
+  const isOld = isOlder(filter);
+  return (await client.networks.list(filters))
+    .filter((each) => isOld(Date.parse(each.Created) / 1000) && !isExempt(filter, each.Labels))
+    .map(({ Name }) => `network ${Name}`);
+}
+
+/** @param without containers that go before, and hold no volume then */
+async function goneVolumes(
+  { client }: Context,
+  filters: WireFilters,
+  without: Containers,
+): Promise<readonly string[]> {
   const all = filters.all?.some((value) => /^(1|t|true)$/i.test(value)) ?? false;
   const label = [...(filters.label ?? []), ...(all ? [] : ["com.docker.volume.anonymous"])];
-  const { Volumes } = await context.client.volumes.list({ filters: { dangling: ["true"], label } });
-  const gone = Volumes.filter(({ Labels }) => !isExempt(filters, Labels));
-  return await tellAll(
-    context,
-    gone.map(({ Name }) => `volume ${Name}`),
+  const [{ Volumes }, containers] = await Promise.all([
+    client.volumes.list({ filters: { label } }),
+    client.containers.list({ all: true }),
+  ]);
+  const gone = new Set(without.map(({ Id }) => Id));
+  const held = containers.filter(({ Id }) => !gone.has(Id)).flatMap(({ Mounts }) => Mounts);
+  const used = new Set(held.map(({ Name }) => Name));
+  return Volumes.filter(({ Name, Labels }) => !used.has(Name) && !isExempt(filters, Labels)).map(
+    ({ Name }) => `volume ${Name}`,
   );
 }
 

@@ -15,7 +15,7 @@ export const rmi: Verb<typeof rmiFlags> = async (context, invocation) => {
   let status = 0;
   for (const ref of args) {
     try {
-      const options = { force: flags.force, noPrune: flags["no-prune"] };
+      const options = { force: flags.force, noPrune: flags["no-prune"], platforms: flags.platform };
       for (const entry of await context.client.images.remove(ref, options)) {
         const line =
           "Untagged" in entry ? `Untagged: ${entry.Untagged}` : `Deleted: ${entry.Deleted}`;

@@ -1,21 +1,27 @@
 import { formatBytes } from "#base";
+import type { Volume, WireFilters } from "#wire";
 import type { Verb } from "../command.ts";
 import { confirm } from "../confirm.ts";
+import type { Context } from "../context.ts";
+import { Exit } from "../failure.ts";
+import { humanSince } from "../human.ts";
 import type { pruneFlags } from "../table/containers.ts";
 import type { imagePruneFlags } from "../table/images.ts";
+import type { systemPruneFlags } from "../table/system.ts";
+import type { volumePruneFlags } from "../table/volumes.ts";
+
+/** What a prune has removed; networks take no space. */
+interface Pruned {
+  readonly kind: "Containers" | "Networks" | "Volumes" | "Images";
+  readonly removed: readonly string[];
+  readonly bytes?: number;
+}
 
 export const pruneContainers: Verb<typeof pruneFlags> = async (context, invocation) => {
   const { flags } = invocation;
   if (flags["dry-run"]) return (await import("./dry-run.ts")).pruneContainers(context, invocation);
-  const warning = "This will remove all stopped containers.";
-  if (!flags.force && !(await confirm(context, warning))) return 1;
-  const result = await context.client.containers.prune(flags.filter);
-  const removed = result.ContainersDeleted ?? [];
-  if (removed.length > 0) {
-    await context.out.write(`Deleted Containers:\n${removed.map((id) => `${id}\n`).join("")}\n`);
-  }
-  await context.out.write(`Total reclaimed space: ${formatBytes(result.SpaceReclaimed, 4)}\n`);
-  return 0;
+  if (!(await isSure(context, flags, "This will remove all stopped containers."))) return 0;
+  return await tell(context, [await containers(context, flags.filter)]);
 };
 
 export const pruneImages: Verb<typeof imagePruneFlags> = async (context, invocation) => {
@@ -24,25 +30,117 @@ export const pruneImages: Verb<typeof imagePruneFlags> = async (context, invocat
   const warning = flags.all
     ? "This will remove all images without at least one container associated to them."
     : "This will remove all dangling images.";
-  if (!flags.force && !(await confirm(context, warning))) return 1;
-  const filters = { ...flags.filter, dangling: [String(!flags.all)] };
-  const result = await context.client.images.prune(filters);
-  const lines = (result.ImagesDeleted ?? []).map((entry) =>
-    "Untagged" in entry ? `untagged: ${entry.Untagged}\n` : `deleted: ${entry.Deleted}\n`,
-  );
-  if (lines.length > 0) await context.out.write(`Deleted Images:\n${lines.join("")}\n`);
-  await context.out.write(`Total reclaimed space: ${formatBytes(result.SpaceReclaimed, 4)}\n`);
-  return 0;
+  if (!(await isSure(context, flags, warning))) return 0;
+  return await tell(context, [await images(context, flags)]);
 };
 
 export const pruneNetworks: Verb<typeof pruneFlags> = async (context, invocation) => {
   const { flags } = invocation;
   if (flags["dry-run"]) return (await import("./dry-run.ts")).pruneNetworks(context, invocation);
   const warning = "This will remove all custom networks not used by at least one container.";
-  if (!flags.force && !(await confirm(context, warning))) return 1;
-  const { NetworksDeleted } = await context.client.networks.prune(flags.filter);
-  const removed = NetworksDeleted ?? [];
-  if (removed.length > 0)
-    await context.out.write(`Deleted Networks:\n${removed.map((name) => `${name}\n`).join("")}\n`);
-  return 0;
+  if (!(await isSure(context, flags, warning))) return 0;
+  return await tell(context, [await networks(context, flags.filter)]);
 };
+
+export const pruneVolumes: Verb<typeof volumePruneFlags> = async (context, { flags }) => {
+  const { client, out } = context;
+  if (flags.all && "all" in flags.filter)
+    throw new Exit(1, "conflicting options: cannot specify both --all and --filter all=1");
+  const filters: WireFilters = { ...flags.filter, ...(flags.all && { all: ["true"] }) };
+  if (flags["dry-run"]) return (await import("./dry-run.ts")).pruneVolumes(context, filters);
+  const all = filters.all?.some((value) => /^(1|t|true)$/i.test(value)) ?? false;
+  if (!flags.force) {
+    const label = [...(filters.label ?? []), ...(all ? [] : ["com.docker.volume.anonymous"])];
+    const { Volumes } = await client.volumes.list({ filters: { dangling: ["true"], label } });
+    await out.write(Volumes.map((volume) => `${volume.Name}: ${lastUse(volume)}\n`).join(""));
+  }
+  const warning = `This will remove ${all ? "all" : "anonymous"} local volumes not used by at least one container.`;
+  if (!(await isSure(context, flags, warning))) return 0;
+  return await tell(context, [await volumes(context, filters)]);
+};
+
+export const pruneSystem: Verb<typeof systemPruneFlags> = async (context, invocation) => {
+  const { flags } = invocation;
+  const { filter } = flags;
+  if (flags.volumes && "until" in filter)
+    throw new Exit(1, 'ERROR: The "until" filter is not supported with "--volumes"');
+  if (flags["dry-run"]) return (await import("./dry-run.ts")).pruneSystem(context, invocation);
+  if (!(await isSure(context, flags, systemWarning(flags)))) return 0;
+  return await tell(context, [
+    await containers(context, filter),
+    await networks(context, filter),
+    ...(flags.volumes ? [await volumes(context, filter)] : []),
+    await images(context, flags),
+  ]);
+};
+
+type SystemPruneFlags = Parameters<Verb<typeof systemPruneFlags>>[1]["flags"];
+
+function systemWarning({ all, volumes: withVolumes, filter }: SystemPruneFlags): string {
+  const kinds = [
+    "all stopped containers",
+    "all networks not used by at least one container",
+    ...(withVolumes ? ["all anonymous volumes not used by at least one container"] : []),
+    all ? "all images without at least one container associated to them" : "all dangling images",
+  ];
+  const filters = Object.entries(filter)
+    .flatMap(([key, values]) => values.map((value) => `${key}=${value}`))
+    .sort();
+  const items = (lines: readonly string[]) => lines.map((line) => `  - ${line}\n`).join("");
+  const filtered = `\n  Items to be pruned will be filtered with:\n${items(filters)}`;
+  return `This will remove:\n${items(kinds)}${filters.length > 0 ? filtered : ""}`;
+}
+
+/** As docker, which gives 0 to those who are not. */
+async function isSure(
+  context: Context,
+  { force }: { readonly force: boolean },
+  warning: string,
+): Promise<boolean> {
+  return force || (await confirm(context, warning));
+}
+
+async function tell({ out }: Context, all: readonly Pruned[]): Promise<number> {
+  for (const { kind, removed } of all) {
+    const lines = removed.map((each) => `${each}\n`).join("");
+    if (lines !== "") await out.write(`Deleted ${kind}:\n${lines}\n`);
+  }
+  const sizes = all.flatMap(({ bytes }) => (bytes === undefined ? [] : [bytes]));
+  const total = sizes.reduce((sum, each) => sum + each, 0);
+  if (sizes.length > 0) await out.write(`Total reclaimed space: ${formatBytes(total, 4)}\n`);
+  return 0;
+}
+
+async function containers({ client }: Context, filters: WireFilters): Promise<Pruned> {
+  const { ContainersDeleted, SpaceReclaimed: bytes } = await client.containers.prune(filters);
+  return { kind: "Containers", removed: ContainersDeleted ?? [], bytes };
+}
+
+async function networks({ client }: Context, filters: WireFilters): Promise<Pruned> {
+  const { NetworksDeleted } = await client.networks.prune(filters);
+  return { kind: "Networks", removed: NetworksDeleted ?? [] };
+}
+
+async function volumes({ client }: Context, filters: WireFilters): Promise<Pruned> {
+  const { VolumesDeleted, SpaceReclaimed: bytes } = await client.volumes.prune(filters);
+  return { kind: "Volumes", removed: VolumesDeleted ?? [], bytes };
+}
+
+async function images(
+  { client }: Context,
+  { all, filter }: { readonly all: boolean; readonly filter: WireFilters },
+): Promise<Pruned> {
+  const filters = { ...filter, dangling: [String(!all)] };
+  const { ImagesDeleted, SpaceReclaimed: bytes } = await client.images.prune(filters);
+  const removed = (ImagesDeleted ?? []).map((entry) =>
+    "Untagged" in entry ? `untagged: ${entry.Untagged}` : `deleted: ${entry.Deleted}`,
+  );
+  return { kind: "Images", removed, bytes };
+}
+
+function lastUse({ Status, CreatedAt }: Volume): string {
+  const used = Status?.LastUsed;
+  return typeof used === "string"
+    ? `last used ${humanSince(Date.parse(used))}`
+    : `never used, made ${CreatedAt ? humanSince(Date.parse(CreatedAt)) : "once"}`;
+}

@@ -1,19 +1,11 @@
 import { formatBytes } from "#base";
-import type { Volume, WireFilters } from "#wire";
+import type { Volume } from "#wire";
 import { cancellable } from "../cancellable.ts";
 import type { Verb } from "../command.ts";
-import { confirm } from "../confirm.ts";
 import type { Context } from "../context.ts";
-import { Exit } from "../failure.ts";
-import { humanSince } from "../human.ts";
 import { readLabels } from "../key-values.ts";
 import { printListing, type Row, withOwnFormat } from "../listing.ts";
-import type {
-  volumeCreateFlags,
-  volumeLsFlags,
-  volumePruneFlags,
-  volumeRmFlags,
-} from "../table/volumes.ts";
+import type { volumeCreateFlags, volumeLsFlags, volumeRmFlags } from "../table/volumes.ts";
 import { forEach } from "./lifecycle.ts";
 
 export const volumeCreate: Verb<typeof volumeCreateFlags> = async (context, { flags, args }) => {
@@ -121,32 +113,3 @@ export const volumeRename: Verb<NoFlags> = async (context, { args: [name = "", t
   await context.client.volumes.rename(name, to);
   return 0;
 };
-
-export const volumePrune: Verb<typeof volumePruneFlags> = async (context, { flags }) => {
-  const { client, out } = context;
-  if (flags.all && "all" in flags.filter)
-    throw new Exit(1, "conflicting options: cannot specify both --all and --filter all=1");
-  const filters: WireFilters = { ...flags.filter, ...(flags.all && { all: ["true"] }) };
-  if (flags["dry-run"]) return (await import("./dry-run.ts")).pruneVolumes(context, filters);
-  const all = filters.all?.some((value) => /^(1|t|true)$/i.test(value)) ?? false;
-  if (!flags.force) {
-    const label = [...(filters.label ?? []), ...(all ? [] : ["com.docker.volume.anonymous"])];
-    const { Volumes } = await client.volumes.list({ filters: { dangling: ["true"], label } });
-    await out.write(Volumes.map((volume) => `${volume.Name}: ${lastUse(volume)}\n`).join(""));
-    const warning = `This will remove ${all ? "all" : "anonymous"} local volumes not used by at least one container.`;
-    if (!(await confirm(context, warning))) return 1;
-  }
-  const result = await client.volumes.prune(filters);
-  const removed = result.VolumesDeleted ?? [];
-  if (removed.length > 0)
-    await out.write(`Deleted Volumes:\n${removed.map((name) => `${name}\n`).join("")}\n`);
-  await out.write(`Total reclaimed space: ${formatBytes(result.SpaceReclaimed, 4)}\n`);
-  return 0;
-};
-
-function lastUse({ Status, CreatedAt }: Volume): string {
-  const used = Status?.LastUsed;
-  return typeof used === "string"
-    ? `last used ${humanSince(Date.parse(used))}`
-    : `never used, made ${CreatedAt ? humanSince(Date.parse(CreatedAt)) : "once"}`;
-}
