@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { collect, Fault } from "#base";
 import type { Owner } from "#engine";
 import { type JsonMessage, wireLimits } from "#wire";
@@ -24,6 +24,22 @@ export interface ExchangeParts {
 
 const noFields = Buffer.from("{}");
 
+/** An answer before it is sent. */
+export interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  /** Absent for a stream. */
+  readonly body?: Uint8Array;
+}
+
+/** With the headers that it has beyond those. */
+interface WholeAnswer extends Answer {
+  readonly headers: OutgoingHttpHeaders;
+}
+
+/** Decides about answers before a byte of them is sent; throws what is sent in place of one. */
+export type AnswerGate = (answer: Answer) => Promise<void>;
+
 /** One request and the ways to answer it. A handler answers exactly once, or throws. */
 export class Exchange {
   readonly request: IncomingMessage;
@@ -35,7 +51,9 @@ export class Exchange {
   readonly #params: Readonly<Record<string, string>>;
   readonly #gone = new AbortController();
   #head: Uint8Array | undefined;
-  #bodyTaken = false;
+  #bodyTaken: Uint8Array | undefined;
+  #gate: AnswerGate | undefined;
+  #held: WholeAnswer | undefined;
 
   constructor(parts: ExchangeParts) {
     this.request = parts.request;
@@ -80,7 +98,25 @@ export class Exchange {
 
   /** The body as it comes. Who stops reading early still can answer: the rest is dropped then. */
   get body(): AsyncIterable<Uint8Array> {
-    return this.request.iterator({ destroyOnReturn: false });
+    const taken = this.#bodyTaken;
+    if (!taken) return this.request.iterator({ destroyOnReturn: false });
+    return (async function* () {
+      if (taken.byteLength > 0) yield taken;
+    })();
+  }
+
+  /** Has `gate` decide about the answer: whole ones wait for `release`, streams for their first bytes. */
+  hold(gate: AnswerGate): void {
+    this.#gate = gate;
+  }
+
+  /** Sends a whole answer that was held, once the gate has let it pass. */
+  async release(): Promise<void> {
+    const held = this.#held;
+    if (!held) return;
+    await this.#gate?.(held);
+    this.#held = undefined;
+    this.#write(held);
   }
 
   /** The body as a JSON object of this schema, which may be missing unless it is `required`. Docker insists on the content type. */
@@ -99,51 +135,73 @@ export class Exchange {
   }
 
   async #bodyBytes(): Promise<Uint8Array> {
-    this.#bodyTaken = true;
+    const { jsonBytes } = wireLimits;
     const announced = Number(this.request.headers["content-length"] ?? 0);
-    if (announced > wireLimits.jsonBytes)
+    if (announced > jsonBytes)
       throw new Fault(
         "invalid",
-        `the request body has ${announced} bytes; at most ${wireLimits.jsonBytes} are accepted`,
+        `the request body has ${announced} bytes; at most ${jsonBytes} are accepted`,
       );
-    if (this.#head === undefined)
-      return collect(this.body, wireLimits.jsonBytes, "the request body");
+    return await this.takeBody(jsonBytes, "the request body");
+  }
+
+  /** The whole body, for whoever asks for it first; it is `body` as before. `exhausted` when it is larger than `limit`. */
+  async takeBody(limit: number, what: string): Promise<Uint8Array> {
+    this.#bodyTaken ??= await this.#readBody(limit, what);
+    return this.#bodyTaken;
+  }
+
+  async #readBody(limit: number, what: string): Promise<Uint8Array> {
+    if (this.#head === undefined) return await collect(this.body, limit, what);
+    const announced = Number(this.request.headers["content-length"] ?? 0);
     const { body, rest } = await takeUpgradeBody(this.request, this.#head, announced);
     this.#head = rest;
     return body;
   }
 
   sendJson(status: number, value: unknown): void {
-    this.#send(status, "application/json", Buffer.from(`${JSON.stringify(value)}\n`));
+    const body = Buffer.from(`${JSON.stringify(value)}\n`);
+    this.#send({ status, contentType: "application/json", body });
   }
 
   sendBytes(contentType: string, bytes: Uint8Array): void {
-    this.#send(200, contentType, bytes);
+    this.#send({ status: 200, contentType, body: bytes });
   }
 
   /** A fault on an endpoint whose connections become streams, where Docker answers in plain text. */
   sendFault(fault: Fault, contentType: string): void {
     const { status, message } = faultText(fault);
-    this.#send(status, contentType, Buffer.from(`${message}\r\n`));
+    this.#send({ status, contentType, body: Buffer.from(`${message}\r\n`) });
   }
 
   sendEmpty(status: number): void {
-    this.response.writeHead(
-      status,
-      status === 204 || status === 304 ? {} : { "Content-Length": 0 },
-    );
-    this.response.end();
+    this.#send({ status, contentType: "" });
   }
 
-  #send(status: number, contentType: string, bytes: Uint8Array): void {
+  /** With further headers. */
+  sendText(text: string, headers: Readonly<Record<string, string>>): void {
+    this.#send(
+      { status: 200, contentType: "text/plain; charset=utf-8", body: Buffer.from(text) },
+      headers,
+    );
+  }
+
+  #send(answer: Answer, headers: OutgoingHttpHeaders = {}): void {
+    if (this.#gate) this.#held = { ...answer, headers };
+    else this.#write({ ...answer, headers });
+  }
+
+  #write({ status, contentType, body, headers }: WholeAnswer): void {
+    const hasLength = status !== 204 && status !== 304;
     // Head and body in one write, which wakes the client once.
     const { socket } = this.response;
     socket?.cork();
     this.response.writeHead(status, {
-      "Content-Type": contentType,
-      "Content-Length": bytes.byteLength,
+      ...headers,
+      ...(contentType && { "Content-Type": contentType }),
+      ...(hasLength && { "Content-Length": body?.byteLength ?? 0 }),
     });
-    this.response.end(this.request.method === "HEAD" ? undefined : bytes);
+    this.response.end(this.request.method === "HEAD" ? undefined : body);
     socket?.uncork();
   }
 
@@ -178,11 +236,16 @@ export class Exchange {
   ): Promise<void> {
     if (atOnce) this.begin(contentType);
     for await (const chunk of source) {
-      if (!this.response.headersSent) this.begin(contentType);
+      if (!this.response.headersSent) await this.#beginStream(contentType);
       if (!(await this.write(chunk))) return;
     }
-    if (!this.response.headersSent) this.begin(contentType);
+    if (!this.response.headersSent) await this.#beginStream(contentType);
     this.response.end();
+  }
+
+  async #beginStream(contentType: string): Promise<void> {
+    await this.#gate?.({ status: 200, contentType });
+    this.begin(contentType);
   }
 
   /**
@@ -204,7 +267,7 @@ export class Exchange {
     headers: Readonly<Record<string, string>> = {},
   ): Promise<RawConnection> {
     // A body that the endpoint does not take (dockerode sends its options) is not standard input.
-    if (this.#head !== undefined && !this.#bodyTaken) await this.#bodyBytes();
+    if (this.#head !== undefined) await this.#bodyBytes();
     const type = { "Content-Type": contentType, ...headers };
     return this.upgrades
       ? this.#takeOver("101 UPGRADED", { ...type, Connection: "Upgrade", Upgrade: "tcp" })

@@ -8,6 +8,7 @@
  * connection over for a raw stream (attach, exec).
  */
 
+export { checkAuthorization } from "./authorization.ts";
 export {
   type ListenAddress,
   type OpenListener,

@@ -13,6 +13,11 @@ export interface Route {
   readonly handle: Handler;
   /** What the connection may be upgraded to: a raw stream ("tcp"), or a websocket. */
   readonly upgrade?: "tcp" | "websocket";
+  /**
+   * It does what several of Docker's endpoints do, and only saves time: not there where plugins
+   * decide about requests, since they know Docker's.
+   */
+  readonly isCompound?: boolean;
 }
 
 export interface Match {

@@ -25,6 +25,7 @@ export function runRoutes(context: ApiContext): readonly Route[] {
       pattern: RUN_PATH,
       handle: (exchange) => run(context, exchange),
       upgrade: "tcp",
+      isCompound: true,
     },
   ];
 }

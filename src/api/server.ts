@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { defined, Fault, faultOf, type Log } from "#base";
 import type { Engine, Owner } from "#engine";
 import { API_VERSION, compareApiVersions, loadSchemas, MIN_API_VERSION, wireLimits } from "#wire";
+import { type Authorization, authorized } from "./authorization.ts";
 import { Exchange } from "./exchange.ts";
 import { faultResponse } from "./fault-response.ts";
 import { refuseForeignPage } from "./foreign-page.ts";
@@ -32,6 +33,8 @@ export interface ApiServerOptions {
   readonly describePlan?: (plan: Uint8Array, format: "json" | "text") => string;
   /** Milliseconds between two messages of a container's usage; a second, as in Docker, when absent. */
   readonly statsInterval?: number;
+  /** The plugins that decide about requests; absent: none. */
+  readonly authorization?: Authorization;
   /** Called at the beginning of each request. */
   readonly onRequest?: () => void;
 }
@@ -173,19 +176,27 @@ function dispatcher(options: ApiServerOptions, router: Router) {
       const found = find(request);
       version = found.version;
       if (arrival) refuseForeignPage(request, arrival.listener);
-      if (!found.match) throw new Fault("not_found", "page not found");
-      checkVersion(version);
+      const asked = options.authorization?.names() ?? [];
+      const { match } = found;
+      if (!match || (asked.length > 0 && match.route.isCompound))
+        throw new Fault("not_found", "page not found");
       const exchange = new Exchange({
         request,
         response,
         version,
-        params: found.match.params,
+        params: match.params,
         query: found.query,
         ownerOf: () => ownerOf(options, request.socket, arrival?.listener),
         untaken: () => options.untaken?.(request.socket) ?? 0,
         ...defined({ head }),
       });
-      await found.match.route.handle(exchange);
+      const answer = () => {
+        checkVersion(version);
+        return match.route.handle(exchange);
+      };
+      const { authorization, log } = options;
+      if (!authorization || asked.length === 0) return await answer();
+      await authorized(exchange, { plugins: authorization.plugins, asked, log }, answer);
     };
     run().catch((error: unknown) => refuse(options.log, request, response, version, error));
   };

@@ -22,15 +22,12 @@ export function systemRoutes(context: ApiContext): readonly Route[] {
 }
 
 /** No Builder-Version: a client could not choose a builder. */
-function ping({ request, response }: Exchange): void {
-  response.writeHead(200, {
+function ping(exchange: Exchange): void {
+  exchange.sendText(exchange.request.method === "HEAD" ? "" : "OK", {
     "Cache-Control": "no-cache, no-store, must-revalidate",
     Pragma: "no-cache",
     Swarm: "inactive",
-    "Content-Type": "text/plain; charset=utf-8",
-    "Content-Length": request.method === "HEAD" ? 0 : 2,
   });
-  response.end(request.method === "HEAD" ? undefined : "OK");
 }
 
 /** Go's names for architectures, which Docker uses. */
@@ -108,7 +105,8 @@ async function info({ engine, version }: ApiContext, exchange: Exchange): Promis
     Plugins: {
       Volume: ["local"],
       Network: ["bridge", "host", "null"],
-      Authorization: null,
+      Authorization:
+        settings.authorizationPlugins.length > 0 ? settings.authorizationPlugins : null,
       Log: logDrivers,
     },
     ...(!exchange.has("noBridgeFilters") && { BridgeNfIptables: false, BridgeNfIp6tables: false }),

@@ -68,6 +68,8 @@ export interface DaemonOptions {
   readonly layerCompression?: string | undefined;
   /** Registries that may be spoken to in plain http, or whose certificate is not checked. */
   readonly insecureRegistries?: readonly string[] | undefined;
+  /** The names of plugins that decide about requests, in the order in which they are asked. */
+  readonly authorizationPlugins?: readonly string[] | undefined;
   /** "HOST:PORT": also serves metrics for Prometheus there, at /metrics. */
   readonly metricsAddr?: string | undefined;
   /** A registry to serve beside the engine, kept in the data root. */

@@ -22,6 +22,8 @@ export interface EngineSettings {
   /** Shown by `info`: registries that need no certificate, and mirrors of Docker Hub as URLs. */
   readonly insecureRegistries: readonly string[];
   readonly registryMirrors: readonly string[];
+  /** Shown by `info`: the plugins that decide about requests, in this order. */
+  readonly authorizationPlugins: readonly string[];
   /** Layers that travel at once, over all pulls and in each push. */
   readonly maxDownloads: number;
   readonly maxUploads: number;
@@ -41,6 +43,7 @@ export const defaultSettings: EngineSettings = {
   containers: {},
   insecureRegistries: [],
   registryMirrors: [],
+  authorizationPlugins: [],
   maxDownloads: 3,
   maxUploads: 5,
 };

@@ -1,13 +1,14 @@
 import { rmSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { join } from "node:path";
-import { createApiServer, type ListenAddress, type OpenListener } from "#api";
-import { createLog, defined, faultOf, type Log, Scope } from "#base";
+import { checkAuthorization, createApiServer, type ListenAddress, type OpenListener } from "#api";
+import { createLog, defined, Fault, faultOf, type Log, Scope } from "#base";
 import type { DaemonOptions } from "#cli";
 import type { Engine } from "#engine";
 import { decodePlan } from "#helper";
 import { makePrivateDirectory, peerCredentials, untakenByPeer } from "#kernel";
 import { parseCompression } from "#layer";
+import { Plugins } from "#plugin";
 import { describePlan } from "#runtime";
 import type { State } from "#state";
 import { openTrust } from "#trust";
@@ -42,10 +43,13 @@ export async function runDaemon(flags: DaemonOptions): Promise<number> {
       return 0;
     }
     await using scope = new Scope();
-    const engine = await serve(settings, served, { log, scope });
+    const plugins = new Plugins();
+    await checkPlugins(plugins, settings);
+    const engine = await serve(settings, served, { log, scope, plugins });
     serves = true;
     const reread = async () => {
       const next = await daemonSettings(flags, file);
+      await checkPlugins(plugins, next);
       engine.reload(next.engine);
       logging = next.logging;
       log.info("the configuration was read again", { file });
@@ -65,6 +69,18 @@ export async function runDaemon(flags: DaemonOptions): Promise<number> {
 
 function configFile({ configRoot, configFile: named }: DaemonOptions): string {
   return named ?? join(roots(process.env, { configRoot }).configRoot, "daemon.json");
+}
+
+/** A name without its plugin would have every request refused. */
+async function checkPlugins(plugins: Plugins, { engine }: DaemonSettings): Promise<void> {
+  for (const name of engine.authorizationPlugins)
+    await checkAuthorization(plugins, name).catch((cause) => {
+      const { code, message } = faultOf(cause);
+      throw new Fault(code, `failed to validate authorization plugin: ${message}`, {
+        about: name,
+        cause,
+      });
+    });
 }
 
 interface Served {
@@ -88,7 +104,7 @@ async function prepare(options: DaemonOptions): Promise<Served> {
 async function serve(
   { options, engine: settings, network }: DaemonSettings,
   { places, hosts, addresses }: Served,
-  { log, scope }: Pick<Beside, "log" | "scope">,
+  { log, scope, plugins }: Pick<Beside, "log" | "scope"> & { readonly plugins: Plugins },
 ): Promise<Engine> {
   for (const name of ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]) delete process.env[name];
   await checkStart(addresses.flatMap((each) => (each.kind === "unix" ? [each.path] : [])));
@@ -116,6 +132,7 @@ async function serve(
     ownerOf: (client) => peerCredentials(descriptorOf(client)),
     untaken: (client) => untakenByPeer(descriptorOf(client)),
     describePlan: renderPlan,
+    authorization: { plugins, names: () => engine.settings.authorizationPlugins },
     onRequest: releaseMemoryWhenQuiet(),
   });
   const listeners = await server.listen(addresses);

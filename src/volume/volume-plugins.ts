@@ -1,13 +1,6 @@
 import { isAbsolute } from "node:path";
 import { Fault, faultOf, isFault } from "#base";
-import type { PluginCall } from "./plugin-client.ts";
-import {
-  dockersPlaces,
-  findPlugin,
-  type PluginAddress,
-  type PluginPlaces,
-  pluginNames,
-} from "./plugin-discovery.ts";
+import { type PluginAnswer, type PluginPlaces, Plugins } from "#plugin";
 
 /** A volume as its plugin tells of it. */
 export interface PluginVolume {
@@ -39,8 +32,6 @@ export interface PluginOptions {
   readonly self?: string;
 }
 
-type Answer = Readonly<Record<string, unknown>>;
-
 /**
  * The drivers of volumes that plugins are, in version 1 of Docker's plugin protocol
  * (docs.docker.com/engine/extend/plugins_volume). A plugin is looked for, and asked what it is, when
@@ -48,26 +39,21 @@ type Answer = Readonly<Record<string, unknown>>;
  * driver that there is not.
  */
 export class VolumePlugins {
-  readonly #places: PluginPlaces;
+  readonly #plugins: Plugins;
   readonly #patience: Patience;
-  readonly #self: string | undefined;
-  /** By name, those that said they are drivers of volumes, with the place where they did. */
-  readonly #active = new Map<string, string>();
   readonly #scopes = new Map<string, "local" | "global">();
 
-  constructor(options: PluginOptions = {}) {
-    const { places = dockersPlaces, patience = dockersPatience, self } = options;
-    this.#self = self;
-    this.#places = places;
+  constructor({ places, patience = dockersPatience, self }: PluginOptions = {}) {
+    this.#plugins = new Plugins({ places, self });
     this.#patience = patience;
   }
 
   /** The names of all plugins, for lists; some may be no drivers of volumes. */
   names(): readonly string[] {
-    return pluginNames(this.#places);
+    return this.#plugins.names();
   }
 
-  async create(driver: string, name: string, options: Answer): Promise<void> {
+  async create(driver: string, name: string, options: object): Promise<void> {
     await this.#long(driver, "Create", { Name: name, Opts: options });
   }
 
@@ -135,59 +121,42 @@ export class VolumePlugins {
     return (await Promise.all(asked)).flat();
   }
 
-  #long(driver: string, method: string, body: object): Promise<Answer> {
+  #long(driver: string, method: string, body: object): Promise<PluginAnswer> {
     return this.#ask(driver, { method, patience: this.#patience.long }, body);
   }
 
   async #ask(
     driver: string,
-    { method, patience }: Pick<PluginCall, "method" | "patience">,
+    { method, patience }: { readonly method: string; readonly patience: number },
     body: object,
-  ): Promise<Answer> {
-    const { callPlugin } = await import("./plugin-client.ts");
-    const address = await this.#activate(driver, patience);
+  ): Promise<PluginAnswer> {
+    const address = await this.#plugins
+      .find(driver, "VolumeDriver", { patience })
+      .catch((cause) => {
+        const { code, message } = faultOf(cause);
+        const told = `error looking up volume plugin ${driver}: ${message}`;
+        throw new Fault(code, told, { about: driver, cause });
+      });
+    let answer: PluginAnswer;
     try {
-      return await callPlugin(address, { method: `VolumeDriver.${method}`, body, patience });
+      answer = await this.#plugins.ask(address, {
+        method: `VolumeDriver.${method}`,
+        body,
+        patience,
+      });
     } catch (error) {
       // It may be another one when it comes back.
-      if (isFault(error, "unavailable")) {
-        this.#active.delete(driver);
-        this.#scopes.delete(driver);
-      }
+      if (isFault(error, "unavailable")) this.#scopes.delete(driver);
       throw error;
     }
-  }
-
-  /** Finds a plugin, and asks what it is unless that is known. */
-  async #activate(driver: string, patience: number): Promise<PluginAddress> {
-    const lookingUp = (why: string, cause?: Fault) =>
-      new Fault(cause?.code ?? "not_found", `error looking up volume plugin ${driver}: ${why}`, {
-        about: driver,
-        ...(cause && { cause }),
-      });
-    try {
-      const address = findPlugin(driver, this.#places);
-      if (!address) throw lookingUp(`plugin ${JSON.stringify(driver)} not found`);
-      const place = JSON.stringify(address);
-      if (this.#active.get(driver) === place) return address;
-      const { callPlugin } = await import("./plugin-client.ts");
-      const call = { method: "Plugin.Activate", body: {}, patience };
-      const { Implements: roles, ThimbleEngine: engine } = await callPlugin(address, call);
-      if (engine !== undefined && engine === this.#self)
-        throw lookingUp(`plugin ${JSON.stringify(driver)} is this engine; use the driver local`);
-      if (!Array.isArray(roles) || !roles.includes("VolumeDriver"))
-        throw lookingUp(`plugin ${JSON.stringify(driver)} does not implement VolumeDriver`);
-      this.#active.set(driver, place);
-      return address;
-    } catch (error) {
-      const fault = faultOf(error);
-      throw fault.message.startsWith("error looking up") ? fault : lookingUp(fault.message, fault);
-    }
+    const { Err: refusal } = answer;
+    if (typeof refusal !== "string" || refusal === "") return answer;
+    throw new Fault("conflict", refusal.slice(0, 4096), { about: driver });
   }
 }
 
 function volumeOf(driver: string, value: unknown, asked?: string): PluginVolume {
-  const volume = (typeof value === "object" && value ? value : {}) as Answer;
+  const volume = (typeof value === "object" && value ? value : {}) as PluginAnswer;
   const { Name: name, Mountpoint: mountpoint, CreatedAt: createdAt, Status: status } = volume;
   if (typeof name !== "string" || name === "" || name.length > 1024 || (asked && name !== asked))
     throw wrong(driver, asked ? "Get" : "List", `a volume of the name ${JSON.stringify(name)}`);
@@ -195,7 +164,7 @@ function volumeOf(driver: string, value: unknown, asked?: string): PluginVolume 
     name,
     mountpoint: typeof mountpoint === "string" ? mountpoint : "",
     createdAt: typeof createdAt === "string" && createdAt !== "" ? createdAt : undefined,
-    status: typeof status === "object" && status ? (status as Answer) : undefined,
+    status: typeof status === "object" && status ? (status as PluginAnswer) : undefined,
   };
 }
 

@@ -19,6 +19,9 @@ export const daemonFlags = {
       complete: "file",
     },
   ),
+  "authorization-plugin": list(
+    "Plugin that decides about requests and answers (Docker's protocol); several are asked in order",
+  ),
   "data-root": text("Directory of images and containers", {
     shownDefault: "/var/lib/thimble",
     complete: "file",

@@ -18,6 +18,9 @@ export const daemon: Verb<typeof daemonFlags> = (context, { flags, given }) => {
     configRoot: flags["config-root"],
     layerCompression: flags["layer-compression"],
     insecureRegistries: given.has("insecure-registry") ? flags["insecure-registry"] : undefined,
+    authorizationPlugins: given.has("authorization-plugin")
+      ? flags["authorization-plugin"]
+      : undefined,
     metricsAddr: flags["metrics-addr"],
     logLevel: flags["log-level"],
     logFormat: flags["log-format"],

@@ -30,6 +30,7 @@ const flagOfKey = {
   "metrics-addr": "metricsAddr",
   "layer-compression": "layerCompression",
   "insecure-registries": "insecureRegistries",
+  "authorization-plugins": "authorizationPlugins",
 } as const satisfies Partial<Record<keyof DaemonFile, keyof DaemonOptions>>;
 
 /**
@@ -94,6 +95,7 @@ function engineSettings(options: DaemonOptions, file: DaemonFile): EngineSetting
     containers: containerDefaults(file),
     insecureRegistries: options.insecureRegistries ?? [],
     registryMirrors: file["registry-mirrors"] ?? [],
+    authorizationPlugins: [...new Set(options.authorizationPlugins)],
     maxDownloads: file["max-concurrent-downloads"] ?? defaultSettings.maxDownloads,
     maxUploads: file["max-concurrent-uploads"] ?? defaultSettings.maxUploads,
   };

@@ -39,6 +39,7 @@ export const fileKeys: Readonly<Record<string, FileKey>> = {
   "layer-compression": text,
   "registry-mirrors": texts,
   "insecure-registries": texts,
+  "authorization-plugins": texts,
   "max-concurrent-downloads": whole(1),
   "max-concurrent-uploads": whole(1),
   "default-ulimits": each('{"nofile": {"Name": "nofile", "Soft": 1024, "Hard": 2048}}', (limit) =>
@@ -93,7 +94,6 @@ export const fileKeys: Readonly<Record<string, FileKey>> = {
   features: (value) => (isMap(value) ? unknownFeature(value) : 'give it as {"NAME": false}'),
 
   "shutdown-timeout": refused("containers go on when the engine ends, so that it waits for none"),
-  "authorization-plugins": refused("authorization plugins are not supported yet"),
   pidfile: refused("the process id is in engine.pid below the run root"),
   bridge: refused("the default network has a bridge of its own"),
   "default-gateway": refused("the gateway of the default network is the address of bip"),

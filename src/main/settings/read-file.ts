@@ -25,6 +25,7 @@ export interface DaemonFile {
   readonly "layer-compression"?: string;
   readonly "registry-mirrors"?: readonly string[];
   readonly "insecure-registries"?: readonly string[];
+  readonly "authorization-plugins"?: readonly string[];
   readonly "max-concurrent-downloads"?: number;
   readonly "max-concurrent-uploads"?: number;
   readonly "default-ulimits"?: Readonly<

@@ -1,12 +1,15 @@
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { setTimeout as delay } from "node:timers/promises";
 import { Fault, faultOf } from "#base";
-import type { PluginAddress } from "./plugin-discovery.ts";
+import type { PluginAddress } from "./discovery.ts";
 
 /** The media type of Docker's plugin protocol. */
 const mediaType = "application/vnd.docker.plugins.v1.2+json";
 /** A list of a hundred thousand volumes. */
 const maxAnswer = 32 << 20;
+/** In milliseconds, before a plugin is tried again; then twice as long each time. */
+const firstPause = 100;
 
 /** One call of a plugin. */
 export interface PluginCall {
@@ -15,69 +18,80 @@ export interface PluginCall {
   readonly body: object;
   /** How many milliseconds the plugin has for the whole answer. */
   readonly patience: number;
+  /** For how many of them a plugin that cannot be reached, as while it starts again, is tried anew; absent: none. */
+  readonly reachPatience?: number | undefined;
 }
+
+/** What a plugin answers. An `Err` in it is for the caller to judge. */
+export type PluginAnswer = Readonly<Record<string, unknown>>;
 
 /**
  * Asks a plugin, and gives the object that it answers. The faults name the method and the plugin:
  * `timeout` when it takes too long, `unavailable` when it cannot be reached, dies or answers what is
- * no object; `not_found` for a method that it lacks; the plugin's own refusals are `conflict`,
- * with its words.
+ * no object; `not_found` for a method that it lacks; an answer other than 200 is `conflict`, with
+ * the plugin's words.
  */
 export async function callPlugin(
   address: PluginAddress,
-  { method, body, patience }: PluginCall,
-): Promise<Readonly<Record<string, unknown>>> {
+  { method, body, patience, reachPatience = 0 }: PluginCall,
+): Promise<PluginAnswer> {
   const signal = AbortSignal.timeout(patience);
-  let answer: { readonly status: number; readonly text: string };
-  try {
-    answer = await exchange(address, { method, body: JSON.stringify(body), signal });
-  } catch (cause) {
-    if (signal.aborted)
-      throw new Fault(
-        "timeout",
-        `${method}: the plugin ${address.name} did not answer within ${patience / 1000} s`,
-        { about: address.name, cause },
-      );
-    throw new Fault(
-      "unavailable",
-      `${method}: the plugin ${address.name} cannot be asked: ${faultOf(cause).message}`,
-      { about: address.name, cause },
-    );
+  const sent = { method, body: JSON.stringify(body), signal };
+  const begun = performance.now();
+  for (let pause = firstPause; ; pause *= 2) {
+    try {
+      return understand(address, method, await exchange(address, sent));
+    } catch (cause) {
+      if (signal.aborted)
+        throw new Fault(
+          "timeout",
+          `${method}: the plugin ${address.name} did not answer within ${patience / 1000} s`,
+          { about: address.name, cause },
+        );
+      if (cause instanceof Fault && cause.about === address.name) throw cause;
+      const isLate = performance.now() - begun + pause > reachPatience;
+      if (cause instanceof Fault || isLate)
+        throw new Fault(
+          "unavailable",
+          `${method}: the plugin ${address.name} cannot be asked: ${faultOf(cause).message}`,
+          { about: address.name, cause },
+        );
+      await delay(pause, undefined, { signal }).catch(() => undefined);
+    }
   }
-  return understand(address, method, answer);
 }
 
 function understand(
   { name }: PluginAddress,
   method: string,
   { status, text }: { readonly status: number; readonly text: string },
-): Readonly<Record<string, unknown>> {
+): PluginAnswer {
   const answer = objectOf(text);
   const refusal = typeof answer?.Err === "string" ? answer.Err : "";
   const detail = { about: name };
-  if (status === 404 && refusal === "")
-    throw new Fault("not_found", `${method}: the plugin ${name} has no such method`, detail);
-  if (status !== 200)
+  if (status !== 200) {
+    const isLacking = status === 404 && refusal === "";
+    const words = (refusal || text.trim()).slice(0, 4096);
     throw new Fault(
-      "conflict",
-      `${method}: ${(refusal || text.trim()).slice(0, 4096) || `the plugin ${name} answered ${status}`}`,
+      isLacking ? "not_found" : "conflict",
+      `${method}: ${words || `the plugin ${name} answered ${status}`}`,
       detail,
     );
+  }
   if (!answer)
     throw new Fault(
       "unavailable",
       `${method}: the plugin ${name} answered what is no JSON object: ${JSON.stringify(text.slice(0, 64))}`,
       detail,
     );
-  if (refusal !== "") throw new Fault("conflict", refusal.slice(0, 4096), detail);
   return answer;
 }
 
-function objectOf(text: string): Readonly<Record<string, unknown>> | undefined {
+function objectOf(text: string): PluginAnswer | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Readonly<Record<string, unknown>>)
+      ? (value as PluginAnswer)
       : undefined;
   } catch {
     return undefined;
