@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <time.h>
 
 struct failure failure;
@@ -54,6 +55,30 @@ int write_all(int fd, const void *buffer, size_t length)
 		done += count > 0 ? (size_t)count : 0;
 	}
 	return 0;
+}
+
+int receive_all(int socket, void *buffer, size_t length, int *fds, size_t room)
+{
+	union {
+		char bytes[CMSG_SPACE(4 * sizeof(int))];
+		struct cmsghdr aligned;
+	} control;
+	struct iovec part = { buffer, length };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(room * sizeof(int))
+	};
+	for (size_t i = 0; i < room; i++)
+		fds[i] = -1;
+	int count;
+	do
+		count = check(recvmsg(socket, &message, MSG_CMSG_CLOEXEC));
+	while (count == -EINTR);
+	if (count <= 0)
+		return count < 0 ? count : -EPIPE;
+	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+	if (rights && rights->cmsg_type == SCM_RIGHTS && rights->cmsg_len > CMSG_LEN(0))
+		memcpy(fds, CMSG_DATA(rights), rights->cmsg_len - CMSG_LEN(0));
+	return read_all(socket, (uint8_t *)buffer + count, length - (size_t)count);
 }
 
 uint64_t now(void)

@@ -55,6 +55,11 @@ void drop_pages(void *memory, size_t size);
 /* All of `length`, EINTR aside: 0, or a negative errno (-EPROTO at an early end when reading). */
 int read_all(int fd, void *buffer, size_t length);
 int write_all(int fd, const void *buffer, size_t length);
+/*
+ * As read_all, with up to `room` descriptors (at most 4) that come with the first byte; those that did
+ * not are -1. -EPIPE where the other end was closed before.
+ */
+int receive_all(int socket, void *buffer, size_t length, int *fds, size_t room);
 
 /* Nanoseconds since the epoch. */
 uint64_t now(void);

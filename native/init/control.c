@@ -259,6 +259,19 @@ static void client_ready(struct source *source, uint32_t events)
 	streams_update();
 }
 
+/* Takes the socket, unless there is no room for one more. */
+static struct client *new_client(int *fd)
+{
+	struct client *client = monitor.client_count >= CLIENTS_MAX ? NULL : pages(sizeof *client);
+	if (!client)
+		return NULL;
+	client->source = (struct source){ .fd = take_fd_from(fd), .ready = client_ready };
+	client->next = monitor.clients;
+	monitor.clients = client;
+	monitor.client_count++;
+	return client;
+}
+
 static void listener_ready(struct source *source, uint32_t events)
 {
 	(void)events;
@@ -268,14 +281,23 @@ static void listener_ready(struct source *source, uint32_t events)
 		watch(source, 0);
 		monitor.accept_later = true;
 	}
-	struct client *client = fd < 0 || monitor.client_count >= CLIENTS_MAX ? NULL : pages(sizeof *client);
+	struct client *client = fd < 0 ? NULL : new_client(&fd);
+	if (client)
+		update_client(client);
+}
+
+int control_adopt(int fd, uint32_t streams)
+{
+	cleanup_fd int socket = fd;
+	if (fcntl(socket, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	struct client *client = new_client(&socket);
 	if (!client)
-		return;
-	client->source = (struct source){ .fd = take_fd_from(&fd), .ready = client_ready };
-	client->next = monitor.clients;
-	monitor.clients = client;
-	monitor.client_count++;
+		return -ENOMEM;
+	client->streams = streams;
+	client->attached = true;
 	update_client(client);
+	return 0;
 }
 
 static int bind_socket(int fd, const struct sockaddr_un *address)

@@ -41,19 +41,7 @@ struct broker {
 /* A frame of the engine in `frame`, with its descriptor or -1; the length of the whole frame. */
 static int receive(const struct broker *broker, int connection, int *fd)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr aligned;
-	} control;
-	struct iovec part = { broker->frame, FRAME_HEADER };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
-	int count = check(recvmsg(connection, &message, MSG_CMSG_CLOEXEC));
-	struct cmsghdr *rights = count > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-	if (rights && rights->cmsg_len == CMSG_LEN(sizeof *fd))
-		memcpy(fd, CMSG_DATA(rights), sizeof *fd);
-	if (count <= 0)
-		return count < 0 ? count : -EPIPE;
-	int result = read_all(connection, broker->frame + count, FRAME_HEADER - (size_t)count);
+	int result = receive_all(connection, broker->frame, FRAME_HEADER, fd, 1);
 	if (result < 0)
 		return result;
 	uint32_t length = get_u32(broker->frame + 4);

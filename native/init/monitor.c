@@ -174,12 +174,28 @@ static void abandon(void)
 	_exit(0);
 }
 
-/* The engine's side: GO, or its end before that, which is the launch's unless that awaits a client's START. */
+/* A client that is there from the program's first byte on, without a connection to make or an answer to wait for. */
+static bool attach_client(int socket, int *client)
+{
+	uint8_t streams[4];
+	return *client >= 0 && read_all(socket, streams, sizeof streams) == 0 &&
+	       control_adopt(take_fd_from(client), get_u32(streams)) == 0;
+}
+
+/*
+ * The engine's side: clients to attach, then GO, or its end before that, which is the launch's unless
+ * that awaits a client's START.
+ */
 static void engine_ready(struct source *source, uint32_t events)
 {
 	(void)events;
 	uint8_t header[FRAME_HEADER];
-	bool is_go = read_all(source->fd, header, sizeof header) >= 0 && get_u32(header) == FRAME_GO && get_u32(header + 4) == 0;
+	cleanup_fd int client = -1;
+	bool is_whole = receive_all(source->fd, header, sizeof header, &client, 1) >= 0;
+	uint32_t type = is_whole ? get_u32(header) : 0, length = is_whole ? get_u32(header + 4) : 0;
+	if (type == FRAME_ATTACH && length == 4 && attach_client(source->fd, &client))
+		return;
+	bool is_go = type == FRAME_GO && length == 0;
 	if (!is_go && !monitor.await_start && !monitor.go)
 		abandon();
 	close_source(source);

@@ -129,6 +129,8 @@ static inline bool input_blocked(void)
 /* Control. */
 int control_open(const char *path);
 void control_close_listener(void);
+/* A client that is attached already: 0, or a negative errno. The socket is closed then, and the monitor's otherwise. */
+int control_adopt(int fd, uint32_t streams);
 /* Goes on accepting, after a lack of descriptors or memory. */
 void control_accept(void);
 void control_update(void);

@@ -101,24 +101,7 @@ static void reply_count(const struct listener *listener)
 /* A command and the two descriptors that may come with it, -1 without: the payload's length. */
 static int read_command(uint8_t *header, uint8_t *payload, int *received)
 {
-	union {
-		char bytes[CMSG_SPACE(RECEIVED * sizeof(int))];
-		struct cmsghdr aligned;
-	} control;
-	struct iovec part = { header, FRAME_HEADER };
-	struct msghdr message = {
-		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
-	};
-	int length;
-	do
-		length = check(recvmsg(proxy.engine.fd, &message, MSG_CMSG_CLOEXEC));
-	while (length == -EINTR);
-	if (length <= 0)
-		return length < 0 ? length : -EPIPE;
-	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
-	if (rights && rights->cmsg_type == SCM_RIGHTS && rights->cmsg_len > CMSG_LEN(0))
-		memcpy(received, CMSG_DATA(rights), rights->cmsg_len - CMSG_LEN(0));
-	int result = read_all(proxy.engine.fd, header + length, FRAME_HEADER - (size_t)length);
+	int result = receive_all(proxy.engine.fd, header, FRAME_HEADER, received, RECEIVED);
 	size_t size = get_u32(header + 4);
 	if (result < 0 || size > PROXY_COMMAND_MAX)
 		return result < 0 ? result : -EPROTO;
@@ -150,7 +133,7 @@ static void engine_ready(struct watched *watched, uint32_t events)
 	(void)watched;
 	(void)events;
 	uint8_t header[FRAME_HEADER], payload[PROXY_COMMAND_MAX];
-	int received[RECEIVED] = { -1, -1 };
+	int received[RECEIVED];
 	int length = read_command(header, payload, received);
 	uint32_t command = length < 0 ? 0 : get_u32(header), failed = 0;
 	const struct listener *counted = command == FRAME_COUNT ? listeners_find(payload, (size_t)length) : NULL;

@@ -39,7 +39,7 @@ enum frame {
 	FRAME_OOM = 5,     /* u64 ns since the epoch */
 	FRAME_EXIT = 6,    /* u32 code, u32 signal, u32 oom, u64 started, u64 finished (ns), u64 user us, u64 system us, u64 max RSS KiB */
 
-	/* Engine to helper (fd 3). */
+	/* Engine to helper (fd 3). Before GO, any number of ATTACH (below), each with a socket that carries raw bytes from then on. */
 	FRAME_GO = 16,
 
 	/* Client to monitor (control socket). */

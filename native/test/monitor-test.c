@@ -279,6 +279,27 @@ static void test_late_watch(void)
 	rig_close(&rig);
 }
 
+static void test_given_client(void)
+{
+	struct rig rig;
+	options.client = true;
+	start(&rig, 0);
+	options.client = false;
+	produce(&rig, "first");
+	uint8_t output[64];
+	ssize_t length = -1;
+	for (int turns = 0; turns < 10 && length < 0; turns++) {
+		rig_turn(&rig);
+		length = read(rig.client, output, sizeof output);
+	}
+	EXPECT(length == 8 + 5 && output[0] == 1 && memcmp(output + 8, "first", 5) == 0);
+	rig_exit(0);
+	while (rig_turn(&rig))
+		;
+	EXPECT(read(rig.client, output, sizeof output) == 0);
+	rig_close(&rig);
+}
+
 int main(void)
 {
 	if (!mkdtemp(directory))
@@ -293,6 +314,7 @@ int main(void)
 	test_accept();
 	test_half_line();
 	test_late_watch();
+	test_given_client();
 	remove_files();
 	rmdir(directory);
 	if (failures)

@@ -244,6 +244,25 @@ static const char *path_of(const struct rig_options *options, const char *name)
 	return paths[next];
 }
 
+static void attach_client(struct rig *rig)
+{
+	int socket;
+	open_pair(SOCK_STREAM | SOCK_NONBLOCK, &rig->client, &socket);
+	union {
+		char bytes[CMSG_SPACE(sizeof socket)];
+		struct cmsghdr aligned;
+	} control = { 0 };
+	uint32_t attach[3] = { FRAME_ATTACH, sizeof(uint32_t), ATTACH_STDOUT | ATTACH_STDERR };
+	struct iovec part = { attach, sizeof attach };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
+	};
+	*CMSG_FIRSTHDR(&message) = (struct cmsghdr){ CMSG_LEN(sizeof socket), SOL_SOCKET, SCM_RIGHTS };
+	memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &socket, sizeof socket);
+	must(sendmsg(rig->engine, &message, 0) == sizeof attach, "attach");
+	close(socket);
+}
+
 static void start_program(struct rig *rig)
 {
 	const uint32_t ready = CHILD_READY, go[2] = { FRAME_GO, 0 };
@@ -285,6 +304,8 @@ void rig_open(struct rig *rig, const struct rig_options *options)
 	open_pipe(&rig->input, &launch.input, 1);
 	launch.pidfd = eventfd(0, EFD_CLOEXEC);
 	must(monitor_open(&plan, &launch, 0) == 0, "monitor_open");
+	if (options->client)
+		attach_client(rig);
 	start_program(rig);
 }
 

@@ -13,6 +13,7 @@ struct rig {
 	int input;
 	int engine; /* the other end of descriptors 3 and 4 */
 	int child;  /* the other end of the sync socket */
+	int client; /* of the one that was attached at the start; does not wait */
 	bool over;  /* the monitor has ended */
 };
 
@@ -21,6 +22,7 @@ struct rig_options {
 	uint32_t stdio_flags;
 	uint64_t log_size;
 	uint32_t log_files;
+	bool client; /* one is attached to both outputs before the program runs */
 };
 
 /* The calls that fail from now on; all zero but `disk` when none does. */

@@ -80,7 +80,7 @@ async function create(
   const body = await exchange.json(schemas.execCreateSchema);
   const argv = typeof body.Cmd === "string" ? [body.Cmd] : (body.Cmd ?? []);
   if (argv.length === 0) throw new Fault("invalid", "No exec command specified");
-  const { id: containerId } = runningContainerOf(engine, exchange.param("id"));
+  const containerId = runningContainerOf(engine, exchange.param("id"));
   const tty = body.Tty ?? false;
   detachFilter(tty, body.DetachKeys ?? undefined, badKeys);
   const [rows, columns] = consoleSize(exchange, body);

@@ -1,4 +1,4 @@
-import { abbreviate, Fault, isFault } from "#base";
+import { abbreviate, type ContainerId, Fault, isFault } from "#base";
 import type { Container, Engine, ImageDetail } from "#engine";
 import { familiarString, parseReference, withDefaultTag } from "#image";
 
@@ -8,32 +8,22 @@ import { familiarString, parseReference, withDefaultTag } from "#image";
  * never by reading its messages.
  */
 export function containerOf(engine: Engine, ref: string): Container {
+  return named(ref, () => engine.containers.get(ref));
+}
+
+/** For an exec: `conflict`, in Docker's words, when the container is paused or does not run. */
+export function runningContainerOf(engine: Engine, ref: string): ContainerId {
+  return named(ref, () => engine.execs.container(ref));
+}
+
+function named<T>(ref: string, find: () => T): T {
   if (ref === "") throw new Fault("invalid", 'invalid name or ID supplied: ""');
   try {
-    return engine.containers.get(ref);
+    return find();
   } catch (cause) {
     if (!isFault(cause, "not_found")) throw cause;
     throw new Fault("not_found", `No such container: ${ref}`, { about: ref, cause });
   }
-}
-
-/** For an exec: `conflict`, in Docker's words, when the container is paused or does not run. */
-export function runningContainerOf(engine: Engine, ref: string): Container {
-  const container = containerOf(engine, ref);
-  const { status } = container.state;
-  if (status === "paused")
-    throw new Fault("conflict", `Container ${ref} is paused, unpause the container before exec`, {
-      about: ref,
-    });
-  if (status === "restarting")
-    throw new Fault(
-      "conflict",
-      `Container ${container.id} is restarting, wait until the container is running`,
-      { about: ref },
-    );
-  if (status !== "running")
-    throw new Fault("conflict", `container ${container.id} is not running`, { about: ref });
-  return container;
 }
 
 /** The fault of a create or rename that failed, in Docker's words if the name is taken. */

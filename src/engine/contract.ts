@@ -525,6 +525,8 @@ export interface Execs {
   resize(id: string, size: { readonly rows: number; readonly columns: number }): Promise<void>;
   /** The exec as it is now; `not_found` when it is unknown or forgotten. */
   get(id: string): Exec;
+  /** The container in which programs can be run now; `conflict`, in Docker's words, when it is paused or does not run. */
+  container(ref: string): ContainerId;
 }
 
 /** An event, with Docker's names of types, actions and attributes. */

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { type Readable, Writable } from "node:stream";
-import { connectSocket, handshake } from "./control-socket.ts";
+import { connectSocket, handshake, socketOf } from "./control-socket.ts";
+import type { Launch } from "./launch.ts";
 import { attachTo, frame } from "./tags.ts";
 
 /** The streams to attach; those that are false stay with the log alone. */
@@ -31,29 +32,48 @@ export interface Attachment {
  * Neither stream needs a listener for errors: a broken one is one that has closed.
  */
 export async function attach(socketPath: string, options: AttachOptions): Promise<Attachment> {
-  const { stdin, stdout, stderr } = options;
-  const output = await connect(
-    socketPath,
-    (stdout ? attachTo.STDOUT : 0) | (stderr ? attachTo.STDERR : 0),
-  );
-  if (!stdin) return { input: discarding(), output };
+  const output = await connect(socketPath, outputOf(options));
+  if (!options.stdin) return { input: discarding(), output };
   try {
-    return { input: await connectInput(socketPath), output };
+    return { input: inputOf(await connect(socketPath, attachTo.STDIN)), output };
   } catch (error) {
     output.destroy();
     throw error;
   }
 }
 
+/**
+ * As `attach` for a launch that was not told to go, at once: nothing is connected, and no answer is
+ * awaited. Undefined where that cannot be.
+ */
+export function attachLaunch(launch: Launch, options: AttachOptions): Attachment | undefined {
+  const output = launch.attach(outputOf(options));
+  const input = output && options.stdin ? launch.attach(attachTo.STDIN) : undefined;
+  if (!output || (options.stdin && !input)) {
+    output?.close();
+    return undefined;
+  }
+  return {
+    input: input ? inputOf(withoutErrors(socketOf(input))) : discarding(),
+    output: withoutErrors(socketOf(output)),
+  };
+}
+
+function outputOf({ stdout, stderr }: AttachOptions): number {
+  return (stdout ? attachTo.STDOUT : 0) | (stderr ? attachTo.STDERR : 0);
+}
+
 async function connect(socketPath: string, streams: number): Promise<Socket> {
   const socket = await connectSocket(socketPath);
   await handshake(socket, socketPath, [frame.ATTACH, streams]);
-  socket.on("error", () => socket.destroy());
-  return socket;
+  return withoutErrors(socket);
 }
 
-async function connectInput(socketPath: string): Promise<Writable> {
-  const socket = await connect(socketPath, attachTo.STDIN);
+function withoutErrors(socket: Socket): Socket {
+  return socket.on("error", () => socket.destroy());
+}
+
+function inputOf(socket: Socket): Writable {
   // The monitor sends nothing here; it hangs up once the process has ended.
   socket.once("end", () => socket.destroy());
   return socket.resume();

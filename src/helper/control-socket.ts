@@ -1,5 +1,6 @@
-import { createConnection, type Socket } from "node:net";
+import { createConnection, type NetConnectOpts, type Socket } from "node:net";
 import { Fault } from "#base";
+import type { Fd } from "#kernel";
 import { encodeFrame, type Frame, FrameReader } from "./frame.ts";
 import { launchFault, readLaunchError } from "./launch-error.ts";
 import { frame as type } from "./tags.ts";
@@ -21,6 +22,13 @@ export function connectSocket(path: string): Promise<Socket> {
     resolve(socket);
   });
   return promise;
+}
+
+/** A connected socket, which belongs to the stream from then on. */
+export function socketOf(fd: Fd): Socket {
+  // Bun connects to a descriptor, where Node has `new Socket({ fd })`, which Bun ignores.
+  const options: object = { fd: fd.take(), allowHalfOpen: true };
+  return createConnection(options as NetConnectOpts);
 }
 
 /** The answer of a command: the frame, or the Fault that an ERROR frame stands for. */

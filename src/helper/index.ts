@@ -11,7 +11,7 @@
  * where a launch failed.
  */
 
-export { type Attachment, type AttachOptions, attach } from "./attach.ts";
+export { type Attachment, type AttachOptions, attach, attachLaunch } from "./attach.ts";
 export { decodePlan } from "./decode-plan.ts";
 export { encodePlan } from "./encode-plan.ts";
 export { type ExitRecord, readExitRecord } from "./exit-record.ts";

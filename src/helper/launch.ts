@@ -1,5 +1,5 @@
 import { Fault, isFault } from "#base";
-import type { Channel, ChildProcess } from "#kernel";
+import { type Channel, type ChildProcess, type Fd, socketPair } from "#kernel";
 import { type ExitRecord, readExitFrame } from "./exit-record.ts";
 import { encodeFrame, type Frame, FrameReader, PayloadReader } from "./frame.ts";
 import { type LaunchError, launchFault, readLaunchError } from "./launch-error.ts";
@@ -61,11 +61,36 @@ export class Launch implements AsyncDisposable {
     channel.onEnd((fault) => this.#finish(fault));
   }
 
+  /**
+   * Before `go`: attaches a socket to some of the streams (bits of `attachTo`), from the program's
+   * first byte on, and gives its other end. Undefined when the kernel cannot take it at once; then
+   * the monitor's own socket will do.
+   */
+  attach(streams: number): Fd | undefined {
+    if (this.#wasTold) return undefined;
+    const [near, far] = socketPair();
+    using _sent = far;
+    if (this.#channel.writeWith(encodeFrame(type.ATTACH, streams), [far])) return near;
+    near.close();
+    return undefined;
+  }
+
   /** Lets the program run. */
   go(): void {
     if (this.#wasTold) return;
     this.#wasTold = true;
     if (this.#channel.isOpen) this.#channel.write(encodeFrame(type.GO));
+  }
+
+  /** As `go`; settles once the program runs. Where it cannot, the fault comes when all is cleaned up. */
+  async run(): Promise<void> {
+    this.go();
+    try {
+      await this.started;
+    } catch (error) {
+      await this.monitorExited;
+      throw error;
+    }
   }
 
   /** Before `go`: the process is killed and the monitor cleans up and ends, or it awaits its start as planned. */

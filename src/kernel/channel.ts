@@ -121,6 +121,16 @@ export class Channel implements Disposable {
     return false;
   }
 
+  /**
+   * All of a few bytes at once, with copies of the descriptors (SCM_RIGHTS, unix(7)); false when the
+   * kernel takes neither now.
+   */
+  writeWith(bytes: Uint8Array, fds: readonly Fd[]): boolean {
+    if (!this.isOpen || !this.#writable || this.#ending || this.#queue.length > 0) return false;
+    const numbers = Int32Array.from(fds, (fd) => fd.number);
+    return addon().sendDescriptors(this.#fd.number, bytes, numbers) === bytes.byteLength;
+  }
+
   /** No more writing: once the queue is empty, the other end of a socket reads its end. Reading goes on. */
   end(): void {
     if (this.#ending || !this.isOpen) return;

@@ -8,10 +8,7 @@ export interface ExecInput
   readonly process: OciProcess;
   /** The container's filter. */
   readonly seccomp?: OciSeccomp;
-  /**
-   * The container's namespaces; opened in this order they are the first of the inherited
-   * descriptors.
-   */
+  /** The container's: those of the process of which the first inherited descriptor is a pidfd (setns(2)). */
   readonly namespaces: readonly NamespaceKind[];
 }
 
@@ -35,7 +32,7 @@ export function compileExec(input: ExecInput): CompiledPlan {
   const exec: LaunchPlan = {
     ...own,
     mode: "exec",
-    namespaces: namespaces.map((kind, index) => ({ kind, join: index as FdIndex })),
+    namespaces: namespaces.map((kind) => ({ kind, join: 0 as FdIndex })),
     mounts: [],
     devices: [],
     symlinks: [],

@@ -358,7 +358,7 @@ test("an exec has the process and the filter, and makes nothing", () => {
     mode: "exec",
     namespaces: [
       { kind: "mnt", join: 0 },
-      { kind: "pid", join: 1 },
+      { kind: "pid", join: 0 },
     ],
     mounts: [],
     devices: [],

@@ -1,5 +1,5 @@
 import { defined } from "#base";
-import { encodePlan, type LaunchPlan } from "#helper";
+import { encodePlan, type NamespaceKind } from "#helper";
 import { type Fd, O_PATH, O_RDONLY, openat2 } from "#kernel";
 import {
   boundDescriptors,
@@ -64,24 +64,23 @@ export function openTaskLaunch(
   return compiled(plan, [...namespaces, ...bound, ...entry.fds], opened);
 }
 
-/** A process beside those of a task: it enters the namespaces, which become the launch's to close. */
+/** A process beside those of a task: it enters namespaces of the process that a pidfd is of. */
 export function openExecLaunch(
   input: ExecInput,
   { files, machine, cgroup }: PlanGround,
-  namespaces: readonly (readonly [LaunchPlan["namespaces"][number]["kind"], Fd])[],
+  { process, namespaces }: { readonly process: Fd; readonly namespaces: readonly NamespaceKind[] },
 ): CompiledLaunch {
   using opened = new DisposableStack();
-  const fds = namespaces.map(([, fd]) => opened.use(fd));
-  const entry = openEntry(cgroup.entry(fds.length, { watchOom: false }), opened);
+  const entry = openEntry(cgroup.entry(1, { watchOom: false }), opened);
   const { plan } = compileExec({
     ...input,
-    namespaces: namespaces.map(([kind]) => kind),
+    namespaces,
     cgroup: entry.cgroup,
     controlSocket: files.execSocket(input.id),
     exitRecord: files.execExitRecord(input.id),
     machine,
   });
-  return compiled(encodePlan(plan), [...fds, ...entry.fds], opened);
+  return compiled(encodePlan(plan), [process, ...entry.fds], opened);
 }
 
 function compileTask(

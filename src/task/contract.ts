@@ -5,7 +5,7 @@ import { Fault, isFault } from "#base";
 import { descriptorPath, type Mount } from "#kernel";
 import { defaultSpec, type SpecOptions } from "#runtime";
 import { all, unframe, until } from "../../test/support/launch-bench.ts";
-import type { Task, TaskExit, TaskInput, TaskProcess, Tasks } from "./task.ts";
+import type { Task, TaskExit, TaskInput, TaskProcess, TaskStreams, Tasks } from "./task.ts";
 
 /** The implementation under test, and the tools that the suite needs. */
 export interface TaskBench extends AsyncDisposable {
@@ -80,9 +80,13 @@ export function taskContract(name: string, open: () => Promise<TaskBench>): void
     }
 
     /** Attached before the start, so that all of its output is there. */
-    async function run(process: TaskProcess): Promise<TaskExit & { readonly output: string }> {
-      const streams = await process.attach(outputs);
-      await process.start();
+    async function run(task: Task): Promise<TaskExit & { readonly output: string }> {
+      const streams = await task.attach(outputs);
+      await task.start();
+      return await ended(task, streams);
+    }
+
+    async function ended(process: TaskProcess, streams: TaskStreams) {
       const output = unframe(await all(streams.output));
       const exit = await process.exited;
       await process.released;
@@ -209,24 +213,24 @@ export function taskContract(name: string, open: () => Promise<TaskBench>): void
       const process = { user: someone, args: ["sh", "-c", "id -u; hostname; exit 4"], cwd: "/" };
       const id = "e".repeat(64);
       const env = ["PATH=/bin"];
-      const exec = await task.exec({ id, process: { ...process, env }, stdio: pipes });
-      expect(await run(exec)).toMatchObject({ exitCode: 4, output: "7\ntask\n" });
+      const attach = outputs;
+      const exec = await task.exec({ id, process: { ...process, env }, stdio: pipes, attach });
+      expect(await ended(exec.process, exec.streams ?? expect.unreachable())).toMatchObject({
+        exitCode: 4,
+        output: "7\ntask\n",
+      });
 
       const staying = { ...process, args: ["sleep", "1000"], env };
-      const added = await task.exec({ id, process: staying, stdio: pipes });
-      await added.start();
+      const { process: added, streams } = await task.exec({ id, process: staying, stdio: pipes });
+      expect(streams).toBeUndefined();
       expect(new Set(await task.pids())).toEqual(new Set([task.pid, added.pid]));
       await added.kill(9);
       expect(await added.exited).toMatchObject({ exitCode: 137, signal: 9 });
       await added.released;
 
       const lost = { ...process, args: ["/nope"] };
-      const failing = await task.exec({ id, process: lost, stdio: pipes });
-      expect(await faultOf(failing.start())).toMatchObject({ stage: "exec", errno: "ENOENT" });
-      await failing[Symbol.asyncDispose]();
-
-      const never = await task.exec({ id, process: { ...process, env }, stdio: pipes });
-      await never[Symbol.asyncDispose]();
+      const failing = task.exec({ id, process: lost, stdio: pipes, attach });
+      expect(await faultOf(failing)).toMatchObject({ stage: "exec", errno: "ENOENT" });
       expect(await task.pids()).toEqual([task.pid]);
 
       await task.killAll();

@@ -1,6 +1,6 @@
-import { Fault, faultOf } from "#base";
-import { attach, connectMonitor, type ExitRecord, type Launch, readExitRecord } from "#helper";
-import { type Fd, pidfdOpen, pidfdSendSignal } from "#kernel";
+import { faultOf } from "#base";
+import { attach, connectMonitor, type ExitRecord, readExitRecord } from "#helper";
+import { openProcess, pidfdSendSignal } from "#kernel";
 import type { AttachedStreams, TaskExit, TaskProcess, TaskStreams } from "./task.ts";
 
 /**
@@ -18,17 +18,9 @@ export interface NativeProcessOptions {
   readonly id: string;
   readonly pid: number;
   readonly startTime: bigint;
-  /** Becomes the process's to close. */
-  readonly pidfd: Fd;
   readonly controlSocket: string;
   readonly exitRecord: string;
   readonly reports: ProcessReports;
-  /** Absent: the program runs already. */
-  readonly waiting?: {
-    readonly launch: Launch;
-    /** Takes back all that was made for it, the launch and the pidfd too. */
-    readonly undo: AsyncDisposableStack;
-  };
 }
 
 /** A process that a launcher of `helper` has made, and its monitor. */
@@ -39,40 +31,21 @@ export class NativeProcess implements TaskProcess {
   readonly exited: Promise<TaskExit>;
   readonly released: Promise<void>;
   readonly #reports: ProcessReports;
-  readonly #pidfd: Fd;
   /** Where its monitor listens. */
   protected readonly socket: string;
-  #waiting: NativeProcessOptions["waiting"];
   #isLetGo = false;
 
   constructor(options: NativeProcessOptions) {
-    const { id, pid, startTime, pidfd, reports } = options;
+    const { id, pid, startTime, reports } = options;
     this.id = id;
     this.pid = pid;
     this.startTime = startTime;
     this.#reports = reports;
-    this.#pidfd = pidfd;
     this.socket = options.controlSocket;
-    this.#waiting = options.waiting;
-    this.exited = reports.exited
-      .catch((error) => (this.#isLetGo ? unsettled() : leftOf(options, error)))
-      .finally(() => pidfd.close());
+    this.exited = reports.exited.catch((error) =>
+      this.#isLetGo ? unsettled() : leftOf(options, error),
+    );
     this.released = Promise.all([this.exited, reports.monitorExited]).then(() => undefined);
-  }
-
-  async start(): Promise<void> {
-    const { launch } = this.#waiting ?? {};
-    if (!launch) throw new Fault("conflict", `process ${this.pid} is started already`);
-    launch.go();
-    try {
-      await launch.started;
-    } catch (error) {
-      // Its mounts must be gone before the next try.
-      await launch.monitorExited;
-      throw error;
-    }
-    this.#waiting?.undo.move();
-    this.#waiting = undefined;
   }
 
   async attach(streams: AttachedStreams): Promise<TaskStreams> {
@@ -85,38 +58,13 @@ export class NativeProcess implements TaskProcess {
   }
 
   async kill(signal: number): Promise<void> {
-    if (!this.#pidfd.isOpen) throw new Fault("not_found", `process ${this.pid} has ended`);
-    pidfdSendSignal(this.#pidfd, signal);
+    using process = openProcess(this.pid, this.startTime);
+    pidfdSendSignal(process, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isLetGo = true;
-    if (this.#waiting) await this.#waiting.undo.disposeAsync();
-    else {
-      this.#pidfd.close();
-      await this.#reports[Symbol.asyncDispose]();
-    }
-  }
-}
-
-/** The pidfd of a launch that waits for its start. */
-export async function openLaunched(launch: Launch): Promise<{
-  readonly pid: number;
-  readonly startTime: bigint;
-  readonly pidfd: Fd;
-}> {
-  const { pid, startTime } = await launch.created;
-  return { pid, startTime, pidfd: await unlessFailed(launch, () => pidfdOpen(pid)) };
-}
-
-/** Before the start: an error that follows from a failed launch is told as that failure. */
-async function unlessFailed<T>(launch: Launch, attempt: () => T | Promise<T>): Promise<T> {
-  try {
-    return await attempt();
-  } catch (error) {
-    launch.abandon();
-    const reason = await launch.started.then(() => undefined, faultOf);
-    throw reason?.stage === undefined ? error : reason;
+    await this.#reports[Symbol.asyncDispose]();
   }
 }
 

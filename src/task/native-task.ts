@@ -1,7 +1,15 @@
 import { readFileSync } from "node:fs";
-import { Fault, isFault, Scope } from "#base";
-import { connectMonitor, type Helper, type Monitor, type NamespaceKind } from "#helper";
-import { type Fd, O_RDONLY, openat2, startTime } from "#kernel";
+import { defined, Fault, isFault, Scope } from "#base";
+import {
+  attach,
+  attachLaunch,
+  connectMonitor,
+  type Helper,
+  type Launch,
+  type Monitor,
+  type NamespaceKind,
+} from "#helper";
+import { type Fd, O_RDONLY, openat2, pidfdSendSignal, startTime } from "#kernel";
 import {
   type ContainerCgroup,
   type Machine,
@@ -11,8 +19,16 @@ import {
 } from "#runtime";
 import { openExecLaunch } from "./compiled-launch.ts";
 import { parseNetDev } from "./link-counters.ts";
-import { NativeProcess, type NativeProcessOptions, openLaunched } from "./native-process.ts";
-import type { ExecInput, Task, TaskLog, TaskProcess, TaskStats } from "./task.ts";
+import { NativeProcess, type NativeProcessOptions } from "./native-process.ts";
+import type {
+  AttachedStreams,
+  ExecInput,
+  StartedExec,
+  Task,
+  TaskLog,
+  TaskStats,
+  TaskStreams,
+} from "./task.ts";
 import type { TaskFiles } from "./task-files.ts";
 
 /** The parts that the tasks of an engine share. */
@@ -25,19 +41,59 @@ export interface NativeGround {
 /** Those that a container has or shares; user and time namespaces are not made. */
 const enteredNamespaces: readonly NamespaceKind[] = ["mnt", "pid", "net", "ipc", "uts", "cgroup"];
 
+export interface NativeTaskOptions extends NativeProcessOptions {
+  /** Becomes the task's to close. */
+  readonly pidfd: Fd;
+  /** Absent: the program runs already. */
+  readonly waiting?: {
+    readonly launch: Launch;
+    /** Takes back all that was made for it, the launch and the pidfd too. */
+    readonly undo: AsyncDisposableStack;
+  };
+}
+
 /** A task whose processes are this machine's, in a cgroup of its own. */
 export class NativeTask extends NativeProcess implements Task {
   readonly outOfMemory: Promise<void>;
   readonly #ground: NativeGround;
   readonly #cgroup: ContainerCgroup;
+  readonly #pidfd: Fd;
+  #waiting: NativeTaskOptions["waiting"];
 
-  constructor(options: NativeProcessOptions, ground: NativeGround, cgroup: ContainerCgroup) {
+  constructor(options: NativeTaskOptions, ground: NativeGround, cgroup: ContainerCgroup) {
     super(options);
     this.#ground = ground;
     this.#cgroup = cgroup;
+    this.#pidfd = options.pidfd;
+    this.#waiting = options.waiting;
+    void this.exited.then(() => this.#pidfd.close());
     const { promise, resolve } = Promise.withResolvers<void>();
     this.outOfMemory = promise;
     options.reports.onOom(resolve);
+  }
+
+  async start(): Promise<void> {
+    const { launch } = this.#waiting ?? {};
+    if (!launch) throw new Fault("conflict", `process ${this.pid} is started already`);
+    await launch.run();
+    this.#waiting?.undo.move();
+    this.#waiting = undefined;
+  }
+
+  override async attach(streams: AttachedStreams): Promise<TaskStreams> {
+    const { launch } = this.#waiting ?? {};
+    return (launch && attachLaunch(launch, streams)) ?? (await super.attach(streams));
+  }
+
+  override async kill(signal: number): Promise<void> {
+    if (!this.#pidfd.isOpen) throw new Fault("not_found", `process ${this.pid} has ended`);
+    pidfdSendSignal(this.#pidfd, signal);
+  }
+
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await super[Symbol.asyncDispose]();
+    await this.#waiting?.undo.disposeAsync();
+    this.#pidfd.close();
   }
 
   async openLog(): Promise<TaskLog> {
@@ -54,27 +110,32 @@ export class NativeTask extends NativeProcess implements Task {
     await this.#cgroup.killAll();
   }
 
-  async exec(input: ExecInput): Promise<TaskProcess> {
+  async exec(input: ExecInput): Promise<StartedExec> {
     const { helper, files } = this.#ground;
-    const { id } = input;
+    const { id, attach: wanted } = input;
+    if (!this.#pidfd.isOpen) throw this.#ended();
     await using scope = new Scope();
-    const namespaces = this.#openNamespaces(enteredNamespaces);
-    using compiled = openExecLaunch(input, { ...this.#ground, cgroup: this.#cgroup }, namespaces);
+    const entered = { process: this.#pidfd, namespaces: enteredNamespaces };
+    using compiled = openExecLaunch(input, { ...this.#ground, cgroup: this.#cgroup }, entered);
     scope.defer(() => files.removeExec(id));
     const launch = scope.use(helper.launch(compiled));
-    const launched = await openLaunched(launch);
-    scope.use(launched.pidfd);
-    const undo = scope.release();
-    const process = new NativeProcess({
-      ...launched,
-      id,
-      controlSocket: files.execSocket(id),
-      exitRecord: files.execExitRecord(id),
-      reports: launch,
-      waiting: { launch, undo },
-    });
-    void process.released.then(() => files.removeExec(id));
-    return process;
+    try {
+      const streams = wanted && (await attachFirst(launch, files.execSocket(id), wanted));
+      if (streams) scope.defer(() => detach(streams));
+      await launch.run();
+      const process = new NativeProcess({
+        ...(await launch.created),
+        id,
+        controlSocket: files.execSocket(id),
+        exitRecord: files.execExitRecord(id),
+        reports: launch,
+      });
+      scope.release();
+      void process.released.then(() => files.removeExec(id));
+      return { process, ...defined({ streams }) };
+    } catch (error) {
+      throw isProcessGone(error) ? this.#ended(error) : error;
+    }
   }
 
   async pids(): Promise<readonly number[]> {
@@ -93,10 +154,25 @@ export class NativeTask extends NativeProcess implements Task {
     await this.#cgroup.freeze(frozen);
   }
 
+  /** The process is checked to be the one that is meant after its namespace was opened. */
   openNamespace(type: OciNamespaceType): Fd {
-    const [[, fd] = []] = this.#openNamespaces([namespaceKind(type)]);
-    if (!fd) throw new Fault("internal", `no namespace ${type} was opened`);
-    return fd;
+    using opened = new DisposableStack();
+    try {
+      const path = `/proc/${this.pid}/ns/${namespaceKind(type)}`;
+      const namespace = opened.use(openat2(undefined, path, { flags: O_RDONLY }));
+      if (startTime(this.pid) !== this.startTime) throw this.#ended();
+      opened.move();
+      return namespace;
+    } catch (error) {
+      throw isFault(error, "not_found") ? this.#ended(error) : error;
+    }
+  }
+
+  #ended(cause?: unknown): Fault {
+    return new Fault("conflict", `the first process of ${this.id} has ended`, {
+      about: this.id,
+      cause,
+    });
   }
 
   #links(): TaskStats["links"] {
@@ -106,26 +182,30 @@ export class NativeTask extends NativeProcess implements Task {
     } catch (cause) {
       if (!isNoProcess(cause)) throw cause;
     }
-    throw new Fault("conflict", `the first process of ${this.id} has ended`, { about: this.id });
+    throw this.#ended();
   }
+}
 
-  /** The process is checked to be the one that is meant after its namespaces were opened. */
-  #openNamespaces(kinds: readonly NamespaceKind[]): readonly (readonly [NamespaceKind, Fd])[] {
-    using opened = new DisposableStack();
-    const ended = (cause?: unknown) =>
-      new Fault("conflict", `the first process of ${this.id} has ended`, { about: this.id, cause });
-    try {
-      const namespaces = kinds.map((kind) => {
-        const path = `/proc/${this.pid}/ns/${kind}`;
-        return [kind, opened.use(openat2(undefined, path, { flags: O_RDONLY }))] as const;
-      });
-      if (startTime(this.pid) !== this.startTime) throw ended();
-      opened.move();
-      return namespaces;
-    } catch (error) {
-      throw isFault(error, "not_found") ? ended(error) : error;
-    }
-  }
+/** Behind the plan where that can be, else once there is a monitor to connect to. */
+async function attachFirst(
+  launch: Launch,
+  socket: string,
+  wanted: AttachedStreams,
+): Promise<TaskStreams> {
+  const attached = attachLaunch(launch, wanted);
+  if (attached) return attached;
+  await launch.created;
+  return await attach(socket, wanted);
+}
+
+function detach({ input, output }: TaskStreams): void {
+  input.destroy();
+  output.destroy();
+}
+
+/** The launcher found nobody to join: process 1 ended after it was looked at. */
+function isProcessGone(error: unknown): boolean {
+  return isFault(error) && error.stage === "namespaces" && error.errno === "ESRCH";
 }
 
 function isNoProcess(error: unknown): boolean {

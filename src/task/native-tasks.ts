@@ -3,13 +3,14 @@ import {
   connectMonitor,
   type ExitRecord,
   type Helper,
+  type Launch,
   type Monitor,
   readExitRecord,
 } from "#helper";
-import { pidfdOpen, startTime } from "#kernel";
+import { type Fd, pidfdOpen, startTime } from "#kernel";
 import { type Cgroups, type ContainerCgroup, type Machine, readMachine } from "#runtime";
 import { openTaskLaunch, planTask } from "./compiled-launch.ts";
-import { openLaunched, type ProcessReports } from "./native-process.ts";
+import type { ProcessReports } from "./native-process.ts";
 import { type NativeGround, NativeTask } from "./native-task.ts";
 import type {
   KnownTask,
@@ -148,6 +149,23 @@ class NativeTasks implements Tasks {
     } catch (error) {
       this.#log.error(`${doing} failed`, { error: faultOf(error).message });
     }
+  }
+}
+
+/** The pidfd of a launch that waits for its start. */
+async function openLaunched(launch: Launch): Promise<{
+  readonly pid: number;
+  readonly startTime: bigint;
+  readonly pidfd: Fd;
+}> {
+  const { pid, startTime } = await launch.created;
+  try {
+    return { pid, startTime, pidfd: pidfdOpen(pid) };
+  } catch (error) {
+    // What follows from a failed launch is told as that failure.
+    launch.abandon();
+    const reason = await launch.started.then(() => undefined, faultOf);
+    throw reason?.stage === undefined ? error : reason;
   }
 }
 

@@ -138,9 +138,8 @@ export interface TaskExit {
 /**
  * A process with its streams: the first one of a task, or one that was added by `exec`.
  *
- * Disposing before `start`, or after a `start` that failed, ends the process and leaves
- * nothing of it. Disposing one that runs only stops watching it: it goes on by itself, and
- * `exited` and `released` then never settle.
+ * Disposing one that runs only stops watching it: it goes on by itself, and `exited` and
+ * `released` then never settle.
  */
 export interface TaskProcess extends AsyncDisposable {
   /** As the host counts. */
@@ -151,14 +150,7 @@ export interface TaskProcess extends AsyncDisposable {
   readonly exited: Promise<TaskExit>;
   /** Settles once its mounts and namespaces are no longer held. Never rejects. */
   readonly released: Promise<void>;
-  /**
-   * Lets the program run; settles once it does. A fault has `stage` and `errno`, and then all is
-   * cleaned up.
-   */
-  start(): Promise<void>;
-  /**
-   * Its streams from now on; complete when called before `start`. `unavailable` when it has ended.
-   */
+  /** Its streams from now on. `unavailable` when it has ended. */
   attach(streams: AttachedStreams): Promise<TaskStreams>;
   /**
    * Sets the size of its terminal in characters; `invalid` without a terminal, `unavailable` when
@@ -184,9 +176,19 @@ export interface TaskStreams {
   readonly output: Readable;
 }
 
-/** A container's run: its first process, and power over all others in it. */
+/**
+ * A container's run: its first process, and power over all others in it.
+ *
+ * Disposing before `start`, or after a `start` that failed, ends the process and leaves
+ * nothing of it. What is attached before `start` misses nothing.
+ */
 export interface Task extends TaskProcess {
   readonly id: string;
+  /**
+   * Lets the program run; settles once it does. A fault has `stage` and `errno`, and then all is
+   * cleaned up.
+   */
+  start(): Promise<void>;
   /** Settles once the kernel has killed a process of the task for lack of memory; otherwise never. */
   readonly outOfMemory: Promise<void>;
   /** The log while the task writes it; `unavailable` when it has ended. */
@@ -196,8 +198,11 @@ export interface Task extends TaskProcess {
    * stays.
    */
   killAll(): Promise<void>;
-  /** Adds a process that waits for `start`. `conflict` when the task has ended. */
-  exec(input: ExecInput): Promise<TaskProcess>;
+  /**
+   * Runs one more program, and settles once it runs. A fault has `stage` and `errno`, and nothing is
+   * left then; `conflict` when the task has ended.
+   */
+  exec(input: ExecInput): Promise<StartedExec>;
   /** The pids on this host of all its processes that have started, including those of execs. */
   pids(): Promise<readonly number[]>;
   /**
@@ -234,6 +239,14 @@ export interface ExecInput {
   /** The filter of the task, which does not keep it. */
   readonly seccomp?: OciSeccomp;
   readonly stdio: TaskStdio;
+  /** What to attach before the program runs. */
+  readonly attach?: AttachedStreams;
+}
+
+/** A process that was added, and what was to be attached to it. */
+export interface StartedExec {
+  readonly process: TaskProcess;
+  readonly streams?: TaskStreams;
 }
 
 /** The usage of a task, in the units of Docker's stats; unknown numbers are absent. */

@@ -501,6 +501,11 @@ function fakeExecs(containers: FakeContainers, calls: string[]): Engine["execs"]
   };
   return {
     get,
+    container(ref: string) {
+      const { id, state } = containers.get(ref);
+      if (state.status === "running") return id;
+      throw new Fault("conflict", `container ${id} is not running`);
+    },
     async create(ref: string, request: ExecRequest) {
       const id = newId<ExecId>();
       execs.set(id, { id, containerId: containers.get(ref).id, request, running: false, pid: 0 });

@@ -35,15 +35,17 @@ export function requireUp(parts: Parts<"live">, record: ContainerRecord): LiveCo
   return live;
 }
 
-/** As `requireUp`, and a `conflict` for one that is paused: nothing new can run in it. */
-export function requireRunning(parts: Parts<"live">, record: ContainerRecord): LiveContainer {
+/** As `requireUp`, and a `conflict` for one that is paused: nothing new can run in it. `ref` is what its user calls it. */
+export function requireRunning(
+  parts: Parts<"live">,
+  record: ContainerRecord,
+  ref: string = record.id,
+): LiveContainer {
   const live = requireUp(parts, record);
   if (record.state.status === "paused") {
-    throw new Fault(
-      "conflict",
-      `Container ${record.id} is paused, unpause the container before exec`,
-      { about: record.name },
-    );
+    throw new Fault("conflict", `Container ${ref} is paused, unpause the container before exec`, {
+      about: record.name,
+    });
   }
   return live;
 }

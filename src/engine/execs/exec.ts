@@ -1,7 +1,7 @@
 import { PassThrough, type Readable } from "node:stream";
-import { type ContainerId, defined, type ExecId, endOf, Fault, faultOf, newId, Scope } from "#base";
+import { type ContainerId, defined, type ExecId, endOf, Fault, faultOf, newId } from "#base";
 import { type ContainerSpecInput, containerSpec } from "#container";
-import type { TaskProcess } from "#task";
+import type { StartedExec, Task, TaskProcess } from "#task";
 import { attachedStream } from "../containers/attach.ts";
 import { publishContainer } from "../containers/container-event.ts";
 import type { ContainerRecord } from "../containers/container-record.ts";
@@ -37,6 +37,8 @@ const maxExecs = 4096;
 /** The execs of an engine's containers. */
 export class ContainerExecs implements Execs {
   readonly #parts: ExecParts;
+  /** Those of runs in which nobody asked for another. */
+  readonly #defaultUsers = new WeakMap<Task, ResolvedUser>();
 
   constructor(parts: ExecParts) {
     this.#parts = parts;
@@ -45,10 +47,10 @@ export class ContainerExecs implements Execs {
   async create(ref: string, request: ExecRequest): Promise<ExecId> {
     const parts = this.#parts;
     const record = parts.store.find(ref);
-    requireRunning(parts, record);
+    const { task } = requireRunning(parts, record, ref);
     if (request.argv.length === 0) throw new Fault("invalid", "No exec command specified");
     // Docker says so now; everything else that is wrong with the program is told at its start.
-    const user = await userOf(parts, record, request);
+    const user = await this.#userOf(task, record, request);
     makeRoom(parts);
     const id = newId<ExecId>();
     parts.execs.set(id, {
@@ -106,6 +108,24 @@ export class ContainerExecs implements Execs {
     return this.#find(id);
   }
 
+  container(ref: string): ContainerId {
+    const record = this.#parts.store.find(ref);
+    requireRunning(this.#parts, record, ref);
+    return record.id;
+  }
+
+  /** As in Docker, where neither names a user the files of the container are not read again: a run keeps its own. */
+  async #userOf(task: Task, record: ContainerRecord, request: ExecRequest): Promise<ResolvedUser> {
+    const { config, host } = record;
+    const name = request.user || config.User;
+    const kept = name === "" ? this.#defaultUsers.get(task) : undefined;
+    if (kept) return kept;
+    const wanted = { user: name, groupAdd: host.GroupAdd };
+    const user = await lookupUser(this.#parts.snapshots, record.id, wanted);
+    if (name === "") this.#defaultUsers.set(task, user);
+    return user;
+  }
+
   #find(id: string): LiveExec {
     const exec = this.#parts.execs.get(id as ExecId);
     if (exec && !isOfPastRun(this.#parts, exec)) return exec;
@@ -156,33 +176,17 @@ interface ExecStart {
 }
 
 async function launchExec(parts: ExecParts, start: ExecStart): Promise<AttachedStream | undefined> {
-  const { exec, options } = start;
-  await using scope = new Scope();
-  const process = scope.use(await createProcess(parts, start));
-  const known = Promise.withResolvers<void>();
-  const streams = options.detach
-    ? undefined
-    : await openStreams(process, exec.request, known.promise);
-  if (streams) scope.use(streams);
-  await process.start();
-  scope.release();
+  const { exec } = start;
+  const { process, streams } = await runProgram(parts, start);
   crashPoint("exec:started");
   change(parts, exec.id, { status: "running", running: true, pid: process.pid, process });
+  const known = Promise.withResolvers<void>();
   void parts.background.run(`following exec ${exec.id}`, () =>
     followExec(parts, { exec, process, known: known.resolve }).finally(known.resolve),
   );
-  return streams;
-}
-
-/** The streams of an exec that is not started yet; one with nothing to print may end at any time after that. */
-async function openStreams(
-  process: TaskProcess,
-  request: ExecRequest,
-  known: Promise<void>,
-): Promise<AttachedStream> {
-  const { attachStdin: stdin, attachStdout: stdout, attachStderr: stderr } = request;
-  const { input, output } = await process.attach({ stdin, stdout, stderr });
-  return attachedStream(input, endingAfter(output, known), request.tty);
+  if (!streams) return undefined;
+  const output = endingAfter(streams.output, known.promise);
+  return attachedStream(streams.input, output, exec.request.tty);
 }
 
 /** Clients ask for the exit status once the output has ended, so it ends when the status is known. */
@@ -193,13 +197,14 @@ function endingAfter(source: Readable, known: Promise<void>): Readable {
   return source.pipe(output, { end: false });
 }
 
-async function createProcess(
+async function runProgram(
   parts: Parts<"tasks">,
   { exec, record, live, options }: ExecStart,
-): Promise<TaskProcess> {
+): Promise<StartedExec> {
   const { request } = exec;
   const { process, linux } = execSpec(parts, record, exec);
   if (!process) throw new Fault("internal", "the configuration of an exec has no process");
+  const { attachStdin: stdin, attachStdout: stdout, attachStderr: stderr } = request;
   const rows = options.rows ?? request.rows;
   const columns = options.columns ?? request.columns;
   return await live.task.exec({
@@ -208,18 +213,13 @@ async function createProcess(
     ...defined({ seccomp: linux?.seccomp }),
     stdio: {
       mode: request.tty ? "pty" : "pipes",
-      stdin: request.attachStdin,
+      stdin,
       // The input of an exec is its one client's: it ends with it.
-      stdinOnce: request.attachStdin,
+      stdinOnce: stdin,
       ...(rows && columns && { rows, columns }),
     },
+    ...(!options.detach && { attach: { stdin, stdout, stderr } }),
   });
-}
-
-function userOf(parts: Parts<"snapshots">, record: ContainerRecord, request: ExecRequest) {
-  const { config, host } = record;
-  const wanted = { user: request.user || config.User, groupAdd: host.GroupAdd };
-  return lookupUser(parts.snapshots, record.id, wanted);
 }
 
 /** Checks that runc makes before it makes a process. */
