@@ -62,7 +62,11 @@ test.each([
     { "network-alias": ["y"] },
     "cannot specify both --network-alias and per-network alias",
   ],
-  [["a"], { "network-opt": ["speed=1"] }, "there is rate=RATE, as rate=10mbit"],
+  [
+    ["a"],
+    { "network-opt": ["speed=1"] },
+    "there are rate=RATE, as rate=10mbit, and spoof_check=false",
+  ],
   [["name=a,mac-address=zz"], {}, "zz is not a valid mac address"],
   [
     ["bridge"],

@@ -89,7 +89,10 @@ function withOwnFlags(network: NetworkInput, { flags }: CreateInput): NetworkInp
 }
 
 /** The options of `--network-opt`, as the engine has them. */
-const networkOptions: Readonly<Record<string, string>> = { rate: "thimble.rate" };
+const networkOptions: Readonly<Record<string, string>> = {
+  rate: "thimble.rate",
+  spoof_check: "thimble.spoof_check",
+};
 
 function ownOptions(words: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(
@@ -99,7 +102,7 @@ function ownOptions(words: readonly string[]): Readonly<Record<string, string>> 
       if (key !== undefined) return [key, value];
       throw new Fault(
         "invalid",
-        `invalid argument "${word}" for "--network-opt" flag: there is rate=RATE, as rate=10mbit`,
+        `invalid argument "${word}" for "--network-opt" flag: there are rate=RATE, as rate=10mbit, and spoof_check=false`,
       );
     }),
   );

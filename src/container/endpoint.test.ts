@@ -21,3 +21,13 @@ test.each(["7kbit", "101gbit", "10", "10mbps", "-1mbit", "1e9bit"])(
     ]);
   },
 );
+
+test("the check of source addresses is on unless it is turned off", () => {
+  const check = (text: string) => ({ DriverOpts: { "thimble.spoof_check": text } });
+  expect(readEndpoint({}).checksSources).toBe(true);
+  expect(readEndpoint(check("false")).checksSources).toBe(false);
+  expect(endpointFaults(check("true"), [])).toEqual([]);
+  expect(endpointFaults(check("no"), [])).toEqual([
+    "invalid value no of thimble.spoof_check: it is true or false",
+  ]);
+});

@@ -42,6 +42,8 @@ export interface EndpointRequest {
   readonly sysctls: Readonly<Record<string, number>>;
   /** Bytes per second, of what it sends and of what it gets; 0 without a limit. */
   readonly rate: number;
+  /** Whether it sends under its own addresses alone. */
+  readonly checksSources: boolean;
   /** The endpoint with the highest has the default route. */
   readonly gatewayPriority: number;
   readonly aliases: readonly string[];
@@ -53,6 +55,7 @@ const SYSCTLS = "com.docker.network.endpoint.sysctls";
 const IFNAME = "com.docker.network.endpoint.ifname";
 /** thimble's own, as "10mbit". */
 const RATE = "thimble.rate";
+const SPOOF_CHECK = "thimble.spoof_check";
 
 /** The parts of an endpoint's settings that cannot be honoured, as phrases for an error. */
 export function refuseEndpoint(name: string, settings: EndpointBody): readonly string[] {
@@ -103,6 +106,7 @@ export function readEndpoint(settings: EndpointBody): EndpointRequest {
       }),
     ),
     rate: rateOf(options) ?? 0,
+    checksSources: options[SPOOF_CHECK] !== "false",
     gatewayPriority: settings.GwPriority ?? 0,
     aliases: settings.Aliases ?? [],
     links: (settings.Links ?? []).map(parseLink),
@@ -142,9 +146,11 @@ export function endpointFaults(
     faults.push(`invalid IPv6 address: ${address6}`);
   if (link !== "" && (!/^[^\s/:%]+$/.test(link) || Buffer.byteLength(link) > 15))
     faults.push(`invalid interface name ${link}: it has 1 to 15 bytes, no white space, / or :`);
-  const { [RATE]: rate = "" } = settings.DriverOpts ?? {};
+  const { [RATE]: rate = "", [SPOOF_CHECK]: check = "true" } = settings.DriverOpts ?? {};
   if (rate !== "" && rateOf({ [RATE]: rate }) === undefined)
     faults.push(`invalid rate ${rate} (${RATE}): it is from 8kbit to 100gbit, as 10mbit`);
+  if (check !== "true" && check !== "false")
+    faults.push(`invalid value ${check} of ${SPOOF_CHECK}: it is true or false`);
   for (const each of sysctlsOf(settings.DriverOpts ?? {})) {
     const [, name = ""] = sysctlForm.exec(each) ?? [];
     if (known.includes(name)) continue;

@@ -21,6 +21,7 @@ const NFTA_FIB_F_DADDR = 1 << 1;
 const NFTA_FIB_F_IIF = 1 << 3;
 /** linux/rtnetlink.h: addresses of this host. */
 const RTN_LOCAL = 2;
+const NFT_PAYLOAD_LINK = 0;
 const NFT_PAYLOAD_NETWORK = 1;
 const NFT_PAYLOAD_TRANSPORT = 2;
 const NFT_CT_STATE = 0;
@@ -31,7 +32,17 @@ export const IFNAMSIZ = 16;
 const metaKeys = { protocol: 1, iifname: 6, oifname: 7, l4proto: 16 } as const;
 const verdicts = { drop: 0, accept: 1, jump: -3, return: -5 } as const;
 /** IPPROTO_* of linux/in.h. */
-const protocols = { tcp: 6, udp: 17, sctp: 132 } as const;
+const protocols = { tcp: 6, udp: 17, "ipv6-icmp": 58, sctp: 132 } as const;
+/** linux/if_ether.h: ETH_P_IP, ETH_P_IPV6, ETH_P_ARP. */
+const etherTypes = { 4: 0x0800, 6: 0x86dd, arp: 0x0806 } as const;
+/** linux/icmpv6.h, net/ndisc.h */
+const icmpTypes = {
+  "nd-router-advert": 134,
+  "nd-neighbor-solicit": 135,
+  "nd-neighbor-advert": 136,
+  "nd-redirect": 137,
+} as const;
+const NFT_LOOKUP_F_INV = 1;
 /** linux/netfilter/nf_conntrack_common.h: bits of a connection's state and status. */
 const ctStates = { invalid: 1, established: 2, related: 4, new: 8 } as const;
 const IPS_DST_NAT = 1 << 5;
@@ -142,6 +153,32 @@ function matchCt(key: number, bits: number): Expression[] {
     expression("ct", (w) => w.be32Attribute(2, key).be32Attribute(1, NFT_REG_1)),
     maskWith(native32(bits)),
     compare(false, native32(0)),
+  ];
+}
+
+/** Where a frame says who sent it: in its header and that of IP, or in the message that it carries. */
+const senders = {
+  ip: { mac: [NFT_PAYLOAD_LINK, 6], base: NFT_PAYLOAD_NETWORK, at: 12, bytes: 4 },
+  ip6: { mac: [NFT_PAYLOAD_LINK, 6], base: NFT_PAYLOAD_NETWORK, at: 8, bytes: 16 },
+  // RFC 826: who sent the frame, and what neighbours are to remember.
+  "frame of arp": { mac: [NFT_PAYLOAD_LINK, 6], base: NFT_PAYLOAD_NETWORK, at: 14, bytes: 4 },
+  arp: { mac: [NFT_PAYLOAD_NETWORK, 8], base: NFT_PAYLOAD_NETWORK, at: 14, bytes: 4 },
+  // The target (RFC 4861, sections 4.3 and 4.4).
+  neighbour: { mac: [NFT_PAYLOAD_LINK, 6], base: NFT_PAYLOAD_TRANSPORT, at: 8, bytes: 16 },
+} as const;
+
+/** Loads the parts of a `FrameSource` one after the other, and looks them up. */
+function lookUpSource(set: string, sender: keyof typeof senders, isIn: boolean): Expression[] {
+  const { mac, base, at, bytes } = senders[sender];
+  const [macRegister, addressRegister] = [NFT_REG32_00 + 4, NFT_REG32_00 + 6];
+  return [
+    loadMeta("iifname"),
+    loadPayload(mac[0], mac[1], 6, macRegister),
+    loadPayload(base, at, bytes, addressRegister),
+    expression("lookup", (w) => {
+      w.text(1, set).be32Attribute(2, NFT_REG_1);
+      if (!isIn) w.be32Attribute(5, NFT_LOOKUP_F_INV);
+    }),
   ];
 }
 
@@ -261,11 +298,20 @@ export const nft = {
     loadPayload(NFT_PAYLOAD_NETWORK, offsets[4].source, 4),
     expression("lookup", (w) => w.text(1, set).be32Attribute(2, NFT_REG_1)),
   ],
-  /** Packets of IPv4 or IPv6, in a chain that sees others too; `ipSource` and `ipDestination` need it there. */
-  etherType: (version: 4 | 6) => [
+  /** Packets of IPv4, IPv6 or ARP, in a chain that sees others too; what looks into them needs it there. */
+  etherType: (type: keyof typeof etherTypes) => [
     loadMeta("protocol"),
-    // ETH_P_IP, ETH_P_IPV6
-    compare(true, version === 4 ? Uint8Array.of(0x08, 0x00) : Uint8Array.of(0x86, 0xdd)),
+    compare(true, Uint8Array.of(etherTypes[type] >> 8, etherTypes[type] & 255)),
+  ],
+  /** Whether a frame's sender is in a set of sources (`addSourceSet`); to be preceded by `etherType`, `neighbour` by `icmpType`. */
+  isSource: (set: string, sender: keyof typeof senders) => lookUpSource(set, sender, true),
+  isNotSource: (set: string, sender: keyof typeof senders) => lookUpSource(set, sender, false),
+  /** Messages of neighbour discovery (RFC 4861). */
+  icmpType: (type: keyof typeof icmpTypes) => [
+    loadMeta("l4proto"),
+    compare(true, Uint8Array.of(protocols["ipv6-icmp"])),
+    loadPayload(NFT_PAYLOAD_TRANSPORT, 0, 1),
+    compare(true, Uint8Array.of(icmpTypes[type])),
   ],
   /** Matches by chance, so many of a million packets. */
   chance: (millionths: number) => {

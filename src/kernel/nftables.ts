@@ -27,14 +27,14 @@ import {
   type MapVerdict,
   verdictData,
 } from "./nft-expressions.ts";
-import { ipBytes } from "./rtnetlink.ts";
+import { ipBytes, macBytes } from "./rtnetlink.ts";
 
 /** linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h */
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFNL_MSG_BATCH_BEGIN = 16;
 const NFNL_MSG_BATCH_END = 17;
 const NFPROTO_UNSPEC = 0;
-const families = { inet: 1, ip: 2, netdev: 5, ip6: 10 } as const;
+const families = { inet: 1, ip: 2, netdev: 5, bridge: 7, ip6: 10 } as const;
 /** Of family netdev: what comes in by an interface, and what goes out. */
 const deviceHooks = { ingress: 0, egress: 1 } as const;
 const messages = {
@@ -58,6 +58,7 @@ const hooks = { prerouting: 0, input: 1, forward: 2, output: 3, postrouting: 4 }
 const NFT_SET_MAP = 8;
 /** The types of nft(8), which shows elements by them, with their bytes: ipv4_addr, ipv6_addr, inet_service. */
 const addressTypes = { ip: { type: 7, bytes: 4 }, ip6: { type: 8, bytes: 16 } } as const;
+const TYPE_ETHER_ADDR = 9;
 const TYPE_INET_SERVICE = 13;
 const TYPE_IFNAME = 41;
 /** NFT_DATA_VERDICT: the values of a map are verdicts. */
@@ -65,6 +66,8 @@ const TYPE_VERDICT = 0xffffff00;
 
 /** The family of tables that IPv4 packets meet, or that of IPv6. */
 export type NftFamily = keyof typeof addressTypes;
+/** The family of tables whose chains see frames: at interfaces, or on bridges. */
+type FrameFamily = "netdev" | "bridge";
 
 /** libnftnl's user data of a set: type 0 is the byte order of keys, and 1 the host's, without which nft(8) shows no names of interfaces. */
 const KEYS_OF_HOST = Buffer.concat([Uint8Array.of(0, 4), new Uint8Array(Uint32Array.of(1).buffer)]);
@@ -127,6 +130,13 @@ export interface HookedChain extends Chain {
   readonly type: string;
 }
 
+/** Whose frames: the port of a bridge that they come in by, their MAC address, and one of IPv4 or IPv6. */
+export interface FrameSource {
+  readonly link: string;
+  readonly mac: string;
+  readonly address: string;
+}
+
 /** An address of the family and a port, as the keys and values of port maps. */
 export interface AddressAndPort {
   readonly address: string;
@@ -151,10 +161,10 @@ function commentOf(data: Buffer | undefined): string {
  */
 export class NftBatch {
   readonly #requests: NetlinkRequest[] = [];
-  readonly #family: NftFamily | "netdev";
+  readonly #family: NftFamily | FrameFamily;
 
   /** For tables of one family. */
-  constructor(family: NftFamily | "netdev" = "ip") {
+  constructor(family: NftFamily | FrameFamily = "ip") {
     this.#family = family;
   }
 
@@ -314,8 +324,9 @@ export class NftBatch {
   }
 
   #addressType() {
-    if (this.#family !== "netdev") return addressTypes[this.#family];
-    throw new Fault("internal", "tables of the family netdev have no sets of addresses");
+    const family = this.#family;
+    if (family === "ip" || family === "ip6") return addressTypes[family];
+    throw new Fault("internal", `tables of the family ${family} have no sets of addresses`);
   }
 
   /** A set of addresses. */
@@ -344,6 +355,26 @@ export class NftBatch {
       w.be32Attribute(6, TYPE_VERDICT).be32Attribute(7, 16);
       w.attribute(13, (data) => data.bytes(KEYS_OF_HOST));
     });
+  }
+
+  /** A set of frames' sources, whose addresses are of IPv4 ("ip") or IPv6, for `nft.isSource`. */
+  addSourceSet(table: string, name: string, family: NftFamily): this {
+    const address = addressTypes[family];
+    const kind = (TYPE_IFNAME << 12) | (TYPE_ETHER_ADDR << 6) | address.type;
+    return this.#addSet(table, name, (w) => {
+      w.be32Attribute(3, 0).be32Attribute(4, kind);
+      w.be32Attribute(5, IFNAMSIZ + MAC_SIZE + address.bytes);
+    });
+  }
+
+  /** Adds to a set of frames' sources; does nothing when it is there. */
+  addSource(table: string, set: string, source: FrameSource): this {
+    return this.#element("newSetElem", { table, set, key: sourceBytes(source) });
+  }
+
+  /** Removes from a set of frames' sources; `not_found` when it is not there. */
+  deleteSource(table: string, set: string, source: FrameSource): this {
+    return this.#element("delSetElem", { table, set, key: sourceBytes(source) });
   }
 
   /** What happens to packets of an interface: a verdict, or a jump to a chain. Refused when the map says otherwise. */
@@ -500,6 +531,13 @@ export function watchNftables(
 /** Each part of a concatenation begins at a multiple of four bytes. */
 function addressAndPortBytes({ address, port }: AddressAndPort): Uint8Array {
   return Buffer.concat([ipBytes(address), portBytes(port), new Uint8Array(2)]);
+}
+
+/** Of an Ethernet address in a concatenation. */
+const MAC_SIZE = 8;
+
+function sourceBytes({ link, mac, address }: FrameSource): Uint8Array {
+  return Buffer.concat([interfaceBytes(link), macBytes(mac), new Uint8Array(2), ipBytes(address)]);
 }
 
 function portBytes(port: number): Uint8Array {

@@ -38,6 +38,9 @@ const IFLA_INFO_SLAVE_KIND = 4;
 const IFLA_INFO_SLAVE_DATA = 5;
 const IFLA_BRPORT_STATE = 1;
 const IFLA_BRPORT_ISOLATED = 33;
+const IFLA_BR_MULTI_BOOLOPT = 46;
+/** linux/if_bridge.h */
+const BR_BOOLOPT_NO_LL_LEARN = 0;
 const BR_STATE_FORWARDING = 3;
 const IFLA_AF_SPEC = 26;
 const IFLA_INET_CONF = 1;
@@ -167,6 +170,25 @@ export function createBridge(options: BridgeOptions): NetlinkRequest {
     verb: "create the bridge",
     about: name,
   };
+}
+
+/**
+ * Has a bridge learn nothing from frames that are for bridges themselves, as those of LLDP are: they
+ * pass no packet filter before it learns from them.
+ */
+export function ignoreLinkLocalFrames(bridge: string): NetlinkRequest {
+  const body = writeLinkHeader(new NetlinkWriter(), {})
+    .text(IFLA_IFNAME, linkName(bridge))
+    .nested(IFLA_LINKINFO, (info) => {
+      info.text(IFLA_INFO_KIND, "bridge").nested(IFLA_INFO_DATA, (data) => {
+        data.attribute(IFLA_BR_MULTI_BOOLOPT, (w) => {
+          w.u32(1 << BR_BOOLOPT_NO_LL_LEARN).u32(1 << BR_BOOLOPT_NO_LL_LEARN);
+        });
+      });
+    })
+    .done();
+  const about = bridge;
+  return { type: RTM_NEWLINK, flags: NLM_F_ACK, body, verb: "set an option of the bridge", about };
 }
 
 /** A note on an interface, shown by `ip link`; at most 255 bytes. */

@@ -12,12 +12,20 @@ export function bridgeDriver(
   namesOf: (chosen?: string) => BridgeNames,
 ): NetworkDriver {
   const options = parseBridgeOptions(driverOptions);
-  const { bridge: chosen, mtu, connectsContainers, masquerades, hasAddress } = options;
+  const {
+    bridge: chosen,
+    mtu,
+    connectsContainers,
+    masquerades,
+    hasAddress,
+    checksSources,
+  } = options;
   const names = namesOf(chosen);
   return {
     link: names.bridge,
     filter: { connectsContainers, masquerades },
     hasAddress,
+    checksSources,
     described: {
       bridge: names.bridge,
       hostBinding: options.hostBinding,

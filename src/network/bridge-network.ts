@@ -6,14 +6,17 @@ import {
   type Addresses,
   type EndpointWish,
   firstWish,
+  guardedPort,
   joinPlace,
   makePlace,
   type Place,
   type PlaceOptions,
   type PlaceWithNamespace,
+  portName,
   rejoinBridge,
   removeInterface,
 } from "./endpoint.ts";
+import type { SpoofGuard } from "./spoof-guard.ts";
 import { formatSubnet, type Subnet } from "./subnet.ts";
 import type { AddressPlan } from "./subnet-request.ts";
 
@@ -22,6 +25,8 @@ export interface BridgeNetworkOptions {
   readonly ensure: (mac?: string) => Promise<Bridge>;
   /** The kind of its containers' interfaces where they are no ports of a bridge. */
   readonly stacked?: StackedKind;
+  /** Of the ports of its bridge; absent: its containers may send under any address. */
+  readonly guard?: SpoofGuard;
   /** The addresses of a network that the bridge got. */
   readonly plan: (subnet: Subnet) => AddressPlan;
   /** Nothing leaves the network. */
@@ -51,7 +56,8 @@ interface Ground {
 }
 
 /** An endpoint by what it is known by while others may have its addresses. */
-export type KnownPlace = Pick<Place, "address" | "address6" | "endpointId">;
+export type KnownPlace = Pick<Place, "address" | "address6" | "endpointId" | "mac"> &
+  Pick<EndpointWish, "isTrusted">;
 
 /** One bridge, or an interface in its place, and its address books. */
 export class BridgeNetwork {
@@ -121,7 +127,7 @@ export class BridgeNetwork {
   }
 
   /** Takes the interface out of a namespace that goes on, and gives the addresses back. */
-  async leave(netns: Fd, place: KnownPlace & Pick<Place, "mac" | "link">): Promise<void> {
+  async leave(netns: Fd, place: KnownPlace & Pick<Place, "link">): Promise<void> {
     await removeInterface(netns, place);
     this.release(place);
   }
@@ -129,13 +135,14 @@ export class BridgeNetwork {
   release(place: KnownPlace): void {
     for (const address of addressesOf(place)) this.#adopted.delete(address);
     this.#inUse.delete(place.endpointId);
-    this.#giveBack(place);
+    this.#forget(place);
   }
 
   adopt(place: KnownPlace): void {
     const addresses = addressesOf(place);
     for (const address of addresses) this.#adopted.add(address);
     this.#inUse.set(place.endpointId, place);
+    if (!place.isTrusted) this.#options.guard?.adopt(guardedPort(place));
     for (const { pool } of this.#books) for (const address of addresses) pool.adopt(address);
     this.#pool.evict((ready) => addressesOf(ready).some((address) => addresses.includes(address)));
   }
@@ -191,6 +198,11 @@ export class BridgeNetwork {
 
   #discard(place: PlaceWithNamespace): void {
     place.netns.close();
+    this.#forget(place);
+  }
+
+  #forget(place: KnownPlace): void {
+    void this.#options.guard?.forget(portName(place.endpointId));
     this.#giveBack(place);
   }
 
@@ -213,11 +225,12 @@ export class BridgeNetwork {
     wish: EndpointWish,
     mayTryAgain = true,
   ): Promise<T> {
-    const { isIsolated, stacked } = this.#options;
+    const { isIsolated, stacked, guard: each } = this.#options;
+    const guard = wish.isTrusted ? undefined : each;
     const { bridge, books } = await this.ready();
     const addresses = this.#takeAll(books, wish);
     try {
-      return await make({ bridge, addresses, isIsolated, ...defined({ stacked }), wish });
+      return await make({ bridge, addresses, isIsolated, ...defined({ stacked, guard }), wish });
     } catch (error) {
       this.#giveBack(addresses);
       if (!mayTryAgain || (await isThere(bridge))) throw error;

@@ -11,6 +11,7 @@ test("options have Docker's defaults, and those that nobody knows no meaning", (
     hostBinding: "0.0.0.0",
     linkPrefix: "eth",
     hasAddress: true,
+    checksSources: true,
   });
 });
 
@@ -23,6 +24,7 @@ test("each option has its effect", () => {
     ...bridge("inhibit_ipv4", "true"),
     ...mtu("1400"),
     "com.docker.network.container_iface_prefix": "net",
+    "thimble.spoof_check": "false",
   };
   expect(parseBridgeOptions(options)).toEqual({
     bridge: "lab0",
@@ -32,6 +34,7 @@ test("each option has its effect", () => {
     hostBinding: "127.0.0.1",
     linkPrefix: "net",
     hasAddress: false,
+    checksSources: false,
   });
 });
 

@@ -17,6 +17,8 @@ export interface BridgeOptions {
   readonly linkPrefix: string;
   /** Whether the bridge has the gateway's address. */
   readonly hasAddress: boolean;
+  /** Whether containers send under their own addresses alone. */
+  readonly checksSources: boolean;
 }
 
 const BRIDGE = "com.docker.network.bridge.";
@@ -29,6 +31,8 @@ const keys = {
   inhibit: `${BRIDGE}inhibit_ipv4`,
   mtu: "com.docker.network.driver.mtu",
   prefix: "com.docker.network.container_iface_prefix",
+  /** thimble's own. */
+  spoofCheck: "thimble.spoof_check",
 } as const;
 /** Options of Docker's that change what is reachable, so that storing them alone would be a false promise. */
 const refused: readonly string[] = [
@@ -55,6 +59,7 @@ export function parseBridgeOptions(options: Readonly<Record<string, string>>): B
     hostBinding: bindingAddress(options[keys.binding]),
     linkPrefix: prefix ? interfaceName(prefix, keys.prefix, 10) : "eth",
     hasAddress: !truth(options, keys.inhibit, false),
+    checksSources: truth(options, keys.spoofCheck, true),
   };
 }
 

@@ -5,6 +5,7 @@ import {
   createBridge,
   deleteAddress,
   deleteLink,
+  ignoreLinkLocalFrames,
   type Link,
   type Route,
   RouteTable,
@@ -192,6 +193,7 @@ async function makeBridge(
     await host.apply(
       createBridge({ name: names.bridge, mac, mtu }),
       setLinkAlias(names.bridge, names.alias),
+      ignoreLinkLocalFrames(names.bridge),
     );
   } catch (error) {
     if (!isFault(error, "exists")) throw error;
@@ -209,7 +211,11 @@ async function takeOver(host: RouteTable, names: BridgeNames, link: Link): Promi
         : `the interface ${names.bridge} belongs to another program (${link.kind} ${link.alias}); choose another run root or delete it`,
       { about: names.bridge },
     );
-  await host.apply(setLinkAlias(names.bridge, names.alias), setLinkUp(link.index));
+  await host.apply(
+    setLinkAlias(names.bridge, names.alias),
+    ignoreLinkLocalFrames(names.bridge),
+    setLinkUp(link.index),
+  );
 }
 
 async function uplinkMtu(host: RouteTable): Promise<number> {

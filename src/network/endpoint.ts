@@ -23,6 +23,7 @@ import {
 } from "#kernel";
 import type { Bridge } from "./bridge.ts";
 import { limitEnds } from "./rate-limit.ts";
+import type { GuardedPort, SpoofGuard } from "./spoof-guard.ts";
 
 /** A container's addresses on a bridge; those of a version that the network has not are "" and 0. */
 export interface Addresses {
@@ -97,6 +98,8 @@ export interface EndpointWish {
   readonly rate?: number;
   /** Sysctls below net.ipv4.conf of the interface, by their last part. */
   readonly settings?: Readonly<Record<string, number>>;
+  /** It may send under any address. */
+  readonly isTrusted?: boolean;
 }
 
 /** The interface of a container in one network alone. */
@@ -109,6 +112,8 @@ export interface PlaceOptions {
   readonly isIsolated: boolean;
   /** The kind of interface over `bridge`, which is then no bridge; absent: a port of it. */
   readonly stacked?: StackedKind;
+  /** Of the bridge's ports; absent: the container may send under any address. */
+  readonly guard?: SpoofGuard;
   readonly wish: EndpointWish;
 }
 
@@ -124,13 +129,13 @@ export async function makePlace(options: PlaceOptions, netns: Fd): Promise<Place
 
 /** An interface on the bridge in a namespace that has `lo`; what fails half-way is undone. */
 export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place> {
-  const { addresses, wish } = options;
-  const { stacked } = options;
+  const { addresses, wish, stacked, guard } = options;
   const table = new RouteTable({ netns });
   const peer = { name: wish.link, mac: wish.mac ?? randomMac(), netns };
   const endpointId = await (stacked ? stack : connect)(options, peer);
   let mac = peer.mac;
   try {
+    await guard?.guard(guardedPort({ ...addresses, mac, endpointId }));
     const link = await table.link(wish.link);
     if (link === undefined)
       throw new Fault("unavailable", "the container's interface vanished while it was set up");
@@ -155,6 +160,7 @@ export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place
   } catch (error) {
     if (stacked) await removeInterface(netns, { endpointId, mac: "", link: wish.link });
     else await deletePorts([portName(endpointId)]);
+    await guard?.forget(portName(endpointId));
     throw error;
   }
   return { ...addresses, mac, endpointId, link: wish.link };
@@ -172,6 +178,8 @@ function ipv6Settings(link: string): Readonly<Record<string, string>> {
     [`${conf}.accept_redirects`]: "0",
     [`${conf}.accept_dad`]: "0",
     [`${conf}.ndisc_notify`]: "1",
+    // Its link-local address is made from its MAC address, by which the packet filter knows it.
+    [`${conf}.addr_gen_mode`]: "0",
     [`${conf}.disable_ipv6`]: "0",
   };
 }
@@ -249,6 +257,16 @@ async function setDefaultRoute(
 /** The host's end of an endpoint. Those of earlier versions have names of 11 letters. */
 export function portName(endpointId: string): string {
   return `veth${endpointId.slice(0, 11)}`;
+}
+
+/** The host's end of an endpoint as the guard has it. */
+export function guardedPort({
+  endpointId,
+  mac,
+  address,
+  address6,
+}: Pick<Place, "endpointId" | "mac" | "address" | "address6">): GuardedPort {
+  return { name: portName(endpointId), mac, address, address6 };
 }
 
 /**

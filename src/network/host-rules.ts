@@ -14,6 +14,7 @@ import type { ForwardPolicy } from "./foreign-firewall.ts";
 import { ForwardWarning } from "./forward-warning.ts";
 import { ensureForwarding, keepForeignOut, passForward, removePass } from "./forwarding.ts";
 import type { NetworkStore } from "./network-store.ts";
+import { SpoofGuard } from "./spoof-guard.ts";
 import { formatSubnet } from "./subnet.ts";
 
 const BATCH = 50;
@@ -41,6 +42,8 @@ export class HostRules {
   /** By the bridge's name. */
   readonly #installed = new Map<string, string>();
   readonly #watch: FilterWatch;
+  /** Of the ports of all bridges. */
+  readonly guard: SpoofGuard;
   readonly #forward: Readonly<Record<IpVersion, ForwardWarning>>;
   #isSwept = false;
 
@@ -48,6 +51,7 @@ export class HostRules {
     this.#options = options;
     this.#table = bridgeNames(options.runRoot).table;
     const { log } = options;
+    this.guard = new SpoofGuard({ table: this.#table, log });
     this.#forward = { 4: new ForwardWarning(log), 6: new ForwardWarning(log) };
     this.#watch = new FilterWatch(this.#table, (isRobbed) => this.#review(isRobbed));
   }
@@ -60,7 +64,7 @@ export class HostRules {
     const { store, bridges, log } = this.#options;
     return this.#change(async () => {
       this.#watch.start();
-      if (!this.#isSwept) await this.#sweep(known);
+      if (!this.#isSwept) await Promise.all([this.#sweep(known), this.guard.install()]);
       const areNew = this.#isSwept && !this.#installed.has(bridge.name);
       const all = this.#isSwept ? [bridge] : [...bridges(), bridge];
       this.#isSwept = true;
@@ -114,6 +118,7 @@ export class HostRules {
           await passForward(filter, own);
           if (own[0]) await this.#warnOfForward(version, filter, own[0]);
         }
+        if (isRobbed) await this.guard.install();
         if (isRobbed)
           log.warn("another program removed packet filter rules of this engine; they are back");
       });
@@ -148,6 +153,7 @@ export class HostRules {
         await removePass(filter, this.#table, ...bridges);
         await removeTable(filter, this.#table);
       }
+      await this.guard.removeAll();
       for (const bridge of bridges) await deleteBridge(bridge, this.#options.runRoot);
     });
   }

@@ -17,6 +17,8 @@ export interface NetworkDriver {
   readonly stacked?: StackedKind;
   /** What the packet filter lets pass; absent: it has no rules for the network. */
   readonly filter?: Pick<FilteredBridge, "connectsContainers" | "masquerades">;
+  /** Whether its containers send under their own addresses alone. */
+  readonly checksSources: boolean;
   /** Whether the interface has the gateway's address of IPv4. */
   readonly hasAddress: boolean;
   readonly described: Pick<NetworkDescription, "bridge" | "hostBinding" | "linkPrefix">;

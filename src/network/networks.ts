@@ -319,6 +319,7 @@ class BridgeNetworks implements Networks {
       network: new BridgeNetwork({
         ensure: (mac) => driver.ensure({ ...this.#wanted(entry), ...defined({ mac }) }),
         ...defined({ stacked: driver.stacked }),
+        ...(driver.checksSources && { guard: this.#rules.guard }),
         plan: (subnet) => planOf(row, subnet),
         isInternal: row.settings.isInternal,
         isIsolated: driver.filter?.connectsContainers === false,

@@ -23,6 +23,7 @@ export function vlanDriver(
     link: names.bridge,
     stacked: type,
     hasAddress: true,
+    checksSources: false,
     described: { bridge: "", hostBinding: "", linkPrefix },
     ensure: (wanted) => ensureParent(names, vlan, wanted),
     /** One interface alone can pass everything through. */

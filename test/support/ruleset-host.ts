@@ -7,6 +7,7 @@
 import { openHelper } from "#helper";
 import { openNetworks, openPorts, type WantedPort } from "#network";
 import { openState } from "#state";
+import { shownPort } from "./ruleset.ts";
 
 const runRoot = "/run/thimble";
 const [hostIp = ""] = process.argv.slice(2);
@@ -38,6 +39,10 @@ for (const [index, [name, { options, ...kind }]] of kinds
     })),
   });
 const endpoint = await networks.attach("bridge");
+const guarded = await networks.attach("six", {
+  ...{ link: "eth0", isGateway: true, mac: shownPort.mac },
+  ...{ address: "10.7.5.9", address6: "fd00:7::9" },
+});
 const port = (protocol: WantedPort["protocol"], first: number, at = "") => ({
   ...{ protocol, containerPort: 80, hostIp: at, range: { first, last: first } },
 });
@@ -58,5 +63,5 @@ console.log("ready");
 for await (const _ of process.stdin);
 await publication.withdraw({ endsProxy: true });
 await published.close();
-networks.release(endpoint);
+for (const each of [endpoint, guarded]) networks.release(each);
 await networks.close({ removeBridges: true });

@@ -3,13 +3,19 @@ import { inside, type Namespace } from "./namespace.ts";
 /** Whether nft(8) is there, which writes the kernel's rules as people read them. */
 export const hasNft = Bun.which("nft") !== null;
 
+/** The endpoint whose port is shown, under a name that is always the same. */
+export const shownPort = { mac: "02:42:0a:07:05:09", name: "veth1a2b3c4d5e6" };
+
 /**
  * The packet filter of a namespace as `nft list ruleset` writes it, without what changes by itself:
- * the order in which things were made, and what counters have counted.
+ * the order in which things were made, what counters have counted, and ports of other endpoints than
+ * `shownPort`, which are made ahead at any time.
  */
 export async function ruleset(netns: Namespace): Promise<string> {
   const text = await inside(netns, "nft", "list", "ruleset");
+  const port = new RegExp(`"(veth\\w+)" \\. ${shownPort.mac}`).exec(text)?.[1] ?? shownPort.name;
   const plain = text
+    .replaceAll(port, shownPort.name)
     .replace(/counter packets \d+ bytes \d+/g, "counter")
     // What lets the bridges pass a policy of iptables: a rule for each, in any order.
     .replace(
@@ -30,6 +36,7 @@ const lines = (text: string) => text.split("\n").filter((line) => line !== "");
 function withSortedElements(part: string): string {
   return part.replace(/elements = \{([^}]*)\}/, (_, elements: string) => {
     const all = elements.split(",").map((element) => element.trim());
-    return `elements = { ${all.sort().join(",\n\t\t\t     ")} }`;
+    const shown = all.filter((each) => !each.startsWith('"veth') || each.includes(shownPort.name));
+    return `elements = { ${shown.sort().join(",\n\t\t\t     ")} }`;
   });
 }

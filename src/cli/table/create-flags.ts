@@ -112,7 +112,7 @@ export const createFlags = {
     aliases: ["net"],
     complete: "network",
   }),
-  "network-opt": list("Limit what is sent and received on the first network (rate=10mbit)", {
+  "network-opt": list("Set options of the first network (rate=10mbit, spoof_check=false)", {
     placeholder: "option=value",
   }),
   "network-alias": list("Add network-scoped alias for the container", { aliases: ["net-alias"] }),

@@ -38,13 +38,14 @@ export async function openSandbox(
   const mode = networkModeOf(record.host);
   const id = parts.sandboxes.get(record.id)?.id ?? newId<SandboxId>();
   const sandbox = { id, container: record.id, mode };
+  const isPrivileged = record.host.Privileged;
   if (mode.kind === "container") {
     const netns = openJoined(parts, record, "network");
     return { netns, stored: { ...sandbox, endpoints: [] }, release: () => netns.close() };
   }
   const wanted = networksOf(parts, record);
   const plain = wanted.find(({ network }) => network === "host" || network === "none");
-  if (plain === undefined) return await attachAll(parts, sandbox, wanted);
+  if (plain === undefined) return await attachAll(parts, sandbox, { wanted, isPrivileged });
   if (wanted.length > 1) throw severalWithPlain(plain.network);
   const networkId = parts.networks.find(plain.network).id;
   const endpoint = { ...plain, networkId, endpointId: newId<SandboxId>() };
@@ -64,13 +65,18 @@ export function severalWithPlain(network: string): Fault {
   );
 }
 
+interface WantedEndpoints {
+  readonly wanted: readonly NetworkAttachment[];
+  readonly isPrivileged: boolean;
+}
+
 /** A namespace with an interface in each network. */
 async function attachAll(
   parts: Parts<"networks" | "store" | "live">,
   sandbox: Omit<StoredSandbox, "endpoints">,
-  wanted: readonly NetworkAttachment[],
+  wish: WantedEndpoints,
 ): Promise<OpenSandbox> {
-  const plans = planEndpoints(parts, sandbox.mode, wanted);
+  const plans = planEndpoints(parts, sandbox.mode, wish);
   const [first, ...others] = plans;
   if (first === undefined) {
     const netns = await parts.networks.isolated();
@@ -137,7 +143,7 @@ export async function endpointsGivenBack(
 function planEndpoints(
   parts: Parts<"networks">,
   mode: NetworkMode,
-  wanted: readonly NetworkAttachment[],
+  { wanted, isPrivileged }: WantedEndpoints,
 ): readonly EndpointPlan[] {
   const all = wanted.map((attachment) => {
     const { id, name } = parts.networks.find(attachment.networkId || attachment.network);
@@ -152,7 +158,8 @@ function planEndpoints(
     const links = plans.map((plan) => plan.wish?.link ?? "eth0");
     const isGateway = attachment === gateway;
     const isGateway6 = attachment === gateway6;
-    plans.push(planEndpoint(parts, attachment, { links, isGateway, isGateway6 }));
+    const order = { links, isGateway, isGateway6, isPrivileged };
+    plans.push(planEndpoint(parts, attachment, order));
   }
   return plans;
 }
@@ -164,13 +171,14 @@ interface EndpointOrder {
   readonly isGateway: boolean;
   /** Whether that of IPv6 does. */
   readonly isGateway6: boolean;
+  readonly isPrivileged: boolean;
 }
 
 /** What to ask of a network for an endpoint beside interfaces that have the names `links`. */
 export function planEndpoint(
   parts: Parts<"networks">,
   attachment: NetworkAttachment,
-  { links, isGateway, isGateway6 }: EndpointOrder,
+  { links, isGateway, isGateway6, isPrivileged }: EndpointOrder,
 ): EndpointPlan {
   const { networkId } = attachment;
   const { address, address6, mac, sysctls, link, rate } = readEndpoint(attachment.settings);
@@ -183,10 +191,16 @@ export function planEndpoint(
     ...(address6 !== "" && { address6 }),
     ...(mac !== "" && { mac }),
     ...(rate > 0 && { rate }),
+    ...(isTrusted(attachment, isPrivileged) && { isTrusted: true }),
     ...(Object.keys(sysctls).length > 0 && { settings: sysctls }),
   };
   const isPlain = wish.link === "eth0" && isGateway && Object.keys(wish).length === 2;
   return { network: networkId, attachment, ...(!isPlain && { wish }) };
+}
+
+/** Whether it may send under any address. A privileged container has the whole host anyway. */
+function isTrusted({ settings }: NetworkAttachment, isPrivileged: boolean): boolean {
+  return isPrivileged || !readEndpoint(settings).checksSources;
 }
 
 function freeName(prefix: string, taken: readonly string[]): string {
@@ -242,7 +256,8 @@ export function adoptSandbox(
       for (const endpoint of withInterface()) parts.networks.release(endpoint);
     },
   };
-  for (const endpoint of withInterface()) parts.networks.adopt(endpoint);
+  for (const endpoint of withInterface())
+    parts.networks.adopt({ ...endpoint, isTrusted: isTrusted(endpoint, host.Privileged) });
   return open;
 }
 

@@ -125,6 +125,7 @@ async function connectRunning(
     links: endpoints.map((each) => each.link),
     isGateway: false,
     isGateway6: false,
+    isPrivileged: record.host.Privileged,
   });
   await joinNetwork(parts, { open: sandbox, netns, plan });
   crashPoint("connect:attached");
