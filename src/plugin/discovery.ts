@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { Fault, faultOf } from "#base";
+import { defined, Fault, faultOf } from "#base";
 
 /** The directories in which Docker's engine looks for plugins. */
 export interface PluginPlaces {
@@ -117,29 +117,36 @@ interface Json {
   } | null;
 }
 
+/** As in Docker, TLS is spoken with an address of https alone. */
 function readJson(name: string, text: string): PluginAddress {
   const { Addr, TLSConfig: config } = JSON.parse(text) as Json;
-  const where = listening(typeof Addr === "string" ? Addr : "");
-  const isSecret = typeof Addr === "string" && Addr.startsWith("https:");
-  if (!config && !isSecret) return { name, ...where };
-  const read = (path: string | undefined) => (path ? readFileSync(path, "utf8") : undefined);
-  const [ca, cert, key] = [config?.CAFile, config?.CertFile, config?.KeyFile].map(read);
+  const address = typeof Addr === "string" ? Addr : "";
+  const where = listening(address);
+  const files = [config?.CAFile, config?.CertFile, config?.KeyFile];
+  if (!address.startsWith("https:")) {
+    if (where.host !== undefined && files.some(Boolean))
+      throw new Fault("invalid", `${address} is without TLS; write https:// for its TLSConfig`);
+    return { name, ...where };
+  }
+  if (!config?.CertFile !== !config?.KeyFile)
+    throw new Fault("invalid", "CertFile and KeyFile belong together");
+  const [ca, cert, key] = files.map((path) => (path ? readFileSync(path, "utf8") : undefined));
   const insecure = config?.InsecureSkipVerify === true;
-  return {
-    ...{ name, ...where },
-    tls: { insecure, ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) },
-  };
+  return { name, ...where, tls: { insecure, ...defined({ ca, cert, key }) } };
 }
 
-/** "unix:///path", "tcp://host:port", "http://host:port" or "https://host:port". */
+/** "unix:///path", "tcp://host:port", "http://host" or "https://host", whose paths mean nothing, as in Docker. */
 function listening(address: string): Pick<PluginAddress, "socket" | "host" | "port"> {
   const [, socket] = /^unix:\/\/(\/.+)$/.exec(address) ?? [];
   if (socket) return { socket };
-  const [, host, port] = /^(?:tcp|https?):\/\/(\[[^\]]+\]|[^:/]+):(\d+)\/?$/.exec(address) ?? [];
-  if (host && Number(port) > 0 && Number(port) < 65536)
-    return { host: host.replace(/^\[|\]$/g, ""), port: Number(port) };
+  const [, scheme = "", host, given] =
+    /^(tcp|https?):\/\/(\[[^\]]+\]|[^:/]+)(?::(\d+))?(?:\/.*)?$/.exec(address) ?? [];
+  const port = Number(given ?? usualPorts[scheme]);
+  if (host && port > 0 && port < 65536) return { host: host.replace(/^\[|\]$/g, ""), port };
   throw new Fault(
     "invalid",
-    `${JSON.stringify(address)} is no address: write unix:///PATH or tcp://HOST:PORT`,
+    `${JSON.stringify(address)} is no address: write unix:///PATH, tcp://HOST:PORT or https://HOST:PORT`,
   );
 }
+
+const usualPorts: Readonly<Record<string, number>> = { http: 80, https: 443 };
