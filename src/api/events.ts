@@ -1,5 +1,6 @@
 import { defined, Fault } from "#base";
 import type { EngineEvent } from "#engine";
+import type { WireFilters } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
@@ -38,7 +39,7 @@ export function eventRoutes({ engine }: ApiContext): readonly Route[] {
           );
         const events = engine.events.subscribe({
           ...defined({ since, until }),
-          filters: query.filters(filterKeys),
+          filters: knownFilters(query.filters()),
           signal,
           // A client that does not read is not waited for: the engine would keep all events for it.
           onOverrun: () => exchange.response.destroy(),
@@ -49,16 +50,22 @@ export function eventRoutes({ engine }: ApiContext): readonly Route[] {
   ];
 }
 
+/** As dockerd, which ignores filters that it does not know here and nowhere else. */
+function knownFilters(filters: WireFilters): WireFilters {
+  const known: readonly string[] = filterKeys;
+  return Object.fromEntries(Object.entries(filters).filter(([key]) => known.includes(key)));
+}
+
 async function* lines(events: AsyncIterable<EngineEvent>): AsyncGenerator<string> {
   for await (const event of events) yield `${eventText(event)}\n`;
 }
 
-/** One event as Docker writes it. `timeNano` has more digits than a number holds, so it is put in as text. */
 /** Go encodes maps in the order of their keys. */
 function sorted(attributes: EngineEvent["attributes"]): EngineEvent["attributes"] {
   return Object.fromEntries(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+/** One event as Docker writes it. `timeNano` has more digits than a number holds, so it is put in as text. */
 function eventText(event: EngineEvent): string {
   const { type, action, id, attributes, time } = event;
   const legacy =

@@ -86,10 +86,10 @@ export class Exchange {
 
   /**
    * Whether the client asked for an upgrade; older ones take the connection without asking. As in
-   * Docker, those count that send no `Connection: Upgrade`.
+   * Docker, the protocol that it names does not matter, and no `Connection: Upgrade` is needed.
    */
   get upgrades(): boolean {
-    return this.#head !== undefined || this.request.headers.upgrade?.toLowerCase() === "tcp";
+    return this.#head !== undefined || this.request.headers.upgrade !== undefined;
   }
 
   param(name: string): string {

@@ -3,7 +3,7 @@ import type { Progress } from "#engine";
 import { TAR_TYPE, wireLimits } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
-import { platformOf } from "./platform-query.ts";
+import { jsonPlatformOf, platformOf } from "./platform-query.ts";
 import { progressMessage, withProgress } from "./progress-stream.ts";
 import { pull } from "./registries.ts";
 import { repoTag } from "./repo-tag.ts";
@@ -50,7 +50,7 @@ async function save(
     }
   });
   const options = {
-    platform: exchange.has("archivePlatform") ? platformOf(exchange) : undefined,
+    platform: exchange.has("archivePlatform") ? jsonPlatformOf(exchange) : undefined,
     compression: exchange.query.text("compression"),
   };
   await exchange.stream(TAR_TYPE, engine.images.save(saved, options));
@@ -58,7 +58,7 @@ async function save(
 
 async function load({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const quiet = exchange.query.flag("quiet");
-  const platform = exchange.has("archivePlatform") ? platformOf(exchange) : undefined;
+  const platform = exchange.has("archivePlatform") ? jsonPlatformOf(exchange) : undefined;
   // As dockerd: the answer is 200, and a failure is the last line.
   exchange.begin("application/json");
   await withProgress(exchange, async () => {

@@ -215,6 +215,46 @@ test("questions for a platform: an image for another is not found; save and load
   });
 });
 
+const noOs = "both OS and Architecture must be provided";
+const other = { os: "linux", architecture: "arm64" };
+const mismatch =
+  "image with reference busybox:test was found but its platform (linux/amd64) does not match the specified platform (linux/arm64)";
+
+test.each([
+  ["bad", 400, "failed to parse platform: invalid character 'b' looking for beginning of value"],
+  ["{}", 400, noOs],
+  ['{"os":"linux"}', 400, noOs],
+  [
+    '{"os":1}',
+    400,
+    "failed to parse platform: json: cannot unmarshal number into Go struct field Platform.os of type string",
+  ],
+  [JSON.stringify(other), 404, mismatch],
+])(
+  "the platform %s is refused with %i for inspect, push and removal",
+  async (text, status, message) => {
+    await using server = await testServer();
+    const value = encodeURIComponent(text);
+    const refused = { status, json: { message } };
+    const at = "/v1.50/images/busybox:test";
+    expect(await server.call("GET", `${at}/json?platform=${value}`)).toMatchObject(refused);
+    expect(await server.call("POST", `${at}/push?platform=${value}`)).toMatchObject(refused);
+    expect(await server.call("DELETE", `${at}?platforms=${value}`)).toMatchObject(refused);
+    expect(server.engine.calls.filter((call) => /^(push|remove)/.test(call))).toEqual([]);
+  },
+);
+
+test("manifests and a platform of an image cannot be asked for together", async () => {
+  await using server = await testServer();
+  const ask = (version: string) =>
+    server.call("GET", `/v${version}/images/busybox:test/json?manifests=1&platform=x`);
+  expect(await ask("1.49")).toMatchObject({
+    status: 400,
+    json: { message: "conflicting options: manifests and platform options cannot both be set" },
+  });
+  expect((await ask("1.48")).status).toBe(200);
+});
+
 test("a list before or since a missing image is refused as Docker does", async () => {
   await using server = await testServer();
   const filters = encodeURIComponent(JSON.stringify({ before: ["nope"] }));

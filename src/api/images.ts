@@ -10,7 +10,7 @@ import type {
 import type { ApiChange } from "./api-change.ts";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
-import { requirePlatform, requirePlatforms } from "./platform-query.ts";
+import { jsonPlatformOf, removedPlatformOf, requirePlatform } from "./platform-query.ts";
 import { repoTag } from "./repo-tag.ts";
 import type { Route } from "./router.ts";
 import { timeText } from "./time-text.ts";
@@ -88,14 +88,21 @@ async function imageFor(
   change: ApiChange,
 ): Promise<ImageDetail> {
   const ref = exchange.param("name");
+  const platform = exchange.has(change) ? jsonPlatformOf(exchange) : undefined;
   const image = await imageOf(engine, ref);
-  if (exchange.has(change)) requirePlatform(exchange, ref, image);
+  requirePlatform(platform, ref, image);
   return image;
 }
 
 async function inspect({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const image = await imageFor(engine, exchange, "inspectPlatform");
   const hasDescriptor = exchange.has("descriptor");
+  const withManifests = hasDescriptor && exchange.query.flag("manifests");
+  if (exchange.has("inspectPlatform") && withManifests && exchange.query.text("platform"))
+    throw new Fault(
+      "invalid",
+      "conflicting options: manifests and platform options cannot both be set",
+    );
+  const image = await imageFor(engine, exchange, "inspectPlatform");
   const detail = detailOf(image);
   exchange.sendJson(200, {
     ...detail,
@@ -105,7 +112,7 @@ async function inspect({ engine }: ApiContext, exchange: Exchange): Promise<void
     }),
     ...(!exchange.has("singleSize") && { VirtualSize: image.size }),
     ...(hasDescriptor && { Descriptor: image.descriptor }),
-    ...(hasDescriptor && exchange.query.flag("manifests") && { Manifests: [manifestOf(image)] }),
+    ...(withManifests && { Manifests: [manifestOf(image)] }),
   });
 }
 
@@ -213,7 +220,8 @@ async function tag({ engine }: ApiContext, exchange: Exchange): Promise<void> {
 async function remove({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const ref = exchange.param("name");
   if (ref.trim() === "") throw new Fault("invalid", "image name cannot be blank");
-  requirePlatforms(exchange, ref, await imageOf(engine, ref));
+  const platform = exchange.has("removedPlatforms") ? removedPlatformOf(exchange) : undefined;
+  requirePlatform(platform, ref, await imageOf(engine, ref));
   const options = { force: exchange.query.flag("force"), prune: !exchange.query.flag("noprune") };
   let deletions: readonly ImageDeletion[];
   try {

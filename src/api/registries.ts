@@ -1,5 +1,5 @@
 import { defined, Fault, faultOf, isFault } from "#base";
-import type { TransferEvent } from "#engine";
+import type { Engine, TransferEvent } from "#engine";
 import { parseReference } from "#image";
 import {
   type AuthResponse,
@@ -9,7 +9,7 @@ import {
 } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
-import { platformOf } from "./platform-query.ts";
+import { jsonPlatformOf, platformOf, requirePlatform } from "./platform-query.ts";
 import { withProgress } from "./progress-stream.ts";
 import { registryHost, requestCredentials } from "./registry-auth.ts";
 import { registryFault } from "./registry-wording.ts";
@@ -61,12 +61,13 @@ async function push({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { query } = exchange;
   const name = exchange.param("name");
   const tag = query.text("tag");
-  const platform = exchange.has("pushPlatform") ? platformOf(exchange) : undefined;
+  const platform = exchange.has("pushPlatform") ? jsonPlatformOf(exchange) : undefined;
   const reference = parsedReference(tag === undefined ? name : `${name}:${tag}`);
   const written = tag === undefined ? name : `${name}:${tag}`;
   const compression = query.text("compression");
   const credentials = requestCredentials(exchange, reference.domain);
-  // Docker's engine answers 200 before it looks, so that every failure is the last line.
+  if (platform !== undefined) await requirePushed(engine, written, platform);
+  // Docker's engine answers 200 before it looks, so that every other failure is the last line.
   exchange.begin("application/json");
   await withProgress(exchange, async () => {
     try {
@@ -87,6 +88,12 @@ async function push({ engine }: ApiContext, exchange: Exchange): Promise<void> {
       });
     }
   });
+}
+
+/** An image that is not here is told of in the stream. */
+async function requirePushed(engine: Engine, ref: string, platform: string): Promise<void> {
+  const image = await engine.images.get(ref).catch(() => undefined);
+  if (image) requirePlatform(platform, ref, image);
 }
 
 function reporter(exchange: Exchange, verb: "pull" | "push"): (event: TransferEvent) => void {

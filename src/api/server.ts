@@ -201,9 +201,9 @@ function dispatcher(options: ApiServerOptions, router: Router) {
     run().catch((error: unknown) => refuse(options.log, request, response, version, error));
   };
   const upgrades = (request: IncomingMessage): boolean => {
-    const wanted = request.headers.upgrade?.toLowerCase();
     try {
-      return wanted !== undefined && find(request).match?.route.upgrade === wanted;
+      const { upgrade } = find(request).match?.route ?? {};
+      return upgrade === "tcp" || upgrade === request.headers.upgrade?.toLowerCase();
     } catch {
       return false;
     }

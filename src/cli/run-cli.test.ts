@@ -51,7 +51,7 @@ describe("usage, with docker's exit statuses and words", () => {
     ["mkimage foo", 1, "", "unknown method: foo"],
     ["mkimage scratch x", 1, "", "the image needs a name: -t NAME"],
     ["mkimage -t x debootstrap", 1, "", "takes other arguments"],
-    ["images --tree", 125, "", "thimble does not have it: an image is of one platform here"],
+    ["images --tree -q", 1, "", "--quiet is not supported with --tree"],
     ["-l loud ps", 125, "", 'invalid argument "loud" for "-l, --log-level" flag'],
     ["daemon -l loud", 125, "", 'invalid argument "loud" for "-l, --log-level" flag'],
     ["completion tcsh", 1, "", "use bash, zsh or fish"],

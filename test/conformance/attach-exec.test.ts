@@ -240,6 +240,42 @@ here("exec and attach [needs docker CLI]", () => {
     expect((await call("POST", `exec/${id}/start`, {})).status).toBe(404);
   });
 
+  test("the size of an exec is set once it runs, and never after", async () => {
+    const live = target.name();
+    const container = await target.ok(["run", "-d", "--name", live, image, "sleep", "1000"]);
+    const call = (path: string, body?: object) =>
+      fetch(`http://d/v1.51/${path}`, {
+        ...{ method: "POST", unix: target.socket },
+        headers: { "Content-Type": "application/json" },
+        ...(body && { body: JSON.stringify(body) }),
+      });
+    const make = async (...Cmd: string[]) => {
+      const made = await call(`containers/${live}/exec`, { Cmd, Tty: true });
+      return ((await made.json()) as { Id: string }).Id;
+    };
+    const running = await make("sleep", "1000");
+    const early = call(`exec/${running}/resize?h=10&w=10`);
+    await call(`exec/${running}/start`, { Detach: true });
+    expect((await early).status).toBe(200);
+    const ended = await make("true");
+    await call(`exec/${ended}/start`, { Detach: true });
+    while (await isRunning(target, ended)) await Bun.sleep(20);
+    const late = await call(`exec/${ended}/resize?h=10&w=10`);
+    const message = `NotFound: process does not exist ${ended}: not found`;
+    expect([late.status, await late.json()]).toEqual([404, { message }]);
+    await target.ok(["kill", live]);
+    await target.ok(["wait", live]);
+    const stopped = await call(`exec/${ended}/resize?h=10&w=10`);
+    const why = { message: `container ${container} is not running` };
+    expect([stopped.status, await stopped.json()]).toEqual([409, why]);
+  });
+
+  test("an attach to no stream ends at once", async () => {
+    const init = { method: "POST", unix: target.socket };
+    const answer = await fetch(`http://d/v1.51/containers/${name}/attach?stream=1`, init);
+    expect([answer.status, await answer.text()]).toEqual([200, ""]);
+  });
+
   test("many lines come complete and in order", async () => {
     const lines = 50_000;
     const { stdout } = await exec(name, "seq", String(lines));
@@ -249,3 +285,8 @@ here("exec and attach [needs docker CLI]", () => {
     expect(ran.stdout).toBe(stdout);
   });
 });
+
+async function isRunning({ socket }: DockerTarget, id: string): Promise<boolean> {
+  const answer = await fetch(`http://d/v1.51/exec/${id}/json`, { unix: socket });
+  return ((await answer.json()) as { Running: boolean }).Running;
+}

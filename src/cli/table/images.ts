@@ -1,5 +1,5 @@
 import { command, many } from "../command.ts";
-import { bool, filter, list, refused, text } from "../flag.ts";
+import { bool, filter, list, text } from "../flag.ts";
 import { dryRun, format, inspectFlags, json, outputFlags, pruneFlags } from "./containers.ts";
 
 const platform = text("Set platform if server is multi-platform capable");
@@ -12,7 +12,7 @@ export const imagesFlags = {
   json,
   "no-trunc": bool("Don't truncate output"),
   quiet: bool("Only show image IDs", { short: "q" }),
-  tree: refused("an image is of one platform here, so that a tree would have no branches"),
+  tree: bool("List images with all their names, their sizes, and whether a container uses them"),
 };
 
 export const rmiFlags = {
@@ -85,7 +85,10 @@ export const imagesCommand = command({
   flags: imagesFlags,
   args: [0, 1],
   complete: "image",
-  examples: [["images --format '{{.Repository}}:{{.Tag}} {{.Size}}'", "show only these columns"]],
+  examples: [
+    ["images --format '{{.Repository}}:{{.Tag}} {{.Size}}'", "show only these columns"],
+    ["images --tree", "an image once, under all its names"],
+  ],
   load: async () => (await import("../verb/images.ts")).images,
 });
 

@@ -60,7 +60,7 @@ async function anonymousVolumes({ client }: Context, { Mounts }: ContainerInspec
 export const rmi: Verb<typeof rmiFlags> = (context, { flags, args }) =>
   tellEach(context, args, async (ref) => {
     const { images, containers } = context.client;
-    const { Id, RepoTags, Size } = await images.inspect(ref);
+    const { Id, RepoTags, Size } = await images.inspect(ref, { platform: flags.platform[0] });
     const tags = RepoTags ?? [];
     const isId = Id.startsWith(ref) || Id.startsWith(`sha256:${ref}`);
     if (!isId && tags.length > 1) return [`the name ${ref}, and keep the image: it has others`];

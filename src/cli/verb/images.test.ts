@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { ImageSummary } from "#wire";
-import { imageRows } from "./images.ts";
+import { imageRows, treeLines } from "./images.ts";
 
 const image: ImageSummary = {
   Containers: 0,
@@ -27,5 +27,15 @@ test("a line for each name, and with digests for each digest of its repository",
     ["a/b", "1", "sha256:y"],
     ["d", "2", "<none>"],
     ["c", "<none>", "sha256:z"],
+  ]);
+});
+
+test("a tree shows an image once, under all its names, and whether it is used", () => {
+  const older = { ...image, Created: 1, RepoTags: [], Size: 2_000_000, Containers: 2 };
+  expect(treeLines([older, image])).toEqual([
+    "IMAGE        ID             DISK USAGE   EXTRA",
+    "a/b:1",
+    "d:2          111111111111   10B",
+    "<untagged>   111111111111   2MB          U",
   ]);
 });

@@ -2,8 +2,9 @@ import { formatBytes, shortId } from "#base";
 import { splitTag } from "#client";
 import type { ImageSummary } from "#wire";
 import type { Verb } from "../command.ts";
+import { Exit } from "../failure.ts";
 import { humanSince, localTime } from "../human.ts";
-import { printListing, type Row, withOwnFormat } from "../listing.ts";
+import { alignColumns, printListing, type Row, withOwnFormat } from "../listing.ts";
 import type { imagesFlags } from "../table/images.ts";
 
 const heads = {
@@ -20,11 +21,22 @@ const heads = {
   UniqueSize: "UNIQUE SIZE",
 };
 
+type Flags = Parameters<Verb<typeof imagesFlags>>[1]["flags"];
+
 export const images: Verb<typeof imagesFlags> = async (context, { flags: given, args }) => {
   const flags = withOwnFormat(context, given, "images");
+  if (flags.tree) refuseWithTree(given);
   const [reference] = args;
   const filters = reference ? { ...flags.filter, reference: [reference] } : flags.filter;
   const list = await context.client.images.list({ all: flags.all, filters });
+  if (flags.tree) {
+    await context.out.write(
+      treeLines(list)
+        .map((line) => `${line}\n`)
+        .join(""),
+    );
+    return 0;
+  }
   const digests = flags.digests || /\{\{.*\.Digest\b.*\}\}/.test(flags.format ?? "");
   const rows = list
     .toSorted((a, b) => b.Created - a.Created)
@@ -40,6 +52,27 @@ export const images: Verb<typeof imagesFlags> = async (context, { flags: given, 
 };
 
 const none = "<none>";
+
+/** As docker, whose tree has a form of its own. */
+function refuseWithTree(flags: Flags): void {
+  const others = ["quiet", "no-trunc", "digests", "format", "json"] as const;
+  const other = others.find((name) => flags[name]);
+  if (other !== undefined) throw new Exit(1, `--${other} is not supported with --tree`);
+}
+
+/** An image once, under all its names; "U" marks those that containers use. */
+export function treeLines(list: readonly ImageSummary[]): string[] {
+  const rows = list
+    .toSorted((a, b) => b.Created - a.Created)
+    .flatMap((image) => {
+      const names = image.RepoTags?.length ? image.RepoTags : ["<untagged>"];
+      const use = image.Containers > 0 ? "U" : "";
+      const facts = [shortId(image.Id), formatBytes(image.Size), use];
+      return names.map((name, index) => (index < names.length - 1 ? [name] : [name, ...facts]));
+    });
+  const lines = alignColumns([["IMAGE", "ID", "DISK USAGE", "EXTRA"], ...rows]);
+  return lines.map((line) => line.trimEnd());
+}
 
 /** A row for each name of the image, or one without a name. */
 export function imageRows(

@@ -98,9 +98,11 @@ export async function attachContainer(
   if (record.state.status === "paused") {
     throw new Fault("conflict", `container ${ref} is paused, unpause it before attaching`);
   }
-  const streams = request.stream
-    ? await openStreams(parts, record.id, wanted)
-    : { input: new PassThrough(), output: endedStream() };
+  const hasStreams = wanted.stdin || request.stdout || request.stderr;
+  const streams =
+    request.stream && hasStreams
+      ? await openStreams(parts, record.id, wanted)
+      : { input: new PassThrough(), output: endedStream() };
   const output = request.logs
     ? replayed(logFrames(parts, record, { ...request, follow: false }), streams.output)
     : streams.output;

@@ -1,5 +1,5 @@
 import { PassThrough, type Readable } from "node:stream";
-import { type ContainerId, defined, type ExecId, endOf, Fault, faultOf, newId } from "#base";
+import { type ContainerId, defined, type ExecId, endOf, Fault, faultOf, newId, poll } from "#base";
 import { type ContainerSpecInput, containerSpec } from "#container";
 import type { StartedExec, Task, TaskProcess } from "#task";
 import { attachedStream } from "../containers/attach.ts";
@@ -30,6 +30,9 @@ export interface LiveExec extends Exec {
 type ExecParts = Parts<
   "tasks" | "snapshots" | "store" | "events" | "live" | "execs" | "background" | "closing"
 >;
+
+/** How long the size of a terminal waits for the start of its exec: 10 seconds, as in Docker. */
+const startPatience = { attempts: 204, base: 1, max: 50 };
 
 /** Execs remembered at most; the oldest that have ended are forgotten first. */
 const maxExecs = 4096;
@@ -96,9 +99,16 @@ export class ContainerExecs implements Execs {
     id: string,
     size: { readonly rows: number; readonly columns: number },
   ): Promise<void> {
-    const { running, process, request } = this.#find(id);
-    if (!running || !process) {
-      throw new Fault("conflict", `exec ${id} is not running`, { about: id });
+    const parts = this.#parts;
+    const isPending = () => ["created", "starting"].includes(this.#find(id).status);
+    requireRunning(parts, parts.store.find(this.#find(id).containerId));
+    // A client sizes the terminal while its start is still on the way.
+    if (!(await poll(() => !isPending(), startPatience)))
+      throw new Fault("timeout", "timeout waiting for exec session ready", { about: id });
+    const { process, request } = this.#find(id);
+    if (!process) {
+      const why = `NotFound: process does not exist ${id}: not found`;
+      throw new Fault("not_found", why, { about: id });
     }
     // As of a container: what is no terminal has no size to set.
     if (request.tty) await process.resize(size);
@@ -291,7 +301,7 @@ function recordEnd(parts: Parts<"execs">, id: ExecId, exitCode: number): void {
   const exec = parts.execs.get(id);
   if (!exec) return;
   const { process: _ended, ...rest } = exec;
-  parts.execs.set(id, { ...rest, status: "ended", running: false, pid: 0, exitCode });
+  parts.execs.set(id, { ...rest, status: "ended", running: false, exitCode });
 }
 
 /** Ids of a container's execs that have not ended, as inspect lists them. */
