@@ -1,7 +1,7 @@
 /**
  * Everything that must hold: the check, whose steps need no root and run side by side,
- * then one after another the suites that need root. Ends with what failed and why, once
- * more, and one line, `N passed, N failed, N skipped`.
+ * then the suites that need root, two at a time, since each waits more than it works. Ends
+ * with what failed and why, once more, and one line, `N passed, N failed, N skipped`.
  *
  *   npm test                     all of it
  *   npm test -- integration e2e  only these suites
@@ -68,19 +68,38 @@ const checks: readonly Step[] = [
     counts: true,
     quick: 1_000,
   },
-  check("types", bun, join(root, "node_modules/typescript-7/bin/tsc")),
+  // More checkers check much of the same once more; its garbage collector may wait.
+  check(
+    "types",
+    "env",
+    "GOGC=400",
+    bun,
+    join(root, "node_modules/typescript-7/bin/tsc"),
+    "--checkers",
+    "1",
+  ),
   check("lint", bin("biome"), "check", "--error-on-warnings", "."),
   check("native", "make", "-s", "-C", "native", "test"),
-  check("dependency rules", bin("depcruise"), "--config", "dependency-rules.cjs", "src"),
-  check("dead code", bin("knip"), "--cache"),
+  check(
+    "dependency rules",
+    bun,
+    "--bun",
+    bin("depcruise"),
+    "--config",
+    "dependency-rules.cjs",
+    "src",
+  ),
+  check("dead code", bun, "--bun", bin("knip"), "--cache"),
 ];
 
+/** The longest ones first; the soak, which takes what the machine has, beside a guest that has its own time. */
 const suites: readonly Step[] = [
   suite("integration", "./test/integration", 600_000),
-  suite("crash", "./test/crash", 300_000),
-  suite("conformance", "./test/conformance", 300_000),
   suite("e2e", "./test/e2e", 300_000),
+  suite("conformance", "./test/conformance", 300_000),
+  suite("crash", "./test/crash", 300_000),
   suite("vm", "./test/vm", 900_000),
+  suite("soak", "./test/soak", 900_000),
 ];
 
 /** The files that ask `rounds` of src/base/testing.ts how much to try, told to try much. */
@@ -105,15 +124,9 @@ const failures: Failure[] = [];
 
 /** Where the unit tests have their temporary files, so that they do not wait for a disk. */
 using memory = openMemoryDirectory();
-const waiting = chosen.includes("check") ? [...checks] : checks.filter(wanted);
-const isAlone = waiting.length === 1;
-await Promise.all(
-  Array.from({ length: availableParallelism() }, async () => {
-    for (let step = waiting.shift(); step; step = waiting.shift()) await carryOut(step);
-  }),
-);
-for (const step of suites) if (wanted(step)) await carryOut(step);
-if (chosen.includes("long")) for (const step of soaks) await carryOut(step);
+await carryOut(chosen.includes("check") ? checks : checks.filter(wanted), availableParallelism());
+await carryOut(suites.filter(wanted), 2);
+if (chosen.includes("long")) await carryOut(soaks, 1);
 
 for (const { title } of failures) console.log(`FAILED ${title}`);
 for (const { title, output } of failures) {
@@ -122,31 +135,41 @@ for (const { title, output } of failures) {
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exitCode = total.failed === 0 ? 0 : 1;
 
-/** Runs one step and counts it. A suite's output is shown as it comes, a check's at its end. */
-async function carryOut(step: Step): Promise<void> {
-  const begun = performance.now();
-  const shown = !checks.includes(step) || isAlone;
-  if (shown) console.log(`\n== ${step.name}`);
-  const { status, output } = await run(step, shown);
-  if (!shown) process.stdout.write(`\n== ${step.name}\n${output}`);
-  if (step.counts) tally(step.name, status, output);
-  else if (status === 0) total.passed++;
-  else fail(step.name, lastLines(output));
-  for (const { file, took } of isAlone && step.quick ? slowFiles(output, step.quick) : [])
-    console.log(
-      `SLOW ${file}: ${seconds(took)}; a file of unit tests should take less than a second on an idle machine`,
-    );
-  console.log(`-- ${step.name}: ${seconds(performance.now() - begun)}`);
+/** Runs and counts steps, so many at a time. The lines of those that run side by side begin with their names. */
+async function carryOut(steps: readonly Step[], width: number): Promise<void> {
+  const waiting = [...steps];
+  const isAlone = steps.length === 1 || width === 1;
+  const take = async () => {
+    for (let step = waiting.shift(); step; step = waiting.shift()) {
+      const begun = performance.now();
+      const { name, quick } = step;
+      const prefix = isAlone ? "" : `${name}: `;
+      console.log(`${prefix}== ${name}`);
+      const { status, output } = await run(step, prefix);
+      if (step.counts) tally(name, status, output);
+      else if (status === 0) total.passed++;
+      else fail(name, lastLines(output));
+      for (const { file, took } of isAlone && quick ? slowFiles(output, quick) : [])
+        console.log(
+          `SLOW ${file}: ${seconds(took)}; a file of unit tests should take less than a second on an idle machine`,
+        );
+      console.log(`${prefix}-- ${name}: ${seconds(performance.now() - begun)}`);
+    }
+  };
+  await Promise.all(Array.from({ length: width }, take));
 }
 
 function seconds(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
-/** Both streams through one pipe, so that a failure keeps the order of its lines. */
+/**
+ * Both streams through one pipe, so that a failure keeps the order of its lines, which are shown as
+ * they come, each after `prefix`.
+ */
 async function run(
   { command, quick }: Step,
-  shown: boolean,
+  prefix: string,
 ): Promise<{ status: number; output: string }> {
   const child = Bun.spawn(["sh", "-c", 'exec "$@" 2>&1', "sh", ...command], {
     cwd: root,
@@ -155,12 +178,17 @@ async function run(
     stdout: "pipe",
     stderr: "inherit",
   });
+  const show = (lines: string) => process.stdout.write(lines.replace(/^(?!$)/gm, prefix));
   let output = "";
+  let shown = 0;
   const decoder = new TextDecoder();
   for await (const chunk of child.stdout) {
     output += decoder.decode(chunk, { stream: true });
-    if (shown) process.stdout.write(chunk);
+    const end = output.lastIndexOf("\n") + 1;
+    show(output.slice(shown, end));
+    shown = end;
   }
+  show(output.slice(shown));
   return { status: await child.exited, output };
 }
 

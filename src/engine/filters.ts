@@ -32,15 +32,16 @@ const patternBudget = 500;
 /**
  * Docker takes a regular expression that may match anywhere; one that is malformed matches itself
  * alone. `invalid` for one that tries without end, as (a+)+$ does: Docker's do not go back.
+ * @param budget milliseconds
  */
-export function textTest(value: string): (text: string) => boolean {
+export function textTest(value: string, budget = patternBudget): (text: string) => boolean {
   let pattern: RegExp;
   try {
     pattern = new RegExp(value.slice(0, 256));
   } catch {
     return (text) => text === value;
   }
-  let left = patternBudget;
+  let left = budget;
   return (text) => {
     if (left <= 0)
       throw new Fault("invalid", `invalid filter: the pattern ${value} takes too long to match`, {

@@ -404,10 +404,11 @@ describe("tokens of another issuer", () => {
     });
   });
 
+  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
   test.each([
     ["ES384", generateKeyPairSync("ec", { namedCurve: "P-384" })],
-    ["RS256", generateKeyPairSync("rsa", { modulusLength: 2048 })],
-    ["PS512", generateKeyPairSync("rsa", { modulusLength: 2048 })],
+    ["RS256", rsa],
+    ["PS512", rsa],
     ["EdDSA", generateKeyPairSync("ed25519")],
   ])("signed with %s are taken by their own key alone", async (alg, pair) => {
     const given = await token({}, pair.privateKey, { alg });

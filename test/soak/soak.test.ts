@@ -1,6 +1,6 @@
 /**
  * Twenty clients that do what they should and what they should not, beside thousands that say
- * nothing: the engine stays up, loses nothing, and serves others meanwhile. About a minute;
+ * nothing: the engine stays up, loses nothing, and serves others meanwhile. Three minutes;
  * two hours with `npm run test:long`.
  */
 
