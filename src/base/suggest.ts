@@ -1,11 +1,16 @@
 /**
- * The candidate nearest to a mistyped word; undefined when none is within a third of its length in
- * edits.
+ * The candidate nearest to a mistyped word; undefined when none is within so many edits, by default
+ * a third of its length.
  */
-export function suggest(word: string, candidates: Iterable<string>): string | undefined {
+export function suggest(
+  word: string,
+  candidates: Iterable<string>,
+  most = Math.max(1, Math.floor(word.length / 3)),
+): string | undefined {
   let best: string | undefined;
-  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
+  let least = most + 1;
   for (const candidate of candidates) {
+    if (Math.abs(candidate.length - word.length) >= least) continue;
     const edits = distance(word, candidate);
     if (edits < least) {
       least = edits;

@@ -1,8 +1,5 @@
 /** Commands of the docker CLI that are not here yet, by the words of the group that has them. */
 export const dockerCommands: Readonly<Record<string, readonly string[]>> = {
-  "": "build builder buildx checkpoint compose config node plugin secret service stack swarm".split(
-    " ",
-  ),
-  image: ["build"],
+  "": "builder buildx checkpoint compose config node plugin secret service stack swarm".split(" "),
   volume: ["update"],
 };

@@ -1,4 +1,5 @@
 import { type Command, type Group, group } from "./command.ts";
+import { buildCommand } from "./table/build.ts";
 import * as container from "./table/containers.ts";
 import { contextGroup } from "./table/contexts.ts";
 import { daemonCommand } from "./table/daemon.ts";
@@ -57,6 +58,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
     why: container.whyCommand,
   }),
   image: group("Manage images", {
+    build: buildCommand,
     cp: image.imageCpCommand,
     diff: analysis.diffCommand,
     explain: analysis.explainCommand,
@@ -91,6 +93,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
 
   artifact: trust.artifactGroup,
   attach: container.attachCommand,
+  build: buildCommand,
   commit: image.commitCommand,
   completion: system.completionCommand,
   create: container.createCommand,

@@ -1,0 +1,20 @@
+/**
+ * dockerfile: the language of Dockerfiles, syntax 1.x, and of .dockerignore. Pure: texts go in,
+ * values and faults in BuildKit's words come out.
+ *
+ * `parseDockerfile` takes a file apart; `resolveStages` finds the base of each stage and what it
+ * needs; a `StageScope` gives a stage's instructions with their variables expanded, in order.
+ * `checkDockerfile`, `outline` and `listTargets` go through a build without running it.
+ *
+ * Words: a statement is an instruction's lines before its own rules are applied; an instruction
+ * is a tagged union by `kind`; a trigger is what ONBUILD leaves to the stage above; a warning is
+ * what a build check (a rule) found. Lines are counted from 1.
+ */
+
+export { type CheckReport, checkDockerfile } from "./check.ts";
+export { excerpt } from "./excerpt.ts";
+export { DockerfileFault, type LineRange } from "./fault.ts";
+export { IgnoreMatcher, ignoreFileFor, parseIgnoreFile } from "./ignore.ts";
+export { listTargets, type NamedWant, type Outline, outline, type Target } from "./outline.ts";
+export { ruleDescription, ruleUrl } from "./rules.ts";
+export { maxDockerfileBytes } from "./statement.ts";

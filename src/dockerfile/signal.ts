@@ -1,0 +1,13 @@
+/** The names of signal(7), without "SIG". */
+const names: ReadonlySet<string> = new Set(
+  "ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ".split(
+    " ",
+  ),
+);
+
+/** Whether a container can be stopped with it: a name, with or without SIG, or a number from 1. */
+export function isSignal(text: string): boolean {
+  if (/^[-+]?\d+$/.test(text)) return Number(text) > 0 && Number(text) <= 64;
+  const name = text.toUpperCase().replace(/^SIG/, "");
+  return names.has(name) || /^RT(MIN(\+\d{1,2})?|MAX(-\d{1,2})?)$/.test(name);
+}
