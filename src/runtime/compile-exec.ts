@@ -4,7 +4,7 @@ import { type CompiledPlan, compilePlan, type PlanInput } from "./compile-plan.t
 import type { OciProcess, OciSeccomp } from "./oci-spec.ts";
 
 export interface ExecInput
-  extends Pick<PlanInput, "id" | "cgroup" | "stdio" | "controlSocket" | "exitRecord" | "machine"> {
+  extends Pick<PlanInput, "id" | "cgroup" | "stdio" | "controlSocket" | "machine"> {
   readonly process: OciProcess;
   /** The container's filter. */
   readonly seccomp?: OciSeccomp;

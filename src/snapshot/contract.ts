@@ -120,7 +120,9 @@ export function snapshotterContract(
       const place = { size: 2, parent: chain("base") };
       expect(await faultCode(snapshots.commit(chain("top"), "top", place))).toBe("not_found");
       await snapshots.commit(chain("base"), "base", { size: 1 });
+      expect(snapshots.layers("top")).toHaveLength(1);
       await snapshots.commit(chain("top"), "top", place);
+      expect(() => snapshots.layers("top")).toThrow("there is no snapshot top");
       expect(snapshots.stat(chain("top"))?.parent).toBe(chain("base"));
       expect((await snapshots.lookup(chain("top"), "file"))?.toString()).toBe("1");
       expect(await faultCode(snapshots.remove(chain("base")))).toBe("conflict");

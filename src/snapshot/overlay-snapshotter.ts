@@ -65,6 +65,8 @@ export class OverlaySnapshotter implements Snapshotter {
   readonly #log: Log;
   readonly #rebooted: boolean;
   readonly #rootAttributes = new Map<number, { mode: number; uid: number; gid: number }>();
+  /** The layers of those that were looked into: what is below a snapshot stays while it is there under a name. */
+  readonly #layers = new Map<string, readonly string[]>();
   #next: number;
   #syncing: Promise<void> = Promise.resolve();
 
@@ -145,6 +147,7 @@ export class OverlaySnapshotter implements Snapshotter {
   ): Promise<void> {
     const { id, parent: before } = this.#active(key);
     const stands = parent === undefined ? before : this.#parentId(parent);
+    this.#layers.delete(key);
     this.#table.commit({ id, name, parent: stands, size });
     crashPoint("snapshot:work-kept");
     rmSync(join(this.#path(id), "work"), { recursive: true, force: true });
@@ -164,6 +167,7 @@ export class OverlaySnapshotter implements Snapshotter {
     renameSync(this.#path(from.id), this.#path(row.id));
     crashPoint("snapshot:files-replaced");
     this.#table.delete(from);
+    this.#layers.delete(key);
     rmSync(join(this.#path(row.id), "work"), { recursive: true, force: true });
     this.#rootAttributes.delete(row.id);
     this.#sync(row.id);
@@ -200,6 +204,7 @@ export class OverlaySnapshotter implements Snapshotter {
     const row = this.#table.get(name);
     this.#table.delete(row);
     this.#rootAttributes.delete(row.id);
+    this.#layers.delete(name);
     crashPoint("snapshot:row-deleted");
     // Between the two a crash leaves a directory without a row, which the next start finds.
     if (existsSync(this.#path(row.id))) this.#trash.take(this.#path(row.id));
@@ -230,8 +235,12 @@ export class OverlaySnapshotter implements Snapshotter {
   }
 
   layers(name: string): readonly string[] {
+    const known = this.#layers.get(name);
+    if (known) return known;
     const row = this.#table.get(name);
-    return [this.#fs(row.id), ...this.#lowerDirectories(row)];
+    const layers = [this.#fs(row.id), ...this.#lowerDirectories(row)];
+    this.#layers.set(name, layers);
+    return layers;
   }
 
   async lookup(name: string, path: string): Promise<Buffer | undefined> {

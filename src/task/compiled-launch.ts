@@ -1,5 +1,5 @@
 import { defined } from "#base";
-import { encodePlan, type NamespaceKind } from "#helper";
+import { encodePlan, type LaunchPlan, type NamespaceKind } from "#helper";
 import { type Fd, O_PATH, O_RDONLY, openat2 } from "#kernel";
 import {
   boundDescriptors,
@@ -10,6 +10,7 @@ import {
   hostKind,
   joinedPaths,
   type Machine,
+  type OciProcess,
 } from "#runtime";
 import type { ExecInput, PlannedTask, PlanOptions, TaskInput } from "./task.ts";
 import type { TaskFiles } from "./task-files.ts";
@@ -64,23 +65,33 @@ export function openTaskLaunch(
   return compiled(plan, [...namespaces, ...bound, ...entry.fds], opened);
 }
 
-/** A process beside those of a task: it enters namespaces of the process that a pidfd is of. */
+/**
+ * A process beside those of a task: it enters namespaces of the process that a pidfd is of. `known` has
+ * what was compiled before, by the description of the process.
+ */
 export function openExecLaunch(
   input: ExecInput,
   { files, machine, cgroup }: PlanGround,
-  { process, namespaces }: { readonly process: Fd; readonly namespaces: readonly NamespaceKind[] },
+  { process, namespaces, known }: EnteredTask,
 ): CompiledLaunch {
+  const { id } = input;
   using opened = new DisposableStack();
   const entry = openEntry(cgroup.entry(1, { watchOom: false }), opened);
-  const { plan } = compileExec({
-    ...input,
-    namespaces,
-    cgroup: entry.cgroup,
-    controlSocket: files.execSocket(input.id),
-    exitRecord: files.execExitRecord(input.id),
-    machine,
-  });
+  const own = { id, controlSocket: files.execSocket(id) };
+  const before = known.get(input.process);
+  const plan = before
+    ? { ...before, ...own }
+    : compileExec({ ...input, ...own, namespaces, cgroup: entry.cgroup, machine }).plan;
+  known.set(input.process, plan);
   return compiled(encodePlan(plan), [process, ...entry.fds], opened);
+}
+
+/** The task that a process is added to. */
+export interface EnteredTask {
+  /** The pidfd of its first process. */
+  readonly process: Fd;
+  readonly namespaces: readonly NamespaceKind[];
+  readonly known: WeakMap<OciProcess, LaunchPlan>;
 }
 
 function compileTask(

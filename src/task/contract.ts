@@ -214,11 +214,15 @@ export function taskContract(name: string, open: () => Promise<TaskBench>): void
       const id = "e".repeat(64);
       const env = ["PATH=/bin"];
       const attach = outputs;
-      const exec = await task.exec({ id, process: { ...process, env }, stdio: pipes, attach });
-      expect(await ended(exec.process, exec.streams ?? expect.unreachable())).toMatchObject({
-        exitCode: 4,
-        output: "7\ntask\n",
-      });
+      const described = { ...process, env };
+      for (const each of [id, "f".repeat(64)]) {
+        const exec = await task.exec({ id: each, process: described, stdio: pipes, attach });
+        expect(await ended(exec.process, exec.streams ?? expect.unreachable())).toMatchObject({
+          id: each,
+          exitCode: 4,
+          output: "7\ntask\n",
+        });
+      }
 
       const staying = { ...process, args: ["sleep", "1000"], env };
       const { process: added, streams } = await task.exec({ id, process: staying, stdio: pipes });

@@ -19,7 +19,8 @@ export interface NativeProcessOptions {
   readonly pid: number;
   readonly startTime: bigint;
   readonly controlSocket: string;
-  readonly exitRecord: string;
+  /** Absent: none is written, for a process whose end nobody asks for later. */
+  readonly exitRecord?: string;
   readonly reports: ProcessReports;
 }
 
@@ -81,9 +82,9 @@ async function leftOf(
   { id, exitRecord }: Pick<NativeProcessOptions, "id" | "exitRecord">,
   error: unknown,
 ): Promise<TaskExit> {
-  const left = await readExitRecord(exitRecord).catch(() => undefined);
+  const left = exitRecord && (await readExitRecord(exitRecord).catch(() => undefined));
   return (
-    left ?? {
+    left || {
       id,
       exitCode: 137,
       signal: 9,

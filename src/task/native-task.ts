@@ -6,6 +6,7 @@ import {
   connectMonitor,
   type Helper,
   type Launch,
+  type LaunchPlan,
   type Monitor,
   type NamespaceKind,
 } from "#helper";
@@ -15,6 +16,7 @@ import {
   type Machine,
   namespaceKind,
   type OciNamespaceType,
+  type OciProcess,
   type OciResources,
 } from "#runtime";
 import { openExecLaunch } from "./compiled-launch.ts";
@@ -58,6 +60,7 @@ export class NativeTask extends NativeProcess implements Task {
   readonly #ground: NativeGround;
   readonly #cgroup: ContainerCgroup;
   readonly #pidfd: Fd;
+  readonly #execPlans = new WeakMap<OciProcess, LaunchPlan>();
   #waiting: NativeTaskOptions["waiting"];
 
   constructor(options: NativeTaskOptions, ground: NativeGround, cgroup: ContainerCgroup) {
@@ -115,8 +118,11 @@ export class NativeTask extends NativeProcess implements Task {
     const { id, attach: wanted } = input;
     if (!this.#pidfd.isOpen) throw this.#ended();
     await using scope = new Scope();
-    const entered = { process: this.#pidfd, namespaces: enteredNamespaces };
-    using compiled = openExecLaunch(input, { ...this.#ground, cgroup: this.#cgroup }, entered);
+    using compiled = openExecLaunch(
+      input,
+      { ...this.#ground, cgroup: this.#cgroup },
+      { process: this.#pidfd, namespaces: enteredNamespaces, known: this.#execPlans },
+    );
     scope.defer(() => files.removeExec(id));
     const launch = scope.use(helper.launch(compiled));
     try {
@@ -127,11 +133,10 @@ export class NativeTask extends NativeProcess implements Task {
         ...(await launch.created),
         id,
         controlSocket: files.execSocket(id),
-        exitRecord: files.execExitRecord(id),
         reports: launch,
       });
       scope.release();
-      void process.released.then(() => files.removeExec(id));
+      void process.exited.then(({ error }) => error?.stage === "monitor" && files.removeExec(id));
       return { process, ...defined({ streams }) };
     } catch (error) {
       throw isProcessGone(error) ? this.#ended(error) : error;

@@ -44,10 +44,6 @@ export class TaskFiles {
     return join(this.#execs, id.slice(0, idLength));
   }
 
-  execExitRecord(id: string): string {
-    return `${this.execSocket(id)}.exit`;
-  }
-
   /** An empty directory for a task's files; it remembers the parent of the task's cgroup, where that is not ours. */
   prepare(id: string, cgroupParent?: string): void {
     const directory = this.#directory(id);
@@ -84,9 +80,9 @@ export class TaskFiles {
     await rm(this.#directory(id), { recursive: true, force: true });
   }
 
+  /** The socket of a monitor that was killed; others take theirs with them. */
   removeExec(id: string): void {
     rmSync(this.execSocket(id), { force: true });
-    rmSync(this.execExitRecord(id), { force: true });
   }
 
   /** Removes the files of all tasks but the ones named. */
@@ -97,11 +93,11 @@ export class TaskFiles {
     }
   }
 
-  /** Removes the exit records of execs, and their sockets on which no monitor answers. */
+  /** Removes the sockets of execs on which no monitor answers. */
   async sweepExecs(answers: (socket: string) => Promise<boolean>): Promise<void> {
     for (const name of readdirSync(this.#execs)) {
       const path = join(this.#execs, name);
-      if (name.endsWith(".exit") || !(await answers(path))) rmSync(path, { force: true });
+      if (!(await answers(path))) rmSync(path, { force: true });
     }
   }
 

@@ -235,6 +235,7 @@ export interface TaskLog extends Disposable {
 export interface ExecInput {
   /** As a task's; execs have ids of their own. */
   readonly id: string;
+  /** The same object again, as for a probe, is not compiled again: it comes with the same filter and `stdio`. */
   readonly process: OciProcess;
   /** The filter of the task, which does not keep it. */
   readonly seccomp?: OciSeccomp;

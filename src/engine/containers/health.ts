@@ -5,7 +5,7 @@ import type { Execs, Health, HealthResult } from "../contract.ts";
 import type { Parts } from "../parts.ts";
 import { publishContainer } from "./container-event.ts";
 import { probeNetwork } from "./network-probe.ts";
-import { type ProbeOutcome, probeProgram, tookTooLong } from "./program-probe.ts";
+import { type ProbeOutcome, probeProgram, programRequest, tookTooLong } from "./program-probe.ts";
 
 /** As in Docker. */
 const keptResults = 5;
@@ -13,6 +13,9 @@ const keptResults = 5;
 type HealthParts = Parts<"store" | "events" | "execs" | "clock" | "live" | "background"> & {
   readonly log: Log;
 };
+
+/** One probe. */
+type Ask = () => Promise<ProbeOutcome>;
 
 /** A container that runs, until it is aborted. */
 interface Followed {
@@ -81,6 +84,7 @@ export class HealthChecks {
     { signal, onUnhealthy }: { readonly signal: AbortSignal; readonly onUnhealthy: () => void },
   ): Promise<void> {
     const startedAt = performance.now();
+    const ask = this.#prepare(id, probe, signal);
     this.#known.set(id, { status: "starting", failingStreak: 0, log: [] });
     for (;;) {
       const isStarting = performance.now() - startedAt < probe.startPeriod;
@@ -89,26 +93,26 @@ export class HealthChecks {
       if (!(await passed(pause, signal))) return;
       if (this.#parts.store.get(id)?.state.status !== "running") continue;
       const isEarly = performance.now() - startedAt < probe.startPeriod;
-      const result = await this.#run(id, probe, signal);
+      const result = await this.#run(ask);
       if (signal.aborted) return;
       this.#take(id, { probe, isEarly, result });
       if (this.of(id)?.status === "unhealthy") onUnhealthy();
     }
   }
 
-  async #run(id: ContainerId, probe: Probe, signal: AbortSignal): Promise<HealthResult> {
+  /** What is the same for each probe is made once. */
+  #prepare(id: ContainerId, { test, timeout }: Probe, signal: AbortSignal): Ask {
+    if (test.kind !== "program")
+      return () => this.#askNetwork(id, { check: test, timeout }, signal);
+    const parts = { ...this.#parts, verbs: this.#execs };
+    const program = { request: programRequest(test.argv), timeout, signal };
+    return () => probeProgram(parts, id, program);
+  }
+
+  async #run(ask: Ask): Promise<HealthResult> {
     const { clock } = this.#parts;
     const start = clock.now();
-    const { test, timeout } = probe;
-    const ask =
-      test.kind === "program"
-        ? probeProgram({ ...this.#parts, verbs: this.#execs }, id, {
-            argv: test.argv,
-            timeout,
-            signal,
-          })
-        : this.#askNetwork(id, { check: test, timeout }, signal);
-    const outcome = await ask.catch((error: unknown) => ({
+    const outcome = await ask().catch((error: unknown) => ({
       exitCode: -1,
       output: faultOf(error).message,
     }));

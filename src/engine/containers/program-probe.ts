@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { type ContainerId, type ExecId, endOf, faultOf, type Log } from "#base";
-import type { Execs, HealthResult } from "../contract.ts";
+import type { ExecRequest, Execs, HealthResult } from "../contract.ts";
 import type { Parts } from "../parts.ts";
 
 /** How a probe ended: an exit code, -1 for one that has none, and the beginning of its output. */
@@ -10,7 +10,8 @@ export type ProbeOutcome = Pick<HealthResult, "exitCode" | "output">;
 const keptOutput = 4096;
 
 interface ProgramProbe {
-  readonly argv: readonly string[];
+  /** The same for all probes of a check. */
+  readonly request: ExecRequest;
   /** Milliseconds. */
   readonly timeout: number;
 }
@@ -19,9 +20,9 @@ interface ProgramProbe {
 export async function probeProgram(
   parts: Parts<"execs"> & { readonly log: Log; readonly verbs: Execs },
   id: ContainerId,
-  { argv, timeout, signal }: ProgramProbe & { readonly signal: AbortSignal },
+  { request, timeout, signal }: ProgramProbe & { readonly signal: AbortSignal },
 ): Promise<ProbeOutcome> {
-  const exec = await parts.verbs.create(id, { ...plainExec, argv });
+  const exec = await parts.verbs.create(id, request);
   const streams = await parts.verbs.start(exec, { detach: false });
   if (!streams) return { exitCode: -1, output: "" };
   await using _attached = streams;
@@ -58,16 +59,20 @@ export function tookTooLong(timeout: number, output = ""): ProbeOutcome {
   return { exitCode: -1, output: output === "" ? why : `${why}: ${output}` };
 }
 
-const plainExec = {
-  env: [],
-  workingDir: "",
-  user: "",
-  privileged: false,
-  tty: false,
-  attachStdin: false,
-  attachStdout: true,
-  attachStderr: true,
-} as const;
+/** The exec of a probe. */
+export function programRequest(argv: readonly string[]): ExecRequest {
+  return {
+    argv,
+    env: [],
+    workingDir: "",
+    user: "",
+    privileged: false,
+    tty: false,
+    attachStdin: false,
+    attachStdout: true,
+    attachStderr: true,
+  };
+}
 
 /** Reads a stream to its end; the function gives the beginning of what came until now, without the headers of its frames. */
 function firstBytes(source: Readable): () => string {

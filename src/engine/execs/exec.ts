@@ -1,19 +1,17 @@
 import { PassThrough, type Readable } from "node:stream";
 import { type ContainerId, defined, type ExecId, endOf, Fault, faultOf, newId, poll } from "#base";
-import { type ContainerSpecInput, containerSpec } from "#container";
 import type { StartedExec, Task, TaskProcess } from "#task";
 import { attachedStream } from "../containers/attach.ts";
 import { publishContainer } from "../containers/container-event.ts";
 import type { ContainerRecord } from "../containers/container-record.ts";
-import { hostnameOf } from "../containers/hostname.ts";
 import { type LiveContainer, requireRunning } from "../containers/live-container.ts";
 import { describeStartFailure } from "../containers/start-failure.ts";
-import { unopened } from "../containers/task-input.ts";
 import type { ResolvedUser } from "../containers/user.ts";
 import { lookupUser } from "../containers/user-lookup.ts";
 import type { AttachedStream, Exec, ExecRequest, Execs } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
+import { execSpec } from "./exec-spec.ts";
 
 /** An exec as the engine holds it; in memory only, as Docker does. */
 export interface LiveExec extends Exec {
@@ -212,7 +210,7 @@ async function runProgram(
   { exec, record, live, options }: ExecStart,
 ): Promise<StartedExec> {
   const { request } = exec;
-  const { process, linux } = execSpec(parts, record, exec);
+  const { process, linux } = execSpec(parts.tasks.machine, record, exec);
   if (!process) throw new Fault("internal", "the configuration of an exec has no process");
   const { attachStdin: stdin, attachStdout: stdout, attachStderr: stderr } = request;
   const rows = options.rows ?? request.rows;
@@ -230,47 +228,6 @@ async function runProgram(
     },
     ...(!options.detach && { attach: { stdin, stdout, stderr } }),
   });
-}
-
-/** Checks that runc makes before it makes a process. */
-function checkProcess({ workingDir, env }: ExecRequest): void {
-  if (workingDir !== "" && !workingDir.startsWith("/")) {
-    throw new Fault("invalid", `the working directory ${workingDir} is not an absolute path`, {
-      about: workingDir,
-      stage: "cwd",
-    });
-  }
-  if (env.some((variable) => variable.startsWith("="))) {
-    throw new Fault("invalid", "invalid environment variable: name cannot be empty", {
-      stage: "environment",
-    });
-  }
-}
-
-/** The container's configuration with the exec's program, as Docker combines them. */
-function execSpec(parts: Parts<"tasks">, record: ContainerRecord, { request, user }: LiveExec) {
-  checkProcess(request);
-  const { config, host } = record;
-  const input: ContainerSpecInput = {
-    config: {
-      ...config,
-      Tty: request.tty,
-      Env: [...config.Env, ...request.env],
-      WorkingDir: request.workingDir || config.WorkingDir,
-    },
-    host,
-    argv: request.argv,
-    user,
-    hostname: hostnameOf(record),
-    files: record.files,
-    joined: unopened,
-    machine: parts.tasks.machine,
-  };
-  const spec = containerSpec(input);
-  if (!request.privileged) return spec;
-  // As Docker: all capabilities, but the container's own filter stays.
-  const privileged = containerSpec({ ...input, host: { ...host, Privileged: true } });
-  return { ...spec, ...defined({ process: privileged.process }) };
 }
 
 interface FollowedExec {

@@ -1,0 +1,79 @@
+import { isDeepStrictEqual } from "node:util";
+import { defined, Fault } from "#base";
+import { type ContainerSpecInput, containerSpec } from "#container";
+import type { Machine, OciSpec } from "#runtime";
+import type { ContainerRecord } from "../containers/container-record.ts";
+import { hostnameOf } from "../containers/hostname.ts";
+import { unopened } from "../containers/task-input.ts";
+import type { ResolvedUser } from "../containers/user.ts";
+import type { ExecRequest } from "../contract.ts";
+
+interface DescribedExec extends Pick<ContainerRecord, "config" | "host"> {
+  readonly user: ResolvedUser;
+  readonly spec: OciSpec;
+}
+
+/** Of requests that are made again and again, as those of probes are. */
+const described = new WeakMap<ExecRequest, DescribedExec>();
+
+/**
+ * The container's configuration with the exec's program, as Docker combines them. The same request
+ * to a container that has not changed has the same answer, the very object.
+ */
+export function execSpec(
+  machine: Machine,
+  record: ContainerRecord,
+  { request, user }: { readonly request: ExecRequest; readonly user: ResolvedUser },
+): OciSpec {
+  const { config, host } = record;
+  const before = described.get(request);
+  if (before?.config === config && before.host === host && isDeepStrictEqual(before.user, user))
+    return before.spec;
+  const spec = describeExec(machine, record, { request, user });
+  described.set(request, { config, host, user, spec });
+  return spec;
+}
+
+function describeExec(
+  machine: Machine,
+  record: ContainerRecord,
+  { request, user }: { readonly request: ExecRequest; readonly user: ResolvedUser },
+): OciSpec {
+  checkProcess(request);
+  const { config, host } = record;
+  const input: ContainerSpecInput = {
+    config: {
+      ...config,
+      Tty: request.tty,
+      Env: [...config.Env, ...request.env],
+      WorkingDir: request.workingDir || config.WorkingDir,
+    },
+    host,
+    argv: request.argv,
+    user,
+    hostname: hostnameOf(record),
+    files: record.files,
+    joined: unopened,
+    machine,
+  };
+  const spec = containerSpec(input);
+  if (!request.privileged) return spec;
+  // As Docker: all capabilities, but the container's own filter stays.
+  const privileged = containerSpec({ ...input, host: { ...host, Privileged: true } });
+  return { ...spec, ...defined({ process: privileged.process }) };
+}
+
+/** Checks that runc makes before it makes a process. */
+function checkProcess({ workingDir, env }: ExecRequest): void {
+  if (workingDir !== "" && !workingDir.startsWith("/")) {
+    throw new Fault("invalid", `the working directory ${workingDir} is not an absolute path`, {
+      about: workingDir,
+      stage: "cwd",
+    });
+  }
+  if (env.some((variable) => variable.startsWith("="))) {
+    throw new Fault("invalid", "invalid environment variable: name cannot be empty", {
+      stage: "environment",
+    });
+  }
+}
