@@ -15,6 +15,7 @@ test("ports are explained with their path, and the way out with its fix", async 
             ...{ Port: "80/tcp", HostIp: "0.0.0.0", HostPort: 8080, ReachedBy: "all" },
             ...{ Path: "translated", KeepsAddress: true, Reason: "none filters" },
             Proxy: { ClientsNow: 1, Clients: 2, BytesIn: 3, BytesOut: 4 },
+            Translated: { PacketsIn: 5, BytesIn: 6, PacketsOut: 7, BytesOut: 8 },
           },
         ],
         Egress: [{ Network: "bridge", Reason: "a chain drops", Fix: ["nft x"] }],

@@ -23,23 +23,33 @@ function wireExplanation({ container, name, ports, egress }: Explained): Network
   return {
     Id: container,
     Name: name,
-    Ports: ports.map(({ protocol, containerPort, hostIp, hostPort, traffic, ...port }) => ({
-      Port: `${containerPort}/${protocol}`,
-      HostIp: hostIp,
-      HostPort: hostPort,
-      ReachedBy: port.reachedBy,
-      Path: port.path,
-      KeepsAddress: port.path === "translated",
-      Reason: port.reason,
-      Proxy: traffic
-        ? {
-            ClientsNow: traffic.clientsNow,
-            Clients: Number(traffic.clients),
-            BytesIn: Number(traffic.bytesIn),
-            BytesOut: Number(traffic.bytesOut),
-          }
-        : null,
-    })),
+    Ports: ports.map(
+      ({ protocol, containerPort, hostIp, hostPort, traffic, translated, ...port }) => ({
+        Port: `${containerPort}/${protocol}`,
+        HostIp: hostIp,
+        HostPort: hostPort,
+        ReachedBy: port.reachedBy,
+        Path: port.path,
+        KeepsAddress: port.path === "translated",
+        Reason: port.reason,
+        Proxy: traffic
+          ? {
+              ClientsNow: traffic.clientsNow,
+              Clients: Number(traffic.clients),
+              BytesIn: Number(traffic.bytesIn),
+              BytesOut: Number(traffic.bytesOut),
+            }
+          : null,
+        Translated: translated
+          ? {
+              PacketsIn: Number(translated.received.packets),
+              BytesIn: Number(translated.received.bytes),
+              PacketsOut: Number(translated.sent.packets),
+              BytesOut: Number(translated.sent.bytes),
+            }
+          : null,
+      }),
+    ),
     Egress: egress.map(({ network, reason, fix }) => ({
       Network: network,
       Reason: reason,

@@ -111,10 +111,12 @@ export {
   type AddressAndPort,
   type Chain,
   type FilterChange,
+  type FlowEnd,
   type FrameSource,
   type HookedChain,
   Nftables,
   NftBatch,
+  type PacketCount,
   watchNftables,
 } from "./nftables.ts";
 export { makePrivateDirectory, restrictMode } from "./private-path.ts";

@@ -25,14 +25,20 @@ const NFT_PAYLOAD_LINK = 0;
 const NFT_PAYLOAD_NETWORK = 1;
 const NFT_PAYLOAD_TRANSPORT = 2;
 const NFT_CT_STATE = 0;
+const NFT_CT_DIRECTION = 1;
 const NFT_CT_STATUS = 2;
+const NFT_CT_PROTO_DST = 12;
+/** NFT_CT_SRC_IP, NFT_CT_SRC_IP6 */
+const ctSources = { ip: 19, ip6: 21 } as const;
+/** IP_CT_DIR_ORIGINAL, IP_CT_DIR_REPLY */
+const ctDirections = { original: 0, reply: 1 } as const;
 /** linux/if.h: bytes of an interface's name with its NUL. */
 export const IFNAMSIZ = 16;
 
 const metaKeys = { protocol: 1, iifname: 6, oifname: 7, l4proto: 16 } as const;
 const verdicts = { drop: 0, accept: 1, jump: -3, return: -5 } as const;
 /** IPPROTO_* of linux/in.h. */
-const protocols = { tcp: 6, udp: 17, "ipv6-icmp": 58, sctp: 132 } as const;
+export const protocols = { tcp: 6, udp: 17, "ipv6-icmp": 58, sctp: 132 } as const;
 /** linux/if_ether.h: ETH_P_IP, ETH_P_IPV6, ETH_P_ARP. */
 const etherTypes = { 4: 0x0800, 6: 0x86dd, arp: 0x0806 } as const;
 /** linux/icmpv6.h, net/ndisc.h */
@@ -182,6 +188,14 @@ function lookUpSource(set: string, sender: keyof typeof senders, isIn: boolean):
   ];
 }
 
+/** Loads what conntrack knows of a direction of the packet's connection. */
+function loadCt(key: number, direction: keyof typeof ctDirections, register: number): Expression {
+  return expression("ct", (w) => {
+    w.be32Attribute(1, register).be32Attribute(2, key);
+    w.attribute(3, (data) => data.u8(ctDirections[direction]));
+  });
+}
+
 function verdict(code: number, chain?: string): Expression {
   return expression("immediate", (w) =>
     w.be32Attribute(1, NFT_REG_VERDICT).nested(2, (data) => writeVerdict(data, code, chain)),
@@ -264,6 +278,18 @@ export const nft = {
     ),
   /** Connections whose destination was translated: those to a published port. */
   ctDestinationTranslated: () => matchCt(NFT_CT_STATUS, IPS_DST_NAT),
+  /** Packets from who began their connection, or those that answer. */
+  ctDirection: (direction: keyof typeof ctDirections) => [
+    expression("ct", (w) => w.be32Attribute(2, NFT_CT_DIRECTION).be32Attribute(1, NFT_REG_1)),
+    compare(true, Uint8Array.of(ctDirections[direction])),
+  ],
+  /** Counts the packet by an element of a set (`addFlowCounters`), where it has one for the connection's `FlowEnd`. */
+  countFlow: (set: string, family: "ip" | "ip6") => [
+    loadMeta("l4proto"),
+    loadCt(ctSources[family], "reply", NFT_REG32_00 + 1),
+    loadCt(NFT_CT_PROTO_DST, "original", NFT_REG32_00 + (family === "ip" ? 2 : 5)),
+    expression("lookup", (w) => w.text(1, set).be32Attribute(2, NFT_REG_1)),
+  ],
   masquerade: () => [expression("masq", () => undefined)],
   /**
    * Translates the destination by a map from address and port to address and port

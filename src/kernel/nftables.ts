@@ -25,6 +25,7 @@ import {
   IFNAMSIZ,
   interfaceBytes,
   type MapVerdict,
+  protocols,
   verdictData,
 } from "./nft-expressions.ts";
 import { ipBytes, macBytes } from "./rtnetlink.ts";
@@ -59,6 +60,7 @@ const NFT_SET_MAP = 8;
 /** The types of nft(8), which shows elements by them, with their bytes: ipv4_addr, ipv6_addr, inet_service. */
 const addressTypes = { ip: { type: 7, bytes: 4 }, ip6: { type: 8, bytes: 16 } } as const;
 const TYPE_ETHER_ADDR = 9;
+const TYPE_INET_PROTOCOL = 12;
 const TYPE_INET_SERVICE = 13;
 const TYPE_IFNAME = 41;
 /** NFT_DATA_VERDICT: the values of a map are verdicts. */
@@ -135,6 +137,17 @@ export interface FrameSource {
   readonly link: string;
   readonly mac: string;
   readonly address: string;
+}
+
+/** A translated connection by its protocol, the address that it leads to, and the port that it was translated from. */
+export interface FlowEnd extends AddressAndPort {
+  readonly protocol: "tcp" | "udp" | "sctp";
+}
+
+/** What an element of a set has counted; bytes of packets with their headers. */
+export interface PacketCount {
+  readonly packets: bigint;
+  readonly bytes: bigint;
 }
 
 /** An address of the family and a port, as the keys and values of port maps. */
@@ -377,6 +390,28 @@ export class NftBatch {
     return this.#element("delSetElem", { table, set, key: sourceBytes(source) });
   }
 
+  /** A set of connections' ends that counts packets, for `nft.countFlow`. */
+  addFlowCounters(table: string, name: string): this {
+    const { type: kind, bytes } = this.#addressType();
+    const key = (TYPE_INET_PROTOCOL << 12) | (kind << 6) | TYPE_INET_SERVICE;
+    return this.#addSet(table, name, (w) => {
+      w.be32Attribute(3, 0)
+        .be32Attribute(4, key)
+        .be32Attribute(5, 4 + bytes + 4);
+      w.nested(17, (each) => each.text(1, "counter").nested(2, () => undefined));
+    });
+  }
+
+  /** Adds to a set that counts; one that is there goes on counting. */
+  addFlow(table: string, set: string, flow: FlowEnd): this {
+    return this.#element("newSetElem", { table, set, key: flowBytes(flow) });
+  }
+
+  /** Removes from a set that counts; `not_found` when it is not there. */
+  deleteFlow(table: string, set: string, flow: FlowEnd): this {
+    return this.#element("delSetElem", { table, set, key: flowBytes(flow) });
+  }
+
   /** What happens to packets of an interface: a verdict, or a jump to a chain. Refused when the map says otherwise. */
   addVerdict(table: string, map: string, link: string, verdict: MapVerdict): this {
     const writeVerdict = verdictData(verdict);
@@ -533,6 +568,10 @@ function addressAndPortBytes({ address, port }: AddressAndPort): Uint8Array {
   return Buffer.concat([ipBytes(address), portBytes(port), new Uint8Array(2)]);
 }
 
+function flowBytes({ protocol, ...end }: FlowEnd): Uint8Array {
+  return Buffer.concat([Uint8Array.of(protocols[protocol], 0, 0, 0), addressAndPortBytes(end)]);
+}
+
 /** Of an Ethernet address in a concatenation. */
 const MAC_SIZE = 8;
 
@@ -662,15 +701,36 @@ export class Nftables implements Disposable {
       "list the nftables set",
       `${table} ${set}`,
     );
-    const keys: Buffer[] = [];
-    for (const reply of replies) {
-      const list = attributesOf(reply).get(3) ?? Buffer.alloc(0);
-      for (const [, element] of listAttributes(list)) {
-        const key = readAttributes(readAttributes(element).get(1) ?? Buffer.alloc(0)).get(1);
-        if (key !== undefined) keys.push(key);
-      }
-    }
-    return keys;
+    return replies.flatMap(elementsIn).flatMap((element) => nested(element, 1).get(1) ?? []);
+  }
+
+  /** What an element of `addFlowCounters` has counted; undefined where there is none. */
+  async flowCount(table: string, set: string, flow: FlowEnd): Promise<PacketCount | undefined> {
+    const request = {
+      type: type("getSetElem"),
+      flags: NLM_F_ACK,
+      body: this.#body()
+        .text(1, table)
+        .text(2, set)
+        .nested(3, (list) => {
+          list.nested(1, (item) => {
+            item.nested(1, (data) => data.attribute(1, (w) => w.bytes(flowBytes(flow))));
+          });
+        })
+        .done(),
+      verb: "look up in the nftables set",
+      about: `${table} ${set}`,
+    };
+    const [replies = []] = await this.#netlink.exchange([request]).catch((error) => {
+      if (isFault(error, "not_found")) return [];
+      throw error;
+    });
+    const [element] = replies.flatMap(({ body }) => elementsIn(body));
+    const counter = element && nested(element, 7).get(2);
+    if (counter === undefined) return undefined;
+    const counts = readAttributes(counter);
+    const number = (at: number) => counts.get(at)?.readBigUInt64BE() ?? 0n;
+    return { bytes: number(1), packets: number(2) };
   }
 
   async #dump(
@@ -695,6 +755,16 @@ export class Nftables implements Disposable {
 /** What follows struct nfgenmsg. */
 function attributesOf(reply: Buffer): Map<number, Buffer> {
   return readAttributes(reply.subarray(4));
+}
+
+function elementsIn(reply: Buffer): Buffer[] {
+  const list = attributesOf(reply).get(3) ?? Buffer.alloc(0);
+  return [...listAttributes(list)].map(([, element]) => element);
+}
+
+/** The attributes within one of a span's. */
+function nested(span: Buffer, at: number): Map<number, Buffer> {
+  return readAttributes(readAttributes(span).get(at) ?? Buffer.alloc(0));
 }
 
 function chainOf(attributes: Map<number, Buffer>): Chain {

@@ -171,7 +171,9 @@ export class ContainerPorts implements Publication {
       for (const port of this.ports) {
         const explained = explainPort(this.#row, port, firewalls[isIPv6(port.hostIp) ? 6 : 4]);
         const traffic = await this.#proxy?.count(listeningPort(port)).catch(() => undefined);
-        all.push({ ...explained, ...defined({ traffic }) });
+        const [element] = elementsOf({ ...this.#row, ports: [port] });
+        const translated = element && (await this.#shared.rules.traffic(element));
+        all.push({ ...explained, ...defined({ traffic, translated }) });
       }
       return all;
     });

@@ -5,6 +5,7 @@ import { isLoopback } from "./port-address.ts";
 import type { PublishedPort } from "./port-contract.ts";
 import { elementsOf, isTranslated } from "./port-rules.ts";
 import type { StoredPublication } from "./port-store.ts";
+import type { TranslatedTraffic } from "./port-traffic.ts";
 
 /** Who reaches a published port, and how. */
 export interface PortExplanation extends PublishedPort {
@@ -16,6 +17,8 @@ export interface PortExplanation extends PublishedPort {
   readonly reachedBy: string;
   /** What has come through the proxy; absent where it does not hold the port now. */
   readonly traffic?: PortTraffic;
+  /** What was translated; absent where nothing is. */
+  readonly translated?: TranslatedTraffic;
 }
 
 /** The path of a port's clients, from what the row and the host's firewall say. */
@@ -23,7 +26,7 @@ export function explainPort(
   row: Pick<StoredPublication, "address" | "address6" | "ports" | "passesInput">,
   port: PublishedPort,
   firewall: ForeignFirewall,
-): Omit<PortExplanation, "traffic"> {
+): Omit<PortExplanation, "traffic" | "translated"> {
   const { hostIp } = port;
   if (isLoopback(hostIp)) {
     const reason = "what is published on loopback is not translated";

@@ -1,12 +1,19 @@
 import { isIPv6 } from "node:net";
 import { faultOf, isFault, KeyedLock, type Log } from "#base";
-import { type AddressAndPort, type Nftables, type NftBatch, nft } from "#kernel";
+import { type AddressAndPort, type FlowEnd, type Nftables, type NftBatch, nft } from "#kernel";
 import { FilterWatch } from "./filter-watch.ts";
 import { ownBridges } from "./firewall.ts";
 import { type ForeignFirewall, foreignFirewall, hasLegacyFilter } from "./foreign-firewall.ts";
 import { isLoopback } from "./port-address.ts";
 import type { PortProtocol } from "./port-contract.ts";
 import type { StoredPublication } from "./port-store.ts";
+import {
+  addCounting,
+  count,
+  countNoMore,
+  type TranslatedTraffic,
+  trafficOf,
+} from "./port-traffic.ts";
 
 const PREROUTING = "ports-prerouting";
 const OUTPUT = "ports-output";
@@ -77,6 +84,11 @@ export class PortRules {
   /** What of the host's firewall concerns these ports, read now. */
   firewall(): Promise<ForeignFirewall> {
     return this.#findFirewall();
+  }
+
+  /** What came in and went out by an element since the rules were made; undefined while it is not translated. */
+  traffic(element: PortElement): Promise<TranslatedTraffic | undefined> {
+    return trafficOf(this.#options.filter, this.#options.table, flowOf(element));
   }
 
   /** Stops looking at the firewall; what is translated stays so. */
@@ -208,6 +220,7 @@ export class PortRules {
       batch.addBaseChain({ table, name, type: "nat", hook, priority: -100 });
       addLookups(batch.flushChain(table, name), { table, chain: name }, filter.family);
     }
+    addCounting(batch, table, filter);
     this.#put(batch, [...this.#wanted.values()], firewall);
     await filter.commit(batch);
     const reason = firewall.forward?.reason ?? firewall.input;
@@ -220,13 +233,20 @@ export class PortRules {
   }
 
   #take(batch: NftBatch, elements: readonly PortElement[], firewall: ForeignFirewall): void {
-    for (const { protocol, from } of elements.filter((each) => isTranslated(each, firewall)))
-      batch.deletePort(this.#options.table, mapOf(protocol), from);
+    const { table } = this.#options;
+    const gone = elements.filter((each) => isTranslated(each, firewall));
+    for (const { protocol, from } of gone) batch.deletePort(table, mapOf(protocol), from);
+    const others = [...this.#wanted.values()].filter((each) => isTranslated(each, firewall));
+    countNoMore(batch, table, { gone: gone.map(flowOf), others: others.map(flowOf) });
   }
 
   #put(batch: NftBatch, elements: readonly PortElement[], firewall: ForeignFirewall): void {
-    for (const { protocol, from, to } of elements.filter((each) => isTranslated(each, firewall)))
-      batch.addPort(this.#options.table, mapOf(protocol), from, to);
+    const { table } = this.#options;
+    for (const element of elements.filter((each) => isTranslated(each, firewall))) {
+      const { protocol, from, to } = element;
+      batch.addPort(table, mapOf(protocol), from, to);
+      count(batch, table, flowOf(element));
+    }
   }
 }
 
@@ -240,6 +260,10 @@ export function isTranslated(
 
 function isSame(a: ForeignFirewall, b: ForeignFirewall | undefined): boolean {
   return b !== undefined && a.input === b.input && a.forward?.reason === b.forward?.reason;
+}
+
+function flowOf({ protocol, from, to }: PortElement): FlowEnd {
+  return { protocol, address: to.address, port: from.port };
 }
 
 function mapOf(protocol: PortProtocol): string {

@@ -2,6 +2,7 @@ import { isIPv6 } from "node:net";
 import { Nftables } from "#kernel";
 import type { ForeignFirewall } from "./foreign-firewall.ts";
 import { type PortElement, PortRules, type PortRulesOptions } from "./port-rules.ts";
+import type { TranslatedTraffic } from "./port-traffic.ts";
 
 export interface PortTranslationOptions extends Omit<PortRulesOptions, "filter" | "dropsForeign"> {
   /** Whether a policy of dropping what is forwarded is this engine's own doing. */
@@ -49,6 +50,11 @@ export class PortTranslation {
   /** What of the host's firewall concerns packets of a family, read now. */
   async firewall(version: 4 | 6): Promise<ForeignFirewall> {
     return (await this.#rules[version === 4 ? 0 : 1]?.firewall()) ?? {};
+  }
+
+  /** See `PortRules.traffic`. */
+  async traffic(element: PortElement): Promise<TranslatedTraffic | undefined> {
+    return await this.#rules[isIPv6(element.from.address) ? 1 : 0]?.traffic(element);
   }
 
   /** Stops looking at the firewall; what is translated stays so. */

@@ -76,6 +76,13 @@ export interface NetworkExplanation {
       readonly BytesIn: number;
       readonly BytesOut: number;
     } | null;
+    /** What was translated since the rules were made, with headers; null where nothing is. */
+    readonly Translated: {
+      readonly PacketsIn: number;
+      readonly BytesIn: number;
+      readonly PacketsOut: number;
+      readonly BytesOut: number;
+    } | null;
   }[];
   /** Networks from which other machines are not reached. */
   readonly Egress: readonly {

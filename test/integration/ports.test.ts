@@ -45,6 +45,43 @@ test("a container sees its clients' addresses as docs/ports.md says", async () =
     expect([client, ...seen]).toEqual([client, ...(table[client]?.slice(1, 3) ?? [])]);
 }, 120_000);
 
+test("packets and clients of a port are counted on each way, of each version", async () => {
+  await using scope = new Scope();
+  const host = await makeHost(scope, "1");
+  await using engine = await publish(host, wanted(8080), "dual");
+  using _server = await whoAmI(engine.web.netns, 80);
+  const counts = async (hostIp: string, protocol: string) => {
+    const all = await engine.explain();
+    const port = all.find((each) => each.hostIp === hostIp && each.protocol === protocol);
+    const { received, sent } = port?.translated ?? {};
+    return { received: received?.packets, sent: sent?.packets, clients: port?.traffic?.clients };
+  };
+  const none = { received: 0, sent: 0, clients: 0 };
+  const { left } = host;
+  for (const [any, own, loopback] of [
+    ["0.0.0.0", left.gateway, "127.0.0.1"],
+    ["::", left.gateway6, "::1"],
+  ] as const) {
+    expect(await counts(any, "tcp")).toEqual(none);
+    expect(await ask(left.netns, own, 8080)).not.toBe("failed");
+    const first = await counts(any, "tcp");
+    // The handshake, and the end of the connection, at least.
+    expect(first.received).toBeGreaterThanOrEqual(3);
+    expect(first.sent).toBeGreaterThanOrEqual(2);
+    expect(first.clients).toBe(0);
+    // The host itself, by an address of its own, and then by the proxy.
+    expect(await ask(host.netns, own, 8080)).not.toBe("failed");
+    const second = await counts(any, "tcp");
+    expect(second.received).toBeGreaterThanOrEqual((first.received ?? 0) + 3);
+    expect(second.sent).toBeGreaterThanOrEqual((first.sent ?? 0) + 2);
+    expect(await ask(host.netns, loopback, 8080)).not.toBe("failed");
+    expect((await counts(any, "tcp")).clients).toBe(1);
+    expect(await counts(any, "udp")).toEqual(none);
+    expect(await ask(left.netns, own, 8080, "udp")).not.toBe("failed");
+    expect((await counts(any, "udp")).sent).toBeGreaterThanOrEqual(1);
+  }
+}, 120_000);
+
 /** The neighbour sends packets for 127.0.0.1 over the wire, and the host takes them, as some cluster software has it. */
 async function routeLoopback({ netns, left }: Host): Promise<void> {
   const allow = "echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet";

@@ -64,9 +64,14 @@ export function fakeNetworks(calls: string[]): EngineNetworks {
       } as const;
       const path = { path: "translated", reason: "none filters", reachedBy: "all" } as const;
       const traffic = { clientsNow: 1, clients: 2n, bytesIn: 3n, bytesOut: 4n };
+      const translated = {
+        received: { packets: 5n, bytes: 6n },
+        sent: { packets: 7n, bytes: 8n },
+      };
+      const ports = [{ ...port, ...path, traffic, translated }];
       return [
         {
-          ...{ container: "c1" as never, name: "web", ports: [{ ...port, ...path, traffic }] },
+          ...{ container: "c1" as never, name: "web", ports },
           egress: [{ network: "bridge", reason: "a chain drops", fix: ["nft x"] }],
         },
       ];

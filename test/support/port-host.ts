@@ -2,7 +2,7 @@
  * An engine's network in a network namespace that stands for a whole host: a container
  * ("web") with published ports, another on the same bridge ("near"), one on another bridge
  * ("far") and one in an internal network ("vault"), of which each is no more than a namespace. Prints their addresses and the paths of their namespaces
- * as JSON. A line of its input moves the ports to "near", at the
+ * as JSON. A line "move" of its input moves the ports to "near", "explain" prints the explanation of them, at the
  * input's end it withdraws them and leaves nothing behind.
  * Usage: nsenter --net=PATH bun port-host.ts RUN_ROOT PORTS [dual | six], PORTS a WantedPort[] in
  * JSON; "dual" makes networks with IPv6, "six" of IPv6 alone
@@ -45,7 +45,12 @@ const place = ({ address, gateway, address6, gateway6, netns }: typeof web) => (
 });
 const places = { web: place(web), near: place(near), far: place(far), vault: place(vault) };
 console.log(JSON.stringify({ bridge, ...places }));
-for await (const _ of process.stdin) await publication.move(targetOf(near));
+const withNumbers = (_: string, value: unknown) =>
+  typeof value === "bigint" ? Number(value) : value;
+for await (const line of process.stdin)
+  if (String(line) === "explain\n")
+    console.log(JSON.stringify(await published.explain("web"), withNumbers));
+  else await publication.move(targetOf(near));
 program.kill();
 await publication.withdraw();
 await published.close();

@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { WantedPort } from "#network";
+import type { PortExplanation, WantedPort } from "#network";
 import type { Host } from "./lan.ts";
 import { enter } from "./namespace.ts";
 
@@ -14,9 +14,18 @@ interface Place {
   readonly netns: string;
 }
 
+type Count = { readonly packets: number; readonly bytes: number };
+
+interface PortCounts extends Omit<PortExplanation, "traffic" | "translated"> {
+  readonly traffic?: { readonly clients: number };
+  readonly translated?: { readonly received: Count; readonly sent: Count };
+}
+
 export interface PortEngine extends AsyncDisposable {
   /** The ports go from "web" to "near". */
   move(): void;
+  /** What the engine says of the ports of "web", with its counts. */
+  explain(): Promise<readonly PortCounts[]>;
   /** The name of the bridge of "web" and "near". */
   readonly bridge: string;
   readonly web: Place;
@@ -46,9 +55,15 @@ export async function publish(
     ...{ stdin: "pipe", stdout: "pipe" },
     env: { ...process.env, ...(isThrough && { PUBLISH_THROUGH: "yes" }) },
   });
-  const { value } = await child.stdout.getReader().read();
+  const reader = child.stdout.getReader();
+  const answer = async () => JSON.parse(new TextDecoder().decode((await reader.read()).value));
   return {
-    ...JSON.parse(new TextDecoder().decode(value)),
+    ...(await answer()),
+    explain: async () => {
+      child.stdin.write("explain\n");
+      child.stdin.flush();
+      return await answer();
+    },
     move: () => {
       child.stdin.write("move\n");
       child.stdin.flush();

@@ -3,6 +3,8 @@ import type { Verb } from "../command.ts";
 import { hostAndPort } from "../show-ports.ts";
 import type { json } from "../table/containers.ts";
 
+type Translated = NonNullable<NetworkExplanation["Ports"][number]["Translated"]>;
+
 /** One block for each container: a line for a port, why it is so, and what stands in the way out. */
 export const explainNetwork: Verb<{ json: typeof json }> = async (context, { flags, args }) => {
   const explained = await context.client.networks.explain(args[0] ?? "");
@@ -17,6 +19,7 @@ function linesOf({ Name, Ports, Egress }: NetworkExplanation): readonly string[]
   const ports = Ports.flatMap((port) => [
     `  ${hostAndPort(port.HostIp, String(port.HostPort))} -> ${port.Port}: reached by ${port.ReachedBy}`,
     `    ${pathText(port)}: ${port.Reason}`,
+    ...(port.Translated ? [`    ${translatedText(port.Translated)}`] : []),
     `    ${proxyText(port.Proxy)}`,
   ]);
   const egress = Egress.flatMap(({ Network, Reason, Fix }) => [
@@ -33,6 +36,10 @@ function pathText({ Path, KeepsAddress }: NetworkExplanation["Ports"][number]): 
   return Path === "translated"
     ? `translated for other machines and the host, ${seen}`
     : `through the proxy, ${seen}`;
+}
+
+function translatedText({ PacketsIn, BytesIn, PacketsOut, BytesOut }: Translated): string {
+  return `translated: ${PacketsIn} packets with ${BytesIn} bytes in, ${PacketsOut} with ${BytesOut} out`;
 }
 
 function proxyText(proxy: NetworkExplanation["Ports"][number]["Proxy"]): string {
