@@ -72,7 +72,6 @@ test.each([
   [{ Name: "x", Ingress: true }, 403, "Ingress network can only be global scope network"],
   [{ Name: "x", Scope: "swarm" }, 403, "cannot create a swarm scoped network"],
   [{ Name: "x", IPAM: { Driver: "foo" } }, 404, 'plugin "foo" not found'],
-  [{ Name: "x", ConfigOnly: true }, 501, "configuration-only networks"],
 ] as const)("%j is refused", async (body, status, message) => {
   const answer = await server.call("POST", "/networks/create", body);
   expect(answer.status).toBe(status);

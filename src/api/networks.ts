@@ -57,15 +57,15 @@ function inspectNetwork(network: EngineNetwork): NetworkInspect {
     EnableIPv4: network.hasIpv4,
     EnableIPv6: network.hasIpv6,
     IPAM: {
-      Driver: "default",
+      Driver: network.ipamDriver ?? "default",
       Options: network.ipamOptions ?? null,
-      Config: network.driver === "host" || network.driver === "null" ? null : ipamOf(network),
+      Config: hasAddresses(network) ? ipamOf(network) : null,
     },
     Internal: network.isInternal,
     Attachable: network.isAttachable,
     Ingress: false,
-    ConfigFrom: { Network: "" },
-    ConfigOnly: false,
+    ConfigFrom: { Network: network.configFrom ?? "" },
+    ConfigOnly: network.isConfigOnly ?? false,
     Containers: Object.fromEntries(
       network.members.map((each) => [
         each.container,
@@ -81,6 +81,11 @@ function inspectNetwork(network: EngineNetwork): NetworkInspect {
     Options: sorted(network.options),
     Labels: sorted(network.labels),
   };
+}
+
+/** Whether there is something to say of its addresses; a configuration may leave them to the networks. */
+function hasAddresses({ driver, isConfigOnly, subnets }: EngineNetwork): boolean {
+  return isConfigOnly ? subnets.length > 0 : driver !== "host" && driver !== "null";
 }
 
 /** Go writes maps in the order of their keys. */
@@ -151,6 +156,8 @@ function requestOf(body: NetworkCreateBody): NetworkCreateRequest {
     labels: body.Labels ?? {},
     options: body.Options ?? {},
     ...(body.IPAM?.Options && { ipamOptions: body.IPAM.Options }),
+    ...(body.ConfigFrom?.Network && { configFrom: body.ConfigFrom.Network }),
+    ...(body.ConfigOnly && { isConfigOnly: true, ipamDriver: body.IPAM?.Driver || "default" }),
   };
 }
 
@@ -166,14 +173,20 @@ function subnetOf({ Subnet, IPRange, Gateway, AuxiliaryAddresses }: SentSubnet):
 }
 
 function refuse(body: NetworkCreateBody): void {
+  if (body.ConfigOnly) {
+    if (body.Ingress || body.Scope || body.Internal || body.Attachable)
+      throw new Fault(
+        "denied",
+        "configuration network can only contain network specific fields. Network operator fields like [ ingress | internal | attachable | scope ] are not supported.",
+      );
+    return;
+  }
   if (body.Ingress) throw new Fault("denied", "Ingress network can only be global scope network");
   if (body.Scope && body.Scope !== "local")
     throw new Fault("denied", "cannot create a swarm scoped network when swarm is not active");
   const ipam = body.IPAM?.Driver ?? "";
   if (ipam !== "" && ipam !== "default")
     throw new Fault("not_found", `plugin "${ipam}" not found`, { about: ipam });
-  if (body.ConfigOnly || body.ConfigFrom?.Network)
-    throw new Fault("unsupported", "configuration-only networks are not supported yet");
 }
 
 async function remove({ engine }: ApiContext, exchange: Exchange): Promise<void> {

@@ -18,6 +18,12 @@ export interface NetworkSettings {
   readonly options: Readonly<Record<string, string>>;
   /** Of the address management, which knows none; as they were sent. */
   readonly ipamOptions?: Readonly<Record<string, string>>;
+  /** The name of the configuration-only network that subnets, labels and options were taken from. */
+  readonly configFrom?: string;
+  /** Whether it is a configuration for other networks, and nothing in the kernel. */
+  readonly isConfigOnly?: boolean;
+  /** What a configuration has for the driver of the address management; "default" when absent. */
+  readonly ipamDriver?: string;
 }
 
 export const plainSettings: NetworkSettings = {

@@ -14,7 +14,8 @@ import { defaultCandidates, ipv6Candidates, smallCandidates } from "./address-po
 import { type Bridge, bridgeNames, type WantedBridge, type WantedSubnet } from "./bridge.ts";
 import { bridgeDriver } from "./bridge-driver.ts";
 import { BridgeNetwork } from "./bridge-network.ts";
-import { defaultBridgeOptions, settleVersions } from "./bridge-options.ts";
+import { settleVersions } from "./bridge-options.ts";
+import { ConfigurationNetworks, newNetworkId } from "./configuration-networks.ts";
 import type {
   BlockedEgress,
   Endpoint,
@@ -36,6 +37,7 @@ import type { FilteredBridge } from "./firewall.ts";
 import { HostRules } from "./host-rules.ts";
 import { checkIpv6, planOf, plansOf, versionsOf } from "./network-addresses.ts";
 import type { NetworkDriver } from "./network-driver.ts";
+import { byAge, DEFAULT, describe, type Entry, filtered } from "./network-entry.ts";
 import {
   type NetworkSettings,
   NetworkStore,
@@ -50,16 +52,8 @@ import { vlanDriver } from "./vlan-driver.ts";
 
 const ENDPOINTS_READY = 4;
 const ISOLATED_READY = 2;
-/** The network of a container that names none. */
-const DEFAULT = "bridge";
 /** Docker's networks without a bridge, and their drivers. */
 const plain = { host: "host", none: "null" } as const;
-
-interface Entry {
-  row: StoredNetwork;
-  readonly driver: NetworkDriver;
-  readonly network: BridgeNetwork;
-}
 
 class BridgeNetworks implements Networks {
   readonly #options: NetworksOptions;
@@ -68,6 +62,7 @@ class BridgeNetworks implements Networks {
   readonly #rules: HostRules;
   readonly #watch: NetworkWatch;
   readonly #entries = new Map<string, Entry>();
+  readonly #configurations: ConfigurationNetworks;
   readonly #making = new Set<string>();
   readonly #isolated: ReadyPool<Fd>;
   /** Until a network comes, goes or gets its subnets. */
@@ -79,6 +74,7 @@ class BridgeNetworks implements Networks {
     this.#options = options;
     this.#log = log;
     this.#store = new NetworkStore(state);
+    this.#configurations = new ConfigurationNetworks(this.#store);
     this.#rules = new HostRules({
       ...{ runRoot, store: this.#store, log },
       bridges: () => this.#bridges(),
@@ -91,7 +87,7 @@ class BridgeNetworks implements Networks {
       log,
       what: "isolated networks",
     });
-    const rows = this.#store.all();
+    const rows = this.#configurations.take(this.#store.all());
     if (!rows.some((row) => row.name === DEFAULT)) {
       const id = fixedId("network", instanceId);
       const createdAt = systemClock.now();
@@ -124,9 +120,9 @@ class BridgeNetworks implements Networks {
   }
 
   list(): readonly NetworkDescription[] {
-    const bridges = this.#made().sort(byAge).map(describe);
+    const made = [...this.#made().map(describe), ...this.#configurations.list()].sort(byAge);
     const fixed = Object.keys(plain).map((name) => this.#describePlain(name));
-    return [...bridges.slice(0, 1), ...fixed, ...bridges.slice(1)];
+    return [...made.slice(0, 1), ...fixed, ...made.slice(1)];
   }
 
   /** Without those that are being made, which may yet fail. */
@@ -158,8 +154,12 @@ class BridgeNetworks implements Networks {
 
   find(ref: string): NetworkDescription {
     const all = [
-      ...this.#made().map((entry) => ({ id: entry.row.id, name: entry.row.name, entry })),
-      ...Object.keys(plain).map((name) => ({ id: this.#plainId(name), name, entry: undefined })),
+      ...this.#made().map((entry) => ({ ...entry.row, describe: () => describe(entry) })),
+      ...this.#configurations.list().map((each) => ({ ...each, describe: () => each })),
+      ...Object.keys(plain).map((name) => ({
+        ...{ id: this.#plainId(name), name },
+        describe: () => this.#describePlain(name),
+      })),
     ];
     const found = all.find(({ id }) => id === ref) ?? all.find(({ name }) => name === ref);
     const begun = found || ref === "" ? [] : all.filter(({ id }) => id.startsWith(ref));
@@ -171,24 +171,25 @@ class BridgeNetworks implements Networks {
       );
     const one = found ?? begun[0];
     if (one === undefined) throw new Fault("not_found", `network ${ref} not found`, { about: ref });
-    return one.entry ? describe(one.entry) : this.#describePlain(one.name);
+    return one.describe();
   }
 
-  async create({ name, ...asked }: NetworkRequest): Promise<NetworkDescription> {
+  async create({ name, ...request }: NetworkRequest): Promise<NetworkDescription> {
+    const asked = this.#configurations.applied(request);
     const settings: NetworkSettings = {
       ...plainSettings,
       ...settleVersions({ options: {}, ...asked }),
     };
     const versions = versionsOf(settings);
     checkSubnets(settings.subnets, versions);
-    if (name in plain || [...this.#entries.values()].some(({ row }) => row.name === name))
-      throw new Fault("exists", `network with name ${name} already exists`, { about: name });
+    this.#requireFree(name);
+    if (settings.isConfigOnly) return this.#configurations.create(name, settings);
     if (settings.hasIpv6) checkIpv6(settings);
     const subnets = versions.flatMap((version) => {
       const request = requestOf(settings.subnets, version);
       return request ? [planAddresses(parseSubnet(request.subnet), request).subnet] : [];
     });
-    const id = createHash("sha256").update(crypto.randomUUID()).digest("hex");
+    const id = newNetworkId();
     const row = { id, name, createdAt: systemClock.now(), subnets, settings };
     const driver = this.#driverOf(row);
     driver.refuseBeside([...this.#entries.values()]);
@@ -208,8 +209,21 @@ class BridgeNetworks implements Networks {
     return describe(entry);
   }
 
+  #requireFree(name: string): void {
+    const isTaken =
+      name in plain ||
+      this.#configurations.has(name) ||
+      [...this.#entries.values()].some(({ row }) => row.name === name);
+    if (isTaken)
+      throw new Fault("exists", `network with name ${name} already exists`, { about: name });
+  }
+
   async remove(ref: string): Promise<void> {
-    const { id, name } = this.find(ref);
+    const { id, name, isConfigOnly } = this.find(ref);
+    if (isConfigOnly) {
+      const users = [...this.#entries.values()].map(({ row }) => row.settings.configFrom);
+      return this.#configurations.remove(id, users);
+    }
     const entry = this.#entries.get(id);
     if (entry === undefined || name === DEFAULT)
       throw new Fault("denied", `${name} is a pre-defined network and cannot be removed`, {
@@ -350,7 +364,11 @@ class BridgeNetworks implements Networks {
   /** A bridge network by name or id. */
   #bridge(ref: string): Entry {
     if (ref === DEFAULT) return this.#default;
-    const { id, name } = this.find(ref);
+    const { id, name, isConfigOnly } = this.find(ref);
+    if (isConfigOnly)
+      throw new Fault("denied", "cannot create endpoint on configuration-only network", {
+        about: name,
+      });
     const entry = this.#entries.get(id);
     if (entry === undefined)
       throw new Fault("invalid", `the network ${name} has no bridge to attach to`, { about: name });
@@ -438,43 +456,6 @@ class BridgeNetworks implements Networks {
 /** The id of a network that always exists: the same in every life of an instance. */
 function fixedId(what: string, instanceId: string): string {
   return createHash("sha256").update(`${what} ${instanceId}`).digest("hex");
-}
-
-/** The default network first, then in the order they were made. */
-function byAge(a: Entry, b: Entry): number {
-  const rank = (entry: Entry) => (entry.row.name === DEFAULT ? 0n : entry.row.createdAt);
-  return Number(rank(a) - rank(b));
-}
-
-/** The bridge as the packet filter has it; none of a network whose containers it does not see. */
-function filtered(
-  { row, driver }: Entry,
-  { name, subnets }: Pick<Bridge, "name" | "subnets">,
-): FilteredBridge[] {
-  const { isInternal } = row.settings;
-  return driver.filter ? [{ name, subnets, isInternal, ...driver.filter }] : [];
-}
-
-function describe({ row, driver }: Entry): NetworkDescription {
-  const { id, name, createdAt, settings } = row;
-  const isPredefined = name === DEFAULT;
-  const [ipv4, ipv6] = ([4, 6] as const).map((version) => {
-    const plan = plansOf(row).find(({ subnet }) => subnet.version === version);
-    return plan ? { subnet: formatSubnet(plan.subnet), gateway: plan.gateway } : undefined;
-  });
-  return {
-    ...settings,
-    ...driver.described,
-    id,
-    name,
-    createdAt,
-    isPredefined,
-    subnet: ipv4?.subnet ?? "",
-    gateway: ipv4?.gateway ?? "",
-    subnet6: ipv6?.subnet ?? "",
-    gateway6: ipv6?.gateway ?? "",
-    options: isPredefined ? defaultBridgeOptions(driver.link) : settings.options,
-  };
 }
 
 /**

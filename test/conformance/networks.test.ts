@@ -431,4 +431,50 @@ describe.skipIf(!able)("networks [needs docker CLI]", () => {
     },
     timeout,
   );
+
+  test(
+    "that are a configuration give it to others, and hold no containers",
+    async () => {
+      const config = target.name();
+      const made = target.name();
+      const wanted = [
+        "--subnet",
+        "10.92.9.0/24",
+        "--label",
+        "a=b",
+        "-o",
+        "com.docker.network.driver.mtu=1400",
+      ];
+      await target.ok(["network", "create", "--config-only", ...wanted, config]);
+      await target.ok(["network", "create", "--config-from", config, made]);
+      try {
+        const shared = {
+          Labels: { a: "b" },
+          Options: { "com.docker.network.driver.mtu": "1400" },
+        };
+        const [shown] = await json("network", "inspect", config);
+        const none = { Driver: "null", ConfigOnly: true, ConfigFrom: { Network: "" } };
+        expect(shown).toMatchObject({ ...shared, ...none });
+        const [user] = await json("network", "inspect", made);
+        const from = { Driver: "bridge", ConfigOnly: false, ConfigFrom: { Network: config } };
+        expect(user).toMatchObject({ ...shared, ...from });
+        expect(user.IPAM.Config[0].Subnet).toBe("10.92.9.0/24");
+        const box = await container("--network", made);
+        expect((await networksOf(box))[made]).toMatchObject({ IPPrefixLen: 24 });
+        expect(await failure("run", "--rm", "--network", config, image, "true")).toContain(
+          "cannot create endpoint on configuration-only network",
+        );
+        const own = ["network", "create", "--config-from", config, "--label", "c=d", "other"];
+        expect(await failure(...own)).toContain("user specified configurations are not supported");
+        expect(await failure("network", "create", "--config-only", "--internal", "x")).toContain(
+          "configuration network can only contain network specific fields",
+        );
+        expect(await failure("network", "rm", config)).toContain(`"${config}" is in use`);
+        await target.ok(["rm", "-f", box]);
+      } finally {
+        await target.ok(["network", "rm", made, config]);
+      }
+    },
+    timeout,
+  );
 });

@@ -115,7 +115,9 @@ async function createNetwork(
     throw new Fault("denied", `operation is not permitted on predefined ${name} network `, {
       about: name,
     });
-  const made = await parts.networks.create({ ...request, driver: driverOf(driver) });
+  // What a configuration names is looked for when a network is made of it.
+  const known = request.isConfigOnly ? "bridge" : driverOf(driver);
+  const made = await parts.networks.create({ ...request, driver: known });
   publish(parts, made, "create");
   const warnings = parts.networks
     .blockedEgress(made.id)
@@ -174,7 +176,8 @@ async function pruneNetworks(
   const until = untilFilter(filters, parts.clock.now());
   const removed: string[] = [];
   for (const network of listNetworks(parts, { dangling: ["true"] })) {
-    const { labels, createdAt, id, name } = network;
+    const { labels, createdAt, id, name, isConfigOnly } = network;
+    if (isConfigOnly) continue;
     if (until !== undefined && createdAt > until) continue;
     if (!matchesLabels(labels, filters.label ?? [])) continue;
     if ((filters["label!"] ?? []).some((label) => matchesLabels(labels, [label]))) continue;
