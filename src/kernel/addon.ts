@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { Fault } from "#base";
 import type { Addon } from "../../native/addon/index.d.ts";
@@ -9,7 +8,7 @@ let loaded: Addon | undefined;
 
 /**
  * Sets the addon's file, before the first system call and once in every Worker too: a release
- * binary unpacks it under its run root. Without this the development build is loaded. `conflict`
+ * has it in memory. Without this the development build is loaded. `conflict`
  * when another file is loaded already.
  */
 export function useAddon(file: string): void {
@@ -40,7 +39,9 @@ function load(file: string): Addon {
       },
     );
   try {
-    return createRequire(import.meta.url)(file) as Addon;
+    const module: { readonly exports: object } = { exports: {} };
+    process.dlopen(module, file);
+    return module.exports as Addon;
   } catch (cause) {
     throw new Fault("internal", `cannot load the native addon ${file}: ${String(cause)}`, {
       about: file,

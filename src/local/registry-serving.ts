@@ -6,17 +6,17 @@ import { registryCollect, registryServe, type ServingContext } from "./registry-
 export function registryServing(
   user: ServingContext & {
     readonly out: { write(text: string): Promise<void> };
-    /** Called with the root before it is used: a release unpacks its native part there. */
-    prepare(root: string): Promise<void>;
+    /** Called before anything else: a release makes its native part loadable. */
+    prepare(): Promise<void>;
   },
 ): RegistryServing {
   return {
     async serve(request) {
-      await user.prepare(request.root);
+      await user.prepare();
       return await registryServe(request, user);
     },
     async collect(request) {
-      await user.prepare(request.root);
+      await user.prepare();
       return await registryCollect(request, user);
     },
     setPassword: (request) => registryPassword(request, user),

@@ -151,7 +151,7 @@ async function claimRoots({ dataRoot, runRoot }: Roots, hosts: readonly string[]
   const run = { path: runRoot, kind: "run", hosts } as const;
   await makeRoot(data);
   await makeRoot(run);
-  await useEmbeddedAddon(runRoot);
+  await useEmbeddedAddon();
   scope.use(await lockRoot(data));
   scope.use(await lockRoot(run));
 }

@@ -26,12 +26,11 @@ const status = await runCli(process.argv.slice(2), {
       return plan;
     },
     doctor: async (context) => {
-      await (await import("./native-parts.ts")).useEmbeddedAddon(context.runRoot);
+      await (await import("./native-parts.ts")).useEmbeddedAddon();
       return (await import("#local")).doctor(context);
     },
     fsck: async (request) => {
-      const { runRoot } = (await import("./roots.ts")).roots(process.env);
-      await (await import("./native-parts.ts")).useEmbeddedAddon(runRoot);
+      await (await import("./native-parts.ts")).useEmbeddedAddon();
       return (await import("#local")).fsck(request);
     },
     certificates: async (request) => (await import("#local")).issueEngineCertificates(request),
@@ -41,8 +40,7 @@ const status = await runCli(process.argv.slice(2), {
     },
     registryServing: async (context) => {
       const configRoot = process.env.THIMBLE_CONFIG_ROOT || "/etc/thimble";
-      const { useEmbeddedAddon } = await import("./native-parts.ts");
-      const prepare = (root: string) => useEmbeddedAddon(join(root, "thimble"));
+      const { useEmbeddedAddon: prepare } = await import("./native-parts.ts");
       return (await import("#local")).registryServing({ ...context, version, configRoot, prepare });
     },
   },
