@@ -3,7 +3,13 @@ import type { GoStruct } from "#template";
 /** Go's names of the fields whose names in JSON are others. */
 const id = { Id: "ID" };
 
-const healthcheck: GoStruct = { fields: { Test: "list" } };
+const healthcheck: GoStruct = {
+  fields: {
+    Test: "list",
+    ...{ Interval: "duration", Timeout: "duration" },
+    ...{ StartPeriod: "duration", StartInterval: "duration" },
+  },
+};
 
 const configLists = {
   Env: "list",
@@ -65,7 +71,12 @@ export const containerShape: GoStruct = {
   fields: {
     Args: "list",
     ExecIDs: "list",
-    Mounts: { listOf: {} },
+    Mounts: {
+      listOf: {
+        zeros: { Name: "", Driver: "" },
+        order: "Type Name Source Destination Driver Mode RW Propagation".split(" "),
+      },
+    },
     State: { zeros: { Health: null }, fields: { Health: { fields: { Log: { listOf: {} } } } } },
     GraphDriver: { fields: { Data: "map" } },
     Config: { fields: configLists, zeros: configZeros },
@@ -166,6 +177,10 @@ export const versionShape: GoStruct = {
       names: api,
       fields: { Components: { listOf: { fields: { Details: "map" } } } },
       zeros: { Experimental: false, BuildTime: "", GitCommit: "", GoVersion: "" },
+      order: (
+        "Platform Components Version ApiVersion MinAPIVersion GitCommit GoVersion Os Arch " +
+        "KernelVersion Experimental BuildTime"
+      ).split(" "),
     },
   },
 };

@@ -149,8 +149,8 @@ function rowJson(row: Row): string {
   return JSON.stringify(plain(row));
 }
 
-/** The row, or what its `toJSON` makes of it, without its functions, in the order of the alphabet. */
-function plain(row: Row): Row {
+/** A row as JSON has it: itself, or what its `toJSON` makes of it, without its functions, in the order of the alphabet. */
+export function plain(row: Row): Row {
   const shown = typeof row.toJSON === "function" ? (row.toJSON() as Row) : row;
   const entries = Object.entries(shown).filter(([, value]) => typeof value !== "function");
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));

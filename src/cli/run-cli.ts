@@ -130,13 +130,14 @@ function unknownCommand(node: Group, path: readonly string[], word: string): Exi
   );
 }
 
-function usageLine(path: readonly string[]): string {
+/** @param look as docker begins its last line: with "See" where any number of arguments is taken */
+function usageLine(path: readonly string[], look: "Run" | "See" = "Run"): string {
   const name = ["thimble", ...path].join(" ");
   let node: Command | Group | undefined = { kind: "group", summary: "", commands };
   for (const word of path)
     node = node?.kind === "group" ? node.commands[word] : node?.variants[word];
   const rest = node?.kind === "command" ? node.usage : "[OPTIONS] COMMAND [ARG...]";
-  return `Usage:  ${name} ${rest}\n\nRun '${name} --help' for more information`;
+  return `Usage:  ${name} ${rest}\n\n${look} '${name} --help' for more information`;
 }
 
 function wrongCount(node: Command, path: readonly string[]): string {
@@ -153,7 +154,7 @@ function wrongCount(node: Command, path: readonly string[]): string {
           : max === Number.POSITIVE_INFINITY
             ? `requires at least ${plural(min)}`
             : `requires at least ${min} and at most ${plural(max)}`;
-  return `thimble: '${name}' ${needs}\n\n${usageLine(path)}`;
+  return `thimble: '${name}' ${needs}\n\n${usageLine(path, max === Number.POSITIVE_INFINITY ? "See" : "Run")}`;
 }
 
 async function showHelp(context: Context, path: readonly string[]): Promise<number> {

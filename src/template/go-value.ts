@@ -11,6 +11,7 @@ export type GoKind =
   | "list"
   | "map"
   | "time"
+  | "duration"
   | GoStruct
   | { readonly listOf: GoKind }
   | { readonly mapOf: GoKind };
@@ -21,6 +22,8 @@ export interface GoStruct {
   readonly names?: Readonly<Record<string, string>>;
   readonly fields?: Readonly<Record<string, GoKind>>;
   readonly zeros?: Readonly<Record<string, Zero>>;
+  /** The fields as the struct prints itself, where JSON may have them in another order or leave some out. */
+  readonly order?: readonly string[];
   /** The fields as `json` prints them, in order and only when they are not empty. */
   readonly omitEmpty?: readonly string[];
 }
@@ -48,6 +51,7 @@ export class GoText {
 export function typedValue(value: unknown, kind: GoKind | undefined): unknown {
   if (kind === undefined) return value;
   if (kind === "time") return typeof value === "string" ? goTime(value) : value;
+  if (kind === "duration") return typeof value === "number" ? goDuration(value) : value;
   if (kind === "list" || (typeof kind === "object" && "listOf" in kind))
     return listOf(value, kind === "list" ? undefined : kind.listOf);
   if (kind === "map" || (typeof kind === "object" && "mapOf" in kind))
@@ -80,16 +84,18 @@ function mapOf(value: unknown, kind: GoKind | undefined): unknown {
 }
 
 function structOf(value: Readonly<Record<string, unknown>>, kind: GoStruct): unknown {
-  const { names = {}, fields = {}, zeros = {}, omitEmpty } = kind;
+  const { names = {}, fields = {}, zeros = {}, order = [], omitEmpty } = kind;
   const struct: Record<string, unknown> = {};
-  for (const [key, field] of Object.entries(value))
-    struct[names[key] ?? key] = typedValue(field, fields[key]);
-  for (const [key, zero] of Object.entries(zeros)) {
+  for (const key of new Set([...order, ...Object.keys(value), ...Object.keys(zeros)])) {
     const name = names[key] ?? key;
-    if (!(key in value))
-      hide(struct, name, zero === "list" || zero === "map" ? typedValue(null, zero) : zero);
+    if (key in value) struct[name] = typedValue(value[key], fields[key]);
+    else if (key in zeros) hide(struct, name, zeroOf(zeros[key]));
   }
   return withJson(struct, omitEmpty ? filled(value, omitEmpty) : jsonOf(value, fields));
+}
+
+function zeroOf(zero: Zero | undefined): unknown {
+  return zero === "list" || zero === "map" ? typedValue(null, zero) : zero;
 }
 
 /** As Go encodes it again: the keys of maps are sorted, the fields of structs are in their order. */
@@ -122,6 +128,23 @@ function goTime(text: string): unknown {
   const digits = fraction.replace(/\.?0+$/, "");
   const zone = hours === undefined ? "+0000 UTC" : `${hours}${minutes} ${hours}${minutes}`;
   return new GoText(`${day} ${clock}${digits} ${zone}`, text);
+}
+
+/** Nanoseconds as Go's Duration prints itself: "1m30s", "1.5s", "20ms", "0s". */
+function goDuration(nanoseconds: number): unknown {
+  const amount = Math.abs(nanoseconds);
+  const units = [
+    ["s", 1e9],
+    ["ms", 1e6],
+    ["µs", 1e3],
+    ["ns", 1],
+  ] as const;
+  const [unit, size] = units.find(([, each]) => amount >= each) ?? ["s", 1];
+  const minutes = Math.floor(amount / 60e9);
+  const hours = Math.floor(minutes / 60);
+  const rest = minutes > 0 ? (amount - minutes * 60e9) / 1e9 : amount / size;
+  const whole = `${hours > 0 ? `${hours}h` : ""}${minutes > 0 ? `${minutes % 60}m` : ""}`;
+  return new GoText(`${nanoseconds < 0 ? "-" : ""}${whole}${rest}${unit}`, nanoseconds);
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

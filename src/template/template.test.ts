@@ -99,6 +99,18 @@ describe("values of JSON as Go has them", () => {
     expect(() => typed("{{.Id}}")).toThrow("no such field");
   });
 
+  test("spans of time print as Go has them, fields in Go's order, and chains behind absent keys", () => {
+    const spans = [0, 1e9, 90e9, 3.6e12, 2e7, 1_500_000_000, 1_000, -3e9];
+    const list = { listOf: "duration" } as const;
+    expect(render("{{.}}", typedValue(spans, list))).toBe("[0s 1s 1m30s 1h0m0s 20ms 1.5s 1µs -3s]");
+    expect(render("{{json .}}", typedValue([1e9], list))).toBe("[1000000000]");
+    const ordered = { order: ["A", "B", "C"], zeros: { B: "" } } as const;
+    expect(render("{{.}}", typedValue({ C: 3, A: 1 }, ordered))).toBe("{1  3}");
+    const chain = { fields: { Networks: { mapOf: {} } } } as const;
+    const value = typedValue({ Networks: {} }, chain);
+    expect(render("{{.Networks.front.IPAddress}}", value)).toBe("<no value>");
+  });
+
   test("without the types there are maps, numbers as they are written, and no other keys", () => {
     expect(raw('{{.Id}} {{.Cmd}} {{eq .Count "3"}}')).toBe("x <no value> true");
     expect(raw("{{json .}}")).toBe(JSON.stringify(json));

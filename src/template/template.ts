@@ -189,7 +189,10 @@ class Evaluator {
       value = known[1];
     }
     for (const [index, field] of fields.entries()) {
-      value = fieldOf(value, field, index === fields.length - 1 ? args : []);
+      const owner = value;
+      value = fieldOf(owner, field, index === fields.length - 1 ? args : []);
+      // As in Go, what stands behind a key that a map lacks has no value either.
+      if (value === undefined && mayLack(owner)) return undefined;
     }
     return value;
   }
@@ -199,6 +202,13 @@ class Evaluator {
     if (this.#size > maxOutput) throw new TemplateError("the template prints too much");
     this.#out.push(text);
   }
+}
+
+/** Whether it is a map of which a missing key is no mistake. */
+function mayLack(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== null)
+    return false;
+  return !(strictKeys in value);
 }
 
 function fieldOf(value: unknown, field: string, args: readonly unknown[]): unknown {
@@ -211,8 +221,8 @@ function fieldOf(value: unknown, field: string, args: readonly unknown[]): unkno
     );
   }
   if (!Object.hasOwn(value, field)) {
+    if (mayLack(value)) return undefined;
     if (Object.getPrototypeOf(value) === null) {
-      if (!(strictKeys in value)) return undefined;
       throw new TemplateError(`map has no entry for key ${JSON.stringify(field)}`);
     }
     const meant = suggest(field, Object.keys(value));

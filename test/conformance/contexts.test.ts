@@ -100,6 +100,10 @@ here("contexts and remote engines [needs docker CLI]", () => {
     expect(names((await thimble(["context", "ls", "-q"])).stdout)).toEqual(
       names((await docker("context", "ls", "-q")).stdout),
     );
+    const table = (text: string) => text.replaceAll(/ +/g, " ").replace(/unix:.*sock/, "SOCKET");
+    const listed = await thimble(["context", "ls"]);
+    const theirs = await docker("context", "ls");
+    expect([listed.status, table(listed.stdout)]).toEqual([0, table(theirs.stdout)]);
     const [own, peer] = [
       await thimble(["--context", "far", "version", "-f", "{{.Server.Version}}"]),
       await docker("--context", "far", "version", "-f", "{{.Server.Version}}"),

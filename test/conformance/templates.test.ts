@@ -3,9 +3,6 @@
  * same output for each template.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { Fault } from "#base";
-import { runCli } from "#cli";
-import { MemorySink, textSource } from "../../src/cli/testing.ts";
 import {
   type DockerTarget,
   dockerPath,
@@ -13,6 +10,7 @@ import {
   isRoot,
   openDockerTarget,
 } from "../support/docker-cli.ts";
+import { inProcess } from "../support/in-process-cli.ts";
 
 const here = describe.skipIf(!dockerPath || !isRoot);
 
@@ -35,6 +33,9 @@ const listings: Readonly<Record<string, readonly string[]>> = {
     '{{len .Names}} {{printf "%-12s|%q|%v" .State .Names .Image}}',
     "{{println .Names .State}}",
     "{{.Names}}{{/* a comment */}}",
+    'table {{.Names}}\\t{{if eq .State "running"}}up{{else}}down{{end}}',
+    '{{range $i, $p := split .Ports ", "}}{{$p}}|{{end}}',
+    "table {{.Image}}\\t{{.State}} and\\t{{.Networks}}",
     "  {{- .Names -}}  x",
     '{{$n := .Names}}{{$n}}{{if and (ne .State "running") .Names}}!{{end}}',
     '{{.ID | printf "%.3s"}}',
@@ -155,9 +156,27 @@ const objects: Readonly<Record<string, readonly string[]>> = {
     "{{.State}}",
     "{{.Config.ExposedPorts}} {{.Config.Volumes}}",
     "{{.Config.Healthcheck}} {{.Config.OnBuild}}",
+    "{{.Config.Healthcheck.Test}} {{.Config.Healthcheck.Interval}} {{.Config.Healthcheck.Timeout}}",
+    "{{.NetworkSettings.Networks.absent.IPAddress}}",
+    '{{with index .NetworkSettings.Networks "bridge"}}{{.Gateway}}{{end}}',
+    "{{.Mounts}}",
+    '{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}}:{{.Destination}}{{end}}{{end}}',
+    "{{range .Mounts}}{{.Source}}:{{.Destination}} {{end}}",
+    "{{range $p, $conf := .NetworkSettings.Ports}} {{$p}} -> {{(index $conf 0).HostPort}} {{end}}",
+    "{{range $k, $v := .NetworkSettings.Ports}}{{range $v}}{{.HostIp}}:{{.HostPort}}{{end}}{{end}}",
+    "{{range .Config.Env}}{{if gt (len .) 2}}{{.}};{{end}}{{end}}",
+    '{{range .Config.Env}}{{$p := split . "="}}{{if eq (index $p 0) "MODE"}}{{index $p 1}}{{end}}{{end}}',
+    '{{index .Config.Labels "tier" | printf "%s!"}} {{.RestartCount}} {{.LogPath}}',
+    "{{.State.FinishedAt}} {{.HostConfig.NetworkMode}} {{.HostConfig.Privileged}}",
+    "{{.HostConfig.RestartPolicy.Name}}:{{.HostConfig.RestartPolicy.MaximumRetryCount}}",
+    "{{.Config.Hostname}}.{{.Config.Domainname}} {{.Config.User}}|{{.Config.WorkingDir}}",
+    "{{.GraphDriver.Name}} {{.GraphDriver.Data.MergedDir}} {{.AppArmorProfile}}",
+    "{{json .Config.ExposedPorts}} {{json .Config.Volumes}} {{json .HostConfig.PortBindings}}",
+    "{{len .NetworkSettings.Networks}} {{len .HostConfig.Binds}} {{.HostConfig.LogConfig}}",
     "json",
     "",
   ],
+  "inspect NAME IMAGE NETWORK": ["{{.Id}}", "{{.Id}} {{.State.Status}}", "{{.Nothing}}"],
   "inspect --size NAME": ["{{.SizeRw}} {{.SizeRootFs}}"],
   "inspect --type container NAME absent": ["{{.Name}}"],
   "inspect absent": ["{{.Id}}", ""],
@@ -178,6 +197,7 @@ const objects: Readonly<Record<string, readonly string[]>> = {
     "{{json .IPAM}} {{json .Labels}} {{json .Options}} {{json .Containers}}",
     "{{range $id, $c := .Containers}}{{$id}} {{$c.Name}}{{end}}",
     "{{.Labels.tier}} {{.Options}} {{.Created}}",
+    '{{(index .IPAM.Config 0).Subnet}} {{index .Labels "tier"}} {{.ConfigOnly}} {{.Ingress}}',
     "json",
     "",
   ],
@@ -195,6 +215,8 @@ const objects: Readonly<Record<string, readonly string[]>> = {
     "{{.Server.Platform.Name}} {{.Server.Experimental}} {{.Client.Context}}",
     "{{json .Server.Components}}",
     "{{.Server.Nothing}}",
+    "{{.Server}}",
+    "{{(index .Server.Components 0).Details.ApiVersion}} {{index .Server.Components 0}}",
   ],
   info: [
     "{{.ID}} {{.Containers}} {{.ContainersRunning}} {{.Images}} {{.Driver}} {{.Name}}",
@@ -204,6 +226,9 @@ const objects: Readonly<Record<string, readonly string[]>> = {
     "{{json .Plugins}} {{json .RegistryConfig}} {{json .Runtimes}} {{.DefaultRuntime}}",
     "{{.Swarm.LocalNodeState}} {{.LiveRestoreEnabled}} {{.HTTPProxy}} {{.Labels}}",
     "{{.ClientInfo.Debug}} {{.ClientInfo.Context}}",
+    "{{range $k, $v := .Runtimes}}{{$k}} {{end}}{{.Plugins.Log}} {{json .Swarm}}",
+    "{{index .DriverStatus 0}}",
+    "{{.Containers}}/{{.ContainersRunning}}/{{.ContainersPaused}}/{{.ContainersStopped}}",
     "{{.Nothing}}",
   ],
 };
@@ -249,33 +274,13 @@ here("templates [needs docker CLI]", () => {
 
   const place = (word: string) => word.replace(/[A-Z]{4,}/g, (name) => places[name] ?? name);
 
-  /** thimble's command line, in this process. */
-  async function thimble(args: readonly string[]) {
-    const [stdout, stderr] = [new MemorySink(), new MemorySink()];
-    const never = () => Promise.reject(new Fault("internal", "not to be called"));
-    const local = {
-      ...{ doctor: never, daemon: never, daemonUnits: never },
-      ...{ fsck: never, certificates: never },
-    };
-    const status = await runCli(args, {
-      ...{
-        version: "0",
-        env: { DOCKER_HOST: target.host, HOME: target.directory },
-        stdin: textSource(),
-      },
-      local: { ...local, registryVerbs: never, registryServing: never },
-      ...{ startDaemon: never, stdout, stderr },
-    });
-    return { status, stdout: stdout.text, stderr: stderr.text };
-  }
-
   const rows = Object.entries({ ...listings, ...objects }).flatMap(([command, templates]) =>
     templates.map((template) => [command, template] as const),
   );
   test.each(rows)("%s --format '%s'", async (command, template) => {
     const args = command.split(" ").map(place);
     if (template !== "") args.push("--format", template);
-    const [theirs, ours] = await Promise.all([target.docker(args), thimble(args)]);
+    const [theirs, ours] = await Promise.all([target.docker(args), inProcess(target, args)]);
     const shown = { status: ours.status, stdout: ours.stdout };
     expect(shown).toEqual({ status: theirs.status, stdout: theirs.stdout });
   });

@@ -134,6 +134,8 @@ function readMaterial(paths: readonly (string | undefined)[]): TlsMaterial {
 
 const heads = {
   Name: "NAME",
+  // Without a column of its own, and asked for by the table.
+  Current: "",
   Description: "DESCRIPTION",
   DockerEndpoint: "DOCKER ENDPOINT",
   Error: "ERROR",

@@ -77,7 +77,7 @@ function pullPolicy(pull: string | undefined): "always" | "missing" | "never" {
   if (pull === "always" || pull === "missing" || pull === "never") return pull;
   throw new Exit(
     undefined,
-    `thimble: invalid pull option: '${pull}': must be one of "always", "missing" or "never"`,
+    `thimble: invalid pull option: '${pull}': must be one of "always", "missing" or "never"\n\nRun 'thimble run --help' for more information`,
   );
 }
 

@@ -1,11 +1,11 @@
-import { formatBytes, shortId } from "#base";
+import { formatBytes } from "#base";
 import type { ContainerSummary, DiskUsage } from "#wire";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
-import { humanSince } from "../human.ts";
-import { printListing, type Row, userTemplate } from "../listing.ts";
+import { plain, printListing, type Row, userTemplate } from "../listing.ts";
 import type { dfFlags } from "../table/system.ts";
 import { imageRows } from "./images.ts";
+import { heads as containerHeads, containerRow } from "./ps.ts";
 import { volumeRow } from "./volumes.ts";
 
 const heads = {
@@ -92,31 +92,10 @@ const imageHeads = {
   Containers: "CONTAINERS",
 };
 const containerTable =
-  "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.Size}}\t{{.CreatedSince}}\t{{.Status}}\t{{.Names}}";
-const containerHeads = {
-  ID: "CONTAINER ID",
-  Image: "IMAGE",
-  Command: "COMMAND",
-  Size: "SIZE",
-  CreatedSince: "CREATED",
-  Status: "STATUS",
-  Names: "NAMES",
-};
+  "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.LocalVolumes}}\t{{.Size}}\t{{.RunningFor}}\t{{.Status}}\t{{.Names}}";
 
 const volumeTable = "table {{.Name}}\t{{.Links}}\t{{.Size}}";
 const volumeHeads = { Name: "VOLUME NAME", Links: "LINKS", Size: "SIZE" };
-
-function containerRows(usage: DiskUsage, trunc: boolean): Row[] {
-  return (usage.Containers ?? []).map((each) => ({
-    ID: trunc ? shortId(each.Id) : each.Id,
-    Image: each.Image,
-    Command: JSON.stringify(each.Command),
-    Size: formatBytes(each.SizeRw ?? 0),
-    CreatedSince: humanSince(each.Created * 1000),
-    Status: each.Status,
-    Names: each.Names.map((name) => name.replace(/^\//, "")).join(","),
-  }));
-}
 
 /** All in one document, as docker has it. */
 async function printDetailsAsJson(context: Context, usage: DiskUsage): Promise<void> {
@@ -124,31 +103,40 @@ async function printDetailsAsJson(context: Context, usage: DiskUsage): Promise<v
 }
 
 function details(usage: DiskUsage) {
-  const Images = (usage.Images ?? []).flatMap((image) =>
-    imageRows(image, { trunc: false, digests: false }),
-  );
-  const Containers = containerRows(usage, false);
-  return { Images, Containers, Volumes: (usage.Volumes ?? []).map(volumeRow), BuildCache: [] };
+  return {
+    Images: imagesOf(usage, false).map(plain),
+    Containers: containersOf(usage, false).map(plain),
+    Volumes: (usage.Volumes ?? []).map(volumeRow).map(plain),
+    BuildCache: [],
+  };
+}
+
+/** As docker, an image under its first name alone. */
+function imagesOf({ Images }: DiskUsage, trunc: boolean): Row[] {
+  return (Images ?? []).flatMap((each) => imageRows(each, { trunc, digests: false }).slice(0, 1));
+}
+
+/** Their own layers alone, as in docker. */
+function containersOf({ Containers }: DiskUsage, trunc: boolean): Row[] {
+  return (Containers ?? []).map((each) => containerRow({ ...each, SizeRootFs: 0 }, trunc));
 }
 
 async function printDetails(context: Context, usage: DiskUsage): Promise<void> {
-  const plain = { format: undefined, json: false };
-  const images = (usage.Images ?? []).flatMap((image) =>
-    imageRows(image, { trunc: true, digests: false }),
-  );
+  const own = { format: undefined, json: false };
+  const images = imagesOf(usage, true);
   await context.out.write("Images space usage:\n\n");
-  await printListing(context, { table: imageTable, heads: imageHeads, rows: images }, plain);
-  const containers = containerRows(usage, true);
+  await printListing(context, { table: imageTable, heads: imageHeads, rows: images }, own);
+  const containers = containersOf(usage, true);
   await context.out.write("\nContainers space usage:\n\n");
   await printListing(
     context,
     { table: containerTable, heads: containerHeads, rows: containers },
-    plain,
+    own,
   );
   await context.out.write("\nLocal Volumes space usage:\n\n");
   await printListing(
     context,
     { table: volumeTable, heads: volumeHeads, rows: (usage.Volumes ?? []).map(volumeRow) },
-    plain,
+    own,
   );
 }

@@ -1,5 +1,5 @@
 import { contextName } from "#client";
-import type { SystemInfo } from "#wire";
+import { API_VERSION, type SystemInfo } from "#wire";
 import type { Verb } from "../command.ts";
 import { failureText } from "../failure.ts";
 import { binarySize } from "../human.ts";
@@ -11,6 +11,7 @@ export const info: Verb<typeof showFlags> = async (context, { flags }) => {
   const client = {
     Debug: false,
     Version: context.options.version,
+    DefaultAPIVersion: API_VERSION,
     ...{ GitCommit: "", GoVersion: "" },
     Os: process.platform,
     Arch: process.arch === "x64" ? "amd64" : process.arch,
@@ -35,7 +36,8 @@ export const info: Verb<typeof showFlags> = async (context, { flags }) => {
     const head = `Client:\n Version:    ${client.Version}\n Context:    ${client.Context}\n\nServer:\n`;
     await context.out.write(server ? `${head}${describe(server)}` : head);
   }
-  for (const warning of server?.Warnings ?? []) await context.err.write(`${warning}\n`);
+  if (!format)
+    for (const warning of server?.Warnings ?? []) await context.err.write(`${warning}\n`);
   if (server) return 0;
   await context.err.write(`${failure}\n`);
   return 1;

@@ -4,7 +4,7 @@ import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Exit, failureText } from "../failure.ts";
 import { containerShape, imageShape, networkShape, volumeShape } from "../inspect-shapes.ts";
-import { inspectTemplate, lineOnFailure } from "../listing.ts";
+import { inspectTemplate } from "../listing.ts";
 import type { inspectFlags } from "../table/containers.ts";
 import type { contextInspectFlags } from "../table/contexts.ts";
 import type { imageInspectFlags } from "../table/images.ts";
@@ -41,7 +41,9 @@ export const inspect: Inspect = (context, invocation) => {
   if (type) {
     const find = kinds[type];
     if (find) return show(context, invocation, find);
-    throw new Error(`unknown type: "${type}": must be "container", "image", "network" or "volume"`);
+    throw new Error(
+      `unknown type: "${type}": must be one of "container", "image", "network", "volume"`,
+    );
   }
   return show(context, invocation, async (ref) => {
     let last: unknown;
@@ -107,8 +109,12 @@ async function show(context: Context, { flags, args }: Shown, find: Find): Promi
     }
   }
   if (template) {
-    const shown = () => found.map(({ value, shape }) => `${template(value, shape)}\n`).join("");
-    await context.out.write(found.length === 0 ? "\n" : await lineOnFailure(context, shown));
+    let text = "";
+    try {
+      for (const { value, shape } of found) text += `${template(value, shape)}\n`;
+    } finally {
+      await context.out.write(text || "\n");
+    }
   } else {
     const values = found.map(({ value }) => value);
     const text = JSON.stringify(values, null, format === "json" ? undefined : 4);

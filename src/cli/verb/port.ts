@@ -8,14 +8,16 @@ import { hostAndPort } from "../show-ports.ts";
 export const port: Verb<Record<never, never>> = async (context, { args }) => {
   const [ref = "", wanted] = args;
   const { NetworkSettings } = await context.client.containers.inspect(ref);
-  const published = Object.entries(NetworkSettings.Ports).sort(([a], [b]) => (a < b ? -1 : 1));
+  const published = Object.entries(NetworkSettings.Ports).sort(byNumber);
   const key = wanted === undefined || wanted.includes("/") ? wanted : `${wanted}/tcp`;
   const found = published.filter(([name]) => key === undefined || name === key.toLowerCase());
   const lines = found.flatMap(([name, bindings]) =>
     hostsOf(bindings).map((host) => (key === undefined ? `${name} -> ${host}` : host)),
   );
   if (key !== undefined && lines.length === 0)
-    throw new Fault("not_found", `No public port '${wanted}' published for ${ref}`, { about: ref });
+    throw new Fault("not_found", `Error: No public port '${wanted}' published for ${ref}`, {
+      about: ref,
+    });
   await context.out.write(lines.map((line) => `${line}\n`).join(""));
   return 0;
 };
@@ -40,8 +42,14 @@ export const portRm: Verb<Record<never, never>> = async (context, { args }) => {
 
 function linesOf(ports: PublishedPorts): string {
   return Object.entries(ports)
+    .sort(byNumber)
     .flatMap(([name, bindings]) => hostsOf(bindings).map((host) => `${name} -> ${host}\n`))
     .join("");
+}
+
+/** By the number, then the protocol. */
+function byNumber([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return Number.parseInt(a, 10) - Number.parseInt(b, 10) || (a < b ? -1 : 1);
 }
 
 function hostsOf(bindings: PublishedPorts[string] | null): readonly string[] {

@@ -12,7 +12,8 @@ const plain =
 const wide =
   "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Health}}\t{{.Restarts}}\t{{.Memory}}\t{{.Ports}}\t{{.Names}}";
 
-const heads = {
+/** Fields of a container to the heads of their columns. */
+export const heads = {
   ID: "CONTAINER ID",
   Names: "NAMES",
   Image: "IMAGE",
