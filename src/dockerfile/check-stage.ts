@@ -1,11 +1,17 @@
 import { posix } from "node:path";
+import { formatPlatform } from "#image";
 import { checkTransfer } from "./check-transfer.ts";
 import { DockerfileFault, type LineRange, located, quote } from "./fault.ts";
 import type { IgnoreMatcher } from "./ignore.ts";
 import type { CommandLine, Instruction } from "./instruction.ts";
 import type { Mount } from "./mount.ts";
 import { exposedPorts, hasUpperCaseProtocol, namesHostPort } from "./ports.ts";
-import { isReady, type ResolvedFile, type ResolvedStage } from "./resolve-stages.ts";
+import {
+  isReady,
+  type KnownImage,
+  type ResolvedFile,
+  type ResolvedStage,
+} from "./resolve-stages.ts";
 import type { Report } from "./rules.ts";
 import { isSignal } from "./signal.ts";
 import { StageScope } from "./stage-scope.ts";
@@ -21,8 +27,6 @@ interface CheckerOptions {
   readonly stage: ResolvedStage;
   /** Of the stage that it begins with, gone through. */
   readonly below: StageChecker | undefined;
-  /** Variables of the image that it begins with, "NAME=value"; undefined when they are not known. */
-  readonly variables: readonly string[] | undefined;
   readonly ignored: IgnoreMatcher | undefined;
   readonly report: Report;
 }
@@ -49,16 +53,21 @@ export class StageChecker {
   /** Undefined while an unknown image decides it. */
   #workdir: string | undefined;
 
-  constructor({ resolved, stage, below, variables, ignored, report }: CheckerOptions) {
+  constructor({ resolved, stage, below, ignored, report }: CheckerOptions) {
     this.stage = stage;
     this.#resolved = resolved;
     this.#ignored = ignored;
     this.#report = report;
-    const known = stage.base.kind === "scratch" ? [] : (variables ?? "unknown");
-    this.scope = new StageScope({ resolved, stage, base: below?.scope ?? known, report });
+    const known = stage.base.kind === "image" ? stage.base.known : undefined;
+    this.scope = new StageScope({ resolved, stage, below: below?.scope, report });
     this.#hasWorkdir = below ? below.#hasWorkdir : false;
-    this.#hasShell = below ? below.#hasShell : false;
-    this.#workdir = below ? below.#workdir : stage.base.kind === "scratch" ? "/" : undefined;
+    this.#hasShell = below ? below.#hasShell : (known?.shell.length ?? 0) > 0;
+    this.#workdir = below
+      ? below.#workdir
+      : stage.base.kind === "scratch"
+        ? "/"
+        : known && (known.workdir || "/");
+    if (known) this.#checkPlatform(known);
   }
 
   /** Goes through the instructions; a `DockerfileFault` is what ends a build. */
@@ -70,6 +79,15 @@ export class StageChecker {
       const expanded = this.scope.apply(instruction);
       located(instruction.range, () => this.#check(expanded));
     }
+  }
+
+  #checkPlatform({ platform: actual }: KnownImage): void {
+    const { stage, base, platform } = this.stage;
+    const expected = platform ?? this.#resolved.request.targetPlatform;
+    if (base.kind !== "image") return;
+    if (expected.os === actual.os && expected.architecture === actual.architecture) return;
+    const detail = `Base image ${base.name} was pulled with platform ${quote(formatPlatform(actual))}, expected ${quote(formatPlatform(expected))} for current build`;
+    this.#report({ rule: "InvalidBaseImagePlatform", detail, range: stage.range });
   }
 
   #check(instruction: Instruction): void {

@@ -8,6 +8,7 @@ import type { IgnoreMatcher } from "./ignore.ts";
 import type { Dockerfile, Stage, Written } from "./instruction.ts";
 import { type ParseObserver, parseDockerfile } from "./parse.ts";
 import {
+  type KnownImage,
   type ResolvedFile,
   type ResolvedStage,
   type ResolveOptions,
@@ -26,8 +27,8 @@ export interface CheckReport {
 export interface CheckRequest extends BuildRequest {
   /** Paths of the context that are left out; absent: none. */
   readonly ignored?: IgnoreMatcher;
-  /** Variables of an image, "NAME=value"; undefined for an image that is not known, in which any may be set. */
-  readonly variablesOf?: (image: string) => readonly string[] | undefined;
+  /** Gives a base image by its name in FROM; undefined for one that is not known, in which any variable may be set. */
+  readonly imageOf?: (name: string) => KnownImage | undefined;
 }
 
 /** The build argument that stands for "# check=". */
@@ -54,6 +55,18 @@ export function checkDockerfile(text: string, request: CheckRequest): CheckRepor
   }
 }
 
+/** The names of the images that the stages begin with, each once; none when a build would end before. */
+export function baseImages(text: string, request: CheckRequest): string[] {
+  try {
+    const { stages } = resolveStages(parseDockerfile(text), request);
+    const names = stages.flatMap(({ base }) => (base.kind === "image" ? [base.name] : []));
+    return [...new Set(names)];
+  } catch (error) {
+    if (isFault(error, "invalid")) return [];
+    throw error;
+  }
+}
+
 /** A build's stages, gone through without running anything. `DockerfileFault` for what ends a build. */
 export function goThrough(
   text: string,
@@ -63,7 +76,7 @@ export function goThrough(
   const file = parseDockerfile(text, reporting(report));
   checkNames(file, report);
   checkCasing(file, report);
-  const resolved = resolveStages(file, request, { report, isWhole });
+  const resolved = resolveStages(file, request, { report, isWhole, imageOf: request.imageOf });
   const checkers = new Map<ResolvedStage, StageChecker>();
   for (const stage of resolved.reachable) {
     const { base } = stage;
@@ -71,7 +84,6 @@ export function goThrough(
       resolved,
       stage,
       below: base.kind === "stage" ? checkers.get(base.stage) : undefined,
-      variables: base.kind === "image" ? request.variablesOf?.(base.name) : undefined,
       ignored: request.ignored,
       report,
     });

@@ -38,15 +38,18 @@ export interface Expansion {
 /** One expansion can grow to this many characters, however the variables refer to one another. */
 const maxCharacters = 1 << 20;
 const maxNesting = 100;
+const nothing: ReadonlySet<string> = new Set();
 
 /** As the shell does it: $name, ${name}, the modifiers :- - :+ + :? ? # ## % %% / //, quotes and escapes. `invalid` for what has no meaning. */
 export function expand(source: string, environment: Variables, options: ExpandOptions): Expansion {
   if (!/[$'"\\`]/.test(source)) {
     return {
       text: source,
-      words: plainWords(source),
-      used: new Set(),
-      unset: options.unset ?? new Set(),
+      get words() {
+        return plainWords(source);
+      },
+      used: nothing,
+      unset: options.unset ?? nothing,
     };
   }
   const expander = new Expander(source, environment, options);

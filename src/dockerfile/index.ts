@@ -11,10 +11,11 @@
  * what a build check (a rule) found. Lines are counted from 1.
  */
 
-export { type CheckReport, checkDockerfile } from "./check.ts";
+export { baseImages, type CheckReport, checkDockerfile } from "./check.ts";
 export { excerpt } from "./excerpt.ts";
 export { DockerfileFault, type LineRange } from "./fault.ts";
 export { IgnoreMatcher, ignoreFileFor, parseIgnoreFile } from "./ignore.ts";
 export { listTargets, type NamedWant, type Outline, outline, type Target } from "./outline.ts";
+export type { KnownImage } from "./resolve-stages.ts";
 export { ruleDescription, ruleUrl } from "./rules.ts";
 export { maxDockerfileBytes } from "./statement.ts";

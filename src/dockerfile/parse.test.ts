@@ -172,18 +172,26 @@ test("a stage's variables are those of its base, ENV and ARG, in order", () => {
   const file = parseDockerfile(
     "ARG g=global\nFROM image AS a\nARG g v=1\nENV w=$v:$g:$base\nFROM a\nENV w=$w:2\n",
   );
-  const resolved = resolveStages(file, {
-    buildArgs: new Map([["v", "given"]]),
-    buildPlatform: platform,
-    targetPlatform: platform,
-  });
-  let base: StageScope | readonly string[] = ["base=image"];
+  const image = {
+    platform,
+    variables: ["base=image"],
+    workdir: "/",
+    shell: [],
+    triggers: ["ENV t=$base"],
+  };
+  const resolved = resolveStages(
+    file,
+    { buildArgs: new Map([["v", "given"]]), buildPlatform: platform, targetPlatform: platform },
+    { imageOf: (name) => (name === "image" ? image : undefined) },
+  );
+  let below: StageScope | undefined;
   for (const stage of resolved.reachable) {
-    const scope: StageScope = new StageScope({ resolved, stage, base, report: () => undefined });
-    for (const each of stage.stage.instructions) scope.apply(each);
-    base = scope;
+    const scope: StageScope = new StageScope({ resolved, stage, below, report: () => undefined });
+    for (const each of [...stage.triggers, ...stage.stage.instructions]) scope.apply(each);
+    below = scope;
   }
-  expect((base as StageScope).variables.get("w")).toBe("given:global:image:2");
+  expect(below?.variables.get("t")).toBe("image");
+  expect(below?.variables.get("w")).toBe("given:global:image:2");
 });
 
 test("a fault says where it is", () => {

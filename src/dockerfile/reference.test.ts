@@ -5,17 +5,7 @@ import type { LineRange } from "./fault.ts";
 import { IgnoreMatcher, parseIgnoreFile } from "./ignore.ts";
 import { listTargets, type Outline, outline, type Target } from "./outline.ts";
 import recorded from "./testdata/reference.json" with { type: "json" };
-import { type Case, readCases } from "./testing.ts";
-
-/** What `docker buildx build --call` of Docker 28.5 and buildx 0.29 said of a case. */
-interface Answer {
-  readonly status: number;
-  readonly warnings: readonly string[];
-  readonly error?: string;
-  readonly at?: string;
-  readonly outline?: Readonly<Record<string, unknown>>;
-  readonly targets?: readonly string[];
-}
+import { type Answer, type Case, readCases, recordAnswers } from "./testing.ts";
 
 const answers: Readonly<Record<string, Answer>> = recorded;
 
@@ -105,6 +95,13 @@ function shownTarget({ name = "", base, platform, isDefault, description, range 
 }
 
 const cases = await readCases();
+if (process.env.UPDATE === "1") {
+  test("the answers are recorded anew from docker, which needs buildx", async () => {
+    const path = `${import.meta.dir}/testdata/reference.json`;
+    await Bun.write(path, `${JSON.stringify(await recordAnswers(cases), null, 1)}\n`);
+  }, 3_600_000);
+}
+
 describe("as BuildKit does", () => {
   test.each(cases)("checks: $name", (each) => {
     const answer = { ...answers[each.name], ...differences[each.name] };

@@ -9,12 +9,25 @@ import { mountSource } from "./mount.ts";
 import { parseTrigger } from "./parse.ts";
 import type { Report } from "./rules.ts";
 
+/** What a stage takes over from the image that it begins with. */
+export interface KnownImage {
+  readonly platform: Platform;
+  /** "NAME=value". */
+  readonly variables: readonly string[];
+  /** Absolute; "" for the root. */
+  readonly workdir: string;
+  /** Of the shell form; none for the default. */
+  readonly shell: readonly string[];
+  /** What ONBUILD left to stages that begin with it. */
+  readonly triggers: readonly string[];
+}
+
 /** What a stage begins with. */
 type Base =
   | { readonly kind: "scratch" }
   | { readonly kind: "stage"; readonly stage: ResolvedStage }
-  /** The name as it is written, its variables expanded. */
-  | { readonly kind: "image"; readonly name: string };
+  /** The name as it is written, its variables expanded; `known` is absent for an image that was not looked up. */
+  | { readonly kind: "image"; readonly name: string; readonly known?: KnownImage };
 
 /** A stage whose FROM is understood. */
 export interface ResolvedStage {
@@ -53,6 +66,8 @@ interface Draft extends ResolvedStage {
 
 export interface ResolveOptions {
   readonly report?: Report;
+  /** Gives an image by its name in FROM; undefined for one that is not known. */
+  readonly imageOf?: ((name: string) => KnownImage | undefined) | undefined;
   /** Takes all stages as reachable. */
   readonly isWhole?: boolean;
 }
@@ -66,7 +81,7 @@ const maxExpansion = 1 << 26;
 export function resolveStages(
   file: Dockerfile,
   request: BuildRequest,
-  { report = () => undefined, isWhole = false }: ResolveOptions = {},
+  { report = () => undefined, imageOf = () => undefined, isWhole = false }: ResolveOptions = {},
 ): ResolvedFile {
   const budget = new StepBudget(maxExpansion);
   checkDefaults(file, request, report);
@@ -74,7 +89,15 @@ export function resolveStages(
   const byName = new Map<string, Draft>();
   const stages: Draft[] = [];
   for (const stage of file.stages) {
-    const resolved = resolveFrom(stage, { file, globals, budget, report, stages, byName });
+    const resolved = resolveFrom(stage, {
+      file,
+      globals,
+      budget,
+      report,
+      imageOf,
+      stages,
+      byName,
+    });
     stages.push(resolved);
     if (stage.name !== undefined) byName.set(stage.name, resolved);
   }
@@ -91,12 +114,10 @@ export function resolveStages(
   for (const stage of stages) checkReferences(stage, byName);
   const found = new Set<ResolvedStage>(isWhole ? stages : [target]);
   for (const each of found) {
-    if (each.base.kind === "stage") {
-      const draft = each as Draft;
-      draft.triggers.push(...triggersFor(draft.stage, each.base.stage.stage, file.isLabs));
-      connect(draft, draft.triggers);
-      found.add(each.base.stage);
-    }
+    const draft = each as Draft;
+    draft.triggers.push(...triggersFor(draft, file.isLabs));
+    connect(draft, draft.triggers);
+    if (each.base.kind === "stage") found.add(each.base.stage);
     for (const source of each.dependencies.keys()) found.add(source);
   }
   const reachable = stages.filter((stage) => found.has(stage));
@@ -122,11 +143,17 @@ function checkReference(name: string, range: LineRange): void {
   );
 }
 
-/** What a stage has to do before its own instructions, by ONBUILD of the stage below. */
-function triggersFor(stage: Stage, below: Stage, isLabs: boolean): Instruction[] {
-  return below.instructions.flatMap((each) =>
-    each.kind === "onbuild" ? [parseTrigger(each.trigger, stage, isLabs)] : [],
-  );
+/** What a stage has to do before its own instructions, by ONBUILD of what it begins with. */
+function triggersFor({ stage, base }: ResolvedStage, isLabs: boolean): Instruction[] {
+  const left =
+    base.kind === "stage"
+      ? base.stage.stage.instructions.flatMap((each) =>
+          each.kind === "onbuild" ? each.trigger : [],
+        )
+      : base.kind === "image"
+        ? (base.known?.triggers ?? [])
+        : [];
+  return left.map((trigger) => parseTrigger(trigger, stage, isLabs));
 }
 
 /** The stages that an instruction copies or mounts from; the names of images give none. */
@@ -165,6 +192,7 @@ interface FromContext {
   readonly globals: GlobalScope;
   readonly budget: StepBudget;
   readonly report: Report;
+  readonly imageOf: (name: string) => KnownImage | undefined;
   readonly stages: readonly Draft[];
   readonly byName: ReadonlyMap<string, Draft>;
 }
@@ -181,16 +209,18 @@ function resolveFrom(stage: Stage, context: FromContext): Draft {
     stage,
     name: stage.name ?? `stage-${stages.length}`,
     index: stages.length,
-    base: parent
-      ? { kind: "stage", stage: parent }
-      : name.text === "scratch"
-        ? { kind: "scratch" }
-        : { kind: "image", name: name.text },
+    base: parent ? { kind: "stage", stage: parent } : imageBase(name.text, context),
     ...(platform ? { platform: platform.platform } : {}),
     usedArguments: new Set([...name.used, ...(platform?.used ?? [])]),
     triggers: [],
     dependencies: new Map(),
   };
+}
+
+function imageBase(name: string, { imageOf }: FromContext): Base {
+  if (name === "scratch") return { kind: "scratch" };
+  const known = imageOf(name);
+  return { kind: "image", name, ...(known ? { known } : {}) };
 }
 
 /** Expands a text of FROM, and reports variables that are not declared. */

@@ -19,6 +19,7 @@ const descriptions = {
   MultipleInstructionsDisallowed:
     "Multiple instructions of the same type should not be used in the same stage",
   LegacyKeyValueFormat: "Legacy key/value format with whitespace separator should not be used",
+  InvalidBaseImagePlatform: "Base image platform does not match expected target platform",
   RedundantTargetPlatform:
     "Setting platform to predefined $TARGETPLATFORM in FROM is redundant as this is the default behavior",
   SecretsUsedInArgOrEnv: "Sensitive data should not be used in the ARG or ENV commands",

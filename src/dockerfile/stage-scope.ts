@@ -24,8 +24,8 @@ const maxProposed = 1000;
 interface ScopeOptions {
   readonly resolved: ResolvedFile;
   readonly stage: ResolvedStage;
-  /** The finished scope of the stage that this one begins with, or the variables of its image, "NAME=value". */
-  readonly base: StageScope | readonly string[] | "unknown";
+  /** Of the stage that this one begins with, gone through. */
+  readonly below: StageScope | undefined;
   readonly report: Report;
 }
 
@@ -47,15 +47,15 @@ export class StageScope {
   /** Variables of the base that are not known may be used. */
   readonly #isOpen: boolean;
 
-  constructor({ resolved, stage, base, report }: ScopeOptions) {
-    const parent = base instanceof StageScope ? base : undefined;
+  constructor({ resolved, stage, below, report }: ScopeOptions) {
+    const known = stage.base.kind === "image" ? stage.base.known : undefined;
     this.#resolved = resolved;
     this.#report = report;
-    this.variables = new Environment(parent?.variables);
+    this.variables = new Environment(below?.variables);
     this.usedArguments = new Set(stage.usedArguments);
-    this.#arguments = new Environment(parent ? parent.#arguments : undefined);
-    this.#isOpen = parent ? parent.#isOpen : base === "unknown";
-    if (Array.isArray(base)) this.#setAll(base);
+    this.#arguments = new Environment(below ? below.#arguments : undefined);
+    this.#isOpen = below ? below.#isOpen : stage.base.kind === "image" && !known;
+    this.#setAll(known?.variables ?? []);
     if (this.variables.get("PATH") === undefined) this.variables.set("PATH", defaultPath);
   }
 
@@ -116,7 +116,9 @@ export class StageScope {
     try {
       return expand(text, this.variables, { escape: file.escape, budget, ...options, unset });
     } finally {
-      for (const name of [...unset].toSorted()) this.#reportUnset(name, range);
+      if (unset.size > 0) {
+        for (const name of [...unset].toSorted()) this.#reportUnset(name, range);
+      }
     }
   }
 

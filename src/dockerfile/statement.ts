@@ -80,7 +80,7 @@ class StatementReader {
     while (this.#at < this.#lines.length) this.#readOne();
     if (this.#statements.length === 0) {
       const end = this.#lines.length;
-      throw new DockerfileFault("file with no instructions", [{ start: end, end }]);
+      throw new DockerfileFault("file with no instructions", end > 0 ? [{ start: end, end }] : []);
     }
     return {
       directives: this.#directives.directives,

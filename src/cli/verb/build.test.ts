@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { runCli } from "../run-cli.ts";
 import { testOptions, textSource } from "../testing.ts";
@@ -140,6 +141,34 @@ test.each([
   const { status, out, err } = await run(words);
   expect({ status, out }).toEqual({ status: 1, out: "" });
   expect(err).toContain(message);
+});
+
+test("an engine that runs is asked about base images, and none is needed", async () => {
+  const asked: (string | undefined)[] = [];
+  const server = createServer(({ url = "" }, response) => {
+    asked.push(url.replace(/^\/v[\d.]+/, ""));
+    response.setHeader("Content-Type", "application/json");
+    response.setHeader("Api-Version", "1.51");
+    if (url.includes("/debian")) {
+      const Config = { Env: ["FOO=1"], WorkingDir: "", OnBuild: null, Shell: null };
+      response.end(JSON.stringify({ Config, Os: "linux", Architecture: "s390x" }));
+      return;
+    }
+    response.statusCode = url.includes("_ping") ? 200 : 404;
+    response.end(url.includes("_ping") ? "OK" : '{"message":"No such image"}');
+  });
+  const socket = join(directory, "engine.sock");
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  const stdin = () => textSource("FROM debian:12\nLABEL a=$FOO b=$BAR\nFROM other\nLABEL c=$BAZ\n");
+  const env = { DOCKER_HOST: `unix://${socket}` };
+  const { out } = await run(["--check", "-"], { stdin: stdin(), env });
+  server.close();
+  expect(out).toContain("2 warnings have been found");
+  expect(out).toContain("Base image debian:12 was pulled with platform");
+  expect(out).toContain("undefined variable '$BAR'");
+  expect(asked).toContain("/images/other/json");
+  const away = { DOCKER_HOST: `unix://${directory}/away.sock` };
+  expect(await run(["--check", "-"], { stdin: stdin(), env: away })).toMatchObject({ status: 0 });
 });
 
 describe("build --call", () => {

@@ -1,5 +1,6 @@
 import { isFault } from "#base";
 import {
+  baseImages,
   checkDockerfile,
   DockerfileFault,
   excerpt,
@@ -22,6 +23,7 @@ import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Exit } from "../failure.ts";
 import type { Values } from "../flag.ts";
+import { knownImages } from "../known-images.ts";
 import type { buildFlags } from "../table/build.ts";
 
 interface Call {
@@ -54,12 +56,14 @@ interface Work {
 }
 
 async function run(context: Context, { call, file, flags }: Work): Promise<number> {
-  const request = requestOf(context, file, flags);
+  const asked = requestOf(context, file, flags);
   if (call.method === "targets") {
     const targets = listTargets(file.text);
     await context.out.write(call.isJson ? targetsJson(targets, file) : targetsText(targets));
     return 0;
   }
+  const images = await knownImages(context, baseImages(file.text, asked));
+  const request = { ...asked, imageOf: (name: string) => images.get(name) };
   if (call.method === "outline") {
     const found = outline(file.text, request);
     await context.out.write(call.isJson ? outlineJson(found, file) : outlineText(found));

@@ -1,8 +1,8 @@
-import { formatBytes, isFault } from "#base";
-import { openClient } from "#client";
+import { formatBytes } from "#base";
 import type { FsckChecked, FsckFinding } from "#wire";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
+import { engineAnswers } from "../engine-answers.ts";
 import { Exit } from "../failure.ts";
 import type { fsckFlags } from "../table/system.ts";
 
@@ -41,22 +41,11 @@ async function check(
   dataRoot: string | undefined,
   request: Request,
 ): Promise<FsckChecked> {
-  if (dataRoot === undefined && (await isRunning(context))) {
+  if (dataRoot === undefined && (await engineAnswers(context))) {
     return await askEngine(context, request);
   }
   const root = dataRoot ?? (context.env.THIMBLE_DATA_ROOT || "/var/lib/thimble");
   return await context.options.local.fsck({ dataRoot: root, ...request });
-}
-
-/** A client of its own: to look for damage is no reason to start an engine. */
-async function isRunning({ host }: Context): Promise<boolean> {
-  try {
-    await openClient({ host: host.host }).system.ping();
-    return true;
-  } catch (error) {
-    if (isFault(error, "unavailable") && host.source === "default") return false;
-    throw error;
-  }
 }
 
 async function askEngine(
