@@ -62,7 +62,7 @@ export class Helper implements Disposable {
     const make = () => this.#start();
     this.#ready = new ReadyPool({ size: ready, make, discard, log, what: "launchers" });
     this.#proxies = new ReadyPool({
-      size: Math.min(ready, 1),
+      size: Math.min(ready, 2),
       make: () => this.#run(["proxy"], 3),
       discard,
       log,
@@ -104,7 +104,7 @@ export class Helper implements Disposable {
     }
   }
 
-  /** A proxy for the ports of one container. Once one was asked for, the next is kept ready. */
+  /** A proxy for the ports of one container. Once one was asked for, the next ones are kept ready. */
   proxy(): PortProxy {
     const { socket, child } = this.#proxies.takeReady() ?? this.#run(["proxy"], 3);
     return new PortProxy(socket, {

@@ -91,8 +91,9 @@ export class Resolver implements Disposable {
   readonly #over = Promise.withResolvers<void>();
   readonly #pid: number;
   readonly #patienceMs: number;
-  #waiting: PromiseWithResolvers<Frame> | undefined;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #waiting: PromiseWithResolvers<Frame>[] = [];
+  /** The last command has been sent. */
+  #sent: Promise<unknown> = Promise.resolve();
 
   /** `pid` is the process at the other end; one that does not answer a command within `patienceMs` is killed. */
   constructor(socket: Fd, { pid, patienceMs = 10_000 }: ResolverProcess) {
@@ -199,7 +200,7 @@ export class Resolver implements Disposable {
   /** Ends this connection; the resolver goes on while it has clients. */
   close(): void {
     this.#channel.close();
-    this.#waiting?.reject(gone());
+    for (const { reject } of this.#waiting.splice(0)) reject(gone());
     this.#over.resolve();
   }
 
@@ -210,36 +211,45 @@ export class Resolver implements Disposable {
   #receive(bytes: Uint8Array): void {
     try {
       for (const frame of this.#reader.push(bytes)) {
-        if (frame.type === type.ERROR) this.#waiting?.reject(launchFault(readLaunchError(frame)));
-        else this.#waiting?.resolve(frame);
+        const answer = this.#waiting.shift();
+        if (frame.type === type.ERROR) answer?.reject(launchFault(readLaunchError(frame)));
+        else answer?.resolve(frame);
       }
     } catch {
       this.close();
     }
   }
 
-  #ask(command: number, payload: readonly Buffer[] = [], fd?: Fd): Promise<Frame> {
-    const answer = this.#last.then(() => this.#exchange(command, Buffer.concat(payload), fd));
-    this.#last = answer.catch(() => undefined);
-    return answer;
+  async #ask(command: number, payload: readonly Buffer[] = [], fd?: Fd): Promise<Frame> {
+    const sent = this.#sent.then(() => this.#send(command, Buffer.concat(payload), fd));
+    this.#sent = sent.catch(() => undefined);
+    return await (await sent).answer;
   }
 
-  async #exchange(command: number, payload: Buffer, fd: Fd | undefined): Promise<Frame> {
+  /** The answer comes wrapped, so that the next command is sent before it is there. */
+  async #send(
+    command: number,
+    payload: Buffer,
+    fd: Fd | undefined,
+  ): Promise<{ readonly answer: Promise<Frame> }> {
+    // What still waits to be written would come after a descriptor.
+    if (fd && this.#channel.pending > 0)
+      await Promise.allSettled(this.#waiting.map(({ promise }) => promise));
     if (!this.#channel.isOpen) throw gone();
     const answer = this.#nextFrame();
+    answer.catch(() => undefined);
     const header = Buffer.from(encodeFrame(command));
     header.writeUInt32LE(payload.byteLength, 4);
     const bytes = Buffer.concat([header, payload]);
-    // The answer to the last one is here, so nothing is queued before these bytes.
     const sent = fd ? sendDescriptors(this.#socket, bytes, [fd]) : 0;
     if (sent < bytes.byteLength) this.#channel.write(bytes.subarray(sent));
-    return await answer;
+    return { answer };
   }
 
   /** One that was stopped would hold up every start of a container for ever. */
   async #nextFrame(): Promise<Frame> {
     const frame = Promise.withResolvers<Frame>();
-    this.#waiting = frame;
+    this.#waiting.push(frame);
     const giveUp = setTimeout(() => {
       kill(this.#pid);
       this.close();

@@ -9,6 +9,7 @@ export const NETLINK_NETFILTER = 12;
 
 const NLM_F_REQUEST = 0x001;
 export const NLM_F_ACK = 0x004;
+export const NLM_F_ECHO = 0x008;
 export const NLM_F_DUMP = 0x300;
 export const NLM_F_EXCL = 0x200;
 export const NLM_F_REPLACE = 0x100;
@@ -250,26 +251,29 @@ export class InterruptedDump extends Error {}
 
 /**
  * The answers of each request, in the order of the requests. The first refusal is a
- * Fault with the kernel's own words (extended ack) where it has any.
+ * Fault with the kernel's own words (extended ack) where it has any. Echoes without a number, as
+ * nf_tables sends them of elements, are with the first request that asked for one.
  */
 export function decodeReplies(
   bytes: Buffer,
   requests: readonly NetlinkRequest[],
 ): NetlinkReply[][] {
   const answers: NetlinkReply[][] = requests.map(() => []);
+  const echoes = answers[requests.findIndex(({ flags }) => (flags & NLM_F_ECHO) !== 0)];
   for (let at = 0; at + HEADER <= bytes.length; ) {
     const length = readU32(bytes, at);
     if (length < HEADER || at + length > bytes.length)
       throw new Fault("internal", "the kernel's netlink answer is cut off");
     const type = readU16(bytes, at + 4);
     const flags = readU16(bytes, at + 6);
-    const index = readU32(bytes, at + 8) - FIRST_SEQUENCE - 1;
+    const number = readU32(bytes, at + 8);
+    const index = number - FIRST_SEQUENCE - 1;
     const body = bytes.subarray(at + HEADER, at + length);
     at += (length + 3) & ~3;
     if ((flags & NLM_F_DUMP_INTR) !== 0) throw new InterruptedDump();
     const request = requests[index];
     if (type === NLMSG_ERROR || type === NLMSG_DONE) refuse(type, flags, body, request);
-    else answers[index]?.push({ type, body });
+    else (number === 0 ? echoes : answers[index])?.push({ type, body });
   }
   return answers;
 }

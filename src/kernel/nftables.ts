@@ -14,6 +14,7 @@ import {
   NLM_F_APPEND,
   NLM_F_CREATE,
   NLM_F_DUMP,
+  NLM_F_ECHO,
   NLM_F_EXCL,
   openNetlink,
   openSocket,
@@ -174,6 +175,7 @@ function commentOf(data: Buffer | undefined): string {
  */
 export class NftBatch {
   readonly #requests: NetlinkRequest[] = [];
+  readonly #removedPorts: string[] = [];
   readonly #family: NftFamily | FrameFamily;
 
   /** For tables of one family. */
@@ -193,6 +195,11 @@ export class NftBatch {
   /** The messages in their order, between the two that begin and end a batch. */
   get requests(): readonly NetlinkRequest[] {
     return [boundary(NFNL_MSG_BATCH_BEGIN), ...this.#requests, boundary(NFNL_MSG_BATCH_END)];
+  }
+
+  /** The places of the elements that `deletePort` takes away, in their order. */
+  get removedPorts(): readonly string[] {
+    return this.#removedPorts;
   }
 
   /** Does nothing when the table is there. */
@@ -453,17 +460,22 @@ export class NftBatch {
   }
 
   /**
-   * Leads `from` to `target`; "0.0.0.0" or "::" stands for all addresses, see `nft.dnatByMap`. Refused when
-   * it leads elsewhere already.
+   * Leads `from` to `target`, and counts what it leads there; "0.0.0.0" or "::" stands for all
+   * addresses, see `nft.dnatByMap`. Refused when it leads elsewhere already.
    */
   addPort(table: string, map: string, from: AddressAndPort, target: AddressAndPort): this {
     const [key, value] = [addressAndPortBytes(from), addressAndPortBytes(target)];
-    return this.#element("newSetElem", { table, set: map, key, value });
+    return this.#element("newSetElem", { table, set: map, key, value, counts: true });
   }
 
-  /** Removes a port from a map, wherever it leads; `not_found` when it is not there. */
+  /**
+   * Removes a port from a map, wherever it leads; `not_found` when it is not there. `commit` then
+   * gives its count.
+   */
   deletePort(table: string, map: string, from: AddressAndPort): this {
-    return this.#element("delSetElem", { table, set: map, key: addressAndPortBytes(from) });
+    const key = addressAndPortBytes(from);
+    this.#removedPorts.push(placeOf(table, map, key));
+    return this.#element("delSetElem", { table, set: map, key, isTold: true });
   }
 
   /** Removes all elements of a set or map, which stays. */
@@ -485,12 +497,16 @@ export class NftBatch {
       readonly key: Uint8Array;
       readonly value?: Uint8Array;
       readonly writeVerdict?: (data: NetlinkWriter) => void;
+      readonly counts?: boolean;
+      /** The kernel is to tell what the element was. */
+      readonly isTold?: boolean;
     },
   ): this {
-    const { table, set, key, value, writeVerdict } = element;
+    const { table, set, key, value, writeVerdict, counts = false, isTold = false } = element;
+    const flags = message === "newSetElem" ? NLM_F_CREATE : 0;
     return this.#add({
       type: type(message),
-      flags: NLM_F_ACK | (message === "newSetElem" ? NLM_F_CREATE : 0),
+      flags: NLM_F_ACK | flags | (isTold ? NLM_F_ECHO : 0),
       body: this.#body()
         .text(1, table)
         .text(2, set)
@@ -500,6 +516,7 @@ export class NftBatch {
             if (value !== undefined)
               item.nested(2, (data) => data.attribute(1, (w) => w.bytes(value)));
             if (writeVerdict !== undefined) item.nested(2, writeVerdict);
+            if (counts) item.nested(7, (expression) => expression.text(1, "counter"));
           });
         }),
       verb: message === "newSetElem" ? "add to the nftables set" : "remove from the nftables set",
@@ -619,9 +636,18 @@ export class Nftables implements Disposable {
 
   /**
    * Carries the batch out. The first refusal of the kernel is thrown, and then nothing has changed.
+   * Gives how many packets each port that `deletePort` took away has led elsewhere, in their order;
+   * undefined where the kernel did not count them.
    */
-  async commit(batch: NftBatch): Promise<void> {
-    await this.#netlink.exchange(batch.requests);
+  async commit(batch: NftBatch): Promise<readonly (bigint | undefined)[]> {
+    const replies = await this.#netlink.exchange(batch.requests);
+    const counts = new Map(
+      replies
+        .flat()
+        .filter(({ type: kind }) => kind === type("delSetElem"))
+        .flatMap(({ body }) => countsIn(body)),
+    );
+    return batch.removedPorts.map((place) => counts.get(place));
   }
 
   /**
@@ -750,6 +776,26 @@ export class Nftables implements Disposable {
     ]);
     return replies.map((reply) => reply.body);
   }
+}
+
+/** The packets that the elements of a set have counted, by their places. */
+function countsIn(message: Buffer): [place: string, packets: bigint | undefined][] {
+  const attributes = attributesOf(message);
+  const inside = (bytes: Buffer | undefined, kind: number) =>
+    bytes && readAttributes(bytes).get(kind);
+  return [...listAttributes(attributes.get(3) ?? Buffer.alloc(0))].map(([, element]) => [
+    placeOf(
+      readText(attributes.get(1)),
+      readText(attributes.get(2)),
+      inside(inside(element, 1), 1) ?? Buffer.alloc(0),
+    ),
+    inside(inside(inside(element, 7), 2), 2)?.readBigUInt64BE(),
+  ]);
+}
+
+/** Names an element of a set. */
+function placeOf(table: string, set: string, key: Uint8Array): string {
+  return `${table} ${set} ${Buffer.from(key).toString("hex")}`;
 }
 
 /** What follows struct nfgenmsg. */

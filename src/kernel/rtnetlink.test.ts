@@ -71,6 +71,7 @@ test("a link as the kernel tells it", () => {
     mac: "02:42:ac:14:00:02",
     mtu: 1400,
     master: 5,
+    peer: 0,
     kind: "veth",
     forwards: false,
     alias: "",

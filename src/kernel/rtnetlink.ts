@@ -30,6 +30,7 @@ const RTM_GETROUTE = 26;
 export const IFLA_ADDRESS = 1;
 export const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
+export const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
 export const IFLA_LINKINFO = 18;
 export const IFLA_INFO_KIND = 1;
@@ -74,6 +75,8 @@ export interface Link {
   readonly mtu: number;
   /** The index of the bridge that it is a port of; 0 without a bridge. */
   readonly master: number;
+  /** The index of the other end of a pair, in the namespace of that, or of its parent; 0 for all others. */
+  readonly peer: number;
   /** Whether its bridge passes frames through it; false for what is no port of a bridge. */
   readonly forwards: boolean;
   /** "bridge", "veth"; empty for hardware and loopback. */
@@ -274,6 +277,15 @@ export function deleteLink(index: number): NetlinkRequest {
   };
 }
 
+function getLink(ref: number | string): NetlinkRequest {
+  const body =
+    typeof ref === "number"
+      ? writeLinkHeader(new NetlinkWriter(), { index: ref })
+      : writeLinkHeader(new NetlinkWriter(), {}).text(IFLA_IFNAME, linkName(ref));
+  const asked = { verb: "look up the interface", about: String(ref) };
+  return { type: RTM_GETLINK, flags: 0, body: body.done(), ...asked };
+}
+
 /**
  * Adds an address; one of IPv4 with the broadcast address of its network, one of IPv6 usable at
  * once. `exists` when the interface has it; `denied` for IPv6 where the interface has it disabled.
@@ -467,6 +479,7 @@ export function parseLink(body: Buffer): Link {
     mac: attributes.get(IFLA_ADDRESS)?.toString("hex").match(/../g)?.join(":") ?? "",
     mtu: number(IFLA_MTU),
     master: number(IFLA_MASTER),
+    peer: number(IFLA_LINK),
     forwards: port.get(IFLA_BRPORT_STATE)?.[0] === BR_STATE_FORWARDING,
     kind: readText(info.get(IFLA_INFO_KIND)),
     alias: readText(attributes.get(IFLA_IFALIAS)),
@@ -535,16 +548,18 @@ export class RouteTable {
     return (await this.#dump(RTM_GETLINK, body, "list the interfaces")).map(parseLink);
   }
 
+  /** Makes the interface with a name by the requests; gives what has become of it, in the same datagram. */
+  async make(name: string, ...requests: readonly NetlinkRequest[]): Promise<Link> {
+    const answers = await this.#netlink.exchange([...requests, getLink(name)]);
+    const [made] = answers.at(-1) ?? [];
+    if (made) return parseLink(made.body);
+    throw new Fault("internal", `the kernel does not tell what the interface ${name} is`);
+  }
+
   /** The interface with a name or an index; undefined when there is none. */
   async link(ref: string | number): Promise<Link | undefined> {
-    const body =
-      typeof ref === "number"
-        ? writeLinkHeader(new NetlinkWriter(), { index: ref })
-        : writeLinkHeader(new NetlinkWriter(), {}).text(IFLA_IFNAME, linkName(ref));
     try {
-      const asked = { verb: "look up the interface", about: String(ref) };
-      const request = { type: RTM_GETLINK, flags: 0, body: body.done(), ...asked };
-      const [replies = []] = await this.#netlink.exchange([request]);
+      const [replies = []] = await this.#netlink.exchange([getLink(ref)]);
       return replies.map((reply) => parseLink(reply.body))[0];
     } catch (error) {
       if (error instanceof Fault && error.errno === "ENODEV") return undefined;

@@ -12,6 +12,7 @@ import {
   IFLA_IFNAME,
   IFLA_INFO_DATA,
   IFLA_INFO_KIND,
+  IFLA_LINK,
   IFLA_LINKINFO,
   IFLA_NET_NS_FD,
   linkName,
@@ -22,7 +23,6 @@ import {
 } from "./rtnetlink.ts";
 
 /** linux/if_link.h */
-const IFLA_LINK = 5;
 const IFLA_MACVLAN_MODE = 1;
 const IFLA_VLAN_ID = 1;
 const IFLA_IPVLAN_MODE = 1;

@@ -74,12 +74,13 @@ export class ContainerNames {
     if (!before) return;
     const kept = new Set(container.endpoints.map(({ id }) => id));
     this.#containers.set(container.id, container);
+    const gone = before.filter(({ id }) => !kept.has(id));
     await this.#tell(async (resolver) => {
-      await this.#serve(resolver, container);
+      await Promise.all([
+        this.#serve(resolver, container),
+        ...gone.map(({ id }) => resolver.dropEndpoint(id)),
+      ]);
       this.#left.delete(container.id);
-      await Promise.all(
-        before.filter(({ id }) => !kept.has(id)).map(({ id }) => resolver.dropEndpoint(id)),
-      );
     });
   }
 
@@ -190,10 +191,12 @@ export class ContainerNames {
 
   /** A container that the resolver serves already keeps its sockets. */
   async #serve(resolver: Resolver, container: NamedContainer): Promise<void> {
-    await Promise.all(container.endpoints.map((endpoint) => resolver.setEndpoint(endpoint)));
     const client = this.#clientOf(container);
     try {
-      await resolver.update(client);
+      await Promise.all([
+        ...container.endpoints.map((endpoint) => resolver.setEndpoint(endpoint)),
+        resolver.update(client),
+      ]);
     } catch (error) {
       if (!isFault(error, "not_found")) throw error;
       using netns = this.#options.openNamespace(container.id);

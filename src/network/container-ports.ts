@@ -186,10 +186,8 @@ export class ContainerPorts implements Publication {
 
   async #withdraw(endsProxy: boolean): Promise<void> {
     const { rules, store, forget, log } = this.#shared;
-    const proxy = this.#proxy;
-    if (endsProxy) void proxy?.kill();
     const untranslated = rules.remove(this.elements);
-    if (proxy) await released(proxy);
+    await this.#letGo(endsProxy);
     await untranslated;
     crashPoint("ports:untranslated");
     forget(this);
@@ -203,6 +201,19 @@ export class ContainerPorts implements Publication {
         container: this.container,
         reason,
       });
+    }
+  }
+
+  /** A proxy is told to let go of its ports, because it is not gone at once when it is ended. */
+  async #letGo(endsProxy: boolean): Promise<void> {
+    const proxy = this.#proxy;
+    if (!proxy) return;
+    if (!endsProxy) return await released(proxy);
+    try {
+      await this.#shared.listening.release(proxy, this.ports);
+      void proxy.kill();
+    } catch {
+      await proxy.kill();
     }
   }
 

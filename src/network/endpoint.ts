@@ -132,14 +132,12 @@ export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place
   const { addresses, wish, stacked, guard } = options;
   const table = new RouteTable({ netns });
   const peer = { name: wish.link, mac: wish.mac ?? randomMac(), netns };
-  const endpointId = await (stacked ? stack : connect)(options, peer);
-  let mac = peer.mac;
+  const { id: endpointId, index: known } = await (stacked ? stack : connect)(options, peer);
+  let { mac } = peer;
   try {
     await guard?.guard(guardedPort({ ...addresses, mac, endpointId }));
-    const link = await table.link(wish.link);
-    if (link === undefined)
-      throw new Fault("unavailable", "the container's interface vanished while it was set up");
-    const { index } = link;
+    const { index, mac: given } =
+      known === undefined ? await linkInside(table, wish.link) : { index: known, mac };
     if (addresses.address6 !== "") await writeNamespaceSettings(netns, ipv6Settings(wish.link));
     await table.apply(
       ...(stacked ? [setLinkAlias(wish.link, aliasOf(endpointId))] : []),
@@ -151,7 +149,7 @@ export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place
     if (wish.rate !== undefined)
       await limitEnds(wish.rate, { netns, index, port: portName(endpointId) });
     // As Docker shows it: that of its parent is not its own.
-    if (stacked) mac = stacked.kind === "ipvlan" ? "" : link.mac;
+    if (stacked) mac = stacked.kind === "ipvlan" ? "" : given;
     else {
       await forwards(portName(endpointId));
       // With arp_notify and ndisc_notify this tells neighbours that know the address by the MAC of its last owner.
@@ -164,6 +162,12 @@ export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place
     throw error;
   }
   return { ...addresses, mac, endpointId, link: wish.link };
+}
+
+async function linkInside(table: RouteTable, name: string): Promise<Link> {
+  const link = await table.link(name);
+  if (link) return link;
+  throw new Fault("unavailable", "the container's interface vanished while it was set up");
 }
 
 /**
@@ -382,8 +386,15 @@ export async function sweepPorts(
   return left.length;
 }
 
-/** Makes an interface over the host's; gives the endpoint's id. */
-async function stack({ bridge, stacked }: PlaceOptions, peer: Peer): Promise<string> {
+/** An endpoint whose interface is made. */
+interface MadeEndpoint {
+  readonly id: string;
+  /** Of the interface in its namespace, where that is known. */
+  readonly index?: number;
+}
+
+/** Makes an interface over the host's. */
+async function stack({ bridge, stacked }: PlaceOptions, peer: Peer): Promise<MadeEndpoint> {
   if (stacked === undefined) throw new Fault("internal", "the endpoint has no kind of interface");
   // One of passthru has its parent's.
   const isOwn = stacked.kind === "macvlan" && stacked.mode !== "passthru";
@@ -404,7 +415,7 @@ async function stack({ bridge, stacked }: PlaceOptions, peer: Peer): Promise<str
   };
   // A parent has interfaces of one kind; those of namespaces that have ended go a moment later.
   if (!(await poll(isMade, { attempts: 13, base: 1, max: 256 }))) throw busy;
-  return randomBytes(32).toString("hex");
+  return { id: randomBytes(32).toString("hex") };
 }
 
 interface Peer {
@@ -421,18 +432,19 @@ function nameTaken(name: string, cause: unknown): Fault {
   );
 }
 
-/** Makes the pair of interfaces; gives the endpoint's id, from which the host's end has its name. */
-async function connect({ bridge, isIsolated }: PlaceOptions, peer: Peer): Promise<string> {
+/** Makes the pair of interfaces; the host's end has its name from the endpoint's id. */
+async function connect({ bridge, isIsolated }: PlaceOptions, peer: Peer): Promise<MadeEndpoint> {
   const host = new RouteTable();
-  const endpointId = randomBytes(32).toString("hex");
-  const name = portName(endpointId);
+  const id = randomBytes(32).toString("hex");
+  const name = portName(id);
   try {
-    await host.apply(
+    const port = await host.make(
+      name,
       createVeth({ name, master: bridge.index, mtu: bridge.mtu, peer }),
       ...(isIsolated ? [isolatePort(name)] : []),
     );
+    return { id, index: port.peer };
   } catch (cause) {
     throw isFault(cause, "exists") ? nameTaken(peer.name, cause) : cause;
   }
-  return endpointId;
 }

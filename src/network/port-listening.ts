@@ -35,25 +35,28 @@ export class PortListening {
     place: ListenPlace,
     ports: readonly WantedPort[],
   ): Promise<PublishedPort[]> {
-    const held: PublishedPort[] = [];
-    try {
-      for (const wanted of ports) held.push(...(await this.#listen(proxy, place, wanted)));
-    } catch (error) {
-      await this.release(proxy, held);
-      throw error;
-    }
-    return held;
+    // The proxy takes one after the other, and none has to wait for the answer to another.
+    const answers = await Promise.allSettled(
+      ports.map((wanted) => this.#listen(proxy, place, wanted)),
+    );
+    const held = answers.flatMap((each) => (each.status === "fulfilled" ? each.value : []));
+    const refused = answers.find((each) => each.status === "rejected");
+    if (!refused) return held;
+    await this.release(proxy, held);
+    throw refused.reason;
   }
 
   /** Takes no more clients at these; one that is not held is no matter. */
   async release(proxy: PortProxy, ports: readonly PublishedPort[]): Promise<void> {
-    for (const port of ports) {
-      try {
-        await proxy.unlisten(listeningPort(port));
-      } catch (error) {
-        if (!(error instanceof ListenFault) || error.errno !== "ENOENT") throw error;
-      }
-    }
+    await Promise.all(
+      ports.map(async (port) => {
+        try {
+          await proxy.unlisten(listeningPort(port));
+        } catch (error) {
+          if (!(error instanceof ListenFault) || error.errno !== "ENOENT") throw error;
+        }
+      }),
+    );
   }
 
   /** Holds these very ports again, as far as they are not held. */

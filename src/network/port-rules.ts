@@ -72,6 +72,8 @@ export class PortRules {
   readonly #options: PortRulesOptions;
   readonly #lock = new KeyedLock();
   readonly #wanted = new Map<string, PortElement>();
+  /** Those whose elements count since they lead anywhere. */
+  readonly #counted = new Set<string>();
   readonly #watch: FilterWatch;
   /** What concerns translated connections; undefined before the first port, and after a failure. */
   #firewall: ForeignFirewall | undefined;
@@ -105,8 +107,9 @@ export class PortRules {
       // iptables-legacy tells nobody of its changes.
       const firewall = this.#firewall;
       if (!firewall || (!firewall.input && hasLegacyFilter(this.#options.filter)))
-        return await this.#install(await this.#findFirewall());
-      await this.#commit(elements, (batch) => this.#put(batch, elements, firewall));
+        await this.#install(await this.#findFirewall());
+      else await this.#commit(elements, (batch) => this.#put(batch, elements, firewall));
+      for (const element of elements) this.#counted.add(keyOf(element));
     });
   }
 
@@ -118,11 +121,11 @@ export class PortRules {
       for (const element of after) this.#wanted.set(keyOf(element), element);
       const firewall = this.#firewall;
       if (!firewall) return;
-      await this.#commit([...before, ...after], (batch) => {
-        this.#take(batch, before, firewall);
-        this.#put(batch, after, firewall);
-      });
-      await this.#forgetFlows(before);
+      const used = await this.#leave(before, firewall, (batch) =>
+        this.#put(batch, after, firewall),
+      );
+      for (const element of after) this.#counted.add(keyOf(element));
+      await this.#forgetFlows(used);
     });
   }
 
@@ -131,13 +134,32 @@ export class PortRules {
     await this.#change(async () => {
       for (const element of elements) this.#wanted.delete(keyOf(element));
       const firewall = this.#firewall;
-      if (!firewall) return;
-      await this.#commit(elements, (batch) => this.#take(batch, elements, firewall));
-      await this.#forgetFlows(elements);
+      if (firewall) await this.#forgetFlows(await this.#leave(elements, firewall));
     });
   }
 
-  /** A client that goes on sending datagrams would be translated to the address that is gone. */
+  /** Takes elements away, with what `write` adds; gives those that may have led packets. */
+  async #leave(
+    elements: readonly PortElement[],
+    firewall: ForeignFirewall,
+    write: (batch: NftBatch) => void = () => undefined,
+  ): Promise<readonly PortElement[]> {
+    const { table } = this.#options;
+    const translated = elements.filter((each) => isTranslated(each, firewall));
+    const counts = await this.#commit(elements, (batch) => {
+      for (const { protocol, from } of translated) batch.deletePort(table, mapOf(protocol), from);
+      const others = [...this.#wanted.values()].filter((each) => isTranslated(each, firewall));
+      countNoMore(batch, table, { gone: translated.map(flowOf), others: others.map(flowOf) });
+      write(batch);
+    });
+    const led = new Set(translated.filter((_, index) => counts[index] !== 0n));
+    return elements.filter((each) => !this.#counted.delete(keyOf(each)) || led.has(each));
+  }
+
+  /**
+   * A client that goes on sending datagrams would be translated to the address that is gone. The kernel
+   * looks through all flows of the machine for these, which can take more than 100 ms.
+   */
   async #forgetFlows(elements: readonly PortElement[]): Promise<void> {
     for (const { to } of elements.filter(({ protocol }) => protocol === "udp")) {
       try {
@@ -194,16 +216,20 @@ export class PortRules {
   }
 
   /** When others have flushed the rules, everything is made anew. */
-  async #commit(elements: readonly PortElement[], write: (batch: NftBatch) => void): Promise<void> {
+  async #commit(
+    elements: readonly PortElement[],
+    write: (batch: NftBatch) => void,
+  ): Promise<readonly (bigint | undefined)[]> {
     const firewall = this.#firewall ?? {};
-    if (!elements.some((element) => isTranslated(element, firewall))) return;
+    if (!elements.some((element) => isTranslated(element, firewall))) return [];
     const batch = this.#options.filter.batch();
     write(batch);
     try {
-      await this.#options.filter.commit(batch);
+      return await this.#options.filter.commit(batch);
     } catch (error) {
       if (!isFault(error, "not_found") && !isFault(error, "exists")) throw error;
       await this.#install(firewall);
+      return [];
     }
   }
 
@@ -222,6 +248,8 @@ export class PortRules {
     }
     addCounting(batch, table, filter);
     this.#put(batch, [...this.#wanted.values()], firewall);
+    // Flows of the elements that go are not in the counts of those that come.
+    this.#counted.clear();
     await filter.commit(batch);
     const reason = firewall.forward?.reason ?? firewall.input;
     if (reason && !isSame(firewall, this.#firewall))
@@ -230,14 +258,6 @@ export class PortRules {
         { reason },
       );
     this.#firewall = firewall;
-  }
-
-  #take(batch: NftBatch, elements: readonly PortElement[], firewall: ForeignFirewall): void {
-    const { table } = this.#options;
-    const gone = elements.filter((each) => isTranslated(each, firewall));
-    for (const { protocol, from } of gone) batch.deletePort(table, mapOf(protocol), from);
-    const others = [...this.#wanted.values()].filter((each) => isTranslated(each, firewall));
-    countNoMore(batch, table, { gone: gone.map(flowOf), others: others.map(flowOf) });
   }
 
   #put(batch: NftBatch, elements: readonly PortElement[], firewall: ForeignFirewall): void {

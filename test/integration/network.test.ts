@@ -10,6 +10,7 @@ import {
   newNetworkNamespace,
   nft,
   RouteTable,
+  setLinkUp,
 } from "#kernel";
 import { type Networks, type NetworksOptions, openNetworks, type SubnetRequest } from "#network";
 import { openState, type State } from "#state";
@@ -529,5 +530,32 @@ describe("the packet filter", () => {
     expect(await inner.elements("a", "s")).toEqual([]);
     await inner.commit(new NftBatch().deleteTable("a"));
     expect(await inner.tables()).toEqual([]);
+  });
+
+  test("tells what a port has led elsewhere when it is taken away", async () => {
+    using netns = await newNetworkNamespace();
+    await new RouteTable({ netns }).apply(setLinkUp(1));
+    const inner = new Nftables({ netns });
+    const output = { table: "a", name: "o", type: "nat", hook: "output", priority: -100 } as const;
+    const [used, unused] = [80, 81].map((port) => ({ address: "127.0.0.1", port }));
+    if (!used || !unused) throw new Error("there are two ports");
+    await inner.commit(
+      new NftBatch()
+        .addTable("a")
+        .addPortMap("a", "m")
+        .addBaseChain(output)
+        .addRule({
+          table: "a",
+          chain: "o",
+          expressions: [nft.protocol("udp"), nft.dnatByMap("m", "own")],
+        })
+        .addPort("a", "m", used, { ...used, port: 8 })
+        .addPort("a", "m", unused, { ...unused, port: 9 }),
+    );
+    await inside(netns, "bash", "-c", `echo x > /dev/udp/${used.address}/${used.port}`);
+    const counts = await inner.commit(
+      new NftBatch().deletePort("a", "m", unused).deletePort("a", "m", used),
+    );
+    expect(counts).toEqual([0n, 1n]);
   });
 });

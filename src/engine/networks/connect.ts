@@ -1,4 +1,4 @@
-import { Fault, isFault } from "#base";
+import { Fault, type IpVersion, isFault } from "#base";
 import { type EndpointBody, networkModeOf } from "#container";
 import type { Fd } from "#kernel";
 import type { NetworkDescription } from "#network";
@@ -8,6 +8,7 @@ import { type ContainerRecord, isUp } from "../containers/container-record.ts";
 import type { LiveContainer } from "../containers/live-container.ts";
 import {
   emptyAttachment,
+  gatewayOf,
   hasInterface,
   joinNetwork,
   networksOf,
@@ -121,10 +122,12 @@ async function connectRunning(
     );
   using netns = live.task.openNamespace("network");
   const attachment = { ...link.attachment, networkId: network.id };
+  const isGateway = (version: IpVersion) =>
+    gatewayOf(parts, [...endpoints, attachment], version) === attachment;
   const plan = planEndpoint(parts, attachment, {
     links: endpoints.map((each) => each.link),
-    isGateway: false,
-    isGateway6: false,
+    isGateway: isGateway(4),
+    isGateway6: isGateway(6),
     isPrivileged: record.host.Privileged,
   });
   await joinNetwork(parts, { open: sandbox, netns, plan });
@@ -206,6 +209,7 @@ async function disconnectRunning(
     using netns = live.task.openNamespace("network");
     // First, so that whoever finds the interface gone finds the rest in order, and nothing leads to
     // the next owner of its address.
+    if (wasGateway(parts, before, endpoint)) await routeByGateway(parts, netns, left);
     await follow(parts, live, netns);
     await parts.networks.leave(netns, endpoint);
     crashPoint("disconnect:left");
@@ -214,11 +218,23 @@ async function disconnectRunning(
   publishNetworks(parts, { ...before, endpoints: [endpoint] }, "disconnect");
 }
 
-/** Routes, names and published ports of a container whose networks have changed. */
+/** Whether the default route of a version goes to another endpoint with the end of this one; else it goes with its interface. */
+function wasGateway(
+  parts: Parts<"networks">,
+  { endpoints }: StoredSandbox,
+  leaving: NetworkAttachment,
+): boolean {
+  const others = endpoints.filter((each) => each !== leaving);
+  return ([4, 6] as const).some(
+    (version) =>
+      gatewayOf(parts, endpoints, version) === leaving && gatewayOf(parts, others, version),
+  );
+}
+
+/** Names and published ports of a container whose networks have changed. */
 async function follow(parts: LinkParts, live: LiveContainer, netns: Fd): Promise<void> {
   const { endpoints } = live.sandbox.stored;
   const done = await Promise.allSettled([
-    routeByGateway(parts, netns, live.sandbox.stored),
     changeNames(parts, parts.store.find(live.id), { netns, endpoints }),
     live.ports.settle(live),
   ]);
