@@ -132,12 +132,18 @@ export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place
   const { addresses, wish, stacked, guard } = options;
   const table = new RouteTable({ netns });
   const peer = { name: wish.link, mac: wish.mac ?? randomMac(), netns };
-  const { id: endpointId, index: known } = await (stacked ? stack : connect)(options, peer);
+  const endpointId = randomBytes(32).toString("hex");
+  const port = portName(endpointId);
   let { mac } = peer;
+  const making = stacked ? stack(options, peer) : connect(options, { peer, port });
+  // The guard knows a port by its name, also before it is there.
+  const guarding = guard?.guard(guardedPort({ ...addresses, mac, endpointId }));
+  const [made, guarded] = await Promise.allSettled([making, guarding]);
   try {
-    await guard?.guard(guardedPort({ ...addresses, mac, endpointId }));
+    if (made.status === "rejected") throw made.reason;
+    if (guarded.status === "rejected") throw guarded.reason;
     const { index, mac: given } =
-      known === undefined ? await linkInside(table, wish.link) : { index: known, mac };
+      made.value === undefined ? await linkInside(table, wish.link) : { index: made.value, mac };
     if (addresses.address6 !== "") await writeNamespaceSettings(netns, ipv6Settings(wish.link));
     await table.apply(
       ...(stacked ? [setLinkAlias(wish.link, aliasOf(endpointId))] : []),
@@ -146,19 +152,20 @@ export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place
       setLinkUp(index),
       ...defaultRoutes(addresses, wish).map((gateway) => replaceRoute(anywhere(gateway, index))),
     );
-    if (wish.rate !== undefined)
-      await limitEnds(wish.rate, { netns, index, port: portName(endpointId) });
+    if (wish.rate !== undefined) await limitEnds(wish.rate, { netns, index, port });
     // As Docker shows it: that of its parent is not its own.
     if (stacked) mac = stacked.kind === "ipvlan" ? "" : given;
     else {
-      await forwards(portName(endpointId));
+      await forwards(port);
       // With arp_notify and ndisc_notify this tells neighbours that know the address by the MAC of its last owner.
       await table.apply(setLinkMac(index, mac));
     }
   } catch (error) {
-    if (stacked) await removeInterface(netns, { endpointId, mac: "", link: wish.link });
-    else await deletePorts([portName(endpointId)]);
-    await guard?.forget(portName(endpointId));
+    if (made.status === "fulfilled")
+      await (stacked
+        ? removeInterface(netns, { endpointId, mac: "", link: wish.link })
+        : deletePorts([port]));
+    await guard?.forget(port);
     throw error;
   }
   return { ...addresses, mac, endpointId, link: wish.link };
@@ -386,15 +393,8 @@ export async function sweepPorts(
   return left.length;
 }
 
-/** An endpoint whose interface is made. */
-interface MadeEndpoint {
-  readonly id: string;
-  /** Of the interface in its namespace, where that is known. */
-  readonly index?: number;
-}
-
-/** Makes an interface over the host's. */
-async function stack({ bridge, stacked }: PlaceOptions, peer: Peer): Promise<MadeEndpoint> {
+/** Makes an interface over the host's, whose index is to be looked up. */
+async function stack({ bridge, stacked }: PlaceOptions, peer: Peer): Promise<undefined> {
   if (stacked === undefined) throw new Fault("internal", "the endpoint has no kind of interface");
   // One of passthru has its parent's.
   const isOwn = stacked.kind === "macvlan" && stacked.mode !== "passthru";
@@ -415,7 +415,6 @@ async function stack({ bridge, stacked }: PlaceOptions, peer: Peer): Promise<Mad
   };
   // A parent has interfaces of one kind; those of namespaces that have ended go a moment later.
   if (!(await poll(isMade, { attempts: 13, base: 1, max: 256 }))) throw busy;
-  return { id: randomBytes(32).toString("hex") };
 }
 
 interface Peer {
@@ -432,18 +431,18 @@ function nameTaken(name: string, cause: unknown): Fault {
   );
 }
 
-/** Makes the pair of interfaces; the host's end has its name from the endpoint's id. */
-async function connect({ bridge, isIsolated }: PlaceOptions, peer: Peer): Promise<MadeEndpoint> {
-  const host = new RouteTable();
-  const id = randomBytes(32).toString("hex");
-  const name = portName(id);
+/** Makes the pair of interfaces; gives the index of the one in the namespace. */
+async function connect(
+  { bridge, isIsolated }: PlaceOptions,
+  { peer, port }: { readonly peer: Peer; readonly port: string },
+): Promise<number> {
   try {
-    const port = await host.make(
-      name,
-      createVeth({ name, master: bridge.index, mtu: bridge.mtu, peer }),
-      ...(isIsolated ? [isolatePort(name)] : []),
+    const made = await new RouteTable().make(
+      port,
+      createVeth({ name: port, master: bridge.index, mtu: bridge.mtu, peer }),
+      ...(isIsolated ? [isolatePort(port)] : []),
     );
-    return { id, index: port.peer };
+    return made.peer;
   } catch (cause) {
     throw isFault(cause, "exists") ? nameTaken(peer.name, cause) : cause;
   }

@@ -135,8 +135,9 @@ export class HostRules {
   }
 
   /** Stops watching; the rules stay. */
-  close(): Promise<void> {
-    return this.#watch[Symbol.asyncDispose]();
+  async close(): Promise<void> {
+    await this.#watch[Symbol.asyncDispose]();
+    await this.guard.close();
   }
 
   /** Removes a bridge of a network by its name, with its rules; does nothing when it is missing. */

@@ -37,7 +37,7 @@ export interface SpoofGuardOptions {
  */
 export class SpoofGuard {
   readonly #options: SpoofGuardOptions;
-  readonly #filter = new Nftables();
+  readonly #filter = new Nftables({ keepsSocket: true });
   readonly #lock = new KeyedLock();
   /** By name. */
   readonly #ports = new Map<string, GuardedPort>();
@@ -72,7 +72,9 @@ export class SpoofGuard {
     if (port === undefined) return;
     this.#ports.delete(name);
     try {
-      await this.#change(() => this.#filter.commit(remove(this.#batch(), this.#table, port)));
+      await this.#change(async () => {
+        await this.#filter.commit(remove(this.#batch(), this.#table, port));
+      });
     } catch (error) {
       if (isFault(error, "not_found")) return;
       this.#options.log.warn(
@@ -90,15 +92,21 @@ export class SpoofGuard {
     return this.#change(() => this.#install());
   }
 
-  /** Removes them; does nothing when they are missing. */
-  removeAll(): Promise<void> {
-    return this.#change(async () => {
+  /** Removes them, and lets go of the packet filter; does nothing when they are missing. */
+  async removeAll(): Promise<void> {
+    await this.#change(async () => {
       try {
         await this.#filter.commit(this.#batch().deleteTable(this.#table));
       } catch (error) {
         if (!isFault(error, "not_found")) throw error;
       }
     });
+    await this.close();
+  }
+
+  /** Lets go of the packet filter; the rules stay. */
+  close(): Promise<void> {
+    return this.#change(async () => this.#filter[Symbol.dispose]());
   }
 
   get #table(): string {
