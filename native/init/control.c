@@ -178,6 +178,8 @@ static void execute(struct client *client, uint32_t type, const uint8_t *payload
 		monitor.log.holders += !client->holds_rotation;
 		client->holds_rotation = true;
 		answer_result(client, STAGE_LOG, 0, "");
+	} else if (type == FRAME_LIMIT_LOG && length == 12) {
+		answer_result(client, STAGE_LOG, log_limit(&monitor.log, get_u64(payload), get_u32(payload + 8)), "limit the log");
 	} else if (type == FRAME_COMPRESSED && length == 8) {
 		answer_result(client, STAGE_LOG, log_compressed(&monitor.log, get_u64(payload)), "put the compressed log in its place");
 	} else if (type == FRAME_START && length == 0) {

@@ -81,6 +81,21 @@ static void rotate(struct log *log)
 	open_file(log, moved ? 0 : O_TRUNC);
 }
 
+int log_limit(struct log *log, uint64_t max_size, uint32_t files)
+{
+	if (!log->path)
+		return -ENOENT;
+	if (files < 1)
+		return -EINVAL;
+	for (uint32_t i = files; i < log->files; i++) {
+		remove_rotated(log, i, "");
+		remove_rotated(log, i, ".gz");
+	}
+	log->max_size = max_size;
+	log->files = files;
+	return 0;
+}
+
 int log_compressed(struct log *log, uint64_t inode)
 {
 	char plain[NAME_MAX_LENGTH], from[NAME_MAX_LENGTH], to[NAME_MAX_LENGTH];

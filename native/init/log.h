@@ -50,6 +50,12 @@ void log_end(struct log *log);
 int log_reopen(struct log *log);
 
 /*
+ * Other limits from now on; rotated files beyond `files` are removed at once, and a file that is
+ * too large is rotated with its next line. -ENOENT without a log.
+ */
+int log_limit(struct log *log, uint64_t max_size, uint32_t files);
+
+/*
  * The rotated file of this inode has been compressed into path.gz: that takes its place, as
  * path.N.gz. The only hand that names rotated files is this one. -ENOENT when the file is gone.
  */

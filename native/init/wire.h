@@ -51,6 +51,7 @@ enum frame {
 	FRAME_REOPEN_LOG = 37,
 	FRAME_AWAIT_ROTATION = 40, /* answered once the log was rotated since the last answer; the first time at once */
 	FRAME_HOLD_ROTATION = 42, /* until the connection ends, the log is not rotated within reason */
+	FRAME_LIMIT_LOG = 43, /* u64 bytes of one file (0: any number), u32 files, from now on */
 	FRAME_COMPRESSED = 41, /* u64 inode of a rotated file that was compressed into the log's path.gz */
 	FRAME_START = 39, /* GO from a client; answered once the program runs, or with why it does not */
 	FRAME_WATCH = 38, /* OOM and EXIT frames follow the answer, OOM also when it was before */

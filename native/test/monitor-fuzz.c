@@ -144,7 +144,7 @@ static void connect_peer(struct script *script, struct peer *peer)
 static void command(struct script *script, struct peer *peer)
 {
 	static const uint32_t types[] = { FRAME_STATUS, FRAME_STATUS, FRAME_RESIZE, FRAME_CLOSE_STDIN, FRAME_REOPEN_LOG, FRAME_WATCH, FRAME_SIGNAL, FRAME_ATTACH, FRAME_START,
-		FRAME_AWAIT_ROTATION, FRAME_AWAIT_ROTATION, FRAME_COMPRESSED, FRAME_HOLD_ROTATION, 99 };
+		FRAME_AWAIT_ROTATION, FRAME_AWAIT_ROTATION, FRAME_COMPRESSED, FRAME_HOLD_ROTATION, FRAME_LIMIT_LOG, 99 };
 	uint8_t payload[COMMAND_MAX] = { 0 };
 	static const uint32_t lengths[] = { 0, 0, 4, 8, 8, COMMAND_MAX, COMMAND_MAX + 1, 0xffffffff };
 	uint32_t type = types[take(script) % 14], length = lengths[take(script) % 8];

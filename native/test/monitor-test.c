@@ -209,6 +209,39 @@ static void test_held_rotation(void)
 	rig_close(&rig);
 }
 
+/* Other limits, while the log is written. */
+static void test_limits(void)
+{
+	const uint32_t more[5] = { FRAME_LIMIT_LOG, 12, 1000000, 0, 3 };
+	const uint32_t fewer[5] = { FRAME_LIMIT_LOG, 12, 1, 0, 2 };
+	const uint32_t none[5] = { FRAME_LIMIT_LOG, 12, 1, 0, 0 };
+	struct rig rig;
+	options.log_files = 4;
+	start(&rig, 1);
+	int client = rig_connect(&options);
+	for (int i = 0; i < 4; i++) {
+		produce(&rig, "x\n");
+		rig_turn(&rig);
+	}
+	EXPECT(size_of("log.3") > 0);
+	EXPECT(ask(&rig, client, more, sizeof more) == 0);
+	EXPECT(size_of("log.3") == -1 && size_of("log.2") > 0);
+	long before = size_of("log");
+	produce(&rig, "x\nx\n");
+	rig_turn(&rig);
+	EXPECT(size_of("log") > before);
+	EXPECT(ask(&rig, client, none, sizeof none) == EINVAL);
+	EXPECT(ask(&rig, client, fewer, sizeof fewer) == 0);
+	EXPECT(size_of("log.2") == -1 && size_of("log.1") > 0);
+	produce(&rig, "x\n");
+	rig_turn(&rig);
+	EXPECT(size_of("log") < before + 1 && size_of("log.2") == -1);
+	close_fd(&client);
+	rig_exit(0);
+	rig_close(&rig);
+	options.log_files = 2;
+}
+
 static void test_failed_rotation(void)
 {
 	struct rig rig;
@@ -310,6 +343,7 @@ int main(void)
 	test_rotation();
 	test_compressed();
 	test_held_rotation();
+	test_limits();
 	test_failed_rotation();
 	test_accept();
 	test_half_line();

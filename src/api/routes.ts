@@ -1,7 +1,7 @@
 import { backupRoutes } from "./backups.ts";
 import { commitRoutes } from "./commit.ts";
 import { containerArchiveRoutes } from "./container-archive.ts";
-import { containerPortRoutes } from "./container-ports.ts";
+import { containerChangeRoutes } from "./container-changes.ts";
 import { containerStreamRoutes } from "./container-streams.ts";
 import { containerRoutes } from "./containers.ts";
 import type { ApiContext } from "./context.ts";
@@ -36,7 +36,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...containerStreamRoutes(context),
     ...containerArchiveRoutes(context),
     ...statsRoutes(context),
-    ...containerPortRoutes(context),
+    ...containerChangeRoutes(context),
     ...diagnosisRoutes(context),
     ...runRoutes(context),
     ...debugRoutes(context),

@@ -157,6 +157,12 @@ export class ContainersClient {
     await this.#transport.done({ ...call, signal });
   }
 
+  /** thimble only: other options of its log, at once where it runs. */
+  async changeLogOptions(ref: string, options: Readonly<Record<string, string>>): Promise<void> {
+    const path = `/thimble/v1${at(ref)}/log-options`;
+    await this.#transport.done({ method: "POST", path, json: { LogOptions: options } });
+  }
+
   /** thimble only: publishes more ports, without a restart; they are published at each later start, too. */
   addPorts(ref: string, bindings: PortBindingsBody): Promise<PortsChangeResponse> {
     const path = `/thimble/v1${at(ref)}/ports`;

@@ -47,9 +47,11 @@ export {
   type LogConfig,
   logDrivers,
   logLimits,
+  logOptionsSchema,
   logTargetOf,
   readsLog,
   withLogDefaults,
+  withLogOptions,
 } from "./log-config.ts";
 export { logPlan } from "./log-plan.ts";
 export { cleanTarget } from "./mount-path.ts";

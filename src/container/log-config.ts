@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { defined, Fault, parseBytes } from "#base";
 import { logTarget, shippedDrivers } from "#log-driver";
 import type { Sent } from "./description.ts";
@@ -101,6 +102,37 @@ export function checkLogConfig(log: LogConfig): void {
   checkCompress(options[`${driver.prefix}compress`], logLimits(log));
   for (const key of ["labels-regex", "env-regex"]) checkExpression(options[key]);
   if (options.tag !== undefined) checkTag(options.tag);
+}
+
+/** Of json-file: they choose what stands in each line, which the process that writes the log was told once. */
+const inEachLine = ["tag", "labels", "labels-regex", "env", "env-regex"];
+
+/** The body of POST /thimble/v1/containers/ID/log-options. */
+export const logOptionsSchema = z.object({ LogOptions: z.record(z.string(), z.string()) });
+
+/**
+ * The log with other options. `invalid` for options that its driver has not, and for a driver without
+ * any; `conflict` for those that a container that runs cannot change.
+ */
+export function withLogOptions(
+  log: LogConfig,
+  options: LogConfig["Config"],
+  { isRunning }: { readonly isRunning: boolean },
+): LogConfig {
+  if (log.Type === "none") refuse("the log driver none keeps no log, and has no options");
+  const changed = { ...log, Config: { ...log.Config, ...options } };
+  checkLogConfig(changed);
+  logLimits(changed);
+  const fixed = Object.keys(options).find(
+    (key) => inEachLine.includes(key) && options[key] !== log.Config[key],
+  );
+  if (isRunning && log.Type === "json-file" && fixed !== undefined)
+    throw new Fault(
+      "conflict",
+      `the log option ${fixed} is a part of each line and cannot change while the container runs; stop it first`,
+      { about: fixed },
+    );
+  return changed;
 }
 
 function refuseDriver(name: string): never {

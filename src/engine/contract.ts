@@ -430,6 +430,11 @@ export interface Containers {
     filters: Filters,
   ): Promise<{ readonly removed: readonly ContainerId[]; readonly bytes: number }>;
   /**
+   * Gives its log other options: at once where it runs, and for each later start. `invalid` for
+   * options that its driver has not, `conflict` for those that cannot change while it runs.
+   */
+  changeLogOptions(ref: string, options: Readonly<Record<string, string>>): Promise<void>;
+  /**
    * Publishes more ports, all or none: at once where the container runs, without interrupting its
    * others, and from each later start on. `unavailable` or `internal` for a port that is taken, with
    * its holder in the message; `conflict` for a container without a network of its own. Gives the

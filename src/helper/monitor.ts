@@ -121,6 +121,14 @@ export class Monitor implements Disposable {
     await this.#ask(type.HOLD_ROTATION);
   }
 
+  /**
+   * Bytes of one file of the log (0n: any number) and files from now on; those beyond are removed.
+   * `not_found` without a log, `invalid` for the monitor of an older version.
+   */
+  async limitLog(maxSize: bigint, maxFiles: number): Promise<void> {
+    await this.#ask(type.LIMIT_LOG, maxSize, maxFiles);
+  }
+
   /** Puts `path.gz` of the log in the place of the rotated file of that inode; `not_found` when that is gone. */
   async putCompressedLog(inode: bigint): Promise<void> {
     await this.#ask(type.COMPRESSED, inode);

@@ -104,6 +104,7 @@ export class NativeTask extends NativeProcess implements Task {
     return {
       rotated: () => monitor.rotated(),
       hold: () => monitor.holdRotation(),
+      limit: ({ maxSize, maxFiles }) => monitor.limitLog(maxSize, maxFiles),
       replace: (inode) => putCompressed(monitor, inode),
       [Symbol.dispose]: () => monitor.close(),
     };

@@ -227,6 +227,11 @@ export interface TaskLog extends Disposable {
    * that grows by much is rotated all the same.
    */
   hold(): Promise<void>;
+  /**
+   * Other limits from now on, without a line lost but those in rotated files that are too many;
+   * `invalid` when it was started by an older version, which cannot.
+   */
+  limit(to: { readonly maxSize: bigint; readonly maxFiles: number }): Promise<void>;
   /** Puts PATH.gz in the place of the rotated file of that inode, under its name and ".gz". False when that is gone. */
   replace(inode: bigint): Promise<boolean>;
 }

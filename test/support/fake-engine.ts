@@ -430,6 +430,10 @@ class FakeContainers implements Pick<Engine["containers"], keyof Engine["contain
     return { removed: [], bytes: 0 };
   }
 
+  async changeLogOptions(ref: string, options: object) {
+    this.#calls.push(`log options ${this.#entry(ref).container.name} ${JSON.stringify(options)}`);
+  }
+
   async addPorts(ref: string, bindings: object) {
     this.#calls.push(`add ports ${this.#entry(ref).container.name} ${JSON.stringify(bindings)}`);
     return [{ protocol: "tcp", containerPort: 80, hostIp: "0.0.0.0", hostPort: 8080 }] as const;

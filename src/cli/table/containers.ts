@@ -270,6 +270,10 @@ export const updateCommand = command({
   examples: [
     ["update -m 512m --cpus 1.5 web", "new limits for a container that runs on"],
     ["update --restart unless-stopped web", "another restart policy"],
+    [
+      "update --log-opt max-size=50m --log-opt max-file=2 web",
+      "another size of its log, from now on",
+    ],
     ["update --health-http 8080/ready --health-interval 10s web", "another health check"],
   ],
   load: async () => (await import("../verb/update.ts")).update,

@@ -34,6 +34,7 @@ export const updateFlags = {
   "cpuset-mems": text("MEMs in which to allow execution (0-3, 0,1)"),
   memory: size("Memory limit", { short: "m" }),
   "memory-reservation": size("Memory soft limit"),
+  "log-opt": list("Log driver options"),
   "memory-swap": size("Swap limit equal to memory plus swap: -1 to enable unlimited swap", {
     unlimited: true,
   }),
@@ -102,7 +103,6 @@ export const createFlags = {
   "log-driver": text("Logging driver for the container", {
     complete: ["fluentd", "gelf", "journald", "json-file", "local", "none", "syslog"],
   }),
-  "log-opt": list("Log driver options"),
   "mac-address": text("Container MAC address (e.g., 92:d0:c6:0a:29:33)"),
   "memory-swappiness": int("Tune container memory swappiness (0 to 100)", { min: -1, max: 100 }),
   mount: list("Attach a filesystem mount to the container", { placeholder: "mount" }),

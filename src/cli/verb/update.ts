@@ -3,6 +3,7 @@ import type { Verb } from "../command.ts";
 import { healthCheck } from "../create-health.ts";
 import { restartPolicy } from "../create-host.ts";
 import { failureText } from "../failure.ts";
+import { keyValues } from "../key-values.ts";
 import type { updateFlags } from "../table/create-flags.ts";
 
 export const update: Verb<typeof updateFlags> = async (context, { flags, given, args }) => {
@@ -29,7 +30,11 @@ export const update: Verb<typeof updateFlags> = async (context, { flags, given, 
   let status = 0;
   for (const ref of args) {
     try {
-      const warnings = await context.client.containers.update(ref, body);
+      const options = keyValues(flags["log-opt"]);
+      const hasOptions = Object.keys(options).length > 0;
+      if (hasOptions) await context.client.containers.changeLogOptions(ref, options);
+      const isMore = given.size > (hasOptions ? 1 : 0);
+      const warnings = isMore ? await context.client.containers.update(ref, body) : [];
       await context.out.write(`${ref}\n`);
       for (const warning of warnings) await context.err.write(`${warning}\n`);
     } catch (error) {

@@ -11,6 +11,7 @@ import { checkFilterKeys, matchesLabels, untilFilter } from "../filters.ts";
 import { removeLink } from "../networks/links.ts";
 import type { Parts } from "../parts.ts";
 import { attachContainer } from "./attach.ts";
+import { changeLogOptions } from "./change-log.ts";
 import { addPorts, removePorts } from "./change-ports.ts";
 import { publishContainer } from "./container-event.ts";
 import { listContainers } from "./container-list.ts";
@@ -87,6 +88,7 @@ export function createContainers(parts: ContainerParts): Containers {
       return await debugContainer(parts, ref, request);
     },
     resizeDebug: (ref, size) => resizeDebug(parts, ref, size),
+    changeLogOptions: (ref, options) => changeLogOptions(parts, ref, options),
     addPorts: (ref, bindings) => addPorts(parts, ref, bindings),
     removePorts: (ref, bindings) => removePorts(parts, ref, bindings),
     prune: (filters) => pruneContainers(parts, filters),

@@ -67,6 +67,15 @@ export class LogShipping {
     });
   }
 
+  /** As `follow`, for a log whose options have changed: what works with the old ones stops. */
+  anew(record: ContainerRecord, ended: Promise<unknown> | undefined): void {
+    const { id } = record;
+    const running = this.#running.get(id);
+    running?.shipper.stop();
+    this.#states.delete(id);
+    if (running || ended) this.follow(record, ended);
+  }
+
   /** Undefined for a log that is not shipped. */
   stateOf({ id, host }: ContainerRecord): ShippingState | undefined {
     const running = this.#running.get(id);

@@ -1,4 +1,4 @@
-import { type PortBindingsBody, portsChangeSchema } from "#container";
+import { logOptionsSchema, type PortBindingsBody, portsChangeSchema } from "#container";
 import type { Container } from "#engine";
 import type { PortsChangeResponse } from "#wire";
 import { wirePorts } from "./container-inspect.ts";
@@ -7,8 +7,8 @@ import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
 import { containerOf } from "./wording.ts";
 
-/** thimble's own: ports that are published, and taken back, while a container runs. */
-export function containerPortRoutes({ engine }: ApiContext): readonly Route[] {
+/** thimble's own: ports and options of the log that change while a container runs. */
+export function containerChangeRoutes({ engine }: ApiContext): readonly Route[] {
   const { containers } = engine;
   return [
     {
@@ -20,6 +20,16 @@ export function containerPortRoutes({ engine }: ApiContext): readonly Route[] {
       method: "POST",
       pattern: "/thimble/v1/containers/:id/ports/remove",
       handle: (exchange) => change(exchange, (...to) => containers.removePorts(...to)),
+    },
+    {
+      method: "POST",
+      pattern: "/thimble/v1/containers/:id/log-options",
+      handle: async (exchange) => {
+        const { id } = containerOf(engine, exchange.param("id"));
+        const { LogOptions } = await exchange.json(logOptionsSchema, { required: true });
+        await containers.changeLogOptions(id, LogOptions);
+        exchange.sendEmpty(204);
+      },
     },
   ];
 

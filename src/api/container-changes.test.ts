@@ -24,3 +24,16 @@ test("ports are published and taken back by a body of PortBindings", async () =>
   const missing = "/thimble/v1/containers/none/ports";
   expect((await server.call("POST", missing, { PortBindings })).status).toBe(404);
 });
+
+test("the options of a log are changed by a body of LogOptions", async () => {
+  await using server = await testServer();
+  await server.call("POST", "/containers/create?name=web", { Image: "busybox:test" });
+  const path = "/thimble/v1/containers/web/log-options";
+  const LogOptions = { "max-size": "5m" };
+  expect((await server.call("POST", path, { LogOptions })).status).toBe(204);
+  expect(server.engine.calls).toContain('log options web {"max-size":"5m"}');
+  expect((await server.call("POST", path, { LogOptions: { "max-size": 5 } })).status).toBe(400);
+  expect((await server.call("POST", path)).status).toBe(400);
+  const missing = "/thimble/v1/containers/none/log-options";
+  expect((await server.call("POST", missing, { LogOptions })).status).toBe(404);
+});
