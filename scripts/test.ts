@@ -26,6 +26,7 @@ const bin = (name: string) => join(root, "node_modules/.bin", name);
 const excusable = [
   "docker CLI",
   "docker-registry",
+  "firewalld",
   "groff",
   "iptables",
   "mkfs.btrfs",

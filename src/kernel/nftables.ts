@@ -29,6 +29,7 @@ import {
   protocols,
   verdictData,
 } from "./nft-expressions.ts";
+import { type RuleMeaning, readMeaning } from "./nft-rule-reader.ts";
 import { ipBytes, macBytes } from "./rtnetlink.ts";
 
 /** linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h */
@@ -113,7 +114,7 @@ export interface RuleOptions {
 }
 
 /** A rule as the kernel keeps it; `handle` names it for `deleteRule`. */
-export interface Rule {
+export interface Rule extends RuleMeaning {
   readonly handle: bigint;
   readonly comment: string;
 }
@@ -714,6 +715,7 @@ export class Nftables implements Disposable {
       return {
         handle: attributes.get(3)?.readBigUInt64BE() ?? 0n,
         comment: commentOf(attributes.get(7)),
+        ...readMeaning(attributes.get(4) ?? Buffer.alloc(0)),
       };
     });
   }

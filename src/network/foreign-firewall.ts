@@ -25,6 +25,10 @@ export interface ForeignFirewall {
 /** A policy of dropping what is forwarded. */
 export interface ForwardPolicy {
   readonly reason: string;
+  /** Whether that holds for translated connections, too. */
+  readonly blocksTranslated: boolean;
+  /** Whether it holds for the packets of a bridge. */
+  readonly blocks: (bridge: string) => boolean;
   /** The commands that let the packets of a bridge pass there, and nothing else. */
   readonly fix: (bridge: string) => readonly string[];
 }
@@ -65,9 +69,42 @@ async function blockingForward(
     if (isForward(filter, chain) && (dropsForeign || (await isPolicyOfEngine(filter)))) continue;
     const reason = `the ${nameOf(chain)} drops what is forwarded`;
     const isUfw = chain.table === "filter" && (await hasUfw(filter));
-    return { reason, fix: (bridge) => fixOf(chain, isUfw, bridge) };
+    const blocks = () => true;
+    return { reason, blocksTranslated: true, blocks, fix: (bridge) => fixOf(chain, isUfw, bridge) };
   }
-  return undefined;
+  return await blockingZone(filter, chains);
+}
+
+/** The chain in which firewalld leads what is forwarded to the zone of the interface that it came in by. */
+const ZONES = "filter_FORWARD_ZONES";
+/** The zone that accepts all. */
+const TRUSTED = "filter_FWD_trusted";
+
+/**
+ * firewalld has no policy of dropping, and rejects with its last rule what the zone has not accepted:
+ * all but translated connections. A bridge that is in no zone is in the default one; what zone the
+ * administrator has put it into is his to know.
+ */
+async function blockingZone(
+  filter: Nftables,
+  chains: readonly HookedChain[],
+): Promise<ForwardPolicy | undefined> {
+  const chain = chains.find(({ table, hook }) => table === "firewalld" && hook === "forward");
+  if (chain === undefined) return undefined;
+  const zones = await filter.rules(chain.table, ZONES, chain.family);
+  const standard = zones.find(({ iifname }) => iifname === undefined)?.target;
+  if (standard === undefined || standard === TRUSTED) return undefined;
+  return {
+    reason: `the ${nameOf(chain)} rejects what is forwarded from interfaces in its default zone`,
+    blocksTranslated: false,
+    blocks: (bridge) => !zones.some(({ iifname }) => iifname === bridge),
+    fix: (bridge) => fixOf(chain, false, bridge),
+  };
+}
+
+/** Why connections are not translated but go through the proxy; undefined where nothing speaks against it. */
+export function reasonForProxy({ input, forward }: ForeignFirewall): string | undefined {
+  return forward?.blocksTranslated ? forward.reason : input;
 }
 
 function fixOf(

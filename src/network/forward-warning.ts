@@ -29,7 +29,7 @@ export class ForwardWarning {
   ): Promise<void> {
     const { forward } = await foreignFirewall(filter, options);
     const told = forward?.reason ?? "";
-    if (forward && told !== this.#told)
+    if (forward?.blocks(bridge) && told !== this.#told)
       this.#log.warn(
         "packets between containers and other machines are dropped by this host's firewall, which thimble does not change",
         { reason: forward.reason, fix: forward.fix(bridge).join("; ") },

@@ -245,7 +245,8 @@ class BridgeNetworks implements Networks {
     const { bridge, isInternal, ...settings } = this.find(ref);
     if (bridge === "" || isInternal) return [];
     const policies = versionsOf(settings).flatMap((each) => this.#rules.forwardPolicy(each) ?? []);
-    return policies.map(({ reason, fix }) => ({ reason, fix: fix(bridge) }));
+    const blocking = policies.filter(({ blocks }) => blocks(bridge));
+    return blocking.map(({ reason, fix }) => ({ reason, fix: fix(bridge) }));
   }
 
   async ready(ref: string): Promise<NetworkDescription> {

@@ -5,7 +5,12 @@ const port = (hostIp: string) =>
   ({ protocol: "tcp", containerPort: 80, hostIp, hostPort: 8080 }) as const;
 const row = { address: "10.0.0.2", address6: "", ports: [], passesInput: false };
 const input = "the chain in of the table inet fw drops what comes in";
-const forward = { reason: "the chain FORWARD of the table ip filter drops", fix: () => [] };
+const forward = {
+  reason: "the chain FORWARD of the table ip filter drops",
+  blocksTranslated: true,
+  blocks: () => true,
+  fix: () => [],
+};
 
 test("each port has its path, a reason for it, and those who reach it", () => {
   expect(explainPort(row, port("127.0.0.1"), {})).toMatchObject({
@@ -33,5 +38,14 @@ test("each port has its path, a reason for it, and those who reach it", () => {
   expect(explainPort(through, port("0.0.0.0"), { input, forward })).toMatchObject({
     path: "proxy",
     reason: forward.reason,
+  });
+  // firewalld accepts what is translated.
+  const zone = { ...forward, blocksTranslated: false };
+  expect(explainPort(through, port("0.0.0.0"), { input, forward: zone })).toMatchObject({
+    path: "translated",
+  });
+  expect(explainPort(row, port("0.0.0.0"), { input, forward: zone })).toMatchObject({
+    path: "proxy",
+    reason: input,
   });
 });

@@ -1,6 +1,6 @@
 import { isIPv6 } from "node:net";
 import type { PortTraffic } from "#helper";
-import type { ForeignFirewall } from "./foreign-firewall.ts";
+import { type ForeignFirewall, reasonForProxy } from "./foreign-firewall.ts";
 import { isLoopback } from "./port-address.ts";
 import type { PublishedPort } from "./port-contract.ts";
 import { elementsOf, isTranslated } from "./port-rules.ts";
@@ -55,7 +55,7 @@ export function explainPort(
   return {
     ...port,
     path: "proxy",
-    reason: firewall.forward?.reason ?? firewall.input ?? "",
+    reason: reasonForProxy(firewall) ?? "",
     reachedBy: isFiltered ? `${all}, as far as the host's firewall lets them in` : all,
   };
 }

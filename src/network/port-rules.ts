@@ -3,7 +3,12 @@ import { faultOf, isFault, KeyedLock, type Log } from "#base";
 import { type AddressAndPort, type FlowEnd, type Nftables, type NftBatch, nft } from "#kernel";
 import { FilterWatch } from "./filter-watch.ts";
 import { ownBridges } from "./firewall.ts";
-import { type ForeignFirewall, foreignFirewall, hasLegacyFilter } from "./foreign-firewall.ts";
+import {
+  type ForeignFirewall,
+  foreignFirewall,
+  hasLegacyFilter,
+  reasonForProxy,
+} from "./foreign-firewall.ts";
 import { isLoopback } from "./port-address.ts";
 import type { PortProtocol } from "./port-contract.ts";
 import type { StoredPublication } from "./port-store.ts";
@@ -251,7 +256,7 @@ export class PortRules {
     // Flows of the elements that go are not in the counts of those that come.
     this.#counted.clear();
     await filter.commit(batch);
-    const reason = firewall.forward?.reason ?? firewall.input;
+    const reason = reasonForProxy(firewall);
     if (reason && !isSame(firewall, this.#firewall))
       log.info(
         "published ports go through their proxies, so that the host's firewall holds for them",
@@ -275,7 +280,7 @@ export function isTranslated(
   { passesInput }: Pick<PortElement, "passesInput">,
   { input, forward }: ForeignFirewall,
 ): boolean {
-  return forward === undefined && (input === undefined || passesInput);
+  return !forward?.blocksTranslated && (input === undefined || passesInput);
 }
 
 function isSame(a: ForeignFirewall, b: ForeignFirewall | undefined): boolean {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { Scope } from "#base";
 import { type Fd, Nftables } from "#kernel";
 import { foreignFirewall } from "../../src/network/foreign-firewall.ts";
+import { hasFirewalld, openFirewalld } from "../support/firewalld.ts";
 import { type Host, makeHost } from "../support/lan.ts";
 import { dial, inside, listen, type Namespace, reach } from "../support/namespace.ts";
 import { type PortEngine, publish, wanted } from "../support/published-host.ts";
@@ -146,6 +147,15 @@ const firewalls: readonly [
     },
     [ports.any],
   ],
+  [
+    "firewalld that allows one port in its default zone [needs firewalld]",
+    hasFirewalld,
+    async (scope, netns) => {
+      const firewall = await openFirewalld(scope, netns);
+      await firewall(`--add-port=${ports.any}/tcp`);
+    },
+    [ports.any],
+  ],
 ];
 
 describe("exposure", () => {
@@ -161,7 +171,7 @@ describe("exposure", () => {
         await routeToContainers(host, engine);
         const bridged = "/proc/sys/net/bridge/bridge-nf-call-iptables";
         const isBridged = (await inside(host.netns, "cat", bridged)) === "1";
-        const intended = intendedPaths(fromOutside, !(isBridged && name.startsWith("ufw")));
+        const intended = intendedPaths(fromOutside, !(isBridged && /^(ufw|firewalld) /.test(name)));
         const open = await openPaths(host, engine, intended);
         expect(open.filter((path) => !intended.has(path))).toEqual([]);
         expect([...intended].filter((path) => !open.includes(path))).toEqual([]);
@@ -220,6 +230,53 @@ test.skipIf(!hasUfw)(
     expect(await reach(engine.web.netns, left.address, 8000)).toBe("open");
   },
   120_000,
+);
+
+test.skipIf(!hasFirewalld)(
+  "zones of firewalld hold for published ports, also when it is loaded anew, and name the fix for what containers send [needs firewalld]",
+  async () => {
+    await using scope = new Scope();
+    const host = await makeHost(scope, "1");
+    const { netns, left, right } = host;
+    const firewall = await openFirewalld(scope, netns);
+    await firewall("--permanent", "--zone=internal", "--add-interface=lan2");
+    await firewall("--reload");
+    const seen = (from: typeof left, isOpen: boolean) =>
+      seenAs(from.netns, {
+        ...{ host: from.gateway, port: 8080, protocol: "tcp" },
+        ...(!isOpen && { patienceMs: 1000 }),
+      });
+    {
+      await using engine = await publish(host, wanted(8080), undefined, { isThrough: true });
+      using _server = await whoAmI(engine.web.netns, 80);
+      expect(await seen(left, true)).toBe(left.address);
+      await firewall("--reload");
+      expect(await seen(left, true)).toBe(left.address);
+    }
+    await using engine = await publish(host, wanted(8080));
+    using _server = await whoAmI(engine.web.netns, 80);
+    expect(await seen(right, false)).toBe("failed");
+    await firewall("--permanent", "--zone=internal", "--add-port=8080/tcp");
+    await firewall("--reload");
+    expect(await seen(right, true)).toBe(engine.web.gateway);
+    expect(await seen(left, false)).toBe("failed");
+    scope.use(await listen(left.netns, 8000));
+    expect(await dial(engine.web.netns, left.address, 8000)).toBe("failed");
+    const policy = async () =>
+      (await foreignFirewall(new Nftables({ netns }), { dropsForeign: false })).forward;
+    const forward = await policy();
+    expect(forward?.reason).toBe(
+      "the chain filter_FORWARD of the table inet firewalld rejects what is forwarded from interfaces in its default zone",
+    );
+    expect(forward?.blocks(engine.bridge)).toBe(true);
+    for (const command of forward?.fix(engine.bridge) ?? []) {
+      expect(command).toStartWith("firewall-cmd ");
+      await firewall(...command.split(" ").slice(1));
+    }
+    expect(await reach(engine.web.netns, left.address, 8000)).toBe("open");
+    expect((await policy())?.blocks(engine.bridge)).toBe(false);
+  },
+  240_000,
 );
 
 test.skipIf(!Bun.which("nft"))(

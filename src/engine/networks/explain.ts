@@ -47,7 +47,9 @@ async function explain(parts: ExplainParts, record: ContainerRecord): Promise<Ne
       if (isInternal) return [{ network: name, reason: "the network is internal", fix: [] }];
       const policies = [hasIpv4 ? four : undefined, hasIpv6 ? six : undefined];
       return policies.flatMap((policy) =>
-        policy ? [{ network: name, reason: policy.reason, fix: policy.fix(bridge) }] : [],
+        policy?.blocks(bridge)
+          ? [{ network: name, reason: policy.reason, fix: policy.fix(bridge) }]
+          : [],
       );
     });
   return { container: record.id, name: record.name, ports, egress };
