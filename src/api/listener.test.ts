@@ -20,8 +20,9 @@ async function listen(...addresses: ListenAddress[]) {
   const logged: string[] = [];
   const log = createLog("debug", (line) => void logged.push(line));
   const server = createApiServer({ engine: createFakeEngine(), log, version: "0" });
-  const names = (await server.listen(addresses)).map(({ name }) => name);
-  return { names, logged, [Symbol.asyncDispose]: () => server.close() };
+  const listeners = await server.listen(addresses);
+  const names = listeners.map(({ name }) => name);
+  return { names, listeners, logged, [Symbol.asyncDispose]: () => server.close() };
 }
 
 const loopback = { kind: "tcp", host: "127.0.0.1", port: 0 } as const;
@@ -90,4 +91,23 @@ test("TLS tells a client without a certificate no, and one that speaks plain HTT
     "Client sent an HTTP request to an HTTPS server.",
   );
   expect(server.logged.join("")).toContain("a client could not connect");
+});
+
+test("renewed certificates hold for later connections, and clients are asked as before", async () => {
+  const [old, renewed] = [await authority(), await authority()];
+  await using server = await listen({ ...loopback, tls: await issue(old, "127.0.0.1") });
+  const url = `${(server.names[0] ?? "").replace("tcp:", "https:")}/_ping`;
+  const get = (ca: string) =>
+    fetch(url, { tls: { ca }, keepalive: false }).then(
+      (answer) => answer.text(),
+      () => "not trusted",
+    );
+  expect([await get(old.cert), await get(renewed.cert)]).toEqual(["OK", "not trusted"]);
+  const [listener] = server.listeners;
+  const tls = await issue(renewed, "127.0.0.1");
+  listener?.renew(tls);
+  expect([await get(old.cert), await get(renewed.cert)]).toEqual(["not trusted", "OK"]);
+  const clientAuthority = renewed.cert;
+  expect(() => listener?.renew({ ...tls, clientAuthority })).toThrow("changes with a start");
+  expect(await get(renewed.cert)).toBe("OK");
 });

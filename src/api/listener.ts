@@ -54,6 +54,12 @@ export interface OpenListener {
   readonly kind: "unix" | "tcp";
   /** How far clients have shown who they are: by the rights on the socket, by certificates, or not at all. */
   readonly trust: "socket" | "certificate" | "encrypted" | "plain";
+  /**
+   * Other certificates for the connections to come; those that are open stay. Without effect where
+   * no TLS is spoken; `conflict` when clients would need a certificate that needed none, or the other
+   * way about.
+   */
+  renew(tls: TlsSettings): void;
   /** Takes no more connections, and removes the socket that it made. */
   close(): Promise<void>;
 }
@@ -86,10 +92,13 @@ export async function openListener(options: ListenOptions): Promise<OpenListener
     server.close();
     throw error;
   }
+  const pass = (socket: Socket) => options.onAccepted({ socket, listener });
+  const encrypted = tls && new TlsAcceptor(tls, options.log, pass);
   const listener: OpenListener = {
     name,
     kind: isTcp ? "tcp" : "unix",
     trust: !isTcp ? "socket" : !tls ? "plain" : tls.clientAuthority ? "certificate" : "encrypted",
+    renew: (other) => encrypted?.renew(other),
     async close() {
       const { promise, resolve } = Promise.withResolvers<void>();
       server.close(() => resolve());
@@ -98,11 +107,10 @@ export async function openListener(options: ListenOptions): Promise<OpenListener
       if (address.kind === "unix") rmSync(address.path, { force: true });
     },
   };
-  const pass = (socket: Socket) => options.onAccepted({ socket, listener });
-  const accept = tls ? tlsAcceptor(tls, options.log, pass) : pass;
   server.on("connection", (socket) => {
     options.onConnection(socket);
-    accept(socket);
+    if (encrypted) encrypted.accept(socket);
+    else pass(socket);
   });
   server.on("error", (error) => options.log.error("a listener failed", { name, error }));
   return listener;
@@ -205,31 +213,29 @@ const plainAnswer =
   "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 
 /** Speaks TLS on accepted connections; a client that speaks plain HTTP is told so. */
-function tlsAcceptor(
-  { cert, key, clientAuthority }: TlsSettings,
-  log: Log,
-  pass: (socket: Socket) => void,
-): (socket: Socket) => void {
-  const server = createTlsServer(
-    {
-      cert,
-      key,
-      minVersion: "TLSv1.2",
-      handshakeTimeout: firstBytesMs,
-      ALPNProtocols: ["http/1.1"],
-      ...(clientAuthority !== undefined && {
-        ca: clientAuthority,
-        requestCert: true,
-        rejectUnauthorized: true,
-      }),
-      ...defined({ allowHalfOpen: true }),
-    },
-    pass,
-  );
-  server.on("tlsClientError", (error, socket) => {
-    log.info("a client could not connect", { client: socket.remoteAddress, error });
-  });
-  return (socket) => {
+class TlsAcceptor {
+  readonly #log: Log;
+  readonly #pass: (socket: Socket) => void;
+  readonly #asksClients: boolean;
+  #server: Server;
+
+  constructor(tls: TlsSettings, log: Log, pass: (socket: Socket) => void) {
+    this.#log = log;
+    this.#pass = pass;
+    this.#asksClients = tls.clientAuthority !== undefined;
+    this.#server = this.#serverOf(tls);
+  }
+
+  renew(tls: TlsSettings): void {
+    if (this.#asksClients !== (tls.clientAuthority !== undefined))
+      throw new Fault(
+        "conflict",
+        "whether clients need a certificate (--tlsverify) changes with a start of the engine only",
+      );
+    this.#server = this.#serverOf(tls);
+  }
+
+  accept(socket: Socket): void {
     const timer = setTimeout(() => socket.destroy(), firstBytesMs);
     socket.on("error", () => socket.destroy());
     socket.once("close", () => clearTimeout(timer));
@@ -241,7 +247,30 @@ function tlsAcceptor(
       if (bytes[0] !== handshakeRecord) return void socket.end(plainAnswer);
       socket.pause();
       socket.unshift(bytes);
-      server.emit("connection", socket);
+      this.#server.emit("connection", socket);
     });
-  };
+  }
+
+  #serverOf({ cert, key, clientAuthority }: TlsSettings): Server {
+    const server = createTlsServer(
+      {
+        cert,
+        key,
+        minVersion: "TLSv1.2",
+        handshakeTimeout: firstBytesMs,
+        ALPNProtocols: ["http/1.1"],
+        ...(clientAuthority !== undefined && {
+          ca: clientAuthority,
+          requestCert: true,
+          rejectUnauthorized: true,
+        }),
+        ...defined({ allowHalfOpen: true }),
+      },
+      this.#pass,
+    );
+    server.on("tlsClientError", (error, socket) => {
+      this.#log.info("a client could not connect", { client: socket.remoteAddress, error });
+    });
+    return server;
+  }
 }

@@ -82,6 +82,8 @@ export interface DaemonOptions {
   readonly debug?: boolean | undefined;
   /** Absent: daemon.json below `configRoot`, which may be missing. */
   readonly configFile?: string | undefined;
+  /** What further flags say, by the keys of the configuration file and in its form. */
+  readonly settings?: Readonly<Record<string, unknown>> | undefined;
   /** Only says whether flags and file are right. */
   readonly validate?: boolean | undefined;
 }

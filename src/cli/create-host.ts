@@ -83,7 +83,9 @@ function limits({ flags, given: written }: CreateInput): HostConfigBody {
     BlkioDeviceWriteBps: flags["device-write-bps"].map(deviceRate("device-write-bps")),
     BlkioDeviceReadIOps: flags["device-read-iops"].map(deviceRate("device-read-iops")),
     BlkioDeviceWriteIOps: flags["device-write-iops"].map(deviceRate("device-write-iops")),
-    Ulimits: flags.ulimit.map(parseUlimit).sort((a, b) => (a.Name < b.Name ? -1 : 1)),
+    Ulimits: flags.ulimit
+      .map((word) => parseUlimit(word))
+      .sort((a, b) => (a.Name < b.Name ? -1 : 1)),
   };
 }
 
@@ -103,10 +105,10 @@ function address(word: string): string {
 }
 
 /** "NAME=SOFT[:HARD]". */
-function parseUlimit(word: string) {
+export function parseUlimit(word: string, flag = "--ulimit") {
   const match = /^(\w+)=(-?\d+)(?::(-?\d+))?$/.exec(word);
   const fail = (why: string) =>
-    new Fault("invalid", `invalid argument "${word}" for "--ulimit" flag: ${why}`);
+    new Fault("invalid", `invalid argument "${word}" for "${flag}" flag: ${why}`);
   if (!match) throw fail("write NAME=SOFT[:HARD]");
   const soft = Number(match[2]);
   const hard = Number(match[3] ?? match[2]);

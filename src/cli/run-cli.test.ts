@@ -219,6 +219,7 @@ test("the daemon is told its flags, -H before or after its name", async () => {
       configRoot: "/c",
       insecureRegistries: ["r.example:5000"],
       logLevel: "debug",
+      settings: {},
     },
     {
       dataRoot: undefined,
@@ -226,8 +227,36 @@ test("the daemon is told its flags, -H before or after its name", async () => {
       hosts: ["unix:///y.sock"],
       configRoot: undefined,
       insecureRegistries: undefined,
+      settings: {},
     },
   ]);
+});
+
+test("flags of the daemon say what keys of its file say, in the form of the file", async () => {
+  const told: unknown[] = [];
+  const daemon = async ({ settings }: DaemonOptions) => {
+    told.push(settings);
+    return 0;
+  };
+  const local = { ...testOptions().options.local, daemon };
+  const line =
+    "daemon --log-driver local --log-opt max-size=5m --log-opt max-file=2 --dns 10.0.0.1 --mtu 1400 --default-address-pool base=10.7.0.0/16,size=24 --default-ulimit nofile=1:2 --label a=b --init -s overlay2";
+  await run(line, { local });
+  expect(told).toEqual([
+    {
+      "log-driver": "local",
+      "log-opts": { "max-size": "5m", "max-file": "2" },
+      dns: ["10.0.0.1"],
+      mtu: 1400,
+      "default-address-pools": [{ base: "10.7.0.0/16", size: 24 }],
+      "default-ulimits": { nofile: { Name: "nofile", Soft: 1, Hard: 2 } },
+      labels: ["a=b"],
+      init: true,
+      "storage-driver": "overlay2",
+    },
+  ]);
+  const wrong = await run("daemon --default-address-pool nosuch", { local });
+  expect(wrong.err).toContain('invalid argument "nosuch" for "--default-address-pool" flag');
 });
 
 test("commands listed as docker's alone are not ours", () => {

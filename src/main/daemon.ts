@@ -13,7 +13,7 @@ import { describePlan } from "#runtime";
 import type { State } from "#state";
 import { openTrust } from "#trust";
 import { checkStart, lockRoot, makeRoot, refuseDockerRoot } from "./check-start.ts";
-import { listenAddresses } from "./listen-addresses.ts";
+import { listenAddresses, tlsSettings } from "./listen-addresses.ts";
 import { lowerOomScore } from "./lower-oom-score.ts";
 import { useEmbeddedAddon } from "./native-parts.ts";
 import { openEngine } from "./open-engine.ts";
@@ -45,11 +45,13 @@ export async function runDaemon(flags: DaemonOptions): Promise<number> {
     await using scope = new Scope();
     const plugins = new Plugins();
     await checkPlugins(plugins, settings);
-    const engine = await serve(settings, served, { log, scope, plugins });
+    const { engine, listeners } = await serve(settings, served, { log, scope, plugins });
     serves = true;
     const reread = async () => {
       const next = await daemonSettings(flags, file);
       await checkPlugins(plugins, next);
+      const tls = await tlsSettings({ ...next.options, configRoot: served.places.configRoot });
+      if (tls) for (const listener of listeners) listener.renew(tls);
       engine.reload(next.engine);
       logging = next.logging;
       log.info("the configuration was read again", { file });
@@ -100,12 +102,17 @@ async function prepare(options: DaemonOptions): Promise<Served> {
   return { places, hosts, addresses };
 }
 
+interface Serving {
+  readonly engine: Engine;
+  readonly listeners: readonly OpenListener[];
+}
+
 /** Opens the engine and listens. */
 async function serve(
   { options, engine: settings, network }: DaemonSettings,
   { places, hosts, addresses }: Served,
   { log, scope, plugins }: Pick<Beside, "log" | "scope"> & { readonly plugins: Plugins },
-): Promise<Engine> {
+): Promise<Serving> {
   for (const name of ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]) delete process.env[name];
   await checkStart(addresses.flatMap((each) => (each.kind === "unix" ? [each.path] : [])));
   await claimRoots(places, hosts, scope);
@@ -143,7 +150,7 @@ async function serve(
   await serveBeside(options, { engine, places, log, scope });
   for (const listener of listeners) tellListener(listener, log);
   for (const warning of (await engine.info()).warnings) log.warn(warning);
-  return engine;
+  return { engine, listeners };
 }
 
 async function claimRoots({ dataRoot, runRoot }: Roots, hosts: readonly string[], scope: Scope) {

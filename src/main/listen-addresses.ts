@@ -95,7 +95,10 @@ function malformed(host: string, why: string): Fault {
   return new Fault("invalid", `cannot listen on ${host}: ${why}`, { about: host });
 }
 
-async function tlsSettings(choice: ListenChoice): Promise<TlsSettings | undefined> {
+/** What TLS is spoken with, where it is. Reads certificates; makes nothing. */
+export async function tlsSettings(
+  choice: TlsChoice & Pick<ListenChoice, "configRoot">,
+): Promise<TlsSettings | undefined> {
   const { tlsverify = false, tls = tlsverify, configRoot } = choice;
   const given = (["tlscacert", "tlscert", "tlskey"] as const).find((name) => choice[name]);
   if (!tls && !tlsverify) {

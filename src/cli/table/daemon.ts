@@ -1,8 +1,34 @@
 import { command } from "../command.ts";
-import { bool, choice, list, text } from "../flag.ts";
+import { bool, choice, int, list, map, text } from "../flag.ts";
 import { logLevel } from "./log-level.ts";
 
+/** Flags that say what a key of the configuration file says, with the names that dockerd has for them. */
+export const settingFlags = {
+  bip: text("Address and subnet of the default bridge (10.9.0.1/24)"),
+  "default-address-pool": list("Pool for networks without a subnet (base=10.200.0.0/16,size=24)"),
+  "default-shm-size": text("Size of /dev/shm of containers that name none", {
+    shownDefault: "64M",
+  }),
+  "default-ulimit": list("Limit of containers that set none (nofile=1024:2048)"),
+  dns: list("Name server of containers that name none"),
+  "dns-opt": list("Option of the resolver of containers that set none"),
+  "dns-search": list("Search domain of containers that name none"),
+  "exec-root": text("The same as --run-root, as dockerd calls it", { complete: "file" }),
+  "fixed-cidr": text("Part of the default bridge's subnet that containers get addresses of"),
+  init: bool("Run containers that say nothing else under an init process"),
+  label: list("Label of the engine (KEY=VALUE), which info shows"),
+  "log-driver": text("Log driver of containers that name none", { shownDefault: "json-file" }),
+  "log-opt": map("Option of that log driver (max-size=10m)"),
+  "max-concurrent-downloads": int("Layers that are downloaded at once", { shownDefault: "3" }),
+  "max-concurrent-uploads": int("Layers that are uploaded at once", { shownDefault: "5" }),
+  mtu: int("MTU of the default bridge"),
+  "registry-mirror": list("Mirror of Docker Hub (https://HOST)"),
+  "storage-driver": text("overlay2, which it is in any case", { short: "s" }),
+  "storage-opt": list("Options of the storage, which has none"),
+};
+
 export const daemonFlags = {
+  ...settingFlags,
   "config-file": text(
     "Configuration file, with the keys of dockerd's daemon.json; SIGHUP has it read again",
     {
@@ -118,6 +144,10 @@ export const daemonCommand = command({
   flags: daemonFlags,
   examples: [
     ["daemon --data-root /tmp/d --run-root /tmp/r", "a second engine beside the first"],
+    [
+      "daemon --log-driver local --log-opt max-size=50m --dns 10.0.0.53",
+      "defaults of containers, which a configuration file can say as well",
+    ],
     ["daemon --validate --config-file /etc/docker/daemon.json", "see what of Docker's file holds"],
     [
       "daemon -H unix:///run/thimble/thimble.sock -H tcp://0.0.0.0:2376 --tlsverify",

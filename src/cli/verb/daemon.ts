@@ -1,4 +1,5 @@
 import type { Verb } from "../command.ts";
+import { daemonSettings } from "../daemon-settings.ts";
 import type { daemonFlags } from "../table/daemon.ts";
 
 export const daemon: Verb<typeof daemonFlags> = (context, { flags, given }) => {
@@ -27,6 +28,7 @@ export const daemon: Verb<typeof daemonFlags> = (context, { flags, given }) => {
     debug: given.has("debug") ? flags.debug : undefined,
     configFile: flags["config-file"],
     validate: flags.validate || undefined,
+    settings: daemonSettings(flags, given),
     registry:
       addr === undefined
         ? undefined

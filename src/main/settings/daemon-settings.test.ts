@@ -99,6 +99,25 @@ describe("refused is", () => {
     );
   });
 
+  test("a key that a flag gives in the form of the file", async () => {
+    const settings = { "log-opts": { "max-size": "2m" }, dns: ["1.1.1.1"], mtu: 1500 };
+    const twice = read(
+      { "log-opts": { "max-size": "1m" }, dns: ["8.8.8.8"], mtu: 1400 },
+      { settings },
+    );
+    expect(await outcome(twice)).toThrow(
+      "log-opts: (from flag: map[max-size:2m], from file: map[max-size:1m]), dns: (from flag: [1.1.1.1], from file: [8.8.8.8]), mtu: (from flag: 1500, from file: 1400)",
+    );
+    const { engine, network } = await read({}, { settings });
+    expect(engine.log.Config).toEqual({ "max-size": "2m" });
+    expect([network.mtu, engine.containers]).toEqual([1500, { Dns: ["1.1.1.1"] }]);
+    expect(await outcome(read({}, { settings: { mtu: -1 } }))).toThrow(
+      "mtu -1: give a whole number",
+    );
+    const driver = read({}, { settings: { "storage-driver": "zfs" } });
+    expect(await outcome(driver)).toThrow("use overlay2");
+  });
+
   test("a file that is named and missing; the usual one may be", async () => {
     const path = join(directory, "none.json");
     expect(await outcome(daemonSettings({ configFile: path }, path))).toThrow("no such file");

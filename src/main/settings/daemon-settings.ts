@@ -2,7 +2,8 @@ import { defined, Fault, type LogFormat, type LogLevel, parseBytes } from "#base
 import type { DaemonOptions } from "#cli";
 import { type ContainerDefaults, defaultSettings, type EngineSettings } from "#engine";
 import { checkNetworkDefaults, type NetworkDefaults } from "#network";
-import { type DaemonFile, readDaemonFile } from "./read-file.ts";
+import { isMap } from "./file-key.ts";
+import { checkedSettings, type DaemonFile, readDaemonFile } from "./read-file.ts";
 
 /** The flags of the daemon with what its file adds to them. */
 export interface DaemonSettings {
@@ -38,8 +39,10 @@ const flagOfKey = {
  * a flag and the file say the same thing. It changes nothing, so that it also validates.
  */
 export async function daemonSettings(flags: DaemonOptions, path: string): Promise<DaemonSettings> {
-  const file = readDaemonFile(path, { isNamed: flags.configFile !== undefined });
-  refuseTwice(flags, file);
+  const given = checkedSettings(flags.settings ?? {});
+  const written = readDaemonFile(path, { isNamed: flags.configFile !== undefined });
+  refuseTwice(flags, given, written);
+  const file = { ...written, ...given };
   const fromFile = Object.fromEntries(
     Object.entries(flagOfKey).flatMap(([key, flag]) => {
       const value = file[key as keyof typeof flagOfKey];
@@ -66,9 +69,14 @@ export async function daemonSettings(flags: DaemonOptions, path: string): Promis
   return { options, logging, network, engine: { ...rest, registryMirrors } };
 }
 
-function refuseTwice(flags: DaemonOptions, file: DaemonFile): void {
-  const twice = Object.entries(flagOfKey).flatMap(([key, flag]) => {
-    const [fromFlag, fromFile] = [flags[flag], file[key as keyof typeof flagOfKey]];
+/** `given` are the settings that flags give in the form of the file. */
+function refuseTwice(flags: DaemonOptions, given: DaemonFile, file: DaemonFile): void {
+  const fromFlags = [
+    ...Object.entries(flagOfKey).map(([key, flag]) => [key, flags[flag]] as const),
+    ...Object.entries(given),
+  ];
+  const twice = fromFlags.flatMap(([key, fromFlag]) => {
+    const fromFile = file[key as keyof DaemonFile];
     if (fromFlag === undefined || fromFile === undefined) return [];
     return [`${key}: (from flag: ${shown(fromFlag)}, from file: ${shown(fromFile)})`];
   });
@@ -81,7 +89,10 @@ function refuseTwice(flags: DaemonOptions, file: DaemonFile): void {
 
 /** As Go prints values with %v. */
 function shown(value: unknown): string {
-  return Array.isArray(value) ? `[${value.join(" ")}]` : String(value);
+  if (Array.isArray(value)) return `[${value.map(shown).join(" ")}]`;
+  if (!isMap(value)) return String(value);
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `map[${members.map(([key, each]) => `${key}:${shown(each)}`).join(" ")}]`;
 }
 
 function engineSettings(options: DaemonOptions, file: DaemonFile): EngineSettings {

@@ -66,9 +66,20 @@ export function readDaemonFile(
     );
   }
   if (!isMap(value)) throw fault(path, "it is not a JSON object");
-  const wrong = Object.entries(value).flatMap(([key, each]) => judge(key, each) ?? []);
+  const wrong = wrongKeys(value);
   if (wrong.length > 0) throw fault(path, wrong.join("; "));
   return value as DaemonFile;
+}
+
+/** Settings that flags give, judged as those of the file are. */
+export function checkedSettings(given: Readonly<Record<string, unknown>>): DaemonFile {
+  const wrong = wrongKeys(given);
+  if (wrong.length > 0) throw new Fault("invalid", `a flag cannot be used: ${wrong.join("; ")}`);
+  return given;
+}
+
+function wrongKeys(value: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(value).flatMap(([key, each]) => judge(key, each) ?? []);
 }
 
 function judge(key: string, value: unknown): string | undefined {
