@@ -122,7 +122,6 @@ test("mounts become binds that must exist, and tmpfs with options", () => {
 
 test.each([
   [{ HostConfig: { UsernsMode: "keep" } }, 'user namespace mode "keep"'],
-  [{ HostConfig: { StorageOpt: { size: "1g" } } }, "StorageOpt"],
   [
     {
       NetworkingConfig: {

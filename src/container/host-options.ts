@@ -292,9 +292,11 @@ export const hostOptions = {
     },
     inspect: orNull,
   }),
-  StorageOpt: unsupported("options of the storage driver (StorageOpt)", {
+  StorageOpt: option({
     shape: shapes.textMap,
-    zero: undefined,
+    value: (sent) => sent ?? {},
+    effect: "engine",
+    inspect: (_, sent) => orAbsent(sent ?? {}),
   }),
   Tmpfs: option({
     shape: shapes.textMap,

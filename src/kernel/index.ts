@@ -29,6 +29,12 @@ export {
   statfs,
   untakenByPeer,
 } from "./descriptors.ts";
+export {
+  directoryLimit,
+  lackOfLimits,
+  limitDirectory,
+  unlimit,
+} from "./directory-limit.ts";
 export { diskUsage, type TreeUsage } from "./disk-usage.ts";
 export { errnoName } from "./errno.ts";
 export { descriptorPath, Fd } from "./fd.ts";
@@ -122,14 +128,7 @@ export {
 export { makePrivateDirectory, restrictMode } from "./private-path.ts";
 export { hasEnded, pidfdOpen, pidfdSendSignal, startTime } from "./processes.ts";
 export { delayPackets, limitRate, removeDelay } from "./qdisc.ts";
-export {
-  hasProjectQuotas,
-  type ProjectQuota,
-  projectOf,
-  projectQuota,
-  setProject,
-  setProjectQuota,
-} from "./quota.ts";
+export type { ProjectQuota } from "./quota.ts";
 export { type RouteNotices, watchRoutes } from "./route-watch.ts";
 export {
   addAddress,

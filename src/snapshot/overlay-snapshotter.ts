@@ -7,6 +7,8 @@ import {
   fchmodat,
   fchownat,
   fstatat,
+  lackOfLimits,
+  limitDirectory,
   type Mount,
   makePrivateDirectory,
   O_DIRECTORY,
@@ -14,6 +16,7 @@ import {
   renameat2,
   syncfsAsync,
   type TreeUsage,
+  unlimit,
 } from "#kernel";
 import type { State } from "#state";
 import { crashPoint } from "./crash-point.ts";
@@ -40,6 +43,12 @@ export interface OverlaySnapshotterOptions {
   readonly log?: Log;
   /** Does not settle what a crash left; `problems` lists it. */
   readonly untouched?: boolean;
+}
+
+interface CreateOptions {
+  readonly parent: ChainId | undefined;
+  readonly volatile: boolean;
+  readonly limit?: number | undefined;
 }
 
 /**
@@ -88,9 +97,15 @@ export class OverlaySnapshotter implements Snapshotter {
   async prepare(
     key: string,
     parent: ChainId | undefined,
-    options: { readonly volatile?: boolean } = {},
+    { volatile = false, limit }: Partial<CreateOptions> = {},
   ): Promise<void> {
-    this.#create(key, "active", { parent, volatile: options.volatile ?? false });
+    const lack = limit === undefined ? undefined : this.lackOfLimits();
+    if (lack) throw new Fault("unsupported", `cannot limit a snapshot: ${lack}`, { about: key });
+    this.#create(key, "active", { parent, volatile, limit });
+  }
+
+  lackOfLimits(): string | undefined {
+    return lackOfLimits(this.#root);
   }
 
   async view(key: string, parent: ChainId | undefined): Promise<void> {
@@ -310,16 +325,14 @@ export class OverlaySnapshotter implements Snapshotter {
   }
 
   /** The directories first, then the row, which makes it exist. */
-  #create(
-    name: string,
-    kind: SnapshotKind,
-    { parent, volatile }: { readonly parent: ChainId | undefined; readonly volatile: boolean },
-  ): void {
+  #create(name: string, kind: SnapshotKind, { parent, volatile, limit }: CreateOptions): void {
     const parentId = this.#parentId(parent);
     if (this.#table.find(name)) throw new Fault("exists", `the snapshot ${name} exists already`);
     const id = this.#next++;
     mkdirSync(this.#path(id), { mode: 0o700 });
     try {
+      // Before there is anything in it: files move between its two directories.
+      if (limit !== undefined) limitDirectory(this.#path(id), limit);
       mkdirSync(this.#fs(id), { mode: 0o755 });
       if (parentId !== null) this.#copyRoot(parentId, id);
       if (kind === "active") mkdirSync(join(this.#path(id), "work"), { mode: 0o700 });
@@ -329,6 +342,7 @@ export class OverlaySnapshotter implements Snapshotter {
         volatile: volatile ? 1 : 0,
       });
     } catch (error) {
+      if (limit !== undefined) unlimit([this.#path(id)]);
       rmSync(this.#path(id), { recursive: true, force: true });
       throw error;
     }

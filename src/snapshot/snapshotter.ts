@@ -36,12 +36,17 @@ export interface SnapshotInfo {
  * the disk beside that is removed when the snapshotter is opened next.
  */
 export interface Snapshotter {
-  /** `volatile`: the file system need not survive a power cut (nor be mounted again after one). */
+  /**
+   * `volatile`: the file system need not survive a power cut (nor be mounted again after one).
+   * `limit`: bytes that its own files may take; `unsupported` when `lackOfLimits` has a reason.
+   */
   prepare(
     key: string,
     parent: ChainId | undefined,
-    options?: { readonly volatile?: boolean },
+    options?: { readonly volatile?: boolean; readonly limit?: number | undefined },
   ): Promise<void>;
+  /** Why snapshots cannot be limited here; undefined when they can. */
+  lackOfLimits(): string | undefined;
   /** Makes a read-only snapshot of a stack. */
   view(key: string, parent: ChainId | undefined): Promise<void>;
   /**

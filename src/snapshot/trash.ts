@@ -1,7 +1,7 @@
 import { readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { faultOf, type Log } from "#base";
-import { makePrivateDirectory, removeTree } from "#kernel";
+import { makePrivateDirectory, removeTree, unlimit } from "#kernel";
 
 /**
  * Removal in two steps: a rename, after which the thing is gone for everyone, and the deletion in
@@ -40,6 +40,7 @@ export class Trash {
   #delete(path: string): void {
     this.#emptying = this.#emptying.then(async () => {
       try {
+        unlimit([path]);
         await removeTree(path);
       } catch (error) {
         this.#log.warn("cannot empty the trash; it is tried again at the next start", {

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, renameSync } from "node:fs";
 import { Fault } from "#base";
-import { makePrivateDirectory } from "#kernel";
-import { limitDirectory, sizeOf } from "./limit.ts";
+import { limitDirectory, makePrivateDirectory } from "#kernel";
+import { sizeOf } from "./limit.ts";
 import type { VolumeStore } from "./volume-store.ts";
 
 /** Where the local volumes of a data root are: all of one in its home, its files in HOME/_data. */

@@ -1,8 +1,7 @@
 import { existsSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { faultOf, type Log } from "#base";
-import { makePrivateDirectory, removeTree } from "#kernel";
-import { unlimit } from "./limit.ts";
+import { makePrivateDirectory, removeTree, unlimit } from "#kernel";
 
 /**
  * Directories of volumes that are removed, each under the volume's id: first set aside, then, once

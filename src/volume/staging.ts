@@ -1,8 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { newId } from "#base";
-import { makePrivateDirectory } from "#kernel";
-import { limitDirectory } from "./limit.ts";
+import { limitDirectory, makePrivateDirectory } from "#kernel";
 import type { RemovedVolumes } from "./removed-volumes.ts";
 
 /** Directories in the making, each under an id of its own; the next start deletes those of a crash. */

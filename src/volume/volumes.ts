@@ -9,7 +9,7 @@ import {
   silentLog,
   systemClock,
 } from "#base";
-import { diskUsage, makePrivateDirectory, type ProjectQuota } from "#kernel";
+import { directoryLimit, diskUsage, makePrivateDirectory, type ProjectQuota } from "#kernel";
 import type { State } from "#state";
 import { Contents } from "./contents.ts";
 import type { Volume, VolumeRequest, Volumes } from "./contract.ts";
@@ -17,7 +17,7 @@ import { Copies } from "./copies.ts";
 import { crashPoint } from "./crash-point.ts";
 import { mountsBelow } from "./directory.ts";
 import { Holders } from "./holders.ts";
-import { limitOf, requireQuotas, sizeOf } from "./limit.ts";
+import { requireQuotas, sizeOf } from "./limit.ts";
 import { Members } from "./members.ts";
 import { Places } from "./places.ts";
 import { PluginMounts } from "./plugin-mounts.ts";
@@ -317,7 +317,7 @@ class LocalVolumes implements Volumes {
 
   quota(name: string): ProjectQuota | undefined {
     const { driver, options, path } = this.get(name);
-    return driver !== "local" || sizeOf(options) === undefined ? undefined : limitOf(path);
+    return driver !== "local" || sizeOf(options) === undefined ? undefined : directoryLimit(path);
   }
 
   drained(): Promise<void> {

@@ -19,7 +19,7 @@ import { join } from "node:path";
 import { openState, type State } from "#state";
 import { openVolumes, type Volumes } from "#volume";
 import { outcome } from "../../src/base/testing.ts";
-import { type DiskType, loopDisk, missingMaker } from "../support/loop-disk.ts";
+import { lackOfQuotas, loopDisk } from "../support/loop-disk.ts";
 
 const owner = { uid: 0, gid: 0 };
 const options = { size: "4m" };
@@ -46,22 +46,8 @@ test.each([
   expect(await outcome(volumes.create({ name: "data", options: bad, owner }))).toThrow(why);
 });
 
-/** Undefined where a file system of this type can have project quotas here. */
-function lackOf(type: DiskType): string | undefined {
-  const maker = missingMaker(type);
-  if (maker !== undefined) return maker;
-  const place = join(directory, `probe-${type}`);
-  mkdirSync(place);
-  try {
-    using _disk = loopDisk(type, place, { bytes: 320 << 20, options: ["prjquota"] });
-    return undefined;
-  } catch {
-    return "project quotas";
-  }
-}
-
 for (const type of ["ext4", "xfs"] as const) {
-  const lack = process.getuid?.() === 0 ? lackOf(type) : "root";
+  const lack = process.getuid?.() === 0 ? lackOfQuotas(type, directory) : "root";
   describe.skipIf(lack !== undefined)(`quotas [needs ${lack ?? "nothing"}]`, () => {
     let disk: ReturnType<typeof loopDisk>;
     let state: State;

@@ -35,3 +35,17 @@ export function loopDisk(
   execFileSync("mount", ["-t", type, "-o", ["loop", ...options].join(","), image, path], quiet);
   return { path, [Symbol.dispose]: () => void execFileSync("umount", ["-l", path]) };
 }
+
+/** What a file system of this type lacks to have project quotas here, tried below `directory`. */
+export function lackOfQuotas(type: DiskType, directory: string): string | undefined {
+  const maker = missingMaker(type);
+  if (maker !== undefined) return maker;
+  const place = join(directory, `probe-${type}`);
+  mkdirSync(place);
+  try {
+    using _disk = loopDisk(type, place, { bytes: 320 << 20, options: ["prjquota"] });
+    return undefined;
+  } catch {
+    return "project quotas";
+  }
+}

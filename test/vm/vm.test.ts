@@ -5,16 +5,21 @@ import { runInGuest } from "./guest.ts";
 const missing = !existsSync("/usr/bin/qemu-system-x86_64") || !existsSync("/bin/busybox");
 
 describe.skipIf(missing)("a guest with cgroup v2 alone and Linux 6.1 [needs qemu]", () => {
-  test("limits volumes by project quotas, on ext4 and xfs", async () => {
+  test("limits volumes and containers by project quotas, on ext4 and xfs", async () => {
+    const suites = ["volume", "container"]
+      .map((name) => `./test/integration/${name}-quota.test.ts`)
+      .join(" ");
     const run = await runInGuest(
-      "export TMPDIR=/var/tmp; bun test --timeout 300000 ./test/integration/volume-quota.test.ts",
+      `export TMPDIR=/var/tmp; bun test --timeout 300000 ${suites}`,
       800,
     );
     if (run.status !== 0) console.error(run.output);
     expect(run.status).toBe(0);
-    expect(run.output).toMatch(/\(pass\) .*a volume of a limited size on ext4/);
-    if (existsSync("/usr/sbin/mkfs.xfs"))
-      expect(run.output).toMatch(/\(pass\) .*a volume of a limited size on xfs/);
+    for (const type of existsSync("/usr/sbin/mkfs.xfs") ? ["ext4", "xfs"] : ["ext4"])
+      for (const limited of ["volume", "container"])
+        expect(run.output).toMatch(
+          new RegExp(`\\(pass\\) .*a ${limited} of a limited size on ${type}`),
+        );
   });
 
   test("passes the launch, monitor, cgroup, task, engine, image and network suites", async () => {

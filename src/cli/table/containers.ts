@@ -130,6 +130,7 @@ export const runCommand = command({
       "in the background, with a bind mount",
     ],
     ["run --rm --memory 64m --cpus 0.5 debian true", "with limits"],
+    ["run --rm --storage-opt size=1g debian true", "with a limit of what it may write"],
     ["run --dry-run debian true", "print each step of the start, and create nothing"],
   ],
   load: async () => (await import("../verb/run.ts")).run,

@@ -135,7 +135,7 @@ export const createFlags = {
   "shm-size": size("Size of /dev/shm"),
   "stop-signal": text("Signal to stop the container"),
   "stop-timeout": int("Timeout (in seconds) to stop a container"),
-  "storage-opt": list("Storage driver options for the container"),
+  "storage-opt": list("Storage driver options for the container: size=SIZE limits its own files"),
   sysctl: map("Sysctl options"),
   tmpfs: list("Mount a tmpfs directory"),
   tty: bool("Allocate a pseudo-TTY", { short: "t" }),

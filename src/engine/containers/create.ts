@@ -25,6 +25,7 @@ import { findJoined, joinedContainer, joinsContainer } from "./joined-container.
 import { makeUpName, parseName } from "./name.ts";
 import { type Placement, placeMounts } from "./place-mounts.ts";
 import type { PlannedStart } from "./planned-starts.ts";
+import { rootLimit } from "./root-limit.ts";
 import { plannedTask, type RunInput } from "./task-input.ts";
 import type { ResolvedUser } from "./user.ts";
 import { lookupUser } from "./user-lookup.ts";
@@ -314,7 +315,8 @@ async function prepareRoot(
   scope: Scope,
 ): Promise<Mount> {
   const { id, chainId, host } = draft;
-  await parts.snapshots.prepare(id, chainId, { volatile: host.AutoRemove });
+  const limit = rootLimit(parts, host.StorageOpt);
+  await parts.snapshots.prepare(id, chainId, { volatile: host.AutoRemove, limit });
   scope.defer(() => parts.snapshots.remove(id));
   return onlyMount(await parts.snapshots.mounts(id), id);
 }
