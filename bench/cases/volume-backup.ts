@@ -20,7 +20,7 @@ const nothing = { sent: 0, seconds: 0 };
 
 /**
  * A volume of 5 GB, one file of 4 GiB with pages like a database's and 10,000 small ones, to a
- * registry: first whole, then with a hundredth of it changed, then as it was.
+ * registry: first whole, then with a hundredth of it changed, then as it was; and all of it back.
  */
 export async function volumeBackup(stage: Stage): Promise<Finding[]> {
   const place = await mkdtemp("/var/tmp/thimble-bench-registry-");
@@ -45,6 +45,14 @@ export async function volumeBackup(stage: Stage): Promise<Finding[]> {
   const archive = await tarBytes(path);
   const changed = await push();
   const again = await push();
+  let restored = 0;
+  const restoreWeight = await heaviestWhile(subject.pid, async () => {
+    const start = performance.now();
+    const reference = `127.0.0.1:${relay.port}/bench/volume:bench`;
+    await command(subject.argv("volume", "pull", reference, "restored"));
+    restored = (performance.now() - start) / 1000;
+  });
+  await command(["diff", "-r", path, join(subject.dataRoot, "volumes/restored/_data")]);
   const told = (each: { sent: number; seconds: number }) =>
     `${megabytes(each.sent)} sent in ${each.seconds.toFixed(0)} s`;
   const ratio = archive / changed.sent;
@@ -63,6 +71,8 @@ export async function volumeBackup(stage: Stage): Promise<Finding[]> {
     },
     { kind: "figure", title: "the next, with nothing changed", figure: told(again) },
     { kind: "figure", title: "engine, peak over the first", figure: showWeight(weight) },
+    { kind: "figure", title: "all of it restored", figure: `${restored.toFixed(0)} s` },
+    { kind: "figure", title: "engine, peak over the restore", figure: showWeight(restoreWeight) },
   ];
 }
 

@@ -125,6 +125,16 @@ static int check_line(const struct copy *copy)
 	return recv(copy->line, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0 ? -ECANCELED : 0;
 }
 
+/* A reader that is slow, or is none, misses some. */
+static void count_copied(struct copy *copy, ssize_t bytes)
+{
+	copy->copied += bytes;
+	if (copy->copied - copy->told < (int64_t)SPAN)
+		return;
+	copy->told = copy->copied;
+	send(copy->line, &copy->told, sizeof(copy->told), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* Within the kernel where both file systems allow it. */
 static int copy_span(struct copy *copy, int from, int to, off_t at, off_t end)
 {
@@ -137,7 +147,7 @@ static int copy_span(struct copy *copy, int from, int to, off_t at, off_t end)
 			off_t in = at, out = at;
 			ssize_t done = copy_file_range(from, &in, to, &out, size < SPAN ? size : SPAN, 0);
 			if (done > 0) {
-				copy->copied += done;
+				count_copied(copy, done);
 				at += done;
 				continue;
 			}
@@ -152,7 +162,7 @@ static int copy_span(struct copy *copy, int from, int to, off_t at, off_t end)
 		int result = write_all(to, copy->buffer, (size_t)got, at);
 		if (result < 0)
 			return result;
-		copy->copied += got;
+		count_copied(copy, got);
 		at += got;
 	}
 	return 0;
@@ -408,8 +418,9 @@ static void free_copy(struct copy *copy)
 /* Says that the first pass is over, and waits for the word that nobody writes any longer. */
 static int pass_gate(int line)
 {
-	char byte = 0;
-	if (send(line, &byte, 1, MSG_NOSIGNAL) != 1)
+	const int64_t mark = -1;
+	char byte;
+	if (send(line, &mark, sizeof(mark), MSG_NOSIGNAL) != sizeof(mark))
 		return -ECANCELED;
 	return read(line, &byte, 1) == 1 ? 0 : -ECANCELED;
 }
@@ -452,9 +463,10 @@ static long job_copy(struct job *job)
 
 /*
  * copyTree(id, from, to, line, waits) -> bytes that were copied, as opposed to shared by
- * reflink. The line is a socket: the copy ends when its other end is closed. One that waits is
- * made in two passes: after the first, during which others may write, it sends a byte and waits
- * for one. The descriptors stay open until the report. Of a refusal the report's bytes are the
+ * reflink. The line is a socket: the copy ends when its other end is closed, and tells there now
+ * and then how many bytes it has copied, in 8 bytes of this machine's order. One that waits is
+ * made in two passes: after the first, during which others may write, it sends -1 and waits for
+ * a byte. The descriptors stay open until the report. Of a refusal the report's bytes are the
  * path that could not be copied.
  */
 static long tree_copy(struct call *call)

@@ -45,10 +45,10 @@ struct copy {
 	struct link_table links;
 	char *buffer;
 	char *names, *value;
-	/* A socket whose other end is closed when the copy is wanted no more. */
+	/* A socket whose other end is closed when the copy is wanted no more; it is told how far the copy is. */
 	int line;
-	/* Bytes that were copied, as opposed to shared with their origin. */
-	int64_t copied;
+	/* Bytes that were copied, as opposed to shared with their origin, and how many of them are told. */
+	int64_t copied, told;
 	/* The first of two passes: what changes under its hands is left to the second. */
 	bool rehearses;
 	/* Of the first pass: when it began, by the clock of the file system's times, and how far that was from one that is not set. */

@@ -67,6 +67,24 @@ test("thimble's own: a clone, and another name", async () => {
     status: 201,
     json: { Volume: { Name: "copy", Driver: "local" }, Copied: 4096, Warnings: ["torn"] },
   });
+  const { status, text } = await server.call(
+    "POST",
+    "/thimble/v1/volumes/data/clone?to=second&progress=1",
+  );
+  expect([
+    status,
+    ...text
+      .trim()
+      .split("\r\n")
+      .map((line) => JSON.parse(line)),
+  ]).toMatchObject([
+    200,
+    { id: "data", progressDetail: { current: 1024 } },
+    { aux: { Volume: { Name: "second" }, Copied: 4096 } },
+  ]);
+  expect((await server.call("POST", "/thimble/v1/volumes/nope/clone?to=x&progress=1")).status).toBe(
+    404,
+  );
   expect(await server.call("POST", "/thimble/v1/volumes/copy/rename?to=new")).toMatchObject({
     status: 200,
     json: { Name: "new" },

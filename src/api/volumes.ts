@@ -1,6 +1,7 @@
 import { Fault, faultOf } from "#base";
-import type { BackupSchedule, Volume, VolumeSnapshot } from "#engine";
+import type { BackupSchedule, CopyWatch, Volume, VolumeSnapshot } from "#engine";
 import {
+  type JsonMessage,
   loadSchemas,
   TAR_TYPE,
   type WireFilters,
@@ -9,6 +10,7 @@ import {
 } from "#wire";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
+import { withProgress } from "./progress-stream.ts";
 import type { Route } from "./router.ts";
 import { noSwarmManager } from "./swarm.ts";
 
@@ -211,14 +213,36 @@ function update(): never {
   );
 }
 
+/**
+ * Answers what a copy of a volume's files gives when it is over; a client that asks for its progress
+ * has a stream of JSON messages, of which the last has the answer.
+ */
+async function answerCopy(
+  exchange: Exchange,
+  status: number,
+  work: (watch: CopyWatch) => Promise<NonNullable<JsonMessage["aux"]>>,
+): Promise<void> {
+  const { signal } = exchange;
+  if (!exchange.query.flag("progress")) {
+    exchange.sendJson(status, await work({ signal }));
+    return;
+  }
+  const id = exchange.param("name");
+  const onCopied = (current: number) =>
+    exchange.progress({ id, status: "Copying", progressDetail: { current } });
+  await withProgress(exchange, async () =>
+    exchange.progress({ aux: await work({ signal, onCopied }) }),
+  );
+}
+
 /** thimble's own: a volume with the files of another. */
 async function clone({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const { volume, copied, warnings } = await engine.volumes.clone(exchange.param("name"), {
-    to: newName(exchange),
-    owner: exchange.owner,
-    signal: exchange.signal,
+  const request = { to: newName(exchange), owner: exchange.owner };
+  await answerCopy(exchange, 201, async (watch) => {
+    const made = await engine.volumes.clone(exchange.param("name"), { ...request, ...watch });
+    const { volume, copied, warnings } = made;
+    return { Volume: wireVolume(volume), Copied: copied, Warnings: warnings };
   });
-  exchange.sendJson(201, { Volume: wireVolume(volume), Copied: copied, Warnings: warnings });
 }
 
 function wireSnapshot({ volume, tag, createdAt, path }: VolumeSnapshot): WireSnapshot {
@@ -228,26 +252,26 @@ function wireSnapshot({ volume, tag, createdAt, path }: VolumeSnapshot): WireSna
 /** thimble's own: a volume's files as they are now, kept under a tag. */
 async function snapshot({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { query } = exchange;
-  const pause = !query.has("pause") || query.flag("pause");
-  const result = await engine.volumes.snapshot(exchange.param("name"), {
-    tag: query.text("tag"),
-    pause,
-    signal: exchange.signal,
-  });
-  const { copied, paused, warnings } = result;
-  exchange.sendJson(201, {
-    Snapshot: wireSnapshot(result.snapshot),
-    Copied: copied,
-    Paused: paused ? { Containers: paused.containers, Milliseconds: paused.milliseconds } : null,
-    Warnings: warnings,
+  const request = { tag: query.text("tag"), pause: !query.has("pause") || query.flag("pause") };
+  await answerCopy(exchange, 201, async (watch) => {
+    const made = await engine.volumes.snapshot(exchange.param("name"), { ...request, ...watch });
+    const { copied, paused, warnings } = made;
+    return {
+      Snapshot: wireSnapshot(made.snapshot),
+      Copied: copied,
+      Paused: paused ? { Containers: paused.containers, Milliseconds: paused.milliseconds } : null,
+      Warnings: warnings,
+    };
   });
 }
 
 async function rollBack({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const tag = exchange.query.text("tag");
   if (!tag) throw new Fault("invalid", "the query parameter tag=TAG is missing: the snapshot");
-  const { copied } = await engine.volumes.rollback(exchange.param("name"), tag, exchange.signal);
-  exchange.sendJson(200, { Copied: copied });
+  await answerCopy(exchange, 200, async (watch) => {
+    const { copied } = await engine.volumes.rollback(exchange.param("name"), tag, watch);
+    return { Copied: copied };
+  });
 }
 
 /** thimble's own: the files of a tar for a volume, which is made if it is missing. */

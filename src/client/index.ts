@@ -50,4 +50,4 @@ export type { ContainerRun } from "./run.ts";
 export type { SystemClient } from "./system.ts";
 export type { TlsFlags } from "./tls-choice.ts";
 export { ResponseFault } from "./transport.ts";
-export type { VolumesClient } from "./volumes.ts";
+export type { Follow, VolumesClient } from "./volumes.ts";

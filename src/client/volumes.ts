@@ -1,16 +1,26 @@
+import { Fault } from "#base";
 import type {
+  JsonMessage,
   Volume,
   VolumeCloneResponse,
   VolumeCreateBody,
   VolumeImportResponse,
   VolumeList,
+  VolumeRollbackResponse,
   VolumeSnapshot,
   VolumeSnapshotResponse,
   VolumesPruneResponse,
   WireFilters,
 } from "#wire";
 import { renderFilters } from "#wire";
-import type { Transport } from "./transport.ts";
+import { type Call, ResponseFault, type Transport } from "./transport.ts";
+
+/** How a copy of files on the engine's side is followed, and ended before its time. */
+export interface Follow {
+  readonly signal?: AbortSignal | undefined;
+  /** Hears now and then how many bytes are copied by now. */
+  readonly onCopied?: ((bytes: number) => void) | undefined;
+}
 
 /** /volumes of the Docker Engine API. */
 export class VolumesClient {
@@ -49,24 +59,17 @@ export class VolumesClient {
   }
 
   /** thimble only: a new volume `to` with the files of another, or of a snapshot ("data@monday"). */
-  clone(name: string, to: string, signal?: AbortSignal): Promise<VolumeCloneResponse> {
-    const path = `/thimble/v1${at(name)}/clone`;
-    return this.#transport.json({ method: "POST", path, query: { to }, signal });
+  clone(name: string, to: string, follow: Follow = {}): Promise<VolumeCloneResponse> {
+    return this.#copy(`${at(name)}/clone`, { to }, follow);
   }
 
   /** thimble only: keeps the files of a volume under a tag, by default the time. */
   snapshot(
     name: string,
-    options: {
-      readonly tag?: string | undefined;
-      readonly pause?: boolean;
-      readonly signal?: AbortSignal;
-    } = {},
+    options: Follow & { readonly tag?: string | undefined; readonly pause?: boolean } = {},
   ): Promise<VolumeSnapshotResponse> {
-    const { tag, pause = true, signal } = options;
-    const path = `/thimble/v1${at(name)}/snapshots`;
-    const query = { tag, pause: pause ? 1 : 0 };
-    return this.#transport.json({ method: "POST", path, query, signal });
+    const { tag, pause = true, ...follow } = options;
+    return this.#copy(`${at(name)}/snapshots`, { tag, pause: pause ? 1 : 0 }, follow);
   }
 
   /** thimble only: the oldest first. */
@@ -84,16 +87,25 @@ export class VolumesClient {
     await this.#transport.done({ method: "DELETE", path });
   }
 
-  /** thimble only: the volume gets the files of a snapshot; gives the bytes that were copied. */
-  async rollback(name: string, tag: string, signal?: AbortSignal): Promise<number> {
-    const path = `/thimble/v1${at(name)}/rollback`;
-    const { Copied } = await this.#transport.json<{ readonly Copied: number }>({
-      method: "POST",
-      path,
-      query: { tag },
-      signal,
-    });
-    return Copied;
+  /** thimble only: the volume gets the files of a snapshot. */
+  rollback(name: string, tag: string, follow: Follow = {}): Promise<VolumeRollbackResponse> {
+    return this.#copy(`${at(name)}/rollback`, { tag }, follow);
+  }
+
+  async #copy<T>(
+    path: string,
+    query: NonNullable<Call["query"]>,
+    { signal, onCopied }: Follow,
+  ): Promise<T> {
+    const call = { method: "POST", path: `/thimble/v1${path}`, signal } as const;
+    if (!onCopied) return await this.#transport.json({ ...call, query });
+    const followed = { ...call, query: { ...query, progress: 1 } };
+    for await (const { value } of this.#transport.messages<JsonMessage>(followed)) {
+      if (value.error !== undefined) throw new ResponseFault(500, value.error);
+      if (value.aux) return value.aux as T;
+      if (value.progressDetail?.current) onCopied(value.progressDetail.current);
+    }
+    throw new Fault("unavailable", "the engine broke off its answer");
   }
 
   /** thimble only: the files of a volume, or of a snapshot ("data@monday"), as a tar. */

@@ -162,5 +162,5 @@ export {
   macvlanModes,
   type StackedKind,
 } from "./stacked-link.ts";
-export { copyTree, copyTreeHolding, removeTree, removeTreeNow } from "./tree.ts";
+export { type CopyWatch, copyTree, copyTreeHolding, removeTree, removeTreeNow } from "./tree.ts";
 export { getXattr, listXattr, setXattr } from "./xattrs.ts";

@@ -8,6 +8,13 @@ import type { Fd } from "./fd.ts";
 import { O_DIRECTORY, O_PATH, openat2, type Path } from "./files.ts";
 import { runJob } from "./reports.ts";
 
+/** How a copy is followed, and ended before its time. */
+export interface CopyWatch {
+  readonly signal?: AbortSignal | undefined;
+  /** Hears now and then how many bytes are copied by now; of what is shared it hears nothing. */
+  readonly onCopied?: ((bytes: number) => void) | undefined;
+}
+
 /**
  * Copies all that is in one directory, and the directory's own attributes, to an empty one: owners,
  * modes, times, extended attributes, hard links, holes, devices. Data is shared where the file
@@ -18,11 +25,13 @@ import { runJob } from "./reports.ts";
  * settles. A fault names the path below the directory; what was copied until then stays. `canceled`
  * soon after the signal has fired.
  */
-export async function copyTree(from: Fd, to: Fd, signal?: AbortSignal): Promise<number> {
+export async function copyTree(from: Fd, to: Fd, watch: CopyWatch = {}): Promise<number> {
+  const { signal, onCopied } = watch;
   const [ours, theirs] = socketPair();
   using line = theirs;
-  using end = ours;
-  using _heard = onAbort(signal, () => end.close());
+  using channel = openChannel(ours);
+  using _heard = onAbort(signal, () => channel.close());
+  if (onCopied) channel.onData(readCounts(onCopied));
   return await startCopy({ from, to, line, waits: 0, signal });
 }
 
@@ -37,7 +46,7 @@ export async function copyTreeHolding(
   from: Fd,
   to: Fd,
   holding: (finish: () => Promise<number>) => Promise<number>,
-  signal?: AbortSignal,
+  { signal, onCopied = () => undefined }: CopyWatch = {},
 ): Promise<number> {
   const [ours, theirs] = socketPair();
   using line = theirs;
@@ -45,7 +54,7 @@ export async function copyTreeHolding(
   using _heard = onAbort(signal, () => channel.close());
   const copied = startCopy({ from, to, line, waits: 1, signal });
   const ready = Promise.withResolvers<void>();
-  channel.onData(() => ready.resolve());
+  channel.onData(readCounts((bytes) => (bytes < 0 ? ready.resolve() : onCopied(bytes))));
   try {
     await Promise.race([ready.promise, copied]);
     return await holding(async () => {
@@ -57,6 +66,15 @@ export async function copyTreeHolding(
     channel.close();
     await copied.catch(() => undefined);
   }
+}
+
+/** Numbers of 8 bytes, which may come in pieces. */
+function readCounts(each: (count: number) => void): (bytes: Uint8Array) => void {
+  let rest = Buffer.alloc(0);
+  return (bytes) => {
+    rest = Buffer.concat([rest, bytes]);
+    for (; rest.length >= 8; rest = rest.subarray(8)) each(Number(rest.readBigInt64LE()));
+  };
 }
 
 function onAbort(signal: AbortSignal | undefined, act: () => void): Disposable {

@@ -1,6 +1,6 @@
 import { readdirSync, renameSync } from "node:fs";
 import { Fault, type KeyedLock } from "#base";
-import { type Fd, unmount } from "#kernel";
+import { type CopyWatch, type Fd, unmount } from "#kernel";
 import type { Volume } from "./contract.ts";
 import { crashPoint } from "./crash-point.ts";
 import { isMount, mountDevice } from "./device-mount.ts";
@@ -54,10 +54,10 @@ export class Contents {
    * The copy takes the place of an empty directory once it is whole: rename(2) replaces no other.
    * Gives the bytes that were not shared.
    */
-  async fillApart({ name, path }: Volume, from: Fd, signal?: AbortSignal): Promise<number> {
+  async fillApart({ name, path }: Volume, from: Fd, watch?: CopyWatch): Promise<number> {
     const { places, staging } = this.#parts;
     return await staging.use(places.size(name), async (copy) => {
-      const copied = await copyInto(copy, from, signal);
+      const copied = await copyInto(copy, from, watch);
       crashPoint("volume:copied");
       renameSync(copy, path);
       crashPoint("volume:copy-moved");

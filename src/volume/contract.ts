@@ -1,4 +1,4 @@
-import type { Fd, ProjectQuota } from "#kernel";
+import type { CopyWatch, Fd, ProjectQuota } from "#kernel";
 
 /** A volume as it is listed. */
 export interface Volume {
@@ -125,7 +125,7 @@ export interface VolumeCopies {
   clone(
     source: VolumeSource,
     request: VolumeRequest & { readonly name: string },
-    signal?: AbortSignal,
+    watch?: CopyWatch,
   ): Promise<{ readonly volume: Volume; readonly copied: number }>;
   /**
    * Keeps the volume's files as they are at one moment: within `holding`, which stops their writers
@@ -136,10 +136,9 @@ export interface VolumeCopies {
    */
   snapshot(
     name: string,
-    options: {
+    options: CopyWatch & {
       readonly tag?: string | undefined;
       readonly holding: (copy: () => Promise<number>) => Promise<number>;
-      readonly signal?: AbortSignal;
     },
   ): Promise<{ readonly snapshot: VolumeSnapshot; readonly copied: number }>;
   /** The volume's snapshots, the oldest first. They are removed with the volume. */
@@ -153,7 +152,7 @@ export interface VolumeCopies {
    * Gives the volume the files of a snapshot, which stays. After a crash it has the old ones or
    * those. `conflict` while it is held.
    */
-  rollback(name: string, tag: string, signal?: AbortSignal): Promise<{ readonly copied: number }>;
+  rollback(name: string, tag: string, watch?: CopyWatch): Promise<{ readonly copied: number }>;
 }
 
 /**

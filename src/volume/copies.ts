@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { Fault, type KeyedLock, newId } from "#base";
-import type { Fd } from "#kernel";
+import type { CopyWatch, Fd } from "#kernel";
 import type { Contents } from "./contents.ts";
 import type {
   Volume,
@@ -56,7 +56,7 @@ export class Copies implements VolumeCopies {
   async clone(
     source: VolumeSource,
     request: VolumeRequest & { readonly name: string },
-    signal?: AbortSignal,
+    watch?: CopyWatch,
   ): Promise<{ readonly volume: Volume; readonly copied: number }> {
     refuseElsewhere(this.#parts.get(source.name), "copy them");
     const claimant = newId();
@@ -66,7 +66,7 @@ export class Copies implements VolumeCopies {
       this.#parts.places.requireFree(request.name);
       const { volume } = this.#parts.createLocal(request, claimant);
       using from = openDirectory(origin.path);
-      const copied = await this.#contents.fillApart(volume, from, signal);
+      const copied = await this.#contents.fillApart(volume, from, watch);
       this.#parts.store.keepForGood(volume.name);
       return { volume, copied };
     } finally {
@@ -99,7 +99,7 @@ export class Copies implements VolumeCopies {
 
   async snapshot(
     name: string,
-    { tag, holding, signal }: Parameters<VolumeCopies["snapshot"]>[1],
+    { tag, holding, ...watch }: Parameters<VolumeCopies["snapshot"]>[1],
   ): ReturnType<VolumeCopies["snapshot"]> {
     refuseElsewhere(this.#parts.get(name), "copy them");
     await using volume = await this.read({ name });
@@ -109,7 +109,7 @@ export class Copies implements VolumeCopies {
     // No other holder comes meanwhile.
     const alone = (copy: () => Promise<number>) => this.#parts.locks.run(name, () => holding(copy));
     return await this.#snapshots.create(this.#origin(name), tag, (directory) =>
-      copyHolding(directory, from, { holding: alone, signal }),
+      copyHolding(directory, from, { ...watch, holding: alone }),
     );
   }
 
@@ -132,11 +132,11 @@ export class Copies implements VolumeCopies {
   async rollback(
     name: string,
     tag: string,
-    signal?: AbortSignal,
+    watch?: CopyWatch,
   ): Promise<{ readonly copied: number }> {
     await using snapshot = await this.read({ name, snapshot: tag });
     using from = openDirectory(snapshot.path);
-    const make = (directory: string) => copyInto(directory, from, signal);
+    const make = (directory: string) => copyInto(directory, from, watch);
     return { copied: await this.#contents.exchange(this.#parts.get(name), make, true) };
   }
 

@@ -1,5 +1,6 @@
 import { Fault } from "#base";
 import {
+  type CopyWatch,
   copyTree,
   copyTreeHolding,
   type Fd,
@@ -23,10 +24,10 @@ export function openDirectory(path: string): Fd {
  * Copies a directory into an empty one; gives the bytes that could not be shared. `canceled`
  * soon after the signal has fired.
  */
-export async function copyInto(path: string, from: Fd, signal?: AbortSignal): Promise<number> {
+export async function copyInto(path: string, from: Fd, watch?: CopyWatch): Promise<number> {
   using to = openDirectory(path);
-  const copied = await copyTree(from, to, signal);
-  if (signal?.aborted) throw new Fault("canceled", "canceled");
+  const copied = await copyTree(from, to, watch);
+  if (watch?.signal?.aborted) throw new Fault("canceled", "canceled");
   return copied;
 }
 
@@ -34,11 +35,11 @@ export async function copyInto(path: string, from: Fd, signal?: AbortSignal): Pr
 export async function copyHolding(
   path: string,
   from: Fd,
-  { holding, signal }: { readonly holding: Holding; readonly signal?: AbortSignal | undefined },
+  { holding, ...watch }: CopyWatch & { readonly holding: Holding },
 ): Promise<number> {
   using to = openDirectory(path);
-  const copied = await copyTreeHolding(from, to, holding, signal);
-  if (signal?.aborted) throw new Fault("canceled", "canceled");
+  const copied = await copyTreeHolding(from, to, holding, watch);
+  if (watch.signal?.aborted) throw new Fault("canceled", "canceled");
   return copied;
 }
 

@@ -1,7 +1,12 @@
 import type { BackupMade, BackupRestored } from "./backup-types.ts";
 import type { ContainerSummary } from "./container-types.ts";
 import type { ImageSummary } from "./image-types.ts";
-import type { Volume } from "./volume-types.ts";
+import type {
+  Volume,
+  VolumeCloneResponse,
+  VolumeRollbackResponse,
+  VolumeSnapshotResponse,
+} from "./volume-types.ts";
 
 /** The engine's answers about itself, named and spelled as in Docker's API. */
 
@@ -24,7 +29,10 @@ export interface JsonMessage {
     | { readonly ID: string }
     | { readonly Tag: string; readonly Digest: string; readonly Size: number }
     | BackupMade
-    | BackupRestored;
+    | BackupRestored
+    | VolumeCloneResponse
+    | VolumeSnapshotResponse
+    | VolumeRollbackResponse;
   readonly errorDetail?: { readonly message: string; readonly code?: number };
   readonly error?: string;
 }

@@ -36,6 +36,12 @@ export interface VolumeList {
   readonly Warnings: readonly string[] | null;
 }
 
+/** 200 of POST /thimble/v1/volumes/NAME/rollback. */
+export interface VolumeRollbackResponse {
+  /** Bytes that the file system could not share. */
+  readonly Copied: number;
+}
+
 /** 201 of POST /thimble/v1/volumes/NAME/clone. */
 export interface VolumeCloneResponse {
   readonly Volume: Volume;

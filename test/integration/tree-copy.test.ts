@@ -116,7 +116,7 @@ test("a copy ends in the middle when it is cancelled, and one that waits for its
   using from = open(files.source);
   using to = open(files.target);
   const abort = new AbortController();
-  const copying = copyTree(from, to, abort.signal);
+  const copying = copyTree(from, to, { signal: abort.signal });
   abort.abort();
   expect(await rejection(copying)).toMatchObject({ code: "canceled" });
   expect(readdirSync(files.target).length).toBeLessThan(count);
@@ -126,9 +126,33 @@ test("a copy ends in the middle when it is cancelled, and one that waits for its
     return finish();
   };
   using other = open(directory);
-  const waiting = copyTreeHolding(from, other, holding, later.signal);
+  const waiting = copyTreeHolding(from, other, holding, { signal: later.signal });
   expect(await rejection(waiting)).toMatchObject({ code: "canceled" });
   expect(readdirSync(directory)).not.toContain("f0");
+});
+
+test("a copy that cannot share data says how far it is", async () => {
+  using files = manyFiles(0);
+  writeFileSync(join(files.source, "large"), Buffer.alloc(64 << 20, "x"));
+  const heard = { true: 0, false: 0 };
+  // A copy may be over before anything of it was heard.
+  for (let turn = 0; !heard.true || !heard.false; turn++) {
+    const waits = turn % 2 === 1;
+    const target = join(files.target, "copy");
+    rmSync(target, { recursive: true, force: true });
+    mkdirSync(target);
+    using from = open(files.source);
+    using to = open(target);
+    const told: number[] = [];
+    const watch = { onCopied: (bytes: number) => told.push(bytes) };
+    const copied = waits
+      ? await copyTreeHolding(from, to, (finish) => finish(), watch)
+      : await copyTree(from, to, watch);
+    expect(copied).toBe(64 << 20);
+    expect(told).toEqual([...told].sort((a, b) => a - b));
+    expect(told.every((bytes) => bytes > 0 && bytes <= copied)).toBe(true);
+    heard[`${waits}`] += told.length;
+  }
 });
 
 /** With the names of one file told by the first of them. */

@@ -128,7 +128,7 @@ test("what is cancelled leaves nothing", async () => {
   const works: readonly (() => Promise<unknown>)[] = [
     () => engine.volumes.snapshot("kept", { tag: "t", pause, signal }),
     () => engine.volumes.clone("kept", { to: "cancelled", owner, signal }),
-    () => engine.volumes.rollback("kept", "s", signal),
+    () => engine.volumes.rollback("kept", "s", { signal }),
   ];
   for (const work of works) expect(await rejection(work())).toMatchObject({ code: "canceled" });
   expect(tags("kept")).toEqual(["s"]);

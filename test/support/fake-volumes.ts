@@ -41,8 +41,9 @@ export function fakeVolumes(calls: string[]): EngineVolumes {
       calls.push(`volume list ${JSON.stringify(filters)}`);
       return { volumes: [...volumes.values()], warnings: [] };
     },
-    async clone(name, { to }) {
+    async clone(name, { to, onCopied }) {
       const volume = { ...get(name), name: to };
+      onCopied?.(1024);
       volumes.set(to, volume);
       return { volume, copied: 4096, warnings: ["torn"] };
     },

@@ -9,6 +9,7 @@ import type {
   JsonMessage,
 } from "#wire";
 import { askPassword } from "../ask-password.ts";
+import { ByteProgress } from "../byte-progress.ts";
 import { cancellable } from "../cancellable.ts";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -222,15 +223,22 @@ async function make(
   )) as BackupMade;
 }
 
-/** Shows the progress on standard error; gives what the last message tells. */
+/**
+ * Shows the progress on standard error, where that is no terminal by a line now and then; gives what
+ * the last message tells.
+ */
 async function lastOf(
-  { err }: Context,
+  context: Context,
   messages: AsyncIterable<JsonMessage>,
 ): Promise<JsonMessage["aux"]> {
+  const { err } = context;
+  const progress = new ByteProgress(context);
   let aux: JsonMessage["aux"];
   const seen = async function* () {
     for await (const message of messages) {
       aux = message.aux ?? aux;
+      const { id: label = "", progressDetail: { current: done, total } = {} } = message;
+      if (!err.isTerminal && done !== undefined) await progress.tell({ label, done, total });
       yield message;
     }
   };

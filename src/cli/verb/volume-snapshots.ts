@@ -1,16 +1,15 @@
-import { cancellable } from "../cancellable.ts";
 import type { Verb } from "../command.ts";
 import { humanSince } from "../human.ts";
 import { printListing } from "../listing.ts";
 import type { volumeSnapshotFlags, volumeSnapshotsFlags } from "../table/volumes.ts";
-import { sayCopied } from "./volumes.ts";
+import { followed, sayCopied } from "./volumes.ts";
 
 export const volumeSnapshot: Verb<typeof volumeSnapshotFlags> = async (
   context,
   { flags, args: [name = "", tag] },
 ) => {
-  const { Snapshot, Copied, Paused, Warnings } = await cancellable((signal) =>
-    context.client.volumes.snapshot(name, { tag, pause: flags.pause, signal }),
+  const { Snapshot, Copied, Paused, Warnings } = await followed(context, name, (follow) =>
+    context.client.volumes.snapshot(name, { tag, pause: flags.pause, ...follow }),
   );
   for (const warning of Warnings) await context.err.write(`WARNING: ${warning}\n`);
   await sayCopied(context, Copied);
@@ -46,7 +45,9 @@ export const volumeRollback: Verb<Record<never, never>> = async (
   context,
   { args: [name = "", tag = ""] },
 ) => {
-  const copied = await cancellable((signal) => context.client.volumes.rollback(name, tag, signal));
-  await sayCopied(context, copied);
+  const { Copied } = await followed(context, name, (follow) =>
+    context.client.volumes.rollback(name, tag, follow),
+  );
+  await sayCopied(context, Copied);
   return 0;
 };

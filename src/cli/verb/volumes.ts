@@ -1,5 +1,7 @@
 import { formatBytes } from "#base";
+import type { Follow } from "#client";
 import type { Volume } from "#wire";
+import { ByteProgress } from "../byte-progress.ts";
 import { cancellable } from "../cancellable.ts";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -94,14 +96,29 @@ export const volumeRm: Verb<typeof volumeRmFlags> = async (context, invocation) 
 type NoFlags = Record<never, never>;
 
 export const volumeClone: Verb<NoFlags> = async (context, { args: [name = "", to = ""] }) => {
-  const { Volume, Copied, Warnings } = await cancellable((signal) =>
-    context.client.volumes.clone(name, to, signal),
+  const { Volume, Copied, Warnings } = await followed(context, name, (follow) =>
+    context.client.volumes.clone(name, to, follow),
   );
   for (const warning of Warnings) await context.err.write(`WARNING: ${warning}\n`);
   await sayCopied(context, Copied);
   await context.out.write(`${Volume.Name}\n`);
   return 0;
 };
+
+/** Shows how far a copy of a volume's files is, which ends with ctrl-c. */
+export async function followed<T>(
+  context: Context,
+  label: string,
+  work: (follow: Follow) => Promise<T>,
+): Promise<T> {
+  const progress = new ByteProgress(context);
+  try {
+    const onCopied = (done: number) => void progress.tell({ label, done });
+    return await cancellable((signal) => work({ signal, onCopied }));
+  } finally {
+    await progress.end();
+  }
+}
 
 /** Says that data was copied which another file system would have shared. */
 export async function sayCopied({ err }: Pick<Context, "err">, bytes: number): Promise<void> {

@@ -1,7 +1,8 @@
+import type { CopyWatch } from "#kernel";
 import type { Volume, VolumeQuota, VolumeRequest, VolumeSnapshot } from "#volume";
 import type { Filters } from "../contract.ts";
 
-export type { Volume, VolumeRequest, VolumeSnapshot };
+export type { CopyWatch, Volume, VolumeRequest, VolumeSnapshot };
 
 /** What a volume takes on the disk, and how many containers have it. */
 export interface VolumeUsage {
@@ -11,12 +12,11 @@ export interface VolumeUsage {
 }
 
 /** A snapshot to make. */
-export interface SnapshotRequest {
+export interface SnapshotRequest extends CopyWatch {
   /** Absent: the time. */
   readonly tag?: string | undefined;
   /** Whether containers that run with the volume stand still meanwhile. */
   readonly pause: boolean;
-  readonly signal?: AbortSignal;
 }
 
 /** A snapshot that was made. */
@@ -84,10 +84,9 @@ export interface EngineVolumes {
    */
   clone(
     source: string,
-    request: {
+    request: CopyWatch & {
       readonly to: string;
       readonly owner: VolumeRequest["owner"];
-      readonly signal?: AbortSignal;
     },
   ): Promise<{
     readonly volume: Volume;
@@ -107,7 +106,7 @@ export interface EngineVolumes {
    * Gives a volume the files of a snapshot, which stays. `conflict` while a container runs with it.
    * `copied`: the bytes that the file system could not share.
    */
-  rollback(name: string, tag: string, signal?: AbortSignal): Promise<{ readonly copied: number }>;
+  rollback(name: string, tag: string, watch?: CopyWatch): Promise<{ readonly copied: number }>;
   /**
    * The files of a volume, or of a snapshot ("data@monday"), as an uncompressed tar, exact:
    * owners, modes, times, extended attributes, hard links, holes. Sockets and file systems mounted in it are left out. Files that change

@@ -1,9 +1,9 @@
-import { defined, Scope } from "#base";
+import { Scope } from "#base";
 import type { VolumeSource } from "#volume";
 import { usersOf } from "../containers/container-volumes.ts";
 import { holdStill } from "../containers/pause.ts";
 import type { Parts } from "../parts.ts";
-import type { SnapshotRequest, SnapshotResult } from "./volume-contract.ts";
+import type { CopyWatch, SnapshotRequest, SnapshotResult } from "./volume-contract.ts";
 import { publishVolume } from "./volume-event.ts";
 
 type SnapshotParts = Parts<"volumes" | "store" | "events" | "live">;
@@ -21,7 +21,7 @@ export function parseSource(text: string): VolumeSource {
 export async function snapshotVolume(
   parts: SnapshotParts,
   name: string,
-  { tag, pause, signal }: SnapshotRequest,
+  { tag, pause, ...watch }: SnapshotRequest,
 ): Promise<SnapshotResult> {
   const users = usersOf(parts, name).filter((id) => parts.live.has(id));
   let paused = 0;
@@ -36,8 +36,7 @@ export async function snapshotVolume(
     }
   };
   const { snapshot, copied } = await parts.volumes.copies.snapshot(name, {
-    ...{ tag, holding },
-    ...defined({ signal }),
+    ...{ ...watch, tag, holding },
   });
   publishVolume(parts, "snapshot", name, { tag: snapshot.tag });
   const names = users.map((id) => parts.store.get(id)?.name ?? id);
@@ -55,9 +54,9 @@ export async function rollBackVolume(
   parts: SnapshotParts,
   name: string,
   tag: string,
-  signal?: AbortSignal,
+  watch?: CopyWatch,
 ): Promise<{ readonly copied: number }> {
-  const result = await parts.volumes.copies.rollback(name, tag, signal);
+  const result = await parts.volumes.copies.rollback(name, tag, watch);
   publishVolume(parts, "rollback", name, { tag });
   return result;
 }

@@ -37,7 +37,7 @@ export function createVolumes(parts: VolumeParts): EngineVolumes {
       parts.volumes.copies.removeSnapshot(name, tag);
       publishVolume(parts, "snapshot-destroy", name, { tag });
     },
-    rollback: (name, tag, signal) => rollBackVolume(parts, name, tag, signal),
+    rollback: (name, tag, watch) => rollBackVolume(parts, name, tag, watch),
     export: (source) => exportVolume(parts, source),
     import: (request) => importVolume(parts, request),
     rename: (name, to) => renameVolume(parts, name, to),
@@ -103,13 +103,13 @@ function ownLabels({ labels }: Volume): Volume["labels"] {
 async function cloneVolume(
   parts: VolumeParts,
   text: string,
-  { to, owner, signal }: Parameters<EngineVolumes["clone"]>[1],
+  { to, owner, ...watch }: Parameters<EngineVolumes["clone"]>[1],
 ): ReturnType<EngineVolumes["clone"]> {
   const source = parseSource(text);
   const { name } = source;
   const volume = parts.volumes.get(name);
   const request = { name: to, labels: ownLabels(volume), options: volume.options, owner };
-  const result = await parts.volumes.copies.clone(source, request, signal);
+  const result = await parts.volumes.copies.clone(source, request, watch);
   publishVolume(parts, "create", to);
   const isRunning =
     source.snapshot === undefined &&
