@@ -19,15 +19,34 @@ import {
  * text holds a NUL, a number or a list is out of its range.
  */
 export function encodePlan(plan: LaunchPlan): Uint8Array {
+  return namePlan(encodeNameless(plan), plan);
+}
+
+/** A plan without its names, for `namePlan`. Faults as those of `encodePlan`. */
+export function encodeNameless(plan: LaunchPlan): Uint8Array {
   const writer = new Writer();
-  writer.raw([planMagic, planVersion, 0, 0]);
   writer.record(tag.MODE, [modes.indexOf(plan.mode)]);
-  writer.record(tag.ID, [limited(plan.id, planLimits.id, "the id")]);
   writePlace(writer, plan);
   writeRoot(writer, plan);
   writeSecurity(writer, plan);
   if (plan.process) writeProcess(writer, plan.process);
   writeMonitor(writer, plan);
+  return Uint8Array.from(writer.bytes());
+}
+
+/** The bytes of a plan: for a process that is launched again and again only this is done each time. */
+export function namePlan(
+  nameless: Uint8Array,
+  { id, controlSocket }: Pick<LaunchPlan, "id" | "controlSocket">,
+): Uint8Array {
+  const writer = new Writer();
+  writer.raw([planMagic, planVersion, 0, 0]);
+  writer.record(tag.ID, [limited(id, planLimits.id, "the id")]);
+  if (controlSocket !== undefined)
+    writer.record(tag.CONTROL_SOCKET, [
+      limited(controlSocket, planLimits.socket, "the control socket's path"),
+    ]);
+  writer.raw([nameless]);
   const bytes = writer.bytes();
   if (bytes.byteLength > planLimits.bytes)
     throw new Fault(
@@ -260,10 +279,6 @@ function writeMonitor(writer: Writer, plan: LaunchPlan): void {
   if (plan.log?.attributes !== undefined)
     writer.record(tag.LOG_ATTRIBUTES, [
       limited(plan.log.attributes, planLimits.logAttributes, "the attributes of the log"),
-    ]);
-  if (plan.controlSocket !== undefined)
-    writer.record(tag.CONTROL_SOCKET, [
-      limited(plan.controlSocket, planLimits.socket, "the control socket's path"),
     ]);
   if (plan.exitRecord !== undefined) writer.record(tag.EXIT_RECORD, [text(plan.exitRecord)]);
   if (plan.awaitStart) writer.record(tag.AWAIT_START);

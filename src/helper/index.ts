@@ -13,7 +13,7 @@
 
 export { type Attachment, type AttachOptions, attach, attachLaunch } from "./attach.ts";
 export { decodePlan } from "./decode-plan.ts";
-export { encodePlan } from "./encode-plan.ts";
+export { encodeNameless, encodePlan, namePlan } from "./encode-plan.ts";
 export { type ExitRecord, readExitRecord } from "./exit-record.ts";
 export { Helper, type HelperOptions, type LaunchRequest, openHelper } from "./helper.ts";
 export { type Created, Launch } from "./launch.ts";

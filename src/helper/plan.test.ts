@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { type Random, random, rounds } from "../base/testing.ts";
 import { decodePlan } from "./decode-plan.ts";
-import { encodePlan } from "./encode-plan.ts";
+import { encodeNameless, encodePlan, namePlan } from "./encode-plan.ts";
 import type { FdIndex, LaunchPlan, MountOperation } from "./plan.ts";
 import { creations, modes, namespaceKinds, planHeader, propagations, stdioModes } from "./tags.ts";
 
@@ -173,6 +173,15 @@ test("decoding is the inverse of encoding", () => {
   for (let seed = 1; seed <= rounds(100, 10_000); seed++) {
     const plan = randomPlan(seed);
     expect(decodePlan(encodePlan(plan))).toEqual(plan);
+  }
+});
+
+test("a plan that was encoded once is given other names", () => {
+  const plan = randomPlan(3);
+  const nameless = encodeNameless(plan);
+  for (const id of ["one", "the other"]) {
+    const named = { ...plan, id, controlSocket: `/run/${id}` };
+    expect(decodePlan(namePlan(nameless, named))).toEqual(named);
   }
 });
 

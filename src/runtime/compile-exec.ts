@@ -3,8 +3,7 @@ import type { FdIndex, LaunchPlan, NamespaceKind } from "#helper";
 import { type CompiledPlan, compilePlan, type PlanInput } from "./compile-plan.ts";
 import type { OciProcess, OciSeccomp } from "./oci-spec.ts";
 
-export interface ExecInput
-  extends Pick<PlanInput, "id" | "cgroup" | "stdio" | "controlSocket" | "machine"> {
+export interface ExecInput extends Pick<PlanInput, "id" | "cgroup" | "stdio" | "machine"> {
   readonly process: OciProcess;
   /** The container's filter. */
   readonly seccomp?: OciSeccomp;

@@ -1,5 +1,5 @@
 import { defined } from "#base";
-import { encodePlan, type LaunchPlan, type NamespaceKind } from "#helper";
+import { encodeNameless, encodePlan, type NamespaceKind, namePlan } from "#helper";
 import { type Fd, O_PATH, O_RDONLY, openat2 } from "#kernel";
 import {
   boundDescriptors,
@@ -75,15 +75,15 @@ export function openExecLaunch(
   { process, namespaces, known }: EnteredTask,
 ): CompiledLaunch {
   const { id } = input;
+  const controlSocket = files.execSocket(id);
   using opened = new DisposableStack();
   const entry = openEntry(cgroup.entry(1, { watchOom: false }), opened);
-  const own = { id, controlSocket: files.execSocket(id) };
-  const before = known.get(input.process);
-  const plan = before
-    ? { ...before, ...own }
-    : compileExec({ ...input, ...own, namespaces, cgroup: entry.cgroup, machine }).plan;
-  known.set(input.process, plan);
-  return compiled(encodePlan(plan), [process, ...entry.fds], opened);
+  const nameless =
+    known.get(input.process) ??
+    encodeNameless(compileExec({ ...input, namespaces, cgroup: entry.cgroup, machine }).plan);
+  known.set(input.process, nameless);
+  const plan = namePlan(nameless, { id, controlSocket });
+  return compiled(plan, [process, ...entry.fds], opened);
 }
 
 /** The task that a process is added to. */
@@ -91,7 +91,7 @@ export interface EnteredTask {
   /** The pidfd of its first process. */
   readonly process: Fd;
   readonly namespaces: readonly NamespaceKind[];
-  readonly known: WeakMap<OciProcess, LaunchPlan>;
+  readonly known: WeakMap<OciProcess, Uint8Array>;
 }
 
 function compileTask(

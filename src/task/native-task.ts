@@ -6,7 +6,6 @@ import {
   connectMonitor,
   type Helper,
   type Launch,
-  type LaunchPlan,
   type Monitor,
   type NamespaceKind,
 } from "#helper";
@@ -60,7 +59,7 @@ export class NativeTask extends NativeProcess implements Task {
   readonly #ground: NativeGround;
   readonly #cgroup: ContainerCgroup;
   readonly #pidfd: Fd;
-  readonly #execPlans = new WeakMap<OciProcess, LaunchPlan>();
+  readonly #execPlans = new WeakMap<OciProcess, Uint8Array>();
   #waiting: NativeTaskOptions["waiting"];
 
   constructor(options: NativeTaskOptions, ground: NativeGround, cgroup: ContainerCgroup) {

@@ -22,10 +22,10 @@ test("a request that is made again is described once, while its container and it
   const record = containerWith(["A=1"]);
   const request = requestOf(["probe"]);
   const first = execSpec(machine, record, { request, user });
-  expect(first.process?.args).toEqual(["probe"]);
+  expect(first.process.args).toEqual(["probe"]);
   expect(execSpec(machine, { ...record }, { request, user: { ...user } })).toBe(first);
   const other = execSpec(machine, record, { request, user: { ...user, uid: 7 } });
-  expect(other.process?.user?.uid).toBe(7);
+  expect(other.process.user?.uid).toBe(7);
   const changed = execSpec(machine, containerWith(["A=2"]), { request, user });
-  expect(changed.process?.env).toContain("A=2");
+  expect(changed.process.env).toContain("A=2");
 });

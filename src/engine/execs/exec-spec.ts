@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { defined, Fault } from "#base";
 import { type ContainerSpecInput, containerSpec } from "#container";
-import type { Machine, OciSpec } from "#runtime";
+import type { Machine } from "#runtime";
+import type { ExecInput } from "#task";
 import type { ContainerRecord } from "../containers/container-record.ts";
 import { hostnameOf } from "../containers/hostname.ts";
 import { unopened } from "../containers/task-input.ts";
@@ -10,8 +11,11 @@ import type { ExecRequest } from "../contract.ts";
 
 interface DescribedExec extends Pick<ContainerRecord, "config" | "host"> {
   readonly user: ResolvedUser;
-  readonly spec: OciSpec;
+  readonly spec: ExecSpec;
 }
+
+/** The parts of a configuration that an exec has of its own. */
+type ExecSpec = Pick<ExecInput, "process" | "seccomp">;
 
 /** Of requests that are made again and again, as those of probes are. */
 const described = new WeakMap<ExecRequest, DescribedExec>();
@@ -24,7 +28,7 @@ export function execSpec(
   machine: Machine,
   record: ContainerRecord,
   { request, user }: { readonly request: ExecRequest; readonly user: ResolvedUser },
-): OciSpec {
+): ExecSpec {
   const { config, host } = record;
   const before = described.get(request);
   if (before?.config === config && before.host === host && isDeepStrictEqual(before.user, user))
@@ -38,7 +42,7 @@ function describeExec(
   machine: Machine,
   record: ContainerRecord,
   { request, user }: { readonly request: ExecRequest; readonly user: ResolvedUser },
-): OciSpec {
+): ExecSpec {
   checkProcess(request);
   const { config, host } = record;
   const input: ContainerSpecInput = {
@@ -56,11 +60,13 @@ function describeExec(
     joined: unopened,
     machine,
   };
-  const spec = containerSpec(input);
-  if (!request.privileged) return spec;
+  const own = containerSpec(input);
   // As Docker: all capabilities, but the container's own filter stays.
-  const privileged = containerSpec({ ...input, host: { ...host, Privileged: true } });
-  return { ...spec, ...defined({ process: privileged.process }) };
+  const { process } = request.privileged
+    ? containerSpec({ ...input, host: { ...host, Privileged: true } })
+    : own;
+  if (!process) throw new Fault("internal", "the configuration of an exec has no process");
+  return { process, ...defined({ seccomp: own.linux?.seccomp }) };
 }
 
 /** Checks that runc makes before it makes a process. */

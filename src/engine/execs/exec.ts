@@ -1,5 +1,5 @@
 import { PassThrough, type Readable } from "node:stream";
-import { type ContainerId, defined, type ExecId, endOf, Fault, faultOf, newId, poll } from "#base";
+import { type ContainerId, type ExecId, endOf, Fault, faultOf, newId, poll } from "#base";
 import type { StartedExec, Task, TaskProcess } from "#task";
 import { attachedStream } from "../containers/attach.ts";
 import { publishContainer } from "../containers/container-event.ts";
@@ -210,15 +210,12 @@ async function runProgram(
   { exec, record, live, options }: ExecStart,
 ): Promise<StartedExec> {
   const { request } = exec;
-  const { process, linux } = execSpec(parts.tasks.machine, record, exec);
-  if (!process) throw new Fault("internal", "the configuration of an exec has no process");
   const { attachStdin: stdin, attachStdout: stdout, attachStderr: stderr } = request;
   const rows = options.rows ?? request.rows;
   const columns = options.columns ?? request.columns;
   return await live.task.exec({
     id: exec.id,
-    process,
-    ...defined({ seccomp: linux?.seccomp }),
+    ...execSpec(parts.tasks.machine, record, exec),
     stdio: {
       mode: request.tty ? "pty" : "pipes",
       stdin,
