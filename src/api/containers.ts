@@ -127,7 +127,7 @@ async function start({ engine }: ApiContext, exchange: Exchange): Promise<void> 
   try {
     await engine.containers.start(container.id);
   } catch (error) {
-    throw startFault(container, faultOf(error));
+    throw launchFault(faultOf(error), startRefused);
   }
   exchange.sendEmpty(204);
 }
@@ -140,11 +140,6 @@ function refuseStartBody({ request: { headers } }: Exchange): void {
     "invalid",
     "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24",
   );
-}
-
-/** Why a container did not start, in Docker's words. */
-export function startFault({ argv }: Container, fault: Fault): Fault {
-  return launchFault(fault, argv[0] ?? "", startRefused);
 }
 
 /** `t` in seconds and `signal` of stop and restart. */
@@ -176,7 +171,7 @@ async function restart({ engine }: ApiContext, exchange: Exchange): Promise<void
   try {
     await engine.containers.restart(container.id, stopOptions(exchange));
   } catch (error) {
-    throw startFault(container, faultOf(error));
+    throw launchFault(faultOf(error), startRefused);
   }
   exchange.sendEmpty(204);
 }

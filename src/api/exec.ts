@@ -126,7 +126,7 @@ async function start(
     try {
       return await engine.execs.start(id, { detach, ...size });
     } catch (error) {
-      throw startFault(faultOf(error), request.argv[0] ?? "");
+      throw startFault(faultOf(error));
     }
   };
   if (body.Detach) {
@@ -147,9 +147,8 @@ async function start(
   }
 }
 
-function startFault(fault: Fault, program: string): Fault {
-  if (fault.stage !== "cwd" || fault.errno !== undefined)
-    return launchFault(fault, program, startFailed);
+function startFault(fault: Fault): Fault {
+  if (fault.stage !== "cwd" || fault.errno !== undefined) return launchFault(fault, startFailed);
   return new Fault("invalid", `${refused}: Cwd must be an absolute path`, { cause: fault });
 }
 

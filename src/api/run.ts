@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { faultOf, type Log } from "#base";
 import { containerCreateSchema } from "#container";
-import type { AttachedStream } from "#engine";
+import { type AttachedStream, startRefused } from "#engine";
 import {
   encodeFrame,
   MULTIPLEXED_STREAM,
@@ -10,12 +10,13 @@ import {
   RUN_WARNINGS_HEADER,
   type RunEnd,
 } from "#wire";
-import { createdContainer, createRequestOf, startFault } from "./containers.ts";
+import { createdContainer, createRequestOf } from "./containers.ts";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import { faultResponse } from "./fault-response.ts";
 import { join } from "./hijack.ts";
 import type { Route } from "./router.ts";
+import { launchFault } from "./wording.ts";
 
 /** A whole `run` as one request. */
 export function runRoutes(context: ApiContext): readonly Route[] {
@@ -59,7 +60,7 @@ async function run({ engine, log }: ApiContext, exchange: Exchange): Promise<voi
   }
   const started = engine.containers.start(id).then(
     () => undefined,
-    (error) => startFault(container, faultOf(error)),
+    (error) => launchFault(faultOf(error), startRefused),
   );
   const end = async (): Promise<RunEnd> => {
     const failure = await started;

@@ -1,4 +1,4 @@
-import { abbreviate, type ContainerId, Fault, isFault } from "#base";
+import { type ContainerId, Fault, isFault } from "#base";
 import type { Container, Engine, ImageDetail } from "#engine";
 import { familiarString, parseReference, withDefaultTag } from "#image";
 
@@ -72,39 +72,8 @@ export function imageInUse(ref: string, fault: Fault): Fault {
   return new Fault("conflict", `conflict: ${fault.message}`, { about: ref, cause: fault });
 }
 
-/**
- * Why a program could not be started, in the words by which Docker's CLI picks the
- * exit status: 127 for "executable file not found" and "no such file or directory",
- * 126 for "permission denied" and "is a directory", 125 for the rest.
- */
-export function launchFault(fault: Fault, program: string, prefix: string): Fault {
-  const why = programFault(fault, abbreviate(program));
-  if (why === undefined && fault.stage === undefined) return fault;
-  const message = `${prefix}: ${why ?? fault.message}`;
-  return new Fault(why === undefined ? fault.code : "invalid", message, {
-    about: program,
-    cause: fault,
-  });
-}
-
-function programFault(fault: Fault, program: string): string | undefined {
-  if (fault.stage !== "exec") return undefined;
-  const exec = `exec: "${program}"`;
-  switch (fault.errno) {
-    case "ENOTDIR":
-      return `${exec}: stat ${program}: not a directory`;
-    case "ENOENT":
-      return program.includes("/")
-        ? `${exec}: stat ${program}: no such file or directory`
-        : `${exec}: executable file not found in $PATH`;
-    case "EISDIR":
-      return `${exec}: is a directory: permission denied`;
-    case "EACCES":
-    case "EPERM":
-      return `${exec}: permission denied`;
-    case "ENOEXEC":
-      return `exec ${program}: exec format error`;
-    default:
-      return undefined;
-  }
+/** A launch that failed, as the engine tells it, behind the beginning that Docker's clients look for. */
+export function launchFault(fault: Fault, prefix: string): Fault {
+  if (fault.stage === undefined) return fault;
+  return new Fault(fault.code, `${prefix}: ${fault.message}`, { cause: fault });
 }

@@ -1,14 +1,14 @@
-const binary: Record<string, number> = { "": 0, k: 1, m: 2, g: 3, t: 4, p: 5 };
+const powers: Record<string, number> = { "": 0, k: 1, m: 2, g: 3, t: 4, p: 5 };
 
 /**
- * A size as Docker's flags take it ("6m", "1.5GiB", "512"), in bytes: units are powers of 1024.
- * Undefined for any other text.
+ * A size as Docker's flags take it ("6m", "1.5GiB", ".5m", "512"), in bytes: units are powers of
+ * `unit`, whether they are written with an "i" or not. Undefined for any other text.
  */
-export function parseBytes(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?$/i.exec(text.trim());
+export function parseBytes(text: string, unit: 1000 | 1024 = 1024): number | undefined {
+  const match = /^(\d+\.?\d*|\.\d+) ?([kmgtp]?)(?:i?b)?$/i.exec(text.trim());
   if (!match) return undefined;
   const bytes = Math.floor(
-    Number(match[1]) * 1024 ** (binary[(match[2] ?? "").toLowerCase()] ?? 0),
+    Number(match[1]) * unit ** (powers[(match[2] ?? "").toLowerCase()] ?? 0),
   );
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }

@@ -14,6 +14,7 @@ export { crashHere } from "./crash-point.ts";
 export type { CredentialSource, Credentials } from "./credentials.ts";
 export { type Defined, defined } from "./defined.ts";
 export { Fault, type FaultCode, type FaultDetail, faultOf, isFault } from "./fault.ts";
+export { goPattern } from "./go-pattern.ts";
 export {
   type ContainerId,
   type ExecId,

@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { Fault } from "#base";
+import { Fault, goPattern } from "#base";
 import type { LogSubject } from "#log-driver";
 import type { LogConfig } from "./log-config.ts";
 import { type LoggedContainer, tagOf } from "./log-tag.ts";
@@ -66,7 +66,7 @@ function chosenAttributes(log: LogConfig, { config }: LoggedContainer): Map<stri
 
 function chooser(names: string | undefined, like: string | undefined): (name: string) => boolean {
   const listed = new Set((names ?? "").split(","));
-  const expression = like ? new RegExp(like) : undefined;
+  const expression = like ? goPattern(like) : undefined;
   return (name) => listed.has(name) || expression?.test(name) === true;
 }
 

@@ -130,7 +130,7 @@ test("the default log is three files of 10 MB, and says so", () => {
   const { LogConfig } = withLogDefaults(sent, defaultLogConfig).HostConfig;
   const Config = { "max-size": "10m", "max-file": "3" };
   expect(LogConfig).toEqual({ Type: "json-file", Config });
-  expect(logLimits({ Type: "json-file", Config })).toEqual({ maxSize: 10_485_760n, maxFiles: 3 });
+  expect(logLimits({ Type: "json-file", Config })).toEqual({ maxSize: 10_000_000n, maxFiles: 3 });
 });
 
 test.each([

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { defined, Fault, parseBytes } from "#base";
+import { defined, Fault, goPattern, parseBytes } from "#base";
 import { logTarget, shippedDrivers } from "#log-driver";
 import type { Sent } from "./description.ts";
 import { checkTag } from "./log-tag.ts";
@@ -150,7 +150,9 @@ export function logLimits({ Type: name, Config: options }: LogConfig): LogLimits
   const { prefix, ...defaults } = driverOf(name) ?? (drivers.none as FileDriver);
   const [sizeKey, filesKey] = [`${prefix}max-size`, `${prefix}max-file`];
   const { [sizeKey]: size, [filesKey]: files = defaults.files } = options;
-  const maxSize = size === undefined ? sizeOf(defaults.size || "0") : sizeOf(size);
+  // Of json-file Docker takes sizes as powers of 1000, of its other drivers as powers of 1024.
+  const unit = name === "json-file" ? 1000 : 1024;
+  const maxSize = sizeOf(size ?? (defaults.size || "0"), unit);
   if (size !== undefined && maxSize === 0) refuse(`${sizeKey} must be a positive number`, size);
   if (!/^[+-]?\d+$/.test(files)) refuse(`invalid value for ${filesKey}: ${files}`, files);
   if (Number(files) < 1) refuse(`${filesKey} cannot be less than 1`, files);
@@ -158,8 +160,8 @@ export function logLimits({ Type: name, Config: options }: LogConfig): LogLimits
   return { maxSize: BigInt(maxSize), maxFiles: maxSize === 0 ? 1 : Number(files) };
 }
 
-function sizeOf(text: string): number {
-  return parseBytes(text) ?? refuse(`invalid size: '${text}'`, text);
+function sizeOf(text: string, unit: 1000 | 1024): number {
+  return parseBytes(text, unit) ?? refuse(`invalid size: '${text}'`, text);
 }
 
 /**
@@ -211,10 +213,5 @@ function checkFeeding({ mode, "max-buffer-size": size }: LogConfig["Config"]): v
 }
 
 function checkExpression(text: string | undefined): void {
-  if (text === undefined) return;
-  try {
-    new RegExp(text);
-  } catch (error) {
-    refuse(`error parsing regexp: ${(error as Error).message}`, text);
-  }
+  if (text !== undefined) goPattern(text);
 }

@@ -102,7 +102,7 @@ test("log limits", () => {
     logLimits({ Type: "json-file", Config: options });
   expect(limits({})).toEqual({ maxSize: 0n, maxFiles: 1 });
   expect(limits({ "max-size": "10m", "max-file": "3" })).toEqual({
-    maxSize: 10_485_760n,
+    maxSize: 10_000_000n,
     maxFiles: 3,
   });
   expect(limits({ "max-file": "3" })).toEqual({ maxSize: 0n, maxFiles: 1 });

@@ -12,7 +12,9 @@ test("a pattern matches anywhere, and one that tries without end is refused", ()
   const isMeant = textTest("w[ei]b$");
   expect(["my-web", "wib", "web-1"].map(isMeant)).toEqual([true, true, false]);
   expect(textTest("(")("(")).toBe(true);
-  const endless = textTest("(a+)+$", 10);
+  expect(textTest("(?i)WEB")("web")).toBe(true);
+  expect(textTest("w(?=eb)")("web")).toBe(false);
+  const endless = textTest("(a+)+$", { budget: 10 });
   const texts = Array.from({ length: 1000 }, () => `${"a".repeat(60)}b`);
   expect(() => texts.filter(endless)).toThrow("takes too long to match");
 });

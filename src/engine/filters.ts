@@ -1,4 +1,4 @@
-import { Fault, suggest } from "#base";
+import { Fault, goPattern, suggest } from "#base";
 import type { Filters } from "./contract.ts";
 
 /** Faults when a filter is not one of `known`: a mistyped filter must not list everything. */
@@ -30,14 +30,17 @@ export function matchesLabels(
 const patternBudget = 500;
 
 /**
- * Docker takes a regular expression that may match anywhere; one that is malformed matches itself
- * alone. `invalid` for one that tries without end, as (a+)+$ does: Docker's do not go back.
- * @param budget milliseconds
+ * Docker takes a regular expression of Go's that may match anywhere; one that is malformed matches
+ * itself alone. `invalid` for one that tries without end, as (a+)+$ does: Docker's do not go back.
+ * The budget is in milliseconds.
  */
-export function textTest(value: string, budget = patternBudget): (text: string) => boolean {
+export function textTest(
+  value: string,
+  { budget = patternBudget }: { readonly budget?: number } = {},
+): (text: string) => boolean {
   let pattern: RegExp;
   try {
-    pattern = new RegExp(value.slice(0, 256));
+    pattern = goPattern(value.slice(0, 256));
   } catch {
     return (text) => text === value;
   }

@@ -1,6 +1,7 @@
 import { PassThrough, Readable, Writable } from "node:stream";
 import { type ContainerId, type ExecId, Fault, newId } from "../../src/base/index.ts";
 import { describeContainer } from "../../src/container/index.ts";
+import { describeStartFailure } from "../../src/engine/containers/start-failure.ts";
 import type {
   AttachedStream,
   CommitRequest,
@@ -175,10 +176,10 @@ async function* subscribe(
 
 function run(argv: readonly string[], tty: boolean): Process {
   const [program = "", ...rest] = argv;
-  if (program.startsWith("no"))
-    throw new Fault("not_found", `no ${program} in PATH`, { stage: "exec", errno: "ENOENT" });
-  if (program === "/etc")
-    throw new Fault("denied", "is a directory", { stage: "exec", errno: "EISDIR" });
+  const errno = program.startsWith("no") ? "ENOENT" : program === "/etc" ? "EISDIR" : undefined;
+  if (errno !== undefined)
+    throw describeStartFailure(new Fault("internal", "exec", { stage: "exec", errno }), program)
+      .fault;
   const output = new PassThrough();
   const ended = Promise.withResolvers<number>();
   const log: Uint8Array[] = [];

@@ -9,7 +9,7 @@ test.each([
   ["/etc", "EISDIR", 126, 'exec: "/etc": is a directory: permission denied'],
   ["/etc/passwd/x", "ENOTDIR", 127, 'exec: "/etc/passwd/x": stat /etc/passwd/x: not a directory'],
   ["", "ENOENT", 127, 'exec: "": executable file not found in $PATH'],
-  ["/x", "ENOEXEC", 126, 'exec: "/x": exec format error'],
+  ["/x", "ENOEXEC", 126, "exec /x: exec format error"],
 ])("exec of %s with %s", (program, errno, exitCode, message) => {
   const failure = describeStartFailure(
     new Fault("internal", "x", { stage: "exec", errno }),

@@ -50,7 +50,10 @@ export function describeStartFailure(fault: Fault, program: string): StartFailur
         fault: refused(`${prefix} stat ${abbreviate(program)}: not a directory`, fault),
       };
     case "ENOEXEC":
-      return { exitCode: 126, fault: refused(`${prefix} exec format error`, fault) };
+      return {
+        exitCode: 126,
+        fault: refused(`exec ${abbreviate(program)}: exec format error`, fault),
+      };
     default:
       return { exitCode: 128, fault: refused(`${prefix} ${fault.message}`, fault) };
   }

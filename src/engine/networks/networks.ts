@@ -60,8 +60,8 @@ function listNetworks(
     if (type !== "builtin" && type !== "custom")
       throw new Fault("internal", `invalid filter: 'type'='${type}'`, { about: type });
   const dangling = danglingFilter(filters);
-  const names = filters.name?.map(textTest) ?? [];
-  const ids = filters.id?.map(textTest) ?? [];
+  const names = filters.name?.map((value) => textTest(value)) ?? [];
+  const ids = filters.id?.map((value) => textTest(value)) ?? [];
   const matchesAny = (tests: typeof names, text: string) =>
     tests.length === 0 || tests.some((test) => test(text));
   const found = parts.networks

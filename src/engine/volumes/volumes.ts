@@ -66,7 +66,7 @@ function countUsers(parts: Parts<"store">): ReadonlyMap<string, number> {
 function volumeFilter(parts: VolumeParts, filters: Filters): (volume: Volume) => boolean {
   checkFilterKeys(filters, ["dangling", "driver", "label", "name"]);
   const dangling = booleanFilter(filters, "dangling");
-  const names = (filters.name ?? []).map(textTest);
+  const names = (filters.name ?? []).map((value) => textTest(value));
   const users = dangling === undefined ? undefined : countUsers(parts);
   return (volume) =>
     (names.length === 0 || names.some((matches) => matches(volume.name))) &&
