@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { IgnoreMatcher, ignoreFileFor, parseIgnoreFile } from "./ignore.ts";
+import recorded from "./testdata/ignored.json" with { type: "json" };
 
 describe("a path is left out", () => {
   // pattern, paths that are left out, paths that are not
@@ -42,16 +43,23 @@ describe("a path is left out", () => {
   });
 });
 
-/** As a walk finds it, directory by directory. */
+/** As a walk finds it, directory by directory, which enters only those that may hold something. */
 function walk(matcher: IgnoreMatcher, path: string): boolean {
   let state = matcher.root;
   let at = "";
   for (const part of path.split("/")) {
+    if (state.isIgnored && !matcher.mayHoldKept(at)) return true;
     at = at === "" ? part : `${at}/${part}`;
     state = matcher.step(state, at);
   }
   return state.isIgnored;
 }
+
+/** What `docker buildx build` of Docker 28.5 copies from a context of these paths. */
+test.each(Object.entries(recorded.kept))("a context is sent as by buildx: %j", (text, kept) => {
+  const matcher = new IgnoreMatcher(parseIgnoreFile(text));
+  expect(recorded.paths.filter((path) => !walk(matcher, path))).toEqual(kept);
+});
 
 test("a directory that is left out is entered only where a pattern may take something in again", () => {
   const matcher = new IgnoreMatcher(["**", "!src/*.ts", "!docs/**/x"]);
