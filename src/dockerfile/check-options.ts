@@ -9,7 +9,7 @@ export interface CheckOptions {
   readonly isError: boolean;
 }
 
-/** Reads "# check=", or the build argument BUILDKIT_DOCKERFILE_CHECK. `invalid` for other options. */
+/** Reads the value of "# check=". `invalid` for other options. */
 export function parseCheckOptions(text: string): CheckOptions {
   let skip: CheckOptions["skip"] = new Set();
   let experimental: CheckOptions["experimental"] = new Set();
@@ -18,11 +18,11 @@ export function parseCheckOptions(text: string): CheckOptions {
     const equals = part.indexOf("=");
     const key = (equals < 0 ? part : part.slice(0, equals)).trim();
     const value = part.slice(equals + 1).trim();
-    if (equals < 0) throw refused(`invalid check option ${quote(part)}`);
+    if (equals < 0) throw new DockerfileFault(`invalid check option ${quote(part)}`);
     if (key === "skip") skip = parseRules(value);
     else if (key === "experimental") experimental = parseRules(value);
     else if (key === "error") isError = parseError(part, value);
-    else throw refused(`invalid check option ${quote(key)}`);
+    else throw new DockerfileFault(`invalid check option ${quote(key)}`);
   }
   return { skip, experimental, isError };
 }
@@ -40,11 +40,7 @@ function parseRules(text: string): ReadonlySet<string> | "all" {
 function parseError(part: string, value: string): boolean {
   const parsed = parseBoolWord(value);
   if (parsed !== undefined) return parsed;
-  throw refused(
+  throw new DockerfileFault(
     `failed to parse check option ${quote(part)}: strconv.ParseBool: parsing ${quote(value)}: invalid syntax`,
   );
-}
-
-function refused(why: string): DockerfileFault {
-  return new DockerfileFault(`failed to parse check options: ${why}`);
 }

@@ -26,7 +26,9 @@ export function checkTransfer(
 ): void {
   const { kind, sources, chmod, range } = instruction;
   const from = kind === "copy" ? instruction.from : undefined;
-  if (from !== undefined && !isReady(from, stage, file)) {
+  const numbered = /^\d+$/.test(from ?? "") ? file.stages[Number(from)] : undefined;
+  const isLate = numbered ? numbered.index >= stage.index : !isReady(from ?? "", stage, file);
+  if (from !== undefined && isLate) {
     throw new DockerfileFault(
       `cannot copy from stage ${quote(from)}, it needs to be defined before current stage ${quote(stage.name)}`,
     );

@@ -68,4 +68,8 @@ test("the build argument BUILDKIT_DOCKERFILE_CHECK stands for the directive", ()
   const buildArgs = new Map([["BUILDKIT_DOCKERFILE_CHECK", "skip=all"]]);
   const text = "# check=error=true\nFROM scratch as a\n";
   expect(checkDockerfile(text, { ...request, buildArgs })).toEqual({ warnings: [] });
+  const wrong = new Map([["BUILDKIT_DOCKERFILE_CHECK", "skip"]]);
+  expect(checkDockerfile(text, { ...request, buildArgs: wrong }).failure?.message).toBe(
+    'failed to parse build-arg:BUILDKIT_DOCKERFILE_CHECK: invalid check option "skip"',
+  );
 });

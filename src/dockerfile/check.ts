@@ -1,11 +1,11 @@
 import { isFault } from "#base";
-import { isEnabled, parseCheckOptions } from "./check-options.ts";
+import { type CheckOptions, isEnabled, parseCheckOptions } from "./check-options.ts";
 import { StageChecker } from "./check-stage.ts";
 import { findDirective } from "./directives.ts";
 import { DockerfileFault, type LineRange } from "./fault.ts";
 import type { BuildRequest } from "./global-scope.ts";
 import type { IgnoreMatcher } from "./ignore.ts";
-import type { Dockerfile, Stage, Written } from "./instruction.ts";
+import type { Dockerfile, Written } from "./instruction.ts";
 import { type ParseObserver, parseDockerfile } from "./parse.ts";
 import {
   type KnownImage,
@@ -15,6 +15,7 @@ import {
   resolveStages,
 } from "./resolve-stages.ts";
 import type { Report, Warning } from "./rules.ts";
+import type { Statement } from "./statement.ts";
 
 /** What the checks of a Dockerfile have found. */
 export interface CheckReport {
@@ -38,8 +39,7 @@ const optionsArgument = "BUILDKIT_DOCKERFILE_CHECK";
 export function checkDockerfile(text: string, request: CheckRequest): CheckReport {
   const warnings: Warning[] = [];
   try {
-    const written = request.buildArgs.get(optionsArgument) ?? findDirective(text, "check") ?? "";
-    const options = parseCheckOptions(written);
+    const options = optionsOf(text, request);
     const report: Report = (warning) => {
       if (isEnabled(warning.rule, options)) warnings.push(warning);
     };
@@ -52,6 +52,18 @@ export function checkDockerfile(text: string, request: CheckRequest): CheckRepor
     if (!isFault(error, "invalid")) throw error;
     const ranges = error instanceof DockerfileFault ? error.ranges : [];
     return { warnings, failure: { message: error.message, ranges } };
+  }
+}
+
+/** What the build argument says; without it, the directive of the file. */
+function optionsOf(text: string, { buildArgs }: CheckRequest): CheckOptions {
+  const given = buildArgs.get(optionsArgument);
+  const origin = given === undefined ? "check options" : `build-arg:${optionsArgument}`;
+  try {
+    return parseCheckOptions(given ?? findDirective(text, "check") ?? "");
+  } catch (error) {
+    if (!(error instanceof DockerfileFault)) throw error;
+    throw new DockerfileFault(`failed to parse ${origin}: ${error.message}`);
   }
 }
 
@@ -100,13 +112,14 @@ function reporting(report: Report): ParseObserver {
       const range = { start: line, end: line };
       report({ rule: "NoEmptyContinuation", detail: "Empty continuation line", range });
     },
-    onStatement({ keyword, range }) {
+    onStatement(statement) {
+      const { keyword, range } = statement;
+      if (keyword.toLowerCase() === "from") checkFrom(statement, report);
       if (keyword.toLowerCase() !== "maintainer") return;
       const detail = "Maintainer instruction is deprecated in favor of using label";
       report({ rule: "MaintainerDeprecated", detail, range });
     },
     onStage(stage) {
-      checkFrom(stage, report);
       if (stage.name !== undefined) checkDescription("FROM", [stage.name], stage, report);
     },
     onInstruction(instruction) {
@@ -117,10 +130,10 @@ function reporting(report: Report): ParseObserver {
   };
 }
 
-function checkFrom({ keyword, words, range }: Omit<Stage, "instructions">, report: Report): void {
-  const [, as, name] = words;
+function checkFrom({ keyword, arguments: given, range }: Statement, report: Report): void {
+  const [, as, name, ...more] = given.form === "words" ? given.words : [];
   if (as === undefined || name === undefined) return;
-  if (name !== name.toLowerCase()) {
+  if (more.length === 0 && name !== name.toLowerCase()) {
     const detail = `Stage name '${name}' should be lowercase`;
     report({ rule: "StageNameCasing", detail, range });
   }

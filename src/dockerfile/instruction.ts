@@ -23,8 +23,6 @@ export interface Stage extends Written {
   readonly base: string;
   /** Of --platform, as it is written. */
   readonly platform?: string;
-  /** The words after FROM. */
-  readonly words: readonly string[];
   readonly description?: string;
   readonly instructions: readonly Instruction[];
 }

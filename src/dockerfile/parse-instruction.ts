@@ -28,7 +28,8 @@ const parsers: Parsers = {
   onbuild: parseOnbuild,
   run: parseRun,
   shell: parseShell,
-  stopsignal: (statement) => ({ signal: oneWord(statement) }),
+  // BuildKit leaves flags of ARG and STOPSIGNAL unread.
+  stopsignal: (statement) => ({ signal: oneWord({ ...statement, flags: [] }) }),
   user: (statement) => ({ user: oneWord(statement) }),
   volume: parseVolume,
   workdir: (statement) => ({ path: oneWord(statement) }),
@@ -77,7 +78,6 @@ export function parseFrom(statement: Statement): Omit<Stage, "instructions"> {
     ...(name === undefined ? {} : { name }),
     base,
     ...(platform === undefined || platform === "" ? {} : { platform }),
-    words,
     ...(description === undefined ? {} : { description }),
   };
 }
@@ -130,7 +130,7 @@ function blankName(keyword: string): DockerfileFault {
 }
 
 function parseArg(statement: Statement): { declared: readonly Argument[] } {
-  const declared = someWords(statement).map((word) => {
+  const declared = someWords({ ...statement, flags: [] }).map((word) => {
     const equals = word.indexOf("=");
     if (equals === 0) throw blankName("ARG");
     const name = equals < 0 ? word : word.slice(0, equals);

@@ -34,7 +34,6 @@ describe("a file is taken apart", () => {
         name: "web",
         base: "debian:$v",
         platform: "$BUILDPLATFORM",
-        words: ["debian:$v", "AS", "Web"],
         description: "the server",
       },
       {
@@ -42,7 +41,6 @@ describe("a file is taken apart", () => {
         source: "from web",
         range: { start: 7, end: 7 },
         base: "web",
-        words: ["web"],
       },
     ]);
     expect(file.stages[0]?.instructions[0]?.range).toEqual({ start: 5, end: 6 });

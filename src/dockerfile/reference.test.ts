@@ -32,6 +32,7 @@ const differences: Readonly<Record<string, Partial<Answer> & { readonly why: str
   },
   "from bad reference": { why: unread, status: 0, error: "", at: "" },
   "copy flags": { why: later, status: 0, error: "", at: "" },
+  "mount from a number": { why: unread, status: 0, error: "", at: "" },
   "copy chmod bad": {
     why: own,
     error: "invalid chmod parameter: 'foo'. it should be octal string and between 0 and 07777",
@@ -52,6 +53,12 @@ function requestOf({ args, target, ignored }: Case): CheckRequest {
     targetPlatform: platform,
     ...(ignored === "" ? {} : { ignored: new IgnoreMatcher(parseIgnoreFile(ignored)) }),
   };
+}
+
+/** Variables that are not set are named in no order where one instruction has several. */
+function tidied(warnings: readonly string[]): string[] {
+  const key = (line: string) => (line.includes(" UndefinedVar:") ? line.split(":", 1)[0] : "");
+  return warnings.toSorted((a, b) => (key(a) !== "" && key(a) === key(b) ? (a < b ? -1 : 1) : 0));
 }
 
 function linesOf(ranges: readonly LineRange[]): string {
@@ -107,7 +114,12 @@ describe("as BuildKit does", () => {
     const answer = { ...answers[each.name], ...differences[each.name] };
     const { status = 0, warnings = [], error = "", at = "" } = answer;
     const shown = shownCheck(checkDockerfile(each.text, requestOf(each)));
-    expect(shown).toEqual({ status, warnings: [...warnings], error, at });
+    expect({ ...shown, warnings: tidied(shown.warnings) }).toEqual({
+      status,
+      warnings: tidied(warnings),
+      error,
+      at,
+    });
   });
 
   test.each(cases.filter(({ name }) => answers[name]?.outline))("outlines: $name", (each) => {

@@ -179,11 +179,8 @@ function sourceStages<S extends ResolvedStage>(
   }
   if (instruction.kind !== "run") return [];
   return instruction.mounts.flatMap((mount) => {
-    const from = mountSource(mount);
-    if (from === undefined) return [];
-    return (
-      byName.get(from.toLowerCase()) ?? (/^\d+$/.test(from) ? (stages[Number(from)] ?? []) : [])
-    );
+    // A number is an image's name here.
+    return byName.get(mountSource(mount)?.toLowerCase() ?? "") ?? [];
   });
 }
 
@@ -347,9 +344,8 @@ function refuseCycles(stages: readonly ResolvedStage[]): void {
   }
 }
 
-/** Whether what a mount or COPY names is no stage, or one before this stage. */
+/** Whether what a mount or COPY names is not the name of a stage, or that of one before this stage. */
 export function isReady(from: string, stage: ResolvedStage, { stages }: ResolvedFile): boolean {
-  const named = stages.findLast((each) => each.stage.name === from.toLowerCase());
-  const source = named ?? (/^\d+$/.test(from) ? stages[Number(from)] : undefined);
+  const source = stages.findLast((each) => each.stage.name === from.toLowerCase());
   return source === undefined || source.index < stage.index;
 }

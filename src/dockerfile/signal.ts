@@ -5,9 +5,9 @@ const names: ReadonlySet<string> = new Set(
   ),
 );
 
-/** Whether a container can be stopped with it: a name, with or without SIG, or a number from 1. */
+/** Whether BuildKit takes it for a signal: a name, with or without SIG, or any number but 0. */
 export function isSignal(text: string): boolean {
-  if (/^[-+]?\d+$/.test(text)) return Number(text) > 0 && Number(text) <= 64;
+  if (/^[-+]?\d+$/.test(text)) return Number(text) !== 0;
   const name = text.toUpperCase().replace(/^SIG/, "");
   return names.has(name) || /^RT(MIN(\+\d{1,2})?|MAX(-\d{1,2})?)$/.test(name);
 }
