@@ -6,7 +6,7 @@ import {
   withNetworkDefaults,
 } from "./default-bridge.ts";
 import { plainSettings } from "./network-store.ts";
-import { formatSubnet } from "./subnet.ts";
+import { formatSubnet, parseSubnet } from "./subnet.ts";
 
 test("the bridge has the address of bip, and containers those of fixed-cidr", () => {
   const row = {
@@ -24,6 +24,21 @@ test("the bridge has the address of bip, and containers those of fixed-cidr", ()
     options: { "com.docker.network.driver.mtu": "1400" },
   });
   expect(withNetworkDefaults(row, {})).toEqual(row);
+});
+
+test("the default network has IPv6 where it is asked for, and forgets what it had", () => {
+  const subnets = ["10.0.0.0/24", "fd00:7::/64"].map(parseSubnet);
+  const row = { id: "a", name: "bridge", createdAt: 0n, subnets, settings: plainSettings };
+  const defaults = { hasIpv6: true, fixedCidr6: "fd00:7::/64" };
+  expect(() => checkNetworkDefaults(defaults)).not.toThrow();
+  expect(withNetworkDefaults(row, defaults)).toMatchObject({
+    subnets,
+    settings: { hasIpv6: true, subnets: [{ subnet: "fd00:7::/64", range: "", gateway: "" }] },
+  });
+  expect(withNetworkDefaults(row, {})).toMatchObject({
+    subnets: subnets.slice(0, 1),
+    settings: { hasIpv6: false, subnets: [] },
+  });
 });
 
 test("networks come from the pools of their version, in order", () => {
@@ -45,6 +60,9 @@ describe("refused is", () => {
     [{ bip: "fd00::1/64" }, "invalid bip fd00::1/64"],
     [{ fixedCidr: "172.30.0.0/24" }, "give bip as well"],
     [{ bip: "172.30.0.1/24", fixedCidr: "10.0.0.0/24" }, "no part of 172.30.0.0/24"],
+    [{ fixedCidr6: "fd00::/64" }, "unless ipv6 is true"],
+    [{ hasIpv6: true, fixedCidr6: "fd00::1/64" }, "give a network of IPv6"],
+    [{ hasIpv6: true, fixedCidr6: "10.0.0.0/24" }, "give a network of IPv6"],
     [{ mtu: 20 }, "between 68 and 65535"],
     [{ pools: [{ base: "10.0.0.1/8", size: 24 }] }, "the base is a network"],
     [{ pools: [{ base: "10.0.0.0/16", size: 8 }] }, "prefix length"],

@@ -16,6 +16,10 @@ export interface NetworkDefaults {
   readonly bip?: string | undefined;
   /** The part of that network from which containers get addresses. */
   readonly fixedCidr?: string | undefined;
+  /** Whether the default network has IPv6 too. */
+  readonly hasIpv6?: boolean | undefined;
+  /** Its network of IPv6; absent: a free one. */
+  readonly fixedCidr6?: string | undefined;
   /** Bytes, of the default network; absent: that of the host's way out. */
   readonly mtu?: number | undefined;
   /** Where networks that ask for no subnet get theirs; empty: from the private ranges. */
@@ -30,7 +34,7 @@ interface AddressPool {
 
 /** Refuses (`invalid`) defaults that are no addresses, or do not fit each other. */
 export function checkNetworkDefaults(defaults: NetworkDefaults): void {
-  const { bip, fixedCidr, mtu, pools = [] } = defaults;
+  const { bip, fixedCidr, hasIpv6, fixedCidr6, mtu, pools = [] } = defaults;
   const refuse = (key: string, value: string, why: string): never => {
     throw new Fault("invalid", `invalid ${key} ${value}: ${why}`, { about: key });
   };
@@ -55,6 +59,11 @@ export function checkNetworkDefaults(defaults: NetworkDefaults): void {
       fixedCidr ?? "",
       `it is no part of ${formatSubnet(bridge.subnet)}, the network of bip`,
     );
+  const range6 = fixedCidr6 === undefined ? undefined : parsePrefix(fixedCidr6);
+  if (fixedCidr6 !== undefined && !isNetwork6(range6))
+    refuse("fixed-cidr-v6", fixedCidr6, "give a network of IPv6, as fd00:7::/64");
+  if (fixedCidr6 !== undefined && !hasIpv6)
+    refuse("fixed-cidr-v6", fixedCidr6, "the default network has no IPv6 unless ipv6 is true");
   if (mtu !== undefined && (mtu < 68 || mtu > 65_535))
     refuse("mtu", String(mtu), "it is between 68 and 65535");
   for (const { base, size } of pools) {
@@ -70,6 +79,15 @@ export function checkNetworkDefaults(defaults: NetworkDefaults): void {
   }
 }
 
+/** With room for a bridge and containers. */
+function isNetwork6(found: ReturnType<typeof parsePrefix>): boolean {
+  return (
+    found?.subnet.version === 6 &&
+    found.subnet.base === found.address.value &&
+    found.subnet.prefixLength <= addressBits[6] - 2
+  );
+}
+
 /** The network of `bip`, as "172.30.0.0/24"; undefined without one. */
 export function subnetOfBip({ bip }: NetworkDefaults): string | undefined {
   const found = bip === undefined ? undefined : parsePrefix(bip);
@@ -78,22 +96,25 @@ export function subnetOfBip({ bip }: NetworkDefaults): string | undefined {
 
 /** The default network with the administrator's settings, which are stored nowhere else than in his file. */
 export function withNetworkDefaults(row: StoredNetwork, defaults: NetworkDefaults): StoredNetwork {
-  const { bip, fixedCidr = "", mtu } = defaults;
+  const { bip, fixedCidr = "", hasIpv6 = false, fixedCidr6, mtu } = defaults;
   const found = bip === undefined ? undefined : parsePrefix(bip);
   const { settings } = row;
-  const subnets = found && [
-    {
-      subnet: formatSubnet(found.subnet),
-      range: fixedCidr,
-      gateway: formatAddress(found.address),
-      reserved: {},
-    },
-  ];
+  const ipv4 = found && {
+    subnet: formatSubnet(found.subnet),
+    range: fixedCidr,
+    gateway: formatAddress(found.address),
+    reserved: {},
+  };
+  const ipv6 = fixedCidr6 && { subnet: fixedCidr6, range: "", gateway: "", reserved: {} };
+  const asked = [...(ipv4 ? [ipv4] : []), ...(ipv6 ? [ipv6] : [])];
+  // What it had while the file said otherwise.
+  const subnets = row.subnets.filter(({ version }) => version === 4 || hasIpv6);
   const options = {
     ...settings.options,
     ...(mtu && { "com.docker.network.driver.mtu": String(mtu) }),
   };
-  return { ...row, settings: { ...settings, subnets: subnets ?? settings.subnets, options } };
+  const own = asked.length > 0 ? asked : settings.subnets;
+  return { ...row, subnets, settings: { ...settings, hasIpv6, subnets: own, options } };
 }
 
 /** The networks of the pools of a version, in order; undefined when there is no such pool. */

@@ -97,8 +97,11 @@ class BridgeNetworks implements Networks {
     }
     const { defaults = {} } = options;
     checkNetworkDefaults(defaults);
-    for (const row of rows)
-      this.#add(row.name === DEFAULT ? withNetworkDefaults(row, defaults) : row);
+    for (const stored of rows) {
+      const row = stored.name === DEFAULT ? withNetworkDefaults(stored, defaults) : stored;
+      if (row.name === DEFAULT && row.settings.hasIpv6) checkIpv6(row.settings);
+      this.#add(row);
+    }
   }
 
   /** A failure is not told here: the same step fails again, with its reason, when it is needed. */
@@ -391,7 +394,8 @@ class BridgeNetworks implements Networks {
   #wantedSubnet({ row, driver, network }: Entry, version: IpVersion): WantedSubnet {
     const isDefault = row.name === DEFAULT;
     const { subnet: wanted, defaults = {} } = this.#options;
-    const asked = isDefault && version === 4 ? (wanted ?? subnetOfBip(defaults)) : undefined;
+    const chosen = version === 4 ? (wanted ?? subnetOfBip(defaults)) : defaults.fixedCidr6;
+    const asked = isDefault ? chosen : undefined;
     const ofVersion = (each: Subnet) => each.version === version;
     const known = asked === undefined ? row.subnets.find(ofVersion) : parseSubnet(asked);
     const others = [...this.#entries.values()].filter((other) => other.row.id !== row.id);

@@ -119,7 +119,8 @@ export class PortListening {
     if (fault.errno === "EADDRINUSE" && text !== range?.first)
       return new Fault("unavailable", "all ports are allocated", detail);
     if (fault.errno === "EPROTONOSUPPORT") {
-      const message = `error starting userland proxy: failed to listen on ${about}: protocol not supported`;
+      const lacks = `this kernel has no ${protocol.toUpperCase()} (module ${protocol})`;
+      const message = `error starting userland proxy: failed to listen on ${about}: protocol not supported: ${lacks}`;
       return new Fault("unavailable", message, detail);
     }
     const why = reasons[fault.errno ?? ""] ?? `the kernel refused it (${fault.errno})`;

@@ -28,6 +28,8 @@ here("the configuration file [needs docker CLI]", () => {
     dns: ["192.0.2.53"],
     bip: "10.213.7.1/24",
     "fixed-cidr": "10.213.7.128/25",
+    ipv6: true,
+    "fixed-cidr-v6": "fd77:7::/64",
     mtu: 1380,
     "default-address-pools": [{ base: "10.214.0.0/16", size: 26 }],
   };
@@ -61,6 +63,18 @@ here("the configuration file [needs docker CLI]", () => {
     expect(await target.ok([...own, "ulimit -n; df -k /dev/shm | tail -1"])).toMatch(
       /^99\nshm +8192 /,
     );
+  });
+
+  test("gives the default network IPv6", async () => {
+    const format = "{{.EnableIPv6}} {{range .IPAM.Config}}{{.Subnet}} {{end}}";
+    expect(await target.ok(["network", "inspect", "-f", format, "bridge"])).toBe(
+      "true 10.213.7.0/24 fd77:7::/64",
+    );
+    const script = "ip -6 -o addr show eth0; ip -6 route; ping -6 -c 1 fd77:7::1";
+    const output = await target.ok(["run", "--rm", image, "sh", "-c", script]);
+    expect(output).toMatch(/inet6 fd77:7::[0-9a-f]+\/64/);
+    expect(output).toContain("default via fd77:7::1 ");
+    expect(output).toContain("1 packets received");
   });
 
   test("gives networks their addresses", async () => {

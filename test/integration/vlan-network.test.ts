@@ -90,6 +90,28 @@ describe.skipIf(!has.macvlan)("a macvlan network", () => {
     expect(await host.link(parent)).toBeDefined();
   });
 
+  test("has IPv6 where it is asked for, with a subnet of its own or a free one, and heeds no router", async () => {
+    const own = { subnet: "fd32:7::/64", range: "", gateway: "", reserved: {} };
+    const options = { parent };
+    const shared = { driver: "macvlan", options, hasIpv6: true } as const;
+    await networks.create({ name: "six", ...shared, subnets: [subnetOf(), own] });
+    const free = await networks.create({ name: "free", ...shared, subnets: [subnetOf()] });
+    expect(free.subnet6).toMatch(/^fd[0-9a-f:]+\/64$/);
+    for (const name of ["six", "free"]) {
+      const [a, b] = [await networks.attach(name), await networks.attach(name)];
+      expect(a.gateway6).toBe(networks.find(name).gateway6);
+      if (name === "six") expect(a.address6).toStartWith("fd32:7::");
+      expect(await answers(a.netns, b.address6, 10)).toBe(true);
+      expect(await answers(a.netns, b.address, 10)).toBe(true);
+      expect(await inside(a.netns, "cat", "/proc/sys/net/ipv6/conf/eth0/accept_ra")).toBe("0");
+      const routes = await new RouteTable({ netns: a.netns }).routes(6);
+      const out = routes.find(({ prefixLength, gateway }) => prefixLength === 0 && gateway);
+      expect(out?.gateway).toBe(a.gateway6);
+      for (const each of [a, b]) networks.release(each);
+      await networks.remove(name);
+    }
+  });
+
   test("leaves an interface of no endpoint in a container to the sweep, which takes no other", async () => {
     await macvlan("swept", { parent });
     const a = await networks.attach("swept");

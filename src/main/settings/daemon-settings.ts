@@ -53,6 +53,8 @@ export async function daemonSettings(flags: DaemonOptions, path: string): Promis
   const network: NetworkDefaults = {
     bip: file.bip,
     fixedCidr: file["fixed-cidr"],
+    hasIpv6: file.ipv6,
+    fixedCidr6: file["fixed-cidr-v6"],
     mtu: file.mtu || undefined,
     pools: file["default-address-pools"],
   };

@@ -52,6 +52,8 @@ export const fileKeys: Readonly<Record<string, FileKey>> = {
   "dns-search": texts,
   bip: text,
   "fixed-cidr": text,
+  ipv6: bool,
+  "fixed-cidr-v6": text,
   mtu: whole(0),
   "default-address-pools": each(
     '[{"base": "10.200.0.0/16", "size": 24}]',
@@ -74,7 +76,6 @@ export const fileKeys: Readonly<Record<string, FileKey>> = {
   "ip-forward": fixed("forwarding is always switched on for networks; leave it out, or true", true),
   "ip-masq": fixed("set com.docker.network.bridge.enable_ip_masquerade of a network instead", true),
   icc: fixed("set com.docker.network.bridge.enable_icc of a network instead", true),
-  ipv6: fixed("the default network has IPv4 alone; make one with --ipv6 instead", false),
   "userland-proxy": fixed("published ports on loopback need it; leave it out, or true", true),
   "default-runtime": fixed(`use one of ${runtimes.join(", ")}, which are all thimble`, ...runtimes),
   runtimes: fixed("thimble runs containers itself; leave it out", {}),
@@ -109,7 +110,7 @@ export const fileKeys: Readonly<Record<string, FileKey>> = {
       ...["builder", "cdi-spec-dirs", "cluster-advertise", "cluster-store", "containerd"],
       ...["containerd-namespace", "containerd-plugins-namespace", "cpu-rt-period"],
       ...["cpu-rt-runtime", "cri-containerd", "default-cgroupns-mode", "default-gateway-v6"],
-      ...["default-ipc-mode", "default-network-opts", "fixed-cidr-v6", "firewall-backend"],
+      ...["default-ipc-mode", "default-network-opts", "firewall-backend"],
       ...["graph", "host-gateway-ip", "host-gateway-ips", "http-proxy", "https-proxy"],
       ...[
         "init-path",

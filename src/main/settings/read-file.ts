@@ -38,6 +38,8 @@ export interface DaemonFile {
   readonly "dns-search"?: readonly string[];
   readonly bip?: string;
   readonly "fixed-cidr"?: string;
+  readonly ipv6?: boolean;
+  readonly "fixed-cidr-v6"?: string;
   readonly mtu?: number;
   readonly "default-address-pools"?: readonly { readonly base: string; readonly size: number }[];
 }
