@@ -77,6 +77,35 @@ describe.skipIf(!isRoot)("preferences [needs root]", () => {
     expect(await cli.ok(["network", "ls", "-q", "--filter", "name=front"])).not.toBe("");
   });
 
+  test("--dry-run of what changes a container's state says how, and what stands in the way", async () => {
+    const said = {
+      "stop web": "would stop container web: SIGTERM, and SIGKILL after 10 s",
+      "stop -t -1 -s INT web": "would stop container web: INT",
+      "stop idle": "container idle is created: nothing would be done",
+      "restart web idle": "would stop and start container web\nwould start container idle",
+      "kill -s HUP web": "would send HUP to container web",
+      "start web idle":
+        "container web is running: nothing would be done\nwould start container idle",
+      "pause web": "would pause container web",
+      "update -m 64m --restart no web": "would change container web: --memory, --restart",
+    };
+    for (const [words, told] of Object.entries(said))
+      expect(await cli.ok([...words.split(" "), "--dry-run"])).toBe(told);
+    const refused = {
+      "kill idle": "container idle is created, and does not run\n",
+      "pause idle": "container idle is created, and does not run\n",
+      "unpause web": "container web is not paused\n",
+      "stop absent": "Error response from daemon: No such container: absent\n",
+    };
+    for (const [words, stderr] of Object.entries(refused))
+      expect(await cli.run([...words.split(" "), "--dry-run"])).toMatchObject({
+        status: 1,
+        stderr,
+      });
+    const states = await cli.ok(["ps", "-a", "--format", "{{.Names}} {{.State}}"]);
+    expect(states.split("\n").sort()).toEqual(["idle created", "web running"]);
+  });
+
   test("system prune lists, asks and removes; what only a stopped container holds goes with it", async () => {
     await cli.importBusybox("spare:1");
     await cli.ok(["create", "--name", "last", "-v", "/own", "spare:1", "true"]);

@@ -40,7 +40,11 @@ export const logsFlags = {
   ),
 };
 
+/** Of verbs that change the state of containers. */
+export const stateFlags = { "dry-run": bool("Say what would be done, and do nothing") };
+
 export const stopFlags = {
+  ...stateFlags,
   signal: text("Signal to send to the container", { short: "s" }),
   timeout: int("Seconds to wait before killing the container", {
     short: "t",
@@ -48,7 +52,10 @@ export const stopFlags = {
   }),
 };
 
+export const updateVerbFlags = { ...stateFlags, ...updateFlags };
+
 export const startFlags = {
+  ...stateFlags,
   attach: bool("Attach STDOUT/STDERR and forward signals", { short: "a" }),
   "detach-keys": detachKeys,
   interactive: bool("Attach container's STDIN", { short: "i" }),
@@ -70,6 +77,7 @@ export const rmFlags = {
 };
 
 export const killFlags = {
+  ...stateFlags,
   signal: text("Signal to send to the container", { short: "s" }),
 };
 
@@ -241,6 +249,7 @@ export const stopCommand = command({
   flags: stopFlags,
   args: [1, many],
   complete: "running",
+  examples: [["stop --dry-run web", "say how, and leave it running"]],
   load: async () => (await import("../verb/lifecycle.ts")).stop,
 });
 
@@ -265,7 +274,7 @@ export const killCommand = command({
 export const updateCommand = command({
   summary: "Update configuration of one or more containers",
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
-  flags: updateFlags,
+  flags: updateVerbFlags,
   args: [1, many],
   complete: "container",
   examples: [
@@ -282,7 +291,8 @@ export const updateCommand = command({
 
 export const pauseCommand = command({
   summary: "Pause all processes within one or more containers",
-  usage: "CONTAINER [CONTAINER...]",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  flags: stateFlags,
   args: [1, many],
   complete: "running",
   examples: [["pause web", "its processes stand still; go on with: thimble unpause web"]],
@@ -291,7 +301,8 @@ export const pauseCommand = command({
 
 export const unpauseCommand = command({
   summary: "Unpause all processes within one or more containers",
-  usage: "CONTAINER [CONTAINER...]",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  flags: stateFlags,
   args: [1, many],
   complete: "running",
   load: async () => (await import("../verb/lifecycle.ts")).unpause,

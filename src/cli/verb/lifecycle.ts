@@ -2,7 +2,7 @@ import { isFault } from "#base";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Exit, failureText } from "../failure.ts";
-import type { killFlags, rmFlags, stopFlags } from "../table/containers.ts";
+import type { killFlags, rmFlags, stateFlags, stopFlags } from "../table/containers.ts";
 
 type NoFlags = Record<never, never>;
 
@@ -33,20 +33,46 @@ export async function forEach(
   return status;
 }
 
-export const stop: Verb<typeof stopFlags> = (context, { flags, args }) =>
-  forEach(context, args, (ref) => context.client.containers.stop(ref, flags));
+export const stop: Verb<typeof stopFlags> = async (context, { flags, args }) => {
+  if (flags["dry-run"]) {
+    const { rehearse, wouldStop } = await import("./dry-run-state.ts");
+    return await rehearse(context, args, wouldStop(flags));
+  }
+  return await forEach(context, args, (ref) => context.client.containers.stop(ref, flags));
+};
 
-export const restart: Verb<typeof stopFlags> = (context, { flags, args }) =>
-  forEach(context, args, (ref) => context.client.containers.restart(ref, flags));
+export const restart: Verb<typeof stopFlags> = async (context, { flags, args }) => {
+  if (flags["dry-run"]) {
+    const { rehearse, wouldRestart } = await import("./dry-run-state.ts");
+    return await rehearse(context, args, wouldRestart);
+  }
+  return await forEach(context, args, (ref) => context.client.containers.restart(ref, flags));
+};
 
-export const kill: Verb<typeof killFlags> = (context, { flags, args }) =>
-  forEach(context, args, (ref) => context.client.containers.kill(ref, flags.signal ?? "KILL"));
+export const kill: Verb<typeof killFlags> = async (context, { flags, args }) => {
+  const { signal = "KILL" } = flags;
+  if (flags["dry-run"]) {
+    const { rehearse, wouldKill } = await import("./dry-run-state.ts");
+    return await rehearse(context, args, wouldKill(signal));
+  }
+  return await forEach(context, args, (ref) => context.client.containers.kill(ref, signal));
+};
 
-export const pause: Verb<NoFlags> = (context, { args }) =>
-  forEach(context, args, (ref) => context.client.containers.pause(ref));
+export const pause: Verb<typeof stateFlags> = async (context, { flags, args }) => {
+  if (flags["dry-run"]) {
+    const { rehearse, wouldPause } = await import("./dry-run-state.ts");
+    return await rehearse(context, args, wouldPause);
+  }
+  return await forEach(context, args, (ref) => context.client.containers.pause(ref));
+};
 
-export const unpause: Verb<NoFlags> = (context, { args }) =>
-  forEach(context, args, (ref) => context.client.containers.unpause(ref));
+export const unpause: Verb<typeof stateFlags> = async (context, { flags, args }) => {
+  if (flags["dry-run"]) {
+    const { rehearse, wouldUnpause } = await import("./dry-run-state.ts");
+    return await rehearse(context, args, wouldUnpause);
+  }
+  return await forEach(context, args, (ref) => context.client.containers.unpause(ref));
+};
 
 export const rm: Verb<typeof rmFlags> = async (context, invocation) => {
   const { flags, args } = invocation;

@@ -4,9 +4,11 @@ import { healthCheck } from "../create-health.ts";
 import { restartPolicy } from "../create-host.ts";
 import { failureText } from "../failure.ts";
 import { keyValues } from "../key-values.ts";
-import type { updateFlags } from "../table/create-flags.ts";
+import type { updateVerbFlags } from "../table/containers.ts";
 
-export const update: Verb<typeof updateFlags> = async (context, { flags, given, args }) => {
+export const update: Verb<typeof updateVerbFlags> = async (context, call) => {
+  const { flags, args } = call;
+  const given = call.given.difference(new Set(["dry-run"]));
   if (given.size === 0)
     throw new Error("you must provide one or more flags when using this command");
   const body: ContainerUpdateBody = {
@@ -27,6 +29,10 @@ export const update: Verb<typeof updateFlags> = async (context, { flags, given, 
     RestartPolicy: flags.restart === undefined ? undefined : restartPolicy(flags.restart, false),
     ...healthCheck(flags),
   };
+  if (flags["dry-run"]) {
+    const { rehearse, wouldUpdate } = await import("./dry-run-state.ts");
+    return await rehearse(context, args, wouldUpdate([...given].map((name) => `--${name}`)));
+  }
   let status = 0;
   for (const ref of args) {
     try {
