@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { poll } from "#base";
 import type { TestServer } from "./testing.ts";
 import { testServer } from "./testing.ts";
 
@@ -34,6 +35,33 @@ test("PUT hands on the archive and its rules", async () => {
   expect((await server.call("PUT", `${path("/dir")}${rules}`, "x")).status).toBe(200);
   expect(server.engine.calls).toContain("put /dir 3");
   expect(server.engine.calls).toContain("put /dir 3 keeps user");
+});
+
+test("a client that stands still in the middle of an archive is told so, and let go", async () => {
+  await using server = await testServer({ stallTime: 20 });
+  await server.call("POST", "/containers/create?name=web", { Image: "busybox:test" });
+  await server.call("POST", "/volumes/create", { Name: "data" });
+  for (const place of [path("/dir"), "/thimble/v1/volumes/data/archive"]) {
+    const client = await server.raw();
+    client.send(`PUT ${place} HTTP/1.1\r\nHost: d\r\nContent-Length: 1000\r\n\r\nsome`);
+    const answer = await client.until("0.02 s");
+    expect(answer).toStartWith("HTTP/1.1 500 ");
+    expect(answer).toContain("the request body stood still for 0.02 s");
+    client.destroy();
+  }
+  expect(server.engine.calls.filter((call) => /^(put|volume import)/.test(call))).toEqual([]);
+});
+
+test("a client that stops reading an archive is cut off", async () => {
+  await using server = await testServer({ stallTime: 20 });
+  await server.call("POST", "/containers/create?name=web", { Image: "busybox:test" });
+  const client = await server.raw();
+  client.send(`GET ${path("/endless")} HTTP/1.1\r\nHost: d\r\n\r\n`);
+  client.pause();
+  const { calls } = server.engine;
+  await poll(() => calls.includes("close /endless"), { attempts: 10_000, base: 1, max: 5 });
+  expect(calls).toContain("close /endless");
+  client.destroy();
 });
 
 test.each([

@@ -31,7 +31,7 @@ async function get({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   tellPathStat(exchange, files.stat);
   // thimble's own: many readers of tar know no sparse files.
   const holes = exchange.query.flag("holes");
-  await exchange.stream(TAR_TYPE, files.archive({ holes }), { atOnce: true });
+  await exchange.stream(TAR_TYPE, files.archive({ holes }), { atOnce: true, steady: true });
 }
 
 async function put({ engine }: ApiContext, exchange: Exchange): Promise<void> {
@@ -40,7 +40,7 @@ async function put({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { id } = containerOf(engine, exchange.param("id"));
   await told(exchange, path, () =>
     engine.files.put(id, path, {
-      archive: exchange.body,
+      archive: exchange.steadyBody,
       keepsKinds: query.flag("noOverwriteDirNonDir"),
       toUser: query.flag("copyUIDGID"),
       signal: exchange.signal,

@@ -1,5 +1,5 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { collect, Fault } from "#base";
+import { collect, Fault, limitStalls } from "#base";
 import type { Owner } from "#engine";
 import { type JsonMessage, wireLimits } from "#wire";
 import { type ApiChange, hasChange } from "./api-change.ts";
@@ -18,6 +18,8 @@ export interface ExchangeParts {
   readonly ownerOf: () => Owner;
   /** 0 when the client has read all that was sent to it. */
   readonly untaken: () => number;
+  /** Milliseconds that a client may stand still in the middle of what others wait for. */
+  readonly stallTime: number;
   /** Present when the client asked for an upgrade: bytes that followed the headers. */
   readonly head?: Uint8Array;
 }
@@ -48,6 +50,7 @@ export class Exchange {
   readonly #version: string;
   readonly #ownerOf: () => Owner;
   readonly #untaken: () => number;
+  readonly #stallTime: number;
   readonly #params: Readonly<Record<string, string>>;
   readonly #gone = new AbortController();
   #head: Uint8Array | undefined;
@@ -62,6 +65,7 @@ export class Exchange {
     this.query = parts.query;
     this.#ownerOf = parts.ownerOf;
     this.#untaken = parts.untaken;
+    this.#stallTime = parts.stallTime;
     this.#params = parts.params;
     this.#head = parts.head;
     this.response.once("close", () => {
@@ -103,6 +107,11 @@ export class Exchange {
     return (async function* () {
       if (taken.byteLength > 0) yield taken;
     })();
+  }
+
+  /** The body for work that keeps others waiting: `timeout` when the client stops sending for too long. */
+  get steadyBody(): AsyncIterable<Uint8Array> {
+    return limitStalls(this.body, this.#stallTime, "the request body");
   }
 
   /** Has `gate` decide about the answer: whole ones wait for `release`, streams for their first bytes. */
@@ -211,15 +220,20 @@ export class Exchange {
     this.response.flushHeaders();
   }
 
-  /** Resolves when more may be written; false when the client is gone. */
-  async write(bytes: Uint8Array | string): Promise<boolean> {
+  /**
+   * Resolves when more may be written; false when the client is gone.
+   * @param patience milliseconds after which a client that reads nothing is cut off
+   */
+  async write(bytes: Uint8Array | string, patience?: number): Promise<boolean> {
     const { response } = this;
     if (this.signal.aborted) return false;
     if (response.write(bytes)) return true;
     const { promise, resolve } = Promise.withResolvers<void>();
     response.once("drain", resolve);
     response.once("close", resolve);
+    const timer = patience && setTimeout(() => response.destroy(), patience);
     await promise;
+    if (timer) clearTimeout(timer);
     response.off("drain", resolve);
     response.off("close", resolve);
     return !this.signal.aborted;
@@ -227,17 +241,21 @@ export class Exchange {
 
   /**
    * Streams a body. The first chunk is awaited before the headers unless `atOnce`, so that a
-   * failure at the beginning still gets its status.
+   * failure at the beginning still gets its status. `steady`: others wait until it is over, so that
+   * a client that stops reading is cut off.
    */
   async stream(
     contentType: string,
     source: AsyncIterable<Uint8Array | string>,
-    { atOnce = false }: { readonly atOnce?: boolean } = {},
+    {
+      atOnce = false,
+      steady = false,
+    }: { readonly atOnce?: boolean; readonly steady?: boolean } = {},
   ): Promise<void> {
     if (atOnce) this.begin(contentType);
     for await (const chunk of source) {
       if (!this.response.headersSent) await this.#beginStream(contentType);
-      if (!(await this.write(chunk))) return;
+      if (!(await this.write(chunk, steady ? this.#stallTime : undefined))) return;
     }
     if (!this.response.headersSent) await this.#beginStream(contentType);
     this.response.end();

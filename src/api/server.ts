@@ -35,6 +35,11 @@ export interface ApiServerOptions {
   readonly statsInterval?: number;
   /** The plugins that decide about requests; absent: none. */
   readonly authorization?: Authorization;
+  /**
+   * Milliseconds that a client may stand still in the middle of an archive while a container or a
+   * volume waits for its end; five minutes when absent.
+   */
+  readonly stallTime?: number;
   /** Called at the beginning of each request. */
   readonly onRequest?: () => void;
 }
@@ -55,6 +60,7 @@ export interface ApiServer {
 
 /** How long the rest of a refused request's body is read. */
 const drainMs = 10_000;
+const usualStallTime = 300_000;
 
 /** A server of the Docker Engine API and of thimble's own. It does not close the engine. */
 export function createApiServer(options: ApiServerOptions): ApiServer {
@@ -188,6 +194,7 @@ function dispatcher(options: ApiServerOptions, router: Router) {
         query: found.query,
         ownerOf: () => ownerOf(options, request.socket, arrival?.listener),
         untaken: () => options.untaken?.(request.socket) ?? 0,
+        stallTime: options.stallTime ?? usualStallTime,
         ...defined({ head }),
       });
       const answer = () => {

@@ -74,7 +74,7 @@ export function volumeRoutes(context: ApiContext): readonly Route[] {
       method: "GET",
       pattern: "/thimble/v1/volumes/:name/archive",
       handle: (exchange) =>
-        exchange.stream(TAR_TYPE, engine.volumes.export(exchange.param("name"))),
+        exchange.stream(TAR_TYPE, engine.volumes.export(exchange.param("name")), { steady: true }),
     },
     {
       method: "PUT",
@@ -279,7 +279,7 @@ async function importArchive({ engine }: ApiContext, exchange: Exchange): Promis
   const { volume, entries, bytes } = await engine.volumes.import({
     name: exchange.param("name"),
     owner: exchange.owner,
-    archive: exchange.body,
+    archive: exchange.steadyBody,
     replaces: exchange.query.flag("replace"),
     signal: exchange.signal,
   });

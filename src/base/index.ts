@@ -34,6 +34,6 @@ export { Scope } from "./scope.ts";
 export { isLoopbackAddress, isLoopbackName, isServedHost } from "./served-host.ts";
 export { Slots } from "./slots.ts";
 export { StepBudget } from "./step-budget.ts";
-export { collect, endOf, lines } from "./stream.ts";
+export { collect, endOf, limitStalls, lines } from "./stream.ts";
 export { suggest } from "./suggest.ts";
 export { visibleText } from "./visible-text.ts";

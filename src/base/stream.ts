@@ -41,6 +41,39 @@ async function* limitBytes(
 }
 
 /**
+ * The same stream, ending in a `timeout` fault when nothing comes of it for some milliseconds while
+ * it is being read. Its source is told to end, and not waited for.
+ */
+export async function* limitStalls(
+  source: AsyncIterable<Uint8Array>,
+  milliseconds: number,
+  about: string,
+): AsyncGenerator<Uint8Array> {
+  const iterator = source[Symbol.asyncIterator]();
+  let isOver = false;
+  try {
+    for (;;) {
+      const reading = iterator.next();
+      reading.catch(() => undefined);
+      const stalled = Promise.withResolvers<never>();
+      const timer = setTimeout(() => {
+        const message = `${about} stood still for ${milliseconds / 1000} s`;
+        stalled.reject(new Fault("timeout", message, { about }));
+      }, milliseconds);
+      const { done, value } = await Promise.race([reading, stalled.promise]).finally(() =>
+        clearTimeout(timer),
+      );
+      isOver = done === true;
+      if (isOver) return;
+      yield value;
+    }
+  } finally {
+    // It would wait for a read that may never end.
+    if (!isOver) iterator.return?.().catch(() => undefined);
+  }
+}
+
+/**
  * The lines of a UTF-8 stream without their newlines; the last one may lack its newline. A line of
  * more than `maxLine` characters is an `exhausted` fault.
  */

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { type ContainerId, collect, isFault } from "#base";
+import { type ContainerId, collect, isFault, limitStalls } from "#base";
 import type { Engine } from "#engine";
 import { readTar } from "#tar";
 import { outcome, random, rounds } from "../../src/base/testing.ts";
@@ -202,6 +202,18 @@ test("a container that swaps a directory for a link leads no copy out of it", as
     expect(Buffer.from(await read).includes("of the host")).toBe(false);
   }
   expect(describeTree(outside.path)).toEqual(before);
+});
+
+test("an archive that stands still lets the container go", async () => {
+  const id = await created();
+  const stuck = {
+    [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => undefined) }),
+  };
+  const archive = limitStalls(stuck, 20, "the archive");
+  const request = { archive, keepsKinds: false, toUser: false, signal: never };
+  expect(await outcome(engine.files.put(id, "/tmp", request))).toThrow("stood still for 0.02 s");
+  await engine.containers.start(id);
+  expect(engine.containers.get(id).state.status).toBe("running");
 });
 
 test("whatever an archive holds, only the directory that it is for changes", async () => {

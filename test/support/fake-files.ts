@@ -1,12 +1,12 @@
 import { Fault } from "#base";
 import type { EngineFiles } from "#engine";
 
-/** A container with a directory /dir and a link to it; what is put is read and forgotten. */
+/** A container with a directory /dir, a link to it, and /endless; what is put is read and forgotten. */
 export function fakeFiles(calls: string[]): EngineFiles {
   const stat = async (_ref: string, path: string) => {
     const name = path.split("/").at(-1) ?? "";
     const common = { name, size: 4096, mtime: 1_700_000_000_000_000_000n, linkTarget: "" };
-    if (path === "/dir") return { ...common, mode: 0o040755 };
+    if (path === "/dir" || path === "/endless") return { ...common, mode: 0o040755 };
     if (path === "/link") return { ...common, mode: 0o120777, linkTarget: "/dir" };
     const errno = path === "/dir/file/x" ? "ENOTDIR" : "ENOENT";
     throw new Fault("not_found", "it is not there", { about: path, stage: "path", errno });
@@ -16,6 +16,7 @@ export function fakeFiles(calls: string[]): EngineFiles {
     open: async (ref, path) => ({
       stat: await stat(ref, path),
       archive: async function* ({ holes }) {
+        while (path === "/endless") yield Buffer.alloc(1 << 20);
         yield Buffer.from(`archive of ${path}${holes ? " with holes" : ""}`);
       },
       [Symbol.asyncDispose]: async () => {

@@ -7,6 +7,8 @@ export interface RawClient {
   until(wanted: string): Promise<string>;
   /** Everything up to the end. */
   rest(): Promise<string>;
+  /** Reads no more. */
+  pause(): void;
   halfClose(): void;
   destroy(): void;
 }
@@ -46,6 +48,7 @@ export async function rawClient(path: string): Promise<RawClient> {
       while (!ended) await changed.promise;
       return received;
     },
+    pause: () => void socket.pause(),
     halfClose: () => void socket.end(),
     destroy: () => void socket.destroy(),
   };
