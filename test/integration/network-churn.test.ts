@@ -72,9 +72,10 @@ test("many networks are made, listed and found again, each with its own addresse
   const was = first.list();
   expect(was).toHaveLength(count + 3);
   expect(new Set(was.slice(3).map(({ subnet }) => subnet)).size).toBe(count);
-  const begun = performance.now();
+  const begun = process.cpuUsage();
   for (let listed = 0; listed < 10; listed++) first.list();
-  expect(performance.now() - begun).toBeLessThan(10 * count);
+  const { user, system } = process.cpuUsage(begun);
+  expect((user + system) / 1000).toBeLessThan(10 * count);
   await first.close({ removeBridges: false });
   const second = await openNetworks(options);
   // The containers of all of them wait for none but their own.
