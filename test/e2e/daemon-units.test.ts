@@ -61,9 +61,12 @@ describe.skipIf(!isRoot || !systemd)("the engine under systemd [needs systemd]",
       stdout: "ignore",
       stderr: "pipe",
     });
-    while (!existsSync(socket)) await Bun.sleep(10);
-    const answer = await fetch("http://d/version", { unix: socket });
-    expect(await answer.json()).toMatchObject({ Platform: { Name: "thimble" } });
+    const ask = async () =>
+      await fetch("http://d/version", { unix: socket }).catch(() => undefined);
+    // Its path is there a moment before it can be connected to.
+    let answer = await ask();
+    for (; !answer && activator.exitCode === null; answer = await ask()) await Bun.sleep(10);
+    expect(await answer?.json()).toMatchObject({ Platform: { Name: "thimble" } });
     activator.kill("SIGTERM");
     expect(await activator.stderr.text()).toContain("socket=fd://3");
     await activator.exited;

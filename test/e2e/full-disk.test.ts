@@ -9,6 +9,7 @@ import { makeImage } from "../support/content-images.ts";
 import { isRoot } from "../support/docker-cli.ts";
 import { engineHoldings } from "../support/engine-holdings.ts";
 import { freePort } from "../support/free-port.ts";
+import { Gate } from "../support/gate.ts";
 import { HostileRegistry, plainImage } from "../support/hostile-registry.ts";
 import { syslogLines } from "../support/log-protocols.ts";
 import { StreamReceiver } from "../support/log-receiver.ts";
@@ -111,11 +112,14 @@ describe.skipIf(!isRoot)("a full disk [needs root]", () => {
     const options = ["max-size=8k", "max-file=100", "compress=true"];
     const flags = options.flatMap((each) => ["--log-opt", each]);
     await cli.importBusybox("busybox");
-    const script = "sleep 1; seq 1 3000";
+    using gate = new Gate();
+    flags.push("-v", gate.bind);
+    const script = `${Gate.wait}; seq 1 3000`;
     await cli.ok(["run", "-d", "--name", "writer", ...flags, "busybox", "sh", "-c", script]);
     const id = await cli.ok(["inspect", "-f", "{{.Id}}", "writer"]);
     // Without an engine nothing is compressed.
     await cli.stopEngine();
+    gate.open();
     const ended = join(cli.directory, "run/containers", id.slice(0, 32), "exit");
     while (!existsSync(ended)) await Bun.sleep(20);
     expect(logFiles(dataRoot, id)).toContain(".20");
