@@ -7,7 +7,8 @@ import { isRelease } from "./assets.ts";
 import { roots } from "./roots.ts";
 import { readDaemonFile } from "./settings/read-file.ts";
 
-const patience = 15_000;
+/** Milliseconds for an engine that neither answers nor ends; a machine that is busy needs several. */
+const patience = 60_000;
 
 /** How this program calls itself again: the release file, or Bun with the clone's entry point. */
 function selfCommand(): readonly [string, ...string[]] {
