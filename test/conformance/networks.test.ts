@@ -477,4 +477,29 @@ describe.skipIf(!able)("networks [needs docker CLI]", () => {
     },
     timeout,
   );
+
+  test(
+    "a container with another MAC address than its own is cut off here, unless it may have any",
+    async () => {
+      const open = target.name();
+      const option = "thimble.spoof_check=false";
+      await target.ok(["network", "create", "-o", option, open]);
+      const script = `gateway=$(ip route | sed -n 's/default via \\([0-9.]*\\).*/\\1/p')
+        ip link set eth0 down; ip link set eth0 address 02:42:99:99:99:99; ip link set eth0 up
+        ping -c 1 -W 2 $gateway`;
+      const admin = ["--cap-add", "NET_ADMIN"];
+      const connects = async (...flags: readonly string[]) =>
+        (await target.docker(["run", "--rm", ...flags, image, "sh", "-c", script])).status === 0;
+      try {
+        expect(await connects(...admin)).toBe(!target.ours);
+        expect(await connects("--privileged")).toBe(true);
+        expect(await connects(...admin, "--network", open)).toBe(true);
+        const own = ["--network", `name=bridge,driver-opt=${option}`];
+        expect(await connects(...admin, ...own)).toBe(true);
+      } finally {
+        await target.ok(["network", "rm", open]);
+      }
+    },
+    timeout,
+  );
 });
