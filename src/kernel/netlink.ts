@@ -169,6 +169,18 @@ export function* listAttributes(bytes: Buffer): Generator<[type: number, value: 
   }
 }
 
+/** The number of 32 bits in the first attribute of a type; 0 without one. For lists of thousands, of which few are read whole. */
+export function findNumber(bytes: Buffer, type: number): number {
+  for (let at = 0; at + 8 <= bytes.length; ) {
+    const length = readU16(bytes, at);
+    if (length < 4) break;
+    if (length >= 8 && (readU16(bytes, at + 2) & NLA_TYPE_MASK) === type)
+      return readU32(bytes, at + 4);
+    at += (length + 3) & ~3;
+  }
+  return 0;
+}
+
 /** An unsigned 16-bit number in the byte order of this machine, as netlink has it. */
 function readU16(bytes: Buffer, at = 0): number {
   return little ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at);

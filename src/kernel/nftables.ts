@@ -710,14 +710,20 @@ export class Nftables implements Disposable {
     const replies = await this.#dump("getRule", writer, "list the nftables rules of", about).catch(
       nothingWhenMissing,
     );
-    return replies.map((reply) => {
-      const attributes = attributesOf(reply);
-      return {
-        handle: attributes.get(3)?.readBigUInt64BE() ?? 0n,
-        comment: commentOf(attributes.get(7)),
-        ...readMeaning(attributes.get(4) ?? Buffer.alloc(0)),
-      };
-    });
+    return replies.map(ruleOf);
+  }
+
+  /** Those with any of the comments; empty when the table or chain is missing. Others, of which there may be thousands, are not read whole. */
+  async marked(table: string, chain: string, comments: ReadonlySet<string>): Promise<Rule[]> {
+    const writer = this.#body().text(1, table).text(2, chain);
+    const replies = await this.#dump("getRule", writer, "list the nftables rules of").catch(
+      nothingWhenMissing,
+    );
+    const [only] = comments.size === 1 ? comments : [];
+    return replies
+      .filter((reply) => only === undefined || reply.includes(only))
+      .map(ruleOf)
+      .filter(({ comment }) => comments.has(comment));
   }
 
   /** The keys of a set's or map's elements, in network byte order, as the kernel has them. */
@@ -778,6 +784,15 @@ export class Nftables implements Disposable {
     ]);
     return replies.map((reply) => reply.body);
   }
+}
+
+function ruleOf(reply: Buffer): Rule {
+  const attributes = attributesOf(reply);
+  return {
+    handle: attributes.get(3)?.readBigUInt64BE() ?? 0n,
+    comment: commentOf(attributes.get(7)),
+    ...readMeaning(attributes.get(4) ?? Buffer.alloc(0)),
+  };
 }
 
 /** The packets that the elements of a set have counted, by their places. */

@@ -1,6 +1,7 @@
 import { defined, Fault, formatIp, type IpVersion, parseIp } from "#base";
 import type { Fd } from "./fd.ts";
 import {
+  findNumber,
   NETLINK_ROUTE,
   type Netlink,
   type NetlinkOptions,
@@ -574,21 +575,28 @@ export class RouteTable {
     return replies.filter(isOf(version)).map(parseAddress);
   }
 
-  /** The routes of every table, of one version, including those of the host's own addresses. */
-  async routes(version: IpVersion = 4): Promise<Route[]> {
-    return await this.#routes(version, 0);
+  /** The routes of every table, of one version, including those of the host's own addresses, but those by interfaces in `except`. */
+  async routes(version: IpVersion = 4, except?: ReadonlySet<number>): Promise<Route[]> {
+    return await this.#routes(version, 0, except);
   }
 
   /** Those alone that lead to other machines: a quarter, on a host with many bridges. */
-  async unicastRoutes(version: IpVersion = 4): Promise<Route[]> {
-    return await this.#routes(version, RTN_UNICAST);
+  async unicastRoutes(version: IpVersion = 4, except?: ReadonlySet<number>): Promise<Route[]> {
+    return await this.#routes(version, RTN_UNICAST, except);
   }
 
-  async #routes(version: IpVersion, type: number): Promise<Route[]> {
+  async #routes(
+    version: IpVersion,
+    type: number,
+    except: ReadonlySet<number> = new Set(),
+  ): Promise<Route[]> {
     const head = new NetlinkWriter().u8(families[version]).bytes(new Uint8Array(6));
     const body = head.u8(type).u32(0).done();
     const replies = await this.#dump(RTM_GETROUTE, body, "list the routes");
-    return replies.filter(isOf(version)).map(parseRoute);
+    return replies
+      .filter(isOf(version))
+      .filter((reply) => except.size === 0 || !except.has(findNumber(reply.subarray(12), RTA_OIF)))
+      .map(parseRoute);
   }
 
   async #dump(type: number, body: Uint8Array, verb: string): Promise<Buffer[]> {

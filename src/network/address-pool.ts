@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { Fault } from "#base";
+import { Fault, type IpVersion } from "#base";
 import {
   addressBits,
   contains,
@@ -78,15 +78,17 @@ const smallLength = { 4: 24, 6: 64 } as const;
 function freedom(taken: readonly Subnet[]): (candidate: Subnet) => boolean {
   const isSmall = ({ version, prefixLength }: Subnet) => prefixLength >= smallLength[version];
   const numberOf = ({ version, base }: Subnet) =>
-    `${version} ${base >> BigInt(addressBits[version] - smallLength[version])}`;
+    base >> BigInt(addressBits[version] - smallLength[version]);
   const large = taken.filter((each) => !isSmall(each));
   const small = taken.filter(isSmall);
-  const numbers = new Set(small.map(numberOf));
+  const numbersOf = (wanted: IpVersion) =>
+    new Set(small.filter(({ version }) => version === wanted).map(numberOf));
+  const numbers = { 4: numbersOf(4), 6: numbersOf(6) };
   return (candidate) => {
     if (large.some((other) => overlaps(candidate, other))) return false;
     if (candidate.prefixLength !== smallLength[candidate.version])
       return !small.some((other) => overlaps(candidate, other));
-    return !numbers.has(numberOf(candidate));
+    return !numbers[candidate.version].has(numberOf(candidate));
   };
 }
 

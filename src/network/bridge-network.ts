@@ -86,6 +86,11 @@ export class BridgeNetwork {
     return this.#inUse.size + this.#joining > 0;
   }
 
+  /** The index of the bridge, or of what stands in its place, once it was made. */
+  get link(): number | undefined {
+    return this.#last?.bridge.index;
+  }
+
   fill(): Promise<void> {
     return this.#pool.fill();
   }

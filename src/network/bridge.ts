@@ -13,6 +13,7 @@ import {
   setLinkUp,
 } from "#kernel";
 import { chooseSubnet } from "./address-pool.ts";
+import { removeLink } from "./link-removal.ts";
 import { nameServers, readHostResolvConf } from "./resolv-conf.ts";
 import { hasDestination } from "./route-overlap.ts";
 import {
@@ -129,13 +130,16 @@ export interface WantedBridge {
   readonly mac?: string;
   /** For messages about a network that exists: "the network front". */
   readonly owner?: string;
+  /** The indexes of the bridges of other networks, whose subnets are taken anyway. */
+  readonly others?: ReadonlySet<number>;
 }
 
 /** Makes the bridge, or takes over the one that an earlier run left; idempotent. */
 export async function ensureBridge(names: BridgeNames, wanted: WantedBridge): Promise<Bridge> {
   const host = new RouteTable();
   const before = await host.link(names.bridge);
-  if (before === undefined) await makeBridge(host, names, wanted);
+  const routes = new HostRoutes(host, wanted.others);
+  if (before === undefined) await makeBridge(host, names, { ...wanted, routes });
   else await takeOver(host, names, before);
   const link = await host.link(names.bridge);
   if (link === undefined)
@@ -143,7 +147,8 @@ export async function ensureBridge(names: BridgeNames, wanted: WantedBridge): Pr
   try {
     switchIpv6(names.bridge, wanted);
     const subnets: Subnet[] = [];
-    for (const each of wanted.subnets) subnets.push(await giveSubnet(host, link, each, wanted));
+    for (const each of wanted.subnets)
+      subnets.push(await giveSubnet(host, link, each, { ...wanted, routes }));
     return { name: link.name, index: link.index, mtu: link.mtu, mac: link.mac, subnets };
   } catch (error) {
     if (before === undefined) await host.apply(deleteLink(link.index));
@@ -168,11 +173,11 @@ async function giveSubnet(
   host: RouteTable,
   link: Link,
   wanted: WantedSubnet,
-  { owner }: WantedBridge,
+  bridge: Pick<WantedBridge, "owner"> & { readonly routes: HostRoutes },
 ): Promise<Subnet> {
   const { version, isFixed, subnet: asked } = wanted;
   const subnet =
-    (await subnetOn(host, link, version)) ?? (await addSubnet(host, link, wanted, owner));
+    (await subnetOn(host, link, version)) ?? (await addSubnet(host, link, wanted, bridge));
   if (isFixed && asked && formatSubnet(subnet) !== formatSubnet(asked))
     throw new Fault(
       "conflict",
@@ -185,9 +190,9 @@ async function giveSubnet(
 async function makeBridge(
   host: RouteTable,
   names: BridgeNames,
-  wanted: Pick<WantedBridge, "mtu" | "mac">,
+  wanted: Pick<WantedBridge, "mtu" | "mac"> & { readonly routes: HostRoutes },
 ): Promise<void> {
-  const mtu = wanted.mtu ?? (await uplinkMtu(host));
+  const mtu = wanted.mtu ?? (await uplinkMtu(host, wanted.routes));
   const mac = wanted.mac ?? `02:42:${randomBytes(4).toString("hex").replace(/..\B/g, "$&:")}`;
   try {
     await host.apply(
@@ -218,9 +223,34 @@ async function takeOver(host: RouteTable, names: BridgeNames, link: Link): Promi
   );
 }
 
-async function uplinkMtu(host: RouteTable): Promise<number> {
-  const routes = await host.unicastRoutes();
-  const out = routes.find((route) => route.prefixLength === 0 && route.gateway !== undefined);
+/** The routes of the host but those by other networks' bridges, of which there may be thousands; read once before the bridge has an address. */
+class HostRoutes {
+  readonly #host: RouteTable;
+  readonly #except: ReadonlySet<number> | undefined;
+  readonly #first = new Map<IpVersion, Promise<readonly Route[]>>();
+
+  constructor(host: RouteTable, except: ReadonlySet<number> | undefined) {
+    this.#host = host;
+    this.#except = except;
+  }
+
+  before(version: IpVersion): Promise<readonly Route[]> {
+    const known = this.#first.get(version) ?? this.#host.routes(version, this.#except);
+    this.#first.set(version, known);
+    return known;
+  }
+
+  /** Those to other machines, as they are now; the next `before` reads anew as well. */
+  after(version: IpVersion): Promise<readonly Route[]> {
+    this.#first.delete(version);
+    return this.#host.unicastRoutes(version, this.#except);
+  }
+}
+
+async function uplinkMtu(host: RouteTable, routes: HostRoutes): Promise<number> {
+  const out = (await routes.before(4)).find(
+    (route) => route.prefixLength === 0 && route.gateway !== undefined,
+  );
   const link = out && (await host.link(out.index));
   return Math.min(link?.mtu ?? MAX_MTU, MAX_MTU);
 }
@@ -258,7 +288,7 @@ async function addSubnet(
   host: RouteTable,
   link: Link,
   wanted: WantedSubnet,
-  owner: string | undefined,
+  { owner, routes }: Pick<WantedBridge, "owner"> & { readonly routes: HostRoutes },
 ): Promise<Subnet> {
   const { version } = wanted;
   const servers = nameServers(readHostResolvConf()).flatMap((text) => {
@@ -266,13 +296,13 @@ async function addSubnet(
     return server?.version === version ? [subnetOf(server, addressBits[version])] : [];
   });
   for (;;) {
-    const routed = subnetsElsewhere(await host.routes(version), link);
+    const routed = subnetsElsewhere(await routes.before(version), link);
     const subnet = choose([...wanted.taken, ...routed, ...servers], wanted, owner);
     if (!wanted.hasAddress) return subnet;
     const { prefixLength } = subnet;
     const address = wanted.gatewayIn(subnet);
     await host.apply(addAddress({ index: link.index, address, prefixLength }));
-    const others = subnetsElsewhere(await host.unicastRoutes(version), link);
+    const others = subnetsElsewhere(await routes.after(version), link);
     if (!others.some((other) => overlaps(other, subnet))) return subnet;
     // Another instance chose the same at the same moment, and sees it too: both step back, for different times.
     await host.apply(deleteAddress({ index: link.index, address, prefixLength }));
@@ -302,5 +332,5 @@ function choose(
 export async function deleteBridge(name: string, runRoot: string): Promise<void> {
   const host = new RouteTable();
   const link = await host.link(name);
-  if (link !== undefined && isOwn(link, runRoot)) await host.apply(deleteLink(link.index));
+  if (link !== undefined && isOwn(link, runRoot)) await removeLink(host, link);
 }

@@ -22,6 +22,7 @@ import {
   writeNamespaceSettings,
 } from "#kernel";
 import type { Bridge } from "./bridge.ts";
+import { deleteFully, removeLink } from "./link-removal.ts";
 import { limitEnds } from "./rate-limit.ts";
 import type { GuardedPort, SpoofGuard } from "./spoof-guard.ts";
 
@@ -280,26 +281,14 @@ export function guardedPort({
   return { name: portName(endpointId), mac, address, address6 };
 }
 
-/**
- * Removes the interface of an endpoint from a namespace that goes on. One with an end on the host
- * is found by nobody any more soon after the request; that the kernel has given back all that it
- * held, which takes 14 to 37 ms, is not waited for.
- */
+/** Removes the interface of an endpoint from a namespace that goes on. */
 export async function removeInterface(
   netns: Fd,
   place: Pick<Place, "endpointId" | "mac" | "link">,
 ): Promise<void> {
   const host = new RouteTable();
   const port = await host.link(portName(place.endpointId));
-  if (port === undefined) return await removeFrom(netns, place);
-  let isAnswered = false;
-  const removal = removePort(host, port).finally(() => {
-    isAnswered = true;
-  });
-  removal.catch(() => undefined);
-  // The kernel answers a look-up between its changes, not in the middle of one.
-  while (!isAnswered && (await host.link(port.name)) !== undefined);
-  if (isAnswered) await removal;
+  await (port ? removeLink(host, port) : removeFrom(netns, place));
 }
 
 const kinds: readonly string[] = ["veth", "macvlan", "ipvlan"];
@@ -320,16 +309,7 @@ async function deletePorts(names: readonly string[]): Promise<void> {
   const host = new RouteTable();
   for (const name of names) {
     const link = await host.link(name);
-    if (link !== undefined) await removePort(host, link);
-  }
-}
-
-async function removePort(host: RouteTable, { index }: Link): Promise<void> {
-  try {
-    await host.apply(deleteLink(index));
-  } catch (error) {
-    // Its namespace ended meanwhile.
-    if (!isFault(error, "not_found") && !isFault(error, "invalid")) throw error;
+    if (link !== undefined) await deleteFully(host, link);
   }
 }
 

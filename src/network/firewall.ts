@@ -49,6 +49,7 @@ export async function installRules(
   filter: Nftables,
   table: string,
   bridges: readonly FilteredBridge[],
+  { hasBase }: { readonly hasBase: boolean } = { hasBase: false },
 ): Promise<void> {
   const batch = filter
     .batch()
@@ -56,7 +57,7 @@ export async function installRules(
     .addBaseChain({ table, name: POSTROUTING, type: "nat", hook: "postrouting", priority: 100 })
     .addBaseChain({ table, name: FORWARD, type: "filter", hook: "forward", priority: 0 });
   for (const map of [ownBridges, ...Object.values(maps)]) batch.addVerdictMap(table, map);
-  if (!(await hasBaseRules(filter, table))) {
+  if (!hasBase && !(await hasBaseRules(filter, table))) {
     const forward = { table, chain: FORWARD, comment: BASE_MARK };
     // Earlier versions had rules for each bridge there.
     batch

@@ -105,8 +105,7 @@ export async function isPolicyOfEngine(filter: Nftables): Promise<boolean> {
 /** Takes the rules marked with any of the names out of the tables of others; earlier versions had some in DOCKER-USER. */
 export async function removePass(filter: Nftables, ...marks: readonly string[]): Promise<void> {
   for (const chain of [DOCKER_USER, FORWARD]) {
-    const rules = await filter.rules(FILTER, chain);
-    const ours = rules.filter((rule) => marks.includes(rule.comment));
+    const ours = await filter.marked(FILTER, chain, new Set(marks));
     const batch = filter.batch();
     for (const rule of ours) batch.deleteRule(FILTER, chain, rule.handle);
     if (ours.length > 0) await filter.commit(batch);

@@ -35,12 +35,14 @@ export class HostRules {
   readonly #options: HostRulesOptions;
   readonly #table: string;
   readonly #filters: readonly (readonly [IpVersion, Nftables])[] = [
-    [4, new Nftables()],
-    [6, new Nftables({ family: "ip6" })],
+    [4, new Nftables({ keepsSocket: true })],
+    [6, new Nftables({ family: "ip6", keepsSocket: true })],
   ];
   readonly #lock = new KeyedLock();
   /** By the bridge's name. */
   readonly #installed = new Map<string, string>();
+  /** Where the rules stand that are the same for all bridges. */
+  readonly #withBase = new Set<IpVersion>();
   readonly #watch: FilterWatch;
   /** Of the ports of all bridges. */
   readonly guard: SpoofGuard;
@@ -78,7 +80,7 @@ export class HostRules {
             `IPv${version} forwarding is on now; packets that do not belong to containers are dropped (the policy of FORWARD)`,
           );
         }
-        await passForward(filter, concerned(version, changed), { areNew });
+        if (changed.length > 0) await passForward(filter, concerned(version, changed), { areNew });
         // Later changes come by the watch.
         if (own.length > 0 && !this.#forward[version].hasLooked)
           await this.#warnOfForward(version, filter, bridge.name);
@@ -100,8 +102,11 @@ export class HostRules {
     const names = concerned(version, all);
     const bridges = all.filter(({ name }) => names.includes(name));
     // A datagram has room for some hundreds.
-    for (let at = 0; at < bridges.length; at += BATCH)
-      await installRules(filter, this.#table, bridges.slice(at, at + BATCH));
+    for (let at = 0; at < bridges.length; at += BATCH) {
+      const hasBase = this.#withBase.has(version);
+      await installRules(filter, this.#table, bridges.slice(at, at + BATCH), { hasBase });
+      this.#withBase.add(version);
+    }
   }
 
   /** Others have changed the packet filter: a firewall was loaded anew, or a Docker came. */
@@ -110,6 +115,7 @@ export class HostRules {
     try {
       await this.#change(async () => {
         const all = bridges();
+        if (isRobbed) this.#withBase.clear();
         for (const [version, filter] of this.#filters) {
           const own = concerned(version, all);
           if (own.length === 0) continue;
@@ -138,6 +144,7 @@ export class HostRules {
   async close(): Promise<void> {
     await this.#watch[Symbol.asyncDispose]();
     await this.guard.close();
+    await this.#change(async () => this.#letGo());
   }
 
   /** Removes a bridge of a network by its name, with its rules; does nothing when it is missing. */
@@ -156,7 +163,12 @@ export class HostRules {
       }
       await this.guard.removeAll();
       for (const bridge of bridges) await deleteBridge(bridge, this.#options.runRoot);
+      this.#letGo();
     });
+  }
+
+  #letGo(): void {
+    for (const [, filter] of this.#filters) filter[Symbol.dispose]();
   }
 
   #change<T>(work: () => Promise<T>): Promise<T> {

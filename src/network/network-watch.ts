@@ -80,12 +80,15 @@ export class NetworkWatch implements AsyncDisposable {
   }
 
   #notice({ lostAddresses, newRoutes }: RouteNotices): void {
-    if (lostAddresses.length + newRoutes.length === 0) return;
+    // Every bridge comes with addresses and routes of these, and goes with them.
+    const addresses = lostAddresses.filter(({ address }) => !isOfEveryLink(address));
+    const routes = newRoutes.filter(({ destination }) => !isOfEveryLink(destination));
+    if (addresses.length + routes.length === 0) return;
     const { gateways, isTaken } = this.#knownNetworks();
-    for (const { address } of lostAddresses) if (gateways.has(address)) this.#robbed.add(address);
+    for (const { address } of addresses) if (gateways.has(address)) this.#robbed.add(address);
     // The kernel adds the route of a bridge that has got its address.
     const isOwn = ({ source }: Route) => source !== undefined && gateways.has(source);
-    this.#routes.push(...newRoutes.filter((route) => isTaken(route) && !isOwn(route)));
+    this.#routes.push(...routes.filter((route) => isTaken(route) && !isOwn(route)));
     if (this.#robbed.size + this.#routes.length > 0) this.#schedule();
   }
 
@@ -185,6 +188,11 @@ function overlapping(subnets: readonly Subnet[]): (route: Route) => boolean {
     }
     return [sorted[low - 1], sorted[low]].some((each) => each && overlaps(each, wanted));
   };
+}
+
+/** Whether an address of IPv6 is link-local, or of a group (RFC 4291). */
+function isOfEveryLink(address: string): boolean {
+  return /^f(e[89ab]|f)[0-9a-f]{0,2}:/.test(address);
 }
 
 function isBefore(a: Subnet, b: Subnet): boolean {

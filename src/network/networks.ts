@@ -156,6 +156,9 @@ class BridgeNetworks implements Networks {
   }
 
   find(ref: string): NetworkDescription {
+    // By the id, as the engine itself names them, the many others are not looked at.
+    const exact = this.#entries.get(ref);
+    if (exact && !this.#making.has(exact.row.name)) return describe(exact);
     const all = [
       ...this.#made().map((entry) => ({ ...entry.row, describe: () => describe(entry) })),
       ...this.#configurations.list().map((each) => ({ ...each, describe: () => each })),
@@ -385,8 +388,12 @@ class BridgeNetworks implements Networks {
    */
   #wanted(entry: Entry): WantedBridge {
     const { row } = entry;
+    const others = [...this.#entries.values()].filter(
+      (other) => other !== entry && other.driver.stacked === undefined,
+    );
     return {
       subnets: versionsOf(row.settings).map((version) => this.#wantedSubnet(entry, version)),
+      others: new Set(others.flatMap(({ network }) => network.link ?? [])),
       ...(!this.#making.has(row.name) && { owner: `the network ${row.name}` }),
     };
   }
