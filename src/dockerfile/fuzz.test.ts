@@ -127,8 +127,10 @@ const large: readonly (readonly [what: string, text: (count: number) => string])
 
 test.each(large)("a large file is no slow one: %s", (_, textOf) => {
   const text = textOf(rounds(3000, 40_000));
-  const start = performance.now();
+  const before = process.cpuUsage();
   unlessRefused(() => checkDockerfile(text, request));
   unlessRefused(() => outline(text, request));
-  expect(performance.now() - start).toBeLessThan(10_000);
+  // Of the processor, in microseconds: the machine may be busy.
+  const { user, system } = process.cpuUsage(before);
+  expect(user + system).toBeLessThan(10e6);
 });
