@@ -15,6 +15,7 @@ export type { CredentialSource, Credentials } from "./credentials.ts";
 export { type Defined, defined } from "./defined.ts";
 export { Fault, type FaultCode, type FaultDetail, faultOf, isFault } from "./fault.ts";
 export { goPattern } from "./go-pattern.ts";
+export { parseBool, parseDuration } from "./go-values.ts";
 export {
   type ContainerId,
   type ExecId,

@@ -1,5 +1,5 @@
+import { parseBool } from "#base";
 import { DockerfileFault, quote } from "./fault.ts";
-import { parseBoolWord } from "./mount.ts";
 import { isExperimental, type RuleName } from "./rules.ts";
 
 /** Which checks run, and whether what they find is an error: "skip=A,B;error=true;experimental=all". */
@@ -38,9 +38,10 @@ function parseRules(text: string): ReadonlySet<string> | "all" {
 }
 
 function parseError(part: string, value: string): boolean {
-  const parsed = parseBoolWord(value);
-  if (parsed !== undefined) return parsed;
-  throw new DockerfileFault(
-    `failed to parse check option ${quote(part)}: strconv.ParseBool: parsing ${quote(value)}: invalid syntax`,
-  );
+  try {
+    return parseBool(value);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new DockerfileFault(`failed to parse check option ${quote(part)}: ${message}`);
+  }
 }

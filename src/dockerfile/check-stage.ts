@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { formatPlatform } from "#image";
+import { formatPlatform, isSignalName } from "#image";
 import { checkTransfer } from "./check-transfer.ts";
 import { DockerfileFault, type LineRange, located, quote } from "./fault.ts";
 import type { IgnoreMatcher } from "./ignore.ts";
@@ -13,7 +13,6 @@ import {
   type ResolvedStage,
 } from "./resolve-stages.ts";
 import type { Report } from "./rules.ts";
-import { isSignal } from "./signal.ts";
 import { StageScope } from "./stage-scope.ts";
 
 /** A secret or an agent that a stage asks for, and where it does so first. */
@@ -130,7 +129,8 @@ export class StageChecker {
         if (!instruction.volumes.includes("")) break;
         throw new DockerfileFault("VOLUME specified can not be an empty string");
       case "stopsignal":
-        if (isSignal(instruction.signal)) break;
+        // BuildKit takes any number but 0.
+        if (Number(instruction.signal) || isSignalName(instruction.signal)) break;
         throw new DockerfileFault(`invalid signal: ${instruction.signal}`);
       default:
         break;

@@ -1,4 +1,4 @@
-import { parseBytes } from "#base";
+import { parseBool, parseBytes } from "#base";
 import { DockerfileFault, quote } from "./fault.ts";
 import { proposing } from "./flags.ts";
 
@@ -97,15 +97,15 @@ function setValue(
       break;
     case "readonly":
     case "ro":
-      draft.isReadOnly = parseBool(key, value);
+      draft.isReadOnly = parseSwitch(key, value);
       break;
     case "readwrite":
     case "rw":
-      draft.isReadOnly = !parseBool(key, value);
+      draft.isReadOnly = !parseSwitch(key, value);
       break;
     case "required":
       requireType(draft, key, ["secret", "ssh"]);
-      draft.isRequired = parseBool(key, value);
+      draft.isRequired = parseSwitch(key, value);
       break;
     case "size":
       requireType(draft, key, ["tmpfs"]);
@@ -174,16 +174,12 @@ function oneOf<T extends string>(words: readonly T[], value: string, what: strin
   throw new DockerfileFault(proposing(`unsupported ${what} ${quote(value)}`, value, words));
 }
 
-/** A truth value as Go's strconv.ParseBool takes it. */
-export function parseBoolWord(value: string): boolean | undefined {
-  if (/^(1|t|T|TRUE|true|True)$/.test(value)) return true;
-  return /^(0|f|F|FALSE|false|False)$/.test(value) ? false : undefined;
-}
-
-function parseBool(key: string, value: string): boolean {
-  const parsed = parseBoolWord(value);
-  if (parsed === undefined) throw new DockerfileFault(`invalid value for ${key}: ${value}`);
-  return parsed;
+function parseSwitch(key: string, value: string): boolean {
+  try {
+    return parseBool(value);
+  } catch {
+    throw new DockerfileFault(`invalid value for ${key}: ${value}`);
+  }
 }
 
 function parseSize(key: string, value: string): number {

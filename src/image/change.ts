@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import { Fault, suggest } from "#base";
 import type { HealthConfig, ImageDefaults } from "./config.ts";
+import { isSignalName } from "./signal-name.ts";
 import { parseExecForm, splitWords } from "./word.ts";
 
 type Writable = { -readonly [K in keyof ImageDefaults]: ImageDefaults[K] };
@@ -169,19 +170,10 @@ function applyOnBuild(config: Writable, rest: string): void {
   config.OnBuild = [...(config.OnBuild ?? []), rest];
 }
 
-/** The names of signal(7), without "SIG". */
-const signals = new Set(
-  "ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ".split(
-    " ",
-  ),
-);
-
 function applyStopSignal(config: Writable, rest: string): void {
   const signal = one(splitWords(rest, environment(config)), "a signal");
   const number = /^\d+$/.test(signal) ? Number(signal) : undefined;
-  const name = signal.toUpperCase().replace(/^SIG/, "");
-  const isName = signals.has(name) || /^(RTMIN(\+\d{1,2})?|RTMAX(-\d{1,2})?)$/.test(name);
-  if (number === undefined ? !isName : number < 1 || number > 64) {
+  if (number === undefined ? !isSignalName(signal) : number < 1 || number > 64) {
     throw new Error(`"${signal}" is not a signal: write it as SIGTERM or 15`);
   }
   config.StopSignal = signal;

@@ -67,3 +67,4 @@ export {
   type Reference,
   withDefaultTag,
 } from "./reference.ts";
+export { isSignalName } from "./signal-name.ts";

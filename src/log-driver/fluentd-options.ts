@@ -1,12 +1,5 @@
-import { Fault, parseBytes } from "#base";
-import {
-  invalid,
-  parseBool,
-  parseDuration,
-  parseGoUrl,
-  parseUint,
-  splitHostPort,
-} from "./go-values.ts";
+import { Fault, parseBool, parseBytes, parseDuration } from "#base";
+import { invalid, parseGoUrl, parseUint, splitHostPort } from "./go-values.ts";
 import type { Endpoint, LogOptions, LogTarget } from "./target.ts";
 
 const defaultPort = 24_224;

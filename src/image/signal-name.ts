@@ -5,9 +5,8 @@ const names: ReadonlySet<string> = new Set(
   ),
 );
 
-/** Whether BuildKit takes it for a signal: a name, with or without SIG, or any number but 0. */
-export function isSignal(text: string): boolean {
-  if (/^[-+]?\d+$/.test(text)) return Number(text) !== 0;
+/** Whether a text names a signal of Linux, with or without "SIG", in any case: "SIGTERM", "rtmin+3". */
+export function isSignalName(text: string): boolean {
   const name = text.toUpperCase().replace(/^SIG/, "");
   return names.has(name) || /^RT(MIN(\+\d{1,2})?|MAX(-\d{1,2})?)$/.test(name);
 }
