@@ -292,3 +292,16 @@ test("a removal for a platform leaves an image of another one, from API 1.50 on"
   expect((await remove("1.49", arm)).status).toBe(200);
   expect((await remove("1.50", arm.replace("arm64", "amd64"))).status).toBe(200);
 });
+
+test.each([
+  ["repo=x:y&tag=z", 201, ["tag x:z"]],
+  ["repo=reg.example:5000/x&tag=z", 201, ["tag reg.example:5000/x:z"]],
+  ["repo=", 200, []],
+  ["", 200, []],
+])("tag?%s answers %i", async (query, status, tagged) => {
+  await using server = await testServer();
+  const answer = await server.call("POST", `/images/busybox:test/tag?${query}`);
+  expect(answer.status).toBe(status);
+  const names = server.engine.calls.filter((call) => call.startsWith("tag"));
+  expect(names.map((call) => call.replace(/ \S*sha256\S*/, ""))).toEqual(tagged);
+});

@@ -211,7 +211,9 @@ async function history({ engine }: ApiContext, exchange: Exchange): Promise<void
 }
 
 async function tag({ engine }: ApiContext, exchange: Exchange): Promise<void> {
-  const target = repoTag(exchange.query) ?? "";
+  const target = repoTag(exchange.query);
+  // As dockerd: without a name there is nothing to do, and nothing is wrong.
+  if (target === undefined) return exchange.sendEmpty(200);
   const image = await imageOf(engine, exchange.param("name"));
   await engine.images.tag(image.id, target);
   exchange.sendEmpty(201);

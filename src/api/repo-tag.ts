@@ -10,9 +10,13 @@ export function repoTag(query: Query): string | undefined {
   const repository = query.text("repo");
   const tag = query.text("tag");
   if (repository === undefined) return undefined;
-  if (parseReference(repository).digest !== undefined)
+  const { digest, tag: ownTag } = parseReference(repository);
+  if (digest !== undefined)
     throw new Fault("invalid", "cannot import digest reference", { about: repository });
-  return tag === undefined ? repository : `${repository}:${checkTag(tag)}`;
+  if (tag === undefined) return repository;
+  // The parameter comes before the tag that stands in the name.
+  const name = ownTag === undefined ? repository : repository.slice(0, -ownTag.length - 1);
+  return `${name}:${checkTag(tag)}`;
 }
 
 /** A tag, or a digest in its place; `invalid` for any other text. */

@@ -225,7 +225,7 @@ function checkNetworks(parts: Parts<"networks">, { Config, HostConfig, Networkin
   if (mac !== "" && !isMac(mac))
     throw new Fault(
       "invalid",
-      `invalid config for network ${main?.[0] ?? "bridge"}: invalid MAC address ${mac}`,
+      `invalid config for network ${main?.[0] || "bridge"}: invalid MAC address ${mac}`,
       { about: mac },
     );
   if (mac !== "" && main?.[1].MacAddress && main[1].MacAddress !== mac)
