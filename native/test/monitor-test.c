@@ -235,7 +235,8 @@ static void test_limits(void)
 	EXPECT(size_of("log.2") == -1 && size_of("log.1") > 0);
 	produce(&rig, "x\n");
 	rig_turn(&rig);
-	EXPECT(size_of("log") < before + 1 && size_of("log.2") == -1);
+	/* One line: the zeros at the end of its time are not written. */
+	EXPECT(size_of("log") < before + before / 2 && size_of("log.2") == -1);
 	close_fd(&client);
 	rig_exit(0);
 	rig_close(&rig);
