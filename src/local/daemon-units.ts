@@ -120,6 +120,8 @@ TasksMax=infinity
 LimitNOFILE=1048576
 LimitNPROC=infinity
 LimitCORE=infinity
+# That of ten containers, whose input and output the engine's processes carry.
+CPUWeight=1000
 OOMScoreAdjust=-500
 
 # What protects the engine and does not reach into containers.

@@ -47,6 +47,14 @@ export interface OpenedEngine extends AsyncDisposable {
   readonly engine: Awaited<ReturnType<typeof createEngine>>;
 }
 
+/**
+ * Whether systemd has given this process the cgroup of a unit, by which it knows the engine's
+ * processes and the journal their lines. On version 1 it has a hierarchy of its own for that.
+ */
+function staysInUnit(version: 1 | 2, env: NodeJS.ProcessEnv): boolean {
+  return version === 2 && env.SYSTEMD_EXEC_PID === String(process.pid);
+}
+
 /** Opens every module, lowest first, and the engine over them; disposing closes them in reverse. */
 export async function openEngine(options: EngineOptions): Promise<OpenedEngine> {
   const { dataRoot, runRoot, log, registry } = options;
@@ -54,7 +62,7 @@ export async function openEngine(options: EngineOptions): Promise<OpenedEngine> 
   const instanceId = instanceIdOf(runRoot);
   const cgroups = openCgroups({ instanceId });
   scope.defer(() => cgroups.close());
-  cgroups.enterOwn();
+  if (!staysInUnit(cgroups.version, process.env)) cgroups.enterOwn();
   const helper = options.helper ?? openHelper({ path: helperPath, ready: readyLaunchers, log });
   // They stand in a cgroup of the engine's, which goes after them.
   if (!options.helper) scope.defer(() => helper.close());
