@@ -79,7 +79,13 @@ export async function openDockerTarget(
   const directory = mkdtempSync(join(tmpdir(), "thimble-conf-"));
   const shared = mkdtempSync("/dev/shm/thimble-conf-");
   const given = process.env.DOCKER_HOST;
-  const daemon = given ? undefined : await startDaemon(directory, options.daemonFlags);
+  const clear = () => {
+    for (const path of [directory, shared]) rmSync(path, { recursive: true, force: true });
+  };
+  const starting = given ? undefined : startDaemon(directory, options.daemonFlags);
+  // An engine may be meant not to start.
+  starting?.catch(clear);
+  const daemon = await starting;
   const host = given ?? `unix://${join(directory, "s")}`;
   const names: string[] = [];
   const start = (command: string, args: readonly string[], env = {}, cwd?: string) =>
@@ -125,7 +131,7 @@ export async function openDockerTarget(
     async [Symbol.asyncDispose]() {
       if (names.length > 0) await target.docker(["rm", "-f", ...names]);
       await daemon?.stop();
-      for (const path of [directory, shared]) rmSync(path, { recursive: true, force: true });
+      clear();
     },
   };
   try {
