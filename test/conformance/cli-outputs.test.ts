@@ -88,7 +88,7 @@ here("the words of the docker CLI [needs docker CLI]", () => {
     await ok(["run", "-d", "--name", "web", ...options, image, "sleep", "1000"]);
     await target.docker(["run", "--name", "done", image, "ls", "/absent"]);
     await ok(["create", "--name", "made", "-v", "/own", image, "true"]);
-  }, 60_000);
+  }, 600_000);
   afterAll(async () => {
     await target?.docker(["rm", "-fv", "web", "done", "made"]);
     await target?.docker(["network", "rm", "front"]);

@@ -54,7 +54,7 @@ beforeAll(async () => {
   ]);
   await ok(["run", "--name", made.paused, ...long, image, "sleep", "1000"]);
   await ok(["pause", made.paused]);
-}, 60_000);
+}, 600_000);
 
 afterAll(async () => {
   if (!runs) return;
@@ -62,7 +62,7 @@ afterAll(async () => {
   await target.docker(["network", "rm", network]);
   await target.docker(["volume", "rm", volume]);
   await target[Symbol.asyncDispose]();
-}, 60_000);
+}, 600_000);
 
 async function get(path: string, filters?: unknown): Promise<{ status: number; json: unknown }> {
   const query =

@@ -12,11 +12,11 @@ let target: DockerTarget;
 
 beforeAll(async () => {
   if (runs) target = await openDockerTarget();
-}, 60_000);
+}, 600_000);
 
 afterAll(async () => {
   if (runs) await target[Symbol.asyncDispose]();
-}, 60_000);
+}, 600_000);
 
 /** What a prune removed, in Docker's words of it, and the space that it told. */
 async function prune(kind: string, label: string, ...args: string[]) {

@@ -263,7 +263,7 @@ here("templates [needs docker CLI]", () => {
       ...{ NAME: name, OTHER: other, IMAGE: image, NETWORK: "templates", VOLUME: "templates" },
       ...{ PORT: String(registry.port), UNTIL: String(Date.now() / 1000) },
     };
-  }, 60_000);
+  }, 600_000);
   afterAll(async () => {
     void registry.stop(true);
     if (places.NAME) await target.docker(["rm", "-f", places.NAME, places.OTHER ?? ""]);

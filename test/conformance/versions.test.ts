@@ -13,11 +13,11 @@ let target: DockerTarget;
 
 beforeAll(async () => {
   if (runs) target = await openDockerTarget();
-}, 60_000);
+}, 600_000);
 
 afterAll(async () => {
   if (runs) await target[Symbol.asyncDispose]();
-}, 60_000);
+}, 600_000);
 
 test.skipIf(!runs).each(["1.24", "1.41"])(
   "[needs docker CLI] the docker CLI runs a container with version %s of the API",

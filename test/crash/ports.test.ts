@@ -205,4 +205,4 @@ test("a proxy that is stopped is replaced when the engine has something to tell 
   await using opened = await openEngineAt(roots);
   expect(await askUntilAnswered(port)).toBe("ready?");
   await opened.engine.containers.remove(id, { force: true, volumes: true });
-}, 60_000);
+}, 600_000);

@@ -18,7 +18,7 @@ describe.skipIf(!isRoot)("thimble volume backup [needs root]", () => {
     await cli.ok(["volume", "create", "data"]);
     data = await cli.ok(["volume", "inspect", "-f", "{{.Mountpoint}}", "data"]);
     writeFileSync(join(data, "file"), "content");
-  }, 60_000);
+  }, 600_000);
   afterAll(async () => {
     await cli[Symbol.asyncDispose]();
     await registry[Symbol.asyncDispose]();
@@ -60,7 +60,7 @@ describe.skipIf(!isRoot)("thimble volume backup [needs root]", () => {
     expect(await other.ok([...pull, "-i", "key.txt"])).toBe("got");
     const path = await other.ok(["volume", "inspect", "-f", "{{.Mountpoint}}", "got"]);
     expect(readFileSync(join(path, "file"), "utf8")).toBe("content");
-  }, 60_000);
+  }, 600_000);
 
   test("a schedule is shown with why it failed, and ends", async () => {
     const place = join(cli.directory, "often");

@@ -82,7 +82,7 @@ test("a container is kept apart from others, and from these alone, until that is
   await networks.mend("web");
   await networks.mend("web");
   expect(await isReached("web", "cache")).toBe(true);
-}, 60_000);
+}, 600_000);
 
 test("packets are lost by chance in both directions, and the container's own loopback loses none", async () => {
   const { networks } = opened.engine;
@@ -97,7 +97,7 @@ test("packets are lost by chance in both directions, and the container's own loo
   );
   await networks.mend("web");
   expect((await ping("web", "db", 20)).lost).toBe(0);
-}, 60_000);
+}, 600_000);
 
 test("packets are late where the kernel has netem, and else the module that it lacks is named", async () => {
   const { networks } = opened.engine;
@@ -112,7 +112,7 @@ test("packets are late where the kernel has netem, and else the module that it l
   await networks.mend("web");
   // A machine that is busy makes some of them late itself.
   while (((await ping("web", "db")).ms ?? 1000) > 190);
-}, 60_000);
+}, 600_000);
 
 test("a fault ends with the container's run", async () => {
   const { containers, networks } = opened.engine;
@@ -121,7 +121,7 @@ test("a fault ends with the container's run", async () => {
   await containers.stop("cache", { timeout: 0 });
   await containers.start("cache");
   expect(await isReached("db", "cache")).toBe(true);
-}, 60_000);
+}, 600_000);
 
 test("what cannot be is refused before anything is made", async () => {
   const { containers, networks } = opened.engine;
@@ -140,4 +140,4 @@ test("what cannot be is refused before anything is made", async () => {
   expect(await refusal("stopped", { LossPercent: 5 })).toThrow("container stopped is not running");
   expect(await refusal("on-host", { LossPercent: 5 })).toThrow("it is that of the host");
   expect(await refusal("web", { Partition: ["stopped"] })).toThrow("has no address");
-}, 60_000);
+}, 600_000);

@@ -79,7 +79,7 @@ test("containers of networks with IPv6 reach what those of IPv4 reach, and nothi
   ];
   for (const [netns, address] of closed)
     expect([address, await dial(netns, address, PORT)]).toEqual([address, "failed"]);
-}, 120_000);
+}, 600_000);
 
 test("addresses are usable at once, and no router's advertisement counts", async () => {
   await using scope = new Scope();

@@ -133,7 +133,7 @@ test("a bridge that another program deletes, or takes its address from, comes ba
   await table.apply(deleteLink((await table.link("other"))?.index ?? 0));
   expect(await bridge()).toEqual(second);
   expect(await reach(netns, host.right.address, 8080)).toBe("open");
-}, 120_000);
+}, 600_000);
 
 test("a route that is added later and overlaps with a network is told in the log and in the warnings", async () => {
   await using scope = new Scope();
@@ -154,4 +154,4 @@ test("a route that is added later and overlaps with a network is told in the log
   expect(more).toEqual([]);
   await table.apply(deleteRoute(route));
   expect(await warnings()).toEqual([]);
-}, 120_000);
+}, 600_000);

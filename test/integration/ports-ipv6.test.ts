@@ -51,7 +51,7 @@ test("a container with IPv6 sees its clients' addresses as docs/ports.md says", 
   expect(await dial(left.netns, own, 80)).toBe("failed");
   // Over IPv4 it is as without IPv6.
   expect(await ask(left.netns, left.gateway, 8080)).toBe(left.address);
-}, 120_000);
+}, 600_000);
 
 test("a container of IPv6 alone is reached over both versions, and its ports move with it", async () => {
   await using scope = new Scope();
@@ -71,7 +71,7 @@ test("a container of IPv6 alone is reached over both versions, and its ports mov
   for (let i = 0; i < 20 && !(await moved()); i++) await Bun.sleep(100);
   expect(await moved()).toBe(true);
   expect(await ask(left.netns, left.gateway, 8080)).toBe(near.gateway6);
-}, 120_000);
+}, 600_000);
 
 test("a firewall of IPv6 holds for ports, those of IPv4 stay translated", async () => {
   await using scope = new Scope();
@@ -95,4 +95,4 @@ test("a firewall of IPv6 holds for ports, those of IPv4 stay translated", async 
   const translated = async () => (await ask(left.netns, left.gateway6, 8080)) === left.address6;
   for (let i = 0; i < 20 && !(await translated()); i++) await Bun.sleep(100);
   expect(await translated()).toBe(true);
-}, 120_000);
+}, 600_000);

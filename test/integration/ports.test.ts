@@ -43,7 +43,7 @@ test("a container sees its clients' addresses as docs/ports.md says", async () =
   expect(Object.keys(table)).toEqual([...Object.keys(clients), "anyone, where a firewall filters"]);
   for (const [client, seen] of Object.entries(found))
     expect([client, ...seen]).toEqual([client, ...(table[client]?.slice(1, 3) ?? [])]);
-}, 120_000);
+}, 600_000);
 
 test("packets and clients of a port are counted on each way, of each version", async () => {
   await using scope = new Scope();
@@ -80,7 +80,7 @@ test("packets and clients of a port are counted on each way, of each version", a
     expect(await ask(left.netns, own, 8080, "udp")).not.toBe("failed");
     expect((await counts(any, "udp")).sent).toBeGreaterThanOrEqual(1);
   }
-}, 120_000);
+}, 600_000);
 
 /** The neighbour sends packets for 127.0.0.1 over the wire, and the host takes them, as some cluster software has it. */
 async function routeLoopback({ netns, left }: Host): Promise<void> {
@@ -113,7 +113,7 @@ test("what is published on loopback takes nothing from the wire", async () => {
   // The attack is real: to a port that is published to all it gets through.
   expect(await server.until("public")).not.toContain("private");
   expect(await server.until("public")).not.toContain("private");
-}, 120_000);
+}, 600_000);
 
 test("nobody reaches a port that was not published to them", async () => {
   await using scope = new Scope();
@@ -161,7 +161,7 @@ test("nobody reaches a port that was not published to them", async () => {
   expect(await ask(host.netns, "127.0.0.1", 8081)).toBe(web.gateway);
   expect(await ask(host.netns, "127.0.0.1", 8081, "udp")).toBe(web.gateway);
   expect(await ask(host.netns, "::1", 8083)).toBe(web.gateway);
-}, 120_000);
+}, 600_000);
 
 /** The ports of the maps, as 0.0.0.0:8080. */
 async function translated(netns: Fd): Promise<readonly string[]> {
@@ -254,7 +254,7 @@ test("one rule for what comes in is reason enough, also in a table of family ine
   );
   await until(netns, []);
   expect(await ask(left.netns, left.gateway, 8080)).toBe(engine.web.gateway);
-}, 120_000);
+}, 600_000);
 
 test("a client that goes on sending datagrams finds the port's next container", async () => {
   await using scope = new Scope();
@@ -270,7 +270,7 @@ test("a client that goes on sending datagrams finds the port's next container", 
   await first.until("again");
   engine.move();
   await second.until("again");
-}, 120_000);
+}, 600_000);
 
 test("rules that were flushed come back, and the port is served meanwhile", async () => {
   await using scope = new Scope();
@@ -284,4 +284,4 @@ test("rules that were flushed come back, and the port is served meanwhile", asyn
   await filter.commit(new NftBatch().deleteTable(table));
   expect(await dial(left.netns, left.gateway, 8080)).toBe("open");
   await until(netns, ["0.0.0.0:8080"]);
-}, 120_000);
+}, 600_000);

@@ -62,7 +62,7 @@ test("connections of published ports go on while the container joins networks an
   expect(await askUntilAnswered(port)).toBe("ready?");
   await containers.remove(id, { force: true, volumes: true });
   expect(await isFree(port)).toBe(true);
-}, 120_000);
+}, 600_000);
 
 const binding = (port: number, more: object = {}) => ({
   "80/tcp": [{ HostPort: String(port), ...more }],
@@ -109,7 +109,7 @@ test("ports are published and taken back while connections of others stay open, 
     .catch((error: Error) => error.message);
   expect(missing).toContain(`${second}:80/tcp is not published by itself`);
   await containers.remove(id, { force: true, volumes: true });
-}, 120_000);
+}, 600_000);
 
 test("a container that publishes nothing, and one that does not run, get ports as well", async () => {
   const { containers } = opened.engine;
@@ -140,7 +140,7 @@ test("a container that publishes nothing, and one that does not run, get ports a
     .catch((error: Error) => error.message);
   expect(refusal).toContain("its network mode is host");
   await containers.remove("on-host", { force: true, volumes: true });
-}, 120_000);
+}, 600_000);
 
 test("the ports of a container are explained, with what came through the proxy", async () => {
   const { containers, networks } = opened.engine;
@@ -169,4 +169,4 @@ test("the ports of a container are explained, with what came through the proxy",
   const nobody = await networks.explain("1").catch((error: Error) => error.message);
   expect(nobody).toBe("no container of this engine publishes port 1");
   await containers.remove(id, { force: true, volumes: true });
-}, 120_000);
+}, 600_000);

@@ -170,7 +170,7 @@ test("an encrypted backup is for its holders, and shares what did not change", a
   opened = await openEngineAt(roots);
   engine = opened.engine;
   expect((await backUp({ volume: "secret", place, tag: "v1", holders })).sent).toBeLessThan(10_000);
-}, 60_000);
+}, 600_000);
 
 test("a backup that was cut or altered restores nothing, and says why", async () => {
   await makeVolume("victim");
@@ -212,7 +212,7 @@ test("what was sent before a failure is not sent again", async () => {
   expect(before).toBeGreaterThan(16_000_000);
   const { size, sent } = await backUp(request);
   expect(sent).toBeLessThan(size - before + 1_000_000);
-}, 60_000);
+}, 600_000);
 
 /** Opens the engine again, with the schedule due since an hour; settles with the event of its run. */
 async function reopenOverdue(action: string): Promise<EngineEvent> {
@@ -248,7 +248,7 @@ test("a scheduled backup that was missed is made once at the start, and a failur
   expect(failed.attributes.error).toContain("it has files of others");
   await engine.backups.unschedule("often", place.text);
   expect(engine.backups.schedules()).toEqual([]);
-}, 60_000);
+}, 600_000);
 
 test("a restore that is cancelled leaves neither a volume nor what came", async () => {
   await makeVolume("long");
@@ -286,7 +286,7 @@ test("files of a running container may be torn, which is said, but for a backup 
   expect(await outcome(scheduled)).toThrow("used@monday does not change");
   expect(await outcome(backUp({ volume: "used@never", place }))).toThrow("never");
   await engine.containers.remove(container, { force: true, volumes: false });
-}, 60_000);
+}, 600_000);
 
 test("bad places, volumes and counts are refused before anything is made", async () => {
   await makeVolume("good");
