@@ -45,6 +45,12 @@ async function say(id: string, command: string): Promise<void> {
   for await (const bytes of attached.output) if (String(bytes).includes("said")) return;
 }
 
+/** Settles once its log has so many files: a client has its output a moment before the log has. */
+async function filesOf(id: string, count: number): Promise<void> {
+  const isSo = () => logFiles(roots.dataRoot, id).length === count || undefined;
+  await eventually(isSo, `the log to have ${count} files`);
+}
+
 const logged = async (id: string) => {
   const { containers } = opened.engine;
   let text = "";
@@ -57,13 +63,13 @@ const logged = async (id: string) => {
 test("the size and number of a log's files change while it is written, and stay so", async () => {
   const id = await shell("json-file", { "max-size": "1m", "max-file": "3" });
   await say(id, "seq 1 400");
-  expect(logFiles(roots.dataRoot, id)).toHaveLength(1);
+  await filesOf(id, 1);
   const { containers } = opened.engine;
   await containers.changeLogOptions(id, { "max-size": "8k" });
   await say(id, "seq 401 1200");
-  expect(logFiles(roots.dataRoot, id)).toHaveLength(3);
+  await filesOf(id, 3);
   await containers.changeLogOptions(id, { "max-file": "2" });
-  expect(logFiles(roots.dataRoot, id)).toHaveLength(2);
+  await filesOf(id, 2);
   expect(await logged(id)).toContain("1200\n");
 
   await opened[Symbol.asyncDispose]();
@@ -71,12 +77,12 @@ test("the size and number of a log's files change while it is written, and stay 
   const again = opened.engine.containers;
   expect(again.get(id).host.LogConfig.Config).toEqual({ "max-size": "8k", "max-file": "2" });
   await say(id, "seq 1201 2000");
-  expect(logFiles(roots.dataRoot, id)).toHaveLength(2);
+  await filesOf(id, 2);
   await again.kill(id, "KILL");
   await (await again.wait(id, "not-running")).result;
   await again.start(id);
   await say(id, "seq 2001 3000");
-  expect(logFiles(roots.dataRoot, id)).toHaveLength(2);
+  await filesOf(id, 2);
 });
 
 test("a log that is shipped goes on to a new address, and no line is lost", async () => {
