@@ -1,7 +1,7 @@
 /**
  * Everything that must hold: the check, whose steps need no root and run side by side,
- * then the suites that need root, two at a time, since each waits more than it works. Ends
- * with what failed and why, once more, and one line, `N passed, N failed, N skipped`.
+ * then the suites that need root, two at a time, since each waits more than it works, and the
+ * soak by itself. Ends with what failed and why, once more, and one line, `N passed, N failed, N skipped`.
  *
  *   npm test                     all of it
  *   npm test -- integration e2e  only these suites
@@ -93,15 +93,17 @@ const checks: readonly Step[] = [
   check("dead code", bun, "--bun", bin("knip"), "--cache"),
 ];
 
-/** The longest ones first; the soak, which takes what the machine has, beside a guest that has its own time. */
+/** The longest ones first. */
 const suites: readonly Step[] = [
   suite("integration", "./test/integration", 600_000),
   suite("e2e", "./test/e2e", 300_000),
   suite("conformance", "./test/conformance", 300_000),
   suite("crash", "./test/crash", 300_000),
   suite("vm", "./test/vm", 900_000),
-  suite("soak", "./test/soak", 900_000),
 ];
+
+/** Takes what the machine has, and asks how soon others are served. */
+const soak = suite("soak", "./test/soak", 900_000);
 
 /** The files that ask `rounds` of src/base/testing.ts how much to try, told to try much. */
 const manyInputs = `THIMBLE_TEST_LONG=1 exec "$0" test --timeout 3600000 $(grep -rl "rounds(" --include="*.test.ts" ./src ./test)`;
@@ -111,7 +113,7 @@ const soaks: readonly Step[] = [
   check("native fuzz", "make", "-s", "-C", "native", "fuzz"),
 ];
 
-const names = ["check", "long", ...[...checks, ...suites].map((step) => step.name)];
+const names = ["check", "long", ...[...checks, ...suites, soak].map((step) => step.name)];
 const chosen = process.argv.slice(2);
 for (const name of chosen) {
   if (names.includes(name)) continue;
@@ -127,6 +129,7 @@ const failures: Failure[] = [];
 using memory = openMemoryDirectory();
 await carryOut(chosen.includes("check") ? checks : checks.filter(wanted), availableParallelism());
 await carryOut(suites.filter(wanted), 2);
+await carryOut([soak].filter(wanted), 1);
 if (chosen.includes("long")) await carryOut(soaks, 1);
 
 for (const { title } of failures) console.log(`FAILED ${title}`);

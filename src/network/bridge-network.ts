@@ -16,7 +16,7 @@ import {
   rejoinBridge,
   removeInterface,
 } from "./endpoint.ts";
-import type { SpoofGuard } from "./spoof-guard.ts";
+import type { GuardedPort, SpoofGuard } from "./spoof-guard.ts";
 import { formatSubnet, type Subnet } from "./subnet.ts";
 import type { AddressPlan } from "./subnet-request.ts";
 
@@ -57,7 +57,8 @@ interface Ground {
 
 /** An endpoint by what it is known by while others may have its addresses. */
 export type KnownPlace = Pick<Place, "address" | "address6" | "endpointId" | "mac"> &
-  Pick<EndpointWish, "isTrusted">;
+  Pick<EndpointWish, "isTrusted"> &
+  Pick<GuardedPort, "others">;
 
 /** One bridge, or an interface in its place, and its address books. */
 export class BridgeNetwork {

@@ -131,6 +131,8 @@ export interface Networks {
    * has announced it to its neighbours, which then send to the wrong place for a while.
    */
   adopt(endpoint: KnownEndpoint): void;
+  /** The endpoints of one container, which may send under the addresses of all by each. */
+  shareAddresses(endpoints: readonly KnownEndpoint[]): Promise<void>;
   /** Makes ready in the background what starts will need, once all endpoints are adopted. */
   prepare(): void;
   /**

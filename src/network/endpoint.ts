@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { Fault, type IpVersion, isFault, poll } from "#base";
+import { defined, Fault, type IpVersion, isFault, poll } from "#base";
 import {
   addAddress,
   addToBridge,
@@ -274,11 +274,11 @@ export function portName(endpointId: string): string {
 /** The host's end of an endpoint as the guard has it. */
 export function guardedPort({
   endpointId,
-  mac,
-  address,
-  address6,
-}: Pick<Place, "endpointId" | "mac" | "address" | "address6">): GuardedPort {
-  return { name: portName(endpointId), mac, address, address6 };
+  ...port
+}: Pick<Place, "endpointId" | "mac" | "address" | "address6"> &
+  Pick<GuardedPort, "others">): GuardedPort {
+  const { mac, address, address6, others } = port;
+  return { name: portName(endpointId), mac, address, address6, ...defined({ others }) };
 }
 
 /** Removes the interface of an endpoint from a namespace that goes on. */

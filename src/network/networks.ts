@@ -32,7 +32,14 @@ import {
   subnetOfBip,
   withNetworkDefaults,
 } from "./default-bridge.ts";
-import { type EndpointWish, makeIsolated, portName, sweepPorts, sweepStacked } from "./endpoint.ts";
+import {
+  type EndpointWish,
+  guardedPort,
+  makeIsolated,
+  portName,
+  sweepPorts,
+  sweepStacked,
+} from "./endpoint.ts";
 import type { FilteredBridge } from "./firewall.ts";
 import { HostRules } from "./host-rules.ts";
 import { checkIpv6, planOf, plansOf, versionsOf } from "./network-addresses.ts";
@@ -282,6 +289,10 @@ class BridgeNetworks implements Networks {
   release(endpoint: KnownEndpoint): void {
     endpoint.netns?.close();
     this.#entries.get(endpoint.networkId)?.network.release(endpoint);
+  }
+
+  async shareAddresses(endpoints: readonly KnownEndpoint[]): Promise<void> {
+    if (endpoints.length > 1) await this.#rules.guard.share(endpoints.map(guardedPort));
   }
 
   adopt(endpoint: KnownEndpoint): void {

@@ -19,6 +19,8 @@ export interface GuardedPort {
   /** "" where it has none of the version. */
   readonly address: string;
   readonly address6: string;
+  /** Those of the container's other interfaces. */
+  readonly others?: readonly string[];
 }
 
 export interface SpoofGuardOptions {
@@ -55,9 +57,31 @@ export class SpoofGuard {
   /** From now on nothing else comes from the port. */
   guard(port: GuardedPort): Promise<void> {
     this.#ports.set(port.name, port);
+    return this.#add(add(this.#batch(), this.#table, port));
+  }
+
+  /**
+   * Of one container: it may send under the addresses of all by each that is guarded, since what it
+   * answers goes by the interface that is nearest to the client.
+   */
+  async share(ports: readonly GuardedPort[]): Promise<void> {
+    const batch = this.#batch();
+    let isChanged = false;
+    for (const { name } of ports) {
+      const port = this.#ports.get(name);
+      const others = ports.filter((each) => each.name !== name).flatMap(addressesOf);
+      if (port === undefined || others.length === 0) continue;
+      this.#ports.set(name, { ...port, others });
+      addSources(batch, this.#table, { ...port, others });
+      isChanged = true;
+    }
+    if (isChanged) await this.#add(batch);
+  }
+
+  #add(batch: NftBatch): Promise<void> {
     return this.#change(async () => {
       try {
-        await this.#filter.commit(add(this.#batch(), this.#table, port));
+        await this.#filter.commit(batch);
       } catch (error) {
         if (!isFault(error, "not_found")) throw error;
         // Another program has flushed the rules.
@@ -71,9 +95,11 @@ export class SpoofGuard {
     const port = this.#ports.get(name);
     if (port === undefined) return;
     this.#ports.delete(name);
+    const batch = remove(this.#batch(), this.#table, port);
+    this.#withdraw(batch, port);
     try {
       await this.#change(async () => {
-        await this.#filter.commit(remove(this.#batch(), this.#table, port));
+        await this.#filter.commit(batch);
       });
     } catch (error) {
       if (isFault(error, "not_found")) return;
@@ -84,6 +110,21 @@ export class SpoofGuard {
           reason: faultOf(error).message,
         },
       );
+    }
+  }
+
+  /** What the container's other interfaces had of one that goes. */
+  #withdraw(batch: NftBatch, gone: GuardedPort): void {
+    const addresses = addressesOf(gone);
+    if (gone.others === undefined) return;
+    for (const port of this.#ports.values()) {
+      const { others = [] } = port;
+      const lost = others.filter((address) => addresses.includes(address));
+      if (lost.length === 0) continue;
+      for (const [set, source] of otherSources({ ...port, others: lost }))
+        batch.deleteSource(this.#table, set, source);
+      const kept = others.filter((address) => !addresses.includes(address));
+      this.#ports.set(port.name, { ...port, others: kept });
     }
   }
 
@@ -191,8 +232,12 @@ function rules(): readonly Rule[] {
 }
 
 function add(batch: NftBatch, table: string, port: GuardedPort): NftBatch {
+  return addSources(batch, table, port).addVerdict(table, PORTS, port.name, { jump: OWN });
+}
+
+function addSources(batch: NftBatch, table: string, port: GuardedPort): NftBatch {
   for (const [set, source] of sourcesOf(port)) batch.addSource(table, set, source);
-  return batch.addVerdict(table, PORTS, port.name, { jump: OWN });
+  return batch;
 }
 
 function remove(batch: NftBatch, table: string, port: GuardedPort): NftBatch {
@@ -202,13 +247,26 @@ function remove(batch: NftBatch, table: string, port: GuardedPort): NftBatch {
 }
 
 /** Its addresses, and those of a host that has none yet, which asks whether one is free. */
-function sourcesOf({ name: link, mac, address, address6 }: GuardedPort) {
+function sourcesOf(port: GuardedPort) {
+  const { name: link, mac, address, address6 } = port;
   const ipv4 = address === "" ? [] : [address, "0.0.0.0"];
   const ipv6 = address6 === "" ? [] : [address6, linkLocalOf(mac), "::"];
   return [
     ...ipv4.map((each) => [SOURCES.ip, { link, mac, address: each }] as const),
     ...ipv6.map((each) => [SOURCES.ip6, { link, mac, address: each }] as const),
+    ...otherSources(port),
   ] satisfies readonly (readonly [string, FrameSource])[];
+}
+
+function otherSources({ name: link, mac, others = [] }: GuardedPort) {
+  return others.map(
+    (address) =>
+      [address.includes(":") ? SOURCES.ip6 : SOURCES.ip, { link, mac, address }] as const,
+  );
+}
+
+function addressesOf({ address, address6 }: GuardedPort): readonly string[] {
+  return [address, address6].filter((each) => each !== "");
 }
 
 /** The address that an interface has on its link by its MAC address (RFC 4291, appendix A). */

@@ -259,6 +259,23 @@ test("addresses that were asked for, and those of several networks, are an endpo
   networks.release(joined);
 });
 
+test("a container sends under its address in another network, until it leaves that", async () => {
+  await networks.create({ name: "side", subnets: [fixed("10.41.8.0/24")] });
+  await inside(victim.netns, "busybox", "sysctl", "-w", "net.ipv4.conf.all.rp_filter=0");
+  const one = await attach();
+  const joined = await networks.join("side", one.netns, { link: "eth1", isGateway: false });
+  const packet = { source: joined.address, destination: victim.address };
+  const frame = datagram({ mac: one.mac, to: victim.mac }, packet, PORT, "as the other");
+  const isHeard = async () => (await sendAndSettle(one, [frame])).includes("as the other");
+  expect(await isHeard()).toBe(false);
+  await networks.shareAddresses([one, joined]);
+  expect(await isHeard()).toBe(true);
+  await networks.leave(one.netns, joined);
+  for (const end = Date.now() + 20_000; (await isHeard()) && Date.now() < end; )
+    await Bun.sleep(10);
+  expect(await isHeard()).toBe(false);
+});
+
 test("a router's advertisements count neither for the host's bridge nor for containers", async () => {
   const setting = "net/ipv6/conf";
   expect(readFileSync(`/proc/sys/${setting}/${bridge}/accept_ra`, "utf8").trim()).toBe("0");

@@ -124,6 +124,7 @@ export async function joinNetwork(
   const { netns: _, ...joined } = await parts.networks.join(plan.network, netns, wish);
   const { endpoints } = open.stored;
   open.stored = { ...open.stored, endpoints: [...endpoints, { ...plan.attachment, ...joined }] };
+  await parts.networks.shareAddresses(open.stored.endpoints.filter(hasInterface));
 }
 
 /** Containers that have ended hold their addresses for some milliseconds more; resolves when those of a network are free. */
@@ -256,8 +257,12 @@ export function adoptSandbox(
       for (const endpoint of withInterface()) parts.networks.release(endpoint);
     },
   };
-  for (const endpoint of withInterface())
-    parts.networks.adopt({ ...endpoint, isTrusted: isTrusted(endpoint, host.Privileged) });
+  for (const endpoint of withInterface()) {
+    const others = withInterface()
+      .filter(({ endpointId }) => endpointId !== endpoint.endpointId)
+      .flatMap(({ address, address6 }) => [address, address6].filter((each) => each !== ""));
+    parts.networks.adopt({ ...endpoint, others, isTrusted: isTrusted(endpoint, host.Privileged) });
+  }
   return open;
 }
 
