@@ -4,7 +4,7 @@ import type { Context } from "../context.ts";
 import { failureText } from "../failure.ts";
 
 /** What a verb would do to a container, in words; throws what would stand in its way. */
-type Look = (container: ContainerInspect, name: string) => string;
+export type Look = (container: ContainerInspect, name: string) => string;
 
 /** Says for each container what would be done to it, or why not; nothing is changed. */
 export async function rehearse(

@@ -3,6 +3,7 @@ import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Exit, failureText } from "../failure.ts";
 import type { killFlags, rmFlags, stateFlags, stopFlags } from "../table/containers.ts";
+import type { Look } from "./dry-run-state.ts";
 
 type NoFlags = Record<never, never>;
 
@@ -33,46 +34,51 @@ export async function forEach(
   return status;
 }
 
-export const stop: Verb<typeof stopFlags> = async (context, { flags, args }) => {
-  if (flags["dry-run"]) {
-    const { rehearse, wouldStop } = await import("./dry-run-state.ts");
-    return await rehearse(context, args, wouldStop(flags));
-  }
-  return await forEach(context, args, (ref) => context.client.containers.stop(ref, flags));
+/** The same to each container, or with --dry-run what that would do. */
+async function changeEach(
+  context: Context,
+  { flags, args }: { readonly flags: { "dry-run": boolean }; readonly args: readonly string[] },
+  change: {
+    readonly work: (ref: string) => Promise<unknown>;
+    readonly would: () => Promise<Look>;
+  },
+): Promise<number> {
+  if (!flags["dry-run"]) return await forEach(context, args, change.work);
+  const { rehearse } = await import("./dry-run-state.ts");
+  return await rehearse(context, args, await change.would());
+}
+
+export const stop: Verb<typeof stopFlags> = (context, invocation) =>
+  changeEach(context, invocation, {
+    work: (ref) => context.client.containers.stop(ref, invocation.flags),
+    would: async () => (await import("./dry-run-state.ts")).wouldStop(invocation.flags),
+  });
+
+export const restart: Verb<typeof stopFlags> = (context, invocation) =>
+  changeEach(context, invocation, {
+    work: (ref) => context.client.containers.restart(ref, invocation.flags),
+    would: async () => (await import("./dry-run-state.ts")).wouldRestart,
+  });
+
+export const kill: Verb<typeof killFlags> = (context, invocation) => {
+  const { signal = "KILL" } = invocation.flags;
+  return changeEach(context, invocation, {
+    work: (ref) => context.client.containers.kill(ref, signal),
+    would: async () => (await import("./dry-run-state.ts")).wouldKill(signal),
+  });
 };
 
-export const restart: Verb<typeof stopFlags> = async (context, { flags, args }) => {
-  if (flags["dry-run"]) {
-    const { rehearse, wouldRestart } = await import("./dry-run-state.ts");
-    return await rehearse(context, args, wouldRestart);
-  }
-  return await forEach(context, args, (ref) => context.client.containers.restart(ref, flags));
-};
+export const pause: Verb<typeof stateFlags> = (context, invocation) =>
+  changeEach(context, invocation, {
+    work: (ref) => context.client.containers.pause(ref),
+    would: async () => (await import("./dry-run-state.ts")).wouldPause,
+  });
 
-export const kill: Verb<typeof killFlags> = async (context, { flags, args }) => {
-  const { signal = "KILL" } = flags;
-  if (flags["dry-run"]) {
-    const { rehearse, wouldKill } = await import("./dry-run-state.ts");
-    return await rehearse(context, args, wouldKill(signal));
-  }
-  return await forEach(context, args, (ref) => context.client.containers.kill(ref, signal));
-};
-
-export const pause: Verb<typeof stateFlags> = async (context, { flags, args }) => {
-  if (flags["dry-run"]) {
-    const { rehearse, wouldPause } = await import("./dry-run-state.ts");
-    return await rehearse(context, args, wouldPause);
-  }
-  return await forEach(context, args, (ref) => context.client.containers.pause(ref));
-};
-
-export const unpause: Verb<typeof stateFlags> = async (context, { flags, args }) => {
-  if (flags["dry-run"]) {
-    const { rehearse, wouldUnpause } = await import("./dry-run-state.ts");
-    return await rehearse(context, args, wouldUnpause);
-  }
-  return await forEach(context, args, (ref) => context.client.containers.unpause(ref));
-};
+export const unpause: Verb<typeof stateFlags> = (context, invocation) =>
+  changeEach(context, invocation, {
+    work: (ref) => context.client.containers.unpause(ref),
+    would: async () => (await import("./dry-run-state.ts")).wouldUnpause,
+  });
 
 export const rm: Verb<typeof rmFlags> = async (context, invocation) => {
   const { flags, args } = invocation;
