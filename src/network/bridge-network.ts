@@ -17,7 +17,7 @@ import {
   removeInterface,
 } from "./endpoint.ts";
 import type { GuardedPort, SpoofGuard } from "./spoof-guard.ts";
-import { formatSubnet, type Subnet } from "./subnet.ts";
+import { containsAddress, formatSubnet, type Subnet } from "./subnet.ts";
 import type { AddressPlan } from "./subnet-request.ts";
 
 export interface BridgeNetworkOptions {
@@ -68,6 +68,8 @@ export class BridgeNetwork {
   readonly #inUse = new Map<string, KnownPlace>();
   readonly #pool: ReadyPool<PlaceWithNamespace>;
   #joining = 0;
+  /** Of those that join, the ones that may have taken addresses. */
+  #placing = 0;
   #ground: Promise<Ground> | undefined;
   #last: Ground | undefined;
 
@@ -82,9 +84,14 @@ export class BridgeNetwork {
     });
   }
 
-  /** Whether containers have addresses of it. */
+  /** Whether containers are in it, or on their way into it. */
   get isUsed(): boolean {
     return this.#inUse.size + this.#joining > 0;
+  }
+
+  /** Whether containers have addresses of it. One that is on its way in takes those that the network has then. */
+  get hasMembers(): boolean {
+    return this.#inUse.size + this.#placing > 0;
   }
 
   /** The index of the bridge, or of what stands in its place, once it was made. */
@@ -124,11 +131,21 @@ export class BridgeNetwork {
   async #use<T extends Place>(make: () => Promise<T>): Promise<T> {
     this.#joining++;
     try {
+      await this.ready();
+      return await this.#settle(make);
+    } finally {
+      this.#joining--;
+    }
+  }
+
+  async #settle<T extends Place>(make: () => Promise<T>): Promise<T> {
+    this.#placing++;
+    try {
       const place = await make();
       this.#inUse.set(place.endpointId, place);
       return place;
     } finally {
-      this.#joining--;
+      this.#placing--;
     }
   }
 
@@ -215,10 +232,17 @@ export class BridgeNetwork {
   async #make(): Promise<PlaceWithNamespace> {
     for (;;) {
       const place = await this.#place(firstWish);
-      if (!addressesOf(place).some((address) => this.#adopted.has(address))) return place;
-      // An address was adopted in the meantime.
+      if (addressesOf(place).every((address) => this.#isGivable(address))) return place;
       this.#discard(place);
     }
+  }
+
+  /** Whether an address was not adopted, and the network not moved away from it, in the meantime. */
+  #isGivable(address: string): boolean {
+    const isOurs = this.#books.some(({ plan }) =>
+      containsAddress(formatSubnet(plan.subnet), address),
+    );
+    return isOurs && !this.#adopted.has(address);
   }
 
   #place(wish: EndpointWish): Promise<PlaceWithNamespace> {

@@ -421,7 +421,7 @@ class BridgeNetworks implements Networks {
     return {
       version,
       ...defined({ subnet: known }),
-      isFixed: asked !== undefined || (known !== undefined && (!isDefault || network.isUsed)),
+      isFixed: asked !== undefined || (known !== undefined && (!isDefault || network.hasMembers)),
       candidates: () =>
         poolCandidates(defaults, version) ??
         (version === 4 ? candidates : ipv6Candidates(this.#options.instanceId)),

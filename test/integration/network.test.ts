@@ -25,7 +25,7 @@ import {
   removeTable,
 } from "../../src/network/firewall.ts";
 import { keepForeignOut, passForward, removePass } from "../../src/network/forwarding.ts";
-import { formatSubnet, parseSubnet } from "../../src/network/subnet.ts";
+import { containsAddress, formatSubnet, parseSubnet } from "../../src/network/subnet.ts";
 import { planAddresses } from "../../src/network/subnet-request.ts";
 import { dial, inside, listen, reach } from "../support/namespace.ts";
 
@@ -310,6 +310,24 @@ describe("after a crash", () => {
     };
     expect(await settled(works)).toBe(true);
     await network.close({ removeBridges: true });
+  });
+
+  test("the default network moves for its first container when the host has taken its addresses", async () => {
+    const runRoot = `${runRoots[0]}-moved`;
+    using state = openState(":memory:");
+    const first = await openNetworks({ instanceId: "moved", runRoot, state });
+    const { subnet } = await first.ready("bridge");
+    await first.close({ removeBridges: true });
+    const taker = await open({ instanceId: "taker", runRoot: `${runRoot}-taker`, subnet });
+    await taker.ready("bridge");
+
+    const second = await openNetworks({ instanceId: "moved", runRoot, state });
+    const endpoint = await second.attach("bridge");
+    const moved = await second.ready("bridge");
+    expect(moved.subnet).not.toBe(subnet);
+    expect(containsAddress(moved.subnet, endpoint.address)).toBe(true);
+    second.release(endpoint);
+    for (const network of [second, taker]) await network.close({ removeBridges: true });
   });
 
   test("a network that a route of the host overlaps is refused by name", async () => {
