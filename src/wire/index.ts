@@ -18,6 +18,8 @@ export type {
   BucketBody,
 } from "./backup.ts";
 export type * from "./backup-types.ts";
+export type { BuildBody, ContextEntry } from "./build.ts";
+export type * from "./build-types.ts";
 export type * from "./container-types.ts";
 export { DetachFilter, defaultDetachKeys, parseDetachKeys } from "./detach-keys.ts";
 export type { ExecCreateBody, ExecStartBody } from "./exec-create.ts";

@@ -6,6 +6,7 @@ export {
   backupPruneSchema,
   backupRestoreSchema,
 } from "./backup.ts";
+export { buildBodySchema, contextEntrySchema, contextQuerySchema } from "./build.ts";
 export { execCreateSchema, execStartSchema } from "./exec-create.ts";
 export { explainQuerySchema, imageDiffQuerySchema, squashQuerySchema } from "./explain.ts";
 export { imageMakeSchema } from "./image-make.ts";
