@@ -58,7 +58,8 @@ export async function composeImage(
     ...config,
     ...{ created: text, history, rootfs: { type: "layers", diff_ids: diffIds } },
   };
-  return await storeConfig(parts, lease, { config: whole, layers, reference, trusted, signal });
+  const references = reference ? [reference] : [];
+  return await storeConfig(parts, lease, { config: whole, layers, references, trusted, signal });
 }
 
 async function takeLayer(

@@ -5,6 +5,14 @@ import type { CompressionChoice } from "#layer";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
 import { BlobStore } from "./blob-store.ts";
+import {
+  type BuiltImage,
+  type CommitOptions,
+  commitLayer,
+  type PlaceOptions,
+  placeLayer,
+  storeBuilt,
+} from "./commit-layer.ts";
 import { type ComposeOptions, composeImage } from "./compose-image.ts";
 import {
   type CreationParts,
@@ -25,13 +33,14 @@ import { LayerReceiver } from "./layer-receiver.ts";
 import { LayerStore } from "./layer-store.ts";
 import { Collector, type Lease } from "./lease.ts";
 import { type LoadedImage, type LoadOptions, loadArchive } from "./load.ts";
+import { type Pinned, PinTable } from "./pin-table.ts";
 import { type PullOptions, pullImage } from "./pull.ts";
 import { type RecompressedImage, type RecompressOptions, recompressImage } from "./recompress.ts";
 import { replaceManifest } from "./replace-manifest.ts";
 import { chooseImages, type SaveOptions, saveArchive } from "./save.ts";
 import { settleContent } from "./settle.ts";
 import { SourceTable } from "./source-table.ts";
-import type { StoredImage } from "./stored-image.ts";
+import type { StoredImage, StoredLayer } from "./stored-image.ts";
 
 /** Where content is kept, and the parts it stands on. */
 export interface ContentOptions {
@@ -60,6 +69,7 @@ export class Content {
   readonly compression: CompressionChoice;
   readonly #stores: ContentStores;
   readonly #receiver: LayerReceiver;
+  readonly #pins: PinTable;
 
   constructor(options: ContentOptions) {
     const { root, state, snapshots, log = silentLog, clock = systemClock } = options;
@@ -67,7 +77,9 @@ export class Content {
     const blobs = new BlobStore(root, options);
     const table = new ImageTable(state);
     const sources = new SourceTable(state);
-    const collector = new Collector({ blobs, images: table, snapshots, sources, log });
+    this.#pins = new PinTable(state);
+    const keepers = [table, this.#pins];
+    const collector = new Collector({ blobs, keepers, snapshots, sources, log });
     this.images = new ImageStore({ blobs, images: table, snapshots, collector, clock });
     const drafts = new Drafts(snapshots, log);
     const receiver = new LayerReceiver({ blobs, drafts, collector });
@@ -160,6 +172,43 @@ export class Content {
   /** Keeps blobs and layers that are being made; see `Lease`. */
   lease(): Lease {
     return this.#stores.collector.lease();
+  }
+
+  /**
+   * Keeps blobs and layers for good under a name of the holder's choice, beside what it keeps
+   * already. Joins a transaction of the caller's; hold them with a lease before.
+   */
+  pin(holder: string, pinned: Pinned): void {
+    this.#pins.pin(holder, pinned);
+  }
+
+  /** Lets go of all that these holders keep; what nothing else needs is removed. Gives the bytes of the blobs and of the layers' files that went. */
+  async unpin(holders: readonly string[]): Promise<number> {
+    const { collector, snapshots } = this.#stores;
+    const freed = holders.map((holder) => this.#pins.unpin(holder));
+    const layers = freed.flatMap((pinned) => pinned.layers);
+    const sizes = new Map(layers.map((chain) => [chain, snapshots.stat(chain)?.size ?? 0]));
+    const bytes = collector.collectBlobs(freed.flatMap((pinned) => pinned.blobs));
+    const removed = await collector.collectLayers(layers);
+    return removed.reduce((sum, chain) => sum + (sizes.get(chain) ?? 0), bytes);
+  }
+
+  /** Turns the changes of a step into a layer; see `CommitOptions`. */
+  async commitLayer(options: CommitOptions): Promise<StoredLayer> {
+    return await asFaults(commitLayer(this.#stores, options));
+  }
+
+  /**
+   * Sees to it that a layer whose blob is here is unpacked over those below it, which are. The
+   * lease holds it.
+   */
+  async placeLayer(options: PlaceOptions): Promise<StoredLayer> {
+    return await asFaults(placeLayer(this.#stores, options));
+  }
+
+  /** Makes an image of layers that are here, with the configuration as it is given. */
+  async storeBuilt(options: BuiltImage): Promise<StoredImage> {
+    return await asFaults(storeBuilt(this.#stores, options));
   }
 
   /**

@@ -15,6 +15,7 @@ export const contentCrashPoints = [
   "unpack:committed",
   "commit:packed",
   "commit:blob-adopted",
+  "layer:committed",
   "push:manifests-stored",
   "push:manifests-replaced",
   "untag:recorded",

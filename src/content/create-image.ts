@@ -225,13 +225,13 @@ export async function createImageFromUpper(
   });
 }
 
-type LayerSource = Pick<PackBlobRequest, "directory" | "exclude" | "latest" | "target">;
+type LayerSource = Pick<PackBlobRequest, "directory" | "exclude" | "latest" | "touch" | "target">;
 
 /**
  * The directory of a layer, or of a container's changes, as a blob that the lease holds and that is
  * in its place.
  */
-async function packLayer(
+export async function packLayer(
   { blobs, compression }: CreationParts,
   source: LayerSource,
   { lease, signal }: { readonly lease: Lease; readonly signal: AbortSignal | undefined },
@@ -279,7 +279,8 @@ async function storeNew(parts: CreationParts, lease: Lease, image: NewImage): Pr
     rootfs: { type: "layers", diff_ids: diffIds },
     history: [...image.history.slice(0, -1), last],
   };
-  return await storeConfig(parts, lease, { config, layers, reference, trusted, parent });
+  const references = reference ? [reference] : [];
+  return await storeConfig(parts, lease, { config, layers, references, trusted, parent });
 }
 
 /** Stores an image by its configuration; its layers are held blobs already. */
@@ -289,7 +290,7 @@ export async function storeConfig(
   image: {
     readonly config: ImageConfig;
     readonly layers: Manifest["layers"];
-    readonly reference: Reference | undefined;
+    readonly references: readonly Reference[];
     /** Layers that this engine has packed. */
     readonly trusted?: ReadonlySet<Digest> | undefined;
     /** The image of the container that it is committed from. */
@@ -297,7 +298,7 @@ export async function storeConfig(
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<StoredImage> {
-  const { config, layers, reference, trusted, parent, signal } = image;
+  const { config, layers, references, trusted, parent, signal } = image;
   if (layers.length > maxLayers) {
     throw new Fault("exhausted", `the image would have more than ${maxLayers} layers`);
   }
@@ -312,7 +313,7 @@ export async function storeConfig(
   };
   return await storeImage(
     parts,
-    { manifestBytes: encodeDocument(manifest), references: reference ? [reference] : [], parent },
+    { manifestBytes: encodeDocument(manifest), references, parent },
     { lease, trusted, signal },
   );
 }

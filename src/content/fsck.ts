@@ -147,8 +147,8 @@ class Check {
 
   /** Now, since blobs come and go while others are checked. */
   #isOrphan(digest: Digest): boolean {
-    const { blobs, table, collector } = this.#stores;
-    return blobs.has(digest) && !collector.isHeld({ blob: digest }) && !table.needsBlob(digest);
+    const { blobs, collector } = this.#stores;
+    return blobs.has(digest) && !collector.isHeld({ blob: digest }) && !collector.needsBlob(digest);
   }
 
   #checkBlob({ digest, actual, size }: HashedBlob, users: readonly Digest[]): void {
@@ -243,7 +243,7 @@ class Check {
   }
 
   async #checkOrphans(users: ReadonlyMap<ChainId, unknown>): Promise<void> {
-    const { table, snapshots, collector } = this.#stores;
+    const { snapshots, collector } = this.#stores;
     const all = snapshots.list();
     // A container keeps its layers when its image is gone.
     const stood = new Set<string | undefined>();
@@ -255,7 +255,7 @@ class Check {
     for (const { name, kind } of all.toReversed()) {
       const chain = name as ChainId;
       if (kind !== "committed" || users.has(chain) || stood.has(name)) continue;
-      if (collector.isHeld({ layer: chain }) || table.needsLayer(chain)) continue;
+      if (collector.isHeld({ layer: chain }) || collector.needsLayer(chain)) continue;
       if (!snapshots.stat(chain)) continue;
       const message = `layer ${chain} is needed by no image${this.#done("; removed")}`;
       this.#found({ kind: "layer-orphan", about: chain, message }, [], this.#options.repair);

@@ -10,6 +10,7 @@
  * which settles what a crash left.
  */
 
+export type { BuiltImage, CommitOptions, PlaceOptions } from "./commit-layer.ts";
 export type { ComposedLayer, ComposeOptions } from "./compose-image.ts";
 export { Content, type ContentOptions } from "./content.ts";
 export { contentCrashPoints } from "./crash-point.ts";

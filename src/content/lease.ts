@@ -4,11 +4,12 @@ import type { Snapshotter } from "#snapshot";
 import type { BlobStore } from "./blob-store.ts";
 import { crashPoint } from "./crash-point.ts";
 import type { ImageTable } from "./image-table.ts";
+import type { PinTable } from "./pin-table.ts";
 import type { SourceTable } from "./source-table.ts";
 
 /**
- * Holds blobs and layers that no image needs yet, while one is being made. Take it before looking
- * whether something is stored. Its release removes whatever no image and no other lease needs, so
+ * Holds blobs and layers that nothing keeps yet, while one is being made. Take it before looking
+ * whether something is stored. Its release removes whatever no image, pin or other lease needs, so
  * that an operation that fails leaves nothing behind. It does not survive the process.
  */
 export interface Lease extends AsyncDisposable {
@@ -24,7 +25,8 @@ export interface Lease extends AsyncDisposable {
  */
 export class Collector {
   readonly #blobs: BlobStore;
-  readonly #images: ImageTable;
+  /** Whatever keeps blobs and layers for good. */
+  readonly #keepers: readonly (ImageTable | PinTable)[];
   readonly #snapshots: Snapshotter;
   readonly #sources: SourceTable;
   readonly #log: Log;
@@ -32,13 +34,13 @@ export class Collector {
 
   constructor(parts: {
     readonly blobs: BlobStore;
-    readonly images: ImageTable;
+    readonly keepers: readonly (ImageTable | PinTable)[];
     readonly snapshots: Snapshotter;
     readonly sources: SourceTable;
     readonly log: Log;
   }) {
     this.#blobs = parts.blobs;
-    this.#images = parts.images;
+    this.#keepers = parts.keepers;
     this.#snapshots = parts.snapshots;
     this.#sources = parts.sources;
     this.#log = parts.log;
@@ -74,13 +76,23 @@ export class Collector {
     return this.#held.has("blob" in what ? blobKey(what.blob) : layerKey(what.layer));
   }
 
+  /** Whether an image or a pin keeps the blob. */
+  needsBlob(digest: Digest): boolean {
+    return this.#keepers.some((keeper) => keeper.needsBlob(digest));
+  }
+
+  /** Whether an image or a pin keeps the unpacked layer. */
+  needsLayer(chain: string): boolean {
+    return this.#keepers.some((keeper) => keeper.needsLayer(chain));
+  }
+
   /** Removes those of the blobs that nothing needs; gives the bytes set free. */
   collectBlobs(digests: readonly Digest[]): number {
     let bytes = 0;
     const removed: Digest[] = [];
     for (const digest of digests) {
       // Nothing else runs between this look and the removal.
-      if (this.#held.has(blobKey(digest)) || this.#images.needsBlob(digest)) continue;
+      if (this.#held.has(blobKey(digest)) || this.needsBlob(digest)) continue;
       if (!this.#blobs.has(digest)) continue;
       bytes += this.#blobs.size(digest);
       this.#blobs.delete(digest);
@@ -112,11 +124,11 @@ export class Collector {
 
   async collectAll(): Promise<void> {
     const blobs = await this.#blobs.list();
-    const needed = this.#images.neededBlobs();
+    const needed = new Set(this.#keepers.flatMap((keeper) => [...keeper.neededBlobs()]));
     this.collectBlobs(blobs.filter((digest) => !needed.has(digest)));
     const isNeeded = (digest: Digest) => needed.has(digest) || this.#held.has(blobKey(digest));
     this.#sources.forgetNeedless(isNeeded);
-    const layers = this.#images.neededLayers();
+    const layers = new Set(this.#keepers.flatMap((keeper) => [...keeper.neededLayers()]));
     const orphans = new Map<ChainId, ChainId | undefined>();
     for (const { name, kind, parent } of this.#snapshots.list()) {
       const chain = name as ChainId;
@@ -128,7 +140,7 @@ export class Collector {
   async #collectLayers(parents: ReadonlyMap<ChainId, ChainId | undefined>): Promise<ChainId[]> {
     const removed: ChainId[] = [];
     for (const chain of childrenFirst(parents)) {
-      if (this.#held.has(layerKey(chain)) || this.#images.needsLayer(chain)) continue;
+      if (this.#held.has(layerKey(chain)) || this.needsLayer(chain)) continue;
       try {
         await this.#snapshots.remove(chain);
         removed.push(chain);

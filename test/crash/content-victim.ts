@@ -1,9 +1,9 @@
 /**
  * A process that is to die: opens the content of a data root, then does one thing with
  * THIMBLE_CRASH_AT naming the step at which it kills itself.
- * Usage: content-victim.ts DATA_ROOT (pull | load | commit | repair | push | untag | delete) STEP
+ * Usage: content-victim.ts DATA_ROOT (pull | load | commit | step | repair | push | untag | delete) STEP
  */
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { collect, silentLog } from "#base";
 import { openDataRoot } from "#content";
@@ -46,6 +46,15 @@ async function prepare(): Promise<() => Promise<unknown>> {
       const upper = join(root, "upper");
       return () =>
         content.createImageFromUpper({ upper, base, config: {}, reference: references[0] });
+    }
+    case "step": {
+      const { layers, chainId } = content.resolve("kept:1");
+      await snapshots.prepare("step", chainId);
+      writeFileSync(join(snapshots.directory("step"), "new"), "new");
+      return async () => {
+        await using lease = content.lease();
+        await content.commitLayer({ key: "step", below: layers, lease });
+      };
     }
     case "repair": {
       const [lowest] = content.resolve("kept:1").layers;

@@ -23,6 +23,7 @@ const expectations: Record<Step, { readonly scenario: string; readonly isThere: 
   "unpack:committed": { scenario: "pull", isThere: false },
   "commit:packed": { scenario: "commit", isThere: false },
   "commit:blob-adopted": { scenario: "commit", isThere: false },
+  "layer:committed": { scenario: "step", isThere: false },
   "push:manifests-stored": { scenario: "push", isThere: true },
   "push:manifests-replaced": { scenario: "push", isThere: true },
   "untag:recorded": { scenario: "untag", isThere: false },
