@@ -1,6 +1,6 @@
 import { defined } from "#base";
 import type { Context } from "./context.ts";
-import type { Completion, Flags, Values } from "./flag.ts";
+import { bool, type Completion, type Flags, type Values } from "./flag.ts";
 import type { ParsedFlags } from "./parse-flags.ts";
 
 /** The flags and arguments of one call of a verb. */
@@ -68,7 +68,11 @@ interface Spec<F extends Flags> {
   readonly calls?: number;
   /** Imports the verb when it is used, so that a start pays for one command only. */
   readonly load: () => Promise<Verb<F>>;
+  /** What says with --dry-run what the verb would do, and does nothing; the flag is there when this is. */
+  readonly rehearse?: () => Promise<Verb<F>>;
 }
+
+const dryRun = bool("Say what would be done, and do nothing");
 
 /** A command for the table, with the defaults filled in: no flags, no arguments, shown in help. */
 export function command<F extends Flags>(spec: Spec<F>): Command {
@@ -77,7 +81,7 @@ export function command<F extends Flags>(spec: Spec<F>): Command {
     kind: "command",
     summary: spec.summary,
     usage: spec.usage,
-    flags: spec.flags ?? {},
+    flags: { ...(spec.rehearse && { "dry-run": dryRun }), ...spec.flags },
     args: { min, max },
     interspersed: spec.interspersed ?? true,
     examples: (spec.examples ?? []).map(([line, what]) => ({ command: line, what })),
@@ -87,8 +91,8 @@ export function command<F extends Flags>(spec: Spec<F>): Command {
     failure: spec.failure ?? 1,
     run: async (context, parsed) => {
       if (spec.calls) context.expectCalls(spec.calls);
-      const verb = await spec.load();
-      return verb(context, parsed as unknown as Invocation<F>);
+      const load = parsed.flags["dry-run"] === true ? (spec.rehearse ?? spec.load) : spec.load;
+      return (await load())(context, parsed as unknown as Invocation<F>);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { defined } from "#base";
 import type {
+  DistributionInspect,
   ImageDeleteEntry,
   ImageHistoryEntry,
   ImageInspect,
@@ -101,6 +102,16 @@ export class ImagesClient {
   ): AsyncGenerator<JsonMessage> {
     const query = { fromImage: name, tag, platform: options.platform };
     return this.#progress("/images/create", query, undefined, options);
+  }
+
+  /** What a registry has under a name; `not_found` for nothing. */
+  distribution(
+    name: string,
+    { auth, signal }: Pick<TransferOptions, "auth" | "signal"> = {},
+  ): Promise<DistributionInspect> {
+    const headers = auth && { "X-Registry-Auth": encodeRegistryAuth(auth) };
+    const path = `/distribution/${encodeURIComponent(name)}/json`;
+    return this.#transport.json({ method: "GET", path, ...defined({ headers, signal }) });
   }
 
   /** Without a tag: all tags that are stored. */

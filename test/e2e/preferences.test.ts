@@ -106,6 +106,58 @@ describe.skipIf(!isRoot)("preferences [needs root]", () => {
     expect(states.split("\n").sort()).toEqual(["idle created", "web running"]);
   });
 
+  test("--dry-run of what makes and names things says what would come, and what stands in the way", async () => {
+    await cli.ok(["tag", image, "busybox:other"]);
+    await cli.ok(["volume", "snapshot", "data", "monday"]);
+    const said = {
+      "rename idle rested": /^would rename container idle to rested$/,
+      [`tag ${image} fresh`]: /^would name image [0-9a-f]{12} fresh:latest$/,
+      [`tag ${image} busybox:other`]: /busybox:other, as it is named$/,
+      "commit idle busybox:other":
+        /^would make an image named busybox:other, which is [0-9a-f]{12} now of container idle, whose changes take 0B$/,
+      "commit web": /^would pause it, and make an image without a name of container web, /,
+      [`import ${import.meta.path} fresh`]:
+        /^would make an image named fresh:latest of .*preferences\.test\.ts \([\d.]+kB\)$/,
+      [`load -i ${import.meta.path}`]: /^would load the images in .*preferences\.test\.ts \(/,
+      [`push ${image}`]:
+        /^would push busybox:prefs to docker\.io: image [0-9a-f]{12}, 1 layers of /,
+      "network create --subnet 10.7.0.0/24 back":
+        /^would create network back: bridge, its addresses from 10\.7\.0\.0\/24$/,
+      "network connect front idle":
+        /^would connect container idle to network front, from its next start on$/,
+      "volume create other": /^would create volume other by driver local$/,
+      "volume create data": /^volume data is there already: nothing would be done$/,
+      "volume clone data@monday copy":
+        /^would create volume copy with the files of snapshot monday of volume data$/,
+      "volume rename data other": /^would rename volume data to other$/,
+      "volume snapshot data tuesday": /^would keep the files of volume data as data@tuesday$/,
+      "volume rollback data monday":
+        /^would give volume data the files of snapshot monday of volume data; its own are lost$/,
+    };
+    for (const [words, told] of Object.entries(said))
+      expect(await cli.ok([...words.split(" "), "--dry-run"])).toMatch(told);
+    const refused = {
+      "rename idle web": /^container [0-9a-f]{12} is named web already\n$/,
+      "tag absent fresh": /No such image: absent/,
+      "network create front": /network with name front already exists/,
+      "network disconnect front idle": /^container idle is not connected to network front\n$/,
+      "volume clone data data": /^there is a volume data already\n$/,
+      "volume rollback data friday": /^volume data has no snapshot friday\n$/,
+      "load -i /absent": /no such file or directory/,
+      "context rm absent": /context "absent" does not exist/,
+    };
+    for (const [words, stderr] of Object.entries(refused)) {
+      const { status, stderr: told } = await cli.run([...words.split(" "), "--dry-run"]);
+      expect(told).toMatch(stderr);
+      expect(status).toBe(1);
+    }
+    expect(await cli.ok(["ps", "-a", "--format", "{{.Names}}"])).toMatch(/^(web\nidle|idle\nweb)$/);
+    expect(await cli.ok(["images", "-q", "fresh"])).toBe("");
+    expect(await cli.ok(["volume", "ls", "-q", "--filter", "name=other"])).toBe("");
+    await cli.ok(["rmi", "busybox:other"]);
+    await cli.ok(["volume", "rm", "data@monday"]);
+  });
+
   test("system prune lists, asks and removes; what only a stopped container holds goes with it", async () => {
     await cli.importBusybox("spare:1");
     await cli.ok(["create", "--name", "last", "-v", "/own", "spare:1", "true"]);

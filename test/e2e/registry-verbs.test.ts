@@ -44,6 +44,7 @@ describe("signing, manifest lists, artifacts [needs root]", () => {
       input: await tar(),
     });
     await ok("push", image);
+    expect(await ok("pull", "--dry-run", image)).toMatch(/ here as well: nothing would be done$/);
     for (const key of ["mine", "other"]) await ok("trust", "key", "generate", path(key));
   });
 

@@ -40,11 +40,7 @@ export const logsFlags = {
   ),
 };
 
-/** Of verbs that change the state of containers. */
-export const stateFlags = { "dry-run": bool("Say what would be done, and do nothing") };
-
 export const stopFlags = {
-  ...stateFlags,
   signal: text("Signal to send to the container", { short: "s" }),
   timeout: int("Seconds to wait before killing the container", {
     short: "t",
@@ -52,10 +48,7 @@ export const stopFlags = {
   }),
 };
 
-export const updateVerbFlags = { ...stateFlags, ...updateFlags };
-
 export const startFlags = {
-  ...stateFlags,
   attach: bool("Attach STDOUT/STDERR and forward signals", { short: "a" }),
   "detach-keys": detachKeys,
   interactive: bool("Attach container's STDIN", { short: "i" }),
@@ -67,17 +60,13 @@ export const attachFlags = {
   "sig-proxy": bool("Proxy all received signals to the process", { initial: true }),
 };
 
-export const dryRun = bool("List what would be removed, and remove nothing");
-
 export const rmFlags = {
-  "dry-run": dryRun,
   force: bool("Force the removal of a running container (uses SIGKILL)", { short: "f" }),
   link: bool("Remove the specified link", { short: "l" }),
   volumes: bool("Remove anonymous volumes associated with the container", { short: "v" }),
 };
 
 export const killFlags = {
-  ...stateFlags,
   signal: text("Signal to send to the container", { short: "s" }),
 };
 
@@ -91,7 +80,6 @@ export const inspectFlags = {
 };
 
 export const pruneFlags = {
-  "dry-run": dryRun,
   force: bool("Do not prompt for confirmation", { short: "f" }),
   filter: { ...filter('Provide filter values (e.g. "until=<timestamp>")'), short: "" },
 };
@@ -232,6 +220,7 @@ export const startCommand = command({
   args: [1, many],
   complete: "container",
   load: async () => (await import("../verb/start.ts")).start,
+  rehearse: async () => (await import("../verb/dry-run-state.ts")).start,
 });
 
 export const attachCommand = command({
@@ -251,6 +240,7 @@ export const stopCommand = command({
   complete: "running",
   examples: [["stop --dry-run web", "say how, and leave it running"]],
   load: async () => (await import("../verb/lifecycle.ts")).stop,
+  rehearse: async () => (await import("../verb/dry-run-state.ts")).stop,
 });
 
 export const restartCommand = command({
@@ -260,6 +250,7 @@ export const restartCommand = command({
   args: [1, many],
   complete: "container",
   load: async () => (await import("../verb/lifecycle.ts")).restart,
+  rehearse: async () => (await import("../verb/dry-run-state.ts")).restart,
 });
 
 export const killCommand = command({
@@ -269,12 +260,13 @@ export const killCommand = command({
   args: [1, many],
   complete: "running",
   load: async () => (await import("../verb/lifecycle.ts")).kill,
+  rehearse: async () => (await import("../verb/dry-run-state.ts")).kill,
 });
 
 export const updateCommand = command({
   summary: "Update configuration of one or more containers",
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
-  flags: updateVerbFlags,
+  flags: updateFlags,
   args: [1, many],
   complete: "container",
   examples: [
@@ -287,25 +279,26 @@ export const updateCommand = command({
     ["update --health-http 8080/ready --health-interval 10s web", "another health check"],
   ],
   load: async () => (await import("../verb/update.ts")).update,
+  rehearse: async () => (await import("../verb/update.ts")).rehearseUpdate,
 });
 
 export const pauseCommand = command({
   summary: "Pause all processes within one or more containers",
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
-  flags: stateFlags,
   args: [1, many],
   complete: "running",
   examples: [["pause web", "its processes stand still; go on with: thimble unpause web"]],
   load: async () => (await import("../verb/lifecycle.ts")).pause,
+  rehearse: async () => (await import("../verb/dry-run-state.ts")).pause,
 });
 
 export const unpauseCommand = command({
   summary: "Unpause all processes within one or more containers",
   usage: "[OPTIONS] CONTAINER [CONTAINER...]",
-  flags: stateFlags,
   args: [1, many],
   complete: "running",
   load: async () => (await import("../verb/lifecycle.ts")).unpause,
+  rehearse: async () => (await import("../verb/dry-run-state.ts")).unpause,
 });
 
 export const rmCommand = command({
@@ -316,14 +309,16 @@ export const rmCommand = command({
   complete: "container",
   examples: [["rm -f $(thimble ps -aq)", "all of them, running or not"]],
   load: async () => (await import("../verb/lifecycle.ts")).rm,
+  rehearse: async () => (await import("../verb/dry-run-removal.ts")).rm,
 });
 
 export const renameCommand = command({
   summary: "Rename a container",
-  usage: "CONTAINER NEW_NAME",
+  usage: "[OPTIONS] CONTAINER NEW_NAME",
   args: [2, 2],
   complete: "container",
   load: async () => (await import("../verb/lifecycle.ts")).rename,
+  rehearse: async () => (await import("../verb/dry-run-change.ts")).rename,
 });
 
 export const waitCommand = command({
@@ -439,4 +434,5 @@ export const containerPruneCommand = command({
   usage: "[OPTIONS]",
   flags: pruneFlags,
   load: async () => (await import("../verb/prune.ts")).pruneContainers,
+  rehearse: async () => (await import("../verb/dry-run-removal.ts")).pruneContainers,
 });

@@ -41,6 +41,7 @@ const rmCommand = command({
   args: [1, many],
   complete: "context",
   load: async () => (await import("../verb/context.ts")).contextRm,
+  rehearse: async () => (await import("../verb/context.ts")).rehearseContextRm,
 });
 
 export const contextGroup = group("Manage contexts: names of engines, shared with docker", {

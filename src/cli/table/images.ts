@@ -1,6 +1,6 @@
 import { command, many } from "../command.ts";
 import { bool, filter, list, text } from "../flag.ts";
-import { dryRun, format, inspectFlags, json, outputFlags, pruneFlags } from "./containers.ts";
+import { format, inspectFlags, json, outputFlags, pruneFlags } from "./containers.ts";
 
 const platform = text("Set platform if server is multi-platform capable");
 
@@ -16,7 +16,6 @@ export const imagesFlags = {
 };
 
 export const rmiFlags = {
-  "dry-run": dryRun,
   force: bool("Force removal of the image", { short: "f" }),
   "no-prune": bool("Do not delete untagged parents"),
   platform: list(
@@ -103,15 +102,17 @@ export const rmiCommand = command({
     ["rmi -f $(thimble images -q web)", "all images of a repository, with all their names"],
   ],
   load: async () => (await import("../verb/image-edit.ts")).rmi,
+  rehearse: async () => (await import("../verb/dry-run-removal.ts")).rmi,
 });
 
 export const tagCommand = command({
   summary: "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
-  usage: "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
+  usage: "[OPTIONS] SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
   args: [2, 2],
   complete: "image",
   examples: [["tag web registry.example/team/web:1", "the name says where a push goes"]],
   load: async () => (await import("../verb/image-edit.ts")).tag,
+  rehearse: async () => (await import("../verb/dry-run-change.ts")).tag,
 });
 
 export const saveCommand = command({
@@ -133,6 +134,7 @@ export const loadCommand = command({
     ["load --platform linux/arm64 -i many.tar", "of several platforms, this one"],
   ],
   load: async () => (await import("../verb/archive.ts")).load,
+  rehearse: async () => (await import("../verb/dry-run-change.ts")).load,
 });
 
 export const importCommand = command({
@@ -143,6 +145,7 @@ export const importCommand = command({
   complete: "file",
   examples: [["import -c 'CMD [\"sh\"]' rootfs.tar tiny", "a root file system becomes an image"]],
   load: async () => (await import("../verb/archive.ts")).importImage,
+  rehearse: async () => (await import("../verb/dry-run-change.ts")).importImage,
 });
 
 export const historyCommand = command({
@@ -179,6 +182,7 @@ export const imagePruneCommand = command({
     ],
   ],
   load: async () => (await import("../verb/prune.ts")).pruneImages,
+  rehearse: async () => (await import("../verb/dry-run-removal.ts")).pruneImages,
 });
 
 export const commitCommand = command({
@@ -192,6 +196,7 @@ export const commitCommand = command({
     ["commit -c 'CMD [\"nginx\"]' -c 'EXPOSE 80' work web", "with another command"],
   ],
   load: async () => (await import("../verb/commit.ts")).commit,
+  rehearse: async () => (await import("../verb/dry-run-change.ts")).commit,
 });
 
 export const imageCpCommand = command({

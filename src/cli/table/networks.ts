@@ -1,6 +1,6 @@
 import { command, group, many } from "../command.ts";
 import { bool, commaList, duration, filter, int, list, map, text } from "../flag.ts";
-import { dryRun, format, json, pruneFlags } from "./containers.ts";
+import { format, json, pruneFlags } from "./containers.ts";
 
 export const networkLsFlags = {
   filter: filter('Provide filter values (e.g. "driver=bridge")'),
@@ -39,7 +39,6 @@ export const networkInspectFlags = {
 };
 
 export const networkRmFlags = {
-  "dry-run": dryRun,
   force: bool("Do not error if the network does not exist", { short: "f" }),
 };
 
@@ -85,6 +84,7 @@ const create = command({
     ["network create --internal db", "without a way out"],
   ],
   load: async () => (await import("../verb/network.ts")).createNetwork,
+  rehearse: async () => (await import("../verb/dry-run-change.ts")).createNetwork,
 });
 
 const inspect = command({
@@ -103,6 +103,7 @@ const rm = command({
   args: [1, many],
   complete: "network",
   load: async () => (await import("../verb/network.ts")).removeNetworks,
+  rehearse: async () => (await import("../verb/dry-run-removal.ts")).removeNetworks,
 });
 
 const prune = command({
@@ -110,6 +111,7 @@ const prune = command({
   usage: "[OPTIONS]",
   flags: pruneFlags,
   load: async () => (await import("../verb/prune.ts")).pruneNetworks,
+  rehearse: async () => (await import("../verb/dry-run-removal.ts")).pruneNetworks,
 });
 
 const connect = command({
@@ -120,6 +122,7 @@ const connect = command({
   complete: "network",
   examples: [["network connect --ip 10.7.0.9 lab web", "a running container, with its address"]],
   load: async () => (await import("../verb/network.ts")).connectNetwork,
+  rehearse: async () => (await import("../verb/dry-run-change.ts")).connectNetwork,
 });
 
 const disconnect = command({
@@ -129,6 +132,7 @@ const disconnect = command({
   args: [2, 2],
   complete: "network",
   load: async () => (await import("../verb/network.ts")).disconnectNetwork,
+  rehearse: async () => (await import("../verb/dry-run-change.ts")).disconnectNetwork,
 });
 
 const explain = command({

@@ -28,7 +28,6 @@ export const certFlags = {
 };
 
 export const systemPruneFlags = {
-  "dry-run": pruneFlags["dry-run"],
   all: bool("Remove all unused images not just dangling ones", { short: "a" }),
   filter: { ...filter('Provide filter values (e.g. "label=<key>=<value>")'), short: "" },
   force: pruneFlags.force,
@@ -93,6 +92,7 @@ export const systemPruneCommand = command({
     ["system prune -f --filter until=24h", "what is older than a day, without asking"],
   ],
   load: async () => (await import("../verb/prune.ts")).pruneSystem,
+  rehearse: async () => (await import("../verb/dry-run-removal.ts")).pruneSystem,
 });
 
 export const dfCommand = command({

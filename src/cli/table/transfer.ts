@@ -53,6 +53,7 @@ export const pullCommand = command({
     ["pull --platform linux/arm64 debian", "for another machine"],
   ],
   load: async () => (await import("../verb/transfer.ts")).pull,
+  rehearse: async () => (await import("../verb/dry-run-change.ts")).pull,
 });
 
 export const pushCommand = command({
@@ -70,6 +71,7 @@ export const pushCommand = command({
     ],
   ],
   load: async () => (await import("../verb/transfer.ts")).push,
+  rehearse: async () => (await import("../verb/dry-run-change.ts")).push,
 });
 
 export const loginCommand = command({

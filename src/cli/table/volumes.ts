@@ -1,6 +1,6 @@
 import { command, group, many } from "../command.ts";
 import { bool, filter, int, list, map, text } from "../flag.ts";
-import { dryRun, format, json, outputFlags, pruneFlags } from "./containers.ts";
+import { format, json, outputFlags, pruneFlags } from "./containers.ts";
 
 export const volumeCreateFlags = {
   driver: text("Specify volume driver name", { short: "d", shownDefault: "local" }),
@@ -21,7 +21,6 @@ export const volumeInspectFlags = {
 };
 
 export const volumeRmFlags = {
-  "dry-run": dryRun,
   force: bool("Force the removal of one or more volumes", { short: "f" }),
 };
 
@@ -40,7 +39,6 @@ export const volumeImportFlags = {
 };
 
 export const volumePruneFlags = {
-  "dry-run": dryRun,
   all: bool("Remove all unused volumes, not just anonymous ones", { short: "a" }),
   force: pruneFlags.force,
   filter: { ...filter('Provide filter values (e.g. "label=<label>")'), short: "" },
@@ -118,6 +116,7 @@ const rm = command({
   complete: "volume",
   examples: [["volume rm data@monday", "a snapshot of the volume data"]],
   load: async () => (await import("../verb/volumes.ts")).volumeRm,
+  rehearse: async () => (await import("../verb/dry-run-removal.ts")).volumeRm,
 });
 
 export const volumeGroup = group("Manage volumes", {
@@ -148,7 +147,7 @@ export const volumeGroup = group("Manage volumes", {
   }),
   clone: command({
     summary: "Create a volume with the files of another, shared where the file system can",
-    usage: "VOLUME[@TAG] NEW_VOLUME",
+    usage: "[OPTIONS] VOLUME[@TAG] NEW_VOLUME",
     args: [2, 2],
     complete: "volume",
     examples: [
@@ -156,6 +155,7 @@ export const volumeGroup = group("Manage volumes", {
       ["volume clone data@monday data-monday", "of a snapshot"],
     ],
     load: async () => (await import("../verb/volumes.ts")).volumeClone,
+    rehearse: async () => (await import("../verb/dry-run-change.ts")).volumeClone,
   }),
   create: command({
     summary: "Create a volume",
@@ -171,6 +171,7 @@ export const volumeGroup = group("Manage volumes", {
       ],
     ],
     load: async () => (await import("../verb/volumes.ts")).volumeCreate,
+    rehearse: async () => (await import("../verb/dry-run-change.ts")).volumeCreate,
   }),
   export: command({
     summary: "Export the files of a volume, or of a snapshot, as a tar archive",
@@ -215,6 +216,7 @@ export const volumeGroup = group("Manage volumes", {
     flags: volumePruneFlags,
     examples: [["volume prune -a", "named ones too; shows first when each was last used"]],
     load: async () => (await import("../verb/prune.ts")).pruneVolumes,
+    rehearse: async () => (await import("../verb/dry-run-removal.ts")).pruneVolumes,
   }),
   pull: command({
     summary: "Create a volume from one that was pushed to a registry",
@@ -237,10 +239,11 @@ export const volumeGroup = group("Manage volumes", {
   }),
   rename: command({
     summary: "Rename a volume that no container has",
-    usage: "VOLUME NEW_NAME",
+    usage: "[OPTIONS] VOLUME NEW_NAME",
     args: [2, 2],
     complete: "volume",
     load: async () => (await import("../verb/volumes.ts")).volumeRename,
+    rehearse: async () => (await import("../verb/dry-run-change.ts")).volumeRename,
   }),
   restore: command({
     summary: "Create a volume from a backup",
@@ -260,11 +263,12 @@ export const volumeGroup = group("Manage volumes", {
   remove: { ...rm, hidden: true },
   rollback: command({
     summary: "Give a volume the files of one of its snapshots, while no container runs with it",
-    usage: "VOLUME TAG",
+    usage: "[OPTIONS] VOLUME TAG",
     args: [2, 2],
     complete: "volume",
     examples: [["volume rollback data before-upgrade", "what came after is lost"]],
     load: async () => (await import("../verb/volume-snapshots.ts")).volumeRollback,
+    rehearse: async () => (await import("../verb/dry-run-change.ts")).volumeRollback,
   }),
   "serve-plugin": command({
     summary: "Serve the engine's volumes to Docker's engine, as a volume plugin",
@@ -289,6 +293,7 @@ export const volumeGroup = group("Manage volumes", {
       ["volume snapshot data", "the tag is the time"],
     ],
     load: async () => (await import("../verb/volume-snapshots.ts")).volumeSnapshot,
+    rehearse: async () => (await import("../verb/dry-run-change.ts")).volumeSnapshot,
   }),
   snapshots: command({
     summary: "List the snapshots of a volume",

@@ -12,7 +12,7 @@ import {
   type TlsMaterial,
   tlsFiles,
 } from "#client";
-import type { Verb } from "../command.ts";
+import type { Invocation, Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Exit } from "../failure.ts";
 import { printListing } from "../listing.ts";
@@ -187,8 +187,27 @@ async function warnOfVariable({ env, err }: Context, name: string): Promise<void
 }
 
 export const contextRm: Verb<typeof contextRmFlags> = async (context, { flags, args }) => {
-  const store = new ContextStore(context.env);
-  const { env } = context;
+  const { env, out } = context;
+  return await removeEach(context, { flags, args }, async ({ name, isCurrent }) => {
+    if (isCurrent) await (await openDockerConfig(env)).useContext(undefined);
+    new ContextStore(env).remove(name);
+    await out.write(`${name}\n`);
+  });
+};
+
+export const rehearseContextRm: Verb<typeof contextRmFlags> = (context, { flags, args }) =>
+  removeEach(context, { flags, args }, async ({ name, isCurrent }) => {
+    const then = isCurrent ? ", and use default from then on" : "";
+    await context.out.write(`would remove context ${name}${then}\n`);
+  });
+
+/** Calls `remove` for each context that may be removed, and then says why others may not. */
+async function removeEach(
+  { env }: Context,
+  { flags, args }: Pick<Invocation<typeof contextRmFlags>, "flags" | "args">,
+  remove: (context: { readonly name: string; readonly isCurrent: boolean }) => Promise<void>,
+): Promise<number> {
+  const store = new ContextStore(env);
   const failures: string[] = [];
   for (const name of args) {
     const isCurrent = name === currentContext({ ...env, DOCKER_CONTEXT: "" });
@@ -196,15 +215,11 @@ export const contextRm: Verb<typeof contextRmFlags> = async (context, { flags, a
     else if (!store.has(name) && !flags.force) failures.push(`context "${name}" does not exist`);
     else if (isCurrent && !flags.force)
       failures.push(`context "${name}" is in use, set -f flag to force remove`);
-    else {
-      if (isCurrent) await (await openDockerConfig(env)).useContext(undefined);
-      store.remove(name);
-      await context.out.write(`${name}\n`);
-    }
+    else await remove({ name, isCurrent });
   }
   if (failures.length > 0) throw new Exit(1, failures.join("\n"));
   return 0;
-};
+}
 
 /** A context as `inspect` shows it. */
 export function describeContext(context: Context, name: string): unknown {

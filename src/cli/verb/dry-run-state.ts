@@ -1,10 +1,15 @@
 import { Fault } from "#base";
 import type { ContainerInspect } from "#wire";
+import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { failureText } from "../failure.ts";
+import type { Values } from "../flag.ts";
+import type { killFlags, startFlags, stopFlags } from "../table/containers.ts";
+
+type NoFlags = Record<never, never>;
 
 /** What a verb would do to a container, in words; throws what would stand in its way. */
-export type Look = (container: ContainerInspect, name: string) => string;
+type Look = (container: ContainerInspect, name: string) => string;
 
 /** Says for each container what would be done to it, or why not; nothing is changed. */
 export async function rehearse(
@@ -25,17 +30,27 @@ export async function rehearse(
   return status;
 }
 
+export const start: Verb<typeof startFlags> = (context, { args }) =>
+  rehearse(context, args, wouldStart);
+
+export const stop: Verb<typeof stopFlags> = (context, { flags, args }) =>
+  rehearse(context, args, wouldStop(flags));
+
+export const restart: Verb<typeof stopFlags> = (context, { args }) =>
+  rehearse(context, args, wouldRestart);
+
+export const kill: Verb<typeof killFlags> = (context, { flags: { signal = "KILL" }, args }) =>
+  rehearse(context, args, wouldKill(signal));
+
+export const pause: Verb<NoFlags> = (context, { args }) => rehearse(context, args, wouldPause);
+
+export const unpause: Verb<NoFlags> = (context, { args }) => rehearse(context, args, wouldUnpause);
+
 const nothing = (name: string, state: string) =>
   `container ${name} is ${state}: nothing would be done`;
 
-export const wouldStop =
-  ({
-    signal,
-    timeout,
-  }: {
-    readonly signal?: string | undefined;
-    readonly timeout?: number | undefined;
-  }): Look =>
+const wouldStop =
+  ({ signal, timeout }: Values<typeof stopFlags>): Look =>
   ({ State, Config }, name) => {
     if (!State.Running) return nothing(name, State.Status);
     const first = signal || Config.StopSignal || "SIGTERM";
@@ -44,30 +59,30 @@ export const wouldStop =
     return `would stop container ${name}: ${first}${then}`;
   };
 
-export const wouldRestart: Look = ({ State }, name) =>
+const wouldRestart: Look = ({ State }, name) =>
   State.Running ? `would stop and start container ${name}` : `would start container ${name}`;
 
-export const wouldStart: Look = ({ State }, name) => {
+const wouldStart: Look = ({ State }, name) => {
   if (State.Paused)
     throw new Fault("conflict", `container ${name} is paused: unpause it instead`, { about: name });
   return State.Running ? nothing(name, State.Status) : `would start container ${name}`;
 };
 
-export const wouldKill =
+const wouldKill =
   (signal: string): Look =>
   ({ State }, name) => {
     requireRunning(State, name);
     return `would send ${signal} to container ${name}`;
   };
 
-export const wouldPause: Look = ({ State }, name) => {
+const wouldPause: Look = ({ State }, name) => {
   requireRunning(State, name);
   if (State.Paused)
     throw new Fault("conflict", `container ${name} is paused already`, { about: name });
   return `would pause container ${name}`;
 };
 
-export const wouldUnpause: Look = ({ State }, name) => {
+const wouldUnpause: Look = ({ State }, name) => {
   if (!State.Paused)
     throw new Fault("conflict", `container ${name} is not paused`, { about: name });
   return `would unpause container ${name}`;

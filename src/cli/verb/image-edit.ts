@@ -9,9 +9,7 @@ export const tag: Verb<Record<never, never>> = async (context, { args }) => {
   return 0;
 };
 
-export const rmi: Verb<typeof rmiFlags> = async (context, invocation) => {
-  const { flags, args } = invocation;
-  if (flags["dry-run"]) return (await import("./dry-run.ts")).rmi(context, invocation);
+export const rmi: Verb<typeof rmiFlags> = async (context, { flags, args }) => {
   let status = 0;
   for (const ref of args) {
     try {

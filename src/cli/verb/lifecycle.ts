@@ -2,8 +2,7 @@ import { isFault } from "#base";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { Exit, failureText } from "../failure.ts";
-import type { killFlags, rmFlags, stateFlags, stopFlags } from "../table/containers.ts";
-import type { Look } from "./dry-run-state.ts";
+import type { killFlags, rmFlags, stopFlags } from "../table/containers.ts";
 
 type NoFlags = Record<never, never>;
 
@@ -34,55 +33,22 @@ export async function forEach(
   return status;
 }
 
-/** The same to each container, or with --dry-run what that would do. */
-async function changeEach(
-  context: Context,
-  { flags, args }: { readonly flags: { "dry-run": boolean }; readonly args: readonly string[] },
-  change: {
-    readonly work: (ref: string) => Promise<unknown>;
-    readonly would: () => Promise<Look>;
-  },
-): Promise<number> {
-  if (!flags["dry-run"]) return await forEach(context, args, change.work);
-  const { rehearse } = await import("./dry-run-state.ts");
-  return await rehearse(context, args, await change.would());
-}
+export const stop: Verb<typeof stopFlags> = (context, { flags, args }) =>
+  forEach(context, args, (ref) => context.client.containers.stop(ref, flags));
 
-export const stop: Verb<typeof stopFlags> = (context, invocation) =>
-  changeEach(context, invocation, {
-    work: (ref) => context.client.containers.stop(ref, invocation.flags),
-    would: async () => (await import("./dry-run-state.ts")).wouldStop(invocation.flags),
-  });
+export const restart: Verb<typeof stopFlags> = (context, { flags, args }) =>
+  forEach(context, args, (ref) => context.client.containers.restart(ref, flags));
 
-export const restart: Verb<typeof stopFlags> = (context, invocation) =>
-  changeEach(context, invocation, {
-    work: (ref) => context.client.containers.restart(ref, invocation.flags),
-    would: async () => (await import("./dry-run-state.ts")).wouldRestart,
-  });
+export const kill: Verb<typeof killFlags> = (context, { flags: { signal = "KILL" }, args }) =>
+  forEach(context, args, (ref) => context.client.containers.kill(ref, signal));
 
-export const kill: Verb<typeof killFlags> = (context, invocation) => {
-  const { signal = "KILL" } = invocation.flags;
-  return changeEach(context, invocation, {
-    work: (ref) => context.client.containers.kill(ref, signal),
-    would: async () => (await import("./dry-run-state.ts")).wouldKill(signal),
-  });
-};
+export const pause: Verb<NoFlags> = (context, { args }) =>
+  forEach(context, args, (ref) => context.client.containers.pause(ref));
 
-export const pause: Verb<typeof stateFlags> = (context, invocation) =>
-  changeEach(context, invocation, {
-    work: (ref) => context.client.containers.pause(ref),
-    would: async () => (await import("./dry-run-state.ts")).wouldPause,
-  });
+export const unpause: Verb<NoFlags> = (context, { args }) =>
+  forEach(context, args, (ref) => context.client.containers.unpause(ref));
 
-export const unpause: Verb<typeof stateFlags> = (context, invocation) =>
-  changeEach(context, invocation, {
-    work: (ref) => context.client.containers.unpause(ref),
-    would: async () => (await import("./dry-run-state.ts")).wouldUnpause,
-  });
-
-export const rm: Verb<typeof rmFlags> = async (context, invocation) => {
-  const { flags, args } = invocation;
-  if (flags["dry-run"]) return (await import("./dry-run.ts")).rm(context, invocation);
+export const rm: Verb<typeof rmFlags> = async (context, { flags, args }) => {
   const remove = async (ref: string) => {
     const name = ref.replace(/^\/+/, "").replace(/\/+$/, "");
     if (name === "") throw new Error("Container name cannot be empty");

@@ -87,9 +87,7 @@ export const createNetwork: Verb<typeof networkCreateFlags> = async (context, in
   return 0;
 };
 
-export const removeNetworks: Verb<typeof networkRmFlags> = async (context, invocation) => {
-  const { flags, args } = invocation;
-  if (flags["dry-run"]) return (await import("./dry-run.ts")).removeNetworks(context, invocation);
+export const removeNetworks: Verb<typeof networkRmFlags> = async (context, { flags, args }) => {
   let status = 0;
   for (const ref of args) {
     try {

@@ -4,6 +4,7 @@ import type { Verb } from "../command.ts";
 import { confirm } from "../confirm.ts";
 import type { Context } from "../context.ts";
 import { Exit } from "../failure.ts";
+import type { Values } from "../flag.ts";
 import { humanSince } from "../human.ts";
 import type { pruneFlags } from "../table/containers.ts";
 import type { imagePruneFlags } from "../table/images.ts";
@@ -17,16 +18,12 @@ interface Pruned {
   readonly bytes?: number;
 }
 
-export const pruneContainers: Verb<typeof pruneFlags> = async (context, invocation) => {
-  const { flags } = invocation;
-  if (flags["dry-run"]) return (await import("./dry-run.ts")).pruneContainers(context, invocation);
+export const pruneContainers: Verb<typeof pruneFlags> = async (context, { flags }) => {
   if (!(await isSure(context, flags, "This will remove all stopped containers."))) return 0;
   return await tell(context, [await containers(context, flags.filter)]);
 };
 
-export const pruneImages: Verb<typeof imagePruneFlags> = async (context, invocation) => {
-  const { flags } = invocation;
-  if (flags["dry-run"]) return (await import("./dry-run.ts")).pruneImages(context, invocation);
+export const pruneImages: Verb<typeof imagePruneFlags> = async (context, { flags }) => {
   const warning = flags.all
     ? "This will remove all images without at least one container associated to them."
     : "This will remove all dangling images.";
@@ -34,9 +31,7 @@ export const pruneImages: Verb<typeof imagePruneFlags> = async (context, invocat
   return await tell(context, [await images(context, flags)]);
 };
 
-export const pruneNetworks: Verb<typeof pruneFlags> = async (context, invocation) => {
-  const { flags } = invocation;
-  if (flags["dry-run"]) return (await import("./dry-run.ts")).pruneNetworks(context, invocation);
+export const pruneNetworks: Verb<typeof pruneFlags> = async (context, { flags }) => {
   const warning = "This will remove all custom networks not used by at least one container.";
   if (!(await isSure(context, flags, warning))) return 0;
   return await tell(context, [await networks(context, flags.filter)]);
@@ -44,10 +39,7 @@ export const pruneNetworks: Verb<typeof pruneFlags> = async (context, invocation
 
 export const pruneVolumes: Verb<typeof volumePruneFlags> = async (context, { flags }) => {
   const { client, out } = context;
-  if (flags.all && "all" in flags.filter)
-    throw new Exit(1, "conflicting options: cannot specify both --all and --filter all=1");
-  const filters: WireFilters = { ...flags.filter, ...(flags.all && { all: ["true"] }) };
-  if (flags["dry-run"]) return (await import("./dry-run.ts")).pruneVolumes(context, filters);
+  const filters = volumeFilters(flags);
   const all = filters.all?.some((value) => /^(1|t|true)$/i.test(value)) ?? false;
   if (!flags.force) {
     const label = [...(filters.label ?? []), ...(all ? [] : ["com.docker.volume.anonymous"])];
@@ -59,12 +51,16 @@ export const pruneVolumes: Verb<typeof volumePruneFlags> = async (context, { fla
   return await tell(context, [await volumes(context, filters)]);
 };
 
-export const pruneSystem: Verb<typeof systemPruneFlags> = async (context, invocation) => {
-  const { flags } = invocation;
+/** With `all` where all volumes are meant, and not only those without a name. */
+export function volumeFilters({ all, filter }: Values<typeof volumePruneFlags>): WireFilters {
+  if (all && "all" in filter)
+    throw new Exit(1, "conflicting options: cannot specify both --all and --filter all=1");
+  return { ...filter, ...(all && { all: ["true"] }) };
+}
+
+export const pruneSystem: Verb<typeof systemPruneFlags> = async (context, { flags }) => {
   const { filter } = flags;
-  if (flags.volumes && "until" in filter)
-    throw new Exit(1, 'ERROR: The "until" filter is not supported with "--volumes"');
-  if (flags["dry-run"]) return (await import("./dry-run.ts")).pruneSystem(context, invocation);
+  checkSystemPrune(flags);
   if (!(await isSure(context, flags, systemWarning(flags)))) return 0;
   return await tell(context, [
     await containers(context, filter),
@@ -74,7 +70,13 @@ export const pruneSystem: Verb<typeof systemPruneFlags> = async (context, invoca
   ]);
 };
 
-type SystemPruneFlags = Parameters<Verb<typeof systemPruneFlags>>[1]["flags"];
+type SystemPruneFlags = Values<typeof systemPruneFlags>;
+
+/** Refuses a filter that volumes do not have. */
+export function checkSystemPrune({ volumes: withVolumes, filter }: SystemPruneFlags): void {
+  if (withVolumes && "until" in filter)
+    throw new Exit(1, 'ERROR: The "until" filter is not supported with "--volumes"');
+}
 
 function systemWarning({ all, volumes: withVolumes, filter }: SystemPruneFlags): string {
   const kinds = [

@@ -7,10 +7,6 @@ import { openSignalProxy } from "../signal-proxy.ts";
 import type { startFlags } from "../table/containers.ts";
 
 export const start: Verb<typeof startFlags> = async (context, { flags, args }) => {
-  if (flags["dry-run"]) {
-    const { rehearse, wouldStart } = await import("./dry-run-state.ts");
-    return await rehearse(context, args, wouldStart);
-  }
   if (flags.attach || flags.interactive) {
     if (args.length > 1) throw new Error("you cannot start and attach multiple containers at once");
     return await startAttached(context, args[0] ?? "", {

@@ -87,7 +87,7 @@ export const push: Verb<typeof pushFlags> = async (context, { flags, args }) => 
  * The name for the request: with the default tag, which docker mentions, or without a tag for all
  * of them.
  */
-async function referenceOf(
+export async function referenceOf(
   { out }: Context,
   text: string,
   { all, quiet }: { readonly all: boolean; readonly quiet: boolean },

@@ -82,9 +82,7 @@ function shownBytes(value: unknown): string {
   return typeof value === "number" ? formatBytes(value) : "";
 }
 
-export const volumeRm: Verb<typeof volumeRmFlags> = async (context, invocation) => {
-  const { flags, args } = invocation;
-  if (flags["dry-run"]) return (await import("./dry-run.ts")).volumeRm(context, invocation);
+export const volumeRm: Verb<typeof volumeRmFlags> = async (context, { flags, args }) => {
   return await forEach(context, args, async (source) => {
     const { volumes } = context.client;
     const at = source.indexOf("@");

@@ -7,8 +7,9 @@ import type { pruneFlags, rmFlags } from "../table/containers.ts";
 import type { imagePruneFlags, rmiFlags } from "../table/images.ts";
 import type { networkRmFlags } from "../table/networks.ts";
 import type { systemPruneFlags } from "../table/system.ts";
-import type { volumeRmFlags } from "../table/volumes.ts";
+import type { volumePruneFlags, volumeRmFlags } from "../table/volumes.ts";
 import { parseTimeFlag } from "../time-flag.ts";
+import { checkSystemPrune, volumeFilters } from "./prune.ts";
 
 /** What of these would go, a line each, and why others would stay; nothing is changed. */
 async function tellEach(
@@ -106,14 +107,13 @@ export const pruneImages: Verb<typeof imagePruneFlags> = async (context, { flags
 export const pruneNetworks: Verb<typeof pruneFlags> = async (context, { flags }) =>
   await tellAll(context, await goneNetworks(context, flags.filter));
 
-/** @param filters those of the call, with `all` when all volumes are meant and not only those without a name */
-export async function pruneVolumes(context: Context, filters: WireFilters): Promise<number> {
-  return await tellAll(context, await goneVolumes(context, filters, []));
-}
+export const pruneVolumes: Verb<typeof volumePruneFlags> = async (context, { flags }) =>
+  await tellAll(context, await goneVolumes(context, volumeFilters(flags), []));
 
 /** With the containers goes the use that they make of volumes and images. */
 export const pruneSystem: Verb<typeof systemPruneFlags> = async (context, { flags }) => {
   const { filter, volumes } = flags;
+  checkSystemPrune(flags);
   const containers = await goneContainers(context, filter);
   return await tellAll(context, [
     ...containers.map(containerLine),
