@@ -36,13 +36,18 @@ export function checkTransfer(
   checkMode(chmod);
   if (kind === "add" && instruction.checksum !== "") checkChecksum(instruction);
   for (const source of sources) {
-    if (kind === "copy" && isGit(source)) {
+    if (kind === "copy" && isGitSource(source)) {
       throw new DockerfileFault("source can't be a git ref for COPY");
     }
-    if (kind === "copy" && isHttp(source)) {
+    if (kind === "copy" && isHttpSource(source)) {
       throw new DockerfileFault("source can't be a URL for COPY");
     }
-    if (from !== undefined || isGit(source) || isHttp(source) || !ignored?.ignores(source))
+    if (
+      from !== undefined ||
+      isGitSource(source) ||
+      isHttpSource(source) ||
+      !ignored?.ignores(source)
+    )
       continue;
     const verb = kind === "copy" ? "Copy" : "Add";
     const detail = `Attempting to ${verb} file ${quote(source)} that is excluded by .dockerignore`;
@@ -65,7 +70,7 @@ function checkChecksum({ checksum, sources }: Instruction<"add">): void {
   if (more.length > 0) {
     throw new DockerfileFault("checksum can't be specified for multiple sources");
   }
-  if (isGit(source)) return;
+  if (isGitSource(source)) return;
   const colon = checksum.indexOf(":");
   const length = digestLengths.get(checksum.slice(0, colon));
   const digits = checksum.slice(colon + 1);
@@ -73,16 +78,16 @@ function checkChecksum({ checksum, sources }: Instruction<"add">): void {
   if (length === undefined) throw new DockerfileFault("unsupported digest algorithm");
   if (digits.length !== length) throw new DockerfileFault("invalid checksum digest length");
   if (!/^[0-9a-f]+$/.test(digits)) throw new DockerfileFault("invalid checksum digest format");
-  if (!isHttp(source)) throw new DockerfileFault("checksum requires HTTP(S) or Git sources");
+  if (!isHttpSource(source)) throw new DockerfileFault("checksum requires HTTP(S) or Git sources");
 }
 
 /** Whether a source of ADD is a file on the web. */
-function isHttp(source: string): boolean {
-  return /^https?:\/\//.test(source) && !isGit(source);
+export function isHttpSource(source: string): boolean {
+  return /^https?:\/\//.test(source) && !isGitSource(source);
 }
 
 /** Whether a source of ADD is a git repository, as BuildKit tells. */
-function isGit(source: string): boolean {
+export function isGitSource(source: string): boolean {
   if (/^(?:git|ssh):\/\/|^[\w.-]+@[\w.-]+:/.test(source)) return true;
   return /^https?:\/\/[^#?]*\.git(?:[?#].*)?$/.test(source);
 }

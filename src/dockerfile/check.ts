@@ -8,7 +8,6 @@ import type { IgnoreMatcher } from "./ignore.ts";
 import type { Dockerfile, Written } from "./instruction.ts";
 import { type ParseObserver, parseDockerfile } from "./parse.ts";
 import {
-  type KnownImage,
   type ResolvedFile,
   type ResolvedStage,
   type ResolveOptions,
@@ -29,7 +28,7 @@ export interface CheckRequest extends BuildRequest {
   /** Paths of the context that are left out; absent: none. */
   readonly ignored?: IgnoreMatcher;
   /** Gives a base image by its name in FROM; undefined for one that is not known, in which any variable may be set. */
-  readonly imageOf?: (name: string) => KnownImage | undefined;
+  readonly imageOf?: ResolveOptions["imageOf"];
 }
 
 /** The build argument that stands for "# check=". */
@@ -37,21 +36,33 @@ const optionsArgument = "BUILDKIT_DOCKERFILE_CHECK";
 
 /** Runs Docker's build checks on the target and what it needs; without a target on all stages. */
 export function checkDockerfile(text: string, request: CheckRequest): CheckReport {
+  return examineDockerfile(text, request, { isWhole: !request.target }).report;
+}
+
+/**
+ * Runs the build checks on what the target needs, and gives the stages as they are understood,
+ * unless something ends the build.
+ */
+export function examineDockerfile(
+  text: string,
+  request: CheckRequest,
+  { isWhole = false }: Pick<ResolveOptions, "isWhole"> = {},
+): { readonly report: CheckReport; readonly resolved?: ResolvedFile } {
   const warnings: Warning[] = [];
   try {
     const options = optionsOf(text, request);
     const report: Report = (warning) => {
       if (isEnabled(warning.rule, options)) warnings.push(warning);
     };
-    goThrough(text, request, { report, isWhole: !request.target });
-    if (!options.isError || warnings.length === 0) return { warnings };
+    const { resolved } = goThrough(text, request, { report, isWhole });
+    if (!options.isError || warnings.length === 0) return { report: { warnings }, resolved };
     const rules = new Set(warnings.map(({ rule }) => rule));
     const message = `lint violation found for rules: ${[...rules].join(", ")}`;
-    return { warnings, failure: { message, ranges: [] } };
+    return { report: { warnings, failure: { message, ranges: [] } } };
   } catch (error) {
     if (!isFault(error, "invalid")) throw error;
     const ranges = error instanceof DockerfileFault ? error.ranges : [];
-    return { warnings, failure: { message: error.message, ranges } };
+    return { report: { warnings, failure: { message: error.message, ranges } } };
   }
 }
 

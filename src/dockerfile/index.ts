@@ -11,11 +11,25 @@
  * what a build check (a rule) found. Lines are counted from 1.
  */
 
-export { baseImages, type CheckReport, checkDockerfile } from "./check.ts";
+export { baseImages, type CheckReport, checkDockerfile, examineDockerfile } from "./check.ts";
+export { isGitSource, isHttpSource } from "./check-transfer.ts";
 export { excerpt } from "./excerpt.ts";
-export { DockerfileFault, type LineRange } from "./fault.ts";
+export { expand } from "./expand.ts";
+export { DockerfileFault, type LineRange, located } from "./fault.ts";
+export type { BuildRequest } from "./global-scope.ts";
+export { heredocText, parseHeredocWord } from "./heredoc.ts";
 export { IgnoreMatcher, ignoreFileFor, parseIgnoreFile } from "./ignore.ts";
+export type { Healthcheck, Instruction } from "./instruction.ts";
+export type { Mount } from "./mount.ts";
 export { listTargets, type NamedWant, type Outline, outline, type Target } from "./outline.ts";
-export type { KnownImage } from "./resolve-stages.ts";
+export { parseDockerfile } from "./parse.ts";
+export { exposedPorts } from "./ports.ts";
+export {
+  type KnownImage,
+  type ResolvedFile,
+  type ResolvedStage,
+  resolveStages,
+} from "./resolve-stages.ts";
 export { ruleDescription, ruleUrl } from "./rules.ts";
+export { StageScope } from "./stage-scope.ts";
 export { maxDockerfileBytes } from "./statement.ts";

@@ -66,8 +66,8 @@ interface Draft extends ResolvedStage {
 
 export interface ResolveOptions {
   readonly report?: Report;
-  /** Gives an image by its name in FROM; undefined for one that is not known. */
-  readonly imageOf?: ((name: string) => KnownImage | undefined) | undefined;
+  /** Gives an image by its name in FROM, for the platform of the stage or else the target's; undefined for one that is not known. */
+  readonly imageOf?: ((name: string, platform?: Platform) => KnownImage | undefined) | undefined;
   /** Takes all stages as reachable. */
   readonly isWhole?: boolean;
 }
@@ -189,7 +189,7 @@ interface FromContext {
   readonly globals: GlobalScope;
   readonly budget: StepBudget;
   readonly report: Report;
-  readonly imageOf: (name: string) => KnownImage | undefined;
+  readonly imageOf: (name: string, platform?: Platform) => KnownImage | undefined;
   readonly stages: readonly Draft[];
   readonly byName: ReadonlyMap<string, Draft>;
 }
@@ -206,7 +206,9 @@ function resolveFrom(stage: Stage, context: FromContext): Draft {
     stage,
     name: stage.name ?? `stage-${stages.length}`,
     index: stages.length,
-    base: parent ? { kind: "stage", stage: parent } : imageBase(name.text, context),
+    base: parent
+      ? { kind: "stage", stage: parent }
+      : imageBase(name.text, platform?.platform, context),
     ...(platform ? { platform: platform.platform } : {}),
     usedArguments: new Set([...name.used, ...(platform?.used ?? [])]),
     triggers: [],
@@ -214,9 +216,9 @@ function resolveFrom(stage: Stage, context: FromContext): Draft {
   };
 }
 
-function imageBase(name: string, { imageOf }: FromContext): Base {
+function imageBase(name: string, platform: Platform | undefined, { imageOf }: FromContext): Base {
   if (name === "scratch") return { kind: "scratch" };
-  const known = imageOf(name);
+  const known = imageOf(name, platform);
   return { kind: "image", name, ...(known ? { known } : {}) };
 }
 

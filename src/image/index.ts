@@ -10,6 +10,7 @@
 
 export { applyChanges } from "./change.ts";
 export {
+  type HealthConfig,
   type HistoryEntry,
   type ImageConfig,
   type ImageDefaults,

@@ -1,0 +1,11 @@
+/**
+ * build: Dockerfiles to images.
+ *
+ * A Dockerfile becomes a plan: a graph of operations and the configuration of the image, as pure
+ * data (plan.ts). The key of an operation comes from content (key.ts), so that a cached result is
+ * found whatever made it. The files of clients are kept between builds (context-store.ts).
+ *
+ * Words: an operation is one step, its result a stack of layers; a source is what COPY and mounts
+ * take files from; a context is a directory that a client sent; a named context stands for a stage
+ * or an image.
+ */
