@@ -119,7 +119,7 @@ export function parseUlimit(word: string, flag = "--ulimit") {
 }
 
 /** "NAME:ADDRESS"; "=" may stand for the colon, as it must before an IPv6 address in brackets. */
-function extraHost(word: string): string {
+export function extraHost(word: string): string {
   const match = /^([^:=]+)[:=](.+)$/.exec(word);
   if (!match) {
     throw new Fault(

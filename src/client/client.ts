@@ -1,5 +1,6 @@
 import { AnalysisClient } from "./analysis.ts";
 import { BackupsClient } from "./backups.ts";
+import { BuildsClient } from "./builds.ts";
 import { ContainersClient } from "./containers.ts";
 import { type Dial, dial } from "./dial.ts";
 import { ExecsClient } from "./execs.ts";
@@ -20,6 +21,7 @@ export interface Client {
   readonly apiVersion: string;
   readonly analysis: AnalysisClient;
   readonly backups: BackupsClient;
+  readonly builds: BuildsClient;
   readonly containers: ContainersClient;
   readonly execs: ExecsClient;
   readonly images: ImagesClient;
@@ -44,6 +46,7 @@ export function openClient(options: {
     },
     analysis: new AnalysisClient(transport),
     backups: new BackupsClient(transport),
+    builds: new BuildsClient(transport),
     containers: new ContainersClient(transport),
     execs: new ExecsClient(transport),
     images: new ImagesClient(transport),

@@ -63,6 +63,9 @@ export interface BuildResult {
   readonly kind: "result";
   /** The id of the image. */
   readonly image?: string;
+  /** The digest of its configuration. */
+  readonly config?: string;
+  /** Of its manifest. */
   readonly descriptor?: {
     readonly mediaType: string;
     readonly digest: string;

@@ -26,8 +26,9 @@ const namedSource = z.union([
 /**
  * The query of POST /thimble/v1/build/contexts. With a key the body is the list of a directory's
  * entries, a JSON object a line (`ContextEntry`), and the answer a `ContextAnswer`: the client then
- * sends the wanted files as a tar with PUT /thimble/v1/build/contexts/ID. Without a key the body is
- * a tar of the whole context.
+ * sends the wanted files as a tar with PUT /thimble/v1/build/contexts/ID; when none is wanted the
+ * context is complete at once. Without a key the body is a tar of the whole context, and the answer
+ * has its id only.
  */
 export const contextQuerySchema = z.object({ key: z.string().min(1).max(256).optional() });
 

@@ -97,7 +97,8 @@ export async function writeArchive(
   await cancellable((signal) => writeFile(path, archive(signal)));
 }
 
-async function writeFile(path: string, archive: AsyncIterable<Uint8Array>): Promise<void> {
+/** An archive in a file, which appears when it is complete, or in the device or pipe that is there. */
+export async function writeFile(path: string, archive: AsyncIterable<Uint8Array>): Promise<void> {
   const fs = process.getBuiltinModule("node:fs/promises");
   const found = await fs.stat(path).catch(() => undefined);
   const isSpecial = found !== undefined && !found.isFile();

@@ -1,8 +1,8 @@
 import { isFault } from "#base";
 import { type Client, openClient } from "#client";
 import type { KnownImage } from "#dockerfile";
-import type { Context } from "./context.ts";
-import { engineAnswers } from "./engine-answers.ts";
+import type { Context } from "../context.ts";
+import { engineAnswers } from "../engine-answers.ts";
 
 /** What the engine knows of these images, by name; nothing when none answers, and none is started for it. */
 export async function knownImages(

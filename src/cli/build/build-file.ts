@@ -3,9 +3,9 @@ import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { collect } from "#base";
 import { ignoreFileFor, maxDockerfileBytes } from "#dockerfile";
-import type { Context } from "./context.ts";
-import { Exit } from "./failure.ts";
-import { reasonOf } from "./local-file.ts";
+import type { Context } from "../context.ts";
+import { Exit } from "../failure.ts";
+import { reasonOf } from "../local-file.ts";
 
 /** A Dockerfile, and what its context leaves out. */
 export interface BuildFile {
@@ -26,9 +26,6 @@ export async function readBuildFile(
   context: Context,
   { path, file }: { readonly path: string; readonly file: string | undefined },
 ): Promise<BuildFile> {
-  if (/^(?:https?|git|ssh):\/\/|^git@/.test(path)) {
-    throw new Exit(1, `thimble: a context that is a URL cannot be checked: ${path}`);
-  }
   if (path === "-" && file !== undefined && file !== "-") {
     throw new Exit(1, "thimble: the Dockerfile comes from standard input, so -f cannot name one");
   }
@@ -67,7 +64,7 @@ async function defaultFile(directory: string): Promise<string> {
 }
 
 /** The text of a file; undefined when it does not exist. */
-async function readIfThere(path: string): Promise<string | undefined> {
+export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     const bytes = await collect(createReadStream(path), maxDockerfileBytes, path);
     return bytes.toString();

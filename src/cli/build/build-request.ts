@@ -1,0 +1,102 @@
+import { defined } from "#base";
+import { formatHost } from "#client";
+import type { BuildBody } from "#wire";
+import type { Context } from "../context.ts";
+import { extraHost, parseUlimit } from "../create-host.ts";
+import { Exit } from "../failure.ts";
+import type { Values } from "../flag.ts";
+import { keyValues } from "../key-values.ts";
+import { sourceDateEpoch } from "../source-date.ts";
+import type { buildFlags } from "../table/build.ts";
+import { buildArguments } from "./build-arguments.ts";
+import { readSecrets } from "./build-secrets.ts";
+
+/** A request without what has to be sent first. */
+export type RequestOptions = Omit<
+  BuildBody,
+  "context" | "contexts" | "dockerfile" | "dockerfileName" | "ignore" | "outputs"
+>;
+
+/** What the flags ask for; flags that have no meaning here are refused by name. */
+export function requestOptions(context: Context, flags: Values<typeof buildFlags>): RequestOptions {
+  refuseUnsupported(flags);
+  const { env } = context;
+  const filter = flags["no-cache-filter"];
+  if (flags["no-cache"] && filter.length > 0) {
+    throw fail("--no-cache and --no-cache-filter cannot currently be used together");
+  }
+  const [platform] = flags.platform;
+  return {
+    buildArgs: {
+      ...proxies(context),
+      ...Object.fromEntries(buildArguments(flags["build-arg"], env)),
+    },
+    labels: keyValues(flags.label),
+    annotations: annotations(flags.annotation),
+    noCache: filter.length > 0 ? [...filter] : flags["no-cache"],
+    pull: flags.pull,
+    extraHosts: flags["add-host"].map(extraHost),
+    ulimits: flags.ulimit.map((word) => parseUlimit(word)),
+    secrets: readSecrets(flags.secret, env),
+    tags: [...flags.tag],
+    allow: [...flags.allow],
+    explain: flags.explain,
+    ...defined({
+      target: flags.target,
+      platform,
+      network: flags.network,
+      shmSize: flags["shm-size"],
+      cgroupParent: flags["cgroup-parent"],
+      memory: flags.memory,
+      memorySwap: flags["memory-swap"],
+      cpuShares: flags["cpu-shares"],
+      cpuPeriod: flags["cpu-period"],
+      cpuQuota: flags["cpu-quota"],
+      cpusetCpus: flags["cpuset-cpus"],
+      cpusetMems: flags["cpuset-mems"],
+      epoch: sourceDateEpoch(env),
+    }),
+  };
+}
+
+/** Of config.json; arguments that are given win. */
+function proxies({ settings, host }: Context): Readonly<Record<string, string>> {
+  return settings.proxies(formatHost(host.host));
+}
+
+function refuseUnsupported(flags: Values<typeof buildFlags>): void {
+  const refuse = (what: string, remedy: string) => fail(`${what} is not supported: ${remedy}`);
+  if (flags.ssh.length > 0) {
+    throw refuse(
+      "--ssh",
+      "this version of thimble does not forward SSH agents; pass keys with --secret",
+    );
+  }
+  if (flags["cache-from"].length > 0) {
+    throw refuse("--cache-from", "this version of thimble has the cache of its engine alone");
+  }
+  if (flags["cache-to"].length > 0) {
+    throw refuse("--cache-to", "this version of thimble has the cache of its engine alone");
+  }
+  for (const name of ["attest", "provenance", "sbom"] as const) {
+    const wanted = flags[name].find(
+      (word) => !/^(?:type=\w+,)?(?:disabled=true|false|0)$/.test(word),
+    );
+    if (wanted !== undefined)
+      throw refuse(`--${name}=${wanted}`, "images are made without attestations");
+  }
+  if (flags.platform.length > 1 || flags.platform.some((each) => each.includes(","))) {
+    throw refuse("a build for several platforms", "build them one by one");
+  }
+}
+
+/** "KEY=VALUE", with a type in front as "manifest:KEY=VALUE". */
+function annotations(words: readonly string[]): Readonly<Record<string, string>> {
+  const missing = words.find((word) => !/^[^=]+=/.test(word));
+  if (missing !== undefined) throw fail(`invalid annotation "${missing}": write KEY=VALUE`);
+  return keyValues(words);
+}
+
+function fail(why: string): Exit {
+  return new Exit(1, `ERROR: failed to build: ${why}`);
+}

@@ -1,0 +1,44 @@
+import { mkdir } from "node:fs/promises";
+import type { BuildResult } from "#wire";
+import { receiveTree } from "../receive-tree.ts";
+import { writeFile } from "../verb/archive.ts";
+import type { BuildOutput } from "./build-outputs.ts";
+import type { BuildWork } from "./send-source.ts";
+
+/** Fetches the outputs that are for this machine. */
+export async function receiveOutputs(
+  outputs: readonly BuildOutput[],
+  { exports }: BuildResult,
+  work: BuildWork,
+): Promise<void> {
+  for (const { output, id } of exports) {
+    const asked = outputs[output];
+    if (asked?.dest !== undefined) await receive({ ...asked, dest: asked.dest }, id, work);
+  }
+}
+
+async function receive(
+  { type, dest }: BuildOutput & { readonly dest: string },
+  id: string,
+  { context, show, signal }: BuildWork,
+): Promise<void> {
+  const isTree = type === "local";
+  const name = `exporting to ${isTree ? "client directory" : "client tarball"}`;
+  await show.transfer(name, isTree ? "copying files" : "sending tarball", async (onBytes) => {
+    async function* counted() {
+      let bytes = 0;
+      for await (const chunk of context.client.builds.exported(id, signal)) {
+        yield chunk;
+        bytes += chunk.byteLength;
+        onBytes(bytes);
+      }
+    }
+    if (isTree) {
+      await mkdir(dest, { recursive: true });
+      const skip = (path: string) => show.warn(`${path} is a device or a pipe, and is left out`);
+      await receiveTree(counted(), dest, { skip });
+    } else if (dest === "-") {
+      for await (const chunk of counted()) await context.out.write(chunk);
+    } else await writeFile(dest, counted());
+  });
+}

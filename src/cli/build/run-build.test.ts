@@ -1,0 +1,287 @@
+import { afterAll, beforeEach, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import { join } from "node:path";
+import { readTar, TarWriter } from "#tar";
+import type { BuildMessage, ContextEntry } from "#wire";
+import { runCli } from "../run-cli.ts";
+import { testOptions, textSource } from "../testing.ts";
+
+const top = mkdtempSync("/tmp/thimble-run-build-");
+const socket = join(top, "engine.sock");
+const image = `sha256:${"1".repeat(64)}`;
+const result: BuildMessage = { kind: "result", image, exports: [] };
+
+interface Request {
+  readonly line: string;
+  readonly body: Buffer;
+  readonly registries: string;
+}
+
+let requests: Request[] = [];
+let answers: readonly BuildMessage[] = [];
+let wants: (entry: ContextEntry) => boolean = ({ mode }) => mode >= 0o100000;
+let exported: Buffer = Buffer.alloc(0);
+
+/** An engine that keeps nothing, and answers builds as it is told. */
+const server: Server = createServer(async (request, response) => {
+  const { method = "", url = "" } = request;
+  const body = await bodyOf(request);
+  response.setHeader("Api-Version", "1.51");
+  if (url === "/_ping") return response.end("OK");
+  const header = request.headers["x-registry-config"];
+  const registries = Buffer.from(String(header ?? ""), "base64url").toString();
+  requests.push({ line: `${method} ${url.replace(/[0-9a-f]{64}/, "KEY")}`, body, registries });
+  if (url.startsWith("/thimble/v1/build/contexts")) {
+    if (method === "PUT") return response.writeHead(204).end();
+    const lines = url.includes("key=") ? body.toString().trim().split("\n").filter(Boolean) : [];
+    const wanted = lines.flatMap((line, at) => (wants(JSON.parse(line)) ? [at] : []));
+    return response.end(JSON.stringify({ id: "context-1", wanted }));
+  }
+  if (url.startsWith("/thimble/v1/build/exports/")) return response.end(exported);
+  return response.end(answers.map((each) => `${JSON.stringify(each)}\n`).join(""));
+});
+await new Promise<void>((resolve) => server.listen(socket, resolve));
+afterAll(() => {
+  server.close();
+  rmSync(top, { recursive: true });
+});
+
+let directory = "";
+let count = 0;
+beforeEach(() => {
+  requests = [];
+  answers = [result];
+  wants = ({ size }) => size > 0;
+  directory = join(top, String(count++));
+  mkdirSync(directory);
+  put("Dockerfile", "FROM scratch\nCOPY a /\n");
+});
+
+function put(name: string, text: string) {
+  writeFileSync(join(directory, name), text);
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+async function run(words: readonly string[], change: Parameters<typeof testOptions>[0] = {}) {
+  const env = { DOCKER_HOST: `unix://${socket}`, HOME: directory, ...change.env };
+  const { options, stdout, stderr } = testOptions({ ...change, env });
+  const status = await runCli(["build", ...words], options);
+  const built = requests.find(({ line }) => line === "POST /thimble/v1/build");
+  const body = built && JSON.parse(built.body.toString());
+  return { status, out: stdout.text, err: stderr.text, body, registries: built?.registries };
+}
+
+describe("the context", () => {
+  test("is told as a list, and the files that are wanted are sent", async () => {
+    put("a", "the file a");
+    put("b", "left out");
+    put(".dockerignore", "b\n");
+    wants = ({ path }) => path === "a";
+    const { status, body } = await run(["-q", directory]);
+    expect({ status, lines: requests.map(({ line }) => line) }).toEqual({
+      status: 0,
+      lines: [
+        "POST /thimble/v1/build/contexts?key=KEY",
+        "PUT /thimble/v1/build/contexts/context-1",
+        "POST /thimble/v1/build",
+      ],
+    });
+    const [list, files] = requests.map((each) => each.body);
+    const paths = list
+      ?.toString()
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).path);
+    expect(paths).toEqual([".dockerignore", "Dockerfile", "a"]);
+    expect(await membersOf(files)).toEqual({ a: "the file a" });
+    expect(body).toMatchObject({
+      context: "context-1",
+      dockerfileName: "Dockerfile",
+      ignore: "b\n",
+    });
+    expect(body.dockerfile).toContain("COPY a /");
+  });
+
+  test("is not sent when the engine has all of it", async () => {
+    wants = () => false;
+    await run(["-q", directory]);
+    expect(requests.map(({ line }) => line)).not.toContain(
+      "PUT /thimble/v1/build/contexts/context-1",
+    );
+  });
+
+  test("may be absent, with the Dockerfile on standard input", async () => {
+    const { body } = await run(["-q", "-"], { stdin: textSource("FROM scratch\n") });
+    expect(requests).toHaveLength(1);
+    expect(body).toMatchObject({ context: null, dockerfile: "FROM scratch\n" });
+  });
+
+  test("may be a tar on standard input, in which the Dockerfile is", async () => {
+    const tar = archive({ "x/Dockerfile": "FROM scratch\n" });
+    const stdin = {
+      ...textSource(),
+      read: async function* () {
+        yield tar;
+      },
+    };
+    const { body } = await run(["-q", "-f", "x/Dockerfile", "-"], { stdin });
+    expect(requests[0]).toMatchObject({ line: "POST /thimble/v1/build/contexts", body: tar });
+    expect(body).toMatchObject({ context: "context-1", dockerfileName: "x/Dockerfile" });
+    expect(body.dockerfile).toBeUndefined();
+  });
+
+  test("may be a repository, which the engine fetches", async () => {
+    const url = "https://git.example/a.git#main:sub";
+    const { body } = await run(["-q", url]);
+    expect(body).toMatchObject({ context: { remote: url }, dockerfileName: "Dockerfile" });
+  });
+
+  test("has others beside it", async () => {
+    const words = [
+      "a=docker-image://debian",
+      "b=target:x",
+      `c=${directory}`,
+      "d=https://e.example/x.tar",
+    ];
+    const { body } = await run([
+      "-q",
+      ...words.flatMap((each) => ["--build-context", each]),
+      directory,
+    ]);
+    expect(body.contexts).toEqual({
+      a: { image: "debian" },
+      b: { target: "x" },
+      c: "context-1",
+      d: { remote: "https://e.example/x.tar" },
+    });
+  });
+});
+
+test("flags become fields of the request", async () => {
+  put("token", "secret\n");
+  put(
+    "config.json",
+    JSON.stringify({
+      auths: { "r.example": { auth: Buffer.from("me:pw").toString("base64") } },
+      proxies: { default: { httpProxy: "http://proxy" } },
+    }),
+  );
+  put("Dockerfile", "FROM r.example/base AS t\n");
+  const words =
+    "-t a -t b:1 --build-arg X=1 --build-arg Y --label l=1 --no-cache --pull --network host --shm-size 64m --ulimit nofile=1:2 -m 1g --target t --add-host h:1.2.3.4";
+  const secrets = ["--secret", `id=token,src=${directory}/token`, "--secret", "id=e,env=E"];
+  const env = { Y: "2", E: "of env", SOURCE_DATE_EPOCH: "7", DOCKER_CONFIG: directory };
+  const { body, registries } = await run([...words.split(" "), ...secrets, "-q", directory], {
+    env,
+  });
+  expect(body).toMatchObject({
+    tags: ["a", "b:1"],
+    buildArgs: { X: "1", Y: "2", HTTP_PROXY: "http://proxy", http_proxy: "http://proxy" },
+    labels: { l: "1" },
+    noCache: true,
+    pull: true,
+    network: "host",
+    shmSize: 64 << 20,
+    ulimits: [{ Name: "nofile", Soft: 1, Hard: 2 }],
+    memory: 1 << 30,
+    target: "t",
+    extraHosts: ["h:1.2.3.4"],
+    secrets: { token: "c2VjcmV0Cg==", e: Buffer.from("of env").toString("base64") },
+    epoch: 7,
+    outputs: [{ type: "image", attributes: {} }],
+  });
+  expect(JSON.parse(registries ?? "")).toMatchObject({
+    "r.example": { username: "me", password: "pw" },
+  });
+});
+
+test("the id goes to standard output with -q, and to the file of --iidfile", async () => {
+  const { out, err } = await run([
+    "-q",
+    "--iidfile",
+    `${directory}/id`,
+    "--metadata-file",
+    `${directory}/meta`,
+    "-t",
+    "a",
+    directory,
+  ]);
+  expect({ out, err }).toEqual({ out: `${image}\n`, err: "" });
+  expect(readFileSync(`${directory}/id`, "utf8")).toBe(image);
+  expect(JSON.parse(readFileSync(`${directory}/meta`, "utf8"))).toEqual({
+    "containerimage.digest": image,
+    "image.name": "docker.io/library/a:latest",
+  });
+});
+
+test("an output for this machine is fetched", async () => {
+  exported = archive({ "bin/x": "program" });
+  answers = [{ kind: "result", exports: [{ output: 0, id: "e" }] }];
+  const { err } = await run(["-o", `${directory}/out`, "--progress", "plain", directory]);
+  expect(readFileSync(`${directory}/out/bin/x`, "utf8")).toBe("program");
+  expect(err).toContain("exporting to client directory");
+  await run(["-o", `type=tar,dest=${directory}/out.tar`, directory]);
+  expect(readFileSync(`${directory}/out.tar`).equals(exported)).toBe(true);
+});
+
+test("a failure ends with the line of the Dockerfile and status 1", async () => {
+  const message = 'process "/bin/sh -c false" did not complete successfully: exit code: 1';
+  answers = [{ kind: "error", message, ranges: [{ start: 2, end: 2 }], exitCode: 1 }];
+  const { status, err } = await run([directory]);
+  expect(status).toBe(1);
+  expect(err).toContain("Dockerfile:2\n");
+  expect(err).toEndWith(`ERROR: failed to build: failed to solve: ${message}\n`);
+});
+
+test.each([
+  ["--ssh", ["--ssh", "default"], "--ssh is not supported"],
+  ["--cache-to", ["--cache-to", "type=inline"], "--cache-to is not supported"],
+  ["an attestation", ["--sbom=true"], "--sbom=true is not supported"],
+  ["several platforms", ["--platform", "linux/amd64,linux/arm64"], "several platforms"],
+  ["a secret without an id", ["--secret", "src=x"], "has no id"],
+  ["a secret that is missing", ["--secret", "id=a,src=/nowhere"], "open /nowhere: no such file"],
+  ["an unknown flag", ["--taget", "x"], "Did you mean --target?"],
+])("%s is refused before anything is sent", async (_, words, message) => {
+  const { status, err } = await run([...words, directory]);
+  expect(status).not.toBe(0);
+  expect(err).toContain(message);
+  expect(requests).toEqual([]);
+});
+
+async function membersOf(tar: Buffer | undefined): Promise<Record<string, string>> {
+  const members: Record<string, string> = {};
+  async function* source() {
+    yield tar ?? Buffer.alloc(0);
+  }
+  for await (const entry of readTar(source())) {
+    const parts: Uint8Array[] = [];
+    for await (const part of entry.body) parts.push(part);
+    members[entry.name] = Buffer.concat(parts).toString();
+  }
+  return members;
+}
+
+function archive(files: Readonly<Record<string, string>>): Buffer {
+  const parts: Uint8Array[] = [];
+  const writer = new TarWriter((bytes) => parts.push(bytes));
+  for (const [name, text] of Object.entries(files)) {
+    const header = {
+      name,
+      type: "file",
+      mode: 0o644,
+      uid: 0,
+      gid: 0,
+      mtime: 0n,
+      linkName: "",
+    } as const;
+    writer.entry({ ...header, size: text.length }, Buffer.from(text));
+  }
+  writer.finish();
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,135 @@
+import { openDockerConfig } from "#client";
+import { baseImages } from "#dockerfile";
+import { hostPlatform, parseReference } from "#image";
+import type { AuthConfig, BuildBody, BuildFailure, BuildMessage, BuildResult } from "#wire";
+import { cancellable } from "../cancellable.ts";
+import type { Context } from "../context.ts";
+import { Exit } from "../failure.ts";
+import type { Values } from "../flag.ts";
+import { authFor } from "../registry-auth.ts";
+import type { buildFlags } from "../table/build.ts";
+import { failureReport } from "./build-failure.ts";
+import { type BuildOutput, parseOutputs } from "./build-outputs.ts";
+import { requestOptions } from "./build-request.ts";
+import { type BuildShow, openShow } from "./build-show.ts";
+import { type BuildSource, contextOf, findSource } from "./build-source.ts";
+import { sendNamedContexts } from "./named-contexts.ts";
+import { receiveOutputs } from "./receive-outputs.ts";
+import { writeResultFiles } from "./result-files.ts";
+import { sendSource } from "./send-source.ts";
+
+type BuildFlags = Values<typeof buildFlags>;
+
+/** A build by the engine; gives the exit status. */
+export async function runBuild(context: Context, path: string, flags: BuildFlags): Promise<number> {
+  const options = requestOptions(context, flags);
+  const outputs = parseOutputs(flags.output, flags);
+  refuseTerminal(context, outputs);
+  const source = await findSource(context, { path, file: flags.file });
+  const show = openShow(context, flags);
+  const result = await cancellable(async (signal) => {
+    try {
+      const work = { context, show, signal };
+      const id = await sendSource(source, work);
+      const body: BuildBody = {
+        ...options,
+        ...contextOf(source, id),
+        contexts: await sendNamedContexts(flags["build-context"], work),
+        outputs: outputs.map(({ type, attributes }) => ({ type, attributes: { ...attributes } })),
+      };
+      const credentials = await credentialsFor(context, { source, body, outputs });
+      const messages = context.client.builds.run(body, { credentials, signal });
+      const made = await follow(messages, show);
+      if (made.kind === "error") throw new Exit(1, report(made, { show, source, flags }));
+      await receiveOutputs(outputs, made, work);
+      return made;
+    } finally {
+      await show.end();
+    }
+  }, "ERROR: failed to build: failed to solve: Canceled: context canceled");
+  await writeResultFiles(flags, result, options.tags ?? []);
+  if (flags.quiet && result.image !== undefined) await context.out.write(`${result.image}\n`);
+  return 0;
+}
+
+async function follow(
+  messages: AsyncIterable<BuildMessage>,
+  show: BuildShow,
+): Promise<BuildResult | BuildFailure> {
+  for await (const message of messages) {
+    if (message.kind === "result" || message.kind === "error") return message;
+    await show.message(message);
+  }
+  throw new Exit(1, "ERROR: failed to build: the engine ended the build without a result");
+}
+
+function report(
+  failure: BuildFailure,
+  { show, source, flags }: { show: BuildShow; source: BuildSource; flags: BuildFlags },
+): string {
+  const progress = flags.quiet ? undefined : show.progress;
+  const { shownName: file, dockerfile } = source;
+  return failureReport(failure, { progress, file, dockerfile });
+}
+
+function refuseTerminal({ out }: Context, outputs: readonly BuildOutput[]): void {
+  const found = outputs.find(({ dest }) => dest === "-");
+  if (!found || !out.isTerminal) return;
+  throw new Exit(
+    1,
+    `ERROR: failed to build: dest file is required for ${found.type} exporter. refusing to write to console`,
+  );
+}
+
+/** Of the registries of base images and tags; where the Dockerfile is not known yet, of all. */
+async function credentialsFor(
+  context: Context,
+  asked: {
+    readonly source: BuildSource;
+    readonly body: BuildBody;
+    readonly outputs: readonly BuildOutput[];
+  },
+): Promise<Record<string, AuthConfig>> {
+  const { source, body, outputs } = asked;
+  const found: Record<string, AuthConfig> = {};
+  if (source.dockerfile === undefined) {
+    const config = await openDockerConfig(context.env);
+    for (const host of await config.registries()) {
+      const auth = await config.credentials(host);
+      if (auth) found[host] = auth;
+    }
+    return found;
+  }
+  const pushes = outputs.some(({ attributes }) => attributes.push === "true");
+  const names = [...basesOf(source.dockerfile, body), ...(pushes ? (body.tags ?? []) : [])];
+  for (const name of new Set(names)) {
+    const domain = domainOf(name);
+    if (domain === undefined || domain in found) continue;
+    const auth = await authFor(context, name);
+    if (auth) found[domain] = auth;
+  }
+  return found;
+}
+
+/** What is wrong with a Dockerfile or a name is for the engine to say. */
+function basesOf(dockerfile: string, { buildArgs = {}, target }: BuildBody): readonly string[] {
+  const platform = hostPlatform();
+  try {
+    return baseImages(dockerfile, {
+      buildArgs: new Map(Object.entries(buildArgs)),
+      buildPlatform: platform,
+      targetPlatform: platform,
+      ...(target === undefined ? {} : { target }),
+    });
+  } catch {
+    return [];
+  }
+}
+
+function domainOf(name: string): string | undefined {
+  try {
+    return parseReference(name).domain;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,72 @@
+import { defined } from "#base";
+import type { AuthConfig, BuildBody, BuildMessage, ContextAnswer } from "#wire";
+import type { Transport } from "./transport.ts";
+
+const root = "/thimble/v1/build";
+const newContext = { method: "POST", path: `${root}/contexts` } as const;
+
+/** Builds: thimble's own API. `unsupported` when the engine is not thimble. */
+export class BuildsClient {
+  readonly #transport: Transport;
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /**
+   * Tells the entries of a context's directory, a `ContextEntry` as JSON a line; the engine keeps the
+   * directory under `key` and asks for the files that it lacks.
+   */
+  async listContext(
+    key: string,
+    list: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<ContextAnswer> {
+    const query = { key };
+    return await this.#transport.json({ ...newContext, query, body: list, signal });
+  }
+
+  /** The files that were asked for, as a tar. */
+  async sendFiles(id: string, tar: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
+    const path = `${root}/contexts/${encodeURIComponent(id)}`;
+    await this.#transport.done({ method: "PUT", path, body: tar, signal });
+  }
+
+  /** A whole context as a tar, plain or compressed; gives its id. */
+  async sendArchive(tar: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<string> {
+    const call = { ...newContext, body: tar, signal };
+    const { id } = await this.#transport.json<{ readonly id: string }>(call);
+    return id;
+  }
+
+  /**
+   * Runs a build, which ends when `signal` aborts. `credentials`: by the registry's host. A failure
+   * of a step is the last message, with `kind` "error".
+   */
+  async *run(
+    body: BuildBody,
+    options: {
+      readonly credentials?: Readonly<Record<string, AuthConfig>>;
+      readonly signal?: AbortSignal;
+    } = {},
+  ): AsyncGenerator<BuildMessage> {
+    const { credentials, signal } = options;
+    const encoded = Buffer.from(JSON.stringify(credentials ?? {})).toString("base64url");
+    const headers = { "X-Registry-Config": encoded };
+    const call = {
+      method: "POST",
+      path: root,
+      json: body,
+      headers,
+      ...defined({ signal }),
+    } as const;
+    for await (const { value } of this.#transport.messages<BuildMessage>(call)) yield value;
+  }
+
+  /** The tar of an output that is for the client. */
+  async *exported(id: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    const path = `${root}/exports/${encodeURIComponent(id)}`;
+    const response = await this.#transport.call({ method: "GET", path, signal });
+    yield* response.body;
+  }
+}
