@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -44,7 +45,17 @@ export async function openEngineAt(
     },
     trust: trust && (() => trust),
     helper: options.helper,
+    network: { pools: [{ base: ownNetwork(runRoot), size: 24 }] },
   });
+}
+
+/**
+ * Where the networks of an engine get their addresses. An engine that is closed and opened again
+ * needs those that it had, and other tests make networks at the same time.
+ */
+function ownNetwork(runRoot: string): string {
+  const [byte = 0] = createHash("sha256").update(runRoot).digest();
+  return `10.${128 + (byte >> 1)}.0.0/16`;
 }
 
 /** Data and run roots of a test's own, short enough for sockets; disposing removes them. */

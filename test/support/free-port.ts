@@ -1,12 +1,16 @@
+import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
-/** A port of this host that nobody listens on just now, at any address. */
+/**
+ * A port of this host that nobody listens on just now, at any address. It is below those that the
+ * kernel gives by itself (ip_local_port_range), so that no connection of another test takes it
+ * before it is used.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen({ port: 0, host: "0.0.0.0" }, resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address ? address.port : 0;
+  for (;;) {
+    const port = randomInt(10_000, 32_768);
+    if (await isFree(port)) return port;
+  }
 }
 
 /** Whether the port can be listened on at all addresses of IPv4. */
