@@ -140,10 +140,13 @@ export interface Addon {
   watch(fd: number, id: ReportId, events: number): number;
   unwatch(fd: number): number;
 
-  /** Sends messages in the namespace (-1: ours), by a socket of `netlinkSocket` or a new one (-1), and reports every answer. */
+  /**
+   * Sends messages by a socket of `netlinkSocket` or new ones (-1), and reports every answer. `parts`, of
+   * which a socket takes one: namespace (-1: ours) and bytes of the messages that go there, one after the other.
+   */
   netlinkExchange(
     id: ReportId,
-    netns: number,
+    parts: Int32Array,
     protocol: number,
     messages: Uint8Array,
     socket: number,

@@ -67,7 +67,7 @@ static void set_options(int fd)
  */
 static long receive_all(struct job *job, int fd)
 {
-	size_t room = 0;
+	size_t room = job->size;
 	for (;;) {
 		if (room - job->size < PIECE) {
 			room = room * 2 + PIECE;
@@ -88,40 +88,81 @@ static long receive_all(struct job *job, int fd)
 	}
 }
 
-static long exchange(struct job *job, int fd)
+/* Messages to the kernel in one namespace, as a caller names it. */
+struct part {
+	int32_t netns;
+	int32_t size;
+};
+
+static long exchange(struct job *job, int fd, const char *messages, size_t size)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	if (sendto(fd, job->block, job->block_size, 0, (struct sockaddr *)&kernel,
-		   sizeof(kernel)) < 0)
+	if (sendto(fd, messages, size, 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0)
 		return -errno;
 	return receive_all(job, fd);
 }
 
-static long job_exchange(struct job *job)
+/* One part of an exchange, by a new socket. On a thread that is not at home ours cannot be found. */
+static long exchange_part(struct job *job, const struct part *part, const char *messages)
 {
-	if (job->fds[1] >= 0)
-		return exchange(job, job->fds[1]);
-	AUTO_FD fd = open_socket(job, job->fds[0], (int)job->flags[0]);
+	if (job->spoils_thread)
+		return -EIO;
+	AUTO_FD fd = open_socket(job, part->netns, (int)job->flags[0]);
 	if (fd < 0)
 		return -errno;
 	set_options(fd);
-	return exchange(job, fd);
+	return exchange(job, fd, messages, (size_t)part->size);
 }
 
-/* netlinkExchange(id, namespace fd or -1, protocol, messages, socket or -1 for a new one) -> report with all answers */
+static long job_exchange(struct job *job)
+{
+	const struct part *parts = (const struct part *)job->block;
+	const char *messages = (const char *)(parts + job->flags[1]);
+	if (job->fds[0] >= 0)
+		return exchange(job, job->fds[0], messages, (size_t)parts[0].size);
+	long error = 0;
+	for (size_t i = 0; i < job->flags[1] && error == 0; messages += parts[i++].size)
+		error = exchange_part(job, &parts[i], messages);
+	return error;
+}
+
+/* Whether the parts are as long as all messages together, and one alone where there is a socket. */
+static bool are_parts_of(const int32_t *numbers, size_t count, size_t size)
+{
+	if (count == 0 || count % 2 != 0)
+		return false;
+	size_t sum = 0;
+	for (size_t i = 1; i < count; i += 2) {
+		if (numbers[i] <= 0)
+			return false;
+		sum += (size_t)numbers[i];
+	}
+	return sum == size;
+}
+
+/*
+ * netlinkExchange(id, parts, protocol, messages, socket or -1 for new ones) -> report with all
+ * answers. Of each part: namespace fd or -1, size of its messages.
+ */
 static long netlink_exchange(struct call *call)
 {
 	struct job *job = job_create(call, job_exchange);
 	if (job) {
-		job->fds[0] = (int)take_integer(call, 1, -1, 1 << 30);
+		size_t count = 0;
+		int32_t *numbers = take_i32_array(call, 1, &count);
 		job->flags[0] = (unsigned long)take_integer(call, 2, 0, 31);
-		job->fds[1] = (int)take_integer(call, 4, -1, 1 << 30);
 		struct span messages = take_bytes(call, 3);
-		if (!call->failed && messages.size > 0 && messages.size <= RECEIVE_BUFFER)
-			job->block = malloc(messages.size);
+		job->fds[0] = (int)take_integer(call, 4, -1, 1 << 30);
+		size_t head = count * sizeof(*numbers);
+		bool fits = !call->failed && messages.size <= RECEIVE_BUFFER &&
+			    are_parts_of(numbers, count, messages.size) &&
+			    (job->fds[0] < 0 || count == 2);
+		if (fits)
+			job->block = malloc(head + messages.size);
 		if (job->block) {
-			memcpy(job->block, messages.data, messages.size);
-			job->block_size = messages.size;
+			memcpy(job->block, numbers, head);
+			memcpy(job->block + head, messages.data, messages.size);
+			job->flags[1] = count / 2;
 		} else if (!call->failed) {
 			call->failed = true;
 			napi_throw_range_error(call->env, NULL, "netlinkExchange: bad size");

@@ -13,6 +13,9 @@ import { frame as type } from "./tags.ts";
 /** A proxy that is stopped, or hangs, serves nobody: it is ended. */
 const patienceMs = 10_000;
 
+/** Of a few hundred bytes each: so many are taken whole or not at all. */
+const commandsAtOnce = 32;
+
 /** A host's port to hold, and where it leads. */
 export interface ListenRequest {
   /** Of linux/in.h: 6, 17 or 132. */
@@ -73,7 +76,9 @@ export class PortProxy {
   readonly #channel: Channel;
   readonly #process: ProxyProcess;
   readonly #frames = new FrameReader();
+  /** For the answers to all commands in their order, those that are not sent yet included. */
   readonly #waiting: PromiseWithResolvers<Frame>[] = [];
+  readonly #unsent: Uint8Array[] = [];
 
   constructor(socket: Fd, process: ProxyProcess) {
     this.#socket = socket;
@@ -164,13 +169,28 @@ export class PortProxy {
   async #ask(command: Uint8Array, fds: readonly Fd[] = []): Promise<Frame> {
     const answer = Promise.withResolvers<Frame>();
     if (!this.#channel.isOpen) throw gone();
-    // So short a message is taken whole or not at all.
-    sendDescriptors(this.#socket, command, fds);
+    if (fds.length > 0) {
+      this.#flush();
+      sendDescriptors(this.#socket, command, fds);
+    } else if (this.#unsent.push(command) === 1) queueMicrotask(() => this.#flush());
     this.#waiting.push(answer);
     const patience = setTimeout(() => void this.kill(), patienceMs).unref();
     const enough = () => clearTimeout(patience);
     answer.promise.then(enough, enough);
     return answer.promise;
+  }
+
+  /** Commands of one moment go together, since each message takes the processor for the proxy. */
+  #flush(): void {
+    while (this.#unsent.length > 0) {
+      const commands = this.#unsent.splice(0, commandsAtOnce);
+      try {
+        sendDescriptors(this.#socket, Buffer.concat(commands), []);
+      } catch (error) {
+        const first = this.#waiting.length - commands.length - this.#unsent.length;
+        for (const { reject } of this.#waiting.splice(first, commands.length)) reject(error);
+      }
+    }
   }
 
   #take(frame: Frame): void {

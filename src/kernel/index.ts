@@ -112,6 +112,7 @@ export {
   newNetworkNamespace,
   writeNamespaceSettings,
 } from "./namespaces.ts";
+export type { NetlinkRequest } from "./netlink.ts";
 export { NftBatch } from "./nft-batch.ts";
 export type { AddressAndPort, FlowEnd, FrameSource } from "./nft-elements.ts";
 export { nft } from "./nft-expressions.ts";
@@ -125,11 +126,13 @@ export { type RouteNotices, watchRoutes } from "./route-watch.ts";
 export {
   addAddress,
   addToBridge,
+  applyInTurn,
   createBridge,
   createVeth,
   deleteAddress,
   deleteLink,
   deleteRoute,
+  getLink,
   ignoreLinkLocalFrames,
   interfaceSettings,
   isolatePort,

@@ -332,6 +332,51 @@ export interface Netlink extends Disposable {
   exchange(requests: readonly NetlinkRequest[]): Promise<NetlinkReply[][]>;
 }
 
+/** Requests to the kernel in one namespace; our own by default. */
+export interface NetlinkPart {
+  readonly netns?: Fd;
+  readonly requests: readonly NetlinkRequest[];
+}
+
+/**
+ * Sends the requests of each part in one datagram, to one namespace after the other, without coming
+ * back to JavaScript between them: one trip instead of several. Answers and refusals as those
+ * of `Netlink.exchange`, for the requests of all parts in their order; no dumps.
+ */
+export async function exchangeInTurn(
+  protocol: number,
+  parts: readonly NetlinkPart[],
+): Promise<NetlinkReply[][]> {
+  const requests = parts.flatMap((part) => part.requests);
+  const bytes = encodeRequests(requests);
+  const places = parts.map((part) => ({ ...part, size: encodeRequests(part.requests).length }));
+  const result = await send({ protocol, places, bytes, verb: verbOf(requests) });
+  return decodeReplies(result, requests);
+}
+
+interface Sending {
+  readonly protocol: number;
+  /** Where how many of the bytes go. */
+  readonly places: readonly { readonly netns?: Fd; readonly size: number }[];
+  readonly bytes: Buffer;
+  readonly verb: string;
+  readonly socket?: number;
+}
+
+async function send({ protocol, places, bytes, verb, socket = -1 }: Sending): Promise<Buffer> {
+  const parts = Int32Array.from(places.flatMap(({ netns, size }) => [netns?.number ?? -1, size]));
+  const result = await runJob(
+    (id) => addon().netlinkExchange(id, parts, protocol, bytes, socket),
+    { call: "sendto", verb },
+    () => undefined,
+  );
+  return Buffer.from(result.bytes ?? []);
+}
+
+function verbOf([first]: readonly NetlinkRequest[]): string {
+  return first?.verb ?? "talk to the kernel";
+}
+
 const DUMP_ATTEMPTS = 8;
 
 /**
@@ -340,23 +385,18 @@ const DUMP_ATTEMPTS = 8;
  */
 export function openNetlink(protocol: number, options: NetlinkOptions = {}): Netlink {
   const kept = options.keepsSocket ? new KeptSocket(protocol) : undefined;
-  const send = (bytes: Buffer, attempt: Attempt, socket = -1) =>
-    runJob(
-      (id) => addon().netlinkExchange(id, options.netns?.number ?? -1, protocol, bytes, socket),
-      attempt,
-      () => undefined,
-    );
   return {
     [Symbol.dispose]: () => kept?.[Symbol.dispose](),
     async exchange(requests) {
       const bytes = encodeRequests(requests);
-      const attempt = { call: "sendto", verb: requests[0]?.verb ?? "talk to the kernel" };
+      const places = [{ ...defined({ netns: options.netns }), size: bytes.length }];
+      const sending = { protocol, places, bytes, verb: verbOf(requests) };
       for (let left = DUMP_ATTEMPTS; ; left--) {
         const result = await (kept
-          ? kept.use((socket) => send(bytes, attempt, socket))
-          : send(bytes, attempt));
+          ? kept.use((socket) => send({ ...sending, socket }))
+          : send(sending));
         try {
-          return decodeReplies(Buffer.from(result.bytes ?? []), requests);
+          return decodeReplies(result, requests);
         } catch (error) {
           if (!(error instanceof InterruptedDump)) throw error;
           if (left === 0)

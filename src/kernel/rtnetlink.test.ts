@@ -62,6 +62,7 @@ test("a link as the kernel tells it", () => {
     .number(4, 1400)
     .number(10, 5)
     .attribute(1, (w) => w.bytes(Buffer.from("0242ac140002", "hex")))
+    .attribute(16, (w) => w.u8(6))
     .nested(18, (w) => w.text(1, "veth"))
     .done();
   expect(parseLink(body)).toEqual({
@@ -73,6 +74,7 @@ test("a link as the kernel tells it", () => {
     master: 5,
     peer: 0,
     kind: "veth",
+    isOperational: true,
     forwards: false,
     alias: "",
   });

@@ -1,10 +1,12 @@
 import { defined, Fault, formatIp, type IpVersion, parseIp } from "#base";
 import type { Fd } from "./fd.ts";
 import {
+  exchangeInTurn,
   findNumber,
   NETLINK_ROUTE,
   type Netlink,
   type NetlinkOptions,
+  type NetlinkPart,
   type NetlinkRequest,
   NetlinkWriter,
   NLM_F_ACK,
@@ -33,6 +35,7 @@ export const IFLA_IFNAME = 3;
 const IFLA_MTU = 4;
 export const IFLA_LINK = 5;
 const IFLA_MASTER = 10;
+const IFLA_OPERSTATE = 16;
 export const IFLA_LINKINFO = 18;
 export const IFLA_INFO_KIND = 1;
 export const IFLA_INFO_DATA = 2;
@@ -48,6 +51,8 @@ const IFLA_AF_SPEC = 26;
 const IFLA_INET_CONF = 1;
 const IFLA_IFALIAS = 20;
 export const IFLA_NET_NS_FD = 28;
+const IFLA_NUM_TX_QUEUES = 31;
+const IFLA_NUM_RX_QUEUES = 32;
 const VETH_INFO_PEER = 1;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
@@ -57,6 +62,8 @@ const RTA_OIF = 4;
 const RTA_GATEWAY = 5;
 const RTA_PREFSRC = 7;
 const IFF_UP = 1;
+/** linux/if.h */
+const IF_OPER_UP = 6;
 /** linux/socket.h: AF_INET, AF_INET6. */
 const families: Readonly<Record<IpVersion, number>> = { 4: 2, 6: 10 };
 /** linux/if_addr.h: of IPv6, usable at once, without asking whether another has it. */
@@ -78,6 +85,8 @@ export interface Link {
   readonly master: number;
   /** The index of the other end of a pair, in the namespace of that, or of its parent; 0 for all others. */
   readonly peer: number;
+  /** Whether it passes packets: up, and so is its other end (RFC 2863). False for `lo`, which has no such state. */
+  readonly isOperational: boolean;
   /** Whether its bridge passes frames through it; false for what is no port of a bridge. */
   readonly forwards: boolean;
   /** "bridge", "veth"; empty for hardware and loopback. */
@@ -215,14 +224,18 @@ export interface VethOptions {
 }
 
 /**
- * Both ends by one request, so that a crash never leaves half a pair: this end is up and a port of
- * the bridge, the peer is in its namespace from the beginning and still down (veth.c opens no end
- * whose other end is not linked yet).
+ * Both ends by one request, so that a crash never leaves half a pair: this end is a port of the
+ * bridge, the peer is in its namespace from the beginning, and both are still down. An end that is up
+ * while the other is down costs a wait for a grace period; the peer comes up first, then this one.
+ *
+ * Each end has one queue, as it would use anyway. For one that could have more the kernel waits for two
+ * grace periods (veth_init_queues).
  */
 export function createVeth(options: VethOptions): NetlinkRequest {
   const { name, master, mtu, peer } = options;
-  const writer = writeLinkHeader(new NetlinkWriter(), { up: true });
+  const writer = writeLinkHeader(new NetlinkWriter(), {});
   writer.text(IFLA_IFNAME, linkName(name)).number(IFLA_MASTER, master);
+  writer.number(IFLA_NUM_TX_QUEUES, 1).number(IFLA_NUM_RX_QUEUES, 1);
   if (mtu !== undefined) writer.number(IFLA_MTU, mtu);
   writer.nested(IFLA_LINKINFO, (info) => {
     info.text(IFLA_INFO_KIND, "veth");
@@ -231,6 +244,8 @@ export function createVeth(options: VethOptions): NetlinkRequest {
         writeLinkHeader(p, {})
           .text(IFLA_IFNAME, linkName(peer.name))
           .attribute(IFLA_ADDRESS, (w) => w.bytes(macBytes(peer.mac)))
+          .number(IFLA_NUM_TX_QUEUES, 1)
+          .number(IFLA_NUM_RX_QUEUES, 1)
           .number(IFLA_NET_NS_FD, peer.netns.number);
         if (mtu !== undefined) p.number(IFLA_MTU, mtu);
       });
@@ -240,15 +255,21 @@ export function createVeth(options: VethOptions): NetlinkRequest {
   return { type: RTM_NEWLINK, flags, body: writer.done(), verb: "create the link", about: name };
 }
 
-/** Brings an interface up, by its index. */
-export function setLinkUp(index: number): NetlinkRequest {
-  const body = writeLinkHeader(new NetlinkWriter(), { index, up: true }).done();
+/** The beginning of a request about an interface, by its index or name. */
+function aboutLink(ref: number | string, header: Pick<LinkHeader, "up"> = {}): NetlinkWriter {
+  if (typeof ref === "number")
+    return writeLinkHeader(new NetlinkWriter(), { ...header, index: ref });
+  return writeLinkHeader(new NetlinkWriter(), header).text(IFLA_IFNAME, linkName(ref));
+}
+
+/** Brings an interface up, by its index or name. */
+export function setLinkUp(ref: number | string): NetlinkRequest {
+  const asked = { verb: "bring up the interface", about: String(ref) };
   return {
     type: RTM_NEWLINK,
     flags: NLM_F_ACK,
-    body,
-    verb: "bring up the interface with index",
-    about: String(index),
+    body: aboutLink(ref, { up: true }).done(),
+    ...asked,
   };
 }
 
@@ -267,24 +288,15 @@ export function setLinkMac(index: number, mac: string): NetlinkRequest {
 }
 
 /** Slow for a veth, because the kernel waits for a grace period: end its namespace instead. */
-export function deleteLink(index: number): NetlinkRequest {
-  const body = writeLinkHeader(new NetlinkWriter(), { index }).done();
-  return {
-    type: RTM_DELLINK,
-    flags: NLM_F_ACK,
-    body,
-    verb: "delete the interface with index",
-    about: String(index),
-  };
+export function deleteLink(ref: number | string): NetlinkRequest {
+  const asked = { verb: "delete the interface", about: String(ref) };
+  return { type: RTM_DELLINK, flags: NLM_F_ACK, body: aboutLink(ref).done(), ...asked };
 }
 
-function getLink(ref: number | string): NetlinkRequest {
-  const body =
-    typeof ref === "number"
-      ? writeLinkHeader(new NetlinkWriter(), { index: ref })
-      : writeLinkHeader(new NetlinkWriter(), {}).text(IFLA_IFNAME, linkName(ref));
+/** Asks for an interface, by its index or name: see `applyInTurn`. */
+export function getLink(ref: number | string): NetlinkRequest {
   const asked = { verb: "look up the interface", about: String(ref) };
-  return { type: RTM_GETLINK, flags: 0, body: body.done(), ...asked };
+  return { type: RTM_GETLINK, flags: 0, body: aboutLink(ref).done(), ...asked };
 }
 
 /**
@@ -481,6 +493,7 @@ export function parseLink(body: Buffer): Link {
     mtu: number(IFLA_MTU),
     master: number(IFLA_MASTER),
     peer: number(IFLA_LINK),
+    isOperational: attributes.get(IFLA_OPERSTATE)?.[0] === IF_OPER_UP,
     forwards: port.get(IFLA_BRPORT_STATE)?.[0] === BR_STATE_FORWARDING,
     kind: readText(info.get(IFLA_INFO_KIND)),
     alias: readText(attributes.get(IFLA_IFALIAS)),
@@ -522,6 +535,15 @@ export function parseRoute(body: Buffer): Route {
 /** A kernel without IPv6 answers with what it has of all other families. */
 function isOf(version: IpVersion): (reply: Buffer) => boolean {
   return (reply) => reply[0] === families[version];
+}
+
+/** Requests to one namespace after the other, on one trip; gives the interfaces that `getLink` has asked for, in their order. */
+export async function applyInTurn(...parts: readonly NetlinkPart[]): Promise<Link[]> {
+  const answers = await exchangeInTurn(NETLINK_ROUTE, parts);
+  return answers
+    .flat()
+    .filter(({ type }) => type === RTM_NEWLINK)
+    .map(({ body }) => parseLink(body));
 }
 
 /**

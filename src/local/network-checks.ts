@@ -7,6 +7,7 @@ import {
   newNetworkNamespace,
   nft,
   RouteTable,
+  setLinkUp,
 } from "#kernel";
 import { attempt, type Finding, finding } from "./finding.ts";
 import { readOr } from "./kernel-checks.ts";
@@ -73,6 +74,7 @@ async function probeVeth(routes: RouteTable): Promise<void> {
       master: bridge?.index ?? 0,
       peer: { name: "eth0", mac: "02:00:00:00:00:02", netns: peer },
     }),
+    setLinkUp("probe1"),
   );
 }
 

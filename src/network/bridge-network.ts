@@ -15,6 +15,7 @@ import {
   portName,
   rejoinBridge,
   removeInterface,
+  removePort,
 } from "./endpoint.ts";
 import type { GuardedPort, SpoofGuard } from "./spoof-guard.ts";
 import { containsAddress, formatSubnet, type Subnet } from "./subnet.ts";
@@ -151,7 +152,8 @@ export class BridgeNetwork {
 
   /** Takes the interface out of a namespace that goes on, and gives the addresses back. */
   async leave(netns: Fd, place: KnownPlace & Pick<Place, "link">): Promise<void> {
-    await removeInterface(netns, place);
+    const isPort = this.#options.stacked === undefined && !this.#isAdopted(place);
+    await (isPort ? removePort(place) : removeInterface(netns, place));
     this.release(place);
   }
 
@@ -168,6 +170,11 @@ export class BridgeNetwork {
     if (!place.isTrusted) this.#options.guard?.adopt(guardedPort(place));
     for (const { pool } of this.#books) for (const address of addresses) pool.adopt(address);
     this.#pool.evict((ready) => addressesOf(ready).some((address) => addresses.includes(address)));
+  }
+
+  /** Whether any of its addresses belongs to a container of an earlier life of the engine. */
+  #isAdopted(place: Pick<Addresses, "address" | "address6">): boolean {
+    return addressesOf(place).some((address) => this.#adopted.has(address));
   }
 
   get #books(): readonly AddressBook[] {

@@ -332,5 +332,5 @@ function choose(
 export async function deleteBridge(name: string, runRoot: string): Promise<void> {
   const host = new RouteTable();
   const link = await host.link(name);
-  if (link !== undefined && isOwn(link, runRoot)) await removeLink(host, link);
+  if (link !== undefined && isOwn(link, runRoot)) await removeLink(host, link.index);
 }

@@ -38,6 +38,8 @@ export interface PortSharing {
   /** The engine closes. */
   readonly closing: AbortSignal;
   readonly forget: (publication: ContainerPorts) => void;
+  /** Ends a proxy that holds nothing any more, in a moment. */
+  readonly retire: (proxy: PortProxy) => void;
 }
 
 /** The socket of a container's proxy: its path has to be short. */
@@ -211,7 +213,7 @@ export class ContainerPorts implements Publication {
     if (!endsProxy) return await released(proxy);
     try {
       await this.#shared.listening.release(proxy, this.ports);
-      void proxy.kill();
+      this.#shared.retire(proxy);
     } catch {
       await proxy.kill();
     }

@@ -3,14 +3,17 @@ import { defined, Fault, type IpVersion, isFault, poll } from "#base";
 import {
   addAddress,
   addToBridge,
+  applyInTurn,
   createStackedLink,
   createVeth,
   deleteLink,
   deleteRoute,
   type Fd,
+  getLink,
   interfaceSettings,
   isolatePort,
   type Link,
+  type NetlinkRequest,
   newNetworkNamespace,
   RouteTable,
   replaceRoute,
@@ -23,7 +26,7 @@ import {
 } from "#kernel";
 import type { Bridge } from "./bridge.ts";
 import { deleteFully, removeLink } from "./link-removal.ts";
-import { limitEnds } from "./rate-limit.ts";
+import { limitEnds, type PairEnds } from "./rate-limit.ts";
 import type { GuardedPort, SpoofGuard } from "./spoof-guard.ts";
 
 /** A container's addresses on a bridge; those of a version that the network has not are "" and 0. */
@@ -146,21 +149,20 @@ export async function joinPlace(options: PlaceOptions, netns: Fd): Promise<Place
     const { index, mac: given } =
       made.value === undefined ? await linkInside(table, wish.link) : { index: made.value, mac };
     if (addresses.address6 !== "") await writeNamespaceSettings(netns, ipv6Settings(wish.link));
-    await table.apply(
+    const setUp = [
       ...(stacked ? [setLinkAlias(wish.link, aliasOf(endpointId))] : []),
       ...(wish.settings ? [setInterfaceSettings(index, wish.settings)] : []),
       ...interfaceAddresses(addresses).map((each) => addAddress({ index, ...each })),
       setLinkUp(index),
-      ...defaultRoutes(addresses, wish).map((gateway) => replaceRoute(anywhere(gateway, index))),
+    ];
+    const routes = defaultRoutes(addresses, wish).map((each) =>
+      replaceRoute(anywhere(each, index)),
     );
     if (wish.rate !== undefined) await limitEnds(wish.rate, { netns, index, port });
     // As Docker shows it: that of its parent is not its own.
     if (stacked) mac = stacked.kind === "ipvlan" ? "" : given;
-    else {
-      await forwards(port);
-      // With arp_notify and ndisc_notify this tells neighbours that know the address by the MAC of its last owner.
-      await table.apply(setLinkMac(index, mac));
-    }
+    if (stacked) await table.apply(...setUp, ...routes);
+    else await openPair({ netns, index, port, mac }, { setUp, routes });
   } catch (error) {
     if (made.status === "fulfilled")
       await (stacked
@@ -211,13 +213,27 @@ function defaultRoutes(
 }
 
 /**
- * Waits until the bridge passes frames through a port. The kernel sees to that on a thread of its
- * own soon after both ends are up; what the container says earlier is lost.
+ * Brings both ends up, the container's first, and waits until each passes packets and the bridge passes
+ * frames between them; what the container says earlier is lost. The kernel sees to that when it is
+ * asked about the end, or, before Linux 6.8, on a thread of its own soon after.
  */
-async function forwards(port: string): Promise<void> {
-  const host = new RouteTable();
-  const isReady = async () => (await host.link(port))?.forwards !== false;
-  await poll(isReady, { attempts: 100, base: 1, max: 20 });
+async function openPair(
+  { netns, index, port, mac }: PairEnds & { readonly mac: string },
+  inside: Readonly<Record<"setUp" | "routes", readonly NetlinkRequest[]>>,
+): Promise<void> {
+  const asksPort = { requests: [getLink(port)] };
+  // With arp_notify and ndisc_notify this tells neighbours that know the address by the MAC of its last owner.
+  const tells = { netns, requests: [getLink(index), setLinkMac(index, mac)] };
+  const isOpen = (links: readonly Link[]) =>
+    links.every(({ isOperational }) => isOperational) && links[0]?.forwards === true;
+  const opened = await applyInTurn(
+    { netns, requests: inside.setUp },
+    { requests: [setLinkUp(port), ...asksPort.requests] },
+    { netns, requests: [...inside.routes, ...tells.requests] },
+  );
+  if (isOpen(opened)) return;
+  const isOpenNow = async () => isOpen(await applyInTurn(asksPort, tells));
+  await poll(isOpenNow, { attempts: 100, base: 1, max: 20 });
 }
 
 /** As dockerd since version 28: one host's, of local administration (IEEE 802, first octet). */
@@ -286,9 +302,13 @@ export async function removeInterface(
   netns: Fd,
   place: Pick<Place, "endpointId" | "mac" | "link">,
 ): Promise<void> {
-  const host = new RouteTable();
-  const port = await host.link(portName(place.endpointId));
-  await (port ? removeLink(host, port) : removeFrom(netns, place));
+  const isThere = (await new RouteTable().link(portName(place.endpointId))) !== undefined;
+  await (isThere ? removePort(place) : removeFrom(netns, place));
+}
+
+/** As `removeInterface`, of an endpoint that has the host's end of a pair by its name: it takes the other with it. */
+export async function removePort({ endpointId }: Pick<Place, "endpointId">): Promise<void> {
+  await removeLink(new RouteTable(), portName(endpointId));
 }
 
 const kinds: readonly string[] = ["veth", "macvlan", "ipvlan"];
@@ -307,10 +327,7 @@ async function removeFrom(
 
 async function deletePorts(names: readonly string[]): Promise<void> {
   const host = new RouteTable();
-  for (const name of names) {
-    const link = await host.link(name);
-    if (link !== undefined) await deleteFully(host, link);
-  }
+  for (const name of names) await deleteFully(host, name);
 }
 
 /**

@@ -42,9 +42,8 @@ export class FilterWatch implements AsyncDisposable {
     await this.#reviews;
   }
 
-  #notice({ table, chain, isRemoval, isOwn }: FilterChange): void {
-    const isOfUser = table === this.#table && chain === userChain;
-    if (isOwn || isOfUser) return;
+  #notice({ table, chain, isRemoval }: FilterChange): void {
+    if (table === this.#table && chain === userChain) return;
     if (table === this.#table && isRemoval) this.#isRobbed = true;
     this.#schedule();
   }

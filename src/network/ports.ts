@@ -23,6 +23,8 @@ import { PortStore, type StoredPublication } from "./port-store.ts";
 import { PortTranslation } from "./port-translation.ts";
 
 const SIGKILL = 9;
+/** The end of a process takes the processor from the answer that is under way. */
+const courtesyMs = 20;
 
 /** The engine whose ports these are. */
 export interface PortsOptions {
@@ -38,6 +40,8 @@ class NetworkPorts implements Ports {
   readonly #publications = new Map<string, ContainerPorts>();
   readonly #watched: KnownProcess[] = [];
   readonly #closing = new AbortController();
+  /** Proxies without ports that are about to be ended. */
+  readonly #retired = new Set<PortProxy>();
 
   constructor(options: PortsOptions) {
     const { state, helper, runRoot, log = silentLog } = options;
@@ -56,6 +60,7 @@ class NetworkPorts implements Ports {
         if (this.#publications.get(publication.container) === publication)
           this.#publications.delete(publication.container);
       },
+      retire: (proxy) => this.#retire(proxy),
     };
   }
 
@@ -121,8 +126,17 @@ class NetworkPorts implements Ports {
 
   async close(): Promise<void> {
     this.#closing.abort();
+    await Promise.all([...this.#retired].map((proxy) => proxy.kill()));
     await this.#shared.rules.close();
     for (const process of this.#watched) process[Symbol.dispose]();
+  }
+
+  #retire(proxy: PortProxy): void {
+    this.#retired.add(proxy);
+    setTimeout(() => {
+      this.#retired.delete(proxy);
+      void proxy.kill();
+    }, courtesyMs).unref();
   }
 
   #keep(row: StoredPublication, proxy?: PortProxy): ContainerPorts {

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as kernel from "#kernel";
-import { outcome } from "../../src/base/testing.ts";
+import { outcome, rejection } from "../../src/base/testing.ts";
 
 let root = "";
 beforeEach(() => {
@@ -135,6 +135,35 @@ test("whiteouts and trusted attributes, also of symbolic links", () => {
   kernel.setXattr(link, "", "trusted.a", Buffer.from("1"));
   kernel.setXattr(at, "link", "trusted.b", Buffer.from("2"));
   expect(kernel.listXattr(at, "link").sort()).toEqual(["trusted.a", "trusted.b"]);
+});
+
+test("requests go to one network namespace after the other, and what is asked for comes back", async () => {
+  using here = await kernel.newNetworkNamespace();
+  using there = await kernel.newNetworkNamespace();
+  const peer = { name: "far", mac: "02:00:00:00:00:02", netns: there };
+  const bridge = { name: "probe", mac: "02:00:00:00:00:01" };
+  await kernel.applyInTurn({ netns: here, requests: [kernel.createBridge(bridge)] });
+  const master = (await new kernel.RouteTable({ netns: here }).link("probe"))?.index ?? 0;
+  const near = await kernel.applyInTurn(
+    {
+      netns: here,
+      requests: [kernel.createVeth({ name: "near", master, peer }), kernel.getLink("near")],
+    },
+    { netns: there, requests: [kernel.getLink("far"), kernel.setLinkUp("far")] },
+    { netns: here, requests: [kernel.setLinkUp("near"), kernel.getLink("probe")] },
+  );
+  expect(near.map(({ name, up }) => [name, up])).toEqual([
+    ["near", false],
+    ["far", false],
+    ["probe", true],
+  ]);
+  // An interface of this process's own namespace, of which there is none by that name.
+  const refused = kernel.applyInTurn(
+    { netns: here, requests: [kernel.deleteLink("near")] },
+    { requests: [kernel.getLink("near")] },
+  );
+  expect(await rejection(refused)).toMatchObject({ code: "not_found" });
+  expect(await new kernel.RouteTable({ netns: there }).link("far")).toBeUndefined();
 });
 
 describe("nothing leaks", () => {

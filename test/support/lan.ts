@@ -55,6 +55,7 @@ async function addNeighbour(scope: Scope, host: Fd, number: number): Promise<Nei
     addAddress({ index: master, address: gateway, prefixLength: 24 }),
     addAddress({ index: master, address: gateway6, prefixLength: 64 }),
     createVeth({ name: `port${number}`, master, peer }),
+    setLinkUp(`port${number}`),
   );
   const index = (await inner.link("eth0"))?.index ?? 0;
   await inner.apply(
