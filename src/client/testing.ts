@@ -16,7 +16,7 @@ export class ScriptedConnection implements Connection {
   }
 
   write(bytes: Uint8Array): Promise<void> {
-    this.written.push(Uint8Array.from(bytes));
+    this.written.push(new Uint8Array(bytes));
     return Promise.resolve();
   }
 

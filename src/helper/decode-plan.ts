@@ -226,7 +226,7 @@ const readers: Record<number, (draft: Draft, record: PlanRecord) => void> = {
     draft.noNewPrivileges = true;
   },
   [tag.SECCOMP]: (draft, record) => {
-    draft.seccomp = Uint8Array.from(record.rest());
+    draft.seccomp = new Uint8Array(record.rest());
   },
   [tag.SECCOMP_FLAGS]: (draft, record) => {
     draft.seccompFlags = record.u32();

@@ -31,7 +31,7 @@ export function encodeNameless(plan: LaunchPlan): Uint8Array {
   writeSecurity(writer, plan);
   if (plan.process) writeProcess(writer, plan.process);
   writeMonitor(writer, plan);
-  return Uint8Array.from(writer.bytes());
+  return new Uint8Array(writer.bytes());
 }
 
 /** The bytes of a plan: for a process that is launched again and again only this is done each time. */
