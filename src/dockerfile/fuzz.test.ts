@@ -88,7 +88,7 @@ test("any text is a .dockerignore, or refused with a word", () => {
   }
 });
 
-/** Files that grow in one respect; what is quadratic in it takes minutes in the long run. */
+/** Files that grow in one respect; what is quadratic in it takes more than is allowed. */
 const large: readonly (readonly [what: string, text: (count: number) => string])[] = [
   ["instructions", (n) => `FROM scratch\n${"LABEL a=b\n".repeat(n)}`],
   [
@@ -126,11 +126,11 @@ const large: readonly (readonly [what: string, text: (count: number) => string])
 ];
 
 test.each(large)("a large file is no slow one: %s", (_, textOf) => {
-  const text = textOf(rounds(3000, 40_000));
+  const text = textOf(rounds(1000, 40_000));
   const before = process.cpuUsage();
   unlessRefused(() => checkDockerfile(text, request));
   unlessRefused(() => outline(text, request));
   // Of the processor, in microseconds: the machine may be busy.
   const { user, system } = process.cpuUsage(before);
-  expect(user + system).toBeLessThan(10e6);
+  expect(user + system).toBeLessThan(rounds(2e6, 10e6));
 });

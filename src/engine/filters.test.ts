@@ -15,7 +15,7 @@ test("a pattern matches anywhere, and one that tries without end is refused", ()
   expect(textTest("(?i)WEB")("web")).toBe(true);
   expect(textTest("w(?=eb)")("web")).toBe(false);
   const endless = textTest("(a+)+$", { budget: 10 });
-  const texts = Array.from({ length: 1000 }, () => `${"a".repeat(60)}b`);
+  const texts = Array.from({ length: 1000 }, () => `${"a".repeat(20)}b`);
   expect(() => texts.filter(endless)).toThrow("takes too long to match");
 });
 

@@ -34,7 +34,7 @@ test("the wrong password is denied", async () => {
 });
 
 test("a pair of our own is read back", async () => {
-  const pair = await createKeyPair("a b");
+  const pair = await createKeyPair("a b", { work: 2 });
   expect(pair.privateKey).toMatch(/^-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n/);
   expect(Math.max(...pair.privateKey.split("\n").map((line) => line.length))).toBeLessThan(66);
   const key = await readPrivateKey(Buffer.from(pair.privateKey), "k", password("a b"));

@@ -65,17 +65,22 @@ export async function readPrivateKey(
   }
 }
 
-/** A new ECDSA P-256 pair, as cosign makes it: the private half sealed, the public half as it is. */
+/**
+ * A new ECDSA P-256 pair, as cosign makes it: the private half sealed, the public half as it is.
+ * `work` is scrypt's N.
+ */
 export async function createKeyPair(
   password: string,
+  { work = cost.N }: { readonly work?: number } = {},
 ): Promise<{ readonly privateKey: string; readonly publicKey: string }> {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const plain = privateKey.export({ format: "der", type: "pkcs8" });
   const salt = randomBytes(32);
   const nonce = randomBytes(24);
-  const sealed = xsalsa20poly1305(await derive(password, salt, cost), nonce).encrypt(plain);
+  const params = { ...cost, N: work };
+  const sealed = xsalsa20poly1305(await derive(password, salt, params), nonce).encrypt(plain);
   const document = JSON.stringify({
-    kdf: { name: "scrypt", params: cost, salt: salt.toString("base64") },
+    kdf: { name: "scrypt", params, salt: salt.toString("base64") },
     cipher: { name: "nacl/secretbox", nonce: nonce.toString("base64") },
     ciphertext: Buffer.from(sealed).toString("base64"),
   });
