@@ -1,5 +1,5 @@
 /** Commands of the docker CLI that are not here yet, by the words of the group that has them. */
 export const dockerCommands: Readonly<Record<string, readonly string[]>> = {
-  "": "builder buildx checkpoint compose config node plugin secret service stack swarm".split(" "),
+  "": "checkpoint compose config node plugin secret service stack swarm".split(" "),
   volume: ["update"],
 };

@@ -1,5 +1,6 @@
 import { type Command, type Group, group } from "./command.ts";
 import { buildCommand } from "./table/build.ts";
+import { builderGroup, buildxGroup } from "./table/builder.ts";
 import * as container from "./table/containers.ts";
 import { contextGroup } from "./table/contexts.ts";
 import { daemonCommand } from "./table/daemon.ts";
@@ -94,6 +95,8 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   artifact: trust.artifactGroup,
   attach: container.attachCommand,
   build: buildCommand,
+  builder: builderGroup,
+  buildx: buildxGroup,
   commit: image.commitCommand,
   completion: system.completionCommand,
   create: container.createCommand,

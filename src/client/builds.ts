@@ -1,5 +1,13 @@
 import { defined } from "#base";
-import type { AuthConfig, BuildBody, BuildMessage, ContextAnswer } from "#wire";
+import type {
+  AuthConfig,
+  BuildBody,
+  BuildMessage,
+  BuildPruneResponse,
+  ContextAnswer,
+  WireFilters,
+} from "#wire";
+import { renderFilters } from "#wire";
 import type { Transport } from "./transport.ts";
 
 const root = "/thimble/v1/build";
@@ -68,5 +76,23 @@ export class BuildsClient {
     const path = `${root}/exports/${encodeURIComponent(id)}`;
     const response = await this.#transport.call({ method: "GET", path, signal });
     yield* response.body;
+  }
+
+  /** POST /build/prune; sizes are bytes. Nothing that a build uses is removed. */
+  prune(options: {
+    readonly all?: boolean;
+    readonly filters?: WireFilters;
+    readonly reservedSpace?: number;
+    readonly maxUsedSpace?: number;
+    readonly minFreeSpace?: number;
+  }): Promise<BuildPruneResponse> {
+    const query = {
+      all: options.all,
+      filters: renderFilters(options.filters ?? {}),
+      "reserved-space": options.reservedSpace,
+      "max-used-space": options.maxUsedSpace,
+      "min-free-space": options.minFreeSpace,
+    };
+    return this.#transport.json({ method: "POST", path: "/build/prune", query });
   }
 }

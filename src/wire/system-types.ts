@@ -100,6 +100,27 @@ export interface SystemInfo {
   readonly [key: string]: unknown;
 }
 
+/** One record of the build cache. `Size` in bytes, times in RFC 3339. */
+export interface BuildCacheRecord {
+  readonly ID: string;
+  readonly Parents?: readonly string[] | null;
+  /** "regular", "exec.cachemount", "source.local" and others of BuildKit's. */
+  readonly Type: string;
+  readonly Description: string;
+  readonly InUse: boolean;
+  readonly Shared: boolean;
+  readonly Size: number;
+  readonly CreatedAt: string;
+  readonly LastUsedAt: string | null;
+  readonly UsageCount: number;
+}
+
+/** 200 of POST /build/prune; `SpaceReclaimed` in bytes. */
+export interface BuildPruneResponse {
+  readonly CachesDeleted: readonly string[] | null;
+  readonly SpaceReclaimed: number;
+}
+
 /** 200 of GET /system/df. A kind that the query's `type` leaves out is null. Sizes are bytes. */
 export interface DiskUsage {
   /** All that is stored for images; what images share counts once. */
@@ -107,7 +128,7 @@ export interface DiskUsage {
   readonly Images: readonly ImageSummary[] | null;
   readonly Containers: readonly ContainerSummary[] | null;
   readonly Volumes: readonly Volume[] | null;
-  readonly BuildCache: readonly unknown[] | null;
+  readonly BuildCache: readonly BuildCacheRecord[] | null;
   /**
    * thimble only: the part of LayersSize that removing all images without a container would free.
    */

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { collect } from "#base";
-import { maxDockerfileBytes } from "#dockerfile";
+import { isGitSource, isHttpSource, maxDockerfileBytes } from "#dockerfile";
 import type { BuildBody } from "#wire";
 import type { Context } from "../context.ts";
 import { Exit } from "../failure.ts";
@@ -25,7 +25,7 @@ export interface BuildSource {
 
 /** Whether a context is fetched by the engine: a git repository, a tar, or a Dockerfile. */
 export function isRemote(path: string): boolean {
-  return /^(?:https?|git|ssh):\/\/|^git@|^github\.com\//.test(path);
+  return isGitSource(path) || isHttpSource(path) || path.startsWith("github.com/");
 }
 
 /**

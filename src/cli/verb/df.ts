@@ -1,7 +1,9 @@
 import { formatBytes } from "#base";
-import type { ContainerSummary, DiskUsage } from "#wire";
+import type { BuildCacheRecord, ContainerSummary, DiskUsage } from "#wire";
+import { cacheSize } from "../build/cache-size.ts";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
+import { humanSince } from "../human.ts";
 import { plain, printListing, type Row, userTemplate } from "../listing.ts";
 import type { dfFlags } from "../table/system.ts";
 import { imageRows } from "./images.ts";
@@ -58,7 +60,8 @@ export function summaryRows(usage: DiskUsage): Row[] {
     ({ UsageData }) => UsageData ?? { RefCount: 0, Size: 0 },
   );
   const sizeOf = (of: typeof volumes) => sum(of.map(({ Size }) => Size));
-  const none = { total: 0, active: 0 };
+  const cache = usage.BuildCache ?? [];
+  const unused = cache.filter(({ InUse }) => !InUse);
   return [
     row(
       "Images",
@@ -75,7 +78,11 @@ export function summaryRows(usage: DiskUsage): Row[] {
       { total: volumes.length, active: volumes.filter(({ RefCount }) => RefCount > 0).length },
       { total: sizeOf(volumes), free: sizeOf(volumes.filter(({ RefCount }) => RefCount === 0)) },
     ),
-    row("Build Cache", { ...none, total: usage.BuildCache?.length ?? 0 }, { total: 0, free: 0 }),
+    row(
+      "Build Cache",
+      { total: cache.length, active: cache.length - unused.length },
+      { total: cacheSize(cache), free: cacheSize(unused) },
+    ),
   ];
 }
 
@@ -97,6 +104,18 @@ const containerTable =
 const volumeTable = "table {{.Name}}\t{{.Links}}\t{{.Size}}";
 const volumeHeads = { Name: "VOLUME NAME", Links: "LINKS", Size: "SIZE" };
 
+const cacheTable =
+  "table {{slice .ID 0 12}}\t{{.CacheType}}\t{{.Size}}\t{{.CreatedSince}}\t{{.LastUsedSince}}\t{{.UsageCount}}\t{{.Shared}}";
+const cacheHeads = {
+  ID: "CACHE ID    ",
+  CacheType: "CACHE TYPE",
+  Size: "SIZE",
+  CreatedSince: "CREATED",
+  LastUsedSince: "LAST USED",
+  UsageCount: "USAGE",
+  Shared: "SHARED",
+};
+
 /** All in one document, as docker has it. */
 async function printDetailsAsJson(context: Context, usage: DiskUsage): Promise<void> {
   await context.out.write(`${JSON.stringify(details(usage))}\n`);
@@ -107,7 +126,7 @@ function details(usage: DiskUsage) {
     Images: imagesOf(usage, false).map(plain),
     Containers: containersOf(usage, false).map(plain),
     Volumes: (usage.Volumes ?? []).map(volumeRow).map(plain),
-    BuildCache: [],
+    BuildCache: (usage.BuildCache ?? []).map(cacheRow).map(plain),
   };
 }
 
@@ -139,4 +158,30 @@ async function printDetails(context: Context, usage: DiskUsage): Promise<void> {
     { table: volumeTable, heads: volumeHeads, rows: (usage.Volumes ?? []).map(volumeRow) },
     own,
   );
+  const cache = usage.BuildCache ?? [];
+  await context.out.write(`\nBuild cache usage: ${formatBytes(cacheSize(cache), 4)}\n\n`);
+  await printListing(
+    context,
+    { table: cacheTable, heads: cacheHeads, rows: cache.map(cacheRow) },
+    own,
+  );
+}
+
+/** A record as docker's list of them has it: all fields are texts. */
+function cacheRow(record: BuildCacheRecord): Row {
+  const used = record.LastUsedAt ? Date.parse(record.LastUsedAt) : undefined;
+  return {
+    ID: record.ID,
+    Parent: record.Parents?.join(", ") ?? "",
+    CacheType: record.Type,
+    Description: record.Description,
+    CreatedAt: record.CreatedAt,
+    CreatedSince: humanSince(Date.parse(record.CreatedAt)),
+    LastUsedAt: record.LastUsedAt ?? "",
+    LastUsedSince: used === undefined ? "" : humanSince(used),
+    Size: formatBytes(Math.max(0, record.Size), 4),
+    InUse: String(record.InUse),
+    Shared: String(record.Shared),
+    UsageCount: String(record.UsageCount),
+  };
 }

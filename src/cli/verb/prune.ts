@@ -13,7 +13,7 @@ import type { volumePruneFlags } from "../table/volumes.ts";
 
 /** What a prune has removed; networks take no space. */
 interface Pruned {
-  readonly kind: "Containers" | "Networks" | "Volumes" | "Images";
+  readonly kind: "Containers" | "Networks" | "Volumes" | "Images" | "build cache objects";
   readonly removed: readonly string[];
   readonly bytes?: number;
 }
@@ -67,6 +67,7 @@ export const pruneSystem: Verb<typeof systemPruneFlags> = async (context, { flag
     await networks(context, filter),
     ...(flags.volumes ? [await volumes(context, filter)] : []),
     await images(context, flags),
+    await buildCache(context, flags),
   ]);
 };
 
@@ -84,6 +85,7 @@ function systemWarning({ all, volumes: withVolumes, filter }: SystemPruneFlags):
     "all networks not used by at least one container",
     ...(withVolumes ? ["all anonymous volumes not used by at least one container"] : []),
     all ? "all images without at least one container associated to them" : "all dangling images",
+    all ? "all build cache" : "unused build cache",
   ];
   const filters = Object.entries(filter)
     .flatMap(([key, values]) => values.map((value) => `${key}=${value}`))
@@ -138,6 +140,14 @@ async function images(
     "Untagged" in entry ? `untagged: ${entry.Untagged}` : `deleted: ${entry.Deleted}`,
   );
   return { kind: "Images", removed, bytes };
+}
+
+async function buildCache(
+  { client }: Context,
+  { all, filter: filters }: { readonly all: boolean; readonly filter: WireFilters },
+): Promise<Pruned> {
+  const { CachesDeleted, SpaceReclaimed: bytes } = await client.builds.prune({ all, filters });
+  return { kind: "build cache objects", removed: CachesDeleted ?? [], bytes };
 }
 
 function lastUse({ Status, CreatedAt }: Volume): string {
