@@ -12,7 +12,10 @@ export interface BuildRange {
   readonly end: number;
 }
 
-/** A step, each time that something of it changes. Times are nanoseconds since 1970, as texts. */
+/**
+ * A step, each time that something of it changes; fields that are absent have not changed. Times are
+ * nanoseconds since 1970, as texts.
+ */
 export interface BuildVertex {
   readonly kind: "vertex";
   readonly digest: string;

@@ -17,7 +17,6 @@ export interface BuildStep {
   isCached: boolean;
   error: string | undefined;
   reason: string | undefined;
-  isInternal: boolean;
   readonly statuses: Map<string, BuildStatus>;
   /** The last lines of the output. */
   readonly output: OutputLine[];
@@ -86,11 +85,10 @@ export class BuildProgress {
     const wasCompleted = step.completed !== undefined;
     step.name = vertex.name;
     step.started ??= vertex.started === undefined ? undefined : milliseconds(vertex.started);
-    step.completed = vertex.completed === undefined ? undefined : milliseconds(vertex.completed);
-    step.isCached = vertex.cached ?? false;
-    step.error = vertex.error;
+    step.completed ??= vertex.completed === undefined ? undefined : milliseconds(vertex.completed);
+    step.isCached = vertex.cached ?? step.isCached;
+    step.error = vertex.error ?? step.error;
     step.reason = vertex.reason ?? step.reason;
-    step.isInternal = vertex.isInternal ?? false;
     if (step.started === undefined && step.completed === undefined) return undefined;
     const isNew = step.number === 0;
     if (isNew) step.number = ++this.#count;
@@ -128,7 +126,6 @@ function newStep(digest: string): BuildStep {
     isCached: false,
     error: undefined,
     reason: undefined,
-    isInternal: false,
     statuses: new Map(),
     output: [],
     isOpen: false,

@@ -230,6 +230,15 @@ test("an output for this machine is fetched", async () => {
   expect(readFileSync(`${directory}/out.tar`).equals(exported)).toBe(true);
 });
 
+test("--explain says of each step that ran why", async () => {
+  const step = { kind: "vertex", digest: "a", inputs: [], started: "1", completed: "2" } as const;
+  const ran = { ...step, name: "[2/2] COPY a /", reason: "the file a is another one" };
+  answers = [{ ...step, digest: "b", name: "[1/2] FROM x", cached: true }, ran, result];
+  const { err, body } = await run(["--explain", directory]);
+  expect(body.explain).toBe(true);
+  expect(err).toEndWith("Why steps ran:\n  [2/2] COPY a /\n    the file a is another one\n");
+});
+
 test("a failure ends with the line of the Dockerfile and status 1", async () => {
   const message = 'process "/bin/sh -c false" did not complete successfully: exit code: 1';
   answers = [{ kind: "error", message, ranges: [{ start: 2, end: 2 }], exitCode: 1 }];

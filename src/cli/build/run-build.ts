@@ -1,3 +1,4 @@
+import { visibleText } from "#base";
 import { openDockerConfig } from "#client";
 import { baseImages } from "#dockerfile";
 import { hostPlatform, parseReference } from "#image";
@@ -20,13 +21,24 @@ import { sendSource } from "./send-source.ts";
 
 type BuildFlags = Values<typeof buildFlags>;
 
-/** A build by the engine; gives the exit status. */
+/** A build by the engine, or with --watch one after the other; gives the exit status. */
 export async function runBuild(context: Context, path: string, flags: BuildFlags): Promise<number> {
+  const build = () => buildOnce(context, path, flags);
+  if (!flags.watch) return await build();
+  const { file, iidfile, "metadata-file": metadata } = flags;
+  const places = parseOutputs(flags.output, flags).map(({ dest }) => dest);
+  const written = [...places, iidfile, metadata].filter((each) => each !== undefined);
+  const { watchBuild } = await import("./watch-build.ts");
+  return await watchBuild(context, { path, file, written }, build);
+}
+
+async function buildOnce(context: Context, path: string, flags: BuildFlags): Promise<number> {
   const options = requestOptions(context, flags);
   const outputs = parseOutputs(flags.output, flags);
   refuseTerminal(context, outputs);
   const source = await findSource(context, { path, file: flags.file });
   const show = openShow(context, flags);
+  let reasons = "";
   const result = await cancellable(async (signal) => {
     try {
       const work = { context, show, signal };
@@ -40,16 +52,28 @@ export async function runBuild(context: Context, path: string, flags: BuildFlags
       const credentials = await credentialsFor(context, { source, body, outputs });
       const messages = context.client.builds.run(body, { credentials, signal });
       const made = await follow(messages, show);
+      if (flags.explain) reasons = reasonsOf(show);
       if (made.kind === "error") throw new Exit(1, report(made, { show, source, flags }));
       await receiveOutputs(outputs, made, work);
       return made;
     } finally {
       await show.end();
+      if (reasons !== "") await context.err.write(reasons);
     }
   }, "ERROR: failed to build: failed to solve: Canceled: context canceled");
   await writeResultFiles(flags, result, options.tags ?? []);
   if (flags.quiet && result.image !== undefined) await context.out.write(`${result.image}\n`);
   return 0;
+}
+
+/** What made each step run, for those of which the engine has told it. */
+function reasonsOf({ progress }: BuildShow): string {
+  const lines = progress.steps.flatMap(({ name, reason }) =>
+    reason === undefined ? [] : [`  ${name}\n    ${visibleText(reason)}\n`],
+  );
+  return lines.length === 0
+    ? "\nNo step ran: all were cached.\n"
+    : `\nWhy steps ran:\n${lines.join("")}`;
 }
 
 async function follow(

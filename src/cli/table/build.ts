@@ -84,6 +84,7 @@ export const buildFlags = {
   tag: list("Name and optionally a tag (format: name:tag)", { short: "t" }),
   target: text("Stage to build, with those that it needs"),
   ulimit: list("Ulimit options of RUN instructions", { placeholder: "ulimit" }),
+  watch: bool("Build again whenever the Dockerfile or a file of the context changes"),
 };
 
 export const buildCommand = command({
@@ -99,6 +100,7 @@ export const buildCommand = command({
     ["build -o out .", "the files of the result, in a directory and not in an image"],
     ["build -t registry.example/web:1 --push .", "to a registry"],
     ["build - < Dockerfile", "without files"],
+    ["build -t web --watch .", "again after each change, until ctrl-c"],
     ["build --check .", "what Docker's build checks find in ./Dockerfile"],
     ["build --call=outline --target web .", "arguments, secrets and agents that a stage takes"],
   ],
