@@ -34,7 +34,9 @@ export type {
   UnpackResult,
 } from "./job.ts";
 export {
+  copyFiles,
   diffLayer,
+  digestFiles,
   explodeArchive,
   type LayerOptions,
   mergeLayers,

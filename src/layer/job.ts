@@ -7,6 +7,7 @@ import type { ExtractOptions } from "./extract.ts";
 import type { MergeOptions, MergeResult } from "./merge.ts";
 import type { PackOptions } from "./pack.ts";
 import type { ScanOptions } from "./scan.ts";
+import type { SelectionJobs } from "./selection-job.ts";
 
 /** Where the bytes of a job come from: a file, or the stream sent along. */
 export type Source = { readonly path: string } | "stream";
@@ -148,7 +149,7 @@ export interface ExplodedMember {
 }
 
 /** The jobs of a worker, by name. */
-export interface Jobs extends ChunkJobs {
+export interface Jobs extends ChunkJobs, SelectionJobs {
   readonly receive: { readonly request: ReceiveRequest; readonly result: ReceiveResult };
   readonly unpack: { readonly request: UnpackRequest; readonly result: UnpackResult };
   readonly settle: { readonly request: SettleRequest; readonly result: undefined };

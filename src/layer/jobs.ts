@@ -1,4 +1,3 @@
-import { closeSync, constants, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#base";
 import { type DiffId, type Digest, type DigestAlgorithm, Digester, digestAlgorithm } from "#image";
@@ -7,7 +6,7 @@ import { nameComponents, noTarLimits, TarReader } from "#tar";
 import { BlobFile } from "./blob-file.ts";
 import { chunkJobs } from "./chunk-jobs.ts";
 import { compress } from "./compress.ts";
-import { chunkSize, decompress, isCompressed, noExpansionLimits } from "./compression.ts";
+import { decompress, noExpansionLimits } from "./compression.ts";
 import { TreeExtractor } from "./extract.ts";
 import type {
   ExplodedMember,
@@ -25,7 +24,6 @@ import type {
   RecompressResult,
   ScanRequest,
   SettleRequest,
-  Source,
   StoreRequest,
   StoreResult,
   UnpackRequest,
@@ -33,46 +31,10 @@ import type {
 } from "./job.ts";
 import { LayerMerger, type MergeResult } from "./merge.ts";
 import { TreePacker } from "./pack.ts";
+import { readSource } from "./read-source.ts";
 import { encodeEntries, type ScannedEntry, TreeScanner } from "./scan.ts";
+import { selectionJobs } from "./selection-jobs.ts";
 import { settle } from "./settle.ts";
-
-/** How the chunks of a file are used. */
-interface ReadOptions {
-  /** Plain ones are used up before the next is asked for, so that all can have one place in memory. */
-  readonly reuse: boolean;
-}
-
-async function* readSource(
-  source: Source,
-  context: JobContext,
-  options: ReadOptions = { reuse: false },
-): AsyncGenerator<Uint8Array, void> {
-  let done = 0;
-  for await (const chunk of source === "stream" ? context.input : readFile(source.path, options)) {
-    await context.breathe(chunk.byteLength);
-    yield chunk;
-    done += chunk.byteLength;
-    context.progress(done);
-  }
-}
-
-function* readFile(path: string, { reuse }: ReadOptions): Generator<Uint8Array, void> {
-  const fd = openSync(path, constants.O_RDONLY);
-  try {
-    let chunk = Buffer.allocUnsafe(chunkSize);
-    let isReused: boolean | undefined;
-    for (;;) {
-      const size = readSync(fd, chunk, 0, chunk.length, null);
-      if (size === 0) return;
-      // A decompressor holds the chunk that it was given, as a compressor does.
-      isReused ??= reuse && !isCompressed(chunk.subarray(0, size));
-      yield chunk.subarray(0, size);
-      if (!isReused) chunk = Buffer.allocUnsafe(chunkSize);
-    }
-  } finally {
-    closeSync(fd);
-  }
-}
 
 /** Entries per message, and what one counts for beside bytes: both some tens of microseconds of work. */
 const scanBatch = 512;
@@ -326,4 +288,5 @@ export const jobs: { readonly [N in JobName]: Work<N> } = {
   recompress,
   explode,
   ...chunkJobs,
+  ...selectionJobs,
 };

@@ -23,6 +23,12 @@ import type { MergeResult } from "./merge.ts";
 import type { PackOptions } from "./pack.ts";
 import { WorkerPool } from "./pool.ts";
 import { decodeEntries, type ScannedEntry } from "./scan.ts";
+import type {
+  CopyFilesRequest,
+  CopyFilesResult,
+  DigestFilesRequest,
+  DigestFilesResult,
+} from "./selection-job.ts";
 import { streamOutput } from "./stream-output.ts";
 
 /** For the whole process: more workers than these would only take cores from containers. */
@@ -203,6 +209,29 @@ export async function explodeArchive(
   options: LayerOptions = {},
 ): Promise<readonly ExplodedMember[]> {
   return await pool.run("explode", { ...request, source: "stream" }, { ...options, input: stream });
+}
+
+/**
+ * Copies files into a tree with BuildKit's rules for COPY and ADD: see `TreeCopier`. Nothing outside
+ * of the trees is read or written, whatever links say. `not_found` with the path for a source that is
+ * missing. After a Fault what was copied before stays.
+ */
+export async function copyFiles(
+  request: CopyFilesRequest,
+  options: LayerOptions = {},
+): Promise<CopyFilesResult> {
+  return await pool.run("copyFiles", request, options);
+}
+
+/**
+ * The digest of the files that selections find: of names, types, modes, owners, targets of links,
+ * content and extended attributes, never of times. `not_found` as `copyFiles`.
+ */
+export async function digestFiles(
+  request: DigestFilesRequest,
+  options: LayerOptions = {},
+): Promise<DigestFilesResult> {
+  return await pool.run("digestFiles", request, options);
 }
 
 /** The options that the worker needs. */

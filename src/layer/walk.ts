@@ -78,6 +78,7 @@ export class TreeWalk implements Disposable {
   readonly #stat: Stat;
   readonly #options: WalkOptions;
   readonly #levels: Level[] = [];
+  #isPassedOver = false;
 
   /** @param root a file of another kind is a tree of itself alone */
   constructor(root: Fd, options: WalkOptions = {}) {
@@ -101,11 +102,18 @@ export class TreeWalk implements Disposable {
       }
       const found = this.#look(level, name);
       if (!found) continue;
+      this.#isPassedOver = false;
       yield found;
+      if (this.#isPassedOver) continue;
       // Directories alone tell file systems apart: an overlay gives files the numbers of its layers.
       const isOurs = this.#options.mounts || found.stat.dev === stat.dev;
       if (found.type === "directory" && isOurs) unlessGone(() => this.#enter(found.path));
     }
+  }
+
+  /** Does not enter the directory whose entry came last; the root's is entered all the same. */
+  passOver(): void {
+    this.#isPassedOver = true;
   }
 
   [Symbol.dispose](): void {
