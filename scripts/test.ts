@@ -25,6 +25,7 @@ const bin = (name: string) => join(root, "node_modules/.bin", name);
 /** The things that a machine may lack without failing the run. */
 const excusable = [
   "docker CLI",
+  "docker-buildx",
   "docker-registry",
   "firewalld",
   "groff",

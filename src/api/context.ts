@@ -1,4 +1,5 @@
 import type { Log } from "#base";
+import type { BuildKit } from "#buildkit";
 import type { Engine } from "#engine";
 import type { Schemas } from "#wire";
 
@@ -11,5 +12,7 @@ export interface ApiContext {
   readonly schemas: Schemas;
   /** Milliseconds between two messages of a container's usage; a second, as in Docker, when absent. */
   readonly statsInterval?: number;
+  /** BuildKit's protocol; absent: its clients are refused. */
+  readonly buildkit?: BuildKit;
   readonly describePlan?: (plan: Uint8Array, format: "json" | "text") => string;
 }

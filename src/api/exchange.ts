@@ -292,6 +292,12 @@ export class Exchange {
       : this.#takeOver("200 OK", type);
   }
 
+  /** Takes the connection over for another protocol, for which the client asked. */
+  switchTo(protocol: string): RawConnection {
+    const headers = { Connection: "Upgrade", Upgrade: protocol };
+    return this.#takeOver("101 Switching Protocols", headers);
+  }
+
   /**
    * Makes the connection a websocket, whose messages are text or binary; undefined when the client
    * did not ask for one as it should, which it is told.

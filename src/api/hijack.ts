@@ -70,6 +70,23 @@ function sizeOf(chunks: readonly Uint8Array[]): number {
   return chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
 }
 
+/** Ends what the HTTP server does with a connection; bytes that come wait in it. */
+export function releaseSocket(socket: Socket): void {
+  for (const event of ["data", "end", "drain", "finish", "error", "timeout"])
+    socket.removeAllListeners(event);
+  socket.on("error", () => socket.destroy());
+  socket.pause();
+}
+
+/**
+ * Gives bytes that came early to whoever reads a connection from now on: the runtime's HTTP/2 does
+ * not see what is unshifted.
+ */
+export function replay(socket: RawStream, early: Uint8Array): void {
+  if (early.byteLength > 0) socket.emit("data", Buffer.from(early));
+  socket.resume();
+}
+
 export interface TakeOver {
   /** As "101 UPGRADED". */
   readonly status: string;
@@ -89,11 +106,7 @@ export function takeOver(
   if (!socket || socket.destroyed)
     throw new Fault("canceled", "the client closed the connection before its stream began");
   response.detachSocket(socket);
-  for (const event of ["data", "end", "drain", "finish", "error", "timeout"])
-    socket.removeAllListeners(event);
-  socket.on("error", () => socket.destroy());
-  // Bytes that the client sends before there is a process wait in the socket.
-  socket.pause();
+  releaseSocket(socket);
   const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   socket.write(`${[`HTTP/1.1 ${status}`, ...fields].join("\r\n")}\r\n\r\n`);
   return {

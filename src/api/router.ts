@@ -11,8 +11,8 @@ export interface Route {
   readonly method: Method;
   readonly pattern: string;
   readonly handle: Handler;
-  /** What the connection may be upgraded to: a raw stream ("tcp"), or a websocket. */
-  readonly upgrade?: "tcp" | "websocket";
+  /** What the connection may be upgraded to: a raw stream ("tcp"), a websocket, HTTP/2. */
+  readonly upgrade?: "tcp" | "websocket" | "h2c";
   /**
    * It does what several of Docker's endpoints do, and only saves time: not there where plugins
    * decide about requests, since they know Docker's.

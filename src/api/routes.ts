@@ -1,4 +1,5 @@
 import { backupRoutes } from "./backups.ts";
+import { buildkitRoutes } from "./buildkit.ts";
 import { commitRoutes } from "./commit.ts";
 import { containerArchiveRoutes } from "./container-archive.ts";
 import { containerChangeRoutes } from "./container-changes.ts";
@@ -56,6 +57,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...networkExplainRoutes(context),
     ...explainRoutes(context),
     ...pluginRoutes(),
+    ...buildkitRoutes(context),
     ...swarmRoutes(),
     ...notYetRoutes(),
   ];

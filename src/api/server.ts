@@ -1,12 +1,14 @@
 import { createServer, type IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { defined, Fault, faultOf, type Log } from "#base";
+import type { BuildKit } from "#buildkit";
 import type { Engine, Owner } from "#engine";
 import { API_VERSION, compareApiVersions, loadSchemas, MIN_API_VERSION, wireLimits } from "#wire";
 import { type Authorization, authorized } from "./authorization.ts";
 import { Exchange } from "./exchange.ts";
 import { faultResponse } from "./fault-response.ts";
 import { refuseForeignPage } from "./foreign-page.ts";
+import { releaseSocket, replay } from "./hijack.ts";
 import {
   type Accepted,
   firstBytesMs,
@@ -33,6 +35,8 @@ export interface ApiServerOptions {
   readonly describePlan?: (plan: Uint8Array, format: "json" | "text") => string;
   /** Milliseconds between two messages of a container's usage; a second, as in Docker, when absent. */
   readonly statsInterval?: number;
+  /** Serves BuildKit's clients, and stays the caller's to close; absent: they are refused. */
+  readonly buildkit?: BuildKit;
   /** The plugins that decide about requests; absent: none. */
   readonly authorization?: Authorization;
   /**
@@ -74,7 +78,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   return {
     async listen(addresses) {
       const context = { ...options, schemas: await loading };
-      const server = httpServer(dispatcher(options, new Router(routes(context))));
+      const server = httpServer(dispatcher(options, new Router(routes(context))), options);
       const onAccepted = acceptor(server);
       try {
         for (const address of addresses) {
@@ -105,7 +109,7 @@ function keepUntilClosed(socket: Socket, connections: Set<Socket>): void {
 
 type Dispatch = (request: IncomingMessage, response: ServerResponse, head?: Uint8Array) => void;
 
-function httpServer(dispatch: ReturnType<typeof dispatcher>) {
+function httpServer(dispatch: ReturnType<typeof dispatcher>, options: ApiServerOptions) {
   const server = createServer(
     {
       maxHeaderSize: wireLimits.headerBytes,
@@ -124,9 +128,32 @@ function httpServer(dispatch: ReturnType<typeof dispatcher>) {
     dispatch.handle(request, response, head);
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    if (acceptHttp2(options, error, socket as Socket)) return;
     if (socket.writable) socket.end(protocolError(error.code === "HPE_HEADER_OVERFLOW"));
   });
   return server;
+}
+
+/** RFC 9113, 3.4: how a client begins that knows without asking that HTTP/2 is spoken. */
+const http2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/**
+ * Serves gRPC on a connection whose client began with HTTP/2, which Node's parser stops at. Not
+ * where plugins decide about requests: they would see none.
+ */
+function acceptHttp2(
+  { buildkit, authorization }: ApiServerOptions,
+  { code, rawPacket }: NodeJS.ErrnoException & { readonly rawPacket?: Buffer },
+  socket: Socket,
+): boolean {
+  if (!buildkit || code !== "HPE_PAUSED_H2_UPGRADE" || !rawPacket) return false;
+  if (rawPacket.toString("latin1", 0, http2Preface.length) !== http2Preface) return false;
+  if ((authorization?.names() ?? []).length > 0) return false;
+  clearTimeout(arrivals.get(socket)?.timer);
+  releaseSocket(socket);
+  buildkit.accept(socket);
+  replay(socket, rawPacket);
+  return true;
 }
 
 /** The answer to bytes that are not a request, or to one whose header is too large. */

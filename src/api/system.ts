@@ -9,8 +9,8 @@ import { timeText } from "./time-text.ts";
 /** /_ping, /version and /info, and OPTIONS of every path. */
 export function systemRoutes(context: ApiContext): readonly Route[] {
   return [
-    { method: "GET", pattern: "/_ping", handle: ping },
-    { method: "HEAD", pattern: "/_ping", handle: ping },
+    { method: "GET", pattern: "/_ping", handle: (exchange) => ping(context, exchange) },
+    { method: "HEAD", pattern: "/_ping", handle: (exchange) => ping(context, exchange) },
     { method: "GET", pattern: "/version", handle: (exchange) => version(context, exchange) },
     { method: "GET", pattern: "/info", handle: (exchange) => info(context, exchange) },
     ...["/", "/*path"].map((pattern) => ({
@@ -21,11 +21,12 @@ export function systemRoutes(context: ApiContext): readonly Route[] {
   ];
 }
 
-/** No Builder-Version: a client could not choose a builder. */
-function ping(exchange: Exchange): void {
+/** By Builder-Version clients choose how they build: 2 is BuildKit. */
+function ping({ buildkit }: ApiContext, exchange: Exchange): void {
   exchange.sendText(exchange.request.method === "HEAD" ? "" : "OK", {
     "Cache-Control": "no-cache, no-store, must-revalidate",
     Pragma: "no-cache",
+    ...(buildkit && { "Builder-Version": "2" }),
     Swarm: "inactive",
   });
 }

@@ -28,7 +28,7 @@ test("one that stands still ends with a fault, and its source is told", async ()
       },
     }),
   };
-  const fault = await outcome(text(limitStalls(source, 10, "the archive")));
+  const fault = await outcome(text(limitStalls<Uint8Array>(source, 10, "the archive")));
   expect(fault).toThrow("the archive stood still for 0.01 s");
   await ended.promise;
 });

@@ -44,11 +44,11 @@ async function* limitBytes(
  * The same stream, ending in a `timeout` fault when nothing comes of it for some milliseconds while
  * it is being read. Its source is told to end, and not waited for.
  */
-export async function* limitStalls(
-  source: AsyncIterable<Uint8Array>,
+export async function* limitStalls<T>(
+  source: AsyncIterable<T>,
   milliseconds: number,
   about: string,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]();
   let isOver = false;
   try {

@@ -209,7 +209,7 @@ test("an archive that stands still lets the container go", async () => {
   const stuck = {
     [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => undefined) }),
   };
-  const archive = limitStalls(stuck, 20, "the archive");
+  const archive = limitStalls<Uint8Array>(stuck, 20, "the archive");
   const request = { archive, keepsKinds: false, toUser: false, signal: never };
   expect(await outcome(engine.files.put(id, "/tmp", request))).toThrow("stood still for 0.02 s");
   await engine.containers.start(id);

@@ -1,0 +1,70 @@
+import { createHash } from "node:crypto";
+import type { Duplex } from "node:stream";
+import type { Log } from "#base";
+import { controlService } from "./build/control.ts";
+import { type Builds, gatewayService } from "./build/gateway.ts";
+import { History } from "./build/history.ts";
+import { Jobs } from "./build/jobs.ts";
+import { Solutions } from "./build/solutions.ts";
+import type { Solver } from "./build/solver.ts";
+import { workerRecord } from "./build/worker.ts";
+import { ReceivedDirectories } from "./files/received-directories.ts";
+import { createGrpcServer } from "./grpc/server.ts";
+import { SessionClient } from "./session/build-client.ts";
+import { type SessionHeaders, Sessions } from "./session/sessions.ts";
+
+/** What the protocol is served with. */
+export interface BuildKitOptions {
+  readonly solver: Solver;
+  /** Where copies of clients' files are; made when it is needed. */
+  readonly directory: string;
+  /** The version of thimble. */
+  readonly version: string;
+  readonly log: Log;
+}
+
+/** BuildKit's protocol on connections that others have accepted. */
+export interface BuildKit {
+  /** Serves gRPC on a connection from its first byte on. */
+  accept(connection: Duplex): void;
+  /** Throws what is wrong with the headers of a session, before its connection is taken over. */
+  checkSession(headers: SessionHeaders): void;
+  /** Uses a connection as a client's session, until that ends. */
+  serveSession(connection: Duplex, headers: SessionHeaders): Promise<void>;
+  /** Ends all builds and connections. */
+  close(): Promise<void>;
+}
+
+/** Serves BuildKit's protocol over a solver. */
+export function createBuildKit(options: BuildKitOptions): BuildKit {
+  const { solver, directory, version, log } = options;
+  const sessions = new Sessions(log);
+  const jobs = new Jobs();
+  const solutions = new Solutions();
+  const directories = new ReceivedDirectories(directory);
+  const id = createHash("sha256").update(directory).digest("hex").slice(0, 25);
+  const builds: Builds = {
+    ...{ solver, jobs, solutions },
+    worker: [workerRecord({ id, version, platforms: solver.platforms })],
+    clientOf: async ({ request, signal }) => {
+      const session = await sessions.get(request.session, signal);
+      return new SessionClient(session, directories, signal);
+    },
+    forgetFiles: () => directories.prune(),
+  };
+  const history = new History();
+  const server = createGrpcServer([
+    controlService({ builds, sessions, history, version }),
+    gatewayService(builds),
+  ]);
+  return {
+    accept: (connection) => server.accept(connection),
+    checkSession: (headers) => sessions.check(headers("x-docker-expose-session-uuid") ?? ""),
+    serveSession: (connection, headers) => sessions.serve(connection, headers),
+    async close() {
+      jobs.close();
+      server.close();
+      await solutions.close();
+    },
+  };
+}

@@ -1,0 +1,102 @@
+import { Fault } from "#base";
+import type {
+  AgentConnection,
+  BuildClient,
+  ClientCredentials,
+  LeasedDirectory,
+  WantedFiles,
+} from "../build/solver.ts";
+import type { ReceivedDirectories } from "../files/received-directories.ts";
+import { sendDirectory } from "../files/send-directory.ts";
+import type { Call } from "../grpc/client.ts";
+import type { BytesMessage } from "../protobuf/control-messages.ts";
+import type { Input, Value } from "../protobuf/message.ts";
+import { Auth, FileSend, Secrets, Ssh, Upload } from "../protobuf/session-messages.ts";
+import type { ClientSession } from "./client-session.ts";
+
+const maxSecretBytes = 500 << 10;
+const pieceBytes = 1 << 20;
+
+/** The services of a session, for one build. */
+export class SessionClient implements BuildClient {
+  readonly #session: ClientSession;
+  readonly #directories: ReceivedDirectories;
+  readonly #signal: AbortSignal;
+
+  constructor(session: ClientSession, directories: ReceivedDirectories, signal: AbortSignal) {
+    this.#session = session;
+    this.#directories = directories;
+    this.#signal = AbortSignal.any([signal, session.signal]);
+  }
+
+  async directory(
+    name: string,
+    wanted: WantedFiles = {},
+    onBytes?: (bytes: number) => void,
+  ): Promise<LeasedDirectory> {
+    const request = { name, ...wanted, onBytes, signal: this.#signal };
+    return await this.#directories.receive(this.#session, request);
+  }
+
+  async *upload(path: string): AsyncGenerator<Uint8Array, void> {
+    const metadata = { urlpath: [path], urlhost: ["buildkit-session"] };
+    await using call = this.#session.call(Upload.pull, { signal: this.#signal, metadata });
+    for await (const { data } of call.messages()) yield data;
+  }
+
+  async secret(id: string): Promise<Uint8Array> {
+    const { data } = await this.#session.ask(Secrets.getSecret, { id }, { signal: this.#signal });
+    if (data.byteLength > maxSecretBytes)
+      throw new Fault("exhausted", `the secret ${id} is larger than ${maxSecretBytes} bytes`);
+    return data;
+  }
+
+  async agent(id: string): Promise<AgentConnection> {
+    const signal = this.#signal;
+    await this.#session.ask(Ssh.checkAgent, { id }, { signal });
+    const call = this.#session.call(Ssh.forwardAgent, {
+      signal,
+      metadata: { "buildkit.ssh.id": [id] },
+    });
+    return {
+      send: (data) => call.send({ data }),
+      received: pieces(call),
+      [Symbol.asyncDispose]: () => call[Symbol.asyncDispose](),
+    };
+  }
+
+  async credentials(host: string): Promise<ClientCredentials | undefined> {
+    if (!this.#session.supports(Auth.credentials)) return undefined;
+    const signal = this.#signal;
+    const { username, secret } = await this.#session.ask(Auth.credentials, { host }, { signal });
+    return username === "" && secret === "" ? undefined : { username, secret };
+  }
+
+  async sendFile(
+    about: ReadonlyMap<string, string>,
+    content: AsyncIterable<Uint8Array>,
+  ): Promise<void> {
+    const headers = [...about].map(([name, value]) => [`exporter-md-${name}`, [value]] as const);
+    await using call = this.#session.call(FileSend.file, {
+      signal: this.#signal,
+      metadata: Object.fromEntries(headers),
+    });
+    for await (const bytes of content) {
+      for (let at = 0; at < bytes.byteLength; at += pieceBytes)
+        await call.send({ data: bytes.subarray(at, at + pieceBytes) });
+    }
+    call.end();
+    for await (const _ of call.messages());
+  }
+
+  async sendDirectory(path: string): Promise<void> {
+    await using call = this.#session.call(FileSend.directory, { signal: this.#signal });
+    await sendDirectory(call, path);
+  }
+}
+
+async function* pieces(
+  call: Call<Value<typeof BytesMessage>, Input<typeof BytesMessage>>,
+): AsyncGenerator<Uint8Array, void> {
+  for await (const { data } of call.messages()) yield data;
+}
