@@ -82,15 +82,6 @@ const checks: readonly Step[] = [
   ),
   check("lint", bin("biome"), "check", "--error-on-warnings", "."),
   check("native", "make", "-s", "-C", "native", "test"),
-  check(
-    "dependency rules",
-    bun,
-    "--bun",
-    bin("depcruise"),
-    "--config",
-    "dependency-rules.cjs",
-    "src",
-  ),
   check("dead code", bun, "--bun", bin("knip"), "--cache"),
 ];
 
