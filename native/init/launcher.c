@@ -13,10 +13,14 @@
 #include <sys/wait.h>
 #include <termios.h>
 
+#include "devices.h"
 #include "exec.h"
 #include "idmap.h"
 #include "init.h"
+#include "mask.h"
 #include "mounts.h"
+#include "path.h"
+#include "root.h"
 #include "security.h"
 #include "syscalls.h"
 
@@ -90,6 +94,8 @@ static int enter_files(struct plan *plan)
 {
 	if (plan->mounts) {
 		int result = open_mounts(plan);
+		if (result >= 0)
+			result = open_host_devices(plan);
 		return result < 0 || (result = join_namespace(plan, NAMESPACE_MNT)) < 0 ? result : assemble_root(plan);
 	}
 	int root = check(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));

@@ -1,4 +1,4 @@
-/* The container's root: sources first, as the host sees them, then the tree on its anchor, then the switch to it. */
+/* Mounts of the plan, made detached from sources as the host sees them. */
 #ifndef MOUNTS_H
 #define MOUNTS_H
 
@@ -6,6 +6,9 @@
 
 /* The descriptor behind an index of the inherited table. */
 #define INHERITED(index) (5 + (int)(index))
+
+/* MS_PRIVATE and the like for a plan's PROPAGATION_*. */
+uint64_t propagation_flag(uint32_t propagation);
 
 /*
  * Clones the trees of inherited descriptors: only in the mount namespace in which they
@@ -16,35 +19,16 @@ int open_inherited_mounts(struct plan *plan);
 void close_mounts(struct plan *plan);
 
 /*
- * Makes every other mount of the plan, detached, and opens the host's device nodes where
- * mknod(2) is not allowed. Must run in the namespaces of the container except for the
- * mount namespace, in which the host's paths still have to mean the host's files.
+ * Makes every other mount of the plan, detached. Must run in the namespaces of the
+ * container except for the mount namespace, in which the host's paths still have to mean
+ * the host's files.
  */
 int open_mounts(struct plan *plan);
 
-/* Attaches all of it in the container's mount namespace; returns a descriptor of the new root. */
-int assemble_root(struct plan *plan);
-
-/* Opens a pseudo terminal of the container's own devpts below `root`; 0 with both ends. */
-int open_terminal(const struct plan *plan, int root, int *master, int *slave);
-
-/* Makes the terminal with this slave the container's /dev/console: by descriptor, since names in /dev/pts may be others' (CVE-2025-52565). */
-int bind_console(int root, int slave);
-
 /*
- * The null device for a standard stream: /dev/null below `root` if that is one, else a
- * node of its own. Never the host's, whose mode the program could change through
- * /proc/self/fd.
+ * mount(2) wants a place; the anchor is one until a clone of the mount has been taken.
+ * Therefore not before the tree is private: the host would see it.
  */
-int open_null_stream(int root);
-
-/* Masked and read-only paths, then the root's own attributes. */
-int restrict_root(const struct plan *plan, int root);
-
-/* Makes `root` this process's root and lets go of the host's. */
-int enter_root(int root);
-
-/* A directory below `root` that exists afterwards. */
-int make_directory(int root, const char *path);
+int make_legacy(const struct plan *plan, struct mount *legacy);
 
 #endif
