@@ -54,3 +54,4 @@ export {
 export type { MergeResult } from "./merge.ts";
 export type { PackOptions } from "./pack.ts";
 export { type ScannedEntry, TreeScanner } from "./scan.ts";
+export type { Selection } from "./selection.ts";

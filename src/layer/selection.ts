@@ -1,4 +1,4 @@
-import { Fault } from "#base";
+import { Fault, suggest } from "#base";
 import { IgnoreMatcher, type IgnoreState } from "#dockerfile";
 import { type Fd, fstatat, O_DIRECTORY, O_PATH, openat2 } from "#kernel";
 import { nameToText, textToName } from "#tar";
@@ -47,6 +47,9 @@ export type SelectedEntry =
       readonly isImplied: boolean;
     })
   | { readonly kind: "leave"; readonly path: string };
+
+/** Among more names in a directory none is proposed for a missing one. */
+const maxProposed = 1000;
 
 interface States {
   readonly ignore: IgnoreState;
@@ -101,9 +104,22 @@ export class SelectionReader implements Disposable {
     const type = stat && typeOf(stat);
     if (!type) {
       const about = nameToText(`/${real}`);
-      throw new Fault("not_found", `${JSON.stringify(about)}: not found`, { about });
+      const near = this.#nearest(real);
+      const hint = near === undefined ? "" : `; did you mean ${JSON.stringify(near)}?`;
+      throw new Fault("not_found", `${JSON.stringify(about)}: not found${hint}`, { about });
     }
     return { path: clean, real, isDirectory: type === "directory" };
+  }
+
+  /** A path beside a missing one that is written almost like it. */
+  #nearest(path: string): string | undefined {
+    const slash = path.lastIndexOf("/");
+    const directory = path.slice(0, Math.max(0, slash));
+    const names = this.#namesIn(directory)
+      .slice(0, maxProposed)
+      .filter((name) => !this.#isHidden(joinPath(directory, name)));
+    const near = suggest(nameToText(path.slice(slash + 1)), names.map(nameToText));
+    return near === undefined ? undefined : `/${joinPath(nameToText(directory), near)}`;
   }
 
   #isHidden(path: string): boolean {
