@@ -24,6 +24,7 @@ export type { Mount } from "./mount.ts";
 export { listTargets, type NamedWant, type Outline, outline, type Target } from "./outline.ts";
 export { parseDockerfile } from "./parse.ts";
 export { exposedPorts } from "./ports.ts";
+export { checkJson, outlineJson, targetsJson } from "./report-json.ts";
 export {
   type KnownImage,
   type ResolvedFile,

@@ -180,6 +180,19 @@ describe.skipIf(!buildx || !compose)("clients of BuildKit [needs docker-buildx]"
     expect(server.solver.requests.at(-1)?.contexts.get("base")).toMatchObject({ kind: "result" });
   });
 
+  test("a Dockerfile is checked and outlined without a build", async () => {
+    const before = server.solver.requests.length;
+    const file = "FROM scratch AS Upper\n# what it is for\nARG KIND=a\nENV K=$KIND\n";
+    const call = (name: string) => run(buildx, ["build", "--call", name, "-f", "-", "app"], file);
+    const checked = await call("check");
+    expect(checked.output).toContain("WARNING: StageNameCasing");
+    expect(checked.status).toBe(1);
+    expect((await call("outline")).output).toMatch(/KIND +a/);
+    expect((await call("targets")).output).toContain("upper (default)");
+    expect((await call("other")).output).toContain("unsupported request frontend.other");
+    expect(server.solver.requests).toHaveLength(before);
+  });
+
   test("another frontend is refused by its name", async () => {
     const args = ["build", "--progress", "plain", "--build-arg", "BUILDKIT_SYNTAX=example.com/own"];
     const { status, output } = await run(buildx, [...args, "app"]);

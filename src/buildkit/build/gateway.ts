@@ -12,6 +12,7 @@ import { loadDefinition } from "./load-definition.ts";
 import { readDirectory, readPart, statFile } from "./result-files.ts";
 import type { Solutions } from "./solutions.ts";
 import type { BuildClient, Solution, Solver } from "./solver.ts";
+import { answerSubrequest } from "./subrequest.ts";
 import { gatewayCapabilities, solverCapabilities } from "./worker.ts";
 
 /** What the services that clients call are made of. */
@@ -148,7 +149,7 @@ export async function solve(
   if (dockerfile !== undefined)
     job.file = { filename: options.dockerfileName, data: Buffer.from(dockerfile) };
   if (options.call !== "")
-    throw new Fault("unsupported", `the call ${options.call} is not supported`);
+    return { refs: [], isMany: false, metadata: answerSubrequest({ options, definition }) };
   const solution = await solver.solve({ ...options, ...definition, client, signal, report });
   const id = solutions.add(solution);
   job.results.add(id);
@@ -184,7 +185,7 @@ function describe(solution: Solution, id: string, options: FrontendRequest): Sol
 
 function resultMessage({ refs, isMany, metadata }: SolvedResult): Result {
   const [first] = refs;
-  if (!isMany && first) return { ref: { id: first.id, def: definitionOf(first.id) }, metadata };
+  if (!isMany) return { ref: first && { id: first.id, def: definitionOf(first.id) }, metadata };
   return {
     refs: { refs: refs.map(({ platform, id }) => [platform, { id, def: definitionOf(id) }]) },
     metadata,

@@ -107,13 +107,14 @@ class Receiver implements Disposable {
     if (type === PacketType.data) await this.#takeData(id, data);
     else if (type !== PacketType.stat)
       throw new Fault("invalid", `the client sent a packet of the type ${type}`);
+    else if (this.#isListComplete)
+      throw new Fault("invalid", "the client listed a file after the end of its list");
     else if (stat) await this.#takeEntry(this.#check.take(stat), this.#listed++);
     else this.#isListComplete = true;
     if (this.#isListComplete && this.#arriving.size === 0) await this.#finish();
   }
 
   async #takeEntry(entry: IncomingEntry | undefined, id: number): Promise<void> {
-    if (this.#isListComplete) throw new Fault("invalid", "the client sent a list after its end");
     if (!entry) return;
     this.#paths.add(entry.path);
     const type = entry.mode & S_IFMT;

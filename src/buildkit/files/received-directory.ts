@@ -1,4 +1,5 @@
 import { opendir } from "node:fs/promises";
+import { posix } from "node:path";
 import {
   descriptorPath,
   type Fd,
@@ -128,11 +129,15 @@ export class ReceivedDirectory implements Disposable {
   async keepOnly(paths: ReadonlySet<string>): Promise<void> {
     for (const path of [...this.#known.keys()]) {
       if (paths.has(path)) continue;
-      const slash = path.lastIndexOf("/");
-      // What is in a directory goes with it.
-      if (slash < 0 || paths.has(path.slice(0, slash))) await this.#clear(path);
-      this.#known.delete(path);
+      // What is in a directory goes with it; that may have gone, or be a file by now.
+      if (path.includes("/") && !this.#isKept(posix.dirname(path), paths)) this.#known.delete(path);
+      else await this.#clear(path);
     }
+  }
+
+  #isKept(directory: string, paths: ReadonlySet<string>): boolean {
+    const mode = this.#known.get(directory)?.mode ?? 0;
+    return paths.has(directory) && (mode & S_IFMT) === S_IFDIR;
   }
 
   [Symbol.dispose](): void {

@@ -1,10 +1,8 @@
 import {
   type CheckReport,
   excerpt,
-  type LineRange,
   type NamedWant,
   type Outline,
-  ruleDescription,
   ruleUrl,
   type Target,
 } from "#dockerfile";
@@ -24,24 +22,6 @@ export function checkText({ warnings, failure }: CheckReport, file: BuildFile): 
   return `Check complete, ${found} been found!\n${parts.join("")}${failure ? "\n" : ""}`;
 }
 
-/** The result of buildx's --call=check,format=json, without the steps that load the Dockerfile. */
-export function checkJson({ warnings, failure }: CheckReport, file: BuildFile): string {
-  const shown = warnings.map(({ rule, detail, range }) => ({
-    ruleName: rule,
-    description: ruleDescription(rule),
-    url: ruleUrl(rule),
-    detail,
-    location: location([range]),
-  }));
-  const source = { filename: file.name, data: encoded(file), language: "Dockerfile" };
-  const error = failure && { message: failure.message, location: location(failure.ranges) };
-  return json({
-    warnings: shown.length === 0 ? null : shown,
-    sources: [source],
-    ...(error ? { buildError: error } : {}),
-  });
-}
-
 /** As buildx's --call=outline: tables of arguments, secrets and agents. */
 export function outlineText({ name, description, ...found }: Outline): string {
   const about = [
@@ -58,32 +38,6 @@ export function outlineText({ name, description, ...found }: Outline): string {
   ].join("");
 }
 
-/** The result of buildx's --call=outline,format=json. */
-export function outlineJson({ name, description, ...found }: Outline, file: BuildFile): string {
-  const wants = (items: readonly NamedWant[]) =>
-    items.map((each) => ({
-      name: each.name,
-      ...(each.isRequired ? { required: true } : {}),
-      location: location([each.range]),
-    }));
-  const args = found.arguments.map((each) => ({
-    name: each.name,
-    ...(each.description ? { description: each.description } : {}),
-    ...(each.value === "" ? {} : { value: each.value }),
-    location: location([each.range]),
-  }));
-  const secrets = wants(found.secrets);
-  const ssh = wants(found.agents);
-  return json({
-    ...(name ? { name } : {}),
-    ...(description ? { description } : {}),
-    ...(args.length > 0 ? { args } : {}),
-    ...(secrets.length > 0 ? { secrets } : {}),
-    ...(ssh.length > 0 ? { ssh } : {}),
-    sources: [encoded(file)],
-  });
-}
-
 /** As buildx's --call=targets. */
 export function targetsText(targets: readonly Target[]): string {
   const rows = targets.map(({ name, isDefault, description = "" }) => [
@@ -91,19 +45,6 @@ export function targetsText(targets: readonly Target[]): string {
     description,
   ]);
   return table([["TARGET", "DESCRIPTION"], ...rows], 1);
-}
-
-/** The result of buildx's --call=targets,format=json. */
-export function targetsJson(targets: readonly Target[], file: BuildFile): string {
-  const shown = targets.map(({ name, isDefault, description, base, platform, range }) => ({
-    ...(name ? { name } : {}),
-    ...(isDefault ? { default: true } : {}),
-    ...(description ? { description } : {}),
-    base,
-    ...(platform ? { platform } : {}),
-    location: location([range]),
-  }));
-  return json({ targets: shown, sources: [encoded(file)] });
 }
 
 function wanted({ name, isRequired }: NamedWant): string[] {
@@ -120,20 +61,4 @@ function table(rows: readonly (readonly string[])[], gap: number): string {
   const line = (row: readonly string[]) =>
     row.map((cell, at) => (at === row.length - 1 ? cell : cell.padEnd(width(at)))).join("");
   return rows.map((row) => `${line(row)}\n`).join("");
-}
-
-/** BuildKit has a range for each line. */
-function location(ranges: readonly LineRange[]) {
-  const lines = ranges.flatMap(({ start, end }) =>
-    Array.from({ length: end - start + 1 }, (_, index) => ({ line: start + index })),
-  );
-  return lines.length === 0 ? {} : { ranges: lines.map((line) => ({ start: line, end: line })) };
-}
-
-function encoded({ text }: BuildFile): string {
-  return Buffer.from(text).toString("base64");
-}
-
-function json(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
 }

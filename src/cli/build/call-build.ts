@@ -2,12 +2,15 @@ import { isFault } from "#base";
 import {
   baseImages,
   checkDockerfile,
+  checkJson,
   DockerfileFault,
   excerpt,
   IgnoreMatcher,
   listTargets,
   outline,
+  outlineJson,
   parseIgnoreFile,
+  targetsJson,
 } from "#dockerfile";
 import { hostPlatform, parsePlatform } from "#image";
 import type { Context } from "../context.ts";
@@ -16,14 +19,7 @@ import type { Values } from "../flag.ts";
 import type { buildFlags } from "../table/build.ts";
 import { buildArguments } from "./build-arguments.ts";
 import { type BuildFile, readBuildFile } from "./build-file.ts";
-import {
-  checkJson,
-  checkText,
-  outlineJson,
-  outlineText,
-  targetsJson,
-  targetsText,
-} from "./build-report.ts";
+import { checkText, outlineText, targetsText } from "./build-report.ts";
 import { isRemote } from "./build-source.ts";
 import { knownImages } from "./known-images.ts";
 
