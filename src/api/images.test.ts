@@ -165,9 +165,9 @@ test("names that cannot be are refused as in Docker", async () => {
 
 test("missing features are named; one object of them is not found", async () => {
   await using server = await testServer();
-  expect(await server.call("POST", "/build")).toMatchObject({
+  expect(await server.call("POST", "/session")).toMatchObject({
     status: 501,
-    json: { message: "building images is not supported yet: POST /build" },
+    json: { message: "building images is not supported yet: POST /session" },
   });
   expect(await server.call("GET", "/networks/x")).toMatchObject({
     status: 404,
@@ -178,7 +178,7 @@ test("missing features are named; one object of them is not found", async () => 
 test("a body that is not read to its end does not keep the answer back", async () => {
   await using server = await testServer();
   const body = "x".repeat(20 << 20);
-  expect((await send(server, "/build", body)).status).toBe(501);
+  expect((await send(server, "/session", body)).status).toBe(501);
   server.engine.images.load = async (archive) => {
     for await (const chunk of archive)
       throw new Fault("invalid", `bad after ${chunk.byteLength > 0}`);

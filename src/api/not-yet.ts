@@ -19,8 +19,6 @@ export function notYetRoutes(): readonly Route[] {
 type Feature = readonly [method: Method, pattern: string, what: string];
 
 const features: readonly Feature[] = [
-  ["POST", "/build", "building images"],
-  ["POST", "/build/cancel", "building images"],
   ["POST", "/session", "building images"],
   ["POST", "/grpc", "building images"],
 ];

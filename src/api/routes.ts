@@ -1,5 +1,6 @@
 import { backupRoutes } from "./backups.ts";
 import { buildkitRoutes } from "./buildkit.ts";
+import { buildRoutes } from "./builds.ts";
 import { commitRoutes } from "./commit.ts";
 import { containerArchiveRoutes } from "./container-archive.ts";
 import { containerChangeRoutes } from "./container-changes.ts";
@@ -43,6 +44,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...debugRoutes(context),
     ...execRoutes(context),
     ...commitRoutes(context),
+    ...buildRoutes(context),
     ...diskUsageRoutes(context),
     ...registryRoutes(context),
     ...imageArchiveRoutes(context),

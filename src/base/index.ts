@@ -26,6 +26,7 @@ export {
 } from "./id.ts";
 export { inParallel } from "./in-parallel.ts";
 export { formatIp, type IpVersion, parseIp } from "./ip-address.ts";
+export { Joined, unlessAborted } from "./joined.ts";
 export { KeyedLock } from "./keyed-lock.ts";
 export { createLog, type Log, type LogFormat, type LogLevel, silentLog } from "./log.ts";
 export { type Counter, type Gauge, type Histogram, Metrics } from "./metrics.ts";

@@ -9,3 +9,11 @@
  * take files from; a context is a directory that a client sent; a named context stands for a stage
  * or an image.
  */
+
+export type * from "./build-event.ts";
+export { type BuilderParts, type FindOptions, type ImageProvider, openBuilder } from "./builder.ts";
+export type { PrivateMount } from "./carrier.ts";
+export type * from "./contract.ts";
+export type { WantedImage } from "./named-context.ts";
+export { StepFault } from "./step-fault.ts";
+export type * from "./step-runner.ts";

@@ -34,7 +34,7 @@ interface ImageOperation extends Step {
 }
 
 /** A process in the root of `base`. */
-interface RunOperation extends Step {
+export interface RunOperation extends Step {
   readonly kind: "run";
   readonly base: Base;
   readonly platform: Platform;
@@ -177,7 +177,7 @@ export type CopyPart =
   | { readonly kind: "document"; readonly document: InlineDocument };
 
 /** WORKDIR: a directory, with those above it that are missing. */
-interface DirectoryOperation extends Step {
+export interface DirectoryOperation extends Step {
   readonly kind: "directory";
   readonly base: Base;
   /** Absolute and clean. */

@@ -10,6 +10,7 @@ import {
   type ResolvedFile,
   type ResolvedStage,
   resolveStages,
+  type Stage,
 } from "#dockerfile";
 import type { ImageConfig, Platform } from "#image";
 import {
@@ -46,6 +47,8 @@ export interface PlanRequest extends BuildRequest {
 /** A build, as data. */
 export interface Plan extends PlannedStage {
   readonly report: CheckReport;
+  /** The stages that are built, in the order of the file. */
+  readonly stages: readonly Stage[];
   /** All operations, each after its inputs. */
   readonly operations: readonly Operation[];
 }
@@ -80,7 +83,12 @@ export function planBuild(text: string, request: PlanRequest): Plan {
     throw new DockerfileFault(message, ranges);
   }
   const stage = new BuildPlanner(resolved, request).plan(resolved.target);
-  return { ...labelled(stage, request.labels), report, operations: inOrder(stage.result) };
+  return {
+    ...labelled(stage, request.labels),
+    report,
+    stages: resolved.reachable.map((each) => each.stage),
+    operations: inOrder(stage.result),
+  };
 }
 
 /** What a Dockerfile takes over from an image's configuration. */

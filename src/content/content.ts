@@ -182,6 +182,11 @@ export class Content {
     this.#pins.pin(holder, pinned);
   }
 
+  /** Whether an image needs the blob. */
+  isOfImage(digest: Digest): boolean {
+    return this.#stores.table.needsBlob(digest);
+  }
+
   /** Lets go of all that these holders keep; what nothing else needs is removed. Gives the bytes of the blobs and of the layers' files that went. */
   async unpin(holders: readonly string[]): Promise<number> {
     const { collector, snapshots } = this.#stores;

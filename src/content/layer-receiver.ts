@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { Fault, Scope, Slots } from "#base";
+import { Fault, Joined, Scope, Slots } from "#base";
 import type { Descriptor, DiffId } from "#image";
 import { type DigestAlgorithm, digestAlgorithm, requireDigest } from "#image";
 import { noExpansionLimits, receiveLayer, storeStream } from "#layer";
@@ -7,7 +7,6 @@ import { noTarLimits } from "#tar";
 import type { BlobStore } from "./blob-store.ts";
 import { crashPoint } from "./crash-point.ts";
 import type { DraftSpace, Drafts } from "./draft.ts";
-import { Joined } from "./joined.ts";
 import type { Collector } from "./lease.ts";
 
 /** Where missing blobs come from; a repository of a registry fits. */

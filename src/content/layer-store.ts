@@ -1,4 +1,4 @@
-import { defined, Fault, isFault, KeyedLock } from "#base";
+import { defined, Fault, isFault, Joined, KeyedLock } from "#base";
 import {
   type ChainId,
   chainIds,
@@ -14,7 +14,6 @@ import { type PackResult, settleImplied } from "#layer";
 import type { Snapshotter } from "#snapshot";
 import type { BlobStore } from "./blob-store.ts";
 import { crashPoint } from "./crash-point.ts";
-import { Joined } from "./joined.ts";
 import type {
   BlobSource,
   Draft,

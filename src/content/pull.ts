@@ -1,4 +1,4 @@
-import { collect, defined, Fault } from "#base";
+import { collect, defined, Fault, unlessAborted } from "#base";
 import {
   canonicalName,
   type Descriptor,
@@ -17,7 +17,6 @@ import {
   sha256,
 } from "#image";
 import { crashPoint } from "./crash-point.ts";
-import { unlessAborted } from "./joined.ts";
 import type { BlobSource, LayerProgress } from "./layer-receiver.ts";
 import { type ContentParts, keepConfig, requireLinux } from "./load.ts";
 import type { StoredImage } from "./stored-image.ts";

@@ -19,7 +19,7 @@ export { DockerfileFault, type LineRange, located } from "./fault.ts";
 export type { BuildRequest } from "./global-scope.ts";
 export { heredocText, parseHeredocWord } from "./heredoc.ts";
 export { IgnoreMatcher, type IgnoreState, ignoreFileFor, parseIgnoreFile } from "./ignore.ts";
-export type { Healthcheck, Instruction } from "./instruction.ts";
+export type { Dockerfile, Healthcheck, Instruction, Stage } from "./instruction.ts";
 export type { Mount } from "./mount.ts";
 export { listTargets, type NamedWant, type Outline, outline, type Target } from "./outline.ts";
 export { parseDockerfile } from "./parse.ts";

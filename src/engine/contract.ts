@@ -1,5 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import type { ContainerId, ExecId, SandboxId } from "#base";
+import type { Builder } from "#build";
 import type {
   Config,
   ContainerUpdateBody,
@@ -46,6 +47,7 @@ export interface Engine {
   readonly registries: Registries;
   readonly volumes: EngineVolumes;
   readonly backups: EngineBackups;
+  readonly builds: Builds;
   readonly events: Events;
   /** Facts about this engine and its machine, read now. */
   info(): Promise<EngineInfo>;
@@ -65,6 +67,12 @@ export interface Engine {
   reconcile(): Promise<void>;
   /** Stops serving; containers go on. */
   close(): Promise<void>;
+}
+
+/** The builds of an engine. */
+export interface Builds {
+  /** Opened at the first call: an engine that builds nothing loads nothing of it. */
+  builder(): Promise<Builder>;
 }
 
 /** The user who sent a request (SO_PEERCRED of the connection, unix(7)). */

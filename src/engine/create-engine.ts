@@ -21,6 +21,7 @@ import { Background } from "./background.ts";
 import { BackupRuns } from "./backups/backup-runs.ts";
 import { BackupTable } from "./backups/backup-table.ts";
 import { createBackups, startBackups } from "./backups/backups.ts";
+import { createBuilds } from "./builds/builds.ts";
 import { Closing } from "./closing.ts";
 import { PendingAttaches } from "./containers/attach.ts";
 import { ContainerStore } from "./containers/container-store.ts";
@@ -141,6 +142,7 @@ export async function createEngine(
     registries: createRegistries(parts),
     volumes: createVolumes(parts),
     backups: createBackups(parts),
+    builds: createBuilds(parts),
     events: parts.events,
     info: () => engineInfo(parts),
     get settings() {

@@ -47,6 +47,11 @@ export class EnginePaths {
     return join(this.dataRoot, "backups");
   }
 
+  /** What builds keep for the next ones. */
+  get builds(): string {
+    return join(this.dataRoot, "build");
+  }
+
   /** Downloads worth keeping. */
   get cache(): string {
     return join(this.dataRoot, "cache");

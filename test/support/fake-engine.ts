@@ -99,6 +99,11 @@ export function createFakeEngine(): FakeEngine {
     registries: fakeRegistries(calls),
     volumes: fakeVolumes(calls),
     backups: fakeBackups(calls),
+    builds: {
+      builder: async () => {
+        throw new Fault("unsupported", "builds are not part of this engine");
+      },
+    },
     events: { subscribe: ({ signal, ...rest }) => subscribe(listeners, signal, calls, rest) },
     info: async () => ({
       id: "fake",

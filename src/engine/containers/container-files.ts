@@ -57,7 +57,7 @@ export async function writeContainerFiles(
 }
 
 /** "NAME:host-gateway" is the host as the bridge's containers see it, whatever the network mode. */
-async function resolveExtraHosts(
+export async function resolveExtraHosts(
   parts: Parts<"networks">,
   extraHosts: readonly string[],
 ): Promise<readonly string[]> {

@@ -1,5 +1,6 @@
-import { Fault } from "#base";
+import { Fault } from "./fault.ts";
 
+/** Work that several may ask for at once. */
 export interface JoinedWork<T, P> {
   /** Begins the work when it is not under way. Its signal fires once no caller waits any more. */
   readonly start: (signal: AbortSignal, report: (progress: P) => void) => Promise<T>;
@@ -23,6 +24,7 @@ interface Running<T, P> {
 export class Joined<K, T extends AsyncDisposable, P> {
   readonly #running = new Map<K, Running<T, P>>();
 
+  /** Whether the work is under way. */
   has(key: K): boolean {
     return this.#running.has(key);
   }

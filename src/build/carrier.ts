@@ -1,0 +1,141 @@
+import { readdirSync } from "node:fs";
+import { type ContainerId, Fault, newId, Scope } from "#base";
+import type { Content, Lease, StoredImage, StoredLayer } from "#content";
+import { sha256 } from "#image";
+import type { Fd, Mount } from "#kernel";
+import type { Snapshotter } from "#snapshot";
+import type { CacheMounts } from "./cache-mounts.ts";
+import type { BuildRequest } from "./contract.ts";
+import { makeDirectory } from "./directory-step.ts";
+import type { WantedImage } from "./named-context.ts";
+import type { DirectoryOperation, Operation, RunOperation } from "./operation.ts";
+import { runStep } from "./run-step.ts";
+import type { Carrier, OperationKey, Solved, StepRun } from "./solver.ts";
+import type { StepRunner } from "./step-runner.ts";
+
+/** A file system that only the engine sees, until it is disposed of. */
+export interface PrivateMount extends AsyncDisposable {
+  readonly path: string;
+  readonly root: Fd;
+}
+
+/** What operations are carried out with. */
+export interface CarrierParts {
+  readonly content: Content;
+  readonly snapshots: Snapshotter;
+  readonly runner: StepRunner;
+  readonly cacheMounts: CacheMounts;
+  /** Mounts where nobody but the engine looks; a crash leaves what the next start removes. */
+  readonly mount: (mounts: readonly Mount[]) => Promise<PrivateMount>;
+}
+
+/** One build. */
+export interface CarrierBuild {
+  readonly request: BuildRequest;
+  /** Nanoseconds since 1970: no file that a step makes is later. */
+  readonly epoch: bigint;
+  readonly lease: Lease;
+  readonly imageOf: (image: WantedImage) => Promise<StoredImage>;
+  readonly now: () => bigint;
+}
+
+/** Carries the operations of one build out. */
+export class BuildCarrier implements Carrier {
+  readonly #parts: CarrierParts;
+  readonly #build: CarrierBuild;
+  readonly #solve: (operation: Operation) => Promise<Solved>;
+
+  constructor(
+    parts: CarrierParts,
+    build: CarrierBuild,
+    solve: (operation: Operation) => Promise<Solved>,
+  ) {
+    this.#parts = parts;
+    this.#build = build;
+    this.#solve = solve;
+  }
+
+  async known(operation: Operation): Promise<Solved | undefined> {
+    if (operation.kind !== "image") return undefined;
+    const { layers } = await this.#build.imageOf(operation);
+    for (const { blob, chainId } of layers) {
+      this.#build.lease.holdBlob(blob.digest);
+      this.#build.lease.holdLayer(chainId);
+    }
+    return { layers, hasLayer: layers.length > 0 };
+  }
+
+  async keyOf(operation: Operation): Promise<OperationKey> {
+    const { name: _, stage: __, range: ___, ignoresCache: ____, ...fields } = operation;
+    const parts: Record<string, string> = {};
+    for (const [field, value] of Object.entries(fields)) parts[field] = JSON.stringify(value);
+    if (operation.kind !== "image") {
+      parts.base = (await this.#layersOf(operation.base)).at(-1)?.chainId ?? "";
+    }
+    return { key: sha256(JSON.stringify(parts)), parts };
+  }
+
+  async below(operation: Operation): Promise<readonly StoredLayer[]> {
+    return operation.kind === "image" ? [] : await this.#layersOf(operation.base);
+  }
+
+  standsAlone(operation: Operation): boolean {
+    return operation.kind === "copy" && operation.isLink;
+  }
+
+  async carryOut(operation: Operation, run: StepRun): Promise<readonly StoredLayer[]> {
+    if (operation.kind === "image") return [];
+    const { snapshots } = this.#parts;
+    await using scope = new Scope();
+    // As a container's: the sweep after a crash takes it away.
+    const key = newId<ContainerId>();
+    await snapshots.prepare(key, run.below.at(-1)?.chainId, { volatile: true });
+    scope.defer(async () => {
+      if (snapshots.stat(key)) await snapshots.remove(key);
+    });
+    if (operation.kind === "run") await this.#run(operation, key, run);
+    else if (operation.kind === "directory") await this.#directory(operation, key);
+    else throw new Fault("unsupported", "COPY is not supported");
+    return await this.#commit(key, run);
+  }
+
+  async #run(operation: RunOperation, snapshot: string, run: StepRun): Promise<void> {
+    const { request, now } = this.#build;
+    await using scope = new Scope();
+    await runStep(this.#parts, operation, {
+      snapshot,
+      scope,
+      context: {
+        layersOf: (source) => this.#layersOf(source),
+        secrets: request.secrets,
+        agents: request.agents,
+        limits: request.limits ?? {},
+        network: request.network ?? "default",
+        onOutput: (stream, data) => run.report({ kind: "log", stream, data, time: now() }),
+        signal: run.signal,
+      },
+    });
+  }
+
+  async #directory(operation: DirectoryOperation, snapshot: string): Promise<void> {
+    const { snapshots, runner, mount } = this.#parts;
+    const { path, mode, user } = operation;
+    const found = await snapshots.find(snapshot, path);
+    if (found && (found.stat.mode & 0o170000) === 0o040000) return;
+    const { uid, gid } = await runner.ownerOf(snapshot, user);
+    await using mounted = await mount(await snapshots.mounts(snapshot));
+    makeDirectory(mounted.root, { path, mode, uid, gid });
+  }
+
+  /** No layer where nothing has changed. */
+  async #commit(key: string, { below, lease, signal }: StepRun): Promise<readonly StoredLayer[]> {
+    const { content, snapshots } = this.#parts;
+    if (readdirSync(snapshots.directory(key)).length === 0) return [];
+    const latest = this.#build.epoch;
+    return [await content.commitLayer({ key, below, latest, lease, signal })];
+  }
+
+  async #layersOf(source: Operation | "scratch"): Promise<readonly StoredLayer[]> {
+    return source === "scratch" ? [] : (await this.#solve(source)).layers;
+  }
+}

@@ -1,0 +1,271 @@
+import { defined, Fault, faultOf, isFault, Joined, Slots } from "#base";
+import type { Content, Lease, StoredLayer } from "#content";
+import type { BuildEvent, LogEvent, StatusEvent, VertexEvent } from "./build-event.ts";
+import type { CachedStep, CacheStore } from "./cache-store.ts";
+import { inputsOf, type Operation } from "./operation.ts";
+import { ProcessFault, StepFault } from "./step-fault.ts";
+import type { Vertex } from "./vertex.ts";
+
+/** The key of an operation, and what it was made of. */
+export interface OperationKey {
+  readonly key: string;
+  readonly parts: Readonly<Record<string, string>>;
+}
+
+/** The result of an operation. */
+export interface Solved {
+  /** The whole stack, lowest first. */
+  readonly layers: readonly StoredLayer[];
+  /** Whether the operation has added a layer. */
+  readonly hasLayer: boolean;
+}
+
+/** The progress of a step while it is carried out, without saying of which one. */
+export type StepProgress = Omit<LogEvent, "vertex"> | Omit<StatusEvent, "vertex">;
+
+/** One time that an operation is carried out. */
+export interface StepRun {
+  /** Holds what is made until all who wait for it have it. */
+  readonly lease: Lease;
+  /** The layers below; none for an operation whose layer stands by itself. */
+  readonly below: readonly StoredLayer[];
+  readonly report: (progress: StepProgress) => void;
+  readonly signal: AbortSignal;
+}
+
+/** What the solver is told of the operations of one build; it never learns what they do. */
+export interface Carrier {
+  /** The result of an operation that needs no work, such as an image's; undefined for others. */
+  known(operation: Operation): Promise<Solved | undefined>;
+  keyOf(operation: Operation): Promise<OperationKey>;
+  /** What the operation's layers are put upon; "scratch" has none. */
+  below(operation: Operation): Promise<readonly StoredLayer[]>;
+  /** Whether the layers are made without those below. */
+  standsAlone(operation: Operation): boolean;
+  /** The layers that it adds, none when it changed nothing. */
+  carryOut(operation: Operation, run: StepRun): Promise<readonly StoredLayer[]>;
+}
+
+/** A build, as the solver sees it. */
+export interface SolverRun {
+  readonly id: string;
+  readonly vertices: ReadonlyMap<Operation, Vertex>;
+  readonly carrier: (solve: (operation: Operation) => Promise<Solved>) => Carrier;
+  /** Holds all results until the build is over. */
+  readonly lease: Lease;
+  readonly report: (event: BuildEvent) => void;
+  readonly now: () => bigint;
+  readonly signal: AbortSignal;
+}
+
+/** The layers of a step that was just carried out, until all who waited for it have taken them. */
+interface Made extends AsyncDisposable {
+  readonly step: CachedStep;
+}
+
+/** So many steps are carried out at once, over all builds. */
+const maxSteps = 32;
+
+/**
+ * Carries the operations of builds out: those that do not depend on one another at the same time,
+ * and each once, however many builds need it at the same moment. A result is in the cache before
+ * anybody learns of it.
+ */
+export class Solver {
+  readonly #content: Content;
+  readonly #cache: CacheStore;
+  readonly #running = new Joined<string, Made, StepProgress>();
+  readonly #slots = new Slots(maxSteps);
+
+  constructor(parts: { readonly content: Content; readonly cache: CacheStore }) {
+    this.#content = parts.content;
+    this.#cache = parts.cache;
+  }
+
+  /** The result of an operation and of all that it needs; the first failure stops the others. */
+  async solve(
+    operations: readonly Operation[],
+    run: SolverRun,
+  ): Promise<ReadonlyMap<Operation, Solved>> {
+    return await new Graph(
+      { content: this.#content, cache: this.#cache, running: this.#running, slots: this.#slots },
+      run,
+    ).solve(operations);
+  }
+}
+
+interface GraphParts {
+  readonly content: Content;
+  readonly cache: CacheStore;
+  readonly running: Joined<string, Made, StepProgress>;
+  readonly slots: Slots;
+}
+
+/** The operations of one build. */
+class Graph {
+  readonly #parts: GraphParts;
+  readonly #run: SolverRun;
+  readonly #carrier: Carrier;
+  readonly #solved = new Map<Operation, Promise<Solved>>();
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #used = new Set<string>();
+  readonly #held = new DisposableStack();
+
+  constructor(parts: GraphParts, run: SolverRun) {
+    this.#parts = parts;
+    this.#run = run;
+    this.#signal = AbortSignal.any([run.signal, this.#stop.signal]);
+    this.#carrier = run.carrier((operation) => this.#solve(operation));
+  }
+
+  async solve(operations: readonly Operation[]): Promise<ReadonlyMap<Operation, Solved>> {
+    for (const operation of operations) this.#report(operation, {});
+    let first: unknown;
+    const work = operations.map((operation) =>
+      this.#solve(operation).catch((error: unknown) => {
+        first ??= error;
+        this.#stop.abort();
+        throw error;
+      }),
+    );
+    try {
+      await Promise.allSettled(work);
+      if (first !== undefined) throw first;
+      this.#parts.cache.touch(this.#used);
+      const results = new Map<Operation, Solved>();
+      for (const operation of operations) results.set(operation, await this.#solve(operation));
+      return results;
+    } finally {
+      this.#held.dispose();
+    }
+  }
+
+  #solve(operation: Operation): Promise<Solved> {
+    let solved = this.#solved.get(operation);
+    if (!solved) {
+      solved = this.#begin(operation);
+      // Each failure is told by the operation itself.
+      solved.catch(() => undefined);
+      this.#solved.set(operation, solved);
+    }
+    return solved;
+  }
+
+  async #begin(operation: Operation): Promise<Solved> {
+    await Promise.all(inputsOf(operation).map((input) => this.#solve(input)));
+    this.#signal.throwIfAborted();
+    const started = this.#run.now();
+    try {
+      const known = await this.#carrier.known(operation);
+      if (known) {
+        this.#report(operation, { started, completed: this.#run.now(), cached: true });
+        return known;
+      }
+      const key = await this.#carrier.keyOf(operation);
+      const found = operation.ignoresCache ? undefined : await this.#find(operation, key);
+      if (found) {
+        this.#report(operation, { started, completed: this.#run.now(), cached: true });
+        return found;
+      }
+      this.#report(operation, { started });
+      const made = await this.#carryOut(operation, key);
+      this.#report(operation, { started, completed: this.#run.now() });
+      return made;
+    } catch (error) {
+      const fault = faultOf(error);
+      this.#report(operation, { started, completed: this.#run.now(), error: fault.message });
+      throw this.#located(operation, fault);
+    }
+  }
+
+  /** A result of before, put over the layers below; undefined when it is not whole any more. */
+  async #find(operation: Operation, { key }: OperationKey): Promise<Solved | undefined> {
+    const step = this.#parts.cache.find(key);
+    if (!step) return undefined;
+    try {
+      const found = await this.#place(operation, step);
+      this.#use(key);
+      return found;
+    } catch (error) {
+      if (isFault(error, "canceled")) throw error;
+      return undefined;
+    }
+  }
+
+  async #carryOut(operation: Operation, { key, parts }: OperationKey): Promise<Solved> {
+    const vertex = this.#vertexOf(operation).digest;
+    // What is to run anew is nobody else's result.
+    const shared = operation.ignoresCache ? `${key} ${this.#run.id}` : key;
+    return await this.#parts.running.share(
+      shared,
+      {
+        start: (signal, report) => this.#make(operation, { key, parts }, { signal, report }),
+        onReport: (progress) => this.#run.report({ ...progress, vertex } as BuildEvent),
+        signal: this.#signal,
+      },
+      async ({ step }) => {
+        this.#use(key);
+        return await this.#place(operation, step);
+      },
+    );
+  }
+
+  async #make(
+    operation: Operation,
+    { key, parts }: OperationKey,
+    { signal, report }: { signal: AbortSignal; report: (progress: StepProgress) => void },
+  ): Promise<Made> {
+    const { cache, content, slots } = this.#parts;
+    using _slot = await slots.take(signal);
+    const lease = content.lease();
+    try {
+      const isAlone = this.#carrier.standsAlone(operation);
+      const below = isAlone ? [] : await this.#carrier.below(operation);
+      const made = await this.#carrier.carryOut(operation, { lease, below, report, signal });
+      const layers = made.map(({ diffId, blob, size }) => ({ diffId, blob, size }));
+      const step = { layers, parts, description: operation.name };
+      await cache.put(key, { ...step, places: made.map(({ chainId }) => chainId) });
+      return { step, [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose]() };
+    } catch (error) {
+      await lease[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #place(operation: Operation, { layers }: CachedStep): Promise<Solved> {
+    const { lease } = this.#run;
+    const below = await this.#carrier.below(operation);
+    const stack = [...below];
+    for (const layer of layers) {
+      const run = { layer, below: stack, lease, signal: this.#signal };
+      stack.push(await this.#parts.content.placeLayer(run));
+    }
+    return { layers: stack, hasLayer: layers.length > 0 };
+  }
+
+  #use(key: string): void {
+    if (this.#used.has(key)) return;
+    this.#used.add(key);
+    this.#held.use(this.#parts.cache.hold(key));
+  }
+
+  #report(operation: Operation, change: Partial<VertexEvent>): void {
+    this.#run.report({ kind: "vertex", ...this.#vertexOf(operation), ...change });
+  }
+
+  #vertexOf(operation: Operation): Vertex {
+    const vertex = this.#run.vertices.get(operation);
+    if (!vertex) throw new Fault("internal", `the step ${operation.name} is of no plan`);
+    return vertex;
+  }
+
+  #located(operation: Operation, cause: Fault): Fault {
+    if (cause instanceof StepFault || cause.code === "canceled") return cause;
+    const { digest: vertex } = this.#vertexOf(operation);
+    const ranges = operation.range ? [operation.range] : [];
+    const ended = cause instanceof ProcessFault ? cause : undefined;
+    const { exitCode, command } = ended ?? {};
+    return new StepFault({ cause, vertex, ranges, ...defined({ exitCode, command }) });
+  }
+}

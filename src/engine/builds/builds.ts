@@ -1,0 +1,44 @@
+import type { Builder } from "#build";
+import type { Builds } from "../contract.ts";
+import { mountForUs } from "../images/image-mount.ts";
+import type { Parts } from "../parts.ts";
+import { findBaseImage } from "./base-image.ts";
+import { createStepRunner } from "./step-runner.ts";
+
+type BuildParts = Parts<
+  | "paths"
+  | "state"
+  | "clock"
+  | "log"
+  | "content"
+  | "snapshots"
+  | "tasks"
+  | "networks"
+  | "background"
+  | "registry"
+  | "trust"
+  | "events"
+>;
+
+/** Builds with the engine's images, networks and tasks. */
+export function createBuilds(parts: BuildParts): Builds {
+  let opened: Promise<Builder> | undefined;
+  return {
+    builder: () => {
+      opened ??= openBuilds(parts);
+      return opened;
+    },
+  };
+}
+
+async function openBuilds(parts: BuildParts): Promise<Builder> {
+  const { openBuilder } = await import("#build");
+  const { state, clock, log, content, snapshots } = parts;
+  return await openBuilder({
+    ...{ state, clock, log, content, snapshots },
+    root: parts.paths.builds,
+    runner: createStepRunner(parts),
+    images: { find: (image, options) => findBaseImage(parts, image, options) },
+    mount: (mounts) => mountForUs(parts, mounts),
+  });
+}
