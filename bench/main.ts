@@ -11,6 +11,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { attach } from "./cases/attach.ts";
+import { build } from "./cases/build.ts";
 import { compose } from "./cases/compose.ts";
 import { dns } from "./cases/dns.ts";
 import { images } from "./cases/images.ts";
@@ -71,6 +72,7 @@ const machineCases: Cases<Stage> = {
   "volume-list": volumeList,
   "volume-backup": volumeBackup,
   squash,
+  build,
 };
 
 /** With thimble and Docker on hosts of their own, as network namespaces. */
