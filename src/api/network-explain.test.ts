@@ -19,6 +19,7 @@ test("ports are explained with their path, and the way out with its fix", async 
           },
         ],
         Egress: [{ Network: "bridge", Reason: "a chain drops", Fix: ["nft x"] }],
+        Refused: [{ Network: "front", Packets: 9, Bytes: 10 }],
       },
     ],
   ]);

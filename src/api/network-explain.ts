@@ -19,7 +19,13 @@ export function networkExplainRoutes({ engine }: ApiContext): readonly Route[] {
   ];
 }
 
-function wireExplanation({ container, name, ports, egress }: Explained): NetworkExplanation {
+function wireExplanation({
+  container,
+  name,
+  ports,
+  egress,
+  refused,
+}: Explained): NetworkExplanation {
   return {
     Id: container,
     Name: name,
@@ -54,6 +60,11 @@ function wireExplanation({ container, name, ports, egress }: Explained): Network
       Network: network,
       Reason: reason,
       Fix: fix,
+    })),
+    Refused: refused.map(({ network, packets, bytes }) => ({
+      Network: network,
+      Packets: Number(packets),
+      Bytes: Number(bytes),
     })),
   };
 }

@@ -117,7 +117,7 @@ export { NftBatch } from "./nft-batch.ts";
 export type { AddressAndPort, FlowEnd, FrameSource } from "./nft-elements.ts";
 export { nft } from "./nft-expressions.ts";
 export { type FilterChange, watchNftables } from "./nft-watch.ts";
-export { type Chain, type HookedChain, Nftables, type PacketCount } from "./nftables.ts";
+export { type Chain, type HookedChain, Nftables, type PacketCount, type Rule } from "./nftables.ts";
 export { makePrivateDirectory, restrictMode } from "./private-path.ts";
 export { hasEnded, pidfdOpen, pidfdSendSignal, startTime } from "./processes.ts";
 export { delayPackets, limitRate, removeDelay } from "./qdisc.ts";

@@ -89,6 +89,11 @@ function commentBytes(comment: string): Uint8Array {
   return Buffer.concat([Uint8Array.of(0, text.length), text]);
 }
 
+/** Each element of a set has a counter of its own. */
+function countingElements(expression: NetlinkWriter): void {
+  expression.text(1, "counter").nested(2, () => undefined);
+}
+
 /** Names an element of a set. */
 export function placeOf(table: string, set: string, key: Uint8Array): string {
   return `${table} ${set} ${Buffer.from(key).toString("hex")}`;
@@ -330,8 +335,26 @@ export class NftBatch {
       w.be32Attribute(3, 0)
         .be32Attribute(4, key)
         .be32Attribute(5, 4 + bytes + 4);
-      w.nested(17, (each) => each.text(1, "counter").nested(2, () => undefined));
+      w.nested(17, countingElements);
     });
+  }
+
+  /** A set of interfaces' names that counts packets, for `nft.countIncoming`. */
+  addLinkCounters(table: string, name: string): this {
+    return this.#addSet(table, name, (w) => {
+      w.be32Attribute(3, 0).be32Attribute(4, TYPE_IFNAME).be32Attribute(5, IFNAMSIZ);
+      w.attribute(13, (data) => data.bytes(KEYS_OF_HOST)).nested(17, countingElements);
+    });
+  }
+
+  /** Adds to a set that counts; one that is there goes on counting. */
+  addLink(table: string, set: string, link: string): this {
+    return this.#element("newSetElem", { table, set, key: interfaceBytes(link) });
+  }
+
+  /** Removes from a set that counts; `not_found` when it is not there. */
+  deleteLink(table: string, set: string, link: string): this {
+    return this.#element("delSetElem", { table, set, key: interfaceBytes(link) });
   }
 
   /** Adds to a set that counts; one that is there goes on counting. */

@@ -290,6 +290,11 @@ export const nft = {
     loadCt(NFT_CT_PROTO_DST, "original", NFT_REG32_00 + (family === "ip" ? 2 : 5)),
     expression("lookup", (w) => w.text(1, set).be32Attribute(2, NFT_REG_1)),
   ],
+  /** Counts the packet by the element of the interface that it came in by, in a set (`addLinkCounters`). */
+  countIncoming: (set: string) => [
+    loadMeta("iifname"),
+    expression("lookup", (w) => w.text(1, set).be32Attribute(2, NFT_REG_1)),
+  ],
   masquerade: () => [expression("masq", () => undefined)],
   /**
    * Translates the destination by a map from address and port to address and port

@@ -14,6 +14,7 @@ import {
 } from "./netlink.ts";
 import { NftBatch, placeOf } from "./nft-batch.ts";
 import { type AddressAndPort, type FlowEnd, flowBytes } from "./nft-elements.ts";
+import { interfaceBytes } from "./nft-expressions.ts";
 import {
   attributesOf,
   bodyOf,
@@ -188,16 +189,35 @@ export class Nftables implements Disposable {
   }
 
   /** What an element of `addFlowCounters` has counted; undefined where there is none. */
-  async flowCount(table: string, set: string, flow: FlowEnd): Promise<PacketCount | undefined> {
+  flowCount(table: string, set: string, flow: FlowEnd): Promise<PacketCount | undefined> {
+    return this.#count({ table, set, key: flowBytes(flow) });
+  }
+
+  /** What an element of `addLinkCounters` has counted, in a table of family `bridge`; undefined where there is none. */
+  linkCount(table: string, set: string, link: string): Promise<PacketCount | undefined> {
+    return this.#count({ table, set, key: interfaceBytes(link), family: "bridge" });
+  }
+
+  async #count({
+    table,
+    set,
+    key,
+    family = this.family,
+  }: {
+    readonly table: string;
+    readonly set: string;
+    readonly key: Uint8Array;
+    readonly family?: keyof typeof families;
+  }): Promise<PacketCount | undefined> {
     const request = {
       type: messageType("getSetElem"),
       flags: NLM_F_ACK,
-      body: this.#body()
+      body: bodyOf(families[family])
         .text(1, table)
         .text(2, set)
         .nested(3, (list) => {
           list.nested(1, (item) => {
-            item.nested(1, (data) => data.attribute(1, (w) => w.bytes(flowBytes(flow))));
+            item.nested(1, (data) => data.attribute(1, (w) => w.bytes(key)));
           });
         })
         .done(),

@@ -1,5 +1,5 @@
 import type { Log } from "#base";
-import type { Fd } from "#kernel";
+import type { Fd, PacketCount } from "#kernel";
 import type { State } from "#state";
 import type { KnownPlace } from "./bridge-network.ts";
 import type { NetworkDefaults } from "./default-bridge.ts";
@@ -133,6 +133,8 @@ export interface Networks {
   adopt(endpoint: KnownEndpoint): void;
   /** The endpoints of one container, which may send under the addresses of all by each. */
   shareAddresses(endpoints: readonly KnownEndpoint[]): Promise<void>;
+  /** How many frames of an endpoint were dropped since they were not under its own addresses; undefined where none are. */
+  refusedFrames(endpoint: Pick<KnownEndpoint, "endpointId">): Promise<PacketCount | undefined>;
   /** Makes ready in the background what starts will need, once all endpoints are adopted. */
   prepare(): void;
   /**

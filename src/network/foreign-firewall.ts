@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import type { HookedChain, Nftables } from "#kernel";
+import type { HookedChain, Nftables, Rule } from "#kernel";
+import type { BlockedEgress } from "./contract.ts";
 import { isPolicyOfEngine } from "./forwarding.ts";
 
 /** Tables of iptables-legacy, which nf_tables knows nothing of. */
@@ -22,15 +23,14 @@ export interface ForeignFirewall {
   readonly forward?: ForwardPolicy;
 }
 
-/** A policy of dropping what is forwarded. */
+/** What drops all that is forwarded but what it knows. */
 export interface ForwardPolicy {
+  /** Of the first chain that does. */
   readonly reason: string;
   /** Whether that holds for translated connections, too. */
   readonly blocksTranslated: boolean;
-  /** Whether it holds for the packets of a bridge. */
-  readonly blocks: (bridge: string) => boolean;
-  /** The commands that let the packets of a bridge pass there, and nothing else. */
-  readonly fix: (bridge: string) => readonly string[];
+  /** Each chain that drops the packets of a bridge, with the commands that let them pass there, and nothing else. */
+  readonly blocking: (bridge: string) => readonly BlockedEgress[];
 }
 
 /** What of this host's firewall concerns containers; empty where nothing does. */
@@ -58,21 +58,67 @@ async function filteringInput(
   return undefined;
 }
 
-/** A policy that an engine set stops nothing of ours: see passForward. */
 async function blockingForward(
   filter: Nftables,
   chains: readonly HookedChain[],
   dropsForeign: boolean,
 ): Promise<ForwardPolicy | undefined> {
+  const zone = await blockingZone(filter, chains);
+  const all = [...(await blockingPolicies(filter, chains, dropsForeign)), ...(zone ? [zone] : [])];
+  return (
+    all[0] && {
+      reason: all[0].reason,
+      blocksTranslated: all[0] !== zone,
+      blocking: (bridge) =>
+        all
+          .filter(({ passes }) => !passes(bridge))
+          .map(({ reason, fix }) => ({ reason, fix: fix(bridge) })),
+    }
+  );
+}
+
+/** One chain that drops what is forwarded. */
+interface Barrier {
+  readonly reason: string;
+  /** Whether it lets the packets of a bridge pass, in both directions. */
+  readonly passes: (bridge: string) => boolean;
+  readonly fix: (bridge: string) => readonly string[];
+}
+
+/** A policy that an engine set stops nothing of ours: see passForward. */
+async function blockingPolicies(
+  filter: Nftables,
+  chains: readonly HookedChain[],
+  dropsForeign: boolean,
+): Promise<readonly Barrier[]> {
+  const found: Barrier[] = [];
   for (const chain of chains) {
     if (chain.hook !== "forward" || chain.policy !== "drop") continue;
     if (isForward(filter, chain) && (dropsForeign || (await isPolicyOfEngine(filter)))) continue;
-    const reason = `the ${nameOf(chain)} drops what is forwarded`;
     const isUfw = chain.table === "filter" && (await hasUfw(filter));
-    const blocks = () => true;
-    return { reason, blocksTranslated: true, blocks, fix: (bridge) => fixOf(chain, isUfw, bridge) };
+    const rules = await filter.rules(chain.table, chain.name, chain.family);
+    if (isUfw) rules.push(...(await filter.rules(chain.table, ufwRules[filter.family])));
+    found.push({
+      reason: `the ${nameOf(chain)} drops what is forwarded`,
+      passes: (bridge) => letThrough(rules, bridge),
+      fix: (bridge) => fixOf(chain, isUfw, bridge),
+    });
   }
-  return await blockingZone(filter, chains);
+  return found;
+}
+
+/** Where `ufw route` puts its rules. */
+const ufwRules = { ip: "ufw-user-forward", ip6: "ufw6-user-forward" } as const;
+
+/** Whether rules accept all that comes in by a bridge, and all that leaves by it, as those of `fixOf` do. */
+function letThrough(rules: readonly Rule[], bridge: string): boolean {
+  const plain = rules.filter(({ accepts, asksMore }) => accepts && !asksMore);
+  const isNamed = (pattern: string | undefined) =>
+    pattern === undefined ||
+    (pattern.endsWith("*") ? bridge.startsWith(pattern.slice(0, -1)) : pattern === bridge);
+  const hasRule = (side: "iifname" | "oifname", other: "iifname" | "oifname") =>
+    plain.some((rule) => isNamed(rule[side]) && rule[other] === undefined);
+  return hasRule("iifname", "oifname") && hasRule("oifname", "iifname");
 }
 
 /** The chain in which firewalld leads what is forwarded to the zone of the interface that it came in by. */
@@ -88,7 +134,7 @@ const TRUSTED = "filter_FWD_trusted";
 async function blockingZone(
   filter: Nftables,
   chains: readonly HookedChain[],
-): Promise<ForwardPolicy | undefined> {
+): Promise<Barrier | undefined> {
   const chain = chains.find(({ table, hook }) => table === "firewalld" && hook === "forward");
   if (chain === undefined) return undefined;
   const zones = await filter.rules(chain.table, ZONES, chain.family);
@@ -96,8 +142,7 @@ async function blockingZone(
   if (standard === undefined || standard === TRUSTED) return undefined;
   return {
     reason: `the ${nameOf(chain)} rejects what is forwarded from interfaces in its default zone`,
-    blocksTranslated: false,
-    blocks: (bridge) => !zones.some(({ iifname }) => iifname === bridge),
+    passes: (bridge) => zones.some(({ iifname }) => iifname === bridge),
     fix: (bridge) => fixOf(chain, false, bridge),
   };
 }

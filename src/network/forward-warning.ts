@@ -29,10 +29,10 @@ export class ForwardWarning {
   ): Promise<void> {
     const { forward } = await foreignFirewall(filter, options);
     const told = forward?.reason ?? "";
-    if (forward?.blocks(bridge) && told !== this.#told)
+    for (const { reason, fix } of told === this.#told ? [] : (forward?.blocking(bridge) ?? []))
       this.#log.warn(
         "packets between containers and other machines are dropped by this host's firewall, which thimble does not change",
-        { reason: forward.reason, fix: forward.fix(bridge).join("; ") },
+        { reason, fix: fix.join("; ") },
       );
     this.#told = told;
     this.#policy = forward;

@@ -257,9 +257,9 @@ class BridgeNetworks implements Networks {
   blockedEgress(ref: string): readonly BlockedEgress[] {
     const { bridge, isInternal, ...settings } = this.find(ref);
     if (bridge === "" || isInternal) return [];
-    const policies = versionsOf(settings).flatMap((each) => this.#rules.forwardPolicy(each) ?? []);
-    const blocking = policies.filter(({ blocks }) => blocks(bridge));
-    return blocking.map(({ reason, fix }) => ({ reason, fix: fix(bridge) }));
+    return versionsOf(settings).flatMap(
+      (version) => this.#rules.forwardPolicy(version)?.blocking(bridge) ?? [],
+    );
   }
 
   async ready(ref: string): Promise<NetworkDescription> {
@@ -293,6 +293,10 @@ class BridgeNetworks implements Networks {
 
   async shareAddresses(endpoints: readonly KnownEndpoint[]): Promise<void> {
     if (endpoints.length > 1) await this.#rules.guard.share(endpoints.map(guardedPort));
+  }
+
+  refusedFrames({ endpointId }: Pick<KnownEndpoint, "endpointId">) {
+    return this.#rules.guard.refused(portName(endpointId));
   }
 
   adopt(endpoint: KnownEndpoint): void {

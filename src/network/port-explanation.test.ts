@@ -8,8 +8,7 @@ const input = "the chain in of the table inet fw drops what comes in";
 const forward = {
   reason: "the chain FORWARD of the table ip filter drops",
   blocksTranslated: true,
-  blocks: () => true,
-  fix: () => [],
+  blocking: () => [],
 };
 
 test("each port has its path, a reason for it, and those who reach it", () => {

@@ -1,5 +1,5 @@
 import { Fault, faultOf, isFault, KeyedLock, type Log } from "#base";
-import { type FrameSource, Nftables, NftBatch, nft } from "#kernel";
+import { type FrameSource, Nftables, NftBatch, nft, type PacketCount } from "#kernel";
 
 const PREROUTING = "frames-from-containers";
 /** A map from the ports that are guarded to the chain that does it. */
@@ -7,6 +7,10 @@ const PORTS = "guarded-ports";
 const SOURCES = { ip: "ipv4-sources", ip6: "ipv6-sources" } as const;
 const OWN = "own-sources";
 const OWN_NEIGHBOUR = "own-neighbour-messages";
+/** Frames that are dropped pass it. */
+const REFUSED = "refused-frames";
+/** A set that counts them by the port that they came in by. */
+const COUNTS = "refused-by-port";
 /** Before all other chains at the hook, those of br_netfilter too. */
 const PRIORITY = -300;
 /** Ports whose elements a datagram has room for, with much to spare. */
@@ -32,7 +36,7 @@ export interface SpoofGuardOptions {
  * Containers send under their own addresses alone: a frame that comes in by a guarded port of a
  * bridge has its MAC address, and as source an address that the engine gave it, or is dropped before
  * the bridge learns from it. The same holds for what ARP and neighbour discovery say about addresses, and
- * advertisements of routers are dropped. In a table of family `bridge`, by sets with elements for each
+ * advertisements of routers are dropped. Each port has a counter of what was. In a table of family `bridge`, by sets with elements for each
  * port, so that their number costs a frame nothing.
  *
  * A kernel without that family guards nothing; the log says so once.
@@ -128,6 +132,12 @@ export class SpoofGuard {
     }
   }
 
+  /** How many frames from the port were dropped since it is guarded; undefined for one that is not. */
+  async refused(name: string): Promise<PacketCount | undefined> {
+    if (!this.#ports.has(name) || this.#isLacking) return undefined;
+    return await this.#filter.linkCount(this.#table, COUNTS, name);
+  }
+
   /** Makes the rules anew, for the ports that there are and no others, whatever was there. */
   install(): Promise<void> {
     return this.#change(() => this.#install());
@@ -200,11 +210,13 @@ function addRules(batch: NftBatch, table: string): NftBatch {
     .addVerdictMap(table, PORTS)
     .addSourceSet(table, SOURCES.ip, "ip")
     .addSourceSet(table, SOURCES.ip6, "ip6")
+    .addLinkCounters(table, COUNTS)
     .addBaseChain({ ...base, name: PREROUTING, hook: "prerouting" })
     .addChain(table, OWN)
-    .addChain(table, OWN_NEIGHBOUR);
-  for (const chain of [PREROUTING, OWN, OWN_NEIGHBOUR]) batch.flushChain(table, chain);
-  for (const set of [PORTS, SOURCES.ip, SOURCES.ip6]) batch.flushSet(table, set);
+    .addChain(table, OWN_NEIGHBOUR)
+    .addChain(table, REFUSED);
+  for (const chain of [PREROUTING, OWN, OWN_NEIGHBOUR, REFUSED]) batch.flushChain(table, chain);
+  for (const set of [PORTS, SOURCES.ip, SOURCES.ip6, COUNTS]) batch.flushSet(table, set);
   for (const [chain, ...expressions] of rules()) batch.addRule({ table, chain, expressions });
   return batch;
 }
@@ -212,27 +224,38 @@ function addRules(batch: NftBatch, table: string): NftBatch {
 type Rule = readonly [chain: string, ...Parameters<NftBatch["addRule"]>[0]["expressions"]];
 
 function rules(): readonly Rule[] {
-  const drop = [...nft.counter(), ...nft.drop()];
+  const refuse = [...nft.counter(), ...nft.jump(REFUSED)];
   const isNoTarget = nft.isNotSource(SOURCES.ip6, "neighbour");
   const none = nft.ipSource({ address: "::", prefixLength: 128 });
   return [
     [PREROUTING, nft.iifnameVerdict(PORTS)],
     [OWN, nft.etherType(4), nft.isSource(SOURCES.ip, "ip"), nft.accept()],
-    [OWN, nft.etherType("arp"), nft.isNotSource(SOURCES.ip, "frame of arp"), drop],
+    [OWN, nft.etherType("arp"), nft.isNotSource(SOURCES.ip, "frame of arp"), refuse],
     [OWN, nft.etherType("arp"), nft.isSource(SOURCES.ip, "arp"), nft.accept()],
     [OWN, nft.etherType(6), nft.protocol("ipv6-icmp"), nft.jump(OWN_NEIGHBOUR)],
     [OWN, nft.etherType(6), nft.isSource(SOURCES.ip6, "ip6"), nft.accept()],
-    [OWN, drop],
-    [OWN_NEIGHBOUR, nft.icmpType("nd-router-advert"), drop],
-    [OWN_NEIGHBOUR, nft.icmpType("nd-redirect"), drop],
-    [OWN_NEIGHBOUR, nft.icmpType("nd-neighbor-advert"), isNoTarget, drop],
+    [OWN, refuse],
+    [OWN_NEIGHBOUR, nft.icmpType("nd-router-advert"), refuse],
+    [OWN_NEIGHBOUR, nft.icmpType("nd-redirect"), refuse],
+    [OWN_NEIGHBOUR, nft.icmpType("nd-neighbor-advert"), isNoTarget, refuse],
     // Who asks so whether an address is taken makes others believe that it is.
-    [OWN_NEIGHBOUR, nft.icmpType("nd-neighbor-solicit"), nft.etherType(6), none, isNoTarget, drop],
+    [
+      OWN_NEIGHBOUR,
+      nft.icmpType("nd-neighbor-solicit"),
+      nft.etherType(6),
+      none,
+      isNoTarget,
+      refuse,
+    ],
+    [REFUSED, nft.countIncoming(COUNTS)],
+    [REFUSED, nft.drop()],
   ];
 }
 
 function add(batch: NftBatch, table: string, port: GuardedPort): NftBatch {
-  return addSources(batch, table, port).addVerdict(table, PORTS, port.name, { jump: OWN });
+  return addSources(batch, table, port)
+    .addLink(table, COUNTS, port.name)
+    .addVerdict(table, PORTS, port.name, { jump: OWN });
 }
 
 function addSources(batch: NftBatch, table: string, port: GuardedPort): NftBatch {
@@ -241,7 +264,7 @@ function addSources(batch: NftBatch, table: string, port: GuardedPort): NftBatch
 }
 
 function remove(batch: NftBatch, table: string, port: GuardedPort): NftBatch {
-  batch.deleteVerdict(table, PORTS, port.name);
+  batch.deleteVerdict(table, PORTS, port.name).deleteLink(table, COUNTS, port.name);
   for (const [set, source] of sourcesOf(port)) batch.deleteSource(table, set, source);
   return batch;
 }

@@ -91,4 +91,10 @@ export interface NetworkExplanation {
     /** Commands for a shell. */
     readonly Fix: readonly string[];
   }[];
+  /** Networks that look at what addresses the container sends under, with the frames that were dropped. */
+  readonly Refused: readonly {
+    readonly Network: string;
+    readonly Packets: number;
+    readonly Bytes: number;
+  }[];
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Scope } from "#base";
 import { type Fd, Nftables, NftBatch, nft } from "#kernel";
 import type { Networks } from "#network";
+import { foreignFirewall } from "../../src/network/foreign-firewall.ts";
 import { type Host, makeHost as makeLan } from "../support/lan.ts";
 import { dial, enter, inside, listen, reach } from "../support/namespace.ts";
 
@@ -112,6 +113,65 @@ test("a network tells what of the host's firewall drops what its containers send
     },
   ]);
 });
+
+const barriers: readonly [name: string, tool: string, commands: readonly string[]][] = [
+  [
+    "a table of the administrator's",
+    "nft",
+    [
+      "nft add table inet wall",
+      "nft add chain inet wall through { type filter hook forward priority 0 ; policy drop ; }",
+      // Neither is for all that the bridge sends.
+      "nft add rule inet wall through iifname front0 tcp dport 22 accept",
+      "nft add rule inet wall through oifname != front0 accept",
+    ],
+  ],
+  [
+    "iptables' chain FORWARD",
+    "iptables-nft",
+    [
+      "iptables-nft -P FORWARD DROP",
+      "iptables-nft -A FORWARD -i front0 -s 192.0.2.1 -j ACCEPT",
+      "iptables-nft -A FORWARD -o front1 -j ACCEPT",
+    ],
+  ],
+];
+
+for (const [name, tool, commands] of barriers)
+  test.skipIf(!Bun.which(tool))(
+    `what drops a bridge's packets in ${name} is named until the fix is in place [needs ${tool.replace("-nft", "")}]`,
+    async () => {
+      await using scope = new Scope();
+      const { netns } = await makeLan(scope, "1");
+      const run = async (command: string) =>
+        expect(
+          await inside(netns, ...command.replace(/^iptables /, "iptables-nft ").split(" ")),
+        ).toBe("");
+      const blocking = async (bridge = "front0") =>
+        (await foreignFirewall(new Nftables({ netns }), { dropsForeign: false })).forward?.blocking(
+          bridge,
+        );
+      for (const command of commands) await run(command);
+      const [barrier, ...others] = (await blocking()) ?? [];
+      expect(others).toEqual([]);
+      expect(barrier?.fix).toHaveLength(2);
+      for (const command of barrier?.fix ?? []) {
+        expect(await blocking()).toHaveLength(1);
+        await run(command);
+      }
+      expect(await blocking()).toEqual([]);
+      expect(await blocking("other0")).toHaveLength(1);
+      // A chain behind it is another matter.
+      const chain = { table: "late", name: "through", type: "filter", hook: "forward" } as const;
+      await new Nftables({ netns }).commit(
+        new NftBatch().addTable("late").addBaseChain({ ...chain, priority: 10, policy: "drop" }),
+      );
+      expect(await blocking()).toMatchObject([
+        { reason: "the chain through of the table ip late drops what is forwarded" },
+      ]);
+      expect(await blocking("other0")).toHaveLength(2);
+    },
+  );
 
 test("packets that an administrator drops in DOCKER-USER or in FORWARD stay dropped", async () => {
   await using scope = new Scope();

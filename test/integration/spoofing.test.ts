@@ -229,6 +229,20 @@ describe("a container with NET_RAW and NET_ADMIN", () => {
   });
 });
 
+test("what is dropped is counted for the container that sent it, and for no other", async () => {
+  const [from, next] = [await attach(), await attach()];
+  const forged = { source: other.address, destination: victim.address };
+  const frames = ["one", "two", "three"].map((text) =>
+    datagram({ mac: from.mac, to: victim.mac }, forged, PORT, text),
+  );
+  await sendAndSettle(next, []);
+  await sendAndSettle(from, frames);
+  expect(await networks.refusedFrames(from)).toMatchObject({ packets: 3n });
+  expect((await networks.refusedFrames(from))?.bytes).toBeGreaterThan(3n * 20n);
+  expect(await networks.refusedFrames(next)).toEqual({ packets: 0n, bytes: 0n });
+  expect(await networks.refusedFrames(trusted)).toBeUndefined();
+});
+
 /** Whether the victim hears a packet that an endpoint sends from another's address. */
 async function canForge(from: Endpoint): Promise<boolean> {
   const { frames } = attacks["a packet from another's address of IPv4"] ?? { frames: () => [] };

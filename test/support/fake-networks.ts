@@ -73,6 +73,7 @@ export function fakeNetworks(calls: string[]): EngineNetworks {
         {
           ...{ container: "c1" as never, name: "web", ports },
           egress: [{ network: "bridge", reason: "a chain drops", fix: ["nft x"] }],
+          refused: [{ network: "front", packets: 9n, bytes: 10n }],
         },
       ];
     },

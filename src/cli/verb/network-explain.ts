@@ -15,7 +15,7 @@ export const explainNetwork: Verb<{ json: typeof json }> = async (context, { fla
   return 0;
 };
 
-function linesOf({ Name, Ports, Egress }: NetworkExplanation): readonly string[] {
+function linesOf({ Name, Ports, Egress, Refused }: NetworkExplanation): readonly string[] {
   const ports = Ports.flatMap((port) => [
     `  ${hostAndPort(port.HostIp, String(port.HostPort))} -> ${port.Port}: reached by ${port.ReachedBy}`,
     `    ${pathText(port)}: ${port.Reason}`,
@@ -26,7 +26,11 @@ function linesOf({ Name, Ports, Egress }: NetworkExplanation): readonly string[]
     `  from ${Network} other machines are not reached: ${Reason}`,
     ...Fix.map((command) => `    ${command}`),
   ]);
-  return [Name, ...(ports.length > 0 ? ports : ["  publishes no port"]), ...egress];
+  const refused = Refused.filter(({ Packets }) => Packets > 0).map(
+    ({ Network, Packets, Bytes }) =>
+      `  dropped in ${Network}, as not under the container's own addresses: ${Packets} packets with ${Bytes} bytes`,
+  );
+  return [Name, ...(ports.length > 0 ? ports : ["  publishes no port"]), ...egress, ...refused];
 }
 
 function pathText({ Path, KeepsAddress }: NetworkExplanation["Ports"][number]): string {

@@ -1,7 +1,7 @@
 import { Fault } from "#base";
 import type { ContainerRecord } from "../containers/container-record.ts";
 import { isUp } from "../containers/container-record.ts";
-import { networksOf } from "../containers/sandbox.ts";
+import { hasInterface, networksOf } from "../containers/sandbox.ts";
 import type { Parts } from "../parts.ts";
 import type { NetworkExplanation } from "./network-contract.ts";
 
@@ -46,11 +46,21 @@ async function explain(parts: ExplainParts, record: ContainerRecord): Promise<Ne
     .flatMap(({ name, bridge, isInternal, hasIpv4, hasIpv6 }) => {
       if (isInternal) return [{ network: name, reason: "the network is internal", fix: [] }];
       const policies = [hasIpv4 ? four : undefined, hasIpv6 ? six : undefined];
-      return policies.flatMap((policy) =>
-        policy?.blocks(bridge)
-          ? [{ network: name, reason: policy.reason, fix: policy.fix(bridge) }]
-          : [],
-      );
+      const blocking = policies.flatMap((policy) => policy?.blocking(bridge) ?? []);
+      return blocking.map((each) => ({ network: name, ...each }));
     });
-  return { container: record.id, name: record.name, ports, egress };
+  const refused = await refusedFrames(parts, record);
+  return { container: record.id, name: record.name, ports, egress, refused };
+}
+
+async function refusedFrames(
+  parts: ExplainParts,
+  record: ContainerRecord,
+): Promise<NetworkExplanation["refused"]> {
+  const endpoints = networksOf(parts, record).filter(hasInterface);
+  const all = endpoints.map(async (endpoint) => {
+    const count = await parts.networks.refusedFrames(endpoint);
+    return count ? [{ network: endpoint.network, ...count }] : [];
+  });
+  return (await Promise.all(all)).flat();
 }

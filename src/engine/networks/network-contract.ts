@@ -1,5 +1,6 @@
 import type { ContainerId } from "#base";
 import type { EndpointBody, NetworkFaultBody } from "#container";
+import type { PacketCount } from "#kernel";
 import type { NetworkDescription, NetworkRequest, PortExplanation } from "#network";
 import type { Filters, NetworkAttachment } from "../contract.ts";
 
@@ -89,4 +90,6 @@ export interface NetworkExplanation {
     readonly reason: string;
     readonly fix: readonly string[];
   }[];
+  /** Networks that look at what addresses the container sends under, with what was dropped since the container is in them. */
+  readonly refused: readonly (PacketCount & { readonly network: string })[];
 }
