@@ -39,6 +39,7 @@ export {
   digestFiles,
   explodeArchive,
   type LayerOptions,
+  matchTree,
   mergeLayers,
   packBlob,
   packTree,

@@ -28,6 +28,8 @@ import type {
   CopyFilesResult,
   DigestFilesRequest,
   DigestFilesResult,
+  MatchTreeRequest,
+  MatchTreeResult,
 } from "./selection-job.ts";
 import { streamOutput } from "./stream-output.ts";
 
@@ -232,6 +234,19 @@ export async function digestFiles(
   options: LayerOptions = {},
 ): Promise<DigestFilesResult> {
   return await pool.run("digestFiles", request, options);
+}
+
+/**
+ * Makes a directory equal to a client's list of its files (JSON lines of `ListedEntry`), but for the
+ * content of those that are not there with the same size and time: these are wanted. Names that are
+ * not listed go. `invalid` for a list that no honest client sends.
+ */
+export async function matchTree(
+  list: AsyncIterable<Uint8Array>,
+  request: MatchTreeRequest,
+  options: LayerOptions = {},
+): Promise<MatchTreeResult> {
+  return await pool.run("matchTree", request, { ...options, input: list });
 }
 
 /** The options that the worker needs. */

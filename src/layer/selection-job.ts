@@ -43,9 +43,22 @@ export interface DigestFilesResult {
   readonly files: Uint8Array;
 }
 
+/** A directory of the engine's that shall be as a client's; the list comes as the job's input. */
+export interface MatchTreeRequest {
+  readonly directory: string;
+}
+
+export interface MatchTreeResult {
+  /** Lines of the list, from 0: files whose content is not here. */
+  readonly wanted: Uint32Array;
+  /** Of these files. */
+  readonly bytes: number;
+}
+
 /** The jobs of a worker that are about files of builds. */
 export interface SelectionJobs {
   readonly copyFiles: { readonly request: CopyFilesRequest; readonly result: CopyFilesResult };
+  readonly matchTree: { readonly request: MatchTreeRequest; readonly result: MatchTreeResult };
   readonly digestFiles: {
     readonly request: DigestFilesRequest;
     readonly result: DigestFilesResult;

@@ -6,6 +6,7 @@ import { TreeCopier } from "./copy-tree.ts";
 import { DigestMemo } from "./digest-memo.ts";
 import { TreeExtractor } from "./extract.ts";
 import type { JobContext } from "./job.ts";
+import { listedEntries, TreeMatcher } from "./match-tree.ts";
 import { readSource } from "./read-source.ts";
 import { type Match, SelectionReader } from "./selection.ts";
 import { SelectionDigester } from "./selection-digest.ts";
@@ -14,6 +15,8 @@ import type {
   CopyFilesResult,
   DigestFilesRequest,
   DigestFilesResult,
+  MatchTreeRequest,
+  MatchTreeResult,
 } from "./selection-job.ts";
 import { openDirectoryBelow } from "./walk.ts";
 import { pathOf } from "./whiteout.ts";
@@ -124,4 +127,28 @@ async function digestFiles(
   return { digest: digester.digest(), files: Buffer.from(lines.join(""), "latin1") };
 }
 
-export const selectionJobs = { copyFiles, digestFiles };
+/** Entries whose check takes about as long as reading `breathPerEntry` bytes. */
+const breathEvery = 16;
+
+async function matchTree(
+  { directory }: MatchTreeRequest,
+  context: JobContext,
+): Promise<MatchTreeResult> {
+  using root = openat2(undefined, directory, { flags: O_PATH | O_DIRECTORY });
+  using matcher = new TreeMatcher(root);
+  const wanted: number[] = [];
+  let line = 0;
+  let bytes = 0;
+  for await (const entry of listedEntries(context.input)) {
+    if (matcher.take(entry)) {
+      wanted.push(line);
+      bytes += entry.size;
+    }
+    if (++line % breathEvery === 0) await context.breathe(breathPerEntry);
+  }
+  matcher.sweep();
+  matcher.finish();
+  return { wanted: Uint32Array.from(wanted), bytes };
+}
+
+export const selectionJobs = { copyFiles, digestFiles, matchTree };

@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import {
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { TarWriter } from "#tar";
+import { outcome } from "../base/testing.ts";
+import { ContextStore } from "./context-store.ts";
+
+let root: string;
+
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), "thimble-contexts-"));
+});
+
+afterAll(() => rmSync(root, { recursive: true }));
+
+interface Listed {
+  readonly path: string;
+  readonly mode: number;
+  readonly size: number;
+  readonly mtime: string;
+  readonly link?: string;
+}
+
+const directory = (path: string): Listed => ({ path, mode: 0o40755, size: 0, mtime: "5000000000" });
+const file = (path: string, size: number, mtime = "1000000001"): Listed => ({
+  ...{ path, mode: 0o100644, size, mtime },
+});
+const link = (path: string, target: string): Listed => ({
+  ...{ path, mode: 0o120777, size: 0, mtime: "7", link: target },
+});
+
+async function* lines(entries: readonly unknown[]): AsyncGenerator<Uint8Array> {
+  const text = entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");
+  // Cut where lines are not.
+  for (let at = 0; at < text.length; at += 37) yield Buffer.from(text.slice(at, at + 37));
+}
+
+async function* archive(files: readonly Listed[], content = "x"): AsyncGenerator<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  const writer = new TarWriter((bytes) => chunks.push(bytes));
+  for (const { path, mode, size, mtime } of files) {
+    const header = { type: "file", uid: 9, gid: 9, linkName: "", mtime: BigInt(mtime) } as const;
+    writer.entry(
+      { ...header, name: path, mode: mode & 0o7777, size },
+      Buffer.from(content.repeat(size)),
+    );
+  }
+  writer.finish();
+  yield* chunks;
+}
+
+test("only what has changed is wanted, and what is not listed goes", async () => {
+  const store = new ContextStore(join(root, "a"));
+  const first = [
+    directory("d"),
+    file("d/a", 3),
+    file("e", 0),
+    file("f", 2),
+    link("l", "../../out"),
+  ];
+  const transfer = await store.begin("key", lines(first));
+  expect([...transfer.wanted]).toEqual([1, 3]);
+  expect(() => transfer.take()).toThrow("have not come yet");
+  await transfer.fill(archive([file("d/a", 3), file("f", 2)]));
+  const context = transfer.take();
+  const at = (path: string) => join(context.directory, path);
+  expect(readFileSync(at("d/a"), "utf8")).toBe("xxx");
+  expect(lstatSync(at("d/a"), { bigint: true }).mtimeNs).toBe(1000000001n);
+  expect(lstatSync(at("d"), { bigint: true }).mtimeNs).toBe(5000000000n);
+  expect(readlinkSync(at("l"))).toBe("../../out");
+  await context[Symbol.asyncDispose]();
+
+  const second = [
+    directory("d"),
+    file("d/a", 3),
+    file("f", 2, "2"),
+    { ...file("e", 0), mode: 0o100755 },
+  ];
+  await using again = await new ContextStore(join(root, "a")).begin("key", lines(second));
+  expect([...again.wanted]).toEqual([2]);
+  expect(lstatSync(at("e")).mode & 0o777).toBe(0o755);
+  expect(readdirSync(context.directory).toSorted()).toEqual(["d", "e", "f"]);
+});
+
+test("files, directories and links take one another's places", async () => {
+  const store = new ContextStore(join(root, "b"));
+  const lists = [
+    [directory("x"), link("x/y", "z")],
+    [file("x", 0)],
+    [link("x", "/nowhere")],
+    [directory("x"), file("x/passwd", 0)],
+    [],
+  ];
+  for (const list of lists) {
+    await using transfer = await store.begin("key", lines(list));
+    await using context = transfer.take();
+    const found = readdirSync(context.directory, { recursive: true, encoding: "utf8" });
+    expect(found.toSorted()).toEqual(list.map(({ path }) => path));
+  }
+});
+
+test("two builds of one directory have a copy each, and the next build has one of these", async () => {
+  const store = new ContextStore(join(root, "c"));
+  const list = [file("empty", 0)];
+  const one = (await store.begin("key", lines(list))).take();
+  const two = (await store.begin("key", lines(list))).take();
+  expect(one.directory).not.toBe(two.directory);
+  await two[Symbol.asyncDispose]();
+  const three = (await store.begin("key", lines(list))).take();
+  expect(three.directory).toBe(two.directory);
+  expect(await store.prune()).toBe(0);
+  await one[Symbol.asyncDispose]();
+  await three[Symbol.asyncDispose]();
+  expect(await store.prune()).toBe(2);
+  expect(readdirSync(join(root, "c"))).toEqual([]);
+});
+
+test.each([
+  [[file("../x", 1)], "not clean"],
+  [[file("/x", 1)], "not clean"],
+  [[file("a//b", 1)], "not clean"],
+  [[file("a/b", 1)], "did not come before it"],
+  [[file("a", 1), file("a", 1)], "it came before"],
+  [[file("a", 1), file("a/b", 1)], "did not come before it"],
+  [[{ ...file("a", 1), mode: 0o20666 }], "files, directories and symbolic links only"],
+  [[link("a", "")], "no path"],
+  [[{ ...file("a", 1), size: -1 }], "line 1 of the context's list is not an entry"],
+  [["text"], "line 1 of the context's list is not an entry"],
+] as const)("refuses the list %j", async (list, message) => {
+  const store = new ContextStore(join(root, "d"));
+  expect(await outcome(store.begin("key", lines(list)))).toThrow(message);
+});
+
+test("a client that sends something else than it listed is refused, and nothing leads out", async () => {
+  const store = new ContextStore(join(root, "e"));
+  writeFileSync(join(root, "outside"), "kept");
+  symlinkSync(root, join(root, "way"));
+  const list = [file("a", 3), link("way", root)];
+  await using transfer = await store.begin("key", lines(list));
+  const other = [file("way/outside", 5), file("b", 3)];
+  expect(await outcome(transfer.fill(archive(other)))).toThrow("has not sent 1 of the files");
+  expect(readFileSync(join(root, "outside"), "utf8")).toBe("kept");
+  expect(await outcome(transfer.fill(archive([file("a", 2)])))).toThrow("that of line 1 first");
+  await transfer.fill(archive([file("a", 3)], "y"));
+  const context = transfer.take();
+  expect(readFileSync(join(context.directory, "a"), "utf8")).toBe("yyy");
+  expect(readdirSync(context.directory).toSorted()).toEqual(["a", "way"]);
+  await context[Symbol.asyncDispose]();
+});
