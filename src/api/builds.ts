@@ -1,14 +1,11 @@
 import { Fault } from "#base";
-import { type BuildContext, StepFault, startRefused } from "#engine";
+import { type BuildContext, type Builder, StepFault, startRefused } from "#engine";
 import { familiarString, type Reference } from "#image";
 import { buildOptions } from "./build-query.ts";
 import { ClassicProgress } from "./classic-progress.ts";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Route } from "./router.ts";
-
-/** A Dockerfile that is longer is none. */
-const maxDockerfile = 4 << 20;
 
 /** POST /build as classic clients use it: a tar in, a stream of JSON messages out. */
 export function buildRoutes(context: ApiContext): readonly Route[] {
@@ -37,8 +34,8 @@ async function build({ engine }: ApiContext, exchange: Exchange): Promise<void> 
   const builder = await engine.builds.builder();
   await using context = await builder.contexts.fromArchive(exchange.body);
   const name = query.text("dockerfile") ?? "Dockerfile";
-  const text = await dockerfileIn(context, name);
-  const ignore = await readText(context, ".dockerignore");
+  const text = await dockerfileIn(builder, context, name);
+  const ignore = (await builder.readFile(context, ".dockerignore"))?.toString();
   const progress = new ClassicProgress((message) => exchange.progress(message));
   const isQuiet = query.flag("q");
   await answered(exchange, async () => {
@@ -55,12 +52,12 @@ async function build({ engine }: ApiContext, exchange: Exchange): Promise<void> 
   });
 }
 
-async function readText(context: BuildContext, name: string): Promise<string | undefined> {
-  return (await context.read(name, maxDockerfile))?.toString();
-}
-
-async function dockerfileIn(context: BuildContext, name: string): Promise<string> {
-  const text = await readText(context, name);
+async function dockerfileIn(
+  builder: Builder,
+  context: BuildContext,
+  name: string,
+): Promise<string> {
+  const text = (await builder.readFile(context, name))?.toString();
   if (text === undefined) {
     throw new Fault("internal", `Cannot locate specified Dockerfile: ${name}`, { about: name });
   }

@@ -1,18 +1,27 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { type Clock, defined, Fault, formatTime, type Log } from "#base";
+import { type Clock, defined, Fault, formatTime, type Log, Scope } from "#base";
 import type { Lease, StoredImage } from "#content";
 import { IgnoreMatcher, parseIgnoreFile, ruleDescription, ruleUrl } from "#dockerfile";
 import { hostPlatform, type ImageConfig, sha256 } from "#image";
 import { makePrivateDirectory } from "#kernel";
 import type { State } from "#state";
+import { ArchiveContexts } from "./archive-contexts.ts";
 import type { BuildEvent } from "./build-event.ts";
+import { BuildFiles } from "./build-files.ts";
 import { CacheMounts } from "./cache-mounts.ts";
 import { CacheStore } from "./cache-store.ts";
 import { buildUsage, pruneBuilds } from "./cache-usage.ts";
 import { BuildCarrier, type CarrierParts } from "./carrier.ts";
-import type { Builder, BuildOutcome, BuildRequest, PruneOptions } from "./contract.ts";
-import { ArchiveContexts } from "./directory-context.ts";
+import { newestFile, readContextFile } from "./context-files.ts";
+import type {
+  BuildContext,
+  Builder,
+  BuildOutcome,
+  BuildRequest,
+  PruneOptions,
+} from "./contract.ts";
+import { KeyMaker } from "./key.ts";
 import type { NamedContext, WantedImage } from "./named-context.ts";
 import { type Plan, type PlanRequest, planBuild, wantedImages } from "./plan.ts";
 import { composeConfig } from "./planned-image.ts";
@@ -37,7 +46,7 @@ export interface FindOptions {
 }
 
 /** The parts of an engine that builds stand on. */
-export interface BuilderParts extends Omit<CarrierParts, "cacheMounts"> {
+export interface BuilderParts extends Omit<CarrierParts, "cacheMounts" | "keys"> {
   readonly state: State;
   readonly clock: Clock;
   readonly log: Log;
@@ -53,12 +62,14 @@ export async function openBuilder(parts: BuilderParts): Promise<Builder> {
   const contexts = new ArchiveContexts(join(parts.root, "contexts"));
   const cacheMounts = new CacheMounts({ ...parts, root: join(parts.root, "mounts") });
   await cacheMounts.sweep();
-  return new EngineBuilder({ ...parts, cache, cacheMounts, contexts });
+  const keys = new KeyMaker();
+  return new EngineBuilder({ ...parts, cache, cacheMounts, contexts, keys });
 }
 
 interface OpenedParts extends BuilderParts {
   readonly cache: CacheStore;
   readonly cacheMounts: CacheMounts;
+  readonly keys: KeyMaker;
   readonly contexts: Builder["contexts"];
 }
 
@@ -81,6 +92,10 @@ class EngineBuilder implements Builder {
       await lease[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  async readFile(context: BuildContext, path: string) {
+    return readContextFile(context, path);
   }
 
   usage() {
@@ -119,6 +134,7 @@ class Build {
     const now = () => this.#parts.clock.now();
     const vertices = verticesOf(plan.operations);
     report({ kind: "steps", steps: stepsOf({ stages: plan.stages }, vertices) });
+    await using scope = new Scope();
     const results = await this.#solver.solve(plan.operations, {
       ...{ id: randomUUID(), vertices },
       carrier: (solve) =>
@@ -128,6 +144,8 @@ class Build {
             request: this.#request,
             epoch,
             lease: this.#lease,
+            files: (layersOf) =>
+              scope.use(new BuildFiles({ ...this.#parts, layersOf }, this.#request)),
             imageOf: (image) => this.#image(image),
             now,
           },
@@ -200,7 +218,7 @@ class Build {
    * else the newest file of the context, or else the time of the image below, or else 1970.
    */
   async #epoch({ image }: Plan): Promise<bigint> {
-    const { epoch, context, buildArgs } = this.#request;
+    const { epoch, context, buildArgs, signal } = this.#request;
     const given = buildArgs?.get("SOURCE_DATE_EPOCH");
     if (given !== undefined && given !== "") {
       if (!/^\d{1,11}$/.test(given)) {
@@ -211,7 +229,7 @@ class Build {
     if (epoch !== undefined) return epoch;
     const time = Date.parse(image.base?.created ?? "");
     const below = Number.isNaN(time) || time < 0 ? 0n : BigInt(time) * 1_000_000n;
-    const newest = (await context?.newest()) ?? 0n;
+    const newest = context ? await newestFile(context, signal) : 0n;
     return newest > below ? newest : below;
   }
 

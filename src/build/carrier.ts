@@ -1,23 +1,19 @@
 import { readdirSync } from "node:fs";
 import { type ContainerId, Fault, newId, Scope } from "#base";
 import type { Content, Lease, StoredImage, StoredLayer } from "#content";
-import { sha256 } from "#image";
-import type { Fd, Mount } from "#kernel";
+import type { Mount } from "#kernel";
 import type { Snapshotter } from "#snapshot";
+import type { BuildFiles, PrivateMount } from "./build-files.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
 import type { BuildRequest } from "./contract.ts";
+import { copyStep } from "./copy-step.ts";
 import { makeDirectory } from "./directory-step.ts";
+import type { KeyMaker, OperationKey, RemotePart } from "./key.ts";
 import type { WantedImage } from "./named-context.ts";
-import type { DirectoryOperation, Operation, RunOperation } from "./operation.ts";
+import type { CopyOperation, DirectoryOperation, Operation, RunOperation } from "./operation.ts";
 import { runStep } from "./run-step.ts";
-import type { Carrier, OperationKey, Solved, StepRun } from "./solver.ts";
+import type { Carrier, Solved, StepRun } from "./solver.ts";
 import type { StepRunner } from "./step-runner.ts";
-
-/** A file system that only the engine sees, until it is disposed of. */
-export interface PrivateMount extends AsyncDisposable {
-  readonly path: string;
-  readonly root: Fd;
-}
 
 /** What operations are carried out with. */
 export interface CarrierParts {
@@ -25,6 +21,7 @@ export interface CarrierParts {
   readonly snapshots: Snapshotter;
   readonly runner: StepRunner;
   readonly cacheMounts: CacheMounts;
+  readonly keys: KeyMaker;
   /** Mounts where nobody but the engine looks; a crash leaves what the next start removes. */
   readonly mount: (mounts: readonly Mount[]) => Promise<PrivateMount>;
 }
@@ -35,6 +32,10 @@ export interface CarrierBuild {
   /** Nanoseconds since 1970: no file that a step makes is later. */
   readonly epoch: bigint;
   readonly lease: Lease;
+  /** The files of sources, given the layers of operations. */
+  readonly files: (
+    layersOf: (operation: Operation) => Promise<readonly StoredLayer[]>,
+  ) => BuildFiles;
   readonly imageOf: (image: WantedImage) => Promise<StoredImage>;
   readonly now: () => bigint;
 }
@@ -44,6 +45,7 @@ export class BuildCarrier implements Carrier {
   readonly #parts: CarrierParts;
   readonly #build: CarrierBuild;
   readonly #solve: (operation: Operation) => Promise<Solved>;
+  readonly #files: BuildFiles;
 
   constructor(
     parts: CarrierParts,
@@ -53,6 +55,7 @@ export class BuildCarrier implements Carrier {
     this.#parts = parts;
     this.#build = build;
     this.#solve = solve;
+    this.#files = build.files((source) => this.#layersOf(source));
   }
 
   async known(operation: Operation): Promise<Solved | undefined> {
@@ -65,14 +68,15 @@ export class BuildCarrier implements Carrier {
     return { layers, hasLayer: layers.length > 0 };
   }
 
-  async keyOf(operation: Operation): Promise<OperationKey> {
-    const { name: _, stage: __, range: ___, ignoresCache: ____, ...fields } = operation;
-    const parts: Record<string, string> = {};
-    for (const [field, value] of Object.entries(fields)) parts[field] = JSON.stringify(value);
-    if (operation.kind !== "image") {
-      parts.base = (await this.#layersOf(operation.base)).at(-1)?.chainId ?? "";
-    }
-    return { key: sha256(JSON.stringify(parts)), parts };
+  keyOf(operation: Operation): Promise<OperationKey> {
+    const { signal } = this.#build.request;
+    return this.#parts.keys.keyOf(operation, {
+      chainOf: async (base) => (await this.#layersOf(base)).at(-1)?.chainId ?? "",
+      filesOf: (source) => this.#files.of(source),
+      contentOf: refuseRemote,
+      isListed: false,
+      signal,
+    });
   }
 
   async below(operation: Operation): Promise<readonly StoredLayer[]> {
@@ -95,7 +99,7 @@ export class BuildCarrier implements Carrier {
     });
     if (operation.kind === "run") await this.#run(operation, key, run);
     else if (operation.kind === "directory") await this.#directory(operation, key);
-    else throw new Fault("unsupported", "COPY is not supported");
+    else await this.#copy(operation, key, run);
     return await this.#commit(key, run);
   }
 
@@ -107,6 +111,7 @@ export class BuildCarrier implements Carrier {
       scope,
       context: {
         layersOf: (source) => this.#layersOf(source),
+        filesOf: (source) => this.#files.of(source),
         secrets: request.secrets,
         agents: request.agents,
         limits: request.limits ?? {},
@@ -114,6 +119,19 @@ export class BuildCarrier implements Carrier {
         onOutput: (stream, data) => run.report({ kind: "log", stream, data, time: now() }),
         signal: run.signal,
       },
+    });
+  }
+
+  async #copy(operation: CopyOperation, snapshot: string, run: StepRun): Promise<void> {
+    const { snapshots, runner, mount } = this.#parts;
+    const { chown } = operation;
+    const owner = chown === "" ? undefined : await runner.ownerOf(snapshot, chown);
+    await using mounted = await mount(await snapshots.mounts(snapshot));
+    await copyStep(operation, {
+      ...{ root: mounted.path, owner, signal: run.signal },
+      filesOf: (source) => this.#files.of(source),
+      remoteFilesOf: refuseRemote,
+      onProgress: (current) => run.report({ kind: "status", id: "copying", current }),
     });
   }
 
@@ -138,4 +156,11 @@ export class BuildCarrier implements Carrier {
   async #layersOf(source: Operation | "scratch"): Promise<readonly StoredLayer[]> {
     return source === "scratch" ? [] : (await this.#solve(source)).layers;
   }
+}
+
+async function refuseRemote({ kind, from }: RemotePart): Promise<never> {
+  const what = kind === "git" ? "a git repository" : "a URL";
+  throw new Fault("unsupported", `ADD of ${what} is not supported: ${from.url}`, {
+    about: from.url,
+  });
 }

@@ -2,6 +2,7 @@ import type { Credentials } from "#base";
 import type { StoredImage, StoredLayer } from "#content";
 import type { LineRange } from "#dockerfile";
 import type { ImageConfig, Platform, Reference } from "#image";
+import type { ArchiveContexts } from "./archive-contexts.ts";
 import type { BuildEvent } from "./build-event.ts";
 import type { StepLimits } from "./step-runner.ts";
 
@@ -12,19 +13,20 @@ export interface Builder {
    * a step that failed, `canceled` by the signal. What was finished before stays cached.
    */
   build(request: BuildRequest): Promise<BuildOutcome>;
-  readonly contexts: { fromArchive(stream: AsyncIterable<Uint8Array>): Promise<BuildContext> };
+  readonly contexts: ArchiveContexts;
+  /** A file of a context, links followed within it; undefined when it is missing, `exhausted` when it is larger than 4 MiB. */
+  readFile(context: BuildContext, path: string): Promise<Buffer | undefined>;
   /** What the cache keeps, that used longest ago first. */
   usage(): Promise<readonly CacheRecord[]>;
   /** Removes what no build under way uses; gives what went. */
   prune(options: PruneOptions): Promise<PruneResult>;
 }
 
-/** The files of a client. */
+/** The files of a client, in a directory of the engine's until this is disposed of. */
 export interface BuildContext extends AsyncDisposable {
-  /** Nanoseconds since 1970 of the file that was changed last. */
-  newest(): Promise<bigint>;
-  /** A file, links followed within the context; undefined when it is missing. `exhausted` when it is larger. */
-  read(path: string, limit: number): Promise<Buffer | undefined>;
+  readonly directory: string;
+  /** A file beside it that keeps digests of the files. */
+  readonly memo?: string;
 }
 
 /** What a name given by `--build-context` stands for. */

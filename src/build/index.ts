@@ -12,7 +12,6 @@
 
 export type * from "./build-event.ts";
 export { type BuilderParts, type FindOptions, type ImageProvider, openBuilder } from "./builder.ts";
-export type { PrivateMount } from "./carrier.ts";
 export type * from "./contract.ts";
 export type { WantedImage } from "./named-context.ts";
 export { StepFault } from "./step-fault.ts";

@@ -1,10 +1,13 @@
 import { type ContainerId, Fault, faultOf, newId, type Scope } from "#base";
 import type { StoredLayer } from "#content";
+import type { ChainId } from "#image";
 import type { Mount } from "#kernel";
+import { copyFiles } from "#layer";
 import type { Snapshotter } from "#snapshot";
 import type { CacheMounts } from "./cache-mounts.ts";
 import type { AgentSource, SecretSource } from "./contract.ts";
-import type { Operation, RunMount, RunOperation } from "./operation.ts";
+import type { Operation, RunMount, RunOperation, Source } from "./operation.ts";
+import { type SourceFiles, selectionOf } from "./source-files.ts";
 import { ProcessFault } from "./step-fault.ts";
 import type { StepExit, StepLimits, StepMount, StepRunner, StepTask } from "./step-runner.ts";
 
@@ -19,6 +22,7 @@ export interface RunParts {
 export interface RunContext {
   /** The layers of what a mount takes files from; empty for "scratch". */
   readonly layersOf: (source: Operation | "scratch") => Promise<readonly StoredLayer[]>;
+  readonly filesOf: (source: Source) => Promise<SourceFiles>;
   readonly secrets: SecretSource | undefined;
   readonly agents: AgentSource | undefined;
   readonly limits: StepLimits;
@@ -125,23 +129,60 @@ async function placeMount(
       return { mount: { type: "file", data, target: path, mode: 0o755, uid: 0, gid: 0 } };
     }
     case "bind": {
-      if (typeof mount.from === "object" && mount.from.kind === "context") {
-        throw new Fault("unsupported", "RUN cannot mount the context", { about: target });
-      }
-      const layers = await context.layersOf(mount.from);
-      const source = await mountsOf(parts, layers, { scope, isReadOnly: mount.isReadOnly });
-      const { path, isReadOnly } = mount;
-      return { mount: { type: "tree", source, path, target, isReadOnly } };
+      const source = await bindSource(parts, mount, { scope, context });
+      return { mount: { type: "tree", ...source, target, isReadOnly: mount.isReadOnly } };
     }
     case "cache": {
-      const { id, sharing, mode, uid, gid } = mount;
+      const { id, sharing, mode, uid, gid, from, path, isReadOnly } = mount;
       const { signal } = context;
-      const cache = await parts.cacheMounts.open({ id, sharing, mode, uid, gid, signal });
+      const fill = from && ((directory: string) => copyAll(from, { directory, context }));
+      const cache = await parts.cacheMounts.open({ id, sharing, mode, uid, gid, fill, signal });
       scope.use(cache);
-      const { path, isReadOnly } = mount;
       return { mount: { type: "tree", source: cache.directory, path, target, isReadOnly } };
     }
   }
+}
+
+/** Stages and images are mounted; of a context there is a copy without what is to be left out. */
+async function bindSource(
+  parts: RunParts,
+  { from, path, isReadOnly }: Extract<RunMount, { readonly type: "bind" }>,
+  { scope, context }: { readonly scope: Scope; readonly context: RunContext },
+): Promise<{ readonly source: readonly Mount[] | string; readonly path: string }> {
+  if (from === "scratch" || from.kind !== "context") {
+    const layers = await context.layersOf(from);
+    return { source: await mountsOf(parts, layers, { scope, isReadOnly }), path };
+  }
+  const files = await context.filesOf(from);
+  if (files.ignore.length === 0 && isReadOnly) return { source: files.directory, path };
+  const key = await privateSnapshot(parts, undefined, scope);
+  // A directory gets this name, and so does a file.
+  const name = "/source";
+  const selection = selectionOf(files, { path });
+  await copyInto(parts.snapshots.directory(key), { selection, destination: name, context });
+  return { source: await parts.snapshots.mounts(key), path: name };
+}
+
+/** The first content of a cache. */
+async function copyAll(
+  from: Source,
+  { directory, context }: { readonly directory: string; readonly context: RunContext },
+): Promise<void> {
+  const selection = selectionOf(await context.filesOf(from), { path: "/" });
+  await copyInto(directory, { selection, destination: "/", context });
+}
+
+async function copyInto(
+  root: string,
+  copy: {
+    readonly selection: ReturnType<typeof selectionOf>;
+    readonly destination: string;
+    readonly context: RunContext;
+  },
+): Promise<void> {
+  const { selection, destination, context } = copy;
+  const parts = [{ kind: "files", selection, unpacks: false }] as const;
+  await copyFiles({ root, rules: { destination }, parts }, { signal: context.signal });
 }
 
 async function placeSecret(
@@ -171,8 +212,16 @@ async function mountsOf(
 ): Promise<readonly Mount[]> {
   const chain = layers.at(-1)?.chainId;
   if (isReadOnly && chain !== undefined) return snapshots.plannedView(chain);
+  return await snapshots.mounts(await privateSnapshot({ snapshots }, chain, scope));
+}
+
+async function privateSnapshot(
+  { snapshots }: Pick<RunParts, "snapshots">,
+  chain: ChainId | undefined,
+  scope: Scope,
+): Promise<string> {
   const key = newId<ContainerId>();
   await snapshots.prepare(key, chain, { volatile: true });
   scope.defer(() => snapshots.remove(key));
-  return await snapshots.mounts(key);
+  return key;
 }

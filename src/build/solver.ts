@@ -2,15 +2,12 @@ import { defined, Fault, faultOf, isFault, Joined, Slots } from "#base";
 import type { Content, Lease, StoredLayer } from "#content";
 import type { BuildEvent, LogEvent, StatusEvent, VertexEvent } from "./build-event.ts";
 import type { CachedStep, CacheStore } from "./cache-store.ts";
+import type { OperationKey } from "./key.ts";
 import { inputsOf, type Operation } from "./operation.ts";
 import { ProcessFault, StepFault } from "./step-fault.ts";
 import type { Vertex } from "./vertex.ts";
 
-/** The key of an operation, and what it was made of. */
-export interface OperationKey {
-  readonly key: string;
-  readonly parts: Readonly<Record<string, string>>;
-}
+type StepKey = Pick<OperationKey, "key" | "parts">;
 
 /** The result of an operation. */
 export interface Solved {
@@ -193,7 +190,7 @@ class Graph {
     }
   }
 
-  async #carryOut(operation: Operation, { key, parts }: OperationKey): Promise<Solved> {
+  async #carryOut(operation: Operation, { key, parts }: StepKey): Promise<Solved> {
     const vertex = this.#vertexOf(operation).digest;
     // What is to run anew is nobody else's result.
     const shared = operation.ignoresCache ? `${key} ${this.#run.id}` : key;
@@ -213,7 +210,7 @@ class Graph {
 
   async #make(
     operation: Operation,
-    { key, parts }: OperationKey,
+    { key, parts }: StepKey,
     { signal, report }: { signal: AbortSignal; report: (progress: StepProgress) => void },
   ): Promise<Made> {
     const { cache, content, slots } = this.#parts;

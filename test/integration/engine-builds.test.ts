@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { BuildEvent, BuildRequest, StepFault } from "#engine";
 import { parseReference } from "#image";
+import { TarWriter } from "#tar";
 import { rejection } from "../../src/base/testing.ts";
 import {
   busyboxTree,
@@ -202,3 +203,46 @@ test("mounts: secrets in memory alone, tmpfs, caches with the rights that were a
   );
   expect(missing).toMatchObject({ message: "secret none: not found" });
 });
+
+test("files are copied from the context and from stages; a stage that gives the same files is cached", async () => {
+  const builder = await opened.engine.builds.builder();
+  const send = async (files: Readonly<Record<string, string>>) =>
+    await builder.contexts.fromArchive(archiveOf(files));
+  const text = [
+    "FROM base AS tool",
+    "COPY tool.sh /tool",
+    "RUN cat /tool > /made",
+    "FROM base",
+    "WORKDIR /srv/app",
+    "COPY --chown=app --chmod=600 *.txt ./",
+    "COPY --from=tool /made /usr/made",
+    "RUN --mount=target=/src cat /src/a.txt /usr/made && ls /src && stat -c '%a %u %g' a.txt",
+  ].join("\n");
+  await using context = await send({ "a.txt": "A\n", "b.txt": "B\n", "tool.sh": "t\n", skip: "s" });
+  const ignore = "skip\n";
+  const first = await build(text, { context, ignore });
+  expect(first.output).toBe("A\nt\na.txt\nb.txt\ntool.sh\n600 1000 1000\n");
+  await using same = await send({
+    "a.txt": "A\n",
+    "b.txt": "B\n",
+    "tool.sh": "t\n",
+    skip: "other",
+  });
+  const second = await build(text, { context: same, ignore });
+  expect(second).toMatchObject({ ran: [], id: first.id });
+  const missing = await rejection(build("FROM base\nCOPY a.tx /\n", { context, ignore }));
+  expect(missing).toMatchObject({ message: expect.stringContaining('"/a.tx": not found') });
+});
+
+/** A tar of files with the same times. */
+async function* archiveOf(files: Readonly<Record<string, string>>): AsyncGenerator<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  const tar = new TarWriter((bytes) => chunks.push(bytes));
+  const owner = { uid: 0, gid: 0, mtime: 1_700_000_000_000_000_000n, linkName: "" };
+  for (const [name, text] of Object.entries(files)) {
+    const bytes = Buffer.from(text);
+    tar.entry({ ...owner, type: "file", name, mode: 0o644, size: bytes.length }, bytes);
+  }
+  tar.finish();
+  yield* chunks;
+}

@@ -41,7 +41,11 @@ const hosts = "/etc/hosts";
 export function createStepRunner(parts: StepParts): StepRunner {
   return {
     run: (task) => runStep(parts, task),
-    ownerOf: (snapshot, user) => lookupUser(parts.snapshots, snapshot, { user, groupAdd: [] }),
+    ownerOf: async (snapshot, user) => {
+      // As BuildKit: a number without a group is the group's number too.
+      if (/^\d+$/.test(user)) return { uid: Number(user), gid: Number(user) };
+      return await lookupUser(parts.snapshots, snapshot, { user, groupAdd: [] });
+    },
   };
 }
 
