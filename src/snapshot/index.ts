@@ -9,6 +9,7 @@
  */
 
 export { snapshotCrashPoints } from "./crash-point.ts";
+export { mountPoints } from "./mount-points.ts";
 export { openOverlaySnapshotter } from "./overlay-snapshotter.ts";
 export type {
   FoundFile,

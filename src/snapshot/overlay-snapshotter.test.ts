@@ -41,6 +41,7 @@ test("the mount names the layers uppermost first, and never an attribute that re
       options: [
         `lowerdir+=${root}/2/fs`,
         `lowerdir+=${root}/1/fs`,
+        `lowerdir+=${root}/mount-points`,
         `upperdir=${root}/3/fs`,
         `workdir=${root}/3/work`,
         "redirect_dir=nofollow",
@@ -81,7 +82,7 @@ test("the next start settles what a crash left", async () => {
   expect(after.list().map(({ name }) => name)).toEqual([chain("base"), "kept"]);
   await after.drain();
   expect(readdirSync(join(root, "trash"))).toEqual([]);
-  expect(readdirSync(root).sort()).toEqual(["1", "2", "empty", "trash"]);
+  expect(readdirSync(root).sort()).toEqual(["1", "2", "empty", "mount-points", "trash"]);
   await after.prepare("new", chain("base"));
   expect(existsSync(join(root, "78", "fs"))).toBe(true);
 });

@@ -20,6 +20,7 @@ import {
 } from "#kernel";
 import type { State } from "#state";
 import { crashPoint } from "./crash-point.ts";
+import { makeMountPointLayer } from "./mount-points.ts";
 import { type SnapshotRow, SnapshotTable } from "./snapshot-table.ts";
 import type {
   FoundFile,
@@ -65,7 +66,8 @@ export async function openOverlaySnapshotter(
 /**
  * Snapshots as overlayfs layers: ROOT/<number>/fs is a layer or an upper directory,
  * ROOT/<number>/work overlayfs's own, ROOT/empty the lower layer of a snapshot without a
- * parent, ROOT/trash the directories that are being deleted.
+ * parent, ROOT/mount-points that of a volatile one, ROOT/trash the directories that are being
+ * deleted.
  */
 export class OverlaySnapshotter implements Snapshotter {
   readonly #root: string;
@@ -87,6 +89,7 @@ export class OverlaySnapshotter implements Snapshotter {
     // Setuid programs of images must be out of reach of the host's users.
     makePrivateDirectory(root);
     mkdirSync(join(root, "empty"), { recursive: true, mode: 0o755 });
+    makeMountPointLayer(join(root, "mount-points"));
     this.#table = new SnapshotTable(state);
     this.#trash = new Trash(join(root, "trash"), log);
     const taken = [...this.#numbers(), ...this.#table.all().map(({ id }) => id)];
@@ -140,6 +143,8 @@ export class OverlaySnapshotter implements Snapshotter {
 
   #mountsOf(row: Pick<SnapshotRow, "id" | "name" | "kind" | "parent" | "volatile">): Mount[] {
     const lower = this.#lowerDirectories(row);
+    if (row.volatile === 1 && lower.length < maxLayers)
+      lower.push(join(this.#root, "mount-points"));
     // An overlay wants one lower layer with an upper directory, and two without.
     const needed = row.kind === "active" ? 1 : 2;
     if (lower.length < needed) lower.push(join(this.#root, "empty"));

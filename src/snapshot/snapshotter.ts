@@ -37,7 +37,8 @@ export interface SnapshotInfo {
  */
 export interface Snapshotter {
   /**
-   * `volatile`: the file system need not survive a power cut (nor be mounted again after one).
+   * `volatile`: the file system need not survive a power cut (nor be mounted again after one), and
+   * is a container's: what a container mounts upon is there where the layers lack it.
    * `limit`: bytes that its own files may take; `unsupported` when `lackOfLimits` has a reason.
    */
   prepare(

@@ -118,6 +118,21 @@ test("a stack on nothing and a volatile one can be written to", async () => {
   }
 });
 
+test("a volatile stack has what containers mount upon, below all layers and not in its own", async () => {
+  await using data = await openTestContent();
+  const { snapshots, work } = data;
+  await commit(snapshots, "base", undefined, [...base, { name: "etc/hosts", content: "mine" }]);
+  await snapshots.prepare("c", chain("base"), { volatile: true });
+  const target = join(work, "root");
+  mkdirSync(target);
+  await using _ = await mountAll(await snapshots.mounts("c"), target);
+  const etc = ["group", "hostname", "hosts", "passwd", "resolv.conf"];
+  expect(readdirSync(join(target, "etc")).toSorted()).toEqual(etc);
+  expect(readFileSync(join(target, "etc/hosts"), "utf8")).toBe("mine");
+  for (const name of ["dev", "proc", "sys"]) expect(readdirSync(join(target, name))).toEqual([]);
+  expect(readdirSync(snapshots.directory("c"))).toEqual([]);
+});
+
 test("a snapshot can be removed while it is still mounted, without waiting", async () => {
   await using data = await openTestContent();
   const { snapshots, work } = data;

@@ -8,10 +8,10 @@ import {
   parseReference,
   withDefaultTag,
 } from "#image";
+import { mountPoints } from "#snapshot";
 import type { CommitRequest } from "../contract.ts";
 import { crashPoint } from "../crash-point.ts";
 import type { Parts } from "../parts.ts";
-import { mountPoints } from "./container-changes.ts";
 import { publishContainer } from "./container-event.ts";
 import { holdStill } from "./pause.ts";
 

@@ -11,15 +11,11 @@ import {
   type Stat,
 } from "#kernel";
 import { type ScannedEntry, scanTree } from "#layer";
+import { mountPoints } from "#snapshot";
 import type { FileChange } from "../contract.ts";
 import { mountLayers } from "../images/image-mount.ts";
 import type { Parts } from "../parts.ts";
 
-/**
- * Paths that the engine itself makes in a container's root to mount upon; the container sees its
- * mounts there, and Docker does not count them either.
- */
-export const mountPoints: readonly string[] = ["etc/hostname", "etc/hosts", "etc/resolv.conf"];
 /** Directories that are made where an image lacks them. */
 const mountDirectories = new Set(["dev", "dev/pts", "dev/shm", "dev/mqueue", "proc", "sys"]);
 
