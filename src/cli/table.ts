@@ -1,4 +1,5 @@
 import { type Command, type Group, group } from "./command.ts";
+import { bakeCommand } from "./table/bake.ts";
 import { buildCommand } from "./table/build.ts";
 import { builderGroup, buildxGroup } from "./table/builder.ts";
 import * as container from "./table/containers.ts";
@@ -94,6 +95,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
 
   artifact: trust.artifactGroup,
   attach: container.attachCommand,
+  bake: bakeCommand,
   build: buildCommand,
   builder: builderGroup,
   buildx: buildxGroup,

@@ -1,5 +1,6 @@
 import { command, group } from "../command.ts";
 import { bool, filter, size, text } from "../flag.ts";
+import { bakeCommand } from "./bake.ts";
 import { buildCommand } from "./build.ts";
 import { json, pruneFlags } from "./containers.ts";
 
@@ -58,6 +59,7 @@ export const builderGroup = group("Manage builds and their cache", {
 /** The words of docker's plugin, for scripts that use it. */
 export const buildxGroup = group("Build, as docker buildx spells it", {
   b: { ...buildCommand, hidden: true },
+  bake: bakeCommand,
   build: buildCommand,
   du: duCommand,
   prune: pruneCommand,
