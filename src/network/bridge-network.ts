@@ -30,8 +30,6 @@ export interface BridgeNetworkOptions {
   readonly guard?: SpoofGuard;
   /** The addresses of a network that the bridge got. */
   readonly plan: (subnet: Subnet) => AddressPlan;
-  /** Nothing leaves the network. */
-  readonly isInternal: boolean;
   /** Its containers are kept from each other. */
   readonly isIsolated: boolean;
   /** For messages: "front (ID)". */
@@ -291,7 +289,7 @@ export class BridgeNetwork {
 
   #take({ plan, pool }: AddressBook, wish: EndpointWish): Partial<Addresses> {
     const { version, prefixLength } = plan.subnet;
-    const gateway = this.#options.isInternal ? "" : plan.gateway;
+    const gateway = plan.way;
     if (version === 4)
       return { address: this.#takeFrom(pool, wish.address), prefixLength, gateway };
     const address6 = this.#takeFrom(pool, wish.address6);

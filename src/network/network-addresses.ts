@@ -16,8 +16,10 @@ export function versionsOf({
 /** The addresses of a network of which the bridge has `subnet`. */
 export function planOf({ settings }: Pick<StoredNetwork, "settings">, subnet: Subnet): AddressPlan {
   const plan = planAddresses(subnet, requestOf(settings.subnets, subnet.version));
+  if (settings.driver === "bridge") return settings.isInternal ? { ...plan, way: "" } : plan;
   // The gateway of a network without a bridge would be a machine outside.
-  return settings.isInternal && settings.driver !== "bridge" ? { ...plan, gateway: "" } : plan;
+  const gateway = settings.isInternal ? "" : plan.gateway;
+  return { ...plan, gateway, way: gateway };
 }
 
 /** By row, which is replaced and never changed: with a thousand networks they are asked for all the time. */

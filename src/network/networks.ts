@@ -28,8 +28,8 @@ import type {
 import { crashPoint } from "./crash-point.ts";
 import {
   checkNetworkDefaults,
+  defaultSubnet,
   poolCandidates,
-  subnetOfBip,
   withNetworkDefaults,
 } from "./default-bridge.ts";
 import {
@@ -357,7 +357,6 @@ class BridgeNetworks implements Networks {
         ...defined({ stacked: driver.stacked }),
         ...(driver.checksSources && { guard: this.#rules.guard }),
         plan: (subnet) => planOf(row, subnet),
-        isInternal: row.settings.isInternal,
         isIsolated: driver.filter?.connectsContainers === false,
         what: () => `${row.name} (${row.id})`,
         onReady: (bridge) => this.#establish(entry, bridge),
@@ -416,7 +415,7 @@ class BridgeNetworks implements Networks {
   #wantedSubnet({ row, driver, network }: Entry, version: IpVersion): WantedSubnet {
     const isDefault = row.name === DEFAULT;
     const { subnet: wanted, defaults = {} } = this.#options;
-    const chosen = version === 4 ? (wanted ?? subnetOfBip(defaults)) : defaults.fixedCidr6;
+    const chosen = (version === 4 ? wanted : undefined) ?? defaultSubnet(defaults, version);
     const asked = isDefault ? chosen : undefined;
     const ofVersion = (each: Subnet) => each.version === version;
     const known = asked === undefined ? row.subnets.find(ofVersion) : parseSubnet(asked);

@@ -27,9 +27,15 @@ export interface SubnetRequest {
 export interface AddressPlan {
   readonly subnet: Subnet;
   readonly range: Subnet;
+  /** Of the bridge itself. */
   readonly gateway: string;
+  /** Where containers send what leaves the network: to the bridge, unless another machine is named. */
+  readonly way: string;
   readonly reserved: readonly string[];
 }
+
+/** The names of reserved addresses that are those of a bridge network's way out, as in Docker. */
+export const wayNames = { 4: "DefaultGatewayIPv4", 6: "DefaultGatewayIPv6" } as const;
 
 /** What was asked of the addresses of one version, as Docker takes one subnet of each. */
 export function requestOf(
@@ -165,5 +171,6 @@ export function planAddresses(subnet: Subnet, request?: SubnetRequest): AddressP
     used.push(address.value);
     return formatAddress(address);
   });
-  return { subnet, range, gateway: gatewayText, reserved };
+  const way = parseAddress(request?.reserved[wayNames[version]] ?? "") ?? gateway;
+  return { subnet, range, gateway: gatewayText, way: formatAddress(way), reserved };
 }

@@ -28,8 +28,11 @@ here("the configuration file [needs docker CLI]", () => {
     dns: ["192.0.2.53"],
     bip: "10.213.7.1/24",
     "fixed-cidr": "10.213.7.128/25",
+    "default-gateway": "10.213.7.9",
     ipv6: true,
-    "fixed-cidr-v6": "fd77:7::/64",
+    bip6: "fd77:7::7/64",
+    "fixed-cidr-v6": "fd77:7::1:0/112",
+    "default-gateway-v6": "fd77:7::fe",
     mtu: 1380,
     "default-address-pools": [{ base: "10.214.0.0/16", size: 26 }],
   };
@@ -54,7 +57,7 @@ here("the configuration file [needs docker CLI]", () => {
     expect(output).toMatch(/^333\n444\nshm +32768 /);
     expect(output).toMatch(/\n1380\n/);
     expect(output).toMatch(/inet 10\.213\.7\.(128|129|1[3-9]\d|2\d\d)\/24/);
-    expect(output).toContain("default via 10.213.7.1 ");
+    expect(output).toContain("default via 10.213.7.9 ");
     const format = "{{json .HostConfig.LogConfig}} {{.HostConfig.ShmSize}}";
     expect(await target.ok(["inspect", "-f", format, name])).toBe(
       '{"Type":"local","Config":{"max-size":"1m"}} 33554432',
@@ -70,10 +73,10 @@ here("the configuration file [needs docker CLI]", () => {
     expect(await target.ok(["network", "inspect", "-f", format, "bridge"])).toBe(
       "true 10.213.7.0/24 fd77:7::/64",
     );
-    const script = "ip -6 -o addr show eth0; ip -6 route; ping -6 -c 1 fd77:7::1";
+    const script = "ip -6 -o addr show eth0; ip -6 route; ping -6 -c 1 fd77:7::7";
     const output = await target.ok(["run", "--rm", image, "sh", "-c", script]);
-    expect(output).toMatch(/inet6 fd77:7::[0-9a-f]+\/64/);
-    expect(output).toContain("default via fd77:7::1 ");
+    expect(output).toMatch(/inet6 fd77:7::1:[0-9a-f]+\/64/);
+    expect(output).toContain("default via fd77:7::fe ");
     expect(output).toContain("1 packets received");
   });
 

@@ -124,6 +124,21 @@ describe.skipIf(!able)("networks [needs docker CLI]", () => {
   );
 
   test(
+    "lead containers to another machine than the bridge where it is named so",
+    async () => {
+      const { name } = await network(
+        ...["--subnet", "10.91.6.0/24", "--aux-address", "DefaultGatewayIPv4=10.91.6.254"],
+      );
+      const web = await container("--network", name);
+      expect(await inside(web, "ip", "route")).toContain("default via 10.91.6.254 ");
+      expect(await inside(web, "ping", "-c", "1", "10.91.6.1")).toContain("1 packets received");
+      expect((await networksOf(web))[name].Gateway).toBe("10.91.6.254");
+      await target.ok(["rm", "-f", web]);
+    },
+    timeout,
+  );
+
+  test(
     "that cannot be are refused in Docker's words",
     async () => {
       const { name } = await network("--subnet", "10.91.4.0/24");

@@ -136,6 +136,6 @@ test("docs/configuration.md names the keys that are not refused whatever they sa
     ([, check]) => check(Symbol("x")) !== "thimble does not have this setting",
   );
   expect(listed.filter(([key]) => !document.includes(`\`${key}\``)).map(([key]) => key)).toEqual([
-    ...["pidfile", "bridge", "default-gateway", "api-cors-header"],
+    ...["pidfile", "bridge", "api-cors-header"],
   ]);
 });

@@ -53,8 +53,11 @@ export async function daemonSettings(flags: DaemonOptions, path: string): Promis
   const network: NetworkDefaults = {
     bip: file.bip,
     fixedCidr: file["fixed-cidr"],
+    defaultGateway: file["default-gateway"],
     hasIpv6: file.ipv6,
+    bip6: file.bip6,
     fixedCidr6: file["fixed-cidr-v6"],
+    defaultGateway6: file["default-gateway-v6"],
     mtu: file.mtu || undefined,
     pools: file["default-address-pools"],
   };

@@ -52,8 +52,11 @@ export const fileKeys: Readonly<Record<string, FileKey>> = {
   "dns-search": texts,
   bip: text,
   "fixed-cidr": text,
+  "default-gateway": text,
   ipv6: bool,
+  bip6: text,
   "fixed-cidr-v6": text,
+  "default-gateway-v6": text,
   mtu: whole(0),
   "default-address-pools": each(
     '[{"base": "10.200.0.0/16", "size": 24}]',
@@ -97,19 +100,13 @@ export const fileKeys: Readonly<Record<string, FileKey>> = {
   "shutdown-timeout": refused("containers go on when the engine ends, so that it waits for none"),
   pidfile: refused("the process id is in engine.pid below the run root"),
   bridge: refused("the default network has a bridge of its own"),
-  "default-gateway": refused("the gateway of the default network is the address of bip"),
   "api-cors-header": refused("pages of other sites may not use the engine"),
   ...Object.fromEntries(
     [
-      ...[
-        "allow-nondistributable-artifacts",
-        "allow-direct-routing",
-        "bip6",
-        "bridge-accept-fwmark",
-      ],
+      ...["allow-nondistributable-artifacts", "allow-direct-routing", "bridge-accept-fwmark"],
       ...["builder", "cdi-spec-dirs", "cluster-advertise", "cluster-store", "containerd"],
       ...["containerd-namespace", "containerd-plugins-namespace", "cpu-rt-period"],
-      ...["cpu-rt-runtime", "cri-containerd", "default-cgroupns-mode", "default-gateway-v6"],
+      ...["cpu-rt-runtime", "cri-containerd", "default-cgroupns-mode"],
       ...["default-ipc-mode", "default-network-opts", "firewall-backend"],
       ...["graph", "host-gateway-ip", "host-gateway-ips", "http-proxy", "https-proxy"],
       ...[

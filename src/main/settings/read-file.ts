@@ -38,8 +38,11 @@ export interface DaemonFile {
   readonly "dns-search"?: readonly string[];
   readonly bip?: string;
   readonly "fixed-cidr"?: string;
+  readonly "default-gateway"?: string;
   readonly ipv6?: boolean;
+  readonly bip6?: string;
   readonly "fixed-cidr-v6"?: string;
+  readonly "default-gateway-v6"?: string;
   readonly mtu?: number;
   readonly "default-address-pools"?: readonly { readonly base: string; readonly size: number }[];
 }
