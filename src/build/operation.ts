@@ -197,7 +197,7 @@ export interface ContextSource {
 }
 
 /** A file by HTTP. */
-interface RemoteSource {
+export interface RemoteSource {
   readonly kind: "remote";
   readonly url: string;
   /** The name that it gets in a directory. */

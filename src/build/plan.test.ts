@@ -160,7 +160,7 @@ ONBUILD RUN x`;
       "VOLUME [/v /w]",
       'CMD ["/bin/sh" "-c" "echo \\"x\\""]',
       'ENTRYPOINT ["/e"]',
-      "HEALTHCHECK {Test:[CMD-SHELL ok] Interval:1m30s Timeout:0s StartPeriod:0s StartInterval:0s Retries:3}",
+      'HEALTHCHECK &{["CMD-SHELL" "ok"] "1m30s" "0s" "0s" "0s" \'\\x03\'}',
       "STOPSIGNAL 9",
       "MAINTAINER me",
     ]);

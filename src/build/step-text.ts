@@ -35,17 +35,20 @@ function quotedCharacter(character: string): string {
     : `\\U${point.toString(16).padStart(8, "0")}`;
 }
 
-/** A health check in an image's history: Go's %+v of its structure. */
+/** A health check in an image's history: Go's %q of its structure. */
 export function healthText(health: Healthcheck): string {
   const { test, interval, timeout, startPeriod, startInterval, retries = 0 } = health;
-  const times = [
-    ["Interval", interval],
-    ["Timeout", timeout],
-    ["StartPeriod", startPeriod],
-    ["StartInterval", startInterval],
-  ] as const;
-  const shown = times.map(([name, time = 0]) => `${name}:${goDuration(time)}`);
-  return `{Test:[${test.join(" ")}] ${shown.join(" ")} Retries:${retries}}`;
+  const times = [interval, timeout, startPeriod, startInterval];
+  const shown = times.map((time = 0) => `"${goDuration(time)}"`);
+  return `&{${quotedList(test)} ${shown.join(" ")} ${goRune(retries)}}`;
+}
+
+/** Go's %q of a number: the character that it stands for, in single quotes. */
+function goRune(code: number): string {
+  const isCharacter = code < 0x110000 && (code < 0xd800 || code > 0xdfff);
+  const character = isCharacter ? String.fromCodePoint(code) : "\ufffd";
+  if (character === "'") return "'\\''";
+  return character === '"' ? `'"'` : `'${quotedCharacter(character)}'`;
 }
 
 /** Go's text of a duration in nanoseconds, "1m30s". */
