@@ -32,7 +32,7 @@ async function build({ engine }: ApiContext, exchange: Exchange): Promise<void> 
     });
   }
   const builder = await engine.builds.builder();
-  await using context = await builder.contexts.fromArchive(exchange.body);
+  await using context = await builder.archives.fromArchive(exchange.body);
   const name = query.text("dockerfile") ?? "Dockerfile";
   const text = await dockerfileIn(builder, context, name);
   const ignore = (await builder.readFile(context, ".dockerignore"))?.toString();

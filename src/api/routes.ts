@@ -28,6 +28,7 @@ import { statsRoutes } from "./stats.ts";
 import { swarmRoutes } from "./swarm.ts";
 import { systemRoutes } from "./system.ts";
 import { thimbleRoutes } from "./thimble.ts";
+import { thimbleBuildRoutes } from "./thimble-builds.ts";
 import { volumeRoutes } from "./volumes.ts";
 
 /** Every endpoint. Archives come before images: "/images/get" is not an image. */
@@ -55,6 +56,7 @@ export function routes(context: ApiContext): readonly Route[] {
     ...volumeRoutes(context),
     ...backupRoutes(context),
     ...thimbleRoutes(context),
+    ...thimbleBuildRoutes(context),
     ...profileRoutes(),
     ...networkExplainRoutes(context),
     ...explainRoutes(context),

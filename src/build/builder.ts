@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Clock, defined, Fault, formatTime, type Log, Scope } from "#base";
 import type { Lease, StoredImage } from "#content";
 import { IgnoreMatcher, parseIgnoreFile, ruleDescription, ruleUrl } from "#dockerfile";
-import { hostPlatform, type ImageConfig, sha256 } from "#image";
+import { hostPlatform, type ImageConfig, type Reference, sha256 } from "#image";
 import { makePrivateDirectory } from "#kernel";
 import type { State } from "#state";
 import { ArchiveContexts } from "./archive-contexts.ts";
@@ -14,15 +14,19 @@ import { CacheStore } from "./cache-store.ts";
 import { buildUsage, pruneBuilds } from "./cache-usage.ts";
 import { BuildCarrier, type CarrierParts } from "./carrier.ts";
 import { newestFile, readContextFile } from "./context-files.ts";
+import { ContextStore } from "./context-store.ts";
 import type {
   BuildContext,
   Builder,
   BuildOutcome,
   BuildRequest,
+  ExportOptions,
   PruneOptions,
 } from "./contract.ts";
+import { exportBuild } from "./export.ts";
 import { KeyMaker } from "./key.ts";
 import type { NamedContext, WantedImage } from "./named-context.ts";
+import { Pending } from "./pending.ts";
 import { type Plan, type PlanRequest, planBuild, wantedImages } from "./plan.ts";
 import { composeConfig } from "./planned-image.ts";
 import { type Solved, Solver } from "./solver.ts";
@@ -51,6 +55,8 @@ export interface BuilderParts extends Omit<CarrierParts, "cacheMounts" | "keys">
   readonly clock: Clock;
   readonly log: Log;
   readonly images: ImageProvider;
+  /** Hears of each image that was made, with the names that it was given. */
+  readonly onImage: (image: StoredImage, tags: readonly Reference[]) => void;
   /** A directory of its own on the data root's file system. */
   readonly root: string;
 }
@@ -59,27 +65,33 @@ export interface BuilderParts extends Omit<CarrierParts, "cacheMounts" | "keys">
 export async function openBuilder(parts: BuilderParts): Promise<Builder> {
   makePrivateDirectory(parts.root);
   const cache = new CacheStore(parts);
-  const contexts = new ArchiveContexts(join(parts.root, "contexts"));
+  const archives = new ArchiveContexts(join(parts.root, "archives"));
+  const contexts = new ContextStore(join(parts.root, "contexts"));
   const cacheMounts = new CacheMounts({ ...parts, root: join(parts.root, "mounts") });
   await cacheMounts.sweep();
   const keys = new KeyMaker();
-  return new EngineBuilder({ ...parts, cache, cacheMounts, contexts, keys });
+  return new EngineBuilder({ ...parts, cache, cacheMounts, archives, contexts, keys });
 }
 
 interface OpenedParts extends BuilderParts {
   readonly cache: CacheStore;
   readonly cacheMounts: CacheMounts;
   readonly keys: KeyMaker;
+  readonly archives: Builder["archives"];
   readonly contexts: Builder["contexts"];
 }
 
 class EngineBuilder implements Builder {
   readonly #parts: OpenedParts;
   readonly #solver: Solver;
+  readonly archives: Builder["archives"];
   readonly contexts: Builder["contexts"];
+  readonly sent: Builder["sent"] = new Pending("context");
+  readonly exports: Builder["exports"] = new Pending("export");
 
   constructor(parts: OpenedParts) {
     this.#parts = parts;
+    this.archives = parts.archives;
     this.contexts = parts.contexts;
     this.#solver = new Solver(parts);
   }
@@ -96,6 +108,10 @@ class EngineBuilder implements Builder {
 
   async readFile(context: BuildContext, path: string) {
     return readContextFile(context, path);
+  }
+
+  export(outcome: BuildOutcome, options: ExportOptions) {
+    return exportBuild(this.#parts, outcome, options);
   }
 
   usage() {
@@ -249,6 +265,7 @@ class Build {
     const store = () =>
       this.#parts.content.storeBuilt({ layers, config, references: tags, lease, signal });
     const image = exportsImage ? await this.#exporting(report, store) : undefined;
+    if (image) this.#parts.onImage(image, tags);
     return { image, layers, config, [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose]() };
   }
 

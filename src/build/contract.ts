@@ -4,6 +4,8 @@ import type { LineRange } from "#dockerfile";
 import type { ImageConfig, Platform, Reference } from "#image";
 import type { ArchiveContexts } from "./archive-contexts.ts";
 import type { BuildEvent } from "./build-event.ts";
+import type { ContextStore, ContextTransfer } from "./context-store.ts";
+import type { Pending } from "./pending.ts";
 import type { StepLimits } from "./step-runner.ts";
 
 /** The builds of an engine. */
@@ -13,9 +15,16 @@ export interface Builder {
    * a step that failed, `canceled` by the signal. What was finished before stays cached.
    */
   build(request: BuildRequest): Promise<BuildOutcome>;
-  readonly contexts: ArchiveContexts;
+  readonly archives: ArchiveContexts;
+  readonly contexts: ContextStore;
+  /** Contexts that were sent, or are being sent, and that no build has yet. */
+  readonly sent: Pending<SentContext>;
+  /** Outputs that their clients have not fetched yet. */
+  readonly exports: Pending<BuildExport>;
   /** A file of a context, links followed within it; undefined when it is missing, `exhausted` when it is larger than 4 MiB. */
   readFile(context: BuildContext, path: string): Promise<Buffer | undefined>;
+  /** The result of a build as a tar for its client; it takes the outcome over. */
+  export(outcome: BuildOutcome, options: ExportOptions): BuildExport;
   /** What the cache keeps, that used longest ago first. */
   usage(): Promise<readonly CacheRecord[]>;
   /** Removes what no build under way uses; gives what went. */
@@ -27,6 +36,22 @@ export interface BuildContext extends AsyncDisposable {
   readonly directory: string;
   /** A file beside it that keeps digests of the files. */
   readonly memo?: string;
+}
+
+/** A context on its way; a whole one wants nothing more. */
+export type SentContext = Pick<ContextTransfer, "wanted" | "fill"> &
+  AsyncDisposable & { take(): BuildContext };
+
+/** The form of an output: an archive of the image, or the files of its root. */
+export interface ExportOptions {
+  readonly type: "image" | "files";
+  /** The names of the image in its archive. */
+  readonly tags: readonly Reference[];
+}
+
+/** An output that is read once. */
+export interface BuildExport extends AsyncDisposable {
+  stream(): AsyncGenerator<Uint8Array, void>;
 }
 
 /** What a name given by `--build-context` stands for. */
@@ -69,6 +94,8 @@ export interface BuildRequest {
   readonly tags: readonly Reference[];
   /** Whether the image is stored; without it only the steps are carried out. */
   readonly exportsImage: boolean;
+  /** Tells of each step that runs why it does. */
+  readonly explains?: boolean;
   /** Receives the progress in order and often; it must not throw. */
   readonly report: (event: BuildEvent) => void;
   readonly signal: AbortSignal;

@@ -264,6 +264,11 @@ export class Content {
     return saveArchive(this.#stores, chooseImages(this.images, references, options), options);
   }
 
+  /** One image as an archive, with names that it need not have here. */
+  saveImage(image: StoredImage, tags: readonly string[]): AsyncGenerator<Uint8Array, void> {
+    return saveArchive(this.#stores, [{ image, tags }]);
+  }
+
   /**
    * Makes an image of one layer from the tar of a root file system (`docker import`). A Fault
    * leaves nothing.

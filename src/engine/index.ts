@@ -9,7 +9,16 @@
  * `parts.ts` lists the parts that they share. Not here: HTTP, Docker's JSON, command lines.
  */
 
-export type { BuildContext, BuildEvent, Builder, BuildRequest } from "#build";
+export type {
+  BuildContext,
+  BuildEvent,
+  Builder,
+  BuildOutcome,
+  BuildRequest,
+  CacheRecord,
+  GivenContext,
+  PruneOptions,
+} from "#build";
 export { StepFault } from "#build";
 export type * from "./backups/backup-contract.ts";
 export { startRefused } from "./containers/start-failure.ts";

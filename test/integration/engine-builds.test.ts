@@ -207,7 +207,7 @@ test("mounts: secrets in memory alone, tmpfs, caches with the rights that were a
 test("files are copied from the context and from stages; a stage that gives the same files is cached", async () => {
   const builder = await opened.engine.builds.builder();
   const send = async (files: Readonly<Record<string, string>>) =>
-    await builder.contexts.fromArchive(archiveOf(files));
+    await builder.archives.fromArchive(archiveOf(files));
   const text = [
     "FROM base AS tool",
     "COPY tool.sh /tool",

@@ -1,4 +1,5 @@
 import type { Builder } from "#build";
+import { familiarString } from "#image";
 import type { Builds } from "../contract.ts";
 import { mountForUs } from "../images/image-mount.ts";
 import type { Parts } from "../parts.ts";
@@ -40,5 +41,12 @@ async function openBuilds(parts: BuildParts): Promise<Builder> {
     runner: createStepRunner(parts),
     images: { find: (image, options) => findBaseImage(parts, image, options) },
     mount: (mounts) => mountForUs(parts, mounts),
+    onImage: (image, tags) => {
+      parts.events.publish("image", "create", image.id, { ...image.labels, name: image.id });
+      for (const tag of tags) {
+        const attributes = { ...image.labels, name: familiarString(tag) };
+        parts.events.publish("image", "tag", image.id, attributes);
+      }
+    },
   });
 }

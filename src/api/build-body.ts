@@ -1,0 +1,81 @@
+import { defined, Fault } from "#base";
+import type { BuildContext, BuildRequest, GivenContext } from "#engine";
+import { parsePlatform, parseReference, type Reference, withDefaultTag } from "#image";
+import type { Schemas } from "#wire";
+
+/** The body of POST /thimble/v1/build, with the defaults of what it leaves out. */
+export type ParsedBuild = ReturnType<Schemas["buildBodySchema"]["parse"]>;
+
+type BodyOptions = Omit<
+  BuildRequest,
+  "dockerfile" | "context" | "contexts" | "report" | "signal" | "exportsImage"
+>;
+
+/** What a request says beside its files. */
+export function bodyOptions(body: ParsedBuild): BodyOptions {
+  const { platform, network, epoch, secrets, noCache, annotations } = body;
+  if (Object.keys(annotations).length > 0) {
+    throw new Fault("unsupported", "annotations are not supported", { about: "annotations" });
+  }
+  return {
+    tags: body.tags.map(tagOf),
+    buildArgs: new Map(Object.entries(body.buildArgs)),
+    labels: new Map(Object.entries(body.labels)),
+    noCache: typeof noCache === "boolean" ? noCache : new Set(noCache),
+    pull: body.pull,
+    extraHosts: body.extraHosts,
+    allowed: new Set(body.allow),
+    explains: body.explain,
+    limits: limitsOf(body),
+    secrets: {
+      get: async (id) =>
+        Object.hasOwn(secrets, id) ? Buffer.from(secrets[id] ?? "", "base64") : undefined,
+    },
+    ...defined({
+      ignore: body.ignore,
+      target: body.target || undefined,
+      platform: platform ? parsePlatform(platform) : undefined,
+      network: network || undefined,
+      epoch: epoch === undefined ? undefined : BigInt(epoch) * 1_000_000_000n,
+    }),
+  };
+}
+
+function limitsOf(body: ParsedBuild): NonNullable<BuildRequest["limits"]> {
+  const ulimits = body.ulimits.map(({ Name, Soft, Hard }) => ({
+    name: Name,
+    soft: Soft,
+    hard: Hard,
+  }));
+  const { shmSize, memory, memorySwap, cpuShares, cpuPeriod, cpuQuota } = body;
+  const { cpusetCpus, cpusetMems, cgroupParent } = body;
+  return {
+    ulimits,
+    ...defined({ shmSize, memory, memorySwap, cpuShares, cpuPeriod, cpuQuota }),
+    ...defined({ cpusetCpus, cpusetMems, cgroupParent }),
+  };
+}
+
+/** The contexts that were given names, besides those of `files`, which were sent. */
+export function namedContexts(
+  { contexts }: Pick<ParsedBuild, "contexts">,
+  files: (id: string) => BuildContext,
+): ReadonlyMap<string, GivenContext> {
+  const named = new Map<string, GivenContext>();
+  for (const [name, given] of Object.entries(contexts)) {
+    if (typeof given === "string") named.set(name, { kind: "directory", context: files(given) });
+    else if ("image" in given) named.set(name, { kind: "image", reference: given.image });
+    else {
+      const [kind = ""] = Object.keys(given);
+      throw new Fault("unsupported", `the context ${name} cannot be a ${kind}`, { about: name });
+    }
+  }
+  return named;
+}
+
+/** A name of an image; one with a digest cannot be given. */
+export function tagOf(text: string): Reference {
+  const reference = withDefaultTag(parseReference(text));
+  if (reference.digest === undefined) return reference;
+  throw new Fault("invalid", "build tag cannot contain a digest", { about: text });
+}

@@ -1,0 +1,220 @@
+import { defined, Fault, faultOf } from "#base";
+import { type BuildContext, type Builder, type BuildOutcome, StepFault } from "#engine";
+import { familiarString, type Reference } from "#image";
+import type { BuildFailure, BuildMessage, BuildResult } from "#wire";
+import { bodyOptions, namedContexts, type ParsedBuild, tagOf } from "./build-body.ts";
+import { buildMessage } from "./build-message.ts";
+import type { ApiContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import { requestCredentials } from "./registry-auth.ts";
+import type { Route } from "./router.ts";
+
+const root = "/thimble/v1/build";
+const TAR = "application/x-tar";
+
+/** Builds as thimble's own client asks for them. */
+export function thimbleBuildRoutes(context: ApiContext): readonly Route[] {
+  return [
+    {
+      method: "POST",
+      pattern: `${root}/contexts`,
+      handle: (exchange) => beginContext(context, exchange),
+    },
+    {
+      method: "PUT",
+      pattern: `${root}/contexts/:id`,
+      handle: (exchange) => fillContext(context, exchange),
+    },
+    {
+      method: "GET",
+      pattern: `${root}/exports/:id`,
+      handle: (exchange) => fetchExport(context, exchange),
+    },
+    { method: "POST", pattern: root, handle: (exchange) => build(context, exchange) },
+  ];
+}
+
+/** With a key the list of a directory; without one a tar of a whole context. */
+async function beginContext({ engine, schemas }: ApiContext, exchange: Exchange): Promise<void> {
+  const { key } = schemas.contextQuerySchema.parse({ key: exchange.query.text("key") });
+  const builder = await engine.builds.builder();
+  if (key === undefined) {
+    const context = await builder.archives.fromArchive(exchange.body);
+    const id = builder.sent.add(whole(context));
+    exchange.sendJson(200, { id, wanted: [] });
+    return;
+  }
+  const transfer = await builder.contexts.begin(key, exchange.body, exchange.signal);
+  const wanted = [...transfer.wanted];
+  exchange.sendJson(200, { id: builder.sent.add(transfer), wanted });
+}
+
+/** A context of which nothing more has to come. */
+function whole(context: BuildContext): Parameters<Builder["sent"]["add"]>[0] {
+  return {
+    wanted: new Uint32Array(),
+    fill: async () => {
+      throw new Fault("conflict", "the context has all of its files already");
+    },
+    take: () => context,
+    [Symbol.asyncDispose]: () => context[Symbol.asyncDispose](),
+  };
+}
+
+async function fillContext({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const builder = await engine.builds.builder();
+  await builder.sent.get(exchange.param("id")).fill(exchange.body);
+  exchange.sendEmpty(204);
+}
+
+async function fetchExport({ engine }: ApiContext, exchange: Exchange): Promise<void> {
+  const builder = await engine.builds.builder();
+  await using made = builder.exports.take(exchange.param("id"));
+  await exchange.stream(TAR, made.stream());
+}
+
+async function build({ engine, schemas }: ApiContext, exchange: Exchange): Promise<void> {
+  const body = await exchange.json(schemas.buildBodySchema, { required: true });
+  const options = bodyOptions(body);
+  const builder = await engine.builds.builder();
+  await using contexts = new AsyncDisposableStack();
+  const take = (id: string) => contexts.use(builder.sent.take(id).take());
+  if (body.context !== null && typeof body.context !== "string") {
+    throw new Fault("unsupported", "remote contexts are not supported; send the files", {
+      about: body.context.remote,
+    });
+  }
+  const context = body.context === null ? undefined : take(body.context);
+  const named = namedContexts(body, take);
+  const { text, ignore } = await filesOf(builder, body, context);
+  exchange.begin("application/json");
+  const send = (message: BuildMessage) => {
+    if (!exchange.signal.aborted) exchange.response.write(`${JSON.stringify(message)}\n`);
+  };
+  try {
+    const outcome = await builder.build({
+      ...options,
+      credentials: requestCredentials(exchange, ""),
+      dockerfile: { text, name: body.dockerfileName },
+      ...{ context, contexts: named, ignore, signal: exchange.signal },
+      ...imageOf(body),
+      report: (event) => {
+        const message = buildMessage(event);
+        if (message) send(message);
+      },
+    });
+    const work = { builder, body, outcome, send };
+    send(await finish({ engine, exchange, ...work }));
+  } catch (error) {
+    send(failureOf(error));
+  }
+  exchange.response.end();
+}
+
+type Output = ParsedBuild["outputs"][number];
+
+const archives: ReadonlySet<Output["type"]> = new Set(["oci", "docker"]);
+
+/** Without an output the image is kept under its names, as with docker. */
+function outputsOf({ outputs }: ParsedBuild): readonly Output[] {
+  return outputs.length > 0 ? outputs : [{ type: "image", attributes: {} }];
+}
+
+/** The names of the request, and those that an output gives for itself. */
+function tagsOf(body: ParsedBuild, { attributes }: Output): readonly Reference[] {
+  const own = (attributes.name ?? "").split(",").filter(Boolean);
+  return [...body.tags, ...own].map(tagOf);
+}
+
+/** Whether the image is stored here, and its names. */
+function imageOf(body: ParsedBuild): {
+  readonly exportsImage: boolean;
+  readonly tags: readonly Reference[];
+} {
+  const outputs = outputsOf(body);
+  const images = outputs.filter(({ type }) => type === "image");
+  const tags = images.flatMap((output) => tagsOf(body, output));
+  const once = new Map(tags.map((tag) => [familiarString(tag), tag]));
+  const exportsImage = images.length > 0 || outputs.some(({ type }) => archives.has(type));
+  return { exportsImage, tags: [...once.values()] };
+}
+
+/** The text of the Dockerfile and of the .dockerignore that goes with it. */
+async function filesOf(
+  builder: Builder,
+  body: ParsedBuild,
+  context: BuildContext | undefined,
+): Promise<{ readonly text: string; readonly ignore: string | undefined }> {
+  const name = body.dockerfileName;
+  const read = async (path: string) =>
+    context && (await builder.readFile(context, path))?.toString();
+  const text = body.dockerfile ?? (await read(name));
+  if (text === undefined) {
+    const message = `failed to read dockerfile: open ${name}: no such file or directory`;
+    throw new Fault("invalid", message, { about: name });
+  }
+  const ignore =
+    body.ignore ?? (await read(`${name}.dockerignore`)) ?? (await read(".dockerignore"));
+  return { text, ignore };
+}
+
+interface Finish {
+  readonly engine: ApiContext["engine"];
+  readonly exchange: Exchange;
+  readonly builder: Builder;
+  readonly body: ParsedBuild;
+  readonly outcome: BuildOutcome;
+  readonly send: (message: BuildMessage) => void;
+}
+
+/** Pushes what is to be pushed, and keeps what the client will fetch. */
+async function finish(work: Finish): Promise<BuildResult> {
+  const { builder, body, outcome } = work;
+  const exports: { output: number; id: string }[] = [];
+  await using held = new AsyncDisposableStack();
+  held.use(outcome);
+  for (const [index, output] of outputsOf(body).entries()) {
+    if (output.type === "image") {
+      if (output.attributes.push === "true") await pushAll(work, tagsOf(body, output));
+    } else if (output.type !== "cacheonly") {
+      const type = archives.has(output.type) ? "image" : "files";
+      const made = builder.export(outcome, { type, tags: tagsOf(body, output) });
+      exports.push({ output: index, id: builder.exports.add(made) });
+    }
+  }
+  // Each export holds the layers now.
+  if (exports.length > 0) held.move();
+  const { image } = outcome;
+  const descriptor = image && {
+    mediaType: image.manifest.mediaType ?? "application/vnd.oci.image.manifest.v1+json",
+    digest: image.digest,
+    size: image.manifestSize,
+  };
+  return { kind: "result", ...defined({ image: image?.id, descriptor }), exports };
+}
+
+async function pushAll(
+  { engine, exchange, send }: Finish,
+  tags: readonly Reference[],
+): Promise<void> {
+  for (const tag of tags) {
+    const reference = familiarString(tag);
+    const name = `pushing ${reference}`;
+    const vertex = { kind: "vertex", digest: name, name, inputs: [] } as const;
+    const now = () => String(BigInt(Date.now()) * 1_000_000n);
+    const started = now();
+    send({ ...vertex, started });
+    const credentials = requestCredentials(exchange, tag.domain);
+    await engine.images.push({ reference, credentials }, () => undefined, exchange.signal);
+    send({ ...vertex, started, completed: now() });
+  }
+}
+
+function failureOf(error: unknown): BuildFailure {
+  const { message } = faultOf(error);
+  const located = error as { readonly ranges?: BuildFailure["ranges"] };
+  if (!(error instanceof StepFault))
+    return { kind: "error", message, ranges: located.ranges ?? [] };
+  const { vertex, ranges, exitCode } = error.failure;
+  return { kind: "error", message, ranges, vertex, ...defined({ exitCode }) };
+}
