@@ -230,7 +230,7 @@ function parseEntry(line: string, count: number): ListedEntry {
   const { path, mode, size, mtime, link } = (value ?? {}) as Record<string, unknown>;
   if (typeof path !== "string" || typeof mtime !== "string") return refuse();
   if (!Number.isSafeInteger(mode) || !Number.isSafeInteger(size)) return refuse();
-  if (!/^-?\d{1,18}$/.test(mtime) || (mode as number) < 0 || (size as number) < 0) return refuse();
+  if (!/^-?\d{1,19}$/.test(mtime) || (mode as number) < 0 || (size as number) < 0) return refuse();
   const facts = { path, mode: mode as number, size: size as number, mtime };
   return typeof link === "string" ? { ...facts, link } : facts;
 }
