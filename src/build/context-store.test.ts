@@ -31,8 +31,13 @@ interface Listed {
   readonly link?: string;
 }
 
-const directory = (path: string): Listed => ({ path, mode: 0o40755, size: 0, mtime: "5000000000" });
-const file = (path: string, size: number, mtime = "1000000001"): Listed => ({
+const directory = (path: string): Listed => ({
+  path,
+  mode: 0o40755,
+  size: 0,
+  mtime: "1796000000000000005",
+});
+const file = (path: string, size: number, mtime = "1796000000000000001"): Listed => ({
   ...{ path, mode: 0o100644, size, mtime },
 });
 const link = (path: string, target: string): Listed => ({
@@ -75,8 +80,8 @@ test("only what has changed is wanted, and what is not listed goes", async () =>
   const context = transfer.take();
   const at = (path: string) => join(context.directory, path);
   expect(readFileSync(at("d/a"), "utf8")).toBe("xxx");
-  expect(lstatSync(at("d/a"), { bigint: true }).mtimeNs).toBe(1000000001n);
-  expect(lstatSync(at("d"), { bigint: true }).mtimeNs).toBe(5000000000n);
+  expect(lstatSync(at("d/a"), { bigint: true }).mtimeNs).toBe(1796000000000000001n);
+  expect(lstatSync(at("d"), { bigint: true }).mtimeNs).toBe(1796000000000000005n);
   expect(readlinkSync(at("l"))).toBe("../../out");
   await context[Symbol.asyncDispose]();
 
