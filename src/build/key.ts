@@ -159,12 +159,15 @@ function missingSource(
 ): DockerfileFault {
   const path = (fault.about ?? "").replace(/^\//, "");
   const pattern = isClients && path !== "" ? decidingPattern(ignore, path) : undefined;
-  const why =
-    pattern === undefined ? "" : `; ${JSON.stringify(pattern)} in .dockerignore excludes it`;
-  const what = fault.message.startsWith("lstat ")
-    ? fault.message
-    : `failed to compute cache key: failed to calculate checksum of ref ${isClients ? "context" : "stage"}: ${fault.message}`;
-  return new DockerfileFault(`${what}${why}`, range ? [range] : []);
+  const ref = isClients ? "context" : "stage";
+  const prefix = fault.message.startsWith("lstat ")
+    ? ""
+    : `failed to compute cache key: failed to calculate checksum of ref ${ref}: `;
+  const what =
+    pattern === undefined
+      ? fault.message
+      : `${JSON.stringify(fault.about)}: not found; ${JSON.stringify(pattern)} in .dockerignore excludes it`;
+  return new DockerfileFault(`${prefix}${what}`, range ? [range] : []);
 }
 
 /** The last of the patterns that leaves a path out. */

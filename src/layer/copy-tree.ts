@@ -105,7 +105,7 @@ export class TreeCopier implements Disposable {
   /** Makes what is missing above the place of a source, and gives that. */
   #place({ path, isDirectory: isTree }: Pick<Match, "path" | "isDirectory">): string {
     const destination = textToName(this.#rules.destination);
-    const mode = octalMode(this.#rules.mode ?? "") ?? newDirectory;
+    const mode = (octalMode(this.#rules.mode ?? "") ?? newDirectory) & 0o777;
     this.#makeAll(resolveInRoot(this.#root, parentOf(destination)), mode);
     const target = resolveInRoot(this.#root, destination);
     if (isTree || destination.endsWith("/")) this.#makeAll(target, mode);

@@ -106,12 +106,16 @@ export class TarReader {
     }
   }
 
-  /** Says that the archive has no more bytes; `invalid` when it is cut off. */
+  /**
+   * Says that the archive has no more bytes; `invalid` when it is cut off. The end mark may be missing,
+   * and what fills up the last file's block, as in the contexts of the docker CLI.
+   */
   finish(): void {
     if (this.#state.at === "done") return;
     const isBetween =
       this.#state.at === "header" && this.#heldBytes === 0 && this.#extension === noExtension;
-    if (!isBetween) throw this.#invalid("the archive is cut off in the middle");
+    if (!isBetween && this.#state.at !== "padding")
+      throw this.#invalid("the archive is cut off in the middle");
     this.#state = { at: "done" };
   }
 

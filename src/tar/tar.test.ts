@@ -132,6 +132,15 @@ test("a sparse file is stored without its holes, and read back whole", () => {
   }
 });
 
+test("an archive that ends with the last file's bytes is whole, as the docker CLI sends contexts", () => {
+  const members = [file("a", "one"), file("b", "two")];
+  const whole = write(members);
+  for (const end of [1536 + 3, 1536 + 100, 2048]) {
+    const found = read(whole.subarray(0, end));
+    expect(found.map(({ content }) => content.toString())).toEqual(["one", "two"]);
+  }
+});
+
 test("GNU tar lists what we write", () => {
   const long = `${"d".repeat(90)}/${"e".repeat(90)}/${"f".repeat(120)}`;
   const archive = write([
