@@ -1,6 +1,6 @@
 import { Fault } from "#base";
 import type { ImageSummary, DiskUsage as WireUsage } from "#wire";
-import { pruneBuildCache } from "./build-prune.ts";
+import { cacheRecord, pruneBuildCache } from "./build-prune.ts";
 import { summaryOf as containerSummary, imageNames, listedSizes } from "./container-list.ts";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
@@ -10,14 +10,14 @@ import { wireVolume } from "./volumes.ts";
 
 const types = ["container", "image", "volume", "build-cache"] as const;
 
-/** GET /system/df, POST /build/prune. The build cache is always empty: thimble has none yet. */
+/** GET /system/df, POST /build/prune. */
 export function diskUsageRoutes(context: ApiContext): readonly Route[] {
   return [
     { method: "GET", pattern: "/system/df", handle: (exchange) => diskUsage(context, exchange) },
     {
       method: "POST",
       pattern: "/build/prune",
-      handle: pruneBuildCache,
+      handle: (exchange) => pruneBuildCache(context, exchange),
     },
   ];
 }
@@ -59,8 +59,13 @@ async function diskUsage({ engine }: ApiContext, exchange: Exchange): Promise<vo
           UsageData: { RefCount: containers, Size: bytes },
         }))
       : null,
-    BuildCache: wants("build-cache") ? [] : null,
+    BuildCache: wants("build-cache") ? await buildCache(engine) : null,
     ...(wants("image") && { Reclaimable: usage.reclaimable }),
   };
   exchange.sendJson(200, answer);
+}
+
+async function buildCache(engine: ApiContext["engine"]): Promise<WireUsage["BuildCache"]> {
+  const builder = await engine.builds.builder();
+  return (await builder.usage()).map(cacheRecord);
 }

@@ -1,3 +1,4 @@
+import { statfs } from "node:fs/promises";
 import type { Content } from "#content";
 import type { CacheMounts } from "./cache-mounts.ts";
 import type { CacheStore } from "./cache-store.ts";
@@ -7,6 +8,8 @@ interface UsageParts {
   readonly cache: CacheStore;
   readonly cacheMounts: CacheMounts;
   readonly content: Content;
+  /** A directory on the disk whose free space counts. */
+  readonly root: string;
 }
 
 interface Entry {
@@ -21,16 +24,17 @@ export async function buildUsage(parts: UsageParts): Promise<readonly CacheRecor
 }
 
 /**
- * Removes what is not in use and not filtered out, that used longest ago first, until no more than
- * `keep` bytes are left.
+ * Removes what is not in use and not filtered out, that used longest ago first, until no more is left
+ * than the limits allow.
  */
 export async function pruneBuilds(parts: UsageParts, options: PruneOptions): Promise<PruneResult> {
   const entries = await entriesOf(parts);
   let left = entries.reduce((sum, { record }) => sum + record.size, 0);
+  const keep = await keptBytes(parts.root, left, options);
   const ids: string[] = [];
   let bytes = 0;
   for (const { record, remove } of entries) {
-    if (options.keep !== undefined && left <= options.keep) break;
+    if (left <= keep) break;
     if (!isChosen(record, options)) continue;
     const freed = await remove();
     if (freed === undefined) continue;
@@ -43,8 +47,28 @@ export async function pruneBuilds(parts: UsageParts, options: PruneOptions): Pro
   return { ids, bytes };
 }
 
-function isChosen(record: CacheRecord, { all, until, ids, type }: PruneOptions): boolean {
+/** How much of `total` bytes may stay; less than nothing without a limit. */
+async function keptBytes(
+  root: string,
+  total: number,
+  { reserved, maxUsed, minFree }: PruneOptions,
+): Promise<number> {
+  if (reserved === undefined && maxUsed === undefined && minFree === undefined) return -1;
+  const limits = maxUsed === undefined ? [] : [maxUsed];
+  if (minFree !== undefined) {
+    const { bavail, bsize } = await statfs(root);
+    limits.push(total - Math.max(0, minFree - bavail * bsize));
+  }
+  const allowed = limits.length > 0 ? Math.min(...limits) : 0;
+  return Math.max(reserved ?? 0, allowed);
+}
+
+function isChosen(
+  record: CacheRecord,
+  { all, until, ids, type, inUse, shared }: PruneOptions,
+): boolean {
   if (record.inUse || (record.shared && !all)) return false;
+  if (inUse === true || (shared !== undefined && shared !== record.shared)) return false;
   if (type !== undefined && record.type !== type) return false;
   if (ids !== undefined && !ids.some((id) => record.id.startsWith(id))) return false;
   return until === undefined || record.used < until;

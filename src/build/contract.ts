@@ -146,8 +146,14 @@ export interface PruneOptions {
   /** Ids or their beginnings; absent: all. */
   readonly ids?: readonly string[] | undefined;
   readonly type?: CacheRecord["type"] | undefined;
-  /** Bytes that may stay. */
-  readonly keep?: number | undefined;
+  readonly inUse?: boolean | undefined;
+  readonly shared?: boolean | undefined;
+  /** Bytes that stay in any case. */
+  readonly reserved?: number | undefined;
+  /** Bytes that may stay; absent: what is reserved. */
+  readonly maxUsed?: number | undefined;
+  /** Bytes that are to be free on the disk; no more than that is removed for it. */
+  readonly minFree?: number | undefined;
 }
 
 /** What a prune has removed. */

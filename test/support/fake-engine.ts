@@ -1,5 +1,6 @@
 import { PassThrough, Readable, Writable } from "node:stream";
 import { type ContainerId, type ExecId, Fault, newId } from "../../src/base/index.ts";
+import type { Builder } from "../../src/build/index.ts";
 import { describeContainer } from "../../src/container/index.ts";
 import { describeStartFailure } from "../../src/engine/containers/start-failure.ts";
 import type {
@@ -99,11 +100,7 @@ export function createFakeEngine(): FakeEngine {
     registries: fakeRegistries(calls),
     volumes: fakeVolumes(calls),
     backups: fakeBackups(calls),
-    builds: {
-      builder: async () => {
-        throw new Fault("unsupported", "builds are not part of this engine");
-      },
-    },
+    builds: { builder: async () => fakeBuilder(calls) },
     events: { subscribe: ({ signal, ...rest }) => subscribe(listeners, signal, calls, rest) },
     info: async () => ({
       id: "fake",
@@ -657,4 +654,16 @@ function fakeImages(calls: string[]): Engine["images"] {
       return imageId;
     },
   };
+}
+
+/** A build cache that is empty; nothing is built with it. */
+function fakeBuilder(calls: string[]): Builder {
+  const cache: Pick<Builder, "usage" | "prune"> = {
+    usage: async () => [],
+    prune: async (options) => {
+      calls.push(`prune builds ${JSON.stringify(options)}`);
+      return { ids: [], bytes: 0 };
+    },
+  };
+  return cache as Builder;
 }
