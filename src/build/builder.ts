@@ -23,6 +23,7 @@ import type {
   ExportOptions,
   PruneOptions,
 } from "./contract.ts";
+import { crashPoint } from "./crash-point.ts";
 import { exportBuild } from "./export.ts";
 import { KeyMaker } from "./key.ts";
 import type { NamedContext, WantedImage } from "./named-context.ts";
@@ -265,6 +266,7 @@ class Build {
     const store = () =>
       this.#parts.content.storeBuilt({ layers, config, references: tags, lease, signal });
     const image = exportsImage ? await this.#exporting(report, store) : undefined;
+    if (image) crashPoint("build:image-stored");
     if (image) this.#parts.onImage(image, tags);
     return { image, layers, config, [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose]() };
   }

@@ -7,6 +7,7 @@ import type { BuildFiles, PrivateMount } from "./build-files.ts";
 import type { CacheMounts } from "./cache-mounts.ts";
 import type { BuildRequest } from "./contract.ts";
 import { copyStep } from "./copy-step.ts";
+import { crashPoint } from "./crash-point.ts";
 import { makeDirectory } from "./directory-step.ts";
 import type { KeyMaker, OperationKey, RemotePart } from "./key.ts";
 import type { WantedImage } from "./named-context.ts";
@@ -97,9 +98,11 @@ export class BuildCarrier implements Carrier {
     scope.defer(async () => {
       if (snapshots.stat(key)) await snapshots.remove(key);
     });
+    crashPoint("build:step-prepared");
     if (operation.kind === "run") await this.#run(operation, key, run);
     else if (operation.kind === "directory") await this.#directory(operation, key);
     else await this.#copy(operation, key, run);
+    crashPoint("build:step-carried-out");
     return await this.#commit(key, run);
   }
 

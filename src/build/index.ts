@@ -13,6 +13,7 @@
 export type * from "./build-event.ts";
 export { type BuilderParts, type FindOptions, type ImageProvider, openBuilder } from "./builder.ts";
 export type * from "./contract.ts";
+export { buildCrashPoints } from "./crash-point.ts";
 export type { WantedImage } from "./named-context.ts";
 export { StepFault } from "./step-fault.ts";
 export type * from "./step-runner.ts";

@@ -2,6 +2,7 @@ import { defined, Fault, faultOf, isFault, Joined, Slots } from "#base";
 import type { Content, Lease, StoredLayer } from "#content";
 import type { BuildEvent, LogEvent, StatusEvent, VertexEvent } from "./build-event.ts";
 import type { CachedStep, CacheStore } from "./cache-store.ts";
+import { crashPoint } from "./crash-point.ts";
 import type { OperationKey } from "./key.ts";
 import { inputsOf, type Operation } from "./operation.ts";
 import { ProcessFault, StepFault } from "./step-fault.ts";
@@ -222,7 +223,9 @@ class Graph {
       const made = await this.#carrier.carryOut(operation, { lease, below, report, signal });
       const layers = made.map(({ diffId, blob, size }) => ({ diffId, blob, size }));
       const step = { layers, parts, description: operation.name };
+      crashPoint("build:step-committed");
       await cache.put(key, { ...step, places: made.map(({ chainId }) => chainId) });
+      crashPoint("build:step-recorded");
       return { step, [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose]() };
     } catch (error) {
       await lease[Symbol.asyncDispose]();
