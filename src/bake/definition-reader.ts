@@ -32,6 +32,7 @@ import {
 import type { Definition, Group, Target } from "./target.ts";
 import { mergeTarget } from "./target.ts";
 import { fieldValue, groupFields, groupValue, targetFields, targetValue } from "./target-fields.ts";
+import { checkTargetName } from "./target-name.ts";
 import { userFunction } from "./user-function.ts";
 import { shownValue, variableValue } from "./variable.ts";
 
@@ -39,6 +40,8 @@ import { shownValue, variableValue } from "./variable.ts";
 export interface DefinitionInput extends Surroundings {
   /** A variable of the environment, or one that was set for this run. */
   lookUp(name: string): string | undefined;
+  /** Variables of the file .env, which compose files see under those of the environment. */
+  readonly dotenv?: ReadonlyMap<string, string>;
   /** Variables that no file may define: BAKE_CMD_CONTEXT and its like. */
   readonly builtins: ReadonlyMap<string, string>;
 }
@@ -94,7 +97,6 @@ const inputSchema: BodySchema = {
     { type: "function", labels: ["name"] },
   ],
 };
-const namePattern = /^[a-zA-Z0-9_-]+$/;
 /** Targets that the matrices of a definition may make. */
 const maxTargets = 10_000;
 
@@ -103,11 +105,6 @@ class UndefinedFault extends Fault {
   constructor(message: string) {
     super("invalid", `${message}: undefined`);
   }
-}
-
-/** `invalid` for a name of a target that is not one. */
-function checkTargetName(name: string): void {
-  if (!namePattern.test(name)) throw new Fault("invalid", 'only "[a-zA-Z0-9_-]+" are allowed');
 }
 
 /** Reads HCL and JSON files, merged into one body, onto what compose files defined. */

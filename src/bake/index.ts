@@ -10,16 +10,12 @@
  * targets of one block; an override is what `--set` sets; a linked target is a context of another.
  */
 
+export type { DefinitionFile } from "./definition-file.ts";
 export type { DefinitionInput, ListedVariable } from "./definition-reader.ts";
-export { attestText } from "./entries.ts";
+export { attestText, type OutputEntry } from "./entries.ts";
 export { finishTargets } from "./finish-targets.ts";
 export { listTargets, listVariables } from "./list.ts";
-export {
-  type DefinitionFile,
-  defaultFiles,
-  type ParsedFiles,
-  parseDefinitions,
-} from "./parse-files.ts";
+export { defaultFiles, type ParsedFiles, parseDefinitions } from "./parse-files.ts";
 export { printTargets } from "./print.ts";
 export { type ResolvedTargets, resolveTargets, type TargetRequest } from "./resolve-targets.ts";
 export type { Definition, Group, Target } from "./target.ts";

@@ -2,7 +2,7 @@ import { jsonText } from "#hcl";
 import type { ResolvedTargets } from "./resolve-targets.ts";
 import type { Group, Target, Texts } from "./target.ts";
 
-type Json = string | boolean | readonly Json[] | ReadonlyMap<string, Json | undefined>;
+type Json = string | boolean | null | readonly Json[] | ReadonlyMap<string, Json | undefined>;
 
 /** The definition that `--print` shows: in JSON, byte for byte as buildx writes it, with a line break. */
 export function printTargets({ groups, targets }: ResolvedTargets): string {
@@ -22,7 +22,7 @@ function sorted<T>(items: ReadonlyMap<string, T>, show: (item: T) => Json): Map<
 /** Go's json.MarshalIndent with two blanks: what is undefined is left out. */
 export function jsonDocument(value: Json, indent = ""): string {
   if (typeof value === "string") return jsonText(value);
-  if (typeof value === "boolean") return String(value);
+  if (typeof value === "boolean" || value === null) return String(value);
   const within = `${indent}  `;
   const isList = Array.isArray(value);
   const lines = isList
@@ -34,10 +34,10 @@ export function jsonDocument(value: Json, indent = ""): string {
   return lines.length === 0 ? open + close : `${open}\n${lines.join(",\n")}\n${indent}${close}`;
 }
 
-function shownGroup({ description, targets }: Group): Json {
+function shownGroup({ description, targets, isUnset }: Group): Json {
   return new Map<string, Json | undefined>([
     ["description", present(description)],
-    ["targets", targets],
+    ["targets", isUnset ? null : targets],
   ]);
 }
 

@@ -42,6 +42,8 @@ export interface Group {
   name: string;
   description?: string;
   targets: string[];
+  /** Compose files without a service that is built: the list is null where it is printed. */
+  isUnset?: boolean;
 }
 
 /** What files define, before anything is inherited. */

@@ -51,3 +51,19 @@ async function readFileBytes(path: string, mayBeMissing: boolean): Promise<Uint8
     throw new Exit(1, `ERROR: open ${path}: ${reasonOf(error)}`);
   }
 }
+
+/** The variables of the file .env, where it is there: "NAME=VALUE" a line, in quotes or without. */
+export async function readDotenv(): Promise<ReadonlyMap<string, string>> {
+  const bytes = await readFileBytes(".env", true);
+  const variables = new Map<string, string>();
+  for (const line of Buffer.from(bytes ?? [])
+    .toString()
+    .split(/\r?\n/)) {
+    const [, name, value = ""] =
+      /^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*[=:]\s*(.*?)\s*$/.exec(line) ?? [];
+    if (name === undefined) continue;
+    const quoted = /^(["'])(.*)\1(?:\s+#.*)?$/.exec(value)?.[2];
+    variables.set(name, quoted ?? value.replace(/\s+#.*$/, ""));
+  }
+  return variables;
+}

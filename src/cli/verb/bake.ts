@@ -15,7 +15,7 @@ import { isFault, parseBool } from "#base";
 import { excerpt } from "#dockerfile";
 import { HclFault } from "#hcl";
 import { formatPlatform, hostPlatform } from "#image";
-import { readBakeFiles } from "../bake-files.ts";
+import { readBakeFiles, readDotenv } from "../bake-files.ts";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
 import { csvFields } from "../csv-fields.ts";
@@ -52,6 +52,7 @@ async function run(context: Context, { flags, files, names }: Work): Promise<num
   const lookUp = variables(context.env, flags.var);
   const parsed = parseDefinitions(files, {
     lookUp,
+    dotenv: await readDotenv(),
     now: () => new Date(),
     homeDirectory: homedir(),
     builtins: new Map([
@@ -70,10 +71,8 @@ async function run(context: Context, { flags, files, names }: Work): Promise<num
     hasPath: (path) => existsSync(path),
   });
   if (!flags.print) {
-    throw new Exit(
-      1,
-      "thimble: this version of thimble shows what bake would build and does not build it yet; use --print or --list",
-    );
+    const { runTargets } = await import("../build/bake-run.ts");
+    return await runTargets(context, finished);
   }
   await context.out.write(printTargets(finished));
   return 0;

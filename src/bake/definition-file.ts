@@ -1,0 +1,5 @@
+/** A file that defines targets, by the name that messages give it. */
+export interface DefinitionFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
