@@ -24,8 +24,21 @@ test("a request that is made again is described once, while its container and it
   const first = execSpec(machine, record, { request, user });
   expect(first.process.args).toEqual(["probe"]);
   expect(execSpec(machine, { ...record }, { request, user: { ...user } })).toBe(first);
+  expect(execSpec(machine, record, { request: requestOf(["probe"]), user })).toBe(first);
+  const terminal = execSpec(machine, record, { request: { ...request, tty: true }, user });
+  expect(terminal.process.terminal).toBe(true);
   const other = execSpec(machine, record, { request, user: { ...user, uid: 7 } });
   expect(other.process.user?.uid).toBe(7);
   const changed = execSpec(machine, containerWith(["A=2"]), { request, user });
   expect(changed.process.env).toContain("A=2");
+});
+
+test("the last four descriptions of a container are kept", () => {
+  const record = containerWith([]);
+  const describe = (program: string) =>
+    execSpec(machine, record, { request: requestOf([program]), user });
+  const [first, second] = [describe("a"), describe("b")];
+  for (const program of ["c", "d", "e"]) describe(program);
+  expect(describe("b")).toBe(second);
+  expect(describe("a")).not.toBe(first);
 });

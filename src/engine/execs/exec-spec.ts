@@ -9,7 +9,8 @@ import { unopened } from "../containers/task-input.ts";
 import type { ResolvedUser } from "../containers/user.ts";
 import type { ExecRequest } from "../contract.ts";
 
-interface DescribedExec extends Pick<ContainerRecord, "config" | "host"> {
+interface DescribedExec extends Pick<ContainerRecord, "host"> {
+  readonly request: ExecRequest;
   readonly user: ResolvedUser;
   readonly spec: ExecSpec;
 }
@@ -17,12 +18,13 @@ interface DescribedExec extends Pick<ContainerRecord, "config" | "host"> {
 /** The parts of a configuration that an exec has of its own. */
 type ExecSpec = Pick<ExecInput, "process" | "seccomp">;
 
-/** Of requests that are made again and again, as those of probes are. */
-const described = new WeakMap<ExecRequest, DescribedExec>();
+/** The last ones of each container: probes and scripts make the same requests again and again. */
+const described = new WeakMap<ContainerRecord["config"], readonly DescribedExec[]>();
+const remembered = 4;
 
 /**
- * The container's configuration with the exec's program, as Docker combines them. The same request
- * to a container that has not changed has the same answer, the very object.
+ * The container's configuration with the exec's program, as Docker combines them. One of the last
+ * requests to a container that has not changed has the same answer, the very object.
  */
 export function execSpec(
   machine: Machine,
@@ -30,11 +32,16 @@ export function execSpec(
   { request, user }: { readonly request: ExecRequest; readonly user: ResolvedUser },
 ): ExecSpec {
   const { config, host } = record;
-  const before = described.get(request);
-  if (before?.config === config && before.host === host && isDeepStrictEqual(before.user, user))
-    return before.spec;
+  const known = described.get(config) ?? [];
+  const same = known.find(
+    (each) =>
+      each.host === host &&
+      isDeepStrictEqual(each.request, request) &&
+      isDeepStrictEqual(each.user, user),
+  );
+  if (same) return same.spec;
   const spec = describeExec(machine, record, { request, user });
-  described.set(request, { config, host, user, spec });
+  described.set(config, [{ host, request, user, spec }, ...known.slice(0, remembered - 1)]);
   return spec;
 }
 
