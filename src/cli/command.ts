@@ -51,6 +51,8 @@ export interface Group {
   readonly kind: "group";
   readonly summary: string;
   readonly commands: Readonly<Record<string, Command | Group>>;
+  /** Flags of each command below that may stand before its name, too: "compose -f FILE config". */
+  readonly flags?: Flags;
 }
 
 interface Spec<F extends Flags> {
@@ -98,8 +100,8 @@ export function command<F extends Flags>(spec: Spec<F>): Command {
 }
 
 /** A word with commands below it, as "container". */
-export function group(summary: string, commands: Group["commands"]): Group {
-  return { kind: "group", summary, commands };
+export function group(summary: string, commands: Group["commands"], flags?: Flags): Group {
+  return { kind: "group", summary, commands, ...defined({ flags }) };
 }
 
 /** For commands that take any number of arguments. */

@@ -31,7 +31,12 @@ describe("usage, with docker's exit statuses and words", () => {
     ["foo", 1, "", "thimble: unknown command: thimble foo\n\nRun 'thimble --help' for more"],
     ["runn", 1, "", 'Did you mean "thimble run"?'],
     ["container sl", 1, "", "thimble: unknown command: thimble container sl"],
-    ["compose up", 1, "", "thimble: docker has the command 'compose', but this version of thimble"],
+    [
+      "compose up",
+      1,
+      "",
+      "thimble: docker has the command 'compose up', but this version of thimble",
+    ],
     ["volume update", 1, "", "docker has the command 'volume update', but"],
     ["build .", 1, "", "failed to read dockerfile: open Dockerfile: no such file or directory"],
     ["build --call=foo .", 1, "", "unsupported call: foo; use build, check, outline or targets"],

@@ -82,9 +82,10 @@ interface Target {
 }
 
 /** The command that the words name, through groups. */
-function find(words: readonly string[]): Target {
+function find(given: readonly string[]): Target {
   let node: Command | Group = { kind: "group", summary: "", commands };
   const path: string[] = [];
+  const words = withGroupFlagsBehind(given);
   for (const [index, word] of words.entries()) {
     if (node.kind === "command") {
       const variant = variantOf(node, words.slice(index));
@@ -101,6 +102,18 @@ function find(words: readonly string[]): Target {
     path.push(word);
   }
   return { node, path, rest: [] };
+}
+
+/** The words with the flags that stand between a group and its command behind the command. */
+function withGroupFlagsBehind(words: readonly string[]): readonly string[] {
+  const [name = "", ...rest] = words;
+  const node = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (node?.kind !== "group" || node.flags === undefined || !rest[0]?.startsWith("-")) return words;
+  const { args, help } = parse(node.flags, rest, false, [name]);
+  if (help) return [name, "--help"];
+  const [command, ...others] = args;
+  if (command === undefined) return [name];
+  return [name, command, ...rest.slice(0, rest.length - args.length), ...others];
 }
 
 /** The command that the first of the words names, where they are more than the one before it takes. */

@@ -2,6 +2,7 @@ import { type Command, type Group, group } from "./command.ts";
 import { bakeCommand } from "./table/bake.ts";
 import { buildCommand } from "./table/build.ts";
 import { builderGroup, buildxGroup } from "./table/builder.ts";
+import { composeGroup } from "./table/compose.ts";
 import * as container from "./table/containers.ts";
 import { contextGroup } from "./table/contexts.ts";
 import { daemonCommand } from "./table/daemon.ts";
@@ -100,6 +101,7 @@ export const commands: Readonly<Record<string, Command | Group>> = {
   builder: builderGroup,
   buildx: buildxGroup,
   commit: image.commitCommand,
+  compose: composeGroup,
   completion: system.completionCommand,
   create: container.createCommand,
   daemon: daemonCommand,

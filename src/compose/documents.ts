@@ -1,0 +1,71 @@
+import { Fault, isFault } from "#base";
+import { printDiagnostic } from "./diagnostic.ts";
+import { type Resets, takeResets } from "./reset.ts";
+import { goText, type Value } from "./value.ts";
+import { DateValue, decodeNode, NonStringKey } from "./yaml/decode.ts";
+import { parseNodes, type YamlNode } from "./yaml/node.ts";
+import { YamlError } from "./yaml/token.ts";
+
+/** A file with its text. */
+export interface Source {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** One document of a file. */
+export interface Document {
+  readonly value: Value;
+  readonly resets: Resets;
+  readonly node: YamlNode;
+}
+
+/**
+ * The documents of a file.
+ * @throws Fault in docker compose's words, then the place and the line
+ */
+export function* readDocuments(source: Source): Generator<Document> {
+  for (const root of nodesOf(source)) {
+    yield readDocument(root, source);
+  }
+}
+
+/** The parts of a file, not yet read as values. */
+export function nodesOf(source: Source): YamlNode[] {
+  try {
+    return parseNodes(source.text);
+  } catch (error) {
+    if (error instanceof YamlError) throw yamlFault(error, error.message, source);
+    throw error;
+  }
+}
+
+function readDocument(root: YamlNode, source: Source): Document {
+  try {
+    const { node, resets } = takeResets(root);
+    return { value: decodeNode(node), resets, node };
+  } catch (error) {
+    if (error instanceof NonStringKey) {
+      const where = error.path.length === 0 ? "at top level" : `in ${error.path.join(".")}`;
+      throw yamlFault(error, `non-string key ${where}: ${goText(error.key)}`, source);
+    }
+    if (error instanceof DateValue) {
+      const headline = `validating ${source.path}: ${error.path.join(".")} invalid jsonType time.Time`;
+      throw yamlFault(error, headline, source, error.message);
+    }
+    if (error instanceof YamlError) {
+      const problem = error.message.replace(/^yaml: unmarshal errors:\n {2}/, "");
+      throw yamlFault(error, `failed to parse ${source.path}: ${problem}`, source);
+    }
+    if (isFault(error))
+      throw new Fault("invalid", `failed to parse ${source.path}: ${error.message}`);
+    throw error;
+  }
+}
+
+function yamlFault(error: YamlError, headline: string, file: Source, what = "here"): Fault {
+  const { path, text } = file;
+  const { mark } = error;
+  const source = text.split("\n", mark.line + 1)[mark.line] ?? "";
+  const place = printDiagnostic({ file: path, mark, message: what, source });
+  return new Fault("invalid", `${headline}\n${place}`, { about: path });
+}

@@ -1,0 +1,54 @@
+import { posix } from "node:path";
+import { type Path, PathTable } from "./path.ts";
+import { isMapping, type Mapping, type Value } from "./value.ts";
+
+type Filler = (mapping: Mapping) => void;
+
+const fillers = new PathTable<Filler>({
+  "services.*.build": (build) => missing(build, "context", "."),
+  "services.*.secrets.*": (secret) =>
+    missing(secret, "target", `/run/secrets/${String(secret.get("source"))}`),
+  "services.*.ports.*": (port) => {
+    missing(port, "protocol", "tcp");
+    missing(port, "mode", "ingress");
+  },
+  "services.*.deploy.resources.reservations.devices.*": fillDevices,
+  "services.*.gpus.*": fillDevices,
+});
+
+function fillDevices(request: Mapping): void {
+  if (!request.has("device_ids")) missing(request, "count", "all");
+}
+
+function missing(mapping: Mapping, key: string, value: Value): void {
+  if (!mapping.has(key)) mapping.set(key, value);
+}
+
+/** Sets what Compose takes for granted where a file says nothing. */
+export function fillDefaults(value: Value, path: Path = []): void {
+  if (Array.isArray(value)) for (const item of value) fillDefaults(item, [...path, "[]"]);
+  if (!isMapping(value)) return;
+  fillers.find(path)?.(value);
+  for (const [key, part] of value) {
+    if (part !== null && typeof part === "object") fillDefaults(part, [...path, key]);
+  }
+}
+
+/** Empty entries of these lists mean nothing. */
+export function omitEmpty(model: Mapping): void {
+  const services = model.get("services");
+  if (!isMapping(services)) return;
+  for (const service of services.values()) {
+    if (!isMapping(service)) continue;
+    const dns = service.get("dns");
+    if (Array.isArray(dns))
+      service.set(
+        "dns",
+        dns.filter((one) => one !== null && one !== ""),
+      );
+  }
+}
+
+/** An empty list of networks is none; a path in a container has no ".." and no "/" at its end. */
+export const cleanTarget = (target: string) =>
+  target === "" ? "" : posix.normalize(target).replace(/(.)\/$/, "$1");

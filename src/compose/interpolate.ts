@@ -1,0 +1,146 @@
+import { Fault } from "#base";
+import { toBoolean, toFloat, toInteger } from "./cast.ts";
+import { type Path, PathTable, pathText } from "./path.ts";
+import { substitute, TemplateError } from "./template.ts";
+import { Float, isMapping, type Mapping, type Value } from "./value.ts";
+
+type Cast = "boolean" | "int" | "int64" | "float" | "late boolean";
+
+const casts = new PathTable<Cast>({
+  ...services("int", [
+    "deploy.replicas",
+    "deploy.update_config.parallelism",
+    "deploy.rollback_config.parallelism",
+    "deploy.restart_policy.max_attempts",
+    "deploy.placement.max_replicas_per_node",
+    "healthcheck.retries",
+    "ports.*.target",
+    "scale",
+    "ulimits.*",
+    "ulimits.*.hard",
+    "ulimits.*.soft",
+  ]),
+  ...services("int64", [
+    "cpu_count",
+    "cpu_period",
+    "cpu_quota",
+    "cpu_rt_period",
+    "cpu_rt_runtime",
+    "cpu_shares",
+    "oom_score_adj",
+    "pids_limit",
+  ]),
+  ...services("float", [
+    "cpu_percent",
+    "cpus",
+    "deploy.update_config.max_failure_ratio",
+    "deploy.rollback_config.max_failure_ratio",
+  ]),
+  ...services("boolean", [
+    "healthcheck.disable",
+    "init",
+    "oom_kill_disable",
+    "privileged",
+    "read_only",
+    "stdin_open",
+    "tty",
+    "volumes.*.read_only",
+    "volumes.*.volume.nocopy",
+  ]),
+  ...services("late boolean", [
+    "attach",
+    "build.no_cache",
+    "build.privileged",
+    "build.pull",
+    "depends_on.*.restart",
+    "env_file.*.required",
+    "post_start.*.privileged",
+    "pre_stop.*.privileged",
+    "volumes.*.bind.create_host_path",
+  ]),
+  "networks.*.external": "boolean",
+  "networks.*.internal": "boolean",
+  "networks.*.attachable": "boolean",
+  "networks.*.enable_ipv4": "late boolean",
+  "networks.*.enable_ipv6": "boolean",
+  "volumes.*.external": "boolean",
+  "secrets.*.external": "boolean",
+  "configs.*.external": "boolean",
+});
+
+function services(cast: Cast, keys: readonly string[]): Record<string, Cast> {
+  return Object.fromEntries(keys.map((key) => [`services.*.${key}`, cast]));
+}
+
+interface Environment {
+  readonly lookup: (name: string) => string | undefined;
+  readonly warn: (message: string) => void;
+}
+
+/** Said once for each variable and place where one is missing. */
+export const unsetWarning = (name: string) =>
+  `The "${name}" variable is not set. Defaulting to a blank string.`;
+
+/**
+ * A model with its variables replaced in values, never in keys, and texts turned into the numbers and
+ * booleans that their places want.
+ * @throws Fault naming the place, as docker compose does
+ */
+export function interpolate(model: Mapping, environment: Environment): Mapping {
+  return interpolateMapping(model, [], environment);
+}
+
+function interpolateMapping(mapping: Mapping, path: Path, environment: Environment): Mapping {
+  for (const [key, value] of mapping) {
+    mapping.set(key, interpolateValue(value, [...path, key], environment));
+  }
+  return mapping;
+}
+
+function interpolateValue(value: Value, path: Path, environment: Environment): Value {
+  if (typeof value === "string") return interpolateText(value, path, environment);
+  if (isMapping(value)) return interpolateMapping(value, path, environment);
+  if (!Array.isArray(value)) return value;
+  return value.map((item) => interpolateValue(item, [...path, "[]"], environment));
+}
+
+function interpolateText(text: string, path: Path, { lookup, warn }: Environment): Value {
+  const replaced = replace(text, path, { lookup, unset: (name) => warn(unsetWarning(name)) });
+  const cast = casts.find(path);
+  if (cast === undefined) return replaced;
+  try {
+    return castTo(cast, replaced, warn);
+  } catch (error) {
+    if (cast === "late boolean") return replaced;
+    const problem = `failed to cast to expected type: ${(error as Error).message}`;
+    throw new Fault("invalid", `error while interpolating ${pathText(path)}: ${problem}`, {
+      about: pathText(path),
+    });
+  }
+}
+
+function replace(text: string, path: Path, substitution: Parameters<typeof substitute>[1]): string {
+  try {
+    return substitute(text, substitution);
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    const place = pathText(path);
+    const message = error.isMissing
+      ? `error while interpolating ${place}: ${error.message}`
+      : `invalid interpolation format for ${place}.\nYou may need to escape any $ with another $.\n${error.message}`;
+    throw new Fault("invalid", message, { about: place });
+  }
+}
+
+function castTo(cast: Cast, text: string, warn: (message: string) => void): Value {
+  switch (cast) {
+    case "int":
+      return toInteger(text);
+    case "int64":
+      return toInteger(text, "ParseInt");
+    case "float":
+      return new Float(toFloat(text));
+    default:
+      return toBoolean(text, warn);
+  }
+}
