@@ -3,7 +3,11 @@ import { silentLog } from "#base";
 import { ReadyPool } from "./ready-pool.ts";
 import { outcome } from "./testing.ts";
 
-function counting(size: number, fail: (n: number) => boolean = () => false) {
+function counting(
+  size: number,
+  fail: (n: number) => boolean = () => false,
+  options: { readonly courtesyMs?: number } = {},
+) {
   const state = { made: 0, discarded: [] as number[] };
   const pool = new ReadyPool<number>({
     size,
@@ -15,6 +19,7 @@ function counting(size: number, fail: (n: number) => boolean = () => false) {
     discard: (n) => state.discarded.push(n),
     log: silentLog,
     what: "numbers",
+    ...options,
   });
   return { pool, state };
 }
@@ -26,6 +31,16 @@ test("each is given once, and the pool fills up again", async () => {
   expect([await pool.take(), await pool.take()]).toEqual([1, 2]);
   await pool.fill();
   expect([pool.ready, state.made]).toEqual([3, 5]);
+});
+
+test("a pool that is not empty lets the one who took an item be done, and closes without waiting for it", async () => {
+  const { pool, state } = counting(2, undefined, { courtesyMs: 3_600_000 });
+  await pool.fill();
+  expect([await pool.take(), pool.ready]).toEqual([1, 1]);
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect([pool.ready, state.made]).toEqual([1, 2]);
+  await pool.close();
+  expect(state).toEqual({ made: 2, discarded: [2] });
 });
 
 test("more than are ready are made on the spot", async () => {

@@ -12,20 +12,26 @@ export interface ReadyPoolOptions<T> {
   readonly log: Log;
   /** A noun for the items, for messages. */
   readonly what: string;
+  /** Milliseconds that a pool which is not empty waits before it refills, for the one who took an item to be done; 15 by default. */
+  readonly courtesyMs?: number;
 }
 
-/** A start takes some milliseconds; a pool that is not empty can wait so long. */
-const courtesyMs = 15;
+/** A start takes some milliseconds. */
+const usualCourtesyMs = 15;
 
 /** Things made ahead, each given out once. */
 export class ReadyPool<T> {
   readonly #options: ReadyPoolOptions<T>;
   readonly #ready: T[] = [];
   #refilling: Promise<void> | undefined;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(options: ReadyPoolOptions<T>) {
     this.#options = options;
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   get ready(): number {
@@ -39,7 +45,8 @@ export class ReadyPool<T> {
 
   /** One that is ready, else a new one; then the pool fills itself up again. */
   async take(): Promise<T> {
-    if (this.#closed) throw new Fault("unavailable", `no more ${this.#options.what}: closing down`);
+    if (this.#isClosed)
+      throw new Fault("unavailable", `no more ${this.#options.what}: closing down`);
     const item = this.#ready.shift() ?? (await this.#options.make());
     void this.fill();
     return item;
@@ -48,7 +55,7 @@ export class ReadyPool<T> {
   /** One that is ready; undefined when the pool is empty, which then fills itself up again. */
   takeReady(): T | undefined {
     const item = this.#ready.shift();
-    if (!this.#closed) void this.fill();
+    if (!this.#isClosed) void this.fill();
     return item;
   }
 
@@ -61,15 +68,15 @@ export class ReadyPool<T> {
   }
 
   async #refill(): Promise<void> {
-    const { size, make, discard, log, what } = this.#options;
+    const { size, make, discard, log, what, courtesyMs = usualCourtesyMs } = this.#options;
     // The caller who took one goes on first, with the processor and the kernel's locks to itself.
     await (this.#ready.length > 0
-      ? delay(courtesyMs)
+      ? delay(courtesyMs, undefined, this.#closing).catch(() => undefined)
       : new Promise((resolve) => setImmediate(resolve)));
-    while (!this.#closed && this.#ready.length < size) {
+    while (!this.#isClosed && this.#ready.length < size) {
       try {
         const item = await make();
-        if (this.#closed) discard(item);
+        if (this.#isClosed) discard(item);
         else this.#ready.push(item);
       } catch (error) {
         log.warn(`cannot prepare ${what}`, { error: faultOf(error).message });
@@ -88,7 +95,7 @@ export class ReadyPool<T> {
 
   /** Gives up the items that are ready. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     for (const item of this.#ready.splice(0)) this.#options.discard(item);
     await this.#refilling;
   }
