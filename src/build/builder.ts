@@ -30,6 +30,7 @@ import type { NamedContext, WantedImage } from "./named-context.ts";
 import { Pending } from "./pending.ts";
 import { type Plan, type PlanRequest, planBuild, wantedImages } from "./plan.ts";
 import { composeConfig } from "./planned-image.ts";
+import { RemoteSources } from "./remote-sources.ts";
 import { type Solved, Solver } from "./solver.ts";
 import { stepsOf, verticesOf } from "./vertex.ts";
 
@@ -71,13 +72,15 @@ export async function openBuilder(parts: BuilderParts): Promise<Builder> {
   const cacheMounts = new CacheMounts({ ...parts, root: join(parts.root, "mounts") });
   await cacheMounts.sweep();
   const keys = new KeyMaker();
-  return new EngineBuilder({ ...parts, cache, cacheMounts, archives, contexts, keys });
+  const remotes = new RemoteSources(join(parts.root, "remotes"));
+  return new EngineBuilder({ ...parts, cache, cacheMounts, archives, contexts, keys, remotes });
 }
 
 interface OpenedParts extends BuilderParts {
   readonly cache: CacheStore;
   readonly cacheMounts: CacheMounts;
   readonly keys: KeyMaker;
+  readonly remotes: RemoteSources;
   readonly archives: Builder["archives"];
   readonly contexts: Builder["contexts"];
 }
@@ -152,6 +155,7 @@ class Build {
     const vertices = verticesOf(plan.operations);
     report({ kind: "steps", steps: stepsOf({ stages: plan.stages }, vertices) });
     await using scope = new Scope();
+    const remotes = scope.use(this.#parts.remotes.open(signal));
     const results = await this.#solver.solve(plan.operations, {
       ...{ id: randomUUID(), vertices },
       carrier: (solve) =>
@@ -163,6 +167,7 @@ class Build {
             lease: this.#lease,
             files: (layersOf) =>
               scope.use(new BuildFiles({ ...this.#parts, layersOf }, this.#request)),
+            remotes,
             imageOf: (image) => this.#image(image),
             now,
           },

@@ -1,5 +1,5 @@
 import { readdirSync } from "node:fs";
-import { type ContainerId, Fault, newId, Scope } from "#base";
+import { type ContainerId, newId, Scope } from "#base";
 import type { Content, Lease, StoredImage, StoredLayer } from "#content";
 import type { Mount } from "#kernel";
 import type { Snapshotter } from "#snapshot";
@@ -9,9 +9,10 @@ import type { BuildRequest } from "./contract.ts";
 import { copyStep } from "./copy-step.ts";
 import { crashPoint } from "./crash-point.ts";
 import { makeDirectory } from "./directory-step.ts";
-import type { KeyMaker, OperationKey, RemotePart } from "./key.ts";
+import type { KeyMaker, OperationKey } from "./key.ts";
 import type { WantedImage } from "./named-context.ts";
 import type { CopyOperation, DirectoryOperation, Operation, RunOperation } from "./operation.ts";
+import type { BuildRemotes } from "./remote-sources.ts";
 import { runStep } from "./run-step.ts";
 import type { Carrier, Solved, StepRun } from "./solver.ts";
 import type { StepRunner } from "./step-runner.ts";
@@ -37,6 +38,7 @@ export interface CarrierBuild {
   readonly files: (
     layersOf: (operation: Operation) => Promise<readonly StoredLayer[]>,
   ) => BuildFiles;
+  readonly remotes: BuildRemotes;
   readonly imageOf: (image: WantedImage) => Promise<StoredImage>;
   readonly now: () => bigint;
 }
@@ -74,7 +76,7 @@ export class BuildCarrier implements Carrier {
     return this.#parts.keys.keyOf(operation, {
       chainOf: async (base) => (await this.#layersOf(base)).at(-1)?.chainId ?? "",
       filesOf: (source) => this.#files.of(source),
-      contentOf: refuseRemote,
+      contentOf: (part) => this.#build.remotes.contentOf(part),
       isListed: false,
       signal,
     });
@@ -133,7 +135,7 @@ export class BuildCarrier implements Carrier {
     await copyStep(operation, {
       ...{ root: mounted.path, owner, signal: run.signal },
       filesOf: (source) => this.#files.of(source),
-      remoteFilesOf: refuseRemote,
+      remoteFilesOf: (part) => this.#build.remotes.filesOf(part),
       onProgress: (current) => run.report({ kind: "status", id: "copying", current }),
     });
   }
@@ -159,11 +161,4 @@ export class BuildCarrier implements Carrier {
   async #layersOf(source: Operation | "scratch"): Promise<readonly StoredLayer[]> {
     return source === "scratch" ? [] : (await this.#solve(source)).layers;
   }
-}
-
-async function refuseRemote({ kind, from }: RemotePart): Promise<never> {
-  const what = kind === "git" ? "a git repository" : "a URL";
-  throw new Fault("unsupported", `ADD of ${what} is not supported: ${from.url}`, {
-    about: from.url,
-  });
 }

@@ -72,6 +72,8 @@ describe("the key of a step", () => {
     ["its mounts", "FROM b\nRUN a", "FROM b\nRUN --mount=type=cache,target=/c a"],
     ["the destination", "FROM b\nCOPY a /a", "FROM b\nCOPY a /b"],
     ["the sources", "FROM b\nCOPY a /a", "FROM b\nCOPY b /a"],
+    ["the name of a file", "FROM b\nADD https://h/a /x/", "FROM b\nADD https://h/b /x/"],
+    ["a part of a repository", "FROM b\nADD git://h/r#:a /x/", "FROM b\nADD git://h/r#:b /x/"],
     ["what is below", "FROM b\nCOPY a /a", "FROM b\nRUN x\nCOPY a /a"],
   ])("comes from %s", async (_, one, other) => {
     expect(await keyOf(one)).not.toBe(await keyOf(other));

@@ -145,10 +145,15 @@ function ownFields(operation: Operation): Record<string, unknown> {
   return { ...run, mounts: mounts.map(withoutSource) };
 }
 
+/** What decides beside the content: of a source from elsewhere the name that it gets, or what of it counts. */
 function withoutSource<T extends CopyPart | RunMount>(each: T): Record<string, unknown> {
   if (!("from" in each)) return each as Record<string, unknown>;
-  const { from: _from, ...rest } = each;
-  return rest;
+  const { from, ...rest } = each;
+  if (from === undefined || from === "scratch") return rest;
+  if (from.kind === "remote") return { ...rest, fileName: from.fileName };
+  if (from.kind !== "git") return rest;
+  const { directory, keepsGitDirectory } = from;
+  return { ...rest, directory, keepsGitDirectory };
 }
 
 /** In BuildKit's words, with the line of the .dockerignore that left the source out. */

@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "#image";
@@ -22,6 +30,8 @@ beforeAll(() => {
       asked += 1;
       const { pathname } = new URL(request.url);
       if (pathname === "/moved") return Response.redirect(`${server.url}file`);
+      // A repository as any server of files has it.
+      if (pathname.startsWith("/r.git/")) return repositoryFile(pathname);
       if (pathname !== "/file") return new Response("no", { status: 404 });
       const headers = { etag: '"1"', "last-modified": changed };
       const isKnown = request.headers.get("if-none-match") === '"1"';
@@ -36,6 +46,11 @@ afterAll(async () => {
   await server.stop(true);
   rmSync(root, { recursive: true });
 });
+
+async function repositoryFile(path: string): Promise<Response> {
+  const file = Bun.file(join(root, path));
+  return (await file.exists()) ? new Response(file) : new Response("no", { status: 404 });
+}
 
 const signal = new AbortController().signal;
 const part = (path: string, checksum?: string): RemotePart => ({
@@ -91,6 +106,40 @@ describe("a file of the web", () => {
     expect(missing).toThrow("/missing: invalid response status 404");
   });
 });
+
+test.skipIf(!Bun.which("git"))(
+  "a repository's files come at a tag, with one directory alone",
+  async () => {
+    const work = join(root, "work");
+    const git = (...args: string[]) => {
+      const identity = ["-c", "user.name=n", "-c", "user.email=e", "-c", "init.defaultBranch=main"];
+      const { exitCode, stdout, stderr } = Bun.spawnSync(["git", ...identity, ...args]);
+      if (exitCode !== 0) throw new Error(stderr.toString());
+      return stdout.toString().trim();
+    };
+    git("init", "-q", work);
+    mkdirSync(join(work, "sub"));
+    writeFileSync(join(work, "sub/file"), "tagged");
+    git("-C", work, "add", ".");
+    git("-C", work, "commit", "-qm", "first");
+    git("-C", work, "tag", "-am", "message", "v1");
+    const commit = git("-C", work, "rev-parse", "HEAD");
+    writeFileSync(join(work, "sub/file"), "later");
+    git("-C", work, "commit", "-qam", "second");
+    git("clone", "-q", "--bare", work, join(root, "r.git"));
+    git("-C", join(root, "r.git"), "update-server-info");
+    const from = { kind: "git", url: `${server.url}r.git`, keepsGitDirectory: false } as const;
+    const asked = { kind: "git", from: { ...from, ref: "v1", directory: "sub" } } as const;
+    await using build = new RemoteSources(join(root, "d")).open(signal);
+    expect(await build.contentOf(asked)).toBe(commit);
+    const { directory, path } = await build.filesOf(asked);
+    expect(path).toBe("/sub");
+    expect(readFileSync(join(directory, "sub/file"), "utf8")).toBe("tagged");
+    expect(readdirSync(directory)).toEqual(["sub"]);
+    const missing = { kind: "git", from: { ...from, ref: "v2", directory: "" } } as const;
+    expect(await outcome(build.contentOf(missing))).toThrow("has no v2");
+  },
+);
 
 test("the commit of a repository has to be the one that a checksum names", async () => {
   const commit = "0123456789".repeat(4);

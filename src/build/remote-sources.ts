@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { isFault } from "#base";
 import { makePrivateDirectory, removeTree } from "#kernel";
 import { checkOut, commitOf } from "./git-repository.ts";
 import type { RemotePart } from "./key.ts";
@@ -24,7 +24,7 @@ export class RemoteSources {
 
   /** The sources of one build, each fetched once. */
   open(signal: AbortSignal): BuildRemotes {
-    return new BuildRemotes({ root: mkdtempSync(join(this.#root, "b-")), known: this, signal });
+    return new BuildRemotes({ root: join(this.#root, randomUUID()), known: this, signal });
   }
 
   get(url: string): RemoteVersion | undefined {
@@ -105,17 +105,13 @@ export class BuildRemotes implements AsyncDisposable {
 
   #newDirectory(): string {
     const path = join(this.#root, String(++this.#made));
-    mkdirSync(path, { mode: 0o700 });
+    mkdirSync(path, { recursive: true, mode: 0o700 });
     return path;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled([...this.#contents.values(), ...this.#files.values()]);
-    try {
-      await removeTree(this.#root);
-    } catch (error) {
-      if (!isFault(error, "not_found")) throw error;
-    }
+    await removeTree(this.#root);
   }
 }
 
