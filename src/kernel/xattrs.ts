@@ -38,9 +38,13 @@ export function setXattr(fd: Fd, entry: Entry, attribute: string, value: Uint8Ar
   });
 }
 
+/** For names, which are read from it before anything else can be written to it. */
+let listed: Buffer | undefined;
+
 /** The names in the kernel's order; empty when the file system has no attributes. */
 export function listXattr(fd: Fd, entry: Entry): string[] {
-  const out = Buffer.allocUnsafe(XATTR_MAX);
+  listed ??= Buffer.allocUnsafe(XATTR_MAX);
+  const out = listed;
   const size = addon().listXattr(fd.number, entry, out);
   if (errnoName(-size) === "EOPNOTSUPP") return [];
   check(size, { call: "listxattr", verb: "list the attributes of", about: entry });

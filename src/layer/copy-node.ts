@@ -61,35 +61,42 @@ export class NodeCopier {
       );
       return;
     }
-    if (type === "file") {
-      yield* this.#content(from, { directory: to.directory, path: name }, stat.size);
-    } else if (type === "symlink") {
-      symlinkat(readlinkatBytes(from.directory, from.path), to.directory, name);
-    } else mknodat(to.directory, name, { mode: (stat.mode & S_IFMT) | 0o600, ...stat.rdev });
-    const place = { directory: to.directory, name };
     const xattrs = readXattrs({ directory: from.directory, name: from.path });
     const attributes = { ...stat, mode: stat.mode & 0o7777, ...defined({ xattrs }) };
-    setAttributes(place, attributes, { isSymlink: type === "symlink" });
-    utimensat(to.directory, name, { atime: stat.mtime, mtime: stat.mtime });
+    const times = { atime: stat.mtime, mtime: stat.mtime };
+    if (type === "file") {
+      const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+      using file = openat2(to.directory, name, { flags, mode: 0o600 });
+      yield* this.#content(from, file, stat);
+      setAttributes({ directory: file, name: "" }, attributes);
+      utimensat(file, "", times);
+    } else {
+      if (type === "symlink") {
+        symlinkat(readlinkatBytes(from.directory, from.path), to.directory, name);
+      } else mknodat(to.directory, name, { mode: (stat.mode & S_IFMT) | 0o600, ...stat.rdev });
+      const place = { directory: to.directory, name };
+      setAttributes(place, attributes, { isSymlink: type === "symlink" });
+      utimensat(to.directory, name, times);
+    }
     if (stat.nlink > 1) this.#copies.set(key, to.path);
   }
 
-  *#content(from: Place, to: Place, size: number): Generator<number, void> {
+  *#content(from: Place, copy: Fd, { size, blocks }: Stat): Generator<number, void> {
     this.#buffer ??= Buffer.allocUnsafe(chunkSize);
     const flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
     using source = openat2(from.directory, from.path, { flags });
-    const making = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-    using copy = openat2(to.directory, to.path, { flags: making, mode: 0o600 });
-    for (const { start, end } of dataExtents(source)) {
-      for (let at = start; at < end; ) {
-        const wanted = this.#buffer.subarray(0, Math.min(this.#buffer.length, end - at));
-        const got = readInto(source, wanted, at);
+    const hasHoles = blocks * 512 < size;
+    let end = 0;
+    for (const extent of hasHoles ? dataExtents(source) : [{ start: 0, end: size }]) {
+      for (end = extent.start; end < extent.end; ) {
+        const wanted = this.#buffer.subarray(0, Math.min(this.#buffer.length, extent.end - end));
+        const got = readInto(source, wanted, end);
         if (got === 0) break;
-        writeAt(copy, wanted.subarray(0, got), at);
-        at += got;
+        writeAt(copy, wanted.subarray(0, got), end);
+        end += got;
         yield got;
       }
     }
-    ftruncate(copy, size);
+    if (end !== size) ftruncate(copy, size);
   }
 }

@@ -207,10 +207,11 @@ export class SelectionReader implements Disposable {
       const ignore = real === "" ? root : this.#stateOf(real);
       return { ignore, exclude: this.#exclude.root, parents: this.#parents.root };
     }
-    const { ignore, exclude } = this.#selection;
+    const { ignore, exclude, parents } = this.#selection;
+    const hasParents = parents !== undefined;
+    if (ignore.length === 0 && exclude.length === 0 && !hasParents) return above;
     const text = nameToText(path);
     const whole = nameToText(joinPath(real, path));
-    const hasParents = this.#selection.parents !== undefined;
     return {
       ignore: ignore.length > 0 ? this.#ignore.step(above.ignore, whole) : above.ignore,
       exclude: exclude.length > 0 ? this.#exclude.step(above.exclude, text) : above.exclude,
