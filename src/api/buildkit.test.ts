@@ -8,11 +8,12 @@ import { type TestServer, testServer } from "./testing.ts";
 function fakeBuildKit() {
   const heard: string[] = [];
   const buildkit: BuildKit = {
-    accept(connection) {
+    async accept(connection, early) {
+      heard.push(String(Buffer.from(early)));
       connection.on("data", (bytes) => heard.push(String(bytes)));
       connection.write("served");
     },
-    checkSession(header) {
+    async checkSession(header) {
       if (header("x-docker-expose-session-uuid") === undefined)
         throw new Fault("invalid", "a session needs an id");
     },

@@ -2,7 +2,6 @@ import { Fault } from "#base";
 import type { BuildKit } from "#buildkit";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
-import { replay } from "./hijack.ts";
 import type { Route } from "./router.ts";
 
 const protocol = "h2c";
@@ -15,11 +14,10 @@ export function buildkitRoutes({ buildkit }: ApiContext): readonly Route[] {
       method: "POST",
       pattern: "/grpc",
       upgrade: protocol,
-      handle(exchange) {
+      async handle(exchange) {
         requireUpgrade(exchange, "internal");
         const { socket, early } = exchange.switchTo(protocol);
-        buildkit.accept(socket);
-        replay(socket, early);
+        await buildkit.accept(socket, early);
       },
     },
     {
@@ -35,11 +33,9 @@ async function serveSession(buildkit: BuildKit, exchange: Exchange): Promise<voi
   requireUpgrade(exchange, "invalid");
   const { headers } = exchange.request;
   const header = (name: string) => headers[name]?.toString();
-  buildkit.checkSession(header);
+  await buildkit.checkSession(header);
   const { socket, early } = exchange.switchTo(protocol);
-  const served = buildkit.serveSession(socket, header);
-  replay(socket, early);
-  await served;
+  await buildkit.serveSession(socket, header, early);
 }
 
 /** dockerd's words, and its status for each of the two. */

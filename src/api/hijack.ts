@@ -78,15 +78,6 @@ export function releaseSocket(socket: Socket): void {
   socket.pause();
 }
 
-/**
- * Gives bytes that came early to whoever reads a connection from now on: the runtime's HTTP/2 does
- * not see what is unshifted.
- */
-export function replay(socket: RawStream, early: Uint8Array): void {
-  if (early.byteLength > 0) socket.emit("data", Buffer.from(early));
-  socket.resume();
-}
-
 export interface TakeOver {
   /** As "101 UPGRADED". */
   readonly status: string;

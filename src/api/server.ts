@@ -8,7 +8,7 @@ import { type Authorization, authorized } from "./authorization.ts";
 import { Exchange } from "./exchange.ts";
 import { faultResponse } from "./fault-response.ts";
 import { refuseForeignPage } from "./foreign-page.ts";
-import { releaseSocket, replay } from "./hijack.ts";
+import { releaseSocket } from "./hijack.ts";
 import {
   type Accepted,
   firstBytesMs,
@@ -151,8 +151,7 @@ function acceptHttp2(
   if ((authorization?.names() ?? []).length > 0) return false;
   clearTimeout(arrivals.get(socket)?.timer);
   releaseSocket(socket);
-  buildkit.accept(socket);
-  replay(socket, rawPacket);
+  buildkit.accept(socket, rawPacket).catch(() => socket.destroy());
   return true;
 }
 

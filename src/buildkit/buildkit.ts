@@ -25,12 +25,12 @@ export interface BuildKitOptions {
 
 /** BuildKit's protocol on connections that others have accepted. */
 export interface BuildKit {
-  /** Serves gRPC on a connection from its first byte on. */
-  accept(connection: Duplex): void;
+  /** Serves gRPC on a paused connection, of which these bytes have come already. */
+  accept(connection: Duplex, early: Uint8Array): Promise<void>;
   /** Throws what is wrong with the headers of a session, before its connection is taken over. */
-  checkSession(headers: SessionHeaders): void;
-  /** Uses a connection as a client's session, until that ends. */
-  serveSession(connection: Duplex, headers: SessionHeaders): Promise<void>;
+  checkSession(headers: SessionHeaders): Promise<void>;
+  /** Uses a connection, as in `accept`, as a client's session, until that ends. */
+  serveSession(connection: Duplex, headers: SessionHeaders, early: Uint8Array): Promise<void>;
   /** Ends all builds and connections. */
   close(): Promise<void>;
 }
@@ -58,13 +58,26 @@ export function createBuildKit(options: BuildKitOptions): BuildKit {
     gatewayService(builds),
   ]);
   return {
-    accept: (connection) => server.accept(connection),
-    checkSession: (headers) => sessions.check(headers("x-docker-expose-session-uuid") ?? ""),
-    serveSession: (connection, headers) => sessions.serve(connection, headers),
+    async accept(connection, early) {
+      server.accept(connection);
+      replay(connection, early);
+    },
+    checkSession: async (headers) => sessions.check(headers("x-docker-expose-session-uuid") ?? ""),
+    async serveSession(connection, headers, early) {
+      const served = sessions.serve(connection, headers);
+      replay(connection, early);
+      await served;
+    },
     async close() {
       jobs.close();
       server.close();
       await solutions.close();
     },
   };
+}
+
+/** Gives early bytes to who reads from now on: the runtime's HTTP/2 does not see what is unshifted. */
+function replay(connection: Duplex, early: Uint8Array): void {
+  if (early.byteLength > 0) connection.emit("data", Buffer.from(early));
+  connection.resume();
 }

@@ -27,3 +27,4 @@ export type {
   WantedFiles,
 } from "./build/solver.ts";
 export { type BuildKit, type BuildKitOptions, createBuildKit } from "./buildkit.ts";
+export { createEngineSolver } from "./engine/engine-solver.ts";

@@ -1,5 +1,6 @@
 /** A solver that carries nothing out, for tests of the protocol. */
 import { readdirSync } from "node:fs";
+import { parseIgnoreFile } from "#dockerfile";
 import type { BuildRequest, ExportRequest, Solution, Solver } from "./build/solver.ts";
 
 /** What reached the solver. */
@@ -22,11 +23,12 @@ export function createFakeSolver(
     ...{ requests, exports, files, platforms: [platform] },
     async solve(request): Promise<Solution> {
       requests.push(request);
-      const { context, exclude, client } = request;
+      const { context, ignore = "", client } = request;
+      const exclude = parseIgnoreFile(ignore);
       if (context.kind === "client") {
-        await using directory = await client.directory(context.name, { exclude });
+        await using copy = await client.directory(context.name, { exclude });
         const options = { recursive: true, encoding: "utf8" } as const;
-        files.push(readdirSync(directory.path, options).sort());
+        files.push(readdirSync(copy.directory, options).sort());
       }
       await act(request);
       const config = Buffer.from(JSON.stringify({ ...platform, rootfs: { diff_ids: [] } }));
@@ -37,9 +39,12 @@ export function createFakeSolver(
           return { "containerimage.digest": `sha256:${"0".repeat(64)}` };
         },
         directory: () => Promise.reject(new Error("no files are made")),
+        asImage: () => Promise.reject(new Error("no images are made")),
         [Symbol.asyncDispose]: async () => undefined,
       };
     },
+    usage: async () => [],
+    prune: async () => ({ ids: [], bytes: 0 }),
     resolveImage: () => Promise.reject(new Error("no images are known")),
   };
 }

@@ -31,6 +31,8 @@ export interface SaveOptions {
    * which older readers do not know.
    */
   readonly compression?: CompressionChoice | "keep" | undefined;
+  /** The names that the images have in the archive, familiar; absent: those by which they are asked for. */
+  readonly tags?: readonly string[] | undefined;
 }
 
 /** An image with the names it shall have in the archive. */
@@ -44,13 +46,13 @@ interface SavedImage {
 export function chooseImages(
   images: ImageStore,
   references: readonly string[],
-  { platform }: SaveOptions,
+  { platform, tags: given }: SaveOptions,
 ): readonly SavedImage[] {
   const saved = new Map<Digest, SavedImage>();
   for (const text of references) {
     const image = images.resolve(text);
     if (platform) requirePlatform(image, platform, text);
-    const tags = [...(saved.get(image.digest)?.tags ?? []), ...tagsOf(image, text)];
+    const tags = [...(saved.get(image.digest)?.tags ?? []), ...(given ?? tagsOf(image, text))];
     saved.set(image.digest, { image, tags: [...new Set(tags)] });
   }
   return [...saved.values()];

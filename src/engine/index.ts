@@ -18,6 +18,7 @@ export type {
   CacheRecord,
   GivenContext,
   PruneOptions,
+  PruneResult,
 } from "#build";
 export { StepFault } from "#build";
 export type * from "./backups/backup-contract.ts";

@@ -12,6 +12,7 @@ import { Plugins } from "#plugin";
 import { describePlan } from "#runtime";
 import type { State } from "#state";
 import { openTrust } from "#trust";
+import { openBuildKit } from "./buildkit.ts";
 import { checkStart, lockRoot, makeRoot, refuseDockerRoot } from "./check-start.ts";
 import { listenAddresses, tlsSettings } from "./listen-addresses.ts";
 import { lowerOomScore } from "./lower-oom-score.ts";
@@ -132,9 +133,12 @@ async function serve(
     await openEngine({ ...places, log, registry, trust, compression, settings, network }),
   );
   opened = engine;
+  const buildkit = openBuildKit(engine, { dataRoot: places.dataRoot, log });
+  scope.defer(() => buildkit.close());
   const server = createApiServer({
     engine,
     log,
+    buildkit,
     version,
     ownerOf: (client) => peerCredentials(descriptorOf(client)),
     untaken: (client) => untakenByPeer(descriptorOf(client)),

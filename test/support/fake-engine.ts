@@ -626,6 +626,7 @@ function fakeImages(calls: string[]): Engine["images"] {
       Readable.from([
         Buffer.from(`archive of ${refs.join(" ")}${platform ? ` for ${platform}` : ""}`),
       ]),
+    files: () => Promise.reject(new Fault("unsupported", "images have no files here")),
     async archive(ref, { path, follow }) {
       known(ref);
       calls.push(`archive ${path}${follow ? " follow" : ""}`);

@@ -1,5 +1,6 @@
 import { faultOf, isFault } from "#base";
 import { DockerfileFault, type LineRange } from "#dockerfile";
+import { StepFault } from "#engine";
 import { StatusError } from "../grpc/status.ts";
 import { Status } from "../protobuf/solver-messages.ts";
 import type { ShownFile } from "./status-message.ts";
@@ -16,7 +17,7 @@ export function buildError(error: unknown, file: ShownFile | undefined): StatusE
   if (error instanceof StatusError) return error;
   const { message } = faultOf(error);
   const code = isFault(error, "canceled") ? canceled : unknown;
-  const ranges = error instanceof DockerfileFault ? error.ranges : [];
+  const ranges = rangesOf(error);
   if (!file || ranges.length === 0) return new StatusError({ code, message });
   const details = [
     {
@@ -25,6 +26,11 @@ export function buildError(error: unknown, file: ShownFile | undefined): StatusE
     },
   ];
   return new StatusError({ code, message, details: Status.encode({ code, message, details }) });
+}
+
+function rangesOf(error: unknown): readonly LineRange[] {
+  if (error instanceof DockerfileFault) return error.ranges;
+  return error instanceof StepFault ? error.failure.ranges : [];
 }
 
 function sourceOf({ filename, data }: ShownFile, ranges: readonly LineRange[]) {

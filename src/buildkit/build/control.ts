@@ -1,4 +1,4 @@
-import { faultOf } from "#base";
+import { Fault, faultOf } from "#base";
 import { duplex, type Handler, streaming, unary } from "../grpc/server.ts";
 import { StatusError } from "../grpc/status.ts";
 import { Control } from "../protobuf/control-messages.ts";
@@ -6,6 +6,7 @@ import { Status } from "../protobuf/solver-messages.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { Tunnel } from "../session/tunnel.ts";
 import { buildError } from "./build-error.ts";
+import { pruneRecords, usageRecords } from "./cache-records.ts";
 import { resultOf } from "./definition.ts";
 import { exportResult } from "./export-result.ts";
 import { type Builds, solve } from "./gateway.ts";
@@ -13,6 +14,8 @@ import type { BuildRecord, History } from "./history.ts";
 import { Job } from "./jobs.ts";
 import { now } from "./status-message.ts";
 import { buildkitVersion } from "./worker.ts";
+
+const maxRememberedText = 4096;
 
 /** What the service Control has beyond builds. */
 export interface ControlParts {
@@ -48,10 +51,12 @@ export function controlService(parts: ControlParts): Readonly<Record<string, Han
       tunnel.destroy();
       await served;
     }),
-    diskUsage: unary(Control.diskUsage, () => ({ record: [] })),
-    prune: streaming(Control.prune, async function* () {
-      await builds.forgetFiles();
-      yield* [];
+    diskUsage: unary(Control.diskUsage, async ({ filter }) => ({
+      record: await usageRecords(builds.solver, filter),
+    })),
+    prune: streaming(Control.prune, async function* (request) {
+      if (request.all) await builds.forgetFiles();
+      yield* await pruneRecords(builds.solver, request);
     }),
     listenBuildHistory: streaming(Control.listenBuildHistory, (query, { signal }) =>
       history.listen(query, signal),
@@ -67,6 +72,7 @@ export function controlService(parts: ControlParts): Readonly<Record<string, Han
 async function build(builds: Builds, job: Job): Promise<Record<string, string>> {
   const { signal } = job;
   try {
+    refuseCacheExports(job);
     const refs = await resultRefs(builds, job);
     return await exportResult(builds, { job, refs, signal });
   } catch (error) {
@@ -74,6 +80,15 @@ async function build(builds: Builds, job: Job): Promise<Record<string, string>> 
   } finally {
     for (const id of job.results) builds.solutions.release(id);
   }
+}
+
+/** The cache is the engine's; an inline one in the image would only have saved time to others. */
+function refuseCacheExports({ request }: Job): void {
+  const kind = request.cache?.exports.find(({ type }) => type !== "inline")?.type;
+  if (kind !== undefined)
+    throw new Fault("unsupported", `--cache-to of the type ${kind} is not supported`, {
+      about: kind,
+    });
 }
 
 /** The results that the build came to: none where the client wanted none. */
@@ -106,7 +121,10 @@ async function recorded(
 ): Promise<Record<string, string>> {
   const { ref, request } = job;
   if (request.internal) return await work();
-  const { frontend, frontendAttrs, exporters } = request;
+  const { frontend, exporters } = request;
+  const frontendAttrs = [...request.frontendAttrs].map(
+    ([name, value]) => [name, value.slice(0, maxRememberedText)] as const,
+  );
   const record: BuildRecord = { ref, frontend, frontendAttrs, exporters, createdAt: now() };
   const end = (more: Partial<BuildRecord>) =>
     history.note({ ...record, ...job.counts(), ...more, completedAt: now() });

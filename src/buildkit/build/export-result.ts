@@ -1,5 +1,5 @@
 import { Fault } from "#base";
-import type { BuildMessage } from "#wire";
+import type { BuildEvent } from "#engine";
 import type { Builds } from "./gateway.ts";
 import type { Job } from "./jobs.ts";
 import type { Solution } from "./solver.ts";
@@ -12,7 +12,7 @@ export async function exportResult(
   { solutions, clientOf }: Builds,
   { job, refs, signal }: { job: Job; refs: readonly string[]; signal: AbortSignal },
 ): Promise<Record<string, string>> {
-  const outputs = exportersOf(job);
+  const outputs = job.outputs();
   if (outputs.length === 0) return {};
   const found = new Set<Solution>(refs.map((ref) => solutions.image(ref).solution));
   const [solution] = found;
@@ -20,16 +20,10 @@ export async function exportResult(
     throw new Fault("invalid", `a build has ${found.size} results; its outputs are made of one`);
   const client = await clientOf(job);
   const told: Record<string, string> = {};
-  for (const { type, attrs: attributes } of outputs) {
-    const report = (message: BuildMessage) => job.tell(message);
-    const output = { type, attributes, client, signal, report };
-    Object.assign(told, await solution.export(output));
+  const report = (message: BuildEvent) => job.tell(message);
+  for (const [output, { type, attrs: attributes }] of outputs.entries()) {
+    const request = { type, attributes, output, client, signal, report };
+    Object.assign(told, await solution.export(request));
   }
   return told;
-}
-
-function exportersOf({ request }: Job) {
-  const { exporters, exporter, exporterAttrs } = request;
-  if (exporters.length > 0) return exporters;
-  return exporter === "" ? [] : [{ type: exporter, attrs: exporterAttrs }];
 }

@@ -9,7 +9,7 @@ type Options = ReadonlyMap<string, string>;
 /** What the options say, without the files that they name. */
 export type FrontendRequest = Omit<
   BuildRequest,
-  "dockerfile" | "exclude" | "client" | "signal" | "report"
+  "dockerfile" | "ignore" | "outputs" | "client" | "signal" | "report"
 > & {
   /** The client's directory that has the Dockerfile. */
   readonly dockerfilePlace: ContextPlace;

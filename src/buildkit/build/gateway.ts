@@ -1,6 +1,6 @@
 import { Fault } from "#base";
+import type { BuildEvent } from "#engine";
 import { formatPlatform } from "#image";
-import type { BuildMessage } from "#wire";
 import { type CallContext, type Handler, unary } from "../grpc/server.ts";
 import { Gateway } from "../protobuf/gateway-messages.ts";
 import type { Input, Value } from "../protobuf/message.ts";
@@ -46,8 +46,8 @@ export function gatewayService(builds: Builds): Readonly<Record<string, Handler>
   };
   const look = async <T>(ref: string, action: (path: string) => T): Promise<T> => {
     const { solution, image } = solutions.image(ref);
-    await using directory = await solution.directory(image);
-    return action(directory.path);
+    await using files = await solution.directory(image);
+    return action(files.directory);
   };
   return {
     ping: unary(Gateway.ping, async (_, context) => {
@@ -143,14 +143,16 @@ export async function solve(
     cacheImports: asked.cacheImports.map(({ type, attrs }) => ({ type, attributes: attrs })),
   });
   const client = await builds.clientOf(job);
-  const report = (message: BuildMessage) => job.tell(message);
+  const report = (message: BuildEvent) => job.tell(message);
   const definition = await loadDefinition(options, client, report);
   const { dockerfile } = definition;
   if (dockerfile !== undefined)
     job.file = { filename: options.dockerfileName, data: Buffer.from(dockerfile) };
   if (options.call !== "")
     return { refs: [], isMany: false, metadata: answerSubrequest({ options, definition }) };
-  const solution = await solver.solve({ ...options, ...definition, client, signal, report });
+  const outputs = job.outputs().map(({ type, attrs: attributes }) => ({ type, attributes }));
+  const request = { ...options, ...definition, outputs, client, signal, report };
+  const solution = await solver.solve(request);
   const id = solutions.add(solution);
   job.results.add(id);
   return describe(solution, id, options);

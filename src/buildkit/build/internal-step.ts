@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from "node:crypto";
 import { faultOf } from "#base";
-import type { BuildMessage } from "#wire";
+import type { BuildEvent } from "#engine";
 
 /** Hears the progress of a build. */
-export type Report = (message: BuildMessage) => void;
+export type Report = (message: BuildEvent) => void;
 
 /** What a step says while it runs. */
 export interface InternalStep {
@@ -11,7 +11,7 @@ export interface InternalStep {
   transferred(what: string, bytes: number): void;
 }
 
-const now = () => String(BigInt(Date.now()) * 1_000_000n);
+const now = () => BigInt(Date.now()) * 1_000_000n;
 /** Milliseconds between two messages about bytes. */
 const pace = 100;
 
@@ -28,7 +28,7 @@ export async function internalStep<T>(
   let last: { readonly id: string; readonly current: number } | undefined;
   let told = 0;
   report({ ...vertex, started });
-  const tell = (end: { readonly completed?: string }) => {
+  const tell = (end: { readonly completed?: bigint }) => {
     if (last) report({ kind: "status", vertex: digest, ...last, started, ...end });
   };
   try {

@@ -1,5 +1,5 @@
 import { Fault, faultOf } from "#base";
-import type { BuildMessage, BuildVertex } from "#wire";
+import type { BuildEvent } from "#engine";
 import type { SolveRequest } from "../protobuf/control-messages.ts";
 import type { Gateway } from "../protobuf/gateway-messages.ts";
 import type { Value } from "../protobuf/message.ts";
@@ -22,7 +22,7 @@ export class Job {
   readonly results = new Set<string>();
   /** What the messages about lines are about, once it is read. */
   file: ShownFile | undefined;
-  readonly #steps = new Map<string, BuildVertex>();
+  readonly #steps = new Map<string, Extract<BuildEvent, { readonly kind: "vertex" }>>();
   #warnings = 0;
   readonly #over = new AbortController();
   readonly #returned = Promise.withResolvers<Returned>();
@@ -39,7 +39,7 @@ export class Job {
   }
 
   /** Adds to its progress. */
-  tell(message: BuildMessage): void {
+  tell(message: BuildEvent): void {
     if (message.kind === "vertex") this.#steps.set(message.digest, message);
     if (message.kind === "warning") this.#warnings += 1;
     const status = statusOfMessage(message, this.file);
@@ -56,6 +56,13 @@ export class Job {
       numCachedSteps: steps.filter(({ cached }) => cached).length,
       numWarnings: this.#warnings,
     };
+  }
+
+  /** What is to be made of its result; clients of before BuildKit 0.13 ask for one alone. */
+  outputs() {
+    const { exporters, exporter, exporterAttrs } = this.request;
+    if (exporters.length > 0) return exporters;
+    return exporter === "" ? [] : [{ type: exporter, attrs: exporterAttrs }];
   }
 
   /** Ends the wait of Solve: the client says what its build came to. */

@@ -1,13 +1,13 @@
 import { posix } from "node:path";
 import { Fault } from "#base";
-import { ignoreFileFor, maxDockerfileBytes, parseIgnoreFile } from "#dockerfile";
+import { ignoreFileFor, maxDockerfileBytes } from "#dockerfile";
 import { readText } from "../files/read-text.ts";
 import type { FrontendRequest } from "./frontend-request.ts";
 import { internalStep, type Report } from "./internal-step.ts";
 import type { BuildClient, BuildRequest } from "./solver.ts";
 
 /** The texts with which a build begins; no Dockerfile where it is in a context that is not the client's. */
-export type BuildDefinition = Pick<BuildRequest, "dockerfile" | "exclude" | "dockerfileName">;
+export type BuildDefinition = Pick<BuildRequest, "dockerfile" | "ignore" | "dockerfileName">;
 
 const maxIgnoreBytes = 1 << 20;
 const usualIgnoreFile = ".dockerignore";
@@ -22,7 +22,7 @@ export async function loadDefinition(
   report: Report,
 ): Promise<BuildDefinition> {
   if (dockerfilePlace.kind !== "client")
-    return { dockerfile: undefined, dockerfileName: name, exclude: [] };
+    return { dockerfile: undefined, dockerfileName: name, ignore: undefined };
   const ignoreName = ignoreFileFor(name);
   // Docker has always taken this one as well.
   const lower = posix.join(posix.dirname(name), "dockerfile");
@@ -32,7 +32,7 @@ export async function loadDefinition(
     await using lease = await client.directory(dockerfilePlace.name, { follow }, (bytes) =>
       step.transferred("transferring dockerfile:", bytes),
     );
-    const { path } = lease;
+    const { directory: path } = lease;
     const found = names.find((each) => readText(path, each, maxDockerfileBytes) !== undefined);
     const dockerfile = found && readText(path, found, maxDockerfileBytes);
     if (dockerfile === undefined)
@@ -44,8 +44,7 @@ export async function loadDefinition(
   });
   const { dockerfile } = loaded;
   const ignore = loaded.ignore ?? (await loadIgnoreFile(context, client, report));
-  const exclude = ignore === undefined ? [] : parseIgnoreFile(ignore);
-  return { dockerfile, dockerfileName: name, exclude };
+  return { dockerfile, dockerfileName: name, ignore };
 }
 
 async function loadIgnoreFile(
@@ -59,6 +58,6 @@ async function loadIgnoreFile(
     await using lease = await client.directory(context.name, wanted, (bytes) =>
       step.transferred("transferring context:", bytes),
     );
-    return readText(lease.path, usualIgnoreFile, maxIgnoreBytes);
+    return readText(lease.directory, usualIgnoreFile, maxIgnoreBytes);
   });
 }

@@ -1,17 +1,21 @@
+import type { BuildEvent, CacheRecord, PruneOptions, PruneResult } from "#engine";
 import type { Platform } from "#image";
-import type { BuildMessage } from "#wire";
 
 /** What carries builds out, for clients of BuildKit's protocol. */
 export interface Solver {
   /** The platforms that steps run on; the first is the machine's own. */
   readonly platforms: readonly Platform[];
   /**
-   * Carries out a build as far as its images; nothing of it is named or sent before `export`. A fault
-   * is told to the client as it is; one with lines of the Dockerfile with these.
+   * Carries out a build as far as its images, with their names; nothing of it is sent before
+   * `export`. A fault is told to the client as it is; one with lines of the Dockerfile with these.
    */
   solve(request: BuildRequest): Promise<Solution>;
   /** The configuration of an image by its name, here or at its registry. */
   resolveImage(request: ImageRequest): Promise<ResolvedImage>;
+  /** What builds keep for later ones. */
+  usage(): Promise<readonly CacheRecord[]>;
+  /** Removes of that what no build uses. */
+  prune(options: PruneOptions): Promise<PruneResult>;
 }
 
 /** An image that a client asks about. */
@@ -38,6 +42,8 @@ export interface Solution extends AsyncDisposable {
   readonly images: readonly { readonly platform: Platform; readonly config: Uint8Array }[];
   /** Makes of the result what an output wants; gives what the client is told of it, as "containerimage.digest". */
   export(output: ExportRequest): Promise<Readonly<Record<string, string>>>;
+  /** A name by which other builds find the image, until it is disposed of. */
+  asImage(): Promise<AsyncDisposable & { readonly reference: string }>;
   /** The files of an image of the result, to look at. */
   directory(image: number): Promise<LeasedDirectory>;
 }
@@ -46,15 +52,19 @@ export interface Solution extends AsyncDisposable {
 export interface ExportRequest {
   readonly type: string;
   readonly attributes: ReadonlyMap<string, string>;
+  /** By which the client knows where it goes: the place among the outputs. */
+  readonly output: number;
   readonly client: BuildClient;
   readonly signal: AbortSignal;
-  readonly report: (message: BuildMessage) => void;
+  readonly report: (message: BuildEvent) => void;
 }
 
 /** Files in a directory of the engine, until it is disposed of. */
 export interface LeasedDirectory extends AsyncDisposable {
   /** Absolute. */
-  readonly path: string;
+  readonly directory: string;
+  /** A file beside it, that may keep what is known of the files. */
+  readonly memo?: string;
 }
 
 /** Which files of a client's directory are wanted. */
@@ -83,10 +93,10 @@ export interface BuildClient {
   agent(id: string): Promise<AgentConnection>;
   /** What the client logs in with at a registry; undefined: with nothing. */
   credentials(host: string): Promise<ClientCredentials | undefined>;
-  /** Sends the file that an output is, with what the client is told of it. */
-  sendFile(about: ReadonlyMap<string, string>, content: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Sends the file that an output is. */
+  sendFile(output: number, content: AsyncIterable<Uint8Array>): Promise<void>;
   /** Sends the directory that an output is. */
-  sendDirectory(path: string): Promise<void>;
+  sendDirectory(output: number, path: string): Promise<void>;
 }
 
 /** A user and a password; without a user the secret is an identity token. */
@@ -118,8 +128,8 @@ export interface BuildRequest {
   readonly dockerfile: string | undefined;
   readonly dockerfileName: string;
   readonly context: ContextPlace;
-  /** Patterns of .dockerignore, for the context. */
-  readonly exclude: readonly string[];
+  /** The text of the .dockerignore, which the client applies to what it sends of the context. */
+  readonly ignore: string | undefined;
   readonly contexts: ReadonlyMap<string, ContextPlace>;
   /** "" for the last stage. */
   readonly target: string;
@@ -141,9 +151,11 @@ export interface BuildRequest {
   /** "network.host", "security.insecure". */
   readonly entitlements: readonly string[];
   readonly cacheImports: readonly CacheOption[];
+  /** The outputs that are to come, of which the names of images are given at once. */
+  readonly outputs: readonly Pick<ExportRequest, "type" | "attributes">[];
   readonly client: BuildClient;
   readonly signal: AbortSignal;
-  readonly report: (message: BuildMessage) => void;
+  readonly report: (message: BuildEvent) => void;
 }
 
 /** A limit as Docker's API has it. */

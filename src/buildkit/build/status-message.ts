@@ -1,4 +1,5 @@
-import type { BuildMessage, BuildRange, BuildVertex } from "#wire";
+import type { LineRange } from "#dockerfile";
+import type { BuildEvent } from "#engine";
 import type { StatusResponse } from "../protobuf/control-messages.ts";
 import type { Input } from "../protobuf/message.ts";
 
@@ -11,16 +12,15 @@ export interface ShownFile {
   readonly data: Uint8Array;
 }
 
-/** A message of a build in BuildKit's form; undefined for its result, which is told otherwise. */
+/** An event of a build in BuildKit's form; undefined for what clients have no place for. */
 export function statusOfMessage(
-  message: BuildMessage,
+  message: BuildEvent,
   file: ShownFile | undefined,
 ): StatusDraft | undefined {
   if (message.kind === "vertex") return { vertexes: [vertexOf(message)] };
   if (message.kind === "log") {
     const { vertex, stream, data, time } = message;
-    const msg = Buffer.from(data, "base64");
-    return { logs: [{ vertex, stream: BigInt(stream), msg, timestamp: moment(time) }] };
+    return { logs: [{ vertex, stream: BigInt(stream), msg: data, timestamp: moment(time) }] };
   }
   if (message.kind === "status") {
     const { vertex, id, current, total = 0, started, completed } = message;
@@ -49,7 +49,7 @@ export function statusOfMessage(
   };
 }
 
-function vertexOf(vertex: BuildVertex) {
+function vertexOf(vertex: Extract<BuildEvent, { readonly kind: "vertex" }>) {
   const { digest, name, inputs, started, completed, cached = false, error = "" } = vertex;
   return {
     ...{ digest, name, inputs, cached, error },
@@ -58,15 +58,14 @@ function vertexOf(vertex: BuildVertex) {
   };
 }
 
-function rangeOf({ start, end }: BuildRange) {
+function rangeOf({ start, end }: LineRange) {
   return { start: { line: start, character: 0 }, end: { line: end, character: 0 } };
 }
 
 const second = 1_000_000_000n;
 
-/** Nanoseconds since 1970, as a text, as google.protobuf.Timestamp. */
-function moment(nanoseconds: string | bigint) {
-  const time = BigInt(nanoseconds);
+/** Nanoseconds since 1970 as google.protobuf.Timestamp. */
+function moment(time: bigint) {
   return { seconds: time / second, nanos: Number(time % second) };
 }
 

@@ -6,6 +6,7 @@ import {
   listTargets,
   outline,
   outlineJson,
+  parseIgnoreFile,
   targetsJson,
 } from "#dockerfile";
 import { hostPlatform } from "#image";
@@ -69,6 +70,6 @@ function checkRequest({ options, definition }: Subrequest) {
   return {
     ...{ buildArgs, buildPlatform: hostPlatform(), targetPlatform: platform },
     ...(target !== "" && { target }),
-    ignored: new IgnoreMatcher(definition.exclude),
+    ignored: new IgnoreMatcher(parseIgnoreFile(definition.ignore ?? "")),
   };
 }

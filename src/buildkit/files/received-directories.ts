@@ -7,10 +7,12 @@ import type { ClientSession } from "../session/client-session.ts";
 import { type DirectoryRequest, receiveDirectory } from "./receive-directory.ts";
 import { ReceivedDirectory } from "./received-directory.ts";
 
+const filesName = "files";
+
 /** How many directories are kept for the next build of the same files. */
 const maxKept = 16;
 
-/** A directory on the disk that no build has now. */
+/** A copy that no build has now: a directory with the files, and what is known of them. */
 interface Idle {
   readonly path: string;
   /** Absent after a start of the engine, and after a transfer that failed. */
@@ -38,7 +40,7 @@ export class ReceivedDirectories {
     this.#open();
     const key = keyOf(session, request);
     const idle = this.#take(key);
-    const directory = idle.directory ?? (await ReceivedDirectory.open(idle.path));
+    const directory = idle.directory ?? (await ReceivedDirectory.open(join(idle.path, filesName)));
     try {
       await receiveDirectory(session, directory, request);
     } catch (error) {
@@ -47,7 +49,8 @@ export class ReceivedDirectories {
       throw error;
     }
     return {
-      path: idle.path,
+      directory: join(idle.path, filesName),
+      memo: join(idle.path, "memo"),
       [Symbol.asyncDispose]: () => this.#giveBack(key, { path: idle.path, directory }),
     };
   }
@@ -76,7 +79,7 @@ export class ReceivedDirectories {
     this.#idle.delete(key);
     if (idle) return idle;
     const path = join(this.#root, `${key}.${randomBytes(6).toString("hex")}`);
-    mkdirSync(path, { mode: 0o700 });
+    mkdirSync(join(path, filesName), { recursive: true, mode: 0o700 });
     return { path };
   }
 

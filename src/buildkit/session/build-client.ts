@@ -72,15 +72,8 @@ export class SessionClient implements BuildClient {
     return username === "" && secret === "" ? undefined : { username, secret };
   }
 
-  async sendFile(
-    about: ReadonlyMap<string, string>,
-    content: AsyncIterable<Uint8Array>,
-  ): Promise<void> {
-    const headers = [...about].map(([name, value]) => [`exporter-md-${name}`, [value]] as const);
-    await using call = this.#session.call(FileSend.file, {
-      signal: this.#signal,
-      metadata: Object.fromEntries(headers),
-    });
+  async sendFile(output: number, content: AsyncIterable<Uint8Array>): Promise<void> {
+    await using call = this.#session.call(FileSend.file, this.#outputOptions(output));
     for await (const bytes of content) {
       for (let at = 0; at < bytes.byteLength; at += pieceBytes)
         await call.send({ data: bytes.subarray(at, at + pieceBytes) });
@@ -89,9 +82,14 @@ export class SessionClient implements BuildClient {
     for await (const _ of call.messages());
   }
 
-  async sendDirectory(path: string): Promise<void> {
-    await using call = this.#session.call(FileSend.directory, { signal: this.#signal });
+  async sendDirectory(output: number, path: string): Promise<void> {
+    await using call = this.#session.call(FileSend.directory, this.#outputOptions(output));
     await sendDirectory(call, path);
+  }
+
+  #outputOptions(output: number) {
+    const metadata = { "buildkit-attachable-exporter-id": [String(output)] };
+    return { signal: this.#signal, metadata };
   }
 }
 

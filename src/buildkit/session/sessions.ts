@@ -35,6 +35,7 @@ export class Sessions {
     const id = headers(`${prefix}uuid`) ?? "";
     this.check(id);
     const methods = (headers(`${prefix}grpc-method`) ?? "").split(",", maxMethods);
+    connection.on("error", () => connection.destroy());
     const http2 = connect("http://localhost", { createConnection: () => connection });
     http2.on("error", (error) => this.#log.debug("a session of a build failed", { id, error }));
     const session = new ClientSession({

@@ -21,28 +21,26 @@ import { packTree } from "#layer";
 import { TarWriter, textToName } from "#tar";
 import type { Parts } from "../parts.ts";
 import type { ArchiveRequest, ImageArchive } from "./image-contract.ts";
-import { mountLayers } from "./image-mount.ts";
+import { type MountedLayers, mountLayers } from "./image-mount.ts";
 
 const maxPath = 4096;
+
+type ImageParts = Parts<"paths" | "snapshots" | "content">;
 
 /**
  * Files of an image, out of a read-only view of its layers. Links lead within the
  * image: the kernel resolves the path with the view as the root.
  */
 export async function imageArchive(
-  parts: Parts<"paths" | "snapshots" | "content">,
+  parts: ImageParts,
   ref: string,
   { path, follow, signal }: ArchiveRequest,
 ): Promise<ImageArchive> {
   if (path.includes("\0") || Buffer.byteLength(path) > maxPath) {
     throw new Fault("invalid", `the path in the image is not a path, or too long`, { about: path });
   }
-  const image = parts.content.resolve(ref);
   await using scope = new Scope();
-  const lease = scope.use(parts.content.lease());
-  for (const { chainId } of image.layers) lease.holdLayer(chainId);
-  const layers = image.chainId === undefined ? [] : parts.snapshots.layers(image.chainId);
-  const mounted = scope.use(await mountLayers(parts, layers));
+  const mounted = await mountImage(parts, ref, scope);
   const file = scope.use(openInside(mounted.root, path, { follow, ref }));
   const stat = fstatat(file, "", false);
   const kind = stat.mode & S_IFMT;
@@ -61,6 +59,23 @@ export async function imageArchive(
     tar: pack(about, signal),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
+}
+
+/** All files of an image, in a read-only view of its layers. */
+export async function imageFiles(parts: ImageParts, ref: string) {
+  await using scope = new Scope();
+  const { path } = await mountImage(parts, ref, scope);
+  const held = scope.release();
+  return { directory: path, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
+
+/** The layers stay for as long as the scope. */
+async function mountImage(parts: ImageParts, ref: string, scope: Scope): Promise<MountedLayers> {
+  const image = parts.content.resolve(ref);
+  const lease = scope.use(parts.content.lease());
+  for (const { chainId } of image.layers) lease.holdLayer(chainId);
+  const layers = image.chainId === undefined ? [] : parts.snapshots.layers(image.chainId);
+  return scope.use(await mountLayers(parts, layers));
 }
 
 function openInside(

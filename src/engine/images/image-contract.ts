@@ -112,8 +112,12 @@ export interface Images {
        * The compression of all layers, as "zstd:3", or "keep". Absent: gzip in the place of zstd.
        */
       readonly compression?: string | undefined;
+      /** The names that the images have in the archive, familiar; absent: those by which they are asked for. */
+      readonly tags?: readonly string[] | undefined;
     },
   ): AsyncIterable<Uint8Array>;
+  /** All files of an image, read-only, in a directory of the engine's until it is disposed of. */
+  files(ref: string): Promise<AsyncDisposable & { readonly directory: string }>;
   /** Files of an image as a tar, without a container. */
   archive(ref: string, request: ArchiveRequest): Promise<ImageArchive>;
   /** One root file system tar, compressed or not, becomes an image of one layer. */

@@ -61,10 +61,15 @@ export function createImages(parts: ImageParts, executor: Executor): Images {
     remove: (ref, options) => removeImage(parts, ref, options),
     prune: (filters) => pruneImages(parts, filters, (id) => removeUnused(parts, id)),
     load: (archive, options, report) => loadImages(parts, archive, options, report),
-    save: (refs, { platform, compression } = {}) => {
+    files: async (ref) => {
+      const { imageFiles } = await import("./image-archive.ts");
+      return await imageFiles(parts, ref);
+    },
+    save: (refs, { platform, compression, tags } = {}) => {
       const stream = parts.content.saveArchive(refs, {
         platform: platformOf(platform),
         compression: compression === undefined ? undefined : savedCompression(compression),
+        tags,
       });
       for (const id of new Set(refs.map((ref) => parts.content.resolve(ref).id)))
         publishImage(parts, "save", id, id);

@@ -1,0 +1,179 @@
+import { defined, Fault, isFault, Scope } from "#base";
+import { baseImages, parseIgnoreFile } from "#dockerfile";
+import type { BuildContext, Builder, Engine, BuildRequest as EngineBuild } from "#engine";
+import {
+  canonicalString,
+  encodeDocument,
+  formatPlatform,
+  hostPlatform,
+  parseReference,
+  withDefaultTag,
+} from "#image";
+import { internalStep } from "../build/internal-step.ts";
+import type {
+  BuildRequest,
+  ContextPlace,
+  ImageRequest,
+  ResolvedImage,
+  Solution,
+  Solver,
+  WantedFiles,
+} from "../build/solver.ts";
+import { openAgentSocket } from "./agent-socket.ts";
+import { credentialsOf } from "./client-credentials.ts";
+import { EngineSolution, namesIn } from "./engine-solution.ts";
+
+type GivenContexts = NonNullable<EngineBuild["contexts"]>;
+
+/** Outputs that are images of the engine. */
+const imageOutputs = new Set(["moby", "image"]);
+
+/** Carries builds out with an engine. */
+export function createEngineSolver(engine: Engine): Solver {
+  return {
+    platforms: [hostPlatform()],
+    solve: (request) => new EngineBuildRun(engine, request).run(),
+    resolveImage: (request) => resolveImage(engine, request),
+    usage: async () => (await engine.builds.builder()).usage(),
+    prune: async (options) => (await engine.builds.builder()).prune(options),
+  };
+}
+
+/** One build: what a client has and asks for, in the engine's words. */
+class EngineBuildRun {
+  readonly #engine: Engine;
+  readonly #request: BuildRequest;
+
+  constructor(engine: Engine, request: BuildRequest) {
+    this.#engine = engine;
+    this.#request = request;
+  }
+
+  async run(): Promise<Solution> {
+    const { platforms, signal, report, client, outputs } = this.#request;
+    if (platforms.length > 1)
+      throw new Fault("unsupported", "a build for several platforms at once is not supported");
+    const builder = await this.#engine.builds.builder();
+    await using scope = new Scope();
+    const context = await this.#mainContext(builder, scope);
+    const dockerfile = await this.#dockerfile(builder, context);
+    const contexts = await this.#namedContexts(builder, scope);
+    const named = outputs.filter(({ type }) => imageOutputs.has(type));
+    const tags = named.flatMap(({ attributes }) => namesIn(attributes.get("name")));
+    const images = [...baseImages(dockerfile, this.#wanted()), ...imagesIn(contexts)];
+    const outcome = await builder.build({
+      ...this.#options(),
+      dockerfile: { text: dockerfile, name: this.#request.dockerfileName },
+      ...{ context, contexts, tags, signal, report, exportsImage: true },
+      credentials: await credentialsOf(client, images),
+    });
+    return new EngineSolution(this.#engine, outcome, { tags, isKept: named.length > 0 });
+  }
+
+  #wanted() {
+    const { buildArgs, target, platforms } = this.#request;
+    const buildPlatform = hostPlatform();
+    return {
+      ...{ buildArgs, buildPlatform, targetPlatform: platforms[0] ?? buildPlatform },
+      ...(target !== "" && { target }),
+    };
+  }
+
+  #options() {
+    const { ignore, target, buildArgs, labels, platforms, noCache, pull } = this.#request;
+    const { network, extraHosts, entitlements, client, shmSize, cgroupParent } = this.#request;
+    const ulimits = this.#request.ulimits.map(({ Name: name, Soft: soft, Hard: hard }) => ({
+      ...{ name, soft, hard },
+    }));
+    return {
+      ...{ buildArgs, labels, pull, extraHosts, allowed: new Set(entitlements) },
+      noCache: typeof noCache === "boolean" ? noCache : new Set(noCache),
+      limits: { ulimits, ...defined({ shmSize, cgroupParent: cgroupParent || undefined }) },
+      ...defined({ ignore, platform: platforms[0] }),
+      ...defined({ target: target || undefined, network: network || undefined }),
+      secrets: { get: (id: string) => unlessMissing(client.secret(id)) },
+      agents: { open: (id: string) => openAgentSocket(client, id) },
+    };
+  }
+
+  async #mainContext(builder: Builder, scope: Scope): Promise<BuildContext> {
+    const { context, ignore = "" } = this.#request;
+    const wanted = { exclude: parseIgnoreFile(ignore) };
+    const opened = await this.#open(builder, context, { step: "load build context", wanted });
+    if (opened) return scope.use(opened);
+    const what = context.kind === "remote" ? context.url : "an image";
+    throw new Fault(
+      "unsupported",
+      `${what} as the context of a build is not supported; send the files`,
+    );
+  }
+
+  /** The files of a place, while they are not disposed of; undefined for what is no directory. */
+  async #open(
+    builder: Builder,
+    place: ContextPlace,
+    { step, wanted = {} }: { readonly step: string; readonly wanted?: WantedFiles },
+  ): Promise<BuildContext | undefined> {
+    const { client, report } = this.#request;
+    if (place.kind !== "client" && place.kind !== "upload") return undefined;
+    return await internalStep(report, step, async ({ transferred }) => {
+      if (place.kind === "upload")
+        return await builder.archives.fromArchive(client.upload(place.path));
+      return await client.directory(place.name, wanted, (bytes) =>
+        transferred("transferring context:", bytes),
+      );
+    });
+  }
+
+  async #namedContexts(builder: Builder, scope: Scope): Promise<GivenContexts> {
+    const given = new Map<string, GivenContexts extends ReadonlyMap<string, infer V> ? V : never>();
+    for (const [name, place] of this.#request.contexts) {
+      const opened = await this.#open(builder, place, { step: `load build context ${name}` });
+      if (opened) given.set(name, { kind: "directory", context: scope.use(opened) });
+      else if (place.kind === "image") given.set(name, place);
+      else if (place.kind === "result") {
+        const image = await place.solution.asImage();
+        scope.use(image);
+        given.set(name, { kind: "image", reference: image.reference });
+      } else
+        throw new Fault("unsupported", `the context ${name} is of a kind that is not supported`);
+    }
+    return given;
+  }
+
+  async #dockerfile(builder: Builder, context: BuildContext): Promise<string> {
+    const { dockerfile, dockerfileName: name } = this.#request;
+    if (dockerfile !== undefined) return dockerfile;
+    const found = await builder.readFile(context, name);
+    if (found) return found.toString();
+    const why = `failed to read dockerfile: open ${name}: no such file or directory`;
+    throw new Fault("not_found", why, { about: name });
+  }
+}
+
+/** Undefined for what the client says it does not have. */
+async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (isFault(error, "not_found")) return undefined;
+    throw error;
+  }
+}
+
+function imagesIn(contexts: GivenContexts): string[] {
+  return [...contexts.values()].flatMap((each) => (each.kind === "image" ? [each.reference] : []));
+}
+
+async function resolveImage(engine: Engine, request: ImageRequest): Promise<ResolvedImage> {
+  const { reference, platform, pull, client, signal } = request;
+  const credentials = await credentialsOf(client, [reference]);
+  const isHere = !pull && engine.images.idOf(reference) !== undefined;
+  if (!isHere) {
+    const wanted = platform && { platform: formatPlatform(platform) };
+    await engine.images.pull({ reference, credentials, ...wanted }, () => undefined, signal);
+  }
+  const { config, descriptor } = await engine.images.get(reference);
+  const name = canonicalString(withDefaultTag(parseReference(reference)));
+  return { reference: name, digest: descriptor.digest, config: encodeDocument(config) };
+}
