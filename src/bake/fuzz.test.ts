@@ -52,7 +52,7 @@ describe("hostile definitions", () => {
       "a matrix of millions",
       `target "default" {\n matrix = { a = ${list}, b = ${list}, c = ${list} }\n}`,
     ],
-    ["loops of millions", `x = [for a in ${list} : [for b in ${list} : [for c in ${list} : 1]]]`],
+    ["loops of millions", `x = [for a in ${list} : [for b in ${list} : ${list}]]`],
     [
       "a text that doubles",
       `a = "${"x".repeat(1000)}"\n${Array.from({ length: 30 }, (_, at) => `${at === 0 ? "b0" : `b${at}`} = "\${${at === 0 ? "a" : `b${at - 1}`}}\${${at === 0 ? "a" : `b${at - 1}`}}"`).join("\n")}`,
@@ -94,7 +94,7 @@ describe("broken definitions", () => {
       "*",
       "\udc80",
     ];
-    for (let round = 0; round < rounds(1500, 150_000); round++) {
+    for (let round = 0; round < rounds(500, 150_000); round++) {
       const [name = "", text = ""] = texts[below(texts.length)] ?? [];
       const at = below(text.length + 1);
       const piece = pieces[below(pieces.length)] ?? "";
@@ -109,7 +109,7 @@ describe("broken definitions", () => {
 
   test("of any bytes are refused with a fault, or read", () => {
     const below = random(11);
-    for (let round = 0; round < rounds(200, 20_000); round++) {
+    for (let round = 0; round < rounds(100, 20_000); round++) {
       const bytes = Uint8Array.from({ length: below(200) }, () => below(256));
       for (const name of ["a.hcl", "a.json"]) {
         expect(codeOf(() => bake([{ name, bytes }]))).toMatch(/^(?:ok|exhausted|invalid)$/);
