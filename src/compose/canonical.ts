@@ -2,7 +2,7 @@ import { Fault } from "#base";
 import { goTypeName } from "./go-type.ts";
 import { parsePorts } from "./parse-ports.ts";
 import { parseVolume } from "./parse-volume.ts";
-import { type Path, PathTable, pathText } from "./path.ts";
+import { enter, type Path, PathTable, type Place, pathText, valueAt } from "./path.ts";
 import { goText, isInteger, isMapping, type Mapping, type Value } from "./value.ts";
 
 interface Manner {
@@ -52,26 +52,42 @@ export function makeCanonical(
   return transformParts(model, [], { isLenient, warn });
 }
 
-function transform(value: Value, path: Path, manner: Manner): Value {
-  const one = transforms.find(path);
+const placeOf = (path: Path) => path.reduce(enter<Transform>, transforms.root);
+
+function transformAt(value: Value, path: Path, place: Place<Transform>, manner: Manner): Value {
+  if (place.length === 0) return value;
+  const one = valueAt(place);
   if (one !== undefined) return one(value, path, manner);
-  if (isMapping(value)) return transformParts(value, path, manner);
-  if (Array.isArray(value)) return transformItems(value, path, manner);
+  if (isMapping(value)) return transformParts(value, path, manner, place);
+  if (Array.isArray(value)) return transformItems(value, path, manner, place);
   return value;
 }
 
-function transformParts(mapping: Mapping, path: Path, manner: Manner): Mapping {
+function transformParts(
+  mapping: Mapping,
+  path: Path,
+  manner: Manner,
+  place: Place<Transform> = placeOf(path),
+): Mapping {
   for (const [key, value] of mapping) {
-    if (value === null || typeof value !== "object") {
-      const one = transforms.find([...path, key]);
-      if (one !== undefined) mapping.set(key, one(value, [...path, key], manner));
-    } else mapping.set(key, transform(value, [...path, key], manner));
+    const next = enter(place, key);
+    if (next.length === 0) continue;
+    const isLeaf = value === null || typeof value !== "object";
+    if (!isLeaf || valueAt(next) !== undefined) {
+      mapping.set(key, transformAt(value, [...path, key], next, manner));
+    }
   }
   return mapping;
 }
 
-function transformItems(items: Value[], path: Path, manner: Manner): Value[] {
-  return items.map((item) => transform(item, [...path, "[]"], manner));
+function transformItems(
+  items: Value[],
+  path: Path,
+  manner: Manner,
+  place: Place<Transform> = placeOf(path),
+): Value[] {
+  const next = enter(place, "[]");
+  return items.map((item) => transformAt(item, [...path, "[]"], next, manner));
 }
 
 const invalidType = (value: Value, path: Path, what: string) =>

@@ -29,10 +29,17 @@ export function* readDocuments(source: Source): Generator<Document> {
   }
 }
 
+/** A file is read for the name of its project at first, and then for all. */
+const parsed = new WeakMap<Source, YamlNode[]>();
+
 /** The parts of a file, not yet read as values. */
 export function nodesOf(source: Source): YamlNode[] {
+  const known = parsed.get(source);
+  if (known !== undefined) return known;
   try {
-    return parseNodes(source.text);
+    const nodes = parseNodes(source.text);
+    parsed.set(source, nodes);
+    return nodes;
   } catch (error) {
     if (error instanceof YamlError) throw yamlFault(error, error.message, source);
     throw error;

@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import { type Path, PathTable } from "./path.ts";
+import { enter, PathTable, type Place, valueAt } from "./path.ts";
 import { isMapping, type Mapping, type Value } from "./value.ts";
 
 type Filler = (mapping: Mapping) => void;
@@ -25,12 +25,13 @@ function missing(mapping: Mapping, key: string, value: Value): void {
 }
 
 /** Sets what Compose takes for granted where a file says nothing. */
-export function fillDefaults(value: Value, path: Path = []): void {
-  if (Array.isArray(value)) for (const item of value) fillDefaults(item, [...path, "[]"]);
+export function fillDefaults(value: Value, place: Place<Filler> = fillers.root): void {
+  if (place.length === 0) return;
+  if (Array.isArray(value)) for (const item of value) fillDefaults(item, enter(place, "[]"));
   if (!isMapping(value)) return;
-  fillers.find(path)?.(value);
+  valueAt(place)?.(value);
   for (const [key, part] of value) {
-    if (part !== null && typeof part === "object") fillDefaults(part, [...path, key]);
+    if (part !== null && typeof part === "object") fillDefaults(part, enter(place, key));
   }
 }
 

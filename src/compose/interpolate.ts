@@ -1,6 +1,6 @@
 import { Fault } from "#base";
 import { toBoolean, toFloat, toInteger } from "./cast.ts";
-import { type Path, PathTable, pathText } from "./path.ts";
+import { enter, type Path, PathTable, type Place, pathText, valueAt } from "./path.ts";
 import { substitute, TemplateError } from "./template.ts";
 import { Float, isMapping, type Mapping, type Value } from "./value.ts";
 
@@ -87,26 +87,48 @@ export const unsetWarning = (name: string) =>
  * @throws Fault naming the place, as docker compose does
  */
 export function interpolate(model: Mapping, environment: Environment): Mapping {
-  return interpolateMapping(model, [], environment);
+  interpolateParts(model, { path: [], place: casts.root }, environment);
+  return model;
 }
 
-function interpolateMapping(mapping: Mapping, path: Path, environment: Environment): Mapping {
+interface Where {
+  readonly path: Path;
+  readonly place: Place<Cast>;
+}
+
+const within = ({ path, place }: Where, part: string): Where => ({
+  path: [...path, part],
+  place: enter(place, part),
+});
+
+function interpolateParts(mapping: Mapping, where: Where, environment: Environment): void {
   for (const [key, value] of mapping) {
-    mapping.set(key, interpolateValue(value, [...path, key], environment));
+    if (typeof value === "string") {
+      const text = interpolateText(value, where, key, environment);
+      if (text !== value) mapping.set(key, text);
+    } else if (isMapping(value)) interpolateParts(value, within(where, key), environment);
+    else if (Array.isArray(value)) interpolateItems(value, within(where, key), environment);
   }
-  return mapping;
 }
 
-function interpolateValue(value: Value, path: Path, environment: Environment): Value {
-  if (typeof value === "string") return interpolateText(value, path, environment);
-  if (isMapping(value)) return interpolateMapping(value, path, environment);
-  if (!Array.isArray(value)) return value;
-  return value.map((item) => interpolateValue(item, [...path, "[]"], environment));
+function interpolateItems(items: Value[], where: Where, environment: Environment): void {
+  for (const [i, item] of items.entries()) {
+    if (typeof item === "string") items[i] = interpolateText(item, where, "[]", environment);
+    else if (isMapping(item)) interpolateParts(item, within(where, "[]"), environment);
+    else if (Array.isArray(item)) interpolateItems(item, within(where, "[]"), environment);
+  }
 }
 
-function interpolateText(text: string, path: Path, { lookup, warn }: Environment): Value {
+function interpolateText(
+  text: string,
+  { path: around, place }: Where,
+  part: string,
+  { lookup, warn }: Environment,
+): Value {
+  const cast = place.length === 0 ? undefined : valueAt(enter(place, part));
+  if (cast === undefined && !text.includes("$")) return text;
+  const path = [...around, part];
   const replaced = replace(text, path, { lookup, unset: (name) => warn(unsetWarning(name)) });
-  const cast = casts.find(path);
   if (cast === undefined) return replaced;
   try {
     return castTo(cast, replaced, warn);

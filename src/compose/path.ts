@@ -4,13 +4,23 @@ export type Path = readonly string[];
 /** A path as messages print it. */
 export const pathText = (path: Path) => path.join(".");
 
-/** Looks up what belongs to a path among patterns such as "services.*.ports". */
+/** Where a walk through a model stands among the patterns of a table; empty when none leads on. */
+export type Place<T> = readonly Branch<T>[];
+
+interface Branch<T> {
+  readonly parts: Map<string, Branch<T>>;
+  value?: T;
+}
+
+/** What belongs to places of a model, by patterns such as "services.*.ports". */
 export class PathTable<T> {
-  private readonly root: Branch<T> = { parts: new Map() };
+  readonly root: Place<T>;
 
   constructor(entries: Readonly<Record<string, T>>) {
+    const root: Branch<T> = { parts: new Map() };
+    this.root = [root];
     for (const [pattern, value] of Object.entries(entries)) {
-      let branch = this.root;
+      let branch = root;
       for (const part of pattern.split(".")) {
         let next = branch.parts.get(part);
         if (next === undefined) {
@@ -23,22 +33,28 @@ export class PathTable<T> {
     }
   }
 
+  /** What belongs to a path. */
   find(path: Path): T | undefined {
-    return seek(this.root, path, 0);
+    let place = this.root;
+    for (const part of path) place = enter(place, part);
+    return valueAt(place);
   }
 }
 
-interface Branch<T> {
-  readonly parts: Map<string, Branch<T>>;
-  value?: T;
+/** The place of a part of what stands at a place. */
+export function enter<T>(place: Place<T>, part: string): Place<T> {
+  const next: Branch<T>[] = [];
+  for (const branch of place) {
+    const exact = branch.parts.get(part);
+    if (exact !== undefined) next.push(exact);
+    const any = branch.parts.get("*");
+    if (any !== undefined) next.push(any);
+  }
+  return next;
 }
 
-function seek<T>(branch: Branch<T>, path: Path, at: number): T | undefined {
-  const part = path[at];
-  if (part === undefined) return branch.value;
-  const exact = branch.parts.get(part);
-  const found = exact && seek(exact, path, at + 1);
-  if (found !== undefined) return found;
-  const any = branch.parts.get("*");
-  return any && seek(any, path, at + 1);
+/** What belongs to a place. */
+export function valueAt<T>(place: Place<T>): T | undefined {
+  for (const branch of place) if (branch.value !== undefined) return branch.value;
+  return undefined;
 }

@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import { Fault } from "#base";
 import type { Files } from "./files.ts";
-import { PathTable } from "./path.ts";
+import { enter, PathTable, type Place, valueAt } from "./path.ts";
 import { isMapping, type Mapping, type Value } from "./value.ts";
 
 type Resolver = (value: Value, base: Base) => Value;
@@ -32,16 +32,17 @@ const resolvers = new PathTable<Resolver>({
 
 /** Makes the relative paths of a model count from a directory, which may be relative itself. */
 export function resolvePaths(model: Mapping, base: Base): void {
-  visit(model, [], base);
+  visit(model, resolvers.root, base);
 }
 
-function visit(value: Value, path: string[], base: Base): Value {
-  const resolver = resolvers.find(path);
+function visit(value: Value, place: Place<Resolver>, base: Base): Value {
+  if (place.length === 0) return value;
+  const resolver = valueAt(place);
   if (resolver !== undefined) return resolver(value, base);
   if (isMapping(value)) {
-    for (const [key, part] of value) value.set(key, visit(part, [...path, key], base));
+    for (const [key, part] of value) value.set(key, visit(part, enter(place, key), base));
   } else if (Array.isArray(value)) {
-    for (const [i, item] of value.entries()) value[i] = visit(item, [...path, "[]"], base);
+    for (const [i, item] of value.entries()) value[i] = visit(item, enter(place, "[]"), base);
   }
   return value;
 }

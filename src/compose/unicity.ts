@@ -1,7 +1,7 @@
 import { Fault } from "#base";
 import { goTypeName } from "./go-type.ts";
 import { parseVolume } from "./parse-volume.ts";
-import { PathTable } from "./path.ts";
+import { enter, PathTable, type Place, valueAt } from "./path.ts";
 import { goText, isInteger, isMapping, type Mapping, type Value } from "./value.ts";
 
 /** The key under which an entry of a list counts once. */
@@ -41,15 +41,18 @@ const indexes = new PathTable<Index>({
 
 /** Removes from lists what a later entry defines anew; the later one takes the place of the first. */
 export function enforceUnicity(model: Mapping): Mapping {
-  visit(model, []);
+  visit(model, [], indexes.root);
   return model;
 }
 
-function visit(mapping: Mapping, path: string[]): void {
+function visit(mapping: Mapping, path: string[], place: Place<Index>): void {
   for (const [key, value] of mapping) {
-    if (isMapping(value)) visit(value, [...path, key]);
+    if (value === null || typeof value !== "object") continue;
+    const next = enter(place, key);
+    if (next.length === 0) continue;
+    if (isMapping(value)) visit(value, [...path, key], next);
     if (!Array.isArray(value)) continue;
-    const index = indexes.find([...path, key]);
+    const index = valueAt(next);
     if (index !== undefined) mapping.set(key, uniqueItems(value, index, [...path, key].join(".")));
   }
 }

@@ -57,19 +57,20 @@ export class Cursor {
     this.line++;
   }
 
-  /** Passes blanks, comments and line breaks; a tab is no indentation where a key may begin. */
-  skipToToken(tabsAllowed: () => boolean, onBreak: () => void): void {
-    for (;;) {
-      let code = this.code();
-      while (code === space || (code === tab && tabsAllowed())) {
-        this.skip(1);
-        code = this.code();
-      }
-      if (code === 35) this.restOfLine();
-      if (!isBreak(this.code())) return;
-      this.skipBreak();
-      onBreak();
+  /**
+   * Passes blanks, a comment and a line break; says whether there was a break. A tab is no indentation
+   * where a key may begin.
+   */
+  skipBlanks(tabsAllowed: boolean): boolean {
+    let code = this.code();
+    while (code === space || (code === tab && tabsAllowed)) {
+      this.skip(1);
+      code = this.code();
     }
+    if (code === 35) this.restOfLine();
+    if (!isBreak(this.code())) return false;
+    this.skipBreak();
+    return true;
   }
 
   isDocumentMark(mark: string): boolean {

@@ -68,7 +68,8 @@ class TokenQueue {
 
   private needsMore(): boolean {
     if (this.head === this.queue.length) return !this.ended || this.queue.length === 0;
-    for (const key of this.keys) {
+    for (let i = 0; i < this.keys.length; i++) {
+      const key = this.keys[i] as SimpleKey;
       if (key.possible && key.number === this.taken && this.isValid(key)) return true;
     }
     return false;
@@ -88,12 +89,9 @@ class TokenQueue {
 
   private fetch(): void {
     const cursor = this.cursor;
-    cursor.skipToToken(
-      () => this.flow > 0 || !this.keyAllowed,
-      () => {
-        if (this.flow === 0) this.keyAllowed = true;
-      },
-    );
+    while (cursor.skipBlanks(this.flow > 0 || !this.keyAllowed)) {
+      if (this.flow === 0) this.keyAllowed = true;
+    }
     this.unroll(cursor.column);
     const c = cursor.code();
     if (Number.isNaN(c)) this.fetchEnd();
