@@ -4,7 +4,7 @@ import { type Resets, takeResets } from "./reset.ts";
 import { goText, type Value } from "./value.ts";
 import { DateValue, decodeNode, NonStringKey } from "./yaml/decode.ts";
 import { parseNodes, type YamlNode } from "./yaml/node.ts";
-import { YamlError } from "./yaml/token.ts";
+import { type Mark, YamlError } from "./yaml/token.ts";
 
 /** A file with its text. */
 export interface Source {
@@ -69,10 +69,13 @@ function readDocument(root: YamlNode, source: Source): Document {
   }
 }
 
-function yamlFault(error: YamlError, headline: string, file: Source, what = "here"): Fault {
-  const { path, text } = file;
-  const { mark } = error;
+function yamlFault(error: YamlError, headline: string, source: Source, what?: string): Fault {
+  const place = lineAt(source, error.mark, what);
+  return new Fault("invalid", `${headline}\n${place}`, { about: source.path });
+}
+
+/** A place of a file with its line, for messages. */
+export function lineAt({ path, text }: Source, mark: Mark, message = "here"): string {
   const source = text.split("\n", mark.line + 1)[mark.line] ?? "";
-  const place = printDiagnostic({ file: path, mark, message: what, source });
-  return new Fault("invalid", `${headline}\n${place}`, { about: path });
+  return printDiagnostic({ file: path, mark, message, source });
 }

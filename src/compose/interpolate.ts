@@ -72,6 +72,16 @@ function services(cast: Cast, keys: readonly string[]): Record<string, Cast> {
   return Object.fromEntries(keys.map((key) => [`services.*.${key}`, cast]));
 }
 
+/** A value whose variables cannot be replaced, and its place in the document, lists by index. */
+export class ValueFault extends Fault {
+  readonly place: Path;
+
+  constructor(message: string, place: Path) {
+    super("invalid", message, { about: pathText(place) });
+    this.place = place;
+  }
+}
+
 interface Environment {
   readonly lookup: (name: string) => string | undefined;
   readonly warn: (message: string) => void;
@@ -87,25 +97,29 @@ export const unsetWarning = (name: string) =>
  * @throws Fault naming the place, as docker compose does
  */
 export function interpolate(model: Mapping, environment: Environment): Mapping {
-  interpolateParts(model, { path: [], place: casts.root }, environment);
+  interpolateParts(model, { path: [], exact: [], place: casts.root }, environment);
   return model;
 }
 
 interface Where {
   readonly path: Path;
+  /** As `path`, with the indexes of lists. */
+  readonly exact: Path;
   readonly place: Place<Cast>;
 }
 
-const within = ({ path, place }: Where, part: string): Where => ({
+const within = ({ path, exact, place }: Where, part: string, index = part): Where => ({
   path: [...path, part],
+  exact: [...exact, index],
   place: enter(place, part),
 });
 
 function interpolateParts(mapping: Mapping, where: Where, environment: Environment): void {
   for (const [key, value] of mapping) {
     if (typeof value === "string") {
-      const text = interpolateText(value, where, key, environment);
-      if (text !== value) mapping.set(key, text);
+      if (isConcerned(value, where, key)) {
+        mapping.set(key, interpolateText(value, within(where, key), environment));
+      }
     } else if (isMapping(value)) interpolateParts(value, within(where, key), environment);
     else if (Array.isArray(value)) interpolateItems(value, within(where, key), environment);
   }
@@ -113,35 +127,41 @@ function interpolateParts(mapping: Mapping, where: Where, environment: Environme
 
 function interpolateItems(items: Value[], where: Where, environment: Environment): void {
   for (const [i, item] of items.entries()) {
-    if (typeof item === "string") items[i] = interpolateText(item, where, "[]", environment);
-    else if (isMapping(item)) interpolateParts(item, within(where, "[]"), environment);
-    else if (Array.isArray(item)) interpolateItems(item, within(where, "[]"), environment);
+    if (typeof item === "string") {
+      if (isConcerned(item, where, "[]")) {
+        items[i] = interpolateText(item, within(where, "[]", String(i)), environment);
+      }
+    } else if (isMapping(item)) {
+      interpolateParts(item, within(where, "[]", String(i)), environment);
+    } else if (Array.isArray(item)) {
+      interpolateItems(item, within(where, "[]", String(i)), environment);
+    }
   }
 }
 
-function interpolateText(
-  text: string,
-  { path: around, place }: Where,
-  part: string,
-  { lookup, warn }: Environment,
-): Value {
-  const cast = place.length === 0 ? undefined : valueAt(enter(place, part));
-  if (cast === undefined && !text.includes("$")) return text;
-  const path = [...around, part];
-  const replaced = replace(text, path, { lookup, unset: (name) => warn(unsetWarning(name)) });
+/** Most texts hold no variable, and stand where texts are wanted. */
+const isConcerned = (text: string, { place }: Where, part: string) =>
+  text.includes("$") || (place.length > 0 && valueAt(enter(place, part)) !== undefined);
+
+function interpolateText(text: string, where: Where, { lookup, warn }: Environment): Value {
+  const replaced = replace(text, where, { lookup, unset: (name) => warn(unsetWarning(name)) });
+  const cast = valueAt(where.place);
   if (cast === undefined) return replaced;
   try {
     return castTo(cast, replaced, warn);
   } catch (error) {
     if (cast === "late boolean") return replaced;
     const problem = `failed to cast to expected type: ${(error as Error).message}`;
-    throw new Fault("invalid", `error while interpolating ${pathText(path)}: ${problem}`, {
-      about: pathText(path),
-    });
+    const message = `error while interpolating ${pathText(where.path)}: ${problem}`;
+    throw new ValueFault(message, where.exact);
   }
 }
 
-function replace(text: string, path: Path, substitution: Parameters<typeof substitute>[1]): string {
+function replace(
+  text: string,
+  { path, exact }: Where,
+  substitution: Parameters<typeof substitute>[1],
+): string {
   try {
     return substitute(text, substitution);
   } catch (error) {
@@ -150,7 +170,7 @@ function replace(text: string, path: Path, substitution: Parameters<typeof subst
     const message = error.isMissing
       ? `error while interpolating ${place}: ${error.message}`
       : `invalid interpolation format for ${place}.\nYou may need to escape any $ with another $.\n${error.message}`;
-    throw new Fault("invalid", message, { about: place });
+    throw new ValueFault(message, exact);
   }
 }
 

@@ -2,12 +2,13 @@ import { posix } from "node:path";
 import { Fault } from "#base";
 import { makeCanonical } from "./canonical.ts";
 import { checkModel } from "./check-model.ts";
-import { readDocuments, type Source } from "./documents.ts";
+import { placeOf } from "./diagnostic.ts";
+import { type Document, lineAt, readDocuments, type Source } from "./documents.ts";
 import { applyExtends, ExtendsTrail } from "./extends.ts";
 import { type Files, readText } from "./files.ts";
 import { fillDefaults, omitEmpty } from "./fill.ts";
 import { applyInclude } from "./include.ts";
-import { interpolate } from "./interpolate.ts";
+import { interpolate, ValueFault } from "./interpolate.ts";
 import { mergeModels } from "./merge.ts";
 import { applyResets, type Resets } from "./reset.ts";
 import { resolvePaths } from "./resolve-paths.ts";
@@ -54,7 +55,7 @@ export function loadModel(sources: Sources, options: LoadOptions): Mapping {
 function addFile(base: Mapping, source: Source, sources: Sources, options: LoadOptions): Mapping {
   let model = base;
   for (const document of readDocuments(source)) {
-    const own = replaceVariables(asModel(document.value), options);
+    const own = replaceVariables(asModel(document.value), options, { source, document });
     fillEmpty(own);
     const extended = { ...options, root: sources.root, loadBase };
     applyExtends(own, source.path, extended, new ExtendsTrail(), [document.resets]);
@@ -79,10 +80,20 @@ function asModel(value: Value): Mapping {
   throw new Fault("invalid", "top-level object must be a mapping");
 }
 
-function replaceVariables(model: Mapping, options: LoadOptions): Mapping {
+function replaceVariables(
+  model: Mapping,
+  options: LoadOptions,
+  { source, document }: { readonly source: Source; readonly document: Document },
+): Mapping {
   if (!options.isInterpolated) return model;
   const lookup = (name: string) => options.environment.get(name);
-  return interpolate(model, { lookup, warn: options.warn });
+  try {
+    return interpolate(model, { lookup, warn: options.warn });
+  } catch (error) {
+    if (!(error instanceof ValueFault)) throw error;
+    const mark = placeOf(document.node, error.place);
+    throw new Fault("invalid", `${error.message}\n${lineAt(source, mark)}`, { about: source.path });
+  }
 }
 
 /** An empty volume or network of a service is the same as one without options. */
@@ -100,8 +111,9 @@ function loadBase(
 ): { model: Mapping; resets: Resets } {
   let model: Mapping = new Map();
   const resets: (readonly string[])[] = [];
-  for (const document of readDocuments({ path, text: readText(options.files, path) })) {
-    const own = replaceVariables(asModel(document.value), options);
+  const source = { path, text: readText(options.files, path) };
+  for (const document of readDocuments(source)) {
+    const own = replaceVariables(asModel(document.value), options, { source, document });
     model = enforceUnicity(mergeModels(model, own));
     model = enforceUnicity(makeCanonical(model, !options.isInterpolated, options.warn));
     resets.push(...document.resets);

@@ -131,7 +131,8 @@ export interface Variable {
 }
 
 /** The variables of a text, those inside of defaults included. */
-export function variablesOf(text: string): Variable[] {
+export function variablesOf(text: string, depth = 0): Variable[] {
+  if (depth > deepest) return [];
   const variables: Variable[] = [];
   for (let at = text.indexOf("$"); at >= 0; at = text.indexOf("$", at)) {
     const found = variableAt(text, at);
@@ -149,7 +150,7 @@ export function variablesOf(text: string): Variable[] {
       presenceValue: kind === "+" ? rest : "",
       required: kind === "?",
     });
-    if (kind === "-" || kind === "+") variables.push(...variablesOf(rest));
+    if (kind === "-" || kind === "+") variables.push(...variablesOf(rest, depth + 1));
   }
   return variables;
 }

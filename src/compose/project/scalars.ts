@@ -28,8 +28,7 @@ export const bytes: Shape = {
 };
 
 function parseSize(size: string, where: string): number {
-  const at = Math.max(...[...size].map((c, i) => ("01234567890. ".includes(c) ? i : -1)));
-  if (at < 0 && !/^-\d+$/.test(size)) throw decodeFault(where, `invalid size: '${size}'`);
+  if (!/[\d. ]/.test(size)) throw decodeFault(where, `invalid size: '${size}'`);
   const [, digits = "", suffix = ""] = /^(-?[\d.]+) ?(.*)$/s.exec(size) ?? [];
   if (!/^-?(\d+\.?\d*|\.\d+)$/.test(digits)) throw decodeFault(where, `invalid size: '${size}'`);
   if (digits.startsWith("-") && digits !== "-1")
