@@ -192,6 +192,53 @@ describe("a digest of files", () => {
   });
 });
 
+test("what is digested is what is copied, whatever patterns say", async () => {
+  const next = random(7);
+  const one = (words: readonly string[]) => words[next(words.length)] ?? "";
+  const words = [
+    "d",
+    "sub",
+    "*",
+    "**",
+    "?",
+    "*.txt",
+    "x",
+    "y.txt",
+    "..",
+    ".",
+    "[a-d]",
+    "[",
+    "\\",
+    "e",
+  ];
+  const pattern = () => {
+    const parts = Array.from({ length: 1 + next(3) }, () => one(words));
+    return `${next(4) === 0 ? "!" : ""}${parts.join("/")}`;
+  };
+  const patterns = () => Array.from({ length: next(4) }, pattern);
+  // A listing here would go through the link to a directory.
+  const loops = ["loop", "out", "dl"];
+  for (let round = 0; round < rounds(20, 400); round++) {
+    const parents = next(3) === 0 ? { parents: pattern().replace("!", "") } : {};
+    const asked = { path: "/", exclude: patterns(), ignore: [...patterns(), ...loops], ...parents };
+    const about = JSON.stringify(asked);
+    const given = { selections: [selection(asked)], isClients: true, isListed: true };
+    const digested = await outcome(digestFiles(given));
+    const made = await outcome(copied(asked));
+    let files: Uint8Array;
+    try {
+      ({ files } = digested());
+    } catch (error) {
+      // A pattern without a meaning, for both.
+      expect(made, about).toThrow((error as Error).message);
+      continue;
+    }
+    const listed = Buffer.from(files).toString("latin1").split("\n").slice(0, -1);
+    const paths = listed.map((line) => `o/${line.split("\0")[0]}`);
+    expect(made().paths.slice(1), about).toEqual(paths.toSorted());
+  }
+});
+
 test("wildcards match as Go's filepath.Match, in bounded time", () => {
   const matches = (pattern: string, name: string) => compileWildcard(pattern)(name);
   const pairs: [string, string, boolean][] = [
