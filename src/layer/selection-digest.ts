@@ -75,12 +75,7 @@ export class SelectionDigester {
       if (first === undefined && stat.nlink > 1) links.set(key, entry.path);
       words.push(first ?? "", yield* this.#content(entry, path));
     } else if (type !== "directory") words.push(stat.rdev.major, stat.rdev.minor);
-    const xattrs = type === "symlink" ? undefined : readXattrs({ directory, name });
-    if (xattrs) {
-      for (const [attribute, value] of [...xattrs].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-        words.push(attribute, Buffer.from(value).toString("hex"));
-      }
-    }
+    if (type !== "symlink" && type !== "file") words.push(...attributeWords(entry));
     return words.join("\0");
   }
 
@@ -90,7 +85,9 @@ export class SelectionDigester {
     return type === "file" && (mode & 0o100) !== 0 ? 1 : 0;
   }
 
-  *#content({ directory, entry, stat }: Entry, path: string): Generator<number, string> {
+  /** The digest of a file's content, and its extended attributes, which its ctime tells of too. */
+  *#content(found: Entry, path: string): Generator<number, string> {
+    const { directory, entry, stat } = found;
     const known = this.#memo?.get(path, stat);
     if (known !== undefined) return known;
     using file = unlessGone(() => openRegularFile(directory, entry));
@@ -101,10 +98,18 @@ export class SelectionDigester {
       hash.update(this.#buffer.subarray(0, got));
       yield got;
     }
-    const digest = hash.digest();
-    this.#memo?.set(path, stat, digest);
-    return digest;
+    const text = [hash.digest(), ...attributeWords(found)].join("\0");
+    this.#memo?.set(path, stat, text);
+    return text;
   }
 }
 
 type Entry = Extract<SelectedEntry, { readonly kind: "entry" }>;
+
+function attributeWords({ directory, entry }: Entry): string[] {
+  const xattrs = readXattrs({ directory, name: entry });
+  if (!xattrs) return [];
+  return [...xattrs]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([name, value]) => [name, Buffer.from(value).toString("hex")]);
+}

@@ -23,6 +23,8 @@ import { pathOf } from "./whiteout.ts";
 
 /** What one entry counts for beside bytes: some tens of microseconds of work. */
 const breathPerEntry = 16 << 10;
+/** Waiting for every entry would take longer than most entries do. */
+const breathAfter = 16 * breathPerEntry;
 /** An archive of which no member began by then is none. */
 const maxHead = 1 << 20;
 
@@ -42,11 +44,15 @@ async function copyFiles(request: CopyFilesRequest, context: JobContext): Promis
       if (part.unpacks && (await unpackMatch({ root, reader, match, copier, request }, context))) {
         continue;
       }
+      let work = 0;
       for (const size of copier.copy(reader, match)) {
         if (size === 0) entries += 1;
         bytes += size;
-        await context.breathe(size || breathPerEntry);
-        if (size > 0) context.progress(bytes);
+        work += size || breathPerEntry;
+        if (work < breathAfter) continue;
+        await context.breathe(work);
+        work = 0;
+        context.progress(bytes);
       }
     }
   }
@@ -111,14 +117,16 @@ async function digestFiles(
   const memo = memoPath === undefined ? undefined : DigestMemo.open(memoPath);
   const digester = new SelectionDigester({ isClients }, memo);
   const lines: string[] = [];
+  let work = 0;
   try {
     for (const selection of selections) {
       for (const step of digester.add(selection)) {
-        if (typeof step === "number") await context.breathe(step);
-        else {
-          if (isListed) lines.push(`${step.path}\0${step.digest}\n`);
-          await context.breathe(breathPerEntry);
-        }
+        const isBytes = typeof step === "number";
+        if (!isBytes && isListed) lines.push(`${step.path}\0${step.digest}\n`);
+        work += isBytes ? step : breathPerEntry;
+        if (work < breathAfter) continue;
+        await context.breathe(work);
+        work = 0;
       }
     }
   } finally {
@@ -127,8 +135,8 @@ async function digestFiles(
   return { digest: digester.digest(), files: Buffer.from(lines.join(""), "latin1") };
 }
 
-/** Entries whose check takes about as long as reading `breathPerEntry` bytes. */
-const breathEvery = 16;
+/** As many as take about as long as one entry that is copied. */
+const matchedAtOnce = 16;
 
 async function matchTree(
   { directory }: MatchTreeRequest,
@@ -144,7 +152,7 @@ async function matchTree(
       wanted.push(line);
       bytes += entry.size;
     }
-    if (++line % breathEvery === 0) await context.breathe(breathPerEntry);
+    if (++line % matchedAtOnce === 0) await context.breathe(breathPerEntry);
   }
   matcher.sweep();
   matcher.finish();
