@@ -26,16 +26,16 @@ function cancel(exchange: Exchange): void {
 async function build({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { query, signal } = exchange;
   const options = buildOptions(exchange);
-  if (query.text("remote") !== undefined) {
-    throw new Fault("unsupported", "remote contexts are not supported; send the files", {
-      about: "remote",
-    });
-  }
   const builder = await engine.builds.builder();
-  await using context = await builder.archives.fromArchive(exchange.body);
+  const remote = query.text("remote");
+  const { context, dockerfile } =
+    remote === undefined
+      ? { context: await builder.archives.fromArchive(exchange.body) }
+      : await builder.remoteContext(remote, signal);
+  await using _held = context;
   const name = query.text("dockerfile") ?? "Dockerfile";
-  const text = await dockerfileIn(builder, context, name);
-  const ignore = (await builder.readFile(context, ".dockerignore"))?.toString();
+  const text = dockerfile ?? (await dockerfileIn(builder, context, name));
+  const ignore = context && (await builder.readFile(context, ".dockerignore"))?.toString();
   const progress = new ClassicProgress((message) => exchange.progress(message));
   const isQuiet = query.flag("q");
   await answered(exchange, async () => {
@@ -54,10 +54,10 @@ async function build({ engine }: ApiContext, exchange: Exchange): Promise<void> 
 
 async function dockerfileIn(
   builder: Builder,
-  context: BuildContext,
+  context: BuildContext | undefined,
   name: string,
 ): Promise<string> {
-  const text = (await builder.readFile(context, name))?.toString();
+  const text = context && (await builder.readFile(context, name))?.toString();
   if (text === undefined) {
     throw new Fault("internal", `Cannot locate specified Dockerfile: ${name}`, { about: name });
   }

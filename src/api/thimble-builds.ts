@@ -78,15 +78,11 @@ async function build({ engine, schemas }: ApiContext, exchange: Exchange): Promi
   const options = bodyOptions(body);
   const builder = await engine.builds.builder();
   await using contexts = new AsyncDisposableStack();
-  const take = (id: string) => contexts.use(builder.sent.take(id).take());
-  if (body.context !== null && typeof body.context !== "string") {
-    throw new Fault("unsupported", "remote contexts are not supported; send the files", {
-      about: body.context.remote,
-    });
-  }
-  const context = body.context === null ? undefined : take(body.context);
-  const named = namedContexts(body, take);
-  const { text, ignore } = await filesOf(builder, body, context);
+  const take = (id: string) => builder.sent.take(id).take();
+  const named = namedContexts(body, (id) => contexts.use(take(id)));
+  const { context, dockerfile } = await contextOf(builder, body, { take, signal: exchange.signal });
+  if (context) contexts.use(context);
+  const { text, ignore } = await filesOf(builder, { ...body, ...defined({ dockerfile }) }, context);
   exchange.begin("application/json");
   const send = (message: BuildMessage) => {
     if (!exchange.signal.aborted) exchange.response.write(`${JSON.stringify(message)}\n`);
@@ -137,6 +133,21 @@ function imageOf(body: ParsedBuild): {
   const once = new Map(tags.map((tag) => [familiarString(tag), tag]));
   const exportsImage = images.length > 0 || outputs.some(({ type }) => archives.has(type));
   return { exportsImage, tags: [...once.values()] };
+}
+
+/** Files that were sent, or that the engine fetches. */
+async function contextOf(
+  builder: Builder,
+  { context, dockerfile }: Pick<ParsedBuild, "context" | "dockerfile">,
+  { take, signal }: { take: (id: string) => BuildContext; signal: AbortSignal },
+): Promise<{
+  readonly context?: BuildContext | undefined;
+  readonly dockerfile?: string | undefined;
+}> {
+  if (context === null) return { dockerfile };
+  if (typeof context === "string") return { context: take(context), dockerfile };
+  const remote = await builder.remoteContext(context.remote, signal);
+  return { context: remote.context, dockerfile: dockerfile ?? remote.dockerfile };
 }
 
 /** The text of the Dockerfile and of the .dockerignore that goes with it. */

@@ -30,6 +30,7 @@ import type { NamedContext, WantedImage } from "./named-context.ts";
 import { Pending } from "./pending.ts";
 import { type Plan, type PlanRequest, planBuild, wantedImages } from "./plan.ts";
 import { composeConfig } from "./planned-image.ts";
+import { openRemoteContext } from "./remote-context.ts";
 import { RemoteSources } from "./remote-sources.ts";
 import { type Solved, Solver } from "./solver.ts";
 import { stepsOf, verticesOf } from "./vertex.ts";
@@ -108,6 +109,10 @@ class EngineBuilder implements Builder {
       await lease[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  remoteContext(url: string, signal: AbortSignal) {
+    return openRemoteContext(this.#parts, url, signal);
   }
 
   async readFile(context: BuildContext, path: string) {

@@ -21,6 +21,8 @@ export interface Builder {
   readonly sent: Pending<SentContext>;
   /** Outputs that their clients have not fetched yet. */
   readonly exports: Pending<BuildExport>;
+  /** A context that the engine fetches: a git repository, a tar or a Dockerfile, by their URL. */
+  remoteContext(url: string, signal: AbortSignal): Promise<RemoteContext>;
   /** A file of a context, links followed within it; undefined when it is missing, `exhausted` when it is larger than 4 MiB. */
   readFile(context: BuildContext, path: string): Promise<Buffer | undefined>;
   /** The result of a build as a tar for its client; it takes the outcome over. */
@@ -37,6 +39,11 @@ export interface BuildContext extends AsyncDisposable {
   /** A file beside it that keeps digests of the files. */
   readonly memo?: string;
 }
+
+/** What was found at a URL: files, or the text of a Dockerfile alone. */
+export type RemoteContext =
+  | { readonly context: BuildContext; readonly dockerfile?: undefined }
+  | { readonly context?: undefined; readonly dockerfile: string };
 
 /** A context on its way; a whole one wants nothing more. */
 export type SentContext = Pick<ContextTransfer, "wanted" | "fill"> &

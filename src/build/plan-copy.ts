@@ -87,7 +87,9 @@ function fileNameOf(url: string): string {
 }
 
 /** "URL#REF:DIRECTORY", or "URL?ref=REF&subdir=DIRECTORY". */
-function parseGitSource(source: string): Pick<GitSource, "kind" | "url" | "ref" | "directory"> {
+export function parseGitSource(
+  source: string,
+): Pick<GitSource, "kind" | "url" | "ref" | "directory"> {
   const [, address = "", query = "", fragment = ""] =
     /^([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s.exec(source) ?? [];
   const asked = new URLSearchParams(query);

@@ -22,6 +22,7 @@ export {
   decompress,
   detectCompression,
   type ExpansionLimits,
+  isCompressed,
   noExpansionLimits,
 } from "./compression.ts";
 export { type CompressionChoice, parseCompression } from "./compression-choice.ts";
