@@ -179,6 +179,7 @@ class Build {
           solve,
         ),
       ...{ lease: this.#lease, report, now, signal },
+      explains: this.#request.explains ?? false,
     });
     return await this.#finish(plan, { results, epoch });
   }

@@ -14,6 +14,7 @@ const steps = [
     used INTEGER NOT NULL,
     uses INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID`,
+  "CREATE INDEX build_step_description ON build_step (description)",
 ];
 
 /** A layer as the cache knows it: its place in a stack comes from the layers below. */
@@ -134,6 +135,22 @@ export class CacheStore {
     return this.#state
       .query<StepRow>("SELECT * FROM build_step ORDER BY used, created DESC, key")
       .map((row) => ({ ...row, ...readRow(row) }));
+  }
+
+  /**
+   * Steps of before that one of this name may be compared with, the latest first: those of the same
+   * name, or else of the same place, "[build 2/5]".
+   */
+  alike(name: string): CachedStep[] {
+    const place = name.slice(0, name.indexOf("] ") + 2);
+    const rows = (condition: string, text: string) =>
+      this.#state.query<StepRow>(
+        `SELECT * FROM build_step WHERE ${condition} ORDER BY used DESC LIMIT 16`,
+        text,
+      );
+    const same = rows("description = ?", name);
+    const found = same.length > 0 ? same : rows("substr(description, 1, length(?1)) = ?1", place);
+    return found.map(readRow);
   }
 
   /** Forgets results; gives the bytes that went. Those that builds hold stay. */

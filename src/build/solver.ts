@@ -3,6 +3,7 @@ import type { Content, Lease, StoredLayer } from "#content";
 import type { BuildEvent, LogEvent, StatusEvent, VertexEvent } from "./build-event.ts";
 import type { CachedStep, CacheStore } from "./cache-store.ts";
 import { crashPoint } from "./crash-point.ts";
+import { whyRun } from "./explain.ts";
 import type { OperationKey } from "./key.ts";
 import { inputsOf, type Operation } from "./operation.ts";
 import { ProcessFault, StepFault } from "./step-fault.ts";
@@ -52,6 +53,8 @@ export interface SolverRun {
   /** Holds all results until the build is over. */
   readonly lease: Lease;
   readonly report: (event: BuildEvent) => void;
+  /** Tells of each step that runs why it does. */
+  readonly explains: boolean;
   readonly now: () => bigint;
   readonly signal: AbortSignal;
 }
@@ -166,7 +169,7 @@ class Graph {
         this.#report(operation, { started, completed: this.#run.now(), cached: true });
         return found;
       }
-      this.#report(operation, { started });
+      this.#report(operation, { started, ...this.#reason(operation, key) });
       const made = await this.#carryOut(operation, key);
       this.#report(operation, { started, completed: this.#run.now() });
       return made;
@@ -242,6 +245,12 @@ class Graph {
       stack.push(await this.#parts.content.placeLayer(run));
     }
     return { layers: stack, hasLayer: layers.length > 0 };
+  }
+
+  #reason(operation: Operation, { parts }: StepKey): Pick<VertexEvent, "reason"> {
+    if (!this.#run.explains) return {};
+    if (operation.ignoresCache) return { reason: "the build does not use the cache for it" };
+    return { reason: whyRun(parts, this.#parts.cache.alike(operation.name)) };
   }
 
   #use(key: string): void {

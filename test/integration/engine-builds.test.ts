@@ -234,6 +234,41 @@ test("files are copied from the context and from stages; a stage that gives the 
   expect(missing).toMatchObject({ message: expect.stringContaining('"/a.tx": not found') });
 });
 
+test("a build that explains itself says of each step why it ran", async () => {
+  const reasons = async (text: string) => {
+    const { events } = await build(text, { explains: true });
+    return events.flatMap((event) =>
+      event.kind === "vertex" && event.reason !== undefined && event.completed === undefined
+        ? [event.reason]
+        : [],
+    );
+  };
+  const text = (one: string) => `FROM base\nARG X=${one}\nRUN echo why > /w-$X\nRUN echo above\n`;
+  expect(await reasons(text("1"))).toHaveLength(2);
+  expect(await reasons(text("1"))).toEqual([]);
+  expect(await reasons(text("2"))).toEqual([
+    "the environment changed: X",
+    "the environment changed: X",
+  ]);
+});
+
+test("twenty builds at once share what they have in common, and each has its own image", async () => {
+  const texts = Array.from(
+    { length: 20 },
+    (_, index) => `FROM base\nRUN echo shared; echo s > /s\nRUN echo ${index} > /own\n`,
+  );
+  const made = await Promise.all(texts.map((text) => build(text)));
+  expect(new Set(made.map(({ id }) => id)).size).toBe(20);
+  const shared = made.flatMap(({ ran }) => ran.filter((name) => name.includes("shared")));
+  const started = made.filter(({ output }) => output.includes("shared"));
+  expect(shared.length).toBeGreaterThan(0);
+  expect(started.length).toBeGreaterThan(0);
+  const chains = await Promise.all(
+    made.map(async ({ id = "" }) => (await opened.engine.images.get(id)).config.rootfs.diff_ids[1]),
+  );
+  expect(new Set(chains).size).toBe(1);
+});
+
 /** A tar of files with the same times. */
 async function* archiveOf(files: Readonly<Record<string, string>>): AsyncGenerator<Uint8Array> {
   const chunks: Uint8Array[] = [];
