@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { makePrivateDirectory } from "#kernel";
-import { isCompressed, unpackTree } from "#layer";
+import { unpackTree } from "#layer";
 import type { BuildContext } from "./contract.ts";
 
 /** The contexts that come as archives: each a directory for one build. */
@@ -23,28 +23,11 @@ export class ArchiveContexts {
     const remove = () => rm(path, { recursive: true, force: true });
     try {
       mkdirSync(directory, { mode: 0o755 });
-      await unpackTree({ stream: ended(stream) }, directory);
+      await unpackTree({ stream }, directory);
     } catch (error) {
       await remove();
       throw error;
     }
     return { directory, [Symbol.asyncDispose]: remove };
   }
-}
-
-const block = 512;
-
-/**
- * A plain tar with its end: docker's client ends one to which it has added a Dockerfile right after the
- * file's last byte.
- */
-async function* ended(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let size = 0;
-  let isPlain = true;
-  for await (const chunk of stream) {
-    if (size === 0 && chunk.byteLength > 0) isPlain = !isCompressed(chunk);
-    size += chunk.byteLength;
-    yield chunk;
-  }
-  if (isPlain && size > 0) yield new Uint8Array(((block - (size % block)) % block) + 2 * block);
 }
