@@ -48,7 +48,9 @@ export function nodesOf(source: Source): YamlNode[] {
 
 function readDocument(root: YamlNode, source: Source): Document {
   try {
-    const { node, resets } = takeResets(root);
+    // Nothing is taken where no tag stands, and no alias that could lead into itself.
+    const mayHold = /!reset|!override|\*/.test(source.text);
+    const { node, resets } = mayHold ? takeResets(root) : { node: root, resets: [] };
     return { value: decodeNode(node), resets, node };
   } catch (error) {
     if (error instanceof NonStringKey) {

@@ -75,7 +75,9 @@ class Decoder {
     const isText = tag === "!!str" || (tag !== "" && !tag.startsWith("!!"));
     if (isText || (node.style !== "plain" && tag === "")) return text;
     if (tag === "!!binary") return Buffer.from(text, "base64").toString("utf8");
-    if (tag === "" && isTimestamp(text) && !this.path.some((part) => part.startsWith("x-"))) {
+    const first = text.charCodeAt(0);
+    const mayBeDate = tag === "" && first >= 48 && first <= 57 && text.length >= 8;
+    if (mayBeDate && isTimestamp(text) && !this.path.some((part) => part.startsWith("x-"))) {
       throw new DateValue([...this.path], node.mark);
     }
     const value = resolvePlain(text);
@@ -87,7 +89,6 @@ class Decoder {
 
   private mapping(node: MappingNode): Value {
     const mapping: Mapping = new Map();
-    const lines = new Map<string, number>();
     const merges: YamlNode[] = [];
     this.open.add(node);
     for (const [key, part] of node.pairs) {
@@ -96,12 +97,7 @@ class Decoder {
         continue;
       }
       const name = this.key(key);
-      const line = lines.get(name);
-      if (line === undefined) lines.set(name, key.mark.line + 1);
-      else {
-        const message = `line ${key.mark.line + 1}: mapping key ${JSON.stringify(name)} already defined at line ${line}`;
-        this.problems.push({ message, mark: key.mark });
-      }
+      if (mapping.has(name)) this.reportDouble(node, name, key.mark);
       this.path.push(name);
       mapping.set(name, this.value(part));
       this.path.pop();
@@ -109,6 +105,13 @@ class Decoder {
     this.open.delete(node);
     for (const merged of merges) this.merge(mapping, merged, true);
     return mapping;
+  }
+
+  private reportDouble(node: MappingNode, name: string, mark: Mark): void {
+    const first = node.pairs.find(([key]) => key.kind === "scalar" && key.text === name);
+    const line = (first?.[0].mark.line ?? 0) + 1;
+    const message = `line ${mark.line + 1}: mapping key ${JSON.stringify(name)} already defined at line ${line}`;
+    this.problems.push({ message, mark });
   }
 
   private key(node: YamlNode): string {

@@ -1,5 +1,5 @@
 import { Float, goFloatText } from "../value.ts";
-import { isTimestamp, needsQuotes } from "./resolve-scalar.ts";
+import { needsQuotes } from "./resolve-scalar.ts";
 
 /** What is printed: mappings as pairs in the order of printing. */
 export type Output = null | boolean | number | bigint | Float | string | Output[] | OutputMap;
@@ -126,9 +126,13 @@ function emitKey(key: string, indent: string): string {
   return text.length > 128 && !key.includes("\n") ? `? ${text}\n${indent}:` : `${text}:`;
 }
 
+/** Texts of which only a word, as "null", has to be quoted. */
+const wordForm = /^[A-Za-z_/][\w./-]*$/;
+
 function emitString(text: string, indent: string, isKey = false): string {
+  if (wordForm.test(text)) return needsQuotes(text) ? doubleQuoted(text) : text;
   const form = scalarForm(text);
-  if (needsQuotes(text) || isTimestamp(text)) return doubleQuoted(text);
+  if (needsQuotes(text)) return doubleQuoted(text);
   if (text.includes("\n") && !isKey && form.blockAllowed) return literalBlock(text, indent);
   if (form.plainAllowed) return text;
   if (form.singleAllowed && !text.includes("\n")) return `'${text.replaceAll("'", "''")}'`;
