@@ -74,7 +74,7 @@ class BakeRun {
       given: new Set(),
     });
     this.#status ||= status;
-    return iidfile === undefined ? undefined : (await readFile(iidfile, "utf8")).trim();
+    return iidfile === undefined ? undefined : await readId(iidfile);
   }
 
   async #linked(name: string, value: string): Promise<string> {
@@ -91,6 +91,16 @@ class BakeRun {
       err: this.#targets.size > 1 ? prefixed(err, `${name} | `) : err,
       stdin: dockerfileInline === undefined ? stdin : textSource(dockerfileInline),
     };
+  }
+}
+
+/** The id that a build wrote; undefined when it made no image. */
+async function readId(file: string): Promise<string | undefined> {
+  try {
+    return (await readFile(file, "utf8")).trim() || undefined;
+  } catch (error) {
+    if ((error as { readonly code?: unknown }).code === "ENOENT") return undefined;
+    throw error;
   }
 }
 

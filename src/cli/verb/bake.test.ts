@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runCli } from "../run-cli.ts";
 import { testOptions, textSource } from "../testing.ts";
@@ -84,4 +84,37 @@ test("bake --list shows targets and variables", async () => {
   expect((await run(["--list=variables", "-f", path])).out).toBe(
     "VARIABLE\tTYPE\tVALUE\tDESCRIPTION\nTAG\t\t\t\t\n",
   );
+});
+
+describe("docs/bake.md", () => {
+  const document = readFileSync(join(import.meta.dir, "../../../docs/bake.md"), "utf8");
+  const example = /```hcl\n([\s\S]*?)```/.exec(document)?.[1] ?? "";
+  const file = join(directory, "example.hcl");
+
+  test("its definition makes the targets that it tells of", async () => {
+    writeFileSync(file, example);
+    const { out } = await run(["--print", "-f", file, "--var", "TAG=1.2"]);
+    const { target } = JSON.parse(out);
+    expect(Object.keys(target)).toEqual(["base", "web", "worker-mail", "worker-orders"]);
+    expect(target.web.tags).toEqual(["shop/web:1.2", "shop/web:1"]);
+    expect(target["worker-mail"].args).toEqual({ QUEUE: "MAIL" });
+    const listed = await run(["--list=targets", "-f", file]);
+    expect(listed.out).toContain("default\t\tweb, worker\n");
+    const workers = await run([
+      "--print",
+      "-f",
+      file,
+      "worker-*",
+      "--set",
+      "*.platform=linux/arm64",
+    ]);
+    expect(JSON.parse(workers.out).target["worker-orders"].platforms).toEqual(["linux/arm64"]);
+  });
+
+  test("its error is what is printed", async () => {
+    writeFileSync(file, example.replace('VERSION = "1.2"', "VERSION = VERSOIN"));
+    const { err } = await run(["--print", "-f", file]);
+    const shown = /```\n(docker-bake\.hcl:12\n[\s\S]*?)```/.exec(document)?.[1] ?? "";
+    expect(err.replaceAll(file, "docker-bake.hcl")).toBe(shown);
+  });
 });
