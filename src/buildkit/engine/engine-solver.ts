@@ -151,12 +151,12 @@ class EngineBuildRun {
   }
 }
 
-/** Undefined for what the client says it does not have. */
+/** Undefined for what the client does not have, or does not serve at all. */
 async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
   } catch (error) {
-    if (isFault(error, "not_found")) return undefined;
+    if (isFault(error, "not_found") || isFault(error, "unsupported")) return undefined;
     throw error;
   }
 }
