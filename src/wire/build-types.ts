@@ -64,10 +64,8 @@ export interface BuildWarning {
 /** The end of a build that went well. */
 export interface BuildResult {
   readonly kind: "result";
-  /** The id of the image. */
+  /** The id of the image, which is the digest of its configuration. */
   readonly image?: string;
-  /** The digest of its configuration. */
-  readonly config?: string;
   /** Of its manifest. */
   readonly descriptor?: {
     readonly mediaType: string;

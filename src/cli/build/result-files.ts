@@ -19,10 +19,10 @@ export async function writeResultFiles(
 }
 
 /** With buildx's keys. */
-function metadataOf({ image, config, descriptor }: BuildResult, tags: readonly string[]) {
+function metadataOf({ image, descriptor }: BuildResult, tags: readonly string[]) {
   const names = tags.map((tag) => canonicalString(withDefaultTag(parseReference(tag))));
   return {
-    ...(config === undefined ? {} : { "containerimage.config.digest": config }),
+    ...(image === undefined ? {} : { "containerimage.config.digest": image }),
     ...(descriptor === undefined ? {} : { "containerimage.descriptor": descriptor }),
     ...(image === undefined ? {} : { "containerimage.digest": descriptor?.digest ?? image }),
     ...(names.length === 0 ? {} : { "image.name": names.join(",") }),

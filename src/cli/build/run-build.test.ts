@@ -215,6 +215,7 @@ test("the id goes to standard output with -q, and to the file of --iidfile", asy
   expect({ out, err }).toEqual({ out: `${image}\n`, err: "" });
   expect(readFileSync(`${directory}/id`, "utf8")).toBe(image);
   expect(JSON.parse(readFileSync(`${directory}/meta`, "utf8"))).toEqual({
+    "containerimage.config.digest": image,
     "containerimage.digest": image,
     "image.name": "docker.io/library/a:latest",
   });
