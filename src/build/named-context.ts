@@ -48,8 +48,9 @@ function readReference(name: string) {
   }
 }
 
-/** An image's name as it is asked for: with its registry, and a tag or digest. */
+/** An image's name as it is asked for: with its registry, and a tag or digest; an image's id as it is. */
 export function fullReference(name: string): string {
+  if (/^sha256:[0-9a-f]{64}$/.test(name)) return name;
   const reference = parseReference(name);
   const isBare = reference.tag === undefined && reference.digest === undefined;
   return canonicalString(isBare ? { ...reference, tag: "latest" } : reference);
