@@ -1,5 +1,12 @@
-import { parse, YAMLParseError } from "yaml";
 import { Fault, isFault } from "#base";
+import {
+  decodeNode,
+  Float,
+  isMapping as isYamlMapping,
+  parseNodes,
+  type Value,
+  YamlError,
+} from "#yaml";
 import type { DefinitionFile } from "./definition-file.ts";
 import { interpolate } from "./interpolate.ts";
 
@@ -49,19 +56,7 @@ function readFile(
 ): Mapping {
   if (bytes.length > maxBytes)
     throw new Fault("exhausted", `${name} has more than ${maxBytes} bytes`);
-  let value: unknown;
-  try {
-    // Aliases are counted, so that a small text does not become a huge one.
-    value = parse(Buffer.from(bytes).toString(), {
-      merge: true,
-      maxAliasCount: 100,
-      prettyErrors: false,
-    });
-  } catch (error) {
-    if (!(error instanceof YAMLParseError) && !(error instanceof ReferenceError)) throw error;
-    const line = error instanceof YAMLParseError ? lineOf(bytes, error.pos[0]) : "";
-    refuse(`failed to parse ${name}: yaml: ${line}${error.message}`);
-  }
+  const value = parse(name, Buffer.from(bytes).toString());
   if (value === null || value === undefined) refuse("empty compose file");
   if (!isMapping(value)) refuse("top-level object must be a mapping");
   const { services, secrets, include } = value;
@@ -74,8 +69,24 @@ function readFile(
   } as Mapping;
 }
 
-function lineOf(bytes: Uint8Array, position: number): string {
-  return `line ${Buffer.from(bytes).toString().slice(0, position).split("\n").length}: `;
+/** The first document of a text; undefined for none. */
+function parse(name: string, text: string): unknown {
+  try {
+    const [first] = parseNodes(text);
+    return first && plain(decodeNode(first));
+  } catch (error) {
+    if (!(error instanceof YamlError)) throw error;
+    return refuse(`failed to parse ${name}: ${error.message}`);
+  }
+}
+
+function plain(value: Value): unknown {
+  if (isYamlMapping(value)) {
+    return Object.fromEntries([...value].map(([key, part]) => [key, plain(part)]));
+  }
+  if (Array.isArray(value)) return value.map(plain);
+  if (value instanceof Float) return value.value;
+  return typeof value === "bigint" ? Number(value) : value;
 }
 
 function replaced(

@@ -1,9 +1,10 @@
 import { Fault } from "#base";
+import { isMapping, type Mapping, type Value } from "#yaml";
 import { goTypeName } from "./go-type.ts";
 import { parsePorts } from "./parse-ports.ts";
 import { parseVolume } from "./parse-volume.ts";
 import { enter, type Path, PathTable, type Place, pathText, valueAt } from "./path.ts";
-import { goText, isInteger, isMapping, type Mapping, type Value } from "./value.ts";
+import { goText, isInteger } from "./value.ts";
 
 interface Manner {
   /** What a variable keeps from being read stays as it is. */

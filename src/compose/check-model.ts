@@ -1,5 +1,5 @@
 import { Fault } from "#base";
-import { isMapping, type Mapping } from "./value.ts";
+import { isMapping, type Mapping } from "#yaml";
 
 /** Checks what a schema cannot: sources of secrets and configs, options of external resources, watched paths. */
 export function checkModel(model: Mapping): void {

@@ -1,4 +1,5 @@
 import { Fault } from "#base";
+import { emitYaml, isMapping, type Mapping, OutputMap, type Value } from "#yaml";
 import { checkContainerNames } from "./consistency.ts";
 import type { ProjectRequest } from "./find-sources.ts";
 import { serviceHash } from "./hash.ts";
@@ -8,8 +9,7 @@ import { type Project, printProject } from "./project/project.ts";
 import { printAny } from "./project/shape.ts";
 import { inOrder } from "./select.ts";
 import { type Variable, variablesOf } from "./template.ts";
-import { byBytes, isMapping, type Mapping, type Value } from "./value.ts";
-import { emitYaml, OutputMap } from "./yaml/emit.ts";
+import { byBytes } from "./value.ts";
 
 /** The formats in which a project is printed. */
 type ConfigFormat = "yaml" | "json";

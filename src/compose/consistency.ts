@@ -1,6 +1,6 @@
 import { Fault } from "#base";
+import { Float, isMapping, type Mapping, type Value } from "#yaml";
 import type { Project } from "./project/project.ts";
-import { Float, isMapping, type Mapping, type Value } from "./value.ts";
 
 const invalid = (problem: string) => new Fault("invalid", `${problem}: invalid compose project`);
 

@@ -1,6 +1,5 @@
 import { visibleText } from "#base";
-import type { YamlNode } from "./yaml/node.ts";
-import type { Mark } from "./yaml/token.ts";
+import type { Mark, YamlNode } from "#yaml";
 
 /** What is wrong at one place of a file. */
 export interface Diagnostic {

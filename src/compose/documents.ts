@@ -1,10 +1,17 @@
 import { Fault, isFault } from "#base";
+import {
+  DateValue,
+  decodeNode,
+  type Mark,
+  NonStringKey,
+  parseNodes,
+  type Value,
+  YamlError,
+  type YamlNode,
+} from "#yaml";
 import { printDiagnostic } from "./diagnostic.ts";
 import { type Resets, takeResets } from "./reset.ts";
-import { goText, type Value } from "./value.ts";
-import { DateValue, decodeNode, NonStringKey } from "./yaml/decode.ts";
-import { parseNodes, type YamlNode } from "./yaml/node.ts";
-import { type Mark, YamlError } from "./yaml/token.ts";
+import { goText } from "./value.ts";
 
 /** A file with its text. */
 export interface Source {

@@ -1,9 +1,10 @@
 import { posix } from "node:path";
 import { Fault } from "#base";
+import { isMapping, type Mapping, type Value } from "#yaml";
 import type { LoadOptions } from "./load.ts";
 import { mergeService } from "./merge.ts";
 import { applyResets, type Resets } from "./reset.ts";
-import { cloneMapping, isMapping, type Mapping, type Value } from "./value.ts";
+import { cloneMapping } from "./value.ts";
 
 /** Loads the model of a file that is extended. */
 type LoadBase = (

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
+import { isMapping, type Mapping, type Value } from "#yaml";
 import { enter, PathTable, type Place, valueAt } from "./path.ts";
-import { isMapping, type Mapping, type Value } from "./value.ts";
 
 type Filler = (mapping: Mapping) => void;
 

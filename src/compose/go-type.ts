@@ -1,4 +1,5 @@
-import { Float, isInteger, isMapping, type Value } from "./value.ts";
+import { Float, isMapping, type Value } from "#yaml";
+import { isInteger } from "./value.ts";
 
 /** The type of a value as Go's fmt prints it with %T, which messages of docker compose show. */
 export function goTypeName(value: Value): string {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import { isMapping, type Mapping } from "#yaml";
 import { emitJson } from "./json.ts";
 import { service as shape } from "./project/service-shape.ts";
-import { isMapping, type Mapping } from "./value.ts";
 
 /** Keys that say how a service is built or run beside others, and nothing of its containers. */
 const ignored = ["build", "pull_policy", "scale", "depends_on", "profiles"];

@@ -1,11 +1,12 @@
 import { posix } from "node:path";
 import { Fault } from "#base";
+import { isMapping, type Mapping, type Value } from "#yaml";
 import { readEnvFiles } from "./env-files.ts";
 import { fileFault, readText } from "./files.ts";
 import { interpolate } from "./interpolate.ts";
 import type { LoadOptions, Sources } from "./load.ts";
 import { applyResets, type Resets } from "./reset.ts";
-import { goText, isMapping, isSame, type Mapping, type Value } from "./value.ts";
+import { goText, isSame } from "./value.ts";
 
 interface IncludeOptions extends LoadOptions {
   readonly loadModel: (sources: Sources, options: LoadOptions) => Mapping;

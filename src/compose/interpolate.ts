@@ -1,8 +1,8 @@
 import { Fault } from "#base";
+import { Float, isMapping, type Mapping, type Value } from "#yaml";
 import { toBoolean, toFloat, toInteger } from "./cast.ts";
 import { enter, type Path, PathTable, type Place, pathText, valueAt } from "./path.ts";
 import { substitute, TemplateError } from "./template.ts";
-import { Float, isMapping, type Mapping, type Value } from "./value.ts";
 
 type Cast = "boolean" | "int" | "int64" | "float" | "late boolean";
 

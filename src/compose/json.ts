@@ -1,5 +1,4 @@
-import { Float } from "./value.ts";
-import { type Output, OutputMap } from "./yaml/emit.ts";
+import { Float, type Output, OutputMap } from "#yaml";
 
 /** JSON as Go's encoder writes it: "<", ">" and "&" escaped, keys in the given order; indented where `indent` is given. */
 export function emitJson(value: Output, indent = "", at = ""): string {

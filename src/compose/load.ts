@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import { Fault } from "#base";
+import { isMapping, type Mapping, type Value } from "#yaml";
 import { makeCanonical } from "./canonical.ts";
 import { checkModel } from "./check-model.ts";
 import { placeOf } from "./diagnostic.ts";
@@ -15,7 +16,6 @@ import { resolvePaths } from "./resolve-paths.ts";
 import { resolveReferences } from "./resolve-references.ts";
 import { checkSchema } from "./schema/check.ts";
 import { enforceUnicity } from "./unicity.ts";
-import { isMapping, type Mapping, type Value } from "./value.ts";
 
 /** What a model is made from. */
 export interface LoadOptions {

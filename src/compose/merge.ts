@@ -1,6 +1,7 @@
 import { Fault } from "#base";
+import { isMapping, type Mapping, type Value } from "#yaml";
 import { type Path, PathTable, pathText } from "./path.ts";
-import { byBytes, goText, isMapping, isSame, type Mapping, type Value } from "./value.ts";
+import { byBytes, goText, isSame } from "./value.ts";
 
 type Merger = (base: Value, over: Value, path: Path) => Value;
 

@@ -1,6 +1,6 @@
+import { isMapping, type Mapping, type Value } from "#yaml";
 import { cleanTarget } from "./fill.ts";
 import type { Lookup } from "./template.ts";
-import { isMapping, type Mapping, type Value } from "./value.ts";
 
 /** Adds to a model what Compose implies: the default network, dependencies, names of resources. */
 export function normalize(model: Mapping, name: string, lookup: Lookup): void {

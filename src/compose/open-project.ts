@@ -1,4 +1,5 @@
 import { Fault } from "#base";
+import { isMapping, type Mapping } from "#yaml";
 import { checkConsistency } from "./consistency.ts";
 import { type FoundSources, findSources, type ProjectRequest } from "./find-sources.ts";
 import { type LoadOptions, loadModel } from "./load.ts";
@@ -7,7 +8,6 @@ import { decodeProject, type Project } from "./project/project.ts";
 import { projectName } from "./project-name.ts";
 import { selectServices, withoutUnused, withProfiles, withServices } from "./select.ts";
 import { withEnvFiles, withLabelFiles } from "./service-files.ts";
-import { isMapping, type Mapping } from "./value.ts";
 
 /** What is done to a model on its way to a project; all of it unless said otherwise. */
 export interface ModelOptions {

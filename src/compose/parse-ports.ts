@@ -1,5 +1,6 @@
 import { Fault } from "#base";
-import { byBytes, type Mapping } from "./value.ts";
+import type { Mapping } from "#yaml";
+import { byBytes } from "./value.ts";
 
 /**
  * Ports in the short form, as "8080:80/tcp" or "127.0.0.1:8000-8010:80-90", one mapping for each port

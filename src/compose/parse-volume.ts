@@ -1,5 +1,5 @@
 import { Fault } from "#base";
-import type { Mapping, Value } from "./value.ts";
+import type { Mapping, Value } from "#yaml";
 
 const propagations = new Set(["rprivate", "private", "rshared", "shared", "rslave", "slave"]);
 

@@ -1,9 +1,9 @@
 import { posix } from "node:path";
 import { Fault } from "#base";
+import type { YamlNode } from "#yaml";
 import { nodesOf, type Source } from "./documents.ts";
 import { interpolate } from "./interpolate.ts";
 import type { Lookup } from "./template.ts";
-import type { YamlNode } from "./yaml/node.ts";
 
 interface NameRequest {
   /** The name of the command line. */

@@ -1,6 +1,5 @@
 import { Fault } from "#base";
-import { isMapping, type Mapping } from "./value.ts";
-import type { YamlNode } from "./yaml/node.ts";
+import { isMapping, type Mapping, type YamlNode } from "#yaml";
 
 /** The places that a file resets or overrides: what files before it said there goes. */
 export type Resets = readonly (readonly string[])[];

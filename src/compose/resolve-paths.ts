@@ -1,8 +1,8 @@
 import { posix } from "node:path";
 import { Fault } from "#base";
+import { isMapping, type Mapping, type Value } from "#yaml";
 import type { Files } from "./files.ts";
 import { enter, PathTable, type Place, valueAt } from "./path.ts";
-import { isMapping, type Mapping, type Value } from "./value.ts";
 
 type Resolver = (value: Value, base: Base) => Value;
 

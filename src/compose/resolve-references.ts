@@ -1,4 +1,4 @@
-import { isMapping, type Mapping } from "./value.ts";
+import { isMapping, type Mapping } from "#yaml";
 
 /** Gives variables that a list only names their value, and configs the content that a variable holds. */
 export function resolveReferences(model: Mapping, environment: ReadonlyMap<string, string>): void {

@@ -1,6 +1,6 @@
 import { Fault } from "#base";
+import { isMapping, type Mapping } from "#yaml";
 import type { Project } from "./project/project.ts";
-import { isMapping, type Mapping } from "./value.ts";
 
 /** Leaves the services that have no profile or one of the given; "*" is all. */
 export function withProfiles(project: Project, profiles: readonly string[]): Project {

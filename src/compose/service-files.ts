@@ -1,10 +1,10 @@
 import { posix } from "node:path";
 import { Fault } from "#base";
+import { isMapping, type Mapping, type Value } from "#yaml";
 import { parseRawEnv } from "./dotenv.ts";
 import { readEnvText } from "./env-files.ts";
 import { fileFault, readText } from "./files.ts";
 import type { LoadOptions } from "./load.ts";
-import { isMapping, type Mapping, type Value } from "./value.ts";
 
 /** A service with the variables of its env files, over which its own stand. */
 export function withEnvFiles(service: Mapping, options: LoadOptions): Mapping {

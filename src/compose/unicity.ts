@@ -1,8 +1,9 @@
 import { Fault } from "#base";
+import { isMapping, type Mapping, type Value } from "#yaml";
 import { goTypeName } from "./go-type.ts";
 import { parseVolume } from "./parse-volume.ts";
 import { enter, PathTable, type Place, valueAt } from "./path.ts";
-import { goText, isInteger, isMapping, type Mapping, type Value } from "./value.ts";
+import { goText, isInteger } from "./value.ts";
 
 /** The key under which an entry of a list counts once. */
 type Index = (entry: Value, path: string) => string;

@@ -1,5 +1,5 @@
-import { isMapping, type Mapping, type Value } from "../value.ts";
-import { byKeyOrder, type Output, OutputMap } from "../yaml/emit.ts";
+import { byKeyOrder, isMapping, type Mapping, type Output, OutputMap, type Value } from "#yaml";
+
 import { fileObject, network, volume } from "./resource-shapes.ts";
 import { service } from "./service-shape.ts";
 import { type Form, printMapping, type Shape } from "./shape.ts";

@@ -1,14 +1,7 @@
+import { Float, isMapping, type Mapping, OutputMap, type Value } from "#yaml";
 import { toInteger } from "../cast.ts";
-import {
-  byBytes,
-  Float,
-  goText,
-  isInteger,
-  isMapping,
-  type Mapping,
-  type Value,
-} from "../value.ts";
-import { OutputMap } from "../yaml/emit.ts";
+import { byBytes, goText, isInteger } from "../value.ts";
+
 import { parseDuration, printDuration } from "./duration.ts";
 import { decodeFault, type Shape, texts } from "./shape.ts";
 import { splitWords } from "./shell-words.ts";

@@ -1,4 +1,5 @@
-import type { Mapping } from "../value.ts";
+import type { Mapping } from "#yaml";
+
 import { blkio, build, deploy, develop, deviceRequest, hook } from "./part-shapes.ts";
 import {
   bytes,

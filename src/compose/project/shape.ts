@@ -1,8 +1,16 @@
 import { Fault } from "#base";
+import {
+  byKeyOrder,
+  Float,
+  isMapping,
+  type Mapping,
+  type Output,
+  OutputMap,
+  type Value,
+} from "#yaml";
 import { toBoolean, toFloat, toInteger } from "../cast.ts";
 import { goTypeName } from "../go-type.ts";
-import { byBytes, Float, isInteger, isMapping, type Mapping, type Value } from "../value.ts";
-import { byKeyOrder, type Output, OutputMap } from "../yaml/emit.ts";
+import { byBytes, isInteger } from "../value.ts";
 
 /** The two forms in which a project is printed; JSON leaves out other things than YAML. */
 export type Form = "yaml" | "json";

@@ -1,8 +1,8 @@
 import { Fault, suggest } from "#base";
+import type { Mapping, YamlNode } from "#yaml";
 import { type Diagnostic, placeOf, printDiagnostic } from "../diagnostic.ts";
 import type { Source } from "../documents.ts";
-import type { Mapping } from "../value.ts";
-import type { YamlNode } from "../yaml/node.ts";
+
 import { composeSchema } from "./compose-schema.ts";
 import { mostSpecific, type Problem, validate } from "./validate.ts";
 

@@ -1,4 +1,5 @@
-import { Float, goText, isInteger, isMapping, isSame, type Mapping, type Value } from "../value.ts";
+import { Float, isMapping, type Mapping, type Value } from "#yaml";
+import { goText, isInteger, isSame } from "../value.ts";
 import type { Schema, TypeName } from "./schema.ts";
 
 /** A value that its schema does not accept. */

@@ -1,5 +1,5 @@
-import { Float, goFloatText } from "../value.ts";
 import { needsQuotes } from "./resolve-scalar.ts";
+import { Float, goFloatText } from "./value.ts";
 
 /** What is printed: mappings as pairs in the order of printing. */
 export type Output = null | boolean | number | bigint | Float | string | Output[] | OutputMap;

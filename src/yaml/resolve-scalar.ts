@@ -1,4 +1,4 @@
-import { Float } from "../value.ts";
+import { Float } from "./value.ts";
 
 type Scalar = null | boolean | number | bigint | Float | string;
 

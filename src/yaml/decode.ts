@@ -1,7 +1,7 @@
-import { Float, type Mapping, type Value } from "../value.ts";
 import type { MappingNode, ScalarNode, SequenceNode, YamlNode } from "./node.ts";
 import { isTimestamp, resolvePlain } from "./resolve-scalar.ts";
 import { type Mark, YamlError } from "./token.ts";
+import { Float, type Mapping, type Value } from "./value.ts";
 
 /**
  * The value of a node: aliases followed, "<<" merged.

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { isFault } from "#base";
-import { printConfig } from "../index.ts";
-import { memoryFiles, recordedRoot } from "../testing.ts";
+import { printConfig } from "./index.ts";
+import { memoryFiles, recordedRoot } from "./testing.ts";
 
 /** What a file is refused with. */
 function refusal(file: string): string {
