@@ -2,17 +2,18 @@ import { join } from "node:path";
 import type { Log } from "#base";
 import type { BuildKit } from "#buildkit";
 import type { Engine } from "#engine";
+import type { Roots } from "./roots.ts";
 import { version } from "./version.ts";
 
 /** The protocol of BuildKit before an engine; loaded when its first client comes. */
 export function openBuildKit(
   engine: Engine,
-  { dataRoot, log }: { readonly dataRoot: string; readonly log: Log },
+  { dataRoot, runRoot, log }: Pick<Roots, "dataRoot" | "runRoot"> & { readonly log: Log },
 ): BuildKit {
   let made: Promise<BuildKit> | undefined;
   const load = async () => {
     const { createBuildKit, createEngineSolver } = await import("#buildkit");
-    const solver = createEngineSolver(engine);
+    const solver = createEngineSolver({ engine, agents: join(runRoot, "agents") });
     return createBuildKit({ solver, directory: join(dataRoot, "builds/sent"), version, log });
   };
   const get = () => {

@@ -133,7 +133,7 @@ async function serve(
     await openEngine({ ...places, log, registry, trust, compression, settings, network }),
   );
   opened = engine;
-  const buildkit = openBuildKit(engine, { dataRoot: places.dataRoot, log });
+  const buildkit = openBuildKit(engine, { ...places, log });
   scope.defer(() => buildkit.close());
   const server = createApiServer({
     engine,

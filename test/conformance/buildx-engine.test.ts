@@ -1,10 +1,10 @@
 /**
- * docker buildx and compose, unmodified, before an engine: what their builds come to. Shown to pass
- * before dockerd 28.5.2 as well, but for what is marked as ours.
+ * docker buildx and compose, unmodified, before an engine: what their builds come to.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import {
   type DockerTarget,
@@ -54,11 +54,28 @@ here("builds of docker buildx [needs docker-buildx]", () => {
     const name = target.name();
     expect(await build(`-t ${name} app`)).toMatchObject({ status: 0 });
     expect(await target.ok(["run", "--rm", name])).toBe("from the context\n6");
-    const again = await build(`-t ${name} app`);
+    const again = await build(`-t ${name} --cache-from 127.0.0.1:1/none app`);
     expect(again.stderr.match(/ CACHED/g)?.length).toBeGreaterThanOrEqual(3);
+    expect(again.stderr).toMatch(
+      /importing cache manifest from 127\.0\.0\.1:1\/none\n#\d+ ERROR: /,
+    );
+    expect(again.status).toBe(0);
     const id = await target.ok(["image", "inspect", "-f", "{{.Id}}", name]);
     expect(await build("--iidfile id app")).toMatchObject({ status: 0 });
     expect(readFileSync(join(target.directory, "id"), "utf8")).toBe(id);
+  });
+
+  test("a step has a socket for the client's agent", async () => {
+    const path = join(target.directory, "agent");
+    const agent = createServer((socket) => socket.end());
+    await new Promise<void>((resolve) => agent.listen(path, resolve));
+    const text = `FROM ${image}\nRUN --mount=type=ssh test -S "$SSH_AUTH_SOCK"\n`;
+    writeFileSync(join(target.directory, "ssh.Dockerfile"), text);
+    const built = await run(
+      `${buildx} build --no-cache --ssh default=${path} -f ssh.Dockerfile app`,
+    );
+    agent.close();
+    expect(built).toMatchObject({ status: 0 });
   });
 
   test("a step that fails is shown with its line, its output and its status", async () => {

@@ -32,6 +32,15 @@ test("places are told apart by what they begin with", () => {
   expect(() => read({ "context:a": "input:b" })).toThrow("no input b");
 });
 
+test("caches that are to be read come as JSON", () => {
+  const caches = [{ Type: "registry", Attrs: { ref: "r.example/cache" } }, { Type: "gha" }];
+  expect(read({ "cache-imports": JSON.stringify(caches) }).cacheImports).toEqual([
+    { type: "registry", attributes: new Map([["ref", "r.example/cache"]]) },
+    { type: "gha", attributes: new Map() },
+  ]);
+  expect(() => read({ "cache-imports": "[1]" })).toThrow("must be an object");
+});
+
 test("no-cache is of all, or of stages", () => {
   expect(read({ "no-cache": "" }).noCache).toBe(true);
   expect(read({ "no-cache": "a,b" }).noCache).toEqual(["a", "b"]);

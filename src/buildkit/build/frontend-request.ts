@@ -1,5 +1,5 @@
 import { Fault } from "#base";
-import { parsePlatform } from "#image";
+import { parseJson, parsePlatform } from "#image";
 import type { ImageRef } from "./solutions.ts";
 import type { BuildRequest, CacheOption, ContextPlace, Ulimit } from "./solver.ts";
 
@@ -82,8 +82,23 @@ export function readFrontendOptions(
     ulimits: list("ulimit").map(parseUlimit),
     cgroupParent: text("cgroup-parent"),
     entitlements: more.entitlements,
-    cacheImports: more.cacheImports,
+    cacheImports: [...more.cacheImports, ...cacheImports(text("cache-imports"))],
   };
+}
+
+const maxCaches = 100;
+
+/** `[{"Type":"registry","Attrs":{"ref":"..."}}]`, as buildx sends it. */
+function cacheImports(text: string): CacheOption[] {
+  if (text === "") return [];
+  return parseJson("the option cache-imports", Buffer.from(text)).list(maxCaches, (each) => ({
+    type: each.at("Type").string(),
+    attributes: new Map(
+      Object.entries(
+        each.at("Attrs").optional((attrs) => attrs.map(maxCaches, (a) => a.string())) ?? {},
+      ),
+    ),
+  }));
 }
 
 function family<T>(options: Options, prefix: string, read: (value: string) => T): Map<string, T> {

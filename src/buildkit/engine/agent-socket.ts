@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { newId } from "#base";
 import type { BuildClient } from "../build/solver.ts";
 
 /** A socket that leads to an agent. */
@@ -9,10 +9,22 @@ export interface AgentSocket extends AsyncDisposable {
   readonly path: string;
 }
 
+/** An agent that a step asks for. */
+interface WantedAgent {
+  readonly client: BuildClient;
+  readonly id: string;
+  /** For sockets; of the engine alone, which finds none of a forerunner's there. */
+  readonly directory: string;
+}
+
 /** Serves an agent of a client at a socket of this host, for a step; each connection is one to the agent. */
-export async function openAgentSocket(client: BuildClient, id: string): Promise<AgentSocket> {
-  const directory = mkdtempSync(join(tmpdir(), "thimble-agent-"));
-  const path = join(directory, "agent");
+export async function openAgentSocket({
+  client,
+  id,
+  directory,
+}: WantedAgent): Promise<AgentSocket> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const path = join(directory, newId().slice(0, 12));
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
@@ -28,7 +40,7 @@ export async function openAgentSocket(client: BuildClient, id: string): Promise<
     async [Symbol.asyncDispose]() {
       server.close();
       for (const socket of sockets) socket.destroy();
-      rmSync(directory, { recursive: true, force: true });
+      rmSync(path, { force: true });
     },
   };
 }

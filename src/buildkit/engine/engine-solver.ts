@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { defined, Fault, isFault, Scope } from "#base";
 import { baseImages, parseIgnoreFile } from "#dockerfile";
 import type { BuildContext, Builder, Engine, BuildRequest as EngineBuild } from "#engine";
@@ -28,11 +29,20 @@ type GivenContexts = NonNullable<EngineBuild["contexts"]>;
 /** Outputs that are images of the engine. */
 const imageOutputs = new Set(["moby", "image"]);
 
+/** What carries builds out. */
+interface EngineSolverParts {
+  readonly engine: Engine;
+  /** For sockets of agents; what is in it goes first. Short, since the name of a socket has 108 bytes. */
+  readonly agents: string;
+}
+
 /** Carries builds out with an engine. */
-export function createEngineSolver(engine: Engine): Solver {
+export function createEngineSolver(parts: EngineSolverParts): Solver {
+  const { engine, agents } = parts;
+  rmSync(agents, { recursive: true, force: true });
   return {
     platforms: [hostPlatform()],
-    solve: (request) => new EngineBuildRun(engine, request).run(),
+    solve: (request) => new EngineBuildRun(parts, request).run(),
     resolveImage: (request) => resolveImage(engine, request),
     usage: async () => (await engine.builds.builder()).usage(),
     prune: async (options) => (await engine.builds.builder()).prune(options),
@@ -42,10 +52,12 @@ export function createEngineSolver(engine: Engine): Solver {
 /** One build: what a client has and asks for, in the engine's words. */
 class EngineBuildRun {
   readonly #engine: Engine;
+  readonly #agents: string;
   readonly #request: BuildRequest;
 
-  constructor(engine: Engine, request: BuildRequest) {
+  constructor({ engine, agents }: EngineSolverParts, request: BuildRequest) {
     this.#engine = engine;
+    this.#agents = agents;
     this.#request = request;
   }
 
@@ -53,6 +65,7 @@ class EngineBuildRun {
     const { platforms, signal, report, client, outputs } = this.#request;
     if (platforms.length > 1)
       throw new Fault("unsupported", "a build for several platforms at once is not supported");
+    await this.#tellOfCaches();
     const builder = await this.#engine.builds.builder();
     await using scope = new Scope();
     const context = await this.#mainContext(builder, scope);
@@ -68,6 +81,20 @@ class EngineBuildRun {
       credentials: await credentialsOf(client, images),
     });
     return new EngineSolution(this.#engine, outcome, { tags, isKept: named.length > 0 });
+  }
+
+  /** As BuildKit tells of a cache that it cannot read, and goes on. */
+  async #tellOfCaches(): Promise<void> {
+    const { cacheImports, report } = this.#request;
+    for (const { type, attributes } of cacheImports) {
+      const source = attributes.get("ref") ?? attributes.get("src") ?? type;
+      const work = async () => {
+        throw new Fault("unsupported", `caches of the type ${type} are not read yet`);
+      };
+      await internalStep(report, `importing cache manifest from ${source}`, work).catch(
+        () => undefined,
+      );
+    }
   }
 
   #wanted() {
@@ -92,7 +119,7 @@ class EngineBuildRun {
       ...defined({ ignore, platform: platforms[0] }),
       ...defined({ target: target || undefined, network: network || undefined }),
       secrets: { get: (id: string) => unlessMissing(client.secret(id)) },
-      agents: { open: (id: string) => openAgentSocket(client, id) },
+      agents: { open: (id: string) => openAgentSocket({ client, id, directory: this.#agents }) },
     };
   }
 
