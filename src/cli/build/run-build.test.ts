@@ -201,6 +201,22 @@ test("flags become fields of the request", async () => {
   });
 });
 
+test("a context of git has the time of its commit, unless the environment has one", async () => {
+  put("Dockerfile", "FROM scratch\n");
+  const who = ["-c", "user.name=a", "-c", "user.email=a@example.org"];
+  const env = { ...process.env, GIT_COMMITTER_DATE: "1700000000 +0100" };
+  for (const args of [
+    ["init", "-q"],
+    ["add", "."],
+    [...who, "commit", "-qm", "first"],
+  ])
+    expect(Bun.spawnSync(["git", "-C", directory, ...args], { env }).exitCode).toBe(0);
+  expect((await run([directory])).body).toMatchObject({ epoch: 1_700_000_000 });
+  requests.length = 0;
+  const given = { SOURCE_DATE_EPOCH: "7" };
+  expect((await run([directory], { env: given })).body).toMatchObject({ epoch: 7 });
+});
+
 test("the id goes to standard output with -q, and to the file of --iidfile", async () => {
   const { out, err } = await run([
     "-q",

@@ -14,6 +14,7 @@ import { type BuildOutput, parseOutputs } from "./build-outputs.ts";
 import { requestOptions } from "./build-request.ts";
 import { type BuildShow, openShow } from "./build-show.ts";
 import { type BuildSource, contextOf, findSource } from "./build-source.ts";
+import { commitTime } from "./commit-time.ts";
 import { sendNamedContexts } from "./named-contexts.ts";
 import { receiveOutputs } from "./receive-outputs.ts";
 import { writeResultFiles } from "./result-files.ts";
@@ -37,14 +38,21 @@ async function buildOnce(context: Context, path: string, flags: BuildFlags): Pro
   const outputs = parseOutputs(flags.output, flags);
   refuseTerminal(context, outputs);
   const source = await findSource(context, { path, file: flags.file });
+  const { files } = source;
+  const committed =
+    options.epoch === undefined && files.kind === "directory"
+      ? commitTime(files.directory.directory)
+      : undefined;
   const show = openShow(context, flags);
   let reasons = "";
   const result = await cancellable(async (signal) => {
     try {
       const work = { context, show, signal };
       const id = await sendSource(source, work);
+      const epoch = options.epoch ?? (await committed);
       const body: BuildBody = {
         ...options,
+        ...(epoch === undefined ? {} : { epoch }),
         ...contextOf(source, id),
         contexts: await sendNamedContexts(flags["build-context"], work),
         outputs: outputs.map(({ type, attributes }) => ({ type, attributes: { ...attributes } })),
