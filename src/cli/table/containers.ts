@@ -314,7 +314,7 @@ export const rmCommand = command({
 
 export const renameCommand = command({
   summary: "Rename a container",
-  usage: "[OPTIONS] CONTAINER NEW_NAME",
+  usage: "CONTAINER NEW_NAME",
   args: [2, 2],
   complete: "container",
   load: async () => (await import("../verb/lifecycle.ts")).rename,

@@ -107,7 +107,7 @@ export const rmiCommand = command({
 
 export const tagCommand = command({
   summary: "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE",
-  usage: "[OPTIONS] SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
+  usage: "SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]",
   args: [2, 2],
   complete: "image",
   examples: [["tag web registry.example/team/web:1", "the name says where a push goes"]],
