@@ -99,8 +99,9 @@ async function cachedSteps(
   builders: readonly Builder[],
 ): Promise<Finding> {
   const steps = Array.from(
-    { length: 100 },
-    (_, n) => `COPY d${n % 50} /d${n}\nENV E${n}=${n}\nWORKDIR /w${n}\n`,
+    { length: 50 },
+    // Of four steps two are layers: Docker's storage takes 125 at most.
+    (_, n) => `COPY d${n} /d${n}\nENV E${n}=${n}\nLABEL l${n}=${n}\nWORKDIR /w${n}\n`,
   );
   const made = await contexts(work, "cached", builders, async (context) => {
     await writeFile(join(context, "Dockerfile"), `FROM ${image}\n${steps.join("")}`);
