@@ -4,6 +4,7 @@ import type { Task, TaskStreams } from "#task";
 import type { AttachedStream, AttachRequest } from "../contract.ts";
 import type { Parts } from "../parts.ts";
 import { logFrames } from "./container-logs.ts";
+import { type ContainerRecord, isUp } from "./container-record.ts";
 
 /** Attaches that wait for a start; more on one container is a mistake or an attack. The monitor takes some more. */
 const maxPending = 1000;
@@ -101,7 +102,7 @@ export async function attachContainer(
   const hasStreams = wanted.stdin || request.stdout || request.stderr;
   const streams =
     request.stream && hasStreams
-      ? await openStreams(parts, record.id, wanted)
+      ? await openStreams(parts, record, wanted)
       : { input: new PassThrough(), output: endedStream() };
   const output = request.logs
     ? replayed(logFrames(parts, record, { ...request, follow: false }), streams.output)
@@ -111,11 +112,12 @@ export async function attachContainer(
 
 async function openStreams(
   parts: Parts<"live" | "pendingAttaches">,
-  id: ContainerId,
+  { id, state }: ContainerRecord,
   request: AttachRequest,
 ): Promise<{ readonly input: Writable; readonly output: Readable }> {
   const live = parts.live.get(id);
-  if (!live) return parts.pendingAttaches.add(id, request);
+  // A run that has ended is there until its mounts are let go; who attaches now means the next one.
+  if (!live || !isUp(state)) return parts.pendingAttaches.add(id, request);
   const { stdin, stdout, stderr } = request;
   return await live.task.attach({ stdin, stdout, stderr });
 }
