@@ -40,8 +40,8 @@ export function controlService(parts: ControlParts): Readonly<Record<string, Han
       return { exporterResponse: Object.entries(exporterResponse) };
     }),
     status: streaming(Control.status, async function* ({ ref }, { signal }) {
-      const job = await builds.jobs.get(ref);
-      yield* job.progress.follow(signal);
+      const progress = await builds.jobs.progress(ref);
+      yield* progress.follow(signal);
     }),
     session: duplex(Control.session, async function* (requests, { header }) {
       sessions.check(header("x-docker-expose-session-uuid") ?? "");

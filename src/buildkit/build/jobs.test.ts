@@ -19,6 +19,17 @@ test("a call that comes before its build waits for it", async () => {
   expect(job.signal.aborted).toBe(true);
 });
 
+test("the progress of a build that is over already is told, and ends", async () => {
+  const jobs = new Jobs();
+  const job = jobOf("a");
+  await jobs.run(job, never, async () => {
+    job.tell({ kind: "vertex", digest: "sha256:1", name: "step", inputs: [] });
+  });
+  const progress = await jobs.progress("a");
+  const told = await Array.fromAsync(progress.follow(never));
+  expect(told).toHaveLength(1);
+});
+
 test("two builds of one reference at a time are refused, and one without", async () => {
   const jobs = new Jobs();
   const first = jobOf("a");

@@ -87,6 +87,8 @@ export class Job {
 export class Jobs {
   readonly #jobs = new Map<string, Job>();
   readonly #awaited = new Map<string, PromiseWithResolvers<Job>>();
+  /** Of builds that ended a moment ago: the client of a short one may ask when all is over. */
+  readonly #told = new Map<string, ProgressLog>();
 
   /** Runs a build; its job can be found meanwhile. `exists` when one of this reference runs. */
   async run<T>(job: Job, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
@@ -96,6 +98,7 @@ export class Jobs {
     if (this.#jobs.size >= maxJobs)
       throw new Fault("exhausted", `${maxJobs} builds are under way; try again later`);
     this.#jobs.set(ref, job);
+    this.#told.delete(ref);
     this.#awaited.get(ref)?.resolve(job);
     const leave = () => job.end();
     signal.addEventListener("abort", leave, { once: true });
@@ -109,7 +112,21 @@ export class Jobs {
       signal.removeEventListener("abort", leave);
       job.end();
       this.#jobs.delete(ref);
+      this.#remember(job);
     }
+  }
+
+  #remember({ ref, progress }: Job): void {
+    this.#told.set(ref, progress);
+    const forget = () => {
+      if (this.#told.get(ref) === progress) this.#told.delete(ref);
+    };
+    setTimeout(forget, patienceMs).unref();
+  }
+
+  /** What the build of this reference says, also for a moment after its end; else as `get`. */
+  async progress(ref: string): Promise<ProgressLog> {
+    return this.#told.get(ref) ?? (await this.get(ref)).progress;
   }
 
   /** The build of this reference, once it has begun. `not_found` when it does not soon. */

@@ -6,17 +6,15 @@ import {
   type Fd,
   fstatat,
   O_DIRECTORY,
-  O_NONBLOCK,
   O_PATH,
-  O_RDONLY,
   openat2,
+  openRegularFile,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
   readInto,
   readlinkat,
   S_IFLNK,
   S_IFMT,
-  S_IFREG,
 } from "#kernel";
 import { modeToGo } from "../files/go-mode.ts";
 import type { Stat } from "../protobuf/file-messages.ts";
@@ -35,15 +33,14 @@ export function readPart(
 ): Uint8Array {
   using root = openTree(tree);
   using found = openat2(root, path, { flags: O_PATH, resolve });
-  const { mode, size } = fstatat(found, "", false);
-  if ((mode & S_IFMT) !== S_IFREG)
-    throw new Fault("invalid", `${path} is not a regular file`, { about: path });
+  using fd = openRegularFile(found, "");
+  if (!fd) throw new Fault("invalid", `${path} is not a regular file`, { about: path });
+  const { size } = fstatat(fd, "", false);
   const offset = Number(range?.offset ?? 0n);
   const rest = Math.max(0, size - offset);
   const length = range && range.length > 0n ? Math.min(rest, Number(range.length)) : rest;
   if (length > maxFileBytes)
     throw new Fault("exhausted", `${path} has more than ${maxFileBytes} bytes: read it in parts`);
-  using fd = openat2(root, path, { flags: O_RDONLY | O_NONBLOCK, resolve });
   const bytes = Buffer.allocUnsafe(length);
   return bytes.subarray(0, length === 0 ? 0 : readInto(fd, bytes, offset));
 }

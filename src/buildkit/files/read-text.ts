@@ -2,15 +2,12 @@ import { Fault, isFault } from "#base";
 import {
   fstatat,
   O_DIRECTORY,
-  O_NONBLOCK,
   O_PATH,
-  O_RDONLY,
   openat2,
+  openRegularFile,
   RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS,
   readInto,
-  S_IFMT,
-  S_IFREG,
 } from "#kernel";
 
 const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
@@ -22,12 +19,11 @@ const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
 export function readText(directory: string, name: string, limit: number): string | undefined {
   try {
     using root = openat2(undefined, directory, { flags: O_PATH | O_DIRECTORY });
-    // A device or FIFO is not opened for reading before its type is known.
     using found = openat2(root, name, { flags: O_PATH, resolve });
-    const { mode, size } = fstatat(found, "", false);
-    if ((mode & S_IFMT) !== S_IFREG) throw new Fault("invalid", `${name} is not a regular file`);
+    using fd = openRegularFile(found, "");
+    if (!fd) throw new Fault("invalid", `${name} is not a regular file`);
+    const { size } = fstatat(fd, "", false);
     if (size > limit) throw new Fault("exhausted", `${name} is larger than ${limit} bytes`);
-    using fd = openat2(root, name, { flags: O_RDONLY | O_NONBLOCK, resolve });
     const bytes = Buffer.allocUnsafe(size);
     return bytes.subarray(0, readInto(fd, bytes)).toString("utf8");
   } catch (error) {

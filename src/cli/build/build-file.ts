@@ -67,6 +67,7 @@ async function defaultFile(directory: string): Promise<string> {
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     const bytes = await collect(createReadStream(path), maxDockerfileBytes, path);
+    if (bytes.includes(0)) throw new Error("it is a binary file, and no text");
     return bytes.toString();
   } catch (error) {
     const { code } = error as { readonly code?: unknown };

@@ -201,6 +201,13 @@ test("flags become fields of the request", async () => {
   });
 });
 
+test("a Dockerfile that is no text is refused before anything is sent", async () => {
+  put("Dockerfile", "FROM scratch\n\0");
+  const { status, err } = await run([directory]);
+  expect({ status, sent: requests.length }).toEqual({ status: 1, sent: 0 });
+  expect(err).toContain("it is a binary file, and no text");
+});
+
 test("a context of git has the time of its commit, unless the environment has one", async () => {
   put("Dockerfile", "FROM scratch\n");
   const who = ["-c", "user.name=a", "-c", "user.email=a@example.org"];
