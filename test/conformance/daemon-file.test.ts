@@ -102,7 +102,7 @@ here("the configuration file [needs docker CLI]", () => {
       JSON.stringify({ ...file, labels: ["place=there"], "max-concurrent-downloads": 9 }),
     );
     process.kill(pid, "SIGHUP");
-    expect(await events.until("daemon reload")).toMatch(
+    expect(await events.until("max-concurrent-downloads=9")).toMatch(
       /daemon reload .*labels=\["place=there"\].*max-concurrent-downloads=9/,
     );
     expect(await target.ok(["info", "-f", "{{.Labels}}"])).toBe("[place=there]");
