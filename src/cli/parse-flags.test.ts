@@ -121,3 +121,9 @@ describe("what it does not, in docker's words", () => {
     }
   });
 });
+
+test("flags are told in their long form too, in their order", () => {
+  const flags = { file: list("", { short: "f" }), quiet: bool("", { short: "q" }) };
+  const { long } = parseFlags(flags, ["-qfa", "--file", "b"], { interspersed: true });
+  expect(long).toEqual(["--quiet=true", "--file=a", "--file=b"]);
+});

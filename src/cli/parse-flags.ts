@@ -16,6 +16,8 @@ export interface ParsedFlags<F extends Flags> {
   readonly flags: Values<F>;
   /** The flags that were written out. */
   readonly given: ReadonlySet<keyof F & string>;
+  /** The flags in their order and long form: "--name=value". */
+  readonly long: readonly string[];
   readonly args: readonly string[];
   /** `--help` was among the flags. */
   readonly help: boolean;
@@ -54,13 +56,15 @@ export function parseFlags<F extends Flags>(
     if (took) at++;
     if (reader.help) break;
   }
+  const { help, written: long } = reader;
   const flags = reader.values as Values<F>;
-  return { flags, given: reader.given as ReadonlySet<keyof F & string>, args, help: reader.help };
+  return { flags, given: reader.given as ReadonlySet<keyof F & string>, long, args, help };
 }
 
 class FlagReader {
   readonly values: Record<string, unknown> = {};
   readonly given = new Set<string>();
+  readonly written: string[] = [];
   help = false;
   readonly #definition: Flags;
 
@@ -131,6 +135,7 @@ class FlagReader {
       throw new FlagError(`invalid argument "${text}" for "${shown}" flag: ${why}`);
     }
     this.given.add(name);
+    this.written.push(`--${name}=${text}`);
     return false;
   }
 

@@ -109,11 +109,11 @@ function withGroupFlagsBehind(words: readonly string[]): readonly string[] {
   const [name = "", ...rest] = words;
   const node = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (node?.kind !== "group" || node.flags === undefined || !rest[0]?.startsWith("-")) return words;
-  const { args, help } = parse(node.flags, rest, false, [name]);
+  const { args, help, long } = parse(node.flags, rest, false, [name]);
   if (help) return [name, "--help"];
   const [command, ...others] = args;
-  if (command === undefined) return [name];
-  return [name, command, ...rest.slice(0, rest.length - args.length), ...others];
+  // A letter may mean something else behind the command: `compose -f FILE logs -f`.
+  return command === undefined ? [name] : [name, command, ...long, ...others];
 }
 
 /** The command that the first of the words names, where they are more than the one before it takes. */

@@ -1,28 +1,8 @@
 import { command, group, many } from "../command.ts";
-import { bool, list, refused, text } from "../flag.ts";
+import { bool, refused, text } from "../flag.ts";
+import { projectFlags, withProject } from "./compose-project.ts";
 
-const projectFlags = {
-  "all-resources": bool("Include what no service uses"),
-  compatibility: bool("Take the model as it is, as --no-normalize does"),
-  "env-file": list("File of variables; may be given many times", { complete: "file" }),
-  file: list("Compose file; may be given many times, - is the standard input", {
-    short: "f",
-    shownDefault: "compose.yaml, or the like, here or above",
-    complete: "file",
-  }),
-  profile: list('Profile to activate; "*" is all'),
-  "project-directory": text("Directory from which relative paths count", {
-    shownDefault: "that of the first compose file",
-    complete: "file",
-  }),
-  "project-name": text("Name of the project", {
-    short: "p",
-    shownDefault: "that of the directory",
-  }),
-};
-
-export const configFlags = {
-  ...projectFlags,
+export const configFlags = withProject({
   environment: bool("Print the variables that files may use"),
   format: text("Format of what is printed: yaml or json", { complete: ["json", "yaml"] }),
   hash: text('Print the config hash of services, comma-separated; "*" is all'),
@@ -42,7 +22,7 @@ export const configFlags = {
   services: bool("Print the services, one a line"),
   variables: bool("Print the variables that the files use"),
   volumes: bool("Print the keys of volumes, one a line"),
-};
+});
 
 const configCommand = command({
   summary: "Check compose files and print the project that they make",
@@ -54,7 +34,7 @@ const configCommand = command({
     ["compose -f base.yaml -f prod.yaml config web", "a service and what it uses, of two files"],
     ["compose config --hash '*'", "the hashes by which docker compose knows changed services"],
   ],
-  load: async () => (await import("../verb/compose-config.ts")).composeConfig,
+  load: async () => (await import("../compose/config.ts")).composeConfig,
 });
 
 export const composeGroup = group(

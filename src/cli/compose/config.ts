@@ -1,20 +1,9 @@
-import {
-  closeSync,
-  openSync,
-  readFileSync,
-  readSync,
-  realpathSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { collect, Fault } from "#base";
+import { writeFileSync } from "node:fs";
+import { Fault } from "#base";
 import {
   environmentLines,
-  type FileProblem,
-  type Files,
   imageNames,
   type ModelOptions,
-  maxFileBytes,
   modelVariables,
   networkNames,
   type ProjectRequest,
@@ -31,93 +20,13 @@ import type { Values } from "../flag.ts";
 import { alignColumns } from "../listing.ts";
 import { reasonOf } from "../local-file.ts";
 import type { configFlags } from "../table/compose.ts";
+import { readProject } from "./project.ts";
 
 export const composeConfig: Verb<typeof configFlags> = async (context, { flags, args }) => {
-  const warnings: string[] = [];
-  const request = await requestOf(context, flags, (message) => warnings.push(message));
-  try {
-    await write(context, flags, print(request, flags, args));
-  } finally {
-    for (const message of warnings) await context.err.write(warningLine(message));
-  }
+  const text = await readProject(context, flags, (request) => print(request, flags, args));
+  await write(context, flags, text);
   return 0;
 };
-
-/** A warning as docker compose prints it where no terminal is. */
-function warningLine(message: string): string {
-  const time = new Date().toISOString().replace(/\.\d+/, "");
-  return `time="${time}" level=warning msg=${JSON.stringify(message)}\n`;
-}
-
-async function requestOf(
-  context: Context,
-  flags: Values<typeof configFlags>,
-  warn: (message: string) => void,
-): Promise<ProjectRequest> {
-  const isPiped = flags.file.includes("-") || context.env.COMPOSE_FILE === "-";
-  const stdin = isPiped
-    ? (await collect(context.stdin.read(), maxFileBytes, "the compose file")).toString()
-    : "";
-  const { "project-directory": directory, "project-name": name } = flags;
-  return {
-    files: localFiles,
-    cwd: process.cwd(),
-    env: context.env,
-    paths: flags.file,
-    stdin: () => stdin,
-    envFiles: flags["env-file"],
-    profiles: flags.profile,
-    ...(directory === undefined ? {} : { directory }),
-    ...(name === undefined ? {} : { name }),
-    warn,
-  };
-}
-
-const localFiles: Files = {
-  read(path) {
-    try {
-      return readLimited(path);
-    } catch (error) {
-      return { errno: String((error as { code?: unknown }).code ?? error) };
-    }
-  },
-  kind(path) {
-    const found = statSync(path, { throwIfNoEntry: false });
-    if (found === undefined) return undefined;
-    return found.isDirectory() ? "directory" : "file";
-  },
-  real(path) {
-    try {
-      return realpathSync(path);
-    } catch {
-      return path;
-    }
-  },
-};
-
-/** A pipe has no size before it is read, so that a file is measured and a pipe is counted. */
-function readLimited(path: string): string | FileProblem {
-  const { size } = statSync(path);
-  if (size > maxFileBytes) return tooLarge;
-  if (size > 0) return readFileSync(path, "utf8");
-  const fd = openSync(path, "r");
-  try {
-    const chunks: Buffer[] = [];
-    let total = 0;
-    for (;;) {
-      const chunk = Buffer.alloc(64 * 1024);
-      const count = readSync(fd, chunk);
-      if (count === 0) return Buffer.concat(chunks).toString();
-      total += count;
-      if (total > maxFileBytes) return tooLarge;
-      chunks.push(chunk.subarray(0, count));
-    }
-  } finally {
-    closeSync(fd);
-  }
-}
-
-const tooLarge: FileProblem = { errno: "EFBIG" };
 
 /** What the flags ask for: a list, or the project. */
 function print(
