@@ -1,5 +1,6 @@
 import { Fault } from "#base";
-import { Float, isMapping, type Mapping, type Value } from "#yaml";
+import { isMapping, type Mapping, type Value } from "#yaml";
+import { itemsAt, numberAt } from "./project/fields.ts";
 import type { Project } from "./project/project.ts";
 
 const invalid = (problem: string) => new Fault("invalid", `${problem}: invalid compose project`);
@@ -39,7 +40,7 @@ function checkService(name: string, service: Mapping, project: Project): void {
   }
   checkHealth(service);
   checkDependencies(name, service, project);
-  for (const volume of itemsOf(service, "volumes")) {
+  for (const volume of itemsAt(service, "volumes")) {
     const source = volume.get("source");
     if (volume.get("type") === "volume" && typeof source === "string" && source !== "") {
       if (!project.volumes.has(source)) {
@@ -55,11 +56,6 @@ function checkService(name: string, service: Mapping, project: Project): void {
 function keysOf(mapping: Mapping, key: string): string[] {
   const value = mapping.get(key);
   return isMapping(value) ? [...value.keys()] : [];
-}
-
-function itemsOf(mapping: Mapping, key: string): Mapping[] {
-  const value = mapping.get(key);
-  return Array.isArray(value) ? value.filter(isMapping) : [];
 }
 
 function checkBuild(name: string, service: Mapping, build: Mapping, project: Project): void {
@@ -146,7 +142,7 @@ function checkReferences(
   project: Project,
 ): void {
   const check = (holder: Mapping, key: "secrets" | "configs", what: string) => {
-    for (const reference of itemsOf(holder, key)) {
+    for (const reference of itemsAt(holder, key)) {
       const source = String(reference.get("source"));
       if (!project[key].has(source)) {
         throw invalid(`service "${name}" refers to undefined ${what} ${source}`);
@@ -176,7 +172,7 @@ function alignLimits(name: string, service: Mapping): void {
         ["cpus", "cpus"],
         ["pids_limit", "pids"],
       ] as const) {
-        const [own, other] = [numberOf(service.get(key)), numberOf(limits.get(limit))];
+        const [own, other] = [numberAt(service, key), numberAt(limits, limit)];
         if (own !== 0 && other !== 0 && own !== other) {
           const problem = `can't set distinct values on '${key}' and 'deploy.resources.limits.${limit}'`;
           throw invalid(`services.${name}: ${problem}`);
@@ -185,8 +181,8 @@ function alignLimits(name: string, service: Mapping): void {
     }
     const reservations = isMapping(resources) ? resources.get("reservations") : undefined;
     if (isMapping(reservations)) {
-      const own = numberOf(service.get("mem_reservation"));
-      const other = numberOf(reservations.get("memory"));
+      const own = numberAt(service, "mem_reservation");
+      const other = numberAt(reservations, "memory");
       if (own !== 0 && other !== 0 && own !== other) {
         const problem = `can't set distinct values on 'mem_reservation' and 'deploy.resources.reservations.memory'`;
         throw invalid(`services.${name}: ${problem}`);
@@ -202,12 +198,9 @@ function alignLimits(name: string, service: Mapping): void {
   }
 }
 
-const numberOf = (value: Value | undefined) =>
-  value instanceof Float ? value.value : Number(value ?? 0);
-
 function checkWatches(name: string, service: Mapping): void {
   const develop = service.get("develop");
-  for (const rule of isMapping(develop) ? itemsOf(develop, "watch") : []) {
+  for (const rule of isMapping(develop) ? itemsAt(develop, "watch") : []) {
     const action = rule.get("action");
     if (action === "rebuild" || action === "restart" || rule.has("target")) continue;
     throw invalid(`services.${name}.develop.watch: target is required for non-rebuild actions`);

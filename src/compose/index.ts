@@ -4,9 +4,12 @@
  *
  * On its way a file is a YAML node (yaml/), a value (value.ts), and, when variables are replaced, files
  * merged and short forms made long, a model; what has its types (project/) is a project. A project is
- * printed as docker compose prints it, byte for byte, which its config hash needs too.
+ * printed as docker compose prints it, byte for byte, which its config hash needs too. What an engine is asked for (body/) is what docker compose asks it for.
  */
 
+export { containerName, createBody } from "./body/create-body.ts";
+export { copiedFiles } from "./body/mounts.ts";
+export { resolveService } from "./body/references.ts";
 export {
   environmentLines,
   imageNames,
@@ -21,5 +24,5 @@ export {
 } from "./config.ts";
 export { type FileProblem, type Files, maxFileBytes } from "./files.ts";
 export type { ProjectRequest } from "./find-sources.ts";
-export type { ModelOptions } from "./open-project.ts";
+export { type ModelOptions, openProjectToRun } from "./open-project.ts";
 export type { Variable } from "./template.ts";

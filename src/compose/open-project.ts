@@ -1,5 +1,6 @@
 import { Fault } from "#base";
 import { isMapping, type Mapping } from "#yaml";
+import type { ProjectOrigin } from "./body/labels.ts";
 import { checkConsistency } from "./consistency.ts";
 import { type FoundSources, findSources, type ProjectRequest } from "./find-sources.ts";
 import { type LoadOptions, loadModel } from "./load.ts";
@@ -7,7 +8,7 @@ import { normalize } from "./normalize.ts";
 import { decodeProject, type Project } from "./project/project.ts";
 import { projectName } from "./project-name.ts";
 import { selectServices, withoutUnused, withProfiles, withServices } from "./select.ts";
-import { withEnvFiles, withLabelFiles } from "./service-files.ts";
+import { labelFiles, withEnvFiles, withLabelFiles } from "./service-files.ts";
 
 /** What is done to a model on its way to a project; all of it unless said otherwise. */
 export interface ModelOptions {
@@ -16,6 +17,8 @@ export interface ModelOptions {
   readonly isConsistent?: boolean;
   readonly resolvesPaths?: boolean;
   readonly resolvesEnvironment?: boolean;
+  /** Keeps the names of label files beside their labels, as docker compose does in what it runs and hashes. */
+  readonly keepsLabelFiles?: boolean;
   /** Keeps networks, volumes, secrets and configs that no service uses. */
   readonly keepsUnused?: boolean;
 }
@@ -25,6 +28,17 @@ export interface LoadedModel {
   readonly name: string;
   readonly model: Mapping;
   readonly environment: ReadonlyMap<string, string>;
+}
+
+/** A project with what its files do not say. */
+interface OpenedProject {
+  /** The services that were chosen, and what they use. */
+  readonly project: Project;
+  /** With the services that were not chosen. */
+  readonly all: Project;
+  /** The variables that its files may use. */
+  readonly environment: ReadonlyMap<string, string>;
+  readonly origin: ProjectOrigin;
 }
 
 interface Loaded extends LoadedModel {
@@ -45,7 +59,7 @@ export function openProject(
   request: ProjectRequest,
   options: ModelOptions = {},
   services: readonly string[] = [],
-): { project: Project; all: Project; environment: ReadonlyMap<string, string> } {
+): OpenedProject {
   const loaded = load(request, options);
   const { name, model, found } = loaded;
   let project = withProfiles(decodeProject(model, name), found.profiles);
@@ -57,13 +71,27 @@ export function openProject(
     project = { ...project, services: new Map(changed) };
   };
   if (options.resolvesEnvironment !== false) change(withEnvFiles);
-  change(withLabelFiles);
+  change((service, from) => {
+    const labelled = withLabelFiles(service, from);
+    const files = options.keepsLabelFiles === true ? labelFiles(service, from) : undefined;
+    return files === undefined ? labelled : new Map([...labelled, ["label_file", files]]);
+  });
   project = withServices(project, found.profiles, services);
   if (services.length > 0) change(withEnvFiles);
   const all = project;
   project = selectServices(project, services);
   if (options.keepsUnused !== true) project = withoutUnused(project);
-  return { project, all, environment: loaded.environment };
+  const files = found.sources.map(({ path }) => path);
+  const origin = { directory: found.directory, files, envFiles: request.envFiles };
+  return { project, all, environment: loaded.environment, origin };
+}
+
+/** Reads a project to run it: the named services, and what they depend on and use. */
+export function openProjectToRun(
+  request: ProjectRequest,
+  services: readonly string[] = [],
+): OpenedProject {
+  return openProject(request, { keepsLabelFiles: true }, services);
 }
 
 function load(request: ProjectRequest, options: ModelOptions): Loaded {

@@ -1,5 +1,6 @@
 import { Fault } from "#base";
 import { isMapping, type Mapping } from "#yaml";
+import { itemsAt } from "./project/fields.ts";
 import type { Project } from "./project/project.ts";
 
 /** Leaves the services that have no profile or one of the given; "*" is all. */
@@ -77,16 +78,16 @@ export function withoutUnused(project: Project): Project {
   for (const service of project.services.values()) {
     const networks = service.get("networks");
     if (isMapping(networks)) for (const name of networks.keys()) used.networks.add(name);
-    for (const volume of items(service, "volumes")) {
+    for (const volume of itemsAt(service, "volumes")) {
       if (volume.get("type") === "volume") used.volumes.add(volume.get("source"));
     }
     const build = service.get("build");
     const secrets = [
-      ...items(service, "secrets"),
-      ...(isMapping(build) ? items(build, "secrets") : []),
+      ...itemsAt(service, "secrets"),
+      ...(isMapping(build) ? itemsAt(build, "secrets") : []),
     ];
     for (const secret of secrets) used.secrets.add(secret.get("source"));
-    for (const config of items(service, "configs")) used.configs.add(config.get("source"));
+    for (const config of itemsAt(service, "configs")) used.configs.add(config.get("source"));
   }
   const keep = (key: keyof typeof used) =>
     new Map([...project[key]].filter(([name]) => used[key].has(name)));
@@ -97,9 +98,4 @@ export function withoutUnused(project: Project): Project {
     secrets: keep("secrets"),
     configs: keep("configs"),
   };
-}
-
-function items(mapping: Mapping, key: string): Mapping[] {
-  const value = mapping.get(key);
-  return Array.isArray(value) ? value.filter(isMapping) : [];
 }

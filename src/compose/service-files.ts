@@ -49,14 +49,21 @@ function missing(kind: string, path: string): Fault {
   return new Fault("not_found", `${kind} file ${path} not found: ${cause}`, { about: path });
 }
 
+/** The absolute paths of a service's label files; undefined where it names none. */
+export function labelFiles(service: Mapping, options: LoadOptions): string[] | undefined {
+  const files = service.get("label_file");
+  return Array.isArray(files)
+    ? files.map((file) => posix.resolve(options.cwd, String(file)))
+    : undefined;
+}
+
 /** A service with the labels of its label files, over which its own stand. */
 export function withLabelFiles(service: Mapping, options: LoadOptions): Mapping {
-  const files = service.get("label_file");
-  if (!Array.isArray(files)) return service;
+  const files = labelFiles(service, options);
+  if (files === undefined) return service;
   const found: Mapping = new Map();
-  for (const written of files.map(String)) {
-    const file = posix.resolve(options.cwd, written);
-    if (options.files.kind(file) === undefined) throw missing("label", written);
+  for (const file of files) {
+    if (options.files.kind(file) === undefined) throw missing("label", file);
     const text = readText(options.files, file);
     const lookup = (name: string) => options.environment.get(name);
     for (const [key, value] of readEnvText(file, text, lookup, options.warn)) found.set(key, value);
