@@ -23,6 +23,9 @@ function cancel(exchange: Exchange): void {
   exchange.sendEmpty(200);
 }
 
+/** Classic clients send the owners that their files have; Docker's classic builder gives them all to root. */
+const root = { uid: 0, gid: 0 };
+
 async function build({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { query, signal } = exchange;
   const options = buildOptions(exchange);
@@ -30,7 +33,7 @@ async function build({ engine }: ApiContext, exchange: Exchange): Promise<void> 
   const remote = query.text("remote");
   const { context, dockerfile } =
     remote === undefined
-      ? { context: await builder.archives.fromArchive(exchange.body) }
+      ? { context: await builder.archives.fromArchive(exchange.body, root) }
       : await builder.remoteContext(remote, signal);
   await using _held = context;
   const name = query.text("dockerfile") ?? "Dockerfile";

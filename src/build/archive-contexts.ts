@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { makePrivateDirectory } from "#kernel";
+import { defined } from "#base";
+import { makePrivateDirectory, type Owner } from "#kernel";
 import { unpackTree } from "#layer";
 import type { BuildContext } from "./contract.ts";
 
@@ -16,14 +17,17 @@ export class ArchiveContexts {
     makePrivateDirectory(root);
   }
 
-  /** Unpacks a tar (plain, gzip, xz or zstd); disposing removes the files. A Fault leaves nothing. */
-  async fromArchive(stream: AsyncIterable<Uint8Array>): Promise<BuildContext> {
+  /**
+   * Unpacks a tar (plain, gzip, xz or zstd), as `owner`'s where one is given; disposing removes the
+   * files. A Fault leaves nothing.
+   */
+  async fromArchive(stream: AsyncIterable<Uint8Array>, owner?: Owner): Promise<BuildContext> {
     const path = mkdtempSync(join(this.#root, "a-"));
     const directory = join(path, "files");
     const remove = () => rm(path, { recursive: true, force: true });
     try {
       mkdirSync(directory, { mode: 0o755 });
-      await unpackTree({ stream }, directory);
+      await unpackTree({ stream }, directory, defined({ owner }));
     } catch (error) {
       await remove();
       throw error;

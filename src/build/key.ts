@@ -96,14 +96,14 @@ export class KeyMaker {
     { wanted, operation, scope }: Wanted,
   ): Promise<{ readonly digest: string; readonly files?: Uint8Array }> {
     const found = await scope.filesOf(source);
-    const { isClients, memo, identity, ignore } = found;
+    const { memo, identity, ignore } = found;
     const selections = [selectionOf(found, wanted)];
     const name = identity === undefined ? undefined : JSON.stringify([identity, wanted, ignore]);
     const known = name === undefined || scope.isListed ? undefined : this.#known.get(name);
     if (known !== undefined) return { digest: known };
     const { isListed, signal } = scope;
     try {
-      const made = await digestFiles({ selections, isClients, memo, isListed }, { signal });
+      const made = await digestFiles({ selections, memo, isListed }, { signal });
       if (name !== undefined) this.#remember(name, made.digest);
       return made;
     } catch (error) {

@@ -6,7 +6,7 @@ export interface SourceFiles {
   readonly directory: string;
   /** The lines of the .dockerignore that hold for it. */
   readonly ignore: readonly string[];
-  /** A client sent them: whose they are and most of their modes do not count in keys. */
+  /** A client sent them. */
   readonly isClients: boolean;
   /** A file that keeps digests of files; for directories that stay the same. */
   readonly memo?: string | undefined;

@@ -6,15 +6,6 @@ import type { DigestMemo } from "./digest-memo.ts";
 import { type SelectedEntry, type Selection, SelectionReader } from "./selection.ts";
 import { joinPath, unlessGone } from "./walk.ts";
 
-/** What counts of a file beside its content. */
-export interface DigestRules {
-  /**
-   * The files are a client's: whose they are does not count, and of their modes only whether they may
-   * be executed, as git has it.
-   */
-  readonly isClients: boolean;
-}
-
 /** One file that counts, for who wants to know what has changed. */
 export interface DigestedFile {
   /** From the root of the tree. */
@@ -27,13 +18,11 @@ export interface DigestedFile {
  * extended attributes; never times.
  */
 export class SelectionDigester {
-  readonly #rules: DigestRules;
   readonly #memo: DigestMemo | undefined;
   readonly #hash = new Digester();
   #buffer: Buffer | undefined;
 
-  constructor(rules: DigestRules, memo?: DigestMemo) {
-    this.#rules = rules;
+  constructor(memo?: DigestMemo) {
     this.#memo = memo;
   }
 
@@ -64,8 +53,8 @@ export class SelectionDigester {
     links: Map<string, string>,
   ): Generator<number, string> {
     const { type, stat, directory, entry: name } = entry;
-    const words: (string | number)[] = [type, this.#modeOf(entry)];
-    if (!this.#rules.isClients) words.push(stat.uid, stat.gid);
+    const mode = type === "symlink" ? 0 : stat.mode & 0o7777;
+    const words: (string | number)[] = [type, mode, stat.uid, stat.gid];
     if (type === "symlink") {
       words.push(unlessGone(() => readlinkatBytes(directory, name))?.toString("latin1") ?? "");
     } else if (type === "file") {
@@ -77,12 +66,6 @@ export class SelectionDigester {
     } else if (type !== "directory") words.push(stat.rdev.major, stat.rdev.minor);
     if (type !== "symlink" && type !== "file") words.push(...attributeWords(entry));
     return words.join("\0");
-  }
-
-  #modeOf({ type, stat }: Pick<Entry, "type" | "stat">): number {
-    const mode = stat.mode & 0o7777;
-    if (!this.#rules.isClients) return type === "symlink" ? 0 : mode;
-    return type === "file" && (mode & 0o100) !== 0 ? 1 : 0;
   }
 
   /** The digest of a file's content, and its extended attributes, which its ctime tells of too. */

@@ -29,8 +29,6 @@ export interface CopyFilesResult {
 /** Files whose digest is wanted. */
 export interface DigestFilesRequest {
   readonly selections: readonly Selection[];
-  /** The files are a client's: of their attributes only the executable bit counts, as git has it. */
-  readonly isClients: boolean;
   /** A file that keeps the digests of files of the one directory that all selections are of. */
   readonly memo?: string | undefined;
   /** Whether the digest of each file is wanted too. */

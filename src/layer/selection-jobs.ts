@@ -113,9 +113,9 @@ async function digestFiles(
   request: DigestFilesRequest,
   context: JobContext,
 ): Promise<DigestFilesResult> {
-  const { isClients, memo: memoPath, selections, isListed = false } = request;
+  const { memo: memoPath, selections, isListed = false } = request;
   const memo = memoPath === undefined ? undefined : DigestMemo.open(memoPath);
-  const digester = new SelectionDigester({ isClients }, memo);
+  const digester = new SelectionDigester(memo);
   const lines: string[] = [];
   let work = 0;
   try {

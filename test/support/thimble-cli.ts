@@ -29,6 +29,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Runs as this user and group in place of root. */
   readonly user?: number;
+  /** The mask of modes, as the shell has it: "077". */
+  readonly umask?: string;
 }
 
 interface TerminalOptions extends Pick<RunOptions, "env"> {
@@ -125,9 +127,14 @@ export class ThimbleCli implements AsyncDisposable {
   }
 
   #spawn(command: readonly string[], options: RunOptions) {
-    const { user } = options;
+    const { user, umask } = options;
     const drop = ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups"];
-    const [program = "", ...args] = user === undefined ? command : [...drop, ...command];
+    const mask = ["sh", "-c", `umask ${umask}; exec "$@"`, "sh"];
+    const [program = "", ...args] = [
+      ...(umask === undefined ? [] : mask),
+      ...(user === undefined ? [] : drop),
+      ...command,
+    ];
     const child = spawn(program, args, {
       cwd: this.directory,
       stdio: "pipe",

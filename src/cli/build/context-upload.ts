@@ -2,12 +2,14 @@ import { createHash } from "node:crypto";
 import { constants, realpathSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { hostname } from "node:os";
+import { faultOf } from "#base";
 import type { Client } from "#client";
 import { IgnoreMatcher, parseIgnoreFile } from "#dockerfile";
 import { type TarHeader, TarWriter, textToName } from "#tar";
 import type { ContextEntry } from "#wire";
 import { reasonOf } from "../local-file.ts";
 import { entryOf, refusal, walkContext } from "./context-walk.ts";
+import { trackedModes } from "./git-tree.ts";
 
 const chunkSize = 256 << 10;
 
@@ -33,10 +35,7 @@ export async function sendDirectory(
   { directory, ignored, purpose }: SentDirectory,
   { client, signal, onSent, warn }: SendOptions,
 ): Promise<string> {
-  const patterns = ignored === undefined ? [] : parseIgnoreFile(ignored);
-  const matcher = patterns.length === 0 ? undefined : new IgnoreMatcher(patterns);
-  const { entries, sockets } = walkContext(directory, matcher);
-  for (const path of sockets) await warn(`the socket ${path} is left out of the context`);
+  const entries = await entriesOf({ directory, ignored }, warn);
   const whole = realpathSync(directory);
   const key = createHash("sha256").update(JSON.stringify([hostname(), whole, purpose]));
   let sent = 0;
@@ -53,6 +52,29 @@ export async function sendDirectory(
   const files = wanted.flatMap((line) => entries[line] ?? []);
   await client.builds.sendFiles(id, counted(archived(directory, files)), signal);
   return id;
+}
+
+/** What is sent of a directory; files that git tracks with the modes that git has. */
+async function entriesOf(
+  { directory, ignored }: Pick<SentDirectory, "directory" | "ignored">,
+  warn: SendOptions["warn"],
+): Promise<readonly ContextEntry[]> {
+  const patterns = ignored === undefined ? [] : parseIgnoreFile(ignored);
+  const matcher = patterns.length === 0 ? undefined : new IgnoreMatcher(patterns);
+  let failure: unknown;
+  // Git looks while this process walks.
+  const asking = trackedModes(directory).catch((error: unknown) => {
+    failure = error;
+    return undefined;
+  });
+  const { entries, sockets } = walkContext(directory, matcher);
+  for (const path of sockets) await warn(`the socket ${path} is left out of the context`);
+  const tracked = await asking;
+  if (failure !== undefined) {
+    const why = faultOf(failure).message;
+    await warn(`git cannot tell the files that it tracks, which keep the modes they have: ${why}`);
+  }
+  return tracked ? entries.map((each) => tracked.shared(each)) : entries;
 }
 
 async function* listed(entries: readonly ContextEntry[]): AsyncGenerator<Uint8Array> {

@@ -14,7 +14,7 @@ import { type BuildOutput, parseOutputs } from "./build-outputs.ts";
 import { requestOptions } from "./build-request.ts";
 import { type BuildShow, openShow } from "./build-show.ts";
 import { type BuildSource, contextOf, findSource } from "./build-source.ts";
-import { commitTime } from "./commit-time.ts";
+import { commitTime } from "./git-tree.ts";
 import { sendNamedContexts } from "./named-contexts.ts";
 import { receiveOutputs } from "./receive-outputs.ts";
 import { writeResultFiles } from "./result-files.ts";
