@@ -6,19 +6,12 @@ import type { Schemas } from "#wire";
 /** The body of POST /thimble/v1/build, with the defaults of what it leaves out. */
 export type ParsedBuild = ReturnType<Schemas["buildBodySchema"]["parse"]>;
 
-type BodyOptions = Omit<
-  BuildRequest,
-  "dockerfile" | "context" | "contexts" | "report" | "signal" | "exportsImage"
->;
+type BodyOptions = Omit<BuildRequest, "dockerfile" | "context" | "contexts" | "report" | "signal">;
 
 /** What a request says beside its files. */
 export function bodyOptions(body: ParsedBuild): BodyOptions {
-  const { platform, network, epoch, secrets, noCache, annotations } = body;
-  if (Object.keys(annotations).length > 0) {
-    throw new Fault("unsupported", "annotations are not supported", { about: "annotations" });
-  }
+  const { platform, network, epoch, secrets, noCache } = body;
   return {
-    tags: body.tags.map(tagOf),
     buildArgs: new Map(Object.entries(body.buildArgs)),
     labels: new Map(Object.entries(body.labels)),
     noCache: typeof noCache === "boolean" ? noCache : new Set(noCache),

@@ -7,10 +7,10 @@ import { platformOf } from "./platform-query.ts";
 import type { Query } from "./query.ts";
 import { requestCredentials } from "./registry-auth.ts";
 
-type QueryOptions = Omit<
-  BuildRequest,
-  "dockerfile" | "context" | "report" | "signal" | "exportsImage"
->;
+type QueryOptions = Omit<BuildRequest, "dockerfile" | "context" | "report" | "signal"> & {
+  /** The names of the image. */
+  readonly tags: readonly Reference[];
+};
 
 /** The parameters of POST /build, as the classic builder takes them. */
 export function buildOptions(exchange: Exchange): QueryOptions {

@@ -1,5 +1,5 @@
 import { Fault } from "#base";
-import { type BuildContext, type Builder, StepFault, startRefused } from "#engine";
+import { type BuildContext, type BuildEvent, type Builder, StepFault, startRefused } from "#engine";
 import { familiarString, type Reference } from "#image";
 import { buildOptions } from "./build-query.ts";
 import { ClassicProgress } from "./classic-progress.ts";
@@ -28,7 +28,7 @@ const root = { uid: 0, gid: 0 };
 
 async function build({ engine }: ApiContext, exchange: Exchange): Promise<void> {
   const { query, signal } = exchange;
-  const options = buildOptions(exchange);
+  const { tags, ...options } = buildOptions(exchange);
   const builder = await engine.builds.builder();
   const remote = query.text("remote");
   const { context, dockerfile } =
@@ -42,16 +42,15 @@ async function build({ engine }: ApiContext, exchange: Exchange): Promise<void> 
   const progress = new ClassicProgress((message) => exchange.progress(message));
   const isQuiet = query.flag("q");
   await answered(exchange, async () => {
+    const report = (event: BuildEvent) => {
+      if (!isQuiet) progress.take(event);
+    };
     await using outcome = await builder.build({
-      ...options,
+      ...{ ...options, context, ignore, signal, report },
       dockerfile: { text, name },
-      ...{ context, ignore, exportsImage: true, signal },
-      report: (event) => {
-        if (!isQuiet) progress.take(event);
-      },
     });
-    const id = outcome.image?.id ?? "";
-    tellResult(exchange, id, { isQuiet, tags: options.tags });
+    const { id } = await builder.keep(outcome, { tags, annotations: [], report, signal });
+    tellResult(exchange, id, { isQuiet, tags });
   });
 }
 

@@ -1,9 +1,17 @@
 import { defined, Fault, faultOf } from "#base";
-import { type BuildContext, type Builder, type BuildOutcome, StepFault } from "#engine";
-import { familiarString, type Reference } from "#image";
-import type { BuildFailure, BuildMessage, BuildResult } from "#wire";
+import {
+  type BuildContext,
+  type BuildEvent,
+  type Builder,
+  checkOutputs,
+  readAttestations,
+  StepFault,
+} from "#engine";
+import { familiarString } from "#image";
+import type { BuildFailure, BuildMessage } from "#wire";
 import { bodyOptions, namedContexts, type ParsedBuild, tagOf } from "./build-body.ts";
 import { buildMessage } from "./build-message.ts";
+import { makeOutputs, type NamedOutput } from "./build-outputs.ts";
 import type { ApiContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import { requestCredentials } from "./registry-auth.ts";
@@ -76,6 +84,9 @@ async function fetchExport({ engine }: ApiContext, exchange: Exchange): Promise<
 async function build({ engine, schemas }: ApiContext, exchange: Exchange): Promise<void> {
   const body = await exchange.json(schemas.buildBodySchema, { required: true });
   const options = bodyOptions(body);
+  const attestations = readAttestations(Object.entries(body.attestations));
+  const outputs = outputsOf(body);
+  checkOutputs(outputs, { platforms: 1, attestations });
   const builder = await engine.builds.builder();
   await using contexts = new AsyncDisposableStack();
   const take = (id: string) => builder.sent.take(id).take();
@@ -87,52 +98,34 @@ async function build({ engine, schemas }: ApiContext, exchange: Exchange): Promi
   const send = (message: BuildMessage) => {
     if (!exchange.signal.aborted) exchange.response.write(`${JSON.stringify(message)}\n`);
   };
+  const report = (event: BuildEvent) => {
+    const message = buildMessage(event);
+    if (message) send(message);
+  };
   try {
     const outcome = await builder.build({
       ...options,
       credentials: requestCredentials(exchange, ""),
       dockerfile: { text, name: body.dockerfileName },
-      ...{ context, contexts: named, ignore, signal: exchange.signal },
-      ...imageOf(body),
-      report: (event) => {
-        const message = buildMessage(event);
-        if (message) send(message);
-      },
+      ...{ context, contexts: named, ignore, signal: exchange.signal, report },
     });
-    const work = { builder, body, outcome, send };
-    send(await finish({ engine, exchange, ...work }));
+    const push = { images: engine.images, credentials: requestCredentials(exchange, "") };
+    const { signal } = exchange;
+    send(await makeOutputs({ builder, outcome, outputs, attestations, push, report, signal }));
   } catch (error) {
     send(failureOf(error));
   }
   exchange.response.end();
 }
 
-type Output = ParsedBuild["outputs"][number];
-
-const archives: ReadonlySet<Output["type"]> = new Set(["oci", "docker"]);
-
 /** Without an output the image is kept under its names, as with docker. */
-function outputsOf({ outputs }: ParsedBuild): readonly Output[] {
-  return outputs.length > 0 ? outputs : [{ type: "image", attributes: {} }];
-}
-
-/** The names of the request, and those that an output gives for itself. */
-function tagsOf(body: ParsedBuild, { attributes }: Output): readonly Reference[] {
-  const own = (attributes.name ?? "").split(",").filter(Boolean);
-  return [...body.tags, ...own].map(tagOf);
-}
-
-/** Whether the image is stored here, and its names. */
-function imageOf(body: ParsedBuild): {
-  readonly exportsImage: boolean;
-  readonly tags: readonly Reference[];
-} {
-  const outputs = outputsOf(body);
-  const images = outputs.filter(({ type }) => type === "image");
-  const tags = images.flatMap((output) => tagsOf(body, output));
-  const once = new Map(tags.map((tag) => [familiarString(tag), tag]));
-  const exportsImage = images.length > 0 || outputs.some(({ type }) => archives.has(type));
-  return { exportsImage, tags: [...once.values()] };
+function outputsOf({ outputs, tags }: ParsedBuild): readonly NamedOutput[] {
+  const usual: ParsedBuild["outputs"] = [{ type: "image", attributes: {} }];
+  return (outputs.length > 0 ? outputs : usual).map(({ type, attributes }) => {
+    const own = (attributes.name ?? "").split(",").filter(Boolean);
+    const names = new Map([...tags, ...own].map(tagOf).map((tag) => [familiarString(tag), tag]));
+    return { type, attributes: new Map(Object.entries(attributes)), names: [...names.values()] };
+  });
 }
 
 /** Files that were sent, or that the engine fetches. */
@@ -167,58 +160,6 @@ async function filesOf(
   const ignore =
     body.ignore ?? (await read(`${name}.dockerignore`)) ?? (await read(".dockerignore"));
   return { text, ignore };
-}
-
-interface Finish {
-  readonly engine: ApiContext["engine"];
-  readonly exchange: Exchange;
-  readonly builder: Builder;
-  readonly body: ParsedBuild;
-  readonly outcome: BuildOutcome;
-  readonly send: (message: BuildMessage) => void;
-}
-
-/** Pushes what is to be pushed, and keeps what the client will fetch. */
-async function finish(work: Finish): Promise<BuildResult> {
-  const { builder, body, outcome } = work;
-  const exports: { output: number; id: string }[] = [];
-  await using held = new AsyncDisposableStack();
-  held.use(outcome);
-  for (const [index, output] of outputsOf(body).entries()) {
-    if (output.type === "image") {
-      if (output.attributes.push === "true") await pushAll(work, tagsOf(body, output));
-    } else if (output.type !== "cacheonly") {
-      const type = archives.has(output.type) ? "image" : "files";
-      const made = builder.export(outcome, { type, tags: tagsOf(body, output) });
-      exports.push({ output: index, id: builder.exports.add(made) });
-    }
-  }
-  // Each export holds the layers now.
-  if (exports.length > 0) held.move();
-  const { image } = outcome;
-  const descriptor = image && {
-    mediaType: image.manifest.mediaType ?? "application/vnd.oci.image.manifest.v1+json",
-    digest: image.digest,
-    size: image.manifestSize,
-  };
-  return { kind: "result", ...defined({ image: image?.id, descriptor }), exports };
-}
-
-async function pushAll(
-  { engine, exchange, send }: Finish,
-  tags: readonly Reference[],
-): Promise<void> {
-  for (const tag of tags) {
-    const reference = familiarString(tag);
-    const name = `pushing ${reference}`;
-    const vertex = { kind: "vertex", digest: name, name, inputs: [] } as const;
-    const now = () => String(BigInt(Date.now()) * 1_000_000n);
-    const started = now();
-    send({ ...vertex, started });
-    const credentials = requestCredentials(exchange, tag.domain);
-    await engine.images.push({ reference, credentials }, () => undefined, exchange.signal);
-    send({ ...vertex, started, completed: now() });
-  }
 }
 
 function failureOf(error: unknown): BuildFailure {

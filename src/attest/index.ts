@@ -19,4 +19,4 @@ export type { PackageTree, TreeEntry } from "./package-tree.ts";
 export { imageUrl } from "./package-url.ts";
 export { type Material, type ProvenanceInput, slsaProvenance } from "./provenance.ts";
 export { findPackages, type SbomSubject, type SpdxDocument, spdxDocument } from "./spdx.ts";
-export { predicateTypes, type Statement, statement } from "./statement.ts";
+export { predicateTypes, type Statement, statement, statementOf } from "./statement.ts";

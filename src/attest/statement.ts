@@ -26,10 +26,18 @@ export function statement(
   const [algorithm = "sha256", hex = ""] = image.digest.split(":", 2);
   const digest = { [algorithm]: hex };
   const names = image.urls.length === 0 ? ["_"] : image.urls;
-  return {
-    _type: "https://in-toto.io/Statement/v0.1",
+  return statementOf(
     predicateType,
-    subject: names.map((name) => ({ name, digest })),
     predicate,
-  };
+    names.map((name) => ({ name, digest })),
+  );
+}
+
+/** A statement about anything that has a digest, such as files. */
+export function statementOf(
+  predicateType: string,
+  predicate: object,
+  subject: Statement["subject"],
+): Statement {
+  return { _type: "https://in-toto.io/Statement/v0.1", predicateType, subject, predicate };
 }

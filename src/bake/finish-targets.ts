@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import { Fault } from "#base";
 import { parsePlatform } from "#image";
+import { parseAnnotation } from "./annotation.ts";
 import type { OutputEntry, SecretEntry, SshEntry } from "./entries.ts";
 import type { ResolvedTargets } from "./resolve-targets.ts";
 import type { Target } from "./target.ts";
@@ -49,7 +50,7 @@ function finishTarget(target: Target, surroundings: BuildSurroundings): Target {
   for (const secret of target.secrets ?? []) checkSecret(secret, surroundings);
   for (const keys of target.ssh ?? []) checkKeys(keys, surroundings);
   const finished = outputs?.map(withDestination);
-  for (const annotation of target.annotations ?? []) checkAnnotation(annotation);
+  for (const annotation of target.annotations ?? []) parseAnnotation(annotation);
   const args = new Map(target.args ?? []);
   const epoch = surroundings.env.SOURCE_DATE_EPOCH;
   if (epoch && !args.has("SOURCE_DATE_EPOCH")) args.set("SOURCE_DATE_EPOCH", epoch);
@@ -113,22 +114,4 @@ function withDestination(output: OutputEntry): OutputEntry {
   return (type === "oci" || type === "tar") && destination === ""
     ? { ...output, destination: "-" }
     : output;
-}
-
-const annotationTypes = ["index", "index-descriptor", "manifest", "manifest-descriptor"];
-
-function checkAnnotation(annotation: string): void {
-  const [, key] = /^([^=]*)=/.exec(annotation) ?? [];
-  if (key === undefined)
-    refuse(`invalid annotation ${JSON.stringify(annotation)}, expected key=value`);
-  const [, types] = /^([^:]*):/.exec(key) ?? [];
-  for (const each of types?.split(",") ?? []) {
-    const [, type] = /^([a-z-]+)(?:\[[A-Za-z0-9_/-]+\])?$/.exec(each) ?? [];
-    if (type === undefined) {
-      refuse(
-        `invalid annotation type ${JSON.stringify(each)}, expected type and optional platform in square brackets`,
-      );
-    }
-    if (!annotationTypes.includes(type)) refuse(`unknown annotation type ${JSON.stringify(type)}`);
-  }
 }

@@ -10,6 +10,7 @@
  * targets of one block; an override is what `--set` sets; a linked target is a context of another.
  */
 
+export { parseAnnotation } from "./annotation.ts";
 export type { DefinitionFile } from "./definition-file.ts";
 export type { DefinitionInput, ListedVariable } from "./definition-reader.ts";
 export { attestText, type OutputEntry } from "./entries.ts";

@@ -39,7 +39,7 @@ export interface CarrierBuild {
     layersOf: (operation: Operation) => Promise<readonly StoredLayer[]>,
   ) => BuildFiles;
   readonly remotes: BuildRemotes;
-  readonly imageOf: (image: WantedImage) => Promise<StoredImage>;
+  readonly imageOf: (image: WantedImage) => Promise<Pick<StoredImage, "layers">>;
   readonly now: () => bigint;
 }
 

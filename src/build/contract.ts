@@ -1,20 +1,28 @@
 import type { Credentials } from "#base";
-import type { StoredImage, StoredLayer } from "#content";
+import type { Artifact, Lease, StoredImage, StoredLayer } from "#content";
 import type { LineRange } from "#dockerfile";
 import type { ImageConfig, Platform, Reference } from "#image";
+import type { Annotation } from "./annotations.ts";
 import type { ArchiveContexts } from "./archive-contexts.ts";
+import type { ArtifactOptions } from "./artifact.ts";
 import type { BuildEvent } from "./build-event.ts";
+import type { PrivateMount } from "./build-files.ts";
 import type { ContextStore, ContextTransfer } from "./context-store.ts";
+import type { Origin } from "./origin.ts";
 import type { Pending } from "./pending.ts";
+import type { FileOptions } from "./result-files.ts";
 import type { StepLimits } from "./step-runner.ts";
 
 /** The builds of an engine. */
 export interface Builder {
   /**
-   * Builds the target of a Dockerfile. `DockerfileFault` for what concerns its lines, `StepFault` for
-   * a step that failed, `canceled` by the signal. What was finished before stays cached.
+   * Carries out the steps of a Dockerfile's target, once for each platform; nothing is stored under a
+   * name. `DockerfileFault` for what concerns its lines, `StepFault` for a step that failed,
+   * `canceled` by the signal. What was finished before stays cached.
    */
   build(request: BuildRequest): Promise<BuildOutcome>;
+  /** Stores the image of a result and names it, in one durable step. `unsupported` for several platforms. */
+  keep(outcome: BuildOutcome, options: KeepOptions): Promise<StoredImage>;
   readonly archives: ArchiveContexts;
   readonly contexts: ContextStore;
   /** Contexts that were sent, or are being sent, and that no build has yet. */
@@ -25,8 +33,16 @@ export interface Builder {
   remoteContext(url: string, signal: AbortSignal): Promise<RemoteContext>;
   /** A file of a context, links followed within it; undefined when it is missing, `exhausted` when it is larger than 4 MiB. */
   readFile(context: BuildContext, path: string): Promise<Buffer | undefined>;
-  /** The result of a build as a tar for its client; it takes the outcome over. */
-  export(outcome: BuildOutcome, options: ExportOptions): BuildExport;
+  /** The images of a result as blobs, to be pushed or put into an archive; the outcome holds them. */
+  artifact(outcome: BuildOutcome, options: ArtifactOptions): Promise<Artifact>;
+  /** An artifact as an archive, under these names. */
+  archive(artifact: Artifact, names: readonly Reference[]): AsyncGenerator<Uint8Array, void>;
+  /** The files of a result, for reading, until they are disposed of. */
+  files(outcome: BuildOutcome, options: FileOptions): Promise<PrivateMount>;
+  /** Files that are mounted, with what is mounted in them, as a tar. */
+  tar(files: PrivateMount): AsyncGenerator<Uint8Array, void>;
+  /** The files of one image of a result. */
+  root(image: BuiltImage): Promise<PrivateMount>;
   /** What the cache keeps, that used longest ago first. */
   usage(): Promise<readonly CacheRecord[]>;
   /** Removes what no build under way uses; gives what went. */
@@ -49,11 +65,13 @@ export type RemoteContext =
 export type SentContext = Pick<ContextTransfer, "wanted" | "fill"> &
   AsyncDisposable & { take(): BuildContext };
 
-/** The form of an output: an archive of the image, or the files of its root. */
-export interface ExportOptions {
-  readonly type: "image" | "files";
-  /** The names of the image in its archive. */
+/** How the image of a result is stored. */
+export interface KeepOptions {
+  /** The names of the image; none: it is known by its id alone. */
   readonly tags: readonly Reference[];
+  readonly annotations: readonly Annotation[];
+  readonly report: BuildRequest["report"];
+  readonly signal: AbortSignal;
 }
 
 /** An output that is read once. */
@@ -64,7 +82,9 @@ export interface BuildExport extends AsyncDisposable {
 /** What a name given by `--build-context` stands for. */
 export type GivenContext =
   | { readonly kind: "directory"; readonly context: BuildContext }
-  | { readonly kind: "image"; readonly reference: string };
+  | { readonly kind: "image"; readonly reference: string }
+  /** What another build has made, whose outcome stays until this build is over. */
+  | { readonly kind: "result"; readonly image: BuiltImage };
 
 /** A build to carry out. */
 export interface BuildRequest {
@@ -97,10 +117,6 @@ export interface BuildRequest {
   readonly credentials?: (host: string) => Credentials | undefined;
   /** SOURCE_DATE_EPOCH in nanoseconds; see `epochOf` for what stands in its place. */
   readonly epoch?: bigint | undefined;
-  /** The names of the image. */
-  readonly tags: readonly Reference[];
-  /** Whether the image is stored; without it only the steps are carried out. */
-  readonly exportsImage: boolean;
   /** Tells of each step that runs why it does. */
   readonly explains?: boolean;
   /** Receives the progress in order and often; it must not throw. */
@@ -119,13 +135,21 @@ export interface AgentSource {
   open(id: string): Promise<(AsyncDisposable & { readonly path: string }) | undefined>;
 }
 
-/** The result of a build. */
-export interface BuildOutcome extends AsyncDisposable {
-  /** Absent unless it was to be stored. */
-  readonly image: StoredImage | undefined;
-  /** Lowest first; they stay until this is disposed of, or for as long as the image or the cache keeps them. */
+/** An image that a build has made: without a name, and not stored. */
+export interface BuiltImage {
+  readonly platform: Platform;
+  /** Lowest first. */
   readonly layers: readonly StoredLayer[];
   readonly config: ImageConfig;
+  readonly origin: Origin;
+}
+
+/** The result of a build; all that is made of it stays until it is disposed of. */
+export interface BuildOutcome extends AsyncDisposable {
+  /** One for each platform, in the order of the request. */
+  readonly images: readonly [BuiltImage, ...BuiltImage[]];
+  /** Holds the layers, and what outputs are made of. */
+  readonly lease: Lease;
 }
 
 /** What the cache keeps: a step, or a cache mount. Times are milliseconds since 1970. */

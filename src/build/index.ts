@@ -10,10 +10,14 @@
  * or an image.
  */
 
+export { type Annotation, readAnnotations } from "./annotations.ts";
+export type { ArtifactOptions } from "./artifact.ts";
+export { type AttestationOptions, hasAttestations, readAttestations } from "./attestations.ts";
 export type * from "./build-event.ts";
 export { type BuilderParts, type FindOptions, type ImageProvider, openBuilder } from "./builder.ts";
 export type * from "./contract.ts";
 export { buildCrashPoints } from "./crash-point.ts";
 export type { WantedImage } from "./named-context.ts";
+export { checkOutputs, type OutputRequest } from "./output-check.ts";
 export { StepFault } from "./step-fault.ts";
 export type * from "./step-runner.ts";

@@ -39,7 +39,6 @@ export function createFakeSolver(
           return { "containerimage.digest": `sha256:${"0".repeat(64)}` };
         },
         directory: () => Promise.reject(new Error("no files are made")),
-        asImage: () => Promise.reject(new Error("no images are made")),
         [Symbol.asyncDispose]: async () => undefined,
       };
     },

@@ -77,11 +77,12 @@ export async function placeLayer(
 }
 
 /** An image whose layers are here. */
-export interface BuiltImage {
+export interface BuiltOptions {
   /** Lowest first; as many as the configuration has diff ids. */
   readonly layers: readonly StoredLayer[];
   readonly config: ImageConfig;
-  readonly references: readonly Reference[];
+  /** Of the manifest. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
   /** Holds the layers. */
   readonly lease: Lease;
   readonly signal?: AbortSignal | undefined;
@@ -90,14 +91,12 @@ export interface BuiltImage {
 /** Stores an image and names it, in one durable step. */
 export async function storeBuilt(
   parts: CreationParts,
-  { layers, config, references, lease, signal }: BuiltImage,
+  { layers, lease, ...image }: BuiltOptions & { readonly references: readonly Reference[] },
 ): Promise<StoredImage> {
   return await storeConfig(parts, lease, {
-    config,
+    ...image,
     layers: layers.map(({ blob }) => blob),
-    references,
     trusted: new Set(layers.map(({ blob }) => blob.digest)),
-    signal,
   });
 }
 

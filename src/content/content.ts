@@ -1,12 +1,12 @@
 import { type FileHandle, rm } from "node:fs/promises";
 import { type Clock, faultOf, type Log, silentLog, systemClock } from "#base";
-import type { Digest } from "#image";
+import type { Digest, Reference } from "#image";
 import type { CompressionChoice } from "#layer";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
 import { BlobStore } from "./blob-store.ts";
 import {
-  type BuiltImage,
+  type BuiltOptions,
   type CommitOptions,
   commitLayer,
   type PlaceOptions,
@@ -27,6 +27,7 @@ import {
 import type { ContentUsage } from "./disk-usage.ts";
 import { Drafts } from "./draft.ts";
 import type { FsckOptions, FsckReport } from "./fsck.ts";
+import { type Artifact, type HeldImage, type HoldOptions, holdImage } from "./hold-image.ts";
 import { ImageStore } from "./image-store.ts";
 import { ImageTable } from "./image-table.ts";
 import { LayerReceiver } from "./layer-receiver.ts";
@@ -37,7 +38,7 @@ import { type Pinned, PinTable } from "./pin-table.ts";
 import { type PullOptions, pullImage } from "./pull.ts";
 import { type RecompressedImage, type RecompressOptions, recompressImage } from "./recompress.ts";
 import { replaceManifest } from "./replace-manifest.ts";
-import { chooseImages, type SaveOptions, saveArchive } from "./save.ts";
+import { chooseImages, type SaveOptions, saveArchive, saveArtifact } from "./save.ts";
 import { settleContent } from "./settle.ts";
 import { SourceTable } from "./source-table.ts";
 import type { StoredImage, StoredLayer } from "./stored-image.ts";
@@ -212,8 +213,15 @@ export class Content {
   }
 
   /** Makes an image of layers that are here, with the configuration as it is given. */
-  async storeBuilt(options: BuiltImage): Promise<StoredImage> {
+  async storeBuilt(
+    options: BuiltOptions & { readonly references: readonly Reference[] },
+  ): Promise<StoredImage> {
     return await asFaults(storeBuilt(this.#stores, options));
+  }
+
+  /** An image of layers that are here, as blobs that the lease holds, without storing it. */
+  async holdImage(options: HoldOptions): Promise<HeldImage> {
+    return await asFaults(holdImage(this.#stores, options));
   }
 
   /**
@@ -264,9 +272,9 @@ export class Content {
     return saveArchive(this.#stores, chooseImages(this.images, references, options), options);
   }
 
-  /** One image as an archive, with names that it need not have here. */
-  saveImage(image: StoredImage, tags: readonly string[]): AsyncGenerator<Uint8Array, void> {
-    return saveArchive(this.#stores, [{ image, tags }]);
+  /** An artifact as an archive, under these names. */
+  saveArtifact(artifact: Artifact, tags: readonly string[]): AsyncGenerator<Uint8Array, void> {
+    return saveArtifact(this.#stores, artifact, tags);
   }
 
   /**

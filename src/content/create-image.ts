@@ -287,9 +287,7 @@ async function storeNew(parts: CreationParts, lease: Lease, image: NewImage): Pr
 export async function storeConfig(
   parts: CreationParts,
   lease: Lease,
-  image: {
-    readonly config: ImageConfig;
-    readonly layers: Manifest["layers"];
+  image: Documented & {
     readonly references: readonly Reference[];
     /** Layers that this engine has packed. */
     readonly trusted?: ReadonlySet<Digest> | undefined;
@@ -298,22 +296,42 @@ export async function storeConfig(
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<StoredImage> {
-  const { config, layers, references, trusted, parent, signal } = image;
-  if (layers.length > maxLayers) {
-    throw new Fault("exhausted", `the image would have more than ${maxLayers} layers`);
-  }
-  const configBytes = encodeDocument(config);
-  lease.holdBlob(sha256(configBytes));
-  const digest = await parts.blobs.put(configBytes);
-  const manifest: Manifest = {
-    schemaVersion: 2,
-    mediaType: mediaTypes.manifest,
-    config: { mediaType: mediaTypes.config, digest, size: configBytes.length },
-    layers,
-  };
+  const { references, trusted, parent, signal } = image;
+  const { manifest } = await putConfig(parts, lease, image);
   return await storeImage(
     parts,
     { manifestBytes: encodeDocument(manifest), references, parent },
     { lease, trusted, signal },
   );
+}
+
+/** An image by its documents. */
+export interface Documented {
+  readonly config: ImageConfig;
+  readonly layers: Manifest["layers"];
+  /** Of the manifest. */
+  readonly annotations?: Manifest["annotations"] | undefined;
+}
+
+/** Puts the configuration of an image among the blobs, held by the lease; gives its manifest. */
+export async function putConfig(
+  { blobs }: Pick<CreationParts, "blobs">,
+  lease: Lease,
+  { config, layers, annotations }: Documented,
+): Promise<{ readonly id: Digest; readonly manifest: Manifest }> {
+  if (layers.length > maxLayers) {
+    throw new Fault("exhausted", `the image would have more than ${maxLayers} layers`);
+  }
+  const bytes = encodeDocument(config);
+  const id = sha256(bytes);
+  lease.holdBlob(id);
+  await blobs.put(bytes, id);
+  const manifest: Manifest = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.manifest,
+    config: { mediaType: mediaTypes.config, digest: id, size: bytes.length },
+    layers,
+    ...defined({ annotations }),
+  };
+  return { id, manifest };
 }

@@ -10,7 +10,7 @@
  * which settles what a crash left.
  */
 
-export type { BuiltImage, CommitOptions, PlaceOptions } from "./commit-layer.ts";
+export type { BuiltOptions, CommitOptions, PlaceOptions } from "./commit-layer.ts";
 export type { ComposedLayer, ComposeOptions } from "./compose-image.ts";
 export { Content, type ContentOptions } from "./content.ts";
 export { contentCrashPoints } from "./crash-point.ts";
@@ -18,6 +18,7 @@ export type { ImportOptions, TreeOptions, UpperOptions } from "./create-image.ts
 export { type DataRoot, type DataRootOptions, openDataRoot } from "./data-root.ts";
 export type { ContentUsage, ImageUsage } from "./disk-usage.ts";
 export type { FsckFinding, FsckKind, FsckOptions, FsckReport } from "./fsck.ts";
+export type { Artifact, HeldImage } from "./hold-image.ts";
 export type { ImageRemoval, ImageUser, RemoveOptions } from "./image-removal.ts";
 export type { ImageStore } from "./image-store.ts";
 export type { BlobSource, LayerPhase, LayerProgress } from "./layer-receiver.ts";

@@ -13,6 +13,7 @@ import {
 import { type Compression, type CompressionChoice, recompressBlob } from "#layer";
 import type { Lease } from "./lease.ts";
 import type { ContentParts } from "./load.ts";
+import type { ArchivableImage } from "./save.ts";
 import type { StoredImage, StoredLayer } from "./stored-image.ts";
 
 export interface RecompressOptions {
@@ -69,7 +70,7 @@ export function compressionOf(mediaType: string): Compression | undefined {
  */
 export async function recompressImage(
   parts: Pick<ContentParts, "blobs">,
-  image: StoredImage,
+  image: Pick<StoredImage, "layers" | "manifest">,
   options: RecompressOptions,
 ): Promise<RecompressedImage | undefined> {
   const layers: Descriptor[] = [];
@@ -94,6 +95,22 @@ export async function recompressImage(
     }
   }
   return { manifest, digest, manifestSize: bytes.length, compressed };
+}
+
+/** The image in the form that `recompressImage` gives it, or as it is. */
+export async function recompressed<T extends ArchivableImage>(
+  parts: Pick<ContentParts, "blobs">,
+  image: T,
+  options: RecompressOptions,
+): Promise<T> {
+  const made = await recompressImage(parts, image, options);
+  if (!made) return image;
+  const { manifest, digest, manifestSize } = made;
+  const layers = image.layers.map((layer, index) => ({
+    ...layer,
+    blob: manifest.layers[index] ?? layer.blob,
+  }));
+  return { ...image, manifest, digest, manifestSize, layers };
 }
 
 async function recompressLayer(

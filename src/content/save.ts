@@ -17,10 +17,10 @@ import {
 } from "#image";
 import type { Compression, CompressionChoice } from "#layer";
 import { type TarHeader, TarWriter } from "#tar";
+import type { Artifact } from "./hold-image.ts";
 import type { ImageStore } from "./image-store.ts";
-import type { Lease } from "./lease.ts";
 import type { ContentParts } from "./load.ts";
-import { changed, recompressImage } from "./recompress.ts";
+import { changed, recompressed } from "./recompress.ts";
 import type { StoredImage } from "./stored-image.ts";
 
 export interface SaveOptions {
@@ -35,9 +35,12 @@ export interface SaveOptions {
   readonly tags?: readonly string[] | undefined;
 }
 
+/** What an archive needs of an image. */
+export type ArchivableImage = Pick<StoredImage, "digest" | "manifest" | "manifestSize" | "layers">;
+
 /** An image with the names it shall have in the archive. */
 interface SavedImage {
-  readonly image: StoredImage;
+  readonly image: ArchivableImage;
   /** Familiar. */
   readonly tags: readonly string[];
 }
@@ -100,10 +103,59 @@ export async function* saveArchive(
   for (const digest of stored) lease.holdBlob(digest);
   const images: SavedImage[] = [];
   for (const each of chosen) {
-    const image = await inOtherForm({ blobs }, each.image, { compression, lease });
+    const image =
+      compression === "keep"
+        ? each.image
+        : await recompressed({ blobs }, each.image, {
+            choose: (layer, before) =>
+              compression ? changed(before, compression) : forOldReaders(layer, before),
+            lease,
+          });
     images.push({ ...each, image });
   }
   const digests = new Set(images.flatMap(({ image }) => blobsOf(image)));
+  yield* writeLayout({ blobs }, digests, [
+    ["index.json", layoutIndex(images.flatMap(({ image, tags }) => named(rootOf(image), tags)))],
+    ["manifest.json", images.map(dockerEntry)],
+    ["oci-layout", layoutVersion],
+    ["repositories", repositories(images)],
+  ]);
+}
+
+/** What readers before 2023 do not know becomes gzip. */
+export function forOldReaders(_: Descriptor, before: Compression): CompressionChoice | undefined {
+  return before === "zstd" ? { format: "gzip" } : undefined;
+}
+
+/**
+ * An artifact as an archive under these names: an OCI layout; of a single image in the form of
+ * `saveArchive`.
+ */
+export async function* saveArtifact(
+  { blobs }: Pick<ContentParts, "blobs">,
+  { root, manifests, images }: Artifact,
+  tags: readonly string[],
+): AsyncGenerator<Uint8Array, void> {
+  const parts = manifests.flatMap((each) => [each.descriptor, ...each.blobs]);
+  const digests = new Set([root, ...parts].map(({ digest }) => digest));
+  const { platform: _platform, ...entry } = root;
+  const [image] = images;
+  const saved = image && image.digest === root.digest ? [{ image, tags }] : [];
+  yield* writeLayout({ blobs }, digests, [
+    ["index.json", layoutIndex(named(entry, tags))],
+    ...(saved.length > 0 ? [["manifest.json", saved.map(dockerEntry)] as const] : []),
+    ["oci-layout", layoutVersion],
+    ...(saved.length > 0 ? [["repositories", repositories(saved)] as const] : []),
+  ]);
+}
+
+const layoutVersion = { imageLayoutVersion: "1.0.0" };
+
+async function* writeLayout(
+  { blobs }: Pick<ContentParts, "blobs">,
+  digests: ReadonlySet<Digest>,
+  documents: readonly (readonly [name: string, value: object])[],
+): AsyncGenerator<Uint8Array, void> {
   let ready: Uint8Array[] = [];
   const writer = new TarWriter((bytes) => ready.push(bytes.slice()));
   const take = () => {
@@ -122,41 +174,15 @@ export async function* saveArchive(
       yield* take();
     }
   }
-  const document = (name: string, value: object) => {
+  for (const [name, value] of documents) {
     const bytes = encodeDocument(value);
     writer.entry({ ...file, name, size: bytes.length }, bytes);
-  };
-  document("index.json", layoutIndex(images));
-  document("manifest.json", images.map(dockerEntry));
-  document("oci-layout", { imageLayoutVersion: "1.0.0" });
-  document("repositories", repositories(images));
+  }
   writer.finish();
   yield* take();
 }
 
-async function inOtherForm(
-  parts: Pick<ContentParts, "blobs">,
-  image: StoredImage,
-  { compression, lease }: Pick<SaveOptions, "compression"> & { readonly lease: Lease },
-): Promise<StoredImage> {
-  if (compression === "keep") return image;
-  const made = await recompressImage(parts, image, {
-    lease,
-    choose: (_, before) => (compression ? changed(before, compression) : forOldReaders(before)),
-  });
-  if (!made) return image;
-  const layers = image.layers.map((layer, index) => ({
-    ...layer,
-    blob: made.manifest.layers[index] ?? layer.blob,
-  }));
-  return { ...image, ...made, layers };
-}
-
-function forOldReaders(before: Compression): CompressionChoice | undefined {
-  return before === "zstd" ? { format: "gzip" } : undefined;
-}
-
-function blobsOf({ digest, manifest }: StoredImage): Digest[] {
+function blobsOf({ digest, manifest }: ArchivableImage): Digest[] {
   return [digest, manifest.config.digest, ...manifest.layers.map((layer) => layer.digest)];
 }
 
@@ -164,23 +190,25 @@ function blobName(digest: Digest): string {
   return `blobs/${digestPath(digest)}`;
 }
 
-function layoutIndex(images: readonly SavedImage[]): object {
-  const manifests = images.flatMap(({ image, tags }): Descriptor[] => {
-    const descriptor = {
-      mediaType: image.manifest.mediaType,
-      digest: image.digest,
-      size: image.manifestSize,
+function rootOf({ manifest, digest, manifestSize }: ArchivableImage): Descriptor {
+  return { mediaType: manifest.mediaType, digest, size: manifestSize };
+}
+
+/** The entry of a layout once for each name. */
+function named(entry: Descriptor, tags: readonly string[]): Descriptor[] {
+  if (tags.length === 0) return [entry];
+  return tags.map((tag) => {
+    const reference = parseReference(tag);
+    const annotations = {
+      ...entry.annotations,
+      "io.containerd.image.name": canonicalString(reference),
+      "org.opencontainers.image.ref.name": reference.tag ?? "latest",
     };
-    if (tags.length === 0) return [descriptor];
-    return tags.map((tag) => {
-      const reference = parseReference(tag);
-      const annotations = {
-        "io.containerd.image.name": canonicalString(reference),
-        "org.opencontainers.image.ref.name": reference.tag ?? "latest",
-      };
-      return { ...descriptor, annotations };
-    });
+    return { ...entry, annotations };
   });
+}
+
+function layoutIndex(manifests: readonly Descriptor[]): object {
   return { schemaVersion: 2, mediaType: mediaTypes.index, manifests };
 }
 

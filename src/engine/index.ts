@@ -10,17 +10,27 @@
  */
 
 export type {
+  Annotation,
+  AttestationOptions,
   BuildContext,
   BuildEvent,
   Builder,
   BuildOutcome,
   BuildRequest,
+  BuiltImage,
   CacheRecord,
   GivenContext,
+  OutputRequest,
   PruneOptions,
   PruneResult,
 } from "#build";
-export { StepFault } from "#build";
+export {
+  checkOutputs,
+  hasAttestations,
+  readAnnotations,
+  readAttestations,
+  StepFault,
+} from "#build";
 export type * from "./backups/backup-contract.ts";
 export { startRefused } from "./containers/start-failure.ts";
 export type * from "./contract.ts";

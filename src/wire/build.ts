@@ -47,7 +47,7 @@ export const contextEntrySchema = z.object({
 
 const output = z.object({
   type: z.enum(["image", "oci", "docker", "tar", "local", "cacheonly"]),
-  /** BuildKit's attributes: name, push, compression, rewrite-timestamp, ... The client keeps dest. */
+  /** BuildKit's attributes: name, push, annotation-manifest.KEY, attestation-prefix, ... The client keeps dest. */
   attributes: pairs.default({}),
 });
 
@@ -64,7 +64,8 @@ export const buildBodySchema = z.object({
   target: z.string().optional(),
   buildArgs: pairs.default({}),
   labels: pairs.default({}),
-  annotations: pairs.default({}),
+  /** By kind ("sbom", "provenance"), in BuildKit's words: "type=provenance,mode=max". */
+  attestations: pairs.default({}),
   platform: z.string().optional(),
   /** True, or the stages whose steps run again. */
   noCache: z.union([z.boolean(), names]).default(false),

@@ -35,8 +35,6 @@ async function build(command: string): Promise<void> {
       text: `FROM busybox\nRUN echo kept > /kept\nRUN ${command}\n`,
       name: "Dockerfile",
     },
-    tags: [],
-    exportsImage: false,
     report: () => undefined,
     signal: new AbortController().signal,
   });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { BuildEvent, BuildRequest, StepFault } from "#engine";
-import { parseReference } from "#image";
+import { parseReference, type Reference } from "#image";
 import { TarWriter } from "#tar";
 import { rejection } from "../../src/base/testing.ts";
 import {
@@ -43,28 +43,30 @@ afterAll(async () => {
 
 interface Built {
   readonly events: readonly BuildEvent[];
-  readonly id: string | undefined;
+  readonly id: string;
   /** The names of the steps that ran, and of those whose results were known. */
   readonly ran: readonly string[];
   readonly cached: readonly string[];
   readonly output: string;
 }
 
-async function build(text: string, change: Partial<BuildRequest> = {}): Promise<Built> {
+async function build(
+  text: string,
+  { tags = [], ...change }: Partial<BuildRequest> & { tags?: readonly Reference[] } = {},
+): Promise<Built> {
   const events: BuildEvent[] = [];
   const builder = await opened.engine.builds.builder();
+  const { signal } = new AbortController();
+  const report = (event: BuildEvent) => {
+    events.push(event);
+    change.report?.(event);
+  };
   await using made = await builder.build({
-    dockerfile: { text, name: "Dockerfile" },
-    tags: [],
-    exportsImage: true,
-    signal: new AbortController().signal,
-    ...change,
-    report: (event) => {
-      events.push(event);
-      change.report?.(event);
-    },
+    ...{ dockerfile: { text, name: "Dockerfile" }, signal },
+    ...{ ...change, report },
   });
-  return { events, id: made.image?.id, output: outputOf(events), ...steps(events) };
+  const { id } = await builder.keep(made, { tags, annotations: [], report, signal });
+  return { events, id, output: outputOf(events), ...steps(events) };
 }
 
 function steps(events: readonly BuildEvent[]): Pick<Built, "ran" | "cached"> {

@@ -1,4 +1,4 @@
-import type { Engine } from "#engine";
+import type { BuildEvent, Engine } from "#engine";
 import { parseReference } from "#image";
 
 /** Builds an image of so many steps over busybox; gives the names of those that ran. */
@@ -6,15 +6,16 @@ export async function crashedBuild(engine: Engine, steps: number): Promise<reado
   const runs = Array.from({ length: steps }, (_, index) => `RUN echo ${index} > /made-${index}\n`);
   const ran = new Set<string>();
   const builder = await engine.builds.builder();
-  await using _built = await builder.build({
+  const { signal } = new AbortController();
+  const report = (event: BuildEvent) => {
+    if (event.kind !== "vertex" || event.completed === undefined || event.cached) return;
+    if (event.name.includes(" RUN ")) ran.add(event.name.replace(/^.* RUN /, ""));
+  };
+  await using built = await builder.build({
     dockerfile: { text: `FROM busybox\n${runs.join("")}`, name: "Dockerfile" },
-    tags: steps > 1 ? [parseReference("victim:1")] : [],
-    exportsImage: steps > 1,
-    report: (event) => {
-      if (event.kind !== "vertex" || event.completed === undefined || event.cached) return;
-      if (event.name.includes(" RUN ")) ran.add(event.name.replace(/^.* RUN /, ""));
-    },
-    signal: new AbortController().signal,
+    ...{ report, signal },
   });
+  const tags = [parseReference("victim:1")];
+  if (steps > 1) await builder.keep(built, { tags, annotations: [], report, signal });
   return [...ran];
 }

@@ -603,6 +603,7 @@ function fakeImages(calls: string[]): Engine["images"] {
       report({ kind: "pulled", digest: imageId });
       report({ kind: "complete", name: reference, isNew: true });
     },
+    pushArtifact: async ({ reference }) => void calls.push(`push artifact ${reference.path}`),
     async push({ reference, all, platform }, report) {
       calls.push(`push ${reference}${all ? " all" : ""} ${platform ?? ""}`.trim());
       report({ kind: "pushing", repository: "docker.io/library/busybox" });

@@ -35,7 +35,7 @@ const families = [
   "input-metadata:",
 ];
 /** Of what every client sends, and what nothing here depends on. */
-const ignored = /^(localsessionid:|frontend\.caps$|attest:|vcs:|input-metadata:|local-sessionid)/;
+const ignored = /^(localsessionid:|frontend\.caps$|vcs:|input-metadata:|local-sessionid)/;
 
 /**
  * Reads the options of a Solve. `unsupported` names an option that is not known: a build that does
@@ -81,6 +81,7 @@ export function readFrontendOptions(
     shmSize: shmSize === "" ? undefined : parseSize(shmSize),
     ulimits: list("ulimit").map(parseUlimit),
     cgroupParent: text("cgroup-parent"),
+    attestations: family(options, "attest:", (value) => value),
     entitlements: more.entitlements,
     cacheImports: [...more.cacheImports, ...cacheImports(text("cache-imports"))],
   };

@@ -42,8 +42,6 @@ export interface Solution extends AsyncDisposable {
   readonly images: readonly { readonly platform: Platform; readonly config: Uint8Array }[];
   /** Makes of the result what an output wants; gives what the client is told of it, as "containerimage.digest". */
   export(output: ExportRequest): Promise<Readonly<Record<string, string>>>;
-  /** A name by which other builds find the image, until it is disposed of. */
-  asImage(): Promise<AsyncDisposable & { readonly reference: string }>;
   /** The files of an image of the result, to look at. */
   directory(image: number): Promise<LeasedDirectory>;
 }
@@ -151,7 +149,9 @@ export interface BuildRequest {
   /** "network.host", "security.insecure". */
   readonly entitlements: readonly string[];
   readonly cacheImports: readonly CacheOption[];
-  /** The outputs that are to come, of which the names of images are given at once. */
+  /** By kind, as "sbom", in BuildKit's words. */
+  readonly attestations: ReadonlyMap<string, string>;
+  /** The outputs that are to come. */
   readonly outputs: readonly Pick<ExportRequest, "type" | "attributes">[];
   readonly client: BuildClient;
   readonly signal: AbortSignal;

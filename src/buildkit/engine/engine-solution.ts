@@ -1,11 +1,16 @@
-import { randomBytes } from "node:crypto";
-import { Fault, isFault } from "#base";
-import type { BuildOutcome, Engine } from "#engine";
+import { Fault } from "#base";
+import {
+  type AttestationOptions,
+  type Builder,
+  type BuildOutcome,
+  type BuiltImage,
+  type Engine,
+  hasAttestations,
+  readAnnotations,
+} from "#engine";
 import {
   canonicalString,
   encodeDocument,
-  familiarString,
-  hostPlatform,
   parseReference,
   type Reference,
   withDefaultTag,
@@ -14,64 +19,55 @@ import { internalStep } from "../build/internal-step.ts";
 import type { ExportRequest, LeasedDirectory, Solution } from "../build/solver.ts";
 import { credentialsOf } from "./client-credentials.ts";
 
-/** No registry has this name (RFC 6761). */
-const ownDomain = "thimble.invalid";
+interface SolutionParts {
+  readonly engine: Engine;
+  readonly builder: Builder;
+  readonly outcome: BuildOutcome;
+  readonly attestations: AttestationOptions;
+}
 
-/** What the engine made of a build: an image, which goes again unless it is an output. */
+type Told = Readonly<Record<string, string>>;
+
+/** What the engine made of a build: held, but no image of the engine unless an output is one. */
 export class EngineSolution implements Solution {
   readonly #engine: Engine;
+  readonly #builder: Builder;
   readonly #outcome: BuildOutcome;
-  readonly #tags: readonly Reference[];
-  readonly #isKept: boolean;
+  readonly #attestations: AttestationOptions;
 
-  constructor(
-    engine: Engine,
-    outcome: BuildOutcome,
-    { tags, isKept }: { readonly tags: readonly Reference[]; readonly isKept: boolean },
-  ) {
+  constructor({ engine, builder, outcome, attestations }: SolutionParts) {
     this.#engine = engine;
+    this.#builder = builder;
     this.#outcome = outcome;
-    this.#tags = tags;
-    this.#isKept = isKept;
+    this.#attestations = attestations;
   }
 
   get images(): Solution["images"] {
-    const { config } = this.#outcome;
-    const { os, architecture, variant } = config;
-    const platform = { os, architecture, ...(variant && { variant }) };
-    return [{ platform: architecture ? platform : hostPlatform(), config: encodeDocument(config) }];
+    return this.#outcome.images.map(({ platform, config }) => ({
+      platform,
+      config: encodeDocument(config),
+    }));
   }
 
-  async export(request: ExportRequest): Promise<Readonly<Record<string, string>>> {
-    const { type, attributes, client, output, report, signal } = request;
-    const { images } = this.#engine;
+  /** By its place among the images. */
+  image(place: number): BuiltImage {
+    const image = this.#outcome.images[place];
+    if (image) return image;
+    throw new Fault("not_found", `the build has no image ${place}`);
+  }
+
+  async export(request: ExportRequest): Promise<Told> {
+    const { type } = request;
     switch (type) {
       case "moby":
       case "image":
-        if (attributes.get("push") === "true") await this.#push(request);
-        return { ...this.#digests(), ...this.#names() };
+        return await this.#exportImage(request);
       case "docker":
-      case "oci": {
-        if (attributes.get("tar") === "false")
-          throw new Fault("unsupported", `the output ${type} as a directory is not supported`);
-        const tags = namesIn(attributes.get("name")).map(familiarString);
-        await internalStep(report, `exporting to ${type} image format`, async () => {
-          await client.sendFile(output, images.save([this.#id], { tags }));
-        });
-        return this.#digests();
-      }
+      case "oci":
+        return await this.#exportArchive(request);
       case "tar":
-        await internalStep(report, "exporting to client tarball", async () => {
-          const whole = { path: "/", follow: true, signal };
-          await using files = await images.archive(this.#id, whole);
-          await client.sendFile(output, files.tar);
-        });
-        return {};
       case "local":
-        await internalStep(report, "exporting to client directory", async () => {
-          await using files = await images.files(this.#id);
-          await client.sendDirectory(output, files.directory);
-        });
+        await this.#exportFiles(request);
         return {};
       case "cacheonly":
         return {};
@@ -80,67 +76,106 @@ export class EngineSolution implements Solution {
     }
   }
 
-  async asImage(): Promise<AsyncDisposable & { readonly reference: string }> {
-    const { images } = this.#engine;
-    const reference = `${ownDomain}/result:${randomBytes(12).toString("hex")}`;
-    await images.tag(this.#id, reference);
-    const remove = () => images.remove(reference, { force: false, prune: false });
-    return { reference, [Symbol.asyncDispose]: async () => void (await remove()) };
-  }
-
-  async directory(): Promise<LeasedDirectory> {
-    return await this.#engine.images.files(this.#id);
+  async directory(place: number): Promise<LeasedDirectory> {
+    const mounted = await this.#builder.root(this.image(place));
+    return {
+      directory: mounted.path,
+      [Symbol.asyncDispose]: () => mounted[Symbol.asyncDispose](),
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#outcome[Symbol.asyncDispose]();
-    if (!this.#isKept) await this.#forget();
   }
 
-  get #id(): string {
-    const { image } = this.#outcome;
-    if (image) return image.id;
-    throw new Fault("internal", "the build made no image");
-  }
-
-  #digests(): Record<string, string> {
-    const { image } = this.#outcome;
-    if (!image) return {};
-    return { "containerimage.config.digest": image.id, "containerimage.digest": image.digest };
-  }
-
-  #names(): Record<string, string> {
-    const names = this.#tags.map(canonicalString).join(",");
-    return names === "" ? {} : { "image.name": names };
-  }
-
-  async #push({ client, report, signal }: ExportRequest): Promise<void> {
-    if (this.#tags.length === 0)
+  /** An index goes to registries alone; what it has for one platform is an image of the engine all the same. */
+  async #exportImage(request: ExportRequest): Promise<Told> {
+    const { attributes, report, signal } = request;
+    const names = namesIn(attributes.get("name"));
+    const annotations = readAnnotations(attributes);
+    const isOne = this.#outcome.images.length === 1;
+    const isPushed = attributes.get("push") === "true";
+    if (isPushed && names.length === 0)
       throw new Fault("invalid", "tag is needed when pushing to registry");
-    for (const tag of this.#tags) {
-      const reference = canonicalString(tag);
-      const credentials = await credentialsOf(client, [reference]);
-      await internalStep(report, `pushing ${reference}`, async () => {
-        await this.#engine.images.push({ reference, credentials }, () => undefined, signal);
+    const keeping = { tags: names, annotations, report, signal };
+    const image = isOne ? await this.#builder.keep(this.#outcome, keeping) : undefined;
+    const told: Record<string, string> = {
+      ...(image && {
+        "containerimage.config.digest": image.id,
+        "containerimage.digest": image.digest,
+      }),
+      ...(names.length > 0 && { "image.name": names.map(canonicalString).join(",") }),
+    };
+    if (!isPushed) return told;
+    if (isOne && !hasAttestations(this.#attestations)) {
+      for (const name of names) await this.#pushImage(name, request);
+      return told;
+    }
+    return { ...told, "containerimage.digest": await this.#pushArtifact(names, request) };
+  }
+
+  async #pushImage(name: Reference, { client, report, signal }: ExportRequest): Promise<void> {
+    const reference = canonicalString(name);
+    const credentials = await credentialsOf(client, [reference]);
+    await internalStep(report, `pushing ${reference}`, async () => {
+      await this.#engine.images.push({ reference, credentials }, () => undefined, signal);
+    });
+  }
+
+  /** Gives the digest of what the names lead to. */
+  async #pushArtifact(names: readonly Reference[], request: ExportRequest): Promise<string> {
+    const { client, report, signal } = request;
+    const artifact = await this.#artifact(names, request, "registry");
+    for (const reference of names) {
+      const name = canonicalString(reference);
+      const credentials = await credentialsOf(client, [name]);
+      await internalStep(report, `pushing ${name}`, async () => {
+        await this.#engine.images.pushArtifact({ artifact, reference, credentials }, signal);
       });
     }
+    return artifact.root.digest;
   }
 
-  /** The image stays when it has a name by now, or a container. */
-  async #forget(): Promise<void> {
-    const { images } = this.#engine;
-    try {
-      const { tags, containers } = await images.get(this.#id);
-      if (tags.length === 0 && containers === 0)
-        await images.remove(this.#id, { force: false, prune: true });
-    } catch (error) {
-      if (!isFault(error, "not_found") && !isFault(error, "conflict")) throw error;
-    }
+  async #exportArchive(request: ExportRequest): Promise<Told> {
+    const { type, attributes, client, output, report } = request;
+    if (attributes.get("tar") === "false")
+      throw new Fault("unsupported", `the output ${type} as a directory is not supported`);
+    const names = namesIn(attributes.get("name"));
+    return await internalStep(report, `exporting to ${type} image format`, async () => {
+      const artifact = await this.#artifact(names, request, "archive");
+      await client.sendFile(output, this.#builder.archive(artifact, names));
+      const [image] = artifact.images;
+      return {
+        ...(artifact.images.length === 1 && image && { "containerimage.config.digest": image.id }),
+        "containerimage.digest": artifact.root.digest,
+      };
+    });
+  }
+
+  async #artifact(
+    names: readonly Reference[],
+    { attributes }: ExportRequest,
+    form: "archive" | "registry",
+  ) {
+    const [annotations, attestations] = [readAnnotations(attributes), this.#attestations];
+    return await this.#builder.artifact(this.#outcome, { form, names, annotations, attestations });
+  }
+
+  async #exportFiles({ type, attributes, client, output, report }: ExportRequest): Promise<void> {
+    const what = type === "tar" ? "client tarball" : "client directory";
+    await internalStep(report, `exporting to ${what}`, async () => {
+      await using files = await this.#builder.files(this.#outcome, {
+        attestations: this.#attestations,
+        attestationPrefix: attributes.get("attestation-prefix") ?? "",
+      });
+      if (type === "tar") await client.sendFile(output, this.#builder.tar(files));
+      else await client.sendDirectory(output, files.path);
+    });
   }
 }
 
 /** The names in an output's attribute: with commas between them. */
-export function namesIn(names = ""): Reference[] {
+function namesIn(names = ""): Reference[] {
   return names
     .split(",")
     .filter(Boolean)

@@ -1,7 +1,14 @@
 import { rmSync } from "node:fs";
 import { defined, Fault, isFault, Scope } from "#base";
 import { baseImages, parseIgnoreFile } from "#dockerfile";
-import type { BuildContext, Builder, Engine, BuildRequest as EngineBuild } from "#engine";
+import {
+  type BuildContext,
+  type Builder,
+  checkOutputs,
+  type Engine,
+  type BuildRequest as EngineBuild,
+  readAttestations,
+} from "#engine";
 import {
   canonicalString,
   encodeDocument,
@@ -22,12 +29,9 @@ import type {
 } from "../build/solver.ts";
 import { openAgentSocket } from "./agent-socket.ts";
 import { credentialsOf } from "./client-credentials.ts";
-import { EngineSolution, namesIn } from "./engine-solution.ts";
+import { EngineSolution } from "./engine-solution.ts";
 
 type GivenContexts = NonNullable<EngineBuild["contexts"]>;
-
-/** Outputs that are images of the engine. */
-const imageOutputs = new Set(["moby", "image"]);
 
 /** What carries builds out. */
 interface EngineSolverParts {
@@ -65,22 +69,22 @@ class EngineBuildRun {
     const { platforms, signal, report, client, outputs } = this.#request;
     if (platforms.length > 1)
       throw new Fault("unsupported", "a build for several platforms at once is not supported");
+    const attestations = readAttestations(this.#request.attestations);
+    checkOutputs(outputs, { platforms: platforms.length, attestations });
     await this.#tellOfCaches();
     const builder = await this.#engine.builds.builder();
     await using scope = new Scope();
     const context = await this.#mainContext(builder, scope);
     const dockerfile = await this.#dockerfile(builder, context);
     const contexts = await this.#namedContexts(builder, scope);
-    const named = outputs.filter(({ type }) => imageOutputs.has(type));
-    const tags = named.flatMap(({ attributes }) => namesIn(attributes.get("name")));
     const images = [...baseImages(dockerfile, this.#wanted()), ...imagesIn(contexts)];
     const outcome = await builder.build({
       ...this.#options(),
       dockerfile: { text: dockerfile, name: this.#request.dockerfileName },
-      ...{ context, contexts, tags, signal, report, exportsImage: true },
+      ...{ context, contexts, signal, report },
       credentials: await credentialsOf(client, images),
     });
-    return new EngineSolution(this.#engine, outcome, { tags, isKept: named.length > 0 });
+    return new EngineSolution({ engine: this.#engine, builder, outcome, attestations });
   }
 
   /** As BuildKit tells of a cache that it cannot read, and goes on. */
@@ -158,12 +162,9 @@ class EngineBuildRun {
       const opened = await this.#open(builder, place, { step: `load build context ${name}` });
       if (opened) given.set(name, { kind: "directory", context: scope.use(opened) });
       else if (place.kind === "image") given.set(name, place);
-      else if (place.kind === "result") {
-        const image = await place.solution.asImage();
-        scope.use(image);
-        given.set(name, { kind: "image", reference: image.reference });
-      } else
-        throw new Fault("unsupported", `the context ${name} is of a kind that is not supported`);
+      else if (place.kind === "result" && place.solution instanceof EngineSolution)
+        given.set(name, { kind: "result", image: place.solution.image(place.image) });
+      else throw new Fault("unsupported", `the context ${name} is of a kind that is not supported`);
     }
     return given;
   }

@@ -9,6 +9,7 @@ import { keyValues } from "../key-values.ts";
 import { sourceDateEpoch } from "../source-date.ts";
 import type { buildFlags } from "../table/build.ts";
 import { buildArguments } from "./build-arguments.ts";
+import { attestationsOf } from "./build-attestations.ts";
 import { readSecrets } from "./build-secrets.ts";
 
 /** A request without what has to be sent first. */
@@ -32,7 +33,7 @@ export function requestOptions(context: Context, flags: Values<typeof buildFlags
       ...Object.fromEntries(buildArguments(flags["build-arg"], env)),
     },
     labels: keyValues(flags.label),
-    annotations: annotations(flags.annotation),
+    attestations: attestationsOf(flags),
     noCache: filter.length > 0 ? [...filter] : flags["no-cache"],
     pull: flags.pull,
     extraHosts: flags["add-host"].map(extraHost),
@@ -78,23 +79,9 @@ function refuseUnsupported(flags: Values<typeof buildFlags>): void {
   if (flags["cache-to"].length > 0) {
     throw refuse("--cache-to", "this version of thimble has the cache of its engine alone");
   }
-  for (const name of ["attest", "provenance", "sbom"] as const) {
-    const wanted = flags[name].find(
-      (word) => !/^(?:type=\w+,)?(?:disabled=true|false|0)$/.test(word),
-    );
-    if (wanted !== undefined)
-      throw refuse(`--${name}=${wanted}`, "images are made without attestations");
-  }
   if (flags.platform.length > 1 || flags.platform.some((each) => each.includes(","))) {
     throw refuse("a build for several platforms", "build them one by one");
   }
-}
-
-/** "KEY=VALUE", with a type in front as "manifest:KEY=VALUE". */
-function annotations(words: readonly string[]): Readonly<Record<string, string>> {
-  const missing = words.find((word) => !/^[^=]+=/.test(word));
-  if (missing !== undefined) throw fail(`invalid annotation "${missing}": write KEY=VALUE`);
-  return keyValues(words);
 }
 
 function fail(why: string): Exit {

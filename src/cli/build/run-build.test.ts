@@ -275,7 +275,8 @@ test("a failure ends with the line of the Dockerfile and status 1", async () => 
 test.each([
   ["--ssh", ["--ssh", "default"], "--ssh is not supported"],
   ["--cache-to", ["--cache-to", "type=inline"], "--cache-to is not supported"],
-  ["an attestation", ["--sbom=true"], "--sbom=true is not supported"],
+  ["an attestation without a type", ["--attest", "mode=max"], "attestation type not specified"],
+  ["an annotation of nothing", ["--annotation", "image:a=b"], 'unknown annotation type "image"'],
   ["several platforms", ["--platform", "linux/amd64,linux/arm64"], "several platforms"],
   ["a secret without an id", ["--secret", "src=x"], "has no id"],
   ["a secret that is missing", ["--secret", "id=a,src=/nowhere"], "open /nowhere: no such file"],

@@ -9,6 +9,7 @@ import { Exit } from "../failure.ts";
 import type { Values } from "../flag.ts";
 import { authFor } from "../registry-auth.ts";
 import type { buildFlags } from "../table/build.ts";
+import { annotated } from "./build-annotations.ts";
 import { failureReport } from "./build-failure.ts";
 import { type BuildOutput, parseOutputs } from "./build-outputs.ts";
 import { requestOptions } from "./build-request.ts";
@@ -35,7 +36,7 @@ export async function runBuild(context: Context, path: string, flags: BuildFlags
 
 async function buildOnce(context: Context, path: string, flags: BuildFlags): Promise<number> {
   const options = requestOptions(context, flags);
-  const outputs = parseOutputs(flags.output, flags);
+  const outputs = annotated(parseOutputs(flags.output, flags), flags.annotation);
   refuseTerminal(context, outputs);
   const source = await findSource(context, { path, file: flags.file });
   const { files } = source;

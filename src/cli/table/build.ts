@@ -9,8 +9,10 @@ export const buildFlags = {
   allow: list("Allow extra privileged entitlement", {
     complete: ["network.host", "security.insecure"],
   }),
-  annotation: list("Add annotation to the image"),
-  attest: list("Attestations of the image: only those that are turned off", { hidden: true }),
+  annotation: list(
+    "Add annotation to the image (KEY=VALUE; before it manifest:, index:, manifest-descriptor: or index-descriptor:)",
+  ),
+  attest: list("Attestation of the image (type=sbom; type=provenance,mode=max)"),
   "build-arg": list("Set a variable of the build: KEY=VALUE, or KEY of the environment"),
   "build-context": list(
     "Further files, as NAME=DIRECTORY, NAME=URL, NAME=docker-image://IMAGE, NAME=target:STAGE or NAME=oci-layout://DIRECTORY[:TAG]",
@@ -70,12 +72,16 @@ export const buildFlags = {
     "quiet",
     "none",
   ]),
-  provenance: list("Provenance of the image: only false", { hidden: true }),
+  provenance: list('Provenance of the image; shorthand for "--attest=type=provenance"', {
+    complete: ["true", "false", "mode=min", "mode=max"],
+  }),
   pull: bool("Always attempt to pull all referenced images"),
   push: bool('Push the image; shorthand for "--output=type=registry"'),
   quiet: bool("Suppress the build output and print image ID on success", { short: "q" }),
   rm: ignored("Remove intermediate containers after a successful build"),
-  sbom: list("Bill of materials of the image: only false", { hidden: true }),
+  sbom: list('Bill of materials of the image; shorthand for "--attest=type=sbom"', {
+    complete: ["true", "false"],
+  }),
   secret: list("Secret for RUN --mount=type=secret (id=ID,src=FILE or id=ID,env=NAME)"),
   "security-opt": refused("the steps of a build have the engine's defaults"),
   "shm-size": size("Size of /dev/shm of RUN instructions"),
@@ -99,6 +105,10 @@ export const buildCommand = command({
     ["build --secret id=token,src=token.txt .", "for RUN --mount=type=secret,id=token"],
     ["build -o out .", "the files of the result, in a directory and not in an image"],
     ["build -t registry.example/web:1 --push .", "to a registry"],
+    [
+      "build -t registry.example/web:1 --push --sbom=true --provenance=mode=max .",
+      "with a bill of materials and the provenance beside the image",
+    ],
     ["build - < Dockerfile", "without files"],
     ["build -t web --watch .", "again after each change, until ctrl-c"],
     ["build --check .", "what Docker's build checks find in ./Dockerfile"],

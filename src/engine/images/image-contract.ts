@@ -1,6 +1,11 @@
 import type { Descriptor, Digest, ImageConfig } from "#image";
 import type { Filters } from "../contract.ts";
-import type { PullRequest, PushRequest, TransferReport } from "../transfer/registry-contract.ts";
+import type {
+  ArtifactPush,
+  PullRequest,
+  PushRequest,
+  TransferReport,
+} from "../transfer/registry-contract.ts";
 
 /** An image as it is listed. */
 export interface ImageSummary {
@@ -76,6 +81,8 @@ export interface Images {
   pull(request: PullRequest, report: TransferReport, signal: AbortSignal): Promise<void>;
   /** Sends an image, or all of a repository, to where its name says. */
   push(request: PushRequest, report: TransferReport, signal: AbortSignal): Promise<void>;
+  /** Sends what a build has made, which need not be an image of this engine. */
+  pushArtifact(request: ArtifactPush, signal: AbortSignal): Promise<void>;
   /**
    * Takes a name away, and removes the image with its last one. `conflict` for an image that a
    * container uses, unless `force`; that of a running container always stays.

@@ -58,6 +58,10 @@ export function createImages(parts: ImageParts, executor: Executor): Images {
       const { pushImage } = await import("../transfer/push.ts");
       await pushImage(parts, request, report, signal);
     },
+    pushArtifact: async (request, signal) => {
+      const { pushArtifact } = await import("../transfer/push-artifact.ts");
+      await pushArtifact(parts, request, signal);
+    },
     remove: (ref, options) => removeImage(parts, ref, options),
     prune: (filters) => pruneImages(parts, filters, (id) => removeUnused(parts, id)),
     load: (archive, options, report) => loadImages(parts, archive, options, report),

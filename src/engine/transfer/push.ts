@@ -1,5 +1,5 @@
 import { Fault, inParallel, isFault } from "#base";
-import { changed, type StoredImage, type StoredLayer } from "#content";
+import { type Content, changed, type StoredImage, type StoredLayer } from "#content";
 import {
   canonicalName,
   canonicalString,
@@ -214,11 +214,7 @@ async function pushLayer(
 ): Promise<void> {
   if (isForeign(blob)) return report({ kind: "layer", id, step: "foreign" });
   const total = blob.size;
-  const mountFrom = parts.content
-    .sourcesOf(blob.digest)
-    .filter((source) => source.startsWith(`${reference.domain}/`))
-    .map((source) => source.slice(reference.domain.length + 1))
-    .filter((path) => path !== reference.path);
+  const mountFrom = mountSources(parts.content, blob, reference);
   const result = await repository.putBlob(blob, blobSource(parts, blob), {
     mountFrom,
     onProgress: (current) => report({ kind: "layer", id, step: "pushing", current, total }),
@@ -228,6 +224,19 @@ async function pushLayer(
   if (result === "uploaded") return report({ kind: "layer", id, step: "pushed" });
   const [from = ""] = mountFrom;
   report({ kind: "layer", id, step: "mounted", from });
+}
+
+/** Repositories of the same registry that are known to have the blob. */
+export function mountSources(
+  content: Content,
+  { digest }: Descriptor,
+  { domain, path }: Reference,
+): string[] {
+  return content
+    .sourcesOf(digest)
+    .filter((source) => source.startsWith(`${domain}/`))
+    .map((source) => source.slice(domain.length + 1))
+    .filter((other) => other !== path);
 }
 
 /** Layers that may not be given on ("foreign", non-distributable) stay where their URLs are. */

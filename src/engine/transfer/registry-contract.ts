@@ -1,6 +1,6 @@
 import type { Credentials } from "#base";
-import type { LayerPhase } from "#content";
-import type { Digest, Platform } from "#image";
+import type { Artifact, LayerPhase } from "#content";
+import type { Digest, Platform, Reference } from "#image";
 
 /** The credentials for a registry's host ("docker.io", "registry.example:5000"), if there are any. */
 export type CredentialLookup = (host: string) => Credentials | undefined;
@@ -29,6 +29,13 @@ export interface PushRequest {
    * image that no registry has yet are compressed as the engine does by default.
    */
   readonly compression?: string;
+  readonly credentials: CredentialLookup;
+}
+
+/** An artifact to send, whose blobs the caller holds, and the name that it gets. */
+export interface ArtifactPush {
+  readonly artifact: Artifact;
+  readonly reference: Reference;
   readonly credentials: CredentialLookup;
 }
 

@@ -1,0 +1,224 @@
+import { randomUUID } from "node:crypto";
+import { defined, Fault, formatTime, Scope } from "#base";
+import type { Lease } from "#content";
+import { IgnoreMatcher, parseIgnoreFile, ruleDescription, ruleUrl } from "#dockerfile";
+import { encodeDocument, hostPlatform, type ImageConfig, sha256 } from "#image";
+import { BuildFiles } from "./build-files.ts";
+import type { OpenedParts } from "./builder.ts";
+import { BuildCarrier } from "./carrier.ts";
+import { newestFile } from "./context-files.ts";
+import type { BuildOutcome, BuildRequest, BuiltImage } from "./contract.ts";
+import type { NamedContext, WantedImage } from "./named-context.ts";
+import { type Origin, originOf, type UsedImage } from "./origin.ts";
+import { type Plan, type PlanRequest, planBuild, wantedImages } from "./plan.ts";
+import { composeConfig } from "./planned-image.ts";
+import type { Solved, Solver } from "./solver.ts";
+import { stepsOf, verticesOf } from "./vertex.ts";
+
+/** One build, from its Dockerfile to its image. */
+export class Build {
+  readonly #parts: OpenedParts;
+  readonly #solver: Solver;
+  readonly #request: BuildRequest;
+  readonly #lease: Lease;
+  readonly #images = new Map<string, { wanted: WantedImage; image: Promise<BaseImage> }>();
+  /** Of other builds, by the digests of their configurations. */
+  readonly #results = new Map<string, BuiltImage>();
+
+  constructor(
+    parts: OpenedParts,
+    solver: Solver,
+    { request, lease }: { readonly request: BuildRequest; readonly lease: Lease },
+  ) {
+    this.#parts = parts;
+    this.#solver = solver;
+    this.#request = request;
+    this.#lease = lease;
+    for (const given of request.contexts?.values() ?? []) {
+      if (given.kind === "result") this.#results.set(resultName(given.image), given.image);
+    }
+  }
+
+  async run(): Promise<Pick<BuildOutcome, "images">> {
+    const { report, signal } = this.#request;
+    const plan = await this.#plan();
+    checkAllowed(plan, this.#request);
+    const epoch = await this.#epoch(plan);
+    const now = () => this.#parts.clock.now();
+    const vertices = verticesOf(plan.operations);
+    report({ kind: "steps", steps: stepsOf({ stages: plan.stages }, vertices) });
+    await using scope = new Scope();
+    const remotes = scope.use(this.#parts.remotes.open(signal));
+    const results = await this.#solver.solve(plan.operations, {
+      ...{ id: randomUUID(), vertices },
+      carrier: (solve) =>
+        new BuildCarrier(
+          this.#parts,
+          {
+            request: this.#request,
+            epoch,
+            lease: this.#lease,
+            files: (layersOf) =>
+              scope.use(new BuildFiles({ ...this.#parts, layersOf }, this.#request)),
+            remotes,
+            imageOf: (image) => this.#image(image),
+            now,
+          },
+          solve,
+        ),
+      ...{ lease: this.#lease, report, now, signal },
+      explains: this.#request.explains ?? false,
+    });
+    const images = await this.#usedImages();
+    const origin = await originOf(plan, this.#request, { images, remotes });
+    return { images: [this.#finish(plan, { results, epoch, origin })] };
+  }
+
+  async #plan(): Promise<Plan> {
+    const { dockerfile, report } = this.#request;
+    const request = planRequest(this.#request);
+    const wanted = wantedImages(dockerfile.text, request);
+    const configs = new Map<string, ImageConfig>();
+    await Promise.all(
+      wanted.map(async (image) => {
+        const { config } = await this.#describe(image);
+        configs.set(keyOf(image), config);
+      }),
+    );
+    const configOf = (image: WantedImage) => configs.get(keyOf(image));
+    const plan = planBuild(dockerfile.text, { ...request, configOf });
+    const vertex = sha256("warnings");
+    for (const { rule, detail, range } of plan.report.warnings) {
+      const about = { detail: [ruleDescription(rule)], url: ruleUrl(rule), range };
+      report({
+        kind: "warning",
+        vertex,
+        short: `${rule}: ${detail} (line ${range.start})`,
+        ...about,
+      });
+    }
+    return plan;
+  }
+
+  /** Looks an image up, as a step that is shown. */
+  async #describe(image: WantedImage): Promise<BaseImage> {
+    const name = `[internal] load metadata for ${image.reference}`;
+    const vertex = { kind: "vertex", digest: sha256(name), name, inputs: [] } as const;
+    const { report } = this.#request;
+    const { clock } = this.#parts;
+    const started = clock.now();
+    report({ ...vertex, started });
+    try {
+      const found = await this.#image(image);
+      report({ ...vertex, started, completed: clock.now() });
+      return found;
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      report({ ...vertex, started, completed: clock.now(), error: message });
+      throw error;
+    }
+  }
+
+  #image(image: WantedImage): Promise<BaseImage> {
+    const key = keyOf(image);
+    const known = this.#images.get(key);
+    if (known) return known.image;
+    const result = this.#results.get(image.reference);
+    const { pull = false, credentials = () => undefined, signal } = this.#request;
+    const options = { pull, credentials, lease: this.#lease, signal };
+    const found = result ? Promise.resolve(result) : this.#parts.images.find(image, options);
+    this.#images.set(key, { wanted: image, image: found });
+    return found;
+  }
+
+  async #usedImages(): Promise<UsedImage[]> {
+    const found = [...this.#images.values()];
+    return await Promise.all(
+      found.map(async ({ wanted, image }) => ({ wanted, image: await image })),
+    );
+  }
+
+  /**
+   * The time of the image, and the latest that a file of a new layer may have: SOURCE_DATE_EPOCH, or
+   * else the newest file of the context, or else the time of the image below, or else 1970.
+   */
+  async #epoch({ image }: Plan): Promise<bigint> {
+    const { epoch, context, buildArgs, signal } = this.#request;
+    const given = buildArgs?.get("SOURCE_DATE_EPOCH");
+    if (given !== undefined && given !== "") {
+      if (!/^\d{1,11}$/.test(given)) {
+        throw new Fault("invalid", `invalid SOURCE_DATE_EPOCH: ${given}`, { about: given });
+      }
+      return BigInt(given) * 1_000_000_000n;
+    }
+    if (epoch !== undefined) return epoch;
+    const time = Date.parse(image.base?.created ?? "");
+    const below = Number.isNaN(time) || time < 0 ? 0n : BigInt(time) * 1_000_000n;
+    const newest = context ? await newestFile(context, signal) : 0n;
+    return newest > below ? newest : below;
+  }
+
+  #finish(
+    plan: Plan,
+    made: {
+      readonly results: ReadonlyMap<unknown, Solved>;
+      readonly epoch: bigint;
+      readonly origin: Origin;
+    },
+  ): BuiltImage {
+    const { results, epoch, origin } = made;
+    const { platform } = plan;
+    const layers = plan.result === "scratch" ? [] : (results.get(plan.result)?.layers ?? []);
+    const config = composeConfig(plan.image, {
+      diffIds: layers.map(({ diffId }) => diffId),
+      hasLayer: (operation) => results.get(operation)?.hasLayer === true,
+      created: formatTime(epoch),
+    });
+    return { platform, layers, config, origin };
+  }
+}
+
+/** An image that steps begin with; one that another build has made is in no store. */
+type BaseImage = UsedImage["image"];
+
+/** The name of a result among the images that a plan wants: an id, as an image of the store would have it. */
+const resultName = ({ config }: BuiltImage) => sha256(encodeDocument(config));
+
+const keyOf = ({ reference, platform, layout }: WantedImage) =>
+  JSON.stringify([reference, platform, layout]);
+
+function planRequest(request: BuildRequest): Omit<PlanRequest, "configOf"> {
+  const { network = "default", target, limits, ignore } = request;
+  const buildPlatform = hostPlatform();
+  const contexts = new Map<string, NamedContext>();
+  for (const [name, given] of request.contexts ?? []) {
+    if (given.kind === "directory") contexts.set(name, { kind: "directory" });
+    else if (given.kind === "image") contexts.set(name, given);
+    else contexts.set(name, { kind: "image", reference: resultName(given.image) });
+  }
+  return {
+    buildArgs: request.buildArgs ?? new Map(),
+    buildPlatform,
+    targetPlatform: request.platform ?? buildPlatform,
+    contexts,
+    labels: request.labels ?? new Map(),
+    network: network === "none" || network === "host" ? network : "default",
+    hosts: request.extraHosts ?? [],
+    ignoresCache: request.noCache ?? false,
+    ...defined({
+      target: target || undefined,
+      shmSize: limits?.shmSize,
+      ignored: ignore === undefined ? undefined : new IgnoreMatcher(parseIgnoreFile(ignore)),
+    }),
+  };
+}
+
+/** BuildKit's entitlements; the host's network needs none, as under dockerd. */
+function checkAllowed(plan: Plan, { allowed }: BuildRequest): void {
+  const needsAll = plan.operations.some(
+    (operation) => operation.kind === "run" && operation.security === "insecure",
+  );
+  if (needsAll && !allowed?.has("security.insecure")) {
+    throw new Fault("denied", "security.insecure is not allowed", { about: "--allow" });
+  }
+}

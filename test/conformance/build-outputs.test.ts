@@ -1,0 +1,163 @@
+/**
+ * What builds write beside the files of an image: bills of materials, provenance, annotations and
+ * indexes, as docker buildx asks for them and as it shows them.
+ */
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type DockerTarget,
+  dockerPath,
+  image,
+  isRoot,
+  openDockerTarget,
+} from "../support/docker-cli.ts";
+import { dockerPlugin } from "../support/docker-plugins.ts";
+import { type RunningRegistry, startRegistry } from "../support/registry-process.ts";
+
+const buildx = dockerPlugin("docker-buildx");
+const tool = join(import.meta.dir, "../../src/main/tool.ts");
+const here = describe.skipIf(!buildx || !dockerPath || !isRoot || !!process.env.DOCKER_HOST);
+
+here("outputs of builds [needs docker-buildx]", () => {
+  let target: DockerTarget;
+  let registry: RunningRegistry;
+  const status = "Package: bash\nStatus: install ok installed\nVersion: 5.2\nArchitecture: amd64\n";
+  beforeAll(async () => {
+    target = await openDockerTarget();
+    registry = await startRegistry([]);
+    mkdirSync(join(target.directory, "app"));
+    const text = `FROM ${image}\nCOPY status /var/lib/dpkg/status\nRUN --mount=type=secret,id=token true\n`;
+    const files = { Dockerfile: text, status, token: "s3cret", ".dockerignore": "token\n" };
+    for (const [name, content] of Object.entries(files))
+      writeFileSync(join(target.directory, "app", name), content);
+  });
+  afterAll(async () => {
+    await registry?.[Symbol.asyncDispose]();
+    await target?.[Symbol.asyncDispose]();
+  });
+
+  const run = (command: string) => target.shell(command, target.directory);
+  const thimble = (args: string) =>
+    run(`${process.execPath} ${tool} -H ${target.host} build --progress plain ${args} app`);
+  const docker = (args: string) => run(`${buildx} build --progress plain ${args} app`);
+  const secret = "--secret id=token,src=app/token --build-arg who=me";
+
+  async function inspect(reference: string, format: string): Promise<unknown> {
+    const { stdout, stderr } = await run(
+      `${buildx} imagetools inspect --format '${format}' ${reference}`,
+    );
+    return JSON.parse(stdout || JSON.stringify(stderr));
+  }
+  async function document(name: string, reference: string): Promise<Record<string, unknown>> {
+    const path = `http://${registry.host}/v2/${name}/manifests/${reference}`;
+    const accept =
+      "application/vnd.oci.image.index.v1+json,application/vnd.oci.image.manifest.v1+json";
+    return (await (await fetch(path, { headers: { accept } })).json()) as Record<string, unknown>;
+  }
+  async function layout(archive: string) {
+    const read = async (name: string) =>
+      JSON.parse((await run(`tar -xOf ${archive} ${name}`)).stdout);
+    const blob = (digest: string) => read(`blobs/${digest.replace(":", "/")}`);
+    const [entry] = (await read("index.json")).manifests;
+    return { entry, root: await blob(entry.digest), blob };
+  }
+
+  test.each([
+    ["docker buildx", docker],
+    ["thimble build", thimble],
+  ])("%s pushes attestations, which imagetools shows", async (name, build) => {
+    const reference = `${registry.host}/${name.replace(" ", "-")}:1`;
+    const flags = `-t ${reference} --push --sbom=true --provenance=mode=max ${secret}`;
+    expect(await build(flags)).toMatchObject({ status: 0 });
+    expect(await inspect(reference, "{{json .SBOM}}")).toMatchObject({
+      SPDX: { packages: [{ name: "sbom" }, { name: "bash", versionInfo: "5.2" }] },
+    });
+    const provenance = await inspect(reference, "{{json .Provenance}}");
+    expect(provenance).toMatchObject({
+      SLSA: {
+        buildDefinition: {
+          externalParameters: {
+            request: { args: { "build-arg:who": "me" }, secrets: [{ id: "token" }] },
+          },
+          resolvedDependencies: [{ uri: expect.stringMatching(/^pkg:docker\/thimble.example/) }],
+        },
+      },
+    });
+    expect(JSON.stringify(provenance)).not.toContain("s3cret");
+    await target.ok(["rmi", reference]);
+    await target.ok(["pull", reference]);
+    expect(await target.ok(["run", "--rm", reference, "cat", "/var/lib/dpkg/status"])).toBe(
+      status.trim(),
+    );
+  });
+
+  test("a push that asks for nothing is a manifest, as with dockerd", async () => {
+    expect(await docker(`-t ${registry.host}/plain:1 --push`)).toMatchObject({ status: 0 });
+    expect(await document("plain", "1")).toMatchObject({
+      mediaType: "application/vnd.oci.image.manifest.v1+json",
+    });
+  });
+
+  test("annotations are written to manifests, indexes and the entries that lead to them", async () => {
+    const flags = "--annotation a=1 --annotation index,manifest-descriptor:b=2 --sbom=true";
+    const out = `-o type=oci,dest=annotated.tar -t app:1`;
+    for (const build of [docker, thimble]) {
+      expect(await build(`${flags} ${out}`)).toMatchObject({ status: 0 });
+      const { root, blob } = await layout("annotated.tar");
+      expect(root).toMatchObject({ annotations: { b: "2" } });
+      const [entry] = root.manifests;
+      expect(entry).toMatchObject({ annotations: { b: "2" }, platform: { os: "linux" } });
+      expect(await blob(entry.digest)).toMatchObject({ annotations: { a: "1" } });
+    }
+    const refused = await docker(`--annotation index:b=2 ${out}`);
+    expect(refused.stderr).toContain("index annotations not supported for single platform export");
+    expect(await docker(`--annotation a=1 -t ${registry.host}/noted:1 --push`)).toMatchObject({
+      status: 0,
+    });
+    expect(await document("noted", "1")).toMatchObject({ annotations: { a: "1" } });
+  });
+
+  test("directories get the statements as files", async () => {
+    for (const build of [docker, thimble]) {
+      expect(await build("-o out --sbom=true --provenance=true")).toMatchObject({ status: 0 });
+      const read = (name: string) =>
+        JSON.parse(readFileSync(join(target.directory, "out", name), "utf8"));
+      const subject = expect.arrayContaining([
+        {
+          name: "var/lib/dpkg/status",
+          digest: { sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+        },
+      ]);
+      const predicate = { spdxVersion: "SPDX-2.3" };
+      expect(read("sbom.spdx.json")).toMatchObject({ subject, predicate });
+      expect(read("provenance.json")).toMatchObject({
+        predicateType: "https://slsa.dev/provenance/v1",
+      });
+      expect(readFileSync(join(target.directory, "out/var/lib/dpkg/status"), "utf8")).toBe(status);
+      await run("rm -r out");
+    }
+  });
+
+  test("attestations that no image here could have are refused before the build", async () => {
+    for (const build of [docker, thimble]) {
+      const { status: code, stderr } = await build("-t app:1 --sbom=true");
+      expect(stderr).toContain("an image with attestations cannot be kept by the engine: push it");
+      expect(stderr).not.toContain("RUN");
+      expect(code).toBe(1);
+      const { stderr: scanner } = await build("--attest type=sbom,generator=a/b -o out");
+      expect(scanner).toContain("the option generator of --sbom is not supported");
+    }
+  });
+
+  test("archives leave no image behind", async () => {
+    const before = await target.ok(["images", "-aq"]);
+    for (const build of [docker, thimble])
+      for (const type of ["oci", "docker"])
+        expect(await build(`--label x=${type} -o type=${type},dest=image.tar`)).toMatchObject({
+          status: 0,
+        });
+    expect(await target.ok(["images", "-aq"])).toBe(before);
+  });
+});
