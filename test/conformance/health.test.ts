@@ -93,7 +93,8 @@ here("health checks [needs docker CLI]", () => {
   });
 
   test("a probe that leaves a child with its output has ended, and holds up no stop", async () => {
-    const name = await run("sleep 1000 & echo left", "--health-timeout", "200ms");
+    // A probe that waited for the child would have failed at its timeout.
+    const name = await run("sleep 1000 & echo left", "--health-timeout", "60s");
     for (;;) {
       const [first] = (await health(name)).Log;
       if (!first) await Bun.sleep(20);

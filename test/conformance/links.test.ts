@@ -8,7 +8,7 @@ import {
 } from "../support/docker-cli.ts";
 
 const able = dockerPath !== null && isRoot;
-const timeout = 60_000;
+const timeout = 300_000;
 
 let target: DockerTarget;
 const made: string[] = [];

@@ -4,6 +4,7 @@ import type { Engine } from "#engine";
 import { createRequest } from "../support/create-request.ts";
 import { importBusybox, openEngineAt, type TestRoots, temporaryRoots } from "../support/engine.ts";
 import { engineHoldings } from "../support/engine-holdings.ts";
+import { Gate } from "../support/gate.ts";
 import { createThenKillEngine, ended } from "./crash-engine.ts";
 
 let leaks: ReturnType<typeof engineHoldings>;
@@ -21,8 +22,8 @@ afterAll(async () => {
   await leaks.settled();
 });
 
-const policy = (Name: string): { readonly host: HostConfigBody } => ({
-  host: { NetworkMode: "none", RestartPolicy: { Name } },
+const policy = (Name: string, Binds: string[] = []): { readonly host: HostConfigBody } => ({
+  host: { NetworkMode: "none", RestartPolicy: { Name }, Binds },
 });
 
 /** Fails at first and stays the second time. */
@@ -33,7 +34,10 @@ async function untilStatus(engine: Engine, id: string, status: string): Promise<
 }
 
 test("what ended while no engine ran is started by the next one, if its policy says so", async () => {
-  const id = await createThenKillEngine(roots, `sleep 0.1; ${failsOnce}`, policy("on-failure"));
+  using gate = new Gate();
+  const script = `${Gate.wait}; ${failsOnce}`;
+  const id = await createThenKillEngine(roots, script, policy("on-failure", [gate.bind]));
+  gate.open();
   await ended(roots, id);
   await using opened = await openEngineAt(roots);
   await untilStatus(opened.engine, id, "running");

@@ -72,9 +72,9 @@ describe.skipIf(!isRoot)("thimble build [needs root]", () => {
     put("Dockerfile", "FROM busybox\nRUN echo before; echo why >&2; exit 3\n");
     const { status, stdout, stderr } = await build();
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
-    expect(stderr).toMatch(/^#\d+ \d\.\d+ why$/m);
+    expect(stderr).toMatch(/^#\d+ \d+\.\d+ why$/m);
     expect(stderr).toMatch(
-      /------\n > \[2\/2\] RUN echo before; .*:\n\d\.\d+ before\n\d\.\d+ why\n------\nDockerfile:2\n/,
+      /------\n > \[2\/2\] RUN echo before; .*:\n\d+\.\d+ before\n\d+\.\d+ why\n------\nDockerfile:2\n/,
     );
     expect(stderr).toContain("   2 | >>> RUN echo before; echo why >&2; exit 3\n");
     expect(stderr).toEndWith("did not complete successfully: exit code: 3\n");

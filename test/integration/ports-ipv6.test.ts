@@ -5,6 +5,7 @@ import { type Fd, Nftables, NftBatch, nft } from "#kernel";
 import { makeHost } from "../support/lan.ts";
 import { dial, inside, type Namespace } from "../support/namespace.ts";
 import { documented, publish, wanted } from "../support/published-host.ts";
+import { eventually } from "../support/run-container.ts";
 import { seenAs, whoAmI } from "../support/whoami.ts";
 
 const ask = (netns: Namespace, host: string, port: number, protocol: "tcp" | "udp" = "tcp") =>
@@ -67,9 +68,9 @@ test("a container of IPv6 alone is reached over both versions, and its ports mov
   using _second = await whoAmI(near.netns, 80);
   _server[Symbol.dispose]();
   engine.move();
-  const moved = async () => (await ask(left.netns, left.gateway6, 8080)) === left.address6;
-  for (let i = 0; i < 20 && !(await moved()); i++) await Bun.sleep(100);
-  expect(await moved()).toBe(true);
+  const moved = async () =>
+    (await ask(left.netns, left.gateway6, 8080)) === left.address6 || undefined;
+  await eventually(moved, "the ports to move");
   expect(await ask(left.netns, left.gateway, 8080)).toBe(near.gateway6);
 }, 600_000);
 
@@ -92,7 +93,7 @@ test("a firewall of IPv6 holds for ports, those of IPv4 stay translated", async 
   expect(await ask(host.right.netns, host.right.gateway6, 8080)).toBe(engine.web.gateway);
   expect(await ask(left.netns, left.gateway, 8080)).toBe(left.address);
   await filter.commit(new NftBatch("ip6").deleteTable("wall"));
-  const translated = async () => (await ask(left.netns, left.gateway6, 8080)) === left.address6;
-  for (let i = 0; i < 20 && !(await translated()); i++) await Bun.sleep(100);
-  expect(await translated()).toBe(true);
+  const translated = async () =>
+    (await ask(left.netns, left.gateway6, 8080)) === left.address6 || undefined;
+  await eventually(translated, "the translation");
 }, 600_000);

@@ -112,7 +112,12 @@ export async function openDockerTarget(
       return stdout.trim();
     },
     shell(command, cwd) {
-      const child = start("timeout", ["-s", "KILL", "30", "sh", "-c", command], { HOME: cwd }, cwd);
+      const child = start(
+        "timeout",
+        ["-s", "KILL", "120", "sh", "-c", command],
+        { HOME: cwd },
+        cwd,
+      );
       child.stdin.end();
       return sessionOf(child).ended;
     },

@@ -92,7 +92,7 @@ function openDescriptors({ runRoot }: TestRoots): number {
 }
 
 /** Others make and remove these meanwhile: a directory that is gone counts as empty. */
-function entries(path: string): string[] {
+export function entries(path: string): string[] {
   try {
     return readdirSync(path);
   } catch {

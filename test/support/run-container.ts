@@ -107,9 +107,12 @@ export async function execIn(
 }
 
 /** Asks again until there is an answer; for changes that the kernel makes in its own time. */
-export async function eventually<T>(ask: () => T | undefined, what: string): Promise<T> {
+export async function eventually<T>(
+  ask: () => T | undefined | Promise<T | undefined>,
+  what: string,
+): Promise<T> {
   for (const end = Date.now() + 60_000; Date.now() < end; await Bun.sleep(10)) {
-    const answer = ask();
+    const answer = await ask();
     if (answer !== undefined) return answer;
   }
   throw new Error(`waited in vain for ${what}`);
