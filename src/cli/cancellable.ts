@@ -2,7 +2,8 @@ import { Exit } from "./failure.ts";
 
 /**
  * Work that ends with ctrl-c, with `message` and Docker's status: closing the connection makes the
- * engine give up and clean up, and what the work has begun on this side is its own to undo.
+ * engine give up and clean up, and what the work has begun on this side is its own to undo. Work
+ * within such work is told of the same ctrl-c, and its message stays.
  */
 export async function cancellable<T>(
   work: (signal: AbortSignal) => Promise<T>,
@@ -15,7 +16,8 @@ export async function cancellable<T>(
   try {
     return await work(abort.signal);
   } catch (error) {
-    if (abort.signal.aborted) throw new Exit(130, message);
+    const isTold = error instanceof Exit && error.status === 130;
+    if (abort.signal.aborted && !isTold) throw new Exit(130, message);
     throw error;
   } finally {
     process.off("SIGINT", stop);

@@ -1,6 +1,7 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { rejection } from "../../base/testing.ts";
 import type { Context } from "../context.ts";
 import { Exit } from "../failure.ts";
 import { MemorySink } from "../testing.ts";
@@ -54,6 +55,14 @@ test("changes of what is left out, or written by the build, begin none", async (
   };
   expect(await watched([quiet], [join(directory, "out")])).toBe(2);
   expect(seen).toBe(1);
+});
+
+test("ctrl-c that comes too late to end a build ends the command after it", async () => {
+  const interrupted = () => {
+    process.emit("SIGINT");
+    change("src/a")();
+  };
+  expect(await rejection(watched([interrupted]))).toMatchObject({ status: 130, message: "" });
 });
 
 test("a build that fails is tried again after a change", async () => {

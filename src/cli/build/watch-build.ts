@@ -33,20 +33,24 @@ export async function watchBuild(
       "thimble: --watch needs a directory as context, and the Dockerfile in a file",
     );
   }
-  using changes = new Changes(watched);
-  for (;;) {
-    changes.ignore(await ignoredBy(context, watched));
-    try {
-      await build();
-    } catch (error) {
-      // The next change may mend what the build failed at; the end of the command may not.
-      const isEnd = error instanceof Exit ? error.status === 130 : isFault(error, "unavailable");
-      if (isEnd) throw error;
-      await context.err.write(`${failureText(error)}\n`);
+  return await cancellable(async (signal) => {
+    using changes = new Changes(watched);
+    for (;;) {
+      changes.ignore(await ignoredBy(context, watched));
+      try {
+        await build();
+      } catch (error) {
+        // The next change may mend what the build failed at; the end of the command may not.
+        const isEnd = error instanceof Exit ? error.status === 130 : isFault(error, "unavailable");
+        if (isEnd) throw error;
+        await context.err.write(`${failureText(error)}\n`);
+      }
+      // One that came too late to end the build.
+      signal.throwIfAborted();
+      await context.err.write(`\nwatching ${resolve(path)}; ctrl-c ends\n`);
+      await changes.next(signal);
     }
-    await context.err.write(`\nwatching ${resolve(path)}; ctrl-c ends\n`);
-    await cancellable((signal) => changes.next(signal), "");
-  }
+  }, "");
 }
 
 async function ignoredBy(context: Context, { path, file }: Watched): Promise<IgnoreMatcher> {
@@ -86,6 +90,7 @@ class Changes implements Disposable {
 
   /** Settles when something has changed since the last time, and nothing does any more. */
   async next(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
     const woken = Promise.withResolvers<void>();
     const abort = () => woken.reject(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
