@@ -25,6 +25,7 @@ export function bodyOptions(body: ParsedBuild): BodyOptions {
         Object.hasOwn(secrets, id) ? Buffer.from(secrets[id] ?? "", "base64") : undefined,
     },
     ...defined({
+      entry: body.entry,
       ignore: body.ignore,
       target: body.target || undefined,
       platform: platform ? parsePlatform(platform) : undefined,

@@ -10,6 +10,7 @@ import {
 import { familiarString } from "#image";
 import type { BuildFailure, BuildMessage } from "#wire";
 import { bodyOptions, namedContexts, type ParsedBuild, tagOf } from "./build-body.ts";
+import { BuildEntries } from "./build-entries.ts";
 import { buildMessage } from "./build-message.ts";
 import { makeOutputs, type NamedOutput } from "./build-outputs.ts";
 import type { ApiContext } from "./context.ts";
@@ -22,6 +23,7 @@ const TAR = "application/x-tar";
 
 /** Builds as thimble's own client asks for them. */
 export function thimbleBuildRoutes(context: ApiContext): readonly Route[] {
+  const entries = new BuildEntries();
   return [
     {
       method: "POST",
@@ -38,7 +40,18 @@ export function thimbleBuildRoutes(context: ApiContext): readonly Route[] {
       pattern: `${root}/exports/:id`,
       handle: (exchange) => fetchExport(context, exchange),
     },
-    { method: "POST", pattern: root, handle: (exchange) => build(context, exchange) },
+    {
+      method: "POST",
+      pattern: `${root}/entries/:id`,
+      handle: (exchange) => entries.enter(context, exchange),
+      upgrade: "tcp",
+    },
+    {
+      method: "POST",
+      pattern: `${root}/entries/:id/resize`,
+      handle: (exchange) => entries.resize(exchange),
+    },
+    { method: "POST", pattern: root, handle: (exchange) => build(context, entries, exchange) },
   ];
 }
 
@@ -81,11 +94,16 @@ async function fetchExport({ engine }: ApiContext, exchange: Exchange): Promise<
   await exchange.stream(TAR, made.stream());
 }
 
-async function build({ engine, schemas }: ApiContext, exchange: Exchange): Promise<void> {
+async function build(
+  { engine, schemas }: ApiContext,
+  entries: BuildEntries,
+  exchange: Exchange,
+): Promise<void> {
   const body = await exchange.json(schemas.buildBodySchema, { required: true });
   const options = bodyOptions(body);
   const attestations = readAttestations(Object.entries(body.attestations));
-  const outputs = outputsOf(body);
+  // A step that is entered is all that is wanted.
+  const outputs = body.entry === undefined ? outputsOf(body) : [];
   checkOutputs(outputs, { platforms: 1, attestations });
   const builder = await engine.builds.builder();
   await using contexts = new AsyncDisposableStack();
@@ -98,6 +116,7 @@ async function build({ engine, schemas }: ApiContext, exchange: Exchange): Promi
   const send = (message: BuildMessage) => {
     if (!exchange.signal.aborted) exchange.response.write(`${JSON.stringify(message)}\n`);
   };
+  const { signal } = exchange;
   const report = (event: BuildEvent) => {
     const message = buildMessage(event);
     if (message) send(message);
@@ -107,10 +126,12 @@ async function build({ engine, schemas }: ApiContext, exchange: Exchange): Promi
       ...options,
       credentials: requestCredentials(exchange, ""),
       dockerfile: { text, name: body.dockerfileName },
-      ...{ context, contexts: named, ignore, signal: exchange.signal, report },
+      ...{ context, contexts: named, ignore, signal, report },
+      ...((body.enter || body.entry !== undefined) && {
+        enter: (step, failure) => entries.offer(step, { send, failure, signal }),
+      }),
     });
     const push = { images: engine.images, credentials: requestCredentials(exchange, "") };
-    const { signal } = exchange;
     send(await makeOutputs({ builder, outcome, outputs, attestations, push, report, signal }));
   } catch (error) {
     send(failureOf(error));

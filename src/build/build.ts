@@ -5,14 +5,17 @@ import { IgnoreMatcher, parseIgnoreFile, ruleDescription, ruleUrl } from "#docke
 import { encodeDocument, hostPlatform, type ImageConfig, sha256 } from "#image";
 import { BuildFiles } from "./build-files.ts";
 import type { OpenedParts } from "./builder.ts";
-import { BuildCarrier } from "./carrier.ts";
+import { BuildCarrier, type CarrierBuild } from "./carrier.ts";
 import { newestFile } from "./context-files.ts";
 import type { BuildOutcome, BuildRequest, BuiltImage } from "./contract.ts";
+import { findEntry } from "./entry.ts";
 import type { NamedContext, WantedImage } from "./named-context.ts";
+import type { Operation } from "./operation.ts";
 import { type Origin, originOf, type UsedImage } from "./origin.ts";
-import { type Plan, type PlanRequest, planBuild, wantedImages } from "./plan.ts";
+import { inOrder, type Plan, type PlanRequest, planBuild, wantedImages } from "./plan.ts";
 import { composeConfig } from "./planned-image.ts";
 import type { Solved, Solver } from "./solver.ts";
+import { StepFault } from "./step-fault.ts";
 import { stepsOf, verticesOf } from "./vertex.ts";
 
 /** One build, from its Dockerfile to its image. */
@@ -45,33 +48,45 @@ export class Build {
     checkAllowed(plan, this.#request);
     const epoch = await this.#epoch(plan);
     const now = () => this.#parts.clock.now();
-    const vertices = verticesOf(plan.operations);
+    const { enter, entry } = this.#request;
+    const entered = entry === undefined ? undefined : findEntry(plan, entry);
+    const operations = entered ? inOrder(entered).slice(0, -1) : plan.operations;
+    const vertices = verticesOf(operations);
     report({ kind: "steps", steps: stepsOf({ stages: plan.stages }, vertices) });
     await using scope = new Scope();
     const remotes = scope.use(this.#parts.remotes.open(signal));
-    const results = await this.#solver.solve(plan.operations, {
+    const solving = this.#solver.begin({
       ...{ id: randomUUID(), vertices },
-      carrier: (solve) =>
-        new BuildCarrier(
-          this.#parts,
-          {
-            request: this.#request,
-            epoch,
-            lease: this.#lease,
-            files: (layersOf) =>
-              scope.use(new BuildFiles({ ...this.#parts, layersOf }, this.#request)),
-            remotes,
-            imageOf: (image) => this.#image(image),
-            now,
-          },
-          solve,
-        ),
+      carrier: (solve) => this.#carrier(solve, { epoch, now, remotes, scope }),
       ...{ lease: this.#lease, report, now, signal },
       explains: this.#request.explains ?? false,
     });
+    let results: ReadonlyMap<Operation, Solved>;
+    try {
+      results = await solving.solve(operations);
+    } catch (error) {
+      const { failed } = solving.carrier;
+      if (error instanceof StepFault && failed && !signal.aborted) await enter?.(failed, error);
+      throw error;
+    }
+    if (entered) await enter?.(solving.carrier.enter(entered));
     const images = await this.#usedImages();
-    const origin = await originOf(plan, this.#request, { images, remotes });
+    const origin = await originOf({ ...plan, operations }, this.#request, { images, remotes });
     return { images: [this.#finish(plan, { results, epoch, origin })] };
+  }
+
+  #carrier(
+    solve: (operation: Operation) => Promise<Solved>,
+    run: Pick<CarrierBuild, "epoch" | "now" | "remotes"> & { readonly scope: Scope },
+  ): BuildCarrier {
+    const { scope, ...own } = run;
+    const build: CarrierBuild = {
+      ...{ ...own, request: this.#request, lease: this.#lease },
+      files: (layersOf) => scope.use(new BuildFiles({ ...this.#parts, layersOf }, this.#request)),
+      imageOf: (image) => this.#image(image),
+      keepsFailed: this.#request.enter !== undefined,
+    };
+    return new BuildCarrier(this.#parts, build, solve);
   }
 
   async #plan(): Promise<Plan> {

@@ -26,6 +26,7 @@ import type {
   PruneOptions,
 } from "./contract.ts";
 import { crashPoint } from "./crash-point.ts";
+import { openResult } from "./entered-step.ts";
 import { KeyMaker } from "./key.ts";
 import type { WantedImage } from "./named-context.ts";
 import { Pending } from "./pending.ts";
@@ -139,6 +140,10 @@ class EngineBuilder implements Builder {
 
   async readFile(context: BuildContext, path: string) {
     return readContextFile(context, path);
+  }
+
+  open({ layers }: BuiltImage, request: Pick<BuildRequest, "network">) {
+    return openResult(this.#parts, layers, request);
   }
 
   artifact(outcome: BuildOutcome, options: ArtifactOptions) {

@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { type ContainerId, newId, Scope } from "#base";
 import type { Content, Lease, StoredImage, StoredLayer } from "#content";
+import { type ChainId, sha256 } from "#image";
 import type { Mount } from "#kernel";
 import type { Snapshotter } from "#snapshot";
 import type { BuildFiles, PrivateMount } from "./build-files.ts";
@@ -9,12 +10,14 @@ import type { BuildRequest } from "./contract.ts";
 import { copyStep } from "./copy-step.ts";
 import { crashPoint } from "./crash-point.ts";
 import { makeDirectory } from "./directory-step.ts";
+import { type EnteredStep, enteredStep } from "./entered-step.ts";
 import type { KeyMaker, OperationKey } from "./key.ts";
 import type { WantedImage } from "./named-context.ts";
 import type { CopyOperation, DirectoryOperation, Operation, RunOperation } from "./operation.ts";
 import type { BuildRemotes } from "./remote-sources.ts";
-import { runStep } from "./run-step.ts";
+import { type RunContext, runStep } from "./run-step.ts";
 import type { Carrier, Solved, StepRun } from "./solver.ts";
+import { ProcessFault } from "./step-fault.ts";
 import type { StepRunner } from "./step-runner.ts";
 
 /** What operations are carried out with. */
@@ -41,6 +44,8 @@ export interface CarrierBuild {
   readonly remotes: BuildRemotes;
   readonly imageOf: (image: WantedImage) => Promise<Pick<StoredImage, "layers">>;
   readonly now: () => bigint;
+  /** Whether the files of a RUN that fails are kept until the build is over, for who enters it. */
+  readonly keepsFailed: boolean;
 }
 
 /** Carries the operations of one build out. */
@@ -49,6 +54,7 @@ export class BuildCarrier implements Carrier {
   readonly #build: CarrierBuild;
   readonly #solve: (operation: Operation) => Promise<Solved>;
   readonly #files: BuildFiles;
+  #failed: { readonly operation: RunOperation; readonly chain: ChainId } | undefined;
 
   constructor(
     parts: CarrierParts,
@@ -101,30 +107,63 @@ export class BuildCarrier implements Carrier {
       if (snapshots.stat(key)) await snapshots.remove(key);
     });
     crashPoint("build:step-prepared");
-    if (operation.kind === "run") await this.#run(operation, key, run);
+    if (operation.kind === "run") await this.#runOrKeep(operation, key, run);
     else if (operation.kind === "directory") await this.#directory(operation, key);
     else await this.#copy(operation, key, run);
     crashPoint("build:step-carried-out");
     return await this.#commit(key, run);
   }
 
+  /** A step of this build whose command failed. */
+  get failed(): EnteredStep | undefined {
+    return this.#failed && this.enter(this.#failed.operation, this.#failed.chain);
+  }
+
+  /** A step whose inputs are solved; `left` are the files that its command left when it failed. */
+  enter(operation: RunOperation, left?: ChainId): EnteredStep {
+    const { signal } = this.#build.request;
+    const context = this.#context({ signal, onOutput: () => undefined });
+    const layersOf = (base: Operation | "scratch") => this.#layersOf(base);
+    return enteredStep({ ...this.#parts, layersOf, context }, operation, left);
+  }
+
+  async #runOrKeep(operation: RunOperation, snapshot: string, run: StepRun): Promise<void> {
+    try {
+      await this.#run(operation, snapshot, run);
+    } catch (error) {
+      if (this.#build.keepsFailed && error instanceof ProcessFault)
+        await this.#keep(operation, snapshot, run);
+      throw error;
+    }
+  }
+
+  /** As a layer that has no content of its own: nothing but this build knows its name. */
+  async #keep(operation: RunOperation, snapshot: string, { below }: StepRun): Promise<void> {
+    const chain = sha256(snapshot) as string as ChainId;
+    this.#build.lease.holdLayer(chain);
+    const parent = below.at(-1)?.chainId;
+    await this.#parts.snapshots.commit(chain, snapshot, { size: 0, parent });
+    crashPoint("build:failed-step-kept");
+    this.#failed ??= { operation, chain };
+  }
+
   async #run(operation: RunOperation, snapshot: string, run: StepRun): Promise<void> {
-    const { request, now } = this.#build;
+    const { now } = this.#build;
     await using scope = new Scope();
-    await runStep(this.#parts, operation, {
-      snapshot,
-      scope,
-      context: {
-        layersOf: (source) => this.#layersOf(source),
-        filesOf: (source) => this.#files.of(source),
-        secrets: request.secrets,
-        agents: request.agents,
-        limits: request.limits ?? {},
-        network: request.network ?? "default",
-        onOutput: (stream, data) => run.report({ kind: "log", stream, data, time: now() }),
-        signal: run.signal,
-      },
+    const context = this.#context({
+      onOutput: (stream, data) => run.report({ kind: "log", stream, data, time: now() }),
+      signal: run.signal,
     });
+    await runStep(this.#parts, operation, { snapshot, scope, context });
+  }
+
+  #context({ onOutput, signal }: Pick<RunContext, "onOutput" | "signal">): RunContext {
+    const { secrets, agents, limits = {}, network = "default" } = this.#build.request;
+    return {
+      layersOf: (source) => this.#layersOf(source),
+      filesOf: (source) => this.#files.of(source),
+      ...{ secrets, agents, limits, network, onOutput, signal },
+    };
   }
 
   async #copy(operation: CopyOperation, snapshot: string, run: StepRun): Promise<void> {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#base";
 import { makePrivateDirectory, removeTree } from "#kernel";
@@ -57,7 +57,9 @@ export class ContextStore {
     const directory = join(this.#root, name, "files");
     const options = signal ? { signal } : {};
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      mkdirSync(directory, { recursive: true });
+      // Steps of any user see it as a mount; what is above it is closed.
+      chmodSync(directory, 0o755);
       const chunks: Uint8Array[] = [];
       const { wanted } = await matchTree(kept(list, chunks), { directory }, options);
       return new Transfer({ directory, wanted, chunks, signal }, () => this.#release(name));

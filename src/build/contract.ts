@@ -8,10 +8,12 @@ import type { ArtifactOptions } from "./artifact.ts";
 import type { BuildEvent } from "./build-event.ts";
 import type { PrivateMount } from "./build-files.ts";
 import type { ContextStore, ContextTransfer } from "./context-store.ts";
+import type { EnteredStep } from "./entered-step.ts";
 import type { Origin } from "./origin.ts";
 import type { Pending } from "./pending.ts";
 import type { FileOptions } from "./result-files.ts";
-import type { StepLimits } from "./step-runner.ts";
+import type { StepFault } from "./step-fault.ts";
+import type { StepLimits, StepSandbox } from "./step-runner.ts";
 
 /** The builds of an engine. */
 export interface Builder {
@@ -33,6 +35,8 @@ export interface Builder {
   remoteContext(url: string, signal: AbortSignal): Promise<RemoteContext>;
   /** A file of a context, links followed within it; undefined when it is missing, `exhausted` when it is larger than 4 MiB. */
   readFile(context: BuildContext, path: string): Promise<Buffer | undefined>;
+  /** The files of an image of a result for programs, which change a copy of them. */
+  open(image: BuiltImage, request: Pick<BuildRequest, "network">): Promise<StepSandbox>;
   /** The images of a result as blobs, to be pushed or put into an archive; the outcome holds them. */
   artifact(outcome: BuildOutcome, options: ArtifactOptions): Promise<Artifact>;
   /** An artifact as an archive, under these names. */
@@ -121,6 +125,16 @@ export interface BuildRequest {
   readonly explains?: boolean;
   /** Receives the progress in order and often; it must not throw. */
   readonly report: (event: BuildEvent) => void;
+  /**
+   * Lets somebody enter a RUN that failed, before the build gives back what it needs and fails; and
+   * the step that `entry` names. The build goes on when this settles.
+   */
+  readonly enter?: (step: EnteredStep, failure?: StepFault) => Promise<void>;
+  /**
+   * A step to be entered, in whose place nothing of it and behind it is carried out: the words of
+   * `findEntry`. "" is the end of the target. The result has no files then.
+   */
+  readonly entry?: string | undefined;
   readonly signal: AbortSignal;
 }
 

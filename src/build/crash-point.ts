@@ -7,6 +7,7 @@ import { crashHere } from "#base";
 export const buildCrashPoints = [
   "build:step-prepared",
   "build:step-carried-out",
+  "build:failed-step-kept",
   "build:step-committed",
   "build:step-recorded",
   "build:image-stored",

@@ -17,6 +17,7 @@ export type * from "./build-event.ts";
 export { type BuilderParts, type FindOptions, type ImageProvider, openBuilder } from "./builder.ts";
 export type * from "./contract.ts";
 export { buildCrashPoints } from "./crash-point.ts";
+export type { EnteredSandbox, EnteredStep } from "./entered-step.ts";
 export type { WantedImage } from "./named-context.ts";
 export { checkOutputs, type OutputRequest } from "./output-check.ts";
 export { StepFault } from "./step-fault.ts";

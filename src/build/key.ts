@@ -136,7 +136,8 @@ interface Wanted {
 
 /** The fields that decide what an operation does; what it reads comes in by its content. */
 function ownFields(operation: Operation): Record<string, unknown> {
-  const { name: _name, stage: _stage, range: _range, ignoresCache: _ignores, ...own } = operation;
+  const { name: _name, stage: _stage, range: _range, ignoresCache: _ignores, ...work } = operation;
+  const { surroundings: _surroundings, ...own } = work;
   if (own.kind === "image") return own;
   const { base: _base, ...rest } = own;
   if (rest.kind === "directory") return rest;

@@ -18,6 +18,16 @@ export interface Step {
   readonly range?: LineRange;
   /** Whether the step is carried out although the cache has its result. */
   readonly ignoresCache: boolean;
+  /** How a RUN behind it would run, for who enters it; absent for RUN itself, and for what is of no stage. */
+  readonly surroundings?: Surroundings;
+}
+
+/** What a program of a stage finds beside its files. */
+export interface Surroundings {
+  /** "NAME=value". */
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly user: string;
 }
 
 /** What a step changes; "scratch" is the empty root. */

@@ -11,7 +11,7 @@ import {
 import { formatPlatform, type ImageConfig, type Platform } from "#image";
 import { configure, defaultShell } from "./configure.ts";
 import { fullReference } from "./named-context.ts";
-import type { Base, ContextSource, Operation, Source, Step } from "./operation.ts";
+import type { Base, ContextSource, Operation, Source, Step, Surroundings } from "./operation.ts";
 import { copyOf } from "./plan-copy.ts";
 import { commandOf, runMounts } from "./plan-run.ts";
 import { ImageDraft } from "./planned-image.ts";
@@ -92,7 +92,8 @@ export class StagePlanner {
 
   /** Begins with an image or a context; `make` gets the step's names. */
   begin(name: string, make: (step: Step) => Base): void {
-    this.#result = make(this.#named(`FROM ${name}`, this.#parts.stage.stage));
+    const step = this.#named(`FROM ${name}`, this.#parts.stage.stage);
+    this.#result = make({ ...step, surroundings: this.#surroundings() });
   }
 
   run(): PlannedStage {
@@ -175,7 +176,9 @@ export class StagePlanner {
     const given = kind === "copy" ? instruction.from : undefined;
     const from = given === undefined ? main : this.#parts.sourceOf(given, this.#platform, step);
     const copy = copyOf(instruction, { from, cwd: this.#cwd });
-    const operation: Operation = { kind: "copy", ...step, base: this.#result, ...copy };
+    const surroundings = this.#surroundings();
+    const own = { ...step, surroundings, base: this.#result };
+    const operation: Operation = { kind: "copy", ...own, ...copy };
     this.#result = operation;
     const words = [
       kind.toUpperCase(),
@@ -201,6 +204,7 @@ export class StagePlanner {
     const operation: Operation = {
       kind: "directory",
       ...step,
+      surroundings: this.#surroundings(),
       base: this.#result,
       path,
       mode: 0o755,
@@ -230,6 +234,11 @@ export class StagePlanner {
   #variables(): Map<string, string> {
     const { variables } = this.#scope;
     return new Map([...variables.names()].map((name) => [name, variables.get(name) ?? ""]));
+  }
+
+  #surroundings(): Surroundings {
+    const env = [...this.#variables()].map(([name, value]) => `${name}=${value}`);
+    return { env, cwd: this.#cwd, user: this.#draft.config.User ?? "" };
   }
 
   /** An instruction as it is shown: with its variables, but without quotes taken away for RUN. */

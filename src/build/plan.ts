@@ -309,7 +309,7 @@ function labelled(stage: PlannedStage, labels: ReadonlyMap<string, string>): Pla
 }
 
 /** An operation and all that it needs, each after its inputs. */
-function inOrder(result: PlannedStage["result"]): Operation[] {
+export function inOrder(result: PlannedStage["result"]): Operation[] {
   if (result === "scratch") return [];
   const ordered = new Set<Operation>();
   const path: { readonly operation: Operation; readonly left: Operation[] }[] = [];

@@ -9,7 +9,14 @@ import type { AgentSource, SecretSource } from "./contract.ts";
 import type { Operation, RunMount, RunOperation, Source } from "./operation.ts";
 import { type SourceFiles, selectionOf } from "./source-files.ts";
 import { ProcessFault } from "./step-fault.ts";
-import type { StepExit, StepLimits, StepMount, StepRunner, StepTask } from "./step-runner.ts";
+import type {
+  StepExit,
+  StepLimits,
+  StepMount,
+  StepPlace,
+  StepRunner,
+  StepTask,
+} from "./step-runner.ts";
 
 /** What RUN needs beside its root. */
 export interface RunParts {
@@ -35,12 +42,33 @@ export interface RunContext {
 /** BuildKit's limit. */
 const maxSecret = 500 << 10;
 
+/** The root of a step, and who gives back what it needs beside that. */
+interface StepRoot {
+  readonly snapshot: string;
+  readonly scope: Scope;
+  readonly context: RunContext;
+}
+
 /** Carries out RUN in the root of a snapshot; a `ProcessFault` when it ends with another status than 0. */
 export async function runStep(
   parts: RunParts,
   operation: RunOperation,
-  { snapshot, scope, context }: { snapshot: string; scope: Scope; context: RunContext },
+  root: StepRoot,
 ): Promise<void> {
+  const { argv, cwd, user } = operation;
+  const { place, env } = await placeStep(parts, operation, root);
+  const { onOutput, signal } = root.context;
+  const task = { ...place, argv, env, cwd, user, onOutput: clipped(onOutput), signal };
+  const exit = await started(parts.runner, task);
+  if (exit.exitCode !== 0) throw ended(argv, exit);
+}
+
+/** Where RUN runs, for as long as the scope, and its environment with the secrets in it. */
+export async function placeStep(
+  parts: Omit<RunParts, "runner">,
+  operation: RunOperation,
+  { snapshot, scope, context }: StepRoot,
+): Promise<{ readonly place: StepPlace; readonly env: readonly string[] }> {
   const mounts: StepMount[] = [];
   const env = [...operation.env, ...operation.proxy];
   for (const mount of operation.mounts) {
@@ -48,18 +76,15 @@ export async function runStep(
     if (placed.mount) mounts.push(placed.mount);
     if (placed.variable) env.push(placed.variable);
   }
-  const { argv, cwd, user, network, hosts, security, shmSize } = operation;
-  const task: StepTask = {
-    ...{ snapshot, argv, env, cwd, user, mounts, hosts },
+  const { network, hosts, security, shmSize } = operation;
+  const place: StepPlace = {
+    ...{ snapshot, mounts, hosts },
     network: network === "default" ? context.network : network,
     hostname: operation.hostname ?? "buildkitsandbox",
     isPrivileged: security === "insecure",
     limits: { ...context.limits, shmSize: shmSize ?? context.limits.shmSize },
-    onOutput: clipped(context.onOutput),
-    signal: context.signal,
   };
-  const exit = await started(parts.runner, task);
-  if (exit.exitCode !== 0) throw ended(argv, exit);
+  return { place, env };
 }
 
 /** So much of a step's output is shown, as with BuildKit: nobody waits for who reads it. */
@@ -104,7 +129,7 @@ interface PlacedMount {
 }
 
 async function placeMount(
-  parts: RunParts,
+  parts: Omit<RunParts, "runner">,
   mount: RunMount,
   { scope, context }: { readonly scope: Scope; readonly context: RunContext },
 ): Promise<PlacedMount> {
@@ -145,7 +170,7 @@ async function placeMount(
 
 /** Stages and images are mounted; of a context there is a copy without what is to be left out. */
 async function bindSource(
-  parts: RunParts,
+  parts: Pick<RunParts, "snapshots">,
   { from, path, isReadOnly }: Extract<RunMount, { readonly type: "bind" }>,
   { scope, context }: { readonly scope: Scope; readonly context: RunContext },
 ): Promise<{ readonly source: readonly Mount[] | string; readonly path: string }> {
@@ -206,7 +231,7 @@ async function placeSecret(
 
 /** Layers as a file system; what is written to it goes with the scope. */
 async function mountsOf(
-  { snapshots }: RunParts,
+  { snapshots }: Pick<RunParts, "snapshots">,
   layers: readonly StoredLayer[],
   { scope, isReadOnly }: { readonly scope: Scope; readonly isReadOnly: boolean },
 ): Promise<readonly Mount[]> {
@@ -215,7 +240,8 @@ async function mountsOf(
   return await snapshots.mounts(await privateSnapshot({ snapshots }, chain, scope));
 }
 
-async function privateSnapshot(
+/** A writable root over layers, for as long as the scope. */
+export async function privateSnapshot(
   { snapshots }: Pick<RunParts, "snapshots">,
   chain: ChainId | undefined,
   scope: Scope,

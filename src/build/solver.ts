@@ -46,10 +46,10 @@ export interface Carrier {
 }
 
 /** A build, as the solver sees it. */
-export interface SolverRun {
+export interface SolverRun<C extends Carrier = Carrier> {
   readonly id: string;
   readonly vertices: ReadonlyMap<Operation, Vertex>;
-  readonly carrier: (solve: (operation: Operation) => Promise<Solved>) => Carrier;
+  readonly carrier: (solve: (operation: Operation) => Promise<Solved>) => C;
   /** Holds all results until the build is over. */
   readonly lease: Lease;
   readonly report: (event: BuildEvent) => void;
@@ -83,16 +83,20 @@ export class Solver {
     this.#cache = parts.cache;
   }
 
-  /** The result of an operation and of all that it needs; the first failure stops the others. */
-  async solve(
-    operations: readonly Operation[],
-    run: SolverRun,
-  ): Promise<ReadonlyMap<Operation, Solved>> {
-    return await new Graph(
+  /** A build that solves nothing yet. */
+  begin<C extends Carrier>(run: SolverRun<C>): Solving<C> {
+    return new Graph(
       { content: this.#content, cache: this.#cache, running: this.#running, slots: this.#slots },
       run,
-    ).solve(operations);
+    );
   }
+}
+
+/** The operations of one build, solved as they are asked for. */
+export interface Solving<C extends Carrier> {
+  readonly carrier: C;
+  /** The results of operations and of all that they need; the first failure stops the others. */
+  solve(operations: readonly Operation[]): Promise<ReadonlyMap<Operation, Solved>>;
 }
 
 interface GraphParts {
@@ -103,21 +107,21 @@ interface GraphParts {
 }
 
 /** The operations of one build. */
-class Graph {
+class Graph<C extends Carrier> implements Solving<C> {
   readonly #parts: GraphParts;
-  readonly #run: SolverRun;
-  readonly #carrier: Carrier;
+  readonly #run: SolverRun<C>;
+  readonly carrier: C;
   readonly #solved = new Map<Operation, Promise<Solved>>();
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #used = new Set<string>();
   readonly #held = new DisposableStack();
 
-  constructor(parts: GraphParts, run: SolverRun) {
+  constructor(parts: GraphParts, run: SolverRun<C>) {
     this.#parts = parts;
     this.#run = run;
     this.#signal = AbortSignal.any([run.signal, this.#stop.signal]);
-    this.#carrier = run.carrier((operation) => this.#solve(operation));
+    this.carrier = run.carrier((operation) => this.#solve(operation));
   }
 
   async solve(operations: readonly Operation[]): Promise<ReadonlyMap<Operation, Solved>> {
@@ -158,12 +162,12 @@ class Graph {
     this.#signal.throwIfAborted();
     const started = this.#run.now();
     try {
-      const known = await this.#carrier.known(operation);
+      const known = await this.carrier.known(operation);
       if (known) {
         this.#report(operation, { started, completed: this.#run.now(), cached: true });
         return known;
       }
-      const key = await this.#carrier.keyOf(operation);
+      const key = await this.carrier.keyOf(operation);
       const found = operation.ignoresCache ? undefined : await this.#find(operation, key);
       if (found) {
         this.#report(operation, { started, completed: this.#run.now(), cached: true });
@@ -221,9 +225,9 @@ class Graph {
     using _slot = await slots.take(signal);
     const lease = content.lease();
     try {
-      const isAlone = this.#carrier.standsAlone(operation);
-      const below = isAlone ? [] : await this.#carrier.below(operation);
-      const made = await this.#carrier.carryOut(operation, { lease, below, report, signal });
+      const isAlone = this.carrier.standsAlone(operation);
+      const below = isAlone ? [] : await this.carrier.below(operation);
+      const made = await this.carrier.carryOut(operation, { lease, below, report, signal });
       const layers = made.map(({ diffId, blob, size }) => ({ diffId, blob, size }));
       const step = { layers, parts, description: operation.name };
       crashPoint("build:step-committed");
@@ -238,7 +242,7 @@ class Graph {
 
   async #place(operation: Operation, { layers }: CachedStep): Promise<Solved> {
     const { lease } = this.#run;
-    const below = await this.#carrier.below(operation);
+    const below = await this.carrier.below(operation);
     const stack = [...below];
     for (const layer of layers) {
       const run = { layer, below: stack, lease, signal: this.#signal };

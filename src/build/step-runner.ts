@@ -1,3 +1,4 @@
+import type { Readable, Writable } from "node:stream";
 import type { Mount } from "#kernel";
 
 /**
@@ -11,6 +12,11 @@ export interface StepRunner {
    * start removes them.
    */
   run(task: StepTask): Promise<StepExit>;
+  /**
+   * Opens the place of a step for programs that somebody chooses, until it is disposed of; then all
+   * that runs in it is killed. After a crash the next start removes it, as with `run`.
+   */
+  open(place: StepPlace): Promise<StepSandbox>;
   /** The ids that USER's words mean in the root of a snapshot; "" is root. */
   ownerOf(snapshot: string, user: string): Promise<{ readonly uid: number; readonly gid: number }>;
 }
@@ -24,17 +30,10 @@ export interface StepExit {
   readonly oomKilled: boolean;
 }
 
-/** A program to run. */
-export interface StepTask {
+/** Where a step runs: its root, and what it sees beside that. */
+export interface StepPlace {
   /** The key of an active snapshot that nobody has mounted: its root. */
   readonly snapshot: string;
-  readonly argv: readonly string[];
-  /** "NAME=value". */
-  readonly env: readonly string[];
-  /** Absolute. */
-  readonly cwd: string;
-  /** As USER has it, resolved in the root; "" for root. */
-  readonly user: string;
   /** In order; targets are absolute, in the root. */
   readonly mounts: readonly StepMount[];
   /** "default", "none", "host" or the name of a network. */
@@ -45,9 +44,60 @@ export interface StepTask {
   /** All that a privileged container may do. */
   readonly isPrivileged: boolean;
   readonly limits: StepLimits;
+}
+
+/** A program, and whose it is. */
+export interface StepProgram {
+  readonly argv: readonly string[];
+  /** "NAME=value". */
+  readonly env: readonly string[];
+  /** Absolute. */
+  readonly cwd: string;
+  /** As USER has it, resolved in the root; "" for root. */
+  readonly user: string;
+}
+
+/** A program to run in its place. */
+export interface StepTask extends StepPlace, StepProgram {
   /** Raw pieces of standard output (1) and standard error (2). */
   readonly onOutput: (stream: 1 | 2, data: Uint8Array) => void;
   readonly signal: AbortSignal;
+}
+
+/** A program that somebody talks to. */
+export interface SandboxProgram extends StepProgram {
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  /** Of the terminal, in characters. */
+  readonly size?: TerminalSize | undefined;
+}
+
+/** The size of a terminal in characters. */
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** The place of a step, ready for programs. */
+export interface StepSandbox extends AsyncDisposable {
+  /**
+   * Starts a program. With the end of the first one all others end, and the sandbox takes no more
+   * (`conflict`). A fault of a program that cannot be started has `stage` and `errno`.
+   */
+  start(program: SandboxProgram): Promise<SandboxProcess>;
+}
+
+/** A program in a sandbox; disposing lets go of its streams. */
+export interface SandboxProcess extends AsyncDisposable {
+  readonly input: Writable;
+  /** Docker's framed stream, or a terminal's bytes. */
+  readonly output: Readable;
+  readonly tty: boolean;
+  readonly ended: Promise<StepExit>;
+  /** Does nothing without a terminal. */
+  resize(size: TerminalSize): Promise<void>;
+  /** By its number; does nothing once it has ended. */
+  kill(signal: number): Promise<void>;
 }
 
 /** Limits of a step; what is absent is not limited, or as a container has it. */

@@ -5,9 +5,11 @@ import type {
   BuildMessage,
   BuildPruneResponse,
   ContextAnswer,
+  ExecCreateBody,
   WireFilters,
 } from "#wire";
 import { renderFilters } from "#wire";
+import { type ContainerRun, openRun } from "./run.ts";
 import type { Transport } from "./transport.ts";
 
 const root = "/thimble/v1/build";
@@ -69,6 +71,25 @@ export class BuildsClient {
       ...defined({ signal }),
     } as const;
     for await (const { value } of this.#transport.messages<BuildMessage>(call)) yield value;
+  }
+
+  /** Runs a program in the place of a step that a build offers. */
+  enter(
+    id: string,
+    body: Pick<ExecCreateBody, "Cmd" | "Tty" | "ConsoleSize" | "AttachStdin">,
+  ): Promise<Pick<ContainerRun, "stream" | "exitCode">> {
+    const path = `${root}/entries/${encodeURIComponent(id)}`;
+    return openRun(this.#transport, { method: "POST", path, json: body });
+  }
+
+  /** Sets the size of the terminal of that program. */
+  async resizeEntry(
+    id: string,
+    size: { readonly rows: number; readonly columns: number },
+  ): Promise<void> {
+    const path = `${root}/entries/${encodeURIComponent(id)}/resize`;
+    const query = { h: size.rows, w: size.columns };
+    await this.#transport.done({ method: "POST", path, query });
   }
 
   /** The tar of an output that is for the client. */

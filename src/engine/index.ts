@@ -19,10 +19,14 @@ export type {
   BuildRequest,
   BuiltImage,
   CacheRecord,
+  EnteredSandbox,
+  EnteredStep,
   GivenContext,
   OutputRequest,
   PruneOptions,
   PruneResult,
+  SandboxProcess,
+  StepSandbox,
 } from "#build";
 export {
   checkOutputs,

@@ -164,15 +164,19 @@ function lost(parts: Parts<"state" | "clock">, record: ContainerRecord): TaskExi
  * Removes the leftovers of a create, a remove, an exec or an unlisted run that a crash cut short.
  */
 async function sweep(
-  parts: Parts<"paths" | "log" | "tasks" | "snapshots" | "store">,
+  parts: Parts<"paths" | "log" | "tasks" | "snapshots" | "store" | "content">,
 ): Promise<void> {
   const known = new Set<string>([...parts.store.all()].map((record) => record.id));
   await parts.tasks.sweep(known);
+  let removed = false;
   for (const key of await parts.snapshots.activeKeys()) {
     const owner = viewOwner(key) ?? key;
     if (known.has(owner) || !isContainerId(owner)) continue;
     await attempt(parts, `removing the snapshot ${key}`, () => parts.snapshots.remove(key));
+    removed = true;
   }
+  // A layer that nothing else needed stood below one of them when the store was settled.
+  if (removed) await attempt(parts, "removing needless layers", () => parts.content.collect());
   for (const name of list(parts.paths.containers)) {
     if (known.has(name)) continue;
     const path = join(parts.paths.containers, name);

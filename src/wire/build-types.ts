@@ -61,6 +61,25 @@ export interface BuildWarning {
   readonly range?: BuildRange;
 }
 
+/**
+ * A step that waits for its client: POST /thimble/v1/build/entries/ID runs a program in its place, as
+ * /containers/ID/debug does. The build goes on once that has ended.
+ */
+export interface BuildEntry {
+  readonly kind: "entry";
+  readonly id: string;
+  /** As "[build 2/5] RUN make". */
+  readonly name: string;
+  /** What RUN executes; absent for a step that is none. */
+  readonly command?: string;
+  /** The command has failed: its files are as it left them. */
+  readonly hasFailed: boolean;
+  /** Why it failed. */
+  readonly message?: string;
+  /** It has cache mounts, in which changes stay. */
+  readonly keepsCaches: boolean;
+}
+
 /** The end of a build that went well. */
 export interface BuildResult {
   readonly kind: "result";
@@ -94,5 +113,6 @@ export type BuildMessage =
   | BuildLog
   | BuildStatus
   | BuildWarning
+  | BuildEntry
   | BuildResult
   | BuildFailure;

@@ -95,6 +95,10 @@ export const buildBodySchema = z.object({
   epoch: z.int().min(0).max(253_402_300_799).optional(),
   tags: names.default([]),
   outputs: z.array(output).max(64).default([]),
+  /** Offer a RUN that fails to the client, with a message of the kind "entry". */
+  enter: z.boolean().default(false),
+  /** Offer this step in place of what it would do: "", NUMBER, STAGE/NUMBER, STAGE or line:NUMBER. */
+  entry: z.string().max(4096).optional(),
   /** Say of each step that runs why it does. */
   explain: z.boolean().default(false),
 });

@@ -13,6 +13,7 @@ const expectations: Record<
 > = {
   "build:step-prepared": { cached: 1, isThere: false },
   "build:step-carried-out": { cached: 1, isThere: false },
+  "build:failed-step-kept": { cached: 1, isThere: false },
   "build:step-committed": { cached: 1, isThere: false },
   "build:step-recorded": { cached: 2, isThere: false },
   "build:image-stored": { cached: 2, isThere: true },

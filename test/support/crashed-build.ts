@@ -19,3 +19,17 @@ export async function crashedBuild(engine: Engine, steps: number): Promise<reado
   if (steps > 1) await builder.keep(built, { tags, annotations: [], report, signal });
   return [...ran];
 }
+
+/** Fails at a step above the first one of `crashedBuild`, of which somebody is to look at the files. */
+export async function failedBuild(engine: Engine): Promise<void> {
+  const builder = await engine.builds.builder();
+  await using _built = await builder.build({
+    dockerfile: {
+      text: "FROM busybox\nRUN echo 0 > /made-0\nRUN touch /left; false\n",
+      name: "Dockerfile",
+    },
+    report: () => undefined,
+    enter: async () => undefined,
+    signal: new AbortController().signal,
+  });
+}

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { makePrivateDirectory, removeTree } from "#kernel";
 import type { LeasedDirectory } from "../build/solver.ts";
@@ -79,7 +79,9 @@ export class ReceivedDirectories {
     this.#idle.delete(key);
     if (idle) return idle;
     const path = join(this.#root, `${key}.${randomBytes(6).toString("hex")}`);
-    mkdirSync(join(path, filesName), { recursive: true, mode: 0o700 });
+    mkdirSync(join(path, filesName), { recursive: true });
+    // Steps of any user see it as a mount; what is above it is closed.
+    chmodSync(join(path, filesName), 0o755);
     return { path };
   }
 

@@ -20,13 +20,14 @@ export interface BuildShow {
     what: string,
     work: (onBytes: (bytes: number) => void) => Promise<T>,
   ): Promise<T>;
+  /** Nothing is shown from then on. */
   end(): Promise<void>;
 }
 
 /** Progress is on standard error, as buildx has it. */
 export function openShow(context: Context, flags: Values<typeof buildFlags>): BuildShow {
   const progress = new BuildProgress();
-  const view = viewOf(context, flags, progress);
+  let view = viewOf(context, flags, progress);
   const message = async (each: BuildMessage) => {
     const change = progress.apply(each);
     await view?.message?.(each);
@@ -40,7 +41,9 @@ export function openShow(context: Context, flags: Values<typeof buildFlags>): Bu
     },
     transfer: (name, what, work) => transfer(message, { name, what, work }),
     async end() {
-      await view?.end?.();
+      const shown = view;
+      view = undefined;
+      await shown?.end?.();
     },
   };
 }

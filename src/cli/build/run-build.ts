@@ -1,8 +1,15 @@
-import { visibleText } from "#base";
+import { defined, visibleText } from "#base";
 import { openDockerConfig } from "#client";
 import { baseImages } from "#dockerfile";
 import { hostPlatform, parseReference } from "#image";
-import type { AuthConfig, BuildBody, BuildFailure, BuildMessage, BuildResult } from "#wire";
+import type {
+  AuthConfig,
+  BuildBody,
+  BuildEntry,
+  BuildFailure,
+  BuildMessage,
+  BuildResult,
+} from "#wire";
 import { cancellable } from "../cancellable.ts";
 import type { Context } from "../context.ts";
 import { Exit } from "../failure.ts";
@@ -15,6 +22,7 @@ import { type BuildOutput, parseOutputs } from "./build-outputs.ts";
 import { requestOptions } from "./build-request.ts";
 import { type BuildShow, openShow } from "./build-show.ts";
 import { type BuildSource, contextOf, findSource } from "./build-source.ts";
+import { enterFailed, enterStep, requireInput } from "./enter-step.ts";
 import { commitTime } from "./git-tree.ts";
 import { sendNamedContexts } from "./named-contexts.ts";
 import { receiveOutputs } from "./receive-outputs.ts";
@@ -25,7 +33,12 @@ type BuildFlags = Values<typeof buildFlags>;
 
 /** A build by the engine, or with --watch one after the other; gives the exit status. */
 export async function runBuild(context: Context, path: string, flags: BuildFlags): Promise<number> {
-  const build = () => buildOnce(context, path, flags);
+  const entersFailed = flags["on-error"] === "shell";
+  if (entersFailed) requireInput(path, flags.file);
+  if (entersFailed && flags.watch)
+    throw new Exit(1, "thimble: --watch and --on-error=shell cannot be used together");
+  const enter = entersFailed ? (entry: BuildEntry) => enterFailed(context, entry) : undefined;
+  const build = () => buildOnce(context, { path, flags, enter });
   if (!flags.watch) return await build();
   const { file, iidfile, "metadata-file": metadata } = flags;
   const places = parseOutputs(flags.output, flags).map(({ dest }) => dest);
@@ -34,7 +47,40 @@ export async function runBuild(context: Context, path: string, flags: BuildFlags
   return await watchBuild(context, { path, file, written }, build);
 }
 
-async function buildOnce(context: Context, path: string, flags: BuildFlags): Promise<number> {
+/**
+ * Builds as far as a step, or to the end, and runs a program there; gives its exit status. A RUN that
+ * fails before is entered in its place.
+ */
+export async function shellBuild(
+  context: Context,
+  call: {
+    readonly path: string;
+    readonly flags: BuildFlags;
+    readonly step: string;
+    readonly command: readonly string[];
+  },
+): Promise<number> {
+  const { path, flags, step, command } = call;
+  requireInput(path, flags.file);
+  let status = 1;
+  const enter = async (entry: BuildEntry) => {
+    status = await enterStep(context, entry, command);
+  };
+  await buildOnce(context, { path, flags, enter, entry: step });
+  return status;
+}
+
+interface BuildCall {
+  readonly path: string;
+  readonly flags: BuildFlags;
+  /** Enters a step that the engine offers; absent: none is wanted. */
+  readonly enter?: ((entry: BuildEntry) => Promise<void>) | undefined;
+  /** The step to enter in place of a result. */
+  readonly entry?: string;
+}
+
+async function buildOnce(context: Context, call: BuildCall): Promise<number> {
+  const { path, flags, enter, entry } = call;
   const options = requestOptions(context, flags);
   const outputs = annotated(parseOutputs(flags.output, flags), flags.annotation);
   refuseTerminal(context, outputs);
@@ -56,11 +102,12 @@ async function buildOnce(context: Context, path: string, flags: BuildFlags): Pro
         ...(epoch === undefined ? {} : { epoch }),
         ...contextOf(source, id),
         contexts: await sendNamedContexts(flags["build-context"], work),
+        ...{ enter: enter !== undefined, ...defined({ entry }) },
         outputs: outputs.map(({ type, attributes }) => ({ type, attributes: { ...attributes } })),
       };
       const credentials = await credentialsFor(context, { source, body, outputs });
       const messages = context.client.builds.run(body, { credentials, signal });
-      const made = await follow(messages, show);
+      const made = await follow(messages, show, enter);
       if (flags.explain) reasons = reasonsOf(show);
       if (made.kind === "error") throw new Exit(1, report(made, { show, source, flags }));
       await receiveOutputs(outputs, made, work);
@@ -88,10 +135,14 @@ function reasonsOf({ progress }: BuildShow): string {
 async function follow(
   messages: AsyncIterable<BuildMessage>,
   show: BuildShow,
+  enter: BuildCall["enter"],
 ): Promise<BuildResult | BuildFailure> {
   for await (const message of messages) {
     if (message.kind === "result" || message.kind === "error") return message;
-    await show.message(message);
+    if (message.kind === "entry") {
+      await show.end();
+      await enter?.(message);
+    } else await show.message(message);
   }
   throw new Exit(1, "ERROR: failed to build: the engine ended the build without a result");
 }

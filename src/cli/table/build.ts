@@ -1,4 +1,4 @@
-import { command } from "../command.ts";
+import { command, many } from "../command.ts";
 import { bool, choice, commaList, int, list, refused, size, text } from "../flag.ts";
 
 /** Flags of docker's that change nothing here. */
@@ -57,6 +57,7 @@ export const buildFlags = {
   }),
   "no-cache": bool("Do not use cache when building the image"),
   "no-cache-filter": commaList("Do not cache specified stages"),
+  "on-error": choice("What to do when a RUN fails: enter it with a shell", ["shell"]),
   output: list(
     "Where the result goes (type=local,dest=PATH; type=tar, oci, docker, image, registry)",
     {
@@ -93,6 +94,30 @@ export const buildFlags = {
   watch: bool("Build again whenever the Dockerfile or a file of the context changes"),
 };
 
+const shellStep = text("Step to enter: a number, STAGE/NUMBER, a STAGE, or line:NUMBER", {
+  shownDefault: "the end",
+  placeholder: "step",
+});
+
+export const buildShellFlags = { ...buildFlags, step: shellStep };
+
+const shellCommand = command({
+  summary: "Build as far as a step, and run a shell in its place",
+  usage: "[OPTIONS] PATH | URL [COMMAND [ARG...]]",
+  flags: buildShellFlags,
+  args: [1, many],
+  interspersed: false,
+  complete: "file",
+  examples: [
+    ["build shell .", "the step that fails, or the end of the build"],
+    ["build shell --step 3 .", 'the step that progress shows as "[3/5]", in its place'],
+    ["build shell --step build/2 .", 'the step "[build 2/4]" of another stage'],
+    ["build shell --step line:7 .", "the step whose instruction stands in line 7"],
+    ["build shell --target test . ls -l /src", "a command in place of a shell"],
+  ],
+  load: async () => (await import("../verb/build.ts")).buildShell,
+});
+
 export const buildCommand = command({
   summary: "Build an image from a Dockerfile, or check one",
   usage: "[OPTIONS] PATH | URL | -",
@@ -111,8 +136,10 @@ export const buildCommand = command({
     ],
     ["build - < Dockerfile", "without files"],
     ["build -t web --watch .", "again after each change, until ctrl-c"],
+    ["build --on-error=shell .", "and enter a RUN that fails, with its mounts and environment"],
     ["build --check .", "what Docker's build checks find in ./Dockerfile"],
     ["build --call=outline --target web .", "arguments, secrets and agents that a stage takes"],
   ],
+  variants: { shell: shellCommand },
   load: async () => (await import("../verb/build.ts")).build,
 });

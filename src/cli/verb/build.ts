@@ -1,7 +1,7 @@
 import type { Verb } from "../command.ts";
 import { Exit } from "../failure.ts";
 import type { Values } from "../flag.ts";
-import type { buildFlags } from "../table/build.ts";
+import type { buildFlags, buildShellFlags } from "../table/build.ts";
 
 export const build: Verb<typeof buildFlags> = async (context, { flags, args }) => {
   const [path = "."] = args;
@@ -11,6 +11,13 @@ export const build: Verb<typeof buildFlags> = async (context, { flags, args }) =
   }
   const { callBuild } = await import("../build/call-build.ts");
   return await callBuild(context, { path, flags, call: { ...call, method: call.method } });
+};
+
+export const buildShell: Verb<typeof buildShellFlags> = async (context, { flags, args }) => {
+  const [path = ".", ...command] = args;
+  const { step = "", ...others } = flags;
+  const { shellBuild } = await import("../build/run-build.ts");
+  return await shellBuild(context, { path, flags: others, step, command });
 };
 
 /** "check,format=json,ignorestatus=true", and --check, which says less. */
