@@ -43,6 +43,14 @@ test("a pool that is not empty lets the one who took an item be done, and closes
   expect(state).toEqual({ made: 2, discarded: [2] });
 });
 
+test("a pool that is taken empty waits no longer", async () => {
+  const { pool, state } = counting(2, undefined, { courtesyMs: 3_600_000 });
+  await pool.fill();
+  expect([await pool.take(), await pool.take()]).toEqual([1, 2]);
+  await pool.fill();
+  expect([pool.ready, state.made]).toEqual([2, 4]);
+});
+
 test("more than are ready are made on the spot", async () => {
   const { pool } = counting(2);
   await pool.fill();

@@ -12,18 +12,20 @@ export interface ReadyPoolOptions<T> {
   readonly log: Log;
   /** A noun for the items, for messages. */
   readonly what: string;
-  /** Milliseconds that a pool which is not empty waits before it refills, for the one who took an item to be done; 15 by default. */
+  /** Milliseconds that a pool which is not empty waits before it refills, for the one who took an item to be done; 100 by default. */
   readonly courtesyMs?: number;
 }
 
-/** A start takes some milliseconds. */
-const usualCourtesyMs = 15;
+/** A short run is over by then: making an item may stop this program, and takes locks of the kernel's. */
+const usualCourtesyMs = 100;
 
 /** Things made ahead, each given out once. */
 export class ReadyPool<T> {
   readonly #options: ReadyPoolOptions<T>;
   readonly #ready: T[] = [];
   #refilling: Promise<void> | undefined;
+  /** Ends a wait of courtesy. */
+  #hurry = new AbortController();
   readonly #closing = new AbortController();
 
   constructor(options: ReadyPoolOptions<T>) {
@@ -48,15 +50,20 @@ export class ReadyPool<T> {
     if (this.#isClosed)
       throw new Fault("unavailable", `no more ${this.#options.what}: closing down`);
     const item = this.#ready.shift() ?? (await this.#options.make());
-    void this.fill();
+    this.#refillSoon();
     return item;
   }
 
   /** One that is ready; undefined when the pool is empty, which then fills itself up again. */
   takeReady(): T | undefined {
     const item = this.#ready.shift();
-    if (!this.#isClosed) void this.fill();
+    if (!this.#isClosed) this.#refillSoon();
     return item;
+  }
+
+  #refillSoon(): void {
+    if (this.#ready.length === 0) this.#hurry.abort();
+    void this.fill();
   }
 
   /** Resolves when the pool is full, or has failed and said so; the next `take` tries again. */
@@ -70,9 +77,11 @@ export class ReadyPool<T> {
   async #refill(): Promise<void> {
     const { size, make, discard, log, what, courtesyMs = usualCourtesyMs } = this.#options;
     // The caller who took one goes on first, with the processor and the kernel's locks to itself.
-    await (this.#ready.length > 0
-      ? delay(courtesyMs, undefined, this.#closing).catch(() => undefined)
-      : new Promise((resolve) => setImmediate(resolve)));
+    if (this.#ready.length > 0) {
+      this.#hurry = new AbortController();
+      const signal = AbortSignal.any([this.#closing.signal, this.#hurry.signal]);
+      await delay(courtesyMs, undefined, { signal }).catch(() => undefined);
+    } else await new Promise((resolve) => setImmediate(resolve));
     while (!this.#isClosed && this.#ready.length < size) {
       try {
         const item = await make();

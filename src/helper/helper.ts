@@ -31,8 +31,6 @@ interface Launcher {
   readonly child: ChildProcess;
 }
 
-/** A short run is over by then: this program stands still while it makes a process. */
-const proxyCourtesyMs = 100;
 const imageName = "thimble-init";
 const SIGKILL = 9;
 /** In ps(1) until there is a plan, whose id then takes its place: that of a container has 64 digits. */
@@ -69,7 +67,6 @@ export class Helper implements Disposable {
       discard,
       log,
       what: "proxies of ports",
-      courtesyMs: proxyCourtesyMs,
     });
   }
 
