@@ -113,9 +113,8 @@ async function build(
   if (context) contexts.use(context);
   const { text, ignore } = await filesOf(builder, { ...body, ...defined({ dockerfile }) }, context);
   exchange.begin("application/json");
-  const send = (message: BuildMessage) => {
-    if (!exchange.signal.aborted) exchange.response.write(`${JSON.stringify(message)}\n`);
-  };
+  const messages = new MessageLines(exchange);
+  const send = (message: BuildMessage) => messages.add(message);
   const { signal } = exchange;
   const report = (event: BuildEvent) => {
     const message = buildMessage(event);
@@ -136,7 +135,33 @@ async function build(
   } catch (error) {
     send(failureOf(error));
   }
-  exchange.response.end();
+  messages.end();
+}
+
+/** Messages as lines. Those of one turn go in one write: a build whose steps are all cached tells hundreds at once. */
+class MessageLines {
+  readonly #exchange: Exchange;
+  #waiting = "";
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+  }
+
+  add(message: BuildMessage): void {
+    if (this.#waiting === "") setImmediate(() => this.#flush());
+    this.#waiting += `${JSON.stringify(message)}\n`;
+  }
+
+  end(): void {
+    this.#flush();
+    this.#exchange.response.end();
+  }
+
+  #flush(): void {
+    const { response, signal } = this.#exchange;
+    if (this.#waiting !== "" && !signal.aborted) response.write(this.#waiting);
+    this.#waiting = "";
+  }
 }
 
 /** Without an output the image is kept under its names, as with docker. */

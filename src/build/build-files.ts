@@ -52,9 +52,8 @@ export class BuildFiles implements AsyncDisposable {
   }
 
   #context(name: string): SourceFiles {
-    const { directory, memo } = this.#contextNamed(name);
-    const files = { directory, ignore: this.#ignore, isClients: true };
-    return memo === undefined ? files : { ...files, memo };
+    const { directory, memo, identity } = this.#contextNamed(name);
+    return { directory, ignore: this.#ignore, isClients: true, memo, identity };
   }
 
   #contextNamed(name: string): BuildContext {

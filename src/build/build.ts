@@ -6,7 +6,6 @@ import { encodeDocument, hostPlatform, type ImageConfig, sha256 } from "#image";
 import { BuildFiles } from "./build-files.ts";
 import type { OpenedParts } from "./builder.ts";
 import { BuildCarrier, type CarrierBuild } from "./carrier.ts";
-import { newestFile } from "./context-files.ts";
 import type { BuildOutcome, BuildRequest, BuiltImage } from "./contract.ts";
 import { findEntry } from "./entry.ts";
 import type { NamedContext, WantedImage } from "./named-context.ts";
@@ -169,7 +168,7 @@ export class Build {
     if (epoch !== undefined) return epoch;
     const time = Date.parse(image.base?.created ?? "");
     const below = Number.isNaN(time) || time < 0 ? 0n : BigInt(time) * 1_000_000n;
-    const newest = context ? await newestFile(context, signal) : 0n;
+    const newest = context ? await this.#parts.times.newest(context, signal) : 0n;
     return newest > below ? newest : below;
   }
 

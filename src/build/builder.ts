@@ -14,7 +14,7 @@ import { CacheMounts } from "./cache-mounts.ts";
 import { CacheStore } from "./cache-store.ts";
 import { buildUsage, pruneBuilds } from "./cache-usage.ts";
 import type { CarrierParts } from "./carrier.ts";
-import { readContextFile } from "./context-files.ts";
+import { ContextTimes, readContextFile } from "./context-files.ts";
 import { ContextStore } from "./context-store.ts";
 import type {
   BuildContext,
@@ -73,8 +73,10 @@ export async function openBuilder(parts: BuilderParts): Promise<Builder> {
   const cacheMounts = new CacheMounts({ ...parts, root: join(parts.root, "mounts") });
   await cacheMounts.sweep();
   const keys = new KeyMaker();
+  const times = new ContextTimes();
   const remotes = new RemoteSources(join(parts.root, "remotes"));
-  return new EngineBuilder({ ...parts, cache, cacheMounts, archives, contexts, keys, remotes });
+  const own = { cache, cacheMounts, archives, contexts, keys, times, remotes };
+  return new EngineBuilder({ ...parts, ...own });
 }
 
 /** What builds have from their engine, and among themselves. */
@@ -82,6 +84,7 @@ export interface OpenedParts extends BuilderParts {
   readonly cache: CacheStore;
   readonly cacheMounts: CacheMounts;
   readonly keys: KeyMaker;
+  readonly times: ContextTimes;
   readonly remotes: RemoteSources;
   readonly archives: Builder["archives"];
   readonly contexts: Builder["contexts"];

@@ -35,16 +35,30 @@ export function readContextFile({ directory }: BuildContext, path: string): Buff
   }
 }
 
-/** The time of the file of a context that was changed last, in nanoseconds since 1970; 0 without files. */
-export async function newestFile(
-  { directory }: BuildContext,
-  signal: AbortSignal,
-): Promise<bigint> {
-  let newest = 0n;
-  for await (const batch of scanTree({ directory, mode: "tree" }, { signal })) {
-    for (const { type, mtime } of batch) {
-      if (type !== "directory" && mtime > newest) newest = mtime;
+/** How many contexts' times are kept. */
+const maxKnown = 64;
+
+/** Times of contexts, each looked for once while its files stay the same. */
+export class ContextTimes {
+  readonly #known = new Map<string, bigint>();
+
+  /** The time of the file of a context that was changed last, in nanoseconds since 1970; 0 without files. */
+  async newest({ directory, identity }: BuildContext, signal: AbortSignal): Promise<bigint> {
+    const known = identity === undefined ? undefined : this.#known.get(identity);
+    if (known !== undefined) return known;
+    let newest = 0n;
+    for await (const batch of scanTree({ directory, mode: "tree" }, { signal })) {
+      for (const { type, mtime } of batch) {
+        if (type !== "directory" && mtime > newest) newest = mtime;
+      }
     }
+    if (identity !== undefined) this.#remember(identity, newest);
+    return newest;
   }
-  return newest;
+
+  #remember(identity: string, newest: bigint): void {
+    this.#known.set(identity, newest);
+    const [oldest] = this.#known.keys();
+    if (this.#known.size > maxKnown && oldest !== undefined) this.#known.delete(oldest);
+  }
 }

@@ -97,6 +97,22 @@ test("only what has changed is wanted, and what is not listed goes", async () =>
   expect(readdirSync(context.directory).toSorted()).toEqual(["d", "e", "f"]);
 });
 
+test("a list that is sent again finds the same content, and any other one another", async () => {
+  const store = new ContextStore(join(root, "same"));
+  const send = async (entries: readonly Listed[], content?: string) => {
+    await using transfer = await store.begin("key", lines(entries));
+    if (transfer.wanted.length > 0) await transfer.fill(archive(entries, content));
+    await using context = transfer.take();
+    return context.identity;
+  };
+  const first = await send([file("a", 1)]);
+  expect(await send([file("a", 1)])).toBe(first);
+  const changed = await send([file("a", 1, "2")]);
+  const back = await send([file("a", 1)], "y");
+  expect(new Set([first, changed, back]).size).toBe(3);
+  expect(await send([file("a", 1)])).toBe(back);
+});
+
 test("files, directories and links take one another's places", async () => {
   const store = new ContextStore(join(root, "b"));
   const lists = [

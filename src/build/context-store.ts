@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { chmodSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "#base";
@@ -15,6 +15,8 @@ interface ReceivedContext extends AsyncDisposable {
   readonly directory: string;
   /** A file beside it that keeps digests of the files. */
   readonly memo: string;
+  /** Names what is in it, as long as this program runs. */
+  readonly identity: string;
 }
 
 /** A directory that is being made equal to a client's; disposing of it ends that. */
@@ -37,6 +39,8 @@ export class ContextStore {
   /** Names of directories that no build has, that used longest ago first. */
   readonly #idle = new Set<string>();
   readonly #used = new Set<string>();
+  /** By name, what a copy was made equal to. Nothing but a transfer changes it. */
+  readonly #contents = new Map<string, Contents>();
 
   /** @param root a directory of its own, made if it is missing */
   constructor(root: string) {
@@ -60,9 +64,21 @@ export class ContextStore {
       mkdirSync(directory, { recursive: true });
       // Steps of any user see it as a mount; what is above it is closed.
       chmodSync(directory, 0o755);
-      const chunks: Uint8Array[] = [];
-      const { wanted } = await matchTree(kept(list, chunks), { directory }, options);
-      return new Transfer({ directory, wanted, chunks, signal }, () => this.#release(name));
+      const { chunks, digest } = await collected(list);
+      const release = () => this.#release(name);
+      const parts = { directory, chunks, signal, release };
+      const known = this.#contents.get(name);
+      if (known?.list === digest) {
+        return new Transfer({ ...parts, wanted: new Uint32Array(), take: () => known.identity });
+      }
+      this.#contents.delete(name);
+      const { wanted } = await matchTree(replay(chunks), { directory }, options);
+      const take = () => {
+        const identity = randomUUID();
+        this.#contents.set(name, { list: digest, identity });
+        return identity;
+      };
+      return new Transfer({ ...parts, wanted, take });
     } catch (error) {
       await this.#release(name);
       throw error;
@@ -73,6 +89,7 @@ export class ContextStore {
   async prune(): Promise<number> {
     const names = [...this.#idle];
     this.#idle.clear();
+    for (const name of names) this.#contents.delete(name);
     for (const name of names) await removeTree(join(this.#root, name));
     return names.length;
   }
@@ -99,15 +116,23 @@ export class ContextStore {
     const [oldest] = this.#idle;
     if (this.#idle.size <= maxIdle || oldest === undefined) return;
     this.#idle.delete(oldest);
+    this.#contents.delete(oldest);
     await removeTree(join(this.#root, oldest));
   }
 }
 
-/** Passes a list on, and keeps it. */
-async function* kept(
+/** The list that a copy was made equal to. */
+interface Contents {
+  readonly list: string;
+  readonly identity: string;
+}
+
+/** A list whole, and what tells it from others. */
+async function collected(
   list: AsyncIterable<Uint8Array>,
-  chunks: Uint8Array[],
-): AsyncGenerator<Uint8Array, void> {
+): Promise<{ readonly chunks: readonly Uint8Array[]; readonly digest: string }> {
+  const chunks: Uint8Array[] = [];
+  const hash = createHash("sha256");
   let size = 0;
   for await (const chunk of list) {
     size += chunk.byteLength;
@@ -115,8 +140,13 @@ async function* kept(
       throw new Fault("exhausted", `the list of the context has more than ${maxList} bytes`);
     }
     chunks.push(chunk);
-    yield chunk;
+    hash.update(chunk);
   }
+  return { chunks, digest: hash.digest("hex") };
+}
+
+async function* replay(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array, void> {
+  yield* chunks;
 }
 
 interface TransferParts {
@@ -124,17 +154,18 @@ interface TransferParts {
   readonly wanted: Uint32Array;
   readonly chunks: readonly Uint8Array[];
   readonly signal: AbortSignal | undefined;
+  /** Called when the copy is equal to its list; gives what names its content. */
+  readonly take: () => string;
+  readonly release: () => Promise<void>;
 }
 
 class Transfer implements ContextTransfer {
   readonly #parts: TransferParts;
-  readonly #release: () => Promise<void>;
   #wanted: Uint32Array;
   #isTaken = false;
 
-  constructor(parts: TransferParts, release: () => Promise<void>) {
+  constructor(parts: TransferParts) {
     this.#parts = parts;
-    this.#release = release;
     this.#wanted = parts.wanted;
   }
 
@@ -147,10 +178,7 @@ class Transfer implements ContextTransfer {
     const options = signal ? { signal } : {};
     const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
     await unpackTree({ stream: archive }, directory, { keepsRoot: true, owner, ...options });
-    const list = async function* () {
-      yield* chunks;
-    };
-    const { wanted } = await matchTree(list(), { directory }, options);
+    const { wanted } = await matchTree(replay(chunks), { directory }, options);
     this.#wanted = wanted;
     const [first] = wanted;
     if (first === undefined) return;
@@ -165,14 +193,18 @@ class Transfer implements ContextTransfer {
       throw new Fault("conflict", "the files of the context have not come yet");
     }
     this.#isTaken = true;
-    const { directory } = this.#parts;
-    const release = this.#release;
-    return { directory, memo: `${directory}.memo`, [Symbol.asyncDispose]: release };
+    const { directory, take, release } = this.#parts;
+    return {
+      directory,
+      memo: `${directory}.memo`,
+      identity: take(),
+      [Symbol.asyncDispose]: release,
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isTaken) return;
     this.#isTaken = true;
-    await this.#release();
+    await this.#parts.release();
   }
 }

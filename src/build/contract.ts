@@ -58,6 +58,8 @@ export interface BuildContext extends AsyncDisposable {
   readonly directory: string;
   /** A file beside it that keeps digests of the files. */
   readonly memo?: string;
+  /** Names what is in it: two contexts with the same one have the same files. */
+  readonly identity?: string;
 }
 
 /** What was found at a URL: files, or the text of a Dockerfile alone. */
