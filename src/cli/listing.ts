@@ -126,12 +126,12 @@ export function tableWidth(listing: Listing): number {
   return Math.max(...lines.map((line) => line.length));
 }
 
-/** As text/tabwriter does for docker: columns three spaces apart and at least `least` wide, the last one as it is. */
-export function alignColumns(rows: readonly (readonly string[])[], least = 10): string[] {
+/** As text/tabwriter does for docker: columns `gap` spaces apart and at least `least` wide, the last one as it is. */
+export function alignColumns(rows: readonly (readonly string[])[], least = 10, gap = 3): string[] {
   const widths: number[] = [];
   for (const row of rows) {
     for (let index = 0; index < row.length - 1; index++) {
-      const width = (row[index]?.length ?? 0) + 3;
+      const width = (row[index]?.length ?? 0) + gap;
       if (width > (widths[index] ?? least)) widths[index] = width;
     }
   }

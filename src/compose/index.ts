@@ -8,6 +8,7 @@
  */
 
 export { containerName, createBody } from "./body/create-body.ts";
+export { composeLabel, composeVersion } from "./body/labels.ts";
 export { copiedFiles } from "./body/mounts.ts";
 export { resolveService } from "./body/references.ts";
 export {
@@ -24,5 +25,6 @@ export {
 } from "./config.ts";
 export { type FileProblem, type Files, maxFileBytes } from "./files.ts";
 export type { ProjectRequest } from "./find-sources.ts";
-export { type ModelOptions, openProjectToRun } from "./open-project.ts";
+export { type ModelOptions, openProject, openProjectToRun } from "./open-project.ts";
+export type { Project } from "./project/project.ts";
 export type { Variable } from "./template.ts";

@@ -6,4 +6,4 @@
  * is kept beside what the engine holds: resources are found by the labels of docker compose.
  */
 
-export { observeProject } from "./observe-project.ts";
+export { type ObservedContainer, observeContainers, observeProject } from "./observe-project.ts";

@@ -1,8 +1,9 @@
 import type { Client } from "#client";
+import { composeLabel } from "#compose";
 import type { ContainerSummary, NetworkInspect, Volume } from "#wire";
 
 /** A container of a project, as the engine lists it. */
-interface ObservedContainer {
+export interface ObservedContainer {
   readonly id: string;
   /** Without a slash. */
   readonly name: string;
@@ -24,30 +25,38 @@ interface ObservedProject {
   readonly volumes: readonly Volume[];
 }
 
-const label = (name: string) => `com.docker.compose.${name}`;
-
 /** Finds the containers, networks and volumes of a project by their labels: one list call for each kind. */
 export async function observeProject(client: Client, project: string): Promise<ObservedProject> {
-  const filters = { label: [`${label("project")}=${project}`] };
+  const filters = { label: [`${composeLabel("project")}=${project}`] };
   const [containers, networks, { Volumes: volumes }] = await Promise.all([
-    client.containers.list({ all: true, filters }),
+    observeContainers(client, project, { all: true }),
     client.networks.list(filters),
     client.volumes.list({ filters }),
   ]);
-  return { containers: observedContainers(containers), networks, volumes: volumes ?? [] };
+  return { containers, networks, volumes: volumes ?? [] };
+}
+
+/** The containers of a project by service and number: those that run, or with `all` every one. */
+export async function observeContainers(
+  client: Client,
+  project: string,
+  { all }: { readonly all: boolean },
+): Promise<readonly ObservedContainer[]> {
+  const filters = { label: [`${composeLabel("project")}=${project}`] };
+  return observedContainers(await client.containers.list({ all, filters }));
 }
 
 function observedContainers(summaries: readonly ContainerSummary[]): readonly ObservedContainer[] {
   return summaries
     .map((summary) => {
       const { Id: id, Names, Labels, State: state } = summary;
-      const number = Number(Labels[label("container-number")]);
+      const number = Number(Labels[composeLabel("container-number")]);
       return {
         id,
         name: (Names[0] ?? id).replace(/^\//, ""),
-        service: Labels[label("service")] ?? "",
+        service: Labels[composeLabel("service")] ?? "",
         number: Number.isSafeInteger(number) ? number : 0,
-        isOneOff: Labels[label("oneoff")] === "True",
+        isOneOff: Labels[composeLabel("oneoff")] === "True",
         state,
         summary,
       };

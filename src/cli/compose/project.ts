@@ -1,6 +1,13 @@
 import { closeSync, openSync, readFileSync, readSync, realpathSync, statSync } from "node:fs";
 import { collect } from "#base";
-import { type FileProblem, type Files, maxFileBytes, type ProjectRequest } from "#compose";
+import {
+  type FileProblem,
+  type Files,
+  maxFileBytes,
+  openProject,
+  type Project,
+  type ProjectRequest,
+} from "#compose";
 import type { Context } from "../context.ts";
 import type { Values } from "../flag.ts";
 import type { projectFlags } from "../table/compose-project.ts";
@@ -25,6 +32,38 @@ export async function readProject<T>(
   } finally {
     for (const message of warnings) await context.err.write(warningLine(message));
   }
+}
+
+/** The name of the project; its files are read only where neither flags nor environment name it. */
+export async function projectName(context: Context, flags: ProjectFlags): Promise<string> {
+  const given = flags["project-name"] || context.env.COMPOSE_PROJECT_NAME;
+  if (given) return given;
+  const read = (request: ProjectRequest) => openProject(request).project.name;
+  return await readProject(context, flags, read);
+}
+
+/**
+ * A project with these services and those that they need, or only its name where that is given and no
+ * file is.
+ */
+export async function projectOrName(
+  context: Context,
+  flags: ProjectFlags,
+  services: readonly string[],
+): Promise<{ readonly name: string; readonly project?: Project }> {
+  const given = flags["project-name"];
+  if (given && flags.file.length === 0) return { name: given };
+  const read = (request: ProjectRequest) => {
+    try {
+      const { project } = openProject(request, { resolvesEnvironment: false }, services);
+      return { name: project.name, project };
+    } catch (error) {
+      const name = context.env.COMPOSE_PROJECT_NAME;
+      if (!name) throw error;
+      return { name };
+    }
+  };
+  return await readProject(context, flags, read);
 }
 
 /** A warning as docker compose prints it where no terminal is. */

@@ -1,5 +1,6 @@
 import { command, group, many } from "../command.ts";
 import { bool, refused, text } from "../flag.ts";
+import { lookCommands } from "./compose-look.ts";
 import { projectFlags, withProject } from "./compose-project.ts";
 
 export const configFlags = withProject({
@@ -39,6 +40,6 @@ const configCommand = command({
 
 export const composeGroup = group(
   "Work with projects of compose files",
-  { config: configCommand, convert: { ...configCommand, hidden: true } },
+  { ...lookCommands, config: configCommand, convert: { ...configCommand, hidden: true } },
   projectFlags,
 );

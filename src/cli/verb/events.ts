@@ -17,14 +17,18 @@ export const events: Verb<typeof eventsFlags> = async (context, { flags }) => {
   // Names and labels are a stranger's.
   const show = context.out.isTerminal ? visibleText : (line: string) => line;
   for await (const { value, text } of stream) {
-    // The nanoseconds of the time have more digits than a number holds.
-    const nanoseconds = /"timeNano":\s*(\d+)/.exec(text)?.[1] ?? `${value.time}000000000`;
+    const nanoseconds = eventNanoseconds(value, text);
     if (format === "json") await context.out.write(`${text.trim()}\n`);
     else if (template) await context.out.write(`${template(fields(value, nanoseconds))}\n`);
     else await context.out.write(`${show(eventLine(value, nanoseconds))}\n`);
   }
   return 0;
 };
+
+/** The time of an event from its JSON: it has more digits than a number holds. */
+export function eventNanoseconds(event: EventMessage, text: string): string {
+  return /"timeNano":\s*(\d+)/.exec(text)?.[1] ?? `${event.time}000000000`;
+}
 
 /** "TIME TYPE ACTION ID (key=value, ...)". */
 export function eventLine(event: EventMessage, nanoseconds: string): string {

@@ -1,7 +1,7 @@
 import type { LogOptions } from "#client";
 import type { Verb } from "../command.ts";
 import type { Context } from "../context.ts";
-import { type MergedRecord, mergeLogs } from "../merge-logs.ts";
+import { paintOf, showMerged } from "../show-merged.ts";
 import type { Style } from "../style.ts";
 import type { logsFlags } from "../table/containers.ts";
 import { parseTimeFlag } from "../time-flag.ts";
@@ -40,27 +40,16 @@ async function showSeveral(
     framed: !Config.Tty,
   }));
   const prefixes = prefixesOf(names, context.style);
-  let open: MergedRecord | undefined;
-  for await (const record of mergeLogs(logs, options)) {
-    const sink = record.stream === "stderr" ? context.err : context.out;
-    const goesOn = open?.index === record.index && open.stream === record.stream;
-    if (open && !goesOn) await (open.stream === "stderr" ? context.err : context.out).write("\n");
-    const stamp = options.timestamps ? `${record.time} ` : "";
-    const prefix = goesOn ? "" : `${prefixes[record.index]}${stamp}`;
-    await sink.write(Buffer.concat([Buffer.from(prefix), record.text]));
-    open = record.text.at(-1) === newline ? undefined : record;
-  }
+  await showMerged(logs, {
+    ...options,
+    sink: (stream) => (stream === "stderr" ? context.err : context.out),
+    prefix: (index) => prefixes[index] ?? "",
+  });
   return 0;
 }
 
-const newline = 0x0a;
-
-/** Padded to one width; on a terminal in colours that repeat after the fifth. */
+/** Padded to one width; on a terminal in colours. */
 function prefixesOf(names: readonly string[], style: Style): readonly string[] {
   const width = Math.max(...names.map((name) => name.length));
-  const paints = [style.cyan, style.yellow, style.green, style.magenta, style.blue];
-  return names.map((name, index) => {
-    const paint = paints[index % paints.length] ?? style.cyan;
-    return paint(`${name.padEnd(width)} | `);
-  });
+  return names.map((name, index) => paintOf(style, index)(`${name.padEnd(width)} | `));
 }

@@ -37,28 +37,44 @@ interface Seen {
   readonly percents: readonly number[];
 }
 
-export const stats: Verb<typeof statsFlags> = async (context, { flags: given, args }) => {
+export const stats: Verb<typeof statsFlags> = async (context, { flags, args }) => {
+  if (args.length > 0) return await watchUsage(context, flags, args);
+  return await watchUsage(context, flags, async () => {
+    const found = await context.client.containers.list({ all: flags.all });
+    return found.map(({ Id }) => Id);
+  });
+};
+
+/** Those that were asked for, or what finds them before each look. */
+type Watched = readonly string[] | (() => Promise<readonly string[]>);
+
+/** Shows the usage of containers, once or until the program is ended. */
+export async function watchUsage(
+  context: Context,
+  given: Flags,
+  watched: Watched,
+): Promise<number> {
   const flags = withOwnFormat(context, given, "stats");
-  let seen = await look(context, { flags, args }, []);
+  let seen = await look(context, watched, []);
   for (;;) {
     await delay(interval);
-    seen = await look(context, { flags, args }, seen);
+    seen = await look(context, watched, seen);
     await show(context, flags, seen);
     if (flags["no-stream"]) return 0;
   }
-};
+}
 
 /** Containers that were asked for must exist at first; later they may go. */
 async function look(
   context: Context,
-  { flags, args }: { readonly flags: Flags; readonly args: readonly string[] },
+  watched: Watched,
   earlier: readonly Seen[],
 ): Promise<readonly Seen[]> {
   const { containers } = context.client;
-  const refs =
-    args.length > 0
-      ? args.filter((ref) => earlier.length === 0 || earlier.some((each) => each.ref === ref))
-      : (await containers.list({ all: flags.all })).map(({ Id }) => Id);
+  const isFound = typeof watched === "function";
+  const refs = isFound
+    ? await watched()
+    : watched.filter((ref) => earlier.length === 0 || earlier.some((each) => each.ref === ref));
   const found = await Promise.all(
     refs.map(async (ref): Promise<Seen | undefined> => {
       const last = earlier.find((each) => each.ref === ref);
@@ -68,7 +84,7 @@ async function look(
         const percents = last ? [...last.percents, percent].slice(-graphLength) : [];
         return { ref, now, before: last?.now, percents };
       } catch (error) {
-        if (isFault(error, "not_found") && (last || args.length === 0)) return undefined;
+        if (isFault(error, "not_found") && (last || isFound)) return undefined;
         throw error;
       }
     }),

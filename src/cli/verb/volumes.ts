@@ -26,7 +26,8 @@ function orNull(map: Readonly<Record<string, string>>): Record<string, string> |
   return Object.keys(map).length > 0 ? { ...map } : null;
 }
 
-const heads = {
+/** Fields of a volume to the heads of their columns. */
+export const volumeHeads = {
   Name: "VOLUME NAME",
   Driver: "DRIVER",
   Scope: "SCOPE",
@@ -51,7 +52,7 @@ export const volumeLs: Verb<typeof volumeLsFlags> = async (context, { flags: giv
   }
   const hasLimits = Volumes.some(({ Status }) => typeof Status?.Limit === "number");
   const table = `table {{.Driver}}\t{{.Name}}${hasLimits ? "\t{{.Used}}\t{{.Limit}}" : ""}`;
-  await printListing(context, { table, heads, rows }, flags);
+  await printListing(context, { table, heads: volumeHeads, rows }, flags);
   return 0;
 };
 

@@ -3,11 +3,11 @@ import { serviceHash } from "../hash.ts";
 import { mappingAt, pairsAt, textAt } from "../project/fields.ts";
 import type { Project } from "../project/project.ts";
 
-/** The name of a label of docker compose. */
-const composeLabel = (name: string) => `com.docker.compose.${name}`;
+/** The name of a label of docker compose: "com.docker.compose.service". */
+export const composeLabel = (name: string) => `com.docker.compose.${name}`;
 
 /** The version of docker compose whose projects these are, so that it takes them over as its own. */
-const composeVersion = "2.40.3";
+export const composeVersion = "2.40.3";
 
 /** Whence a project came, which its containers are labelled with. */
 export interface ProjectOrigin {
