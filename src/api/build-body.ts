@@ -1,5 +1,5 @@
 import { defined, Fault } from "#base";
-import type { BuildContext, BuildRequest, GivenContext } from "#engine";
+import type { BuildContext, BuildRequest, GivenContext, ImageLayout } from "#engine";
 import { parsePlatform, parseReference, type Reference, withDefaultTag } from "#image";
 import type { Schemas } from "#wire";
 
@@ -50,19 +50,26 @@ function limitsOf(body: ParsedBuild): NonNullable<BuildRequest["limits"]> {
   };
 }
 
-/** The contexts that were given names, besides those of `files`, which were sent. */
-export function namedContexts(
+/** The contexts that were given names; those that were sent by their ids, those that are fetched by their URLs. */
+export async function namedContexts(
   { contexts }: Pick<ParsedBuild, "contexts">,
-  files: (id: string) => BuildContext,
-): ReadonlyMap<string, GivenContext> {
+  from: {
+    readonly sent: (id: string) => BuildContext;
+    readonly fetched: (url: string) => Promise<BuildContext>;
+    readonly layoutOf: (context: BuildContext) => ImageLayout;
+  },
+): Promise<ReadonlyMap<string, GivenContext>> {
   const named = new Map<string, GivenContext>();
   for (const [name, given] of Object.entries(contexts)) {
-    if (typeof given === "string") named.set(name, { kind: "directory", context: files(given) });
-    else if ("image" in given) named.set(name, { kind: "image", reference: given.image });
-    else {
-      const [kind = ""] = Object.keys(given);
-      throw new Fault("unsupported", `the context ${name} cannot be a ${kind}`, { about: name });
-    }
+    if (typeof given === "string") {
+      named.set(name, { kind: "directory", context: from.sent(given) });
+    } else if ("image" in given) named.set(name, { kind: "image", reference: given.image });
+    else if ("remote" in given) {
+      named.set(name, { kind: "directory", context: await from.fetched(given.remote) });
+    } else if ("layout" in given) {
+      const layout = from.layoutOf(from.sent(given.layout));
+      named.set(name, { kind: "layout", layout, reference: given.reference ?? "latest" });
+    } else named.set(name, { kind: "target", target: given.target });
   }
   return named;
 }

@@ -108,14 +108,18 @@ async function build(
   const builder = await engine.builds.builder();
   await using contexts = new AsyncDisposableStack();
   const take = (id: string) => builder.sent.take(id).take();
-  const named = namedContexts(body, (id) => contexts.use(take(id)));
-  const { context, dockerfile } = await contextOf(builder, body, { take, signal: exchange.signal });
+  const { signal } = exchange;
+  const named = await namedContexts(body, {
+    sent: (id) => contexts.use(take(id)),
+    fetched: async (url) => contexts.use(await builder.remoteFiles(url, signal)),
+    layoutOf: (files) => builder.layoutOf(files),
+  });
+  const { context, dockerfile } = await contextOf(builder, body, { take, signal });
   if (context) contexts.use(context);
   const { text, ignore } = await filesOf(builder, { ...body, ...defined({ dockerfile }) }, context);
   exchange.begin("application/json");
   const messages = new MessageLines(exchange);
   const send = (message: BuildMessage) => messages.add(message);
-  const { signal } = exchange;
   const report = (event: BuildEvent) => {
     const message = buildMessage(event);
     if (message) send(message);

@@ -6,7 +6,7 @@ import { encodeDocument, hostPlatform, type ImageConfig, sha256 } from "#image";
 import { BuildFiles } from "./build-files.ts";
 import type { OpenedParts } from "./builder.ts";
 import { BuildCarrier, type CarrierBuild } from "./carrier.ts";
-import type { BuildOutcome, BuildRequest, BuiltImage } from "./contract.ts";
+import type { BuildOutcome, BuildRequest, BuiltImage, GivenContext } from "./contract.ts";
 import { findEntry } from "./entry.ts";
 import type { NamedContext, WantedImage } from "./named-context.ts";
 import type { Operation } from "./operation.ts";
@@ -89,18 +89,16 @@ export class Build {
   }
 
   async #plan(): Promise<Plan> {
-    const { dockerfile, report } = this.#request;
+    const { report } = this.#request;
     const request = planRequest(this.#request);
-    const wanted = wantedImages(dockerfile.text, request);
-    const configs = new Map<string, ImageConfig>();
-    await Promise.all(
-      wanted.map(async (image) => {
-        const { config } = await this.#describe(image);
-        configs.set(keyOf(image), config);
-      }),
-    );
-    const configOf = (image: WantedImage) => configs.get(keyOf(image));
-    const plan = planBuild(dockerfile.text, { ...request, configOf });
+    const contexts = new Map(request.contexts);
+    for (const [name, given] of this.#request.contexts ?? []) {
+      if (given.kind !== "target") continue;
+      // It is the stage as it stands, without such contexts.
+      const { target } = given;
+      contexts.set(name, { kind: "stage", stage: await this.#planOf({ ...request, target }) });
+    }
+    const plan = await this.#planOf({ ...request, contexts });
     const vertex = sha256("warnings");
     for (const { rule, detail, range } of plan.report.warnings) {
       const about = { detail: [ruleDescription(rule)], url: ruleUrl(rule), range };
@@ -114,9 +112,25 @@ export class Build {
     return plan;
   }
 
+  /** Looks at the images that it begins with first. */
+  async #planOf(request: ReturnType<typeof planRequest>): Promise<Plan> {
+    const { text } = this.#request.dockerfile;
+    const configs = new Map<string, ImageConfig>();
+    await Promise.all(
+      wantedImages(text, request).map(async (image) => {
+        const { config } = await this.#describe(image);
+        configs.set(keyOf(image), config);
+      }),
+    );
+    return planBuild(text, { ...request, configOf: (image) => configs.get(keyOf(image)) });
+  }
+
   /** Looks an image up, as a step that is shown. */
   async #describe(image: WantedImage): Promise<BaseImage> {
-    const name = `[internal] load metadata for ${image.reference}`;
+    if (this.#images.has(keyOf(image))) return await this.#image(image);
+    const { layout, reference } = image;
+    const where = layout === undefined ? "internal" : `context ${layout}`;
+    const name = `[${where}] load metadata for ${reference}`;
     const vertex = { kind: "vertex", digest: sha256(name), name, inputs: [] } as const;
     const { report } = this.#request;
     const { clock } = this.#parts;
@@ -138,8 +152,10 @@ export class Build {
     const known = this.#images.get(key);
     if (known) return known.image;
     const result = this.#results.get(image.reference);
-    const { pull = false, credentials = () => undefined, signal } = this.#request;
-    const options = { pull, credentials, lease: this.#lease, signal };
+    const { pull = false, credentials = () => undefined, contexts, signal } = this.#request;
+    const given = image.layout === undefined ? undefined : contexts?.get(image.layout);
+    const layout = given?.kind === "layout" ? given.layout : undefined;
+    const options = { pull, credentials, layout, lease: this.#lease, signal };
     const found = result ? Promise.resolve(result) : this.#parts.images.find(image, options);
     this.#images.set(key, { wanted: image, image: found });
     return found;
@@ -206,9 +222,8 @@ function planRequest(request: BuildRequest): Omit<PlanRequest, "configOf"> {
   const buildPlatform = hostPlatform();
   const contexts = new Map<string, NamedContext>();
   for (const [name, given] of request.contexts ?? []) {
-    if (given.kind === "directory") contexts.set(name, { kind: "directory" });
-    else if (given.kind === "image") contexts.set(name, given);
-    else contexts.set(name, { kind: "image", reference: resultName(given.image) });
+    const context = namedContext(name, given);
+    if (context) contexts.set(name, context);
   }
   return {
     buildArgs: request.buildArgs ?? new Map(),
@@ -225,6 +240,22 @@ function planRequest(request: BuildRequest): Omit<PlanRequest, "configOf"> {
       ignored: ignore === undefined ? undefined : new IgnoreMatcher(parseIgnoreFile(ignore)),
     }),
   };
+}
+
+/** Undefined for a stage, which has to be planned first. */
+function namedContext(name: string, given: GivenContext): NamedContext | undefined {
+  switch (given.kind) {
+    case "directory":
+      return { kind: "directory" };
+    case "image":
+      return given;
+    case "layout":
+      return { kind: "image", reference: given.reference, layout: name };
+    case "result":
+      return { kind: "image", reference: resultName(given.image) };
+    case "target":
+      return undefined;
+  }
 }
 
 /** BuildKit's entitlements; the host's network needs none, as under dockerd. */

@@ -22,15 +22,17 @@ import type {
   BuildOutcome,
   BuildRequest,
   BuiltImage,
+  ImageLayout,
   KeepOptions,
   PruneOptions,
 } from "./contract.ts";
 import { crashPoint } from "./crash-point.ts";
+import { DirectoryLayout } from "./directory-layout.ts";
 import { openResult } from "./entered-step.ts";
 import { KeyMaker } from "./key.ts";
 import type { WantedImage } from "./named-context.ts";
 import { Pending } from "./pending.ts";
-import { openRemoteContext } from "./remote-context.ts";
+import { openRemoteContext, openRemoteFiles } from "./remote-context.ts";
 import { RemoteSources } from "./remote-sources.ts";
 import { type FileOptions, mountImage, mountResult } from "./result-files.ts";
 import { Solver } from "./solver.ts";
@@ -48,6 +50,8 @@ export interface ImageProvider {
 export interface FindOptions {
   readonly pull: boolean;
   readonly credentials: NonNullable<BuildRequest["credentials"]>;
+  /** Where the image is instead of a registry. */
+  readonly layout?: ImageLayout | undefined;
   readonly lease: Lease;
   readonly signal: AbortSignal;
 }
@@ -139,6 +143,14 @@ class EngineBuilder implements Builder {
 
   remoteContext(url: string, signal: AbortSignal) {
     return openRemoteContext(this.#parts, url, signal);
+  }
+
+  remoteFiles(url: string, signal: AbortSignal) {
+    return openRemoteFiles(this.#parts, url, signal);
+  }
+
+  layoutOf(context: BuildContext) {
+    return new DirectoryLayout(context);
   }
 
   async readFile(context: BuildContext, path: string) {

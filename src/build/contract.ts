@@ -1,7 +1,7 @@
 import type { Credentials } from "#base";
-import type { Artifact, Lease, StoredImage, StoredLayer } from "#content";
+import type { Artifact, BlobSource, Lease, StoredImage, StoredLayer } from "#content";
 import type { LineRange } from "#dockerfile";
-import type { ImageConfig, Platform, Reference } from "#image";
+import type { ImageConfig, ManifestDocument, Platform, Reference } from "#image";
 import type { Annotation } from "./annotations.ts";
 import type { ArchiveContexts } from "./archive-contexts.ts";
 import type { ArtifactOptions } from "./artifact.ts";
@@ -33,6 +33,10 @@ export interface Builder {
   readonly exports: Pending<BuildExport>;
   /** A context that the engine fetches: a git repository, a tar or a Dockerfile, by their URL. */
   remoteContext(url: string, signal: AbortSignal): Promise<RemoteContext>;
+  /** The same for a context with a name: a file that is no archive is in it, as "context". */
+  remoteFiles(url: string, signal: AbortSignal): Promise<BuildContext>;
+  /** The OCI layout that a context's files are, as long as these are there. */
+  layoutOf(context: BuildContext): ImageLayout;
   /** A file of a context, links followed within it; undefined when it is missing, `exhausted` when it is larger than 4 MiB. */
   readFile(context: BuildContext, path: string): Promise<Buffer | undefined>;
   /** The files of an image of a result for programs, which change a copy of them. */
@@ -85,9 +89,19 @@ export interface BuildExport extends AsyncDisposable {
   stream(): AsyncGenerator<Uint8Array, void>;
 }
 
+/** The blobs of images, by digest: an OCI layout that a client has. */
+export interface ImageLayout extends BlobSource {
+  /** The manifest or index of a tag or digest. `not_found` for one that is not there. */
+  manifest(reference: string, options: { readonly signal: AbortSignal }): Promise<ManifestDocument>;
+}
+
 /** What a name given by `--build-context` stands for. */
 export type GivenContext =
   | { readonly kind: "directory"; readonly context: BuildContext }
+  /** Another stage of the Dockerfile, by name or number. */
+  | { readonly kind: "target"; readonly target: string }
+  /** An image of a layout: a tag or a digest. */
+  | { readonly kind: "layout"; readonly layout: ImageLayout; readonly reference: string }
   | { readonly kind: "image"; readonly reference: string }
   /** What another build has made, whose outcome stays until this build is over. */
   | { readonly kind: "result"; readonly image: BuiltImage };

@@ -41,7 +41,7 @@ export async function originOf(
   const images = used.images.filter(({ wanted: { reference } }) => wanted.has(reference));
   const locals = localsOf(request);
   const isOnline = operations.some((each) => each.kind === "run" && each.network !== "none");
-  const isComplete = locals.length === 0 && images.every(({ image }) => image.digest);
+  const isComplete = locals.length === 0 && images.every((each) => materialOf(each).length > 0);
   return {
     ...{ args: argumentsOf(request), locals, ...namesOf(operations) },
     materials: [...images.flatMap(materialOf), ...(await remoteMaterials(operations, used))],
@@ -83,10 +83,10 @@ function namesOf(operations: readonly Operation[]): Pick<Origin, "secrets" | "ss
 }
 
 function materialOf({ wanted, image }: UsedImage): Material[] {
-  const { reference, platform } = wanted;
+  const { reference, platform, layout } = wanted;
   const { digest, digests = [] } = image;
-  // An image of another build has no registry to be had from.
-  if (digest === undefined || /^sha256:/.test(reference)) return [];
+  // An image of another build or of a layout has no registry to be had from.
+  if (digest === undefined || layout !== undefined || /^sha256:/.test(reference)) return [];
   const parsed = parseReference(reference);
   const name = familiarName(parsed);
   const pulled = digests.find((each) => each.startsWith(`${name}@`))?.slice(name.length + 1);
@@ -128,8 +128,11 @@ function stepsOf(operations: readonly Operation[]): object[] {
 
 function describe(operation: Operation): object {
   switch (operation.kind) {
-    case "image":
-      return { source: { identifier: `docker-image://${operation.reference}` } };
+    case "image": {
+      const { reference, layout } = operation;
+      const place = layout === undefined ? `docker-image://${reference}` : `oci-layout://${layout}`;
+      return { source: { identifier: place } };
+    }
     case "run":
       return { exec: { meta: { args: operation.argv, cwd: operation.cwd } } };
     case "copy":

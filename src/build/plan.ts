@@ -211,7 +211,7 @@ class BuildPlanner {
     const wanted = base.kind === "image" ? wantedFor(base.name, platform, contexts) : undefined;
     const config = wanted && configOf(wanted);
     const planner = this.#planner(stage, { below: undefined, config, platform });
-    if (wanted) planner.begin(wanted.reference, (step) => this.#image(step, wanted));
+    if (wanted) planner.begin(shownName(wanted), (step) => this.#image(step, wanted));
     else if (found) planner.begin(found.name, (step) => directoryBase(step, found.name));
     return planner.run();
   }
@@ -257,7 +257,7 @@ class BuildPlanner {
     if (from === "scratch") return "scratch";
     const wanted = wantedFor(from, platform, this.#request.contexts);
     if (!wanted) return "scratch";
-    return this.#image({ ...step, name: `FROM ${wanted.reference}`, stage: "" }, wanted);
+    return this.#image({ ...step, name: `FROM ${shownName(wanted)}`, stage: "" }, wanted);
   }
 
   /** One operation for each image, however many stages use it. */
@@ -269,6 +269,11 @@ class BuildPlanner {
     this.#images.set(key, made);
     return made;
   }
+}
+
+/** An image of a layout goes by the name of its context. */
+function shownName({ reference, layout = reference }: WantedImage): string {
+  return layout;
 }
 
 /** A directory of the client as a root file system. */

@@ -23,35 +23,53 @@ interface RemoteParts {
   readonly archives: ArchiveContexts;
 }
 
-const fileName = "remote";
+/** As BuildKit calls it. */
+const fileName = "context";
 
-/**
- * The files of a git repository or of a tar on the web, as a context, or a Dockerfile from there
- * without any. `invalid` for what is neither.
- */
+/** The files of a git repository or of a tar on the web, as a context, or a Dockerfile from there without any. */
 export async function openRemoteContext(
-  { remotes, archives }: RemoteParts,
+  parts: RemoteParts,
   url: string,
   signal: AbortSignal,
 ): Promise<RemoteContext> {
+  const { context, isFile } = await fetchContext(parts, url, signal);
+  if (!isFile) return { context };
+  await using file = context;
+  return { dockerfile: readContextFile(file, fileName)?.toString() ?? "" };
+}
+
+/** As `openRemoteContext` for a context with a name, in which any other file has the name "context". */
+export async function openRemoteFiles(
+  parts: RemoteParts,
+  url: string,
+  signal: AbortSignal,
+): Promise<BuildContext> {
+  return (await fetchContext(parts, url, signal)).context;
+}
+
+/** `invalid` for what is no URL of a repository or of the web. */
+async function fetchContext(
+  { remotes, archives }: RemoteParts,
+  url: string,
+  signal: AbortSignal,
+): Promise<{ readonly context: BuildContext; readonly isFile: boolean }> {
   if (!isGitSource(url) && !isHttpSource(url)) {
     throw new Fault("invalid", `remoteURL (${url}) could not be recognized as URL`, { about: url });
   }
   await using scope = new Scope();
   const opened = scope.use(remotes.open(signal));
-  if (isGitSource(url)) {
-    const directory = await repository(opened, url);
+  const kept = (directory: string): BuildContext => {
     const held = scope.release();
-    return { context: { directory, [Symbol.asyncDispose]: () => held.disposeAsync() } };
-  }
+    return { directory, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  };
+  if (isGitSource(url)) return { context: kept(await repository(opened, url)), isFile: false };
   const from = { kind: "remote", url, fileName } as const;
   const { directory } = await opened.filesOf({ kind: "remote", from, unpacks: false });
   const path = join(directory, fileName);
   if (await isArchive(path)) {
-    return { context: await archives.fromArchive(createReadStream(path)) };
+    return { context: await archives.fromArchive(createReadStream(path)), isFile: false };
   }
-  const file: BuildContext = { directory, [Symbol.asyncDispose]: async () => undefined };
-  return { dockerfile: readContextFile(file, fileName)?.toString() ?? "" };
+  return { context: kept(directory), isFile: true };
 }
 
 /** The directory of a repository that the URL names, links followed within the repository. */

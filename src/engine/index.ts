@@ -22,6 +22,7 @@ export type {
   EnteredSandbox,
   EnteredStep,
   GivenContext,
+  ImageLayout,
   OutputRequest,
   PruneOptions,
   PruneResult,

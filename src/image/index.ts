@@ -36,10 +36,13 @@ export {
 export { JsonCursor, maxDocumentBytes, parseJson } from "./json.ts";
 export {
   type Descriptor,
+  documentType,
   encodeDocument,
   type Index,
   isAttestation,
   type Manifest,
+  type ManifestDocument,
+  manifestDocument,
   maxLayers,
   parseIndex,
   parseManifest,

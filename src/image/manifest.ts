@@ -1,5 +1,5 @@
 import { Fault } from "#base";
-import { type Digest, parseDigest } from "./digest.ts";
+import { type Digest, digestLike, parseDigest, requireDigest } from "./digest.ts";
 import { type JsonCursor, parseJson } from "./json.ts";
 import { isIndexType, isManifestType, mediaTypes } from "./media-type.ts";
 import { formatPlatform, hostPlatform, type Platform, platformDistance } from "./platform.ts";
@@ -140,6 +140,26 @@ export function parseIndex(bytes: Uint8Array, about = "image index"): Index {
     ...reference(root),
     annotations: annotations(root),
   });
+}
+
+/** A manifest or an index, and its descriptor. */
+export interface ManifestDocument {
+  readonly descriptor: Descriptor;
+  readonly bytes: Buffer;
+}
+
+/** A manifest or an index from a store of blobs. `data_loss` when the bytes are not those of the digest. */
+export function manifestDocument(digest: Digest, bytes: Buffer): ManifestDocument {
+  const about = `the manifest ${digest}`;
+  requireDigest(about, digest, digestLike(digest, bytes));
+  const mediaType = documentType(parseJson(about, bytes));
+  return { descriptor: { mediaType, digest, size: bytes.byteLength }, bytes };
+}
+
+/** What a manifest or an index says that it is; OCI's need not say it. */
+export function documentType(root: JsonCursor): string {
+  const own = root.at("mediaType").optional((c) => c.string(255));
+  return own || (root.at("manifests").absent ? mediaTypes.manifest : mediaTypes.index);
 }
 
 /** Whether the entry of an index is a build attestation rather than an image. */

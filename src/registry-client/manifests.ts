@@ -3,9 +3,11 @@ import {
   type Descriptor,
   type Digest,
   digestLike,
+  documentType,
   isDigest,
   isIndexType,
   isManifestType,
+  type ManifestDocument,
   maxDocumentBytes,
   mediaTypes,
   parseJson,
@@ -13,7 +15,6 @@ import {
   sha256,
 } from "#image";
 import type { Answer, EndpointSession } from "./endpoint-session.ts";
-import type { ManifestDocument } from "./registry-client.ts";
 import { attempted, isWebPage, webPageFault } from "./response-fault.ts";
 
 /** A tag or digest in a repository of an endpoint. */
@@ -141,5 +142,5 @@ function mediaTypeOf(about: string, answer: Answer, bytes: Buffer): string {
     );
   }
   if (isTelling) return told;
-  return own ?? (root.at("manifests").absent ? mediaTypes.manifest : mediaTypes.index);
+  return documentType(root);
 }

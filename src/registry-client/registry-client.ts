@@ -1,5 +1,5 @@
 import type { CredentialSource, Credentials, Log } from "#base";
-import type { Descriptor, Digest, Reference } from "#image";
+import type { Descriptor, Digest, ManifestDocument, Reference } from "#image";
 import type { Resolve } from "./address.ts";
 import type { HostDirectory } from "./hosts.ts";
 import type { Timeouts } from "./http-connection.ts";
@@ -60,11 +60,6 @@ export interface SearchResult {
   readonly starCount: number;
   readonly isOfficial: boolean;
   readonly isAutomated: boolean;
-}
-
-export interface ManifestDocument {
-  readonly descriptor: Descriptor;
-  readonly bytes: Buffer;
 }
 
 export interface BlobOptions extends OperationOptions {

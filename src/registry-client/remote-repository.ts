@@ -7,6 +7,7 @@ import {
   digestLike,
   familiarName,
   isDigest,
+  type ManifestDocument,
   maxDocumentBytes,
   type Reference,
   requireDigest,
@@ -27,7 +28,6 @@ import {
 } from "./referrers.ts";
 import type {
   BlobOptions,
-  ManifestDocument,
   OperationOptions,
   PutBlobOptions,
   Repository,

@@ -14,6 +14,7 @@ import {
   openDockerTarget,
 } from "../support/docker-cli.ts";
 import { dockerPlugin } from "../support/docker-plugins.ts";
+import { tarOf } from "../support/tree.ts";
 
 const buildx = dockerPlugin("docker-buildx");
 const compose = dockerPlugin("docker-compose");
@@ -118,6 +119,36 @@ here("builds of docker buildx [needs docker-buildx]", () => {
     expect(await run(`${buildx} bake --progress plain`)).toMatchObject({ status: 0 });
     expect(await target.ok(["run", "--rm", name])).toBe("from the context");
     expect(await target.ok(["images", "-q", "thimble.invalid/result"])).toBe("");
+  });
+
+  test("contexts are an image of an OCI layout of the client's, and what is fetched", async () => {
+    // dockerd's BuildKit has no layouts.
+    if (!target.ours) return;
+    const name = target.name();
+    const archive = join(target.directory, "laid.tar");
+    await target.ok(["save", "-o", archive, image]);
+    expect(await run("mkdir laid && tar -C laid -xf laid.tar")).toMatchObject({ status: 0 });
+    const text = 'FROM base\nRUN echo more > /more\nCMD ["cat", "/more"]\n';
+    writeFileSync(join(target.directory, "laid.Dockerfile"), text);
+    const laid = "-f laid.Dockerfile --build-context base=oci-layout://laid";
+    const built = await build(`-t ${name} ${laid}:conformance app`);
+    expect(built).toMatchObject({ status: 0 });
+    expect(await target.ok(["run", "--rm", name])).toBe("more");
+    const files = tarOf([
+      { name: "Dockerfile", content: "FROM scratch\nCOPY x /x\nCOPY --from=other x /other\n" },
+      { name: "x", content: "fetched" },
+    ]);
+    await using server = Bun.serve({
+      ...{ port: 0, hostname: "127.0.0.1" },
+      fetch: () => new Response(new Uint8Array(files)),
+    });
+    const url = `http://127.0.0.1:${server.port}/files.tar`;
+    const fetched = await build(`-o fetched --build-context other=${url} ${url}`);
+    expect(fetched).toMatchObject({ status: 0 });
+    const seen = ["x", "other"].map((each) =>
+      readFileSync(join(target.directory, "fetched", each), "utf8"),
+    );
+    expect(seen).toEqual(["fetched", "fetched"]);
   });
 
   test("compose builds a service and starts it", async () => {

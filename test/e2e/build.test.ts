@@ -1,9 +1,36 @@
 /** `thimble build` as a user types it, before an engine of its own. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ThimbleCli } from "../support/thimble-cli.ts";
 import { tarOf } from "../support/tree.ts";
+
+/** A server of an archive, a file and a repository, made in a directory of their own. */
+async function serveFiles(near: string): Promise<AsyncDisposable & { readonly url: string }> {
+  const root = `${near}-served`;
+  mkdirSync(join(root, "work/below"), { recursive: true });
+  const tar = tarOf([{ name: "deep/x", content: "tar\n" }]);
+  writeFileSync(join(root, "files.tar.gz"), Bun.gzipSync(new Uint8Array(tar)));
+  writeFileSync(join(root, "file"), "file\n");
+  writeFileSync(join(root, "work/below/f"), "repo\n");
+  const git = (...words: string[]) => execFileSync("git", ["-C", join(root, "work"), ...words]);
+  git("init", "-q");
+  git("add", ".");
+  git("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "all");
+  git("clone", "-q", "--bare", ".", join(root, "r.git"));
+  execFileSync("git", ["-C", join(root, "r.git"), "update-server-info"]);
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    async fetch(request) {
+      const file = Bun.file(join(root, new URL(request.url).pathname));
+      return (await file.exists()) ? new Response(file) : new Response("", { status: 404 });
+    },
+  });
+  const url = `http://127.0.0.1:${server.port}`;
+  return { url, [Symbol.asyncDispose]: () => server.stop(true) };
+}
 
 const isRoot = process.getuid?.() === 0;
 
@@ -138,6 +165,60 @@ describe.skipIf(!isRoot)("thimble build [needs root]", () => {
     ];
     expect(await build("-t", "more", ...contexts)).toMatchObject({ status: 0 });
     expect(await cli.ok(["run", "--rm", "more"])).toBe("more");
+  });
+
+  test("other contexts are fetched, images of OCI layouts, and stages", async () => {
+    put(
+      "Dockerfile",
+      [
+        "FROM busybox AS made",
+        "RUN echo made > /made",
+        "FROM base",
+        "COPY --from=tar deep/x /tar",
+        "COPY --from=file context /file",
+        "COPY --from=repo f /repo",
+        "COPY --from=stage made /stage",
+        "CMD cat /laid /tar /file /repo /stage",
+      ].join("\n"),
+    );
+    await using served = await serveFiles(context);
+    const laid = join(context, "laid");
+    mkdirSync(laid);
+    const text = "FROM busybox\nRUN echo laid > /laid\nENV A=laid\n";
+    const archive = ["-t", "laid:2", "-o", `type=oci,dest=${laid}.tar`];
+    await cli.ok(["build", "-q", ...archive, "-"], { input: text });
+    execFileSync("tar", ["-C", laid, "-xf", `${laid}.tar`]);
+    const contexts = (base: string) =>
+      [
+        `base=oci-layout://${base}`,
+        `tar=${served.url}/files.tar.gz`,
+        `file=${served.url}/file`,
+        `repo=${served.url}/r.git#:below`,
+        "stage=target:made",
+      ].flatMap((each) => ["--build-context", each]);
+    const built = await build("-t", "mixed", ...contexts(`${laid}:2`));
+    expect(built).toMatchObject({ status: 0 });
+    expect(built.stderr).toContain("[context base] load metadata for 2");
+    expect(await cli.ok(["run", "--rm", "mixed"])).toBe("laid\ntar\nfile\nrepo\nmade");
+    expect(await cli.ok(["image", "inspect", "-f", "{{.Config.Env}}", "mixed"])).toContain(
+      "A=laid",
+    );
+    const [digest] = /sha256:\w{64}/.exec(readFileSync(join(laid, "index.json"), "utf8")) ?? [];
+    const again = await build("-t", "mixed", ...contexts(`${laid}@${digest}`));
+    expect(again.stderr.match(/^#\d+ CACHED$/gm)?.length).toBeGreaterThanOrEqual(6);
+
+    const missing = await build("--build-context", `base=oci-layout://${laid}:3`);
+    expect(missing).toMatchObject({ status: 1 });
+    expect(missing.stderr).toContain(
+      "failed to load the image 3 of the context base: the OCI layout has no image 3",
+    );
+    const none = await build("--build-context", `base=oci-layout://${context}`);
+    expect(none.stderr).toContain("the context is no OCI layout: it has no index.json");
+    const stage = await build("--build-context", "base=target:nothere");
+    expect(stage.stderr).toContain('target stage "nothere" could not be found');
+    const gone = await build("--build-context", `base=${served.url}/nothere`);
+    expect(gone).toMatchObject({ status: 1 });
+    expect(gone.stderr).toContain("/nothere: invalid response status 404");
   });
 
   test("ctrl-c ends the build and what it runs", async () => {

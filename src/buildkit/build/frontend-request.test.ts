@@ -17,7 +17,7 @@ test("without options it is the Dockerfile and the context of the client", () =>
 test("places are told apart by what they begin with", () => {
   const contexts = { tool: "docker-image://alpine:3", files: "local:files", page: "https://e.x/a" };
   const options = Object.entries(contexts).map(([name, value]) => [`context:${name}`, value]);
-  const layout = "oci-layout://store@sha256:abc";
+  const layout = "oci-layout://store:tag@sha256:abc";
   const { contexts: found } = read({ ...Object.fromEntries(options), "context:oci": layout });
   expect(Object.fromEntries(found)).toEqual({
     tool: { kind: "image", reference: "alpine:3" },

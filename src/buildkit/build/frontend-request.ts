@@ -139,7 +139,9 @@ function placeFrom(value: string, inputs: ReadonlyMap<string, ImageRef>): Contex
     case "local":
       return { kind: "client", name: rest };
     case "oci-layout": {
-      const [store = "", reference = ""] = splitOnce(rest.replace(/^\/\//, ""), "@");
+      // "//STORE[:TAG]@DIGEST"; the client has looked the tag up.
+      const [name = "", reference = ""] = splitOnce(rest.replace(/^\/\//, ""), "@");
+      const [store = ""] = splitOnce(name, ":");
       return { kind: "layout", store, reference };
     }
     case "input": {

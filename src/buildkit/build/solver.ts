@@ -1,4 +1,4 @@
-import type { BuildEvent, CacheRecord, PruneOptions, PruneResult } from "#engine";
+import type { BuildEvent, CacheRecord, ImageLayout, PruneOptions, PruneResult } from "#engine";
 import type { Platform } from "#image";
 
 /** What carries builds out, for clients of BuildKit's protocol. */
@@ -85,6 +85,8 @@ export interface BuildClient {
   ): Promise<LeasedDirectory>;
   /** What the client sends for a URL that it made itself, as a context on its standard input. */
   upload(path: string): AsyncIterable<Uint8Array>;
+  /** An OCI layout of the client's, by the id that it has given that. */
+  layout(store: string): ImageLayout;
   /** The bytes of a secret; `not_found` when the client does not have it. */
   secret(id: string): Promise<Uint8Array>;
   /** A connection to one of the client's ssh agents; `not_found` when it does not forward that. */

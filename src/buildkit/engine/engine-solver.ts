@@ -74,8 +74,7 @@ class EngineBuildRun {
     await this.#tellOfCaches();
     const builder = await this.#engine.builds.builder();
     await using scope = new Scope();
-    const context = await this.#mainContext(builder, scope);
-    const dockerfile = await this.#dockerfile(builder, context);
+    const { context, dockerfile } = await this.#main(builder, scope);
     const contexts = await this.#namedContexts(builder, scope);
     const images = [...baseImages(dockerfile, this.#wanted()), ...imagesIn(contexts)];
     const outcome = await builder.build({
@@ -127,16 +126,29 @@ class EngineBuildRun {
     };
   }
 
-  async #mainContext(builder: Builder, scope: Scope): Promise<BuildContext> {
-    const { context, ignore = "" } = this.#request;
+  /** The files and the Dockerfile; of a URL the Dockerfile may be all there is. */
+  async #main(
+    builder: Builder,
+    scope: Scope,
+  ): Promise<{ readonly context: BuildContext | undefined; readonly dockerfile: string }> {
+    const { context: place, ignore = "", report, signal } = this.#request;
+    if (place.kind === "remote") {
+      const found = await internalStep(report, "load remote build context", () =>
+        builder.remoteContext(place.url, signal),
+      );
+      if (found.context === undefined)
+        return { context: undefined, dockerfile: this.#request.dockerfile ?? found.dockerfile };
+      const context = scope.use(found.context);
+      return { context, dockerfile: await this.#dockerfile(builder, context) };
+    }
     const wanted = { exclude: parseIgnoreFile(ignore) };
-    const opened = await this.#open(builder, context, { step: "load build context", wanted });
-    if (opened) return scope.use(opened);
-    const what = context.kind === "remote" ? context.url : "an image";
-    throw new Fault(
-      "unsupported",
-      `${what} as the context of a build is not supported; send the files`,
-    );
+    const opened = await this.#open(builder, place, { step: "load build context", wanted });
+    if (!opened) {
+      const why = "an image as the context of a build is not supported; send the files";
+      throw new Fault("unsupported", why);
+    }
+    const context = scope.use(opened);
+    return { context, dockerfile: await this.#dockerfile(builder, context) };
   }
 
   /** The files of a place, while they are not disposed of; undefined for what is no directory. */
@@ -145,9 +157,11 @@ class EngineBuildRun {
     place: ContextPlace,
     { step, wanted = {} }: { readonly step: string; readonly wanted?: WantedFiles },
   ): Promise<BuildContext | undefined> {
-    const { client, report } = this.#request;
-    if (place.kind !== "client" && place.kind !== "upload") return undefined;
+    const { client, report, signal } = this.#request;
+    if (place.kind !== "client" && place.kind !== "upload" && place.kind !== "remote")
+      return undefined;
     return await internalStep(report, step, async ({ transferred }) => {
+      if (place.kind === "remote") return await builder.remoteFiles(place.url, signal);
       if (place.kind === "upload")
         return await builder.archives.fromArchive(client.upload(place.path));
       return await client.directory(place.name, wanted, (bytes) =>
@@ -162,7 +176,10 @@ class EngineBuildRun {
       const opened = await this.#open(builder, place, { step: `load build context ${name}` });
       if (opened) given.set(name, { kind: "directory", context: scope.use(opened) });
       else if (place.kind === "image") given.set(name, place);
-      else if (place.kind === "result" && place.solution instanceof EngineSolution)
+      else if (place.kind === "layout") {
+        const layout = this.#request.client.layout(place.store);
+        given.set(name, { kind: "layout", layout, reference: place.reference });
+      } else if (place.kind === "result" && place.solution instanceof EngineSolution)
         given.set(name, { kind: "result", image: place.solution.image(place.image) });
       else throw new Fault("unsupported", `the context ${name} is of a kind that is not supported`);
     }

@@ -6,6 +6,7 @@ import { bytes, field, int64, map, message, repeated, string } from "./message.t
 import { service } from "./service.ts";
 
 const auth = service("moby.filesync.v1.Auth");
+const content = service("containerd.services.content.v1.Content");
 const ssh = service("moby.sshforward.v1.SSH");
 
 export const FileSync = {
@@ -48,6 +49,21 @@ export const Secrets = {
 export const Ssh = {
   checkAgent: ssh("CheckAgent", message({ id: field(1, string) }), message({})),
   forwardAgent: ssh("ForwardAgent", BytesMessage, BytesMessage, "both"),
+};
+
+/** Of containerd: the blobs of an OCI layout that the client has. */
+export const ContentStore = {
+  info: content(
+    "Info",
+    message({ digest: field(1, string) }),
+    message({ info: field(1, message({ digest: field(1, string), size: field(2, int64) })) }),
+  ),
+  read: content(
+    "Read",
+    message({ digest: field(1, string), offset: field(2, int64), size: field(3, int64) }),
+    message({ offset: field(1, int64), data: field(2, bytes) }),
+    "responses",
+  ),
 };
 
 export const Upload = {

@@ -1,4 +1,5 @@
 import { Fault } from "#base";
+import type { ImageLayout } from "#engine";
 import type {
   AgentConnection,
   BuildClient,
@@ -12,6 +13,7 @@ import type { Call } from "../grpc/client.ts";
 import type { BytesMessage } from "../protobuf/control-messages.ts";
 import type { Input, Value } from "../protobuf/message.ts";
 import { Auth, FileSend, Secrets, Ssh, Upload } from "../protobuf/session-messages.ts";
+import { ClientLayout } from "./client-layout.ts";
 import type { ClientSession } from "./client-session.ts";
 
 const maxSecretBytes = 500 << 10;
@@ -42,6 +44,10 @@ export class SessionClient implements BuildClient {
     const metadata = { urlpath: [path], urlhost: ["buildkit-session"] };
     await using call = this.#session.call(Upload.pull, { signal: this.#signal, metadata });
     for await (const { data } of call.messages()) yield data;
+  }
+
+  layout(store: string): ImageLayout {
+    return new ClientLayout(this.#session, store);
   }
 
   async secret(id: string): Promise<Uint8Array> {

@@ -1,9 +1,9 @@
 import { Fault, isFault } from "#base";
-import type { FindOptions, WantedImage } from "#build";
-import type { StoredImage } from "#content";
+import type { FindOptions, ImageLayout, WantedImage } from "#build";
+import type { Lease, StoredImage } from "#content";
 import { formatPlatform, platformDistance } from "#image";
 import type { Parts } from "../parts.ts";
-import { pullImage } from "../transfer/pull.ts";
+import { chooseManifest, pullImage } from "../transfer/pull.ts";
 
 type ImageParts = Parts<"content" | "registry" | "trust" | "events">;
 
@@ -13,22 +13,16 @@ type ImageParts = Parts<"content" | "registry" | "trust" | "events">;
  */
 export async function findBaseImage(
   parts: ImageParts,
-  { reference, platform, layout }: WantedImage,
-  { pull, credentials, lease, signal }: FindOptions,
+  image: WantedImage,
+  options: FindOptions,
 ): Promise<StoredImage> {
-  if (layout !== undefined) {
-    throw new Fault("unsupported", `the OCI layout ${layout} cannot be used as an image`, {
-      about: layout,
-    });
-  }
+  const { reference, platform } = image;
+  const { layout, pull, credentials, lease, signal } = options;
+  if (layout) return await takeFromLayout(parts, image, { layout, lease, signal });
   const held = () => {
-    const image = imageHere(parts, reference);
-    if (!image || platformDistance(image.config, platform) === undefined) return undefined;
-    for (const { blob, chainId } of image.layers) {
-      lease.holdBlob(blob.digest);
-      lease.holdLayer(chainId);
-    }
-    return image;
+    const found = imageHere(parts, reference);
+    if (!found || platformDistance(found.config, platform) === undefined) return undefined;
+    return hold(found, lease);
   };
   const here = pull ? undefined : held();
   if (here) return here;
@@ -44,6 +38,36 @@ export async function findBaseImage(
   throw new Fault("not_found", `${reference}: no image for platform ${wanted}`, {
     about: reference,
   });
+}
+
+/** Stores an image of an OCI layout, without a name; what of it is here already is not read. */
+async function takeFromLayout(
+  { content }: ImageParts,
+  { reference, platform, layout: name = "" }: WantedImage,
+  {
+    layout,
+    lease,
+    signal,
+  }: Pick<FindOptions, "lease" | "signal"> & { readonly layout: ImageLayout },
+): Promise<StoredImage> {
+  try {
+    const top = await layout.manifest(reference, { signal });
+    const { chosen } = await chooseManifest(layout, top, { wanted: platform, signal });
+    const source = { manifestBytes: chosen.bytes, references: [], source: layout, signal };
+    return hold((await content.pull(source)).image, lease);
+  } catch (cause) {
+    if (!isFault(cause)) throw cause;
+    const message = `failed to load the image ${reference} of the context ${name}: ${cause.message}`;
+    throw new Fault(cause.code, message, { about: name, cause });
+  }
+}
+
+function hold(image: StoredImage, lease: Lease): StoredImage {
+  for (const { blob, chainId } of image.layers) {
+    lease.holdBlob(blob.digest);
+    lease.holdLayer(chainId);
+  }
+  return image;
 }
 
 function imageHere({ content }: ImageParts, reference: string): StoredImage | undefined {

@@ -10,6 +10,7 @@ import {
   hostPlatform,
   isIndexType,
   isManifestType,
+  type ManifestDocument,
   type Platform,
   parseIndex,
   parseManifest,
@@ -144,7 +145,7 @@ async function pullOne(
 async function topDocument(
   { repository, signal }: PullRun,
   reference: Reference,
-): Promise<Document> {
+): Promise<ManifestDocument> {
   try {
     return await repository.manifest(reference.digest ?? reference.tag ?? "latest", { signal });
   } catch (cause) {
@@ -154,17 +155,17 @@ async function topDocument(
   }
 }
 
-interface Document {
-  readonly descriptor: Descriptor;
-  readonly bytes: Buffer;
+/** Where the manifests are that an index names. */
+interface Manifests {
+  manifest(digest: Digest, options: { readonly signal: AbortSignal }): Promise<ManifestDocument>;
 }
 
 /** The manifest itself, or the one of an index that serves the platform best; and the digests on the way to it. */
-async function chooseManifest(
-  repository: Repository,
-  top: Document,
+export async function chooseManifest(
+  repository: Manifests,
+  top: ManifestDocument,
   options: { readonly wanted: Platform | undefined; readonly signal: AbortSignal },
-): Promise<{ readonly chosen: Document; readonly digests: [Digest, ...Digest[]] }> {
+): Promise<{ readonly chosen: ManifestDocument; readonly digests: [Digest, ...Digest[]] }> {
   let document = top;
   const indexes: Digest[] = [];
   for (let depth = 0; isIndexType(document.descriptor.mediaType); depth++) {
