@@ -54,8 +54,8 @@ export async function openEngineAt(
  * needs those that it had, and other tests make networks at the same time.
  */
 function ownNetwork(runRoot: string): string {
-  const [byte = 0] = createHash("sha256").update(runRoot).digest();
-  return `10.${128 + (byte >> 1)}.0.0/16`;
+  const [first = 0, second = 0] = createHash("sha256").update(runRoot).digest();
+  return `10.${128 + (first >> 2)}.${second & 0xf0}.0/20`;
 }
 
 /** Data and run roots of a test's own, short enough for sockets; disposing removes them. */
