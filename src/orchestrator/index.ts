@@ -6,4 +6,12 @@
  * is kept beside what the engine holds: resources are found by the labels of docker compose.
  */
 
-export { type ObservedContainer, observeContainers, observeProject } from "./observe-project.ts";
+export { carryOut } from "./carry-out.ts";
+export { removeContainers } from "./containers.ts";
+export { type Follower, followContainer } from "./follow.ts";
+export { killServices, pauseServices, restartServices, stopServices } from "./lifecycle.ts";
+export { observeAround, observeContainers, observeProject } from "./observe-project.ts";
+export type { Progress, Report } from "./progress.ts";
+export type { Run, RunContainer } from "./project-run.ts";
+export { startAll } from "./start.ts";
+export { takeDown } from "./take-down.ts";

@@ -1,29 +1,7 @@
+import { isFault } from "#base";
 import type { Client } from "#client";
-import { composeLabel } from "#compose";
-import type { ContainerSummary, NetworkInspect, Volume } from "#wire";
-
-/** A container of a project, as the engine lists it. */
-export interface ObservedContainer {
-  readonly id: string;
-  /** Without a slash. */
-  readonly name: string;
-  readonly service: string;
-  /** Its place among those of its service, from 1 on; 0 where the label is missing. */
-  readonly number: number;
-  /** Made by `run`: no part of the project itself. */
-  readonly isOneOff: boolean;
-  /** "running", "exited", and so on. */
-  readonly state: string;
-  readonly summary: ContainerSummary;
-}
-
-/** What an engine has of a project, whoever made it. */
-interface ObservedProject {
-  /** By service and number. */
-  readonly containers: readonly ObservedContainer[];
-  readonly networks: readonly NetworkInspect[];
-  readonly volumes: readonly Volume[];
-}
+import { composeLabel, type ObservedContainer, type ObservedProject, type Project } from "#compose";
+import type { ContainerSummary } from "#wire";
 
 /** Finds the containers, networks and volumes of a project by their labels: one list call for each kind. */
 export async function observeProject(client: Client, project: string): Promise<ObservedProject> {
@@ -46,19 +24,53 @@ export async function observeContainers(
   return observedContainers(await client.containers.list({ all, filters }));
 }
 
+/** As `observeProject`, with what the project uses by name and others made. */
+export async function observeAround(client: Client, project: Project): Promise<ObservedProject> {
+  const observed = await observeProject(client, project.name);
+  const missing = <T>(parts: Project["networks"], has: (name: string) => boolean, find: Find<T>) =>
+    Promise.all(
+      [...parts.values()]
+        .map((part) => String(part.get("name")))
+        .filter((name) => !has(name))
+        .map((name) => find(name).catch(orAbsent)),
+    ).then((found) => found.filter((one) => one !== undefined));
+  const [networks, volumes] = await Promise.all([
+    missing(
+      project.networks,
+      (name) => observed.networks.some(({ Name }) => Name === name),
+      (name) => client.networks.inspect(name),
+    ),
+    missing(
+      project.volumes,
+      (name) => observed.volumes.some(({ Name }) => Name === name),
+      (name) => client.volumes.inspect(name),
+    ),
+  ]);
+  return {
+    containers: observed.containers,
+    networks: [...observed.networks, ...networks],
+    volumes: [...observed.volumes, ...volumes],
+  };
+}
+
+type Find<T> = (name: string) => Promise<T>;
+
+function orAbsent(error: unknown): undefined {
+  if (!isFault(error, "not_found")) throw error;
+}
+
+/** Containers in the words of Compose, those of a service together. */
 function observedContainers(summaries: readonly ContainerSummary[]): readonly ObservedContainer[] {
   return summaries
     .map((summary) => {
       const { Id: id, Names, Labels, State: state } = summary;
       const number = Number(Labels[composeLabel("container-number")]);
       return {
-        id,
-        name: (Names[0] ?? id).replace(/^\//, ""),
+        ...{ id, state, summary },
+        name: (Names.find((name) => name.lastIndexOf("/") === 0) ?? id).replace(/^\//, ""),
         service: Labels[composeLabel("service")] ?? "",
         number: Number.isSafeInteger(number) ? number : 0,
         isOneOff: Labels[composeLabel("oneoff")] === "True",
-        state,
-        summary,
       };
     })
     .sort(

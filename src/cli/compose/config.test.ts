@@ -45,9 +45,9 @@ test("-o writes to a file, and says why it cannot", async () => {
 });
 
 test("a verb of docker compose that is not there yet is named", async () => {
-  const { status, err } = await run(["-f", file, "up", "-d"]);
+  const { status, err } = await run(["-f", file, "publish", "x"]);
   expect(status).toBe(1);
-  expect(err).toContain("docker has the command 'compose up', but this version of thimble");
+  expect(err).toContain("docker has the command 'compose publish', but this version of thimble");
 });
 
 test("digests of images and models are refused", async () => {

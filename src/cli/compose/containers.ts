@@ -1,6 +1,7 @@
 import { Fault } from "#base";
 import type { Client } from "#client";
-import { type ObservedContainer, observeContainers } from "#orchestrator";
+import type { ObservedContainer } from "#compose";
+import { observeContainers } from "#orchestrator";
 
 interface ContainerChoice {
   /** Those that do not run, too. */

@@ -51,12 +51,24 @@ export async function projectOrName(
   flags: ProjectFlags,
   services: readonly string[],
 ): Promise<{ readonly name: string; readonly project?: Project }> {
+  const { name, opened } = await openedOrName(context, flags, (request) =>
+    openProject(request, { resolvesEnvironment: false }, services),
+  );
+  return opened === undefined ? { name } : { name, project: opened.project };
+}
+
+/** What `open` makes of a project's files, or only its name where that is given and no file is. */
+export async function openedOrName<T extends { readonly project: Project }>(
+  context: Context,
+  flags: ProjectFlags,
+  open: (request: ProjectRequest) => T,
+): Promise<{ readonly name: string; readonly opened?: T }> {
   const given = flags["project-name"];
-  if (given && flags.file.length === 0) return { name: given };
+  if (given && flags.file.length === 0) return { name: given.toLowerCase() };
   const read = (request: ProjectRequest) => {
     try {
-      const { project } = openProject(request, { resolvesEnvironment: false }, services);
-      return { name: project.name, project };
+      const opened = open(request);
+      return { name: opened.project.name, opened };
     } catch (error) {
       const name = context.env.COMPOSE_PROJECT_NAME;
       if (!name) throw error;
@@ -67,7 +79,7 @@ export async function projectOrName(
 }
 
 /** A warning as docker compose prints it where no terminal is. */
-function warningLine(message: string): string {
+export function warningLine(message: string): string {
   const time = new Date().toISOString().replace(/\.\d+/, "");
   return `time="${time}" level=warning msg=${JSON.stringify(message)}\n`;
 }

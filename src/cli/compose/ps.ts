@@ -1,5 +1,5 @@
 import { Fault } from "#base";
-import type { ObservedContainer } from "#orchestrator";
+import type { ObservedContainer } from "#compose";
 import type { Verb } from "../command.ts";
 import { printListing, type Row } from "../listing.ts";
 import type { psFlags } from "../table/compose-look.ts";

@@ -2,6 +2,7 @@ import { command, group, many } from "../command.ts";
 import { bool, refused, text } from "../flag.ts";
 import { lookCommands } from "./compose-look.ts";
 import { projectFlags, withProject } from "./compose-project.ts";
+import { changeFlags, composeRunCommands } from "./compose-run.ts";
 
 export const configFlags = withProject({
   environment: bool("Print the variables that files may use"),
@@ -40,6 +41,11 @@ const configCommand = command({
 
 export const composeGroup = group(
   "Work with projects of compose files",
-  { ...lookCommands, config: configCommand, convert: { ...configCommand, hidden: true } },
-  projectFlags,
+  {
+    ...lookCommands,
+    ...composeRunCommands,
+    config: configCommand,
+    convert: { ...configCommand, hidden: true },
+  },
+  { ...projectFlags, ...changeFlags },
 );

@@ -41,7 +41,7 @@ export function containerName(project: Project, name: string, number: number): s
 }
 
 /** The image of a service; one that is only built is named after project and service. */
-function imageOf(project: Project, name: string, service: Mapping): string {
+export function imageOf(project: Project, name: string, service: Mapping): string {
   return textAt(service, "image") || `${project.name}-${name}`;
 }
 

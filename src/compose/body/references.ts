@@ -8,6 +8,17 @@ const namespaces = [
   ["pid", "PID"],
 ] as const;
 
+/** The services whose containers a service refers to by their ids. */
+export function referredServices(service: Mapping): string[] {
+  const modes = namespaces.map(([key]) => textAt(service, key));
+  return [
+    ...modes.filter((mode) => mode.startsWith("service:")).map((mode) => mode.slice(8)),
+    ...(textsAt(service, "volumes_from") ?? [])
+      .filter((from) => !from.startsWith("container:"))
+      .map((from) => from.split(":")[0] as string),
+  ];
+}
+
 /**
  * A service that names containers where it named services ("service:db"), as docker compose hashes it.
  * @throws Fault "not_found" where a service that is meant has no container

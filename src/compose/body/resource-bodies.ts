@@ -15,10 +15,10 @@ const hashOf = (shape: Shape, part: Mapping) =>
     .digest("hex");
 
 /** What docker compose labels a network with; one with another hash is made anew. */
-const networkHash = (network: Mapping) => hashOf(networkShape, network);
+export const networkHash = (network: Mapping) => hashOf(networkShape, network);
 
 /** As `networkHash`, of a volume. */
-const volumeHash = (volume: Mapping) =>
+export const volumeHash = (volume: Mapping) =>
   hashOf(volumeShape, volume.has("driver") ? volume : new Map([...volume, ["driver", "local"]]));
 
 /** What docker compose sends to create a network. */
