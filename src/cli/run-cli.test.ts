@@ -32,10 +32,10 @@ describe("usage, with docker's exit statuses and words", () => {
     ["runn", 1, "", 'Did you mean "thimble run"?'],
     ["container sl", 1, "", "thimble: unknown command: thimble container sl"],
     [
-      "compose up",
+      "compose watch",
       1,
       "",
-      "thimble: docker has the command 'compose up', but this version of thimble",
+      "thimble: docker has the command 'compose watch', but this version of thimble",
     ],
     ["volume update", 1, "", "docker has the command 'volume update', but"],
     ["build .", 1, "", "failed to read dockerfile: open Dockerfile: no such file or directory"],

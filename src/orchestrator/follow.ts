@@ -2,6 +2,7 @@ import type { Client, OutputPart } from "#client";
 
 /** Whoever hears of a container's output and of the ends of its runs. */
 export interface Follower {
+  /** A piece of its output; the next waits until this is settled. */
   onOutput(part: OutputPart): Promise<void>;
   /** `isLast` when its restart policy does not start it again. */
   onExit(code: number, isLast: boolean): Promise<void>;
