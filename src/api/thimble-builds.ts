@@ -109,13 +109,13 @@ async function build(
   await using contexts = new AsyncDisposableStack();
   const take = (id: string) => builder.sent.take(id).take();
   const { signal } = exchange;
+  const { context, dockerfile } = await contextOf(builder, body, { take, signal });
+  if (context) contexts.use(context);
   const named = await namedContexts(body, {
     sent: (id) => contexts.use(take(id)),
     fetched: async (url) => contexts.use(await builder.remoteFiles(url, signal)),
     layoutOf: (files) => builder.layoutOf(files),
   });
-  const { context, dockerfile } = await contextOf(builder, body, { take, signal });
-  if (context) contexts.use(context);
   const { text, ignore } = await filesOf(builder, { ...body, ...defined({ dockerfile }) }, context);
   exchange.begin("application/json");
   const messages = new MessageLines(exchange);

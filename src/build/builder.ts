@@ -29,6 +29,7 @@ import type {
 import { crashPoint } from "./crash-point.ts";
 import { DirectoryLayout } from "./directory-layout.ts";
 import { openResult } from "./entered-step.ts";
+import { KeptDirectories } from "./kept-directories.ts";
 import { KeyMaker } from "./key.ts";
 import type { WantedImage } from "./named-context.ts";
 import { Pending } from "./pending.ts";
@@ -73,13 +74,13 @@ export async function openBuilder(parts: BuilderParts): Promise<Builder> {
   makePrivateDirectory(parts.root);
   const cache = new CacheStore(parts);
   const archives = new ArchiveContexts(join(parts.root, "archives"));
-  const contexts = new ContextStore(join(parts.root, "contexts"));
+  const directories = new KeptDirectories(join(parts.root, "contexts"));
   const cacheMounts = new CacheMounts({ ...parts, root: join(parts.root, "mounts") });
   await cacheMounts.sweep();
   const keys = new KeyMaker();
   const times = new ContextTimes();
   const remotes = new RemoteSources(join(parts.root, "remotes"));
-  const own = { cache, cacheMounts, archives, contexts, keys, times, remotes };
+  const own = { cache, cacheMounts, archives, directories, keys, times, remotes };
   return new EngineBuilder({ ...parts, ...own });
 }
 
@@ -91,7 +92,7 @@ export interface OpenedParts extends BuilderParts {
   readonly times: ContextTimes;
   readonly remotes: RemoteSources;
   readonly archives: Builder["archives"];
-  readonly contexts: Builder["contexts"];
+  readonly directories: KeptDirectories;
 }
 
 class EngineBuilder implements Builder {
@@ -99,13 +100,15 @@ class EngineBuilder implements Builder {
   readonly #solver: Solver;
   readonly archives: Builder["archives"];
   readonly contexts: Builder["contexts"];
+  readonly directories: KeptDirectories;
   readonly sent: Builder["sent"] = new Pending("context");
   readonly exports: Builder["exports"] = new Pending("export");
 
   constructor(parts: OpenedParts) {
     this.#parts = parts;
     this.archives = parts.archives;
-    this.contexts = parts.contexts;
+    this.directories = parts.directories;
+    this.contexts = new ContextStore(parts.directories);
     this.#solver = new Solver(parts);
   }
 

@@ -3,11 +3,13 @@ import type { Content } from "#content";
 import type { CacheMounts } from "./cache-mounts.ts";
 import type { CacheStore } from "./cache-store.ts";
 import type { CacheRecord, PruneOptions, PruneResult } from "./contract.ts";
+import type { KeptDirectories } from "./kept-directories.ts";
 
 interface UsageParts {
   readonly cache: CacheStore;
   readonly cacheMounts: CacheMounts;
   readonly content: Content;
+  readonly directories: KeptDirectories;
   /** A directory on the disk whose free space counts. */
   readonly root: string;
 }
@@ -28,6 +30,7 @@ export async function buildUsage(parts: UsageParts): Promise<readonly CacheRecor
  * than the limits allow.
  */
 export async function pruneBuilds(parts: UsageParts, options: PruneOptions): Promise<PruneResult> {
+  if (isOfAll(options)) await parts.directories.prune();
   const entries = await entriesOf(parts);
   let left = entries.reduce((sum, { record }) => sum + record.size, 0);
   const keep = await keptBytes(parts.root, left, options);
@@ -45,6 +48,11 @@ export async function pruneBuilds(parts: UsageParts, options: PruneOptions): Pro
   // A layer that others stood on goes after them.
   if (ids.length > 0) await parts.content.collect();
   return { ids, bytes };
+}
+
+/** Whether nothing is to stay but what is in use: then the copies of clients' files go too, which no record tells of. */
+function isOfAll({ all, ...limits }: PruneOptions): boolean {
+  return all && Object.values(limits).every((each) => each === undefined);
 }
 
 /** How much of `total` bytes may stay; less than nothing without a limit. */

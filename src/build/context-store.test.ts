@@ -14,6 +14,7 @@ import { join } from "node:path";
 import { TarWriter } from "#tar";
 import { outcome } from "../base/testing.ts";
 import { ContextStore } from "./context-store.ts";
+import { KeptDirectories } from "./kept-directories.ts";
 
 let root: string;
 
@@ -22,6 +23,8 @@ beforeAll(() => {
 });
 
 afterAll(() => rmSync(root, { recursive: true }));
+
+const storeAt = (name: string) => new ContextStore(new KeptDirectories(join(root, name)));
 
 interface Listed {
   readonly path: string;
@@ -65,7 +68,7 @@ async function* archive(files: readonly Listed[], content = "x"): AsyncGenerator
 }
 
 test("only what has changed is wanted, and what is not listed goes", async () => {
-  const store = new ContextStore(join(root, "a"));
+  const store = storeAt("a");
   const first = [
     directory("d"),
     file("d/a", 3),
@@ -91,14 +94,14 @@ test("only what has changed is wanted, and what is not listed goes", async () =>
     file("f", 2, "2"),
     { ...file("e", 0), mode: 0o100755 },
   ];
-  await using again = await new ContextStore(join(root, "a")).begin("key", lines(second));
+  await using again = await storeAt("a").begin("key", lines(second));
   expect([...again.wanted]).toEqual([2]);
   expect(lstatSync(at("e")).mode & 0o777).toBe(0o755);
   expect(readdirSync(context.directory).toSorted()).toEqual(["d", "e", "f"]);
 });
 
 test("a list that is sent again finds the same content, and any other one another", async () => {
-  const store = new ContextStore(join(root, "same"));
+  const store = storeAt("same");
   const send = async (entries: readonly Listed[], content?: string) => {
     await using transfer = await store.begin("key", lines(entries));
     if (transfer.wanted.length > 0) await transfer.fill(archive(entries, content));
@@ -114,7 +117,7 @@ test("a list that is sent again finds the same content, and any other one anothe
 });
 
 test("files, directories and links take one another's places", async () => {
-  const store = new ContextStore(join(root, "b"));
+  const store = storeAt("b");
   const lists = [
     [directory("x"), link("x/y", "z")],
     [file("x", 0)],
@@ -130,22 +133,6 @@ test("files, directories and links take one another's places", async () => {
   }
 });
 
-test("two builds of one directory have a copy each, and the next build has one of these", async () => {
-  const store = new ContextStore(join(root, "c"));
-  const list = [file("empty", 0)];
-  const one = (await store.begin("key", lines(list))).take();
-  const two = (await store.begin("key", lines(list))).take();
-  expect(one.directory).not.toBe(two.directory);
-  await two[Symbol.asyncDispose]();
-  const three = (await store.begin("key", lines(list))).take();
-  expect(three.directory).toBe(two.directory);
-  expect(await store.prune()).toBe(0);
-  await one[Symbol.asyncDispose]();
-  await three[Symbol.asyncDispose]();
-  expect(await store.prune()).toBe(2);
-  expect(readdirSync(join(root, "c"))).toEqual([]);
-});
-
 test.each([
   [[file("../x", 1)], "not clean"],
   [[file("/x", 1)], "not clean"],
@@ -158,12 +145,12 @@ test.each([
   [[{ ...file("a", 1), size: -1 }], "line 1 of the context's list is not an entry"],
   [["text"], "line 1 of the context's list is not an entry"],
 ] as const)("refuses the list %j", async (list, message) => {
-  const store = new ContextStore(join(root, "d"));
+  const store = storeAt("d");
   expect(await outcome(store.begin("key", lines(list)))).toThrow(message);
 });
 
 test("a client that sends something else than it listed is refused, and nothing leads out", async () => {
-  const store = new ContextStore(join(root, "e"));
+  const store = storeAt("e");
   writeFileSync(join(root, "outside"), "kept");
   symlinkSync(root, join(root, "way"));
   const list = [file("a", 3), link("way", root)];

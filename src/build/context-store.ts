@@ -1,12 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
-import { chmodSync, mkdirSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { Fault } from "#base";
-import { makePrivateDirectory, removeTree } from "#kernel";
 import { matchTree, unpackTree } from "#layer";
+import type { KeptDirectories, KeptDirectory } from "./kept-directories.ts";
 
-/** How many directories are kept for later builds. */
-const maxIdle = 16;
 /** Bytes of a list that are kept until the files have come. */
 const maxList = 512 << 20;
 
@@ -30,25 +26,14 @@ export interface ContextTransfer extends AsyncDisposable {
 }
 
 /**
- * Directories of clients, kept between builds, so that a client sends only what has changed. A key
- * names the client's directory; builds of the same one at the same time have a copy each. The copies
- * tell by themselves what they have: what a crash left half received is sent again.
+ * Makes copies of clients' directories equal to their lists. The copies tell by themselves what they
+ * have: what a crash left half received is sent again.
  */
 export class ContextStore {
-  readonly #root: string;
-  /** Names of directories that no build has, that used longest ago first. */
-  readonly #idle = new Set<string>();
-  readonly #used = new Set<string>();
-  /** By name, what a copy was made equal to. Nothing but a transfer changes it. */
-  readonly #contents = new Map<string, Contents>();
+  readonly #directories: Pick<KeptDirectories, "take">;
 
-  /** @param root a directory of its own, made if it is missing */
-  constructor(root: string) {
-    this.#root = root;
-    makePrivateDirectory(root);
-    const names = readdirSync(root).filter((name) => /^[0-9a-f]{32}-\d+$/.test(name));
-    const time = (name: string) => statSync(join(root, name)).mtimeMs;
-    for (const name of names.toSorted((a, b) => time(a) - time(b))) this.#idle.add(name);
+  constructor(directories: Pick<KeptDirectories, "take">) {
+    this.#directories = directories;
   }
 
   /** Begins to make the copy of a directory equal to its client's list (JSON lines of `ContextEntry`). */
@@ -57,74 +42,36 @@ export class ContextStore {
     list: AsyncIterable<Uint8Array>,
     signal?: AbortSignal,
   ): Promise<ContextTransfer> {
-    const name = this.#reserve(key);
-    const directory = join(this.#root, name, "files");
-    const options = signal ? { signal } : {};
+    const kept = this.#directories.take(`list\0${key}`);
+    const { directory } = kept;
     try {
-      mkdirSync(directory, { recursive: true });
-      // Steps of any user see it as a mount; what is above it is closed.
-      chmodSync(directory, 0o755);
       const { chunks, digest } = await collected(list);
-      const release = () => this.#release(name);
-      const parts = { directory, chunks, signal, release };
-      const known = this.#contents.get(name);
-      if (known?.list === digest) {
-        return new Transfer({ ...parts, wanted: new Uint32Array(), take: () => known.identity });
+      if (kept.known instanceof Contents && kept.known.list === digest) {
+        return new Transfer({ kept, digest, chunks, signal, wanted: new Uint32Array() });
       }
-      this.#contents.delete(name);
+      kept.known = undefined;
+      const options = signal ? { signal } : {};
       const { wanted } = await matchTree(replay(chunks), { directory }, options);
-      const take = () => {
-        const identity = randomUUID();
-        this.#contents.set(name, { list: digest, identity });
-        return identity;
-      };
-      return new Transfer({ ...parts, wanted, take });
+      return new Transfer({ kept, digest, chunks, signal, wanted });
     } catch (error) {
-      await this.#release(name);
+      await kept[Symbol.asyncDispose]();
       throw error;
     }
   }
-
-  /** Removes the copies that no build has; gives their number. */
-  async prune(): Promise<number> {
-    const names = [...this.#idle];
-    this.#idle.clear();
-    for (const name of names) this.#contents.delete(name);
-    for (const name of names) await removeTree(join(this.#root, name));
-    return names.length;
-  }
-
-  #reserve(key: string): string {
-    const id = createHash("sha256").update(key).digest("hex").slice(0, 32);
-    const idle = [...this.#idle].findLast((name) => name.startsWith(`${id}-`));
-    const name = idle ?? this.#newName(id);
-    this.#idle.delete(name);
-    this.#used.add(name);
-    return name;
-  }
-
-  #newName(id: string): string {
-    for (let number = 0; ; number++) {
-      const name = `${id}-${number}`;
-      if (!this.#used.has(name) && !this.#idle.has(name)) return name;
-    }
-  }
-
-  async #release(name: string): Promise<void> {
-    this.#used.delete(name);
-    this.#idle.add(name);
-    const [oldest] = this.#idle;
-    if (this.#idle.size <= maxIdle || oldest === undefined) return;
-    this.#idle.delete(oldest);
-    this.#contents.delete(oldest);
-    await removeTree(join(this.#root, oldest));
-  }
 }
 
-/** The list that a copy was made equal to. */
-interface Contents {
+/** The list that a copy is equal to, and a name for what it has. Nothing but a transfer changes it. */
+class Contents implements Disposable {
   readonly list: string;
-  readonly identity: string;
+  readonly identity = randomUUID();
+
+  constructor(list: string) {
+    this.list = list;
+  }
+
+  [Symbol.dispose](): void {
+    // It is in memory alone.
+  }
 }
 
 /** A list whole, and what tells it from others. */
@@ -150,13 +97,12 @@ async function* replay(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array
 }
 
 interface TransferParts {
-  readonly directory: string;
+  readonly kept: KeptDirectory;
   readonly wanted: Uint32Array;
   readonly chunks: readonly Uint8Array[];
+  /** Of the list. */
+  readonly digest: string;
   readonly signal: AbortSignal | undefined;
-  /** Called when the copy is equal to its list; gives what names its content. */
-  readonly take: () => string;
-  readonly release: () => Promise<void>;
 }
 
 class Transfer implements ContextTransfer {
@@ -174,7 +120,8 @@ class Transfer implements ContextTransfer {
   }
 
   async fill(archive: AsyncIterable<Uint8Array>): Promise<void> {
-    const { directory, chunks, signal } = this.#parts;
+    const { kept, chunks, signal } = this.#parts;
+    const { directory } = kept;
     const options = signal ? { signal } : {};
     const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
     await unpackTree({ stream: archive }, directory, { keepsRoot: true, owner, ...options });
@@ -193,18 +140,17 @@ class Transfer implements ContextTransfer {
       throw new Fault("conflict", "the files of the context have not come yet");
     }
     this.#isTaken = true;
-    const { directory, take, release } = this.#parts;
-    return {
-      directory,
-      memo: `${directory}.memo`,
-      identity: take(),
-      [Symbol.asyncDispose]: release,
-    };
+    const { kept, digest } = this.#parts;
+    const known = kept.known instanceof Contents ? kept.known : new Contents(digest);
+    kept.known = known;
+    const { directory, memo } = kept;
+    const release = () => kept[Symbol.asyncDispose]();
+    return { directory, memo, identity: known.identity, [Symbol.asyncDispose]: release };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isTaken) return;
     this.#isTaken = true;
-    await this.#parts.release();
+    await this.#parts.kept[Symbol.asyncDispose]();
   }
 }

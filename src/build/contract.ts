@@ -9,6 +9,7 @@ import type { BuildEvent } from "./build-event.ts";
 import type { PrivateMount } from "./build-files.ts";
 import type { ContextStore, ContextTransfer } from "./context-store.ts";
 import type { EnteredStep } from "./entered-step.ts";
+import type { KeptDirectories } from "./kept-directories.ts";
 import type { Origin } from "./origin.ts";
 import type { Pending } from "./pending.ts";
 import type { FileOptions } from "./result-files.ts";
@@ -27,6 +28,8 @@ export interface Builder {
   keep(outcome: BuildOutcome, options: KeepOptions): Promise<StoredImage>;
   readonly archives: ArchiveContexts;
   readonly contexts: ContextStore;
+  /** Where `contexts` are, and what clients of other protocols send. */
+  readonly directories: KeptDirectories;
   /** Contexts that were sent, or are being sent, and that no build has yet. */
   readonly sent: Pending<SentContext>;
   /** Outputs that their clients have not fetched yet. */

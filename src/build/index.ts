@@ -18,6 +18,7 @@ export { type BuilderParts, type FindOptions, type ImageProvider, openBuilder } 
 export type * from "./contract.ts";
 export { buildCrashPoints } from "./crash-point.ts";
 export type { EnteredSandbox, EnteredStep } from "./entered-step.ts";
+export type * from "./kept-directories.ts";
 export type { WantedImage } from "./named-context.ts";
 export { checkOutputs, type OutputRequest } from "./output-check.ts";
 export { StepFault } from "./step-fault.ts";

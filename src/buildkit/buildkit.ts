@@ -8,7 +8,7 @@ import { Jobs } from "./build/jobs.ts";
 import { Solutions } from "./build/solutions.ts";
 import type { Solver } from "./build/solver.ts";
 import { workerRecord } from "./build/worker.ts";
-import { ReceivedDirectories } from "./files/received-directories.ts";
+import { type OpenCopies, ReceivedDirectories } from "./files/received-directories.ts";
 import { createGrpcServer } from "./grpc/server.ts";
 import { SessionClient } from "./session/build-client.ts";
 import { type SessionHeaders, Sessions } from "./session/sessions.ts";
@@ -16,8 +16,10 @@ import { type SessionHeaders, Sessions } from "./session/sessions.ts";
 /** What the protocol is served with. */
 export interface BuildKitOptions {
   readonly solver: Solver;
-  /** Where copies of clients' files are; made when it is needed. */
-  readonly directory: string;
+  /** Where copies of clients' files are. */
+  readonly copies: OpenCopies;
+  /** Tells the engine's worker from those of others. */
+  readonly name: string;
   /** The version of thimble. */
   readonly version: string;
   readonly log: Log;
@@ -37,12 +39,12 @@ export interface BuildKit {
 
 /** Serves BuildKit's protocol over a solver. */
 export function createBuildKit(options: BuildKitOptions): BuildKit {
-  const { solver, directory, version, log } = options;
+  const { solver, copies, name, version, log } = options;
   const sessions = new Sessions(log);
   const jobs = new Jobs();
   const solutions = new Solutions();
-  const directories = new ReceivedDirectories(directory);
-  const id = createHash("sha256").update(directory).digest("hex").slice(0, 25);
+  const directories = new ReceivedDirectories(copies);
+  const id = createHash("sha256").update(name).digest("hex").slice(0, 25);
   const builds: Builds = {
     ...{ solver, jobs, solutions },
     worker: [workerRecord({ id, version, platforms: solver.platforms })],
@@ -50,7 +52,6 @@ export function createBuildKit(options: BuildKitOptions): BuildKit {
       const session = await sessions.get(request.session, signal);
       return new SessionClient(session, directories, signal);
     },
-    forgetFiles: () => directories.prune(),
   };
   const history = new History();
   const server = createGrpcServer([

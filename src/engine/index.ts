@@ -23,6 +23,8 @@ export type {
   EnteredStep,
   GivenContext,
   ImageLayout,
+  KeptDirectories,
+  KeptDirectory,
   OutputRequest,
   PruneOptions,
   PruneResult,

@@ -14,7 +14,8 @@ export function openBuildKit(
   const load = async () => {
     const { createBuildKit, createEngineSolver } = await import("#buildkit");
     const solver = createEngineSolver({ engine, agents: join(runRoot, "agents") });
-    return createBuildKit({ solver, directory: join(dataRoot, "builds/sent"), version, log });
+    const copies = async () => (await engine.builds.builder()).directories;
+    return createBuildKit({ solver, copies, name: dataRoot, version, log });
   };
   const get = () => {
     made ??= load();

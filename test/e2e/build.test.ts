@@ -1,7 +1,7 @@
 /** `thimble build` as a user types it, before an engine of its own. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ThimbleCli } from "../support/thimble-cli.ts";
 import { tarOf } from "../support/tree.ts";
@@ -245,5 +245,6 @@ describe.skipIf(!isRoot)("thimble build [needs root]", () => {
     expect(await cli.ok(["builder", "du"])).toMatch(/Reclaimable:\t\d/);
     expect(await cli.ok(["builder", "prune", "-af"])).toMatch(/Total:\t\d/);
     expect(await cli.ok(["builder", "du"])).toEndWith("Total:\t\t0B");
+    expect(readdirSync(join(cli.directory, "data/build/contexts"))).toEqual([]);
   });
 });

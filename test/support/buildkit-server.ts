@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createApiServer } from "#api";
 import { createLog } from "#base";
 import { createBuildKit } from "#buildkit";
+import { KeptDirectories } from "../../src/build/kept-directories.ts";
 import { createFakeSolver, type FakeSolver } from "../../src/buildkit/testing.ts";
 import { createFakeEngine } from "./fake-engine.ts";
 
@@ -28,7 +29,10 @@ export async function openBuildKitServer(
   const logged: string[] = [];
   const log = createLog("debug", (line) => void logged.push(line));
   const solver = createFakeSolver(act);
-  const buildkit = createBuildKit({ solver, directory: copies, version: "0.0.0", log });
+  const kept = new KeptDirectories(copies);
+  const buildkit = createBuildKit({
+    ...{ solver, log, copies: async () => kept, name: directory, version: "0.0.0" },
+  });
   const server = createApiServer({ engine: createFakeEngine(), log, version: "0.0.0", buildkit });
   const path = join(directory, "s");
   await server.listen([{ kind: "unix", path, mode: 0o600 }]);

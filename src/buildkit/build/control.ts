@@ -55,7 +55,6 @@ export function controlService(parts: ControlParts): Readonly<Record<string, Han
       record: await usageRecords(builds.solver, filter),
     })),
     prune: streaming(Control.prune, async function* (request) {
-      if (request.all) await builds.forgetFiles();
       yield* await pruneRecords(builds.solver, request);
     }),
     listenBuildHistory: streaming(Control.listenBuildHistory, (query, { signal }) =>

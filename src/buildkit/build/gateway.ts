@@ -23,8 +23,6 @@ export interface Builds {
   readonly worker: Input<(typeof Gateway)["ping"]["response"]>["workers"];
   /** The services of the client of a job. */
   clientOf(job: Job): Promise<BuildClient>;
-  /** Removes the copies of clients' files that no build has now. */
-  forgetFiles(): Promise<void>;
 }
 
 type SolveRequest = Value<(typeof Gateway)["solve"]["request"]>;
