@@ -74,11 +74,17 @@ const suite = (name: string, path: string, timeout: number): Step => ({
   counts: true,
 });
 
+/** One more than there are processors: tests wait for files, sockets and workers too. */
+const unitRunners = availableParallelism() + 1;
+
 /** The slowest ones first, since they run side by side. */
 const checks: readonly Step[] = [
   {
     name: "unit",
-    command: [bun, "test", "--parallel", "--no-isolate", "--timeout", "60000", "./src"],
+    command: [
+      ...[bun, "test", `--parallel=${unitRunners}`, "--no-isolate"],
+      ...["--timeout", "60000", "./src"],
+    ],
     counts: true,
     quick: 1_000,
   },
