@@ -3,6 +3,9 @@ import {
   type BuildEvent,
   type Builder,
   type BuildOutcome,
+  type CacheExport,
+  type CacheRepository,
+  type CacheWriter,
   type CredentialLookup,
   type Engine,
   hasAttestations,
@@ -10,7 +13,7 @@ import {
   readAnnotations,
 } from "#engine";
 import { familiarString, type Reference, sha256 } from "#image";
-import type { BuildResult } from "#wire";
+import type { BuildCache, BuildResult } from "#wire";
 
 /** An output of a build, and the names that its image gets. */
 export interface NamedOutput extends OutputRequest {
@@ -26,6 +29,10 @@ export interface FinishedBuild {
   readonly push: {
     readonly images: Engine["images"];
     readonly credentials: CredentialLookup;
+  };
+  readonly caches: {
+    readonly cacheTo: readonly CacheExport[];
+    readonly registry: (cache: CacheRepository) => CacheWriter;
   };
   readonly report: (event: BuildEvent) => void;
   readonly signal: AbortSignal;
@@ -50,7 +57,8 @@ export async function makeOutputs(build: FinishedBuild): Promise<BuildResult> {
       made = { ...about, ...made };
     } else if (type !== "cacheonly") streams.set(index, () => packFiles(build, output));
   }
-  if (streams.size === 0) return { kind: "result", ...made, exports: [] };
+  const caches = await writeCaches(build);
+  if (streams.size === 0) return { kind: "result", ...made, exports: [], caches };
   // The last output that is fetched lets go of the layers.
   const rest = held.move();
   let left = streams.size;
@@ -61,7 +69,30 @@ export async function makeOutputs(build: FinishedBuild): Promise<BuildResult> {
     };
     return { output, id: builder.exports.add({ stream, [Symbol.asyncDispose]: release }) };
   });
-  return { kind: "result", ...made, exports };
+  return { kind: "result", ...made, exports, caches };
+}
+
+/** Writes the caches in registries, and keeps those that are for the client. */
+async function writeCaches(build: FinishedBuild): Promise<readonly BuildCache[]> {
+  const { builder, outcome, caches, report, signal } = build;
+  const waiting: BuildCache[] = [];
+  for (const [index, cache] of caches.cacheTo.entries()) {
+    if (cache.kind === "inline") continue;
+    const request = { content: cache, report, signal };
+    try {
+      if (cache.kind === "local") {
+        const archive = await builder.archiveCache(outcome, request);
+        const { manifest } = archive;
+        waiting.push({ cache: index, id: builder.exports.add(archive), manifest });
+      } else {
+        const writer = caches.registry(cache);
+        await builder.exportCache(outcome, { ...request, writer });
+      }
+    } catch (error) {
+      if (signal.aborted || !cache.ignoresErrors) throw error;
+    }
+  }
+  return waiting;
 }
 
 /** An image of the engine, and of the registries in its names where it is pushed. */

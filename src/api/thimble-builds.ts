@@ -3,6 +3,7 @@ import {
   type BuildContext,
   type BuildEvent,
   type Builder,
+  type CacheRepository,
   checkOutputs,
   readAttestations,
   StepFault,
@@ -10,6 +11,7 @@ import {
 import { familiarString } from "#image";
 import type { BuildFailure, BuildMessage } from "#wire";
 import { bodyOptions, namedContexts, type ParsedBuild, tagOf } from "./build-body.ts";
+import { cacheExports, cacheReaders } from "./build-caches.ts";
 import { BuildEntries } from "./build-entries.ts";
 import { buildMessage } from "./build-message.ts";
 import { makeOutputs, type NamedOutput } from "./build-outputs.ts";
@@ -108,6 +110,13 @@ async function build(
   const builder = await engine.builds.builder();
   await using contexts = new AsyncDisposableStack();
   const take = (id: string) => builder.sent.take(id).take();
+  const cacheTo = cacheExports(body);
+  const credentials = requestCredentials(exchange, "");
+  const registry = (cache: CacheRepository) => engine.builds.registryCache(cache, credentials);
+  const cacheFrom = cacheReaders(body, {
+    layout: (id, cache) => builder.layoutCache(contexts.use(take(id)).directory, cache),
+    registry,
+  });
   const { signal } = exchange;
   const { context, dockerfile } = await contextOf(builder, body, { take, signal });
   if (context) contexts.use(context);
@@ -127,15 +136,19 @@ async function build(
   try {
     const outcome = await builder.build({
       ...options,
-      credentials: requestCredentials(exchange, ""),
+      ...{ credentials, cacheFrom },
+      hasInlineCache: cacheTo.some(({ kind }) => kind === "inline"),
       dockerfile: { text, name: body.dockerfileName },
       ...{ context, contexts: named, ignore, signal, report },
       ...((body.enter || body.entry !== undefined) && {
         enter: (step, failure) => entries.offer(step, { send, failure, signal }),
       }),
     });
-    const push = { images: engine.images, credentials: requestCredentials(exchange, "") };
-    send(await makeOutputs({ builder, outcome, outputs, attestations, push, report, signal }));
+    const push = { images: engine.images, credentials };
+    const work = { builder, outcome, report, signal };
+    send(
+      await makeOutputs({ ...work, outputs, attestations, push, caches: { cacheTo, registry } }),
+    );
   } catch (error) {
     send(failureOf(error));
   }

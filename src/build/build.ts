@@ -5,9 +5,17 @@ import { IgnoreMatcher, parseIgnoreFile, ruleDescription, ruleUrl } from "#docke
 import { encodeDocument, hostPlatform, type ImageConfig, sha256 } from "#image";
 import { BuildFiles } from "./build-files.ts";
 import type { OpenedParts } from "./builder.ts";
+import { inlineCache } from "./cache-manifest.ts";
 import { BuildCarrier, type CarrierBuild } from "./carrier.ts";
-import type { BuildOutcome, BuildRequest, BuiltImage, GivenContext } from "./contract.ts";
+import type {
+  BuildOutcome,
+  BuildRequest,
+  BuiltImage,
+  GivenContext,
+  SolvedStep,
+} from "./contract.ts";
 import { findEntry } from "./entry.ts";
+import { ImportedCaches } from "./imported-caches.ts";
 import type { NamedContext, WantedImage } from "./named-context.ts";
 import type { Operation } from "./operation.ts";
 import { type Origin, originOf, type UsedImage } from "./origin.ts";
@@ -42,7 +50,7 @@ export class Build {
   }
 
   async run(): Promise<Pick<BuildOutcome, "images">> {
-    const { report, signal } = this.#request;
+    const { report, cacheFrom = [], signal } = this.#request;
     const plan = await this.#plan();
     checkAllowed(plan, this.#request);
     const epoch = await this.#epoch(plan);
@@ -53,11 +61,12 @@ export class Build {
     const vertices = verticesOf(operations);
     report({ kind: "steps", steps: stepsOf({ stages: plan.stages }, vertices) });
     await using scope = new Scope();
+    const imports = new ImportedCaches(cacheFrom, { report, now }, signal);
     const remotes = scope.use(this.#parts.remotes.open(signal));
     const solving = this.#solver.begin({
       ...{ id: randomUUID(), vertices },
       carrier: (solve) => this.#carrier(solve, { epoch, now, remotes, scope }),
-      ...{ lease: this.#lease, report, now, signal },
+      ...{ lease: this.#lease, imports, report, now, signal },
       explains: this.#request.explains ?? false,
     });
     let results: ReadonlyMap<Operation, Solved>;
@@ -68,6 +77,8 @@ export class Build {
       if (error instanceof StepFault && failed && !signal.aborted) await enter?.(failed, error);
       throw error;
     }
+    // Also when no step has needed them: a mistake in a name is to be seen.
+    await imports.settled();
     if (entered) await enter?.(solving.carrier.enter(entered));
     const images = await this.#usedImages();
     const origin = await originOf({ ...plan, operations }, this.#request, { images, remotes });
@@ -191,7 +202,7 @@ export class Build {
   #finish(
     plan: Plan,
     made: {
-      readonly results: ReadonlyMap<unknown, Solved>;
+      readonly results: ReadonlyMap<Operation, Solved>;
       readonly epoch: bigint;
       readonly origin: Origin;
     },
@@ -199,13 +210,32 @@ export class Build {
     const { results, epoch, origin } = made;
     const { platform } = plan;
     const layers = plan.result === "scratch" ? [] : (results.get(plan.result)?.layers ?? []);
-    const config = composeConfig(plan.image, {
+    const steps = solvedSteps(plan, results);
+    const composed = composeConfig(plan.image, {
       diffIds: layers.map(({ diffId }) => diffId),
       hasLayer: (operation) => results.get(operation)?.hasLayer === true,
       created: formatTime(epoch),
     });
-    return { platform, layers, config, origin };
+    const ofImage = steps.filter(({ isOfImage }) => isOfImage);
+    const config = { ...composed, ...(this.#request.hasInlineCache && inlineCache(ofImage)) };
+    return { platform, layers, config, origin, steps };
   }
+}
+
+/** What has a key, with the layers of its stack. */
+function solvedSteps(
+  { operations, result }: Plan,
+  results: ReadonlyMap<Operation, Solved>,
+): readonly SolvedStep[] {
+  const ofImage = new Set<Operation>();
+  for (let at = result; at !== "scratch"; at = at.kind === "image" ? "scratch" : at.base) {
+    ofImage.add(at);
+  }
+  return operations.flatMap((operation) => {
+    const { key, layers = [], hasLayer = false } = results.get(operation) ?? {};
+    if (key === undefined) return [];
+    return [{ key, layers, hasLayer, isOfImage: ofImage.has(operation) }];
+  });
 }
 
 /** An image that steps begin with; one that another build has made is in no store. */

@@ -11,6 +11,7 @@ import { type ArtifactOptions, composeArtifact } from "./artifact.ts";
 import { Build } from "./build.ts";
 import type { PrivateMount } from "./build-files.ts";
 import { CacheMounts } from "./cache-mounts.ts";
+import type { CacheWriter } from "./cache-place.ts";
 import { CacheStore } from "./cache-store.ts";
 import { buildUsage, pruneBuilds } from "./cache-usage.ts";
 import type { CarrierParts } from "./carrier.ts";
@@ -22,6 +23,7 @@ import type {
   BuildOutcome,
   BuildRequest,
   BuiltImage,
+  CacheToWrite,
   ImageLayout,
   KeepOptions,
   PruneOptions,
@@ -29,8 +31,11 @@ import type {
 import { crashPoint } from "./crash-point.ts";
 import { DirectoryLayout } from "./directory-layout.ts";
 import { openResult } from "./entered-step.ts";
+import { exportCache } from "./export-cache.ts";
 import { KeptDirectories } from "./kept-directories.ts";
 import { KeyMaker } from "./key.ts";
+import { LayoutArchive } from "./layout-archive.ts";
+import { LayoutCache } from "./layout-cache.ts";
 import type { WantedImage } from "./named-context.ts";
 import { Pending } from "./pending.ts";
 import { openRemoteContext, openRemoteFiles } from "./remote-context.ts";
@@ -98,6 +103,7 @@ export interface OpenedParts extends BuilderParts {
 class EngineBuilder implements Builder {
   readonly #parts: OpenedParts;
   readonly #solver: Solver;
+  readonly #now = () => this.#parts.clock.now();
   readonly archives: Builder["archives"];
   readonly contexts: Builder["contexts"];
   readonly directories: KeptDirectories;
@@ -182,6 +188,30 @@ class EngineBuilder implements Builder {
 
   root(image: BuiltImage) {
     return mountImage(this.#parts, image);
+  }
+
+  layoutCache(directory: string, cache: { name: string; wanted: string }) {
+    const context = { directory, [Symbol.asyncDispose]: async () => undefined };
+    return new LayoutCache(new DirectoryLayout(context), cache);
+  }
+
+  async exportCache(outcome: BuildOutcome, request: CacheToWrite & { writer: CacheWriter }) {
+    await using lease = this.#parts.content.lease();
+    return await exportCache(this.#parts, outcome, { ...request, lease, now: this.#now });
+  }
+
+  async archiveCache(outcome: BuildOutcome, request: CacheToWrite) {
+    const writer = new LayoutArchive();
+    const lease = this.#parts.content.lease();
+    const release = () => lease[Symbol.asyncDispose]();
+    try {
+      const whole = { ...request, writer, lease, now: this.#now };
+      const manifest = await exportCache(this.#parts, outcome, whole);
+      return { manifest, stream: () => writer.stream(), [Symbol.asyncDispose]: release };
+    } catch (error) {
+      await release();
+      throw error;
+    }
   }
 
   usage() {

@@ -1,12 +1,15 @@
 import type { Credentials } from "#base";
 import type { Artifact, BlobSource, Lease, StoredImage, StoredLayer } from "#content";
 import type { LineRange } from "#dockerfile";
-import type { ImageConfig, ManifestDocument, Platform, Reference } from "#image";
+import type { Descriptor, ImageConfig, ManifestDocument, Platform, Reference } from "#image";
 import type { Annotation } from "./annotations.ts";
 import type { ArchiveContexts } from "./archive-contexts.ts";
 import type { ArtifactOptions } from "./artifact.ts";
 import type { BuildEvent } from "./build-event.ts";
 import type { PrivateMount } from "./build-files.ts";
+import type { StepResult } from "./cache-manifest.ts";
+import type { CacheContent } from "./cache-option.ts";
+import type { CacheReader, CacheWriter } from "./cache-place.ts";
 import type { ContextStore, ContextTransfer } from "./context-store.ts";
 import type { EnteredStep } from "./entered-step.ts";
 import type { KeptDirectories } from "./kept-directories.ts";
@@ -54,6 +57,21 @@ export interface Builder {
   tar(files: PrivateMount): AsyncGenerator<Uint8Array, void>;
   /** The files of one image of a result. */
   root(image: BuiltImage): Promise<PrivateMount>;
+  /** The cache in a directory that is an OCI layout: the manifest of a digest or a tag. Nothing is read yet. */
+  layoutCache(
+    directory: string,
+    wanted: { readonly name: string; readonly wanted: string },
+  ): CacheReader;
+  /** Writes what a build has solved for others; gives the descriptor of the manifest. */
+  exportCache(
+    outcome: BuildOutcome,
+    request: CacheToWrite & { readonly writer: CacheWriter },
+  ): Promise<Descriptor>;
+  /** As `exportCache`, as the tar of an OCI layout without its index; it holds what is in it. */
+  archiveCache(
+    outcome: BuildOutcome,
+    request: CacheToWrite,
+  ): Promise<BuildExport & { readonly manifest: Descriptor }>;
   /** What the cache keeps, that used longest ago first. */
   usage(): Promise<readonly CacheRecord[]>;
   /** Removes what no build under way uses; gives what went. */
@@ -142,6 +160,10 @@ export interface BuildRequest {
   readonly epoch?: bigint | undefined;
   /** Tells of each step that runs why it does. */
   readonly explains?: boolean;
+  /** Caches of other builds, the first that has a step first. */
+  readonly cacheFrom?: readonly CacheReader[];
+  /** The image tells others which of its layers are the results of which steps. */
+  readonly hasInlineCache?: boolean;
   /** Receives the progress in order and often; it must not throw. */
   readonly report: (event: BuildEvent) => void;
   /**
@@ -174,7 +196,22 @@ export interface BuiltImage {
   /** Lowest first. */
   readonly layers: readonly StoredLayer[];
   readonly config: ImageConfig;
+  /** What was solved for it, in the order of the plan. */
+  readonly steps: readonly SolvedStep[];
   readonly origin: Origin;
+}
+
+/** What of a build is written as a cache, and who hears of it. */
+export interface CacheToWrite {
+  readonly content: CacheContent;
+  readonly report: (event: BuildEvent) => void;
+  readonly signal: AbortSignal;
+}
+
+/** A step of a build that is over. */
+export interface SolvedStep extends StepResult {
+  /** Whether its layers are among the image's. */
+  readonly isOfImage: boolean;
 }
 
 /** The result of a build; all that is made of it stays until it is disposed of. */

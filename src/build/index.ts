@@ -15,6 +15,16 @@ export type { ArtifactOptions } from "./artifact.ts";
 export { type AttestationOptions, hasAttestations, readAttestations } from "./attestations.ts";
 export type * from "./build-event.ts";
 export { type BuilderParts, type FindOptions, type ImageProvider, openBuilder } from "./builder.ts";
+export {
+  type CacheContent,
+  type CacheExport,
+  type CacheImport,
+  type CacheOption,
+  type CacheRepository,
+  parseCacheExport,
+  parseCacheImport,
+} from "./cache-option.ts";
+export type { CacheReader, CacheWriter } from "./cache-place.ts";
 export type * from "./contract.ts";
 export { buildCrashPoints } from "./crash-point.ts";
 export type { EnteredSandbox, EnteredStep } from "./entered-step.ts";

@@ -1,9 +1,11 @@
 import { defined, Fault, faultOf, isFault, Joined, Slots } from "#base";
-import type { Content, Lease, StoredLayer } from "#content";
+import type { BlobSource, Content, Lease, StoredLayer } from "#content";
+import { sha256 } from "#image";
 import type { BuildEvent, LogEvent, StatusEvent, VertexEvent } from "./build-event.ts";
 import type { CachedStep, CacheStore } from "./cache-store.ts";
 import { crashPoint } from "./crash-point.ts";
 import { whyRun } from "./explain.ts";
+import type { ImportedCaches } from "./imported-caches.ts";
 import type { OperationKey } from "./key.ts";
 import { inputsOf, type Operation } from "./operation.ts";
 import { ProcessFault, StepFault } from "./step-fault.ts";
@@ -17,6 +19,8 @@ export interface Solved {
   readonly layers: readonly StoredLayer[];
   /** Whether the operation has added a layer. */
   readonly hasLayer: boolean;
+  /** Its key; absent for what has none, such as an image. */
+  readonly key?: string;
 }
 
 /** The progress of a step while it is carried out, without saying of which one. */
@@ -53,6 +57,8 @@ export interface SolverRun<C extends Carrier = Carrier> {
   /** Holds all results until the build is over. */
   readonly lease: Lease;
   readonly report: (event: BuildEvent) => void;
+  /** What builds elsewhere have left. */
+  readonly imports: ImportedCaches;
   /** Tells of each step that runs why it does. */
   readonly explains: boolean;
   readonly now: () => bigint;
@@ -168,7 +174,9 @@ class Graph<C extends Carrier> implements Solving<C> {
         return known;
       }
       const key = await this.carrier.keyOf(operation);
-      const found = operation.ignoresCache ? undefined : await this.#find(operation, key);
+      const found = operation.ignoresCache
+        ? undefined
+        : ((await this.#find(operation, key)) ?? (await this.#import(operation, key)));
       if (found) {
         this.#report(operation, { started, completed: this.#run.now(), cached: true });
         return found;
@@ -189,11 +197,41 @@ class Graph<C extends Carrier> implements Solving<C> {
     const step = this.#parts.cache.find(key);
     if (!step) return undefined;
     try {
-      const found = await this.#place(operation, step);
+      const found = await this.#place(operation, step, key);
       this.#use(key);
       return found;
     } catch (error) {
       if (isFault(error, "canceled")) throw error;
+      return undefined;
+    }
+  }
+
+  /**
+   * A result that somebody else made; undefined when no cache has it, or not as it says. It is kept
+   * under a name of its own, so that only builds that are given such a cache have it.
+   */
+  async #import(operation: Operation, { key, parts }: OperationKey): Promise<Solved | undefined> {
+    const { imports } = this.#run;
+    const found = await imports.find(key);
+    if (!found) return undefined;
+    const { layer, reader } = found;
+    const own = sha256(JSON.stringify(["imported", key, layer?.diffId, layer?.blob.digest]));
+    try {
+      const known = this.#parts.cache.find(own);
+      const layers = layer ? [{ ...layer, size: 0 }] : [];
+      const solved = known
+        ? await this.#place(operation, known, key)
+        : await this.#place(operation, { layers }, key, reader);
+      if (!known) {
+        const placed = layer ? solved.layers.slice(-1) : [];
+        const step = { layers: placed.map(cachedLayer), parts, description: operation.name };
+        await this.#parts.cache.put(own, { ...step, places: placed.map(({ chainId }) => chainId) });
+      }
+      this.#use(own);
+      return solved;
+    } catch (error) {
+      if (this.#signal.aborted) throw error;
+      imports.warn(reader, error);
       return undefined;
     }
   }
@@ -211,7 +249,7 @@ class Graph<C extends Carrier> implements Solving<C> {
       },
       async ({ step }) => {
         this.#use(key);
-        return await this.#place(operation, step);
+        return await this.#place(operation, step, key);
       },
     );
   }
@@ -228,7 +266,7 @@ class Graph<C extends Carrier> implements Solving<C> {
       const isAlone = this.carrier.standsAlone(operation);
       const below = isAlone ? [] : await this.carrier.below(operation);
       const made = await this.carrier.carryOut(operation, { lease, below, report, signal });
-      const layers = made.map(({ diffId, blob, size }) => ({ diffId, blob, size }));
+      const layers = made.map(cachedLayer);
       const step = { layers, parts, description: operation.name };
       crashPoint("build:step-committed");
       await cache.put(key, { ...step, places: made.map(({ chainId }) => chainId) });
@@ -240,15 +278,20 @@ class Graph<C extends Carrier> implements Solving<C> {
     }
   }
 
-  async #place(operation: Operation, { layers }: CachedStep): Promise<Solved> {
+  async #place(
+    operation: Operation,
+    { layers }: Pick<CachedStep, "layers">,
+    key: string,
+    source?: BlobSource,
+  ): Promise<Solved> {
     const { lease } = this.#run;
     const below = await this.carrier.below(operation);
     const stack = [...below];
     for (const layer of layers) {
-      const run = { layer, below: stack, lease, signal: this.#signal };
+      const run = { layer, below: stack, source, lease, signal: this.#signal };
       stack.push(await this.#parts.content.placeLayer(run));
     }
-    return { layers: stack, hasLayer: layers.length > 0 };
+    return { layers: stack, hasLayer: layers.length > 0, key };
   }
 
   #reason(operation: Operation, { parts }: StepKey): Pick<VertexEvent, "reason"> {
@@ -282,3 +325,6 @@ class Graph<C extends Carrier> implements Solving<C> {
     return new StepFault({ cause, vertex, ranges, ...defined({ exitCode, command }) });
   }
 }
+
+/** A layer without its place in a stack. */
+const cachedLayer = ({ diffId, blob, size }: StoredLayer) => ({ diffId, blob, size });

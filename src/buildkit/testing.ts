@@ -38,6 +38,7 @@ export function createFakeSolver(
           exports.push(output);
           return { "containerimage.digest": `sha256:${"0".repeat(64)}` };
         },
+        exportCache: () => Promise.reject(new Error("no caches are made")),
         directory: () => Promise.reject(new Error("no files are made")),
         [Symbol.asyncDispose]: async () => undefined,
       };

@@ -2,6 +2,7 @@ import { defined, Fault, isFault } from "#base";
 import { type ChainId, chainIds, type ImageConfig, type Reference } from "#image";
 import { crashPoint } from "./crash-point.ts";
 import { type CreationParts, packLayer, storeConfig } from "./create-image.ts";
+import type { BlobSource } from "./layer-receiver.ts";
 import type { Lease } from "./lease.ts";
 import type { StoredImage, StoredLayer } from "./stored-image.ts";
 
@@ -53,6 +54,8 @@ export interface PlaceOptions {
   readonly layer: Pick<StoredLayer, "diffId" | "blob">;
   /** Lowest first. */
   readonly below: readonly StoredLayer[];
+  /** A stranger who has the blob, if it is not here: limits and digests are checked. */
+  readonly source?: BlobSource | undefined;
   readonly lease: Lease;
   readonly signal?: AbortSignal | undefined;
 }
@@ -60,18 +63,20 @@ export interface PlaceOptions {
 /** Unpacks the blob of a layer over others, unless the layer is there; `not_found` without its blob. */
 export async function placeLayer(
   { snapshots, blobs, layers }: CreationParts,
-  { layer, below, lease, signal }: PlaceOptions,
+  { layer, below, source, lease, signal }: PlaceOptions,
 ): Promise<StoredLayer> {
   const { diffId, blob } = layer;
   const parent = below.at(-1)?.chainId;
   const chainId = chainOver(parent, diffId);
   lease.holdBlob(blob.digest);
   lease.holdLayer(chainId);
+  const place = { chain: chainId, parent, layer: blob, diffId };
+  if (source) await layers.take(place, { source, signal });
   if (!blobs.has(blob.digest)) {
     throw new Fault("not_found", `there is no blob ${blob.digest}`, { about: blob.digest });
   }
   if (!snapshots.stat(chainId)) {
-    await layers.restore({ chain: chainId, parent, layer: blob, diffId }, signal);
+    await layers.restore(place, signal);
   }
   return { diffId, chainId, blob, size: snapshots.stat(chainId)?.size ?? 0 };
 }

@@ -1,6 +1,6 @@
 import { type FileHandle, rm } from "node:fs/promises";
 import { type Clock, faultOf, type Log, silentLog, systemClock } from "#base";
-import type { Digest, Reference } from "#image";
+import type { Descriptor, Digest, Reference } from "#image";
 import type { CompressionChoice } from "#layer";
 import type { Snapshotter } from "#snapshot";
 import type { State } from "#state";
@@ -36,7 +36,12 @@ import { Collector, type Lease } from "./lease.ts";
 import { type LoadedImage, type LoadOptions, loadArchive } from "./load.ts";
 import { type Pinned, PinTable } from "./pin-table.ts";
 import { type PullOptions, pullImage } from "./pull.ts";
-import { type RecompressedImage, type RecompressOptions, recompressImage } from "./recompress.ts";
+import {
+  type RecompressedImage,
+  type RecompressOptions,
+  recompressImage,
+  recompressLayer,
+} from "./recompress.ts";
 import { replaceManifest } from "./replace-manifest.ts";
 import { chooseImages, type SaveOptions, saveArchive, saveArtifact } from "./save.ts";
 import { settleContent } from "./settle.ts";
@@ -205,8 +210,8 @@ export class Content {
   }
 
   /**
-   * Sees to it that a layer whose blob is here is unpacked over those below it, which are. The
-   * lease holds it.
+   * Sees to it that a layer, whose blob is here or comes from a source, is unpacked over those below it,
+   * which are. The lease holds it. `data_loss` when the source's is not what its digests say.
    */
   async placeLayer(options: PlaceOptions): Promise<StoredLayer> {
     return await asFaults(placeLayer(this.#stores, options));
@@ -245,6 +250,14 @@ export class Content {
     options: RecompressOptions,
   ): Promise<RecompressedImage | undefined> {
     return await asFaults(recompressImage(this.#stores, image, options));
+  }
+
+  /** As `recompress` does it, for one layer of any stack: the blob that is wanted, held by the lease. */
+  async recompressLayer<L extends Pick<StoredLayer, "blob" | "diffId">>(
+    layer: L,
+    options: RecompressOptions<L>,
+  ): Promise<Descriptor> {
+    return await asFaults(recompressLayer(this.#stores, layer, options));
   }
 
   /**

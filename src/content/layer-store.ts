@@ -97,6 +97,18 @@ export class LayerStore {
     return steps.reduce((sum, { chain }) => sum + (this.#snapshots.stat(chain)?.size ?? 0), 0);
   }
 
+  /**
+   * A layer of a stranger over others that are here. It is unpacked even where layer and blob are here
+   * already: nobody has said yet that one is the other. Hold both before.
+   */
+  async take(
+    step: LayerPlace,
+    { source, signal = new AbortController().signal }: Pick<LayersOptions, "source" | "signal">,
+  ): Promise<void> {
+    await using draft = await this.#receive(step, { source, signal, report: () => undefined });
+    await this.#locks.run(step.chain, () => this.#commit(step, draft));
+  }
+
   /** Unpacks a file whose diff id is not known yet as a stack of one. */
   async unpackFirst(
     file: { readonly path: string; readonly size: number },

@@ -16,13 +16,13 @@ import type { ContentParts } from "./load.ts";
 import type { ArchivableImage } from "./save.ts";
 import type { StoredImage, StoredLayer } from "./stored-image.ts";
 
-export interface RecompressOptions {
+export interface RecompressOptions<L = StoredLayer> {
   /** Undefined: the layer stays as it is. */
   readonly choose: (layer: Descriptor, compression: Compression) => CompressionChoice | undefined;
   /** Holds the blobs that are made. */
   readonly lease: Lease;
   /** Bytes of the layer's blob read so far. */
-  readonly onProgress?: (layer: StoredLayer, bytes: number) => void;
+  readonly onProgress?: (layer: L, bytes: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -113,10 +113,11 @@ export async function recompressed<T extends ArchivableImage>(
   return { ...image, manifest, digest, manifestSize, layers };
 }
 
-async function recompressLayer(
+/** The blob of one layer in the compression that `choose` wants, or as it is. */
+export async function recompressLayer<L extends Pick<StoredLayer, "blob" | "diffId">>(
   { blobs }: Pick<ContentParts, "blobs">,
-  layer: StoredLayer,
-  { choose, lease, onProgress, signal }: RecompressOptions,
+  layer: L,
+  { choose, lease, onProgress, signal }: RecompressOptions<L>,
 ): Promise<Descriptor> {
   const { blob, diffId } = layer;
   const before = compressionOf(blob.mediaType);

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 import type { ContainerId, ExecId, SandboxId } from "#base";
-import type { Builder } from "#build";
+import type { Builder, CacheReader, CacheRepository, CacheWriter } from "#build";
 import type {
   Config,
   ContainerUpdateBody,
@@ -23,7 +23,7 @@ import type { ImageAnalysis } from "./images/explain-contract.ts";
 import type { Images } from "./images/image-contract.ts";
 import type { EngineNetworks } from "./networks/network-contract.ts";
 import type { EngineSettings } from "./settings.ts";
-import type { Registries } from "./transfer/registry-contract.ts";
+import type { CredentialLookup, Registries } from "./transfer/registry-contract.ts";
 import type { EngineVolumes } from "./volumes/volume-contract.ts";
 
 /** A mount of a container that create has decided; of a volume with its place on the host and its driver. */
@@ -73,6 +73,8 @@ export interface Engine {
 export interface Builds {
   /** Opened at the first call: an engine that builds nothing loads nothing of it. */
   builder(): Promise<Builder>;
+  /** A cache in a registry, to be read or written. Nothing is sent yet. */
+  registryCache(cache: CacheRepository, credentials: CredentialLookup): CacheReader & CacheWriter;
 }
 
 /** The user who sent a request (SO_PEERCRED of the connection, unix(7)). */

@@ -29,6 +29,7 @@ export {
   digestLike,
   digestPath,
   isDigest,
+  parseDiffId,
   parseDigest,
   requireDigest,
   sha256,
@@ -46,6 +47,7 @@ export {
   maxLayers,
   parseIndex,
   parseManifest,
+  readDescriptor,
   selectManifest,
 } from "./manifest.ts";
 export {

@@ -70,7 +70,8 @@ function platform(cursor: JsonCursor): Platform {
   });
 }
 
-function descriptor(cursor: JsonCursor): Descriptor {
+/** The descriptor at a place of a document. */
+export function readDescriptor(cursor: JsonCursor): Descriptor {
   return merged(cursor, {
     mediaType: cursor.at("mediaType").optional((c) => c.string(255)) ?? "",
     digest: cursor.at("digest").as(parseDigest),
@@ -85,7 +86,7 @@ function descriptor(cursor: JsonCursor): Descriptor {
 function reference(root: JsonCursor) {
   return {
     artifactType: root.at("artifactType").optional((c) => c.string(255)),
-    subject: root.at("subject").optional(descriptor),
+    subject: root.at("subject").optional(readDescriptor),
   };
 }
 
@@ -118,8 +119,8 @@ export function parseManifest(bytes: Uint8Array, about = "image manifest"): Mani
   return merged(root, {
     schemaVersion,
     mediaType,
-    config: descriptor(root.at("config")),
-    layers: root.at("layers").list(maxLayers, descriptor),
+    config: readDescriptor(root.at("config")),
+    layers: root.at("layers").list(maxLayers, readDescriptor),
     ...reference(root),
     annotations: annotations(root),
   });
@@ -136,7 +137,7 @@ export function parseIndex(bytes: Uint8Array, about = "image index"): Index {
   return merged(root, {
     schemaVersion,
     mediaType,
-    manifests: root.at("manifests").list(maxManifests, descriptor),
+    manifests: root.at("manifests").list(maxManifests, readDescriptor),
     ...reference(root),
     annotations: annotations(root),
   });

@@ -8,6 +8,8 @@ export const mediaTypes = {
   layerZstd: "application/vnd.oci.image.layer.v1.tar+zstd",
   /** Stands where an artifact has no configuration; its bytes are "{}" (image-spec manifest.md). */
   empty: "application/vnd.oci.empty.v1+json",
+  /** Says which layers of a cache belong to which steps of builds (cache/remotecache/v1 of moby/buildkit). */
+  cacheConfig: "application/vnd.buildkit.cacheconfig.v0",
   dockerManifest: "application/vnd.docker.distribution.manifest.v2+json",
   dockerIndex: "application/vnd.docker.distribution.manifest.list.v2+json",
   dockerConfig: "application/vnd.docker.container.image.v1+json",

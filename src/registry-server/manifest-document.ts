@@ -3,6 +3,7 @@ import {
   type Digest,
   isDigest,
   isIndexType,
+  isLayerType,
   isManifestType,
   type JsonCursor,
   mediaTypes,
@@ -137,7 +138,7 @@ function readDocument(root: JsonCursor, mediaType: string): ManifestDocument {
   const add = (cursor: JsonCursor, kind: "blob" | "manifest") => {
     references.push(reference(cursor, kind));
   };
-  if (isIndex) root.at("manifests").list(maxReferences, (each) => add(each, "manifest"));
+  if (isIndex) root.at("manifests").list(maxReferences, (each) => add(each, kindIn(each)));
   else if (mediaType === artifactManifestType) {
     root.at("blobs").optional((c) => c.list(maxReferences, (each) => add(each, "blob")));
   } else {
@@ -157,6 +158,12 @@ function readDocument(root: JsonCursor, mediaType: string): ManifestDocument {
       .at("annotations")
       .optional((c) => c.map(maxAnnotations, (each) => each.string())),
   };
+}
+
+/** BuildKit's caches are indexes of layers, and of the document that says which step they belong to. */
+function kindIn(entry: JsonCursor): "blob" | "manifest" {
+  const mediaType = entry.at("mediaType").optional((each) => each.string(255)) ?? "";
+  return isLayerType(mediaType) || mediaType === mediaTypes.cacheConfig ? "blob" : "manifest";
 }
 
 function reference(cursor: JsonCursor, kind: "blob" | "manifest"): ManifestReference {

@@ -181,6 +181,23 @@ test("an index needs its manifests, and an old client gets the image it can run"
   expect((await get(list.digest, asked)).headers.get("content-type")).toBe(mediaTypes.dockerIndex);
 });
 
+test("an index may hold the layers of a build's cache, which are blobs", async () => {
+  const { client, refused } = await served();
+  const [layer, config] = [Buffer.from("a layer"), Buffer.from("{}")];
+  const manifests = [
+    { mediaType: mediaTypes.layerZstd, digest: sha256(layer), size: layer.length },
+    { mediaType: mediaTypes.cacheConfig, digest: sha256(config), size: config.length },
+  ];
+  const mediaType = mediaTypes.index;
+  const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }));
+  const cache = { blobs: [], manifest, digest: sha256(manifest), mediaType };
+  await client.pushBlob("r", layer);
+  const early = await client.putManifest("r", "cache", cache);
+  expect(await refused(early)).toEqual([400, "MANIFEST_BLOB_UNKNOWN"]);
+  await client.pushBlob("r", config);
+  expect((await client.putManifest("r", "cache", cache)).status).toBe(201);
+});
+
 test("OCI documents go to clients that ask for them", async () => {
   const { client, get, refused } = await served();
   const image = testImage(["one"]);

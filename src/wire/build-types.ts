@@ -61,6 +61,17 @@ export interface BuildWarning {
   readonly range?: BuildRange;
 }
 
+/** A local cache that waits for its client. */
+export interface BuildCache {
+  readonly cache: number;
+  readonly id: string;
+  readonly manifest: {
+    readonly mediaType: string;
+    readonly digest: string;
+    readonly size: number;
+  };
+}
+
 /**
  * A step that waits for its client: POST /thimble/v1/build/entries/ID runs a program in its place, as
  * /containers/ID/debug does. The build goes on once that has ended.
@@ -93,6 +104,11 @@ export interface BuildResult {
   };
   /** What GET /thimble/v1/build/exports/ID has for the client, by the output's place in the request. */
   readonly exports: readonly { readonly output: number; readonly id: string }[];
+  /**
+   * The same for local caches, by their place in `cacheTo`: a tar of the blobs of an OCI layout, whose
+   * index is the client's to write.
+   */
+  readonly caches?: readonly BuildCache[];
 }
 
 /** The end of one that did not. */

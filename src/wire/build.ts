@@ -6,10 +6,12 @@ const names = z.array(name).max(wireLimits.list);
 const pairs = z.record(z.string().max(4096), z.string().max(1 << 20));
 const count = z.int().min(0);
 
+/** The id of a context that was sent. */
+const contextId = z.string().regex(/^[\w.-]{1,128}$/, "is not the id of a context");
+
 /** An engine's directory with the files of a context, or where the engine finds them. */
 const source = z.union([
-  /** The id of a context that was sent. */
-  z.string().regex(/^[\w.-]{1,128}$/, "is not the id of a context"),
+  contextId,
   /** A git repository ("URL#REF:DIRECTORY"), a tar or a Dockerfile. */
   z.object({ remote: name }),
 ]);
@@ -50,6 +52,9 @@ const output = z.object({
   /** BuildKit's attributes: name, push, annotation-manifest.KEY, attestation-prefix, ... The client keeps dest. */
   attributes: pairs.default({}),
 });
+
+/** A cache in BuildKit's words: "registry", "local" or "inline", with the attributes of that type. */
+const cache = z.object({ type: name, attributes: pairs.default({}) });
 
 /** The body of POST /thimble/v1/build. Sizes are bytes. The answer is a stream of `BuildMessage`s. */
 export const buildBodySchema = z.object({
@@ -99,6 +104,12 @@ export const buildBodySchema = z.object({
   enter: z.boolean().default(false),
   /** Offer this step in place of what it would do: "", NUMBER, STAGE/NUMBER, STAGE or line:NUMBER. */
   entry: z.string().max(4096).optional(),
+  /** Caches to read; the directory of a local one was sent as a context. */
+  cacheFrom: z
+    .array(cache.extend({ context: contextId.optional() }))
+    .max(64)
+    .default([]),
+  cacheTo: z.array(cache).max(64).default([]),
   /** Say of each step that runs why it does. */
   explain: z.boolean().default(false),
 });

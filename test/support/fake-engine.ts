@@ -100,7 +100,12 @@ export function createFakeEngine(): FakeEngine {
     registries: fakeRegistries(calls),
     volumes: fakeVolumes(calls),
     backups: fakeBackups(calls),
-    builds: { builder: async () => fakeBuilder(calls) },
+    builds: {
+      builder: async () => fakeBuilder(calls),
+      registryCache: () => {
+        throw new Fault("unsupported", "the fake has no caches");
+      },
+    },
     events: { subscribe: ({ signal, ...rest }) => subscribe(listeners, signal, calls, rest) },
     info: async () => ({
       id: "fake",

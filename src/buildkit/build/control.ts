@@ -1,4 +1,4 @@
-import { Fault, faultOf } from "#base";
+import { faultOf } from "#base";
 import { duplex, type Handler, streaming, unary } from "../grpc/server.ts";
 import { StatusError } from "../grpc/status.ts";
 import { Control } from "../protobuf/control-messages.ts";
@@ -6,6 +6,7 @@ import { Status } from "../protobuf/solver-messages.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { Tunnel } from "../session/tunnel.ts";
 import { buildError } from "./build-error.ts";
+import { cacheExports, writeCaches } from "./cache-exports.ts";
 import { pruneRecords, usageRecords } from "./cache-records.ts";
 import { resultOf } from "./definition.ts";
 import { exportResult } from "./export-result.ts";
@@ -71,23 +72,15 @@ export function controlService(parts: ControlParts): Readonly<Record<string, Han
 async function build(builds: Builds, job: Job): Promise<Record<string, string>> {
   const { signal } = job;
   try {
-    refuseCacheExports(job);
+    const caches = cacheExports(job);
     const refs = await resultRefs(builds, job);
-    return await exportResult(builds, { job, refs, signal });
+    const told = await exportResult(builds, { job, refs, signal });
+    return { ...told, ...(await writeCaches(builds, { job, caches, refs, signal })) };
   } catch (error) {
     throw buildError(error, job.file);
   } finally {
     for (const id of job.results) builds.solutions.release(id);
   }
-}
-
-/** The cache is the engine's; an inline one in the image would only have saved time to others. */
-function refuseCacheExports({ request }: Job): void {
-  const kind = request.cache?.exports.find(({ type }) => type !== "inline")?.type;
-  if (kind !== undefined)
-    throw new Fault("unsupported", `--cache-to of the type ${kind} is not supported`, {
-      about: kind,
-    });
 }
 
 /** The results that the build came to: none where the client wanted none. */

@@ -1,7 +1,8 @@
 import { Fault } from "#base";
+import type { CacheOption } from "#engine";
 import { parseJson, parsePlatform } from "#image";
 import type { ImageRef } from "./solutions.ts";
-import type { BuildRequest, CacheOption, ContextPlace, Ulimit } from "./solver.ts";
+import type { BuildRequest, ContextPlace, Ulimit } from "./solver.ts";
 
 /** The options of BuildKit's Dockerfile frontend (frontend/dockerui in moby/buildkit), by name. */
 type Options = ReadonlyMap<string, string>;
@@ -9,7 +10,7 @@ type Options = ReadonlyMap<string, string>;
 /** What the options say, without the files that they name. */
 export type FrontendRequest = Omit<
   BuildRequest,
-  "dockerfile" | "ignore" | "outputs" | "client" | "signal" | "report"
+  "dockerfile" | "ignore" | "outputs" | "client" | "signal" | "report" | "hasInlineCache"
 > & {
   /** The client's directory that has the Dockerfile. */
   readonly dockerfilePlace: ContextPlace;

@@ -5,6 +5,7 @@ import { type CallContext, type Handler, unary } from "../grpc/server.ts";
 import { Gateway } from "../protobuf/gateway-messages.ts";
 import type { Input, Value } from "../protobuf/message.ts";
 import { buildError } from "./build-error.ts";
+import { cacheExports } from "./cache-exports.ts";
 import { definitionOf, resultOf } from "./definition.ts";
 import { type FrontendRequest, readFrontendOptions } from "./frontend-request.ts";
 import type { Job, Jobs } from "./jobs.ts";
@@ -149,7 +150,8 @@ export async function solve(
   if (options.call !== "")
     return { refs: [], isMany: false, metadata: answerSubrequest({ options, definition }) };
   const outputs = job.outputs().map(({ type, attrs: attributes }) => ({ type, attributes }));
-  const request = { ...options, ...definition, outputs, client, signal, report };
+  const hasInlineCache = cacheExports(job).some(({ kind }) => kind === "inline");
+  const request = { ...options, ...definition, outputs, hasInlineCache, client, signal, report };
   const solution = await solver.solve(request);
   const id = solutions.add(solution);
   job.results.add(id);

@@ -1,5 +1,15 @@
-import type { BuildEvent, CacheRecord, ImageLayout, PruneOptions, PruneResult } from "#engine";
-import type { Platform } from "#image";
+import type {
+  BuildEvent,
+  CacheExport,
+  CacheOption,
+  CacheReader,
+  CacheRecord,
+  CacheWriter,
+  ImageLayout,
+  PruneOptions,
+  PruneResult,
+} from "#engine";
+import type { Descriptor, Digest, Platform } from "#image";
 
 /** What carries builds out, for clients of BuildKit's protocol. */
 export interface Solver {
@@ -42,6 +52,8 @@ export interface Solution extends AsyncDisposable {
   readonly images: readonly { readonly platform: Platform; readonly config: Uint8Array }[];
   /** Makes of the result what an output wants; gives what the client is told of it, as "containerimage.digest". */
   export(output: ExportRequest): Promise<Readonly<Record<string, string>>>;
+  /** Writes the cache of the build where it is wanted; gives the descriptor of its manifest. */
+  exportCache(cache: PlacedCache, request: CacheRequest): Promise<Descriptor>;
   /** The files of an image of the result, to look at. */
   directory(image: number): Promise<LeasedDirectory>;
 }
@@ -56,6 +68,12 @@ export interface ExportRequest {
   readonly signal: AbortSignal;
   readonly report: (message: BuildEvent) => void;
 }
+
+/** A cache with a place of its own. */
+export type PlacedCache = Exclude<CacheExport, { readonly kind: "inline" }>;
+
+/** What belongs to writing a cache. */
+export type CacheRequest = Pick<ExportRequest, "client" | "signal" | "report">;
 
 /** Files in a directory of the engine, until it is disposed of. */
 export interface LeasedDirectory extends AsyncDisposable {
@@ -93,6 +111,8 @@ export interface BuildClient {
   agent(id: string): Promise<AgentConnection>;
   /** What the client logs in with at a registry; undefined: with nothing. */
   credentials(host: string): Promise<ClientCredentials | undefined>;
+  /** A directory of the client's that holds a cache, which is not looked at yet; `wanted` is the manifest that is read. */
+  cache(path: string, wanted?: Digest): CacheReader & CacheWriter;
   /** Sends the file that an output is. */
   sendFile(output: number, content: AsyncIterable<Uint8Array>): Promise<void>;
   /** Sends the directory that an output is. */
@@ -151,6 +171,8 @@ export interface BuildRequest {
   /** "network.host", "security.insecure". */
   readonly entitlements: readonly string[];
   readonly cacheImports: readonly CacheOption[];
+  /** Whether the image tells others which of its layers are results of which steps. */
+  readonly hasInlineCache: boolean;
   /** By kind, as "sbom", in BuildKit's words. */
   readonly attestations: ReadonlyMap<string, string>;
   /** The outputs that are to come. */
@@ -165,10 +187,4 @@ export interface Ulimit {
   readonly Name: string;
   readonly Soft: number;
   readonly Hard: number;
-}
-
-/** A cache to read or to write: "registry", "local", "inline", with its attributes. */
-export interface CacheOption {
-  readonly type: string;
-  readonly attributes: ReadonlyMap<string, string>;
 }

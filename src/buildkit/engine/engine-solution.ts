@@ -4,19 +4,28 @@ import {
   type Builder,
   type BuildOutcome,
   type BuiltImage,
+  type CacheRepository,
   type Engine,
   hasAttestations,
   readAnnotations,
 } from "#engine";
 import {
   canonicalString,
+  type Descriptor,
   encodeDocument,
   parseReference,
   type Reference,
   withDefaultTag,
 } from "#image";
 import { internalStep } from "../build/internal-step.ts";
-import type { ExportRequest, LeasedDirectory, Solution } from "../build/solver.ts";
+import type {
+  BuildClient,
+  CacheRequest,
+  ExportRequest,
+  LeasedDirectory,
+  PlacedCache,
+  Solution,
+} from "../build/solver.ts";
 import { credentialsOf } from "./client-credentials.ts";
 
 interface SolutionParts {
@@ -74,6 +83,23 @@ export class EngineSolution implements Solution {
       default:
         throw new Fault("unsupported", `the output ${type} is not supported`, { about: type });
     }
+  }
+
+  async exportCache(
+    cache: PlacedCache,
+    { client, report, signal }: CacheRequest,
+  ): Promise<Descriptor> {
+    const writer =
+      cache.kind === "local"
+        ? client.cache(cache.destination)
+        : await this.#registry(cache, client);
+    const request = { content: cache, writer, report, signal };
+    return await this.#builder.exportCache(this.#outcome, request);
+  }
+
+  async #registry(cache: CacheRepository, client: BuildClient) {
+    const credentials = await credentialsOf(client, [cache.name]);
+    return this.#engine.builds.registryCache(cache, credentials);
   }
 
   async directory(place: number): Promise<LeasedDirectory> {

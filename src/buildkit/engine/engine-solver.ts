@@ -4,9 +4,11 @@ import { baseImages, parseIgnoreFile } from "#dockerfile";
 import {
   type BuildContext,
   type Builder,
+  type CacheReader,
   checkOutputs,
   type Engine,
   type BuildRequest as EngineBuild,
+  parseCacheImport,
   readAttestations,
 } from "#engine";
 import {
@@ -14,6 +16,7 @@ import {
   encodeDocument,
   formatPlatform,
   hostPlatform,
+  isDigest,
   parseReference,
   withDefaultTag,
 } from "#image";
@@ -71,7 +74,7 @@ class EngineBuildRun {
       throw new Fault("unsupported", "a build for several platforms at once is not supported");
     const attestations = readAttestations(this.#request.attestations);
     checkOutputs(outputs, { platforms: platforms.length, attestations });
-    await this.#tellOfCaches();
+    const cacheFrom = await this.#caches();
     const builder = await this.#engine.builds.builder();
     await using scope = new Scope();
     const { context, dockerfile } = await this.#main(builder, scope);
@@ -81,23 +84,26 @@ class EngineBuildRun {
       ...this.#options(),
       dockerfile: { text: dockerfile, name: this.#request.dockerfileName },
       ...{ context, contexts, signal, report },
+      ...{ cacheFrom, hasInlineCache: this.#request.hasInlineCache },
       credentials: await credentialsOf(client, images),
     });
     return new EngineSolution({ engine: this.#engine, builder, outcome, attestations });
   }
 
-  /** As BuildKit tells of a cache that it cannot read, and goes on. */
-  async #tellOfCaches(): Promise<void> {
-    const { cacheImports, report } = this.#request;
-    for (const { type, attributes } of cacheImports) {
-      const source = attributes.get("ref") ?? attributes.get("src") ?? type;
-      const work = async () => {
-        throw new Fault("unsupported", `caches of the type ${type} are not read yet`);
-      };
-      await internalStep(report, `importing cache manifest from ${source}`, work).catch(
-        () => undefined,
-      );
+  /** The caches of --cache-from; the client says at which digest a directory of its own is read. */
+  async #caches(): Promise<readonly CacheReader[]> {
+    const { cacheImports, client } = this.#request;
+    const readers: CacheReader[] = [];
+    for (const cache of cacheImports.map(parseCacheImport)) {
+      if (cache.kind === "local") {
+        const digest = isDigest(cache.wanted) ? cache.wanted : undefined;
+        readers.push(client.cache(cache.source, digest));
+      } else {
+        const credentials = await credentialsOf(client, [cache.name]);
+        readers.push(this.#engine.builds.registryCache(cache, credentials));
+      }
     }
+    return readers;
   }
 
   #wanted() {

@@ -1,8 +1,8 @@
-/** The services that a client offers in its session: BuildKit's session/*. */
+/** The services that a client offers in its session: BuildKit's session/*, and containerd's content. */
 
 import { BytesMessage } from "./control-messages.ts";
 import { Packet } from "./file-messages.ts";
-import { bytes, field, int64, map, message, repeated, string } from "./message.ts";
+import { bytes, field, int32, int64, map, message, repeated, string } from "./message.ts";
 import { service } from "./service.ts";
 
 const auth = service("moby.filesync.v1.Auth");
@@ -63,6 +63,19 @@ export const ContentStore = {
     message({ digest: field(1, string), offset: field(2, int64), size: field(3, int64) }),
     message({ offset: field(1, int64), data: field(2, bytes) }),
     "responses",
+  ),
+  write: content(
+    "Write",
+    message({
+      action: field(1, int32),
+      ref: field(2, string),
+      total: field(3, int64),
+      expected: field(4, string),
+      offset: field(5, int64),
+      data: field(6, bytes),
+    }),
+    message({ action: field(1, int32), offset: field(4, int64), digest: field(6, string) }),
+    "both",
   ),
 };
 

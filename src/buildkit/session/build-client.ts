@@ -1,5 +1,6 @@
 import { Fault } from "#base";
 import type { ImageLayout } from "#engine";
+import type { Digest } from "#image";
 import type {
   AgentConnection,
   BuildClient,
@@ -13,6 +14,7 @@ import type { Call } from "../grpc/client.ts";
 import type { BytesMessage } from "../protobuf/control-messages.ts";
 import type { Input, Value } from "../protobuf/message.ts";
 import { Auth, FileSend, Secrets, Ssh, Upload } from "../protobuf/session-messages.ts";
+import { ClientCache } from "./client-cache.ts";
 import { ClientLayout } from "./client-layout.ts";
 import type { ClientSession } from "./client-session.ts";
 
@@ -47,7 +49,7 @@ export class SessionClient implements BuildClient {
   }
 
   layout(store: string): ImageLayout {
-    return new ClientLayout(this.#session, store);
+    return new ClientLayout(this.#session, `oci:${store}`);
   }
 
   async secret(id: string): Promise<Uint8Array> {
@@ -76,6 +78,10 @@ export class SessionClient implements BuildClient {
     const signal = this.#signal;
     const { username, secret } = await this.#session.ask(Auth.credentials, { host }, { signal });
     return username === "" && secret === "" ? undefined : { username, secret };
+  }
+
+  cache(path: string, wanted?: Digest): ClientCache {
+    return new ClientCache(this.#session, { path, wanted, signal: this.#signal });
   }
 
   async sendFile(output: number, content: AsyncIterable<Uint8Array>): Promise<void> {

@@ -16,10 +16,10 @@ export class ClientLayout implements ImageLayout {
   /** Which of the client's layouts is meant. */
   readonly #metadata: Readonly<Record<string, readonly string[]>>;
 
-  constructor(session: ClientSession, store: string) {
+  constructor(session: ClientSession, store: `${"oci" | "local"}:${string}`) {
     this.#session = session;
     // Clients keep layouts and caches apart by what their ids begin with.
-    this.#metadata = { "buildkit-attachable-store-id": [`oci:${store}`] };
+    this.#metadata = { "buildkit-attachable-store-id": [store] };
   }
 
   /** By digest alone: the client has looked tags up. */

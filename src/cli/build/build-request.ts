@@ -15,7 +15,8 @@ import { readSecrets } from "./build-secrets.ts";
 /** A request without what has to be sent first. */
 export type RequestOptions = Omit<
   BuildBody,
-  "context" | "contexts" | "dockerfile" | "dockerfileName" | "ignore" | "outputs"
+  | ("context" | "contexts" | "dockerfile" | "dockerfileName" | "ignore")
+  | ("outputs" | "cacheFrom" | "cacheTo")
 >;
 
 /** What the flags ask for; flags that have no meaning here are refused by name. */
@@ -72,12 +73,6 @@ function refuseUnsupported(flags: Values<typeof buildFlags>): void {
       "--ssh",
       "this version of thimble does not forward SSH agents; pass keys with --secret",
     );
-  }
-  if (flags["cache-from"].length > 0) {
-    throw refuse("--cache-from", "this version of thimble has the cache of its engine alone");
-  }
-  if (flags["cache-to"].length > 0) {
-    throw refuse("--cache-to", "this version of thimble has the cache of its engine alone");
   }
   if (flags.platform.length > 1 || flags.platform.some((each) => each.includes(","))) {
     throw refuse("a build for several platforms", "build them one by one");

@@ -20,25 +20,33 @@ export async function receiveOutputs(
 async function receive(
   { type, dest }: BuildOutput & { readonly dest: string },
   id: string,
-  { context, show, signal }: BuildWork,
+  work: BuildWork,
 ): Promise<void> {
+  const { context, show } = work;
   const isTree = type === "local";
   const name = `exporting to ${isTree ? "client directory" : "client tarball"}`;
   await show.transfer(name, isTree ? "copying files" : "sending tarball", async (onBytes) => {
-    async function* counted() {
-      let bytes = 0;
-      for await (const chunk of context.client.builds.exported(id, signal)) {
-        yield chunk;
-        bytes += chunk.byteLength;
-        onBytes(bytes);
-      }
-    }
+    const tar = fetched(id, work, onBytes);
     if (isTree) {
       await mkdir(dest, { recursive: true });
       const skip = (path: string) => show.warn(`${path} is a device or a pipe, and is left out`);
-      await receiveTree(counted(), dest, { skip });
+      await receiveTree(tar, dest, { skip });
     } else if (dest === "-") {
-      for await (const chunk of counted()) await context.out.write(chunk);
-    } else await writeFile(dest, counted());
+      for await (const chunk of tar) await context.out.write(chunk);
+    } else await writeFile(dest, tar);
   });
+}
+
+/** What waits for this client under an id; `onBytes` hears how much has come. */
+export async function* fetched(
+  id: string,
+  { context, signal }: Pick<BuildWork, "context" | "signal">,
+  onBytes: (bytes: number) => void,
+): AsyncGenerator<Uint8Array, void> {
+  let bytes = 0;
+  for await (const chunk of context.client.builds.exported(id, signal)) {
+    yield chunk;
+    bytes += chunk.byteLength;
+    onBytes(bytes);
+  }
 }

@@ -274,7 +274,7 @@ test("a failure ends with the line of the Dockerfile and status 1", async () => 
 
 test.each([
   ["--ssh", ["--ssh", "default"], "--ssh is not supported"],
-  ["--cache-to", ["--cache-to", "type=inline"], "--cache-to is not supported"],
+  ["--cache-to", ["--cache-to", "type=gha"], "--cache-to of the type gha is not supported"],
   ["an attestation without a type", ["--attest", "mode=max"], "attestation type not specified"],
   ["an annotation of nothing", ["--annotation", "image:a=b"], 'unknown annotation type "image"'],
   ["several platforms", ["--platform", "linux/amd64,linux/arm64"], "several platforms"],

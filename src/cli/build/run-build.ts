@@ -17,6 +17,7 @@ import type { Values } from "../flag.ts";
 import { authFor } from "../registry-auth.ts";
 import type { buildFlags } from "../table/build.ts";
 import { annotated } from "./build-annotations.ts";
+import { parseCaches, receiveCaches, sendCaches } from "./build-caches.ts";
 import { failureReport } from "./build-failure.ts";
 import { type BuildOutput, parseOutputs } from "./build-outputs.ts";
 import { requestOptions } from "./build-request.ts";
@@ -42,7 +43,10 @@ export async function runBuild(context: Context, path: string, flags: BuildFlags
   if (!flags.watch) return await build();
   const { file, iidfile, "metadata-file": metadata } = flags;
   const places = parseOutputs(flags.output, flags).map(({ dest }) => dest);
-  const written = [...places, iidfile, metadata].filter((each) => each !== undefined);
+  const caches = parseCaches("cache-to", flags["cache-to"]).map(
+    ({ attributes }) => attributes.dest,
+  );
+  const written = [...places, ...caches, iidfile, metadata].filter((each) => each !== undefined);
   const { watchBuild } = await import("./watch-build.ts");
   return await watchBuild(context, { path, file, written }, build);
 }
@@ -83,6 +87,8 @@ async function buildOnce(context: Context, call: BuildCall): Promise<number> {
   const { path, flags, enter, entry } = call;
   const options = requestOptions(context, flags);
   const outputs = annotated(parseOutputs(flags.output, flags), flags.annotation);
+  const cacheFrom = parseCaches("cache-from", flags["cache-from"]);
+  const cacheTo = parseCaches("cache-to", flags["cache-to"]);
   refuseTerminal(context, outputs);
   const source = await findSource(context, { path, file: flags.file });
   const { files } = source;
@@ -104,6 +110,8 @@ async function buildOnce(context: Context, call: BuildCall): Promise<number> {
         contexts: await sendNamedContexts(flags["build-context"], work),
         ...{ enter: enter !== undefined, ...defined({ entry }) },
         outputs: outputs.map(({ type, attributes }) => ({ type, attributes: { ...attributes } })),
+        cacheFrom: await sendCaches(cacheFrom, work),
+        cacheTo: cacheTo.map(({ type, attributes }) => ({ type, attributes: { ...attributes } })),
       };
       const credentials = await credentialsFor(context, { source, body, outputs });
       const messages = context.client.builds.run(body, { credentials, signal });
@@ -111,6 +119,7 @@ async function buildOnce(context: Context, call: BuildCall): Promise<number> {
       if (flags.explain) reasons = reasonsOf(show);
       if (made.kind === "error") throw new Exit(1, report(made, { show, source, flags }));
       await receiveOutputs(outputs, made, work);
+      await receiveCaches(cacheTo, made, work);
       return made;
     } finally {
       await show.end();
@@ -184,8 +193,14 @@ async function credentialsFor(
     }
     return found;
   }
+  const caches = [...(body.cacheFrom ?? []), ...(body.cacheTo ?? [])];
+  const refs = caches.flatMap(({ attributes }) => attributes?.ref ?? []);
   const pushes = outputs.some(({ attributes }) => attributes.push === "true");
-  const names = [...basesOf(source.dockerfile, body), ...(pushes ? (body.tags ?? []) : [])];
+  const names = [
+    ...basesOf(source.dockerfile, body),
+    ...(pushes ? (body.tags ?? []) : []),
+    ...refs,
+  ];
   for (const name of new Set(names)) {
     const domain = domainOf(name);
     if (domain === undefined || domain in found) continue;

@@ -19,8 +19,12 @@ export const buildFlags = {
     { placeholder: "name=source" },
   ),
   builder: text("Builder instance: default, which is the engine", { hidden: true }),
-  "cache-from": list("External cache sources", { hidden: true }),
-  "cache-to": list("Cache export destinations", { hidden: true }),
+  "cache-from": list(
+    "Read the cache of other builds (IMAGE, type=registry,ref=IMAGE; type=local,src=DIR)",
+  ),
+  "cache-to": list(
+    "Write the cache for other builds (type=inline; type=registry,ref=IMAGE,mode=max; type=local,dest=DIR)",
+  ),
   call: text("What to do: build, check, outline or targets, with options as check,format=json", {
     placeholder: "METHOD",
     shownDefault: "build",
@@ -135,6 +139,10 @@ export const buildCommand = command({
       "with a bill of materials and the provenance beside the image",
     ],
     ["build - < Dockerfile", "without files"],
+    [
+      "build --cache-from host/web:cache --cache-to type=registry,ref=host/web:cache,mode=max .",
+      "with the steps that a registry has, and those of this build left there",
+    ],
     ["build -t web --watch .", "again after each change, until ctrl-c"],
     ["build --on-error=shell .", "and enter a RUN that fails, with its mounts and environment"],
     ["build --check .", "what Docker's build checks find in ./Dockerfile"],

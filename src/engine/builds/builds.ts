@@ -4,6 +4,7 @@ import type { Builds } from "../contract.ts";
 import { mountForUs } from "../images/image-mount.ts";
 import type { Parts } from "../parts.ts";
 import { findBaseImage } from "./base-image.ts";
+import { RegistryCache } from "./registry-cache.ts";
 import { createStepRunner } from "./step-runner.ts";
 
 type BuildParts = Parts<
@@ -29,6 +30,7 @@ export function createBuilds(parts: BuildParts): Builds {
       opened ??= openBuilds(parts);
       return opened;
     },
+    registryCache: (cache, credentials) => new RegistryCache(parts, cache, credentials),
   };
 }
 
