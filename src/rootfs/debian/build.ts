@@ -12,6 +12,7 @@ import { fetchIndexes, type OpenRepository, openRepository } from "./repository.
 import type { Plan } from "./selection.ts";
 import {
   cleanupScript,
+  containerConfiguration,
   type ImageSource,
   policyRcD,
   removeMountPoints,
@@ -231,6 +232,7 @@ export class Build {
       root,
       [
         ...keyring.files,
+        ...containerConfiguration,
         {
           name: "etc/apt/sources.list.d/debian.sources",
           type: "file",

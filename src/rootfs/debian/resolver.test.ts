@@ -219,4 +219,16 @@ describe("planInstallation", () => {
       "no Essential package",
     );
   });
+
+  test("a merged /usr is not merged once more", () => {
+    const names = (...packages: string[]) =>
+      planInstallation(indexOf("apt", ...packages), { variant: "minbase", include: [] })
+        .essential.map(({ name }) => name)
+        .toSorted();
+    const helpers = "helpers; Essential: yes; Depends: usrmerge | usr-is-merged";
+    const usrmerge = "usrmerge; Depends: perl";
+    expect(names(helpers, usrmerge, "perl", "usr-is-merged")).toEqual(["helpers", "usr-is-merged"]);
+    expect(names(helpers, usrmerge, "perl")).toEqual(["helpers", "perl", "usrmerge"]);
+    expect(names("dpkg; Essential: yes", "usr-is-merged")).toEqual(["dpkg"]);
+  });
 });

@@ -34,7 +34,7 @@ export function planInstallation(
       "invalid",
       `the suite has no Essential package for architecture ${index.architecture}: this is not a repository to build a root file system from`,
     );
-  const essential = resolve(index, roots);
+  const essential = resolveMerged(index, roots);
   const names = ["apt", ...(variant === "buildd" ? ["build-essential"] : []), ...include];
   const wanted = [
     ...findPackages(index, names),
@@ -48,4 +48,15 @@ export function planInstallation(
     rest: inRuns(inUnpackOrder(rest)),
     automatic: rest.map(({ name }) => name).filter((name) => !asked.has(name)),
   };
+}
+
+/**
+ * init-system-helpers of bookworm depends on "usrmerge | usr-is-merged". The tree has a merged /usr
+ * from its start (see `skeleton`), so that usrmerge, which needs all of Perl, would have nothing to do.
+ */
+function resolveMerged(index: PackageIndex, roots: readonly DebianPackage[]): DebianPackage[] {
+  const chosen = resolve(index, roots);
+  const isMerged = index.candidate("usr-is-merged");
+  if (isMerged === undefined || !chosen.some(({ name }) => name === "usrmerge")) return chosen;
+  return resolve(index, [...roots, isMerged]);
 }
