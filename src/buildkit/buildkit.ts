@@ -47,7 +47,12 @@ export function createBuildKit(options: BuildKitOptions): BuildKit {
   const id = createHash("sha256").update(name).digest("hex").slice(0, 25);
   const builds: Builds = {
     ...{ solver, jobs, solutions },
-    worker: [workerRecord({ id, version, platforms: solver.platforms })],
+    workers: async () => [
+      workerRecord({
+        ...{ id, version, platforms: solver.platforms },
+        hostGateway: await solver.hostGateway(),
+      }),
+    ],
     clientOf: async ({ request, signal }) => {
       const session = await sessions.get(request.session, signal);
       return new SessionClient(session, directories, signal);

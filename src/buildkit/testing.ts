@@ -21,6 +21,7 @@ export function createFakeSolver(
   const platform = { os: "linux", architecture: "amd64" };
   return {
     ...{ requests, exports, files, platforms: [platform] },
+    hostGateway: async () => "192.0.2.1",
     async solve(request): Promise<Solution> {
       requests.push(request);
       const { context, ignore = "", client } = request;

@@ -93,7 +93,17 @@ describe.skipIf(!buildx || !compose)("clients of BuildKit [needs docker-buildx]"
   test("options reach the build as they are meant", async () => {
     const args = [
       ...[...plain, "--target", "t", "--build-arg", "A=1", "--label", "l=v", "--network", "none"],
-      ...["--add-host", "h:1.2.3.4", "--ulimit", "nofile=1:2", "--shm-size", "1m", "--no-cache"],
+      ...[
+        "--add-host",
+        "h:1.2.3.4",
+        "--add-host",
+        "gw:host-gateway",
+        "--ulimit",
+        "nofile=1:2",
+        "--shm-size",
+        "1m",
+        "--no-cache",
+      ],
       ...["--platform", "linux/arm64", "--build-context", "other=docker-image://alpine", "--pull"],
       ...["--build-context", "files=app/src", "--allow", "security.insecure", "app"],
     ];
@@ -102,7 +112,7 @@ describe.skipIf(!buildx || !compose)("clients of BuildKit [needs docker-buildx]"
     expect(request).toMatchObject({
       ...{ target: "t", network: "none", noCache: true, pull: true, shmSize: 1 << 20 },
       ulimits: [{ Name: "nofile", Soft: 1, Hard: 2 }],
-      ...{ extraHosts: ["h:1.2.3.4"], entitlements: ["security.insecure"] },
+      ...{ extraHosts: ["h:1.2.3.4", "gw:192.0.2.1"], entitlements: ["security.insecure"] },
       platforms: [{ os: "linux", architecture: "arm64" }],
     });
     expect([...(request?.buildArgs ?? [])]).toEqual([["A", "1"]]);

@@ -42,6 +42,7 @@ export function fakeNetworks(calls: string[]): EngineNetworks {
       note("create network", request);
       return { ...fakeNetwork, warnings: ["nothing goes out"] };
     },
+    hostGateway: async () => "192.0.2.1",
     remove: async (ref) => void note("remove network", get(ref).name),
     prune: async (filters) => {
       note("prune networks", filters);

@@ -32,7 +32,9 @@ export function controlService(parts: ControlParts): Readonly<Record<string, Han
   const { builds, sessions, history, version } = parts;
   return {
     info: unary(Control.info, () => ({ buildkitVersion: buildkitVersion(version) })),
-    listWorkers: unary(Control.listWorkers, () => ({ record: builds.worker ?? [] })),
+    listWorkers: unary(Control.listWorkers, async () => ({
+      record: (await builds.workers()) ?? [],
+    })),
     solve: unary(Control.solve, async (request, { signal }) => {
       const job = new Job(request);
       const exporterResponse = await builds.jobs.run(job, signal, () =>

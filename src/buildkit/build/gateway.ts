@@ -21,7 +21,7 @@ export interface Builds {
   readonly solver: Solver;
   readonly jobs: Jobs;
   readonly solutions: Solutions;
-  readonly worker: Input<(typeof Gateway)["ping"]["response"]>["workers"];
+  workers(): Promise<Input<(typeof Gateway)["ping"]["response"]>["workers"]>;
   /** The services of the client of a job. */
   clientOf(job: Job): Promise<BuildClient>;
 }
@@ -52,7 +52,7 @@ export function gatewayService(builds: Builds): Readonly<Record<string, Handler>
     ping: unary(Gateway.ping, async (_, context) => {
       await jobOf(context, "Ping");
       const capabilities = { frontendApiCaps: gatewayCapabilities, llbCaps: solverCapabilities };
-      return { ...capabilities, workers: builds.worker };
+      return { ...capabilities, workers: await builds.workers() };
     }),
     solve: unary(Gateway.solve, async (request, context) => {
       const job = await jobOf(context, "Solve");

@@ -15,6 +15,8 @@ import type { Descriptor, Digest, Platform } from "#image";
 export interface Solver {
   /** The platforms that steps run on; the first is the machine's own. */
   readonly platforms: readonly Platform[];
+  /** The address that "host-gateway" stands for; undefined where there is no such network. */
+  hostGateway(): Promise<string | undefined>;
   /**
    * Carries out a build as far as its images, with their names; nothing of it is sent before
    * `export`. A fault is told to the client as it is; one with lines of the Dockerfile with these.

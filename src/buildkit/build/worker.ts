@@ -7,6 +7,7 @@ export function workerRecord(engine: {
   readonly id: string;
   readonly version: string;
   readonly platforms: readonly Platform[];
+  readonly hostGateway: string | undefined;
 }): Input<typeof WorkerRecord> {
   return {
     id: engine.id,
@@ -14,6 +15,10 @@ export function workerRecord(engine: {
       // By this buildx knows that the engine stores indexes, and makes archives of images.
       ["org.mobyproject.buildkit.worker.snapshotter", "overlayfs"],
       ["org.mobyproject.buildkit.worker.executor", "thimble"],
+      // The client itself puts the address in the place of "host-gateway".
+      ...(engine.hostGateway === undefined
+        ? []
+        : [["org.mobyproject.buildkit.worker.moby.host-gateway-ip", engine.hostGateway] as const]),
     ],
     platforms: engine.platforms.map(({ os, architecture, variant = "" }) => ({
       ...{ os, architecture, variant },

@@ -49,6 +49,7 @@ export function createEngineSolver(parts: EngineSolverParts): Solver {
   rmSync(agents, { recursive: true, force: true });
   return {
     platforms: [hostPlatform()],
+    hostGateway: () => engine.networks.hostGateway().catch(() => undefined),
     solve: (request) => new EngineBuildRun(parts, request).run(),
     resolveImage: (request) => resolveImage(engine, request),
     usage: async () => (await engine.builds.builder()).usage(),

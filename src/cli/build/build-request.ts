@@ -28,8 +28,11 @@ export function requestOptions(context: Context, flags: Values<typeof buildFlags
     throw fail("--no-cache and --no-cache-filter cannot currently be used together");
   }
   const [platform] = flags.platform;
+  const epoch = sourceDateEpoch(env);
   return {
     buildArgs: {
+      // As buildx: for a Dockerfile that says ARG SOURCE_DATE_EPOCH.
+      ...(epoch === undefined ? {} : { SOURCE_DATE_EPOCH: String(epoch) }),
       ...proxies(context),
       ...Object.fromEntries(buildArguments(flags["build-arg"], env)),
     },
@@ -56,7 +59,7 @@ export function requestOptions(context: Context, flags: Values<typeof buildFlags
       cpuQuota: flags["cpu-quota"],
       cpusetCpus: flags["cpuset-cpus"],
       cpusetMems: flags["cpuset-mems"],
-      epoch: sourceDateEpoch(env),
+      epoch,
     }),
   };
 }

@@ -182,7 +182,13 @@ test("flags become fields of the request", async () => {
   });
   expect(body).toMatchObject({
     tags: ["a", "b:1"],
-    buildArgs: { X: "1", Y: "2", HTTP_PROXY: "http://proxy", http_proxy: "http://proxy" },
+    buildArgs: {
+      SOURCE_DATE_EPOCH: "7",
+      X: "1",
+      Y: "2",
+      HTTP_PROXY: "http://proxy",
+      http_proxy: "http://proxy",
+    },
     labels: { l: "1" },
     noCache: true,
     pull: true,

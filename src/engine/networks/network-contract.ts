@@ -63,6 +63,8 @@ export interface EngineNetworks {
   disconnect(ref: string, container: string, options: { readonly force: boolean }): Promise<void>;
   /** The addresses in a network by every name that they have there: the container's, its id's first digits, aliases. */
   names(ref: string): ReadonlyMap<string, readonly string[]>;
+  /** The address of the host as containers of the default bridge see it; makes the bridge where it is missing. */
+  hostGateway(): Promise<string>;
   /**
    * Makes the network of a running container go wrong, instead of how it did before, until `mend` or
    * the container's end. `invalid` for a fault that cannot be, `conflict` for a container that does

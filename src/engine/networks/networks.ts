@@ -37,6 +37,7 @@ export function createNetworks(parts: NetworkParts): EngineNetworks {
     fault: (container, fault) => faultNetwork(parts, container, fault),
     explain: (ref) => explainNetworks(parts, ref),
     mend: (container) => mendNetwork(parts, container),
+    hostGateway: async () => (await parts.networks.ready("bridge")).gateway,
     names: (ref) => namesIn(parts, parts.networks.find(ref).id),
   };
 }
