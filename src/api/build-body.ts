@@ -10,8 +10,9 @@ type BodyOptions = Omit<BuildRequest, "dockerfile" | "context" | "contexts" | "r
 
 /** What a request says beside its files. */
 export function bodyOptions(body: ParsedBuild): BodyOptions {
-  const { platform, network, epoch, secrets, noCache } = body;
+  const { network, epoch, secrets, noCache } = body;
   return {
+    platforms: body.platforms.map((each) => parsePlatform(each)),
     buildArgs: new Map(Object.entries(body.buildArgs)),
     labels: new Map(Object.entries(body.labels)),
     noCache: typeof noCache === "boolean" ? noCache : new Set(noCache),
@@ -28,7 +29,6 @@ export function bodyOptions(body: ParsedBuild): BodyOptions {
       entry: body.entry,
       ignore: body.ignore,
       target: body.target || undefined,
-      platform: platform ? parsePlatform(platform) : undefined,
       network: network || undefined,
       epoch: epoch === undefined ? undefined : BigInt(epoch) * 1_000_000_000n,
     }),

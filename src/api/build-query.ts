@@ -20,6 +20,7 @@ export function buildOptions(exchange: Exchange): QueryOptions {
   const network = query.text("networkmode");
   return {
     tags: query.all("t").filter(Boolean).map(tagOf),
+    platforms: platform === undefined ? [] : [parsePlatform(platform)],
     buildArgs: pairsOf(query, "buildargs", "error reading build args"),
     labels: pairsOf(query, "labels", "error reading labels"),
     noCache: query.flag("nocache"),
@@ -32,7 +33,6 @@ export function buildOptions(exchange: Exchange): QueryOptions {
     limits: limitsOf(query),
     ...defined({
       target: query.text("target"),
-      platform: platform === undefined ? undefined : parsePlatform(platform),
       network: network === "bridge" ? "default" : network,
       epoch: query.epoch,
     }),

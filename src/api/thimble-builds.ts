@@ -106,7 +106,7 @@ async function build(
   const attestations = readAttestations(Object.entries(body.attestations));
   // A step that is entered is all that is wanted.
   const outputs = body.entry === undefined ? outputsOf(body) : [];
-  checkOutputs(outputs, { platforms: 1, attestations });
+  checkOutputs(outputs, { platforms: options.platforms?.length ?? 0, attestations });
   const builder = await engine.builds.builder();
   await using contexts = new AsyncDisposableStack();
   const take = (id: string) => builder.sent.take(id).take();

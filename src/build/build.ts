@@ -1,25 +1,28 @@
 import { randomUUID } from "node:crypto";
-import { defined, Fault, formatTime, Scope } from "#base";
+import { Fault, formatTime, Scope } from "#base";
 import type { Lease } from "#content";
-import { IgnoreMatcher, parseIgnoreFile, ruleDescription, ruleUrl } from "#dockerfile";
-import { encodeDocument, hostPlatform, type ImageConfig, sha256 } from "#image";
+import { ruleDescription, ruleUrl } from "#dockerfile";
+import {
+  formatPlatform,
+  hostPlatform,
+  type ImageConfig,
+  type Platform,
+  platformDistance,
+  sha256,
+} from "#image";
 import { BuildFiles } from "./build-files.ts";
 import type { OpenedParts } from "./builder.ts";
 import { inlineCache } from "./cache-manifest.ts";
 import { BuildCarrier, type CarrierBuild } from "./carrier.ts";
-import type {
-  BuildOutcome,
-  BuildRequest,
-  BuiltImage,
-  GivenContext,
-  SolvedStep,
-} from "./contract.ts";
+import type { BuildOutcome, BuildRequest, BuiltImage, SolvedStep } from "./contract.ts";
 import { findEntry } from "./entry.ts";
 import { ImportedCaches } from "./imported-caches.ts";
-import type { NamedContext, WantedImage } from "./named-context.ts";
+import { imageKey, type WantedImage } from "./named-context.ts";
 import type { Operation } from "./operation.ts";
+import { OperationPool } from "./operation-pool.ts";
 import { type Origin, originOf, type UsedImage } from "./origin.ts";
-import { inOrder, type Plan, type PlanRequest, planBuild, wantedImages } from "./plan.ts";
+import { inOrder, type Plan, planBuild, wantedImages } from "./plan.ts";
+import { checkAllowed, checkRunnable, planRequest, resultName } from "./plan-request.ts";
 import { composeConfig } from "./planned-image.ts";
 import type { Solved, Solver } from "./solver.ts";
 import { StepFault } from "./step-fault.ts";
@@ -33,7 +36,7 @@ export class Build {
   readonly #lease: Lease;
   readonly #images = new Map<string, { wanted: WantedImage; image: Promise<BaseImage> }>();
   /** Of other builds, by the digests of their configurations. */
-  readonly #results = new Map<string, BuiltImage>();
+  readonly #results = new Map<string, readonly BuiltImage[]>();
 
   constructor(
     parts: OpenedParts,
@@ -45,21 +48,24 @@ export class Build {
     this.#request = request;
     this.#lease = lease;
     for (const given of request.contexts?.values() ?? []) {
-      if (given.kind === "result") this.#results.set(resultName(given.image), given.image);
+      if (given.kind === "result") this.#results.set(resultName(given.images), given.images);
     }
   }
 
   async run(): Promise<Pick<BuildOutcome, "images">> {
     const { report, cacheFrom = [], signal } = this.#request;
-    const plan = await this.#plan();
-    checkAllowed(plan, this.#request);
-    const epoch = await this.#epoch(plan);
+    const plans = await this.#plans();
+    for (const plan of plans) checkAllowed(plan, this.#request);
+    const [first, ...others] = plans;
+    const epoch = await this.#epoch(plans);
     const now = () => this.#parts.clock.now();
     const { enter, entry } = this.#request;
-    const entered = entry === undefined ? undefined : findEntry(plan, entry);
-    const operations = entered ? inOrder(entered).slice(0, -1) : plan.operations;
+    const entered = entry === undefined ? undefined : findEntry(first, entry);
+    const operations = entered
+      ? inOrder(entered).slice(0, -1)
+      : [...new Set(plans.flatMap((plan) => plan.operations))];
     const vertices = verticesOf(operations);
-    report({ kind: "steps", steps: stepsOf({ stages: plan.stages }, vertices) });
+    report({ kind: "steps", steps: stepsOf({ stages: first.stages }, vertices) });
     await using scope = new Scope();
     const imports = new ImportedCaches(cacheFrom, { report, now }, signal);
     const remotes = scope.use(this.#parts.remotes.open(signal));
@@ -80,9 +86,13 @@ export class Build {
     // Also when no step has needed them: a mistake in a name is to be seen.
     await imports.settled();
     if (entered) await enter?.(solving.carrier.enter(entered));
-    const images = await this.#usedImages();
-    const origin = await originOf({ ...plan, operations }, this.#request, { images, remotes });
-    return { images: [this.#finish(plan, { results, epoch, origin })] };
+    const used = { images: await this.#usedImages(), remotes };
+    const finish = async (plan: Plan) => {
+      const solved = plan.operations.filter((each) => results.has(each));
+      const origin = await originOf({ ...plan, operations: solved }, this.#request, used);
+      return this.#finish(plan, { results, epoch, origin });
+    };
+    return { images: [await finish(first), ...(await Promise.all(others.map(finish)))] };
   }
 
   #carrier(
@@ -99,9 +109,20 @@ export class Build {
     return new BuildCarrier(this.#parts, build, solve);
   }
 
-  async #plan(): Promise<Plan> {
-    const { report } = this.#request;
-    const request = planRequest(this.#request);
+  /** One for each platform, with what they have in common once. */
+  async #plans(): Promise<readonly [Plan, ...Plan[]]> {
+    const [first = hostPlatform(), ...others] = distinct(this.#request.platforms ?? []);
+    const pool = others.length > 0 ? new OperationPool() : undefined;
+    const { text } = this.#request.dockerfile;
+    const requestFor = (platform: Platform) => planRequest(this.#request, { platform, pool });
+    for (const platform of [first, ...others])
+      checkRunnable(text, requestFor(platform), this.#parts.runner);
+    const plan = await this.#plan(requestFor(first));
+    this.#warn(plan);
+    return [plan, ...(await Promise.all(others.map((each) => this.#plan(requestFor(each)))))];
+  }
+
+  async #plan(request: ReturnType<typeof planRequest>): Promise<Plan> {
     const contexts = new Map(request.contexts);
     for (const [name, given] of this.#request.contexts ?? []) {
       if (given.kind !== "target") continue;
@@ -109,18 +130,20 @@ export class Build {
       const { target } = given;
       contexts.set(name, { kind: "stage", stage: await this.#planOf({ ...request, target }) });
     }
-    const plan = await this.#planOf({ ...request, contexts });
+    return await this.#planOf({ ...request, contexts });
+  }
+
+  #warn(plan: Plan): void {
     const vertex = sha256("warnings");
     for (const { rule, detail, range } of plan.report.warnings) {
       const about = { detail: [ruleDescription(rule)], url: ruleUrl(rule), range };
-      report({
+      this.#request.report({
         kind: "warning",
         vertex,
         short: `${rule}: ${detail} (line ${range.start})`,
         ...about,
       });
     }
-    return plan;
   }
 
   /** Looks at the images that it begins with first. */
@@ -129,19 +152,20 @@ export class Build {
     const configs = new Map<string, ImageConfig>();
     await Promise.all(
       wantedImages(text, request).map(async (image) => {
-        const { config } = await this.#describe(image);
-        configs.set(keyOf(image), config);
+        const { config } = await this.#describe(image, request.pool !== undefined);
+        configs.set(imageKey(image), config);
       }),
     );
-    return planBuild(text, { ...request, configOf: (image) => configs.get(keyOf(image)) });
+    return planBuild(text, { ...request, configOf: (image) => configs.get(imageKey(image)) });
   }
 
   /** Looks an image up, as a step that is shown. */
-  async #describe(image: WantedImage): Promise<BaseImage> {
-    if (this.#images.has(keyOf(image))) return await this.#image(image);
+  async #describe(image: WantedImage, namesPlatform: boolean): Promise<BaseImage> {
+    if (this.#images.has(imageKey(image))) return await this.#image(image);
     const { layout, reference } = image;
+    const platform = namesPlatform ? `${formatPlatform(image.platform)} ` : "";
     const where = layout === undefined ? "internal" : `context ${layout}`;
-    const name = `[${where}] load metadata for ${reference}`;
+    const name = `[${platform}${where}] load metadata for ${reference}`;
     const vertex = { kind: "vertex", digest: sha256(name), name, inputs: [] } as const;
     const { report } = this.#request;
     const { clock } = this.#parts;
@@ -159,15 +183,17 @@ export class Build {
   }
 
   #image(image: WantedImage): Promise<BaseImage> {
-    const key = keyOf(image);
+    const key = imageKey(image);
     const known = this.#images.get(key);
     if (known) return known.image;
-    const result = this.#results.get(image.reference);
+    const results = this.#results.get(image.reference);
     const { pull = false, credentials = () => undefined, contexts, signal } = this.#request;
     const given = image.layout === undefined ? undefined : contexts?.get(image.layout);
     const layout = given?.kind === "layout" ? given.layout : undefined;
     const options = { pull, credentials, layout, lease: this.#lease, signal };
-    const found = result ? Promise.resolve(result) : this.#parts.images.find(image, options);
+    const found = results
+      ? Promise.resolve(resultFor(results, image.platform))
+      : this.#parts.images.find(image, options);
     this.#images.set(key, { wanted: image, image: found });
     return found;
   }
@@ -183,7 +209,7 @@ export class Build {
    * The time of the image, and the latest that a file of a new layer may have: SOURCE_DATE_EPOCH, or
    * else the newest file of the context, or else the time of the image below, or else 1970.
    */
-  async #epoch({ image }: Plan): Promise<bigint> {
+  async #epoch(plans: readonly Plan[]): Promise<bigint> {
     const { epoch, context, buildArgs, signal } = this.#request;
     const given = buildArgs?.get("SOURCE_DATE_EPOCH");
     if (given !== undefined && given !== "") {
@@ -193,10 +219,12 @@ export class Build {
       return BigInt(given) * 1_000_000_000n;
     }
     if (epoch !== undefined) return epoch;
-    const time = Date.parse(image.base?.created ?? "");
-    const below = Number.isNaN(time) || time < 0 ? 0n : BigInt(time) * 1_000_000n;
-    const newest = context ? await this.#parts.times.newest(context, signal) : 0n;
-    return newest > below ? newest : below;
+    let latest = context ? await this.#parts.times.newest(context, signal) : 0n;
+    for (const { image } of plans) {
+      const time = Date.parse(image.base?.created ?? "");
+      if (time > 0 && BigInt(time) * 1_000_000n > latest) latest = BigInt(time) * 1_000_000n;
+    }
+    return latest;
   }
 
   #finish(
@@ -241,59 +269,18 @@ function solvedSteps(
 /** An image that steps begin with; one that another build has made is in no store. */
 type BaseImage = UsedImage["image"];
 
-/** The name of a result among the images that a plan wants: an id, as an image of the store would have it. */
-const resultName = ({ config }: BuiltImage) => sha256(encodeDocument(config));
-
-const keyOf = ({ reference, platform, layout }: WantedImage) =>
-  JSON.stringify([reference, platform, layout]);
-
-function planRequest(request: BuildRequest): Omit<PlanRequest, "configOf"> {
-  const { network = "default", target, limits, ignore } = request;
-  const buildPlatform = hostPlatform();
-  const contexts = new Map<string, NamedContext>();
-  for (const [name, given] of request.contexts ?? []) {
-    const context = namedContext(name, given);
-    if (context) contexts.set(name, context);
-  }
-  return {
-    buildArgs: request.buildArgs ?? new Map(),
-    buildPlatform,
-    targetPlatform: request.platform ?? buildPlatform,
-    contexts,
-    labels: request.labels ?? new Map(),
-    network: network === "none" || network === "host" ? network : "default",
-    hosts: request.extraHosts ?? [],
-    ignoresCache: request.noCache ?? false,
-    ...defined({
-      target: target || undefined,
-      shmSize: limits?.shmSize,
-      ignored: ignore === undefined ? undefined : new IgnoreMatcher(parseIgnoreFile(ignore)),
-    }),
-  };
+/** The image of a result for a platform; the only one serves all. */
+function resultFor(images: readonly BuiltImage[], platform: Platform): BuiltImage {
+  const fitting = images.find((each) => platformDistance(platform, each.platform) !== undefined);
+  const [first, second] = images;
+  const found = fitting ?? (second ? undefined : first);
+  if (found) return found;
+  const wanted = formatPlatform(platform);
+  throw new Fault("not_found", `the target of the bake file has no image for ${wanted}`, {
+    about: wanted,
+  });
 }
 
-/** Undefined for a stage, which has to be planned first. */
-function namedContext(name: string, given: GivenContext): NamedContext | undefined {
-  switch (given.kind) {
-    case "directory":
-      return { kind: "directory" };
-    case "image":
-      return given;
-    case "layout":
-      return { kind: "image", reference: given.reference, layout: name };
-    case "result":
-      return { kind: "image", reference: resultName(given.image) };
-    case "target":
-      return undefined;
-  }
-}
-
-/** BuildKit's entitlements; the host's network needs none, as under dockerd. */
-function checkAllowed(plan: Plan, { allowed }: BuildRequest): void {
-  const needsAll = plan.operations.some(
-    (operation) => operation.kind === "run" && operation.security === "insecure",
-  );
-  if (needsAll && !allowed?.has("security.insecure")) {
-    throw new Fault("denied", "security.insecure is not allowed", { about: "--allow" });
-  }
+function distinct(platforms: readonly Platform[]): Platform[] {
+  return [...new Map(platforms.map((each) => [formatPlatform(each), each])).values()];
 }

@@ -125,7 +125,7 @@ export type GivenContext =
   | { readonly kind: "layout"; readonly layout: ImageLayout; readonly reference: string }
   | { readonly kind: "image"; readonly reference: string }
   /** What another build has made, whose outcome stays until this build is over. */
-  | { readonly kind: "result"; readonly image: BuiltImage };
+  | { readonly kind: "result"; readonly images: readonly [BuiltImage, ...BuiltImage[]] };
 
 /** A build to carry out. */
 export interface BuildRequest {
@@ -139,8 +139,8 @@ export interface BuildRequest {
   readonly target?: string | undefined;
   readonly buildArgs?: ReadonlyMap<string, string>;
   readonly labels?: ReadonlyMap<string, string>;
-  /** Absent: this machine's. */
-  readonly platform?: Platform | undefined;
+  /** None: this machine's. */
+  readonly platforms?: readonly Platform[];
   /** True, or the names of stages whose steps run although their results are cached. */
   readonly noCache?: boolean | ReadonlySet<string>;
   /** Asks registries also for images that are here. */

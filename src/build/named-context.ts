@@ -1,4 +1,10 @@
-import { canonicalString, familiarString, type Platform, parseReference } from "#image";
+import {
+  canonicalString,
+  familiarString,
+  formatPlatform,
+  type Platform,
+  parseReference,
+} from "#image";
 import type { PlannedStage } from "./planned-stage.ts";
 
 /** What stands for the name of a stage, of an image in FROM, or in "from": `--build-context`. */
@@ -19,6 +25,11 @@ export interface WantedImage {
   readonly reference: string;
   readonly platform: Platform;
   readonly layout?: string;
+}
+
+/** Tells wanted images apart. */
+export function imageKey({ reference, platform, layout }: WantedImage): string {
+  return JSON.stringify([reference, formatPlatform(platform), layout]);
 }
 
 /** The context that stands for a name in FROM or "from"; images are found however they are written. */

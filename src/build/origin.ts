@@ -3,7 +3,7 @@ import { defined } from "#base";
 import type { StoredImage } from "#content";
 import { familiarName, formatPlatform, parseReference } from "#image";
 import type { BuildRequest } from "./contract.ts";
-import type { WantedImage } from "./named-context.ts";
+import { imageKey, type WantedImage } from "./named-context.ts";
 import type { Operation } from "./operation.ts";
 import type { Plan } from "./plan.ts";
 import type { BuildRemotes } from "./remote-sources.ts";
@@ -36,9 +36,9 @@ export async function originOf(
   used: { readonly images: readonly UsedImage[]; readonly remotes: BuildRemotes },
 ): Promise<Origin> {
   const wanted = new Set(
-    operations.flatMap((each) => (each.kind === "image" ? [each.reference] : [])),
+    operations.flatMap((each) => (each.kind === "image" ? [imageKey(each)] : [])),
   );
-  const images = used.images.filter(({ wanted: { reference } }) => wanted.has(reference));
+  const images = used.images.filter((each) => wanted.has(imageKey(each.wanted)));
   const locals = localsOf(request);
   const isOnline = operations.some((each) => each.kind === "run" && each.network !== "none");
   const isComplete = locals.length === 0 && images.every((each) => materialOf(each).length > 0);

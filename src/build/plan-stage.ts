@@ -34,6 +34,8 @@ export interface BuildSettings {
   readonly ignoresCache: boolean | ReadonlySet<string>;
   /** The names of steps tell the platform. */
   readonly namesPlatform: boolean;
+  /** The operation, or one of another platform's plan that is the same. */
+  readonly share: (operation: Operation) => Operation;
 }
 
 /** What a stage starts with. */
@@ -53,6 +55,7 @@ interface StageParts {
 }
 
 const main: ContextSource = { kind: "context", name: "" };
+const targetVariable = /^TARGET(?:PLATFORM|OS|ARCH|VARIANT)$/;
 /** Instructions that are counted in the names of steps. */
 const counted: ReadonlySet<Instruction["kind"]> = new Set(["add", "copy", "run", "workdir"]);
 
@@ -140,7 +143,7 @@ export class StagePlanner {
     const [agent] = mounts.filter((each) => each.type === "ssh");
     const variables = this.#variables();
     if (agent && !variables.has("SSH_AUTH_SOCK")) variables.set("SSH_AUTH_SOCK", agent.target);
-    const operation: Operation = {
+    const operation = settings.share({
       kind: "run",
       ...step,
       base: this.#result,
@@ -155,7 +158,7 @@ export class StagePlanner {
       security: run.security,
       hosts: settings.hosts,
       ...defined({ shmSize: settings.shmSize, hostname: settings.hostname }),
-    };
+    });
     this.#result = operation;
     this.#draft.record(`RUN ${this.#runText(command.argv)}`, operation);
   }
@@ -178,7 +181,7 @@ export class StagePlanner {
     const copy = copyOf(instruction, { from, cwd: this.#cwd });
     const surroundings = this.#surroundings();
     const own = { ...step, surroundings, base: this.#result };
-    const operation: Operation = { kind: "copy", ...own, ...copy };
+    const operation = this.#parts.settings.share({ kind: "copy", ...own, ...copy });
     this.#result = operation;
     const words = [
       kind.toUpperCase(),
@@ -201,7 +204,7 @@ export class StagePlanner {
       return;
     }
     const user = this.#draft.config.User ?? "";
-    const operation: Operation = {
+    const operation = this.#parts.settings.share({
       kind: "directory",
       ...step,
       surroundings: this.#surroundings(),
@@ -209,7 +212,7 @@ export class StagePlanner {
       path,
       mode: 0o755,
       user,
-    };
+    });
     this.#result = operation;
     this.#draft.record(`WORKDIR ${path}`, operation, { isPlain: true });
   }
@@ -253,10 +256,21 @@ export class StagePlanner {
     }
   }
 
+  /** That of the stage; where its steps know of the target's, that one too: "linux/amd64->arm64". */
+  get #platforms(): string {
+    const own = formatPlatform(this.#platform);
+    const { targetPlatform } = this.#parts.resolved.request;
+    const target = formatPlatform(targetPlatform);
+    const knows = [...this.#scope.variables.names()].some((name) => targetVariable.test(name));
+    if (own === target || !knows) return own;
+    const isSameSystem = targetPlatform.os === this.#platform.os;
+    return `${own}->${isSameSystem ? target.slice(target.indexOf("/") + 1) : target}`;
+  }
+
   #named(text: string, { range }: Pick<Instruction, "range">, prefix = ""): Step {
     const { settings, stage } = this.#parts;
     const number = String(++this.#step).padStart(String(this.#total).length);
-    const platform = settings.namesPlatform ? `${formatPlatform(this.#platform)} ` : "";
+    const platform = settings.namesPlatform ? `${this.#platforms} ` : "";
     const where = this.#name === "" ? "" : `${this.#name} `;
     const { ignoresCache } = settings;
     return {

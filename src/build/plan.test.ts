@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type ImageConfig, parsePlatform } from "#image";
 import type { NamedContext } from "./named-context.ts";
+import { OperationPool } from "./operation-pool.ts";
 import { type Plan, type PlanRequest, planBuild, wantedImages } from "./plan.ts";
 import { composeConfig } from "./planned-image.ts";
 
@@ -63,6 +64,28 @@ describe("a plan", () => {
     expect(names(made).join()).not.toContain("unused");
     const { operations } = made;
     expect(operations.at(-1)).toBe(made.result as (typeof operations)[number]);
+  });
+
+  test("shares with other platforms' plans what is the same in them, and tells the rest apart", () => {
+    const text = [
+      "FROM --platform=$BUILDPLATFORM base AS build",
+      "RUN once",
+      "ARG TARGETARCH",
+      "RUN twice",
+      "FROM base",
+      "COPY --from=build /a /b",
+    ].join("\n");
+    const pool = new OperationPool();
+    const [own, other] = ["linux/amd64", "linux/arm64"].map((each) =>
+      plan(text, { pool, targetPlatform: parsePlatform(each) }),
+    );
+    const shared = new Set(own?.operations);
+    const both = other?.operations.filter((each) => shared.has(each)) ?? [];
+    expect(both.map(({ name }) => name)).toEqual([
+      "[linux/amd64 stage-1 1/2] FROM docker.io/library/base:latest",
+      "[linux/amd64 build 2/3] RUN once",
+    ]);
+    expect(names(other as Plan)).toContain("[linux/amd64->arm64 build 3/3] RUN twice");
   });
 
   test("gives RUN the variables of the image, ENV and ARG, its user and directory", () => {

@@ -21,6 +21,7 @@ import {
   type WantedImage,
 } from "./named-context.ts";
 import { inputsOf, type Operation, type Source, type Step } from "./operation.ts";
+import type { OperationPool } from "./operation-pool.ts";
 import { type BuildSettings, imageOperation, StagePlanner } from "./plan-stage.ts";
 import type { PlannedStage } from "./planned-stage.ts";
 
@@ -40,8 +41,8 @@ export interface PlanRequest extends BuildRequest {
   readonly shmSize?: number;
   /** Steps that are carried out anew: all, or those of stages. */
   readonly ignoresCache: boolean | ReadonlySet<string>;
-  /** One of several platforms: steps tell theirs. */
-  readonly namesPlatform?: boolean;
+  /** For one of several platforms: steps tell theirs, and are shared with the plans of the others. */
+  readonly pool?: OperationPool;
 }
 
 /** A build, as data. */
@@ -165,7 +166,7 @@ class BuildPlanner {
   readonly #images = new Map<string, Operation>();
 
   constructor(resolved: ResolvedFile, request: PlanRequest) {
-    const { network, hosts, shmSize, ignoresCache, namesPlatform = false, buildArgs } = request;
+    const { network, hosts, shmSize, ignoresCache, pool, buildArgs } = request;
     this.#resolved = resolved;
     this.#request = request;
     this.#settings = {
@@ -175,7 +176,8 @@ class BuildPlanner {
       cacheNamespace: buildArgs.get("BUILDKIT_CACHE_MOUNT_NS") ?? "",
       proxy: proxyVariables(buildArgs),
       ignoresCache,
-      namesPlatform,
+      namesPlatform: pool !== undefined,
+      share: (operation) => pool?.share(operation) ?? operation,
     };
   }
 
@@ -212,7 +214,8 @@ class BuildPlanner {
     const config = wanted && configOf(wanted);
     const planner = this.#planner(stage, { below: undefined, config, platform });
     if (wanted) planner.begin(shownName(wanted), (step) => this.#image(step, wanted));
-    else if (found) planner.begin(found.name, (step) => directoryBase(step, found.name));
+    else if (found)
+      planner.begin(found.name, (step) => this.#settings.share(directoryBase(step, found.name)));
     return planner.run();
   }
 
@@ -265,7 +268,7 @@ class BuildPlanner {
     const key = JSON.stringify(wanted);
     const known = this.#images.get(key);
     if (known) return known;
-    const made = imageOperation(step, wanted);
+    const made = this.#settings.share(imageOperation(step, wanted));
     this.#images.set(key, made);
     return made;
   }

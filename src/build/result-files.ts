@@ -48,7 +48,6 @@ export async function mountResult(
     await mkdir(directory);
     const view: Mount = { type: "bind", source: files.path, options: ["bind", "ro"] };
     scope.use(await mountAll([view], directory));
-    await utimes(directory, ...timesOf(image));
   }
   const held = scope.release();
   return { path, root, [Symbol.asyncDispose]: () => held.disposeAsync() };
@@ -72,6 +71,7 @@ async function mountWithStatements(
     await writeFile(path, `${JSON.stringify(statementOf(type, value, subject), null, 2)}\n`);
     await utimes(path, ...timesOf(image));
   }
+  await utimes(added.path, ...timesOf(image));
   const chain = image.layers.at(-1)?.chainId;
   const below = chain === undefined ? [] : snapshots.layers(chain);
   const { path, root } = scope.use(await mount([stacked([added.path, ...below])]));

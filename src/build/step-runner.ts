@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import type { Platform } from "#image";
 import type { Mount } from "#kernel";
 
 /**
@@ -17,6 +18,8 @@ export interface StepRunner {
    * that runs in it is killed. After a crash the next start removes it, as with `run`.
    */
   open(place: StepPlace): Promise<StepSandbox>;
+  /** Why programs for a platform cannot run here, and what to do about it; undefined when they can. */
+  lack(platform: Platform): string | undefined;
   /** The ids that USER's words mean in the root of a snapshot; "" is root. */
   ownerOf(snapshot: string, user: string): Promise<{ readonly uid: number; readonly gid: number }>;
 }

@@ -12,7 +12,7 @@ import type {
   PortBindingsBody,
   Sent,
 } from "#container";
-import type { Digest, ImageDefaults } from "#image";
+import type { Digest, ImageDefaults, Platform } from "#image";
 import type { ShippingState } from "#logs";
 import type { PublishedPort } from "#network";
 import type { ProgramProblem } from "#rootfs";
@@ -75,6 +75,8 @@ export interface Builds {
   builder(): Promise<Builder>;
   /** A cache in a registry, to be read or written. Nothing is sent yet. */
   registryCache(cache: CacheRepository, credentials: CredentialLookup): CacheReader & CacheWriter;
+  /** The platforms whose programs steps can run, this machine's first; emulators count. */
+  platforms(): readonly Platform[];
 }
 
 /** The user who sent a request (SO_PEERCRED of the connection, unix(7)). */

@@ -11,6 +11,7 @@ export { type DebianTree, type DebootstrapOptions, debootstrap } from "./debian/
 export { type HostMirror, hostMirror } from "./debian/host-mirror.ts";
 export type { Variant } from "./debian/selection.ts";
 export type { Executor, ExecutorTask } from "./executor.ts";
+export { architecturesHere, emulationOf } from "./machine-name.ts";
 export { checkProgram, type ProgramCheck, type ProgramProblem } from "./program-check.ts";
 export { ProgramTree } from "./program-tree.ts";
 export type { Progress, Report } from "./progress.ts";

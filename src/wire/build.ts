@@ -71,7 +71,8 @@ export const buildBodySchema = z.object({
   labels: pairs.default({}),
   /** By kind ("sbom", "provenance"), in BuildKit's words: "type=provenance,mode=max". */
   attestations: pairs.default({}),
-  platform: z.string().optional(),
+  /** As "linux/arm64"; none: the engine's own. */
+  platforms: names.default([]),
   /** True, or the stages whose steps run again. */
   noCache: z.union([z.boolean(), names]).default(false),
   /** Ask registries also for images that are here. */

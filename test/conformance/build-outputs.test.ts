@@ -160,4 +160,107 @@ here("outputs of builds [needs docker-buildx]", () => {
         });
     expect(await target.ok(["images", "-aq"])).toBe(before);
   });
+
+  describe("for several platforms", () => {
+    const both = "--platform linux/amd64,linux/arm64";
+    beforeAll(() => {
+      const text = [
+        `FROM --platform=$BUILDPLATFORM ${image} AS build`,
+        "RUN echo once > /shared",
+        "ARG TARGETARCH",
+        'RUN echo "for $TARGETARCH" > /made',
+        "FROM scratch",
+        "ARG TARGETPLATFORM",
+        'LABEL platform="$TARGETPLATFORM"',
+        "COPY --from=build /shared /made /",
+        "",
+      ];
+      writeFileSync(join(target.directory, "app", "cross.Dockerfile"), text.join("\n"));
+      const foreign = `FROM scratch AS base\nFROM base\nCOPY --from=${image} / /\nRUN true\n`;
+      writeFileSync(join(target.directory, "app", "foreign.Dockerfile"), foreign);
+    });
+    const cross = `-f app/cross.Dockerfile ${both}`;
+    const platformsOf = ({ manifests }: Record<string, unknown>) =>
+      (manifests as { platform: { architecture: string } }[]).map(
+        ({ platform }) => platform.architecture,
+      );
+
+    test.each([
+      ["docker buildx", docker],
+      ["thimble build", thimble],
+    ])(
+      "%s pushes an index, whose stages on the machine's platform run once",
+      async (name, build) => {
+        const repository = `cross-${name.replace(" ", "-")}`;
+        const reference = `${registry.host}/${repository}:1`;
+        const { status: code, stderr } = await build(`${cross} -t ${reference} --push --no-cache`);
+        expect({ code, stderr }).toMatchObject({ code: 0 });
+        expect(stderr.match(/#\d+ \[linux\/amd64 build 2\/3\] RUN echo once.*\n/g)).toHaveLength(1);
+        expect(stderr).toContain("[linux/amd64->arm64 build 3/3] RUN");
+        const index = await document(repository, "1");
+        expect(platformsOf(index)).toEqual(["amd64", "arm64"]);
+        await target.ok(["pull", "--platform", "linux/arm64", reference]);
+        const about = await target.ok([
+          ...["image", "inspect", "-f", "{{.Architecture}} {{.Config.Labels.platform}}", reference],
+        ]);
+        expect(about).toBe("arm64 linux/arm64");
+        await target.ok(["rmi", reference]);
+      },
+    );
+
+    test("an archive has the index, with attestations of each platform", async () => {
+      for (const build of [docker, thimble]) {
+        const flags = "--sbom=true -o type=oci,dest=cross.tar";
+        expect(await build(`${cross} ${flags}`)).toMatchObject({ status: 0 });
+        const { root } = await layout("cross.tar");
+        expect(platformsOf(root)).toEqual(["amd64", "arm64", "unknown", "unknown"]);
+      }
+    });
+
+    test("a directory has a directory for each platform", async () => {
+      for (const build of [docker, thimble]) {
+        expect(await build(`${cross} -o out --provenance=true`)).toMatchObject({ status: 0 });
+        const found = await run(
+          "cat out/linux_amd64/made out/linux_arm64/made; ls out/linux_arm64",
+        );
+        expect(found.stdout).toBe("for amd64\nfor arm64\nmade\nprovenance.json\nshared\n");
+        await run("rm -r out");
+      }
+    });
+
+    test("what the engine cannot keep or run is refused before the build", async () => {
+      for (const build of [docker, thimble]) {
+        const kept = await build(`${cross} -t app:1`);
+        expect(kept.stderr).toContain(
+          "an image for several platforms cannot be kept by the engine",
+        );
+        const archive = await build(`${cross} -o type=docker,dest=image.tar`);
+        expect(archive.stderr).toMatch(
+          /docker exporter does not .*support exporting manifest lists/,
+        );
+        const foreign = "-f app/foreign.Dockerfile --platform linux/s390x -o out";
+        const { status: code, stderr } = await build(foreign);
+        expect(stderr).toContain("RUN for linux/s390x: this machine runs programs for amd64");
+        expect(stderr).toContain(">>> RUN true");
+        expect(stderr).not.toContain("load metadata");
+        expect(code).toBe(1);
+      }
+    });
+
+    test("base images come for each platform, and the tag stays with this machine's", async () => {
+      const base = `${registry.host}/cross-docker-buildx:1`;
+      await target.ok(["pull", base]);
+      const text = `FROM ${base}\nCOPY status /\n`;
+      writeFileSync(join(target.directory, "app", "base.Dockerfile"), text);
+      for (const build of [docker, thimble]) {
+        const flags = `-f app/base.Dockerfile ${both} -o out`;
+        expect(await build(flags)).toMatchObject({ status: 0 });
+        expect((await run("cat out/linux_arm64/made")).stdout).toBe("for arm64\n");
+        expect(await target.ok(["image", "inspect", "-f", "{{.Architecture}}", base])).toBe(
+          "amd64",
+        );
+        await run("rm -r out");
+      }
+    });
+  });
 });

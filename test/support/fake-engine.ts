@@ -102,6 +102,7 @@ export function createFakeEngine(): FakeEngine {
     backups: fakeBackups(calls),
     builds: {
       builder: async () => fakeBuilder(calls),
+      platforms: () => [],
       registryCache: () => {
         throw new Fault("unsupported", "the fake has no caches");
       },

@@ -48,7 +48,7 @@ export function createEngineSolver(parts: EngineSolverParts): Solver {
   const { engine, agents } = parts;
   rmSync(agents, { recursive: true, force: true });
   return {
-    platforms: [hostPlatform()],
+    platforms: engine.builds.platforms(),
     hostGateway: () => engine.networks.hostGateway().catch(() => undefined),
     solve: (request) => new EngineBuildRun(parts, request).run(),
     resolveImage: (request) => resolveImage(engine, request),
@@ -71,8 +71,6 @@ class EngineBuildRun {
 
   async run(): Promise<Solution> {
     const { platforms, signal, report, client, outputs } = this.#request;
-    if (platforms.length > 1)
-      throw new Fault("unsupported", "a build for several platforms at once is not supported");
     const attestations = readAttestations(this.#request.attestations);
     checkOutputs(outputs, { platforms: platforms.length, attestations });
     const cacheFrom = await this.#caches();
@@ -123,10 +121,10 @@ class EngineBuildRun {
       ...{ name, soft, hard },
     }));
     return {
-      ...{ buildArgs, labels, pull, extraHosts, allowed: new Set(entitlements) },
+      ...{ buildArgs, labels, platforms, pull, extraHosts, allowed: new Set(entitlements) },
       noCache: typeof noCache === "boolean" ? noCache : new Set(noCache),
       limits: { ulimits, ...defined({ shmSize, cgroupParent: cgroupParent || undefined }) },
-      ...defined({ ignore, platform: platforms[0] }),
+      ...defined({ ignore }),
       ...defined({ target: target || undefined, network: network || undefined }),
       secrets: { get: (id: string) => unlessMissing(client.secret(id)) },
       agents: { open: (id: string) => openAgentSocket({ client, id, directory: this.#agents }) },
@@ -187,7 +185,7 @@ class EngineBuildRun {
         const layout = this.#request.client.layout(place.store);
         given.set(name, { kind: "layout", layout, reference: place.reference });
       } else if (place.kind === "result" && place.solution instanceof EngineSolution)
-        given.set(name, { kind: "result", image: place.solution.image(place.image) });
+        given.set(name, { kind: "result", images: [place.solution.image(place.image)] });
       else throw new Fault("unsupported", `the context ${name} is of a kind that is not supported`);
     }
     return given;

@@ -27,7 +27,6 @@ export function requestOptions(context: Context, flags: Values<typeof buildFlags
   if (flags["no-cache"] && filter.length > 0) {
     throw fail("--no-cache and --no-cache-filter cannot currently be used together");
   }
-  const [platform] = flags.platform;
   const epoch = sourceDateEpoch(env);
   return {
     buildArgs: {
@@ -40,6 +39,7 @@ export function requestOptions(context: Context, flags: Values<typeof buildFlags
     attestations: attestationsOf(flags),
     noCache: filter.length > 0 ? [...filter] : flags["no-cache"],
     pull: flags.pull,
+    platforms: [...flags.platform],
     extraHosts: flags["add-host"].map(extraHost),
     ulimits: flags.ulimit.map((word) => parseUlimit(word)),
     secrets: readSecrets(flags.secret, env),
@@ -48,7 +48,6 @@ export function requestOptions(context: Context, flags: Values<typeof buildFlags
     explain: flags.explain,
     ...defined({
       target: flags.target,
-      platform,
       network: flags.network,
       shmSize: flags["shm-size"],
       cgroupParent: flags["cgroup-parent"],
@@ -70,16 +69,10 @@ function proxies({ settings, host }: Context): Readonly<Record<string, string>> 
 }
 
 function refuseUnsupported(flags: Values<typeof buildFlags>): void {
-  const refuse = (what: string, remedy: string) => fail(`${what} is not supported: ${remedy}`);
-  if (flags.ssh.length > 0) {
-    throw refuse(
-      "--ssh",
-      "this version of thimble does not forward SSH agents; pass keys with --secret",
-    );
-  }
-  if (flags.platform.length > 1 || flags.platform.some((each) => each.includes(","))) {
-    throw refuse("a build for several platforms", "build them one by one");
-  }
+  if (flags.ssh.length === 0) return;
+  throw fail(
+    "--ssh is not supported: this version of thimble does not forward SSH agents; pass keys with --secret",
+  );
 }
 
 function fail(why: string): Exit {

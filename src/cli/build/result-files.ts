@@ -12,7 +12,7 @@ export async function writeResultFiles(
   result: BuildResult,
   tags: readonly string[],
 ): Promise<void> {
-  if (iidfile !== undefined) await write(iidfile, result.image ?? "");
+  if (iidfile !== undefined) await write(iidfile, result.image ?? result.descriptor?.digest ?? "");
   if (metadata !== undefined) {
     await write(metadata, JSON.stringify(metadataOf(result, tags), null, 2));
   }

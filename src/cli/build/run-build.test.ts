@@ -283,7 +283,6 @@ test.each([
   ["--cache-to", ["--cache-to", "type=gha"], "--cache-to of the type gha is not supported"],
   ["an attestation without a type", ["--attest", "mode=max"], "attestation type not specified"],
   ["an annotation of nothing", ["--annotation", "image:a=b"], 'unknown annotation type "image"'],
-  ["several platforms", ["--platform", "linux/amd64,linux/arm64"], "several platforms"],
   ["a secret without an id", ["--secret", "src=x"], "has no id"],
   ["a secret that is missing", ["--secret", "id=a,src=/nowhere"], "open /nowhere: no such file"],
   ["an unknown flag", ["--taget", "x"], "Did you mean --target?"],

@@ -68,7 +68,9 @@ export const buildFlags = {
       short: "o",
     },
   ),
-  platform: commaList("Platform that the build is for", { shownDefault: "this machine's" }),
+  platform: commaList("Platforms that the build is for; several make an index", {
+    shownDefault: "this machine's",
+  }),
   progress: choice("Type of progress output; plain shows the output of all steps", [
     "auto",
     "plain",
@@ -137,6 +139,10 @@ export const buildCommand = command({
     [
       "build -t registry.example/web:1 --push --sbom=true --provenance=mode=max .",
       "with a bill of materials and the provenance beside the image",
+    ],
+    [
+      "build -t registry.example/web:1 --push --platform linux/amd64,linux/arm64 .",
+      "for two platforms under one name",
     ],
     ["build - < Dockerfile", "without files"],
     [

@@ -3,7 +3,7 @@ import type { FindOptions, ImageLayout, WantedImage } from "#build";
 import type { Lease, StoredImage } from "#content";
 import { formatPlatform, platformDistance } from "#image";
 import type { Parts } from "../parts.ts";
-import { chooseManifest, pullImage } from "../transfer/pull.ts";
+import { chooseManifest, pullForPlatform } from "../transfer/pull.ts";
 
 type ImageParts = Parts<"content" | "registry" | "trust" | "events">;
 
@@ -19,22 +19,22 @@ export async function findBaseImage(
   const { reference, platform } = image;
   const { layout, pull, credentials, lease, signal } = options;
   if (layout) return await takeFromLayout(parts, image, { layout, lease, signal });
-  const held = () => {
-    const found = imageHere(parts, reference);
-    if (!found || platformDistance(found.config, platform) === undefined) return undefined;
-    return hold(found, lease);
-  };
-  const here = pull ? undefined : held();
-  if (here) return here;
+  const isFor = (found: StoredImage | undefined) =>
+    found && platformDistance(platform, found.config) !== undefined ? found : undefined;
+  const here = pull ? undefined : isFor(imageHere(parts, reference));
+  if (here) return hold(here, lease);
   const wanted = formatPlatform(platform);
   const request = { reference, platform: wanted, credentials };
-  await pullImage(parts, request, () => undefined, signal).catch((cause: unknown) => {
+  const pulled = await pullForPlatform(parts, request, {
+    held: (found) => hold(found, lease),
+    signal,
+  }).catch((cause: unknown) => {
     if (!isFault(cause)) throw cause;
     const message = `failed to resolve source metadata for ${reference}: ${cause.message}`;
     throw new Fault(cause.code, message, { about: reference, cause });
   });
-  const pulled = held();
-  if (pulled) return pulled;
+  const found = isFor(pulled);
+  if (found) return found;
   throw new Fault("not_found", `${reference}: no image for platform ${wanted}`, {
     about: reference,
   });

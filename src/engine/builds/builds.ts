@@ -4,6 +4,7 @@ import type { Builds } from "../contract.ts";
 import { mountForUs } from "../images/image-mount.ts";
 import type { Parts } from "../parts.ts";
 import { findBaseImage } from "./base-image.ts";
+import { platformsHere } from "./emulation.ts";
 import { RegistryCache } from "./registry-cache.ts";
 import { createStepRunner } from "./step-runner.ts";
 
@@ -26,6 +27,7 @@ type BuildParts = Parts<
 export function createBuilds(parts: BuildParts): Builds {
   let opened: Promise<Builder> | undefined;
   return {
+    platforms: platformsHere,
     builder: () => {
       opened ??= openBuilds(parts);
       return opened;

@@ -4,6 +4,7 @@ import { readFrames } from "../containers/demultiplex.ts";
 import { describeStartFailure } from "../containers/start-failure.ts";
 import { lookupUser } from "../containers/user-lookup.ts";
 import { runUnlisted } from "../unlisted-run.ts";
+import { lackOf } from "./emulation.ts";
 import { findMountStubs, removeMountStubs } from "./mount-stubs.ts";
 import { openPlace, type StepParts, stepSpec } from "./step-place.ts";
 import { openSandbox } from "./step-sandbox.ts";
@@ -13,6 +14,7 @@ export function createStepRunner(parts: StepParts): StepRunner {
   return {
     run: (task) => runStep(parts, task),
     open: (place) => openSandbox(parts, place),
+    lack: lackOf,
     ownerOf: async (snapshot, user) => {
       // As BuildKit: a number without a group is the group's number too.
       if (/^\d+$/.test(user)) return { uid: Number(user), gid: Number(user) };

@@ -62,6 +62,27 @@ export async function pullImage(
   report({ kind: "complete", name: familiarName(written), isNew: await pullAll(run, written) });
 }
 
+/**
+ * Fetches the image of a name for a platform. The tag of one that does not run on this machine stays
+ * with the image that has it: that one is named by the digest of its manifest. `held` is
+ * called before anybody could remove the image.
+ */
+export async function pullForPlatform(
+  parts: Parts<"content" | "registry" | "trust" | "events">,
+  request: PullRequest & { readonly platform: string },
+  { held, signal }: { readonly held: (image: StoredImage) => void; readonly signal: AbortSignal },
+): Promise<StoredImage> {
+  const reference = withDefaultTag(parseReference(request.reference));
+  const wanted = parsePlatform(request.platform);
+  const client = await parts.registry(credentialSource(reference.domain, request.credentials));
+  const repository = client.repository(reference);
+  const isForeign = platformDistance(hostPlatform(), wanted) === undefined;
+  const run = { parts, repository, wanted, isForeign, report: () => undefined, signal };
+  const { image } = await pullOne(run, reference);
+  held(image);
+  return image;
+}
+
 /** Each tag that is an image; what else lies in the repository is told and left there. Whether one was new. */
 async function pullAll(run: PullRun, name: Reference): Promise<boolean> {
   let isNew = false;
@@ -101,6 +122,8 @@ interface PullRun {
   readonly parts: Parts<"content" | "trust" | "events">;
   readonly repository: Repository;
   readonly wanted: Platform | undefined;
+  /** The image is for another machine, and takes no tag. */
+  readonly isForeign?: boolean;
   readonly report: TransferReport;
   readonly signal: AbortSignal;
 }
@@ -120,14 +143,13 @@ async function pullOne(
   const before = imageNamed(parts.content, reference);
   const isHere = parts.content.images.has(manifest.config.digest);
   const onLayer = isHere ? undefined : layerReporter(manifest.layers, report);
-  const byDigest: Reference = {
-    domain: reference.domain,
-    path: reference.path,
-    digest: top.descriptor.digest,
-  };
+  const { isForeign = false } = run;
+  const { digest } = isForeign ? chosen.descriptor : top.descriptor;
+  const byDigest: Reference = { domain: reference.domain, path: reference.path, digest };
+  const isTagged = reference.digest === undefined && !isForeign;
   const { image } = await parts.content.pull({
     manifestBytes: chosen.bytes,
-    references: reference.digest === undefined ? [reference, byDigest] : [byDigest],
+    references: isTagged ? [reference, byDigest] : [byDigest],
     source: repository,
     ...(chosen.bytes !== top.bytes && { index: top.bytes }),
     ...defined({ onLayer }),
