@@ -37,14 +37,21 @@ function change(draft: ImageDraft, setting: Setting, scope: SettingScope): reado
         config.Labels = { ...config.Labels, [name]: value };
       }
       return [];
-    case "cmd":
-      config.Cmd = commandLine(setting, scope);
+    // A configuration has no empty ones, as BuildKit's.
+    case "cmd": {
+      const words = commandLine(setting, scope);
+      if (words.length > 0) config.Cmd = words;
+      else delete config.Cmd;
       config.ArgsEscaped = true;
-      return config.Cmd;
-    case "entrypoint":
-      config.Entrypoint = commandLine(setting, scope);
+      return words;
+    }
+    case "entrypoint": {
+      const words = commandLine(setting, scope);
+      if (words.length > 0) config.Entrypoint = words;
+      else delete config.Entrypoint;
       if (!scope.hasCommand) delete config.Cmd;
-      return config.Entrypoint;
+      return words;
+    }
     case "healthcheck":
       config.Healthcheck = healthConfig(setting);
       return [];

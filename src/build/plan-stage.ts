@@ -197,10 +197,12 @@ export class StagePlanner {
 
   #workdir(instruction: Instruction<"workdir">, prefix: string): void {
     const path = posix.resolve("/", this.#cwd, instruction.path);
-    this.#draft.config.WorkingDir = path;
+    // An absolute path stays as it is written, in BuildKit's configuration and history.
+    const written = instruction.path.startsWith("/") ? instruction.path : path;
+    this.#draft.config.WorkingDir = written;
     const step = this.#named(this.#shown(instruction), instruction, prefix);
     if (path === "/") {
-      this.#draft.record(`WORKDIR ${path}`);
+      this.#draft.record(`WORKDIR ${written}`);
       return;
     }
     const user = this.#draft.config.User ?? "";
@@ -214,7 +216,7 @@ export class StagePlanner {
       user,
     });
     this.#result = operation;
-    this.#draft.record(`WORKDIR ${path}`, operation, { isPlain: true });
+    this.#draft.record(`WORKDIR ${written}`, operation, { isPlain: true });
   }
 
   #arg({ declared }: Instruction<"arg">): void {

@@ -3,6 +3,12 @@ import { Fault } from "#base";
 /** Gives a mode for the one that a file has; both are permission bits with setuid, setgid and sticky. */
 export type ModeChange = (mode: number, isDirectory: boolean) => number;
 
+/** One step of it: `now` is what the steps before made of the `first` mode. */
+type ModeStep = (
+  now: number,
+  file: { readonly first: number; readonly isDirectory: boolean },
+) => number;
+
 const classes = { u: 0o4700, g: 0o2070, o: 0o1007 } as const;
 const bits = { r: 0o444, w: 0o222, x: 0o111, s: 0o6000, t: 0o1000 } as const;
 
@@ -13,7 +19,8 @@ export function parseModeChange(text: string): ModeChange {
     return () => mode;
   }
   const steps = text.split(",").flatMap(parseClause);
-  return (mode, isDirectory) => steps.reduce((now, step) => step(now, isDirectory), mode);
+  return (first, isDirectory) =>
+    steps.reduce((now, step) => step(now, { first, isDirectory }), first);
 }
 
 /** The mode of an octal text; undefined for changes. */
@@ -21,7 +28,7 @@ export function octalMode(text: string): number | undefined {
   return /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) & 0o7777 : undefined;
 }
 
-function parseClause(clause: string): ModeChange[] {
+function parseClause(clause: string): ModeStep[] {
   const [, who = "", rest = ""] = /^([ugoa]*)((?:[-+=][rwxXstugo]*)+)$/.exec(clause) ?? [];
   if (rest === "") {
     throw new Fault("invalid", `${JSON.stringify(clause)} is not a change of a mode`);
@@ -31,9 +38,14 @@ function parseClause(clause: string): ModeChange[] {
     .filter((each) => isAll || who.includes(each))
     .reduce((sum, each) => sum | classes[each], 0);
   return [...rest.matchAll(/([-+=])([rwxXstugo]*)/g)].map(
-    ([, operator = "", letters = ""]): ModeChange =>
-      (mode, isDirectory) => {
-        const set = [...letters].reduce((sum, each) => sum | meaning(each, mode, isDirectory), 0);
+    ([, operator = "", letters = ""]): ModeStep =>
+      (mode, { first, isDirectory }) => {
+        // As BuildKit does, and unlike chmod(1): X looks at the mode before all steps.
+        const x = isDirectory || (first & 0o111) !== 0 ? bits.x : 0;
+        const set = [...letters].reduce(
+          (sum, each) => sum | (each === "X" ? x : meaning(each, mode)),
+          0,
+        );
         if (operator === "+") return mode | (set & mask);
         if (operator === "-") return mode & ~(set & mask);
         return (mode & ~mask) | (set & mask);
@@ -41,8 +53,7 @@ function parseClause(clause: string): ModeChange[] {
   );
 }
 
-function meaning(letter: string, mode: number, isDirectory: boolean): number {
-  if (letter === "X") return isDirectory || (mode & 0o111) !== 0 ? bits.x : 0;
+function meaning(letter: string, mode: number): number {
   if (letter in bits) return bits[letter as keyof typeof bits];
   const shift = letter === "u" ? 6 : letter === "g" ? 3 : 0;
   const copied = (mode >> shift) & 7;

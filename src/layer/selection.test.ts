@@ -153,6 +153,7 @@ test.each([
   ["u=rwX,go=rX", 0o600, false, 0o644],
   ["u=rwX,go=rX", 0o700, true, 0o755],
   ["+x", 0o644, false, 0o755],
+  ["a-x,u+X", 0o750, false, 0o740],
   ["u+s,+t", 0o644, false, 0o5644],
   ["g=u,o-rwx", 0o674, false, 0o660],
   ["4755", 0o644, false, 0o4755],

@@ -57,7 +57,7 @@ function removeBelow(files: Map<string, string>, directory: string): void {
 
 /** Type, mode, owner, time, and what is in it: "-" stands for the time of a build. */
 async function lineOf(entry: TarEntry): Promise<string> {
-  const { type, mode, uid, gid, mtime, linkName } = entry;
+  const { type, mode, uid, gid, mtime, linkName, device } = entry;
   const time = mtime > newest ? "-" : new Date(Number(mtime / 1_000_000n)).toISOString();
   const content = await contentOf(entry);
   const inside =
@@ -66,5 +66,14 @@ async function lineOf(entry: TarEntry): Promise<string> {
       : content.length > 200
         ? `${content.length} bytes ${Bun.hash(content).toString(16)}`
         : JSON.stringify(content.toString("latin1"));
-  return `${type} ${mode.toString(8)} ${uid}:${gid} ${time.slice(0, 10)} ${inside}`.trim();
+  const more = [
+    ...(device && /character|block/.test(type) ? [`${device.major}:${device.minor}`] : []),
+    // dockerd drops those of users.
+    ...[...(entry.xattrs ?? [])]
+      .filter(([key]) => key.startsWith("security."))
+      .map(([key, value]) => `${key}=${Buffer.from(value).toString("hex")}`),
+  ];
+  return [type, mode.toString(8), `${uid}:${gid}`, time.slice(0, 10), inside, ...more.toSorted()]
+    .join(" ")
+    .trim();
 }
