@@ -16,6 +16,13 @@ export function explainRoutes(context: ApiContext): readonly Route[] {
     },
     {
       method: "GET",
+      pattern: "/thimble/v1/images/*name/sbom",
+      handle: async (exchange) => {
+        exchange.sendJson(200, await context.engine.analysis.sbom(exchange.param("name")));
+      },
+    },
+    {
+      method: "GET",
       pattern: "/thimble/v1/images/*name/diff",
       handle: (exchange) => diff(context, exchange),
     },

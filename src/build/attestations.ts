@@ -117,7 +117,10 @@ export async function predicatesOf(
 }
 
 /** The bill of materials of a mounted image, in SPDX. */
-async function billOfMaterials({ root }: PrivateMount, name: string): Promise<object> {
+export async function billOfMaterials(
+  { root }: Pick<PrivateMount, "root">,
+  name: string,
+): Promise<object> {
   return await spdxDocument(packageTree(root), { name, tool: "thimble" });
 }
 

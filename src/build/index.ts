@@ -12,7 +12,12 @@
 
 export { type Annotation, readAnnotations } from "./annotations.ts";
 export type { ArtifactOptions } from "./artifact.ts";
-export { type AttestationOptions, hasAttestations, readAttestations } from "./attestations.ts";
+export {
+  type AttestationOptions,
+  billOfMaterials,
+  hasAttestations,
+  readAttestations,
+} from "./attestations.ts";
 export type * from "./build-event.ts";
 export { type BuilderParts, type FindOptions, type ImageProvider, openBuilder } from "./builder.ts";
 export {

@@ -1,4 +1,5 @@
 import type {
+  BillOfMaterials,
   ImageComparison,
   ImageExplanation,
   ImagePathExplanation,
@@ -39,6 +40,11 @@ export class AnalysisClient {
   explainPath(ref: string, path: string, signal?: AbortSignal): Promise<ImagePathExplanation> {
     const query = { path };
     return this.#transport.json({ method: "GET", path: `${at(ref)}/explain`, query, signal });
+  }
+
+  /** The packages of an image, as a document of SPDX. */
+  sbom(ref: string, signal?: AbortSignal): Promise<BillOfMaterials> {
+    return this.#transport.json({ method: "GET", path: `${at(ref)}/sbom`, signal });
   }
 
   /** How image `to` differs from image `from`; `limit`: changes of files that are listed. */

@@ -230,3 +230,15 @@ export interface SquashReport extends ImageIdentity {
   readonly before: ImageWeight;
   readonly after: ImageWeight;
 }
+
+/** The part of a bill of materials in SPDX 2.3 that is shown; the document has more. */
+export interface BillOfMaterials {
+  readonly name: string;
+  /** The image itself first. */
+  readonly packages: readonly {
+    readonly name: string;
+    readonly versionInfo?: string;
+    readonly licenseDeclared: string;
+    readonly externalRefs?: readonly { readonly referenceLocator: string }[];
+  }[];
+}

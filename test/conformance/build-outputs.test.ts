@@ -151,6 +151,19 @@ here("outputs of builds [needs docker-buildx]", () => {
     }
   });
 
+  test("thimble sbom tells the packages of an image", async () => {
+    const name = target.name();
+    expect(await thimble(`-t ${name}`)).toMatchObject({ status: 0 });
+    const sbom = (args: string) =>
+      run(`${process.execPath} ${tool} -H ${target.host} sbom ${args} ${name}`);
+    expect(JSON.parse((await sbom("")).stdout)).toMatchObject({
+      spdxVersion: "SPDX-2.3",
+      packages: [{ name: `${name}:latest` }, { name: "bash", versionInfo: "5.2" }],
+    });
+    expect((await sbom("--format table")).stdout).toMatch(/^NAME .*\nbash +5\.2 +deb/);
+    expect((await sbom("--format '{{.URL}}'")).stdout).toStartWith("pkg:deb/");
+  });
+
   test("archives leave no image behind", async () => {
     const before = await target.ok(["images", "-aq"]);
     for (const build of [docker, thimble])

@@ -37,6 +37,10 @@ export function fakeAnalysis(calls: string[]): Engine["analysis"] {
       known(ref);
       return { image, path, resolved: path, exists: false, steps: [] };
     },
+    async sbom(ref) {
+      known(ref);
+      return { name: ref, packages: [] };
+    },
     async compare(from, to, options) {
       known(from);
       calls.push(`compare ${from} ${to} ${JSON.stringify(options)}`);

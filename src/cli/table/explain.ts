@@ -32,6 +32,27 @@ export const squashFlags = {
   tag: text("Name of the result", { short: "t" }),
 };
 
+export const sbomFlags = {
+  format: text('Format output: "spdx-json", "table", "json" or TEMPLATE', {
+    shownDefault: "table on a terminal, else spdx-json",
+    complete: ["spdx-json", "table", "json"],
+  }),
+};
+
+export const sbomCommand = command({
+  summary: "Show the packages of an image, from their own databases (SPDX)",
+  usage: "[OPTIONS] IMAGE",
+  flags: sbomFlags,
+  args: [1, 1],
+  complete: "image",
+  examples: [
+    ["sbom debian", "packages with their versions and licenses"],
+    ["sbom debian > debian.spdx.json", "the bill of materials in SPDX 2.3"],
+    ["sbom --format '{{.Name}} {{.Version}}' debian", "a line for each package"],
+  ],
+  load: async () => (await import("../verb/sbom.ts")).sbom,
+});
+
 export const explainCommand = command({
   summary:
     "Show where an image's bytes are: layers, directories, packages, files, and wasted space",

@@ -14,6 +14,8 @@ export interface ImageAnalysis {
   explain(ref: string, options: ExplainRequest, signal: AbortSignal): Promise<ImageExplanation>;
   /** Which layers and which package a path comes from; `not_found` when no layer ever had it. */
   explainPath(ref: string, path: string, signal: AbortSignal): Promise<ImagePathExplanation>;
+  /** The packages of an image, from their own databases, as a document of SPDX 2.3. */
+  sbom(ref: string): Promise<object>;
   /** How the second image differs from the first. */
   compare(
     from: string,

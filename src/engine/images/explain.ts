@@ -14,6 +14,7 @@ import {
   weightOf,
 } from "./explain-subject.ts";
 import { compareImages } from "./image-diff.ts";
+import { mountLayers } from "./image-mount.ts";
 import { squashImage } from "./squash.ts";
 
 /** The analysis of images over their unpacked layers, which a lease holds meanwhile. */
@@ -23,6 +24,7 @@ export function createAnalysis(
   return {
     explain: (ref, options, signal) => explain(parts, ref, options, signal),
     explainPath: (ref, path, signal) => explainPath(parts, ref, path, signal),
+    sbom: (ref) => sbom(parts, ref),
     compare: (from, to, options, signal) =>
       compareImages(parts, { from, to, limit: options.limit }, signal),
     squash: (ref, options, report, signal) =>
@@ -55,6 +57,15 @@ async function explain(
       return [{ ...each, diffId, digest, compressed, createdBy: createdBy[index] ?? "" }];
     }),
   };
+}
+
+async function sbom(parts: Parts<"paths" | "snapshots" | "content">, ref: string): Promise<object> {
+  await using lease = parts.content.lease();
+  const { id, tags, chainId } = holdImage(parts, lease, ref);
+  const layers = chainId === undefined ? [] : parts.snapshots.layers(chainId);
+  const { billOfMaterials } = await import("#build");
+  await using mounted = await mountLayers(parts, layers);
+  return await billOfMaterials(mounted, tags[0] ?? id);
 }
 
 async function explainPath(
