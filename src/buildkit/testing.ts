@@ -40,6 +40,7 @@ export function createFakeSolver(
           return { "containerimage.digest": `sha256:${"0".repeat(64)}` };
         },
         exportCache: () => Promise.reject(new Error("no caches are made")),
+        open: () => Promise.reject(new Error("no files are made")),
         directory: () => Promise.reject(new Error("no files are made")),
         [Symbol.asyncDispose]: async () => undefined,
       };

@@ -48,6 +48,7 @@ export {
   StepFault,
 } from "#build";
 export type * from "./backups/backup-contract.ts";
+export { readFrames } from "./containers/demultiplex.ts";
 export { startRefused } from "./containers/start-failure.ts";
 export type * from "./contract.ts";
 export { crashPoints } from "./crash-point.ts";

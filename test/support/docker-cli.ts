@@ -34,8 +34,15 @@ export interface DockerTarget extends AsyncDisposable {
   ok(args: readonly string[], options?: RunOptions): Promise<string>;
   /** A command line of a shell, in which docker is before this engine. */
   shell(command: string, directory: string): Promise<Ended>;
-  /** In a terminal of its own. */
-  terminal(args: readonly string[]): Session;
+  /** In a terminal of its own; another program than docker may be run there, in a directory. */
+  terminal(
+    args: readonly string[],
+    options?: {
+      readonly program?: string;
+      readonly directory?: string;
+      readonly env?: Readonly<Record<string, string>>;
+    },
+  ): Session;
   /** Goes on running, with pipes. */
   session(args: readonly string[], env?: Readonly<Record<string, string>>): Session;
   /** A name of this test alone; a container or image of that name is removed at the end. */
@@ -122,11 +129,12 @@ export async function openDockerTarget(
       return sessionOf(child).ended;
     },
     session: (args, env) => sessionOf(start("docker", args, env)),
-    terminal(args) {
-      const quoted = ["docker", ...args]
+    terminal(args, { program = "docker", directory: cwd, env } = {}) {
+      const quoted = [program, ...args]
         .map((each) => `'${each.replaceAll("'", "'\\''")}'`)
         .join(" ");
-      return sessionOf(start("script", ["-qefc", quoted, "/dev/null"], { TERM: "dumb" }));
+      const words = ["-qefc", quoted, "/dev/null"];
+      return sessionOf(start("script", words, { TERM: "dumb", ...env }, cwd));
     },
     name() {
       const name = `conf-${process.pid}-${names.length}`;

@@ -79,8 +79,9 @@ async function build(builds: Builds, job: Job): Promise<Record<string, string>> 
     const told = await exportResult(builds, { job, refs, signal });
     return { ...told, ...(await writeCaches(builds, { job, caches, refs, signal })) };
   } catch (error) {
-    throw buildError(error, job.file);
+    throw buildError(error, job);
   } finally {
+    await job.containers.close();
     for (const id of job.results) builds.solutions.release(id);
   }
 }

@@ -10,7 +10,7 @@ type Options = ReadonlyMap<string, string>;
 /** What the options say, without the files that they name. */
 export type FrontendRequest = Omit<
   BuildRequest,
-  "dockerfile" | "ignore" | "outputs" | "client" | "signal" | "report" | "hasInlineCache"
+  "dockerfile" | "ignore" | "outputs" | "client" | "signal" | "report" | "enter" | "hasInlineCache"
 > & {
   /** The client's directory that has the Dockerfile. */
   readonly dockerfilePlace: ContextPlace;

@@ -1,12 +1,13 @@
 import { Fault } from "#base";
-import type { BuildEvent } from "#engine";
+import type { BuildEvent, EnteredStep, StepFault } from "#engine";
 import { formatPlatform } from "#image";
-import { type CallContext, type Handler, unary } from "../grpc/server.ts";
+import { type CallContext, duplex, type Handler, unary } from "../grpc/server.ts";
 import { Gateway } from "../protobuf/gateway-messages.ts";
 import type { Input, Value } from "../protobuf/message.ts";
 import { buildError } from "./build-error.ts";
 import { cacheExports } from "./cache-exports.ts";
 import { definitionOf, resultOf } from "./definition.ts";
+import { execStream } from "./exec-stream.ts";
 import { type FrontendRequest, readFrontendOptions } from "./frontend-request.ts";
 import type { Job, Jobs } from "./jobs.ts";
 import { loadDefinition } from "./load-definition.ts";
@@ -58,18 +59,27 @@ export function gatewayService(builds: Builds): Readonly<Record<string, Handler>
       const job = await jobOf(context, "Solve");
       const signal = AbortSignal.any([context.signal, job.signal]);
       try {
-        if (request.frontend !== "")
-          return { result: resultMessage(await solve(builds, { job, asked: request, signal })) };
-        const id = resultOf(request.definition);
-        return { result: { ref: { id, def: definitionOf(id) } } };
+        if (request.frontend === "") {
+          const id = resultOf(request.definition);
+          if (request.evaluate) solutions.image(id);
+          return { result: { ref: { id, def: definitionOf(id) } } };
+        }
+        const work = solve(builds, { job, asked: request, signal });
+        const result = await (request.evaluate ? work : orFailure(builds, job, work));
+        return { result: resultMessage(result) };
       } catch (error) {
-        throw buildError(error, job.file);
+        throw buildError(error, job);
       }
     }),
-    // A result is complete before the client learns of it.
-    evaluate: unary(Gateway.evaluate, ({ ref }) => {
-      if (ref !== "") solutions.image(ref);
-      return {};
+    // A result is complete, or has failed, before the client learns of it.
+    evaluate: unary(Gateway.evaluate, async ({ ref }, context) => {
+      const job = await jobOf(context, "Evaluate");
+      try {
+        if (ref !== "") solutions.image(ref);
+        return {};
+      } catch (error) {
+        throw buildError(error, job);
+      }
     }),
     return: unary(Gateway.return, async (returned, context) => {
       (await jobOf(context, "Return")).return(returned);
@@ -104,6 +114,19 @@ export function gatewayService(builds: Builds): Readonly<Record<string, Handler>
     statFile: unary(Gateway.statFile, ({ ref, path: name }) =>
       look(ref, (path) => ({ stat: statFile(path, name) })),
     ),
+    newContainer: unary(Gateway.newContainer, async (request, context) => {
+      const job = await jobOf(context, "NewContainer");
+      await job.containers.create(request, solutions);
+      return {};
+    }),
+    releaseContainer: unary(Gateway.releaseContainer, async ({ containerId }, context) => {
+      await (await jobOf(context, "ReleaseContainer")).containers.release(containerId);
+      return {};
+    }),
+    execProcess: duplex(Gateway.execProcess, async function* (requests, context) {
+      const { containers } = await jobOf(context, "ExecProcess");
+      yield* execStream(containers, requests);
+    }),
     warn: unary(Gateway.warn, async (warning, context) => {
       const { digest: vertex, ...about } = warning;
       (await jobOf(context, "Warn")).progress.add({ warnings: [{ vertex, ...about }] }, 1_000);
@@ -151,11 +174,48 @@ export async function solve(
     return { refs: [], isMany: false, metadata: answerSubrequest({ options, definition }) };
   const outputs = job.outputs().map(({ type, attrs: attributes }) => ({ type, attributes }));
   const hasInlineCache = cacheExports(job).some(({ kind }) => kind === "inline");
-  const request = { ...options, ...definition, outputs, hasInlineCache, client, signal, report };
-  const solution = await solver.solve(request);
+  // The client hears of a step that failed, and may enter it until its build is over.
+  const failed = Promise.withResolvers<never>();
+  const enter = async (step: EnteredStep, fault?: StepFault) => {
+    if (!fault) return;
+    job.failed = { fault, step, ids: job.containers.offer(step) };
+    failed.reject(fault);
+    await job.over;
+    await job.containers.close();
+  };
+  const request = {
+    ...options,
+    ...definition,
+    outputs,
+    hasInlineCache,
+    client,
+    signal,
+    report,
+    enter,
+  };
+  const solution = await Promise.race([solver.solve(request), failed.promise]);
   const id = solutions.add(solution);
   job.results.add(id);
   return describe(solution, id, options);
+}
+
+/**
+ * A result, or one of which all uses fail: results of BuildKit are made when they are used, and its
+ * clients enter a step that failed then.
+ */
+async function orFailure(
+  { solutions }: Builds,
+  job: Job,
+  work: Promise<SolvedResult>,
+): Promise<SolvedResult> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof Fault) || error !== job.failed?.fault) throw error;
+    const id = solutions.addFailure(error);
+    job.results.add(id);
+    return { refs: [{ platform: "", id }], isMany: false, metadata: [] };
+  }
 }
 
 /** Only Dockerfiles are built, also those that name Docker's own frontend. */

@@ -3,8 +3,10 @@ import type { BuildEvent } from "#engine";
 import type { SolveRequest } from "../protobuf/control-messages.ts";
 import type { Gateway } from "../protobuf/gateway-messages.ts";
 import type { Value } from "../protobuf/message.ts";
+import { Containers } from "./containers.ts";
 import { ProgressLog } from "./progress-log.ts";
 import { type ShownFile, statusOfMessage } from "./status-message.ts";
+import type { OfferedStep } from "./step-error.ts";
 
 /** What a client returned as the result of its build. */
 export type Returned = Value<(typeof Gateway)["return"]["request"]>;
@@ -20,11 +22,15 @@ export class Job {
   readonly progress = new ProgressLog();
   /** The ids of the results that it keeps. */
   readonly results = new Set<string>();
+  readonly containers = new Containers();
+  /** The step that failed, while the client may enter it. */
+  failed: OfferedStep | undefined;
   /** What the messages about lines are about, once it is read. */
   file: ShownFile | undefined;
   readonly #steps = new Map<string, Extract<BuildEvent, { readonly kind: "vertex" }>>();
   #warnings = 0;
   readonly #over = new AbortController();
+  readonly #ended = Promise.withResolvers<void>();
   readonly #returned = Promise.withResolvers<Returned>();
 
   constructor(request: Value<typeof SolveRequest>) {
@@ -36,6 +42,11 @@ export class Job {
   /** Aborted when the client has gone, or its Solve was answered. */
   get signal(): AbortSignal {
     return this.#over.signal;
+  }
+
+  /** Settles with the end of its Solve. */
+  get over(): Promise<void> {
+    return this.#ended.promise;
   }
 
   /** Adds to its progress. */
@@ -78,6 +89,7 @@ export class Job {
   /** Ends all that still runs for it; the first reason counts. */
   end(reason = new Fault("canceled", "context canceled")): void {
     this.#over.abort(reason);
+    this.#ended.resolve();
     this.#returned.reject(reason);
     this.progress.end();
   }

@@ -7,7 +7,8 @@ const keptMs = 600_000;
 const maxKept = 512;
 
 interface Kept {
-  readonly solution: Solution;
+  /** A result, or why there is none. */
+  readonly made: Solution | Fault;
   timer?: ReturnType<typeof setTimeout>;
 }
 
@@ -23,8 +24,17 @@ export class Solutions {
 
   /** Keeps a result; gives its id, which cannot be guessed. */
   add(solution: Solution): string {
+    return this.#keep(solution);
+  }
+
+  /** Keeps the failure of a build in the place of its result: who uses that gets the fault. */
+  addFailure(fault: Fault): string {
+    return this.#keep(fault);
+  }
+
+  #keep(made: Solution | Fault): string {
     const id = randomBytes(16).toString("hex");
-    this.#kept.set(id, { solution });
+    this.#kept.set(id, { made });
     const [oldest] = this.#kept.keys();
     if (this.#kept.size > maxKept && oldest !== undefined) this.#remove(oldest);
     return id;
@@ -33,11 +43,11 @@ export class Solutions {
   /** By its id, and the place of the image ("ID.1") where it has several. `not_found` for one that is not here any more. */
   image(ref: string): ImageRef {
     const [id = "", place = "0"] = ref.split(".");
-    const kept = this.#kept.get(id);
+    const made = this.#kept.get(id)?.made;
     const image = Number(place);
-    if (!kept?.solution.images[image])
-      throw new Fault("not_found", `no such ref ${ref}`, { about: ref });
-    return { solution: kept.solution, image };
+    if (made instanceof Fault) throw made;
+    if (!made?.images[image]) throw new Fault("not_found", `no such ref ${ref}`, { about: ref });
+    return { solution: made, image };
   }
 
   /** Lets go of a result of a build that has ended, after a while. */
@@ -50,10 +60,10 @@ export class Solutions {
 
   /** Lets go of all. */
   async close(): Promise<void> {
-    for (const [id, { solution, timer }] of [...this.#kept]) {
+    for (const [id, { made, timer }] of [...this.#kept]) {
       clearTimeout(timer);
       this.#kept.delete(id);
-      await solution[Symbol.asyncDispose]();
+      if (!(made instanceof Fault)) await made[Symbol.asyncDispose]();
     }
   }
 
@@ -61,6 +71,7 @@ export class Solutions {
     const kept = this.#kept.get(id);
     clearTimeout(kept?.timer);
     this.#kept.delete(id);
-    kept?.solution[Symbol.asyncDispose]().then(undefined, () => undefined);
+    if (!kept || kept.made instanceof Fault) return;
+    kept.made[Symbol.asyncDispose]().then(undefined, () => undefined);
   }
 }

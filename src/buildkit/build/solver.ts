@@ -5,9 +5,12 @@ import type {
   CacheReader,
   CacheRecord,
   CacheWriter,
+  EnteredStep,
   ImageLayout,
   PruneOptions,
   PruneResult,
+  StepFault,
+  StepSandbox,
 } from "#engine";
 import type { Descriptor, Digest, Platform } from "#image";
 
@@ -56,6 +59,8 @@ export interface Solution extends AsyncDisposable {
   export(output: ExportRequest): Promise<Readonly<Record<string, string>>>;
   /** Writes the cache of the build where it is wanted; gives the descriptor of its manifest. */
   exportCache(cache: PlacedCache, request: CacheRequest): Promise<Descriptor>;
+  /** The files of an image for programs, which change a copy of them; `network` "host", "none" or the usual one. */
+  open(image: number, network: string | undefined): Promise<StepSandbox>;
   /** The files of an image of the result, to look at. */
   directory(image: number): Promise<LeasedDirectory>;
 }
@@ -182,6 +187,8 @@ export interface BuildRequest {
   readonly client: BuildClient;
   readonly signal: AbortSignal;
   readonly report: (message: BuildEvent) => void;
+  /** Hears of a RUN that failed; what can be seen of it goes once this settles. */
+  readonly enter: (step: EnteredStep, failure?: StepFault) => Promise<void>;
 }
 
 /** A limit as Docker's API has it. */

@@ -40,7 +40,7 @@ const enabled = (ids: string) => ids.split(" ").map((id) => ({ id, enabled: true
 
 /** What clients may ask of the gateway (frontend/gateway/pb/caps.go of moby/buildkit). */
 export const gatewayCapabilities = enabled(
-  "frontend.caps frontend.inputs gateway.evaluate gateway.solve.evaluate gateway.solve.metadata gateway.warnings importcaches proto.refarray readdir readfile reference.output resolveimage resolveimage.resolvemode return returnmap solve.base solve.inlinereturn source.metaresolver statfile",
+  "frontend.caps frontend.inputs gateway.evaluate gateway.exec gateway.exec.signals gateway.solve.evaluate gateway.solve.metadata gateway.warnings importcaches proto.refarray readdir readfile reference.output resolveimage resolveimage.resolvemode return returnmap solve.base solve.inlinereturn source.metaresolver statfile",
 );
 
 /** What results and outputs can be (solver/pb/caps.go of moby/buildkit). */

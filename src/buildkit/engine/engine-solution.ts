@@ -102,6 +102,10 @@ export class EngineSolution implements Solution {
     return this.#engine.builds.registryCache(cache, credentials);
   }
 
+  async open(place: number, network: string | undefined) {
+    return await this.#builder.open(this.image(place), { network });
+  }
+
   async directory(place: number): Promise<LeasedDirectory> {
     const mounted = await this.#builder.root(this.image(place));
     return {

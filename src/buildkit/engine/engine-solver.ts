@@ -70,7 +70,7 @@ class EngineBuildRun {
   }
 
   async run(): Promise<Solution> {
-    const { platforms, signal, report, client, outputs } = this.#request;
+    const { platforms, signal, report, enter, client, outputs } = this.#request;
     const attestations = readAttestations(this.#request.attestations);
     checkOutputs(outputs, { platforms: platforms.length, attestations });
     const cacheFrom = await this.#caches();
@@ -82,7 +82,7 @@ class EngineBuildRun {
     const outcome = await builder.build({
       ...this.#options(),
       dockerfile: { text: dockerfile, name: this.#request.dockerfileName },
-      ...{ context, contexts, signal, report },
+      ...{ context, contexts, signal, report, enter },
       ...{ cacheFrom, hasInlineCache: this.#request.hasInlineCache },
       credentials: await credentialsOf(client, images),
     });

@@ -1,6 +1,7 @@
 /** BuildKit's frontend/gateway/pb/gateway.proto and util/apicaps/pb/caps.proto. */
 
 import { WorkerRecord } from "./control-messages.ts";
+import { ExecMessage, NewContainerRequest } from "./exec-messages.ts";
 import { Stat } from "./file-messages.ts";
 import {
   bool,
@@ -110,6 +111,9 @@ export const Gateway = {
     message({ ref: field(1, string), path: field(2, string) }),
     message({ stat: optional(1, Stat) }),
   ),
+  newContainer: bridge("NewContainer", NewContainerRequest, nothing),
+  releaseContainer: bridge("ReleaseContainer", message({ containerId: field(1, string) }), nothing),
+  execProcess: bridge("ExecProcess", ExecMessage, ExecMessage, "both"),
   warn: bridge(
     "Warn",
     message({

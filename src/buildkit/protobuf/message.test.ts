@@ -4,7 +4,18 @@ import { random, rounds } from "../../base/testing.ts";
 import { Control } from "./control-messages.ts";
 import { Packet, PacketType } from "./file-messages.ts";
 import { Gateway } from "./gateway-messages.ts";
-import { bool, bytes, field, int64, map, message, optional, repeated, string } from "./message.ts";
+import {
+  bool,
+  bytes,
+  field,
+  int64,
+  map,
+  message,
+  optional,
+  repeated,
+  string,
+  uint32,
+} from "./message.ts";
 
 const Point = message({ x: field(1, int64), y: field(2, int64) });
 const Shape = message({
@@ -62,6 +73,14 @@ test("fields that are not known are dropped", () => {
   });
   const encoded = other.encode({ name: "n", more: "m", nested: { name: "x" } });
   expect(Shape.decode(encoded)).toMatchObject({ name: "n", filled: false });
+});
+
+test("numbers come packed or one by one", () => {
+  const numbers = message({ fds: repeated(3, uint32) });
+  for (const hex of ["1a0300ac02", "180018ac02", "1a010018ac02"])
+    expect(numbers.decode(Buffer.from(hex, "hex")).fds).toEqual([0, 300]);
+  for (const hex of ["1a0300ac", "1a0200ac02", "1d00000000"])
+    expect(() => numbers.decode(Buffer.from(hex, "hex"))).toThrow("is not valid");
 });
 
 describe("bytes that are no message", () => {

@@ -137,12 +137,23 @@ export function repeated<Out, In>(
       for (const value of values) writeTagged(writer, number, codec, value);
     },
     read(reader, wireType, before, budget) {
-      spend(budget);
-      const value = readTagged(reader, wireType, codec, budget);
       // The first entry makes the list; what `empty` is stays empty.
-      if (before.length === 0) return [value];
-      (before as Out[]).push(value);
-      return before;
+      const values = before.length === 0 ? [] : (before as Out[]);
+      const take = (type: WireType) => {
+        spend(budget);
+        values.push(readTagged(reader, type, codec, budget));
+      };
+      if (wireType !== LengthDelimited || codec.wireType !== Varint) {
+        take(wireType);
+        return values;
+      }
+      // Numbers come packed in one field, as proto3 has them.
+      const length = reader.uint32();
+      const end = reader.pos + length;
+      if (end > reader.len) throw new RangeError("a part is longer than the whole");
+      while (reader.pos < end) take(Varint);
+      if (reader.pos > end) throw new RangeError("a part ends behind its end");
+      return values;
     },
   };
 }
