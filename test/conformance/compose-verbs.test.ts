@@ -57,7 +57,7 @@ here("verbs of compose [needs docker-compose]", () => {
       const log = () => target.docker(["logs", `${project}-${one}`]);
       while (!(await log()).stderr.includes("oops")) await Bun.sleep(10);
     }
-  }, 60_000);
+  });
   afterAll(async () => {
     if (!target) return;
     await run(docker ?? "", "down -v -t 0");

@@ -104,21 +104,23 @@ describe.skipIf(!isRoot)("entering steps of builds [needs root]", () => {
   test("a signal ends the shell and the build, and so does the end of the engine", async () => {
     put("Dockerfile", "FROM busybox\nRUN false\n");
     const start = () => cli.start(["build", "shell", "--progress=plain", context]);
+    // No other test's.
+    const sleep = `sleep ${1_000_000 + process.pid}`;
     const first = start();
     await first.until("Its files are as the command left them.");
-    first.send("echo in; sleep 1234567\n");
+    first.send(`echo in; ${sleep}\n`);
     await first.until("in\n");
     first.signal("SIGINT");
     expect((await first.ended).status).toBe(130);
     const second = start();
     await second.until("Its files are as the command left them.");
-    second.send("echo in; sleep 1234567\n");
+    second.send(`echo in; ${sleep}\n`);
     await second.until("in\n");
     await cli.stopEngine("SIGKILL");
     expect((await second.ended).status).not.toBe(0);
     await cli.ok(["ps"]);
     expect(await cli.run(["system", "fsck"])).toMatchObject({ status: 0 });
-    const { stdout } = Bun.spawnSync(["pgrep", "-f", "sleep 1234567"]);
+    const { stdout } = Bun.spawnSync(["pgrep", "-f", sleep]);
     expect(stdout.toString()).toBe("");
   });
 
