@@ -221,6 +221,24 @@ here("outputs of builds [needs docker-buildx]", () => {
       },
     );
 
+    test("a target of a bake file is built on another's result of the same platform", async () => {
+      const platforms = ["linux/amd64", "linux/arm64"];
+      const base = { context: "app", dockerfile: "cross.Dockerfile", platforms };
+      const linked = {
+        ...{ context: "app", contexts: { below: "target:base" }, platforms, output: ["out"] },
+        "dockerfile-inline": "FROM below\nCOPY status /\n",
+      };
+      const file = JSON.stringify({
+        target: { base: { ...base, output: ["type=cacheonly"] }, default: linked },
+      });
+      writeFileSync(join(target.directory, "docker-bake.json"), file);
+      expect(await run(`${buildx} bake --progress plain --allow=fs.write=*`)).toMatchObject({
+        status: 0,
+      });
+      const made = await run("cat out/linux_amd64/made out/linux_arm64/made; rm -r out");
+      expect(made.stdout).toBe("for amd64\nfor arm64\n");
+    });
+
     test("an archive has the index, with attestations of each platform", async () => {
       for (const build of [docker, thimble]) {
         const flags = "--sbom=true -o type=oci,dest=cross.tar";
