@@ -35,6 +35,23 @@ test("a caller that comes while it is under way shares it and its progress, and 
   expect(joined.has("key")).toBe(false);
 });
 
+test("a caller that comes late is told the last reports, and no more than are kept", async () => {
+  const joined = new Joined<string, ReturnType<typeof result>, number>(2);
+  const gate = Promise.withResolvers<void>();
+  const told: number[] = [];
+  const start = async (_: AbortSignal, report: (progress: number) => void) => {
+    for (const progress of [1, 2, 3]) report(progress);
+    await gate.promise;
+    return result();
+  };
+  const first = joined.share("key", { start }, async () => undefined);
+  const onReport = (progress: number) => told.push(progress);
+  const second = joined.share("key", { start, onReport }, async () => undefined);
+  expect(told).toEqual([2, 3]);
+  gate.resolve();
+  await Promise.all([first, second]);
+});
+
 test("it stops when the last caller has gone, who waits until it has cleaned up", async () => {
   const joined = new Joined<string, ReturnType<typeof result>, number>();
   const stops = [new AbortController(), new AbortController()];

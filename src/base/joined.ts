@@ -13,7 +13,8 @@ interface Running<T, P> {
   readonly stop: AbortController;
   readonly listeners: Set<(progress: P) => void>;
   users: number;
-  last: P | undefined;
+  /** The last reports, for callers that come later. */
+  readonly recent: P[];
 }
 
 /**
@@ -23,6 +24,12 @@ interface Running<T, P> {
  */
 export class Joined<K, T extends AsyncDisposable, P> {
   readonly #running = new Map<K, Running<T, P>>();
+  readonly #remembered: number;
+
+  /** @param remembered how many of the last reports a caller is told that comes later */
+  constructor(remembered = 1) {
+    this.#remembered = remembered;
+  }
 
   /** Whether the work is under way. */
   has(key: K): boolean {
@@ -37,7 +44,7 @@ export class Joined<K, T extends AsyncDisposable, P> {
       const listener = (progress: P) => work.onReport?.(progress);
       running.users++;
       running.listeners.add(listener);
-      if (joined?.last !== undefined) listener(joined.last);
+      for (const progress of joined?.recent ?? []) listener(progress);
       try {
         let result: T;
         try {
@@ -58,11 +65,12 @@ export class Joined<K, T extends AsyncDisposable, P> {
     const stop = new AbortController();
     const { promise: result, resolve } = Promise.withResolvers<T>();
     const running: Running<T, P> = {
-      ...{ result, stop, users: 0, last: undefined },
+      ...{ result, stop, users: 0, recent: [] },
       listeners: new Set(),
     };
     const report = (progress: P) => {
-      running.last = progress;
+      running.recent.push(progress);
+      if (running.recent.length > this.#remembered) running.recent.shift();
       for (const listener of running.listeners) listener(progress);
     };
     resolve(start(stop.signal, report));

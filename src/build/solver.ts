@@ -70,6 +70,9 @@ interface Made extends AsyncDisposable {
   readonly step: CachedStep;
 }
 
+/** Pieces of a step's output that a build is told which comes while it runs; a piece has 64 KiB at most. */
+const toldLate = 64;
+
 /** So many steps are carried out at once, over all builds. */
 const maxSteps = 32;
 
@@ -81,7 +84,7 @@ const maxSteps = 32;
 export class Solver {
   readonly #content: Content;
   readonly #cache: CacheStore;
-  readonly #running = new Joined<string, Made, StepProgress>();
+  readonly #running = new Joined<string, Made, StepProgress>(toldLate);
   readonly #slots = new Slots(maxSteps);
 
   constructor(parts: { readonly content: Content; readonly cache: CacheStore }) {
