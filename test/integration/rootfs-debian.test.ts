@@ -115,6 +115,7 @@ test("bookworm becomes a tree in which apt installs more", async () => {
     "host",
   );
   expect(await inside(tree.directory, ["hello"])).toEqual(["Hello, world!"]);
+  expect(readdirSync(join(tree.directory, "var/cache/apt"))).toEqual(["archives"]);
 });
 
 test("services that are included stay off while trixie is made", async () => {

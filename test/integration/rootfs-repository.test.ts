@@ -130,6 +130,10 @@ test("the chosen packages are extracted, and dpkg gets all of them in two steps"
   );
   expect(sources).toContain(`URIs: ${mirror.url}\nSuites: test\n`);
   expect(sources).toContain("Signed-By: /etc/apt/keyrings/mirror.gpg");
+  expect(readdirSync(join(tree.directory, "etc/apt/apt.conf.d"))).toEqual([
+    "docker-clean",
+    "docker-no-languages",
+  ]);
   expect(readdirSync(join(directory, "work"))).toEqual(["root"]);
 });
 
