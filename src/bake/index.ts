@@ -13,7 +13,13 @@
 export { parseAnnotation } from "./annotation.ts";
 export type { DefinitionFile } from "./definition-file.ts";
 export type { DefinitionInput, ListedVariable } from "./definition-reader.ts";
-export { attestText, type CacheEntry, type OutputEntry, parseCache } from "./entries.ts";
+export {
+  attestText,
+  type CacheEntry,
+  type OutputEntry,
+  parseAttest,
+  parseCache,
+} from "./entries.ts";
 export { finishTargets } from "./finish-targets.ts";
 export { listTargets, listVariables } from "./list.ts";
 export { defaultFiles, type ParsedFiles, parseDefinitions } from "./parse-files.ts";

@@ -31,6 +31,6 @@ export type { ObservedContainer, ObservedProject } from "./plan/observed.ts";
 export type { ContainerPlan, Dependency, Plan, ResourcePlan, ServicePlan } from "./plan/plan.ts";
 export { type DownPlan, emptyProject, planDown, planObserved } from "./plan/plan-observed.ts";
 export { planUp, type UpRequest } from "./plan/plan-up.ts";
-export { itemsAt, mappingAt, textAt, textsAt } from "./project/fields.ts";
+export { itemsAt, mappingAt, numberAt, textAt, textsAt } from "./project/fields.ts";
 export type { Project } from "./project/project.ts";
 export type { Variable } from "./template.ts";

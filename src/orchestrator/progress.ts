@@ -2,6 +2,8 @@
 export interface Progress {
   /** As "Container shop-web-1", "Network shop_default". */
   readonly id: string;
+  /** What is done with it, as "copy web:/a to /b"; it stands before the text. */
+  readonly detail?: string;
   /** As "Creating", "Created". */
   readonly text: string;
   readonly status: "working" | "done" | "warning" | "error";

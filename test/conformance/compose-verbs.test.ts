@@ -3,7 +3,7 @@
  * print, and their exit status. With DOCKER_HOST both are before that engine.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   type DockerTarget,
@@ -121,10 +121,37 @@ here("verbs of compose [needs docker-compose]", () => {
         "attach nosuch",
       ],
       ...["stats --no-stream --format '{{.Name}}' db"],
+      ...["cp db:/etc/plain out", "cp a:/x b:/y", "cp ./a ./b"],
+      ...["cp compose.yaml --index 1 web:/tmp/in", "cp nosuch:/x .", "cp db:/nosuch ."],
+      ...[
+        "export -o x.tar db",
+        "export nosuch",
+        "commit nosuch a:1",
+        "pull nosuch",
+        "pull idle --policy missing",
+      ],
+      ...["push nosuch", "push db"],
     ].map((words) => [words]),
   )("%s", async (words) => {
     const { theirs, ours } = await both(words);
     expect(ours).toEqual(theirs);
+  });
+
+  test("build makes the images of services, those that are contexts of others first", async () => {
+    const build = (text: string, more = "") =>
+      `{build: {context: app, dockerfile_inline: ${JSON.stringify(text)}${more}}}`;
+    const services = [
+      `  base: ${build(`FROM ${image}\nRUN echo base > /made\n`)}`,
+      `  top: ${build("FROM below\n", ', additional_contexts: {below: "service:base"}')}`,
+    ];
+    mkdirSync(join(target.directory, "app"));
+    const path = join(target.directory, "build.yaml");
+    writeFileSync(path, `name: ${project}\nservices:\n${services.join("\n")}\n`);
+    const at = `env DOCKER_HOST=${target.host} ${thimble} -f build.yaml`;
+    const built = await run(at, "build top");
+    expect(built).toMatchObject({ status: 0, stderr: expect.stringContaining(" top  Built\n") });
+    expect(await target.ok(["run", "--rm", `${project}-top`, "cat", "/made"])).toBe("base");
+    await target.ok(["rmi", "-f", `${project}-top`]);
   });
 
   test("the number of version is one of docker compose 2", async () => {
@@ -135,8 +162,9 @@ here("verbs of compose [needs docker-compose]", () => {
   });
 
   test("events of a project are told, and end with --until", async () => {
+    const since = Math.floor(Date.now() / 1000);
     await target.ok(["exec", `${project}-db-1`, "true"]);
-    const words = "events --since 1m --until 0s --json db";
+    const words = `events --since ${since} --until 0s --json db`;
     const ours = await run(`env DOCKER_HOST=${target.host} ${thimble}`, words);
     const theirs = await run(docker ?? "", words);
     const events = (text: string) =>

@@ -17,6 +17,8 @@ type UpFlags = Values<typeof upFlags>;
 export type Asked = Pick<
   UpFlags,
   | Exclude<keyof typeof planFlags, "format">
+  | "build"
+  | "no-build"
   | "pull"
   | "quiet-pull"
   | "yes"
@@ -91,6 +93,8 @@ export async function prepare(
       serviceImages(context, project, {
         pull,
         isQuiet: asked["quiet-pull"],
+        build: asked["no-build"] || asked.isPlanned ? "never" : asked.build ? "always" : "missing",
+        ...{ environment: opened.environment, all: opened.all },
         signal,
         report: call.run.report,
       }),

@@ -56,7 +56,7 @@ export class ProgressView {
     };
     const width = Math.max(...all.map(({ id }) => id.length));
     const lines = all.map((one) => {
-      const text = `${one.id.padEnd(width)}  ${wordsOf(one)}`.slice(0, err.columns - 4);
+      const text = `${one.id.padEnd(width)}  ${wholeWordsOf(one)}`.slice(0, err.columns - 4);
       return ` ${marks[one.status]} ${text}\n`;
     });
     const text = `${this.#back()}[+] Running ${done}/${all.length}\n${lines.join("")}`;
@@ -74,9 +74,13 @@ export class ProgressView {
 
 const wordsOf = ({ text, cause }: Progress) => (cause === undefined ? text : failureText(cause));
 
+const wholeWordsOf = (progress: Progress) =>
+  [progress.detail, wordsOf(progress)].filter(Boolean).join(" ");
+
 /** A line as docker compose prints it where no terminal is. */
 function plain(progress: Progress): string {
   const words = wordsOf(progress);
+  if (progress.detail !== undefined) return ` ${progress.id} ${progress.detail} ${words}\n`;
   return progress.id.includes(" ") ? ` ${progress.id}  ${words}\n` : ` ${progress.id} ${words} \n`;
 }
 
@@ -84,5 +88,5 @@ const statusWords = { working: "Working", done: "Done", warning: "Warning", erro
 
 function json(progress: Progress): string {
   const { id, status } = progress;
-  return JSON.stringify({ id, status: statusWords[status], text: wordsOf(progress) });
+  return JSON.stringify({ id, status: statusWords[status], text: wholeWordsOf(progress) });
 }

@@ -5,20 +5,26 @@ import type { Report } from "#orchestrator";
 import type { Mapping } from "#yaml";
 import type { Context } from "../context.ts";
 import { authFor } from "../registry-auth.ts";
+import { buildServices } from "./build.ts";
 
 /** What is done about images before containers are made. */
 export interface ImageOptions {
   /** "always", "missing" or "never"; absent for what each service says. */
   readonly pull?: string | undefined;
+  /** Whether images of services with "build" are built. */
+  readonly build: "always" | "missing" | "never";
+  /** The variables that the project's files may use. */
+  readonly environment: ReadonlyMap<string, string>;
+  /** With the services that were not chosen: their images may be contexts of builds. */
+  readonly all: Project;
   readonly isQuiet: boolean;
   readonly signal: AbortSignal;
   readonly report: Report;
 }
 
 /**
- * The ids of the images of services, by service; images that are missing are pulled. One that stays
+ * The ids of the images of services, by service; images that are missing are built or pulled. One that stays
  * missing has no id: creating its containers fails with the engine's words.
- * @throws Fault "unsupported" for an image that has to be built
  */
 export async function serviceImages(
   context: Context,
@@ -30,24 +36,23 @@ export async function serviceImages(
     return { name, service, image };
   });
   const stored = await storedImages(context);
-  const missing = new Map<string, { name: string; service: Mapping }>();
-  for (const { name, service, image } of services) {
-    if (isPulled(service, options.pull, stored.has(plainName(image)))) {
-      missing.set(image, { name, service });
-    }
+  const isMissing = (image: string) => !stored.has(plainName(image));
+  const built = services
+    .filter(({ service, image }) => isBuilt(service, options.build, isMissing(image)))
+    .map(({ name }) => name);
+  if (built.length > 0) {
+    const from = { project: options.all, environment: options.environment };
+    await buildServices(context, from, { names: built, quiet: options.isQuiet });
+    for (const id of built) options.report({ id, detail: "", text: "Built", status: "done" });
   }
-  if (missing.size > 0) {
-    await Promise.all(
-      [...missing].map(async ([image, { name, service }]) => {
-        if (service.has("build") && !stored.has(plainName(image))) {
-          const problem = `service "${name}" has no image yet: build "${image}" first`;
-          throw new Fault("unsupported", `${problem}, or take one that is stored or pulled`);
-        }
-        await pullImage(context, { image, name, service }, options);
-      }),
-    );
-  }
-  const now = missing.size > 0 ? await storedImages(context) : stored;
+  const pulled = new Map(
+    services
+      .filter(({ name }) => !built.includes(name))
+      .filter(({ service, image }) => isPulled(service, options.pull, !isMissing(image)))
+      .map((one) => [one.image, one]),
+  );
+  await Promise.all([...pulled.values()].map((one) => pullImage(context, one, options)));
+  const now = built.length + pulled.size > 0 ? await storedImages(context) : stored;
   const found = await Promise.all(
     services.map(async ({ name, image }) => {
       const id = now.get(plainName(image)) ?? (await idOf(context, image));
@@ -83,6 +88,11 @@ function plainName(image: string): string {
   }
 }
 
+function isBuilt(service: Mapping, asked: ImageOptions["build"], isMissing: boolean): boolean {
+  if (!service.has("build") || asked === "never") return false;
+  return asked === "always" || isMissing || textAt(service, "pull_policy") === "build";
+}
+
 function isPulled(service: Mapping, asked: string | undefined, isStored: boolean): boolean {
   const policy = asked ?? (textAt(service, "pull_policy") || "missing");
   if (policy === "always") return !service.has("build");
@@ -90,10 +100,11 @@ function isPulled(service: Mapping, asked: string | undefined, isStored: boolean
   return !isStored;
 }
 
-async function pullImage(
+/** Pulls the image of a service, and tells of it under the service's name. */
+export async function pullImage(
   context: Context,
   { image, name, service }: { image: string; name: string; service: Mapping },
-  { signal, report }: ImageOptions,
+  { signal, report }: Pick<ImageOptions, "signal" | "report">,
 ): Promise<void> {
   const reference = withDefaultTag(parseReference(image));
   const auth = await authFor(context, familiarName(reference));

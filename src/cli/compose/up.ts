@@ -13,7 +13,7 @@ type UpFlags = Values<typeof upFlags>;
 const notAsked = {
   ...{ "always-recreate-deps": false, "force-recreate": false, "no-recreate": false },
   ...{ "remove-orphans": false, scale: [], pull: undefined, "quiet-pull": false, yes: false },
-  ...{ "no-deps": false, "renew-anon-volumes": false },
+  ...{ build: false, "no-build": false, "no-deps": false, "renew-anon-volumes": false },
 };
 
 export const up: Verb<typeof upFlags> = async (context, { flags, args }) => {

@@ -1,6 +1,7 @@
 import { command, group, many } from "../command.ts";
 import { bool, refused, text } from "../flag.ts";
 import { lookCommands } from "./compose-look.ts";
+import { makeCommands } from "./compose-make.ts";
 import { projectFlags, withProject } from "./compose-project.ts";
 import { changeFlags, composeRunCommands } from "./compose-run.ts";
 
@@ -44,6 +45,7 @@ export const composeGroup = group(
   {
     ...lookCommands,
     ...composeRunCommands,
+    ...makeCommands,
     config: configCommand,
     convert: { ...configCommand, hidden: true },
   },
