@@ -4,7 +4,6 @@
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -18,7 +17,6 @@ import { dockerPlugin } from "../support/docker-plugins.ts";
 import { inProcess } from "../support/in-process-cli.ts";
 
 const dockerCompose = dockerPlugin("docker-compose");
-const tool = join(import.meta.dir, "../../src/main/tool.ts");
 const sleeps = "command: [sleep, '1000'], stop_signal: SIGKILL";
 
 describe.skipIf(!dockerPath || !isRoot)("thimble compose up [needs docker CLI]", () => {
@@ -179,73 +177,5 @@ configs: {b: {content: "text"}}
     expect(await target.ok(["exec", `${shop.name}-app-1`, "sh", "-c", look])).toBe(
       "/run/secrets/a 5:6 440\n/etc/b 0:0 400\nfrom a filetext",
     );
-  });
-
-  /** The command line as a process, which ends in a way of its own. */
-  function start(args: readonly string[]) {
-    const child = spawn(process.execPath, [tool, "compose", ...args], {
-      env: { ...process.env, DOCKER_HOST: target.host },
-    });
-    let text = "";
-    const waiting: (() => void)[] = [];
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on("data", (bytes: Buffer) => {
-        text += bytes.toString();
-        for (const look of waiting) look();
-      });
-    }
-    const { promise: ended, resolve } = Promise.withResolvers<number | null>();
-    child.on("close", resolve);
-    const until = (wanted: string) =>
-      new Promise<void>((done, fail) => {
-        const look = () => text.includes(wanted) && done();
-        waiting.push(look);
-        look();
-        void ended.then(() => fail(new Error(`it ended without ${wanted}: ${text}`)));
-      });
-    return { child, ended, until, text: () => text };
-  }
-
-  test("what a killed call left, the next one goes on with", async () => {
-    await using shop = project();
-    const text = (extra: string) =>
-      `services: {${[..."abcd"].map((name) => `${name}: {image: "IMAGE", ${sleeps}${extra}}`).join(", ")}}\n`;
-    const all = [..."abcd"].map((name) => `${name}-1 running`);
-    shop.write(text(""));
-    for (const [args, word] of [
-      [["up", "-d"], "  Created"],
-      [["up", "-d"], "  Recreate"],
-      [["down", "-t", "0"], "  Removed"],
-    ] as const) {
-      const call = start([...shop.flags, ...args]);
-      await call.until(word);
-      call.child.kill("SIGKILL");
-      await call.ended;
-      expect((await shop.compose(...args)).status).toBe(0);
-      expect(await shop.states()).toEqual(args[0] === "up" ? all : []);
-      shop.write(text(", init: true"));
-    }
-  });
-
-  test("ctrl-c stops an attached project, and a second one kills it", async () => {
-    await using shop = project();
-    const stubborn = "trap 'echo stays' TERM; echo began; while :; do sleep 1; done";
-    shop.write(`services:
-  a: {image: "IMAGE", command: [sh, -c, "${stubborn}"], stop_grace_period: 60s}
-  b: {image: "IMAGE", command: [sh, -c, "echo hi; exit 3"]}
-`);
-    const call = start([...shop.flags, "up"]);
-    await call.until("a-1  | began");
-    await call.until("b-1 exited with code 3");
-    expect(call.text()).toContain("Attaching to a-1, b-1\n");
-    await call.until("b-1  | hi\n");
-    call.child.kill("SIGINT");
-    await call.until("a-1  | stays");
-    call.child.kill("SIGINT");
-    expect(await call.ended).toBe(130);
-    expect(await shop.states()).toEqual(["a-1 exited", "b-1 exited"]);
-    const from = await shop.compose("up", "--exit-code-from", "b", "--no-log-prefix", "-t", "0");
-    expect(from.status).toBe(3);
-    expect(from.stdout).toContain("hi\n");
   });
 });
