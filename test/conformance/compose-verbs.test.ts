@@ -164,9 +164,8 @@ here("verbs of compose [needs docker-compose]", () => {
   test("events of a project are told, and end with --until", async () => {
     const since = Math.floor(Date.now() / 1000);
     await target.ok(["exec", `${project}-db-1`, "true"]);
-    const words = `events --since ${since} --until 0s --json db`;
-    const ours = await run(`env DOCKER_HOST=${target.host} ${thimble}`, words);
-    const theirs = await run(docker ?? "", words);
+    const words = `events --since ${since} --json db`;
+    const ours = await run(`env DOCKER_HOST=${target.host} ${thimble}`, `${words} --until 0s`);
     const events = (text: string) =>
       text
         .trim()
@@ -174,7 +173,14 @@ here("verbs of compose [needs docker-compose]", () => {
         .map((line) => JSON.parse(line) as Record<string, unknown>);
     const count = events(ours.stdout).length;
     expect(count).toBeGreaterThan(2);
-    expect(events(ours.stdout)).toEqual(events(theirs.stdout).slice(0, count));
+    // At --until docker compose fails with EOF, and loses what it has not printed by then.
+    const theirs = await target.shell(
+      `${docker} ${words} >events & pid=$!
+      until [ "$(wc -l <events)" -ge ${count} ]; do sleep 0.05; done
+      kill $pid; head -n ${count} events`,
+      target.directory,
+    );
+    expect(events(ours.stdout)).toEqual(events(theirs.stdout));
   });
 });
 

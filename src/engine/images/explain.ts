@@ -65,7 +65,9 @@ async function sbom(parts: Parts<"paths" | "snapshots" | "content">, ref: string
   const layers = chainId === undefined ? [] : parts.snapshots.layers(chainId);
   const { billOfMaterials } = await import("#build");
   await using mounted = await mountLayers(parts, layers);
-  return await billOfMaterials(mounted, tags[0] ?? id);
+  // An image with several names is called what it was asked for by.
+  const asked = tags.find((tag) => tag === ref || tag === `${ref}:latest`);
+  return await billOfMaterials(mounted, asked ?? tags[0] ?? id);
 }
 
 async function explainPath(
