@@ -125,6 +125,10 @@ volumes: {data: {}}
     const rehearsed = await shop.compose("down", "--dry-run");
     expect(rehearsed.stdout).toContain(`would remove container ${shop.name}-b-2\n`);
     expect(await shop.states()).toHaveLength(2);
+    shop.write(`services: {a: {image: "IMAGE", ${sleeps}}}`);
+    expect((await shop.compose("kill")).stderr).toBe("no container to kill");
+    await shop.compose("kill", "--remove-orphans");
+    expect(await shop.states()).toEqual(["b-1 exited", "b-2 exited"]);
   });
 
   test("conditions hold, and a one-shot that ended well is not run again", async () => {

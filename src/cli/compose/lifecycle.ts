@@ -45,9 +45,10 @@ async function change(
   { flags, args }: { flags: NoFlags & { timeout?: number | undefined }; args: readonly string[] },
   verb: string,
   work: (change: Change) => Promise<number | undefined>,
+  choose: (found: FoundProject) => ServicePlan[] = (found) => servicesOf(found, args),
 ): Promise<number> {
   const found = await findProject(context, flags);
-  const services = servicesOf(found, args);
+  const services = choose(found);
   if (flags["dry-run"]) {
     const names = services.flatMap(({ containers }) => containers.map(({ name }) => name));
     await context.out.write(names.map((name) => `would ${verb} container ${name}\n`).join(""));
@@ -133,13 +134,20 @@ function dependentsOf(found: FoundProject, named: readonly string[]): string[] {
 
 const isRestarted = (parts: unknown) => parts instanceof Map && parts.get("restart") === true;
 
-export const kill: Verb<typeof killFlags> = (context, invocation) =>
-  change(context, invocation, "kill", async ({ call, services }) => {
-    const isAny = await killServices(call.run, services, invocation.flags.signal ?? "SIGKILL");
+export const kill: Verb<typeof killFlags> = (context, invocation) => {
+  const { flags, args } = invocation;
+  const isAll = flags["remove-orphans"] && args.length === 0;
+  const send = async ({ call, services }: Change) => {
+    const isAny = await killServices(call.run, services, flags.signal ?? "SIGKILL");
     await call.view.end();
     if (!isAny) await context.err.write("no container to kill");
     return 0;
-  });
+  };
+  // Of a project without files all that is there is meant.
+  return change(context, invocation, "kill", send, (found) =>
+    servicesOf(isAll ? { ...found, project: undefined } : found, args),
+  );
+};
 
 export const pause: Verb<typeof pauseFlags> = (context, invocation) =>
   change(context, invocation, "pause", async ({ call, services }) => {

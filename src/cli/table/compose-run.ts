@@ -92,7 +92,7 @@ export const restartFlags = withProject({
 });
 export const killFlags = withProject({
   ...changeFlags,
-  "remove-orphans": createOnly["remove-orphans"],
+  "remove-orphans": bool("Also kill containers of services that the files do not have"),
   signal: text("Signal to send", { short: "s", shownDefault: "SIGKILL" }),
 });
 export const pauseFlags = withProject(changeFlags);
