@@ -165,3 +165,61 @@ test("a client that sends something else than it listed is refused, and nothing 
   expect(readdirSync(context.directory).toSorted()).toEqual(["a", "way"]);
   await context[Symbol.asyncDispose]();
 });
+
+test("a client that lies about a size, or leaves within a file, is told, and its files are wanted again", async () => {
+  const store = storeAt("lies");
+  const list = [file("a", 5), file("b", 5)];
+  const cut = async function* (bytes: number) {
+    let left = bytes;
+    for await (const chunk of archive(list)) {
+      yield chunk.subarray(0, left);
+      left -= Math.min(left, chunk.length);
+    }
+  };
+  for (const [sent, why] of [
+    [archive([file("a", 4), file("b", 6)]), "has not sent 2 of the files that it listed"],
+    [archive([file("a", 5), directory("b")]), "has not sent 1 of the files that it listed"],
+    [archive([file("a", 5), file("c", 5)]), "has not sent 1 of the files that it listed"],
+    [cut(512 + 512 + 512 + 3), "the archive is cut off in the middle"],
+  ] as const) {
+    await using transfer = await store.begin("key", lines(list));
+    expect(await outcome(transfer.fill(sent))).toThrow(why);
+    expect(() => transfer.take()).toThrow("have not come yet");
+  }
+  await using transfer = await store.begin("key", lines(list));
+  expect(transfer.wanted).toContain(1);
+  await transfer.fill(archive(list));
+  await using context = transfer.take();
+  expect(readdirSync(context.directory).toSorted()).toEqual(["a", "b"]);
+  expect(readFileSync(join(context.directory, "b"), "utf8")).toBe("xxxxx");
+});
+
+test("a list of 20,000 files leaves the loop to others while it is compared", async () => {
+  const store = storeAt("many");
+  const list = Array.from({ length: 200 }, (_, at) => [
+    directory(`d${at}`),
+    ...Array.from({ length: 100 }, (_, number) => file(`d${at}/f${number}`, 1)),
+  ]).flat();
+  async function* pieces() {
+    for (let at = 0; at < list.length; at += 500) {
+      yield Buffer.from(
+        list
+          .slice(at, at + 500)
+          .map((each) => `${JSON.stringify(each)}\n`)
+          .join(""),
+      );
+    }
+  }
+  let turns = 0;
+  let isOver = false;
+  const turn = () => {
+    turns++;
+    if (!isOver) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await using transfer = await store.begin("key", pieces());
+  isOver = true;
+  expect(transfer.wanted).toHaveLength(20_000);
+  // The worker has made 200 directories meanwhile.
+  expect(turns).toBeGreaterThan(200);
+});
